@@ -1,0 +1,76 @@
+"""The web process: routes, health, and error replies that tell a stranger nothing."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from channels.inspect import Inspection
+from channels.operators import OperatorCallbacks
+from channels.settings import Settings
+from channels.sms import sms_routes
+from channels.ussd import ussd_routes
+from channels.wiring import Engine, open_engine, open_turns
+from engine.session.turn import TurnTaker
+from providers.registry import USSD
+
+log = logging.getLogger(__name__)
+
+
+def build_app(settings: Settings) -> Starlette:
+    """The ASGI application; it connects when it is started and closes when it is stopped."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_engine(settings) as engine, open_turns(engine) as turns:
+            app.router.routes.extend(_routes(engine, turns))
+            yield
+
+    return Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
+
+
+def _routes(engine: Engine, turns: TurnTaker) -> list[BaseRoute]:
+    settings = engine.settings
+    token = settings.gateway_token
+    routes: list[BaseRoute] = []
+    for name, gateway in USSD.items():
+        routes += ussd_routes(gateway(), turns, token)
+        routes += sms_routes(engine.sms, name, engine.outbox, settings.tenant, token)
+    by_code = {port.facts.code: port for port in engine.operators.values()}
+    routes += OperatorCallbacks(
+        operators=by_code,
+        addresses=engine.addresses,
+        payments=engine.payments,
+        store=engine.store,
+        dispatcher=engine.dispatcher,
+    ).routes()
+    if settings.inspect_token:
+        routes += Inspection(
+            pool=engine.pool,
+            store=engine.store,
+            books=engine.books,
+            directory=engine.directory,
+            token=settings.inspect_token,
+        ).routes()
+
+    async def health(_: Request) -> Response:
+        """200 when the database answers; what depends on it is not ready otherwise."""
+        try:
+            await engine.pool.fetchval("select 1")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("health: %s", error)
+            return PlainTextResponse("database away", 503)
+        return PlainTextResponse("ok")
+
+    return [Route("/health", health), *routes]
+
+
+async def _our_fault(request: Request, error: Exception) -> Response:
+    """Answered 500 so that the other side knows it was not taken; the trace goes to the log."""
+    log.error("%s %s failed: %s", request.method, request.scope.get("endpoint"), error)
+    return PlainTextResponse("internal error", 500)

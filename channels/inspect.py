@@ -1,0 +1,151 @@
+"""A look inside for testers and staff tools: payments with their steps, and the books.
+
+Only there when a token is set; every request must carry it. Numbers are masked.
+"""
+
+import hmac
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from engine.clock import made_at
+from engine.ledger.books import Books, describe
+from engine.ledger.chart import read_account
+from engine.msisdn import Msisdn
+from engine.payments.lifecycle import State
+from engine.payments.payment import Payment
+from engine.payments.routing import Directory
+from engine.payments.store import PaymentStore
+from engine.ports import Direction
+
+LIMIT_MAX = 50
+
+
+class Inspection:
+    """The inspection door."""
+
+    def __init__(
+        self, *, pool: Any, store: PaymentStore, books: Books, directory: Directory, token: str
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._books = books
+        self._directory = directory
+        self._token = token
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/inspect/payments", self.payments),
+            Route("/inspect/books", self.books),
+        ]
+
+    async def payments(self, request: Request) -> Response:
+        """The newest payments, of one payer or payee if `msisdn` is given."""
+        if not self._allowed(request):
+            return PlainTextResponse("forbidden", 403)
+        wanted = request.query_params.get("msisdn")
+        limit = request.query_params.get("limit", "5")
+        if not limit.isdigit() or not 1 <= int(limit) <= LIMIT_MAX:
+            return PlainTextResponse(f"limit must be 1 to {LIMIT_MAX}", 400)
+        rows = await self._pool.fetch(
+            "select p.id, p.state, j.facts from payment p"
+            " join journal j on j.payment = p.id and j.version = 1"
+            " where $1::text is null or j.facts like '%\"' || $1 || '\"%'"
+            " order by p.id desc limit $2",
+            wanted, int(limit),
+        )  # fmt: skip
+        found = []
+        for row in rows:
+            payment = await self._store.payment(row["id"].hex)
+            if payment is not None:
+                found.append(await self._told(payment))
+        return _json({"payments": found})
+
+    async def books(self, request: Request) -> Response:
+        """Every balance, and whether they are what the journal adds up to."""
+        if not self._allowed(request):
+            return PlainTextResponse("forbidden", 403)
+        lines = await self._books.trial_balance()
+        return _json(
+            {
+                "balanced": await self._books.is_balanced(),
+                "accounts": [
+                    {
+                        "account": line.name,
+                        "currency": line.currency,
+                        "side": line.side,
+                        "minor": line.minor,
+                    }
+                    for line in lines
+                ],
+            }
+        )
+
+    def _allowed(self, request: Request) -> bool:
+        given = request.headers.get("authorization", "")
+        return hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode())
+
+    async def _told(self, payment: Payment) -> dict[str, Any]:
+        quote = payment.quote
+        steps = await self._pool.fetch(
+            "select version, state, at_ms, debits, credits, amounts from journal"
+            " where payment = $1 order by version",
+            payment.payment_id,
+        )
+        attempts = await self._pool.fetch(
+            "select id, direction, operator from attempt where payment = $1 order by id",
+            payment.payment_id,
+        )
+        names = {code: facts.name for code, facts in self._directory.by_code.items()}
+        return {
+            "payment_id": payment.payment_id,
+            "code": payment.code,
+            "state": payment.state.name,
+            "amount": _money(quote.amount),
+            "fee": _money(quote.fee),
+            "receives": _money(quote.receives),
+            "payer": Msisdn(quote.payer).masked,
+            "payee": Msisdn(quote.payee).masked,
+            "steps": [
+                {
+                    "version": s["version"],
+                    "state": State(s["state"]).name,
+                    "at": _time(s["at_ms"]),
+                    "postings": [
+                        {
+                            "debit": describe(d, names),
+                            "credit": describe(c, names),
+                            "minor": x,
+                            "currency": read_account(d).currency,
+                        }
+                        for d, c, x in zip(s["debits"], s["credits"], s["amounts"], strict=True)
+                    ],
+                }
+                for s in steps
+            ],
+            "attempts": [
+                {
+                    "attempt_id": a["id"].hex,
+                    "direction": Direction(a["direction"]).name,
+                    "operator": names.get(a["operator"], str(a["operator"])),
+                    "at": made_at(a["id"].hex).isoformat(),
+                }
+                for a in attempts
+            ],
+        }
+
+
+def _money(money: Any) -> dict[str, Any]:
+    return {"minor": money.minor, "currency": money.currency}
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
+
+
+def _json(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")

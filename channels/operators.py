@@ -1,0 +1,80 @@
+"""Operator callbacks: verify the address, let the adapter translate, hand over, answer.
+
+A callback is stored before it is answered. When it cannot be stored it is not acknowledged.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from channels.addresses import CallbackAddresses
+from channels.bodies import TooLarge, read_body
+from engine.dispatch import Dispatcher
+from engine.errors import Unreadable
+from engine.payments.evidence import Source
+from engine.payments.service import Heard, Payments
+from engine.payments.store import PaymentStore
+from engine.ports import OperatorPort
+
+log = logging.getLogger(__name__)
+
+CALLBACK_BYTES_MAX = 64 * 1024
+
+
+class OperatorCallbacks:
+    """The door operators come in by."""
+
+    def __init__(
+        self,
+        *,
+        operators: Mapping[int, OperatorPort],
+        addresses: CallbackAddresses,
+        payments: Payments,
+        store: PaymentStore,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self._operators = operators
+        self._addresses = addresses
+        self._payments = payments
+        self._store = store
+        self._dispatcher = dispatcher
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/callbacks/{operator:int}/{token}/{kind}", self.receive, methods=["POST", "PUT"])
+        ]
+
+    async def receive(self, request: Request) -> Response:
+        """404 for an address we never made, 413, 400 for an unreadable body, else the ack."""
+        path = request.path_params
+        port = self._operators.get(path["operator"])
+        attempt_id = self._addresses.verify(path["operator"], path["token"])
+        if port is None or attempt_id is None:
+            log.warning("callback on a forged address: operator %s", path["operator"])
+            return PlainTextResponse("not found", 404)
+        try:
+            body = await read_body(request, CALLBACK_BYTES_MAX)
+            callback = port.read_callback(path["kind"], body)
+        except TooLarge:
+            log.warning("%s callback larger than %d bytes", port.facts.name, CALLBACK_BYTES_MAX)
+            return PlainTextResponse("too large", 413)
+        except Unreadable as error:
+            log.warning("callback not understood: %s", error)
+            return PlainTextResponse("not understood", 400)
+        source = Source.QUERY if callback.answers_query else Source.CALLBACK
+        heard = await self._payments.apply_finding(
+            attempt_id, callback.finding, source, callback.redacted
+        )
+        if heard is Heard.UNKNOWN:
+            # Signed by us but not stored: the commit that made it was lost with its database.
+            log.error("%s callback for an attempt that is not stored", port.facts.name)
+            return PlainTextResponse("not found", 404)
+        if heard is Heard.NEEDS_PROOF:
+            found = await self._store.attempt(attempt_id)
+            if found is not None:
+                self._dispatcher.prove(found.payment, attempt_id, found.direction)
+        ack = callback.acknowledgement
+        return Response(ack.body, ack.status, media_type=ack.content_type)

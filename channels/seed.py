@@ -1,0 +1,134 @@
+"""First data for an empty installation: rates, corridors, accounts, and float that was paid in.
+
+Read from a YAML file; safe to repeat, and safe to repeat with more in it.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from channels.settings import Settings
+from engine.clock import Clock, Ids
+from engine.database import connect
+from engine.fx.quotes import Corridor
+from engine.ledger.books import open_accounts
+from engine.ledger.chart import Account, Kind, Route, read_account, route_accounts
+from engine.ledger.commit import Committer, Plan, Verdict
+from engine.ledger.postings import top_up
+from engine.ports import OperatorFacts
+
+TOPPED_UP = 100
+"""The state of a journal row that belongs to no payment: the owner paid liquidity in."""
+
+
+class SeedRate(msgspec.Struct, forbid_unknown_fields=True):
+    """`mid` major units of `quote` for one major unit of `base`; a string, to be exact."""
+
+    base: str
+    quote: str
+    mid: str
+
+
+class SeedFloat(msgspec.Struct, forbid_unknown_fields=True):
+    """Money paid into our wallet at an operator; `key` makes it happen once."""
+
+    operator: str
+    minor: int
+    key: str
+
+
+class Seeds(msgspec.Struct, forbid_unknown_fields=True):
+    """The file's three parts."""
+
+    rates: list[SeedRate]
+    corridors: list[Corridor]
+    floats: list[SeedFloat]
+
+
+def read_seeds(path: Path) -> Seeds:
+    """Raises OSError, or msgspec.ValidationError that names the field."""
+    return msgspec.convert(yaml.safe_load(path.read_text()), Seeds)
+
+
+async def seed(settings: Settings, seeds: Seeds, operators: dict[str, OperatorFacts]) -> None:
+    """Store the seeds. A rate is stored again only when it differs from the newest."""
+    connection = await connect(settings.database_url)
+    try:
+        await _store_rates(connection, settings.tenant, seeds.rates)
+        await _store_corridors(connection, settings.tenant, seeds.corridors)
+        routes = [
+            route_accounts(
+                settings.tenant,
+                source=(operators[c.payer_operator].currency, operators[c.payer_operator].code),
+                destination=(
+                    operators[c.payee_operator].currency,
+                    operators[c.payee_operator].code,
+                ),
+            )
+            for c in seeds.corridors
+        ]
+        await open_accounts(connection, _accounts(routes))
+        for paid_in in seeds.floats:
+            await _pay_in(settings, paid_in, operators[paid_in.operator], connection)
+    finally:
+        await connection.close()
+
+
+def _accounts(routes: list[Route]) -> list[Account]:
+    numbers = {number for route in routes for number in route}
+    found = [read_account(number) for number in sorted(numbers)]
+    pools = {(a.tenant, a.currency) for a in found}
+    return found + [Account(t, c, Kind.POOL_AVAIL) for t, c in sorted(pools)]
+
+
+async def _store_rates(connection: Any, tenant: int, rates: list[SeedRate]) -> None:
+    for rate in rates:
+        await connection.execute(
+            "insert into fx_rate (tenant, base, quote, at_ms, mid, source)"
+            " select $1, $2, $3, $4, $5::text::numeric, 'seed' where $5::text::numeric is distinct"
+            " from (select mid from fx_rate where tenant = $1 and base = $2 and quote = $3"
+            "   order by at_ms desc limit 1)",
+            tenant, rate.base, rate.quote, int(Clock().epoch() * 1000), rate.mid,
+        )  # fmt: skip
+
+
+async def _store_corridors(connection: Any, tenant: int, corridors: list[Corridor]) -> None:
+    names = Corridor.__struct_fields__
+    for corridor in corridors:
+        values = [getattr(corridor, name) for name in names]
+        placeholders = ", ".join(f"${i}" for i in range(2, len(names) + 2))
+        await connection.execute(
+            f"insert into corridor (tenant, {', '.join(names)}) values ($1, {placeholders})"
+            " on conflict (tenant, payer_operator, payee_operator) do update set "
+            + ", ".join(f"{name} = excluded.{name}" for name in names[2:]),
+            tenant, *values,
+        )  # fmt: skip
+
+
+async def _pay_in(
+    settings: Settings, paid_in: SeedFloat, facts: OperatorFacts, connection: Any
+) -> None:
+    clock = Clock()
+    account = partial(Account, settings.tenant, facts.currency)
+    await open_accounts(connection, [account(Kind.FLOAT, facts.code), account(Kind.POOL_AVAIL)])
+    committer = Committer(partial(connect, settings.database_url), clock, writers=1)
+    await committer.start()
+    transfers = top_up(
+        account(Kind.FLOAT, facts.code).number, account(Kind.POOL_AVAIL).number, paid_in.minor
+    )
+    plan = Plan(
+        Ids(clock).payment(),
+        0,
+        settings.tenant,
+        TOPPED_UP,
+        key=f"seed:{paid_in.key}",
+        hash=f"{paid_in.minor:032x}",
+        transfers=transfers,
+    )
+    answer = await committer.submit_until_known(plan)
+    await committer.stop()
+    if answer.verdict not in (Verdict.APPLIED, Verdict.DUPLICATE):
+        raise ValueError(f"float {paid_in.key}: {answer.verdict.name}")

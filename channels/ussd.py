@@ -1,0 +1,117 @@
+"""USSD callbacks over HTTP: bytes in, one turn, bytes out.
+
+Which fields the bytes hold is the gateway's dialect (`UssdPort`); what a turn means is the
+session's affair. Plain ASGI, because this is the busiest door of the house.
+"""
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from engine.errors import Unreadable
+from engine.ports import Acknowledgement, UssdPort
+from engine.session.turn import TurnTaker
+
+BODY_BYTES_MAX = 8 * 1024
+"""Five short fields; a whole session's text is far below this."""
+
+_FORM = b"application/x-www-form-urlencoded"
+
+_log = logging.getLogger(__name__)
+
+_Answer = Callable[[bytes], Awaitable[Acknowledgement]]
+
+
+def ussd_routes(gateway: UssdPort, turns: TurnTaker, path_token: str) -> list[Route]:
+    """The gateway's two callbacks: every turn, and the notice that a session has ended.
+
+    The path token is all that tells the gateway from a stranger: these callbacks are not signed.
+    """
+
+    async def answer_turn(body: bytes) -> Acknowledgement:
+        return gateway.write_reply(await turns.take(gateway.read_turn(body)))
+
+    async def note_end(body: bytes) -> Acknowledgement:
+        end = gateway.read_end(body)
+        _log.info("session ended: %s, %s turns, %s ms", end.status, end.hops, end.duration_ms)
+        return Acknowledgement(content_type="text/plain")
+
+    path = f"/ussd/{gateway.name}/{{token}}"
+    return [
+        Route(path, _Door(answer_turn, gateway.name, path_token), methods=["POST"]),
+        Route(f"{path}/end", _Door(note_end, gateway.name, path_token), methods=["POST"]),
+    ]
+
+
+class _Door:
+    """Checks token, type and size before anything is read; then one answer."""
+
+    def __init__(self, answer: _Answer, gateway: str, token: str) -> None:
+        self._answer = answer
+        self._gateway = gateway
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = await self._reply(scope, receive)
+        if reply is not None:
+            await _send(reply, send)
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Acknowledgement | None:
+        """None when the caller hung up before the body was complete."""
+        token = scope["path_params"]["token"].encode()
+        if not hmac.compare_digest(token, self._token):
+            return _refusal(404, "Not found.")
+        kind, length = _headers(scope)
+        if kind != _FORM:
+            return _refusal(415, "Send application/x-www-form-urlencoded.")
+        body = await _body(receive) if length <= BODY_BYTES_MAX else b""
+        if body is None:
+            return None
+        if max(length, len(body)) > BODY_BYTES_MAX:
+            return _refusal(413, f"The body may have {BODY_BYTES_MAX} bytes.")
+        try:
+            return await self._answer(body)
+        except Unreadable as error:
+            # The detail names a field, never what stood in it: the text holds PINs.
+            _log.warning("unreadable callback of %s: %s", self._gateway, error.detail)
+            return _refusal(400, f"This request cannot be read: {error.detail}.")
+
+
+def _headers(scope: Scope) -> tuple[bytes, int]:
+    """The media type without its parameters, and the announced length (0 when there is none)."""
+    kind, length = b"", 0
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            kind = value.partition(b";")[0].strip().lower()
+        elif name == b"content-length" and value.isdigit():
+            length = int(value)
+    return kind, length
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body, or just more than the limit of it; None when the caller hung up."""
+    body = b""
+    while len(body) <= BODY_BYTES_MAX:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    return body
+
+
+def _refusal(status: int, sentence: str) -> Acknowledgement:
+    return Acknowledgement(status, sentence.encode(), "text/plain")
+
+
+async def _send(reply: Acknowledgement, send: Send) -> None:
+    headers = [
+        (b"content-type", reply.content_type.encode()),
+        (b"content-length", str(len(reply.body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,1 @@
+"""The payment engine: sessions, payments, ledger. It speaks no company's words and no HTTP."""

@@ -1,0 +1,64 @@
+"""Time and fresh ids, as things to be passed in. A test or a simulation passes its own."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NewType
+
+PaymentId = NewType("PaymentId", str)
+"""32 hex digits of a UUID version 7: the first 48 bits are the time it was made."""
+AttemptId = NewType("AttemptId", str)
+IntentId = NewType("IntentId", str)
+CustomerId = NewType("CustomerId", str)
+
+
+class Clock:
+    """The wall clock. `epoch` is in seconds; `now` is an aware UTC time."""
+
+    def epoch(self) -> float:
+        return time.time()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.epoch(), UTC)
+
+
+def random_bits(count: int) -> int:
+    """`count` bits from the operating system's generator."""
+    return int.from_bytes(os.urandom((count + 7) // 8)) >> (-count % 8)
+
+
+class Ids:
+    """Fresh UUID version 7 values (RFC 9562 section 5.7) as 32 hex digits, ordered by time."""
+
+    def __init__(self, clock: Clock, random: Callable[[int], int] = random_bits) -> None:
+        self._clock = clock
+        self._random = random
+
+    def hex(self) -> str:
+        milliseconds = int(self._clock.epoch() * 1000)
+        bits = self._random(74)
+        high, low = bits >> 62, bits & (1 << 62) - 1
+        return f"{milliseconds << 80 | (7 << 76) | high << 64 | (2 << 62) | low:032x}"
+
+    def payment(self) -> PaymentId:
+        return PaymentId(self.hex())
+
+    def attempt(self) -> AttemptId:
+        return AttemptId(self.hex())
+
+    def intent(self) -> IntentId:
+        return IntentId(self.hex())
+
+    def customer(self) -> CustomerId:
+        return CustomerId(self.hex())
+
+
+def made_at(identifier: str) -> datetime:
+    """When a UUID version 7 was made, to the millisecond."""
+    return datetime.fromtimestamp(int(identifier[:12], 16) / 1000, UTC)
+
+
+def first_id_at(moment: datetime) -> str:
+    """The smallest UUID made at that moment: the edge of a time partition."""
+    return f"{int(moment.timestamp() * 1000) << 80:032x}"

@@ -1,0 +1,80 @@
+"""Connections to Postgres, the migrations, and the partitions of the months ahead."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.util import await_only
+
+from engine.clock import first_id_at
+from engine.arrays import register_codecs
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MONTHS_AHEAD = 3
+
+
+async def connect(url: str) -> Any:
+    """One connection whose array types are packed by our own codecs (`arrays.py`)."""
+    connection = await asyncpg.connect(url)
+    register_codecs(connection)
+    return connection
+
+
+async def open_pool(url: str, *, size: int = 8) -> Any:
+    """A pool for reads and small writes; the commit has connections of its own."""
+    return await asyncpg.create_pool(url, min_size=1, max_size=size, init=_prepare)
+
+
+async def _prepare(connection: Any) -> None:
+    register_codecs(connection)
+
+
+def migrate(url: str, *, to: str = "head") -> None:
+    """Bring the schema to a revision, `base` for empty. Safe to repeat. Call it outside a loop."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    address = url.replace("postgresql://", "postgresql+asyncpg://", 1).replace("%", "%%")
+    config.set_main_option("sqlalchemy.url", address)
+    if to == "head":
+        command.upgrade(config, to)
+        asyncio.run(_ensure_first_months(url))
+    else:
+        command.downgrade(config, to)
+
+
+def run_script(connection: Connection, name: str) -> None:
+    """Run a file of `migrations/sql`, many statements, inside the migration's transaction."""
+    connection.execute(text("select 1"))  # SQLAlchemy begins its transaction only now
+    driver: Any = connection.connection.driver_connection
+    await_only(driver.execute((MIGRATIONS / "sql" / name).read_text()))
+
+
+async def _ensure_first_months(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await ensure_months(connection, datetime.now(UTC))
+    finally:
+        await connection.close()
+
+
+async def ensure_months(connection: Any, now: datetime, *, ahead: int = MONTHS_AHEAD) -> None:
+    """Make the partitions from last month to `ahead` months after `now`. Safe to repeat."""
+    for offset in range(-1, ahead + 1):
+        first, after = _month(now, offset), _month(now, offset + 1)
+        await connection.execute(
+            "select ensure_month($1, $2, $3)",
+            f"{first:%Y_%m}",
+            UUID(first_id_at(first)),
+            UUID(first_id_at(after)),
+        )
+
+
+def _month(now: datetime, offset: int) -> datetime:
+    months = now.year * 12 + now.month - 1 + offset
+    return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)

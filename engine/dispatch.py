@@ -1,0 +1,317 @@
+"""Carries out committed intents: operator calls and SMS. The only place that asks money to move.
+
+Straight from memory after a commit; `sweep` takes over what a dead process left behind. An intent
+is claimed before its first byte leaves, and an attempt whose fate is unclear is never sent again
+unless its operator refuses a repeated reference.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import msgspec
+
+from engine.clock import AttemptId, Clock, IntentId, made_at
+from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
+from engine.ledger.commit import Intent
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.outbox import Leased, Outbox, SmsEnding
+from engine.payments.evidence import Source
+from engine.payments.notices import SMS, Notice, read_notice
+from engine.payments.payment import Payment
+from engine.payments.service import Heard, Payments
+from engine.payments.store import PaymentStore
+from engine.ports import (
+    Accepted,
+    Direction,
+    Finding,
+    OperatorPort,
+    Order,
+    Outcome,
+    Reason,
+    Sms,
+    SmsPort,
+)
+from engine.texts import Texts
+
+log = logging.getLogger(__name__)
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long things are tried, in seconds."""
+
+    unreachable_retry: float = 10.0  # after "not one byte left"
+    payout: float = 900.0  # a payout that never left is given up and refunded after this
+    sms: float = 86_400.0  # a receipt that never left is not worth sending later than this
+
+
+class Dispatcher:
+    """Runs intents as tasks of this process. `hear` is cheap and never waits."""
+
+    def __init__(
+        self,
+        *,
+        operators: Mapping[str, OperatorPort],
+        sms: SmsPort,
+        outbox: Outbox,
+        store: PaymentStore,
+        texts: Texts,
+        clock: Clock,
+        callback_url: Callable[[int, AttemptId], str],
+        patience: Patience,
+    ) -> None:
+        """`callback_url` makes the unguessable address of an attempt from (operator code, id)."""
+        self._operators = operators
+        self._sms = sms
+        self._outbox = outbox
+        self._store = store
+        self._texts = texts
+        self._clock = clock
+        self._callback_url = callback_url
+        self._patience = patience
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self.payments: Payments  # set once by the wiring: the two know each other
+
+    def hear(self, payment: Payment, intents: tuple[Intent, ...]) -> None:
+        """Carry out what a commit has just stored."""
+        for intent in intents:
+            self._start(self._carry_out(payment, intent))
+
+    async def sweep(self, most: int = 100) -> int:
+        """Take over intents whose process died; returns how many were found."""
+        left = await self._outbox.lease_left_behind(most)
+        for intent in left:
+            self._start(self._take_over(intent))
+        return len(left)
+
+    async def ask(self, payment: Payment) -> Heard:
+        """Ask the operator how the live attempt went, and apply what it says.
+
+        Raises Throttled, Unreachable or OutcomeUnknown: no evidence this time.
+        """
+        assert payment.live is not None and payment.live_direction is not None
+        return await self.ask_about(payment, payment.live, payment.live_direction)
+
+    async def ask_about(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction
+    ) -> Heard:
+        """The same for any attempt of the payment, also one that is over."""
+        port = self._operators[payment.operator_of(direction)]
+        order = msgspec.structs.replace(
+            await self._order(payment, attempt_id, direction),
+            provider_reference=await self._store.provider_reference(attempt_id),
+        )
+        finding = await port.query(order)
+        body = msgspec.json.encode(finding_without_numbers(finding)).decode()
+        return await self.payments.apply_finding(attempt_id, finding, Source.QUERY, body)
+
+    def prove(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
+        """A hint needs proof: ask in the background; the sweep asks again if that fails."""
+        self._start(self._prove(payment, attempt_id, direction))
+
+    async def stop(self) -> None:
+        """Let calls under way finish; nothing new begins. What waits is left to the sweep."""
+        self._stopping = True
+        for task in list(self._tasks):
+            if task.get_name() == "waiting":
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """One intent's failure is its own: it stays in the outbox and is swept later."""
+        try:
+            await work
+        except Exception:
+            log.exception("an intent was not carried out; the sweep will take it over")
+
+    # Intents fresh from a commit.
+
+    async def _carry_out(self, payment: Payment, intent: Intent) -> None:
+        if (wait := intent.not_before - self._clock.epoch()) > 0:
+            task = asyncio.current_task()
+            assert task is not None
+            task.set_name("waiting")
+            await asyncio.sleep(wait)
+            task.set_name("working")
+        if self._stopping or not await self._outbox.claim(intent.id):
+            return
+        await self._do(payment, intent.id, intent.kind, intent.payload)
+
+    async def _do(self, payment: Payment, id_: str, kind: int, payload: str | None) -> None:
+        if kind == SMS:
+            await self._send_notice(payment, IntentId(id_), read_notice(payload or ""))
+        else:
+            await self._call(payment, AttemptId(id_), Direction(kind))
+
+    # Intents left behind.
+
+    async def _take_over(self, left: Leased) -> None:
+        payment = await self._store.payment(left.payment_id)
+        if payment is None:
+            log.error("intent %s belongs to no payment", left.id)
+            return
+        if not left.was_sent:
+            await self._do(payment, left.id, left.kind, left.payload)
+        elif left.kind == SMS:
+            # It may have been sent. Better no receipt than two; the status can be asked for.
+            notice = read_notice(left.payload or "")
+            await self._end_sms(payment, IntentId(left.id), notice, "unknown")
+        elif self._repeat_is_safe(payment, Direction(left.kind)):
+            await self._call(payment, AttemptId(left.id), Direction(left.kind))
+        else:
+            await self.payments.record_unclear(payment, AttemptId(left.id))
+
+    def _repeat_is_safe(self, payment: Payment, direction: Direction) -> bool:
+        facts = self._operators[payment.operator_of(direction)].facts
+        if direction is Direction.COLLECT:
+            return facts.collect_repeat_is_safe
+        return facts.disburse_repeat_is_safe
+
+    # Operator calls.
+
+    async def _call(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
+        if payment.live != attempt_id or self._is_too_late(payment, attempt_id, direction):
+            await self.payments.record_never_sent(payment, attempt_id)
+            return
+        port = self._operators[payment.operator_of(direction)]
+        order = await self._order(payment, attempt_id, direction)
+        try:
+            accepted = await _operation(port, direction)(order)
+        except Rejected as error:
+            reason = Reason(error.reason)
+            finding = Finding(Outcome.FAILED, error.code, reason=reason)
+            body = msgspec.json.encode({"rejected": error.code}).decode()
+            log.info("%s %s rejected: %s", payment.code, direction.name, error)
+            await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
+        except Throttled as error:
+            await self._later(payment, attempt_id, error, error.retry_after_seconds)
+        except Unreachable as error:
+            await self._later(payment, attempt_id, error, self._patience.unreachable_retry)
+        except OutcomeUnknown as error:
+            log.warning("%s %s unclear: %s", payment.code, direction.name, error)
+            await self.payments.record_unclear(payment, attempt_id)
+        else:
+            reference = accepted.provider_reference
+            await self.payments.record_accepted(payment, attempt_id, reference)
+
+    def _is_too_late(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> bool:
+        """Only asked before the first byte of an attempt, or after it was definitely refused."""
+        now = self._clock.epoch()
+        if direction is Direction.COLLECT:
+            return now > payment.quote.expires_at
+        if direction is Direction.DISBURSE:
+            return now > made_at(attempt_id).timestamp() + self._patience.payout
+        return False  # a refund is owed for as long as it takes
+
+    async def _later(
+        self, payment: Payment, attempt_id: AttemptId, error: ProviderError, seconds: float
+    ) -> None:
+        log.warning("%s not sent, again in %.0f s: %s", payment.code, seconds, error)
+        await self._outbox.release(attempt_id, self._clock.epoch() + seconds)
+
+    async def _order(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> Order:
+        operator = payment.operator_of(direction)
+        collected = None
+        if direction is Direction.REFUND:
+            collected = await self._store.collected_attempt(payment.payment_id)
+        return Order(
+            attempt_id=attempt_id,
+            direction=direction,
+            amount=payment.amount_of(direction),
+            msisdn=payment.msisdn_of(direction),
+            code=payment.code,
+            callback_url=self._callback_url(self._operators[operator].facts.code, attempt_id),
+            provider_reference=None,
+            collected_attempt_id=collected,
+        )
+
+    async def _prove(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
+        try:
+            await self.ask_about(payment, attempt_id, direction)
+        except (Throttled, Unreachable, OutcomeUnknown) as error:
+            log.warning("%s not proven yet: %s", payment.code, error)
+
+    # SMS.
+
+    async def _send_notice(self, payment: Payment, intent_id: IntentId, notice: Notice) -> None:
+        message = Sms(intent_id, *self._written(payment, notice))
+        try:
+            accepted = await self._sms.send(message)
+        except (Throttled, Unreachable) as error:
+            if self._clock.epoch() > made_at(intent_id).timestamp() + self._patience.sms:
+                await self._end_sms(payment, intent_id, notice, "refused:too_late")
+                return
+            seconds = getattr(error, "retry_after_seconds", self._patience.unreachable_retry)
+            await self._outbox.release(intent_id, self._clock.epoch() + seconds)
+        except Rejected as error:
+            log.error("SMS %s of %s refused: %s", notice.template, payment.code, error)
+            await self._end_sms(payment, intent_id, notice, f"refused:{error.code}")
+        except OutcomeUnknown as error:
+            log.warning("SMS %s of %s unclear: %s", notice.template, payment.code, error)
+            await self._end_sms(payment, intent_id, notice, "unknown")
+        else:
+            await self._end_sms(payment, intent_id, notice, "sent", accepted.message_id)
+
+    async def _end_sms(
+        self, payment: Payment, id_: IntentId, notice: Notice, status: str, message_id: str = ""
+    ) -> None:
+        await self._outbox.end_sms(
+            SmsEnding(
+                id_, payment.payment_id, payment.facts.tenant, notice.template, status, message_id
+            )
+        )
+
+    def _written(self, payment: Payment, notice: Notice) -> tuple[Msisdn, str]:
+        quote = payment.quote
+        to, language = (
+            (quote.payee, quote.payee_language)
+            if notice.to_payee
+            else (quote.payer, quote.payer_language)
+        )
+        reason = self._texts.render(language, f"reason.{notice.reason or Reason.OTHER}")
+        text = self._texts.render(
+            language,
+            f"sms.{notice.template}",
+            code=payment.code,
+            amount=quote.amount,
+            fee=quote.fee,
+            total=quote.total,
+            receives=quote.receives,
+            payer=Msisdn(quote.payer),
+            payee=Msisdn(quote.payee),
+            time=self._clock.now(),
+            reason=reason,
+        )
+        return Msisdn(to), text
+
+
+def _operation(
+    port: OperatorPort, direction: Direction
+) -> Callable[[Order], Coroutine[Any, Any, Accepted]]:
+    operations = {
+        Direction.COLLECT: port.collect,
+        Direction.DISBURSE: port.disburse,
+        Direction.REFUND: port.refund,
+    }
+    return operations[direction]
+
+
+def finding_without_numbers(finding: Finding) -> dict[str, str | int | None]:
+    """What of a finding may be stored as it is: no phone number."""
+    amount: Money | None = finding.amount
+    return {
+        "outcome": finding.outcome,
+        "code": finding.code,
+        "reason": finding.reason,
+        "minor": amount.minor if amount else None,
+        "currency": amount.currency if amount else None,
+        "receipt": finding.receipt,
+    }

@@ -1,0 +1,96 @@
+"""Every error the engine raises, in one tree. Each says who must hear and whether a repeat is safe.
+
+CappError
+├── CustomerMistake        the caller can mend it: `text_key` names the sentence that says how
+├── NoWayNow               nothing is wrong with the request, it cannot be served now
+├── ProviderError          what a company's answer, or its silence, means
+│   ├── Rejected           it was definitely not done, by a code the company lists as final
+│   ├── Throttled          it was definitely not done; the same request may be sent later
+│   ├── Unreachable        not one byte left: the same request may be sent again
+│   ├── OutcomeUnknown     it may have been done: ask, never resend blindly
+│   └── Unreadable         what came in is not what the company documents
+└── OurFault               a law of this house was about to be broken
+    ├── Unbalanced         a plan whose transfers are no balanced entry
+    ├── Impossible         a transition the lifecycle does not know
+    └── CommitUnknown      the database's reply was lost: repeat the same plan to find out
+"""
+
+from typing import Any
+
+
+class CappError(Exception):
+    """The root; never raised itself."""
+
+
+class CustomerMistake(CappError):
+    """The caller typed something that cannot be meant; `text_key` names the sentence to show."""
+
+    def __init__(self, text_key: str, **variables: Any) -> None:
+        super().__init__(text_key)
+        self.text_key = text_key
+        self.variables = variables
+
+
+class NoWayNow(CappError):
+    """The request is sound but cannot be served now; nothing moved, a repeat later is safe."""
+
+    def __init__(self, text_key: str, **variables: Any) -> None:
+        super().__init__(text_key)
+        self.text_key = text_key
+        self.variables = variables
+
+
+class ProviderError(CappError):
+    """What a provider's answer means for the request. `code` is the company's own word for it."""
+
+    def __init__(self, provider: str, detail: str, *, code: str = "") -> None:
+        super().__init__(f"{provider}: {detail}" + (f" [{code}]" if code else ""))
+        self.provider = provider
+        self.detail = detail
+        self.code = code
+
+
+class Rejected(ProviderError):
+    """Definitely not done, by a listed code. `reason` is the neutral word (`ports.Reason`)."""
+
+    def __init__(self, provider: str, detail: str, *, code: str, reason: str) -> None:
+        super().__init__(provider, detail, code=code)
+        self.reason = reason
+
+
+class Throttled(ProviderError):
+    """Refused at the door for now; not done. Send the same request after `retry_after_seconds`."""
+
+    def __init__(
+        self, provider: str, detail: str, *, code: str = "", retry_after_seconds: float = 60.0
+    ) -> None:
+        super().__init__(provider, detail, code=code)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unreachable(ProviderError):
+    """No byte of the request left this machine; sending it again is safe."""
+
+
+class OutcomeUnknown(ProviderError):
+    """The request may have been carried out. Ask for its status before anything else."""
+
+
+class Unreadable(ProviderError):
+    """An inbound body that is not what the provider documents; nothing can be concluded."""
+
+
+class OurFault(CappError):
+    """A law of this house was about to be broken; it is refused and somebody must look."""
+
+
+class Unbalanced(OurFault):
+    """Transfers with an amount of zero or less, or between two currencies or tenants."""
+
+
+class Impossible(OurFault):
+    """A transition the lifecycle table does not list for this state."""
+
+
+class CommitUnknown(OurFault):
+    """The commit's reply was lost: stored or not. Repeating the same plan answers which."""

@@ -1,0 +1,54 @@
+"""Corridors, and quotes: prices that are promised until a moment. Terms; nothing moves here."""
+
+import msgspec
+
+from engine.money import Money
+from engine.msisdn import Msisdn
+
+
+class Corridor(msgspec.Struct, frozen=True):
+    """The terms of sending from one operator's wallets to another's. Amounts are minor units."""
+
+    payer_operator: str
+    payee_operator: str
+    spread_bp: int
+    fee_minor: int
+    fee_bp: int
+    amount_minor_min: int
+    amount_minor_max: int
+    collection_cost_bp: int
+    payout_cost_minor: int
+
+
+class Quote(msgspec.Struct, frozen=True, array_like=True):
+    """What the customer is shown, and what the books will be posted from.
+
+    Amounts are minor units. `rate` is what one major unit of the source buys after the spread,
+    as shown to the customer; `mid` is the market rate it was made from. Rounding, always to our
+    duty and never twice: the payee's amount down to the operator's unit, the fee up to the
+    payer's operator's unit, spread and value at mid down; what is left over is `rounding_minor`.
+    """
+
+    quote_id: str
+    payer: Msisdn
+    payee: Msisdn
+    payer_operator: str
+    payee_operator: str
+    amount: Money  # what is sent, before the fee
+    fee: Money
+    receives: Money  # what the payee gets
+    rate: str
+    mid: str
+    spread_minor: int
+    rounding_minor: int
+    value_at_mid_minor: int
+    collection_cost_minor: int  # what the payer's operator keeps of the total
+    payout_cost_minor_max: int  # the most the payee's operator may charge on top
+    payer_language: str
+    payee_language: str
+    expires_at: int  # epoch seconds
+
+    @property
+    def total(self) -> Money:
+        """What is collected from the payer."""
+        return self.amount + self.fee

@@ -1,0 +1,79 @@
+"""Rates and corridors, read from Postgres and kept in memory; stale ones are refused."""
+
+import asyncio
+import logging
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from engine.clock import Clock
+from engine.errors import NoWayNow
+from engine.fx.quotes import Corridor
+
+log = logging.getLogger(__name__)
+
+
+class Rate(NamedTuple):
+    """A mid rate: major units of `quote` for one major unit of `base`, and when it was known."""
+
+    base: str
+    quote: str
+    mid: Decimal
+    at_ms: int
+
+
+class RateBook:
+    """What this process knows of prices; `refresh` reads it anew.
+
+    A rate older than `stale_after_seconds` prices nothing: better no payment than one at
+    yesterday's rate.
+    """
+
+    def __init__(self, tenant: int, clock: Clock, *, stale_after_seconds: float) -> None:
+        self._tenant = tenant
+        self._clock = clock
+        self._stale_after_ms = stale_after_seconds * 1000
+        self._rates: dict[tuple[str, str], Rate] = {}
+        self._corridors: dict[tuple[str, str], Corridor] = {}
+
+    async def refresh(self, pool: Any) -> None:
+        """Read the newest rate of each pair and all corridors. Raises what the pool raises."""
+        rates = await pool.fetch(
+            "select distinct on (base, quote) base, quote, mid, at_ms from fx_rate"
+            " where tenant = $1 order by base, quote, at_ms desc",
+            self._tenant,
+        )
+        corridors = await pool.fetch("select * from corridor where tenant = $1", self._tenant)
+        self._rates = {(r["base"], r["quote"]): Rate(*r) for r in rates}
+        self._corridors = {
+            (c["payer_operator"], c["payee_operator"]): Corridor(
+                **{name: c[name] for name in Corridor.__struct_fields__}
+            )
+            for c in corridors
+        }
+
+    async def keep_fresh(self, pool: Any, every_seconds: float) -> None:
+        """Refresh for ever; while the database is away the rates go stale by themselves."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            try:
+                await self.refresh(pool)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("rates not refreshed: %s", error)
+
+    def corridor(self, payer_operator: str, payee_operator: str) -> Corridor:
+        """Raises NoWayNow `no_way.corridor` when nobody opened it."""
+        try:
+            return self._corridors[payer_operator, payee_operator]
+        except KeyError:
+            raise NoWayNow("no_way.corridor") from None
+
+    def mid(self, base: str, quote: str) -> Decimal:
+        """The mid rate; 1 for a currency and itself. Raises NoWayNow when unknown or stale."""
+        if base == quote:
+            return Decimal(1)
+        rate = self._rates.get((base, quote))
+        if rate is None or self._clock.epoch() * 1000 - rate.at_ms > self._stale_after_ms:
+            raise NoWayNow("no_way.busy")
+        return rate.mid

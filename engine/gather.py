@@ -1,0 +1,49 @@
+"""Questions asked in the same moment travel to the database together.
+
+One batch is under way at a time: under light load a batch is one question with no delay, under
+heavy load it is whatever gathered meanwhile.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Gatherer(Generic[K, V]):
+    """Turns `fetch(keys) -> mapping` into `get(key) -> value or None` for any number of tasks."""
+
+    def __init__(
+        self, fetch: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, batch_max: int = 500
+    ) -> None:
+        self._fetch = fetch
+        self._batch_max = batch_max
+        self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def get(self, key: K) -> "asyncio.Future[V | None]":
+        """The value, None when `fetch` has none; its error is whatever `fetch` raised."""
+        answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(answer)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        return answer
+
+    async def _run(self) -> None:
+        while self._waiting:
+            keys = list(self._waiting)[: self._batch_max]
+            batch = {key: self._waiting.pop(key) for key in keys}
+            try:
+                found = await self._fetch(keys)
+            except Exception as error:  # noqa: BLE001 - handed to everyone who asked
+                for answers in batch.values():
+                    for answer in answers:
+                        if not answer.done():
+                            answer.set_exception(error)
+                continue
+            for key, answers in batch.items():
+                for answer in answers:
+                    if not answer.done():
+                        answer.set_result(found.get(key))

@@ -1,0 +1,1 @@
+"""The books: chart of accounts, postings, and the one writer of money."""

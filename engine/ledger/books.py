@@ -1,0 +1,75 @@
+"""Reading the books: a trial balance, whether it adds up, and names people can read."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from engine.ledger.chart import DEBIT_NATURED, GUARDED, OF_OPERATOR, Account, Kind, natural
+from engine.ledger.chart import read_account
+from engine.money import BY_NUMERIC
+
+
+class Line(NamedTuple):
+    """One account with its natural balance in minor units."""
+
+    number: int
+    name: str
+    currency: str
+    side: str  # "debit" or "credit"
+    minor: int
+
+
+def describe(number: int, operators: Mapping[int, str]) -> str:
+    """`FLOAT mpesa_ke`, `INTERPOOL UGX`, `CUSTOMER_FUNDS`."""
+    account = read_account(number)
+    if account.kind in OF_OPERATOR:
+        return f"{account.kind.name} {operators.get(account.owner, account.owner)}"
+    if account.kind is Kind.INTERPOOL:
+        return f"{account.kind.name} {BY_NUMERIC[account.owner].code}"
+    return account.kind.name
+
+
+class Books:
+    """The balances of one tenant."""
+
+    def __init__(self, pool: Any, tenant: int, operators: Mapping[int, str]) -> None:
+        """`operators` maps the codes in account numbers to names."""
+        self._pool = pool
+        self._tenant = tenant
+        self._operators = dict(operators)
+
+    async def trial_balance(self) -> list[Line]:
+        """Every account of the tenant, by currency and kind."""
+        rows = await self._pool.fetch(
+            "select id, amount from balance where id >> 42 = $1 order by id", self._tenant
+        )
+        return [self._line(row["id"], row["amount"]) for row in rows]
+
+    async def is_balanced(self) -> bool:
+        """Whether every balance is the sum of its journal and each book adds up to zero.
+
+        Reads the whole journal in one snapshot: for tools and tests, not for every minute.
+        """
+        wrong = await self._pool.fetchval(
+            """select (select count(*) from balance b left join (
+                   select a, sum(x) s from journal,
+                     unnest(debits || credits,
+                       (select array_agg(-x) from unnest(amounts) x) || amounts) l(a, x)
+                   group by a) j on j.a = b.id where b.amount <> coalesce(j.s, 0))
+               + (select count(*) from (
+                   select id >> 32 from balance group by 1 having sum(amount) <> 0) off)"""
+        )
+        return bool(wrong == 0)
+
+    def _line(self, number: int, amount: int) -> Line:
+        account = read_account(number)
+        side = "debit" if account.kind in DEBIT_NATURED else "credit"
+        name = describe(number, self._operators)
+        return Line(number, name, account.currency, side, natural(number, amount))
+
+
+async def open_accounts(connection: Any, accounts: Iterable[Account]) -> None:
+    """Make the balance rows that postings will need. Safe to repeat."""
+    await connection.executemany(
+        "insert into balance (id, guarded) values ($1, $2) on conflict do nothing",
+        [(account.number, account.kind in GUARDED) for account in accounts],
+    )

@@ -1,0 +1,345 @@
+"""The only writer of money: plans in, one verdict per plan out, as a group commit.
+
+There is no timer. A batch leaves whenever a writer is idle, so under light load a batch is one
+plan and under heavy load it is whatever gathered while the writers were busy. It knows nothing of
+what a payment's states mean; the laws it enforces are those of `migrations/sql/0001_commit.sql`.
+"""
+
+import asyncio
+import struct
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from enum import IntEnum
+from itertools import chain
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from engine.clock import Clock
+from engine.errors import CommitUnknown
+
+CREATE = 0
+NOTE = -1
+NIL = "0" * 32
+
+
+class Verdict(IntEnum):
+    """What became of one plan."""
+
+    APPLIED = 0
+    DUPLICATE = 1  # its key is known with the same request; `known` is the first payment
+    CONFLICT = 2  # its key is known with another request
+    STALE = 3  # the payment has moved on, or another attempt is live
+    INSUFFICIENT = 4  # a guarded account would fall below zero
+    UNBALANCED = 5  # some transfer is no balanced entry
+    POISON = 6  # the database refused this one plan by an error of its own
+
+
+class Verdicted(NamedTuple):
+    """The answer to one plan."""
+
+    verdict: Verdict
+    known: str | None = None
+    error: str | None = None
+
+
+APPLIED = Verdicted(Verdict.APPLIED)
+
+
+class Intent(NamedTuple):
+    """Something the outside is to be asked, saved with the money and done after it.
+
+    Times are epoch seconds; until `lease_until` the process that committed it is at it.
+    """
+
+    id: str
+    kind: int
+    payload: str | None
+    not_before: int
+    lease_until: int
+
+
+class Evidence(NamedTuple):
+    """What the outside told us about an attempt; the same hash twice is kept once."""
+
+    attempt_id: str
+    hash: str
+    source: int
+    body: str
+
+
+class Plan(NamedTuple):
+    """One transition, ready to commit. `version` is the expected one, CREATE or NOTE."""
+
+    payment: str
+    version: int
+    tenant: int
+    state: int
+    due: int = 0
+    key: str | None = None
+    hash: str = NIL
+    customer: str | None = None
+    facts: str | None = None
+    ends: str | None = None
+    begins: str | None = None
+    direction: int = 0
+    operator: int = 0
+    transfers: tuple[tuple[int, int, int], ...] = ()
+    intents: tuple[Intent, ...] = ()
+    done: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+def note(
+    payment: str, tenant: int, *, done: tuple[str, ...] = (), evidence: tuple[Evidence, ...] = ()
+) -> Plan:
+    """A plan that moves nothing: evidence kept, intents struck off. Always applied."""
+    return Plan(payment, NOTE, tenant, 0, done=done, evidence=evidence)
+
+
+# Errors after which the same batch is simply tried again, carefully.
+_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+# The connection or the server is in trouble: the batch may be stored or not.
+_LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+# What a single plan can be guilty of.
+_POISON = (asyncpg.PostgresError, asyncpg.DataError, ValueError, OverflowError, struct.error)
+
+_TYPES = (  # noqa: SIM905 - thirty-three short words read better as a line
+    "uuid int int int smallint bigint text uuid uuid text uuid uuid smallint smallint int int "
+    "int bigint bigint bigint int uuid smallint text bigint bigint int uuid int uuid uuid smallint "
+    "text"
+).split()
+_CALL = (
+    # Only placeholders and the fixed type names above are put together.
+    "select verdict, known from commit_plans($1, $2, $3, $4, "
+    + ", ".join(f"${i}::{t}[]" for i, t in enumerate(_TYPES, 5))
+    + ")"
+)
+
+
+def _first_of_its_kind(plans: Sequence[Plan]) -> list[int]:
+    """For each plan the number of the first in this batch with the same key or payment."""
+    first: dict[object, int] = {}
+    out = []
+    for n, plan in enumerate(plans, 1):
+        if plan.version == NOTE:
+            out.append(n)
+        elif plan.key is not None:
+            out.append(first.setdefault((plan.tenant, plan.key), n))
+        else:
+            out.append(first.setdefault(plan.payment, n))
+    return out
+
+
+def columns(plans: Sequence[Plan]) -> tuple[Any, ...]:
+    """The arguments of `commit_plans` after the first two: bounds, then flat arrays."""
+    (
+        ids, versions, tenants, states, dues, keys, hashes, customers, facts, ends, begins,
+        directions, operators, transfers, intents, done, evidence,
+    ) = zip(*plans, strict=True)  # fmt: skip
+    leg_from, leg_to, leg_plan, out_plan, done_plan, evidence_plan = [], [], [], [], [], []
+    last = 0
+    for n, (legs, outs, ended, told) in enumerate(
+        zip(transfers, intents, done, evidence, strict=True), 1
+    ):
+        leg_from.append(last + 1)
+        last += len(legs)
+        leg_to.append(last)
+        leg_plan += [n] * len(legs)
+        out_plan += [n] * len(outs)
+        done_plan += [n] * len(ended)
+        evidence_plan += [n] * len(told)
+    flat_legs = _flat(transfers, 3)
+    flat_intents = _flat(intents, 5)
+    flat_evidence = _flat(evidence, 4)
+    return (
+        min(ids), max(ids),
+        ids, _first_of_its_kind(plans), versions, tenants, states, dues, keys, hashes, customers,
+        facts, ends, begins, directions, operators, leg_from, leg_to,
+        leg_plan, *flat_legs, out_plan, *flat_intents,
+        done_plan, [*chain.from_iterable(done)], evidence_plan, *flat_evidence,
+    )  # fmt: skip
+
+
+def _flat(tuples: Sequence[tuple[tuple[Any, ...], ...]], width: int) -> Sequence[Sequence[Any]]:
+    """One column per field of the inner tuples; empty ones when there are none."""
+    return list(zip(*chain.from_iterable(tuples), strict=True)) or [()] * width
+
+
+async def commit(
+    connection: Any, plans: Sequence[Plan], at_ms: int, *, careful: bool = False
+) -> list[Verdicted]:
+    """Commit a batch in one transaction; the verdicts stand in the order of the plans.
+
+    Repeats carefully when money was short, bisects when the database finds a plan indigestible.
+    Raises CommitUnknown when the reply was lost: repeating the same plans is safe and tells.
+    """
+    for care in (careful, True, True):
+        try:
+            verdicts, known = await connection.fetchrow(_CALL, care, at_ms, *columns(plans))
+        except _LOST as error:
+            raise CommitUnknown(str(error)) from error
+        except _AGAIN as error:
+            refusal = Verdicted(Verdict.STALE, None, str(error))
+        except _POISON as error:
+            refusal = Verdicted(Verdict.POISON, None, str(error))
+            if getattr(error, "constraint_name", None) != "never_below_zero":
+                break
+        else:
+            if not any(verdicts):
+                return [APPLIED] * len(plans)
+            known = known or [None] * len(plans)
+            return [Verdicted(Verdict(v), k) for v, k in zip(verdicts, known, strict=True)]
+    if len(plans) == 1:
+        return [refusal]
+    half = len(plans) // 2
+    first = await commit(connection, plans[:half], at_ms)
+    return first + await commit(connection, plans[half:], at_ms)
+
+
+class Committer:
+    """The batcher: any number of tasks submit, a few writers commit.
+
+    Two writers keep Postgres busy while one waits for its flush to disk; a third only adds
+    waiting. `batch_max` bounds how long one commit holds the hot balance rows.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Any]],
+        clock: Clock,
+        *,
+        writers: int = 2,
+        batch_max: int = 250,
+    ) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._writers = writers
+        self._batch_max = batch_max
+        self._waiting: deque[tuple[Plan, asyncio.Future[Verdicted]]] = deque()
+        self._under_way: set[asyncio.Future[Verdicted]] = set()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._short_until = 0.0  # while money is short, optimism would only do the work twice
+        self.batches = 0
+        self.plans = 0
+
+    async def start(self) -> None:
+        """Open the writers' connections. Raises what connecting raises."""
+        for _ in range(self._writers):
+            connection = await self._connect()
+            self._tasks.append(asyncio.create_task(self._write(connection)))
+
+    async def stop(self) -> None:
+        """Finish what was submitted, then close the connections."""
+        await self._drained()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _drained(self) -> None:
+        unanswered = [answer for _, answer in self._waiting]
+        await asyncio.gather(*unanswered, *self._under_way, return_exceptions=True)
+
+    def submit(self, plan: Plan) -> asyncio.Future[Verdicted]:
+        """Queue one plan. The future's error is CommitUnknown when the reply was lost."""
+        answer: asyncio.Future[Verdicted] = asyncio.get_running_loop().create_future()
+        self._waiting.append((plan, answer))
+        if self._idle:
+            self._idle.popleft().set_result(None)
+        return answer
+
+    async def submit_until_known(self, plan: Plan) -> Verdicted:
+        """Like `submit`, but repeats the same plan while replies are lost.
+
+        A plan that turns out to be stored already is answered as applied: a create by its own id
+        under its key, a move by the attempt or version it left behind being one's own is not
+        decidable here, so a repeated move that is stale stays STALE and the caller reloads.
+        """
+        pause = 0.05
+        unsure = False
+        while True:
+            try:
+                answer = await self.submit(plan)
+            except CommitUnknown:
+                unsure = True
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+                continue
+            if unsure and answer.verdict is Verdict.DUPLICATE and answer.known == plan.payment:
+                return APPLIED
+            return answer
+
+    async def _write(self, connection: Any) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                if not self._waiting:
+                    wake: asyncio.Future[None] = loop.create_future()
+                    self._idle.append(wake)
+                    await wake
+                    continue
+                if connection.is_closed():  # nothing was sent on it, so nothing is in doubt
+                    connection = await self._reconnect()
+                size = min(len(self._waiting), self._batch_max)
+                batch = [self._waiting.popleft() for _ in range(size)]
+                if not await self._commit_batch(connection, batch):
+                    connection.terminate()
+                    connection = await self._reconnect()
+        finally:
+            connection.terminate()
+
+    async def _commit_batch(
+        self, connection: Any, batch: list[tuple[Plan, asyncio.Future[Verdicted]]]
+    ) -> bool:
+        """Whether the connection is still good."""
+        plans = [plan for plan, _ in batch]
+        answers = {answer for _, answer in batch}
+        self._under_way |= answers
+        try:
+            return await self._answer_batch(connection, batch, plans)
+        finally:
+            self._under_way -= answers
+
+    async def _answer_batch(
+        self,
+        connection: Any,
+        batch: list[tuple[Plan, asyncio.Future[Verdicted]]],
+        plans: list[Plan],
+    ) -> bool:
+        loop = asyncio.get_running_loop()
+        self.batches += 1
+        self.plans += len(plans)
+        at_ms = int(self._clock.epoch() * 1000)
+        try:
+            careful = loop.time() < self._short_until
+            verdicts = await commit(connection, plans, at_ms, careful=careful)
+        except CommitUnknown as error:
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(CommitUnknown(str(error)))
+            return False
+        for (_, answer), verdict in zip(batch, verdicts, strict=True):
+            if not answer.done():
+                answer.set_result(verdict)
+            if verdict.verdict is Verdict.INSUFFICIENT:
+                self._short_until = loop.time() + 1
+        return True
+
+    async def _reconnect(self) -> Any:
+        pause = 0.05
+        while True:
+            try:
+                return await self._connect()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)

@@ -1,0 +1,114 @@
+"""Every posting a payment makes, each written once. Pure: quote and accounts in, transfers out.
+
+A transfer is (debit account, credit account, minor units): it takes from the first and gives to
+the second. The table is `Accounts and postings` of the payments design; S is the source currency,
+D the destination's.
+"""
+
+from typing import Protocol
+
+from engine.ledger.chart import Route
+from engine.money import Money
+
+Transfer = tuple[int, int, int]
+Transfers = tuple[Transfer, ...]
+
+
+class Price(Protocol):
+    """What the postings need to know of a quote; amounts are minor units of S, or D for payouts."""
+
+    @property
+    def total(self) -> Money: ...
+    @property
+    def fee(self) -> Money: ...
+    @property
+    def receives(self) -> Money: ...
+    @property
+    def spread_minor(self) -> int: ...
+    @property
+    def rounding_minor(self) -> int: ...
+    @property
+    def value_at_mid_minor(self) -> int: ...
+    @property
+    def collection_cost_minor(self) -> int: ...
+    @property
+    def payout_cost_minor_max(self) -> int: ...
+
+
+def _nonzero(*transfers: Transfer) -> Transfers:
+    return tuple(t for t in transfers if t[2])
+
+
+def held_minor(quote: Price) -> int:
+    """What is reserved in D: the payee's amount and the most its payout may cost."""
+    return quote.receives.minor + quote.payout_cost_minor_max
+
+
+def hold(quote: Price, route: Route) -> Transfers:
+    """Promise liquidity to one payment."""
+    return ((route.pool_avail, route.pool_held, held_minor(quote)),)
+
+
+def release(quote: Price, route: Route) -> Transfers:
+    """Take the promise back; nothing was collected."""
+    return ((route.pool_held, route.pool_avail, held_minor(quote)),)
+
+
+def receive(quote: Price, route: Route) -> Transfers:
+    """The payer's money arrived: what we hold at the operator, and what it kept for itself."""
+    cost = quote.collection_cost_minor
+    return _nonzero(
+        (route.source_float, route.customer_funds, quote.total.minor - cost),
+        (route.source_cost, route.customer_funds, cost),
+    )
+
+
+def send(quote: Price, route: Route) -> Transfers:
+    """From now on the payout may have left."""
+    return ((route.pool_held, route.payout_in_flight, held_minor(quote)),)
+
+
+def settle(quote: Price, route: Route) -> Transfers:
+    """Paid: the exposure is over, the fee is earned, the pools owe each other the value at mid."""
+    return _nonzero(
+        (route.payout_in_flight, route.destination_float, held_minor(quote)),
+        (route.customer_funds, route.fee_income, quote.fee.minor),
+        (route.customer_funds, route.fx_spread, quote.spread_minor),
+        (route.customer_funds, route.rounding, quote.rounding_minor),
+        (route.customer_funds, route.interpool, quote.value_at_mid_minor),
+    )
+
+
+def take_back(quote: Price, route: Route) -> Transfers:
+    """The payout definitely failed: the promise stands again."""
+    return ((route.payout_in_flight, route.pool_held, held_minor(quote)),)
+
+
+def give_up(quote: Price, route: Route) -> Transfers:
+    """No payout will come: the liquidity is free and everything collected is owed to the payer."""
+    return (*release(quote, route), *owe_refund(quote, route))
+
+
+def owe_refund(quote: Price, route: Route) -> Transfers:
+    """All the payer paid, fee included, is due back."""
+    return ((route.customer_funds, route.refund_due, quote.total.minor),)
+
+
+def send_refund(quote: Price, route: Route) -> Transfers:
+    """From now on the refund may have left."""
+    return ((route.refund_due, route.refund_in_flight, quote.total.minor),)
+
+
+def take_refund_back(quote: Price, route: Route) -> Transfers:
+    """The refund definitely failed: it is due again."""
+    return ((route.refund_in_flight, route.refund_due, quote.total.minor),)
+
+
+def settle_refund(quote: Price, route: Route) -> Transfers:
+    """The payer has the money back; what the operator kept at collection is our cost."""
+    return ((route.refund_in_flight, route.source_float, quote.total.minor),)
+
+
+def top_up(float_account: int, pool_avail: int, minor: int) -> Transfers:
+    """The liquidity owner put money into an operator wallet of ours."""
+    return ((float_account, pool_avail, minor),)

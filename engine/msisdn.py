@@ -1,0 +1,100 @@
+"""Phone numbers in E.164 and which operator's range they lie in.
+
+A prefix is a hint, never proof: numbers are ported. Facts: numbering plans of KE and UG as of
+November 2026 and the package `phonenumbers` for validity; the range table is `prefixes.yaml`.
+"""
+
+from collections.abc import Mapping
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+
+from engine.errors import CustomerMistake
+
+LENGTH_MAX = 24
+"""No number anybody types is longer, spaces and prefixes included."""
+
+_DIALLING_CODES = {"KE": "254", "UG": "256"}
+_MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+
+
+class Msisdn(str):
+    """A mobile number in E.164, with plus. Made by `parse_msisdn` or from a trusted store."""
+
+    __slots__ = ()
+
+    @property
+    def digits(self) -> str:
+        """Country code and national number without the plus."""
+        return self[1:]
+
+    @property
+    def masked(self) -> str:
+        """Fit for logs: `+2547*****001`."""
+        return f"{self[:5]}*****{self[-3:]}" if len(self) > 8 else "+*****"
+
+
+def parse_msisdn(text: str, home_country: str) -> Msisdn:
+    """What a person typed, or a gateway sent, as a mobile number.
+
+    Accepts `+256…`, `00256…`, `000256…` (Kenya), `256…` and the national form of `home_country`
+    (ISO alpha-2). Raises CustomerMistake `mistake.number` when it is no number and
+    `mistake.not_mobile` when it is a landline or a service number.
+    """
+    cleaned = "".join(c for c in text if c not in " -.()")
+    body = cleaned.removeprefix("+")
+    if not body.isascii() or not body.isdigit() or not 6 <= len(cleaned) <= LENGTH_MAX:
+        raise CustomerMistake("mistake.number")
+    number = _parsed(cleaned, home_country)
+    if number is None:
+        raise CustomerMistake("mistake.number")
+    if phonenumbers.number_type(number) not in _MOBILE:
+        raise CustomerMistake("mistake.not_mobile")
+    return Msisdn(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
+def _parsed(cleaned: str, home_country: str) -> phonenumbers.PhoneNumber | None:
+    """The first reading that is a valid number: international as typed, then national."""
+    stripped = cleaned.lstrip("+0") if cleaned.startswith(("+", "00")) else cleaned
+    readings: list[tuple[str, str | None]] = [("+" + stripped, None)]
+    if not cleaned.startswith(("+", "00")):
+        readings.append((cleaned, home_country))
+    for candidate, region in readings:
+        try:
+            number = phonenumbers.parse(candidate, region)
+        except NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return number
+    return None
+
+
+def country_of(msisdn: Msisdn) -> str | None:
+    """ISO alpha-2 of the countries we know, else None."""
+    for country, code in _DIALLING_CODES.items():
+        if msisdn.digits.startswith(code):
+            return country
+    return None
+
+
+class Prefixes:
+    """The range table: longest matching prefix wins (`reference: msisdn, sections 1 and 3`)."""
+
+    def __init__(self, ranges: Mapping[str, Mapping[str, list[str]]]) -> None:
+        """`ranges` is country -> operator name -> national prefixes without trunk zero."""
+        self._operators: dict[str, str] = {}
+        for country, operators in ranges.items():
+            code = _DIALLING_CODES[country]
+            for operator, prefixes in operators.items():
+                for prefix in prefixes:
+                    if self._operators.setdefault(code + prefix, operator) != operator:
+                        raise ValueError(f"{country} {prefix} has two operators")
+        self._longest = max(map(len, self._operators), default=0)
+
+    def operator_of(self, msisdn: Msisdn) -> str | None:
+        """The operator whose range the number lies in, or None when no range is known."""
+        digits = msisdn.digits
+        for length in range(min(self._longest, len(digits)), 0, -1):
+            if found := self._operators.get(digits[:length]):
+                return found
+        return None

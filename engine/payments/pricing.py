@@ -1,0 +1,101 @@
+"""What a payment costs and what arrives. Pure; all arithmetic is exact.
+
+Rounding, stated once: the payee's amount goes down to the unit the payee's operator can pay, the
+fee goes up to the unit the payer's operator can collect, the spread and the value at mid go down
+to a minor unit, and what is left over is posted to ROUNDING. Each part is rounded once.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+
+import msgspec
+
+from engine.errors import CustomerMistake
+from engine.fx.quotes import Corridor
+from engine.money import CURRENCIES, Money
+from engine.ports import OperatorFacts
+
+RATE_DIGITS = 6
+"""Significant digits of the rate that the customer is shown."""
+
+TEN_THOUSAND = 10_000
+
+
+class Price(msgspec.Struct, frozen=True):
+    """A priced amount; the fields are those of `Quote` with the same names."""
+
+    fee: Money
+    receives: Money
+    rate: str
+    spread_minor: int
+    rounding_minor: int
+    value_at_mid_minor: int
+    collection_cost_minor: int
+
+
+def price(
+    amount: Money, mid: Decimal, corridor: Corridor, payer: OperatorFacts, payee: OperatorFacts
+) -> Price:
+    """Price an amount at a mid rate (major units of the payee's currency for one of the payer's).
+
+    Raises CustomerMistake when the amount is outside the corridor's or an operator's limits, or is
+    no multiple of the unit that the payer's operator can collect.
+    """
+    if amount.minor % payer.unit_minor:
+        raise CustomerMistake("mistake.amount_whole")
+    low, high = corridor.amount_minor_min, corridor.amount_minor_max
+    if amount.minor < low:
+        raise CustomerMistake("mistake.amount_min", minimum=Money(low, amount.currency))
+    if amount.minor > high:
+        raise CustomerMistake("mistake.amount_max", maximum=Money(high, amount.currency))
+
+    fee_minor = corridor.fee_minor + Fraction(amount.minor * corridor.fee_bp, TEN_THOUSAND)
+    fee = Money(_up(fee_minor, payer.unit_minor), amount.currency)
+    total = amount + fee
+    if not payer.collect_minor_min <= total.minor <= payer.collect_minor_max:
+        largest = Money(payer.collect_minor_max, amount.currency)
+        raise CustomerMistake("mistake.amount_max", maximum=largest)
+
+    minor_mid = _minor_rate(mid, amount.currency, payee.currency)
+    kept = Fraction(TEN_THOUSAND - corridor.spread_bp, TEN_THOUSAND)
+    receives_minor = _down(amount.minor * minor_mid * kept, payee.unit_minor)
+    if receives_minor > payee.disburse_minor_max:
+        at_most = _down(payee.disburse_minor_max / (minor_mid * kept), payer.unit_minor)
+        raise CustomerMistake("mistake.amount_max", maximum=Money(at_most, amount.currency))
+    if receives_minor < payee.disburse_minor_min:
+        at_least = _up(payee.disburse_minor_min / (minor_mid * kept), payer.unit_minor)
+        raise CustomerMistake("mistake.amount_min", minimum=Money(at_least, amount.currency))
+
+    spread_minor = amount.minor * corridor.spread_bp // TEN_THOUSAND
+    value_at_mid_minor = _down(receives_minor / minor_mid, 1)
+    return Price(
+        fee=fee,
+        receives=Money(receives_minor, payee.currency),
+        rate=_shown(mid * (TEN_THOUSAND - corridor.spread_bp) / TEN_THOUSAND),
+        spread_minor=spread_minor,
+        # Never negative: receives/mid <= amount * kept, and both parts were rounded down.
+        rounding_minor=amount.minor - spread_minor - value_at_mid_minor,
+        value_at_mid_minor=value_at_mid_minor,
+        collection_cost_minor=total.minor * corridor.collection_cost_bp // TEN_THOUSAND,
+    )
+
+
+def _minor_rate(mid: Decimal, source: str, destination: str) -> Fraction:
+    """Minor units of the destination for one minor unit of the source, exactly."""
+    shift = CURRENCIES[destination].decimals - CURRENCIES[source].decimals
+    return Fraction(mid) * Fraction(10) ** shift
+
+
+def _down(value: Fraction, unit: int) -> int:
+    return int(value // unit) * unit
+
+
+def _up(value: Fraction, unit: int) -> int:
+    return -int(-value // unit) * unit
+
+
+def _shown(rate: Decimal) -> str:
+    digits = RATE_DIGITS - 1 - rate.adjusted()
+    rounded = rate.quantize(Decimal(1).scaleb(-max(digits, 0)), ROUND_HALF_EVEN)
+    text = f"{rounded:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

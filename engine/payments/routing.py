@@ -1,0 +1,61 @@
+"""Which operators serve a payment. Pure: numbers, hints and what we can call, in; a route, out."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from engine.errors import CustomerMistake, NoWayNow
+from engine.msisdn import Msisdn, Prefixes
+from engine.ports import OperatorFacts
+
+
+class Ways(NamedTuple):
+    """The operators at the two ends of a payment."""
+
+    payer: OperatorFacts
+    payee: OperatorFacts
+
+
+class Directory:
+    """The operators this process can call, and how a number leads to one."""
+
+    def __init__(
+        self,
+        operators: Mapping[str, OperatorFacts],
+        prefixes: Prefixes,
+        networks: Mapping[str, str],
+    ) -> None:
+        """`networks` maps a gateway's network code to an operator's name: who served the dial."""
+        self.by_name = dict(operators)
+        self.by_code = {facts.code: facts for facts in operators.values()}
+        if len(self.by_code) != len(self.by_name):
+            raise ValueError("two operators share a code")
+        self._prefixes = prefixes
+        self._networks = dict(networks)
+
+    def payer_operator(self, payer: Msisdn, network: str) -> str | None:
+        """The network that served the dial is a better hint than the prefix: numbers are ported."""
+        return self._networks.get(network) or self._prefixes.operator_of(payer)
+
+    def payee_operator(self, payee: Msisdn) -> str | None:
+        """By prefix alone; None for a range nobody listed."""
+        return self._prefixes.operator_of(payee)
+
+    def choose_ways(self, payer: Msisdn, network: str, payee: Msisdn) -> Ways:
+        """The operator at each end.
+
+        Raises CustomerMistake `mistake.own_number`, `mistake.operator_unknown` (no range known) or
+        `mistake.operator_unsupported` (known, but we cannot pay there), NoWayNow `no_way.corridor`
+        when the payer's own operator cannot be collected from.
+        """
+        if payer == payee:
+            raise CustomerMistake("mistake.own_number")
+        payer_facts = self.by_name.get(self.payer_operator(payer, network) or "")
+        if payer_facts is None:
+            raise NoWayNow("no_way.corridor")
+        name = self.payee_operator(payee)
+        if name is None:
+            raise CustomerMistake("mistake.operator_unknown")
+        payee_facts = self.by_name.get(name)
+        if payee_facts is None:
+            raise CustomerMistake("mistake.operator_unsupported", operator=name)
+        return Ways(payer_facts, payee_facts)

@@ -1,0 +1,160 @@
+"""Reads of payments, by id or by attempt, many at once; and the cases people must look at."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from engine.clock import AttemptId, CustomerId, PaymentId
+from engine.gather import Gatherer
+from engine.ledger.chart import Route, route_accounts
+from engine.payments.evidence import Ending, Source
+from engine.payments.lifecycle import State
+from engine.payments.payment import Facts, Payment, decode_facts
+from engine.payments.routing import Directory
+from engine.ports import Direction
+
+_PAYMENT = "p.id, p.state, p.version, p.live, j.facts"
+_BY_ID = f"""
+select {_PAYMENT} from unnest($1::uuid[]) k(id)
+  join payment p on p.id = k.id join journal j on j.payment = p.id and j.version = 1"""
+_BY_ATTEMPT = f"""
+select {_PAYMENT}, a.id as attempt, a.direction from unnest($1::uuid[]) k(id)
+  join attempt a on a.id = k.id join payment p on p.id = a.payment
+  join journal j on j.payment = p.id and j.version = 1"""
+
+
+class Attempted(msgspec.Struct, frozen=True):
+    """An attempt and the payment it belongs to, as stored now."""
+
+    attempt_id: AttemptId
+    direction: Direction
+    payment: Payment
+
+
+class PaymentStore:
+    """What the engine reads back. Never writes a payment: that is the commit's alone."""
+
+    def __init__(self, pool: Any, directory: Directory) -> None:
+        self._pool = pool
+        self._directory = directory
+        self._routes: dict[tuple[int, str, str], Route] = {}
+        self._by_id: Gatherer[str, Payment] = Gatherer(self._fetch_payments)
+        self._by_attempt: Gatherer[str, Attempted] = Gatherer(self._fetch_attempts)
+
+    async def payment(self, payment_id: PaymentId) -> Payment | None:
+        return await self._by_id.get(payment_id)
+
+    async def attempt(self, attempt_id: AttemptId) -> Attempted | None:
+        return await self._by_attempt.get(attempt_id)
+
+    async def by_key(self, tenant: int, key: str) -> tuple[PaymentId, str] | None:
+        """The payment made under an idempotency key and the hash of its request."""
+        row = await self._pool.fetchrow(
+            "select payment, hash from payment_key where tenant = $1 and key = $2", tenant, key
+        )
+        return (PaymentId(row["payment"].hex), row["hash"].hex) if row else None
+
+    async def latest_of(self, customer_id: CustomerId) -> Payment | None:
+        """The customer's newest payment."""
+        row = await self._pool.fetchrow(
+            f"select {_PAYMENT} from payment p"
+            " join journal j on j.payment = p.id and j.version = 1"
+            " where p.customer = $1 order by p.id desc limit 1",
+            customer_id,
+        )
+        return self._payment(row) if row else None
+
+    async def provider_reference(self, attempt_id: AttemptId) -> str | None:
+        """What the operator answered when it accepted the attempt, if that is known."""
+        row = await self._pool.fetchrow(
+            "select body from evidence where attempt = $1 and source = $2",
+            attempt_id,
+            int(Source.ACCEPTED),
+        )
+        return msgspec.json.decode(row["body"], type=str) if row else None
+
+    async def ended_how(self, payment_id: PaymentId, attempt_id: AttemptId) -> bool | None:
+        """How an ended attempt ended: True succeeded, False failed, None when it never ended."""
+        for ending in await self._endings(payment_id):
+            if ending.attempt_id == attempt_id:
+                return ending.succeeded
+        return None
+
+    async def collected_attempt(self, payment_id: PaymentId) -> AttemptId | None:
+        """The attempt that collected: the first one of a payment that ended."""
+        endings = await self._endings(payment_id)
+        return endings[0].attempt_id if endings else None
+
+    async def _endings(self, payment_id: PaymentId) -> list[Ending]:
+        rows = await self._pool.fetch(
+            "select facts from journal where payment = $1 and version > 1 and facts is not null"
+            " order by version",
+            payment_id,
+        )
+        return [msgspec.json.decode(row["facts"], type=Ending) for row in rows]
+
+    async def open_case(
+        self, payment: Payment, kind: str, hash_: str, detail: str, at_ms: int
+    ) -> None:
+        """Put a payment on somebody's desk. The same case twice is one."""
+        await self._pool.execute(
+            "insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
+            " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+            payment.payment_id, kind, hash_, payment.facts.tenant, at_ms, detail,
+        )  # fmt: skip
+
+    async def set_due(self, payment: Payment, due: int) -> None:
+        """Look again then, unless the payment has moved on meanwhile."""
+        await self._pool.execute(
+            "update payment set due = $3 where id = $1 and version = $2",
+            payment.payment_id, payment.version, due,
+        )  # fmt: skip
+
+    async def lease_due(self, now: int, lease_seconds: int, most: int) -> list[PaymentId]:
+        """Payments whose deadline has passed; nobody else gets them until the lease ends."""
+        rows = await self._pool.fetch(
+            "update payment set due = $2 where id in (select id from payment where due <= $1"
+            " order by due limit $3 for update skip locked) returning id",
+            now, now + lease_seconds, most,
+        )  # fmt: skip
+        return [PaymentId(row["id"].hex) for row in rows]
+
+    async def _fetch_payments(self, ids: Sequence[str]) -> dict[str, Payment]:
+        rows = await self._pool.fetch(_BY_ID, list(ids))
+        return {row["id"].hex: self._payment(row) for row in rows}
+
+    async def _fetch_attempts(self, ids: Sequence[str]) -> dict[str, Attempted]:
+        rows = await self._pool.fetch(_BY_ATTEMPT, list(ids))
+        out: dict[str, Attempted] = {}
+        for row in rows:
+            attempt_id = AttemptId(row["attempt"].hex)
+            direction = Direction(row["direction"])
+            out[attempt_id] = Attempted(attempt_id, direction, self._payment(row))
+        return out
+
+    def _payment(self, row: Any) -> Payment:
+        facts = decode_facts(row["facts"])
+        live = row["live"]
+        return Payment(
+            payment_id=PaymentId(row["id"].hex),
+            facts=facts,
+            route=self.route(facts),
+            state=State(row["state"]),
+            version=row["version"],
+            live=AttemptId(live.hex) if live is not None else None,
+        )
+
+    def route(self, facts: Facts) -> Route:
+        """The accounts of a payment's corridor, resolved once per corridor."""
+        quote = facts.quote
+        key = facts.tenant, quote.payer_operator, quote.payee_operator
+        if (found := self._routes.get(key)) is None:
+            payer = self._directory.by_name[quote.payer_operator]
+            payee = self._directory.by_name[quote.payee_operator]
+            found = self._routes[key] = route_accounts(
+                facts.tenant,
+                source=(payer.currency, payer.code),
+                destination=(payee.currency, payee.code),
+            )
+        return found

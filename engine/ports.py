@@ -1,0 +1,224 @@
+"""What the engine asks of the outside world, in neutral words: collect, disburse, query, send.
+
+Adapters in `providers` implement these; the engine never learns a company's field names.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+import msgspec
+
+from engine.clock import AttemptId, IntentId
+from engine.money import Money
+from engine.msisdn import Msisdn
+
+
+class Direction(IntEnum):
+    """Which way an attempt moves money. The numbers are stored: never renumber."""
+
+    COLLECT = 1
+    DISBURSE = 2
+    REFUND = 3
+
+
+class Outcome(StrEnum):
+    """What a piece of evidence says about an attempt."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # only by a code the operator lists as final
+    PENDING = "pending"  # also every word that no list knows
+    NOT_FOUND = "not_found"  # the operator has no such reference (yet): not a failure
+
+
+class Reason(StrEnum):
+    """Why an attempt failed, as far as a customer may be told. Text keys are `reason.<value>`."""
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    DECLINED = "declined"
+    WRONG_PIN = "wrong_pin"
+    NOT_REACHED = "not_reached"  # phone off, prompt not answered in time
+    LIMIT = "limit"
+    NOT_REGISTERED = "not_registered"
+    CANNOT_RECEIVE = "cannot_receive"
+    CONFIGURATION = "configuration"  # our own account or credentials: alarm, not the customer
+    OTHER = "other"
+
+
+class OperatorFacts(msgspec.Struct, frozen=True):
+    """What never changes while a process runs about one operator in one country."""
+
+    code: int  # part of account numbers and stored rows: never renumber
+    name: str  # "mpesa_ke"
+    country: str  # ISO 3166 alpha-2
+    currency: str
+    unit_minor: int  # amounts must be a multiple of this (M-PESA: whole shillings = 100)
+    collect_minor_min: int
+    collect_minor_max: int
+    disburse_minor_min: int
+    disburse_minor_max: int
+    collect_repeat_is_safe: bool  # may the same reference be sent twice without a second effect?
+    disburse_repeat_is_safe: bool
+    confirm_callback_above_minor: int  # above this an unsigned callback is confirmed by a query
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One attempt at moving money, or the question how it went.
+
+    `attempt_id` is ours, committed before the order exists; every operator reference is derived
+    from it or from what the operator answered (`provider_reference`, from `Accepted`).
+    """
+
+    attempt_id: AttemptId
+    direction: Direction
+    amount: Money
+    msisdn: Msisdn  # whose wallet: the payer's for COLLECT and REFUND, else the payee's
+    code: str  # the payment's short code, as both people see it ([0-9A-Z]{10})
+    callback_url: str  # an adapter may append "/<kind>"; the rest is unguessable and only hex
+    provider_reference: str | None = None
+    collected_attempt_id: AttemptId | None = None  # REFUND: the collection that is given back
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The operator took the order; nothing has moved yet as far as anybody knows."""
+
+    provider_reference: str | None = None  # what a later query needs, if ours is not enough
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What an operator says about an attempt, by callback or by query.
+
+    Fields the operator did not send are None: absence is not disagreement.
+    """
+
+    outcome: Outcome
+    code: str  # the operator's own word, as it came
+    reason: Reason | None = None  # set when FAILED
+    amount: Money | None = None
+    msisdn: str | None = None  # E.164, only when the operator sent a whole number
+    receipt: str | None = None  # the operator's transaction number
+    provider_reference: str | None = None  # must equal the stored one when both are known
+
+
+class Acknowledgement(msgspec.Struct, frozen=True):
+    """What to answer an operator's callback with."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+
+
+class Callback(msgspec.Struct, frozen=True):
+    """An inbound operator message in neutral words. `redacted` is fit to be stored and shown."""
+
+    finding: Finding
+    acknowledgement: Acknowledgement
+    redacted: str  # JSON text without full numbers, names or secrets
+    answers_query: bool = False  # it is the late answer to a question we asked: proof, not a hint
+
+
+class OperatorPort(Protocol):
+    """One operator in one country. Every method may be repeated with the same order.
+
+    `collect`, `disburse` and `refund` return when the order was accepted and raise `Rejected`
+    (definitely not done), `Throttled` or `Unreachable` (definitely not done, may be sent again)
+    or `OutcomeUnknown`. They never send twice by themselves, save once after renewing a token
+    that the operator refused.
+    """
+
+    facts: OperatorFacts
+
+    async def collect(self, order: Order) -> Accepted: ...
+
+    async def disburse(self, order: Order) -> Accepted: ...
+
+    async def refund(self, order: Order) -> Accepted: ...
+
+    async def query(self, order: Order) -> Finding:
+        """Ask how an attempt went. PENDING when the operator answers later by callback.
+
+        Raises `Throttled`, `Unreachable` or `OutcomeUnknown`: no evidence, ask again later.
+        """
+        ...
+
+    def read_callback(self, kind: str, body: bytes) -> Callback:
+        """Translate an inbound callback. Raises `Unreadable` when it is not a documented body."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Sms(msgspec.Struct, frozen=True):
+    """One text to one phone. `intent_id` is ours; gateways offer no idempotency on it."""
+
+    intent_id: IntentId
+    to: Msisdn
+    text: str
+
+
+class SmsAccepted(msgspec.Struct, frozen=True):
+    """The gateway took the message and will tell of it under this id."""
+
+    message_id: str
+
+
+class SmsReport(msgspec.Struct, frozen=True):
+    """A delivery report. `delivered` is None while it is not final."""
+
+    message_id: str
+    status: str
+    delivered: bool | None
+    failure: str = ""
+
+
+class SmsPort(Protocol):
+    """An SMS gateway. `send` raises `Rejected`, `Throttled`, `Unreachable`, `OutcomeUnknown`."""
+
+    async def send(self, message: Sms) -> SmsAccepted: ...
+
+    def read_report(self, body: bytes) -> SmsReport:
+        """Translate a delivery report. Raises `Unreadable`."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One key press as any USSD gateway may tell it."""
+
+    session_id: str
+    msisdn: Msisdn
+    network: str  # network code as the gateway gives it, "" if none
+    shortcode: str
+    text: str  # everything typed so far (cumulative), or the last input only
+    cumulative: bool
+    opens: bool = False  # last-input gateways say so; cumulative ones leave it False
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One screen. `ends` closes the session."""
+
+    text: str
+    ends: bool
+
+
+class SessionEnd(msgspec.Struct, frozen=True):
+    """What a gateway tells after a session: for statistics, never for money."""
+
+    session_id: str
+    status: str
+    hops: int | None
+    duration_ms: int | None
+
+
+class UssdPort(Protocol):
+    """A USSD gateway's dialect: bytes in, a neutral turn out, and back."""
+
+    name: str
+
+    def read_turn(self, body: bytes) -> Turn:
+        """Raises `Unreadable`, naming the field, when one is missing, doubled or senseless."""
+        ...
+
+    def read_end(self, body: bytes) -> SessionEnd: ...
+
+    def write_reply(self, reply: Reply) -> Acknowledgement: ...

@@ -1,0 +1,27 @@
+"""Runs the migration steps over asyncpg, on the address `engine.database.migrate` passes in."""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from engine.tables import metadata
+
+
+def run(connection):
+    context.configure(connection=connection, target_metadata=metadata)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def main():
+    url = context.config.get_main_option("sqlalchemy.url")
+    database = create_async_engine(url, poolclass=pool.NullPool)
+    async with database.connect() as connection:
+        await connection.run_sync(run)
+        await connection.commit()
+    await database.dispose()
+
+
+asyncio.run(main())

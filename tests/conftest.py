@@ -1,0 +1,84 @@
+"""Real servers for every test run: one Postgres and one Redis, a fresh database per test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import redis
+
+from engine.database import migrate, open_pool
+from simulator import embedded
+
+TEMPLATE = "template_capp"
+# The tests' database may forget everything when the machine dies; nothing else is relaxed.
+SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
+    folder: Path = tmp_path_factory.mktemp("postgres")
+    server = embedded.start_postgres(folder, settings=SETTINGS)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: embedded.Server) -> str:
+    """A migrated database that every test's own is copied from."""
+
+    async def make() -> None:
+        connection = await asyncpg.connect(postgres.url)
+        await connection.execute(f"create database {TEMPLATE}")
+        await connection.close()
+
+    asyncio.run(make())
+    migrate(_url(postgres, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(
+    postgres: embedded.Server, template: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """A database of the test's own, migrated, with partitions around today."""
+    name = f"test_{abs(hash(request.node.nodeid)) % 10**12}"
+    asyncio.run(_execute(postgres.url, f"create database {name} template {template}"))
+    yield _url(postgres, name)
+    asyncio.run(_execute(postgres.url, f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Any]:
+    opened = await open_pool(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
+    server = embedded.start_redis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: embedded.Server) -> str:
+    """The run's Redis, emptied for this test."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+def _url(server: embedded.Server, database: str) -> str:
+    return server.url.rsplit("/", 1)[0] + "/" + database
+
+
+async def _execute(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

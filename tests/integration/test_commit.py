@@ -1,0 +1,295 @@
+"""Every verdict of the commit, one by one, against a real Postgres."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from engine.clock import Clock, Ids
+from engine.database import connect
+from engine.errors import CommitUnknown
+from engine.ledger.chart import Account, Kind
+from engine.ledger.commit import (
+    NIL,
+    NOTE,
+    Committer,
+    Evidence,
+    Intent,
+    Plan,
+    Verdict,
+    Verdicted,
+    commit,
+    note,
+)
+from tests.integration.books import assert_books
+
+V = Verdict
+IDS = Ids(Clock())
+FREE = Account(1, "UGX", Kind.FLOAT, 2).number  # not guarded
+A = Account(1, "UGX", Kind.POOL_AVAIL).number
+B = Account(1, "UGX", Kind.POOL_HELD).number
+OTHER_CURRENCY = Account(1, "KES", Kind.CUSTOMER_FUNDS).number
+OTHER_TENANT = Account(2, "UGX", Kind.POOL_HELD).number
+MISSING = Account(1, "UGX", Kind.LOSS).number
+HASH, HASH_2 = "0123456789abcdef" * 2, "f" * 32
+
+
+@pytest.fixture
+async def books(database_url: str) -> AsyncIterator[Any]:
+    """A connection to books with 100 in A; they must be right after every test."""
+    connection = await connect(database_url)
+    await connection.executemany(
+        "insert into balance (id, guarded) values ($1, $2)",
+        [(FREE, False), (A, True), (B, True), (OTHER_CURRENCY, True), (OTHER_TENANT, True)],
+    )
+    assert await verdicts(connection, new(100, debit=FREE, credit=A)) == [V.APPLIED]
+    yield connection
+    await assert_books(connection)
+    await connection.close()
+
+
+def new(
+    minor: int = 0, *, key: str | None = None, request: str = HASH, debit: int = A,
+    credit: int = B, **fields: Any,
+) -> Plan:  # fmt: skip
+    payment = IDS.payment()
+    transfers = ((debit, credit, minor),) if minor else ()
+    return Plan(payment, 0, 1, 1, key=key or payment, hash=request, transfers=transfers, **fields)
+
+
+def step(plan: Plan, version: int, minor: int = 0, **fields: Any) -> Plan:
+    transfers = ((A, B, minor),) if minor else ()
+    return Plan(plan.payment, version, 1, version + 1, transfers=transfers, **fields)
+
+
+async def verdicts(connection: Any, *plans: Plan, careful: bool = False) -> list[Verdict]:
+    return [a.verdict for a in await commit(connection, plans, 1, careful=careful)]
+
+
+async def amount(connection: Any, account: int) -> int:
+    value: int = await connection.fetchval("select amount from balance where id = $1", account)
+    return value
+
+
+async def test_applied_moves_money_and_writes_one_journal_row(books: Any) -> None:
+    plan = new(30)
+    assert await verdicts(books, plan) == [V.APPLIED]
+    assert (await amount(books, A), await amount(books, B)) == (70, 30)
+    rows = await books.fetch("select * from journal where payment = $1", plan.payment)
+    assert [(r["version"], r["state"], r["amounts"]) for r in rows] == [(1, 1, (30,))]
+
+
+async def test_same_key_same_request_is_a_duplicate_of_the_first(books: Any) -> None:
+    first, again = new(30, key="k"), new(30, key="k")
+    await commit(books, [first], 1)
+    assert await commit(books, [again], 1) == [Verdicted(V.DUPLICATE, first.payment)]
+    other = new(30, key="k", request=HASH_2)
+    assert await commit(books, [other], 1) == [Verdicted(V.CONFLICT, first.payment)]
+    assert await amount(books, A) == 70
+
+
+async def test_one_key_belongs_to_one_tenant(books: Any) -> None:
+    mine, theirs = new(key="k"), new(key="k")._replace(tenant=2)
+    assert await verdicts(books, mine, theirs) == [V.APPLIED, V.APPLIED]
+
+
+async def test_same_key_twice_in_one_batch(books: Any) -> None:
+    plans = [new(30, key="k"), new(30, key="k"), new(30, key="k", request=HASH_2)]
+    known = plans[0].payment
+    assert await commit(books, plans, 1) == [
+        Verdicted(V.APPLIED, known),
+        Verdicted(V.DUPLICATE, known),
+        Verdicted(V.CONFLICT, known),
+    ]
+    assert await amount(books, A) == 70
+
+
+async def test_a_repeated_key_whose_first_plan_is_refused_is_asked_to_come_again(
+    books: Any,
+) -> None:
+    plans = new(200, key="k"), new(10, key="k")
+    assert await verdicts(books, *plans) == [V.INSUFFICIENT, V.STALE]
+    assert await verdicts(books, new(10, key="k")) == [V.APPLIED]
+
+
+async def test_stale_version_unknown_payment_and_foreign_tenant(books: Any) -> None:
+    plan = new(30)
+    await commit(books, [plan], 1)
+    assert await verdicts(books, step(plan, 2), step(new(), 1)) == [V.STALE, V.STALE]
+    assert await verdicts(books, step(plan, 1)._replace(tenant=2)) == [V.STALE]
+    assert await verdicts(books, step(plan, 1)) == [V.APPLIED]
+    assert await verdicts(books, step(plan, 1)) == [V.STALE]
+
+
+async def test_two_plans_for_one_payment_in_one_batch(books: Any) -> None:
+    plan = new(30)
+    await commit(books, [plan], 1)
+    batch = step(plan, 1, 5), step(plan, 1, 5), step(plan, 2, 5)
+    assert await verdicts(books, *batch) == [V.APPLIED, V.STALE, V.STALE]
+    assert await amount(books, A) == 65
+
+
+async def test_an_over_limit_item_fails_alone(books: Any) -> None:
+    got = await verdicts(books, new(60), new(60), new(30), new(20), new(10))
+    assert got == [V.APPLIED, V.INSUFFICIENT, V.APPLIED, V.INSUFFICIENT, V.APPLIED]
+    assert await amount(books, A) == 0
+
+
+async def test_order_inside_a_batch_matters_only_when_money_is_short(books: Any) -> None:
+    def take() -> Plan:
+        return new(50, debit=B, credit=A)
+
+    def give() -> Plan:
+        return new(50, debit=FREE, credit=B)
+
+    assert await verdicts(books, take(), give()) == [V.APPLIED] * 2
+    assert await verdicts(books, take(), give(), careful=True) == [V.INSUFFICIENT, V.APPLIED]
+    last = await verdicts(books, give(), take(), take(), take())
+    assert last == [V.APPLIED] * 3 + [V.INSUFFICIENT]
+
+
+async def test_unbalanced_is_refused_alone(books: Any) -> None:
+    plans = new(10), new(10, credit=OTHER_CURRENCY), new(10, credit=OTHER_TENANT), new(-10), new(10)
+    expected = [V.APPLIED, V.UNBALANCED, V.UNBALANCED, V.UNBALANCED, V.APPLIED]
+    assert await verdicts(books, *plans) == expected
+    assert await amount(books, A) == 80
+
+
+@pytest.mark.parametrize("careful", [False, True])
+async def test_poison_is_found_by_bisecting(books: Any, careful: bool) -> None:
+    plans = [new(1) for _ in range(20)]
+    same_id = plans[0]._replace(key="another key", transfers=())
+    poison = {
+        3: new(2**63, debit=FREE),
+        7: new(1, debit=MISSING),
+        11: same_id,
+        13: new(1)._replace(state=10**6),
+        17: new(2**63 - 50, debit=FREE, credit=A),
+    }
+    batch = [poison.get(i, plan) for i, plan in enumerate(plans)]
+    got = await verdicts(books, *batch, careful=careful)
+    assert got == [V.POISON if i in poison else V.APPLIED for i in range(20)]
+    assert await amount(books, A) == 85
+
+
+async def test_one_live_attempt(books: Any) -> None:
+    first, second = IDS.attempt(), IDS.attempt()
+    plan = new(begins=first)
+    await commit(books, [plan], 1)
+    assert await verdicts(books, step(plan, 1, begins=second)) == [V.STALE]  # first is live
+    assert await verdicts(books, step(plan, 1, ends=second)) == [V.STALE]  # second is not
+    assert await verdicts(books, step(plan, 1, ends=first, begins=second)) == [V.APPLIED]
+    assert await verdicts(books, step(plan, 2, ends=second)) == [V.APPLIED]
+    assert await books.fetchval("select live is null from payment where id = $1", plan.payment)
+    assert await books.fetchval("select count(*) from attempt") == 2
+
+
+async def test_the_outbox_follows_the_verdict(books: Any) -> None:
+    intent = Intent(IDS.intent(), 1, "hello", 5, 65)
+    plan = new(intents=(intent,))
+    await commit(books, [plan], 1)
+    following = Intent(IDS.intent(), 2, None, 0, 60)
+    move = step(plan, 1, done=(intent.id,), intents=(following,))
+    assert await verdicts(books, move._replace(version=5)) == [V.STALE]
+    row = await books.fetchrow("select payload, not_before, lease_until, sent_at from outbox")
+    assert tuple(row) == ("hello", 5, 65, None)
+    assert await verdicts(books, move) == [V.APPLIED]
+    assert await books.fetchval("select count(*) = 1 and min(kind) = 2 from outbox")
+    assert await verdicts(books, note(plan.payment, 1, done=(following.id,))) == [V.APPLIED]
+    assert await books.fetchval("select count(*) from outbox") == 0
+
+
+async def test_evidence_is_kept_whatever_the_verdict_and_only_once(books: Any) -> None:
+    attempt = IDS.attempt()
+    told = Evidence(attempt, HASH, 2, '{"status":"SUCCESSFUL"}')
+    plan = new(begins=attempt)
+    await commit(books, [plan], 1)
+    stale = step(plan, 9, evidence=(told,))
+    assert await verdicts(books, stale, note(plan.payment, 1, evidence=(told,))) == [
+        V.STALE,
+        V.APPLIED,
+    ]
+    assert await books.fetchval("select count(*) from evidence") == 1
+    assert await books.fetchval("select count(*) from journal where version < 0") == 0
+
+
+async def test_a_note_beside_a_move_of_the_same_payment_disturbs_nothing(books: Any) -> None:
+    plan = new(10)
+    await commit(books, [plan], 1)
+    batch = note(plan.payment, 1), step(plan, 1, 5), note(plan.payment, 1), step(plan, 1, 5)
+    assert await verdicts(books, *batch) == [V.APPLIED, V.APPLIED, V.APPLIED, V.STALE]
+    assert all(p.version == NOTE for p in (batch[0], batch[2]))
+
+
+async def committers(url: str, count: int, batch_max: int) -> list[Committer]:
+    out = []
+    for _ in range(count):
+        out.append(Committer(lambda: connect(url), Clock(), writers=2, batch_max=batch_max))
+        await out[-1].start()
+    return out
+
+
+async def test_of_a_thousand_reservations_exactly_the_pool_is_given(
+    books: Any, database_url: str
+) -> None:
+    await commit(books, [new(300, debit=FREE, credit=A)], 1)
+    doors = await committers(database_url, 2, 50)
+    answers = await asyncio.gather(*[doors[i % 2].submit(new(1)) for i in range(1000)])
+    got = [a.verdict for a in answers]
+    assert (got.count(V.APPLIED), got.count(V.INSUFFICIENT)) == (400, 600)
+    assert await amount(books, A) == 0
+    for door in doors:
+        await door.stop()
+
+
+async def test_one_key_a_hundred_times_by_four_writers_is_one_payment(
+    books: Any, database_url: str
+) -> None:
+    doors = await committers(database_url, 2, 10)
+    answers = await asyncio.gather(*[doors[i % 2].submit(new(1, key="k")) for i in range(100)])
+    assert sorted({a.verdict for a in answers}) == [V.APPLIED, V.DUPLICATE]
+    assert sum(a.verdict is V.APPLIED for a in answers) == 1
+    assert len({a.known for a in answers if a.verdict is V.DUPLICATE}) == 1
+    plan = new(1)
+    await doors[0].submit(plan)
+    moves = await asyncio.gather(*[doors[i % 2].submit(step(plan, 1)) for i in range(100)])
+    assert sorted(a.verdict for a in moves) == [V.APPLIED] + [V.STALE] * 99
+    assert await amount(books, A) == 98
+    for door in doors:
+        await door.stop()
+
+
+async def test_a_lost_connection_is_unknown_and_the_committer_goes_on(
+    books: Any, database_url: str
+) -> None:
+    (door,) = await committers(database_url, 1, 10)
+    await door.submit(new(1))
+    await books.execute("begin; lock table balance")
+    pending = door.submit(new(1))
+    await asyncio.sleep(0.2)
+    await books.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where pid <> pg_backend_pid() and datname = current_database()"
+    )
+    with pytest.raises(CommitUnknown):
+        await pending
+    await books.execute("commit")
+    assert (await door.submit(new(1))).verdict is V.APPLIED
+    await door.stop()
+
+
+async def test_a_plan_repeated_after_a_lost_reply_is_applied_once(
+    books: Any, database_url: str
+) -> None:
+    (door,) = await committers(database_url, 1, 10)
+    plan = new(1, key="once")
+    assert (await door.submit_until_known(plan)).verdict is V.APPLIED
+    # The reply was lost, says the caller, and repeats: the answer names its own payment.
+    assert await door.submit(plan) == Verdicted(V.DUPLICATE, plan.payment)
+    assert await amount(books, A) == 99
+    await door.stop()
+
+
+def test_nil_is_no_hash() -> None:
+    assert int(NIL, 16) == 0 and len(NIL) == 32

@@ -1,0 +1,78 @@
+"""The migrations go up, down and up again, and give what `engine/tables.py` says."""
+
+import asyncio
+
+import asyncpg
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from engine.database import ensure_months, migrate
+from engine.tables import metadata
+
+
+def test_migrations_equal_the_tables_and_run_down_and_up(database_url: str) -> None:
+    assert asyncio.run(differences(database_url)) == []
+    migrate(database_url, to="base")
+    assert asyncio.run(relations(database_url)) == {"alembic_version"}
+    migrate(database_url)
+    assert asyncio.run(differences(database_url)) == []
+
+
+def test_migrating_twice_changes_nothing(database_url: str) -> None:
+    before = asyncio.run(relations(database_url))
+    migrate(database_url)
+    assert asyncio.run(relations(database_url)) == before
+
+
+async def test_months_ahead_are_made_once_and_across_the_year(database_url: str) -> None:
+    from datetime import UTC, datetime
+
+    connection = await asyncpg.connect(database_url)
+    try:
+        for _ in range(2):
+            await ensure_months(connection, datetime(2030, 11, 30, tzinfo=UTC))
+        found = await connection.fetch(
+            "select relname from pg_class where relname like 'journal\\_203%' and relkind = 'r'"
+            " order by 1"
+        )
+    finally:
+        await connection.close()
+    expected = ["2030_10", "2030_11", "2030_12", "2031_01", "2031_02"]
+    assert [r[0] for r in found] == [f"journal_{month}" for month in expected]
+
+
+async def differences(url: str) -> list[object]:
+    """What autogenerate would change; partitions are the database's own affair."""
+    database = create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool
+    )
+
+    def compare(connection: Connection) -> list[object]:
+        tables = set(metadata.tables)
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "include_name": lambda name, kind, _: kind != "table" or name in tables,
+            },
+        )
+        return list(compare_metadata(context, metadata))
+
+    async with database.connect() as connection:
+        found = await connection.run_sync(compare)
+    await database.dispose()
+    return found
+
+
+async def relations(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "select relname from pg_class join pg_namespace n on n.oid = relnamespace"
+            " where nspname = 'public' and relkind in ('r', 'p')"
+        )
+        return {r[0] for r in rows}
+    finally:
+        await connection.close()

@@ -1,0 +1,53 @@
+import pytest
+
+from channels.settings import BadSettings, read_settings
+
+SECRET = "5ec7e7" * 8
+GOOD = {
+    "DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1/capp",
+    "REDIS_URL": "redis://127.0.0.1/0",
+    "CAPP_PUBLIC_URL": "https://pay.example.org/",
+    "CAPP_PIN_KEYS": f"2:{SECRET},1:{SECRET}",
+    "CAPP_CALLBACK_KEYS": SECRET,
+    "CAPP_SESSION_KEY": SECRET,
+    "CAPP_GATEWAY_TOKEN": SECRET,
+}
+
+
+def test_a_whole_environment_is_read() -> None:
+    settings = read_settings(GOOD)
+    assert settings.public_url == "https://pay.example.org"
+    assert list(settings.pin_keys) == [2, 1]
+    assert settings.shortcodes == {"*384*96#"}
+    assert settings.operators == ("mpesa_ke", "mtn_ug")
+    assert settings.inspect_token is None
+
+
+def test_secrets_are_not_shown() -> None:
+    assert SECRET not in repr(read_settings(GOOD))
+
+
+def test_every_fault_is_named_at_once_and_no_value_is_repeated() -> None:
+    environment = {
+        **GOOD,
+        "DATABASE_URL": " ",
+        "CAPP_PIN_KEYS": f"one:{SECRET}",
+        "CAPP_CALLBACK_KEYS": "not hex " + SECRET,
+        "CAPP_SESSION_KEY": "abcd",
+        "CAPP_GATEWAY_TOKEN": "short-token",
+        "CAPP_TENANT": "first",
+    }
+    with pytest.raises(BadSettings) as caught:
+        read_settings(environment)
+    said = str(caught.value)
+    for name in ("DATABASE_URL", "CAPP_PIN_KEYS", "CAPP_CALLBACK_KEYS", "CAPP_SESSION_KEY",
+                 "CAPP_GATEWAY_TOKEN", "CAPP_TENANT"):  # fmt: skip
+        assert name in said
+    assert SECRET not in said
+    assert "short-token" not in said
+
+
+def test_an_empty_environment_names_all_that_is_needed() -> None:
+    with pytest.raises(BadSettings) as caught:
+        read_settings({})
+    assert all(name in str(caught.value) for name in GOOD)

@@ -1,0 +1,53 @@
+import pytest
+
+from engine.money import Money
+from engine.payments.evidence import Source, body_hash, disagreement, needs_proof
+from engine.payments.lifecycle import State
+from engine.ports import Direction, Finding, Outcome
+from tests.unit.payments.examples import PAYEE, payment
+
+PAYMENT = payment(State.PAYING)
+RIGHT = Money(28_023, "UGX")
+
+
+@pytest.mark.parametrize(
+    ("finding", "disagrees"),
+    [
+        (Finding(Outcome.SUCCEEDED, "ok"), False),
+        (Finding(Outcome.SUCCEEDED, "ok", amount=RIGHT, msisdn=PAYEE), False),
+        (Finding(Outcome.SUCCEEDED, "ok", amount=Money(28_022, "UGX")), True),
+        (Finding(Outcome.SUCCEEDED, "ok", amount=Money(28_023, "KES")), True),
+        (Finding(Outcome.SUCCEEDED, "ok", msisdn="+256772000003"), True),
+    ],
+)
+def test_what_the_operator_says_differently_is_named(finding: Finding, disagrees: bool) -> None:
+    assert (disagreement(PAYMENT, Direction.DISBURSE, finding) is not None) is disagrees
+
+
+def test_a_disagreement_holds_no_phone_number() -> None:
+    wrong = Finding(Outcome.SUCCEEDED, "ok", msisdn="+256772000003")
+    said = disagreement(PAYMENT, Direction.DISBURSE, wrong)
+    assert said is not None
+    assert "772000" not in said
+
+
+@pytest.mark.parametrize(
+    ("outcome", "above", "asked"),
+    [
+        (Outcome.SUCCEEDED, 28_022, True),
+        (Outcome.SUCCEEDED, 28_023, False),
+        (Outcome.FAILED, 0, False),
+    ],
+)
+def test_only_a_success_above_the_threshold_needs_proof(
+    outcome: Outcome, above: int, asked: bool
+) -> None:
+    finding = Finding(outcome, "x")
+    assert needs_proof(PAYMENT, Direction.DISBURSE, finding, above) is asked
+
+
+def test_the_same_body_from_another_source_is_other_evidence() -> None:
+    hashes = {body_hash(source, "{}") for source in Source}
+    assert len(hashes) == len(Source)
+    assert body_hash(Source.CALLBACK, "{}") == body_hash(Source.CALLBACK, "{}")
+    assert all(len(h) == 32 for h in hashes)

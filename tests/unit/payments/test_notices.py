@@ -1,0 +1,37 @@
+import pytest
+
+from engine.payments.lifecycle import State
+from engine.payments.notices import Notice, notices_of, read_notice
+
+S = State
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "owed"),
+    [
+        ((S.RESERVED, S.COLLECTING), None, []),
+        ((S.COLLECTED, S.PAYING), None, []),
+        ((S.PAID,), None, [Notice("receipt_payer"), Notice("receipt_payee", to_payee=True)]),
+        ((S.COLLECT_FAILED,), "declined", [Notice("collect_failed", reason="declined")]),
+        ((S.COLLECT_FAILED,), None, [Notice("collect_failed", reason="other")]),
+        ((S.EXPIRED,), None, [Notice("expired", reason="other")]),
+        ((S.PAYOUT_UNKNOWN,), None, [Notice("delayed", reason="other")]),
+        (
+            (S.PAYOUT_FAILED, S.REFUND_DUE, S.REFUNDING), "limit",
+            [Notice("refund_started", reason="limit")],
+        ),
+        ((S.REFUND_DUE,), None, []),
+        ((S.REFUNDING,), None, []),
+        ((S.REFUNDED,), None, [Notice("refunded", reason="other")]),
+    ],
+)  # fmt: skip
+def test_each_state_is_told_once_and_to_whom_it_concerns(
+    path: tuple[State, ...], reason: str | None, owed: list[Notice]
+) -> None:
+    assert [read_notice(payload) for payload in notices_of(path, reason)] == owed
+
+
+def test_a_failure_is_never_announced_while_the_outcome_is_unknown() -> None:
+    for state in (S.COLLECT_UNKNOWN, S.PAYOUT_UNKNOWN, S.REFUND_UNKNOWN):
+        told = [read_notice(p).template for p in notices_of((state,), "declined")]
+        assert set(told) <= {"delayed"}

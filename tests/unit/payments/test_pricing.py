@@ -1,0 +1,84 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import CustomerMistake
+from engine.money import Money
+from engine.payments.pricing import price
+from tests.unit.payments.examples import KE_UG, MPESA, MTN, UG_KE
+
+MID = Decimal("28.45")
+
+
+def test_the_price_of_a_thousand_shillings_to_the_last_unit() -> None:
+    priced = price(Money(100_000, "KES"), MID, KE_UG, MPESA, MTN)
+    assert priced.fee == Money(2_000, "KES")  # 10 + 1 % of 1,000
+    assert priced.receives == Money(28_023, "UGX")  # 1,000 x 28.45 x 0.985 = 28,023.25, down
+    assert priced.rate == "28.0232"
+    assert priced.spread_minor == 1_500
+    assert priced.value_at_mid_minor == 98_499  # 28,023 / 28.45 = 984.991..., down
+    assert priced.rounding_minor == 1
+    assert priced.collection_cost_minor == 510  # half a percent of 1,020
+
+
+def test_a_payout_in_whole_shillings_goes_down_to_the_shilling() -> None:
+    priced = price(Money(50_000, "UGX"), Decimal("0.03515"), UG_KE, MTN, MPESA)
+    assert priced.receives == Money(173_100, "KES")  # 1,731.1375 whole shillings down
+    assert priced.receives.minor % MPESA.unit_minor == 0
+    assert priced.fee == Money(1_000, "UGX")
+
+
+def test_the_fee_goes_up_to_what_the_operator_can_collect() -> None:
+    priced = price(Money(10_100, "KES"), MID, KE_UG, MPESA, MTN)
+    assert priced.fee == Money(1_200, "KES")  # 10 + 1.01 = 11.01, up to 12
+
+
+@pytest.mark.parametrize(
+    ("minor", "key", "variables"),
+    [
+        (10_050, "mistake.amount_whole", {}),
+        (9_900, "mistake.amount_min", {"minimum": Money(10_000, "KES")}),
+        (0, "mistake.amount_min", {"minimum": Money(10_000, "KES")}),
+        (-100, "mistake.amount_min", {"minimum": Money(10_000, "KES")}),
+        (7_000_100, "mistake.amount_max", {"maximum": Money(7_000_000, "KES")}),
+        (10**17, "mistake.amount_max", {"maximum": Money(7_000_000, "KES")}),
+    ],
+)
+def test_an_amount_outside_the_limits_is_told_which(
+    minor: int, key: str, variables: dict[str, Money]
+) -> None:
+    with pytest.raises(CustomerMistake) as caught:
+        price(Money(minor, "KES"), MID, KE_UG, MPESA, MTN)
+    assert (caught.value.text_key, caught.value.variables) == (key, variables)
+
+
+def test_the_payees_operator_limits_count_too() -> None:
+    with pytest.raises(CustomerMistake) as caught:
+        price(Money(2_000_000, "UGX"), Decimal("0.2"), UG_KE, MTN, MPESA)
+    assert caught.value.text_key == "mistake.amount_max"
+    largest = caught.value.variables["maximum"]
+    # The amount it names really can be sent.
+    assert price(largest, Decimal("0.2"), UG_KE, MTN, MPESA).receives.minor <= 25_000_000
+    with pytest.raises(CustomerMistake) as too_little:
+        price(Money(2_000, "UGX"), Decimal("0.001"), UG_KE, MTN, MPESA)
+    assert too_little.value.text_key == "mistake.amount_min"
+
+
+@given(
+    shillings=st.integers(100, 70_000),
+    mid=st.decimals("6", "60", places=6, allow_nan=False),
+)
+def test_every_part_of_the_amount_is_posted_and_none_is_negative(
+    shillings: int, mid: Decimal
+) -> None:
+    amount = Money(shillings * 100, "KES")
+    priced = price(amount, mid, KE_UG, MPESA, MTN)
+    parts = (priced.spread_minor, priced.value_at_mid_minor, priced.rounding_minor)
+    assert sum(parts) == amount.minor
+    assert min(parts) >= 0
+    # At most the value of one unit of the payee's currency, and two minor units, is left over.
+    assert priced.rounding_minor <= 100 / mid + 2
+    assert (amount + priced.fee).minor % MPESA.unit_minor == 0
+    assert priced.receives.minor <= amount.minor * mid / 100

@@ -1,0 +1,52 @@
+import pytest
+import yaml
+
+from channels.wiring import NUMBERING
+from engine.errors import CustomerMistake, NoWayNow
+from engine.msisdn import Msisdn, Prefixes
+from engine.payments.routing import Directory
+from tests.unit.payments.examples import MPESA, MTN, PAYEE, PAYER
+
+
+@pytest.fixture(scope="module")
+def directory() -> Directory:
+    numbering = yaml.safe_load(NUMBERING.read_text())
+    operators = {"mpesa_ke": MPESA, "mtn_ug": MTN}
+    return Directory(operators, Prefixes(numbering["ranges"]), numbering["networks"])
+
+
+def test_both_ends_are_found_by_their_numbers(directory: Directory) -> None:
+    ways = directory.choose_ways(PAYER, "99999", PAYEE)
+    assert (ways.payer.name, ways.payee.name) == ("mpesa_ke", "mtn_ug")
+
+
+def test_the_network_that_served_the_dial_is_believed_before_the_prefix(
+    directory: Directory,
+) -> None:
+    ported = Msisdn("+254733000001")  # an Airtel range
+    assert directory.payer_operator(ported, "63902") == "mpesa_ke"
+    assert directory.payer_operator(ported, "") == "airtel_ke"
+
+
+@pytest.mark.parametrize(
+    ("payee", "key"),
+    [
+        (PAYER, "mistake.own_number"),
+        (Msisdn("+255712000001"), "mistake.operator_unknown"),
+        (Msisdn("+256701000001"), "mistake.operator_unsupported"),
+    ],
+)
+def test_a_payee_we_cannot_pay_is_told_why(directory: Directory, payee: Msisdn, key: str) -> None:
+    with pytest.raises(CustomerMistake) as caught:
+        directory.choose_ways(PAYER, "", payee)
+    assert caught.value.text_key == key
+
+
+def test_a_payer_whose_operator_we_cannot_collect_from_has_no_way(directory: Directory) -> None:
+    with pytest.raises(NoWayNow):
+        directory.choose_ways(PAYER, "63903", PAYEE)
+
+
+def test_two_operators_with_one_code_are_refused() -> None:
+    with pytest.raises(ValueError, match="share a code"):
+        Directory({"a": MPESA, "b": MPESA}, Prefixes({}), {})

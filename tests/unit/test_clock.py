@@ -1,0 +1,34 @@
+from datetime import UTC, datetime
+from uuid import UUID
+
+from engine.clock import Clock, Ids, first_id_at, made_at
+
+
+class StoppedClock(Clock):
+    """Always the same moment."""
+
+    def epoch(self) -> float:
+        return 1_700_000_000.123
+
+
+def test_ids_are_uuid_version_7_and_tell_their_time() -> None:
+    made = Ids(StoppedClock()).hex()
+    assert len(made) == 32
+    assert UUID(made).version == 7
+    assert UUID(made).variant == "specified in RFC 4122"
+    assert abs(made_at(made).timestamp() - 1_700_000_000.123) < 0.001
+
+
+def test_ids_of_one_moment_differ_and_randomness_is_passed_in() -> None:
+    ids = Ids(StoppedClock())
+    assert len({ids.hex() for _ in range(1000)}) == 1000
+    zeros = Ids(StoppedClock(), random=lambda bits: 0).hex()
+    ones = Ids(StoppedClock(), random=lambda bits: (1 << bits) - 1).hex()
+    assert UUID(zeros).version == UUID(ones).version == 7
+    assert zeros < ones
+
+
+def test_the_first_id_of_a_moment_is_below_all_of_them() -> None:
+    moment = datetime.fromtimestamp(1_700_000_000.123, UTC)
+    assert first_id_at(moment) < Ids(StoppedClock()).hex()
+    assert made_at(first_id_at(moment)) == moment
