@@ -12,8 +12,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.util import await_only
 
-from engine.clock import first_id_at
 from engine.arrays import register_codecs
+from engine.clock import first_id_at
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 MONTHS_AHEAD = 3

@@ -39,6 +39,10 @@ from engine.texts import Texts
 log = logging.getLogger(__name__)
 
 
+PROOF_PAUSES = (0.0, 1.0, 4.0)
+"""Seconds before each question: some callbacks come before the status shows what they say."""
+
+
 class Patience(msgspec.Struct, frozen=True):
     """How long things are tried, in seconds."""
 
@@ -111,6 +115,11 @@ class Dispatcher:
     def prove(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
         """A hint needs proof: ask in the background; the sweep asks again if that fails."""
         self._start(self._prove(payment, attempt_id, direction))
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way, what follows from it included."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def stop(self) -> None:
         """Let calls under way finish; nothing new begins. What waits is left to the sweep."""
@@ -234,10 +243,15 @@ class Dispatcher:
         )
 
     async def _prove(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
-        try:
-            await self.ask_about(payment, attempt_id, direction)
-        except (Throttled, Unreachable, OutcomeUnknown) as error:
-            log.warning("%s not proven yet: %s", payment.code, error)
+        for pause in PROOF_PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                heard = await self.ask_about(payment, attempt_id, direction)
+            except (Throttled, Unreachable, OutcomeUnknown) as error:
+                log.warning("%s not proven yet: %s", payment.code, error)
+                continue
+            if heard is not Heard.KEPT:
+                return
 
     # SMS.
 

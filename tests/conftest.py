@@ -1,6 +1,7 @@
 """Real servers for every test run: one Postgres and one Redis, a fresh database per test."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,16 @@ SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    server = embedded.start_postgres(folder, settings=SETTINGS)
+def servers_folder() -> Iterator[Path]:
+    """Not below pytest's own folder: every pytest run closes that to other system users."""
+    folder = Path(tempfile.mkdtemp(prefix="capp-test-"))
+    yield folder
+    embedded.remove(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(servers_folder: Path) -> Iterator[embedded.Server]:
+    server = embedded.start_postgres(servers_folder / "postgres", settings=SETTINGS)
     yield server
     server.stop()
 
@@ -58,8 +66,8 @@ async def pool(database_url: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
-    server = embedded.start_redis(tmp_path_factory.mktemp("redis"))
+def redis_server(servers_folder: Path) -> Iterator[embedded.Server]:
+    server = embedded.start_redis(servers_folder / "redis")
     yield server
     server.stop()
 

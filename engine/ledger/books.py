@@ -3,8 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from engine.ledger.chart import DEBIT_NATURED, GUARDED, OF_OPERATOR, Account, Kind, natural
-from engine.ledger.chart import read_account
+from engine.ledger.chart import (
+    DEBIT_NATURED,
+    GUARDED,
+    OF_OPERATOR,
+    Account,
+    Kind,
+    natural,
+    read_account,
+)
 from engine.money import BY_NUMERIC
 
 

@@ -45,5 +45,9 @@ def disagreement(payment: Payment, direction: Direction, finding: Finding) -> st
 
 
 def needs_proof(payment: Payment, direction: Direction, finding: Finding, above: int) -> bool:
-    """An unsigned success above the operator's threshold is asked for again before it counts."""
-    return finding.outcome is Outcome.SUCCEEDED and payment.amount_of(direction).minor > above
+    """An unsigned end above the operator's threshold is asked for again before it counts.
+
+    A failure as much as a success: a forged failure of a payout would buy a refund.
+    """
+    final = finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)
+    return final and payment.amount_of(direction).minor > above

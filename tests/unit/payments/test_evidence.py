@@ -36,10 +36,11 @@ def test_a_disagreement_holds_no_phone_number() -> None:
     [
         (Outcome.SUCCEEDED, 28_022, True),
         (Outcome.SUCCEEDED, 28_023, False),
-        (Outcome.FAILED, 0, False),
+        (Outcome.FAILED, 28_022, True),
+        (Outcome.PENDING, 0, False),
     ],
 )
-def test_only_a_success_above_the_threshold_needs_proof(
+def test_an_end_above_the_threshold_needs_proof_whichever_it_is(
     outcome: Outcome, above: int, asked: bool
 ) -> None:
     finding = Finding(outcome, "x")

@@ -1,0 +1,1 @@
+"""Who dials: language, PIN, saved choices."""

@@ -1,0 +1,1 @@
+"""One dialogue on a phone: a turn in, a screen out."""

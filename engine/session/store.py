@@ -1,0 +1,82 @@
+"""Sessions in Redis: one GET and one conditional save a turn. Only this file knows the keys."""
+
+import hashlib
+from typing import Protocol
+
+from redis.exceptions import NoScriptError, RedisError
+
+from engine.msisdn import Msisdn
+from engine.session.pipeline import TickPipeline
+
+# Keeps the record when nobody else saved meanwhile, else answers what they saved. The same bytes
+# again are no conflict, so a save whose reply was lost may be repeated. A record that vanished
+# since it was loaded (evicted, flushed) is no competitor either.
+_SAVE = b"""
+local now = redis.call('GET', KEYS[1])
+if now and now ~= ARGV[2]
+  and (ARGV[1] == '' or string.sub(now, 1, #ARGV[1]) ~= ARGV[1]) then
+  return now
+end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return false
+"""
+_SAVE_SHA = hashlib.sha1(_SAVE, usedforsecurity=False).hexdigest()
+
+
+class StoreDown(Exception):
+    """Redis did not answer in time. A save that raised this may have been done."""
+
+
+class Records(Protocol):
+    """Where sessions live between two turns, by phone and session id."""
+
+    async def load(self, msisdn: Msisdn, session_id: str) -> bytes | None:
+        """Raises StoreDown."""
+        ...
+
+    async def save(
+        self, msisdn: Msisdn, session_id: str, *, expected: bytes, record: bytes, ttl_seconds: int
+    ) -> bytes | None:
+        """Keep `record` if the stored one still begins with `expected` (empty: there is none).
+
+        None when it was kept, also when exactly these bytes were there already; else the record
+        that somebody else saved. Raises StoreDown.
+        """
+        ...
+
+
+class SessionStore:
+    """`Records` in Redis."""
+
+    def __init__(self, redis: TickPipeline) -> None:
+        self._redis = redis
+
+    async def load(self, msisdn: Msisdn, session_id: str) -> bytes | None:
+        try:
+            record: bytes | None = await self._redis.execute("GET", key_of(msisdn, session_id))
+        except RedisError as error:
+            raise StoreDown from error
+        return record
+
+    async def save(
+        self, msisdn: Msisdn, session_id: str, *, expected: bytes, record: bytes, ttl_seconds: int
+    ) -> bytes | None:
+        arguments = (1, key_of(msisdn, session_id), expected, record, ttl_seconds)
+        try:
+            other: bytes | None
+            try:
+                other = await self._redis.execute("EVALSHA", _SAVE_SHA, *arguments)
+            except NoScriptError:  # Redis was restarted, or this is its first save
+                other = await self._redis.execute("EVAL", _SAVE, *arguments)
+        except RedisError as error:
+            raise StoreDown from error
+        return other
+
+
+def key_of(msisdn: Msisdn, session_id: str) -> str:
+    """The tag in braces puts all keys of one phone into one slot of a cluster.
+
+    The number is part of the key, so a session id binds to the phone that opened it: another
+    phone that names it finds nothing.
+    """
+    return f"capp:session:{{{msisdn}}}:{session_id}"

@@ -1,0 +1,214 @@
+"""What M-PESA tells about an attempt, in a callback or as the answer to an STK query.
+
+Facts: reference `mpesa.md`, sections 5, 8 and 9.1. Only codes listed as final become a failure.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import Unreadable
+from engine.money import Money
+from engine.ports import Acknowledgement, Callback, Finding, Outcome, Reason
+from providers.mpesa.answers import NAME
+from providers.redaction import Fields, printable
+from providers.wire import json_object, read_amount, word
+
+# Section 5, the final rows. 26, 1001 and 4999 are temporary, E3008 is one sandbox sighting.
+PUSH_FAILED = {
+    "1": Reason.INSUFFICIENT_FUNDS,
+    "2": Reason.LIMIT,
+    "3": Reason.LIMIT,
+    "4": Reason.LIMIT,
+    "8": Reason.CONFIGURATION,  # our own account is full
+    "17": Reason.LIMIT,
+    "1019": Reason.NOT_REACHED,
+    "1025": Reason.OTHER,
+    "1031": Reason.DECLINED,
+    "1032": Reason.DECLINED,
+    "1036": Reason.NOT_REACHED,
+    "1037": Reason.NOT_REACHED,
+    "2001": Reason.WRONG_PIN,
+    "2028": Reason.CONFIGURATION,
+    "8006": Reason.WRONG_PIN,  # the payer's PIN is locked
+    "9999": Reason.OTHER,
+    "SFC_IC0003": Reason.CONFIGURATION,
+}
+# Section 8. Here 1, 11, 21, 2001, 2028 and 8006 speak of our account, not of a customer's.
+PAYOUT_FAILED = {
+    "1": Reason.CONFIGURATION,
+    "2": Reason.LIMIT,
+    "3": Reason.LIMIT,
+    "4": Reason.CANNOT_RECEIVE,
+    "8": Reason.CANNOT_RECEIVE,
+    "11": Reason.CONFIGURATION,
+    "21": Reason.CONFIGURATION,
+    "2001": Reason.CONFIGURATION,
+    "2006": Reason.OTHER,
+    "2028": Reason.CONFIGURATION,
+    "2040": Reason.NOT_REGISTERED,
+    "8006": Reason.CONFIGURATION,
+    "SFC_IC0003": Reason.NOT_REGISTERED,
+}
+# Section 9.1.
+_STATUS_FAILED = frozenset({"Cancelled", "Declined", "Expired"})
+
+_ACKNOWLEDGEMENT = Acknowledgement(body=b'{"ResultCode": 0, "ResultDesc": "Success"}')
+_NUMBER = re.compile(r"254[17]\d{8}(?!\d)")
+_FIELDS = Fields(
+    kept=frozenset(
+        {
+            "Amount",
+            "ConversationID",
+            "FinalisedTime",
+            "InitiatedTime",
+            "MerchantRequestID",
+            "MpesaReceiptNumber",
+            "OriginatorConversationID",
+            "ReceiptNo",
+            "ResultCode",
+            "ResultType",
+            "TransactionAmount",
+            "TransactionCompletedDateTime",
+            "TransactionDate",
+            "TransactionID",
+            "TransactionReceipt",
+            "TransactionStatus",
+        }
+    ),
+    texts=frozenset(
+        {
+            "B2CRecipientIsRegisteredCustomer",
+            "CheckoutRequestID",  # ends in the subscriber's nine digits (section 4)
+            "DebitPartyCharges",
+            "ReasonType",
+            "ResultDesc",
+        }
+    ),
+)
+
+
+def read_callback(kind: str, body: bytes) -> Callback:
+    """Kinds: `stk`, `result`, `status`, `timeout`. Raises Unreadable."""
+    message = json_object(body)
+    if kind == "timeout":
+        # The body is documented nowhere, and whatever it says it is no failure: the payment left
+        # a queue late, and its real result may still come (section 8).
+        finding = Finding(Outcome.PENDING, code="queue_timeout")
+        shown = message if message is not None else {"bytes": len(body)}
+        return Callback(finding, _ACKNOWLEDGEMENT, _FIELDS.redact(shown))
+    read = _READERS.get(kind)
+    if read is None or message is None:
+        raise Unreadable(NAME, f"no JSON object of kind {printable(kind, length_max=20)!r}")
+    redacted = _FIELDS.redact(message)
+    # A status result comes only because we asked, on the address that we gave with the question.
+    return Callback(read(message), _ACKNOWLEDGEMENT, redacted, answers_query=kind == "status")
+
+
+def verdict(code: str, failed: dict[str, Reason]) -> tuple[Outcome, Reason | None]:
+    """What a ResultCode says; one that `failed` does not list says nothing."""
+    if code == "0":
+        return Outcome.SUCCEEDED, None
+    reason = failed.get(code)
+    return (Outcome.FAILED, reason) if reason else (Outcome.PENDING, None)
+
+
+def _push_finding(message: dict[str, Any]) -> Finding:
+    result = _child(_child(message, "Body"), "stkCallback")
+    checkout_id, code = word(result.get("CheckoutRequestID")), word(result.get("ResultCode"))
+    if not checkout_id or not code:
+        raise Unreadable(NAME, "stk: no CheckoutRequestID or no ResultCode")
+    outcome, reason = verdict(code, PUSH_FAILED)
+    told = _by_name(_child(result, "CallbackMetadata").get("Item"), "Name")
+    return Finding(
+        outcome,
+        code=code,
+        reason=reason,
+        amount=_amount(told.get("Amount")),
+        msisdn=_msisdn(told.get("PhoneNumber")),
+        receipt=word(told.get("MpesaReceiptNumber")) or None,
+        provider_reference=checkout_id,
+    )
+
+
+def _payout_finding(message: dict[str, Any]) -> Finding:
+    result, code = _result(message)
+    outcome, reason = verdict(code, PAYOUT_FAILED)
+    told = _parameters(result)
+    receipt = word(told.get("TransactionReceipt")) or word(result.get("TransactionID"))
+    return Finding(
+        outcome,
+        code=code,
+        reason=reason,
+        amount=_amount(told.get("TransactionAmount")),
+        msisdn=_msisdn(told.get("ReceiverPartyPublicName")),
+        # On a failure the TransactionID may be a generic value.
+        receipt=receipt if receipt and outcome is Outcome.SUCCEEDED else None,
+        provider_reference=word(result.get("ConversationID")) or None,
+    )
+
+
+def _status_finding(message: dict[str, Any]) -> Finding:
+    """The outer ResultCode speaks of the query; only a parameter speaks of the payment."""
+    result, code = _result(message)
+    told = _parameters(result)
+    status = word(told.get("TransactionStatus"))
+    if code != "0" or not status:
+        return Finding(Outcome.PENDING, code=code)
+    is_failed = status in _STATUS_FAILED
+    final = Outcome.FAILED if is_failed else Outcome.PENDING
+    return Finding(
+        Outcome.SUCCEEDED if status == "Completed" else final,
+        code=status,
+        reason=Reason.OTHER if is_failed else None,
+        amount=_amount(told.get("Amount")),
+        msisdn=_msisdn(told.get("CreditPartyName")),
+        receipt=word(told.get("ReceiptNo")) or None,
+        # Beside the parameters stand the ids of the query, not of the payment.
+        provider_reference=word(told.get("ConversationID")) or None,
+    )
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Finding]] = {
+    "stk": _push_finding,
+    "result": _payout_finding,
+    "status": _status_finding,
+}
+
+
+def _result(message: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    result = _child(message, "Result")
+    code = word(result.get("ResultCode"))
+    if not code:
+        raise Unreadable(NAME, "no Result with a ResultCode")
+    return result, code
+
+
+def _parameters(result: dict[str, Any]) -> dict[str, Any]:
+    return _by_name(_child(result, "ResultParameters").get("ResultParameter"), "Key")
+
+
+def _child(message: dict[str, Any], name: str) -> dict[str, Any]:
+    found = message.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _by_name(entries: Any, name: str) -> dict[str, Any]:
+    """A list of entries or a single one; of a doubled key the first that has a value."""
+    found: dict[str, Any] = {}
+    for entry in entries if isinstance(entries, list) else [entries]:
+        if isinstance(entry, dict) and isinstance(entry.get(name), str):
+            value = entry.get("Value")
+            if value is not None:
+                found.setdefault(entry[name], value)
+    return found
+
+
+def _amount(value: Any) -> Money | None:
+    return None if value is None else read_amount(NAME, value, "KES")
+
+
+def _msisdn(value: Any) -> str | None:
+    """The number that opens `254712345678 - JANE DOE`; None when it is masked or missing."""
+    number = _NUMBER.match(str(value))
+    return f"+{number[0]}" if number else None

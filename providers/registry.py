@@ -1,0 +1,174 @@
+"""Name -> adapter: the one list of the companies we call, and how the environment names them.
+
+It refuses to know what an adapter does with its settings, and it never shows a value.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from engine.clock import Clock
+from engine.ports import OperatorFacts, OperatorPort, SmsPort, UssdPort
+from providers.africastalking import (
+    AfricasTalkingSettings,
+    AfricasTalkingSms,
+    AfricasTalkingUssd,
+)
+from providers.http import Trace, no_trace
+from providers.mpesa import Mpesa, MpesaSettings
+from providers.mpesa.adapter import CONFIRM_ABOVE_MINOR
+from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
+
+
+class MissingSettings(ValueError):
+    """Variables the chosen providers need and the environment lacks: all of them at once."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(sorted(set(names)))
+        super().__init__("missing in the environment: " + ", ".join(self.names))
+
+
+class Environment:
+    """The variables of one provider: `CAPP_<PROVIDER>_<NAME>`. A blank one counts as missing."""
+
+    def __init__(self, variables: Mapping[str, str], prefix: str, *required: str) -> None:
+        """Raises MissingSettings when one of the `required` names has no value."""
+        self._variables = variables
+        self._prefix = prefix
+        missing = [prefix + name for name in required if not self.text(name)]
+        if missing:
+            raise MissingSettings(missing)
+
+    def text(self, name: str) -> str:
+        """The value of a variable, "" when it has none."""
+        return self._variables.get(self._prefix + name, "").strip()
+
+    def whole(self, name: str, *, default: int) -> int:
+        """A whole number. Raises ValueError, naming the variable."""
+        text = self.text(name) or str(default)
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(f"{self._prefix}{name} must be a whole number")
+        return int(text)
+
+    def pem(self, name: str) -> bytes:
+        """A PEM text, or the path of a file that holds one. Raises ValueError, naming it."""
+        text = self.text(name)
+        if text.startswith("-----BEGIN"):
+            return text.replace("\\n", "\n").encode()  # one line, as some shells need it
+        try:
+            return Path(text).read_bytes()
+        except OSError as error:
+            raise ValueError(f"{self._prefix}{name} is no readable file") from error
+
+
+def mpesa_ke(variables: Mapping[str, str], clock: Clock, trace: Trace) -> OperatorPort:
+    """M-PESA in Kenya from `CAPP_MPESA_KE_*`."""
+    env = Environment(
+        variables,
+        "CAPP_MPESA_KE_",
+        "BASE_URL",
+        "CONSUMER_KEY",
+        "CONSUMER_SECRET",
+        "SHORTCODE",
+        "PASSKEY",
+        "B2C_SHORTCODE",
+        "INITIATOR",
+        "INITIATOR_PASSWORD",
+        "CERTIFICATE",
+    )
+    settings = MpesaSettings(
+        base_url=env.text("BASE_URL"),
+        consumer_key=env.text("CONSUMER_KEY"),
+        consumer_secret=env.text("CONSUMER_SECRET"),
+        shortcode=env.text("SHORTCODE"),
+        passkey=env.text("PASSKEY"),
+        b2c_shortcode=env.text("B2C_SHORTCODE"),
+        initiator=env.text("INITIATOR"),
+        initiator_password=env.text("INITIATOR_PASSWORD"),
+        certificate_pem=env.pem("CERTIFICATE"),
+        confirm_above_minor=env.whole("CONFIRM_ABOVE_MINOR", default=CONFIRM_ABOVE_MINOR),
+    )
+    return Mpesa(settings, clock=clock, trace=trace)
+
+
+def mtn_ug(variables: Mapping[str, str], clock: Clock, trace: Trace) -> OperatorPort:
+    """MTN in Uganda from `CAPP_MTN_UG_*`."""
+    return _mtn("CAPP_MTN_UG_", UGANDA, variables, clock, trace)
+
+
+def _mtn(
+    prefix: str, facts: OperatorFacts, variables: Mapping[str, str], clock: Clock, trace: Trace
+) -> OperatorPort:
+    env = Environment(
+        variables,
+        prefix,
+        "BASE_URL",
+        "TARGET_ENVIRONMENT",
+        "API_USER",
+        "API_KEY",
+        "COLLECTION_KEY",
+        "DISBURSEMENT_KEY",
+    )
+    settings = MtnMomoSettings(
+        base_url=env.text("BASE_URL"),
+        target_environment=env.text("TARGET_ENVIRONMENT"),
+        api_user=env.text("API_USER"),
+        api_key=env.text("API_KEY"),
+        collection_key=env.text("COLLECTION_KEY"),
+        disbursement_key=env.text("DISBURSEMENT_KEY"),
+    )
+    confirm = env.whole("CONFIRM_ABOVE_MINOR", default=facts.confirm_callback_above_minor)
+    facts = msgspec.structs.replace(facts, confirm_callback_above_minor=confirm)
+    return MtnMomo(facts, settings, clock=clock, trace=trace)
+
+
+BuildOperator = Callable[[Mapping[str, str], Clock, Trace], OperatorPort]
+
+OPERATORS: dict[str, BuildOperator] = {"mpesa_ke": mpesa_ke, "mtn_ug": mtn_ug}
+USSD: dict[str, Callable[[], UssdPort]] = {"africastalking": AfricasTalkingUssd}
+
+
+def build_operators(
+    variables: Mapping[str, str],
+    *,
+    clock: Clock,
+    trace: Trace = no_trace,
+    names: Iterable[str] = tuple(OPERATORS),
+) -> dict[str, OperatorPort]:
+    """An adapter for every name.
+
+    Raises MissingSettings with the variables that all of them lack, and ValueError for a name
+    nobody knows or a value that is senseless.
+    """
+    built: dict[str, OperatorPort] = {}
+    missing: list[str] = []
+    for name in names:
+        if name not in OPERATORS:
+            raise ValueError(f"no such operator: {name!r}; known: {', '.join(OPERATORS)}")
+        try:
+            built[name] = OPERATORS[name](variables, clock, trace)
+        except MissingSettings as error:
+            missing.extend(error.names)
+    if missing:
+        raise MissingSettings(missing)
+    return built
+
+
+def build_sms(variables: Mapping[str, str], *, trace: Trace = no_trace) -> SmsPort:
+    """The SMS gateway from `CAPP_AFRICASTALKING_*`. Raises MissingSettings, ValueError."""
+    return africastalking_sms(variables, trace=trace)
+
+
+def africastalking_sms(
+    variables: Mapping[str, str], *, trace: Trace = no_trace
+) -> AfricasTalkingSms:
+    """The same with its own type, for those who ask for the account's balance."""
+    env = Environment(variables, "CAPP_AFRICASTALKING_", "BASE_URL", "USERNAME", "API_KEY")
+    settings = AfricasTalkingSettings(
+        base_url=env.text("BASE_URL"),
+        username=env.text("USERNAME"),
+        api_key=env.text("API_KEY"),
+        sender=env.text("SENDER"),
+    )
+    return AfricasTalkingSms(settings, trace=trace)

@@ -1,0 +1,282 @@
+"""HTTP/1.1 over a keep-alive pool, exact about whether a request can have left this machine.
+
+It refuses to know what the requests mean: never resends, follows no redirect, keeps no cookie.
+"""
+
+import asyncio
+import select
+import ssl
+from collections import deque
+from typing import Any, Final
+
+import httptools
+import httpx
+
+NOT_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+"""Raised before the first byte. After any other `httpx.RequestError` the request may be there."""
+
+_PORTS: Final = {"http": 80, "https": 443}
+_UNLIMITED: Final = httpx.Timeout(None).as_dict()
+_SET_HERE: Final = frozenset({b"accept-encoding", b"transfer-encoding", b"content-length"})
+
+_Origin = tuple[str, str, int | None]
+_Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """One pool of connections; give every provider its own, so that a slow one starves no other.
+
+    Timeouts come with each request (`extensions["timeout"]`). `read` covers the answer from the
+    moment the request is written until its last byte, so that dripping bytes cannot hold a slot.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int = 100,
+        idle_seconds: float = 4.0,  # many servers hang up after five
+        answer_bytes_max: int = 1_000_000,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._slots = asyncio.Semaphore(connections)
+        self._idle: dict[_Origin, deque[_Connection]] = {}  # newest last
+        self._idle_seconds = idle_seconds
+        self._answer_bytes_max = answer_bytes_max
+        self._ssl_context = ssl_context
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send once and read the whole answer. Errors: see `NOT_SENT`."""
+        timeouts = request.extensions.get("timeout", _UNLIMITED)
+        origin = (request.url.scheme, request.url.host, request.url.port)
+        message = _serialise(request, await request.aread())
+        await self._take_slot(timeouts["pool"])
+        try:
+            connection = self._warm(origin) or await self._connect(origin, timeouts["connect"])
+            status, headers, body = await connection.exchange(
+                message, request.method, timeouts["read"]
+            )
+            self._put_back(origin, connection)
+        finally:
+            self._slots.release()
+        if any(name.lower() == b"content-encoding" for name, _ in headers):
+            raise httpx.RemoteProtocolError("a packed answer, which nobody asked for")
+        return httpx.Response(status, headers=headers, content=body)
+
+    async def aclose(self) -> None:
+        for connections in self._idle.values():
+            while connections:
+                connections.pop().close()
+        # Sockets are really closed one tick later; a loop that stops now would leave them open.
+        await asyncio.sleep(0)
+
+    async def _take_slot(self, seconds: float | None) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise httpx.PoolTimeout("every connection is busy") from error
+
+    def _warm(self, origin: _Origin) -> "_Connection | None":
+        connections = self._idle.get(origin)
+        while connections:
+            connection = connections.pop()
+            if connection.wake():
+                return connection
+        return None
+
+    def _put_back(self, origin: _Origin, connection: "_Connection") -> None:
+        if not connection.reusable:
+            connection.close()
+            return
+        connections = self._idle.setdefault(origin, deque())
+        while connections and not connections[0].reusable:
+            connections.popleft()
+        connections.append(connection)
+        connection.rest(self._idle_seconds)
+
+    async def _connect(self, origin: _Origin, seconds: float | None) -> "_Connection":
+        scheme, host, port = origin
+        if scheme not in _PORTS:
+            raise httpx.UnsupportedProtocol(f"no such scheme: {scheme!r}")
+        connection, connected = _Connection(self._answer_bytes_max), False
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.get_running_loop().create_connection(
+                    lambda: connection,
+                    host,
+                    port or _PORTS[scheme],
+                    ssl=self._tls() if scheme == "https" else None,
+                )
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout("no connection in time") from error
+        except OSError as error:  # refused, unknown host, certificate not trusted
+            raise httpx.ConnectError(str(error)) from error
+        else:
+            connected = True
+            return connection
+        finally:
+            if not connected:  # it may have come up in the very tick in which the caller gave up
+                connection.close()
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._ssl_context is None:
+            self._ssl_context = httpx.create_ssl_context()
+        return self._ssl_context
+
+
+class _Connection(asyncio.Protocol):
+    """One socket, and the callbacks of the parser that reads its answers."""
+
+    def __init__(self, answer_bytes_max: int) -> None:
+        self.reusable = True
+        self._answer_bytes_max = answer_bytes_max
+        self._socket: asyncio.Transport | None = None
+        self._answer: asyncio.Future[_Answer] | None = None  # of the exchange under way
+        self._timer: asyncio.TimerHandle | None = None
+        self._parser: Any = None
+        self._method = ""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers_done = False
+        self._body: list[bytes] = []
+        self._size = 0
+
+    async def exchange(self, message: bytes, method: str, seconds: float | None) -> _Answer:
+        """Write once, then wait for the whole answer."""
+        assert self._socket is not None
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_future()
+        self._method, self._headers, self._body, self._size = method, [], [], 0
+        self._headers_done = False
+        self._parser = httptools.HttpResponseParser(self)
+        if seconds is not None:
+            self._timer = loop.call_later(seconds, self._late)
+        try:
+            self._socket.write(message)
+            return await self._answer
+        except BaseException:  # a cancelled caller too: a late answer must not meet the next one
+            self.close()
+            raise
+        finally:
+            self._answer = None
+            self._stop_timer()
+
+    def rest(self, seconds: float) -> None:
+        """Wait in the pool, and close when nobody comes."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.close)
+
+    def wake(self) -> bool:
+        """Whether the socket can carry a request; input nobody asked for means it cannot."""
+        self._stop_timer()
+        if self.reusable and self._socket is not None:
+            if self._socket.is_closing() or _has_input(self._socket):
+                self.close()
+            return self.reusable
+        return False
+
+    def close(self) -> None:
+        self.reusable = False
+        self._stop_timer()
+        if self._socket is not None:
+            self._socket.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._fail(httpx.ReadTimeout("no whole answer in time"))
+
+    def _fail(self, error: Exception) -> None:
+        self.reusable = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+    def _finish(self) -> None:
+        if self._answer is not None and not self._answer.done():
+            status = self._parser.get_status_code()
+            self._answer.set_result((status, self._headers, b"".join(self._body)))
+
+    # asyncio calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports do not inherit from asyncio's, so an isinstance check would lie.
+        self._socket = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None or self._answer.done():  # nobody asked: trust this socket no more
+            self.close()
+            return
+        self._size += len(data)
+        if self._size > self._answer_bytes_max:
+            self._fail(httpx.ReadError(f"answer larger than {self._answer_bytes_max} bytes"))
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(httpx.RemoteProtocolError(f"not an HTTP answer: {error}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # A clean close ends a body of undeclared length; a reset never ends anything.
+        if exc is None and self._headers_done and self._body_ends_by_closing():
+            self._finish()
+        self._fail(httpx.ReadError(str(exc or "closed before the whole answer")))
+
+    # The parser calls these.
+
+    def on_message_begin(self) -> None:
+        if self._answer is None or self._answer.done():  # a second answer to one request
+            self.reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._headers_done = self._parser.get_status_code() >= 200  # not 100, not 103
+        if self._headers_done and self._method == "HEAD":
+            self.reusable = False  # the parser waits for a body that will not come
+            self._finish()
+
+    def on_body(self, data: bytes) -> None:
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        if not self._headers_done:
+            self._headers = []
+        elif self._answer is not None and not self._answer.done():
+            self.reusable = self.reusable and self._parser.should_keep_alive()
+            self._finish()
+
+    def _body_ends_by_closing(self) -> bool:
+        names = {name.lower() for name, _ in self._headers}
+        return not names & {b"content-length", b"transfer-encoding"}
+
+
+def _has_input(transport: asyncio.Transport) -> bool:
+    poller = select.poll()
+    poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poller.poll(0))
+
+
+def _serialise(request: httpx.Request, body: bytes) -> bytes:
+    headers = [pair for pair in request.headers.raw if pair[0].lower() not in _SET_HERE]
+    # `identity`, or the size limit would count the packed bytes of an unpacking bomb.
+    headers.append((b"Accept-Encoding", b"identity"))
+    if body or request.method not in ("GET", "HEAD"):
+        # Also for an empty POST: MTN's front answers 411 without it (mtn-momo, section 2).
+        headers.append((b"Content-Length", b"%d" % len(body)))
+    target = request.extensions.get("target", request.url.raw_path)  # httpx's own extension
+    start = b"%s %s HTTP/1.1\r\n" % (request.method.encode(), target)
+    head = start + b"".join([b"%s: %s\r\n" % pair for pair in headers]) + b"\r\n"
+    if not head.count(b"\r") == head.count(b"\n") == len(headers) + 2:
+        raise httpx.LocalProtocolError("line break inside a header")
+    return head + body

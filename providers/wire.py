@@ -1,0 +1,68 @@
+"""Single values from and for the wire: JSON objects, words, amounts. Exact, bounded, or refused.
+
+It knows no company: what a word or an amount means is the adapter's business.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from engine.errors import Rejected, Unreadable
+from engine.money import Money, from_decimal, to_decimal
+from engine.ports import Direction, OperatorFacts, Order, Reason
+from providers.redaction import printable
+
+_JSON = msgspec.json.Decoder(float_hook=Decimal)  # an amount never passes through a float
+_DIGITS_MAX = 24
+_WORD_MAX = 100
+
+
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in `body`, fractions as Decimal; None when it is anything else."""
+    try:
+        found = _JSON.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def word(value: Any) -> str:
+    """A code or an id as text: numbers and strings mean the same to operators. "" if it is none."""
+    if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
+        return printable(str(value).strip(), length_max=_WORD_MAX)
+    return ""
+
+
+def order_amount(facts: OperatorFacts, order: Order) -> Decimal:
+    """The order's amount in major units, as this operator takes it.
+
+    Raises Rejected before anything is sent: routing should never have let such an order through.
+    """
+    money, pays = order.amount, order.direction is not Direction.COLLECT
+    low = facts.disburse_minor_min if pays else facts.collect_minor_min
+    high = facts.disburse_minor_max if pays else facts.collect_minor_max
+    if money.currency != facts.currency or money.minor % facts.unit_minor:
+        raise Rejected(
+            facts.name, f"{money} cannot be sent", code="amount", reason=Reason.CONFIGURATION
+        )
+    if not low <= money.minor <= high:
+        raise Rejected(facts.name, f"{money} is out of range", code="amount", reason=Reason.LIMIT)
+    return to_decimal(money)
+
+
+def read_amount(provider: str, value: Any, currency: str) -> Money:
+    """An amount of major units from the wire: a JSON number or decimal digits in a string.
+
+    Raises Unreadable, also for more decimals than the currency has.
+    """
+    text = str(value).strip()
+    try:
+        if isinstance(value, bool) or not text.isascii() or len(text) > _DIGITS_MAX:
+            raise ValueError("no amount")
+        amount = Decimal(text)
+        if amount.is_finite() and abs(amount.adjusted()) > _DIGITS_MAX:
+            raise ValueError("no amount")  # 1e999999999 would take all the memory there is
+        return from_decimal(amount, currency)
+    except (ValueError, InvalidOperation, KeyError) as error:
+        raise Unreadable(provider, "an amount that is none") from error

@@ -1,0 +1,129 @@
+"""Client of the sandboxes' own door `/_sandbox`: wallets, prompts, faults, SMS.
+
+It is what a tester's hands reach; a real operator has no such door.
+"""
+
+from collections.abc import Sequence
+
+import httpx
+import msgspec
+
+from simulator.places import Places
+
+# How the operators of a number's country are named, and what their wallets hold.
+COUNTRIES = {"+254": ("_ke", "KES"), "+256": ("_ug", "UGX")}
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """An operator asks for the wallet's PIN. `sandbox` is the address of who asks."""
+
+    id: str
+    msisdn: str
+    text: str
+    sandbox: str = ""
+
+
+class Wallet(msgspec.Struct, frozen=True):
+    """A subscriber's account at one operator, as the sandbox keeps it."""
+
+    msisdn: str
+    balance_minor: int
+    pin: str
+    currency: str = ""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """An SMS as the phone got it; `n` grows by one with every message of the gateway."""
+
+    n: int
+    text: str
+    sender: str | None = msgspec.field(name="from", default=None)
+
+
+class _Prompts(msgspec.Struct):
+    prompts: list[Prompt]
+
+
+class _Wallets(msgspec.Struct):
+    wallets: list[Wallet]
+
+
+class _Messages(msgspec.Struct):
+    messages: list[Message]
+
+
+class Admin:
+    """The tester's hands. Every method raises httpx.HTTPError when a sandbox does not answer."""
+
+    def __init__(self, client: httpx.AsyncClient, places: Places) -> None:
+        self._client = client
+        self._places = places
+
+    async def prompts(self, msisdn: str) -> Sequence[Prompt]:
+        """The prompts that wait for this subscriber, from all operators, oldest first."""
+        found: list[Prompt] = []
+        for url in self._places.operators.values():
+            body = await self._get(f"{url}/_sandbox/prompts", msisdn=msisdn.removeprefix("+"))
+            waiting = msgspec.json.decode(body, type=_Prompts).prompts
+            found += [msgspec.structs.replace(prompt, sandbox=url) for prompt in waiting]
+        return found
+
+    async def approve(self, prompt: Prompt, pin: str) -> None:
+        await self._send("POST", f"{prompt.sandbox}/_sandbox/prompts/{prompt.id}", {"pin": pin})
+
+    async def decline(self, prompt: Prompt) -> None:
+        await self._send(
+            "POST", f"{prompt.sandbox}/_sandbox/prompts/{prompt.id}", {"decline": True}
+        )
+
+    async def set_pin(self, prompt: Prompt, pin: str) -> None:
+        """Give the wallet that is being asked another PIN."""
+        await self._wallet(prompt.sandbox, prompt.msisdn, {"pin": pin})
+
+    async def set_balance(self, msisdn: str, balance_minor: int) -> None:
+        """Put this much into the subscriber's wallet at each operator of the number's country."""
+        for url in self._home_operators(msisdn):
+            await self._wallet(url, msisdn, {"balance_minor": balance_minor})
+
+    async def wallet(self, msisdn: str) -> Wallet | None:
+        """The subscriber's wallet at home, if an operator has seen the number yet."""
+        digits = msisdn.removeprefix("+")
+        for url in self._home_operators(msisdn):
+            body = await self._get(f"{url}/_sandbox/wallets")
+            for wallet in msgspec.json.decode(body, type=_Wallets).wallets:
+                if wallet.msisdn == digits:
+                    return msgspec.structs.replace(wallet, currency=COUNTRIES[msisdn[:4]][1])
+        return None
+
+    async def set_fault(
+        self, sandbox: str, *, on: str, fault: str, times: int, msisdn: str | None
+    ) -> None:
+        """Make a sandbox fail. Raises KeyError for a name nobody has."""
+        body: dict[str, object] = {"on": on, "fault": fault, "times": times}
+        if msisdn is not None:
+            body["msisdn"] = msisdn.removeprefix("+")
+        await self._send("POST", f"{self._places.sandbox(sandbox)}/_sandbox/faults", body)
+
+    async def clear_faults(self, sandbox: str) -> None:
+        await self._send("DELETE", f"{self._places.sandbox(sandbox)}/_sandbox/faults", None)
+
+    async def messages(self, msisdn: str, *, after: int) -> Sequence[Message]:
+        """The SMS this number got after message `after`, oldest first."""
+        url = f"{self._places.gateway}/_sandbox/sms"
+        body = await self._get(url, to=msisdn, after=str(after))
+        return msgspec.json.decode(body, type=_Messages).messages
+
+    def _home_operators(self, msisdn: str) -> Sequence[str]:
+        suffix, _ = COUNTRIES.get(msisdn[:4], ("?", ""))
+        return [url for name, url in self._places.operators.items() if name.endswith(suffix)]
+
+    async def _wallet(self, url: str, msisdn: str, body: dict[str, object]) -> None:
+        await self._send("PUT", f"{url}/_sandbox/wallets/{msisdn.removeprefix('+')}", body)
+
+    async def _get(self, url: str, **query: str) -> bytes:
+        response = await self._client.get(url, params=query)
+        return response.raise_for_status().content
+
+    async def _send(self, method: str, url: str, body: dict[str, object] | None) -> None:
+        response = await self._client.request(method, url, json=body)
+        response.raise_for_status()

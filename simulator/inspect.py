@@ -1,0 +1,122 @@
+"""Client of the server's inspection door: what became of a payment, and whether the books balance.
+
+Read only; full numbers never come through this door.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import httpx
+import msgspec
+
+from simulator import amounts
+from simulator.places import Places
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """Money as it stands in the books."""
+
+    minor: int
+    currency: str
+
+    def __str__(self) -> str:
+        return amounts.show(self.minor, self.currency)
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """Money from the credited to the debited account, in one currency."""
+
+    debit: str
+    credit: str
+    minor: int
+    currency: str
+
+    @property
+    def amount(self) -> Amount:
+        return Amount(self.minor, self.currency)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One committed transition of a payment."""
+
+    version: int
+    state: str
+    at: datetime
+    postings: list[Posting]
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One try at moving money at an operator."""
+
+    attempt_id: str
+    direction: str
+    operator: str
+    at: datetime
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """A payment as the server tells it, oldest step first."""
+
+    payment_id: str
+    code: str
+    state: str
+    amount: Amount
+    fee: Amount
+    receives: Amount
+    payer: str
+    payee: str
+    steps: list[Step]
+    attempts: list[Attempt]
+
+
+class Account(msgspec.Struct, frozen=True):
+    """One account with its balance on its natural side."""
+
+    account: str
+    currency: str
+    side: str
+    minor: int
+
+    @property
+    def amount(self) -> Amount:
+        return Amount(self.minor, self.currency)
+
+
+class Books(msgspec.Struct, frozen=True):
+    """Every account, and whether debits equal credits in each currency."""
+
+    balanced: bool
+    accounts: list[Account]
+
+
+class _Payments(msgspec.Struct):
+    payments: list[Payment]
+
+
+class Inspector:
+    """The door itself.
+
+    Raises httpx.HTTPError when the server does not answer or refuses the token, and
+    msgspec.DecodeError when it tells something else than was agreed.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, places: Places) -> None:
+        self._client = client
+        self._url = f"{places.server}/inspect"
+        self._headers = {"authorization": f"Bearer {places.inspect_token}"}
+
+    async def payments(self, msisdn: str, *, limit: int = 5) -> Sequence[Payment]:
+        """The latest payments from or to this number, newest first."""
+        query = {"msisdn": msisdn, "limit": str(limit)}
+        body = await self._get("payments", query)
+        # The ids carry the time (UUIDv7), so no clock of ours is asked.
+        found = msgspec.json.decode(body, type=_Payments).payments
+        return sorted(found, key=lambda payment: payment.payment_id, reverse=True)
+
+    async def books(self) -> Books:
+        return msgspec.json.decode(await self._get("books", {}), type=Books)
+
+    async def _get(self, name: str, query: dict[str, str]) -> bytes:
+        url = f"{self._url}/{name}"
+        response = await self._client.get(url, params=query, headers=self._headers)
+        return response.raise_for_status().content

@@ -1,0 +1,202 @@
+"""The terminal program: two phones side by side and a panel that tells what the system did.
+
+It passes keys to handsets and polls what comes by radio; it knows nothing of menus or money.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import httpx
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Static
+
+from simulator.inspect import Inspector
+from simulator.operators.world import World
+from simulator.phone import panel
+from simulator.phone.handset import Handset, Mode, Work
+from simulator.phone.views import Key, PhoneView
+from simulator.places import Places
+
+POLL_SECONDS = 0.7
+WATCH_SECONDS = 0.2
+HELP = " Tab other phone | Enter | Esc | m messages | ↑↓ PgUp PgDn scroll | Ctrl-Q quit"
+
+
+# The phone's keys by the names the terminal library has for them.
+TERMINAL_KEYS = {**{digit: digit for digit in "0123456789"}, "*": "asterisk", "#": "number_sign"}
+TERMINAL_KEYS["+"] = "plus"
+
+
+class Panel(VerticalScroll):
+    """The text beside the phones."""
+
+    can_focus = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(markup=False)
+
+
+class PhoneApp(App[Exception]):
+    """Two phones. It ends with the error that `trouble` found, or with nothing."""
+
+    TITLE = "CAPP"
+    ENABLE_COMMAND_PALETTE = False
+    # The base class declares them without ClassVar, hence the exceptions.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]  # noqa: RUF012
+    CSS = """
+    Screen { background: #0d0f12; color: #e8e8e8; layers: base; }
+    #table { height: 1fr; }
+    Panel {
+        width: 1fr; height: 100%; border: round #8a8f98; padding: 0 1;
+        background: #0d0f12; scrollbar-size-vertical: 1;
+    }
+    #help { height: 1; background: #30353d; }
+    .-wide PhoneView { width: 32; }
+    .-tall PhoneView .key { height: 3; border: round #4a505a; }
+    """
+    # All of one kind: keys typed fast must be handled in the order they were pressed.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(key, f"key('{sign}')", priority=True) for sign, key in TERMINAL_KEYS.items()),
+        Binding("tab,shift+tab", "switch", priority=True),
+        Binding("enter", "key('enter')", priority=True),
+        Binding("escape", "key('escape')", priority=True),
+        Binding("backspace", "backspace", priority=True),
+        Binding("m", "key('m')", priority=True),
+        Binding("up", "turn(-1)", priority=True),
+        Binding("down", "turn(1)", priority=True),
+        Binding("pageup", "scroll(-8)", priority=True),
+        Binding("pagedown", "scroll(8)", priority=True),
+        Binding("ctrl+c,ctrl+q", "quit", priority=True),
+    ]
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        places: Places,
+        world: World,
+        *,
+        payer: str,
+        payee: str,
+        trouble: Callable[[], Exception | None],
+    ) -> None:
+        """`client` is ours from here on and closed in the end."""
+        super().__init__()
+        self._client = client
+        self._trouble = trouble
+        self._inspector = Inspector(client, places)
+        self.handsets: Sequence[Handset] = [
+            Handset(client, places, world, name="payer", msisdn=payer),
+            Handset(client, places, world, name="payee", msisdn=payee),
+        ]
+        self._active = 0
+
+    @property
+    def active(self) -> Handset:
+        """The phone that gets the keys."""
+        return self.handsets[self._active]
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="table"):
+            for handset in self.handsets:
+                yield PhoneView(handset)
+            yield Panel()
+        yield Static(HELP, id="help", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Panel).border_title = "What the system did"
+        self._mark_active()
+        self.set_interval(WATCH_SECONDS, self._watch)
+        self.run_worker(self._listen(), exit_on_error=True)
+
+    async def on_unmount(self) -> None:
+        await self._client.aclose()
+
+    def on_key_pressed(self, message: Key.Pressed) -> None:
+        """A key was clicked: its phone is the one in the hand now."""
+        for index, view in enumerate(self.query(PhoneView)):
+            if view in message.key.ancestors:
+                self._active = index
+        self._mark_active()
+        self._press(message.key.name or "")
+
+    def on_click(self, event: events.Click) -> None:
+        """A click anywhere on a phone takes it into the hand."""
+        if event.widget is None:
+            return
+        for index, view in enumerate(self.query(PhoneView)):
+            if view is event.widget or view in event.widget.ancestors:
+                self._active = index
+                self._mark_active()
+
+    def action_switch(self) -> None:
+        self._active = 1 - self._active
+        self._mark_active()
+
+    def action_key(self, name: str) -> None:
+        self._view().flash("0" if name == "+" else name)
+        self._press(name)
+
+    def action_backspace(self) -> None:
+        self.active.backspace()
+        self._view().draw()
+
+    def action_turn(self, by: int) -> None:
+        if self.active.mode is Mode.INBOX:
+            self.active.browse(by)
+            self._view().draw()
+        else:
+            self._view().scroll_text(by)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one(Panel).scroll_relative(y=by, animate=False)
+
+    def _press(self, name: str) -> None:
+        handset = self.active
+        match name:
+            case "enter":
+                self._do(handset.enter())
+            case "escape":
+                self._do(handset.escape())
+            case "m":
+                handset.open_inbox()
+            case _:
+                handset.press(name)
+        self._view().draw()
+
+    def _do(self, work: Work) -> None:
+        # The network may take its ten seconds; the other phone must go on working.
+        self.run_worker(work, exit_on_error=True)
+
+    def _view(self) -> PhoneView:
+        return self.query(PhoneView)[self._active]
+
+    def _mark_active(self) -> None:
+        for index, view in enumerate(self.query(PhoneView)):
+            view.set_active(index == self._active)
+
+    def _watch(self) -> None:
+        if (error := self._trouble()) is not None:
+            self.exit(error)
+
+    async def _listen(self) -> None:
+        """What comes by radio, for as long as the program runs."""
+        numbers = [handset.msisdn for handset in self.handsets]
+        text = self.query_one(Panel).query_one(Static)
+        while True:
+            seen, *_ = await asyncio.gather(
+                panel.look(self._inspector, numbers),
+                *(handset.refresh() for handset in self.handsets),
+            )
+            assert seen is not None
+            text.update(panel.describe(seen) + self._faults())
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _faults(self) -> str:
+        """Why a phone shows an error, in words for whoever tests the server."""
+        found = [f"\n\n! {h.name}: {h.fault}" for h in self.handsets if h.fault is not None]
+        return "".join(found)

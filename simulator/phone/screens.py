@@ -1,0 +1,98 @@
+"""`python -m simulator screens`: draws the pictures of the README from a real payment.
+
+It starts everything on a folder of its own and presses the keys a person would press.
+"""
+
+import argparse
+import asyncio
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from textual.app import App
+from textual.pilot import Pilot
+
+from simulator.operators.world import World
+from simulator.phone.app import PhoneApp
+from simulator.phone.command import CALL_SECONDS
+from simulator.phone.handset import Handset, Mode
+from simulator.places import PAYEE, PAYER, Places
+from simulator.stack import PROJECT, Stack
+
+FOLDER = PROJECT / "simulator" / "screens"
+SIZE = (112, 34)
+PATIENCE_SECONDS = 30.0
+PIN = "4826"  # Of a customer who lives for one run.
+
+# The terminal's font is the reader's: the picture fetches nothing from anywhere.
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+
+
+def run_screens(arguments: list[str]) -> int:
+    """0 when all pictures are drawn."""
+    parser = argparse.ArgumentParser(prog="python -m simulator screens")
+    parser.add_argument("--out", type=Path, default=FOLDER, metavar="FOLDER")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Stack.start(Path(folder), approval="ask", say=_say) as stack,
+    ):
+        asyncio.run(_draw(stack.places, options.out))
+    return 0
+
+
+async def _draw(places: Places, out: Path) -> None:
+    client = httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False)
+    app = PhoneApp(client, places, World(), payer=PAYER, payee=PAYEE, trouble=lambda: None)
+    async with app.run_test(size=SIZE) as pilot:
+        payer, payee = app.handsets
+        await _walk(pilot, payer, out)
+        await _type(pilot, payer, "1")  # To the PIN; the price is on the picture before.
+        await _type(pilot, payer, PIN)
+        await _until(pilot, lambda: payer.mode is Mode.PROMPT)
+        _save(app, out / "prompt.svg")
+        await pilot.press(*"1234", "enter")
+        await _until(pilot, lambda: bool(payee.unread and payer.unread))
+        await pilot.press("escape", "m", "tab", "m")
+        await pilot.pause(2.0)
+        _save(app, out / "paid.svg")
+
+
+async def _walk(pilot: Pilot[Any], payer: Handset, out: Path) -> None:
+    """From the first dial to the price."""
+    await pilot.press("enter")
+    await _until(pilot, lambda: payer.mode is Mode.MENU)
+    for answer in ("1", PIN, PIN, "1", PAYEE.removeprefix("+"), "1000"):
+        await _type(pilot, payer, answer)
+    await pilot.pause(1.0)
+    _save(pilot.app, out / "quote.svg")
+
+
+async def _type(pilot: Pilot[Any], handset: Handset, text: str) -> None:
+    before = handset.display().text
+    await pilot.press(*text, "enter")
+    await _until(
+        pilot, lambda: handset.mode is not Mode.WAITING and handset.display().text != before
+    )
+
+
+async def _until(pilot: Pilot[Any], so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not so():
+            await pilot.pause(0.05)
+    await pilot.pause(0.3)  # For the terminal to draw it.
+
+
+def _save(app: App[Any], file: Path) -> None:
+    picture = _FONTS.sub("", app.export_screenshot(title="CAPP"))
+    file.write_text(picture, "utf-8")
+    _say(f"drew {file.name}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")

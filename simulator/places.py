@@ -1,0 +1,86 @@
+"""Where the server and the world around it listen, and how a command line tells it."""
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+STATE_FILE = Path(".data") / "demo.json"
+SHORTCODE = "*384*96#"
+PAYER = "+254712000001"
+PAYEE = "+256772000002"
+
+
+class NowhereToGo(RuntimeError):
+    """No running demo was found and the options do not say where the server is."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Addresses of one running server and of the sandboxes it talks to."""
+
+    server: str
+    ussd_url: str
+    gateway: str
+    operators: Mapping[str, str] = field(default_factory=dict)  # mpesa_ke -> URL
+    ussd_end_url: str | None = None
+    inspect_token: str = field(default="", repr=False)
+    shortcode: str = SHORTCODE
+
+    def sandbox(self, name: str) -> str:
+        """The address of `gateway`, of an operator, or of the one operator that `name` begins.
+
+        Raises KeyError, naming what there is.
+        """
+        known = {"gateway": self.gateway, **self.operators}
+        found = [url for key, url in known.items() if name in (key, key.split("_")[0])]
+        if len(found) != 1:
+            raise KeyError(f"no sandbox {name!r} here, only {', '.join(sorted(known))}")
+        return found[0]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say where the server is; without them a running demo is used."""
+    parser.add_argument("--server", metavar="URL", help="the web process of the server")
+    parser.add_argument("--ussd-url", metavar="URL", help="the full USSD callback address")
+    parser.add_argument("--ussd-end-url", metavar="URL", help="the end notification address")
+    parser.add_argument("--gateway", metavar="URL", help="the SMS gateway's sandbox")
+    parser.add_argument("--operators", metavar="NAME=URL,...", help="the operators' sandboxes")
+    parser.add_argument("--inspect-token", metavar="TOKEN", help="opens the inspection door")
+    parser.add_argument("--shortcode", help=f"what is dialled (default {SHORTCODE})")
+
+
+def from_options(options: argparse.Namespace, state_file: Path = STATE_FILE) -> Places:
+    """Options first, then what a running demo wrote down. Raises NowhereToGo."""
+    told = {
+        name: value
+        for name in (
+            "server", "ussd_url", "ussd_end_url", "gateway", "inspect_token", "shortcode",
+        )
+        if (value := getattr(options, name)) is not None
+    }  # fmt: skip
+    if options.operators is not None:
+        told["operators"] = dict(pair.split("=", 1) for pair in options.operators.split(","))
+    known = {**_read(state_file), **told}
+    missing = [name for name in ("server", "ussd_url", "gateway") if name not in known]
+    if missing:
+        flags = ", ".join("--" + name.replace("_", "-") for name in missing)
+        raise NowhereToGo(f"no demo is running here ({state_file} is missing); give {flags}")
+    return Places(**known)
+
+
+def write(places: Places, state_file: Path, **more: object) -> None:
+    """Leave the addresses for other terminals; the file holds tokens, so only we may read it."""
+    text = json.dumps({**more, "places": asdict(places)}, indent=2)
+    descriptor = os.open(state_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+
+
+def _read(state_file: Path) -> dict[str, object]:
+    if not state_file.exists():
+        return {}
+    found: dict[str, object] = json.loads(state_file.read_text())["places"]
+    return found

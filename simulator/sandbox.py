@@ -1,0 +1,297 @@
+"""Runs the operators' and the gateway's sandboxes, each on its own port of 127.0.0.1.
+
+One process serves all three: as a command for the demo and the benches, or inside a test. What
+a sandbox does is in `operators/` and `gateway.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from simulator.faults import ABORT
+from simulator.gateway import GatewaySandbox, GatewaySettings, gateway_app
+from simulator.operators.mpesa import MpesaSandbox, MpesaSettings, mpesa_app
+from simulator.operators.mtn_momo import MtnSandbox, MtnSettings, mtn_momo_app
+from simulator.operators.world import World
+
+HOST = "127.0.0.1"
+_SHUTDOWN_SECONDS_MAX = 1.0
+_BACKLOG = 2048
+Apps = Mapping[str, tuple[ASGIApp, int]]
+
+
+@dataclass
+class SandboxesSettings:
+    """How all three start; ports of 0 mean any free one, money is in minor units.
+
+    The floats are our own money at each operator, for payouts.
+    """
+
+    mpesa: MpesaSettings = field(default_factory=MpesaSettings)
+    mtn: MtnSettings = field(default_factory=MtnSettings)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    mpesa_port: int = 0
+    mtn_port: int = 0
+    gateway_port: int = 0
+    mpesa_float_minor: int = 100_000_000_00
+    mtn_float_minor: int = 4_000_000_000
+    world: World = field(default_factory=World)
+
+
+class Sandboxes:
+    """All three sandboxes, and, once started, where they listen.
+
+    The sandboxes themselves are reachable too, for tests that look inside.
+    """
+
+    mpesa_url: str
+    mtn_url: str
+    gateway_url: str
+
+    def __init__(self, settings: SandboxesSettings) -> None:
+        self._settings = settings
+        self.mpesa = MpesaSandbox(
+            settings.world,
+            settings.mpesa,
+            collection_minor=0,
+            disbursement_minor=settings.mpesa_float_minor,
+        )
+        self.mtn = MtnSandbox(
+            settings.world,
+            settings.mtn,
+            collection_minor=0,
+            disbursement_minor=settings.mtn_float_minor,
+        )
+        self.gateway = GatewaySandbox(settings.world, settings.gateway)
+
+    @property
+    def apps(self) -> Apps:
+        """Each sandbox's application and the port it wants."""
+        return {
+            "mpesa": (mpesa_app(self.mpesa), self._settings.mpesa_port),
+            "mtn": (mtn_momo_app(self.mtn), self._settings.mtn_port),
+            "gateway": (gateway_app(self.gateway), self._settings.gateway_port),
+        }
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, settings: SandboxesSettings | None = None) -> AsyncIterator[Sandboxes]:
+        """`async with Sandboxes.start() as sandboxes:` serves in this loop until the block ends."""
+        sandboxes = cls(settings or SandboxesSettings())
+        async with serving(sandboxes.apps) as urls:
+            sandboxes.mpesa_url = urls["mpesa"]
+            sandboxes.mtn_url = urls["mtn"]
+            sandboxes.gateway_url = urls["gateway"]
+            yield sandboxes
+
+
+@asynccontextmanager
+async def serving(apps: Apps) -> AsyncIterator[Mapping[str, str]]:
+    """Serve every app until the block ends; gives each one's URL. OSError: a port is taken."""
+    sockets: dict[str, socket.socket] = {}
+    try:
+        for name, (_, port) in apps.items():
+            sockets[name] = _bind(port)
+    except OSError:
+        for bound in sockets.values():
+            bound.close()
+        raise
+    servers = [_Server(_config(app)) for app, _ in apps.values()]
+    urls = {name: f"http://{HOST}:{bound.getsockname()[1]}" for name, bound in sockets.items()}
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[bound]))
+        for server, bound in zip(servers, sockets.values(), strict=True)
+    ]
+    try:
+        await asyncio.gather(*(server.ready.wait() for server in servers))
+        yield urls
+    finally:
+        for server in servers:
+            server.end()
+        await asyncio.gather(*tasks)
+
+
+async def serve(apps: Apps) -> None:
+    """Serve every app until SIGTERM or SIGINT, then end in good order."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(apps) as urls:
+        for name, url in urls.items():
+            sys.stdout.write(f"{name} {url}\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def run_sandboxes(argv: list[str]) -> int:
+    """`python -m simulator operators ...`: the exit code, 1 when a port is taken."""
+    arguments = _parser().parse_args(argv)
+    sandboxes = Sandboxes(_settings(arguments))
+    if arguments.certificate_file is not None:
+        arguments.certificate_file.write_bytes(sandboxes.mpesa.initiator.certificate_pem())
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(sandboxes.apps))
+    except OSError as error:
+        sys.stderr.write(f"cannot listen: {error}\n")
+        return 1
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """One of several servers in a process: signals are the runner's business, not its own.
+
+    It starts and ends at once: uvicorn looks for its end ten times a second and then waits
+    some more, which a test suite with hundreds of servers would feel.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        self._ending.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        await self._ending.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let answers under way finish for a moment, then cut the rest."""
+        for listening in self.servers:
+            listening.close()
+        for bound in sockets or []:
+            bound.close()
+        connections = tuple(self.server_state.connections)
+        for connection in connections:
+            connection.shutdown()
+        tasks = tuple(self.server_state.tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_SHUTDOWN_SECONDS_MAX)
+        for connection in connections:
+            connection.transport.abort()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_SHUTDOWN_SECONDS_MAX)
+        await self.lifespan.shutdown()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _CuttableProtocol(HttpToolsProtocol):
+    """Offers each request the means to cut its connection without an answer."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_CuttableProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,  # A test's or the caller's logging stays as it is.
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        backlog=_BACKLOG,
+    )
+
+
+def _bind(port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((HOST, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = SandboxesSettings()
+    parser = argparse.ArgumentParser(
+        prog="python -m simulator operators",
+        description="Sandboxes of M-PESA, MTN MoMo and Africa's Talking on 127.0.0.1.",
+    )
+    parser.add_argument("--mpesa-port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--mtn-port", type=int, default=0)
+    parser.add_argument("--gateway-port", type=int, default=0)
+    parser.add_argument(
+        "--approval",
+        choices=("ask", "approve", "decline"),
+        default="approve",
+        help="whether payers are asked, or what they always say",
+    )
+    parser.add_argument("--approval-window-seconds", type=float, default=60.0)
+    parser.add_argument("--processing-seconds", type=float, default=0.02)
+    parser.add_argument("--callback-delay-seconds", type=float, default=0.02)
+    parser.add_argument("--delivery-report-url", help="where the gateway reports deliveries")
+    parser.add_argument("--sms-in-url", help="where the gateway passes on messages from phones")
+    parser.add_argument("--mpesa-float-minor", type=int, default=defaults.mpesa_float_minor)
+    parser.add_argument("--mtn-float-minor", type=int, default=defaults.mtn_float_minor)
+    parser.add_argument(
+        "--mpesa-wallet-minor", type=int, default=defaults.mpesa.default_balance_minor
+    )
+    parser.add_argument("--mtn-wallet-minor", type=int, default=defaults.mtn.default_balance_minor)
+    parser.add_argument(
+        "--certificate-file", type=Path, help="write M-PESA's certificate here before listening"
+    )
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> SandboxesSettings:
+    approval: Literal["ask", "approve", "decline"] = arguments.approval
+    window: float = arguments.approval_window_seconds
+    processing: float = arguments.processing_seconds
+    callback_delay: float = arguments.callback_delay_seconds
+    return SandboxesSettings(
+        mpesa=MpesaSettings(
+            approval=approval,
+            approval_window_seconds=window,
+            processing_seconds=processing,
+            callback_delay_seconds=callback_delay,
+            default_balance_minor=arguments.mpesa_wallet_minor,
+        ),
+        mtn=MtnSettings(
+            approval=approval,
+            approval_window_seconds=window,
+            processing_seconds=processing,
+            callback_delay_seconds=callback_delay,
+            default_balance_minor=arguments.mtn_wallet_minor,
+        ),
+        gateway=GatewaySettings(
+            callback_delay_seconds=callback_delay,
+            delivery_report_url=arguments.delivery_report_url,
+            sms_in_url=arguments.sms_in_url,
+        ),
+        mpesa_port=arguments.mpesa_port,
+        mtn_port=arguments.mtn_port,
+        gateway_port=arguments.gateway_port,
+        mpesa_float_minor=arguments.mpesa_float_minor,
+        mtn_float_minor=arguments.mtn_float_minor,
+    )

@@ -1,0 +1,426 @@
+"""Whole payments over HTTP: CPU of our own processes for one payment, from dial to both receipts.
+
+    python -m tests.bench.payments [--seconds N] [--phones N] [--in-flight N]
+
+The whole product runs as the demo runs it: web process, worker, Postgres, Redis, and the sandboxes
+in a process of their own. Callers dial real USSD sessions over raw sockets. CPU is read when
+nothing is in flight, before and after, so it is all the CPU of exactly those payments. Void unless
+our books, both operators' books and the phones' inboxes tell the same story.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote_plus, urlsplit
+
+import asyncpg
+import httpx
+import uvloop
+
+from engine.payments.lifecycle import State
+from engine.payments.payment import decode_facts
+from simulator.places import SHORTCODE, Places
+from simulator.stack import Stack
+from tests.bench.table import (
+    CORES,
+    Driver,
+    Section,
+    Void,
+    cpu_seconds,
+    family_cpu_seconds,
+    hear_from_parent,
+    loop_ms,
+    machine_busy_seconds,
+    say_to_parent,
+)
+from tests.integration.books import assert_books
+
+SECONDS = 15.0
+PHONES = 400
+IN_FLIGHT = 100
+LINES = 24
+WARM_PAYMENTS = 150
+SETTLE_SECONDS_MAX = 60.0
+LOOK_SECONDS = 0.1
+GOAL_MS = 1.5
+
+PIN = "4826"
+NETWORK = "63902"
+SHILLINGS = range(100, 200)
+"""Amounts differ from payment to payment, so that two swapped ones would be seen."""
+ENVIRONMENT = {"CAPP_COLLECT_DELAY_SECONDS": "0"}
+"""No phone here is busy with its session when the operator asks."""
+
+FIRST_DIAL = (
+    ("", "CON Welcome"),
+    ("1", "CON Choose a PIN"),
+    (f"1*{PIN}", "CON Type the same"),
+    (f"1*{PIN}*{PIN}", "CON CAPP"),
+)
+"""What is typed so far, and how the reply begins."""
+
+
+def send_money(payee: str, shillings: int) -> tuple[tuple[str, str], ...]:
+    """The six turns of a payment by a caller we know."""
+    to = f"1*{payee}"
+    return (
+        ("", "CON CAPP"),
+        ("1", "CON Number to pay"),
+        (to, f"CON To +{payee}"),
+        (f"{to}*{shillings}", f"CON To +{payee} MTN MoMo"),
+        (f"{to}*{shillings}*1", "CON Pay KES"),
+        (f"{to}*{shillings}*1*{PIN}", "END "),
+    )
+
+
+# The callers, in a process of their own.
+
+
+class Task(NamedTuple):
+    """What the callers' process is to do."""
+
+    ussd_url: str
+    database_url: str
+    seconds: float
+    phones: int
+    in_flight: int
+
+
+class Line(asyncio.Protocol):
+    """One keep-alive connection of the gateway; one request at a time."""
+
+    def __init__(self) -> None:
+        self._transport: Any = None
+        self._received = b""
+        self._answer: asyncio.Future[bytes] | None = None
+
+    async def post(self, head: bytes, body: bytes) -> bytes:
+        """The body of the answer. Raises Void unless it is a 200."""
+        self._received, self._answer = b"", asyncio.get_running_loop().create_future()
+        self._transport.write(b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body))
+        return await self._answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, complete, body = self._received.partition(b"\r\n\r\n")
+        if not complete or len(body) < _content_length(head) or self._answer is None:
+            return
+        if head.startswith(b"HTTP/1.1 200"):
+            self._answer.set_result(body)
+        else:
+            self._answer.set_exception(Void(f"{head.splitlines()[0]!r} {body!r}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(Void(f"the server hung up: {exc}"))
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+    return 0
+
+
+class Callers:
+    """Phones that dial, and the count of what they were promised."""
+
+    def __init__(self, task: Task, database: Any) -> None:
+        self._database = database
+        self._in_flight_max = task.in_flight
+        self._phones = [f"+2547120{number:05d}" for number in range(task.phones)]
+        address = urlsplit(task.ussd_url)
+        self._host, self._port = address.hostname or "", address.port or 80
+        self._turn_head = _head(address.path)
+        self._end_head = _head(f"{address.path}/end")
+        self._lines: list[Line] = []
+        self._sessions = 0
+        self._in_flight = 0  # as last seen in the database, and what was confirmed since
+        self.confirmed = 0
+
+    async def connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(LINES):
+            _, line = await loop.create_connection(Line, self._host, self._port)
+            self._lines.append(line)
+
+    def close(self) -> None:
+        for line in self._lines:
+            line.close()
+
+    async def register(self) -> None:
+        """Every phone's first dial."""
+        waiting = iter(self._phones)
+
+        async def on(line: Line) -> None:
+            for phone in waiting:
+                await self._dial(line, phone, FIRST_DIAL, "Incomplete")
+
+        await asyncio.gather(*map(on, self._lines))
+
+    async def pay(self, *, until: float = float("inf"), most: int | None = None) -> None:
+        """Payments on all lines until the moment, or the number, then until none is in flight."""
+        looking = asyncio.create_task(self._look())
+        goal = None if most is None else self.confirmed + most
+
+        async def on(line: Line) -> None:
+            while time.perf_counter() < until and (goal is None or self.confirmed < goal):
+                if self._in_flight >= self._in_flight_max:
+                    await asyncio.sleep(LOOK_SECONDS / 5)
+                    continue
+                self._in_flight += 1
+                number = self.confirmed
+                self.confirmed += 1
+                phone = self._phones[number % len(self._phones)]
+                shillings = SHILLINGS[number % len(SHILLINGS)]
+                turns = send_money(f"2567720{number % len(self._phones):05d}", shillings)
+                await self._dial(line, phone, turns, "Success")
+
+        try:
+            await asyncio.gather(*map(on, self._lines))
+        finally:
+            looking.cancel()
+        await self._settled()
+
+    async def _look(self) -> None:
+        """A payment that is not over has a deadline, and an index of those is small."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._in_flight = await self._database.fetchval(
+                "select count(*) from payment where due is not null"
+            )
+
+    async def _settled(self) -> None:
+        """All paid, all receipts sent, all delivery reports in."""
+        give_up_at = time.perf_counter() + SETTLE_SECONDS_MAX
+        while time.perf_counter() < give_up_at:
+            left = await self._database.fetchval(
+                "select (select count(*) from payment where due is not null)"
+                " + (select count(*) from outbox)"
+                " + abs($1 - (select count(*) from sms_report))", 2 * self.confirmed,
+            )  # fmt: skip
+            if left == 0:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        raise Void(f"{left} payments, receipts or reports were still on their way after a minute")
+
+    async def _dial(
+        self, line: Line, phone: str, turns: Sequence[tuple[str, str]], status: str
+    ) -> None:
+        """One session, turn by turn, then the gateway's notice of its end."""
+        self._sessions += 1
+        session_id = f"ATUid_{self._sessions:032x}"
+        who = f"sessionId={session_id}&serviceCode={quote_plus(SHORTCODE)}"
+        who += f"&phoneNumber={quote_plus(phone)}&networkCode={NETWORK}"
+        for text, beginning in turns:
+            body = await line.post(self._turn_head, f"{who}&text={quote_plus(text)}".encode())
+            if not body.startswith(beginning.encode()):
+                raise Void(f"turn {turns.index((text, beginning))}: {body.decode()!r}")
+        end = f"{who}&date=2026-11-21+09%3A00%3A00&status={status}&cost=KES+1.0000"
+        end += f"&durationInMillis=9000&hopsCount={len(turns)}&input={quote_plus(turns[-1][0])}"
+        await line.post(self._end_head, f"{end}&lastAppResponse=END".encode())
+
+
+def _head(path: str) -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: capp\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    ).encode()
+
+
+async def call(task: Task) -> None:
+    """Register and warm up, say so, wait for the word, pay, tell how many and how long."""
+    database = await asyncpg.connect(task.database_url)
+    callers = Callers(task, database)
+    await callers.connect()
+    await callers.register()
+    await callers.pay(most=WARM_PAYMENTS)
+    say_to_parent("warm")
+    hear_from_parent()
+    before, began = callers.confirmed, time.perf_counter()
+    await callers.pay(until=began + task.seconds)
+    say_to_parent((callers.confirmed - before, callers.confirmed, time.perf_counter() - began))
+    hear_from_parent()
+    callers.close()
+    await database.close()
+
+
+# The run.
+
+
+class Options(NamedTuple):
+    """How much is run."""
+
+    seconds: float = SECONDS
+    phones: int = PHONES
+    in_flight: int = IN_FLIGHT
+
+
+class Row(NamedTuple):
+    """One measured run: CPU in milliseconds a payment, of each program."""
+
+    payments: int
+    per_second: float
+    web_ms: float
+    worker_ms: float
+    postgres_ms: float
+    redis_ms: float
+    sandboxes_ms: float
+    others_cores: float
+    loop_ms: float
+
+    @property
+    def ours_ms(self) -> float:
+        return self.web_ms + self.worker_ms
+
+
+PROGRAMS = ("web", "worker", "postgres", "redis", "sandboxes")
+
+
+def run(options: Options) -> Section:
+    """Start everything, pay, compare all books, stop everything. Raises Void."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Stack.start(Path(folder), approval="approve", environment=ENVIRONMENT) as stack,
+        Driver("tests.bench.payments", "call") as callers,
+    ):
+        pids = json.loads((stack.folder / "demo.json").read_text())["pids"]
+        callers.tell(Task(stack.places.ussd_url, stack.database_url, *options))
+        callers.listen()
+        before, busy = _cpu(pids), machine_busy_seconds()
+        callers.tell("go")
+        payments, confirmed, seconds = callers.listen()
+        after, busy = _cpu(pids), machine_busy_seconds() - busy
+        callers.tell("end")
+        loop = loop_ms()
+        stack.check()
+        asyncio.run(check(stack.places, stack.database_url, confirmed))
+    used = {name: after[name] - before[name] for name in PROGRAMS}
+    each = {f"{name}_ms": used[name] / payments * 1000 for name in PROGRAMS}
+    others = max(busy - sum(used.values()), 0) / seconds
+    return section(Row(payments, payments / seconds, others_cores=others, loop_ms=loop, **each))
+
+
+def _cpu(pids: Mapping[str, int]) -> dict[str, float]:
+    return {
+        name: family_cpu_seconds(pids[name]) if name == "postgres" else cpu_seconds(pids[name])
+        for name in PROGRAMS
+    }
+
+
+async def check(places: Places, database_url: str, confirmed: int) -> None:
+    """The same story everywhere: who paid, who was paid, how much, and who was told.
+
+    Raises Void.
+    """
+    connection = await asyncpg.connect(database_url)
+    try:
+        await assert_books(connection)
+        rows = await connection.fetch(
+            "select p.state, j.facts from payment p join journal j on j.payment = p.id"
+            " and j.version = 1 where j.facts is not null"
+        )
+        cases = await connection.fetchval("select count(*) from case_file")
+    except AssertionError as error:
+        raise Void(str(error)) from error
+    finally:
+        await connection.close()
+    _same("payments by state", Counter(r["state"] for r in rows), {State.PAID: confirmed})
+    _same("cases", cases, 0)
+    quotes = [decode_facts(row["facts"]).quote for row in rows]
+    collected = Counter((q.payer.removeprefix("+"), q.total.minor) for q in quotes)
+    paid_out = Counter((q.payee.removeprefix("+"), q.receives.minor) for q in quotes)
+    told = Counter(number for q in quotes for number in (q.payer, q.payee))
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        mpesa = await _movements(client, places.operators["mpesa_ke"], "collection")
+        mtn = await _movements(client, places.operators["mtn_ug"], "disbursement")
+        inboxes = await client.get(f"{places.gateway}/_sandbox/sms")
+    _same("collections in M-PESA", mpesa, collected)
+    _same("disbursements in MTN", mtn, paid_out)
+    _same("receipts", Counter(sms["to"] for sms in inboxes.json()["messages"]), told)
+
+
+async def _movements(client: httpx.AsyncClient, url: str, kind: str) -> Counter[tuple[str, int]]:
+    """Who and how much, as the operator booked it. Raises Void when it booked anything else."""
+    movements = (await client.get(f"{url}/_sandbox/ledger")).json()["movements"]
+    if any(movement["kind"] != kind for movement in movements):
+        raise Void(f"{url} booked something else than a {kind}")
+    return Counter((m["msisdn"], m["amount_minor"]) for m in movements)
+
+
+def _same(what: str, found: Mapping[Any, int] | int, expected: Mapping[Any, int] | int) -> None:
+    if found == expected:
+        return
+    if isinstance(found, Counter) and isinstance(expected, Counter):
+        more, fewer = found - expected, expected - found
+        raise Void(f"{what}: {more.total()} nobody knows of, {fewer.total()} missing")
+    raise Void(f"{what}: found {found}, expected {expected}")
+
+
+# The table.
+
+
+def section(row: Row) -> Section:
+    header = (
+        "(c) one payment over HTTP", "CPU ms web + worker", "web", "worker", "Postgres", "Redis",
+        "sandboxes", "payments/s", "payments", "others' cores", "loop ms",
+    )  # fmt: skip
+    cells = (
+        "dial to receipts",
+        f"{row.ours_ms:.2f}",
+        f"{row.web_ms:.2f}",
+        f"{row.worker_ms:.2f}",
+        f"{row.postgres_ms:.2f}",
+        f"{row.redis_ms:.2f}",
+        f"{row.sandboxes_ms:.2f}",
+        f"{row.per_second:,.0f}",
+        f"{row.payments:,}",
+        f"{row.others_cores:.2f}",
+        f"{row.loop_ms:.1f}",
+    )
+    everything = row.ours_ms + row.postgres_ms + row.redis_ms
+    return Section(
+        header,
+        (cells,),
+        (
+            "six USSD turns, the end notice, three or four operator calls, two callbacks, two SMS"
+            " and their reports",
+            f"ceiling of web, worker, Postgres and Redis on {CORES} cores:"
+            f" {CORES * 1000 / everything:,.0f} payments/s",
+            f"goal: at most {GOAL_MS} ms of web + worker; all books and inboxes compared",
+        ),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line; `call` is what the run starts as its child."""
+    if list(arguments) == ["call"]:
+        uvloop.run(call(Task(*hear_from_parent())))
+        return 0
+    parser = argparse.ArgumentParser(prog="tests.bench.payments", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--phones", type=int, default=PHONES)
+    parser.add_argument("--in-flight", type=int, default=IN_FLIGHT)
+    try:
+        written = run(Options(**vars(parser.parse_args(arguments)))).written()
+    except Void as error:
+        sys.stderr.write(f"void: {error}\n")
+        return 1
+    sys.stdout.write(written + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

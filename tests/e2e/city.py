@@ -1,0 +1,384 @@
+"""The people of the end-to-end tests: they dial, type, and look at their money afterwards.
+
+It speaks HTTP to the server and to the sandboxes; only `rows` reads Postgres, to check the books.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+from typing import Any, Literal, TypeVar
+
+import asyncpg
+import httpx
+
+from channels.addresses import CallbackAddresses
+from engine.clock import AttemptId
+from simulator.admin import Admin, Message, Prompt
+from simulator.inspect import Amount, Inspector, Payment
+from simulator.operators.world import World
+from simulator.stack import Stack, read_secrets
+from simulator.ussd import Line, Screen, UssdSession
+from tests.e2e.secrecy import Typed
+
+T = TypeVar("T")
+Country = Literal["KE", "UG"]
+Language = Literal["en", "sw"]
+
+OPERATOR: Mapping[Country, str] = {"KE": "mpesa_ke", "UG": "mtn_ug"}
+CODES = {"mpesa_ke": 1, "mtn_ug": 2}
+_STEMS: Mapping[Country, str] = {"KE": "+25471", "UG": "+25677"}
+_LANGUAGE_CHOICE: Mapping[Language, str] = {"en": "1", "sw": "2"}
+
+ENDED = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLED"})
+PATIENCE_SECONDS = 20.0
+POLL_SECONDS = 0.2
+
+# Balances that are somebody else's money under way: every payment that has ended left them empty.
+_TEMPORARY = (
+    "POOL_HELD", "CUSTOMER_FUNDS", "PAYOUT_IN_FLIGHT", "REFUND_DUE", "REFUND_IN_FLIGHT",
+)  # fmt: skip
+
+# What every database must say of itself; the same laws that the server's own check knows, asked
+# independently of it.
+_LAWS = {
+    "an entry that crosses books, or is empty": """
+        select count(*) from journal, unnest(debits, credits, amounts) t(d, c, x)
+        where d >> 32 <> c >> 32 or x <= 0 or x is null""",
+    "a balance that is not the sum of its journal": """
+        select count(*) from balance b left join (
+          select a, sum(x) s from journal,
+            unnest(debits || credits,
+                   (select array_agg(-x) from unnest(amounts) x) || amounts) l(a, x)
+          group by a) j on j.a = b.id where b.amount <> coalesce(s, 0)""",
+    "a guarded balance below zero": "select count(*) from balance where guarded and amount < 0",
+    "a gap in a payment's path": """
+        select count(*) from payment p
+        join (select payment, max(version) v, count(*) n from journal group by 1) j
+          on j.payment = p.id where p.version <> j.v or j.n <> j.v""",
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a phone. The PIN is CAPP's, made for this run."""
+
+    msisdn: str
+    pin: str
+    country: Country
+    language: Language = "en"
+
+    @property
+    def digits(self) -> str:
+        return self.msisdn.removeprefix("+")
+
+
+class City:
+    """Everybody and everything around one running stack."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, stack: Stack, typed: Typed, random: Random
+    ) -> None:
+        self.client = client
+        self.stack = stack
+        self.places = stack.places
+        self.typed = typed
+        self.random = random
+        self.world = World(random=random)
+        self.admin = Admin(client, self.places)
+        self.inspector = Inspector(client, self.places)
+        keys = read_secrets(stack.folder / "demo.env")["CAPP_CALLBACK_KEYS"]
+        self.addresses = CallbackAddresses(
+            self.places.server, [bytes.fromhex(key) for key in keys.split(",")]
+        )
+
+    # People and their phones.
+
+    def newcomer(self, country: Country, language: Language = "en") -> Person:
+        """Somebody nobody has seen yet."""
+        msisdn = f"{_STEMS[country]}{self.random.randrange(10**7):07d}"
+        person = Person(msisdn, self.new_pin(), country, language)
+        self.typed.msisdns.add(msisdn)
+        return person
+
+    def new_pin(self) -> str:
+        """Four digits that no rule calls weak: all different, not counted up or down."""
+        while True:
+            digits = self.random.sample(range(10), 4)
+            if len({b - a for a, b in pairwise(digits)}) > 1:
+                pin = "".join(map(str, digits))
+                self.typed.pins.add(pin)
+                return pin
+
+    def phone(self, person: Person) -> UssdSession:
+        places = self.places
+        line = Line(person.msisdn, places.ussd_url, places.ussd_end_url, (places.shortcode,))
+        return UssdSession(self.client, line, self.world)
+
+    async def type(self, session: UssdSession, *inputs: str) -> Screen:
+        """Type one after the other; the screen after the last."""
+        screen = Screen("", ends=False)
+        for text in inputs:
+            screen = await session.answer(text)
+            self.typed.note(session.text)
+            assert screen.fault is None, screen.fault
+        return screen
+
+    async def dial(self, person: Person) -> UssdSession:
+        session = self.phone(person)
+        screen = await session.dial(self.places.shortcode)
+        assert screen.fault is None and not screen.ends, screen
+        return session
+
+    async def register(self, person: Person) -> UssdSession:
+        """The first dial; the session stands at the menu afterwards."""
+        session = await self.dial(person)
+        choice = _LANGUAGE_CHOICE[person.language]
+        screen = await self.type(session, choice, person.pin, person.pin)
+        assert screen.text.startswith("CAPP"), screen.text
+        return session
+
+    async def order(self, payer: Person, payee: Person, amount: int) -> UssdSession:
+        """Up to the last question of a new customer's first payment: their PIN."""
+        session = await self.register(payer)
+        screen = await self.type(session, "1", payee.digits, str(amount), "1")
+        assert "PIN" in screen.text and not screen.ends, screen.text
+        return session
+
+    async def pay(self, payer: Person, payee: Person, amount: int) -> str:
+        """A new customer pays; the payment's code from the last screen."""
+        session = await self.order(payer, payee, amount)
+        screen = await self.type(session, payer.pin)
+        assert screen.ends and payee.msisdn in screen.text, screen.text
+        return screen.text.split(" ", 1)[0]
+
+    async def prompt(self, person: Person) -> Prompt:
+        """The operator's question on a phone; the sandboxes must be told to `ask`."""
+
+        async def shown() -> Prompt | None:
+            prompts = await self.admin.prompts(person.msisdn)
+            return prompts[0] if prompts else None
+
+        return await self.until(shown, "no operator asks for a PIN")
+
+    async def approve(self, person: Person) -> None:
+        """Type the wallet's PIN into the operator's question."""
+        prompt = await self.prompt(person)
+        pin = self.new_pin()
+        await self.admin.set_pin(prompt, pin)
+        await self.admin.approve(prompt, pin)
+
+    async def messages(self, person: Person) -> list[Message]:
+        return list(await self.admin.messages(person.msisdn, after=0))
+
+    async def told(self, person: Person, *phrases: str, patience: float = PATIENCE_SECONDS) -> None:
+        """Wait for as many SMS as there are phrases; each phrase stands in one, and no SMS more."""
+
+        async def complete() -> bool | None:
+            return len(await self.messages(person)) >= len(phrases) or None
+
+        await self.until(complete, f"fewer than {len(phrases)} SMS", patience=patience)
+        left = [message.text for message in await self.messages(person)]
+        for phrase in phrases:
+            found = next((text for text in left if phrase in text), None)
+            assert found is not None, f"{phrase!r} is in none of {left}"
+            left.remove(found)
+        assert not left, f"SMS that nobody expected: {left}"
+
+    # Payments.
+
+    async def latest(self, person: Person) -> Payment | None:
+        payments = await self.inspector.payments(person.msisdn, limit=1)
+        return payments[0] if payments else None
+
+    async def payments(self, person: Person) -> list[Payment]:
+        return list(await self.inspector.payments(person.msisdn, limit=20))
+
+    async def reaches(
+        self, payer: Person, *states: str, patience: float = PATIENCE_SECONDS
+    ) -> Payment:
+        """The payer's latest payment, once it is in one of the states."""
+        seen = "not there"
+
+        async def reached() -> Payment | None:
+            nonlocal seen
+            payment = await self.latest(payer)
+            seen = payment.state if payment else "not there"
+            return payment if payment and payment.state in states else None
+
+        return await self.until(
+            reached, lambda: f"the payment is {seen}, not {' or '.join(states)}", patience=patience
+        )
+
+    async def ends(self, payer: Person, state: str, patience: float = PATIENCE_SECONDS) -> Payment:
+        """The payer's only payment, ended, and in this state."""
+        payment = await self.reaches(payer, *ENDED, patience=patience)
+        assert payment.state == state, [step.state for step in payment.steps]
+        assert len(await self.payments(payer)) == 1, "more than one payment"
+        return payment
+
+    async def until(
+        self,
+        look: Callable[[], Awaitable[T | None]],
+        excuse: str | Callable[[], str],
+        *,
+        patience: float = PATIENCE_SECONDS,
+    ) -> T:
+        deadline = time.monotonic() + patience
+        while (found := await look()) is None:
+            if time.monotonic() > deadline:
+                text = excuse if isinstance(excuse, str) else excuse()
+                raise AssertionError(f"{text} (waited {patience:g} s)")
+            await asyncio.sleep(POLL_SECONDS)
+        return found
+
+    # Operators.
+
+    async def arm(
+        self,
+        person: Person,
+        on: str,
+        fault: str,
+        *,
+        seconds: float | None = None,
+        times: int = 1,
+        sandbox: str | None = None,
+    ) -> None:
+        """Let the next calls about this person go wrong at their operator."""
+        body: dict[str, Any] = {"on": on, "fault": fault, "times": times, "msisdn": person.digits}
+        if seconds is not None:
+            body["seconds"] = seconds
+        name = sandbox or OPERATOR[person.country]
+        url = f"{self.places.sandbox(name)}/_sandbox/faults"
+        (await self.client.post(url, json=body)).raise_for_status()
+
+    async def is_armed(self, person: Person) -> bool:
+        """Whether a fault of this person at their operator has not struck yet."""
+        url = f"{self.places.operators[OPERATOR[person.country]]}/_sandbox/faults"
+        found = (await self.client.get(url)).raise_for_status().json()["faults"]
+        return any(fault["msisdn"] == person.digits for fault in found)
+
+    async def set_approval(self, approval: str) -> None:
+        """Whether the operators ask the payer or approve by themselves, from now on."""
+        for url in self.places.operators.values():
+            response = await self.client.put(
+                f"{url}/_sandbox/settings", json={"approval": approval}
+            )
+            response.raise_for_status()
+
+    async def movements(self, person: Person) -> list[dict[str, Any]]:
+        """What really moved on a wallet, as its operator wrote it down."""
+        url = f"{self.places.operators[OPERATOR[person.country]]}/_sandbox/ledger"
+        found = (await self.client.get(url)).raise_for_status().json()["movements"]
+        return [movement for movement in found if movement["msisdn"] == person.digits]
+
+    async def balance_minor(self, person: Person) -> int:
+        """A wallet's balance at its operator; the wallet is opened if it is new."""
+        url = f"{self.places.operators[OPERATOR[person.country]]}/_sandbox/wallets/{person.digits}"
+        response = (await self.client.put(url, json={})).raise_for_status()
+        return int(response.json()["balance_minor"])
+
+    async def merchant_minor(self) -> dict[str, int]:
+        """What each operator says it holds for us, all our accounts there together."""
+        found: dict[str, int] = {}
+        for name, url in self.places.operators.items():
+            merchant = (await self.client.get(f"{url}/_sandbox/ledger")).json()["merchant"]
+            found[name] = merchant["collection_minor"] + merchant["disbursement_minor"]
+        return found
+
+    def callback_url(self, payment: Payment, kind: str, *, attempt: int = -1) -> str:
+        """Where an operator would report one attempt of a payment; the last one by default."""
+        made = payment.attempts[attempt]
+        code = CODES[made.operator]
+        return f"{self.addresses.address(code, AttemptId(made.attempt_id))}/{kind}"
+
+    # The books.
+
+    async def rows(self, sql: str, *arguments: object) -> list[Any]:
+        connection = await asyncpg.connect(self.stack.database_url)
+        try:
+            return list(await connection.fetch(sql, *arguments))
+        finally:
+            await connection.close()
+
+    async def cases(self, payment: Payment) -> list[str]:
+        """The kinds of cases that people must look at."""
+        rows = await self.rows(
+            "select kind from case_file where payment = $1::uuid order by opened_ms",
+            payment.payment_id,
+        )
+        return [row["kind"] for row in rows]
+
+    async def evidence(self, payment: Payment) -> Counter[tuple[str, int]]:
+        """How many pieces of evidence are kept, by attempt and source."""
+        rows = await self.rows(
+            "select attempt, source from evidence where payment = $1::uuid", payment.payment_id
+        )
+        return Counter((row["attempt"].hex, row["source"]) for row in rows)
+
+    async def assert_moved_once(self, payment: Payment, payer: Person, payee: Person) -> None:
+        """The operators' ledgers, the wallets and our books tell one story, to the unit."""
+        effects = effects_of(payment)
+        unfinished = {k: v for k, v in effects.items() if v and k.startswith(_TEMPORARY)}
+        assert not unfinished, f"{payment.state} but not over: {unfinished}"
+        total = payment.amount.minor + payment.fee.minor
+        paid = payment.state == "PAID"
+        expected = {
+            "PAID": ["collection"],
+            "REFUNDED": ["collection", "refund"],
+        }.get(payment.state, [])
+        taken = await self.movements(payer)
+        kinds = [m["kind"].replace("disbursement", "refund") for m in taken]
+        assert kinds == expected, taken
+        assert all(movement["amount_minor"] == total for movement in taken), taken
+        given = await self.movements(payee)
+        assert [m["amount_minor"] for m in given] == [payment.receives.minor] * paid, given
+        theirs = Counter({OPERATOR[payer.country]: 0, OPERATOR[payee.country]: 0})
+        for movement, person in [(m, payer) for m in taken] + [(m, payee) for m in given]:
+            sign = 1 if movement["kind"] == "collection" else -1
+            theirs[OPERATOR[person.country]] += sign * movement["amount_minor"]
+        ours = {name: held_more(effects, name) for name in theirs}
+        assert ours == dict(theirs), "our books and the operators' ledgers differ"
+
+    async def assert_books(self) -> None:
+        """The books add up, by the server's own account and by ours."""
+        assert (await self.inspector.books()).balanced
+        for breach, sql in _LAWS.items():
+            assert (await self.rows(sql))[0][0] == 0, breach
+
+
+def spoken(amount: Amount) -> str:
+    """As screens and SMS say it: whole units without decimals."""
+    return str(amount).removesuffix(".00")
+
+
+def effects_of(payment: Payment) -> Counter[str]:
+    """What all postings of a payment come to: account and currency to minor units credited."""
+    effects: Counter[str] = Counter()
+    for step in payment.steps:
+        for posting in step.postings:
+            effects[f"{posting.debit} {posting.currency}"] -= posting.minor
+            effects[f"{posting.credit} {posting.currency}"] += posting.minor
+    return effects
+
+
+def held_more(effects: Counter[str], operator: str) -> int:
+    """By how much our e-money at an operator grew; a float account grows by debits."""
+    return -sum(v for k, v in effects.items() if k.startswith(f"FLOAT {operator} "))
+
+
+def states_of(payment: Payment) -> list[str]:
+    """The states that were committed, in order."""
+    return [step.state for step in payment.steps]
+
+
+@asynccontextmanager
+async def open_city(stack: Stack, typed: Typed, random: Random) -> AsyncIterator[City]:
+    """A city for one event loop."""
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(timeout=15.0, trust_env=False, limits=limits) as client:
+        yield City(client, stack, typed, random)

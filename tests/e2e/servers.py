@@ -1,0 +1,92 @@
+"""The databases of the end-to-end run and the stacks on them. Their ports survive a restart."""
+
+import asyncio
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+
+from simulator import embedded
+from simulator.stack import Approval, Stack
+
+# A crash of the server process loses nothing with fsync off; only a crash of the machine would.
+POSTGRES = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
+
+
+class Databases:
+    """One Postgres and one Redis that tests may stop and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.postgres = embedded.start_postgres(folder / "postgres", settings=POSTGRES)
+        try:
+            self.redis = embedded.start_redis(folder / "redis")
+        except BaseException:
+            self.postgres.stop()
+            raise
+
+    def crash_postgres(self) -> None:
+        """Immediate shutdown: no checkpoint, every connection cut, recovery at the next start."""
+        self.postgres.process.send_signal(signal.SIGQUIT)
+        self.postgres.process.wait(10)
+
+    def start_postgres(self) -> None:
+        port = self.postgres.port
+        self.postgres = embedded.start_postgres(
+            self.folder / "postgres", port=port, settings=POSTGRES
+        )
+        assert self.postgres.port == port, "somebody took the port meanwhile"
+
+    def stop_redis(self) -> None:
+        self.redis.stop()
+
+    def start_redis(self) -> None:
+        port = self.redis.port
+        self.redis = embedded.start_redis(self.folder / "redis", port=port)
+        assert self.redis.port == port, "somebody took the port meanwhile"
+
+    def stop(self) -> None:
+        self.redis.stop()
+        self.postgres.stop()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Databases]:
+    """Both servers for as long as the block lasts."""
+    databases = Databases(folder)
+    try:
+        yield databases
+    finally:
+        databases.stop()
+
+
+def start_stack(
+    folder: Path,
+    databases: Databases,
+    *,
+    database: str,
+    redis_number: int,
+    environment: Mapping[str, str],
+    approval: Approval = "approve",
+) -> Stack:
+    """The product on a database of its own, made now."""
+    server = databases.postgres.url.rsplit("/", 1)[0]
+    asyncio.run(_make_database(databases.postgres.url, database))
+    redis = databases.redis.url.rsplit("/", 1)[0]
+    return Stack.start(
+        folder,
+        approval=approval,
+        database_url=f"{server}/{database}",
+        redis_url=f"{redis}/{redis_number}",
+        environment=environment,
+    )
+
+
+async def _make_database(url: str, name: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"create database {name}")
+    finally:
+        await connection.close()

@@ -1,0 +1,262 @@
+"""Everything an operator can do wrong, each with the state it must end in and the money it moves.
+
+All payments run at once and each test looks at its own: the slowest operator decides how long
+this takes, not their sum.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from random import Random
+
+import pytest
+import pytest_asyncio
+
+from simulator.inspect import Payment
+from simulator.stack import Stack
+from tests.e2e.city import City, Country, Person, open_city, states_of
+from tests.e2e.secrecy import Typed
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DIALLING_AT_ONCE = 6
+SLOW = 45.0
+"""Patience where an operator asks us to come back later; its own pause is up to 30 s."""
+
+CALLBACK, QUERY = 2, 3  # where evidence came from, as stored
+CONFIRMED = "Confirmed."
+DELAYED = "is taking longer than usual"
+KES_500, UGX_20000 = 500, 20_000
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong in which call; `sms` faults happen at the gateway."""
+
+    on: str
+    name: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One payment under faults. `told` are phrases, one for each SMS the payer gets."""
+
+    claim: str
+    payer: Country
+    faults: tuple[Fault, ...]
+    ends: str = "PAID"
+    told: tuple[str, ...] = (CONFIRMED,)
+    passes: str | None = None  # a state it must have been in
+    cases: tuple[str, ...] = ()
+    amount: int | None = None
+    patience: float = 20.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a case went."""
+
+    payer: Person
+    payee: Person
+    payment: Payment
+
+
+def _both(claim: str, *faults: Fault, **more: object) -> list[Case]:
+    """The same fault with a payer in either country."""
+    first = Case(f"{claim}, payer in KE", "KE", faults, **more)  # type: ignore[arg-type]
+    return [first, replace(first, claim=f"{claim}, payer in UG", payer="UG")]
+
+
+def _failed(claim: str, fault: str, *, kenya: str, uganda: str) -> list[Case]:
+    """A collection that definitely fails; operators say why in their own words."""
+    first, second = _both(claim, Fault("collect", fault), ends="COLLECT_FAILED")
+    sentence = "Failed: {}. Nothing was charged."
+    return [
+        replace(first, told=(sentence.format(kenya),)),
+        replace(second, told=(sentence.format(uganda),)),
+    ]
+
+
+_SHORT = "there was not enough money in the wallet"
+_DECLINED = "the request was declined"
+_REFUND = ("Not delivered: {}. We are returning", "was returned to you.")
+
+CASES = [
+    *_failed("no money in the wallet", "insufficient_funds", kenya=_SHORT, uganda=_SHORT),
+    # MTN says of a wrong PIN only that the payment was not approved.
+    *_failed("wrong wallet PIN", "wrong_pin", kenya="the PIN was wrong", uganda=_DECLINED),
+    *_failed("payer declines", "decline", kenya=_DECLINED, uganda=_DECLINED),
+    *_both("collected without a callback", Fault("collect", "no_callback")),
+    *_both("collected with a callback twice", Fault("collect", "callback_twice")),
+    *_both("collected, callback before the answer", Fault("collect", "callback_before_answer")),
+    *_both(
+        "collected, answered 500",
+        Fault("collect", "error_500_after"),
+        Fault("collect", "callback_late", 1),
+        told=(DELAYED, CONFIRMED),
+        passes="COLLECT_UNKNOWN",
+    ),
+    Case(
+        "collected, answered 500, too large to believe a callback",
+        "KE",
+        (Fault("collect", "error_500_after"), Fault("collect", "callback_late", 1)),
+        told=(DELAYED, CONFIRMED),
+        passes="COLLECT_UNKNOWN",
+        amount=11_000,
+    ),
+    *_both("collected, never answered", Fault("collect", "hang_after", 2)),
+    *_both(
+        "collected, connection cut",
+        Fault("collect", "reset_after"),
+        Fault("collect", "callback_late", 1),
+        told=(DELAYED, CONFIRMED),
+        passes="COLLECT_UNKNOWN",
+    ),
+    # MTN's acceptance is a status without a body: nothing of it can be cut off.
+    Case(
+        "collected, half an answer",
+        "KE",
+        (Fault("collect", "truncated_json"), Fault("collect", "callback_late", 1)),
+        told=(DELAYED, CONFIRMED),
+        passes="COLLECT_UNKNOWN",
+    ),
+    *_both("collection throttled", Fault("collect", "throttle_429"), patience=SLOW),
+    *_both("token refused at the collection", Fault("collect", "expired_token")),
+    *_both("collected, callback with an unlisted status", Fault("collect", "unknown_status")),
+    *_both(
+        "collected without a callback, query with an unlisted status",
+        Fault("collect", "no_callback"),
+        Fault("query", "unknown_status"),
+        patience=SLOW,
+    ),
+    *_both(
+        "collected, callback with another amount",
+        Fault("collect", "callback_wrong_amount"),
+        cases=("CONFLICT",),
+    ),
+    *_both("paid out without a callback", Fault("disburse", "no_callback")),
+    *_both("paid out with a callback twice", Fault("disburse", "callback_twice")),
+    *_both("paid out, callback before the answer", Fault("disburse", "callback_before_answer")),
+    *_both(
+        "paid out, answered 500",
+        Fault("disburse", "error_500_after"),
+        Fault("disburse", "callback_late", 1),
+        told=(DELAYED, CONFIRMED),
+        passes="PAYOUT_UNKNOWN",
+    ),
+    *_both("paid out, never answered", Fault("disburse", "hang_after", 2)),
+    *_both("token refused at the payout", Fault("disburse", "expired_token")),
+    *_both("paid out, callback with an unlisted status", Fault("disburse", "unknown_status")),
+    *_both(
+        "paid out, callback with another amount",
+        Fault("disburse", "callback_wrong_amount"),
+        cases=("CONFLICT",),
+    ),
+    *_both("payout throttled", Fault("disburse", "throttle_429"), patience=SLOW),
+    # MTN says "unavailable" in a way that means: not taken, come back.
+    Case("payout unavailable at MTN", "KE", (Fault("disburse", "error_503"),), patience=SLOW),
+    Case(
+        "payout unavailable at M-PESA",
+        "UG",
+        (Fault("disburse", "error_503"),),
+        told=(DELAYED, CONFIRMED),
+        passes="PAYOUT_UNKNOWN",
+        patience=SLOW,
+    ),
+    *_both(
+        "payout lost, answered 500",
+        Fault("disburse", "error_500_before"),
+        told=(DELAYED, CONFIRMED),
+        passes="PAYOUT_UNKNOWN",
+        patience=SLOW,
+    ),
+    Case("payout waits in a queue", "UG", (Fault("disburse", "queue_timeout", 1),)),
+    Case(
+        "payee cannot receive",
+        "KE",
+        (Fault("disburse", "recipient_rejected"),),
+        ends="REFUNDED",
+        told=(_REFUND[0].format("the wallet cannot receive money"), _REFUND[1]),
+    ),
+    Case(
+        "payee has no wallet",
+        "UG",
+        (Fault("disburse", "recipient_rejected"),),
+        ends="REFUNDED",
+        told=(_REFUND[0].format("the number has no wallet"), _REFUND[1]),
+    ),
+    Case(
+        "payee cannot receive, refund answered 500",
+        "UG",
+        (
+            Fault("disburse", "recipient_rejected"),
+            Fault("refund", "error_500_after"),
+            Fault("refund", "callback_late", 1),
+        ),
+        ends="REFUNDED",
+        told=(_REFUND[0].format("the number has no wallet"), _REFUND[1]),
+        passes="REFUND_UNKNOWN",
+    ),
+    Case("receipt sent, answered 500", "KE", (Fault("sms", "error_500_after"),)),
+]  # fmt: skip
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def city(stack: Stack, typed: Typed, random: Random) -> AsyncIterator[City]:
+    async with open_city(stack, typed, random) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def runs(
+    city: City, request: pytest.FixtureRequest
+) -> AsyncIterator[dict[str, asyncio.Task[Run]]]:
+    """All the cases that are going to be looked at, started together."""
+    chosen = [
+        item.callspec.params["case"]
+        for item in request.session.items
+        if item.path == request.path and hasattr(item, "callspec")
+    ]
+    gate = asyncio.Semaphore(DIALLING_AT_ONCE)
+    started = {case.claim: asyncio.create_task(_play(city, case, gate)) for case in chosen}
+    yield started
+    for task in started.values():
+        task.cancel()
+    await asyncio.gather(*started.values(), return_exceptions=True)
+
+
+async def _play(city: City, case: Case, gate: asyncio.Semaphore) -> Run:
+    payer = city.newcomer(case.payer)
+    payee = city.newcomer("UG" if case.payer == "KE" else "KE")
+    for fault in case.faults:
+        suffers = payee if fault.on == "disburse" else payer
+        sandbox = "gateway" if fault.on == "sms" else None
+        await city.arm(suffers, fault.on, fault.name, seconds=fault.seconds, sandbox=sandbox)
+    async with gate:
+        amount = case.amount or (KES_500 if case.payer == "KE" else UGX_20000)
+        await city.pay(payer, payee, amount)
+    payment = await city.ends(payer, case.ends, patience=case.patience)
+    return Run(payer, payee, payment)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.claim.replace(" ", "_"))
+async def test_ends_right_and_moves_money_once(
+    city: City, runs: dict[str, asyncio.Task[Run]], case: Case
+) -> None:
+    run = await runs[case.claim]
+    await city.assert_moved_once(run.payment, run.payer, run.payee)
+    assert case.passes is None or case.passes in states_of(run.payment)
+    assert len(set(states_of(run.payment))) == len(run.payment.steps), "a step was taken twice"
+    assert await city.cases(run.payment) == list(case.cases)
+    await city.told(run.payer, *case.told)
+    await city.told(run.payee, *["You have received"] * (case.ends == "PAID"))
+    for person in (run.payer, run.payee):
+        assert not await city.is_armed(person), "the fault never struck"
+
+
+async def test_books_and_operators_agree_after_all_faults(
+    city: City, runs: dict[str, asyncio.Task[Run]]
+) -> None:
+    await asyncio.gather(*runs.values(), return_exceptions=True)
+    await city.assert_books()

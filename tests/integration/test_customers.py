@@ -1,0 +1,126 @@
+"""The customer table on a real Postgres: registration, languages, and the limit of guesses."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine.clock import Ids
+from engine.customers.pins import PinKeys
+from engine.customers.store import ATTEMPTS_MAX, COOL_DOWN_SECONDS, Customers
+from engine.errors import CustomerMistake
+from engine.msisdn import Msisdn
+from tests.unit.session.rooms import FakeClock
+
+PHONE = Msisdn("+254712000001")
+OLD_KEY, NEW_KEY = b"o" * 32, b"n" * 32
+
+
+def customers(
+    pool: Any, clock: FakeClock, *, tenant: int = 1, keys: PinKeys | None = None
+) -> Customers:
+    return Customers(pool, tenant, keys or PinKeys({1: OLD_KEY}), Ids(clock), clock)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+async def test_a_registered_customer_is_found_in_their_tenant_only(
+    pool: Any, clock: FakeClock
+) -> None:
+    house = customers(pool, clock)
+    assert await house.find(PHONE) is None
+    customer = await house.register(PHONE, "KE", "sw", "4826")
+    assert (customer.msisdn, customer.country, customer.language) == (PHONE, "KE", "sw")
+    assert await house.find(PHONE) == customer
+    assert await customers(pool, clock, tenant=2).find(PHONE) is None
+
+
+async def test_registering_again_keeps_the_first_pin(pool: Any, clock: FakeClock) -> None:
+    house = customers(pool, clock)
+    first, second = await asyncio.gather(
+        house.register(PHONE, "KE", "en", "4826"), house.register(PHONE, "KE", "en", "4826")
+    )
+    assert first == second
+    assert await house.register(PHONE, "KE", "sw", "9027") == first
+    assert (await house.check_pin(first, "4826")).right
+    assert not (await house.check_pin(first, "9027")).right
+
+
+@pytest.mark.parametrize(
+    ("pin", "key"), [("0000", "mistake.pin_weak"), ("123", "mistake.pin_format")]
+)
+async def test_a_weak_or_misshapen_pin_registers_nobody(
+    pool: Any, clock: FakeClock, pin: str, key: str
+) -> None:
+    house = customers(pool, clock)
+    with pytest.raises(CustomerMistake) as caught:
+        await house.register(PHONE, "KE", "en", pin)
+    assert caught.value.text_key == key
+    assert await house.find(PHONE) is None
+
+
+async def test_neither_pin_nor_its_plain_hash_is_stored(pool: Any, clock: FakeClock) -> None:
+    await customers(pool, clock).register(PHONE, "KE", "en", "4826")
+    row = await pool.fetchrow("select * from customer")
+    assert "4826" not in repr(row)
+    assert len(row["pin_mac"]) == 32
+
+
+async def test_the_language_can_be_changed(pool: Any, clock: FakeClock) -> None:
+    house = customers(pool, clock)
+    customer = await house.register(PHONE, "KE", "en", "4826")
+    await house.set_language(customer.customer_id, "sw")
+    found = await house.find(PHONE)
+    assert found is not None
+    assert found.language == "sw"
+
+
+async def test_three_wrong_pins_lock_until_the_cool_down_is_over(
+    pool: Any, clock: FakeClock
+) -> None:
+    house = customers(pool, clock)
+    customer = await house.register(PHONE, "KE", "en", "4826")
+    assert [(await house.check_pin(customer, "9027")).left for _ in range(2)] == [2, 1]
+    third = await house.check_pin(customer, "9027")
+    assert third.locked_until is not None
+    assert third.locked_until.timestamp() == clock.epoch() + COOL_DOWN_SECONDS
+    for pin in ("4826", "9027"):  # while it lasts, not even the right one is compared
+        verdict = await house.check_pin(customer, pin)
+        assert (verdict.right, verdict.locked_until) == (False, third.locked_until)
+    clock.seconds += COOL_DOWN_SECONDS
+    wrong = await house.check_pin(customer, "9027")
+    assert (wrong.left, wrong.locked_until) == (2, None)
+    assert (await house.check_pin(customer, "4826")).right
+
+
+async def test_a_right_pin_clears_the_count(pool: Any, clock: FakeClock) -> None:
+    house = customers(pool, clock)
+    customer = await house.register(PHONE, "KE", "en", "4826")
+    for _ in range(3):
+        for _ in range(2):
+            await house.check_pin(customer, "9027")
+        assert (await house.check_pin(customer, "4826")).right
+
+
+async def test_guesses_at_the_same_moment_cannot_exceed_three(pool: Any, clock: FakeClock) -> None:
+    house = customers(pool, clock)
+    customer = await house.register(PHONE, "KE", "en", "4826")
+    wrong = [f"{n:04d}" for n in range(5000, 5030)]
+    verdicts = await asyncio.gather(*(house.check_pin(customer, pin) for pin in wrong))
+    assert sorted(v.left for v in verdicts if v.locked_until is None) == [1, 2]
+    assert len([v for v in verdicts if v.locked_until is not None]) == 28
+    row = await pool.fetchrow("select pin_failures, pin_locked_until from customer")
+    assert row["pin_failures"] == ATTEMPTS_MAX
+    assert not (await house.check_pin(customer, "4826")).right
+
+
+async def test_a_pin_of_an_older_key_still_opens(pool: Any, clock: FakeClock) -> None:
+    customer = await customers(pool, clock).register(PHONE, "KE", "en", "4826")
+    both = customers(pool, clock, keys=PinKeys({1: OLD_KEY, 2: NEW_KEY}))
+    assert (await both.check_pin(customer, "4826")).right
+    assert not (await both.check_pin(customer, "9027")).right
+    lost = customers(pool, clock, keys=PinKeys({2: NEW_KEY}))
+    assert not (await lost.check_pin(customer, "4826")).right

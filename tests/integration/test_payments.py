@@ -1,0 +1,447 @@
+"""The story of a payment on a real Postgres: every way out, with the books right after each."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from engine.clock import AttemptId, PaymentId
+from engine.errors import (
+    CustomerMistake,
+    NoWayNow,
+    OurFault,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+    Unreachable,
+)
+from engine.money import Money
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State
+from engine.payments.service import Heard
+from engine.ports import Accepted, Direction, Finding, Outcome
+from tests.integration.books import assert_books
+from tests.integration.world import CUSTOMER, FAILED, PENDING, SUCCEEDED, World, open_world
+from tests.unit.payments.examples import PAYEE, PAYER
+
+S = State
+REJECTED = Rejected("mtn", "no", code="PAYEE_NOT_FOUND", reason="not_registered")
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+        await opened.dispatched()
+        await assert_books(opened.pool)
+        assert await opened.books.is_balanced()
+
+
+async def nothing_promised(world: World) -> bool:
+    names = ("POOL_HELD", "PAYOUT_IN_FLIGHT mtn_ug")
+    return not any([await world.balance(name, "UGX") for name in names]) and not any(
+        [
+            await world.balance(name, "KES")
+            for name in ("CUSTOMER_FUNDS", "REFUND_DUE", "REFUND_IN_FLIGHT mpesa_ke")
+        ]
+    )
+
+
+async def collected(world: World) -> tuple[PaymentId, AttemptId]:
+    """A payment whose payout was accepted: (payment id, live attempt)."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    return payment_id, await world.live(payment_id)
+
+
+async def test_from_confirm_to_receipt(world: World) -> None:
+    payment_id = await world.confirm()
+    assert await world.state(payment_id) is S.COLLECTING
+    assert await world.balance("POOL_HELD", "UGX") == 28_023
+    await world.dispatched()
+    (order,) = world.mpesa.orders
+    assert (order.direction, order.amount, order.msisdn) == (
+        Direction.COLLECT, Money(102_000, "KES"), PAYER,
+    )  # fmt: skip
+    assert await world.tell(await world.live(payment_id), SUCCEEDED) is Heard.ADVANCED
+    assert await world.state(payment_id) is S.PAYING
+    await world.dispatched()
+    (payout,) = world.mtn.orders
+    assert (payout.direction, payout.amount, payout.msisdn) == (
+        Direction.DISBURSE, Money(28_023, "UGX"), PAYEE,
+    )  # fmt: skip
+    assert await world.tell(await world.live(payment_id), SUCCEEDED) is Heard.ADVANCED
+    assert await world.state(payment_id) is S.PAID
+    await world.dispatched()
+    assert {sms.to for sms in world.sms.sent} == {PAYER, PAYEE}
+    assert await world.pool.fetchval("select count(*) from outbox") == 0
+    assert await world.pool.fetchval("select array_agg(status) from sms_message") == [
+        "sent",
+        "sent",
+    ]
+    assert await nothing_promised(world)
+    assert await world.balance("FLOAT mpesa_ke", "KES") == 500_000_000 + 102_000
+    assert await world.balance("FLOAT mtn_ug", "UGX") == 150_000_000 - 28_023
+    assert await world.balance("FEE_INCOME", "KES") == 2_000
+    assert await world.cases() == []
+
+
+async def test_confirming_twice_is_one_payment_and_another_quote_under_the_key_is_refused(
+    world: World,
+) -> None:
+    quote = await world.quote()
+    confirm = world.payments.confirm
+    answers = await asyncio.gather(
+        *[confirm(payer=CUSTOMER, quote=quote, key="k") for _ in range(20)]
+    )
+    assert len({a.payment_id for a in answers}) == 1
+    assert sum(a.fresh for a in answers) == 1
+    with pytest.raises(OurFault, match="CONFLICT"):
+        await confirm(payer=CUSTOMER, quote=await world.quote(2000), key="k")
+    await world.dispatched()
+    assert len(world.mpesa.orders) == 1
+
+
+async def test_an_expired_quote_confirms_nothing_but_still_answers_what_it_confirmed(
+    world: World,
+) -> None:
+    quote, other = await world.quote(), await world.quote()
+    first = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    world.clock.pass_(120)
+    again = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    assert (again.payment_id, again.fresh) == (first.payment_id, False)
+    with pytest.raises(CustomerMistake, match="quote_expired"):
+        await world.payments.confirm(payer=CUSTOMER, quote=other, key="other")
+    assert await world.pool.fetchval("select count(*) from payment where customer is not null") == 1
+
+
+async def test_a_pool_that_does_not_cover_it_refuses_and_moves_nothing(world: World) -> None:
+    quotes = [await world.quote(70_000) for _ in range(80)]  # 1.96 million UGX each, 150 in all
+    results = await asyncio.gather(
+        *[world.payments.confirm(payer=CUSTOMER, quote=q, key=q.quote_id) for q in quotes],
+        return_exceptions=True,
+    )
+    refused = [r for r in results if isinstance(r, NoWayNow)]
+    covered = 150_000_000 // quotes[0].receives.minor
+    assert len(results) - len(refused) == covered
+    assert {r.text_key for r in refused} == {"no_way.float"}
+
+
+async def test_stale_rates_price_nothing(world: World) -> None:
+    world.clock.pass_(86_401)
+    with pytest.raises(NoWayNow):
+        await world.quote()
+
+
+@pytest.mark.parametrize("source", [Source.CALLBACK, Source.QUERY])
+async def test_a_failed_collection_frees_the_promise_and_says_why(
+    world: World, source: Source
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    assert await world.tell(await world.live(payment_id), FAILED, source) is Heard.ADVANCED
+    await world.dispatched()
+    assert await world.state(payment_id) is S.COLLECT_FAILED
+    (sms,) = world.sms.sent
+    assert sms.to == PAYER
+    assert await nothing_promised(world)
+    assert world.mtn.orders == []
+
+
+async def test_a_collection_refused_at_the_door_fails_at_once(world: World) -> None:
+    world.mpesa.answers = [Rejected("mpesa", "no", code="400.002.02", reason="configuration")]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.COLLECT_FAILED
+    assert await nothing_promised(world)
+
+
+async def test_a_payout_that_definitely_fails_is_refunded_in_full(world: World) -> None:
+    payment_id, _ = await collected(world)
+    assert await world.tell(await world.live(payment_id), FAILED) is Heard.ADVANCED
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUNDING
+    refund = world.mpesa.orders[-1]
+    assert (refund.direction, refund.amount, refund.msisdn) == (
+        Direction.REFUND, Money(102_000, "KES"), PAYER,
+    )  # fmt: skip
+    assert refund.collected_attempt_id == world.mpesa.orders[0].attempt_id
+    assert await world.tell(await world.live(payment_id), SUCCEEDED) is Heard.ADVANCED
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUNDED
+    assert await nothing_promised(world)
+    assert await world.balance("FLOAT mpesa_ke", "KES") == 500_000_000
+    assert await world.balance("FEE_INCOME", "KES") == 0
+    assert len(world.sms.sent) == 2  # the refund began; the refund is there
+
+
+async def test_a_refund_that_fails_is_tried_again_later_and_somebody_is_told(world: World) -> None:
+    payment_id, attempt = await collected(world)
+    await world.tell(attempt, FAILED)
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), FAILED)
+    assert await world.state(payment_id) is S.REFUND_DUE
+    assert await world.cases() == ["REFUND_FAILED"]
+    assert await world.reconciler.sweep() == 0
+    world.clock.pass_(901)
+    assert await world.reconciler.sweep() == 1
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUNDING
+    attempts = {order.attempt_id for order in world.mpesa.orders}
+    assert len(attempts) == len(world.mpesa.orders) == 3
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is S.REFUNDED
+
+
+async def test_an_unclear_payout_stays_unknown_until_somebody_knows(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mtn.answers = [OutcomeUnknown("mtn", "silence")]
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    assert await world.balance("PAYOUT_IN_FLIGHT mtn_ug", "UGX") == 28_023
+    for _ in range(50):  # two days of silence: never failed, never paid again
+        world.clock.pass_(3600)
+        await world.reconciler.sweep()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    assert len(world.mtn.orders) == 1
+    assert 5 <= len(world.mtn.questions) <= 50
+    assert "UNRESOLVED" in await world.cases()
+    world.mtn.findings = [SUCCEEDED]
+    world.clock.pass_(25 * 3600)
+    await world.reconciler.sweep()
+    assert await world.state(payment_id) is S.PAID
+
+
+async def test_a_lost_callback_is_found_by_asking(world: World) -> None:
+    payment_id, _ = await collected(world)
+    world.mtn.findings = [PENDING, SUCCEEDED]
+    world.clock.pass_(61)
+    await world.reconciler.sweep()
+    assert await world.state(payment_id) is S.PAYING
+    world.clock.pass_(61)
+    await world.reconciler.sweep()
+    assert await world.state(payment_id) is S.PAID
+    assert {q.provider_reference for q in world.mtn.questions} == {
+        f"ref-{world.mtn.orders[0].attempt_id}"
+    }
+
+
+async def test_long_silence_says_unknown_and_tells_the_payer_once(world: World) -> None:
+    payment_id, _ = await collected(world)
+    for _ in range(6):
+        world.clock.pass_(125)
+        await world.reconciler.sweep()
+        await world.dispatched()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    assert [sms.to for sms in world.sms.sent] == [PAYER]
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("mtn", "refused"), Throttled("mtn", "busy", retry_after_seconds=5)]
+)
+async def test_what_was_never_sent_is_sent_again_with_the_same_reference(
+    world: World, error: Exception
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mtn.answers = [error]
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    assert await world.dispatcher.sweep() == 0  # not before its time
+    world.clock.pass_(12)
+    assert await world.dispatcher.sweep() == 1
+    await world.dispatched()
+    first, second = world.mtn.orders
+    assert first == second
+    assert await world.state(payment_id) is S.PAYING
+
+
+async def test_a_payout_that_never_leaves_is_refunded_after_our_patience(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mtn.answers = [Unreachable("mtn", "refused") for _ in range(500)]
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    for _ in range(100):
+        world.clock.pass_(11)
+        await world.dispatcher.sweep()
+        await world.dispatched()
+    assert await world.state(payment_id) is S.REFUNDING
+    assert world.mpesa.orders[-1].direction is Direction.REFUND
+
+
+async def test_a_collection_that_cannot_be_sent_before_the_quote_ends_expires(
+    world: World,
+) -> None:
+    world.mpesa.answers = [Unreachable("mpesa", "refused")]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.clock.pass_(121)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.EXPIRED
+    assert len(world.mpesa.orders) == 1
+    assert await nothing_promised(world)
+    (sms,) = world.sms.sent
+    assert sms.to == PAYER
+
+
+async def test_late_money_is_given_back_when_it_is_proven(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    await world.tell(attempt, FAILED)
+    assert await world.tell(attempt, SUCCEEDED, Source.CALLBACK) is Heard.NEEDS_PROOF
+    assert await world.state(payment_id) is S.COLLECT_FAILED
+    assert await world.tell(attempt, SUCCEEDED, Source.QUERY) is Heard.ADVANCED
+    assert await world.state(payment_id) is S.REFUNDING
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is S.REFUNDED
+    assert await nothing_promised(world)
+
+
+async def test_a_contradiction_opens_a_case_and_moves_nothing(world: World) -> None:
+    payment_id, attempt = await collected(world)
+    await world.tell(attempt, SUCCEEDED)
+    before = await world.pool.fetch("select * from balance order by id")
+    assert await world.tell(attempt, FAILED, Source.QUERY) is Heard.CONFLICT
+    assert await world.tell(attempt, FAILED, Source.QUERY) is Heard.CONFLICT
+    assert await world.cases() == ["CONFLICT"]
+    assert await world.state(payment_id) is S.PAID
+    assert await world.pool.fetch("select * from balance order by id") == before
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        Finding(Outcome.SUCCEEDED, "ok", amount=Money(100, "KES")),
+        Finding(Outcome.SUCCEEDED, "ok", msisdn="+254799999999"),
+    ],
+)
+async def test_another_amount_or_number_than_ordered_is_a_conflict(
+    world: World, finding: Finding
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    assert await world.tell(await world.live(payment_id), finding) is Heard.CONFLICT
+    assert await world.state(payment_id) is S.COLLECTING
+    assert await world.pool.fetchval("select count(*) from evidence where source = 2") == 1
+
+
+async def test_a_large_success_by_callback_counts_only_after_the_operator_confirms(
+    world: World,
+) -> None:
+    payment_id = await world.confirm(shillings=20_000)  # above the threshold of 10,000
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    assert await world.tell(attempt, SUCCEEDED) is Heard.NEEDS_PROOF
+    assert await world.state(payment_id) is S.COLLECTING
+    world.mpesa.findings = [SUCCEEDED]
+    payment = await world.payment(payment_id)
+    world.dispatcher.prove(payment, attempt, Direction.COLLECT)
+    await world.dispatched()
+    assert await world.state(payment_id) is S.PAYING
+
+
+async def test_evidence_for_an_attempt_nobody_made_is_unknown(world: World) -> None:
+    assert await world.tell(AttemptId("0190a0" + "0" * 26), SUCCEEDED) is Heard.UNKNOWN
+
+
+async def test_a_pending_word_moves_nothing_and_is_kept(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    assert await world.tell(attempt, PENDING) is Heard.KEPT
+    assert await world.tell(attempt, PENDING) is Heard.KEPT
+    assert await world.state(payment_id) is S.COLLECTING
+    assert await world.pool.fetchval("select count(*) from evidence where source = 2") == 1
+
+
+async def test_a_process_that_dies_before_the_call_is_taken_over(world: World) -> None:
+    world.dispatching = False  # the process died right after the commit
+    payment_id = await world.confirm()
+    assert await world.dispatcher.sweep() == 0  # its lease still runs
+    world.clock.pass_(61)
+    assert await world.dispatcher.sweep() == 1
+    await world.dispatched()
+    assert len(world.mpesa.orders) == 1
+    assert await world.state(payment_id) is S.COLLECTING
+
+
+async def test_a_call_that_may_have_left_is_repeated_only_where_that_is_safe(
+    world: World,
+) -> None:
+    async def die_in_the_call(payment_id: PaymentId) -> None:
+        """Claimed and then killed: nobody knows whether the bytes left."""
+        attempt = await world.live(payment_id)
+        await world.pool.execute("update outbox set sent_at = 1 where id = $1", attempt)
+        world.clock.pass_(61)
+        await world.dispatcher.sweep()
+        await world.dispatched()
+
+    world.dispatching = False
+    payment_id = await world.confirm()
+    await die_in_the_call(payment_id)
+    assert world.mpesa.orders == []  # an STK push has no idempotency: never twice
+    assert await world.state(payment_id) is S.COLLECT_UNKNOWN
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await die_in_the_call(payment_id)
+    assert len(world.mtn.orders) == 1  # a transfer may be repeated under its reference
+    assert await world.state(payment_id) is S.PAYING
+
+
+async def test_two_processes_sweep_and_nobody_gets_an_intent_twice(
+    world: World, database_url: str
+) -> None:
+    world.dispatching = False
+    for _ in range(30):
+        await world.confirm()
+    world.clock.pass_(61)
+    async with open_world(database_url, clock=world.clock, seeded=False) as other:
+        await asyncio.gather(*[w.dispatcher.sweep(10) for w in (world, other) for _ in range(4)])
+        await world.dispatched()
+        await other.dispatched()
+        orders = [o.attempt_id for o in world.mpesa.orders + other.mpesa.orders]
+    assert len(orders) == len(set(orders)) == 30
+
+
+async def test_an_sms_that_may_have_been_sent_is_not_sent_again(world: World) -> None:
+    _, attempt = await collected(world)
+    world.sms.answers = [OutcomeUnknown("sms", "silence"), Unreachable("sms", "refused")]
+    await world.tell(attempt, SUCCEEDED)
+    await world.dispatched()
+    assert world.sms.sent == []
+    assert await world.pool.fetchval("select array_agg(status) from sms_message") == ["unknown"]
+    world.clock.pass_(61)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert len(world.sms.sent) == 1  # the one that never left
+    statuses = await world.pool.fetchval(
+        "select array_agg(status order by status) from sms_message"
+    )
+    assert statuses == ["sent", "unknown"]
+
+
+async def test_the_last_payment_is_told_as_it_stands(world: World) -> None:
+    assert await world.payments.last_payment(CUSTOMER.customer_id) is None
+    await world.confirm()
+    world.clock.pass_(1)
+    payment_id, _ = await collected(world)
+    summary = await world.payments.last_payment(CUSTOMER.customer_id)
+    assert summary is not None
+    assert summary.code == (await world.payment(payment_id)).code
+    assert (summary.state, summary.amount, summary.payee) == (
+        "paying", Money(100_000, "KES"), PAYEE,
+    )  # fmt: skip
+
+
+async def test_an_accepted_order_keeps_the_reference_a_query_needs(world: World) -> None:
+    world.mpesa.answers = [Accepted("ws_CO_1")]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    assert await world.store.provider_reference(await world.live(payment_id)) == "ws_CO_1"

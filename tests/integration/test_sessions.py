@@ -1,0 +1,274 @@
+"""Turns over HTTP and sessions in a real Redis, with the faults a gateway and a Redis show."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import DataError, ResponseError
+from starlette.applications import Starlette
+
+from channels.ussd import ussd_routes
+from engine.msisdn import Msisdn
+from engine.session.pipeline import TickPipeline, open_pipeline
+from engine.session.store import SessionStore, StoreDown, key_of
+from providers.africastalking import AfricasTalkingUssd
+from simulator import embedded
+from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
+
+TOKEN = "t" * 32
+PATH = f"/ussd/africastalking/{TOKEN}"
+PAYEE = "256772000002"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+PATIENT_SECONDS = 5.0
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[TickPipeline]:
+    pipeline = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
+    yield pipeline
+    await pipeline.aclose()
+
+
+@pytest.fixture
+async def house(redis: TickPipeline) -> House:
+    return await House(SessionStore(redis)).registered()
+
+
+@pytest.fixture
+async def gateway(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    app = Starlette(routes=ussd_routes(AfricasTalkingUssd(), house.turns, TOKEN))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://capp.test") as client:
+        yield client
+
+
+def form(text: str = "", **fields: str) -> bytes:
+    five = {
+        "sessionId": "ATUid_1", "serviceCode": SHORTCODE, "phoneNumber": PAYER,
+        "networkCode": "63902", "text": text,
+    }  # fmt: skip
+    return urlencode(five | fields).encode()
+
+
+# Over HTTP.
+
+
+async def test_a_whole_payment_over_http(gateway: httpx.AsyncClient, house: House) -> None:
+    inputs = ["1", PAYEE, "1000", "1", PIN]
+    replies = []
+    for count in range(len(inputs) + 1):
+        body = form("*".join(inputs[:count]))
+        answer = await gateway.post(PATH, content=body, headers=FORM)
+        again = await gateway.post(PATH, content=body, headers=FORM)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain")
+        assert again.content == answer.content
+        replies.append(answer.text)
+    assert replies[0] == "CON CAPP - send money abroad\n1. Send money\n2. Last payment\n3. Language"
+    assert all(reply.startswith("CON ") for reply in replies[:-1])
+    assert replies[-1].startswith("END CAPP000001 started: UGX 27,123 to +256772000002.")
+    assert len(house.payments.confirmed) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kind", "status"),
+    [
+        (PATH, b"", FORM["content-type"], 400),
+        (PATH, b"text=1", FORM["content-type"], 400),
+        (PATH, form() + b"&text=1", FORM["content-type"], 400),
+        (PATH, form(phoneNumber="0712000001"), FORM["content-type"], 400),
+        (PATH, b"\xff\xfe=\xff", FORM["content-type"], 400),
+        (PATH, b"{}", "application/json", 415),
+        (PATH, form(), "", 415),
+        (PATH, b"x" * 1_000_000, FORM["content-type"], 413),
+        ("/ussd/africastalking/" + "u" * 32, form(), FORM["content-type"], 404),
+        ("/ussd/africastalking/", form(), FORM["content-type"], 404),
+        ("/ussd/nobody/" + TOKEN, form(), FORM["content-type"], 404),
+        (PATH + "/end", b"", FORM["content-type"], 400),
+    ],
+)
+async def test_a_request_that_is_no_turn_is_refused_with_its_status(
+    gateway: httpx.AsyncClient,
+    redis: TickPipeline,
+    path: str,
+    body: bytes,
+    kind: str,
+    status: int,
+) -> None:
+    answer = await gateway.post(path, content=body, headers={"content-type": kind})
+    assert answer.status_code == status
+    assert answer.text
+    assert await redis.execute("DBSIZE") == 0
+
+
+async def test_a_body_that_never_ends_is_cut_off(gateway: httpx.AsyncClient) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 1024
+
+    answer = await gateway.post(PATH, content=endless(), headers=FORM)
+    assert answer.status_code == 413
+
+
+async def test_a_get_is_no_turn(gateway: httpx.AsyncClient) -> None:
+    assert (await gateway.get(PATH)).status_code == 405
+
+
+async def test_what_was_typed_never_reaches_the_log(
+    gateway: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.DEBUG, logger="channels"),
+        caplog.at_level(logging.DEBUG, logger="engine"),
+    ):
+        await gateway.post(PATH, content=form("4826", phoneNumber="+2547"), headers=FORM)
+        await gateway.post(PATH, content=form("4826") + b"&text=4826", headers=FORM)
+        await gateway.post(PATH, content=form(f"1*{PAYEE}*1000*1*4826"), headers=FORM)
+    assert "unreadable callback of africastalking" in caplog.text
+    for secret in ("4826", PAYER, PAYEE):
+        assert secret not in caplog.text
+
+
+async def test_the_end_of_a_session_is_noted(gateway: httpx.AsyncClient) -> None:
+    body = form("1", status="Success", hopsCount="4", durationInMillis="25000", input="1*4826")
+    assert (await gateway.post(PATH + "/end", content=body, headers=FORM)).status_code == 200
+
+
+# In Redis.
+
+
+async def test_sessions_expire(house: House, redis: TickPipeline) -> None:
+    await house.take("")
+    assert 170 <= await redis.execute("TTL", key_of(PAYER, "s1")) <= 180
+
+
+async def test_a_save_is_repeatable_but_never_overwrites_another(redis: TickPipeline) -> None:
+    store = SessionStore(redis)
+
+    async def save(expected: bytes, record: bytes) -> bytes | None:
+        return await store.save(PAYER, "s", expected=expected, record=record, ttl_seconds=9)
+
+    first, second, rival = b"\0\0\0\1a", b"\0\0\0\2b", b"\0\0\0\2c"
+    assert await save(b"", first) is None
+    assert await save(b"", first) is None
+    assert await save(b"", b"\0\0\0\1z") == first
+    assert await save(b"\0\0\0\1", second) is None
+    assert await save(b"\0\0\0\1", second) is None
+    assert await save(b"\0\0\0\1", rival) == second
+    assert await store.load(PAYER, "s") == second
+    assert await store.load(Msisdn("+254712000002"), "s") is None
+
+
+async def test_the_save_survives_a_redis_that_forgot_its_scripts(redis: TickPipeline) -> None:
+    store = SessionStore(redis)
+    await redis.execute("SCRIPT", "FLUSH")
+    for step in (b"\0\0\0\1", b"\0\0\0\2"):
+        assert await store.save(PAYER, "s", expected=b"", record=step, ttl_seconds=9) in (
+            None, b"\0\0\0\1",
+        )  # fmt: skip
+    assert await store.load(PAYER, "s") == b"\0\0\0\1"
+
+
+async def test_a_flushed_redis_ends_sessions_politely(house: House, redis: TickPipeline) -> None:
+    await house.press("1", PAYEE, "1000", "1")
+    await redis.execute("FLUSHALL")
+    reply = await house.take(f"1*{PAYEE}*1000*1*{PIN}")
+    assert reply.ends
+    assert reply.text.startswith("We lost this session.")
+    assert house.payments.confirmed == {}
+
+
+async def test_two_processes_that_get_the_same_turn_answer_alike_and_pay_once(
+    house: House, redis: TickPipeline
+) -> None:
+    twin = House(SessionStore(redis), shares=house)
+    house.payments.delay = 0.02
+    text = f"1*{PAYEE}*1000*1*{PIN}"
+    await house.press("1", PAYEE, "1000", "1")
+    replies = await asyncio.gather(*(h.take(text) for h in (house, twin) * 4))
+    assert len({(reply.text, reply.ends) for reply in replies}) == 1
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_mistakes_among_the_commands_of_one_tick_fail_alone(redis: TickPipeline) -> None:
+    run = redis.execute
+    got = await asyncio.gather(
+        run("SET", "a", 1), run("LPUSH", "a", 1), run("GET", "a"), run("NOSUCH"), run("INCR", "a"),
+        return_exceptions=True,
+    )  # fmt: skip
+    assert isinstance(got[1], ResponseError)
+    assert isinstance(got[3], ResponseError)
+    assert (got[2], got[4]) == (b"1", 2)
+
+
+async def test_commands_keep_their_order_over_many_ticks(redis: TickPipeline) -> None:
+    async def push(n: int) -> None:
+        await asyncio.sleep(0)
+        await redis.execute("RPUSH", "list", n)
+
+    await asyncio.gather(*(push(n) for n in range(500)))
+    assert await redis.execute("LRANGE", "list", 0, -1) == [b"%d" % n for n in range(500)]
+
+
+async def test_a_caller_who_gives_up_disturbs_nobody(redis: TickPipeline) -> None:
+    given_up, kept = redis.execute("SET", "a", 1), redis.execute("SET", "b", 2)
+    given_up.cancel()
+    await kept
+    assert await redis.execute("GET", "a") is None
+
+
+async def test_an_argument_redis_cannot_take_is_refused_at_the_call(redis: TickPipeline) -> None:
+    with pytest.raises(DataError):
+        redis.execute("SET", "a", None)  # type: ignore[arg-type]
+
+
+async def test_commands_beyond_the_limit_are_refused_at_once(redis_url: str) -> None:
+    narrow = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS, waiting_max=2)
+    waiting = [narrow.execute("GET", "a") for _ in range(2)]
+    with pytest.raises(RedisConnectionError, match="too many"):
+        narrow.execute("GET", "a")
+    await asyncio.gather(*waiting)
+    await narrow.aclose()
+
+
+# A Redis that is away.
+
+
+async def test_a_dead_redis_still_answers_the_caller_and_nothing_hangs() -> None:
+    pipeline = open_pipeline(f"redis://127.0.0.1:{embedded.free_port()}/0", timeout_seconds=0.3)
+    house = await House(SessionStore(pipeline)).registered()
+    began = time.monotonic()
+    reply = await house.take("")
+    assert time.monotonic() - began < 2
+    assert reply.ends
+    assert reply.text.startswith("CAPP cannot answer right now.")
+    await pipeline.aclose()
+
+
+async def test_a_redis_that_stalls_still_answers_the_caller(redis_url: str) -> None:
+    pipeline = open_pipeline(redis_url, timeout_seconds=0.3)
+    admin = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
+    house = await House(SessionStore(pipeline)).registered()
+    assert not (await house.take("")).ends
+    stalled = admin.execute("DEBUG", "SLEEP", "1.0")
+    await asyncio.sleep(0.1)
+    replies = await asyncio.gather(*(house.take("1", f"s{n}") for n in range(20)))
+    assert all(reply.text.startswith("CAPP cannot answer right now.") for reply in replies)
+    await stalled
+    assert not (await house.take("1")).ends
+    await pipeline.aclose()
+    await admin.aclose()
+
+
+async def test_a_store_that_is_away_says_so() -> None:
+    pipeline = open_pipeline(f"redis://127.0.0.1:{embedded.free_port()}/0", timeout_seconds=0.2)
+    store = SessionStore(pipeline)
+    with pytest.raises(StoreDown):
+        await store.load(PAYER, "s")
+    with pytest.raises(StoreDown):
+        await store.save(PAYER, "s", expected=b"", record=b"x", ttl_seconds=1)
+    await pipeline.aclose()

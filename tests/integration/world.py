@@ -1,0 +1,279 @@
+"""The engine on a real Postgres, with operators and a gateway that do as a test tells them.
+
+Time is the test's: nothing is dispatched, swept or asked before the test says so.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from channels.seed import read_seeds, seed
+from channels.settings import Settings, read_settings
+from channels.wiring import MENUS, NUMBERING
+from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId
+from engine.customers.customers import Customer
+from engine.database import connect, open_pool
+from engine.dispatch import Dispatcher, Patience
+from engine.errors import Unreadable
+from engine.fx.quotes import Quote
+from engine.fx.rates import RateBook
+from engine.ledger.books import Books
+from engine.ledger.commit import Committer, Intent
+from engine.money import Money
+from engine.msisdn import Msisdn, Prefixes
+from engine.outbox import Outbox
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State
+from engine.payments.payment import Payment
+from engine.payments.reconciliation import Reconciler
+from engine.payments.routing import Directory
+from engine.payments.schedule import Schedule
+from engine.payments.service import Heard, Payments, Timing
+from engine.payments.store import PaymentStore
+from engine.ports import (
+    Accepted,
+    Callback,
+    Finding,
+    OperatorFacts,
+    Order,
+    Outcome,
+    Reason,
+    Sms,
+    SmsAccepted,
+    SmsReport,
+)
+from engine.texts import Texts
+from tests.unit.payments.examples import MPESA, MTN, PAYEE, PAYER
+
+SEEDS = Path(__file__).parent.parent.parent / "simulator" / "seed.yaml"
+SUCCEEDED = Finding(Outcome.SUCCEEDED, "ok", receipt="R1")
+FAILED = Finding(Outcome.FAILED, "1032", reason=Reason.DECLINED)
+PENDING = Finding(Outcome.PENDING, "odd")
+
+
+class TestClock(Clock):
+    """Stands still until it is moved. Starts now, because partitions are made around today."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._epoch = Clock().epoch()
+
+    def epoch(self) -> float:
+        return self._epoch
+
+    def pass_(self, seconds: float) -> None:
+        self._epoch += seconds
+
+
+@dataclass
+class ScriptedOperator:
+    """An operator that answers each order with the next of `answers` (then accepts)."""
+
+    facts: OperatorFacts
+    answers: list[Exception | Accepted] = field(default_factory=list)
+    findings: list[Exception | Finding] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    questions: list[Order] = field(default_factory=list)
+
+    async def collect(self, order: Order) -> Accepted:
+        self.orders.append(order)
+        answer = self.answers.pop(0) if self.answers else Accepted(f"ref-{order.attempt_id}")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    disburse = collect
+    refund = collect
+
+    async def query(self, order: Order) -> Finding:
+        self.questions.append(order)
+        finding = self.findings.pop(0) if self.findings else PENDING
+        if isinstance(finding, Exception):
+            raise finding
+        return finding
+
+    def read_callback(self, kind: str, body: bytes) -> Callback:
+        raise Unreadable(self.facts.name, f"{kind} {len(body)}")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class ScriptedSms:
+    """A gateway that keeps what it is given."""
+
+    sent: list[Sms] = field(default_factory=list)
+    answers: list[Exception] = field(default_factory=list)
+
+    async def send(self, message: Sms) -> SmsAccepted:
+        if self.answers:
+            raise self.answers.pop(0)
+        self.sent.append(message)
+        return SmsAccepted(f"m-{message.intent_id}")
+
+    def read_report(self, body: bytes) -> SmsReport:
+        raise Unreadable("sms", str(len(body)))
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class World:
+    """One process's engine, and the outside that the test plays."""
+
+    clock: TestClock
+    pool: Any
+    payments: Payments
+    store: PaymentStore
+    dispatcher: Dispatcher
+    reconciler: Reconciler
+    committer: Committer
+    books: Books
+    mpesa: ScriptedOperator
+    mtn: ScriptedOperator
+    sms: ScriptedSms
+    heard: list[tuple[Payment, tuple[Intent, ...]]]
+    dispatching: bool = True
+
+    async def quote(self, shillings: int = 1000) -> Quote:
+        return await self.payments.quote(
+            payer=CUSTOMER, network="63902", payee=PAYEE, amount=Money(shillings * 100, "KES")
+        )
+
+    async def confirm(self, key: str | None = None, shillings: int = 1000) -> PaymentId:
+        quote = await self.quote(shillings)
+        key = key or quote.quote_id
+        confirmed = await self.payments.confirm(payer=CUSTOMER, quote=quote, key=key)
+        return confirmed.payment_id
+
+    async def payment(self, payment_id: PaymentId) -> Payment:
+        found = await self.store.payment(payment_id)
+        assert found is not None
+        return found
+
+    async def state(self, payment_id: PaymentId) -> State:
+        return (await self.payment(payment_id)).state
+
+    async def live(self, payment_id: PaymentId) -> AttemptId:
+        live = (await self.payment(payment_id)).live
+        assert live is not None
+        return live
+
+    async def tell(
+        self, attempt_id: AttemptId, finding: Finding, source: Source = Source.CALLBACK
+    ) -> Heard:
+        body = msgspec.json.encode(finding, enc_hook=str).decode()
+        return await self.payments.apply_finding(attempt_id, finding, source, body)
+
+    async def dispatched(self) -> None:
+        """Let everything that was handed to the dispatcher come to its end."""
+        await self.dispatcher.idle()
+
+    async def cases(self) -> list[str]:
+        return [r["kind"] for r in await self.pool.fetch("select kind from case_file")]
+
+    async def balance(self, account: str, currency: str) -> int:
+        for line in await self.books.trial_balance():
+            if (line.name, line.currency) == (account, currency):
+                return line.minor
+        raise KeyError(account)
+
+
+CUSTOMER = Customer(CustomerId("c" * 32), PAYER, "KE", "en", 0)
+ENVIRONMENT = {
+    "REDIS_URL": "redis://unused",
+    "CAPP_PUBLIC_URL": "http://127.0.0.1",
+    "CAPP_PIN_KEYS": "1:" + "00" * 32,
+    "CAPP_CALLBACK_KEYS": "00" * 32,
+    "CAPP_SESSION_KEY": "00" * 32,
+    "CAPP_GATEWAY_TOKEN": "0" * 32,
+}
+
+
+def settings_for(database_url: str) -> Settings:
+    return read_settings({**ENVIRONMENT, "DATABASE_URL": database_url})
+
+
+@asynccontextmanager
+async def open_world(
+    database_url: str, *, clock: TestClock | None = None, seeded: bool = True
+) -> AsyncIterator[World]:
+    """A process's engine. Two of them on one database are two processes."""
+    clock = clock or TestClock()
+    mpesa, mtn, sms = ScriptedOperator(MPESA), ScriptedOperator(MTN), ScriptedSms()
+    facts = {"mpesa_ke": MPESA, "mtn_ug": MTN}
+    if seeded:
+        await seed(settings_for(database_url), read_seeds(SEEDS), facts)
+    numbering = yaml.safe_load(NUMBERING.read_text())
+    directory = Directory(facts, Prefixes(numbering["ranges"]), numbering["networks"])
+    pool = await open_pool(database_url)
+    committer = Committer(partial(connect, database_url), clock)
+    await committer.start()
+    store = PaymentStore(pool, directory)
+    outbox = Outbox(pool, clock, lease_seconds=60)
+    rates = RateBook(1, clock, stale_after_seconds=86_400)
+    await rates.refresh(pool)
+    dispatcher = Dispatcher(
+        operators={"mpesa_ke": mpesa, "mtn_ug": mtn},
+        sms=sms,
+        outbox=outbox,
+        store=store,
+        texts=Texts.load(MENUS / "texts"),
+        clock=clock,
+        callback_url=lambda code, attempt_id: f"http://127.0.0.1/callbacks/{code}/{attempt_id}",
+        patience=Patience(),
+    )
+    heard: list[tuple[Payment, tuple[Intent, ...]]] = []
+
+    async def language_of(_: Msisdn) -> str:
+        return "sw"
+
+    world: World
+
+    def hear(payment: Payment, intents: tuple[Intent, ...]) -> None:
+        heard.append((payment, intents))
+        if world.dispatching:
+            dispatcher.hear(payment, intents)
+
+    ids = Ids(clock)
+    payments = Payments(
+        tenant=1,
+        committer=committer,
+        store=store,
+        rates=rates,
+        directory=directory,
+        language_of=language_of,
+        clock=clock,
+        ids=ids,
+        timing=Timing(collect_delay=0),
+        hear=hear,
+    )
+    dispatcher.payments = payments
+    reconciler = Reconciler(
+        store=store,
+        outbox=outbox,
+        payments=payments,
+        ask=dispatcher.ask,
+        clock=clock,
+        schedule=Schedule(),
+    )
+    books = Books(pool, 1, {1: "mpesa_ke", 2: "mtn_ug"})
+    world = World(
+        clock, pool, payments, store, dispatcher, reconciler, committer, books, mpesa, mtn, sms,
+        heard,
+    )  # fmt: skip
+    try:
+        yield world
+    finally:
+        await dispatcher.stop()
+        await committer.stop()
+        await pool.close()

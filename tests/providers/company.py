@@ -1,0 +1,189 @@
+"""A company to call: an HTTP server on 127.0.0.1 that answers by script and remembers requests.
+
+It speaks through bare sockets, so that it can also be silent, rude, slow or cut short.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A well-formed answer. `message` is sent as JSON, `body` as it is."""
+
+    status: int = 200
+    message: Any = None
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+    delay_seconds: float = 0.0
+
+    def encode(self) -> bytes:
+        body = self.body if self.message is None else msgspec.json.encode(self.message)
+        lines = [
+            f"HTTP/1.1 {self.status} Scripted",
+            f"Content-Type: {self.content_type}",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in self.headers),
+        ]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Any bytes at all, and what happens to the connection after them."""
+
+    sent: bytes = b""
+    then: Literal["close", "reset", "hold", "serve"] = "close"
+    pause_seconds: float = 0.0  # between single bytes, when positive
+
+
+Reaction = Answer | Raw
+
+SILENCE = Raw(then="hold")
+CLOSES = Raw()
+RESETS = Raw(then="reset")
+CUT_SHORT = Raw(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"half": ')
+NOT_HTTP = Raw(b"SSH-2.0-OpenSSH_9.6\r\n")
+HTML_OK = Answer(200, body=b"<html>Welcome</html>", content_type="text/html")
+HTML_500 = Answer(500, body=b"<html>Oops</html>", content_type="text/html")
+EMPTY_200 = Answer(200)
+EMPTY_500 = Answer(500)
+ELSEWHERE = Answer(302, headers=(("Location", "https://elsewhere.invalid/"),))
+
+
+@dataclass
+class Received:
+    """One request as it came over the wire."""
+
+    method: str
+    target: str
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.target).path
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+@dataclass
+class Company:
+    url: str = ""
+    requests: list[Received] = field(default_factory=list)
+    connections: int = 0
+    connections_open: int = 0
+    _scripts: dict[str, list[Reaction]] = field(default_factory=lambda: defaultdict(list))
+
+    def on(self, path: str, *reactions: Reaction) -> None:
+        """What the next requests for `path` get; the last reaction stays."""
+        self._scripts[path] = list(reactions)
+
+    def received(self, path: str) -> list[Received]:
+        return [request for request in self.requests if request.path == path]
+
+    def react(self, request: Received) -> Reaction:
+        self.requests.append(request)
+        script = self._scripts[request.path]
+        if not script:
+            return Answer(418, message={"unscripted": request.path})
+        return script.pop(0) if len(script) > 1 else script[0]
+
+
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[Company]:
+    """A company that is open for business until the block ends."""
+    company, tasks = Company(), set[asyncio.Task[Any]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        company.connections += 1
+        company.connections_open += 1
+        try:
+            await _serve(company, reader, writer)
+        finally:
+            tasks.discard(task)
+            company.connections_open -= 1
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    company.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield company
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await server.wait_closed()
+
+
+async def _serve(
+    company: Company, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        while True:
+            reaction = company.react(await _read_request(reader))
+            if isinstance(reaction, Answer):
+                await asyncio.sleep(reaction.delay_seconds)
+                writer.write(reaction.encode())
+                await writer.drain()
+                continue
+            await _write_slowly(writer, reaction)
+            if reaction.then == "hold":
+                await reader.read()  # until the caller gives up
+            if reaction.then == "reset":
+                _reset_on_close(writer)
+            if reaction.then != "serve":
+                return
+
+
+async def _read_request(reader: asyncio.StreamReader) -> Received:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, target, _ = head[0].split(" ")
+    headers = {}
+    for line in head[1:]:
+        name, colon, value = line.partition(": ")
+        if colon:
+            assert name.lower() not in headers, f"{name} was sent twice"
+            headers[name.lower()] = value
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Received(method, target, headers, body)
+
+
+async def _write_slowly(writer: asyncio.StreamWriter, reaction: Raw) -> None:
+    if not reaction.pause_seconds:
+        writer.write(reaction.sent)
+        await writer.drain()
+        return
+    for index in range(len(reaction.sent)):
+        writer.write(reaction.sent[index : index + 1])
+        await writer.drain()
+        await asyncio.sleep(reaction.pause_seconds)
+
+
+def _reset_on_close(writer: asyncio.StreamWriter) -> None:
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+
+def closed_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

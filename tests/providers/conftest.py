@@ -1,0 +1,48 @@
+"""What all adapters' tests share: a company to call, a clock to turn, and where traces go."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import uvloop
+
+from engine.clock import Clock
+from providers.http import Exchange
+from tests.providers.company import Company, opened
+
+NOON = 1_795_255_200.0  # 2026-11-21 10:00:00 UTC, 13:00 in Nairobi
+
+
+class HandClock(Clock):
+    """A clock that moves only by hand."""
+
+    def __init__(self, epoch: float = NOON) -> None:
+        self.seconds = epoch
+
+    def epoch(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def company() -> AsyncIterator[Company]:
+    async with opened() as company:
+        yield company
+
+
+@pytest.fixture
+def traced() -> list[Exchange]:
+    return []
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Sockets are tried on both loops: production runs on uvloop, tools on asyncio's own."""
+    if item.path.name == "test_http.py":
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}

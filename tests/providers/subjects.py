@@ -1,0 +1,328 @@
+"""The adapters under test with their settings, orders and addresses, as the contract suite needs.
+
+A new adapter joins the suite with one more `Subject`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+from engine.clock import AttemptId, Clock, IntentId
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.ports import Direction, Order, Sms
+from providers.africastalking import AfricasTalkingSettings, AfricasTalkingSms
+from providers.http import Timeouts, Trace
+from providers.mpesa import Mpesa, MpesaSettings
+from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
+from tests.providers.company import Answer, Company
+
+NOTHING = Answer()
+QUICK = Timeouts(connect_seconds=0.5, read_seconds=0.2, pool_seconds=0.5)
+CODE = "7KQ2M4XW9D"
+CALLBACK_URL = "https://pay.example.org/cb/6f1c0f1e9b"
+ATTEMPT = AttemptId("0193488c2d7a7c3e9f0112233445566a")
+COLLECTED = AttemptId("0193488c2d7a7c3e9f01ffffffffffff")
+KENYAN, UGANDAN = Msisdn("+254712345678"), Msisdn("+256772123456")
+CHECKOUT_ID = "ws_CO_20112026101501123712345678"
+TOKEN = "c9SQxWWhmdVRlyh0zh8gZDTkubVF"
+
+SECRETS = (
+    "consumer-key-x1",
+    "consumer-secret-x2",
+    "passkey-x3",
+    "initiator-password-x4",
+    "api-user-x5",
+    "api-key-x6",
+    "collection-key-x7",
+    "disbursement-key-x8",
+    "at-key-x9",
+    TOKEN,
+    KENYAN.digits,
+    UGANDAN.digits,
+    "712345678",
+    "772123456",
+    "JANE",
+)
+"""What no error, trace, log line, `repr` or stored callback may ever hold."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call an adapter makes: by what, to where, and the answer that makes it succeed."""
+
+    name: str
+    path: str
+    call: Callable[[Any], Awaitable[Any]]
+    success: Answer
+    is_query: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    name: str
+    settings: Callable[[str], Any]
+    build: Callable[[str, Clock, Trace], Any]
+    operations: tuple[Operation, ...]
+    token_paths: tuple[str, ...] = ()
+    token: Answer = NOTHING
+    token_refused: Answer = NOTHING
+    key_refused: Answer = NOTHING
+
+    def script_tokens(self, company: Company, *answers: Answer) -> None:
+        for path in self.token_paths:
+            company.on(path, *(answers or (self.token,)))
+
+    def token_requests(self, company: Company) -> int:
+        return sum(len(company.received(path)) for path in self.token_paths)
+
+
+def order(
+    direction: Direction,
+    *,
+    money: Money | None = None,
+    msisdn: Msisdn = KENYAN,
+    callback_url: str = CALLBACK_URL,
+    provider_reference: str | None = None,
+    collected_attempt_id: AttemptId | None = None,
+    attempt_id: AttemptId = ATTEMPT,
+) -> Order:
+    return Order(
+        attempt_id=attempt_id,
+        direction=direction,
+        amount=money or Money(15_000, "KES"),
+        msisdn=msisdn,
+        code=CODE,
+        callback_url=callback_url,
+        provider_reference=provider_reference,
+        collected_attempt_id=collected_attempt_id,
+    )
+
+
+def ugandan_order(direction: Direction, **changes: Any) -> Order:
+    if direction is Direction.REFUND:
+        changes = {"collected_attempt_id": COLLECTED, **changes}
+    return order(direction, **{"money": Money(13_600, "UGX"), "msisdn": UGANDAN, **changes})
+
+
+@cache
+def safaricom_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@cache
+def certificate_pem() -> bytes:
+    """As the operator's own two: its dates are long past."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "apicrypt.example")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(safaricom_key().public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2014, 11, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2016, 11, 1, tzinfo=UTC))
+        .sign(safaricom_key(), hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def mpesa_settings(url: str) -> MpesaSettings:
+    return MpesaSettings(
+        base_url=url,
+        consumer_key="consumer-key-x1",
+        consumer_secret="consumer-secret-x2",
+        shortcode="174379",
+        passkey="passkey-x3",
+        b2c_shortcode="600984",
+        initiator="testapi",
+        initiator_password="initiator-password-x4",
+        certificate_pem=certificate_pem(),
+        timeouts=QUICK,
+    )
+
+
+def mtn_settings(url: str) -> MtnMomoSettings:
+    return MtnMomoSettings(
+        base_url=url,
+        target_environment="mtnuganda",
+        api_user="api-user-x5",
+        api_key="api-key-x6",
+        collection_key="collection-key-x7",
+        disbursement_key="disbursement-key-x8",
+        timeouts=QUICK,
+    )
+
+
+def at_settings(url: str, *, sender: str = "CAPP") -> AfricasTalkingSettings:
+    return AfricasTalkingSettings(url, "capp", "at-key-x9", sender, timeouts=QUICK)
+
+
+def _mpesa(url: str, clock: Clock, trace: Trace) -> Mpesa:
+    return Mpesa(mpesa_settings(url), clock=clock, trace=trace)
+
+
+def _mtn(url: str, clock: Clock, trace: Trace) -> MtnMomo:
+    return MtnMomo(UGANDA, mtn_settings(url), clock=clock, trace=trace)
+
+
+def _sms(url: str, clock: Clock, trace: Trace) -> AfricasTalkingSms:
+    return AfricasTalkingSms(at_settings(url), trace=trace)
+
+
+TAKEN = Answer(
+    message={
+        "ConversationID": "AG_20261120_20106e9209f64bebd05b",
+        "OriginatorConversationID": ATTEMPT,
+        "ResponseCode": "0",
+        "ResponseDescription": "Accept the service request successfully.",
+    }
+)
+PUSHED = Answer(
+    message={
+        "MerchantRequestID": "2654-4b64-97ff-b827b542881d3130",
+        "CheckoutRequestID": CHECKOUT_ID,
+        "ResponseCode": "0",
+        "ResponseDescription": "Success. Request accepted for processing",
+        "CustomerMessage": "Success. Request accepted for processing",
+    }
+)
+PUSH_PAID = Answer(
+    message={
+        "ResponseCode": "0",
+        "ResponseDescription": "The service request has been accepted successsfully",
+        "MerchantRequestID": "2654-4b64-97ff-b827b542881d3130",
+        "CheckoutRequestID": CHECKOUT_ID,
+        "ResultCode": "0",
+        "ResultDesc": "The service request is processed successfully.",
+    }
+)
+TRANSFER_PAID = Answer(
+    message={
+        "amount": "13600",
+        "currency": "UGX",
+        "financialTransactionId": "23503452",
+        "externalId": CODE,
+        "payee": {"partyIdType": "MSISDN", "partyId": UGANDAN.digits},
+        "payerMessage": "Payment",
+        "payeeNote": "Payment",
+        "status": "SUCCESSFUL",
+    }
+)
+SENT = Answer(
+    201,
+    message={
+        "SMSMessageData": {
+            "Message": "Sent to 1/1 Total Cost: KES 0.8000",
+            "Recipients": [
+                {
+                    "statusCode": 101,
+                    "number": str(KENYAN),
+                    "status": "Success",
+                    "cost": "KES 0.8000",
+                    "messageId": "ATXid_00000000000000000000000000000001",
+                }
+            ],
+        }
+    },
+)
+
+STATUS_PATH = "/mpesa/transactionstatus/v1/query"
+PAYOUT_PATH = "/mpesa/b2c/v3/paymentrequest"
+PUSH_PATH = "/mpesa/stkpush/v1/processrequest"
+PUSH_QUERY_PATH = "/mpesa/stkpushquery/v1/query"
+KENYAN_TOKEN_PATH = "/oauth/v1/generate"
+SMS_PATH = "/version1/messaging"
+COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
+REFERENCE = "106f53d2-fbef-4626-ab97-22bbfa77032b"
+REFERENCE_COLLECTED = "9e6863cb-941d-458a-b023-6907d2723c1d"
+SMS = Sms(IntentId("0193488c2d7a7c3e9f01aaaaaaaaaaaa"), KENYAN, "7KQ2M4XW9D Confirmed.")
+
+MPESA = Subject(
+    "mpesa_ke",
+    mpesa_settings,
+    _mpesa,
+    (
+        Operation("collect", PUSH_PATH, lambda a: a.collect(order(COLLECT)), PUSHED),
+        Operation("disburse", PAYOUT_PATH, lambda a: a.disburse(order(DISBURSE)), TAKEN),
+        Operation("refund", PAYOUT_PATH, lambda a: a.refund(order(REFUND)), TAKEN),
+        Operation(
+            "query collect",
+            PUSH_QUERY_PATH,
+            lambda a: a.query(order(COLLECT, provider_reference=CHECKOUT_ID)),
+            PUSH_PAID,
+            is_query=True,
+        ),
+        Operation(
+            "query disburse", STATUS_PATH, lambda a: a.query(order(DISBURSE)), TAKEN, is_query=True
+        ),
+    ),
+    token_paths=(KENYAN_TOKEN_PATH,),
+    token=Answer(message={"access_token": TOKEN, "expires_in": "3599"}),
+    token_refused=Answer(
+        404,
+        message={
+            "requestId": "1",
+            "errorCode": "404.001.03",
+            "errorMessage": f"Invalid Access Token - {TOKEN}",
+        },
+    ),
+    key_refused=Answer(400),
+)
+MTN = Subject(
+    "mtn_ug",
+    mtn_settings,
+    _mtn,
+    (
+        Operation(
+            "collect",
+            "/collection/v1_0/requesttopay",
+            lambda a: a.collect(ugandan_order(COLLECT)),
+            Answer(202),
+        ),
+        Operation(
+            "disburse",
+            "/disbursement/v1_0/transfer",
+            lambda a: a.disburse(ugandan_order(DISBURSE)),
+            Answer(202),
+        ),
+        Operation(
+            "refund",
+            "/disbursement/v1_0/refund",
+            lambda a: a.refund(ugandan_order(REFUND)),
+            Answer(202),
+        ),
+        *(
+            Operation(
+                f"query {direction.name.lower()}",
+                f"/{place}/{REFERENCE}",
+                lambda a, direction=direction: a.query(ugandan_order(direction)),  # type: ignore[misc]
+                TRANSFER_PAID,
+                is_query=True,
+            )
+            for direction, place in (
+                (COLLECT, "collection/v1_0/requesttopay"),
+                (DISBURSE, "disbursement/v1_0/transfer"),
+                (REFUND, "disbursement/v1_0/refund"),
+            )
+        ),
+    ),
+    token_paths=("/collection/token/", "/disbursement/token/"),
+    token=Answer(message={"access_token": TOKEN, "token_type": "access_token", "expires_in": 3600}),
+    token_refused=Answer(401, message={"message": f"expired: {TOKEN}"}),
+    key_refused=Answer(500, message={"error": "login_failed"}),
+)
+SMS_GATEWAY = Subject(
+    "africastalking",
+    at_settings,
+    _sms,
+    (Operation("send", SMS_PATH, lambda a: a.send(SMS), SENT),),
+)
+SUBJECTS = (MPESA, MTN, SMS_GATEWAY)

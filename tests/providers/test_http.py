@@ -1,0 +1,505 @@
+"""What a caller may conclude when the network misbehaves, shown on real sockets."""
+
+import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from engine.errors import OutcomeUnknown, ProviderError, Rejected, Unreachable
+from providers.http import (
+    Client,
+    Exchange,
+    Timeouts,
+    Token,
+    TokenCache,
+    retry_after_seconds,
+    with_token,
+)
+from providers.transport import Transport
+from tests.providers import company as companies
+from tests.providers.company import Answer, Company, Raw
+from tests.providers.conftest import HandClock
+
+QUICK = Timeouts(connect_seconds=0.3, read_seconds=0.3, pool_seconds=0.3)
+OK = Answer(200, body=b'{"taken": true}')
+
+
+@pytest.fixture
+async def make_client(
+    traced: list[Exchange],
+) -> AsyncIterator[Callable[..., Client]]:
+    clients: list[Client] = []
+
+    def make(url: str, **options: object) -> Client:
+        transport = Transport(**options)  # type: ignore[arg-type]
+        client = Client("acme", url, timeouts=QUICK, transport=transport, trace=traced.append)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+async def post(client: Client, path: str = "/pay", body: bytes = b"{}") -> httpx.Response:
+    headers = [(b"Authorization", b"Bearer sesame")]
+    return await client.send("pay", "POST", client.url(path), headers=headers, body=body)
+
+
+MakeClient = Callable[..., Client]
+
+
+AFTER_THE_REQUEST = {
+    "closes": companies.CLOSES,
+    "resets": companies.RESETS,
+    "stays silent": companies.SILENCE,
+    "is cut short": companies.CUT_SHORT,
+    "is cut short in a chunk": Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{"),
+    "is no HTTP": companies.NOT_HTTP,
+    "is dripping": Raw(OK.encode(), pause_seconds=0.05),
+    "is packed": Answer(200, body=b"x", headers=(("Content-Encoding", "gzip"),)),
+    "is an upgrade": Raw(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+    "has two lengths": Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"),
+    "is undeclared and reset": Raw(b"HTTP/1.1 200 OK\r\n\r\n{}", then="reset"),
+}
+
+
+@pytest.mark.parametrize("fault", AFTER_THE_REQUEST.values(), ids=AFTER_THE_REQUEST.keys())
+async def test_after_the_request_left_the_outcome_is_unknown_and_nothing_is_sent_again(
+    company: Company, make_client: MakeClient, fault: companies.Reaction
+) -> None:
+    company.on("/pay", fault)
+    client = make_client(company.url)
+    began = time.monotonic()
+
+    with pytest.raises(OutcomeUnknown):
+        await post(client)
+
+    assert len(company.received("/pay")) == 1
+    assert time.monotonic() - began < 1.5
+
+
+async def test_closed_port_is_unreachable(make_client: MakeClient) -> None:
+    with pytest.raises(Unreachable, match="ConnectError"):
+        await post(make_client(f"http://127.0.0.1:{companies.closed_port()}"))
+
+
+async def test_unknown_name_is_unreachable(make_client: MakeClient) -> None:
+    with pytest.raises(Unreachable):
+        await post(make_client("http://no-such-name.invalid"))
+
+
+async def test_server_that_never_accepts_is_unreachable(make_client: MakeClient) -> None:
+    waiting = []
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        try:
+            for _ in range(4):  # fill the kernel's queue
+                waiting.append(socket.socket())
+                waiting[-1].setblocking(False)
+                waiting[-1].connect_ex(listener.getsockname())
+            with pytest.raises(Unreachable, match="ConnectTimeout"):
+                await post(make_client(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+        finally:
+            for each in waiting:
+                each.close()
+
+
+async def test_full_pool_is_unreachable_and_heals(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/slow", Answer(200, delay_seconds=0.2))
+    company.on("/pay", OK)
+    client = make_client(company.url, connections=1)
+    timeouts = {"connect": 1.0, "read": 1.0, "write": None, "pool": 0.05}
+    client._extensions = {"timeout": timeouts}
+    slow = asyncio.create_task(post(client, "/slow"))
+    await asyncio.sleep(0.05)
+
+    with pytest.raises(Unreachable, match="PoolTimeout"):
+        await post(client)
+
+    assert (await slow).status_code == 200
+    assert (await post(client)).status_code == 200
+    assert len(company.received("/pay")) == 1
+
+
+async def test_line_break_in_a_header_sends_nothing(
+    company: Company, make_client: MakeClient
+) -> None:
+    client = make_client(company.url)
+    headers = [(b"Authorization", b"Bearer a\r\nX-Forged: 1")]
+    with pytest.raises(Unreachable):
+        await client.send("pay", "POST", client.url("/pay"), headers=headers)
+    assert company.requests == []
+
+
+async def test_answer_larger_than_the_bound_is_not_read_whole(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", Answer(200, body=b"x" * 200_000))
+    with pytest.raises(OutcomeUnknown, match="ReadError"):
+        await post(make_client(company.url, answer_bytes_max=50_000))
+
+
+async def test_redirect_is_handed_back_not_followed(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", companies.ELSEWHERE)
+    response = await post(make_client(company.url))
+    assert response.status_code == 302
+    assert len(company.requests) == 1
+
+
+async def test_connection_is_kept_and_used_again(company: Company, make_client: MakeClient) -> None:
+    company.on("/pay", OK)
+    client = make_client(company.url)
+    for _ in range(5):
+        assert (await post(client)).content == b'{"taken": true}'
+    assert company.connections == 1
+
+
+async def test_idle_connection_the_server_closed_is_replaced_before_use(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", Raw(OK.encode(), then="close"), OK)
+    client = make_client(company.url)
+    await post(client)
+    await asyncio.sleep(0.05)
+
+    assert (await post(client)).status_code == 200
+    assert company.connections == 2
+    assert len(company.received("/pay")) == 2
+
+
+async def test_connection_closed_while_our_loop_was_busy_is_replaced_before_use(
+    make_client: MakeClient,
+) -> None:
+    served = []
+
+    def serve(listener: socket.socket) -> None:
+        for _ in range(2):  # one answer for each connection, then it hangs up
+            connection, _address = listener.accept()
+            with connection:
+                served.append(connection.recv(4096))
+                connection.sendall(OK.encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = make_client(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        server = threading.Thread(target=serve, args=(listener,), daemon=True)
+        server.start()
+        await post(client)
+        time.sleep(0.1)  # noqa: ASYNC251 - a stalled loop has not yet seen the close
+        assert (await post(client)).status_code == 200
+        server.join(timeout=1)
+    assert len(served) == 2
+
+
+async def test_connection_the_server_wants_to_close_is_not_used_again(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", Answer(200, headers=(("Connection", "close"),)))
+    client = make_client(company.url)
+    await post(client)
+    await post(client)
+    assert company.connections == 2
+
+
+async def test_connection_is_dropped_when_it_rested_too_long(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", OK)
+    client = make_client(company.url, idle_seconds=0.05)
+    await post(client)
+    await asyncio.sleep(0.15)
+    await post(client)
+    assert company.connections == 2
+
+
+async def test_unasked_second_answer_is_never_given_to_the_next_caller(
+    company: Company, make_client: MakeClient
+) -> None:
+    forged = Answer(200, body=b'{"forged": true}')
+    company.on("/pay", Raw(OK.encode() + forged.encode(), then="serve"), OK)
+    client = make_client(company.url)
+    assert (await post(client)).content == b'{"taken": true}'
+    assert (await post(client)).content == b'{"taken": true}'
+    assert company.connections == 2
+
+
+async def test_late_answer_of_a_cancelled_caller_never_meets_the_next_one(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", Answer(200, body=b'{"late": true}', delay_seconds=0.1), OK)
+    client = make_client(company.url, connections=1)
+    first = asyncio.create_task(post(client))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert (await post(client)).content == b'{"taken": true}'
+
+
+async def test_connection_of_a_cancelled_caller_is_closed(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", companies.SILENCE)
+    caller = asyncio.create_task(post(make_client(company.url)))
+    await asyncio.sleep(0.05)
+    assert company.connections_open == 1
+    caller.cancel()
+    await asyncio.sleep(0.05)
+    assert company.connections_open == 0
+
+
+WELL_FORMED = {
+    "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "ended by closing": b"HTTP/1.1 200 OK\r\n\r\nhello",
+    "after an early hint": b"HTTP/1.1 103 Hint\r\nLink: x\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+}
+
+
+@pytest.mark.parametrize("wire", WELL_FORMED.values(), ids=WELL_FORMED.keys())
+async def test_every_legal_framing_is_read(
+    company: Company, make_client: MakeClient, wire: bytes
+) -> None:
+    company.on("/pay", Raw(wire))
+    response = await post(make_client(company.url))
+    assert (response.status_code, response.content) == (200, b"hello")
+    assert "link" not in response.headers
+
+
+async def test_post_without_a_body_declares_its_length(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", OK)
+    await post(make_client(company.url), body=b"")
+    assert company.requests[0].headers["content-length"] == "0"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_certificate_is_verified(
+    make_client: MakeClient, tmp_path: Path, trusted: bool
+) -> None:
+    pem = _certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(OK.encode())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+    trust = ssl.create_default_context(cafile=str(pem)) if trusted else None
+    client = make_client(url, ssl_context=trust)
+    try:
+        if trusted:
+            assert (await post(client)).status_code == 200
+        else:
+            with pytest.raises(Unreachable):
+                await post(client)
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def _certificate(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "localhost.pem"
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return pem
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "acme.example", "https://u:p@x", "http://", ""])
+def test_senseless_base_address_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError):
+        Client("acme", url)
+
+
+async def test_trace_tells_status_or_failure_and_nothing_else(
+    company: Company, make_client: MakeClient, traced: list[Exchange]
+) -> None:
+    company.on("/pay", Answer(503), companies.CLOSES)
+    client = make_client(company.url)
+    await post(client, body=b'{"pin": "4711"}')
+    with pytest.raises(OutcomeUnknown):
+        await post(client, body=b'{"pin": "4711"}')
+
+    assert [(e.provider, e.operation, e.status, e.failure) for e in traced] == [
+        ("acme", "pay", 503, ""),
+        ("acme", "pay", None, "ReadError"),
+    ]
+    assert all(0 <= e.elapsed_seconds < 1 for e in traced)
+    assert "4711" not in repr(traced)
+    assert "sesame" not in repr(traced)
+
+
+RETRY_AFTER = {"7": 7.0, "0": 1.0, "99999": 600.0, "": 30.0, "-5": 30.0, "soon": 30.0, "²": 30.0}
+
+
+@pytest.mark.parametrize(("header", "expected"), RETRY_AFTER.items())
+def test_retry_after_is_believed_within_reason(header: str, expected: float) -> None:
+    response = httpx.Response(429, headers=[(b"Retry-After", header.encode())])
+    assert retry_after_seconds(response, 30.0) == expected
+
+
+class Mint:
+    """Gives out tokens t1, t2, ... or fails, and counts."""
+
+    def __init__(self, *, lifetime_seconds: float = 3600) -> None:
+        self.lifetime_seconds = lifetime_seconds
+        self.made = 0
+        self.error: ProviderError | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def fetch(self) -> Token:
+        self.made += 1
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return Token(f"t{self.made}", self.lifetime_seconds)
+
+
+async def test_token_is_reused_and_renewed_before_its_end(clock: HandClock) -> None:
+    mint = Mint()
+    tokens = TokenCache(mint.fetch, clock=clock, margin_seconds=600)
+    assert [await tokens.current() for _ in range(3)] == ["t1"] * 3
+    clock.seconds += 2999
+    assert await tokens.current() == "t1"
+    clock.seconds += 1
+    assert await tokens.current() == "t2"
+
+
+async def test_token_shorter_than_the_margin_is_still_reused(clock: HandClock) -> None:
+    tokens = TokenCache(Mint(lifetime_seconds=60).fetch, clock=clock, margin_seconds=600)
+    assert [await tokens.current() for _ in range(3)] == ["t1"] * 3
+
+
+async def test_many_callers_share_one_renewal(clock: HandClock) -> None:
+    mint = Mint()
+    mint.gate.clear()
+    tokens = TokenCache(mint.fetch, clock=clock, margin_seconds=600)
+    callers = [asyncio.create_task(tokens.current()) for _ in range(50)]
+    await asyncio.sleep(0)
+    callers[0].cancel()  # the one who began it gives up; the others still get their token
+    await asyncio.sleep(0)
+    mint.gate.set()
+    assert await asyncio.gather(*callers[1:]) == ["t1"] * 49
+    assert mint.made == 1
+
+
+async def test_failed_renewal_fails_all_who_wait_and_is_tried_again_later(
+    clock: HandClock,
+) -> None:
+    mint = Mint()
+    mint.error = Rejected("acme", "no", code="401", reason="configuration")
+    tokens = TokenCache(mint.fetch, clock=clock, margin_seconds=600)
+    callers = [tokens.current() for _ in range(5)]
+    errors = await asyncio.gather(*callers, return_exceptions=True)
+    assert [type(error) for error in errors] == [Rejected] * 5
+    assert mint.made == 1
+    mint.error = None
+    assert await tokens.current() == "t2"
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("acme", "lost"), Unreachable("acme", "down")])
+async def test_without_a_token_nothing_was_sent(clock: HandClock, error: ProviderError) -> None:
+    mint = Mint()
+    mint.error = error
+    tokens = TokenCache(mint.fetch, clock=clock, margin_seconds=600)
+    with pytest.raises(Unreachable):
+        await tokens.current()
+
+
+async def test_dropping_an_old_token_keeps_the_new_one(clock: HandClock) -> None:
+    tokens = TokenCache(Mint().fetch, clock=clock, margin_seconds=600)
+    old = await tokens.current()
+    tokens.drop(old)
+    new = await tokens.current()
+    tokens.drop(old)
+    assert await tokens.current() == new == "t2"
+
+
+async def test_renewal_under_way_ends_with_the_cache(clock: HandClock) -> None:
+    mint = Mint()
+    mint.gate.clear()
+    tokens = TokenCache(mint.fetch, clock=clock, margin_seconds=600)
+    caller = asyncio.create_task(tokens.current())
+    await asyncio.sleep(0)
+    await tokens.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+
+
+def sender(refused: set[str], sent: list[str]) -> Callable[[str], Awaitable[httpx.Response]]:
+    async def send(token: str) -> httpx.Response:
+        sent.append(token)
+        return httpx.Response(401 if token in refused else 200)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    ("refused", "sent", "status"),
+    [
+        (set(), ["t1"], 200),
+        ({"t1"}, ["t1", "t2"], 200),
+        ({"t1", "t2", "t3"}, ["t1", "t2"], 401),
+    ],
+    ids=["a good token is sent once", "a refused one is renewed", "twice refused is the answer"],
+)
+async def test_request_is_repeated_once_and_only_after_a_refused_token(
+    clock: HandClock, refused: set[str], sent: list[str], status: int
+) -> None:
+    tokens = TokenCache(Mint().fetch, clock=clock, margin_seconds=600)
+    seen: list[str] = []
+    response = await with_token(tokens, sender(refused, seen), lambda r: r.status_code == 401)
+    assert (seen, response.status_code) == (sent, status)
+
+
+async def test_callers_refused_together_share_one_renewal(clock: HandClock) -> None:
+    mint, seen = Mint(), list[str]()
+    tokens = TokenCache(mint.fetch, clock=clock, margin_seconds=600)
+    await tokens.current()
+    calls = [
+        with_token(tokens, sender({"t1"}, seen), lambda r: r.status_code == 401) for _ in range(20)
+    ]
+    responses = await asyncio.gather(*calls)
+    assert {response.status_code for response in responses} == {200}
+    assert mint.made == 2

@@ -1,0 +1,65 @@
+"""What is stored of an operator's message: fields vouched for, masked numbers, no names."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.redaction import Fields, mask_digits, printable
+
+FIELDS = Fields(kept=frozenset({"receipt", "at"}), texts=frozenset({"note"}))
+
+CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"receipt": "TKK7RT61SV"}, {"receipt": "TKK7RT61SV"}),
+    ({"at": 20261120101534}, {"at": 20261120101534}),
+    ({"note": "To 254712345678 today"}, {"note": "To 2547*****678 today"}),
+    ({"note": "+254712345678"}, {"note": "+2547*****678"}),
+    ({"name": "Jane Doe"}, {"name": "[8 characters]"}),
+    ({"phone": 254712345678}, {"phone": "2547*****678"}),
+    ({"phone": "254712345678"}, {"phone": "[12 characters]"}),
+    ({"amount": 150, "fee": Decimal("1.50")}, {"amount": 150, "fee": "1.50"}),
+    ({"ok": True, "none": None}, {"ok": True, "none": None}),
+    ({"254712345678": 1}, {"2547*****678": 1}),
+    ({"list": [{"receipt": "A"}, "Jane"]}, {"list": [{"receipt": "A"}, "[4 characters]"]}),
+    ({"Name": "receipt", "Value": "A1"}, {"Name": "receipt", "Value": "A1"}),
+    ({"Key": "FirstName", "Value": "Jane"}, {"Key": "FirstName", "Value": "[4 characters]"}),
+    ({"Key": "Payer", "Value": 254712345678}, {"Key": "Payer", "Value": "2547*****678"}),
+    ({"Value": "Jane"}, {"Value": "[4 characters]"}),
+    ({"receipt": "a\x00b\x1b[2J"}, {"receipt": "a?b?[2J"}),
+]
+
+
+@pytest.mark.parametrize(("message", "shown"), CASES)
+def test_message_is_shown_as(message: dict[str, Any], shown: dict[str, Any]) -> None:
+    assert json.loads(FIELDS.redact(message)) == shown
+
+
+def test_what_is_huge_or_deep_is_cut() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(500):
+        deep = {"in": deep}
+    huge = {"receipt": "x" * 10_000, "list": [1] * 10_000, **{f"f{n}": 1 for n in range(10_000)}}
+    assert len(FIELDS.redact(deep)) < 200
+    assert len(FIELDS.redact(huge)) < 2_000
+
+
+@given(st.text(), st.integers(10**8, 10**15))
+def test_no_run_of_nine_digits_survives_masking(text: str, number: int) -> None:
+    masked = mask_digits(f"{text}{number}")
+    assert str(number) not in masked
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers(-(2**63), 2**63 - 1) | st.none()))
+def test_result_is_always_json_a_database_can_hold(message: dict[str, Any]) -> None:
+    shown = FIELDS.redact(message)
+    msgspec.json.decode(shown)
+    assert "\\u0000" not in shown
+    shown.encode()
+
+
+def test_printable_is_bounded() -> None:
+    assert printable("a\nb\u202e" + "c" * 500, length_max=5) == "a?b?c"

@@ -1,0 +1,125 @@
+"""The registry: adapters from the environment, and one clear error when something is missing."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.clock import Clock
+from providers.africastalking import AfricasTalkingSms, AfricasTalkingUssd
+from providers.mpesa import Mpesa
+from providers.mtn_momo import MtnMomo
+from providers.registry import OPERATORS, USSD, MissingSettings, build_operators, build_sms
+from tests.providers.subjects import certificate_pem
+
+ENVIRONMENT = {
+    "CAPP_MPESA_KE_BASE_URL": "http://127.0.0.1:1",
+    "CAPP_MPESA_KE_CONSUMER_KEY": "secret-1",
+    "CAPP_MPESA_KE_CONSUMER_SECRET": "secret-2",
+    "CAPP_MPESA_KE_SHORTCODE": "174379",
+    "CAPP_MPESA_KE_PASSKEY": "secret-3",
+    "CAPP_MPESA_KE_B2C_SHORTCODE": "600984",
+    "CAPP_MPESA_KE_INITIATOR": "testapi",
+    "CAPP_MPESA_KE_INITIATOR_PASSWORD": "secret-4",
+    "CAPP_MPESA_KE_CERTIFICATE": certificate_pem().decode(),
+    "CAPP_MTN_UG_BASE_URL": "http://127.0.0.1:1",
+    "CAPP_MTN_UG_TARGET_ENVIRONMENT": "mtnuganda",
+    "CAPP_MTN_UG_API_USER": "secret-5",
+    "CAPP_MTN_UG_API_KEY": "secret-6",
+    "CAPP_MTN_UG_COLLECTION_KEY": "secret-7",
+    "CAPP_MTN_UG_DISBURSEMENT_KEY": "secret-8",
+    "CAPP_AFRICASTALKING_BASE_URL": "http://127.0.0.1:1",
+    "CAPP_AFRICASTALKING_USERNAME": "capp",
+    "CAPP_AFRICASTALKING_API_KEY": "secret-9",
+}
+OPTIONAL = {
+    "CAPP_MPESA_KE_CONFIRM_ABOVE_MINOR",
+    "CAPP_MTN_UG_CONFIRM_ABOVE_MINOR",
+    "CAPP_AFRICASTALKING_SENDER",
+}
+
+
+async def test_every_operator_is_built_under_its_own_name() -> None:
+    built = build_operators(ENVIRONMENT, clock=Clock())
+    assert list(built) == list(OPERATORS) == ["mpesa_ke", "mtn_ug"]
+    assert {name: adapter.facts.name for name, adapter in built.items()} == {
+        name: name for name in built
+    }
+    assert len({adapter.facts.code for adapter in built.values()}) == len(built)
+    assert isinstance(built["mpesa_ke"], Mpesa)
+    assert isinstance(built["mtn_ug"], MtnMomo)
+
+
+async def test_gateways_are_built() -> None:
+    assert isinstance(build_sms(ENVIRONMENT), AfricasTalkingSms)
+    assert isinstance(USSD["africastalking"](), AfricasTalkingUssd)
+    assert USSD["africastalking"]().name == "africastalking"
+
+
+def test_one_error_names_all_that_is_missing_and_no_value() -> None:
+    partial = {
+        **ENVIRONMENT,
+        "CAPP_MTN_UG_API_KEY": "  ",
+        "CAPP_MPESA_KE_CERTIFICATE": "",
+    }
+    del partial["CAPP_MPESA_KE_PASSKEY"]
+    with pytest.raises(MissingSettings) as caught:
+        build_operators(partial, clock=Clock())
+    assert caught.value.names == (
+        "CAPP_MPESA_KE_CERTIFICATE",
+        "CAPP_MPESA_KE_PASSKEY",
+        "CAPP_MTN_UG_API_KEY",
+    )
+    assert all(name in str(caught.value) for name in caught.value.names)
+    assert "secret" not in str(caught.value)
+
+
+def test_nothing_else_is_needed_than_what_is_listed() -> None:
+    with pytest.raises(MissingSettings) as caught:
+        build_operators({}, clock=Clock())
+    with pytest.raises(MissingSettings) as gateway:
+        build_sms({})
+    assert {*caught.value.names, *gateway.value.names} == set(ENVIRONMENT)
+
+
+async def test_only_the_chosen_operators_are_asked_for() -> None:
+    only = {name: value for name, value in ENVIRONMENT.items() if "MTN" in name}
+    assert list(build_operators(only, clock=Clock(), names=["mtn_ug"])) == ["mtn_ug"]
+
+
+def test_operator_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="mpesa_tz"):
+        build_operators(ENVIRONMENT, clock=Clock(), names=["mpesa_tz"])
+
+
+async def test_certificate_may_be_a_file_or_a_single_line(tmp_path: Path) -> None:
+    file = tmp_path / "safaricom.pem"
+    file.write_bytes(certificate_pem())
+    one_line = certificate_pem().decode().replace("\n", "\\n")
+    for value in (str(file), one_line):
+        environment = {**ENVIRONMENT, "CAPP_MPESA_KE_CERTIFICATE": value}
+        assert build_operators(environment, clock=Clock())
+
+
+SENSELESS = [
+    ("CAPP_MPESA_KE_CERTIFICATE", "no/such/file.pem"),
+    ("CAPP_MPESA_KE_CERTIFICATE", "-----BEGIN CERTIFICATE-----\nnone"),
+    ("CAPP_MPESA_KE_SHORTCODE", "abc"),
+    ("CAPP_MPESA_KE_BASE_URL", "sandbox"),
+    ("CAPP_MTN_UG_CONFIRM_ABOVE_MINOR", "-1"),
+    ("CAPP_MPESA_KE_CONFIRM_ABOVE_MINOR", "much"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), SENSELESS)
+def test_senseless_value_is_refused_at_the_start(name: str, value: str) -> None:
+    with pytest.raises(ValueError):
+        build_operators({**ENVIRONMENT, name: value}, clock=Clock())
+
+
+async def test_confirmation_threshold_comes_from_the_environment() -> None:
+    defaults = build_operators(ENVIRONMENT, clock=Clock())
+    assert defaults["mpesa_ke"].facts.confirm_callback_above_minor == 1_000_000
+    assert defaults["mtn_ug"].facts.confirm_callback_above_minor == 300_000
+    changed = {name: "12345" for name in OPTIONAL if name.endswith("MINOR")}
+    for adapter in build_operators({**ENVIRONMENT, **changed}, clock=Clock()).values():
+        assert adapter.facts.confirm_callback_above_minor == 12_345

@@ -1,0 +1,103 @@
+import pytest
+
+from engine.errors import CustomerMistake
+from engine.money import Money
+from engine.session.readers import READERS, read_amount
+from engine.session.session import Session
+from tests.unit.session.rooms import MENU, PAYER
+
+
+def session(country: str = "KE") -> Session:
+    return Session("n" * 16, 0, MENU.version, PAYER, "", "en", country, "home.menu", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [
+        ("500", "KES", 50_000),
+        ("1,000", "KES", 100_000),
+        ("12,345,678", "UGX", 12_345_678),
+        ("10.50", "KES", 1_050),
+        ("10.5", "KES", 1_050),
+        ("0500", "KES", 50_000),
+        ("0.01", "KES", 1),
+    ],
+)
+def test_amounts_are_read_exactly(text: str, currency: str, minor: int) -> None:
+    assert read_amount(text, currency) == Money(minor, currency)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("0", "mistake.amount"),
+        ("0.00", "mistake.amount"),
+        ("-5", "mistake.amount"),
+        ("+5", "mistake.amount"),
+        ("1e9", "mistake.amount"),
+        ("12.345", "mistake.amount_whole"),
+        ("abc", "mistake.amount"),
+        ("", "mistake.amount"),
+        ("٥٠٠", "mistake.amount"),
+        ("५००", "mistake.amount"),
+        ("1,00", "mistake.amount"),
+        ("1000,000", "mistake.amount"),
+        (",500", "mistake.amount"),
+        ("5.", "mistake.amount"),
+        (".5", "mistake.amount"),
+        ("5 00", "mistake.amount"),
+        ("5*0", "mistake.amount"),
+        ("NaN", "mistake.amount"),
+        ("Infinity", "mistake.amount"),
+        ("0x10", "mistake.amount"),
+        ("1_000", "mistake.amount"),
+        ("9" * 16, "mistake.amount"),
+        ("9" * 200, "mistake.amount"),
+        ("500\n", "mistake.amount"),
+    ],
+)
+def test_what_is_no_amount_is_refused_with_its_sentence(text: str, key: str) -> None:
+    with pytest.raises(CustomerMistake) as caught:
+        read_amount(text, "KES")
+    assert caught.value.text_key == key
+
+
+def test_a_currency_without_decimals_takes_whole_amounts_only() -> None:
+    with pytest.raises(CustomerMistake) as caught:
+        read_amount("10.5", "UGX")
+    assert caught.value.text_key == "mistake.amount_whole"
+
+
+def test_the_amount_is_in_the_currency_of_the_callers_country() -> None:
+    assert READERS["amount"].read("500", session("UG")) == Money(500, "UGX")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("12", "mistake.number"),
+        ("hello", "mistake.number"),
+        ("٠٧٧٢٠٠٠٠٠٢", "mistake.number"),
+        ("9" * 200, "mistake.number"),
+        ("0202222222", "mistake.not_mobile"),  # a landline in Nairobi
+    ],
+)
+def test_what_is_no_mobile_number_is_refused(text: str, key: str) -> None:
+    with pytest.raises(CustomerMistake) as caught:
+        READERS["msisdn"].read(text, session())
+    assert caught.value.text_key == key
+
+
+def test_numbers_are_read_from_the_callers_country() -> None:
+    read = READERS["msisdn"].read
+    assert read("256772000002", session()) == "+256772000002"
+    assert read("0772000002", session("UG")) == "+256772000002"
+
+
+def test_every_reader_declares_the_mistakes_it_makes() -> None:
+    for name in ("amount", "msisdn", "pin"):
+        for text in ("", "x", "12.345", "0202222222", "0"):
+            try:
+                READERS[name].read(text, session())
+            except CustomerMistake as mistake:
+                assert mistake.text_key in READERS[name].mistakes

@@ -1,0 +1,70 @@
+import pytest
+
+from engine.money import Money
+from engine.payments.views import PaymentSummary
+from engine.session.session import PIN, TEXT, Seal, Session, pack, unpack, version_of
+from engine.session.store import key_of
+from tests.unit.session.rooms import MENU, PAYER, House
+
+SEAL = Seal(b"s" * 32)
+
+
+def session() -> Session:
+    return Session("n" * 16, 7, MENU.version, PAYER, "", "en", "KE", "home.menu", [])
+
+
+async def test_a_record_reads_back_as_it_was_written() -> None:
+    house = await House().registered()
+    await house.press("1", "256772000002", "1000", "1")
+    stored = house.session()
+    assert stored.quote is not None
+    assert stored.quote.amount == Money(100_000, "KES")
+    assert unpack(pack(stored)) == stored
+    assert type(stored.msisdn) is type(PAYER)
+    assert type(stored.quote.payee) is type(PAYER)
+
+
+async def test_a_session_in_the_middle_of_a_payment_takes_less_than_a_kilobyte() -> None:
+    house = await House().registered()
+    await house.press("1", "256772000002", "250,000", "1", "9999")
+    stored = house.session()
+    stored.summary = PaymentSummary(
+        "CAPP000001", "collect_unknown", Money(25_000_000, "KES"), Money(10_000_000, "UGX"),
+        PAYER, house.clock.now(), incoming=False,
+    )  # fmt: skip
+    stored.reply = "W" * 182
+    assert stored.screen == "send_money.pin"
+    assert len(pack(stored)) <= 1024
+
+
+def test_a_record_begins_with_its_version() -> None:
+    assert pack(session()).startswith(version_of(7))
+    assert version_of(0) == b""
+
+
+@pytest.mark.parametrize("record", [b"", b"\0\0\0\1", b"\0\0\0\1garbage", b"\0\0\0\1\x93\1\2\3"])
+def test_a_record_nobody_can_read_is_no_session(record: bytes) -> None:
+    assert unpack(record) is None
+
+
+def test_a_seal_depends_on_key_session_kind_and_text() -> None:
+    one, other = session(), session()
+    other.nonce = "m" * 16
+    macs = {
+        SEAL.of(one, TEXT, "1"), SEAL.of(one, TEXT, "2"), SEAL.of(one, PIN, "1"),
+        SEAL.of(other, TEXT, "1"), Seal(b"t" * 32).of(one, TEXT, "1"),
+    }  # fmt: skip
+    assert len(macs) == 5
+    assert SEAL.matches(one, TEXT, "1", SEAL.of(one, TEXT, "1"))
+    assert not SEAL.matches(one, TEXT, "1", b"")
+
+
+def test_a_seal_takes_no_weak_key_and_shows_none() -> None:
+    assert "s" * 8 not in repr(SEAL)
+    for key in (b"", b"x" * 15, b"x" * 65):
+        with pytest.raises(ValueError, match="16 to 64"):
+            Seal(key)
+
+
+def test_keys_of_one_phone_share_a_slot_and_name_the_phone() -> None:
+    assert key_of(PAYER, "s1") == "capp:session:{+254712000001}:s1"

@@ -1,0 +1,464 @@
+"""What a caller sees, turn by turn, whatever the gateway does to the turns."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from engine.errors import NoWayNow
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.ports import Reply
+from engine.session.networks import Network, Networks
+from engine.session.store import StoreDown
+from tests.unit.session.rooms import MENU, PAYER, PIN, TEXTS, House, MemoryRecords
+
+PAYEE = "256772000002"
+TO_PIN = ("1", PAYEE, "1000", "1")
+
+
+async def caller(language: str = "en") -> House:
+    return await House().registered(language)
+
+
+# Journeys.
+
+
+async def test_a_new_caller_chooses_a_language_and_a_pin_twice() -> None:
+    house = House()
+    reply = await house.press("2", "4826", "4826")
+    assert reply.text.startswith("CAPP - tuma pesa")
+    assert house.customers.known[PAYER].language == "sw"
+    assert house.customers.known[PAYER].country == "KE"
+
+
+async def test_pins_that_differ_begin_again_and_register_nobody() -> None:
+    house = House()
+    reply = await house.press("1", "4826", "4827")
+    assert reply.text.startswith("The two PINs differ. Start again.\nChoose a PIN")
+    assert house.customers.known == {}
+    reply = await house.take("1*4826*4827*4826")
+    assert reply.text.startswith("Type the same")
+
+
+async def test_a_weak_pin_is_refused() -> None:
+    reply = await House().press("1", "1234")
+    assert reply.text.startswith("That PIN is too easy to guess.\nChoose a PIN")
+
+
+async def test_a_payment_from_dial_to_done() -> None:
+    house = await caller()
+    assert "Number to pay" in (await house.press("1")).text
+    assert "Amount in KES" in (await house.take(f"1*{PAYEE}")).text
+    price = await house.take(f"1*{PAYEE}*1,000")
+    assert price.text == (
+        "To +256772000002 MTN MoMo\nGets UGX 27,123\n1 KES = 27.1234 UGX\nAmount KES 1,000\n"
+        "Fee KES 10\nTotal KES 1,010\n1. Pay\n0 Back 00 Home"
+    )
+    assert "Type your CAPP PIN" in (await house.take(f"1*{PAYEE}*1,000*1")).text
+    done = await house.take(f"1*{PAYEE}*1,000*1*{PIN}")
+    assert done.ends
+    assert "In a few seconds M-PESA asks for your PIN to pay KES 1,010" in done.text
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_the_last_payment_shows_how_it_stands() -> None:
+    house = await caller()
+    assert "no payments yet" in (await house.press("2", session_id="a")).text
+    await house.press(*TO_PIN, PIN, session_id="b")
+    shown = await house.press("2", session_id="c")
+    assert "KES 1,000 to +256772000002" in shown.text
+    assert "Waiting for your PIN" in shown.text
+
+
+async def test_a_language_once_chosen_stays() -> None:
+    house = await caller()
+    assert "Kiswahili" in (await house.press("3", "2")).text
+    assert (await house.press(session_id="next")).text.startswith("CAPP - tuma")
+
+
+async def test_back_and_home() -> None:
+    house = await caller()
+    assert "Amount in KES" in (await house.press("1", PAYEE, "1000", "0")).text
+    assert (await house.take(f"1*{PAYEE}*1000*0*00")).text.startswith("CAPP - send")
+
+
+async def test_three_wrong_pins_lock_and_end() -> None:
+    house = await caller()
+    assert "Tries left: 2" in (await house.press(*TO_PIN, "9026")).text
+    text = "*".join((*TO_PIN, "9026", "9027"))
+    assert "Tries left: 1" in (await house.take(text)).text
+    locked = await house.take(text + "*9028")
+    assert locked.ends
+    assert locked.text.startswith("Too many wrong PINs.")
+    again = await house.press(*TO_PIN, PIN, session_id="s2")
+    assert again.text.startswith("Too many wrong PINs.")
+    assert house.payments.confirmed == {}
+
+
+async def test_an_expired_price_asks_for_the_amount_again() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    house.clock.seconds += 121
+    reply = await house.take("*".join((*TO_PIN, PIN)))
+    assert reply.text.startswith("The price has expired.")
+    assert "Amount in KES" in reply.text
+    assert house.payments.confirmed == {}
+
+
+# Mistakes.
+
+
+@pytest.mark.parametrize(
+    ("inputs", "sentence", "screen"),
+    [
+        (("7",), "Please choose one of these.", "1. Send money"),
+        (("1", "12"), "That is not a phone number.", "Number to pay"),
+        (("1", "0202222222"), "That is not a mobile number.", "Number to pay"),
+        (("1", "0712000001"), "That is your own number.", "Number to pay"),
+        (("1", "233241234567"), None, "Amount in KES"),
+        (("1", "233241234567", "500"), "We do not know this number's operator.", "Number to pay"),
+        (("1", PAYEE, "000"), "Type an amount in digits", "Amount in KES"),
+        (("1", PAYEE, "-5"), "Type an amount in digits", "Amount in KES"),
+        (("1", PAYEE, "1e9"), "Type an amount in digits", "Amount in KES"),
+        (("1", PAYEE, "12.345"), "Whole amounts only", "Amount in KES"),
+        (("1", PAYEE, "abc"), "Type an amount in digits", "Amount in KES"),
+        (("1", PAYEE, "٥٠٠"), "Type an amount in digits", "Amount in KES"),
+        (("1", PAYEE, "9" * 200), "Type an amount in digits", "Amount in KES"),
+        (("1", PAYEE, "5*0"), "Type an amount in digits", "Amount in KES"),
+        (("1", PAYEE, ""), "Type an amount in digits", "Amount in KES"),
+        (("1", PAYEE, "900000"), "The largest amount is KES 250,000.", "Amount in KES"),
+        (("1", PAYEE, "1000", "5"), "Please choose one of these.", "Pay KES 1,010 to"),
+        (("1", PAYEE, "1000", "1", "12"), "A PIN is 4 digits.", "Type your CAPP PIN"),
+        (("2", "9"), "Please choose one of these.", "no payments yet"),
+    ],
+)
+async def test_a_mistake_is_told_above_the_screen_that_mends_it(
+    inputs: tuple[str, ...], sentence: str | None, screen: str
+) -> None:
+    house = await caller()
+    reply = await house.press(*inputs)
+    assert not reply.ends
+    if sentence is not None:
+        assert reply.text.startswith(sentence)
+    assert screen in reply.text
+    assert len(reply.text) <= 160
+    assert house.payments.confirmed == {}
+
+
+async def test_an_unknown_shortcode_is_told_so() -> None:
+    house = await caller()
+    reply = await house.take("", shortcode="*999#")
+    assert reply.ends
+    assert reply.text.startswith("This code is not in service.")
+    assert house.records.records == {}
+
+
+async def test_a_caller_from_a_country_we_do_not_serve_is_told_so() -> None:
+    house = House()
+    reply = await house.take("", msisdn=Msisdn("+233241234567"))
+    assert reply.ends
+    assert "cannot send money from your network" in reply.text
+
+
+# Turns that come twice, late, or never.
+
+
+async def test_the_same_turn_gets_the_same_bytes_and_no_second_effect() -> None:
+    house = await caller()
+    for inputs in ((), ("1",), TO_PIN, (*TO_PIN, "9026"), (*TO_PIN, "9026", PIN)):
+        session_id = f"s{len(inputs)}"
+        first = await house.press(*inputs, session_id=session_id)
+        record = dict(house.records.records)
+        failures = dict(house.customers.failures)
+        assert await house.take("*".join(inputs), session_id) == first
+        assert house.records.records == record
+        assert house.customers.failures == failures
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_doubled_turns_at_the_same_moment_act_once() -> None:
+    house = await caller()
+    house.payments.delay = 0.01
+    await house.press(*TO_PIN)
+    text = "*".join((*TO_PIN, PIN))
+    replies = await asyncio.gather(*(house.take(text) for _ in range(5)))
+    assert len(set(map(repr, replies))) == 1
+    assert len(house.payments.confirmed) == 1
+    wrong = await asyncio.gather(*(house.press(*TO_PIN, session_id="s2") for _ in range(2)))
+    assert wrong[0] == wrong[1]
+    await asyncio.gather(*(house.take("*".join((*TO_PIN, "9999")), "s2") for _ in range(5)))
+    assert list(house.customers.failures.values()) == [1]
+
+
+async def test_a_stale_turn_is_answered_as_the_latest_and_changes_nothing() -> None:
+    house = await caller()
+    latest = await house.press("1", PAYEE)
+    record = dict(house.records.records)
+    assert await house.take("1") == latest
+    assert await house.take("") == latest
+    assert house.records.records == record
+
+
+@pytest.mark.parametrize("text", ["2*256772000002*500", "1*256772000003", f"1*{PAYEE}5"])
+async def test_a_text_that_does_not_continue_the_session_ends_politely(text: str) -> None:
+    house = await caller()
+    await house.press("1", PAYEE)
+    record = dict(house.records.records)
+    reply = await house.take(text)
+    assert reply == Reply("This session has ended. Please dial again.", ends=True)
+    assert house.records.records == record
+
+
+async def test_a_turn_for_a_session_that_ended_gets_an_end() -> None:
+    house = await caller()
+    done = await house.press(*TO_PIN, PIN)
+    more = await house.take("*".join((*TO_PIN, PIN, "1")))
+    assert more == Reply("This session has ended. Please dial again.", ends=True)
+    assert await house.take("*".join((*TO_PIN, PIN))) == done
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_a_turn_repeated_after_a_lost_save_pays_once() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    before = dict(house.records.records)
+    first = await house.take("*".join((*TO_PIN, PIN)))
+    house.records.records = before  # the save never reached the store
+    assert await house.take("*".join((*TO_PIN, PIN))) == first
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_a_session_id_used_again_is_another_payment() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN)
+    house.records.records.clear()
+    await house.press(*TO_PIN, PIN)
+    assert len(house.payments.confirmed) == 2
+
+
+async def test_another_phone_finds_nothing_under_a_session_id() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    stranger = Msisdn("+254712000099")
+    reply = await house.take("*".join((*TO_PIN, PIN)), msisdn=stranger)
+    assert reply.ends
+    assert house.payments.confirmed == {}
+
+
+class RacingRecords(MemoryRecords):
+    """Another process is faster, once: it saves its own record just before ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rival: bytes | None = None
+
+    async def save(
+        self, msisdn: Msisdn, session_id: str, *, expected: bytes, record: bytes, ttl_seconds: int
+    ) -> bytes | None:
+        if self.rival is not None:
+            self.records[msisdn, session_id], self.rival = self.rival, None
+        return await super().save(
+            msisdn, session_id, expected=expected, record=record, ttl_seconds=ttl_seconds
+        )
+
+
+async def test_who_loses_the_save_to_the_same_turn_answers_with_the_winners_reply() -> None:
+    records = RacingRecords()
+    house = House(records)
+    await house.registered()
+    await house.press(*TO_PIN)
+    before = dict(records.records)
+    text = "*".join((*TO_PIN, PIN))
+    winner = await house.take(text)
+    records.rival = records.records[PAYER, "s1"]
+    records.records = before
+    assert await house.take(text) == winner
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_who_loses_the_save_to_another_turn_is_refused() -> None:
+    records = RacingRecords()
+    house = House(records)
+    await house.registered()
+    await house.press("1")
+    before = dict(records.records)
+    await house.take(f"1*{PAYEE}")
+    records.rival = records.records[PAYER, "s1"]
+    records.records = before
+    reply = await house.take("1*256772000009")
+    assert reply == Reply("This session has ended. Please dial again.", ends=True)
+
+
+# Dial strings and lost records.
+
+
+async def test_a_dial_string_leads_to_its_screen() -> None:
+    house = await caller()
+    assert "Gets UGX 13,561" in (await house.take(f"1*{PAYEE}*500")).text
+    assert "Type your CAPP PIN" in (await house.take(f"1*{PAYEE}*500*1")).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*".join((*TO_PIN, PIN)),  # a PIN never comes in a dial string
+        f"1*{PAYEE}*abc*500",
+        f"1*0*1*{PAYEE}",
+        "1*" + "1*" * 40,
+        "3*2",  # would change the language
+    ],
+)
+async def test_a_session_whose_record_is_lost_ends_politely_and_without_effect(text: str) -> None:
+    house = await caller()
+    reply = await house.take(text)
+    assert reply.ends
+    assert reply.text.startswith("We lost this session. Please dial again. If you confirmed")
+    assert house.payments.confirmed == {}
+    assert house.customers.known[PAYER].language == "en"
+
+
+async def test_a_record_of_another_menu_is_a_lost_session() -> None:
+    house = await caller()
+    await house.press("1")
+    house.records.records[PAYER, "s1"] = house.records.records[PAYER, "s1"].replace(
+        MENU.version.encode(), b"00000000"
+    )
+    assert (await house.take(f"1*{PAYEE}")).text.startswith("We lost this session.")
+
+
+# Gateways that send the last input only.
+
+
+async def test_a_gateway_may_send_the_last_input_only() -> None:
+    house = await caller()
+    last: dict[str, Any] = {"cumulative": False}
+    first = await house.take("", opens=True, **last)
+    assert await house.take("", opens=True, **last) == first
+    for pressed in ("1", PAYEE, "1000", "1"):
+        reply = await house.take(pressed, **last)
+    assert "Type your CAPP PIN" in reply.text
+    assert (await house.take(PIN, **last)).ends
+    assert (await house.take("1", **last)).text.startswith("This session has ended.")
+    assert (await house.take("1", "unknown", **last)).text.startswith("We lost this session.")
+
+
+# Rooms that fail.
+
+
+async def test_no_way_now_ends_with_its_sentence() -> None:
+    house = await caller()
+    house.payments.failure = NoWayNow("no_way.float")
+    reply = await house.press("1", PAYEE, "1000")
+    assert reply.ends
+    assert reply.text.startswith("We cannot pay out this amount right now.")
+
+
+async def test_a_refusal_nobody_wrote_a_sentence_for_is_an_apology() -> None:
+    house = await caller()
+    house.payments.failure = NoWayNow("no_way.new")
+    assert (await house.press("1", PAYEE, "1000")).text.startswith("Sorry, something went wrong")
+
+
+async def test_a_verb_that_breaks_ends_with_an_apology_and_a_log_without_what_was_typed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    house.payments.failure = RuntimeError(f"broke on pin {PIN} of {PAYER}")
+    with caplog.at_level(logging.DEBUG):
+        reply = await house.take("*".join((*TO_PIN, PIN)))
+    assert reply.ends
+    assert reply.text.startswith("Sorry, something went wrong on our side.")
+    assert "RuntimeError" in caplog.text
+    assert PIN not in caplog.text
+    assert PAYER not in caplog.text
+    assert PAYEE not in caplog.text
+
+
+async def test_a_verb_that_is_late_is_answered_in_time_and_its_work_goes_on() -> None:
+    hasty = Network(name="hasty", deadline_seconds=1.05)  # less than a file may say
+    house = House(networks=Networks(hasty, {}))
+    await house.registered("sw")
+    await house.press(*TO_PIN)
+    house.payments.delay = 0.2
+    began = asyncio.get_running_loop().time()
+    reply = await house.take("*".join((*TO_PIN, PIN)))
+    assert asyncio.get_running_loop().time() - began < 0.15
+    assert reply == Reply(TEXTS.render("sw", "session.late"), ends=True)
+    await house.turns.aclose()
+    assert len(house.payments.confirmed) == 1
+    assert await house.take("*".join((*TO_PIN, PIN))) == reply
+
+
+class DeadRecords(MemoryRecords):
+    """A store that does not answer, from a chosen moment on."""
+
+    loads, saves = True, True
+
+    async def load(self, msisdn: Msisdn, session_id: str) -> bytes | None:
+        if not self.loads:
+            raise StoreDown
+        return await super().load(msisdn, session_id)
+
+    async def save(
+        self, msisdn: Msisdn, session_id: str, *, expected: bytes, record: bytes, ttl_seconds: int
+    ) -> bytes | None:
+        if not self.saves:
+            raise StoreDown
+        return await super().save(
+            msisdn, session_id, expected=expected, record=record, ttl_seconds=ttl_seconds
+        )
+
+
+async def test_without_a_store_the_caller_gets_a_clear_end() -> None:
+    records = DeadRecords()
+    house = await House(records).registered()
+    records.loads = records.saves = False
+    for text in ("", "1"):
+        reply = await house.take(text)
+        assert reply.ends
+        assert reply.text.startswith("CAPP cannot answer right now.")
+
+
+async def test_a_save_that_fails_ends_the_dialogue_but_never_hides_a_payment() -> None:
+    records = DeadRecords()
+    house = await House(records).registered()
+    await house.press(*TO_PIN)
+    records.saves = False
+    done = await house.take("*".join((*TO_PIN, PIN)))
+    assert done.text.startswith("CAPP000001 started")
+    assert (await house.take("", "s2")).text.startswith("CAPP cannot answer right now.")
+
+
+# What is kept.
+
+
+async def test_no_pin_is_in_the_record_and_the_text_only_as_its_mac() -> None:
+    house = House()
+    await house.press("1", "4826")
+    record = house.records.records[PAYER, "s1"]
+    assert b"4826" not in record
+    await house.take("1*4826*4826")
+    await house.take("1*4826*4826*1")
+    await house.take(f"1*4826*4826*1*{PAYEE}")
+    session = house.session()
+    assert session.text_length == len(f"1*4826*4826*1*{PAYEE}")
+    assert len(session.text_mac) == 16
+    assert session.pin_mac is None
+    assert b"4826" not in house.records.records[PAYER, "s1"]
+
+
+async def test_a_record_outlives_the_networks_patience() -> None:
+    house = await caller()
+    await house.press("1")
+    assert house.records.ttl_seconds == 30 + 150
+
+
+async def test_amounts_reach_payments_as_typed() -> None:
+    house = await caller()
+    await house.press("1", PAYEE, "1,234.50")
+    quote = house.session().quote
+    assert quote is not None
+    assert quote.amount == Money(123_450, "KES")

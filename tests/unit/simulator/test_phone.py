@@ -1,0 +1,307 @@
+"""The terminal phone, driven by keys and mouse in a terminal that is only in memory."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+from textual import events
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from simulator.child import ChildDied
+from simulator.operators.world import World
+from simulator.phone.app import Panel, PhoneApp
+from simulator.phone.handset import Handset, Mode, Work
+from simulator.phone.views import PhoneView
+from simulator.places import Places
+
+PAYER, PAYEE = "+256772000001", "+256772000002"
+SIZES = [(80, 24), (100, 30), (140, 50)]
+
+
+@pytest.fixture
+def app(client: httpx.AsyncClient, places: Places, world: World) -> PhoneApp:
+    return PhoneApp(client, places, world, payer=PAYER, payee=PAYEE, trouble=lambda: None)
+
+
+@pytest.fixture
+def handset(client: httpx.AsyncClient, places: Places, world: World) -> Handset:
+    return Handset(client, places, world, name="payer", msisdn=PAYER)
+
+
+async def _until(pilot: Pilot[Any], so: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if so():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("it never came to that")
+
+
+async def _until_so(so: Callable[[], object]) -> None:
+    for _ in range(200):
+        if so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came to that")
+
+
+def _mode(handset: Handset) -> Mode:
+    return handset.mode
+
+
+def _shown(app: PhoneApp, phone: str, part: str) -> str:
+    return str(app.query_one(f"#{phone}").query_one(part, Static).render())
+
+
+def _panel(app: PhoneApp) -> str:
+    return str(app.query_one(Panel).query_one(Static).render())
+
+
+async def test_a_payment_is_dialled_confirmed_approved_and_read_about(
+    app: PhoneApp, server: Any
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        payer, payee = app.handsets
+        await pilot.press("enter")
+        await _until(pilot, lambda: payer.mode is Mode.MENU)
+        await pilot.press("1", "enter")
+        await _until(pilot, lambda: "Your PIN" in payer.display().text)
+        await pilot.press("2", "5", "8", "0", "enter")
+        await _until(pilot, lambda: payer.mode is Mode.PROMPT)
+        assert payer.display().text == "Pay UGX 900 to CAPP?\n(Here it is 1234.)"
+        await pilot.press("1", "2", "3", "4")
+        assert payer.display().typed == "****"
+        await pilot.press("enter")
+        await _until(pilot, lambda: server.state == "approved")
+        await _until(pilot, lambda: payee.unread == 1)
+        await pilot.press("tab", "m")
+        await _until(pilot, lambda: "X7 Confirmed" in _shown(app, "payee", ".text"))
+        assert payee.unread == 0
+        assert [turn["text"] for turn in server.turns] == ["", "1", "1*2580"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_everything_that_matters_is_on_the_terminal(
+    app: PhoneApp, size: tuple[int, int]
+) -> None:
+    async with app.run_test(size=size) as pilot:
+        await _until(pilot, lambda: "7K2M9QX4TB" in _panel(app))
+        terminal = app.screen.region
+        for view in app.query(PhoneView):
+            for part in (view, *view.query(".key"), view.query_one(".input")):
+                assert terminal.contains_region(part.region), part
+                assert part.region.area > 0, part
+            assert view.query_one(".paper").size.height >= 9
+        assert terminal.contains_region(app.query_one(Panel).region)
+        assert len(str(app.query_one("#help", Static).render())) <= size[0]
+
+
+async def test_a_screen_of_160_signs_fits_the_smallest_display(app: PhoneApp, server: Any) -> None:
+    longest = "\n".join(["To +256772000002 MTN MoMo"] * 6)
+    server.answers.append(PlainTextResponse(f"CON {longest}"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await _until(pilot, lambda: app.handsets[0].mode is Mode.MENU)
+        await pilot.pause(0.3)
+        paper = app.query_one("#payer .paper")
+        assert paper.virtual_size.height <= paper.size.height
+
+
+async def test_the_terminal_may_change_its_size(app: PhoneApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.resize_terminal(140, 50)
+        await pilot.pause()
+        assert app.query_one("#payer").size.width > 24
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert app.screen.region.contains_region(app.query_one("#payer .keypad").region)
+
+
+async def test_keys_can_be_clicked_and_a_click_takes_the_phone_into_the_hand(
+    app: PhoneApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        payee = app.query_one("#payee", PhoneView)
+        key = next(key for key in payee.query(".key") if key.name == "7")
+        await pilot.click(key)
+        await pilot.pause(0.2)
+        assert app.active.name == "payee"
+        assert app.handsets[1].typed == "*384*96#7"
+        assert app.handsets[0].typed == "*384*96#"
+
+
+async def test_tab_marks_the_other_phone_by_a_sign_and_not_by_colour_alone(
+    app: PhoneApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("tab")
+        titles = [str(view.border_title) for view in app.query(PhoneView)]
+        assert titles == ["Payer", "▶ Payee"]
+
+
+async def test_the_panel_tells_state_steps_operator_calls_and_books(
+    app: PhoneApp, server: Any
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _until(pilot, lambda: "✓ PAID" in _panel(app))
+        for part in ("Dr POOL_AVAIL", "UGX 13,600", "collect mpesa_ke", "✓ books balance"):
+            assert part in _panel(app)
+        server.balanced = False
+        await _until(pilot, lambda: "✗ BOOKS DO NOT BALANCE" in _panel(app))
+
+
+async def test_a_bad_answer_is_explained_in_the_panel(app: PhoneApp, server: Any) -> None:
+    server.answers.append(PlainTextResponse("oops", 500))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await _until(pilot, lambda: "HTTP status 500" in _panel(app))
+        assert "invalid MMI code" in _shown(app, "payer", ".text")
+
+
+@pytest.mark.parametrize("key", ["ctrl+c", "ctrl+q"])
+async def test_it_quits(app: PhoneApp, key: str) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(key)
+    assert app.return_value is None
+    assert not app.is_running
+
+
+async def test_trouble_elsewhere_ends_it_with_its_error(
+    client: httpx.AsyncClient, places: Places, world: World
+) -> None:
+    died = ChildDied("web ended")
+    app = PhoneApp(client, places, world, payer=PAYER, payee=PAYEE, trouble=lambda: died)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.3)
+    assert app.return_value is died
+
+
+async def test_servers_that_are_silent_are_shown_and_nothing_breaks(world: World) -> None:
+    nowhere = "http://127.0.0.1:1"
+    places = Places(nowhere, nowhere, nowhere, {"mtn_ug": nowhere})
+    client = httpx.AsyncClient(trust_env=False)
+    app = PhoneApp(client, places, world, payer=PAYER, payee=PAYEE, trouble=lambda: None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _until(pilot, lambda: "! the server does not answer" in _panel(app))
+        await _until(pilot, lambda: "no network" in _shown(app, "payer", ".status"))
+        await pilot.press("enter")
+        await _until(pilot, lambda: "MMI code" in _shown(app, "payer", ".text"))
+
+
+async def _ring(server: Any, handset: Handset) -> None:
+    """The operator asks this phone for its wallet's PIN."""
+    server._ask(handset.msisdn)
+    mtn = server.sandboxes.mtn
+    await _until_so(mtn.prompts.pending)
+
+
+async def test_a_prompt_waits_while_the_phone_is_busy(handset: Handset, server: Any) -> None:
+    await handset.enter()
+    assert _mode(handset) is Mode.MENU
+    await _ring(server, handset)
+    await handset.refresh()
+    assert _mode(handset) is Mode.MENU
+    await handset.escape()
+    await handset.refresh()
+    assert _mode(handset) is Mode.PROMPT
+
+
+@pytest.mark.parametrize(
+    ("keys", "act", "state"),
+    [
+        ("1234", Handset.enter, "approved"),
+        ("9999", Handset.enter, "wrong_pin"),
+        ("", Handset.escape, "declined"),
+    ],
+)
+async def test_a_prompt_is_answered_by_keys(
+    handset: Handset,
+    server: Any,
+    keys: str,
+    act: Callable[[Handset], Work],
+    state: str,
+) -> None:
+    await _ring(server, handset)
+    await handset.refresh()
+    for key in keys:
+        handset.press(key)
+    assert handset.display().typed == "*" * len(keys)
+    await act(handset)
+    assert _mode(handset) is Mode.IDLE
+    await _until_so(lambda: server.state == state)
+    await handset.refresh()
+    assert _mode(handset) is Mode.IDLE
+
+
+async def test_a_prompt_that_ran_out_leaves_the_display(handset: Handset, server: Any) -> None:
+    server.sandboxes.mtn.settings.approval_window_seconds = 0.1
+    await _ring(server, handset)
+    await handset.refresh()
+    assert _mode(handset) is Mode.PROMPT
+    await _until_so(lambda: not server.sandboxes.mtn.prompts.pending())
+    await handset.refresh()
+    assert _mode(handset) is Mode.IDLE
+
+
+async def test_hanging_up_while_the_network_is_slow_drops_the_late_screen(
+    handset: Handset, server: Any
+) -> None:
+    server.slow_seconds = 0.05
+    dialling = asyncio.create_task(handset.enter())
+    await asyncio.sleep(0.01)
+    assert _mode(handset) is Mode.WAITING
+    await handset.escape()
+    await dialling
+    assert _mode(handset) is Mode.IDLE
+    assert [end["status"] for end in server.ends] == ["Incomplete"]
+
+
+async def test_keys_that_come_all_at_once_are_taken_in_their_order(
+    app: PhoneApp, server: Any
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await _until(pilot, lambda: app.handsets[0].mode is Mode.MENU)
+        for key in ("1", "enter", "9"):  # As a terminal passes on what was typed ahead.
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await _until(pilot, lambda: len(server.turns) == 2)
+        assert server.turns[1]["text"] == "1"
+
+
+async def test_every_key_of_a_phone_can_be_typed(app: PhoneApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("escape", *"1234567890*#+", "x", "backspace")
+        assert app.handsets[0].typed == "1234567890*#"
+
+
+async def test_enter_while_waiting_sends_nothing_twice(handset: Handset, server: Any) -> None:
+    await asyncio.gather(handset.enter(), handset.enter())
+    assert len(server.turns) == 1
+
+
+async def test_the_inbox_is_read_from_new_to_old(handset: Handset, sandboxes: Any) -> None:
+    for text in ("first", "second", "third"):
+        sandboxes.gateway.take(PAYER, text=text, sender="CAPP")
+    await handset.refresh()
+    await handset.refresh()
+    assert handset.unread == 3
+    assert "3 new messages" in handset.display().text
+    handset.open_inbox()
+    assert handset.display().text == "From CAPP\nthird"
+    await handset.enter()
+    assert (handset.display().title, handset.display().text) == ("Inbox 2/3", "From CAPP\nsecond")
+    assert handset.unread == 1
+    await handset.escape()
+    assert _mode(handset) is Mode.IDLE
+
+
+async def test_clearing_and_dialling_again_brings_back_the_code(handset: Handset) -> None:
+    await handset.escape()
+    assert handset.typed == ""
+    await handset.enter()
+    assert handset.typed == "*384*96#"
+    handset.backspace()
+    assert handset.typed == "*384*96"

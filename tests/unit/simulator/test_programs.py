@@ -1,0 +1,258 @@
+"""Starting, ending and finding programs; the command line; what is left on the disk."""
+
+import argparse
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simulator import amounts, places, play, stack
+from simulator.__main__ import main
+from simulator.child import Child, ChildDied, end_leftovers, remember
+from simulator.places import NowhereToGo, Places
+from simulator.stack import Busy, Stack
+
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "print('up', flush=True); time.sleep(600)",
+]
+FAMILY = [
+    sys.executable,
+    "-c",
+    "import subprocess, sys, time; c = subprocess.Popen([sys.executable, '-c', "
+    "'import time; time.sleep(600)']); print(c.pid, flush=True); time.sleep(600)",
+]
+
+
+def _make(command: list[str], folder: Path) -> Child:
+    log = folder / "it.log"
+    return Child("it", command, environment=dict(os.environ), folder=folder, log=log)
+
+
+def _started(command: list[str], folder: Path) -> Child:
+    child = _make(command, folder)
+    child.start()
+    deadline = time.monotonic() + 10
+    while not child.tail() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return child
+
+
+def _exists(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[Child]:
+    child = _started(SLEEP, tmp_path)
+    yield child
+    child.kill()
+
+
+def test_a_child_is_stopped_and_may_be_started_again(sleeper: Child) -> None:
+    first = sleeper.pid
+    sleeper.stop()
+    sleeper.stop()
+    assert not sleeper.is_alive
+    sleeper.start()
+    assert sleeper.is_alive
+    assert sleeper.pid != first
+
+
+def test_a_child_that_ignores_the_signal_is_ended_by_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.child.STOP_SECONDS", 0.2)
+    child = _started(STUBBORN, tmp_path)
+    child.stop()
+    assert not child.is_alive
+
+
+def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
+    child = _started(FAMILY, tmp_path)
+    grandchild = int(child.tail())
+    assert _exists(grandchild)
+    child.stop()
+    deadline = time.monotonic() + 5
+    while _exists(grandchild) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _exists(grandchild)
+
+
+def test_a_child_that_died_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+    child = _make([sys.executable, "-c", "raise SystemExit('no port')"], tmp_path)
+    child.start()
+    with pytest.raises(ChildDied, match=r"(?s)it ended with exit code 1.*no port"):
+        while True:
+            child.check()
+            time.sleep(0.01)
+    child.stop()
+
+
+def test_what_a_killed_run_left_behind_is_ended(sleeper: Child, tmp_path: Path) -> None:
+    file = tmp_path / "children.json"
+    remember([sleeper], file)
+    end_leftovers(file)
+    assert not sleeper.is_alive
+    assert not file.exists()
+
+
+def test_a_stranger_with_a_remembered_pid_is_left_alone(sleeper: Child, tmp_path: Path) -> None:
+    file = tmp_path / "children.json"
+    file.write_text(f'[{{"pid": {sleeper.pid}, "command": ["other", "program"]}}]')
+    end_leftovers(file)
+    assert sleeper.is_alive
+
+
+def test_secrets_are_made_once_and_only_we_may_read_them(tmp_path: Path) -> None:
+    file = tmp_path / "demo.env"
+    made = stack.read_secrets(file)
+    assert stack.read_secrets(file) == made
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert made["CAPP_PIN_KEYS"].startswith("1:")
+    lengths = {name: len(value.removeprefix("1:")) for name, value in made.items()}
+    assert lengths == {
+        "CAPP_PIN_KEYS": 64, "CAPP_CALLBACK_KEYS": 64, "CAPP_SESSION_KEY": 64,
+        "CAPP_GATEWAY_TOKEN": 32, "CAPP_INSPECT_TOKEN": 32,
+    }  # fmt: skip
+
+
+def test_a_start_that_is_given_up_leaves_nothing_running(tmp_path: Path) -> None:
+    class GivenUp(Exception):
+        pass
+
+    steps = 0
+    started: list[Stack] = []
+
+    def proceed() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 2:  # The sandboxes run by now.
+            raise GivenUp
+
+    class Watched(Stack):
+        def __init__(self, *args: object, **options: object) -> None:
+            super().__init__(*args, **options)  # type: ignore[arg-type]
+            started.append(self)
+
+    with pytest.raises(GivenUp):
+        Watched.start(tmp_path, proceed=proceed)
+    assert not started[0].sandboxes.is_alive
+    assert not (tmp_path / "children.json").exists()
+    assert not (tmp_path / "demo.json").exists()
+
+
+def test_a_folder_in_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    holder = Stack(tmp_path, say=lambda line: None, proceed=lambda: None)
+    (tmp_path / "demo.json").write_text("{}")
+    holder._take_lock()
+    with pytest.raises(Busy):
+        Stack.start(tmp_path)
+    assert (tmp_path / "demo.json").exists()
+    holder.stop()
+
+
+PLACES = Places(
+    server="http://s", ussd_url="http://s/u", gateway="http://g",
+    operators={"mpesa_ke": "http://m", "mtn_ug": "http://n"}, inspect_token="secret-token",
+)  # fmt: skip
+
+
+def test_addresses_written_are_read_back_and_options_win(tmp_path: Path) -> None:
+    state = tmp_path / "demo.json"
+    places.write(PLACES, state, pids={"web": 1})
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+    assert places.from_options(_options(), state) == PLACES
+    found = places.from_options(_options("--gateway", "http://x", "--operators", "a=b,c=d"), state)
+    assert (found.gateway, found.operators) == ("http://x", {"a": "b", "c": "d"})
+    assert found.server == "http://s"
+
+
+def test_without_a_demo_the_missing_options_are_named(tmp_path: Path) -> None:
+    with pytest.raises(NowhereToGo, match=r"give --ussd-url, --gateway$"):
+        places.from_options(_options("--server", "http://s"), tmp_path / "demo.json")
+
+
+def test_the_token_is_in_no_representation() -> None:
+    assert "secret-token" not in repr(PLACES)
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [("gateway", "http://g"), ("mpesa", "http://m"), ("mpesa_ke", "http://m"), ("mtn", "http://n")],
+)
+def test_a_sandbox_is_found_by_its_short_name(name: str, url: str) -> None:
+    assert PLACES.sandbox(name) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor", "shown"),
+    [
+        ("1,000.50", "KES", 100050, "KES 1,000.50"),
+        ("0", "KES", 0, "KES 0.00"),
+        ("13,600", "UGX", 13600, "UGX 13,600"),
+    ],
+)
+def test_amounts_are_read_and_shown(text: str, currency: str, minor: int, shown: str) -> None:
+    assert amounts.to_minor(text, currency) == minor
+    assert amounts.show(minor, currency) == shown
+
+
+def test_play_says_by_its_exit_code_that_a_file_is_of_no_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bad.txt"
+    file.write_text("dail *1#\n")
+    options = ["--server", "http://s", "--ussd-url", "http://s", "--gateway", "http://g"]
+    assert main(["play", str(file), *options]) == play.UNUSABLE
+    assert "bad.txt:1: 'dail' is none of" in capsys.readouterr().err
+
+
+def test_play_says_by_its_exit_code_that_nobody_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "it.txt"
+    file.write_text("dial *1#\n| Hello\n")
+    nowhere = "http://127.0.0.1:1"
+    options = ["--server", nowhere, "--ussd-url", nowhere, "--gateway", nowhere]
+    assert main(["play", str(file), *options]) == play.NOT_AS_WRITTEN
+    assert "ConnectError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 2), (["fly"], 2)])
+def test_the_commands_are_listed(
+    arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    out, err = capsys.readouterr()
+    assert "demo" in (out if code == 0 else err)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_waits_for_a_safe_moment(number: signal.Signals) -> None:
+    code = (
+        "import os, time; from simulator.interrupts import *; i = Interrupts()\n"
+        f"os.kill(os.getpid(), {int(number)}); time.sleep(0.05)\n"
+        "try: i.check()\nexcept Interrupted: print('safe')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert result.stdout == b"safe\n"
+
+
+def _options(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    places.add_options(parser)
+    return parser.parse_args(arguments)

@@ -1,0 +1,92 @@
+"""The tables are those of the reference (sms-encoding, sections 1, 2 and 6)."""
+
+import pytest
+
+from engine import septets
+from engine.septets import GSM7_BASIC, GSM7_EXTENSION
+
+
+def test_the_alphabet_has_128_codes_at_their_places() -> None:
+    assert len(GSM7_BASIC) == 128
+    places = {0x00: "@", 0x02: "$", 0x11: "_", 0x1B: "\x1b", 0x24: "¤", 0x40: "¡", 0x60: "¿"}
+    assert {code: GSM7_BASIC[code] for code in places} == places
+
+
+@pytest.mark.parametrize(
+    ("text", "cost"),
+    [("", 0), ("hello\n", 6), ("€", 2), ("a[b]", 6), ("{}\\^~|", 12), ("èÇß", 3)],
+)
+def test_extension_characters_cost_two_septets(text: str, cost: int) -> None:
+    assert septets.septets(text) == cost
+
+
+@pytest.mark.parametrize("character", ["ç", "`", "\x1b", "\t", "’", "ê", "\u00a0", "₦", "😀"])
+def test_characters_outside_the_alphabet_are_found(character: str) -> None:
+    assert septets.outside(f"ab{character}") == character
+    assert not septets.is_gsm7(character)
+    with pytest.raises(ValueError, match="not in the GSM"):
+        septets.septets(character)
+
+
+@pytest.mark.parametrize(
+    ("text", "segments"),
+    [
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("€" * 80, 1),
+        ("a" * 152 + "€" + "a" * 152, 3),  # the pair does not fit at the end of part one
+        ("ê" * 70, 1),
+        ("ê" * 71, 2),
+        ("😀" * 35, 1),
+        ("😀" * 36, 2),
+        ("", 1),
+    ],
+)
+def test_segments_are_counted_as_phones_cut_them(text: str, segments: int) -> None:
+    assert septets.sms_segments(text) == segments
+
+
+@pytest.mark.parametrize(
+    ("text", "budget", "fits"),
+    [
+        ("a" * 160, 160, True),
+        ("a" * 161, 160, False),
+        ("a" * 159 + "€", 160, False),
+        ("ê" * 70, 160, True),  # 160 septets are 140 octets, 70 characters of UCS-2
+        ("ê" * 71, 160, False),
+        ("ê" * 79, 182, True),
+        ("ê" * 80, 182, False),
+    ],
+)
+def test_one_foreign_character_shrinks_the_whole_screen(text: str, budget: int, fits: bool) -> None:
+    assert septets.fits(text, budget) is fits
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("Achieng’ Odhiambo", "Achieng' Odhiambo"),
+        ("“Mama” – Ngũgĩ…", '"Mama" - Ngugi...'),
+        ("François Kâ", "Francois Ka"),
+        ("Ndidịamaka Ọlá", "Ndidiamaka Ola"),
+        ("Wanj\u00a0iru\u200b", "Wanj iru"),
+        ("Jose\u0301", "José"),  # composed: é is in the alphabet
+        ("Kofi ɔ ŋ ƙ", "Kofi o n k"),
+        ("አበበ", "???"),
+        ("already fine é", "already fine é"),
+        ("ﬁ", "fi"),
+    ],
+)
+def test_names_are_written_in_the_alphabet(name: str, written: str) -> None:
+    assert septets.transliterate(name) == written
+    assert septets.transliterate(written) == written
+
+
+def test_a_cut_never_splits_an_escape_pair() -> None:
+    assert septets.cut("ab€cd", 3) == "ab"
+    assert septets.cut("ab€cd", 4) == "ab€"
+    assert septets.cut("abc", 3) == "abc"
+    assert all(septets.septets(septets.cut("[" * 9, n)) <= n for n in range(12))
+    assert set(GSM7_EXTENSION) & set("[")
