@@ -48,6 +48,7 @@ class Patience(msgspec.Struct, frozen=True):
 
     unreachable_retry: float = 10.0  # after "not one byte left"
     payout: float = 900.0  # a payout that never left is given up and refunded after this
+    ingestion_horizon: float = 120.0  # until then "no such reference" proves nothing
     sms: float = 86_400.0  # a receipt that never left is not worth sending later than this
 
 
@@ -109,6 +110,13 @@ class Dispatcher:
             provider_reference=await self._store.provider_reference(attempt_id),
         )
         finding = await port.query(order)
+        if finding.outcome is Outcome.NOT_FOUND and self._may_repeat(
+            payment, attempt_id, direction
+        ):
+            # It never arrived, and the same reference twice moves nothing twice.
+            log.warning("%s %s is unknown there: sent again", payment.code, direction.name)
+            await self._send(payment, attempt_id, direction)
+            return Heard.KEPT
         body = msgspec.json.encode(finding_without_numbers(finding)).decode()
         return await self.payments.apply_finding(attempt_id, finding, Source.QUERY, body)
 
@@ -184,12 +192,24 @@ class Dispatcher:
             return facts.collect_repeat_is_safe
         return facts.disburse_repeat_is_safe
 
+    def _may_repeat(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> bool:
+        age = self._clock.epoch() - made_at(attempt_id).timestamp()
+        return (
+            payment.live == attempt_id
+            and age > self._patience.ingestion_horizon
+            and self._repeat_is_safe(payment, direction)
+        )
+
     # Operator calls.
 
     async def _call(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
+        """The first call of an attempt, or the next after one that was definitely refused."""
         if payment.live != attempt_id or self._is_too_late(payment, attempt_id, direction):
             await self.payments.record_never_sent(payment, attempt_id)
             return
+        await self._send(payment, attempt_id, direction)
+
+    async def _send(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
         port = self._operators[payment.operator_of(direction)]
         order = await self._order(payment, attempt_id, direction)
         try:

@@ -3,6 +3,7 @@
 Knows nothing of sessions or payments. Every statement names the tenant.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,13 +11,15 @@ from engine.clock import Clock, CustomerId, Ids
 from engine.customers.customers import Customer, PinVerdict
 from engine.customers.pins import PinKeys, has_pin_shape, is_weak_pin
 from engine.errors import CustomerMistake
+from engine.gather import Gatherer
 from engine.msisdn import Msisdn
 
 ATTEMPTS_MAX = 3
 COOL_DOWN_SECONDS = 30 * 60
 
 _FIND = """
-select id, country, language, tier from customer where tenant = $1 and msisdn = $2
+select id, msisdn, country, language, tier from customer
+where tenant = $1 and msisdn = any($2::text[])
 """
 _REGISTER = """
 insert into customer (id, tenant, msisdn, country, language, tier, pin_mac, pin_key, created_at)
@@ -67,13 +70,11 @@ class Customers:
         self._ids = ids
         self._clock = clock
         self._cool_down = timedelta(seconds=cool_down_seconds)
+        self._finds = Gatherer(self._fetch)
 
     async def find(self, msisdn: Msisdn) -> Customer | None:
-        row = await self._pool.fetchrow(_FIND, self._tenant, str(msisdn))
-        if row is None:
-            return None
-        customer_id = CustomerId(row["id"].hex)
-        return Customer(customer_id, msisdn, row["country"], row["language"], row["tier"])
+        """Who has this number. Dials of the same moment are looked up together."""
+        return await self._finds.get(str(msisdn))
 
     async def register(self, msisdn: Msisdn, country: str, language: str, pin: str) -> Customer:
         """Enter a customer with a PIN. A number that is already known keeps the PIN it has.
@@ -123,7 +124,21 @@ class Customers:
         if is_weak_pin(pin, msisdn):
             raise CustomerMistake("mistake.pin_weak")
 
+    async def _fetch(self, numbers: Sequence[str]) -> dict[str, Customer]:
+        rows = await self._pool.fetch(_FIND, self._tenant, numbers)
+        return {row["msisdn"]: _customer(row) for row in rows}
+
     async def _locked(self, customer: Customer) -> PinVerdict:
         until = await self._pool.fetchval(_LOCKED_UNTIL, self._tenant, customer.customer_id)
         # A lock that ended between the two statements is reported as ending now.
         return PinVerdict(right=False, left=0, locked_until=until or self._clock.now())
+
+
+def _customer(row: Any) -> Customer:
+    return Customer(
+        CustomerId(row["id"].hex),
+        Msisdn(row["msisdn"]),
+        row["country"],
+        row["language"],
+        row["tier"],
+    )

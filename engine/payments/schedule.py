@@ -14,7 +14,6 @@ class Schedule(msgspec.Struct, frozen=True):
     looks: tuple[int, ...] = LOOKS
     unclear_after: int = 120  # silent for so long, the state says "unknown"
     escalate_after: int = DAY  # then a case is opened
-    ingestion_horizon: int = 120  # before that "no such reference" proves nothing
 
     def next_look(self, age: float) -> float:
         """Seconds from now until the next question about an attempt of that age."""

@@ -30,13 +30,14 @@ from simulator.places import SHORTCODE, Places
 from simulator.stack import Stack
 from tests.bench.table import (
     CORES,
+    LOOP_MS_IDLE,
     Driver,
+    Pace,
     Section,
     Void,
     cpu_seconds,
     family_cpu_seconds,
     hear_from_parent,
-    loop_ms,
     machine_busy_seconds,
     say_to_parent,
 )
@@ -285,6 +286,11 @@ class Row(NamedTuple):
     def ours_ms(self) -> float:
         return self.web_ms + self.worker_ms
 
+    @property
+    def ease(self) -> float:
+        """What CPU is multiplied by to be about what it would have been on idle cores."""
+        return LOOP_MS_IDLE / self.loop_ms
+
 
 PROGRAMS = ("web", "worker", "postgres", "redis", "sandboxes")
 
@@ -300,17 +306,19 @@ def run(options: Options) -> Section:
         callers.tell(Task(stack.places.ussd_url, stack.database_url, *options))
         callers.listen()
         before, busy = _cpu(pids), machine_busy_seconds()
-        callers.tell("go")
-        payments, confirmed, seconds = callers.listen()
+        with Pace() as pace:
+            callers.tell("go")
+            payments, confirmed, seconds = callers.listen()
         after, busy = _cpu(pids), machine_busy_seconds() - busy
         callers.tell("end")
-        loop = loop_ms()
         stack.check()
         asyncio.run(check(stack.places, stack.database_url, confirmed))
     used = {name: after[name] - before[name] for name in PROGRAMS}
     each = {f"{name}_ms": used[name] / payments * 1000 for name in PROGRAMS}
     others = max(busy - sum(used.values()), 0) / seconds
-    return section(Row(payments, payments / seconds, others_cores=others, loop_ms=loop, **each))
+    return section(
+        Row(payments, payments / seconds, others_cores=others, loop_ms=pace.loop_ms, **each)
+    )
 
 
 def _cpu(pids: Mapping[str, int]) -> dict[str, float]:
@@ -374,12 +382,13 @@ def _same(what: str, found: Mapping[Any, int] | int, expected: Mapping[Any, int]
 
 def section(row: Row) -> Section:
     header = (
-        "(c) one payment over HTTP", "CPU ms web + worker", "web", "worker", "Postgres", "Redis",
-        "sandboxes", "payments/s", "payments", "others' cores", "loop ms",
+        "(c) one payment over HTTP", "CPU ms web + worker", "at ease", "web", "worker", "Postgres",
+        "Redis", "sandboxes", "payments/s", "payments", "others' cores", "loop ms",
     )  # fmt: skip
     cells = (
         "dial to receipts",
         f"{row.ours_ms:.2f}",
+        f"{row.ours_ms * row.ease:.2f}",
         f"{row.web_ms:.2f}",
         f"{row.worker_ms:.2f}",
         f"{row.postgres_ms:.2f}",
@@ -390,14 +399,14 @@ def section(row: Row) -> Section:
         f"{row.others_cores:.2f}",
         f"{row.loop_ms:.1f}",
     )
-    everything = row.ours_ms + row.postgres_ms + row.redis_ms
+    everything = (row.ours_ms + row.postgres_ms + row.redis_ms) * row.ease
     return Section(
         header,
         (cells,),
         (
             "six USSD turns, the end notice, three or four operator calls, two callbacks, two SMS"
             " and their reports",
-            f"ceiling of web, worker, Postgres and Redis on {CORES} cores:"
+            f"ceiling of web, worker, Postgres and Redis on {CORES} idle cores:"
             f" {CORES * 1000 / everything:,.0f} payments/s",
             f"goal: at most {GOAL_MS} ms of web + worker; all books and inboxes compared",
         ),

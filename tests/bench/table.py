@@ -6,8 +6,10 @@ rate is only what the others left over.
 
 import json
 import os
+import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +18,13 @@ from typing import Any, NamedTuple, Self
 CORES = 2
 """What a ceiling is counted for: the cores of the machine the goals were set on."""
 
+LOOP_MS_IDLE = 20.0
+"""What `Pace` finds on that machine when nobody else uses it. CPU "at ease" is scaled to it."""
+
 PROJECT = Path(__file__).resolve().parents[2]
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LOOP_TURNS = 300_000
+_LOOK_SECONDS = 2.0
 
 
 class Void(RuntimeError):
@@ -84,20 +90,40 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def loop_ms() -> float:
-    """CPU milliseconds of a fixed loop, the best of three.
+class Pace:
+    """How fast the machine was meanwhile: CPU milliseconds of a fixed loop, taken again and again.
 
-    A microsecond is not always the same length: a busy neighbour on the same core makes every
-    figure of a run longer, and this one with them.
+    A microsecond is not always the same length. A neighbour on the same core makes every figure
+    of a run longer, and this one with them; the looking itself costs about a hundredth of a core.
     """
-    return min(_one_loop() for _ in range(3))
+
+    def __init__(self) -> None:
+        self._samples = [_one_loop()]
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def loop_ms(self) -> float:
+        return statistics.median(self._samples)
+
+    def _look(self) -> None:
+        while not self._ended.wait(_LOOK_SECONDS):
+            self._samples.append(_one_loop())
 
 
 def _one_loop() -> float:
-    began, total = time.process_time(), 0
+    began, total = time.thread_time(), 0
     for number in range(_LOOP_TURNS):
         total += number
-    return (time.process_time() - began) * 1000
+    return (time.thread_time() - began) * 1000
 
 
 # Programs that drive.

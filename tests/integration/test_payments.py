@@ -445,3 +445,29 @@ async def test_an_accepted_order_keeps_the_reference_a_query_needs(world: World)
     payment_id = await world.confirm()
     await world.dispatched()
     assert await world.store.provider_reference(await world.live(payment_id)) == "ws_CO_1"
+
+
+async def test_an_order_the_operator_never_got_is_sent_again_under_its_reference(
+    world: World,
+) -> None:
+    payment_id, attempt = await collected(world)
+    not_found = Finding(Outcome.NOT_FOUND, "RESOURCE_NOT_FOUND")
+    world.mtn.findings = [not_found] * 10
+    world.clock.pass_(61)
+    await world.reconciler.sweep()
+    assert len(world.mtn.orders) == 1  # inside the horizon it proves nothing
+    world.clock.pass_(100)
+    await world.reconciler.sweep()
+    assert [order.attempt_id for order in world.mtn.orders] == [attempt, attempt]
+    assert await world.state(payment_id) in (S.PAYING, S.PAYOUT_UNKNOWN)
+
+
+async def test_a_push_the_operator_does_not_know_is_never_sent_again(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mpesa.findings = [Finding(Outcome.NOT_FOUND, "does not Exist")] * 10
+    for _ in range(5):
+        world.clock.pass_(200)
+        await world.reconciler.sweep()
+    assert len(world.mpesa.orders) == 1
+    assert await world.state(payment_id) is S.COLLECT_UNKNOWN

@@ -1,0 +1,71 @@
+"""All benches, one table: `python -m tests.bench [ussd] [commit] [payments] [--seconds N]`.
+
+Exit code 1 when a run is void: a reply was wrong or a book did not balance.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import uvloop
+
+from tests.bench import commit, payments, ussd
+from tests.bench.table import CORES, LOOP_MS_IDLE, Void
+
+SECONDS = 6.0
+"""Of each measured part. The default run of all benches stays below three minutes."""
+
+USSD_SESSIONS_PER_SECOND = 150
+USSD_REPEATS = 2
+PAYMENTS_SECONDS_PER_SECOND = 2.5
+"""A payment takes longer than a life without HTTP, so its part is measured for longer."""
+
+
+def _ussd(seconds: float) -> str:
+    sessions = int(seconds * USSD_SESSIONS_PER_SECOND)
+    return ussd.table(uvloop.run(ussd.run(sessions, USSD_REPEATS)))
+
+
+def _commit(seconds: float) -> str:
+    return commit.run(commit.Options(seconds=seconds)).written()
+
+
+def _payments(seconds: float) -> str:
+    options = payments.Options(seconds=seconds * PAYMENTS_SECONDS_PER_SECOND)
+    return payments.run(options).written()
+
+
+BENCHES: Mapping[str, Callable[[float], str]] = {
+    "ussd": _ussd,
+    "commit": _commit,
+    "payments": _payments,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the named benches, or all; each part is printed as soon as it is known."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("benches", nargs="*", metavar="|".join(BENCHES))
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    options = parser.parse_args(arguments)
+    if unknown := set(options.benches) - set(BENCHES):
+        parser.error(f"no such bench: {', '.join(sorted(unknown))}")
+    began, void = time.monotonic(), False
+    for name in options.benches or BENCHES:
+        try:
+            part = BENCHES[name](options.seconds)
+        except (Void, ussd.Void) as error:
+            void = True
+            part = f"{name}: VOID: {error}"
+        sys.stdout.write(part + "\n\n")
+        sys.stdout.flush()
+    sys.stdout.write(
+        f"at ease: CPU scaled to idle cores, where the loop takes {LOOP_MS_IDLE:.0f} ms;"
+        f" ceilings are for {CORES} of them. {time.monotonic() - began:.0f} s in all.\n"
+    )
+    return 1 if void else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
