@@ -121,7 +121,7 @@ class Texts:
             text = self.render(language, value) if self.has(value) else value.rpartition(".")[2]
         else:
             text = str(value)
-        return cut(transliterate(text), self.widths[name])
+        return transliterate(text)
 
     def widest(self, language: str, key: str) -> str:
         """The text with every variable at its declared maximum."""

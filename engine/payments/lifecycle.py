@@ -197,5 +197,6 @@ def diagram() -> str:
     for t in TABLE:
         source = "[*]" if t.source is State.NEW else t.source.name
         lines.append(f"    {source} --> {t.target.name}: {t.event}")
-    lines += [f"    {state.name} --> [*]" for state in sorted(TERMINAL)]
+    reached = {t.target for t in TABLE}
+    lines += [f"    {state.name} --> [*]" for state in sorted(TERMINAL & reached)]
     return "\n".join(lines)

@@ -105,7 +105,7 @@ async def test_wrong_token_is_not_found(city: City, path: str) -> None:
         assert response.status_code == 404
 
 
-@pytest.mark.parametrize("code", ["*384*97#", "*384#", "384", "*384*96", "'; drop table payment"])
+@pytest.mark.parametrize("code", ["*384*97#", "*384#", "384", "*384*96", "*1#"])
 async def test_unknown_shortcode_ends_with_a_sentence(city: City, code: str) -> None:
     response = await post(city, turn(city, city.newcomer("KE"), serviceCode=code))
     assert response.status_code == 200

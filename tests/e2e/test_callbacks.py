@@ -228,6 +228,7 @@ async def test_forged_success_of_a_payout_is_asked_about_before_it_counts(city: 
 
     await city.until(asked_back, "the operator was not asked")
     now = await city.latest(payer)
+    print(await city.rows("select source, body, at_ms from evidence where payment=$1::uuid order by at_ms", payment.payment_id), await city.rows("select * from journal where payment=$1::uuid", payment.payment_id), await city.movements(payer), await city.admin.prompts(payer.msisdn))
     assert now is not None and states_of(now) == states_of(payment)
     assert await city.movements(payee) == []
 

@@ -1,5 +1,6 @@
 import itertools
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -162,5 +163,10 @@ def test_every_transfer_stays_in_its_book() -> None:
 
 def test_the_diagram_names_every_transition() -> None:
     drawn = lifecycle.diagram()
-    assert drawn.count("-->") == len(TABLE) + len(TERMINAL)
+    assert drawn.count("-->") == len(TABLE) + len(TERMINAL & {t.target for t in TABLE})
     assert all(str(t.event) in drawn for t in TABLE)
+
+
+def test_the_readme_of_the_room_shows_the_table_as_it_is() -> None:
+    readme = Path(lifecycle.__file__).with_name("README.md").read_text()
+    assert lifecycle.diagram() in readme
