@@ -121,7 +121,7 @@ class Texts:
             text = self.render(language, value) if self.has(value) else value.rpartition(".")[2]
         else:
             text = str(value)
-        return transliterate(text)
+        return cut(transliterate(text), self.widths[name])
 
     def widest(self, language: str, key: str) -> str:
         """The text with every variable at its declared maximum."""

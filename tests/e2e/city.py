@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import asyncpg
 import httpx
@@ -37,6 +37,20 @@ _LANGUAGE_CHOICE: Mapping[Language, str] = {"en": "1", "sw": "2"}
 ENDED = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLED"})
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.2
+
+
+class Start(NamedTuple):
+    """What was at an operator before the first payment: in our books, and in its own."""
+
+    ours: int
+    theirs: int
+
+
+# The seed's float, and what the sandboxes begin with; the demo's float is a part of theirs.
+START_MINOR = {
+    "mpesa_ke": Start(ours=500_000_000, theirs=10_000_000_000),
+    "mtn_ug": Start(ours=150_000_000, theirs=4_000_000_000),
+}
 
 # Balances that are somebody else's money under way: every payment that has ended left them empty.
 _TEMPORARY = (
@@ -343,6 +357,17 @@ class City:
             theirs[OPERATOR[person.country]] += sign * movement["amount_minor"]
         ours = {name: held_more(effects, name) for name in theirs}
         assert ours == dict(theirs), "our books and the operators' ledgers differ"
+
+    async def assert_operators_agree(self) -> None:
+        """What we believe to hold at each operator is what it says, to the unit.
+
+        Only while nothing moves: a payout counts when it is proven, not when it leaves.
+        """
+        books = {line.account: line.minor for line in (await self.inspector.books()).accounts}
+        theirs = await self.merchant_minor()
+        for name, start in START_MINOR.items():
+            grown = books[f"FLOAT {name}"] - start.ours
+            assert theirs[name] - start.theirs == grown, f"{name} and our books differ"
 
     async def assert_books(self) -> None:
         """The books add up, by the server's own account and by ours."""

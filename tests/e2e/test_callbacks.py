@@ -205,13 +205,13 @@ async def test_failure_after_success_opens_a_case_and_changes_no_state(
     await city.assert_moved_once(await city.ends(payer, "PAID"), payer, payee)
 
 
-async def test_forged_success_of_a_payout_is_asked_about_before_it_counts(city: City) -> None:
+async def test_large_success_is_asked_about_before_it_counts(city: City) -> None:
     await city.set_approval("ask")
     payer, payee = city.newcomer("UG"), city.newcomer("KE")
-    await city.pay(payer, payee, 20_000)
+    await city.pay(payer, payee, 400_000)
     await city.prompt(payer)
     payment = await city.reaches(payer, "COLLECTING")
-    # Whoever got hold of the address (a log of theirs, a proxy) says that MTN has the money.
+    # Whoever got hold of the address, from a log of the operator's, says that the money is there.
     body = {
         "amount": str(payment.amount.minor + payment.fee.minor),
         "currency": "UGX",
@@ -222,15 +222,35 @@ async def test_forged_success_of_a_payout_is_asked_about_before_it_counts(city: 
     }
     response = await city.client.post(city.callback_url(payment, "momo"), json=body)
     assert response.status_code == 200
+    await _asked_back(city, payment)
+    now = await city.latest(payer)
+    assert now is not None and states_of(now) == states_of(payment)
+    assert await city.movements(payee) == []
 
+
+async def test_large_failure_of_a_payout_is_asked_about_before_a_refund(city: City) -> None:
+    payer, payee = city.newcomer("KE"), city.newcomer("UG")
+    await city.arm(payee, "disburse", "callback_late", seconds=3)
+    await city.pay(payer, payee, 11_000)
+    payment = await city.reaches(payer, "PAYING")
+    body = {
+        "amount": str(payment.receives.minor),
+        "currency": "UGX",
+        "externalId": payment.code,
+        "payee": {"partyIdType": "MSISDN", "partyId": payee.digits},
+        "status": "FAILED",
+        "reason": "PAYEE_NOT_ALLOWED_TO_RECEIVE",
+    }
+    response = await city.client.post(city.callback_url(payment, "momo"), json=body)
+    assert response.status_code == 200
+    await city.assert_moved_once(await city.ends(payer, "PAID"), payer, payee)
+
+
+async def _asked_back(city: City, payment: Payment) -> None:
     async def asked_back() -> bool | None:
         return sum((await city.evidence(payment)).values()) >= 2 or None
 
     await city.until(asked_back, "the operator was not asked")
-    now = await city.latest(payer)
-    print(await city.rows("select source, body, at_ms from evidence where payment=$1::uuid order by at_ms", payment.payment_id), await city.rows("select * from journal where payment=$1::uuid", payment.payment_id), await city.movements(payer), await city.admin.prompts(payer.msisdn))
-    assert now is not None and states_of(now) == states_of(payment)
-    assert await city.movements(payee) == []
 
 
 async def test_callback_door_takes_no_other_method(

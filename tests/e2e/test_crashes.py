@@ -225,3 +225,4 @@ async def test_books_balance_after_the_kill(city: City, survivors: dict[str, Pai
     for payer, _ in survivors.values():
         await city.ends(payer, "PAID", patience=40.0)
     await city.assert_books()
+    await city.assert_operators_agree()
