@@ -9,16 +9,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import asyncpg
+import msgspec
 import uvicorn
 
 from channels.app import build_app
+from channels.doctor import examine
 from channels.seed import read_seeds, seed
 from channels.settings import BadSettings, Settings, read_settings
 from channels.wiring import open_engine
 from channels.worker import run_worker
+from engine.clock import Clock
 from engine.database import migrate
+from engine.errors import CappError
 from engine.money import plain
-from providers.registry import MissingSettings, africastalking_sms, build_operators
+from providers.registry import MissingSettings, build_operators
 
 SIMULATOR = ("demo", "phone", "play", "operators")
 """These are another program, which speaks to this one over HTTP only."""
@@ -42,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadSettings, MissingSettings) as error:
         sys.stderr.write(f"capp: {error}\n")
         return 2
+    except (OSError, asyncpg.PostgresError, msgspec.ValidationError, CappError) as error:
+        # What an operator of this installation can mend needs a sentence, not a trace.
+        sys.stderr.write(f"capp {options.command}: {error or type(error).__name__}\n")
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,8 +109,6 @@ def _worker(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _seed(settings: Settings, options: argparse.Namespace) -> int:
-    from engine.clock import Clock
-
     operators = build_operators(settings.environment, clock=Clock(), names=settings.operators)
     facts = {name: port.facts for name, port in operators.items()}
     asyncio.run(seed(settings, read_seeds(options.file), facts))
@@ -123,19 +130,10 @@ def _books(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _doctor(settings: Settings, _: argparse.Namespace) -> int:
-    async def run() -> int:
-        async with open_engine(settings) as engine:
-            await engine.pool.fetchval("select 1")
-            sys.stdout.write("database: answers\n")
-        gateway = africastalking_sms(settings.environment)
-        try:
-            balance = await gateway.fetch_balance()
-        finally:
-            await gateway.aclose()
-        sys.stdout.write(f"SMS gateway: credentials accepted, balance {balance}\n")
-        return 0
+    def say(line: str) -> None:
+        sys.stdout.write(line + "\n")
 
-    return asyncio.run(run())
+    return 0 if asyncio.run(examine(settings, say)) else 1
 
 
 _COMMANDS = {

@@ -19,7 +19,7 @@ class Settings:
     tenant: int
     shortcodes: frozenset[str]
     public_url: str
-    pin_keys: Mapping[int, bytes] = field(repr=False)  # newest first
+    pin_keys: Mapping[int, bytes] = field(repr=False)  # the highest version makes new MACs
     callback_keys: tuple[bytes, ...] = field(repr=False)  # the first signs, all verify
     session_key: bytes = field(repr=False)
     gateway_token: str = field(repr=False)

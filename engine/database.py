@@ -28,7 +28,13 @@ async def connect(url: str) -> Any:
 
 async def open_pool(url: str, *, size: int = 8) -> Any:
     """A pool for reads and small writes; the commit has connections of its own."""
-    return await asyncpg.create_pool(url, min_size=1, max_size=size, init=_prepare)
+    return await asyncpg.create_pool(
+        url, min_size=1, max_size=size, init=_prepare, reset=_leave_as_it_is
+    )
+
+
+async def _leave_as_it_is(_: Any) -> None:
+    """No statement of ours changes a connection, so none needs the round trip that resets it."""
 
 
 async def _prepare(connection: Any) -> None:

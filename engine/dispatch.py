@@ -34,7 +34,7 @@ from engine.ports import (
     Sms,
     SmsPort,
 )
-from engine.texts import Texts
+from engine.texts import TextKey, Texts
 
 log = logging.getLogger(__name__)
 
@@ -310,7 +310,6 @@ class Dispatcher:
             if notice.to_payee
             else (quote.payer, quote.payer_language)
         )
-        reason = self._texts.render(language, f"reason.{notice.reason or Reason.OTHER}")
         text = self._texts.render(
             language,
             f"sms.{notice.template}",
@@ -322,7 +321,7 @@ class Dispatcher:
             payer=Msisdn(quote.payer),
             payee=Msisdn(quote.payee),
             time=self._clock.now(),
-            reason=reason,
+            reason=TextKey(f"reason.{notice.reason or Reason.OTHER}"),
         )
         return Msisdn(to), text
 

@@ -4,7 +4,7 @@ A prefix is a hint, never proof: numbers are ported. Facts: numbering plans of K
 November 2026 and the package `phonenumbers` for validity; the range table is `prefixes.yaml`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
@@ -45,28 +45,27 @@ def parse_msisdn(text: str, home_country: str) -> Msisdn:
     body = cleaned.removeprefix("+")
     if not body.isascii() or not body.isdigit() or not 6 <= len(cleaned) <= LENGTH_MAX:
         raise CustomerMistake("mistake.number")
-    number = _parsed(cleaned, home_country)
-    if number is None:
-        raise CustomerMistake("mistake.number")
-    if phonenumbers.number_type(number) not in _MOBILE:
-        raise CustomerMistake("mistake.not_mobile")
-    return Msisdn(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+    for number in _readings(cleaned, home_country):
+        kind = phonenumbers.number_type(number)
+        if kind == PhoneNumberType.UNKNOWN:  # no valid number of its country
+            continue
+        if kind not in _MOBILE:
+            raise CustomerMistake("mistake.not_mobile")
+        return Msisdn(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+    raise CustomerMistake("mistake.number")
 
 
-def _parsed(cleaned: str, home_country: str) -> phonenumbers.PhoneNumber | None:
-    """The first reading that is a valid number: international as typed, then national."""
+def _readings(cleaned: str, home_country: str) -> Iterator[phonenumbers.PhoneNumber]:
+    """What the digits may mean: international as typed, then national."""
     stripped = cleaned.lstrip("+0") if cleaned.startswith(("+", "00")) else cleaned
     readings: list[tuple[str, str | None]] = [("+" + stripped, None)]
     if not cleaned.startswith(("+", "00")):
         readings.append((cleaned, home_country))
     for candidate, region in readings:
         try:
-            number = phonenumbers.parse(candidate, region)
+            yield phonenumbers.parse(candidate, region)
         except NumberParseException:
             continue
-        if phonenumbers.is_valid_number(number):
-            return number
-    return None
 
 
 def country_of(msisdn: Msisdn) -> str | None:

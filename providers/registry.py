@@ -15,6 +15,7 @@ from providers.africastalking import (
     AfricasTalkingSms,
     AfricasTalkingUssd,
 )
+from providers.africastalking_sdk import fetch_balance_by_sdk
 from providers.http import Trace, no_trace
 from providers.mpesa import Mpesa, MpesaSettings
 from providers.mpesa.adapter import CONFIRM_ABOVE_MINOR
@@ -164,11 +165,19 @@ def africastalking_sms(
     variables: Mapping[str, str], *, trace: Trace = no_trace
 ) -> AfricasTalkingSms:
     """The same with its own type, for those who ask for the account's balance."""
+    return AfricasTalkingSms(_africastalking(variables), trace=trace)
+
+
+def sms_balance_by_sdk(variables: Mapping[str, str]) -> str:
+    """The account's balance as the gateway's own SDK reads it. Blocks. Raises ProviderError."""
+    return fetch_balance_by_sdk(_africastalking(variables))
+
+
+def _africastalking(variables: Mapping[str, str]) -> AfricasTalkingSettings:
     env = Environment(variables, "CAPP_AFRICASTALKING_", "BASE_URL", "USERNAME", "API_KEY")
-    settings = AfricasTalkingSettings(
+    return AfricasTalkingSettings(
         base_url=env.text("BASE_URL"),
         username=env.text("USERNAME"),
         api_key=env.text("API_KEY"),
         sender=env.text("SENDER"),
     )
-    return AfricasTalkingSms(settings, trace=trace)

@@ -79,6 +79,7 @@ class Child:
         if self._process is None:
             return
         end_group(self._process.pid)
+        self._process.kill()
         self._process.wait()
 
     def tail(self) -> str:

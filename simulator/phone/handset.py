@@ -176,10 +176,9 @@ class Handset:
         if self._prompt is not None and (prompt is None or prompt.id != self._prompt.id):
             self._prompt = None  # It ran out, or somebody else answered it.
             self._rest()
-        if prompt is None or self._prompt is not None or self._session is not None:
+        if prompt is None or self._prompt is not None or prompt.id in self._answered:
             return
-        if prompt.id in self._answered:
-            return
+        # In every other mode a session is open and the phone is busy.
         if self.mode in (Mode.IDLE, Mode.NOTICE, Mode.INBOX):
             self._prompt = prompt
             self._text, self.typed, self.mode = prompt.text, "", Mode.PROMPT

@@ -18,13 +18,13 @@ from typing import Any, NamedTuple, Self
 CORES = 2
 """What a ceiling is counted for: the cores of the machine the goals were set on."""
 
-LOOP_MS_IDLE = 20.0
+LOOP_MS_IDLE = 5.0
 """What `Pace` finds on that machine when nobody else uses it. CPU "at ease" is scaled to it."""
 
 PROJECT = Path(__file__).resolve().parents[2]
 _TICKS = os.sysconf("SC_CLK_TCK")
-_LOOP_TURNS = 300_000
-_LOOK_SECONDS = 2.0
+_LOOP_TURNS = 75_000
+_LOOK_SECONDS = 0.4
 
 
 class Void(RuntimeError):
@@ -93,8 +93,8 @@ def _stat(pid: int) -> list[str]:
 class Pace:
     """How fast the machine was meanwhile: CPU milliseconds of a fixed loop, taken again and again.
 
-    A microsecond is not always the same length. A neighbour on the same core makes every figure
-    of a run longer, and this one with them; the looking itself costs about a hundredth of a core.
+    A microsecond is not always the same length. A neighbour, on this machine or on its host, makes
+    every figure of a run longer, and this one with them. Looking costs a few hundredths of a core.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,8 @@ class Pace:
 
     @property
     def loop_ms(self) -> float:
-        return statistics.median(self._samples)
+        # Of speeds the mean is right, and a loop's time is one over a speed.
+        return statistics.harmonic_mean(self._samples)
 
     def _look(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):

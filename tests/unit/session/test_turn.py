@@ -4,13 +4,16 @@ import asyncio
 import logging
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.errors import NoWayNow
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.ports import Reply
+from engine.septets import fits
 from engine.session.networks import Network, Networks
+from engine.session.render import Renderer
 from engine.session.store import StoreDown
 from tests.unit.session.rooms import MENU, PAYER, PIN, TEXTS, House, MemoryRecords
 
@@ -462,3 +465,22 @@ async def test_amounts_reach_payments_as_typed() -> None:
     quote = house.session().quote
     assert quote is not None
     assert quote.amount == Money(123_450, "KES")
+
+
+async def test_a_new_callers_pin_is_not_taken_from_a_dial_string() -> None:
+    house = House()
+    assert "Choose a PIN" in (await house.take("1")).text
+    lost = await house.take("1*4826", "s2")
+    assert lost.text.startswith("We lost this session.")
+    assert (PAYER, "s2") not in house.records.records
+
+
+async def test_amounts_beyond_their_width_never_push_a_screen_over_the_budget() -> None:
+    house = await caller()
+    await house.press("1", PAYEE, "1000")
+    session, huge = house.session(), Money(9 * 10**17, "KES")
+    assert session.quote is not None
+    session.quote = msgspec.structs.replace(session.quote, amount=huge, fee=huge, receives=huge)
+    text = Renderer(MENU, TEXTS).screen(session, 160)
+    assert fits(text, 160)
+    assert "KES 9,000,000,000,000,000" in text

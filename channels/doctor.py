@@ -1,0 +1,95 @@
+"""`capp doctor`: is everything there that serving needs? Each check speaks for itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+from redis.exceptions import RedisError
+
+from channels.settings import Settings
+from channels.wiring import MENUS, read_directory
+from engine.clock import Clock
+from engine.errors import CappError
+from engine.session.check import load_menu
+from engine.session.networks import Networks
+from engine.session.pipeline import open_pipeline
+from engine.texts import Texts
+from providers.registry import africastalking_sms, build_operators, sms_balance_by_sdk
+
+Check = Callable[[Settings], Awaitable[str]]
+
+
+FAULTS = (
+    CappError,
+    ValueError,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    RedisError,
+)
+
+
+async def examine(settings: Settings, say: Callable[[str], None]) -> bool:
+    """Run every check, also after one that failed; whether all is well."""
+    well = True
+    for name, check in CHECKS.items():
+        try:
+            say(f"ok    {name}: {await check(settings)}")
+        except FAULTS as error:
+            well = False
+            say(f"FAULT {name}: {error or type(error).__name__}")
+    return well
+
+
+async def _menus(_: Settings) -> str:
+    texts = Texts.load(MENUS / "texts")
+    menu = load_menu(MENUS, texts, Networks.load(MENUS / "networks.yaml"))
+    return f"{len(menu.screens)} screens in {len(texts.languages)} languages"
+
+
+async def _operators(settings: Settings) -> str:
+    built = build_operators(settings.environment, clock=Clock(), names=settings.operators)
+    names = sorted(read_directory(built).by_name)
+    for port in built.values():
+        await port.aclose()
+    return ", ".join(names)
+
+
+async def _database(settings: Settings) -> str:
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        revision = await connection.fetchval("select version_num from alembic_version")
+        if await connection.fetchval("show synchronous_commit") == "off":
+            raise ValueError("synchronous_commit is off: acknowledged payments could be lost")
+        version = await connection.fetchval("show server_version")
+    finally:
+        await connection.close()
+    return f"Postgres {version}, schema {revision}"
+
+
+async def _redis(settings: Settings) -> str:
+    pipeline = open_pipeline(settings.redis_url)
+    try:
+        await pipeline.execute("PING")
+    finally:
+        await pipeline.aclose()
+    return "answers"
+
+
+async def _sms(settings: Settings) -> str:
+    gateway = africastalking_sms(settings.environment)
+    try:
+        ours = await gateway.fetch_balance()
+    finally:
+        await gateway.aclose()
+    theirs = await asyncio.to_thread(sms_balance_by_sdk, settings.environment)
+    return f"credentials accepted; balance {ours}, by the gateway's own SDK {theirs}"
+
+
+CHECKS: dict[str, Check] = {
+    "menus": _menus,
+    "operators": _operators,
+    "database": _database,
+    "redis": _redis,
+    "SMS gateway": _sms,
+}
