@@ -1,4 +1,4 @@
-"""Runs the migration steps over asyncpg, on the address `engine.database.migrate` passes in."""
+"""Runs the migration steps over asyncpg, on the address `engine.schema.migrate` passes in."""
 
 import asyncio
 

@@ -15,7 +15,6 @@ from providers.africastalking import (
     AfricasTalkingSms,
     AfricasTalkingUssd,
 )
-from providers.africastalking_sdk import fetch_balance_by_sdk
 from providers.http import Trace, no_trace
 from providers.mpesa import Mpesa, MpesaSettings
 from providers.mpesa.adapter import CONFIRM_ABOVE_MINOR
@@ -170,6 +169,8 @@ def africastalking_sms(
 
 def sms_balance_by_sdk(variables: Mapping[str, str]) -> str:
     """The account's balance as the gateway's own SDK reads it. Blocks. Raises ProviderError."""
+    from providers.africastalking_sdk import fetch_balance_by_sdk  # slow, and `doctor`'s alone
+
     return fetch_balance_by_sdk(_africastalking(variables))
 
 

@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 import redis
 
-from engine.database import migrate, open_pool
+from engine.database import open_pool
+from engine.schema import migrate
 from simulator import embedded
 
 TEMPLATE = "template_capp"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from engine.database import run_script
+from engine.schema import run_script
 
 revision = "0001"
 down_revision = None

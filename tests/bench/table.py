@@ -18,9 +18,6 @@ from typing import Any, NamedTuple, Self
 CORES = 2
 """What a ceiling is counted for: the cores of the machine the goals were set on."""
 
-LOOP_MS_IDLE = 5.0
-"""What `Pace` finds on that machine when nobody else uses it. CPU "at ease" is scaled to it."""
-
 PROJECT = Path(__file__).resolve().parents[2]
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LOOP_TURNS = 75_000

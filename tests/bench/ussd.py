@@ -33,8 +33,9 @@ from channels.ussd import ussd_routes
 from engine.clock import Clock, Ids
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
-from engine.database import migrate, open_pool
+from engine.database import open_pool
 from engine.msisdn import Msisdn
+from engine.schema import migrate
 from engine.session.actions import Actions
 from engine.session.pipeline import open_pipeline
 from engine.session.session import Seal

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 from simulator.stack import Stack
 
@@ -23,7 +22,6 @@ class Typed:
     """Everything secret or private that went through the phones of this run."""
 
     pins: set[str] = field(default_factory=set)
-    texts: set[str] = field(default_factory=set)  # cumulative USSD texts that hold a PIN
     msisdns: set[str] = field(default_factory=set)  # with plus
     stacks: list[Places] = field(default_factory=list)
 
@@ -31,35 +29,37 @@ class Typed:
         """What this stack writes is searched too, also after it has ended."""
         self.stacks.append(Places(stack.folder, stack.database_url, stack.redis_url))
 
-    def note(self, text: str) -> None:
-        """Remember a text as the gateway sent it, if there is a PIN in it."""
-        if any(pin in self.pins for pin in text.split("*")):
-            self.texts.add(text)
+    def pins_in(self, content: bytes) -> Iterator[str]:
+        """Every place that holds a PIN the way a program would print it.
 
-    def secret_pattern(self) -> re.Pattern[bytes]:
-        """PINs the way programs print them: as a whole text, between stars, or quoted.
-
-        Four digits alone are in every timestamp, so a PIN counts with its surroundings only; one
-        with more digits (somebody types another secret) counts anywhere.
+        Four digits alone are in every timestamp, so they count beside a star (as USSD joins what
+        was typed), between quotes, or behind the word; more digits count anywhere.
         """
-        found = {re.escape(text) for text in self.texts}
-        found |= {re.escape(quote(text, safe="")) for text in self.texts}
+        for hit in _FOUR_DIGITS.finditer(content):
+            if next(filter(None, hit.groups())).decode() in self.pins:
+                yield _around(content, hit.start(), hit.end())
         for pin in self.pins:
-            if len(pin) > 4:
-                found.add(pin)
-                continue
-            found |= {rf"\*{pin}(?!\d)", rf"%2A{pin}(?!\d)", rf"(?<!\d){pin}\*"}
-            found |= {f"'{pin}'", f'"{pin}"', rf"\bpin\W{{1,3}}{pin}\b"}
-        return re.compile("|".join(sorted(found)).encode(), re.IGNORECASE)
+            if len(pin) > 4 and (start := content.find(pin.encode())) >= 0:
+                yield _around(content, start, start + len(pin))
 
-    def number_pattern(self) -> re.Pattern[bytes]:
-        """Full numbers, with or without country code."""
-        national = {msisdn[4:] for msisdn in self.msisdns}
-        return re.compile("|".join(sorted(national)).encode())
+    def numbers_in(self, content: bytes) -> Iterator[str]:
+        """Every place that holds a full number, with or without its country code."""
+        national = {msisdn[4:].encode() for msisdn in self.msisdns}
+        for run in _DIGITS.finditer(content):
+            digits = run[0]
+            windows = {digits[i : i + 9] for i in range(len(digits) - 8)}
+            if windows & national:
+                yield _around(content, run.start(), run.end())
 
 
-def leaks(pattern: re.Pattern[bytes], content: bytes) -> Iterator[str]:
-    """The surroundings of every hit, for a failure that shows where to look."""
-    for hit in pattern.finditer(content):
-        start, end = max(hit.start() - 80, 0), hit.end() + 40
-        yield content[start:end].decode(errors="replace")
+_FOUR_DIGITS = re.compile(
+    rb"""(?:\*|%2A)(\d{4})(?!\d) | (?<!\d)(\d{4})(?:\*|%2A)
+       | '(\d{4})' | "(\d{4})" | \bpin\W{1,3}(\d{4})(?!\d)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_DIGITS = re.compile(rb"\d{9,}")
+
+
+def _around(content: bytes, start: int, end: int) -> str:
+    """A hit with its surroundings, for a failure that shows where to look."""
+    return content[max(start - 80, 0) : end + 40].decode(errors="replace")

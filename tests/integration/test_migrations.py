@@ -8,7 +8,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from engine.database import ensure_months, migrate
+from engine.database import ensure_months
+from engine.schema import migrate
 from engine.tables import metadata
 
 
