@@ -13,7 +13,14 @@ from typing import Any
 import msgspec
 
 from engine.clock import AttemptId, Clock, IntentId, made_at
-from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
+from engine.errors import (
+    OutcomeUnknown,
+    ProviderError,
+    Rejected,
+    TextKey,
+    Throttled,
+    Unreachable,
+)
 from engine.ledger.commit import Intent
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -34,7 +41,7 @@ from engine.ports import (
     Sms,
     SmsPort,
 )
-from engine.texts import TextKey, Texts
+from engine.texts import Texts
 
 log = logging.getLogger(__name__)
 

@@ -22,6 +22,12 @@ class CappError(Exception):
     """The root; never raised itself."""
 
 
+class TextKey(str):
+    """A variable that is itself a text: `TextKey("operator.mtn_ug")` is written `MTN MoMo`."""
+
+    __slots__ = ()
+
+
 class CustomerMistake(CappError):
     """The caller typed something that cannot be meant; `text_key` names the sentence to show."""
 

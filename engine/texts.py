@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from engine.errors import TextKey
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.septets import GSM7_EXTENSION, cut, outside, septets, sms_segments, transliterate
@@ -28,12 +29,6 @@ _WIDTHS_FILE = "widths.yaml"
 
 class BrokenTexts(ValueError):
     """The texts cannot be served; the message lists every fault with its file and key."""
-
-
-class TextKey(str):
-    """A variable that is itself a text: `TextKey("operator.mtn_ug")` is written `MTN MoMo`."""
-
-    __slots__ = ()
 
 
 class Template:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from engine.errors import CustomerMistake, NoWayNow
+from engine.errors import CustomerMistake, NoWayNow, TextKey
 from engine.msisdn import Msisdn, Prefixes
 from engine.ports import OperatorFacts
 
@@ -57,5 +57,7 @@ class Directory:
             raise CustomerMistake("mistake.operator_unknown")
         payee_facts = self.by_name.get(name)
         if payee_facts is None:
-            raise CustomerMistake("mistake.operator_unsupported", operator=name)
+            raise CustomerMistake(
+                "mistake.operator_unsupported", operator=TextKey(f"operator.{name}")
+            )
         return Ways(payer_facts, payee_facts)

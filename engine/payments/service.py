@@ -95,6 +95,14 @@ class Payments:
         """The operator whose wallet would be collected from, if it is known."""
         return self._directory.payer_operator(payer, network)
 
+    def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+        """Whether a payment to this number could be priced at all, before anybody types more.
+
+        Raises what `quote` would: CustomerMistake about the number, NoWayNow without a corridor.
+        """
+        ways = self._directory.choose_ways(payer.msisdn, network, payee)
+        self._rates.corridor(ways.payer.name, ways.payee.name)
+
     async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
         """A price that is promised for `Timing.quote` seconds. Nothing is stored or reserved.
 

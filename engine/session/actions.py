@@ -37,6 +37,10 @@ class Customers(Protocol):
 class Payments(Protocol):
     """What the verbs ask of the payments' room."""
 
+    def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+        """Raises CustomerMistake or NoWayNow when no payment to this number could be priced."""
+        ...
+
     async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
         """Price a payment. Raises CustomerMistake or NoWayNow; moves nothing."""
         ...
@@ -83,9 +87,12 @@ class VerbFacts(NamedTuple):
     asks: bool = False
 
 
-_PRICE_MISTAKES = (
+_NUMBER_MISTAKES = (
     "mistake.own_number", "mistake.operator_unknown", "mistake.operator_unsupported",
-    "mistake.amount_whole", "mistake.amount_min", "mistake.amount_max",
+)  # fmt: skip
+_PAYEE_MISTAKES = (*_NUMBER_MISTAKES, "no_way.corridor")
+_PRICE_MISTAKES = (
+    *_NUMBER_MISTAKES, "mistake.amount_whole", "mistake.amount_min", "mistake.amount_max",
 )  # fmt: skip
 
 VERBS: Mapping[str, VerbFacts] = {
@@ -94,7 +101,7 @@ VERBS: Mapping[str, VerbFacts] = {
     "keep_pin": VerbFacts(("kept",), ("mistake.pin_weak",)),
     "register": VerbFacts(("registered",), ("mistake.pin_differs",), effects=True, asks=True),
     "begin_payment": VerbFacts(("ready",)),
-    "choose_payee": VerbFacts(("chosen",), ("mistake.own_number",)),
+    "choose_payee": VerbFacts(("chosen",), _PAYEE_MISTAKES),
     "quote": VerbFacts(("quoted",), _PRICE_MISTAKES, asks=True),
     "pay": VerbFacts(
         ("confirmed",), ("mistake.pin_wrong", "mistake.quote_expired"), effects=True, asks=True
@@ -155,9 +162,14 @@ class Actions:
         return "ready"
 
     async def _choose_payee(self, press: Press) -> str:
-        if press.value == press.session.msisdn:
-            raise CustomerMistake("mistake.own_number")
-        press.session.payee = press.value
+        session = press.session
+        try:
+            self._payments.check_payee(
+                payer=session.customer, network=session.network, payee=press.value
+            )
+        except NoWayNow as refusal:  # another number may do: ask again instead of ending
+            raise CustomerMistake(refusal.text_key, **refusal.variables) from refusal
+        session.payee = press.value
         return "chosen"
 
     async def _quote(self, press: Press) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.errors import TextKey
 from engine.fx.quotes import Quote
 from engine.payments.views import PaymentSummary
 from engine.session.readers import CURRENCY_OF_COUNTRY
 from engine.session.session import Session
-from engine.texts import TextKey
 
 _INCOMING_OVER = {"paid", "payout_failed", "refund_due", "refunding", "refund_unknown", "refunded"}
 

@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
-import uvloop
 
 from engine.clock import AttemptId, Clock, Ids, IntentId, PaymentId
 from engine.customers.customers import Customer
@@ -49,6 +48,7 @@ from engine.payments.store import Attempted, PaymentStore
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
 from engine.schema import migrate
 from simulator import embedded
+from tests.bench import table
 from tests.bench.table import (
     CORES,
     Driver,
@@ -498,11 +498,11 @@ async def check(url: str, lives: int, *, evidence_each: int) -> None:
         states = await connection.fetch("select state, count(*) as n from payment group by 1")
         found = {row["state"]: row["n"] for row in states}
         _same("payments by state", found, {State.PAID: lives, TOPPED_UP: 1})
-        for table, expected in (
+        for name, expected in (
             ("attempt", 2 * lives), ("evidence", evidence_each * lives), ("outbox", 0),
             ("journal", 3 * lives + 1), ("payment_key", lives + 1), ("case_file", 0),
         ):  # fmt: skip
-            _same(table, await connection.fetchval(f"select count(*) from {table}"), expected)
+            _same(name, await connection.fetchval(f"select count(*) from {name}"), expected)
         amounts = dict(await connection.fetch("select id, amount from balance"))
         _same("balances", amounts, expected_balances(lives))
     except AssertionError as error:
@@ -600,8 +600,7 @@ def main(arguments: Sequence[str]) -> int:
     """The command line; `drive` is what the run starts as its children."""
     if list(arguments) == ["drive"]:
         task = Task(*hear_from_parent())
-        uvloop.run(drive_bare(task) if task.way == "bare" else drive(task))
-        return 0
+        return table.drive(drive_bare(task) if task.way == "bare" else drive(task))
     parser = argparse.ArgumentParser(prog="tests.bench.commit", description=__doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--processes", type=int, default=PROCESSES)

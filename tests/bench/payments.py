@@ -15,19 +15,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlsplit
 
 import asyncpg
 import httpx
-import uvloop
 
 from engine.payments.lifecycle import State
 from engine.payments.payment import decode_facts
 from simulator.places import SHORTCODE, Places
 from simulator.stack import Stack
+from tests.bench import table
 from tests.bench.table import (
     CORES,
     Driver,
@@ -169,7 +169,7 @@ class Callers:
             for phone in waiting:
                 await self._dial(line, phone, FIRST_DIAL, "Incomplete")
 
-        await asyncio.gather(*map(on, self._lines))
+        await self._on_all_lines(on)
 
     async def pay(self, *, until: float = float("inf"), most: int | None = None) -> None:
         """Payments on all lines until the moment, or the number, then until none is in flight."""
@@ -190,10 +190,16 @@ class Callers:
                 await self._dial(line, phone, turns, "Success")
 
         try:
-            await asyncio.gather(*map(on, self._lines))
+            await self._on_all_lines(on)
         finally:
             looking.cancel()
         await self._settled()
+
+    async def _on_all_lines(self, work: Callable[[Line], Awaitable[None]]) -> None:
+        """Every line to its end; then the first failure, if there was one, is raised."""
+        ends = await asyncio.gather(*map(work, self._lines), return_exceptions=True)
+        for failure in filter(None, ends):
+            raise failure
 
     async def _look(self) -> None:
         """A payment that is not over has a deadline, and an index of those is small."""
@@ -228,7 +234,7 @@ class Callers:
         for text, beginning in turns:
             body = await line.post(self._turn_head, f"{who}&text={quote_plus(text)}".encode())
             if not body.startswith(beginning.encode()):
-                raise Void(f"turn {turns.index((text, beginning))}: {body.decode()!r}")
+                raise Void(f"a turn was answered {body.decode()!r}, not {beginning!r}...")
         end = f"{who}&date=2026-11-21+09%3A00%3A00&status={status}&cost=KES+1.0000"
         end += f"&durationInMillis=9000&hopsCount={len(turns)}&input={quote_plus(turns[-1][0])}"
         await line.post(self._end_head, f"{end}&lastAppResponse=END".encode())
@@ -397,8 +403,8 @@ def section(row: Row) -> Section:
         header,
         (cells,),
         (
-            "six USSD turns, the end notice, three or four operator calls, two callbacks, two SMS"
-            " and their reports",
+            "six USSD turns, the end notice, the operator calls with their callbacks and proofs,"
+            " two SMS and their reports",
             f"ceiling of web, worker, Postgres and Redis on {CORES} cores:"
             f" {CORES * 1000 / everything:,.0f} payments/s",
             f"goal: at most {GOAL_MS} ms of web + worker; all books and inboxes compared",
@@ -409,8 +415,7 @@ def section(row: Row) -> Section:
 def main(arguments: Sequence[str]) -> int:
     """The command line; `call` is what the run starts as its child."""
     if list(arguments) == ["call"]:
-        uvloop.run(call(Task(*hear_from_parent())))
-        return 0
+        return table.drive(call(Task(*hear_from_parent())))
     parser = argparse.ArgumentParser(prog="tests.bench.payments", description=__doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--phones", type=int, default=PHONES)

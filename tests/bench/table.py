@@ -11,9 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
+
+import uvloop
 
 CORES = 2
 """What a ceiling is counted for: the cores of the machine the goals were set on."""
@@ -168,12 +170,15 @@ class Driver:
             raise Void(f"{self.name} ended") from error
 
     def listen(self) -> Any:
-        """Wait for the program's next line. Raises Void when it ended instead."""
+        """Wait for the program's next line. Raises Void when it found so, or ended instead."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise Void(f"{self.name} ended with exit code {self._process.wait()}")
-        return json.loads(line)
+        said = json.loads(line)
+        if isinstance(said, dict) and "void" in said:
+            raise Void(said["void"])
+        return said
 
 
 def say_to_parent(word: object) -> None:
@@ -186,6 +191,16 @@ def hear_from_parent() -> Any:
     """A driver's side of `Driver.tell`; None when the parent has gone."""
     line = sys.stdin.readline()
     return json.loads(line) if line else None
+
+
+def drive(work: Coroutine[Any, Any, None]) -> int:
+    """A driver's life: the exit code, after telling the parent why a run is void."""
+    try:
+        uvloop.run(work)
+    except Void as error:
+        say_to_parent({"void": str(error)})
+        return 1
+    return 0
 
 
 def percentile_ms(seconds: Sequence[float], share: float) -> float:

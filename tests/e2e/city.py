@@ -114,19 +114,26 @@ class City:
 
     def newcomer(self, country: Country, language: Language = "en") -> Person:
         """Somebody nobody has seen yet."""
-        msisdn = f"{_STEMS[country]}{self.random.randrange(10**7):07d}"
-        person = Person(msisdn, self.new_pin(), country, language)
-        self.typed.msisdns.add(msisdn)
-        return person
+        pin = self.new_pin()
+        while True:
+            msisdn = f"{_STEMS[country]}{self.random.randrange(10**7):07d}"
+            if msisdn not in self.typed.msisdns and not msisdn.endswith(pin):
+                self.typed.msisdns.add(msisdn)
+                return Person(msisdn, pin, country, language)
 
     def new_pin(self) -> str:
-        """Four digits that no rule calls weak: all different, not counted up or down."""
+        """Four digits nobody has, which no rule calls weak: all different, not counted.
+
+        Nor does one begin like a number: masked numbers (`2567*****002`) would look like leaks.
+        """
         while True:
             digits = self.random.sample(range(10), 4)
-            if len({b - a for a, b in pairwise(digits)}) > 1:
-                pin = "".join(map(str, digits))
-                self.typed.pins.add(pin)
-                return pin
+            pin = "".join(map(str, digits))
+            is_counted = len({after - before for before, after in pairwise(digits)}) == 1
+            if is_counted or pin.startswith(("254", "256")) or pin in self.typed.pins:
+                continue
+            self.typed.pins.add(pin)
+            return pin
 
     def phone(self, person: Person) -> UssdSession:
         places = self.places

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import TextKey
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.lifecycle import State
 from engine.ports import Reason
 from engine.septets import sms_segments
-from engine.texts import BrokenTexts, TextKey, Texts
+from engine.texts import BrokenTexts, Texts
 
 MENUS = Path(__file__).parents[2] / "menus"
 

@@ -104,6 +104,14 @@ class MemoryPayments:
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         return OPERATORS.get(country_of(payer) or "")
 
+    def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+        if payee == payer.msisdn:
+            raise CustomerMistake("mistake.own_number")
+        if country_of(payee) is None:
+            raise CustomerMistake("mistake.operator_unknown")
+        if country_of(payee) == payer.country:
+            raise NoWayNow("no_way.corridor")
+
     async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
         await self._pause()
         country = country_of(payee)

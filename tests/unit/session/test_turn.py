@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.errors import NoWayNow
+from engine.errors import CustomerMistake, NoWayNow
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.ports import Reply
@@ -120,8 +120,8 @@ async def test_an_expired_price_asks_for_the_amount_again() -> None:
         (("1", "12"), "That is not a phone number.", "Number to pay"),
         (("1", "0202222222"), "That is not a mobile number.", "Number to pay"),
         (("1", "0712000001"), "That is your own number.", "Number to pay"),
-        (("1", "233241234567"), None, "Amount in KES"),
-        (("1", "233241234567", "500"), "We do not know this number's operator.", "Number to pay"),
+        (("1", "233241234567"), "We do not know this number's operator.", "Number to pay"),
+        (("1", "0712000009"), "CAPP cannot send money from your network", "Number to pay"),
         (("1", PAYEE, "000"), "Type an amount in digits", "Amount in KES"),
         (("1", PAYEE, "-5"), "Type an amount in digits", "Amount in KES"),
         (("1", PAYEE, "1e9"), "Type an amount in digits", "Amount in KES"),
@@ -148,6 +148,16 @@ async def test_a_mistake_is_told_above_the_screen_that_mends_it(
     assert screen in reply.text
     assert len(reply.text) <= 160
     assert house.payments.confirmed == {}
+
+
+async def test_a_number_that_only_the_price_finds_wrong_is_mended_where_it_is_typed() -> None:
+    house = await caller()
+    await house.press("1", PAYEE)
+    house.payments.failure = CustomerMistake("mistake.operator_unknown")
+    reply = await house.take(f"1*{PAYEE}*500")
+    assert reply.text.startswith("We do not know this number's operator.")
+    assert "Number to pay" in reply.text
+
 
 
 async def test_an_unknown_shortcode_is_told_so() -> None:

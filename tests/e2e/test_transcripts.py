@@ -1,0 +1,29 @@
+"""The golden transcripts, played by the phone simulator against both running processes."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from simulator import transcript
+from simulator.operators.world import World
+from simulator.player import Player
+from tests.e2e.city import City
+
+FOLDER = Path(__file__).parent.parent / "transcripts"
+CALL_SECONDS = 15.0
+FILES = sorted(FOLDER.glob("*.txt"))
+
+
+def test_there_are_transcripts() -> None:
+    assert {file.stem for file in FILES} >= {"kenya_to_uganda", "uganda_to_kenya"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+async def test_it_goes_as_it_is_written(city: City, file: Path) -> None:
+    await city.set_approval("ask")
+    said: list[str] = []
+    async with httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False) as client:
+        player = Player(client, city.stack.places, World(), say=said.append)
+        played = await player.play(transcript.parse(file.read_text("utf-8"), name=file.name))
+    assert played.failure is None, "\n".join([*said, str(played.failure)])
