@@ -21,9 +21,10 @@ def test_there_are_transcripts() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 async def test_it_goes_as_it_is_written(city: City, file: Path) -> None:
+    script = transcript.parse(file.read_text("utf-8"), name=file.name)  # noqa: ASYNC240 - once
     await city.set_approval("ask")
     said: list[str] = []
     async with httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False) as client:
         player = Player(client, city.stack.places, World(), say=said.append)
-        played = await player.play(transcript.parse(file.read_text("utf-8"), name=file.name))
+        played = await player.play(script)
     assert played.failure is None, "\n".join([*said, str(played.failure)])
