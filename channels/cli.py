@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -84,6 +85,7 @@ def _migrate(to: str) -> int:
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    _tune_collector()
     uvicorn.run(
         build_app(settings),
         host=options.host,
@@ -93,12 +95,26 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
         access_log=False,  # paths hold callback tokens
         log_config=None,
         server_header=False,
+        date_header=False,
+        proxy_headers=False,  # nobody's word about its own address is asked for here
         timeout_graceful_shutdown=10,
     )
     return 0
 
 
+def _tune_collector() -> None:
+    """What lives as long as the process is not walked again; thousands of live plans seldom are.
+
+    Measured in the commit's bench: about a quarter of the Python time of a payment.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
 def _worker(settings: Settings, _: argparse.Namespace) -> int:
+    _tune_collector()
+
     async def run() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -23,10 +23,11 @@ from engine.ledger.books import Books
 from engine.ledger.commit import Committer
 from engine.msisdn import Msisdn, Prefixes
 from engine.outbox import Outbox
+from engine.payments.planning import Timing
 from engine.payments.reconciliation import Reconciler
 from engine.payments.routing import Directory
 from engine.payments.schedule import Schedule
-from engine.payments.service import Payments, Timing
+from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
 from engine.ports import OperatorPort, SmsPort
 from engine.session.actions import Actions

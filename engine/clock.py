@@ -23,17 +23,31 @@ class Clock:
         return datetime.fromtimestamp(self.epoch(), UTC)
 
 
-def random_bits(count: int) -> int:
-    """`count` bits from the operating system's generator."""
-    return int.from_bytes(os.urandom((count + 7) // 8)) >> (-count % 8)
+class SystemRandom:
+    """Bits from the operating system's generator, fetched some hundred ids at a time."""
+
+    def __init__(self, chunk_bytes: int = 4096) -> None:
+        self._chunk_bytes = chunk_bytes
+        self._chunk = b""
+        self._used = 0
+
+    def __call__(self, count: int) -> int:
+        """`count` fresh bits; none is ever given twice."""
+        size = (count + 7) // 8
+        if self._used + size > len(self._chunk):
+            self._chunk, self._used = os.urandom(max(self._chunk_bytes, size)), 0
+        taken = self._chunk[self._used : self._used + size]
+        self._used += size
+        return int.from_bytes(taken) >> (-count % 8)
 
 
 class Ids:
     """Fresh UUID version 7 values (RFC 9562 section 5.7) as 32 hex digits, ordered by time."""
 
-    def __init__(self, clock: Clock, random: Callable[[int], int] = random_bits) -> None:
+    def __init__(self, clock: Clock, random: Callable[[int], int] | None = None) -> None:
+        """`random` gives so many random bits; by default the operating system's."""
         self._clock = clock
-        self._random = random
+        self._random = random or SystemRandom()
 
     def hex(self) -> str:
         milliseconds = int(self._clock.epoch() * 1000)

@@ -33,6 +33,7 @@ class Outbox:
         self._lease_seconds = lease_seconds
         self._claims: Gatherer[str, bool] = Gatherer(self._claim_many)
         self._ended: Gatherer[SmsEnding, bool] = Gatherer(self._end_many)
+        self._reports: Gatherer[tuple[int, SmsReport], bool] = Gatherer(self._keep_reports)
 
     async def claim(self, intent_id: str) -> bool:
         """Mark it as sent. False when somebody else has it, or it is done."""
@@ -71,12 +72,7 @@ class Outbox:
 
     async def keep_report(self, tenant: int, report: SmsReport) -> None:
         """A delivery report, which may come early, late, or twice."""
-        await self._pool.execute(
-            "insert into sms_report (message_id, status, tenant, delivered, failure, at_ms)"
-            " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-            report.message_id, report.status, tenant, report.delivered, report.failure,
-            int(self._clock.epoch() * 1000),
-        )  # fmt: skip
+        await self._reports.get((tenant, report))
 
     async def _claim_many(self, ids: Sequence[str]) -> dict[str, bool]:
         now = int(self._clock.epoch())
@@ -86,6 +82,21 @@ class Outbox:
             list(ids), now, now + self._lease_seconds,
         )  # fmt: skip
         return {row["id"].hex: True for row in rows}
+
+    async def _keep_reports(
+        self, reports: Sequence[tuple[int, SmsReport]]
+    ) -> dict[tuple[int, SmsReport], bool]:
+        now_ms = int(self._clock.epoch() * 1000)
+        rows = [
+            (r.message_id, r.status, tenant, r.delivered, r.failure, now_ms)
+            for tenant, r in reports
+        ]
+        await self._pool.executemany(
+            "insert into sms_report (message_id, status, tenant, delivered, failure, at_ms)"
+            " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+            rows,
+        )
+        return dict.fromkeys(reports, True)
 
     async def _end_many(self, endings: "Sequence[SmsEnding]") -> "dict[SmsEnding, bool]":
         now_ms = int(self._clock.epoch() * 1000)

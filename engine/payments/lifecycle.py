@@ -5,10 +5,10 @@ No I/O, no clock, no ids of its own: time, attempt ids and intent ids are passed
 
 from collections.abc import Callable
 from enum import IntEnum, StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from engine.errors import Impossible
-from engine.fx.quotes import Quote
 from engine.ledger import postings
 from engine.ledger.chart import Route
 from engine.ledger.postings import Transfers
@@ -67,7 +67,7 @@ class Event(StrEnum):
     REFUND_UNCLEAR = "refund unclear"
 
 
-Posting = Callable[[Quote, Route], Transfers]
+Posting = Callable[[postings.Price, Route], Transfers]
 
 
 class Transition(NamedTuple):
@@ -166,14 +166,30 @@ def may(state: State, event: Event) -> bool:
     return (state, event) in _NEXT
 
 
-def advance(state: State, event: Event, quote: Quote, route: Route, *, follow: bool = True) -> Step:
-    """The event's transition and, with `follow`, all that follows from it without waiting.
+def advance(state: State, event: Event, quote: postings.Price, route: Route) -> Step:
+    """The event's transition and all that follows from it without waiting.
 
     A refund that definitely failed is not ordered again in the same breath: `REFUND_DUE` then
     waits for its deadline. Raises Impossible when the table does not list the event here.
     """
+    way = _way(state, event)
+    transfers = tuple(t for posting in way.postings for t in posting(quote, route))
+    return Step(way.path, transfers, way.ends, way.begins)
+
+
+class _Way(NamedTuple):
+    """A step before it has amounts."""
+
+    path: tuple[State, ...]
+    postings: tuple[Posting, ...]
+    ends: bool
+    begins: Direction | None
+
+
+@cache
+def _way(state: State, event: Event) -> _Way:
     path: list[State] = []
-    transfers: list[postings.Transfer] = []
+    posted: list[Posting] = []
     ends, begins = False, None
     here: Event | None = event
     while here is not None:
@@ -183,12 +199,11 @@ def advance(state: State, event: Event, quote: Quote, route: Route, *, follow: b
         state = transition.target
         path.append(state)
         if transition.posts:
-            transfers += transition.posts(quote, route)
+            posted.append(transition.posts)
         ends = ends or transition.ends
         begins = transition.begins or begins
-        waits = not follow or here is Event.REFUND_FAILED
-        here = None if waits else FOLLOWS.get(state)
-    return Step(tuple(path), tuple(transfers), ends, begins)
+        here = None if here is Event.REFUND_FAILED else FOLLOWS.get(state)
+    return _Way(tuple(path), tuple(posted), ends, begins)
 
 
 def diagram() -> str:

@@ -3,6 +3,7 @@
 A notice is announced by the commit of the state it tells of, so no state is told twice.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 from engine.payments.lifecycle import State
@@ -28,7 +29,8 @@ _PAYER_NOTICES = {
 }
 
 
-def notices_of(path: tuple[State, ...], reason: str | None) -> list[str]:
+@cache
+def notices_of(path: tuple[State, ...], reason: str | None) -> tuple[str, ...]:
     """The payloads of the SMS intents that passing through these states owes."""
     said = reason or "other"
     out = []
@@ -41,7 +43,7 @@ def notices_of(path: tuple[State, ...], reason: str | None) -> list[str]:
         elif state is State.REFUND_DUE and State.REFUNDING in path and len(path) > 2:
             # Decided for the first time; a refund that is tried again is not announced again.
             out.append(_payload(Notice("refund_started", reason=said)))
-    return out
+    return tuple(out)
 
 
 def _payload(notice: Notice) -> str:

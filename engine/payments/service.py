@@ -16,15 +16,15 @@ from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, Impossible, NoWayNow, OurFault
 from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
-from engine.ledger.commit import NIL, Committer, Evidence, Intent, Plan, Verdict, note
+from engine.ledger.commit import Committer, Evidence, Intent, Verdict, note
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments import evidence as told
 from engine.payments import lifecycle
 from engine.payments.evidence import Ending, Source
-from engine.payments.lifecycle import Event, State, Step, advance
-from engine.payments.notices import SMS, notices_of
+from engine.payments.lifecycle import Event, State, advance
 from engine.payments.payment import Facts, Payment, code_of, encode_facts
+from engine.payments.planning import Creation, Planner, Timing
 from engine.payments.pricing import price
 from engine.payments.routing import Directory
 from engine.payments.store import Attempted, PaymentStore
@@ -45,16 +45,6 @@ class Heard(StrEnum):
     NEEDS_PROOF = "needs proof"  # stored; the operator must be asked before it counts
     CONFLICT = "conflict"  # stored; it contradicts what we know, a case is open
     UNKNOWN = "unknown"  # no such attempt
-
-
-class Timing(msgspec.Struct, frozen=True):
-    """The delays of a payment's life, in seconds."""
-
-    quote: int = 120
-    collect_delay: int = 3  # the phone is busy until its USSD session has ended
-    lease: int = 60  # longer than any operator call may take
-    refund_retry: int = 450  # a refund that definitely failed is tried again one to two of these
-    first_look: int = 30  # when a silent attempt is asked about for the first time
 
 
 Hear = Callable[[Payment, tuple[Intent, ...]], None]
@@ -87,6 +77,7 @@ class Payments:
         self._clock = clock
         self._ids = ids
         self._timing = timing
+        self._planner = Planner(directory, clock, ids, timing)
         self._hear = hear
 
     # What a customer asks for.
@@ -151,8 +142,12 @@ class Payments:
         facts = Facts(quote, self._tenant, payer.customer_id)
         payment = Payment(self._ids.payment(), facts, self._store.route(facts), State.NEW, 0, None)
         step = advance(State.NEW, Event.CONFIRMED, quote, payment.route)
-        plan, after = self._plan(payment, step, facts=encode_facts(facts).decode())
-        plan = plan._replace(key=key, hash=request, customer=payer.customer_id)
+        plan, after = self._planner.plan(
+            payment,
+            step,
+            facts=encode_facts(facts).decode(),
+            creation=Creation(key, request, payer.customer_id),
+        )
         answer = await self._committer.submit_until_known(plan)
         match answer.verdict:
             case Verdict.APPLIED:
@@ -322,8 +317,9 @@ class Payments:
         """Commit one step. None when somebody was faster and the caller must look again."""
         step = advance(payment.state, event, payment.quote, payment.route)
         facts = msgspec.json.encode(ending).decode() if ending is not None else None
-        plan, after = self._plan(payment, step, facts=facts, reason=reason)
-        plan = plan._replace(evidence=kept, done=plan.done + done)
+        plan, after = self._planner.plan(
+            payment, step, facts=facts, reason=reason, evidence=kept, done=done
+        )
         answer = await self._committer.submit_until_known(plan)
         if answer.verdict is Verdict.STALE:
             return None
@@ -340,49 +336,6 @@ class Payments:
         if found is None:
             raise Impossible(f"payment {payment.code} is gone")
         return found
-
-    def _plan(
-        self, payment: Payment, step: Step, *, facts: str | None, reason: str | None = None
-    ) -> tuple[Plan, Payment]:
-        """A step as a plan for the commit, and the payment as it will be."""
-        now = int(self._clock.epoch())
-        begins = self._ids.attempt() if step.begins is not None else None
-        operator = 0
-        intents: list[Intent] = []
-        if begins is not None and step.begins is not None:
-            operator = self._directory.by_name[payment.operator_of(step.begins)].code
-            delay = self._timing.collect_delay if step.begins is Direction.COLLECT else 0
-            intents.append(self._intent(begins, step.begins, None, now + delay))
-        intents += [
-            self._intent(self._ids.intent(), SMS, notice, now)
-            for notice in notices_of(step.path, reason)
-        ]
-        ends = payment.live if step.ends else None
-        wait = self._timing.first_look
-        if step.state is State.REFUND_DUE:  # it has just failed: not again in the same breath
-            wait = self._timing.refund_retry
-        due = 0 if step.state in lifecycle.TERMINAL else _slot(now, wait)
-        plan = Plan(
-            payment.payment_id, payment.version, payment.facts.tenant, step.state, due,
-            None, NIL, None, facts, ends, begins, step.begins or 0, operator, step.transfers,
-            tuple(intents), (ends,) if ends else (),
-        )  # fmt: skip
-        live = begins or (None if step.ends else payment.live)
-        after = msgspec.structs.replace(
-            payment, state=step.state, version=payment.version + 1, live=live
-        )
-        return plan, after
-
-    def _intent(self, id_: str, kind: int, payload: str | None, not_before: int) -> Intent:
-        return Intent(id_, int(kind), payload, not_before, not_before + self._timing.lease)
-
-
-def _slot(now: int, seconds: int) -> int:
-    """Deadlines are rounded up to whole slots, so that a quick payment keeps its first one.
-
-    A deadline that changed with every step would cost the row its cheap (heap-only) updates.
-    """
-    return (now // seconds + 2) * seconds
 
 
 def _request_hash(customer_id: CustomerId, quote: Quote) -> str:

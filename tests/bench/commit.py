@@ -41,9 +41,10 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.notices import SMS, read_notice
 from engine.payments.payment import Payment
+from engine.payments.planning import Timing
 from engine.payments.pricing import price
 from engine.payments.routing import Directory
-from engine.payments.service import Heard, Payments, Timing
+from engine.payments.service import Heard, Payments
 from engine.payments.store import Attempted, PaymentStore
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
 from engine.schema import migrate

@@ -31,10 +31,11 @@ from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
+from engine.payments.planning import Timing
 from engine.payments.reconciliation import Reconciler
 from engine.payments.routing import Directory
 from engine.payments.schedule import Schedule
-from engine.payments.service import Heard, Payments, Timing
+from engine.payments.service import Heard, Payments
 from engine.payments.store import PaymentStore
 from engine.ports import (
     Accepted,

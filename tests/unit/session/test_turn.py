@@ -159,7 +159,6 @@ async def test_a_number_that_only_the_price_finds_wrong_is_mended_where_it_is_ty
     assert "Number to pay" in reply.text
 
 
-
 async def test_an_unknown_shortcode_is_told_so() -> None:
     house = await caller()
     reply = await house.take("", shortcode="*999#")
