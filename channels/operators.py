@@ -12,12 +12,13 @@ from starlette.routing import Route
 
 from channels.addresses import CallbackAddresses
 from channels.bodies import TooLarge, read_body
+from engine.clock import AttemptId
 from engine.dispatch import Dispatcher
 from engine.errors import Unreadable
 from engine.payments.evidence import Source
 from engine.payments.service import Heard, Payments
 from engine.payments.store import PaymentStore
-from engine.ports import OperatorPort
+from engine.ports import Finding, OperatorPort
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,15 @@ class OperatorCallbacks:
             log.error("%s callback for an attempt that is not stored", port.facts.name)
             return PlainTextResponse("not found", 404)
         if heard is Heard.NEEDS_PROOF:
-            found = await self._store.attempt(attempt_id)
-            if found is not None:
-                self._dispatcher.prove(found.payment, attempt_id, found.direction)
+            await self._prove(attempt_id, callback.finding)
         ack = callback.acknowledgement
         return Response(ack.body, ack.status, media_type=ack.content_type)
+
+    async def _prove(self, attempt_id: AttemptId, finding: Finding) -> None:
+        found = await self._store.attempt(attempt_id)
+        if found is None:
+            return
+        if finding.provider_reference is not None:
+            # The answer that held it may have been lost, and without it nothing can be asked.
+            await self._payments.adopt_reference(found, finding.provider_reference)
+        self._dispatcher.prove(found.payment, attempt_id, found.direction)

@@ -189,7 +189,8 @@ class Dispatcher:
             notice = read_notice(left.payload or "")
             await self._end_sms(payment, IntentId(left.id), notice, "unknown")
         elif self._repeat_is_safe(payment, Direction(left.kind)):
-            await self._call(payment, AttemptId(left.id), Direction(left.kind))
+            # Never asked whether it is too late: the first call may have been carried out.
+            await self._send(payment, AttemptId(left.id), Direction(left.kind), sent_before=True)
         else:
             await self.payments.record_unclear(payment, AttemptId(left.id))
 
@@ -216,27 +217,51 @@ class Dispatcher:
             return
         await self._send(payment, attempt_id, direction)
 
-    async def _send(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
+    async def _send(
+        self,
+        payment: Payment,
+        attempt_id: AttemptId,
+        direction: Direction,
+        *,
+        sent_before: bool = False,
+    ) -> None:
+        """One call. With `sent_before` only acceptance means something: a refusal speaks of the
+        repeat, and the call whose answer was lost may still have been carried out.
+        """
         port = self._operators[payment.operator_of(direction)]
         order = await self._order(payment, attempt_id, direction)
         try:
             accepted = await _operation(port, direction)(order)
-        except Rejected as error:
-            reason = Reason(error.reason)
-            finding = Finding(Outcome.FAILED, error.code, reason=reason)
-            body = msgspec.json.encode({"rejected": error.code}).decode()
-            log.info("%s %s rejected: %s", payment.code, direction.name, error)
-            await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
-        except Throttled as error:
-            await self._later(payment, attempt_id, error, error.retry_after_seconds)
-        except Unreachable as error:
-            await self._later(payment, attempt_id, error, self._patience.unreachable_retry)
+        except (Rejected, Throttled, Unreachable) as error:
+            if sent_before:
+                log.warning("%s %s stays unclear: %s", payment.code, direction.name, error)
+                await self.payments.record_unclear(payment, attempt_id)
+            else:
+                await self._not_done(payment, attempt_id, direction, error)
         except OutcomeUnknown as error:
             log.warning("%s %s unclear: %s", payment.code, direction.name, error)
             await self.payments.record_unclear(payment, attempt_id)
         else:
             reference = accepted.provider_reference
             await self.payments.record_accepted(payment, attempt_id, reference)
+
+    async def _not_done(
+        self,
+        payment: Payment,
+        attempt_id: AttemptId,
+        direction: Direction,
+        error: Rejected | Throttled | Unreachable,
+    ) -> None:
+        """The first call of this attempt was definitely not carried out."""
+        if isinstance(error, Rejected):
+            finding = Finding(Outcome.FAILED, error.code, reason=Reason(error.reason))
+            body = msgspec.json.encode({"rejected": error.code}).decode()
+            log.info("%s %s rejected: %s", payment.code, direction.name, error)
+            await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
+        elif isinstance(error, Throttled):
+            await self._later(payment, attempt_id, error, error.retry_after_seconds)
+        else:
+            await self._later(payment, attempt_id, error, self._patience.unreachable_retry)
 
     def _is_too_late(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> bool:
         """Only asked before the first byte of an attempt, or after it was definitely refused."""

@@ -227,6 +227,23 @@ class Payments:
         plan = note(payment.payment_id, payment.facts.tenant, done=(attempt_id,), evidence=kept)
         await self._committer.submit_until_known(plan)
 
+    async def adopt_reference(self, found: Attempted, reference: str) -> bool:
+        """Take the operator's reference from a callback, when its answer to our call was lost.
+
+        False when one is known already, or when another attempt holds this one: a reference that
+        was seen elsewhere would prove somebody else's payment.
+        """
+        attempt_id = found.attempt_id
+        if await self._store.provider_reference(attempt_id) is not None:
+            return False
+        body = msgspec.json.encode(reference).decode()
+        digest = told.body_hash(Source.ACCEPTED, body)
+        if await self._store.is_held_elsewhere(digest, attempt_id):
+            await self._open_case(found.payment, "FOREIGN_REFERENCE", digest, "held elsewhere")
+            return False
+        await self.record_accepted(found.payment, attempt_id, reference)
+        return True
+
     async def record_unclear(self, payment: Payment, attempt_id: AttemptId) -> None:
         """The attempt's outcome is unknown: say so in the state, and ask soon."""
         for _ in range(TRIES_MAX):

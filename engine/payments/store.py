@@ -1,11 +1,12 @@
 """Reads of payments, by id or by attempt, many at once; and the cases people must look at."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from engine.clock import AttemptId, CustomerId, PaymentId
+from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
 from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
 from engine.payments.evidence import Ending, Source
@@ -13,6 +14,8 @@ from engine.payments.lifecycle import State
 from engine.payments.payment import Facts, Payment, decode_facts
 from engine.payments.routing import Directory
 from engine.ports import Direction
+
+REFERENCE_SEEN_WITHIN = timedelta(days=3)
 
 _PAYMENT = "p.id, p.state, p.version, p.live, j.facts"
 _BY_ID = f"""
@@ -73,6 +76,20 @@ class PaymentStore:
             int(Source.ACCEPTED),
         )
         return msgspec.json.decode(row["body"], type=str) if row else None
+
+    async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
+        """Whether another attempt of the last days was accepted under the same reference.
+
+        Walks the evidence of those days: for the rare callback whose answer was lost, only.
+        """
+        since = first_id_at(made_at(attempt_id) - REFERENCE_SEEN_WITHIN)
+        return bool(
+            await self._pool.fetchval(
+                "select true from evidence where attempt >= $1 and hash = $2 and attempt <> $3"
+                " and source = $4 limit 1",
+                since, digest, attempt_id, int(Source.ACCEPTED),
+            )
+        )  # fmt: skip
 
     async def ended_how(self, payment_id: PaymentId, attempt_id: AttemptId) -> bool | None:
         """How an ended attempt ended: True succeeded, False failed, None when it never ended."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from engine.clock import AttemptId, PaymentId
@@ -393,6 +394,84 @@ async def test_a_call_that_may_have_left_is_repeated_only_where_that_is_safe(
     await die_in_the_call(payment_id)
     assert len(world.mtn.orders) == 1  # a transfer may be repeated under its reference
     assert await world.state(payment_id) is S.PAYING
+
+
+async def left_in_the_middle_of_a_payout(world: World) -> tuple[PaymentId, AttemptId]:
+    """Collected; the payout was claimed, and the process died: it may have been carried out."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.dispatching = False
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    attempt = await world.live(payment_id)
+    await world.pool.execute("update outbox set sent_at = 1 where id = $1", attempt)
+    return payment_id, attempt
+
+
+async def test_a_payout_that_may_have_left_is_never_given_up_however_late(world: World) -> None:
+    payment_id, attempt = await left_in_the_middle_of_a_payout(world)
+    world.clock.pass_(7 * 24 * 3600)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert [order.attempt_id for order in world.mtn.orders] == [attempt]
+    assert await world.state(payment_id) is S.PAYING
+    assert len(world.mpesa.orders) == 1  # no refund
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [REJECTED, Unreachable("mtn", "refused"), Throttled("mtn", "busy"), OutcomeUnknown("mtn", "")],
+)
+async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
+    world: World, answer: Exception
+) -> None:
+    payment_id, _ = await left_in_the_middle_of_a_payout(world)
+    world.mtn.answers = [answer]
+    world.clock.pass_(61)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    assert await world.balance("PAYOUT_IN_FLIGHT mtn_ug", "UGX") == 28_023
+    assert len(world.mpesa.orders) == 1
+
+
+async def test_a_collection_that_may_have_left_does_not_expire_with_its_quote(
+    world: World,
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    # As if the operator took repeats, and the process had died in the call.
+    world.mpesa.facts = msgspec.structs.replace(world.mpesa.facts, collect_repeat_is_safe=True)
+    await world.pool.execute(
+        "insert into outbox (id, payment, tenant, kind, not_before, lease_until, sent_at)"
+        " values ($1, $2, 1, 1, 0, 0, 1)",
+        attempt, payment_id,
+    )  # fmt: skip
+    world.clock.pass_(3600)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.COLLECTING
+    assert [order.attempt_id for order in world.mpesa.orders] == [attempt, attempt]
+
+
+async def test_a_reference_is_adopted_from_a_callback_only_if_nobody_else_holds_it(
+    world: World,
+) -> None:
+    world.mpesa.answers = [OutcomeUnknown("mpesa", "lost"), Accepted("ws_CO_other")]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    other = await world.confirm()
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    found = await world.store.attempt(attempt)
+    assert found is not None
+    assert not await world.payments.adopt_reference(found, "ws_CO_other")
+    assert await world.cases() == ["FOREIGN_REFERENCE"]
+    assert await world.store.provider_reference(attempt) is None
+    assert await world.payments.adopt_reference(found, "ws_CO_mine")
+    assert await world.store.provider_reference(attempt) == "ws_CO_mine"
+    assert not await world.payments.adopt_reference(found, "ws_CO_later")
+    assert await world.store.provider_reference(await world.live(other)) == "ws_CO_other"
 
 
 async def test_two_processes_sweep_and_nobody_gets_an_intent_twice(
