@@ -29,8 +29,8 @@ def typed() -> Typed:
 
 
 @pytest.fixture(scope="session")
-def e2e_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("e2e")
+def e2e_folder(servers_folder: Path) -> Path:
+    return servers_folder / "e2e"
 
 
 @pytest.fixture(scope="session")
