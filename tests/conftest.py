@@ -1,6 +1,7 @@
 """Real servers for every test run: one Postgres and one Redis, a fresh database per test."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -28,35 +29,33 @@ def servers_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres(servers_folder: Path) -> Iterator[embedded.Server]:
+def postgres_url(servers_folder: Path) -> Iterator[str]:
+    """The run's own server, or that of `TEST_DATABASE_URL`, whose user may create databases."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
     server = embedded.start_postgres(servers_folder / "postgres", settings=SETTINGS)
-    yield server
+    yield server.url
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def template(postgres: embedded.Server) -> str:
+def template(postgres_url: str) -> str:
     """A migrated database that every test's own is copied from."""
 
-    async def make() -> None:
-        connection = await asyncpg.connect(postgres.url)
-        await connection.execute(f"create database {TEMPLATE}")
-        await connection.close()
-
-    asyncio.run(make())
-    migrate(_url(postgres, TEMPLATE))
+    asyncio.run(_execute(postgres_url, f"drop database if exists {TEMPLATE}"))
+    asyncio.run(_execute(postgres_url, f"create database {TEMPLATE}"))
+    migrate(_url(postgres_url, TEMPLATE))
     return TEMPLATE
 
 
 @pytest.fixture
-def database_url(
-    postgres: embedded.Server, template: str, request: pytest.FixtureRequest
-) -> Iterator[str]:
+def database_url(postgres_url: str, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database of the test's own, migrated, with partitions around today."""
     name = f"test_{abs(hash(request.node.nodeid)) % 10**12}"
-    asyncio.run(_execute(postgres.url, f"create database {name} template {template}"))
-    yield _url(postgres, name)
-    asyncio.run(_execute(postgres.url, f"drop database {name} with (force)"))
+    asyncio.run(_execute(postgres_url, f"create database {name} template {template}"))
+    yield _url(postgres_url, name)
+    asyncio.run(_execute(postgres_url, f"drop database {name} with (force)"))
 
 
 @pytest.fixture
@@ -81,8 +80,8 @@ def redis_url(redis_server: embedded.Server) -> str:
     return redis_server.url
 
 
-def _url(server: embedded.Server, database: str) -> str:
-    return server.url.rsplit("/", 1)[0] + "/" + database
+def _url(server: str, database: str) -> str:
+    return server.rsplit("/", 1)[0] + "/" + database
 
 
 async def _execute(url: str, sql: str) -> None:

@@ -49,6 +49,11 @@ class Quote(msgspec.Struct, frozen=True, array_like=True):
     expires_at: int  # epoch seconds
 
     @property
+    def total_minor(self) -> int:
+        """`total` in minor units of the payer's currency."""
+        return self.amount.minor + self.fee.minor
+
+    @property
     def total(self) -> Money:
         """What is collected from the payer."""
         return self.amount + self.fee

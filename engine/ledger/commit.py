@@ -6,6 +6,7 @@ what a payment's states mean; the laws it enforces are those of `migrations/sql/
 """
 
 import asyncio
+import logging
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +18,8 @@ import asyncpg
 
 from engine.clock import Clock
 from engine.errors import CommitUnknown
+
+log = logging.getLogger(__name__)
 
 CREATE = 0
 NOTE = -1
@@ -111,7 +114,15 @@ _LOST = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 # What a single plan can be guilty of.
-_POISON = (asyncpg.PostgresError, asyncpg.DataError, ValueError, OverflowError, struct.error)
+_POISON = (
+    asyncpg.PostgresError,
+    asyncpg.DataError,
+    AttributeError,  # the last five: a value of a type that no array can hold
+    OverflowError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 _TYPES = (  # noqa: SIM905 - thirty-three short words read better as a line
     "uuid int int int smallint bigint text uuid uuid text uuid uuid smallint smallint int int "
@@ -323,10 +334,12 @@ class Committer:
         try:
             careful = loop.time() < self._short_until
             verdicts = await commit(connection, plans, at_ms, careful=careful)
-        except CommitUnknown as error:
+        except Exception as error:  # noqa: BLE001 - the loop must go on, and who waits must hear
+            if not isinstance(error, CommitUnknown):
+                log.exception("a batch of %d plans failed in a way nobody foresaw", len(batch))
             for _, answer in batch:
                 if not answer.done():
-                    answer.set_exception(CommitUnknown(str(error)))
+                    answer.set_exception(CommitUnknown(f"{type(error).__name__}: {error}"))
             return False
         for (_, answer), verdict in zip(batch, verdicts, strict=True):
             if not answer.done():

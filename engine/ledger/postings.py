@@ -18,7 +18,7 @@ class Price(Protocol):
     """What the postings need to know of a quote; amounts are minor units of S, or D for payouts."""
 
     @property
-    def total(self) -> Money: ...
+    def total_minor(self) -> int: ...
     @property
     def fee(self) -> Money: ...
     @property
@@ -58,7 +58,7 @@ def receive(quote: Price, route: Route) -> Transfers:
     """The payer's money arrived: what we hold at the operator, and what it kept for itself."""
     cost = quote.collection_cost_minor
     return _nonzero(
-        (route.source_float, route.customer_funds, quote.total.minor - cost),
+        (route.source_float, route.customer_funds, quote.total_minor - cost),
         (route.source_cost, route.customer_funds, cost),
     )
 
@@ -91,22 +91,22 @@ def give_up(quote: Price, route: Route) -> Transfers:
 
 def owe_refund(quote: Price, route: Route) -> Transfers:
     """All the payer paid, fee included, is due back."""
-    return ((route.customer_funds, route.refund_due, quote.total.minor),)
+    return ((route.customer_funds, route.refund_due, quote.total_minor),)
 
 
 def send_refund(quote: Price, route: Route) -> Transfers:
     """From now on the refund may have left."""
-    return ((route.refund_due, route.refund_in_flight, quote.total.minor),)
+    return ((route.refund_due, route.refund_in_flight, quote.total_minor),)
 
 
 def take_refund_back(quote: Price, route: Route) -> Transfers:
     """The refund definitely failed: it is due again."""
-    return ((route.refund_in_flight, route.refund_due, quote.total.minor),)
+    return ((route.refund_in_flight, route.refund_due, quote.total_minor),)
 
 
 def settle_refund(quote: Price, route: Route) -> Transfers:
     """The payer has the money back; what the operator kept at collection is our cost."""
-    return ((route.refund_in_flight, route.source_float, quote.total.minor),)
+    return ((route.refund_in_flight, route.source_float, quote.total_minor),)
 
 
 def top_up(float_account: int, pool_avail: int, minor: int) -> Transfers:

@@ -165,12 +165,14 @@ async def test_poison_is_found_by_bisecting(books: Any, careful: bool) -> None:
         7: new(1, debit=MISSING),
         11: same_id,
         13: new(1)._replace(state=10**6),
+        15: new(1)._replace(facts=b"bytes are no text"),
+        16: new(1)._replace(tenant="first"),
         17: new(2**63 - 50, debit=FREE, credit=A),
     }
     batch = [poison.get(i, plan) for i, plan in enumerate(plans)]
     got = await verdicts(books, *batch, careful=careful)
     assert got == [V.POISON if i in poison else V.APPLIED for i in range(20)]
-    assert await amount(books, A) == 85
+    assert await amount(books, A) == 87
 
 
 async def test_one_live_attempt(books: Any) -> None:
