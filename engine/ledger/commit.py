@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from engine.clock import Clock
-from engine.errors import CommitUnknown
+from engine.errors import CommitUnknown, OurFault
 
 log = logging.getLogger(__name__)
 
@@ -217,6 +217,12 @@ async def commit(
     return first + await commit(connection, plans[half:], at_ms)
 
 
+def _refuse(batch: list[tuple[Plan, asyncio.Future[Verdicted]]], error: OurFault) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            answer.set_exception(type(error)(str(error)))  # each its own: tracebacks gather
+
+
 class Committer:
     """The batcher: any number of tasks submit, a few writers commit.
 
@@ -334,12 +340,12 @@ class Committer:
         try:
             careful = loop.time() < self._short_until
             verdicts = await commit(connection, plans, at_ms, careful=careful)
-        except Exception as error:  # noqa: BLE001 - the loop must go on, and who waits must hear
-            if not isinstance(error, CommitUnknown):
-                log.exception("a batch of %d plans failed in a way nobody foresaw", len(batch))
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(CommitUnknown(f"{type(error).__name__}: {error}"))
+        except CommitUnknown as error:
+            _refuse(batch, error)
+            return False
+        except Exception as error:  # The loop must go on, and whoever waits must hear.
+            log.exception("a batch of %d plans failed in a way nobody foresaw", len(batch))
+            _refuse(batch, OurFault(f"the commit failed: {type(error).__name__}"))
             return False
         for (_, answer), verdict in zip(batch, verdicts, strict=True):
             if not answer.done():
