@@ -24,40 +24,37 @@ class Clock:
 
 
 class SystemRandom:
-    """Bits from the operating system's generator, fetched some hundred ids at a time."""
+    """Bytes from the operating system's generator, fetched some hundred ids at a time."""
 
     def __init__(self, chunk_bytes: int = 4096) -> None:
         self._chunk_bytes = chunk_bytes
         self._chunk = b""
         self._used = 0
 
-    def __call__(self, count: int) -> int:
-        """`count` fresh bits; none is ever given twice."""
-        size = (count + 7) // 8
-        if self._used + size > len(self._chunk):
-            self._chunk, self._used = os.urandom(max(self._chunk_bytes, size)), 0
-        taken = self._chunk[self._used : self._used + size]
-        self._used += size
-        return int.from_bytes(taken) >> (-count % 8)
+    def __call__(self, count: int) -> bytes:
+        """`count` fresh bytes; none is ever given twice."""
+        if self._used + count > len(self._chunk):
+            self._chunk, self._used = os.urandom(max(self._chunk_bytes, count)), 0
+        self._used += count
+        return self._chunk[self._used - count : self._used]
 
 
-_VARIANT = 1 << 63
-_LOW_62 = (1 << 62) - 1
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class Ids:
     """Fresh UUID version 7 values (RFC 9562 section 5.7) as 32 hex digits, ordered by time."""
 
-    def __init__(self, clock: Clock, random: Callable[[int], int] | None = None) -> None:
-        """`random` gives so many random bits; by default the operating system's."""
+    def __init__(self, clock: Clock, random: Callable[[int], bytes] | None = None) -> None:
+        """`random` gives so many random bytes; by default the operating system's."""
         self._clock = clock
         self._random = random or SystemRandom()
 
     def hex(self) -> str:
         milliseconds = int(self._clock.epoch() * 1000)
-        bits = self._random(74)
-        # Three numbers of a machine word each: one of 128 bits takes three times as long to write.
-        return f"{milliseconds:012x}{0x7000 | bits >> 62:04x}{_VARIANT | bits & _LOW_62:016x}"
+        # Put together as text: a number of 128 bits takes several times as long to write.
+        r = self._random(10).hex()
+        return f"{milliseconds:012x}7{r[:3]}{_VARIANT[r[3]]}{r[4:19]}"
 
     def payment(self) -> PaymentId:
         return PaymentId(self.hex())

@@ -22,8 +22,8 @@ def test_ids_are_uuid_version_7_and_tell_their_time() -> None:
 def test_ids_of_one_moment_differ_and_randomness_is_passed_in() -> None:
     ids = Ids(StoppedClock())
     assert len({ids.hex() for _ in range(1000)}) == 1000
-    zeros = Ids(StoppedClock(), random=lambda bits: 0).hex()
-    ones = Ids(StoppedClock(), random=lambda bits: (1 << bits) - 1).hex()
+    zeros = Ids(StoppedClock(), random=bytes).hex()
+    ones = Ids(StoppedClock(), random=lambda count: b"\xff" * count).hex()
     assert UUID(zeros).version == UUID(ones).version == 7
     assert zeros < ones
 
