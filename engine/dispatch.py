@@ -117,6 +117,15 @@ class Dispatcher:
             provider_reference=await self._store.provider_reference(attempt_id),
         )
         finding = await port.query(order)
+        if (
+            finding.outcome is Outcome.ASKED
+            and order.provider_reference is None
+            and self._may_repeat(payment, attempt_id, direction)
+        ):
+            # Nobody ever said that it was taken, and this operator has no word for "unknown here".
+            # Under the same reference it is done now, or refused as the repeat that it is.
+            await self._send(payment, attempt_id, direction, sent_before=True)
+            return Heard.KEPT
         if finding.outcome is Outcome.NOT_FOUND and self._may_repeat(
             payment, attempt_id, direction
         ):

@@ -28,6 +28,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # only by a code the operator lists as final
     PENDING = "pending"  # also every word that no list knows
     NOT_FOUND = "not_found"  # the operator has no such reference (yet): not a failure
+    ASKED = "asked"  # the question was taken; the answer, if any, comes by callback
 
 
 class Reason(StrEnum):
@@ -134,7 +135,7 @@ class OperatorPort(Protocol):
     async def refund(self, order: Order) -> Accepted: ...
 
     async def query(self, order: Order) -> Finding:
-        """Ask how an attempt went. PENDING when the operator answers later by callback.
+        """Ask how an attempt went. ASKED when the operator answers later by callback.
 
         Raises `Throttled`, `Unreachable` or `OutcomeUnknown`: no evidence, ask again later.
         """

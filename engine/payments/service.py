@@ -197,7 +197,7 @@ class Payments:
             wrong = told.disagreement(payment, direction, finding)
             if wrong is not None:
                 return await self._contradicted(found, told_, f"{direction.name}: {wrong}")
-            if finding.outcome in (Outcome.PENDING, Outcome.NOT_FOUND):
+            if finding.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
                 return await self._keep(payment, told_)
             if payment.live != attempt_id:
                 heard = await self._hear_of_ended(found, finding, source, told_)

@@ -232,7 +232,7 @@ class Mpesa:
         answer = await self._post("transaction_status", self._status_url, message)
         if not answer.is_accepted:
             raise error_of(answer)
-        return Finding(Outcome.PENDING, code="asked")
+        return Finding(Outcome.ASKED, code="asked")
 
     async def _post(self, operation: str, url: httpx.URL, message: dict[str, Any]) -> Answer:
         body = msgspec.json.encode(message)

@@ -550,3 +550,26 @@ async def test_a_push_the_operator_does_not_know_is_never_sent_again(world: Worl
         await world.reconciler.sweep()
     assert len(world.mpesa.orders) == 1
     assert await world.state(payment_id) is S.COLLECT_UNKNOWN
+
+
+async def test_a_payout_nobody_ever_took_is_repeated_where_the_operator_answers_late(
+    world: World,
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mtn.answers = [OutcomeUnknown("mtn", "lost"), Accepted("AG_1")]
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    asked = Finding(Outcome.ASKED, "asked")
+    world.mtn.findings = [asked] * 10
+    world.clock.pass_(61)
+    await world.reconciler.sweep()
+    assert len(world.mtn.orders) == 1  # it may be on its way yet
+    for _ in range(3):
+        world.clock.pass_(400)
+        await world.reconciler.sweep()
+    first, again = world.mtn.orders  # accepted the second time, and not sent a third
+    assert first.attempt_id == again.attempt_id
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    await world.tell(await world.live(payment_id), SUCCEEDED, Source.QUERY)
+    assert await world.state(payment_id) is S.PAID

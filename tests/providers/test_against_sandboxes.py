@@ -156,7 +156,7 @@ async def test_mpesa_payout_and_its_status(
 
     assert await pay(order) == Accepted()  # the same order again: refused as a duplicate
 
-    assert (await mpesa.query(order)).outcome is Outcome.PENDING
+    assert (await mpesa.query(order)).outcome is Outcome.ASKED
     status = await callbacks.read(mpesa, "status")
     assert status.finding.outcome is Outcome.SUCCEEDED
     assert (status.finding.amount, status.finding.msisdn) == (order.amount, order.msisdn)

@@ -147,7 +147,7 @@ async def test_status_query_request_is_answered_later(
 ) -> None:
     company.on(STATUS_PATH, TAKEN)
     finding = await mpesa.query(order(direction))
-    assert finding == Finding(Outcome.PENDING, code="asked")
+    assert finding == Finding(Outcome.ASKED, code="asked")
     message = company.requests[1].json
     assert opened(message.pop("SecurityCredential")) == b"initiator-password-x4"
     assert message == {
