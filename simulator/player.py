@@ -339,7 +339,7 @@ class Player:
     async def _add_person(self, name: str, msisdn: str, network: str) -> None:
         places = self._places
         line = Line(msisdn, places.ussd_url, places.ussd_end_url, (places.shortcode,), network)
-        pin, wrong_pin = self._new_pins()
+        pin, wrong_pin = self._new_pins(not_the_end_of=line.msisdn)
         self._run.people[name] = Person(name, line, pin, wrong_pin)
         self._run.bound[name] = msisdn
         self._run.bound[f"{name}_digits"] = msisdn.removeprefix("+")
@@ -358,10 +358,13 @@ class Player:
             raise NotSo("no prompt was seen; say `prompt` first")
         return prompt
 
-    def _new_pins(self) -> tuple[str, str]:
-        """Two different PINs."""
-        pin = other = _new_pin(self._world.random)
-        while other == pin:
+    def _new_pins(self, not_the_end_of: str = "") -> tuple[str, str]:
+        """Two different PINs, neither of them the end of that number."""
+        pin = _new_pin(self._world.random)
+        while not_the_end_of.endswith(pin):
+            pin = _new_pin(self._world.random)
+        other = pin
+        while other == pin or not_the_end_of.endswith(other):
             other = _new_pin(self._world.random)
         return pin, other
 
@@ -370,7 +373,7 @@ def _new_pin(random: Random) -> str:
     """A PIN that no rule against weak ones refuses: no repetition, no series, no year."""
     while True:
         digits = random.sample(range(10), 4)
-        strides = {after - before for before, after in pairwise(digits)}
+        strides = {(after - before) % 10 for before, after in pairwise(digits)}
         if len(strides) > 1 and digits[0] not in (1, 2):
             return "".join(map(str, digits))
 
