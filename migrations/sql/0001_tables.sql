@@ -147,11 +147,12 @@ create table corridor (
 );
 
 -- Make the partitions of the big tables for one month, and tune those that are rewritten.
--- Safe to repeat.
+-- Safe to repeat, also by several processes at once: they take turns.
 create function ensure_month(suffix text, first_id uuid, next_id uuid) returns void
 language plpgsql as $$
 declare name text;
 begin
+  perform pg_advisory_xact_lock(hashtext('ensure_month'));
   foreach name in array array['payment', 'journal', 'attempt', 'evidence', 'sms_message'] loop
     if to_regclass(name || '_' || suffix) is null then
       execute format('create table %I partition of %I for values from (%L) to (%L) %s',

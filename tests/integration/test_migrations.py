@@ -1,6 +1,7 @@
 """The migrations go up, down and up again, and give what `engine/tables.py` says."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import asyncpg
 from alembic.autogenerate import compare_metadata
@@ -28,8 +29,6 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
 
 
 async def test_months_ahead_are_made_once_and_across_the_year(database_url: str) -> None:
-    from datetime import UTC, datetime
-
     connection = await asyncpg.connect(database_url)
     try:
         for _ in range(2):
@@ -42,6 +41,21 @@ async def test_months_ahead_are_made_once_and_across_the_year(database_url: str)
         await connection.close()
     expected = ["2030_10", "2030_11", "2030_12", "2031_01", "2031_02"]
     assert [r[0] for r in found] == [f"journal_{month}" for month in expected]
+
+
+async def test_many_processes_may_make_the_same_months_at_once(database_url: str) -> None:
+    moment = datetime(2040, 1, 15, tzinfo=UTC)
+    connections = [await asyncpg.connect(database_url) for _ in range(8)]
+    try:
+        await asyncio.gather(*[ensure_months(connection, moment) for connection in connections])
+        made = await connections[0].fetchval(
+            "select count(*) from pg_class where relname like 'payment\\_20%' and relkind = 'r'"
+            " and relname > 'payment_2039'"
+        )
+    finally:
+        for connection in connections:
+            await connection.close()
+    assert made == 5
 
 
 async def differences(url: str) -> list[object]:

@@ -1,0 +1,94 @@
+"""Who may carry out an intent, on a real Postgres."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from engine.clock import Ids, PaymentId
+from engine.outbox import Outbox, SmsEnding
+from engine.ports import SmsReport
+from tests.integration.world import TestClock
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    return TestClock()
+
+
+@pytest.fixture
+async def outbox(pool: Any, clock: TestClock) -> AsyncIterator[Outbox]:
+    yield Outbox(pool, clock, lease_seconds=60)
+
+
+async def put(pool: Any, clock: TestClock, *, lease: int = 60) -> str:
+    intent = Ids(clock).intent()
+    await pool.execute(
+        "insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)"
+        " values ($1, $1, 1, 10, 'receipt_payer:payer:', 0, $2)",
+        intent, int(clock.epoch()) + lease,
+    )  # fmt: skip
+    return intent
+
+
+async def test_an_intent_is_claimed_once_however_many_ask(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intent = await put(pool, clock)
+    other = Outbox(pool, clock, lease_seconds=60)
+    first = await asyncio.gather(outbox.claim(intent), other.claim(intent))
+    assert sorted(first) == [False, True]
+    assert not await outbox.claim(intent)
+    assert not await outbox.claim(Ids(clock).intent())  # nobody ever stored that one
+
+
+async def test_what_was_released_may_be_claimed_again_but_not_before_its_time(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intent = await put(pool, clock)
+    await outbox.claim(intent)
+    await outbox.release(intent, clock.epoch() + 30)
+    assert await outbox.lease_left_behind(10) == []
+    clock.pass_(31)
+    (left,) = await outbox.lease_left_behind(10)
+    assert (left.id, left.was_sent, left.payload) == (intent, False, "receipt_payer:payer:")
+    assert not await outbox.claim(intent)  # taking it over was the claim
+    clock.pass_(61)
+    (again,) = await outbox.lease_left_behind(10)
+    assert again.was_sent
+
+
+async def test_two_sweeps_at_once_share_the_work(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intents = {await put(pool, clock, lease=-1) for _ in range(20)}
+    taken = await asyncio.gather(*[outbox.lease_left_behind(7) for _ in range(4)])
+    ids = [left.id for some in taken for left in some]
+    assert len(ids) == len(set(ids)) == 20
+    assert set(ids) == intents
+
+
+async def test_an_ended_sms_is_kept_and_its_intent_is_gone(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intent = await put(pool, clock)
+    ending = SmsEnding(intent, PaymentId(intent), 1, "receipt_payer", "sent", "ATXid_1")
+    await asyncio.gather(outbox.end_sms(ending), outbox.end_sms(ending))
+    await outbox.end_sms(ending)
+    assert not await outbox.still_there(intent)
+    assert await pool.fetchval("select count(*) from sms_message where status = 'sent'") == 1
+
+
+async def test_a_delivery_report_may_come_twice_and_before_the_message(
+    pool: Any, outbox: Outbox
+) -> None:
+    report = SmsReport("ATXid_1", "Success", delivered=True)
+    later = SmsReport("ATXid_1", "Failed", delivered=False, failure="UserIsInactive")
+    await asyncio.gather(*[outbox.keep_report(1, r) for r in (report, report, later)])
+    await outbox.keep_report(1, report)
+    rows = await pool.fetch("select status, delivered, failure from sms_report order by status")
+    assert [tuple(r) for r in rows] == [
+        ("Failed", False, "UserIsInactive"),
+        ("Success", True, ""),
+    ]
