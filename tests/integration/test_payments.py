@@ -573,3 +573,33 @@ async def test_a_payout_nobody_ever_took_is_repeated_where_the_operator_answers_
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
     await world.tell(await world.live(payment_id), SUCCEEDED, Source.QUERY)
     assert await world.state(payment_id) is S.PAID
+
+
+async def test_nobody_asks_about_an_order_that_has_not_left_yet(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mtn.answers = [Unreachable("mtn", "refused")] * 20
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    world.clock.pass_(61)
+    assert await world.reconciler.sweep() == 1
+    assert world.mtn.questions == []
+    assert await world.state(payment_id) is S.PAYING  # not unknown: it is known not to have left
+    world.clock.pass_(200)
+    assert await world.reconciler.sweep() == 1  # and it is looked at again
+    assert world.mtn.questions == []
+
+
+async def test_two_processes_ask_about_each_silent_payment_once(
+    world: World, database_url: str
+) -> None:
+    for _ in range(12):
+        await world.confirm()
+    await world.dispatched()
+    world.clock.pass_(61)
+    async with open_world(database_url, clock=world.clock, seeded=False) as other:
+        swept = await asyncio.gather(
+            *[w.reconciler.sweep(5) for w in (world, other) for _ in range(3)]
+        )
+        asked = [q.attempt_id for q in world.mpesa.questions + other.mpesa.questions]
+    assert sum(swept) == len(asked) == len(set(asked)) == 12
