@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+EXEC_SECONDS_MAX = 1.0
 STOP_SECONDS = 8.0
 TAIL_LINES = 25
 
@@ -123,8 +124,15 @@ def end_leftovers(file: Path, seconds: float = STOP_SECONDS) -> None:
 
 def _runs(pid: int, command: Sequence[str]) -> bool:
     """Whether this process id still belongs to this command line (Linux; elsewhere: no)."""
-    try:
-        found = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return found.rstrip(b"\0").split(b"\0") == [part.encode() for part in command]
+    deadline = time.monotonic() + EXEC_SECONDS_MAX
+    while True:
+        try:
+            found = Path(f"/proc/{pid}/cmdline").read_bytes()
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        # A process that is just becoming its program has no command line yet; a zombie has none
+        # any more.
+        if found or state == "Z" or time.monotonic() > deadline:
+            return found.rstrip(b"\0").split(b"\0") == [part.encode() for part in command]
+        time.sleep(0.01)
