@@ -53,6 +53,7 @@ PROOF_PAUSES = (0.0, 1.0, 4.0)
 class Patience(msgspec.Struct, frozen=True):
     """How long things are tried, in seconds."""
 
+    answer: float = 30.0  # half a lease: a refusal that comes later proves nothing any more
     unreachable_retry: float = 10.0  # after "not one byte left"
     payout: float = 900.0  # a payout that never left is given up and refunded after this
     ingestion_horizon: float = 120.0  # until then "no such reference" proves nothing
@@ -131,7 +132,7 @@ class Dispatcher:
         ):
             # It never arrived, and the same reference twice moves nothing twice.
             log.warning("%s %s is unknown there: sent again", payment.code, direction.name)
-            await self._send(payment, attempt_id, direction)
+            await self._send(payment, attempt_id, direction, sent_before=True)
             return Heard.KEPT
         body = msgspec.json.encode(finding_without_numbers(finding)).decode()
         return await self.payments.apply_finding(attempt_id, finding, Source.QUERY, body)
@@ -235,14 +236,16 @@ class Dispatcher:
         sent_before: bool = False,
     ) -> None:
         """One call. With `sent_before` only acceptance means something: a refusal speaks of the
-        repeat, and the call whose answer was lost may still have been carried out.
+        repeat, and the call whose answer was lost may still have been carried out. The same goes
+        for an answer so late that another process may have taken over and repeated the call.
         """
         port = self._operators[payment.operator_of(direction)]
         order = await self._order(payment, attempt_id, direction)
+        began = self._clock.epoch()
         try:
             accepted = await _operation(port, direction)(order)
         except (Rejected, Throttled, Unreachable) as error:
-            if sent_before:
+            if sent_before or self._clock.epoch() - began > self._patience.answer:
                 log.warning("%s %s stays unclear: %s", payment.code, direction.name, error)
                 await self.payments.record_unclear(payment, attempt_id)
             else:

@@ -299,7 +299,8 @@ class Payments:
             if source is Source.CALLBACK:
                 await self._keep(payment, kept)
                 return Heard.NEEDS_PROOF
-            return await self._advance(payment, Event.LATE_MONEY_PROVEN, kept)
+            proven = Ending(found.attempt_id, True, finding.code, source, finding.receipt)
+            return await self._advance(payment, Event.LATE_MONEY_PROVEN, kept, ending=proven)
         said = "succeeded after it had failed" if succeeded else "failed after it had succeeded"
         return await self._contradicted(found, kept, f"{found.direction.name} {said}")
 

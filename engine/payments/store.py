@@ -92,8 +92,11 @@ class PaymentStore:
         )  # fmt: skip
 
     async def ended_how(self, payment_id: PaymentId, attempt_id: AttemptId) -> bool | None:
-        """How an ended attempt ended: True succeeded, False failed, None when it never ended."""
-        for ending in await self._endings(payment_id):
+        """How an ended attempt ended: True succeeded, False failed, None when it never ended.
+
+        What was proven last counts: a failed collection may turn out to have succeeded late.
+        """
+        for ending in reversed(await self._endings(payment_id)):
             if ending.attempt_id == attempt_id:
                 return ending.succeeded
         return None

@@ -301,9 +301,13 @@ async def test_late_money_is_given_back_when_it_is_proven(world: World) -> None:
     assert await world.tell(attempt, SUCCEEDED, Source.QUERY) is Heard.ADVANCED
     assert await world.state(payment_id) is S.REFUNDING
     await world.dispatched()
+    for source in (Source.CALLBACK, Source.QUERY):  # said again, it is nothing new
+        assert await world.tell(attempt, SUCCEEDED, source) is Heard.KEPT
+    assert world.mpesa.orders[-1].collected_attempt_id == attempt
     await world.tell(await world.live(payment_id), SUCCEEDED)
     assert await world.state(payment_id) is S.REFUNDED
     assert await nothing_promised(world)
+    assert await world.cases() == []
 
 
 async def test_a_contradiction_opens_a_case_and_moves_nothing(world: World) -> None:
@@ -603,3 +607,27 @@ async def test_two_processes_ask_about_each_silent_payment_once(
         )
         asked = [q.attempt_id for q in world.mpesa.questions + other.mpesa.questions]
     assert sum(swept) == len(asked) == len(set(asked)) == 12
+
+
+@pytest.mark.parametrize("answer", [REJECTED, Unreachable("mtn", "refused")])
+async def test_a_refusal_that_comes_after_others_may_have_taken_over_proves_nothing(
+    world: World, answer: Exception
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mtn.answers = [answer]
+    world.mtn.takes = lambda: world.clock.pass_(31)
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    assert len(world.mpesa.orders) == 1  # no refund
+
+
+async def test_a_repeat_that_is_refused_after_not_found_stays_unknown(world: World) -> None:
+    payment_id, _ = await collected(world)
+    world.mtn.findings = [Finding(Outcome.NOT_FOUND, "RESOURCE_NOT_FOUND")]
+    world.mtn.answers = [REJECTED]
+    world.clock.pass_(161)
+    await world.reconciler.sweep()
+    assert len(world.mtn.orders) == 2
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN

@@ -3,7 +3,7 @@
 Time is the test's: nothing is dispatched, swept or asked before the test says so.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,9 +82,11 @@ class ScriptedOperator:
     findings: list[Exception | Finding] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     questions: list[Order] = field(default_factory=list)
+    takes: Callable[[], None] = lambda: None  # what happens while it answers an order
 
     async def collect(self, order: Order) -> Accepted:
         self.orders.append(order)
+        self.takes()
         answer = self.answers.pop(0) if self.answers else Accepted(f"ref-{order.attempt_id}")
         if isinstance(answer, Exception):
             raise answer
