@@ -126,9 +126,10 @@ def _worker(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _seed(settings: Settings, options: argparse.Namespace) -> int:
-    operators = build_operators(settings.environment, clock=Clock(), names=settings.operators)
+    clock = Clock()
+    operators = build_operators(settings.environment, clock=clock, names=settings.operators)
     facts = {name: port.facts for name, port in operators.items()}
-    asyncio.run(seed(settings, read_seeds(options.file), facts))
+    asyncio.run(seed(settings, read_seeds(options.file), facts, clock))
     return 0
 
 

@@ -3,7 +3,6 @@
 Only there when a token is set; every request must carry it. Numbers are masked.
 """
 
-import hmac
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from channels.bodies import is_secret
 from engine.clock import made_at
 from engine.ledger.books import Books, describe
 from engine.ledger.chart import read_account
@@ -52,7 +52,7 @@ class Inspection:
         if not limit.isdigit() or not 1 <= int(limit) <= LIMIT_MAX:
             return PlainTextResponse(f"limit must be 1 to {LIMIT_MAX}", 400)
         rows = await self._pool.fetch(
-            "select p.id, p.state, j.facts from payment p"
+            "select p.id from payment p"
             " join journal j on j.payment = p.id and j.version = 1"
             " where $1::text is null or j.facts like '%\"' || $1 || '\"%'"
             " order by p.id desc limit $2",
@@ -87,7 +87,7 @@ class Inspection:
 
     def _allowed(self, request: Request) -> bool:
         given = request.headers.get("authorization", "")
-        return hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode())
+        return is_secret(given, f"Bearer {self._token}")
 
     async def _told(self, payment: Payment) -> dict[str, Any]:
         quote = payment.quote

@@ -57,7 +57,7 @@ class OperatorCallbacks:
             log.warning("callback on a forged address: operator %s", path["operator"])
             return PlainTextResponse("not found", 404)
         try:
-            body = await read_body(request, CALLBACK_BYTES_MAX)
+            body = await read_body(request.scope, request.receive, CALLBACK_BYTES_MAX)
             callback = port.read_callback(path["kind"], body)
         except TooLarge:
             log.warning("%s callback larger than %d bytes", port.facts.name, CALLBACK_BYTES_MAX)

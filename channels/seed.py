@@ -3,7 +3,6 @@
 Read from a YAML file; safe to repeat, and safe to repeat with more in it.
 """
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from engine.database import connect
 from engine.fx.quotes import Corridor
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account, Kind, Route, read_account, route_accounts
-from engine.ledger.commit import Committer, Plan, Verdict
+from engine.ledger.commit import CREATE, Plan, Verdict, commit
 from engine.ledger.postings import top_up
 from engine.ports import OperatorFacts
 
@@ -53,11 +52,13 @@ def read_seeds(path: Path) -> Seeds:
     return msgspec.convert(yaml.safe_load(path.read_text()), Seeds)
 
 
-async def seed(settings: Settings, seeds: Seeds, operators: dict[str, OperatorFacts]) -> None:
+async def seed(
+    settings: Settings, seeds: Seeds, operators: dict[str, OperatorFacts], clock: Clock
+) -> None:
     """Store the seeds. A rate is stored again only when it differs from the newest."""
     connection = await connect(settings.database_url)
     try:
-        await _store_rates(connection, settings.tenant, seeds.rates)
+        await _store_rates(connection, settings.tenant, seeds.rates, _at_ms(clock))
         await _store_corridors(connection, settings.tenant, seeds.corridors)
         routes = [
             route_accounts(
@@ -72,7 +73,7 @@ async def seed(settings: Settings, seeds: Seeds, operators: dict[str, OperatorFa
         ]
         await open_accounts(connection, _accounts(routes))
         for paid_in in seeds.floats:
-            await _pay_in(settings, paid_in, operators[paid_in.operator], connection)
+            await _pay_in(connection, settings.tenant, paid_in, operators[paid_in.operator], clock)
     finally:
         await connection.close()
 
@@ -84,14 +85,14 @@ def _accounts(routes: list[Route]) -> list[Account]:
     return found + [Account(t, c, Kind.POOL_AVAIL) for t, c in sorted(pools)]
 
 
-async def _store_rates(connection: Any, tenant: int, rates: list[SeedRate]) -> None:
+async def _store_rates(connection: Any, tenant: int, rates: list[SeedRate], at_ms: int) -> None:
     for rate in rates:
         await connection.execute(
             "insert into fx_rate (tenant, base, quote, at_ms, mid, source)"
             " select $1, $2, $3, $4, $5::text::numeric, 'seed' where $5::text::numeric is distinct"
             " from (select mid from fx_rate where tenant = $1 and base = $2 and quote = $3"
             "   order by at_ms desc limit 1)",
-            tenant, rate.base, rate.quote, int(Clock().epoch() * 1000), rate.mid,
+            tenant, rate.base, rate.quote, at_ms, rate.mid,
         )  # fmt: skip
 
 
@@ -109,26 +110,24 @@ async def _store_corridors(connection: Any, tenant: int, corridors: list[Corrido
 
 
 async def _pay_in(
-    settings: Settings, paid_in: SeedFloat, facts: OperatorFacts, connection: Any
+    connection: Any, tenant: int, paid_in: SeedFloat, facts: OperatorFacts, clock: Clock
 ) -> None:
-    clock = Clock()
-    account = partial(Account, settings.tenant, facts.currency)
-    await open_accounts(connection, [account(Kind.FLOAT, facts.code), account(Kind.POOL_AVAIL)])
-    committer = Committer(partial(connect, settings.database_url), clock, writers=1)
-    await committer.start()
-    transfers = top_up(
-        account(Kind.FLOAT, facts.code).number, account(Kind.POOL_AVAIL).number, paid_in.minor
-    )
+    float_account = Account(tenant, facts.currency, Kind.FLOAT, facts.code)
+    pool = Account(tenant, facts.currency, Kind.POOL_AVAIL)
+    await open_accounts(connection, [float_account, pool])
     plan = Plan(
         Ids(clock).payment(),
-        0,
-        settings.tenant,
+        CREATE,
+        tenant,
         TOPPED_UP,
         key=f"seed:{paid_in.key}",
         hash=f"{paid_in.minor:032x}",
-        transfers=transfers,
+        transfers=top_up(float_account.number, pool.number, paid_in.minor),
     )
-    answer = await committer.submit_until_known(plan)
-    await committer.stop()
+    (answer,) = await commit(connection, [plan], _at_ms(clock))
     if answer.verdict not in (Verdict.APPLIED, Verdict.DUPLICATE):
         raise ValueError(f"float {paid_in.key}: {answer.verdict.name}")
+
+
+def _at_ms(clock: Clock) -> int:
+    return int(clock.epoch() * 1000)

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from channels.bodies import TooLarge, read_body
+from channels.bodies import TooLarge, is_secret, read_body
 from engine.errors import Unreadable
 from engine.outbox import Outbox
 from engine.ports import SmsPort
@@ -20,8 +20,11 @@ def sms_routes(sms: SmsPort, name: str, outbox: Outbox, tenant: int, token: str)
     """`POST /sms/<gateway>/<token>/report`."""
 
     async def report(request: Request) -> Response:
+        if not is_secret(request.path_params["token"], token):
+            return PlainTextResponse("not found", 404)
         try:
-            told = sms.read_report(await read_body(request, REPORT_BYTES_MAX))
+            body = await read_body(request.scope, request.receive, REPORT_BYTES_MAX)
+            told = sms.read_report(body)
         except TooLarge:
             return PlainTextResponse("too large", 413)
         except Unreadable as error:
@@ -30,4 +33,4 @@ def sms_routes(sms: SmsPort, name: str, outbox: Outbox, tenant: int, token: str)
         await outbox.keep_report(tenant, told)
         return PlainTextResponse("ok")
 
-    return [Route(f"/sms/{name}/{token}/report", report, methods=["POST"])]
+    return [Route(f"/sms/{name}/{{token}}/report", report, methods=["POST"])]

@@ -4,13 +4,14 @@ Which fields the bytes hold is the gateway's dialect (`UssdPort`); what a turn m
 session's affair. Plain ASGI, because this is the busiest door of the house.
 """
 
-import hmac
 import logging
 from collections.abc import Awaitable, Callable
 
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from channels.bodies import TooLarge, is_secret, read_body
 from engine.errors import Unreadable
 from engine.ports import Acknowledgement, UssdPort
 from engine.session.turn import TurnTaker
@@ -52,7 +53,7 @@ class _Door:
     def __init__(self, answer: _Answer, gateway: str, token: str) -> None:
         self._answer = answer
         self._gateway = gateway
-        self._token = token.encode()
+        self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = await self._reply(scope, receive)
@@ -61,47 +62,29 @@ class _Door:
 
     async def _reply(self, scope: Scope, receive: Receive) -> Acknowledgement | None:
         """None when the caller hung up before the body was complete."""
-        token = scope["path_params"]["token"].encode()
-        if not hmac.compare_digest(token, self._token):
+        if not is_secret(scope["path_params"]["token"], self._token):
             return _refusal(404, "Not found.")
-        kind, length = _headers(scope)
-        if kind != _FORM:
+        if _media_type(scope) != _FORM:
             return _refusal(415, "Send application/x-www-form-urlencoded.")
-        body = await _body(receive) if length <= BODY_BYTES_MAX else b""
-        if body is None:
-            return None
-        if max(length, len(body)) > BODY_BYTES_MAX:
-            return _refusal(413, f"The body may have {BODY_BYTES_MAX} bytes.")
         try:
-            return await self._answer(body)
+            return await self._answer(await read_body(scope, receive, BODY_BYTES_MAX))
+        except ClientDisconnect:
+            return None
+        except TooLarge:
+            return _refusal(413, f"The body may have {BODY_BYTES_MAX} bytes.")
         except Unreadable as error:
             # The detail names a field, never what stood in it: the text holds PINs.
             _log.warning("unreadable callback of %s: %s", self._gateway, error.detail)
             return _refusal(400, f"This request cannot be read: {error.detail}.")
 
 
-def _headers(scope: Scope) -> tuple[bytes, int]:
-    """The media type without its parameters, and the announced length (0 when there is none)."""
-    kind, length = b"", 0
+def _media_type(scope: Scope) -> bytes:
+    """Without its parameters, in lower case; empty when there is none."""
     for name, value in scope["headers"]:
         if name == b"content-type":
-            kind = value.partition(b";")[0].strip().lower()
-        elif name == b"content-length" and value.isdigit():
-            length = int(value)
-    return kind, length
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body, or just more than the limit of it; None when the caller hung up."""
-    body = b""
-    while len(body) <= BODY_BYTES_MAX:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            break
-    return body
+            media_type: bytes = value.partition(b";")[0].strip().lower()
+            return media_type
+    return b""
 
 
 def _refusal(status: int, sentence: str) -> Acknowledgement:

@@ -118,20 +118,14 @@ class Dispatcher:
             provider_reference=await self._store.provider_reference(attempt_id),
         )
         finding = await port.query(order)
-        if (
-            finding.outcome is Outcome.ASKED
-            and order.provider_reference is None
-            and self._may_repeat(payment, attempt_id, direction)
-        ):
-            # Nobody ever said that it was taken, and this operator has no word for "unknown here".
+        # An operator that answers later has no word for "unknown here": there it counts that
+        # nobody ever said that the order was taken.
+        never_taken = finding.outcome is Outcome.NOT_FOUND or (
+            finding.outcome is Outcome.ASKED and order.provider_reference is None
+        )
+        if never_taken and self._may_repeat(payment, attempt_id, direction):
             # Under the same reference it is done now, or refused as the repeat that it is.
-            await self._send(payment, attempt_id, direction, sent_before=True)
-            return Heard.KEPT
-        if finding.outcome is Outcome.NOT_FOUND and self._may_repeat(
-            payment, attempt_id, direction
-        ):
-            # It never arrived, and the same reference twice moves nothing twice.
-            log.warning("%s %s is unknown there: sent again", payment.code, direction.name)
+            log.warning("%s %s was never taken there: sent again", payment.code, direction.name)
             await self._send(payment, attempt_id, direction, sent_before=True)
             return Heard.KEPT
         body = msgspec.json.encode(finding_without_numbers(finding)).decode()

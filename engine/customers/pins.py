@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from engine.clock import CustomerId
 from engine.msisdn import Msisdn
 
-PIN_DIGITS = 4
-
 _SHAPE = re.compile(r"[0-9]{4}", re.ASCII)
 _ASCENDING, _DESCENDING = "01234567890", "09876543210"
 _MAC_BYTES_MIN = 16

@@ -24,6 +24,7 @@ from simulator.operators.world import World
 from simulator.stack import Stack, read_secrets
 from simulator.ussd import Line, Screen, UssdSession
 from tests.e2e.secrecy import Typed
+from tests.integration.books import LAWS
 
 T = TypeVar("T")
 Country = Literal["KE", "UG"]
@@ -56,25 +57,6 @@ START_MINOR = {
 _TEMPORARY = (
     "POOL_HELD", "CUSTOMER_FUNDS", "PAYOUT_IN_FLIGHT", "REFUND_DUE", "REFUND_IN_FLIGHT",
 )  # fmt: skip
-
-# What every database must say of itself; the same laws that the server's own check knows, asked
-# independently of it.
-_LAWS = {
-    "an entry that crosses books, or is empty": """
-        select count(*) from journal, unnest(debits, credits, amounts) t(d, c, x)
-        where d >> 32 <> c >> 32 or x <= 0 or x is null""",
-    "a balance that is not the sum of its journal": """
-        select count(*) from balance b left join (
-          select a, sum(x) s from journal,
-            unnest(debits || credits,
-                   (select array_agg(-x) from unnest(amounts) x) || amounts) l(a, x)
-          group by a) j on j.a = b.id where b.amount <> coalesce(s, 0)""",
-    "a guarded balance below zero": "select count(*) from balance where guarded and amount < 0",
-    "a gap in a payment's path": """
-        select count(*) from payment p
-        join (select payment, max(version) v, count(*) n from journal group by 1) j
-          on j.payment = p.id where p.version <> j.v or j.n <> j.v""",
-}
 
 
 @dataclass(frozen=True)
@@ -378,7 +360,7 @@ class City:
     async def assert_books(self) -> None:
         """The books add up, by the server's own account and by ours."""
         assert (await self.inspector.books()).balanced
-        for breach, sql in _LAWS.items():
+        for breach, sql in LAWS.items():
             assert (await self.rows(sql))[0][0] == 0, breach
 
 

@@ -215,7 +215,7 @@ async def open_world(
     mpesa, mtn, sms = ScriptedOperator(MPESA), ScriptedOperator(MTN), ScriptedSms()
     facts = {"mpesa_ke": MPESA, "mtn_ug": MTN}
     if seeded:
-        await seed(settings_for(database_url), read_seeds(SEEDS), facts)
+        await seed(settings_for(database_url), read_seeds(SEEDS), facts, clock)
     numbering = yaml.safe_load(NUMBERING.read_text())
     directory = Directory(facts, Prefixes(numbering["ranges"]), numbering["networks"])
     pool = await open_pool(database_url)
