@@ -1,0 +1,1 @@
+"""Limits, screening, risk: may this payment happen, and who must hear of it."""

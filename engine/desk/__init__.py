@@ -1,0 +1,1 @@
+"""What people decide: proposals that need a second person, and cases."""

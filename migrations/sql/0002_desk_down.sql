@@ -1,0 +1,2 @@
+-- Some decisions need two people: proposals, and who approved them.
+select 1;

@@ -1,0 +1,2 @@
+-- Breakers and success rates are shared by all processes.
+select 1;

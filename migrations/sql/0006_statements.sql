@@ -1,0 +1,2 @@
+-- Operators' statements are compared with our books.
+select 1;
