@@ -16,7 +16,8 @@ from engine.clock import AttemptId
 from engine.dispatch import Dispatcher
 from engine.errors import Unreadable
 from engine.payments.evidence import Source
-from engine.payments.service import Heard, Payments
+from engine.payments.service import Payments
+from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
 from engine.ports import Finding, OperatorPort
 

@@ -4,7 +4,7 @@ Read from a YAML file; safe to repeat, and safe to repeat with more in it.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -15,12 +15,20 @@ from engine.database import connect
 from engine.fx.quotes import Corridor
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account, Kind, Route, read_account, route_accounts
-from engine.ledger.commit import CREATE, Plan, Verdict, commit
+from engine.ledger.commit import commit
+from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.ledger.postings import top_up
-from engine.ports import OperatorFacts
+from engine.payments.breaker import Lane
+from engine.payments.health_store import HealthStore
+from engine.payments.ranking import Terms
+from engine.ports import Direction, OperatorFacts
 
 TOPPED_UP = 100
 """The state of a journal row that belongs to no payment: the owner paid liquidity in."""
+
+
+SAID_AGAIN_MS = 24 * 3600 * 1000
+"""A rate that is seeded again after this time is said anew."""
 
 
 class SeedRate(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,12 +47,24 @@ class SeedFloat(msgspec.Struct, forbid_unknown_fields=True):
     key: str
 
 
+class SeedTerms(msgspec.Struct, forbid_unknown_fields=True):
+    """What was agreed with an operator about volume; amounts are minor units of its currency."""
+
+    operator: str
+    direction: Literal["collect", "disburse"]
+    day_minor_max: int | None = None
+    month_minor_max: int | None = None
+    month_minor_promised: int = 0
+    canary_ppm: int | None = None
+
+
 class Seeds(msgspec.Struct, forbid_unknown_fields=True):
-    """The file's three parts."""
+    """The file's parts; an operator without terms has no caps."""
 
     rates: list[SeedRate]
     corridors: list[Corridor]
     floats: list[SeedFloat]
+    terms: list[SeedTerms] = []
 
 
 def read_seeds(path: Path) -> Seeds:
@@ -55,7 +75,10 @@ def read_seeds(path: Path) -> Seeds:
 async def seed(
     settings: Settings, seeds: Seeds, operators: dict[str, OperatorFacts], clock: Clock
 ) -> None:
-    """Store the seeds. A rate is stored again only when it differs from the newest."""
+    """Store the seeds. A rate is stored again when it differs from the newest, or a day later.
+
+    Seeding says that the table holds today, as a live source does when it repeats itself.
+    """
     connection = await connect(settings.database_url)
     try:
         await _store_rates(connection, settings.tenant, seeds.rates, _at_ms(clock))
@@ -72,6 +95,10 @@ async def seed(
             for c in seeds.corridors
         ]
         await open_accounts(connection, _accounts(routes))
+        for agreed in seeds.terms:
+            lane = Lane(operators[agreed.operator].name, Direction[agreed.direction.upper()])
+            terms = msgspec.convert(agreed, Terms, from_attributes=True)
+            await HealthStore(connection, settings.tenant).set_terms(lane, terms)
         for paid_in in seeds.floats:
             await _pay_in(connection, settings.tenant, paid_in, operators[paid_in.operator], clock)
     finally:
@@ -89,10 +116,11 @@ async def _store_rates(connection: Any, tenant: int, rates: list[SeedRate], at_m
     for rate in rates:
         await connection.execute(
             "insert into fx_rate (tenant, base, quote, at_ms, mid, source)"
-            " select $1, $2, $3, $4, $5::text::numeric, 'seed' where $5::text::numeric is distinct"
-            " from (select mid from fx_rate where tenant = $1 and base = $2 and quote = $3"
-            "   order by at_ms desc limit 1)",
-            tenant, rate.base, rate.quote, at_ms, rate.mid,
+            " select $1, $2, $3, $4, $5::text::numeric, 'seed' where not exists ("
+            "   select from (select mid, at_ms from fx_rate where tenant = $1 and base = $2"
+            "     and quote = $3 and decided_ms is null order by at_ms desc limit 1) newest"
+            "   where mid = $5::text::numeric and at_ms > $4::bigint - $6::bigint)",
+            tenant, rate.base, rate.quote, at_ms, rate.mid, SAID_AGAIN_MS,
         )  # fmt: skip
 
 

@@ -14,18 +14,23 @@ import yaml
 from channels.addresses import CallbackAddresses
 from channels.settings import Settings
 from engine.clock import Clock, Ids
+from engine.customers.customers import Customer
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
 from engine.database import connect, ensure_months, open_pool
 from engine.dispatch import Dispatcher, Patience
+from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
 from engine.ledger.books import Books
 from engine.ledger.commit import Committer
 from engine.msisdn import Msisdn, Prefixes
 from engine.outbox import Outbox
+from engine.payments.payment import Payment
 from engine.payments.planning import Timing
+from engine.payments.policy import Clearance
 from engine.payments.reconciliation import Reconciler
 from engine.payments.routing import Directory
+from engine.payments.rulings import Rulings
 from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
@@ -63,6 +68,7 @@ class Engine:
     store: PaymentStore
     outbox: Outbox
     payments: Payments
+    rulings: Rulings
     dispatcher: Dispatcher
     reconciler: Reconciler
     customers: Customers
@@ -142,6 +148,7 @@ def _assemble(
         known = await customers.find(msisdn)
         return known.language if known is not None else FALLBACK
 
+    policy = Unguarded()
     payments = Payments(
         tenant=settings.tenant,
         committer=committer,
@@ -157,9 +164,17 @@ def _assemble(
             lease=settings.lease_seconds,
             first_look=settings.first_look_seconds,
         ),
+        policy=policy,
         hear=dispatcher.hear,
     )
     dispatcher.payments = payments
+    rulings = Rulings(
+        stepper=payments.stepper,
+        sequel=payments.sequel,
+        store=store,
+        policy=policy,
+        claim=outbox.claim,
+    )
     looks = tuple(look for look in Schedule().looks if look > settings.first_look_seconds)
     reconciler = Reconciler(
         store=store,
@@ -174,8 +189,24 @@ def _assemble(
     books = Books(pool, settings.tenant, names)
     return Engine(
         settings, clock, ids, pool, committer, directory, rates, store, outbox, payments,
-        dispatcher, reconciler, customers, texts, books, operators, sms, addresses,
+        rulings, dispatcher, reconciler, customers, texts, books, operators, sms, addresses,
     )  # fmt: skip
+
+
+class Unguarded:
+    """Until limits, screening and breakers are wired in: everything may happen."""
+
+    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+        return Clearance()
+
+    async def clear_again(self, payment: Payment) -> None:
+        return None
+
+    def may_pay(self, operator: str) -> bool:
+        return True
+
+    async def take_turn(self, operator: str) -> bool:
+        return True
 
 
 def read_directory(operators: dict[str, OperatorPort]) -> Directory:

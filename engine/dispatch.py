@@ -21,14 +21,15 @@ from engine.errors import (
     Throttled,
     Unreachable,
 )
-from engine.ledger.commit import Intent
+from engine.ledger.plans import Intent
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.outbox import Leased, Outbox, SmsEnding
 from engine.payments.evidence import Source
 from engine.payments.notices import SMS, Notice, read_notice
 from engine.payments.payment import Payment
-from engine.payments.service import Heard, Payments
+from engine.payments.service import Payments
+from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
 from engine.ports import (
     Accepted,
@@ -112,9 +113,10 @@ class Dispatcher:
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> Heard:
         """The same for any attempt of the payment, also one that is over."""
-        port = self._operators[payment.operator_of(direction)]
+        operator = await self._asked(payment, attempt_id, direction)
+        port = self._operators[operator]
         order = msgspec.structs.replace(
-            await self._order(payment, attempt_id, direction),
+            await self._order(payment, attempt_id, direction, operator),
             provider_reference=await self._store.provider_reference(attempt_id),
         )
         finding = await port.query(order)
@@ -233,8 +235,9 @@ class Dispatcher:
         repeat, and the call whose answer was lost may still have been carried out. The same goes
         for an answer so late that another process may have taken over and repeated the call.
         """
-        port = self._operators[payment.operator_of(direction)]
-        order = await self._order(payment, attempt_id, direction)
+        operator = payment.operator_of(direction)
+        port = self._operators[operator]
+        order = await self._order(payment, attempt_id, direction, operator)
         began = self._clock.epoch()
         try:
             accepted = await _operation(port, direction)(order)
@@ -284,8 +287,17 @@ class Dispatcher:
         log.warning("%s not sent, again in %.0f s: %s", payment.code, seconds, error)
         await self._outbox.release(attempt_id, self._clock.epoch() + seconds)
 
-    async def _order(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> Order:
-        operator = payment.operator_of(direction)
+    async def _asked(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> str:
+        """Who was asked by an attempt: a payout that is over may have gone another way."""
+        if payment.live != attempt_id and direction is Direction.DISBURSE:
+            found = await self._store.attempt(attempt_id)
+            if found is not None:
+                return found.operator
+        return payment.operator_of(direction)
+
+    async def _order(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction, operator: str
+    ) -> Order:
         collected = None
         if direction is Direction.REFUND:
             collected = await self._store.collected_attempt(payment.payment_id)
@@ -355,6 +367,7 @@ class Dispatcher:
             amount=quote.amount,
             fee=quote.fee,
             total=quote.total,
+            refund=payment.amount_of(Direction.REFUND),
             receives=quote.receives,
             payer=Msisdn(quote.payer),
             payee=Msisdn(quote.payee),

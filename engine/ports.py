@@ -3,8 +3,10 @@
 Adapters in `providers` implement these; the engine never learns a company's field names.
 """
 
+import re
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -28,6 +30,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # only by a code the operator lists as final
     PENDING = "pending"  # also every word that no list knows
     NOT_FOUND = "not_found"  # the operator has no such reference (yet): not a failure
+    REVERSED = "reversed"  # it had succeeded, and the operator has undone it since
     ASKED = "asked"  # the question was taken; the answer, if any, comes by callback
 
 
@@ -60,6 +63,7 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     collect_repeat_is_safe: bool  # may the same reference be sent twice without a second effect?
     disburse_repeat_is_safe: bool
     confirm_callback_above_minor: int  # above this an unsigned callback is confirmed by a query
+    reaches: tuple[str, ...] = ()  # other operators' wallets it pays out to; its own always
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -223,3 +227,48 @@ class UssdPort(Protocol):
     def read_end(self, body: bytes) -> SessionEnd: ...
 
     def write_reply(self, reply: Reply) -> Acknowledgement: ...
+
+
+class Pair(NamedTuple):
+    """Two currencies. A mid rate is major units of `quote` for one major unit of `base`."""
+
+    base: str
+    quote: str
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.quote}"
+
+
+_MID = re.compile(r"(?=.*[1-9])[0-9]{1,15}(\.[0-9]{1,24})?")
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """What a rate source says of one pair. `mid` is a positive decimal in plain digits, exact."""
+
+    pair: Pair
+    mid: str
+    at_ms: int  # the source's own time, epoch milliseconds
+
+    def __post_init__(self) -> None:
+        if not _MID.fullmatch(self.mid):
+            raise ValueError(f"not a mid rate: {self.mid[:40]!r}")
+
+
+class RateSource(Protocol):
+    """Somebody who knows market rates. Asking twice changes nothing.
+
+    `is_live`: it follows the market by itself; a table that people keep does not.
+    """
+
+    name: str
+    is_live: bool
+    stale_after_seconds: int  # by the source's own time; how often it publishes is its own affair
+
+    async def fetch(self, pairs: Sequence[Pair]) -> list[Observation]:
+        """At most one observation for each pair; what the source does not know is left out.
+
+        Raises a `ProviderError`: `Unreadable` for a document that is not what it documents.
+        """
+        ...
+
+    async def aclose(self) -> None: ...

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Index,
     Integer,
@@ -40,6 +41,8 @@ payment = Table(
     _required("version", Integer),
     Column("due", BigInteger),
     Column("live", Uuid),
+    _required("way", SmallInteger),
+    _required("terms", Integer),
     Column("customer", Uuid),
     Index("payment_due", "due", postgresql_where=text("due is not null")),
     Index("payment_customer", "customer", "id", postgresql_where=text("customer is not null")),
@@ -69,6 +72,12 @@ journal = Table(
     _required("amounts", ARRAY(BigInteger)),
     Column("facts", Text),
     PrimaryKeyConstraint("payment", "version"),
+    Index(
+        "journal_at",
+        "at_ms",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 64, "autosummarize": "on"},
+    ),
     postgresql_partition_by="RANGE (payment)",
 )
 
@@ -80,6 +89,21 @@ balance = Table(
     _required("amount", BigInteger, server_default="0"),
     CheckConstraint("id >> 32 > 0", name="account_has_a_book"),
     CheckConstraint("amount >= 0 or not guarded", name="never_below_zero"),
+)
+
+spending = Table(
+    "spending",
+    metadata,
+    _required("tenant", Integer),
+    _required("customer", Uuid),
+    _required("currency", SmallInteger),
+    _required("day", Integer),
+    _required("day_minor", BigInteger),
+    _required("day_minor_max", BigInteger),
+    _required("month", Integer),
+    _required("month_minor", BigInteger),
+    _required("month_minor_max", BigInteger),
+    PrimaryKeyConstraint("tenant", "customer", "currency"),
 )
 
 attempt = Table(
@@ -131,7 +155,118 @@ case_file = Table(
     _required("opened_ms", BigInteger),
     _required("detail", Text),
     Column("closed_ms", BigInteger),
+    Column("closed_by", Text),
+    Column("note", Text),
+    Column("proposal", Uuid),
+    Column("owner", Text),
+    Column("due_ms", BigInteger),
     PrimaryKeyConstraint("payment", "kind", "hash"),
+    CheckConstraint("closed_ms is null or closed_by is not null", name="closed_by_somebody"),
+    Index("case_open", "tenant", "opened_ms", postgresql_where=text("closed_ms is null")),
+)
+
+proposal = Table(
+    "proposal",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("kind", Text),
+    _required("body", Text),
+    _required("note", Text),
+    _required("state", Text),
+    _required("made_by", Text),
+    _required("made_ms", BigInteger),
+    _required("expires_ms", BigInteger),
+    Column("decided_by", Text),
+    Column("decided_ms", BigInteger),
+    Column("reference", Text),
+    Column("reference_by", Text),
+    _required("outcome", Text, server_default=""),
+    CheckConstraint(
+        "state in ('proposed', 'approved', 'waiting', 'done', 'failed', 'rejected', 'expired')",
+        name="proposal_state_is_known",
+    ),
+    CheckConstraint("decided_by <> made_by", name="two_people"),
+    CheckConstraint(
+        "made_by = lower(btrim(made_by)) and made_by <> ''"
+        " and decided_by = lower(btrim(decided_by)) and decided_by <> ''",
+        name="names_are_plain",
+    ),
+    CheckConstraint(
+        "(state in ('proposed', 'expired')) = (decided_by is null)"
+        " and (decided_by is null) = (decided_ms is null)",
+        name="decided_once_by_somebody",
+    ),
+    CheckConstraint(
+        "(reference is null) = (reference_by is null)"
+        " and (reference is null or decided_by is not null)",
+        name="seen_by_somebody",
+    ),
+    Index(
+        "proposal_open",
+        "tenant",
+        "state",
+        postgresql_where=text("state in ('proposed', 'approved', 'waiting')"),
+    ),
+    Index("proposal_reference", "tenant", "reference", unique=True),
+)
+
+liquidity_mark = Table(
+    "liquidity_mark",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    _required("tenant", Integer),
+    _required("low_minor", BigInteger),
+    _required("target_minor", BigInteger),
+    Column("below_ms", BigInteger),
+    CheckConstraint("low_minor >= 0 and target_minor >= low_minor", name="marks_are_ordered"),
+)
+
+audit_block = Table(
+    "audit_block",
+    metadata,
+    _required("tenant", Integer),
+    _required("partition", Text),
+    _required("number", Integer),
+    _required("from_ms", BigInteger),
+    _required("to_ms", BigInteger),
+    _required("entries", BigInteger),
+    _required("digest", LargeBinary),
+    _required("hash", LargeBinary),
+    _required("snapshot", Text),
+    _required("checked_ms", BigInteger),
+    PrimaryKeyConstraint("tenant", "partition", "number"),
+    Index("audit_block_checked", "tenant", "checked_ms"),
+)
+
+audit_late = Table(
+    "audit_late",
+    metadata,
+    _required("payment", Uuid),
+    _required("version", Integer),
+    _required("tenant", Integer),
+    _required("partition", Text),
+    _required("digest", LargeBinary),
+    _required("found_ms", BigInteger),
+    PrimaryKeyConstraint("payment", "version"),
+)
+
+audit_sum = Table(
+    "audit_sum",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    _required("tenant", Integer),
+    _required("minor", BigInteger),
+)
+
+audit_position = Table(
+    "audit_position",
+    metadata,
+    _required("tenant", Integer),
+    _required("payment", Uuid),
+    _required("account", BigInteger),
+    _required("minor", BigInteger),
+    PrimaryKeyConstraint("payment", "account"),
 )
 
 sms_message = Table(
@@ -174,7 +309,43 @@ customer = Table(
     _required("pin_failures", SmallInteger, server_default="0"),
     Column("pin_locked_until", DateTime(timezone=True)),
     _required("created_at", DateTime(timezone=True)),
+    Column("name", Text),
+    Column("born", Date),
     UniqueConstraint("tenant", "msisdn"),
+)
+
+screening_list = Table(
+    "screening_list",
+    metadata,
+    _required("tenant", Integer),
+    _required("source", Text),
+    _required("version", Integer),
+    _required("published", Text),
+    _required("loaded_ms", BigInteger),
+    _required("entry_count", Integer),
+    _required("digest", Text),
+    _required("entries", LargeBinary),
+    PrimaryKeyConstraint("tenant", "source", "version"),
+)
+
+clearance = Table(
+    "clearance",
+    metadata,
+    _required("tenant", Integer),
+    _required("quote", Uuid),
+    _required("at_ms", BigInteger),
+    _required("payer", Text),
+    _required("payee", Text),
+    _required("minor", BigInteger),
+    _required("currency", Text),
+    _required("receives_minor", BigInteger),
+    _required("receives_currency", Text),
+    _required("action", SmallInteger, server_default="0"),
+    Column("decision", Text),
+    PrimaryKeyConstraint("tenant", "quote"),
+    Index("clearance_payer", "tenant", "payer", "at_ms"),
+    Index("clearance_payee", "tenant", "payee", "at_ms"),
+    Index("clearance_flagged", "tenant", "at_ms", postgresql_where=text("decision is not null")),
 )
 
 fx_rate = Table(
@@ -186,8 +357,49 @@ fx_rate = Table(
     _required("at_ms", BigInteger),
     _required("mid", Numeric),
     _required("source", Text),
+    Column("decided_ms", BigInteger),
     PrimaryKeyConstraint("tenant", "base", "quote", "at_ms"),
     CheckConstraint("mid > 0", name="mid_is_positive"),
+)
+
+fx_source = Table(
+    "fx_source",
+    metadata,
+    _required("tenant", Integer),
+    _required("source", Text),
+    _required("asked_ms", BigInteger),
+    Column("answered_ms", BigInteger),
+    _required("failure", Text, server_default=""),
+    PrimaryKeyConstraint("tenant", "source"),
+)
+
+fx_observation = Table(
+    "fx_observation",
+    metadata,
+    _required("tenant", Integer),
+    _required("base", Text),
+    _required("quote", Text),
+    _required("source", Text),
+    _required("at_ms", BigInteger),
+    _required("mid", Numeric),
+    _required("seen_ms", BigInteger),
+    Column("verdict", Text),
+    PrimaryKeyConstraint("tenant", "base", "quote", "source", "at_ms", "mid"),
+    CheckConstraint("mid > 0", name="observed_mid_is_positive"),
+)
+
+fx_decision = Table(
+    "fx_decision",
+    metadata,
+    _required("tenant", Integer),
+    _required("base", Text),
+    _required("quote", Text),
+    _required("at_ms", BigInteger),
+    _required("outcome", Text),
+    _required("decision", Text),
+    _required("fingerprint", Text),
+    Column("confirmed_by", Text),
+    PrimaryKeyConstraint("tenant", "base", "quote", "at_ms"),
 )
 
 corridor = Table(
@@ -204,4 +416,151 @@ corridor = Table(
     _required("collection_cost_bp", Integer),
     _required("payout_cost_minor", BigInteger),
     PrimaryKeyConstraint("tenant", "payer_operator", "payee_operator"),
+)
+
+operator_minute = Table(
+    "operator_minute",
+    metadata,
+    _required("tenant", Integer),
+    _required("minute", BigInteger),
+    _required("operator", Text),
+    _required("direction", SmallInteger),
+    _required("band", SmallInteger),
+    _required("succeeded", Integer),
+    _required("declined", Integer),
+    _required("unexplained", Integer),
+    _required("misconfigured", Integer),
+    _required("throttled", Integer),
+    _required("unreachable", Integer),
+    _required("unclear", Integer),
+    PrimaryKeyConstraint("tenant", "minute", "operator", "direction", "band"),
+)
+
+operator_volume = Table(
+    "operator_volume",
+    metadata,
+    _required("tenant", Integer),
+    _required("day", Integer),
+    _required("operator", Text),
+    _required("direction", SmallInteger),
+    _required("payments", Integer),
+    _required("minor", BigInteger),
+    PrimaryKeyConstraint("tenant", "day", "operator", "direction"),
+)
+
+operator_terms = Table(
+    "operator_terms",
+    metadata,
+    _required("tenant", Integer),
+    _required("operator", Text),
+    _required("direction", SmallInteger),
+    Column("day_minor_max", BigInteger),
+    Column("month_minor_max", BigInteger),
+    _required("month_minor_promised", BigInteger),
+    Column("canary_ppm", Integer),
+    PrimaryKeyConstraint("tenant", "operator", "direction"),
+    CheckConstraint("canary_ppm between 0 and 1000000", name="canary_is_a_share"),
+)
+
+breaker = Table(
+    "breaker",
+    metadata,
+    _required("tenant", Integer),
+    _required("operator", Text),
+    _required("direction", SmallInteger),
+    _required("country", Text),
+    _required("version", Integer),
+    _required("position", Text),
+    _required("points", Integer),
+    _required("fault_ms", BigInteger),
+    _required("since_ms", BigInteger),
+    _required("until_ms", BigInteger),
+    _required("pauses", Integer),
+    _required("reason", Text),
+    _required("probes", ARRAY(BigInteger)),
+    PrimaryKeyConstraint("tenant", "operator", "direction", "country"),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    Column("payment", Uuid),
+    _required("kind", Text),
+    _required("outcome", Text),
+    _required("reason", Text),
+    _required("inputs", Text),
+    _required("at_ms", BigInteger),
+    Index("decision_payment", "payment", postgresql_where=text("payment is not null")),
+)
+
+statement_file = Table(
+    "statement_file",
+    metadata,
+    _required("tenant", Integer),
+    _required("operator", Text),
+    _required("day", Date),
+    _required("hash", Uuid),
+    _required("lines", Integer),
+    _required("doubled", Integer),
+    _required("taken_ms", BigInteger),
+    PrimaryKeyConstraint("tenant", "operator", "day", "hash"),
+)
+
+statement_line = Table(
+    "statement_line",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("operator", Text),
+    _required("day", Date),
+    _required("receipt", Text),
+    Column("reference", Text),
+    _required("side", SmallInteger),
+    _required("minor", BigInteger),
+    _required("fee_minor", BigInteger),
+    _required("currency", Text),
+    Column("counterparty", Text),
+    _required("completed_ms", BigInteger),
+    Column("balance_minor", BigInteger),
+    _required("raw_hash", Uuid),
+    _required("taken_ms", BigInteger),
+    _required("class", SmallInteger, server_default="0"),
+    Column("attempt", Uuid),
+    Column("suspended_ms", BigInteger),
+    CheckConstraint("minor > 0 and fee_minor >= 0", name="moves_something"),
+    Index("statement_line_day", "tenant", "operator", "day"),
+    Index("statement_line_attempt", "attempt", postgresql_where=text("attempt is not null")),
+)
+
+balance_question = Table(
+    "balance_question",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("operator", Text),
+    _required("look", Uuid),
+    _required("account", Text),
+    _required("asked_ms", BigInteger),
+    Column("told_ms", BigInteger),
+    Column("minor", BigInteger),
+    Index("balance_question_look", "look"),
+)
+
+balance_look = Table(
+    "balance_look",
+    metadata,
+    Column("look", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("operator", Text),
+    _required("at_ms", BigInteger),
+    _required("is_snapshot", Boolean),
+    _required("theirs_minor", BigInteger),
+    _required("float_minor", BigInteger),
+    _required("leaving_minor", BigInteger),
+    _required("arriving_minor", BigInteger),
+    _required("unbooked_minor", BigInteger),
+    _required("drift_minor", BigInteger),
+    Index("balance_look_newest", "tenant", "operator", "is_snapshot", "at_ms"),
 )

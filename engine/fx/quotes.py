@@ -2,6 +2,7 @@
 
 import msgspec
 
+from engine.decisions import Decision
 from engine.money import Money
 from engine.msisdn import Msisdn
 
@@ -46,7 +47,12 @@ class Quote(msgspec.Struct, frozen=True, array_like=True):
     payout_cost_minor_max: int  # the most the payee's operator may charge on top
     payer_language: str
     payee_language: str
-    expires_at: int  # epoch seconds
+    expires_at: int  # epoch seconds: until then it may be confirmed and collected
+    pay_until: int = 0  # epoch seconds: until then a payout may begin at this rate; 0 for ever
+    ways: tuple[str, ...] = ()  # operators that can pay the payee, the best first
+    fee_is_refunded: bool = True  # when no payout comes; what came late is refunded the same way
+    rate_at_ms: int = 0  # which accepted rate `mid` is
+    decisions: tuple[Decision, ...] = ()  # why this way and this price
 
     @property
     def total_minor(self) -> int:

@@ -33,6 +33,7 @@ class Kind(IntEnum):
     ROUNDING = 14
     LOSS = 15
     RECOVERABLE = 16
+    WITHDRAWAL_HELD = 20  # liquidity on its way back to its owner, by operator
 
 
 DEBIT_NATURED = {Kind.FLOAT, Kind.OPERATOR_COST, Kind.LOSS, Kind.RECOVERABLE}
@@ -45,6 +46,8 @@ GUARDED = {
     Kind.PAYOUT_IN_FLIGHT,
     Kind.REFUND_IN_FLIGHT,
     Kind.REFUND_DUE,
+    Kind.RETURNED,
+    Kind.WITHDRAWAL_HELD,
 }
 """Never below zero; the database holds the same law."""
 
@@ -54,6 +57,7 @@ OF_OPERATOR = {
     Kind.REFUND_IN_FLIGHT,
     Kind.OPERATOR_COST,
     Kind.SUSPENSE,
+    Kind.WITHDRAWAL_HELD,
 }
 
 
@@ -101,6 +105,7 @@ class Route(NamedTuple):
     pool_held: int
     payout_in_flight: int
     destination_float: int
+    returned: int
 
 
 def route_accounts(tenant: int, *, source: tuple[str, int], destination: tuple[str, int]) -> Route:
@@ -124,4 +129,5 @@ def route_accounts(tenant: int, *, source: tuple[str, int], destination: tuple[s
         pool_held=number(d, Kind.POOL_HELD),
         payout_in_flight=number(d, Kind.PAYOUT_IN_FLIGHT, payee_operator),
         destination_float=number(d, Kind.FLOAT, payee_operator),
+        returned=number(d, Kind.RETURNED),
     )

@@ -10,95 +10,16 @@ import logging
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from enum import IntEnum
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 
 from engine.clock import Clock
 from engine.errors import CommitUnknown, OurFault
+from engine.ledger.plans import APPLIED, NOTE, Plan, Verdict, Verdicted
 
 log = logging.getLogger(__name__)
-
-CREATE = 0
-NOTE = -1
-NIL = "0" * 32
-
-
-class Verdict(IntEnum):
-    """What became of one plan."""
-
-    APPLIED = 0
-    DUPLICATE = 1  # its key is known with the same request; `known` is the first payment
-    CONFLICT = 2  # its key is known with another request
-    STALE = 3  # the payment has moved on, or another attempt is live
-    INSUFFICIENT = 4  # a guarded account would fall below zero
-    UNBALANCED = 5  # some transfer is no balanced entry
-    POISON = 6  # the database refused this one plan by an error of its own
-
-
-class Verdicted(NamedTuple):
-    """The answer to one plan."""
-
-    verdict: Verdict
-    known: str | None = None
-    error: str | None = None
-
-
-APPLIED = Verdicted(Verdict.APPLIED)
-
-
-class Intent(NamedTuple):
-    """Something the outside is to be asked, saved with the money and done after it.
-
-    Times are epoch seconds; until `lease_until` the process that committed it is at it.
-    """
-
-    id: str
-    kind: int
-    payload: str | None
-    not_before: int
-    lease_until: int
-
-
-class Evidence(NamedTuple):
-    """What the outside told us about an attempt; the same hash twice is kept once."""
-
-    attempt_id: str
-    hash: str
-    source: int
-    body: str
-
-
-class Plan(NamedTuple):
-    """One transition, ready to commit. `version` is the expected one, CREATE or NOTE."""
-
-    payment: str
-    version: int
-    tenant: int
-    state: int
-    due: int = 0
-    key: str | None = None
-    hash: str = NIL
-    customer: str | None = None
-    facts: str | None = None
-    ends: str | None = None
-    begins: str | None = None
-    direction: int = 0
-    operator: int = 0
-    transfers: tuple[tuple[int, int, int], ...] = ()
-    intents: tuple[Intent, ...] = ()
-    done: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-
-
-def note(
-    payment: str, tenant: int, *, done: tuple[str, ...] = (), evidence: tuple[Evidence, ...] = ()
-) -> Plan:
-    """A plan that moves nothing: evidence kept, intents struck off. Always applied."""
-    return Plan(payment, NOTE, tenant, 0, done=done, evidence=evidence)
-
 
 # Errors after which the same batch is simply tried again, carefully.
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -124,10 +45,10 @@ _POISON = (
     struct.error,
 )
 
-_TYPES = (  # noqa: SIM905 - thirty-three short words read better as a line
-    "uuid int int int smallint bigint text uuid uuid text uuid uuid smallint smallint int int "
-    "int bigint bigint bigint int uuid smallint text bigint bigint int uuid int uuid uuid smallint "
-    "text"
+_TYPES = (  # noqa: SIM905 - so many short words read better as lines
+    "uuid int int int smallint bigint text uuid uuid text uuid uuid smallint smallint smallint int "
+    "int int int bigint bigint bigint int uuid smallint text bigint bigint int uuid int uuid uuid "
+    "smallint text int uuid smallint int int bigint bigint bigint"
 ).split()
 _CALL = (
     # Only placeholders and the fixed type names above are put together.
@@ -155,12 +76,14 @@ def columns(plans: Sequence[Plan]) -> tuple[Any, ...]:
     """The arguments of `commit_plans` after the first two: bounds, then flat arrays."""
     (
         ids, versions, tenants, states, dues, keys, hashes, customers, facts, ends, begins,
-        directions, operators, transfers, intents, done, evidence,
+        directions, operators, ways, terms, transfers, intents, done, evidence, spend,
     ) = zip(*plans, strict=True)  # fmt: skip
-    leg_from, leg_to, leg_plan, out_plan, done_plan, evidence_plan = [], [], [], [], [], []
+    leg_from, leg_to, leg_plan, out_plan, done_plan, evidence_plan, spend_plan = (
+        [] for _ in range(7)
+    )
     last = 0
-    for n, (legs, outs, ended, told) in enumerate(
-        zip(transfers, intents, done, evidence, strict=True), 1
+    for n, (legs, outs, ended, told, spent) in enumerate(
+        zip(transfers, intents, done, evidence, spend, strict=True), 1
     ):
         leg_from.append(last + 1)
         last += len(legs)
@@ -169,15 +92,18 @@ def columns(plans: Sequence[Plan]) -> tuple[Any, ...]:
         out_plan += [n] * len(outs)
         done_plan += [n] * len(ended)
         evidence_plan += [n] * len(told)
+        spend_plan += [n] * len(spent)
     flat_legs = _flat(transfers, 3)
     flat_intents = _flat(intents, 5)
     flat_evidence = _flat(evidence, 4)
+    flat_spend = _flat(spend, 7)
     return (
         min(ids), max(ids),
         ids, _first_of_its_kind(plans), versions, tenants, states, dues, keys, hashes, customers,
-        facts, ends, begins, directions, operators, leg_from, leg_to,
+        facts, ends, begins, directions, operators, ways, terms, leg_from, leg_to,
         leg_plan, *flat_legs, out_plan, *flat_intents,
         done_plan, [*chain.from_iterable(done)], evidence_plan, *flat_evidence,
+        spend_plan, *flat_spend,
     )  # fmt: skip
 
 

@@ -33,6 +33,8 @@ class Price(Protocol):
     def collection_cost_minor(self) -> int: ...
     @property
     def payout_cost_minor_max(self) -> int: ...
+    @property
+    def fee_is_refunded(self) -> bool: ...
 
 
 def _nonzero(*transfers: Transfer) -> Transfers:
@@ -70,12 +72,19 @@ def send(quote: Price, route: Route) -> Transfers:
 
 def settle(quote: Price, route: Route) -> Transfers:
     """Paid: the exposure is over, the fee is earned, the pools owe each other the value at mid."""
-    return _nonzero(
+    return (
         (route.payout_in_flight, route.destination_float, held_minor(quote)),
-        (route.customer_funds, route.fee_income, quote.fee.minor),
-        (route.customer_funds, route.fx_spread, quote.spread_minor),
-        (route.customer_funds, route.rounding, quote.rounding_minor),
-        (route.customer_funds, route.interpool, quote.value_at_mid_minor),
+        *_nonzero(*((route.customer_funds, to, minor) for to, minor in _earned(quote, route))),
+    )
+
+
+def _earned(quote: Price, route: Route) -> tuple[tuple[int, int], ...]:
+    """Where the collected total goes once the payee is paid."""
+    return (
+        (route.fee_income, quote.fee.minor),
+        (route.fx_spread, quote.spread_minor),
+        (route.rounding, quote.rounding_minor),
+        (route.interpool, quote.value_at_mid_minor),
     )
 
 
@@ -89,24 +98,64 @@ def give_up(quote: Price, route: Route) -> Transfers:
     return (*release(quote, route), *owe_refund(quote, route))
 
 
+def refund_minor(quote: Price) -> int:
+    """What the payer gets back in S when no payout will come: the policy was part of the quote."""
+    return quote.total_minor if quote.fee_is_refunded else quote.total_minor - quote.fee.minor
+
+
 def owe_refund(quote: Price, route: Route) -> Transfers:
-    """All the payer paid, fee included, is due back."""
-    return ((route.customer_funds, route.refund_due, quote.total_minor),)
+    """What the quote promised for this case is due back; a fee that is kept is earned."""
+    kept = quote.total_minor - refund_minor(quote)
+    return _nonzero(
+        (route.customer_funds, route.refund_due, refund_minor(quote)),
+        (route.customer_funds, route.fee_income, kept),
+    )
+
+
+def take_returned(quote: Price, route: Route) -> Transfers:
+    """The operator gave a payout back: the payee's amount, not what sending it had cost."""
+    return ((route.destination_float, route.returned, quote.receives.minor),)
+
+
+def restore(quote: Price, route: Route) -> Transfers:
+    """As if only collected: what was returned is promised again, what was earned is not yet."""
+    return _nonzero(
+        (route.returned, route.pool_held, quote.receives.minor),
+        (route.pool_avail, route.pool_held, quote.payout_cost_minor_max),
+        *((account, route.customer_funds, minor) for account, minor in _earned(quote, route)),
+    )
+
+
+def undo(quote: Price, route: Route) -> Transfers:
+    """Give a returned payment back at the rate that the quote promised, whatever the rate is now.
+
+    The liquidity is free again; the pools owe each other nothing for this payment any more.
+    """
+    kept = quote.total_minor - refund_minor(quote)
+    return _nonzero(
+        (route.returned, route.pool_avail, quote.receives.minor),
+        (route.fee_income, route.refund_due, quote.fee.minor - kept),
+        *(
+            (account, route.refund_due, minor)
+            for account, minor in _earned(quote, route)
+            if account != route.fee_income
+        ),
+    )
 
 
 def send_refund(quote: Price, route: Route) -> Transfers:
     """From now on the refund may have left."""
-    return ((route.refund_due, route.refund_in_flight, quote.total_minor),)
+    return ((route.refund_due, route.refund_in_flight, refund_minor(quote)),)
 
 
 def take_refund_back(quote: Price, route: Route) -> Transfers:
     """The refund definitely failed: it is due again."""
-    return ((route.refund_in_flight, route.refund_due, quote.total_minor),)
+    return ((route.refund_in_flight, route.refund_due, refund_minor(quote)),)
 
 
 def settle_refund(quote: Price, route: Route) -> Transfers:
     """The payer has the money back; what the operator kept at collection is our cost."""
-    return ((route.refund_in_flight, route.source_float, quote.total_minor),)
+    return ((route.refund_in_flight, route.source_float, refund_minor(quote)),)
 
 
 def top_up(float_account: int, pool_avail: int, minor: int) -> Transfers:

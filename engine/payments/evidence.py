@@ -3,9 +3,6 @@
 import hashlib
 from enum import IntEnum
 
-import msgspec
-
-from engine.clock import AttemptId
 from engine.payments.payment import Payment
 from engine.ports import Direction, Finding, Outcome
 
@@ -17,16 +14,7 @@ class Source(IntEnum):
     CALLBACK = 2  # unsigned as far as we know: a hint above a threshold
     QUERY = 3  # the operator's answer to our question
     ACCEPTED = 4  # the order was taken; the body is the operator's reference
-
-
-class Ending(msgspec.Struct, frozen=True):
-    """The facts of a journal row that ended an attempt."""
-
-    attempt_id: AttemptId
-    succeeded: bool
-    code: str
-    source: int
-    receipt: str | None = None
+    STATEMENT = 5  # a line of the operator's statement
 
 
 def body_hash(source: Source, body: str) -> str:

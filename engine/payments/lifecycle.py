@@ -52,14 +52,20 @@ class Event(StrEnum):
     CONFIRMED = "confirmed"
     COLLECTION_ORDERED = "collection ordered"
     COLLECTION_NEVER_SENT = "collection never sent in time"
+    COLLECTION_WITHDRAWN = "collection withdrawn before it was sent"
     COLLECTION_SUCCEEDED = "collection succeeded"
     COLLECTION_FAILED = "collection failed"
     COLLECTION_UNCLEAR = "collection unclear"
     LATE_MONEY_PROVEN = "late money proven"
+    HELD = "held for a person"
+    RELEASED = "released by two people"
+    PAYOUT_QUEUED = "payout queued"
     PAYOUT_ORDERED = "payout ordered"
     PAYOUT_SUCCEEDED = "payout succeeded"
     PAYOUT_FAILED = "payout failed"
     PAYOUT_UNCLEAR = "payout unclear"
+    PAYOUT_RETURNED = "payout returned by the operator"
+    REPAY_DECIDED = "repay decided by two people"
     REFUND_DECIDED = "refund decided"
     REFUND_ORDERED = "refund ordered"
     REFUND_SUCCEEDED = "refund succeeded"
@@ -86,20 +92,34 @@ TABLE: tuple[Transition, ...] = (
     T(S.NEW, E.CONFIRMED, S.RESERVED, postings.hold),
     T(S.RESERVED, E.COLLECTION_ORDERED, S.COLLECTING, begins=D.COLLECT),
     T(S.COLLECTING, E.COLLECTION_NEVER_SENT, S.EXPIRED, postings.release, ends=True),
+    T(S.COLLECTING, E.COLLECTION_WITHDRAWN, S.CANCELLED, postings.release, ends=True),
     T(S.COLLECTING, E.COLLECTION_FAILED, S.COLLECT_FAILED, postings.release, ends=True),
     T(S.COLLECTING, E.COLLECTION_UNCLEAR, S.COLLECT_UNKNOWN),
     T(S.COLLECTING, E.COLLECTION_SUCCEEDED, S.COLLECTED, postings.receive, ends=True),
     T(S.COLLECT_UNKNOWN, E.COLLECTION_FAILED, S.COLLECT_FAILED, postings.release, ends=True),
     T(S.COLLECT_UNKNOWN, E.COLLECTION_SUCCEEDED, S.COLLECTED, postings.receive, ends=True),
     T(S.COLLECTED, E.PAYOUT_ORDERED, S.PAYING, postings.send, begins=D.DISBURSE),
+    T(S.COLLECTED, E.PAYOUT_QUEUED, S.PAYOUT_QUEUED),
+    T(S.COLLECTED, E.HELD, S.ON_HOLD),
+    T(S.COLLECTED, E.REFUND_DECIDED, S.REFUND_DUE, postings.give_up),
+    T(S.ON_HOLD, E.RELEASED, S.COLLECTED),
+    T(S.ON_HOLD, E.REFUND_DECIDED, S.REFUND_DUE, postings.give_up),
+    T(S.PAYOUT_QUEUED, E.PAYOUT_ORDERED, S.PAYING, postings.send, begins=D.DISBURSE),
+    T(S.PAYOUT_QUEUED, E.REFUND_DECIDED, S.REFUND_DUE, postings.give_up),
     T(S.PAYING, E.PAYOUT_UNCLEAR, S.PAYOUT_UNKNOWN),
     T(S.PAYING, E.PAYOUT_SUCCEEDED, S.PAID, postings.settle, ends=True),
     T(S.PAYING, E.PAYOUT_FAILED, S.PAYOUT_FAILED, postings.take_back, ends=True),
     T(S.PAYOUT_UNKNOWN, E.PAYOUT_SUCCEEDED, S.PAID, postings.settle, ends=True),
     T(S.PAYOUT_UNKNOWN, E.PAYOUT_FAILED, S.PAYOUT_FAILED, postings.take_back, ends=True),
+    T(S.PAYOUT_FAILED, E.PAYOUT_ORDERED, S.PAYING, postings.send, begins=D.DISBURSE),
+    T(S.PAYOUT_FAILED, E.PAYOUT_QUEUED, S.PAYOUT_QUEUED),
     T(S.PAYOUT_FAILED, E.REFUND_DECIDED, S.REFUND_DUE, postings.give_up),
+    T(S.PAID, E.PAYOUT_RETURNED, S.RETURNED, postings.take_returned),
+    T(S.RETURNED, E.REPAY_DECIDED, S.COLLECTED, postings.restore),
+    T(S.RETURNED, E.REFUND_DECIDED, S.REFUND_DUE, postings.undo),
     T(S.COLLECT_FAILED, E.LATE_MONEY_PROVEN, S.LATE_FUNDS, postings.receive),
     T(S.EXPIRED, E.LATE_MONEY_PROVEN, S.LATE_FUNDS, postings.receive),
+    T(S.CANCELLED, E.LATE_MONEY_PROVEN, S.LATE_FUNDS, postings.receive),
     T(S.LATE_FUNDS, E.REFUND_DECIDED, S.REFUND_DUE, postings.owe_refund),
     T(S.REFUND_DUE, E.REFUND_ORDERED, S.REFUNDING, postings.send_refund, begins=D.REFUND),
     T(S.REFUNDING, E.REFUND_UNCLEAR, S.REFUND_UNKNOWN),
@@ -145,7 +165,10 @@ FOLLOWS: dict[State, Event] = {
     S.LATE_FUNDS: E.REFUND_DECIDED,
     S.REFUND_DUE: E.REFUND_ORDERED,
 }
-"""What is decided at once, in the same commit, because nothing has to be waited for in between."""
+"""What is decided at once, in the same commit, because nothing has to be waited for in between.
+
+A caller may name another event for a state on the way (`then`): hold, queue, or the next payout.
+"""
 
 
 class Step(NamedTuple):
@@ -166,14 +189,26 @@ def may(state: State, event: Event) -> bool:
     return (state, event) in _NEXT
 
 
-def advance(state: State, event: Event, quote: postings.Price, route: Route) -> Step:
+def advance(
+    state: State,
+    event: Event,
+    quote: postings.Price,
+    route: Route,
+    *,
+    then: Event | None = None,
+    onward: Route | None = None,
+) -> Step:
     """The event's transition and all that follows from it without waiting.
 
-    A refund that definitely failed is not ordered again in the same breath: `REFUND_DUE` then
-    waits for its deadline. Raises Impossible when the table does not list the event here.
+    `then` replaces what would follow by itself, where the table allows it; `onward` holds the
+    accounts of the operator that is to pay, when it is not the one of `route`. A refund that
+    definitely failed is not ordered again in the same breath: `REFUND_DUE` then waits for its
+    deadline. Raises Impossible when the table does not list the event here.
     """
-    way = _way(state, event)
-    transfers = tuple(t for posting in way.postings for t in posting(quote, route))
+    way = _way(state, event, then)
+    transfers: Transfers = ()
+    for posting, pays in way.postings:
+        transfers += posting(quote, onward or route if pays else route)
     return Step(way.path, transfers, way.ends, way.begins)
 
 
@@ -181,15 +216,15 @@ class _Way(NamedTuple):
     """A step before it has amounts."""
 
     path: tuple[State, ...]
-    postings: tuple[Posting, ...]
+    postings: tuple[tuple[Posting, bool], ...]  # with whether it orders a payout
     ends: bool
     begins: Direction | None
 
 
 @cache
-def _way(state: State, event: Event) -> _Way:
+def _way(state: State, event: Event, then: Event | None) -> _Way:
     path: list[State] = []
-    posted: list[Posting] = []
+    posted: list[tuple[Posting, bool]] = []
     ends, begins = False, None
     here: Event | None = event
     while here is not None:
@@ -199,11 +234,17 @@ def _way(state: State, event: Event) -> _Way:
         state = transition.target
         path.append(state)
         if transition.posts:
-            posted.append(transition.posts)
+            posted.append((transition.posts, transition.begins is Direction.DISBURSE))
         ends = ends or transition.ends
         begins = transition.begins or begins
-        here = None if here is Event.REFUND_FAILED else FOLLOWS.get(state)
+        here = _following(state, here, then)
     return _Way(tuple(path), tuple(posted), ends, begins)
+
+
+def _following(state: State, event: Event, then: Event | None) -> Event | None:
+    if event is Event.REFUND_FAILED or state not in FOLLOWS:
+        return None
+    return then if then is not None and (state, then) in _NEXT else FOLLOWS[state]
 
 
 def diagram() -> str:

@@ -25,6 +25,10 @@ _PAYER_NOTICES = {
     State.EXPIRED: "expired",
     State.COLLECT_UNKNOWN: "delayed",
     State.PAYOUT_UNKNOWN: "delayed",
+    State.PAYOUT_QUEUED: "delayed",
+    State.ON_HOLD: "delayed",  # nobody is told what is being looked at
+    State.RETURNED: "returned",
+    State.CANCELLED: "cancelled",
     State.REFUNDED: "refunded",
 }
 
@@ -40,8 +44,8 @@ def notices_of(path: tuple[State, ...], reason: str | None) -> tuple[str, ...]:
         elif state is State.PAID:
             out.append(_payload(Notice("receipt_payer")))
             out.append(_payload(Notice("receipt_payee", to_payee=True)))
-        elif state is State.REFUND_DUE and State.REFUNDING in path and len(path) > 2:
-            # Decided for the first time; a refund that is tried again is not announced again.
+        elif state is State.REFUND_DUE and State.REFUNDING in path:
+            # Decided just now; a refund that is tried again is not announced again.
             out.append(_payload(Notice("refund_started", reason=said)))
     return tuple(out)
 

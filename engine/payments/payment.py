@@ -1,14 +1,14 @@
-"""One payment as the engine holds it in memory, and what of it is stored as facts."""
-
-from typing import Any
+"""One payment as the engine holds it in memory."""
 
 import msgspec
 
-from engine.clock import AttemptId, CustomerId, PaymentId
+from engine.clock import AttemptId, PaymentId
 from engine.fx.quotes import Quote
 from engine.ledger.chart import Route
+from engine.ledger.postings import refund_minor
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.payments.facts import Facts
 from engine.payments.lifecycle import LIVE_DIRECTION, State
 from engine.ports import Direction
 
@@ -23,14 +23,6 @@ def code_of(payment_id: str) -> str:
     return "".join(_ALPHABET[bits >> 5 * i & 31] for i in reversed(range(CODE_LENGTH)))
 
 
-class Facts(msgspec.Struct, frozen=True, array_like=True):
-    """What never changes about a payment; stored once, in the journal row of its creation."""
-
-    quote: Quote
-    tenant: int
-    customer_id: CustomerId
-
-
 class Payment(msgspec.Struct, frozen=True):
     """A payment at one version. `live` is the attempt that may be moving money now."""
 
@@ -40,6 +32,8 @@ class Payment(msgspec.Struct, frozen=True):
     state: State
     version: int
     live: AttemptId | None
+    way: int = 0  # which of the quote's ways pays out, or will
+    terms: int = 1  # the journal version that holds the facts
 
     @property
     def quote(self) -> Quote:
@@ -54,21 +48,29 @@ class Payment(msgspec.Struct, frozen=True):
         """None when no attempt is live."""
         return LIVE_DIRECTION.get(self.state)
 
+    @property
+    def payout_operator(self) -> str:
+        """Who pays the payee, or will next."""
+        return payout_operator(self.quote, self.way)
+
     def operator_of(self, direction: Direction) -> str:
-        """Whose wallet an attempt touches: the payee's operator pays out, the payer's the rest."""
-        quote = self.quote
-        return quote.payee_operator if direction is Direction.DISBURSE else quote.payer_operator
+        """Who carries out an attempt: a payout goes its way, all else is the payer's operator."""
+        return (
+            self.payout_operator if direction is Direction.DISBURSE else self.quote.payer_operator
+        )
 
     def amount_of(self, direction: Direction) -> Money:
-        return self.quote.receives if direction is Direction.DISBURSE else self.quote.total
+        quote = self.quote
+        if direction is Direction.DISBURSE:
+            return quote.receives
+        if direction is Direction.REFUND:
+            return Money(refund_minor(quote), quote.amount.currency)
+        return quote.total
 
     def msisdn_of(self, direction: Direction) -> Msisdn:
         return Msisdn(self.quote.payee if direction is Direction.DISBURSE else self.quote.payer)
 
 
-def _read(kind: type, value: Any) -> Any:
-    return kind(value)  # Msisdn, a text by another name
-
-
-encode_facts = msgspec.json.Encoder(enc_hook=str).encode
-decode_facts = msgspec.json.Decoder(Facts, dec_hook=_read).decode
+def payout_operator(quote: Quote, way: int) -> str:
+    """The operator of a quote's nth way; the payee's own where no ways were ranked."""
+    return quote.ways[way] if quote.ways else quote.payee_operator

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import msgspec
 
 from engine.clock import AttemptId, Clock, Ids
-from engine.ledger.commit import NIL, Evidence, Intent, Plan
+from engine.ledger.chart import Route
+from engine.ledger.plans import NIL, Evidence, Intent, Plan, Spend
+from engine.payments.facts import Facts
 from engine.payments.lifecycle import TERMINAL, State, Step
 from engine.payments.notices import SMS, notices_of
 from engine.payments.payment import Payment
@@ -21,6 +23,15 @@ class Timing(msgspec.Struct, frozen=True):
     lease: int = 60  # longer than any operator call may take
     refund_retry: int = 450  # a refund that definitely failed is tried again one to two of these
     first_look: int = 30  # when a silent attempt is asked about for the first time
+    pay_within: int = 7200  # after a quote's end its rate still holds for a payout so long
+    reminder: int = 86_400  # when somebody is reminded of what waits for people
+
+
+class Onward(NamedTuple):
+    """Another way to the payee, tried after one has definitely failed."""
+
+    way: int
+    route: Route
 
 
 class Creation(NamedTuple):
@@ -30,6 +41,11 @@ class Creation(NamedTuple):
     hash: str = NIL
     customer: str | None = None
 
+
+GIVES_BACK = {State.COLLECT_FAILED, State.EXPIRED, State.CANCELLED, State.REFUNDED}
+"""Ends that leave the payer's money where it was: they do not count against a limit."""
+
+UNLIMITED = 2**62  # money that came late was spent, whatever the limit says
 
 _MOVE = Creation()
 
@@ -42,6 +58,12 @@ class Planner:
         self._clock = clock
         self._ids = ids
         self._timing = timing
+        self._waits = {
+            # A refund that has just failed is not ordered again in the same breath.
+            State.REFUND_DUE: timing.refund_retry,
+            State.ON_HOLD: timing.reminder,
+            State.RETURNED: timing.reminder,
+        }
 
     def plan(
         self,
@@ -51,12 +73,24 @@ class Planner:
         facts: str | None,
         reason: str | None = None,
         creation: Creation = _MOVE,
+        onward: Onward | None = None,
+        restated: Facts | None = None,
         evidence: tuple[Evidence, ...] = (),
         done: tuple[str, ...] = (),
     ) -> tuple[Plan, Payment]:
-        """The plan, and the payment as it will be once the plan is applied."""
+        """The plan, and the payment as it will be once the plan is applied.
+
+        `onward`: another operator pays out from this step on. `restated`: other terms are in force
+        from now on, and `facts` holds them.
+        """
         now = int(self._clock.epoch())
-        begins, operator, intents = self._begun(payment, step.begins, now)
+        version = payment.version + 1
+        way, route = onward or (payment.way, payment.route)
+        after = Payment(
+            payment.payment_id, restated or payment.facts, route, step.state, version,
+            None if step.ends else payment.live, way, version if restated else payment.terms,
+        )  # fmt: skip
+        begins, operator, intents = self._begun(after, step.begins, now)
         intents += [
             self._intent(self._ids.intent(), SMS, notice, now)
             for notice in notices_of(step.path, reason)
@@ -65,13 +99,10 @@ class Planner:
         plan = Plan(
             payment.payment_id, payment.version, payment.facts.tenant, step.state,
             self._due(step.state, now), *creation, facts, ends, begins, step.begins or 0, operator,
-            step.transfers, tuple(intents), (ends, *done) if ends else done, evidence,
+            after.way, after.terms, step.transfers, tuple(intents),
+            (ends, *done) if ends else done, evidence, _spend(payment.facts, step),
         )  # fmt: skip
-        after = Payment(
-            payment.payment_id, payment.facts, payment.route, step.state, payment.version + 1,
-            begins or (None if step.ends else payment.live),
-        )  # fmt: skip
-        return plan, after
+        return plan, msgspec.structs.replace(after, live=begins) if begins else after
 
     def _begun(
         self, payment: Payment, direction: Direction | None, now: int
@@ -91,10 +122,20 @@ class Planner:
         """
         if state in TERMINAL:
             return 0
-        # A refund that has just failed is not ordered again in the same breath.
-        timing = self._timing
-        wait = timing.refund_retry if state is State.REFUND_DUE else timing.first_look
+        wait = self._waits.get(state, self._timing.first_look)
         return (now // wait + 2) * wait
 
     def _intent(self, id_: str, kind: int, payload: str | None, not_before: int) -> Intent:
         return Intent(id_, int(kind), payload, not_before, not_before + self._timing.lease)
+
+
+def _spend(facts: Facts, step: Step) -> tuple[Spend, ...]:
+    """What a step counts against the payer's limits."""
+    spend = facts.spend
+    if spend is None:
+        return ()
+    if State.RESERVED in step.path:
+        return (spend,)
+    if State.LATE_FUNDS in step.path:
+        return (spend._replace(day_minor_max=UNLIMITED, month_minor_max=UNLIMITED),)
+    return (spend._replace(minor=-spend.minor),) if step.state in GIVES_BACK else ()

@@ -5,49 +5,37 @@ from here: what the outside is to be asked leaves as intents, after the commit, 
 """
 
 import hashlib
-import logging
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 
 import msgspec
 
 from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId, made_at
 from engine.customers.customers import Customer
-from engine.errors import CustomerMistake, Impossible, NoWayNow, OurFault
+from engine.errors import CappError, CustomerMistake, NoWayNow, OurFault
 from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
-from engine.ledger.commit import Committer, Evidence, Intent, Verdict, note
+from engine.ledger.commit import Committer
+from engine.ledger.plans import Evidence, Plan, Spend, Verdict, Verdicted
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments import evidence as told
 from engine.payments import lifecycle
-from engine.payments.evidence import Ending, Source
+from engine.payments.evidence import Source
+from engine.payments.facts import Ending, Facts, write
 from engine.payments.lifecycle import Event, State, advance
-from engine.payments.payment import Facts, Payment, code_of, encode_facts
+from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Creation, Planner, Timing
+from engine.payments.policy import Policy
 from engine.payments.pricing import price
 from engine.payments.routing import Directory
+from engine.payments.sequel import Following, Sequel
+from engine.payments.stepping import Hear, Heard, Stepper
 from engine.payments.store import Attempted, PaymentStore
 from engine.payments.views import Confirmed, PaymentSummary
 from engine.ports import Direction, Finding, Outcome
 
-log = logging.getLogger(__name__)
-
 TRIES_MAX = 5
 """How often a step is planned anew when somebody else moved the payment meanwhile."""
-
-
-class Heard(StrEnum):
-    """What a piece of evidence led to."""
-
-    ADVANCED = "advanced"  # the payment moved
-    KEPT = "kept"  # stored; nothing to do, or said before
-    NEEDS_PROOF = "needs proof"  # stored; the operator must be asked before it counts
-    CONFLICT = "conflict"  # stored; it contradicts what we know, a case is open
-    UNKNOWN = "unknown"  # no such attempt
-
-
-Hear = Callable[[Payment, tuple[Intent, ...]], None]
 
 
 class Payments:
@@ -65,6 +53,7 @@ class Payments:
         clock: Clock,
         ids: Ids,
         timing: Timing,
+        policy: Policy,
         hear: Hear,
     ) -> None:
         """`hear` is told of every committed step with its intents, at once and in memory."""
@@ -78,7 +67,12 @@ class Payments:
         self._ids = ids
         self._timing = timing
         self._planner = Planner(directory, clock, ids, timing)
+        self._policy = policy
         self._hear = hear
+        self.sequel = Sequel(policy, store, clock)
+        self.stepper = Stepper(
+            committer=committer, store=store, planner=self._planner, clock=clock, hear=hear
+        )
 
     # What a customer asks for.
 
@@ -106,6 +100,7 @@ class Payments:
         corridor = self._rates.corridor(ways.payer.name, ways.payee.name)
         mid = self._rates.mid(ways.payer.currency, ways.payee.currency)
         priced = price(amount, mid, corridor, ways.payer, ways.payee)
+        expires_at = int(self._clock.epoch()) + self._timing.quote
         return Quote(
             quote_id=self._ids.hex(),
             payer=payer.msisdn,
@@ -124,31 +119,39 @@ class Payments:
             payout_cost_minor_max=corridor.payout_cost_minor,
             payer_language=payer.language,
             payee_language=await self._language_of(payee),
-            expires_at=int(self._clock.epoch()) + self._timing.quote,
+            expires_at=expires_at,
+            pay_until=expires_at + self._timing.pay_within,
+            ways=(ways.payee.name,),
         )
 
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
         """Reserve liquidity and order the collection, in one commit, once per key.
 
-        Raises CustomerMistake `mistake.quote_expired`, NoWayNow `no_way.float` when the pool does
-        not cover it, OurFault when the key was used for another quote.
+        Raises CustomerMistake `mistake.quote_expired` or one about a limit, NoWayNow `no_way.float`
+        when the pool does not cover it or another when the payment is refused, OurFault when the
+        key was used for another quote.
         """
         request = _request_hash(payer.customer_id, quote)
-        if self._clock.epoch() >= quote.expires_at:
+        try:
+            if self._clock.epoch() >= quote.expires_at:
+                raise CustomerMistake("mistake.quote_expired")
+            clearance = await self._policy.clear(payer, quote)
+        except CappError:
+            # Whoever repeats a confirm that was taken on hears that, whatever holds today.
             known = await self._store.by_key(self._tenant, key)
             if known is None or known[1] != request:
-                raise CustomerMistake("mistake.quote_expired")
+                raise
             return Confirmed(known[0], code_of(known[0]), fresh=False)
-        facts = Facts(quote, self._tenant, payer.customer_id)
+        facts = Facts(quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend)
         payment = Payment(self._ids.payment(), facts, self._store.route(facts), State.NEW, 0, None)
         step = advance(State.NEW, Event.CONFIRMED, quote, payment.route)
         plan, after = self._planner.plan(
             payment,
             step,
-            facts=encode_facts(facts).decode(),
+            facts=write(facts),
             creation=Creation(key, request, payer.customer_id),
         )
-        answer = await self._committer.submit_until_known(plan)
+        answer = await self._create(plan)
         match answer.verdict:
             case Verdict.APPLIED:
                 self._hear(after, plan.intents)
@@ -158,8 +161,29 @@ class Payments:
                 return Confirmed(first, code_of(first), fresh=False)
             case Verdict.INSUFFICIENT:
                 raise NoWayNow("no_way.float")
+            case Verdict.OVER_LIMIT if facts.spend is not None:
+                raise await self._over_limit(facts.spend, quote.amount.currency)
             case _:
                 raise OurFault(f"confirm was refused: {answer.verdict.name} {answer.error or ''}")
+
+    async def _create(self, plan: Plan) -> Verdicted:
+        """A creation is stale only when an earlier plan of its batch with its key was refused."""
+        for _ in range(TRIES_MAX):
+            answer = await self._committer.submit_until_known(plan)
+            if answer.verdict is not Verdict.STALE:
+                break
+        return answer
+
+    async def _over_limit(self, spend: Spend, currency: str) -> CustomerMistake:
+        """Which limit it was, and what is left of it; only for the sentence."""
+        spent = await self._store.spent(self._tenant, CustomerId(spend.customer), spend.currency)
+        today = spent.day_minor if spent and spent.day >= spend.day else 0
+        this_month = spent.month_minor if spent and spent.month >= spend.month else 0
+        left_month = max(spend.month_minor_max - this_month, 0)
+        left_day = max(spend.day_minor_max - today, 0)
+        if left_month < spend.minor:
+            return CustomerMistake("mistake.limit_month", left=Money(left_month, currency))
+        return CustomerMistake("mistake.limit_day", left=Money(left_day, currency))
 
     async def last_payment(self, customer_id: CustomerId) -> PaymentSummary | None:
         """The customer's newest payment as it stands now."""
@@ -193,27 +217,47 @@ class Payments:
             found = await self._store.attempt(attempt_id)
             if found is None:
                 return Heard.UNKNOWN
-            payment, direction = found.payment, found.direction
-            wrong = told.disagreement(payment, direction, finding)
-            if wrong is not None:
-                return await self._contradicted(found, told_, f"{direction.name}: {wrong}")
-            if finding.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
-                return await self._keep(payment, told_)
-            if payment.live != attempt_id:
-                heard = await self._hear_of_ended(found, finding, source, told_)
-            elif source is Source.CALLBACK and self._must_ask(found, finding):
-                await self._keep(payment, told_)
-                return Heard.NEEDS_PROOF
-            else:
-                succeeded = finding.outcome is Outcome.SUCCEEDED
-                events = lifecycle.SUCCEEDED if succeeded else lifecycle.FAILED
-                ending = Ending(attempt_id, succeeded, finding.code, source, finding.receipt)
-                heard = await self._advance(
-                    payment, events[direction], told_, ending=ending, reason=finding.reason
-                )
+            heard = await self._hear_of(found, finding, source, told_)
             if heard is not None:
                 return heard
         raise OurFault(f"payment {code_of(attempt_id)} moved {TRIES_MAX} times under one finding")
+
+    async def _hear_of(
+        self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
+    ) -> Heard | None:
+        payment, direction = found.payment, found.direction
+        wrong = told.disagreement(payment, direction, finding)
+        if wrong is not None:
+            return await self._contradicted(found, kept, f"{direction.name}: {wrong}")
+        if finding.outcome is Outcome.REVERSED:
+            return await self._hear_of_reversal(found, source, kept)
+        if finding.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
+            return await self._keep(payment, kept)
+        if payment.live != found.attempt_id:
+            return await self._hear_of_ended(found, finding, source, kept)
+        if source is Source.CALLBACK and self._must_ask(found, finding):
+            await self._keep(payment, kept)
+            return Heard.NEEDS_PROOF
+        return await self._end(found, finding, source, kept)
+
+    async def _end(
+        self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
+    ) -> Heard | None:
+        """The live attempt is over: what it proves, and what follows from it."""
+        payment, direction = found.payment, found.direction
+        succeeded = finding.outcome is Outcome.SUCCEEDED
+        event = (lifecycle.SUCCEEDED if succeeded else lifecycle.FAILED)[direction]
+        following = Following()
+        if event is Event.COLLECTION_SUCCEEDED:
+            following = await self.sequel.after_collected(payment)
+        elif event is Event.PAYOUT_FAILED:
+            following = self.sequel.after_failed_payout(payment, finding.reason)
+        ending = Ending(
+            found.attempt_id, succeeded, finding.code, source, finding.receipt, following.decisions
+        )
+        return await self._advance(
+            payment, event, kept, ending=ending, reason=finding.reason, following=following
+        )
 
     async def record_accepted(
         self, payment: Payment, attempt_id: AttemptId, reference: str | None
@@ -224,8 +268,7 @@ class Payments:
             body = msgspec.json.encode(reference).decode()
             digest = told.body_hash(Source.ACCEPTED, body)
             kept = (Evidence(attempt_id, digest, Source.ACCEPTED, body),)
-        plan = note(payment.payment_id, payment.facts.tenant, done=(attempt_id,), evidence=kept)
-        await self._committer.submit_until_known(plan)
+        await self.stepper.keep(payment, kept, done=(attempt_id,))
 
     async def adopt_reference(self, found: Attempted, reference: str) -> bool:
         """Take the operator's reference from a callback, when its answer to our call was lost.
@@ -239,7 +282,9 @@ class Payments:
         body = msgspec.json.encode(reference).decode()
         digest = told.body_hash(Source.ACCEPTED, body)
         if await self._store.is_held_elsewhere(digest, attempt_id):
-            await self._open_case(found.payment, "FOREIGN_REFERENCE", digest, "held elsewhere")
+            await self.stepper.open_case(
+                found.payment, "FOREIGN_REFERENCE", digest, "held elsewhere"
+            )
             return False
         await self.record_accepted(found.payment, attempt_id, reference)
         return True
@@ -252,12 +297,11 @@ class Payments:
                 return
             event = lifecycle.UNCLEAR[direction]
             if not lifecycle.may(payment.state, event):  # it is unknown already
-                plan = note(payment.payment_id, payment.facts.tenant, done=(attempt_id,))
-                await self._committer.submit_until_known(plan)
+                await self.stepper.keep(payment, done=(attempt_id,))
                 return
             if await self._advance(payment, event, (), done=(attempt_id,)) is not None:
                 return
-            payment = await self._again(payment)
+            payment = await self.stepper.again(payment)
 
     async def record_never_sent(self, payment: Payment, attempt_id: AttemptId) -> None:
         """No byte of the order ever left and its time is over: nothing can have moved."""
@@ -265,12 +309,15 @@ class Payments:
         if payment.live != attempt_id or direction is None:
             return
         ending = Ending(attempt_id, False, "never_sent", Source.ANSWER)
-        event = (
-            Event.COLLECTION_NEVER_SENT
-            if direction is Direction.COLLECT
-            else lifecycle.FAILED[direction]
-        )
-        await self._advance(payment, event, (), ending=ending)
+        if direction is Direction.COLLECT:
+            await self._advance(payment, Event.COLLECTION_NEVER_SENT, (), ending=ending)
+        elif direction is Direction.DISBURSE:
+            following = self.sequel.after_payout_never_sent(payment)
+            await self._advance(
+                payment, Event.PAYOUT_FAILED, (), ending=ending, following=following
+            )
+        else:
+            await self._advance(payment, Event.REFUND_FAILED, (), ending=ending)
 
     async def order_refund(self, payment: Payment) -> None:
         """Try again to give back what is due: a new attempt after a definitive failure."""
@@ -280,7 +327,7 @@ class Payments:
     # How a step is made.
 
     def _must_ask(self, found: Attempted, finding: Finding) -> bool:
-        operator = self._directory.by_name[found.payment.operator_of(found.direction)]
+        operator = self._directory.by_name[found.operator]
         above = operator.confirm_callback_above_minor
         return told.needs_proof(found.payment, found.direction, finding, above)
 
@@ -304,22 +351,32 @@ class Payments:
         said = "succeeded after it had failed" if succeeded else "failed after it had succeeded"
         return await self._contradicted(found, kept, f"{found.direction.name} {said}")
 
+    async def _hear_of_reversal(
+        self, found: Attempted, source: Source, kept: tuple[Evidence, ...]
+    ) -> Heard | None:
+        """The operator undid what had succeeded. Unsigned word of it is asked about first."""
+        payment = found.payment
+        if source is Source.CALLBACK:
+            await self._keep(payment, kept)
+            return Heard.NEEDS_PROOF
+        paid = await self._store.ended_how(payment.payment_id, found.attempt_id)
+        of_payout = found.direction is Direction.DISBURSE and paid is True
+        if of_payout and lifecycle.may(payment.state, Event.PAYOUT_RETURNED):
+            return await self._advance(payment, Event.PAYOUT_RETURNED, kept)
+        if of_payout and payment.state is State.RETURNED:
+            return await self._keep(payment, kept)
+        return await self._contradicted(found, kept, f"{found.direction.name} reversed")
+
     async def _contradicted(
         self, found: Attempted, kept: tuple[Evidence, ...], detail: str
     ) -> Heard:
         payment = found.payment
         await self._keep(payment, kept)
-        await self._open_case(payment, "CONFLICT", kept[0].hash, detail)
+        await self.stepper.open_case(payment, "CONFLICT", kept[0].hash, detail)
         return Heard.CONFLICT
 
-    async def _open_case(self, payment: Payment, kind: str, hash_: str, detail: str) -> None:
-        now_ms = int(self._clock.epoch() * 1000)
-        await self._store.open_case(payment, kind, hash_, detail, now_ms)
-        log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
-
     async def _keep(self, payment: Payment, kept: tuple[Evidence, ...]) -> Heard:
-        plan = note(payment.payment_id, payment.facts.tenant, evidence=kept)
-        await self._committer.submit_until_known(plan)
+        await self.stepper.keep(payment, kept)
         return Heard.KEPT
 
     async def _advance(
@@ -331,29 +388,20 @@ class Payments:
         ending: Ending | None = None,
         reason: str | None = None,
         done: tuple[str, ...] = (),
+        following: Following | None = None,
     ) -> Heard | None:
         """Commit one step. None when somebody was faster and the caller must look again."""
-        step = advance(payment.state, event, payment.quote, payment.route)
-        facts = msgspec.json.encode(ending).decode() if ending is not None else None
-        plan, after = self._planner.plan(
-            payment, step, facts=facts, reason=reason, evidence=kept, done=done
-        )
-        answer = await self._committer.submit_until_known(plan)
-        if answer.verdict is Verdict.STALE:
+        then, onward, _ = following or Following()
+        after = await self.stepper.take(
+            payment, event, then=then, onward=onward, facts=ending, reason=reason, kept=kept,
+            done=done,
+        )  # fmt: skip
+        if after is None:
             return None
-        if answer.verdict is not Verdict.APPLIED:
-            raise OurFault(f"{event} of {payment.code}: {answer.verdict.name} {answer.error or ''}")
         if event is Event.REFUND_FAILED and ending is not None:
             # It is tried again by itself, but somebody should know that money is stuck with us.
-            await self._open_case(after, "REFUND_FAILED", ending.attempt_id, ending.code)
-        self._hear(after, plan.intents)
+            await self.stepper.open_case(after, "REFUND_FAILED", ending.attempt_id, ending.code)
         return Heard.ADVANCED
-
-    async def _again(self, payment: Payment) -> Payment:
-        found = await self._store.payment(payment.payment_id)
-        if found is None:
-            raise Impossible(f"payment {payment.code} is gone")
-        return found
 
 
 def _request_hash(customer_id: CustomerId, quote: Quote) -> str:

@@ -2,29 +2,30 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
 from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
-from engine.payments.evidence import Ending, Source
+from engine.payments.evidence import Source
+from engine.payments.facts import Ending, Facts, read_step, read_terms
 from engine.payments.lifecycle import State
-from engine.payments.payment import Facts, Payment, decode_facts
+from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
 from engine.ports import Direction
 
 REFERENCE_SEEN_WITHIN = timedelta(days=3)
 
-_PAYMENT = "p.id, p.state, p.version, p.live, j.facts"
+_PAYMENT = "p.id, p.state, p.version, p.live, p.way, p.terms, j.facts"
 _BY_ID = f"""
 select {_PAYMENT} from unnest($1::uuid[]) k(id)
-  join payment p on p.id = k.id join journal j on j.payment = p.id and j.version = 1"""
+  join payment p on p.id = k.id join journal j on j.payment = p.id and j.version = p.terms"""
 _BY_ATTEMPT = f"""
-select {_PAYMENT}, a.id as attempt, a.direction from unnest($1::uuid[]) k(id)
+select {_PAYMENT}, a.id as attempt, a.direction, a.operator from unnest($1::uuid[]) k(id)
   join attempt a on a.id = k.id join payment p on p.id = a.payment
-  join journal j on j.payment = p.id and j.version = 1"""
+  join journal j on j.payment = p.id and j.version = p.terms"""
 
 
 class Attempted(msgspec.Struct, frozen=True):
@@ -32,7 +33,17 @@ class Attempted(msgspec.Struct, frozen=True):
 
     attempt_id: AttemptId
     direction: Direction
+    operator: str  # who was asked: not always the one that would be asked now
     payment: Payment
+
+
+class Spent(NamedTuple):
+    """What a customer spent in one currency: on that day, in that month, in minor units."""
+
+    day: int
+    day_minor: int
+    month: int
+    month_minor: int
 
 
 class PaymentStore:
@@ -62,7 +73,7 @@ class PaymentStore:
         """The customer's newest payment."""
         row = await self._pool.fetchrow(
             f"select {_PAYMENT} from payment p"
-            " join journal j on j.payment = p.id and j.version = 1"
+            " join journal j on j.payment = p.id and j.version = p.terms"
             " where p.customer = $1 order by p.id desc limit 1",
             customer_id,
         )
@@ -101,6 +112,15 @@ class PaymentStore:
                 return ending.succeeded
         return None
 
+    async def spent(self, tenant: int, customer_id: CustomerId, currency: int) -> Spent | None:
+        """What counts against the customer's limits; None when nothing ever did."""
+        row = await self._pool.fetchrow(
+            "select day, day_minor, month, month_minor from spending"
+            " where tenant = $1 and customer = $2 and currency = $3",
+            tenant, customer_id, currency,
+        )  # fmt: skip
+        return Spent(*row) if row else None
+
     async def collected_attempt(self, payment_id: PaymentId) -> AttemptId | None:
         """The attempt that collected: the first one of a payment that ended."""
         endings = await self._endings(payment_id)
@@ -112,7 +132,8 @@ class PaymentStore:
             " order by version",
             payment_id,
         )
-        return [msgspec.json.decode(row["facts"], type=Ending) for row in rows]
+        steps = [read_step(row["facts"]) for row in rows]
+        return [step for step in steps if isinstance(step, Ending)]
 
     async def open_case(
         self, payment: Payment, kind: str, hash_: str, detail: str, at_ms: int
@@ -150,28 +171,32 @@ class PaymentStore:
         for row in rows:
             attempt_id = AttemptId(row["attempt"].hex)
             direction = Direction(row["direction"])
-            out[attempt_id] = Attempted(attempt_id, direction, self._payment(row))
+            operator = self._directory.by_code[row["operator"]].name
+            payment = self._payment(row)
+            out[attempt_id] = Attempted(attempt_id, direction, operator, payment)
         return out
 
     def _payment(self, row: Any) -> Payment:
-        facts = decode_facts(row["facts"])
+        facts = read_terms(row["facts"])
         live = row["live"]
         return Payment(
             payment_id=PaymentId(row["id"].hex),
             facts=facts,
-            route=self.route(facts),
+            route=self.route(facts, row["way"]),
             state=State(row["state"]),
             version=row["version"],
             live=AttemptId(live.hex) if live is not None else None,
+            way=row["way"],
+            terms=row["terms"],
         )
 
-    def route(self, facts: Facts) -> Route:
-        """The accounts of a payment's corridor, resolved once per corridor."""
+    def route(self, facts: Facts, way: int = 0) -> Route:
+        """The accounts of a payment that goes this way, resolved once per corridor."""
         quote = facts.quote
-        key = facts.tenant, quote.payer_operator, quote.payee_operator
+        key = facts.tenant, quote.payer_operator, payout_operator(quote, way)
         if (found := self._routes.get(key)) is None:
             payer = self._directory.by_name[quote.payer_operator]
-            payee = self._directory.by_name[quote.payee_operator]
+            payee = self._directory.by_name[key[2]]
             found = self._routes[key] = route_accounts(
                 facts.tenant,
                 source=(payer.currency, payer.code),

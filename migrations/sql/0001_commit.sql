@@ -2,9 +2,10 @@
 -- Nothing here knows what a payment's states mean; it only knows the laws.
 --
 -- Runs in read committed. Verdicts: 0 applied, 1 duplicate, 2 conflict, 3 stale, 4 insufficient,
--- 5 unbalanced. Version 0 means "create", -1 means "note": no compare-and-set and no journal row,
+-- 5 unbalanced, 7 over a limit (6 is the caller's own). Version 0 means "create", -1 means "note": no compare-and-set and no journal row,
 -- only evidence kept and intents struck off. due 0 is none. ends/begins: the attempt that
--- stops/starts being live. firsts: for every plan the first one in this batch with the same key or
+-- stops/starts being live. in_force: the version whose facts are in force. spend: what the plan counts
+-- against a customer's limits, or gives back (below zero). firsts: for every plan the first one in this batch with the same key or
 -- payment; later ones never apply. low/high bound the payments of the batch, so that only the
 -- partitions they lie in are opened.
 --
@@ -13,18 +14,21 @@
 -- and the caller repeats it with careful = true: lock first, walk the plans in order, refuse
 -- exactly those that do not fit.
 --
--- Order of locks everywhere: keys (sorted), payments, balances (sorted).
+-- Order of locks everywhere: spending (sorted), keys (sorted), payments, balances (sorted).
 create function commit_plans(
   careful boolean, at_ms bigint, low uuid, high uuid,
   ids uuid[], firsts int[], versions int[], tenants int[], states smallint[], dues bigint[],
   keys text[], hashes uuid[], customers uuid[], facts text[],
   ends uuid[], begins uuid[], directions smallint[], operators smallint[],
+  ways smallint[], in_force int[],
   leg_from int[], leg_to int[],
   leg_plan int[], leg_debit bigint[], leg_credit bigint[], leg_amount bigint[],
   out_plan int[], out_id uuid[], out_kind smallint[], out_payload text[],
   out_not_before bigint[], out_lease bigint[],
   done_plan int[], done_id uuid[],
   ev_plan int[], ev_attempt uuid[], ev_hash uuid[], ev_source smallint[], ev_body text[],
+  spend_plan int[], spend_customer uuid[], spend_currency smallint[], spend_day int[],
+  spend_month int[], spend_minor bigint[], spend_day_max bigint[], spend_month_max bigint[],
   out verdict smallint[], out known uuid[])
 language plpgsql
 -- Plans made on empty tables must not stick, and arrays must not be planned as constants.
@@ -35,6 +39,7 @@ as $$
 declare
   n_plans int := cardinality(ids); n_created int := 0; n_moved int := 0; n_noted int := 0;
   created uuid[]; moved int[]; bad boolean; accounts bigint[]; deltas bigint[]; found_ int;
+  taken int[] := '{}';
 begin
   verdict := array_fill(0::smallint, array[n_plans]);
 
@@ -51,6 +56,12 @@ begin
                             leg_plan, leg_debit, leg_credit, leg_amount);
   end if;
 
+  if spend_plan <> '{}' then
+    select * into verdict, taken from count_spending(verdict, firsts, tenants, keys,
+      spend_plan, spend_customer, spend_currency, spend_day, spend_month, spend_minor, spend_day_max,
+      spend_month_max);
+  end if;
+
   if 0 = any(versions) then
     with c as (
       insert into payment_key (tenant, key, payment, hash)
@@ -58,8 +69,8 @@ begin
          where versions[n] = 0 and firsts[n] = n and verdict[n] = 0 order by tenants[n], keys[n]
       on conflict (tenant, key) do nothing returning payment)
     select array_agg(payment), count(*) into created, n_created from c;
-    insert into payment (id, tenant, state, version, due, live, customer)
-      select ids[n], tenants[n], states[n], 1, nullif(dues[n], 0), begins[n], customers[n]
+    insert into payment (id, tenant, state, version, due, live, way, terms, customer)
+      select ids[n], tenants[n], states[n], 1, nullif(dues[n], 0), begins[n], ways[n], in_force[n], customers[n]
         from generate_series(1, n_plans) n
        where versions[n] = 0 and firsts[n] = n and verdict[n] = 0
          and (n_created = n_plans or ids[n] = any(created));
@@ -67,7 +78,8 @@ begin
   if 0 < any(versions) then
     with m as (
       update payment p set state = states[n], version = p.version + 1, due = nullif(dues[n], 0),
-                           live = coalesce(begins[n], case when ends[n] is null then live end)
+                           live = coalesce(begins[n], case when ends[n] is null then live end),
+                           way = ways[n], terms = in_force[n]
         from generate_series(1, n_plans) n
        where versions[n] > 0 and firsts[n] = n and verdict[n] = 0
          and p.id = ids[n] and p.id >= low and p.id <= high
@@ -94,6 +106,11 @@ begin
       from unnest(ids, firsts, versions, tenants, keys, hashes) with ordinality
              p(id, first, version, tenant, key, hash, n)
       left join payment_key old on old.tenant = p.tenant and old.key = p.key and p.version = 0;
+  end if;
+
+  if 0 > any(spend_minor) or taken <> '{}' and 0 < any(verdict) then
+    perform give_spending_back(verdict, taken, tenants, spend_plan, spend_customer, spend_currency,
+                               spend_day, spend_month, spend_minor);
   end if;
 
   insert into journal (payment, version, tenant, state, at_ms, debits, credits, amounts, facts)
@@ -194,4 +211,100 @@ begin
     end if;
   end loop;
   return verdict;
+end $$;
+
+-- Count what plans would spend against their customers' limits; who would pass one is refused.
+-- Exact under concurrency: the row is the lock. taken: the numbers of what was counted.
+create function count_spending(
+  inout verdict smallint[], firsts int[], tenants int[], keys text[],
+  spend_plan int[], spend_customer uuid[], spend_currency smallint[], spend_day int[],
+  spend_month int[], spend_minor bigint[], spend_day_max bigint[], spend_month_max bigint[],
+  out taken int[])
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare together int[]; item int;
+begin
+  if 0 > any(spend_minor) then  -- what is given back later is locked now, in the same order
+    perform from spending where customer = any(spend_customer)
+      order by tenant, customer, currency for update;
+  end if;
+  -- All of a customer's plans in the batch together; nearly always that is one, and it fits.
+  with asked as (
+    select tenants[spend_plan[i]] as tenant, spend_customer[i] as customer, spend_currency[i] as currency,
+           array_agg(i) as items, max(spend_day[i]) as day, max(spend_month[i]) as month,
+           sum(spend_minor[i])::bigint as minor, min(spend_day_max[i]) as day_max,
+           min(spend_month_max[i]) as month_max
+      from generate_subscripts(spend_plan, 1) i
+     where spend_minor[i] > 0 and verdict[spend_plan[i]] = 0 and firsts[spend_plan[i]] = spend_plan[i]
+     group by 1, 2, 3),
+  counted as (
+    insert into spending as s (tenant, customer, currency, day, day_minor, day_minor_max,
+                               month, month_minor, month_minor_max)
+      select tenant, customer, currency, day, minor, day_max, month, minor, month_max from asked
+       where minor <= day_max and minor <= month_max order by tenant, customer, currency
+    on conflict (tenant, customer, currency) do update
+       set day = greatest(s.day, excluded.day), month = greatest(s.month, excluded.month),
+           day_minor = case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor,
+           month_minor = case when s.month >= excluded.month then s.month_minor else 0 end + excluded.month_minor,
+           day_minor_max = excluded.day_minor_max, month_minor_max = excluded.month_minor_max
+     where case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor <= excluded.day_minor_max
+       and case when s.month >= excluded.month then s.month_minor else 0 end + excluded.month_minor <= excluded.month_minor_max
+    returning tenant, customer, currency)
+  select coalesce(array_agg(i) filter (where c.customer is not null), '{}'),
+         coalesce(array_agg(i order by i) filter (where c.customer is null), '{}')
+    into taken, together
+    from asked a left join counted c using (tenant, customer, currency), unnest(a.items) i;
+  if together = '{}' then
+    return;
+  end if;
+  foreach item in array together loop  -- together they are too much: one after the other
+    insert into spending as s (tenant, customer, currency, day, day_minor, day_minor_max,
+                               month, month_minor, month_minor_max)
+      select tenants[spend_plan[item]], spend_customer[item], spend_currency[item],
+             spend_day[item], spend_minor[item], spend_day_max[item],
+             spend_month[item], spend_minor[item], spend_month_max[item]
+       where spend_minor[item] <= spend_day_max[item] and spend_minor[item] <= spend_month_max[item]
+    on conflict (tenant, customer, currency) do update
+       set day = greatest(s.day, excluded.day), month = greatest(s.month, excluded.month),
+           day_minor = case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor,
+           month_minor = case when s.month >= excluded.month then s.month_minor else 0 end + excluded.month_minor,
+           day_minor_max = excluded.day_minor_max, month_minor_max = excluded.month_minor_max
+     where case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor <= excluded.day_minor_max
+       and case when s.month >= excluded.month then s.month_minor else 0 end + excluded.month_minor <= excluded.month_minor_max;
+    if found then
+      taken := taken || item;
+    elsif not exists (select from payment_key k where k.tenant = tenants[spend_plan[item]]
+                                                  and k.key = keys[spend_plan[item]]) then
+      verdict[spend_plan[item]] := 7;  -- a repeat was counted when it came first
+    end if;
+  end loop;
+end $$;
+
+-- Undo what was counted: of plans that were refused after all, and what applied plans give back.
+-- Only what still counts in the row's day and month is taken off.
+create function give_spending_back(
+  verdict smallint[], taken int[], tenants int[],
+  spend_plan int[], spend_customer uuid[], spend_currency smallint[], spend_day int[],
+  spend_month int[], spend_minor bigint[]) returns void
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  update spending s set day_minor = greatest(s.day_minor - back.day_minor, 0),
+                        month_minor = greatest(s.month_minor - back.month_minor, 0)
+    from (select r.tenant, r.customer, r.currency,
+                 sum(case when spend_day[i] >= r.day then abs(spend_minor[i]) else 0 end) as day_minor,
+                 sum(case when spend_month[i] >= r.month then abs(spend_minor[i]) else 0 end) as month_minor
+            from generate_subscripts(spend_plan, 1) i
+            join spending r on r.tenant = tenants[spend_plan[i]] and r.customer = spend_customer[i]
+                           and r.currency = spend_currency[i]
+           where case when spend_minor[i] < 0 then verdict[spend_plan[i]] = 0
+                      else verdict[spend_plan[i]] > 0 and i = any(taken) end
+           group by 1, 2, 3) back
+   where s.tenant = back.tenant and s.customer = back.customer and s.currency = back.currency;
 end $$;

@@ -9,6 +9,8 @@ create table payment (                        -- thin on purpose: every step rew
   version  int not null,
   due      bigint,                            -- next_action_at, epoch seconds, rounded up
   live     uuid,                              -- the one attempt that may be moving money now
+  way      smallint not null,                 -- which of its ways pays out, or will
+  terms    int not null,                      -- the version whose journal row holds the facts
   customer uuid                               -- whose payment it is
 ) partition by range (id);
 create index payment_due on payment (due) where due is not null;
@@ -42,6 +44,19 @@ create table balance (                        -- credit is positive
   constraint account_has_a_book check (id >> 32 > 0),
   constraint never_below_zero check (amount >= 0 or not guarded)
 ) with (fillfactor = 10);
+
+create table spending (                       -- what counts against a customer's limits
+  tenant          int not null,
+  customer        uuid not null,
+  currency        smallint not null,          -- ISO 4217 numeric
+  day             int not null,               -- the customer's own day, counted from 1970-01-01
+  day_minor       bigint not null,
+  day_minor_max   bigint not null,            -- the limits of the last payment
+  month           int not null,               -- 202611
+  month_minor     bigint not null,
+  month_minor_max bigint not null,
+  primary key (tenant, customer, currency)
+) with (fillfactor = 70);
 
 create table attempt (                        -- append-only: how a callback finds its payment
   id        uuid primary key,

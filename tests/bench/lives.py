@@ -14,7 +14,8 @@ from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import RateBook
 from engine.gather import Gatherer
 from engine.ledger.chart import route_accounts
-from engine.ledger.commit import Committer, Intent, note
+from engine.ledger.commit import Committer
+from engine.ledger.plans import Intent, Spend, note
 from engine.money import Money
 from engine.msisdn import Msisdn, Prefixes
 from engine.outbox import Outbox, SmsEnding
@@ -22,9 +23,11 @@ from engine.payments.evidence import Source
 from engine.payments.notices import SMS, read_notice
 from engine.payments.payment import Payment
 from engine.payments.planning import Timing
+from engine.payments.policy import Clearance
 from engine.payments.pricing import price
 from engine.payments.routing import Directory
-from engine.payments.service import Heard, Payments
+from engine.payments.service import Payments
+from engine.payments.stepping import Heard
 from engine.payments.store import Attempted, PaymentStore
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
 from tests.bench.table import (
@@ -72,6 +75,24 @@ def callback_body(attempt_id: str) -> str:
     )
 
 
+class Counting:
+    """A policy that counts every payment against limits that nobody reaches here."""
+
+    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+        return Clearance(
+            spend=Spend(payer.customer_id, 404, 20_000, 202_611, quote.amount.minor, 2**60, 2**60)
+        )
+
+    async def clear_again(self, payment: Payment) -> None:
+        return None
+
+    def may_pay(self, operator: str) -> bool:
+        return True
+
+    async def take_turn(self, operator: str) -> bool:
+        return True
+
+
 class Remembered(PaymentStore):
     """A store that already knows the payments of this process: no reads of its own."""
 
@@ -108,6 +129,7 @@ class Lives:
             clock=clock,
             ids=ids,
             timing=Timing(),
+            policy=Counting(),
             hear=self._hear,
         )
         self.steps: list[float] = []

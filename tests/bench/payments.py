@@ -24,7 +24,7 @@ import asyncpg
 import httpx
 
 from engine.payments.lifecycle import State
-from engine.payments.payment import decode_facts
+from engine.payments.facts import read_terms
 from simulator.places import SHORTCODE, Places
 from simulator.stack import Stack
 from tests.bench import table
@@ -347,7 +347,7 @@ async def check(places: Places, database_url: str, confirmed: int) -> None:
         await connection.close()
     _same("payments by state", Counter(r["state"] for r in rows), {State.PAID: confirmed})
     _same("cases", cases, 0)
-    quotes = [decode_facts(row["facts"]).quote for row in rows]
+    quotes = [read_terms(row["facts"]).quote for row in rows]
     collected = Counter((q.payer.removeprefix("+"), q.total.minor) for q in quotes)
     paid_out = Counter((q.payee.removeprefix("+"), q.receives.minor) for q in quotes)
     told = Counter(number for q in quotes for number in (q.payer, q.payee))

@@ -10,18 +10,8 @@ from engine.clock import Clock, Ids
 from engine.database import connect
 from engine.errors import CommitUnknown
 from engine.ledger.chart import Account, Kind
-from engine.ledger.commit import (
-    NIL,
-    NOTE,
-    Committer,
-    Evidence,
-    Intent,
-    Plan,
-    Verdict,
-    Verdicted,
-    commit,
-    note,
-)
+from engine.ledger.commit import Committer, commit
+from engine.ledger.plans import NIL, NOTE, Evidence, Intent, Plan, Verdict, Verdicted, note
 from tests.integration.books import assert_books
 
 V = Verdict

@@ -19,7 +19,7 @@ from engine.errors import (
 from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
-from engine.payments.service import Heard
+from engine.payments.stepping import Heard
 from engine.ports import Accepted, Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.world import CUSTOMER, FAILED, PENDING, SUCCEEDED, World, open_world
@@ -261,7 +261,9 @@ async def test_what_was_never_sent_is_sent_again_with_the_same_reference(
     assert await world.state(payment_id) is S.PAYING
 
 
-async def test_a_payout_that_never_leaves_is_refunded_after_our_patience(world: World) -> None:
+async def test_a_payout_that_never_leaves_waits_and_is_refunded_when_its_rate_is_over(
+    world: World,
+) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
     world.mtn.answers = [Unreachable("mtn", "refused") for _ in range(500)]
@@ -271,6 +273,12 @@ async def test_a_payout_that_never_leaves_is_refunded_after_our_patience(world: 
         world.clock.pass_(11)
         await world.dispatcher.sweep()
         await world.dispatched()
+    assert await world.state(payment_id) is S.PAYOUT_QUEUED
+    world.policy.closed = {"mtn_ug"}
+    assert not await world.rulings.order_payout(await world.payment(payment_id))
+    world.clock.pass_(3 * 3600)
+    assert await world.rulings.order_payout(await world.payment(payment_id))
+    await world.dispatched()
     assert await world.state(payment_id) is S.REFUNDING
     assert world.mpesa.orders[-1].direction is Direction.REFUND
 

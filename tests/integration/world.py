@@ -19,12 +19,15 @@ from channels.wiring import MENUS, NUMBERING
 from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer
 from engine.database import connect, open_pool
+from engine.decisions import Decision
 from engine.dispatch import Dispatcher, Patience
-from engine.errors import Unreadable
+from engine.errors import CappError, Unreadable
 from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
-from engine.ledger.books import Books
-from engine.ledger.commit import Committer, Intent
+from engine.ledger.books import Books, open_accounts
+from engine.ledger.chart import Account, Kind
+from engine.ledger.commit import Committer
+from engine.ledger.plans import Intent
 from engine.money import Money
 from engine.msisdn import Msisdn, Prefixes
 from engine.outbox import Outbox
@@ -32,10 +35,13 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.planning import Timing
+from engine.payments.policy import Clearance
 from engine.payments.reconciliation import Reconciler
 from engine.payments.routing import Directory
+from engine.payments.rulings import Rulings
 from engine.payments.schedule import Schedule
-from engine.payments.service import Heard, Payments
+from engine.payments.service import Payments
+from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
 from engine.ports import (
     Accepted,
@@ -130,12 +136,40 @@ class ScriptedSms:
 
 
 @dataclass
+class ScriptedPolicy:
+    """Lets everything pass, save what a test has put in its way."""
+
+    clearance: Clearance = Clearance()  # noqa: RUF009 - it never changes
+    refusal: CappError | None = None
+    changed: Decision | None = None
+    closed: set[str] = field(default_factory=set)
+    permits: int = 1_000
+
+    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+        if self.refusal is not None:
+            raise self.refusal
+        return self.clearance
+
+    async def clear_again(self, payment: Payment) -> Decision | None:
+        return self.changed
+
+    def may_pay(self, operator: str) -> bool:
+        return operator not in self.closed
+
+    async def take_turn(self, operator: str) -> bool:
+        self.permits -= 1
+        return self.permits >= 0
+
+
+@dataclass
 class World:
     """One process's engine, and the outside that the test plays."""
 
     clock: TestClock
     pool: Any
     payments: Payments
+    rulings: Rulings
+    policy: "ScriptedPolicy"
     store: PaymentStore
     dispatcher: Dispatcher
     reconciler: Reconciler
@@ -143,6 +177,7 @@ class World:
     books: Books
     mpesa: ScriptedOperator
     mtn: ScriptedOperator
+    other: ScriptedOperator  # can pay into the same wallets as mtn, and takes no collections
     sms: ScriptedSms
     heard: list[tuple[Payment, tuple[Intent, ...]]]
     dispatching: bool = True
@@ -202,6 +237,17 @@ ENVIRONMENT = {
 }
 
 
+OTHER = msgspec.structs.replace(MTN, code=3, name="other_ug")
+
+
+async def _open_other(pool: Any) -> None:
+    async with pool.acquire() as connection:
+        await open_accounts(
+            connection,
+            [Account(1, "UGX", kind, 3) for kind in (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT)],
+        )
+
+
 def settings_for(database_url: str) -> Settings:
     return read_settings({**ENVIRONMENT, "DATABASE_URL": database_url})
 
@@ -213,12 +259,15 @@ async def open_world(
     """A process's engine. Two of them on one database are two processes."""
     clock = clock or TestClock()
     mpesa, mtn, sms = ScriptedOperator(MPESA), ScriptedOperator(MTN), ScriptedSms()
-    facts = {"mpesa_ke": MPESA, "mtn_ug": MTN}
+    other = ScriptedOperator(OTHER)
+    facts = {"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}
     if seeded:
         await seed(settings_for(database_url), read_seeds(SEEDS), facts, clock)
     numbering = yaml.safe_load(NUMBERING.read_text())
     directory = Directory(facts, Prefixes(numbering["ranges"]), numbering["networks"])
     pool = await open_pool(database_url)
+    if seeded:
+        await _open_other(pool)
     committer = Committer(partial(connect, database_url), clock)
     await committer.start()
     store = PaymentStore(pool, directory)
@@ -226,7 +275,7 @@ async def open_world(
     rates = RateBook(1, clock, stale_after_seconds=86_400)
     await rates.refresh(pool)
     dispatcher = Dispatcher(
-        operators={"mpesa_ke": mpesa, "mtn_ug": mtn},
+        operators={"mpesa_ke": mpesa, "mtn_ug": mtn, "other_ug": other},
         sms=sms,
         outbox=outbox,
         store=store,
@@ -236,6 +285,7 @@ async def open_world(
         patience=Patience(),
     )
     heard: list[tuple[Payment, tuple[Intent, ...]]] = []
+    policy = ScriptedPolicy()
 
     async def language_of(_: Msisdn) -> str:
         return "sw"
@@ -258,9 +308,17 @@ async def open_world(
         clock=clock,
         ids=ids,
         timing=Timing(collect_delay=0),
+        policy=policy,
         hear=hear,
     )
     dispatcher.payments = payments
+    rulings = Rulings(
+        stepper=payments.stepper,
+        sequel=payments.sequel,
+        store=store,
+        policy=policy,
+        claim=outbox.claim,
+    )
     reconciler = Reconciler(
         store=store,
         outbox=outbox,
@@ -269,10 +327,10 @@ async def open_world(
         clock=clock,
         schedule=Schedule(),
     )
-    books = Books(pool, 1, {1: "mpesa_ke", 2: "mtn_ug"})
+    books = Books(pool, 1, {1: "mpesa_ke", 2: "mtn_ug", 3: "other_ug"})
     world = World(
-        clock, pool, payments, store, dispatcher, reconciler, committer, books, mpesa, mtn, sms,
-        heard,
+        clock, pool, payments, rulings, policy, store, dispatcher, reconciler, committer, books,
+        mpesa, mtn, other, sms, heard,
     )  # fmt: skip
     try:
         yield world

@@ -5,8 +5,9 @@ from engine.fx.quotes import Corridor, Quote
 from engine.ledger.chart import route_accounts
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.payments.facts import Facts
 from engine.payments.lifecycle import State
-from engine.payments.payment import Facts, Payment
+from engine.payments.payment import Payment
 from engine.ports import OperatorFacts
 
 MPESA = OperatorFacts(

@@ -1,7 +1,10 @@
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from engine.errors import Impossible
@@ -77,11 +80,13 @@ def test_everything_the_table_does_not_list_is_impossible() -> None:
                 step(state, event)
 
 
-def test_terminal_states_are_left_only_by_late_money() -> None:
+def test_terminal_states_are_left_only_by_late_money_and_by_what_an_operator_undid() -> None:
     leaving = {(t.source, t.event) for t in TABLE if t.source in TERMINAL}
     assert leaving == {
         (S.COLLECT_FAILED, E.LATE_MONEY_PROVEN),
         (S.EXPIRED, E.LATE_MONEY_PROVEN),
+        (S.CANCELLED, E.LATE_MONEY_PROVEN),
+        (S.PAID, E.PAYOUT_RETURNED),
     }
 
 
@@ -89,20 +94,21 @@ def test_an_attempt_lives_exactly_in_the_states_that_say_so() -> None:
     """Walk everything reachable: begun, ended and live always agree with the state."""
     seen: set[tuple[State, Direction | None]] = set()
     ahead: list[tuple[State, Direction | None]] = [(S.NEW, None)]
+    then = [None, E.HELD, E.PAYOUT_QUEUED, E.PAYOUT_ORDERED, E.REFUND_DECIDED]
     while ahead:
         state, live = ahead.pop()
         if (state, live) in seen:
             continue
         seen.add((state, live))
         assert LIVE_DIRECTION.get(state) == live, state
-        for event in Event:
+        for event, turn in itertools.product(Event, then):
             if lifecycle.may(state, event):
-                taken = step(state, event)
+                taken = advance(state, event, QUOTE, ROUTE, then=turn)
                 assert not taken.ends or live is not None
                 after = taken.begins or (None if taken.ends else live)
                 assert taken.begins is None or live is None or taken.ends
                 ahead.append((taken.state, after))
-    assert {state for state, _ in seen} >= TERMINAL - {S.CANCELLED}
+    assert {state for state, _ in seen} >= TERMINAL
 
 
 PATHS_TO_AN_END = {
@@ -117,7 +123,101 @@ PATHS_TO_AN_END = {
         (S.REFUNDING, E.REFUND_FAILED), (S.REFUND_DUE, E.REFUND_ORDERED),
         (S.REFUNDING, E.REFUND_SUCCEEDED),
     ],
+    S.CANCELLED: [(S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_WITHDRAWN)],
 }  # fmt: skip
+TO_PAID = PATHS_TO_AN_END[S.PAID]
+OTHER_PATHS = {
+    "held and released": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.HELD),
+        (S.ON_HOLD, E.RELEASED), (S.PAYING, E.PAYOUT_SUCCEEDED),
+    ],
+    "held and given back": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.HELD),
+        (S.ON_HOLD, E.REFUND_DECIDED), (S.REFUNDING, E.REFUND_SUCCEEDED),
+    ],
+    "queued and paid": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.PAYOUT_QUEUED),
+        (S.PAYOUT_QUEUED, E.PAYOUT_ORDERED), (S.PAYING, E.PAYOUT_SUCCEEDED),
+    ],
+    "queued and given back": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.PAYOUT_QUEUED),
+        (S.PAYOUT_QUEUED, E.REFUND_DECIDED), (S.REFUNDING, E.REFUND_SUCCEEDED),
+    ],
+    "another way at once": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED),
+        (S.PAYING, E.PAYOUT_FAILED, E.PAYOUT_ORDERED), (S.PAYING, E.PAYOUT_SUCCEEDED),
+    ],
+    "too late to pay": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.REFUND_DECIDED),
+        (S.REFUNDING, E.REFUND_SUCCEEDED),
+    ],
+    "returned and paid again": [
+        *TO_PAID, (S.PAID, E.PAYOUT_RETURNED), (S.RETURNED, E.REPAY_DECIDED),
+        (S.PAYING, E.PAYOUT_SUCCEEDED),
+    ],
+    "returned and given back": [
+        *TO_PAID, (S.PAID, E.PAYOUT_RETURNED), (S.RETURNED, E.REFUND_DECIDED),
+        (S.REFUNDING, E.REFUND_SUCCEEDED),
+    ],
+    "cancelled, yet the money came": [
+        *PATHS_TO_AN_END[S.CANCELLED], (S.CANCELLED, E.LATE_MONEY_PROVEN),
+        (S.REFUNDING, E.REFUND_SUCCEEDED),
+    ],
+}  # fmt: skip
+
+
+def walk(path: Sequence[tuple[Any, ...]], **changes: Any) -> list[Step]:
+    """The steps of a path, each checked to begin where the one before ended."""
+    priced, here, steps = msgspec.structs.replace(QUOTE, **changes), S.NEW, []
+    for state, event, *then in path:
+        assert state is here
+        steps.append(advance(state, event, priced, ROUTE, then=then[0] if then else None))
+        here = steps[-1].state
+    assert here in TERMINAL
+    return steps
+
+
+@pytest.mark.parametrize("fee_is_refunded", [True, False])
+@pytest.mark.parametrize("path", OTHER_PATHS)
+def test_whatever_way_it_went_nothing_is_left_held_or_owed(
+    path: str, fee_is_refunded: bool
+) -> None:
+    left = balances(*walk(OTHER_PATHS[path], fee_is_refunded=fee_is_refunded))
+    guarded = {n for n in left if read_account(getattr(ROUTE, n)).kind in GUARDED}
+    assert guarded <= {"pool_avail"}
+    assert sum(left.values()) == 0
+
+
+@pytest.mark.parametrize("path", ["held and released", "queued and paid", "another way at once"])
+def test_a_detour_ends_in_the_books_of_the_straight_way(path: str) -> None:
+    assert balances(*walk(OTHER_PATHS[path])) == balances(*walk(TO_PAID))
+
+
+def test_a_fee_that_the_quote_keeps_is_all_that_a_refund_lacks() -> None:
+    whole = balances(*walk(OTHER_PATHS["queued and given back"]))
+    less = balances(*walk(OTHER_PATHS["queued and given back"], fee_is_refunded=False))
+    assert whole == {"source_float": 510, "source_cost": -510}
+    assert less == {"source_float": 510 - 2_000, "source_cost": -510, "fee_income": 2_000}
+
+
+def test_a_returned_payment_given_back_costs_us_the_payout_and_leaves_no_debt_of_pools() -> None:
+    left = balances(*walk(OTHER_PATHS["returned and given back"]))
+    cost = QUOTE.payout_cost_minor_max
+    assert left == {
+        "pool_avail": -cost, "destination_float": cost, "source_float": 510, "source_cost": -510,
+    }  # fmt: skip
+
+
+def test_the_next_payout_is_posted_at_the_operator_that_makes_it() -> None:
+    other = ROUTE._replace(payout_in_flight=-1, destination_float=-2)
+    for state, event, then in (
+        (S.PAYING, E.PAYOUT_FAILED, E.PAYOUT_ORDERED), (S.PAYOUT_QUEUED, E.PAYOUT_ORDERED, None),
+        (S.ON_HOLD, E.RELEASED, None), (S.COLLECTING, E.COLLECTION_SUCCEEDED, None),
+    ):  # fmt: skip
+        taken = advance(state, event, QUOTE, ROUTE, then=then, onward=other)
+        assert (ROUTE.pool_held, other.payout_in_flight, HELD) in taken.transfers
+    failed = advance(S.PAYING, E.PAYOUT_FAILED, QUOTE, ROUTE, then=E.PAYOUT_ORDERED, onward=other)
+    assert (ROUTE.payout_in_flight, ROUTE.pool_held, HELD) in failed.transfers
 
 
 @pytest.mark.parametrize("end", PATHS_TO_AN_END)

@@ -1,13 +1,14 @@
 from engine.money import Money
+from engine.payments.facts import read_terms, write
 from engine.payments.lifecycle import State
-from engine.payments.payment import CODE_LENGTH, code_of, decode_facts, encode_facts
+from engine.payments.payment import CODE_LENGTH, code_of
 from engine.ports import Direction
 from tests.unit.payments.examples import PAYEE, PAYER, payment
 
 
 def test_facts_are_stored_and_read_back_unchanged() -> None:
     facts = payment(State.PAYING).facts
-    assert decode_facts(encode_facts(facts)) == facts
+    assert read_terms(write(facts)) == facts
 
 
 def test_a_code_has_no_letter_that_is_misread() -> None:

@@ -1,0 +1,31 @@
+"""The states of journal rows that belong to no payment. It knows nothing of who may make them.
+
+A payment's own states are below `MANUAL_FROM` and are the lifecycle's affair.
+"""
+
+from enum import IntEnum
+
+MANUAL_FROM = 100
+
+
+class Manual(IntEnum):
+    """What such a row is. Numbers are stored: never renumber."""
+
+    SEEDED = 100  # first float of an installation, from a file
+    TOPPED_UP = 101  # the owner's money was seen at an operator
+    WITHDRAWAL_RESERVED = 102
+    WITHDRAWN = 103
+    WITHDRAWAL_CANCELLED = 104
+    REBALANCED = 105  # float moved from one operator to another
+    REVERSED = 106  # another row, each of its transfers turned round
+    ADJUSTED = 107  # free-form, between accounts that allow it
+    WRITTEN_OFF = 108
+    SUSPENDED = 110  # an operator lists money for us that belongs to nobody we know
+    UNSUSPENDED = 111  # its owner was found: the row above turned round
+
+
+NEEDS_TWO = frozenset(Manual) - {Manual.SEEDED, Manual.SUSPENDED, Manual.UNSUSPENDED}
+"""A row in one of these carries the id of the proposal that two people agreed on."""
+
+CORRECTS = frozenset({Manual.REVERSED, Manual.ADJUSTED})
+"""Their facts begin with the payment they speak of; to it the auditor counts what they move."""

@@ -1,0 +1,45 @@
+"""What payments ask before they act: may this happen, and which way is open. A seam, no rules.
+
+Limits, screening and risk answer from `engine/compliance`, breakers from `health.py`.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from engine.customers.customers import Customer
+from engine.decisions import Decision
+from engine.fx.quotes import Quote
+from engine.ledger.plans import Spend
+from engine.payments.payment import Payment
+
+
+class Clearance(msgspec.Struct, frozen=True):
+    """A payment may be confirmed. The decision says whether it is held once it is collected."""
+
+    decision: Decision | None = None
+    spend: Spend | None = None  # what it counts, with the limits that bound it
+
+
+HOLD = "hold"
+"""The outcome of a decision after which money that was collected waits for people."""
+
+
+class Policy(Protocol):
+    """The questions. None of them moves anything, and each may be asked again."""
+
+    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+        """May it be confirmed? Raises CustomerMistake (a limit) or NoWayNow (refused)."""
+        ...
+
+    async def clear_again(self, payment: Payment) -> Decision | None:
+        """Before the payout: a decision to hold, if what was known at the confirm has changed."""
+        ...
+
+    def may_pay(self, operator: str) -> bool:
+        """Whether payouts may begin there now; looked up in memory."""
+        ...
+
+    async def take_turn(self, operator: str) -> bool:
+        """Like `may_pay`, and takes one of the few permits while the operator is being tried."""
+        ...

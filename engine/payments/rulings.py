@@ -1,0 +1,126 @@
+"""What people decide about a payment, and what a queue decides by itself when an operator is back.
+
+Two people's agreement is proven above (`engine/desk`); here a ruling is carried out, once.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from engine.clock import PaymentId
+from engine.errors import Impossible, NoWayNow
+from engine.msisdn import Msisdn
+from engine.payments.facts import Ruling
+from engine.payments.lifecycle import Event, State, may
+from engine.payments.payment import Payment
+from engine.payments.planning import Onward
+from engine.payments.policy import Policy
+from engine.payments.sequel import Following, Sequel
+from engine.payments.stepping import Stepper
+from engine.payments.store import PaymentStore
+
+
+class Rulings:
+    """Every method may be repeated: a payment that has moved on is left where it is."""
+
+    def __init__(
+        self,
+        *,
+        stepper: Stepper,
+        sequel: Sequel,
+        store: PaymentStore,
+        policy: Policy,
+        claim: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        """`claim` takes an intent for ourselves, so that nobody sends it any more."""
+        self._stepper = stepper
+        self._sequel = sequel
+        self._store = store
+        self._policy = policy
+        self._claim = claim
+
+    async def cancel(self, payment_id: PaymentId, ruling: Ruling) -> bool:
+        """Withdraw a payment whose collection has not left yet; True when it is cancelled.
+
+        Raises NoWayNow `no_way.sent` when the payer may have been asked already. A crash between
+        the claim and the commit leaves an attempt that looks sent: it is asked about, as any.
+        """
+        payment = await self._payment(payment_id)
+        if payment.state is State.CANCELLED:
+            return True
+        is_waiting = may(payment.state, Event.COLLECTION_WITHDRAWN) and payment.live is not None
+        if not is_waiting or not await self._claim(payment.live or ""):
+            raise NoWayNow("no_way.sent")
+        return await self._take(payment, Event.COLLECTION_WITHDRAWN, ruling)
+
+    async def release(self, payment_id: PaymentId, ruling: Ruling) -> bool:
+        """Let a held payment go on: its payout is ordered, or queued. False: it is not held."""
+        payment = await self._payment(payment_id)
+        if not may(payment.state, Event.RELEASED):
+            return False
+        return await self._take(payment, Event.RELEASED, ruling, self._sequel.payout_of(payment))
+
+    async def refund(self, payment_id: PaymentId, ruling: Ruling) -> bool:
+        """Give back a payment that is held, queued or returned. False: it is none of these."""
+        payment = await self._payment(payment_id)
+        if payment.state not in (State.ON_HOLD, State.PAYOUT_QUEUED, State.RETURNED):
+            return False
+        return await self._take(payment, Event.REFUND_DECIDED, ruling)
+
+    async def repay(
+        self, payment_id: PaymentId, ruling: Ruling, *, payee: Msisdn | None = None
+    ) -> bool:
+        """Pay a returned payment again, to another number of the same operator if one is given.
+
+        The terms are stated anew: amount and rate stay, the number and the time limit change.
+        False: it is not returned.
+        """
+        payment = await self._payment(payment_id)
+        if not may(payment.state, Event.REPAY_DECIDED):
+            return False
+        quote = msgspec.structs.replace(
+            payment.quote, payee=payee or payment.quote.payee, pay_until=0
+        )
+        facts = msgspec.structs.replace(payment.facts, quote=quote)
+        restated = msgspec.structs.replace(payment, facts=facts)
+        return await self._take(
+            payment,
+            Event.REPAY_DECIDED,
+            msgspec.structs.replace(ruling, terms=facts),
+            self._sequel.payout_of(restated),
+        )
+
+    async def order_payout(self, payment: Payment) -> bool:
+        """Take a payment off the queue: pay it, or give it back when its quote is over.
+
+        False: no way is open yet, or all permits of an operator that is being tried are taken.
+        """
+        following = self._sequel.payout_of(payment)
+        ruling = Ruling("queue", decisions=following.decisions)
+        if following.event is Event.REFUND_DECIDED:
+            return await self._take(payment, Event.REFUND_DECIDED, ruling)
+        if following.event is not Event.PAYOUT_ORDERED:
+            return False
+        after = following.onward.way if following.onward else payment.way
+        operator = msgspec.structs.replace(payment, way=after).payout_operator
+        if not await self._policy.take_turn(operator):
+            return False
+        return await self._take(
+            payment, Event.PAYOUT_ORDERED, ruling, Following(onward=following.onward)
+        )
+
+    async def _take(
+        self, payment: Payment, event: Event, ruling: Ruling, following: Following | None = None
+    ) -> bool:
+        then, onward, decisions = following or Following()
+        facts = msgspec.structs.replace(ruling, decisions=(*ruling.decisions, *decisions))
+        if onward is None and facts.terms is not None:
+            onward = Onward(payment.way, self._store.route(facts.terms, payment.way))
+        after = await self._stepper.take(payment, event, then=then, onward=onward, facts=facts)
+        return after is not None
+
+    async def _payment(self, payment_id: PaymentId) -> Payment:
+        payment = await self._store.payment(payment_id)
+        if payment is None:
+            raise Impossible(f"no payment {payment_id}")
+        return payment

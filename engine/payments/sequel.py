@@ -1,0 +1,89 @@
+"""What follows a step without waiting: pay out now, later, by another way, or give it back.
+
+Looks at what is known in memory and at what compliance says; moves nothing itself.
+"""
+
+from typing import NamedTuple
+
+from engine.clock import Clock
+from engine.decisions import Decision, Kind
+from engine.payments.lifecycle import Event
+from engine.payments.payment import Payment
+from engine.payments.planning import Onward
+from engine.payments.policy import HOLD, Policy
+from engine.payments.store import PaymentStore
+from engine.ports import Reason
+
+# The payee's own wallet refuses: another operator would come to the same wallet.
+_OF_THE_WALLET = {Reason.CANNOT_RECEIVE, Reason.NOT_REGISTERED, Reason.LIMIT}
+
+
+class Following(NamedTuple):
+    """What is to follow a step instead of what would by itself, which way, and why."""
+
+    event: Event | None = None
+    onward: Onward | None = None
+    decisions: tuple[Decision, ...] = ()
+
+
+class Sequel:
+    """Decides; every decision that is not the ordinary one says why."""
+
+    def __init__(self, policy: Policy, store: PaymentStore, clock: Clock) -> None:
+        self._policy = policy
+        self._store = store
+        self._clock = clock
+
+    async def after_collected(self, payment: Payment) -> Following:
+        """The money is here: pay out now, later, after people have looked, or not at all."""
+        clearance = payment.facts.clearance
+        if clearance is not None and clearance.outcome == HOLD:
+            return Following(Event.HELD, decisions=(clearance,))
+        changed = await self._policy.clear_again(payment)
+        if changed is not None:
+            return Following(Event.HELD, decisions=(changed,))
+        return self.payout_of(payment)
+
+    def payout_of(self, payment: Payment) -> Following:
+        """By the first way that is open; queued when none is; not at all once it is too late."""
+        if not self._may_still_pay(payment):
+            when = {"pay_until": payment.quote.pay_until, "now": int(self._clock.epoch())}
+            why = Decision(Kind.RATE, "refund", "the quote's rate no longer holds", when)
+            return Following(Event.REFUND_DECIDED, decisions=(why,))
+        return self._from_way(payment, payment.way)
+
+    def after_failed_payout(self, payment: Payment, reason: Reason | None) -> Following:
+        """Another operator may try, if this one is why it failed and the quote still holds."""
+        following = payment.way + 1
+        is_possible = following < len(payment.quote.ways) and self._may_still_pay(payment)
+        if reason in _OF_THE_WALLET or not is_possible:
+            return Following()
+        return self._from_way(payment, following)
+
+    def after_payout_never_sent(self, payment: Payment) -> Following:
+        """Nobody refused it: nobody could be reached. It waits for an operator while it may."""
+        if not self._may_still_pay(payment):
+            return Following()
+        return self._from_way(payment, payment.way, wait=True)
+
+    def _from_way(self, payment: Payment, first: int, *, wait: bool = False) -> Following:
+        """The first open way from there on; queued for the first when all are closed.
+
+        `wait`: the one in use has just been out of reach, so only another is tried at once.
+        """
+        names = payment.quote.ways or (payment.quote.payee_operator,)
+        is_open = {name: self._policy.may_pay(name) for name in names[first:]}
+        if wait:
+            is_open[names[first]] = False
+        way = next((n for n in range(first, len(names)) if is_open[names[n]]), None)
+        if way == payment.way:
+            return Following(Event.PAYOUT_ORDERED)
+        event = Event.PAYOUT_QUEUED if way is None else Event.PAYOUT_ORDERED
+        way = first if way is None else way
+        seen = {"ways": list(names), "from": first, "open": is_open}
+        why = Decision(Kind.ROUTE, f"{event}: {names[way]}", "the first open way", seen)
+        return Following(event, Onward(way, self._store.route(payment.facts, way)), (why,))
+
+    def _may_still_pay(self, payment: Payment) -> bool:
+        until = payment.quote.pay_until
+        return not until or self._clock.epoch() <= until

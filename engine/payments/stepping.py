@@ -1,0 +1,121 @@
+"""How any step of a payment is made: the table asked, one plan committed, the news told.
+
+Knows nothing of why a step is taken; that is `service.py` for evidence and customers, and
+`rulings.py` for people and queues.
+"""
+
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+
+from engine.clock import Clock
+from engine.errors import Impossible, OurFault
+from engine.ledger.commit import Committer
+from engine.ledger.plans import Evidence, Intent, Verdict, note
+from engine.payments.facts import Ending, Ruling, write
+from engine.payments.lifecycle import Event, State, advance
+from engine.payments.payment import Payment
+from engine.payments.planning import Onward, Planner
+from engine.payments.store import PaymentStore
+
+log = logging.getLogger(__name__)
+
+
+class Heard(StrEnum):
+    """What a piece of evidence led to."""
+
+    ADVANCED = "advanced"  # the payment moved
+    KEPT = "kept"  # stored; nothing to do, or said before
+    NEEDS_PROOF = "needs proof"  # stored; the operator must be asked before it counts
+    CONFLICT = "conflict"  # stored; it contradicts what we know, a case is open
+    UNKNOWN = "unknown"  # no such attempt
+
+
+Hear = Callable[[Payment, tuple[Intent, ...]], None]
+
+
+class Stepper:
+    """Commits steps of payments. `hear` is told of every one, at once and in memory."""
+
+    def __init__(
+        self,
+        *,
+        committer: Committer,
+        store: PaymentStore,
+        planner: Planner,
+        clock: Clock,
+        hear: Hear,
+    ) -> None:
+        self._committer = committer
+        self._store = store
+        self._planner = planner
+        self._clock = clock
+        self._hear = hear
+
+    async def take(
+        self,
+        payment: Payment,
+        event: Event,
+        *,
+        then: Event | None = None,
+        onward: Onward | None = None,
+        facts: Ending | Ruling | None = None,
+        reason: str | None = None,
+        kept: tuple[Evidence, ...] = (),
+        done: tuple[str, ...] = (),
+    ) -> Payment | None:
+        """The payment after the step; None when somebody was faster: look again.
+
+        Raises Impossible when the table does not list the event, OurFault when the commit refuses
+        a step that the table allows.
+        """
+        restated = facts.terms if isinstance(facts, Ruling) else None
+        step = advance(
+            payment.state, event, payment.quote, payment.route,
+            then=then, onward=onward.route if onward else None,
+        )  # fmt: skip
+        plan, after = self._planner.plan(
+            payment, step, facts=write(facts) if facts else None, reason=reason, onward=onward,
+            restated=restated, evidence=kept, done=done,
+        )  # fmt: skip
+        answer = await self._committer.submit_until_known(plan)
+        if answer.verdict is Verdict.STALE:
+            return None
+        if answer.verdict is not Verdict.APPLIED:
+            raise OurFault(f"{event} of {payment.code}: {answer.verdict.name} {answer.error or ''}")
+        self._hear(after, plan.intents)
+        for state in step.path:
+            await self._tell_people(after, state, facts)
+        return after
+
+    async def keep(
+        self, payment: Payment, kept: tuple[Evidence, ...] = (), *, done: tuple[str, ...] = ()
+    ) -> None:
+        """Keep what was heard, strike intents off; the payment does not move."""
+        plan = note(payment.payment_id, payment.facts.tenant, done=done, evidence=kept)
+        await self._committer.submit_until_known(plan)
+
+    async def open_case(self, payment: Payment, kind: str, hash_: str, detail: str) -> None:
+        """Put the payment on somebody's desk. Safe to repeat: the same case is one."""
+        now_ms = int(self._clock.epoch() * 1000)
+        await self._store.open_case(payment, kind, hash_, detail, now_ms)
+        log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
+
+    async def again(self, payment: Payment) -> Payment:
+        """The payment as it is stored now."""
+        found = await self._store.payment(payment.payment_id)
+        if found is None:
+            raise Impossible(f"payment {payment.code} is gone")
+        return found
+
+    async def _tell_people(
+        self, payment: Payment, state: State, facts: Ending | Ruling | None
+    ) -> None:
+        """Some states wait for people. Said after the commit; the sweep says it again."""
+        if kind := WAITS_FOR_PEOPLE.get(state):
+            why = facts.decisions[0].reason if facts and facts.decisions else state.name.lower()
+            await self.open_case(payment, kind, f"{payment.version:032x}", why)
+
+
+WAITS_FOR_PEOPLE = {State.ON_HOLD: "ON_HOLD", State.RETURNED: "RETURNED"}
+"""States in which nothing happens by itself, and the case that says so."""

@@ -1,0 +1,284 @@
+"""What people decide, queues, other ways and returned payouts, on a real Postgres."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from engine.clock import PaymentId
+from engine.decisions import Decision, Kind
+from engine.errors import CustomerMistake, NoWayNow
+from engine.ledger.plans import Spend
+from engine.msisdn import Msisdn
+from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
+from engine.payments.lifecycle import State
+from engine.payments.policy import Clearance
+from engine.payments.stepping import Heard
+from engine.ports import Direction, Finding, Outcome, Reason
+from tests.integration.books import assert_books
+from tests.integration.world import CUSTOMER, FAILED, SUCCEEDED, World, open_world
+
+S = State
+BY_TWO = Ruling("looked into", by=("amina", "brian"), proposal="p1")
+HELD = Decision(Kind.COMPLIANCE, "hold", "a name on a list", {"score": 91})
+REVERSED = Finding(Outcome.REVERSED, "reversed")
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+        await assert_books(opened.pool)
+
+
+async def collected(world: World) -> PaymentId:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    return payment_id
+
+
+async def end(world: World, payment_id: PaymentId) -> State:
+    """Let the live attempt succeed."""
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    return await world.state(payment_id)
+
+
+# Held for people.
+
+
+async def test_what_must_be_held_is_collected_and_waits_with_a_case(world: World) -> None:
+    world.policy.clearance = Clearance(HELD)
+    payment_id = await collected(world)
+    assert await world.state(payment_id) is S.ON_HOLD
+    assert await world.cases() == ["ON_HOLD"]
+    assert world.mtn.orders == []
+    assert "delayed" in str([intents for _, intents in world.heard])
+
+
+async def test_a_list_that_changed_after_the_confirm_holds_before_the_payout(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.policy.changed = HELD
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is S.ON_HOLD
+
+
+async def test_a_released_payment_is_paid_once_however_often_it_is_released(world: World) -> None:
+    world.policy.clearance = Clearance(HELD)
+    payment_id = await collected(world)
+    assert await world.rulings.release(payment_id, BY_TWO)
+    assert not await world.rulings.release(payment_id, BY_TWO)
+    await world.dispatched()
+    assert len(world.mtn.orders) == 1
+    assert await end(world, payment_id) is S.PAID
+
+
+async def test_a_refused_hold_gives_all_back(world: World) -> None:
+    world.policy.clearance = Clearance(HELD)
+    payment_id = await collected(world)
+    assert await world.rulings.refund(payment_id, BY_TWO)
+    await world.dispatched()
+    assert world.mpesa.orders[-1].direction is Direction.REFUND
+    assert await end(world, payment_id) is S.REFUNDED
+    assert not await world.rulings.release(payment_id, BY_TWO)
+
+
+# Queues and other ways.
+
+
+async def test_a_payout_waits_while_its_operator_is_down_and_leaves_when_it_is_back(
+    world: World,
+) -> None:
+    world.policy.closed = {"mtn_ug"}
+    payment_id = await collected(world)
+    assert (await world.state(payment_id), world.mtn.orders) == (S.PAYOUT_QUEUED, [])
+    assert not await world.rulings.order_payout(await world.payment(payment_id))
+    world.policy.closed = set()
+    world.policy.permits = 0
+    assert not await world.rulings.order_payout(await world.payment(payment_id))
+    world.policy.permits = 1
+    assert await world.rulings.order_payout(await world.payment(payment_id))
+    await world.dispatched()
+    assert await end(world, payment_id) is S.PAID
+
+
+async def test_another_operator_pays_after_the_first_definitely_failed(world: World) -> None:
+    payment_id = await through_two(world)
+    first = world.mtn.orders[0].attempt_id
+    await world.tell(first, msgspec.structs.replace(FAILED, reason=Reason.CONFIGURATION))
+    await world.dispatched()
+    payment = await world.payment(payment_id)
+    assert (payment.state, payment.payout_operator) == (S.PAYING, "other_ug")
+    (order,) = world.other.orders
+    assert order.attempt_id != first
+    assert await world.balance("PAYOUT_IN_FLIGHT other_ug", "UGX") == 28_023
+    assert await world.balance("PAYOUT_IN_FLIGHT mtn_ug", "UGX") == 0
+    assert await end(world, payment_id) is S.PAID
+    assert await world.balance("FLOAT other_ug", "UGX") == -28_023
+
+
+async def test_an_unknown_outcome_never_goes_another_way(world: World) -> None:
+    payment_id = await through_two(world)
+    await world.payments.record_unclear(
+        await world.payment(payment_id), await world.live(payment_id)
+    )
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    assert world.other.orders == []
+
+
+async def test_a_wallet_that_refuses_is_not_tried_another_way(world: World) -> None:
+    payment_id = await through_two(world)
+    refused = msgspec.structs.replace(FAILED, reason=Reason.CANNOT_RECEIVE)
+    await world.tell(await world.live(payment_id), refused)
+    assert await world.state(payment_id) is S.REFUNDING
+
+
+async def test_a_late_success_of_the_first_way_is_a_conflict_and_moves_nothing(
+    world: World,
+) -> None:
+    payment_id = await through_two(world)
+    first = world.mtn.orders[0].attempt_id
+    await world.tell(first, msgspec.structs.replace(FAILED, reason=Reason.OTHER))
+    await world.dispatched()
+    assert await world.tell(first, SUCCEEDED, Source.QUERY) is Heard.CONFLICT
+    assert await world.state(payment_id) is S.PAYING
+    assert await world.cases() == ["CONFLICT"]
+
+
+async def test_a_closed_first_way_is_passed_over_before_anything_was_sent(world: World) -> None:
+    world.policy.closed = {"mtn_ug"}
+    payment_id = await through_two(world)
+    assert (world.mtn.orders, len(world.other.orders)) == ([], 1)
+    assert await end(world, payment_id) is S.PAID
+
+
+async def through_two(world: World) -> PaymentId:
+    """A collected payment whose payee can be paid by two operators."""
+    quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
+    confirmed = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    await world.dispatched()
+    await world.tell(await world.live(confirmed.payment_id), SUCCEEDED)
+    await world.dispatched()
+    return confirmed.payment_id
+
+
+# Returned.
+
+
+async def returned(world: World) -> PaymentId:
+    payment_id = await collected(world)
+    attempt_id = await world.live(payment_id)
+    assert await end(world, payment_id) is S.PAID
+    assert await world.tell(attempt_id, REVERSED) is Heard.NEEDS_PROOF
+    assert await world.state(payment_id) is S.PAID
+    for _ in range(2):  # said twice, it is returned once
+        await world.tell(attempt_id, REVERSED, Source.QUERY)
+    assert await world.state(payment_id) is S.RETURNED
+    assert await world.cases() == ["RETURNED"]
+    return payment_id
+
+
+async def test_a_returned_payment_is_paid_again_to_the_right_number(world: World) -> None:
+    payment_id = await returned(world)
+    other = Msisdn("+256772000099")
+    assert await world.rulings.repay(payment_id, BY_TWO, payee=other)
+    assert not await world.rulings.repay(payment_id, BY_TWO, payee=other)
+    await world.dispatched()
+    assert [order.msisdn for order in world.mtn.orders] == ["+256772000002", other]
+    assert (await world.payment(payment_id)).quote.payee == other
+    assert await end(world, payment_id) is S.PAID
+
+
+async def test_a_returned_payment_is_given_back_at_the_promised_rate(world: World) -> None:
+    payment_id = await returned(world)
+    assert await world.rulings.refund(payment_id, BY_TWO)
+    await world.dispatched()
+    assert await end(world, payment_id) is S.REFUNDED
+    assert await world.balance("INTERPOOL UGX", "KES") == 0
+    assert await world.balance("POOL_AVAIL", "UGX") == 150_000_000
+
+
+async def test_a_collection_that_its_operator_undid_is_a_case_and_moves_nothing(
+    world: World,
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    attempt_id = await world.live(payment_id)
+    await world.tell(attempt_id, SUCCEEDED)
+    await world.dispatched()
+    assert await world.tell(attempt_id, REVERSED, Source.QUERY) is Heard.CONFLICT
+    assert (await world.state(payment_id), await world.cases()) == (S.PAYING, ["CONFLICT"])
+
+
+# Cancelled.
+
+
+async def test_a_payment_is_cancelled_before_its_collection_leaves_and_never_after(
+    world: World,
+) -> None:
+    world.dispatching = False
+    payment_id = await world.confirm()
+    for _ in range(2):
+        assert await world.rulings.cancel(payment_id, Ruling("the payer asked"))
+    assert await world.state(payment_id) is S.CANCELLED
+    assert await world.balance("POOL_HELD", "UGX") == 0
+    assert await world.pool.fetchval("select count(*) from outbox where kind = 1") == 0
+    world.dispatching = True
+    sent = await world.confirm()
+    await world.dispatched()
+    with pytest.raises(NoWayNow, match="no_way\\.sent"):
+        await world.rulings.cancel(sent, Ruling("the payer asked"))
+    assert await world.state(sent) is S.COLLECTING
+
+
+# Limits, counted in the commit.
+
+
+def counted(minor: int, *, day_max: int = 10**9, month_max: int = 10**9) -> Clearance:
+    spend = Spend(CUSTOMER.customer_id, 404, 20_000, 202_611, minor, day_max, month_max)
+    return Clearance(spend=spend)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sentence"),
+    [({"day_max": 150}, "mistake.limit_day"), ({"month_max": 150}, "mistake.limit_month")],
+)
+async def test_what_would_pass_a_limit_is_refused_and_a_repeat_is_not(
+    world: World, bounds: dict[str, int], sentence: str
+) -> None:
+    world.policy.clearance = counted(100, **bounds)
+    first = await world.confirm("k1")
+    with pytest.raises(CustomerMistake, match=sentence):
+        await world.confirm("k2")
+    quote = (await world.payment(first)).quote
+    again = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k1")
+    assert (again.payment_id, again.fresh) == (first, False)
+
+
+async def test_a_payment_that_did_not_happen_does_not_count(world: World) -> None:
+    world.policy.clearance = counted(100, day_max=150)
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), FAILED)
+    assert await world.state(payment_id) is S.COLLECT_FAILED
+    again = await world.confirm()
+    await world.dispatched()
+    # Late money of the first one counts again, though nobody can refuse it any more.
+    await world.tell(world.mpesa.orders[0].attempt_id, SUCCEEDED, Source.QUERY)
+    assert await world.pool.fetchval("select day_minor from spending") == 200
+    await world.dispatched()
+    assert await end(world, payment_id) is S.REFUNDED
+    assert await world.pool.fetchval("select day_minor from spending") == 100
+    assert await world.state(again) is S.COLLECTING
+
+
+async def test_a_refusal_reserves_nothing(world: World) -> None:
+    world.policy.refusal = NoWayNow("no_way.busy")
+    with pytest.raises(NoWayNow):
+        await world.confirm()
+    assert await world.balance("POOL_HELD", "UGX") == 0
+    assert await world.pool.fetchval("select count(*) from payment where state < 100") == 0
