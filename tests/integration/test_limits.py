@@ -1,0 +1,155 @@
+"""What customers may spend in a day and a month, counted by the commit itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from engine.clock import Clock, Ids
+from engine.database import connect
+from engine.ledger.chart import Account, Kind
+from engine.ledger.commit import Committer, commit
+from engine.ledger.plans import Plan, Spend, Verdict
+
+V = Verdict
+IDS = Ids(Clock())
+A = Account(1, "UGX", Kind.POOL_AVAIL).number
+B = Account(1, "UGX", Kind.POOL_HELD).number
+AMINA, BRIAN = "a" * 32, "b" * 32
+KES, UGX = 404, 800
+DAY, MONTH = 20_000, 202_611
+
+
+@pytest.fixture
+async def books(database_url: str) -> AsyncIterator[Any]:
+    """A connection to books whose pool has 50."""
+    connection = await connect(database_url)
+    await connection.executemany(
+        "insert into balance (id, guarded, amount) values ($1, true, $2)", [(A, 50), (B, 0)]
+    )
+    yield connection
+    await connection.close()
+
+
+def spend(minor: int, customer: str = AMINA, **fields: Any) -> Spend:
+    return Spend(customer, KES, DAY, MONTH, minor, 100, 1_000)._replace(**fields)
+
+
+def new(*spent: Spend, key: str | None = None, takes: int = 0) -> Plan:
+    payment = IDS.payment()
+    transfers = ((A, B, takes),) if takes else ()
+    return Plan(payment, 0, 1, 1, key=key or payment, transfers=transfers, spend=spent)
+
+
+async def verdicts(connection: Any, *plans: Plan) -> list[Verdict]:
+    return [a.verdict for a in await commit(connection, plans, 1)]
+
+
+async def spent(connection: Any, customer: str = AMINA, currency: int = KES) -> tuple[int, int]:
+    row = await connection.fetchrow(
+        "select day_minor, month_minor from spending where customer = $1 and currency = $2",
+        customer, currency,
+    )  # fmt: skip
+    return (row[0], row[1]) if row else (0, 0)
+
+
+async def test_a_plan_at_the_limit_passes_and_one_unit_more_does_not(books: Any) -> None:
+    assert await verdicts(books, new(spend(101))) == [V.OVER_LIMIT]
+    assert await spent(books) == (0, 0)
+    assert await verdicts(books, new(spend(60))) == [V.APPLIED]
+    assert await verdicts(books, new(spend(41))) == [V.OVER_LIMIT]
+    assert await verdicts(books, new(spend(40))) == [V.APPLIED]
+    assert await spent(books) == (100, 100)
+
+
+async def test_the_month_is_bounded_on_its_own(books: Any) -> None:
+    for day in range(10):
+        assert await verdicts(books, new(spend(100, day=DAY + day))) == [V.APPLIED]
+    assert await verdicts(books, new(spend(1, day=DAY + 10))) == [V.OVER_LIMIT]
+    assert await verdicts(books, new(spend(1, day=DAY + 10, month=MONTH + 1))) == [V.APPLIED]
+    assert await spent(books) == (1, 1)
+
+
+async def test_one_who_is_over_in_a_batch_does_not_stop_the_others(books: Any) -> None:
+    plans = new(spend(60)), new(spend(60)), new(spend(40)), new(spend(100, BRIAN)), new()
+    assert await verdicts(books, *plans) == [
+        V.APPLIED, V.OVER_LIMIT, V.APPLIED, V.APPLIED, V.APPLIED,
+    ]  # fmt: skip
+    assert (await spent(books), await spent(books, BRIAN)) == ((100, 100), (100, 100))
+
+
+async def test_currencies_are_counted_apart(books: Any) -> None:
+    assert await verdicts(books, new(spend(100)), new(spend(100, currency=UGX))) == [V.APPLIED] * 2
+    assert await spent(books, AMINA, UGX) == (100, 100)
+
+
+async def test_a_repeat_is_a_duplicate_even_at_the_limit_and_counts_once(books: Any) -> None:
+    first = new(spend(100), key="k")
+    assert await verdicts(books, first) == [V.APPLIED]
+    assert await verdicts(books, new(spend(100), key="k")) == [V.DUPLICATE]
+    assert await verdicts(books, new(spend(0, day=DAY + 1), key="k2")) == [V.APPLIED]
+    assert await spent(books) == (100, 100)
+
+
+async def test_a_repeat_below_the_limit_is_counted_once(books: Any) -> None:
+    assert await verdicts(books, new(spend(30), key="k")) == [V.APPLIED]
+    assert await verdicts(books, new(spend(30), key="k"), new(spend(10))) == [
+        V.DUPLICATE, V.APPLIED,
+    ]  # fmt: skip
+    assert await spent(books) == (40, 40)
+
+
+async def test_what_the_pool_does_not_cover_is_not_counted(books: Any) -> None:
+    plans = new(spend(30), takes=40), new(spend(30), takes=40), new(spend(30), takes=10)
+    assert await verdicts(books, *plans) == [V.APPLIED, V.INSUFFICIENT, V.APPLIED]
+    assert await spent(books) == (60, 60)
+
+
+async def test_what_is_over_a_limit_takes_nothing_from_the_pool(books: Any) -> None:
+    assert await verdicts(books, new(spend(101), takes=40)) == [V.OVER_LIMIT]
+    assert await books.fetchval("select amount from balance where id = $1", A) == 50
+    assert await books.fetchval("select count(*) from payment") == 0
+
+
+async def test_giving_back_counts_for_its_own_day_and_month_only(books: Any) -> None:
+    plan = new(spend(70))
+    await verdicts(books, plan)
+    await verdicts(books, new(spend(50, day=DAY + 1)))
+    back = Plan(plan.payment, 1, 1, 16, spend=(spend(-70),))
+    assert await verdicts(books, back) == [V.APPLIED]
+    assert await spent(books) == (50, 50)
+    assert await verdicts(books, back) == [V.STALE]
+    assert await spent(books) == (50, 50)
+
+
+async def test_a_stale_move_counts_nothing(books: Any) -> None:
+    plan = new(spend(10))
+    await verdicts(books, plan)
+    late = Plan(plan.payment, 7, 1, 19, spend=(spend(5, day_minor_max=2**62),))
+    assert await verdicts(books, late) == [V.STALE]
+    assert await spent(books) == (10, 10)
+
+
+async def test_a_clock_that_is_behind_counts_in_the_newer_day(books: Any) -> None:
+    await verdicts(books, new(spend(60, day=DAY + 1)))
+    assert await verdicts(books, new(spend(41))) == [V.OVER_LIMIT]
+    assert await verdicts(books, new(spend(40))) == [V.APPLIED]
+
+
+async def test_a_hundred_at_once_by_four_writers_pass_exactly_what_the_limit_covers(
+    books: Any, database_url: str
+) -> None:
+    doors = [Committer(partial(connect, database_url), Clock(), batch_max=9) for _ in range(2)]
+    for door in doors:
+        await door.start()
+    plans = [new(spend(7)) for _ in range(60)] + [new(spend(1, BRIAN)) for _ in range(40)]
+    answers = await asyncio.gather(*[doors[n % 2].submit(p) for n, p in enumerate(plans)])
+    found = [a.verdict for a in answers]
+    assert found[:60].count(V.APPLIED) == 100 // 7
+    assert set(found[:60]) == {V.APPLIED, V.OVER_LIMIT}
+    assert found[60:] == [V.APPLIED] * 40
+    assert (await spent(books), await spent(books, BRIAN)) == ((98, 98), (40, 40))
+    for door in doors:
+        await door.stop()
