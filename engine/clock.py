@@ -49,12 +49,18 @@ class Ids:
         """`random` gives so many random bytes; by default the operating system's."""
         self._clock = clock
         self._random = random or SystemRandom()
+        self._milliseconds = -1
+        self._time = ""
 
     def hex(self) -> str:
         milliseconds = int(self._clock.epoch() * 1000)
-        # Put together as text: a number of 128 bits takes several times as long to write.
+        # Put together as text: a number of 128 bits takes several times as long to write. Most
+        # ids are made in the same millisecond as the one before.
+        if milliseconds != self._milliseconds:
+            self._milliseconds = milliseconds
+            self._time = f"{milliseconds:012x}7"
         r = self._random(10).hex()
-        return f"{milliseconds:012x}7{r[:3]}{_VARIANT[r[3]]}{r[4:19]}"
+        return self._time + r[:3] + _VARIANT[r[3]] + r[4:19]
 
     def payment(self) -> PaymentId:
         return PaymentId(self.hex())

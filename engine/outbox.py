@@ -5,13 +5,18 @@ later knows whether the outside may have heard of it.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from engine.clock import Clock, PaymentId
+from engine.clock import Clock, PaymentId, first_id_at
 from engine.gather import Gatherer
 from engine.ports import SmsReport
+
+
+RETRY_SECONDS_MIN = 5
+"""No intent is taken up again sooner after it was made."""
 
 
 class Leased(msgspec.Struct, frozen=True):
@@ -47,15 +52,20 @@ class Outbox:
         )  # fmt: skip
 
     async def lease_left_behind(self, most: int) -> list[Leased]:
-        """Intents whose lease has run out, claimed for this process in the same statement."""
+        """Intents whose lease has run out, claimed for this process in the same statement.
+
+        Only ids older than the shortest retry are looked at: they are times, and few rows live
+        that long. That spares an index which every claim would have to touch.
+        """
         now = int(self._clock.epoch())
+        oldest = first_id_at(self._clock.now() - timedelta(seconds=RETRY_SECONDS_MIN))
         rows = await self._pool.fetch(
-            "with old as (select id, sent_at from outbox where lease_until < $1"
-            "   order by lease_until limit $2 for update skip locked)"
+            "with old as (select id, sent_at from outbox where id < $4 and lease_until < $1"
+            "   order by id limit $2 for update skip locked)"
             " update outbox o set lease_until = $3, sent_at = coalesce(o.sent_at, $1)"
             " from old where o.id = old.id"
             " returning o.id, o.payment, o.kind, o.payload, old.sent_at is not null as was_sent",
-            now, most, now + self._lease_seconds,
+            now, most, now + self._lease_seconds, oldest,
         )  # fmt: skip
         return [
             Leased(r["id"].hex, PaymentId(r["payment"].hex), r["kind"], r["payload"], r["was_sent"])

@@ -24,9 +24,9 @@ def body_hash(source: Source, body: str) -> str:
 
 def disagreement(payment: Payment, direction: Direction, finding: Finding) -> str | None:
     """What the operator says differently from what we ordered, or None. Silence agrees."""
-    ordered = payment.amount_of(direction)
-    if finding.amount is not None and finding.amount != ordered:
-        return f"amount {finding.amount.minor} {finding.amount.currency}, ordered {ordered.minor}"
+    said = finding.amount
+    if said is not None and said != (ordered := payment.amount_of(direction)):
+        return f"amount {said.minor} {said.currency}, ordered {ordered.minor}"
     if finding.msisdn is not None and finding.msisdn != payment.msisdn_of(direction):
         return "another number than ordered"
     return None

@@ -5,12 +5,13 @@ from typing import NamedTuple
 import msgspec
 
 from engine.clock import AttemptId, Clock, Ids
+from engine.fx.quotes import Quote
 from engine.ledger.chart import Route
 from engine.ledger.plans import NIL, Evidence, Intent, Plan, Spend
 from engine.payments.facts import Facts
 from engine.payments.lifecycle import TERMINAL, State, Step
 from engine.payments.notices import SMS, notices_of
-from engine.payments.payment import Payment
+from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
 from engine.ports import Direction
 
@@ -84,35 +85,36 @@ class Planner:
         from now on, and `facts` holds them.
         """
         now = int(self._clock.epoch())
-        version = payment.version + 1
+        facts_after, version = restated or payment.facts, payment.version + 1
         way, route = onward or (payment.way, payment.route)
-        after = Payment(
-            payment.payment_id, restated or payment.facts, route, step.state, version,
-            None if step.ends else payment.live, way, version if restated else payment.terms,
-        )  # fmt: skip
-        begins, operator, intents = self._begun(after, step.begins, now)
-        intents += [
-            self._intent(self._ids.intent(), SMS, notice, now)
-            for notice in notices_of(step.path, reason)
-        ]
+        terms = version if restated else payment.terms
+        begins, operator, intents = self._begun(step.begins, facts_after.quote, way, now)
+        for notice in notices_of(step.path, reason):
+            intents.append(self._intent(self._ids.intent(), SMS, notice, now))
         ends = payment.live if step.ends else None
         plan = Plan(
             payment.payment_id, payment.version, payment.facts.tenant, step.state,
             self._due(step.state, now), *creation, facts, ends, begins, step.begins or 0, operator,
-            after.way, after.terms, step.transfers, tuple(intents),
-            (ends, *done) if ends else done, evidence, _spend(payment.facts, step),
+            way, terms, step.transfers, tuple(intents), (ends, *done) if ends else done, evidence,
+            _spend(payment.facts, step),
         )  # fmt: skip
-        return plan, msgspec.structs.replace(after, live=begins) if begins else after
+        after = Payment(
+            payment.payment_id, facts_after, route, step.state, version,
+            begins or (None if step.ends else payment.live), way, terms,
+        )  # fmt: skip
+        return plan, after
 
     def _begun(
-        self, payment: Payment, direction: Direction | None, now: int
+        self, direction: Direction | None, quote: Quote, way: int, now: int
     ) -> tuple[AttemptId | None, int, list[Intent]]:
         if direction is None:
             return None, 0, []
         attempt_id = self._ids.attempt()
+        pays_out = direction is Direction.DISBURSE
+        operator = payout_operator(quote, way) if pays_out else quote.payer_operator
         delay = self._timing.collect_delay if direction is Direction.COLLECT else 0
-        operator = self._directory.by_name[payment.operator_of(direction)].code
-        return attempt_id, operator, [self._intent(attempt_id, direction, None, now + delay)]
+        intent = self._intent(attempt_id, direction, None, now + delay)
+        return attempt_id, self._directory.by_name[operator].code, [intent]
 
     def _due(self, state: State, now: int) -> int:
         """When somebody has to look, rounded up to whole slots; 0 for never.
@@ -136,6 +138,8 @@ def _spend(facts: Facts, step: Step) -> tuple[Spend, ...]:
         return ()
     if State.RESERVED in step.path:
         return (spend,)
+    if step.state in GIVES_BACK:
+        return (spend._replace(minor=-spend.minor),)
     if State.LATE_FUNDS in step.path:
         return (spend._replace(day_minor_max=UNLIMITED, month_minor_max=UNLIMITED),)
-    return (spend._replace(minor=-spend.minor),) if step.state in GIVES_BACK else ()
+    return ()

@@ -225,21 +225,22 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
-declare together int[]; item int;
+declare
+  asked_ int[]; groups int; together int[]; item int;
+  by_tenant int[]; by_customer uuid[]; by_currency smallint[];
 begin
   if 0 > any(spend_minor) then  -- what is given back later is locked now, in the same order
     perform from spending where customer = any(spend_customer)
       order by tenant, customer, currency for update;
   end if;
+  asked_ := array(select i from generate_subscripts(spend_plan, 1) i
+    where spend_minor[i] > 0 and verdict[spend_plan[i]] = 0 and firsts[spend_plan[i]] = spend_plan[i]);
   -- All of a customer's plans in the batch together; nearly always that is one, and it fits.
   with asked as (
     select tenants[spend_plan[i]] as tenant, spend_customer[i] as customer, spend_currency[i] as currency,
-           array_agg(i) as items, max(spend_day[i]) as day, max(spend_month[i]) as month,
-           sum(spend_minor[i])::bigint as minor, min(spend_day_max[i]) as day_max,
-           min(spend_month_max[i]) as month_max
-      from generate_subscripts(spend_plan, 1) i
-     where spend_minor[i] > 0 and verdict[spend_plan[i]] = 0 and firsts[spend_plan[i]] = spend_plan[i]
-     group by 1, 2, 3),
+           max(spend_day[i]) as day, max(spend_month[i]) as month, sum(spend_minor[i])::bigint as minor,
+           min(spend_day_max[i]) as day_max, min(spend_month_max[i]) as month_max
+      from unnest(asked_) i group by 1, 2, 3),
   counted as (
     insert into spending as s (tenant, customer, currency, day, day_minor, day_minor_max,
                                month, month_minor, month_minor_max)
@@ -253,13 +254,17 @@ begin
      where case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor <= excluded.day_minor_max
        and case when s.month >= excluded.month then s.month_minor else 0 end + excluded.month_minor <= excluded.month_minor_max
     returning tenant, customer, currency)
-  select coalesce(array_agg(i) filter (where c.customer is not null), '{}'),
-         coalesce(array_agg(i order by i) filter (where c.customer is null), '{}')
-    into taken, together
-    from asked a left join counted c using (tenant, customer, currency), unnest(a.items) i;
-  if together = '{}' then
+  select (select count(*) from asked), array_agg(tenant), array_agg(customer), array_agg(currency)
+    into groups, by_tenant, by_customer, by_currency from counted;
+  taken := asked_;
+  if groups = coalesce(cardinality(by_customer), 0) then
     return;
   end if;
+  together := array(select i from unnest(asked_) i where not exists (
+    select from unnest(by_tenant, by_customer, by_currency) c(tenant, customer, currency)
+     where c.tenant = tenants[spend_plan[i]] and c.customer = spend_customer[i]
+       and c.currency = spend_currency[i]) order by i);
+  taken := array(select i from unnest(asked_) i where i <> all(together));
   foreach item in array together loop  -- together they are too much: one after the other
     insert into spending as s (tenant, customer, currency, day, day_minor, day_minor_max,
                                month, month_minor, month_minor_max)

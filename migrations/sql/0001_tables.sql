@@ -73,10 +73,9 @@ create table outbox (                         -- what the outside is still to be
   kind        smallint not null,
   payload     text,
   not_before  bigint not null,                -- epoch seconds
-  lease_until bigint not null,                -- until then somebody is at it
+  lease_until bigint not null,                -- until then somebody is at it; no index: ids are times
   sent_at     bigint                          -- set before the first byte leaves
 ) with (fillfactor = 70);
-create index outbox_lease on outbox (lease_until);
 
 create table evidence (                       -- append-only: what the outside told us, as it came
   attempt uuid not null,

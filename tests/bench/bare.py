@@ -45,7 +45,7 @@ async def insert_lives(connection: Any, pattern: dict[str, Any], ids: Ids, count
             TENANT, [ids.hex() for _ in range(count)], payments, hashes,
         )  # fmt: skip
         await run(
-            "insert into payment select i, $1, $2, $3, null, null, c"
+            "insert into payment select i, $1, $2, $3, null, null, 0, 1, c"
             " from unnest($4::uuid[], $5::uuid[]) u(i, c)",
             TENANT, payment["state"], payment["version"], payments, customers,
         )  # fmt: skip

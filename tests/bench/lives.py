@@ -103,7 +103,8 @@ class Remembered(PaymentStore):
     async def attempt(self, attempt_id: AttemptId) -> Attempted | None:
         payment = self.by_attempt.pop(attempt_id)
         assert payment.live_direction is not None
-        return Attempted(attempt_id, payment.live_direction, payment)
+        direction = payment.live_direction
+        return Attempted(attempt_id, direction, payment.operator_of(direction), payment)
 
 
 class Lives:

@@ -62,7 +62,8 @@ async def test_what_was_released_may_be_claimed_again_but_not_before_its_time(
 async def test_two_sweeps_at_once_share_the_work(
     pool: Any, clock: TestClock, outbox: Outbox
 ) -> None:
-    intents = {await put(pool, clock, lease=-1) for _ in range(20)}
+    intents = {await put(pool, clock, lease=5) for _ in range(20)}
+    clock.pass_(6)
     taken = await asyncio.gather(*[outbox.lease_left_behind(7) for _ in range(4)])
     ids = [left.id for some in taken for left in some]
     assert len(ids) == len(set(ids)) == 20
