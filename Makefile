@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench simulate format clean
 
 demo: $(STAMP)
 	@$(BIN)/python -m simulator demo
@@ -20,6 +20,12 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
+
+# Whole worlds from a seed: SEEDS=200 for the first 200, or one again: SEED=123 TRACE=1.
+simulate: $(STAMP)
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEED),1..$(or $(SEEDS),50)) \
+	  --payments-per-seed $(or $(PAYMENTS),20) $(if $(TRACE),--trace) $(if $(STORM),--storm) \
+	  $(if $(POSTGRES),--postgres)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -3,17 +3,19 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypedDict
 
 import asyncpg
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
+from channels.doors import Doors
 from channels.inspect import Inspection
 from channels.operators import OperatorCallbacks
 from channels.settings import Settings
-from channels.sms import sms_routes
+from channels.sms import SmsReports
 from channels.ussd import ussd_routes
 from channels.wiring import Engine, open_engine, open_turns
 from engine.session.turn import TurnTaker
@@ -22,33 +24,47 @@ from providers.registry import USSD
 log = logging.getLogger(__name__)
 
 
+class Shared(TypedDict):
+    """What the application hands to every connection of the server that runs it."""
+
+    doors: Doors
+
+
 def build_app(settings: Settings) -> Starlette:
     """The ASGI application; it connects when it is started and closes when it is stopped."""
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[Shared]:
         async with open_engine(settings) as engine, open_turns(engine) as turns:
-            app.router.routes.extend(_routes(engine, turns))
-            yield
+            doors = _doors(engine, turns)
+            app.router.routes.extend([*doors, *_routes(engine)])
+            yield {"doors": Doors(doors)}
 
     return Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
 
 
-def _routes(engine: Engine, turns: TurnTaker) -> list[BaseRoute]:
+def _doors(engine: Engine, turns: TurnTaker) -> list[Route]:
+    """What gateways and operators knock at: the busy part, see `server.py`."""
     settings = engine.settings
     token = settings.gateway_token
-    routes: list[BaseRoute] = []
+    doors: list[Route] = []
     for name, gateway in USSD.items():
-        routes += ussd_routes(gateway(), turns, token)
-        routes += sms_routes(engine.sms, name, engine.outbox, settings.tenant, token)
+        doors += ussd_routes(gateway(), turns, token)
+        doors += SmsReports(engine.sms, name, engine.outbox, settings.tenant, token).routes()
     by_code = {port.facts.code: port for port in engine.operators.values()}
-    routes += OperatorCallbacks(
+    doors += OperatorCallbacks(
         operators=by_code,
         addresses=engine.addresses,
         payments=engine.payments,
         store=engine.store,
         dispatcher=engine.dispatcher,
     ).routes()
+    return doors
+
+
+def _routes(engine: Engine) -> list[Route]:
+    settings = engine.settings
+    routes: list[Route] = []
     if settings.inspect_token:
         routes += Inspection(
             pool=engine.pool,

@@ -14,15 +14,16 @@ import asyncpg
 import msgspec
 import uvicorn
 
+from channels import books, customers, decisions, desk, lists, reports, statements
 from channels.app import build_app
 from channels.doctor import examine
+from channels.rates import confirm_rate, show_rates
 from channels.seed import read_seeds, seed
+from channels.server import Connection
 from channels.settings import BadSettings, Settings, read_settings
-from channels.wiring import open_engine
 from channels.worker import run_worker
 from engine.clock import Clock
 from engine.errors import CappError
-from engine.money import plain
 from providers.registry import MissingSettings, build_operators
 
 SIMULATOR = ("demo", "phone", "play", "operators", "screens")
@@ -69,7 +70,26 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("seed", help="rates, corridors and float from a file").add_argument(
         "file", type=Path
     )
-    commands.add_parser("books", help="the trial balance, and whether it adds up")
+    books.add_arguments(
+        commands.add_parser("books", help="the trial balance, whether it adds up, statements")
+    )
+    books.add_audit_arguments(commands.add_parser("audit", help="add the books up again, now"))
+    desk.add_commands(commands)
+    rates = commands.add_parser("rates", help="accepted rates, their sources, what was dropped")
+    rates.add_argument("--history", type=int, default=1, help="how many decisions of each pair")
+    rates.add_argument("--confirm", metavar="PAIR@TIME", help="take a rate that is held")
+    rates.add_argument("--by", metavar="NAME", help="who confirms it")
+    decisions.add_arguments(
+        commands.add_parser("decisions", help="what was decided by itself, and why")
+    )
+    lists.add_arguments(commands.add_parser("lists", help="sanctions lists: load, show, check"))
+    customers.add_arguments(
+        commands.add_parser("customer", help="take down a customer's name, birth and tier")
+    )
+    reports.add_arguments(commands.add_parser("report", help="large, suspicious, travel rule"))
+    statements.add_arguments(
+        commands.add_parser("statements", help="operators' statements against our books")
+    )
     commands.add_parser("doctor", help="check settings, database and the SMS gateway")
     return parser
 
@@ -91,7 +111,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         access_log=False,  # paths hold callback tokens
         log_config=None,
         server_header=False,
@@ -133,33 +153,69 @@ def _seed(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _books(settings: Settings, _: argparse.Namespace) -> int:
-    async def run() -> int:
-        async with open_engine(settings) as engine:
-            lines = await engine.books.trial_balance()
-            balanced = await engine.books.is_balanced()
-        for line in lines:
-            amount = plain(line.minor, line.currency)
-            sys.stdout.write(f"{line.currency}  {line.name:<28} {amount:>20}  {line.side}\n")
-        sys.stdout.write("the books balance\n" if balanced else "THE BOOKS DO NOT BALANCE\n")
-        return 0 if balanced else 1
-
-    return asyncio.run(run())
+def _books(settings: Settings, options: argparse.Namespace) -> int:
+    return 0 if asyncio.run(books.show_books(settings, options, _say)) else 1
 
 
-def _doctor(settings: Settings, _: argparse.Namespace) -> int:
+def _audit(settings: Settings, options: argparse.Namespace) -> int:
+    return 0 if asyncio.run(books.audit(settings, options, _say)) else 1
+
+
+def _desk(settings: Settings, options: argparse.Namespace) -> int:
+    return 0 if asyncio.run(desk.run_desk(settings, options, _say)) else 1
+
+
+def _statements(settings: Settings, options: argparse.Namespace) -> int:
+    return 0 if asyncio.run(statements.run_statements(settings, options, _say)) else 1
+
+
+def _rates(settings: Settings, options: argparse.Namespace) -> int:
     def say(line: str) -> None:
         sys.stdout.write(line + "\n")
 
-    return 0 if asyncio.run(examine(settings, say)) else 1
+    if options.confirm:
+        return 0 if asyncio.run(confirm_rate(settings, options.confirm, options.by, say)) else 1
+    return 0 if asyncio.run(show_rates(settings, options.history, say)) else 1
+
+
+def _doctor(settings: Settings, _: argparse.Namespace) -> int:
+    return 0 if asyncio.run(examine(settings, _say)) else 1
+
+
+def _decisions(settings: Settings, options: argparse.Namespace) -> int:
+    return 0 if asyncio.run(decisions.show_decisions(settings, options, _say)) else 1
+
+
+def _lists(settings: Settings, options: argparse.Namespace) -> int:
+    return 0 if asyncio.run(lists.run_lists(settings, options, _say)) else 1
+
+
+def _customer(settings: Settings, options: argparse.Namespace) -> int:
+    return 0 if asyncio.run(customers.describe_customer(settings, options, _say)) else 1
+
+
+def _report(settings: Settings, options: argparse.Namespace) -> int:
+    return 0 if asyncio.run(reports.write_report(settings, options, _say)) else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
 
 
 _COMMANDS = {
+    "customer": _customer,
+    "lists": _lists,
+    "report": _report,
     "serve": _serve,
     "worker": _worker,
     "seed": _seed,
     "books": _books,
+    "audit": _audit,
+    **dict.fromkeys(desk.COMMANDS, _desk),
+    "decisions": _decisions,
     "doctor": _doctor,
+    "rates": _rates,
+    "statements": _statements,
 }
 
 

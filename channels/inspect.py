@@ -15,6 +15,7 @@ from channels.bodies import is_secret
 from engine.clock import made_at
 from engine.ledger.books import Books, describe
 from engine.ledger.chart import read_account
+from engine.ledger.entries import MANUAL_FROM
 from engine.msisdn import Msisdn
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
@@ -54,9 +55,9 @@ class Inspection:
         rows = await self._pool.fetch(
             "select p.id from payment p"
             " join journal j on j.payment = p.id and j.version = 1"
-            " where $1::text is null or j.facts like '%\"' || $1 || '\"%'"
+            " where p.state < $3 and ($1::text is null or j.facts like '%\"' || $1 || '\"%')"
             " order by p.id desc limit $2",
-            wanted, int(limit),
+            wanted, int(limit), MANUAL_FROM,
         )  # fmt: skip
         found = []
         for row in rows:

@@ -6,12 +6,13 @@ A callback is stored before it is answered. When it cannot be stored it is not a
 import logging
 from collections.abc import Mapping
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from channels.addresses import CallbackAddresses
 from channels.bodies import TooLarge, read_body
+from channels.doors import plain, send_whole
 from engine.clock import AttemptId
 from engine.dispatch import Dispatcher
 from engine.errors import Unreadable
@@ -19,7 +20,7 @@ from engine.payments.evidence import Source
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
-from engine.ports import Finding, OperatorPort
+from engine.ports import Acknowledgement, Finding, OperatorPort
 
 log = logging.getLogger(__name__)
 
@@ -38,34 +39,43 @@ class OperatorCallbacks:
         store: PaymentStore,
         dispatcher: Dispatcher,
     ) -> None:
-        self._operators = operators
+        self._operators = {str(code): port for code, port in operators.items()}
         self._addresses = addresses
         self._payments = payments
         self._store = store
         self._dispatcher = dispatcher
 
     def routes(self) -> list[Route]:
-        return [
-            Route("/callbacks/{operator:int}/{token}/{kind}", self.receive, methods=["POST", "PUT"])
-        ]
+        return [Route("/callbacks/{operator}/{token}/{kind}", self, methods=["POST", "PUT"])]
 
-    async def receive(self, request: Request) -> Response:
-        """404 for an address we never made, 413, 400 for an unreadable body, else the ack."""
-        path = request.path_params
-        port = self._operators.get(path["operator"])
-        attempt_id = self._addresses.verify(path["operator"], path["token"])
-        if port is None or attempt_id is None:
-            log.warning("callback on a forged address: operator %s", path["operator"])
-            return PlainTextResponse("not found", 404)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Plain ASGI. Who hung up before the end of the callback gets no answer."""
         try:
-            body = await read_body(request.scope, request.receive, CALLBACK_BYTES_MAX)
+            reply = await self._answer(scope, receive)
+        except ClientDisconnect:
+            return
+        await send_whole(reply, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+        """404 for an address we never made, 413, 400 for an unreadable body, else the ack."""
+        path = scope["path_params"]
+        port = self._operators.get(path["operator"])
+        if port is None:
+            log.warning("callback of an operator we do not have")
+            return plain(404, "not found")
+        attempt_id = self._addresses.verify(port.facts.code, path["token"])
+        if attempt_id is None:
+            log.warning("callback on a forged address: operator %s", port.facts.name)
+            return plain(404, "not found")
+        try:
+            body = await read_body(scope, receive, CALLBACK_BYTES_MAX)
             callback = port.read_callback(path["kind"], body)
         except TooLarge:
             log.warning("%s callback larger than %d bytes", port.facts.name, CALLBACK_BYTES_MAX)
-            return PlainTextResponse("too large", 413)
+            return plain(413, "too large")
         except Unreadable as error:
             log.warning("callback not understood: %s", error)
-            return PlainTextResponse("not understood", 400)
+            return plain(400, "not understood")
         source = Source.QUERY if callback.answers_query else Source.CALLBACK
         heard = await self._payments.apply_finding(
             attempt_id, callback.finding, source, callback.redacted
@@ -73,11 +83,10 @@ class OperatorCallbacks:
         if heard is Heard.UNKNOWN:
             # Signed by us but not stored: the commit that made it was lost with its database.
             log.error("%s callback for an attempt that is not stored", port.facts.name)
-            return PlainTextResponse("not found", 404)
+            return plain(404, "not found")
         if heard is Heard.NEEDS_PROOF:
             await self._prove(attempt_id, callback.finding)
-        ack = callback.acknowledgement
-        return Response(ack.body, ack.status, media_type=ack.content_type)
+        return callback.acknowledgement
 
     async def _prove(self, attempt_id: AttemptId, finding: Finding) -> None:
         found = await self._store.attempt(attempt_id)

@@ -16,16 +16,13 @@ from engine.fx.quotes import Corridor
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account, Kind, Route, read_account, route_accounts
 from engine.ledger.commit import commit
+from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.ledger.postings import top_up
 from engine.payments.breaker import Lane
 from engine.payments.health_store import HealthStore
 from engine.payments.ranking import Terms
 from engine.ports import Direction, OperatorFacts
-
-TOPPED_UP = 100
-"""The state of a journal row that belongs to no payment: the owner paid liquidity in."""
-
 
 SAID_AGAIN_MS = 24 * 3600 * 1000
 """A rate that is seeded again after this time is said anew."""
@@ -147,7 +144,7 @@ async def _pay_in(
         Ids(clock).payment(),
         CREATE,
         tenant,
-        TOPPED_UP,
+        Manual.SEEDED,
         key=f"seed:{paid_in.key}",
         hash=f"{paid_in.minor:032x}",
         transfers=top_up(float_account.number, pool.number, paid_in.minor),

@@ -3,11 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.money import CURRENCIES
+
 KEY_BYTES_MIN = 16
 
 
 class BadSettings(ValueError):
     """The environment cannot be used; the message lists every variable and what is wrong."""
+
+
+@dataclass(frozen=True)
+class RateSettings:
+    """Where market rates come from, and when they are believed (`engine/fx/consensus.py`)."""
+
+    sources: tuple[str, ...]  # live ones; the table of `capp seed` always counts as one more
+    pairs: tuple[tuple[str, str], ...]  # in alphabetical order; empty: all that we pay in
+    fetch_seconds: int
+    table_stale_seconds: int
+    sources_min: int
+    outlier_bp: int  # hundredths of a percent
+    jump_bp: int
+    jump_sources_min: int
+    staff_bp: int
 
 
 @dataclass(frozen=True)
@@ -29,14 +46,18 @@ class Settings:
     quote_seconds: int
     first_look_seconds: int
     rate_stale_seconds: int
+    rates: RateSettings
     pin_cool_down_seconds: int
     lease_seconds: int
+    screening_required: bool  # without a sanctions list nothing is allowed
+    compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
     environment: Mapping[str, str] = field(repr=False)  # for the adapters' own variables
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Raises BadSettings, which names every missing or senseless variable at once."""
     reader = _Reader(environment)
+    rates = _read_rates(reader)
     settings = Settings(
         database_url=reader.text("DATABASE_URL"),
         redis_url=reader.text("REDIS_URL"),
@@ -52,9 +73,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         collect_delay_seconds=reader.number("CAPP_COLLECT_DELAY_SECONDS", 3),
         quote_seconds=reader.number("CAPP_QUOTE_SECONDS", 120),
         first_look_seconds=reader.number("CAPP_FIRST_LOOK_SECONDS", 30),
-        rate_stale_seconds=reader.number("CAPP_RATE_STALE_SECONDS", 7 * 24 * 3600),
+        # People look after a table weekly; what live sources said is worth a day.
+        rate_stale_seconds=reader.number(
+            "CAPP_RATE_STALE_SECONDS", (1 if rates.sources else 7) * 24 * 3600
+        ),
+        rates=rates,
         pin_cool_down_seconds=reader.number("CAPP_PIN_COOL_DOWN_SECONDS", 1800),
         lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60),
+        screening_required=environment.get("CAPP_SCREENING_REQUIRED", "") == "1",
+        compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,
         environment=dict(environment),
     )
     if len(settings.gateway_token) < KEY_BYTES_MIN * 2:
@@ -62,6 +89,24 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if reader.faults:
         raise BadSettings("; ".join(reader.faults))
     return settings
+
+
+def _read_rates(reader: "_Reader") -> RateSettings:
+    sources = tuple(dict.fromkeys(reader.words("CAPP_RATE_SOURCES", "")))
+    return RateSettings(
+        sources=sources,
+        pairs=reader.pairs("CAPP_RATE_PAIRS"),
+        fetch_seconds=reader.number("CAPP_RATE_FETCH_SECONDS", 900),
+        table_stale_seconds=reader.number("CAPP_RATE_TABLE_STALE_SECONDS", 7 * 24 * 3600),
+        # Whoever names no live source lives by the table alone.
+        sources_min=reader.number(
+            "CAPP_RATE_SOURCES_MIN", 2 if sources else 1, low=1, high=len(sources) + 1
+        ),
+        outlier_bp=reader.number("CAPP_RATE_OUTLIER_BP", 200),
+        jump_bp=reader.number("CAPP_RATE_JUMP_BP", 500),
+        jump_sources_min=reader.number("CAPP_RATE_JUMP_SOURCES_MIN", 2, low=1),
+        staff_bp=reader.number("CAPP_RATE_STAFF_BP", 5000),
+    )
 
 
 class _Reader:
@@ -85,12 +130,26 @@ class _Reader:
         value = self._environment.get(name) or default
         return [word.strip() for word in value.split(",") if word.strip()]
 
-    def number(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, *, low: int = 0, high: int | None = None) -> int:
         value = self._environment.get(name) or str(default)
         if not value.isascii() or not value.isdigit():
             self.wrong(name, "is not a whole number")
             return default
-        return int(value)
+        number = int(value)
+        if number < low or (high is not None and number > high):
+            self.wrong(name, f"must be {low} or more" + (f", up to {high}" if high else ""))
+        return number
+
+    def pairs(self, name: str) -> tuple[tuple[str, str], ...]:
+        """`KES/UGX,KES/TZS`: currencies we know, either way round."""
+        found = []
+        for word in self.words(name, ""):
+            base, _, quote = word.partition("/")
+            if base == quote or not {base, quote} <= CURRENCIES.keys():
+                self.wrong(name, "wants two known currencies each, like KES/UGX")
+                continue
+            found.append((min(base, quote), max(base, quote)))
+        return tuple(dict.fromkeys(found))
 
     def one_key(self, name: str) -> bytes:
         keys = self.keys(name)

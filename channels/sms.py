@@ -2,35 +2,52 @@
 
 import logging
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from channels.bodies import TooLarge, is_secret, read_body
+from channels.doors import plain, send_whole
 from engine.errors import Unreadable
 from engine.outbox import Outbox
-from engine.ports import SmsPort
+from engine.ports import Acknowledgement, SmsPort
 
 log = logging.getLogger(__name__)
 
 REPORT_BYTES_MAX = 8 * 1024
 
 
-def sms_routes(sms: SmsPort, name: str, outbox: Outbox, tenant: int, token: str) -> list[Route]:
-    """`POST /sms/<gateway>/<token>/report`."""
+class SmsReports:
+    """The door a gateway's delivery reports come in by, `POST /sms/<gateway>/<token>/report`."""
 
-    async def report(request: Request) -> Response:
-        if not is_secret(request.path_params["token"], token):
-            return PlainTextResponse("not found", 404)
+    def __init__(self, sms: SmsPort, name: str, outbox: Outbox, tenant: int, token: str) -> None:
+        self._sms = sms
+        self._name = name
+        self._outbox = outbox
+        self._tenant = tenant
+        self._token = token
+
+    def routes(self) -> list[Route]:
+        return [Route(f"/sms/{self._name}/{{token}}/report", self, methods=["POST"])]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Plain ASGI. Who hung up before the end of the report gets no answer."""
         try:
-            body = await read_body(request.scope, request.receive, REPORT_BYTES_MAX)
-            told = sms.read_report(body)
+            reply = await self._answer(scope, receive)
+        except ClientDisconnect:
+            return
+        await send_whole(reply, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+        """404 for a token that is not ours, 413, 400 for an unreadable form, else 200 once kept."""
+        if not is_secret(scope["path_params"]["token"], self._token):
+            return plain(404, "not found")
+        try:
+            told = self._sms.read_report(await read_body(scope, receive, REPORT_BYTES_MAX))
         except TooLarge:
-            return PlainTextResponse("too large", 413)
+            return plain(413, "too large")
         except Unreadable as error:
             log.warning("delivery report not understood: %s", error)
-            return PlainTextResponse("not understood", 400)
-        await outbox.keep_report(tenant, told)
-        return PlainTextResponse("ok")
-
-    return [Route(f"/sms/{name}/{{token}}/report", report, methods=["POST"])]
+            return plain(400, "not understood")
+        await self._outbox.keep_report(self._tenant, told)
+        return plain(200, "ok")

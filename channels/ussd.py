@@ -1,7 +1,7 @@
 """USSD callbacks over HTTP: bytes in, one turn, bytes out.
 
 Which fields the bytes hold is the gateway's dialect (`UssdPort`); what a turn means is the
-session's affair. Plain ASGI, because this is the busiest door of the house.
+session's affair. The busiest door of the house (`doors.py`).
 """
 
 import logging
@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from channels.bodies import TooLarge, is_secret, read_body
+from channels.doors import plain, send_whole
 from engine.errors import Unreadable
 from engine.ports import Acknowledgement, UssdPort
 from engine.session.turn import TurnTaker
@@ -58,24 +59,24 @@ class _Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = await self._reply(scope, receive)
         if reply is not None:
-            await _send(reply, send)
+            await send_whole(reply, send)
 
     async def _reply(self, scope: Scope, receive: Receive) -> Acknowledgement | None:
         """None when the caller hung up before the body was complete."""
         if not is_secret(scope["path_params"]["token"], self._token):
-            return _refusal(404, "Not found.")
+            return plain(404, "Not found.")
         if _media_type(scope) != _FORM:
-            return _refusal(415, "Send application/x-www-form-urlencoded.")
+            return plain(415, "Send application/x-www-form-urlencoded.")
         try:
             return await self._answer(await read_body(scope, receive, BODY_BYTES_MAX))
         except ClientDisconnect:
             return None
         except TooLarge:
-            return _refusal(413, f"The body may have {BODY_BYTES_MAX} bytes.")
+            return plain(413, f"The body may have {BODY_BYTES_MAX} bytes.")
         except Unreadable as error:
             # The detail names a field, never what stood in it: the text holds PINs.
             _log.warning("unreadable callback of %s: %s", self._gateway, error.detail)
-            return _refusal(400, f"This request cannot be read: {error.detail}.")
+            return plain(400, f"This request cannot be read: {error.detail}.")
 
 
 def _media_type(scope: Scope) -> bytes:
@@ -85,16 +86,3 @@ def _media_type(scope: Scope) -> bytes:
             media_type: bytes = value.partition(b";")[0].strip().lower()
             return media_type
     return b""
-
-
-def _refusal(status: int, sentence: str) -> Acknowledgement:
-    return Acknowledgement(status, sentence.encode(), "text/plain")
-
-
-async def _send(reply: Acknowledgement, send: Send) -> None:
-    headers = [
-        (b"content-type", reply.content_type.encode()),
-        (b"content-length", str(len(reply.body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})

@@ -205,7 +205,7 @@ class Unguarded:
     def may_pay(self, operator: str) -> bool:
         return True
 
-    async def take_turn(self, operator: str) -> bool:
+    async def take_turn(self, operator: str, minor: int) -> bool:
         return True
 
 

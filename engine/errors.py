@@ -3,6 +3,9 @@
 CappError
 ├── CustomerMistake        the caller can mend it: `text_key` names the sentence that says how
 ├── NoWayNow               nothing is wrong with the request, it cannot be served now
+├── StaffMistake           a member of staff asked for what the rules of the desk do not allow
+│   ├── SamePerson         one person wanted to be two
+│   └── AlreadyDecided     somebody else decided otherwise first
 ├── ProviderError          what a company's answer, or its silence, means
 │   ├── Rejected           it was definitely not done, by a code the company lists as final
 │   ├── Throttled          it was definitely not done; the same request may be sent later
@@ -44,6 +47,18 @@ class NoWayNow(CappError):
         super().__init__(text_key)
         self.text_key = text_key
         self.variables = variables
+
+
+class StaffMistake(CappError):
+    """What a member of staff asked for is not allowed; the message is for them, nothing moved."""
+
+
+class SamePerson(StaffMistake):
+    """Whoever asked for something cannot also be the one who agrees to it."""
+
+
+class AlreadyDecided(StaffMistake):
+    """Somebody decided otherwise first; what they decided stands."""
 
 
 class ProviderError(CappError):

@@ -6,7 +6,7 @@ Adapters in `providers` implement these; the engine never learns a company's fie
 import re
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -150,6 +150,35 @@ class OperatorPort(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class BalancePort(Protocol):
+    """An operator that tells what it holds for us. Not every one can: ask `isinstance`."""
+
+    balance_accounts: tuple[str, ...]
+    """Our accounts there by the adapter's own names; what they hold together is our float."""
+
+    async def ask_balance(self, account: str, callback_url: str) -> Money | None:
+        """What one account holds now; None when the answer comes to `callback_url`/balance later.
+
+        Changes nothing, so a repeat is safe. Raises `Throttled`, `Unreachable`, `OutcomeUnknown`,
+        `Rejected` or `Unreadable`: nobody told anything.
+        """
+        ...
+
+    def read_balance(self, body: bytes) -> Money | None:
+        """Translate a late answer; None when it tells no balance. Raises `Unreadable`."""
+        ...
+
+
+@runtime_checkable
+class StatementPort(Protocol):
+    """An operator whose statements may name our attempts by words of its own."""
+
+    def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
+        """Every word made from the attempt's id that the operator was given for it."""
+        ...
 
 
 class Sms(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -128,7 +129,6 @@ outbox = Table(
     _required("not_before", BigInteger),
     _required("lease_until", BigInteger),
     Column("sent_at", BigInteger),
-    Index("outbox_lease", "lease_until"),
 )
 
 evidence = Table(
@@ -504,6 +504,7 @@ statement_file = Table(
     _required("hash", Uuid),
     _required("lines", Integer),
     _required("doubled", Integer),
+    _required("gaps", Integer),
     _required("taken_ms", BigInteger),
     PrimaryKeyConstraint("tenant", "operator", "day", "hash"),
 )
@@ -552,6 +553,7 @@ balance_look = Table(
     "balance_look",
     metadata,
     Column("look", Uuid, primary_key=True),
+    Column("n", BigInteger, Identity(always=True)),
     _required("tenant", Integer),
     _required("operator", Text),
     _required("at_ms", BigInteger),

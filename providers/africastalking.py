@@ -28,7 +28,7 @@ from engine.ports import (
 from providers.form import Form
 from providers.http import DEFAULT_TIMEOUTS, Client, Timeouts, Trace, no_trace, retry_after_seconds
 from providers.redaction import printable
-from providers.wire import json_object, word
+from providers.wire import form_value, json_object, word
 
 NAME: Final = "africastalking"
 
@@ -98,6 +98,8 @@ class AfricasTalkingSms:
         self._balance_url = self._client.url(
             f"/version1/user?username={quote(settings.username, safe='')}"
         )
+        form = {"username": settings.username, "bulkSMSMode": "1", "from": settings.sender}
+        self._form = urlencode({name: value for name, value in form.items() if value}).encode()
         self._headers = [(b"apiKey", settings.api_key.encode()), (b"Accept", b"application/json")]
         self._form_headers = [
             *self._headers,
@@ -106,20 +108,13 @@ class AfricasTalkingSms:
 
     async def send(self, message: Sms) -> SmsAccepted:
         """One message to one number (section 4.1). The gateway has no idempotency."""
-        form = {
-            "username": self._settings.username,
-            "to": message.to,
-            "message": message.text,
-            "bulkSMSMode": "1",
-        }
-        if self._settings.sender:
-            form["from"] = self._settings.sender
+        to, text = form_value(message.to), form_value(message.text)
         response = await self._client.send(
             "send_sms",
             "POST",
             self._send_url,
             headers=self._form_headers,
-            body=urlencode(form).encode(),
+            body=b"%s&to=%s&message=%s" % (self._form, to, text),
         )
         return _read_sent(response, message.to)
 

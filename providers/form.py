@@ -3,13 +3,11 @@
 It names the field that is wrong and never shows a value: a USSD text carries the caller's PIN.
 """
 
-import re
-from urllib.parse import unquote_to_bytes
-
 from engine.errors import Unreadable
 
-_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_NAME_BYTES_MAX = 64
+_NAME_LENGTH_MAX = 64
+_HEX = "0123456789ABCDEFabcdef"
+_ESCAPED = {high + low: chr(int(high + low, 16)) for high in _HEX for low in _HEX}
 
 
 class Form:
@@ -25,13 +23,19 @@ class Form:
         self._provider = provider
         if len(body) > bytes_max:
             raise self._unreadable("the form is too long")
-        pairs = body.split(b"&", fields_max) if body else []
+        # Latin-1 makes one character of each byte: nothing is read into them yet, nothing is lost.
+        pairs = body.decode("latin-1").split("&", fields_max) if body else []
         if len(pairs) > fields_max:
             raise self._unreadable("the form has too many fields")
-        self._raw: dict[str, bytes] = {}
+        self._raw: dict[str, str] = {}
         for pair in pairs:
-            name, _, value = pair.partition(b"=")
-            self._add(name, value)
+            name, _, value = pair.partition("=")
+            if not (name.isascii() and name.isalnum() and len(name) <= _NAME_LENGTH_MAX):
+                name = self._name(name)
+            if name in self._raw:
+                # The name is the sender's choice: repeat it only if it is a plain word.
+                raise self._unreadable(f"{name if name.isidentifier() else 'a field'} is doubled")
+            self._raw[name] = value
 
     def take(self, name: str, *, length_max: int, empty: bool = False) -> str:
         """The value of a field that must be there. Raises Unreadable, naming the field."""
@@ -47,35 +51,37 @@ class Form:
 
     def get(self, name: str, *, length_max: int) -> str:
         """The value of a field that may be missing or empty, cut at `length_max`."""
-        return self._decode(name, self._raw.get(name, b""))[:length_max]
+        return self._decode(name, self._raw.get(name, ""))[:length_max]
 
     def count(self, name: str) -> int | None:
         """The value of a field that should be a whole number; None when it is not one."""
         text = self.get(name, length_max=13)
         return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else None
 
-    def _add(self, name: bytes, value: bytes) -> None:
-        plain = unquote_to_bytes(name.replace(b"+", b" ")) if b"%" in name else name
-        if len(plain) > _NAME_BYTES_MAX or not plain.isascii():
+    def _name(self, raw: str) -> str:
+        """A name that is more than letters and digits."""
+        name = self._decode("the name of a field", raw)
+        if not name.isascii() or len(name) > _NAME_LENGTH_MAX:
             raise self._unreadable("a field has no sensible name")
-        known = plain.decode("ascii")
-        if known in self._raw:
-            # The name is the sender's choice: repeat it only if it is a plain word.
-            raise self._unreadable(f"{known if known.isidentifier() else 'a field'} is doubled")
-        self._raw[known] = value
+        return name
 
-    def _decode(self, name: str, raw: bytes) -> str:
-        if b"+" in raw:
-            raw = raw.replace(b"+", b" ")
-        if b"%" in raw:
-            if _BROKEN_ESCAPE.search(raw):
-                raise self._unreadable(f"{name} is not percent-encoded")
-            raw = unquote_to_bytes(raw)
+    def _decode(self, name: str, raw: str) -> str:
         try:
-            return raw.decode()
+            return _decoded(raw)
+        except KeyError:
+            # Neither is chained: the errors hold what was typed, and it may be a PIN.
+            raise self._unreadable(f"{name} is not percent-encoded") from None
         except UnicodeDecodeError:
-            # Not chained: the error holds the bytes, and they may hold a PIN.
             raise self._unreadable(f"{name} is not UTF-8") from None
 
     def _unreadable(self, detail: str) -> Unreadable:
         return Unreadable(self._provider, detail)
+
+
+def _decoded(raw: str) -> str:
+    """Raises KeyError for a percent sign without two hex digits, and UnicodeDecodeError."""
+    plain = raw.replace("+", " ")
+    if "%" in plain:
+        head, *escaped = plain.split("%")
+        plain = head + "".join([_ESCAPED[part[:2]] + part[2:] for part in escaped])
+    return plain if plain.isascii() else plain.encode("latin-1").decode()

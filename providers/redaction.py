@@ -4,12 +4,12 @@ It refuses to guess: a field no adapter vouches for keeps its name and loses its
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-_DIGIT_RUN = re.compile(r"(\+?)(\d{9,})")
+_DIGITS_MIN = 9
+_DIGIT_RUN = re.compile(rf"(\+?)(\d{{{_DIGITS_MIN},}})")
 _DEPTH_MAX = 8
 _ITEMS_MAX = 64
 _TEXT_MAX = 256
@@ -25,19 +25,20 @@ class Fields:
     def __init__(self, *, kept: frozenset[str], texts: frozenset[str]) -> None:
         self._kept = kept
         self._texts = texts | {"Name", "Key"}
+        self._known = kept | self._texts | {"Value"}  # ours, so fit to be shown
 
-    def redact(self, message: Mapping[str, Any]) -> str:
+    def redact(self, message: dict[str, Any]) -> str:
         """JSON text of the message without full numbers, names or secrets."""
         return msgspec.json.encode(self._value("", message, 0)).decode()
 
     def _value(self, name: str, value: Any, depth: int) -> Any:
         if depth > _DEPTH_MAX:
             return "[too deep]"
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             # {"Name": "PhoneNumber", "Value": 254...}: the field's name is itself a value.
             own = value.get("Name", value.get("Key")) if "Value" in value else None
             return {
-                _label(key): self._value(
+                key if key in self._known else _label(key): self._value(
                     own if key == "Value" and isinstance(own, str) else key, item, depth + 1
                 )
                 for key, item in list(value.items())[:_ITEMS_MAX]
@@ -49,23 +50,30 @@ class Fields:
     def _scalar(self, name: str, value: Any) -> Any:
         if value is None or isinstance(value, bool):
             return value
-        text = printable(str(value))
-        if name not in self._kept:
-            if isinstance(value, str) and name not in self._texts:
-                return f"[{len(value)} characters]"
-            text = mask_digits(text)
+        if name in self._kept:
+            return value if isinstance(value, int) else printable(str(value))
+        if isinstance(value, str) and name not in self._texts:
+            return f"[{len(value)} characters]"
         # A Decimal stays as its own digits, in quotes: JSON readers would make it a float.
+        text = mask_digits(printable(str(value)))
         return value if isinstance(value, int) and text == str(value) else text
 
 
 def mask_digits(text: str) -> str:
     """Every run that could be a phone number as `+2547*****001` (see `Msisdn.masked`)."""
-    return _DIGIT_RUN.sub(lambda run: f"{run[1]}{run[2][:4]}*****{run[2][-3:]}", text)
+    return text if len(text) < _DIGITS_MIN else _DIGIT_RUN.sub(_masked, text)
+
+
+def _masked(run: re.Match[str]) -> str:
+    return f"{run[1]}{run[2][:4]}*****{run[2][-3:]}"
 
 
 def printable(text: str, *, length_max: int = _TEXT_MAX) -> str:
     """The text as a database and a terminal can take it: no control characters, bounded."""
-    return "".join(c if c.isprintable() else "?" for c in text[:length_max])
+    shown = text[:length_max]
+    if shown.isprintable():
+        return shown
+    return "".join(c if c.isprintable() else "?" for c in shown)
 
 
 def _label(key: Any) -> str:

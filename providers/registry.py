@@ -3,22 +3,26 @@
 It refuses to know what an adapter does with its settings, and it never shows a value.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from engine.clock import Clock
-from engine.ports import OperatorFacts, OperatorPort, SmsPort, UssdPort
+from engine.ports import OperatorFacts, OperatorPort, RateSource, SmsPort, UssdPort
+from providers import floatrates, openexchangerates
 from providers.africastalking import (
     AfricasTalkingSettings,
     AfricasTalkingSms,
     AfricasTalkingUssd,
 )
+from providers.floatrates import FloatRates, FloatRatesSettings
 from providers.http import Trace, no_trace
 from providers.mpesa import Mpesa, MpesaSettings
 from providers.mpesa.adapter import CONFIRM_ABOVE_MINOR
 from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
+from providers.openexchangerates import OpenExchangeRates, OpenExchangeRatesSettings
 
 
 class MissingSettings(ValueError):
@@ -50,6 +54,20 @@ class Environment:
         if not (text.isascii() and text.isdigit()):
             raise ValueError(f"{self._prefix}{name} must be a whole number")
         return int(text)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Names of operators (`airtel_ug`), with commas. Raises ValueError, naming the variable."""
+        found = tuple(word.strip() for word in self.text(name).split(",") if word.strip())
+        if not all(re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*_[a-z]{2}", word) for word in found):
+            raise ValueError(f"{self._prefix}{name} must be names of operators with commas between")
+        return found
+
+    def currency(self, name: str, *, default: str) -> str:
+        """A currency's ISO code. Raises ValueError, naming the variable."""
+        code = self.text(name) or default
+        if not re.fullmatch(r"[A-Z]{3}", code):
+            raise ValueError(f"{self._prefix}{name} must be the code of a currency")
+        return code
 
     def pem(self, name: str) -> bytes:
         """A PEM text, or the path of a file that holds one. Raises ValueError, naming it."""
@@ -123,10 +141,39 @@ def _mtn(
     return MtnMomo(facts, settings, clock=clock, trace=trace)
 
 
+def open_exchange_rates(variables: Mapping[str, str], trace: Trace) -> RateSource:
+    """Open Exchange Rates from `CAPP_OPENEXCHANGERATES_*`."""
+    env = Environment(variables, "CAPP_OPENEXCHANGERATES_", "BASE_URL", "APP_ID")
+    settings = OpenExchangeRatesSettings(
+        base_url=env.text("BASE_URL"),
+        app_id=env.text("APP_ID"),
+        base=env.currency("BASE", default=openexchangerates.BASE),
+        stale_after_seconds=env.whole(
+            "STALE_SECONDS", default=openexchangerates.STALE_AFTER_SECONDS
+        ),
+    )
+    return OpenExchangeRates(settings, trace=trace)
+
+
+def float_rates(variables: Mapping[str, str], trace: Trace) -> RateSource:
+    """FloatRates from `CAPP_FLOATRATES_*`; it wants no key."""
+    env = Environment(variables, "CAPP_FLOATRATES_", "BASE_URL")
+    settings = FloatRatesSettings(
+        base_url=env.text("BASE_URL"),
+        base=env.currency("BASE", default=floatrates.BASE),
+        stale_after_seconds=env.whole("STALE_SECONDS", default=floatrates.STALE_AFTER_SECONDS),
+    )
+    return FloatRates(settings, trace=trace)
+
+
 BuildOperator = Callable[[Mapping[str, str], Clock, Trace], OperatorPort]
 
 OPERATORS: dict[str, BuildOperator] = {"mpesa_ke": mpesa_ke, "mtn_ug": mtn_ug}
 USSD: dict[str, Callable[[], UssdPort]] = {"africastalking": AfricasTalkingUssd}
+RATES: dict[str, Callable[[Mapping[str, str], Trace], RateSource]] = {
+    "openexchangerates": open_exchange_rates,
+    "floatrates": float_rates,
+}
 
 
 def build_operators(
@@ -148,6 +195,33 @@ def build_operators(
             raise ValueError(f"no such operator: {name!r}; known: {', '.join(OPERATORS)}")
         try:
             built[name] = OPERATORS[name](variables, clock, trace)
+        except MissingSettings as error:
+            missing.extend(error.names)
+        else:
+            _set_reaches(built[name], Environment(variables, f"CAPP_{name.upper()}_"))
+    if missing:
+        raise MissingSettings(missing)
+    return built
+
+
+def _set_reaches(port: OperatorPort, env: Environment) -> None:
+    """Whose wallets an operator also pays into is a matter of our contract with it."""
+    names = env.names("REACHES")
+    if names:
+        port.facts = msgspec.structs.replace(port.facts, reaches=names)
+
+
+def build_rate_sources(
+    variables: Mapping[str, str], *, names: Iterable[str], trace: Trace = no_trace
+) -> list[RateSource]:
+    """An adapter for every name, each name once. Raises as `build_operators` does."""
+    built: list[RateSource] = []
+    missing: list[str] = []
+    for name in dict.fromkeys(names):
+        if name not in RATES:
+            raise ValueError(f"no such rate source: {name!r}; known: {', '.join(RATES)}")
+        try:
+            built.append(RATES[name](variables, trace))
         except MissingSettings as error:
             missing.extend(error.names)
     if missing:

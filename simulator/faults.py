@@ -15,7 +15,15 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 FaultTarget = Literal[
-    "token", "collect", "disburse", "refund", "query", "callback", "sms", "delivery_report"
+    "token",
+    "collect",
+    "disburse",
+    "refund",
+    "query",
+    "callback",
+    "sms",
+    "delivery_report",
+    "statement",
 ]
 FaultName = Literal[
     "insufficient_funds",
@@ -41,6 +49,11 @@ FaultName = Literal[
     "unknown_status",
     "delivery_failed",
     "sms_rejected",
+    "line_dropped",
+    "line_doubled",
+    "line_wrong_amount",
+    "line_next_day",
+    "line_unknown",
 ]
 
 # When a fault strikes. The stages of one call, in order: at the door (nothing is done), the
@@ -60,6 +73,9 @@ EARLY_CALLBACK: frozenset[FaultName] = frozenset({"callback_before_answer"})
 QUEUE_TIMEOUT: frozenset[FaultName] = frozenset({"queue_timeout"})
 SMS_OUTCOMES: frozenset[FaultName] = frozenset({"sms_rejected"})
 DELIVERY_OUTCOMES: frozenset[FaultName] = frozenset({"delivery_failed"})
+STATEMENT: frozenset[FaultName] = frozenset(
+    {"line_dropped", "line_doubled", "line_wrong_amount", "line_next_day", "line_unknown"}
+)
 AT_DELIVERY: frozenset[FaultName] = UNKNOWN_STATUS | {
     "no_callback",
     "callback_twice",
@@ -82,6 +98,7 @@ CATALOGUE: Mapping[FaultTarget, frozenset[FaultName]] = {
     "callback": _NOTICE,
     "sms": _CALL | SMS_OUTCOMES,
     "delivery_report": DELIVERY_OUTCOMES | _REPORT,
+    "statement": STATEMENT,
 }
 
 _DEFAULT_SECONDS: Mapping[FaultName, float] = {

@@ -1,7 +1,7 @@
-"""Runs the operators' and the gateway's sandboxes, each on its own port of 127.0.0.1.
+"""Runs the operators', the gateway's and the rate sources' sandboxes, each on its own port.
 
-One process serves all three: as a command for the demo and the benches, or inside a test. What
-a sandbox does is in `operators/` and `gateway.py`.
+One process serves all of them on 127.0.0.1: as a command for the demo and the benches, or inside a
+test. What a sandbox does is in `operators/`, `gateway.py` and `rates/`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from simulator.gateway import GatewaySandbox, GatewaySettings, gateway_app
 from simulator.operators.mpesa import MpesaSandbox, MpesaSettings, mpesa_app
 from simulator.operators.mtn_momo import MtnSandbox, MtnSettings, mtn_momo_app
 from simulator.operators.world import World
+from simulator.rates import Market, MarketSettings, floatrates_app, openexchangerates_app
 
 HOST = "127.0.0.1"
 _SHUTDOWN_SECONDS_MAX = 1.0
@@ -37,7 +38,7 @@ Apps = Mapping[str, tuple[ASGIApp, int]]
 
 @dataclass
 class SandboxesSettings:
-    """How all three start; ports of 0 mean any free one, money is in minor units.
+    """How all of them start; ports of 0 mean any free one, money is in minor units.
 
     The floats are our own money at each operator, for payouts.
     """
@@ -45,16 +46,19 @@ class SandboxesSettings:
     mpesa: MpesaSettings = field(default_factory=MpesaSettings)
     mtn: MtnSettings = field(default_factory=MtnSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    market: MarketSettings = field(default_factory=MarketSettings)
     mpesa_port: int = 0
     mtn_port: int = 0
     gateway_port: int = 0
+    openexchangerates_port: int = 0
+    floatrates_port: int = 0
     mpesa_float_minor: int = 100_000_000_00
     mtn_float_minor: int = 4_000_000_000
     world: World = field(default_factory=World)
 
 
 class Sandboxes:
-    """All three sandboxes, and, once started, where they listen.
+    """All the sandboxes, and, once started, where they listen.
 
     The sandboxes themselves are reachable too, for tests that look inside.
     """
@@ -62,6 +66,8 @@ class Sandboxes:
     mpesa_url: str
     mtn_url: str
     gateway_url: str
+    openexchangerates_url: str
+    floatrates_url: str
 
     def __init__(self, settings: SandboxesSettings) -> None:
         self._settings = settings
@@ -78,6 +84,8 @@ class Sandboxes:
             disbursement_minor=settings.mtn_float_minor,
         )
         self.gateway = GatewaySandbox(settings.world, settings.gateway)
+        self.openexchangerates = Market("openexchangerates", settings.world, settings.market)
+        self.floatrates = Market("floatrates", settings.world, settings.market)
 
     @property
     def apps(self) -> Apps:
@@ -86,6 +94,11 @@ class Sandboxes:
             "mpesa": (mpesa_app(self.mpesa), self._settings.mpesa_port),
             "mtn": (mtn_momo_app(self.mtn), self._settings.mtn_port),
             "gateway": (gateway_app(self.gateway), self._settings.gateway_port),
+            "openexchangerates": (
+                openexchangerates_app(self.openexchangerates),
+                self._settings.openexchangerates_port,
+            ),
+            "floatrates": (floatrates_app(self.floatrates), self._settings.floatrates_port),
         }
 
     @classmethod
@@ -97,6 +110,8 @@ class Sandboxes:
             sandboxes.mpesa_url = urls["mpesa"]
             sandboxes.mtn_url = urls["mtn"]
             sandboxes.gateway_url = urls["gateway"]
+            sandboxes.openexchangerates_url = urls["openexchangerates"]
+            sandboxes.floatrates_url = urls["floatrates"]
             yield sandboxes
 
 
@@ -236,11 +251,23 @@ def _parser() -> argparse.ArgumentParser:
     defaults = SandboxesSettings()
     parser = argparse.ArgumentParser(
         prog="python -m simulator operators",
-        description="Sandboxes of M-PESA, MTN MoMo and Africa's Talking on 127.0.0.1.",
+        description="Sandboxes of M-PESA, MTN MoMo, Africa's Talking, Open Exchange Rates and"
+        " FloatRates on 127.0.0.1.",
     )
     parser.add_argument("--mpesa-port", type=int, default=0, help="0: any free port")
     parser.add_argument("--mtn-port", type=int, default=0)
     parser.add_argument("--gateway-port", type=int, default=0)
+    parser.add_argument("--openexchangerates-port", type=int, default=0)
+    parser.add_argument("--floatrates-port", type=int, default=0)
+    parser.add_argument(
+        "--rate-noise-bp",
+        type=int,
+        default=defaults.market.noise_bp,
+        help="how far rates move, in hundredths of a percent",
+    )
+    parser.add_argument(
+        "--rate-publish-seconds", type=float, default=defaults.market.publish_seconds
+    )
     parser.add_argument(
         "--approval",
         choices=("ask", "approve", "decline"),
@@ -289,9 +316,15 @@ def _settings(arguments: argparse.Namespace) -> SandboxesSettings:
             delivery_report_url=arguments.delivery_report_url,
             sms_in_url=arguments.sms_in_url,
         ),
+        market=MarketSettings(
+            noise_bp=arguments.rate_noise_bp,
+            publish_seconds=arguments.rate_publish_seconds,
+        ),
         mpesa_port=arguments.mpesa_port,
         mtn_port=arguments.mtn_port,
         gateway_port=arguments.gateway_port,
+        openexchangerates_port=arguments.openexchangerates_port,
+        floatrates_port=arguments.floatrates_port,
         mpesa_float_minor=arguments.mpesa_float_minor,
         mtn_float_minor=arguments.mtn_float_minor,
     )

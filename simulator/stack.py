@@ -27,6 +27,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 SEED = PROJECT / "simulator" / "seed.yaml"
 OPERATORS = ("mpesa_ke", "mtn_ug")
 START_SECONDS_MAX = 40.0
+COMMAND_SECONDS_MAX = 60.0
 
 Approval = Literal["ask", "approve"]
 
@@ -43,11 +44,22 @@ class Ports:
     mpesa: int = 0
     mtn: int = 0
     gateway: int = 0
+    openexchangerates: int = 0
+    floatrates: int = 0
     postgres: int = 0
     redis: int = 0
 
 
-PREFERRED = Ports(web=8096, mpesa=8097, mtn=8098, gateway=8099, postgres=8095, redis=8094)
+PREFERRED = Ports(
+    web=8096,
+    mpesa=8097,
+    mtn=8098,
+    gateway=8099,
+    openexchangerates=8093,
+    floatrates=8092,
+    postgres=8095,
+    redis=8094,
+)
 
 
 def _ignore(line: str) -> None:
@@ -62,8 +74,10 @@ class Stack:
     """Everything that runs. Made by `start`; `stop` ends it all, also when half of it is dead."""
 
     places: Places
+    rate_sources: Mapping[str, str]  # openexchangerates -> URL
     database_url: str
     redis_url: str
+    _server: dict[str, str]  # the server's environment
     web: Child
     worker: Child
     sandboxes: Child
@@ -87,6 +101,7 @@ class Stack:
         database_url: str | None = None,
         redis_url: str | None = None,
         ports: Ports = Ports(),
+        rate_noise_bp: int = 0,
         environment: Mapping[str, str] | None = None,
         say: Callable[[str], None] = _ignore,
         proceed: Callable[[], None] = _go_on,
@@ -94,12 +109,14 @@ class Stack:
         """Start everything on `folder` and wait until the server is healthy.
 
         `approval`: whether operators ask the payer or approve by themselves. `environment` adds
-        to the server's. `proceed` is called between steps and may raise to give up. Raises Busy,
-        embedded.StartFailed or ChildDied; then nothing is left running.
+        to the server's. `rate_noise_bp`: how far the market moves, in hundredths of a percent; a
+        transcript with figures in it needs one that stands still. `proceed` is called between
+        steps and may raise to give up. Raises Busy, embedded.StartFailed or ChildDied; then
+        nothing is left running.
         """
         stack = cls(folder, say=say, proceed=proceed)
         try:
-            stack._start(approval, database_url, redis_url, ports, environment or {})
+            stack._start(approval, database_url, redis_url, ports, rate_noise_bp, environment or {})
         except BaseException:
             stack.stop()
             raise
@@ -146,6 +163,19 @@ class Stack:
         self._remember()
         self._wait(self.web, f"{self.places.server}/health")
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command of the server beside it, as staff would at its terminal."""
+        return subprocess.run(
+            [sys.executable, "-m", "channels.cli", *arguments],
+            cwd=PROJECT,
+            env=self._server,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
+            check=False,
+        )
+
     def restart_worker(self) -> None:
         """Stop the worker if it runs, and start it."""
         self.worker.stop()
@@ -158,6 +188,7 @@ class Stack:
         database_url: str | None,
         redis_url: str | None,
         ports: Ports,
+        rate_noise_bp: int,
         environment: Mapping[str, str],
     ) -> None:
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -166,18 +197,21 @@ class Stack:
         keys = read_secrets(self.folder / "demo.env")
         ports = self._choose(ports)
         self.places = _places(ports, keys)
-        self._start_sandboxes(approval, ports, keys)
+        self.rate_sources = _rate_sources(ports)
+        self._start_sandboxes(approval, ports, rate_noise_bp, keys)
         self._start_databases(database_url, redis_url, ports)
         certificate = self._fetch_certificate()
         server = {
             **os.environ,
             **_server_environment(self.places, keys),
+            **_rates_environment(self.rate_sources),
             "CAPP_MPESA_KE_CERTIFICATE": str(certificate),
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
             "PYTHONUNBUFFERED": "1",
             **environment,
         }
+        self._server = server
         self._run_once("migrate", ["migrate"], server)
         self._run_once("seed", ["seed", str(SEED.relative_to(PROJECT))], server)
         self.web = self._spawn("web", ["channels.cli", "serve", "--port", str(ports.web)], server)
@@ -208,11 +242,16 @@ class Stack:
             chosen[name] = free
         return replace(wanted, **chosen)
 
-    def _start_sandboxes(self, approval: Approval, ports: Ports, keys: Mapping[str, str]) -> None:
+    def _start_sandboxes(
+        self, approval: Approval, ports: Ports, rate_noise_bp: int, keys: Mapping[str, str]
+    ) -> None:
         report_url = f"{self.places.server}/sms/africastalking/{keys['CAPP_GATEWAY_TOKEN']}/report"
         arguments = ["simulator", "operators", "--approval", approval]
         arguments += ["--mpesa-port", str(ports.mpesa), "--mtn-port", str(ports.mtn)]
         arguments += ["--gateway-port", str(ports.gateway), "--delivery-report-url", report_url]
+        arguments += ["--openexchangerates-port", str(ports.openexchangerates)]
+        arguments += ["--floatrates-port", str(ports.floatrates)]
+        arguments += ["--rate-noise-bp", str(rate_noise_bp)]
         self.sandboxes = self._spawn("sandboxes", arguments, dict(os.environ))
 
     def _start_databases(
@@ -330,6 +369,23 @@ def _places(ports: Ports, keys: Mapping[str, str]) -> Places:
         },
         inspect_token=keys["CAPP_INSPECT_TOKEN"],
     )
+
+
+def _rate_sources(ports: Ports) -> dict[str, str]:
+    return {
+        "openexchangerates": f"http://127.0.0.1:{ports.openexchangerates}",
+        "floatrates": f"http://127.0.0.1:{ports.floatrates}",
+    }
+
+
+def _rates_environment(sources: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "CAPP_RATE_SOURCES": ",".join(sources),
+        "CAPP_RATE_FETCH_SECONDS": "15",
+        "CAPP_OPENEXCHANGERATES_BASE_URL": f"{sources['openexchangerates']}/api",
+        "CAPP_OPENEXCHANGERATES_APP_ID": credentials.OPENEXCHANGERATES_SANDBOX_APP_ID,
+        "CAPP_FLOATRATES_BASE_URL": f"{sources['floatrates']}/daily",
+    }
 
 
 def _server_environment(places: Places, keys: Mapping[str, str]) -> dict[str, str]:

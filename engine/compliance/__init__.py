@@ -1,1 +1,1 @@
-"""Limits, screening, risk: may this payment happen, and who must hear of it."""
+"""Who may send how much to whom: limits, sanctions lists, patterns. It moves no money."""

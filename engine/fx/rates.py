@@ -15,7 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class Rate(NamedTuple):
-    """A mid rate: major units of `quote` for one major unit of `base`, and when it was known."""
+    """A mid rate: major units of `quote` for one major unit of `base`, and when it was accepted.
+
+    The pair and `at_ms` name its row in the history, and with it the decision behind it.
+    """
 
     base: str
     quote: str
@@ -27,7 +30,8 @@ class RateBook:
     """What this process knows of prices; `refresh` reads it anew.
 
     A rate older than `stale_after_seconds` prices nothing: better no payment than one at
-    yesterday's rate.
+    yesterday's rate. What people wrote into the table themselves prices until the first rate of
+    the pair is accepted; from then on it is one source among the others.
     """
 
     def __init__(self, tenant: int, clock: Clock, *, stale_after_seconds: float) -> None:
@@ -41,7 +45,7 @@ class RateBook:
         """Read the newest rate of each pair and all corridors. Raises what the pool raises."""
         rates = await pool.fetch(
             "select distinct on (base, quote) base, quote, mid, at_ms from fx_rate"
-            " where tenant = $1 order by base, quote, at_ms desc",
+            " where tenant = $1 order by base, quote, decided_ms is null, at_ms desc",
             self._tenant,
         )
         corridors = await pool.fetch("select * from corridor where tenant = $1", self._tenant)
@@ -71,9 +75,21 @@ class RateBook:
 
     def mid(self, base: str, quote: str) -> Decimal:
         """The mid rate; 1 for a currency and itself. Raises NoWayNow when unknown or stale."""
+        return self.rate(base, quote).mid
+
+    def rate(self, base: str, quote: str) -> Rate:
+        """The same with the moment that names it; 0 for a currency and itself."""
         if base == quote:
-            return Decimal(1)
+            return Rate(base, quote, Decimal(1), 0)
         rate = self._rates.get((base, quote))
-        if rate is None or self._clock.epoch() * 1000 - rate.at_ms > self._stale_after_ms:
+        if rate is None or self.is_stale(rate):
             raise NoWayNow("no_way.busy")
-        return rate.mid
+        return rate
+
+    def known(self) -> list[Rate]:
+        """Every rate, stale ones too, by pair."""
+        return sorted(self._rates.values())
+
+    def is_stale(self, rate: Rate) -> bool:
+        """Whether it prices nothing any more."""
+        return self._clock.epoch() * 1000 - rate.at_ms > self._stale_after_ms

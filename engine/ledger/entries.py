@@ -24,8 +24,8 @@ class Manual(IntEnum):
     UNSUSPENDED = 111  # its owner was found: the row above turned round
 
 
-NEEDS_TWO = frozenset(Manual) - {Manual.SEEDED, Manual.SUSPENDED, Manual.UNSUSPENDED}
-"""A row in one of these carries the id of the proposal that two people agreed on."""
+NEEDS_NOBODY = frozenset({Manual.SEEDED, Manual.SUSPENDED, Manual.UNSUSPENDED})
+"""Every other row that belongs to no payment carries the id of what two people agreed on."""
 
 CORRECTS = frozenset({Manual.REVERSED, Manual.ADJUSTED})
 """Their facts begin with the payment they speak of; to it the auditor counts what they move."""

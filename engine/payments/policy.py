@@ -40,6 +40,6 @@ class Policy(Protocol):
         """Whether payouts may begin there now; looked up in memory."""
         ...
 
-    async def take_turn(self, operator: str) -> bool:
-        """Like `may_pay`, and takes one of the few permits while the operator is being tried."""
+    async def take_turn(self, operator: str, minor: int) -> bool:
+        """Whether this one payout may try an operator that is not open for all: few may."""
         ...

@@ -4,21 +4,29 @@ Deadlines are rows, not timers; any process may sweep, and none gets a payment t
 """
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from engine.clock import AttemptId, Clock, PaymentId, made_at
 from engine.errors import CappError, OutcomeUnknown, Throttled, Unreachable
 from engine.outbox import Outbox
-from engine.payments.lifecycle import State
+from engine.payments.lifecycle import LIVE_DIRECTION, State
 from engine.payments.payment import Payment
-from engine.payments.schedule import Schedule
-from engine.payments.service import Heard, Payments
+from engine.payments.schedule import Timetable
+from engine.payments.service import Payments
+from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
 
 log = logging.getLogger(__name__)
 
+LookAfter = Callable[[Payment], Awaitable[None]]
+
 _SAYS_UNKNOWN = {State.COLLECTING, State.PAYING, State.REFUNDING}
+
+
+def _never_late() -> float:
+    return 0.0
 
 
 class Reconciler:
@@ -32,16 +40,29 @@ class Reconciler:
         payments: Payments,
         ask: Callable[[Payment], Awaitable[Heard]],
         clock: Clock,
-        schedule: Schedule,
+        schedule: Timetable,
+        draw: Callable[[], float] = _never_late,
         lease_seconds: int = 60,
+        also: Mapping[State, LookAfter] | None = None,
     ) -> None:
+        """`draw` gives a number from 0 to 1: by how much of its jitter a look is late.
+
+        `also` says what to do with payments that wait in further states.
+        """
         self._store = store
         self._outbox = outbox
         self._payments = payments
         self._ask = ask
         self._clock = clock
         self._schedule = schedule
+        self._draw = draw
         self._lease_seconds = lease_seconds
+        self._looks_after: dict[State, LookAfter] = {
+            **dict.fromkeys(LIVE_DIRECTION, self._look_at_attempt),
+            State.REFUND_DUE: payments.order_refund,
+            **(also or {}),
+        }
+        self._asking: dict[str, asyncio.Semaphore] = {}
 
     async def sweep(self, most: int = 100) -> int:
         """Look after up to `most` due payments; returns how many there were."""
@@ -55,40 +76,73 @@ class Reconciler:
         if payment is None:
             return
         try:
-            if payment.live is not None:
-                await self._look_at_attempt(payment, payment.live)
-            elif payment.state is State.REFUND_DUE:
-                await self._payments.order_refund(payment)
-            else:
-                log.error("%s waits in %s for nobody", payment.code, payment.state.name)
-                await self._escalate(payment, "STUCK", f"nothing follows {payment.state.name}")
+            await self._looks_after.get(payment.state, self._call_for_help)(payment)
         except CappError:
             log.exception("%s was not looked after; its lease brings it back", payment.code)
 
-    async def _look_at_attempt(self, payment: Payment, attempt_id: AttemptId) -> None:
+    async def _call_for_help(self, payment: Payment) -> None:
+        log.error("%s waits in %s for nobody", payment.code, payment.state.name)
+        detail = f"nothing follows {payment.state.name}"
+        await self._open_case(payment, "STUCK", payment.payment_id, detail)
+
+    async def _look_at_attempt(self, payment: Payment) -> None:
+        attempt_id, operator = payment.live, _operator(payment)
+        assert attempt_id is not None
+        schedule = self._schedule.of(operator)
         age = self._clock.epoch() - made_at(attempt_id).timestamp()
+        again = int(self._clock.epoch() + schedule.next_look(age, self._draw())) + 1
         if await self._outbox.still_there(attempt_id):
             # Not sent yet, or being sent this moment: the outbox sweep looks after it.
-            await self._store.set_due(payment, self._at(age))
+            await self._store.set_due(payment, again)
             return
-        try:
-            heard = await self._ask(payment)
-        except (Throttled, Unreachable, OutcomeUnknown) as error:
-            log.warning("%s: no answer about its attempt: %s", payment.code, error)
-            heard = Heard.KEPT
+        heard, answer = await self._hear(payment, operator)
         if heard is Heard.ADVANCED:
             return
-        if age >= self._schedule.escalate_after:
-            await self._escalate(payment, "UNRESOLVED", "no proof of the outcome in time")
-        if age >= self._schedule.unclear_after and payment.state in _SAYS_UNKNOWN:
+        if times := schedule.escalation(age):
+            await self._escalate(payment, attempt_id, operator, age, times, answer)
+        if age >= schedule.unclear_after and payment.state in _SAYS_UNKNOWN:
             await self._payments.record_unclear(payment, attempt_id)
         else:
-            await self._store.set_due(payment, self._at(age))
+            await self._store.set_due(payment, again)
 
-    async def _escalate(self, payment: Payment, kind: str, detail: str) -> None:
+    async def _hear(self, payment: Payment, operator: str) -> tuple[Heard, str]:
+        """Ask, never more questions at once than the operator bears; and what came of it."""
+        most = self._schedule.of(operator).asks_at_once
+        async with self._asking.setdefault(operator, asyncio.Semaphore(most)):
+            try:
+                heard = await self._ask(payment)
+            except (Throttled, Unreachable, OutcomeUnknown) as error:
+                log.warning("%s: no answer about its attempt: %s", payment.code, error)
+                return Heard.KEPT, f"no answer: {error}"
+        return heard, "it answered, without an end"
+
+    async def _escalate(
+        self,
+        payment: Payment,
+        attempt_id: AttemptId,
+        operator: str,
+        age: float,
+        times: int,
+        answer: str,
+    ) -> None:
+        """One case for each time the promise is broken anew; the first goes by the attempt."""
+        direction = LIVE_DIRECTION[payment.state]
+        detail = (
+            f"{direction.name.lower()} at {operator} without proof for {age / 3600:.0f} h"
+            f" ({payment.state.name}), promised was"
+            f" {self._schedule.of(operator).escalate_after / 3600:.0f} h; asked now: {answer}"
+        )
+        digest = attempt_id if times == 1 else _digest(f"{attempt_id}:{times}")
+        await self._open_case(payment, "UNRESOLVED", digest, detail)
+
+    async def _open_case(self, payment: Payment, kind: str, digest: str, detail: str) -> None:
         now_ms = int(self._clock.epoch() * 1000)
-        digest = payment.payment_id  # one such case a payment
         await self._store.open_case(payment, kind, digest, detail, now_ms)
 
-    def _at(self, age: float) -> int:
-        return int(self._clock.epoch() + self._schedule.next_look(age)) + 1
+
+def _operator(payment: Payment) -> str:
+    return payment.operator_of(LIVE_DIRECTION[payment.state])
+
+
+def _digest(name: str) -> str:
+    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()

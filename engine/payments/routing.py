@@ -9,10 +9,17 @@ from engine.ports import OperatorFacts
 
 
 class Ways(NamedTuple):
-    """The operators at the two ends of a payment."""
+    """The operators at the two ends of a payment.
+
+    `payee` is the wallet's own operator, or where we cannot call that one the first that pays into
+    its wallets; `payouts` are all who can, `payee` among them. Which of them does, and in which
+    order they are tried, is decided by `ranking`.
+    """
 
     payer: OperatorFacts
     payee: OperatorFacts
+    wallet: str  # whose wallet the payee's number is, by name
+    payouts: tuple[OperatorFacts, ...]
 
 
 class Directory:
@@ -55,9 +62,19 @@ class Directory:
         name = self.payee_operator(payee)
         if name is None:
             raise CustomerMistake("mistake.operator_unknown")
-        payee_facts = self.by_name.get(name)
-        if payee_facts is None:
+        payouts = self.payouts_to(name)
+        if not payouts:
             raise CustomerMistake(
                 "mistake.operator_unsupported", operator=TextKey(f"operator.{name}")
             )
-        return Ways(payer_facts, payee_facts)
+        return Ways(payer_facts, payouts[0], name, payouts)
+
+    def payouts_to(self, wallet: str) -> tuple[OperatorFacts, ...]:
+        """Who can pay into an operator's wallets: itself first, then who reaches it, by name.
+
+        All in one currency: a quote promises one amount, whoever pays it.
+        """
+        own = self.by_name.get(wallet)
+        reaching = [f for _, f in sorted(self.by_name.items()) if wallet in f.reaches and f != own]
+        found = [own, *reaching] if own is not None else reaching
+        return tuple(facts for facts in found if facts.currency == found[0].currency)

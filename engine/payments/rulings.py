@@ -93,20 +93,20 @@ class Rulings:
     async def order_payout(self, payment: Payment) -> bool:
         """Take a payment off the queue: pay it, or give it back when its quote is over.
 
-        False: no way is open yet, or all permits of an operator that is being tried are taken.
+        False: it waits on, or is queued no more.
         """
-        following = self._sequel.payout_of(payment)
-        ruling = Ruling("queue", decisions=following.decisions)
-        if following.event is Event.REFUND_DECIDED:
-            return await self._take(payment, Event.REFUND_DECIDED, ruling)
-        if following.event is not Event.PAYOUT_ORDERED:
+        if payment.state is not State.PAYOUT_QUEUED:
             return False
-        after = following.onward.way if following.onward else payment.way
-        operator = msgspec.structs.replace(payment, way=after).payout_operator
-        if not await self._policy.take_turn(operator):
-            return False
+        event, onward, decisions = self._sequel.payout_of(payment)
+        if event is Event.PAYOUT_QUEUED:
+            # No way is open; while its operator is being tried again, a few may go there.
+            minor = payment.quote.receives.minor
+            if not await self._policy.take_turn(payment.payout_operator, minor):
+                return False
+            event, onward, decisions = Event.PAYOUT_ORDERED, None, ()
+        assert event is not None, "a queue always leads somewhere"
         return await self._take(
-            payment, Event.PAYOUT_ORDERED, ruling, Following(onward=following.onward)
+            payment, event, Ruling("queue"), Following(onward=onward, decisions=decisions)
         )
 
     async def _take(

@@ -1,2 +1,5 @@
--- Rates come from several sources; every price must show what it was made from.
-select 1;
+-- The accepted rates stay; where they came from is forgotten.
+alter table fx_rate drop column decided_ms;
+drop table fx_decision;
+drop table fx_observation;
+drop table fx_source;

@@ -1,2 +1,2 @@
 -- Breakers and success rates are shared by all processes.
-select 1;
+drop table decision, breaker, operator_terms, operator_volume, operator_minute;

@@ -14,8 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from engine.clock import Clock
+from engine.clock import AttemptId, Clock
 from engine.errors import OutcomeUnknown, Rejected
+from engine.money import Money
 from engine.ports import (
     Accepted,
     Callback,
@@ -38,6 +39,7 @@ from providers.http import (
     read_token,
     with_token,
 )
+from providers.mpesa import balance
 from providers.mpesa.answers import (
     NAME,
     Answer,
@@ -116,6 +118,9 @@ class Mpesa:
         self._push_query_url = url("/mpesa/stkpushquery/v1/query")
         self._payout_url = url("/mpesa/b2c/v3/paymentrequest")
         self._status_url = url("/mpesa/transactionstatus/v1/query")
+        self._balance_url = url("/mpesa/accountbalance/v1/query")
+        shortcodes = dict.fromkeys((settings.shortcode, settings.b2c_shortcode))
+        self.balance_accounts = tuple(shortcodes)  # one business may collect and pay by the same
 
     async def collect(self, order: Order) -> Accepted:
         """Send the prompt (section 4). After OutcomeUnknown a repeat may charge the payer twice."""
@@ -146,6 +151,26 @@ class Mpesa:
     def read_callback(self, kind: str, body: bytes) -> Callback:
         """Kinds: `stk`, `result`, `status` and `timeout`."""
         return read_callback(kind, body)
+
+    async def ask_balance(self, account: str, callback_url: str) -> Money | None:
+        """Ask for what a shortcode holds (section 9.3); always answered later."""
+        message = balance.balance_message(
+            initiator=self._settings.initiator,
+            credential=self._credential,
+            shortcode=account,
+            url=_allowed(f"{callback_url}/{balance.KIND}"),
+        )
+        answer = await self._post("account_balance", self._balance_url, message)
+        if not answer.is_accepted:
+            raise error_of(answer)
+        return None
+
+    def read_balance(self, body: bytes) -> Money | None:
+        return balance.read_balance(body)
+
+    def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
+        """The OriginatorConversationID of payouts; a push is known by its CheckoutRequestID."""
+        return (attempt_id,)
 
     async def aclose(self) -> None:
         await self._tokens.aclose()
@@ -295,7 +320,10 @@ def _facts(confirm_above_minor: int) -> OperatorFacts:
 
 
 def _callback_url(order: Order, kind: str) -> str:
-    url = f"{order.callback_url}/{kind}"
+    return _allowed(f"{order.callback_url}/{kind}")
+
+
+def _allowed(url: str) -> str:
     lowered = url.lower()
     if any(forbidden in lowered for forbidden in _FORBIDDEN_IN_URL):
         raise Rejected(

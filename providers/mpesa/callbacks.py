@@ -113,6 +113,12 @@ def verdict(code: str, failed: dict[str, Reason]) -> tuple[Outcome, Reason | Non
     return (Outcome.FAILED, reason) if reason else (Outcome.PENDING, None)
 
 
+def read_parameters(message: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The outer ResultCode of any result, and its parameters by name. Raises Unreadable."""
+    result, code = _result(message)
+    return code, _parameters(result)
+
+
 def _push_finding(message: dict[str, Any]) -> Finding:
     result = _child(_child(message, "Body"), "stkCallback")
     checkout_id, code = word(result.get("CheckoutRequestID")), word(result.get("ResultCode"))

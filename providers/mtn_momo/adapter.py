@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 
-from engine.clock import Clock
+from engine.clock import AttemptId, Clock
 from engine.errors import OutcomeUnknown, Rejected, Unreadable
+from engine.money import Money
 from engine.ports import (
     Accepted,
     Acknowledgement,
@@ -25,6 +26,7 @@ from engine.ports import (
 )
 from providers.http import Client, Trace, no_trace
 from providers.mtn_momo.answers import FIELDS, error_of, finding_of, query_error_of
+from providers.mtn_momo.balance import BALANCE, balance_of
 from providers.mtn_momo.product import MtnMomoSettings, Product, reference_id
 from providers.redaction import printable
 from providers.wire import json_object, order_amount, word
@@ -76,9 +78,11 @@ class MtnMomo:
             trace=trace,
         )
         make_product = partial(Product, client=self._client, settings=settings, clock=clock)
-        self._collection = make_product("collection", "requesttopay", key=settings.collection_key)
+        self._collection = make_product(
+            "collection", "requesttopay", BALANCE, key=settings.collection_key
+        )
         self._disbursement = make_product(
-            "disbursement", "transfer", "refund", key=settings.disbursement_key
+            "disbursement", "transfer", "refund", BALANCE, key=settings.disbursement_key
         )
 
     async def collect(self, order: Order) -> Accepted:
@@ -130,6 +134,22 @@ class MtnMomo:
             raise Unreadable(self.facts.name, f"no status body of kind {shown!r}")
         finding = finding_of(self.facts.name, message, pays="payer" not in message)
         return Callback(finding, Acknowledgement(), FIELDS.redact(message))
+
+    balance_accounts = ("collection", "disbursement")
+
+    async def ask_balance(self, account: str, callback_url: str) -> Money:
+        """What one product's account holds (section 8), told at once."""
+        del callback_url
+        product = {"collection": self._collection, "disbursement": self._disbursement}[account]
+        return balance_of(self.facts, await product.look(BALANCE))
+
+    def read_balance(self, body: bytes) -> Money | None:
+        """No balance ever comes later."""
+        raise Unreadable(self.facts.name, f"{len(body)} bytes about a balance nobody awaits")
+
+    def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
+        """The X-Reference-Id, as we send it."""
+        return (reference_id(attempt_id),)
 
     async def aclose(self) -> None:
         await self._collection.aclose()

@@ -92,6 +92,10 @@ class Product:
         url, below = self._urls[resource], f"/{reference}"
         return await self._send(f"{resource}_status", "GET", url, headers=[], below=below)
 
+    async def look(self, resource: str) -> Answer:
+        """A question about the account itself; nothing is named."""
+        return await self._send(resource, "GET", self._urls[resource], headers=[])
+
     async def aclose(self) -> None:
         await self._tokens.aclose()
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from simulator.faults import Fault
 from simulator.operators.base import MinorUnits, S, Sandbox
 from simulator.operators.prompts import Declined, PinTyped
+from simulator.operators.statement import EAST_AFRICA, Statements
 
 PREFIX = "/_sandbox"
 _MSISDN = re.compile(r"[1-9][0-9]{6,14}")
@@ -54,6 +56,7 @@ def admin_routes(sandbox: Sandbox[S]) -> list[Route]:
         _route("/prompts", "GET", admin.list_prompts),
         _route("/prompts/{id}", "POST", admin.answer_prompt),
         _route("/ledger", "GET", admin.show_ledger),
+        _route("/statement", "GET", admin.write_statement),
         _route("/callbacks", "GET", admin.list_callbacks),
         _route("/faults", "GET", admin.list_faults),
         _route("/faults", "POST", admin.arm_fault),
@@ -82,6 +85,7 @@ def explain_bad_input(handler: Handler) -> Handler:
 class _Admin:
     def __init__(self, sandbox: Sandbox[Any]) -> None:
         self._sandbox = sandbox
+        self._statements = Statements(sandbox)
 
     async def list_wallets(self, request: Request) -> Response:
         del request
@@ -119,6 +123,13 @@ class _Admin:
         for account, minor in ledger.balances_minor.items():
             merchant[f"{account}_minor"] = minor
         return json_response({"movements": ledger.movements, "merchant": merchant})
+
+    async def write_statement(self, request: Request) -> Response:
+        """The statement of `day` (YYYY-MM-DD), today's without one."""
+        day = request.query_params.get("day")
+        now = self._sandbox.world.clock().astimezone(EAST_AFRICA)
+        wanted = date.fromisoformat(day) if day else now.date()
+        return Response(self._statements.of(wanted), media_type="text/csv")
 
     async def list_callbacks(self, request: Request) -> Response:
         del request

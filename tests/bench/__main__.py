@@ -1,4 +1,4 @@
-"""All benches, one table: `python -m tests.bench [ussd] [commit] [payments] [--seconds N]`.
+"""All benches, one table: `python -m tests.bench [NAME ...] [--seconds N]`; names as below.
 
 Exit code 1 when a run is void: a reply was wrong or a book did not balance.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import uvloop
 
-from tests.bench import commit, payments, ussd
+from tests.bench import commit, outbound, payments, ussd
 from tests.bench.table import CORES, Void
 
 SECONDS = 6.0
@@ -36,10 +36,15 @@ def _payments(seconds: float) -> str:
     return payments.run(options).written()
 
 
+def _outbound(seconds: float) -> str:
+    return outbound.run(outbound.Options(seconds=seconds)).written()
+
+
 BENCHES: Mapping[str, Callable[[float], str]] = {
     "ussd": _ussd,
     "commit": _commit,
     "payments": _payments,
+    "outbound": _outbound,
 }
 
 

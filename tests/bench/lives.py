@@ -89,7 +89,7 @@ class Counting:
     def may_pay(self, operator: str) -> bool:
         return True
 
-    async def take_turn(self, operator: str) -> bool:
+    async def take_turn(self, operator: str, minor: int) -> bool:
         return True
 
 

@@ -23,8 +23,8 @@ from urllib.parse import quote_plus, urlsplit
 import asyncpg
 import httpx
 
-from engine.payments.lifecycle import State
 from engine.payments.facts import read_terms
+from engine.payments.lifecycle import State
 from simulator.places import SHORTCODE, Places
 from simulator.stack import Stack
 from tests.bench import table
@@ -193,6 +193,7 @@ class Callers:
             await self._on_all_lines(on)
         finally:
             looking.cancel()
+            await asyncio.wait([looking])  # it may be in the middle of its question
         await self._settled()
 
     async def _on_all_lines(self, work: Callable[[Line], Awaitable[None]]) -> None:

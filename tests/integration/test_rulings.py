@@ -98,12 +98,23 @@ async def test_a_payout_waits_while_its_operator_is_down_and_leaves_when_it_is_b
     assert (await world.state(payment_id), world.mtn.orders) == (S.PAYOUT_QUEUED, [])
     assert not await world.rulings.order_payout(await world.payment(payment_id))
     world.policy.closed = set()
-    world.policy.permits = 0
-    assert not await world.rulings.order_payout(await world.payment(payment_id))
-    world.policy.permits = 1
     assert await world.rulings.order_payout(await world.payment(payment_id))
+    assert not await world.rulings.order_payout(await world.payment(payment_id))
     await world.dispatched()
     assert await end(world, payment_id) is S.PAID
+    assert len(world.mtn.orders) == 1
+
+
+async def test_while_an_operator_is_being_tried_again_only_those_with_a_permit_leave(
+    world: World,
+) -> None:
+    world.policy.closed = {"mtn_ug"}
+    waiting = [await collected(world) for _ in range(3)]
+    world.policy.permits = 2
+    went = [await world.rulings.order_payout(await world.payment(p)) for p in waiting]
+    assert went == [True, True, False]
+    await world.dispatched()
+    assert len(world.mtn.orders) == 2
 
 
 async def test_another_operator_pays_after_the_first_definitely_failed(world: World) -> None:

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.applications import Starlette
 
 from channels.ussd import ussd_routes
@@ -221,9 +223,60 @@ async def test_a_caller_who_gives_up_disturbs_nobody(redis: TickPipeline) -> Non
     assert await redis.execute("GET", "a") is None
 
 
-async def test_an_argument_redis_cannot_take_is_refused_at_the_call(redis: TickPipeline) -> None:
-    with pytest.raises(DataError):
-        redis.execute("SET", "a", None)  # type: ignore[arg-type]
+@pytest.mark.parametrize("senseless", [None, True, ["b"], "\ud800"])
+async def test_an_argument_redis_cannot_take_is_refused_at_the_call_and_disturbs_nobody(
+    redis: TickPipeline, senseless: Any
+) -> None:
+    neighbour = redis.execute("SET", "a", "4826")
+    with pytest.raises(DataError) as caught:
+        redis.execute("SET", "a", senseless, "4826")
+    assert "4826" not in str(caught.value)
+    assert await neighbour == b"OK"
+
+
+async def test_commands_of_one_tick_travel_together_and_the_rest_follows(
+    redis: TickPipeline, redis_url: str
+) -> None:
+    await redis.execute("CLIENT", "SETNAME", "ours")
+    await asyncio.gather(*(redis.execute("INCR", "a") for _ in range(200)))
+    assert await redis.execute("GET", "a") == b"200"
+    other = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
+    clients: bytes = await other.execute("CLIENT", "LIST")
+    assert clients.count(b"name=ours") == 1
+    await other.aclose()
+
+
+async def test_a_connection_that_was_cut_is_opened_again_and_nothing_is_lost(
+    redis: TickPipeline, redis_url: str
+) -> None:
+    admin = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
+    for round_ in range(3):
+        await redis.execute("SET", "a", round_)
+        assert await admin.execute("CLIENT", "KILL", "SKIPME", "yes") >= 1
+        got = await asyncio.gather(redis.execute("GET", "a"), redis.execute("ECHO", round_))
+        assert got == [b"%d" % round_] * 2
+    await admin.aclose()
+
+
+async def test_a_late_reply_is_never_taken_for_the_answer_to_a_later_command(
+    redis_url: str,
+) -> None:
+    hasty = open_pipeline(redis_url, timeout_seconds=0.2)
+    assert await hasty.execute("ECHO", "early") == b"early"
+    slow = [hasty.execute("DEBUG", "SLEEP", "0.5"), hasty.execute("ECHO", "late")]
+    told = await asyncio.gather(*slow, return_exceptions=True)
+    assert all(isinstance(reply, RedisTimeoutError) for reply in told)
+    await asyncio.sleep(0.6)
+    assert await hasty.execute("ECHO", "next") == b"next"
+    await hasty.aclose()
+
+
+async def test_closing_lets_what_was_sent_come_home(redis_url: str) -> None:
+    closing = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
+    replies = [closing.execute("ECHO", n) for n in range(50)]
+    await asyncio.sleep(0)  # sent, and not yet answered
+    await closing.aclose()
+    assert [reply.result() for reply in replies] == [b"%d" % n for n in range(50)]
 
 
 async def test_commands_beyond_the_limit_are_refused_at_once(redis_url: str) -> None:

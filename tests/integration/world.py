@@ -143,7 +143,7 @@ class ScriptedPolicy:
     refusal: CappError | None = None
     changed: Decision | None = None
     closed: set[str] = field(default_factory=set)
-    permits: int = 1_000
+    permits: int = 0
 
     async def clear(self, payer: Customer, quote: Quote) -> Clearance:
         if self.refusal is not None:
@@ -156,7 +156,7 @@ class ScriptedPolicy:
     def may_pay(self, operator: str) -> bool:
         return operator not in self.closed
 
-    async def take_turn(self, operator: str) -> bool:
+    async def take_turn(self, operator: str, minor: int) -> bool:
         self.permits -= 1
         return self.permits >= 0
 

@@ -290,6 +290,65 @@ async def test_post_without_a_body_declares_its_length(
     assert company.requests[0].headers["content-length"] == "0"
 
 
+async def test_answer_is_all_that_httpx_makes_of_one(
+    company: Company, make_client: MakeClient
+) -> None:
+    headers = (("Retry-After", "7"), ("X-Two", "a"), ("X-Two", "b"))
+    company.on("/pay", Answer(202, message={"é": 1}, headers=headers))
+    response = await post(make_client(company.url))
+    assert response.is_closed and response.is_success
+    assert response.content == response.read() == await response.aread()
+    assert [part async for part in response.aiter_bytes()] == [response.content]
+    assert response.json() == {"é": 1}
+    assert "é" in response.text
+    assert (response.headers["RETRY-after"], response.headers["x-two"]) == ("7", "a, b")
+
+
+async def test_requests_made_by_httpx_itself_are_sent_as_they_are(company: Company) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"in two "
+        yield b"parts"
+
+    company.on("/pay", OK)
+    url = f"{company.url}/pay?a=1"
+    transport = Transport()
+    for request in (
+        httpx.Request("POST", url, content=b"whole"),
+        httpx.Request("POST", url, content=parts()),
+        httpx.Request("GET", url, headers={"Accept": "text/plain"}),
+    ):
+        assert (await transport.handle_async_request(request)).status_code == 200
+    await transport.aclose()
+
+    assert [(r.method, r.target, r.body) for r in company.requests] == [
+        ("POST", "/pay?a=1", b"whole"),
+        ("POST", "/pay?a=1", b"in two parts"),
+        ("GET", "/pay?a=1", b""),
+    ]
+    host = company.url.removeprefix("http://")
+    assert {request.headers["host"] for request in company.requests} == {host}
+    assert "content-length" not in company.requests[2].headers
+
+
+@pytest.mark.parametrize(("method", "body"), [("POST", b"{}"), ("POST", b""), ("GET", b"")])
+async def test_any_transport_of_httpx_gets_a_complete_request(method: str, body: bytes) -> None:
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, content=request.content)
+
+    client = Client("acme", "https://acme.example:8443/v1", transport=httpx.MockTransport(answer))
+    url, headers = client.url("/pay"), [(b"X-Id", b"1")]
+    response = await client.send("pay", method, url, headers=headers, body=body)
+    assert response.content == body
+    expected = {"host": "acme.example:8443", "x-id": "1"}
+    if method == "POST":
+        expected["content-length"] = str(len(body))
+    assert dict(sent[0].headers) == expected
+    assert str(sent[0].url) == "https://acme.example:8443/v1/pay"
+
+
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_certificate_is_verified(
     make_client: MakeClient, tmp_path: Path, trusted: bool

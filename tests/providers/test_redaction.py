@@ -30,6 +30,11 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"Key": "Payer", "Value": 254712345678}, {"Key": "Payer", "Value": "2547*****678"}),
     ({"Value": "Jane"}, {"Value": "[4 characters]"}),
     ({"receipt": "a\x00b\x1b[2J"}, {"receipt": "a?b?[2J"}),
+    ({"receipt": "x" * 300}, {"receipt": "x" * 256}),
+    ({"receipt": 254712345678}, {"receipt": 254712345678}),
+    ({"receipt": {"note": "254712345678"}}, {"receipt": {"note": "2547*****678"}}),
+    ({"note": ["12345678", 123456789]}, {"note": ["12345678", "1234*****789"]}),
+    ({"note\x00": "x"}, {"note?": "[1 characters]"}),
 ]
 
 

@@ -32,6 +32,8 @@ ENVIRONMENT = {
     "CAPP_AFRICASTALKING_API_KEY": "secret-9",
 }
 OPTIONAL = {
+    "CAPP_MPESA_KE_REACHES",
+    "CAPP_MTN_UG_REACHES",
     "CAPP_MPESA_KE_CONFIRM_ABOVE_MINOR",
     "CAPP_MTN_UG_CONFIRM_ABOVE_MINOR",
     "CAPP_AFRICASTALKING_SENDER",
@@ -107,6 +109,8 @@ SENSELESS = [
     ("CAPP_MPESA_KE_BASE_URL", "sandbox"),
     ("CAPP_MTN_UG_CONFIRM_ABOVE_MINOR", "-1"),
     ("CAPP_MPESA_KE_CONFIRM_ABOVE_MINOR", "much"),
+    ("CAPP_MTN_UG_REACHES", "Airtel Uganda"),
+    ("CAPP_MTN_UG_REACHES", "airtel_ug;lycamobile_ug"),
 ]
 
 
@@ -123,3 +127,11 @@ async def test_confirmation_threshold_comes_from_the_environment() -> None:
     changed = {name: "12345" for name in OPTIONAL if name.endswith("MINOR")}
     for adapter in build_operators({**ENVIRONMENT, **changed}, clock=Clock()).values():
         assert adapter.facts.confirm_callback_above_minor == 12_345
+
+
+async def test_whose_wallets_an_operator_reaches_comes_from_the_environment() -> None:
+    assert {a.facts.reaches for a in build_operators(ENVIRONMENT, clock=Clock()).values()} == {()}
+    reaches = {"CAPP_MTN_UG_REACHES": " airtel_ug, lycamobile_ug,"}
+    built = build_operators({**ENVIRONMENT, **reaches}, clock=Clock())
+    assert built["mtn_ug"].facts.reaches == ("airtel_ug", "lycamobile_ug")
+    assert built["mpesa_ke"].facts.reaches == ()

@@ -76,9 +76,10 @@ class EnquiryApi:
         def check() -> None:
             fields.one_of("CommandID", "AccountBalance")
             fields.one_of("IdentifierType", "4")
+            fields.shortcode("PartyA")
 
         async def work() -> Callable[[Lie | None], Outcome]:
-            return lambda _: self._balance_outcome()
+            return lambda _: self._balance_outcome(fields.peek("PartyA"))
 
         return await self._enquire(
             request,
@@ -207,12 +208,22 @@ class EnquiryApi:
         }
         return Outcome(wire.SUCCESS, original.receipt, _parameters(values), reference=_OCCASION)
 
-    def _balance_outcome(self) -> Outcome:
-        balances = self._sandbox.ledger.balances_minor
+    def _balance_outcome(self, shortcode: str) -> Outcome:
+        """Of one shortcode: what a paybill collects and what B2C pays out is its Utility Account.
+
+        Section 13. Its Merchant Account is a till's.
+        """
+        credentials, balances = self._sandbox.credentials, self._sandbox.ledger.balances_minor
+        utility = {
+            credentials.shortcode: balances["collection"],
+            credentials.payout_shortcode: balances["disbursement"],
+        }
+        if shortcode not in utility:
+            return Outcome(wire.NOT_PERMITTED)
         accounts = {
             "Working Account": 0,
-            "Utility Account": balances["disbursement"],
-            "Merchant Account": balances["collection"],
+            "Utility Account": utility[shortcode],
+            "Merchant Account": 0,
             "Charges Paid Account": 0,
         }
         listed = "&".join(

@@ -51,3 +51,35 @@ def test_an_empty_environment_names_all_that_is_needed() -> None:
     with pytest.raises(BadSettings) as caught:
         read_settings({})
     assert all(name in str(caught.value) for name in GOOD)
+
+
+def test_rates_live_by_the_table_alone_until_sources_are_named() -> None:
+    alone = read_settings(GOOD)
+    assert (alone.rates.sources, alone.rates.sources_min) == ((), 1)
+    assert alone.rate_stale_seconds == 7 * 86_400
+    named = {**GOOD, "CAPP_RATE_SOURCES": "floatrates, openexchangerates,floatrates"}
+    fed = read_settings(named)
+    assert fed.rates.sources == ("floatrates", "openexchangerates")
+    assert (fed.rates.sources_min, fed.rate_stale_seconds) == (2, 86_400)
+
+
+def test_pairs_are_put_in_alphabetical_order_once() -> None:
+    settings = read_settings({**GOOD, "CAPP_RATE_PAIRS": "UGX/KES,KES/UGX,KES/TZS"})
+    assert settings.rates.pairs == (("KES", "UGX"), ("KES", "TZS"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CAPP_RATE_PAIRS", "KES"),
+        ("CAPP_RATE_PAIRS", "KES/KES"),
+        ("CAPP_RATE_PAIRS", "KES/DOGE"),
+        ("CAPP_RATE_SOURCES_MIN", "0"),
+        ("CAPP_RATE_SOURCES_MIN", "2"),  # there is only the table
+        ("CAPP_RATE_JUMP_SOURCES_MIN", "0"),
+        ("CAPP_RATE_OUTLIER_BP", "2%"),
+    ],
+)
+def test_senseless_rate_settings_are_named(name: str, value: str) -> None:
+    with pytest.raises(BadSettings, match=name):
+        read_settings({**GOOD, name: value})

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 import yaml
 
@@ -40,6 +41,23 @@ def test_a_payee_we_cannot_pay_is_told_why(directory: Directory, payee: Msisdn, 
     with pytest.raises(CustomerMistake) as caught:
         directory.choose_ways(PAYER, "", payee)
     assert caught.value.text_key == key
+
+
+def test_an_operator_pays_into_the_wallets_it_reaches(directory: Directory) -> None:
+    mtn = msgspec.structs.replace(MTN, reaches=("airtel_ug",))
+    airtel = msgspec.structs.replace(MTN, code=3, name="airtel_ug")
+    abroad = msgspec.structs.replace(MPESA, code=4, name="mpesa_tz", reaches=("mtn_ug",))
+    numbers = Prefixes({"UG": {"airtel_ug": ["70"], "mtn_ug": ["77"]}, "KE": {"mpesa_ke": ["71"]}})
+    payee = Msisdn("+256701000001")
+
+    both = Directory({f.name: f for f in (MPESA, mtn, airtel, abroad)}, numbers, {})
+    ways = both.choose_ways(PAYER, "", payee)
+    assert (ways.payee, ways.wallet, ways.payouts) == (airtel, "airtel_ug", (airtel, mtn))
+    assert both.payouts_to("mtn_ug") == (mtn,)  # another currency would be another promise
+
+    alone = Directory({"mpesa_ke": MPESA, "mtn_ug": mtn}, numbers, {})
+    ways = alone.choose_ways(PAYER, "", payee)
+    assert (ways.payee, ways.wallet, ways.payouts) == (mtn, "airtel_ug", (mtn,))
 
 
 def test_a_payer_whose_operator_we_cannot_collect_from_has_no_way(directory: Directory) -> None:

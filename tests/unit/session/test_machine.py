@@ -1,7 +1,7 @@
 import pytest
 from transitions import MachineError
 
-from engine.session.machine import HOME, Machine
+from engine.session.machine import HOME, Machine, event_of
 from engine.session.session import OPENING, Session
 from tests.unit.session.rooms import MENU, PAYER
 
@@ -48,3 +48,25 @@ def test_back_without_a_history_leads_home() -> None:
 def test_an_event_of_another_screen_is_impossible() -> None:
     with pytest.raises(MachineError):
         MACHINE.move(session("home.menu"), "input.confirmed")
+
+
+def test_every_move_of_the_menu_leads_where_the_menu_says_and_no_other_event_moves() -> None:
+    everything = {HOME} | {
+        event_of(move, outcome)
+        for screen in MENU.screens.values()
+        for move in screen.moves
+        for outcome in move.targets
+    }
+    for name, screen in MENU.screens.items():
+        expected = {HOME: MENU.home, **screen.mistakes}
+        for move in screen.moves:
+            expected |= {event_of(move, outcome): to for outcome, to in move.targets.items()}
+        for event in everything | set(expected):
+            walker = session(name)
+            if event in expected:
+                MACHINE.move(walker, event)
+                assert walker.screen == expected[event], (name, event)
+                continue
+            with pytest.raises(MachineError, match="no event"):
+                MACHINE.move(walker, event)
+            assert (walker.screen, walker.history) == (name, [])

@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from engine.money import Money
@@ -57,6 +59,17 @@ def test_a_seal_depends_on_key_session_kind_and_text() -> None:
     assert len(macs) == 5
     assert SEAL.matches(one, TEXT, "1", SEAL.of(one, TEXT, "1"))
     assert not SEAL.matches(one, TEXT, "1", b"")
+
+
+@pytest.mark.parametrize("kind", [TEXT, PIN])
+def test_a_seal_is_the_keyed_hash_that_live_records_hold_however_often_it_was_asked(
+    kind: bytes,
+) -> None:
+    one = session()
+    for text in ("1", "1*2", "1", "", "\ud800"):
+        plain = one.nonce.encode() + text.encode("utf-8", "surrogatepass")
+        told = hashlib.blake2b(plain, digest_size=16, key=b"s" * 32, person=kind).digest()
+        assert SEAL.of(one, kind, text) == told
 
 
 def test_a_seal_takes_no_weak_key_and_shows_none() -> None:

@@ -1,0 +1,116 @@
+"""`capp books` and `capp audit`: the trial balance, one account's statement, and the auditor."""
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from channels.decisions import read_since
+from channels.desk import open_office
+from channels.office import Office
+from channels.settings import Settings
+from engine.errors import StaffMistake
+from engine.ledger.account_names import read_name, spell
+from engine.ledger.account_statement import Entry, read_statement
+from engine.ledger.books import Line
+from engine.ledger.entries import MANUAL_FROM, Manual
+from engine.money import plain
+from engine.payments.lifecycle import State
+from engine.payments.payment import code_of
+
+Say = Callable[[str], None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `capp books`."""
+    parser.add_argument("--account", help="a statement of one: FLOAT:mpesa_ke:KES, POOL_AVAIL:UGX")
+    parser.add_argument(
+        "--from", dest="since", default="24h", help="its beginning: 24h, 7d or an ISO time (UTC)"
+    )
+    parser.add_argument("--to", dest="until", help="its end, not included; otherwise now")
+    parser.add_argument("--at", help="the trial balance as it stood then")
+
+
+def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `capp audit`."""
+    parser.add_argument(
+        "--all", action="store_true", help="compare all sealed history, not the next part of it"
+    )
+
+
+async def show_books(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
+    """Whether the books balance. Raises StaffMistake for an account or a time that is none."""
+    async with open_office(settings) as office:
+        if options.account:
+            await _say_statement(office, options, say)
+            return True
+        if options.at:
+            moment = _moment(options.at, office)
+            say(f"as of {moment:%Y-%m-%d %H:%M:%S} UTC")
+            _say_balance(await office.books.trial_balance_at(_ms(moment)), say)
+            return True
+        _say_balance(await office.books.trial_balance(), say)
+        balanced = await office.books.is_balanced()
+    say("the books balance" if balanced else "THE BOOKS DO NOT BALANCE")
+    return balanced
+
+
+async def audit(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
+    """Whether nothing was found. What is found stays: the auditor corrects nothing."""
+    async with open_office(settings) as office:
+        look = office.auditor.audit_all if options.all else office.auditor.audit
+        report = await look()
+        for finding in report.findings:
+            about = code_of(finding.payment)
+            say(f"{finding.law}  {about}  {finding.payment}  {finding.detail}")
+        for partition, head in (await office.auditor.heads()).items():
+            say(f"{partition} is sealed by {head}")
+    behind = "; there is more to seal" if report.behind else ""
+    say(f"{report.sealed} blocks sealed, {report.checked} compared{behind}")
+    say(f"{len(report.findings)} findings" if report.findings else "nothing is wrong")
+    return not report.findings
+
+
+def _say_balance(lines: list[Line], say: Say) -> None:
+    for line in lines:
+        amount = plain(line.minor, line.currency)
+        say(f"{line.currency}  {line.name:<28} {amount:>20}  {line.side}")
+
+
+async def _say_statement(office: Office, options: argparse.Namespace, say: Say) -> None:
+    account = read_name(options.account, office.tenant, office.codes)
+    since = _moment(options.since, office)
+    until = _moment(options.until, office) if options.until else office.clock.now()
+    # A step of this very millisecond belongs to "now".
+    to_ms = _ms(until) + (0 if options.until else 1)
+    statement = await read_statement(office.pool, account, from_ms=_ms(since), to_ms=to_ms)
+    say(f"{spell(account, office.names)} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC")
+    say(f"{'opening':<61} {plain(statement.opening_minor, account.currency):>20}")
+    for entry in statement.entries:
+        say(_entry_line(entry, account.currency))
+    if statement.cut:
+        say("... and more; choose a shorter time")
+    say(f"{'closing':<61} {plain(statement.closing_minor, account.currency):>20}")
+
+
+def _entry_line(entry: Entry, currency: str) -> str:
+    at = datetime.fromtimestamp(entry.at_ms / 1000, UTC)
+    moved, left = plain(entry.minor, currency), plain(entry.balance_minor, currency)
+    state = state_name(entry.state)
+    return f"{at:%Y-%m-%d %H:%M:%S} {code_of(entry.payment)} {state:<19} {moved:>14} {left:>16}"
+
+
+def state_name(state: int) -> str:
+    """A payment's state, or what a row is that belongs to none."""
+    kinds = Manual if state >= MANUAL_FROM else State
+    return kinds(state).name if state in set(kinds) else str(state)
+
+
+def _moment(text: str, office: Office) -> datetime:
+    try:
+        return read_since(text, office.clock.now())
+    except ValueError:
+        raise StaffMistake(f"{text}: neither a time nor like 30m, 24h, 7d") from None
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,51 @@
+"""Compliance put together from settings, for the processes and for the commands of staff."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from channels.settings import Settings
+from engine.clock import Clock
+from engine.compliance.compliance import Compliance
+from engine.compliance.history import HistoryStore
+from engine.compliance.lists.store import ListStore
+from engine.compliance.policy import POLICY_FILE, Policy, read_policy
+from engine.compliance.profiles import Profiles
+from engine.compliance.screening import Screener
+from engine.decisions import Decision
+
+LISTS_REFRESH_SECONDS = 5.0
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The house's figures. Raises OSError, or msgspec.ValidationError naming the figure."""
+    return read_policy(Path(settings.compliance_file or POLICY_FILE))
+
+
+def build_screener(settings: Settings, policy: Policy, pool: Any, clock: Clock) -> Screener:
+    """The lists; `refresh` it before the first question, and `keep_fresh` after."""
+    return Screener(build_lists(settings, policy, pool), policy.screening, clock)
+
+
+def build_lists(settings: Settings, policy: Policy, pool: Any) -> ListStore:
+    """The versions of the lists."""
+    percent = policy.screening.list_smaller_percent_min
+    return ListStore(pool, settings.tenant, smaller_percent_min=percent)
+
+
+def build_compliance(
+    settings: Settings,
+    policy: Policy,
+    screener: Screener,
+    pool: Any,
+    note: Callable[[Decision], None],
+) -> Compliance:
+    """The rules. `note` hears of every refusal: no payment keeps it."""
+    return Compliance(
+        policy=policy,
+        screener=screener,
+        history=HistoryStore(pool, settings.tenant),
+        profiles=Profiles(pool, settings.tenant),
+        is_screening_required=settings.screening_required,
+        note=note,
+    )

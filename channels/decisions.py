@@ -1,0 +1,96 @@
+"""`capp decisions`: what was decided by itself and why; with `--replay`, whether it still would be.
+
+It shows what was kept and decides nothing.
+"""
+
+import argparse
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from channels.settings import Settings
+from engine.clock import Clock, Ids
+from engine.database import open_pool
+from engine.decision_log import DecisionLog, Kept
+from engine.payments.decided import Decided
+from engine.payments.payment import code_of
+from engine.payments.replays import REPLAYS, differing
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `capp decisions`."""
+    parser.add_argument("--payment", help="all about one payment: its code or its id")
+    parser.add_argument("--since", default="1h", help="30m, 24h, 7d or an ISO time (UTC)")
+    parser.add_argument("--most", type=int, default=1_000, help="how many steps are looked at")
+    parser.add_argument("--inputs", action="store_true", help="show all that a decision saw")
+    parser.add_argument("--replay", action="store_true", help="decide again, list what differs")
+
+
+async def show_decisions(
+    settings: Settings, options: argparse.Namespace, say: Callable[[str], None]
+) -> bool:
+    """Say every decision, or with `replay` those that come out differently now.
+
+    False when something differs, the payment is unknown, or the time is none. Raises what the pool
+    raises.
+    """
+    clock = Clock()
+    try:
+        since = read_since(options.since, clock.now())
+    except ValueError:
+        say(f"--since {options.since}: neither a time nor like 30m, 24h, 7d")
+        return False
+    pool = await open_pool(settings.database_url, size=2)
+    try:
+        log = DecisionLog(pool, settings.tenant, Ids(clock))
+        decided = Decided(pool, settings.tenant, log)
+        if options.payment:
+            payment_id = await decided.payment_of(options.payment)
+            if payment_id is None:
+                say(f"no payment {options.payment}")
+                return False
+            kept = await decided.of(payment_id)
+        else:
+            kept = await decided.since(since, most=options.most)
+    finally:
+        await pool.close()
+    if options.replay:
+        return _say_differences(kept, say)
+    for one in kept:
+        say(_line(one))
+        if options.inputs:
+            say("  " + msgspec.json.encode(one.decision.inputs).decode())
+    return True
+
+
+def read_since(text: str, now: datetime) -> datetime:
+    """A moment: so long ago, or an ISO time, UTC unless it says otherwise. Raises ValueError."""
+    if ago := re.fullmatch(r"(\d{1,6})([mhd])", text):
+        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _say_differences(kept: list[Kept], say: Callable[[str], None]) -> bool:
+    replayed = [one for one in kept if one.decision.kind in REPLAYS]
+    differences = 0
+    for one in replayed:
+        for difference in differing([one.decision]):
+            differences += 1
+            say(_line(one))
+            again = difference.again
+            say(f"  now: {again.outcome}: {again.reason}" if again else "  now: cannot be read")
+    passed_over = len(kept) - len(replayed)
+    say(f"{len(replayed)} decided again, {differences} differ, {passed_over} without a replay")
+    return differences == 0
+
+
+def _line(kept: Kept) -> str:
+    decision = kept.decision
+    code = code_of(kept.payment_id) if kept.payment_id else "-"
+    at = f"{kept.at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{at}  {code:<10}  {decision.kind:<10}  {decision.outcome}: {decision.reason}"

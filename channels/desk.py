@@ -1,0 +1,335 @@
+"""What staff do at a terminal: propose, approve, see, look at pools and cases.
+
+Who somebody is comes from `--as` and is taken on trust: whoever may open this terminal may give
+any name. People who have proven who they are come with the API; the desk itself only compares
+names.
+"""
+
+import argparse
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from channels.office import Office, build_office
+from channels.settings import Settings
+from channels.wiring import open_engine
+from engine.decision_log import DecisionLog
+from engine.desk.cases import read_key
+from engine.desk.liquidity import FloatStatus, PoolStatus
+from engine.desk.proposals import Kind, Person, Proposal, ProposalId, State, read_person
+from engine.desk.rebalancing import COVER_DAYS, Advice, Move, advise
+from engine.errors import StaffMistake
+from engine.ledger.account_names import read_name
+from engine.money import CURRENCIES, from_decimal, plain
+from engine.payments.payment import code_of
+
+Say = Callable[[str], None]
+
+
+def add_commands(commands: Any) -> None:
+    """The words of the desk; `commands` is what argparse's `add_subparsers` gave."""
+    commands.add_parser("pools", help="liquidity: free, promised, leaving, by operator")
+    tasks = commands.add_parser("liquidity", help="marks of pools and floats").add_subparsers(
+        dest="task", required=True
+    )
+    mark = tasks.add_parser("set", help="how much there should be in one")
+    mark.add_argument("account", help="POOL_AVAIL:UGX or FLOAT:mtn_ug:UGX")
+    mark.add_argument("--low", required=True, help="below this somebody is called, major units")
+    mark.add_argument("--target", required=True, help="to this rebalancing fills, major units")
+    rebalance = commands.add_parser("rebalance", help="which float should move where")
+    rebalance.add_argument("--days", type=int, default=COVER_DAYS, help="how long it should last")
+    rebalance.add_argument("--as", dest="person", help="propose the moves in this name")
+    propose = commands.add_parser("propose", help="ask for what needs two people")
+    propose.add_argument("kind", type=Kind, choices=list(Kind), metavar="KIND")
+    propose.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help="minor= or amount=, ...")
+    _person(propose)
+    propose.add_argument("--why", required=True)
+    proposals = commands.add_parser("proposals", help="what waits for a second person")
+    proposals.add_argument("--all", action="store_true", help="also what is over")
+    for word, meaning in (("approve", "agree, and carry it out"), ("reject", "refuse")):
+        decide = commands.add_parser(word, help=meaning)
+        decide.add_argument("id", help="the proposal's id, or enough of its end")
+        _person(decide)
+    seen = commands.add_parser("seen", help="an operator or a bank shows that it moved")
+    seen.add_argument("id", help="the proposal's id, or enough of its end")
+    seen.add_argument("reference", help="the operator's or the bank's")
+    _person(seen)
+    _add_cases(commands)
+
+
+def _add_cases(commands: Any) -> None:
+    cases = commands.add_parser("cases", help="what people have to look at")
+    cases.add_argument("--kind", help="only these")
+    take = commands.add_parser("take", help="look after a case")
+    take.add_argument("key", help="as `capp cases` shows it")
+    take.add_argument("--days", type=int, help="when it should be done")
+    _person(take)
+    close = commands.add_parser("close", help="close a case at which no money is at stake")
+    close.add_argument("key", help="as `capp cases` shows it")
+    close.add_argument("--why", required=True)
+    _person(close)
+
+
+def _person(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--as", dest="person", required=True, metavar="NAME", help="who you are")
+
+
+@asynccontextmanager
+async def open_office(settings: Settings) -> AsyncIterator[Office]:
+    """Connect, and close again on leaving. Raises what connecting raises."""
+    async with open_engine(settings) as engine:
+        yield build_office(
+            tenant=settings.tenant,
+            pool=engine.pool,
+            committer=engine.committer,
+            operators={name: port.facts for name, port in engine.operators.items()},
+            clock=engine.clock,
+            ids=engine.ids,
+        )
+
+
+async def run_desk(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
+    """Carry out one command; whether it came to what was wanted. Raises StaffMistake."""
+    async with open_office(settings) as office:
+        return await COMMANDS[options.command](office, options, say)
+
+
+async def _pools(office: Office, _: argparse.Namespace, say: Say) -> bool:
+    for pool in await office.liquidity.status():
+        _say_pool(pool, say)
+    return True
+
+
+async def _mark(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    account = read_name(options.account, office.tenant, office.codes)
+    low, target = (_minor(text, account.currency) for text in (options.low, options.target))
+    await office.liquidity.set_mark(account, low_minor=low, target_minor=target)
+    say(f"{options.account}: called below {options.low}, filled to {options.target}")
+    return True
+
+
+async def _rebalance(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    advices = advise(await office.liquidity.float_facts(), cover_days=options.days)
+    if not advices:
+        say("every float lasts long enough")
+    for advice in advices:
+        _say_advice(advice, say)
+    if options.person and advices:
+        log = DecisionLog(office.pool, office.tenant, office.ids)
+        await log.keep(advice.decision for advice in advices)
+        await _propose_moves(office, advices, read_person(options.person), say)
+    return True
+
+
+async def _propose_moves(office: Office, advices: list[Advice], person: Person, say: Say) -> None:
+    under_way = {
+        (body["source"], body["target"])
+        for p in await office.proposals.listed(only_open=True, most=1000)
+        if p.kind is Kind.REBALANCE and (body := msgspec.json.decode(p.body))
+    }
+    for advice in advices:
+        for move in advice.moves:
+            if (move.source, move.target) in under_way:
+                say(f"{move.source} to {move.target} is proposed already")
+                continue
+            say(_line(await _propose_move(office, advice, move, person), office))
+
+
+async def _propose_move(office: Office, advice: Advice, move: Move, person: Person) -> Proposal:
+    fields = {
+        "source": move.source,
+        "target": move.target,
+        "minor": move.minor,
+        "decision": msgspec.json.encode(advice.decision).decode(),
+    }
+    return await office.desk.propose(Kind.REBALANCE, fields, by=person, note=advice.decision.reason)
+
+
+async def _propose(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    fields = read_fields(options.fields, office)
+    by = read_person(options.person)
+    say(_line(await office.desk.propose(options.kind, fields, by=by, note=options.why), office))
+    return True
+
+
+async def _proposals(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    for proposal in await office.proposals.listed(only_open=not options.all, most=200):
+        say(_line(proposal, office))
+    return True
+
+
+async def _approve(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    wanted = await _find(office, options.id)
+    proposal = await office.desk.approve(wanted, by=read_person(options.person))
+    say(_line(proposal, office))
+    return proposal.state is not State.FAILED
+
+
+async def _reject(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    wanted = await _find(office, options.id)
+    say(_line(await office.desk.reject(wanted, by=read_person(options.person)), office))
+    return True
+
+
+async def _seen(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    wanted = await _find(office, options.id)
+    by = read_person(options.person)
+    proposal = await office.desk.see(wanted, options.reference, by=by)
+    say(_line(proposal, office))
+    return proposal.state is not State.FAILED
+
+
+async def _cases(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    now_ms = int(office.clock.epoch() * 1000)
+    for case in await office.cases.open_cases(kind=options.kind):
+        age = timedelta(seconds=case.age_seconds(now_ms))
+        owner = case.owner or "nobody"
+        due = f", due {_time(case.due_ms)}" if case.due_ms is not None else ""
+        say(f"{case.key.kind:<18} {code_of(case.key.payment)} {age} {owner}{due}: {case.detail}")
+        say(f"    {case.key}")
+    return True
+
+
+async def _take(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    due_ms = None
+    if options.days is not None:
+        due_ms = int((office.clock.now() + timedelta(days=options.days)).timestamp() * 1000)
+    key = read_key(options.key)
+    case = await office.cases.take(key, owner=read_person(options.person), due_ms=due_ms)
+    say(f"{case.owner} looks after it")
+    return True
+
+
+async def _close(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    key = read_key(options.key)
+    await office.cases.close(key, by=read_person(options.person), note=options.why)
+    say("closed")
+    return True
+
+
+COMMANDS: dict[str, Callable[[Office, argparse.Namespace, Say], Awaitable[bool]]] = {
+    "pools": _pools,
+    "liquidity": _mark,
+    "rebalance": _rebalance,
+    "propose": _propose,
+    "proposals": _proposals,
+    "approve": _approve,
+    "reject": _reject,
+    "seen": _seen,
+    "cases": _cases,
+    "take": _take,
+    "close": _close,
+}
+
+
+def read_fields(words: list[str], office: Office) -> dict[str, str]:
+    """`operator=mpesa_ke amount=5000.50` as the fields of a body; `amount` is major units.
+
+    Raises StaffMistake for a word that is no field, or an amount of no currency.
+    """
+    fields: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name or name in fields:
+            raise StaffMistake(f"{word!r} is no FIELD=VALUE, or there twice")
+        fields[name] = value
+    if "amount" in fields:
+        fields["minor"] = str(_minor(fields.pop("amount"), _currency(fields, office)))
+    return fields
+
+
+def _currency(fields: dict[str, str], office: Office) -> str:
+    operator = office.operators.get(fields.get("operator") or fields.get("source", ""))
+    found = operator.currency if operator else fields.get("currency", "")
+    found = found or fields.get("debit", "").rpartition(":")[2]
+    if found not in CURRENCIES:
+        raise StaffMistake("an amount of which currency? Give minor= instead")
+    return found
+
+
+def _minor(text: str, currency: str) -> int:
+    try:
+        return from_decimal(Decimal(text), currency).minor
+    except (InvalidOperation, ValueError):
+        raise StaffMistake(f"{text!r} is no amount of {currency}") from None
+
+
+async def _find(office: Office, part: str) -> ProposalId:
+    """The one proposal that is meant by a part of its id. Raises StaffMistake."""
+    part = part.lower()
+    if len(part) < ID_PART_MIN or set(part) - set("0123456789abcdef"):
+        raise StaffMistake(f"{part!r} is no part of an id")
+    found = await office.proposals.ending_in(part)
+    if len(found) != 1:
+        raise StaffMistake(f"{len(found)} proposals end in {part}")
+    return found[0]
+
+
+ID_PART_MIN = 4
+ID_SHOWN = 8
+
+
+def _line(proposal: Proposal, office: Office) -> str:
+    who = proposal.made_by + (f"+{proposal.decided_by}" if proposal.decided_by else "")
+    told = f": {proposal.outcome}" if proposal.outcome else ""
+    body = _body(proposal, office)
+    return (
+        f"{proposal.id[-ID_SHOWN:]}  {_time(proposal.made_ms)}  {proposal.kind:<12}"
+        f"  {proposal.state:<8}  {who}  {body}  ({proposal.note}){told}"
+    )
+
+
+def _body(proposal: Proposal, office: Office) -> str:
+    """The fields as they were typed; amounts with their currency, decisions left to the log."""
+    fields: dict[str, Any] = msgspec.json.decode(proposal.body)
+    fields.pop("decision", None)
+    if "minor" in fields:
+        words = {name: str(value) for name, value in fields.items()}
+        currency = _currency(words, office)
+        fields["minor"] = f"{currency} {plain(fields['minor'], currency)}"
+    # A number that is to be paid is not shown whole.
+    if fields.get("payee"):
+        fields["payee"] = "*" * 8 + fields["payee"][-3:]
+    return " ".join(f"{name}={value}" for name, value in fields.items() if value)
+
+
+def _say_pool(pool: PoolStatus, say: Say) -> None:
+    def amount(minor: int) -> str:
+        return plain(minor, pool.currency)
+
+    low = f", mark {amount(pool.low_minor)}" if pool.low_minor else ""
+    say(
+        f"{pool.currency}  free {amount(pool.available_minor)}{low}"
+        f"  promised {amount(pool.held_minor)}  in flight {amount(pool.in_flight_minor)}"
+        f"  leaving {amount(pool.leaving_minor)}"
+    )
+    for float_ in pool.floats:
+        say(f"     {_float(float_, pool.currency)}")
+
+
+def _float(float_: FloatStatus, currency: str) -> str:
+    days = "lasts: unknown" if float_.days is None else f"lasts {float_.days} days"
+    short = "  BELOW ITS MARK" if float_.minor < float_.low_minor else ""
+    return (
+        f"{float_.operator:<16} {plain(float_.minor, currency):>18}"
+        f"  in flight {plain(float_.in_flight_minor, currency)}"
+        f"  leaving {plain(float_.leaving_minor, currency)}"
+        f"  {plain(float_.use_per_day_minor, currency)} a day, {days}{short}"
+    )
+
+
+def _say_advice(advice: Advice, say: Say) -> None:
+    for move in advice.moves:
+        amount = plain(move.minor, move.currency)
+        say(f"move {move.currency} {amount} from {move.source} to {move.target}")
+    for short in advice.shortages:
+        amount = plain(short.minor, short.currency)
+        say(f"buy {short.currency} {amount} for {short.operator}: no float can spare it")
+
+
+def _time(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"

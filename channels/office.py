@@ -1,0 +1,91 @@
+"""Where staff tools become objects: the desk with all its executors, cases, liquidity, auditor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.clock import Clock, Ids
+from engine.desk.booking import Booker
+from engine.desk.cases import Cases
+from engine.desk.desk import Desk
+from engine.desk.liquidity import Liquidity
+from engine.desk.mending import Mending
+from engine.desk.movements import Movements
+from engine.desk.proposals import Executor, Kind
+from engine.desk.store import ProposalStore
+from engine.ledger.auditor import Auditor, Pace
+from engine.ledger.books import Books
+from engine.ledger.commit import Committer
+from engine.ports import OperatorFacts
+
+
+@dataclass(frozen=True)
+class Office:
+    """What people who look after an installation work with."""
+
+    tenant: int
+    clock: Clock
+    ids: Ids
+    pool: Any
+    operators: Mapping[str, OperatorFacts]
+    desk: Desk
+    proposals: ProposalStore
+    cases: Cases
+    liquidity: Liquidity
+    auditor: Auditor
+    books: Books
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """Operator names to the codes in account numbers."""
+        return {name: facts.code for name, facts in self.operators.items()}
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The inverse."""
+        return {facts.code: name for name, facts in self.operators.items()}
+
+
+def build_office(
+    *,
+    tenant: int,
+    pool: Any,
+    committer: Committer,
+    operators: Mapping[str, OperatorFacts],
+    clock: Clock,
+    ids: Ids,
+    executors: Mapping[Kind, Executor] | None = None,
+    pace: Pace | None = None,
+) -> Office:
+    """`executors` are those of the floors above the desk: releasing a hold, paying again."""
+    names = {facts.code: name for name, facts in operators.items()}
+    store = ProposalStore(pool, tenant)
+    booker = Booker(pool, committer, tenant)
+    movements = Movements(booker, store, operators)
+    mending = Mending(pool, booker, {name: facts.code for name, facts in operators.items()})
+    cases = Cases(pool, tenant, clock)
+    desk = Desk(
+        store=store,
+        executors={
+            **movements.executors(),
+            **mending.executors(),
+            **cases.executors(),
+            **(executors or {}),
+        },
+        checks={**movements.checks(), **mending.checks(), **cases.checks()},
+        clock=clock,
+        ids=ids,
+    )
+    return Office(
+        tenant,
+        clock,
+        ids,
+        pool,
+        operators,
+        desk,
+        store,
+        cases,
+        Liquidity(pool, tenant, operators, clock),
+        Auditor(pool, tenant, names, clock, pace or Pace()),
+        Books(pool, tenant, names),
+    )

@@ -1,0 +1,95 @@
+"""`capp report`: files for an authority. They hold full names and numbers, and are written so.
+
+With `--output` the file can be read by its owner alone; without, it goes to the standard output.
+"""
+
+import argparse
+import csv
+import io
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from channels.compliance import policy_of
+from channels.settings import Settings
+from engine.compliance.history import HistoryStore
+from engine.compliance.profiles import Profiles
+from engine.compliance.reports import SuspiciousPayment, suspicious
+from engine.database import open_pool
+from engine.payments.reports import LargePayment, Reports
+
+KINDS = ("large", "suspicious", "travel")
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "large": LargePayment.__struct_fields__,
+    "suspicious": SuspiciousPayment.__struct_fields__,
+}
+
+Say = Callable[[str], None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own words. Days are UTC; `--to` is not included."""
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--from", dest="since", type=_day, required=True, metavar="YYYY-MM-DD")
+    parser.add_argument("--to", dest="until", type=_day, required=True, metavar="YYYY-MM-DD")
+    parser.add_argument("--format", choices=("csv", "json"), default="json")
+    parser.add_argument("--output", type=Path)
+
+
+async def write_report(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
+    """Write one report; False when it was asked for in a form it does not have.
+
+    Raises OSError, also when the file exists: a report is never written over another.
+    """
+    if options.kind not in _COLUMNS and options.format == "csv":
+        say("a travel-rule record is nested: ask for --format json")
+        return False
+    lines = await collect_lines(settings, options.kind, options.since, options.until)
+    if options.format == "csv":
+        written = _csv(_COLUMNS[options.kind], lines)
+    else:
+        written = msgspec.json.format(msgspec.json.encode(lines), indent=2).decode() + "\n"
+    if options.output is None:
+        say(written.removesuffix("\n"))
+        return True
+    only_mine = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(only_mine, "w", encoding="utf-8", newline="") as file:
+        file.write(written)
+    say(f"{len(lines)} lines in {options.output}")
+    return True
+
+
+async def collect_lines(
+    settings: Settings, kind: str, since: datetime, until: datetime
+) -> Sequence[Any]:
+    """The lines of a report from a moment on and before another."""
+    pool = await open_pool(settings.database_url, size=2)
+    try:
+        if kind == "suspicious":
+            history = HistoryStore(pool, settings.tenant)
+            return list(suspicious(await history.flagged(since, until)))
+        reports = Reports(pool, settings.tenant, Profiles(pool, settings.tenant))
+        if kind == "travel":
+            return await reports.travel(since, until)
+        policy = policy_of(settings)
+        return await reports.large(since, until, policy.large, policy.limits)
+    finally:
+        await pool.close()
+
+
+def _csv(columns: tuple[str, ...], lines: Sequence[msgspec.Struct]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for line in lines:
+        values = msgspec.to_builtins(line)
+        writer.writerow([values[column] for column in columns])
+    return out.getvalue()
+
+
+def _day(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)

@@ -1,0 +1,231 @@
+"""`capp statements`: take an operator's statement in, and see where our books and theirs differ.
+
+Also the place where the comparison is put together from what a process has.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from channels.reconciliation import read_statement_terms
+from channels.settings import Settings
+from channels.wiring import Engine, open_engine
+from engine.clock import AttemptId, Clock, Ids
+from engine.ledger.commit import Committer
+from engine.money import plain
+from engine.payments.service import Payments
+from engine.payments.statements.balances import BalanceBook, Balances, Seen
+from engine.payments.statements.consequences import Consequences
+from engine.payments.statements.importing import Report, Statements
+from engine.payments.statements.matching import Class, Judged
+from engine.payments.statements.neutral import BYTES_MAX
+from engine.payments.statements.ours import OursReader
+from engine.payments.statements.store import OpenCase, StatementStore
+from engine.payments.statements.suspense import Suspense
+from engine.payments.statements.terms import TermsBook
+from engine.payments.store import PaymentStore
+from engine.ports import BalancePort, OperatorPort, StatementPort
+
+Say = Callable[[str], None]
+
+SHOWN_MAX = 50
+REPORTED_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Our books beside the operators': statements, balances, and what is stored of both."""
+
+    statements: Statements
+    balances: Balances
+    book: BalanceBook
+    store: StatementStore
+    terms: TermsBook
+
+
+def open_comparison(engine: Engine) -> Comparison:
+    """The comparison of a running engine. Raises msgspec.ValidationError for a senseless file."""
+    settings = engine.settings
+    return assemble(
+        pool=engine.pool,
+        tenant=settings.tenant,
+        operators=engine.operators,
+        terms=read_statement_terms(settings),
+        payments=engine.payments,
+        store=engine.store,
+        committer=engine.committer,
+        address=engine.addresses.address,
+        clock=engine.clock,
+        ids=engine.ids,
+    )
+
+
+def assemble(
+    *,
+    pool: Any,
+    tenant: int,
+    operators: Mapping[str, OperatorPort],
+    terms: TermsBook,
+    payments: Payments,
+    store: PaymentStore,
+    committer: Committer,
+    address: Callable[[int, AttemptId], str],
+    clock: Clock,
+    ids: Ids,
+) -> Comparison:
+    """The comparison from its parts."""
+
+    def references_of(operator: str, attempt_id: AttemptId) -> tuple[str, ...]:
+        port = operators[operator]
+        return port.references_of(attempt_id) if isinstance(port, StatementPort) else ()
+
+    facts = {name: port.facts for name, port in operators.items()}
+    kept = StatementStore(pool, tenant)
+    ours = OursReader(pool, tenant, store, references_of)
+    book = BalanceBook(pool, tenant, kept, ours, terms, clock)
+    suspense = Suspense(pool, tenant, committer, clock, ids)
+    statements = Statements(
+        tenant=tenant,
+        operators=facts,
+        terms=terms,
+        store=kept,
+        ours=ours,
+        consequences=Consequences(kept, payments, suspense, terms, clock),
+        balances=book,
+        clock=clock,
+    )
+    telling = {
+        name: (port.facts, port)
+        for name, port in operators.items()
+        if isinstance(port, BalancePort)
+    }
+    balances = Balances(pool, tenant, book, telling, address, clock, ids)
+    return Comparison(statements, balances, book, kept, terms)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `capp statements`."""
+    words = parser.add_subparsers(dest="word", required=True)
+    take = words.add_parser("take", help="take in a day's file in the neutral format")
+    take.add_argument("operator", help="mpesa_ke")
+    take.add_argument("day", type=date.fromisoformat, help="the operator's day, 2026-11-20")
+    take.add_argument("file", type=Path)
+    words.add_parser("report", help="what was taken in, what is open and how old it is")
+    words.add_parser("look", help="ask the operators for their balances, and age what is open")
+
+
+async def run_statements(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
+    """Whether nothing that statements raised is overdue.
+
+    Raises OSError for a file that is none, Unreadable for one that is refused, CustomerMistake
+    for an operator nobody knows.
+    """
+    async with open_engine(settings) as engine:
+        comparison = open_comparison(engine)
+        if options.word == "take":
+            body = await asyncio.to_thread(_read_file, options.file)
+            report = await comparison.statements.take_in(options.operator, options.day, body)
+            say_report(report, engine.directory.by_name[options.operator].currency, say)
+        elif options.word == "look":
+            await comparison.statements.age()
+            await comparison.balances.look()
+        now_ms = int(engine.clock.epoch() * 1000)
+        if options.word != "take":
+            await _say_balances(comparison, engine, say)
+            await _say_days(comparison, engine, say)
+        return say_cases(await comparison.store.cases(), now_ms, say)
+
+
+def say_report(report: Report, currency: str, say: Say) -> None:
+    """One file: how many lines, what became of them, and everything that is open."""
+    say(
+        f"{report.operator} {report.day}: {report.lines} lines, {report.fresh} new,"
+        f" {report.doubled} doubled"
+    )
+    for kind, count in sorted(report.counts.items()):
+        say(f"  {count:>7}  {kind.name}")
+    fees = sum(j.unbooked_fee_minor for j in report.judged)
+    if fees:
+        say(f"  fees listed beyond what is booked: {currency} {plain(fees, currency)}")
+    for gap in report.breaks[:SHOWN_MAX]:
+        moved = plain(gap.gap_minor, currency)
+        say(f"  before {gap.line.receipt} the balance moved by {moved} that no line lists")
+    if report.drift_minor is not None:
+        say(f"  closing balance: {_off(report.drift_minor, currency)}")
+    for judged in report.open[:SHOWN_MAX]:
+        say(f"  {_item(judged)}")
+    if len(report.open) > SHOWN_MAX:
+        say(f"  and {len(report.open) - SHOWN_MAX} more")
+
+
+def say_cases(cases: list[OpenCase], now_ms: int, say: Say) -> bool:
+    """Every open case with its age; whether none is overdue."""
+    overdue = 0
+    for case in cases:
+        is_overdue = case.due_ms is not None and case.due_ms < now_ms
+        overdue += is_overdue
+        age = timedelta(milliseconds=now_ms - case.opened_ms)
+        hours = age // timedelta(hours=1)
+        mark = "  OVERDUE" if is_overdue else ""
+        say(f"{case.kind:<16} {hours:>5} h  {case.detail}{mark}")
+    say(f"{len(cases)} open, {overdue} overdue")
+    return not overdue
+
+
+def _item(judged: Judged) -> str:
+    words = [judged.kind.name]
+    if judged.theirs is not None:
+        line = judged.theirs.line
+        words.append(f"{line.receipt} {line.side.name.lower()} {line.amount}")
+    if judged.ours is not None:
+        ours = judged.ours
+        words.append(f"{ours.code} {ours.direction.name.lower()} {ours.amount}")
+    if judged.kind is Class.AMOUNT_DIFFERS and judged.theirs is not None:
+        currency = judged.theirs.line.amount.currency
+        words.append(f"they list {plain(judged.difference_minor, currency)} more")
+    return "  ".join([*words, judged.why])
+
+
+async def _say_balances(comparison: Comparison, engine: Engine, say: Say) -> None:
+    for name, facts in sorted(engine.directory.by_name.items()):
+        for seen in await comparison.book.newest(name):
+            say(_balance(seen, facts.currency))
+
+
+def _balance(seen: Seen, currency: str) -> str:
+    at = datetime.fromtimestamp(seen.at_ms / 1000, UTC)
+    low, high = plain(seen.low_minor, currency), plain(seen.high_minor, currency)
+    theirs = plain(seen.theirs_minor, currency)
+    return (
+        f"{seen.operator} {at:%Y-%m-%d %H:%M} UTC: holds {currency} {theirs}, by our books"
+        f" {low} to {high}: {_off(seen.drift_minor, currency)}"
+    )
+
+
+async def _say_days(comparison: Comparison, engine: Engine, say: Say) -> None:
+    for name in sorted(engine.directory.by_name):
+        today = comparison.terms.of(name).day_of(int(engine.clock.epoch() * 1000))
+        first = today - timedelta(days=REPORTED_DAYS)
+        taken = [d for d in (await comparison.store.taken(name)).days if d >= first]
+        if not taken:
+            say(f"{name}: no statement in {REPORTED_DAYS} days")
+            continue
+        counts = await comparison.store.counts(name, first)
+        told = ", ".join(f"{n} {Class(c).name}" for c, n in sorted(counts.items()) if c)
+        say(f"{name}: {len(taken)} days, the last {max(taken)}; {told or 'no lines'}")
+
+
+def _off(drift_minor: int, currency: str) -> str:
+    if not drift_minor:
+        return "as our books say"
+    more = "more" if drift_minor > 0 else "less"
+    return f"{currency} {plain(abs(drift_minor), currency)} {more} than our books can explain"
+
+
+def _read_file(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(BYTES_MAX + 1)

@@ -1,0 +1,204 @@
+"""What somebody wanted to pay before, counted; and the trace of every payment that is asked for.
+
+One statement leaves the trace of a payment, counts what went before it and reads who the two
+people are. Knows nothing of what became of a payment: patterns show in what is asked.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from engine.clock import first_id_at
+from engine.compliance.clearance import Clearance
+from engine.compliance.profiles import Profile, read_profile
+from engine.compliance.risk import History
+from engine.decisions import Decision
+from engine.gather import Gatherer
+from engine.money import Money
+from engine.msisdn import Msisdn
+
+KEPT_DAYS = 35
+ROWS_MAX = 500
+"""Of a payer's or payee's past, the newest so many are counted: a bound for every question."""
+FORGOTTEN_AT_ONCE = 5_000
+
+# `with asked` numbers the questions; the snapshot of the counts does not yet see what `traced`
+# inserts, and a question asked again does not count itself.
+LOOK = f"""
+with asked as (
+  select * from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+                       $8::bigint[], $9::text[], $10::bigint[], $11::smallint[])
+    with ordinality k(quote, at_ms, payer, payee, minor, currency, receives_minor,
+                      receives_currency, near_minor, watched, n)),
+traced as (
+  insert into clearance (tenant, quote, at_ms, payer, payee, minor, currency, receives_minor,
+                         receives_currency)
+  select $1, quote, at_ms, payer, payee, minor, currency, receives_minor, receives_currency
+    from asked where watched = 1 on conflict do nothing)
+select a.n, c.id, c.msisdn, c.country, c.tier, c.name, c.born, c.created_at,
+       sent.*, received.*, paid.*
+  from asked a
+  left join lateral (
+    select count(*) filter (where p.at_ms > a.at_ms - 3600000) as sent_hour_count,
+           count(distinct p.payee) filter (where p.at_ms > a.at_ms - 86400000) as payees_day_count,
+           count(*) filter (where p.minor >= a.near_minor and p.currency = a.currency)
+             as near_limit_week_count
+      from (select h.* from clearance h
+             where a.watched = 1 and h.tenant = $1 and h.payer = a.payer and h.quote <> a.quote
+               and h.at_ms > a.at_ms - 604800000 and h.at_ms <= a.at_ms
+             order by h.at_ms desc limit {ROWS_MAX}) p) sent on true
+  left join lateral (
+    select count(distinct p.payer) as payers_day_count,
+           sum(p.receives_minor) filter (where p.at_ms > a.at_ms - 1800000
+             and p.receives_currency = a.currency and p.action < 2) as received_recent_minor
+      from (select h.* from clearance h
+             where a.watched = 1 and h.tenant = $1 and h.payee = a.payer
+               and h.at_ms > a.at_ms - 86400000 and h.at_ms <= a.at_ms
+             order by h.at_ms desc limit {ROWS_MAX}) p) received on true
+  left join lateral (
+    select count(distinct p.payer) filter (where p.payer <> a.payer) as payee_payers_day_count
+      from (select h.* from clearance h
+             where a.watched = 1 and h.tenant = $1 and h.payee = a.payee and h.quote <> a.quote
+               and h.at_ms > a.at_ms - 86400000 and h.at_ms <= a.at_ms
+             order by h.at_ms desc limit {ROWS_MAX}) p) paid on true
+  left join customer c on c.tenant = $1 and c.msisdn = any (array[a.payer, a.payee])
+"""  # noqa: S608 - a number of ours
+_KEEP = """
+insert into clearance (tenant, quote, at_ms, payer, payee, minor, currency, receives_minor,
+                       receives_currency, action, decision)
+values ($1, $2, $5, $6, $7, $8, $9, $10, $11, $3, $4)
+on conflict (tenant, quote) do update set action = excluded.action, decision = excluded.decision
+"""
+_FLAGGED = """
+select quote, at_ms, payer, payee, minor, currency, receives_minor, receives_currency, action,
+       decision
+  from clearance where tenant = $1 and at_ms >= $2 and at_ms < $3 and decision is not null
+ order by at_ms, quote
+"""
+# A quote's id is a time, so the primary key finds the oldest.
+_FORGET = """
+delete from clearance where tenant = $1 and quote in (
+  select quote from clearance where tenant = $1 and quote < $2 and decision is null
+   order by quote limit $3)
+"""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A payment that is asked for."""
+
+    quote_id: str
+    at: datetime
+    payer: Msisdn
+    payee: Msisdn
+    amount: Money  # before the fee
+    receives: Money
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    question: Question
+    near_minor: int  # from here on a payment is just below the limit
+    watched: bool
+
+
+class Dossier(msgspec.Struct, frozen=True):
+    """Who the two are, as far as that is known, and what went before; None if not looked at."""
+
+    payer: Profile | None
+    payee: Profile | None
+    history: History | None
+
+
+class Flagged(msgspec.Struct, frozen=True):
+    """A payment that was held or refused, with what was decided about it."""
+
+    question: Question
+    action: int
+    decision: Decision
+
+
+class HistoryStore:
+    """Traces and counts of one tenant. Every method may be repeated."""
+
+    def __init__(self, pool: Any, tenant: int) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._looks: Gatherer[_Asked, Dossier] = Gatherer(self._fetch, batch_max=200)
+
+    async def look(self, question: Question, *, near_minor: int, watched: bool) -> Dossier:
+        """Leave a trace and count what went before it; who is not watched is only looked up.
+
+        Questions of the same moment travel together and do not see each other.
+        """
+        found = await self._looks.get(_Asked(question, near_minor, watched))
+        assert found is not None, "every question gets an answer"
+        return found
+
+    async def keep(self, question: Question, clearance: Clearance) -> None:
+        """Store what was decided, for the reports. The same question twice keeps the last."""
+        written = msgspec.json.encode(clearance.decision).decode()
+        await self._pool.execute(
+            _KEEP, self._tenant, UUID(question.quote_id), int(clearance.action), written,
+            _ms(question.at), str(question.payer), str(question.payee), question.amount.minor,
+            question.amount.currency, question.receives.minor, question.receives.currency,
+        )  # fmt: skip
+
+    async def flagged(self, since: datetime, until: datetime) -> list[Flagged]:
+        """What was held or refused from a moment on and before another, oldest first."""
+        rows = await self._pool.fetch(_FLAGGED, self._tenant, _ms(since), _ms(until))
+        return [_flagged(row) for row in rows]
+
+    async def forget(self, now: datetime) -> int:
+        """Delete old traces, some thousand at a time; says how many. What was flagged stays."""
+        before = UUID(first_id_at(now - timedelta(days=KEPT_DAYS)))
+        done: str = await self._pool.execute(_FORGET, self._tenant, before, FORGOTTEN_AT_ONCE)
+        return int(done.rpartition(" ")[2])
+
+    async def _fetch(self, asked: Sequence[_Asked]) -> dict[_Asked, Dossier]:
+        questions = [each.question for each in asked]
+        rows = await self._pool.fetch(
+            LOOK,
+            self._tenant,
+            [q.quote_id for q in questions],
+            [_ms(q.at) for q in questions],
+            [str(q.payer) for q in questions],
+            [str(q.payee) for q in questions],
+            [q.amount.minor for q in questions],
+            [q.amount.currency for q in questions],
+            [q.receives.minor for q in questions],
+            [q.receives.currency for q in questions],
+            [each.near_minor for each in asked],
+            [int(each.watched) for each in asked],
+        )
+        by_number: dict[int, list[Any]] = {}
+        for row in rows:
+            by_number.setdefault(row["n"], []).append(row)
+        return {each: _dossier(each, by_number[n]) for n, each in enumerate(asked, 1)}
+
+
+def _dossier(asked: _Asked, rows: list[Any]) -> Dossier:
+    people = {row["msisdn"]: read_profile(row) for row in rows if row["msisdn"] is not None}
+    history = None
+    if asked.watched:
+        row = rows[0]
+        history = History(**{name: int(row[name] or 0) for name in History.__struct_fields__})
+    question = asked.question
+    return Dossier(people.get(str(question.payer)), people.get(str(question.payee)), history)
+
+
+def _flagged(row: Any) -> Flagged:
+    question = Question(
+        row["quote"].hex,
+        datetime.fromtimestamp(row["at_ms"] / 1000, UTC),
+        Msisdn(row["payer"]),
+        Msisdn(row["payee"]),
+        Money(row["minor"], row["currency"]),
+        Money(row["receives_minor"], row["receives_currency"]),
+    )
+    return Flagged(question, row["action"], msgspec.json.decode(row["decision"], type=Decision))
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""Sanctions lists: the official files, read strictly, and the versions we keep of them."""

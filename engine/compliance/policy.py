@@ -1,0 +1,65 @@
+"""The house's own figures: limits, thresholds, rules, what is reported. Read once, and proved."""
+
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from engine.compliance.limits import Ceiling, Limits, read_zones
+from engine.compliance.matching import Scoring
+from engine.compliance.risk import RiskPolicy
+from engine.money import CURRENCIES
+
+POLICY_FILE = Path(__file__).parent / "policy.yaml"
+
+
+class Screening(Scoring, frozen=True, forbid_unknown_fields=True):
+    """How names are scored, and when a list is not believed any more."""
+
+    list_smaller_percent_min: int
+    list_stale_days: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.reported_min <= self.hold_min <= self.refuse_min <= 100:
+            raise ValueError("0 < reported_min <= hold_min <= refuse_min <= 100")
+        if self.without_birth_max >= self.refuse_min:
+            raise ValueError("a name alone must not refuse: without_birth_max < refuse_min")
+
+
+class LargeFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From this sum of one day on, a payer's payments are reported. Minor units."""
+
+    currency: str
+    minor: int
+
+    def __post_init__(self) -> None:
+        if self.currency not in CURRENCIES or self.minor <= 0:
+            raise ValueError(f"no threshold: {self.currency} {self.minor}")
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    limits: dict[str, dict[int, Ceiling]]
+    screening: Screening
+    risk: RiskPolicy
+    large: dict[str, LargeFrom]
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """All of it. `large` is country -> threshold."""
+
+    limits: Limits
+    screening: Screening
+    risk: RiskPolicy
+    large: dict[str, LargeFrom]
+
+
+def read_policy(path: Path = POLICY_FILE) -> Policy:
+    """Raises OSError, or msgspec.ValidationError that says which figure makes no sense."""
+    try:
+        told = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _File)
+        limits = Limits(told.limits, read_zones())
+    except msgspec.ValidationError:
+        raise
+    except (ValueError, yaml.YAMLError) as error:
+        raise msgspec.ValidationError(f"{path.name}: {error}") from error
+    return Policy(limits, told.screening, told.risk, told.large)

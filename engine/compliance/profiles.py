@@ -1,0 +1,101 @@
+"""What staff took down about a customer: name, birth, tier. For screening, limits and reports.
+
+A customer registers with a number and a PIN alone; who that is, only staff may say.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from engine.clock import CustomerId
+from engine.compliance.limits import TIERS
+from engine.msisdn import Msisdn
+
+NAME_LENGTH_MAX = 100
+_OLDEST = date(1900, 1, 1)
+_IN_NAMES = frozenset(" -.,'’")
+
+_COLUMNS = "id, msisdn, country, tier, name, born, created_at"
+_FIND = f"select {_COLUMNS} from customer where tenant = $1 and msisdn = any($2::text[])"  # noqa: S608 - fixed names
+_DESCRIBE = f"""
+update customer set tier = coalesce($3, tier), name = coalesce($4, name), born = coalesce($5, born)
+where tenant = $1 and msisdn = $2 returning {_COLUMNS}
+"""  # noqa: S608 - the same
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """A registered customer as compliance sees one. Never goes into a log or a decision."""
+
+    customer_id: CustomerId
+    msisdn: Msisdn
+    country: str
+    tier: int
+    name: str | None
+    born: date | None
+    created_at: datetime
+
+
+class Profiles:
+    """The profiles of one tenant, on an asyncpg pool. Every method may be repeated."""
+
+    def __init__(self, pool: Any, tenant: int) -> None:
+        self._pool = pool
+        self._tenant = tenant
+
+    async def find(self, numbers: Sequence[Msisdn]) -> dict[Msisdn, Profile]:
+        """Those of the numbers that are registered."""
+        rows = await self._pool.fetch(_FIND, self._tenant, [str(number) for number in numbers])
+        found = (read_profile(row) for row in rows)
+        return {profile.msisdn: profile for profile in found}
+
+    async def describe(
+        self,
+        msisdn: Msisdn,
+        *,
+        tier: int | None = None,
+        name: str | None = None,
+        born: date | None = None,
+    ) -> Profile | None:
+        """Take down what is given and keep the rest; None when the number is not registered.
+
+        The values are those of `read_name`, `read_born` and `read_tier`.
+        """
+        row = await self._pool.fetchrow(_DESCRIBE, self._tenant, str(msisdn), tier, name, born)
+        return read_profile(row) if row is not None else None
+
+
+def read_profile(row: Any) -> Profile:
+    """A row that has the customer's columns."""
+    return Profile(
+        CustomerId(row["id"].hex), Msisdn(row["msisdn"]), row["country"], row["tier"],
+        row["name"], row["born"], row["created_at"],
+    )  # fmt: skip
+
+
+def read_name(text: str) -> str:
+    """A name as staff typed it, in any script, blanks tidied. Raises ValueError."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not name or len(name) > NAME_LENGTH_MAX or not name[0].isalpha():
+        raise ValueError(f"a name begins with a letter and has at most {NAME_LENGTH_MAX} signs")
+    # Letters and the marks that belong to them; what a spreadsheet would run is none.
+    if any(unicodedata.category(sign)[0] not in "LM" and sign not in _IN_NAMES for sign in name):
+        raise ValueError("a name has letters, blanks, hyphens, points and apostrophes only")
+    return name
+
+
+def read_born(text: str) -> date:
+    """`YYYY-MM-DD`. Raises ValueError."""
+    born = date.fromisoformat(text)
+    if born < _OLDEST:
+        raise ValueError(f"nobody alive was born before {_OLDEST.year}")
+    return born
+
+
+def read_tier(text: str) -> int:
+    """Raises ValueError for a tier that does not exist."""
+    if text not in map(str, TIERS):
+        raise ValueError(f"there are the tiers {', '.join(map(str, TIERS))}")
+    return int(text)

@@ -1,0 +1,97 @@
+"""The sanctions lists as this process knows them: kept fresh, asked by name.
+
+Loading a new version builds its index beside the old one; every question is answered from one
+version whole.
+"""
+
+import asyncio
+import logging
+from datetime import date
+
+import asyncpg
+
+from engine.clock import Clock
+from engine.compliance.lists.listed import Listed, Source, Subject
+from engine.compliance.lists.store import ListStore, Version
+from engine.compliance.matching import Match, NameIndex
+from engine.compliance.policy import Screening
+
+log = logging.getLogger(__name__)
+
+_DAY_MS = 24 * 3600 * 1000
+# Ships and aircraft hold no wallets; their names are those of people and places.
+_SCREENED = {Subject.INDIVIDUAL, Subject.ENTITY}
+
+
+class Screener:
+    """Answers which entries a name resembles. `refresh` first: before that nobody is listed."""
+
+    def __init__(self, store: ListStore, scoring: Screening, clock: Clock) -> None:
+        self._store = store
+        self._scoring = scoring
+        self._clock = clock
+        self._versions: dict[Source, Version] = {}
+        self._index = NameIndex((), scoring)
+        self._alarms: list[str] | None = None
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """List -> version in force here; empty before any was loaded."""
+        return {str(source): known.version for source, known in sorted(self._versions.items())}
+
+    def screen(self, name: str, born: date | None) -> tuple[Match, ...]:
+        """The entries a name resembles, best first."""
+        return self._index.matches(name, born)
+
+    def listed(self, source: Source, entry_id: str) -> Listed | None:
+        """An entry of the version in force, for people to read."""
+        return self._index.listed(source, entry_id)
+
+    async def refresh(self) -> bool:
+        """Take over new versions; whether there were any. Raises what the pool raises.
+
+        Safe to repeat; costs one small query when nothing is new.
+        """
+        newest = await self._store.newest()
+        is_new = newest != self._versions
+        if is_new:
+            entries = [
+                (source, listed)
+                for source in sorted(newest)
+                for listed in await self._store.entries(newest[source])
+                if listed.subject in _SCREENED
+            ]
+            # Some seconds of work for a whole list: not in the way of those who are waiting.
+            index = await asyncio.to_thread(NameIndex, entries, self._scoring)
+            self._index, self._versions = index, newest
+            log.info("lists in force: %s, %d names", self.versions, index.name_count)
+        self._raise_alarms()
+        return is_new
+
+    async def keep_fresh(self, every_seconds: float) -> None:
+        """Refresh for ever; while the database is away the versions known stay in force."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            try:
+                await self.refresh()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("lists not refreshed: %s", error)
+
+    def alarms(self) -> list[str]:
+        """What somebody must look after: no list at all, or one that grew old."""
+        if not self._versions:
+            return ["no sanctions list is loaded: nobody is screened"]
+        now_ms = self._clock.epoch() * 1000
+        stale_ms = self._scoring.list_stale_days * _DAY_MS
+        return [
+            f"sanctions list {source} is older than {self._scoring.list_stale_days} days"
+            for source, known in sorted(self._versions.items())
+            if now_ms - known.loaded_ms > stale_ms
+        ]
+
+    def _raise_alarms(self) -> None:
+        alarms = self.alarms()
+        if alarms != self._alarms:
+            for alarm in alarms:
+                log.error("%s", alarm)
+            self._alarms = alarms

@@ -1,0 +1,168 @@
+"""Two people: one proposes, another approves, and then anybody may carry it out.
+
+Knows no kind by name: what a proposal does is its executor's affair. Carrying out is safe to
+repeat, so a crash between approval and execution is mended by the next sweep.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from engine.clock import Clock, Ids
+from engine.desk.proposals import (
+    TEXT_LENGTH_MAX,
+    Check,
+    Executor,
+    Kind,
+    Outcome,
+    Person,
+    Proposal,
+    ProposalId,
+    State,
+    failed,
+    read_body,
+)
+from engine.desk.store import ProposalStore
+from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
+
+log = logging.getLogger(__name__)
+
+EXPIRES_AFTER_SECONDS = 3 * 24 * 3600
+"""What nobody agreed to over a weekend is asked for again, by somebody who still wants it."""
+
+
+class Desk:
+    """The proposals of one tenant. Every method may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        store: ProposalStore,
+        executors: Mapping[Kind, Executor],
+        checks: Mapping[Kind, Check] | None = None,
+        clock: Clock,
+        ids: Ids,
+        expires_after_seconds: int = EXPIRES_AFTER_SECONDS,
+    ) -> None:
+        """`checks` refuse at once what could never be carried out, by StaffMistake."""
+        self._store = store
+        self._executors = dict(executors)
+        self._checks = dict(checks or {})
+        self._clock = clock
+        self._ids = ids
+        self._expires_after_ms = expires_after_seconds * 1000
+
+    def new_id(self) -> ProposalId:
+        """An id for a proposal that is about to be made; with it a lost answer can be repeated."""
+        return ProposalId(self._ids.hex())
+
+    async def propose(
+        self,
+        kind: Kind,
+        fields: Mapping[str, Any],
+        *,
+        by: Person,
+        note: str,
+        proposal_id: ProposalId | None = None,
+    ) -> Proposal:
+        """Ask for something. The same `proposal_id` again is the same proposal.
+
+        Raises StaffMistake when the fields are not what the kind needs, nobody could carry the
+        kind out, there is no reason given, or the id was used for something else.
+        """
+        if kind not in self._executors:
+            raise StaffMistake(f"nobody here can carry out {kind}")
+        if not 0 < len(note.strip()) <= TEXT_LENGTH_MAX:
+            raise StaffMistake(f"say why, in 1 to {TEXT_LENGTH_MAX} characters")
+        read = read_body(kind, fields)
+        if kind in self._checks:
+            self._checks[kind](read)
+        body = msgspec.json.encode(read).decode()
+        now_ms = self._now_ms()
+        asked = Proposal(
+            proposal_id or self.new_id(), kind, body, note.strip(), State.PROPOSED, by, now_ms,
+            now_ms + self._expires_after_ms,
+        )  # fmt: skip
+        await self._store.add(asked)
+        kept = await self._store.get(asked.id)
+        if (kept.kind, kept.body, kept.made_by) != (kind, body, by):
+            raise StaffMistake(f"{kept.id} is another proposal")
+        return kept
+
+    async def approve(self, proposal_id: ProposalId, *, by: Person) -> Proposal:
+        """Agree, and carry it out at once; the answer tells how far that came.
+
+        Raises SamePerson to whoever made it, AlreadyDecided when it was rejected or has expired.
+        """
+        await self._decide(proposal_id, State.APPROVED, by)
+        return await self._carry_out(await self._store.get(proposal_id))
+
+    async def reject(self, proposal_id: ProposalId, *, by: Person) -> Proposal:
+        """Refuse. Raises SamePerson, and AlreadyDecided when it was approved or has expired."""
+        await self._decide(proposal_id, State.REJECTED, by)
+        return await self._store.get(proposal_id)
+
+    async def see(self, proposal_id: ProposalId, reference: str, *, by: Person) -> Proposal:
+        """The outside was seen to have moved: an operator's or a bank's reference says so.
+
+        Raises StaffMistake when the proposal waits for nothing, was seen under another reference,
+        or the reference belongs to another proposal.
+        """
+        reference = reference.strip()
+        if not 0 < len(reference) <= TEXT_LENGTH_MAX:
+            raise StaffMistake("a reference has 1 to 500 characters")
+        first = await self._store.see(proposal_id, reference, by)
+        proposal = await self._store.get(proposal_id)
+        if not first and proposal.reference != reference:
+            raise StaffMistake(f"{proposal_id} is {proposal.state}, {_seen(proposal)}")
+        return await self._carry_out(proposal)
+
+    async def carry_out_approved(self, most: int = 100) -> int:
+        """Carry out what was approved and left behind, end what expired; how many there were."""
+        expired = await self._store.expire(self._now_ms())
+        left = await self._store.approved(self._executors, most)
+        for proposal in left:
+            try:
+                await self._carry_out(proposal)
+            except CappError:
+                log.exception("proposal %s is not carried out; it is tried again", proposal.id)
+        return expired + len(left)
+
+    async def _decide(self, proposal_id: ProposalId, wanted: State, by: Person) -> None:
+        proposal = await self._store.get(proposal_id)
+        if proposal.made_by == by:
+            raise SamePerson(f"{by} made this proposal; another person must decide")
+        if await self._store.decide(proposal_id, wanted, by, self._now_ms()):
+            log.info("proposal %s %s: %s by %s", proposal_id, proposal.kind, wanted, by)
+            return
+        now = await self._store.get(proposal_id)
+        if now.state in (State.PROPOSED, State.EXPIRED):
+            raise AlreadyDecided(f"{proposal_id} has expired; propose it again")
+        if (now.state is State.REJECTED) != (wanted is State.REJECTED):
+            raise AlreadyDecided(f"{proposal_id} is {now.state}: {now.decided_by} was first")
+
+    async def _carry_out(self, proposal: Proposal) -> Proposal:
+        if proposal.state is not State.APPROVED:
+            return proposal
+        outcome = await self._outcome(proposal)
+        await self._store.keep_outcome(proposal, outcome)
+        log.info("proposal %s %s: %s", proposal.id, outcome.state, outcome.text)
+        return await self._store.get(proposal.id)
+
+    async def _outcome(self, proposal: Proposal) -> Outcome:
+        executor = self._executors.get(proposal.kind)
+        if executor is None:
+            raise StaffMistake(f"nobody here can carry out {proposal.kind}")
+        try:
+            return await executor(proposal)
+        except StaffMistake as error:  # it will not be more possible later
+            return failed(str(error))
+
+    def _now_ms(self) -> int:
+        return int(self._clock.epoch() * 1000)
+
+
+def _seen(proposal: Proposal) -> str:
+    return f"seen as {proposal.reference}" if proposal.reference else "nothing was seen"

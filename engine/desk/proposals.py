@@ -1,0 +1,205 @@
+"""What one person asks for and another agrees to. Pure values; it knows no way to carry one out."""
+
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, NewType
+
+import msgspec
+
+from engine.errors import StaffMistake
+
+ProposalId = NewType("ProposalId", str)
+"""32 hex digits of a UUID version 7: also the id and the key of what the proposal books."""
+Person = NewType("Person", str)
+"""The name of a member of staff, lower case; made by `read_person`."""
+
+Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+MaybeId = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$")]
+
+NAME_LENGTH_MAX = 64
+TEXT_LENGTH_MAX = 500
+
+
+class Kind(StrEnum):
+    """What needs two people. Stored by value."""
+
+    TOP_UP = "TOP_UP"
+    WITHDRAWAL = "WITHDRAWAL"
+    CANCEL_WITHDRAWAL = "CANCEL_WITHDRAWAL"
+    REBALANCE = "REBALANCE"
+    CORRECTION = "CORRECTION"
+    ADJUSTMENT = "ADJUSTMENT"
+    WRITE_OFF = "WRITE_OFF"
+    CLOSE_CASE = "CLOSE_CASE"
+    RELEASE_HOLD = "RELEASE_HOLD"
+    REFUSE_HOLD = "REFUSE_HOLD"
+    REPAY_RETURNED = "REPAY_RETURNED"
+    REFUND_RETURNED = "REFUND_RETURNED"
+
+
+class State(StrEnum):
+    """Where a proposal stands. Stored by value."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"  # agreed on, to be carried out by whoever comes by
+    WAITING = "waiting"  # all we can do is done; the outside must be seen to have moved
+    DONE = "done"
+    FAILED = "failed"  # it could not be carried out and never will be; nothing is left half done
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """TOP_UP and WITHDRAWAL: minor units into or out of our wallet at one operator."""
+
+    operator: str
+    minor: int
+
+
+class Cancellation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """CANCEL_WITHDRAWAL: a withdrawal that did not leave and will not."""
+
+    withdrawal: Id
+
+
+class Rebalancing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """REBALANCE: float from one operator to another of the same currency, moved by people.
+
+    `decision` is what proposed it, as JSON, when no person did.
+    """
+
+    source: str
+    target: str
+    minor: int
+    decision: str = ""
+
+
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """CORRECTION: the journal row that is reversed."""
+
+    payment: Id
+    version: int
+
+
+class Adjustment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """ADJUSTMENT: one transfer between named accounts (`LOSS:KES`, `FLOAT:mpesa_ke:KES`).
+
+    `payment` is the one it speaks of, where it touches money that stands for payments.
+    """
+
+    debit: str
+    credit: str
+    minor: int
+    payment: MaybeId = ""
+
+
+class WriteOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """WRITE_OFF: minor units of a currency that we no longer hope to recover."""
+
+    currency: str
+    minor: int
+
+
+class CaseClosing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """CLOSE_CASE: the case's key, as `capp cases` shows it."""
+
+    case: str
+
+
+class OfPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is decided about one payment; `payee` only where another number is to be paid."""
+
+    payment: Id
+    payee: str = ""
+
+
+BODIES: Mapping[Kind, type[msgspec.Struct]] = {
+    Kind.TOP_UP: Movement,
+    Kind.WITHDRAWAL: Movement,
+    Kind.CANCEL_WITHDRAWAL: Cancellation,
+    Kind.REBALANCE: Rebalancing,
+    Kind.CORRECTION: Correction,
+    Kind.ADJUSTMENT: Adjustment,
+    Kind.WRITE_OFF: WriteOff,
+    Kind.CLOSE_CASE: CaseClosing,
+    Kind.RELEASE_HOLD: OfPayment,
+    Kind.REFUSE_HOLD: OfPayment,
+    Kind.REPAY_RETURNED: OfPayment,
+    Kind.REFUND_RETURNED: OfPayment,
+}
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """A proposal as it is stored. `body` is one of `BODIES`, as JSON."""
+
+    id: ProposalId
+    kind: Kind
+    body: str
+    note: str
+    state: State
+    made_by: Person
+    made_ms: int
+    expires_ms: int
+    decided_by: Person | None = None
+    decided_ms: int | None = None
+    reference: str | None = None  # how the outside names the movement, once it was seen
+    reference_by: Person | None = None
+    outcome: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What carrying out led to: DONE, FAILED or WAITING, and a sentence for the people."""
+
+    state: State
+    text: str
+
+
+Executor = Callable[[Proposal], Awaitable[Outcome]]
+"""Carries out one kind. It is called again after a crash and must then come to the same end.
+
+An error it raises leaves the proposal approved, to be tried again; what can never succeed is
+answered with FAILED instead.
+"""
+
+Check = Callable[[Any], None]
+"""Looks at a body before anybody is asked to approve it. Raises StaffMistake."""
+
+
+def done(text: str) -> Outcome:
+    """It is carried out."""
+    return Outcome(State.DONE, text)
+
+
+def failed(text: str) -> Outcome:
+    """It cannot be carried out, and nothing of it is left behind."""
+    return Outcome(State.FAILED, text)
+
+
+def waiting(text: str) -> Outcome:
+    """The outside has to be seen to move."""
+    return Outcome(State.WAITING, text)
+
+
+def read_person(text: str) -> Person:
+    """A name as it is stored: trimmed, lower case, composed. Raises StaffMistake if it is none."""
+    name = unicodedata.normalize("NFKC", text).strip().lower()
+    if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable():
+        raise StaffMistake("a name has 1 to 64 printable characters")
+    return Person(name)
+
+
+def read_body(kind: Kind, fields: Mapping[str, Any] | str) -> msgspec.Struct:
+    """The body of a kind from fields as typed, or from stored JSON.
+
+    Raises StaffMistake, which names the field that is missing, unknown or of another type.
+    """
+    try:
+        if isinstance(fields, str):
+            return msgspec.json.decode(fields, type=BODIES[kind])
+        body = msgspec.convert(fields, BODIES[kind], strict=False)
+    except msgspec.ValidationError as error:
+        raise StaffMistake(f"{kind}: {error}") from None
+    if getattr(body, "minor", 1) <= 0:
+        raise StaffMistake(f"{kind}: `minor` is not above zero")
+    return body

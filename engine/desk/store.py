@@ -1,0 +1,136 @@
+"""Proposals in Postgres. Every change is a compare-and-set, so whoever comes second hears it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import asyncpg
+
+from engine.desk.proposals import Kind, Outcome, Person, Proposal, ProposalId, State
+from engine.errors import SamePerson, StaffMistake
+
+_FIELDS = (
+    "id, kind, body, note, state, made_by, made_ms, expires_ms, decided_by, decided_ms,"
+    " reference, reference_by, outcome"
+)
+OPEN = (State.PROPOSED, State.APPROVED, State.WAITING)
+
+
+class ProposalStore:
+    """The proposals of one tenant."""
+
+    def __init__(self, pool: Any, tenant: int) -> None:
+        self._pool = pool
+        self._tenant = tenant
+
+    async def add(self, proposal: Proposal) -> None:
+        """Keep a new proposal. The same id again changes nothing."""
+        await self._pool.execute(
+            "insert into proposal (id, tenant, kind, body, note, state, made_by, made_ms,"
+            " expires_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing",
+            proposal.id, self._tenant, proposal.kind, proposal.body, proposal.note,
+            proposal.state, proposal.made_by, proposal.made_ms, proposal.expires_ms,
+        )  # fmt: skip
+
+    async def get(self, proposal_id: ProposalId) -> Proposal:
+        """Raises StaffMistake when there is none."""
+        row = await self._pool.fetchrow(
+            f"select {_FIELDS} from proposal where id = $1 and tenant = $2",
+            proposal_id, self._tenant,
+        )  # fmt: skip
+        if row is None:
+            raise StaffMistake(f"there is no proposal {proposal_id}")
+        return _proposal(row)
+
+    async def ending_in(self, digits: str, most: int = 2) -> list[ProposalId]:
+        """Ids that end in these hex digits: the beginning is only a time."""
+        rows = await self._pool.fetch(
+            "select id from proposal where tenant = $1 and right(replace(id::text, '-', ''),"
+            " length($2)) = $2 order by id desc limit $3",
+            self._tenant, digits, most,
+        )  # fmt: skip
+        return [ProposalId(row["id"].hex) for row in rows]
+
+    async def listed(self, *, only_open: bool, most: int) -> list[Proposal]:
+        """The newest first."""
+        rows = await self._pool.fetch(
+            f"select {_FIELDS} from proposal where tenant = $1 and (state = any($2) or not $3)"
+            " order by made_ms desc, id desc limit $4",
+            self._tenant, list(OPEN), only_open, most,
+        )  # fmt: skip
+        return [_proposal(row) for row in rows]
+
+    async def decide(self, proposal_id: ProposalId, state: State, by: Person, at_ms: int) -> bool:
+        """Approve or reject what is proposed and has not expired; whether it was this call.
+
+        Raises SamePerson when it is the maker's own: the database refuses that by itself.
+        """
+        try:
+            row = await self._pool.fetchval(
+                "update proposal set state = $3, decided_by = $4, decided_ms = $5 where id = $1"
+                " and tenant = $2 and state = 'proposed' and expires_ms > $5 returning true",
+                proposal_id, self._tenant, state, by, at_ms,
+            )  # fmt: skip
+        except asyncpg.CheckViolationError as error:
+            if error.constraint_name != "two_people":
+                raise
+            raise SamePerson(f"{by} made this proposal; another person must decide") from error
+        return bool(row)
+
+    async def approved(self, kinds: Iterable[Kind], most: int) -> list[Proposal]:
+        """What two people agreed on and nobody has carried out to its end yet."""
+        rows = await self._pool.fetch(
+            f"select {_FIELDS} from proposal where tenant = $1 and state = 'approved'"
+            " and kind = any($2) order by decided_ms, id limit $3",
+            self._tenant, list(kinds), most,
+        )  # fmt: skip
+        return [_proposal(row) for row in rows]
+
+    async def keep_outcome(self, proposal: Proposal, outcome: Outcome) -> None:
+        """What carrying it out led to, unless the proposal has moved on meanwhile."""
+        await self._pool.execute(
+            "update proposal set state = $3, outcome = $4 where id = $1 and tenant = $2"
+            " and state = 'approved' and reference is not distinct from $5",
+            proposal.id, self._tenant, outcome.state, outcome.text, proposal.reference,
+        )  # fmt: skip
+
+    async def see(self, proposal_id: ProposalId, reference: str, by: Person) -> bool:
+        """The outside moved, under this reference: carry on. Whether it was this call.
+
+        Raises StaffMistake when another proposal has the reference already.
+        """
+        try:
+            row = await self._pool.fetchval(
+                "update proposal set state = 'approved', reference = $3, reference_by = $4"
+                " where id = $1 and tenant = $2 and state = 'waiting' and reference is null"
+                " returning true",
+                proposal_id, self._tenant, reference, by,
+            )  # fmt: skip
+        except asyncpg.UniqueViolationError as error:
+            raise StaffMistake(f"{reference} belongs to another proposal") from error
+        return bool(row)
+
+    async def end_waiting(self, proposal_id: ProposalId, outcome: Outcome) -> None:
+        """Another proposal ended it. Safe to repeat."""
+        await self._pool.execute(
+            "update proposal set state = $3, outcome = $4 where id = $1 and tenant = $2"
+            " and state in ('approved', 'waiting')",
+            proposal_id, self._tenant, outcome.state, outcome.text,
+        )  # fmt: skip
+
+    async def expire(self, now_ms: int) -> int:
+        """End proposals that nobody decided in time; how many."""
+        rows = await self._pool.fetch(
+            "update proposal set state = 'expired' where tenant = $1 and state = 'proposed'"
+            " and expires_ms <= $2 returning id",
+            self._tenant, now_ms,
+        )  # fmt: skip
+        return len(rows)
+
+
+def _proposal(row: Any) -> Proposal:
+    return Proposal(
+        ProposalId(row["id"].hex), Kind(row["kind"]), row["body"], row["note"],
+        State(row["state"]), row["made_by"], row["made_ms"], row["expires_ms"],
+        row["decided_by"], row["decided_ms"], row["reference"], row["reference_by"],
+        row["outcome"],
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+"""The rates that people keep themselves (`capp seed`), as one source among the others."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from engine.fx.consensus import inverse, plain_digits
+from engine.ports import Observation, Pair
+
+TABLE = "table"
+
+
+class RateTable:
+    """The newest row of each pair that was not chosen but written by hand.
+
+    See `engine.ports.RateSource`; it raises what the pool raises.
+    """
+
+    name = TABLE
+    is_live = False
+
+    def __init__(self, pool: Any, tenant: int, *, stale_after_seconds: int) -> None:
+        self.stale_after_seconds = stale_after_seconds
+        self._pool = pool
+        self._tenant = tenant
+
+    async def fetch(self, pairs: Sequence[Pair]) -> list[Observation]:
+        """A pair that the table knows only the other way round is inverted."""
+        rows = await self._pool.fetch(
+            "select distinct on (base, quote) base, quote, mid, at_ms from fx_rate"
+            " where tenant = $1 and decided_ms is null order by base, quote, at_ms desc",
+            self._tenant,
+        )
+        known = {Pair(r["base"], r["quote"]): (r["mid"], r["at_ms"]) for r in rows}
+        found = []
+        for pair in pairs:
+            back = known.get(Pair(pair.quote, pair.base))
+            turned = None if back is None else (inverse(back[0]), back[1])
+            if entry := known.get(pair, turned):
+                found.append(_observation(pair, *entry))
+        return found
+
+    async def aclose(self) -> None:
+        """The pool is somebody else's."""
+
+
+def _observation(pair: Pair, mid: Decimal, at_ms: int) -> Observation:
+    return Observation(pair, plain_digits(mid), at_ms)

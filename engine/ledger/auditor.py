@@ -1,0 +1,344 @@
+"""The auditor: adds the books up again while they are written, and calls somebody when they do
+not agree. It corrects nothing, and knows no payment's states: only the laws that rows must keep.
+
+Sealed stretches of the journal are summed and hashed once; a sweep reads only what came since.
+Why it is built so: `decisions/0002-an-auditor-that-seals.md`.
+"""
+
+import hashlib
+import logging
+from bisect import bisect_right
+from collections.abc import Iterable
+from enum import StrEnum
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import asyncpg
+import msgspec
+
+from engine.clock import Clock
+from engine.ledger import audit_store as store
+from engine.ledger.audit_store import Block, Breach, Chain, Sealed
+from engine.ledger.books import describe
+from engine.ledger.chart import read_account
+from engine.money import plain
+
+log = logging.getLogger(__name__)
+
+TRIES_MAX = 5
+# Sorting a block in memory halves its price; without statistics of a new month Postgres would
+# read all of it; and compiling these statements costs more than it saves.
+_PLANNING = "set local work_mem = '64MB'; set local enable_seqscan = off; set local jit = off"
+
+
+class Law(StrEnum):
+    """What a breach is a breach of. The values are the words of `audit_store`."""
+
+    ENTRY = "entry"  # a transfer leaves its book or its tenant, or moves nothing
+    TWO_PEOPLE = "two people"  # a row that people made without a proposal both agreed on
+    PATH = "path"  # a version is missing, or the payment is not where its journal ends
+    BALANCE = "balance"  # a balance is not what the journal adds up to
+    REST = "rest"  # a payment is over, and still money stands for it
+    STANDING = "standing"  # money is in flight without the attempt that carries it
+    NOTHING_HELD = "nothing held"  # an attempt is live and no money stands for it
+    CHANGED = "changed"  # sealed history is not what it was
+    MISSING = "missing"  # a sealed row is gone
+    LATE = "late"  # a row appeared in a stretch that was sealed
+    CHAIN = "chain"  # the auditor's own chain of hashes was altered
+
+
+class Finding(NamedTuple):
+    """One breach. `payment` is 32 hex digits, of the account where no payment is meant."""
+
+    law: Law
+    payment: str
+    detail: str
+
+    @property
+    def hash(self) -> str:
+        """The same breach again has the same."""
+        told = f"{self.law}:{self.payment}:{self.detail}"
+        return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How the auditor goes about it. `lag` is how long a row may take to become visible."""
+
+    lag_seconds: int = 10
+    block_seconds: int = 10
+    block_entries: int = 100_000
+    blocks_sealed_most: int = 100
+    blocks_checked_most: int = 20
+    entries_checked_most: int = 50_000
+
+
+class Report(NamedTuple):
+    """What a sweep did and found. `behind`: there is more to seal, so nothing was added up yet."""
+
+    sealed: int
+    checked: int
+    findings: tuple[Finding, ...]
+    behind: bool
+
+
+class Auditor:
+    """Audits the books of one tenant. Any number may run: whoever is second does it later."""
+
+    def __init__(
+        self, pool: Any, tenant: int, operators: dict[int, str], clock: Clock, pace: Pace
+    ) -> None:
+        """`operators` maps the codes in account numbers to names."""
+        self._pool = pool
+        self._tenant = tenant
+        self._operators = dict(operators)
+        self._clock = clock
+        self._pace = pace
+
+    async def sweep(self) -> int:
+        """One round, for the worker. Blocks sealed; as many as may be when there is more to do."""
+        report = await self.audit()
+        return report.sealed if report.behind else 0
+
+    async def audit(self) -> Report:
+        """Seal what is old enough, add up what came since, and compare some old blocks.
+
+        Opens a case for every new breach. Safe to repeat; of two at once, one does it again.
+        Raises SerializationError when others were faster `TRIES_MAX` times.
+        """
+        report, new = await self._in_one_moment_at_last()
+        for finding in new:
+            log.error("case AUDIT %s: %s", finding.law, finding.detail)
+        return report
+
+    async def audit_all(self) -> Report:
+        """The same until nothing is left to seal, and every block compared once."""
+        sealed, checked, findings = 0, 0, dict[str, Finding]()
+        started_ms = self._now_ms()
+        while True:
+            report = await self.audit()
+            sealed, checked = sealed + report.sealed, checked + report.checked
+            findings.update({f.hash: f for f in report.findings})
+            if not report.behind and not await self._unchecked_since(started_ms):
+                return Report(sealed, checked, tuple(findings.values()), behind=False)
+
+    async def heads(self) -> dict[str, str]:
+        """The last hash of each partition's chain: kept elsewhere, it proves all before it."""
+        async with self._pool.acquire() as connection:
+            chains = await store.chains(connection, self._tenant)
+        return {chain.partition: chain.hash.hex() for chain in chains if chain.number}
+
+    async def _in_one_moment_at_last(self) -> tuple[Report, list[Finding]]:
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return await self._in_one_moment()
+            except (asyncpg.SerializationError, asyncpg.UniqueViolationError):
+                log.info("another auditor was faster; once more")
+        return await self._in_one_moment()
+
+    async def _in_one_moment(self) -> tuple[Report, list[Finding]]:
+        async with self._pool.acquire() as connection:
+            moment = connection.transaction(isolation="repeatable_read")
+            async with moment:
+                await connection.execute(_PLANNING)
+                report = await self._look(connection)
+                new = [f for f in report.findings if await self._told(connection, f)]
+        return report, new
+
+    async def _look(self, connection: Any) -> Report:
+        before = await store.chains(connection, self._tenant)
+        after, sealed, behind = [], 0, False
+        findings: list[Finding] = []
+        for chain in before:
+            room = self._pace.blocks_sealed_most - sealed
+            ahead, blocks, more = await self._seal(connection, chain, room)
+            # Looked at before it is forgotten: what is sealed now, and what is not sealed yet.
+            to_ms = ahead.sealed_ms if more else store.FOREVER_MS
+            findings += await self._rows(connection, chain, to_ms)
+            after.append(ahead)
+            sealed, behind = sealed + blocks, behind or more
+        oldest = self._affordable(
+            await store.oldest_checked(connection, self._tenant, self._pace.blocks_checked_most)
+        )
+        findings += await self._compare(connection, oldest)
+        if not behind and after:
+            findings += await self._sums(connection, after)
+        return Report(sealed, len(oldest), tuple(dict.fromkeys(findings)), behind)
+
+    # Sealing.
+
+    async def _seal(self, connection: Any, chain: Chain, room: int) -> tuple[Chain, int, bool]:
+        """The chain as it is now, how many blocks were sealed, and whether more could be."""
+        until_ms = self._now_ms() - self._pace.lag_seconds * 1000
+        if until_ms <= chain.sealed_ms:
+            return chain, 0, False
+        seconds = await store.seconds_to_seal(connection, self._tenant, chain, until_ms)
+        edges = self._edges(seconds, until_ms)
+        for to_ms in edges[:room]:
+            chain = await self._seal_block(connection, chain, to_ms)
+        return chain, min(len(edges), room), len(edges) > room
+
+    def _edges(self, seconds: list[tuple[int, int]], until_ms: int) -> list[int]:
+        """Where blocks end: after enough rows, or when the oldest row has waited long enough."""
+        edges: list[int] = []
+        entries = 0
+        for n, (second, count) in enumerate(seconds):
+            entries += count
+            last = n == len(seconds) - 1
+            if entries >= self._pace.block_entries and not last:
+                edges.append((second + 1) * 1000)
+                entries = 0
+        if not seconds:
+            return []
+        waited_ms = until_ms - seconds[0][0] * 1000
+        if edges or waited_ms >= self._pace.block_seconds * 1000:
+            edges.append(until_ms)
+        return edges
+
+    async def _seal_block(self, connection: Any, chain: Chain, to_ms: int) -> Chain:
+        sealed = await store.seal(
+            connection, self._tenant, chain.partition, from_ms=chain.sealed_ms, to_ms=to_ms
+        )
+        hash_ = chained(chain.hash, sealed.digest)
+        block = Chain(chain.partition, chain.number + 1, to_ms, hash_)
+        await store.add_block(
+            connection, self._tenant, block, from_ms=chain.sealed_ms, sealed=sealed,
+            now_ms=self._now_ms(),
+        )  # fmt: skip
+        return block
+
+    # Looking.
+
+    async def _rows(self, connection: Any, chain: Chain, to_ms: int) -> list[Finding]:
+        broken = await store.broken_entries(
+            connection, self._tenant, chain.partition, from_ms=chain.sealed_ms, to_ms=to_ms
+        )
+        return [self._finding(breach) for breach in broken]
+
+    async def _sums(self, connection: Any, tails: list[Chain]) -> list[Finding]:
+        """Before a balance is called wrong, look for rows that came later than they should."""
+        broken = await store.broken_sums(connection, self._tenant, tails)
+        late: list[Finding] = []
+        if any(breach.law == Law.BALANCE for breach in broken):
+            newest = await store.newest_blocks(
+                connection, self._tenant, self._pace.blocks_checked_most
+            )
+            late = await self._compare(connection, newest)
+            if any(finding.law is Law.LATE for finding in late):
+                broken = await store.broken_sums(connection, self._tenant, tails)
+        return late + [self._finding(breach) for breach in broken]
+
+    async def _compare(self, connection: Any, blocks: Iterable[Block]) -> list[Finding]:
+        """Sealed stretches with the journal as it is today."""
+        findings: list[Finding] = []
+        there = await store.partitions(connection)
+        for block in blocks:
+            if block.partition in there:
+                findings += await self._compare_block(connection, block)
+            else:
+                findings.append(_of_block(Law.MISSING, block, "its partition is gone"))
+            await store.mark_checked(connection, self._tenant, block, self._now_ms())
+        return findings
+
+    async def _compare_block(self, connection: Any, block: Block) -> list[Finding]:
+        findings = []
+        if block.hash != chained(block.previous or b"", block.digest) or (
+            block.number > 1 and block.previous is None
+        ):
+            findings.append(_of_block(Law.CHAIN, block, "does not follow from the one before"))
+        now = await store.digest_again(connection, self._tenant, block)
+        if now != (block.entries, block.digest):
+            findings += await self._what_changed(connection, block, now)
+        late = await store.changed_late(connection, self._tenant, block)
+        return findings + [_of_row(Law.CHANGED, row, "is not what it was") for row in late]
+
+    def _affordable(self, blocks: list[Block]) -> list[Block]:
+        """The first of them that hold no more rows than one sweep should read; one at least."""
+        entries = list(accumulate(block.entries for block in blocks))
+        return blocks[: max(1, bisect_right(entries, self._pace.entries_checked_most))]
+
+    async def _what_changed(self, connection: Any, block: Block, now: Sealed) -> list[Finding]:
+        written = await store.written_since(connection, self._tenant, block)
+        old = await store.digest_of_the_old(connection, self._tenant, block)
+        if written and old == (block.entries, block.digest):
+            await store.adopt(connection, self._tenant, block, written, self._now_ms())
+            return _of_rows(Law.LATE, block, written, "appeared")
+        findings = _of_rows(Law.CHANGED, block, written, "was written")
+        if now.entries < block.entries or not written:
+            missing = await store.gaps(connection, self._tenant, block.partition)
+            findings += [_of_row(Law.MISSING, row, "is gone from the journal") for row in missing]
+        told = f"{now.entries} rows, sealed with {block.entries}; its digest is another"
+        return findings or [_of_block(Law.CHANGED, block, told)]
+
+    # Telling.
+
+    async def _told(self, connection: Any, finding: Finding) -> bool:
+        return await store.open_case(
+            connection, self._tenant, payment=finding.payment, hash_=finding.hash,
+            detail=f"{finding.law}: {finding.detail}", now_ms=self._now_ms(),
+        )  # fmt: skip
+
+    async def _unchecked_since(self, started_ms: int) -> bool:
+        async with self._pool.acquire() as connection:
+            checked = await connection.fetchval(
+                "select min(checked_ms) from audit_block where tenant = $1", self._tenant
+            )
+        return checked is not None and checked < started_ms
+
+    def _finding(self, breach: Breach) -> Finding:
+        return Finding(Law(breach.law), breach.payment, self._sentence(breach))
+
+    def _sentence(self, breach: Breach) -> str:
+        match Law(breach.law):
+            case Law.ENTRY:
+                return f"version {breach.version} is no balanced entry of this tenant"
+            case Law.TWO_PEOPLE:
+                return f"version {breach.version} was made without two people"
+            case Law.PATH:
+                return f"version {breach.version} and the journal do not fit"
+            case Law.BALANCE:
+                # Told by the difference: while payments go on, only that stays the same.
+                more = self._minor(breach, breach.there - breach.expected)
+                return f"{self._account(breach)} holds {more} more than the journal adds up to"
+            case Law.REST:
+                left = self._minor(breach, breach.there)
+                return f"it is over, and {left} is left in {self._account(breach)}"
+            case Law.STANDING:
+                left = self._minor(breach, breach.there)
+                return f"{left} stands in {self._account(breach)} and no attempt of it is live"
+            case law:
+                return f"an attempt is live: {law}"
+
+    def _account(self, breach: Breach) -> str:
+        return f"{describe(breach.account, self._operators)} {_currency(breach)}"
+
+    def _minor(self, breach: Breach, minor: int) -> str:
+        return plain(minor, _currency(breach))
+
+    def _now_ms(self) -> int:
+        return int(self._clock.epoch() * 1000)
+
+
+def chained(previous: bytes, digest: bytes) -> bytes:
+    """A block's hash: SHA-256 over the hash before it and its own digest."""
+    return hashlib.sha256(previous + digest).digest()
+
+
+def _currency(breach: Breach) -> str:
+    return read_account(breach.account).currency
+
+
+def _of_row(law: Law, row: tuple[str, int], what: str) -> Finding:
+    payment, version = row
+    return Finding(law, payment, f"version {version} {what}")
+
+
+def _of_rows(law: Law, block: Block, rows: list[tuple[str, int]], what: str) -> list[Finding]:
+    after = f"{what} after block {block.number} was sealed"
+    if len(rows) > store.SUSPECTS_MAX:
+        return [_of_block(law, block, f"{len(rows)} rows: each {after}, first {rows[0][0]}")]
+    return [_of_row(law, row, after) for row in rows]
+
+
+def _of_block(law: Law, block: Block, what: str) -> Finding:
+    place = hashlib.blake2b(block.partition.encode(), digest_size=16).hexdigest()
+    return Finding(law, place, f"{block.partition} block {block.number} {what}")

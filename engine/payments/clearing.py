@@ -1,0 +1,68 @@
+"""Compliance's answers in the words of payments: `clear` and `clear_again` of the policy.
+
+Neither limits nor names are known here; what a payment counts and who takes part is handed over.
+"""
+
+from engine.clock import Clock, CustomerId
+from engine.compliance.compliance import Compliance, Payer
+from engine.compliance.history import Question
+from engine.compliance.limits import Allowance
+from engine.customers.customers import Customer
+from engine.decisions import Decision
+from engine.fx.quotes import Quote
+from engine.ledger.plans import Spend
+from engine.money import CURRENCIES
+from engine.msisdn import Msisdn
+from engine.payments.payment import Payment
+from engine.payments.policy import Clearance
+
+
+class Clearing:
+    """The half of the policy that compliance answers."""
+
+    def __init__(self, compliance: Compliance, clock: Clock) -> None:
+        self._compliance = compliance
+        self._clock = clock
+
+    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+        """May it be confirmed? What counts against limits is the amount before the fee.
+
+        Raises CustomerMistake `mistake.limit_payment`, NoWayNow `no_way.refused` or `no_way.busy`.
+        A repeat leaves no second trace.
+        """
+        answer = await self._compliance.check(
+            Payer(payer.msisdn, payer.country, payer.tier), self._question(quote)
+        )
+        assert answer.allowance is not None, "a confirm always counts"
+        currency = quote.amount.currency
+        return Clearance(answer.decision, spend_of(payer.customer_id, currency, answer.allowance))
+
+    async def clear_again(self, payment: Payment) -> Decision | None:
+        """A decision to hold, if the lists changed since the confirm and name somebody now."""
+        answer = await self._compliance.recheck(
+            payment.facts.clearance, self._question(payment.quote)
+        )
+        return answer.decision if answer is not None and answer.is_hold else None
+
+    def _question(self, quote: Quote) -> Question:
+        return Question(
+            quote.quote_id,
+            self._clock.now(),
+            Msisdn(quote.payer),
+            Msisdn(quote.payee),
+            quote.amount,
+            quote.receives,
+        )
+
+
+def spend_of(customer_id: CustomerId, currency: str, allowance: Allowance) -> Spend:
+    """What the commit is to count."""
+    return Spend(
+        customer_id,
+        CURRENCIES[currency].numeric,
+        allowance.day,
+        allowance.month,
+        allowance.minor,
+        allowance.day_minor_max,
+        allowance.month_minor_max,
+    )

@@ -1,0 +1,202 @@
+"""What an authority asks about payments: large ones, and who stood at both ends (travel rule).
+
+Reads the books and never writes. What it gives holds full names and numbers: it is for the
+regulated file it was asked for, never for a log.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from engine.clock import PaymentId, first_id_at, made_at
+from engine.compliance.limits import Limits
+from engine.compliance.policy import LargeFrom
+from engine.compliance.profiles import Profile, Profiles
+from engine.money import to_decimal
+from engine.msisdn import Msisdn, country_of
+from engine.payments.facts import Facts, read_terms
+from engine.payments.lifecycle import State
+from engine.payments.payment import code_of
+
+PAGE = 1_000
+NEVER_COLLECTED = (
+    State.NEW, State.QUOTED, State.RESERVED, State.COLLECTING, State.COLLECT_UNKNOWN,
+    State.COLLECT_FAILED, State.EXPIRED, State.CANCELLED,
+)  # fmt: skip
+"""In these states nobody's money has come to us, so nothing happened that is to be reported."""
+
+_PAID_FOR = """
+select p.id, p.state, j.facts from payment p
+  join journal j on j.payment = p.id and j.version = p.terms
+ where p.tenant = $1 and p.id > $2 and p.id < $3 and p.customer is not null
+   and p.state <> all($4::smallint[])
+ order by p.id limit $5
+"""
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """A payment whose money was collected, as it stands now."""
+
+    payment_id: PaymentId
+    state: State
+    facts: Facts
+
+    @property
+    def at(self) -> datetime:
+        return made_at(self.payment_id)
+
+
+class LargePayment(msgspec.Struct, frozen=True):
+    """A line of the report on large transactions; amounts in major units, exactly."""
+
+    code: str
+    at: datetime
+    country: str
+    payer: str
+    payee: str
+    payer_operator: str
+    payee_operator: str
+    currency: str
+    amount: str
+    day_total: str  # of all of the payer's payments of that local day
+    receives_currency: str
+    receives: str
+    state: str
+
+
+class Reports:
+    """Reports on the payments of one tenant. Every method may be repeated."""
+
+    def __init__(self, pool: Any, tenant: int, profiles: Profiles) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._profiles = profiles
+
+    async def collected(self, since: datetime, until: datetime) -> AsyncIterator[Reported]:
+        """Payments made from a moment on and before another whose money came in, oldest first."""
+        after, before = _before(first_id_at(since)), first_id_at(until)
+        while True:
+            rows = await self._pool.fetch(
+                _PAID_FOR, self._tenant, after, before, [int(s) for s in NEVER_COLLECTED], PAGE
+            )
+            for row in rows:
+                after = row["id"].hex
+                facts = read_terms(row["facts"])
+                yield Reported(PaymentId(after), State(row["state"]), facts)
+            if len(rows) < PAGE:
+                return
+
+    async def large(
+        self,
+        since: datetime,
+        until: datetime,
+        thresholds: Mapping[str, LargeFrom],
+        limits: Limits,
+    ) -> list[LargePayment]:
+        """Payments that reach their country's threshold, alone or with others of the same day."""
+        found = [payment async for payment in self.collected(since, until)]
+        return list(large_among(found, thresholds, limits))
+
+    async def travel(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """The record of both ends for every payment, in the manner of IVMS 101."""
+        found = [payment async for payment in self.collected(since, until)]
+        out: list[dict[str, Any]] = []
+        for start in range(0, len(found), PAGE):
+            page = found[start : start + PAGE]
+            numbers = {Msisdn(n) for p in page for n in (p.facts.quote.payer, p.facts.quote.payee)}
+            people = await self._profiles.find(sorted(numbers))
+            out += [travel_record(payment, people) for payment in page]
+        return out
+
+
+def large_among(
+    payments: Iterable[Reported], thresholds: Mapping[str, LargeFrom], limits: Limits
+) -> Iterator[LargePayment]:
+    """A payer's days whose sum, before fees, reaches the threshold, payment by payment."""
+    days: dict[tuple[str, str, str, int], list[Reported]] = defaultdict(list)
+    for payment in payments:
+        quote = payment.facts.quote
+        country = country_of(Msisdn(quote.payer)) or ""
+        day = limits.local_time(country, payment.at).day
+        days[country, str(quote.payer), quote.amount.currency, day].append(payment)
+    for (country, _, currency, _), together in days.items():
+        threshold = thresholds.get(country)
+        total = sum(payment.facts.quote.amount.minor for payment in together)
+        if threshold is None or threshold.currency != currency or total < threshold.minor:
+            continue
+        for payment in together:
+            yield _large(payment, country, total)
+
+
+def _large(payment: Reported, country: str, total_minor: int) -> LargePayment:
+    quote = payment.facts.quote
+    total = msgspec.structs.replace(quote.amount, minor=total_minor)
+    return LargePayment(
+        code=code_of(payment.payment_id),
+        at=payment.at,
+        country=country,
+        payer=str(quote.payer),
+        payee=str(quote.payee),
+        payer_operator=quote.payer_operator,
+        payee_operator=quote.payee_operator,
+        currency=quote.amount.currency,
+        amount=f"{to_decimal(quote.amount):f}",
+        day_total=f"{to_decimal(total):f}",
+        receives_currency=quote.receives.currency,
+        receives=f"{to_decimal(quote.receives):f}",
+        state=payment.state.name,
+    )
+
+
+def travel_record(payment: Reported, people: Mapping[Msisdn, Profile]) -> dict[str, Any]:
+    """Who sent, who received, through whom: field names in the manner of interVASP IVMS 101.
+
+    What is not known is left out, never invented.
+    """
+    quote = payment.facts.quote
+    payer, payee = Msisdn(quote.payer), Msisdn(quote.payee)
+    return {
+        "payment": {
+            "code": code_of(payment.payment_id),
+            "at": payment.at.isoformat(),
+            "state": payment.state.name,
+            "amount": f"{to_decimal(quote.amount):f}",
+            "currency": quote.amount.currency,
+            "receives": f"{to_decimal(quote.receives):f}",
+            "receivesCurrency": quote.receives.currency,
+        },
+        "originator": {
+            "originatorPersons": [_person(payer, people.get(payer))],
+            "accountNumber": [str(payer)],
+        },
+        "beneficiary": {
+            "beneficiaryPersons": [_person(payee, people.get(payee))],
+            "accountNumber": [str(payee)],
+        },
+        "originatingInstitution": quote.payer_operator,
+        "beneficiaryInstitution": quote.payee_operator,
+    }
+
+
+def _person(msisdn: Msisdn, profile: Profile | None) -> dict[str, Any]:
+    person: dict[str, Any] = {}
+    if profile is not None:
+        person["customerIdentification"] = profile.customer_id
+        if profile.name is not None:
+            # The whole name stands in one field: where a family name begins nobody asked.
+            told = {"primaryIdentifier": profile.name, "nameIdentifierType": "MISC"}
+            person["name"] = {"nameIdentifier": [told]}
+        if profile.born is not None:
+            person["dateAndPlaceOfBirth"] = {"dateOfBirth": profile.born.isoformat()}
+    country = profile.country if profile is not None else country_of(msisdn)
+    if country is not None:
+        person["countryOfResidence"] = country
+    return {"naturalPerson": person}
+
+
+def _before(identifier: str) -> str:
+    """The id just before one: pages begin after an id, periods begin with one."""
+    return f"{int(identifier, 16) - 1:032x}"

@@ -1,0 +1,258 @@
+"""The third way of the comparison: what an operator says it holds for us, beside our FLOAT.
+
+Every look is stored. When looks begin to lie outside the band a case is opened, once for as long
+as that lasts; nothing is corrected.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from engine.clock import AttemptId, Clock, Ids, first_id_at
+from engine.errors import ProviderError
+from engine.ledger.chart import Account, Kind, natural
+from engine.money import Money, plain
+from engine.payments.statements.balance import Band, Look, is_alarming
+from engine.payments.statements.lines import named_id
+from engine.payments.statements.ours import OursReader
+from engine.payments.statements.store import FLOAT_DRIFT, Case, StatementStore
+from engine.payments.statements.terms import TermsBook
+from engine.ports import BalancePort, Direction, OperatorFacts
+
+log = logging.getLogger(__name__)
+
+LATE_POSTINGS = timedelta(days=35)
+"""How old a payment may be and still post to FLOAT."""
+
+_OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT)
+
+
+class Seen(NamedTuple):
+    """A stored look, for people; amounts are minor units."""
+
+    operator: str
+    at_ms: int
+    theirs_minor: int
+    low_minor: int
+    high_minor: int
+    drift_minor: int
+
+
+class BalanceBook:
+    """Bands, looks and the alarm of one tenant."""
+
+    def __init__(
+        self,
+        pool: Any,
+        tenant: int,
+        cases: StatementStore,
+        ours: OursReader,
+        terms: TermsBook,
+        clock: Clock,
+    ) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._cases = cases
+        self._ours = ours
+        self._terms = terms
+        self._clock = clock
+
+    async def band(self, facts: OperatorFacts) -> Band:
+        """Our side now."""
+        numbers = [Account(self._tenant, facts.currency, k, facts.code).number for k in _OURS]
+        rows = await self._pool.fetch(
+            "select id, amount from balance where id = any($1::bigint[])", numbers
+        )
+        minor = {row["id"]: natural(row["id"], row["amount"]) for row in rows}
+        float_, *leaving = (minor.get(number, 0) for number in numbers)
+        arriving = await self._arriving_minor(facts)
+        return Band(float_, sum(leaving), arriving, self._terms.of(facts.name).unbooked_minor)
+
+    async def float_minor_at(self, facts: OperatorFacts, at_ms: int) -> int:
+        """FLOAT now, less what was posted to it since, in one snapshot.
+
+        Counts postings of payments that are at most `LATE_POSTINGS` older than now. Reads the
+        journal of those months: for a statement a day, not for every minute.
+        """
+        number = Account(self._tenant, facts.currency, Kind.FLOAT, facts.code).number
+        first = first_id_at(self._clock.now() - LATE_POSTINGS)
+        minor = await self._pool.fetchval(
+            "select (coalesce((select amount from balance where id = $1), 0)"
+            " - coalesce((select sum(case when c = $1 then x else -x end)"
+            "   from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)"
+            "   where j.payment >= $2 and j.tenant = $3 and j.at_ms > $4 and $1 in (d, c)"
+            " ), 0))::bigint",
+            number, first, self._tenant, at_ms,
+        )  # fmt: skip
+        return natural(number, minor)
+
+    async def judge(
+        self,
+        facts: OperatorFacts,
+        look: str,
+        theirs_minor: int,
+        band: Band,
+        at_ms: int,
+        *,
+        is_snapshot: bool,
+    ) -> int:
+        """Keep one comparison and raise or end the alarm; returns the drift in minor units.
+
+        The same look twice is one.
+        """
+        drift = band.drift_minor(theirs_minor)
+        await self._pool.execute(
+            "insert into balance_look (look, tenant, operator, at_ms, is_snapshot, theirs_minor,"
+            " float_minor, leaving_minor, arriving_minor, unbooked_minor, drift_minor)"
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing",
+            look, self._tenant, facts.name, at_ms, is_snapshot, theirs_minor, band.float_minor,
+            band.leaving_minor, band.arriving_minor, band.unbooked_minor, drift,
+        )  # fmt: skip
+        await self._alarm(facts, at_ms, is_snapshot=is_snapshot)
+        return drift
+
+    async def newest(self, operator: str) -> list[Seen]:
+        """The last look of each sort."""
+        rows = await self._pool.fetch(
+            "select distinct on (is_snapshot) * from balance_look"
+            " where tenant = $1 and operator = $2 order by is_snapshot, at_ms desc, n desc",
+            self._tenant, operator,
+        )  # fmt: skip
+        return [
+            Seen(
+                operator,
+                r["at_ms"],
+                r["theirs_minor"],
+                r["float_minor"] - r["leaving_minor"] + r["unbooked_minor"],
+                r["float_minor"] + r["arriving_minor"] + r["unbooked_minor"],
+                r["drift_minor"],
+            )
+            for r in rows
+        ]
+
+    async def _alarm(self, facts: OperatorFacts, at_ms: int, *, is_snapshot: bool) -> None:
+        began, looks = await self._episode(facts.name, is_snapshot=is_snapshot)
+        subject = named_id(self._tenant, facts.name, "drift", is_snapshot)
+        if began is None:
+            await self._cases.close_all(FLOAT_DRIFT, subject, "in the band again", at_ms)
+        elif is_alarming(looks):
+            off = looks[-1].drift_minor
+            detail = (
+                f"{facts.name} holds {facts.currency} {plain(abs(off), facts.currency)}"
+                f" {'more' if off > 0 else 'less'} than our books can explain"
+            )
+            case = Case(subject, FLOAT_DRIFT, began, detail)
+            if await self._cases.open_cases([case], self._terms.of(facts.name), at_ms):
+                log.error("case %s: %s", FLOAT_DRIFT, detail)
+
+    async def _episode(
+        self, operator: str, *, is_snapshot: bool
+    ) -> tuple[str | None, Sequence[Look]]:
+        """Since the last look inside the band: the first look, and the newest two in order."""
+        rows = await self._pool.fetch(
+            "with looks as (select look, at_ms, n, drift_minor from balance_look"
+            "   where tenant = $1 and operator = $2 and is_snapshot = $3),"
+            " inside as (select at_ms, n from looks where drift_minor = 0"
+            "   order by at_ms desc, n desc limit 1),"
+            " outside as (select * from looks where (at_ms, n) > ("
+            "   coalesce((select at_ms from inside), -1), coalesce((select n from inside), -1)))"
+            " (select * from outside order by at_ms, n limit 1)"
+            " union all (select * from outside order by at_ms desc, n desc limit 2)",
+            self._tenant, operator, is_snapshot,
+        )  # fmt: skip
+        if not rows:
+            return None, ()
+        first, *newest = rows
+        looks = [Look(row["drift_minor"], is_snapshot) for row in reversed(newest)]
+        return first["look"].hex, looks
+
+    async def _arriving_minor(self, facts: OperatorFacts) -> int:
+        """What live collections at the operator ask for, together."""
+        live = await self._ours.read(facts, await self._ours.live_ids(facts))
+        return sum(o.amount.minor for o in live if o.direction is Direction.COLLECT)
+
+
+class Balances:
+    """Asks operators what they hold for us, account by account; some answer later."""
+
+    def __init__(
+        self,
+        pool: Any,
+        tenant: int,
+        book: BalanceBook,
+        operators: Mapping[str, tuple[OperatorFacts, BalancePort]],
+        address: Callable[[int, AttemptId], str],
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        """`address` makes the place an operator may answer at; an id made here goes into it."""
+        self._pool = pool
+        self._tenant = tenant
+        self._book = book
+        self._operators = dict(operators)
+        self._address = address
+        self._clock = clock
+        self._ids = ids
+
+    async def look(self) -> int:
+        """Ask every operator that can tell; returns how many could not even be asked."""
+        silent = 0
+        for facts, port in self._operators.values():
+            try:
+                await self._ask(facts, port)
+            except ProviderError as error:
+                silent += 1
+                log.warning("%s did not tell its balance: %s", facts.name, error)
+        return silent
+
+    async def hear(self, question: str, money: Money) -> bool:
+        """The answer to one question; the first counts. False when nobody asked it here."""
+        row = await self._pool.fetchrow(
+            "update balance_question set told_ms = coalesce(told_ms, $3),"
+            " minor = coalesce(minor, $4) where id = $1 and tenant = $2"
+            " returning operator, look",
+            question, self._tenant, self._now_ms(), money.minor,
+        )  # fmt: skip
+        if row is None or row["operator"] not in self._operators:
+            return False
+        await self._compare(row["operator"], row["look"].hex)
+        return True
+
+    async def _ask(self, facts: OperatorFacts, port: BalancePort) -> None:
+        look = self._ids.hex()
+        questions = [(AttemptId(self._ids.hex()), account) for account in port.balance_accounts]
+        await self._remember(facts, look, questions)
+        for question, account in questions:
+            url = self._address(facts.code, question)
+            if (money := await port.ask_balance(account, url)) is not None:
+                await self.hear(question, money)
+
+    async def _remember(
+        self, facts: OperatorFacts, look: str, questions: Sequence[tuple[AttemptId, str]]
+    ) -> None:
+        """Before the first byte leaves: an answer may come before the call returns."""
+        now_ms = self._now_ms()
+        async with self._pool.acquire() as connection:
+            await connection.executemany(
+                "insert into balance_question (id, tenant, operator, look, account, asked_ms)"
+                " values ($1, $2, $3, $4, $5, $6)",
+                [(id_, self._tenant, facts.name, look, name, now_ms) for id_, name in questions],
+            )
+
+    async def _compare(self, operator: str, look: str) -> None:
+        """Once every account has been told."""
+        told = await self._pool.fetchrow(
+            "select sum(minor)::bigint as minor, bool_and(told_ms is not null) as complete"
+            " from balance_question where look = $1",
+            look,
+        )
+        if told["complete"]:
+            facts, _ = self._operators[operator]
+            band = await self._book.band(facts)
+            await self._book.judge(
+                facts, look, told["minor"], band, self._now_ms(), is_snapshot=False
+            )
+
+    def _now_ms(self) -> int:
+        return int(self._clock.epoch() * 1000)

@@ -1,0 +1,215 @@
+"""What follows from a comparison: the payments hear, people are called, stray money is put aside.
+
+It decides nothing about pairs; `matching` did. Every step may be repeated.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+
+from engine.clock import Clock
+from engine.payments.evidence import Source
+from engine.payments.service import Payments
+from engine.payments.statements.lines import Line, Side
+from engine.payments.statements.matching import Class, Judged, Ours
+from engine.payments.statements.store import (
+    MISSING_HERE,
+    MISSING_THERE,
+    Case,
+    StatementStore,
+    Stored,
+)
+from engine.payments.statements.suspense import Suspense
+from engine.payments.statements.terms import Terms, TermsBook
+from engine.payments.stepping import Heard
+from engine.ports import Finding, OperatorFacts, Outcome, Reason
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 50
+"""How many findings are applied beside each other."""
+
+
+class Consequences:
+    """Acts on what was judged, for one tenant."""
+
+    def __init__(
+        self,
+        store: StatementStore,
+        payments: Payments,
+        suspense: Suspense,
+        terms: TermsBook,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._payments = payments
+        self._suspense = suspense
+        self._terms = terms
+        self._clock = clock
+
+    async def act(
+        self,
+        facts: OperatorFacts,
+        judged: Sequence[Judged],
+        known: Mapping[str, Stored],
+        today: date,
+    ) -> int:
+        """Money first, then the payments, then people; last it is written down as done."""
+        terms = self._terms.of(facts.name)
+        now_ms = self._now_ms()
+        fresh = [j for j in judged if j.kind is not Class.OTHER_DAY and _is_news(j, known)]
+        back = await self._take_back(facts, fresh, known)
+        told = await self._tell(fresh)
+        cases = [case for j in judged for case in self._cases_of(j, today, terms)]
+        await self._store.open_cases(cases, terms, now_ms)
+        await self._close_explained(fresh, now_ms)
+        await self._store.settle(fresh)
+        put = await self._put_aside(facts, judged, known, today)
+        return back + told + put
+
+    async def _tell(self, fresh: Iterable[Judged]) -> int:
+        """Hand what is proven to the payments; returns how many moved by it."""
+        proofs = [j for j in fresh if j.proves is not None]
+        moved = 0
+        for n in range(0, len(proofs), AT_ONCE):
+            heard = await asyncio.gather(*[self._apply(j) for j in proofs[n : n + AT_ONCE]])
+            moved += sum(h is Heard.ADVANCED for h in heard)
+        return moved
+
+    async def _apply(self, judged: Judged) -> Heard:
+        attempt = judged.ours or judged.hint
+        assert attempt is not None and judged.proves is not None
+        line = judged.theirs.line if judged.theirs else None
+        finding = Finding(
+            judged.proves,
+            code=_CODES[judged.proves],
+            reason=Reason.OTHER if judged.proves is Outcome.FAILED else None,
+            amount=attempt.amount,
+            receipt=line.receipt if line else None,
+        )
+        body = msgspec.json.encode(_told(judged, line)).decode()
+        heard = await self._payments.apply_finding(
+            attempt.attempt_id, finding, Source.STATEMENT, body
+        )
+        log.info("statement: %s %s: %s", attempt.code, judged.why, heard)
+        return heard
+
+    # What people hear.
+
+    def _cases_of(self, j: Judged, today: date, terms: Terms) -> list[Case]:
+        if j.kind is Class.MISSING_THERE and j.ours is not None:
+            if (today - _over(j.ours, terms)).days < terms.ageing_days:
+                return []
+            attempt = j.ours
+            detail = f"{_attempt_words(attempt)}: {j.why}"
+            return [Case(attempt.payment_id, MISSING_THERE, attempt.attempt_id, detail)]
+        if j.theirs is None:
+            return []
+        line, id_ = j.theirs.line, j.theirs.line_id
+        detail = f"{_line_words(line)}: {j.why}"
+        if j.kind is Class.MISSING_HERE:
+            return [Case(id_, MISSING_HERE, id_, detail)]
+        # What proves something is told to the payment, which calls people itself where it must.
+        is_for_people = j.kind in (Class.AMOUNT_DIFFERS, Class.CONTRADICTION) and j.proves is None
+        if is_for_people and (found := j.ours or j.hint) is not None:
+            detail = f"{detail}; ours is {found.amount} of {found.code}"
+            return [Case(found.payment_id, j.kind.name, id_, detail)]
+        return []
+
+    async def _close_explained(self, fresh: Iterable[Judged], now_ms: int) -> None:
+        paired = [j for j in fresh if j.theirs is not None and j.ours is not None]
+        lines = [j.theirs.line_id for j in paired if j.theirs]
+        attempts = [j.ours.attempt_id for j in paired if j.ours]
+        note = "a later comparison paired the two"
+        await self._store.close_cases(MISSING_HERE, lines, note, now_ms)
+        await self._store.close_cases(MISSING_THERE, attempts, note, now_ms)
+
+    # Money for nobody.
+
+    async def _put_aside(
+        self,
+        facts: OperatorFacts,
+        judged: Iterable[Judged],
+        known: Mapping[str, Stored],
+        today: date,
+    ) -> int:
+        """Book what came in for nobody once it has aged; what went out is for people alone."""
+        ageing = timedelta(days=self._terms.of(facts.name).ageing_days)
+        aged = [
+            j.theirs
+            for j in judged
+            if j.kind is Class.MISSING_HERE
+            and j.theirs is not None
+            and j.theirs.line.side is Side.IN
+            and today - j.theirs.line.day >= ageing
+            and known[j.theirs.line_id].suspended_ms is None
+        ]
+        for theirs in aged:
+            await self._suspense.put(facts, theirs.line)
+            await self._store.set_suspended(theirs.line_id, self._now_ms())
+        return len(aged)
+
+    async def _take_back(
+        self, facts: OperatorFacts, fresh: Iterable[Judged], known: Mapping[str, Stored]
+    ) -> int:
+        """Before a payment is told of its money, that money leaves SUSPENSE."""
+        found = [
+            j.theirs
+            for j in fresh
+            if j.kind is not Class.MISSING_HERE
+            and j.theirs is not None
+            and known[j.theirs.line_id].suspended_ms is not None
+        ]
+        for theirs in found:
+            await self._suspense.take_back(facts, theirs.line)
+            await self._store.set_suspended(theirs.line_id, None)
+        return len(found)
+
+    def _now_ms(self) -> int:
+        return int(self._clock.epoch() * 1000)
+
+
+_CODES = {
+    Outcome.SUCCEEDED: "listed",
+    Outcome.FAILED: "not_listed",
+    Outcome.REVERSED: "listed_undone",
+}
+
+
+def _is_news(judged: Judged, known: Mapping[str, Stored]) -> bool:
+    """Whether it was not written down before; an attempt without a line never is."""
+    if judged.theirs is None:
+        return True
+    stored = known[judged.theirs.line_id]
+    return (stored.kind, stored.theirs.pinned) != (judged.kind, judged.pair_to_keep)
+
+
+def _over(o: Ours, terms: Terms) -> date:
+    return terms.day_of(o.begun_ms if o.ended_ms is None else o.ended_ms)
+
+
+def _told(judged: Judged, line: Line | None) -> dict[str, Any]:
+    """What is kept as evidence: no phone number."""
+    if line is None:
+        return {"absent": judged.why}
+    return {
+        "receipt": line.receipt,
+        "day": line.day.isoformat(),
+        "side": line.side.name.lower(),
+        "minor": line.amount.minor,
+        "currency": line.amount.currency,
+        "fee_minor": line.fee_minor,
+    }
+
+
+def _line_words(line: Line) -> str:
+    moved = f"{line.amount} {line.side.name.lower()}"
+    return f"{line.operator} lists {line.receipt} of {line.day}, {moved}"
+
+
+def _attempt_words(o: Ours) -> str:
+    return f"{o.direction.name.lower()} of {o.amount} for {o.code}"

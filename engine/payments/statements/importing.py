@@ -1,0 +1,233 @@
+"""The story of a statement: take it in, compare its day, act on what differs, let it age.
+
+Nothing is decided here: `matching` says what each line and attempt is. Every step may be repeated,
+so a crash anywhere is mended by taking the same file in again, or by the next `age`.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+
+import msgspec
+
+from engine.clock import AttemptId, Clock
+from engine.errors import CustomerMistake
+from engine.payments.statements.balance import band_at
+from engine.payments.statements.balances import BalanceBook
+from engine.payments.statements.consequences import Consequences
+from engine.payments.statements.lines import (
+    Break,
+    Line,
+    breaks_of,
+    closing_minor,
+    line_id,
+    named_id,
+)
+from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match
+from engine.payments.statements.neutral import read_whole_statement
+from engine.payments.statements.ours import OursReader
+from engine.payments.statements.store import STATEMENT_ABSENT, Case, File, StatementStore, Stored
+from engine.payments.statements.terms import TermsBook
+from engine.ports import OperatorFacts
+
+AGED_DAYS = 10
+"""How far back `age` judges days again; what is older has its case."""
+ABSENT_DAYS_MAX = 31
+ONE_DAY = timedelta(days=1)
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What taking one file in led to. `judged` is the day's own; the days beside it have theirs."""
+
+    operator: str
+    day: date
+    lines: int
+    fresh: int  # lines that nobody had listed before
+    doubled: int  # lines of this file that repeat another line of it
+    breaks: tuple[Break, ...]
+    judged: tuple[Judged, ...]
+    drift_minor: int | None  # of the closing balance; None when the file tells no balance
+
+    @property
+    def counts(self) -> Counter[Class]:
+        """How many of each class; a pair counts once."""
+        counts = Counter(j.kind for j in self.judged)
+        if self.doubled:
+            counts[Class.DUPLICATE_LINE] = self.doubled
+        return counts
+
+    @property
+    def open(self) -> tuple[Judged, ...]:
+        """What somebody, or time, still has to explain."""
+        return tuple(j for j in self.judged if j.kind not in AGREES)
+
+
+class _Day(msgspec.Struct, frozen=True):
+    """One day as it was judged, and how much that changed."""
+
+    judged: tuple[Judged, ...] = ()
+    ours: Sequence[Ours] = ()
+    changed: int = 0
+
+
+class Statements:
+    """Operators' statements of one tenant. Every method may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        tenant: int,
+        operators: Mapping[str, OperatorFacts],
+        terms: TermsBook,
+        store: StatementStore,
+        ours: OursReader,
+        consequences: Consequences,
+        balances: BalanceBook,
+        clock: Clock,
+    ) -> None:
+        self._tenant = tenant
+        self._operators = dict(operators)
+        self._terms = terms
+        self._store = store
+        self._ours = ours
+        self._consequences = consequences
+        self._balances = balances
+        self._clock = clock
+
+    async def take_in(self, operator: str, day: date, body: bytes) -> Report:
+        """Take in a neutral file of an operator's day, and judge that day and those beside it.
+
+        Raises CustomerMistake for an operator nobody knows and Unreadable, which names the lines,
+        for a file that is refused; then nothing is stored.
+        """
+        facts = self._facts(operator)
+        terms = self._terms.of(operator)
+        lines = read_whole_statement(operator, facts.currency, day, body, terms)
+        file = self._file(operator, day, body, lines)
+        async with self._store.turn(operator):
+            fresh = await self._keep(file, lines)
+            await self._judge(facts, day - ONE_DAY)
+            judged = await self._judge(facts, day)
+            await self._judge(facts, day + ONE_DAY)
+            drift = await self._compare_closing(facts, file, lines, judged.ours)
+        return Report(
+            operator=operator,
+            day=day,
+            lines=len(lines),
+            fresh=fresh,
+            doubled=file.doubled,
+            breaks=breaks_of(lines),
+            judged=tuple(j for j in judged.judged if j.kind is not Class.OTHER_DAY),
+            drift_minor=drift,
+        )
+
+    async def age(self) -> int:
+        """Judge the last days again as of today, and call people for what stayed unexplained.
+
+        Returns how many steps of payments and entries that led to: none when nothing changed.
+        """
+        changed = 0
+        for facts in self._operators.values():
+            async with self._store.turn(facts.name):
+                today = self._today(facts.name)
+                days = (await self._store.taken(facts.name)).days
+                for day in sorted(d for d in days if d >= today - timedelta(days=AGED_DAYS)):
+                    changed += (await self._judge(facts, day)).changed
+                await self._miss_statements(facts, days, today)
+        return changed
+
+    async def _keep(self, file: File, lines: Sequence[Line]) -> int:
+        """Store the file; returns how many of its lines are new."""
+        distinct = {line_id(self._tenant, line): line for line in reversed(lines)}
+        fresh = await self._store.keep(file, list(distinct.values()), self._now_ms())
+        absence = self._absence(file.operator, file.day)
+        await self._store.close_cases(STATEMENT_ABSENT, [absence], "it came", self._now_ms())
+        return fresh
+
+    def _file(self, operator: str, day: date, body: bytes, lines: Sequence[Line]) -> File:
+        digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+        doubled = len(lines) - len({line_id(self._tenant, line) for line in lines})
+        return File(operator, day, digest, len(lines), doubled, len(breaks_of(lines)))
+
+    async def _judge(self, facts: OperatorFacts, day: date) -> _Day:
+        """Compare one day, if its statement was taken in, and act on it."""
+        terms = self._terms.of(facts.name)
+        taken = await self._store.taken(facts.name)
+        if day not in taken.days:
+            return _Day()
+        first, last = day - timedelta(days=terms.lookback_days), day + ONE_DAY
+        ids = await self._ours.ids_between(facts, first, last, terms)
+        ids += await self._ours.live_ids(facts)
+        stored = await self._store.lines(facts.name, day - ONE_DAY, last, ids)
+        ours = await self._ours.read(facts, {*ids, *_named_attempts(stored)})
+        today = self._today(facts.name)
+        judged = match(
+            ours,
+            [s.theirs for s in stored],
+            day=day,
+            taken=taken.days,
+            complete=taken.complete,
+            today=today,
+            terms=terms,
+        )
+        known = {s.theirs.line_id: s for s in stored}
+        changed = await self._consequences.act(facts, judged, known, today)
+        return _Day(judged, ours, changed)
+
+    async def _miss_statements(
+        self, facts: OperatorFacts, days: frozenset[date], today: date
+    ) -> None:
+        """A case for every day whose statement is long overdue; from the first one ever taken."""
+        if not days:
+            return
+        terms = self._terms.of(facts.name)
+        last = today - timedelta(days=1 + terms.absent_after_days)
+        first = max(min(days), last - timedelta(days=ABSENT_DAYS_MAX))
+        wanted = {first + n * ONE_DAY for n in range((last - first).days + 1)}
+        cases = [
+            Case(absence, STATEMENT_ABSENT, absence, f"{facts.name} sent no statement of {day}")
+            for day in sorted(wanted - days)
+            for absence in [self._absence(facts.name, day)]
+        ]
+        await self._store.open_cases(cases, terms, self._now_ms())
+
+    async def _compare_closing(
+        self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]
+    ) -> int | None:
+        """The balance after the last line, beside FLOAT as of that moment."""
+        closing = closing_minor(lines)
+        if closing is None:
+            return None
+        at_ms = [line.completed_ms for line in lines if line.balance_minor is not None][-1]
+        float_minor = await self._balances.float_minor_at(facts, at_ms)
+        band = band_at(at_ms, float_minor, ours, self._terms.of(facts.name).unbooked_minor)
+        look = named_id(self._tenant, facts.name, file.day, file.hash)
+        return await self._balances.judge(facts, look, closing, band, at_ms, is_snapshot=True)
+
+    def _facts(self, operator: str) -> OperatorFacts:
+        facts = self._operators.get(operator)
+        if facts is None:
+            raise CustomerMistake("mistake.operator_unknown")
+        return facts
+
+    def _today(self, operator: str) -> date:
+        return self._terms.of(operator).day_of(self._now_ms())
+
+    def _absence(self, operator: str, day: date) -> str:
+        return named_id(self._tenant, operator, day, "absent")
+
+    def _now_ms(self) -> int:
+        return int(self._clock.epoch() * 1000)
+
+
+def _named_attempts(stored: Iterable[Stored]) -> set[AttemptId]:
+    """Attempts that lines belong to, or name by our own id, however old they are."""
+    found: set[AttemptId] = set()
+    for s in stored:
+        reference = (s.theirs.line.reference or "").replace("-", "").lower()
+        if s.theirs.pinned is not None:
+            found.add(s.theirs.pinned)
+        elif len(reference) == 32 and all(c in "0123456789abcdef" for c in reference):
+            found.add(AttemptId(reference))
+    return found

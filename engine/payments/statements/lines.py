@@ -1,0 +1,102 @@
+"""One line of an operator's statement, in neutral words. Pure; it knows no operator's format.
+
+A line says what moved on our wallet at the operator: `amount` is what the customer's side gave or
+got, `fee_minor` what the operator kept on top of it or out of it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import date
+from enum import IntEnum
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+
+from engine.money import Money
+from engine.ports import Direction
+
+
+class Side(IntEnum):
+    """Which way money moved, seen from us. The numbers are stored: never renumber."""
+
+    IN = 1
+    OUT = 2
+
+
+SIDE_OF = {
+    Direction.COLLECT: Side.IN,
+    Direction.DISBURSE: Side.OUT,
+    Direction.REFUND: Side.OUT,
+}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A movement as the operator lists it. Holds no full phone number."""
+
+    operator: str
+    day: date  # whose statement lists it, in the operator's days
+    receipt: str  # the operator's own number of the transaction
+    reference: str | None  # ours, if the statement carries it
+    side: Side
+    amount: Money
+    fee_minor: int  # of the same currency, never below zero
+    counterparty: str | None  # masked
+    completed_ms: int  # epoch milliseconds
+    balance_minor: int | None  # what the operator held for us after it
+    raw_hash: str  # 128 bits over the line as it came, but masked: a hash gives a number away
+
+    @property
+    def effect_minor(self) -> int:
+        """What the line does to our wallet."""
+        if self.side is Side.IN:
+            return self.amount.minor - self.fee_minor
+        return -self.amount.minor - self.fee_minor
+
+
+def line_id(tenant: int, line: Line) -> str:
+    """A name-based id (UUID version 8): the same movement listed again has the same one.
+
+    From tenant, operator, receipt, side, amount and currency. Where a case needs the id of a
+    payment and there is none, this stands for it: no payment ever has a version 8 id.
+    """
+    return named_id(
+        tenant, line.operator, line.receipt, int(line.side), line.amount.minor,
+        line.amount.currency,
+    )  # fmt: skip
+
+
+def named_id(*parts: object) -> str:
+    """128 bits named after `parts`, 32 hex digits marked as UUID version 8 (RFC 9562, 5.8)."""
+    name = "\x1f".join(map(str, parts))
+    digits = hashlib.blake2b(name.encode(), digest_size=16, person=b"capp statements").hexdigest()
+    return f"{digits[:12]}8{digits[13:16]}{'89ab'[int(digits[16], 16) & 3]}{digits[17:]}"
+
+
+class Break(NamedTuple):
+    """Between two lines the operator's balance moved by more than the second line says."""
+
+    after: Line
+    line: Line
+    gap_minor: int
+
+
+def breaks_of(lines: Sequence[Line]) -> tuple[Break, ...]:
+    """Where the running balance does not follow from the lines: something is not listed.
+
+    In the file's own order; lines without a balance break nothing.
+    """
+    told = [line for line in lines if line.balance_minor is not None]
+    found = []
+    for before, line in pairwise(told):
+        assert before.balance_minor is not None and line.balance_minor is not None
+        gap = line.balance_minor - before.balance_minor - line.effect_minor
+        if gap:
+            found.append(Break(before, line, gap))
+    return tuple(found)
+
+
+def closing_minor(lines: Iterable[Line]) -> int | None:
+    """The balance after the last line that tells one."""
+    balances = [line.balance_minor for line in lines if line.balance_minor is not None]
+    return balances[-1] if balances else None

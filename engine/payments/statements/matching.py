@@ -1,0 +1,349 @@
+"""What an operator lists against what we hold, item by item. Pure: the same lines in any order
+give the same answer, and every line and every attempt ends in exactly one class.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from datetime import date, timedelta
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from engine.clock import AttemptId, PaymentId
+from engine.money import Money
+from engine.payments.statements.lines import SIDE_OF, Line, Side
+from engine.payments.statements.terms import Terms
+from engine.ports import Direction, Outcome
+
+
+class Standing(StrEnum):
+    """What we hold of an attempt."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    OPEN = "open"  # it may have moved money
+    UNSENT = "unsent"  # its order is still in our outbox
+
+
+class Class(IntEnum):
+    """What becomes of a line, of an attempt, or of both. Numbers are stored: never renumber."""
+
+    MATCHED = 1
+    NEXT_DAY = 2  # agrees, but listed with a day beside ours
+    UNKNOWN_RESOLVED = 3  # we did not know; now it is proven
+    AMOUNT_DIFFERS = 4
+    CONTRADICTION = 5  # they list what we hold failed, or undo what we hold succeeded
+    MISSING_HERE = 6  # they list what we never made
+    MISSING_THERE = 7  # we hold it succeeded; their day and the day after lack it
+    DUPLICATE_LINE = 8  # the same movement again
+    NOTHING_MOVED = 9  # we hold it failed and they do not list it
+    WAITING = 10  # nobody can tell yet
+    OTHER_DAY = 11  # unpaired, and judged with its own day
+
+
+AGREES = {
+    Class.MATCHED, Class.NEXT_DAY, Class.UNKNOWN_RESOLVED, Class.DUPLICATE_LINE,
+    Class.NOTHING_MOVED, Class.OTHER_DAY,
+}  # fmt: skip
+"""Nobody has to look at these."""
+
+
+class Ours(msgspec.Struct, frozen=True):
+    """One attempt as our books hold it. Times are epoch milliseconds."""
+
+    attempt_id: AttemptId
+    payment_id: PaymentId
+    code: str
+    direction: Direction
+    amount: Money
+    booked_fee_minor: int  # what our books say the operator kept or charged
+    standing: Standing
+    receipt: str | None
+    references: tuple[str, ...]  # how a statement may name it, beside receipt and code
+    masked: str  # whose wallet
+    begun_ms: int
+    ended_ms: int | None
+
+    @property
+    def side(self) -> Side:
+        return SIDE_OF[self.direction]
+
+
+class Theirs(msgspec.Struct, frozen=True):
+    """One stored line, and the attempt it was paired with before, which it stays with.
+
+    One of another amount is not held to its pair: a corrected line may come.
+    """
+
+    line_id: str
+    line: Line
+    pinned: AttemptId | None = None
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """One line, one attempt, or a pair of them, and what it is. Amounts are minor units."""
+
+    kind: Class
+    theirs: Theirs | None = None
+    ours: Ours | None = None
+    proves: Outcome | None = None  # what the payment should hear
+    difference_minor: int = 0  # theirs less ours
+    unbooked_fee_minor: int = 0  # the listed fee less what our books say
+    hint: Ours | None = None  # an attempt that a line without a pair speaks of
+    why: str = ""
+
+    @property
+    def pair_to_keep(self) -> AttemptId | None:
+        """The attempt a line stays with from now on."""
+        if self.ours is None or self.theirs is None or self.kind is Class.AMOUNT_DIFFERS:
+            return None
+        return self.ours.attempt_id
+
+
+def match(
+    ours: Iterable[Ours],
+    theirs: Iterable[Theirs],
+    *,
+    day: date,
+    taken: frozenset[date],
+    complete: frozenset[date],
+    today: date,
+    terms: Terms,
+) -> tuple[Judged, ...]:
+    """Judge everything as of one operator's one day.
+
+    `taken`: the days whose statement we have; `complete`: those where no line is known to lack.
+    Attempts and lines of the days around it are candidates for pairs. An unpaired one of
+    another day is OTHER_DAY: its own day judges it.
+    """
+    lines, doubled = _without_doubles(theirs)
+    attempts = sorted(ours, key=lambda o: o.attempt_id)
+    pairs = _pair(attempts, lines)
+    judge = _Judge(day, taken, complete, today, terms)
+    judged = [
+        judge.pair(t, o) if (o := pairs.attempt_of.get(t.line_id)) else judge.line(t, pairs)
+        for t in lines
+    ]
+    judged += [judge.attempt(o) for o in attempts if o.attempt_id not in pairs.taken]
+    judged += [Judged(Class.DUPLICATE_LINE, t, why="the same movement again") for t in doubled]
+    return tuple(judged)
+
+
+def _without_doubles(theirs: Iterable[Theirs]) -> tuple[list[Theirs], list[Theirs]]:
+    """Lines in an order of their own, and those that repeat one of them."""
+    first: list[Theirs] = []
+    doubled: list[Theirs] = []
+    seen: set[str] = set()
+    for t in sorted(theirs, key=_order):
+        (doubled if t.line_id in seen else first).append(t)
+        seen.add(t.line_id)
+    return first, doubled
+
+
+def _order(t: Theirs) -> tuple[object, ...]:
+    line = t.line
+    return line.completed_ms, line.receipt, t.line_id, line.day, line.raw_hash, t.pinned or ""
+
+
+class _Pairs:
+    """Which line speaks of which attempt."""
+
+    def __init__(self, attempts: Sequence[Ours]) -> None:
+        self._by_id = {o.attempt_id: o for o in attempts}
+        self._named: dict[Hashable, list[Ours]] = defaultdict(list)
+        for o in attempts:
+            if o.receipt:
+                self._named["receipt", o.side, o.receipt].append(o)
+            for name in {*o.references, o.attempt_id}:
+                self._named["reference", o.side, name].append(o)
+            self._named["code", o.side, o.code].append(o)
+        self.attempt_of: dict[str, Ours] = {}
+        self.taken: set[AttemptId] = set()
+        self._listed: dict[Hashable, Ours] = {}
+
+    def pin(self, t: Theirs) -> None:
+        """Keep what was paired before, if it is in sight."""
+        o = self._by_id.get(t.pinned) if t.pinned is not None else None
+        if o is None or o.side is not t.line.side or o.attempt_id in self.taken:
+            return
+        if _same_amount(t, o):
+            self._take(t, o)
+
+    def choose(self, t: Theirs, key: Hashable, agrees: Callable[[Theirs, Ours], bool]) -> None:
+        """Take the best free attempt that goes by this name, if there is one."""
+        if t.line_id in self.attempt_of:
+            return
+        free = [
+            o for o in self._named.get(key, ())
+            if o.attempt_id not in self.taken and agrees(t, o)
+        ]  # fmt: skip
+        if free:
+            self._take(t, min(free, key=_likelihood))
+
+    def twin(self, t: Theirs) -> Ours | None:
+        """The attempt of another line with the same receipt: one movement, two amounts."""
+        return self._listed.get(_by_receipt(t.line))
+
+    def undone(self, t: Theirs) -> Ours | None:
+        """What an unpaired line the other way undid: it names our receipt, to the unit."""
+        for o in self._named.get(_reversed(t.line), ()):
+            if o.standing is Standing.SUCCEEDED and o.amount == t.line.amount:
+                return o
+        return None
+
+    def hint(self, t: Theirs) -> Ours | None:
+        """An attempt that an unpaired line names although another line has it."""
+        for name in (*_NAMES, _reversed):
+            if found := self._named.get(name(t.line)):
+                return found[0]
+        return None
+
+    def _take(self, t: Theirs, o: Ours) -> None:
+        self.attempt_of[t.line_id] = o
+        self.taken.add(o.attempt_id)
+        self._listed[_by_receipt(t.line)] = o
+
+
+def _pair(attempts: Sequence[Ours], lines: Sequence[Theirs]) -> _Pairs:
+    """By what was paired before, then by receipt, reference, code: equal amounts first."""
+    pairs = _Pairs(attempts)
+    for t in lines:
+        pairs.pin(t)
+    for name in _NAMES:
+        for agrees in (_same_amount, _any_amount):
+            for t in lines:
+                pairs.choose(t, name(t.line), agrees)
+    return pairs
+
+
+def _by_receipt(line: Line) -> Hashable:
+    return "receipt", line.side, line.receipt
+
+
+def _by_reference(line: Line) -> Hashable:
+    return "reference", line.side, line.reference
+
+
+def _by_code(line: Line) -> Hashable:
+    return "code", line.side, line.reference
+
+
+def _reversed(line: Line) -> Hashable:
+    return "receipt", Side.OUT if line.side is Side.IN else Side.IN, line.reference
+
+
+_NAMES: tuple[Callable[[Line], Hashable], ...] = (_by_receipt, _by_reference, _by_code)
+
+
+def _same_amount(t: Theirs, o: Ours) -> bool:
+    return _difference(t.line, o) == 0
+
+
+def _any_amount(t: Theirs, o: Ours) -> bool:
+    return t.line.amount.currency == o.amount.currency
+
+
+_STANDINGS = (Standing.SUCCEEDED, Standing.OPEN, Standing.UNSENT, Standing.FAILED)
+
+
+def _likelihood(o: Ours) -> tuple[int, str]:
+    return _STANDINGS.index(o.standing), o.attempt_id
+
+
+def _difference(line: Line, o: Ours) -> int | None:
+    """Theirs less ours, 0 where the listed fee explains it; None for another currency.
+
+    Some list what the customer paid, others what was left of it: both agree with our amount.
+    """
+    if line.amount.currency != o.amount.currency:
+        return None
+    difference = line.amount.minor - o.amount.minor
+    explained = -line.fee_minor if line.side is Side.IN else line.fee_minor
+    return 0 if difference in (0, explained) else difference
+
+
+class _Judge:
+    """What a pair, or one without a partner, is on this day."""
+
+    def __init__(
+        self,
+        day: date,
+        taken: frozenset[date],
+        complete: frozenset[date],
+        today: date,
+        terms: Terms,
+    ) -> None:
+        self._day = day
+        self._taken = taken
+        self._complete = complete
+        self._today = today
+        self._terms = terms
+
+    def pair(self, t: Theirs, o: Ours) -> Judged:
+        fee = t.line.fee_minor - o.booked_fee_minor
+        if difference := _difference(t.line, o):
+            return Judged(Class.AMOUNT_DIFFERS, t, o, None, difference, fee, why="another amount")
+        if _other_number(t.line.counterparty, o.masked):
+            return Judged(Class.CONTRADICTION, t, o, None, 0, fee, why="another number")
+        proves, kind, why = None, Class.MATCHED, ""
+        if o.standing is Standing.FAILED:
+            proves, kind, why = Outcome.SUCCEEDED, Class.CONTRADICTION, "we hold it failed"
+        elif o.standing is not Standing.SUCCEEDED:
+            proves, kind, why = Outcome.SUCCEEDED, Class.UNKNOWN_RESOLVED, "it was unknown"
+        elif not self._begun(o) <= t.line.day <= self._over(o):
+            kind, why = Class.NEXT_DAY, f"listed with {t.line.day}"
+        return Judged(kind, t, o, proves, 0, fee, why=why)
+
+    def line(self, t: Theirs, pairs: _Pairs) -> Judged:
+        if t.line.day != self._day:
+            return Judged(Class.OTHER_DAY, t)
+        if (twin := pairs.twin(t)) is not None:
+            difference = t.line.amount.minor - twin.amount.minor
+            why = "its receipt is listed in two amounts"
+            return Judged(Class.AMOUNT_DIFFERS, t, difference_minor=difference, hint=twin, why=why)
+        if (undone := pairs.undone(t)) is not None:
+            why = "they undid what had succeeded"
+            return Judged(Class.CONTRADICTION, t, proves=Outcome.REVERSED, hint=undone, why=why)
+        hint = pairs.hint(t)
+        why = f"names {hint.code}, which another line has" if hint else "nobody here made it"
+        return Judged(Class.MISSING_HERE, t, hint=hint, why=why)
+
+    def attempt(self, o: Ours) -> Judged:
+        if self._over(o) != self._day:
+            return Judged(Class.OTHER_DAY, ours=o)
+        if o.standing is Standing.FAILED:
+            return Judged(Class.NOTHING_MOVED, ours=o)
+        if o.standing is Standing.SUCCEEDED:
+            return self._unlisted(o)
+        return self._unresolved(o)
+
+    def _unlisted(self, o: Ours) -> Judged:
+        absent = _days(self._begun(o), self._over(o) + timedelta(days=1)) - self._taken
+        if absent:
+            return Judged(Class.WAITING, ours=o, why=f"no statement of {min(absent)} yet")
+        return Judged(Class.MISSING_THERE, ours=o, why="neither its day nor the next lists it")
+
+    def _unresolved(self, o: Ours) -> Judged:
+        days = self._terms.absence_proves_after_days
+        last = self._begun(o) + timedelta(days=days)
+        if not days or o.standing is Standing.UNSENT:
+            return Judged(Class.WAITING, ours=o, why="unknown, and absence proves nothing")
+        if self._today <= last or _days(self._begun(o), last) - self._complete:
+            return Judged(Class.WAITING, ours=o, why=f"unknown until the statement of {last}")
+        why = f"not listed until {last}"
+        return Judged(Class.UNKNOWN_RESOLVED, ours=o, proves=Outcome.FAILED, why=why)
+
+    def _begun(self, o: Ours) -> date:
+        return self._terms.day_of(o.begun_ms)
+
+    def _over(self, o: Ours) -> date:
+        return self._terms.day_of(o.begun_ms if o.ended_ms is None else o.ended_ms)
+
+
+def _days(first: date, last: date) -> set[date]:
+    return {first + timedelta(days=n) for n in range((last - first).days + 1)}
+
+
+def _other_number(theirs: str | None, ours: str) -> bool:
+    """Only where both are masked our way can they be told apart."""
+    return theirs is not None and "*****" in theirs and len(theirs) == len(ours) and theirs != ours

@@ -1,0 +1,157 @@
+"""Our side of a comparison: attempts at one operator as the books hold them. Reads only."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, timedelta
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+
+from engine.clock import AttemptId, first_id_at, made_at
+from engine.payments.evidence import Source
+from engine.payments.facts import Ending, read_step
+from engine.payments.payment import Payment
+from engine.payments.statements.matching import Ours, Standing
+from engine.payments.statements.terms import Terms
+from engine.payments.store import Attempted, PaymentStore
+from engine.ports import Direction, OperatorFacts
+
+CHUNK = 2000
+"""How many attempts are read at once: bounds what one question to the database holds."""
+
+ReferencesOf = Callable[[str, AttemptId], tuple[str, ...]]
+"""(operator, attempt) -> the words under which that operator may name the attempt."""
+
+
+class _Ended(NamedTuple):
+    ending: Ending
+    at_ms: int
+
+
+class OursReader:
+    """Reads the attempts of one tenant."""
+
+    def __init__(
+        self, pool: Any, tenant: int, store: PaymentStore, references_of: ReferencesOf
+    ) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._store = store
+        self._references_of = references_of
+
+    async def ids_between(
+        self, facts: OperatorFacts, first: date, last: date, terms: Terms
+    ) -> list[AttemptId]:
+        """The attempts at an operator that began on its days `first` to `last`."""
+        rows = await self._pool.fetch(
+            "select id from attempt where id >= $1 and id < $2 and operator = $3 and tenant = $4",
+            first_id_at(terms.begins(first)),
+            first_id_at(terms.begins(last + timedelta(days=1))),
+            facts.code,
+            self._tenant,
+        )
+        return [AttemptId(row["id"].hex) for row in rows]
+
+    async def live_ids(self, facts: OperatorFacts) -> list[AttemptId]:
+        """The attempts at an operator that may be moving money now, however old."""
+        rows = await self._pool.fetch(
+            "select p.live from payment p join attempt a on a.id = p.live"
+            " where p.due is not null and p.live is not null and p.tenant = $1"
+            " and a.operator = $2",
+            self._tenant,
+            facts.code,
+        )
+        return [AttemptId(row["live"].hex) for row in rows]
+
+    async def read(self, facts: OperatorFacts, ids: Iterable[AttemptId]) -> list[Ours]:
+        """Those of the attempts that are there and were made at this operator."""
+        found: list[Ours] = []
+        rest = iter(sorted(set(ids)))
+        while chunk := list(islice(rest, CHUNK)):
+            found += await self._read_chunk(facts, chunk)
+        return found
+
+    async def _read_chunk(self, facts: OperatorFacts, ids: Sequence[AttemptId]) -> list[Ours]:
+        attempted = await asyncio.gather(*[self._store.attempt(id_) for id_ in ids])
+        here = [a for a in attempted if a is not None and a.operator == facts.name]
+        ended = await self._ended(here)
+        references = await self._accepted(ids)
+        unsent = await self._unsent(ids)
+        return [
+            self._ours(
+                a,
+                ended.get(a.attempt_id),
+                references.get(a.attempt_id),
+                waits=a.attempt_id in unsent,
+            )
+            for a in here
+        ]
+
+    def _ours(
+        self, a: Attempted, ended: _Ended | None, accepted: str | None, *, waits: bool
+    ) -> Ours:
+        named = self._references_of(a.operator, a.attempt_id)
+        return Ours(
+            attempt_id=a.attempt_id,
+            payment_id=a.payment.payment_id,
+            code=a.payment.code,
+            direction=a.direction,
+            amount=a.payment.amount_of(a.direction),
+            booked_fee_minor=_booked_fee_minor(a.payment, a.direction),
+            standing=_standing(ended, waits=waits),
+            receipt=ended.ending.receipt if ended else None,
+            references=(*named, accepted) if accepted else named,
+            masked=a.payment.msisdn_of(a.direction).masked,
+            begun_ms=_ms(made_at(a.attempt_id)),
+            ended_ms=ended.at_ms if ended else None,
+        )
+
+    async def _ended(self, attempted: Sequence[Attempted]) -> dict[AttemptId, _Ended]:
+        """How each ended; what was proven last counts."""
+        rows = await self._pool.fetch(
+            "select at_ms, facts from journal where payment = any($1::uuid[]) and version > 1"
+            " and facts is not null order by payment, version",
+            list({a.payment.payment_id for a in attempted}),
+        )
+        steps = [(row["at_ms"], read_step(row["facts"])) for row in rows]
+        return {
+            step.attempt_id: _Ended(step, at_ms)
+            for at_ms, step in steps
+            if isinstance(step, Ending)
+        }
+
+    async def _accepted(self, ids: Sequence[AttemptId]) -> dict[AttemptId, str]:
+        """What the operator answered when it took the order."""
+        rows = await self._pool.fetch(
+            "select attempt, body from evidence where attempt = any($1::uuid[]) and source = $2",
+            list(ids),
+            int(Source.ACCEPTED),
+        )
+        return {
+            AttemptId(row["attempt"].hex): msgspec.json.decode(row["body"], type=str)
+            for row in rows
+        }
+
+    async def _unsent(self, ids: Sequence[AttemptId]) -> set[AttemptId]:
+        """Those whose order has not been struck off the outbox."""
+        rows = await self._pool.fetch("select id from outbox where id = any($1::uuid[])", list(ids))
+        return {AttemptId(row["id"].hex) for row in rows}
+
+
+def _standing(ended: _Ended | None, *, waits: bool) -> Standing:
+    if ended is None:
+        return Standing.UNSENT if waits else Standing.OPEN
+    return Standing.SUCCEEDED if ended.ending.succeeded else Standing.FAILED
+
+
+def _booked_fee_minor(payment: Payment, direction: Direction) -> int:
+    """What our postings hold that the operator keeps or charges (`engine/ledger/postings.py`)."""
+    quote = payment.quote
+    if direction is Direction.COLLECT:
+        return quote.collection_cost_minor
+    return quote.payout_cost_minor_max if direction is Direction.DISBURSE else 0
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

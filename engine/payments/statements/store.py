@@ -1,0 +1,240 @@
+"""Statements as they are stored: files, lines, what became of each, and the cases they led to.
+
+It moves no money and decides nothing.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any, NamedTuple
+
+import msgspec
+
+from engine.clock import AttemptId
+from engine.money import Money
+from engine.payments.statements.lines import Line, Side, line_id
+from engine.payments.statements.matching import Class, Judged, Theirs
+from engine.payments.statements.terms import Terms
+
+CLOSED_BY = "statements"
+"""Who closed a case that a later statement explained."""
+
+MISSING_HERE = Class.MISSING_HERE.name
+MISSING_THERE = Class.MISSING_THERE.name
+STATEMENT_ABSENT = "STATEMENT_ABSENT"
+FLOAT_DRIFT = "FLOAT_DRIFT"
+KINDS = (
+    MISSING_HERE, MISSING_THERE, Class.AMOUNT_DIFFERS.name, Class.CONTRADICTION.name,
+    STATEMENT_ABSENT, FLOAT_DRIFT,
+)  # fmt: skip
+"""The cases that statements and balances lead to; also those about payments."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A stored line and what became of it so far; `kind` 0 while nobody has looked."""
+
+    theirs: Theirs
+    kind: int
+    suspended_ms: int | None
+
+
+class File(NamedTuple):
+    """A statement file that was taken in."""
+
+    operator: str
+    day: date
+    hash: str
+    lines: int
+    doubled: int
+    gaps: int
+
+
+class Taken(NamedTuple):
+    """The days a statement was taken in for, and those of them where none is missing a line."""
+
+    days: frozenset[date]
+    complete: frozenset[date]
+
+
+class Case(NamedTuple):
+    """A case as it is opened. `subject` is a payment, or a name-based id where there is none."""
+
+    subject: str
+    kind: str
+    hash: str
+    detail: str
+
+
+class OpenCase(NamedTuple):
+    """A case nobody has closed yet; times are epoch milliseconds."""
+
+    subject: str
+    kind: str
+    detail: str
+    opened_ms: int
+    due_ms: int | None
+
+
+class StatementStore:
+    """The statements of one tenant. Every write may be repeated."""
+
+    def __init__(self, pool: Any, tenant: int) -> None:
+        self._pool = pool
+        self._tenant = tenant
+
+    @asynccontextmanager
+    async def turn(self, operator: str) -> AsyncIterator[None]:
+        """While the block lasts no other process compares this operator's statements."""
+        name = f"statements:{self._tenant}:{operator}"
+        async with self._pool.acquire() as connection:
+            await connection.execute("select pg_advisory_lock(hashtext($1))", name)
+            try:
+                yield
+            finally:
+                await connection.execute("select pg_advisory_unlock(hashtext($1))", name)
+
+    async def keep(self, file: File, lines: Sequence[Line], at_ms: int) -> int:
+        """Store a file and the lines nobody listed before, in one transaction.
+
+        No two lines are the same movement. Returns how many are new.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "insert into statement_file"
+                " (tenant, operator, day, hash, lines, doubled, gaps, taken_ms)"
+                " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+                self._tenant, *file, at_ms,
+            )  # fmt: skip
+            rows = [self._row(line, at_ms) for line in lines]
+            known = await connection.fetchval(
+                "select count(*) from statement_line where id = any($1::uuid[])",
+                [row[0] for row in rows],
+            )
+            await connection.executemany(
+                "insert into statement_line (id, tenant, operator, day, receipt, reference, side,"
+                " minor, fee_minor, currency, counterparty, completed_ms, balance_minor, raw_hash,"
+                " taken_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+                " $15) on conflict do nothing",
+                rows,
+            )
+        return len(rows) - int(known)
+
+    async def taken(self, operator: str) -> Taken:
+        """What was taken in; a later file without a gap makes its day complete."""
+        rows = await self._pool.fetch(
+            "select day, min(gaps) as gaps from statement_file"
+            " where tenant = $1 and operator = $2 group by day",
+            self._tenant, operator,
+        )  # fmt: skip
+        return Taken(
+            frozenset(row["day"] for row in rows),
+            frozenset(row["day"] for row in rows if not row["gaps"]),
+        )
+
+    async def lines(
+        self, operator: str, first: date, last: date, attempts: Sequence[AttemptId]
+    ) -> list[Stored]:
+        """The lines of those days, and those paired with one of these attempts before."""
+        rows = await self._pool.fetch(
+            "select * from statement_line where tenant = $1 and operator = $2"
+            " and day between $3 and $4"
+            " union select * from statement_line"
+            " where tenant = $1 and operator = $2 and attempt = any($5::uuid[])",
+            self._tenant, operator, first, last, list(attempts),
+        )  # fmt: skip
+        return [_stored(row) for row in rows]
+
+    async def settle(self, judged: Iterable[Judged]) -> None:
+        """Write down what became of lines, and which attempt each belongs to."""
+        rows = [
+            (j.theirs.line_id, int(j.kind), j.pair_to_keep) for j in judged if j.theirs is not None
+        ]
+        async with self._pool.acquire() as connection:
+            await connection.executemany(
+                "update statement_line set class = $2, attempt = $3 where id = $1", rows
+            )
+
+    async def set_suspended(self, line: str, at_ms: int | None) -> None:
+        """Since when a line's money lies in SUSPENSE; None when it does not any more."""
+        await self._pool.execute(
+            "update statement_line set suspended_ms = $2 where id = $1", line, at_ms
+        )
+
+    async def open_cases(self, cases: Sequence[Case], terms: Terms, at_ms: int) -> int:
+        """Put them on somebody's desk, due in `terms.case_days`. The same one twice is one.
+
+        Returns how many are new.
+        """
+        due_ms = at_ms + terms.case_days * 24 * 3600 * 1000
+        opened = 0
+        async with self._pool.acquire() as connection:
+            for case in cases:
+                done = await connection.execute(
+                    "insert into case_file (payment, kind, hash, tenant, opened_ms, detail, due_ms)"
+                    " values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+                    case.subject, case.kind, case.hash, self._tenant, at_ms, case.detail, due_ms,
+                )  # fmt: skip
+                opened += done == "INSERT 0 1"
+        return opened
+
+    async def close_cases(self, kind: str, hashes: Sequence[str], note: str, at_ms: int) -> None:
+        """Close those that are open: a later statement explained them."""
+        await self._pool.execute(
+            "update case_file set closed_ms = $4, closed_by = $5, note = $6"
+            " where tenant = $1 and kind = $2 and hash = any($3::uuid[]) and closed_ms is null",
+            self._tenant, kind, list(hashes), at_ms, CLOSED_BY, note,
+        )  # fmt: skip
+
+    async def close_all(self, kind: str, subject: str, note: str, at_ms: int) -> None:
+        """Close every open case of a kind about one subject."""
+        await self._pool.execute(
+            "update case_file set closed_ms = $4, closed_by = $5, note = $6"
+            " where tenant = $1 and kind = $2 and payment = $3 and closed_ms is null",
+            self._tenant, kind, subject, at_ms, CLOSED_BY, note,
+        )  # fmt: skip
+
+    async def cases(self) -> list[OpenCase]:
+        """What is open, the oldest first."""
+        rows = await self._pool.fetch(
+            "select payment, kind, detail, opened_ms, due_ms from case_file"
+            " where tenant = $1 and kind = any($2::text[]) and closed_ms is null"
+            " order by opened_ms, payment, kind",
+            self._tenant, list(KINDS),
+        )  # fmt: skip
+        return [OpenCase(row["payment"].hex, *row[1:]) for row in rows]
+
+    async def counts(self, operator: str, first: date) -> Mapping[int, int]:
+        """How many lines since a day are of which class; 0 is not looked at yet."""
+        rows = await self._pool.fetch(
+            "select class, count(*) as n from statement_line"
+            " where tenant = $1 and operator = $2 and day >= $3 group by 1",
+            self._tenant, operator, first,
+        )  # fmt: skip
+        return {row["class"]: row["n"] for row in rows}
+
+    def _row(self, line: Line, at_ms: int) -> tuple[Any, ...]:
+        return (
+            line_id(self._tenant, line), self._tenant, line.operator, line.day, line.receipt,
+            line.reference, int(line.side), line.amount.minor, line.fee_minor,
+            line.amount.currency, line.counterparty, line.completed_ms, line.balance_minor,
+            line.raw_hash, at_ms,
+        )  # fmt: skip
+
+
+def _stored(row: Any) -> Stored:
+    line = Line(
+        operator=row["operator"],
+        day=row["day"],
+        receipt=row["receipt"],
+        reference=row["reference"],
+        side=Side(row["side"]),
+        amount=Money(row["minor"], row["currency"]),
+        fee_minor=row["fee_minor"],
+        counterparty=row["counterparty"],
+        completed_ms=row["completed_ms"],
+        balance_minor=row["balance_minor"],
+        raw_hash=row["raw_hash"].hex,
+    )
+    attempt = row["attempt"]
+    pinned = AttemptId(attempt.hex) if attempt is not None else None
+    return Stored(Theirs(row["id"].hex, line, pinned), row["class"], row["suspended_ms"])

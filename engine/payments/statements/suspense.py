@@ -1,0 +1,76 @@
+"""Money an operator lists for us that belongs to nobody we know: into SUSPENSE and back.
+
+It never touches a payment: finding the owner is the matching's affair, or two people's.
+"""
+
+from typing import Any
+
+from engine.clock import Clock, Ids
+from engine.errors import OurFault
+from engine.ledger.books import open_accounts
+from engine.ledger.chart import Account, Kind
+from engine.ledger.commit import Committer
+from engine.ledger.entries import Manual
+from engine.ledger.plans import CREATE, Plan, Verdict
+from engine.ledger.postings import Transfers
+from engine.payments.facts import Ruling, write
+from engine.payments.statements.lines import Line, line_id
+from engine.ports import OperatorFacts
+
+
+class Suspense:
+    """Both entries of a line, each once: the key is named after operator and receipt."""
+
+    def __init__(
+        self, pool: Any, tenant: int, committer: Committer, clock: Clock, ids: Ids
+    ) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._committer = committer
+        self._clock = clock
+        self._ids = ids
+
+    async def put(self, facts: OperatorFacts, line: Line) -> None:
+        """Book a receipt that nobody claims. Safe to repeat."""
+        accounts = _accounts(self._tenant, facts)
+        async with self._pool.acquire() as connection:
+            await open_accounts(connection, accounts)
+        await self._book(Manual.SUSPENDED, self._key(line), line, _transfers(accounts, line))
+
+    async def take_back(self, facts: OperatorFacts, line: Line) -> None:
+        """Its owner was found: the same entry turned round. Safe to repeat."""
+        there = _transfers(_accounts(self._tenant, facts), line)
+        back = tuple((credit, debit, minor) for debit, credit, minor in there)
+        await self._book(Manual.UNSUSPENDED, f"{self._key(line)}:back", line, back)
+
+    async def _book(self, kind: Manual, key: str, line: Line, transfers: Transfers) -> None:
+        named = line_id(self._tenant, line)
+        why = f"{line.operator} lists {line.receipt}, which nobody here made"
+        plan = Plan(
+            self._ids.payment(), CREATE, self._tenant, kind, key=key, hash=named,
+            facts=write(Ruling(reason=why)), transfers=transfers,
+        )  # fmt: skip
+        answer = await self._committer.submit_until_known(plan)
+        if answer.verdict not in (Verdict.APPLIED, Verdict.DUPLICATE):
+            raise OurFault(f"{key}: {answer.verdict.name} {answer.error or ''}")
+
+    def _key(self, line: Line) -> str:
+        return f"statement:{line.operator}:{line.receipt}:{line.amount.minor}"
+
+
+def _accounts(tenant: int, facts: OperatorFacts) -> tuple[Account, Account, Account]:
+    float_, cost, suspense = (
+        Account(tenant, facts.currency, kind, facts.code)
+        for kind in (Kind.FLOAT, Kind.OPERATOR_COST, Kind.SUSPENSE)
+    )
+    return float_, cost, suspense
+
+
+def _transfers(accounts: tuple[Account, Account, Account], line: Line) -> Transfers:
+    """What the customer gave is owed to them, whatever the operator kept of it."""
+    float_, cost, suspense = (account.number for account in accounts)
+    transfers = (
+        (float_, suspense, line.amount.minor - line.fee_minor),
+        (cost, suspense, line.fee_minor),
+    )
+    return tuple(t for t in transfers if t[2] > 0)

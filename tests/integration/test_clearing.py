@@ -1,0 +1,106 @@
+"""Compliance's answers carried into real payments: what is counted, what waits for people."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from engine.clock import CustomerId, Ids
+from engine.compliance.compliance import Compliance
+from engine.compliance.history import HistoryStore
+from engine.compliance.lists.store import ListStore
+from engine.compliance.policy import read_policy
+from engine.compliance.profiles import Profiles
+from engine.compliance.screening import Screener
+from engine.customers.customers import Customer
+from engine.customers.pins import PinKeys
+from engine.customers.store import Customers
+from engine.money import CURRENCIES
+from engine.payments.clearing import Clearing
+from engine.payments.lifecycle import State
+from tests.integration.world import CUSTOMER, SUCCEEDED, World, open_world
+from tests.unit.compliance.lists_of_nobody import sdn
+from tests.unit.payments.examples import PAYEE, PAYER
+
+POLICY = read_policy()
+LISTED = "Mohamed Kasem Al-Zubaidi"
+
+
+class Office:
+    """Compliance beside a world of payments."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.profiles = Profiles(world.pool, 1)
+        self.lists = ListStore(world.pool, 1, smaller_percent_min=80)
+        self.screener = Screener(self.lists, POLICY.screening, world.clock)
+        compliance = Compliance(
+            policy=POLICY, screener=self.screener, history=HistoryStore(world.pool, 1),
+            profiles=self.profiles,
+        )  # fmt: skip
+        self.clearing = Clearing(compliance, world.clock)
+
+    async def load(self) -> None:
+        await self.lists.load(sdn(), int(self.world.clock.epoch() * 1000))
+        await self.screener.refresh()
+
+    async def register(self, name: str) -> None:
+        keys = PinKeys({1: b"k" * 32})
+        customers = Customers(self.world.pool, 1, keys, Ids(self.world.clock), self.world.clock)
+        await customers.register(PAYEE, "UG", "en", "4826")
+        await self.profiles.describe(PAYEE, name=name)
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[Office]:
+    async with open_world(database_url) as world:
+        yield Office(world)
+
+
+async def test_what_counts_is_the_amount_before_the_fee_under_the_payers_tier(
+    office: Office,
+) -> None:
+    quote = await office.world.quote(2_000)
+    payer = Customer(CustomerId("d" * 32), PAYER, "KE", "en", 1)
+    clearance = await office.clearing.clear(payer, quote)
+    assert clearance.spend is not None
+    assert clearance.spend.customer == payer.customer_id
+    assert clearance.spend.currency == CURRENCIES["KES"].numeric
+    assert clearance.spend.minor == 200_000
+    ceiling = POLICY.limits.of(1, "KES")
+    assert clearance.spend.day_minor_max == ceiling.day_minor_max
+    assert clearance.spend.month_minor_max == ceiling.month_minor_max
+
+
+async def test_a_payment_to_a_listed_name_is_collected_and_then_waits(office: Office) -> None:
+    await office.load()
+    await office.register(LISTED)
+    world = office.world
+    world.policy.clearance = await office.clearing.clear(CUSTOMER, await world.quote())
+    payment_id = await world.confirm()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is State.ON_HOLD
+
+
+async def test_a_name_listed_meanwhile_is_found_before_the_payout(office: Office) -> None:
+    await office.register(LISTED)
+    world = office.world
+    world.policy.clearance = await office.clearing.clear(CUSTOMER, await world.quote())
+    payment_id = await world.confirm()
+    payment = await world.payment(payment_id)
+    assert await office.clearing.clear_again(payment) is None
+    await office.load()
+    changed = await office.clearing.clear_again(payment)
+    assert changed is not None
+    assert changed.outcome == "hold"
+    world.policy.changed = changed
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is State.ON_HOLD
+
+
+async def test_an_innocent_name_is_not_held_by_a_new_list(office: Office) -> None:
+    await office.register("Sarah Nakato")
+    world = office.world
+    world.policy.clearance = await office.clearing.clear(CUSTOMER, await world.quote())
+    payment = await world.payment(await world.confirm())
+    await office.load()
+    assert await office.clearing.clear_again(payment) is None

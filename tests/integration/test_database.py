@@ -1,0 +1,163 @@
+"""The pool on a real Postgres: one statement at a time, and what happens when connections die."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from engine.database import Pool, connect, open_pool
+from simulator import embedded
+
+PID = "select pg_backend_pid()"
+
+
+@pytest.fixture
+async def two(database_url: str) -> AsyncIterator[Pool]:
+    """A pool of two connections."""
+    pool = Pool(partial(connect, database_url), size=2)
+    yield pool
+    await pool.close()
+
+
+async def killed(pool: Any, pid: int) -> None:
+    """End a backend as an administrator would, and wait until it is gone."""
+    await pool.fetchval("select pg_terminate_backend($1, 5000)", pid)
+    await asyncio.sleep(0.05)
+
+
+async def test_every_kind_of_statement_gives_what_the_connection_gives(two: Pool) -> None:
+    assert await two.execute("create table kept (n int)") == "CREATE TABLE"
+    await two.executemany("insert into kept values ($1)", [(1,), (2,)])
+    assert [row["n"] for row in await two.fetch("select n from kept order by n")] == [1, 2]
+    assert (await two.fetchrow("select max(n) as most from kept where n < $1", 2))["most"] == 1
+    assert await two.fetchval("select sum(n) from kept") == 3
+    assert await two.fetchval("select $1::uuid[]", ["0" * 32]) == ["0" * 32]  # our own codecs
+
+
+async def test_one_after_the_other_share_the_warm_connection(two: Pool) -> None:
+    assert len({await two.fetchval(PID) for _ in range(5)}) == 1
+
+
+async def test_two_statements_are_never_on_one_connection_and_never_on_a_third(two: Pool) -> None:
+    asked = [two.fetchval("select pg_backend_pid() from pg_sleep(0.02)") for _ in range(10)]
+    pids = await asyncio.gather(*asked)  # asyncpg raises when a connection is used twice at once
+    assert len(set(pids)) == 2
+
+
+async def test_a_statement_that_failed_leaves_the_connection_in_use(two: Pool) -> None:
+    pid = await two.fetchval(PID)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await two.fetch("select * from no_such_table")
+    with pytest.raises(asyncpg.DataError):
+        await two.fetch("select $1::int", "no number")
+    assert await two.fetchval(PID) == pid
+
+
+async def test_a_backend_that_was_killed_at_rest_is_replaced_before_use(
+    two: Pool, pool: Any
+) -> None:
+    pid = await two.fetchval(PID)
+    await killed(pool, pid)
+    assert await two.fetchval(PID) != pid
+
+
+async def test_a_backend_killed_under_a_statement_fails_that_one_alone_and_nothing_is_resent(
+    two: Pool, pool: Any
+) -> None:
+    await two.execute("create table tried (pid int)")
+    slow = "with t as (insert into tried values (pg_backend_pid())) select pg_sleep(30)"
+    caller = asyncio.create_task(two.execute(slow))
+    find = "select pid from pg_stat_activity where query = $1 and state = 'active'"
+    await asyncio.sleep(0.2)
+    pid = await pool.fetchval(find, slow)
+    assert pid is not None
+    await killed(pool, pid)
+    with pytest.raises(asyncpg.PostgresError, match="administrator command"):
+        await caller
+    assert await two.fetchval("select count(*) from tried") == 0
+    assert await asyncio.gather(*[two.fetchval("select 1") for _ in range(4)]) == [1] * 4
+
+
+async def test_a_caller_who_gives_up_takes_his_connection_with_him(two: Pool) -> None:
+    pid = await two.fetchval(PID)
+    caller = asyncio.create_task(two.fetchval("select pg_sleep(30)"))
+    await asyncio.sleep(0.05)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    pids = await asyncio.gather(*[two.fetchval(PID) for _ in range(4)])
+    assert pid not in pids  # the next one would have met the rest of his answer
+
+
+async def test_a_caller_who_gives_up_while_he_waits_costs_nobody_a_connection(two: Pool) -> None:
+    async with two.acquire(), two.acquire():
+        waiting = asyncio.create_task(two.fetchval("select 1"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    asked = [two.fetchval("select 1 from pg_sleep(0.01)") for _ in range(4)]
+    assert await asyncio.gather(*asked) == [1] * 4
+
+
+async def test_a_transaction_that_failed_is_rolled_back_and_one_left_open_is_not_lent_on(
+    two: Pool,
+) -> None:
+    await two.execute("create table books (n int)")
+    with pytest.raises(ZeroDivisionError):
+        async with two.acquire() as connection, connection.transaction():
+            await connection.execute("insert into books values (1)")
+            raise ZeroDivisionError
+    async with two.acquire() as connection:
+        await connection.execute("begin")
+        await connection.execute("insert into books values (2)")
+    assert await two.fetchval("select count(*) from books") == 0
+    assert await two.fetchval("select pg_current_xact_id_if_assigned() is null")
+
+
+async def test_what_was_awaited_is_given_back_by_hand(two: Pool) -> None:
+    first, second = await two.acquire(), await two.acquire()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await two.fetchval("select 1")
+    await two.release(first)
+    assert await two.fetchval("select 1") == 1
+    await two.release(second)
+
+
+async def test_closing_waits_for_what_is_lent_and_lends_no_more(database_url: str) -> None:
+    pool = await open_pool(database_url, size=2)
+    slow = asyncio.create_task(pool.fetchval("select 7 from pg_sleep(0.1)"))
+    await asyncio.sleep(0.02)
+    await pool.close()
+    assert slow.done() and slow.result() == 7
+    await pool.close()
+    with pytest.raises(asyncpg.InterfaceError):
+        await pool.fetchval("select 1")
+
+
+async def test_a_server_that_is_away_is_told_at_once_and_found_again_when_it_is_back(
+    servers_folder: Path,
+) -> None:
+    folder = servers_folder / "restarted"
+    server = embedded.start_postgres(folder)
+    port = server.port
+    try:
+        pool = await open_pool(server.url, size=2)
+        await asyncio.gather(*[pool.fetchval("select 1 from pg_sleep(0.02)") for _ in range(8)])
+        server.stop()
+        for _ in range(4):  # more often than there are connections: a failure must not use one up
+            with pytest.raises((OSError, asyncpg.PostgresError)):
+                async with asyncio.timeout(10):
+                    await pool.fetchval("select 1")
+        with pytest.raises((OSError, asyncpg.PostgresError)):
+            await open_pool(server.url)
+        server = embedded.start_postgres(folder, port=port)
+        assert await asyncio.gather(*[pool.fetchval("select 1") for _ in range(20)]) == [1] * 20
+        await pool.close()
+    finally:
+        server.stop()

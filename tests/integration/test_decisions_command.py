@@ -1,0 +1,128 @@
+"""`capp decisions` shows what was decided about a payment, and finds what would differ now."""
+
+import argparse
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from channels.decisions import add_arguments, read_since, show_decisions
+from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId
+from engine.compliance.clearance import Seen, Thresholds, clear
+from engine.decision_log import DecisionLog
+from engine.decisions import Decision, Kind
+from engine.payments.facts import Ending, Facts, write
+from engine.payments.lifecycle import State
+from engine.payments.payment import code_of
+from tests.integration.world import settings_for
+from tests.unit.payments.candidates import candidate, ranked
+from tests.unit.payments.examples import quote
+
+ROUTE = ranked(candidate(), candidate("airtel_ug")).decision
+CLEARED = clear(
+    Seen(Thresholds(80, 95, 50, 100), lists={"ofac": 3}, collected=False, named=("payer",)), None
+).decision
+RATE = Decision(Kind.RATE, "refund", "the quote's rate no longer holds", {"now": 2, "pay_until": 1})
+
+
+@dataclass
+class Kept:
+    """A payment with decisions in two of its rows, and one more about it in the log."""
+
+    database_url: str
+    pool: Any
+    payment_id: PaymentId
+    said: list[str] = field(default_factory=list)
+
+    async def run(self, *arguments: str) -> bool:
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        self.said.clear()
+        settings = settings_for(self.database_url)
+        return await show_decisions(settings, parser.parse_args(arguments), self.said.append)
+
+    async def step(self, version: int, facts: str | None) -> None:
+        await self.pool.execute(
+            "insert into journal (payment, version, tenant, state, at_ms, debits, credits, amounts,"
+            " facts) values ($1, $2, 1, $3, 0, '{}', '{}', '{}', $4)",
+            self.payment_id, version, State.PAID, facts,
+        )  # fmt: skip
+
+
+@pytest.fixture
+async def kept(database_url: str, pool: Any) -> Kept:
+    ids = Ids(Clock())
+    here = Kept(database_url, pool, ids.payment())
+    await pool.execute(
+        "insert into payment (id, tenant, state, version, way, terms) values ($1, 1, 1, 3, 0, 1)",
+        here.payment_id,
+    )
+    quoted = msgspec.structs.replace(quote(), decisions=(ROUTE,))
+    facts = Facts(quoted, 1, CustomerId("c" * 32), CLEARED)
+    await here.step(1, write(facts))
+    await here.step(2, None)
+    await here.step(3, write(Ending(AttemptId("a" * 32), True, "ok", 1, decisions=(RATE,))))
+    opened = Decision(Kind.LIQUIDITY, "rebalance", "low", {})
+    await DecisionLog(pool, 1, ids).keep([opened], here.payment_id)
+    return here
+
+
+async def test_everything_about_a_payment_is_shown_in_its_order(kept: Kept) -> None:
+    code = code_of(kept.payment_id)
+    for name in (code, code.lower(), kept.payment_id):
+        assert await kept.run("--payment", name)
+        assert [line.split()[1:3] for line in kept.said] == [
+            [code, "route"], [code, "compliance"], [code, "rate"], [code, "liquidity"],
+        ]  # fmt: skip
+    assert kept.said[0].endswith("mtn_ug>airtel_ug: best")
+
+
+async def test_a_payment_nobody_knows_is_said_to_be_none(kept: Kept) -> None:
+    for name in ("0" * 10, "U" * 10, "short"):
+        assert not await kept.run("--payment", name)
+        assert kept.said == [f"no payment {name}"]
+
+
+async def test_the_last_hour_is_shown_with_what_was_seen(kept: Kept) -> None:
+    assert await kept.run("--inputs")
+    assert len(kept.said) == 8
+    assert msgspec.json.decode(kept.said[3])["named"] == ["payer"]
+    assert await kept.run("--since", "2999-01-01")
+    assert kept.said == []
+
+
+async def test_what_is_decided_the_same_again_is_counted(kept: Kept) -> None:
+    assert await kept.run("--replay")
+    assert kept.said == ["3 decided again, 0 differ, 1 without a replay"]
+
+
+async def test_what_comes_out_differently_is_listed_and_is_a_failure(kept: Kept) -> None:
+    spoilt = msgspec.structs.replace(ROUTE, outcome="airtel_ug>mtn_ug")
+    await DecisionLog(kept.pool, 1, Ids(Clock())).keep([spoilt])
+    assert not await kept.run("--replay")
+    assert kept.said[0].endswith("airtel_ug>mtn_ug: best")
+    assert kept.said[1:] == [
+        "  now: mtn_ug>airtel_ug: best",
+        "4 decided again, 1 differ, 1 without a replay",
+    ]
+
+
+async def test_a_time_that_is_none_is_refused(kept: Kept) -> None:
+    assert not await kept.run("--since", "yesterday")
+    assert "yesterday" in kept.said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("30m", datetime(2026, 3, 1, 11, 30, tzinfo=UTC)),
+        ("24h", datetime(2026, 2, 28, 12, tzinfo=UTC)),
+        ("7d", datetime(2026, 2, 22, 12, tzinfo=UTC)),
+        ("2026-02-01T10:00", datetime(2026, 2, 1, 10, tzinfo=UTC)),
+        ("2026-02-01T10:00+03:00", datetime(2026, 2, 1, 7, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_so_long_ago_or_a_time(text: str, moment: datetime) -> None:
+    assert read_since(text, datetime(2026, 3, 1, 12, tzinfo=UTC)) == moment

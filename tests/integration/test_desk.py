@@ -1,0 +1,211 @@
+"""Two people: the law in Python, the law in Postgres, and what survives a crash between them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from engine.desk.desk import EXPIRES_AFTER_SECONDS
+from engine.desk.proposals import Kind, Person, Proposal, State
+from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
+from engine.ledger.chart import Kind as AccountKind
+from tests.integration.books import assert_books
+from tests.integration.desk_room import ASHA, BABU, CHEP, POOL_UGX, Room, open_room
+
+TOP_UP: dict[str, Any] = {"operator": "mtn_ug", "minor": 500}
+
+
+@pytest.fixture
+async def room(database_url: str) -> AsyncIterator[Room]:
+    async with open_room(database_url) as opened:
+        yield opened
+        await assert_books(opened.pool)
+
+
+async def stored(room: Room, proposal: Proposal) -> Proposal:
+    return await room.office.proposals.get(proposal.id)
+
+
+async def free(room: Room) -> int:
+    return await room.minor(AccountKind.POOL_AVAIL, "UGX")
+
+
+async def test_nobody_agrees_to_what_they_asked_for(room: Room) -> None:
+    proposal = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    for decide in (room.office.desk.approve, room.office.desk.reject):
+        with pytest.raises(SamePerson):
+            await decide(proposal.id, by=ASHA)
+    assert (await stored(room, proposal)).state is State.PROPOSED
+
+
+async def test_the_store_itself_hears_from_postgres_that_one_person_is_not_two(room: Room) -> None:
+    proposal = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    with pytest.raises(SamePerson):
+        await room.office.proposals.decide(proposal.id, State.APPROVED, ASHA, proposal.made_ms)
+
+
+FORBIDDEN = [
+    ("state = 'approved', decided_by = made_by, decided_ms = 1", "two_people"),
+    ("state = 'approved', decided_by = 'Asha', decided_ms = 1", "names_are_plain"),
+    ("state = 'approved', decided_by = ' asha', decided_ms = 1", "names_are_plain"),
+    ("state = 'approved', decided_by = '', decided_ms = 1", "names_are_plain"),
+    ("made_by = 'Asha'", "names_are_plain"),
+    ("state = 'approved'", "decided_once_by_somebody"),
+    ("state = 'done'", "decided_once_by_somebody"),
+    ("decided_by = 'babu', decided_ms = 1", "decided_once_by_somebody"),
+    ("reference = 'R1', reference_by = 'asha'", "seen_by_somebody"),
+    ("state = 'agreed', decided_by = 'babu', decided_ms = 1", "proposal_state_is_known"),
+]
+
+
+async def test_postgres_refuses_by_itself_what_two_people_did_not_do(room: Room) -> None:
+    proposal = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    for change, law in FORBIDDEN:
+        with pytest.raises(asyncpg.CheckViolationError) as refused:
+            await room.pool.execute(f"update proposal set {change} where id = $1", proposal.id)
+        assert refused.value.constraint_name == law, change
+
+
+async def test_a_case_is_not_closed_by_nobody(room: Room) -> None:
+    await room.pool.execute(
+        "insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
+        " values ($1, 'CONFLICT', $1, 1, 1, '')", "a" * 32,
+    )  # fmt: skip
+    with pytest.raises(asyncpg.CheckViolationError):
+        await room.pool.execute("update case_file set closed_ms = 2")
+
+
+async def test_deciding_twice_the_same_way_is_one_decision(room: Room) -> None:
+    proposal = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    first = await room.office.desk.approve(proposal.id, by=BABU)
+    again = await room.office.desk.approve(proposal.id, by=BABU)
+    third = await room.office.desk.approve(proposal.id, by=CHEP)
+    assert first == again == third
+    assert third.decided_by == BABU
+    assert await room.minor(AccountKind.WITHDRAWAL_HELD, "UGX", 2) == 500
+
+
+async def test_of_two_who_decide_differently_at_once_one_wins_and_the_other_hears(
+    room: Room,
+) -> None:
+    desk, left = room.office.desk, POOL_UGX
+    for round_ in range(6):
+        proposal = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+        decisions = [desk.approve(proposal.id, by=BABU), desk.reject(proposal.id, by=CHEP)]
+        if round_ % 2:
+            decisions.reverse()
+        answers = await asyncio.gather(*decisions, return_exceptions=True)
+        assert [type(a) for a in answers].count(AlreadyDecided) == 1
+        left -= 0 if (await stored(room, proposal)).state is State.REJECTED else 500
+        assert await free(room) == left
+
+
+async def test_ten_approvals_at_once_by_two_processes_book_once(
+    room: Room, database_url: str
+) -> None:
+    proposal = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    people = [Person(f"p{n}") for n in range(10)]
+    async with open_room(database_url, clock=room.clock) as other:
+        rooms = [room, other] * 5
+        await asyncio.gather(
+            *[r.office.desk.approve(proposal.id, by=p) for r, p in zip(rooms, people, strict=True)]
+        )
+    assert await free(room) == POOL_UGX - 500
+    assert (await stored(room, proposal)).state is State.WAITING
+
+
+async def test_what_was_approved_before_a_crash_is_carried_out_by_anybody_once(
+    room: Room, database_url: str
+) -> None:
+    proposal = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    # The process that approved died before it carried out.
+    await room.office.proposals.decide(proposal.id, State.APPROVED, BABU, proposal.made_ms)
+    async with open_room(database_url, clock=room.clock) as other:
+        found = await asyncio.gather(
+            room.office.desk.carry_out_approved(), other.office.desk.carry_out_approved()
+        )
+    assert 1 in found
+    assert await free(room) == POOL_UGX - 500
+    assert (await stored(room, proposal)).state is State.WAITING
+
+
+async def test_a_crash_after_the_entry_and_before_the_outcome_books_nothing_again(
+    room: Room,
+) -> None:
+    proposal = await room.agreed(Kind.TOP_UP, **TOP_UP)
+    proposal = await room.office.desk.see(proposal.id, "R-1", by=ASHA)
+    assert (proposal.state, await free(room)) == (State.DONE, POOL_UGX + 500)
+    await room.pool.execute("update proposal set state = 'approved', outcome = ''")
+    assert await room.office.desk.carry_out_approved() == 1
+    assert (await stored(room, proposal)).state is State.DONE
+    assert await free(room) == POOL_UGX + 500
+
+
+async def test_an_executor_that_stumbles_is_tried_again_and_hurts_nobody_else(room: Room) -> None:
+    stumbled = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    well = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    for proposal in (stumbled, well):
+        await room.office.proposals.decide(proposal.id, State.APPROVED, BABU, proposal.made_ms)
+    executors = room.office.desk._executors
+    carry_out = executors[Kind.WITHDRAWAL]
+
+    async def stumble(proposal: Proposal) -> Any:
+        if proposal.id == stumbled.id:
+            raise CappError("the database's reply was lost")
+        return await carry_out(proposal)
+
+    executors[Kind.WITHDRAWAL] = stumble
+    await room.office.desk.carry_out_approved()
+    assert (await stored(room, stumbled)).state is State.APPROVED
+    assert (await stored(room, well)).state is State.WAITING
+    executors[Kind.WITHDRAWAL] = carry_out
+    await room.office.desk.carry_out_approved()
+    assert (await stored(room, stumbled)).state is State.WAITING
+
+
+async def test_a_rejected_or_expired_proposal_is_never_carried_out(room: Room) -> None:
+    rejected = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    await room.office.desk.reject(rejected.id, by=BABU)
+    expired = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    room.clock.pass_(EXPIRES_AFTER_SECONDS)
+    for proposal in (rejected, expired):
+        with pytest.raises(AlreadyDecided):
+            await room.office.desk.approve(proposal.id, by=CHEP)
+    assert await room.office.desk.carry_out_approved() == 1
+    assert (await stored(room, expired)).state is State.EXPIRED
+    assert await free(room) == POOL_UGX
+
+
+async def test_asking_twice_under_one_id_is_one_proposal_and_never_two_different_ones(
+    room: Room,
+) -> None:
+    desk, id_ = room.office.desk, room.office.desk.new_id()
+    first = await desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note="n", proposal_id=id_)
+    again = await desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note="n", proposal_id=id_)
+    assert first == again
+    with pytest.raises(StaffMistake):
+        await desk.propose(
+            Kind.TOP_UP, {**TOP_UP, "minor": 501}, by=ASHA, note="n", proposal_id=id_
+        )
+
+
+async def test_what_could_never_be_carried_out_is_not_taken_down(room: Room) -> None:
+    for kind, fields in (
+        (Kind.RELEASE_HOLD, {"payment": "a" * 32}),  # no executor in this office
+        (Kind.TOP_UP, {"operator": "nobody", "minor": 1}),
+        (Kind.TOP_UP, {"operator": "mtn_ug", "minor": 0}),
+        (Kind.TOP_UP, {"operator": "mtn_ug"}),
+        (Kind.TOP_UP, {**TOP_UP, "surprise": 1}),
+        (Kind.REBALANCE, {"source": "mpesa_ke", "target": "mtn_ug", "minor": 1}),
+        (Kind.ADJUSTMENT, {"debit": "LOSS:KES", "credit": "LOSS:UGX", "minor": 1}),
+        (Kind.WRITE_OFF, {"currency": "XXX", "minor": 1}),
+        (Kind.CLOSE_CASE, {"case": "that one"}),
+        (Kind.CORRECTION, {"payment": "x", "version": 1}),
+    ):
+        with pytest.raises(StaffMistake):
+            await room.propose(kind, **fields)
+    with pytest.raises(StaffMistake):
+        await room.office.desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note=" ")
+    assert await room.office.proposals.listed(only_open=False, most=10) == []

@@ -1,0 +1,122 @@
+"""What staff type and read, from `capp propose` to `capp books`."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from channels import books, desk
+from channels.cli import _parser
+from engine.desk.cases import LOW_WATER, CaseKey
+from engine.errors import SamePerson, StaffMistake
+from tests.integration.desk_room import Room, open_room
+
+
+@pytest.fixture
+async def room(database_url: str) -> AsyncIterator[Room]:
+    async with open_room(database_url) as opened:
+        yield opened
+
+
+async def capp(room: Room, *words: str) -> list[str]:
+    """The lines that a command of the desk says."""
+    said: list[str] = []
+    options = _parser().parse_args(words)
+    await desk.COMMANDS[options.command](room.office, options, said.append)
+    return said
+
+
+async def test_a_top_up_from_asking_to_the_statement(room: Room) -> None:
+    (asked,) = await capp(
+        room, "propose", "TOP_UP", "operator=mpesa_ke", "amount=5000.50", "--as", "Asha",
+        "--why", "float is low",
+    )  # fmt: skip
+    assert "TOP_UP" in asked
+    assert "minor=KES 5,000.50 (float is low)" in asked.replace("  ", " ")
+    id_ = asked[:8]
+    assert await capp(room, "proposals") == [asked]
+    with pytest.raises(SamePerson):
+        await capp(room, "approve", id_, "--as", "ASHA ")
+    (agreed,) = await capp(room, "approve", id_, "--as", "Babu")
+    assert "asha+babu" in agreed
+    assert agreed.endswith("until KES 5,000.50 is seen at mpesa_ke")
+    room.clock.pass_(1)
+    (seen,) = await capp(room, "seen", id_, "BANK-77", "--as", "chep")
+    assert seen.endswith("KES 5,000.50 at mpesa_ke, BANK-77")
+    assert await capp(room, "proposals") == []
+    assert len(await capp(room, "proposals", "--all")) == 1
+    said: list[str] = []
+    options = _parser().parse_args(["books", "--account", "FLOAT:mpesa_ke:KES"])
+    await books._say_statement(room.office, options, said.append)
+    assert said[0].startswith("FLOAT:mpesa_ke:KES from ")
+    assert [line.split()[-1] for line in said[1:]] == ["0", "50,000", "55,000.50", "55,000.50"]
+    assert "SEEDED" in said[2]
+    assert "TOPPED_UP" in said[3]
+
+
+async def test_a_rejected_proposal_says_by_whom(room: Room) -> None:
+    (asked,) = await capp(
+        room, "propose", "WRITE_OFF", "currency=UGX", "minor=5", "--as", "asha", "--why", "gone"
+    )
+    (refused,) = await capp(room, "reject", asked[:8], "--as", "babu")
+    assert "rejected" in refused
+    assert "asha+babu" in refused
+
+
+async def test_fields_that_mean_nothing_are_told_so(room: Room) -> None:
+    for words in (
+        "minor", "=5", "minor=1 minor=2", "amount=1", "operator=mtn_ug amount=1.5",
+        "operator=mtn_ug amount=much", "operator=mtn_ug amount=nan",
+    ):  # fmt: skip
+        with pytest.raises(StaffMistake):
+            desk.read_fields(words.split(), room.office)
+
+
+async def test_an_id_is_found_by_its_end_and_only_when_it_is_one(room: Room) -> None:
+    (asked,) = await capp(
+        room, "propose", "WRITE_OFF", "currency=UGX", "minor=5", "--as", "asha", "--why", "gone"
+    )
+    for part in ("0" * 8, asked[5:8], "zzzzzzzz"):
+        with pytest.raises(StaffMistake):
+            await capp(room, "approve", part, "--as", "babu")
+
+
+async def test_pools_marks_and_rebalancing(room: Room) -> None:
+    assert await capp(room, "rebalance") == ["every float lasts long enough"]
+    topped = await capp(
+        room, "propose", "TOP_UP", "operator=airtel_ug", "minor=10", "--as", "asha", "--why", "x"
+    )
+    await capp(room, "approve", topped[0][:8], "--as", "babu")
+    await capp(room, "seen", topped[0][:8], "B1", "--as", "babu")
+    await capp(
+        room, "liquidity", "set", "FLOAT:airtel_ug:UGX", "--low", "1000", "--target", "300010"
+    )
+    (said, *_) = await capp(room, "rebalance", "--as", "asha")
+    assert said == "move UGX 300,000 from mtn_ug to airtel_ug"
+    assert (await capp(room, "rebalance", "--as", "asha"))[1] == (
+        "mtn_ug to airtel_ug is proposed already"
+    )
+    (line,) = await capp(room, "proposals")
+    assert "decision" not in line
+    assert await room.pool.fetchval("select count(*) from decision where kind = 'liquidity'") == 2
+    pools = await capp(room, "pools")
+    assert any("airtel_ug" in line and line.endswith("BELOW ITS MARK") for line in pools)
+
+
+async def test_cases_are_listed_taken_and_closed(room: Room) -> None:
+    key = CaseKey("a" * 32, LOW_WATER, "b" * 32)
+    await room.office.cases.open(key, "too little")
+    assert await capp(room, "take", str(key), "--as", "chep", "--days", "1") == [
+        "chep looks after it"
+    ]
+    first, second = await capp(room, "cases")
+    assert first.startswith("LOW_WATER")
+    assert "chep, due " in first
+    assert second.strip() == str(key)
+    await capp(room, "close", str(key), "--as", "chep", "--why", "done")
+    assert await capp(room, "cases") == []
+
+
+async def test_times_that_are_none_are_told_so(room: Room) -> None:
+    options = _parser().parse_args(["books", "--account", "POOL_AVAIL:UGX", "--from", "soon"])
+    with pytest.raises(StaffMistake):
+        await books._say_statement(room.office, options, print)

@@ -1,0 +1,212 @@
+"""Money of the owner comes and goes in two phases; what is promised cannot leave."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from engine.desk.proposals import Kind, State
+from engine.errors import StaffMistake
+from engine.ledger.chart import Account
+from engine.ledger.chart import Kind as AccountKind
+from engine.ledger.entries import Manual
+from engine.ledger.plans import CREATE, Plan, Verdict
+from engine.ledger.pool_postings import reserve_withdrawal
+from tests.integration.books import assert_books
+from tests.integration.desk_room import (
+    ASHA,
+    BABU,
+    CHEP,
+    HELD,
+    POOL_UGX,
+    Room,
+    open_room,
+)
+
+A = AccountKind
+
+
+@pytest.fixture
+async def room(database_url: str) -> AsyncIterator[Room]:
+    async with open_room(database_url) as opened:
+        yield opened
+        await assert_books(opened.pool)
+
+
+async def pools(room: Room) -> tuple[int, int, int, int]:
+    """Free, promised, leaving, float."""
+    return (
+        await room.minor(A.POOL_AVAIL, "UGX"),
+        await room.minor(A.POOL_HELD, "UGX"),
+        await room.minor(A.WITHDRAWAL_HELD, "UGX", 2),
+        await room.minor(A.FLOAT, "UGX", 2),
+    )
+
+
+async def test_a_top_up_counts_when_it_is_seen_not_when_it_is_agreed(room: Room) -> None:
+    proposal = await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=700)
+    assert proposal.state is State.WAITING
+    assert await pools(room) == (POOL_UGX, 0, 0, POOL_UGX)
+    proposal = await room.office.desk.see(proposal.id, "BANK-1", by=CHEP)
+    assert (proposal.state, proposal.reference_by) == (State.DONE, CHEP)
+    assert await pools(room) == (POOL_UGX + 700, 0, 0, POOL_UGX + 700)
+    row = await room.pool.fetchrow("select * from journal where payment = $1", proposal.id)
+    assert (row["state"], row["facts"]) == (
+        Manual.TOPPED_UP, f'{{"proposal":"{proposal.id}","reference":"BANK-1"}}',
+    )  # fmt: skip
+
+
+async def test_one_reference_is_seen_once(room: Room) -> None:
+    first = await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=700)
+    second = await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=700)
+    await room.office.desk.see(first.id, "BANK-1", by=CHEP)
+    await room.office.desk.see(first.id, " BANK-1 ", by=CHEP)
+    for proposal, reference in ((second, "BANK-1"), (first, "BANK-2")):
+        with pytest.raises(StaffMistake):
+            await room.office.desk.see(proposal.id, reference, by=CHEP)
+    assert (await pools(room))[0] == POOL_UGX + 700
+
+
+async def test_nothing_is_seen_of_what_nobody_agreed_to(room: Room) -> None:
+    proposal = await room.propose(Kind.TOP_UP, operator="mtn_ug", minor=700)
+    with pytest.raises(StaffMistake):
+        await room.office.desk.see(proposal.id, "BANK-1", by=CHEP)
+    assert (await pools(room))[0] == POOL_UGX
+
+
+async def test_a_withdrawal_is_reserved_at_once_and_leaves_when_confirmed(room: Room) -> None:
+    proposal = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=400_000)
+    assert await pools(room) == (POOL_UGX - 400_000, 0, 400_000, POOL_UGX)
+    await room.office.desk.see(proposal.id, "OUT-1", by=CHEP)
+    assert await pools(room) == (POOL_UGX - 400_000, 0, 0, POOL_UGX - 400_000)
+
+
+async def test_a_cancelled_withdrawal_gives_back_once_and_by_two_people(room: Room) -> None:
+    withdrawal = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=400_000)
+    first = await room.propose(Kind.CANCEL_WITHDRAWAL, by=BABU, withdrawal=withdrawal.id)
+    second = await room.propose(Kind.CANCEL_WITHDRAWAL, by=CHEP, withdrawal=withdrawal.id)
+    assert (await room.office.desk.approve(first.id, by=ASHA)).state is State.DONE
+    await room.office.desk.approve(second.id, by=ASHA)
+    assert await pools(room) == (POOL_UGX, 0, 0, POOL_UGX)
+    ended = await room.office.proposals.get(withdrawal.id)
+    assert (ended.state, first.id in ended.outcome) == (State.FAILED, True)
+    with pytest.raises(StaffMistake):
+        await room.office.desk.see(withdrawal.id, "OUT-1", by=CHEP)
+
+
+async def test_what_has_left_is_not_cancelled(room: Room) -> None:
+    withdrawal = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=400_000)
+    await room.office.desk.see(withdrawal.id, "OUT-1", by=CHEP)
+    cancelled = await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=withdrawal.id)
+    assert cancelled.state is State.FAILED
+    assert await pools(room) == (POOL_UGX - 400_000, 0, 0, POOL_UGX - 400_000)
+
+
+async def test_seen_and_cancelled_at_once_ends_in_one_of_the_two(room: Room) -> None:
+    withdrawal = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=400_000)
+    cancel = await room.propose(Kind.CANCEL_WITHDRAWAL, withdrawal=withdrawal.id)
+    assert (await room.office.desk.approve(cancel.id, by=BABU)).state is State.DONE
+    # Another process saw it in the very moment in which it was cancelled.
+    await room.pool.execute(
+        "update proposal set state = 'approved', reference = 'OUT-1', reference_by = 'chep'"
+        " where id = $1", withdrawal.id,
+    )  # fmt: skip
+    await room.office.desk.carry_out_approved()
+    assert (await room.office.proposals.get(withdrawal.id)).state is State.FAILED
+    assert await pools(room) == (POOL_UGX, 0, 0, POOL_UGX)
+
+
+async def test_more_than_is_free_cannot_be_withdrawn_though_the_float_has_it(room: Room) -> None:
+    for _ in range(3):
+        await room.reserve()
+    wanted = POOL_UGX - 3 * HELD + 1
+    refused = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=wanted)
+    assert (refused.state, "below zero" in refused.outcome) == (State.FAILED, True)
+    assert await pools(room) == (POOL_UGX - 3 * HELD, 3 * HELD, 0, POOL_UGX)
+    allowed = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=wanted - 1)
+    assert allowed.state is State.WAITING
+    assert await pools(room) == (0, 3 * HELD, wanted - 1, POOL_UGX)
+
+
+async def test_the_owner_cannot_take_what_a_live_payment_was_promised(room: Room) -> None:
+    """Everything free leaves; the payment that holds its part still pays out."""
+    held = await room.reserve()
+    left = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=POOL_UGX - HELD)
+    await room.office.desk.see(left.id, "OUT-1", by=CHEP)
+    assert await pools(room) == (0, HELD, 0, HELD)
+    refused = await room.reserve()
+    assert refused.key is None  # nothing is left to be promised
+    await room.pay(await room.collect(held))
+    assert await pools(room) == (0, 0, 0, 0)
+
+
+async def test_the_books_refuse_it_even_without_the_desk(room: Room) -> None:
+    await room.reserve()
+    await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=1)  # opens the account
+    by_hand = Plan(
+        room.ids.payment(), CREATE, 1, Manual.WITHDRAWAL_RESERVED, key="by hand",
+        transfers=reserve_withdrawal(1, "UGX", 2, POOL_UGX),
+    )  # fmt: skip
+    assert await room.committed(by_hand) is Verdict.INSUFFICIENT
+    for account in (Account(1, "UGX", A.POOL_HELD), Account(1, "UGX", A.WITHDRAWAL_HELD, 2)):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await room.pool.execute("update balance set amount = -1 where id = $1", account.number)
+
+
+async def test_a_float_that_has_not_enough_is_not_withdrawn_from(room: Room) -> None:
+    """The pool is a currency's, the float one operator's."""
+    refused = await room.agreed(Kind.WITHDRAWAL, operator="airtel_ug", minor=1)
+    assert (refused.state, "airtel_ug" in refused.outcome) == (State.FAILED, True)
+    first = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=600_000)
+    again = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=600_000)
+    assert (first.state, again.state) == (State.WAITING, State.FAILED)
+
+
+async def test_rebalancing_moves_float_when_it_is_seen_and_leaves_the_pool(room: Room) -> None:
+    moved = await room.agreed(Kind.REBALANCE, source="mtn_ug", target="airtel_ug", minor=300_000)
+    assert moved.state is State.WAITING
+    await room.office.desk.see(moved.id, "BANK-9", by=CHEP)
+    assert await pools(room) == (POOL_UGX, 0, 0, POOL_UGX - 300_000)
+    assert await room.minor(A.FLOAT, "UGX", 4) == 300_000
+
+
+async def test_the_status_shows_what_is_free_promised_leaving_and_how_long_it_lasts(
+    room: Room,
+) -> None:
+    await room.pay_whole()
+    await room.collect(await room.reserve())
+    await room.reserve()
+    await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=1_000)
+    room.clock.pass_(1)
+    (_, ugx) = await room.office.liquidity.status()
+    assert (ugx.currency, ugx.held_minor, ugx.in_flight_minor, ugx.leaving_minor) == (
+        "UGX", HELD, HELD, 1_000,
+    )  # fmt: skip
+    assert ugx.available_minor == POOL_UGX - 3 * HELD - 1_000
+    (mtn,) = ugx.floats
+    assert mtn.operator == "mtn_ug"
+    assert mtn.use_per_day_minor == HELD * 3 // 10  # a week of nothing, and today
+    assert mtn.days == round((POOL_UGX - HELD) / mtn.use_per_day_minor, 1)
+    facts = {f.operator: f.minor for f in await room.office.liquidity.float_facts()}
+    assert facts["mtn_ug"] == POOL_UGX - 2 * HELD - 1_000
+
+
+async def test_an_alarm_a_crossing_not_an_alarm_a_second(room: Room, database_url: str) -> None:
+    liquidity = room.office.liquidity
+    await liquidity.set_mark(
+        Account(1, "UGX", A.POOL_AVAIL), low_minor=POOL_UGX - 100, target_minor=POOL_UGX
+    )
+    await liquidity.set_mark(Account(1, "UGX", A.FLOAT, 2), low_minor=10, target_minor=POOL_UGX)
+    assert await liquidity.watch() == 0
+    withdrawal = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=101)
+    async with open_room(database_url, clock=room.clock) as other:
+        seen = [await r.office.liquidity.watch() for r in (room, other, room)]
+    assert seen == [1, 0, 0]
+    (case,) = await room.office.cases.open_cases()
+    assert case.detail == "POOL_AVAIL:UGX has UGX 999,899, its mark is UGX 999,900"
+    await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=withdrawal.id)
+    room.clock.pass_(60)
+    assert (await liquidity.watch(), await liquidity.watch()) == (1, 0)
+    await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=101)
+    assert await liquidity.watch() == 1
+    assert len(await room.office.cases.open_cases()) == 2

@@ -1,0 +1,168 @@
+"""Sanctions lists on a real Postgres: versions, the switch to a new one, and refused files."""
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from channels.cli import main
+from engine.compliance.lists.listed import ListFile, Source
+from engine.compliance.lists.store import ListStore
+from engine.compliance.policy import read_policy
+from engine.compliance.screening import Screener
+from engine.errors import Unreadable
+from tests.integration.world import ENVIRONMENT
+from tests.unit.compliance.lists_of_nobody import SDN, UN, sdn, un
+from tests.unit.session.rooms import FakeClock
+
+SCORING = read_policy().screening
+
+
+def lists(pool: Any, tenant: int = 1) -> ListStore:
+    return ListStore(pool, tenant, smaller_percent_min=SCORING.list_smaller_percent_min)
+
+
+def shortened(file: ListFile, count: int) -> ListFile:
+    return msgspec.structs.replace(file, entries=file.entries[:count])
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+async def test_a_loaded_list_is_read_back_whole(pool: Any) -> None:
+    store = lists(pool)
+    for file in (sdn(), un()):
+        loaded = await store.load(file, 1_000)
+        assert loaded.fresh
+        assert await store.entries(loaded.version) == file.entries
+    newest = await store.newest()
+    assert {source: v.version for source, v in newest.items()} == {
+        Source.OFAC_SDN: 1,
+        Source.UN: 1,
+    }
+    assert newest[Source.UN].published == un().published
+
+
+async def test_the_same_list_again_is_no_new_version(pool: Any) -> None:
+    store = lists(pool)
+    first = await store.load(un(), 1_000)
+    again = await store.load(un(), 2_000)
+    assert (again.version, again.fresh) == (first.version, False)
+
+
+async def test_loads_at_the_same_moment_make_one_version(pool: Any) -> None:
+    store = lists(pool)
+    loaded = await asyncio.gather(*(store.load(sdn(), 1_000) for _ in range(5)))
+    assert {each.version.version for each in loaded} == {1}
+    assert sum(each.fresh for each in loaded) == 1
+
+
+async def test_old_versions_are_kept(pool: Any) -> None:
+    store = lists(pool)
+    first = (await store.load(shortened(sdn(), 5), 1_000)).version
+    second = (await store.load(sdn(), 2_000)).version
+    assert (await store.newest())[Source.OFAC_SDN] == second
+    assert await store.entries(first) == sdn().entries[:5]
+
+
+async def test_a_list_that_suddenly_shrank_is_refused_and_the_old_one_stays(pool: Any) -> None:
+    store = lists(pool)
+    await store.load(sdn(), 1_000)
+    with pytest.raises(Unreadable, match="4 entries where version 1 has 6"):
+        await store.load(shortened(sdn(), 4), 2_000)
+    with pytest.raises(Unreadable, match="no entries"):
+        await store.load(shortened(sdn(), 0), 2_000, accept_smaller=True)
+    assert (await store.newest())[Source.OFAC_SDN].version == 1
+    assert (await store.load(shortened(sdn(), 4), 3_000, accept_smaller=True)).fresh
+
+
+async def test_each_tenant_has_lists_of_its_own(pool: Any) -> None:
+    await lists(pool, 1).load(un(), 1_000)
+    assert await lists(pool, 2).newest() == {}
+
+
+async def test_a_process_notices_a_new_version(pool: Any, clock: FakeClock) -> None:
+    store, screener = lists(pool), Screener(lists(pool), SCORING, clock)
+    await screener.refresh()
+    assert (screener.versions, screener.screen("Osama Khayal", None)) == ({}, ())
+    await store.load(un(), int(clock.epoch() * 1000))
+    with contextlib.suppress(TimeoutError):  # it watches for ever; one look is enough
+        await asyncio.wait_for(screener.keep_fresh(0.01), 1)
+    assert screener.versions == {"un": 1}
+    assert screener.screen("Osama Khayal", None)[0].entry_id == "80002"
+    assert not await screener.refresh()  # nothing new costs no second index
+
+
+async def test_ships_are_not_screened_against(pool: Any, clock: FakeClock) -> None:
+    await lists(pool).load(sdn(), 1_000)
+    screener = Screener(lists(pool), SCORING, clock)
+    await screener.refresh()
+    assert screener.screen("Wanjiku Otieno", None) == ()
+    assert screener.screen("Nowhere Trading", None)
+
+
+async def test_a_missing_or_old_list_raises_an_alarm_once(
+    pool: Any, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    screener = Screener(lists(pool), SCORING, clock)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            await screener.refresh()
+    assert [record.message for record in caplog.records] == [
+        "no sanctions list is loaded: nobody is screened"
+    ]
+    await lists(pool).load(un(), int(clock.epoch() * 1000))
+    await screener.refresh()
+    assert screener.alarms() == []
+    clock.seconds += (SCORING.list_stale_days * 24 + 1) * 3600
+    assert screener.alarms() == ["sanctions list un is older than 7 days"]
+
+
+# The command that staff use.
+
+
+@pytest.fixture
+def capp(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in {**ENVIRONMENT, "DATABASE_URL": database_url}.items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: main([str(word) for word in words])
+
+
+def test_staff_load_show_and_check_lists(capp: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert capp("lists", "show") == 1
+    assert "ALARM no sanctions list" in capsys.readouterr().out
+    assert capp("lists", "load", SDN, "--kind", "ofac_sdn") == 0
+    assert capp("lists", "load", SDN, "--kind", "ofac_sdn") == 0
+    assert capp("lists", "load", UN, "--kind", "un") == 0
+    said = capsys.readouterr().out
+    assert "ofac_sdn version 1 is in force: 6 entries" in said
+    assert "ofac_sdn version 1 was in force already" in said
+    assert capp("lists", "show") == 0
+    assert "published 11/02/2026" in capsys.readouterr().out
+    assert capp("lists", "check", "Mohamed Kasem Al-Zubaidi", "--born", "1954-10-07") == 0
+    assert (
+        "100  ofac_sdn:90001  Mohammed Kassem AL-ZUBAIDI  birth agrees" in capsys.readouterr().out
+    )
+    assert capp("lists", "check", "John Kamau") == 0
+    assert "resembles nobody" in capsys.readouterr().out
+
+
+def test_a_bad_file_leaves_the_list_in_force_and_says_where_it_is_bad(
+    capp: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert capp("lists", "load", UN, "--kind", "un") == 0
+    cut = tmp_path / "cut.xml"
+    cut.write_bytes(UN.read_bytes()[:-200])
+    for path, kind in ((cut, "un"), (SDN, "un"), (tmp_path / "missing.xml", "un")):
+        assert capp("lists", "load", path, "--kind", kind) == 1
+    complaints = capsys.readouterr().err
+    assert "not well-formed, or cut off" in complaints
+    assert "begins with <sdnList>, expected <CONSOLIDATED_LIST>" in complaints
+    assert capp("lists", "show") == 0
+    assert "3 entries" in capsys.readouterr().out

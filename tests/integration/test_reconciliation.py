@@ -1,0 +1,139 @@
+"""How silent attempts are asked about: each operator its own way, and people called in time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from engine.clock import PaymentId
+from engine.errors import OutcomeUnknown, Throttled
+from engine.outbox import Outbox
+from engine.payments.lifecycle import State
+from engine.payments.payment import Payment
+from engine.payments.reconciliation import Reconciler
+from engine.payments.schedule import Schedule, Timetables
+from engine.payments.stepping import Heard
+from tests.integration.world import PENDING, World, open_world
+
+HOUR = 3600
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+
+
+def reconciler(world: World, schedule: Any, **more: Any) -> Reconciler:
+    given: dict[str, Any] = {"ask": world.dispatcher.ask, **more}
+    return Reconciler(
+        store=world.store,
+        outbox=Outbox(world.pool, world.clock, lease_seconds=60),
+        payments=world.payments,
+        clock=world.clock,
+        schedule=schedule,
+        **given,
+    )
+
+
+async def silent(world: World) -> PaymentId:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    return payment_id
+
+
+async def due_in(world: World, payment_id: PaymentId) -> int:
+    due = await world.pool.fetchval("select due from payment where id = $1", payment_id)
+    return int(due - world.clock.epoch())
+
+
+async def test_each_operator_is_asked_by_its_own_schedule(world: World) -> None:
+    schedules = Timetables(
+        Schedule(looks=(30, 10_000), jitter=0),
+        {"mpesa_ke": Schedule(looks=(100, 5_000), unclear_after=9_000, jitter=0)},
+    )
+    payment_id = await silent(world)
+    world.clock.pass_(101)
+    await reconciler(world, schedules).sweep()
+    assert 4_895 <= await due_in(world, payment_id) <= 4_901
+
+
+async def test_a_drawn_jitter_makes_the_next_look_late(world: World) -> None:
+    schedule = Schedule(looks=(100, 5_100), unclear_after=9_000, jitter=0.5)
+    payment_id = await silent(world)
+    world.clock.pass_(101)
+    await reconciler(world, schedule, draw=lambda: 1.0).sweep()
+    assert 7_490 <= await due_in(world, payment_id) <= 7_500
+
+
+async def test_never_more_questions_at_once_than_the_operator_bears(world: World) -> None:
+    for _ in range(9):
+        await silent(world)
+    world.clock.pass_(61)
+    asking, most = 0, 0
+
+    async def ask(_: Payment) -> Heard:
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        await asyncio.sleep(0.01)
+        asking -= 1
+        return Heard.KEPT
+
+    assert await reconciler(world, Schedule(asks_at_once=3), ask=ask).sweep() == 9
+    assert most == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (PENDING, "it answered, without an end"),
+        (OutcomeUnknown("mpesa_ke", "silence"), "no answer: mpesa_ke: silence"),
+        (Throttled("mpesa_ke", "too many"), "no answer: mpesa_ke: too many"),
+    ],
+)
+async def test_what_stays_unknown_is_a_case_that_says_how_long_and_what_was_asked(
+    world: World, answer: Any, said: str
+) -> None:
+    payment_id = await silent(world)
+    attempt = await world.live(payment_id)
+    schedule = Schedule(escalate_after=2 * HOUR, escalate_again=(3,))
+    world.mpesa.findings = [answer] * 20
+    for hours, cases in ((1.9, 0), (0.2, 1), (2, 1), (2, 2), (24, 2)):
+        world.clock.pass_(hours * HOUR)
+        await reconciler(world, schedule).sweep()
+        assert (await world.cases()).count("UNRESOLVED") == cases, hours
+    rows = await world.pool.fetch("select hash, detail from case_file order by opened_ms")
+    assert rows[0]["hash"].hex == attempt
+    assert rows[0]["detail"] == (
+        "collect at mpesa_ke without proof for 2 h (COLLECT_UNKNOWN), promised was 2 h;"
+        f" asked now: {said}"
+    )
+    assert "for 6 h" in rows[1]["detail"]
+    assert await world.state(payment_id) is State.COLLECT_UNKNOWN
+
+
+async def test_a_state_of_its_own_can_be_looked_after_and_any_other_calls_for_help(
+    world: World,
+) -> None:
+    held, stuck = await silent(world), await silent(world)
+    seen: list[str] = []
+
+    async def look_after(payment: Payment) -> None:
+        seen.append(payment.payment_id)
+        await world.store.set_due(payment, int(world.clock.epoch()) + HOUR)
+
+    await put_into(world, held, State.PAYOUT_QUEUED)
+    await put_into(world, stuck, State.QUOTED)
+    also: dict[State, Callable[[Payment], Awaitable[None]]] = {State.PAYOUT_QUEUED: look_after}
+    assert await reconciler(world, Schedule(), also=also).sweep() == 2
+    assert seen == [held]
+    rows = await world.pool.fetch("select payment, kind from case_file")
+    assert [(row["payment"].hex, row["kind"]) for row in rows] == [(stuck, "STUCK")]
+
+
+async def put_into(world: World, payment_id: PaymentId, state: State) -> None:
+    await world.pool.execute(
+        "update payment set state = $2, live = null, due = 1 where id = $1", payment_id, int(state)
+    )

@@ -1,0 +1,155 @@
+"""Reports on real payments, and the commands of staff that write them."""
+
+import asyncio
+import json
+import stat
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from channels.cli import main
+from engine.clock import Ids, PaymentId
+from engine.compliance.policy import LargeFrom, read_policy
+from engine.compliance.profiles import Profiles
+from engine.customers.pins import PinKeys
+from engine.customers.store import Customers
+from engine.payments.lifecycle import State
+from engine.payments.payment import code_of
+from engine.payments.reports import Reports
+from tests.integration.world import (
+    ENVIRONMENT,
+    FAILED,
+    SUCCEEDED,
+    World,
+    open_world,
+)
+from tests.unit.payments.examples import PAYEE, PAYER
+
+DAY = timedelta(days=1)
+LIMITS = read_policy().limits
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+
+
+async def collected(world: World, shillings: int) -> PaymentId:
+    payment_id = await world.confirm(shillings=shillings)
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    return payment_id
+
+
+def reports(world: World) -> Reports:
+    return Reports(world.pool, 1, Profiles(world.pool, 1))
+
+
+async def test_only_payments_whose_money_came_in_are_reported(world: World) -> None:
+    paid = await collected(world, 2_000)
+    failed = await world.confirm(shillings=3_000)
+    await world.tell(await world.live(failed), FAILED)
+    await world.confirm(shillings=4_000)  # nobody has answered yet
+    now = world.clock.now()
+    found = [p async for p in reports(world).collected(now - DAY, now + DAY)]
+    assert [p.payment_id for p in found] == [paid]
+    assert found[0].state is State.PAYING
+    assert found[0].facts.quote.amount.minor == 200_000
+
+
+async def test_a_period_includes_its_first_moment_and_not_its_last(world: World) -> None:
+    await collected(world, 2_000)
+    made = world.clock.now().replace(microsecond=world.clock.now().microsecond // 1000 * 1000)
+    step = timedelta(milliseconds=1)
+
+    async def count(since: timedelta, until: timedelta) -> int:
+        return len([p async for p in reports(world).collected(made + since, made + until)])
+
+    assert await count(timedelta(), step) == 1
+    assert await count(-step, timedelta()) == 0
+    assert await count(step, DAY) == 0
+
+
+async def test_large_payments_are_found_in_the_books(world: World) -> None:
+    large = await collected(world, 6_000)
+    await collected(world, 500)
+    now = world.clock.now()
+    thresholds = {"KE": LargeFrom("KES", 640_000)}
+    lines = await reports(world).large(now - DAY, now + DAY, thresholds, LIMITS)
+    assert {line.day_total for line in lines} == {"6500.00"}
+    assert code_of(large) in {line.code for line in lines}
+    assert await reports(world).large(now - DAY, now + DAY, {}, LIMITS) == []
+
+
+Capp = Callable[..., int]
+
+
+@pytest.fixture
+def capp(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Capp:
+    for name, value in {**ENVIRONMENT, "DATABASE_URL": database_url}.items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: main([str(word) for word in words])
+
+
+async def a_payment_of_jane(database_url: str) -> None:
+    async with open_world(database_url) as world:
+        keys = PinKeys({1: b"k" * 32})
+        customers = Customers(world.pool, 1, keys, Ids(world.clock), world.clock)
+        await customers.register(PAYER, "KE", "en", "4826")
+        await collected(world, 2_000)
+
+
+def test_staff_describe_a_customer_and_write_the_travel_record(
+    capp: Capp, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(a_payment_of_jane(database_url))
+    assert capp("customer", PAYER, "--tier", "1", "--name", "Jane Wanjiku") == 1
+    assert "tier 1 needs --born" in capsys.readouterr().out
+    assert (
+        capp("customer", PAYER, "--tier", 1, "--name", "Jane Wanjiku", "--born", "1990-05-31") == 0
+    )
+    assert "tier 1  Jane Wanjiku  born 1990-05-31" in capsys.readouterr().out
+    assert capp("customer", PAYEE, "--tier", "0") == 1
+    assert "is not registered" in capsys.readouterr().out
+    output = tmp_path / "travel.json"
+    asked = ("report", "travel", "--from", "2020-01-01", "--to", "2100-01-01", "--output", output)
+    assert capp(*asked) == 0
+    assert stat.S_IMODE(output.stat().st_mode) == 0o600
+    (record,) = json.loads(output.read_text())
+    person = record["originator"]["originatorPersons"][0]["naturalPerson"]
+    assert person["name"]["nameIdentifier"][0]["primaryIdentifier"] == "Jane Wanjiku"
+    assert capp(*asked) == 1  # never over another file
+    assert capp(*asked, "--format", "csv") == 1
+
+
+def test_large_and_suspicious_are_written_as_tables(
+    capp: Capp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind, column in (("large", "day_total"), ("suspicious", "likeness")):
+        asked = ("report", kind, "--from", "2020-01-01", "--to", "2100-01-01")
+        assert capp(*asked, "--format", "csv") == 0
+        assert column in capsys.readouterr().out.splitlines()[0].split(",")
+        assert capp(*asked) == 0
+        assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("customer", "0712000001"),
+        ("customer", "+254", "--tier", "1"),
+        ("customer", PAYER, "--name", "=1+1"),
+        ("customer", PAYER, "--tier", "7"),
+        ("report", "large", "--from", "yesterday", "--to", "2026-01-01"),
+        ("lists", "load", "x.xml", "--kind", "eu"),
+    ],
+)
+def test_senseless_words_are_refused_before_anything_is_opened(
+    capp: Capp, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        capp(*words)
+    assert caught.value.code == 2
+    assert "error: argument" in capsys.readouterr().err

@@ -1,0 +1,289 @@
+"""The short way to a door on real sockets: the ordinary way's answers, in the same order."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from channels.bodies import read_body
+from channels.doors import Doors, plain, send_whole
+from channels.server import SHORT_BYTES_MAX, Connection
+from engine.ports import Acknowledgement
+
+
+class Door:
+    """Answers which way the request came and what it read; does as the body tells it."""
+
+    def __init__(self) -> None:
+        self.called = 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.called += 1
+        body = await read_body(scope, receive, SHORT_BYTES_MAX)
+        if body.startswith(b"raise"):
+            raise ValueError(body.decode())
+        if body.startswith(b"nothing"):
+            return
+        if body.startswith(b"forge"):
+            await send_whole(Acknowledgement(content_type="text/plain\r\nX-Forged: 1"), send)
+            return
+        if body.startswith(b"wait"):
+            await self.may_answer.wait()
+        way = "ordinary" if "app" in scope else "short"
+        word = scope["path_params"]["word"]
+        await send_whole(plain(200, f"{way} {scope['method']} {word} {body.decode()[:9]}"), send)
+
+
+class Web:
+    """The server under test and the one door it has."""
+
+    def __init__(self, port: int, door: Door, server: uvicorn.Server) -> None:
+        self.port = port
+        self.door = door
+        self.server = server
+
+    async def ask(self, *requests: bytes) -> list[tuple[int, str]]:
+        """Send all at once on one connection; status and body of each answer."""
+        async with self.connected() as (reader, writer):
+            writer.write(b"".join(requests))
+            return [await read_answer(reader) for _ in requests]
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
+    status, headers, body = await read_whole(reader)
+    if headers.get("expect") == "more":  # 100 Continue
+        status, headers, body = await read_whole(reader)
+    return status, body
+
+
+async def read_whole(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], str]:
+    async with asyncio.timeout(5):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        start, *lines = head.strip().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        if start.split()[1] == "100":
+            return 100, {"expect": "more"}, ""
+        body = await reader.readexactly(int(headers["content-length"]))
+    return int(start.split()[1]), headers, body.decode()
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[Web]:
+    door = Door()
+
+    async def hello(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("hello")
+
+    places = [Route("/door/{word}", door, methods=["POST", "PUT"])]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
+        yield {"doors": Doors(places)}
+
+    app = Starlette(routes=[*places, Route("/hello", hello)], lifespan=lifespan)
+    config = uvicorn.Config(
+        app, port=0, http=Connection, log_config=None, access_log=False, date_header=False,
+        server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=1,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())  # `serve` would take over this run's signals
+    while not server.started:  # noqa: ASYNC110 - uvicorn offers a flag and no event
+        await asyncio.sleep(0.01)
+    yield Web(server.servers[0].sockets[0].getsockname()[1], door, server)
+    server.should_exit = True
+    await serving
+
+
+def post(body: bytes = b"hi", *lines: bytes, path: bytes = b"/door/one", method: bytes = b"POST",
+         version: bytes = b"1.1") -> bytes:  # fmt: skip
+    head = [b"%s %s HTTP/%s" % (method, path, version), b"Host: capp", *lines]
+    if not any(line.lower().startswith((b"content-length", b"transfer")) for line in lines):
+        head.append(b"Content-Length: %d" % len(body))
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+async def test_short_request_takes_the_short_way(web: Web) -> None:
+    assert await web.ask(post(), post(b"", method=b"PUT"), post(path=b"/door/two?x=1")) == [
+        (200, "short POST one hi"),
+        # Sent before the answer to the one before had left: the server keeps these in order.
+        (200, "ordinary PUT one "),
+        (200, "ordinary POST two hi"),
+    ]
+
+
+ORDINARY: dict[str, bytes] = {
+    "chunked": post(b"2\r\nhi\r\n0\r\n\r\n", b"Transfer-Encoding: chunked"),
+    "expecting": post(b"hi", b"Expect: 100-continue"),
+    "escaped": post(path=b"/door/%6Fne"),
+    "of HTTP/1.0": post(version=b"1.0"),
+    "the last": post(b"hi", b"Connection: close"),
+}
+
+
+@pytest.mark.parametrize("request_", ORDINARY.values(), ids=ORDINARY.keys())
+async def test_unusual_request_gets_the_same_answer_the_ordinary_way(
+    web: Web, request_: bytes
+) -> None:
+    assert await web.ask(request_) == [(200, "ordinary POST one hi")]
+
+
+async def test_body_without_a_length_or_too_long_is_not_collected(web: Web) -> None:
+    announced = post(b"x", b"Content-Length: %d" % (SHORT_BYTES_MAX + 1))
+    async with web.connected() as (reader, writer):
+        writer.write(announced)
+        assert (await read_answer(reader))[0] == 500  # the door refuses before it reads: TooLarge
+    largest = b"y" * SHORT_BYTES_MAX
+    assert await web.ask(post(largest)) == [(200, "short POST one " + "y" * 9)]
+
+
+async def test_method_and_path_no_door_knows_are_answered_by_the_router(web: Web) -> None:
+    found = await asyncio.gather(
+        web.ask(post(b"", method=b"GET")),
+        web.ask(post(path=b"/door/one/two")),
+        web.ask(post(path=b"/door")),
+        web.ask(post(path=b"/")),
+        web.ask(post(b"", method=b"GET", path=b"/hello")),
+    )
+    assert [answer[0][0] for answer in found] == [405, 404, 404, 404, 200]
+    assert web.door.called == 0
+
+
+async def test_one_connection_serves_both_ways_in_turn(web: Web) -> None:
+    async with web.connected() as (reader, writer):
+        for _ in range(3):
+            for request, answer in (
+                (post(), "short POST one hi"),
+                (post(b"", method=b"GET", path=b"/hello"), "hello"),
+                (ORDINARY["chunked"], "ordinary POST one hi"),
+            ):
+                writer.write(request)
+                assert await read_answer(reader) == (200, answer)
+
+
+async def test_requests_sent_ahead_are_answered_in_their_order(web: Web) -> None:
+    web.door.may_answer.clear()
+    asked = asyncio.create_task(
+        web.ask(post(b"wait"), post(b"", method=b"GET", path=b"/hello"), post(b"last"))
+    )
+    await asyncio.sleep(0.1)
+    assert not asked.done()
+    web.door.may_answer.set()
+    assert [body.split()[-1] for _, body in await asked] == ["wait", "hello", "last"]
+
+
+async def test_body_in_pieces_is_read_whole_before_the_door_is_called(web: Web) -> None:
+    async with web.connected() as (reader, writer):
+        message = post(b"abcdef")
+        for at in range(0, len(message), 7):
+            assert web.door.called == 0
+            writer.write(message[at : at + 7])
+            await writer.drain()
+            await asyncio.sleep(0.002)
+        assert await read_answer(reader) == (200, "short POST one abcdef")
+
+
+@pytest.mark.parametrize("body", [b"raise 4711", b"nothing", b"forge"])
+async def test_door_that_fails_is_answered_500_which_tells_nothing_and_the_next_is_served(
+    web: Web, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    async with web.connected() as (reader, writer):
+        with caplog.at_level(logging.ERROR):
+            writer.write(post(body))
+            assert await read_whole(reader) == (
+                500,
+                {"content-type": "text/plain", "content-length": "14"},
+                "internal error",
+            )
+        assert bool(caplog.records) == (body != b"nothing")
+        writer.write(post())
+        assert await read_answer(reader) == (200, "short POST one hi")
+
+
+async def test_caller_who_hangs_up_costs_nobody_anything(
+    web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.door.may_answer.clear()
+    for sent in (post(b"wait"), post(b"wait")[:-2]):  # before the answer, before the end
+        async with web.connected() as (_, writer):
+            writer.write(sent)
+            await asyncio.sleep(0.05)
+            writer.transport.abort()
+    await asyncio.sleep(0.05)
+    web.door.may_answer.set()
+    assert await web.ask(post()) == [(200, "short POST one hi")]
+    assert web.door.called == 2
+    assert not caplog.records
+    assert not web.server.server_state.tasks
+
+
+async def test_idle_connection_is_closed_after_its_time(web: Web) -> None:
+    async with web.connected() as (reader, writer):
+        writer.write(post())
+        await read_answer(reader)
+        async with asyncio.timeout(4):
+            assert await reader.read() == b""
+
+
+async def test_stopping_lets_a_door_finish_and_says_that_the_connection_ends(web: Web) -> None:
+    web.door.may_answer.clear()
+    async with web.connected() as (reader, writer):
+        writer.write(post(b"wait"))
+        await asyncio.sleep(0.05)
+        web.server.should_exit = True
+        await asyncio.sleep(0.3)
+        web.door.may_answer.set()
+        status, headers, body = await read_whole(reader)
+        assert (status, headers["connection"], body) == (200, "close", "short POST one wait")
+        assert await reader.read() == b""
+
+
+def test_door_with_a_parameter_that_is_no_word_is_refused() -> None:
+    async def door(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    with pytest.raises(ValueError, match="only words"):
+        Doors([Route("/door/{number:int}", door)])
+
+
+FOUND: list[tuple[str, str, dict[str, str] | None]] = [
+    ("POST", "/a/x/b", {"one": "x"}),
+    ("GET", "/a/x/b", None),
+    ("POST", "/a/x/b/", None),
+    ("POST", "/a//b", None),
+    ("POST", "/a/x/y/b", None),
+    ("POST", "/a", None),
+    ("POST", "", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "words"), FOUND)
+def test_doors_are_found_as_the_router_finds_them(
+    method: str, path: str, words: dict[str, str] | None
+) -> None:
+    async def door(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    route = Route("/a/{one}/b", door, methods=["POST"])
+    found = Doors([route]).find(method, path)
+    assert (found[1] if found else None) == words
+    match, child = route.matches({"type": "http", "method": method, "path": path, "root_path": ""})
+    routed = child["path_params"] if match.name == "FULL" else None
+    assert routed == words

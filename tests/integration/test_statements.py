@@ -1,0 +1,578 @@
+"""Statements and balances on a real Postgres, with payments that were really made."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from channels.statements import Comparison, assemble, say_cases, say_report
+from engine.clock import AttemptId, Ids, PaymentId
+from engine.errors import CustomerMistake, OutcomeUnknown, Unreadable
+from engine.ledger.commit import Committer
+from engine.money import Money
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State
+from engine.payments.statements.lines import Line, Side
+from engine.payments.statements.matching import Class
+from engine.payments.statements.neutral import write_statement
+from engine.payments.statements.terms import Terms, TermsBook
+from engine.ports import Direction, Finding, OperatorFacts, Outcome
+from tests.integration.books import assert_books
+from tests.integration.world import FAILED, World, open_world
+from tests.unit.payments.examples import MPESA, MTN
+
+C, S = Class, State
+DAY = timedelta(days=1)
+HOURS = 3600
+
+
+@dataclass
+class TellingOperator:
+    """An operator that only says what it holds for us: now, later, or not at all."""
+
+    facts: OperatorFacts
+    holds: dict[str, int]
+    later: bool = False
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    silent: bool = False
+
+    @property
+    def balance_accounts(self) -> tuple[str, ...]:
+        return tuple(self.holds)
+
+    async def ask_balance(self, account: str, callback_url: str) -> Money | None:
+        if self.silent:
+            raise OutcomeUnknown(self.facts.name, "silence")
+        self.asked.append((account, callback_url))
+        return None if self.later else Money(self.holds[account], self.facts.currency)
+
+    def read_balance(self, body: bytes) -> Money | None:
+        return Money(int(body), self.facts.currency)
+
+    def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
+        return (f"ref:{attempt_id}",)
+
+
+@dataclass
+class Bureau:
+    """The comparison over a world's payments, and the operator's side as the test tells it."""
+
+    world: World
+    comparison: Comparison
+    mpesa: TellingOperator
+    mtn: TellingOperator
+
+    @property
+    def today(self) -> date:
+        return self.comparison.terms.of("mpesa_ke").day_of(self.now_ms)
+
+    @property
+    def now_ms(self) -> int:
+        return int(self.world.clock.epoch() * 1000)
+
+    async def take(self, *lines: Line, operator: str = "mpesa_ke", day: date | None = None) -> Any:
+        body = write_statement(lines)
+        return await self.comparison.statements.take_in(operator, day or self.today, body)
+
+    async def age(self) -> int:
+        return await self.comparison.statements.age()
+
+    def pass_days(self, days: int) -> None:
+        self.world.clock.pass_(days * 24 * HOURS)
+
+    async def cases(self) -> list[str]:
+        rows = await self.world.pool.fetch(
+            "select kind from case_file where closed_ms is null order by kind"
+        )
+        return [row["kind"] for row in rows]
+
+    def line(self, receipt: str = "R1", **more: Any) -> Line:
+        plain: dict[str, Any] = {
+            "reference": None, "side": Side.IN, "minor": 102_000, "fee_minor": 0,
+            "counterparty": None, "balance_minor": None, "currency": "KES",
+            "operator": "mpesa_ke", "at_ms": self.now_ms,
+        }  # fmt: skip
+        given = {**plain, **more}
+        return Line(
+            operator=given["operator"],
+            day=self.today,
+            receipt=receipt,
+            reference=given["reference"],
+            side=given["side"],
+            amount=Money(given["minor"], given["currency"]),
+            fee_minor=given["fee_minor"],
+            counterparty=given["counterparty"],
+            completed_ms=given["at_ms"],
+            balance_minor=given["balance_minor"],
+            raw_hash="0" * 32,
+        )
+
+
+def bureau_of(world: World, committer: Committer | None = None, **terms: Any) -> Bureau:
+    mpesa = TellingOperator(MPESA, {"in": 400_000_000, "out": 100_000_000})
+    mtn = TellingOperator(MTN, {"all": 150_000_000})
+    ports: dict[str, Any] = {"mpesa_ke": mpesa, "mtn_ug": mtn}
+    usual = Terms(utc_offset_minutes=_noon_now(world), **terms)
+    comparison = assemble(
+        pool=world.pool,
+        tenant=1,
+        operators=ports,
+        terms=TermsBook(usual, {}),
+        payments=world.payments,
+        store=world.store,
+        committer=committer or world.committer,
+        address=lambda code, id_: f"http://127.0.0.1/callbacks/{code}/{id_}",
+        clock=world.clock,
+        ids=Ids(world.clock),
+    )
+    return Bureau(world, comparison, mpesa, mtn)
+
+
+def _noon_now(world: World) -> int:
+    """The offset with which it is about noon: no test of these may cross a midnight by chance."""
+    now = world.clock.now()
+    return max(-720, min(720, 12 * 60 - (now.hour * 60 + now.minute)))
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+        await opened.dispatched()
+        await assert_books(opened.pool)
+        assert await opened.books.is_balanced()
+
+
+@pytest.fixture
+def bureau(world: World) -> Bureau:
+    return bureau_of(world)
+
+
+async def collecting(world: World) -> tuple[PaymentId, AttemptId]:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    return payment_id, await world.live(payment_id)
+
+
+async def paid(world: World, receipt: str = "R1") -> tuple[PaymentId, AttemptId, AttemptId]:
+    """A payment that went through: its id, its collection and its payout."""
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt=receipt))
+    await world.dispatched()
+    payout = await world.live(payment_id)
+    await world.tell(payout, Finding(Outcome.SUCCEEDED, "ok", receipt=f"P{receipt}"))
+    await world.dispatched()
+    assert await world.state(payment_id) is S.PAID
+    return payment_id, collection, payout
+
+
+async def test_a_day_on_which_both_sides_agree_needs_nobody(world: World, bureau: Bureau) -> None:
+    _, collection, payout = await paid(world)
+    ours = await bureau.take(bureau.line("R1", reference=collection))
+    payee = bureau.line(
+        "PR1", operator="mtn_ug", currency="UGX", minor=28_023, side=Side.OUT,
+        reference=f"ref:{payout}",
+    )  # fmt: skip
+    theirs = await bureau.take(payee, operator="mtn_ug")
+    assert ours.counts == theirs.counts == {C.MATCHED: 1}
+    bureau.pass_days(1)
+    await bureau.take()
+    await bureau.take(operator="mtn_ug")
+    bureau.pass_days(1)
+    assert await bureau.age() == 0
+    assert await bureau.cases() == []
+
+
+async def test_a_file_taken_in_twice_is_one(world: World, bureau: Bureau) -> None:
+    _, collection, _ = await paid(world)
+    lines = [bureau.line("R1", reference=collection), bureau.line("R9")]
+    first = await bureau.take(*lines, lines[1])
+    before = await snapshot(world)
+    again = await bureau.take(*lines, lines[1])
+    assert await snapshot(world) == before
+    assert (first.fresh, first.doubled, again.fresh, again.doubled) == (2, 1, 0, 1)
+    assert first.counts == again.counts
+    assert await bureau.cases() == ["MISSING_HERE"]
+
+
+async def snapshot(world: World) -> list[Any]:
+    tables = ("statement_file", "statement_line", "case_file", "journal", "payment", "evidence")
+    return [await world.pool.fetch(f"select * from {table} order by 1, 2, 3") for table in tables]
+
+
+async def test_two_processes_taking_in_the_same_file_at_once_are_one(
+    world: World, database_url: str
+) -> None:
+    _, attempt = await collecting(world)
+    async with open_world(database_url, clock=world.clock, seeded=False) as other:
+        one, two = bureau_of(world), bureau_of(other)
+        lines = [one.line("R1", reference=attempt), one.line("R9")]
+        reports = await asyncio.gather(one.take(*lines), two.take(*lines))
+        await other.dispatched()
+    await world.dispatched()
+    assert sorted(report.fresh for report in reports) == [0, 2]
+    assert await world.pool.fetchval("select count(*) from statement_line") == 2
+    assert len(world.mtn.orders) + len(other.mtn.orders) == 1
+    assert await one.cases() == ["MISSING_HERE"]
+
+
+@pytest.mark.parametrize("does", ["take", "age"])
+async def test_one_operators_statements_are_compared_by_one_process_at_a_time(
+    world: World, bureau: Bureau, does: str
+) -> None:
+    await bureau.take()
+    async with bureau.comparison.store.turn("mpesa_ke"):
+        await bureau.take(operator="mtn_ug")  # another's are not held up
+        waiting = asyncio.create_task(bureau.take() if does == "take" else bureau.age())
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    await waiting
+
+
+async def test_a_listed_collection_that_was_unknown_goes_on(world: World, bureau: Bureau) -> None:
+    payment_id, attempt = await collecting(world)
+    await world.payments.record_unclear(await world.payment(payment_id), attempt)
+    assert await world.state(payment_id) is S.COLLECT_UNKNOWN
+    report = await bureau.take(bureau.line("R1", reference=attempt))
+    assert report.counts == {C.UNKNOWN_RESOLVED: 1}
+    await world.dispatched()
+    assert await world.state(payment_id) is S.PAYING
+    sources = await world.pool.fetch("select source from evidence where attempt = $1", attempt)
+    assert int(Source.STATEMENT) in [row["source"] for row in sources]
+    again = await bureau.take(bureau.line("R1", reference=attempt))
+    assert again.counts == {C.MATCHED: 1}
+    assert len(world.mtn.orders) == 1
+    assert await bureau.cases() == []
+
+
+async def test_a_listed_payout_that_was_unknown_is_paid(world: World, bureau: Bureau) -> None:
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    payout = await world.live(payment_id)
+    line = bureau.line(
+        "P1", operator="mtn_ug", currency="UGX", minor=28_023, side=Side.OUT,
+        reference=f"ref:{payout}",
+    )  # fmt: skip
+    await bureau.take(line, operator="mtn_ug")
+    assert await world.state(payment_id) is S.PAID
+
+
+async def test_listed_money_of_a_failed_collection_comes_late_and_is_given_back(
+    world: World, bureau: Bureau
+) -> None:
+    payment_id, attempt = await collecting(world)
+    await world.tell(attempt, FAILED)
+    assert await world.state(payment_id) is S.COLLECT_FAILED
+    report = await bureau.take(bureau.line("R1", reference=attempt))
+    assert report.counts == {C.CONTRADICTION: 1}
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUNDING
+    await bureau.take(bureau.line("R1", reference=attempt))
+    assert (await bureau.take(bureau.line("R1", reference=attempt))).counts[C.CONTRADICTION] == 0
+
+
+async def test_a_listed_payout_that_we_hold_failed_is_a_conflict_and_moves_nothing(
+    world: World, bureau: Bureau
+) -> None:
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    payout = await world.live(payment_id)
+    await world.tell(payout, FAILED)
+    await world.dispatched()
+    before = await world.state(payment_id)
+    line = bureau.line(
+        "P1", operator="mtn_ug", currency="UGX", minor=28_023, side=Side.OUT,
+        reference=f"ref:{payout}",
+    )  # fmt: skip
+    for _ in range(2):
+        await bureau.take(line, operator="mtn_ug")
+    assert await world.state(payment_id) is before
+    assert (await world.cases()).count("CONFLICT") == 1
+
+
+async def test_another_amount_is_one_case_and_proves_nothing(world: World, bureau: Bureau) -> None:
+    payment_id, attempt = await collecting(world)
+    for _ in range(2):
+        report = await bureau.take(bureau.line("R1", reference=attempt, minor=102_001))
+    assert report.counts == {C.AMOUNT_DIFFERS: 1}
+    assert await bureau.cases() == ["AMOUNT_DIFFERS"]
+    assert await world.state(payment_id) is S.COLLECTING
+    row = await world.pool.fetchrow("select * from case_file")
+    assert row["payment"].hex == payment_id
+    assert "1,020.01" in row["detail"] and row["due_ms"] > row["opened_ms"]
+
+
+async def test_what_they_do_not_list_is_a_case_after_it_has_aged(
+    world: World, bureau: Bureau
+) -> None:
+    payment_id, attempt, _ = await paid(world)
+    line = bureau.line("R1", reference=attempt)
+    day = bureau.today
+    assert (await bureau.take()).counts == {C.WAITING: 1}
+    bureau.pass_days(1)
+    await bureau.take()
+    await bureau.age()
+    assert await bureau.cases() == []
+    bureau.pass_days(1)
+    for _ in range(2):
+        await bureau.age()
+    assert await bureau.cases() == ["MISSING_THERE"]
+    row = await world.pool.fetchrow("select payment, hash from case_file")
+    assert (row["payment"].hex, row["hash"].hex) == (payment_id, attempt)
+
+    late = await bureau.take(line, day=day)  # listed after all
+    assert late.counts == {C.MATCHED: 1}
+    assert await bureau.cases() == []
+
+
+async def test_a_line_in_the_next_days_file_is_no_case(world: World, bureau: Bureau) -> None:
+    _, attempt, _ = await paid(world)
+    line = bureau.line("R1", reference=attempt)
+    await bureau.take()
+    bureau.pass_days(1)
+    report = await bureau.take(line)
+    assert C.MISSING_HERE not in report.counts
+    bureau.pass_days(2)
+    await bureau.take()
+    await bureau.age()
+    assert "MISSING_THERE" not in await bureau.cases()
+    stored = await world.pool.fetchval("select class from statement_line")
+    assert stored == C.NEXT_DAY
+
+
+async def test_money_for_nobody_goes_to_suspense_once_it_has_aged_and_only_then(
+    world: World, bureau: Bureau
+) -> None:
+    await bureau.take(
+        bureau.line("R9", minor=5_000, fee_minor=50), bureau.line("R8", side=Side.OUT)
+    )
+    assert await bureau.cases() == ["MISSING_HERE", "MISSING_HERE"]
+    bureau.pass_days(1)
+    assert await bureau.age() == 0
+    before = await world.balance("FLOAT mpesa_ke", "KES")
+    bureau.pass_days(1)
+    assert [await bureau.age() for _ in range(3)] == [1, 0, 0]
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 5_000
+    assert await world.balance("FLOAT mpesa_ke", "KES") == before + 4_950
+    assert await world.balance("OPERATOR_COST mpesa_ke", "KES") == 50
+    assert await bureau.cases() == ["MISSING_HERE", "MISSING_HERE"]  # still somebody's affair
+
+
+async def test_suspended_money_goes_back_when_its_owner_is_found(
+    world: World, bureau: Bureau
+) -> None:
+    payment_id, attempt = await collecting(world)
+    await world.tell(attempt, FAILED)
+    await bureau.take(bureau.line("R1", reference="ws_CO_LOST"))
+    assert await bureau.cases() == ["MISSING_HERE"]
+    bureau.pass_days(2)
+    assert await bureau.age() == 1
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 102_000
+    found = await world.store.attempt(attempt)
+    assert found is not None
+    payment = await world.payment(payment_id)
+    # The answer that held the operator's reference was lost, and is learned from staff now.
+    await world.pool.execute("delete from evidence where attempt = $1", attempt)
+    await world.payments.record_accepted(payment, attempt, "ws_CO_LOST")
+    await bureau.age()
+    await world.dispatched()
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 0
+    assert await world.state(payment_id) is S.REFUNDING  # late money, owed back
+    assert await world.balance("FLOAT mpesa_ke", "KES") == 500_000_000 + 102_000
+    assert await bureau.cases() == []
+
+
+async def test_absence_fails_an_unknown_payout_only_where_the_operator_is_complete(
+    world: World,
+) -> None:
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    payout = await world.live(payment_id)
+    await world.payments.record_unclear(await world.payment(payment_id), payout)
+    usual, complete = bureau_of(world), bureau_of(world, absence_proves_after_days=1)
+    for _ in range(3):
+        await usual.take(operator="mtn_ug")
+        usual.pass_days(1)
+    await usual.age()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    assert await complete.age() == 1
+    assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
+    assert await world.store.ended_how(payment_id, payout) is False
+    assert await complete.age() == 0
+
+
+async def test_a_refused_file_leaves_nothing_behind(world: World, bureau: Bureau) -> None:
+    good = write_statement([bureau.line("R1")])
+    for body in (good + b"broken\r\n", b"", good.replace(b"KES", b"UGX")):
+        with pytest.raises(Unreadable):
+            await bureau.comparison.statements.take_in("mpesa_ke", bureau.today, body)
+    with pytest.raises(CustomerMistake):
+        await bureau.comparison.statements.take_in("nobody", bureau.today, good)
+    assert await world.pool.fetchval("select count(*) from statement_file") == 0
+    assert await world.pool.fetchval("select count(*) from statement_line") == 0
+
+
+async def test_a_day_without_a_statement_is_a_case_until_it_comes(
+    world: World, bureau: Bureau
+) -> None:
+    day = bureau.today
+    await bureau.take()
+    bureau.pass_days(2)
+    await bureau.take()
+    bureau.pass_days(1)
+    await bureau.age()
+    assert await bureau.cases() == []
+    bureau.pass_days(1)
+    await bureau.age()
+    assert await bureau.cases() == ["STATEMENT_ABSENT"]
+    await bureau.take(day=day + DAY)
+    assert await bureau.cases() == []
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("at", ["settle", "open_cases", "set_suspended", "close_cases"])
+async def test_a_crash_in_the_middle_and_a_repeat_are_one(
+    world: World, bureau: Bureau, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment_id, attempt = await collecting(world)
+    lines = [bureau.line("R1", reference=attempt), bureau.line("R9", minor=7)]
+    day = bureau.today
+    bureau.pass_days(2)  # so that money for nobody is put aside at once
+    store, real = bureau.comparison.store, getattr(bureau.comparison.store, at)
+
+    async def crash(*_: Any, **__: Any) -> None:
+        raise Crash
+
+    monkeypatch.setattr(store, at, crash)
+    with pytest.raises(Crash):
+        await bureau.take(*lines, day=day)
+    monkeypatch.setattr(store, at, real)
+    for _ in range(2):
+        await bureau.take(*lines, day=day)
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUNDING  # proven two days late: the rate is over
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 7
+    assert await bureau.cases() == ["MISSING_HERE"]
+    directions = [order.direction for order in world.mpesa.orders + world.mtn.orders]
+    assert directions == [Direction.COLLECT, Direction.REFUND]
+
+
+# The third way.
+
+
+async def test_the_closing_balance_is_compared_with_float_as_of_then(
+    world: World, bureau: Bureau
+) -> None:
+    _, collection, _ = await paid(world, "R1")
+    at_ms = bureau.now_ms
+    line = bureau.line("R1", reference=collection, balance_minor=500_000_000 + 102_000, at_ms=at_ms)
+    world.clock.pass_(60)
+    await paid(world, "R2")  # what came since is not in their balance
+    good = await bureau.take(line)
+    assert good.drift_minor == 0
+    bad = bureau.line("R1", reference=collection, balance_minor=500_102_007, at_ms=at_ms)
+    for _ in range(2):
+        assert (await bureau.take(bad)).drift_minor == 7
+    assert await bureau.cases() == ["FLOAT_DRIFT"]
+
+
+async def test_money_under_way_is_no_drift_and_more_than_that_is_one_case_an_episode(
+    world: World, bureau: Bureau
+) -> None:
+    look = bureau.comparison.balances.look
+    payment_id, collection = await collecting(world)
+    for held in (100_000_000, 100_102_000):  # the collection may have arrived or not
+        bureau.mpesa.holds["out"] = held
+        assert await look() == 0
+        world.clock.pass_(60)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    for held in (150_000_000, 150_000_000 - 28_023):  # the payout may have left or not
+        bureau.mtn.holds["all"] = held
+        assert await look() == 0
+        world.clock.pass_(60)
+    drifts = await world.pool.fetch("select drift_minor from balance_look")
+    assert {row["drift_minor"] for row in drifts} == {0}
+
+    bureau.mtn.holds["all"] -= 100
+    await look()
+    assert await bureau.cases() == []  # one look may have met something in between
+    for _ in range(3):
+        world.clock.pass_(60)
+        await look()
+    assert await bureau.cases() == ["FLOAT_DRIFT"]
+    bureau.mtn.holds["all"] += 100
+    world.clock.pass_(60)
+    await look()
+    assert await bureau.cases() == []
+    bureau.mtn.holds["all"] = 0
+    for _ in range(2):
+        world.clock.pass_(60)
+        await look()
+    assert await bureau.cases() == ["FLOAT_DRIFT"]
+    every = "select count(*) from case_file where kind = 'FLOAT_DRIFT'"
+    assert await world.pool.fetchval(every) == 2
+    assert await world.state(payment_id) is S.PAYING
+
+
+async def test_a_balance_told_later_counts_once_every_account_has_answered(
+    world: World, bureau: Bureau
+) -> None:
+    bureau.mpesa.later = True
+    await bureau.comparison.balances.look()
+    questions = [url.rpartition("/")[2] for _, url in bureau.mpesa.asked]
+    looks = "select count(*) from balance_look where operator = 'mpesa_ke'"
+    hear = bureau.comparison.balances.hear
+    assert await hear(questions[0], Money(400_000_000, "KES"))
+    assert await world.pool.fetchval(looks) == 0
+    for _ in range(2):
+        assert await hear(questions[1], Money(100_000_000, "KES"))
+    assert await world.pool.fetchval(looks) == 1
+    assert await world.pool.fetchval("select sum(drift_minor) from balance_look") == 0
+    assert not await hear("0" * 32, Money(1, "KES"))
+
+
+async def test_a_silent_operator_does_not_keep_the_others_from_being_asked(
+    world: World, bureau: Bureau
+) -> None:
+    bureau.mpesa.silent = True
+    assert await bureau.comparison.balances.look() == 1
+    rows = await world.pool.fetch("select operator from balance_look")
+    assert [row["operator"] for row in rows] == ["mtn_ug"]
+
+
+# What people read.
+
+
+async def test_the_report_names_what_is_open_and_no_number(world: World, bureau: Bureau) -> None:
+    _, attempt = await collecting(world)
+    report = await bureau.take(
+        bureau.line("R1", reference=attempt, minor=102_001, counterparty="+254712000001"),
+        bureau.line("R9", fee_minor=100),
+    )
+    said: list[str] = []
+    say_report(report, "KES", said.append)
+    text = "\n".join(said)
+    assert "2 lines, 2 new, 0 doubled" in text
+    assert "1  AMOUNT_DIFFERS" in text and "they list 0.01 more" in text
+    assert "MISSING_HERE  R9 in KES 1,020" in text
+    assert "712000001" not in text
+
+
+async def test_an_overdue_case_is_said_so(world: World, bureau: Bureau) -> None:
+    await bureau.take(bureau.line("R9"))
+    cases = await bureau.comparison.store.cases()
+    said: list[str] = []
+    assert say_cases(cases, bureau.now_ms, said.append)
+    bureau.pass_days(4)
+    assert not say_cases(cases, bureau.now_ms, said.append)
+    assert "OVERDUE" in said[2] and "96 h" in said[2]
+    assert said[-1] == "1 open, 1 overdue"

@@ -1,0 +1,46 @@
+"""An SMS gateway of a simulated world: it sends, refuses, or leaves in doubt whether it sent."""
+
+import random
+from collections.abc import Callable
+
+from engine.errors import OutcomeUnknown, Rejected, Throttled, Unreachable, Unreadable
+from engine.ports import Sms, SmsAccepted, SmsReport
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.weather import Weather
+
+
+class SimulatedGateway:
+    """Keeps nothing: every message that reaches a phone is told to `on_sms`."""
+
+    def __init__(self, *, loop: SimulatedLoop, chance: random.Random, weather: Weather) -> None:
+        self._loop = loop
+        self._random = chance.random
+        self._weather = weather
+        self.on_sms: Callable[[Sms], None] = lambda message: None
+
+    async def send(self, message: Sms) -> SmsAccepted:
+        fate = self._random()
+        seconds = self._random() * 2.0
+        weather = self._weather
+
+        def arrive() -> SmsAccepted:
+            point = fate - weather.sms_unreachable
+            if point < 0:
+                if point < -weather.sms_unreachable / 2:
+                    raise Throttled("sms", "busy", retry_after_seconds=5.0)
+                raise Unreachable("sms", "refused")
+            if (point := point - weather.sms_refused) < 0:
+                raise Rejected("sms", "no", code="406", reason="declined")
+            if point - weather.sms_unclear / 2 >= 0:
+                self.on_sms(message)
+            if point - weather.sms_unclear < 0:  # sent half of the times
+                raise OutcomeUnknown("sms", "silence")
+            return SmsAccepted(f"m-{message.intent_id}")
+
+        return await self._loop.remote(seconds / 2, arrive, seconds / 2)
+
+    def read_report(self, body: bytes) -> SmsReport:
+        raise Unreadable("sms", str(len(body)))
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,290 @@
+"""What must hold after every step of a simulated world, and what must hold once it is quiet.
+
+Judged from two sides that know nothing of each other: the model's books, and the operators' own
+ledgers. The first breach is kept; nothing is ever mended here.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from engine.clock import AttemptId
+from engine.ledger.chart import GUARDED, Kind, read_account
+from engine.ledger.plans import NOTE, Plan
+from engine.ledger.postings import held_minor, refund_minor
+from engine.payments.facts import Ending, Facts, read_step, read_terms
+from engine.payments.lifecycle import LIVE_DIRECTION, TERMINAL, State
+from engine.payments.notices import SMS, read_notice
+from engine.ports import Direction, Order, Sms
+from tests.simulation.model import Model
+from tests.simulation.operators import Job, Move, SimulatedOperator
+
+S, K, D = State, Kind, Direction
+
+HELD = {
+    S.RESERVED, S.COLLECTING, S.COLLECT_UNKNOWN, S.COLLECTED, S.PAYOUT_QUEUED, S.ON_HOLD,
+    S.PAYOUT_FAILED,
+}  # fmt: skip
+PAYING = {S.PAYING, S.PAYOUT_UNKNOWN}
+HOLDS_FUNDS = {
+    S.COLLECTED, S.PAYOUT_QUEUED, S.ON_HOLD, S.PAYOUT_FAILED, S.LATE_FUNDS, *PAYING,
+}  # fmt: skip
+REFUNDING = {S.REFUNDING, S.REFUND_UNKNOWN}
+# What may be said when the state was reached, by the template of the message.
+NEEDS_STATE = {
+    "collect_failed": S.COLLECT_FAILED,
+    "expired": S.EXPIRED,
+    "cancelled": S.CANCELLED,
+    "receipt_payer": S.PAID,
+    "receipt_payee": S.PAID,
+    "refunded": S.REFUNDED,
+    "returned": S.RETURNED,
+}
+MONEY_STAYED = {S.COLLECT_FAILED, S.EXPIRED, S.CANCELLED}
+
+
+class Laws:
+    """Watches one world. `breach` is the first law that was broken, and how."""
+
+    def __init__(self, model: Model, operators: Mapping[str, SimulatedOperator]) -> None:
+        self._model = model
+        self._operators = {port.facts.code: port for port in operators.values()}
+        self._sums: dict[str, Counter[int]] = {}
+        self._terms: dict[str, Facts] = {}
+        self._notices: dict[str, tuple[str, str]] = {}
+        self._attempts: dict[str, list[AttemptId]] = {}
+        self._sent: Counter[str] = Counter()
+        self._told: Counter[tuple[str, str]] = Counter()
+        self._moved: dict[str, Counter[Direction]] = {}
+        self.turned: set[str] = set()  # payments whose operators said one thing and then another
+        self.states: Counter[str] = Counter()
+        self.breach: str | None = None
+        self.checks = 0
+        model.watchers.append(self.on_plan)
+        for port in operators.values():
+            port.on_order = self.on_order
+            port.on_move = self.on_move
+
+    def broken(self, law: str, **details: object) -> None:
+        """Keep the first breach."""
+        if self.breach is None:
+            shown = ", ".join(f"{name}={value}" for name, value in details.items())
+            self.breach = f"{law} ({shown})"
+
+    # After every commit.
+
+    def on_plan(self, plan: Plan) -> None:
+        """One plan was applied."""
+        if plan.version == NOTE:
+            if plan.transfers:
+                self.broken("a note moves money", payment=plan.payment)
+            return
+        if plan.customer is None and plan.version == 0:
+            return  # a top-up of liquidity is no payment
+        self.checks += 1
+        state = State(plan.state)
+        self.states[state.name] += 1
+        for intent in plan.intents:
+            if intent.kind == SMS:
+                template = read_notice(intent.payload or "").template
+                self._notices[intent.id] = plan.payment, template
+        self._check_path(plan, state)
+        self._check_books(plan, state)
+        self._check_attempts(plan, state)
+
+    def _check_path(self, plan: Plan, state: State) -> None:
+        path = self._model.journal[plan.payment]
+        if path[-1].version != len(path) or self._model.payments[plan.payment].version != len(path):
+            self.broken("a gap in a payment's path", payment=plan.payment)
+        if len(path) < 2:
+            return
+        before = State(path[-2].state)
+        if before not in TERMINAL:
+            return
+        left = (before in MONEY_STAYED and state in {S.REFUNDING, S.REFUND_DUE, S.LATE_FUNDS}) or (
+            before is S.PAID and state is S.RETURNED
+        )
+        if not left:
+            self.broken("an end was left", payment=plan.payment, was=before.name, now=state.name)
+
+    def _check_books(self, plan: Plan, state: State) -> None:
+        """What one payment has on each guarded account is what its state says."""
+        sums = self._sums.setdefault(plan.payment, Counter())
+        for debit, credit, minor in plan.transfers:
+            sums[debit] -= minor
+            sums[credit] += minor
+        by_kind: Counter[Kind] = Counter()
+        for account, minor in sums.items():
+            kind = Kind(account >> 24 & 0xFF)
+            if kind in GUARDED and kind is not K.POOL_AVAIL:
+                by_kind[kind] += minor
+        expected = expected_balances(state, self._facts(plan))
+        found = {kind: minor for kind, minor in by_kind.items() if minor}
+        if found != expected:
+            self.broken(
+                "a payment's books do not fit its state", payment=plan.payment,
+                state=state.name, found=found, expected=expected,
+            )  # fmt: skip
+
+    def _facts(self, plan: Plan) -> Facts:
+        if plan.version == 0 or plan.terms == plan.version + 1:
+            self._terms[plan.payment] = read_terms(str(plan.facts))
+        return self._terms[plan.payment]
+
+    def _check_attempts(self, plan: Plan, state: State) -> None:
+        live = self._model.payments[plan.payment].live
+        if (live is not None) != (state in LIVE_DIRECTION):
+            self.broken(
+                "an attempt lives in the wrong state", payment=plan.payment, state=state.name
+            )
+        if plan.ends is not None and plan.facts is not None:
+            step = read_step(plan.facts)
+            if isinstance(step, Ending):
+                self._check_ending(plan, step)
+        if plan.begins is not None:
+            self._check_beginning(plan)
+
+    def _check_ending(self, plan: Plan, ending: Ending) -> None:
+        row = self._model.attempts[ending.attempt_id]
+        operator = self._operators[row.operator]
+        if plan.payment in self.turned:
+            return
+        if ending.succeeded and not operator.has_succeeded(ending.attempt_id):
+            self.broken("called done what is not", attempt=ending.attempt_id, code=ending.code)
+        if not ending.succeeded and operator.may_still_act(ending.attempt_id):
+            self.broken(
+                "called failed what may still happen", attempt=ending.attempt_id, code=ending.code,
+                direction=D(row.direction).name,
+            )  # fmt: skip
+
+    def _check_beginning(self, plan: Plan) -> None:
+        attempts = self._attempts.setdefault(plan.payment, [])
+        attempts.append(AttemptId(str(plan.begins)))
+        for attempt_id in attempts:
+            row = self._model.attempts[attempt_id]
+            same_way = row.direction == plan.direction or row.direction != D.COLLECT
+            if attempt_id == plan.begins or not same_way or plan.payment in self.turned:
+                continue
+            if self._operators[row.operator].may_still_act(attempt_id):
+                self.broken(
+                    "a new reference while the old one may still act", payment=plan.payment,
+                    old=attempt_id, new=plan.begins,
+                )  # fmt: skip
+
+    # After every line of an operator's ledger.
+
+    def on_order(self, operator: SimulatedOperator, order: Order) -> None:
+        """An order reached an operator."""
+        row = self._model.attempts.get(order.attempt_id)
+        if row is None:
+            self.broken("an order before its attempt was committed", attempt=order.attempt_id)
+        known = operator.jobs.get(order.attempt_id)
+        if known and not operator.deduplicates(order):
+            self.broken("sent twice where a repeat is a second order", attempt=order.attempt_id)
+        if known and (known[0].order.amount, known[0].order.msisdn) != (order.amount, order.msisdn):
+            self.broken("a repeat says something else", attempt=order.attempt_id)
+
+    def on_move(self, operator: SimulatedOperator, job: Job, move: Move) -> None:
+        """Money moved at an operator."""
+        payment = self._model.attempts[move.attempt_id].payment
+        if job.turned:
+            self.turned.add(payment)
+        moved = self._moved.setdefault(payment, Counter())
+        moved[move.direction] += move.sign
+        if payment in self.turned:
+            return
+        if moved[D.DISBURSE] > 1:
+            self.broken("paid out twice", payment=payment)
+        if moved[D.COLLECT] > 1:
+            self.broken("charged twice", payment=payment)
+        if moved[D.REFUND] > 1:
+            self.broken("refunded twice", payment=payment)
+        if moved[D.DISBURSE] + moved[D.REFUND] > moved[D.COLLECT]:
+            self.broken("more went out than came in", payment=payment, moved=dict(moved))
+
+    # After every message.
+
+    def on_sms(self, message: Sms) -> None:
+        """A text reached a phone."""
+        known = self._notices.get(message.intent_id)
+        if known is None:
+            self.broken("a message nobody ordered", intent=message.intent_id)
+            return
+        payment, template = known
+        self._sent[message.intent_id] += 1
+        if self._sent[message.intent_id] > 1:
+            self.broken("a message twice", payment=payment, template=template)
+        self._told[payment, template] += 1
+        if template in NEEDS_STATE:
+            path = [row.state for row in self._model.journal[payment]]
+            reached = path.count(NEEDS_STATE[template])
+            if self._told[payment, template] > reached:
+                law = "a state told twice" if reached else "told what is not so"
+                self.broken(law, payment=payment, template=template)
+
+    # Once the world is quiet.
+
+    def unsettled(self) -> list[str]:
+        """Payments that have not ended and that nobody has been called for."""
+        with_case = {payment for payment, _, _ in self._model.cases}
+        return [
+            id_
+            for id_, row in self._model.payments.items()
+            if row.customer and State(row.state) not in TERMINAL and id_ not in with_case
+        ]
+
+    def check_all(self, acknowledged: Iterable[str]) -> None:
+        """The whole of the books, from nothing; and the ends against the operators' ledgers."""
+        self.check_balances()
+        for payment in acknowledged:
+            if payment not in self._model.payments:
+                self.broken("an acknowledged payment is gone", payment=payment)
+        with_case = {payment for payment, _, _ in self._model.cases}
+        for payment, row in self._model.payments.items():
+            if row.customer is not None and payment not in with_case:
+                self._check_end(payment, State(row.state))
+        left = [id_ for id_, row in self._model.outbox.items() if row.payment not in with_case]
+        if left:
+            self.broken("an intent was left behind", intents=left[:3])
+
+    def check_balances(self) -> None:
+        """Every balance is the sum of its journal, and none that is guarded is below zero."""
+        sums: Counter[int] = Counter()
+        for path in self._model.journal.values():
+            for row in path:
+                for debit, credit, minor in row.transfers:
+                    sums[debit] -= minor
+                    sums[credit] += minor
+        for account, minor in self._model.balances.items():
+            if sums[account] != minor:
+                self.broken("a balance is not its journal", account=read_account(account))
+            if minor < 0 and account in self._model.guarded:
+                self.broken("below zero", account=read_account(account))
+
+    def _check_end(self, payment: str, state: State) -> None:
+        moved = self._moved.get(payment, Counter())
+        came, paid, back = moved[D.COLLECT], moved[D.DISBURSE], moved[D.REFUND]
+        wanted = {S.PAID: (1, 1, 0), S.REFUNDED: (1, 0, 1)}.get(state, (0, 0, 0))
+        if (came, paid, back) != wanted:
+            self.broken(
+                "the end is not what the operators' ledgers say", payment=payment,
+                state=state.name, collected=came, paid=paid, refunded=back,
+            )  # fmt: skip
+
+
+def expected_balances(state: State, facts: Facts) -> dict[Kind, int]:
+    """What a payment in this state has on each guarded account, in minor units."""
+    quote = facts.quote
+    expected: dict[Kind, int] = {}
+    if state in HELD:
+        expected[K.POOL_HELD] = held_minor(quote)
+    if state in PAYING:
+        expected[K.PAYOUT_IN_FLIGHT] = held_minor(quote)
+    if state in HOLDS_FUNDS:
+        expected[K.CUSTOMER_FUNDS] = quote.total_minor
+    if state is S.REFUND_DUE:
+        expected[K.REFUND_DUE] = refund_minor(quote)
+    if state in REFUNDING:
+        expected[K.REFUND_IN_FLIGHT] = refund_minor(quote)
+    if state is S.RETURNED:
+        expected[K.RETURNED] = quote.receives.minor
+    return expected

@@ -1,0 +1,224 @@
+"""One process of a simulated world: the real engine, wired to the model and to simulated companies.
+
+It is what `channels/wiring.py`, `channels/worker.py` and `channels/operators.py` make of the
+engine, without HTTP.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING
+
+import asyncpg
+import yaml
+
+from channels.wiring import MENUS, NUMBERING
+from engine.clock import AttemptId, Clock, Ids
+from engine.customers.customers import Customer
+from engine.decisions import Decision
+from engine.dispatch import Dispatcher, Patience
+from engine.errors import CappError, NoWayNow
+from engine.fx.quotes import Corridor, Quote
+from engine.fx.rates import RateBook
+from engine.ledger.plans import Spend
+from engine.money import CURRENCIES
+from engine.msisdn import Msisdn, Prefixes
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State
+from engine.payments.payment import Payment
+from engine.payments.planning import Timing
+from engine.payments.policy import Clearance
+from engine.payments.reconciliation import Reconciler
+from engine.payments.routing import Directory
+from engine.payments.rulings import Rulings
+from engine.payments.schedule import Schedule
+from engine.payments.service import Payments
+from engine.payments.stepping import Heard
+from engine.ports import Callback, OperatorFacts
+from engine.texts import Texts
+from tests.simulation.loop import Process
+from tests.unit.payments.examples import KE_UG, UG_KE
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+START = 1_795_219_200  # 2026-11-21, midnight UTC: when every world begins
+LEASE_SECONDS = 60
+TIMING = Timing(lease=LEASE_SECONDS)
+CORRIDORS = {("mpesa_ke", "mtn_ug"): KE_UG, ("mtn_ug", "mpesa_ke"): UG_KE}
+MIDS = {("KES", "UGX"): Decimal("28.45"), ("UGX", "KES"): Decimal("0.03515")}
+DAY = 24 * 3600
+QUEUE_SECONDS = 30
+WAITS = (State.ON_HOLD, State.RETURNED)
+
+
+class ProcessClock(Clock):
+    """A wall clock that may be wrong by `offset` seconds; time itself is the loop's."""
+
+    def __init__(self, world: "World") -> None:
+        self._time = world.loop.time
+        self.offset = 0.0
+
+    def epoch(self) -> float:
+        return START + self._time() + self.offset
+
+
+class FixedRates(RateBook):
+    """Rates that never move and are never stale."""
+
+    def __init__(self) -> None:
+        """Needs no database."""
+
+    def corridor(self, payer_operator: str, payee_operator: str) -> Corridor:
+        try:
+            return CORRIDORS[payer_operator, payee_operator]
+        except KeyError:
+            raise NoWayNow("no_way.corridor") from None
+
+    def mid(self, base: str, quote: str) -> Decimal:
+        return MIDS[base, quote]
+
+
+class WorldPolicy:
+    """Limits by customer and day; payouts wait while the world says that an operator is down."""
+
+    def __init__(self, world: "World", clock: Clock) -> None:
+        self._world = world
+        self._clock = clock
+
+    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+        limit = self._world.day_limit_minor
+        if limit is None:
+            return Clearance()
+        now = self._clock.now()
+        day, month = int(self._clock.epoch()) // DAY, now.year * 100 + now.month
+        currency = CURRENCIES[quote.amount.currency].numeric
+        return Clearance(
+            spend=Spend(
+                payer.customer_id, currency, day, month, quote.amount.minor, limit, 10 * limit
+            )
+        )
+
+    async def clear_again(self, payment: Payment) -> Decision | None:
+        return None
+
+    def may_pay(self, operator: str) -> bool:
+        return operator not in self._world.breakers_open
+
+    async def take_turn(self, operator: str, minor: int) -> bool:
+        return self.may_pay(operator)
+
+
+@cache
+def _texts() -> Texts:
+    return Texts.load(MENUS / "texts")
+
+
+@cache
+def _numbering() -> tuple[Prefixes, dict[str, str]]:
+    numbering = yaml.safe_load(NUMBERING.read_text())
+    return Prefixes(numbering["ranges"]), numbering["networks"]
+
+
+def directory_of(facts: Mapping[str, OperatorFacts]) -> Directory:
+    """The operators of a world, with the real numbering plan."""
+    return Directory(facts, *_numbering())
+
+
+class Machine:
+    """One process, from its start to its death."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        self.world = world
+        self.name = name
+        self.process = Process(name)
+        self.clock = ProcessClock(world)
+        ids = Ids(self.clock, world.id_chance.randbytes)
+        wire = world.wire()
+        directory = world.directory
+        committer = world.committer(wire, self.clock)
+        self.store = world.store(wire)
+        self.outbox = world.outbox(wire, self.clock)
+        policy = WorldPolicy(world, self.clock)
+        self.dispatcher = Dispatcher(
+            operators=world.operators,
+            sms=world.gateway,
+            outbox=self.outbox,
+            store=self.store,
+            texts=_texts(),
+            clock=self.clock,
+            callback_url=lambda code, attempt_id: f"http://127.0.0.1/{code}/{attempt_id}",
+            patience=Patience(),
+        )
+        self.payments = Payments(
+            tenant=1,
+            committer=committer,
+            store=self.store,
+            rates=FixedRates(),
+            directory=directory,
+            language_of=_language_of,
+            clock=self.clock,
+            ids=ids,
+            timing=TIMING,
+            policy=policy,
+            hear=self.dispatcher.hear,
+        )
+        self.dispatcher.payments = self.payments
+        self.rulings = Rulings(
+            stepper=self.payments.stepper,
+            sequel=self.payments.sequel,
+            store=self.store,
+            policy=policy,
+            claim=self.outbox.claim,
+        )
+        self.reconciler = Reconciler(
+            store=self.store,
+            outbox=self.outbox,
+            payments=self.payments,
+            ask=self.dispatcher.ask,
+            clock=self.clock,
+            schedule=Schedule(),
+            also={State.PAYOUT_QUEUED: self._look_at_queued, **dict.fromkeys(WAITS, self._wait)},
+        )
+
+    async def work(self) -> None:
+        """Sweep for ever, like the worker; between two sweeps until something may be due."""
+        while True:
+            for sweep in (self.dispatcher.sweep, self.reconciler.sweep):
+                try:
+                    await sweep(100)
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CappError):
+                    self.world.trace("sweep failed", self.name)
+            await asyncio.sleep(self.world.pause(self.clock))
+
+    async def receive(self, attempt_id: AttemptId, callback: Callback) -> None:
+        """One callback, as the door for operators takes it. An error is no acknowledgement."""
+        source = Source.QUERY if callback.answers_query else Source.CALLBACK
+        finding = callback.finding
+        heard = await self.payments.apply_finding(attempt_id, finding, source, callback.redacted)
+        if heard is Heard.UNKNOWN:
+            raise LookupError(attempt_id)
+        if heard is Heard.NEEDS_PROOF:
+            found = await self.store.attempt(attempt_id)
+            if found is None:
+                return
+            if finding.provider_reference is not None:
+                await self.payments.adopt_reference(found, finding.provider_reference)
+            self.dispatcher.prove(found.payment, attempt_id, found.direction)
+
+    async def _look_at_queued(self, payment: Payment) -> None:
+        if not await self.rulings.order_payout(payment):
+            await self.store.set_due(payment, int(self.clock.epoch()) + QUEUE_SECONDS)
+
+    async def _wait(self, payment: Payment) -> None:
+        """People will decide; remind nobody for a day."""
+        await self.store.set_due(payment, int(self.clock.epoch()) + DAY)
+
+    async def stop(self) -> None:
+        """Leave in good order: calls under way are finished, what waits is left to the others."""
+        await self.dispatcher.stop()
+
+
+async def _language_of(_: Msisdn) -> str:
+    return "sw"

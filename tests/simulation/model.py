@@ -1,0 +1,360 @@
+"""The commit and the tables around it, written again from the contract: dicts, one plan at a time.
+
+Independent of the SQL on purpose: where the two disagree, one of them breaks the contract. Does no
+I/O and knows no states; time is passed in. `test_conformance.py` compares it with Postgres.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+from engine.ledger.plans import NOTE, Plan, Spend, Verdict, Verdicted
+
+V = Verdict
+BIGINT_MAX = 2**63 - 1
+SMALLINT_MAX = 2**15 - 1
+
+
+class Short(Exception):
+    """Taken together the batch needs more than there is."""
+
+
+class Indigestible(Exception):
+    """The database would stop at this plan with an error of its own."""
+
+
+@dataclass
+class PaymentRow:
+    """A payment as it stands."""
+
+    tenant: int
+    state: int
+    version: int
+    due: int | None
+    live: str | None
+    way: int
+    terms: int
+    customer: str | None
+
+
+class JournalRow(NamedTuple):
+    """One step of a payment."""
+
+    version: int
+    state: int
+    at_ms: int
+    transfers: tuple[tuple[int, int, int], ...]
+    facts: str | None
+
+
+class AttemptRow(NamedTuple):
+    """One try at moving money."""
+
+    payment: str
+    tenant: int
+    direction: int
+    operator: int
+
+
+@dataclass
+class OutboxRow:
+    """An intent that is still to be carried out, or under way."""
+
+    payment: str
+    kind: int
+    payload: str | None
+    not_before: int
+    lease_until: int
+    sent_at: int | None = None
+
+
+class EvidenceRow(NamedTuple):
+    """What we were told, as it came."""
+
+    payment: str
+    source: int
+    body: str
+
+
+class Spent(NamedTuple):
+    """What counts against a customer's limits."""
+
+    day: int = 0
+    day_minor: int = 0
+    month: int = 0
+    month_minor: int = 0
+
+
+Key = tuple[int, str]
+Customer = tuple[int, str, int]
+
+
+@dataclass
+class Model:
+    """The tables. `watchers` are told of every applied plan, notes included."""
+
+    checks_versions: ClassVar[bool] = True  # off only to prove that the simulation would notice
+
+    payments: dict[str, PaymentRow] = field(default_factory=dict)
+    keys: dict[Key, tuple[str, str]] = field(default_factory=dict)
+    journal: dict[str, list[JournalRow]] = field(default_factory=dict)
+    balances: dict[int, int] = field(default_factory=dict)
+    guarded: set[int] = field(default_factory=set)
+    attempts: dict[str, AttemptRow] = field(default_factory=dict)
+    outbox: dict[str, OutboxRow] = field(default_factory=dict)
+    evidence: dict[tuple[str, str], EvidenceRow] = field(default_factory=dict)
+    cases: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    spending: dict[Customer, Spent] = field(default_factory=dict)
+    waiting: dict[str, None] = field(default_factory=dict)  # payments that have a deadline
+    of_customer: dict[str, list[str]] = field(default_factory=dict)
+    of_attempt: dict[str, list[str]] = field(default_factory=dict)
+    watchers: list[Callable[[Plan], None]] = field(default_factory=list)
+
+    def open(self, account: int, *, guarded: bool) -> None:
+        """Make the balance row of an account."""
+        self.balances.setdefault(account, 0)
+        if guarded:
+            self.guarded.add(account)
+
+    def commit(
+        self, plans: Sequence[Plan], at_ms: int, *, careful: bool = False
+    ) -> list[Verdicted]:
+        """One verdict per plan, in order. One refused plan never fails the others."""
+        for care in (careful, True):
+            try:
+                return self._together(plans, at_ms, careful=care)
+            except Short:
+                continue
+            except Indigestible:
+                break
+        if len(plans) == 1:
+            return [Verdicted(V.POISON)]
+        half = len(plans) // 2
+        return self.commit(plans[:half], at_ms) + self.commit(plans[half:], at_ms)
+
+    def _together(self, plans: Sequence[Plan], at_ms: int, *, careful: bool) -> list[Verdicted]:
+        """All in one transaction: judged first, so that nothing is written when one is refused."""
+        batch = _Batch(self, careful=careful)
+        for plan in plans:
+            if _is_malformed(plan):
+                raise Indigestible
+        verdicts = [batch.judge(plan) for plan in plans]
+        batch.add_up()
+        for plan in batch.applied:
+            self._write(plan, at_ms)
+        self.spending.update(batch.spending)
+        for plan in plans:
+            self._keep_evidence(plan)
+        for account, moved in batch.moved.items():
+            self.balances[account] += moved
+        for watcher in self.watchers:
+            for plan in batch.applied:
+                watcher(plan)
+        return verdicts
+
+    def _write(self, plan: Plan, at_ms: int) -> None:
+        for intent in plan.intents:
+            self.outbox[intent.id] = OutboxRow(plan.payment, *intent[1:])
+        for done in plan.done:
+            self.outbox.pop(done, None)
+        if plan.version == NOTE:
+            return
+        if plan.version == 0:
+            self._create(plan)
+        else:
+            self._move(plan)
+        if plan.due:
+            self.waiting[plan.payment] = None
+        else:
+            self.waiting.pop(plan.payment, None)
+        self.journal.setdefault(plan.payment, []).append(
+            JournalRow(plan.version + 1, plan.state, at_ms, plan.transfers, plan.facts)
+        )
+        if plan.begins is not None:
+            self.attempts[plan.begins] = AttemptRow(
+                plan.payment, plan.tenant, plan.direction, plan.operator
+            )
+
+    def _create(self, plan: Plan) -> None:
+        assert plan.key is not None
+        self.keys[plan.tenant, plan.key] = plan.payment, plan.hash
+        self.payments[plan.payment] = PaymentRow(
+            plan.tenant, plan.state, 1, plan.due or None, plan.begins, plan.way, plan.terms,
+            plan.customer,
+        )  # fmt: skip
+        if plan.customer is not None:
+            self.of_customer.setdefault(plan.customer, []).append(plan.payment)
+
+    def _move(self, plan: Plan) -> None:
+        row = self.payments[plan.payment]
+        row.state, row.version, row.due = plan.state, row.version + 1, plan.due or None
+        row.way, row.terms = plan.way, plan.terms
+        if plan.begins is not None or plan.ends is not None:
+            row.live = plan.begins
+
+    def _keep_evidence(self, plan: Plan) -> None:
+        """What we were told is kept, whatever became of the plan that it came with."""
+        for told in plan.evidence:
+            if (told.attempt_id, told.hash) not in self.evidence:
+                row = EvidenceRow(plan.payment, told.source, told.body)
+                self.evidence[told.attempt_id, told.hash] = row
+                self.of_attempt.setdefault(told.attempt_id, []).append(told.hash)
+
+    def evidence_of(self, attempt_id: str) -> Iterator[tuple[str, EvidenceRow]]:
+        """All that was said about an attempt, in the order it came: (hash, row)."""
+        for hash_ in self.of_attempt.get(attempt_id, ()):
+            yield hash_, self.evidence[attempt_id, hash_]
+
+
+class _Batch:
+    """What a transaction has decided so far and not yet written."""
+
+    def __init__(self, model: Model, *, careful: bool) -> None:
+        self._model = model
+        self._careful = careful
+        self._firsts: dict[object, tuple[Plan, Verdicted]] = {}
+        self._ids: set[str] = set()
+        self.applied: list[Plan] = []
+        self.moved: Counter[int] = Counter()
+        self.spending: dict[Customer, Spent] = {}
+
+    def judge(self, plan: Plan) -> Verdicted:
+        """The plan's verdict, given those before it."""
+        if plan.version == NOTE:
+            self.applied.append(plan)
+            return Verdicted(V.APPLIED)
+        kind: object = (plan.tenant, plan.key) if plan.key is not None else plan.payment
+        first = self._firsts.get(kind)
+        verdict = self._verdict(plan, first)
+        if first is None:
+            self._firsts[kind] = plan, verdict
+        return verdict
+
+    def add_up(self) -> None:
+        """Raises Short, or Indigestible when an account is unknown or would burst."""
+        for account, moved in self.moved.items():
+            if account not in self._model.balances:
+                raise Indigestible
+            after = self._model.balances[account] + moved
+            if abs(after) > BIGINT_MAX:
+                raise Indigestible
+            if after < 0 and account in self._model.guarded:
+                raise Short
+
+    def _verdict(self, plan: Plan, first: tuple[Plan, Verdicted] | None) -> Verdicted:
+        if not all(_is_balanced(transfer) for transfer in plan.transfers):
+            return Verdicted(V.UNBALANCED)
+        refusal = self._repeats(plan, first) if plan.version == 0 else self._is_late(plan, first)
+        if refusal is not None:
+            return refusal
+        if self._careful and not self._has_money(plan):
+            return Verdicted(V.INSUFFICIENT)
+        if not self._spend(plan):
+            return Verdicted(V.OVER_LIMIT)
+        self._take(plan)
+        return Verdicted(V.APPLIED)
+
+    def _repeats(self, plan: Plan, first: tuple[Plan, Verdicted] | None) -> Verdicted | None:
+        assert plan.key is not None
+        if (stored := self._model.keys.get((plan.tenant, plan.key))) is not None:
+            return _repeat_of(*stored, plan)
+        if first is None:
+            return None
+        if first[1].verdict is V.APPLIED:
+            return _repeat_of(first[0].payment, first[0].hash, plan)
+        return Verdicted(V.STALE)  # the one before it was refused: ask again
+
+    def _is_late(self, plan: Plan, first: tuple[Plan, Verdicted] | None) -> Verdicted | None:
+        row = self._model.payments.get(plan.payment)
+        if first is not None or row is None or row.tenant != plan.tenant:
+            return Verdicted(V.STALE)
+        if row.version != plan.version and self._model.checks_versions:
+            return Verdicted(V.STALE)
+        if plan.ends is not None and plan.ends != row.live:
+            return Verdicted(V.STALE)
+        if plan.ends is None and plan.begins is not None and row.live is not None:
+            return Verdicted(V.STALE)
+        return None
+
+    def _has_money(self, plan: Plan) -> bool:
+        wanted: Counter[int] = Counter()
+        for debit, credit, minor in plan.transfers:
+            wanted[debit] -= minor
+            wanted[credit] += minor
+        model = self._model
+        for account, minor in wanted.items():
+            if account not in model.balances:
+                raise Indigestible
+            left = model.balances[account] + self.moved[account] + minor
+            if minor < 0 and left < 0 and account in model.guarded:
+                return False
+        return True
+
+    def _spend(self, plan: Plan) -> bool:
+        """Count it, or give it back. False when a limit would be passed."""
+        for spend in plan.spend:
+            who = plan.tenant, spend.customer, spend.currency
+            before = self.spending.get(who) or self._model.spending.get(who)
+            if before is None and spend.minor < 0:
+                continue
+            after = _counted(before, spend) if spend.minor > 0 else _given_back(before, spend)
+            if after is None:
+                return False
+            self.spending[who] = after
+        return True
+
+    def _take(self, plan: Plan) -> None:
+        model = self._model
+        fresh = [intent.id for intent in plan.intents]
+        if plan.version == 0:
+            fresh.append("payment " + plan.payment)
+        if plan.begins is not None:
+            fresh.append("attempt " + plan.begins)
+        taken = plan.version == 0 and plan.payment in model.payments
+        taken = taken or plan.begins in model.attempts
+        if taken or any(i in self._ids or i in model.outbox for i in fresh):
+            raise Indigestible
+        self._ids.update(fresh)
+        for debit, credit, minor in plan.transfers:
+            self.moved[debit] -= minor
+            self.moved[credit] += minor
+        self.applied.append(plan)
+
+
+def _repeat_of(payment: str, hash_: str, plan: Plan) -> Verdicted:
+    return Verdicted(V.DUPLICATE if plan.hash == hash_ else V.CONFLICT, payment)
+
+
+def _is_balanced(transfer: tuple[int, int, int]) -> bool:
+    """Both accounts in one book (tenant and currency), and an amount above zero."""
+    debit, credit, minor = transfer
+    return debit >> 32 == credit >> 32 and minor > 0
+
+
+def _is_malformed(plan: Plan) -> bool:
+    """What no column can hold."""
+    return (
+        not isinstance(plan.tenant, int)
+        or not 0 <= plan.state <= SMALLINT_MAX
+        or not isinstance(plan.facts, str | None)
+        or (plan.version == 0 and plan.key is None)
+    )
+
+
+def _counted(before: Spent | None, spend: Spend) -> Spent | None:
+    """None when a limit would be passed. A new day or month begins at nothing."""
+    row = before or Spent()
+    day_minor = (row.day_minor if row.day >= spend.day else 0) + spend.minor
+    month_minor = (row.month_minor if row.month >= spend.month else 0) + spend.minor
+    if day_minor > spend.day_minor_max or month_minor > spend.month_minor_max:
+        return None
+    return Spent(max(row.day, spend.day), day_minor, max(row.month, spend.month), month_minor)
+
+
+def _given_back(before: Spent | None, spend: Spend) -> Spent:
+    """Only what still counts in the row's day and month is taken off."""
+    row = before or Spent()
+    day_minor = row.day_minor + (spend.minor if spend.day >= row.day else 0)
+    month_minor = row.month_minor + (spend.minor if spend.month >= row.month else 0)
+    return row._replace(day_minor=max(day_minor, 0), month_minor=max(month_minor, 0))

@@ -1,0 +1,311 @@
+"""What the engine reads and writes through, with the model behind it instead of Postgres.
+
+Each has the surface of the class it stands for (`Committer`, `PaymentStore`, `Outbox`). Between it
+and the model lies a wire: it takes time, it loses replies, and what was sent is carried out even
+when the process that sent it is dead.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from engine.clock import AttemptId, Clock, CustomerId, PaymentId, first_id_at, made_at
+from engine.errors import CommitUnknown
+from engine.gather import Gatherer
+from engine.ledger.commit import Committer
+from engine.ledger.plans import Plan, Verdicted
+from engine.outbox import Leased, Outbox, SmsEnding
+from engine.payments.evidence import Source
+from engine.payments.facts import Ending, Facts, read_step, read_terms
+from engine.payments.lifecycle import State
+from engine.payments.payment import Payment
+from engine.payments.routing import Directory
+from engine.payments.store import REFERENCE_SEEN_WITHIN, Attempted, PaymentStore, Spent
+from engine.ports import Direction
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.model import Model
+from tests.simulation.weather import Weather
+
+T = TypeVar("T")
+
+SECONDS_EACH_WAY_MAX = 0.004
+RECONNECT_SECONDS = 0.5
+
+
+class Wire:
+    """One process's way to the database."""
+
+    def __init__(self, loop: SimulatedLoop, chance: random.Random, weather: Weather) -> None:
+        self._loop = loop
+        self._random = chance.random
+        self._weather = weather
+        self.is_cut = False
+
+    def ask(
+        self, work: Callable[[], T], lost: Callable[[str], Exception] = ConnectionResetError
+    ) -> asyncio.Future[T]:
+        """Have `work` done at the database. Fails with `lost`, done or not, when the wire does."""
+        there = self._random() * SECONDS_EACH_WAY_MAX
+        back = self._random() * SECONDS_EACH_WAY_MAX
+        fate = self._random()
+
+        def carried() -> T:
+            if self.is_cut or fate < self._weather.request_lost:
+                raise lost("the request was lost")
+            result = work()
+            if fate > 1 - self._weather.reply_lost:
+                raise lost("the reply was lost")
+            return result
+
+        return self._loop.remote(there, carried, back)
+
+
+class Door(Protocol):
+    """Where plans are committed: the model, or Postgres."""
+
+    def commit(self, plans: Sequence[Plan], at_ms: int) -> list[Verdicted]: ...
+
+
+class WiredCommitter(Committer):
+    """A batch is whatever was submitted in one turn of the loop; `submit_until_known` is real."""
+
+    def __init__(self, door: Door, wire: Wire, clock: Clock) -> None:
+        self._door = door
+        self._wire = wire
+        self._clock = clock
+        self._gathered: list[tuple[Plan, asyncio.Future[Verdicted]]] = []
+
+    def submit(self, plan: Plan) -> asyncio.Future[Verdicted]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Verdicted] = loop.create_future()
+        self._gathered.append((plan, answer))
+        if len(self._gathered) == 1:
+            loop.call_soon(self._send)
+        return answer
+
+    def _send(self) -> None:
+        if self._wire.is_cut:  # nothing is sent before there is a connection again
+            asyncio.get_running_loop().call_later(RECONNECT_SECONDS, self._send)
+            return
+        batch, self._gathered = self._gathered, []
+        plans = [plan for plan, _ in batch]
+        at_ms = int(self._clock.epoch() * 1000)
+        verdicts = self._wire.ask(lambda: self._door.commit(plans, at_ms), CommitUnknown)
+
+        def tell(verdicts: asyncio.Future[list[Verdicted]]) -> None:
+            error = verdicts.exception()
+            for n, (_, answer) in enumerate(batch):
+                if error is not None:
+                    answer.set_exception(CommitUnknown(str(error)))
+                else:
+                    answer.set_result(verdicts.result()[n])
+
+        verdicts.add_done_callback(tell)
+
+
+class ModelStore(PaymentStore):
+    """Reads of the model, many at once like the real ones."""
+
+    def __init__(self, model: Model, wire: Wire, directory: Directory) -> None:
+        super().__init__(None, directory)
+        self._model = model
+        self._wire = wire
+        self._codes = directory.by_code
+        self._terms: dict[tuple[str, int], Facts] = {}
+        self._many: Gatherer[str, Payment] = Gatherer(self._read_payments)
+        self._many_attempts: Gatherer[str, Attempted] = Gatherer(self._read_attempts)
+
+    async def payment(self, payment_id: PaymentId) -> Payment | None:
+        return await self._many.get(payment_id)
+
+    async def attempt(self, attempt_id: AttemptId) -> Attempted | None:
+        return await self._many_attempts.get(attempt_id)
+
+    async def by_key(self, tenant: int, key: str) -> tuple[PaymentId, str] | None:
+        found = await self._wire.ask(lambda: self._model.keys.get((tenant, key)))
+        return (PaymentId(found[0]), found[1]) if found else None
+
+    async def latest_of(self, customer_id: CustomerId) -> Payment | None:
+        def read() -> Payment | None:
+            made = self._model.of_customer.get(customer_id)
+            return self._stored(max(made)) if made else None
+
+        return await self._wire.ask(read)
+
+    async def provider_reference(self, attempt_id: AttemptId) -> str | None:
+        def read() -> str | None:
+            for _, row in self._model.evidence_of(attempt_id):
+                if row.source == Source.ACCEPTED:
+                    return msgspec.json.decode(row.body, type=str)
+            return None
+
+        return await self._wire.ask(read)
+
+    async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
+        since = first_id_at(made_at(attempt_id) - REFERENCE_SEEN_WITHIN)
+        return await self._wire.ask(
+            lambda: any(
+                hash_ == digest and other != attempt_id and other >= since
+                for (other, hash_), row in self._model.evidence.items()
+                if row.source == Source.ACCEPTED
+            )
+        )
+
+    async def ended_how(self, payment_id: PaymentId, attempt_id: AttemptId) -> bool | None:
+        for ending in reversed(await self._wire.ask(lambda: self._ended(payment_id))):
+            if ending.attempt_id == attempt_id:
+                return ending.succeeded
+        return None
+
+    async def collected_attempt(self, payment_id: PaymentId) -> AttemptId | None:
+        endings = await self._wire.ask(lambda: self._ended(payment_id))
+        return endings[0].attempt_id if endings else None
+
+    async def spent(self, tenant: int, customer_id: CustomerId, currency: int) -> Spent | None:
+        found = await self._wire.ask(
+            lambda: self._model.spending.get((tenant, customer_id, currency))
+        )
+        return Spent(*found) if found else None
+
+    async def open_case(
+        self, payment: Payment, kind: str, hash_: str, detail: str, at_ms: int
+    ) -> None:
+        key = payment.payment_id, kind, hash_
+        await self._wire.ask(lambda: self._model.cases.setdefault(key, detail))
+
+    async def set_due(self, payment: Payment, due: int) -> None:
+        def write() -> None:
+            row = self._model.payments.get(payment.payment_id)
+            if row is not None and row.version == payment.version:
+                row.due = due
+
+        await self._wire.ask(write)
+
+    async def lease_due(self, now: int, lease_seconds: int, most: int) -> list[PaymentId]:
+        def lease() -> list[PaymentId]:
+            rows = self._model.payments
+            waiting = ((rows[id_].due or now, id_) for id_ in self._model.waiting)
+            due = [(when, id_) for when, id_ in waiting if when <= now]
+            leased = [PaymentId(id_) for _, id_ in sorted(due)[:most]]
+            for id_ in leased:
+                rows[id_].due = now + lease_seconds
+            return leased
+
+        return await self._wire.ask(lease)
+
+    async def _read_payments(self, ids: Sequence[str]) -> dict[str, Payment]:
+        def read() -> dict[str, Payment]:
+            return {id_: self._stored(id_) for id_ in ids if id_ in self._model.payments}
+
+        return await self._wire.ask(read)
+
+    async def _read_attempts(self, ids: Sequence[str]) -> dict[str, Attempted]:
+        def read() -> dict[str, Attempted]:
+            rows = {id_: self._model.attempts[id_] for id_ in ids if id_ in self._model.attempts}
+            return {
+                id_: Attempted(
+                    attempt_id=AttemptId(id_),
+                    direction=Direction(row.direction),
+                    operator=self._codes[row.operator].name,
+                    payment=self._stored(row.payment),
+                )
+                for id_, row in rows.items()
+            }
+
+        return await self._wire.ask(read)
+
+    def _stored(self, payment_id: str) -> Payment:
+        row = self._model.payments[payment_id]
+        facts = self._facts(payment_id, row.terms)
+        live = AttemptId(row.live) if row.live is not None else None
+        return Payment(
+            PaymentId(payment_id), facts, self.route(facts, row.way), State(row.state),
+            row.version, live, row.way, row.terms,
+        )  # fmt: skip
+
+    def _facts(self, payment_id: str, terms: int) -> Facts:
+        """Terms never change once they are written, so each is decoded once a process."""
+        if (known := self._terms.get((payment_id, terms))) is None:
+            text = self._model.journal[payment_id][terms - 1].facts
+            known = self._terms[payment_id, terms] = read_terms(str(text))
+        return known
+
+    def _ended(self, payment_id: str) -> list[Ending]:
+        rows = self._model.journal.get(payment_id, [])
+        steps = [read_step(row.facts) for row in rows[1:] if row.facts is not None]
+        return [step for step in steps if isinstance(step, Ending)]
+
+
+class ModelOutbox(Outbox):
+    """Claims, releases and endings of the model's intents."""
+
+    def __init__(
+        self, model: Model, wire: Wire, clock: Clock, *, lease_seconds: int,
+        tell: Callable[..., None],
+    ) -> None:  # fmt: skip
+        """`tell` hears of every claim, release and takeover, for the story of the world."""
+        self._model = model
+        self._wire = wire
+        self._clock = clock
+        self._tell = tell
+        self._lease_seconds = lease_seconds
+        self._claims: Gatherer[str, bool] = Gatherer(self._take)
+
+    async def claim(self, intent_id: str) -> bool:
+        return await self._claims.get(intent_id) or False
+
+    async def release(self, intent_id: str, retry_at: float) -> None:
+        def write() -> None:
+            if (row := self._model.outbox.get(intent_id)) is not None:
+                row.sent_at, row.lease_until = None, int(retry_at)
+                self._tell("release", intent_id, row.lease_until)
+
+        await self._wire.ask(write)
+
+    async def lease_left_behind(self, most: int) -> list[Leased]:
+        now = int(self._clock.epoch())
+
+        def lease() -> list[Leased]:
+            rows = self._model.outbox
+            old = sorted(
+                (row.lease_until, id_) for id_, row in rows.items() if row.lease_until < now
+            )
+            return [self._leased(id_, now) for _, id_ in old[:most]]
+
+        return await self._wire.ask(lease)
+
+    async def still_there(self, intent_id: str) -> bool:
+        return await self._wire.ask(lambda: intent_id in self._model.outbox)
+
+    async def end_sms(self, ending: SmsEnding) -> None:
+        await self._wire.ask(lambda: self._model.outbox.pop(ending.id, None))
+
+    async def keep_report(self, tenant: int, report: Any) -> None:
+        raise AssertionError("nobody reports deliveries here")
+
+    def _leased(self, id_: str, now: int) -> Leased:
+        row = self._model.outbox[id_]
+        was_sent = row.sent_at is not None
+        row.lease_until = now + self._lease_seconds
+        row.sent_at = row.sent_at if was_sent else now
+        self._tell("take over", id_, now, "sent" if was_sent else "not sent")
+        return Leased(id_, PaymentId(row.payment), row.kind, row.payload, was_sent)
+
+    async def _take(self, ids: Sequence[str]) -> dict[str, bool]:
+        now = int(self._clock.epoch())
+
+        def claim() -> dict[str, bool]:
+            free = [
+                id_ for id_ in ids
+                if (row := self._model.outbox.get(id_)) is not None and row.sent_at is None
+            ]  # fmt: skip
+            for id_ in free:
+                row = self._model.outbox[id_]
+                row.sent_at, row.lease_until = now, now + self._lease_seconds
+                self._tell("claim", id_, now)
+            return dict.fromkeys(free, True)
+
+        return await self._wire.ask(claim)

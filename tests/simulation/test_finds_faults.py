@@ -1,0 +1,140 @@
+"""The simulation finds faults: each that is put into the engine here breaks a law within few seeds.
+
+A simulation that is always green proves nothing. The faults are those that real systems had.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.dispatch import Dispatcher
+from engine.errors import OutcomeUnknown, Rejected
+from engine.outbox import Outbox
+from engine.payments import evidence, service
+from engine.payments.lifecycle import Event
+from engine.ports import Direction
+from tests.simulation.model import Model
+from tests.simulation.surfaces import ModelOutbox
+from tests.simulation.weather import Weather, sheltered
+from tests.simulation.world import Broken, Options, World
+
+SEEDS = 40
+Fault = Callable[[pytest.MonkeyPatch], None]
+
+
+def unknown_is_failed(patch: pytest.MonkeyPatch) -> None:
+    """A timeout is taken for a failure."""
+    inner = Dispatcher._send
+
+    async def send(self: Dispatcher, *arguments: Any, **options: Any) -> None:
+        ports = self._operators
+        self._operators = {name: _Certain(port) for name, port in ports.items()}  # type: ignore[misc]
+        try:
+            await inner(self, *arguments, **options)
+        finally:
+            self._operators = ports
+
+    patch.setattr(Dispatcher, "_send", send)
+
+
+class _Certain:
+    """An operator whose silence means no."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+        self.facts = port.facts
+        self.query = port.query
+
+    async def collect(self, order: Any) -> Any:
+        try:
+            return await self._port.collect(order)
+        except OutcomeUnknown as error:
+            raise Rejected("any", "silence", code="timeout", reason="other") from error
+
+    disburse = collect
+    refund = collect
+
+
+def claims_are_skipped(patch: pytest.MonkeyPatch) -> None:
+    """Whoever holds an intent sends it, whether somebody else does or not."""
+
+    async def claim(self: Outbox, intent_id: str) -> bool:
+        return True
+
+    patch.setattr(ModelOutbox, "claim", claim)
+
+
+def versions_are_not_compared(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Model, "checks_versions", False)
+
+
+def amounts_are_not_checked(patch: pytest.MonkeyPatch) -> None:
+    """A callback counts whatever amount and number it speaks of."""
+    patch.setattr(evidence, "disagreement", lambda *_: None)
+
+
+def hints_are_proof(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evidence, "needs_proof", lambda *_: False)
+
+
+def every_repeat_is_safe(patch: pytest.MonkeyPatch) -> None:
+    """What may have been sent is sent again, to any operator."""
+    patch.setattr(Dispatcher, "_repeat_is_safe", lambda *_: True)
+
+
+def a_refused_repeat_is_a_refusal(patch: pytest.MonkeyPatch) -> None:
+    """What a repeat is told is believed of the call before it."""
+    inner = Dispatcher._send
+
+    async def send(self: Dispatcher, *arguments: Any, sent_before: bool = False) -> None:
+        await inner(self, *arguments)
+
+    patch.setattr(Dispatcher, "_send", send)
+
+
+def silence_gives_up(patch: pytest.MonkeyPatch) -> None:
+    """An attempt that stays silent is ended, and with it the way to a new reference is open."""
+    inner = service.Payments.record_unclear
+
+    async def record(self: Any, payment: Any, attempt_id: Any) -> None:
+        await inner(self, payment, attempt_id)
+        fresh = await self._store.payment(payment.payment_id)
+        if fresh is not None and fresh.live_direction is Direction.DISBURSE:
+            await self.stepper.take(fresh, Event.PAYOUT_FAILED)
+
+    patch.setattr(service.Payments, "record_unclear", record)
+
+
+FORGED = replace(sheltered(), callback_forged=0.6)
+FAULTS: list[tuple[Fault, Weather]] = [
+    (unknown_is_failed, sheltered()),
+    (claims_are_skipped, sheltered()),
+    (versions_are_not_compared, sheltered()),
+    (amounts_are_not_checked, FORGED),
+    (hints_are_proof, FORGED),
+    (every_repeat_is_safe, sheltered()),
+    (a_refused_repeat_is_a_refusal, sheltered()),
+    (silence_gives_up, sheltered()),
+]
+
+
+@pytest.mark.parametrize(("fault", "weather"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
+def test_fault_breaks_a_law_within_few_seeds(
+    fault: Fault, weather: Weather, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault(monkeypatch)
+    for seed in range(1, SEEDS + 1):
+        try:
+            World(seed, Options(payments=15, weather=weather, stirred=False)).run()
+        except Broken as breach:
+            assert f"SEED={seed}" in str(breach)
+            return
+    pytest.fail(f"{fault.__name__} broke nothing in {SEEDS} worlds")
+
+
+def test_the_same_worlds_are_whole_without_a_fault() -> None:
+    for weather in (sheltered(), FORGED):
+        for seed in range(1, 6):
+            World(seed, Options(payments=15, weather=weather, stirred=False)).run()

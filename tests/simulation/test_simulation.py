@@ -1,0 +1,94 @@
+"""A fixed set of worlds: whatever goes wrong, the laws hold and every payment ends.
+
+A failure names its seed and the command that shows it again.
+"""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.payments.lifecycle import State
+from tests.simulation.laws import expected_balances
+from tests.simulation.postgres import Bridge, PostgresWorld
+from tests.simulation.weather import Weather, calm_weather
+from tests.simulation.world import MACHINES, Options, World
+from tests.unit.payments.examples import payment
+
+ROOT = Path(__file__).parent.parent.parent
+WORLDS, PAYMENTS = 100, 20
+GROUPS = 5
+CRASHED_SEED = 3  # all four processes have work to do
+CRASH_POINTS_MAX = 40
+QUIET = calm_weather()
+LOSSY = replace(QUIET, answer_lost=0.4, silent=0.5, fails=0.4, reply_lost=0.1)
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_two_thousand_payments_in_a_hundred_worlds_keep_every_law(group: int) -> None:
+    states: Counter[str] = Counter()
+    each = WORLDS // GROUPS
+    for seed in range(group * each + 1, (group + 1) * each + 1):
+        states.update(World(seed, Options(payments=PAYMENTS)).run().states)
+    # A world in which nothing happens would keep every law as well.
+    assert states["PAID"] > 100
+    assert {"REFUNDED", "PAYOUT_UNKNOWN", "COLLECT_FAILED"} <= states.keys()
+
+
+def test_a_quiet_world_pays_everything_out() -> None:
+    result = World(1, Options(payments=20, weather=calm_weather(), stirred=False)).run()
+    ended = {name for name in result.states if State[name] in (State.PAID, State.COLLECT_FAILED)}
+    assert ended == {"PAID"}
+    assert (result.cases, result.deaths) == (0, 0)
+
+
+@pytest.mark.parametrize("weather", [QUIET, LOSSY], ids=["quiet", "lossy"])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_process_that_dies_before_any_step_of_its_own_breaks_no_law(
+    machine: str, weather: Weather
+) -> None:
+    """Four payments, and a process killed at every await it comes to: the k-th step, for all k."""
+    options = Options(payments=4, span_seconds=30.0, weather=weather, stirred=False)
+    undisturbed = World(CRASHED_SEED, options)
+    undisturbed.run()
+    steps = min(undisturbed.machines[machine].process.steps, CRASH_POINTS_MAX)
+    assert steps > 20
+    for step in range(1, steps + 1):
+        died = World(CRASHED_SEED, replace(options, crash_at=(machine, step))).run().deaths
+        assert died == 1, step
+
+
+def test_the_same_seed_is_the_same_story_in_any_process() -> None:
+    def told(hash_seed: str) -> str:
+        code = "from tests.simulation.world import World; print(World(11).run().digest)"
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        ).stdout.strip()  # fmt: skip
+
+    here = World(11).run().digest
+    assert {told("0"), told("1")} == {here}
+    assert World(12).run().digest != here
+
+
+def test_the_same_world_on_the_real_sql_gets_the_same_verdicts(database_url: str) -> None:
+    bridge = Bridge(database_url)
+    try:
+        for seed in (3, 4):
+            result = PostgresWorld(bridge, seed, Options(payments=8)).run()
+            assert result.states["COLLECTING"] > 2
+    finally:
+        bridge.close()
+
+
+def test_every_state_says_what_is_on_which_account() -> None:
+    facts = payment(State.PAID).facts
+    empty = {s for s in State if not expected_balances(s, facts)}
+    assert empty == {
+        State.NEW, State.QUOTED, State.PAID, State.REFUNDED, State.COLLECT_FAILED, State.EXPIRED,
+        State.CANCELLED,
+    }  # fmt: skip

@@ -1,0 +1,656 @@
+"""A world of several processes, two operators, a gateway and impatient customers, from one seed.
+
+First everything goes wrong that can; then the world turns honest and quiet, and every payment must
+come to its end. The engine is real; what is around it is not.
+"""
+
+import asyncio
+import hashlib
+import logging
+import random
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import asyncpg
+import msgspec
+
+from engine.clock import AttemptId, Clock, CustomerId, PaymentId, first_id_at
+from engine.customers.customers import Customer
+from engine.errors import CappError, CustomerMistake, Impossible, NoWayNow, OurFault
+from engine.fx.quotes import Quote
+from engine.ledger.chart import GUARDED, Account, Kind, Route, read_account, route_accounts
+from engine.ledger.commit import Committer
+from engine.ledger.plans import CREATE, Plan, Verdict, Verdicted
+from engine.ledger.postings import top_up
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.outbox import Outbox
+from engine.payments.evidence import Source, body_hash
+from engine.payments.facts import Ruling
+from engine.payments.lifecycle import State
+from engine.payments.store import PaymentStore
+from engine.payments.views import Confirmed
+from engine.ports import Callback, Order
+from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.laws import Laws
+from tests.simulation.loop import CURRENT, Deadlock, Process, make_loop
+from tests.simulation.machine import LEASE_SECONDS, START, Machine, directory_of
+from tests.simulation.model import Model
+from tests.simulation.operators import Habits, SimulatedOperator, all_jobs
+from tests.simulation.surfaces import ModelOutbox, ModelStore, Wire, WiredCommitter
+from tests.simulation.weather import Weather, sheltered
+from tests.unit.payments.examples import MPESA, MTN
+
+T = TypeVar("T")
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+QUIET_DAYS_MAX = 10
+MACHINES = ("web-1", "web-2", "worker-1", "worker-2")
+STEPS_MAX = 3_000_000
+NEVER = 10**10
+LINES_MAX = 40
+WAITS_FOR_PEOPLE = {State.ON_HOLD, State.RETURNED}
+
+
+class Person(NamedTuple):
+    """A customer, and the network that serves the dial."""
+
+    customer: Customer
+    network: str
+
+
+PEOPLE = [
+    Person(Customer(CustomerId(f"{n:032x}"), Msisdn(number), country, "en", 0), network)
+    for n, (number, country, network) in enumerate(
+        [(f"+25471200000{n}", "KE", "63902") for n in range(6)]
+        + [(f"+25677200000{n}", "UG", "64110") for n in range(6)],
+        1,
+    )
+]
+
+
+class Broken(AssertionError):
+    """A law was broken; says the seed, what happened, and the command that shows it again."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a world is like. `crash_at`: kill the named machine before that step of its own."""
+
+    payments: int = 20
+    span_seconds: float | None = None
+    weather: Weather = field(default_factory=sheltered)
+    stirred: bool = True  # the seed makes the weather its own
+    crash_at: tuple[str, int] | None = None
+    trace: bool = False
+
+
+class Result(NamedTuple):
+    """What a world came to."""
+
+    seed: int
+    payments: int
+    steps: int
+    checks: int
+    digest: str
+    states: dict[str, int]
+    cases: int
+    deaths: int
+
+
+class World:
+    """Everything there is, for one seed."""
+
+    def __init__(self, seed: int, options: Options | None = None) -> None:
+        self.seed = seed
+        self.options = options = options or Options()
+        chances = {
+            name: random.Random(f"{seed}:{name}")
+            for name in ("order", "ids", "wire", "operators", "sms", "people", "hazards", "weather")
+        }
+        self.loop = make_loop(chances["order"])
+        self.id_chance = chances["ids"]
+        self.wire_chance = chances["wire"]
+        self._people = chances["people"]
+        self._hazards = chances["hazards"]
+        self.weather = self._weather(chances["weather"])
+        self.model = Model()
+        self.operators = self._operators(chances["operators"], chances["weather"])
+        facts = {name: port.facts for name, port in self.operators.items()}
+        self.directory = directory_of(facts)
+        self.gateway = SimulatedGateway(loop=self.loop, chance=chances["sms"], weather=self.weather)
+        self.laws = Laws(self.model, self.operators)
+        self.gateway.on_sms = self.laws.on_sms
+        self.model.watchers.append(self._note_plan)
+        self.breakers_open: set[str] = set()
+        self.day_limit_minor = chances["weather"].choice((None, None, 20_000_000, 400_000))
+        self.is_calm = False
+        self.deaths = 0
+        self.machines: dict[str, Machine] = {}
+        self._wires: list[Wire] = []
+        self._is_down = False
+        self._busy = 0
+        self._acknowledged: list[str] = []
+        self._digest = hashlib.blake2b(digest_size=12)
+        self._told: list[str] = []
+        self._finished = False
+        self._span = options.span_seconds or chances["weather"].choice((300.0, 2 * HOUR, 2 * DAY))
+        # A short world looks nearly as often as the real worker does; a long one cannot.
+        self._sweep_seconds_max = 2.0 if self._span < HOUR else self._span / 100
+        self.loop.on_death = self._on_death
+
+    # The parts, also for the machines.
+
+    def wire(self) -> Wire:
+        wire = Wire(self.loop, self.wire_chance, self.weather)
+        wire.is_cut = self._is_down
+        self._wires.append(wire)
+        return wire
+
+    def committer(self, wire: Wire, clock: Clock) -> Committer:
+        return WiredCommitter(self.model, wire, clock)
+
+    def store(self, wire: Wire) -> PaymentStore:
+        return ModelStore(self.model, wire, self.directory)
+
+    def outbox(self, wire: Wire, clock: Clock) -> Outbox:
+        return ModelOutbox(
+            self.model, wire, clock, lease_seconds=LEASE_SECONDS, tell=partial(self.trace, "outbox")
+        )
+
+    def pause(self, clock: Clock) -> float:
+        """Seconds until something may be due, by that clock; the real worker looks every second."""
+        longest = HOUR if self.is_calm else self._sweep_seconds_max
+        return min(max(self.next_due() - clock.epoch(), 1.0), longest)
+
+    def next_due(self) -> int:
+        """Epoch seconds of the next lease or deadline that runs out."""
+        waiting = [row.lease_until for row in self.model.outbox.values()]
+        rows = self.model.payments
+        waiting += [rows[id_].due or NEVER for id_ in self.model.waiting]
+        return min(waiting, default=NEVER)
+
+    def trace(self, *words: object) -> None:
+        """One line of the story; its digest is what two runs of a seed must share."""
+        line = f"{self.loop.time():.6f} " + " ".join(map(str, words))
+        self._digest.update(line.encode())
+        if self.options.trace:
+            print(line)  # noqa: T201 - asked for on the command line
+        self._told.append(line)
+
+    # The story.
+
+    def run(self) -> Result:
+        """Live through it. Raises Broken at the first breach."""
+        self.open_books()
+        for name in MACHINES:
+            self._start(name)
+        for _ in range(self.options.payments):
+            self._busy += 1
+            when = self._people.random() * self._span
+            self.loop.outside(when, self._spawn, self._customer)
+        self._begin_hazards()
+        self._open_desk()
+        self.loop.outside(self._span + 10 * 60.0, self._grow_calm)
+        with _listening(self.laws):
+            try:
+                self.loop.run_until(self._is_over)
+            except Deadlock as error:
+                self.laws.broken(str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the seed shows it again
+                self.laws.broken(f"{type(error).__name__}: {error}")
+            if self.laws.breach is None:
+                self.check_end()
+            self.loop.close()
+        if self.laws.breach is not None:
+            raise Broken(self._obituary(self.laws.breach))
+        return Result(
+            self.seed, self.options.payments, self.loop.steps, self.laws.checks,
+            self._digest.hexdigest(), dict(self.laws.states), len(self.model.cases), self.deaths,
+        )  # fmt: skip
+
+    def _is_over(self) -> bool:
+        if self.loop.steps > STEPS_MAX:
+            self.laws.broken("the world never grows quiet", steps=self.loop.steps)
+        return self._finished or self.laws.breach is not None
+
+    def _obituary(self, breach: str) -> str:
+        """The breach, how to see it again, and what was told of the payment it is about."""
+        about = set(re.findall(r"[0-9a-f]{32}", breach))
+        about |= {row.payment for id_, row in self.model.attempts.items() if id_ in about}
+        about |= {id_ for id_, row in self.model.attempts.items() if row.payment in about}
+        lines = [line for line in self._told if not about or any(id_ in line for id_ in about)]
+        story = "\n".join(lines[-LINES_MAX:])
+        return f"seed {self.seed}: {breach}\nagain: {self._command()}\n{story}"
+
+    def _command(self) -> str:
+        """What shows this world again. A weather of a test's own is only in the test."""
+        words = [f"make simulate SEED={self.seed} TRACE=1"]
+        if self.options.payments != Options.payments:
+            words.append(f"PAYMENTS={self.options.payments}")
+        if self.options.weather == Weather():
+            words.append("STORM=1")
+        elif self.options.weather != sheltered() or not self.options.stirred:
+            words.append("(in the weather of the test)")
+        return " ".join(words)
+
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.loop.spawn(work())
+
+    # Machines.
+
+    def _start(self, name: str) -> None:
+        machine = Machine(self, name)
+        self.machines[name] = machine
+        if not self.is_calm:
+            machine.clock.offset = self._skew()
+            if self.weather.death_per_step:
+                lifetime = self._hazards.expovariate(self.weather.death_per_step)
+                machine.process.dies_at_step = 1 + int(lifetime)
+        if (
+            self.options.crash_at is not None
+            and self.options.crash_at[0] == name
+            and not self.deaths
+        ):
+            machine.process.dies_at_step = self.options.crash_at[1]
+        self.trace("start", name)
+        if name.startswith("worker"):
+            work = self.loop.spawn(machine.work(), machine.process)
+            work.add_done_callback(self._worker_ended)
+
+    def _worker_ended(self, work: asyncio.Task[None]) -> None:
+        self.laws.broken("a worker stopped working", error=repr(work.exception()))
+
+    def _skew(self) -> float:
+        if self.weather.clock_jump_per_hour == 0 or self._hazards.random() < 0.7:
+            return 0.0
+        most = self.weather.clock_off_seconds_max
+        return self._hazards.uniform(-most, most)
+
+    def _on_death(self, process: Process) -> None:
+        self.deaths += 1
+        self.trace("death", process.name, process.steps)
+        self.loop.outside(self._hazards.uniform(0.1, 90.0), self._start, process.name)
+
+    # What goes wrong around them.
+
+    def _begin_hazards(self) -> None:
+        weather = self.weather
+        for odds_per_hour, strike in (
+            (weather.freeze_per_minute * 60, self._freeze),
+            (weather.clock_jump_per_hour, self._jump_clock),
+            (weather.restart_per_hour, self._restart),
+            (weather.database_down_per_hour, self._fell_database),
+            (weather.outage_per_hour, self._fell_operator),
+            (weather.outage_per_hour, self._open_breaker),
+            (0.05, self._replay),
+        ):
+            if odds_per_hour:
+                self._strike_later(odds_per_hour, strike)
+
+    def _strike_later(self, per_hour: float, strike: Callable[[], None]) -> None:
+        def struck() -> None:
+            if not self.is_calm:
+                strike()
+                self._strike_later(per_hour, strike)
+
+        self.loop.outside(self._hazards.expovariate(per_hour / HOUR), struck)
+
+    def _any_machine(self) -> Machine:
+        return self.machines[self._hazards.choice(MACHINES)]
+
+    def _freeze(self) -> None:
+        """A machine stands still: it is slow, not dead, and knows nothing of it."""
+        machine = self._any_machine()
+        seconds = self._hazards.choice((1.0, 5.0, 40.0, 70.0, 130.0, 1000.0, 1900.0))
+        seconds = min(seconds, self.weather.freeze_seconds_max)
+        machine.process.frozen_until = self.loop.time() + seconds
+        self.trace("freeze", machine.name, seconds)
+
+    def _jump_clock(self) -> None:
+        machine = self._any_machine()
+        machine.clock.offset = self._skew()
+        self.trace("clock", machine.name, f"{machine.clock.offset:.0f}")
+
+    def _restart(self) -> None:
+        machine = self._any_machine()
+        self.trace("stop", machine.name)
+
+        async def stop() -> None:
+            await machine.stop()
+            self.loop.kill(machine.process)
+
+        if machine.process.alive:
+            self.loop.spawn(stop(), machine.process)
+
+    def _fell_database(self) -> None:
+        self._set_database(down=True)
+        seconds = self._hazards.uniform(0.0, self.weather.database_down_seconds_max)
+        self.loop.outside(seconds, self._raise_database)
+
+    def _raise_database(self) -> None:
+        self._set_database(down=False)
+
+    def _set_database(self, *, down: bool) -> None:
+        self.trace("database", "down" if down else "up")
+        self._is_down = down
+        for wire in self._wires:
+            wire.is_cut = down
+
+    def _fell_operator(self) -> None:
+        name = self._hazards.choice(sorted(self.operators))
+        self.operators[name].is_out = True
+        self.trace("outage", name)
+        self.loop.outside(self._hazards.uniform(10.0, 2 * HOUR), self._raise_operator, name)
+
+    def _raise_operator(self, name: str) -> None:
+        self.operators[name].is_out = False
+
+    def _open_breaker(self) -> None:
+        name = self._hazards.choice(sorted(self.operators))
+        self.breakers_open.add(name)
+        self.trace("breaker", name)
+        self.loop.outside(self._hazards.uniform(10.0, HOUR), self.breakers_open.discard, name)
+
+    def _replay(self) -> None:
+        self.trace("replay")
+        self.operators[self._hazards.choice(sorted(self.operators))].replay()
+
+    # The world grows quiet.
+
+    def _grow_calm(self) -> None:
+        self.trace("calm")
+        self.is_calm = True
+        self.weather.calm()
+        self.breakers_open.clear()
+        self._set_database(down=False)
+        for machine in self.machines.values():
+            machine.clock.offset = 0.0
+            machine.process.frozen_until = 0.0
+            if self.options.crash_at is None:
+                machine.process.dies_at_step = 0
+        for operator in self.operators.values():
+            operator.is_out = False
+            operator.settle()
+        self._quiet_until = self.loop.time() + QUIET_DAYS_MAX * DAY
+        self.loop.outside(HOUR, self._look)
+
+    def _look(self) -> None:
+        """Whether all has come to its end. News that turns things around may take nine days."""
+        open_jobs = any(row.state in WAITS_FOR_PEOPLE for row in self.model.payments.values())
+        open_jobs = open_jobs or any(job.outcome is None for job in all_jobs(self.operators))
+        waits = self._busy or open_jobs or self.intents() or self.laws.unsettled()
+        if not waits and not (self.laws.turned and self.loop.time() < self._quiet_until):
+            self._finished = True
+        elif self.loop.time() >= self._quiet_until:
+            if unsettled := self.laws.unsettled():
+                row = self.model.payments[unsettled[0]]
+                self.laws.broken(
+                    "a payment never ends", payment=unsettled[0], state=row.state, due=row.due
+                )
+            self._finished = True
+        else:
+            self.loop.outside(HOUR, self._look)
+
+    # People at the desk.
+
+    def _open_desk(self) -> None:
+        """Somebody looks every few hours at what waits for people, and decides."""
+        self.loop.spawn(self._rule())
+        self.loop.outside(self._hazards.uniform(HOUR, 6 * HOUR), self._open_desk)
+
+    async def _rule(self) -> None:
+        for payment_id, row in list(self.model.payments.items()):
+            if row.state not in WAITS_FOR_PEOPLE:
+                continue
+            verb = self._people.choice(("release", "refund", "repay"))
+            machine = self.machines[self._people.choice(MACHINES)]
+            ruling = Ruling("somebody looked", by=("one", "two"))
+            work = getattr(machine.rulings, verb)(PaymentId(payment_id), ruling)
+            try:
+                decided = await self._request(machine, work)
+                self.trace("ruling", verb, payment_id, decided)
+            except (OSError, TimeoutError, CappError) as error:
+                self.trace("ruling failed", verb, payment_id, type(error).__name__)
+
+    # Customers.
+
+    async def _customer(self) -> None:
+        """Somebody sends money, and presses as people press."""
+        chance = self._people
+        try:
+            payer, payee = chance.sample(PEOPLE, 2)
+            while payer.customer.country == payee.customer.country:
+                payee = chance.choice(PEOPLE)
+            quote = await self._quoted(payer, payee)
+            if quote is None:
+                return
+            key = f"key-{quote.quote_id}"
+            if chance.random() < self.weather.hesitates:
+                await asyncio.sleep(chance.uniform(60.0, 300.0))
+            presses = [self._confirmed(payer, quote, key)]
+            if chance.random() < self.weather.double_press:
+                presses.append(self._confirmed(payer, quote, key))
+            if chance.random() < self.weather.other_body:
+                other = await self._quoted(payer, payee)
+                if other is not None:
+                    presses.append(self._confirmed(payer, other, key))
+            answers = [a for a in await asyncio.gather(*presses) if a is not None]
+            if len({answer.payment_id for answer in answers}) > 1:
+                self.laws.broken("one key, two payments", key=key)
+            for answer in answers:
+                self._acknowledged.append(answer.payment_id)
+                if answer.payment_id not in self.model.payments:
+                    self.laws.broken("acknowledged and not stored", payment=answer.payment_id)
+        finally:
+            self._busy -= 1
+
+    async def _quoted(self, payer: Person, payee: Person) -> Quote | None:
+        major = self._people.choice((150, 500, 1_000, 15_000)) * self._people.randint(1, 3)
+        currency = "KES" if payer.customer.country == "KE" else "UGX"
+        minor = major * 100 if currency == "KES" else major * 30
+
+        async def quote(machine: Machine) -> Quote:
+            return await machine.payments.quote(
+                payer=payer.customer, network=payer.network, payee=payee.customer.msisdn,
+                amount=Money(minor, currency),
+            )  # fmt: skip
+
+        return await self._served(quote)
+
+    async def _confirmed(self, payer: Person, quote: Quote, key: str) -> Confirmed | None:
+        async def confirm(machine: Machine) -> Confirmed:
+            return await machine.payments.confirm(payer=payer.customer, quote=quote, key=key)
+
+        return await self._served(confirm)
+
+    async def _served(self, ask: Callable[[Machine], Coroutine[Any, Any, T]]) -> T | None:
+        """The answer of any process; who hears nothing asks again, a few times."""
+        for _ in range(6):
+            machine = self.machines[self._people.choice(MACHINES)]
+            try:
+                return await self._request(machine, ask(machine))
+            except (CustomerMistake, NoWayNow):
+                return None
+            except OurFault as error:
+                if "CONFLICT" in str(error):
+                    return None
+            except (OSError, TimeoutError, CappError):
+                pass
+            await asyncio.sleep(self._people.uniform(1.0, 20.0))
+        return None
+
+    async def _request(self, machine: Machine, work: Coroutine[Any, Any, T]) -> T:
+        """Run it in the process; a dead or frozen one never answers."""
+        answer: asyncio.Future[T] = self.loop.create_future()
+        if not machine.process.alive:
+            work.close()
+            raise ConnectionRefusedError(machine.name)
+
+        async def serve() -> None:
+            try:
+                result = await work
+            except Exception as error:  # noqa: BLE001 - it is the reply
+                self.loop.outside(0.0, _fail, answer, error)
+            else:
+                self.loop.outside(0.0, _answer, answer, result)
+
+        self.loop.spawn(serve(), machine.process)
+        return await asyncio.wait_for(answer, 10.0)
+
+    # Callbacks.
+
+    def _deliver(
+        self, operator: SimulatedOperator, attempt_id: AttemptId, callback: Callback, tries: int = 0
+    ) -> None:
+        self.loop.spawn(self._delivered(operator, attempt_id, callback, tries))
+
+    async def _delivered(
+        self, operator: SimulatedOperator, attempt_id: AttemptId, callback: Callback, tries: int
+    ) -> None:
+        machine = self.machines[self._people.choice(MACHINES)]
+        try:
+            await self._request(machine, machine.receive(attempt_id, callback))
+        except (OSError, TimeoutError, CappError, LookupError) as error:
+            self.trace("callback not taken", operator.facts.name, attempt_id, type(error).__name__)
+            if operator.habits.redelivers and tries < 5:
+                again = (operator, attempt_id, callback, tries + 1)
+                self.loop.outside(10.0 * 4**tries, self._deliver, *again)
+            return
+        self.trace("callback", operator.facts.name, attempt_id, callback.finding.outcome)
+        source = Source.QUERY if callback.answers_query else Source.CALLBACK
+        if (attempt_id, body_hash(source, callback.redacted)) not in self.model.evidence:
+            self.laws.broken("acknowledged and not kept", attempt=attempt_id)
+
+    # The making of it.
+
+    def _weather(self, chance: random.Random) -> Weather:
+        weather = copy(self.options.weather)
+        if self.options.stirred:
+            weather.stir(chance)
+        return weather
+
+    def _operators(
+        self, chance: random.Random, kind: random.Random
+    ) -> dict[str, SimulatedOperator]:
+        out = {}
+        for facts in (MPESA, MTN):
+            changed = msgspec.structs.replace(
+                facts,
+                collect_repeat_is_safe=kind.random() < 0.5,
+                disburse_repeat_is_safe=kind.random() < 0.7,
+            )
+            habits = Habits(
+                needs_reference=kind.random() < 0.5,
+                answers_by_callback=kind.random() < 0.4,
+                redelivers=kind.random() < 0.5,
+            )
+            out[facts.name] = SimulatedOperator(
+                changed, habits, loop=self.loop, chance=chance, weather=self.weather,
+                deliver=self._deliver,
+            )  # fmt: skip
+            out[facts.name].on_fate = self._note_order
+        return out
+
+    def open_books(self) -> None:
+        """The accounts of both corridors, and liquidity at both operators."""
+        for number in self.accounts():
+            self.model.open(number, guarded=read_account(number).kind in GUARDED)
+        for n, plan in enumerate(endowments()):
+            verdict = self.endow(plan, START * 1000 + n).verdict
+            assert verdict is Verdict.APPLIED, verdict
+
+    def endow(self, plan: Plan, at_ms: int) -> Verdicted:
+        return self.model.commit([plan], at_ms)[0]
+
+    def accounts(self) -> set[int]:
+        return {number for route in routes() for number in route}
+
+    def intents(self) -> list[str]:
+        """What is still to be carried out."""
+        return list(self.model.outbox)
+
+    def check_end(self) -> None:
+        """What must hold once it is quiet."""
+        self.laws.check_all(self._acknowledged)
+
+    def _note_order(self, operator: SimulatedOperator, order: Order, fate: str) -> None:
+        process = CURRENT.get()
+        who = process.name if process else "nobody"
+        self.trace("order", who, operator.facts.name, order.direction.name, order.attempt_id, fate)
+
+    def _note_plan(self, plan: Plan) -> None:
+        self.trace("plan", plan.payment, plan.version, plan.state, plan.begins, plan.ends)
+
+
+def routes() -> list[Route]:
+    """The accounts of both corridors."""
+    kenya, uganda = ("KES", MPESA.code), ("UGX", MTN.code)
+    return [
+        route_accounts(1, source=kenya, destination=uganda),
+        route_accounts(1, source=uganda, destination=kenya),
+    ]
+
+
+def endowments() -> list[Plan]:
+    """Liquidity at both operators: enough for most, not for all."""
+    out = []
+    first = int(first_id_at(datetime.fromtimestamp(START, UTC)), 16)
+    for n, (currency, code, minor) in enumerate(
+        [("KES", MPESA.code, 60_000_000), ("UGX", MTN.code, 15_000_000)], 1
+    ):
+        float_ = Account(1, currency, Kind.FLOAT, code).number
+        pool = Account(1, currency, Kind.POOL_AVAIL).number
+        transfers = top_up(float_, pool, minor)
+        id_ = f"{first + n:032x}"
+        out.append(Plan(id_, CREATE, 1, 100, key=f"float {n}", transfers=transfers))
+    return out
+
+
+def _answer(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+EXPECTED = (CappError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class _Listener(logging.Handler):
+    """An error that the engine logs with its cause and that nobody foresaw is a breach."""
+
+    def __init__(self, laws: Laws) -> None:
+        super().__init__(logging.ERROR)
+        self._laws = laws
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and (isinstance(error, Impossible) or not isinstance(error, EXPECTED)):
+            self._laws.broken(f"nobody foresaw {type(error).__name__}: {error}")
+
+
+@contextmanager
+def _listening(laws: Laws) -> Iterator[None]:
+    log = logging.getLogger("engine")
+    before = log.level, log.propagate
+    listener = _Listener(laws)
+    log.addHandler(listener)
+    log.setLevel(logging.ERROR)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(listener)
+        log.level, log.propagate = before[0], before[1]
+        log.setLevel(before[0])

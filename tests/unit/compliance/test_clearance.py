@@ -1,0 +1,69 @@
+import msgspec
+import pytest
+
+from engine.compliance.clearance import (
+    Action,
+    Resemblance,
+    Seen,
+    Thresholds,
+    clear,
+    judge,
+    replay,
+    seen_in,
+)
+from engine.compliance.lists.listed import Source
+from engine.compliance.matching import BirthSays, Match
+from engine.compliance.risk import Hit
+from engine.decisions import Decision, Kind
+
+THRESHOLDS = Thresholds(name_hold=90, name_refuse=97, points_hold=60, points_refuse=120)
+
+
+def seen(score: int = 0, points: int = 0, *, collected: bool = False) -> Seen:
+    match = Match(Source.UN, "80001", 2, score, BirthSays.NOTHING)
+    return Seen(
+        thresholds=THRESHOLDS,
+        lists={"un": 3},
+        collected=collected,
+        named=("payer",),
+        resemblances=(Resemblance("payer", match),) if score else (),
+        hits=(Hit("passed_on", points),) if points else (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("score", "points", "action"),
+    [
+        (0, 0, Action.ALLOW), (89, 59, Action.ALLOW), (90, 0, Action.HOLD), (0, 60, Action.HOLD),
+        (96, 119, Action.HOLD), (97, 0, Action.REFUSE), (0, 120, Action.REFUSE),
+    ],
+)  # fmt: skip
+def test_the_thresholds_decide(score: int, points: int, action: Action) -> None:
+    assert judge(seen(score, points)) is action
+
+
+def test_money_that_is_here_is_held_and_never_refused() -> None:
+    assert judge(seen(100, 200, collected=True)) is Action.HOLD
+    assert judge(seen(collected=True)) is Action.ALLOW
+
+
+def test_the_decision_says_which_entry_which_name_and_which_rule() -> None:
+    decision = clear(seen(93, 20), None).decision
+    assert (decision.kind, decision.outcome) == (Kind.COMPLIANCE, "hold")
+    assert "payer resembles un:80001 name 2 with 93 of 100" in decision.reason
+    assert "rule passed_on: 20 points" in decision.reason
+
+
+@pytest.mark.parametrize("what", [seen(), seen(93), seen(0, 70), seen(98, 10, collected=True)])
+def test_a_stored_decision_is_made_again_the_same(what: Seen) -> None:
+    decision = clear(what, None).decision
+    stored = msgspec.json.decode(msgspec.json.encode(decision), type=Decision)
+    assert seen_in(stored) == what
+    assert msgspec.json.encode(replay(stored)) == msgspec.json.encode(decision)
+
+
+def test_what_was_not_compared_is_said() -> None:
+    nobody = Seen(THRESHOLDS, {}, collected=False, named=())
+    assert clear(nobody, None).reasons == ("no list loaded",)
+    nameless = msgspec.structs.replace(nobody, lists={"un": 1})
+    assert clear(nameless, None).reasons == ("no name known",)

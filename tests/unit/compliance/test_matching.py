@@ -1,0 +1,117 @@
+from datetime import date
+
+import pytest
+
+from engine.compliance.lists.listed import Listed, Name, Source, Subject, born_in
+from engine.compliance.matching import BirthSays, NameIndex
+from engine.compliance.policy import read_policy
+from tests.unit.compliance.lists_of_nobody import found, index
+
+SCORING = read_policy().screening
+HOLD = SCORING.hold_min
+
+
+@pytest.fixture(scope="module")
+def listed() -> NameIndex:
+    return index()
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("Muhammad Qasim Invented Zubaydi", "90001"),
+        ("mohammed qassim invented-zubaydi", "90001"),
+        ("Zubaydi, Qasim Muhammad Invented", "90001"),
+        ("Muhamad Kasim al Zubaidi", "90001"),
+        ("محمد قاسم الزبيدي", "90001"),
+        ("ANA FICTICIA GARCIA MORALES", "90002"),
+        ("Nowhere Trading Co., Ltd", "90003"),
+        ("Abdurrahman Faraz Imaginary", "90005"),
+        ("عبد الرحمن فراز إيماجيناري", None),  # an invented word has no Arabic spelling
+        ("Вымышлен Несуществуев", "80001"),
+        ("Osama Khayal", "80002"),
+        ("أسامة بن خيال", "80002"),
+        ("Imaginary Relief Society", "80003"),
+    ],
+)
+def test_a_listed_name_is_found_in_any_spelling(
+    listed: NameIndex, name: str, entry: str | None
+) -> None:
+    held = [who for who, score in found(listed, name).items() if score >= HOLD]
+    assert held == ([entry] if entry else [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "John Kamau Mwangi", "Grace Achieng Otieno", "Mohammed Ali", "Muhammad Qasim", "Ana García",
+        "Mohammed", "Peter Imaginary", "Marisola Otieno", "X", "", "Relief Wanjiku",
+    ],
+)  # fmt: skip
+def test_a_person_who_shares_a_word_or_two_is_not_held(listed: NameIndex, name: str) -> None:
+    assert all(score < HOLD for score in found(listed, name).values())
+
+
+def test_a_single_listed_word_matches_only_a_single_word(listed: NameIndex) -> None:
+    assert found(listed, "Marisola") == {"90006": SCORING.without_birth_max}
+    assert found(listed, "Marisola Marisola Otieno") == {}
+
+
+@pytest.mark.parametrize(
+    ("born", "says", "score"),
+    [
+        (None, BirthSays.NOTHING, 95),
+        (date(1954, 10, 7), BirthSays.AGREES, 100),
+        (date(1958, 3, 1), BirthSays.AGREES, 100),  # circa 1957
+        (date(1953, 10, 7), BirthSays.NOTHING, 95),  # a year beside: a slip, no proof
+        (date(1990, 1, 1), BirthSays.DIFFERS, 85),
+    ],
+)
+def test_the_date_of_birth_breaks_the_tie(
+    listed: NameIndex, born: date | None, says: BirthSays, score: int
+) -> None:
+    (match,) = listed.matches("Muhammad Qasim Invented-Zubaydi", born)
+    assert (match.birth, match.score) == (says, score)
+
+
+def test_a_name_alone_never_reaches_a_refusal(listed: NameIndex) -> None:
+    (match,) = listed.matches("Muhammad Qasim Invented-Zubaydi")
+    assert HOLD <= match.score < SCORING.refuse_min
+
+
+def test_the_match_names_the_entry_and_which_of_its_names(listed: NameIndex) -> None:
+    (match,) = listed.matches("Mohamed Kasem Al-Zubaidi")
+    assert (match.source, match.entry_id, match.name_number) == (Source.OFAC_SDN, "90001", 1)
+    entry = listed.listed(match.source, match.entry_id)
+    assert entry is not None
+    assert entry.names[1].text == "Mohammed Kassem AL-ZUBAIDI"
+    assert listed.listed(Source.UN, "90001") is None
+
+
+def test_a_weak_alias_counts_less() -> None:
+    def score(*, weak: bool) -> int:
+        entry = Listed(
+            "1", Subject.INDIVIDUAL, (Name("Nemo Nullus Outis", weak),), (born_in(1950),)
+        )
+        (match,) = NameIndex([(Source.UN, entry)], SCORING).matches(
+            "Nemo Nulus Outis Nihil", date(1950, 5, 5)
+        )
+        return match.score
+
+    assert score(weak=False) - score(weak=True) == SCORING.weak_alias
+
+
+def test_a_very_long_name_costs_no_more_than_its_first_words(listed: NameIndex) -> None:
+    assert listed.matches(" ".join(["Mohammed"] * 2000)) == ()
+
+
+def test_an_empty_index_resembles_nobody() -> None:
+    assert NameIndex((), SCORING).matches("Anybody At All") == ()
+
+
+@pytest.mark.parametrize("written", ["Mohammed Muhammad", "Muhammad Mohammed"])
+def test_kindred_words_are_paired_for_the_best_of_the_whole(written: str) -> None:
+    # Taking the best pair first would leave the other two words without a counterpart.
+    entry = Listed("1", Subject.INDIVIDUAL, (Name("Mohamad Mahmud"),))
+    (match,) = NameIndex([(Source.UN, entry)], SCORING).matches(written)
+    assert match.score == 91

@@ -1,0 +1,245 @@
+"""Every way a line and an attempt can stand to each other, as tables."""
+
+from datetime import date
+
+import msgspec
+import pytest
+
+from engine.clock import AttemptId
+from engine.payments.statements.lines import Side
+from engine.payments.statements.matching import Class, Ours, Standing, Theirs
+from engine.payments.statements.terms import Terms
+from engine.ports import Direction, Outcome
+from tests.unit.payments.statements.examples import (
+    DAY,
+    DAY_MS,
+    DAYS,
+    HOUR,
+    NOON,
+    TERMS,
+    judge,
+    kinds,
+    ours,
+    theirs,
+)
+
+C, S, D = Class, Standing, Direction
+
+
+@pytest.mark.parametrize(
+    ("attempt", "line"),
+    [
+        (ours(receipt="R1"), theirs("R1")),
+        (ours(references=("ws_CO_1",)), theirs("R1", reference="ws_CO_1")),
+        (ours(), theirs("R1", reference=ours().attempt_id)),
+        (ours(), theirs("R1", reference=ours().code)),
+        (ours(direction=D.REFUND, receipt="R1"), theirs("R1", side=Side.OUT)),
+        (ours(direction=D.DISBURSE, receipt="R1"), theirs("R1", side=Side.OUT)),
+        (ours(receipt="R1"), theirs("R1", counterparty="+2547*****001")),
+        (ours(receipt="R1"), theirs("R1", counterparty="254***0001")),  # another way of masking
+    ],
+)
+def test_a_line_finds_its_attempt_by_receipt_reference_or_code(attempt: Ours, line: Theirs) -> None:
+    (judged,) = judge([attempt], [line])
+    assert (judged.kind, judged.ours, judged.theirs) == (C.MATCHED, attempt, line)
+    assert judged.proves is None
+
+
+@pytest.mark.parametrize(
+    ("side", "booked", "minor", "fee", "kind", "difference", "unbooked"),
+    [
+        (Side.IN, 0, 102_000, 0, C.MATCHED, 0, 0),
+        (Side.IN, 0, 102_000, 510, C.MATCHED, 0, 510),  # gross, and the fee beside it
+        (Side.IN, 510, 101_490, 510, C.MATCHED, 0, 0),  # net of the fee
+        (Side.OUT, 300, 102_300, 300, C.MATCHED, 0, 0),  # the fee on top
+        (Side.IN, 0, 102_510, 510, C.AMOUNT_DIFFERS, 510, 510),  # a fee explains one way only
+        (Side.IN, 0, 101_000, 0, C.AMOUNT_DIFFERS, -1_000, 0),
+        (Side.OUT, 0, 101_700, 300, C.AMOUNT_DIFFERS, -300, 300),
+    ],
+)
+def test_an_amount_agrees_or_is_explained_by_the_listed_fee_or_differs(
+    side: Side, booked: int, minor: int, fee: int, kind: Class, difference: int, unbooked: int
+) -> None:
+    direction = D.COLLECT if side is Side.IN else D.DISBURSE
+    attempt = ours(direction=direction, receipt="R1", booked_fee_minor=booked)
+    (judged,) = judge([attempt], [theirs("R1", side=side, minor=minor, fee_minor=fee)])
+    assert (judged.kind, judged.difference_minor, judged.unbooked_fee_minor) == (
+        kind, difference, unbooked,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("standing", "kind", "proves"),
+    [
+        (S.SUCCEEDED, C.MATCHED, None),
+        (S.OPEN, C.UNKNOWN_RESOLVED, Outcome.SUCCEEDED),
+        (S.UNSENT, C.UNKNOWN_RESOLVED, Outcome.SUCCEEDED),
+        (S.FAILED, C.CONTRADICTION, Outcome.SUCCEEDED),
+    ],
+)
+def test_a_listed_attempt_has_happened_whatever_we_held(
+    standing: Standing, kind: Class, proves: Outcome | None
+) -> None:
+    attempt = ours(1, standing, receipt="R1")
+    (judged,) = judge([attempt], [theirs("R1")])
+    assert (judged.kind, judged.proves) == (kind, proves)
+
+
+def test_another_amount_proves_nothing_about_an_unknown_attempt() -> None:
+    (judged,) = judge([ours(1, S.OPEN, references=("x",))], [theirs(reference="x", minor=1)])
+    assert (judged.kind, judged.proves) == (C.AMOUNT_DIFFERS, None)
+
+
+def test_another_number_is_a_contradiction_that_proves_nothing() -> None:
+    (judged,) = judge([ours(receipt="R1")], [theirs("R1", counterparty="+2547*****999")])
+    assert (judged.kind, judged.proves, judged.why) == (C.CONTRADICTION, None, "another number")
+
+
+@pytest.mark.parametrize(
+    ("standing", "ended_ms", "taken", "kind"),
+    [
+        (S.SUCCEEDED, NOON, DAYS, C.MISSING_THERE),
+        (S.SUCCEEDED, NOON, frozenset({DAY}), C.WAITING),  # the next day's may list it
+        (S.SUCCEEDED, NOON + DAY_MS, DAYS, C.OTHER_DAY),  # over on the 21st, judged then
+        (S.FAILED, NOON, DAYS, C.NOTHING_MOVED),
+        (S.OPEN, None, DAYS, C.WAITING),
+        (S.UNSENT, None, DAYS, C.WAITING),
+    ],
+)
+def test_an_attempt_that_is_not_listed(
+    standing: Standing, ended_ms: int | None, taken: frozenset[date], kind: Class
+) -> None:
+    (judged,) = judge([ours(1, standing, ended_ms=ended_ms)], [], taken=taken)
+    assert (judged.kind, judged.proves) == (kind, None)
+
+
+@pytest.mark.parametrize(
+    ("standing", "days", "today", "complete", "proves"),
+    [
+        (S.OPEN, 1, date(2026, 11, 22), DAYS, Outcome.FAILED),
+        (S.OPEN, 1, date(2026, 11, 21), DAYS, None),  # that day is not over
+        (S.OPEN, 0, date(2026, 12, 21), DAYS, None),  # the operator does not say it is complete
+        (S.OPEN, 1, date(2026, 11, 22), frozenset({DAY}), None),
+        (S.OPEN, 1, date(2026, 11, 22), DAYS - {DAY}, None),  # its balance shows a gap
+        (S.UNSENT, 1, date(2026, 11, 22), DAYS, None),  # it may yet be sent
+    ],
+)
+def test_absence_proves_failure_only_where_the_statement_is_complete_and_time_is_over(
+    standing: Standing, days: int, today: date, complete: frozenset[date], proves: Outcome | None
+) -> None:
+    terms = Terms(utc_offset_minutes=180, absence_proves_after_days=days)
+    (judged,) = judge([ours(1, standing)], [], today=today, complete=complete, terms=terms)
+    assert judged.proves is proves
+    assert judged.kind is (C.UNKNOWN_RESOLVED if proves else C.WAITING)
+
+
+@pytest.mark.parametrize(
+    ("line_day", "ended_ms", "kind"),
+    [
+        (date(2026, 11, 21), NOON, C.NEXT_DAY),
+        (date(2026, 11, 19), NOON, C.NEXT_DAY),
+        (date(2026, 11, 21), NOON + DAY_MS, C.MATCHED),  # we learned of it a day later
+    ],
+)
+def test_a_line_in_the_file_beside_its_day_agrees_all_the_same(
+    line_day: date, ended_ms: int, kind: Class
+) -> None:
+    (judged,) = judge([ours(receipt="R1", ended_ms=ended_ms)], [theirs("R1", day=line_day)])
+    assert judged.kind is kind
+
+
+def test_the_operators_midnight_counts_not_ours() -> None:
+    before, after = NOON + 11 * HOUR, NOON + 13 * HOUR  # 20:00 and 22:00 in UTC, both the 20th
+    (mine,) = judge([ours(1, S.SUCCEEDED, begun_ms=before)], [])
+    (next_day,) = judge([ours(1, S.SUCCEEDED, begun_ms=after)], [])
+    assert (mine.kind, next_day.kind) == (C.MISSING_THERE, C.OTHER_DAY)
+
+
+def test_a_movement_we_never_made_is_missing_here() -> None:
+    assert kinds(judge([], [theirs("R1")])) == [C.MISSING_HERE]
+    assert kinds(judge([], [theirs("R1", day=date(2026, 11, 21))])) == [C.OTHER_DAY]
+
+
+def test_a_doubled_line_counts_once() -> None:
+    attempt = ours(receipt="R1")
+    judged = judge([attempt], [theirs("R1"), theirs("R1"), theirs("R1")])
+    assert sorted(kinds(judged)) == [C.MATCHED, C.DUPLICATE_LINE, C.DUPLICATE_LINE]
+
+
+def test_a_second_receipt_under_one_reference_is_money_we_did_not_order() -> None:
+    attempt = ours(references=("x",), receipt="R1")
+    judged = judge([attempt], [theirs("R2", reference="x"), theirs("R1", reference="x")])
+    by_receipt = {j.theirs.line.receipt: j for j in judged if j.theirs}
+    assert by_receipt["R1"].kind is C.MATCHED
+    assert by_receipt["R2"].kind is C.MISSING_HERE
+    assert by_receipt["R2"].hint == attempt
+    assert attempt.code in by_receipt["R2"].why
+
+
+def test_of_two_lines_under_one_reference_the_one_of_our_amount_is_taken() -> None:
+    attempt = ours(references=("x",))
+    early = theirs("R1", reference="x", minor=5, at_ms=NOON - HOUR)
+    judged = judge([attempt], [early, theirs("R2", reference="x")])
+    by_receipt = {j.theirs.line.receipt: j.kind for j in judged if j.theirs}
+    assert by_receipt == {"R1": C.MISSING_HERE, "R2": C.MATCHED}
+
+
+def test_one_receipt_in_two_amounts_is_for_a_person_and_never_money_for_nobody() -> None:
+    attempt = ours(receipt="R1")
+    right, wrong = theirs("R1"), theirs("R1", minor=102_001)
+    for lines in ([right, wrong], [wrong, right]):
+        judged = {j.theirs: j for j in judge([attempt], lines)}
+        assert judged[right].kind is C.MATCHED
+        assert judged[wrong].kind is C.AMOUNT_DIFFERS
+        assert (judged[wrong].hint, judged[wrong].difference_minor) == (attempt, 1)
+
+
+def test_a_pair_of_another_amount_is_not_kept_once_the_right_line_comes() -> None:
+    (judged,) = judge([ours(receipt="R1")], [theirs("R1", minor=1)])
+    assert (judged.kind, judged.pair_to_keep) == (C.AMOUNT_DIFFERS, None)
+    (judged,) = judge([ours(receipt="R1")], [theirs("R1")])
+    assert judged.pair_to_keep == ours().attempt_id
+
+
+def test_a_code_with_two_attempts_goes_to_the_one_that_succeeded() -> None:
+    failed, paid = ours(1, S.FAILED), ours(2)
+    paid = msgspec.structs.replace(paid, code=failed.code)
+    judged = judge([failed, paid], [theirs(reference=failed.code)])
+    assert {(j.kind, j.ours) for j in judged} == {(C.MATCHED, paid), (C.NOTHING_MOVED, failed)}
+
+
+def test_a_line_stays_with_the_attempt_it_was_paired_with() -> None:
+    first, second = ours(1, references=("x",)), ours(2, references=("x",))
+    pinned = theirs("R1", reference="x", pinned=second.attempt_id)
+    judged = judge([first, second], [pinned])
+    assert {(j.kind, j.ours) for j in judged} == {(C.MATCHED, second), (C.MISSING_THERE, first)}
+
+
+def test_a_pin_to_an_attempt_out_of_sight_leaves_the_line_alone() -> None:
+    judged = judge([], [theirs("R1", pinned=AttemptId("0" * 32), day=date(2026, 11, 19))])
+    assert kinds(judged) == [C.OTHER_DAY]
+
+
+@pytest.mark.parametrize(
+    ("direction", "side", "minor", "proves"),
+    [
+        (D.DISBURSE, Side.IN, 102_000, Outcome.REVERSED),
+        (D.COLLECT, Side.OUT, 102_000, Outcome.REVERSED),
+        (D.COLLECT, Side.OUT, 50_000, None),  # a part of it: for people
+    ],
+)
+def test_a_line_the_other_way_that_names_our_receipt_undid_it(
+    direction: Direction, side: Side, minor: int, proves: Outcome | None
+) -> None:
+    attempt = ours(direction=direction, receipt="R1")
+    done = theirs("R1", side=Side.OUT if side is Side.IN else Side.IN)
+    undone = theirs("R9", side=side, reference="R1", minor=minor)
+    judged = {j.theirs.line.receipt: j for j in judge([attempt], [done, undone]) if j.theirs}
+    assert judged["R1"].kind is C.MATCHED
+    assert judged["R9"].proves is proves
+    assert judged["R9"].hint == attempt
+    assert judged["R9"].kind is (C.CONTRADICTION if proves else C.MISSING_HERE)
+
+
+def test_the_usual_terms_let_absence_prove_nothing() -> None:
+    assert TERMS.absence_proves_after_days == 0
