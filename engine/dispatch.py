@@ -26,6 +26,7 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.outbox import Leased, Outbox, SmsEnding
 from engine.payments.evidence import Source
+from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.notices import SMS, Notice, read_notice
 from engine.payments.payment import Payment
 from engine.payments.service import Payments
@@ -75,8 +76,12 @@ class Dispatcher:
         clock: Clock,
         callback_url: Callable[[int, AttemptId], str],
         patience: Patience,
+        record: Record = unheard,
     ) -> None:
-        """`callback_url` makes the unguessable address of an attempt from (operator code, id)."""
+        """`callback_url` makes the unguessable address of an attempt from (operator code, id).
+
+        `record` is told what an order's call says about the operator's health.
+        """
         self._operators = operators
         self._sms = sms
         self._outbox = outbox
@@ -85,6 +90,7 @@ class Dispatcher:
         self._clock = clock
         self._callback_url = callback_url
         self._patience = patience
+        self._record = record
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self.payments: Payments  # set once by the wiring: the two know each other
@@ -125,6 +131,8 @@ class Dispatcher:
         never_taken = finding.outcome is Outcome.NOT_FOUND or (
             finding.outcome is Outcome.ASKED and order.provider_reference is None
         )
+        if never_taken:  # what we hold may be old: somebody may have given it up meanwhile
+            payment = await self.payments.stepper.again(payment)
         if never_taken and self._may_repeat(payment, attempt_id, direction):
             # Under the same reference it is done now, or refused as the repeat that it is.
             log.warning("%s %s was never taken there: sent again", payment.code, direction.name)
@@ -242,6 +250,8 @@ class Dispatcher:
         try:
             accepted = await _operation(port, direction)(order)
         except (Rejected, Throttled, Unreachable) as error:
+            if not isinstance(error, Rejected):  # a rejection is told with the attempt's end
+                self._tell_health(operator, order, error, began)
             if sent_before or self._clock.epoch() - began > self._patience.answer:
                 log.warning("%s %s stays unclear: %s", payment.code, direction.name, error)
                 await self.payments.record_unclear(payment, attempt_id)
@@ -249,10 +259,15 @@ class Dispatcher:
                 await self._not_done(payment, attempt_id, direction, error)
         except OutcomeUnknown as error:
             log.warning("%s %s unclear: %s", payment.code, direction.name, error)
+            self._tell_health(operator, order, error, began)
             await self.payments.record_unclear(payment, attempt_id)
         else:
             reference = accepted.provider_reference
             await self.payments.record_accepted(payment, attempt_id, reference)
+
+    def _tell_health(self, operator: str, order: Order, error: ProviderError, began: float) -> None:
+        told = told_by_error(error)
+        self._record(operator, order.direction, told, order.amount.minor, began_at=began)
 
     async def _not_done(
         self,

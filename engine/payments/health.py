@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from enum import StrEnum
 from operator import add
+from typing import Protocol
 
 import msgspec
 
@@ -17,7 +18,7 @@ from engine.errors import (
     Throttled,
     Unreachable,
 )
-from engine.ports import Finding, Outcome, Reason
+from engine.ports import Direction, Finding, Outcome, Reason
 
 MILLION = 1_000_000
 
@@ -69,6 +70,32 @@ def told_by_finding(finding: Finding) -> Told | None:
     if finding.outcome is Outcome.SUCCEEDED:
         return Told.SUCCEEDED
     return _of_failure(finding.reason) if finding.outcome is Outcome.FAILED else None
+
+
+class Record(Protocol):
+    """Counts one answer of an operator; cheap, never waits, never raises (`watch.Health`)."""
+
+    def __call__(
+        self,
+        operator: str,
+        direction: Direction,
+        told: Told | None,
+        minor: int,
+        *,
+        began_at: float | None = None,
+    ) -> None: ...
+
+
+def unheard(
+    operator: str,
+    direction: Direction,
+    told: Told | None,
+    minor: int,
+    *,
+    began_at: float | None = None,
+) -> None:
+    """Counts nothing: for an engine that watches nobody's health."""
+    del operator, direction, told, minor, began_at
 
 
 def _of_failure(reason: Reason | None) -> Told:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from engine.clock import AttemptId, Clock, PaymentId, made_at
 from engine.errors import CappError, OutcomeUnknown, Throttled, Unreachable
 from engine.outbox import Outbox
+from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import LIVE_DIRECTION, State
 from engine.payments.payment import Payment
 from engine.payments.schedule import Timetable
@@ -44,10 +45,12 @@ class Reconciler:
         draw: Callable[[], float] = _never_late,
         lease_seconds: int = 60,
         also: Mapping[State, LookAfter] | None = None,
+        record: Record = unheard,
     ) -> None:
         """`draw` gives a number from 0 to 1: by how much of its jitter a look is late.
 
-        `also` says what to do with payments that wait in further states.
+        `also` says what to do with payments that wait in further states. `record` is told of
+        operators that stayed silent.
         """
         self._store = store
         self._outbox = outbox
@@ -62,6 +65,7 @@ class Reconciler:
             State.REFUND_DUE: payments.order_refund,
             **(also or {}),
         }
+        self._record = record
         self._asking: dict[str, asyncio.Semaphore] = {}
 
     async def sweep(self, most: int = 100) -> int:
@@ -101,6 +105,10 @@ class Reconciler:
         if times := schedule.escalation(age):
             await self._escalate(payment, attempt_id, operator, age, times, answer)
         if age >= schedule.unclear_after and payment.state in _SAYS_UNKNOWN:
+            direction = LIVE_DIRECTION[payment.state]
+            minor = payment.amount_of(direction).minor
+            began = made_at(attempt_id).timestamp()
+            self._record(operator, direction, Told.UNCLEAR, minor, began_at=began)
             await self._payments.record_unclear(payment, attempt_id)
         else:
             await self._store.set_due(payment, again)

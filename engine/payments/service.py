@@ -22,11 +22,13 @@ from engine.payments import evidence as told
 from engine.payments import lifecycle
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, Facts, write
+from engine.payments.health import Record, told_by_finding, unheard
 from engine.payments.lifecycle import Event, State, advance
 from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Creation, Planner, Timing
 from engine.payments.policy import Policy
 from engine.payments.pricing import price
+from engine.payments.router import Router
 from engine.payments.routing import Directory
 from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Hear, Heard, Stepper
@@ -55,8 +57,14 @@ class Payments:
         timing: Timing,
         policy: Policy,
         hear: Hear,
+        router: Router | None = None,
+        record: Record = unheard,
     ) -> None:
-        """`hear` is told of every committed step with its intents, at once and in memory."""
+        """`hear` is told of every committed step with its intents, at once and in memory.
+
+        `router` ranks the ways to a payee; without one there is only the payee's own operator.
+        `record` is told how attempts ended, for the operators' health.
+        """
         self._tenant = tenant
         self._committer = committer
         self._store = store
@@ -68,6 +76,8 @@ class Payments:
         self._timing = timing
         self._planner = Planner(directory, clock, ids, timing)
         self._policy = policy
+        self._router = router
+        self._record = record
         self._hear = hear
         self.sequel = Sequel(policy, store, clock)
         self.stepper = Stepper(
@@ -98,30 +108,35 @@ class Payments:
         if ways.payer.currency != amount.currency:
             raise NoWayNow("no_way.corridor")
         corridor = self._rates.corridor(ways.payer.name, ways.payee.name)
-        mid = self._rates.mid(ways.payer.currency, ways.payee.currency)
-        priced = price(amount, mid, corridor, ways.payer, ways.payee)
+        rate = self._rates.rate(ways.payer.currency, ways.payee.currency)
+        priced = price(amount, rate.mid, corridor, ways.payer, ways.payee)
+        ranking = self._router.choose(ways, amount, priced) if self._router else None
         expires_at = int(self._clock.epoch()) + self._timing.quote
         return Quote(
             quote_id=self._ids.hex(),
             payer=payer.msisdn,
             payee=payee,
             payer_operator=ways.payer.name,
-            payee_operator=ways.payee.name,
+            payee_operator=ways.wallet,
             amount=amount,
             fee=priced.fee,
             receives=priced.receives,
             rate=priced.rate,
-            mid=f"{mid:f}",
+            mid=f"{rate.mid:f}",
             spread_minor=priced.spread_minor,
             rounding_minor=priced.rounding_minor,
             value_at_mid_minor=priced.value_at_mid_minor,
             collection_cost_minor=priced.collection_cost_minor,
-            payout_cost_minor_max=corridor.payout_cost_minor,
+            payout_cost_minor_max=(
+                ranking.payout_cost_minor_max if ranking else corridor.payout_cost_minor
+            ),
             payer_language=payer.language,
             payee_language=await self._language_of(payee),
             expires_at=expires_at,
             pay_until=expires_at + self._timing.pay_within,
-            ways=(ways.payee.name,),
+            ways=ranking.ways if ranking else (ways.payee.name,),
+            rate_at_ms=rate.at_ms,
+            decisions=(ranking.decision,) if ranking else (),
         )
 
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
@@ -255,9 +270,16 @@ class Payments:
         ending = Ending(
             found.attempt_id, succeeded, finding.code, source, finding.receipt, following.decisions
         )
-        return await self._advance(
+        heard = await self._advance(
             payment, event, kept, ending=ending, reason=finding.reason, following=following
         )
+        if heard is Heard.ADVANCED:
+            self._record(
+                found.operator, direction, told_by_finding(finding),
+                payment.amount_of(direction).minor,
+                began_at=made_at(found.attempt_id).timestamp(),
+            )  # fmt: skip
+        return heard
 
     async def record_accepted(
         self, payment: Payment, attempt_id: AttemptId, reference: str | None
