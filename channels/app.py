@@ -11,11 +11,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from channels.balances import BalanceAnswers
 from channels.doors import Doors
 from channels.inspect import Inspection
 from channels.operators import OperatorCallbacks
 from channels.settings import Settings
 from channels.sms import SmsReports
+from channels.statements import open_comparison
 from channels.ussd import ussd_routes
 from channels.wiring import Engine, open_engine, open_turns
 from engine.session.turn import TurnTaker
@@ -37,7 +39,7 @@ def build_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[Shared]:
         async with open_engine(settings) as engine, open_turns(engine) as turns:
             doors = _doors(engine, turns)
-            app.router.routes.extend([*doors, *_routes(engine)])
+            app.router.routes.extend([*_late_balances(engine), *doors, *_routes(engine)])
             yield {"doors": Doors(doors)}
 
     return Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
@@ -62,6 +64,12 @@ def _doors(engine: Engine, turns: TurnTaker) -> list[Route]:
     return doors
 
 
+def _late_balances(engine: Engine) -> list[Route]:
+    by_code = {port.facts.code: port for port in engine.operators.values()}
+    balances = open_comparison(engine).balances
+    return BalanceAnswers(operators=by_code, addresses=engine.addresses, balances=balances).routes()
+
+
 def _routes(engine: Engine) -> list[Route]:
     settings = engine.settings
     routes: list[Route] = []
@@ -69,7 +77,7 @@ def _routes(engine: Engine) -> list[Route]:
         routes += Inspection(
             pool=engine.pool,
             store=engine.store,
-            books=engine.books,
+            books=engine.office.books,
             directory=engine.directory,
             token=settings.inspect_token,
         ).routes()

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from channels.office import Office, build_office
+from channels.office import Office
 from channels.settings import Settings
 from channels.wiring import open_engine
 from engine.decision_log import DecisionLog
@@ -82,14 +82,7 @@ def _person(parser: argparse.ArgumentParser) -> None:
 async def open_office(settings: Settings) -> AsyncIterator[Office]:
     """Connect, and close again on leaving. Raises what connecting raises."""
     async with open_engine(settings) as engine:
-        yield build_office(
-            tenant=settings.tenant,
-            pool=engine.pool,
-            committer=engine.committer,
-            operators={name: port.facts for name, port in engine.operators.items()},
-            clock=engine.clock,
-            ids=engine.ids,
-        )
+        yield engine.office
 
 
 async def run_desk(settings: Settings, options: argparse.Namespace, say: Say) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,28 +13,34 @@ from typing import Any
 import yaml
 
 from channels.addresses import CallbackAddresses
+from channels.compliance import LISTS_REFRESH_SECONDS, build_compliance, build_screener, policy_of
+from channels.office import Office, build_office
+from channels.reconciliation import read_polling
 from channels.settings import Settings
-from engine.clock import Clock, Ids
-from engine.customers.customers import Customer
+from engine.clock import Clock, Ids, SystemRandom
+from engine.compliance.screening import Screener
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
 from engine.database import connect, ensure_months, open_pool
+from engine.decision_log import DecisionLog
 from engine.dispatch import Dispatcher, Patience
-from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
-from engine.ledger.books import Books
 from engine.ledger.commit import Committer
 from engine.msisdn import Msisdn, Prefixes
 from engine.outbox import Outbox
-from engine.payments.payment import Payment
+from engine.payments.approvals import Approvals
+from engine.payments.clearing import Clearing
+from engine.payments.gate import Gate
+from engine.payments.health_store import HealthStore
 from engine.payments.planning import Timing
-from engine.payments.policy import Clearance
+from engine.payments.pools import Pools
 from engine.payments.reconciliation import Reconciler
+from engine.payments.router import Router, keep_current
 from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
-from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
+from engine.payments.watch import AWAY, Health
 from engine.ports import OperatorPort, SmsPort
 from engine.session.actions import Actions
 from engine.session.check import load_menu
@@ -73,7 +80,11 @@ class Engine:
     reconciler: Reconciler
     customers: Customers
     texts: Texts
-    books: Books
+    office: Office
+    health: Health
+    pools: Pools
+    decisions: DecisionLog
+    screener: Screener
     operators: dict[str, OperatorPort]
     sms: SmsPort
     addresses: CallbackAddresses
@@ -104,10 +115,39 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         closing.push_async_callback(committer.stop)
         engine = _assemble(settings, clock, ids, pool, committer, operators, sms)
         closing.push_async_callback(engine.dispatcher.stop)
-        await engine.rates.refresh(pool)
-        refreshing = asyncio.create_task(engine.rates.keep_fresh(pool, RATES_REFRESH_SECONDS))
-        closing.callback(refreshing.cancel)
+        for task in await _keep_informed(engine):
+            closing.callback(task.cancel)
         yield engine
+        await engine.dispatcher.stop()
+        await _say_last_words(engine)
+
+
+async def _keep_informed(engine: Engine) -> list[asyncio.Task[None]]:
+    """Read once what decisions rest on, then keep it fresh in the background."""
+    pool = engine.pool
+    await engine.rates.refresh(pool)
+    await engine.screener.refresh()
+    await engine.health.tend()
+    await engine.pools.refresh()
+    if not engine.screener.versions:
+        log.error("no sanctions list is loaded: names are compared with nothing")
+    return [
+        asyncio.create_task(work)
+        for work in (
+            engine.rates.keep_fresh(pool, RATES_REFRESH_SECONDS),
+            engine.screener.keep_fresh(LISTS_REFRESH_SECONDS),
+            keep_current(engine.health, engine.pools, engine.decisions),
+        )
+    ]
+
+
+async def _say_last_words(engine: Engine) -> None:
+    """Store what was counted and decided since the last second; losing it loses no money."""
+    try:
+        await engine.health.flush()
+        await engine.decisions.flush()
+    except AWAY as error:
+        log.warning("the last second of statistics is lost: %s", error)
 
 
 def _assemble(
@@ -133,6 +173,25 @@ def _assemble(
         clock,
         cool_down_seconds=settings.pin_cool_down_seconds,
     )
+    decisions = DecisionLog(pool, settings.tenant, ids)
+    health = Health(
+        store=HealthStore(pool, settings.tenant), operators=directory.by_name, clock=clock, ids=ids
+    )
+    pools = Pools(pool, settings.tenant, directory.by_name)
+    router = Router(
+        corridor=rates.corridor,
+        health=health,
+        pools=pools,
+        random=SystemRandom(),
+        keep=decisions.note,
+    )
+    screener = build_screener(settings, policy_of(settings), pool, clock)
+    timing = Timing(
+        quote=settings.quote_seconds,
+        collect_delay=settings.collect_delay_seconds,
+        lease=settings.lease_seconds,
+        first_look=settings.first_look_seconds,
+    )
     dispatcher = Dispatcher(
         operators=operators,
         sms=sms,
@@ -142,13 +201,15 @@ def _assemble(
         clock=clock,
         callback_url=addresses.address,
         patience=Patience(),
+        record=health.record,
     )
 
     async def language_of(msisdn: Msisdn) -> str:
         known = await customers.find(msisdn)
         return known.language if known is not None else FALLBACK
 
-    policy = Unguarded()
+    compliance = build_compliance(settings, policy_of(settings), screener, pool, decisions.note)
+    policy = Gate(Clearing(compliance, clock), health)
     payments = Payments(
         tenant=settings.tenant,
         committer=committer,
@@ -158,14 +219,11 @@ def _assemble(
         language_of=language_of,
         clock=clock,
         ids=ids,
-        timing=Timing(
-            quote=settings.quote_seconds,
-            collect_delay=settings.collect_delay_seconds,
-            lease=settings.lease_seconds,
-            first_look=settings.first_look_seconds,
-        ),
+        timing=timing,
         policy=policy,
         hear=dispatcher.hear,
+        router=router,
+        record=health.record,
     )
     dispatcher.payments = payments
     rulings = Rulings(
@@ -174,39 +232,30 @@ def _assemble(
         store=store,
         policy=policy,
         claim=outbox.claim,
+        clock=clock,
     )
-    looks = tuple(look for look in Schedule().looks if look > settings.first_look_seconds)
     reconciler = Reconciler(
         store=store,
         outbox=outbox,
         payments=payments,
         ask=dispatcher.ask,
         clock=clock,
-        schedule=Schedule(looks=(settings.first_look_seconds, *looks)),
+        schedule=read_polling(settings),
+        draw=random.SystemRandom().random,
         lease_seconds=settings.lease_seconds,
+        also=rulings.looks_after(timing.reminder),
+        record=health.record,
     )
-    names = {code: facts.name for code, facts in directory.by_code.items()}
-    books = Books(pool, settings.tenant, names)
+    office = build_office(
+        tenant=settings.tenant, pool=pool, committer=committer, operators=directory.by_name,
+        clock=clock, ids=ids,
+        executors=Approvals(rulings=rulings, store=store, directory=directory).executors(),
+    )  # fmt: skip
     return Engine(
         settings, clock, ids, pool, committer, directory, rates, store, outbox, payments,
-        rulings, dispatcher, reconciler, customers, texts, books, operators, sms, addresses,
+        rulings, dispatcher, reconciler, customers, texts, office, health, pools, decisions,
+        screener, operators, sms, addresses,
     )  # fmt: skip
-
-
-class Unguarded:
-    """Until limits, screening and breakers are wired in: everything may happen."""
-
-    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
-        return Clearance()
-
-    async def clear_again(self, payment: Payment) -> None:
-        return None
-
-    def may_pay(self, operator: str) -> bool:
-        return True
-
-    async def take_turn(self, operator: str, minor: int) -> bool:
-        return True
 
 
 def read_directory(operators: dict[str, OperatorPort]) -> Directory:

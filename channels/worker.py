@@ -2,36 +2,66 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
 
 import asyncpg
 
+from channels.rates import build_feed
 from channels.settings import Settings
+from channels.statements import open_comparison
 from channels.wiring import Engine, open_engine
 from engine.database import ensure_months
 from engine.errors import CappError
+from engine.fx.feed import RateFeed
 
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
+RATES_SECONDS = 5.0
+DESK_SECONDS = 10.0
+LIQUIDITY_SECONDS = 30.0
+BALANCES_SECONDS = 600.0
+STATEMENTS_SECONDS = 3600.0
 MONTHS_SECONDS = 24 * 3600.0
 BATCH = 100
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     """Run the loops until `stop` is set; calls under way are finished first."""
-    async with open_engine(settings) as engine:
+    async with open_engine(settings) as engine, AsyncExitStack() as closing:
+        feed = build_feed(
+            settings,
+            pool=engine.pool,
+            clock=engine.clock,
+            currencies={facts.currency for facts in engine.directory.by_code.values()},
+            note=engine.decisions.note,
+        )
+        closing.push_async_callback(feed.aclose)
+        tasks = [asyncio.create_task(loop) for loop in _loops(engine, feed)]
         log.info("worker is up")
-        loops = [
-            _every(SWEEP_SECONDS, lambda: engine.dispatcher.sweep(BATCH), "outbox"),
-            _every(SWEEP_SECONDS, lambda: engine.reconciler.sweep(BATCH), "due payments"),
-            _every(MONTHS_SECONDS, lambda: _months(engine), "partitions"),
-        ]
-        tasks = [asyncio.create_task(loop) for loop in loops]
         await stop.wait()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
+    office = engine.office
+    comparison = open_comparison(engine)
+    return [
+        _every(SWEEP_SECONDS, lambda: engine.dispatcher.sweep(BATCH), "outbox"),
+        _every(SWEEP_SECONDS, lambda: engine.reconciler.sweep(BATCH), "due payments"),
+        _every(RATES_SECONDS, feed.refresh, "rates"),
+        # One less than a full batch, so that proposals that cannot be carried out yet do not spin.
+        _every(DESK_SECONDS, lambda: office.desk.carry_out_approved(BATCH - 1), "approved"),
+        _every(DESK_SECONDS, office.auditor.sweep, "audit"),
+        _every(LIQUIDITY_SECONDS, office.liquidity.watch, "low water"),
+        _every(BALANCES_SECONDS, comparison.balances.look, "balances"),
+        _every(STATEMENTS_SECONDS, comparison.statements.age, "statements"),
+        _every(MONTHS_SECONDS, lambda: _months(engine), "partitions"),
+    ]
 
 
 async def _months(engine: Engine) -> int:

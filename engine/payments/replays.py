@@ -7,6 +7,7 @@ import msgspec
 
 from engine.compliance import clearance
 from engine.decisions import Decision, Kind
+from engine.desk import rebalancing
 from engine.fx import consensus
 from engine.payments import breaker, ranking
 from engine.payments.lifecycle import Event
@@ -58,6 +59,7 @@ REPLAYS: Mapping[Kind, Replay] = {
     Kind.BREAKER: breaker.replay,
     Kind.RATE: _rate_again,
     Kind.COMPLIANCE: clearance.replay,
+    Kind.LIQUIDITY: rebalancing.replay,
 }
 """How decisions of a kind are made again. Raises ValueError's kin for inputs nobody reads."""
 

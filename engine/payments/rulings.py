@@ -3,11 +3,11 @@
 Two people's agreement is proven above (`engine/desk`); here a ruling is carried out, once.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from engine.clock import PaymentId
+from engine.clock import Clock, PaymentId
 from engine.errors import Impossible, NoWayNow
 from engine.msisdn import Msisdn
 from engine.payments.facts import Ruling
@@ -18,6 +18,11 @@ from engine.payments.policy import Policy
 from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Stepper
 from engine.payments.store import PaymentStore
+
+QUEUE_SECONDS = 10
+"""How often a payout that waits for its operator is looked at."""
+
+LookAfter = Callable[[Payment], Awaitable[None]]
 
 
 class Rulings:
@@ -31,6 +36,7 @@ class Rulings:
         store: PaymentStore,
         policy: Policy,
         claim: Callable[[str], Awaitable[bool]],
+        clock: Clock,
     ) -> None:
         """`claim` takes an intent for ourselves, so that nobody sends it any more."""
         self._stepper = stepper
@@ -38,6 +44,20 @@ class Rulings:
         self._store = store
         self._policy = policy
         self._claim = claim
+        self._clock = clock
+
+    def looks_after(self, reminder_seconds: int) -> Mapping[State, LookAfter]:
+        """What a sweep does with payments that wait here for an operator or for people."""
+
+        async def try_again(payment: Payment) -> None:
+            if not await self.order_payout(payment):
+                await self._store.set_due(payment, int(self._clock.epoch()) + QUEUE_SECONDS)
+
+        async def remind(payment: Payment) -> None:
+            await self._stepper.tell_people(payment, payment.state, "still waits for people")
+            await self._store.set_due(payment, int(self._clock.epoch()) + reminder_seconds)
+
+        return {State.PAYOUT_QUEUED: try_again, State.ON_HOLD: remind, State.RETURNED: remind}
 
     async def cancel(self, payment_id: PaymentId, ruling: Ruling) -> bool:
         """Withdraw a payment whose collection has not left yet; True when it is cancelled.

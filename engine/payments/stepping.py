@@ -85,7 +85,8 @@ class Stepper:
             raise OurFault(f"{event} of {payment.code}: {answer.verdict.name} {answer.error or ''}")
         self._hear(after, plan.intents)
         for state in step.path:
-            await self._tell_people(after, state, facts)
+            why = facts.decisions[0].reason if facts and facts.decisions else state.name.lower()
+            await self.tell_people(after, state, why)
         return after
 
     async def keep(
@@ -108,12 +109,9 @@ class Stepper:
             raise Impossible(f"payment {payment.code} is gone")
         return found
 
-    async def _tell_people(
-        self, payment: Payment, state: State, facts: Ending | Ruling | None
-    ) -> None:
+    async def tell_people(self, payment: Payment, state: State, why: str) -> None:
         """Some states wait for people. Said after the commit; the sweep says it again."""
         if kind := WAITS_FOR_PEOPLE.get(state):
-            why = facts.decisions[0].reason if facts and facts.decisions else state.name.lower()
             await self.open_case(payment, kind, f"{payment.version:032x}", why)
 
 

@@ -10,7 +10,7 @@ from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
 from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Facts, read_step, read_terms
+from engine.payments.facts import Ending, Facts, Ruling, read_step, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
@@ -126,14 +126,21 @@ class PaymentStore:
         endings = await self._endings(payment_id)
         return endings[0].attempt_id if endings else None
 
+    async def was_ruled(self, payment_id: PaymentId, proposal_id: str) -> bool:
+        """Whether a step of the payment carried out this proposal."""
+        steps = await self._steps(payment_id)
+        return any(isinstance(s, Ruling) and s.proposal == proposal_id for s in steps)
+
     async def _endings(self, payment_id: PaymentId) -> list[Ending]:
+        return [s for s in await self._steps(payment_id) if isinstance(s, Ending)]
+
+    async def _steps(self, payment_id: PaymentId) -> list[Ending | Ruling]:
         rows = await self._pool.fetch(
             "select facts from journal where payment = $1 and version > 1 and facts is not null"
             " order by version",
             payment_id,
         )
-        steps = [read_step(row["facts"]) for row in rows]
-        return [step for step in steps if isinstance(step, Ending)]
+        return [read_step(row["facts"]) for row in rows]
 
     async def open_case(
         self, payment: Payment, kind: str, hash_: str, detail: str, at_ms: int

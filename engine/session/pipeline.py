@@ -2,9 +2,9 @@
 
 Commands issued while earlier ones are in flight leave together in the next batch, in the order they
 were issued; each gets its own reply or its own error. redis-py still owns connecting, TLS,
-authentication and reading, but its client, pool and pipeline are passed by: they are half of what
-a round trip costs (`decisions/0001-what-a-turn-may-cost.md`). One server, one connection: commands
-that block it (WATCH, BLPOP, SUBSCRIBE) must go to a client of their own.
+authentication and reading, but its client, pool and pipeline are passed by: they are a third of
+what a round trip costs (`decisions/0001-what-a-turn-may-cost.md`). One server, one connection:
+commands that block it (WATCH, BLPOP, SUBSCRIBE) must go to a client of their own.
 """
 
 import asyncio

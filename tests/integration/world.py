@@ -318,6 +318,7 @@ async def open_world(
         store=store,
         policy=policy,
         claim=outbox.claim,
+        clock=clock,
     )
     reconciler = Reconciler(
         store=store,

@@ -1,0 +1,40 @@
+"""The policy of a running engine: compliance says whether, health says where. It has no rules."""
+
+from engine.customers.customers import Customer
+from engine.decisions import Decision
+from engine.errors import NoWayNow
+from engine.fx.quotes import Quote
+from engine.payments.clearing import Clearing
+from engine.payments.payment import Payment
+from engine.payments.policy import Clearance
+from engine.payments.watch import Health
+from engine.ports import Direction
+
+
+class Gate:
+    """Implements `policy.Policy`."""
+
+    def __init__(self, clearing: Clearing, health: Health) -> None:
+        self._clearing = clearing
+        self._health = health
+
+    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+        """As `Clearing.clear`; NoWayNow `no_way.busy` while the payer's operator is down.
+
+        While that operator is being tried again a confirm takes one of the few probes, and a
+        repeat takes another: so that nobody is charged through an operator that does not answer.
+        """
+        clearance = await self._clearing.clear(payer, quote)
+        minor = quote.total.minor
+        if not await self._health.take_probe(quote.payer_operator, Direction.COLLECT, minor):
+            raise NoWayNow("no_way.busy")
+        return clearance
+
+    async def clear_again(self, payment: Payment) -> Decision | None:
+        return await self._clearing.clear_again(payment)
+
+    def may_pay(self, operator: str) -> bool:
+        return self._health.may_disburse(operator)
+
+    async def take_turn(self, operator: str, minor: int) -> bool:
+        return await self._health.take_probe(operator, Direction.DISBURSE, minor)
