@@ -231,7 +231,7 @@ def _assemble(
         sequel=payments.sequel,
         store=store,
         policy=policy,
-        claim=outbox.claim,
+        withhold=outbox.withhold,
         clock=clock,
     )
     reconciler = Reconciler(

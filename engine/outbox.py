@@ -1,7 +1,8 @@
 """The outbox in Postgres: who may carry out an intent, and what was handed to SMS gateways.
 
 An intent is claimed before its first byte leaves (`sent_at`), so that a process that finds it
-later knows whether the outside may have heard of it.
+later knows whether the outside may have heard of it. Every claim has a number of its own: what its
+holder finds out counts only while nobody else has claimed the intent since. Knows no payment.
 """
 
 from collections.abc import Sequence
@@ -18,15 +19,27 @@ from engine.ports import SmsReport
 RETRY_SECONDS_MIN = 5
 """No intent is taken up again sooner after it was made."""
 
+QUESTION = 11
+"""The intent kind of a question about an attempt that is over; kinds below are sent, not asked."""
+
+NEVER_SENT = "never_sent"
+"""How a call ends of which no byte has left, and none will."""
+
 
 class Leased(msgspec.Struct, frozen=True):
-    """An intent some process left behind. `was_sent`: the outside may have heard of it."""
+    """An intent some process left behind, under a claim of ours.
+
+    `was_sent`: the outside may have heard of it. `ended`: what `Outbox.end` wrote, if it did; then
+    nobody calls any more, and whoever holds the row carries out what follows.
+    """
 
     id: str
     payment_id: PaymentId
     kind: int
     payload: str | None
     was_sent: bool
+    claim: int
+    ended: str | None = None
 
 
 class Outbox:
@@ -36,19 +49,47 @@ class Outbox:
         self._pool = pool
         self._clock = clock
         self._lease_seconds = lease_seconds
-        self._claims: Gatherer[str, bool] = Gatherer(self._claim_many)
+        self._claims: Gatherer[str, int] = Gatherer(self._claim_many)
         self._ended: Gatherer[SmsEnding, bool] = Gatherer(self._end_many)
         self._reports: Gatherer[tuple[int, SmsReport], bool] = Gatherer(self._keep_reports)
 
-    async def claim(self, intent_id: str) -> bool:
-        """Mark it as sent. False when somebody else has it, or it is done."""
-        return await self._claims.get(intent_id) or False
+    async def claim(self, intent_id: str) -> int:
+        """Mark it as sent. The number of the claim; 0 when somebody else has it, or it is done."""
+        return await self._claims.get(intent_id) or 0
 
-    async def release(self, intent_id: str, retry_at: float) -> None:
-        """The outside definitely did not hear of it: let any process try again then."""
+    async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
+        """The outside definitely did not hear of it: let any process try again then.
+
+        Does nothing when somebody has claimed it since: then it is theirs.
+        """
         await self._pool.execute(
-            "update outbox set sent_at = null, lease_until = $2 where id = $1",
-            intent_id, int(retry_at),
+            "update outbox set sent_at = null, lease_until = $3 where id = $1 and claims = $2",
+            intent_id, claim, int(retry_at),
+        )  # fmt: skip
+
+    async def end(self, intent_id: str, claim: int, how: str) -> bool:
+        """Write down how a call ended, for good; False when somebody has claimed it since.
+
+        In one statement with the comparison, and before anything follows from it: whoever takes the
+        row over later finds the end and makes no call. The row goes with the commit that follows.
+        """
+        return bool(
+            await self._pool.fetchval(
+                "update outbox set ended = $3 where id = $1 and claims = $2 and ended is null"
+                " returning true",
+                intent_id, claim, how,
+            )
+        )  # fmt: skip
+
+    async def withhold(self, intent_id: str) -> bool:
+        """End an intent that nobody has claimed yet as never sent; False when it may have left."""
+        now = int(self._clock.epoch())
+        return bool(
+            await self._pool.fetchval(
+                "update outbox set ended = $2, sent_at = $3, lease_until = $4, claims = claims + 1"
+                " where id = $1 and sent_at is null returning true",
+                intent_id, NEVER_SENT, now, now + self._lease_seconds,
+            )
         )  # fmt: skip
 
     async def lease_left_behind(self, most: int) -> list[Leased]:
@@ -57,20 +98,11 @@ class Outbox:
         Only ids older than the shortest retry are looked at: they are times, and few rows live
         that long. That spares an index which every claim would have to touch.
         """
-        now = int(self._clock.epoch())
-        oldest = first_id_at(self._clock.now() - timedelta(seconds=RETRY_SECONDS_MIN))
-        rows = await self._pool.fetch(
-            "with old as (select id, sent_at from outbox where id < $4 and lease_until < $1"
-            "   order by id limit $2 for update skip locked)"
-            " update outbox o set lease_until = $3, sent_at = coalesce(o.sent_at, $1)"
-            " from old where o.id = old.id"
-            " returning o.id, o.payment, o.kind, o.payload, old.sent_at is not null as was_sent",
-            now, most, now + self._lease_seconds, oldest,
-        )  # fmt: skip
-        return [
-            Leased(r["id"].hex, PaymentId(r["payment"].hex), r["kind"], r["payload"], r["was_sent"])
-            for r in rows
-        ]
+        return await self._lease(most, f"kind <> {QUESTION}")
+
+    async def lease_questions(self, most: int) -> list[Leased]:
+        """Questions whose time has come, claimed likewise; those about late news, only."""
+        return await self._lease(most, f"kind = {QUESTION}")
 
     async def still_there(self, intent_id: str) -> bool:
         """Whether an intent is yet to be carried out or under way."""
@@ -84,14 +116,35 @@ class Outbox:
         """A delivery report, which may come early, late, or twice."""
         await self._reports.get((tenant, report))
 
-    async def _claim_many(self, ids: Sequence[str]) -> dict[str, bool]:
+    async def _lease(self, most: int, which: str) -> list[Leased]:
+        now = int(self._clock.epoch())
+        oldest = first_id_at(self._clock.now() - timedelta(seconds=RETRY_SECONDS_MIN))
+        rows = await self._pool.fetch(
+            "with old as (select id, sent_at from outbox where id < $4 and lease_until < $1"
+            f"   and {which} order by id limit $2 for update skip locked)"
+            " update outbox o set lease_until = $3, sent_at = coalesce(o.sent_at, $1),"
+            "   claims = o.claims + 1"
+            " from old where o.id = old.id"
+            " returning o.id, o.payment, o.kind, o.payload, old.sent_at is not null as was_sent,"
+            "   o.claims, o.ended",
+            now, most, now + self._lease_seconds, oldest,
+        )  # fmt: skip
+        return [
+            Leased(
+                r["id"].hex, PaymentId(r["payment"].hex), r["kind"], r["payload"], r["was_sent"],
+                r["claims"], r["ended"],
+            )
+            for r in rows
+        ]  # fmt: skip
+
+    async def _claim_many(self, ids: Sequence[str]) -> dict[str, int]:
         now = int(self._clock.epoch())
         rows = await self._pool.fetch(
-            "update outbox set sent_at = $2, lease_until = $3"
-            " where id = any($1::uuid[]) and sent_at is null returning id",
+            "update outbox set sent_at = $2, lease_until = $3, claims = claims + 1"
+            " where id = any($1::uuid[]) and sent_at is null returning id, claims",
             list(ids), now, now + self._lease_seconds,
         )  # fmt: skip
-        return {row["id"].hex: True for row in rows}
+        return {row["id"].hex: row["claims"] for row in rows}
 
     async def _keep_reports(
         self, reports: Sequence[tuple[int, SmsReport]]

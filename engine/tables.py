@@ -129,6 +129,8 @@ outbox = Table(
     _required("not_before", BigInteger),
     _required("lease_until", BigInteger),
     Column("sent_at", BigInteger),
+    _required("claims", Integer, server_default="0"),
+    Column("ended", Text),
 )
 
 evidence = Table(

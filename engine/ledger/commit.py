@@ -32,6 +32,7 @@ _LOST = (
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
     asyncpg.InternalServerError,
+    asyncpg.InternalClientError,  # the driver itself is confused: what it sent is not known
     asyncpg.ReadOnlySQLTransactionError,
 )
 # What a single plan can be guilty of.

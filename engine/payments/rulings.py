@@ -35,15 +35,15 @@ class Rulings:
         sequel: Sequel,
         store: PaymentStore,
         policy: Policy,
-        claim: Callable[[str], Awaitable[bool]],
+        withhold: Callable[[str], Awaitable[bool]],
         clock: Clock,
     ) -> None:
-        """`claim` takes an intent for ourselves, so that nobody sends it any more."""
+        """`withhold` ends an intent that nobody has begun, so that nobody sends it any more."""
         self._stepper = stepper
         self._sequel = sequel
         self._store = store
         self._policy = policy
-        self._claim = claim
+        self._withhold = withhold
         self._clock = clock
 
     def looks_after(self, reminder_seconds: int) -> Mapping[State, LookAfter]:
@@ -63,13 +63,13 @@ class Rulings:
         """Withdraw a payment whose collection has not left yet; True when it is cancelled.
 
         Raises NoWayNow `no_way.sent` when the payer may have been asked already. A crash between
-        the claim and the commit leaves an attempt that looks sent: it is asked about, as any.
+        withholding and the commit leaves an order that was never sent: the payment expires.
         """
         payment = await self._payment(payment_id)
         if payment.state is State.CANCELLED:
             return True
         is_waiting = may(payment.state, Event.COLLECTION_WITHDRAWN) and payment.live is not None
-        if not is_waiting or not await self._claim(payment.live or ""):
+        if not is_waiting or not await self._withhold(payment.live or ""):
             raise NoWayNow("no_way.sent")
         return await self._take(payment, Event.COLLECTION_WITHDRAWN, ruling)
 

@@ -74,7 +74,9 @@ create table outbox (                         -- what the outside is still to be
   payload     text,
   not_before  bigint not null,                -- epoch seconds
   lease_until bigint not null,                -- until then somebody is at it; no index: ids are times
-  sent_at     bigint                          -- set before the first byte leaves
+  sent_at     bigint,                         -- set before the first byte leaves
+  claims      int not null default 0,         -- goes up with every claim: who held an older one is late
+  ended       text                            -- how the call ended, before the commit that says so
 ) with (fillfactor = 70);
 
 create table evidence (                       -- append-only: what the outside told us, as it came

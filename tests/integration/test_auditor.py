@@ -5,17 +5,23 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from engine.clock import PaymentId
+from engine.decisions import Decision
+from engine.decisions import Kind as About
 from engine.desk.proposals import Kind
 from engine.ledger.auditor import Law, Pace, Report
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
+from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
-from engine.ports import Direction
+from engine.payments.policy import Clearance
+from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.desk_room import CHEP, HELD, Room, open_room
-from tests.integration.world import FAILED, SUCCEEDED, open_world
+from tests.integration.world import FAILED, SUCCEEDED, World, open_world
 from tests.unit.payments.examples import ROUTE
 
 PACE = Pace(lag_seconds=5, block_seconds=10, block_entries=50)
@@ -99,6 +105,54 @@ async def test_payments_of_the_real_engine_break_no_law_at_any_step(database_url
             assert (await audit(room)).findings == ()
         room.clock.pass_(SEALED_AFTER)
         assert (await room.office.auditor.audit_all()).findings == ()
+
+
+async def test_payments_that_wait_for_people_or_operators_break_no_law(database_url: str) -> None:
+    held = Clearance(Decision(About.COMPLIANCE, "hold", "a name on a list", {}))
+    async with open_world(database_url) as world, open_room(database_url, pace=PACE) as room:
+
+        async def whole() -> None:
+            await world.dispatched()
+            assert (await audit(room)).findings == ()
+
+        async def collected() -> PaymentId:
+            payment_id = await world.confirm()
+            await whole()
+            await world.tell(await world.live(payment_id), SUCCEEDED)
+            await whole()
+            return payment_id
+
+        world.policy.clearance = held
+        for rule in (world.rulings.release, world.rulings.refund):
+            payment_id = await collected()
+            assert await rule(payment_id, Ruling("looked into"))
+            await whole()
+            await world.tell(await world.live(payment_id), SUCCEEDED)
+            await whole()
+        world.policy.clearance = Clearance()
+        world.policy.closed = {"mtn_ug"}
+        queued = await collected()
+        world.policy.closed = set()
+        assert await world.rulings.order_payout(await world.payment(queued))
+        await whole()
+        for rule in (world.rulings.repay, world.rulings.refund):
+            attempt_id = await world.live(queued)
+            await world.tell(attempt_id, SUCCEEDED)
+            await world.tell(attempt_id, Finding(Outcome.REVERSED, "undone"), Source.QUERY)
+            await whole()
+            assert await rule(queued, Ruling("looked into"))
+            await whole()
+        cancelled = await _unsent(world)
+        assert await world.rulings.cancel(cancelled, Ruling("the payer asked"))
+        await whole()
+
+
+async def _unsent(world: World) -> PaymentId:
+    world.dispatching = False
+    try:
+        return await world.confirm()
+    finally:
+        world.dispatching = True
 
 
 async def test_a_balance_changed_by_hand_is_named_with_what_is_too_much(room: Room) -> None:

@@ -170,6 +170,7 @@ class World:
     payments: Payments
     rulings: Rulings
     policy: "ScriptedPolicy"
+    directory: Directory
     store: PaymentStore
     dispatcher: Dispatcher
     reconciler: Reconciler
@@ -317,7 +318,7 @@ async def open_world(
         sequel=payments.sequel,
         store=store,
         policy=policy,
-        claim=outbox.claim,
+        withhold=outbox.withhold,
         clock=clock,
     )
     reconciler = Reconciler(
@@ -327,11 +328,12 @@ async def open_world(
         ask=dispatcher.ask,
         clock=clock,
         schedule=Schedule(),
+        also=rulings.looks_after(86_400),
     )
     books = Books(pool, 1, {1: "mpesa_ke", 2: "mtn_ug", 3: "other_ug"})
     world = World(
-        clock, pool, payments, rulings, policy, store, dispatcher, reconciler, committer, books,
-        mpesa, mtn, other, sms, heard,
+        clock, pool, payments, rulings, policy, directory, store, dispatcher, reconciler,
+        committer, books, mpesa, mtn, other, sms, heard,
     )  # fmt: skip
     try:
         yield world

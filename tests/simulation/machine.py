@@ -170,7 +170,8 @@ class Machine:
             sequel=self.payments.sequel,
             store=self.store,
             policy=policy,
-            claim=self.outbox.claim,
+            withhold=self.outbox.withhold,
+            clock=self.clock,
         )
         self.reconciler = Reconciler(
             store=self.store,

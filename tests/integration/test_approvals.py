@@ -1,0 +1,152 @@
+"""What two people agree on about a payment happens, once, and both names stay in its journal."""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import pytest
+
+from channels.office import Office, build_office
+from engine.clock import Ids, PaymentId
+from engine.decisions import Decision
+from engine.decisions import Kind as About
+from engine.desk.proposals import Kind, Person, Proposal
+from engine.desk.proposals import State as Stands
+from engine.errors import SamePerson
+from engine.payments.approvals import Approvals
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State
+from engine.payments.policy import Clearance
+from engine.ports import Direction, Finding, Outcome
+from tests.integration.books import assert_books
+from tests.integration.world import OTHER, SUCCEEDED, World, open_world
+from tests.unit.payments.examples import MPESA, MTN
+
+AMINA, BRIAN = Person("amina"), Person("brian")
+HOLD = Clearance(Decision(About.COMPLIANCE, "hold", "a name on a list", {}))
+
+
+class Staffed(NamedTuple):
+    """A world and the office of the people who look after it."""
+
+    world: World
+    office: Office
+
+    async def held(self) -> PaymentId:
+        self.world.policy.clearance = HOLD
+        payment_id = await self.collected()
+        assert await self.world.state(payment_id) is State.ON_HOLD
+        return payment_id
+
+    async def returned(self) -> PaymentId:
+        payment_id = await self.collected()
+        attempt_id = await self.world.live(payment_id)
+        await self.world.tell(attempt_id, SUCCEEDED)
+        await self.world.tell(attempt_id, Finding(Outcome.REVERSED, "undone"), Source.QUERY)
+        assert await self.world.state(payment_id) is State.RETURNED
+        return payment_id
+
+    async def collected(self) -> PaymentId:
+        payment_id = await self.world.confirm()
+        await self.world.dispatched()
+        await self.world.tell(await self.world.live(payment_id), SUCCEEDED)
+        await self.world.dispatched()
+        return payment_id
+
+    async def agree(self, kind: Kind, payment_id: str, payee: str = "") -> Proposal:
+        """Amina proposes, Brian approves."""
+        fields = {"payment": payment_id, "payee": payee}
+        asked = await self.office.desk.propose(kind, fields, by=AMINA, note="looked into")
+        decided = await self.office.desk.approve(asked.id, by=BRIAN)
+        await self.world.dispatched()
+        return decided
+
+
+@pytest.fixture
+async def staffed(database_url: str) -> AsyncIterator[Staffed]:
+    async with open_world(database_url) as world:
+        approvals = Approvals(rulings=world.rulings, store=world.store, directory=world.directory)
+        office = build_office(
+            tenant=1, pool=world.pool, committer=world.committer,
+            operators={"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}, clock=world.clock,
+            ids=Ids(world.clock), executors=approvals.executors(),
+        )  # fmt: skip
+        yield Staffed(world, office)
+        await assert_books(world.pool)
+
+
+async def test_two_people_release_a_held_payment(staffed: Staffed) -> None:
+    payment_id = await staffed.held()
+    decided = await staffed.agree(Kind.RELEASE_HOLD, payment_id)
+    assert decided.state is Stands.DONE
+    assert await staffed.world.state(payment_id) is State.PAYING
+    facts = await staffed.world.pool.fetchval(
+        "select facts from journal where payment = $1 order by version desc limit 1", payment_id
+    )
+    assert '"by":["amina","brian"]' in facts
+    assert decided.id in facts
+
+
+async def test_one_person_alone_releases_nothing(staffed: Staffed) -> None:
+    payment_id = await staffed.held()
+    asked = await staffed.office.desk.propose(
+        Kind.RELEASE_HOLD, {"payment": payment_id}, by=AMINA, note="please"
+    )
+    with pytest.raises(SamePerson):
+        await staffed.office.desk.approve(asked.id, by=AMINA)
+    assert await staffed.world.state(payment_id) is State.ON_HOLD
+
+
+async def test_a_refused_hold_is_given_back(staffed: Staffed) -> None:
+    payment_id = await staffed.held()
+    assert (await staffed.agree(Kind.REFUSE_HOLD, payment_id)).state is Stands.DONE
+    assert staffed.world.mpesa.orders[-1].direction is Direction.REFUND
+    # Whoever still had a release in mind comes too late.
+    late = await staffed.agree(Kind.RELEASE_HOLD, payment_id)
+    assert (late.state, await staffed.world.state(payment_id)) == (Stands.FAILED, State.REFUNDING)
+
+
+async def test_a_crash_after_the_ruling_carries_it_out_no_second_time(staffed: Staffed) -> None:
+    payment_id = await staffed.held()
+    decided = await staffed.agree(Kind.RELEASE_HOLD, payment_id)
+    # As if the process had died before it could note the proposal as done.
+    await staffed.world.pool.execute(
+        "update proposal set state = 'approved', outcome = '' where id = $1", decided.id
+    )
+    await staffed.office.desk.carry_out_approved()
+    await staffed.world.dispatched()
+    assert len(staffed.world.mtn.orders) == 1
+    state = await staffed.world.pool.fetchval(
+        "select state from proposal where id = $1", decided.id
+    )
+    assert state == "done"
+
+
+@pytest.mark.parametrize(
+    ("payee", "stands"),
+    [
+        ("", Stands.DONE),
+        ("0772000099", Stands.DONE),
+        ("0702000099", Stands.FAILED),  # another operator's number
+        ("nobody", Stands.FAILED),
+    ],
+)
+async def test_a_returned_payment_is_paid_again_where_its_price_holds(
+    staffed: Staffed, payee: str, stands: Stands
+) -> None:
+    payment_id = await staffed.returned()
+    decided = await staffed.agree(Kind.REPAY_RETURNED, payment_id, payee)
+    assert decided.state is stands
+    numbers = [order.msisdn for order in staffed.world.mtn.orders]
+    again = {"": "+256772000002", "0772000099": "+256772000099"}
+    assert numbers[1:] == ([again[payee]] if stands is Stands.DONE else [])
+
+
+async def test_a_returned_payment_is_given_back(staffed: Staffed) -> None:
+    payment_id = await staffed.returned()
+    assert (await staffed.agree(Kind.REFUND_RETURNED, payment_id)).state is Stands.DONE
+    assert await staffed.world.state(payment_id) is State.REFUNDING
+
+
+async def test_a_payment_that_is_none_fails_plainly(staffed: Staffed) -> None:
+    decided = await staffed.agree(Kind.RELEASE_HOLD, "0" * 32)
+    assert (decided.state, decided.outcome) == (Stands.FAILED, "there is no such payment")
