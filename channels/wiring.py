@@ -18,6 +18,7 @@ from channels.office import Office, build_office
 from channels.reconciliation import read_polling
 from channels.settings import Settings
 from engine.clock import Clock, Ids, SystemRandom
+from engine.compliance.compliance import Compliance
 from engine.compliance.screening import Screener
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
@@ -85,6 +86,7 @@ class Engine:
     pools: Pools
     decisions: DecisionLog
     screener: Screener
+    compliance: Compliance
     operators: dict[str, OperatorPort]
     sms: SmsPort
     addresses: CallbackAddresses
@@ -129,8 +131,6 @@ async def _keep_informed(engine: Engine) -> list[asyncio.Task[None]]:
     await engine.screener.refresh()
     await engine.health.tend()
     await engine.pools.refresh()
-    if not engine.screener.versions:
-        log.error("no sanctions list is loaded: names are compared with nothing")
     return [
         asyncio.create_task(work)
         for work in (
@@ -254,7 +254,7 @@ def _assemble(
     return Engine(
         settings, clock, ids, pool, committer, directory, rates, store, outbox, payments,
         rulings, dispatcher, reconciler, customers, texts, office, health, pools, decisions,
-        screener, operators, sms, addresses,
+        screener, compliance, operators, sms, addresses,
     )  # fmt: skip
 
 

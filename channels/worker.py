@@ -12,6 +12,7 @@ from channels.rates import build_feed
 from channels.settings import Settings
 from channels.statements import open_comparison
 from channels.wiring import Engine, open_engine
+from engine.compliance.history import HistoryStore
 from engine.database import ensure_months
 from engine.errors import CappError
 from engine.fx.feed import RateFeed
@@ -50,6 +51,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
 def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
     office = engine.office
     comparison = open_comparison(engine)
+    traces = HistoryStore(engine.pool, engine.settings.tenant)
     return [
         _every(SWEEP_SECONDS, lambda: engine.dispatcher.sweep(BATCH), "outbox"),
         _every(SWEEP_SECONDS, lambda: engine.reconciler.sweep(BATCH), "due payments"),
@@ -60,6 +62,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         _every(LIQUIDITY_SECONDS, office.liquidity.watch, "low water"),
         _every(BALANCES_SECONDS, comparison.balances.look, "balances"),
         _every(STATEMENTS_SECONDS, comparison.statements.age, "statements"),
+        _every(STATEMENTS_SECONDS, lambda: traces.forget(engine.clock.now()), "traces"),
         _every(MONTHS_SECONDS, lambda: _months(engine), "partitions"),
     ]
 

@@ -2,7 +2,8 @@
 
 Straight from memory after a commit; `sweep` takes over what a dead process left behind. An intent
 is claimed before its first byte leaves, and an attempt whose fate is unclear is never sent again
-unless its operator refuses a repeated reference.
+unless its operator refuses a repeated reference. What a call proves counts only while nobody else
+has claimed its intent.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from engine.errors import (
 from engine.ledger.plans import Intent
 from engine.money import Money
 from engine.msisdn import Msisdn
-from engine.outbox import Leased, Outbox, SmsEnding
+from engine.outbox import NEVER_SENT, Leased, Outbox, SmsEnding
 from engine.payments.evidence import Source
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.notices import SMS, Notice, read_notice
@@ -55,11 +56,17 @@ PROOF_PAUSES = (0.0, 1.0, 4.0)
 class Patience(msgspec.Struct, frozen=True):
     """How long things are tried, in seconds."""
 
-    answer: float = 30.0  # half a lease: a refusal that comes later proves nothing any more
     unreachable_retry: float = 10.0  # after "not one byte left"
     payout: float = 900.0  # a payout that never left is given up and refunded after this
     ingestion_horizon: float = 120.0  # until then "no such reference" proves nothing
     sms: float = 86_400.0  # a receipt that never left is not worth sending later than this
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A definite no to the first call of an attempt, as it is kept until its commit."""
+
+    code: str
+    reason: str
 
 
 class Dispatcher:
@@ -107,18 +114,12 @@ class Dispatcher:
             self._start(self._take_over(intent))
         return len(left)
 
-    async def ask(self, payment: Payment) -> Heard:
-        """Ask the operator how the live attempt went, and apply what it says.
+    async def ask(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> Heard:
+        """Ask the operator how an attempt went, also one that is over, and apply what it says.
 
         Raises Throttled, Unreachable or OutcomeUnknown: no evidence this time.
         """
-        assert payment.live is not None and payment.live_direction is not None
-        return await self.ask_about(payment, payment.live, payment.live_direction)
-
-    async def ask_about(
-        self, payment: Payment, attempt_id: AttemptId, direction: Direction
-    ) -> Heard:
-        """The same for any attempt of the payment, also one that is over."""
+        asked_at = self._clock.epoch()
         operator = await self._asked(payment, attempt_id, direction)
         port = self._operators[operator]
         order = msgspec.structs.replace(
@@ -133,16 +134,18 @@ class Dispatcher:
         )
         if never_taken:  # what we hold may be old: somebody may have given it up meanwhile
             payment = await self.payments.stepper.again(payment)
-        if never_taken and self._may_repeat(payment, attempt_id, direction):
+        if never_taken and await self._may_repeat(payment, attempt_id, direction):
             # Under the same reference it is done now, or refused as the repeat that it is.
             log.warning("%s %s was never taken there: sent again", payment.code, direction.name)
-            await self._send(payment, attempt_id, direction, sent_before=True)
+            await self._send(payment, attempt_id, direction)
             return Heard.KEPT
         body = msgspec.json.encode(finding_without_numbers(finding)).decode()
-        return await self.payments.apply_finding(attempt_id, finding, Source.QUERY, body)
+        return await self.payments.apply_finding(
+            attempt_id, finding, Source.QUERY, body, asked_at=asked_at
+        )
 
     def prove(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
-        """A hint needs proof: ask in the background; the sweep asks again if that fails."""
+        """A hint needs proof: ask in the background; the reconciler asks again if that fails."""
         self._start(self._prove(payment, attempt_id, direction))
 
     async def idle(self) -> None:
@@ -179,15 +182,17 @@ class Dispatcher:
             task.set_name("waiting")
             await asyncio.sleep(wait)
             task.set_name("working")
-        if self._stopping or not await self._outbox.claim(intent.id):
+        if self._stopping or not (claim := await self._outbox.claim(intent.id)):
             return
-        await self._do(payment, intent.id, intent.kind, intent.payload)
+        await self._do(payment, intent.id, intent.kind, intent.payload, claim)
 
-    async def _do(self, payment: Payment, id_: str, kind: int, payload: str | None) -> None:
+    async def _do(
+        self, payment: Payment, id_: str, kind: int, payload: str | None, claim: int
+    ) -> None:
         if kind == SMS:
-            await self._send_notice(payment, IntentId(id_), read_notice(payload or ""))
+            await self._send_notice(payment, IntentId(id_), read_notice(payload or ""), claim)
         else:
-            await self._call(payment, AttemptId(id_), Direction(kind))
+            await self._call(payment, AttemptId(id_), Direction(kind), claim)
 
     # Intents left behind.
 
@@ -196,15 +201,17 @@ class Dispatcher:
         if payment is None:
             log.error("intent %s belongs to no payment", left.id)
             return
-        if not left.was_sent:
-            await self._do(payment, left.id, left.kind, left.payload)
+        if left.ended is not None:
+            await self._finish(payment, AttemptId(left.id), left.ended)
+        elif not left.was_sent:
+            await self._do(payment, left.id, left.kind, left.payload, left.claim)
         elif left.kind == SMS:
             # It may have been sent. Better no receipt than two; the status can be asked for.
             notice = read_notice(left.payload or "")
             await self._end_sms(payment, IntentId(left.id), notice, "unknown")
         elif self._repeat_is_safe(payment, Direction(left.kind)):
             # Never asked whether it is too late: the first call may have been carried out.
-            await self._send(payment, AttemptId(left.id), Direction(left.kind), sent_before=True)
+            await self._send(payment, AttemptId(left.id), Direction(left.kind))
         else:
             await self.payments.record_unclear(payment, AttemptId(left.id))
 
@@ -214,34 +221,42 @@ class Dispatcher:
             return facts.collect_repeat_is_safe
         return facts.disburse_repeat_is_safe
 
-    def _may_repeat(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> bool:
+    async def _may_repeat(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction
+    ) -> bool:
+        """Never beside somebody who holds its intent: that one may yet hear a definite no."""
         age = self._clock.epoch() - made_at(attempt_id).timestamp()
         return (
             payment.live == attempt_id
             and age > self._patience.ingestion_horizon
             and self._repeat_is_safe(payment, direction)
+            and not await self._outbox.still_there(attempt_id)
         )
 
     # Operator calls.
 
-    async def _call(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
+    async def _call(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction, claim: int
+    ) -> None:
         """The first call of an attempt, or the next after one that was definitely refused."""
-        if payment.live != attempt_id or self._is_too_late(payment, attempt_id, direction):
-            await self.payments.record_never_sent(payment, attempt_id)
+        if payment.live != attempt_id:
             return
-        await self._send(payment, attempt_id, direction)
+        if not self._is_too_late(payment, attempt_id, direction):
+            await self._send(payment, attempt_id, direction, claim)
+        elif await self._outbox.end(attempt_id, claim, NEVER_SENT):
+            await self._finish(payment, attempt_id, NEVER_SENT)
 
     async def _send(
         self,
         payment: Payment,
         attempt_id: AttemptId,
         direction: Direction,
-        *,
-        sent_before: bool = False,
+        claim: int | None = None,
     ) -> None:
-        """One call. With `sent_before` only acceptance means something: a refusal speaks of the
-        repeat, and the call whose answer was lost may still have been carried out. The same goes
-        for an answer so late that another process may have taken over and repeated the call.
+        """One call: a first one under its claim, or a repeat.
+
+        Of a repeat only acceptance means something: a refusal speaks of the repeat, and the call
+        whose answer was lost may still have been carried out.
         """
         operator = payment.operator_of(direction)
         port = self._operators[operator]
@@ -252,11 +267,11 @@ class Dispatcher:
         except (Rejected, Throttled, Unreachable) as error:
             if not isinstance(error, Rejected):  # a rejection is told with the attempt's end
                 self._tell_health(operator, order, error, began)
-            if sent_before or self._clock.epoch() - began > self._patience.answer:
+            if claim is None:
                 log.warning("%s %s stays unclear: %s", payment.code, direction.name, error)
                 await self.payments.record_unclear(payment, attempt_id)
             else:
-                await self._not_done(payment, attempt_id, direction, error)
+                await self._not_done(payment, attempt_id, error, claim)
         except OutcomeUnknown as error:
             log.warning("%s %s unclear: %s", payment.code, direction.name, error)
             self._tell_health(operator, order, error, began)
@@ -273,19 +288,42 @@ class Dispatcher:
         self,
         payment: Payment,
         attempt_id: AttemptId,
-        direction: Direction,
         error: Rejected | Throttled | Unreachable,
+        claim: int,
     ) -> None:
         """The first call of this attempt was definitely not carried out."""
         if isinstance(error, Rejected):
-            finding = Finding(Outcome.FAILED, error.code, reason=Reason(error.reason))
-            body = msgspec.json.encode({"rejected": error.code}).decode()
-            log.info("%s %s rejected: %s", payment.code, direction.name, error)
-            await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
+            await self._rejected(payment, attempt_id, error, claim)
         elif isinstance(error, Throttled):
-            await self._later(payment, attempt_id, error, error.retry_after_seconds)
+            await self._later(payment, attempt_id, error, error.retry_after_seconds, claim)
         else:
-            await self._later(payment, attempt_id, error, self._patience.unreachable_retry)
+            await self._later(payment, attempt_id, error, self._patience.unreachable_retry, claim)
+
+    async def _rejected(
+        self, payment: Payment, attempt_id: AttemptId, error: Rejected, claim: int
+    ) -> None:
+        """A no counts while nobody else has taken the call over: theirs may have been taken.
+
+        Of an attempt that is over it is taken in all the same: it may contradict how that ended.
+        """
+        log.info("%s rejected: %s", payment.code, error)
+        refusal = msgspec.json.encode(Refusal(error.code, error.reason)).decode()
+        if not await self._outbox.end(attempt_id, claim, refusal):
+            payment = await self.payments.stepper.again(payment)
+            if payment.live == attempt_id:
+                log.warning("%s: somebody else is at it since, its refusal proves nothing", error)
+                return
+        await self._finish(payment, attempt_id, refusal)
+
+    async def _finish(self, payment: Payment, attempt_id: AttemptId, ended: str) -> None:
+        """What follows from an end that stands on the intent's row. Safe to repeat by anybody."""
+        if ended == NEVER_SENT:
+            await self.payments.record_never_sent(payment, attempt_id)
+            return
+        refusal = msgspec.json.decode(ended, type=Refusal)
+        finding = Finding(Outcome.FAILED, refusal.code, reason=Reason(refusal.reason))
+        body = msgspec.json.encode({"rejected": refusal.code}).decode()
+        await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
 
     def _is_too_late(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> bool:
         """Only asked before the first byte of an attempt, or after it was definitely refused."""
@@ -297,10 +335,15 @@ class Dispatcher:
         return False  # a refund is owed for as long as it takes
 
     async def _later(
-        self, payment: Payment, attempt_id: AttemptId, error: ProviderError, seconds: float
+        self,
+        payment: Payment,
+        attempt_id: AttemptId,
+        error: ProviderError,
+        seconds: float,
+        claim: int,
     ) -> None:
         log.warning("%s not sent, again in %.0f s: %s", payment.code, seconds, error)
-        await self._outbox.release(attempt_id, self._clock.epoch() + seconds)
+        await self._outbox.release(attempt_id, claim, self._clock.epoch() + seconds)
 
     async def _asked(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> str:
         """Who was asked by an attempt: a payout that is over may have gone another way."""
@@ -331,7 +374,7 @@ class Dispatcher:
         for pause in PROOF_PAUSES:
             await asyncio.sleep(pause)
             try:
-                heard = await self.ask_about(payment, attempt_id, direction)
+                heard = await self.ask(payment, attempt_id, direction)
             except (Throttled, Unreachable, OutcomeUnknown) as error:
                 log.warning("%s not proven yet: %s", payment.code, error)
                 continue
@@ -340,7 +383,9 @@ class Dispatcher:
 
     # SMS.
 
-    async def _send_notice(self, payment: Payment, intent_id: IntentId, notice: Notice) -> None:
+    async def _send_notice(
+        self, payment: Payment, intent_id: IntentId, notice: Notice, claim: int
+    ) -> None:
         message = Sms(intent_id, *self._written(payment, notice))
         try:
             accepted = await self._sms.send(message)
@@ -349,7 +394,7 @@ class Dispatcher:
                 await self._end_sms(payment, intent_id, notice, "refused:too_late")
                 return
             seconds = getattr(error, "retry_after_seconds", self._patience.unreachable_retry)
-            await self._outbox.release(intent_id, self._clock.epoch() + seconds)
+            await self._outbox.release(intent_id, claim, self._clock.epoch() + seconds)
         except Rejected as error:
             log.error("SMS %s of %s refused: %s", notice.template, payment.code, error)
             await self._end_sms(payment, intent_id, notice, f"refused:{error.code}")

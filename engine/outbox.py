@@ -15,7 +15,6 @@ from engine.clock import Clock, PaymentId, first_id_at
 from engine.gather import Gatherer
 from engine.ports import SmsReport
 
-
 RETRY_SECONDS_MIN = 5
 """No intent is taken up again sooner after it was made."""
 
@@ -75,8 +74,7 @@ class Outbox:
         """
         return bool(
             await self._pool.fetchval(
-                "update outbox set ended = $3 where id = $1 and claims = $2 and ended is null"
-                " returning true",
+                "update outbox set ended = $3 where id = $1 and claims = $2 returning true",
                 intent_id, claim, how,
             )
         )  # fmt: skip
@@ -98,11 +96,11 @@ class Outbox:
         Only ids older than the shortest retry are looked at: they are times, and few rows live
         that long. That spares an index which every claim would have to touch.
         """
-        return await self._lease(most, f"kind <> {QUESTION}")
+        return await self._lease(most, questions=False)
 
     async def lease_questions(self, most: int) -> list[Leased]:
         """Questions whose time has come, claimed likewise; those about late news, only."""
-        return await self._lease(most, f"kind = {QUESTION}")
+        return await self._lease(most, questions=True)
 
     async def still_there(self, intent_id: str) -> bool:
         """Whether an intent is yet to be carried out or under way."""
@@ -116,18 +114,18 @@ class Outbox:
         """A delivery report, which may come early, late, or twice."""
         await self._reports.get((tenant, report))
 
-    async def _lease(self, most: int, which: str) -> list[Leased]:
+    async def _lease(self, most: int, *, questions: bool) -> list[Leased]:
         now = int(self._clock.epoch())
         oldest = first_id_at(self._clock.now() - timedelta(seconds=RETRY_SECONDS_MIN))
         rows = await self._pool.fetch(
             "with old as (select id, sent_at from outbox where id < $4 and lease_until < $1"
-            f"   and {which} order by id limit $2 for update skip locked)"
+            "   and (kind = $5) = $6 order by id limit $2 for update skip locked)"
             " update outbox o set lease_until = $3, sent_at = coalesce(o.sent_at, $1),"
             "   claims = o.claims + 1"
             " from old where o.id = old.id"
             " returning o.id, o.payment, o.kind, o.payload, old.sent_at is not null as was_sent,"
             "   o.claims, o.ended",
-            now, most, now + self._lease_seconds, oldest,
+            now, most, now + self._lease_seconds, oldest, QUESTION, questions,
         )  # fmt: skip
         return [
             Leased(

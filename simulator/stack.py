@@ -25,6 +25,7 @@ from simulator.places import SHORTCODE, Places
 
 PROJECT = Path(__file__).resolve().parents[1]
 SEED = PROJECT / "simulator" / "seed.yaml"
+RECONCILIATION = PROJECT / "simulator" / "reconciliation.yaml"
 OPERATORS = ("mpesa_ke", "mtn_ug")
 START_SECONDS_MAX = 40.0
 COMMAND_SECONDS_MAX = 60.0
@@ -394,6 +395,7 @@ def _server_environment(places: Places, keys: Mapping[str, str]) -> dict[str, st
         "CAPP_SHORTCODES": SHORTCODE,
         "CAPP_PUBLIC_URL": places.server,
         "CAPP_OPERATORS": ",".join(OPERATORS),
+        "CAPP_RECONCILIATION_FILE": str(RECONCILIATION),
         "CAPP_COLLECT_DELAY_SECONDS": "2",
         "CAPP_MPESA_KE_BASE_URL": places.operators["mpesa_ke"],
         "CAPP_MPESA_KE_CONSUMER_KEY": credentials.MPESA_SANDBOX_CONSUMER_KEY,

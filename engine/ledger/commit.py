@@ -10,6 +10,7 @@ import logging
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from enum import IntEnum
 from itertools import chain
 from typing import Any
 
@@ -21,7 +22,7 @@ from engine.ledger.plans import APPLIED, NOTE, Plan, Verdict, Verdicted
 
 log = logging.getLogger(__name__)
 
-# Errors after which the same batch is simply tried again, carefully.
+# Errors after which the same batch is simply tried again, with more care.
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 # The connection or the server is in trouble: the batch may be stored or not.
 _LOST = (
@@ -45,6 +46,17 @@ _POISON = (
     ValueError,
     struct.error,
 )
+
+_TRIES = 4
+
+
+class Care(IntEnum):
+    """What is locked first and then taken plan by plan, in their order."""
+
+    NONE = 0
+    LIMITS = 1
+    MONEY = 2  # and limits
+
 
 _TYPES = (  # noqa: SIM905 - so many short words read better as lines
     "uuid int int int smallint bigint text uuid uuid text uuid uuid smallint smallint smallint int "
@@ -118,20 +130,23 @@ async def commit(
 ) -> list[Verdicted]:
     """Commit a batch in one transaction; the verdicts stand in the order of the plans.
 
-    Repeats carefully when money was short, bisects when the database finds a plan indigestible.
+    Repeats with more care when money was short or a count is in doubt, bisects when the database finds a plan indigestible.
     Raises CommitUnknown when the reply was lost: repeating the same plans is safe and tells.
     """
-    for care in (careful, True, True):
+    care = Care.MONEY if careful else Care.NONE
+    for _ in range(_TRIES):
         try:
             verdicts, known = await connection.fetchrow(_CALL, care, at_ms, *columns(plans))
         except _LOST as error:
             raise CommitUnknown(str(error)) from error
         except _AGAIN as error:
             refusal = Verdicted(Verdict.STALE, None, str(error))
+            care = Care.MONEY if care else Care.LIMITS
         except _POISON as error:
             refusal = Verdicted(Verdict.POISON, None, str(error))
             if getattr(error, "constraint_name", None) != "never_below_zero":
                 break
+            care = Care.MONEY
         else:
             if not any(verdicts):
                 return [APPLIED] * len(plans)

@@ -16,7 +16,7 @@ class Verdict(IntEnum):
     CONFLICT = 2  # its key is known with another request
     STALE = 3  # the payment has moved on, or another attempt is live
     INSUFFICIENT = 4  # a guarded account would fall below zero
-    UNBALANCED = 5  # some transfer is no balanced entry
+    UNBALANCED = 5  # some transfer is no balanced entry, or a note would move something
     POISON = 6  # the database refused this one plan by an error of its own
     OVER_LIMIT = 7  # what its customer may spend in a day or a month would be passed
 

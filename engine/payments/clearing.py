@@ -11,7 +11,7 @@ from engine.customers.customers import Customer
 from engine.decisions import Decision
 from engine.fx.quotes import Quote
 from engine.ledger.plans import Spend
-from engine.money import CURRENCIES
+from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn
 from engine.payments.payment import Payment
 from engine.payments.policy import Clearance
@@ -23,6 +23,10 @@ class Clearing:
     def __init__(self, compliance: Compliance, clock: Clock) -> None:
         self._compliance = compliance
         self._clock = clock
+
+    def check_amount(self, payer: Customer, amount: Money) -> None:
+        """Raises CustomerMistake `mistake.limit_payment`."""
+        self._compliance.check_amount(payer.tier, amount)
 
     async def clear(self, payer: Customer, quote: Quote) -> Clearance:
         """May it be confirmed? What counts against limits is the amount before the fee.

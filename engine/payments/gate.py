@@ -4,6 +4,7 @@ from engine.customers.customers import Customer
 from engine.decisions import Decision
 from engine.errors import NoWayNow
 from engine.fx.quotes import Quote
+from engine.money import Money
 from engine.payments.clearing import Clearing
 from engine.payments.payment import Payment
 from engine.payments.policy import Clearance
@@ -17,6 +18,9 @@ class Gate:
     def __init__(self, clearing: Clearing, health: Health) -> None:
         self._clearing = clearing
         self._health = health
+
+    def check_amount(self, payer: Customer, amount: Money) -> None:
+        self._clearing.check_amount(payer, amount)
 
     async def clear(self, payer: Customer, quote: Quote) -> Clearance:
         """As `Clearing.clear`; NoWayNow `no_way.busy` while the payer's operator is down.

@@ -11,6 +11,7 @@ from engine.customers.customers import Customer
 from engine.decisions import Decision
 from engine.fx.quotes import Quote
 from engine.ledger.plans import Spend
+from engine.money import Money
 from engine.payments.payment import Payment
 
 
@@ -27,6 +28,10 @@ HOLD = "hold"
 
 class Policy(Protocol):
     """The questions. None of them moves anything, and each may be asked again."""
+
+    def check_amount(self, payer: Customer, amount: Money) -> None:
+        """What is known before a price is made. Raises CustomerMistake (one payment's limit)."""
+        ...
 
     async def clear(self, payer: Customer, quote: Quote) -> Clearance:
         """May it be confirmed? Raises CustomerMistake (a limit) or NoWayNow (refused)."""

@@ -1,6 +1,7 @@
 """Payments whose deadline has passed: ask, say "unknown", order again, or call for a person.
 
-Deadlines are rows, not timers; any process may sweep, and none gets a payment twice at a time.
+Deadlines are rows, not timers; any process may sweep, and none gets a payment twice at a time. So
+are questions about attempts that are over and of which there was late news.
 """
 
 import asyncio
@@ -10,18 +11,20 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from engine.clock import AttemptId, Clock, PaymentId, made_at
 from engine.errors import CappError, OutcomeUnknown, Throttled, Unreachable
-from engine.outbox import Outbox
+from engine.outbox import Leased, Outbox
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import LIVE_DIRECTION, State
 from engine.payments.payment import Payment
 from engine.payments.schedule import Timetable
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
-from engine.payments.store import PaymentStore
+from engine.payments.store import Attempted, PaymentStore, question_id
+from engine.ports import Direction
 
 log = logging.getLogger(__name__)
 
 LookAfter = Callable[[Payment], Awaitable[None]]
+Ask = Callable[[Payment, AttemptId, Direction], Awaitable[Heard]]
 
 _SAYS_UNKNOWN = {State.COLLECTING, State.PAYING, State.REFUNDING}
 
@@ -39,7 +42,7 @@ class Reconciler:
         store: PaymentStore,
         outbox: Outbox,
         payments: Payments,
-        ask: Callable[[Payment], Awaitable[Heard]],
+        ask: Ask,
         clock: Clock,
         schedule: Timetable,
         draw: Callable[[], float] = _never_late,
@@ -69,11 +72,15 @@ class Reconciler:
         self._asking: dict[str, asyncio.Semaphore] = {}
 
     async def sweep(self, most: int = 100) -> int:
-        """Look after up to `most` due payments; returns how many there were."""
+        """Look after up to `most` due payments and questions; returns how many there were."""
         now = int(self._clock.epoch())
         due = await self._store.lease_due(now, self._lease_seconds, most)
-        await asyncio.gather(*[self._look_after(payment_id) for payment_id in due])
-        return len(due)
+        asked = await self._outbox.lease_questions(most)
+        await asyncio.gather(
+            *[self._look_after(payment_id) for payment_id in due],
+            *[self._ask_again(question) for question in asked],
+        )
+        return len(due) + len(asked)
 
     async def _look_after(self, payment_id: PaymentId) -> None:
         payment = await self._store.payment(payment_id)
@@ -99,13 +106,13 @@ class Reconciler:
             # Not sent yet, or being sent this moment: the outbox sweep looks after it.
             await self._store.set_due(payment, again)
             return
-        heard, answer = await self._hear(payment, operator)
+        direction = LIVE_DIRECTION[payment.state]
+        heard, answer = await self._hear(payment, attempt_id, direction, operator)
         if heard is Heard.ADVANCED:
             return
         if times := schedule.escalation(age):
             await self._escalate(payment, attempt_id, operator, age, times, answer)
         if age >= schedule.unclear_after and payment.state in _SAYS_UNKNOWN:
-            direction = LIVE_DIRECTION[payment.state]
             minor = payment.amount_of(direction).minor
             began = made_at(attempt_id).timestamp()
             self._record(operator, direction, Told.UNCLEAR, minor, began_at=began)
@@ -113,12 +120,51 @@ class Reconciler:
         else:
             await self._store.set_due(payment, again)
 
-    async def _hear(self, payment: Payment, operator: str) -> tuple[Heard, str]:
+    # Late news of an attempt that is over.
+
+    async def _ask_again(self, question: Leased) -> None:
+        found = await self._store.attempt(AttemptId(question_id(question.id)))
+        if found is None:
+            log.error("question %s is about no attempt", question.id)
+            return
+        try:
+            await self._ask_about_news(found, question)
+        except CappError:
+            log.exception("%s was not asked about; its lease brings it back", found.payment.code)
+
+    async def _ask_about_news(self, found: Attempted, question: Leased) -> None:
+        """An answer that decides strikes the question off (`Payments.apply_finding`).
+
+        Asked by the schedule, counted from the first news; when the operator has not answered by
+        the time that is promised, people are called and no more is asked.
+        """
+        payment, schedule = found.payment, self._schedule.of(found.operator)
+        age = self._clock.epoch() - int(question.payload or 0)
+        _, answer = await self._hear(payment, found.attempt_id, found.direction, found.operator)
+        if not await self._outbox.still_there(question.id):
+            return
+        if not schedule.escalation(age):
+            again = self._clock.epoch() + schedule.next_look(age, self._draw()) + 1
+            await self._outbox.release(question.id, question.claim, again)
+            return
+        detail = (
+            f"late news of {found.direction.name.lower()} at {found.operator} without proof"
+            f" for {age / 3600:.0f} h ({payment.state.name}); asked now: {answer}"
+        )
+        digest = _digest(f"{question.id}:{question.payload}")
+        await self._open_case(payment, "UNRESOLVED", digest, detail)
+        await self._store.strike_question(found.attempt_id, int(self._clock.epoch()))
+
+    # How an operator is asked, and people are called.
+
+    async def _hear(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction, operator: str
+    ) -> tuple[Heard, str]:
         """Ask, never more questions at once than the operator bears; and what came of it."""
         most = self._schedule.of(operator).asks_at_once
         async with self._asking.setdefault(operator, asyncio.Semaphore(most)):
             try:
-                heard = await self._ask(payment)
+                heard = await self._ask(payment, attempt_id, direction)
             except (Throttled, Unreachable, OutcomeUnknown) as error:
                 log.warning("%s: no answer about its attempt: %s", payment.code, error)
                 return Heard.KEPT, f"no answer: {error}"

@@ -39,6 +39,9 @@ from engine.ports import Direction, Finding, Outcome
 TRIES_MAX = 5
 """How often a step is planned anew when somebody else moved the payment meanwhile."""
 
+NEWS_SETTLES_SECONDS = 120
+"""Until then an operator's status may not show what its own callback has said already."""
+
 
 class Payments:
     """Everything that may happen to payments of one tenant. Every method may be repeated."""
@@ -107,6 +110,7 @@ class Payments:
         ways = self._directory.choose_ways(payer.msisdn, network, payee)
         if ways.payer.currency != amount.currency:
             raise NoWayNow("no_way.corridor")
+        self._policy.check_amount(payer, amount)
         corridor = self._rates.corridor(ways.payer.name, ways.payee.name)
         rate = self._rates.rate(ways.payer.currency, ways.payee.currency)
         priced = price(amount, rate.mid, corridor, ways.payer, ways.payee)
@@ -197,8 +201,8 @@ class Payments:
         left_month = max(spend.month_minor_max - this_month, 0)
         left_day = max(spend.day_minor_max - today, 0)
         if left_month < spend.minor:
-            return CustomerMistake("mistake.limit_month", left=Money(left_month, currency))
-        return CustomerMistake("mistake.limit_day", left=Money(left_day, currency))
+            return CustomerMistake("mistake.limit_month", remaining=Money(left_month, currency))
+        return CustomerMistake("mistake.limit_day", remaining=Money(left_day, currency))
 
     async def last_payment(self, customer_id: CustomerId) -> PaymentSummary | None:
         """The customer's newest payment as it stands now."""
@@ -219,14 +223,23 @@ class Payments:
     # What the outside tells.
 
     async def apply_finding(
-        self, attempt_id: AttemptId, finding: Finding, source: Source, body: str
+        self,
+        attempt_id: AttemptId,
+        finding: Finding,
+        source: Source,
+        body: str,
+        *,
+        asked_at: float | None = None,
     ) -> Heard:
         """Take evidence in: store it, and move the payment if it proves something new.
 
         `body` is redacted and is what the evidence is deduplicated by. Safe to repeat in any
-        order: what was applied before is KEPT. Raises OurFault when the commit refuses a step
-        that the lifecycle allows.
+        order: what was applied before is KEPT. NEEDS_PROOF means that the operator is asked until
+        it answers, whatever becomes of this process. `asked_at`, in epoch seconds, is when a
+        question was asked that this answers; by default now. Raises OurFault when the commit
+        refuses a step that the lifecycle allows.
         """
+        heard_at = self._clock.epoch() if asked_at is None else asked_at
         told_ = (Evidence(attempt_id, told.body_hash(source, body), source, body),)
         for _ in range(TRIES_MAX):
             found = await self._store.attempt(attempt_id)
@@ -234,6 +247,9 @@ class Payments:
                 return Heard.UNKNOWN
             heard = await self._hear_of(found, finding, source, told_)
             if heard is not None:
+                if source is Source.QUERY and _answers_question(found, finding):
+                    news_before = int(heard_at) - NEWS_SETTLES_SECONDS
+                    await self._store.strike_question(attempt_id, news_before)
                 return heard
         raise OurFault(f"payment {code_of(attempt_id)} moved {TRIES_MAX} times under one finding")
 
@@ -366,8 +382,7 @@ class Payments:
         late = found.direction is Direction.COLLECT and succeeded
         if late and lifecycle.may(payment.state, Event.LATE_MONEY_PROVEN):
             if source is Source.CALLBACK:
-                await self._keep(payment, kept)
-                return Heard.NEEDS_PROOF
+                return await self._doubt(found, kept)
             proven = Ending(found.attempt_id, True, finding.code, source, finding.receipt)
             return await self._advance(payment, Event.LATE_MONEY_PROVEN, kept, ending=proven)
         said = "succeeded after it had failed" if succeeded else "failed after it had succeeded"
@@ -379,8 +394,7 @@ class Payments:
         """The operator undid what had succeeded. Unsigned word of it is asked about first."""
         payment = found.payment
         if source is Source.CALLBACK:
-            await self._keep(payment, kept)
-            return Heard.NEEDS_PROOF
+            return await self._doubt(found, kept)
         paid = await self._store.ended_how(payment.payment_id, found.attempt_id)
         of_payout = found.direction is Direction.DISBURSE and paid is True
         if of_payout and lifecycle.may(payment.state, Event.PAYOUT_RETURNED):
@@ -388,6 +402,16 @@ class Payments:
         if of_payout and payment.state is State.RETURNED:
             return await self._keep(payment, kept)
         return await self._contradicted(found, kept, f"{found.direction.name} reversed")
+
+    async def _doubt(self, found: Attempted, kept: tuple[Evidence, ...]) -> Heard:
+        """News of what nobody looks at any more. The question is stored first: what was kept and
+        acknowledged is never without it.
+        """
+        now = int(self._clock.epoch())
+        ask_at = now + self._timing.first_look
+        await self._store.put_question(found.payment, found.attempt_id, now, ask_at)
+        await self._keep(found.payment, kept)
+        return Heard.NEEDS_PROOF
 
     async def _contradicted(
         self, found: Attempted, kept: tuple[Evidence, ...], detail: str
@@ -424,6 +448,14 @@ class Payments:
             # It is tried again by itself, but somebody should know that money is stuck with us.
             await self.stepper.open_case(after, "REFUND_FAILED", ending.attempt_id, ending.code)
         return Heard.ADVANCED
+
+
+def _answers_question(found: Attempted, finding: Finding) -> bool:
+    """Whether the operator said in the end how an attempt stands that we held to be over."""
+    if finding.outcome is Outcome.REVERSED:
+        return True
+    is_over = found.payment.live != found.attempt_id
+    return is_over and finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)
 
 
 def _request_hash(customer_id: CustomerId, quote: Quote) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
 from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
+from engine.outbox import QUESTION
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, Facts, Ruling, read_step, read_terms
 from engine.payments.lifecycle import State
@@ -26,6 +27,14 @@ _BY_ATTEMPT = f"""
 select {_PAYMENT}, a.id as attempt, a.direction, a.operator from unnest($1::uuid[]) k(id)
   join attempt a on a.id = k.id join payment p on p.id = a.payment
   join journal j on j.payment = p.id and j.version = p.terms"""
+
+
+def question_id(attempt_id: str) -> str:
+    """The intent that asks about an attempt once it is over: one for each, so that many are one.
+
+    It works both ways: the same of a question's id is the attempt's.
+    """
+    return f"{int(attempt_id, 16) ^ 1:032x}"
 
 
 class Attempted(msgspec.Struct, frozen=True):
@@ -150,6 +159,29 @@ class PaymentStore:
             "insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
             " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
             payment.payment_id, kind, hash_, payment.facts.tenant, at_ms, detail,
+        )  # fmt: skip
+
+    async def put_question(
+        self, payment: Payment, attempt_id: AttemptId, now: int, ask_at: int
+    ) -> None:
+        """Have the operator asked about an attempt that is over, from then on until it answers.
+
+        News while the question stands keeps it from being struck by what was asked before. `now`
+        and `ask_at` are epoch seconds.
+        """
+        await self._pool.execute(
+            "insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)"
+            " values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do update"
+            " set not_before = greatest(outbox.not_before, excluded.not_before)",
+            question_id(attempt_id), payment.payment_id, payment.facts.tenant, QUESTION, str(now),
+            now, ask_at,
+        )  # fmt: skip
+
+    async def strike_question(self, attempt_id: AttemptId, news_before: int) -> None:
+        """The operator has answered: forget the question, unless there was news of it later."""
+        await self._pool.execute(
+            "delete from outbox where id = $1 and not_before <= $2",
+            question_id(attempt_id), news_before,
         )  # fmt: skip
 
     async def set_due(self, payment: Payment, due: int) -> None:

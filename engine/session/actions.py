@@ -93,6 +93,11 @@ _NUMBER_MISTAKES = (
 _PAYEE_MISTAKES = (*_NUMBER_MISTAKES, "no_way.corridor")
 _PRICE_MISTAKES = (
     *_NUMBER_MISTAKES, "mistake.amount_whole", "mistake.amount_min", "mistake.amount_max",
+    "mistake.limit_payment",
+)  # fmt: skip
+_PAY_MISTAKES = (
+    "mistake.pin_wrong", "mistake.quote_expired", "mistake.limit_payment", "mistake.limit_day",
+    "mistake.limit_month",
 )  # fmt: skip
 
 VERBS: Mapping[str, VerbFacts] = {
@@ -104,7 +109,7 @@ VERBS: Mapping[str, VerbFacts] = {
     "choose_payee": VerbFacts(("chosen",), _PAYEE_MISTAKES),
     "quote": VerbFacts(("quoted",), _PRICE_MISTAKES, asks=True),
     "pay": VerbFacts(
-        ("confirmed",), ("mistake.pin_wrong", "mistake.quote_expired"), effects=True, asks=True
+        ("confirmed",), _PAY_MISTAKES, effects=True, asks=True
     ),
     "last_payment": VerbFacts(("sent", "received", "none"), asks=True),
     "set_language": VerbFacts(("changed",), argument=True, effects=True, asks=True),

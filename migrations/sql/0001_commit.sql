@@ -2,21 +2,25 @@
 -- Nothing here knows what a payment's states mean; it only knows the laws.
 --
 -- Runs in read committed. Verdicts: 0 applied, 1 duplicate, 2 conflict, 3 stale, 4 insufficient,
--- 5 unbalanced, 7 over a limit (6 is the caller's own). Version 0 means "create", -1 means "note": no compare-and-set and no journal row,
--- only evidence kept and intents struck off. due 0 is none. ends/begins: the attempt that
--- stops/starts being live. in_force: the version whose facts are in force. spend: what the plan counts
--- against a customer's limits, or gives back (below zero). firsts: for every plan the first one in this batch with the same key or
--- payment; later ones never apply. low/high bound the payments of the batch, so that only the
--- partitions they lie in are opened.
+-- 5 unbalanced, 7 over a limit (6 is the caller's own). Version 0 means "create", -1 means "note":
+-- no compare-and-set and no journal row, only evidence kept and intents struck off; a note that
+-- would move or count something is unbalanced. due 0 is none. ends/begins: the attempt that
+-- stops/starts being live. in_force: the version whose facts are in force. spend: what the plan
+-- counts against a customer's limits, or gives back (below zero). firsts: for every plan the first
+-- one in this batch with the same key or payment; later ones never apply. low/high bound the
+-- payments of the batch, so that only the partitions they lie in are opened.
 --
--- careful = false: no look and no early lock; the writes themselves say who applied, and the hot
--- balance rows come last. If the money does not suffice never_below_zero undoes the batch (23514),
--- and the caller repeats it with careful = true: lock first, walk the plans in order, refuse
--- exactly those that do not fit.
+-- care = 0: no look and no early lock; the writes themselves say who applied, and the hot balance
+-- rows come last. If the money does not suffice never_below_zero undoes the batch (23514), and the
+-- caller repeats it with care = 2: lock first, take the plans in order, refuse exactly those that do
+-- not fit. Only a plan that will be applied takes money or counts. A count that cannot be undone, or
+-- another writer who came between, is a serialization failure (40001): the caller repeats with
+-- care = 1, where limits are counted in order too but money is not, so that the order of the plans
+-- decides about money only when money is short.
 --
 -- Order of locks everywhere: spending (sorted), keys (sorted), payments, balances (sorted).
 create function commit_plans(
-  careful boolean, at_ms bigint, low uuid, high uuid,
+  care int, at_ms bigint, low uuid, high uuid,
   ids uuid[], firsts int[], versions int[], tenants int[], states smallint[], dues bigint[],
   keys text[], hashes uuid[], customers uuid[], facts text[],
   ends uuid[], begins uuid[], directions smallint[], operators smallint[],
@@ -39,27 +43,42 @@ as $$
 declare
   n_plans int := cardinality(ids); n_created int := 0; n_moved int := 0; n_noted int := 0;
   created uuid[]; moved int[]; bad boolean; accounts bigint[]; deltas bigint[]; found_ int;
-  taken int[] := '{}';
+  loose int[] := '{}';   -- what was counted all at once and is looked at again in the end
+  walked int[] := '{}';  -- plans that are taken in order, and what of theirs counts
+  items int[] := '{}'; foreseen smallint[];
 begin
   verdict := array_fill(0::smallint, array[n_plans]);
 
   -- A transfer is balanced if both accounts lie in one book and the amount is positive.
   select * into accounts, deltas, bad from deltas(null, leg_plan, leg_debit, leg_credit, leg_amount);
-  if bad then
-    select array_agg(case when n = any(w.plans) then 5 else 0 end) into verdict
-      from generate_series(1, n_plans) n, (select array_agg(leg_plan[i]) plans
-        from generate_subscripts(leg_plan, 1) i
-        where leg_amount[i] <= 0 or leg_debit[i] >> 32 <> leg_credit[i] >> 32) w;
-  end if;
-  if careful then
-    verdict := refuse_short(verdict, ids, firsts, versions, tenants, keys,
-                            leg_plan, leg_debit, leg_credit, leg_amount);
+  if bad or 0 > any(versions) then
+    select array_agg(v order by n), count(*) filter (where v = 0 and versions[n] < 0)
+      into verdict, n_noted
+      from (select n, case
+             when n = any(w.plans) then 5
+             when versions[n] >= 0 then 0
+             when leg_from[n] <= leg_to[n] or begins[n] is not null or n = any(spend_plan) then 5
+             else 0 end::smallint as v
+        from generate_series(1, n_plans) n, (select array_agg(leg_plan[i]) plans
+          from generate_subscripts(leg_plan, 1) i
+          where bad and (leg_amount[i] <= 0 or leg_debit[i] >> 32 <> leg_credit[i] >> 32)) w) p;
   end if;
 
-  if spend_plan <> '{}' then
-    select * into verdict, taken from count_spending(verdict, firsts, tenants, keys,
-      spend_plan, spend_customer, spend_currency, spend_day, spend_month, spend_minor, spend_day_max,
+  if care > 0 then
+    walked := array(select n from generate_series(1, n_plans) n);
+    items := array(select i from generate_subscripts(spend_plan, 1) i);
+  elsif spend_plan <> '{}' then
+    select * into loose, items from count_spending(verdict, firsts, tenants, spend_plan,
+      spend_customer, spend_currency, spend_day, spend_month, spend_minor, spend_day_max,
       spend_month_max);
+    walked := array(select distinct spend_plan[i] from unnest(items) i order by 1);
+  end if;
+  if walked <> '{}' then
+    verdict := take_in_order(care > 1, verdict, walked, items, ids, firsts, versions, tenants, keys,
+      ends, begins, leg_from, leg_to, leg_debit, leg_credit, leg_amount,
+      spend_plan, spend_customer, spend_currency, spend_day, spend_month, spend_minor,
+      spend_day_max, spend_month_max);
+    foreseen := verdict;
   end if;
 
   if 0 = any(versions) then
@@ -88,29 +107,27 @@ begin
       returning n)
     select array_agg(n), count(*) into moved, n_moved from m;
   end if;
-  if 0 > any(versions) then
-    select count(*) into n_noted from unnest(versions) v where v < 0;
-  end if;
   if n_created + n_moved + n_noted < n_plans then  -- someone was refused: who and why
     select array_agg(case
              when verdict[n] > 3 then verdict[n]
              when p.version < 0 then 0
              when p.version > 0 then case when n = any(moved) then 0 else 3 end
              when p.id = any(created) then 0
-             when old.payment is not null and first = n then case when old.hash = p.hash then 1 else 2 end
-             when verdict[first] > 3 then 3                    -- its first plan is not stored: ask again
-             when p.hash = hashes[first] then 1 else 2 end::smallint order by n),
-           array_agg(case when p.version = 0 then
-             coalesce(old.payment, case when verdict[first] = 0 then ids[first] end) end order by n)
+             when old.payment is null then 3  -- the first one with its key is refused: ask again
+             when old.hash = p.hash then 1 else 2 end::smallint order by n),
+           array_agg(old.payment order by n)
       into verdict, known
-      from unnest(ids, firsts, versions, tenants, keys, hashes) with ordinality
-             p(id, first, version, tenant, key, hash, n)
+      from unnest(ids, versions, tenants, keys, hashes) with ordinality
+             p(id, version, tenant, key, hash, n)
       left join payment_key old on old.tenant = p.tenant and old.key = p.key and p.version = 0;
+    if exists (select from unnest(walked) n where foreseen[n] = 0 and verdict[n] > 0) then
+      raise exception 'another writer came between' using errcode = 'serialization_failure';
+    end if;
   end if;
 
-  if 0 > any(spend_minor) or taken <> '{}' and 0 < any(verdict) then
-    perform give_spending_back(verdict, taken, tenants, spend_plan, spend_customer, spend_currency,
-                               spend_day, spend_month, spend_minor);
+  if loose <> '{}' and (0 > any(spend_minor) or 0 < any(verdict)) then
+    perform settle_spending(verdict, loose, tenants, spend_plan, spend_customer, spend_currency,
+                            spend_day, spend_month, spend_minor);
   end if;
 
   insert into journal (payment, version, tenant, state, at_ms, debits, credits, amounts, facts)
@@ -170,128 +187,187 @@ begin
      group by account) d;
 end $$;
 
--- Exact and slow: lock, then take plans in order; one whose debits do not fit is refused alone.
-create function refuse_short(
-  verdict smallint[], ids uuid[], firsts int[], versions int[], tenants int[], keys text[],
-  leg_plan int[], leg_debit bigint[], leg_credit bigint[], leg_amount bigint[])
-returns smallint[] language plpgsql as $$
-#variable_conflict use_column
-declare
-  accounts bigint[]; have bigint[]; guards boolean[]; r record; fits boolean; would boolean[];
-begin
-  perform from payment where id = any(ids) order by id for update;
-  perform from balance where id = any(leg_debit || leg_credit) order by id for update;
-  select array_agg(id order by id), array_agg(amount order by id), array_agg(guarded order by id)
-    into accounts, have, guards from balance where id = any(leg_debit || leg_credit);
-  if exists (select from unnest(leg_debit || leg_credit) a where a = any(accounts) is not true) then
-    raise exception 'unknown account' using errcode = 'P0002';
-  end if;
-  select array_agg(first = n and case when p.version = 0 then old.payment is null
-                                      else p.version = coalesce(now_.version, 0) end order by n)
-    into would
-    from unnest(ids, firsts, versions, tenants, keys) with ordinality p(id, first, version, tenant, key, n)
-    left join payment now_ on now_.id = p.id
-    left join payment_key old on old.tenant = p.tenant and old.key = p.key and p.version = 0;
-  for r in select plan, array_agg(array_position(accounts, account)) as ks, array_agg(amount) as xs from (
-             select plan, account, sum(amount)::bigint as amount from (
-               select plan, debit, -amount from unnest(leg_plan, leg_debit, leg_amount) l(plan, debit, amount)
-               union all
-               select plan, credit, amount from unnest(leg_plan, leg_credit, leg_amount) l(plan, credit, amount)
-             ) x(plan, account, amount)
-              where verdict[plan] = 0 and would[plan] group by 1, 2) y
-            group by plan order by plan loop
-    fits := true;
-    for i in 1 .. cardinality(r.ks) loop
-      fits := fits and (r.xs[i] >= 0 or not guards[r.ks[i]] or have[r.ks[i]] + r.xs[i] >= 0);
-    end loop;
-    if fits then
-      for i in 1 .. cardinality(r.ks) loop have[r.ks[i]] := have[r.ks[i]] + r.xs[i]; end loop;
-    else
-      verdict[r.plan] := 4;
-    end if;
-  end loop;
-  return verdict;
-end $$;
-
--- Count what plans would spend against their customers' limits; who would pass one is refused.
--- Exact under concurrency: the row is the lock. taken: the numbers of what was counted.
+-- Count what plans would spend against their customers' limits, all of a customer's together.
+-- Exact under concurrency: the row is the lock. loose: the numbers of what was counted, and of what
+-- is to be given back; items: of what must be taken in order, because together it is too much.
 create function count_spending(
-  inout verdict smallint[], firsts int[], tenants int[], keys text[],
+  verdict smallint[], firsts int[], tenants int[],
   spend_plan int[], spend_customer uuid[], spend_currency smallint[], spend_day int[],
   spend_month int[], spend_minor bigint[], spend_day_max bigint[], spend_month_max bigint[],
-  out taken int[])
+  out loose int[], out items int[])
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-  asked_ int[]; groups int; together int[]; item int;
-  by_tenant int[]; by_customer uuid[]; by_currency smallint[];
+  groups int; by_tenant int[]; by_customer uuid[]; by_currency smallint[];
 begin
   if 0 > any(spend_minor) then  -- what is given back later is locked now, in the same order
-    perform from spending where customer = any(spend_customer)
+    perform from spending where tenant = any(tenants) and customer = any(spend_customer)
       order by tenant, customer, currency for update;
   end if;
-  asked_ := array(select i from generate_subscripts(spend_plan, 1) i
-    where spend_minor[i] > 0 and verdict[spend_plan[i]] = 0 and firsts[spend_plan[i]] = spend_plan[i]);
-  -- All of a customer's plans in the batch together; nearly always that is one, and it fits.
+  loose := array(select i from generate_subscripts(spend_plan, 1) i
+    where verdict[spend_plan[i]] = 0 and firsts[spend_plan[i]] = spend_plan[i]);
+  items := '{}';
+  -- A customer who gives back as well, or spends on two days, is locked and counted as nothing.
   with asked as (
     select tenants[spend_plan[i]] as tenant, spend_customer[i] as customer, spend_currency[i] as currency,
            max(spend_day[i]) as day, max(spend_month[i]) as month, sum(spend_minor[i])::bigint as minor,
-           min(spend_day_max[i]) as day_max, min(spend_month_max[i]) as month_max
-      from unnest(asked_) i group by 1, 2, 3),
+           min(spend_day_max[i]) as day_max, min(spend_month_max[i]) as month_max,
+           min(spend_minor[i]) >= 0 and min(spend_day[i]) = max(spend_day[i])
+             and min(spend_month[i]) = max(spend_month[i])
+             and sum(spend_minor[i]) <= least(min(spend_day_max[i]), min(spend_month_max[i])) as fits
+      from unnest(loose) i group by 1, 2, 3 having max(spend_minor[i]) > 0),
   counted as (
     insert into spending as s (tenant, customer, currency, day, day_minor, day_minor_max,
                                month, month_minor, month_minor_max)
-      select tenant, customer, currency, day, minor, day_max, month, minor, month_max from asked
-       where minor <= day_max and minor <= month_max order by tenant, customer, currency
+      select tenant, customer, currency,
+             case when fits then day else 0 end, case when fits then minor else 0 end, day_max,
+             case when fits then month else 0 end, case when fits then minor else 0 end, month_max
+        from asked order by tenant, customer, currency
     on conflict (tenant, customer, currency) do update
        set day = greatest(s.day, excluded.day), month = greatest(s.month, excluded.month),
            day_minor = case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor,
            month_minor = case when s.month >= excluded.month then s.month_minor else 0 end + excluded.month_minor,
            day_minor_max = excluded.day_minor_max, month_minor_max = excluded.month_minor_max
-     where case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor <= excluded.day_minor_max
+     where excluded.day_minor > 0
+       and case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor <= excluded.day_minor_max
        and case when s.month >= excluded.month then s.month_minor else 0 end + excluded.month_minor <= excluded.month_minor_max
-    returning tenant, customer, currency)
+    returning tenant, customer, currency, day_minor)
   select (select count(*) from asked), array_agg(tenant), array_agg(customer), array_agg(currency)
-    into groups, by_tenant, by_customer, by_currency from counted;
-  taken := asked_;
-  if groups = coalesce(cardinality(by_customer), 0) then
-    return;
+    into groups, by_tenant, by_customer, by_currency from counted where day_minor > 0;
+  if groups > coalesce(cardinality(by_customer), 0) then
+    -- Whoever only gives back was not asked, and stays loose.
+    items := array(select i from unnest(loose) i
+      where (tenants[spend_plan[i]], spend_customer[i], spend_currency[i]) in (
+              select tenants[spend_plan[j]], spend_customer[j], spend_currency[j]
+                from unnest(loose) j where spend_minor[j] > 0)
+        and (tenants[spend_plan[i]], spend_customer[i], spend_currency[i]) not in (
+              select * from unnest(by_tenant, by_customer, by_currency)) order by i);
+    loose := array(select i from unnest(loose) i where i <> all(items));
   end if;
-  together := array(select i from unnest(asked_) i where not exists (
-    select from unnest(by_tenant, by_customer, by_currency) c(tenant, customer, currency)
-     where c.tenant = tenants[spend_plan[i]] and c.customer = spend_customer[i]
-       and c.currency = spend_currency[i]) order by i);
-  taken := array(select i from unnest(asked_) i where i <> all(together));
-  foreach item in array together loop  -- together they are too much: one after the other
-    insert into spending as s (tenant, customer, currency, day, day_minor, day_minor_max,
-                               month, month_minor, month_minor_max)
-      select tenants[spend_plan[item]], spend_customer[item], spend_currency[item],
-             spend_day[item], spend_minor[item], spend_day_max[item],
-             spend_month[item], spend_minor[item], spend_month_max[item]
-       where spend_minor[item] <= spend_day_max[item] and spend_minor[item] <= spend_month_max[item]
-    on conflict (tenant, customer, currency) do update
-       set day = greatest(s.day, excluded.day), month = greatest(s.month, excluded.month),
-           day_minor = case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor,
-           month_minor = case when s.month >= excluded.month then s.month_minor else 0 end + excluded.month_minor,
-           day_minor_max = excluded.day_minor_max, month_minor_max = excluded.month_minor_max
-     where case when s.day >= excluded.day then s.day_minor else 0 end + excluded.day_minor <= excluded.day_minor_max
-       and case when s.month >= excluded.month then s.month_minor else 0 end + excluded.month_minor <= excluded.month_minor_max;
-    if found then
-      taken := taken || item;
-    elsif not exists (select from payment_key k where k.tenant = tenants[spend_plan[item]]
-                                                  and k.key = keys[spend_plan[item]]) then
-      verdict[spend_plan[item]] := 7;  -- a repeat was counted when it came first
-    end if;
-  end loop;
 end $$;
 
--- Undo what was counted: of plans that were refused after all, and what applied plans give back.
--- Only what still counts in the row's day and month is taken off.
-create function give_spending_back(
-  verdict smallint[], taken int[], tenants int[],
+-- Exact and slow: lock, then take plans in order. One that would not be applied takes nothing (3),
+-- nor does one whose debits do not fit (4), nor one that would pass a limit (7).
+-- Money is looked at only when careful; else never_below_zero is the judge.
+create function take_in_order(
+  careful boolean, verdict smallint[], walked int[], items int[],
+  ids uuid[], firsts int[], versions int[], tenants int[], keys text[], ends uuid[], begins uuid[],
+  leg_from int[], leg_to int[], leg_debit bigint[], leg_credit bigint[], leg_amount bigint[],
+  spend_plan int[], spend_customer uuid[], spend_currency smallint[], spend_day int[],
+  spend_month int[], spend_minor bigint[], spend_day_max bigint[], spend_month_max bigint[])
+returns smallint[] language plpgsql as $$
+#variable_conflict use_column
+declare
+  accounts bigint[]; have bigint[]; had bigint[]; guards boolean[]; debit_at int[]; credit_at int[];
+  rows_ spending[]; rows_before spending[]; row_at int[]; one spending;
+  n int; item int; next_item int := 1; first_item int; day_minor bigint; month_minor bigint;
+begin
+  insert into spending as s (tenant, customer, currency, day, day_minor, day_minor_max,
+                             month, month_minor, month_minor_max)
+    select distinct tenants[spend_plan[i]], spend_customer[i], spend_currency[i], 0, 0, 0, 0, 0, 0
+      from unnest(items) i order by 1, 2, 3
+  on conflict (tenant, customer, currency) do update set day = s.day where false;  -- only the lock
+  select array_agg(s.r order by tenant, customer, currency) into rows_
+    from (select distinct tenants[spend_plan[i]], spend_customer[i], spend_currency[i]
+            from unnest(items) i) asked(tenant, customer, currency)
+    join (select tenant, customer, currency, spending as r from spending) s
+      using (tenant, customer, currency);
+  row_at := array(select dense_rank() over (
+      order by tenants[spend_plan[i]], spend_customer[i], spend_currency[i])
+    from unnest(items) with ordinality x(i, at_) order by at_);
+
+  perform from payment where id = any(array(select ids[w] from unnest(walked) w))
+    order by id for update;
+  if careful then
+    perform from balance where id = any(leg_debit || leg_credit) order by id for update;
+    select array_agg(id order by id), array_agg(amount order by id), array_agg(guarded order by id)
+      into accounts, have, guards from balance where id = any(leg_debit || leg_credit);
+    debit_at := array(select array_position(accounts, a) from unnest(leg_debit) with ordinality l(a, i) order by i);
+    credit_at := array(select array_position(accounts, a) from unnest(leg_credit) with ordinality l(a, i) order by i);
+    if array_position(debit_at || credit_at, null) is not null then
+      raise exception 'unknown account' using errcode = 'P0002';
+    end if;
+  end if;
+
+  for n in  -- the same rules as those of the writes
+    select w from unnest(walked) w
+      left join payment p on p.id = ids[w] and versions[w] > 0
+      left join payment_key old on old.tenant = tenants[w] and old.key = keys[w] and versions[w] = 0
+     where verdict[w] = 0 and versions[w] >= 0
+       and (firsts[w] <> w or case when versions[w] = 0 then old.payment is not null else
+              (p.version = versions[w] and p.tenant = tenants[w]
+               and (ends[w] = p.live or ends[w] is null and (begins[w] is null or p.live is null)))
+              is not true end)
+  loop
+    verdict[n] := 3;
+  end loop;
+
+  foreach n in array walked loop
+    first_item := next_item;
+    while spend_plan[items[next_item]] = n loop next_item := next_item + 1; end loop;
+    continue when verdict[n] > 0;
+    if careful then
+      had := have;
+      for i in leg_from[n] .. leg_to[n] loop
+        have[debit_at[i]] := have[debit_at[i]] - leg_amount[i];
+        have[credit_at[i]] := have[credit_at[i]] + leg_amount[i];
+      end loop;
+      for i in leg_from[n] .. leg_to[n] loop
+        if guards[debit_at[i]] and have[debit_at[i]] < least(had[debit_at[i]], 0) then
+          verdict[n] := 4;
+        end if;
+      end loop;
+    end if;
+    rows_before := rows_;
+    for i in first_item .. next_item - 1 loop
+      exit when verdict[n] > 0;
+      item := items[i];
+      one := rows_[row_at[i]];
+      if spend_minor[item] > 0 then
+        day_minor := case when one.day >= spend_day[item] then one.day_minor else 0 end + spend_minor[item];
+        month_minor := case when one.month >= spend_month[item] then one.month_minor else 0 end + spend_minor[item];
+        if day_minor > spend_day_max[item] or month_minor > spend_month_max[item] then
+          verdict[n] := 7;
+        end if;
+        one.day := greatest(one.day, spend_day[item]);
+        one.month := greatest(one.month, spend_month[item]);
+        one.day_minor_max := spend_day_max[item];
+        one.month_minor_max := spend_month_max[item];
+        one.day_minor := day_minor;
+        one.month_minor := month_minor;
+      else
+        if spend_day[item] >= one.day then
+          one.day_minor := greatest(one.day_minor + spend_minor[item], 0);
+        end if;
+        if spend_month[item] >= one.month then
+          one.month_minor := greatest(one.month_minor + spend_minor[item], 0);
+        end if;
+      end if;
+      rows_[row_at[i]] := one;
+    end loop;
+    if verdict[n] > 0 then
+      have := had;
+      rows_ := rows_before;
+    end if;
+  end loop;
+
+  update spending s
+     set day = r.day, day_minor = r.day_minor, day_minor_max = r.day_minor_max,
+         month = r.month, month_minor = r.month_minor, month_minor_max = r.month_minor_max
+    from unnest(rows_) r
+   where s.tenant = r.tenant and s.customer = r.customer and s.currency = r.currency
+     and s is distinct from r;
+  return verdict;
+end $$;
+
+-- What was counted together and is refused after all is undone, also what a clock that is behind
+-- counted in a newer day. What applied plans give back is given: only what still counts in the
+-- row's day and month.
+create function settle_spending(
+  verdict smallint[], loose int[], tenants int[],
   spend_plan int[], spend_customer uuid[], spend_currency smallint[], spend_day int[],
   spend_month int[], spend_minor bigint[]) returns void
 language plpgsql
@@ -300,16 +376,27 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin
+  -- Is nothing in the row but what was counted just now, then counting may have begun a new day and
+  -- forgotten the one before, which cannot be undone here.
+  if 0 < any(verdict) and exists (
+    select from unnest(loose) i
+      join spending r on r.tenant = tenants[spend_plan[i]] and r.customer = spend_customer[i]
+                     and r.currency = spend_currency[i]
+     where spend_minor[i] > 0 group by r.tenant, r.customer, r.currency
+    having bool_or(verdict[spend_plan[i]] > 0)
+       and sum(spend_minor[i]) >= least(min(r.day_minor), min(r.month_minor)))
+  then
+    raise exception 'a refused plan began a day' using errcode = 'serialization_failure';
+  end if;
   update spending s set day_minor = greatest(s.day_minor - back.day_minor, 0),
                         month_minor = greatest(s.month_minor - back.month_minor, 0)
     from (select r.tenant, r.customer, r.currency,
-                 sum(case when spend_day[i] >= r.day then abs(spend_minor[i]) else 0 end) as day_minor,
-                 sum(case when spend_month[i] >= r.month then abs(spend_minor[i]) else 0 end) as month_minor
-            from generate_subscripts(spend_plan, 1) i
+                 sum(case when spend_minor[i] > 0 or spend_day[i] >= r.day then abs(spend_minor[i]) else 0 end) as day_minor,
+                 sum(case when spend_minor[i] > 0 or spend_month[i] >= r.month then abs(spend_minor[i]) else 0 end) as month_minor
+            from unnest(loose) i
             join spending r on r.tenant = tenants[spend_plan[i]] and r.customer = spend_customer[i]
                            and r.currency = spend_currency[i]
-           where case when spend_minor[i] < 0 then verdict[spend_plan[i]] = 0
-                      else verdict[spend_plan[i]] > 0 and i = any(taken) end
+           where (spend_minor[i] < 0) = (verdict[spend_plan[i]] = 0)
            group by 1, 2, 3) back
    where s.tenant = back.tenant and s.customer = back.customer and s.currency = back.currency;
 end $$;

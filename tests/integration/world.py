@@ -145,6 +145,9 @@ class ScriptedPolicy:
     closed: set[str] = field(default_factory=set)
     permits: int = 0
 
+    def check_amount(self, payer: Customer, amount: Money) -> None:
+        """Any amount will do."""
+
     async def clear(self, payer: Customer, quote: Quote) -> Clearance:
         if self.refusal is not None:
             raise self.refusal

@@ -22,7 +22,7 @@ from engine.errors import CappError, NoWayNow
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import RateBook
 from engine.ledger.plans import Spend
-from engine.money import CURRENCIES
+from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn, Prefixes
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
@@ -99,6 +99,9 @@ class WorldPolicy:
                 payer.customer_id, currency, day, month, quote.amount.minor, limit, 10 * limit
             )
         )
+
+    def check_amount(self, payer: Customer, amount: Money) -> None:
+        """Any amount will do."""
 
     async def clear_again(self, payment: Payment) -> Decision | None:
         return None

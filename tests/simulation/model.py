@@ -67,6 +67,8 @@ class OutboxRow:
     not_before: int
     lease_until: int
     sent_at: int | None = None
+    claims: int = 0
+    ended: str | None = None
 
 
 class EvidenceRow(NamedTuple):
@@ -222,14 +224,19 @@ class _Batch:
     def judge(self, plan: Plan) -> Verdicted:
         """The plan's verdict, given those before it."""
         if plan.version == NOTE:
-            self.applied.append(plan)
-            return Verdicted(V.APPLIED)
+            return self._judge_note(plan)
         kind: object = (plan.tenant, plan.key) if plan.key is not None else plan.payment
         first = self._firsts.get(kind)
         verdict = self._verdict(plan, first)
         if first is None:
             self._firsts[kind] = plan, verdict
         return verdict
+
+    def _judge_note(self, plan: Plan) -> Verdicted:
+        if plan.transfers or plan.begins is not None or plan.spend:
+            return Verdicted(V.UNBALANCED)
+        self.applied.append(plan)
+        return Verdicted(V.APPLIED)
 
     def add_up(self) -> None:
         """Raises Short, or Indigestible when an account is unknown or would burst."""
@@ -293,15 +300,17 @@ class _Batch:
 
     def _spend(self, plan: Plan) -> bool:
         """Count it, or give it back. False when a limit would be passed."""
+        counted: dict[Customer, Spent] = {}
         for spend in plan.spend:
             who = plan.tenant, spend.customer, spend.currency
-            before = self.spending.get(who) or self._model.spending.get(who)
+            before = counted.get(who) or self.spending.get(who) or self._model.spending.get(who)
             if before is None and spend.minor < 0:
                 continue
             after = _counted(before, spend) if spend.minor > 0 else _given_back(before, spend)
             if after is None:
                 return False
-            self.spending[who] = after
+            counted[who] = after
+        self.spending.update(counted)
         return True
 
     def _take(self, plan: Plan) -> None:

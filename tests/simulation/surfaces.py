@@ -17,16 +17,22 @@ from engine.errors import CommitUnknown
 from engine.gather import Gatherer
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Plan, Verdicted
-from engine.outbox import Leased, Outbox, SmsEnding
+from engine.outbox import NEVER_SENT, QUESTION, Leased, Outbox, SmsEnding
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, Facts, read_step, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
-from engine.payments.store import REFERENCE_SEEN_WITHIN, Attempted, PaymentStore, Spent
+from engine.payments.store import (
+    REFERENCE_SEEN_WITHIN,
+    Attempted,
+    PaymentStore,
+    Spent,
+    question_id,
+)
 from engine.ports import Direction
 from tests.simulation.loop import SimulatedLoop
-from tests.simulation.model import Model
+from tests.simulation.model import Model, OutboxRow
 from tests.simulation.weather import Weather
 
 T = TypeVar("T")
@@ -176,6 +182,25 @@ class ModelStore(PaymentStore):
         key = payment.payment_id, kind, hash_
         await self._wire.ask(lambda: self._model.cases.setdefault(key, detail))
 
+    async def put_question(
+        self, payment: Payment, attempt_id: AttemptId, now: int, ask_at: int
+    ) -> None:
+        fresh = OutboxRow(payment.payment_id, QUESTION, str(now), now, ask_at)
+
+        def write() -> None:
+            row = self._model.outbox.setdefault(question_id(attempt_id), fresh)
+            row.not_before = max(row.not_before, now)
+
+        await self._wire.ask(write)
+
+    async def strike_question(self, attempt_id: AttemptId, news_before: int) -> None:
+        def write() -> None:
+            row = self._model.outbox.get(question_id(attempt_id))
+            if row is not None and row.not_before <= news_before:
+                del self._model.outbox[question_id(attempt_id)]
+
+        await self._wire.ask(write)
+
     async def set_due(self, payment: Payment, due: int) -> None:
         def write() -> None:
             row = self._model.payments.get(payment.payment_id)
@@ -252,26 +277,62 @@ class ModelOutbox(Outbox):
         self._clock = clock
         self._tell = tell
         self._lease_seconds = lease_seconds
-        self._claims: Gatherer[str, bool] = Gatherer(self._take)
+        self._claims: Gatherer[str, int] = Gatherer(self._take)
 
-    async def claim(self, intent_id: str) -> bool:
-        return await self._claims.get(intent_id) or False
+    async def claim(self, intent_id: str) -> int:
+        return await self._claims.get(intent_id) or 0
 
-    async def release(self, intent_id: str, retry_at: float) -> None:
+    async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
         def write() -> None:
-            if (row := self._model.outbox.get(intent_id)) is not None:
+            if (row := self._held(intent_id, claim)) is not None:
                 row.sent_at, row.lease_until = None, int(retry_at)
                 self._tell("release", intent_id, row.lease_until)
 
         await self._wire.ask(write)
 
+    async def end(self, intent_id: str, claim: int, how: str) -> bool:
+        def write() -> bool:
+            row = self._held(intent_id, claim)
+            if row is not None:
+                row.ended = how
+            self._tell("end", intent_id, how if row is not None else "not ours")
+            return row is not None
+
+        return await self._wire.ask(write)
+
+    async def withhold(self, intent_id: str) -> bool:
+        now = int(self._clock.epoch())
+
+        def write() -> bool:
+            row = self._model.outbox.get(intent_id)
+            if row is None or row.sent_at is not None:
+                return False
+            row.sent_at, row.lease_until = now, now + self._lease_seconds
+            row.claims, row.ended = row.claims + 1, NEVER_SENT
+            return True
+
+        return await self._wire.ask(write)
+
     async def lease_left_behind(self, most: int) -> list[Leased]:
+        return await self._lease_many(most, questions=False)
+
+    async def lease_questions(self, most: int) -> list[Leased]:
+        return await self._lease_many(most, questions=True)
+
+    def _held(self, intent_id: str, claim: int) -> OutboxRow | None:
+        """The intent, unless somebody has claimed it since."""
+        row = self._model.outbox.get(intent_id)
+        return row if row is not None and row.claims == claim else None
+
+    async def _lease_many(self, most: int, *, questions: bool) -> list[Leased]:
         now = int(self._clock.epoch())
 
         def lease() -> list[Leased]:
             rows = self._model.outbox
             old = sorted(
-                (row.lease_until, id_) for id_, row in rows.items() if row.lease_until < now
+                (row.lease_until, id_)
+                for id_, row in rows.items()
+                if row.lease_until < now and (row.kind == QUESTION) == questions
             )
             return [self._leased(id_, now) for _, id_ in old[:most]]
 
@@ -291,13 +352,16 @@ class ModelOutbox(Outbox):
         was_sent = row.sent_at is not None
         row.lease_until = now + self._lease_seconds
         row.sent_at = row.sent_at if was_sent else now
+        row.claims += 1
         self._tell("take over", id_, now, "sent" if was_sent else "not sent")
-        return Leased(id_, PaymentId(row.payment), row.kind, row.payload, was_sent)
+        return Leased(
+            id_, PaymentId(row.payment), row.kind, row.payload, was_sent, row.claims, row.ended
+        )
 
-    async def _take(self, ids: Sequence[str]) -> dict[str, bool]:
+    async def _take(self, ids: Sequence[str]) -> dict[str, int]:
         now = int(self._clock.epoch())
 
-        def claim() -> dict[str, bool]:
+        def claim() -> dict[str, int]:
             free = [
                 id_ for id_ in ids
                 if (row := self._model.outbox.get(id_)) is not None and row.sent_at is None
@@ -305,7 +369,8 @@ class ModelOutbox(Outbox):
             for id_ in free:
                 row = self._model.outbox[id_]
                 row.sent_at, row.lease_until = now, now + self._lease_seconds
+                row.claims += 1
                 self._tell("claim", id_, now)
-            return dict.fromkeys(free, True)
+            return {id_: self._model.outbox[id_].claims for id_ in free}
 
         return await self._wire.ask(claim)

@@ -26,19 +26,9 @@ def live_through(weather: Weather, *, seeds: int, span_seconds: float) -> None:
         World(seed, options).run()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a lease is a time by each process's own clock: one whose clock is ahead takes over a"
-    " call under way, and the refusal of the first is believed though the second was taken",
-)
 def test_a_clock_that_is_ten_minutes_ahead_takes_nothing_from_anybody() -> None:
     live_through(WRONG_CLOCKS, seeds=60, span_seconds=600.0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a hint about a payment that has ended is asked about three times in five seconds; when"
-    " nobody answers then, it is forgotten: nothing is due for a payment that has ended",
-)
 def test_late_money_and_reversals_that_are_told_once_are_proven_in_the_end() -> None:
     live_through(NEWS_ONCE, seeds=10, span_seconds=2 * DAY)

@@ -33,7 +33,7 @@ def refused(tmp_path: Path, file: str, old: str, new: str, texts: Texts = TEXTS)
         (SEND, "chosen: send_money.amount", "chosen: send_money.amuont",
          "send_money.yaml:3: number: leads to send_money.amuont, which is not a screen"),
         (SEND, "  done:\n", "  lost:\n    kind: info\n    text: home.menu\n\n  done:\n",
-         "send_money.yaml:38: lost: cannot be reached"),
+         "send_money.yaml:42: lost: cannot be reached"),
         ("home.yaml", "      3: {label", "      1: {label", "home.yaml:17: `1` stands twice"),
         ("home.yaml", "      3: {label", "      0: {label", "choice 0 clashes with back"),
         ("home.yaml", "      3: {label", "      98: {label", "choice 98 clashes with back"),

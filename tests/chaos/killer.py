@@ -1,0 +1,122 @@
+"""Kills real processes in a loop, and starts them again. It knows nothing of payments."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import asyncpg
+import httpx
+
+from simulator.stack import Stack
+from tests.chaos.draws import Blow, Victim
+from tests.e2e.servers import Databases
+
+BACK_SECONDS_MAX = 40.0
+POLL_SECONDS = 0.1
+
+# Servers before those who need them.
+ORDER = (Victim.POSTGRES, Victim.BACKEND, Victim.REDIS, Victim.WEB, Victim.WORKER)
+
+
+class NeverBack(AssertionError):
+    """The product did not recover from a blow within `BACK_SECONDS_MAX`."""
+
+
+class Killer:
+    """Holds the life of one stack and its databases. `pids` are all that ever lived."""
+
+    def __init__(self, stack: Stack, databases: Databases) -> None:
+        self._stack = stack
+        self._databases = databases
+        self.pids: set[int] = set()
+        self.remember()
+
+    def remember(self) -> None:
+        """Write down who lives now, to look for them when everything has been stopped."""
+        stack, databases = self._stack, self._databases
+        found = (
+            stack.web.pid, stack.worker.pid, stack.sandboxes.pid,
+            databases.postgres.pid, databases.redis.pid,
+        )  # fmt: skip
+        self.pids |= {pid for pid in found if pid is not None}
+
+    async def strike(self, blow: Blow) -> None:
+        """Kill, wait, start again. Raises NeverBack when health does not come back."""
+        for victim in blow.victims:
+            if victim is Victim.BACKEND:
+                await self._kill_backend()
+            else:
+                await asyncio.to_thread(self._kill, victim)
+        await asyncio.sleep(blow.down_seconds)
+        for victim in sorted(blow.victims, key=ORDER.index):
+            await asyncio.to_thread(self._start, victim)
+        self.remember()
+        await self._back()
+
+    def _kill(self, victim: Victim) -> None:
+        match victim:
+            case Victim.WEB:
+                self._stack.kill_web()
+            case Victim.WORKER:
+                self._stack.kill_worker()
+            case Victim.POSTGRES:
+                self._databases.crash_postgres()
+            case Victim.REDIS:
+                self._databases.redis.process.kill()
+                self._databases.redis.process.wait(10)
+
+    def _start(self, victim: Victim) -> None:
+        match victim:
+            case Victim.WEB:
+                self._stack.restart_web()
+            case Victim.WORKER:
+                self._stack.restart_worker()
+            case Victim.POSTGRES:
+                self._databases.start_postgres()
+            case Victim.REDIS:
+                self._databases.start_redis()
+
+    async def _kill_backend(self) -> None:
+        """SIGKILL to one connection's process: Postgres throws all out and recovers by itself."""
+        connection = await asyncpg.connect(self._stack.database_url)
+        try:
+            pid = await connection.fetchval(
+                "select pid from pg_stat_activity where backend_type = 'client backend'"
+                " and pid <> pg_backend_pid() and datname = current_database()"
+                " order by state = 'active' desc, backend_start limit 1"
+            )
+            assert pid is not None, "nobody is connected to Postgres"
+            os.kill(pid, signal.SIGKILL)
+        finally:
+            connection.terminate()
+
+    async def _back(self) -> None:
+        """Until the server calls itself healthy and nobody has ended by himself."""
+
+        async def healthy() -> bool:
+            return await asyncio.to_thread(self._is_healthy)
+
+        began = time.monotonic()
+        while not await healthy():
+            if time.monotonic() - began > BACK_SECONDS_MAX:
+                raise NeverBack(f"not healthy for {BACK_SECONDS_MAX:g} s")
+            await asyncio.sleep(POLL_SECONDS)
+        self._stack.check()
+
+    def _is_healthy(self) -> bool:
+        try:
+            url = f"{self._stack.places.server}/health"
+            return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+async def wait_for(claim: Callable[[], bool], excuse: str, seconds: float) -> None:
+    """Raises NeverBack with `excuse` when the claim has not come true by then."""
+    began = time.monotonic()
+    while not claim():
+        if time.monotonic() - began > seconds:
+            raise NeverBack(f"{excuse} (waited {seconds:g} s)")
+        await asyncio.sleep(POLL_SECONDS)

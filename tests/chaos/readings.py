@@ -1,0 +1,138 @@
+"""Reads what laws are judged by: our database, and the operators' ledgers over HTTP.
+
+It changes nothing, and asks the server for nothing: what a process believes is no proof.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from engine.ledger.books import describe
+from engine.ledger.chart import read_account
+from engine.ledger.entries import MANUAL_FROM
+from engine.payments.facts import read_terms
+from engine.payments.lifecycle import State
+from engine.payments.payment import code_of
+from tests.chaos.laws import TERMINAL, Movement, Placed, Reading, Stored
+from tests.e2e.city import CODES, START_MINOR, City
+from tests.integration.books import LAWS
+
+UNDER_WAY = (
+    "POOL_HELD", "CUSTOMER_FUNDS", "PAYOUT_IN_FLIGHT", "REFUND_DUE", "REFUND_IN_FLIGHT",
+)  # fmt: skip
+NAMES = {code: name for name, code in CODES.items()}
+_OPEN = "select 1 from case_file c where c.payment = p.id and c.closed_ms is null"
+
+
+async def unended(connection: Any) -> Counter[str]:
+    """Payments that have neither ended nor called for a person, by state."""
+    terminal = [state.value for state in State if state.name in TERMINAL]
+    rows = await connection.fetch(
+        f"select state from payment p where state < $1 and state <> all($2)"
+        f" and not exists ({_OPEN})",
+        MANUAL_FROM, terminal,
+    )  # fmt: skip
+    return Counter(State(row["state"]).name for row in rows)
+
+
+async def broken_books(connection: Any) -> list[str]:
+    """The laws of the books that do not hold, each with how often."""
+    found = {breach: await connection.fetchval(sql) for breach, sql in LAWS.items()}
+    return [f"the books have {breach}: {count}" for breach, count in found.items() if count]
+
+
+async def read(city: City, placed: Sequence[Placed]) -> Reading:
+    """One look at everything. Only while nothing moves."""
+    connection = await asyncpg.connect(city.stack.database_url)
+    try:
+        stored = await _stored(connection)
+        grown_in_books = await _float_growth(connection)
+    finally:
+        await connection.close()
+    theirs = await city.merchant_minor()
+    return Reading(
+        placed=list(placed),
+        stored=stored,
+        movements=await _movements(city),
+        grown_in_books=grown_in_books,
+        grown_at_operators={n: theirs[n] - start.theirs for n, start in START_MINOR.items()},
+    )
+
+
+async def _stored(connection: Any) -> list[Stored]:
+    effects, cases = await _effects(connection), await _cases(connection)
+    rows = await connection.fetch(
+        "select p.id, p.state, j.facts from payment p"
+        " join journal j on j.payment = p.id and j.version = 1 where p.state < $1",
+        MANUAL_FROM,
+    )
+    return [_payment(row, effects[row["id"]], cases[row["id"]]) for row in rows]
+
+
+def _payment(row: Any, effects: Counter[str], cases: Sequence[str]) -> Stored:
+    quote = read_terms(row["facts"]).quote
+    return Stored(
+        code=code_of(row["id"].hex),
+        state=State(row["state"]).name,
+        payer=quote.payer.removeprefix("+"),
+        payee=quote.payee.removeprefix("+"),
+        payer_operator=quote.payer_operator,
+        payee_operator=quote.payee_operator,
+        total_minor=quote.total_minor,
+        receives_minor=quote.receives.minor,
+        # A float account grows by debits.
+        grown={name: -effects[f"FLOAT {name}"] for name in START_MINOR},
+        under_way={k: v for k, v in effects.items() if k.startswith(UNDER_WAY)},
+        cases=tuple(cases),
+    )
+
+
+async def _effects(connection: Any) -> dict[object, Counter[str]]:
+    """What all postings of each payment come to: credits less debits by account."""
+    rows = await connection.fetch(
+        "select payment, account, sum(minor)::bigint as minor from ("
+        " select payment, unnest(debits) as account, -unnest(amounts) as minor from journal"
+        " union all select payment, unnest(credits), unnest(amounts) from journal) l"
+        " group by payment, account"
+    )
+    found: dict[object, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        found[row["payment"]][_named(row["account"])] += row["minor"]
+    return found
+
+
+def _named(number: int) -> str:
+    """Floats by operator; what is on its way by currency too, or two could cancel out."""
+    name = describe(number, NAMES)
+    return name if name.startswith("FLOAT ") else f"{name} {read_account(number).currency}"
+
+
+async def _cases(connection: Any) -> dict[object, list[str]]:
+    rows = await connection.fetch(
+        "select payment, kind, detail from case_file where closed_ms is null order by opened_ms"
+    )
+    found: dict[object, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row["payment"]].append(f"{row['kind']}: {row['detail']}")
+    return found
+
+
+async def _float_growth(connection: Any) -> dict[str, int]:
+    rows = await connection.fetch("select id, amount from balance")
+    held: Counter[str] = Counter()
+    for row in rows:
+        held[describe(row["id"], NAMES)] -= row["amount"]
+    return {name: held[f"FLOAT {name}"] - start.ours for name, start in START_MINOR.items()}
+
+
+async def _movements(city: City) -> list[Movement]:
+    found: list[Movement] = []
+    for operator, url in city.places.operators.items():
+        response = (await city.client.get(f"{url}/_sandbox/ledger")).raise_for_status()
+        found += [
+            Movement(operator, moved["kind"], moved["msisdn"], moved["amount_minor"])
+            for moved in response.json()["movements"]
+        ]
+    return found
