@@ -18,7 +18,7 @@ from typing import Literal, Self
 
 import httpx
 
-from simulator import embedded, places
+from simulator import embedded, places, schema
 from simulator.child import Child, ChildDied, end_leftovers, remember
 from simulator.operators import credentials
 from simulator.places import SHORTCODE, Places
@@ -260,6 +260,8 @@ class Stack:
     ) -> None:
         self._proceed()
         if database_url is None:
+            if schema.forget_other(self.folder, "postgres"):
+                self._say("this version has another schema: the demo begins with fresh data")
             self._say("starting Postgres")
             server = embedded.start_postgres(self.folder / "postgres", port=ports.postgres)
             self._servers.append(server)
