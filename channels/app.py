@@ -39,7 +39,7 @@ def build_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[Shared]:
         async with open_engine(settings) as engine, open_turns(engine) as turns:
             doors = _doors(engine, turns)
-            app.router.routes.extend([*_late_balances(engine), *doors, *_routes(engine)])
+            app.router.routes.extend([*doors, *_routes(engine)])
             yield {"doors": Doors(doors)}
 
     return Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
@@ -54,6 +54,11 @@ def _doors(engine: Engine, turns: TurnTaker) -> list[Route]:
         doors += ussd_routes(gateway(), turns, token)
         doors += SmsReports(engine.sms, name, engine.outbox, settings.tenant, token).routes()
     by_code = {port.facts.code: port for port in engine.operators.values()}
+    doors += BalanceAnswers(
+        operators=by_code,
+        addresses=engine.addresses,
+        balances=open_comparison(engine).balances,
+    ).routes()
     doors += OperatorCallbacks(
         operators=by_code,
         addresses=engine.addresses,
@@ -62,12 +67,6 @@ def _doors(engine: Engine, turns: TurnTaker) -> list[Route]:
         dispatcher=engine.dispatcher,
     ).routes()
     return doors
-
-
-def _late_balances(engine: Engine) -> list[Route]:
-    by_code = {port.facts.code: port for port in engine.operators.values()}
-    balances = open_comparison(engine).balances
-    return BalanceAnswers(operators=by_code, addresses=engine.addresses, balances=balances).routes()
 
 
 def _routes(engine: Engine) -> list[Route]:

@@ -6,15 +6,16 @@ Verified like every operator callback (`operators.py`); it moves nothing and fin
 import logging
 from collections.abc import Mapping
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from channels.addresses import CallbackAddresses
 from channels.bodies import TooLarge, read_body
+from channels.doors import plain, send_whole
 from engine.errors import Unreadable
 from engine.payments.statements.balances import Balances
-from engine.ports import BalancePort, OperatorPort
+from engine.ports import Acknowledgement, BalancePort, OperatorPort
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ KIND = "balance"
 
 
 class BalanceAnswers:
-    """The door of late balances. Its route must stand before that of the operators' callbacks."""
+    """The door of late balances. It must stand before that of the operators' callbacks."""
 
     def __init__(
         self,
@@ -32,32 +33,41 @@ class BalanceAnswers:
         addresses: CallbackAddresses,
         balances: Balances,
     ) -> None:
-        self._operators = operators
+        self._operators = {str(code): port for code, port in operators.items()}
         self._addresses = addresses
         self._balances = balances
 
     def routes(self) -> list[Route]:
-        path = f"/callbacks/{{operator:int}}/{{token}}/{KIND}"
-        return [Route(path, self.receive, methods=["POST", "PUT"])]
+        return [Route(f"/callbacks/{{operator}}/{{token}}/{KIND}", self, methods=["POST", "PUT"])]
 
-    async def receive(self, request: Request) -> Response:
-        """404 for an address we never made, 413, 400 for an unreadable body, else 200."""
-        path = request.path_params
-        port = self._operators.get(path["operator"])
-        question = self._addresses.verify(path["operator"], path["token"])
-        if question is None or not isinstance(port, BalancePort):
-            log.warning("balance on a forged address: operator %s", path["operator"])
-            return PlainTextResponse("not found", 404)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Plain ASGI. Who hung up before the end of the answer gets none."""
         try:
-            body = await read_body(request.scope, request.receive, ANSWER_BYTES_MAX)
+            reply = await self._answer(scope, receive)
+        except ClientDisconnect:
+            return
+        await send_whole(reply, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+        """404 for an address we never made, 413, 400 for an unreadable body, else 200."""
+        path = scope["path_params"]
+        port = self._operators.get(path["operator"])
+        question = (
+            self._addresses.verify(port.facts.code, path["token"]) if port is not None else None
+        )
+        if question is None or not isinstance(port, BalancePort):
+            log.warning("balance on an address that is not ours")
+            return plain(404, "not found")
+        try:
+            body = await read_body(scope, receive, ANSWER_BYTES_MAX)
             money = port.read_balance(body)
         except TooLarge:
-            return PlainTextResponse("too large", 413)
+            return plain(413, "too large")
         except Unreadable as error:
             log.warning("balance not understood: %s", error)
-            return PlainTextResponse("not understood", 400)
+            return plain(400, "not understood")
         if money is None:
-            log.warning("operator %s did not tell its balance", path["operator"])
+            log.warning("%s did not tell its balance", path["operator"])
         elif not await self._balances.hear(question, money):
-            return PlainTextResponse("not found", 404)
-        return PlainTextResponse("ok")
+            return plain(404, "not found")
+        return plain(200, "ok")
