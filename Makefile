@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
 
-.PHONY: demo test check bench simulate format clean
+.PHONY: demo test check bench simulate chaos format clean
 
 demo: $(STAMP)
 	@$(BIN)/python -m simulator demo
@@ -24,8 +24,12 @@ bench: $(STAMP)
 # Whole worlds from a seed: SEEDS=200 for the first 200, or one again: SEED=123 TRACE=1.
 simulate: $(STAMP)
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEED),1..$(or $(SEEDS),50)) \
-	  --payments-per-seed $(or $(PAYMENTS),20) $(if $(TRACE),--trace) $(if $(STORM),--storm) \
+	  --payments-per-seed $(or $(PAYMENTS),20) $(if $(TRACE),--trace) \
 	  $(if $(POSTGRES),--postgres)
+
+# Real processes killed under load: CYCLES=20 for twenty blows, SEED=karibu for the same draws again.
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos --cycles $(or $(CYCLES),100) $(if $(SEED),--seed $(SEED))
 
 format: $(STAMP)
 	$(BIN)/ruff format .

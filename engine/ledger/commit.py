@@ -130,7 +130,8 @@ async def commit(
 ) -> list[Verdicted]:
     """Commit a batch in one transaction; the verdicts stand in the order of the plans.
 
-    Repeats with more care when money was short or a count is in doubt, bisects when the database finds a plan indigestible.
+    Repeats with more care when money was short or a count is in doubt, bisects when the database
+    finds a plan indigestible.
     Raises CommitUnknown when the reply was lost: repeating the same plans is safe and tells.
     """
     care = Care.MONEY if careful else Care.NONE

@@ -66,7 +66,7 @@ begin
 
   if care > 0 then
     walked := array(select n from generate_series(1, n_plans) n);
-    items := array(select i from generate_subscripts(spend_plan, 1) i);
+    items := array(select i from generate_subscripts(spend_plan, 1) i where verdict[spend_plan[i]] = 0);
   elsif spend_plan <> '{}' then
     select * into loose, items from count_spending(verdict, firsts, tenants, spend_plan,
       spend_customer, spend_currency, spend_day, spend_month, spend_minor, spend_day_max,
@@ -287,9 +287,6 @@ begin
       into accounts, have, guards from balance where id = any(leg_debit || leg_credit);
     debit_at := array(select array_position(accounts, a) from unnest(leg_debit) with ordinality l(a, i) order by i);
     credit_at := array(select array_position(accounts, a) from unnest(leg_credit) with ordinality l(a, i) order by i);
-    if array_position(debit_at || credit_at, null) is not null then
-      raise exception 'unknown account' using errcode = 'P0002';
-    end if;
   end if;
 
   for n in  -- the same rules as those of the writes
@@ -312,6 +309,9 @@ begin
     if careful then
       had := have;
       for i in leg_from[n] .. leg_to[n] loop
+        if debit_at[i] is null or credit_at[i] is null then
+          raise exception 'unknown account' using errcode = 'P0002';
+        end if;
         have[debit_at[i]] := have[debit_at[i]] - leg_amount[i];
         have[credit_at[i]] := have[credit_at[i]] + leg_amount[i];
       end loop;

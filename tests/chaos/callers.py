@@ -6,6 +6,8 @@ an operator moved for a number belongs to one payment.
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from random import Random
 
 from simulator.ussd import Screen, UssdSession
@@ -27,9 +29,10 @@ class Interrupted(Exception):
 class Load:
     """Callers at work, and everything they were shown. `acknowledged` only grows."""
 
-    def __init__(self, city: City, seed: str) -> None:
+    def __init__(self, city: City, seed: str, *, fault_odds: float) -> None:
         self._city = city
         self._seed = seed
+        self._fault_odds = fault_odds
         self._numbers: set[str] = set()
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -40,8 +43,15 @@ class Load:
     def acknowledged(self) -> int:
         return sum(placed.code is not None for placed in self.placed)
 
-    def start(self, callers: int) -> None:
+    @asynccontextmanager
+    async def of(self, callers: int) -> AsyncIterator[None]:
+        """So many callers at work until the block ends; every dialogue comes to its end."""
         self._tasks = [asyncio.create_task(self._call(number)) for number in range(callers)]
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            await asyncio.gather(*self._tasks)
 
     def check(self) -> None:
         """Raises what a caller met that nobody expects on a phone."""
@@ -49,15 +59,10 @@ class Load:
             if task.done():
                 task.result()
 
-    async def stop(self) -> None:
-        """Let every dialogue under way come to its end. Safe to repeat."""
-        self._stopping.set()
-        await asyncio.gather(*self._tasks)
-
     async def _call(self, number: int) -> None:
         random = Random(f"{self._seed}:caller:{number}")
         pin = self._city.new_pin()
-        for order in draw_orders(random):
+        for order in draw_orders(random, self._fault_odds):
             payer = self._newcomer(random, order.payer, pin)
             payee = self._newcomer(random, OTHER[order.payer], pin)
             try:
@@ -123,4 +128,3 @@ def _code(screen: Screen, payee: Person) -> str | None:
     started = _STARTED.match(screen.text)
     shown = screen.fault is None and screen.ends and payee.msisdn in screen.text
     return started[1] if started and shown else None
-

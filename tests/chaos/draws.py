@@ -86,11 +86,11 @@ def draw_blows(random: Random) -> Iterator[Blow]:
             yield Blow(victims, after, random.uniform(*DOWN_SECONDS))
 
 
-def draw_orders(random: Random) -> Iterator[Order]:
+def draw_orders(random: Random, fault_odds: float = FAULT_ODDS) -> Iterator[Order]:
     """Without end, in both directions."""
     while True:
         payer: Country = random.choice(("KE", "UG"))
         low, high = AMOUNTS[payer]
-        faults = (random.choice(FAULTS),) if random.random() < FAULT_ODDS else ()
+        faults = (random.choice(FAULTS),) if random.random() < fault_odds else ()
         repeats = random.random() < REPEAT_ODDS
         yield Order(payer, random.randint(low, high), faults, repeats)

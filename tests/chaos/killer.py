@@ -9,12 +9,14 @@ from collections.abc import Callable
 import asyncpg
 import httpx
 
+from simulator.child import ChildDied
 from simulator.stack import Stack
 from tests.chaos.draws import Blow, Victim
 from tests.e2e.servers import Databases
 
 BACK_SECONDS_MAX = 40.0
 POLL_SECONDS = 0.1
+UP = b"worker is up"
 
 # Servers before those who need them.
 ORDER = (Victim.POSTGRES, Victim.BACKEND, Victim.REDIS, Victim.WEB, Victim.WORKER)
@@ -42,8 +44,11 @@ class Killer:
         )  # fmt: skip
         self.pids |= {pid for pid in found if pid is not None}
 
-    async def strike(self, blow: Blow) -> None:
-        """Kill, wait, start again. Raises NeverBack when health does not come back."""
+    async def strike(self, blow: Blow) -> list[str]:
+        """Kill, wait, start again. Who ended without having been killed; he is started again too.
+
+        Raises NeverBack when health does not come back.
+        """
         for victim in blow.victims:
             if victim is Victim.BACKEND:
                 await self._kill_backend()
@@ -53,7 +58,19 @@ class Killer:
         for victim in sorted(blow.victims, key=ORDER.index):
             await asyncio.to_thread(self._start, victim)
         self.remember()
-        await self._back()
+        await self._healthy()
+        return await asyncio.to_thread(self._revive)
+
+    def _revive(self) -> list[str]:
+        died: list[str] = []
+        for child, victim in ((self._stack.web, Victim.WEB), (self._stack.worker, Victim.WORKER)):
+            try:
+                child.check()
+            except ChildDied as error:
+                died.append(f"not killed, and yet: {error}")
+                self._start(victim)
+        self.remember()
+        return died
 
     def _kill(self, victim: Victim) -> None:
         match victim:
@@ -72,11 +89,26 @@ class Killer:
             case Victim.WEB:
                 self._stack.restart_web()
             case Victim.WORKER:
-                self._stack.restart_worker()
+                self._start_worker()
             case Victim.POSTGRES:
                 self._databases.start_postgres()
             case Victim.REDIS:
                 self._databases.start_redis()
+
+    def _start_worker(self) -> None:
+        """Until it says that it is up: whoever begins while Postgres is away ends with a sentence.
+
+        To begin anew is then a supervisor's affair, which is not played here. Dies a worker by
+        itself before it is up, then `_revive` tells.
+        """
+        worker = self._stack.worker
+        said = worker.log.read_bytes().count(UP)
+        self._stack.restart_worker()
+        deadline = time.monotonic() + BACK_SECONDS_MAX
+        while worker.log.read_bytes().count(UP) == said and worker.is_alive:
+            if time.monotonic() > deadline:
+                raise NeverBack(f"the worker was not up for {BACK_SECONDS_MAX:g} s")
+            time.sleep(POLL_SECONDS)
 
     async def _kill_backend(self) -> None:
         """SIGKILL to one connection's process: Postgres throws all out and recovers by itself."""
@@ -92,18 +124,13 @@ class Killer:
         finally:
             connection.terminate()
 
-    async def _back(self) -> None:
-        """Until the server calls itself healthy and nobody has ended by himself."""
-
-        async def healthy() -> bool:
-            return await asyncio.to_thread(self._is_healthy)
-
+    async def _healthy(self) -> None:
+        """Until the server calls itself healthy."""
         began = time.monotonic()
-        while not await healthy():
+        while not await asyncio.to_thread(self._is_healthy):
             if time.monotonic() - began > BACK_SECONDS_MAX:
                 raise NeverBack(f"not healthy for {BACK_SECONDS_MAX:g} s")
             await asyncio.sleep(POLL_SECONDS)
-        self._stack.check()
 
     def _is_healthy(self) -> bool:
         try:

@@ -86,9 +86,7 @@ def _acknowledged_is_stored(placed: Iterable[Placed], stored: Iterable[Stored]) 
         yield f"stored, and nobody dialled it: {codes}"
 
 
-def _story(
-    stored: Stored, taken: Sequence[Movement], given: Sequence[Movement]
-) -> Iterator[str]:
+def _story(stored: Stored, taken: Sequence[Movement], given: Sequence[Movement]) -> Iterator[str]:
     collected = [m.minor for m in taken if m.kind == "collection"]
     refunded = [m.minor for m in taken if m.kind != "collection"]
     paid = [m.minor for m in given]

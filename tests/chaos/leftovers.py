@@ -7,13 +7,15 @@ from pathlib import Path
 GONE_SECONDS_MAX = 5.0
 
 
-def left_behind(started: Collection[int], folder: Path) -> list[str]:
+def left_behind(
+    started: Collection[int], folder: Path, *, patience_seconds: float = GONE_SECONDS_MAX
+) -> list[str]:
     """Command lines of what still lives after a while.
 
     Ours is what was started, whatever shares its session, and whatever works inside the run's own
     folder: the processes Postgres makes for connections have sessions of their own.
     """
-    deadline = time.monotonic() + GONE_SECONDS_MAX
+    deadline = time.monotonic() + patience_seconds
     while (found := _ours(started, folder.resolve())) and time.monotonic() < deadline:
         time.sleep(0.1)
     return found

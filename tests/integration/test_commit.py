@@ -11,7 +11,7 @@ from engine.database import connect
 from engine.errors import CommitUnknown
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer, commit
-from engine.ledger.plans import NIL, NOTE, Evidence, Intent, Plan, Verdict, Verdicted, note
+from engine.ledger.plans import NIL, NOTE, Evidence, Intent, Plan, Spend, Verdict, Verdicted, note
 from tests.integration.books import assert_books
 
 V = Verdict
@@ -214,6 +214,57 @@ async def test_a_note_beside_a_move_of_the_same_payment_disturbs_nothing(books: 
     assert all(p.version == NOTE for p in (batch[0], batch[2]))
 
 
+@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"transfers": ((A, B, 5),)},
+        {"begins": IDS.attempt()},
+        {"spend": (Spend("c" * 32, 800, 1, 1, 5, 9, 9),)},
+    ],
+    ids=["money", "an attempt", "a limit"],
+)
+async def test_a_note_that_would_move_something_is_refused_alone(
+    books: Any, moved: dict[str, Any], careful: bool
+) -> None:
+    plan, told = new(10), Evidence(IDS.attempt(), HASH, 2, "{}")
+    await commit(books, [plan], 1)
+    wrong = note(plan.payment, 1, evidence=(told,))._replace(**moved)
+    batch = wrong, note(plan.payment, 1), step(plan, 1, 5)
+    assert await verdicts(books, *batch, careful=careful) == [V.UNBALANCED, V.APPLIED, V.APPLIED]
+    assert await amount(books, A) == 85
+    assert await books.fetchval("select count(*) from attempt") == 0
+    assert await books.fetchval("select count(*) from spending") == 0
+    assert await books.fetchval("select count(*) from evidence") == 1
+
+
+@pytest.mark.parametrize("careful", [False, True])
+async def test_an_account_nobody_opened_stops_only_a_plan_that_would_apply(
+    books: Any, careful: bool
+) -> None:
+    plan = new(10)
+    await commit(books, [plan], 1)
+    late = step(plan, 7)._replace(transfers=((A, MISSING, 1),))
+    assert await verdicts(books, late, new(1), careful=careful) == [V.STALE, V.APPLIED]
+
+
+async def test_a_key_that_another_writer_stores_in_between_takes_no_money(
+    books: Any, database_url: str
+) -> None:
+    other = await connect(database_url)
+    transaction = other.transaction()
+    await transaction.start()
+    first = new(key="k")
+    assert await verdicts(other, first) == [V.APPLIED]
+    # The careful look does not see the key yet; its plan would take what the next one needs.
+    waiting = asyncio.create_task(commit(books, [new(60, key="k"), new(60)], 1, careful=True))
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    await transaction.commit()
+    assert [a.verdict for a in await waiting] == [V.DUPLICATE, V.APPLIED]
+    await other.close()
+
+
 async def committers(url: str, count: int, batch_max: int) -> list[Committer]:
     out = []
     for _ in range(count):
@@ -267,7 +318,8 @@ async def test_a_lost_connection_is_unknown_and_the_committer_goes_on(
     with pytest.raises(CommitUnknown):
         await pending
     await books.execute("commit")
-    assert (await door.submit(new(1))).verdict is V.APPLIED
+    # The other writer may learn only by sending that its connection is gone as well.
+    assert (await door.submit_until_known(new(1))).verdict is V.APPLIED
     await door.stop()
 
 

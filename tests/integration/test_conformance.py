@@ -238,7 +238,7 @@ class Author:
                 plan._replace(state=10**6),
                 plan._replace(facts=b"no text"),  # type: ignore[arg-type]
                 plan._replace(begins=attempts[0]) if attempts else plan,
-                plan._replace(transfers=((FREE, A, 2**63 - 1),)),
+                plan._replace(transfers=((FREE, A, 2**63 - 1),) * 2),
             )
         )
 

@@ -138,6 +138,81 @@ async def test_a_clock_that_is_behind_counts_in_the_newer_day(books: Any) -> Non
     assert await verdicts(books, new(spend(40))) == [V.APPLIED]
 
 
+@pytest.mark.parametrize("refused_by", ["its key", "the pool", "its limit", "its version"])
+async def test_a_refused_plan_of_a_later_day_leaves_the_earlier_one_as_it_was(
+    books: Any, refused_by: str
+) -> None:
+    await verdicts(books, new(spend(60), key="k"))
+    later = spend(50, day=DAY + 1, month=MONTH + 1)
+    plans = {
+        "its key": new(later, key="k"),
+        "the pool": new(later, takes=51),
+        "its limit": new(later._replace(minor=101)),
+        "its version": Plan(IDS.payment(), 3, 1, 19, spend=(later,)),
+    }
+    assert V.APPLIED not in await verdicts(books, plans[refused_by])
+    assert await verdicts(books, new(spend(41))) == [V.OVER_LIMIT]
+    assert await spent(books) == (60, 60)
+    row = await books.fetchrow("select day, month from spending")
+    assert tuple(row) == (DAY, MONTH)
+
+
+async def test_what_begins_a_day_in_doubt_is_decided_again_and_nobody_else_is_refused(
+    books: Any,
+) -> None:
+    await verdicts(books, new(spend(60), key="k"))
+    repeat = new(spend(50, day=DAY + 1), key="k")
+    give = Plan(IDS.payment(), 0, 1, 1, key="give", transfers=((B, A, 50),))
+    # Taken in order, the fourth would find nothing in B.
+    plans = repeat, new(spend(100, BRIAN)), new(takes=50), give, new(takes=50)
+    assert await verdicts(books, *plans) == [V.DUPLICATE] + [V.APPLIED] * 4
+    assert await spent(books) == (60, 60)
+
+
+async def test_a_repeat_pushes_nobody_over_the_limit(books: Any) -> None:
+    await verdicts(books, new(spend(60), key="k"))
+    assert await verdicts(books, new(spend(60), key="k"), new(spend(40))) == [
+        V.DUPLICATE, V.APPLIED,
+    ]  # fmt: skip
+    assert await spent(books) == (100, 100)
+
+
+async def test_two_days_in_one_batch_are_counted_one_after_the_other(books: Any) -> None:
+    plans = new(spend(100)), new(spend(100, day=DAY + 1)), new(spend(1, day=DAY + 1))
+    assert await verdicts(books, *plans) == [V.APPLIED, V.APPLIED, V.OVER_LIMIT]
+    assert await spent(books) == (100, 200)
+
+
+async def test_what_is_given_back_can_be_spent_by_the_next_of_the_batch(books: Any) -> None:
+    plan = new(spend(70))
+    await verdicts(books, plan)
+    back = Plan(plan.payment, 1, 1, 16, spend=(spend(-70),))
+    assert await verdicts(books, new(spend(31)), back, new(spend(100))) == [
+        V.OVER_LIMIT, V.APPLIED, V.APPLIED,
+    ]  # fmt: skip
+    assert await spent(books) == (100, 100)
+
+
+async def test_of_two_limits_that_a_plan_counts_against_both_or_none_are_counted(
+    books: Any,
+) -> None:
+    plans = new(spend(60), spend(101, BRIAN)), new(spend(40), spend(100, BRIAN))
+    for careful in (False, True):
+        answers = await commit(books, plans[:1], 1, careful=careful)
+        assert [a.verdict for a in answers] == [V.OVER_LIMIT]
+        assert (await spent(books), await spent(books, BRIAN)) == ((0, 0), (0, 0))
+    assert await verdicts(books, *plans) == [V.OVER_LIMIT, V.APPLIED]
+    assert (await spent(books), await spent(books, BRIAN)) == ((40, 40), (100, 100))
+
+
+async def test_a_clock_that_is_behind_and_refused_leaves_nothing_in_the_newer_day(
+    books: Any,
+) -> None:
+    await verdicts(books, new(spend(60, day=DAY + 1), key="k"))
+    assert await verdicts(books, new(spend(40), key="k")) == [V.DUPLICATE]
+    assert await spent(books) == (60, 60)
+
+
 async def test_a_hundred_at_once_by_four_writers_pass_exactly_what_the_limit_covers(
     books: Any, database_url: str
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.clock import Ids, PaymentId
-from engine.outbox import Outbox, SmsEnding
+from engine.outbox import NEVER_SENT, QUESTION, Outbox, SmsEnding
 from engine.ports import SmsReport
 from tests.integration.world import TestClock
 
@@ -22,12 +22,12 @@ async def outbox(pool: Any, clock: TestClock) -> AsyncIterator[Outbox]:
     yield Outbox(pool, clock, lease_seconds=60)
 
 
-async def put(pool: Any, clock: TestClock, *, lease: int = 60) -> str:
+async def put(pool: Any, clock: TestClock, *, lease: int = 60, kind: int = 10) -> str:
     intent = Ids(clock).intent()
     await pool.execute(
         "insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)"
-        " values ($1, $1, 1, 10, 'receipt_payer:payer:', 0, $2)",
-        intent, int(clock.epoch()) + lease,
+        " values ($1, $1, 1, $3, 'receipt_payer:payer:', 0, $2)",
+        intent, int(clock.epoch()) + lease, kind,
     )  # fmt: skip
     return intent
 
@@ -38,7 +38,7 @@ async def test_an_intent_is_claimed_once_however_many_ask(
     intent = await put(pool, clock)
     other = Outbox(pool, clock, lease_seconds=60)
     first = await asyncio.gather(outbox.claim(intent), other.claim(intent))
-    assert sorted(first) == [False, True]
+    assert sorted(first) == [0, 1]
     assert not await outbox.claim(intent)
     assert not await outbox.claim(Ids(clock).intent())  # nobody ever stored that one
 
@@ -47,8 +47,8 @@ async def test_what_was_released_may_be_claimed_again_but_not_before_its_time(
     pool: Any, clock: TestClock, outbox: Outbox
 ) -> None:
     intent = await put(pool, clock)
-    await outbox.claim(intent)
-    await outbox.release(intent, clock.epoch() + 30)
+    claim = await outbox.claim(intent)
+    await outbox.release(intent, claim, clock.epoch() + 30)
     assert await outbox.lease_left_behind(10) == []
     clock.pass_(31)
     (left,) = await outbox.lease_left_behind(10)
@@ -57,6 +57,62 @@ async def test_what_was_released_may_be_claimed_again_but_not_before_its_time(
     clock.pass_(61)
     (again,) = await outbox.lease_left_behind(10)
     assert again.was_sent
+
+
+async def test_who_was_overtaken_can_neither_release_nor_end_an_intent(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intent = await put(pool, clock)
+    claim = await outbox.claim(intent)
+    clock.pass_(61)
+    (left,) = await outbox.lease_left_behind(10)
+    assert left.claim > claim
+    await outbox.release(intent, claim, clock.epoch())
+    assert not await outbox.end(intent, claim, NEVER_SENT)
+    clock.pass_(30)
+    assert await outbox.lease_left_behind(10) == []  # still held by whoever took it over
+    clock.pass_(31)
+    (again,) = await outbox.lease_left_behind(10)
+    assert (again.was_sent, again.ended) == (True, None)
+
+
+async def test_an_end_is_written_once_and_found_by_whoever_takes_the_intent_over(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intent = await put(pool, clock)
+    claim = await outbox.claim(intent)
+    assert await outbox.end(intent, claim, '{"code":"1"}')
+    assert await outbox.end(intent, claim, '{"code":"1"}')  # a repeat says the same
+    clock.pass_(61)
+    (left,) = await outbox.lease_left_behind(10)
+    assert left.ended == '{"code":"1"}'
+    assert not await outbox.end(Ids(clock).intent(), 1, NEVER_SENT)
+
+
+async def test_what_is_withheld_is_sent_by_nobody_and_what_was_claimed_is_not_withheld(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    fresh, taken = await put(pool, clock), await put(pool, clock)
+    await outbox.claim(taken)
+    assert not await outbox.withhold(taken)
+    first = await asyncio.gather(*[outbox.withhold(fresh) for _ in range(3)])
+    assert sorted(first) == [False, False, True]
+    assert not await outbox.claim(fresh)
+    clock.pass_(61)
+    left = {one.id: one.ended for one in await outbox.lease_left_behind(10)}
+    assert left == {fresh: NEVER_SENT, taken: None}
+
+
+async def test_questions_are_leased_apart_from_what_is_sent(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    message, question = await put(pool, clock), await put(pool, clock, kind=QUESTION)
+    clock.pass_(61)
+    (asked,) = await outbox.lease_questions(10)
+    assert asked.id == question
+    assert await outbox.lease_questions(10) == []
+    (left,) = await outbox.lease_left_behind(10)
+    assert left.id == message
 
 
 async def test_two_sweeps_at_once_share_the_work(

@@ -17,6 +17,7 @@ from engine.errors import (
     Unreachable,
 )
 from engine.money import Money
+from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.stepping import Heard
@@ -617,18 +618,90 @@ async def test_two_processes_ask_about_each_silent_payment_once(
     assert sum(swept) == len(asked) == len(set(asked)) == 12
 
 
-@pytest.mark.parametrize("answer", [REJECTED, Unreachable("mtn", "refused")])
-async def test_a_refusal_that_comes_after_others_may_have_taken_over_proves_nothing(
-    world: World, answer: Exception
-) -> None:
+async def paying_slowly(world: World, answer: Exception) -> tuple[PaymentId, asyncio.Event]:
+    """A payout under way: its operator answers once the event is set."""
     payment_id = await world.confirm()
     await world.dispatched()
+    asked, may_answer = asyncio.Event(), asyncio.Event()
     world.mtn.answers = [answer]
-    world.mtn.takes = lambda: world.clock.pass_(31)
+    world.mtn.takes, world.mtn.may_answer = asked.set, may_answer
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await asked.wait()
+    return payment_id, may_answer
+
+
+@pytest.mark.parametrize(
+    "answer", [REJECTED, Unreachable("mtn", "refused"), Throttled("mtn", "busy")]
+)
+async def test_a_refusal_proves_nothing_once_another_process_has_taken_the_call_over(
+    world: World, database_url: str, answer: Exception
+) -> None:
+    """The first call stands still for longer than its lease; the second is under way."""
+    payment_id, may_answer = await paying_slowly(world, answer)
+    attempt = await world.live(payment_id)
+    world.clock.pass_(61)
+    async with open_world(database_url, clock=world.clock, seeded=False) as other:
+        asked, other.mtn.may_answer = asyncio.Event(), asyncio.Event()
+        other.mtn.takes = asked.set
+        assert await other.dispatcher.sweep() == 1
+        await asked.wait()
+        may_answer.set()
+        await world.dispatched()
+        assert await world.live(payment_id) == attempt  # it may be carried out yet
+        world.clock.pass_(20)
+        assert await world.dispatcher.sweep() == 0  # nor is it sent a third time
+        other.mtn.may_answer.set()
+        await other.dispatched()
+        assert [order.attempt_id for order in other.mtn.orders] == [attempt]
+    assert await world.state(payment_id) is S.PAYING
+    assert len(world.mpesa.orders) == 1  # no refund
+    await world.tell(attempt, SUCCEEDED)
+    assert await world.state(payment_id) is S.PAID
+
+
+async def test_a_refusal_counts_however_late_while_nobody_has_taken_over(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mtn.answers = [REJECTED]
+    world.mtn.takes = lambda: world.clock.pass_(59)
     await world.tell(await world.live(payment_id), SUCCEEDED)
     await world.dispatched()
-    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
-    assert len(world.mpesa.orders) == 1  # no refund
+    assert await world.state(payment_id) is S.REFUNDING
+
+
+async def test_a_refusal_that_was_written_down_is_carried_out_by_whoever_comes_next(
+    world: World,
+) -> None:
+    """The process died between writing the end down and committing what follows from it."""
+    payment_id, attempt = await left_in_the_middle_of_a_payout(world)
+    refusal = '{"code":"PAYEE_NOT_FOUND","reason":"not_registered"}'
+    assert await Outbox(world.pool, world.clock, lease_seconds=60).end(attempt, 0, refusal)
+    world.dispatching = True
+    world.clock.pass_(61)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert world.mtn.orders == []
+    assert await world.state(payment_id) is S.REFUNDING
+
+
+async def test_nobody_repeats_an_order_beside_the_one_who_holds_it(world: World) -> None:
+    payment_id, attempt = await left_in_the_middle_of_a_payout(world)
+    world.clock.pass_(200)
+    world.mtn.findings = [Finding(Outcome.NOT_FOUND, "RESOURCE_NOT_FOUND")]
+    payment = await world.payment(payment_id)
+    assert await world.dispatcher.ask(payment, attempt, Direction.DISBURSE) is Heard.KEPT
+    assert len(world.mtn.questions) == 1
+    assert world.mtn.orders == []
+
+
+async def test_a_refusal_that_contradicts_an_end_is_a_case(world: World) -> None:
+    """Somebody forged a success before the operator said no."""
+    payment_id, may_answer = await paying_slowly(world, REJECTED)
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    may_answer.set()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.PAID
+    assert await world.cases() == ["CONFLICT"]
 
 
 async def test_a_repeat_that_is_refused_after_not_found_stays_unknown(world: World) -> None:

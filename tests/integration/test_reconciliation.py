@@ -73,7 +73,7 @@ async def test_never_more_questions_at_once_than_the_operator_bears(world: World
     world.clock.pass_(61)
     asking, most = 0, 0
 
-    async def ask(_: Payment) -> Heard:
+    async def ask(*_: object) -> Heard:
         nonlocal asking, most
         asking += 1
         most = max(most, asking)

@@ -10,6 +10,7 @@ from engine.decisions import Decision, Kind
 from engine.errors import CustomerMistake, NoWayNow
 from engine.ledger.plans import Spend
 from engine.msisdn import Msisdn
+from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
@@ -244,6 +245,23 @@ async def test_a_payment_is_cancelled_before_its_collection_leaves_and_never_aft
     with pytest.raises(NoWayNow, match="no_way\\.sent"):
         await world.rulings.cancel(sent, Ruling("the payer asked"))
     assert await world.state(sent) is S.COLLECTING
+
+
+async def test_what_was_withheld_by_a_process_that_died_expires_and_is_sent_by_nobody(
+    world: World,
+) -> None:
+    world.dispatching = False
+    payment_id = await world.confirm()
+    outbox = Outbox(world.pool, world.clock, lease_seconds=60)
+    assert await outbox.withhold(await world.live(payment_id))
+    world.dispatching = True
+    world.clock.pass_(61)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.EXPIRED
+    assert world.mpesa.orders == []
+    with pytest.raises(NoWayNow, match="no_way\\.sent"):
+        await world.rulings.cancel(payment_id, Ruling("the payer asked"))
 
 
 # Limits, counted in the commit.

@@ -3,6 +3,7 @@
 Time is the test's: nothing is dispatched, swept or asked before the test says so.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,10 +90,13 @@ class ScriptedOperator:
     orders: list[Order] = field(default_factory=list)
     questions: list[Order] = field(default_factory=list)
     takes: Callable[[], None] = lambda: None  # what happens while it answers an order
+    may_answer: asyncio.Event | None = None  # what it waits for before it answers one
 
     async def collect(self, order: Order) -> Accepted:
         self.orders.append(order)
         self.takes()
+        if self.may_answer is not None:
+            await self.may_answer.wait()
         answer = self.answers.pop(0) if self.answers else Accepted(f"ref-{order.attempt_id}")
         if isinstance(answer, Exception):
             raise answer

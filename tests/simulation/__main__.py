@@ -15,7 +15,6 @@ from pathlib import Path
 from engine.schema import migrate
 from simulator import embedded
 from tests.simulation.postgres import Bridge, PostgresWorld
-from tests.simulation.weather import Weather, sheltered
 from tests.simulation.world import Broken, Options, World
 
 REPORT_SECONDS = 30.0
@@ -26,8 +25,7 @@ MakeWorld = Callable[[int, Options], World]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the seeds in order; the first breach ends it unless `--all` is given."""
     options = _parse(arguments)
-    weather = Weather() if options.storm else sheltered()
-    made = Options(payments=options.payments_per_seed, weather=weather, trace=options.trace)
+    made = Options(payments=options.payments_per_seed, trace=options.trace)
     make_world: MakeWorld = World
     if not options.postgres:
         return _run(options.seeds, made, make_world, goes_on=options.all)
@@ -73,7 +71,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--payments-per-seed", type=int, default=20)
     parser.add_argument("--trace", action="store_true", help="print every event")
     parser.add_argument("--postgres", action="store_true", help="the real SQL beside the model")
-    parser.add_argument("--storm", action="store_true", help="wrong clocks and long stand-stills")
     parser.add_argument("--all", action="store_true", help="go on after a breach")
     return parser.parse_args(arguments)
 

@@ -20,7 +20,7 @@ from engine.decisions import Decision
 from engine.dispatch import Dispatcher, Patience
 from engine.errors import CappError, NoWayNow
 from engine.fx.quotes import Corridor, Quote
-from engine.fx.rates import RateBook
+from engine.fx.rates import Rate, RateBook
 from engine.ledger.plans import Spend
 from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn, Prefixes
@@ -76,8 +76,8 @@ class FixedRates(RateBook):
         except KeyError:
             raise NoWayNow("no_way.corridor") from None
 
-    def mid(self, base: str, quote: str) -> Decimal:
-        return MIDS[base, quote]
+    def rate(self, base: str, quote: str) -> Rate:
+        return Rate(base, quote, MIDS[base, quote], START * 1000)
 
 
 class WorldPolicy:

@@ -290,9 +290,9 @@ class _Batch:
             wanted[debit] -= minor
             wanted[credit] += minor
         model = self._model
+        if not wanted.keys() <= model.balances.keys():
+            raise Indigestible
         for account, minor in wanted.items():
-            if account not in model.balances:
-                raise Indigestible
             left = model.balances[account] + self.moved[account] + minor
             if minor < 0 and left < 0 and account in model.guarded:
                 return False

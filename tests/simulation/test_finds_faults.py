@@ -16,8 +16,9 @@ from engine.payments import evidence, service
 from engine.payments.lifecycle import Event
 from engine.ports import Direction
 from tests.simulation.model import Model
-from tests.simulation.surfaces import ModelOutbox
-from tests.simulation.weather import Weather, sheltered
+from tests.simulation.surfaces import ModelOutbox, ModelStore
+from tests.simulation.test_storms import NEWS_ONCE, WRONG_CLOCKS
+from tests.simulation.weather import Weather
 from tests.simulation.world import Broken, Options, World
 
 SEEDS = 40
@@ -88,10 +89,37 @@ def a_refused_repeat_is_a_refusal(patch: pytest.MonkeyPatch) -> None:
     """What a repeat is told is believed of the call before it."""
     inner = Dispatcher._send
 
-    async def send(self: Dispatcher, *arguments: Any, sent_before: bool = False) -> None:
-        await inner(self, *arguments)
+    async def send(
+        self: Dispatcher, payment: Any, attempt_id: Any, direction: Any, claim: int = 0
+    ) -> None:
+        await inner(self, payment, attempt_id, direction, claim)
+
+    async def end(self: Outbox, intent_id: str, claim: int, how: str) -> bool:
+        return True
 
     patch.setattr(Dispatcher, "_send", send)
+    patch.setattr(ModelOutbox, "end", end)
+
+
+def whoever_was_overtaken_is_believed(patch: pytest.MonkeyPatch) -> None:
+    """A call's refusal counts although another process has taken the call over since."""
+    patch.setattr(
+        ModelOutbox, "_held", lambda self, intent_id, _: self._model.outbox.get(intent_id)
+    )
+
+    async def end(self: ModelOutbox, intent_id: str, claim: int, how: str) -> bool:
+        return True
+
+    patch.setattr(ModelOutbox, "end", end)
+
+
+def late_news_is_proven_at_once_or_never(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is left behind that would ask again about an attempt that is over."""
+
+    async def put_question(self: ModelStore, *arguments: Any) -> None:
+        return None
+
+    patch.setattr(ModelStore, "put_question", put_question)
 
 
 def silence_gives_up(patch: pytest.MonkeyPatch) -> None:
@@ -107,16 +135,18 @@ def silence_gives_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(service.Payments, "record_unclear", record)
 
 
-FORGED = replace(sheltered(), callback_forged=0.6)
+FORGED = replace(Weather(), callback_forged=0.6)
 FAULTS: list[tuple[Fault, Weather]] = [
-    (unknown_is_failed, sheltered()),
-    (claims_are_skipped, sheltered()),
-    (versions_are_not_compared, sheltered()),
+    (unknown_is_failed, Weather()),
+    (claims_are_skipped, Weather()),
+    (versions_are_not_compared, Weather()),
     (amounts_are_not_checked, FORGED),
     (hints_are_proof, FORGED),
-    (every_repeat_is_safe, sheltered()),
-    (a_refused_repeat_is_a_refusal, sheltered()),
-    (silence_gives_up, sheltered()),
+    (every_repeat_is_safe, Weather()),
+    (a_refused_repeat_is_a_refusal, Weather()),
+    (silence_gives_up, Weather()),
+    (whoever_was_overtaken_is_believed, WRONG_CLOCKS),
+    (late_news_is_proven_at_once_or_never, NEWS_ONCE),
 ]
 
 
@@ -135,6 +165,6 @@ def test_fault_breaks_a_law_within_few_seeds(
 
 
 def test_the_same_worlds_are_whole_without_a_fault() -> None:
-    for weather in (sheltered(), FORGED):
+    for weather in (Weather(), FORGED):
         for seed in range(1, 6):
             World(seed, Options(payments=15, weather=weather, stirred=False)).run()

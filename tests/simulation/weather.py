@@ -68,13 +68,6 @@ class Weather:
                 setattr(self, odds.name, min(getattr(self, odds.name) * scale, 0.9))
 
 
-def sheltered() -> Weather:
-    """Anything may die, but nothing stands still for half a lease, and no clock is far off."""
-    return Weather(
-        freeze_seconds_max=20.0, clock_off_seconds_max=5.0, database_down_seconds_max=15.0
-    )
-
-
 def calm_weather() -> Weather:
     """A world in which nothing goes wrong."""
     weather = Weather()

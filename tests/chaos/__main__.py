@@ -1,0 +1,76 @@
+"""Kill and judge: `python -m tests.chaos --cycles 100 --seed 7` (make chaos CYCLES=100 SEED=7).
+
+A line a cycle, a summary at the end; exits 1 when any law was broken, with the command that draws
+the same blows again.
+"""
+
+import argparse
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator import embedded
+from tests.chaos.laws import TERMINAL
+from tests.chaos.run import Plan, Result, run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """One run in a folder of its own; the folder stays when something was wrong."""
+    options = _parse(arguments)
+    folder = Path(tempfile.mkdtemp(prefix="capp-chaos-"))
+    began = time.monotonic()
+    _say(f"seed {options.seed}, {options.cycles} cycles, {options.callers} callers")
+    result = run(folder, Plan(options.cycles, options.seed, options.callers), _say)
+    for line in summary(result, time.monotonic() - began):
+        _say(line)
+    if not result.breaches:
+        embedded.remove(folder)
+        return 0
+    for breach in result.breaches:
+        _say(f"BREACH: {breach}")
+    _say(f"logs and data: {folder}")
+    _say(
+        "the same draws: python -m tests.chaos"
+        f" --cycles {options.cycles} --seed {options.seed} --callers {options.callers}"
+    )
+    return 1
+
+
+def summary(result: Result, seconds: float) -> list[str]:
+    """What happened, in a few lines."""
+    kills = ", ".join(f"{victim} {count}" for victim, count in result.kills.most_common())
+    lines = [f"{result.cycles} cycles in {seconds:.0f} s; killed: {kills or 'nobody'}"]
+    if reading := result.reading:
+        acknowledged = sum(placed.code is not None for placed in reading.placed)
+        states = Counter(stored.state for stored in reading.stored)
+        waiting = [s for s in reading.stored if s.state not in TERMINAL]
+        cases = Counter(words.split(":", 1)[0] for s in reading.stored for words in s.cases)
+        lines += [
+            f"{len(reading.placed)} confirmed, {acknowledged} acknowledged,"
+            f" {len(reading.stored)} stored; {result.interrupted} dialogues broke off before",
+            f"states: {dict(states.most_common())}",
+            f"{len(reading.movements)} movements in the operators' ledgers;"
+            f" open cases about payments: {dict(cases) or 'none'}",
+            *(f"open: {s.code} {s.state}: {'; '.join(s.cases)}" for s in waiting),
+        ]
+    return [*lines, f"{len(result.breaches)} breaches"]
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--cycles", type=int, default=100)
+    parser.add_argument("--seed", default=secrets.token_hex(4), help="any word; drawn if not given")
+    parser.add_argument("--callers", type=int, default=6, help="people who pay at the same time")
+    return parser.parse_args(arguments)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

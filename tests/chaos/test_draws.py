@@ -1,0 +1,30 @@
+"""What a seed fixes is fixed, and a short run kills everybody."""
+
+from itertools import islice
+from random import Random
+
+from simulator.faults import CATALOGUE
+from tests.chaos.draws import EACH, FAULTS, TOGETHER, draw_blows, draw_orders
+
+
+def test_same_seed_draws_the_same_blows_and_orders() -> None:
+    for draw in (draw_blows, draw_orders):
+        first, second, other = (list(islice(draw(Random(seed)), 50)) for seed in ("a", "a", "b"))
+        assert first == second != other
+
+
+def test_four_cycles_kill_each_once_and_the_fifth_is_another_blow() -> None:
+    for seed in range(20):
+        *alone, last = islice(draw_blows(Random(seed)), len(EACH) + 1)
+        assert sorted(blow.victims for blow in alone) == sorted((victim,) for victim in EACH)
+        assert last.victims in TOGETHER
+
+
+def test_orders_go_both_ways_and_few_meet_a_fault() -> None:
+    orders = list(islice(draw_orders(Random(1)), 1000))
+    assert {order.payer for order in orders} == {"KE", "UG"}
+    assert 50 < sum(bool(order.faults) for order in orders) < 300
+
+
+def test_every_fault_can_happen_to_its_call() -> None:
+    assert [fault for fault in FAULTS if fault.name not in CATALOGUE[fault.on]] == []
