@@ -108,9 +108,7 @@ VERBS: Mapping[str, VerbFacts] = {
     "begin_payment": VerbFacts(("ready",)),
     "choose_payee": VerbFacts(("chosen",), _PAYEE_MISTAKES),
     "quote": VerbFacts(("quoted",), _PRICE_MISTAKES, asks=True),
-    "pay": VerbFacts(
-        ("confirmed",), _PAY_MISTAKES, effects=True, asks=True
-    ),
+    "pay": VerbFacts(("confirmed",), _PAY_MISTAKES, effects=True, asks=True),
     "last_payment": VerbFacts(("sent", "received", "none"), asks=True),
     "set_language": VerbFacts(("changed",), argument=True, effects=True, asks=True),
 }

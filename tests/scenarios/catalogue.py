@@ -39,10 +39,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "in part" if self.lacks else "shown"
 
 
-class Test(NamedTuple):
+class Written(NamedTuple):
     """A test function as it is written, with the marks on it and on its rows."""
-
-    __test__ = False
 
     name: str
     marks: frozenset[str]
@@ -53,7 +51,7 @@ def read() -> list[Scenario]:
     return msgspec.convert(yaml.safe_load(LIST.read_text()), list[Scenario])
 
 
-def find(node_id: str) -> Test | None:
+def find(node_id: str) -> Written | None:
     """The test of that id; None when its file, its function or its row is not there."""
     path, _, name = node_id.partition("::")
     name, _, row = name.partition("[")
@@ -61,7 +59,7 @@ def find(node_id: str) -> Test | None:
     found = tests.get(name)
     if found is None or (row and row.removesuffix("]") not in words):
         return None
-    return Test(name, found)
+    return Written(name, found)
 
 
 def tests_of(path: Path) -> set[str]:

@@ -111,7 +111,8 @@ def test_an_attempt_lives_exactly_in_the_states_that_say_so() -> None:
     assert {state for state, _ in seen} >= TERMINAL
 
 
-PATHS_TO_AN_END = {
+Events = Sequence[tuple[Any, ...]]
+PATHS_TO_AN_END: dict[State, Events] = {
     S.PAID: [
         (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED),
         (S.PAYING, E.PAYOUT_SUCCEEDED),
@@ -126,7 +127,7 @@ PATHS_TO_AN_END = {
     S.CANCELLED: [(S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_WITHDRAWN)],
 }  # fmt: skip
 TO_PAID = PATHS_TO_AN_END[S.PAID]
-OTHER_PATHS = {
+OTHER_PATHS: dict[str, Events] = {
     "held and released": [
         (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.HELD),
         (S.ON_HOLD, E.RELEASED), (S.PAYING, E.PAYOUT_SUCCEEDED),
@@ -166,7 +167,7 @@ OTHER_PATHS = {
 }  # fmt: skip
 
 
-def walk(path: Sequence[tuple[Any, ...]], **changes: Any) -> list[Step]:
+def walk(path: Events, **changes: Any) -> list[Step]:
     """The steps of a path, each checked to begin where the one before ended."""
     priced, here, steps = msgspec.structs.replace(QUOTE, **changes), S.NEW, []
     for state, event, *then in path:
