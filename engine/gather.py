@@ -13,10 +13,16 @@ V = TypeVar("V")
 
 
 class Gatherer(Generic[K, V]):
-    """Turns `fetch(keys) -> mapping` into `get(key) -> value or None` for any number of tasks."""
+    """Turns `fetch(keys) -> mapping` into `get(key) -> value or None` for any number of tasks.
+
+    A value that is an exception is raised to those who asked for it, and to nobody else.
+    """
 
     def __init__(
-        self, fetch: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, batch_max: int = 500
+        self,
+        fetch: Callable[[Sequence[K]], Awaitable[Mapping[K, V | Exception]]],
+        *,
+        batch_max: int = 500,
     ) -> None:
         self._fetch = fetch
         self._batch_max = batch_max
@@ -46,4 +52,11 @@ class Gatherer(Generic[K, V]):
             for key, answers in batch.items():
                 for answer in answers:
                     if not answer.done():
-                        answer.set_result(found.get(key))
+                        _give(answer, found.get(key))
+
+
+def _give(answer: "asyncio.Future[V | None]", value: V | Exception | None) -> None:
+    if isinstance(value, Exception):
+        answer.set_exception(value)
+    else:
+        answer.set_result(value)

@@ -149,6 +149,10 @@ async def commit(
                 break
             care = Care.MONEY
         else:
+            if len(verdicts) != len(plans):
+                raise OurFault(
+                    f"{len(verdicts)} verdicts for {len(plans)} plans: nothing is believed"
+                )
             if not any(verdicts):
                 return [APPLIED] * len(plans)
             known = known or [None] * len(plans)

@@ -1,12 +1,13 @@
 """Reads of payments, by id or by attempt, many at once; and the cases people must look at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
+from engine.errors import OurFault
 from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
 from engine.outbox import QUESTION
@@ -16,6 +17,8 @@ from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
 from engine.ports import Direction
+
+T = TypeVar("T")
 
 REFERENCE_SEEN_WITHIN = timedelta(days=3)
 
@@ -53,6 +56,17 @@ class Spent(NamedTuple):
     day_minor: int
     month: int
     month_minor: int
+
+
+KNOWN_STATES = [int(state) for state in State]
+
+
+def _alone(read: Callable[[Any], T], row: Any) -> T | OurFault:
+    """A row as it is understood; one that is not is an error for those who asked for it alone."""
+    try:
+        return read(row)
+    except (ValueError, LookupError) as error:
+        return OurFault(f"payment {row['id'].hex} was written by other code: {error}")
 
 
 class PaymentStore:
@@ -192,28 +206,33 @@ class PaymentStore:
         )  # fmt: skip
 
     async def lease_due(self, now: int, lease_seconds: int, most: int) -> list[PaymentId]:
-        """Payments whose deadline has passed; nobody else gets them until the lease ends."""
+        """Payments whose deadline has passed; nobody else gets them until the lease ends.
+
+        Who waits longest comes first. A state that this code does not know is left to the newer
+        code that wrote it.
+        """
         rows = await self._pool.fetch(
-            "update payment set due = $2 where id in (select id from payment where due <= $1"
-            " order by due limit $3 for update skip locked) returning id",
-            now, now + lease_seconds, most,
+            "with old as (select id, due from payment where due <= $1 and state = any($4)"
+            "   order by due, id limit $3 for update skip locked),"
+            " leased as (update payment set due = $2 from old where payment.id = old.id)"
+            " select id from old order by due, id",
+            now, now + lease_seconds, most, KNOWN_STATES,
         )  # fmt: skip
         return [PaymentId(row["id"].hex) for row in rows]
 
-    async def _fetch_payments(self, ids: Sequence[str]) -> dict[str, Payment]:
+    async def _fetch_payments(self, ids: Sequence[str]) -> dict[str, Payment | Exception]:
         rows = await self._pool.fetch(_BY_ID, list(ids))
-        return {row["id"].hex: self._payment(row) for row in rows}
+        return {row["id"].hex: _alone(self._payment, row) for row in rows}
 
-    async def _fetch_attempts(self, ids: Sequence[str]) -> dict[str, Attempted]:
+    async def _fetch_attempts(self, ids: Sequence[str]) -> dict[str, Attempted | Exception]:
         rows = await self._pool.fetch(_BY_ATTEMPT, list(ids))
-        out: dict[str, Attempted] = {}
-        for row in rows:
-            attempt_id = AttemptId(row["attempt"].hex)
-            direction = Direction(row["direction"])
-            operator = self._directory.by_code[row["operator"]].name
-            payment = self._payment(row)
-            out[attempt_id] = Attempted(attempt_id, direction, operator, payment)
-        return out
+        return {row["attempt"].hex: _alone(self._attempted, row) for row in rows}
+
+    def _attempted(self, row: Any) -> Attempted:
+        operator = self._directory.by_code[row["operator"]].name
+        return Attempted(
+            AttemptId(row["attempt"].hex), Direction(row["direction"]), operator, self._payment(row)
+        )
 
     def _payment(self, row: Any) -> Payment:
         facts = read_terms(row["facts"])

@@ -55,7 +55,7 @@ def summary(result: Result, seconds: float) -> list[str]:
             f"states: {dict(states.most_common())}",
             f"{len(reading.movements)} movements in the operators' ledgers;"
             f" open cases about payments: {dict(cases) or 'none'}",
-            *(f"open: {s.code} {s.state}: {'; '.join(s.cases)}" for s in waiting),
+            *(f"open: {s.code} {s.state}: {'; '.join(s.cases[:1])}" for s in waiting),
         ]
     return [*lines, f"{len(result.breaches)} breaches"]
 

@@ -63,12 +63,6 @@ def test_a_test_that_is_not_there_is_not_found(node_id: str) -> None:
     assert find(node_id) is None
 
 
-def test_a_mark_is_seen_wherever_it_stands() -> None:
-    here = "tests/scenarios/test_platform.py"
-    failing = find(f"{here}::test_verdicts_that_are_not_one_for_each_plan_acknowledge_nothing")
-    assert failing is not None and "xfail" in failing.marks
-
-
 def test_the_readme_shows_the_list_as_it_is() -> None:
     assert catalogue.README.read_text(encoding="utf-8") == catalogue.readme(), (
         "run: python -m tests.scenarios"
