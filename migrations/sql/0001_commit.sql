@@ -238,14 +238,11 @@ begin
   select (select count(*) from asked), array_agg(tenant), array_agg(customer), array_agg(currency)
     into groups, by_tenant, by_customer, by_currency from counted where day_minor > 0;
   if groups > coalesce(cardinality(by_customer), 0) then
-    -- Whoever only gives back was not asked, and stays loose.
+    -- A subquery under "not in" is hashed, whatever joins are off.
     items := array(select i from unnest(loose) i
-      where (tenants[spend_plan[i]], spend_customer[i], spend_currency[i]) in (
-              select tenants[spend_plan[j]], spend_customer[j], spend_currency[j]
-                from unnest(loose) j where spend_minor[j] > 0)
-        and (tenants[spend_plan[i]], spend_customer[i], spend_currency[i]) not in (
-              select * from unnest(by_tenant, by_customer, by_currency)) order by i);
-    loose := array(select i from unnest(loose) i where i <> all(items));
+      where (tenants[spend_plan[i]], spend_customer[i], spend_currency[i]) not in (
+        select * from unnest(by_tenant, by_customer, by_currency)) order by i);
+    loose := array(select i from unnest(loose) i where i not in (select unnest(items)));
   end if;
 end $$;
 
@@ -375,10 +372,16 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+declare
+  undone int[] := array(select i from unnest(loose) i
+    where spend_minor[i] > 0 and verdict[spend_plan[i]] > 0);
 begin
+  if undone = '{}' and 0 <= all(spend_minor) then
+    return;
+  end if;
   -- Is nothing in the row but what was counted just now, then counting may have begun a new day and
   -- forgotten the one before, which cannot be undone here.
-  if 0 < any(verdict) and exists (
+  if undone <> '{}' and exists (
     select from unnest(loose) i
       join spending r on r.tenant = tenants[spend_plan[i]] and r.customer = spend_customer[i]
                      and r.currency = spend_currency[i]
