@@ -254,6 +254,7 @@ class Committer:
                     continue
                 if connection.is_closed():  # nothing was sent on it, so nothing is in doubt
                     connection = await self._reconnect()
+                    continue  # meanwhile the other writers may have taken all there was
                 size = min(len(self._waiting), self._batch_max)
                 batch = [self._waiting.popleft() for _ in range(size)]
                 if not await self._commit_batch(connection, batch):

@@ -182,9 +182,9 @@ class Reconciler:
         """One case for each time the promise is broken anew; the first goes by the attempt."""
         direction = LIVE_DIRECTION[payment.state]
         detail = (
-            f"{direction.name.lower()} at {operator} without proof for {age / 3600:.0f} h"
+            f"{direction.name.lower()} at {operator} without proof for {_length(age)}"
             f" ({payment.state.name}), promised was"
-            f" {self._schedule.of(operator).escalate_after / 3600:.0f} h; asked now: {answer}"
+            f" {_length(self._schedule.of(operator).escalate_after)}; asked now: {answer}"
         )
         digest = attempt_id if times == 1 else _digest(f"{attempt_id}:{times}")
         await self._open_case(payment, "UNRESOLVED", digest, detail)
@@ -192,6 +192,10 @@ class Reconciler:
     async def _open_case(self, payment: Payment, kind: str, digest: str, detail: str) -> None:
         now_ms = int(self._clock.epoch() * 1000)
         await self._store.open_case(payment, kind, digest, detail, now_ms)
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 3600:.0f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
 
 
 def _operator(payment: Payment) -> str:

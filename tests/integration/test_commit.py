@@ -337,3 +337,21 @@ async def test_a_plan_repeated_after_a_lost_reply_is_applied_once(
 
 def test_nil_is_no_hash() -> None:
     assert int(NIL, 16) == 0 and len(NIL) == 32
+
+
+async def test_a_writer_that_comes_back_to_an_empty_queue_waits_for_more(
+    books: Any, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (door,) = await committers(database_url, 1, 10)
+    await door.submit(new(1))
+    await books.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    await asyncio.sleep(0.2)
+    # Both writers are woken and connect again; the first one back takes both plans.
+    answers = await asyncio.gather(door.submit(new(1)), door.submit(new(1)))
+    assert [a.verdict for a in answers] == [V.APPLIED, V.APPLIED]
+    assert (await door.submit(new(1))).verdict is V.APPLIED
+    await door.stop()
+    assert "nobody foresaw" not in caplog.text
