@@ -62,7 +62,7 @@ class Outbox:
         Does nothing when somebody has claimed it since: then it is theirs.
         """
         await self._pool.execute(
-            "update outbox set sent_at = null, lease_until = $3 where id = $1 and $2::int > -1",
+            "update outbox set sent_at = null, lease_until = $3 where id = $1 and claims = $2",
             intent_id, claim, int(retry_at),
         )  # fmt: skip
 
@@ -74,7 +74,7 @@ class Outbox:
         """
         return bool(
             await self._pool.fetchval(
-                "update outbox set ended = $3 where id = $1 and $2::int > -1 returning true",
+                "update outbox set ended = $3 where id = $1 and claims = $2 returning true",
                 intent_id, claim, how,
             )
         )  # fmt: skip
