@@ -36,7 +36,8 @@ _STEMS: Mapping[Country, str] = {"KE": "+25471", "UG": "+25677"}
 _LANGUAGE_CHOICE: Mapping[Language, str] = {"en": "1", "sw": "2"}
 
 ENDED = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLED"})
-PATIENCE_SECONDS = 20.0
+# A call that is still under way at the first look is asked about half a minute later.
+PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.2
 
 
