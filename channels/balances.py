@@ -6,13 +6,12 @@ Verified like every operator callback (`operators.py`); it moves nothing and fin
 import logging
 from collections.abc import Mapping
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from channels.addresses import CallbackAddresses
 from channels.bodies import TooLarge, read_body
-from channels.doors import plain, send_whole
+from channels.doors import Door, plain
 from engine.errors import Unreadable
 from engine.payments.statements.balances import Balances
 from engine.ports import Acknowledgement, BalancePort, OperatorPort
@@ -23,7 +22,7 @@ ANSWER_BYTES_MAX = 64 * 1024
 KIND = "balance"
 
 
-class BalanceAnswers:
+class BalanceAnswers(Door):
     """The door of late balances. It must stand before that of the operators' callbacks."""
 
     def __init__(
@@ -39,14 +38,6 @@ class BalanceAnswers:
 
     def routes(self) -> list[Route]:
         return [Route(f"/callbacks/{{operator}}/{{token}}/{KIND}", self, methods=["POST", "PUT"])]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Plain ASGI. Who hung up before the end of the answer gets none."""
-        try:
-            reply = await self._answer(scope, receive)
-        except ClientDisconnect:
-            return
-        await send_whole(reply, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         """404 for an address we never made, 413, 400 for an unreadable body, else 200."""

@@ -5,12 +5,14 @@ It refuses to know what a door does. A door is an ordinary route too; the table 
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from starlette.convertors import StringConvertor
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import ASGIApp, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.ports import Acknowledgement
 
@@ -40,6 +42,21 @@ class _Place(NamedTuple):
     pattern: re.Pattern[str]
     methods: frozenset[str]
     door: ASGIApp
+
+
+class Door(ABC):
+    """A door as plain ASGI. Who hangs up before the end of the message gets no answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            reply = await self._answer(scope, receive)
+        except ClientDisconnect:
+            return
+        await send_whole(reply, send)
+
+    @abstractmethod
+    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+        """Read the message and answer it; the words of its path are in `path_params`."""
 
 
 async def send_whole(reply: Acknowledgement, send: Send) -> None:

@@ -6,13 +6,12 @@ A callback is stored before it is answered. When it cannot be stored it is not a
 import logging
 from collections.abc import Mapping
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from channels.addresses import CallbackAddresses
 from channels.bodies import TooLarge, read_body
-from channels.doors import plain, send_whole
+from channels.doors import Door, plain
 from engine.clock import AttemptId
 from engine.dispatch import Dispatcher
 from engine.errors import Unreadable
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 CALLBACK_BYTES_MAX = 64 * 1024
 
 
-class OperatorCallbacks:
+class OperatorCallbacks(Door):
     """The door operators come in by."""
 
     def __init__(
@@ -47,14 +46,6 @@ class OperatorCallbacks:
 
     def routes(self) -> list[Route]:
         return [Route("/callbacks/{operator}/{token}/{kind}", self, methods=["POST", "PUT"])]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Plain ASGI. Who hung up before the end of the callback gets no answer."""
-        try:
-            reply = await self._answer(scope, receive)
-        except ClientDisconnect:
-            return
-        await send_whole(reply, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         """404 for an address we never made, 413, 400 for an unreadable body, else the ack."""

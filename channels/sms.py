@@ -2,12 +2,11 @@
 
 import logging
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from channels.bodies import TooLarge, is_secret, read_body
-from channels.doors import plain, send_whole
+from channels.doors import Door, plain
 from engine.errors import Unreadable
 from engine.outbox import Outbox
 from engine.ports import Acknowledgement, SmsPort
@@ -17,7 +16,7 @@ log = logging.getLogger(__name__)
 REPORT_BYTES_MAX = 8 * 1024
 
 
-class SmsReports:
+class SmsReports(Door):
     """The door a gateway's delivery reports come in by, `POST /sms/<gateway>/<token>/report`."""
 
     def __init__(self, sms: SmsPort, name: str, outbox: Outbox, tenant: int, token: str) -> None:
@@ -29,14 +28,6 @@ class SmsReports:
 
     def routes(self) -> list[Route]:
         return [Route(f"/sms/{self._name}/{{token}}/report", self, methods=["POST"])]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Plain ASGI. Who hung up before the end of the report gets no answer."""
-        try:
-            reply = await self._answer(scope, receive)
-        except ClientDisconnect:
-            return
-        await send_whole(reply, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         """404 for a token that is not ours, 413, 400 for an unreadable form, else 200 once kept."""

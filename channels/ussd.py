@@ -7,12 +7,11 @@ session's affair. The busiest door of the house (`doors.py`).
 import logging
 from collections.abc import Awaitable, Callable
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from channels.bodies import TooLarge, is_secret, read_body
-from channels.doors import plain, send_whole
+from channels.doors import Door, plain
 from engine.errors import Unreadable
 from engine.ports import Acknowledgement, UssdPort
 from engine.session.turn import TurnTaker
@@ -43,34 +42,26 @@ def ussd_routes(gateway: UssdPort, turns: TurnTaker, path_token: str) -> list[Ro
 
     path = f"/ussd/{gateway.name}/{{token}}"
     return [
-        Route(path, _Door(answer_turn, gateway.name, path_token), methods=["POST"]),
-        Route(f"{path}/end", _Door(note_end, gateway.name, path_token), methods=["POST"]),
+        Route(path, _Gateway(answer_turn, gateway.name, path_token), methods=["POST"]),
+        Route(f"{path}/end", _Gateway(note_end, gateway.name, path_token), methods=["POST"]),
     ]
 
 
-class _Door:
+class _Gateway(Door):
     """Checks token, type and size before anything is read; then one answer."""
 
     def __init__(self, answer: _Answer, gateway: str, token: str) -> None:
-        self._answer = answer
+        self._answer_body = answer
         self._gateway = gateway
         self._token = token
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = await self._reply(scope, receive)
-        if reply is not None:
-            await send_whole(reply, send)
-
-    async def _reply(self, scope: Scope, receive: Receive) -> Acknowledgement | None:
-        """None when the caller hung up before the body was complete."""
+    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         if not is_secret(scope["path_params"]["token"], self._token):
             return plain(404, "Not found.")
         if _media_type(scope) != _FORM:
             return plain(415, "Send application/x-www-form-urlencoded.")
         try:
-            return await self._answer(await read_body(scope, receive, BODY_BYTES_MAX))
-        except ClientDisconnect:
-            return None
+            return await self._answer_body(await read_body(scope, receive, BODY_BYTES_MAX))
         except TooLarge:
             return plain(413, f"The body may have {BODY_BYTES_MAX} bytes.")
         except Unreadable as error:
