@@ -116,12 +116,11 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         await committer.start()
         closing.push_async_callback(committer.stop)
         engine = _assemble(settings, clock, ids, pool, committer, operators, sms)
+        closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
         for task in await _keep_informed(engine):
             closing.callback(task.cancel)
         yield engine
-        await engine.dispatcher.stop()
-        await _say_last_words(engine)
 
 
 async def _keep_informed(engine: Engine) -> list[asyncio.Task[None]]:
@@ -185,7 +184,8 @@ def _assemble(
         random=SystemRandom(),
         keep=decisions.note,
     )
-    screener = build_screener(settings, policy_of(settings), pool, clock)
+    house = policy_of(settings)
+    screener = build_screener(settings, house, pool, clock)
     timing = Timing(
         quote=settings.quote_seconds,
         collect_delay=settings.collect_delay_seconds,
@@ -208,7 +208,7 @@ def _assemble(
         known = await customers.find(msisdn)
         return known.language if known is not None else FALLBACK
 
-    compliance = build_compliance(settings, policy_of(settings), screener, pool, decisions.note)
+    compliance = build_compliance(settings, house, screener, pool, decisions.note)
     policy = Gate(Clearing(compliance, clock), health)
     payments = Payments(
         tenant=settings.tenant,
