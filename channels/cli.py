@@ -7,8 +7,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -25,6 +26,9 @@ from channels.worker import run_worker
 from engine.clock import Clock
 from engine.errors import CappError
 from providers.registry import MissingSettings, build_operators
+
+Say = Callable[[str], None]
+Command = Callable[[Settings, argparse.Namespace, Say], Coroutine[Any, Any, bool]]
 
 SIMULATOR = ("demo", "phone", "play", "operators", "screens")
 """These are another program, which speaks to this one over HTTP only."""
@@ -153,49 +157,23 @@ def _seed(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _books(settings: Settings, options: argparse.Namespace) -> int:
-    return 0 if asyncio.run(books.show_books(settings, options, _say)) else 1
-
-
-def _audit(settings: Settings, options: argparse.Namespace) -> int:
-    return 0 if asyncio.run(books.audit(settings, options, _say)) else 1
-
-
-def _desk(settings: Settings, options: argparse.Namespace) -> int:
-    return 0 if asyncio.run(desk.run_desk(settings, options, _say)) else 1
-
-
-def _statements(settings: Settings, options: argparse.Namespace) -> int:
-    return 0 if asyncio.run(statements.run_statements(settings, options, _say)) else 1
-
-
-def _rates(settings: Settings, options: argparse.Namespace) -> int:
-    def say(line: str) -> None:
-        sys.stdout.write(line + "\n")
-
+async def _rates(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
     if options.confirm:
-        return 0 if asyncio.run(confirm_rate(settings, options.confirm, options.by, say)) else 1
-    return 0 if asyncio.run(show_rates(settings, options.history, say)) else 1
+        return await confirm_rate(settings, options.confirm, options.by, say)
+    return await show_rates(settings, options.history, say)
 
 
-def _doctor(settings: Settings, _: argparse.Namespace) -> int:
-    return 0 if asyncio.run(examine(settings, _say)) else 1
+async def _doctor(settings: Settings, _: argparse.Namespace, say: Say) -> bool:
+    return await examine(settings, say)
 
 
-def _decisions(settings: Settings, options: argparse.Namespace) -> int:
-    return 0 if asyncio.run(decisions.show_decisions(settings, options, _say)) else 1
+def _told(command: Command) -> Callable[[Settings, argparse.Namespace], int]:
+    """A command that says its findings line by line; its exit code is whether all is well."""
 
+    def run(settings: Settings, options: argparse.Namespace) -> int:
+        return 0 if asyncio.run(command(settings, options, _say)) else 1
 
-def _lists(settings: Settings, options: argparse.Namespace) -> int:
-    return 0 if asyncio.run(lists.run_lists(settings, options, _say)) else 1
-
-
-def _customer(settings: Settings, options: argparse.Namespace) -> int:
-    return 0 if asyncio.run(customers.describe_customer(settings, options, _say)) else 1
-
-
-def _report(settings: Settings, options: argparse.Namespace) -> int:
-    return 0 if asyncio.run(reports.write_report(settings, options, _say)) else 1
+    return run
 
 
 def _say(line: str) -> None:
@@ -203,19 +181,19 @@ def _say(line: str) -> None:
 
 
 _COMMANDS = {
-    "customer": _customer,
-    "lists": _lists,
-    "report": _report,
+    "customer": _told(customers.describe_customer),
+    "lists": _told(lists.run_lists),
+    "report": _told(reports.write_report),
     "serve": _serve,
     "worker": _worker,
     "seed": _seed,
-    "books": _books,
-    "audit": _audit,
-    **dict.fromkeys(desk.COMMANDS, _desk),
-    "decisions": _decisions,
-    "doctor": _doctor,
-    "rates": _rates,
-    "statements": _statements,
+    "books": _told(books.show_books),
+    "audit": _told(books.audit),
+    **dict.fromkeys(desk.COMMANDS, _told(desk.run_desk)),
+    "decisions": _told(decisions.show_decisions),
+    "doctor": _told(_doctor),
+    "rates": _told(_rates),
+    "statements": _told(statements.run_statements),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from channels.office import Office, build_office
-from engine.clock import Clock, Ids
+from engine.clock import Ids
 from engine.database import connect, open_pool
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.ledger import postings
@@ -23,6 +23,7 @@ from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.ledger.postings import Transfers
 from engine.payments.lifecycle import State
 from engine.ports import Direction, OperatorFacts
+from tests.integration.world import TestClock
 from tests.unit.payments.examples import MPESA, MTN, ROUTE, quote
 
 AIRTEL = msgspec.structs.replace(MTN, code=4, name="airtel_ug")
@@ -34,26 +35,13 @@ QUOTE = quote()
 HELD = postings.held_minor(QUOTE)
 
 
-class StillClock(Clock):
-    """Stands still until it is moved; begins now, because partitions lie around today."""
-
-    def __init__(self) -> None:
-        self._epoch = Clock().epoch()
-
-    def epoch(self) -> float:
-        return self._epoch
-
-    def pass_(self, seconds: float) -> None:
-        self._epoch += seconds
-
-
 @dataclass
 class Room:
     """One process's office, and shorthands for what people and payments do."""
 
     office: Office
     committer: Committer
-    clock: StillClock
+    clock: TestClock
     ids: Ids
 
     @property
@@ -116,10 +104,10 @@ class Room:
 
 @asynccontextmanager
 async def open_room(
-    database_url: str, *, clock: StillClock | None = None, pace: Pace | None = None
+    database_url: str, *, clock: TestClock | None = None, pace: Pace | None = None
 ) -> AsyncIterator[Room]:
     """Another one on the same database is another process."""
-    clock = clock or StillClock()
+    clock = clock or TestClock()
     pool = await open_pool(database_url, size=4)
     committer = Committer(partial(connect, database_url), clock, writers=1)
     await committer.start()
