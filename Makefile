@@ -9,14 +9,16 @@ STAMP := $(VENV)/.built
 demo: $(STAMP)
 	@$(BIN)/python -m simulator demo
 
+# Two workers beside each other; WORKERS=0 for one process, as a debugger wants it.
 test: $(STAMP)
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n $(or $(WORKERS),2) $(TESTS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/capp menus check --warnings
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench

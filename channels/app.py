@@ -2,57 +2,95 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from random import SystemRandom
 from typing import TypedDict
 
 import asyncpg
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from channels.balances import BalanceAnswers
 from channels.doors import Doors
+from channels.inbox import open_inbox
 from channels.inspect import Inspection
 from channels.operators import OperatorCallbacks
-from channels.settings import Settings
-from channels.sms import SmsReports
+from channels.outages import told_once
+from channels.server import Bounds
+from channels.settings import BadSettings, Settings
+from channels.sms import SmsMessages, SmsReports
+from channels.starting import opening
 from channels.statements import open_comparison
+from channels.turns import open_turns
 from channels.ussd import ussd_routes
-from channels.wiring import Engine, open_engine, open_turns
+from channels.wiring import Engine, open_engine
+from engine.inbox.inbox import Inbox
+from engine.ports import UssdPort
 from engine.session.turn import TurnTaker
-from providers.registry import USSD
+from providers.registry import build_ussd
 
 log = logging.getLogger(__name__)
+
+_STARTING = PlainTextResponse("starting", 503, {"retry-after": "5"})
+"""What all but `/health/live` answer until everything is open: whoever knocks comes again."""
 
 
 class Shared(TypedDict):
     """What the application hands to every connection of the server that runs it."""
 
     doors: Doors
+    bounds: Bounds
 
 
 def build_app(settings: Settings) -> Starlette:
-    """The ASGI application; it connects when it is started and closes when it is stopped."""
+    """The ASGI application; it connects when it is started and closes when it is stopped.
+
+    While a server it needs is away it tries again; until then it lives, and answers all else 503.
+    Raises BadSettings for a gateway nobody knows.
+    """
+    gateways = _gateways(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[Shared]:
-        async with open_engine(settings) as engine, open_turns(engine) as turns:
-            doors = _doors(engine, turns)
-            app.router.routes.extend([*doors, *_routes(engine)])
-            yield {"doors": Doors(doors)}
+        doors = Doors()
+        bounds = Bounds(settings.http_request_seconds_max, settings.http_connections_max)
+        routes: list[BaseRoute] = app.router.routes
+        routes[:] = [*_alive(), Mount("/", app=_STARTING)]
+
+        async def open_doors(opened: AsyncExitStack) -> None:
+            engine = await opened.enter_async_context(open_engine(settings))
+            turns = await opened.enter_async_context(open_turns(engine))
+            inbox = await opened.enter_async_context(open_inbox(engine, turns))
+            busy = _doors(engine, turns, inbox, gateways)
+            doors.open(busy)
+            routes[:] = [*busy, *_alive(), *_routes(engine)]
+
+        tries = opening(open_doors, draw=SystemRandom().random)
+        async with told_once(settings.database_url), tries:
+            yield {"doors": doors, "bounds": bounds}
 
     return Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
 
 
-def _doors(engine: Engine, turns: TurnTaker) -> list[Route]:
+def _gateways(settings: Settings) -> list[UssdPort]:
+    try:
+        return build_ussd(settings.ussd_gateways, shortcodes=settings.shortcodes)
+    except ValueError as error:
+        raise BadSettings(f"CAPP_USSD_GATEWAYS: {error}") from error
+
+
+def _doors(engine: Engine, turns: TurnTaker, inbox: Inbox, gateways: list[UssdPort]) -> list[Route]:
     """What gateways and operators knock at: the busy part, see `server.py`."""
     settings = engine.settings
-    token = settings.gateway_token
     doors: list[Route] = []
-    for name, gateway in USSD.items():
-        doors += ussd_routes(gateway(), turns, token)
-        doors += SmsReports(engine.sms, name, engine.outbox, settings.tenant, token).routes()
+    for gateway in gateways:
+        doors += ussd_routes(gateway, turns, settings.token_of(gateway.name))
+    for name, port in engine.sms.items():
+        where = (settings.token_of(name), settings.public_url)
+        doors += SmsReports(port, name, engine.outbox, settings.tenant, *where).routes()
+        doors += SmsMessages(port, name, inbox, *where).routes()
     by_code = {port.facts.code: port for port in engine.operators.values()}
     doors += BalanceAnswers(
         operators=by_code,
@@ -91,6 +129,15 @@ def _routes(engine: Engine) -> list[Route]:
         return PlainTextResponse("ok")
 
     return [Route("/health", health), *routes]
+
+
+def _alive() -> list[Route]:
+    """200 as long as the process answers at all, whatever it may be waiting for."""
+
+    async def live(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    return [Route("/health/live", live)]
 
 
 async def _our_fault(request: Request, error: Exception) -> Response:

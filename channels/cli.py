@@ -2,26 +2,31 @@
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import asyncpg
 import msgspec
 import uvicorn
 
-from channels import books, customers, decisions, desk, lists, reports, statements
+from channels import books, customers, decisions, desk, lists, menus, reports, sessions, statements
 from channels.app import build_app
 from channels.doctor import examine
+from channels.outages import told_once
 from channels.rates import confirm_rate, show_rates
 from channels.seed import read_seeds, seed
 from channels.server import Connection
 from channels.settings import BadSettings, Settings, read_settings
+from channels.starting import open_when_up
 from channels.worker import run_worker
 from engine.clock import Clock
 from engine.errors import CappError
@@ -47,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "migrate":
             return _migrate(options.to)
+        if options.command == "menus":  # A check needs no settings: it runs where nothing is set.
+            return 0 if menus.run_menus(options, _say) else 1
         settings = read_settings(os.environ)
         return _COMMANDS[options.command](settings, options)
     except (BadSettings, MissingSettings) as error:
@@ -93,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     reports.add_arguments(commands.add_parser("report", help="large, suspicious, travel rule"))
     statements.add_arguments(
         commands.add_parser("statements", help="operators' statements against our books")
+    )
+    menus.add_arguments(
+        commands.add_parser("menus", help="prove, draw, show and compare the menus")
+    )
+    sessions.add_arguments(
+        commands.add_parser("sessions", help="where sessions ended, by network and screen")
     )
     commands.add_parser("doctor", help="check settings, database and the SMS gateway")
     return parser
@@ -143,10 +156,23 @@ def _worker(settings: Settings, _: argparse.Namespace) -> int:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await run_worker(settings, stop)
+        # Its loops go on through an outage, so what they let pass is raised by the start alone.
+        async with told_once(settings.database_url):
+            await open_when_up(
+                lambda: run_worker(settings, stop),
+                draw=SystemRandom().random,
+                wait=partial(_wait_unless, stop),
+            )
 
     asyncio.run(run())
     return 0
+
+
+async def _wait_unless(stop: asyncio.Event, seconds: float) -> bool:
+    """Whether the time passed without anybody asking the process to end."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return not stop.is_set()
 
 
 def _seed(settings: Settings, options: argparse.Namespace) -> int:
@@ -193,6 +219,7 @@ _COMMANDS = {
     "decisions": _told(decisions.show_decisions),
     "doctor": _told(_doctor),
     "rates": _told(_rates),
+    "sessions": _told(sessions.show_sessions),
     "statements": _told(statements.run_statements),
 }
 

@@ -1,20 +1,27 @@
 """`capp customer`: what staff took down about a customer, and the tier that follows from it."""
 
 import argparse
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from channels.settings import Settings
+from engine.clock import Clock, CustomerId
 from engine.compliance.profiles import Profile, Profiles, read_born, read_name, read_tier
+from engine.customers.standing import Standing, read_standing
 from engine.database import open_pool
 from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn, parse_msisdn
 
 Say = Callable[[str], None]
+_ID = re.compile("[0-9a-f]{32}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own words; every value is proved before anything is opened."""
-    parser.add_argument("msisdn", type=_whole_number)
+    parser.add_argument(
+        "who", type=_number_or_id, help="+254712000001, or the id that begins a case's key"
+    )
     parser.add_argument("--tier", type=read_tier, help="0 a number only, 1 described, 2 verified")
     parser.add_argument("--name", type=read_name)
     parser.add_argument("--born", type=read_born, metavar="YYYY-MM-DD")
@@ -28,22 +35,50 @@ async def describe_customer(settings: Settings, options: argparse.Namespace, say
     pool = await open_pool(settings.database_url, size=1)
     try:
         profiles = Profiles(pool, settings.tenant)
-        known = (await profiles.find([options.msisdn])).get(options.msisdn)
+        msisdn = await _number(profiles, options.who)
+        known = (await profiles.find([msisdn])).get(msisdn) if msisdn else None
         if known is None:
-            say(f"{options.msisdn.masked} is not registered")
+            say(f"{msisdn.masked if msisdn else options.who} is not registered")
             return False
         if missing := _missing(known, options):
             say(f"tier {options.tier} needs {missing}")
             return False
         profile = await profiles.describe(
-            options.msisdn, tier=options.tier, name=options.name, born=options.born
+            known.msisdn, tier=options.tier, name=options.name, born=options.born
         )
+        assert profile is not None, "customers are never deleted"
+        standing = await read_standing(pool, settings.tenant, profile.customer_id)
     finally:
         await pool.close()
-    assert profile is not None, "customers are never deleted"
     named = profile.name or "no name"
     say(f"{profile.msisdn}  {profile.country}  tier {profile.tier}  {named}  born {profile.born}")
+    for line in _standing_lines(standing, Clock().now()):
+        say(line)
     return True
+
+
+def _standing_lines(standing: Standing, now: datetime) -> list[str]:
+    """How many recipients are saved, never whom; what there is to know about the PIN."""
+    lines = [f"saved recipients: {standing.recipients}"]
+    if standing.is_locked_until_reset:
+        lines.append("PIN: locked until it is reset")
+    elif standing.locked_until is not None and standing.locked_until > now:
+        lines.append(f"PIN: locked until {_time(standing.locked_until)}")
+    if standing.reset_until is not None and standing.reset_until > now:
+        lines.append(f"PIN: a new one may be chosen until {_time(standing.reset_until)}")
+    elif standing.reset_asked_at is not None:
+        lines.append(f"PIN: forgotten, says the customer, {_time(standing.reset_asked_at)}")
+    if standing.tier_paused_until is not None and standing.tier_paused_until > now:
+        lines.append(f"limits of tier 0 until {_time(standing.tier_paused_until)}: a new PIN")
+    return lines
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+async def _number(profiles: Profiles, who: Msisdn | CustomerId) -> Msisdn | None:
+    return who if isinstance(who, Msisdn) else await profiles.number_of(who)
 
 
 def _missing(known: Profile, options: argparse.Namespace) -> str:
@@ -54,10 +89,20 @@ def _missing(known: Profile, options: argparse.Namespace) -> str:
     return " and ".join([*(["--name"] * (not has_name)), *(["--born"] * (not has_born))])
 
 
-def _whole_number(text: str) -> Msisdn:
+def read_number(text: str) -> Msisdn:
+    """A whole number with its plus. Raises ValueError."""
     if not text.startswith("+"):
-        raise argparse.ArgumentTypeError("write the number with plus and country code")
+        raise ValueError("write the number with plus and country code")
     try:
         return parse_msisdn(text, "KE")
     except CustomerMistake as error:
-        raise argparse.ArgumentTypeError("that is no mobile number") from error
+        raise ValueError("that is no mobile number") from error
+
+
+def _number_or_id(text: str) -> Msisdn | CustomerId:
+    if _ID.fullmatch(text):
+        return CustomerId(text)
+    try:
+        return read_number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -14,9 +14,11 @@ from typing import Any
 
 import msgspec
 
+from channels.customers import read_number
 from channels.office import Office
 from channels.settings import Settings
 from channels.wiring import open_engine
+from engine.compliance.profiles import Profiles
 from engine.decision_log import DecisionLog
 from engine.desk.cases import read_key
 from engine.desk.liquidity import FloatStatus, PoolStatus
@@ -45,7 +47,9 @@ def add_commands(commands: Any) -> None:
     rebalance.add_argument("--as", dest="person", help="propose the moves in this name")
     propose = commands.add_parser("propose", help="ask for what needs two people")
     propose.add_argument("kind", type=Kind, choices=list(Kind), metavar="KIND")
-    propose.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help="minor= or amount=, ...")
+    propose.add_argument(
+        "fields", nargs="*", metavar="FIELD=VALUE", help="minor= or amount=, msisdn=, ..."
+    )
     _person(propose)
     propose.add_argument("--why", required=True)
     proposals = commands.add_parser("proposals", help="what waits for a second person")
@@ -144,6 +148,8 @@ async def _propose_move(office: Office, advice: Advice, move: Move, person: Pers
 
 async def _propose(office: Office, options: argparse.Namespace, say: Say) -> bool:
     fields = read_fields(options.fields, office)
+    if options.kind is Kind.PIN_RESET:
+        fields = await _of_customer(fields, office)
     by = read_person(options.person)
     say(_line(await office.desk.propose(options.kind, fields, by=by, note=options.why), office))
     return True
@@ -233,6 +239,20 @@ def read_fields(words: list[str], office: Office) -> dict[str, str]:
     if "amount" in fields:
         fields["minor"] = str(_minor(fields.pop("amount"), _currency(fields, office)))
     return fields
+
+
+async def _of_customer(fields: dict[str, str], office: Office) -> dict[str, str]:
+    """`msisdn=` as the customer's id: a proposal keeps no number. Raises StaffMistake."""
+    if "msisdn" not in fields:
+        return fields
+    try:
+        msisdn = read_number(fields.pop("msisdn"))
+    except ValueError as error:
+        raise StaffMistake(str(error)) from error
+    found = (await Profiles(office.pool, office.tenant).find([msisdn])).get(msisdn)
+    if found is None:
+        raise StaffMistake(f"{msisdn.masked} is not registered")
+    return {**fields, "customer": found.customer_id}
 
 
 def _currency(fields: dict[str, str], office: Office) -> str:

@@ -10,11 +10,11 @@ from channels.settings import Settings
 from channels.wiring import MENUS, read_directory
 from engine.clock import Clock
 from engine.errors import CappError
-from engine.session.check import load_menu
-from engine.session.networks import Networks
+from engine.menu.check import load_menu
+from engine.menu.networks import Networks
 from engine.session.pipeline import open_pipeline
 from engine.texts import Texts
-from providers.registry import africastalking_sms, build_operators, sms_balance_by_sdk
+from providers.registry import africastalking_sms, build_operators, build_ussd, sms_balance_by_sdk
 
 Check = Callable[[Settings], Awaitable[str]]
 
@@ -55,6 +55,11 @@ async def _operators(settings: Settings) -> str:
     return ", ".join(names)
 
 
+async def _ussd(settings: Settings) -> str:
+    built = build_ussd(settings.ussd_gateways, shortcodes=settings.shortcodes)
+    return ", ".join(f"{gateway.name} (posts {gateway.media_type})" for gateway in built)
+
+
 async def _database(settings: Settings) -> str:
     connection = await asyncpg.connect(settings.database_url, timeout=5)
     try:
@@ -89,6 +94,7 @@ async def _sms(settings: Settings) -> str:
 CHECKS: dict[str, Check] = {
     "menus": _menus,
     "operators": _operators,
+    "USSD gateways": _ussd,
     "database": _database,
     "redis": _redis,
     "SMS gateway": _sms,

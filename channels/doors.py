@@ -21,8 +21,15 @@ class Doors:
     """Finds the door behind a path exactly as the router would."""
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
-        """Raises ValueError for a route with a parameter that is no plain word of its path."""
+        """Raises what `open` raises."""
         self._by_word: dict[str, list[_Place]] = {}
+        self.open(routes)
+
+    def open(self, routes: Iterable[Route]) -> None:
+        """More of them, from now on also for callers whose connection is open already.
+
+        Raises ValueError for a route with a parameter that is no plain word of its path.
+        """
         for route in routes:
             if any(type(c) is not StringConvertor for c in route.param_convertors.values()):
                 raise ValueError(f"{route.path}: a door takes only words from its path")

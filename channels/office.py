@@ -5,17 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.clock import Clock, Ids
+from engine.customers.resets import PinResets
 from engine.desk.booking import Booker
 from engine.desk.cases import Cases
 from engine.desk.desk import Desk
 from engine.desk.liquidity import Liquidity
 from engine.desk.mending import Mending
 from engine.desk.movements import Movements
+from engine.desk.pin_resets import PinResetting
 from engine.desk.proposals import Executor, Kind
 from engine.desk.store import ProposalStore
 from engine.ledger.auditor import Auditor, Pace
 from engine.ledger.books import Books
 from engine.ledger.commit import Committer
+from engine.msisdn import Msisdn
+from engine.payments.notices import MESSAGE, Message, write_message
 from engine.ports import OperatorFacts
 
 
@@ -63,6 +67,7 @@ def build_office(
     booker = Booker(pool, committer, tenant)
     movements = Movements(booker, store, operators)
     mending = Mending(pool, booker, {name: facts.code for name, facts in operators.items()})
+    resetting = PinResetting(PinResets(pool, tenant, clock, ids), write_pin_reset)
     cases = Cases(pool, tenant, clock)
     desk = Desk(
         store=store,
@@ -70,6 +75,7 @@ def build_office(
             **movements.executors(),
             **mending.executors(),
             **cases.executors(),
+            **resetting.executors(),
             **(executors or {}),
         },
         checks={**movements.checks(), **mending.checks(), **cases.checks()},
@@ -89,3 +95,8 @@ def build_office(
         Auditor(pool, tenant, names, clock, pace or Pace()),
         Books(pool, tenant, names),
     )
+
+
+def write_pin_reset(msisdn: Msisdn, language: str) -> tuple[int, str]:
+    """The SMS after an agreed PIN reset, as an intent's kind and payload."""
+    return MESSAGE, write_message(Message(msisdn, language, "pin_reset"))

@@ -2,10 +2,13 @@
 
 A short request to a door costs neither routing nor middleware nor a stream: its body is collected,
 the door is called, the answer leaves in one write. Whatever is unusual about a request sends it the
-ordinary way, where the same door stands as a route. See `decisions/0001`.
+ordinary way, where the same door stands as a route. See `decisions/0001`. Who takes too long over
+a request, and who is one caller too many, is sent away: `decisions/0002`.
 """
 
+import asyncio
 import logging
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httptools
@@ -20,24 +23,120 @@ SHORT_BYTES_MAX: Final = 64 * 1024
 _UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 _OUR_FAULT: Final = plain(500, "internal error")
 _NO_DOORS: Final = Doors()
+_FULL: Final = b"too many connections, come again"
+_SLOW: Final = b"the request took too long"
+_SPARE: Final = 0.9
+FULL_SECONDS: Final = 1.0
+"""How long one caller too many may take to say something; only then can it read our answer."""
 
 log = logging.getLogger(__name__)
 
 
+@dataclass
+class Bounds:
+    """What callers may take of one process, and whether somebody was sent away as one too many."""
+
+    request_seconds: float = 10.0  # from its first byte, or the connection's opening, to its last
+    connections_max: int = 1000
+    is_full: bool = False
+
+
 class Connection(HttpToolsProtocol):
-    """Reads the requests of one socket. `doors` come in the application's lifespan state."""
+    """Reads the requests of one socket. `doors`, `bounds` come in the application's lifespan state.
+
+    The clock runs from the first byte of a request, or the opening of the connection, until all of
+    it is here. Nearly always that is one packet, and then no timer was ever set.
+    """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._doors: Doors = self.app_state.get("doors", _NO_DOORS)
+        self._bounds: Bounds = self.app_state.get("bounds") or Bounds()
         self._visit: Visit | None = None  # while its body is coming
+        self._is_coming = False  # a request has begun and is not whole
+        self._is_body = False  # its head is here
+        self._is_refused = False
+        self._patience: asyncio.TimerHandle | None = None
+
+    # The transport calls these.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        is_full = len(self.connections) > self._bounds.connections_max
+        if is_full != self._bounds.is_full:
+            self._tell_whether(is_full)
+        if is_full:
+            self._is_refused = True
+            self.connections.discard(self)  # it takes nobody's place while it is told
+        self._wait(FULL_SECONDS if is_full else self._bounds.request_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            self._send_away(503, _FULL)
+            return
+        super().data_received(data)
+        if self._patience is None and (self._is_coming or not self._owes_answer()):
+            self._wait(self._bounds.request_seconds)
+
+    def _wait(self, seconds: float) -> None:
+        self._patience = self.loop.call_later(seconds, self._lose_patience)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _lose_patience(self) -> None:
+        """Close, after a word where it cannot be taken for the answer to something else."""
+        self._patience = None
+        if self._is_refused:
+            self._send_away(503, _FULL)
+        elif self._owes_earlier_answer():
+            self._wait(self._bounds.request_seconds)
+        elif self._is_coming and (self._visit is not None or not self._is_body):
+            self._send_away(408, _SLOW)
+        else:  # Nothing was begun, or an app reads the body: it hears that the caller has gone.
+            self.transport.close()
+
+    def _owes_answer(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _owes_earlier_answer(self) -> bool:
+        """Whether requests before the one that is coming wait: until then this one is not read."""
+        return bool(self.pipeline) if self._is_body else self._owes_answer()
+
+    def _send_away(self, status: int, sentence: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        lines = [b"content-type: text/plain", b"content-length: %d" % len(sentence)]
+        lines += [b"retry-after: 1"] if status == 503 else []
+        head = STATUS_LINE[status] + b"\r\n".join([*lines, b"connection: close"])
+        self.transport.write(head + b"\r\n\r\n" + sentence)
+        self.transport.close()
+
+    def _tell_whether(self, is_full: bool) -> None:
+        """Once when callers begin to be sent away, and once when there is room to spare again."""
+        open_, most = len(self.connections), self._bounds.connections_max
+        if is_full:
+            log.warning("%d connections are open: more are answered 503", most)
+        elif open_ > most * _SPARE:
+            return
+        else:
+            log.warning("%d connections are open: there is room again", open_)
+        self._bounds.is_full = is_full
 
     # The parser calls these.
 
     def on_message_begin(self) -> None:
+        self._is_coming, self._is_body = True, False
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
+        self._is_body = True
         self._visit = self._short_way()
         if self._visit is not None:
             self.cycle = self._visit  # type: ignore[assignment]
@@ -55,6 +154,9 @@ class Connection(HttpToolsProtocol):
             self._visit.body += body
 
     def on_message_complete(self) -> None:
+        self._is_coming = False
+        if self._patience is not None:
+            self._stop_waiting()
         visit, self._visit = self._visit, None
         if visit is None:
             super().on_message_complete()

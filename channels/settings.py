@@ -1,11 +1,13 @@
 """The environment, read once and typed. Secrets are never printed: their fields have no repr."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from engine.money import CURRENCIES
 
 KEY_BYTES_MIN = 16
+_TOKEN = re.compile(rf"[0-9A-Za-z._~-]{{{KEY_BYTES_MIN * 2},}}")  # a word of a path as it stands
 
 
 class BadSettings(ValueError):
@@ -40,24 +42,37 @@ class Settings:
     callback_keys: tuple[bytes, ...] = field(repr=False)  # the first signs, all verify
     session_key: bytes = field(repr=False)
     gateway_token: str = field(repr=False)
+    gateway_tokens: Mapping[str, str] = field(repr=False)  # of gateways that have one of their own
+    ussd_gateways: tuple[str, ...]  # each once
+    sms_gateways: tuple[str, ...]  # the preferred one first, each once
+    sms_per_second: Mapping[str, int]  # of those that have a limit, for each process
     inspect_token: str | None = field(repr=False)
     operators: tuple[str, ...]
     collect_delay_seconds: int
     quote_seconds: int
     first_look_seconds: int
+    request_seconds: int  # how long somebody may be asked for money
     rate_stale_seconds: int
     rates: RateSettings
     pin_cool_down_seconds: int
     lease_seconds: int
     screening_required: bool  # without a sanctions list nothing is allowed
     compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
+    http_request_seconds_max: int  # until all of a request is here
+    http_connections_max: int  # of one process; one more is answered 503
     environment: Mapping[str, str] = field(repr=False)  # for the adapters' own variables
+
+    def token_of(self, gateway: str) -> str:
+        """The unguessable part of one gateway's addresses."""
+        return self.gateway_tokens.get(gateway, self.gateway_token)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Raises BadSettings, which names every missing or senseless variable at once."""
     reader = _Reader(environment)
     rates = _read_rates(reader)
+    ussd_gateways = tuple(dict.fromkeys(reader.words("CAPP_USSD_GATEWAYS", "africastalking")))
+    sms_gateways = tuple(dict.fromkeys(reader.words("CAPP_SMS_GATEWAYS", "africastalking")))
     settings = Settings(
         database_url=reader.text("DATABASE_URL"),
         redis_url=reader.text("REDIS_URL"),
@@ -67,12 +82,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         pin_keys=reader.versioned_keys("CAPP_PIN_KEYS"),
         callback_keys=tuple(reader.keys("CAPP_CALLBACK_KEYS")),
         session_key=reader.one_key("CAPP_SESSION_KEY"),
-        gateway_token=reader.text("CAPP_GATEWAY_TOKEN"),
+        gateway_token=reader.token("CAPP_GATEWAY_TOKEN"),
+        gateway_tokens=reader.own_tokens({*ussd_gateways, *sms_gateways}),
+        ussd_gateways=ussd_gateways,
+        sms_gateways=sms_gateways,
+        sms_per_second=reader.paces(sms_gateways),
         inspect_token=environment.get("CAPP_INSPECT_TOKEN") or None,
         operators=tuple(reader.words("CAPP_OPERATORS", "mpesa_ke,mtn_ug")),
         collect_delay_seconds=reader.number("CAPP_COLLECT_DELAY_SECONDS", 3),
         quote_seconds=reader.number("CAPP_QUOTE_SECONDS", 120),
         first_look_seconds=reader.number("CAPP_FIRST_LOOK_SECONDS", 30),
+        request_seconds=reader.number("CAPP_REQUEST_SECONDS", 7 * 24 * 3600, low=60),
         # People look after a table weekly; what live sources said is worth a day.
         rate_stale_seconds=reader.number(
             "CAPP_RATE_STALE_SECONDS", (1 if rates.sources else 7) * 24 * 3600
@@ -82,10 +102,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60),
         screening_required=environment.get("CAPP_SCREENING_REQUIRED", "") == "1",
         compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,
+        http_request_seconds_max=reader.number("CAPP_HTTP_REQUEST_SECONDS_MAX", 10, low=1),
+        http_connections_max=reader.number("CAPP_HTTP_CONNECTIONS_MAX", 1000, low=1),
         environment=dict(environment),
     )
-    if len(settings.gateway_token) < KEY_BYTES_MIN * 2:
-        reader.wrong("CAPP_GATEWAY_TOKEN", f"shorter than {KEY_BYTES_MIN * 2} characters")
     if reader.faults:
         raise BadSettings("; ".join(reader.faults))
     return settings
@@ -139,6 +159,27 @@ class _Reader:
         if number < low or (high is not None and number > high):
             self.wrong(name, f"must be {low} or more" + (f", up to {high}" if high else ""))
         return number
+
+    def token(self, name: str) -> str:
+        """A word of an address that nobody can guess."""
+        token = self.text(name)
+        if token and not _TOKEN.fullmatch(token):
+            self.wrong(name, f"wants {KEY_BYTES_MIN * 2} or more of letters, digits and -._~")
+        return token
+
+    def own_tokens(self, gateways: Iterable[str]) -> dict[str, str]:
+        """`CAPP_<GATEWAY>_TOKEN` of those that have one."""
+        names = {gateway: f"CAPP_{gateway.upper()}_TOKEN" for gateway in gateways}
+        return {
+            gateway: self.token(name)
+            for gateway, name in names.items()
+            if self._environment.get(name, "").strip()
+        }
+
+    def paces(self, gateways: Iterable[str]) -> dict[str, int]:
+        """`CAPP_<GATEWAY>_PER_SECOND` of those that have one."""
+        found = {g: self.number(f"CAPP_{g.upper()}_PER_SECOND", 0) for g in gateways}
+        return {gateway: pace for gateway, pace in found.items() if pace}
 
     def pairs(self, name: str) -> tuple[tuple[str, str], ...]:
         """`KES/UGX,KES/TZS`: currencies we know, either way round."""

@@ -1,4 +1,4 @@
-"""USSD callbacks over HTTP: bytes in, one turn, bytes out.
+"""USSD callbacks over HTTP: bytes in, one turn, bytes out; or the notice that a session has ended.
 
 Which fields the bytes hold is the gateway's dialect (`UssdPort`); what a turn means is the
 session's affair. The busiest door of the house (`doors.py`).
@@ -6,6 +6,7 @@ session's affair. The busiest door of the house (`doors.py`).
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from starlette.routing import Route
 from starlette.types import Receive, Scope
@@ -13,53 +14,75 @@ from starlette.types import Receive, Scope
 from channels.bodies import TooLarge, is_secret, read_body
 from channels.doors import Door, plain
 from engine.errors import Unreadable
-from engine.ports import Acknowledgement, UssdPort
-from engine.session.turn import TurnTaker
+from engine.ports import Acknowledgement, EndNotices, Reply, SessionEnd, Turn, UssdPort
 
 BODY_BYTES_MAX = 8 * 1024
-"""Five short fields; a whole session's text is far below this."""
-
-_FORM = b"application/x-www-form-urlencoded"
+"""A few short fields; a whole session's text is far below this."""
 
 _log = logging.getLogger(__name__)
 
 _Answer = Callable[[bytes], Awaitable[Acknowledgement]]
 
 
-def ussd_routes(gateway: UssdPort, turns: TurnTaker, path_token: str) -> list[Route]:
-    """The gateway's two callbacks: every turn, and the notice that a session has ended.
+class Dialogues(Protocol):
+    """What the door asks of the sessions. Both may be repeated; neither raises an `Exception`."""
+
+    async def take(self, turn: Turn) -> Reply:
+        """The screen that answers a turn."""
+        ...
+
+    async def note_end(self, end: SessionEnd) -> None:
+        """Close the session, and count it when it was dropped. An unknown session is no fault."""
+        ...
+
+
+def ussd_routes(gateway: UssdPort, dialogues: Dialogues, path_token: str) -> list[Route]:
+    """The gateway's callbacks: every turn, and an address for ends where it has one of their own.
 
     The path token is all that tells the gateway from a stranger: these callbacks are not signed.
     """
 
-    async def answer_turn(body: bytes) -> Acknowledgement:
-        return gateway.write_reply(await turns.take(gateway.read_turn(body)))
+    async def answer(body: bytes) -> Acknowledgement:
+        told = gateway.read(body)
+        if isinstance(told, SessionEnd):
+            return await note(told)
+        return gateway.write_reply(told, await dialogues.take(told))
 
-    async def note_end(body: bytes) -> Acknowledgement:
-        end = gateway.read_end(body)
-        _log.info("session ended: %s, %s turns, %s ms", end.status, end.hops, end.duration_ms)
-        return Acknowledgement(content_type="text/plain")
+    async def note(end: SessionEnd) -> Acknowledgement:
+        _log.info(
+            "session of %s ended: %s (%s), %s turns, %s ms",
+            *(gateway.name, end.reason, end.status, end.hops, end.duration_ms),
+        )
+        await dialogues.note_end(end)
+        return end.acknowledgement
 
     path = f"/ussd/{gateway.name}/{{token}}"
-    return [
-        Route(path, _Gateway(answer_turn, gateway.name, path_token), methods=["POST"]),
-        Route(f"{path}/end", _Gateway(note_end, gateway.name, path_token), methods=["POST"]),
-    ]
+    routes = [Route(path, _Gateway(answer, gateway, path_token), methods=["POST"])]
+    if isinstance(gateway, EndNotices):
+        read_end = gateway.read_end
+
+        async def answer_end(body: bytes) -> Acknowledgement:
+            return await note(read_end(body))
+
+        end_door = _Gateway(answer_end, gateway, path_token)
+        routes.append(Route(f"{path}/end", end_door, methods=["POST"]))
+    return routes
 
 
 class _Gateway(Door):
     """Checks token, type and size before anything is read; then one answer."""
 
-    def __init__(self, answer: _Answer, gateway: str, token: str) -> None:
+    def __init__(self, answer: _Answer, gateway: UssdPort, token: str) -> None:
         self._answer_body = answer
-        self._gateway = gateway
+        self._gateway = gateway.name
+        self._media_type = gateway.media_type.encode()
         self._token = token
 
     async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         if not is_secret(scope["path_params"]["token"], self._token):
             return plain(404, "Not found.")
-        if _media_type(scope) != _FORM:
-            return plain(415, "Send application/x-www-form-urlencoded.")
+        if _media_type(scope) != self._media_type:
+            return plain(415, f"Send {self._media_type.decode()}.")
         try:
             return await self._answer_body(await read_body(scope, receive, BODY_BYTES_MAX))
         except TooLarge:

@@ -14,6 +14,7 @@ import yaml
 
 from channels.addresses import CallbackAddresses
 from channels.compliance import LISTS_REFRESH_SECONDS, build_compliance, build_screener, policy_of
+from channels.messages import build_messages, build_ports
 from channels.office import Office, build_office
 from channels.reconciliation import read_polling
 from channels.settings import Settings
@@ -27,15 +28,19 @@ from engine.decision_log import DecisionLog
 from engine.dispatch import Dispatcher, Patience
 from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
-from engine.msisdn import Msisdn, Prefixes
+from engine.msisdn import Msisdn, Prefixes, country_of
 from engine.outbox import Outbox
 from engine.payments.approvals import Approvals
 from engine.payments.clearing import Clearing
+from engine.payments.counter import Counter
 from engine.payments.gate import Gate
 from engine.payments.health_store import HealthStore
+from engine.payments.past_store import PastStore
 from engine.payments.planning import Timing
 from engine.payments.pools import Pools
 from engine.payments.reconciliation import Reconciler
+from engine.payments.request_store import RequestStore
+from engine.payments.requests import RequestRules, Requests
 from engine.payments.router import Router, keep_current
 from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
@@ -43,16 +48,9 @@ from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
 from engine.payments.watch import AWAY, Health
 from engine.ports import OperatorPort, SmsPort
-from engine.session.actions import Actions
-from engine.session.check import load_menu
-from engine.session.networks import Networks
-from engine.session.pipeline import open_pipeline
-from engine.session.session import Seal
-from engine.session.store import SessionStore
-from engine.session.turn import TurnTaker
-from engine.texts import FALLBACK, Texts
+from engine.texts import Texts
 from providers.http import Exchange
-from providers.registry import build_operators, build_sms
+from providers.registry import build_operators
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +74,8 @@ class Engine:
     store: PaymentStore
     outbox: Outbox
     payments: Payments
+    counter: Counter
+    requests: Requests
     rulings: Rulings
     dispatcher: Dispatcher
     reconciler: Reconciler
@@ -88,7 +88,7 @@ class Engine:
     screener: Screener
     compliance: Compliance
     operators: dict[str, OperatorPort]
-    sms: SmsPort
+    sms: dict[str, SmsPort]
     addresses: CallbackAddresses
 
 
@@ -106,8 +106,9 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         for port in operators.values():
             closing.push_async_callback(port.aclose)
-        sms = build_sms(settings.environment, trace=_trace)
-        closing.push_async_callback(sms.aclose)
+        sms = build_ports(settings, _trace)
+        for gateway in sms.values():
+            closing.push_async_callback(gateway.aclose)
         pool = await open_pool(settings.database_url)
         closing.push_async_callback(pool.close)
         async with pool.acquire() as connection:
@@ -156,7 +157,7 @@ def _assemble(
     pool: Any,
     committer: Committer,
     operators: dict[str, OperatorPort],
-    sms: SmsPort,
+    sms: dict[str, SmsPort],
 ) -> Engine:
     directory = read_directory(operators)
     texts = Texts.load(MENUS / "texts")
@@ -194,10 +195,9 @@ def _assemble(
     )
     dispatcher = Dispatcher(
         operators=operators,
-        sms=sms,
+        messages=build_messages(settings, sms, pool=pool, outbox=outbox, texts=texts, clock=clock),
         outbox=outbox,
         store=store,
-        texts=texts,
         clock=clock,
         callback_url=addresses.address,
         patience=Patience(),
@@ -206,10 +206,11 @@ def _assemble(
 
     async def language_of(msisdn: Msisdn) -> str:
         known = await customers.find(msisdn)
-        return known.language if known is not None else FALLBACK
+        return known.language if known else texts.default_of(country_of(msisdn) or "")
 
     compliance = build_compliance(settings, house, screener, pool, decisions.note)
-    policy = Gate(Clearing(compliance, clock), health)
+    clearing = Clearing(compliance, clock)
+    policy = Gate(clearing, health)
     payments = Payments(
         tenant=settings.tenant,
         committer=committer,
@@ -234,6 +235,25 @@ def _assemble(
         withhold=outbox.withhold,
         clock=clock,
     )
+    requests = Requests(
+        store=RequestStore(pool, settings.tenant),
+        selling=payments.selling,
+        directory=directory,
+        language_of=language_of,
+        clock=clock,
+        ids=ids,
+        rules=RequestRules(open_seconds=settings.request_seconds),
+    )
+    counter = Counter(
+        tenant=settings.tenant,
+        selling=payments.selling,
+        rulings=rulings,
+        requests=requests,
+        past=PastStore(pool, settings.tenant, store),
+        store=store,
+        limits_now=clearing.limits_now,
+        clock=clock,
+    )
     reconciler = Reconciler(
         store=store,
         outbox=outbox,
@@ -253,7 +273,7 @@ def _assemble(
     )  # fmt: skip
     return Engine(
         settings, clock, ids, pool, committer, directory, rates, store, outbox, payments,
-        rulings, dispatcher, reconciler, customers, texts, office, health, pools, decisions,
+        counter, requests, rulings, dispatcher, reconciler, customers, texts, office, health, pools, decisions,
         screener, compliance, operators, sms, addresses,
     )  # fmt: skip
 
@@ -266,30 +286,6 @@ def read_directory(operators: dict[str, OperatorPort]) -> Directory:
         Prefixes(numbering["ranges"]),
         numbering["networks"],
     )
-
-
-@asynccontextmanager
-async def open_turns(engine: Engine) -> AsyncIterator[TurnTaker]:
-    """The session half: menus proved, Redis at hand. Raises BrokenMenu, BrokenTexts."""
-    settings = engine.settings
-    networks = Networks.load(MENUS / "networks.yaml")
-    seal = Seal(settings.session_key)
-    redis = open_pipeline(settings.redis_url)
-    turns = TurnTaker(
-        menu=load_menu(MENUS, engine.texts, networks),
-        texts=engine.texts,
-        networks=networks,
-        store=SessionStore(redis),
-        actions=Actions(customers=engine.customers, payments=engine.payments, seal=seal),
-        seal=seal,
-        ids=engine.ids,
-        shortcodes=settings.shortcodes,
-    )
-    try:
-        yield turns
-    finally:
-        await turns.aclose()
-        await redis.aclose()
 
 
 def _trace(exchange: Exchange) -> None:

@@ -59,12 +59,17 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         # One less than a full batch, so that proposals that cannot be carried out yet do not spin.
         _every(DESK_SECONDS, lambda: office.desk.carry_out_approved(BATCH - 1), "approved"),
         _every(DESK_SECONDS, office.auditor.sweep, "audit"),
+        _every(DESK_SECONDS, lambda: _expire_requests(engine), "requests"),
         _every(LIQUIDITY_SECONDS, office.liquidity.watch, "low water"),
         _every(BALANCES_SECONDS, comparison.balances.look, "balances"),
         _every(STATEMENTS_SECONDS, comparison.statements.age, "statements"),
         _every(STATEMENTS_SECONDS, lambda: traces.forget(engine.clock.now()), "traces"),
         _every(MONTHS_SECONDS, lambda: _months(engine), "partitions"),
     ]
+
+
+async def _expire_requests(engine: Engine) -> int:
+    return await engine.requests.expire(engine.clock.now(), BATCH)
 
 
 async def _months(engine: Engine) -> int:

@@ -13,22 +13,20 @@ from typing import Any
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, IntentId, made_at
+from engine.clock import AttemptId, Clock, made_at
 from engine.errors import (
     OutcomeUnknown,
     ProviderError,
     Rejected,
-    TextKey,
     Throttled,
     Unreachable,
 )
 from engine.ledger.plans import Intent
+from engine.messages.sender import Messages
 from engine.money import Money
-from engine.msisdn import Msisdn
-from engine.outbox import NEVER_SENT, Leased, Outbox, SmsEnding
+from engine.outbox import NEVER_SENT, Leased, Outbox
 from engine.payments.evidence import Source
 from engine.payments.health import Record, told_by_error, unheard
-from engine.payments.notices import SMS, Notice, read_notice
 from engine.payments.payment import Payment
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
@@ -41,10 +39,7 @@ from engine.ports import (
     Order,
     Outcome,
     Reason,
-    Sms,
-    SmsPort,
 )
-from engine.texts import Texts
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +54,6 @@ class Patience(msgspec.Struct, frozen=True):
     unreachable_retry: float = 10.0  # after "not one byte left"
     payout: float = 900.0  # a payout that never left is given up and refunded after this
     ingestion_horizon: float = 120.0  # until then "no such reference" proves nothing
-    sms: float = 86_400.0  # a receipt that never left is not worth sending later than this
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -76,10 +70,9 @@ class Dispatcher:
         self,
         *,
         operators: Mapping[str, OperatorPort],
-        sms: SmsPort,
+        messages: Messages,
         outbox: Outbox,
         store: PaymentStore,
-        texts: Texts,
         clock: Clock,
         callback_url: Callable[[int, AttemptId], str],
         patience: Patience,
@@ -90,10 +83,9 @@ class Dispatcher:
         `record` is told what an order's call says about the operator's health.
         """
         self._operators = operators
-        self._sms = sms
+        self._messages = messages
         self._outbox = outbox
         self._store = store
-        self._texts = texts
         self._clock = clock
         self._callback_url = callback_url
         self._patience = patience
@@ -106,6 +98,10 @@ class Dispatcher:
         """Carry out what a commit has just stored."""
         for intent in intents:
             self._start(self._carry_out(payment, intent))
+
+    def hear_message(self, intent: Intent) -> None:
+        """Send a message that was just stored and belongs to no payment."""
+        self._start(self._carry_out(None, intent))
 
     async def sweep(self, most: int = 100) -> int:
         """Take over intents whose process died; returns how many were found."""
@@ -175,7 +171,7 @@ class Dispatcher:
 
     # Intents fresh from a commit.
 
-    async def _carry_out(self, payment: Payment, intent: Intent) -> None:
+    async def _carry_out(self, payment: Payment | None, intent: Intent) -> None:
         if (wait := intent.not_before - self._clock.epoch()) > 0:
             task = asyncio.current_task()
             assert task is not None
@@ -184,31 +180,26 @@ class Dispatcher:
             task.set_name("working")
         if self._stopping or not (claim := await self._outbox.claim(intent.id)):
             return
-        await self._do(payment, intent.id, intent.kind, intent.payload, claim)
-
-    async def _do(
-        self, payment: Payment, id_: str, kind: int, payload: str | None, claim: int
-    ) -> None:
-        if kind == SMS:
-            await self._send_notice(payment, IntentId(id_), read_notice(payload or ""), claim)
-        else:
-            await self._call(payment, AttemptId(id_), Direction(kind), claim)
+        if self._messages.carries(intent.kind):
+            await self._messages.carry_out(intent, payment, claim)
+        elif payment is not None:
+            await self._call(payment, AttemptId(intent.id), Direction(intent.kind), claim)
 
     # Intents left behind.
 
     async def _take_over(self, left: Leased) -> None:
+        if not self._messages.needs_payment(left.kind):
+            await self._messages.take_over(left, None)
+            return
         payment = await self._store.payment(left.payment_id)
         if payment is None:
             log.error("intent %s belongs to no payment", left.id)
-            return
-        if left.ended is not None:
+        elif self._messages.carries(left.kind):
+            await self._messages.take_over(left, payment)
+        elif left.ended is not None:
             await self._finish(payment, AttemptId(left.id), left.ended)
         elif not left.was_sent:
-            await self._do(payment, left.id, left.kind, left.payload, left.claim)
-        elif left.kind == SMS:
-            # It may have been sent. Better no receipt than two; the status can be asked for.
-            notice = read_notice(left.payload or "")
-            await self._end_sms(payment, IntentId(left.id), notice, "unknown")
+            await self._call(payment, AttemptId(left.id), Direction(left.kind), left.claim)
         elif self._repeat_is_safe(payment, Direction(left.kind)):
             # Never asked whether it is too late: the first call may have been carried out.
             await self._send(payment, AttemptId(left.id), Direction(left.kind))
@@ -380,61 +371,6 @@ class Dispatcher:
                 continue
             if heard is not Heard.KEPT:
                 return
-
-    # SMS.
-
-    async def _send_notice(
-        self, payment: Payment, intent_id: IntentId, notice: Notice, claim: int
-    ) -> None:
-        message = Sms(intent_id, *self._written(payment, notice))
-        try:
-            accepted = await self._sms.send(message)
-        except (Throttled, Unreachable) as error:
-            if self._clock.epoch() > made_at(intent_id).timestamp() + self._patience.sms:
-                await self._end_sms(payment, intent_id, notice, "refused:too_late")
-                return
-            seconds = getattr(error, "retry_after_seconds", self._patience.unreachable_retry)
-            await self._outbox.release(intent_id, claim, self._clock.epoch() + seconds)
-        except Rejected as error:
-            log.error("SMS %s of %s refused: %s", notice.template, payment.code, error)
-            await self._end_sms(payment, intent_id, notice, f"refused:{error.code}")
-        except OutcomeUnknown as error:
-            log.warning("SMS %s of %s unclear: %s", notice.template, payment.code, error)
-            await self._end_sms(payment, intent_id, notice, "unknown")
-        else:
-            await self._end_sms(payment, intent_id, notice, "sent", accepted.message_id)
-
-    async def _end_sms(
-        self, payment: Payment, id_: IntentId, notice: Notice, status: str, message_id: str = ""
-    ) -> None:
-        await self._outbox.end_sms(
-            SmsEnding(
-                id_, payment.payment_id, payment.facts.tenant, notice.template, status, message_id
-            )
-        )
-
-    def _written(self, payment: Payment, notice: Notice) -> tuple[Msisdn, str]:
-        quote = payment.quote
-        to, language = (
-            (quote.payee, quote.payee_language)
-            if notice.to_payee
-            else (quote.payer, quote.payer_language)
-        )
-        text = self._texts.render(
-            language,
-            f"sms.{notice.template}",
-            code=payment.code,
-            amount=quote.amount,
-            fee=quote.fee,
-            total=quote.total,
-            refund=payment.amount_of(Direction.REFUND),
-            receives=quote.receives,
-            payer=Msisdn(quote.payer),
-            payee=Msisdn(quote.payee),
-            time=self._clock.now(),
-            reason=TextKey(f"reason.{notice.reason or Reason.OTHER}"),
-        )
-        return Msisdn(to), text
 
 
 def _operation(

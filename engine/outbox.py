@@ -48,13 +48,20 @@ class Outbox:
         self._pool = pool
         self._clock = clock
         self._lease_seconds = lease_seconds
+        self._claiming: set[str] = set()
         self._claims: Gatherer[str, int] = Gatherer(self._claim_many)
         self._ended: Gatherer[SmsEnding, bool] = Gatherer(self._end_many)
         self._reports: Gatherer[tuple[int, SmsReport], bool] = Gatherer(self._keep_reports)
 
     async def claim(self, intent_id: str) -> int:
         """Mark it as sent. The number of the claim; 0 when somebody else has it, or it is done."""
-        return await self._claims.get(intent_id) or 0
+        if intent_id in self._claiming:  # gathered with the first claim it would get its number
+            return 0
+        self._claiming.add(intent_id)
+        try:
+            return await self._claims.get(intent_id) or 0
+        finally:
+            self._claiming.discard(intent_id)
 
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
         """The outside definitely did not hear of it: let any process try again then.
@@ -149,34 +156,50 @@ class Outbox:
     ) -> dict[tuple[int, SmsReport], bool]:
         now_ms = int(self._clock.epoch() * 1000)
         rows = [
-            (r.message_id, r.status, tenant, r.delivered, r.failure, now_ms)
+            (r.message_id, r.status, tenant, r.delivered, r.failure, now_ms, r.intent_id)
             for tenant, r in reports
         ]
         await self._pool.executemany(
-            "insert into sms_report (message_id, status, tenant, delivered, failure, at_ms)"
-            " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+            "insert into sms_report"
+            " (message_id, status, tenant, delivered, failure, at_ms, message)"
+            " values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
             rows,
         )
         return dict.fromkeys(reports, True)
 
     async def _end_many(self, endings: "Sequence[SmsEnding]") -> "dict[SmsEnding, bool]":
         now_ms = int(self._clock.epoch() * 1000)
-        ids, payments, tenants, templates, statuses, messages = zip(
-            *[(e.id, e.payment_id, e.tenant, e.template, e.status, e.message_id) for e in endings],
+        ids, payments, tenants, templates, statuses, messages, gateways, planned, counted = zip(
+            *[
+                (
+                    e.id, e.payment_id, e.tenant, e.template, e.status, e.message_id, e.gateway,
+                    e.segments or 0, e.counted or 0,
+                )
+                for e in endings
+            ],
             strict=True,
-        )
+        )  # fmt: skip
         await self._pool.execute(
             "with gone as (delete from outbox where id = any($1::uuid[]))"
-            " insert into sms_message (id, payment, tenant, template, status, message_id, at_ms)"
-            " select *, $7 from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[],"
-            " $6::text[]) on conflict do nothing",
-            ids, payments, tenants, templates, statuses, messages, now_ms,
+            " insert into sms_message (id, payment, tenant, template, status, message_id, gateway,"
+            "  segments, counted, at_ms)"
+            " select id, payment, tenant, template, status, message_id, gateway,"
+            "  nullif(segments, 0), nullif(counted, 0), $10"
+            " from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],"
+            "  $7::text[], $8::smallint[], $9::smallint[])"
+            " as e (id, payment, tenant, template, status, message_id, gateway, segments, counted)"
+            " on conflict do nothing",
+            ids, payments, tenants, templates, statuses, messages, gateways, planned, counted,
+            now_ms,
         )  # fmt: skip
         return dict.fromkeys(endings, True)
 
 
 class SmsEnding(msgspec.Struct, frozen=True):
-    """What became of one message: `sent`, `unknown`, or `refused:<code>`."""
+    """What became of one message: `sent`, `unknown`, `quiet` (not wanted) or `refused:<code>`.
+
+    `segments` is what was planned, `counted` what the gateway says it is.
+    """
 
     id: str
     payment_id: PaymentId
@@ -184,3 +207,6 @@ class SmsEnding(msgspec.Struct, frozen=True):
     template: str
     status: str
     message_id: str = ""
+    gateway: str = ""
+    segments: int | None = None
+    counted: int | None = None

@@ -4,7 +4,7 @@ Adapters in `providers` implement these; the engine never learns a company's fie
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -181,6 +181,10 @@ class StatementPort(Protocol):
         ...
 
 
+FORGED = "forged"
+"""The code of what claims to come from a gateway and does not."""
+
+
 class Sms(msgspec.Struct, frozen=True):
     """One text to one phone. `intent_id` is ours; gateways offer no idempotency on it."""
 
@@ -193,39 +197,93 @@ class SmsAccepted(msgspec.Struct, frozen=True):
     """The gateway took the message and will tell of it under this id."""
 
     message_id: str
+    segments: int | None = None  # as the gateway counts them, if it says so
 
 
 class SmsReport(msgspec.Struct, frozen=True):
-    """A delivery report. `delivered` is None while it is not final."""
+    """A delivery report. `delivered` is None while it is not final.
+
+    `intent_id` is ours, where the gateway lets its address carry it: it settles a message whose
+    answer was lost.
+    """
 
     message_id: str
     status: str
     delivered: bool | None
     failure: str = ""
+    intent_id: IntentId | None = None
+
+
+class SmsMessage(msgspec.Struct, frozen=True):
+    """A text that somebody sent us. `msisdn` is None when no phone did: a name, a short code.
+
+    The text may be a PIN: it is not in the `repr`.
+    """
+
+    message_id: str
+    msisdn: Msisdn | None
+    text: str
+    acknowledgement: Acknowledgement = Acknowledgement(content_type="text/plain")
+
+    def __repr__(self) -> str:
+        who = self.msisdn.masked if self.msisdn else None
+        return f"SmsMessage({self.message_id!r}, {who}, {len(self.text)} characters)"
+
+
+class SmsCallback(msgspec.Struct, frozen=True):
+    """What an SMS gateway posted. Some sign it together with the address they were given."""
+
+    body: bytes
+    url: str = ""  # as the gateway knows it: the public one, query included
+    headers: Mapping[str, str] = {}  # names in lower case
 
 
 class SmsPort(Protocol):
-    """An SMS gateway. `send` raises `Rejected`, `Throttled`, `Unreachable`, `OutcomeUnknown`."""
+    """An SMS gateway. `send` raises `Rejected`, `Throttled`, `Unreachable`, `OutcomeUnknown`.
+
+    What is read raises `Unreadable`, with the code FORGED when a signature is not the gateway's.
+    """
 
     async def send(self, message: Sms) -> SmsAccepted: ...
 
-    def read_report(self, body: bytes) -> SmsReport:
-        """Translate a delivery report. Raises `Unreadable`."""
+    def read_report(self, callback: SmsCallback) -> SmsReport:
+        """Translate a delivery report."""
+        ...
+
+    def read_message(self, callback: SmsCallback) -> SmsMessage:
+        """Translate a message from a phone."""
         ...
 
     async def aclose(self) -> None: ...
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One key press as any USSD gateway may tell it."""
+    """One key press as any USSD gateway may tell it.
+
+    `text` holds what the caller typed, the PIN included: neither it nor a whole number is in the
+    `repr`.
+    """
 
     session_id: str
     msisdn: Msisdn
-    network: str  # network code as the gateway gives it, "" if none
-    shortcode: str
-    text: str  # everything typed so far (cumulative), or the last input only
+    network: str  # mobile country and network code ("63902"); "" when the gateway's word says none
+    shortcode: str  # "*384*96#"; "" on later turns of a gateway that tells it at the dial only
+    text: str  # all that was typed so far (cumulative), or the last input only
     cumulative: bool
-    opens: bool = False  # last-input gateways say so; cumulative ones leave it False
+    opens: bool = False
+    """Last-input gateways say so, and `text` is then what was dialled behind the shortcode, with
+    stars between ("1*500"). Cumulative ones leave it False."""
+    sequence: str = ""
+    """Tells a repeat (the same) from the same key again (another) where the last input alone
+    cannot; "" when the gateway has nothing of the kind."""
+    id_recurs: bool = False
+    """The gateway has no session ids: this one is the caller's and comes again at the next dial,
+    so a turn that opens begins anew whatever was there before."""
+    echo: tuple[str, ...] = ()
+    """What the gateway wants back in its answer; the adapter's affair alone."""
+
+    def __repr__(self) -> str:
+        return f"Turn({self.session_id!r}, {self.msisdn.masked}, {len(self.text)} characters)"
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -235,27 +293,72 @@ class Reply(msgspec.Struct, frozen=True):
     ends: bool
 
 
+class EndReason(StrEnum):
+    """Why a session is over, as far as a gateway tells."""
+
+    COMPLETED = "completed"  # with our last screen
+    CANCELLED = "cancelled"  # the caller let go
+    TIMED_OUT = "timed_out"  # nobody typed in time
+    FAILED = "failed"  # the gateway could not use our answer, or got none in time
+    UNFINISHED = "unfinished"  # before our last screen, nobody says by whom
+    UNKNOWN = "unknown"  # it is over, no more is said, or by a word no list knows
+
+
+_DROPS = frozenset(
+    {EndReason.CANCELLED, EndReason.TIMED_OUT, EndReason.FAILED, EndReason.UNFINISHED}
+)
+
+
 class SessionEnd(msgspec.Struct, frozen=True):
-    """What a gateway tells after a session: for statistics, never for money."""
+    """What a gateway tells after a session: for statistics, never for money. May come twice.
+
+    Gateways may tell it late, of a session that ended by our own last screen too, or never.
+    """
 
     session_id: str
-    status: str
-    hops: int | None
-    duration_ms: int | None
+    status: str  # the gateway's own word, fit to be logged
+    reason: EndReason
+    msisdn: Msisdn | None = None  # None when the gateway does not say whose session it was
+    network: str = ""  # as in `Turn`
+    hops: int | None = None  # turns, by the gateway's count
+    duration_ms: int | None = None
+    acknowledgement: Acknowledgement = Acknowledgement(content_type="text/plain")
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the gateway says that the caller did not get to our last screen."""
+        return self.reason in _DROPS
+
+    def __repr__(self) -> str:
+        whose = self.msisdn.masked if self.msisdn else None
+        return f"SessionEnd({self.session_id!r}, {whose}, {self.status!r}, {self.reason.value})"
 
 
 class UssdPort(Protocol):
-    """A USSD gateway's dialect: bytes in, a neutral turn out, and back."""
+    """A USSD gateway's dialect: bytes in, a neutral turn out, and back. It keeps nothing."""
 
     name: str
+    media_type: str  # of what it posts, without parameters, in lower case
 
-    def read_turn(self, body: bytes) -> Turn:
-        """Raises `Unreadable`, naming the field, when one is missing, doubled or senseless."""
+    def read(self, body: bytes) -> Turn | SessionEnd:
+        """What was posted to the address of turns; some gateways tell ends there too.
+
+        Raises `Unreadable`, naming the field, when one is missing, doubled or senseless.
+        """
         ...
 
-    def read_end(self, body: bytes) -> SessionEnd: ...
+    def write_reply(self, turn: Turn, reply: Reply, /) -> Acknowledgement:
+        """The answer to a turn; the same for the same turn and reply."""
+        ...
 
-    def write_reply(self, reply: Reply) -> Acknowledgement: ...
+
+@runtime_checkable
+class EndNotices(Protocol):
+    """A gateway that tells of ends at an address of their own. Not every one: ask `isinstance`."""
+
+    def read_end(self, body: bytes) -> SessionEnd:
+        """Raises `Unreadable`."""
+        ...
 
 
 class Pair(NamedTuple):

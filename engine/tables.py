@@ -79,6 +79,12 @@ journal = Table(
         postgresql_using="brin",
         postgresql_with={"pages_per_range": 64, "autosummarize": "on"},
     ),
+    Index(
+        "journal_payee",
+        text("split_part(facts, '\"', 6)"),
+        "payment",
+        postgresql_where=text("version = 1"),
+    ),
     postgresql_partition_by="RANGE (payment)",
 )
 
@@ -281,7 +287,13 @@ sms_message = Table(
     _required("status", Text),
     _required("message_id", Text),
     _required("at_ms", BigInteger),
+    _required("gateway", Text, server_default=""),
+    Column("segments", SmallInteger),
+    Column("counted", SmallInteger),
     Index("sms_message_payment", "payment"),
+    Index(
+        "sms_message_unknown", "tenant", "at_ms", postgresql_where=text("status = 'unknown'")
+    ),
     postgresql_partition_by="RANGE (id)",
 )
 
@@ -294,7 +306,9 @@ sms_report = Table(
     Column("delivered", Boolean),
     _required("failure", Text),
     _required("at_ms", BigInteger),
+    Column("message", Uuid),
     PrimaryKeyConstraint("message_id", "status"),
+    Index("sms_report_message", "message", postgresql_where=text("message is not null")),
 )
 
 customer = Table(
@@ -313,7 +327,23 @@ customer = Table(
     _required("created_at", DateTime(timezone=True)),
     Column("name", Text),
     Column("born", Date),
+    _required("pin_locks", SmallInteger, server_default="0"),
+    Column("pin_reset_asked_at", DateTime(timezone=True)),
+    Column("pin_reset_until", DateTime(timezone=True)),
+    Column("pin_reset_by", Uuid),
+    Column("tier_paused_until", DateTime(timezone=True)),
     UniqueConstraint("tenant", "msisdn"),
+)
+
+recipient = Table(
+    "recipient",
+    metadata,
+    _required("tenant", Integer),
+    _required("customer_id", Uuid),
+    _required("msisdn", Text),
+    _required("name", Text),
+    _required("saved_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant", "customer_id", "msisdn"),
 )
 
 screening_list = Table(
@@ -567,4 +597,52 @@ balance_look = Table(
     _required("unbooked_minor", BigInteger),
     _required("drift_minor", BigInteger),
     Index("balance_look_newest", "tenant", "operator", "is_snapshot", "at_ms"),
+)
+
+money_request = Table(
+    "money_request",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("code", Text(collation="C")),
+    _required("key", Text(collation="C")),
+    _required("requester", Uuid),
+    _required("requester_msisdn", Text),
+    _required("requester_operator", Text),
+    _required("payer", Text),
+    _required("minor", BigInteger),
+    _required("currency", Text),
+    _required("expires_ms", BigInteger),
+    Column("closed_as", Text),
+    Column("closed_ms", BigInteger),
+    UniqueConstraint("tenant", "code"),
+    UniqueConstraint("tenant", "key"),
+    CheckConstraint("minor > 0", name="asks_for_something"),
+    CheckConstraint("closed_as in ('paid', 'declined', 'expired')", name="closed_as_is_known"),
+    CheckConstraint("(closed_as is null) = (closed_ms is null)", name="closed_at_a_time"),
+    Index(
+        "money_request_payer", "tenant", "payer", "id", postgresql_where=text("closed_as is null")
+    ),
+    Index("money_request_requester", "tenant", "requester", "id"),
+    Index("money_request_expires", "expires_ms", postgresql_where=text("closed_as is null")),
+)
+
+sms_opt_out = Table(
+    "sms_opt_out",
+    metadata,
+    _required("tenant", Integer),
+    _required("msisdn", Text),
+    _required("since_ms", BigInteger),
+    PrimaryKeyConstraint("tenant", "msisdn"),
+)
+
+sms_inbound = Table(
+    "sms_inbound",
+    metadata,
+    _required("tenant", Integer),
+    _required("gateway", Text),
+    _required("message_id", Text),
+    _required("at_ms", BigInteger),
+    PrimaryKeyConstraint("tenant", "gateway", "message_id"),
+    Index("sms_inbound_at", "tenant", "at_ms"),
 )

@@ -17,11 +17,14 @@ from engine.money import CURRENCIES, Money, from_decimal
 from engine.msisdn import Msisdn
 from engine.ports import (
     Acknowledgement,
+    EndReason,
     Reason,
     Reply,
     SessionEnd,
     Sms,
     SmsAccepted,
+    SmsCallback,
+    SmsMessage,
     SmsReport,
     Turn,
 )
@@ -50,6 +53,13 @@ _REFUSED = {
 }
 _LATER = {"405": _NO_CREDIT_SECONDS, "500": _RETRY_SECONDS, "501": _RETRY_SECONDS}
 
+# Section 3. `Incomplete`: on a screen that wanted an answer.
+_ENDS = {
+    "Success": EndReason.COMPLETED,
+    "Incomplete": EndReason.UNFINISHED,
+    "Failed": EndReason.FAILED,
+}
+
 # Section 4.4; every other word is not final.
 _DELIVERED = frozenset({"Success"})
 _NOT_DELIVERED = frozenset({"Rejected", "Failed", "AbsentSubscriber", "Expired"})
@@ -60,6 +70,7 @@ _SHORTCODE = re.compile(r"[0-9*#]+")
 _NETWORK = re.compile(r"[0-9A-Za-z]+")
 # Sessions keep growing their text: long is a mistake to answer kindly, this long is no phone.
 _TEXT_MAX = 4_000
+_SMS_TEXT_MAX = 1_600  # ten messages; longer is nothing that anybody types to us
 
 
 @dataclass(frozen=True)
@@ -130,9 +141,22 @@ class AfricasTalkingSms:
             raise _http_error(response)
         return _read_balance(response)
 
-    def read_report(self, body: bytes) -> SmsReport:
+    def read_message(self, callback: SmsCallback) -> SmsMessage:
+        """A message from a phone (section 4.5), repeated for hours until it is answered 200.
+
+        Nothing is signed. Raises Unreadable.
+        """
+        form = Form(NAME, callback.body)
+        sender = form.take("from", length_max=32)
+        return SmsMessage(
+            message_id=printable(form.take("id", length_max=100)),
+            msisdn=Msisdn(sender) if _E164.fullmatch(sender) else None,
+            text=form.get("text", length_max=_SMS_TEXT_MAX),
+        )
+
+    def read_report(self, callback: SmsCallback) -> SmsReport:
         """A delivery report (section 4.4). Raises Unreadable."""
-        form = Form(NAME, body)
+        form = Form(NAME, callback.body)
         status = printable(form.take("status", length_max=64))
         return SmsReport(
             message_id=printable(form.take("id", length_max=100)),
@@ -146,36 +170,53 @@ class AfricasTalkingSms:
 
 
 class AfricasTalkingUssd:
-    """Their USSD callback (section 2): the text is all that was typed so far, joined by `*`."""
+    """Their USSD callback (section 2): the text is all that was typed so far, joined by `*`.
+
+    Nothing else tells a repeat, and nothing else is needed. Ends come to an address of their own.
+    """
 
     name: str = NAME
+    media_type: str = "application/x-www-form-urlencoded"
 
-    def read_turn(self, body: bytes) -> Turn:
+    def read(self, body: bytes) -> Turn:
         """Five fields, each exactly once; others may come along. Raises Unreadable."""
         form = Form(NAME, body)
         return Turn(
             session_id=_field(form, "sessionId", _SESSION_ID, length_max=100),
             msisdn=Msisdn(_field(form, "phoneNumber", _E164, length_max=16)),
-            network=_field(form, "networkCode", _NETWORK, length_max=16),
+            network=_network(_field(form, "networkCode", _NETWORK, length_max=16)),
             shortcode=_field(form, "serviceCode", _SHORTCODE, length_max=32),
             text=form.take("text", length_max=_TEXT_MAX, empty=True),
             cumulative=True,
         )
 
+    def write_reply(self, _: Turn, reply: Reply) -> Acknowledgement:
+        """`CON ` keeps the session, `END ` closes it; nothing may stand before."""
+        prefix = "END " if reply.ends else "CON "
+        return Acknowledgement(body=(prefix + reply.text).encode(), content_type="text/plain")
+
     def read_end(self, body: bytes) -> SessionEnd:
         """The end-of-session notification (section 3), which may never come. Raises Unreadable."""
         form = Form(NAME, body)
+        status = printable(form.take("status", length_max=32))
+        session_id = _field(form, "sessionId", _SESSION_ID, length_max=100)
+        has_number = bool(form.get("phoneNumber", length_max=1))
         return SessionEnd(
-            session_id=_field(form, "sessionId", _SESSION_ID, length_max=100),
-            status=printable(form.take("status", length_max=32)),
+            session_id=session_id,
+            status=status,
+            reason=_ENDS.get(status, EndReason.UNKNOWN),
+            msisdn=(
+                Msisdn(_field(form, "phoneNumber", _E164, length_max=16)) if has_number else None
+            ),
+            network=_network(form.get("networkCode", length_max=16)),
             hops=form.count("hopsCount"),
             duration_ms=form.count("durationInMillis"),
         )
 
-    def write_reply(self, reply: Reply) -> Acknowledgement:
-        """`CON ` keeps the session, `END ` closes it; nothing may stand before."""
-        prefix = "END " if reply.ends else "CON "
-        return Acknowledgement(body=(prefix + reply.text).encode(), content_type="text/plain")
+
+def _network(code: str) -> str:
+    """A word instead of a code is no mistake (section 5), and must not be taken for another's."""
+    return code if code.isascii() and code.isdigit() else ""
 
 
 def _field(form: Form, name: str, pattern: re.Pattern[str], *, length_max: int) -> str:

@@ -4,25 +4,39 @@ It refuses to know what an adapter does with its settings, and it never shows a 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from engine.clock import Clock
 from engine.ports import OperatorFacts, OperatorPort, RateSource, SmsPort, UssdPort
-from providers import floatrates, openexchangerates
+from providers import (
+    africastalking,
+    arkesel,
+    floatrates,
+    hubtel,
+    mtn_ussd,
+    nalo,
+    openexchangerates,
+    twilio,
+)
 from providers.africastalking import (
     AfricasTalkingSettings,
     AfricasTalkingSms,
     AfricasTalkingUssd,
 )
+from providers.arkesel import ArkeselUssd
 from providers.floatrates import FloatRates, FloatRatesSettings
 from providers.http import Trace, no_trace
+from providers.hubtel import HubtelUssd
 from providers.mpesa import Mpesa, MpesaSettings
 from providers.mpesa.adapter import CONFIRM_ABOVE_MINOR
 from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
+from providers.mtn_ussd import MtnUssd
+from providers.nalo import NaloUssd
 from providers.openexchangerates import OpenExchangeRates, OpenExchangeRatesSettings
+from providers.twilio import TwilioSettings, TwilioSms
 
 
 class MissingSettings(ValueError):
@@ -167,9 +181,20 @@ def float_rates(variables: Mapping[str, str], trace: Trace) -> RateSource:
 
 
 BuildOperator = Callable[[Mapping[str, str], Clock, Trace], OperatorPort]
+BuildUssd = Callable[[Collection[str]], UssdPort]
+"""From the codes we are dialled by; a gateway calls us, so there are no credentials of its own."""
+
+BuildSms = Callable[[Mapping[str, str], str, Trace], SmsPort]
+"""From the environment and our own address for its delivery reports."""
 
 OPERATORS: dict[str, BuildOperator] = {"mpesa_ke": mpesa_ke, "mtn_ug": mtn_ug}
-USSD: dict[str, Callable[[], UssdPort]] = {"africastalking": AfricasTalkingUssd}
+USSD: dict[str, BuildUssd] = {
+    africastalking.NAME: lambda _: AfricasTalkingUssd(),
+    hubtel.NAME: lambda _: HubtelUssd(),
+    nalo.NAME: NaloUssd,
+    arkesel.NAME: ArkeselUssd,
+    mtn_ussd.NAME: lambda _: MtnUssd(),
+}
 RATES: dict[str, Callable[[Mapping[str, str], Trace], RateSource]] = {
     "openexchangerates": open_exchange_rates,
     "floatrates": float_rates,
@@ -229,9 +254,39 @@ def build_rate_sources(
     return built
 
 
-def build_sms(variables: Mapping[str, str], *, trace: Trace = no_trace) -> SmsPort:
-    """The SMS gateway from `CAPP_AFRICASTALKING_*`. Raises MissingSettings, ValueError."""
-    return africastalking_sms(variables, trace=trace)
+def build_ussd(names: Iterable[str], *, shortcodes: Collection[str]) -> list[UssdPort]:
+    """An adapter for every name, each name once. Raises ValueError for a name nobody knows."""
+    built: list[UssdPort] = []
+    for name in dict.fromkeys(names):
+        if name not in USSD:
+            raise ValueError(f"no such gateway: {name!r}; known: {', '.join(USSD)}")
+        built.append(USSD[name](shortcodes))
+    return built
+
+
+def build_sms(
+    variables: Mapping[str, str],
+    *,
+    names: Iterable[str] = (africastalking.NAME,),
+    report_url: Callable[[str], str],
+    trace: Trace = no_trace,
+) -> dict[str, SmsPort]:
+    """An adapter for every SMS gateway, in the order of the names.
+
+    `report_url` tells each name's address for delivery reports. Raises as `build_operators` does.
+    """
+    built: dict[str, SmsPort] = {}
+    missing: list[str] = []
+    for name in names:
+        if name not in SMS:
+            raise ValueError(f"no such SMS gateway: {name!r}; known: {', '.join(SMS)}")
+        try:
+            built[name] = SMS[name](variables, report_url(name), trace)
+        except MissingSettings as error:
+            missing.extend(error.names)
+    if missing:
+        raise MissingSettings(missing)
+    return built
 
 
 def africastalking_sms(
@@ -256,3 +311,24 @@ def _africastalking(variables: Mapping[str, str]) -> AfricasTalkingSettings:
         api_key=env.text("API_KEY"),
         sender=env.text("SENDER"),
     )
+
+
+def twilio_sms(variables: Mapping[str, str], report_url: str, trace: Trace) -> TwilioSms:
+    """Twilio from `CAPP_TWILIO_*`. Raises MissingSettings, ValueError."""
+    env = Environment(
+        variables, "CAPP_TWILIO_", "BASE_URL", "ACCOUNT_SID", "AUTH_TOKEN", "SENDER"
+    )
+    settings = TwilioSettings(
+        base_url=env.text("BASE_URL"),
+        account_sid=env.text("ACCOUNT_SID"),
+        auth_token=env.text("AUTH_TOKEN"),
+        sender=env.text("SENDER"),
+        report_url=report_url,
+    )
+    return TwilioSms(settings, trace=trace)
+
+
+SMS: dict[str, BuildSms] = {
+    africastalking.NAME: lambda variables, _, trace: africastalking_sms(variables, trace=trace),
+    twilio.NAME: twilio_sms,
+}

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulator.guard import Guard
+
 START_SECONDS_MAX = 30.0
 DATABASE = "capp"
 
@@ -27,6 +29,10 @@ POSTGRES = {
     "max_connections": "100",
     "jit": "off",
 }
+
+
+# SIGINT is Postgres' "fast" shutdown: it does not wait for clients to leave.
+_END = {"postgres": signal.SIGINT, "redis": signal.SIGTERM}
 
 
 class StartFailed(RuntimeError):
@@ -42,13 +48,14 @@ class Server:
     port: int
     url: str
     process: subprocess.Popen[bytes]
+    guard: Guard
 
     def stop(self, seconds: float = 10.0) -> None:
         """End it in an orderly way; after `seconds` by force. Safe to repeat."""
+        self.guard.dismiss()
         if self.process.poll() is not None:
             return
-        # SIGINT is Postgres' "fast" shutdown: it does not wait for clients to leave.
-        self.process.send_signal(signal.SIGINT if self.name == "postgres" else signal.SIGTERM)
+        self.process.send_signal(_END[self.name])
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -86,7 +93,7 @@ def start_postgres(
     log = folder / "server.log"
     process = _spawn([str(bin_path / "postgres"), *arguments], log, user)
     url = f"postgresql://postgres@127.0.0.1:{port}/{DATABASE}"
-    server = Server("postgres", process.pid, port, url, process)
+    server = Server("postgres", process.pid, port, url, process, _guarded("postgres", process))
     ready = [str(bin_path / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
     _wait(server, log, lambda: subprocess.run(ready, check=False).returncode == 0)
     psql = [str(bin_path / "psql"), "-qAt", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"]
@@ -118,7 +125,8 @@ def start_redis(folder: Path, *, port: int = 0) -> Server:
         log,
         None,
     )  # fmt: skip
-    server = Server("redis", process.pid, port, f"redis://127.0.0.1:{port}/0", process)
+    url = f"redis://127.0.0.1:{port}/0"
+    server = Server("redis", process.pid, port, url, process, _guarded("redis", process))
     _wait(server, log, lambda: _answers_ping(port))
     pid_file.write_text(str(process.pid))
     return server
@@ -156,6 +164,11 @@ def _spawn(command: list[str], log: Path, user: str | None) -> subprocess.Popen[
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, user=user,
             extra_groups=[] if user else None, cwd=log.parent, start_new_session=True,
         )  # fmt: skip
+
+
+def _guarded(name: str, process: subprocess.Popen[bytes]) -> Guard:
+    """Whoever is killed cannot stop what it started."""
+    return Guard(process.pid, _END[name])
 
 
 def _wait(server: Server, log: Path, ready: Callable[[], bool]) -> None:

@@ -29,6 +29,7 @@ from simulator.operators.mpesa import MpesaSandbox, MpesaSettings, mpesa_app
 from simulator.operators.mtn_momo import MtnSandbox, MtnSettings, mtn_momo_app
 from simulator.operators.world import World
 from simulator.rates import Market, MarketSettings, floatrates_app, openexchangerates_app
+from simulator.twilio import TwilioSandbox, TwilioSandboxSettings, twilio_app
 
 HOST = "127.0.0.1"
 _SHUTDOWN_SECONDS_MAX = 1.0
@@ -46,10 +47,12 @@ class SandboxesSettings:
     mpesa: MpesaSettings = field(default_factory=MpesaSettings)
     mtn: MtnSettings = field(default_factory=MtnSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    twilio: TwilioSandboxSettings = field(default_factory=TwilioSandboxSettings)
     market: MarketSettings = field(default_factory=MarketSettings)
     mpesa_port: int = 0
     mtn_port: int = 0
     gateway_port: int = 0
+    twilio_port: int = 0
     openexchangerates_port: int = 0
     floatrates_port: int = 0
     mpesa_float_minor: int = 100_000_000_00
@@ -66,6 +69,7 @@ class Sandboxes:
     mpesa_url: str
     mtn_url: str
     gateway_url: str
+    twilio_url: str
     openexchangerates_url: str
     floatrates_url: str
 
@@ -84,6 +88,7 @@ class Sandboxes:
             disbursement_minor=settings.mtn_float_minor,
         )
         self.gateway = GatewaySandbox(settings.world, settings.gateway)
+        self.twilio = TwilioSandbox(settings.world, settings.twilio)
         self.openexchangerates = Market("openexchangerates", settings.world, settings.market)
         self.floatrates = Market("floatrates", settings.world, settings.market)
 
@@ -94,6 +99,7 @@ class Sandboxes:
             "mpesa": (mpesa_app(self.mpesa), self._settings.mpesa_port),
             "mtn": (mtn_momo_app(self.mtn), self._settings.mtn_port),
             "gateway": (gateway_app(self.gateway), self._settings.gateway_port),
+            "twilio": (twilio_app(self.twilio), self._settings.twilio_port),
             "openexchangerates": (
                 openexchangerates_app(self.openexchangerates),
                 self._settings.openexchangerates_port,
@@ -110,6 +116,7 @@ class Sandboxes:
             sandboxes.mpesa_url = urls["mpesa"]
             sandboxes.mtn_url = urls["mtn"]
             sandboxes.gateway_url = urls["gateway"]
+            sandboxes.twilio_url = urls["twilio"]
             sandboxes.openexchangerates_url = urls["openexchangerates"]
             sandboxes.floatrates_url = urls["floatrates"]
             yield sandboxes
@@ -251,12 +258,13 @@ def _parser() -> argparse.ArgumentParser:
     defaults = SandboxesSettings()
     parser = argparse.ArgumentParser(
         prog="python -m simulator operators",
-        description="Sandboxes of M-PESA, MTN MoMo, Africa's Talking, Open Exchange Rates and"
-        " FloatRates on 127.0.0.1.",
+        description="Sandboxes of M-PESA, MTN MoMo, Africa's Talking, Twilio, Open Exchange Rates"
+        " and FloatRates on 127.0.0.1.",
     )
     parser.add_argument("--mpesa-port", type=int, default=0, help="0: any free port")
     parser.add_argument("--mtn-port", type=int, default=0)
     parser.add_argument("--gateway-port", type=int, default=0)
+    parser.add_argument("--twilio-port", type=int, default=0)
     parser.add_argument("--openexchangerates-port", type=int, default=0)
     parser.add_argument("--floatrates-port", type=int, default=0)
     parser.add_argument(
@@ -323,6 +331,7 @@ def _settings(arguments: argparse.Namespace) -> SandboxesSettings:
         mpesa_port=arguments.mpesa_port,
         mtn_port=arguments.mtn_port,
         gateway_port=arguments.gateway_port,
+        twilio_port=arguments.twilio_port,
         openexchangerates_port=arguments.openexchangerates_port,
         floatrates_port=arguments.floatrates_port,
         mpesa_float_minor=arguments.mpesa_float_minor,

@@ -246,10 +246,11 @@ class Stack:
     def _start_sandboxes(
         self, approval: Approval, ports: Ports, rate_noise_bp: int, keys: Mapping[str, str]
     ) -> None:
-        report_url = f"{self.places.server}/sms/africastalking/{keys['CAPP_GATEWAY_TOKEN']}/report"
+        sms_url = f"{self.places.server}/sms/africastalking/{keys['CAPP_GATEWAY_TOKEN']}"
         arguments = ["simulator", "operators", "--approval", approval]
         arguments += ["--mpesa-port", str(ports.mpesa), "--mtn-port", str(ports.mtn)]
-        arguments += ["--gateway-port", str(ports.gateway), "--delivery-report-url", report_url]
+        arguments += ["--gateway-port", str(ports.gateway), "--delivery-report-url"]
+        arguments += [f"{sms_url}/report", "--sms-in-url", f"{sms_url}/message"]
         arguments += ["--openexchangerates-port", str(ports.openexchangerates)]
         arguments += ["--floatrates-port", str(ports.floatrates)]
         arguments += ["--rate-noise-bp", str(rate_noise_bp)]

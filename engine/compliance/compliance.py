@@ -6,6 +6,7 @@ pay out if the lists have changed meanwhile.
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
@@ -20,7 +21,7 @@ from engine.compliance.clearance import (
     seen_in,
 )
 from engine.compliance.history import Dossier, HistoryStore, Question
-from engine.compliance.limits import Ceiling
+from engine.compliance.limits import Ceiling, LocalTime
 from engine.compliance.policy import Policy
 from engine.compliance.profiles import Profile, Profiles
 from engine.compliance.risk import apply_rules, is_watched, measure
@@ -42,6 +43,14 @@ class Payer(msgspec.Struct, frozen=True):
     msisdn: Msisdn
     country: str
     tier: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What binds a payer at one moment."""
+
+    tier: int
+    ceiling: Ceiling
+    when: LocalTime
 
 
 class Compliance:
@@ -85,7 +94,7 @@ class Compliance:
             near_minor=assumed.payment_minor_max * self._policy.risk.near_limit_percent // 100,
             watched=is_watched(self._policy.risk, question.amount, assumed),
         )
-        tier = dossier.payer.tier if dossier.payer is not None else payer.tier
+        tier = dossier.payer.tier_at(question.at) if dossier.payer is not None else payer.tier
         ceiling = self._policy.limits.check_payment(tier, question.amount)
         when = self._policy.limits.local_time(payer.country, question.at)
         clearance = clear(
@@ -99,6 +108,16 @@ class Compliance:
             self._note(clearance.decision)
             raise NoWayNow("no_way.refused")
         return clearance
+
+    async def limits_now(self, payer: Payer, currency: str, at: datetime) -> Standing:
+        """The payer's tier, what it allows, and the day and month it counts in.
+
+        Raises NoWayNow `no_way.corridor` for a currency without limits.
+        """
+        profile = (await self._profiles.find([payer.msisdn])).get(payer.msisdn)
+        tier = profile.tier_at(at) if profile is not None else payer.tier
+        when = self._policy.limits.local_time(payer.country, at)
+        return Standing(tier, self._policy.limits.of(tier, currency), when)
 
     async def recheck(self, earlier: Decision | None, question: Question) -> Clearance | None:
         """Before a payout, once the money is here: screen again if the lists have changed.

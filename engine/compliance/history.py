@@ -39,7 +39,7 @@ traced as (
   select $1, quote, at_ms, payer, payee, minor, currency, receives_minor, receives_currency
     from asked where watched = 1 on conflict do nothing)
 select a.n, c.id, c.msisdn, c.country, c.tier, c.name, c.born, c.created_at,
-       sent.*, received.*, paid.*
+       c.tier_paused_until, sent.*, received.*, paid.*
   from asked a
   left join lateral (
     select count(*) filter (where p.at_ms > a.at_ms - 3600000) as sent_hour_count,

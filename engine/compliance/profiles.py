@@ -18,8 +18,9 @@ NAME_LENGTH_MAX = 100
 _OLDEST = date(1900, 1, 1)
 _IN_NAMES = frozenset(" -.,'’")
 
-_COLUMNS = "id, msisdn, country, tier, name, born, created_at"
+_COLUMNS = "id, msisdn, country, tier, name, born, created_at, tier_paused_until"
 _FIND = f"select {_COLUMNS} from customer where tenant = $1 and msisdn = any($2::text[])"  # noqa: S608 - fixed names
+_NUMBER_OF = "select msisdn from customer where tenant = $1 and id = $2"
 _DESCRIBE = f"""
 update customer set tier = coalesce($3, tier), name = coalesce($4, name), born = coalesce($5, born)
 where tenant = $1 and msisdn = $2 returning {_COLUMNS}
@@ -36,6 +37,12 @@ class Profile(msgspec.Struct, frozen=True):
     name: str | None
     born: date | None
     created_at: datetime
+    tier_paused_until: datetime | None = None
+
+    def tier_at(self, moment: datetime) -> int:
+        """The tier that counts: for a day after a PIN was chosen anew, the lowest."""
+        is_paused = self.tier_paused_until is not None and moment < self.tier_paused_until
+        return TIERS[0] if is_paused else self.tier
 
 
 class Profiles:
@@ -50,6 +57,11 @@ class Profiles:
         rows = await self._pool.fetch(_FIND, self._tenant, [str(number) for number in numbers])
         found = (read_profile(row) for row in rows)
         return {profile.msisdn: profile for profile in found}
+
+    async def number_of(self, customer_id: CustomerId) -> Msisdn | None:
+        """Whose number a case of a customer speaks of."""
+        number = await self._pool.fetchval(_NUMBER_OF, self._tenant, customer_id)
+        return Msisdn(number) if number is not None else None
 
     async def describe(
         self,
@@ -71,7 +83,7 @@ def read_profile(row: Any) -> Profile:
     """A row that has the customer's columns."""
     return Profile(
         CustomerId(row["id"].hex), Msisdn(row["msisdn"]), row["country"], row["tier"],
-        row["name"], row["born"], row["created_at"],
+        row["name"], row["born"], row["created_at"], row["tier_paused_until"],
     )  # fmt: skip
 
 

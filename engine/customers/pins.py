@@ -1,7 +1,7 @@
 """The rules of PINs: shape, weakness, and the keyed MAC that is stored instead of one. Pure.
 
 Four digits have ten thousand values, so no hash protects them, however slow: a MAC under a key
-that is kept outside the database does, together with the limit of attempts in `store.py`.
+that is kept outside the database does, together with the limit of attempts in `guesses.py`.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from engine.clock import CustomerId
+from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn
 
 _SHAPE = re.compile(r"[0-9]{4}", re.ASCII)
@@ -50,3 +51,16 @@ def is_weak_pin(pin: str, msisdn: Msisdn) -> bool:
     doubled = pin[0] == pin[1] and pin[2] == pin[3]  # 1122
     counted = pin in _ASCENDING or pin in _DESCENDING
     return repeated or doubled or counted or msisdn.endswith(pin)
+
+
+def refuse_shapeless(pin: str) -> None:
+    """Raises CustomerMistake `mistake.pin_format` for what cannot be a PIN at all."""
+    if not has_pin_shape(pin):
+        raise CustomerMistake("mistake.pin_format")
+
+
+def refuse_weak(pin: str, msisdn: Msisdn) -> None:
+    """Raises CustomerMistake when a new PIN has no shape or is among the first to be tried."""
+    refuse_shapeless(pin)
+    if is_weak_pin(pin, msisdn):
+        raise CustomerMistake("mistake.pin_weak")

@@ -1,25 +1,35 @@
-"""The customer table: find, register, change the language, check a PIN.
+"""The customers of one tenant: find, register, languages, PINs, saved recipients.
 
-Knows nothing of sessions or payments. Every statement names the tenant.
+The one object that other rooms ask. Knows nothing of sessions or payments. Every statement names
+the tenant, and no PIN goes further than into its MAC.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import Any
 
 from engine.clock import Clock, CustomerId, Ids
-from engine.customers.customers import Customer, PinVerdict
-from engine.customers.pins import PinKeys, has_pin_shape, is_weak_pin
+from engine.customers import pins
+from engine.customers.customers import Customer, PinVerdict, Recipient
+from engine.customers.guesses import ATTEMPTS_MAX, COOL_DOWN_SECONDS, Guesses
+from engine.customers.pins import PinKeys
+from engine.customers.recipients import Recipients
+from engine.customers.resets import PinResets
 from engine.errors import CustomerMistake
 from engine.gather import Gatherer
 from engine.msisdn import Msisdn
 
-ATTEMPTS_MAX = 3
-COOL_DOWN_SECONDS = 30 * 60
+__all__ = ["ATTEMPTS_MAX", "COOL_DOWN_SECONDS", "TIER_NUMBER_ONLY", "Customers"]
+
+TIER_NUMBER_ONLY = 0
+"""Nothing is known of the customer but a phone number that answered."""
+TIER_PAUSED_SECONDS = 24 * 3600
+"""After a PIN was chosen without the old one: whoever took over a number gains little in a day."""
 
 _FIND = """
-select id, msisdn, country, language, tier from customer
-where tenant = $1 and msisdn = any($2::text[])
+select id, msisdn, country, language, coalesce(pin_reset_until > $3, false) as may_reset_pin,
+       case when tier_paused_until > $3 then $4 else tier end as tier
+from customer where tenant = $1 and msisdn = any($2::text[])
 """
 _REGISTER = """
 insert into customer (id, tenant, msisdn, country, language, tier, pin_mac, pin_key, created_at)
@@ -27,28 +37,21 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (tenant, msisdn) do nothing
 """
 _SET_LANGUAGE = "update customer set language = $3 where tenant = $1 and id = $2"
-# One statement counts and compares, under the row's lock: guesses made at the same moment queue up
-# and see each other's count. Expressions stand on the row itself, because Postgres evaluates only
-# those again after waiting for the lock. The MACs are compared here, not in constant time: both
-# sides are outputs of a keyed MAC, so a guesser chooses neither and learns nothing from the time.
-_CHECK_PIN = """
-update customer set
-    pin_failures = case
-        when pin_mac = ($4::bytea[])[array_position($3::smallint[], pin_key)] then 0
-        when pin_locked_until is not null then 1
-        else pin_failures + 1 end,
-    pin_locked_until = case
-        when pin_mac = ($4::bytea[])[array_position($3::smallint[], pin_key)] then null
-        when (case when pin_locked_until is not null then 1 else pin_failures + 1 end) >= $6
-            then $5::timestamptz + $7::interval
-        else null end
+# A lock outlives a change: a guess that was counted meanwhile on another phone has its effect.
+_CHANGE_PIN = """
+update customer set pin_mac = $3, pin_key = $4, pin_failures = 0, pin_locks = 0,
+    pin_locked_until = null, pin_reset_asked_at = null, pin_reset_until = null
 where tenant = $1 and id = $2 and (pin_locked_until is null or pin_locked_until <= $5)
-returning pin_failures, pin_locked_until
+returning true
 """
-_LOCKED_UNTIL = "select pin_locked_until from customer where tenant = $1 and id = $2"
-
-TIER_NUMBER_ONLY = 0
-"""Nothing is known of the customer but a phone number that answered."""
+_RESET_PIN = """
+update customer set pin_mac = $3, pin_key = $4, pin_failures = 0, pin_locks = 0,
+    pin_locked_until = null, pin_reset_asked_at = null, pin_reset_until = null,
+    tier_paused_until = $6
+where tenant = $1 and id = $2 and pin_reset_until > $5
+returning true
+"""
+_WAS_RESET = "select tier_paused_until > $3 from customer where tenant = $1 and id = $2"
 
 
 class Customers:
@@ -62,15 +65,20 @@ class Customers:
         ids: Ids,
         clock: Clock,
         *,
+        languages: Collection[str] | None = None,
         cool_down_seconds: float = COOL_DOWN_SECONDS,
     ) -> None:
+        """`languages` are those that there are texts in; None where there are no texts at all."""
         self._pool = pool
         self._tenant = tenant
         self._keys = keys
         self._ids = ids
         self._clock = clock
-        self._cool_down = timedelta(seconds=cool_down_seconds)
+        self._languages = None if languages is None else frozenset(languages)
         self._finds = Gatherer(self._fetch)
+        self._guesses = Guesses(pool, tenant, keys, clock, cool_down_seconds=cool_down_seconds)
+        self._recipients = Recipients(pool, tenant, clock)
+        self._resets = PinResets(pool, tenant, clock, ids)
 
     async def find(self, msisdn: Msisdn) -> Customer | None:
         """Who has this number. Dials of the same moment are looked up together."""
@@ -79,9 +87,10 @@ class Customers:
     async def register(self, msisdn: Msisdn, country: str, language: str, pin: str) -> Customer:
         """Enter a customer with a PIN. A number that is already known keeps the PIN it has.
 
-        Raises CustomerMistake `mistake.pin_format` or `mistake.pin_weak`.
+        Raises CustomerMistake `mistake.pin_format`, `mistake.pin_weak` or `mistake.language`.
         """
         self.refuse_weak(pin, msisdn)
+        self._refuse_unknown(language)
         customer_id, version = self._ids.customer(), self._keys.newest
         await self._pool.execute(
             _REGISTER, customer_id, self._tenant, str(msisdn), country, language,
@@ -93,45 +102,91 @@ class Customers:
         return found
 
     async def set_language(self, customer_id: CustomerId, language: str) -> None:
+        """Raises CustomerMistake `mistake.language` for one without texts."""
+        self._refuse_unknown(language)
         await self._pool.execute(_SET_LANGUAGE, self._tenant, customer_id, language)
 
     async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
-        """Compare one guess and count it, also when many arrive at once.
+        """Compare one guess and count it, also when many arrive at once. A repeat counts again.
 
         A right PIN clears the count. The third wrong one in a row locks for the cool-down, and
-        while it lasts no guess is compared, not even the right one.
+        while it lasts no guess is compared, not even the right one; each lock in a row is longer,
+        and the fourth ends only by a reset. Raises CustomerMistake `mistake.pin_format`, and
+        OurFault when the key of this customer's PIN is not at hand, both uncounted.
         """
-        versions = list(self._keys.versions)
-        macs = [self._keys.mac(version, customer.customer_id, pin) for version in versions]
-        row = await self._pool.fetchrow(
-            _CHECK_PIN, self._tenant, customer.customer_id, versions, macs,
-            self._clock.now(), ATTEMPTS_MAX, self._cool_down,
-        )  # fmt: skip
-        if row is None:
-            return await self._locked(customer)
-        if row["pin_failures"] == 0:
-            return PinVerdict(right=True, left=ATTEMPTS_MAX)
-        locked_until: datetime | None = row["pin_locked_until"]
-        return PinVerdict(
-            right=False, left=ATTEMPTS_MAX - row["pin_failures"], locked_until=locked_until
-        )
+        return await self._guesses.check(customer, pin)
+
+    async def change_pin(self, customer: Customer, pin: str) -> None:
+        """A new PIN from a customer whose old one was right just now.
+
+        Raises CustomerMistake `mistake.pin_format` or `mistake.pin_weak`, and NoWayNow
+        `no_way.locked` when it was locked meanwhile. An open reset is over: it is not needed.
+        """
+        self.refuse_weak(pin, customer.msisdn)
+        if not await self._renew(_CHANGE_PIN, customer, pin):
+            (await self._guesses.lock_of(customer)).require_right()
+
+    async def ask_pin_reset(self, customer: Customer) -> None:
+        """The PIN is forgotten: staff are told, once a day at most."""
+        await self._resets.ask(customer)
+
+    async def reset_pin(self, customer: Customer, pin: str) -> None:
+        """A new PIN without the old one, once, while staff's agreement lasts. Ends every lock.
+
+        Raises CustomerMistake `mistake.pin_format`, `mistake.pin_weak`, or `mistake.reset_over`
+        when the agreement is over or used. The same PIN again is the same reset: it is compared
+        as a guess, and counts as one.
+        """
+        self.refuse_weak(pin, customer.msisdn)
+        paused_until = self._clock.now() + timedelta(seconds=TIER_PAUSED_SECONDS)
+        if await self._renew(_RESET_PIN, customer, pin, paused_until):
+            return
+        if not await self._was_reset(customer) or not (await self.check_pin(customer, pin)).right:
+            raise CustomerMistake("mistake.reset_over")
+
+    async def recipients(self, customer_id: CustomerId) -> list[Recipient]:
+        """Whom this customer saved, by name, at most 20."""
+        return await self._recipients.of(customer_id)
+
+    async def save_recipient(self, customer_id: CustomerId, msisdn: Msisdn, name: str) -> None:
+        """Keep a number under a name, or give it a new name.
+
+        Raises CustomerMistake `mistake.name`, or `mistake.recipients_full` at 20.
+        """
+        await self._recipients.save(customer_id, msisdn, name)
+
+    async def remove_recipient(self, customer_id: CustomerId, msisdn: Msisdn) -> None:
+        await self._recipients.remove(customer_id, msisdn)
 
     @staticmethod
     def refuse_weak(pin: str, msisdn: Msisdn) -> None:
         """Raises CustomerMistake when a new PIN has no shape or is among the first to be tried."""
-        if not has_pin_shape(pin):
-            raise CustomerMistake("mistake.pin_format")
-        if is_weak_pin(pin, msisdn):
-            raise CustomerMistake("mistake.pin_weak")
+        pins.refuse_weak(pin, msisdn)
 
     async def _fetch(self, numbers: Sequence[str]) -> dict[str, Customer]:
-        rows = await self._pool.fetch(_FIND, self._tenant, numbers)
+        rows = await self._pool.fetch(
+            _FIND, self._tenant, numbers, self._clock.now(), TIER_NUMBER_ONLY
+        )
         return {row["msisdn"]: _customer(row) for row in rows}
 
-    async def _locked(self, customer: Customer) -> PinVerdict:
-        until = await self._pool.fetchval(_LOCKED_UNTIL, self._tenant, customer.customer_id)
-        # A lock that ended between the two statements is reported as ending now.
-        return PinVerdict(right=False, left=0, locked_until=until or self._clock.now())
+    async def _renew(self, statement: str, customer: Customer, pin: str, *more: Any) -> bool:
+        version = self._keys.newest
+        mac = self._keys.mac(version, customer.customer_id, pin)
+        renewed = await self._pool.fetchval(
+            statement, self._tenant, customer.customer_id, mac, version, self._clock.now(), *more
+        )
+        return bool(renewed)
+
+    async def _was_reset(self, customer: Customer) -> bool:
+        return bool(
+            await self._pool.fetchval(
+                _WAS_RESET, self._tenant, customer.customer_id, self._clock.now()
+            )
+        )
+
+    def _refuse_unknown(self, language: str) -> None:
+        if self._languages is not None and language not in self._languages:
+            raise CustomerMistake("mistake.language")
 
 
 def _customer(row: Any) -> Customer:
@@ -141,4 +196,5 @@ def _customer(row: Any) -> Customer:
         row["country"],
         row["language"],
         row["tier"],
+        row["may_reset_pin"],
     )

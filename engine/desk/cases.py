@@ -7,6 +7,7 @@ stake, two people close one: the second way in is the executor of CLOSE_CASE.
 from typing import Any, NamedTuple
 
 from engine.clock import Clock
+from engine.customers.resets import PIN_RESET
 from engine.desk.proposals import (
     TEXT_LENGTH_MAX,
     CaseClosing,
@@ -22,8 +23,12 @@ from engine.desk.proposals import (
 from engine.errors import AlreadyDecided, StaffMistake
 
 LOW_WATER = "LOW_WATER"
-ONE_PERSON = frozenset({LOW_WATER})
-"""Kinds at which no money is at stake. A kind nobody listed needs two people."""
+REPORTED = "REPORTED"  # a customer says that something is wrong with a payment
+ONE_PERSON = frozenset({LOW_WATER, PIN_RESET, REPORTED})
+"""Kinds at which no money is at stake. A kind nobody listed needs two people.
+
+A forgotten PIN is among them: to close its case is to refuse, and nothing is reset by that.
+"""
 
 
 class CaseKey(NamedTuple):

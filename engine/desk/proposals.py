@@ -36,6 +36,7 @@ class Kind(StrEnum):
     REFUSE_HOLD = "REFUSE_HOLD"
     REPAY_RETURNED = "REPAY_RETURNED"
     REFUND_RETURNED = "REFUND_RETURNED"
+    PIN_RESET = "PIN_RESET"
 
 
 class State(StrEnum):
@@ -114,6 +115,12 @@ class OfPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payee: str = ""
 
 
+class OfCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PIN_RESET: whom it is about; the id also begins the key of the case. Never a number."""
+
+    customer: Id
+
+
 BODIES: Mapping[Kind, type[msgspec.Struct]] = {
     Kind.TOP_UP: Movement,
     Kind.WITHDRAWAL: Movement,
@@ -127,6 +134,7 @@ BODIES: Mapping[Kind, type[msgspec.Struct]] = {
     Kind.REFUSE_HOLD: OfPayment,
     Kind.REPAY_RETURNED: OfPayment,
     Kind.REFUND_RETURNED: OfPayment,
+    Kind.PIN_RESET: OfCustomer,
 }
 
 

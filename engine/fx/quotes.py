@@ -53,6 +53,8 @@ class Quote(msgspec.Struct, frozen=True, array_like=True):
     fee_is_refunded: bool = True  # when no payout comes; what came late is refunded the same way
     rate_at_ms: int = 0  # which accepted rate `mid` is
     decisions: tuple[Decision, ...] = ()  # why this way and this price
+    request: str = ""  # the code of the request for money that it answers
+    request_try: int = 0  # how often a payment for that request had come to nothing before
 
     @property
     def total_minor(self) -> int:

@@ -4,7 +4,7 @@ Neither limits nor names are known here; what a payment counts and who takes par
 """
 
 from engine.clock import Clock, CustomerId
-from engine.compliance.compliance import Compliance, Payer
+from engine.compliance.compliance import Compliance, Payer, Standing
 from engine.compliance.history import Question
 from engine.compliance.limits import Allowance
 from engine.customers.customers import Customer
@@ -27,6 +27,11 @@ class Clearing:
     def check_amount(self, payer: Customer, amount: Money) -> None:
         """Raises CustomerMistake `mistake.limit_payment`."""
         self._compliance.check_amount(payer.tier, amount)
+
+    async def limits_now(self, payer: Customer, currency: str) -> Standing:
+        """What the payer's tier allows today. Raises NoWayNow for a currency without limits."""
+        asked = Payer(payer.msisdn, payer.country, payer.tier)
+        return await self._compliance.limits_now(asked, currency, self._clock.now())
 
     async def clear(self, payer: Customer, quote: Quote) -> Clearance:
         """May it be confirmed? What counts against limits is the amount before the fee.

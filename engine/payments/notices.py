@@ -6,10 +6,20 @@ A notice is announced by the commit of the state it tells of, so no state is tol
 from functools import cache
 from typing import NamedTuple
 
+import msgspec
+
+from engine.money import Money
+from engine.msisdn import Msisdn
 from engine.payments.lifecycle import State
 
 SMS = 10
 """The intent kind of a notice; kinds below it are the directions of attempts."""
+
+MESSAGE = 12
+"""The intent kind of an SMS that belongs to no payment: its row names another thing's id where a
+payment's would be, and its payload says all there is to say (`Message`). No process has it in
+memory: the sweep finds it.
+"""
 
 
 class Notice(NamedTuple):
@@ -58,3 +68,33 @@ def read_notice(payload: str) -> Notice:
     """The inverse of what `notices_of` wrote into an intent."""
     template, to, reason = payload.split(":")
     return Notice(template, to == "payee", reason)
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A sentence `sms.<template>` to somebody, in a language, with its variables.
+
+    Nobody is owed it by law: it is not sent to a number that wants none.
+    """
+
+    to: Msisdn
+    language: str
+    template: str
+    variables: dict[str, Money | str] = {}
+
+
+def _read(kind: type, value: object) -> object:
+    return kind(value)  # an Msisdn, a text by another name
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_decode = msgspec.json.Decoder(Message, dec_hook=_read).decode
+
+
+def write_message(message: Message) -> str:
+    """The payload of an intent of kind MESSAGE."""
+    return _encode(message).decode()
+
+
+def read_message(payload: str) -> Message:
+    """The inverse. Raises msgspec.DecodeError when other code wrote it."""
+    return _decode(payload)

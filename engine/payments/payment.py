@@ -15,12 +15,28 @@ from engine.ports import Direction
 # Crockford's base 32: no I, L, O or U, so a code read aloud is typed back right.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 10
+_MISREAD = str.maketrans("ILO", "110", " -")
 
 
 def code_of(payment_id: str) -> str:
     """The short code both people see: ten characters from the random bits of the id."""
     bits = int(payment_id, 16)
     return "".join(_ALPHABET[bits >> 5 * i & 31] for i in reversed(range(CODE_LENGTH)))
+
+
+def read_code(text: str) -> str | None:
+    """A code as somebody typed it, in the form of `code_of`; None when it is none."""
+    code = text.strip().upper().translate(_MISREAD)
+    is_code = len(code) == CODE_LENGTH and not set(code) - set(_ALPHABET)
+    return code if is_code else None
+
+
+def id_ending(code: str) -> str:
+    """The last twelve hex digits of every id that has this code; two bits more are in the code."""
+    bits = 0
+    for character in code:
+        bits = bits << 5 | _ALPHABET.index(character)
+    return f"{bits & (1 << 48) - 1:012x}"
 
 
 class Payment(msgspec.Struct, frozen=True):

@@ -15,6 +15,9 @@ from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
 from engine.ports import Direction
 
+QUEUE_SECONDS = 10
+"""How often a payout that waits for its operator is looked at."""
+
 
 class Timing(msgspec.Struct, frozen=True):
     """The delays of a payment's life, in seconds."""
@@ -64,6 +67,7 @@ class Planner:
             State.REFUND_DUE: timing.refund_retry,
             State.ON_HOLD: timing.reminder,
             State.RETURNED: timing.reminder,
+            State.PAYOUT_QUEUED: QUEUE_SECONDS,
         }
 
     def plan(
@@ -129,6 +133,15 @@ class Planner:
 
     def _intent(self, id_: str, kind: int, payload: str | None, not_before: int) -> Intent:
         return Intent(id_, int(kind), payload, not_before, not_before + self._timing.lease)
+
+
+def queue_due(now: int) -> int:
+    """When a payout that could not leave is looked at again: with all that waited before it.
+
+    Everybody in the queue comes due at the same whole slots and one who joins at no earlier one,
+    so of those that are due together the oldest leaves first (`PaymentStore.lease_due`).
+    """
+    return (now // QUEUE_SECONDS + 1) * QUEUE_SECONDS
 
 
 def _spend(facts: Facts, step: Step) -> tuple[Spend, ...]:

@@ -57,13 +57,13 @@ def price(
         raise CustomerMistake("mistake.amount_max", maximum=largest)
 
     minor_mid = _minor_rate(mid, amount.currency, payee.currency)
-    kept = Fraction(TEN_THOUSAND - corridor.spread_bp, TEN_THOUSAND)
-    receives_minor = _down(amount.minor * minor_mid * kept, payee.unit_minor)
+    kept_rate = _kept_rate(mid, corridor, payer, payee)
+    receives_minor = _down(amount.minor * kept_rate, payee.unit_minor)
     if receives_minor > payee.disburse_minor_max:
-        at_most = _down(payee.disburse_minor_max / (minor_mid * kept), payer.unit_minor)
+        at_most = _down(payee.disburse_minor_max / kept_rate, payer.unit_minor)
         raise CustomerMistake("mistake.amount_max", maximum=Money(at_most, amount.currency))
     if receives_minor < payee.disburse_minor_min:
-        at_least = _up(payee.disburse_minor_min / (minor_mid * kept), payer.unit_minor)
+        at_least = _up(payee.disburse_minor_min / kept_rate, payer.unit_minor)
         raise CustomerMistake("mistake.amount_min", minimum=Money(at_least, amount.currency))
 
     spread_minor = amount.minor * corridor.spread_bp // TEN_THOUSAND
@@ -73,11 +73,42 @@ def price(
         receives=Money(receives_minor, payee.currency),
         rate=_shown(mid * (TEN_THOUSAND - corridor.spread_bp) / TEN_THOUSAND),
         spread_minor=spread_minor,
-        # Never negative: receives/mid <= amount * kept, and both parts were rounded down.
+        # Never negative: receives / mid <= amount less spread, and both parts were rounded down.
         rounding_minor=amount.minor - spread_minor - value_at_mid_minor,
         value_at_mid_minor=value_at_mid_minor,
         collection_cost_minor=total.minor * corridor.collection_cost_bp // TEN_THOUSAND,
     )
+
+
+def amount_for(
+    receives: Money, mid: Decimal, corridor: Corridor, payer: OperatorFacts, payee: OperatorFacts
+) -> Money:
+    """The smallest amount whose price brings the payee at least `receives`; what `price` is given.
+
+    Rounded twice, each time so that no less arrives: what is to arrive goes up to the unit the
+    payee's operator can pay, the amount up to the unit the payer's operator can collect. Never
+    below what the corridor takes, so that a little more may arrive. `price` judges the rest.
+    """
+    arriving = _up(Fraction(receives.minor), payee.unit_minor)
+    needed = Fraction(arriving) / _kept_rate(mid, corridor, payer, payee)
+    lowest = max(needed, Fraction(corridor.amount_minor_min))
+    return Money(_up(lowest, payer.unit_minor), payer.currency)
+
+
+def arrives(
+    amount: Money, mid: Decimal, corridor: Corridor, payer: OperatorFacts, payee: OperatorFacts
+) -> Money:
+    """What `price` would let arrive of an amount, whether or not the amount is allowed."""
+    kept_rate = _kept_rate(mid, corridor, payer, payee)
+    return Money(_down(amount.minor * kept_rate, payee.unit_minor), payee.currency)
+
+
+def _kept_rate(
+    mid: Decimal, corridor: Corridor, payer: OperatorFacts, payee: OperatorFacts
+) -> Fraction:
+    """What is paid for one minor unit of the payer's currency, after the spread."""
+    kept = Fraction(TEN_THOUSAND - corridor.spread_bp, TEN_THOUSAND)
+    return _minor_rate(mid, payer.currency, payee.currency) * kept
 
 
 def _minor_rate(mid: Decimal, source: str, destination: str) -> Fraction:

@@ -47,8 +47,10 @@ class Directory:
         """By prefix alone; None for a range nobody listed."""
         return self._prefixes.operator_of(payee)
 
-    def choose_ways(self, payer: Msisdn, network: str, payee: Msisdn) -> Ways:
-        """The operator at each end.
+    def choose_ways(
+        self, payer: Msisdn, network: str, payee: Msisdn, *, wallet: str | None = None
+    ) -> Ways:
+        """The operator at each end; `wallet` is the payee's where it is known better than by range.
 
         Raises CustomerMistake `mistake.own_number`, `mistake.operator_unknown` (no range known) or
         `mistake.operator_unsupported` (known, but we cannot pay there), NoWayNow `no_way.corridor`
@@ -59,7 +61,7 @@ class Directory:
         payer_facts = self.by_name.get(self.payer_operator(payer, network) or "")
         if payer_facts is None:
             raise NoWayNow("no_way.corridor")
-        name = self.payee_operator(payee)
+        name = wallet or self.payee_operator(payee)
         if name is None:
             raise CustomerMistake("mistake.operator_unknown")
         payouts = self.payouts_to(name)

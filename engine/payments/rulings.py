@@ -3,6 +3,7 @@
 Two people's agreement is proven above (`engine/desk`); here a ruling is carried out, once.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
@@ -13,14 +14,11 @@ from engine.msisdn import Msisdn
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import Event, State, may
 from engine.payments.payment import Payment
-from engine.payments.planning import Onward
+from engine.payments.planning import Onward, queue_due
 from engine.payments.policy import Policy
 from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Stepper
 from engine.payments.store import PaymentStore
-
-QUEUE_SECONDS = 10
-"""How often a payout that waits for its operator is looked at."""
 
 LookAfter = Callable[[Payment], Awaitable[None]]
 
@@ -45,13 +43,14 @@ class Rulings:
         self._policy = policy
         self._withhold = withhold
         self._clock = clock
+        self._turns = asyncio.Lock()
 
     def looks_after(self, reminder_seconds: int) -> Mapping[State, LookAfter]:
         """What a sweep does with payments that wait here for an operator or for people."""
 
         async def try_again(payment: Payment) -> None:
             if not await self.order_payout(payment):
-                await self._store.set_due(payment, int(self._clock.epoch()) + QUEUE_SECONDS)
+                await self._store.set_due(payment, queue_due(int(self._clock.epoch())))
 
         async def remind(payment: Payment) -> None:
             await self._stepper.tell_people(payment, payment.state, "still waits for people")
@@ -117,14 +116,26 @@ class Rulings:
         """
         if payment.state is not State.PAYOUT_QUEUED:
             return False
-        event, onward, decisions = self._sequel.payout_of(payment)
-        if event is Event.PAYOUT_QUEUED:
-            # No way is open; while its operator is being tried again, a few may go there.
+        following = self._sequel.payout_of(payment)
+        if following.event is Event.PAYOUT_QUEUED:
+            return await self._try_out(payment)
+        assert following.event is not None, "a queue always leads somewhere"
+        return await self._leave_queue(payment, following)
+
+    async def _try_out(self, payment: Payment) -> bool:
+        """No way is open; while its operator is being tried again, a few may go there.
+
+        One at a time, as they come: whoever has waited longest is asked first.
+        """
+        async with self._turns:
             minor = payment.quote.receives.minor
             if not await self._policy.take_turn(payment.payout_operator, minor):
                 return False
-            event, onward, decisions = Event.PAYOUT_ORDERED, None, ()
-        assert event is not None, "a queue always leads somewhere"
+            return await self._leave_queue(payment, Following(Event.PAYOUT_ORDERED))
+
+    async def _leave_queue(self, payment: Payment, following: Following) -> bool:
+        event, onward, decisions = following
+        assert event is not None
         return await self._take(
             payment, event, Ruling("queue"), Following(onward=onward, decisions=decisions)
         )

@@ -1,35 +1,35 @@
-"""The story of a payment: quote, confirm, and every piece of evidence after that.
+"""The story of a payment: quote and confirm (`selling.py`), and every piece of evidence after that.
 
 Each step asks `lifecycle` for what follows and hands one plan to the commit. No company is called
 from here: what the outside is to be asked leaves as intents, after the commit, through `hear`.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId, made_at
+from engine.clock import AttemptId, Clock, CustomerId, Ids, made_at
 from engine.customers.customers import Customer
-from engine.errors import CappError, CustomerMistake, NoWayNow, OurFault
+from engine.errors import OurFault
 from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
-from engine.ledger.plans import Evidence, Plan, Spend, Verdict, Verdicted
+from engine.ledger.plans import Evidence
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments import evidence as told
 from engine.payments import lifecycle
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Facts, write
+from engine.payments.facts import Ending
 from engine.payments.health import Record, told_by_finding, unheard
-from engine.payments.lifecycle import Event, State, advance
+from engine.payments.lifecycle import Event, State
+from engine.payments.past_store import summarise
 from engine.payments.payment import Payment, code_of
-from engine.payments.planning import Creation, Planner, Timing
+from engine.payments.planning import Planner, Timing
 from engine.payments.policy import Policy
-from engine.payments.pricing import price
 from engine.payments.router import Router
 from engine.payments.routing import Directory
+from engine.payments.selling import Selling
 from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Hear, Heard, Stepper
 from engine.payments.store import Attempted, PaymentStore
@@ -68,157 +68,44 @@ class Payments:
         `router` ranks the ways to a payee; without one there is only the payee's own operator.
         `record` is told how attempts ended, for the operators' health.
         """
-        self._tenant = tenant
-        self._committer = committer
         self._store = store
-        self._rates = rates
         self._directory = directory
-        self._language_of = language_of
         self._clock = clock
-        self._ids = ids
         self._timing = timing
-        self._planner = Planner(directory, clock, ids, timing)
-        self._policy = policy
-        self._router = router
         self._record = record
-        self._hear = hear
+        planner = Planner(directory, clock, ids, timing)
+        self.selling = Selling(
+            tenant=tenant, committer=committer, store=store, rates=rates, directory=directory,
+            language_of=language_of, clock=clock, ids=ids, timing=timing, planner=planner,
+            policy=policy, router=router, hear=hear,
+        )  # fmt: skip
         self.sequel = Sequel(policy, store, clock)
         self.stepper = Stepper(
-            committer=committer, store=store, planner=self._planner, clock=clock, hear=hear
+            committer=committer, store=store, planner=planner, clock=clock, hear=hear
         )
 
     # What a customer asks for.
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
-        """The operator whose wallet would be collected from, if it is known."""
-        return self._directory.payer_operator(payer, network)
+        """As `Selling.payer_operator`."""
+        return self.selling.payer_operator(payer, network)
 
     def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
-        """Whether a payment to this number could be priced at all, before anybody types more.
-
-        Raises what `quote` would: CustomerMistake about the number, NoWayNow without a corridor.
-        """
-        ways = self._directory.choose_ways(payer.msisdn, network, payee)
-        self._rates.corridor(ways.payer.name, ways.payee.name)
+        """As `Selling.check_payee`."""
+        self.selling.check_payee(payer=payer, network=network, payee=payee)
 
     async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
-        """A price that is promised for `Timing.quote` seconds. Nothing is stored or reserved.
-
-        Raises CustomerMistake (own number, unknown operator, limits) or NoWayNow (no corridor,
-        no fresh rate).
-        """
-        ways = self._directory.choose_ways(payer.msisdn, network, payee)
-        if ways.payer.currency != amount.currency:
-            raise NoWayNow("no_way.corridor")
-        self._policy.check_amount(payer, amount)
-        corridor = self._rates.corridor(ways.payer.name, ways.payee.name)
-        rate = self._rates.rate(ways.payer.currency, ways.payee.currency)
-        priced = price(amount, rate.mid, corridor, ways.payer, ways.payee)
-        ranking = self._router.choose(ways, amount, priced) if self._router else None
-        expires_at = int(self._clock.epoch()) + self._timing.quote
-        return Quote(
-            quote_id=self._ids.hex(),
-            payer=payer.msisdn,
-            payee=payee,
-            payer_operator=ways.payer.name,
-            payee_operator=ways.wallet,
-            amount=amount,
-            fee=priced.fee,
-            receives=priced.receives,
-            rate=priced.rate,
-            mid=f"{rate.mid:f}",
-            spread_minor=priced.spread_minor,
-            rounding_minor=priced.rounding_minor,
-            value_at_mid_minor=priced.value_at_mid_minor,
-            collection_cost_minor=priced.collection_cost_minor,
-            payout_cost_minor_max=(
-                ranking.payout_cost_minor_max if ranking else corridor.payout_cost_minor
-            ),
-            payer_language=payer.language,
-            payee_language=await self._language_of(payee),
-            expires_at=expires_at,
-            pay_until=expires_at + self._timing.pay_within,
-            ways=ranking.ways if ranking else (ways.payee.name,),
-            rate_at_ms=rate.at_ms,
-            decisions=(ranking.decision,) if ranking else (),
-        )
+        """As `Selling.quote`."""
+        return await self.selling.quote(payer=payer, network=network, payee=payee, amount=amount)
 
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
-        """Reserve liquidity and order the collection, in one commit, once per key.
-
-        Raises CustomerMistake `mistake.quote_expired` or one about a limit, NoWayNow `no_way.float`
-        when the pool does not cover it or another when the payment is refused, OurFault when the
-        key was used for another quote.
-        """
-        request = _request_hash(payer.customer_id, quote)
-        try:
-            if self._clock.epoch() >= quote.expires_at:
-                raise CustomerMistake("mistake.quote_expired")
-            clearance = await self._policy.clear(payer, quote)
-        except CappError:
-            # Whoever repeats a confirm that was taken on hears that, whatever holds today.
-            known = await self._store.by_key(self._tenant, key)
-            if known is None or known[1] != request:
-                raise
-            return Confirmed(known[0], code_of(known[0]), fresh=False)
-        facts = Facts(quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend)
-        payment = Payment(self._ids.payment(), facts, self._store.route(facts), State.NEW, 0, None)
-        step = advance(State.NEW, Event.CONFIRMED, quote, payment.route)
-        plan, after = self._planner.plan(
-            payment,
-            step,
-            facts=write(facts),
-            creation=Creation(key, request, payer.customer_id),
-        )
-        answer = await self._create(plan)
-        match answer.verdict:
-            case Verdict.APPLIED:
-                self._hear(after, plan.intents)
-                return Confirmed(payment.payment_id, payment.code, fresh=True)
-            case Verdict.DUPLICATE:
-                first = PaymentId(str(answer.known))
-                return Confirmed(first, code_of(first), fresh=False)
-            case Verdict.INSUFFICIENT:
-                raise NoWayNow("no_way.float")
-            case Verdict.OVER_LIMIT if facts.spend is not None:
-                raise await self._over_limit(facts.spend, quote.amount.currency)
-            case _:
-                raise OurFault(f"confirm was refused: {answer.verdict.name} {answer.error or ''}")
-
-    async def _create(self, plan: Plan) -> Verdicted:
-        """A creation is stale only when an earlier plan of its batch with its key was refused."""
-        for _ in range(TRIES_MAX):
-            answer = await self._committer.submit_until_known(plan)
-            if answer.verdict is not Verdict.STALE:
-                break
-        return answer
-
-    async def _over_limit(self, spend: Spend, currency: str) -> CustomerMistake:
-        """Which limit it was, and what is left of it; only for the sentence."""
-        spent = await self._store.spent(self._tenant, CustomerId(spend.customer), spend.currency)
-        today = spent.day_minor if spent and spent.day >= spend.day else 0
-        this_month = spent.month_minor if spent and spent.month >= spend.month else 0
-        left_month = max(spend.month_minor_max - this_month, 0)
-        left_day = max(spend.day_minor_max - today, 0)
-        if left_month < spend.minor:
-            return CustomerMistake("mistake.limit_month", remaining=Money(left_month, currency))
-        return CustomerMistake("mistake.limit_day", remaining=Money(left_day, currency))
+        """As `Selling.confirm`."""
+        return await self.selling.confirm(payer=payer, quote=quote, key=key)
 
     async def last_payment(self, customer_id: CustomerId) -> PaymentSummary | None:
-        """The customer's newest payment as it stands now."""
+        """The newest payment the customer made, as it stands now."""
         payment = await self._store.latest_of(customer_id)
-        if payment is None:
-            return None
-        quote = payment.quote
-        return PaymentSummary(
-            code=payment.code,
-            state=payment.state.name.lower(),
-            amount=quote.amount,
-            receives=quote.receives,
-            payee=Msisdn(quote.payee),
-            at=made_at(payment.payment_id),
-            incoming=False,
-        )
+        return summarise(payment) if payment is not None else None
 
     # What the outside tells.
 
@@ -456,7 +343,3 @@ def _answers_question(found: Attempted, finding: Finding) -> bool:
         return True
     is_over = found.payment.live != found.attempt_id
     return is_over and finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)
-
-
-def _request_hash(customer_id: CustomerId, quote: Quote) -> str:
-    return hashlib.blake2b(f"{customer_id}:{quote.quote_id}".encode(), digest_size=16).hexdigest()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
+from engine.desk.cases import REPORTED
 from engine.errors import OurFault
 from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
@@ -58,6 +59,23 @@ class Spent(NamedTuple):
     month_minor: int
 
 
+class Left(NamedTuple):
+    """What a customer may still send in one currency, in minor units; the day within the month."""
+
+    day_minor: int
+    month_minor: int
+
+
+def left_of(
+    spent: Spent | None, *, day: int, month: int, day_minor_max: int, month_minor_max: int
+) -> Left:
+    """What is left of both limits on that day of that month."""
+    today = spent.day_minor if spent and spent.day >= day else 0
+    this_month = spent.month_minor if spent and spent.month >= month else 0
+    left_month = max(month_minor_max - this_month, 0)
+    return Left(min(max(day_minor_max - today, 0), left_month), left_month)
+
+
 KNOWN_STATES = [int(state) for state in State]
 
 
@@ -100,7 +118,7 @@ class PaymentStore:
             " where p.customer = $1 order by p.id desc limit 1",
             customer_id,
         )
-        return self._payment(row) if row else None
+        return self.read(row) if row else None
 
     async def provider_reference(self, attempt_id: AttemptId) -> str | None:
         """What the operator answered when it accepted the attempt, if that is known."""
@@ -175,6 +193,22 @@ class PaymentStore:
             payment.payment_id, kind, hash_, payment.facts.tenant, at_ms, detail,
         )  # fmt: skip
 
+    async def open_report(self, payment_id: PaymentId, tenant: int, detail: str, at_ms: int) -> int:
+        """A customer says that something is wrong: one case, and another once that is closed.
+
+        The number of the case that is open now, counted from 1 for each payment.
+        """
+        number: int = await self._pool.fetchval(
+            "with closed as (select count(*) as n from case_file"
+            "   where payment = $1 and kind = $2 and closed_ms is not null),"
+            " opened as (insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
+            "   select $1, $2, lpad(to_hex(n), 32, '0')::uuid, $3, $4, $5 from closed"
+            "   on conflict do nothing)"
+            " select n + 1 from closed",
+            payment_id, REPORTED, tenant, at_ms, detail,
+        )  # fmt: skip
+        return number
+
     async def put_question(
         self, payment: Payment, attempt_id: AttemptId, now: int, ask_at: int
     ) -> None:
@@ -222,7 +256,7 @@ class PaymentStore:
 
     async def _fetch_payments(self, ids: Sequence[str]) -> dict[str, Payment | Exception]:
         rows = await self._pool.fetch(_BY_ID, list(ids))
-        return {row["id"].hex: _alone(self._payment, row) for row in rows}
+        return {row["id"].hex: _alone(self.read, row) for row in rows}
 
     async def _fetch_attempts(self, ids: Sequence[str]) -> dict[str, Attempted | Exception]:
         rows = await self._pool.fetch(_BY_ATTEMPT, list(ids))
@@ -231,10 +265,14 @@ class PaymentStore:
     def _attempted(self, row: Any) -> Attempted:
         operator = self._directory.by_code[row["operator"]].name
         return Attempted(
-            AttemptId(row["attempt"].hex), Direction(row["direction"]), operator, self._payment(row)
+            AttemptId(row["attempt"].hex), Direction(row["direction"]), operator, self.read(row)
         )
 
-    def _payment(self, row: Any) -> Payment:
+    def read(self, row: Any) -> Payment:
+        """A payment from a row with the columns of `_PAYMENT`.
+
+        Raises ValueError or LookupError for a row that newer code wrote.
+        """
         facts = read_terms(row["facts"])
         live = row["live"]
         return Payment(

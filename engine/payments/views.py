@@ -1,6 +1,7 @@
 """What the rest of the product may know of a payment: small answers, no ledger, no lifecycle."""
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -21,7 +22,7 @@ class PaymentSummary(msgspec.Struct, frozen=True, array_like=True):
     """One payment as a person on the phone may see it.
 
     `state` is the lower-case name of the lifecycle state; `incoming` says that the viewer is the
-    payee.
+    payee, who is then told the payer as well. `may_cancel`: nobody has begun to ask the payer yet.
     """
 
     code: str
@@ -31,3 +32,51 @@ class PaymentSummary(msgspec.Struct, frozen=True, array_like=True):
     payee: Msisdn
     at: datetime
     incoming: bool
+    may_cancel: bool = False
+    payer: Msisdn | None = None
+
+
+class RecentPayee(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody a customer has sent money to, and how much the last time."""
+
+    msisdn: Msisdn
+    amount: Money
+
+
+class LimitsLeft(msgspec.Struct, frozen=True, array_like=True):
+    """What a customer's tier allows, and what of it is left."""
+
+    tier: int
+    payment: Money
+    day_left: Money
+    month_left: Money
+
+
+class RequestState(StrEnum):
+    """How a request for money stands."""
+
+    OPEN = "open"  # it waits for the payer
+    TAKEN = "taken"  # a payment for it is under way; if that comes to nothing it is open again
+    PAID = "paid"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+
+
+class MoneyRequest(msgspec.Struct, frozen=True, array_like=True):
+    """Money that somebody was asked for. `amount` is what the requester wants to receive.
+
+    `state` is one of `RequestState`; `payer` is told to the requester alone.
+    """
+
+    code: str
+    requester: Msisdn
+    amount: Money
+    at: datetime
+    state: str
+    payer: Msisdn | None = None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request for money was taken on, under this code."""
+
+    code: str

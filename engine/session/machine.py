@@ -5,7 +5,8 @@ from typing import Any
 from transitions import Event, MachineError
 from transitions import Machine as TransitionMachine
 
-from engine.session.menu import Menu, Move
+from engine.menu.screens import Menu, Move
+from engine.menu.vocabulary import RESUME
 from engine.session.session import OPENING, Session
 
 HOME = "home"
@@ -54,7 +55,8 @@ class Machine:
         machine.add_transition(HOME, list(menu.screens), menu.home)
         for name, screen in menu.screens.items():
             for move in screen.moves:
-                _add(machine, move, name)
+                for taken in menu.resumes.values() if move.verb == RESUME else (move,):
+                    _add(machine, taken, name)
             for key, target in screen.mistakes.items():
                 machine.add_transition(key, name, target)
         self._machine = machine
@@ -64,12 +66,14 @@ class Machine:
         """One step. Raises `transitions.MachineError` for an event this screen does not have."""
         left = session.screen
         self._events[event].trigger(session)
+        session.page = 0
         _remember(session, left, self._home)
 
     def back(self, session: Session) -> None:
         """The screen before this one; home when the history is empty."""
         if session.history:
             self._machine.set_state(session.history.pop(), session)
+            session.page = 0
         else:
             self.move(session, HOME)
 

@@ -1,28 +1,35 @@
-"""One Redis round trip for all the commands of an event-loop tick.
+"""One Redis round trip for all the commands of an event-loop tick, whatever Redis stands there.
 
 Commands issued while earlier ones are in flight leave together in the next batch, in the order they
 were issued; each gets its own reply or its own error. redis-py still owns connecting, TLS,
 authentication and reading, but its client, pool and pipeline are passed by: they are a third of
 what a round trip costs (`decisions/0001-what-a-turn-may-cost.md`). One server, one connection:
-commands that block it (WATCH, BLPOP, SUBSCRIBE) must go to a client of their own.
+commands that block it (WATCH, BLPOP, SUBSCRIBE) must go to a client of their own. A cluster is
+several of these (`cluster.py`).
 """
 
 import asyncio
 from copy import copy
+from functools import partial
 from typing import Any
 
-import hiredis
 from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import DataError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from engine.session.cluster import Address, ClusterPipeline
+from engine.session.commands import Argument, pack
 
 TIMEOUT_SECONDS = 0.5
 WAITING_MAX = 10_000
 RETRIES = 3
 RETRY_PAUSE_SECONDS = 0.1
+PORT = 6379
+
+_CLUSTER = "+cluster"
 
 
 class TickPipeline:
@@ -48,13 +55,17 @@ class TickPipeline:
         self._scheduled = False
         self._sending: asyncio.Task[None] | None = None
 
-    def execute(self, *command: bytes | str | int | float) -> "asyncio.Future[Any]":
+    def execute(self, *command: Argument) -> "asyncio.Future[Any]":
         """Queue one command; the future brings its reply or raises a RedisError."""
+        return self.send(pack(command))
+
+    def send(self, packed: bytes) -> "asyncio.Future[Any]":
+        """The same for a command that is packed already."""
         if len(self._waiting) >= self._waiting_max:
             raise RedisConnectionError("too many commands wait for Redis")
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append((_packed(command), reply))
+        self._waiting.append((packed, reply))
         if self._sending is None and not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._flush)
@@ -118,13 +129,32 @@ _Entry = tuple[bytes, "asyncio.Future[Any]"]
 
 def open_pipeline(
     url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, waiting_max: int = WAITING_MAX
-) -> TickPipeline:
+) -> TickPipeline | ClusterPipeline:
     """A pipeline to the Redis at `url`; nothing is connected before the first command.
 
-    The pipeline's own timeout replaces redis-py's, which costs a fifth of every read and write.
+    `redis+cluster://` and `rediss+cluster://` mean a cluster, of which one node or, parted by
+    commas, several are named; user, password and options are those of every node. Raises
+    ValueError for an address that is none.
     """
+    open_one = partial(_open_server, timeout_seconds=timeout_seconds, waiting_max=waiting_max)
+    scheme, _, rest = url.partition("://")
+    if not scheme.endswith(_CLUSTER):
+        return open_one(url)
+    login, seeds, options = _parts_of(rest)
+
+    def open_node(address: Address) -> TickPipeline:
+        place = f"{_bracketed(address.host)}:{address.port}"
+        return open_one(f"{scheme.removesuffix(_CLUSTER)}://{login}{place}/{options}")
+
+    # Twice: a command may have to wait for the batch before it.
+    return ClusterPipeline(open_node, seeds, seconds=2 * timeout_seconds)
+
+
+def _open_server(url: str, *, timeout_seconds: float, waiting_max: int) -> TickPipeline:
+    """The pipeline's own timeout replaces redis-py's, which costs a fifth of a read and write."""
     pool: Any = ConnectionPool.from_url(
         url,
+        protocol=2,  # one shape of every reply, whatever stands between: RESP3 has maps
         socket_timeout=None,
         socket_connect_timeout=timeout_seconds,
         retry=Retry(ConstantBackoff(RETRY_PAUSE_SECONDS), RETRIES),
@@ -133,13 +163,27 @@ def open_pipeline(
     return TickPipeline(connection, timeout_seconds=timeout_seconds, waiting_max=waiting_max)
 
 
-def _packed(command: Any) -> bytes:
-    """Packed here, in C: what cannot be sent fails its own call and not everybody's batch."""
-    try:
-        packed: bytes = hiredis.pack_command(command)
-    except (TypeError, ValueError):
-        raise DataError(f"cannot send every argument of {command[0]!r} to Redis") from None
-    return packed
+def _parts_of(rest: str) -> tuple[str, list[Address], str]:
+    """Login with its @, addresses and options with their ? of a URL behind its scheme."""
+    place, question_mark, options = rest.partition("?")
+    place, _, database = place.partition("/")
+    if database not in ("", "0"):
+        raise ValueError("a Redis Cluster has no databases but 0")
+    login, at, hosts = place.rpartition("@")
+    return login + at, [_address_of(host) for host in hosts.split(",")], question_mark + options
+
+
+def _address_of(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = text, str(PORT)
+    if not host or not port.isdecimal():
+        raise ValueError("a node of a Redis Cluster is named by host:port")
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _settle(future: "asyncio.Future[Any]", reply: Any) -> None:

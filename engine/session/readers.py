@@ -1,14 +1,15 @@
-"""What a customer typed, read as an amount, a number or a PIN, or refused with a sentence. Pure."""
+"""What a customer typed, as a value, or refused with a sentence. Pure."""
 
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.customers.pins import has_pin_shape
 from engine.errors import CustomerMistake
 from engine.money import CURRENCIES, Money, from_decimal
 from engine.msisdn import parse_msisdn
+from engine.septets import cut, transliterate
 from engine.session.session import Session
 
 CURRENCY_OF_COUNTRY = {"KE": "KES", "UG": "UGX"}
@@ -17,14 +18,10 @@ CURRENCY_OF_COUNTRY = {"KE": "KES", "UG": "UGX"}
 AMOUNT_LENGTH_MAX = 15
 """No amount anybody sends is longer, commas and decimals included."""
 
+NAME_SEPTETS_MAX = 12
+
+_CODE = re.compile(r"[0-9A-Z]{10}", re.ASCII)
 _AMOUNT = re.compile(r"([0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.([0-9]+))?", re.ASCII)
-
-
-class Reader(NamedTuple):
-    """How an input is read and which sentences may refuse it."""
-
-    read: Callable[[str, Session], Any]
-    mistakes: tuple[str, ...]
 
 
 def read_amount(text: str, currency: str) -> Money:
@@ -52,15 +49,30 @@ def read_pin(text: str) -> str:
     return text
 
 
-READERS: Mapping[str, Reader] = {
-    "amount": Reader(
-        lambda text, session: read_amount(text, CURRENCY_OF_COUNTRY[session.country]),
-        ("mistake.amount", "mistake.amount_whole"),
-    ),
-    "msisdn": Reader(
-        lambda text, session: parse_msisdn(text, session.country),
-        ("mistake.number", "mistake.not_mobile"),
-    ),
-    "pin": Reader(lambda text, _: read_pin(text), ("mistake.pin_format",)),
+def read_code(text: str) -> str:
+    """A payment's code, forgiving about case and spaces. Raises CustomerMistake `mistake.code`."""
+    code = text.upper().replace(" ", "")
+    if _CODE.fullmatch(code) is None:
+        raise CustomerMistake("mistake.code")
+    return code
+
+
+def read_name(text: str) -> str:
+    """A name for a saved number, as it will be shown. Raises CustomerMistake `mistake.name`.
+
+    Letters in front: a number typed by mistake is not a name.
+    """
+    name = cut(transliterate(" ".join(text.split())), NAME_SEPTETS_MAX).strip()
+    if not name[:1].isalpha() or not name.isprintable():
+        raise CustomerMistake("mistake.name")
+    return name
+
+
+READERS: Mapping[str, Callable[[str, Session], Any]] = {
+    "amount": lambda text, session: read_amount(text, CURRENCY_OF_COUNTRY[session.country]),
+    "msisdn": lambda text, session: parse_msisdn(text, session.country),
+    "pin": lambda text, _: read_pin(text),
+    "code": lambda text, _: read_code(text),
+    "name": lambda text, _: read_name(text),
 }
-"""The closed list a menu's `reads:` chooses from."""
+"""What each name in `engine/menu/vocabulary.READERS` does. Each may be asked twice."""

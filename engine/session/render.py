@@ -1,28 +1,17 @@
-"""A screen as text: sentence, numbered choices, footer, filled with the session's values."""
+"""A screen as text: sentence, numbered lines, footer, filled with the session's values, paged."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import CustomerMistake
-from engine.septets import cut, fits
-from engine.session.menu import Menu, Screen
+from engine.menu.layout import Laid, lay_out, numbered, pages_of
+from engine.menu.networks import Network
+from engine.menu.paging import shortened
+from engine.menu.screens import PAGED, Menu
+from engine.septets import fits
 from engine.session.session import Session
-from engine.session.variables import SUBJECTS
-from engine.texts import FALLBACK, Template, Texts
-
-
-def layout(texts: Texts, language: str, screen: Screen, key: str) -> str:
-    """Everything a screen shows, placeholders still in place. `key` is the text on top."""
-    lines = [texts.template(language, key).source]
-    lines += [
-        f"{choice.key}. {texts.template(language, choice.label).source}"
-        for choice in screen.choices.values()
-    ]
-    if screen.has_home:
-        lines.append(texts.template(language, "footer.back_home").source)
-    elif screen.has_back:
-        lines.append(texts.template(language, "footer.back").source)
-    return "\n".join(lines)
+from engine.session.variables import FACTS, SUBJECTS
+from engine.texts import FALLBACK, Sentence, Texts
 
 
 class Renderer:
@@ -30,42 +19,87 @@ class Renderer:
 
     def __init__(self, menu: Menu, texts: Texts) -> None:
         self._texts = texts
-        self._screens: Mapping[str, Mapping[str, tuple[Template, Template]]] = {
+        self._menu = menu
+        self._laid: Mapping[str, Mapping[str, Laid]] = {
             language: {
-                name: (
-                    Template(layout(texts, language, screen, screen.text)),
-                    Template(layout(texts, language, screen, screen.again)),
-                )
-                for name, screen in menu.screens.items()
+                name: lay_out(texts, language, screen) for name, screen in menu.screens.items()
             }
             for language in texts.languages
         }
+        self._wide = frozenset(
+            language for language in texts.languages if texts.encoding(language) == "ucs2"
+        )
         self._subjects = {name: SUBJECTS[screen.about] for name, screen in menu.screens.items()}
 
-    def screen(self, session: Session, budget: int, mistake: CustomerMistake | None = None) -> str:
-        """The screen the session stands on, with the sentence of a mistake above it."""
-        screens = self._screens.get(session.language) or self._screens[FALLBACK]
-        plain, again = screens[session.screen]
-        if mistake is None:
-            return _within(self._filled(plain, session), budget)
-        sentence = self.sentence(session.language, mistake.text_key, mistake.variables)
-        return _within(f"{sentence}\n{self._filled(again, session)}", budget)
+    def screen(
+        self, session: Session, network: Network, mistake: CustomerMistake | None = None
+    ) -> str:
+        """The page the session stands on, with the sentence of a mistake above its first.
 
-    def sentence(self, language: str, key: str, variables: Mapping[str, Any]) -> str:
+        Notes in the session how many pages there are, so that the next turn knows what `98` means.
+        """
+        language = self._language(session.language, network)
+        laid = self._laid[language][session.screen]
+        sentence = ""
+        if mistake is not None:
+            sentence = self.last_words(session, network, mistake.text_key, mistake.variables) + "\n"
+            session.page = 0
+        if laid.whole is not None and laid.whole_again is not None and session.page == 0:
+            template = laid.whole if mistake is None else laid.whole_again
+            text = sentence + self._filled(template, session, language)
+            if fits(text, network.budget_septets):
+                session.pages = 1
+                return text
+        return self._paged(session, network, laid, language, sentence)
+
+    def sentence(
+        self, language: str, key: str, variables: Mapping[str, Any], country: str | None = None
+    ) -> str:
         """One text on its own. A key that no text has (a new refusal) is told as our fault."""
-        if not self._texts.has(key):
-            return self._texts.render(language, "session.sorry")
-        return self._texts.render(language, key, **variables)
-
-    def _filled(self, template: Template, session: Session) -> str:
-        if not template.names:
-            return template.source
-        subject, texts, language = self._subjects[session.screen], self._texts, session.language
-        return template.fill(
-            {name: texts.write(language, name, subject[name](session)) for name in template.names}
+        voice = self._texts.voice(language, country)
+        return (
+            voice.render(key, **variables)
+            if self._texts.has(key)
+            else voice.render("session.sorry")
         )
 
+    def last_words(
+        self, session: Session, network: Network, key: str, variables: Mapping[str, Any]
+    ) -> str:
+        """A sentence that ends a session, in a language the network carries."""
+        language = self._language(session.language, network)
+        return self.sentence(language, key, variables, session.country)
 
-def _within(text: str, budget: int) -> str:
-    """The check at start-up proved that screens fit; an amount beyond its width may still not."""
-    return text if fits(text, budget) else cut(text, budget)
+    def _language(self, language: str, network: Network) -> str:
+        """A script that the network cannot carry would arrive as question marks."""
+        if language not in self._laid or (language in self._wide and network.encoding == "gsm7"):
+            return FALLBACK
+        return language
+
+    def _paged(
+        self, session: Session, network: Network, laid: Laid, language: str, sentence: str
+    ) -> str:
+        budget = network.budget_septets
+        template = laid.again if sentence else laid.body
+        body = sentence + self._filled(template, session, language)
+        screen = self._menu.screens[session.screen]
+        lines = [line.text for line in laid.lines if line.when is None or FACTS[line.when](session)]
+        if screen.lists is not None and screen.lists == session.listed:
+            labels = [item.label for item in session.items]
+            lines += numbered(labels, len(laid.lines))
+        if screen.kind not in PAGED:
+            # The check at start-up proved that it fits; an amount beyond its width may still not.
+            session.pages = 1
+            footer = laid.footer.line(first=True, last=True)
+            return shortened("\n".join([body, *([footer] if footer else [])]), budget)
+        pages = pages_of(laid, body, lines, lambda text: fits(text, budget))
+        session.pages = len(pages)
+        session.page = min(session.page, session.pages - 1)
+        return shortened(pages[session.page], budget)
+
+    def _filled(self, sentence: Sentence, session: Session, language: str) -> str:
+        if not sentence.names:
+            return sentence.source
+        subject = self._subjects[session.screen]
+        write = self._texts.voice(language, session.country).write
+        return sentence.fill({name: write(name, subject[name](session)) for name in sentence.names})

@@ -6,15 +6,16 @@ kept, enough to recognise a repeat and to find what is new; of a new PIN only it
 
 import hashlib
 import hmac
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.clock import CustomerId
 from engine.customers.customers import Customer
 from engine.fx.quotes import Quote
+from engine.money import Money
 from engine.msisdn import Msisdn
-from engine.payments.views import PaymentSummary
+from engine.payments.views import LimitsLeft, MoneyRequest, PaymentSummary
 
 OPENING = "opening"
 """Where a session stands before its first screen."""
@@ -26,11 +27,18 @@ _STEP_BYTES = 4
 _MAC_BYTES = 16
 
 
+class Item(NamedTuple):
+    """One line of a list as it is shown, and what it stands for (a number, a code, a language)."""
+
+    ref: str
+    label: str
+
+
 class Session(msgspec.Struct, array_like=True):
     """Fields in the order they are stored; a new one goes to the end and has a default.
 
     `screen` is moved by the machine only. `step` counts the turns taken and is the version that a
-    save compares.
+    save compares. `menu` is the edition it began with and stays with.
     """
 
     nonce: str
@@ -53,12 +61,31 @@ class Session(msgspec.Struct, array_like=True):
     quote: Quote | None = None
     code: str | None = None
     summary: PaymentSummary | None = None
+    sequence: str = ""  # of a last-input gateway's last turn
+    page: int = 0
+    pages: int = 1  # of the screen as it was shown last
+    listed: str | None = None  # which list `items` is
+    items: list[Item] = []
+    amount: Money | None = None  # typed, or sent last time
+    name: str = ""
+    request: MoneyRequest | None = None
+    limits: LimitsLeft | None = None
+    reference: str = ""
+    kept: str = ""  # what a dropped session had got to, as a line of text
+    resumes: str = ""  # the dropped session's journey
+    at: int = 0  # epoch seconds of the last turn
+    dropped: bool = False  # the gateway said that it is over before we did
+    was_late: bool = False  # it ended because a verb missed the deadline
 
     @property
     def customer(self) -> Customer:
         """Whom the session belongs to. Only after `find_customer` knew them, or `register`."""
         assert self.customer_id is not None, "no customer screen is reached before registration"
         return Customer(self.customer_id, self.msisdn, self.country, self.language, self.tier)
+
+    def fill(self, name: str, items: list[Item]) -> None:
+        """Make `name` the list that is shown; there is one at a time."""
+        self.listed, self.items = name, items
 
 
 class Seal:
@@ -100,9 +127,9 @@ def unpack(record: bytes) -> Session | None:
         return None
 
 
-def version_of(step: int) -> bytes:
-    """How a record of that step begins; empty before the first."""
-    return step.to_bytes(_STEP_BYTES, "big") if step else b""
+def head_of(record: bytes | None) -> bytes:
+    """How a record begins: its step, which a save compares. Empty where there is none."""
+    return b"" if record is None else record[:_STEP_BYTES]
 
 
 def _encode_special(value: Any) -> Any:

@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.errors import CustomerMistake
-from engine.session.actions import VERBS, Press, Verb
-from engine.session.check import CHOICE_MISTAKE
+from engine.errors import CustomerMistake, NoWayNow
+from engine.menu.networks import Network
+from engine.menu.screens import BACK_KEY, HOME_KEY, MORE_KEY, PAGED, Menu, Move, Screen
+from engine.menu.vocabulary import CHOICE_MISTAKE, RESUME, UNREAD_MISTAKE, VERBS
 from engine.session.machine import HOME, Machine, event_of
-from engine.session.menu import Menu, Move, Screen
+from engine.session.press import Press, Verb
 from engine.session.readers import READERS
-from engine.session.session import Session
-
-BACK_KEY, HOME_KEY = "0", "00"
+from engine.session.session import Item, Session
+from engine.session.variables import FACTS
 
 _log = logging.getLogger(__name__)
 
@@ -30,44 +30,50 @@ class Steps:
         self,
         menu: Menu,
         verbs: Mapping[str, Verb],
+        late: "LateWork",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._menu = menu
         self._verbs = verbs
         self._monotonic = monotonic
         self._machine = Machine(menu)
-        self._late: set[asyncio.Task[str]] = set()
+        self._late = late
 
-    async def open(self, session: Session, deadline: float) -> None:
-        """From nowhere to the first screen. Raises NoWayNow or Late."""
+    async def open(self, session: Session, deadline: float, kept: Session | None = None) -> None:
+        """From nowhere to the first screen. `kept` is what an earlier session left behind.
+
+        Raises NoWayNow or Late.
+        """
         opens = self._menu.opens
-        outcome = await self._run(opens, Press(session, None, "", ""), deadline)
+        outcome = await self._run(opens, Press(session, kept, ""), deadline)
         self._machine.move(session, event_of(opens, outcome))
 
+    def journey_to_resume(self, kept: Session) -> str:
+        """The journey a dropped session can be taken up in, or "" when there is none."""
+        screen = self._menu.screens.get(kept.screen)
+        if screen is None:
+            return ""
+        return screen.journey if screen.journey in self._menu.resumes else kept.resumes
+
     async def press(
-        self, session: Session, pressed: str, key: str, deadline: float
+        self, session: Session, pressed: str, key: str, deadline: float, network: Network
     ) -> CustomerMistake | None:
         """One input. What comes back was wrong with it and is to be told above the screen.
 
         Raises NoWayNow or Late. `key` makes the effects of this step repeatable.
         """
         screen, pressed = self._menu.screens[session.screen], pressed.strip()
-        if screen.has_back and pressed == BACK_KEY:
-            self._machine.back(session)
-            return None
-        if screen.has_home and pressed == HOME_KEY:
-            self._machine.move(session, HOME)
+        if self._turned(session, screen, pressed):
             return None
         try:
-            move, value = _read(screen, pressed, session)
-            outcome = await self._run(
-                move, Press(session, value, move.argument or "", key), deadline
-            )
+            move, value = self._read(screen, pressed, session)
+            await self._go(session, move, Press(session, value, key), deadline)
+            await self._without_secrets(session, key, deadline, network)
         except CustomerMistake as mistake:
+            screen = self._menu.screens[session.screen]
             if mistake.text_key in screen.mistakes:
                 self._machine.move(session, mistake.text_key)
             return mistake
-        self._machine.move(session, event_of(move, outcome))
         return None
 
     def may_be_dialled(self, session: Session, pressed: str) -> bool:
@@ -77,33 +83,117 @@ class Steps:
         no record yet, nothing it does could be told from its own repeat.
         """
         screen = self._menu.screens[session.screen]
-        if screen.sensitive or pressed in ("", BACK_KEY, HOME_KEY) or not list(screen.moves):
+        if screen.sensitive or pressed in ("", BACK_KEY, HOME_KEY, MORE_KEY):
             return False
-        choice = screen.choices.get(pressed)
-        verb = choice.move.verb if choice else screen.move.verb if screen.move else None
-        return verb is None or not VERBS[verb].effects
+        try:
+            move = self._move_of(screen, pressed, session)
+        except CustomerMistake:
+            return False
+        return move.verb is None or not VERBS[move.verb].effects
 
-    async def aclose(self) -> None:
-        """Wait for verbs that were answered as late."""
-        if self._late:
-            await asyncio.wait(self._late)
+    # Reading.
+
+    def _turned(self, session: Session, screen: Screen, pressed: str) -> bool:
+        """Back, home and further on: no verb, another screen or page."""
+        if pressed == MORE_KEY and screen.kind in PAGED and session.page + 1 < session.pages:
+            session.page += 1
+        elif pressed == BACK_KEY and session.page > 0:
+            session.page -= 1
+        elif pressed == BACK_KEY and screen.has_back:
+            self._back(session)
+        elif pressed == HOME_KEY and screen.has_home:
+            self._machine.move(session, HOME)
+        else:
+            return False
+        return True
+
+    def _back(self, session: Session) -> None:
+        """A list that was replaced by another meanwhile has nothing left to show: further back."""
+        self._machine.back(session)
+        screen = self._menu.screens[session.screen]
+        while screen.lists is not None and screen.lists != session.listed and not screen.reads:
+            self._machine.back(session)
+            screen = self._menu.screens[session.screen]
+
+    def _read(self, screen: Screen, pressed: str, session: Session) -> tuple[Move, Any]:
+        """Raises CustomerMistake."""
+        move = self._move_of(screen, pressed, session)
+        if move is screen.pick:
+            item = _item(screen, pressed, session)
+            return move, item.ref if item is not None else ""
+        if move is screen.move and screen.reads is not None:
+            return move, READERS[screen.reads](pressed, session)
+        return move, None
+
+    def _move_of(self, screen: Screen, pressed: str, session: Session) -> Move:
+        """Which move an input means. Raises CustomerMistake when it is none of the screen's."""
+        choice = screen.choices.get(pressed)
+        if choice is not None and (choice.when is None or FACTS[choice.when](session)):
+            if screen.kind == "confirm" and session.page + 1 < session.pages:
+                raise CustomerMistake(UNREAD_MISTAKE)
+            return self._resumed(choice.move, session)
+        if screen.pick is not None and _item(screen, pressed, session) is not None:
+            return screen.pick
+        if screen.move is not None:
+            return screen.move
+        raise CustomerMistake(CHOICE_MISTAKE)
+
+    def _resumed(self, move: Move, session: Session) -> Move:
+        if move.verb != RESUME:
+            return move
+        found = self._menu.resumes.get(session.resumes)
+        if found is None:
+            raise CustomerMistake(CHOICE_MISTAKE)
+        return found
+
+    # Doing.
+
+    async def _go(self, session: Session, move: Move, press: Press, deadline: float) -> None:
+        outcome = await self._run(move, press, deadline)
+        self._machine.move(session, event_of(move, outcome))
+
+    async def _without_secrets(
+        self, session: Session, key: str, deadline: float, network: Network
+    ) -> None:
+        """Where no secret may be typed, a screen that asks one is passed or the session ends."""
+        screen = self._menu.screens[session.screen]
+        if not screen.sensitive or network.asks_secrets:
+            return
+        if screen.prompt is None:
+            raise NoWayNow("session.dial_instead")
+        await self._go(session, screen.prompt, Press(session, None, key), deadline)
 
     async def _run(self, move: Move, press: Press, deadline: float) -> str:
         if move.verb is None:
             return "next"
-        work = self._verbs[move.verb](press)
-        if not VERBS[move.verb].asks:
+        facts, work = VERBS[move.verb], self._verbs[move.verb](press)
+        if not facts.asks:
             return await work
         task = asyncio.get_running_loop().create_task(work)
-        await _done_or_due(task, deadline - self._monotonic())
+        await _done_or_due(task, min(deadline - self._monotonic(), facts.seconds))
         if task.done():
             return task.result()
-        self._late.add(task)
-        task.add_done_callback(self._finished_late)
+        self._late.keep(task)
         raise Late(move.verb)
 
-    def _finished_late(self, task: "asyncio.Task[str]") -> None:
-        self._late.discard(task)
+
+class LateWork:
+    """Verbs that were answered as late and go on. One for all editions of a process."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[str]] = set()
+
+    def keep(self, task: "asyncio.Task[str]") -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    async def aclose(self) -> None:
+        """Wait for all of it."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _finished(self, task: "asyncio.Task[str]") -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a verb that was late failed: %s", type(error).__name__)
 
@@ -128,11 +218,11 @@ async def _done_or_due(task: "asyncio.Task[str]", seconds: float) -> None:
         timer.cancel()
 
 
-def _read(screen: Screen, pressed: str, session: Session) -> tuple[Move, Any]:
-    """Raises CustomerMistake."""
-    if screen.move is not None and screen.reads is not None:
-        return screen.move, READERS[screen.reads].read(pressed, session)
-    choice = screen.choices.get(pressed)
-    if choice is None:
-        raise CustomerMistake(CHOICE_MISTAKE)
-    return choice.move, None
+def _item(screen: Screen, pressed: str, session: Session) -> Item | None:
+    """The item of a list that a number means; its numbers go on where the choices end."""
+    if screen.lists is None or screen.lists != session.listed:
+        return None
+    if not (pressed.isascii() and pressed.isdigit() and len(pressed) <= 2):
+        return None
+    index = int(pressed) - len(screen.choices) - 1
+    return session.items[index] if 0 <= index < len(session.items) else None

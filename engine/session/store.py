@@ -1,16 +1,18 @@
 """Sessions in Redis: one GET and one conditional save a turn. Only this file knows the keys."""
 
 import hashlib
-from typing import Protocol
+from collections.abc import Awaitable
+from enum import StrEnum
+from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError, RedisError
 
 from engine.msisdn import Msisdn
-from engine.session.pipeline import TickPipeline
 
 # Keeps the record when nobody else saved meanwhile, else answers what they saved. The same bytes
 # again are no conflict, so a save whose reply was lost may be repeated. A record that vanished
-# since it was loaded (evicted, flushed) is no competitor either.
+# since it was loaded (evicted, flushed) is no competitor either. The second key is the phone's
+# last session: the next dial asks what became of it.
 _SAVE = b"""
 local now = redis.call('GET', KEYS[1])
 if now and now ~= ARGV[2]
@@ -18,6 +20,13 @@ if now and now ~= ARGV[2]
   return now
 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+if ARGV[4] == 'point' then
+  redis.call('SET', KEYS[2], ARGV[5], 'EX', ARGV[3])
+elseif ARGV[4] == 'prolong' then
+  redis.call('EXPIRE', KEYS[2], ARGV[3])
+elseif ARGV[4] == 'clear' and redis.call('GET', KEYS[2]) == ARGV[5] then
+  redis.call('DEL', KEYS[2])
+end
 return false
 """
 _SAVE_SHA = hashlib.sha1(_SAVE, usedforsecurity=False).hexdigest()
@@ -27,6 +36,22 @@ class StoreDown(Exception):
     """Redis did not answer in time. A save that raised this may have been done."""
 
 
+class Pointer(StrEnum):
+    """What a save does to the phone's last session."""
+
+    POINT = "point"  # this is it
+    PROLONG = "prolong"  # it is still this one
+    CLEAR = "clear"  # it ended, and nothing of it is of interest to the next dial
+
+
+class Pipeline(Protocol):
+    """Redis, as far as sessions need it."""
+
+    def execute(self, *command: bytes | str | int | float) -> Awaitable[Any]:
+        """Run one command that bears to be run twice. Raises a RedisError."""
+        ...
+
+
 class Records(Protocol):
     """Where sessions live between two turns, by phone and session id."""
 
@@ -34,8 +59,19 @@ class Records(Protocol):
         """Raises StoreDown."""
         ...
 
+    async def last(self, msisdn: Msisdn) -> bytes | None:
+        """The record of the phone's last session, if it left something. Raises StoreDown."""
+        ...
+
     async def save(
-        self, msisdn: Msisdn, session_id: str, *, expected: bytes, record: bytes, ttl_seconds: int
+        self,
+        msisdn: Msisdn,
+        session_id: str,
+        *,
+        expected: bytes,
+        record: bytes,
+        ttl_seconds: int,
+        pointer: Pointer,
     ) -> bytes | None:
         """Keep `record` if the stored one still begins with `expected` (empty: there is none).
 
@@ -48,7 +84,7 @@ class Records(Protocol):
 class SessionStore:
     """`Records` in Redis."""
 
-    def __init__(self, redis: TickPipeline) -> None:
+    def __init__(self, redis: Pipeline) -> None:
         self._redis = redis
 
     async def load(self, msisdn: Msisdn, session_id: str) -> bytes | None:
@@ -58,10 +94,25 @@ class SessionStore:
             raise StoreDown from error
         return record
 
+    async def last(self, msisdn: Msisdn) -> bytes | None:
+        try:
+            session_id: bytes | None = await self._redis.execute("GET", pointer_of(msisdn))
+        except RedisError as error:
+            raise StoreDown from error
+        return None if session_id is None else await self.load(msisdn, session_id.decode())
+
     async def save(
-        self, msisdn: Msisdn, session_id: str, *, expected: bytes, record: bytes, ttl_seconds: int
+        self,
+        msisdn: Msisdn,
+        session_id: str,
+        *,
+        expected: bytes,
+        record: bytes,
+        ttl_seconds: int,
+        pointer: Pointer,
     ) -> bytes | None:
-        arguments = (1, key_of(msisdn, session_id), expected, record, ttl_seconds)
+        keys = (2, key_of(msisdn, session_id), pointer_of(msisdn))
+        arguments = (*keys, expected, record, ttl_seconds, pointer.value, session_id)
         try:
             other: bytes | None
             try:
@@ -80,3 +131,8 @@ def key_of(msisdn: Msisdn, session_id: str) -> str:
     phone that names it finds nothing.
     """
     return f"capp:session:{{{msisdn}}}:{session_id}"
+
+
+def pointer_of(msisdn: Msisdn) -> str:
+    """Where the id of a phone's last session stands, in the slot of the session itself."""
+    return f"capp:last:{{{msisdn}}}"

@@ -8,25 +8,28 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from engine.clock import Ids
+from engine.clock import Clock, Ids
 from engine.errors import CustomerMistake, NoWayNow
-from engine.ports import Reply, Turn
-from engine.session.actions import Actions
-from engine.session.menu import Menu
-from engine.session.networks import Network, Networks
-from engine.session.render import Renderer
-from engine.session.session import OPENING, TEXT, Seal, Session, pack, unpack, version_of
-from engine.session.steps import Late, Steps
-from engine.session.store import Records, StoreDown
-from engine.texts import FALLBACK, Texts
+from engine.menu.networks import Network
+from engine.ports import EndReason, Reply, SessionEnd, Turn
+from engine.session.drops import NO_SCREEN, Drops
+from engine.session.editions import Edition, Editions
+from engine.session.session import OPENING, TEXT, Seal, Session, head_of, pack, unpack
+from engine.session.steps import Late, LateWork
+from engine.session.store import Pointer, Records, StoreDown
+from engine.texts import FALLBACK
 
 TTL_GRACE_SECONDS = 150
 """Kept beyond the network's patience: those figures are hearsay, and repeats arrive late."""
+RESUME_SECONDS = 900
+"""How long a dropped session can be taken up again."""
 SAVE_SECONDS = 1.0
 """Kept back from the deadline for the save: twice the store's own timeout."""
+REPEAT_SECONDS = 10
+"""A gateway that has no session ids repeats a dial within this, or it is another dial."""
 DIALLED_INPUTS_MAX = 6
 DIALLED_LENGTH_MAX = 60
 SAVES_MAX = 3
@@ -37,10 +40,10 @@ _log = logging.getLogger(__name__)
 class _Refused(Exception):
     """A turn that is answered with a sentence and leaves the session as it is."""
 
-    def __init__(self, key: str, language: str = FALLBACK) -> None:
+    def __init__(self, key: str, session: Session | None = None) -> None:
         super().__init__(key)
         self.key = key
-        self.language = language
+        self.session = session
 
 
 class TurnTaker:
@@ -49,26 +52,26 @@ class TurnTaker:
     def __init__(
         self,
         *,
-        menu: Menu,
-        texts: Texts,
-        networks: Networks,
+        editions: Editions,
+        late: LateWork,
         store: Records,
-        actions: Actions,
+        drops: Drops,
         seal: Seal,
         ids: Ids,
+        clock: Clock,
         shortcodes: Collection[str],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`menu` is one that `load_menu` proved; `shortcodes` are those we are dialled by."""
-        self._menu = menu
-        self._networks = networks
+        """`shortcodes` are those we are dialled by; `late` is the editions' own."""
+        self._editions = editions
+        self._late = late
         self._store = store
+        self._drops = drops
         self._seal = seal
         self._ids = ids
+        self._clock = clock
         self._shortcodes = frozenset(shortcodes)
         self._monotonic = monotonic
-        self._steps = Steps(menu, actions.verbs, monotonic)
-        self._renderer = Renderer(menu, texts)
         self._running: dict[str, asyncio.Future[None]] = {}
 
     async def take(self, turn: Turn) -> Reply:
@@ -77,9 +80,9 @@ class TurnTaker:
         Safe to repeat: the same turn gets the same reply and no second effect. Raises nothing but
         a cancellation.
         """
-        if turn.shortcode not in self._shortcodes:
+        network = self._editions.current.networks.of(turn.network)
+        if not self._is_ours(turn, network):
             return self._last_words("session.unknown_code")
-        network = self._networks.of(turn.network)
         deadline = self._monotonic() + network.deadline_seconds - SAVE_SECONDS
         if turn.session_id in self._running and not await self._wait_for_twin(turn, deadline):
             return self._last_words("session.late")
@@ -88,7 +91,7 @@ class TurnTaker:
         try:
             return await self._answer(turn, network, deadline)
         except _Refused as refusal:
-            return self._last_words(refusal.key, refusal.language)
+            return self._refusal(refusal, network)
         except StoreDown as error:
             _log.warning("session store: %s", type(error.__cause__ or error).__name__)
             return self._last_words("session.unavailable")
@@ -99,9 +102,27 @@ class TurnTaker:
             del self._running[turn.session_id]
             done.set_result(None)
 
+    async def note_end(self, end: SessionEnd) -> None:
+        """A gateway says that a session is over: count it, and let nobody go on in it.
+
+        What the session had got to stays for the next dial. A notice that comes late or twice
+        counts once more and changes nothing else. Raises nothing but a cancellation.
+        """
+        try:
+            screen, reason = await self._close(end)
+            await self._drops.count(self._clock.now().date(), end.network, screen, reason)
+        except StoreDown as error:
+            _log.warning("an end was not counted: %s", type(error.__cause__ or error).__name__)
+
     async def aclose(self) -> None:
         """Let the work of turns that were answered as late come to its end."""
-        await self._steps.aclose()
+        await self._late.aclose()
+
+    def _is_ours(self, turn: Turn, network: Network) -> bool:
+        """Some gateways tell the shortcode at the dial only, and an SMS has none at all."""
+        if network.channel == "sms" or not (turn.shortcode or turn.opens or turn.cumulative):
+            return True
+        return turn.shortcode in self._shortcodes
 
     async def _wait_for_twin(self, turn: Turn, deadline: float) -> bool:
         """Let another turn of this session in this process finish first; False when it is slow.
@@ -117,20 +138,41 @@ class TurnTaker:
         return True
 
     async def _answer(self, turn: Turn, network: Network, deadline: float) -> Reply:
-        # A dial is nearly always new, and if it is not, the save says so and brings the record.
-        dial = turn.cumulative and not turn.text
-        record = None if dial else await self._store.load(turn.msisdn, turn.session_id)
+        record = await self._record(turn)
         for _ in range(SAVES_MAX):
-            session = self._begun(turn) if record is None else self._resumed(record)
-            pressed = None if record is None else self._new_input(session, turn)
-            if record is not None and pressed is None:
+            session = await self._session(turn, record)
+            pressed = self._new_input(session, turn) if session.step else None
+            if session.step and pressed is None:
                 return Reply(session.reply, session.ended)
-            expected = version_of(session.step)
-            reply = await self._advance(session, turn, pressed, network, deadline)
+            edition = await self._edition(session)
+            expected = head_of(record)
+            reply = await self._advance(edition, session, turn, pressed, network, deadline)
             record = await self._save(session, turn, reply, expected, network)
             if record is None:
                 return reply
         raise StoreDown  # Somebody else was faster each time; no dialogue looks like that.
+
+    async def _record(self, turn: Turn) -> bytes | None:
+        # A dial is nearly always new, and if it is not, the save says so and brings the record.
+        if turn.cumulative and not turn.text:
+            return None
+        return await self._store.load(turn.msisdn, turn.session_id)
+
+    async def _session(self, turn: Turn, record: bytes | None) -> Session:
+        """The session as it was left, or a new one, whose `step` is 0."""
+        if record is None:
+            return self._begun(turn)
+        session = unpack(record)
+        if turn.id_recurs and turn.opens and not self._is_repeated_dial(session):
+            return self._begun(turn)
+        if session is None:  # written by another release, in a shape this one cannot read
+            raise _Refused("mistake.session_lost")
+        return session
+
+    def _is_repeated_dial(self, session: Session | None) -> bool:
+        if session is None or session.step != 1:
+            return False
+        return self._clock.epoch() - session.at <= REPEAT_SECONDS
 
     def _begun(self, turn: Turn) -> Session:
         """A new session, unless the turn shows that there was one whose record is lost."""
@@ -142,7 +184,7 @@ class TurnTaker:
         return Session(
             nonce=self._ids.hex()[16:],  # the random half
             step=0,
-            menu=self._menu.version,
+            menu=self._editions.current.version,
             msisdn=turn.msisdn,
             network=turn.network,
             language=FALLBACK,
@@ -151,90 +193,129 @@ class TurnTaker:
             history=[],
         )
 
-    def _resumed(self, record: bytes) -> Session:
-        session = unpack(record)
-        if session is None or (session.menu != self._menu.version and not session.ended):
-            # Written by another release: the same key press may mean something else by now.
-            raise _Refused("mistake.session_lost")
-        return session
+    async def _edition(self, session: Session) -> Edition:
+        """The menus a session began with. Raises _Refused when no process has them any more."""
+        current = self._editions.current
+        if session.menu == current.version:
+            return current
+        found = await self._editions.find(session.menu)
+        if found is None:
+            raise _Refused("mistake.session_lost", session)
+        return found
 
     def _new_input(self, session: Session, turn: Turn) -> str | None:
         """What this turn adds to the session; None when it adds nothing and is to be repeated.
 
         With cumulative text the new input is what remains behind the text already answered: never
         the last piece of a split, because the customer may type `*`. A gateway that sends the last
-        input only gives no means to tell a repeat from the same key pressed again.
+        input only and no sequence gives no means to tell a repeat from the same key again.
         """
-        text, known = turn.text, session.text_length
         if not turn.cumulative:
-            if turn.opens and session.step == 1:
-                return None
-            if turn.opens or session.ended:
-                raise _Refused("session.over", session.language)
-            return text
+            return self._last_input(session, turn)
+        text, known = turn.text, session.text_length
         if len(text) < known:  # Older than what was answered last: overtaken on its way.
             return None
         if not self._seal.matches(session, TEXT, text[:known], session.text_mac):
-            raise _Refused("session.over", session.language)
+            raise _Refused("session.over", session)
         rest = text[known:]
         if not rest:
             return None
-        if session.ended or (known and rest[0] != "*"):
-            raise _Refused("session.over", session.language)
+        if session.ended or session.dropped or (known and rest[0] != "*"):
+            raise _Refused("session.over", session)
         return rest.removeprefix("*")
 
+    def _last_input(self, session: Session, turn: Turn) -> str | None:
+        if turn.sequence and _is_not_after(turn.sequence, session.sequence):
+            return None
+        if turn.opens and session.step == 1:
+            return None
+        if turn.opens or session.ended or session.dropped:
+            raise _Refused("session.over", session)
+        return turn.text
+
     async def _advance(
-        self, session: Session, turn: Turn, pressed: str | None, network: Network, deadline: float
+        self,
+        edition: Edition,
+        session: Session,
+        turn: Turn,
+        pressed: str | None,
+        network: Network,
+        deadline: float,
     ) -> Reply:
         """Move the session by this turn; `pressed` is None when the turn opens it."""
-        key = f"ussd:{turn.session_id}:{session.nonce}:{session.step + 1}"
+        # The nonce alone tells sessions apart; a gateway's own id may hold the caller's number.
+        key = f"turn:{session.nonce}:{session.step + 1}"
+        renderer = edition.renderer
         try:
             if pressed is None:
-                mistake = await self._open(session, turn, key, deadline)
+                mistake = await self._open(edition, session, turn, key, network, deadline)
             else:
-                mistake = await self._steps.press(session, pressed, key, deadline)
+                mistake = await edition.steps.press(session, pressed, key, deadline, network)
         except NoWayNow as refusal:
-            text = self._renderer.sentence(session.language, refusal.text_key, refusal.variables)
+            text = renderer.last_words(session, network, refusal.text_key, refusal.variables)
             return Reply(text, ends=True)
         except Late as late:
             _log.warning("verb %s missed the deadline", late)
-            return self._last_words("session.late", session.language)
-        text = self._renderer.screen(session, network.budget_septets, mistake)
-        return Reply(text, self._menu.screens[session.screen].kind == "end")
+            session.was_late = True
+            return Reply(renderer.last_words(session, network, "session.late", {}), ends=True)
+        text = renderer.screen(session, network, mistake)
+        return Reply(text, edition.menu.screens[session.screen].kind == "end")
 
     async def _open(
-        self, session: Session, turn: Turn, key: str, deadline: float
+        self,
+        edition: Edition,
+        session: Session,
+        turn: Turn,
+        key: str,
+        network: Network,
+        deadline: float,
     ) -> CustomerMistake | None:
         """The first screen, or, for a dial string like `*384*96*1#`, the one it leads to.
 
         The same text may be all that is left of a session whose record was lost. Replayed, it has
         no effect; where that would take a secret or an effect, the customer must dial again.
         """
-        await self._steps.open(session, deadline)
+        dialled = _dialled_inputs(turn)
+        kept = None if dialled else await self._kept(turn)
+        if kept is not None:
+            session.resumes = edition.steps.journey_to_resume(kept)
+        await edition.steps.open(session, deadline, kept)
         mistake = None
-        for pressed in _dialled_inputs(turn):
-            if mistake is not None or not self._steps.may_be_dialled(session, pressed):
-                raise _Refused("mistake.session_lost", session.language)
-            mistake = await self._steps.press(session, pressed, key, deadline)
+        for pressed in dialled:
+            if mistake is not None or not edition.steps.may_be_dialled(session, pressed):
+                raise _Refused("mistake.session_lost", session)
+            mistake = await edition.steps.press(session, pressed, key, deadline, network)
         return mistake
+
+    async def _kept(self, turn: Turn) -> Session | None:
+        """The phone's last session, when it left something the caller should be told of."""
+        record = await self._store.last(turn.msisdn)
+        kept = None if record is None else unpack(record)
+        if kept is None or self._clock.epoch() - kept.at > RESUME_SECONDS:
+            return None
+        return kept
 
     async def _save(
         self, session: Session, turn: Turn, reply: Reply, expected: bytes, network: Network
     ) -> bytes | None:
         """Keep the session as of this turn; what comes back is the record of who was faster."""
+        pointer = Pointer.PROLONG if session.step else Pointer.POINT
         session.step += 1
         session.reply, session.ended = reply.text, reply.ends
+        session.at, session.sequence = int(self._clock.epoch()), turn.sequence
+        if reply.ends and session.code is None and not session.was_late:
+            pointer = Pointer.CLEAR
         if turn.cumulative:
             session.text_length = len(turn.text)
             session.text_mac = self._seal.of(session, TEXT, turn.text)
-        ttl = network.idle_seconds + TTL_GRACE_SECONDS
         try:
             return await self._store.save(
                 turn.msisdn,
                 turn.session_id,
                 expected=expected,
                 record=pack(session),
-                ttl_seconds=ttl,
+                ttl_seconds=max(network.idle_seconds + TTL_GRACE_SECONDS, RESUME_SECONDS),
+                pointer=pointer,
             )
         except StoreDown as error:
             if not reply.ends:
@@ -243,13 +324,50 @@ class TurnTaker:
             _log.warning("session store: %s", type(error.__cause__ or error).__name__)
             return None
 
-    def _last_words(self, key: str, language: str = FALLBACK) -> Reply:
-        return Reply(self._renderer.sentence(language, key, {}), ends=True)
+    async def _close(self, end: SessionEnd) -> tuple[str, EndReason]:
+        """Which screen a session ended on, and why. Raises StoreDown."""
+        if end.msisdn is None or not end.session_id:
+            return NO_SCREEN, end.reason
+        record = await self._store.load(end.msisdn, end.session_id)
+        session = None if record is None else unpack(record)
+        if record is None or session is None:
+            return NO_SCREEN, end.reason
+        if session.ended:  # by our own last screen, whatever the gateway calls it
+            return session.screen, EndReason.COMPLETED
+        if not session.dropped:
+            session.dropped = True
+            session.step += 1
+            await self._store.save(
+                end.msisdn,
+                end.session_id,
+                expected=head_of(record),
+                record=pack(session),
+                ttl_seconds=RESUME_SECONDS,
+                pointer=Pointer.PROLONG,
+            )
+        return session.screen, end.reason
+
+    def _refusal(self, refusal: _Refused, network: Network) -> Reply:
+        if refusal.session is None:
+            return self._last_words(refusal.key)
+        renderer = self._editions.current.renderer
+        return Reply(renderer.last_words(refusal.session, network, refusal.key, {}), ends=True)
+
+    def _last_words(self, key: str, variables: Mapping[str, Any] | None = None) -> Reply:
+        renderer = self._editions.current.renderer
+        return Reply(renderer.sentence(FALLBACK, key, variables or {}), ends=True)
+
+
+def _is_not_after(sequence: str, last: str) -> bool:
+    """The same turn again, or one that was overtaken on its way, where turns are numbered."""
+    if sequence.isdecimal() and last.isdecimal():
+        return int(sequence) <= int(last)
+    return sequence == last
 
 
 def _dialled_inputs(turn: Turn) -> list[str]:
     """Nothing was answered yet, so here every star does separate two inputs."""
-    return turn.text.split("*") if turn.cumulative and turn.text else []
+    return turn.text.split("*") if turn.text and (turn.cumulative or turn.opens) else []
 
 
 def _tell(turn: Turn, error: Exception) -> None:

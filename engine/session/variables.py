@@ -1,15 +1,28 @@
-"""What a screen may show of a session: the names a text can use and where each value is found."""
+"""What a screen may show of a session: each name a text can use and where its value is found."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import TextKey
 from engine.fx.quotes import Quote
-from engine.payments.views import PaymentSummary
+from engine.msisdn import Msisdn
+from engine.payments.views import LimitsLeft, MoneyRequest, PaymentSummary
 from engine.session.readers import CURRENCY_OF_COUNTRY
 from engine.session.session import Session
 
 _INCOMING_OVER = {"paid", "payout_failed", "refund_due", "refunding", "refund_unknown", "refunded"}
+_SENDABLE_AGAIN = {"paid", "refunded", "collect_failed", "expired", "cancelled"}
+
+Getter = Callable[[Session], Any]
+
+
+def state_of(summary: PaymentSummary) -> TextKey:
+    """To the payee, only three things are told: it is coming, it is there, it will not come."""
+    if not summary.incoming:
+        return TextKey(f"state.{summary.state}")
+    if summary.state not in _INCOMING_OVER:
+        return TextKey("state.paying")
+    return TextKey("state.paid" if summary.state == "paid" else "state.payout_failed")
 
 
 def _quote(session: Session) -> Quote:
@@ -22,38 +35,65 @@ def _summary(session: Session) -> PaymentSummary:
     return session.summary
 
 
-def _state(summary: PaymentSummary) -> TextKey:
-    """To the payee, only three things are told: it is coming, it is there, it will not come."""
-    if not summary.incoming:
-        return TextKey(f"state.{summary.state}")
-    if summary.state not in _INCOMING_OVER:
-        return TextKey("state.paying")
-    return TextKey("state.paid" if summary.state == "paid" else "state.payout_failed")
+def _request(session: Session) -> MoneyRequest:
+    assert session.request is not None, "a request is shown only after it was found"
+    return session.request
 
 
-_PRICE: Mapping[str, Callable[[Session], Any]] = {
-    "payee": lambda s: s.payee,
-    "source": lambda s: CURRENCY_OF_COUNTRY[s.country],
-    "operator": lambda s: TextKey(f"operator.{_quote(s).payee_operator}"),
-    "payer_operator": lambda s: TextKey(f"operator.{_quote(s).payer_operator}"),
-    "receives": lambda s: _quote(s).receives,
-    "target": lambda s: _quote(s).receives.currency,
-    "rate": lambda s: _quote(s).rate,
-    "amount": lambda s: _quote(s).amount,
-    "fee": lambda s: _quote(s).fee,
-    "total": lambda s: _quote(s).total,
-    "code": lambda s: s.code,
+def _limits(session: Session) -> LimitsLeft:
+    assert session.limits is not None, "limits are shown only after they were looked up"
+    return session.limits
+
+
+def _payee(session: Session) -> Msisdn:
+    assert session.payee is not None, "a number is shown only after it was chosen"
+    return session.payee
+
+
+SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
+    "price": {
+        "payee": _payee,
+        "source": lambda s: CURRENCY_OF_COUNTRY[s.country],
+        "operator": lambda s: TextKey(f"operator.{_quote(s).payee_operator}"),
+        "payer_operator": lambda s: TextKey(f"operator.{_quote(s).payer_operator}"),
+        "receives": lambda s: _quote(s).receives,
+        "target": lambda s: _quote(s).receives.currency,
+        "rate": lambda s: _quote(s).rate,
+        "amount": lambda s: s.amount if s.amount is not None else _quote(s).amount,
+        "fee": lambda s: _quote(s).fee,
+        "total": lambda s: _quote(s).total,
+        "code": lambda s: s.code,
+        "kept": lambda s: s.kept,
+    },
+    "payment": {
+        "code": lambda s: _summary(s).code,
+        "time": lambda s: _summary(s).at,
+        "amount": lambda s: _summary(s).amount,
+        "receives": lambda s: _summary(s).receives,
+        "payee": lambda s: _summary(s).payee,
+        "state": lambda s: state_of(_summary(s)),
+        "reference": lambda s: s.reference,
+    },
+    "request": {
+        "code": lambda s: s.code,
+        "requester": lambda s: _request(s).requester,
+        "payer": _payee,
+        "amount": lambda s: s.amount if s.request is None else s.request.amount,
+        "currency": lambda s: CURRENCY_OF_COUNTRY[s.country],
+    },
+    "account": {
+        "payee": _payee,
+        "name": lambda s: s.name,
+        "maximum": lambda s: _limits(s).payment,
+        "day_left": lambda s: _limits(s).day_left,
+        "month_left": lambda s: _limits(s).month_left,
+    },
 }
-_HISTORY: Mapping[str, Callable[[Session], Any]] = {
-    "code": lambda s: _summary(s).code,
-    "time": lambda s: _summary(s).at,
-    "amount": lambda s: _summary(s).amount,
-    "receives": lambda s: _summary(s).receives,
-    "payee": lambda s: _summary(s).payee,
-    "state": lambda s: _state(_summary(s)),
+"""What each name in `engine/menu/vocabulary.SUBJECTS` is."""
+
+FACTS: Mapping[str, Callable[[Session], bool]] = {
+    "may_cancel": lambda s: _summary(s).may_cancel,
+    "may_send_again": lambda s: not _summary(s).incoming and _summary(s).state in _SENDABLE_AGAIN,
+    "unsaved": lambda s: not s.name,
 }
-SUBJECTS: Mapping[str, Mapping[str, Callable[[Session], Any]]] = {
-    "price": _PRICE,
-    "payment": _HISTORY,
-}
-"""What a screen speaks of (`about:` in the menu, `price` unless it says otherwise)."""
+"""What a choice's `when` asks."""

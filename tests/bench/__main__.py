@@ -8,8 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import uvloop
-
 from tests.bench import commit, outbound, payments, ussd
 from tests.bench.table import CORES, Void
 
@@ -22,29 +20,15 @@ PAYMENTS_SECONDS_PER_SECOND = 2.5
 """A payment takes longer than a life without HTTP, so its part is measured for longer."""
 
 
-def _ussd(seconds: float) -> str:
-    sessions = int(seconds * USSD_SESSIONS_PER_SECOND)
-    return ussd.table(uvloop.run(ussd.run(sessions, USSD_REPEATS)))
-
-
-def _commit(seconds: float) -> str:
-    return commit.run(commit.Options(seconds=seconds)).written()
-
-
-def _payments(seconds: float) -> str:
-    options = payments.Options(seconds=seconds * PAYMENTS_SECONDS_PER_SECOND)
-    return payments.run(options).written()
-
-
-def _outbound(seconds: float) -> str:
-    return outbound.run(outbound.Options(seconds=seconds)).written()
-
-
 BENCHES: Mapping[str, Callable[[float], str]] = {
-    "ussd": _ussd,
-    "commit": _commit,
-    "payments": _payments,
-    "outbound": _outbound,
+    "ussd": lambda seconds: ussd.BENCH.run(
+        ussd.Options(int(seconds * USSD_SESSIONS_PER_SECOND), USSD_REPEATS)
+    ),
+    "commit": lambda seconds: commit.BENCH.run(commit.Options(seconds)),
+    "payments": lambda seconds: payments.BENCH.run(
+        payments.Options(seconds * PAYMENTS_SECONDS_PER_SECOND)
+    ),
+    "outbound": lambda seconds: outbound.BENCH.run(outbound.Options(seconds)),
 }
 
 
@@ -60,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.benches or BENCHES:
         try:
             part = BENCHES[name](options.seconds)
-        except (Void, ussd.Void) as error:
+        except Void as error:
             void = True
             part = f"{name}: VOID: {error}"
         sys.stdout.write(part + "\n\n")

@@ -1,6 +1,6 @@
 """Whole payment lives per second through the commit, without HTTP, beside their bare rows.
 
-    python -m tests.bench.commit [--seconds N] [--processes N] [--clients N] [--way NAME ...]
+    python -m tests.bench.commit [--seconds N] [--processes N] [--clients N] [--ways NAME ...]
 
 A life is confirmed, collected and paid: three steps of the real `Payments` through the real
 `Committer` into an embedded Postgres that flushes every commit. Evidence arrives at once. The bare
@@ -8,7 +8,6 @@ rows are those of a life that was just stored, copied under fresh ids by plain b
 with no check, no balance, no update and no delete. Void unless the books are right afterwards.
 """
 
-import argparse
 import asyncio
 import gc
 import sys
@@ -34,8 +33,8 @@ from engine.msisdn import Msisdn
 from engine.payments.lifecycle import State
 from engine.schema import migrate
 from simulator import embedded
-from tests.bench import table
 from tests.bench.bare import insert_lives, read_pattern
+from tests.bench.command import Bench, main
 from tests.bench.lives import POOL_MINOR, ROUTE, TENANT, TOPPED_UP, Lives, new_quote
 from tests.bench.table import (
     CORES,
@@ -363,26 +362,20 @@ def section(rows: Sequence[Row], bare: Row) -> Section:
     return Section(header, cells, tuple(remarks))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The command line; `drive` is what the run starts as its children."""
-    if list(arguments) == ["drive"]:
-        task = Task(*hear_from_parent())
-        return table.drive(drive_bare(task) if task.way == "bare" else drive(task))
-    parser = argparse.ArgumentParser(prog="tests.bench.commit", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--processes", type=int, default=PROCESSES)
-    parser.add_argument("--clients", type=int, default=CLIENTS)
-    parser.add_argument("--way", dest="ways", action="append", choices=tuple(WAYS))
-    found = vars(parser.parse_args(arguments))
-    options = Options(**{name: value for name, value in found.items() if value is not None})
-    try:
-        written = run(options).written()
-    except Void as error:
-        sys.stderr.write(f"void: {error}\n")
-        return 1
-    sys.stdout.write(written + "\n")
-    return 0
+async def _drive() -> None:
+    """A driving process."""
+    task = Task(*hear_from_parent())
+    await (drive_bare(task) if task.way == "bare" else drive(task))
+
+
+BENCH = Bench(
+    module="tests.bench.commit",
+    about=__doc__,
+    options=Options,
+    run=lambda options: run(options).written(),
+    children={"drive": _drive},
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(BENCH, sys.argv[1:]))

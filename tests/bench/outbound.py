@@ -8,11 +8,10 @@ of the calling program, all threads. Void unless every answer names the order it
 company saw each call exactly once.
 """
 
-import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -27,7 +26,7 @@ from providers.http import Client
 from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
 from providers.transport import Transport
 from providers.wire import json_object
-from tests.bench import table
+from tests.bench.command import Bench, main
 from tests.bench.table import (
     Driver,
     Pace,
@@ -313,24 +312,18 @@ def section(rows: Mapping[str, Turn], in_flight: int, loop_ms: float) -> Section
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The command line; `company` and `call` are what the run starts as its children."""
-    if list(arguments) == ["company"]:
-        return table.drive(answer_calls())
-    if arguments[:1] == ["call"]:
-        way, url, in_flight = arguments[1:]
-        return table.drive(call_in_turns(way, url, int(in_flight)))
-    parser = argparse.ArgumentParser(prog="tests.bench.outbound", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--in-flight", type=int, default=IN_FLIGHT)
-    try:
-        written = run(Options(**vars(parser.parse_args(arguments)))).written()
-    except Void as error:
-        sys.stderr.write(f"void: {error}\n")
-        return 1
-    sys.stdout.write(written + "\n")
-    return 0
+async def _call_in_turns(way: str, url: str, in_flight: str) -> None:
+    await call_in_turns(way, url, int(in_flight))
+
+
+BENCH = Bench(
+    module="tests.bench.outbound",
+    about=__doc__,
+    options=Options,
+    run=lambda options: run(options).written(),
+    children={"company": answer_calls, "call": _call_in_turns},
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(BENCH, sys.argv[1:]))

@@ -8,7 +8,6 @@ nothing is in flight, before and after, so it is all the CPU of exactly those pa
 our books, both operators' books and the phones' inboxes tell the same story.
 """
 
-import argparse
 import asyncio
 import json
 import sys
@@ -27,7 +26,7 @@ from engine.payments.facts import read_terms
 from engine.payments.lifecycle import State
 from simulator.places import SHORTCODE, Places
 from simulator.stack import Stack
-from tests.bench import table
+from tests.bench.command import Bench, main
 from tests.bench.table import (
     CORES,
     Driver,
@@ -413,22 +412,18 @@ def section(row: Row) -> Section:
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The command line; `call` is what the run starts as its child."""
-    if list(arguments) == ["call"]:
-        return table.drive(call(Task(*hear_from_parent())))
-    parser = argparse.ArgumentParser(prog="tests.bench.payments", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--phones", type=int, default=PHONES)
-    parser.add_argument("--in-flight", type=int, default=IN_FLIGHT)
-    try:
-        written = run(Options(**vars(parser.parse_args(arguments)))).written()
-    except Void as error:
-        sys.stderr.write(f"void: {error}\n")
-        return 1
-    sys.stdout.write(written + "\n")
-    return 0
+async def _call() -> None:
+    await call(Task(*hear_from_parent()))
+
+
+BENCH = Bench(
+    module="tests.bench.payments",
+    about=__doc__,
+    options=Options,
+    run=lambda options: run(options).written(),
+    children={"call": _call},
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(BENCH, sys.argv[1:]))

@@ -150,6 +150,18 @@ async def test_the_tier_that_staff_set_has_the_last_word(house: House) -> None:
     assert (await house.check(house.question(too_much), tier=0)).action is Action.ALLOW
 
 
+async def test_for_a_day_after_a_pin_was_chosen_anew_the_lowest_tier_binds(house: House) -> None:
+    await house.register(JANE, tier=1)
+    too_much = POLICY.limits.of(0, "KES").payment_minor_max // 100 + 1
+    tomorrow = house.clock.now() + timedelta(days=1)
+    await house.pool.execute("update customer set tier_paused_until = $1", tomorrow)
+    house.clock.seconds += 24 * 3600 - 1
+    with pytest.raises(CustomerMistake):
+        await house.check(house.question(too_much), tier=1)
+    house.clock.seconds += 1
+    assert (await house.check(house.question(too_much), tier=1)).action is Action.ALLOW
+
+
 @pytest.mark.parametrize("side", ["payer", "payee"])
 async def test_a_listed_name_is_held_on_either_side(house: House, side: str) -> None:
     await house.load()

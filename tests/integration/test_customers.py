@@ -5,30 +5,19 @@ from typing import Any
 
 import pytest
 
-from engine.clock import Ids
 from engine.customers.pins import PinKeys
-from engine.customers.store import ATTEMPTS_MAX, COOL_DOWN_SECONDS, Customers
+from engine.customers.store import ATTEMPTS_MAX, COOL_DOWN_SECONDS
 from engine.errors import CustomerMistake
-from engine.msisdn import Msisdn
-from tests.unit.session.rooms import FakeClock
-
-PHONE = Msisdn("+254712000001")
-OLD_KEY, NEW_KEY = b"o" * 32, b"n" * 32
-
-
-def customers(
-    pool: Any, clock: FakeClock, *, tenant: int = 1, keys: PinKeys | None = None
-) -> Customers:
-    return Customers(pool, tenant, keys or PinKeys({1: OLD_KEY}), Ids(clock), clock)
+from tests.integration.customers_room import NEW_KEY, OLD_KEY, PHONE, StillClock, customers
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def clock() -> StillClock:
+    return StillClock()
 
 
 async def test_a_registered_customer_is_found_in_their_tenant_only(
-    pool: Any, clock: FakeClock
+    pool: Any, clock: StillClock
 ) -> None:
     house = customers(pool, clock)
     assert await house.find(PHONE) is None
@@ -38,7 +27,7 @@ async def test_a_registered_customer_is_found_in_their_tenant_only(
     assert await customers(pool, clock, tenant=2).find(PHONE) is None
 
 
-async def test_registering_again_keeps_the_first_pin(pool: Any, clock: FakeClock) -> None:
+async def test_registering_again_keeps_the_first_pin(pool: Any, clock: StillClock) -> None:
     house = customers(pool, clock)
     first, second = await asyncio.gather(
         house.register(PHONE, "KE", "en", "4826"), house.register(PHONE, "KE", "en", "4826")
@@ -53,7 +42,7 @@ async def test_registering_again_keeps_the_first_pin(pool: Any, clock: FakeClock
     ("pin", "key"), [("0000", "mistake.pin_weak"), ("123", "mistake.pin_format")]
 )
 async def test_a_weak_or_misshapen_pin_registers_nobody(
-    pool: Any, clock: FakeClock, pin: str, key: str
+    pool: Any, clock: StillClock, pin: str, key: str
 ) -> None:
     house = customers(pool, clock)
     with pytest.raises(CustomerMistake) as caught:
@@ -62,14 +51,14 @@ async def test_a_weak_or_misshapen_pin_registers_nobody(
     assert await house.find(PHONE) is None
 
 
-async def test_neither_pin_nor_its_plain_hash_is_stored(pool: Any, clock: FakeClock) -> None:
+async def test_neither_pin_nor_its_plain_hash_is_stored(pool: Any, clock: StillClock) -> None:
     await customers(pool, clock).register(PHONE, "KE", "en", "4826")
     row = await pool.fetchrow("select * from customer")
     assert "4826" not in repr(row)
     assert len(row["pin_mac"]) == 32
 
 
-async def test_the_language_can_be_changed(pool: Any, clock: FakeClock) -> None:
+async def test_the_language_can_be_changed(pool: Any, clock: StillClock) -> None:
     house = customers(pool, clock)
     customer = await house.register(PHONE, "KE", "en", "4826")
     await house.set_language(customer.customer_id, "sw")
@@ -79,7 +68,7 @@ async def test_the_language_can_be_changed(pool: Any, clock: FakeClock) -> None:
 
 
 async def test_three_wrong_pins_lock_until_the_cool_down_is_over(
-    pool: Any, clock: FakeClock
+    pool: Any, clock: StillClock
 ) -> None:
     house = customers(pool, clock)
     customer = await house.register(PHONE, "KE", "en", "4826")
@@ -96,7 +85,7 @@ async def test_three_wrong_pins_lock_until_the_cool_down_is_over(
     assert (await house.check_pin(customer, "4826")).right
 
 
-async def test_a_right_pin_clears_the_count(pool: Any, clock: FakeClock) -> None:
+async def test_a_right_pin_clears_the_count(pool: Any, clock: StillClock) -> None:
     house = customers(pool, clock)
     customer = await house.register(PHONE, "KE", "en", "4826")
     for _ in range(3):
@@ -105,7 +94,7 @@ async def test_a_right_pin_clears_the_count(pool: Any, clock: FakeClock) -> None
         assert (await house.check_pin(customer, "4826")).right
 
 
-async def test_guesses_at_the_same_moment_cannot_exceed_three(pool: Any, clock: FakeClock) -> None:
+async def test_guesses_at_the_same_moment_cannot_exceed_three(pool: Any, clock: StillClock) -> None:
     house = customers(pool, clock)
     customer = await house.register(PHONE, "KE", "en", "4826")
     wrong = [f"{n:04d}" for n in range(5000, 5030)]
@@ -117,10 +106,18 @@ async def test_guesses_at_the_same_moment_cannot_exceed_three(pool: Any, clock: 
     assert not (await house.check_pin(customer, "4826")).right
 
 
-async def test_a_pin_of_an_older_key_still_opens(pool: Any, clock: FakeClock) -> None:
+async def test_a_pin_of_an_older_key_still_opens(pool: Any, clock: StillClock) -> None:
     customer = await customers(pool, clock).register(PHONE, "KE", "en", "4826")
     both = customers(pool, clock, keys=PinKeys({1: OLD_KEY, 2: NEW_KEY}))
     assert (await both.check_pin(customer, "4826")).right
     assert not (await both.check_pin(customer, "9027")).right
-    lost = customers(pool, clock, keys=PinKeys({2: NEW_KEY}))
-    assert not (await lost.check_pin(customer, "4826")).right
+
+
+async def test_a_language_without_texts_is_refused(pool: Any, clock: StillClock) -> None:
+    house = customers(pool, clock, languages=("en", "am"))
+    customer = await house.register(PHONE, "KE", "am", "4826")
+    with pytest.raises(CustomerMistake, match=r"mistake\.language"):
+        await house.set_language(customer.customer_id, "sw")
+    with pytest.raises(CustomerMistake, match=r"mistake\.language"):
+        await house.register(PHONE, "KE", "xx", "4826")
+    assert await house.find(PHONE) == customer

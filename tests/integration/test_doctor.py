@@ -24,7 +24,7 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
         by_name = {line.split(":")[0][6:]: line for line in said}
         assert by_name["operators"].startswith("FAULT")
         assert "CAPP_MTN_UG_API_KEY" in by_name["operators"]
-        for name in ("menus", "database", "redis", "SMS gateway"):
+        for name in ("menus", "USSD gateways", "database", "redis", "SMS gateway"):
             assert by_name[name].startswith("ok"), by_name[name]
         assert "SDK KES" in by_name["SMS gateway"]
 
@@ -32,9 +32,10 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
             **environment,
             "CAPP_AFRICASTALKING_API_KEY": "wrong",
             "REDIS_URL": "redis://127.0.0.1:1",
+            "CAPP_USSD_GATEWAYS": "hubtel,nobody",
         }
         said.clear()
         assert not await examine(read_settings(wrong), said.append)
         faults = {line.split(":")[0][6:] for line in said if line.startswith("FAULT")}
-        assert faults == {"operators", "redis", "SMS gateway"}
+        assert faults == {"operators", "USSD gateways", "redis", "SMS gateway"}
         assert not any("wrong" in line for line in said)

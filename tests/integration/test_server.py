@@ -1,7 +1,9 @@
 """The short way to a door on real sockets: the ordinary way's answers, in the same order."""
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from channels.bodies import read_body
 from channels.doors import Doors, plain, send_whole
-from channels.server import SHORT_BYTES_MAX, Connection
+from channels.server import FULL_SECONDS, SHORT_BYTES_MAX, Bounds, Connection
 from engine.ports import Acknowledgement
 
 
@@ -89,6 +91,12 @@ async def read_whole(reader: asyncio.StreamReader) -> tuple[int, dict[str, str],
 
 @pytest.fixture
 async def web() -> AsyncIterator[Web]:
+    async with serving(Bounds()) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def serving(bounds: Bounds) -> AsyncIterator[Web]:
     door = Door()
 
     async def hello(_: Request) -> PlainTextResponse:
@@ -98,7 +106,7 @@ async def web() -> AsyncIterator[Web]:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        yield {"doors": Doors(places)}
+        yield {"doors": Doors(places), "bounds": bounds}
 
     app = Starlette(routes=[*places, Route("/hello", hello)], lifespan=lifespan)
     config = uvicorn.Config(
@@ -106,12 +114,14 @@ async def web() -> AsyncIterator[Web]:
         server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve())  # `serve` would take over this run's signals
+    running = asyncio.create_task(server._serve())  # `serve` would take over this run's signals
     while not server.started:  # noqa: ASYNC110 - uvicorn offers a flag and no event
         await asyncio.sleep(0.01)
-    yield Web(server.servers[0].sockets[0].getsockname()[1], door, server)
-    server.should_exit = True
-    await serving
+    try:
+        yield Web(server.servers[0].sockets[0].getsockname()[1], door, server)
+    finally:
+        server.should_exit = True
+        await running
 
 
 def post(body: bytes = b"hi", *lines: bytes, path: bytes = b"/door/one", method: bytes = b"POST",
@@ -255,6 +265,111 @@ async def test_stopping_lets_a_door_finish_and_says_that_the_connection_ends(web
         status, headers, body = await read_whole(reader)
         assert (status, headers["connection"], body) == (200, "close", "short POST one wait")
         assert await reader.read() == b""
+
+
+REQUEST_SECONDS = 0.3
+HURRIED = Bounds(request_seconds=REQUEST_SECONDS)
+SLOW_408 = (408, "the request took too long")
+# What has been sent when the drops begin, the drop, and what is said before the connection ends.
+DRIPS: dict[str, tuple[bytes, bytes, list[tuple[int, str]]]] = {
+    "its first line": (b"POST /do", b"o", [SLOW_408]),
+    "a header": (b"POST /door/one HTTP/1.1\r\nX-Slow: ", b"x", [SLOW_408]),
+    "a short body": (post(b"", b"Content-Length: 60000"), b"x", [SLOW_408]),
+    "a body in chunks": (post(b"", b"Transfer-Encoding: chunked"), b"1\r\nx\r\n", []),
+    "a body nobody reads": (
+        post(b"", b"Content-Length: 60000", path=b"/nowhere"), b"x", [(404, "Not Found")],
+    ),
+    "nothing but line breaks": (b"", b"\r\n", []),
+    "line breaks after an answer": (post(), b"\r\n", [(200, "short POST one hi")]),
+    "a second request": (post() + b"POST /do", b"o", [(200, "short POST one hi"), SLOW_408]),
+}  # fmt: skip
+
+
+async def drip(writer: asyncio.StreamWriter, drop: bytes) -> None:
+    with contextlib.suppress(ConnectionError):
+        while True:
+            writer.write(drop)
+            await writer.drain()
+            await asyncio.sleep(REQUEST_SECONDS / 20)
+
+
+@pytest.mark.parametrize(("sent", "drop", "said"), DRIPS.values(), ids=DRIPS.keys())
+async def test_caller_who_drips_is_cut_in_time_and_delays_nobody(
+    sent: bytes, drop: bytes, said: list[tuple[int, str]]
+) -> None:
+    async with serving(HURRIED) as web, web.connected() as (reader, writer):
+        writer.write(sent)
+        began = time.monotonic()
+        dripping = asyncio.create_task(drip(writer, drop))
+        assert await web.ask(post(b"other")) == [(200, "short POST one other")]
+        assert time.monotonic() - began < REQUEST_SECONDS
+        for status, body in said:
+            found = await read_answer(reader)
+            assert found[0] == status and found[1].startswith(body)
+        with contextlib.suppress(ConnectionResetError):
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+        assert REQUEST_SECONDS * 0.9 < time.monotonic() - began < REQUEST_SECONDS * 4
+        dripping.cancel()
+        await asyncio.sleep(0.05)
+        assert not web.server.server_state.connections
+        assert not web.server.server_state.tasks
+
+
+async def test_caller_who_says_nothing_at_all_is_cut_in_time() -> None:
+    async with serving(HURRIED) as web, web.connected() as (reader, _):
+        async with asyncio.timeout(REQUEST_SECONDS * 4):
+            assert await reader.read() == b""
+
+
+async def test_answer_that_takes_longer_than_a_request_may_is_waited_for() -> None:
+    async with serving(HURRIED) as web:
+        web.door.may_answer.clear()
+        for request in (
+            post(b"wait"),
+            post(b"4\r\nwait\r\n0\r\n\r\n", b"Transfer-Encoding: chunked"),
+        ):
+            async with web.connected() as (reader, writer):
+                writer.write(request + b"POST /do")  # and somebody drips behind it
+                dripping = asyncio.create_task(drip(writer, b"o"))
+                await asyncio.sleep(REQUEST_SECONDS * 2.5)
+                web.door.may_answer.set()
+                status, body = await read_answer(reader)
+                assert (status, body.split()[-1]) == (200, "wait")
+                dripping.cancel()
+            web.door.may_answer.clear()
+
+
+async def test_one_caller_too_many_is_answered_503_and_takes_nobodys_place(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(Bounds(connections_max=2)) as web:
+        async with web.connected() as (reader, writer), web.connected():
+            for _ in range(3):
+                async with web.connected() as (late_reader, late_writer):
+                    late_writer.write(post())
+                    status, headers, body = await read_whole(late_reader)
+                    assert (status, headers["retry-after"]) == (503, "1")
+                    assert (headers["connection"], body) == (
+                        "close",
+                        "too many connections, come again",
+                    )
+                    assert await late_reader.read() == b""
+            async with web.connected() as (late_reader, _):  # who says nothing is told as well
+                async with asyncio.timeout(FULL_SECONDS * 3):
+                    assert (await read_whole(late_reader))[0] == 503
+            writer.write(post())
+            assert await read_answer(reader) == (200, "short POST one hi")
+            assert web.door.called == 1
+        await asyncio.sleep(0.05)
+        assert await web.ask(post()) == [(200, "short POST one hi")]
+        async with web.connected(), web.connected() as (_, leaving), web.connected():
+            leaving.transport.abort()
+            await asyncio.sleep(FULL_SECONDS / 10)  # the third has not been told yet
+            assert await web.ask(post()) == [(200, "short POST one hi")]
+    told = [record.getMessage() for record in caplog.records]
+    full = "2 connections are open: more are answered 503"
+    assert told == [full, "1 connections are open: there is room again", full]
 
 
 def test_door_with_a_parameter_that_is_no_word_is_refused() -> None:

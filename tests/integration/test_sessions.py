@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,8 +17,11 @@ from starlette.applications import Starlette
 
 from channels.ussd import ussd_routes
 from engine.msisdn import Msisdn
+from engine.ports import EndReason
+from engine.session.drops import Drops
+from engine.session.editions import RedisShelf
 from engine.session.pipeline import TickPipeline, open_pipeline
-from engine.session.store import SessionStore, StoreDown, key_of
+from engine.session.store import Pointer, SessionStore, StoreDown, key_of, pointer_of
 from providers.africastalking import AfricasTalkingUssd
 from simulator import embedded
 from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
@@ -70,7 +74,8 @@ async def test_a_whole_payment_over_http(gateway: httpx.AsyncClient, house: Hous
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain")
         assert again.content == answer.content
         replies.append(answer.text)
-    assert replies[0] == "CON CAPP - send money abroad\n1. Send money\n2. Last payment\n3. Language"
+    menu = "CAPP\n1. Send money\n2. Request money\n3. My payments\n4. Check a price\n"
+    assert replies[0] == f"CON {menu}5. Account, help"
     assert all(reply.startswith("CON ") for reply in replies[:-1])
     assert replies[-1].startswith("END CAPP000001 started: UGX 27,123 to +256772000002.")
     assert len(house.payments.confirmed) == 1
@@ -145,14 +150,17 @@ async def test_the_end_of_a_session_is_noted(gateway: httpx.AsyncClient) -> None
 
 async def test_sessions_expire(house: House, redis: TickPipeline) -> None:
     await house.take("")
-    assert 170 <= await redis.execute("TTL", key_of(PAYER, "s1")) <= 180
+    for key in (key_of(PAYER, "s1"), pointer_of(PAYER)):
+        assert 890 <= await redis.execute("TTL", key) <= 900
 
 
 async def test_a_save_is_repeatable_but_never_overwrites_another(redis: TickPipeline) -> None:
     store = SessionStore(redis)
 
     async def save(expected: bytes, record: bytes) -> bytes | None:
-        return await store.save(PAYER, "s", expected=expected, record=record, ttl_seconds=9)
+        return await store.save(
+            PAYER, "s", expected=expected, record=record, ttl_seconds=9, pointer=Pointer.POINT
+        )
 
     first, second, rival = b"\0\0\0\1a", b"\0\0\0\2b", b"\0\0\0\2c"
     assert await save(b"", first) is None
@@ -169,10 +177,51 @@ async def test_the_save_survives_a_redis_that_forgot_its_scripts(redis: TickPipe
     store = SessionStore(redis)
     await redis.execute("SCRIPT", "FLUSH")
     for step in (b"\0\0\0\1", b"\0\0\0\2"):
-        assert await store.save(PAYER, "s", expected=b"", record=step, ttl_seconds=9) in (
-            None, b"\0\0\0\1",
-        )  # fmt: skip
+        kept = await store.save(
+            PAYER, "s", expected=b"", record=step, ttl_seconds=9, pointer=Pointer.PROLONG
+        )
+        assert kept in (None, b"\0\0\0\1")
     assert await store.load(PAYER, "s") == b"\0\0\0\1"
+
+
+async def test_the_next_dial_finds_what_the_last_session_left_until_it_is_cleared(
+    redis: TickPipeline,
+) -> None:
+    store = SessionStore(redis)
+
+    async def save(session_id: str, record: bytes, pointer: Pointer) -> None:
+        await store.save(
+            PAYER, session_id, expected=b"", record=record, ttl_seconds=9, pointer=pointer
+        )
+
+    assert await store.last(PAYER) is None
+    await save("a", b"\0\0\0\1a", Pointer.POINT)
+    assert await store.last(PAYER) == b"\0\0\0\1a"
+    await save("b", b"\0\0\0\1b", Pointer.POINT)
+    await save("a", b"\0\0\0\1a", Pointer.CLEAR)  # not the last one any more
+    assert await store.last(PAYER) == b"\0\0\0\1b"
+    await save("b", b"\0\0\0\1b", Pointer.CLEAR)
+    assert await store.last(PAYER) is None
+    assert await store.last(Msisdn("+254712000099")) is None
+
+
+async def test_ends_are_counted_by_day_in_redis(house: House, redis: TickPipeline) -> None:
+    drops, day = Drops(redis), house.clock.now().date()
+    for reason in (EndReason.TIMED_OUT, EndReason.TIMED_OUT, EndReason.CANCELLED):
+        await drops.count(day, "63902", "send_money.pin", reason)
+    assert [tuple(one) for one in await drops.of_day(day)] == [
+        ("63902", "send_money.pin", EndReason.TIMED_OUT, 2),
+        ("63902", "send_money.pin", EndReason.CANCELLED, 1),
+    ]
+    assert await drops.of_day(day - timedelta(days=1)) == []
+
+
+async def test_an_edition_lies_on_the_shelf_for_other_processes(redis: TickPipeline) -> None:
+    shelf = RedisShelf(redis)
+    assert await shelf.get("0a0b0c0d") is None
+    await shelf.put("0a0b0c0d", b"packed")
+    assert await shelf.get("0a0b0c0d") == b"packed"
+    assert await redis.execute("TTL", "capp:menus:0a0b0c0d") > 80_000
 
 
 async def test_a_flushed_redis_ends_sessions_politely(house: House, redis: TickPipeline) -> None:
@@ -324,5 +373,9 @@ async def test_a_store_that_is_away_says_so() -> None:
     with pytest.raises(StoreDown):
         await store.load(PAYER, "s")
     with pytest.raises(StoreDown):
-        await store.save(PAYER, "s", expected=b"", record=b"x", ttl_seconds=1)
+        await store.last(PAYER)
+    with pytest.raises(StoreDown):
+        await store.save(
+            PAYER, "s", expected=b"", record=b"x", ttl_seconds=1, pointer=Pointer.POINT
+        )
     await pipeline.aclose()

@@ -29,6 +29,10 @@ from engine.ledger.books import Books, open_accounts
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Intent
+from engine.messages.gateways import Gateway, Gateways
+from engine.messages.planning import Writer
+from engine.messages.quiet import OptOuts
+from engine.messages.sender import Messages
 from engine.money import Money
 from engine.msisdn import Msisdn, Prefixes
 from engine.outbox import Outbox
@@ -54,6 +58,8 @@ from engine.ports import (
     Reason,
     Sms,
     SmsAccepted,
+    SmsCallback,
+    SmsMessage,
     SmsReport,
 )
 from engine.texts import Texts
@@ -132,8 +138,11 @@ class ScriptedSms:
         self.sent.append(message)
         return SmsAccepted(f"m-{message.intent_id}")
 
-    def read_report(self, body: bytes) -> SmsReport:
-        raise Unreadable("sms", str(len(body)))
+    def read_report(self, callback: SmsCallback) -> SmsReport:
+        raise Unreadable("sms", str(len(callback.body)))
+
+    def read_message(self, callback: SmsCallback) -> SmsMessage:
+        raise Unreadable("sms", str(len(callback.body)))
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -284,10 +293,17 @@ async def open_world(
     await rates.refresh(pool)
     dispatcher = Dispatcher(
         operators={"mpesa_ke": mpesa, "mtn_ug": mtn, "other_ug": other},
-        sms=sms,
+        messages=Messages(
+            tenant=1,
+            gateways=Gateways([Gateway("scripted", sms)], clock=clock),
+            outbox=outbox,
+            opt_outs=OptOuts(pool, 1, clock),
+            writer=Writer(Texts.load(MENUS / "texts")),
+            clock=clock,
+            draw=lambda: 0.0,
+        ),
         outbox=outbox,
         store=store,
-        texts=Texts.load(MENUS / "texts"),
         clock=clock,
         callback_url=lambda code, attempt_id: f"http://127.0.0.1/callbacks/{code}/{attempt_id}",
         patience=Patience(),

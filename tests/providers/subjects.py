@@ -22,6 +22,7 @@ from providers.africastalking import AfricasTalkingSettings, AfricasTalkingSms
 from providers.http import Timeouts, Trace
 from providers.mpesa import Mpesa, MpesaSettings
 from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
+from providers.twilio import TwilioSettings, TwilioSms
 from tests.providers.company import Answer, Company
 
 NOTHING = Answer()
@@ -31,6 +32,7 @@ CALLBACK_URL = "https://pay.example.org/cb/6f1c0f1e9b"
 ATTEMPT = AttemptId("0193488c2d7a7c3e9f0112233445566a")
 COLLECTED = AttemptId("0193488c2d7a7c3e9f01ffffffffffff")
 KENYAN, UGANDAN = Msisdn("+254712345678"), Msisdn("+256772123456")
+ACCOUNT_SID = "AC00000000000000000000000000000001"
 CHECKOUT_ID = "ws_CO_20112026101501123712345678"
 TOKEN = "c9SQxWWhmdVRlyh0zh8gZDTkubVF"
 
@@ -44,6 +46,7 @@ SECRETS = (
     "collection-key-x7",
     "disbursement-key-x8",
     "at-key-x9",
+    "twilio-token-x10",
     TOKEN,
     KENYAN.digits,
     UGANDAN.digits,
@@ -165,12 +168,22 @@ def at_settings(url: str, *, sender: str = "CAPP") -> AfricasTalkingSettings:
     return AfricasTalkingSettings(url, "capp", "at-key-x9", sender, timeouts=QUICK)
 
 
+def twilio_settings(url: str, *, sender: str = "+254700000000") -> TwilioSettings:
+    return TwilioSettings(
+        url, ACCOUNT_SID, "twilio-token-x10", sender, f"{CALLBACK_URL}/report", timeouts=QUICK
+    )
+
+
 def _mpesa(url: str, clock: Clock, trace: Trace) -> Mpesa:
     return Mpesa(mpesa_settings(url), clock=clock, trace=trace)
 
 
 def _mtn(url: str, clock: Clock, trace: Trace) -> MtnMomo:
     return MtnMomo(UGANDA, mtn_settings(url), clock=clock, trace=trace)
+
+
+def _twilio(url: str, clock: Clock, trace: Trace) -> TwilioSms:
+    return TwilioSms(twilio_settings(url), trace=trace)
 
 
 def _sms(url: str, clock: Clock, trace: Trace) -> AfricasTalkingSms:
@@ -325,4 +338,15 @@ SMS_GATEWAY = Subject(
     _sms,
     (Operation("send", SMS_PATH, lambda a: a.send(SMS), SENT),),
 )
-SUBJECTS = (MPESA, MTN, SMS_GATEWAY)
+TWILIO_PATH = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json"
+TWILIO_SID = "SM00000000000000000000000000000001"
+TWILIO_TAKEN = Answer(
+    201, message={"sid": TWILIO_SID, "status": "queued", "num_segments": "1", "error_code": None}
+)
+TWILIO = Subject(
+    "twilio",
+    twilio_settings,
+    _twilio,
+    (Operation("send", TWILIO_PATH, lambda a: a.send(SMS), TWILIO_TAKEN),),
+)
+SUBJECTS = (MPESA, MTN, SMS_GATEWAY, TWILIO)

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreadable
 from engine.money import Money
-from engine.ports import Acknowledgement, Reason, Reply, SessionEnd, SmsAccepted, SmsReport, Turn
+from engine.msisdn import Msisdn
+from engine.ports import (
+    Acknowledgement,
+    EndReason,
+    Reason,
+    Reply,
+    SessionEnd,
+    SmsAccepted,
+    SmsCallback,
+    SmsMessage,
+    SmsReport,
+    Turn,
+)
 from providers.africastalking import AfricasTalkingSms, AfricasTalkingUssd
 from tests.providers.company import Answer, Company
 from tests.providers.subjects import KENYAN, SENT, SMS, SMS_PATH, at_settings
@@ -49,9 +61,9 @@ def test_turn_of_the_reference_is_read() -> None:
         b"sessionId=ATUid_demo1&serviceCode=%2A384%2A123%23&phoneNumber=%2B254711000001"
         b"&networkCode=63902&text=1%2A500"
     )
-    assert AfricasTalkingUssd().read_turn(raw) == Turn(
+    assert AfricasTalkingUssd().read(raw) == Turn(
         session_id="ATUid_demo1",
-        msisdn="+254711000001",  # type: ignore[arg-type]
+        msisdn=Msisdn("+254711000001"),
         network="63902",
         shortcode="*384*123#",
         text="1*500",
@@ -61,11 +73,11 @@ def test_turn_of_the_reference_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "1*1", "1*O'Brien & Söhne +1", "*", "الف", "a=b%20c"])
 def test_text_arrives_as_typed(text: str) -> None:
-    assert AfricasTalkingUssd().read_turn(encoded(fields(text=text))).text == text
+    assert AfricasTalkingUssd().read(encoded(fields(text=text))).text == text
 
 
 def test_fields_nobody_asked_for_are_let_pass() -> None:
-    turn = AfricasTalkingUssd().read_turn(encoded({"newField": "x", **fields()}))
+    turn = AfricasTalkingUssd().read(encoded({"newField": "x", **fields()}))
     assert turn.session_id == "ATUid_demo1"
 
 
@@ -90,14 +102,14 @@ def test_bad_turn_is_refused_by_the_name_of_its_field(
 ) -> None:
     form = {name: value for name, value in {**fields(), **change}.items() if value is not None}
     with pytest.raises(Unreadable, match=complaint):
-        AfricasTalkingUssd().read_turn(encoded(form))
+        AfricasTalkingUssd().read(encoded(form))
 
 
 @pytest.mark.parametrize("name", fields())
 def test_doubled_field_is_refused(name: str) -> None:
     body = encoded(fields()) + f"&{name}=1".encode()
     with pytest.raises(Unreadable, match=f"{name} is doubled"):
-        AfricasTalkingUssd().read_turn(body)
+        AfricasTalkingUssd().read(body)
 
 
 BAD_BYTES = {
@@ -113,12 +125,12 @@ BAD_BYTES = {
 @pytest.mark.parametrize(("complaint", "body"), BAD_BYTES.items())
 def test_senseless_bytes_are_refused(complaint: str, body: bytes) -> None:
     with pytest.raises(Unreadable, match=complaint):
-        AfricasTalkingUssd().read_turn(body)
+        AfricasTalkingUssd().read(body)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_unreadable(body: bytes) -> None:
-    for read in (AfricasTalkingUssd().read_turn, AfricasTalkingUssd().read_end):
+    for read in (AfricasTalkingUssd().read, AfricasTalkingUssd().read_end):
         try:
             read(body)
         except Unreadable:
@@ -128,7 +140,7 @@ def test_any_bytes_are_read_or_unreadable(body: bytes) -> None:
 @given(st.text(max_size=100))
 def test_any_text_survives_its_encoding(text: str) -> None:
     if text.isprintable():
-        assert AfricasTalkingUssd().read_turn(encoded(fields(text=text))).text == text
+        assert AfricasTalkingUssd().read(encoded(fields(text=text))).text == text
 
 
 PIN_LEAKS = [
@@ -145,7 +157,7 @@ PIN_LEAKS = [
 @pytest.mark.parametrize("body", PIN_LEAKS)
 def test_error_about_a_turn_never_shows_what_was_typed(body: bytes) -> None:
     with pytest.raises(Unreadable) as caught:
-        AfricasTalkingUssd().read_turn(body)
+        AfricasTalkingUssd().read(body)
     assert PIN not in f"{caught.value!r} {caught.value} {vars(caught.value)}"
     assert caught.value.__cause__ is None
 
@@ -167,14 +179,54 @@ def test_end_of_session_is_read() -> None:
         }
     )
     end = AfricasTalkingUssd().read_end(raw)
-    assert end == SessionEnd("ATUid_demo1", "Incomplete", hops=4, duration_ms=25_000)
-    assert PIN not in repr(end)
+    assert end == SessionEnd(
+        session_id="ATUid_demo1",
+        status="Incomplete",
+        reason=EndReason.UNFINISHED,
+        msisdn=Msisdn("+254711000001"),
+        network="63902",
+        hops=4,
+        duration_ms=25_000,
+    )
+    assert end.dropped
+    assert end.acknowledgement == Acknowledgement(200, b"", "text/plain")
+
+
+ENDS = [
+    ("Success", EndReason.COMPLETED, False),
+    ("Incomplete", EndReason.UNFINISHED, True),
+    ("Failed", EndReason.FAILED, True),
+    ("NewWord", EndReason.UNKNOWN, False),
+]
+
+
+@pytest.mark.parametrize(("status", "reason", "dropped"), ENDS)
+def test_status_of_an_end_means(status: str, reason: EndReason, dropped: bool) -> None:
+    end = AfricasTalkingUssd().read_end(encoded({"sessionId": "a", "status": status}))
+    assert (end.reason, end.dropped, end.msisdn) == (reason, dropped, None)
+
+
+@pytest.mark.parametrize(("code", "network"), [("63902", "63902"), ("sms", ""), ("MTN", "")])
+def test_network_is_a_code_or_nothing(code: str, network: str) -> None:
+    assert AfricasTalkingUssd().read(encoded(fields(networkCode=code))).network == network
+
+
+@pytest.mark.parametrize(("code", "network"), [("63902", "63902"), ("6|3", ""), ("", "")])
+def test_network_of_an_end_is_a_code_or_nothing(code: str, network: str) -> None:
+    body = encoded({"sessionId": "a", "status": "Success", "networkCode": code})
+    assert AfricasTalkingUssd().read_end(body).network == network
+
+
+def test_end_of_a_senseless_number_is_refused() -> None:
+    body = encoded({"sessionId": "a", "status": "Success", "phoneNumber": "0711"})
+    with pytest.raises(Unreadable, match="phoneNumber is malformed"):
+        AfricasTalkingUssd().read_end(body)
 
 
 @pytest.mark.parametrize("count", ["", "-1", "x", "²", "1" * 50])
 def test_counts_that_are_none_are_left_out(count: str) -> None:
     body = encoded({"sessionId": "a", "status": "Success", "hopsCount": count})
-    assert AfricasTalkingUssd().read_end(body) == SessionEnd("a", "Success", None, None)
+    assert AfricasTalkingUssd().read_end(body).hops is None
 
 
 REPLIES = [(False, b"CON 1. Send\n2. Back"), (True, b"END 1. Send\n2. Back")]
@@ -182,7 +234,10 @@ REPLIES = [(False, b"CON 1. Send\n2. Back"), (True, b"END 1. Send\n2. Back")]
 
 @pytest.mark.parametrize(("ends", "body"), REPLIES)
 def test_reply_begins_with_its_verb(ends: bool, body: bytes) -> None:
-    reply = AfricasTalkingUssd().write_reply(Reply("1. Send\n2. Back", ends=ends))
+    gateway = AfricasTalkingUssd()
+    reply = gateway.write_reply(
+        gateway.read(encoded(fields())), Reply("1. Send\n2. Back", ends=ends)
+    )
     assert reply == Acknowledgement(200, body, "text/plain")
 
 
@@ -349,9 +404,11 @@ async def test_delivery_report_means(
     gateway: AfricasTalkingSms, status: str, delivered: bool | None
 ) -> None:
     form = {"id": "ATXid_7", "status": status, "phoneNumber": str(KENYAN), "networkCode": "63902"}
-    assert gateway.read_report(encoded(form)) == SmsReport("ATXid_7", status, delivered)
+    assert gateway.read_report(SmsCallback(encoded(form))) == SmsReport(
+        "ATXid_7", status, delivered
+    )
     form["failureReason"] = "UserInBlackList"
-    assert gateway.read_report(encoded(form)).failure == "UserInBlackList"
+    assert gateway.read_report(SmsCallback(encoded(form))).failure == "UserInBlackList"
 
 
 @pytest.mark.parametrize("body", [b"", b"id=1", b"status=Success", b"id=1&id=2&status=Success"])
@@ -359,4 +416,55 @@ async def test_incomplete_delivery_report_is_unreadable(
     gateway: AfricasTalkingSms, body: bytes
 ) -> None:
     with pytest.raises(Unreadable):
-        gateway.read_report(body)
+        gateway.read_report(SmsCallback(body))
+
+
+def inbound(**changes: str) -> dict[str, str]:
+    return {
+        "date": "2026-01-01 10:00:00",
+        "from": str(KENYAN),
+        "id": "ATXid_in_7",
+        "linkId": "",
+        "text": "SEND 500 0712345678",
+        "to": "22384",
+        "cost": "KES 0.0000",
+        "networkCode": "63902",
+        **changes,
+    }
+
+
+def read_message(**changes: str) -> SmsMessage:
+    form = encoded(inbound(**changes))
+    return AfricasTalkingSms(at_settings("http://127.0.0.1:1")).read_message(SmsCallback(form))
+
+
+def test_message_from_a_phone_is_read() -> None:
+    told = SmsMessage("ATXid_in_7", Msisdn(str(KENYAN)), "SEND 500 0712345678")
+    assert read_message() == told
+    assert told.acknowledgement == Acknowledgement(200, b"", "text/plain")
+
+
+@pytest.mark.parametrize("sender", ["Safaricom", "22384", "0712345678"])
+def test_sender_that_is_no_phone_is_told_as_nobody(sender: str) -> None:
+    assert read_message(**{"from": sender}).msisdn is None
+
+
+def test_empty_and_endless_messages_are_read() -> None:
+    assert read_message(text="").text == ""
+    assert len(read_message(text="x" * 9_000).text) == 1_600
+
+
+@pytest.mark.parametrize("name", ["id", "from"])
+def test_message_without_what_tells_it_apart_is_refused(name: str) -> None:
+    with pytest.raises(Unreadable, match=name):
+        read_message(**{name: ""})
+
+
+def test_text_of_a_message_is_in_no_repr_and_no_error() -> None:
+    assert PIN not in repr(read_message(text=PIN))
+    gateway = AfricasTalkingSms(at_settings("http://127.0.0.1:1"))
+    cut_short = f"id=a&from=%2B254712345678&text={PIN}%z".encode()
+    for body in (cut_short, f"text={PIN}&text={PIN}".encode()):
+        with pytest.raises(Unreadable) as caught:
+            gateway.read_message(SmsCallback(body))
+        assert PIN not in f"{caught.value!r} {caught.value} {vars(caught.value)}"

@@ -8,7 +8,16 @@ from engine.clock import Clock
 from providers.africastalking import AfricasTalkingSms, AfricasTalkingUssd
 from providers.mpesa import Mpesa
 from providers.mtn_momo import MtnMomo
-from providers.registry import OPERATORS, USSD, MissingSettings, build_operators, build_sms
+from providers.nalo import NaloUssd
+from providers.registry import (
+    OPERATORS,
+    USSD,
+    MissingSettings,
+    build_operators,
+    build_sms,
+    build_ussd,
+)
+from providers.twilio import TwilioSms
 from tests.providers.subjects import certificate_pem
 
 ENVIRONMENT = {
@@ -30,6 +39,10 @@ ENVIRONMENT = {
     "CAPP_AFRICASTALKING_BASE_URL": "http://127.0.0.1:1",
     "CAPP_AFRICASTALKING_USERNAME": "capp",
     "CAPP_AFRICASTALKING_API_KEY": "secret-9",
+    "CAPP_TWILIO_BASE_URL": "http://127.0.0.1:1",
+    "CAPP_TWILIO_ACCOUNT_SID": "AC1",
+    "CAPP_TWILIO_AUTH_TOKEN": "secret-10",
+    "CAPP_TWILIO_SENDER": "+254700000000",
 }
 OPTIONAL = {
     "CAPP_MPESA_KE_REACHES",
@@ -51,10 +64,33 @@ async def test_every_operator_is_built_under_its_own_name() -> None:
     assert isinstance(built["mtn_ug"], MtnMomo)
 
 
-async def test_gateways_are_built() -> None:
-    assert isinstance(build_sms(ENVIRONMENT), AfricasTalkingSms)
-    assert isinstance(USSD["africastalking"](), AfricasTalkingUssd)
-    assert USSD["africastalking"]().name == "africastalking"
+def report_url(name: str) -> str:
+    return f"https://pay.example.org/sms/{name}/report"
+
+
+async def test_sms_gateways_are_built_in_the_order_asked_for() -> None:
+    built = build_sms(ENVIRONMENT, names=["twilio", "africastalking"], report_url=report_url)
+    assert [(name, type(port)) for name, port in built.items()] == [
+        ("twilio", TwilioSms),
+        ("africastalking", AfricasTalkingSms),
+    ]
+    assert list(build_sms(ENVIRONMENT, report_url=report_url)) == ["africastalking"]
+
+
+def test_sms_gateway_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'nobody'; known: africastalking, twilio"):
+        build_sms(ENVIRONMENT, names=["twilio", "nobody"], report_url=report_url)
+
+
+def test_ussd_gateways_are_built_each_once_in_the_order_asked_for() -> None:
+    built = build_ussd(["nalo", "africastalking", "nalo"], shortcodes=["*384*96#"])
+    assert [type(gateway) for gateway in built] == [NaloUssd, AfricasTalkingUssd]
+    assert [gateway.name for gateway in build_ussd(USSD, shortcodes=[])] == list(USSD)
+
+
+def test_gateway_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'nobody'; known: africastalking, hubtel"):
+        build_ussd(["hubtel", "nobody"], shortcodes=[])
 
 
 def test_one_error_names_all_that_is_missing_and_no_value() -> None:
@@ -79,7 +115,7 @@ def test_nothing_else_is_needed_than_what_is_listed() -> None:
     with pytest.raises(MissingSettings) as caught:
         build_operators({}, clock=Clock())
     with pytest.raises(MissingSettings) as gateway:
-        build_sms({})
+        build_sms({}, names=["africastalking", "twilio"], report_url=report_url)
     assert {*caught.value.names, *gateway.value.names} == set(ENVIRONMENT)
 
 

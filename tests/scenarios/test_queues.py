@@ -117,9 +117,6 @@ async def test_five_hundred_queued_payouts_drain_once_each_when_the_breaker_clos
         assert await world.state(payment_id) is S.PAID
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a queue is swept by when its payments are due, not by how long they wait"
-)
 async def test_who_has_waited_longest_is_paid_out_first(watched: Watched) -> None:
     world = watched.world
     await watched.tell_health(Told.UNCLEAR, 5)

@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable
 
 from engine.errors import OutcomeUnknown, Rejected, Throttled, Unreachable, Unreadable
-from engine.ports import Sms, SmsAccepted, SmsReport
+from engine.msisdn import Msisdn
+from engine.ports import Sms, SmsAccepted, SmsCallback, SmsMessage, SmsReport
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.weather import Weather
 
@@ -39,8 +40,18 @@ class SimulatedGateway:
 
         return await self._loop.remote(seconds / 2, arrive, seconds / 2)
 
-    def read_report(self, body: bytes) -> SmsReport:
-        raise Unreadable("sms", str(len(body)))
+    def read_report(self, callback: SmsCallback) -> SmsReport:
+        raise Unreadable("sms", str(len(callback.body)))
+
+    def read_message(self, callback: SmsCallback) -> SmsMessage:
+        raise Unreadable("sms", str(len(callback.body)))
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+
+class NobodyIsQuiet:
+    """No one here ever said STOP."""
+
+    async def are_quiet(self, msisdn: Msisdn) -> bool:
+        return False

@@ -22,6 +22,9 @@ from engine.errors import CappError, NoWayNow
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import Rate, RateBook
 from engine.ledger.plans import Spend
+from engine.messages.gateways import Gateway, Gateways
+from engine.messages.planning import Writer
+from engine.messages.sender import Messages
 from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn, Prefixes
 from engine.payments.evidence import Source
@@ -37,6 +40,7 @@ from engine.payments.service import Payments
 from engine.payments.stepping import Heard
 from engine.ports import Callback, OperatorFacts
 from engine.texts import Texts
+from tests.simulation.gateway import NobodyIsQuiet
 from tests.simulation.loop import Process
 from tests.unit.payments.examples import KE_UG, UG_KE
 
@@ -114,8 +118,8 @@ class WorldPolicy:
 
 
 @cache
-def _texts() -> Texts:
-    return Texts.load(MENUS / "texts")
+def _writer() -> Writer:
+    return Writer(Texts.load(MENUS / "texts"))
 
 
 @cache
@@ -146,10 +150,17 @@ class Machine:
         policy = WorldPolicy(world, self.clock)
         self.dispatcher = Dispatcher(
             operators=world.operators,
-            sms=world.gateway,
+            messages=Messages(
+                tenant=1,
+                gateways=Gateways([Gateway("simulated", world.gateway)], clock=self.clock),
+                outbox=self.outbox,
+                opt_outs=NobodyIsQuiet(),
+                writer=_writer(),
+                clock=self.clock,
+                draw=lambda: 0.5,
+            ),
             outbox=self.outbox,
             store=self.store,
-            texts=_texts(),
             clock=self.clock,
             callback_url=lambda code, attempt_id: f"http://127.0.0.1/{code}/{attempt_id}",
             patience=Patience(),

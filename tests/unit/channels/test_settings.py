@@ -83,3 +83,28 @@ def test_pairs_are_put_in_alphabetical_order_once() -> None:
 def test_senseless_rate_settings_are_named(name: str, value: str) -> None:
     with pytest.raises(BadSettings, match=name):
         read_settings({**GOOD, name: value})
+
+
+def test_one_gateway_is_served_until_others_are_named() -> None:
+    assert read_settings(GOOD).ussd_gateways == ("africastalking",)
+    several = read_settings({**GOOD, "CAPP_USSD_GATEWAYS": "hubtel, africastalking,hubtel"})
+    assert several.ussd_gateways == ("hubtel", "africastalking")
+
+
+def test_gateway_may_have_a_token_of_its_own() -> None:
+    own = "own-token_1.~" * 3
+    named = {**GOOD, "CAPP_USSD_GATEWAYS": "hubtel,mtn_ussd,nalo", "CAPP_NALO_TOKEN": " "}
+    settings = read_settings({**named, "CAPP_MTN_USSD_TOKEN": own, "CAPP_ARKESEL_TOKEN": "short"})
+    assert settings.token_of("mtn_ussd") == own
+    assert settings.token_of("hubtel") == settings.token_of("nalo") == SECRET
+    assert own not in repr(settings)
+
+
+@pytest.mark.parametrize("token", ["short-token", SECRET + "/end", SECRET + "%20", f"a b{SECRET}"])
+@pytest.mark.parametrize("name", ["CAPP_GATEWAY_TOKEN", "CAPP_AFRICASTALKING_TOKEN"])
+def test_token_that_can_be_guessed_or_is_no_word_of_a_path_is_refused(
+    name: str, token: str
+) -> None:
+    with pytest.raises(BadSettings, match=f"{name}: wants 32 or more") as caught:
+        read_settings({**GOOD, name: token})
+    assert token not in str(caught.value)

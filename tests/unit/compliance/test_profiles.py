@@ -1,8 +1,12 @@
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from engine.compliance.profiles import read_born, read_name, read_tier
+from engine.clock import CustomerId
+from engine.compliance.profiles import Profile, read_born, read_name, read_tier
+from engine.msisdn import Msisdn
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -37,3 +41,11 @@ def test_births_and_tiers_are_read_strictly() -> None:
     for senseless in ("3", "-1", "full", ""):
         with pytest.raises(ValueError, match="there are the tiers"):
             read_tier(senseless)
+
+
+def test_a_paused_tier_is_the_lowest_until_its_moment() -> None:
+    profile = Profile(
+        CustomerId("01" * 16), Msisdn("+254712000001"), "KE", 2, None, None, NOON, NOON
+    )
+    assert profile.tier_at(NOON - timedelta(microseconds=1)) == 0
+    assert profile.tier_at(NOON) == profile.tier == 2

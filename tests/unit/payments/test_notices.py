@@ -1,7 +1,20 @@
 import pytest
 
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.outbox import QUESTION
 from engine.payments.lifecycle import State
-from engine.payments.notices import Notice, notices_of, read_notice
+from engine.payments.notices import (
+    MESSAGE,
+    SMS,
+    Message,
+    Notice,
+    notices_of,
+    read_message,
+    read_notice,
+    write_message,
+)
+from engine.ports import Direction
 
 S = State
 
@@ -35,3 +48,15 @@ def test_a_failure_is_never_announced_while_the_outcome_is_unknown() -> None:
     for state in (S.COLLECT_UNKNOWN, S.PAYOUT_UNKNOWN, S.REFUND_UNKNOWN):
         told = [read_notice(p).template for p in notices_of((state,), "declined")]
         assert set(told) <= {"delayed"}
+
+
+def test_a_message_without_a_payment_says_all_there_is_to_say() -> None:
+    variables: dict[str, Money | str] = {"amount": Money(5, "UGX"), "code": "0123456789"}
+    message = Message(Msisdn("+254712000001"), "sw", "request", variables)
+    read = read_message(write_message(message))
+    assert read == message
+    assert isinstance(read.to, Msisdn)
+
+
+def test_kinds_of_intents_are_told_apart() -> None:
+    assert len({*Direction, SMS, QUESTION, MESSAGE}) == len(Direction) + 3

@@ -1,7 +1,11 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine.money import Money
 from engine.payments.facts import read_terms, write
 from engine.payments.lifecycle import State
-from engine.payments.payment import CODE_LENGTH, code_of
+from engine.payments.payment import CODE_LENGTH, code_of, id_ending, read_code
 from engine.ports import Direction
 from tests.unit.payments.examples import PAYEE, PAYER, payment
 
@@ -26,3 +30,32 @@ def test_each_direction_touches_the_right_wallet() -> None:
     assert p.msisdn_of(Direction.REFUND) == PAYER
     assert p.amount_of(Direction.DISBURSE) == Money(28_023, "UGX")
     assert p.amount_of(Direction.REFUND) == p.amount_of(Direction.COLLECT) == Money(102_000, "KES")
+
+
+def test_the_payees_number_stands_where_the_index_looks_for_it() -> None:
+    """`journal_payee` of migration 0009: split_part counts from one."""
+    assert write(payment(State.PAYING).facts).split('"')[5] == PAYEE
+
+
+@given(st.integers(0, 2**128 - 1))
+def test_an_id_is_found_by_the_end_that_its_code_tells(number: int) -> None:
+    identifier = f"{number:032x}"
+    assert identifier.endswith(id_ending(code_of(identifier)))
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("0123456789", "0123456789"),
+        (" abcde fgh-jk", "ABCDEFGHJK"),
+        ("OI23456L89", "0123456189"),
+        ("", None),
+        ("012345678", None),
+        ("01234567890", None),
+        ("012345678U", None),
+        ("012345678\u0663", None),
+        ("01234567'8", None),
+    ],
+)
+def test_a_code_is_read_as_it_is_typed_or_not_at_all(typed: str, code: str | None) -> None:
+    assert read_code(typed) == code

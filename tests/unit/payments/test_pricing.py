@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.errors import CustomerMistake
 from engine.money import Money
-from engine.payments.pricing import price
+from engine.payments.pricing import amount_for, arrives, price
 from tests.unit.payments.examples import KE_UG, MPESA, MTN, UG_KE
 
 MID = Decimal("28.45")
@@ -82,3 +82,32 @@ def test_every_part_of_the_amount_is_posted_and_none_is_negative(
     assert priced.rounding_minor <= 100 / mid + 2
     assert (amount + priced.fee).minor % MPESA.unit_minor == 0
     assert priced.receives.minor <= amount.minor * mid / 100
+
+
+def test_the_smallest_amount_that_lets_a_sum_arrive_is_rounded_up_at_both_ends() -> None:
+    asked = Money(28_001, "UGX")  # 28,001 / 28.45 / 0.985 = 999.2... shillings, up to 1,000
+    assert amount_for(asked, MID, KE_UG, MPESA, MTN) == Money(100_000, "KES")
+    odd = Money(173_050, "KES")  # M-PESA pays whole shillings: 1,731 of them
+    amount = amount_for(odd, Decimal("0.03515"), UG_KE, MTN, MPESA)
+    assert price(amount, Decimal("0.03515"), UG_KE, MTN, MPESA).receives == Money(173_100, "KES")
+
+
+def test_less_than_the_corridor_takes_is_asked_as_the_least_that_it_takes() -> None:
+    assert amount_for(Money(500, "UGX"), MID, KE_UG, MPESA, MTN) == Money(10_000, "KES")
+
+
+@given(st.integers(3_500, 1_300_000), st.decimals("20", "35", places=4))
+def test_no_smaller_amount_lets_as_much_arrive(minor: int, mid: Decimal) -> None:
+    asked = Money(minor, "UGX")
+    amount = amount_for(asked, mid, KE_UG, MPESA, MTN)
+    assert price(amount, mid, KE_UG, MPESA, MTN).receives.minor >= minor
+    smaller = amount - Money(MPESA.unit_minor, "KES")
+    is_least = smaller.minor < KE_UG.amount_minor_min
+    assert is_least or arrives(smaller, mid, KE_UG, MPESA, MTN).minor < minor
+
+
+@given(st.integers(50_000, 6_900_000), st.decimals("0.03", "0.05", places=6))
+def test_what_arrives_is_what_the_price_says(minor: int, mid: Decimal) -> None:
+    amount = Money(minor * 2 // 10, "UGX")
+    priced = price(amount, mid, UG_KE, MTN, MPESA)
+    assert arrives(amount, mid, UG_KE, MTN, MPESA) == priced.receives

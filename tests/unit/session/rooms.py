@@ -4,6 +4,7 @@ Also used by the session's property and integration tests and by the bench of tu
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,23 +12,38 @@ from typing import Any
 import msgspec
 
 from engine.clock import Clock, CustomerId, Ids, PaymentId
-from engine.customers.customers import Customer, PinVerdict
+from engine.customers.customers import Customer, PinVerdict, Recipient
 from engine.customers.store import ATTEMPTS_MAX, Customers
 from engine.errors import CustomerMistake, NoWayNow
 from engine.fx.quotes import Quote
+from engine.menu.bundle import Bundle, read_bundle, version_of
+from engine.menu.check import load_menu
+from engine.menu.networks import Networks
 from engine.money import Money
 from engine.msisdn import Msisdn, country_of
-from engine.payments.views import Confirmed, PaymentSummary
+from engine.payments.views import (
+    Asked,
+    Confirmed,
+    LimitsLeft,
+    MoneyRequest,
+    PaymentSummary,
+    RecentPayee,
+)
 from engine.ports import Reply, Turn
-from engine.session.actions import Actions
-from engine.session.check import load_menu
-from engine.session.networks import Networks
-from engine.session.session import Seal, Session, unpack
-from engine.session.store import Records
+from engine.session.actions import build_verbs
+from engine.session.drops import Drops
+from engine.session.editions import Binder, Edition, Editions, RedisShelf
+from engine.session.press import Verb
+from engine.session.render import Renderer
+from engine.session.rooms import Words
+from engine.session.session import Seal, Session, pack, unpack
+from engine.session.steps import LateWork, Steps
+from engine.session.store import Pointer, Records
 from engine.session.turn import TurnTaker
 from engine.texts import Texts
 
 QUOTE_SECONDS = 120
+RECIPIENTS_MAX = 10
 OPERATORS = {"KE": "mpesa_ke", "UG": "mtn_ug"}
 AMOUNT_MAX = {"KES": 25_000_000, "UGX": 10_000_000}
 
@@ -52,6 +68,8 @@ class MemoryCustomers:
         self.pins: dict[CustomerId, str] = {}
         self.failures: dict[CustomerId, int] = {}
         self.locked: dict[CustomerId, datetime] = {}
+        self.saved: dict[CustomerId, dict[Msisdn, str]] = {}
+        self.resets: set[CustomerId] = set()
 
     async def find(self, msisdn: Msisdn) -> Customer | None:
         return self.known.get(msisdn)
@@ -70,9 +88,41 @@ class MemoryCustomers:
     async def set_language(self, customer_id: CustomerId, language: str) -> None:
         for msisdn, customer in self.known.items():
             if customer.customer_id == customer_id:
-                self.known[msisdn] = Customer(
-                    customer_id, msisdn, customer.country, language, customer.tier
-                )
+                self.known[msisdn] = msgspec.structs.replace(customer, language=language)
+
+    async def change_pin(self, customer: Customer, pin: str) -> None:
+        self.refuse_weak(pin, customer.msisdn)
+        self.pins[customer.customer_id] = pin
+
+    async def ask_pin_reset(self, customer: Customer) -> None:
+        self.resets.add(customer.customer_id)
+
+    def allow_reset(self, msisdn: Msisdn) -> None:
+        """What two people of the staff do."""
+        assert self.known[msisdn].customer_id in self.resets
+        self.known[msisdn] = msgspec.structs.replace(self.known[msisdn], may_reset_pin=True)
+
+    async def reset_pin(self, customer: Customer, pin: str) -> None:
+        if not self.known[customer.msisdn].may_reset_pin:
+            raise CustomerMistake("mistake.reset_over")
+        self.known[customer.msisdn] = msgspec.structs.replace(
+            self.known[customer.msisdn], may_reset_pin=False
+        )
+        self.pins[customer.customer_id] = pin
+        self.locked.pop(customer.customer_id, None)
+
+    async def recipients(self, customer_id: CustomerId) -> list[Recipient]:
+        saved = self.saved.get(customer_id, {})
+        return sorted((Recipient(m, n) for m, n in saved.items()), key=lambda r: r.name)
+
+    async def save_recipient(self, customer_id: CustomerId, msisdn: Msisdn, name: str) -> None:
+        saved = self.saved.setdefault(customer_id, {})
+        if len(saved) >= RECIPIENTS_MAX and msisdn not in saved:
+            raise CustomerMistake("mistake.recipients_full")
+        saved[msisdn] = name
+
+    async def remove_recipient(self, customer_id: CustomerId, msisdn: Msisdn) -> None:
+        self.saved.get(customer_id, {}).pop(msisdn, None)
 
     async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
         who = customer.customer_id
@@ -97,7 +147,9 @@ class MemoryPayments:
         self._ids = ids
         self._clock = clock
         self.confirmed: dict[str, Confirmed] = {}
-        self.summaries: dict[CustomerId, PaymentSummary] = {}
+        self.histories: dict[CustomerId, list[PaymentSummary]] = {}
+        self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
+        self.reported: list[str] = []
         self.delay = 0.0
         self.failure: Exception | None = None
 
@@ -156,15 +208,97 @@ class MemoryPayments:
             raise CustomerMistake("mistake.quote_expired")
         code = f"CAPP{len(self.confirmed) + 1:06d}"
         self.confirmed[key] = Confirmed(PaymentId(self._ids.hex()), code, fresh=True)
-        self.summaries[payer.customer_id] = PaymentSummary(
+        summary = PaymentSummary(
             code, "collecting", quote.amount, quote.receives, quote.payee,
-            self._clock.now(), incoming=False,
+            self._clock.now(), incoming=False, may_cancel=True,
         )  # fmt: skip
+        self.histories.setdefault(payer.customer_id, []).insert(0, summary)
+        if quote.request:
+            del self.requests[quote.request]
         return self.confirmed[key]
 
-    async def last_payment(self, customer_id: CustomerId) -> PaymentSummary | None:
+    def turn_out(self, customer_id: CustomerId, state: str) -> None:
+        """The customer's newest payment comes to a state."""
+        history = self.histories[customer_id]
+        history[0] = msgspec.structs.replace(history[0], state=state, may_cancel=False)
+
+    async def recent_payments(
+        self, customer_id: CustomerId, msisdn: Msisdn, most: int = 10
+    ) -> list[PaymentSummary]:
         await self._pause()
-        return self.summaries.get(customer_id)
+        return self.histories.get(customer_id, [])[:most]
+
+    async def recent_payees(self, customer_id: CustomerId, most: int = 5) -> list[RecentPayee]:
+        last: dict[Msisdn, Money] = {}
+        for summary in self.histories.get(customer_id, []):
+            if not summary.incoming:
+                last.setdefault(summary.payee, summary.amount)
+        return [RecentPayee(msisdn, amount) for msisdn, amount in last.items()][:most]
+
+    async def payment_by_code(self, customer: Customer, code: str) -> PaymentSummary | None:
+        await self._pause()
+        history = self.histories.get(customer.customer_id, [])
+        return next((summary for summary in history if summary.code == code), None)
+
+    async def confirmed_since(
+        self, customer_id: CustomerId, since: datetime
+    ) -> PaymentSummary | None:
+        history = self.histories.get(customer_id, [])
+        return history[0] if history and history[0].at >= since else None
+
+    async def cancel(self, customer: Customer, code: str, *, key: str) -> PaymentSummary:
+        await self._pause()
+        history = self.histories[customer.customer_id]
+        index = next(i for i, summary in enumerate(history) if summary.code == code)
+        if history[index].state == "cancelled":
+            return history[index]
+        if not history[index].may_cancel:
+            raise NoWayNow("no_way.sent")
+        history[index] = msgspec.structs.replace(
+            history[index], state="cancelled", may_cancel=False
+        )
+        return history[index]
+
+    async def report_problem(self, customer: Customer, code: str) -> str:
+        if code not in self.reported:
+            self.reported.append(code)
+        return f"C{self.reported.index(code) + 1}"
+
+    async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:
+        return LimitsLeft(
+            0, *(Money(minor, currency) for minor in (1_900_000, 3_900_000, 5_000_000))
+        )
+
+    async def ask(
+        self, requester: Customer, network: str, payer: Msisdn, amount: Money, *, key: str
+    ) -> Asked:
+        await self._pause()
+        code = f"ASK{len(self.requests) + 1:07d}"
+        for known, (_, request) in self.requests.items():
+            if request.state == key:
+                return Asked(known)
+        request = MoneyRequest(code, requester.msisdn, amount, self._clock.now(), key)
+        self.requests[code] = (payer, request)
+        return Asked(code)
+
+    async def requests_to(self, msisdn: Msisdn, most: int = 10) -> list[MoneyRequest]:
+        found = [request for payer, request in self.requests.values() if payer == msisdn]
+        return [msgspec.structs.replace(request, state="open") for request in found][:most]
+
+    async def decline(self, payer: Customer, code: str) -> None:
+        self.requests.pop(code, None)
+
+    async def quote_request(self, payer: Customer, network: str, code: str) -> Quote:
+        await self._pause()
+        if code not in self.requests:
+            raise CustomerMistake("mistake.request_gone")
+        request = self.requests[code][1]
+        country = country_of(request.requester) or ""
+        minor = request.amount.minor * (1_000_000 if country == "UG" else 1)
+        source = "KES" if country == "UG" else "UGX"
+        amount = Money(minor // 271_234 + 1 if country == "UG" else minor // 3 + 1, source)
+        quote = self._price(payer, request.requester, amount, country)
+        return msgspec.structs.replace(quote, request=code)
 
     async def _pause(self) -> None:
         if self.failure is not None:
@@ -178,29 +312,88 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], bytes] = {}
+        self.pointers: dict[str, str] = {}
         self.ttl_seconds = 0
 
     async def load(self, msisdn: Msisdn, session_id: str) -> bytes | None:
         return self.records.get((msisdn, session_id))
 
+    async def last(self, msisdn: Msisdn) -> bytes | None:
+        return self.records.get((msisdn, self.pointers.get(msisdn, "")))
+
     async def save(
-        self, msisdn: Msisdn, session_id: str, *, expected: bytes, record: bytes, ttl_seconds: int
+        self,
+        msisdn: Msisdn,
+        session_id: str,
+        *,
+        expected: bytes,
+        record: bytes,
+        ttl_seconds: int,
+        pointer: Pointer,
     ) -> bytes | None:
         now = self.records.get((msisdn, session_id))
         if now and now != record and not (expected and now.startswith(expected)):
             return now
         self.records[msisdn, session_id] = record
         self.ttl_seconds = ttl_seconds
+        if pointer is Pointer.POINT:
+            self.pointers[msisdn] = session_id
+        elif pointer is Pointer.CLEAR and self.pointers.get(msisdn) == session_id:
+            del self.pointers[msisdn]
+        return None
+
+
+class MemoryRedis:
+    """The few commands that statistics and the shelf of editions use."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    async def execute(self, *command: bytes | str | int | float) -> Any:
+        name, key, *rest = command
+        match name:
+            case "SET":
+                self.values[str(key)] = rest[0]
+            case "GET":
+                return self.values.get(str(key))
+            case "HINCRBY":
+                counts = self.values.setdefault(str(key), {})
+                counts[rest[0]] = counts.get(rest[0], 0) + rest[1]
+            case "HGETALL":
+                counts = self.values.get(str(key), {})
+                return [part for f, n in counts.items() for part in (f.encode(), str(n).encode())]
+            case "EXPIRE":
+                return 1
+            case _:
+                raise AssertionError(f"no {name!r} here")
         return None
 
 
 MENUS = Path(__file__).parents[3] / "menus"
+BUNDLE = read_bundle(MENUS)
 TEXTS = Texts.load(MENUS / "texts")
 NETWORKS = Networks.load(MENUS / "networks.yaml")
 MENU = load_menu(MENUS, TEXTS, NETWORKS)
+VERSION = version_of(BUNDLE)
 SHORTCODE = "*384*96#"
 PAYER = Msisdn("+254712000001")
 PIN = "4826"
+
+_RENDERER = Renderer(MENU, TEXTS)
+
+
+class QuickBinder(Binder):
+    """Binds the shipped menus without reading them again: every test has a house of its own."""
+
+    def __init__(self, house: "House", networks: Networks) -> None:
+        super().__init__(house.build_verbs, house.late)
+        self._networks = networks
+
+    def bind(self, bundle: Bundle) -> Edition:
+        if bundle is not BUNDLE:
+            return super().bind(bundle)
+        steps = Steps(MENU, self._build_verbs(TEXTS), self._late)
+        return Edition(VERSION, MENU, TEXTS, self._networks, steps, _RENDERER)
 
 
 class House:
@@ -214,26 +407,36 @@ class House:
         records: Records | None = None,
         networks: Networks = NETWORKS,
         shares: "House | None" = None,
+        bundle: Bundle = BUNDLE,
     ) -> None:
         self.clock: FakeClock = shares.clock if shares else FakeClock()
         ids = Ids(self.clock)
         self.seal = Seal(b"k" * 32)
-        self.records = MemoryRecords()
+        self.records = shares.records if shares else MemoryRecords()
+        self.redis = shares.redis if shares else MemoryRedis()
         self.customers: MemoryCustomers = (
             shares.customers if shares else MemoryCustomers(ids, self.clock)
         )
         self.payments: MemoryPayments = (
             shares.payments if shares else MemoryPayments(ids, self.clock)
         )
+        self.late = LateWork()
+        self.drops = Drops(self.redis)
+        self.editions = Editions(bundle, QuickBinder(self, networks), RedisShelf(self.redis))
         self.turns = TurnTaker(
-            menu=MENU,
-            texts=TEXTS,
-            networks=networks,
+            editions=self.editions,
+            late=self.late,
             store=records or self.records,
-            actions=Actions(customers=self.customers, payments=self.payments, seal=self.seal),
+            drops=self.drops,
             seal=self.seal,
             ids=ids,
+            clock=self.clock,
             shortcodes=[SHORTCODE],
+        )
+
+    def build_verbs(self, words: Words) -> Mapping[str, Verb]:
+        return build_verbs(
+            customers=self.customers, payments=self.payments, seal=self.seal, words=words
         )
 
     async def registered(self, language: str = "en") -> "House":
@@ -244,14 +447,19 @@ class House:
         turn = Turn(session_id, PAYER, "63902", SHORTCODE, text, cumulative=True)
         return await self.turns.take(msgspec.structs.replace(turn, **fields))
 
-    async def press(self, *inputs: str, session_id: str = "s1") -> Reply:
+    async def press(self, *inputs: str, session_id: str = "s1", **fields: Any) -> Reply:
         """Dial, then press one input after the other; the last reply."""
-        reply = await self.take("", session_id)
+        reply = await self.take("", session_id, **fields)
         for count in range(1, len(inputs) + 1):
-            reply = await self.take("*".join(inputs[:count]), session_id)
+            reply = await self.take("*".join(inputs[:count]), session_id, **fields)
         return reply
 
-    def session(self, session_id: str = "s1") -> Session:
-        found = unpack(self.records.records[PAYER, session_id])
+    def replace(self, session_id: str, **fields: Any) -> None:
+        """Change a stored session behind everybody's back."""
+        changed = msgspec.structs.replace(self.session(session_id), **fields)
+        self.records.records[PAYER, session_id] = pack(changed)
+
+    def session(self, session_id: str = "s1", msisdn: Msisdn = PAYER) -> Session:
+        found = unpack(self.records.records[msisdn, session_id])
         assert found is not None
         return found

@@ -7,7 +7,7 @@ from tests.unit.session.rooms import MENU, PAYER
 
 
 def session(screen: str = OPENING) -> Session:
-    return Session("n" * 16, 0, MENU.version, PAYER, "", "en", "KE", screen, [])
+    return Session("n" * 16, 0, "v", PAYER, "", "en", "KE", screen, [])
 
 
 MACHINE = Machine(MENU)
@@ -24,7 +24,7 @@ def test_back_returns_the_way_one_came_and_home_forgets_it() -> None:
     walker = session("home.menu")
     for event in ("1.ready", "input.chosen", "input.quoted"):
         MACHINE.move(walker, event)
-    assert walker.history == ["home.menu", "send_money.number", "send_money.amount"]
+    assert walker.history == ["home.menu", "send_money.to", "send_money.amount"]
     MACHINE.back(walker)
     assert (walker.screen, len(walker.history)) == ("send_money.amount", 2)
     MACHINE.move(walker, HOME)
@@ -33,14 +33,14 @@ def test_back_returns_the_way_one_came_and_home_forgets_it() -> None:
 
 def test_a_way_led_back_by_a_mistake_leaves_no_loop_in_the_history() -> None:
     walker = session("send_money.pin")
-    walker.history = ["home.menu", "send_money.number", "send_money.amount", "send_money.quote"]
+    walker.history = ["home.menu", "send_money.to", "send_money.amount", "send_money.quote"]
     MACHINE.move(walker, "mistake.quote_expired")
     assert walker.screen == "send_money.amount"
-    assert walker.history == ["home.menu", "send_money.number"]
+    assert walker.history == ["home.menu", "send_money.to"]
 
 
 def test_back_without_a_history_leads_home() -> None:
-    walker = session("language.choose")
+    walker = session("account.languages")
     MACHINE.back(walker)
     assert walker.screen == "home.menu"
 

@@ -1,14 +1,15 @@
 import pytest
 
 from engine.errors import CustomerMistake
+from engine.menu import vocabulary
 from engine.money import Money
 from engine.session.readers import READERS, read_amount
 from engine.session.session import Session
-from tests.unit.session.rooms import MENU, PAYER
+from tests.unit.session.rooms import PAYER
 
 
 def session(country: str = "KE") -> Session:
-    return Session("n" * 16, 0, MENU.version, PAYER, "", "en", country, "home.menu", [])
+    return Session("n" * 16, 0, "v", PAYER, "", "en", country, "home.menu", [])
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_a_currency_without_decimals_takes_whole_amounts_only() -> None:
 
 
 def test_the_amount_is_in_the_currency_of_the_callers_country() -> None:
-    assert READERS["amount"].read("500", session("UG")) == Money(500, "UGX")
+    assert READERS["amount"]("500", session("UG")) == Money(500, "UGX")
 
 
 @pytest.mark.parametrize(
@@ -84,20 +85,50 @@ def test_the_amount_is_in_the_currency_of_the_callers_country() -> None:
 )
 def test_what_is_no_mobile_number_is_refused(text: str, key: str) -> None:
     with pytest.raises(CustomerMistake) as caught:
-        READERS["msisdn"].read(text, session())
+        READERS["msisdn"](text, session())
     assert caught.value.text_key == key
 
 
 def test_numbers_are_read_from_the_callers_country() -> None:
-    read = READERS["msisdn"].read
+    read = READERS["msisdn"]
     assert read("256772000002", session()) == "+256772000002"
     assert read("0772000002", session("UG")) == "+256772000002"
 
 
 def test_every_reader_declares_the_mistakes_it_makes() -> None:
-    for name in ("amount", "msisdn", "pin"):
-        for text in ("", "x", "12.345", "0202222222", "0"):
+    for name in READERS:
+        for text in ("", "x", "12.345", "0202222222", "0", "-" * 10):
             try:
-                READERS[name].read(text, session())
+                READERS[name](text, session())
             except CustomerMistake as mistake:
-                assert mistake.text_key in READERS[name].mistakes
+                assert mistake.text_key in vocabulary.READERS[name].mistakes
+
+
+@pytest.mark.parametrize("text", ["capp000001", " CAPP 000001 ", "CAPP000001"])
+def test_a_code_is_read_however_it_is_typed(text: str) -> None:
+    assert READERS["code"](text, session()) == "CAPP000001"
+
+
+@pytest.mark.parametrize("text", ["", "CAPP00001", "CAPP0000011", "CAPP-00001", "ÇAPP000001"])
+def test_what_is_no_code_is_refused(text: str) -> None:
+    with pytest.raises(CustomerMistake, match=r"mistake\.code"):
+        READERS["code"](text, session())
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Mama Njeri", "Mama Njeri"),
+        ("  two   words ", "two words"),
+        ("Œuvre", "OEuvre"),
+        ("A name that is much too long", "A name that"),
+    ],
+)
+def test_a_name_is_cleaned_and_cut(text: str, name: str) -> None:
+    assert READERS["name"](text, session()) == name
+
+
+@pytest.mark.parametrize("text", ["", " ", "0712000001", "-", "ዮሐንስ", "\x00a"])
+def test_what_is_no_name_is_refused(text: str) -> None:
+    with pytest.raises(CustomerMistake, match=r"mistake\.name"):
+        READERS["name"](text, session())

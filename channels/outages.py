@@ -1,0 +1,125 @@
+"""A log that tells once of an outage. While Postgres is away every loop and every turn says so.
+
+It refuses to know who speaks: it looks at the errors that a line carries.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from engine.database import connect
+from engine.outages import POSTGRES, server_away
+from engine.payments.watch import AWAY
+
+QUIET_SECONDS = 60.0
+"""A line after so long a silence tells of another outage."""
+LOOK_SECONDS = 1.0
+ANSWER_SECONDS_MAX = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def told_once(database_url: str) -> AsyncIterator[None]:
+    """A block in which the process tells once of each outage; at log level `debug`, everything."""
+    outages = Outages()
+    root = logging.getLogger()
+    handlers = [] if root.isEnabledFor(logging.DEBUG) else list(root.handlers)
+    for handler in handlers:
+        handler.addFilter(outages)
+    watch = asyncio.create_task(
+        watch_for_end(outages, POSTGRES, partial(_ask_postgres, database_url))
+    )
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        for handler in handlers:
+            handler.removeFilter(outages)
+
+
+@dataclass
+class _Outage:
+    began_at: float
+    last_at: float
+    left_out: int = 0
+
+
+class Outages(logging.Filter):
+    """Lets the first line about a server that is away pass, without its trace, and counts the rest.
+
+    It stands on a handler, so that it hears of all loggers. Times are of `monotonic`.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._under_way: dict[str, _Outage] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        server = _told_of(record)
+        if server is None:
+            return True
+        now = self._monotonic()
+        outage = self._under_way.get(server)
+        if outage is not None and now - outage.last_at < QUIET_SECONDS:
+            outage.last_at = now
+            outage.left_out += 1
+            return False
+        self._under_way[server] = _Outage(began_at=now, last_at=now)
+        record.msg = f"{server} is away, which is told once: {record.getMessage()}"
+        record.args = ()
+        record.exc_info = record.exc_text = None
+        return True
+
+    def is_told(self, server: str) -> bool:
+        """Whether an outage of it was told whose end was not."""
+        return server in self._under_way
+
+    def end(self, server: str) -> None:
+        """Tell that it is back. Safe to repeat: nothing is said of a server that was not away."""
+        outage = self._under_way.pop(server, None)
+        if outage is not None:
+            seconds = self._monotonic() - outage.began_at
+            log.warning(
+                "%s is back after %.0f s; %d lines about it were left out",
+                server, seconds, outage.left_out,
+            )  # fmt: skip
+
+
+async def watch_for_end(
+    outages: Outages,
+    server: str,
+    ask: Callable[[], Awaitable[object]],
+    *,
+    every_seconds: float = LOOK_SECONDS,
+) -> None:
+    """Ask a server that is away, again and again, until it answers; for ever."""
+    while True:
+        await asyncio.sleep(every_seconds)
+        if not outages.is_told(server):
+            continue
+        try:
+            await ask()
+        except AWAY:
+            continue
+        outages.end(server)
+
+
+async def _ask_postgres(url: str) -> None:
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        connection = await connect(url)
+    await connection.close()
+
+
+def _told_of(record: logging.LogRecord) -> str | None:
+    """The server that an error in the line, or its trace, tells of."""
+    errors = [a for a in record.args or () if isinstance(a, BaseException)]
+    if record.exc_info and record.exc_info[1] is not None:
+        errors.append(record.exc_info[1])
+    return next((server for e in errors if (server := server_away(e)) is not None), None)

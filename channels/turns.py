@@ -1,0 +1,53 @@
+"""The session half put together: editions of the menus, Redis, and the rooms the verbs ask."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from channels.wiring import MENUS, Engine
+from engine.menu.bundle import read_bundle
+from engine.session.actions import build_verbs
+from engine.session.drops import Drops
+from engine.session.editions import Binder, Editions, RedisShelf
+from engine.session.pipeline import open_pipeline
+from engine.session.press import Verb
+from engine.session.rooms import Words
+from engine.session.session import Seal
+from engine.session.steps import LateWork
+from engine.session.store import SessionStore
+from engine.session.turn import TurnTaker
+
+WATCH_SECONDS = 2.0
+"""How soon a changed file in `menus/` is served, or refused with its faults in the log."""
+
+
+@asynccontextmanager
+async def open_turns(engine: Engine) -> AsyncIterator[TurnTaker]:
+    """Menus proved, Redis at hand. Raises BrokenMenu, BrokenTexts, BrokenNetworks."""
+    seal = Seal(engine.settings.session_key)
+    redis = open_pipeline(engine.settings.redis_url)
+    late = LateWork()
+
+    def bind_verbs(words: Words) -> Mapping[str, Verb]:
+        return build_verbs(
+            customers=engine.customers, payments=engine.counter, seal=seal, words=words
+        )
+
+    editions = Editions(read_bundle(MENUS), Binder(bind_verbs, late), RedisShelf(redis))
+    turns = TurnTaker(
+        editions=editions,
+        late=late,
+        store=SessionStore(redis),
+        drops=Drops(redis),
+        seal=seal,
+        ids=engine.ids,
+        clock=engine.clock,
+        shortcodes=engine.settings.shortcodes,
+    )
+    watch = asyncio.create_task(editions.watch(MENUS, WATCH_SECONDS))
+    try:
+        yield turns
+    finally:
+        watch.cancel()
+        await turns.aclose()
+        await redis.aclose()

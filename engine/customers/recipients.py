@@ -1,0 +1,80 @@
+"""Whom a customer pays again: numbers under names of the customer's own. Nobody else's are seen."""
+
+from typing import Any
+
+from engine.clock import Clock, CustomerId
+from engine.customers.customers import Recipient
+from engine.errors import CustomerMistake
+from engine.msisdn import Msisdn
+from engine.septets import cut, transliterate
+
+RECIPIENTS_MAX = 20
+NAME_SEPTETS_MAX = 12
+"""Also in `menus/texts/widths.yaml`: what fits beside a number on the smallest screen."""
+
+_LIST = """
+select msisdn, name from recipient where tenant = $1 and customer_id = $2
+order by lower(name), name, msisdn limit $3
+"""
+# Two phones cannot both take the last place. Not the customer's row: guesses at a PIN wait for it,
+# and a process that is frozen in the middle of this must not hold them up.
+_TAKE_TURNS = "select pg_advisory_xact_lock(hashtextextended($1, $2))"
+_IS_KNOWN = "select true from customer where tenant = $1 and id = $2"
+_IS_FULL = """
+select count(*) >= $4 from recipient where tenant = $1 and customer_id = $2 and msisdn <> $3
+"""
+_SAVE = """
+insert into recipient (tenant, customer_id, msisdn, name, saved_at) values ($1, $2, $3, $4, $5)
+on conflict (tenant, customer_id, msisdn) do update set name = excluded.name
+"""
+_REMOVE = "delete from recipient where tenant = $1 and customer_id = $2 and msisdn = $3"
+
+
+class Recipients:
+    """The saved recipients of one tenant's customers. Every method may be repeated."""
+
+    def __init__(self, pool: Any, tenant: int, clock: Clock) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._clock = clock
+
+    async def of(self, customer_id: CustomerId) -> list[Recipient]:
+        """By name, at most 20."""
+        rows = await self._pool.fetch(_LIST, self._tenant, customer_id, RECIPIENTS_MAX)
+        return [Recipient(Msisdn(row["msisdn"]), row["name"]) for row in rows]
+
+    async def save(self, customer_id: CustomerId, msisdn: Msisdn, name: str) -> None:
+        """Keep a number under a name; a number that is kept already gets the new name.
+
+        Raises CustomerMistake `mistake.name`, or `mistake.recipients_full` at 20.
+        """
+        clean = clean_name(name)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_TAKE_TURNS, f"recipients {customer_id}", self._tenant)
+            known = await connection.fetchval(_IS_KNOWN, self._tenant, customer_id)
+            assert known, "customers are never deleted"
+            full = await connection.fetchval(
+                _IS_FULL, self._tenant, customer_id, str(msisdn), RECIPIENTS_MAX
+            )
+            if full:
+                raise CustomerMistake("mistake.recipients_full")
+            await connection.execute(
+                _SAVE, self._tenant, customer_id, str(msisdn), clean, self._clock.now()
+            )
+
+    async def remove(self, customer_id: CustomerId, msisdn: Msisdn) -> None:
+        await self._pool.execute(_REMOVE, self._tenant, customer_id, str(msisdn))
+
+
+def clean_name(text: str) -> str:
+    """A name as a screen can show it: one line of GSM-7, at most 12 septets, whole characters.
+
+    A clean name comes back unchanged. Raises CustomerMistake `mistake.name` when no letter or
+    digit is left of it.
+    """
+    line = " ".join(transliterate(text).split())
+    printable = "".join(character for character in line if character.isprintable())
+    name = cut(printable, NAME_SEPTETS_MAX).strip()
+    if not any(character.isalnum() for character in name):
+        raise CustomerMistake("mistake.name")
+    return name

@@ -1,0 +1,1 @@
+"""What phones send us by SMS: understood, answered once, never believed about a PIN."""

@@ -1,0 +1,225 @@
+"""What a message is answered with: a keyword is carried out, anything else goes to the journey.
+
+A PIN has no place here: none is asked for, none is compared, and one that comes all the same is
+not kept. A payment confirmed by SMS is approved at the operator's own prompt.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+from engine.clock import Clock
+from engine.customers.customers import Customer
+from engine.errors import CustomerMistake, NoWayNow, TextKey
+from engine.inbox.keywords import Command, Verb, Vocabulary, has_foreign_digits, read_order
+from engine.inbox.memory import Memory
+from engine.inbox.rooms import Customers, Journeys, OptOuts, Payments
+from engine.messages.planning import Writer
+from engine.msisdn import Msisdn
+from engine.payments.views import PaymentSummary
+from engine.ports import Turn
+from engine.session.readers import CURRENCY_OF_COUNTRY, read_code
+from engine.texts import FALLBACK, Texts
+
+NETWORK = "sms"
+"""The profile in `menus/networks.yaml` that journeys by SMS are laid out for."""
+
+
+class Asked(NamedTuple):
+    """One message. `key` is the same whenever the same message is carried out again."""
+
+    msisdn: Msisdn
+    text: str
+    key: str
+
+
+class Answers:
+    """Carries messages out. Every one may be repeated under its key."""
+
+    def __init__(
+        self,
+        *,
+        texts: Texts,
+        customers: Customers,
+        payments: Payments,
+        journeys: Journeys,
+        opt_outs: OptOuts,
+        memory: Memory,
+        clock: Clock,
+        shortcode: str,
+    ) -> None:
+        """`shortcode` is what people are told to dial."""
+        self._texts = texts
+        self._writer = Writer(texts)
+        self._vocabulary = Vocabulary(texts)
+        self._customers = customers
+        self._payments = payments
+        self._journeys = journeys
+        self._opt_outs = opt_outs
+        self._memory = memory
+        self._clock = clock
+        self._shortcode = shortcode
+        self._verbs: Mapping[Verb, Callable[[Asked, Command, Customer], Awaitable[str]]] = {
+            Verb.SEND: self._send,
+            Verb.YES: self._yes,
+            Verb.NO: self._no,
+            Verb.LIMITS: self._limits,
+            Verb.STATUS: self._status,
+            Verb.LANGUAGE: self._language,
+            Verb.MENU: self._menu,
+        }
+
+    async def answer(self, asked: Asked) -> str | None:
+        """The text to send back; None when silence is the answer."""
+        customer = await self._customers.find(asked.msisdn)
+        language = customer.language if customer is not None else FALLBACK
+        command = self._vocabulary.read(asked.text, language)
+        if self._vocabulary.looks_like_pin(asked.text) and not await self._may_be_pressed(asked):
+            return self._say(language, "sms.in_pin", shortcode=self._shortcode)
+        if command is not None and customer is None:
+            language = command.language
+        if command is not None and command.verb in (Verb.STOP, Verb.START):
+            return await self._quiet(asked, command, language)
+        if customer is None:
+            return self._say(language, "sms.in_unknown", shortcode=self._shortcode)
+        try:
+            return await self._carry_out(asked, command, customer)
+        except (CustomerMistake, NoWayNow) as refusal:
+            return self._say(language, refusal.text_key, **refusal.variables)
+
+    async def _carry_out(self, asked: Asked, command: Command | None, customer: Customer) -> str:
+        if has_foreign_digits(asked.text):
+            return self._say(customer.language, "sms.in_digits")
+        if command is not None and (verb := self._verbs.get(command.verb)) is not None:
+            return await verb(asked, command, customer)
+        session_id = await self._memory.journey(asked.msisdn)
+        if command is not None or session_id is None:
+            return self._say(customer.language, "sms.in_help", shortcode=self._shortcode)
+        return await self._press(asked, session_id, asked.text.strip())
+
+    async def _may_be_pressed(self, asked: Asked) -> bool:
+        """Four digits alone are an amount where a journey asks for one: it asks for no PIN."""
+        digits_alone = not any(c.isalpha() for c in asked.text)
+        return digits_alone and await self._memory.journey(asked.msisdn) is not None
+
+    async def _quiet(self, asked: Asked, command: Command, language: str) -> str | None:
+        """Answered when something changed, and else not at all."""
+        if command.verb is Verb.STOP:
+            if await self._opt_outs.stop(asked.msisdn):
+                return self._say(language, "sms.in_stopped")
+        elif await self._opt_outs.start(asked.msisdn):
+            return self._say(language, "sms.in_started")
+        return None
+
+    async def _send(self, asked: Asked, command: Command, customer: Customer) -> str:
+        payee, amount = read_order(command.rest, customer.country)
+        quote = await self._payments.quote(payer=customer, network="", payee=payee, amount=amount)
+        seconds = quote.expires_at - int(self._clock.epoch())
+        await self._memory.keep_quote(asked.msisdn, quote, seconds)
+        return self._say(
+            customer.language,
+            "sms.in_quote",
+            payee=payee,
+            receives=quote.receives,
+            fee=quote.fee,
+            total=quote.total,
+        )
+
+    async def _yes(self, asked: Asked, _: Command, customer: Customer) -> str:
+        """The key is the price's own: however often YES comes, it is one payment."""
+        quote = await self._memory.quote(asked.msisdn)
+        if quote is None:
+            return await self._press_or_nothing(asked, customer)
+        confirmed = await self._payments.confirm(
+            payer=customer, quote=quote, key=f"sms:{quote.quote_id}"
+        )
+        return self._say(
+            customer.language,
+            "sms.in_confirmed",
+            code=confirmed.code,
+            total=quote.total,
+            payer_operator=TextKey(f"operator.{quote.payer_operator}"),
+        )
+
+    async def _no(self, asked: Asked, _: Command, customer: Customer) -> str:
+        if await self._memory.quote(asked.msisdn) is None:
+            return await self._press_or_nothing(asked, customer)
+        await self._memory.forget_quote(asked.msisdn)
+        return self._say(customer.language, "sms.in_cancelled")
+
+    async def _press_or_nothing(self, asked: Asked, customer: Customer) -> str:
+        """Where no price waits, the word belongs to the journey, if there is one."""
+        session_id = await self._memory.journey(asked.msisdn)
+        if session_id is not None:
+            return await self._press(asked, session_id, asked.text.strip())
+        return self._say(customer.language, "sms.in_nothing")
+
+    async def _limits(self, _: Asked, __: Command, customer: Customer) -> str:
+        currency = CURRENCY_OF_COUNTRY.get(customer.country)
+        if currency is None:
+            raise NoWayNow("no_way.corridor")
+        left = await self._payments.limits_of(customer, currency)
+        remaining = min(left.day_left, left.month_left, key=lambda money: money.minor)
+        at_once = min(left.payment, remaining, key=lambda money: money.minor)
+        return self._say(customer.language, "sms.in_limits", remaining=remaining, maximum=at_once)
+
+    async def _status(self, _: Asked, command: Command, customer: Customer) -> str:
+        found: PaymentSummary | None
+        if command.rest:
+            code = read_code(" ".join(command.rest))
+            found = await self._payments.payment_by_code(customer, code)
+        else:
+            newest = await self._payments.recent_payments(customer.customer_id, customer.msisdn, 1)
+            found = newest[0] if newest else None
+        if found is None:
+            return self._say(customer.language, "sms.in_status_none")
+        key = "sms.in_status_incoming" if found.incoming else "sms.in_status"
+        return self._say(
+            customer.language,
+            key,
+            code=found.code,
+            time=found.at,
+            amount=found.amount,
+            receives=found.receives,
+            payee=found.payee,
+            state=TextKey(f"state.{found.state}"),
+        )
+
+    async def _language(self, _: Asked, command: Command, customer: Customer) -> str:
+        wanted = self._language_called(" ".join(command.rest))
+        if wanted is None:
+            known = ", ".join(self._texts.languages)
+            return self._say(customer.language, "sms.in_languages", languages=known)
+        await self._customers.set_language(customer.customer_id, wanted)
+        return self._say(wanted, "sms.in_language")
+
+    def _language_called(self, word: str) -> str | None:
+        """By its code or by its own name."""
+        for language in self._texts.languages:
+            if word in (language.upper(), self._texts.names[language].upper()):
+                return language
+        return None
+
+    async def _menu(self, asked: Asked, command: Command, _: Customer) -> str:
+        """The session's id is made from the message, so the same message opens no second one."""
+        return await self._press(asked, f"sms:{asked.key}", "*".join(command.rest), opens=True)
+
+    async def _press(self, asked: Asked, session_id: str, text: str, *, opens: bool = False) -> str:
+        turn = Turn(
+            session_id=session_id,
+            msisdn=asked.msisdn,
+            network=NETWORK,
+            shortcode=self._shortcode,
+            text=text,
+            cumulative=False,
+            opens=opens,
+            sequence=asked.key,
+        )
+        reply = await self._journeys.take(turn)
+        if reply.ends:
+            await self._memory.forget_journey(asked.msisdn)
+        else:
+            await self._memory.keep_journey(asked.msisdn, session_id)
+        return reply.text
+
+    def _say(self, language: str, key: str, **variables: Any) -> str:
+        return self._writer.write(language, key, variables).text

@@ -1,0 +1,92 @@
+"""Who may be heard: each message once, no echo within seconds, no machine for ever. In Redis.
+
+One script per message decides for all processes at once, and is itself safe to run twice: Redis is
+asked again when a reply is lost. What it keeps of a text is a keyed MAC, because the text may be a
+PIN. That Redis forgets is provided for: `store.py` knows for two days what is done with.
+"""
+
+import hashlib
+from enum import IntEnum
+from typing import Any, Protocol
+
+from engine.msisdn import Msisdn
+
+LEASE_SECONDS = 30
+"""How long one process has for one message; then it may be offered to us again."""
+ECHO_SECONDS = 4
+MINUTE_MAX = 12
+DAY_MAX = 120
+"""Messages of one phone that are answered; beyond, two machines would talk for ever."""
+
+# KEYS lease, echo, minute, day; ARGV token, lease s, echo s, minute max, day max, message id.
+# A message that was counted already, because the reply to this script was lost, is not again.
+_ADMIT = b"""
+local held = redis.call('GET', KEYS[1])
+if held == ARGV[1] then return 0 end
+if held then return 1 end
+local said = redis.call('GET', KEYS[2])
+if said and said ~= ARGV[6] then return 2 end
+if tonumber(redis.call('GET', KEYS[3]) or '0') >= tonumber(ARGV[4])
+  or tonumber(redis.call('GET', KEYS[4]) or '0') >= tonumber(ARGV[5]) then return 3 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('SET', KEYS[2], ARGV[6], 'EX', ARGV[3])
+if redis.call('INCR', KEYS[3]) == 1 then redis.call('EXPIRE', KEYS[3], 60) end
+if redis.call('INCR', KEYS[4]) == 1 then redis.call('EXPIRE', KEYS[4], 86400) end
+return 0
+"""
+_FREE = b"if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 0"
+_MAC_BYTES = 16
+
+
+class Redis(Protocol):
+    """`engine.session.pipeline.TickPipeline`."""
+
+    def execute(self, *command: bytes | str | int | float) -> Any: ...
+
+
+class Admission(IntEnum):
+    """What the guard says to a message."""
+
+    WELCOME = 0
+    IN_WORK = 1  # somebody is at it: to be offered again later
+    ECHO = 2  # the same words within seconds under another id
+    TOO_MANY = 3
+
+
+class Guard:
+    """Every method raises redis' `RedisError` when Redis does not answer."""
+
+    def __init__(self, redis: Redis, key: bytes) -> None:
+        """`key` makes the MACs: 16 bytes or more."""
+        self._redis = redis
+        self._key = key
+
+    async def admit(
+        self, msisdn: Msisdn, text: str, *, gateway: str, message_id: str, token: str
+    ) -> Admission:
+        """Whether this process shall carry a message out; `token` is its own, fresh, claim."""
+        keys = (
+            lease_key(msisdn, gateway, message_id),
+            f"capp:sms:{{{msisdn}}}:echo:{self._mac(text)}",
+            f"capp:sms:{{{msisdn}}}:minute",
+            f"capp:sms:{{{msisdn}}}:day",
+        )
+        answer = await self._redis.execute(
+            "EVAL", _ADMIT, len(keys), *keys, token, LEASE_SECONDS, ECHO_SECONDS, MINUTE_MAX,
+            DAY_MAX, f"{gateway}:{message_id}",
+        )  # fmt: skip
+        return Admission(answer)
+
+    async def free(self, msisdn: Msisdn, *, gateway: str, message_id: str, token: str) -> None:
+        """Give a claim back: the message was not carried out, the next offer may be."""
+        key = lease_key(msisdn, gateway, message_id)
+        await self._redis.execute("EVAL", _FREE, 1, key, token)
+
+    def _mac(self, text: str) -> str:
+        folded = " ".join(text.split()).casefold().encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(folded, key=self._key, digest_size=_MAC_BYTES).hexdigest()
+
+
+def lease_key(msisdn: Msisdn, gateway: str, message_id: str) -> str:
+    """The tag in braces keeps one phone's keys in one slot of a cluster."""
+    return f"capp:sms:{{{msisdn}}}:lease:{gateway}:{message_id}"

@@ -1,0 +1,157 @@
+"""What a message means: a keyword in any language, forgiving about case, spaces and order. Pure.
+
+Keywords are texts (`keywords.<verb>`, synonyms with spaces between); what follows one is only told
+apart here, not looked up. Knows no customer.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from engine.customers.pins import has_pin_shape
+from engine.errors import CustomerMistake
+from engine.money import Money
+from engine.msisdn import Msisdn, parse_msisdn
+from engine.session.readers import CURRENCY_OF_COUNTRY, read_amount
+from engine.texts import FALLBACK, Texts
+
+SHORT_OF_CURRENCY = {
+    "KES": frozenset({"KES", "KSH", "KSHS", "SH", "SHS"}),
+    "UGX": frozenset({"UGX", "USH", "USHS", "SH", "SHS"}),
+}
+"""How people write a currency beside an amount. A word not listed for their own is not let pass."""
+
+_ENDS = ".,;:!?\"'()[]<>"
+_GLUED = re.compile(r"([^\W\d]+)([+\d].*)", re.DOTALL)
+_AMOUNT_TAIL = re.compile(r"/[=-]?$")
+_DIGIT_RUN = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
+_AMOUNT_DIGITS_MAX = 9
+
+
+class Verb(StrEnum):
+    """What can be asked by a keyword."""
+
+    SEND = "send"
+    YES = "confirm"  # not "yes" and "no": bare in YAML these are no words
+    NO = "refuse"
+    LIMITS = "limits"
+    STATUS = "status"
+    LANGUAGE = "language"
+    MENU = "menu"
+    HELP = "help"
+    STOP = "stop"
+    START = "start"
+
+
+class Command(NamedTuple):
+    """A keyword with what stood behind it. `language` is the one whose word it is."""
+
+    verb: Verb
+    rest: tuple[str, ...]
+    language: str
+
+
+class Vocabulary:
+    """All keywords of all languages. The asker's own language counts first, then English."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._words: dict[str, dict[str, Verb]] = {
+            language: {
+                word: verb
+                for verb in Verb
+                for word in _upper(texts.render(language, f"keywords.{verb}")).split()
+            }
+            for language in texts.languages
+        }
+        self._fillers = _all_words(texts, "keywords.filler")
+        self._pin_words = _all_words(texts, "keywords.pin")
+
+    def read(self, text: str, language: str = FALLBACK) -> Command | None:
+        """The command in a message, None when it begins with no keyword."""
+        words = [word for word in (w.strip(_ENDS) for w in _upper(text).split()) if word]
+        if not words:
+            return None
+        first, *rest = words
+        if (found := self._find(first, language)) is None:
+            glued = _GLUED.fullmatch(first)  # "SEND500 0772..."
+            if glued is None or (found := self._find(glued[1], language)) is None:
+                return None
+            rest = [glued[2], *rest]
+        kept = tuple(word for word in rest if word not in self._fillers)
+        return Command(found[0], kept, found[1])
+
+    def looks_like_pin(self, text: str) -> bool:
+        """Four digits alone, or four digits in a message that speaks of a PIN in any language."""
+        words = [word.strip(_ENDS + "-") for word in _upper(text).split()]
+        if has_pin_shape("".join(words)):
+            return True
+        speaks_of_it = any(word.rstrip("0123456789:=-") in self._pin_words for word in words)
+        return speaks_of_it and _DIGIT_RUN.search(text) is not None
+
+    def _find(self, word: str, language: str) -> tuple[Verb, str] | None:
+        for tongue in dict.fromkeys((language, FALLBACK, *self._words)):
+            if verb := self._words.get(tongue, {}).get(word):
+                return verb, tongue
+        return None
+
+
+def has_foreign_digits(text: str) -> bool:
+    """Whether a number is written in other digits than 0-9: Arabic, Ethiopic and the like."""
+    return any(not c.isascii() and unicodedata.numeric(c, None) is not None for c in text)
+
+
+def read_order(words: tuple[str, ...], country: str) -> tuple[Msisdn, Money]:
+    """Whom to send how much, in either order. The number may have spaces in it.
+
+    Raises CustomerMistake: `sms.in_send_how` when the words allow no reading, or more than one.
+    """
+    currency = CURRENCY_OF_COUNTRY.get(country)
+    if currency is None:
+        raise CustomerMistake("no_way.corridor")
+    found = {*_orders([*_bare(words, currency)], country, currency)}
+    if len(found) != 1:
+        raise CustomerMistake("sms.in_send_how")
+    return found.pop()
+
+
+def _orders(words: list[str], country: str, currency: str) -> Iterator[tuple[Msisdn, Money]]:
+    for amount, number in ((words[:1], words[1:]), (words[-1:], words[:-1])):
+        if not amount or not number or not _may_be_amount(amount[0]):
+            continue
+        try:
+            yield parse_msisdn("".join(number), country), read_amount(amount[0], currency)
+        except CustomerMistake as mistake:
+            if mistake.text_key == "mistake.amount_whole":
+                raise
+
+
+def _bare(words: tuple[str, ...], currency: str) -> Iterator[str]:
+    """The words without the currency, which stands before, behind or at the amount."""
+    names = SHORT_OF_CURRENCY.get(currency, frozenset({currency}))
+    for word in words:
+        bare = _AMOUNT_TAIL.sub("", word)
+        for name in sorted(names, key=len, reverse=True):
+            if bare.startswith(name) and bare[len(name) :][:1].isdigit():
+                bare = bare[len(name) :]
+            elif bare.endswith(name) and bare[: -len(name)][-1:].isdigit():
+                bare = bare[: -len(name)]
+        if bare and bare not in names:
+            yield bare
+
+
+def _may_be_amount(word: str) -> bool:
+    """A number of a phone is not an amount, however it is written."""
+    digits = word.partition(".")[0].replace(",", "")
+    return not digits.startswith("0") and len(digits) <= _AMOUNT_DIGITS_MAX
+
+
+def _all_words(texts: Texts, key: str) -> frozenset[str]:
+    return frozenset(
+        word for language in texts.languages for word in _upper(texts.render(language, key)).split()
+    )
+
+
+def _upper(text: str) -> str:
+    return unicodedata.normalize("NFKC", text[:200]).upper()

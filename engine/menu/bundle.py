@@ -1,0 +1,64 @@
+"""All files of `menus/` as bytes: what one edition consists of, and the version it is called by."""
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+Bundle = Mapping[str, bytes]
+"""Path below `menus/`, with slashes -> content."""
+
+PACKED_BYTES_MAX = 4 * 1024 * 1024
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Every YAML file of a folder. Raises OSError."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*.yaml"))
+    }
+
+
+def version_of(bundle: Bundle) -> str:
+    """Changes whenever a file does, is added or removed. Eight hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=4)
+    for name, content in sorted(bundle.items()):
+        digest.update(b"%d:%s%d:" % (len(name), name.encode(), len(content)))
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def pack_bundle(bundle: Bundle) -> bytes:
+    """Small enough for Redis: some tens of kilobytes."""
+    return zlib.compress(msgspec.msgpack.encode(dict(bundle)))
+
+
+def unpack_bundle(packed: bytes) -> Bundle:
+    """The inverse. Raises ValueError for anything else, also for what would grow too large."""
+    unpacker = zlib.decompressobj()
+    try:
+        plain = unpacker.decompress(packed, PACKED_BYTES_MAX)
+        if unpacker.unconsumed_tail:
+            raise ValueError("too large for menus")
+        found: dict[str, bytes] = msgspec.msgpack.decode(plain, type=dict[str, bytes])
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise ValueError("not a packed edition") from error
+    return found
+
+
+@contextmanager
+def laid_out(bundle: Bundle) -> Iterator[Path]:
+    """The bundle as a folder, for as long as it is read. Raises ValueError for a path outside."""
+    with TemporaryDirectory(prefix="capp-menus-") as name:
+        folder = Path(name)
+        for path, content in bundle.items():
+            target = (folder / path).resolve()
+            if not target.is_relative_to(folder.resolve()):
+                raise ValueError("a path leads out of the folder")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        yield folder

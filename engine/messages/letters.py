@@ -1,0 +1,105 @@
+"""One message as it is to be sent: to whom, which sentence, with what in it. Pure.
+
+Reads the payloads of SMS intents; knows no gateway and sends nothing.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from engine.clock import IntentId, PaymentId
+from engine.errors import TextKey
+from engine.messages.planning import Planned, Writer, as_it_is
+from engine.messages.quiet import REQUIRED
+from engine.msisdn import Msisdn
+from engine.payments.notices import MESSAGE, SMS, Notice, read_message, read_notice
+from engine.payments.payment import Payment
+from engine.ports import Direction, Reason
+
+REPLY = 13
+"""The intent kind of an answer to what a phone has sent us. Its row names its own id where a
+payment's would be."""
+
+ANSWER = "answer"
+"""What stands for the template of a REPLY."""
+
+WITHOUT_PAYMENT = frozenset({MESSAGE, REPLY})
+"""Intents that are sent as they are: no payment is read for them."""
+
+KINDS = frozenset({SMS}) | WITHOUT_PAYMENT
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A text for the phone that has just asked for it; what a REPLY holds."""
+
+    to: str
+    text: str
+
+
+class Letter(NamedTuple):
+    """`about` is the payment, or its own id when there is none; `is_required` passes a STOP."""
+
+    intent_id: IntentId
+    about: PaymentId
+    tenant: int
+    template: str
+    to: Msisdn
+    planned: Planned
+    is_required: bool
+
+    @property
+    def is_answer(self) -> bool:
+        return self.template == ANSWER
+
+
+def write_answer(to: Msisdn, text: str) -> str:
+    """The payload of an intent of kind REPLY."""
+    return msgspec.json.encode(Answer(str(to), text)).decode()
+
+
+def letter_of(writer: Writer, intent_id: IntentId, tenant: int, kind: int, payload: str) -> Letter:
+    """The letter of an intent without a payment. Raises ValueError for a payload nobody wrote."""
+    about = PaymentId(intent_id)
+    if kind == REPLY:
+        answer = msgspec.json.decode(payload, type=Answer)
+        to, planned = Msisdn(answer.to), as_it_is(answer.text)
+        return Letter(intent_id, about, tenant, ANSWER, to, planned, is_required=True)
+    message = read_message(payload)
+    planned = writer.write(message.language, f"sms.{message.template}", message.variables)
+    required = message.template in REQUIRED
+    return Letter(intent_id, about, tenant, message.template, message.to, planned, required)
+
+
+def notice_letter(
+    writer: Writer, intent_id: IntentId, payment: Payment, payload: str, now: datetime
+) -> Letter:
+    """The letter a payment owes. Raises ValueError for a payload nobody wrote."""
+    notice = read_notice(payload)
+    quote = payment.quote
+    to, language = (
+        (quote.payee, quote.payee_language)
+        if notice.to_payee
+        else (quote.payer, quote.payer_language)
+    )
+    planned = writer.write(language, f"sms.{notice.template}", _variables(payment, notice, now))
+    return Letter(
+        intent_id, payment.payment_id, payment.facts.tenant, notice.template, Msisdn(to), planned,
+        notice.template in REQUIRED,
+    )  # fmt: skip
+
+
+def _variables(payment: Payment, notice: Notice, now: datetime) -> dict[str, Any]:
+    quote = payment.quote
+    return {
+        "code": payment.code,
+        "amount": quote.amount,
+        "fee": quote.fee,
+        "total": quote.total,
+        "refund": payment.amount_of(Direction.REFUND),
+        "receives": quote.receives,
+        "payer": Msisdn(quote.payer),
+        "payee": Msisdn(quote.payee),
+        "time": now,
+        "reason": TextKey(f"reason.{notice.reason or Reason.OTHER}"),
+    }

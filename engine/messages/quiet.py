@@ -1,0 +1,65 @@
+"""Who wants no messages, and which ones they get all the same.
+
+Only what the law requires to be told about one's own money passes a STOP, and the answer to what
+a phone has just asked. A sentence nobody listed here does not.
+"""
+
+from typing import Any
+
+from engine.clock import Clock
+from engine.msisdn import Msisdn
+
+REQUIRED = frozenset(
+    {
+        "receipt_payer",
+        "receipt_payee",
+        "collect_failed",
+        "expired",
+        "cancelled",
+        "refund_started",
+        "refunded",
+        "returned",
+    }
+)
+"""Templates of receipts, refunds and failures of one's own payments."""
+
+
+class OptOuts:
+    """The table of numbers that said STOP. Every method may be repeated."""
+
+    def __init__(self, pool: Any, tenant: int, clock: Clock) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._clock = clock
+
+    async def are_quiet(self, msisdn: Msisdn) -> bool:
+        """Whether this number wants nothing but what is required."""
+        return bool(
+            await self._pool.fetchval(
+                "select true from sms_opt_out where tenant = $1 and msisdn = $2",
+                self._tenant,
+                str(msisdn),
+            )
+        )
+
+    async def stop(self, msisdn: Msisdn) -> bool:
+        """From now on; False when it was so already, and the first time counts."""
+        return bool(
+            await self._pool.fetchval(
+                "insert into sms_opt_out (tenant, msisdn, since_ms) values ($1, $2, $3)"
+                " on conflict do nothing returning true",
+                self._tenant,
+                str(msisdn),
+                int(self._clock.epoch() * 1000),
+            )
+        )
+
+    async def start(self, msisdn: Msisdn) -> bool:
+        """The end of it; False when there was nothing to end."""
+        return bool(
+            await self._pool.fetchval(
+                "delete from sms_opt_out where tenant = $1 and msisdn = $2 returning true",
+                self._tenant,
+                str(msisdn),
+            )
+        )

@@ -1,0 +1,180 @@
+"""Sends a message that somebody has claimed, once, and writes down what became of it.
+
+Never two messages for one state: what may have been sent is not sent again. It is known later, by
+a delivery report, or told to staff (`watch.py`). Knows no operator and moves no money.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from engine.clock import Clock, IntentId, made_at
+from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
+from engine.ledger.plans import Intent
+from engine.messages.gateways import Handed
+from engine.messages.letters import KINDS, WITHOUT_PAYMENT, Letter, letter_of, notice_letter
+from engine.messages.planning import Writer
+from engine.msisdn import Msisdn
+from engine.outbox import Leased, SmsEnding
+from engine.payments.payment import Payment
+from engine.ports import Sms
+
+log = logging.getLogger(__name__)
+
+UNKNOWN, QUIET, TOO_LATE = "unknown", "quiet", "refused:too_late"
+
+
+class Perseverance(msgspec.Struct, frozen=True):
+    """How long a message that definitely did not leave is tried, in seconds."""
+
+    first_pause: float = 10.0  # doubled after every try
+    pause_max: float = 900.0
+    worth_sending: float = 86_400.0  # later than this nobody is served by it
+    worth_answering: float = 3_600.0  # an answer even sooner
+
+
+USUAL = Perseverance()
+
+
+class Carriers(Protocol):
+    """`gateways.Gateways`, or one that plays them."""
+
+    async def send(self, message: Sms) -> Handed: ...
+
+
+class Endings(Protocol):
+    """What the sender asks of `outbox.Outbox`."""
+
+    async def release(self, intent_id: str, claim: int, retry_at: float) -> None: ...
+
+    async def end_sms(self, ending: SmsEnding) -> None: ...
+
+
+class Quiet(Protocol):
+    """`quiet.OptOuts`, or one that plays it."""
+
+    async def are_quiet(self, msisdn: Msisdn) -> bool: ...
+
+
+class Messages:
+    """Everything outgoing of one tenant."""
+
+    def __init__(
+        self,
+        *,
+        tenant: int,
+        gateways: Carriers,
+        outbox: Endings,
+        opt_outs: Quiet,
+        writer: Writer,
+        clock: Clock,
+        draw: Callable[[], float],
+        perseverance: Perseverance = USUAL,
+    ) -> None:
+        """`draw` gives a number from 0 up to 1: tries of several processes spread by it."""
+        self._tenant = tenant
+        self._gateways = gateways
+        self._outbox = outbox
+        self._opt_outs = opt_outs
+        self._writer = writer
+        self._clock = clock
+        self._draw = draw
+        self._perseverance = perseverance
+
+    @staticmethod
+    def carries(kind: int) -> bool:
+        """Whether an intent of this kind is a message."""
+        return kind in KINDS
+
+    @staticmethod
+    def needs_payment(kind: int) -> bool:
+        return kind not in WITHOUT_PAYMENT
+
+    async def carry_out(self, intent: Intent, payment: Payment | None, claim: int) -> None:
+        """Send what a fresh intent says, under a claim of ours.
+
+        Raises ValueError or KeyError for a payload nobody wrote; the intent stays.
+        """
+        await self.send(self._letter(intent.id, intent.kind, intent.payload, payment), claim)
+
+    async def take_over(self, left: Leased, payment: Payment | None) -> None:
+        """The same for an intent whose process died; what may have left is not sent again."""
+        letter = self._letter(left.id, left.kind, left.payload, payment)
+        if left.was_sent:
+            # Better no receipt than two; the status can be asked for.
+            await self._end(letter, UNKNOWN)
+        else:
+            await self.send(letter, left.claim)
+
+    async def send(self, letter: Letter, claim: int) -> None:
+        """Send it under the claim of whoever calls. Not to be repeated under the same claim."""
+        if self._clock.epoch() > self._worth_until(letter):
+            await self._end(letter, TOO_LATE)
+        elif not letter.is_required and await self._opt_outs.are_quiet(letter.to):
+            await self._end(letter, QUIET)
+        else:
+            await self._offer(letter, claim)
+
+    def _letter(self, id_: str, kind: int, payload: str | None, payment: Payment | None) -> Letter:
+        intent_id, payload = IntentId(id_), payload or ""
+        if payment is None:
+            return letter_of(self._writer, intent_id, self._tenant, kind, payload)
+        return notice_letter(self._writer, intent_id, payment, payload, self._clock.now())
+
+    async def _offer(self, letter: Letter, claim: int) -> None:
+        try:
+            handed = await self._gateways.send(
+                Sms(letter.intent_id, letter.to, letter.planned.text)
+            )
+        except (Throttled, Unreachable) as error:
+            await self._put_off(letter, claim, error)
+        except Rejected as error:
+            log.error("SMS %s about %s refused: %s", letter.template, letter.about, error)
+            await self._end(letter, f"refused:{error.code}")
+        except OutcomeUnknown as error:
+            log.warning("SMS %s about %s unclear: %s", letter.template, letter.about, error)
+            await self._end(letter, UNKNOWN, gateway=error.provider)
+        else:
+            self._compare(letter, handed)
+            await self._end(letter, "sent", handed.gateway, handed.message_id, handed.counted)
+
+    async def _put_off(self, letter: Letter, claim: int, error: ProviderError) -> None:
+        """The pause doubles with every claim and is drawn, so that processes do not march."""
+        patience = self._perseverance
+        tries = min(max(claim, 1), 20)
+        pause = min(patience.first_pause * 2.0 ** (tries - 1), patience.pause_max)
+        pause *= 1 + 0.2 * self._draw()
+        pause = max(pause, getattr(error, "retry_after_seconds", 0.0))
+        log.warning("SMS %s not sent, again in %.0f s: %s", letter.template, pause, error)
+        await self._outbox.release(letter.intent_id, claim, self._clock.epoch() + pause)
+
+    def _worth_until(self, letter: Letter) -> float:
+        patience = self._perseverance
+        seconds = patience.worth_answering if letter.is_answer else patience.worth_sending
+        return made_at(letter.intent_id).timestamp() + seconds
+
+    @staticmethod
+    def _compare(letter: Letter, handed: Handed) -> None:
+        """Another count than ours means that we are charged for what we did not plan."""
+        if handed.counted is not None and handed.counted != letter.planned.segments:
+            log.warning(
+                "%s counts %d segments of %s, planned were %d",
+                handed.gateway, handed.counted, letter.template, letter.planned.segments,
+            )  # fmt: skip
+
+    async def _end(
+        self,
+        letter: Letter,
+        status: str,
+        gateway: str = "",
+        message_id: str = "",
+        counted: int | None = None,
+    ) -> None:
+        await self._outbox.end_sms(
+            SmsEnding(
+                letter.intent_id, letter.about, letter.tenant, letter.template, status, message_id,
+                gateway, letter.planned.segments, counted,
+            )
+        )  # fmt: skip

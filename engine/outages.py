@@ -1,0 +1,40 @@
+"""Which of our servers is away, told from what was raised. It knows no company and no payment."""
+
+import asyncpg
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from engine.errors import OurFault
+
+POSTGRES, REDIS = "Postgres", "Redis"
+
+_REDIS_AWAY = (RedisConnectionError, RedisTimeoutError)
+_POSTGRES_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,  # starting up, or shutting down
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+# An OSError that tells of our own files, not of anybody else.
+_FILES = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError)
+
+
+def server_away(error: BaseException) -> str | None:
+    """POSTGRES, REDIS, or None when the error tells of something else.
+
+    Raised OSErrors are Postgres': the driver lets them pass, while Redis' and the companies' come
+    in errors of their own. A commit whose answer was lost tells by its cause.
+    """
+    if isinstance(error, OurFault):
+        return None if error.__cause__ is None else server_away(error.__cause__)
+    if isinstance(error, _REDIS_AWAY):
+        return REDIS
+    if isinstance(error, _POSTGRES_AWAY):
+        return POSTGRES
+    if isinstance(error, asyncpg.InterfaceError):
+        # The same type tells of mistakes of ours; of these none speaks of closing.
+        return POSTGRES if "clos" in str(error) else None
+    if isinstance(error, OSError) and not isinstance(error, _FILES):
+        return POSTGRES
+    return None

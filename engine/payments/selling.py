@@ -1,0 +1,265 @@
+"""What is promised and taken on: the price of a payment, and its first commit.
+
+Asks the policy, the rates and the ways; knows nothing of what operators tell afterwards
+(`service.py`), and nothing of who asked whom for money but the mark that a quote carries.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from engine.clock import Clock, CustomerId, Ids, PaymentId
+from engine.customers.customers import Customer
+from engine.errors import CappError, CustomerMistake, NoWayNow, OurFault
+from engine.fx.quotes import Corridor, Quote
+from engine.fx.rates import Rate, RateBook
+from engine.ledger.commit import Committer
+from engine.ledger.plans import Plan, Spend, Verdict, Verdicted
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.payments.facts import Facts, write
+from engine.payments.lifecycle import Event, State, advance
+from engine.payments.payment import Payment, code_of
+from engine.payments.planning import Creation, Planner, Timing
+from engine.payments.policy import Policy
+from engine.payments.pricing import amount_for, arrives, price
+from engine.payments.router import Router
+from engine.payments.routing import Directory, Ways
+from engine.payments.stepping import Hear
+from engine.payments.store import PaymentStore, left_of
+from engine.payments.views import Confirmed
+
+TRIES_MAX = 5
+"""How often a creation is planned anew when an earlier one with its key was refused."""
+
+
+class Terms(NamedTuple):
+    """What an amount is priced by at this moment."""
+
+    ways: Ways
+    corridor: Corridor
+    rate: Rate
+
+
+class Selling:
+    """Quotes and confirms of one tenant. Every method may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        tenant: int,
+        committer: Committer,
+        store: PaymentStore,
+        rates: RateBook,
+        directory: Directory,
+        language_of: Callable[[Msisdn], Awaitable[str]],
+        clock: Clock,
+        ids: Ids,
+        timing: Timing,
+        planner: Planner,
+        policy: Policy,
+        router: Router | None,
+        hear: Hear,
+    ) -> None:
+        """`hear` and `router` as in `Payments`."""
+        self._tenant = tenant
+        self._committer = committer
+        self._store = store
+        self._rates = rates
+        self._directory = directory
+        self._language_of = language_of
+        self._clock = clock
+        self._ids = ids
+        self._timing = timing
+        self._planner = planner
+        self._policy = policy
+        self._router = router
+        self._hear = hear
+
+    def payer_operator(self, payer: Msisdn, network: str) -> str | None:
+        """The operator whose wallet would be collected from, if it is known."""
+        return self._directory.payer_operator(payer, network)
+
+    def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+        """Whether a payment to this number could be priced at all, before anybody types more.
+
+        Raises what `quote` would: CustomerMistake about the number, NoWayNow without a corridor.
+        """
+        ways = self._directory.choose_ways(payer.msisdn, network, payee)
+        self._rates.corridor(ways.payer.name, ways.payee.name)
+
+    def check_asked(self, *, payer: Msisdn, payee: Msisdn, wallet: str, receives: Money) -> None:
+        """Whether that much could be made to arrive in the payee's wallet, by today's price.
+
+        Raises CustomerMistake about the amount, in the currency that arrives, or NoWayNow without
+        a corridor or a fresh rate. What the payer may spend is not asked here.
+        """
+        terms = self._terms(self._directory.choose_ways(payer, "", payee, wallet=wallet))
+        ways, corridor, rate = terms
+        if ways.payee.currency != receives.currency:
+            raise NoWayNow("no_way.corridor")
+        if receives.minor % ways.payee.unit_minor:
+            raise CustomerMistake("mistake.amount_whole")
+        if receives.minor > ways.payee.disburse_minor_max:
+            most = Money(ways.payee.disburse_minor_max, receives.currency)
+            raise CustomerMistake("mistake.amount_max", maximum=most)
+        lowest = Money(corridor.amount_minor_min, ways.payer.currency)
+        least = arrives(lowest, rate.mid, corridor, ways.payer, ways.payee)
+        if receives.minor < least.minor:
+            raise CustomerMistake("mistake.amount_min", minimum=least)
+        try:
+            amount = amount_for(receives, rate.mid, corridor, ways.payer, ways.payee)
+            price(amount, rate.mid, corridor, ways.payer, ways.payee)
+        except CustomerMistake as mistake:
+            bounds = {
+                name: arrives(bound, rate.mid, corridor, ways.payer, ways.payee)
+                for name, bound in mistake.variables.items()
+            }
+            raise CustomerMistake(mistake.text_key, **bounds) from mistake
+
+    async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
+        """A price that is promised for `Timing.quote` seconds. Nothing is stored or reserved.
+
+        Raises CustomerMistake (own number, unknown operator, limits) or NoWayNow (no corridor,
+        no fresh rate).
+        """
+        ways = self._directory.choose_ways(payer.msisdn, network, payee)
+        if ways.payer.currency != amount.currency:
+            raise NoWayNow("no_way.corridor")
+        return await self._priced(payer, payee, amount, self._terms(ways))
+
+    async def quote_receiving(
+        self, *, payer: Customer, network: str, payee: Msisdn, wallet: str, receives: Money
+    ) -> Quote:
+        """As `quote`, of the smallest amount that lets at least `receives` arrive in that wallet.
+
+        Rounding: `pricing.amount_for`. The rate may have moved since somebody asked for it.
+        """
+        ways = self._directory.choose_ways(payer.msisdn, network, payee, wallet=wallet)
+        if ways.payee.currency != receives.currency:
+            raise NoWayNow("no_way.corridor")
+        terms = self._terms(ways)
+        amount = amount_for(receives, terms.rate.mid, terms.corridor, ways.payer, ways.payee)
+        return await self._priced(payer, payee, amount, terms)
+
+    def _terms(self, ways: Ways) -> Terms:
+        corridor = self._rates.corridor(ways.payer.name, ways.payee.name)
+        rate = self._rates.rate(ways.payer.currency, ways.payee.currency)
+        return Terms(ways, corridor, rate)
+
+    async def _priced(self, payer: Customer, payee: Msisdn, amount: Money, terms: Terms) -> Quote:
+        ways, corridor, rate = terms
+        self._policy.check_amount(payer, amount)
+        priced = price(amount, rate.mid, corridor, ways.payer, ways.payee)
+        ranking = self._router.choose(ways, amount, priced) if self._router else None
+        expires_at = int(self._clock.epoch()) + self._timing.quote
+        return Quote(
+            quote_id=self._ids.hex(),
+            payer=payer.msisdn,
+            payee=payee,
+            payer_operator=ways.payer.name,
+            payee_operator=ways.wallet,
+            amount=amount,
+            fee=priced.fee,
+            receives=priced.receives,
+            rate=priced.rate,
+            mid=f"{rate.mid:f}",
+            spread_minor=priced.spread_minor,
+            rounding_minor=priced.rounding_minor,
+            value_at_mid_minor=priced.value_at_mid_minor,
+            collection_cost_minor=priced.collection_cost_minor,
+            payout_cost_minor_max=(
+                ranking.payout_cost_minor_max if ranking else corridor.payout_cost_minor
+            ),
+            payer_language=payer.language,
+            payee_language=await self._language_of(payee),
+            expires_at=expires_at,
+            pay_until=expires_at + self._timing.pay_within,
+            ways=ranking.ways if ranking else (ways.payee.name,),
+            rate_at_ms=rate.at_ms,
+            decisions=(ranking.decision,) if ranking else (),
+        )
+
+    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+        """Reserve liquidity and order the collection, in one commit, once per key.
+
+        A quote that answers a request for money is confirmed under the request's own key, so that
+        it is paid once whoever confirms (`CustomerMistake` `mistake.request_gone`). Raises also
+        CustomerMistake `mistake.quote_expired` or one about a limit, NoWayNow `no_way.float` when
+        the pool does not cover it or another when the payment is refused, OurFault when the key was
+        used for another quote.
+        """
+        if quote.request:
+            key = request_key(quote.request, quote.request_try)
+        request = _request_hash(payer.customer_id, quote)
+        try:
+            if self._clock.epoch() >= quote.expires_at:
+                raise CustomerMistake("mistake.quote_expired")
+            clearance = await self._policy.clear(payer, quote)
+        except CappError:
+            # Whoever repeats a confirm that was taken on hears that, whatever holds today.
+            known = await self._store.by_key(self._tenant, key)
+            if known is None or known[1] != request:
+                raise
+            return Confirmed(known[0], code_of(known[0]), fresh=False)
+        facts = Facts(quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend)
+        payment = Payment(self._ids.payment(), facts, self._store.route(facts), State.NEW, 0, None)
+        step = advance(State.NEW, Event.CONFIRMED, quote, payment.route)
+        plan, after = self._planner.plan(
+            payment,
+            step,
+            facts=write(facts),
+            creation=Creation(key, request, payer.customer_id),
+        )
+        answer = await self._create(plan)
+        match answer.verdict:
+            case Verdict.APPLIED:
+                self._hear(after, plan.intents)
+                return Confirmed(payment.payment_id, payment.code, fresh=True)
+            case Verdict.DUPLICATE:
+                first = PaymentId(str(answer.known))
+                return Confirmed(first, code_of(first), fresh=False)
+            case Verdict.INSUFFICIENT:
+                raise NoWayNow("no_way.float")
+            case Verdict.CONFLICT if quote.request:
+                raise CustomerMistake("mistake.request_gone")
+            case Verdict.OVER_LIMIT if facts.spend is not None:
+                raise await self._over_limit(facts.spend, quote.amount.currency)
+            case _:
+                raise OurFault(f"confirm was refused: {answer.verdict.name} {answer.error or ''}")
+
+    async def _create(self, plan: Plan) -> Verdicted:
+        """A creation is stale only when an earlier plan of its batch with its key was refused."""
+        for _ in range(TRIES_MAX):
+            answer = await self._committer.submit_until_known(plan)
+            if answer.verdict is not Verdict.STALE:
+                break
+        return answer
+
+    async def _over_limit(self, spend: Spend, currency: str) -> CustomerMistake:
+        """Which limit it was, and what is left of it; only for the sentence."""
+        spent = await self._store.spent(self._tenant, CustomerId(spend.customer), spend.currency)
+        left = left_of(
+            spent,
+            day=spend.day,
+            month=spend.month,
+            day_minor_max=spend.day_minor_max,
+            month_minor_max=spend.month_minor_max,
+        )
+        if left.month_minor < spend.minor:
+            remaining = Money(left.month_minor, currency)
+            return CustomerMistake("mistake.limit_month", remaining=remaining)
+        return CustomerMistake("mistake.limit_day", remaining=Money(left.day_minor, currency))
+
+
+def request_key(code: str, tried: int) -> str:
+    """The idempotency key of the one payment that may answer a request for money, for each try.
+
+    The tries of a request sort as they were made. Whoever closes a request takes its next key
+    instead, so that it is closed or paid and never both.
+    """
+    return f"request:{code}:{tried:06d}"
+
+
+def _request_hash(customer_id: CustomerId, quote: Quote) -> str:
+    return hashlib.blake2b(f"{customer_id}:{quote.quote_id}".encode(), digest_size=16).hexdigest()

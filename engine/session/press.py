@@ -1,0 +1,20 @@
+"""One key press on its way into a verb."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
+
+from engine.session.session import Session
+
+
+class Press(NamedTuple):
+    """`value` is what the screen's reader made of the input, or the item that was picked.
+
+    `key` names this step of this session for ever: an effect that is keyed by it happens once.
+    """
+
+    session: Session
+    value: Any
+    key: str
+
+
+Verb = Callable[[Press], Coroutine[Any, Any, str]]

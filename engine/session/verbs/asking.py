@@ -1,0 +1,74 @@
+"""Asking others for money, and answering those who ask."""
+
+from engine.errors import CustomerMistake
+from engine.menu.vocabulary import ITEMS_MAX
+from engine.session.press import Press
+from engine.session.rooms import Payments, Words
+from engine.session.session import Item
+from engine.session.verbs.sending import must_be_served, price_request
+
+
+class Asking:
+    """Verbs of requests for money, from both sides."""
+
+    def __init__(self, payments: Payments, words: Words) -> None:
+        self._payments = payments
+        self._words = words
+
+    async def choose_payer(self, press: Press) -> str:
+        session = press.session
+        if press.value == session.msisdn:
+            raise CustomerMistake("mistake.own_number")
+        must_be_served(self._payments, session)
+        session.payee, session.request = press.value, None
+        return "chosen"
+
+    async def keep_amount(self, press: Press) -> str:
+        press.session.amount = press.value
+        return "kept"
+
+    async def ask(self, press: Press) -> str:
+        session = press.session
+        assert session.payee is not None, "the amount is asked after the number"
+        assert session.amount is not None, "the amount was typed before it is asked for"
+        asked = await self._payments.ask(
+            session.customer, session.network, session.payee, session.amount, key=press.key
+        )
+        session.code = asked.code
+        return "asked"
+
+    async def open_requests(self, press: Press) -> str:
+        session = press.session
+        found = await self._payments.requests_to(session.msisdn, ITEMS_MAX)
+        items = [
+            Item(
+                request.code,
+                self._words.render(
+                    session.language,
+                    "item.request",
+                    amount=request.amount,
+                    requester=request.requester,
+                ),
+            )
+            for request in found
+        ]
+        session.fill("requests", items)
+        return "some" if items else "none"
+
+    async def pick_request(self, press: Press) -> str:
+        """Looked up again: it may have been paid, withdrawn or have expired since it was listed."""
+        session = press.session
+        found = await self._payments.requests_to(session.msisdn, ITEMS_MAX)
+        session.request = next((r for r in found if r.code == press.value), None)
+        return "gone" if session.request is None else "found"
+
+    async def quote_request(self, press: Press) -> str:
+        must_be_served(self._payments, press.session)
+        await price_request(self._payments, press.session)
+        return "quoted"
+
+    async def decline(self, press: Press) -> str:
+        session = press.session
+        assert session.request is not None, "a request is answered after it was found"
+        await self._payments.decline(session.customer, session.request.code)
+        return "declined"

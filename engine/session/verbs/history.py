@@ -1,0 +1,83 @@
+"""What became of payments: the last ones, one by its code, and what may be done about it."""
+
+from engine.errors import CustomerMistake
+from engine.menu.vocabulary import ITEMS_MAX
+from engine.payments.views import PaymentSummary
+from engine.session.press import Press
+from engine.session.rooms import Customers, Payments, Words
+from engine.session.session import Item, Session
+from engine.session.verbs.sending import check_payee, must_be_served, price
+
+
+class History:
+    """Verbs of payments that were confirmed."""
+
+    def __init__(self, customers: Customers, payments: Payments, words: Words) -> None:
+        self._customers = customers
+        self._payments = payments
+        self._words = words
+
+    async def open_payments(self, press: Press) -> str:
+        session = press.session
+        found = await self._payments.recent_payments(
+            session.customer.customer_id, session.msisdn, ITEMS_MAX
+        )
+        session.fill("payments", [self._item(session, summary) for summary in found])
+        return "some" if found else "none"
+
+    async def pick_payment(self, press: Press) -> str:
+        return await self._find(press.session, press.value)
+
+    async def find_payment(self, press: Press) -> str:
+        return await self._find(press.session, press.value)
+
+    async def send_again(self, press: Press) -> str:
+        """The same payee and amount at today's price."""
+        session, summary = press.session, _found(press.session)
+        must_be_served(self._payments, session)
+        check_payee(self._payments, session, summary.payee)
+        session.payee = summary.payee
+        await price(self._payments, session, summary.amount)
+        return "quoted"
+
+    async def cancel(self, press: Press) -> str:
+        session, summary = press.session, _found(press.session)
+        session.summary = await self._payments.cancel(session.customer, summary.code, key=press.key)
+        return "cancelled"
+
+    async def report(self, press: Press) -> str:
+        session, summary = press.session, _found(press.session)
+        session.reference = await self._payments.report_problem(session.customer, summary.code)
+        return "reported"
+
+    async def keep_payee(self, press: Press) -> str:
+        press.session.payee = _found(press.session).payee
+        return "kept"
+
+    async def _find(self, session: Session, code: str) -> str:
+        summary = await self._payments.payment_by_code(session.customer, code)
+        if summary is None:
+            raise CustomerMistake("mistake.code_unknown")
+        session.summary, session.name = summary, ""
+        if summary.incoming:
+            return "received"
+        saved = await self._customers.recipients(session.customer.customer_id)
+        session.name = next((r.name for r in saved if r.msisdn == summary.payee), "")
+        return "sent"
+
+    def _item(self, session: Session, summary: PaymentSummary) -> Item:
+        key = "item.received" if summary.incoming else "item.payment"
+        label = self._words.render(
+            session.language,
+            key,
+            time=summary.at,
+            amount=summary.amount,
+            receives=summary.receives,
+            payee=summary.payee,
+        )
+        return Item(summary.code, label)
+
+
+def _found(session: Session) -> PaymentSummary:
+    assert session.summary is not None, "a payment was found before anything is done about it"
+    return session.summary

@@ -1,0 +1,148 @@
+"""Sending money: whom, how much, at what price, and the word that makes it happen."""
+
+from engine.customers.customers import Customer
+from engine.errors import CustomerMistake, NoWayNow
+from engine.menu.vocabulary import ITEMS_MAX
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.session.press import Press
+from engine.session.rooms import Customers, Payments, Words
+from engine.session.session import Item, Session
+
+
+class Sending:
+    """Verbs of a payment up to its confirmation."""
+
+    def __init__(self, customers: Customers, payments: Payments, words: Words) -> None:
+        self._customers = customers
+        self._payments = payments
+        self._words = words
+
+    async def begin_price(self, press: Press) -> str:
+        must_be_served(self._payments, press.session)
+        return "ready"
+
+    async def open_payees(self, press: Press) -> str:
+        """People one has saved, then those one has paid lately."""
+        session = press.session
+        must_be_served(self._payments, session)
+        who = session.customer.customer_id
+        saved = {r.msisdn: r.name for r in await self._customers.recipients(who)}
+        last = {r.msisdn: r.amount for r in await self._payments.recent_payees(who)}
+        numbers = [*last, *(msisdn for msisdn in saved if msisdn not in last)][:ITEMS_MAX]
+        items = [self._item(session, msisdn, saved.get(msisdn), last.get(msisdn))
+                 for msisdn in numbers]  # fmt: skip
+        session.fill("payees", items)
+        return "ready"
+
+    async def pick_payee(self, press: Press) -> str:
+        msisdn, amount = _read_ref(press.value)
+        check_payee(self._payments, press.session, msisdn)
+        press.session.payee, press.session.amount = msisdn, amount
+        return "chosen" if amount is None else "again"
+
+    async def choose_payee(self, press: Press) -> str:
+        check_payee(self._payments, press.session, press.value)
+        press.session.payee, press.session.amount = press.value, None
+        return "chosen"
+
+    async def quote(self, press: Press) -> str:
+        await price(self._payments, press.session, press.value)
+        return "quoted"
+
+    async def quote_again(self, press: Press) -> str:
+        amount = press.session.amount
+        assert amount is not None, "only an amount that is known can be sent again"
+        await price(self._payments, press.session, amount)
+        return "quoted"
+
+    async def resume_payment(self, press: Press) -> str:
+        """Where a dropped payment goes on: always at a fresh price, never behind the PIN."""
+        session = press.session
+        try:
+            if session.request is not None:
+                await price_request(self._payments, session)
+                return "priced"
+            if session.payee is None:
+                return "number"
+            check_payee(self._payments, session, session.payee)
+        except CustomerMistake:
+            session.request = None
+            return "number"
+        if session.amount is None:
+            return "amount"
+        try:
+            await price(self._payments, session, session.amount)
+        except CustomerMistake:
+            return "amount"
+        return "priced"
+
+    async def pay(self, press: Press) -> str:
+        await must_know_pin(self._customers, press.session.customer, press.value)
+        return await self._confirm(press)
+
+    async def pay_by_prompt(self, press: Press) -> str:
+        """Without our PIN: the operator asks the wallet's own before anything is collected."""
+        return await self._confirm(press)
+
+    async def _confirm(self, press: Press) -> str:
+        session = press.session
+        assert session.quote is not None, "a price was shown before it is confirmed"
+        confirmed = await self._payments.confirm(
+            payer=session.customer, quote=session.quote, key=press.key
+        )
+        session.code, session.request = confirmed.code, None
+        return "confirmed"
+
+    def _item(
+        self, session: Session, msisdn: Msisdn, name: str | None, amount: Money | None
+    ) -> Item:
+        ref = str(msisdn) if amount is None else f"{msisdn} {amount.minor} {amount.currency}"
+        if name is None:
+            return Item(ref, str(msisdn))
+        label = self._words.render(session.language, "item.payee", name=name, payee=msisdn)
+        return Item(ref, label)
+
+
+def must_be_served(payments: Payments, session: Session) -> None:
+    """Raises NoWayNow when we serve no wallet of the caller's."""
+    if payments.payer_operator(session.msisdn, session.network) is None:
+        raise NoWayNow("no_way.corridor")
+
+
+def check_payee(payments: Payments, session: Session, payee: Msisdn) -> None:
+    """Raises CustomerMistake: another number may do, so this never ends a session."""
+    try:
+        payments.check_payee(payer=session.customer, network=session.network, payee=payee)
+    except NoWayNow as refusal:
+        raise CustomerMistake(refusal.text_key, **refusal.variables) from refusal
+
+
+async def price(payments: Payments, session: Session, amount: Money) -> None:
+    """A fresh quote for this session's payee. Raises CustomerMistake or NoWayNow."""
+    assert session.payee is not None, "the amount is asked after the number"
+    session.quote = await payments.quote(
+        payer=session.customer, network=session.network, payee=session.payee, amount=amount
+    )
+    session.amount, session.request = amount, None
+
+
+async def price_request(payments: Payments, session: Session) -> None:
+    """A fresh quote for what somebody asked. Raises CustomerMistake or NoWayNow."""
+    assert session.request is not None, "a request is priced after it was found"
+    quote = await payments.quote_request(session.customer, session.network, session.request.code)
+    session.quote, session.payee, session.amount = quote, quote.payee, None
+
+
+async def must_know_pin(customers: Customers, customer: Customer, pin: str) -> None:
+    """Raises CustomerMistake `mistake.pin_wrong` with the tries left, NoWayNow once locked."""
+    verdict = await customers.check_pin(customer, pin)
+    if verdict.locked_until is not None:
+        raise NoWayNow("no_way.locked", time=verdict.locked_until)
+    if not verdict.right:
+        raise CustomerMistake("mistake.pin_wrong", left=verdict.left)
+
+
+def _read_ref(ref: str) -> tuple[Msisdn, Money | None]:
+    number, *amount = ref.split(" ")
+    return Msisdn(number), Money(int(amount[0]), amount[1]) if amount else None

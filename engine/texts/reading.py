@@ -1,0 +1,217 @@
+"""Texts as files: YAML into languages, widths and countries, each word with the line it stands on.
+
+It says what cannot be read; whether what was read may be served, `problems.py` says.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+import yaml
+
+from engine.texts.plurals import CATEGORIES
+
+FALLBACK = "en"
+WIDTHS_FILE, COUNTRIES_FILE = "widths.yaml", "countries.yaml"
+Encoding: TypeAlias = Literal["gsm7", "ucs2"]
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STRING = "tag:yaml.org,2002:str"
+
+
+class BrokenTexts(ValueError):
+    """The texts cannot be served; the message lists every fault with its file, line and key."""
+
+
+class Written(NamedTuple):
+    """A text as it stands in a file: one sentence, or its forms by plural category."""
+
+    text: str | Mapping[str, str]
+    line: int
+
+    @property
+    def forms(self) -> Mapping[str, str]:
+        return {"": self.text} if isinstance(self.text, str) else self.text
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file says of its language, under `language:`.
+
+    `menu_name` is the name for lists on any phone, where `name` is not in the GSM 7-bit alphabet;
+    `plurals` and `numbers` name the language whose rules and signs it shares.
+    """
+
+    name: str
+    encoding: Encoding = "gsm7"
+    menu_name: str | None = None
+    plurals: str | None = None
+    numbers: str | None = None
+
+
+class Language(NamedTuple):
+    """One texts file. `header` is None where the file does not say enough."""
+
+    code: str
+    header: Header | None
+    texts: Mapping[str, Written]
+
+    @property
+    def file(self) -> str:
+        return f"{self.code}.yaml"
+
+    @property
+    def encoding(self) -> Encoding:
+        return self.header.encoding if self.header else "gsm7"
+
+    @property
+    def plurals(self) -> str:
+        """The language it counts like."""
+        return (self.header and self.header.plurals) or self.code
+
+    @property
+    def numbers(self) -> str:
+        """The language whose signs it writes numbers with."""
+        return (self.header and self.header.numbers) or self.code
+
+
+class Widths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Variable -> most septets (UTF-16 units in UCS-2), and the variables that count things."""
+
+    widths: dict[str, int]
+    counts: list[str] = []
+
+
+class Country(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a country's callers are offered, the first before they choose, and their clock."""
+
+    languages: list[str]
+    utc_offset_hours: int
+
+
+class Countries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """By ISO 3166 alpha-2. `home` is the country whose clock counts where none is told."""
+
+    home: str
+    elsewhere: Country
+    countries: dict[str, Country]
+
+
+class Folder(NamedTuple):
+    """Everything a folder of texts says, and what in it could not be read."""
+
+    languages: Mapping[str, Language]
+    widths: Widths
+    countries: Countries
+    faults: list[str]
+
+
+def read_folder(folder: Path) -> Folder:
+    """Read every texts file, the widths and the countries. Raises BrokenTexts for no YAML."""
+    faults: list[str] = []
+    say = faults.append
+    languages = [
+        _language(path, say)
+        for path in sorted(folder.glob("*.yaml"))
+        if path.name not in (WIDTHS_FILE, COUNTRIES_FILE)
+    ]
+    widths = _converted(folder / WIDTHS_FILE, Widths, say) or Widths({})
+    countries = _converted(folder / COUNTRIES_FILE, Countries, say) or _nowhere()
+    return Folder({language.code: language for language in languages}, widths, countries, faults)
+
+
+class Tree(NamedTuple):
+    """A YAML mapping and the line of every part, by its dotted path."""
+
+    values: dict[str, Any]
+    lines: Mapping[str, int]
+
+
+def read_tree(path: Path, say: Callable[[str], None]) -> Tree:
+    """Keys stay as they are written: `no:` is not False. A key that stands twice is a fault."""
+    try:
+        loader = _LOADER(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BrokenTexts(f"{path.name}: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise BrokenTexts(f"{path.name}{line}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise BrokenTexts(f"{path.name}: {error}") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise BrokenTexts(f"{path.name}: not a mapping of texts")
+    lines: dict[str, int] = {}
+
+    def plain(node: yaml.Node, at: str) -> Any:
+        lines[at] = node.start_mark.line + 1
+        if isinstance(node, yaml.SequenceNode):
+            return [plain(part, f"{at}[{index}]") for index, part in enumerate(node.value)]
+        if not isinstance(node, yaml.MappingNode):
+            return node.value if node.tag == _STRING else loader.construct_object(node)
+        values: dict[str, Any] = {}
+        for key, value in node.value:
+            below = f"{at}.{key.value}" if at else str(key.value)
+            if key.value in values:
+                say(f"{path.name}:{key.start_mark.line + 1}: {below}: stands twice")
+            values[str(key.value)] = plain(value, below)
+            lines[below] = key.start_mark.line + 1
+        return values
+
+    return Tree(plain(node, ""), lines)
+
+
+_Shape = Any
+
+
+def _converted(path: Path, shape: _Shape, say: Callable[[str], None]) -> _Shape | None:
+    tree = read_tree(path, say)
+    try:
+        return msgspec.convert(tree.values, shape)
+    except msgspec.ValidationError as error:
+        say(f"{path.name}: {error}")
+        return None
+
+
+def _nowhere() -> Countries:
+    """Stands in for countries that could not be read; their fault is told already."""
+    return Countries(home="", elsewhere=Country([FALLBACK], 0), countries={})
+
+
+def _language(path: Path, say: Callable[[str], None]) -> Language:
+    tree = read_tree(path, say)
+    header = None
+    try:
+        header = msgspec.convert(tree.values.pop("language", {}), Header)
+    except msgspec.ValidationError as error:
+        say(f"{path.name}:{tree.lines.get('language', 1)}: language: {error}")
+    return Language(path.stem, header, dict(_Sentences(path.name, tree.lines, say).of(tree.values)))
+
+
+class _Sentences:
+    """The texts of one file, found section by section."""
+
+    def __init__(self, file: str, lines: Mapping[str, int], say: Callable[[str], None]) -> None:
+        self._file = file
+        self._lines = lines
+        self._say = say
+
+    def of(self, section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Written]]:
+        """`{a: {b: text}}` as `a.b` and its text; nothing but plural categories is one text."""
+        for name, value in section.items():
+            key = f"{prefix}{name}"
+            if isinstance(value, dict) and value.keys() - set(CATEGORIES):
+                yield from self.of(value, f"{key}.")
+            else:
+                yield from self._text(key, value)
+
+    def _text(self, key: str, value: Any) -> Iterator[tuple[str, Written]]:
+        line = self._lines[key]
+        forms = value if isinstance(value, dict) and value else {"": value}
+        wrong = [form for form in forms.values() if not isinstance(form, str)]
+        if wrong:
+            self._say(f"{self._file}:{line}: {key}: not a text (quote it): {wrong[0]!r}")
+        elif isinstance(value, str):
+            yield key, Written(value.strip("\n"), line)
+        else:
+            yield key, Written({name: form.strip("\n") for name, form in forms.items()}, line)

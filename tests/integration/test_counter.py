@@ -1,0 +1,286 @@
+"""What a customer sees of payments and may do about them, on a real Postgres."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from engine.compliance.policy import read_policy
+from engine.customers.customers import Customer
+from engine.errors import CustomerMistake, NoWayNow
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.payments.clearing import spend_of
+from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
+from engine.payments.lifecycle import State
+from engine.payments.policy import Clearance
+from engine.ports import Finding, Outcome
+from tests.integration.counter_room import (
+    AMINA,
+    BRIAN,
+    KES,
+    MTN_UGANDA,
+    STRANGER,
+    UGX,
+    CounterRoom,
+    open_room,
+)
+from tests.integration.world import FAILED, SUCCEEDED
+from tests.unit.payments.examples import PAYEE
+
+OTHER_PAYEE = Msisdn("+256772000003")
+
+
+@pytest.fixture
+async def room(database_url: str) -> AsyncIterator[CounterRoom]:
+    async with open_room(database_url) as opened:
+        yield opened
+
+
+async def both(room: CounterRoom, customer: Customer, most: int = 10) -> list[tuple[int, bool]]:
+    """What a customer sees, as amounts in shillings and whether they came in."""
+    found = await room.counter.recent_payments(customer.customer_id, customer.msisdn, most)
+    return [(payment.amount.minor // 100, payment.incoming) for payment in found]
+
+
+# Seeing.
+
+
+async def test_a_payer_sees_every_payment_the_newest_first(room: CounterRoom) -> None:
+    for shillings in (100, 200, 300):
+        await room.sent(shillings)
+    assert await both(room, AMINA) == [(300, False), (200, False), (100, False)]
+    assert await both(room, AMINA, most=2) == [(300, False), (200, False)]
+    assert await both(room, STRANGER) == []
+
+
+async def test_a_payee_sees_what_has_arrived_and_from_whom(room: CounterRoom) -> None:
+    await room.arrived(1_000)
+    refused = await room.sent(500)
+    await room.world.dispatched()
+    await room.world.tell(await room.world.live(refused), FAILED)
+    await room.sent(700)  # under way: the payer's affair alone
+    [received] = await room.counter.recent_payments(BRIAN.customer_id, BRIAN.msisdn)
+    assert (received.incoming, received.payer, received.payee) == (True, AMINA.msisdn, PAYEE)
+    assert received.state == "paid"
+    assert not received.may_cancel
+    assert await both(room, AMINA) == [(700, False), (500, False), (1_000, False)]
+    sent = await room.counter.recent_payments(AMINA.customer_id, AMINA.msisdn)
+    assert {payment.payer for payment in sent} == {None}
+
+
+async def test_who_sends_and_receives_sees_both_in_one_order(room: CounterRoom) -> None:
+    await room.arrived(100)
+    back = await room.counter.quote(
+        payer=BRIAN, network=MTN_UGANDA, payee=AMINA.msisdn, amount=Money(50_000, UGX)
+    )
+    room.world.clock.pass_(0.002)
+    confirmed = await room.counter.confirm(payer=BRIAN, quote=back, key="back")
+    await room.arrive(confirmed.payment_id)
+    await room.sent(300)
+    assert await both(room, AMINA) == [(300, False), (500, True), (100, False)]
+    assert await both(room, AMINA, most=2) == [(300, False), (500, True)]
+    assert await both(room, BRIAN) == [(500, False), (100, True)]
+
+
+async def test_a_payment_that_went_to_another_number_is_seen_by_neither(
+    room: CounterRoom,
+) -> None:
+    payment_id = await room.sent()
+    await room.world.dispatched()
+    await room.world.tell(await room.world.live(payment_id), SUCCEEDED)
+    await room.world.dispatched()
+    payout = await room.world.live(payment_id)
+    await room.world.tell(payout, SUCCEEDED)
+    await room.world.tell(payout, Finding(Outcome.REVERSED, "reversed"), Source.QUERY)
+    assert await room.world.rulings.repay(payment_id, Ruling("wrong number"), payee=OTHER_PAYEE)
+    await room.world.dispatched()
+    await room.world.tell(await room.world.live(payment_id), SUCCEEDED)
+    assert await room.world.state(payment_id) is State.PAID
+    for number in (PAYEE, OTHER_PAYEE):
+        assert await both(room, Customer(BRIAN.customer_id, number, "UG", "en", 0)) == []
+    [(_, incoming)] = await both(room, AMINA)
+    assert not incoming
+
+
+async def test_a_code_finds_ones_own_payment_and_no_other(room: CounterRoom) -> None:
+    code = await room.code(await room.arrived())
+    unpaid = await room.code(await room.sent())
+    found = await room.counter.payment_by_code(AMINA, f" {code.lower()} ")
+    assert found is not None
+    assert (found.code, found.incoming) == (code, False)
+    received = await room.counter.payment_by_code(BRIAN, code)
+    assert received is not None
+    assert received.incoming
+    assert await room.counter.payment_by_code(STRANGER, code) is None
+    assert await room.counter.payment_by_code(BRIAN, unpaid) is None
+    assert await room.counter.payment_by_code(AMINA, "") is None
+
+
+async def test_anothers_code_and_an_unknown_one_ask_the_same_of_the_database(
+    room: CounterRoom,
+) -> None:
+    code = await room.code(await room.sent())
+    asked = []
+    for wanted in (code, "0000000000"):
+        room.counted.statements.clear()
+        assert await room.counter.payment_by_code(STRANGER, wanted) is None
+        asked.append(list(room.counted.statements))
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 1
+
+
+async def test_recent_payees_come_once_each_with_the_newest_amount(room: CounterRoom) -> None:
+    await room.sent(100)
+    await room.sent(200, OTHER_PAYEE)
+    await room.sent(300)
+    recent = await room.counter.recent_payees(AMINA.customer_id)
+    assert [(r.msisdn, r.amount) for r in recent] == [
+        (PAYEE, Money(30_000, KES)),
+        (OTHER_PAYEE, Money(20_000, KES)),
+    ]
+    assert len(await room.counter.recent_payees(AMINA.customer_id, 1)) == 1
+    assert await room.counter.recent_payees(STRANGER.customer_id) == []
+
+
+async def test_a_payment_is_found_by_when_it_was_confirmed(room: CounterRoom) -> None:
+    room.world.dispatching = False
+    before = room.world.clock.now()
+    assert await room.counter.confirmed_since(AMINA.customer_id, before) is None
+    await room.sent(100)
+    code = await room.code(await room.sent(200))
+    found = await room.counter.confirmed_since(AMINA.customer_id, before)
+    assert found is not None
+    assert (found.code, found.amount) == (code, Money(20_000, KES))
+    later = room.world.clock.now() + timedelta(seconds=1)
+    assert await room.counter.confirmed_since(AMINA.customer_id, later) is None
+    assert await room.counter.confirmed_since(STRANGER.customer_id, before) is None
+    assert await room.counter.last_payment(AMINA.customer_id) == found
+
+
+# Cancelling.
+
+
+async def test_a_payment_can_be_cancelled_until_the_operator_is_asked(room: CounterRoom) -> None:
+    room.world.dispatching = False
+    code = await room.code(await room.sent())
+    seen = await room.counter.payment_by_code(AMINA, code)
+    assert seen is not None
+    assert seen.may_cancel
+    answers = await asyncio.gather(
+        *[room.counter.cancel(AMINA, code, key=f"k{n}") for n in range(4)],
+        return_exceptions=True,
+    )
+    states = {a.state for a in answers if not isinstance(a, BaseException)}
+    assert states == {"cancelled"}
+    again = await room.counter.cancel(AMINA, code, key="k9")
+    assert (again.state, again.may_cancel) == ("cancelled", False)
+    assert room.world.mpesa.orders == []
+
+
+async def test_what_the_operator_was_asked_cannot_be_cancelled(room: CounterRoom) -> None:
+    payment_id = await room.sent()
+    await room.world.dispatched()
+    code = await room.code(payment_id)
+    seen = await room.counter.payment_by_code(AMINA, code)
+    assert seen is not None
+    assert not seen.may_cancel
+    with pytest.raises(NoWayNow, match=r"no_way\.sent"):
+        await room.counter.cancel(AMINA, code, key="k1")
+    await room.world.tell(await room.world.live(payment_id), SUCCEEDED)
+    with pytest.raises(NoWayNow, match=r"no_way\.sent"):
+        await room.counter.cancel(AMINA, code, key="k1")
+
+
+async def test_what_is_being_asked_this_moment_cannot_be_cancelled(room: CounterRoom) -> None:
+    asked = asyncio.Event()
+    room.world.mpesa.takes, room.world.mpesa.may_answer = asked.set, asyncio.Event()
+    try:
+        code = await room.code(await room.sent())
+        await asked.wait()
+        seen = await room.counter.payment_by_code(AMINA, code)
+        assert seen is not None
+        assert not seen.may_cancel
+        with pytest.raises(NoWayNow, match=r"no_way\.sent"):
+            await room.counter.cancel(AMINA, code, key="k1")
+    finally:
+        room.world.mpesa.may_answer.set()
+
+
+async def test_only_the_payer_cancels(room: CounterRoom) -> None:
+    paid = await room.code(await room.arrived())
+    room.world.dispatching = False
+    waiting = await room.sent()
+    for customer, code in ((BRIAN, paid), (STRANGER, await room.code(waiting)), (AMINA, "?")):
+        with pytest.raises(CustomerMistake, match=r"mistake\.code_unknown"):
+            await room.counter.cancel(customer, code, key="k1")
+    assert await room.world.state(waiting) is State.COLLECTING
+
+
+# Complaining.
+
+
+async def test_a_problem_is_one_case_however_often_it_is_reported(room: CounterRoom) -> None:
+    code = await room.code(await room.arrived())
+    told = [await room.counter.report_problem(who, code) for who in (AMINA, AMINA, BRIAN)]
+    assert set(told) == {f"{code}-1"}
+    rows = await room.world.pool.fetch("select kind, tenant, detail from case_file")
+    assert [tuple(row) for row in rows] == [
+        ("REPORTED", 1, f"payment {code}: its payer reports a problem (paid)")
+    ]
+
+
+async def test_a_problem_that_comes_back_is_a_case_of_its_own(room: CounterRoom) -> None:
+    code = await room.code(await room.arrived())
+    await room.counter.report_problem(AMINA, code)
+    await room.world.pool.execute("update case_file set closed_ms = 1, closed_by = 'amina'")
+    told = [await room.counter.report_problem(AMINA, code) for _ in range(2)]
+    assert told == [f"{code}-2"] * 2
+    open_ = "select count(*) from case_file where closed_ms is null"
+    assert await room.world.pool.fetchval(open_) == 1
+
+
+async def test_nobody_reports_what_is_not_theirs(room: CounterRoom) -> None:
+    code = await room.code(await room.arrived())
+    with pytest.raises(CustomerMistake, match=r"mistake\.code_unknown"):
+        await room.counter.report_problem(STRANGER, code)
+    assert await room.world.cases() == []
+
+
+# Limits.
+
+
+async def test_limits_are_those_of_the_tier_less_what_was_sent(room: CounterRoom) -> None:
+    limits = read_policy().limits
+    ceiling = limits.of(0, KES)
+    fresh = await room.counter.limits_of(AMINA, KES)
+    assert (fresh.tier, fresh.payment) == (0, Money(ceiling.payment_minor_max, KES))
+    assert fresh.day_left == Money(ceiling.day_minor_max, KES)
+    assert fresh.month_left == Money(ceiling.month_minor_max, KES)
+    when = limits.local_time("KE", room.world.clock.now())
+    allowance = limits.allowance(ceiling, Money(100_000, KES), when)
+    room.world.policy.clearance = Clearance(None, spend_of(AMINA.customer_id, KES, allowance))
+    await room.sent(1_000)
+    left = await room.counter.limits_of(AMINA, KES)
+    assert left.day_left == Money(ceiling.day_minor_max - 100_000, KES)
+    assert left.month_left == Money(ceiling.month_minor_max - 100_000, KES)
+    room.world.clock.pass_(24 * 3600)
+    assert (await room.counter.limits_of(AMINA, KES)).day_left == fresh.day_left
+
+
+async def test_the_tier_that_staff_gave_counts_before_the_one_the_session_knows(
+    room: CounterRoom,
+) -> None:
+    await room.world.pool.execute(
+        "insert into customer (id, tenant, msisdn, country, language, tier, created_at)"
+        " values ($1, 1, $2, 'KE', 'en', 2, now())",
+        AMINA.customer_id, str(AMINA.msisdn),
+    )  # fmt: skip
+    assert (await room.counter.limits_of(AMINA, KES)).tier == 2
+
+
+async def test_a_currency_without_limits_has_no_way(room: CounterRoom) -> None:
+    with pytest.raises(NoWayNow, match=r"no_way\.corridor"):
+        await room.counter.limits_of(AMINA, "JPY")

@@ -1,0 +1,107 @@
+"""What staff type and read about a customer and a forgotten PIN."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from channels import customers, desk
+from channels.cli import _parser
+from engine.customers.guesses import ATTEMPTS_MAX, LOCKS_MAX
+from engine.customers.resets import PIN_RESET
+from engine.errors import StaffMistake
+from engine.msisdn import Msisdn
+from tests.integration.customers_room import OTHER_PHONE, PHONE, PIN, WRONG, registered
+from tests.integration.customers_room import customers as house_of
+from tests.integration.desk_room import Room, open_room
+from tests.integration.world import settings_for
+
+
+@pytest.fixture
+async def room(database_url: str) -> AsyncIterator[Room]:
+    async with open_room(database_url) as opened:
+        yield opened
+
+
+async def capp(room: Room, *words: str) -> list[str]:
+    said: list[str] = []
+    options = _parser().parse_args(words)
+    await desk.COMMANDS[options.command](room.office, options, said.append)
+    return said
+
+
+async def capp_customer(database_url: str, *words: str) -> list[str]:
+    said: list[str] = []
+    options = _parser().parse_args(["customer", *words])
+    await customers.describe_customer(settings_for(database_url), options, said.append)
+    return said
+
+
+async def test_a_reset_is_proposed_by_number_and_the_proposal_keeps_none(room: Room) -> None:
+    house = house_of(room.pool, room.clock)
+    customer = await registered(house)
+    await house.ask_pin_reset(customer)
+    said = await capp(room, "cases", "--kind", PIN_RESET)
+    assert said[0].endswith("nobody: +2547*****001 forgot the PIN")
+    assert said[1].strip().startswith(f"{customer.customer_id}:PIN_RESET:")
+    (asked,) = await capp(
+        room, "propose", "PIN_RESET", f"msisdn={PHONE}", "--as", "asha", "--why", "called her back"
+    )
+    assert f"customer={customer.customer_id}" in asked
+    assert PHONE not in repr(await room.pool.fetch("select * from proposal"))
+    (agreed,) = await capp(room, "approve", asked[:8], "--as", "babu")
+    assert "a new PIN may be chosen until" in agreed
+    assert await capp(room, "cases") == []
+    found = await house.find(PHONE)
+    assert found is not None
+    assert found.may_reset_pin
+
+
+async def test_a_reset_is_proposed_by_the_id_that_the_case_shows(room: Room) -> None:
+    customer = await registered(house_of(room.pool, room.clock))
+    (asked,) = await capp(
+        room, "propose", "PIN_RESET", f"customer={customer.customer_id}", "--as", "asha",
+        "--why", "called her back",
+    )  # fmt: skip
+    (agreed,) = await capp(room, "approve", asked[:8], "--as", "babu")
+    assert "failed" in agreed
+    assert agreed.endswith("the customer has not asked for it these seven days")
+
+
+@pytest.mark.parametrize(
+    "field", [f"msisdn={OTHER_PHONE}", "msisdn=0712000001", "msisdn=+1", "customer=5", "minor=5"]
+)
+async def test_a_reset_for_nobody_is_told_so(room: Room, field: str) -> None:
+    with pytest.raises(StaffMistake):
+        await capp(room, "propose", "PIN_RESET", field, "--as", "asha", "--why", "x")
+    assert await capp(room, "proposals") == []
+
+
+async def test_staff_see_how_many_recipients_and_how_the_pin_stands_but_no_numbers(
+    room: Room, database_url: str
+) -> None:
+    house = house_of(room.pool, room.clock)
+    customer = await registered(house)
+    for n in range(2):
+        await house.save_recipient(customer.customer_id, Msisdn(f"+25677200000{n}"), "Mama")
+    said = await capp_customer(database_url, customer.customer_id)
+    assert said == [f"{PHONE}  KE  tier 0  no name  born None", "saved recipients: 2"]
+    for _ in range(ATTEMPTS_MAX):
+        await house.check_pin(customer, WRONG)
+    await house.ask_pin_reset(customer)
+    said = await capp_customer(database_url, PHONE)
+    assert said[2].startswith("PIN: locked until ")
+    assert said[3].startswith("PIN: forgotten, says the customer, ")
+    await room.pool.execute(
+        "update customer set pin_locks = $1, pin_locked_until = 'infinity', pin_reset_until = $2,"
+        " tier_paused_until = $2", LOCKS_MAX, room.clock.now().replace(year=2099),
+    )  # fmt: skip
+    said = await capp_customer(database_url, PHONE)
+    assert said[2] == "PIN: locked until it is reset"
+    assert said[3].startswith("PIN: a new one may be chosen until 2099-")
+    assert said[4].startswith("limits of tier 0 until 2099-")
+    assert PIN not in msgspec.json.encode(said).decode().replace(PHONE, "")
+
+
+async def test_an_id_of_nobody_is_told_so(database_url: str) -> None:
+    assert await capp_customer(database_url, "0" * 32) == [f"{'0' * 32} is not registered"]

@@ -1,0 +1,505 @@
+"""Messages in, on a real Postgres and Redis, through the doors gateways knock at."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+import pytest
+from starlette.applications import Starlette
+
+from channels.sms import SmsMessages, SmsReports
+from channels.wiring import MENUS
+from engine.clock import CustomerId, Ids, PaymentId
+from engine.customers.customers import Customer
+from engine.errors import CustomerMistake, NoWayNow
+from engine.fx.quotes import Quote
+from engine.inbox.answers import Answers
+from engine.inbox.guard import DAY_MAX, MINUTE_MAX, Guard
+from engine.inbox.inbox import Inbox
+from engine.inbox.memory import Memory
+from engine.inbox.store import KEPT_SECONDS, InboxStore
+from engine.ledger.plans import Intent
+from engine.messages.letters import Answer
+from engine.messages.quiet import OptOuts
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.outbox import Outbox
+from engine.payments.views import Confirmed, LimitsLeft, PaymentSummary
+from engine.ports import Reply, SmsMessage, Turn
+from engine.session.pipeline import open_pipeline
+from engine.texts import Texts
+from providers.africastalking import AfricasTalkingSms
+from providers.twilio import TwilioSms, signature
+from tests.integration.world import TestClock
+from tests.providers.subjects import TWILIO_SID, at_settings, twilio_settings
+from tests.unit.payments.examples import PAYEE, PAYER, quote
+
+TEXTS = Texts.load(MENUS / "texts")
+TOKEN, PUBLIC = "t" * 32, "https://pay.example.org"
+CODE = "7KQ2M4XW9D"
+PIN = "4831"
+STRANGER = Msisdn("+254733000009")
+SENT = PaymentSummary(
+    CODE, "paid", Money(100_000, "KES"), Money(28_023, "UGX"), PAYEE,
+    datetime(2026, 11, 2, 12, 4, tzinfo=UTC), incoming=False,
+)  # fmt: skip
+
+
+@dataclass
+class Rooms:
+    """Customers, payments and journeys, as the answers see them."""
+
+    clock: TestClock
+    languages: dict[Msisdn, str] = field(default_factory=lambda: {PAYER: "en"})
+    keys: list[str] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    refusal: Exception | None = None
+    summary: PaymentSummary | None = SENT
+
+    async def find(self, msisdn: Msisdn) -> Customer | None:
+        language = self.languages.get(msisdn)
+        return Customer(CustomerId("c" * 32), msisdn, "KE", language, 0) if language else None
+
+    async def set_language(self, customer_id: CustomerId, language: str) -> None:
+        self.languages[PAYER] = language
+
+    async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
+        if self.refusal is not None:
+            raise self.refusal
+        priced = quote(expires_at=int(self.clock.epoch()) + 120)
+        return msgspec.structs.replace(priced, payer=payer.msisdn, payee=payee, amount=amount)
+
+    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+        if self.refusal is not None:
+            raise self.refusal
+        self.keys.append(key)
+        return Confirmed(PaymentId("1" * 32), CODE, fresh=len(self.keys) == 1)
+
+    async def recent_payments(
+        self, customer_id: CustomerId, msisdn: Msisdn, most: int = 10
+    ) -> list[PaymentSummary]:
+        return [self.summary] if self.summary else []
+
+    async def payment_by_code(self, customer: Customer, code: str) -> PaymentSummary | None:
+        return self.summary if self.summary and code == self.summary.code else None
+
+    async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:
+        return LimitsLeft(0, *(Money(m, currency) for m in (7_000_000, 5_000_000, 9_000_000)))
+
+    async def take(self, turn: Turn) -> Reply:
+        self.turns.append(turn)
+        return self.replies.pop(0) if self.replies else Reply("1. Send money", ends=False)
+
+
+class House:
+    """One process: its doors, and everything behind them that is real."""
+
+    def __init__(self, pool: Any, redis: Any, clock: TestClock, rooms: Rooms) -> None:
+        self.pool, self.clock, self.rooms = pool, clock, rooms
+        self.sent: list[Intent] = []
+        ids = Ids(clock)
+        self.store = InboxStore(pool, 1, clock, ids, lease_seconds=60)
+        answers = Answers(
+            texts=TEXTS,
+            customers=rooms,
+            payments=rooms,
+            journeys=rooms,
+            opt_outs=OptOuts(pool, 1, clock),
+            memory=Memory(redis),
+            clock=clock,
+            shortcode="*384*96#",
+        )
+        self.inbox = Inbox(
+            guard=Guard(redis, b"k" * 32),
+            store=self.store,
+            answers=answers,
+            ids=ids,
+            send=self.sent.append,
+        )
+        self._number = 0
+
+    async def say(self, text: str, sender: Msisdn = PAYER, *, id_: str = "") -> str | None:
+        """What this message is answered with; its sender waits a while between two."""
+        self._number += 1
+        before = len(self.sent)
+        taken = SmsMessage(id_ or f"in-{self._number}", sender, text)
+        assert await self.inbox.take("africastalking", taken)
+        new = self.sent[before:]
+        assert len(new) <= 1
+        return msgspec.json.decode(new[0].payload or "", type=Answer).text if new else None
+
+    async def stored(self) -> str:
+        """All that the inbox left in the database, as text."""
+        rows = await self.pool.fetch(
+            "select t::text from sms_inbound t union all select t::text from outbox t"
+            " union all select t::text from sms_opt_out t"
+        )
+        return "\n".join(row[0] for row in rows)
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    return TestClock()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Any]:
+    pipeline = open_pipeline(redis_url)
+    yield pipeline
+    await pipeline.aclose()
+
+
+@pytest.fixture
+def house(pool: Any, redis: Any, clock: TestClock) -> House:
+    return House(pool, redis, clock, Rooms(clock))
+
+
+async def test_a_payment_is_priced_then_confirmed_then_asked_about(house: House) -> None:
+    assert await house.say("send 500 0772 000 002") is not None
+    priced = await house.say("SEND 500 +256772000002")
+    assert priced is not None
+    assert "+256772000002 gets UGX 28,023. Fee KES 20." in priced
+    assert "Reply YES" in priced
+    confirmed = await house.say("yes")
+    assert confirmed is not None
+    assert confirmed.startswith(f"{CODE} started. M-PESA now asks for your PIN")
+    assert house.rooms.keys == [f"sms:{'9' * 32}"]
+    assert await house.say(f"STATUS {CODE.lower()}") == (
+        f"{CODE} 02/11/26 15:04: KES 1,000 to +256772000002. Delivered."
+    )
+
+
+async def test_however_often_yes_comes_it_is_one_payment(house: House) -> None:
+    await house.say("SEND 500 +256772000002")
+    answers = [await house.say(word) for word in ("YES", "yes!", "NDIYO")]
+    assert len(set(answers)) == 1
+    assert set(house.rooms.keys) == {f"sms:{'9' * 32}"}
+
+
+async def test_no_forgets_the_price(house: House) -> None:
+    await house.say("SEND 500 +256772000002")
+    assert await house.say("NO") == "Cancelled. Nothing was charged."
+    assert (await house.say("YES") or "").startswith("There is nothing to confirm")
+    assert house.rooms.keys == []
+
+
+async def test_nothing_is_confirmed_without_a_price(house: House) -> None:
+    assert (await house.say("YES") or "").startswith("There is nothing to confirm")
+
+
+REFUSALS = [
+    (CustomerMistake("mistake.own_number"), "That is your own number."),
+    (NoWayNow("no_way.float"), "We cannot pay out this amount right now. Nothing was charged."),
+]
+
+
+@pytest.mark.parametrize(("refusal", "sentence"), REFUSALS)
+async def test_what_cannot_be_done_is_said(house: House, refusal: Exception, sentence: str) -> None:
+    house.rooms.refusal = refusal
+    assert (await house.say("SEND 500 +256772000002") or "").startswith(sentence)
+
+
+ANSWERS = [
+    ("SEND 500", "Send it like this, amount and number: SEND 500 0772123456"),
+    ("SEND 500 12", "Send it like this, amount and number: SEND 500 0772123456"),
+    ("SEND ٥٠٠ 0712345678", "Please write numbers with the digits 0 to 9."),
+    ("BAL", "You can send up to KES 50,000 at once, KES 50,000 more today."),
+    ("STATUS", f"{CODE} 02/11/26 15:04: KES 1,000 to +256772000002. Delivered."),
+    ("STATUS 1111111111", "We find no such payment of yours."),
+    ("LANG xx", "Send LANG and one of: "),
+    ("LANG", "Send LANG and one of: "),
+    ("HELP", "CAPP: SEND 500 0772123456, STATUS, BAL, LANG sw, MENU, STOP. Or dial *384*96#"),
+    ("good morning", "CAPP: SEND 500 0772123456"),
+    ("", "CAPP: SEND 500 0772123456"),
+]
+
+
+@pytest.mark.parametrize(("text", "begins"), ANSWERS)
+async def test_answer(house: House, text: str, begins: str) -> None:
+    assert (await house.say(text) or "").startswith(begins)
+
+
+@pytest.mark.parametrize("word", ["sw", "SW", "Kiswahili", "kiswahili."])
+async def test_the_language_is_changed_by_its_code_or_its_name(house: House, word: str) -> None:
+    assert await house.say(f"LANG {word}") == "Lugha yako sasa ni Kiswahili"
+    assert (await house.say("MSAADA") or "").startswith("CAPP: TUMA 500")
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("SEND 500 0772123456", "Welcome to CAPP. Dial *384*96#"),
+        ("hello", "Welcome to CAPP."),
+        ("SALIO", "Karibu CAPP. Piga *384*96#"),
+    ],
+)
+async def test_who_is_not_registered_is_told_how(house: House, text: str, begins: str) -> None:
+    assert (await house.say(text, STRANGER) or "").startswith(begins)
+
+
+async def test_stop_and_start_are_answered_once(house: House) -> None:
+    opt_outs = OptOuts(house.pool, 1, house.clock)
+    for sender in (PAYER, STRANGER):
+        stopped = [await house.say(word, sender) for word in ("STOP", "stop!", "SIMAMA")]
+        assert [said is not None for said in stopped] == [True, False, False]
+        assert await opt_outs.are_quiet(sender)
+        started = [await house.say(word, sender) for word in ("START", "START now")]
+        assert [said is not None for said in started] == [True, False]
+        assert not await opt_outs.are_quiet(sender)
+
+
+@pytest.mark.parametrize("text", [PIN, f"my PIN is {PIN}", f"SEND 500 +256772000002 pin {PIN}"])
+async def test_a_pin_is_neither_kept_nor_acted_upon(
+    house: House, redis: Any, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert (await house.say(text) or "").startswith("Never send your PIN by SMS.")
+    assert PIN not in await house.stored()
+    assert PIN not in caplog.text
+    for key in await redis.execute("KEYS", "*"):
+        kept = await redis.execute("GET", key)
+        assert PIN.encode() not in key + b" " + kept
+    assert (house.rooms.keys, house.rooms.turns) == ([], [])
+
+
+# Journeys.
+
+
+async def test_any_journey_is_walked_by_replies(house: House) -> None:
+    rooms = house.rooms
+    rooms.replies = [Reply("1. Send", ends=False), Reply("How much?", ends=False),
+                     Reply("Done", ends=True)]  # fmt: skip
+    assert await house.say("MENU") == "1. Send"
+    assert await house.say(" 1 ") == "How much?"
+    assert await house.say("1000") == "Done"  # four digits, but it is the journey that asks
+    assert [(t.text, t.opens, t.network, t.cumulative) for t in rooms.turns] == [
+        ("", True, "sms", False),
+        ("1", False, "sms", False),
+        ("1000", False, "sms", False),
+    ]
+    assert len({t.session_id for t in rooms.turns}) == 1
+    assert rooms.turns[0].session_id.startswith("sms:")
+    assert len({t.sequence for t in rooms.turns}) == 3
+    assert (await house.say("2") or "").startswith("CAPP: SEND")  # it is over
+
+
+async def test_a_keyword_counts_more_than_the_journey_and_leaves_it_open(house: House) -> None:
+    await house.say("MENU 1 2")
+    assert house.rooms.turns[0].text == "1*2"
+    assert (await house.say("BAL") or "").startswith("You can send")
+    assert await house.say("2") == "1. Send money"
+    await house.say("YES")  # no price waits: the journey asked
+    assert [turn.text for turn in house.rooms.turns] == ["1*2", "2", "YES"]
+
+
+async def test_a_pin_with_its_name_stays_out_of_a_journey_too(house: House) -> None:
+    await house.say("MENU")
+    assert (await house.say(f"pin {PIN}") or "").startswith("Never send your PIN")
+    assert len(house.rooms.turns) == 1
+
+
+# Once each.
+
+
+async def test_a_repeated_message_is_taken_and_answered_once(house: House) -> None:
+    await house.say("SEND 500 +256772000002")
+    first = await house.say("YES", id_="m1")
+    assert first is not None
+    house.clock.pass_(3600)
+    assert [await house.say("YES", id_="m1") for _ in range(3)] == [None] * 3
+    assert len(house.rooms.keys) == 1
+
+
+async def test_two_processes_that_get_one_message_answer_once(
+    house: House, pool: Any, redis: Any, redis_url: str
+) -> None:
+    other_redis = open_pipeline(redis_url)
+    other = House(pool, other_redis, house.clock, house.rooms)
+    message = SmsMessage("m1", PAYER, "MENU")
+    takes = [h.inbox.take("twilio", message) for h in (house, other) for _ in range(5)]
+    taken = await asyncio.gather(*takes)
+    assert len(house.sent) + len(other.sent) == 1
+    assert len(house.rooms.turns) == 1
+    assert taken.count(True) >= 1
+    assert await other.inbox.take("twilio", message)  # whoever was sent away comes again
+    assert await pool.fetchval("select count(*) from outbox") == 1
+    await other_redis.aclose()
+
+
+async def test_a_message_finished_by_two_processes_has_one_answer(house: House) -> None:
+    finished = await asyncio.gather(
+        *(house.store.finish("twilio", "m1", PAYER, f"answer {n}") for n in range(5))
+    )
+    assert sum(intent is not None for intent in finished) == 1
+    assert await house.pool.fetchval("select count(*) from outbox") == 1
+
+
+async def test_the_same_words_within_seconds_are_an_echo(house: House, redis: Any) -> None:
+    assert await house.say("BAL", id_="a1") is not None
+    assert await house.say(" bal ", id_="a2") is None
+    assert await house.say("HELP", id_="a3") is not None
+    for key in await redis.execute("KEYS", "*echo*"):
+        assert 0 < await redis.execute("TTL", key) <= 4
+        await redis.execute("DEL", key)
+    assert await house.say("BAL", id_="a4") is not None
+
+
+async def test_the_same_id_at_two_gateways_is_two_messages(house: House) -> None:
+    for gateway, text in (("africastalking", "BAL"), ("twilio", "HELP")):
+        assert await house.inbox.take(gateway, SmsMessage("7", PAYER, text))
+    assert len(house.sent) == 2
+
+
+async def test_two_machines_do_not_talk_for_ever(house: House, redis: Any) -> None:
+    answered = [await house.say(f"hello {n}") for n in range(MINUTE_MAX + 5)]
+    assert sum(said is not None for said in answered) == MINUTE_MAX
+    assert answered[-1] is None
+    await redis.execute("DEL", f"capp:sms:{{{PAYER}}}:minute")
+    await redis.execute("SET", f"capp:sms:{{{PAYER}}}:day", DAY_MAX)
+    assert await house.say("hello again") is None
+    assert await house.say("hello", STRANGER) is not None
+
+
+async def test_nobody_answers_a_name_or_a_short_code(house: House) -> None:
+    assert await house.inbox.take("twilio", SmsMessage("1", None, "You won"))
+    assert house.sent == []
+    assert await house.store.is_done("twilio", "1")
+
+
+async def test_what_failed_is_offered_again_and_then_answered(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.rooms.refusal = RuntimeError(f"secret {PIN}")
+    message = SmsMessage("m1", PAYER, "SEND 500 +256772000002")
+    assert not await house.inbox.take("twilio", message)
+    assert "RuntimeError" in caplog.text
+    assert PIN not in caplog.text
+    assert str(PAYER) not in caplog.text
+    house.rooms.refusal = None
+    assert await house.inbox.take("twilio", message)
+    assert len(house.sent) == 1
+
+
+async def test_without_redis_a_message_is_to_come_again(
+    house: House, pool: Any, clock: TestClock
+) -> None:
+    nobody = open_pipeline("redis://127.0.0.1:1", timeout_seconds=0.05)
+    lost = House(pool, nobody, clock, Rooms(clock))
+    assert not await lost.inbox.take("twilio", SmsMessage("m1", PAYER, "BAL"))
+    assert await house.inbox.take("twilio", SmsMessage("m1", PAYER, "BAL"))
+    assert (len(lost.sent), len(house.sent)) == (0, 1)
+    await nobody.aclose()
+
+
+async def test_a_redis_that_forgot_everything_lets_no_message_act_twice(
+    house: House, redis: Any
+) -> None:
+    await house.say("STOP", id_="m1")
+    await redis.execute("FLUSHALL")
+    assert await house.say("STOP", id_="m1") is None
+    assert await house.say("START", id_="m2") is not None
+
+
+async def test_what_no_gateway_repeats_is_forgotten(house: House) -> None:
+    await house.say("BAL", id_="old")
+    house.clock.pass_(KEPT_SECONDS - 10)
+    await house.say("HELP", id_="new")
+    house.clock.pass_(20)
+    assert await house.store.forget() == 1
+    assert not await house.store.is_done("africastalking", "old")
+    assert await house.store.is_done("africastalking", "new")
+
+
+# The doors.
+
+
+@pytest.fixture
+async def doors(house: House, clock: TestClock) -> AsyncIterator[httpx.AsyncClient]:
+    outbox = Outbox(house.pool, clock, lease_seconds=60)
+    at = AfricasTalkingSms(at_settings("http://127.0.0.1:1"))
+    twilio = TwilioSms(twilio_settings("http://127.0.0.1:1"))
+    routes = []
+    for name, port in (("africastalking", at), ("twilio", twilio)):
+        routes += SmsReports(port, name, outbox, 1, TOKEN, PUBLIC).routes()
+        routes += SmsMessages(port, name, house.inbox, TOKEN, PUBLIC).routes()
+    transport = httpx.ASGITransport(Starlette(routes=routes))
+    async with httpx.AsyncClient(transport=transport, base_url="http://inside") as client:
+        yield client
+
+
+def signed(path: str, body: bytes) -> dict[str, str]:
+    return {"X-Twilio-Signature": signature("twilio-token-x10", PUBLIC + path, body)}
+
+
+async def test_africas_talking_delivers_a_message(house: House, doors: httpx.AsyncClient) -> None:
+    fields = {"id": "7", "from": str(PAYER), "text": "BAL", "to": "22384", "date": "x"}
+    path = f"/sms/africastalking/{TOKEN}/message"
+    for _ in range(2):
+        response = await doors.post(path, content=urlencode(fields))
+        assert (response.status_code, response.content) == (200, b"")
+    assert len(house.sent) == 1
+
+
+async def test_twilio_delivers_a_signed_message_and_nobody_else(
+    house: House, doors: httpx.AsyncClient
+) -> None:
+    fields = {"MessageSid": TWILIO_SID, "From": str(PAYER), "Body": "BAL"}
+    path, body = f"/sms/twilio/{TOKEN}/message", urlencode(fields).encode()
+    assert (await doors.post(path, content=body)).status_code == 403
+    assert house.sent == []
+    response = await doors.post(path, content=body, headers=signed(path, body))
+    assert (response.status_code, response.text) == (200, "<Response/>")
+    assert response.headers["content-type"].startswith("text/xml")
+    assert len(house.sent) == 1
+
+
+async def test_twilios_report_is_kept_under_our_own_id(
+    house: House, doors: httpx.AsyncClient
+) -> None:
+    path = f"/sms/twilio/{TOKEN}/report?message={'a' * 32}"
+    body = urlencode({"MessageSid": TWILIO_SID, "MessageStatus": "delivered"}).encode()
+    response = await doors.post(path, content=body, headers=signed(path, body))
+    assert response.status_code == 200
+    elsewhere = path.replace("a" * 32, "b" * 32)
+    forged = await doors.post(elsewhere, content=body, headers=signed(path, body))
+    assert forged.status_code == 403
+    kept = await house.pool.fetch("select message, delivered from sms_report")
+    assert [(row["message"].hex, row["delivered"]) for row in kept] == [("a" * 32, True)]
+
+
+BAD = [
+    ("POST", f"/sms/africastalking/{'x' * 32}/message", b"id=1&from=%2B254712000001&text=1", 404),
+    ("POST", f"/sms/africastalking/{TOKEN}/message", b"", 400),
+    ("POST", f"/sms/africastalking/{TOKEN}/message", b"id=1&id=2&from=%2B254712000001", 400),
+    ("POST", f"/sms/africastalking/{TOKEN}/message", b"\xff\xfe", 400),
+    ("POST", f"/sms/africastalking/{TOKEN}/message", b"x" * 20_000, 413),
+    ("POST", f"/sms/twilio/{TOKEN}/message", b'{"From": 1}', 403),
+    ("GET", f"/sms/africastalking/{TOKEN}/message", b"", 405),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), BAD)
+async def test_what_is_no_message_is_refused(
+    house: House, doors: httpx.AsyncClient, method: str, path: str, body: bytes, status: int
+) -> None:
+    assert (await doors.request(method, path, content=body)).status_code == status
+    assert house.sent == []
+
+
+async def test_a_message_that_cannot_be_carried_out_now_is_asked_for_again(
+    house: House, doors: httpx.AsyncClient
+) -> None:
+    house.rooms.refusal = RuntimeError("away")
+    fields = {"id": "7", "from": str(PAYER), "text": "SEND 500 +256772000002"}
+    path = f"/sms/africastalking/{TOKEN}/message"
+    assert (await doors.post(path, content=urlencode(fields))).status_code == 503
+    house.rooms.refusal = None
+    assert (await doors.post(path, content=urlencode(fields))).status_code == 200
+    assert len(house.sent) == 1

@@ -1,0 +1,190 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import CustomerMistake
+from engine.inbox.keywords import Verb, Vocabulary, has_foreign_digits, read_order
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.texts import Texts
+
+TEXTS = Texts.load(Path("menus/texts"))
+WORDS = Vocabulary(TEXTS)
+KENYAN, UGANDAN = Msisdn("+254712345678"), Msisdn("+256772123456")
+
+
+@pytest.mark.parametrize(
+    ("text", "verb", "rest"),
+    [
+        ("SEND 500 0712345678", Verb.SEND, ("500", "0712345678")),
+        ("  send   500\n0712345678 ", Verb.SEND, ("500", "0712345678")),
+        ("Send500 0712345678", Verb.SEND, ("500", "0712345678")),
+        ("pay 500 to 0712345678", Verb.SEND, ("500", "0712345678")),
+        ("Tuma 500 kwa 0712345678", Verb.SEND, ("500", "0712345678")),
+        ("BAL", Verb.LIMITS, ()),
+        ("bal.", Verb.LIMITS, ()),
+        ("salio?", Verb.LIMITS, ()),
+        ("STATUS 7KQ2M4XW9D", Verb.STATUS, ("7KQ2M4XW9D",)),
+        ("status", Verb.STATUS, ()),
+        ("LANG sw", Verb.LANGUAGE, ("SW",)),
+        ("lugha en", Verb.LANGUAGE, ("EN",)),
+        ("Help!", Verb.HELP, ()),
+        ("STOP", Verb.STOP, ()),
+        ("'stop'", Verb.STOP, ()),
+        ("simama", Verb.STOP, ()),
+        ("Start", Verb.START, ()),
+        ("yes", Verb.YES, ()),
+        ("Ndiyo.", Verb.YES, ()),
+        ("NO", Verb.NO, ()),
+        ("ＳＥＮＤ ５００ ０７１２３４５６７８", Verb.SEND, ("500", "0712345678")),
+        ("MENU 1 2", Verb.MENU, ("1", "2")),
+    ],
+)
+def test_keywords_are_read_forgivingly(text: str, verb: Verb, rest: tuple[str, ...]) -> None:
+    command = WORDS.read(text)
+    assert command is not None
+    assert (command.verb, command.rest) == (verb, rest)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "1", "Hello", "SENDER 5", "500 0712345678", "...", "0"])
+def test_what_begins_with_no_keyword_is_none(text: str) -> None:
+    assert WORDS.read(text) is None
+
+
+@given(st.text(max_size=300))
+def test_any_message_is_read_without_an_error(text: str) -> None:
+    WORDS.read(text)
+    WORDS.looks_like_pin(text)
+    has_foreign_digits(text)
+
+
+def test_a_keyword_says_whose_language_it_is() -> None:
+    assert [getattr(WORDS.read(w), "language", None) for w in ("STOP", "SIMAMA")] == ["en", "sw"]
+
+
+@pytest.mark.parametrize("language", TEXTS.languages)
+def test_no_word_means_two_things_in_a_language(language: str) -> None:
+    words = [
+        word.upper() for verb in Verb for word in TEXTS.render(language, f"keywords.{verb}").split()
+    ]
+    assert len(words) == len(set(words))
+
+
+KES_500 = Money(50_000, "KES")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SEND 500 0712345678",
+        "SEND 0712345678 500",
+        "SEND 500 +254712345678",
+        "SEND 500 254 712 345 678",
+        "SEND 0712 345 678 500",
+        "SEND 500 712345678",
+        "SEND KES500 0712345678",
+        "SEND 500KES 0712345678",
+        "SEND Ksh 500 0712345678",
+        "SEND 500/= 0712345678",
+        "SEND 500/- 0712345678",
+        "SEND 500.00 0712-345-678",
+        "SEND ksh.500 to 0712345678",
+    ],
+)
+def test_amount_and_number_are_told_apart_in_any_order(text: str) -> None:
+    command = WORDS.read(text)
+    assert command is not None
+    if text == "SEND ksh.500 to 0712345678":
+        with pytest.raises(CustomerMistake):
+            read_order(command.rest, "KE")
+    else:
+        assert read_order(command.rest, "KE") == (KENYAN, KES_500)
+
+
+def test_a_number_abroad_and_thousands_are_understood() -> None:
+    assert read_order(("1,500", "+256772123456"), "KE") == (UGANDAN, Money(150_000, "KES"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("500",),
+        ("0712345678",),
+        ("500", "600"),
+        ("0712345678", "0722345678"),  # two numbers
+        ("500", "0712345678", "600"),  # which amount?
+        ("0", "0712345678"),
+        ("-500", "0712345678"),
+        ("UGX", "500", "0712345678"),  # not what a Kenyan pays in
+        ("5OO", "0712345678"),
+        ("1.000,00", "0712345678"),
+        ("500", "0712345678", "MUM"),
+        ("١٥٠", "0712345678"),
+    ],
+)
+def test_money_is_never_guessed(words: tuple[str, ...]) -> None:
+    with pytest.raises(CustomerMistake) as caught:
+        read_order(words, "KE")
+    assert caught.value.text_key == "sms.in_send_how"
+
+
+def test_where_both_readings_are_possible_none_is_taken() -> None:
+    # A number without its zero has the shape of an amount.
+    with pytest.raises(CustomerMistake, match=r"sms\.in_send_how"):
+        read_order(("712345678", "722345678"), "KE")
+
+
+def test_a_country_we_do_not_pay_in_is_told() -> None:
+    with pytest.raises(CustomerMistake, match=r"no_way\.corridor"):
+        read_order(("500", "0712345678"), "FR")
+
+
+@given(st.lists(st.text("0123456789+ ,.KESsh/", max_size=14), max_size=5).map(tuple))
+def test_any_words_give_an_order_or_a_mistake(words: tuple[str, ...]) -> None:
+    try:
+        payee, amount = read_order(words, "KE")
+    except CustomerMistake:
+        return
+    assert amount.minor > 0
+    assert payee.startswith("+")
+
+
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("SEND 500 0712345678", False),
+        ("٥٠٠", True),
+        ("፭፻", True),
+        ("SEND ५०० 1", True),
+        ("½", True),
+    ],
+)
+def test_other_digits_are_noticed(text: str, foreign: bool) -> None:
+    assert has_foreign_digits(text) is foreign
+
+
+@pytest.mark.parametrize(
+    ("text", "is_pin"),
+    [
+        ("1234", True),
+        (" 1 2 3 4 ", True),
+        ("1234.", True),
+        ("12-34", False),
+        ("PIN 1234", True),
+        ("pin:1234", True),
+        ("My PIN is 1234", True),
+        ("PIN1234", True),
+        ("siri yangu ni 1234", True),
+        ("SEND 500 0712345678 pin 1234", True),
+        ("12345", False),
+        ("500", False),
+        ("STATUS PIN1A2B3C4", False),
+        ("SEND 1234 0712345678", False),
+        ("my pin does not work", False),
+    ],
+)
+def test_what_looks_like_a_pin(text: str, is_pin: bool) -> None:
+    assert WORDS.looks_like_pin(text) is is_pin

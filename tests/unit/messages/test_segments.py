@@ -1,0 +1,105 @@
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from engine.messages.segments import PART, SINGLE, characters, coding_of, cost, cut, parts
+from engine.septets import sms_segments
+
+# `reference: sms-encoding, section 2`; the last ones are ours.
+VECTORS = [
+    ("a" * 160, "gsm7", 160, 1),
+    ("a" * 161, "gsm7", 161, 2),
+    ("a" * 306, "gsm7", 306, 2),
+    ("a" * 307, "gsm7", 307, 3),
+    ("€" * 80, "gsm7", 160, 1),
+    ("a" * 152 + "€" + "a" * 152, "gsm7", 306, 3),
+    ("ê" * 70, "ucs2", 70, 1),
+    ("ê" * 71, "ucs2", 71, 2),
+    ("😀" * 35, "ucs2", 70, 1),
+    ("😀" * 36, "ucs2", 72, 2),
+    ("ሀ" * 70, "ucs2", 70, 1),
+    ("ሀ" * 134, "ucs2", 134, 2),
+    ("ሀ" * 135, "ucs2", 135, 3),
+    ("", "gsm7", 0, 1),
+]
+ANY_TEXT = st.text(
+    st.one_of(
+        st.sampled_from("aZ09 €[]{}^~|\\\n"),
+        st.sampled_from("éñÇ😀👍🏽👨\u200d👩🇰🇪🇺🇬ሀለê\u0301\u0300e\u200d\ufe0f"),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    max_size=420,
+)
+
+
+@pytest.mark.parametrize(("text", "coding", "units", "count"), VECTORS)
+def test_the_references_vectors(text: str, coding: str, units: int, count: int) -> None:
+    assert (coding_of(text), cost(text, coding_of(text)), len(parts(text))) == (
+        coding,
+        units,
+        count,
+    )
+
+
+@given(ANY_TEXT)
+@example("a" * 152 + "€" + "a" * 200)
+@example("ê" * 66 + "😀" + "ê" * 66)
+@example("e\u0301" * 200)
+def test_joined_parts_are_the_text_and_each_fits(text: str) -> None:
+    coding, found = coding_of(text), parts(text)
+    assert "".join(found) == text
+    room = SINGLE[coding] if len(found) == 1 else PART[coding]
+    assert all(cost(part, coding) <= room for part in found)
+    assert all(found) or text == ""
+
+
+@given(ANY_TEXT)
+@example("ሀ" * 66 + "e\u0301" + "ሀ" * 90)
+def test_no_part_begins_in_the_middle_of_a_character(text: str) -> None:
+    whole = list(characters(text))
+    assert "".join(whole) == text
+    if any(cost(c, coding_of(text)) > PART[coding_of(text)] for c in whole):
+        return  # no message holds it, so it may be cut
+    edges, at = {0}, 0
+    for character in whole:
+        at += len(character)
+        edges.add(at)
+    ends, at = [], 0
+    for part in parts(text):
+        at += len(part)
+        ends.append(at)
+    assert set(ends) <= edges
+
+
+@given(st.text(st.sampled_from("aZ09 €[]ሀለ😀ê"), max_size=400))
+def test_without_marks_the_count_is_what_gateways_count(text: str) -> None:
+    assert len(parts(text)) == sms_segments(text)
+
+
+@given(ANY_TEXT, st.integers(0, 200))
+def test_cutting_keeps_the_longest_whole_beginning(text: str, budget: int) -> None:
+    kept, coding = cut(text, budget), coding_of(text)
+    assert text.startswith(kept)
+    assert cost(kept, coding) <= budget
+    rest = next(characters(text[len(kept) :]), "")
+    assert rest == "" or cost(kept + rest, coding) > budget
+
+
+@pytest.mark.parametrize(
+    ("text", "budget", "kept"),
+    [
+        ("ab€", 3, "ab"),  # not half an escape pair
+        ("ê😀", 2, "ê"),  # not half a surrogate pair
+        ("Zoe\u0301x ê", 3, "Zo"),  # not a letter without its accent
+        ("ê🇰🇪", 3, "ê"),  # not half a flag
+        ("ê👍🏽", 3, "ê"),  # not a hand without its colour
+        ("abc", 3, "abc"),
+    ],
+)
+def test_nothing_is_cut_in_two(text: str, budget: int, kept: str) -> None:
+    assert cut(text, budget) == kept
+
+
+def test_an_accent_moves_to_the_next_part_with_its_letter() -> None:
+    first, second = parts("ê" * 66 + "e\u0301" + "ê" * 20)
+    assert (len(first), second[:2]) == (66, "e\u0301")

@@ -1,0 +1,204 @@
+"""What is written down about a message, and when it is tried again."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from engine.clock import Ids, PaymentId
+from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
+from engine.ledger.plans import Intent
+from engine.messages.gateways import Handed
+from engine.messages.letters import REPLY, write_answer
+from engine.messages.planning import Writer
+from engine.messages.quiet import REQUIRED
+from engine.messages.sender import Messages, Perseverance
+from engine.msisdn import Msisdn
+from engine.outbox import Leased, SmsEnding
+from engine.payments.lifecycle import State
+from engine.payments.notices import MESSAGE, SMS, Message, write_message
+from engine.ports import Reason, Sms
+from engine.texts import Texts
+from tests.unit.messages.test_gateways import StillClock
+from tests.unit.payments.examples import payment
+
+TEXTS = Texts.load(Path("menus/texts"))
+PHONE = Msisdn("+254712000001")
+
+
+TAKEN = Handed("one", "m1", 1)
+
+
+@dataclass
+class Played:
+    """Gateways, outbox and the list of the quiet, all in one."""
+
+    answer: ProviderError | Handed = TAKEN
+    sent: list[Sms] = field(default_factory=list)
+    ended: list[SmsEnding] = field(default_factory=list)
+    released: list[float] = field(default_factory=list)
+    quiet: bool = False
+
+    async def send(self, message: Sms) -> Handed:
+        if isinstance(self.answer, ProviderError):
+            raise self.answer
+        self.sent.append(message)
+        return self.answer
+
+    async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
+        self.released.append(retry_at)
+
+    async def end_sms(self, ending: SmsEnding) -> None:
+        self.ended.append(ending)
+
+    async def are_quiet(self, msisdn: Msisdn) -> bool:
+        return self.quiet
+
+
+class Room:
+    def __init__(self, *, draw: float = 0.0, perseverance: Perseverance = Perseverance()) -> None:  # noqa: B008
+        self.played, self.clock = Played(), StillClock()
+        self.messages = Messages(
+            tenant=1,
+            gateways=self.played,
+            outbox=self.played,
+            opt_outs=self.played,
+            writer=Writer(TEXTS),
+            clock=self.clock,
+            draw=lambda: draw,
+            perseverance=perseverance,
+        )
+        self._ids = Ids(self.clock)
+
+    def notice(self, payload: str = "receipt_payer:payer:") -> Intent:
+        return Intent(self._ids.intent(), SMS, payload, 0, 0)
+
+    def reply(self) -> Intent:
+        return Intent(self._ids.intent(), REPLY, write_answer(PHONE, "1. Send"), 0, 0)
+
+    async def send(self, intent: Intent, claim: int = 1) -> None:
+        whose = payment(State.PAID) if intent.kind == SMS else None
+        await self.messages.carry_out(intent, whose, claim)
+
+    @property
+    def status(self) -> str:
+        (ending,) = self.played.ended
+        return ending.status
+
+
+async def test_what_was_sent_is_kept_with_gateway_and_both_counts() -> None:
+    room = Room()
+    await room.send(room.notice())
+    (ending,) = room.played.ended
+    assert (ending.status, ending.gateway, ending.message_id) == ("sent", "one", "m1")
+    assert (ending.segments, ending.counted) == (1, 1)
+
+
+async def test_another_count_than_planned_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    room = Room()
+    room.played.answer = Handed("one", "m1", 3)
+    await room.send(room.notice())
+    assert "one counts 3 segments of receipt_payer, planned were 1" in caplog.text
+
+
+async def test_an_unclear_outcome_is_kept_and_not_tried_again() -> None:
+    room = Room()
+    room.played.answer = OutcomeUnknown("one", "silence")
+    await room.send(room.notice())
+    assert (room.status, room.played.released) == ("unknown", [])
+
+
+async def test_a_refusal_is_the_end() -> None:
+    room = Room()
+    room.played.answer = Rejected("one", "no", code="403", reason=Reason.NOT_REGISTERED)
+    await room.send(room.notice())
+    assert room.status == "refused:403"
+
+
+@pytest.mark.parametrize(("claim", "pause"), [(1, 10), (2, 20), (3, 40), (7, 640), (9, 900)])
+async def test_pauses_double_up_to_a_quarter_of_an_hour(claim: int, pause: float) -> None:
+    room = Room()
+    room.played.answer = Unreachable("one", "refused")
+    await room.send(room.notice(), claim)
+    assert room.played.released == [room.clock.at + pause]
+
+
+async def test_pauses_are_drawn_and_never_shorter_than_was_asked_for() -> None:
+    room = Room(draw=0.5)
+    room.played.answer = Unreachable("one", "refused")
+    await room.send(room.notice())
+    room.played.answer = Throttled("one", "busy", retry_after_seconds=300)
+    await room.send(room.notice())
+    assert room.played.released == pytest.approx([room.clock.at + 11, room.clock.at + 300])
+
+
+async def test_after_a_day_a_receipt_is_not_worth_sending_and_an_answer_after_an_hour() -> None:
+    room = Room()
+    receipt, answer = room.notice(), room.reply()
+    room.clock.at += 3_601
+    await room.send(answer)
+    assert room.status == "refused:too_late"
+    room.played.ended.clear()
+    room.clock.at += 86_400 - 3_602
+    await room.send(receipt)
+    assert room.status == "sent"
+    room.clock.at += 2
+    room.played.ended.clear()
+    await room.send(receipt)
+    assert room.status == "refused:too_late"
+
+
+@pytest.mark.parametrize("template", sorted(REQUIRED))
+async def test_what_the_law_requires_passes_a_stop(template: str) -> None:
+    room = Room()
+    room.played.quiet = True
+    await room.send(room.notice(f"{template}:payer:other"))
+    assert room.status == "sent"
+
+
+async def test_anything_else_stops() -> None:
+    room = Room()
+    room.played.quiet = True
+    await room.send(room.notice("delayed:payer:"))
+    assert (room.status, room.played.sent) == ("quiet", [])
+    room.played.ended.clear()
+    told = Message(PHONE, "en", "pin_reset", {})
+    await room.send(Intent(room._ids.intent(), MESSAGE, write_message(told), 0, 0))
+    assert (room.status, room.played.sent) == ("quiet", [])
+
+
+async def test_who_has_just_asked_is_answered_also_after_a_stop() -> None:
+    room = Room()
+    room.played.quiet = True
+    await room.send(room.reply())
+    assert [sms.text for sms in room.played.sent] == ["1. Send"]
+
+
+@pytest.mark.parametrize("kind", [SMS, MESSAGE, REPLY])
+async def test_what_a_dead_process_may_have_sent_is_not_sent_again(kind: int) -> None:
+    room = Room()
+    payloads = {
+        SMS: "receipt_payer:payer:",
+        MESSAGE: write_message(Message(PHONE, "en", "pin_reset", {})),
+        REPLY: write_answer(PHONE, "x"),
+    }
+    whose = payment(State.PAID) if kind == SMS else None
+    left = Leased("1" * 32, PaymentId("2" * 32), kind, payloads[kind], was_sent=True, claim=2)
+    await room.messages.take_over(left, whose)
+    assert (room.status, room.played.sent) == ("unknown", [])
+
+
+async def test_what_a_dead_process_never_sent_is_sent() -> None:
+    room = Room()
+    intent = room.reply()
+    left = Leased(intent.id, PaymentId(intent.id), REPLY, intent.payload, was_sent=False, claim=2)
+    await room.messages.take_over(left, None)
+    assert room.status == "sent"
+
+
+@pytest.mark.parametrize("payload", ["", "nonsense", "receipt_payer:payer:x:y", "no_such:payer:"])
+async def test_a_payload_nobody_wrote_sends_nothing(payload: str) -> None:
+    room = Room()
+    with pytest.raises((ValueError, KeyError)):
+        await room.send(room.notice(payload))
+    assert (room.played.sent, room.played.ended) == ([], [])

@@ -1,0 +1,60 @@
+"""What a step counts, and when a queue is looked at."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.clock import Clock, Ids
+from engine.msisdn import Prefixes
+from engine.payments.lifecycle import Event, State, advance
+from engine.payments.planning import Planner, Timing, queue_due
+from engine.payments.routing import Directory
+from engine.payments.store import Left, Spent, left_of
+from tests.unit.payments.examples import MPESA, MTN, payment
+
+
+class SetClock(Clock):
+    def __init__(self, epoch: float) -> None:
+        self._epoch = epoch
+
+    def epoch(self) -> float:
+        return self._epoch
+
+
+def due_when_queued(now: int) -> int:
+    clock = SetClock(now)
+    directory = Directory({"mpesa_ke": MPESA, "mtn_ug": MTN}, Prefixes({}), {})
+    planner = Planner(directory, clock, Ids(clock), Timing())
+    collected = payment(State.PAYOUT_FAILED, version=2)
+    step = advance(State.PAYOUT_FAILED, Event.PAYOUT_QUEUED, collected.quote, collected.route)
+    return planner.plan(collected, step, facts=None)[0].due
+
+
+@given(st.integers(1, 2**31), st.integers(0, 100))
+def test_who_joins_a_queue_is_never_due_before_those_who_wait(now: int, later: int) -> None:
+    """Somebody who could not leave at `now`, and somebody who joins then or later."""
+    assert now < queue_due(now) <= queue_due(now + later)
+    assert queue_due(now) <= due_when_queued(now + later)
+
+
+@given(st.integers(1, 2**31), st.integers(0, 9), st.integers(0, 9))
+def test_those_looked_at_in_one_slot_come_due_together(slot: int, first: int, then: int) -> None:
+    """So the oldest is not last for having been looked at last."""
+    assert queue_due(slot * 10 + first) == queue_due(slot * 10 + then)
+
+
+@pytest.mark.parametrize(
+    ("spent", "left"),
+    [
+        (None, Left(100, 1_000)),
+        (Spent(20, 30, 202_611, 400), Left(70, 600)),
+        (Spent(19, 30, 202_611, 400), Left(100, 600)),  # yesterday's
+        (Spent(19, 30, 202_610, 400), Left(100, 1_000)),  # and last month's
+        (Spent(21, 30, 202_611, 400), Left(70, 600)),  # another process is ahead of midnight
+        (Spent(20, 30, 202_611, 950), Left(50, 50)),  # no more today than this month
+        (Spent(20, 130, 202_611, 1_130), Left(0, 0)),  # limits were lowered
+    ],
+)
+def test_what_is_left_is_told_within_day_and_month(spent: Spent | None, left: Left) -> None:
+    limits = {"day_minor_max": 100, "month_minor_max": 1_000}
+    assert left_of(spent, day=20, month=202_611, **limits) == left

@@ -1,0 +1,153 @@
+"""A change of the menus: sound ones serve at once, broken ones never, live sessions keep theirs."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.menu.bundle import pack_bundle, read_bundle, unpack_bundle, version_of
+from engine.menu.screens import BrokenMenu
+from engine.session.editions import Binder
+from tests.unit.session.rooms import BUNDLE, MENUS, PAYER, VERSION, House
+
+PAYEE = "256772000002"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    copy = tmp_path / "menus"
+    shutil.copytree(MENUS, copy)
+    return copy
+
+
+def change(folder: Path, file: str, old: str, new: str) -> None:
+    content = (folder / file).read_text()
+    assert old in content
+    (folder / file).write_text(content.replace(old, new))
+
+
+async def caller() -> House:
+    return await House().registered()
+
+
+async def test_a_changed_text_is_shown_to_new_sessions_and_not_to_live_ones(folder: Path) -> None:
+    house = await caller()
+    await house.press()
+    change(folder, "texts/en.yaml", "  to: |\n    Number to pay", "  to: |\n    Who gets it")
+    assert await house.editions.take_up(folder) == ""
+    assert (await house.take("1")).text.startswith("Number to pay")
+    assert (await house.press("1", session_id="s2")).text.startswith("Who gets it")
+
+
+async def test_a_live_session_keeps_its_keys_when_the_new_menu_moves_them(folder: Path) -> None:
+    house = await caller()
+    await house.press()
+    change(folder, "home.yaml", "      1: {label: home.send", "      7: {label: home.send")
+    assert await house.editions.take_up(folder) != ""  # the posters still say 1
+    (folder / "deep_links.yaml").write_text('links: {"5": account.menu}\n')
+    assert await house.editions.take_up(folder) == ""
+    assert "Number to pay" in (await house.take("1")).text
+    moved = await house.press("1", session_id="s2")
+    assert moved.text.startswith("Please choose one of these.")
+
+
+async def test_a_broken_change_is_refused_with_its_faults_and_told_once(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = await caller()
+    change(folder, "home.yaml", "do: open_payees", "do: open_paris")
+    with caplog.at_level(logging.ERROR):
+        refused = await house.editions.take_up(folder)
+        assert await house.editions.take_up(folder, refused) == refused
+    assert "no verb `open_paris`" in caplog.text
+    assert caplog.text.count("is refused") == 1
+    assert house.editions.current.version == VERSION
+    assert "Number to pay" in (await house.press("1")).text
+
+
+async def test_what_was_broken_serves_once_it_is_mended(folder: Path) -> None:
+    house = await caller()
+    change(folder, "texts/sw.yaml", "  send_money: ", "  send_monye: ")
+    refused = await house.editions.take_up(folder)
+    assert refused
+    change(folder, "texts/sw.yaml", "  send_monye: ", "  send_money: Sasa ")
+    assert await house.editions.take_up(folder, refused) == ""
+    assert house.editions.current.version not in (VERSION, refused)
+
+
+async def test_a_folder_that_is_gone_changes_nothing(folder: Path) -> None:
+    house = await caller()
+    shutil.rmtree(folder)
+    await house.editions.take_up(folder)
+    assert house.editions.current.version == VERSION
+
+
+async def test_another_process_finishes_a_session_of_an_edition_it_never_served(
+    folder: Path,
+) -> None:
+    house = await caller()
+    change(folder, "texts/en.yaml", "  to: |\n    Number to pay", "  to: |\n    Who gets it")
+    await house.editions.take_up(folder)
+    await house.press()
+    other = House(shares=house)
+    assert other.editions.current.version == VERSION
+    assert (await other.take("1")).text.startswith("Who gets it")
+
+
+async def test_an_edition_nobody_has_any_more_is_a_lost_session(folder: Path) -> None:
+    house = await caller()
+    change(folder, "texts/en.yaml", "  to: |\n    Number to pay", "  to: |\n    Who gets it")
+    await house.editions.take_up(folder)
+    await house.press()
+    house.redis.values.clear()
+    other = House(shares=house)
+    assert (await other.take("1")).text.startswith("We lost this session.")
+    assert PAYEE not in str(house.redis.values)
+
+
+async def test_an_edition_that_is_not_what_it_is_called_is_not_served() -> None:
+    house = await caller()
+    await house.press()
+    house.replace("s1", menu="11111111")
+    house.redis.values["capp:menus:11111111"] = pack_bundle(BUNDLE)
+    assert (await house.take("1")).text.startswith("We lost this session.")
+
+
+@pytest.mark.parametrize("packed", [b"", b"garbage", pack_bundle(BUNDLE)[:-9]])
+async def test_a_spoilt_edition_is_not_served(packed: bytes) -> None:
+    house = await caller()
+    await house.press()
+    house.replace("s1", menu="22222222")
+    house.redis.values["capp:menus:22222222"] = packed
+    assert (await house.take("1")).text.startswith("We lost this session.")
+    assert (PAYER, "s1") in house.records.records
+
+
+def test_a_broken_first_edition_serves_nothing(folder: Path) -> None:
+    change(folder, "home.yaml", "do: open_payees", "do: open_paris")
+    with pytest.raises(BrokenMenu, match="open_paris"):
+        House(bundle=read_bundle(folder))
+
+
+def test_the_version_changes_with_every_file(folder: Path) -> None:
+    assert version_of(read_bundle(folder)) == VERSION
+    seen = {VERSION}
+    for path in sorted(folder.rglob("*.yaml")):
+        path.write_text(path.read_text() + "# a word\n")
+        seen.add(version_of(read_bundle(folder)))
+    assert len(seen) == len(BUNDLE) + 1
+    (folder / "more.yaml").write_text("")
+    assert version_of(read_bundle(folder)) not in seen
+
+
+def test_a_bundle_is_unpacked_as_it_was_packed() -> None:
+    assert unpack_bundle(pack_bundle(BUNDLE)) == BUNDLE
+    assert len(pack_bundle(BUNDLE)) < 64 * 1024
+
+
+@pytest.mark.parametrize("path", ["../outside.yaml", "/tmp/outside.yaml"])
+def test_a_bundle_never_writes_outside_its_folder(path: str) -> None:
+    house = House()
+    with pytest.raises(ValueError, match="out of the folder"):
+        Binder(house.build_verbs, house.late).bind({**BUNDLE, path: b"x"})

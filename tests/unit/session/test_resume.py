@@ -1,0 +1,195 @@
+"""What the next dial tells after a session that was dropped, was late, or confirmed a payment."""
+
+import asyncio
+
+import pytest
+
+from engine.menu.networks import Network, Networks
+from engine.msisdn import Msisdn
+from engine.ports import EndReason, SessionEnd
+from tests.unit.session.rooms import PAYER, PIN, House
+
+PAYEE = "256772000002"
+TO_PIN = ("1", PAYEE, "1000", "1")
+OFFER = "You were sending money\nTo +256772000002"
+
+
+async def caller() -> House:
+    return await House().registered()
+
+
+# Dropped.
+
+
+async def test_who_was_dropped_may_continue_at_a_fresh_price_and_types_the_pin_again() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    before = house.session().quote
+    house.clock.seconds += 200
+    offer = await house.press(session_id="s2")
+    assert offer.text.startswith(f"{OFFER} KES 1,000\n1. Continue\n2. Start over")
+    price = await house.take("1", "s2")
+    assert "Total KES 1,010" in price.text
+    quote = house.session("s2").quote
+    assert quote is not None
+    assert before is not None
+    assert quote.quote_id != before.quote_id
+    assert "Type your CAPP PIN" in (await house.take("1*1", "s2")).text
+    assert (await house.take(f"1*1*{PIN}", "s2")).ends
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_who_typed_no_amount_yet_is_asked_for_it() -> None:
+    house = await caller()
+    await house.press("1", PAYEE)
+    offer = await house.press(session_id="s2")
+    assert offer.text.startswith(f"{OFFER}\n1. Continue")
+    assert "Amount in KES" in (await house.take("1", "s2")).text
+
+
+async def test_who_starts_over_gets_the_menu() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    await house.press(session_id="s2")
+    assert (await house.take("2", "s2")).text.startswith("CAPP\n1. Send money")
+
+
+async def test_a_price_that_can_no_longer_be_had_is_mended_where_it_is_typed() -> None:
+    house = await caller()
+    await house.press("1", PAYEE, "900000")  # refused: the amount was never priced
+    offer = await house.press(session_id="s2")
+    assert "Continue" in offer.text
+    assert "Amount in KES" in (await house.take("1", "s2")).text
+
+
+@pytest.mark.parametrize("inputs", [(), ("1",), ("5", "4"), ("5", "3", "1"), ("2", "1", PAYEE)])
+async def test_where_nothing_was_begun_nothing_is_offered(inputs: tuple[str, ...]) -> None:
+    house = await caller()
+    await house.press(*inputs)
+    assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
+
+
+async def test_an_offer_that_was_dropped_itself_is_made_again() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    await house.press(session_id="s2")
+    assert (await house.press(session_id="s3")).text.startswith(OFFER)
+
+
+async def test_an_offer_ends_when_it_is_too_old() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    house.clock.seconds += 901
+    assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
+
+
+async def test_a_dial_string_says_what_is_wanted_and_gets_it() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    assert "Number to pay" in (await house.take("1", "s2")).text
+
+
+async def test_nothing_is_offered_to_another_phone() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    stranger = Msisdn("+254712000099")
+    await house.customers.register(stranger, "KE", "en", PIN)
+    assert (await house.take("", "s2", msisdn=stranger)).text.startswith("CAPP\n1. Send")
+
+
+async def test_what_was_typed_as_a_pin_is_not_carried_over() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, "9026")
+    await house.press("1", "1", session_id="s2")
+    for record in house.records.records.values():
+        assert b"9026" not in record
+
+
+# Confirmed.
+
+
+async def test_who_dials_after_a_payment_is_told_of_it_above_the_usual_menu() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN)
+    told = await house.press(session_id="s2")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN\n1. Send money\n")
+    assert "Number to pay" in (await house.take("1", "s2")).text
+    assert (await house.press(session_id="s3")).text.startswith("You were") is False
+
+
+async def test_it_is_told_as_it_stands_now_not_as_it_stood_then() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN)
+    house.payments.turn_out(house.customers.known[PAYER].customer_id, "paid")
+    assert "\nDelivered\n" in (await house.press(session_id="s2")).text
+
+
+async def test_who_was_told_that_it_takes_longer_learns_at_the_next_dial_what_came_of_it() -> None:
+    hasty = Network(name="hasty", deadline_seconds=1.05)
+    house = House(networks=Networks(hasty, {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    house.payments.delay = 0.2
+    assert (await house.take("*".join((*TO_PIN, PIN)))).ends
+    await house.turns.aclose()
+    house.payments.delay = 0.0
+    told = await house.press(session_id="s2")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
+async def test_who_was_late_and_paid_nothing_is_told_of_no_payment() -> None:
+    hasty = Network(name="hasty", deadline_seconds=1.05)
+    house = House(networks=Networks(hasty, {}))
+    await house.registered()
+    await house.press("1", PAYEE)
+    house.payments.delay = 0.2
+    assert (await house.take(f"1*{PAYEE}*500")).ends
+    await house.turns.aclose()
+    house.payments.delay = 0.0
+    assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
+
+
+# Ends that the gateway tells.
+
+
+def end(session_id: str = "s1", reason: EndReason = EndReason.TIMED_OUT) -> SessionEnd:
+    return SessionEnd(session_id, "Timeout", reason, PAYER, "63902")
+
+
+async def test_an_end_closes_the_session_keeps_what_it_had_got_to_and_is_counted() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    await house.turns.note_end(end())
+    late = await house.take("*".join((*TO_PIN, PIN)))
+    assert late.text == "This session has ended. Please dial again."
+    assert house.payments.confirmed == {}
+    assert (await house.press(session_id="s2")).text.startswith(OFFER)
+    counted = await house.drops.of_day(house.clock.now().date())
+    assert [tuple(one) for one in counted] == [("63902", "send_money.pin", EndReason.TIMED_OUT, 1)]
+
+
+async def test_an_end_of_a_session_that_ended_by_itself_changes_nothing() -> None:
+    house = await caller()
+    done = await house.press(*TO_PIN, PIN)
+    record = dict(house.records.records)
+    await house.turns.note_end(end(reason=EndReason.TIMED_OUT))  # as some gateways call it
+    assert house.records.records == record
+    counted = await house.drops.of_day(house.clock.now().date())
+    assert [one.reason for one in counted] == [EndReason.COMPLETED]
+    assert await house.take("*".join((*TO_PIN, PIN))) == done
+
+
+async def test_an_end_of_nobody_is_counted_as_such() -> None:
+    house = await caller()
+    await house.turns.note_end(end("unknown"))
+    await house.turns.note_end(SessionEnd("s1", "?", EndReason.UNKNOWN))
+    counted = await house.drops.of_day(house.clock.now().date())
+    assert {one.screen for one in counted} == {"-"}
+
+
+async def test_an_end_and_a_turn_at_the_same_moment_leave_one_of_the_two() -> None:
+    house = await caller()
+    await house.press("1")
+    await asyncio.gather(house.take(f"1*{PAYEE}"), house.turns.note_end(end()))
+    after = await house.take(f"1*{PAYEE}*500")
+    assert "Total" in after.text or after.text.startswith("This session has ended.")

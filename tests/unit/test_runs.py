@@ -1,0 +1,112 @@
+"""How a run of all tests is put together: who runs what, and that a test that hangs ends."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.alarm import alarm
+from tests.workers import ORDER, pytest_collection_modifyitems, unit_of
+
+TESTS = Path(__file__).parent.parent
+NODES = [
+    "tests/unit/test_money.py::test_a",
+    "tests/e2e/test_privacy.py::test_b",
+    "tests/e2e/test_faults.py::test_c[x::y]",
+    "tests/chaos/test_chaos.py::test_d",
+    "tests/integration/test_commit.py::test_e",
+    "tests/integration/test_commit.py::test_f",
+]
+
+CONFTEST = """
+import tests.alarm
+
+tests.alarm.SECONDS_MAX = 0.3
+"""
+HANGING = """
+import asyncio
+import time
+
+import pytest
+
+
+@pytest.fixture
+def stuck():
+    time.sleep(60)
+
+
+@pytest.fixture
+def cleaned():
+    yield
+    print("cleaned up")
+
+
+async def test_one_waits_for_ever(cleaned):
+    await asyncio.Event().wait()
+
+
+def test_two_cannot_begin(stuck):
+    pass
+
+
+def test_three_comes_to_its_turn():
+    pass
+"""
+
+
+def test_whole_programs_are_one_unit_and_other_files_one_each() -> None:
+    assert [unit_of(node) for node in NODES] == [
+        "tests/unit/test_money.py",
+        "whole programs",
+        "whole programs",
+        "whole programs",
+        "tests/integration/test_commit.py",
+        "tests/integration/test_commit.py",
+    ]
+
+
+def test_long_rooms_are_run_first_and_keep_their_order() -> None:
+    items: list[Any] = [SimpleNamespace(nodeid=node) for node in NODES]
+    pytest_collection_modifyitems(items)
+    assert [item.nodeid[-6:] for item in items] == [
+        "test_b", "[x::y]", "test_d", "test_e", "test_f", "test_a",
+    ]  # fmt: skip
+
+
+def test_every_room_has_its_place() -> None:
+    rooms = {f"tests/{file.relative_to(TESTS).parts[0]}/" for file in TESTS.glob("*/**/test_*.py")}
+    assert rooms == set(ORDER)
+
+
+def test_alarm_rings_where_it_hangs_and_the_one_around_it_still_does() -> None:
+    began = time.monotonic()
+    with pytest.raises(pytest.fail.Exception, match=r"not done after 0\.4 s"), alarm(0.4):
+        with pytest.raises(pytest.fail.Exception, match=r"not done after 0\.1 s"), alarm(0.1):
+            time.sleep(10)
+        with alarm(10):
+            pass
+        time.sleep(10)
+    assert time.monotonic() - began < 2
+
+
+def test_alarm_is_silent_after_its_block() -> None:
+    with alarm(0.05):
+        pass
+    time.sleep(0.1)
+
+
+def test_a_test_that_hangs_fails_and_the_run_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_hanging.py").write_text(HANGING)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.alarm", "-rA", "-o",
+               "asyncio_mode=auto", "--rootdir", str(tmp_path), str(tmp_path)]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=TESTS.parent, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1, done.stdout
+    assert "1 failed, 1 passed, 1 error" in done.stdout.splitlines()[-1], done.stdout
+    assert "cleaned up" in done.stdout

@@ -1,0 +1,56 @@
+"""Who runs what when a run has several workers (`-n`), and in which order.
+
+A file's tests stay together, because fixtures of a file are costly. What runs whole programs and
+looks at the clock is one unit: its parts must not compete with each other for the cores.
+"""
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+TOGETHER = "whole programs"
+WHOLE_PROGRAMS = ("tests/e2e/", "tests/chaos/")
+# The longest unit first and the long files next, so that all workers end at about the same time.
+ORDER = (
+    *WHOLE_PROGRAMS,
+    "tests/simulation/",
+    "tests/properties/",
+    "tests/scenarios/",
+    "tests/integration/",
+    "tests/providers/",
+    "tests/unit/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort by room; within a room the order stays, on which the last test of e2e relies."""
+    items.sort(key=lambda item: room_of(item.nodeid))
+
+
+def room_of(node_id: str) -> int:
+    """The place of a test's room in the order; what is in none comes last."""
+    return next((n for n, room in enumerate(ORDER) if node_id.startswith(room)), len(ORDER))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Replaces the distributions that xdist knows."""
+    return ByFile(config, log)
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out whole files in the order of the run, and all that runs whole programs as one."""
+
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False  # by number of tests: that is not by time
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+
+def unit_of(node_id: str) -> str:
+    """What is run by one worker, one after the other."""
+    if node_id.startswith(WHOLE_PROGRAMS):
+        return TOGETHER
+    return node_id.split("::", 1)[0]
