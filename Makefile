@@ -18,7 +18,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/capp menus check --warnings
+	$(BIN)/capp menus check
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench

@@ -30,7 +30,8 @@ from channels.starting import open_when_up
 from channels.worker import run_worker
 from engine.clock import Clock
 from engine.errors import CappError
-from providers.registry import MissingSettings, build_operators
+from providers.environment import MissingSettings
+from providers.registry import build_operators
 
 Say = Callable[[str], None]
 Command = Callable[[Settings, argparse.Namespace, Say], Coroutine[Any, Any, bool]]

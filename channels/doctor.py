@@ -10,10 +10,9 @@ from channels.settings import Settings
 from channels.wiring import MENUS, read_directory
 from engine.clock import Clock
 from engine.errors import CappError
-from engine.menu.check import load_menu
-from engine.menu.networks import Networks
+from engine.menu.check import examine as examine_menus
+from engine.menu.screens import BrokenMenu
 from engine.session.pipeline import open_pipeline
-from engine.texts import Texts
 from providers.registry import africastalking_sms, build_operators, build_ussd, sms_balance_by_sdk
 
 Check = Callable[[Settings], Awaitable[str]]
@@ -42,9 +41,12 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> bool:
 
 
 async def _menus(_: Settings) -> str:
-    texts = Texts.load(MENUS / "texts")
-    menu = load_menu(MENUS, texts, Networks.load(MENUS / "networks.yaml"))
-    return f"{len(menu.screens)} screens in {len(texts.languages)} languages"
+    examined = examine_menus(MENUS)
+    if examined.menu is None or examined.texts is None or examined.faults:
+        raise BrokenMenu(examined.faults)
+    screens, languages = len(examined.menu.screens), len(examined.texts.languages)
+    warnings = len(examined.warnings)
+    return f"{screens} screens in {languages} languages; {warnings} warnings (`capp menus check`)"
 
 
 async def _operators(settings: Settings) -> str:

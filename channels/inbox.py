@@ -34,7 +34,7 @@ async def open_inbox(engine: Engine, journeys: Journeys) -> AsyncIterator[Inbox]
         opt_outs=OptOuts(engine.pool, settings.tenant, engine.clock),
         memory=Memory(redis),
         clock=engine.clock,
-        shortcode=min(settings.shortcodes),
+        shortcode=settings.shortcode,
     )
     try:
         yield Inbox(

@@ -90,10 +90,10 @@ def _check(options: argparse.Namespace, say: Say) -> bool:
 
 def _graph(options: argparse.Namespace, say: Say) -> bool:
     side = _side(examine(options.folder), str(options.folder))
-    try:
-        drawing = draw(side.menu, side.texts, options.journey)
-    except KeyError as error:
-        raise NoSuchMenus(f"no journey {error}") from error
+    journeys = {screen.journey for screen in side.menu.screens.values()}
+    if options.journey is not None and options.journey not in journeys:
+        raise NoSuchMenus(f"no journey {options.journey}: {', '.join(sorted(journeys))}")
+    drawing = draw(side.menu, side.texts, options.journey)
     if options.update is None:
         say(drawing.rstrip("\n"))
         return True
@@ -160,7 +160,7 @@ def _menus(what: str) -> Iterator[Path]:
         yield Path(what)
         return
     bundle = _on_shelf(what) if _VERSION.fullmatch(what) else None
-    with laid_out(bundle or _at_revision(what)) as folder:
+    with laid_out(bundle or bundle_at(what, MENUS)) as folder:
         yield folder
 
 
@@ -182,28 +182,26 @@ def _on_shelf(version: str) -> Bundle | None:
     return None if packed is None else unpack_bundle(packed)
 
 
-def _at_revision(revision: str) -> Bundle:
-    """The files of `menus/` as they were committed. Raises NoSuchMenus."""
+def bundle_at(revision: str, menus: Path) -> Bundle:
+    """The files of a folder as they were committed. Raises NoSuchMenus."""
+    nothing = NoSuchMenus(f"{revision}: neither a folder, an edition nor a revision")
     if _REVISION.fullmatch(revision) is None:
-        raise NoSuchMenus(f"{revision}: neither a folder, an edition nor a revision")
-    listing = _git(revision, "ls-tree", "-r", "--name-only", revision, "--", MENUS.name)
-    paths = [path for path in listing.decode().splitlines() if path.endswith(".yaml")]
+        raise nothing
+
+    def git(*arguments: str) -> bytes:
+        command = [shutil.which("git") or "git", *arguments]
+        try:
+            return subprocess.run(
+                command, cwd=menus, check=True, capture_output=True, timeout=30
+            ).stdout
+        except (OSError, subprocess.SubprocessError) as error:
+            raise nothing from error
+
+    listing = git("ls-tree", "-r", "--name-only", revision, "--", ".").decode()
+    paths = [path for path in listing.splitlines() if path.endswith(".yaml")]
     if not paths:
-        raise NoSuchMenus(f"{revision}: has no {MENUS.name}")
-    return {
-        path.removeprefix(f"{MENUS.name}/"): _git(revision, "show", f"{revision}:{path}")
-        for path in paths
-    }
-
-
-def _git(revision: str, *arguments: str) -> bytes:
-    program = shutil.which("git") or "git"
-    try:
-        return subprocess.run(
-            [program, *arguments], cwd=MENUS.parent, check=True, capture_output=True, timeout=30
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NoSuchMenus(f"{revision}: neither a folder, an edition nor a revision") from error
+        raise NoSuchMenus(f"{revision}: has no {menus.name}")
+    return {path: git("show", f"{revision}:./{path}") for path in paths}
 
 
 _TASKS: dict[str, Callable[[argparse.Namespace, Say], bool]] = {

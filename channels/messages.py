@@ -9,6 +9,7 @@ from channels.settings import Settings
 from channels.sms import sms_url
 from engine.clock import Clock
 from engine.messages.gateways import Gateway, Gateways
+from engine.messages.letters import Letters
 from engine.messages.pace import Pace
 from engine.messages.planning import Writer
 from engine.messages.quiet import OptOuts
@@ -49,11 +50,10 @@ def build_messages(
         for name, port in ports.items()
     ]
     return Messages(
-        tenant=settings.tenant,
         gateways=Gateways(gateways, clock=clock),
         outbox=outbox,
         opt_outs=OptOuts(pool, settings.tenant, clock),
-        writer=Writer(texts),
+        letters=Letters(Writer(texts), tenant=settings.tenant, shortcode=settings.shortcode),
         clock=clock,
         draw=random.SystemRandom().random,
     )

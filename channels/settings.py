@@ -62,6 +62,11 @@ class Settings:
     http_connections_max: int  # of one process; one more is answered 503
     environment: Mapping[str, str] = field(repr=False)  # for the adapters' own variables
 
+    @property
+    def shortcode(self) -> str:
+        """The one that people are told to dial."""
+        return min(self.shortcodes)
+
     def token_of(self, gateway: str) -> str:
         """The unguessable part of one gateway's addresses."""
         return self.gateway_tokens.get(gateway, self.gateway_token)

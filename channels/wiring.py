@@ -172,6 +172,7 @@ def _assemble(
         ids,
         clock,
         cool_down_seconds=settings.pin_cool_down_seconds,
+        languages=texts.languages,
     )
     decisions = DecisionLog(pool, settings.tenant, ids)
     health = Health(
@@ -273,8 +274,8 @@ def _assemble(
     )  # fmt: skip
     return Engine(
         settings, clock, ids, pool, committer, directory, rates, store, outbox, payments,
-        counter, requests, rulings, dispatcher, reconciler, customers, texts, office, health, pools, decisions,
-        screener, compliance, operators, sms, addresses,
+        counter, requests, rulings, dispatcher, reconciler, customers, texts, office, health,
+        pools, decisions, screener, compliance, operators, sms, addresses,
     )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from engine.compliance.history import HistoryStore
 from engine.database import ensure_months
 from engine.errors import CappError
 from engine.fx.feed import RateFeed
+from engine.inbox.store import InboxStore
+from engine.messages.watch import MessageWatch
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ DESK_SECONDS = 10.0
 LIQUIDITY_SECONDS = 30.0
 BALANCES_SECONDS = 600.0
 STATEMENTS_SECONDS = 3600.0
+MESSAGES_SECONDS = 60.0
 MONTHS_SECONDS = 24 * 3600.0
 BATCH = 100
 
@@ -52,6 +55,11 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
     office = engine.office
     comparison = open_comparison(engine)
     traces = HistoryStore(engine.pool, engine.settings.tenant)
+    messages = MessageWatch(engine.pool, engine.settings.tenant, engine.clock)
+    inbox = InboxStore(
+        engine.pool, engine.settings.tenant, engine.clock, engine.ids,
+        lease_seconds=engine.settings.lease_seconds,
+    )  # fmt: skip
     return [
         _every(SWEEP_SECONDS, lambda: engine.dispatcher.sweep(BATCH), "outbox"),
         _every(SWEEP_SECONDS, lambda: engine.reconciler.sweep(BATCH), "due payments"),
@@ -64,6 +72,8 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         _every(BALANCES_SECONDS, comparison.balances.look, "balances"),
         _every(STATEMENTS_SECONDS, comparison.statements.age, "statements"),
         _every(STATEMENTS_SECONDS, lambda: traces.forget(engine.clock.now()), "traces"),
+        _every(MESSAGES_SECONDS, messages.look, "messages"),
+        _every(STATEMENTS_SECONDS, inbox.forget, "inbound messages"),
         _every(MONTHS_SECONDS, lambda: _months(engine), "partitions"),
     ]
 

@@ -266,10 +266,28 @@ class Dispatcher:
         except OutcomeUnknown as error:
             log.warning("%s %s unclear: %s", payment.code, direction.name, error)
             self._tell_health(operator, order, error, began)
+            if error.provider_reference is not None:
+                await self.payments.record_accepted(payment, attempt_id, error.provider_reference)
             await self.payments.record_unclear(payment, attempt_id)
         else:
+            await self._taken(payment, attempt_id, accepted)
+
+    async def _taken(self, payment: Payment, attempt_id: AttemptId, accepted: Accepted) -> None:
+        """The order was taken. Some operators tell its end with the same answer.
+
+        What such an end ends is struck off with it. Until it is stored the intent stays claimed: a
+        crash leaves an attempt that may have been done.
+        """
+        finding = accepted.finding
+        if finding is None or finding.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
             reference = accepted.provider_reference
             await self.payments.record_accepted(payment, attempt_id, reference)
+            return
+        body = msgspec.json.encode(finding_without_numbers(finding)).decode()
+        heard = await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
+        if heard is not Heard.ADVANCED:
+            log.warning("%s: its end moved nothing: %s", payment.code, heard)
+            await self.payments.record_unclear(payment, attempt_id)
 
     def _tell_health(self, operator: str, order: Order, error: ProviderError, began: float) -> None:
         told = told_by_error(error)

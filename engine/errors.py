@@ -94,7 +94,16 @@ class Unreachable(ProviderError):
 
 
 class OutcomeUnknown(ProviderError):
-    """The request may have been carried out. Ask for its status before anything else."""
+    """The request may have been carried out. Ask for its status before anything else.
+
+    `provider_reference` is what that question needs, where it was told before the answer was lost.
+    """
+
+    def __init__(
+        self, provider: str, detail: str, *, code: str = "", provider_reference: str | None = None
+    ) -> None:
+        super().__init__(provider, detail, code=code)
+        self.provider_reference = provider_reference
 
 
 class Unreadable(ProviderError):

@@ -48,8 +48,19 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+class CallbackTrust(StrEnum):
+    """What an operator's own word about an attempt is worth when it comes by itself."""
+
+    NONE = "none"  # it never calls back
+    UNSIGNED = "unsigned"  # a hint: believed by its unguessable address, asked about above an amount
+    SIGNED = "signed"
+
+
 class OperatorFacts(msgspec.Struct, frozen=True):
-    """What never changes while a process runs about one operator in one country."""
+    """What never changes while a process runs about one operator in one country.
+
+    A maximum of 0 says that it cannot do that at all.
+    """
 
     code: int  # part of account numbers and stored rows: never renumber
     name: str  # "mpesa_ke"
@@ -64,6 +75,19 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     disburse_repeat_is_safe: bool
     confirm_callback_above_minor: int  # above this an unsigned callback is confirmed by a query
     reaches: tuple[str, ...] = ()  # other operators' wallets it pays out to; its own always
+    can_be_asked: bool = True  # False: it has no answer to how an attempt went; a statement has
+    callback: CallbackTrust = CallbackTrust.UNSIGNED
+    refund_is_payout: bool = False  # it cannot give a collection back: the payer is paid instead
+    can_refund: bool = True  # False: what was collected goes back by people's hands only
+    collects_by_link: bool = False  # no prompt comes to the phone: see `Accepted.pay_link`
+
+    @property
+    def can_collect(self) -> bool:
+        return self.collect_minor_max > 0
+
+    @property
+    def can_disburse(self) -> bool:
+        return self.disburse_minor_max > 0
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -83,12 +107,6 @@ class Order(msgspec.Struct, frozen=True):
     collected_attempt_id: AttemptId | None = None  # REFUND: the collection that is given back
 
 
-class Accepted(msgspec.Struct, frozen=True):
-    """The operator took the order; nothing has moved yet as far as anybody knows."""
-
-    provider_reference: str | None = None  # what a later query needs, if ours is not enough
-
-
 class Finding(msgspec.Struct, frozen=True):
     """What an operator says about an attempt, by callback or by query.
 
@@ -102,6 +120,24 @@ class Finding(msgspec.Struct, frozen=True):
     msisdn: str | None = None  # E.164, only when the operator sent a whole number
     receipt: str | None = None  # the operator's transaction number
     provider_reference: str | None = None  # must equal the stored one when both are known
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The operator took the order; without a `finding` nobody knows yet what has moved.
+
+    An operator that answers only when all is over says in `finding` how it ended: a failure of an
+    order that was taken is one, never `Rejected`.
+    """
+
+    provider_reference: str | None = None  # what a later query needs, if ours is not enough
+    finding: Finding | None = None
+    pay_link: str | None = None
+    """Where the payer approves when no prompt comes to the phone: a page, short-lived, theirs
+    alone. Unless it reaches them the order comes to nothing. Not in the `repr`."""
+
+    def __repr__(self) -> str:
+        link = ", with a link" if self.pay_link else ""
+        return f"Accepted({self.provider_reference!r}, {self.finding!r}{link})"
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
@@ -141,7 +177,8 @@ class OperatorPort(Protocol):
     async def query(self, order: Order) -> Finding:
         """Ask how an attempt went. ASKED when the operator answers later by callback.
 
-        Raises `Throttled`, `Unreachable` or `OutcomeUnknown`: no evidence, ask again later.
+        Raises `Throttled`, `Unreachable` or `OutcomeUnknown`: no evidence, ask again later. One
+        that cannot be asked (`OperatorFacts.can_be_asked`) always raises `OutcomeUnknown`.
         """
         ...
 
@@ -150,6 +187,29 @@ class OperatorPort(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class SignedCallbackPort(Protocol):
+    """An operator whose callbacks are proven by their headers. Ask `isinstance`; then only this."""
+
+    def read_signed_callback(self, kind: str, body: bytes, headers: Mapping[str, str]) -> Callback:
+        """As `read_callback`; names of headers in lower case, `body` the bytes as they came.
+
+        Raises Unreadable with the code FORGED when the operator did not send it.
+        """
+        ...
+
+
+@runtime_checkable
+class FixedAddressPort(Protocol):
+    """An operator that calls back on one address for all attempts, agreed beforehand."""
+
+    def read_fixed_callback(
+        self, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[AttemptId, Callback]:
+        """Which attempt it speaks of, and what it says. Raises Unreadable, also FORGED."""
+        ...
 
 
 @runtime_checkable
@@ -178,6 +238,20 @@ class StatementPort(Protocol):
 
     def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
         """Every word made from the attempt's id that the operator was given for it."""
+        ...
+
+
+@runtime_checkable
+class NamePort(Protocol):
+    """An operator that tells whose wallet a number is. Not every one can: ask `isinstance`."""
+
+    async def name_of(self, msisdn: Msisdn) -> str | None:
+        """The holder's name as the operator writes it, printable and short; None: it knows none.
+
+        Personal: shown to the one who is about to pay, never logged or stored. Changes nothing, so
+        a repeat is safe. Raises `Throttled`, `Unreachable`, `OutcomeUnknown` or `Rejected`: nobody
+        told anything.
+        """
         ...
 
 

@@ -6,6 +6,9 @@ Knows nothing of screens or receipts. Facts: 3GPP TS 23.038 and 23.040
 
 import re
 import unicodedata
+from itertools import pairwise
+
+from anyascii import anyascii
 
 GSM7_BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ"
@@ -28,6 +31,9 @@ _OUTSIDE = re.compile(f"[^{re.escape(''.join(sorted(_ALPHABET)))}]")
 # Nearly every text is of these alone, and for them the count is the length: 15 times faster.
 _PLAIN = re.compile(r"[\n -Z_a-z]*", re.ASCII)
 _DOUBLE = re.compile(f"[{re.escape(GSM7_EXTENSION)}]")
+
+_SPOKEN = frozenset("LMNP")  # letters, marks, numbers, punctuation
+_CASELESS = "Lo"
 
 # What names and careless editors bring along, beyond what Unicode decomposes by itself.
 _REPLACEMENTS = {
@@ -102,13 +108,15 @@ def sms_segments(text: str) -> int:
 def transliterate(text: str) -> str:
     """The nearest text in the GSM 7-bit alphabet; what has no likeness becomes `?`.
 
-    A text already inside the alphabet comes back unchanged, so a repeat is harmless.
+    Another script is spelled as it sounds, and a word of a script without capitals gets one. A
+    text already inside the alphabet comes back unchanged, so a repeat is harmless.
     """
     if is_gsm7(text):
         return text
     # Composed first: a name may arrive with its accents as characters of their own, and the
     # alphabet holds some accented letters only in the composed form.
-    return "".join(_nearest(character) for character in unicodedata.normalize("NFC", text))
+    composed = unicodedata.normalize("NFC", text)
+    return "".join(_nearest(here, before) for before, here in pairwise(f" {composed}"))
 
 
 def cut(text: str, budget: int) -> str:
@@ -126,7 +134,7 @@ def cut(text: str, budget: int) -> str:
     return text
 
 
-def _nearest(character: str) -> str:
+def _nearest(character: str, before: str) -> str:
     if character in _ALPHABET:
         return character
     replacement = _REPLACEMENTS.get(character)
@@ -134,5 +142,23 @@ def _nearest(character: str) -> str:
         return replacement
     decomposed = unicodedata.normalize("NFKD", character)
     kept = [_REPLACEMENTS.get(c, c) for c in decomposed if not unicodedata.combining(c)]
-    nearest = "".join(c for c in "".join(kept) if c in _ALPHABET)
+    nearest = _only_ours("".join(kept)) or _spelled(character, before)
     return nearest or ("" if unicodedata.combining(character) else "?")
+
+
+def _spelled(character: str, before: str) -> str:
+    """How a sign of another script sounds. Pictures have no sound: their names would be longer.
+
+    Without the marks of how a consonant is pressed, as names are written: Bikila, not Bik'ila.
+    """
+    category = unicodedata.category(character)
+    if category[0] not in _SPOKEN:
+        return ""
+    sounds = _only_ours(anyascii(character).replace("`", "'"))
+    spelled = sounds.replace("'", "") or sounds
+    begins = category == _CASELESS and not before.isalnum()
+    return spelled[:1].upper() + spelled[1:] if begins else spelled
+
+
+def _only_ours(text: str) -> str:
+    return "".join(c for c in text if c in _ALPHABET)

@@ -291,9 +291,7 @@ sms_message = Table(
     Column("segments", SmallInteger),
     Column("counted", SmallInteger),
     Index("sms_message_payment", "payment"),
-    Index(
-        "sms_message_unknown", "tenant", "at_ms", postgresql_where=text("status = 'unknown'")
-    ),
+    Index("sms_message_unknown", "tenant", "at_ms", postgresql_where=text("status = 'unknown'")),
     postgresql_partition_by="RANGE (id)",
 )
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import httpx
 
 from engine.clock import Clock
-from engine.errors import OutcomeUnknown, Unreachable
+from engine.errors import OutcomeUnknown, Throttled, Unreachable
+from providers.pace import Pace
 from providers.transport import NOT_SENT, Transport
 from providers.wire import json_object, word
 
@@ -47,7 +48,11 @@ def no_trace(_: Exchange) -> None:
 
 
 class Client:
-    """One provider's door to the network. At most `connections` requests are under way at once."""
+    """One provider's door to the network. At most `connections` requests are under way at once.
+
+    No more than `per_second` go out, if that is not None: a request waits for its turn no longer
+    than for a free connection, and is then `Throttled`.
+    """
 
     def __init__(
         self,
@@ -56,10 +61,11 @@ class Client:
         *,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         connections: int = 100,
+        per_second: float | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         trace: Trace = no_trace,
     ) -> None:
-        """Raises ValueError when `base_url` is no absolute http(s) address."""
+        """Raises ValueError when `base_url` is no absolute http(s) address, or for a pace of 0."""
         base = httpx.URL(base_url)
         if base.scheme not in ("http", "https") or not base.host or base.userinfo:
             raise ValueError(f"{provider}: the base address must be http(s)://host[:port][/path]")
@@ -67,6 +73,8 @@ class Client:
         self._base = base_url.rstrip("/")
         self._host_header = (b"Host", base.netloc)
         self._transport = transport or Transport(connections=connections)
+        self._pace = None if per_second is None else Pace(per_second)
+        self._patience_seconds = timeouts.pool_seconds
         self._extensions: dict[str, Any] = {
             "timeout": {
                 "connect": timeouts.connect_seconds,
@@ -96,8 +104,11 @@ class Client:
         `below` is put behind the path of `url`: parsing an address anew for every request would
         cost as much CPU as the rest of it. It must need no escaping.
 
-        Raises Unreachable when no byte was sent and OutcomeUnknown for all that goes wrong later.
+        Raises Unreachable when no byte was sent, Throttled when it was not for our own pace, and
+        OutcomeUnknown for all that goes wrong later.
         """
+        if self._pace is not None:
+            await self._take_turn(self._pace)
         extensions = self._extensions
         if below:
             extensions = {**extensions, "target": url.raw_path + below.encode("ascii")}
@@ -119,6 +130,18 @@ class Client:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+    async def _take_turn(self, pace: Pace) -> None:
+        now = asyncio.get_running_loop().time()
+        wait = pace.wait(now)
+        if wait > self._patience_seconds:
+            raise Throttled(
+                self.provider, "nothing was sent, for our own pace", code="pace",
+                retry_after_seconds=wait,
+            )  # fmt: skip
+        pace.take(now)
+        if wait:
+            await asyncio.sleep(wait)
 
     def _request(
         self,

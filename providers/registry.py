@@ -3,14 +3,13 @@
 It refuses to know what an adapter does with its settings, and it never shows a value.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
+from functools import partial
 
 import msgspec
 
 from engine.clock import Clock
-from engine.ports import OperatorFacts, OperatorPort, RateSource, SmsPort, UssdPort
+from engine.ports import OperatorPort, RateSource, SmsPort, UssdPort
 from providers import (
     africastalking,
     arkesel,
@@ -20,6 +19,7 @@ from providers import (
     nalo,
     openexchangerates,
     twilio,
+    zamtel,
 )
 from providers.africastalking import (
     AfricasTalkingSettings,
@@ -27,71 +27,18 @@ from providers.africastalking import (
     AfricasTalkingUssd,
 )
 from providers.arkesel import ArkeselUssd
+from providers.environment import Environment, MissingSettings
 from providers.floatrates import FloatRates, FloatRatesSettings
 from providers.http import Trace, no_trace
 from providers.hubtel import HubtelUssd
 from providers.mpesa import Mpesa, MpesaSettings
 from providers.mpesa.adapter import CONFIRM_ABOVE_MINOR
-from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
+from providers.mtn_momo import MARKETS, Market, MtnMomo, MtnMomoSettings
 from providers.mtn_ussd import MtnUssd
 from providers.nalo import NaloUssd
 from providers.openexchangerates import OpenExchangeRates, OpenExchangeRatesSettings
 from providers.twilio import TwilioSettings, TwilioSms
-
-
-class MissingSettings(ValueError):
-    """Variables the chosen providers need and the environment lacks: all of them at once."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = tuple(sorted(set(names)))
-        super().__init__("missing in the environment: " + ", ".join(self.names))
-
-
-class Environment:
-    """The variables of one provider: `CAPP_<PROVIDER>_<NAME>`. A blank one counts as missing."""
-
-    def __init__(self, variables: Mapping[str, str], prefix: str, *required: str) -> None:
-        """Raises MissingSettings when one of the `required` names has no value."""
-        self._variables = variables
-        self._prefix = prefix
-        missing = [prefix + name for name in required if not self.text(name)]
-        if missing:
-            raise MissingSettings(missing)
-
-    def text(self, name: str) -> str:
-        """The value of a variable, "" when it has none."""
-        return self._variables.get(self._prefix + name, "").strip()
-
-    def whole(self, name: str, *, default: int) -> int:
-        """A whole number. Raises ValueError, naming the variable."""
-        text = self.text(name) or str(default)
-        if not (text.isascii() and text.isdigit()):
-            raise ValueError(f"{self._prefix}{name} must be a whole number")
-        return int(text)
-
-    def names(self, name: str) -> tuple[str, ...]:
-        """Names of operators (`airtel_ug`), with commas. Raises ValueError, naming the variable."""
-        found = tuple(word.strip() for word in self.text(name).split(",") if word.strip())
-        if not all(re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*_[a-z]{2}", word) for word in found):
-            raise ValueError(f"{self._prefix}{name} must be names of operators with commas between")
-        return found
-
-    def currency(self, name: str, *, default: str) -> str:
-        """A currency's ISO code. Raises ValueError, naming the variable."""
-        code = self.text(name) or default
-        if not re.fullmatch(r"[A-Z]{3}", code):
-            raise ValueError(f"{self._prefix}{name} must be the code of a currency")
-        return code
-
-    def pem(self, name: str) -> bytes:
-        """A PEM text, or the path of a file that holds one. Raises ValueError, naming it."""
-        text = self.text(name)
-        if text.startswith("-----BEGIN"):
-            return text.replace("\\n", "\n").encode()  # one line, as some shells need it
-        try:
-            return Path(text).read_bytes()
-        except OSError as error:
-            raise ValueError(f"{self._prefix}{name} is no readable file") from error
+from providers.zamtel import Zamtel, ZamtelSettings
 
 
 def mpesa_ke(variables: Mapping[str, str], clock: Clock, trace: Trace) -> OperatorPort:
@@ -120,23 +67,22 @@ def mpesa_ke(variables: Mapping[str, str], clock: Clock, trace: Trace) -> Operat
         initiator_password=env.text("INITIATOR_PASSWORD"),
         certificate_pem=env.pem("CERTIFICATE"),
         confirm_above_minor=env.whole("CONFIRM_ABOVE_MINOR", default=CONFIRM_ABOVE_MINOR),
+        **env.line(),
     )
     return Mpesa(settings, clock=clock, trace=trace)
 
 
-def mtn_ug(variables: Mapping[str, str], clock: Clock, trace: Trace) -> OperatorPort:
-    """MTN in Uganda from `CAPP_MTN_UG_*`."""
-    return _mtn("CAPP_MTN_UG_", UGANDA, variables, clock, trace)
+def mtn(market: Market, variables: Mapping[str, str], clock: Clock, trace: Trace) -> OperatorPort:
+    """MTN in one country from `CAPP_MTN_<CC>_*`.
 
-
-def _mtn(
-    prefix: str, facts: OperatorFacts, variables: Mapping[str, str], clock: Clock, trace: Trace
-) -> OperatorPort:
+    Target environment and limits are settings, because nobody could check them at a live wallet;
+    so is the currency, because Liberia has two.
+    """
+    facts = market.facts
     env = Environment(
         variables,
-        prefix,
+        f"CAPP_{facts.name.upper()}_",
         "BASE_URL",
-        "TARGET_ENVIRONMENT",
         "API_USER",
         "API_KEY",
         "COLLECTION_KEY",
@@ -144,15 +90,53 @@ def _mtn(
     )
     settings = MtnMomoSettings(
         base_url=env.text("BASE_URL"),
-        target_environment=env.text("TARGET_ENVIRONMENT"),
+        target_environment=env.text("TARGET_ENVIRONMENT") or market.target_environment,
         api_user=env.text("API_USER"),
         api_key=env.text("API_KEY"),
         collection_key=env.text("COLLECTION_KEY"),
         disbursement_key=env.text("DISBURSEMENT_KEY"),
+        **env.line(),
     )
-    confirm = env.whole("CONFIRM_ABOVE_MINOR", default=facts.confirm_callback_above_minor)
-    facts = msgspec.structs.replace(facts, confirm_callback_above_minor=confirm)
+    facts = msgspec.structs.replace(
+        facts,
+        currency=env.currency("CURRENCY", default=facts.currency),
+        collect_minor_max=env.whole("COLLECT_MINOR_MAX", default=facts.collect_minor_max),
+        disburse_minor_max=env.whole("DISBURSE_MINOR_MAX", default=facts.disburse_minor_max),
+        confirm_callback_above_minor=env.whole(
+            "CONFIRM_ABOVE_MINOR", default=facts.confirm_callback_above_minor
+        ),
+    )
     return MtnMomo(facts, settings, clock=clock, trace=trace)
+
+
+def zamtel_zm(variables: Mapping[str, str], clock: Clock, trace: Trace) -> OperatorPort:
+    """Zamtel in Zambia from `CAPP_ZAMTEL_ZM_*`. It wants no clock: it has no tokens."""
+    del clock
+    env = Environment(
+        variables,
+        "CAPP_ZAMTEL_ZM_",
+        "BASE_URL",
+        "THIRD_PARTY_ID",
+        "PASSWORD",
+        "SHORTCODE",
+        "INITIATOR",
+        "INITIATOR_PASSWORD",
+    )
+    settings = ZamtelSettings(
+        base_url=env.text("BASE_URL"),
+        third_party_id=env.text("THIRD_PARTY_ID"),
+        password=env.text("PASSWORD"),
+        shortcode=env.text("SHORTCODE"),
+        initiator=env.text("INITIATOR"),
+        initiator_password=env.text("INITIATOR_PASSWORD"),
+        payout_shortcode=env.text("PAYOUT_SHORTCODE"),
+        sends_reference=env.whole("SENDS_REFERENCE", default=0) > 0,
+        **env.line(usual=zamtel.PATIENT),
+        **env.given(
+            "COLLECT_PATH", "PAYOUT_PATH", "INITIATOR_PARAMETER", "INITIATOR_PASSWORD_PARAMETER"
+        ),
+    )
+    return Zamtel(settings, trace=trace)
 
 
 def open_exchange_rates(variables: Mapping[str, str], trace: Trace) -> RateSource:
@@ -187,7 +171,11 @@ BuildUssd = Callable[[Collection[str]], UssdPort]
 BuildSms = Callable[[Mapping[str, str], str, Trace], SmsPort]
 """From the environment and our own address for its delivery reports."""
 
-OPERATORS: dict[str, BuildOperator] = {"mpesa_ke": mpesa_ke, "mtn_ug": mtn_ug}
+OPERATORS: dict[str, BuildOperator] = {
+    "mpesa_ke": mpesa_ke,
+    **{name: partial(mtn, market) for name, market in MARKETS.items()},
+    zamtel.NAME: zamtel_zm,
+}
 USSD: dict[str, BuildUssd] = {
     africastalking.NAME: lambda _: AfricasTalkingUssd(),
     hubtel.NAME: lambda _: HubtelUssd(),
@@ -206,7 +194,7 @@ def build_operators(
     *,
     clock: Clock,
     trace: Trace = no_trace,
-    names: Iterable[str] = tuple(OPERATORS),
+    names: Iterable[str],
 ) -> dict[str, OperatorPort]:
     """An adapter for every name.
 
@@ -315,9 +303,7 @@ def _africastalking(variables: Mapping[str, str]) -> AfricasTalkingSettings:
 
 def twilio_sms(variables: Mapping[str, str], report_url: str, trace: Trace) -> TwilioSms:
     """Twilio from `CAPP_TWILIO_*`. Raises MissingSettings, ValueError."""
-    env = Environment(
-        variables, "CAPP_TWILIO_", "BASE_URL", "ACCOUNT_SID", "AUTH_TOKEN", "SENDER"
-    )
+    env = Environment(variables, "CAPP_TWILIO_", "BASE_URL", "ACCOUNT_SID", "AUTH_TOKEN", "SENDER")
     settings = TwilioSettings(
         base_url=env.text("BASE_URL"),
         account_sid=env.text("ACCOUNT_SID"),

@@ -1,4 +1,4 @@
-"""Client of the sandboxes' own door `/_sandbox`: wallets, prompts, faults, SMS.
+"""Client of the sandboxes' own door `/_sandbox`: wallets, prompts, faults, SMS in and out.
 
 It is what a tester's hands reach; a real operator has no such door.
 """
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import httpx
 import msgspec
 
-from simulator.places import Places
+from simulator.places import SMS_SHORTCODE, Places
 
 # How the operators of a number's country are named, and what their wallets hold.
 COUNTRIES = {"+254": ("_ke", "KES"), "+256": ("_ug", "UGX")}
@@ -112,6 +112,11 @@ class Admin:
         url = f"{self._places.gateway}/_sandbox/sms"
         body = await self._get(url, to=msisdn, after=str(after))
         return msgspec.json.decode(body, type=_Messages).messages
+
+    async def write_sms(self, msisdn: str, text: str) -> None:
+        """This number writes to us; the gateway brings it to the server, soon and maybe twice."""
+        body: dict[str, object] = {"from": msisdn, "to": SMS_SHORTCODE, "text": text}
+        await self._send("POST", f"{self._places.gateway}/_sandbox/sms-in", body)
 
     def _home_operators(self, msisdn: str) -> Sequence[str]:
         suffix, _ = COUNTRIES.get(msisdn[:4], ("?", ""))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 STATE_FILE = Path(".data") / "demo.json"
 SHORTCODE = "*384*96#"
+SMS_SHORTCODE = "38496"
+"""Where phones send their messages; nothing dials it."""
 PAYER = "+254712000001"
 PAYEE = "+256772000002"
 

@@ -107,6 +107,7 @@ class Player:
             "repeat": self._repeat,
             "hang up": self._hang_up,
             "ended": self._ended,
+            "text": self._text,
             "sms": self._sms,
             "prompt": self._prompt,
             "approve": self._approve,
@@ -242,6 +243,11 @@ class Player:
         _, session = await self._in_session(step)
         if session.is_open:
             raise NotSo("the session is still open")
+
+    async def _text(self, step: Step) -> None:
+        """The answer, if there is one, is the next `sms`."""
+        person = await self._person(step)
+        await self._admin.write_sms(person.msisdn, self._spell(step.arguments["text"], person))
 
     async def _sms(self, step: Step) -> str:
         msisdn = self._number(step.arguments["whom"])

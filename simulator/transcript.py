@@ -24,6 +24,7 @@ VERBS: Mapping[str, tuple[str, bool]] = {
     "repeat": (r"", True),
     "hang up": (r"", False),
     "ended": (r"", False),
+    "text": (r"(?P<text>.*\S.*)", False),
     "sms": (_WHOM, True),
     "prompt": (_WHOM, True),
     "approve": (r"(?P<wrong>wrong)?", False),

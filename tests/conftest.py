@@ -5,8 +5,6 @@ A run with several workers (`tests/workers.py`) gives each a Postgres and a Redi
 
 import asyncio
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import redis
 from engine.database import open_pool
 from engine.schema import migrate
 from simulator import embedded
+from tests.memory import folder_of_run
 
 pytest_plugins = ["tests.workers", "tests.alarm"]
 
@@ -31,21 +30,13 @@ SETTINGS = {
     "max_connections": "200",
     "max_wal_size": "256MB",
 }
-MEMORY = Path("/dev/shm")
-MEMORY_BYTES_MIN = 4 * 2**30
 
 
 @pytest.fixture(scope="session")
 def servers_folder() -> Iterator[Path]:
-    """Not below pytest's own folder: every pytest run closes that to other system users.
-
-    In memory where there is room: a database is a thousand files, and copying one costs a
-    tenth there of what it costs on a disk.
-    """
-    is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN
-    folder = Path(tempfile.mkdtemp(prefix="capp-test-", dir=MEMORY if is_roomy else None))
-    yield folder
-    embedded.remove(folder)
+    """Not below pytest's own folder: every pytest run closes that to other system users."""
+    with folder_of_run() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn
 from engine.septets import cut, transliterate
 
-RECIPIENTS_MAX = 20
+RECIPIENTS_MAX = 10
 NAME_SEPTETS_MAX = 12
 """Also in `menus/texts/widths.yaml`: what fits beside a number on the smallest screen."""
 
@@ -39,14 +39,14 @@ class Recipients:
         self._clock = clock
 
     async def of(self, customer_id: CustomerId) -> list[Recipient]:
-        """By name, at most 20."""
+        """By name, at most `RECIPIENTS_MAX`."""
         rows = await self._pool.fetch(_LIST, self._tenant, customer_id, RECIPIENTS_MAX)
         return [Recipient(Msisdn(row["msisdn"]), row["name"]) for row in rows]
 
     async def save(self, customer_id: CustomerId, msisdn: Msisdn, name: str) -> None:
         """Keep a number under a name; a number that is kept already gets the new name.
 
-        Raises CustomerMistake `mistake.name`, or `mistake.recipients_full` at 20.
+        Raises CustomerMistake `mistake.name`, or `mistake.recipients_full`.
         """
         clean = clean_name(name)
         async with self._pool.acquire() as connection, connection.transaction():

@@ -66,20 +66,20 @@ def pace_problems(menu: Menu, texts: Texts, networks: Networks) -> Iterator[str]
 def pace_warnings(menu: Menu, texts: Texts, networks: Networks) -> Iterator[str]:
     """Ways that only the quick get through: all pages read, the longest way without a turn back.
 
-    Each screen once in a language, for the first network it is too late on.
+    Each screen once, with the language and network that leave the least time for it.
     """
     targets = targets_of(menu)
     order = _ordered(first_screens(menu), targets)
-    told: set[tuple[str, str]] = set()
+    worst: dict[str, tuple[float, str]] = {}
     for language, patience, pace in _paces(menu, texts, networks):
-        arrived = _slowest(order, targets, pace.slowest)
-        for name, seconds in _too_late(arrived, patience):
-            if (language, name) not in told:
-                told.add((language, name))
-                yield (
-                    f"{menu.screens[name].where}: {language}: takes {seconds:.0f} s at the slowest "
-                    f"to get to, a session of {patience.network} lasts {patience.session_seconds} s"
-                )
+        for name, seconds in _too_late(_slowest(order, targets, pace.slowest), patience):
+            sentence = (
+                f"{menu.screens[name].where}: {language}: takes {seconds:.0f} s at the slowest "
+                f"to get to, a session of {patience.network} lasts {patience.session_seconds} s"
+            )
+            late = (seconds - patience.session_seconds, sentence)
+            worst[name] = max(worst.get(name, late), late)
+    yield from (sentence for _, sentence in sorted(worst.values(), reverse=True))
 
 
 def _too_late(arrived: Arrivals, patience: Patience) -> Iterator[tuple[str, float]]:

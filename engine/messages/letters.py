@@ -58,35 +58,45 @@ def write_answer(to: Msisdn, text: str) -> str:
     return msgspec.json.encode(Answer(str(to), text)).decode()
 
 
-def letter_of(writer: Writer, intent_id: IntentId, tenant: int, kind: int, payload: str) -> Letter:
-    """The letter of an intent without a payment. Raises ValueError for a payload nobody wrote."""
-    about = PaymentId(intent_id)
-    if kind == REPLY:
-        answer = msgspec.json.decode(payload, type=Answer)
-        to, planned = Msisdn(answer.to), as_it_is(answer.text)
-        return Letter(intent_id, about, tenant, ANSWER, to, planned, is_required=True)
-    message = read_message(payload)
-    planned = writer.write(message.language, f"sms.{message.template}", message.variables)
-    required = message.template in REQUIRED
-    return Letter(intent_id, about, tenant, message.template, message.to, planned, required)
+class Letters:
+    """Writes the letters of one tenant's intents."""
 
+    def __init__(self, writer: Writer, *, tenant: int, shortcode: str) -> None:
+        """`shortcode` is what people are told to dial."""
+        self._writer = writer
+        self._tenant = tenant
+        self._always = {"shortcode": shortcode}
 
-def notice_letter(
-    writer: Writer, intent_id: IntentId, payment: Payment, payload: str, now: datetime
-) -> Letter:
-    """The letter a payment owes. Raises ValueError for a payload nobody wrote."""
-    notice = read_notice(payload)
-    quote = payment.quote
-    to, language = (
-        (quote.payee, quote.payee_language)
-        if notice.to_payee
-        else (quote.payer, quote.payer_language)
-    )
-    planned = writer.write(language, f"sms.{notice.template}", _variables(payment, notice, now))
-    return Letter(
-        intent_id, payment.payment_id, payment.facts.tenant, notice.template, Msisdn(to), planned,
-        notice.template in REQUIRED,
-    )  # fmt: skip
+    def without_payment(self, intent_id: IntentId, kind: int, payload: str) -> Letter:
+        """The letter of an intent of its own. Raises ValueError for a payload nobody wrote."""
+        about = PaymentId(intent_id)
+        if kind == REPLY:
+            answer = msgspec.json.decode(payload, type=Answer)
+            to, planned = Msisdn(answer.to), as_it_is(answer.text)
+            return Letter(intent_id, about, self._tenant, ANSWER, to, planned, is_required=True)
+        message = read_message(payload)
+        template, variables = message.template, {**self._always, **message.variables}
+        planned = self._writer.write(message.language, f"sms.{template}", variables)
+        required = template in REQUIRED
+        return Letter(intent_id, about, self._tenant, template, message.to, planned, required)
+
+    def of_payment(
+        self, intent_id: IntentId, payment: Payment, payload: str, now: datetime
+    ) -> Letter:
+        """The letter a payment owes. Raises ValueError for a payload nobody wrote."""
+        notice = read_notice(payload)
+        quote = payment.quote
+        to, language = (
+            (quote.payee, quote.payee_language)
+            if notice.to_payee
+            else (quote.payer, quote.payer_language)
+        )
+        variables = {**self._always, **_variables(payment, notice, now)}
+        planned = self._writer.write(language, f"sms.{notice.template}", variables)
+        return Letter(
+            intent_id, payment.payment_id, payment.facts.tenant, notice.template, Msisdn(to),
+            planned, notice.template in REQUIRED,
+        )  # fmt: skip
 
 
 def _variables(payment: Payment, notice: Notice, now: datetime) -> dict[str, Any]:

@@ -19,9 +19,10 @@ REQUIRED = frozenset(
         "refund_started",
         "refunded",
         "returned",
+        "delayed",
     }
 )
-"""Templates of receipts, refunds and failures of one's own payments."""
+"""Templates of receipts, refunds, failures and delays of one's own payments (`decisions/0002`)."""
 
 
 class OptOuts:

@@ -14,8 +14,7 @@ from engine.clock import Clock, IntentId, made_at
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Handed
-from engine.messages.letters import KINDS, WITHOUT_PAYMENT, Letter, letter_of, notice_letter
-from engine.messages.planning import Writer
+from engine.messages.letters import KINDS, WITHOUT_PAYMENT, Letter, Letters
 from engine.msisdn import Msisdn
 from engine.outbox import Leased, SmsEnding
 from engine.payments.payment import Payment
@@ -64,21 +63,19 @@ class Messages:
     def __init__(
         self,
         *,
-        tenant: int,
         gateways: Carriers,
         outbox: Endings,
         opt_outs: Quiet,
-        writer: Writer,
+        letters: Letters,
         clock: Clock,
         draw: Callable[[], float],
         perseverance: Perseverance = USUAL,
     ) -> None:
         """`draw` gives a number from 0 up to 1: tries of several processes spread by it."""
-        self._tenant = tenant
         self._gateways = gateways
         self._outbox = outbox
         self._opt_outs = opt_outs
-        self._writer = writer
+        self._letters = letters
         self._clock = clock
         self._draw = draw
         self._perseverance = perseverance
@@ -120,8 +117,8 @@ class Messages:
     def _letter(self, id_: str, kind: int, payload: str | None, payment: Payment | None) -> Letter:
         intent_id, payload = IntentId(id_), payload or ""
         if payment is None:
-            return letter_of(self._writer, intent_id, self._tenant, kind, payload)
-        return notice_letter(self._writer, intent_id, payment, payload, self._clock.now())
+            return self._letters.without_payment(intent_id, kind, payload)
+        return self._letters.of_payment(intent_id, payment, payload, self._clock.now())
 
     async def _offer(self, letter: Letter, claim: int) -> None:
         try:

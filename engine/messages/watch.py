@@ -7,11 +7,9 @@ import logging
 from typing import Any
 
 from engine.clock import Clock
+from engine.desk.cases import SMS_UNKNOWN
 
 log = logging.getLogger(__name__)
-
-SMS_UNKNOWN = "SMS_UNKNOWN"
-"""The kind of case that says: this person may not have been told. No money is at stake."""
 
 TOLD_AFTER_SECONDS = 24 * 3600
 """Reports come for as long as a network tries to deliver, a day as a rule."""

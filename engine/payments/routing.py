@@ -59,7 +59,7 @@ class Directory:
         if payer == payee:
             raise CustomerMistake("mistake.own_number")
         payer_facts = self.by_name.get(self.payer_operator(payer, network) or "")
-        if payer_facts is None:
+        if payer_facts is None or not payer_facts.can_collect:
             raise NoWayNow("no_way.corridor")
         name = wallet or self.payee_operator(payee)
         if name is None:
@@ -78,5 +78,6 @@ class Directory:
         """
         own = self.by_name.get(wallet)
         reaching = [f for _, f in sorted(self.by_name.items()) if wallet in f.reaches and f != own]
-        found = [own, *reaching] if own is not None else reaching
+        ways = [own, *reaching] if own is not None else reaching
+        found = [facts for facts in ways if facts.can_disburse]
         return tuple(facts for facts in found if facts.currency == found[0].currency)

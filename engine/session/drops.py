@@ -35,8 +35,9 @@ class Drops:
         """Not repeatable: a notice that comes twice counts twice. Raises StoreDown."""
         key = _key(day)
         try:
-            await self._redis.execute("HINCRBY", key, f"{network}|{screen}|{reason.value}", 1)
-            await self._redis.execute("EXPIRE", key, KEPT_SECONDS)
+            field = f"{network}|{screen}|{reason.value}"
+            if await self._redis.execute("HINCRBY", key, field, 1) == 1:  # perhaps a new day
+                await self._redis.execute("EXPIRE", key, KEPT_SECONDS)
         except RedisError as error:
             raise StoreDown from error
 

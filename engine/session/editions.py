@@ -27,6 +27,7 @@ from engine.menu.screens import BrokenMenu, Menu
 from engine.session.press import Verb
 from engine.session.render import Renderer
 from engine.session.rooms import Words
+from engine.session.session import Session
 from engine.session.steps import LateWork, Steps
 from engine.session.store import Pipeline
 from engine.texts import BrokenTexts, Texts
@@ -54,6 +55,10 @@ class Edition(NamedTuple):
     networks: Networks
     steps: Steps
     renderer: Renderer
+
+    def asks_consent(self, session: Session) -> bool:
+        """Whether the session stands where something is shown and agreed to."""
+        return self.menu.screens[session.screen].kind == "confirm"
 
 
 class Binder:

@@ -102,4 +102,5 @@ class Renderer:
             return sentence.source
         subject = self._subjects[session.screen]
         write = self._texts.voice(language, session.country).write
-        return sentence.fill({name: write(name, subject[name](session)) for name in sentence.names})
+        written = [write(name, subject[name](session)) for name in sentence.names]
+        return sentence.fill_in_order(written)

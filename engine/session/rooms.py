@@ -32,10 +32,12 @@ class Customers(Protocol):
 
     async def set_language(self, customer_id: CustomerId, language: str) -> None: ...
 
-    async def check_pin(self, customer: Customer, pin: str) -> PinVerdict: ...
+    async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
+        """Count a guess. Raises OurFault for a key this process lacks, TimeoutError when busy."""
+        ...
 
     async def change_pin(self, customer: Customer, pin: str) -> None:
-        """Only after `check_pin` found the old one right."""
+        """Only after `check_pin` found the old one right. Raises NoWayNow when locked since."""
         ...
 
     async def ask_pin_reset(self, customer: Customer) -> None:
@@ -49,7 +51,7 @@ class Customers(Protocol):
     async def recipients(self, customer_id: CustomerId) -> Sequence[Recipient]: ...
 
     async def save_recipient(self, customer_id: CustomerId, msisdn: Msisdn, name: str) -> None:
-        """Raises CustomerMistake `mistake.recipients_full`."""
+        """Raises CustomerMistake `mistake.recipients_full`, `mistake.name`."""
         ...
 
     async def remove_recipient(self, customer_id: CustomerId, msisdn: Msisdn) -> None: ...

@@ -6,6 +6,7 @@ kept, enough to recognise a repeat and to find what is new; of a new PIN only it
 
 import hashlib
 import hmac
+import zlib
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +24,12 @@ OPENING = "opening"
 TEXT, PIN = b"text", b"pin"
 """The kinds of text that are sealed; a MAC of one never passes for one of the other."""
 
+PLAIN_BYTES_MAX = 800
+"""What is larger is deflated; most records are half of it."""
+
 _STEP_BYTES = 4
+_DEFLATED = b"\xc1"
+"""The one byte no msgpack ever begins with (specification, "Formats")."""
 _MAC_BYTES = 16
 
 
@@ -83,6 +89,11 @@ class Session(msgspec.Struct, array_like=True):
         assert self.customer_id is not None, "no customer screen is reached before registration"
         return Customer(self.customer_id, self.msisdn, self.country, self.language, self.tier)
 
+    def shed(self) -> None:
+        """Keep what the next dial may ask of a session that is over, and nothing else."""
+        self.quote, self.summary, self.limits = None, None, None
+        self.history, self.items, self.listed = [], [], None
+
     def fill(self, name: str, items: list[Item]) -> None:
         """Make `name` the list that is shown; there is one at a time."""
         self.listed, self.items = name, items
@@ -115,15 +126,25 @@ class Seal:
 
 
 def pack(session: Session) -> bytes:
-    """The step first, in four bytes, so that a save can compare it without reading the rest."""
-    return session.step.to_bytes(_STEP_BYTES, "big") + _ENCODER.encode(session)
+    """The step first, in four bytes, so that a save can compare it without reading the rest.
+
+    The few records that are large, at a price with several ways, are deflated: names of fields are
+    half of what they hold.
+    """
+    step, body = session.step.to_bytes(_STEP_BYTES, "big"), _ENCODER.encode(session)
+    if len(body) <= PLAIN_BYTES_MAX:
+        return step + body
+    return step + _DEFLATED + zlib.compress(body, 1)
 
 
 def unpack(record: bytes) -> Session | None:
     """The inverse of `pack`; None for a record this version of the program cannot read."""
+    body: bytes | memoryview = memoryview(record)[_STEP_BYTES:]
     try:
-        return _DECODER.decode(memoryview(record)[_STEP_BYTES:])
-    except (msgspec.DecodeError, ValueError):
+        if body[:1] == _DEFLATED:
+            body = zlib.decompress(body[1:], bufsize=4 * PLAIN_BYTES_MAX)
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, ValueError, zlib.error):
         return None
 
 

@@ -53,7 +53,10 @@ class Steps:
         screen = self._menu.screens.get(kept.screen)
         if screen is None:
             return ""
-        return screen.journey if screen.journey in self._menu.resumes else kept.resumes
+        if screen.journey in self._menu.resumes:
+            return screen.journey
+        offers = any(choice.move.verb == RESUME for choice in screen.choices.values())
+        return kept.resumes if offers else ""  # the offer itself was dropped
 
     async def press(
         self, session: Session, pressed: str, key: str, deadline: float, network: Network
@@ -83,7 +86,9 @@ class Steps:
         no record yet, nothing it does could be told from its own repeat.
         """
         screen = self._menu.screens[session.screen]
-        if screen.sensitive or pressed in ("", BACK_KEY, HOME_KEY, MORE_KEY):
+        if screen.sensitive or screen.kind == "confirm":
+            return False  # what was not read is not agreed to
+        if pressed in ("", BACK_KEY, HOME_KEY, MORE_KEY):
             return False
         try:
             move = self._move_of(screen, pressed, session)
@@ -151,6 +156,8 @@ class Steps:
     async def _go(self, session: Session, move: Move, press: Press, deadline: float) -> None:
         outcome = await self._run(move, press, deadline)
         self._machine.move(session, event_of(move, outcome))
+        if move.verb is not None and VERBS[move.verb].effects:
+            session.history.clear()  # nobody walks back behind what was done: `0` leads home
 
     async def _without_secrets(
         self, session: Session, key: str, deadline: float, network: Network

@@ -281,7 +281,9 @@ class TurnTaker:
             session.resumes = edition.steps.journey_to_resume(kept)
         await edition.steps.open(session, deadline, kept)
         mistake = None
-        for pressed in dialled:
+        for index, pressed in enumerate(dialled):
+            if mistake is None and index == len(dialled) - 1 and edition.asks_consent(session):
+                break  # the price is shown again, and agreed to by who reads it
             if mistake is not None or not edition.steps.may_be_dialled(session, pressed):
                 raise _Refused("mistake.session_lost", session)
             mistake = await edition.steps.press(session, pressed, key, deadline, network)
@@ -303,6 +305,8 @@ class TurnTaker:
         session.step += 1
         session.reply, session.ended = reply.text, reply.ends
         session.at, session.sequence = int(self._clock.epoch()), turn.sequence
+        if reply.ends:
+            session.shed()
         if reply.ends and session.code is None and not session.was_late:
             pointer = Pointer.CLEAR
         if turn.cumulative:

@@ -1,6 +1,7 @@
 """What a screen may show of a session: each name a text can use and where its value is found."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from engine.errors import TextKey
@@ -58,7 +59,7 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
         "payer_operator": lambda s: TextKey(f"operator.{_quote(s).payer_operator}"),
         "receives": lambda s: _quote(s).receives,
         "target": lambda s: _quote(s).receives.currency,
-        "rate": lambda s: _quote(s).rate,
+        "rate": lambda s: Decimal(_quote(s).rate),
         "amount": lambda s: s.amount if s.amount is not None else _quote(s).amount,
         "fee": lambda s: _quote(s).fee,
         "total": lambda s: _quote(s).total,

@@ -75,6 +75,7 @@ class MpesaSettings:
     confirm_above_minor: int = CONFIRM_ABOVE_MINOR
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     connections: int = 100
+    per_second: float | None = None  # None: as fast as it goes
 
     def __post_init__(self) -> None:
         for shortcode in (self.shortcode, self.b2c_shortcode):
@@ -102,6 +103,7 @@ class Mpesa:
             settings.base_url,
             timeouts=settings.timeouts,
             connections=settings.connections,
+            per_second=settings.per_second,
             transport=transport,
             trace=trace,
         )
@@ -316,6 +318,7 @@ def _facts(confirm_above_minor: int) -> OperatorFacts:
         collect_repeat_is_safe=False,  # two pushes are two prompts, maybe two payments
         disburse_repeat_is_safe=True,  # B2C v3 refuses a second OriginatorConversationID
         confirm_callback_above_minor=confirm_above_minor,
+        refund_is_payout=True,
     )
 
 

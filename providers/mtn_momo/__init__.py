@@ -1,6 +1,10 @@
-"""MTN MoMo: `adapter` asks, `product` sends, `answers` reads. Facts: reference `mtn-momo.md`."""
+"""MTN MoMo: `adapter` asks, `product` sends, `answers` reads, `markets` holds the countries.
 
-from providers.mtn_momo.adapter import UGANDA, MtnMomo
+Facts: reference `mtn-momo.md`.
+"""
+
+from providers.mtn_momo.adapter import MtnMomo
+from providers.mtn_momo.markets import MARKETS, UGANDA, Market
 from providers.mtn_momo.product import MtnMomoSettings, reference_id
 
-__all__ = ["UGANDA", "MtnMomo", "MtnMomoSettings", "reference_id"]
+__all__ = ["MARKETS", "UGANDA", "Market", "MtnMomo", "MtnMomoSettings", "reference_id"]

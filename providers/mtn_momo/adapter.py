@@ -13,6 +13,7 @@ import httpx
 from engine.clock import AttemptId, Clock
 from engine.errors import OutcomeUnknown, Rejected, Unreadable
 from engine.money import Money
+from engine.msisdn import Msisdn
 from engine.ports import (
     Accepted,
     Acknowledgement,
@@ -27,28 +28,10 @@ from engine.ports import (
 from providers.http import Client, Trace, no_trace
 from providers.mtn_momo.answers import FIELDS, error_of, finding_of, query_error_of
 from providers.mtn_momo.balance import BALANCE, balance_of
+from providers.mtn_momo.holder import HOLDER, holder_name_of
 from providers.mtn_momo.product import MtnMomoSettings, Product, reference_id
 from providers.redaction import printable
 from providers.wire import json_object, order_amount, word
-
-UGANDA = OperatorFacts(
-    code=2,
-    name="mtn_ug",
-    country="UG",
-    currency="UGX",
-    unit_minor=1,
-    # MTN publishes no limits (section 13): the maximum is our own caution, the real ones come back
-    # as PAYER_LIMIT_REACHED and PAYEE_NOT_ALLOWED_TO_RECEIVE.
-    collect_minor_min=1,
-    collect_minor_max=5_000_000,
-    disburse_minor_min=1,
-    disburse_minor_max=5_000_000,
-    collect_repeat_is_safe=True,  # the X-Reference-Id is the idempotency key (section 13)
-    disburse_repeat_is_safe=True,
-    # Section 10 would ask after every callback; the unguessable address of each attempt, its
-    # amount and its number are enough for small ones. A setting (0 asks always).
-    confirm_callback_above_minor=300_000,
-)
 
 # Section 5: `&`, `(`, `)` and `#` were refused, so only what certainly passes is sent.
 _UNSAFE_IN_NARRATION = re.compile(r"[^0-9A-Za-z ]")
@@ -74,6 +57,7 @@ class MtnMomo:
             settings.base_url,
             timeouts=settings.timeouts,
             connections=settings.connections,
+            per_second=settings.per_second,
             transport=transport,
             trace=trace,
         )
@@ -82,7 +66,7 @@ class MtnMomo:
             "collection", "requesttopay", BALANCE, key=settings.collection_key
         )
         self._disbursement = make_product(
-            "disbursement", "transfer", "refund", BALANCE, key=settings.disbursement_key
+            "disbursement", "transfer", "refund", BALANCE, HOLDER, key=settings.disbursement_key
         )
 
     async def collect(self, order: Order) -> Accepted:
@@ -146,6 +130,11 @@ class MtnMomo:
     def read_balance(self, body: bytes) -> Money | None:
         """No balance ever comes later."""
         raise Unreadable(self.facts.name, f"{len(body)} bytes about a balance nobody awaits")
+
+    async def name_of(self, msisdn: Msisdn) -> str | None:
+        """The basic user info of a wallet (section 8); asked where payees are paid from."""
+        below = f"/{msisdn.digits}/basicuserinfo"
+        return holder_name_of(self.facts.name, await self._disbursement.look(HOLDER, below))
 
     def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
         """The X-Reference-Id, as we send it."""

@@ -43,6 +43,7 @@ class MtnMomoSettings:
     disbursement_key: str = field(repr=False)
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     connections: int = 100
+    per_second: float | None = None  # all products together; None: as fast as it goes
 
 
 def reference_id(attempt_id: AttemptId) -> str:
@@ -92,9 +93,9 @@ class Product:
         url, below = self._urls[resource], f"/{reference}"
         return await self._send(f"{resource}_status", "GET", url, headers=[], below=below)
 
-    async def look(self, resource: str) -> Answer:
-        """A question about the account itself; nothing is named."""
-        return await self._send(resource, "GET", self._urls[resource], headers=[])
+    async def look(self, resource: str, below: str = "") -> Answer:
+        """A question about an account, ours or the one named `below`."""
+        return await self._send(resource, "GET", self._urls[resource], headers=[], below=below)
 
     async def aclose(self) -> None:
         await self._tokens.aclose()

@@ -5,6 +5,7 @@ It passes keys to handsets and polls what comes by radio; it knows nothing of me
 
 import asyncio
 from collections.abc import Callable, Sequence
+from string import ascii_letters, digits
 from typing import ClassVar
 
 import httpx
@@ -26,9 +27,13 @@ WATCH_SECONDS = 0.2
 HELP = " Tab other phone | Enter | Esc | m messages | ↑↓ PgUp PgDn scroll | Ctrl-Q quit"
 
 
-# The phone's keys by the names the terminal library has for them.
-TERMINAL_KEYS = {**{digit: digit for digit in "0123456789"}, "*": "asterisk", "#": "number_sign"}
-TERMINAL_KEYS["+"] = "plus"
+# The phone's keys, and what else words are written with, by the terminal library's names for them.
+TERMINAL_KEYS = {
+    **{sign: sign for sign in f"{ascii_letters}{digits}"},
+    "*": "asterisk", "#": "number_sign", "+": "plus", " ": "space", ".": "full_stop",
+    ",": "comma", "?": "question_mark", "!": "exclamation_mark", "'": "apostrophe",
+    "-": "minus", "/": "slash", ":": "colon", "=": "equals_sign", "@": "at",
+}  # fmt: skip
 
 
 class Panel(VerticalScroll):
@@ -61,12 +66,11 @@ class PhoneApp(App[Exception]):
     """
     # All of one kind: keys typed fast must be handled in the order they were pressed.
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(key, f"key('{sign}')", priority=True) for sign, key in TERMINAL_KEYS.items()),
+        *(Binding(key, f"key({sign!r})", priority=True) for sign, key in TERMINAL_KEYS.items()),
         Binding("tab,shift+tab", "switch", priority=True),
         Binding("enter", "key('enter')", priority=True),
         Binding("escape", "key('escape')", priority=True),
         Binding("backspace", "backspace", priority=True),
-        Binding("m", "key('m')", priority=True),
         Binding("up", "turn(-1)", priority=True),
         Binding("down", "turn(1)", priority=True),
         Binding("pageup", "scroll(-8)", priority=True),
@@ -122,7 +126,10 @@ class PhoneApp(App[Exception]):
             if view in message.key.ancestors:
                 self._active = index
         self._mark_active()
-        self._press(message.key.name or "")
+        if message.key.name == "m":  # The envelope is no letter.
+            self.active.open_inbox()
+        else:
+            self._press(message.key.name or "")
 
     def on_click(self, event: events.Click) -> None:
         """A click anywhere on a phone takes it into the hand."""
@@ -162,7 +169,7 @@ class PhoneApp(App[Exception]):
                 self._do(handset.enter())
             case "escape":
                 self._do(handset.escape())
-            case "m":
+            case "m" if not handset.takes_words:
                 handset.open_inbox()
             case _:
                 handset.press(name)

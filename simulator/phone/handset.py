@@ -1,9 +1,10 @@
 """What one feature phone does: keys in, a display out. It knows no terminal and no menu.
 
 While a USSD session is open the phone is busy: an operator's PIN prompt waits until it is over.
+Where messages are read one is written too, to the number everybody writes to: ours.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,10 +20,13 @@ from simulator.ussd import Line, Screen, UssdSession
 
 KEYS = "123456789*0#"
 TYPED_MAX = 160
+SMS_TYPED_MAX = 306  # two messages; nobody types more on such a phone
 OPERATORS = {"+254": "M-PESA", "+256": "MTN MoMo"}
 
 
 Work = Coroutine[Any, Any, None]
+
+DIALLED = f"{KEYS}+"
 
 
 class Mode(StrEnum):
@@ -34,6 +38,9 @@ class Mode(StrEnum):
     NOTICE = "notice"  # a text that ends something
     PROMPT = "prompt"  # an operator asks for the wallet's PIN
     INBOX = "inbox"
+
+
+DIGITS_ONLY = (Mode.IDLE, Mode.PROMPT)
 
 
 @dataclass(frozen=True)
@@ -72,11 +79,18 @@ class Handset:
         self._answered: set[str] = set()  # prompts that an older poll may still tell of
         self._read: set[int] = set()
         self._shown = 0  # which message of the inbox is open
+        self._draft = ""  # an SMS being written; a prompt or Back does not lose it
+        self._note = ""  # what became of the last one
 
     @property
     def operator(self) -> str:
         """Who serves this number."""
         return OPERATORS.get(self.msisdn[:4], "GSM")
+
+    @property
+    def takes_words(self) -> bool:
+        """Whether letters can be typed now."""
+        return self.mode in (Mode.MENU, Mode.INBOX)
 
     @property
     def unread(self) -> int:
@@ -98,19 +112,25 @@ class Handset:
                 typed = "*" * len(self.typed)
                 return Display(self.operator, self._prompt_text(), typed, "OK", "Cancel")
             case Mode.INBOX:
-                return Display(self._inbox_title(), self._inbox_text(), None, "Next", "Back")
+                enter, escape = ("Send", "Clear") if self._draft else ("Next", "Back")
+                return Display(self._inbox_title(), self._inbox_text(), self._draft, enter, escape)
 
     def press(self, key: str) -> None:
-        """One key of the keypad; where nothing can be typed, nothing happens."""
-        if self.mode in (Mode.IDLE, Mode.MENU, Mode.PROMPT) and len(self.typed) < TYPED_MAX:
-            self.typed += key
+        """One key of the keypad, or a letter where words are written; else nothing happens."""
+        if self.mode is Mode.INBOX:
+            self._draft, self._note = (self._draft + key)[:SMS_TYPED_MAX], ""
+        elif self.mode is Mode.MENU or (self.mode in DIGITS_ONLY and key in DIALLED):
+            self.typed = (self.typed + key)[:TYPED_MAX]
 
     def backspace(self) -> None:
         """Take back the last key."""
-        self.typed = self.typed[:-1]
+        if self.mode is Mode.INBOX:
+            self._draft = self._draft[:-1]
+        else:
+            self.typed = self.typed[:-1]
 
     def enter(self) -> Work:
-        """The green key: call, send, confirm, next message.
+        """The green key: call, send, confirm, next message or the one that was written.
 
         The display changes at once; what is returned is the network's part and must be awaited.
         """
@@ -123,12 +143,15 @@ class Handset:
                 return self._answer_prompt()
             case Mode.NOTICE:
                 self._rest()
+            case Mode.INBOX if self._draft.strip():
+                text, self._draft, self._note = self._draft, "", "Sending ..."
+                return self._send(text)
             case Mode.INBOX:
                 self.browse(+1)
         return _nothing()
 
     def escape(self) -> Work:
-        """The red key: hang up, decline, back. On the idle screen it clears what was typed.
+        """The red key: hang up, decline, back. Where something was typed it clears that first.
 
         As with `enter`, what is returned must be awaited.
         """
@@ -140,7 +163,9 @@ class Handset:
             session, self._session = self._session, None
             self._rest()
             return session.hang_up()
-        if self.mode is Mode.IDLE and self.typed != "":
+        if self.mode is Mode.INBOX and self._draft:
+            self._draft = ""
+        elif self.mode is Mode.IDLE and self.typed != "":
             self.typed = ""
         else:
             self._rest()
@@ -150,7 +175,7 @@ class Handset:
         """Show the newest message; not while the phone is busy."""
         if self.mode in (Mode.IDLE, Mode.NOTICE):
             self.mode = Mode.INBOX
-            self._shown = 0
+            self._shown, self._note = 0, ""
             self._mark_read()
 
     def browse(self, by: int) -> None:
@@ -163,7 +188,7 @@ class Handset:
         """Fetch what came by radio: SMS, the operator's prompt, the wallet's balance."""
         try:
             after = self.messages[-1].n if self.messages else 0
-            self.messages += await self._admin.messages(self.msisdn, after=after)
+            self._take_messages(await self._admin.messages(self.msisdn, after=after))
             self.wallet = await self._admin.wallet(self.msisdn)
             prompts = await self._admin.prompts(self.msisdn)
         except (httpx.HTTPError, msgspec.DecodeError):
@@ -171,6 +196,17 @@ class Handset:
             return
         self.reachable = True
         self._take_prompt(prompts[0] if prompts else None)
+
+    def _take_messages(self, new: Sequence[Message]) -> None:
+        """Whoever reads the newest sees the answer come; whoever turned back stays there."""
+        if not new:
+            return
+        self.messages += new
+        self._note = ""
+        if self.mode is Mode.INBOX and self._shown:
+            self._shown += len(new)
+        elif self.mode is Mode.INBOX:
+            self._mark_read()
 
     def _take_prompt(self, prompt: Prompt | None) -> None:
         if self._prompt is not None and (prompt is None or prompt.id != self._prompt.id):
@@ -205,6 +241,14 @@ class Handset:
         self.mode = Mode.NOTICE if screen.ends else Mode.MENU
         if screen.ends:
             self._session = None
+
+    async def _send(self, text: str) -> None:
+        try:
+            await self._admin.write_sms(self.msisdn, text)
+        except httpx.HTTPError:
+            self._draft, self._note = text, "Not sent. Try again."
+        else:
+            self._shown, self._note = 0, "Sent. The answer comes here."
 
     def _answer_prompt(self) -> Work:
         if self._prompt is None or not self.typed:
@@ -254,10 +298,13 @@ class Handset:
         return f"Inbox{number}"
 
     def _inbox_text(self) -> str:
-        if not self.messages:
-            return "No messages."
-        message = self._newest_first()[self._shown]
-        return f"From {message.sender or 'unknown'}\n{message.text}"
+        lines = [self._note] if self._note else []
+        if self.messages:
+            message = self._newest_first()[self._shown]
+            lines += [f"From {message.sender or 'unknown'}", message.text]
+        elif not lines:
+            lines = ["No messages.", "Type one to CAPP, e.g. HELP"]
+        return "\n".join(lines)
 
 
 async def _nothing() -> None:

@@ -14,6 +14,7 @@ LETTERS = {
     "9": "wxyz", "0": "+",
 }  # fmt: skip
 FLASH_SECONDS = 0.12
+TAIL_MAX = 48  # three lines of the narrowest phone, whatever words they break at
 REDRAW_SECONDS = 0.15
 
 
@@ -102,7 +103,7 @@ class PhoneView(Vertical):
         self.query_one(".text", Static).update(display.text)
         field = self.query_one(".input", Static)
         field.display = display.typed is not None
-        field.update(f"> {display.typed or ''}_")
+        field.update(f"> {_tail(display.typed or '')}_")
         self.query_one(".soft .left", Key).update(f"↵ {display.enter}" if display.enter else "")
         self.query_one(".soft .right", Key).update(f"{display.escape} Esc")
 
@@ -130,6 +131,11 @@ class PhoneView(Vertical):
         if self.handset.mode is Mode.PROMPT:
             mark = "PIN?"
         return left + mark.rjust(width - len(left))
+
+
+def _tail(typed: str) -> str:
+    """The end of what is being written: where the next letter comes must be seen."""
+    return typed if len(typed) <= TAIL_MAX else f"…{typed[-TAIL_MAX:]}"
 
 
 class Paper(VerticalScroll):

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench import commit, outbound, payments, ussd
+from tests.bench import commit, outbound, payments, ussd, ussd_flat, ussd_latency
 from tests.bench.table import CORES, Void
 
 SECONDS = 6.0
@@ -24,6 +24,8 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "ussd": lambda seconds: ussd.BENCH.run(
         ussd.Options(int(seconds * USSD_SESSIONS_PER_SECOND), USSD_REPEATS)
     ),
+    "latency": lambda seconds: ussd_latency.BENCH.run(ussd_latency.Options(seconds=seconds / 2)),
+    "flat": lambda _: ussd_flat.BENCH.run(ussd_flat.Options()),
     "commit": lambda seconds: commit.BENCH.run(commit.Options(seconds)),
     "payments": lambda seconds: payments.BENCH.run(
         payments.Options(seconds * PAYMENTS_SECONDS_PER_SECOND)

@@ -33,7 +33,8 @@ Language = Literal["en", "sw"]
 OPERATOR: Mapping[Country, str] = {"KE": "mpesa_ke", "UG": "mtn_ug"}
 CODES = {"mpesa_ke": 1, "mtn_ug": 2}
 _STEMS: Mapping[Country, str] = {"KE": "+25471", "UG": "+25677"}
-_LANGUAGE_CHOICE: Mapping[Language, str] = {"en": "1", "sw": "2"}
+# As `menus/texts/countries.yaml` offers them.
+_LANGUAGE_CHOICE = {("KE", "en"): "1", ("KE", "sw"): "2", ("UG", "en"): "1", ("UG", "sw"): "3"}
 
 ENDED = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLED"})
 # A call that is still under way at the first look is asked about half a minute later.
@@ -140,7 +141,7 @@ class City:
     async def register(self, person: Person) -> UssdSession:
         """The first dial; the session stands at the menu afterwards."""
         session = await self.dial(person)
-        choice = _LANGUAGE_CHOICE[person.language]
+        choice = _LANGUAGE_CHOICE[person.country, person.language]
         screen = await self.type(session, choice, person.pin, person.pin)
         assert screen.text.startswith("CAPP"), screen.text
         return session

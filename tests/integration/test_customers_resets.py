@@ -98,6 +98,17 @@ async def test_the_customer_is_told_by_one_sms(room: Room) -> None:
     assert (message.to, message.language, message.template) == (PHONE, "sw", "pin_reset")
 
 
+async def test_processes_that_carry_it_out_at_once_send_one_sms(room: Room) -> None:
+    customer = await registered(room.house)
+    await room.house.ask_pin_reset(customer)
+    proposal = await room.propose(customer)
+    await room.proposals.decide(proposal.id, State.APPROVED, BABU, int(room.clock.epoch() * 1000))
+    await asyncio.gather(*(room.pool.fetchval("select pg_sleep(0.1)") for _ in range(8)))
+    await asyncio.gather(*(room.desk.carry_out_approved() for _ in range(8)))
+    assert (await room.proposals.get(proposal.id)).state is State.DONE
+    assert len(await room.messages()) == 1
+
+
 async def test_asking_again_and_at_once_opens_one_case(room: Room) -> None:
     customer = await registered(room.house)
     await asyncio.gather(*(room.house.ask_pin_reset(customer) for _ in range(8)))
@@ -209,6 +220,17 @@ async def test_an_agreement_that_was_used_opens_no_second_window(room: Room) -> 
     with pytest.raises(CustomerMistake, match=r"mistake\.reset_over"):
         await room.house.reset_pin(customer, "2580")
     assert (await room.house.check_pin(customer, NEW_PIN)).right
+
+
+async def test_what_was_carried_out_stays_done_when_its_window_is_over(room: Room) -> None:
+    customer = await registered(room.house)
+    await room.house.ask_pin_reset(customer)
+    proposal = await room.agreed(customer)
+    await room.put_back(proposal)
+    room.clock.seconds += DAY
+    await room.desk.carry_out_approved()
+    assert (await room.proposals.get(proposal.id)).state is State.DONE
+    assert len(await room.messages()) == 1
 
 
 async def test_of_two_phones_that_choose_at_once_one_succeeds(room: Room) -> None:

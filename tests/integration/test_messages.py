@@ -8,14 +8,15 @@ import pytest
 
 from channels.wiring import MENUS
 from engine.clock import Ids, IntentId, PaymentId
+from engine.desk.cases import SMS_UNKNOWN
 from engine.errors import OutcomeUnknown, Rejected, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Gateway, Gateways
-from engine.messages.letters import REPLY, write_answer
+from engine.messages.letters import REPLY, Letters, write_answer
 from engine.messages.planning import Writer
 from engine.messages.quiet import OptOuts
 from engine.messages.sender import Messages
-from engine.messages.watch import SMS_UNKNOWN, MessageWatch
+from engine.messages.watch import MessageWatch
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox, SmsEnding
 from engine.payments.notices import MESSAGE, Message, write_message
@@ -108,11 +109,10 @@ class HangingSms(ScriptedSms):
 def messages_of(world: World, sms: ScriptedSms, outbox: Outbox) -> Messages:
     """What another process would send by."""
     return Messages(
-        tenant=1,
         gateways=Gateways([Gateway("hanging", sms)], clock=world.clock),
         outbox=outbox,
         opt_outs=OptOuts(world.pool, 1, world.clock),
-        writer=Writer(Texts.load(MENUS / "texts")),
+        letters=Letters(Writer(Texts.load(MENUS / "texts")), tenant=1, shortcode="*384*96#"),
         clock=world.clock,
         draw=lambda: 0.0,
     )

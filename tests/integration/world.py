@@ -30,6 +30,7 @@ from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Gateway, Gateways
+from engine.messages.letters import Letters
 from engine.messages.planning import Writer
 from engine.messages.quiet import OptOuts
 from engine.messages.sender import Messages
@@ -294,11 +295,10 @@ async def open_world(
     dispatcher = Dispatcher(
         operators={"mpesa_ke": mpesa, "mtn_ug": mtn, "other_ug": other},
         messages=Messages(
-            tenant=1,
             gateways=Gateways([Gateway("scripted", sms)], clock=clock),
             outbox=outbox,
             opt_outs=OptOuts(pool, 1, clock),
-            writer=Writer(Texts.load(MENUS / "texts")),
+            letters=Letters(Writer(Texts.load(MENUS / "texts")), tenant=1, shortcode="*384*96#"),
             clock=clock,
             draw=lambda: 0.0,
         ),

@@ -27,6 +27,11 @@ AGAIN = 0.15
 """How often a gateway delivers a turn twice."""
 
 
+def asks_pin(text: str) -> bool:
+    """In Latin letters, or in Ethiopic ones."""
+    return "PIN" in text or "ፒን" in text
+
+
 class Session:
     """One dialogue as the phone sees it."""
 
@@ -91,7 +96,7 @@ class Walker:
             return self.chance.choice(GARBAGE)
         if luck < 0.16:
             return self.chance.choice(["0", "00", "98", "9", "1"])
-        if "PIN" in text and not offered:
+        if asks_pin(text) and not offered:
             self.pins_typed += 1
             return self.chance.choice([self.pin, self.pin, self.pin, "7391", "9026", "12"])
         if "98 " in text and luck < 0.5:
@@ -157,7 +162,7 @@ class Walker:
     def _leads_on(self, text: str) -> bool:
         """Something to choose, a way back, or the very first questions, which have neither."""
         last = text.rsplit("\n", 1)[-1]
-        return bool(CHOICE.search(text)) or last.startswith(("0 ", "00 ", "98 ")) or "PIN" in text
+        return bool(CHOICE.search(text)) or last.startswith(("0", "98")) or asks_pin(text)
 
 
 class World:
@@ -195,8 +200,10 @@ class World:
             if other is not walker:
                 assert other.secret not in walker.session.reply.text
         self.house.clock.seconds += self.chance.choice([0, 1, 5, 20, 130])
-        if self.chance.random() < 0.02:
+        if self.chance.random() < 0.06:
             self._ask()
+        if self.chance.random() < 0.04 and self.house.payments.requests:
+            del self.house.payments.requests[self.chance.choice([*self.house.payments.requests])]
         if self.chance.random() < 0.02:
             self._settle()
         if self.chance.random() < 0.02:

@@ -23,6 +23,7 @@ from providers.http import Timeouts, Trace
 from providers.mpesa import Mpesa, MpesaSettings
 from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
 from providers.twilio import TwilioSettings, TwilioSms
+from providers.zamtel import Zamtel, ZamtelSettings
 from tests.providers.company import Answer, Company
 
 NOTHING = Answer()
@@ -32,6 +33,7 @@ CALLBACK_URL = "https://pay.example.org/cb/6f1c0f1e9b"
 ATTEMPT = AttemptId("0193488c2d7a7c3e9f0112233445566a")
 COLLECTED = AttemptId("0193488c2d7a7c3e9f01ffffffffffff")
 KENYAN, UGANDAN = Msisdn("+254712345678"), Msisdn("+256772123456")
+ZAMBIAN = Msisdn("+260955123456")
 ACCOUNT_SID = "AC00000000000000000000000000000001"
 CHECKOUT_ID = "ws_CO_20112026101501123712345678"
 TOKEN = "c9SQxWWhmdVRlyh0zh8gZDTkubVF"
@@ -47,6 +49,13 @@ SECRETS = (
     "disbursement-key-x8",
     "at-key-x9",
     "twilio-token-x10",
+    "third-party-x11",
+    "zamtel-password-x12",
+    "zamtel%2Dpassword",
+    "zamtel-initiator-x13",
+    "zamtel-credential-x14",
+    ZAMBIAN.digits,
+    "955123456",
     TOKEN,
     KENYAN.digits,
     UGANDAN.digits,
@@ -172,6 +181,27 @@ def twilio_settings(url: str, *, sender: str = "+254700000000") -> TwilioSetting
     return TwilioSettings(
         url, ACCOUNT_SID, "twilio-token-x10", sender, f"{CALLBACK_URL}/report", timeouts=QUICK
     )
+
+
+def zambian_order(direction: Direction, **changes: Any) -> Order:
+    return order(direction, **{"money": Money(1_050, "ZMW"), "msisdn": ZAMBIAN, **changes})
+
+
+def zamtel_settings(url: str, **changes: Any) -> ZamtelSettings:
+    settings: dict[str, Any] = {
+        "third_party_id": "third-party-x11",
+        "password": "zamtel-password-x12/+=",
+        "shortcode": "000001",
+        "initiator": "zamtel-initiator-x13",
+        "initiator_password": "zamtel-credential-x14",
+        "timeouts": QUICK,
+        **changes,
+    }
+    return ZamtelSettings(url, **settings)
+
+
+def _zamtel(url: str, clock: Clock, trace: Trace) -> Zamtel:
+    return Zamtel(zamtel_settings(url), trace=trace)
 
 
 def _mpesa(url: str, clock: Clock, trace: Trace) -> Mpesa:
@@ -349,4 +379,31 @@ TWILIO = Subject(
     _twilio,
     (Operation("send", TWILIO_PATH, lambda a: a.send(SMS), TWILIO_TAKEN),),
 )
-SUBJECTS = (MPESA, MTN, SMS_GATEWAY, TWILIO)
+ZAMTEL_COLLECT_PATH = "/ZampayRestProd/Req"
+ZAMTEL_PAYOUT_PATH = "/ZampayRestProd/B2CReq"
+ZAMTEL_PAID = Answer(
+    message={"status": "0", "message": "Success", "TransactionId": "260101000001"}
+)
+ZAMTEL = Subject(
+    "zamtel_zm",
+    zamtel_settings,
+    _zamtel,
+    (
+        Operation(
+            "collect",
+            ZAMTEL_COLLECT_PATH,
+            lambda a: a.collect(zambian_order(COLLECT)),
+            ZAMTEL_PAID,
+        ),
+        Operation(
+            "disburse",
+            ZAMTEL_PAYOUT_PATH,
+            lambda a: a.disburse(zambian_order(DISBURSE)),
+            ZAMTEL_PAID,
+        ),
+        Operation(
+            "refund", ZAMTEL_PAYOUT_PATH, lambda a: a.refund(zambian_order(REFUND)), ZAMTEL_PAID
+        ),
+    ),
+)
+SUBJECTS = (MPESA, MTN, SMS_GATEWAY, TWILIO, ZAMTEL)

@@ -25,7 +25,7 @@ from providers.http import Exchange
 from tests.providers import company as companies
 from tests.providers.company import Answer, Company, Raw, Reaction
 from tests.providers.conftest import HandClock
-from tests.providers.subjects import MPESA, MTN, SECRETS, SUBJECTS, Operation, Subject
+from tests.providers.subjects import MPESA, MTN, SECRETS, SUBJECTS, ZAMTEL, Operation, Subject
 
 Case = tuple[Subject, Operation]
 CASES: list[Case] = [(subject, each) for subject in SUBJECTS for each in subject.operations]
@@ -274,8 +274,12 @@ async def test_repr_of_adapter_and_settings_shows_no_secret(
         assert_discreet(adapter, settings)
 
 
-OPERATORS = [MPESA, MTN]
-KINDS = {"mpesa_ke": ("stk", "result", "status"), "mtn_ug": ("momo",)}
+OPERATORS = [MPESA, MTN, ZAMTEL]
+KINDS: dict[str, tuple[str, ...]] = {
+    "mpesa_ke": ("stk", "result", "status"),
+    "mtn_ug": ("momo",),
+    "zamtel_zm": (),
+}
 GARBAGE = [b"", b"null", b"[]", b"{}", b"{", b"\xff\xfe", b'{"a":' * 5000, b"x" * 100_000]
 
 

@@ -21,11 +21,12 @@ from engine.errors import (
     Unreadable,
 )
 from engine.ports import Observation, Pair, RateSource, Reason
+from providers.environment import MissingSettings
 from providers.floatrates import FloatRates, FloatRatesSettings, read_items
 from providers.http import Exchange
 from providers.openexchangerates import OpenExchangeRates, OpenExchangeRatesSettings
 from providers.rates import Price, cross, read_price
-from providers.registry import RATES, MissingSettings, build_rate_sources
+from providers.registry import RATES, build_rate_sources
 from tests.providers import company as companies
 from tests.providers.company import Answer, Company, Reaction
 from tests.providers.subjects import QUICK

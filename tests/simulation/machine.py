@@ -23,6 +23,7 @@ from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import Rate, RateBook
 from engine.ledger.plans import Spend
 from engine.messages.gateways import Gateway, Gateways
+from engine.messages.letters import Letters
 from engine.messages.planning import Writer
 from engine.messages.sender import Messages
 from engine.money import CURRENCIES, Money
@@ -118,8 +119,8 @@ class WorldPolicy:
 
 
 @cache
-def _writer() -> Writer:
-    return Writer(Texts.load(MENUS / "texts"))
+def _letters() -> Letters:
+    return Letters(Writer(Texts.load(MENUS / "texts")), tenant=1, shortcode="*384*96#")
 
 
 @cache
@@ -151,11 +152,10 @@ class Machine:
         self.dispatcher = Dispatcher(
             operators=world.operators,
             messages=Messages(
-                tenant=1,
                 gateways=Gateways([Gateway("simulated", world.gateway)], clock=self.clock),
                 outbox=self.outbox,
                 opt_outs=NobodyIsQuiet(),
-                writer=_writer(),
+                letters=_letters(),
                 clock=self.clock,
                 draw=lambda: 0.5,
             ),

@@ -136,11 +136,7 @@ async def price_request(payments: Payments, session: Session) -> None:
 
 async def must_know_pin(customers: Customers, customer: Customer, pin: str) -> None:
     """Raises CustomerMistake `mistake.pin_wrong` with the tries left, NoWayNow once locked."""
-    verdict = await customers.check_pin(customer, pin)
-    if verdict.locked_until is not None:
-        raise NoWayNow("no_way.locked", time=verdict.locked_until)
-    if not verdict.right:
-        raise CustomerMistake("mistake.pin_wrong", left=verdict.left)
+    (await customers.check_pin(customer, pin)).require_right()
 
 
 def _read_ref(ref: str) -> tuple[Msisdn, Money | None]:

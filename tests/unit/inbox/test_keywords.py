@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,33 @@ def test_a_keyword_says_whose_language_it_is() -> None:
     assert [getattr(WORDS.read(w), "language", None) for w in ("STOP", "SIMAMA")] == ["en", "sw"]
 
 
-@pytest.mark.parametrize("language", TEXTS.languages)
-def test_no_word_means_two_things_in_a_language(language: str) -> None:
-    words = [
-        word.upper() for verb in Verb for word in TEXTS.render(language, f"keywords.{verb}").split()
-    ]
-    assert len(words) == len(set(words))
+def words_of(key: str) -> set[tuple[str, str]]:
+    """Every word of every language under a key, with what it means."""
+    return {
+        (word.upper(), key)
+        for language in TEXTS.languages
+        for word in TEXTS.render(language, f"keywords.{key}").split()
+    }
+
+
+def test_no_word_means_two_things_in_whatever_language() -> None:
+    """A customer's language decides which words are tried first, never what one of them does."""
+    assert len(TEXTS.languages) == 5
+    meanings = set().union(*(words_of(key) for key in (*Verb, "filler", "pin")))
+    doubled = Counter(word for word, _ in meanings)
+    assert [word for word, times in doubled.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("asker", TEXTS.languages)
+@pytest.mark.parametrize("verb", Verb)
+def test_every_language_s_words_are_understood_by_everybody(asker: str, verb: Verb) -> None:
+    read = {word: WORDS.read(word.lower(), asker) for word, _ in words_of(verb)}
+    assert {word for word, command in read.items() if not command or command.verb != verb} == set()
+
+
+def test_no_filler_is_the_name_of_a_language() -> None:
+    names = {name.upper() for code in TEXTS.languages for name in (code, TEXTS.names[code])}
+    assert names.isdisjoint(word for word, _ in words_of("filler"))
 
 
 KES_500 = Money(50_000, "KES")

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -107,7 +108,7 @@ def _messages(file: str) -> Iterator[str]:
     """Every sentence a module may say as a fault, as a pattern."""
     for node in ast.walk(ast.parse(Path(file).read_text(encoding="utf-8"))):
         said: list[ast.expr | None] = []
-        if isinstance(node, ast.Yield):
+        if isinstance(node, ast.Yield) or _is_sentence(node):
             said = [node.value]
         elif isinstance(node, ast.Call) and _name_of(node.func) in SAYS:
             said = [node.args[0]] if node.args else []
@@ -116,6 +117,10 @@ def _messages(file: str) -> Iterator[str]:
                 yield ".*" + "".join(_pattern(part) for part in sentence.values)
             elif isinstance(sentence, ast.Constant) and isinstance(sentence.value, str):
                 yield f".*{re.escape(sentence.value)}"
+
+
+def _is_sentence(node: ast.AST) -> TypeGuard[ast.Assign]:
+    return isinstance(node, ast.Assign) and _name_of(node.targets[0]) == "sentence"
 
 
 SAYS = {"say", "append", "ValueError", "_Trap", "Lost"}

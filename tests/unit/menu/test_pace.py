@@ -15,7 +15,7 @@ from tests.unit.menu.cases import SOUND
 
 MENU, TEXTS = read_menu(SOUND), Texts.load(SOUND / "texts")
 LANGUAGES_MANY = ("en", "sw", "fr", "lg", "am")
-JOURNEYS, CPU_SECONDS_MAX = 45, 30
+JOURNEYS, CPU_SECONDS_MAX = 49, 15
 
 
 def told(**facts: int) -> list[str]:
@@ -28,7 +28,9 @@ def test_a_patient_network_gives_no_fault() -> None:
 
 
 def test_only_the_first_screen_that_comes_too_late_is_told() -> None:
-    faults = [fault for fault in told(idle_seconds=15, session_seconds=15) if ": en: takes" in fault]
+    faults = [
+        fault for fault in told(idle_seconds=15, session_seconds=15) if ": en: takes" in fault
+    ]
     names = [fault.split(": ")[1] for fault in faults]
     assert "one" in names
     assert "cancelled" not in names  # It lies behind.
@@ -89,6 +91,6 @@ def test_a_menu_of_500_screens_in_five_languages_is_proved_in_seconds(tmp_path: 
     assert list(found.faults) == []
     assert found.menu is not None
     assert found.texts is not None
-    assert len(found.menu.screens) >= 450
+    assert len(found.menu.screens) >= 500
     assert found.texts.languages == tuple(sorted(LANGUAGES_MANY))
     assert spent < CPU_SECONDS_MAX

@@ -66,7 +66,7 @@ def test_pages_end_even_where_nothing_fits(lines: list[str], footer: Footer, bud
 
 
 @quick
-@given(LINES, FOOTERS, BUDGETS)
+@given(st.lists(GSM, max_size=4), FOOTERS, BUDGETS)
 def test_what_fits_whole_is_one_page_and_the_lines_stay_as_they_are(
     lines: list[str], footer: Footer, budget: int
 ) -> None:

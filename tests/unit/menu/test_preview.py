@@ -57,9 +57,11 @@ def test_a_language_the_network_cannot_carry_is_shown_in_english() -> None:
 
 
 @pytest.mark.parametrize("language", TEXTS.languages)
-@pytest.mark.parametrize("name", MENU.screens)
-def test_every_screen_can_be_shown_with_samples(name: str, language: str) -> None:
-    assert "{" not in shown(name, language).replace("{{", "")
+def test_every_screen_can_be_shown_with_samples(language: str) -> None:
+    for name in MENU.screens:
+        text = shown(name, language)
+        assert text.startswith(name)
+        assert "{" not in text
 
 
 def test_every_variable_a_screen_shows_has_a_sample_that_fits_its_width() -> None:

@@ -9,10 +9,12 @@ from engine.clock import Ids, PaymentId
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Handed
-from engine.messages.letters import REPLY, write_answer
+from engine.messages.letters import REPLY, Letters, write_answer
 from engine.messages.planning import Writer
 from engine.messages.quiet import REQUIRED
+from engine.messages.segments import segments_of
 from engine.messages.sender import Messages, Perseverance
+from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.outbox import Leased, SmsEnding
 from engine.payments.lifecycle import State
@@ -24,6 +26,7 @@ from tests.unit.payments.examples import payment
 
 TEXTS = Texts.load(Path("menus/texts"))
 PHONE = Msisdn("+254712000001")
+SHORTCODE = "*384*96#"
 
 
 TAKEN = Handed("one", "m1", 1)
@@ -59,11 +62,10 @@ class Room:
     def __init__(self, *, draw: float = 0.0, perseverance: Perseverance = Perseverance()) -> None:  # noqa: B008
         self.played, self.clock = Played(), StillClock()
         self.messages = Messages(
-            tenant=1,
             gateways=self.played,
             outbox=self.played,
             opt_outs=self.played,
-            writer=Writer(TEXTS),
+            letters=Letters(Writer(TEXTS), tenant=1, shortcode=SHORTCODE),
             clock=self.clock,
             draw=lambda: draw,
             perseverance=perseverance,
@@ -75,6 +77,9 @@ class Room:
 
     def reply(self) -> Intent:
         return Intent(self._ids.intent(), REPLY, write_answer(PHONE, "1. Send"), 0, 0)
+
+    def message(self, message: Message) -> Intent:
+        return Intent(self._ids.intent(), MESSAGE, write_message(message), 0, 0)
 
     async def send(self, intent: Intent, claim: int = 1) -> None:
         whose = payment(State.PAID) if intent.kind == SMS else None
@@ -159,12 +164,25 @@ async def test_what_the_law_requires_passes_a_stop(template: str) -> None:
 async def test_anything_else_stops() -> None:
     room = Room()
     room.played.quiet = True
-    await room.send(room.notice("delayed:payer:"))
+    await room.send(room.message(Message(PHONE, "en", "pin_reset", {})))
     assert (room.status, room.played.sent) == ("quiet", [])
-    room.played.ended.clear()
-    told = Message(PHONE, "en", "pin_reset", {})
-    await room.send(Intent(room._ids.intent(), MESSAGE, write_message(told), 0, 0))
-    assert (room.status, room.played.sent) == ("quiet", [])
+
+
+ASKED: dict[str, Money | str] = {
+    "code": "7KQ2M4XW9D", "requester": "+256772000002", "amount": Money(1_400_000, "UGX"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", TEXTS.languages)
+@pytest.mark.parametrize(("template", "variables"), [("pin_reset", {}), ("request", ASKED)])
+async def test_who_shall_dial_is_told_what(
+    language: str, template: str, variables: dict[str, Money | str]
+) -> None:
+    room = Room()
+    await room.send(room.message(Message(PHONE, language, template, variables)))
+    (sms,) = room.played.sent
+    assert SHORTCODE in sms.text
+    assert segments_of(sms.text) <= 2
 
 
 async def test_who_has_just_asked_is_answered_also_after_a_stop() -> None:

@@ -359,6 +359,7 @@ class MemoryRedis:
             case "HINCRBY":
                 counts = self.values.setdefault(str(key), {})
                 counts[rest[0]] = counts.get(rest[0], 0) + rest[1]
+                return counts[rest[0]]
             case "HGETALL":
                 counts = self.values.get(str(key), {})
                 return [part for f, n in counts.items() for part in (f.encode(), str(n).encode())]

@@ -19,6 +19,7 @@ from engine.session.commands import Argument, pack, slot_of
         (("EVALSHA", "abc", 2, "foo", "bar"), 12182),
         (("EVAL", "return 1", b"1", "foo"), 12182),
         (("EVAL", "return 1", 0), None),
+        (("EVALSHA", "abc", 0, "foo"), None),
         (("PING",), None),
         (("ECHO", "foo"), None),
         (("SCRIPT", "FLUSH"), None),

@@ -76,6 +76,20 @@ async def test_an_offer_that_was_dropped_itself_is_made_again() -> None:
     assert (await house.press(session_id="s3")).text.startswith(OFFER)
 
 
+async def test_what_was_turned_down_is_not_offered_again() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    await house.press("2", "5", session_id="s2")
+    assert (await house.press(session_id="s3")).text.startswith("CAPP\n1. Send money")
+
+
+async def test_who_looked_at_a_payment_that_was_made_is_not_offered_to_go_on() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN)
+    await house.press("3", "1", "4", "Mary", session_id="s2")
+    assert (await house.press(session_id="s3")).text.startswith("CAPP\n1. Send money")
+
+
 async def test_an_offer_ends_when_it_is_too_old() -> None:
     house = await caller()
     await house.press(*TO_PIN)

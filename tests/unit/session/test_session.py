@@ -1,14 +1,32 @@
 import hashlib
 
+import msgspec
 import pytest
 
+from engine.decisions import Decision
 from engine.money import Money
+from engine.payments.ranking import Candidate, RouteRules, rank
 from engine.payments.views import PaymentSummary
-from engine.session.session import PIN, TEXT, Seal, Session, head_of, pack, unpack
+from engine.session.session import PIN, TEXT, Item, Seal, Session, head_of, pack, unpack
 from engine.session.store import key_of, pointer_of
 from tests.unit.session.rooms import PAYER, House
 
 SEAL = Seal(b"s" * 32)
+WAYS = ("mtn_ug", "airtel_ug", "africell_ug")
+
+
+def ranked(operators: tuple[str, ...]) -> Decision:
+    """A routing decision of its real size: it names all that was known of every way."""
+    candidates = [
+        Candidate(
+            operator, operator == "mtn_ug", 2_712_300, 50_000, 500_000_000, 100, 3_500,
+            available_minor=5_000_000_000, float_minor=3_000_000_000, in_flight_minor=12_000_000,
+            day_minor=450_000_000, month_minor=9_900_000_000,
+        )
+        for operator in ("mpesa_ke", *operators)
+    ]  # fmt: skip
+    payer, *ways = candidates
+    return rank(ways, 123_456, RouteRules(), margin_minor=45_000, payer=payer).decision
 
 
 def session() -> Session:
@@ -35,8 +53,19 @@ async def test_a_session_in_the_middle_of_a_payment_takes_less_than_a_kilobyte()
         PAYER, house.clock.now(), incoming=False,
     )  # fmt: skip
     stored.reply = "W" * 182
+    assert stored.quote is not None
+    stored.quote = msgspec.structs.replace(stored.quote, ways=WAYS, decisions=(ranked(WAYS),))
+    stored.fill("payees", [Item(f"+2567720000{n:02} 100000 KES", "W" * 26) for n in range(10)])
     assert stored.screen == "send_money.pin"
     assert len(pack(stored)) <= 1024
+    again = unpack(pack(stored))
+    assert again is not None
+    assert pack(again) == pack(stored)
+
+
+@pytest.mark.parametrize("spoilt", [b"\xc1", b"\xc1\x78\x01garbage"])
+def test_a_deflated_record_that_is_spoilt_is_no_session(spoilt: bytes) -> None:
+    assert unpack(b"\0\0\0\1" + spoilt) is None
 
 
 def test_a_record_begins_with_its_version() -> None:

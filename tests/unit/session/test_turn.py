@@ -321,7 +321,9 @@ async def test_who_loses_the_save_to_another_turn_is_refused() -> None:
 async def test_a_dial_string_leads_to_its_screen() -> None:
     house = await caller()
     assert "Gets UGX 13,561" in (await house.take(f"1*{PAYEE}*500")).text
-    assert "Type your CAPP PIN" in (await house.take(f"1*{PAYEE}*500*1")).text
+    again = await house.take(f"1*{PAYEE}*500*1", "s2")  # a price is agreed to by who has read it
+    assert again.text.endswith("Total KES 505\n1. Pay\n0 Back 00 Home")
+    assert "Type your CAPP PIN" in (await house.take(f"1*{PAYEE}*500*1*1", "s2")).text
 
 
 @pytest.mark.parametrize(

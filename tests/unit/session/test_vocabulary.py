@@ -1,5 +1,6 @@
 """What the vocabulary promises to menus, the session room keeps: the same names."""
 
+from engine.customers.recipients import RECIPIENTS_MAX
 from engine.menu import vocabulary
 from engine.session.readers import READERS
 from engine.session.variables import FACTS, SUBJECTS
@@ -17,6 +18,10 @@ def test_readers_facts_and_variables_are_the_same_lists() -> None:
     assert {name: set(getters) for name, getters in SUBJECTS.items()} == {
         name: set(variables) for name, variables in vocabulary.SUBJECTS.items()
     }
+
+
+def test_whatever_a_customer_saved_can_be_listed() -> None:
+    assert RECIPIENTS_MAX <= vocabulary.ITEMS_MAX
 
 
 def test_every_mistake_a_verb_or_reader_declares_has_a_text() -> None:

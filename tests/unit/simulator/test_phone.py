@@ -305,3 +305,97 @@ async def test_clearing_and_dialling_again_brings_back_the_code(handset: Handset
     assert handset.typed == "*384*96#"
     handset.backspace()
     assert handset.typed == "*384*96"
+
+
+async def test_an_sms_is_written_where_messages_are_read(
+    app: PhoneApp, sandboxes: Any, server: Any
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        payer = app.handsets[0]
+        await pilot.press("m")
+        assert "Type one to CAPP" in payer.display().text
+        await pilot.press(*"mEnu", "space", "1", "question_mark", "backspace")
+        assert (payer.display().typed, payer.display().enter) == ("mEnu 1", "Send")
+        await pilot.press("enter")
+        await _until(pilot, lambda: bool(sandboxes.gateway.received(after=0)))
+        (sms,) = sandboxes.gateway.received(after=0)
+        assert (sms.from_, sms.to, sms.text) == (PAYER, "38496", "mEnu 1")
+        await _until(pilot, lambda: "Sent." in _shown(app, "payer", ".text"))
+        sandboxes.gateway.take(PAYER, text="1. Send money", sender="CAPP")
+        await _until(pilot, lambda: "1. Send money" in _shown(app, "payer", ".text"))
+        assert (payer.unread, payer.display().typed) == (0, "")
+        assert server.turns == []
+
+
+async def test_the_end_of_a_long_message_is_seen_where_it_is_written(app: PhoneApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("m", *"ab" * 40, "z")
+        await pilot.pause(0.3)
+        field = app.query_one("#payer .input", Static)
+        assert str(field.render()).endswith("abz_")
+        assert field.size.height <= 3
+        assert len(str(field.render())) <= field.size.height * field.size.width
+
+
+async def test_the_envelope_is_no_letter(app: PhoneApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("m", "h")
+        envelope = next(k for k in app.query_one("#payer").query(".middle") if k.name == "m")
+        await pilot.click(envelope)
+        await pilot.pause(0.1)
+        assert app.handsets[0].display().typed == "h"
+
+
+async def test_a_message_that_was_begun_survives_a_prompt(handset: Handset, server: Any) -> None:
+    handset.open_inbox()
+    for key in "SEND 500":
+        handset.press(key)
+    await _ring(server, handset)
+    await handset.refresh()
+    assert _mode(handset) is Mode.PROMPT
+    await handset.escape()
+    handset.open_inbox()
+    assert handset.display().typed == "SEND 500"
+    await handset.escape()
+    assert (handset.display().typed, _mode(handset)) == ("", Mode.INBOX)
+
+
+async def test_a_message_that_did_not_leave_is_kept_and_said(world: World) -> None:
+    nowhere = "http://127.0.0.1:1"
+    client = httpx.AsyncClient(trust_env=False)
+    places = Places(nowhere, nowhere, nowhere, {})
+    handset = Handset(client, places, world, name="payer", msisdn=PAYER)
+    handset.open_inbox()
+    handset.press("HELP")
+    await handset.enter()
+    assert handset.display().typed == "HELP"
+    assert "Not sent." in handset.display().text
+    await client.aclose()
+
+
+async def test_letters_are_for_words_and_not_for_dialling(handset: Handset, server: Any) -> None:
+    handset.press("A")
+    assert handset.typed == "*384*96#"
+    await handset.enter()
+    handset.press("A")
+    assert handset.typed == "A"
+    server._ask(handset.msisdn)
+    await handset.escape()
+    await _until_so(server.sandboxes.mtn.prompts.pending)
+    await handset.refresh()
+    handset.press("A")
+    assert (_mode(handset), handset.typed) == (Mode.PROMPT, "")
+
+
+async def test_who_reads_an_old_message_stays_there_when_a_new_one_comes(
+    handset: Handset, sandboxes: Any
+) -> None:
+    for text in ("first", "second"):
+        sandboxes.gateway.take(PAYER, text=text, sender="CAPP")
+    await handset.refresh()
+    handset.open_inbox()
+    await handset.enter()
+    sandboxes.gateway.take(PAYER, text="third", sender="CAPP")
+    await handset.refresh()
+    assert handset.display().text == "From CAPP\nfirst"
+    assert (handset.display().title, handset.unread) == ("Inbox 3/3", 1)

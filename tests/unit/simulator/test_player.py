@@ -123,6 +123,17 @@ async def test_a_turn_repeated_with_another_answer_fails(stage: Stage, server: A
     assert "answered differently" in ((await stage.play(source)).failure or "")
 
 
+async def test_a_phone_writes_to_us_and_its_pin_is_not_said(stage: Stage, sandboxes: Any) -> None:
+    source = PEOPLE + "payee: text SEND 500 {payer}\ntext PIN {pin}\n"
+    assert (await stage.play(source)).failure is None
+    first, second = sandboxes.gateway.received(after=0)
+    assert (first.from_, first.text) == ("+256772000002", "SEND 500 +256772000001")
+    assert second.from_ == "+256772000001"
+    pin = second.text.removeprefix("PIN ")
+    assert len(pin) == 4
+    assert pin not in "".join(stage.said)
+
+
 async def test_old_sms_are_not_taken_for_new_ones(stage: Stage, sandboxes: Any) -> None:
     sandboxes.gateway.take("+256772000002", text="yesterday", sender="CAPP")
     assert "no SMS" in ((await stage.play("sms +256772000002\n")).failure or "")

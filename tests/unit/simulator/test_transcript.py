@@ -60,6 +60,8 @@ def test_the_parser_reads_every_kind_of_line() -> None:
         ("phone payer 0712000001", r"it:1: 'phone' does not take '0712000001'|'payer 0712"),
         ("dial *1#\nledger broken", r"it:2: 'ledger' does not take 'broken'"),
         ("wallet payer KES much", r"it:1: 'wallet' does not take"),
+        ("text", r"it:1: 'text' does not take ''"),
+        ("text SEND 500\n| answer", r"it:2: no screen, SMS"),
         ("hang up now", r"it:1: 'hang up' does not take 'now'"),
     ],
 )

@@ -1,0 +1,241 @@
+"""Asks Airtel Money in one country: collection, disbursement, refund, and how they went.
+
+Facts: reference `airtel-money.md`. It stores nothing: our id at Airtel is the attempt's own.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import msgspec
+
+from engine.clock import AttemptId, Clock, SystemRandom
+from engine.errors import OutcomeUnknown, Rejected, Unreadable
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.ports import (
+    Accepted,
+    Callback,
+    CallbackTrust,
+    Direction,
+    Finding,
+    Order,
+    Outcome,
+    Reason,
+)
+from providers.airtel_money import balance
+from providers.airtel_money.answers import ending_of, error_of, finding_of
+from providers.airtel_money.api import Api
+from providers.airtel_money.callbacks import Callbacks, transaction_id
+from providers.airtel_money.markets import Market
+from providers.airtel_money.settings import AirtelMoneySettings, RefundBy
+from providers.airtel_money.users import User, user_of
+from providers.http import Client, Trace, no_trace
+from providers.wire import order_amount, word
+
+
+class AirtelMoney:
+    """One country of Airtel Money. See `engine.ports.OperatorPort`."""
+
+    def __init__(
+        self,
+        market: Market,
+        settings: AirtelMoneySettings,
+        *,
+        clock: Clock,
+        trace: Trace = no_trace,
+        transport: httpx.AsyncBaseTransport | None = None,
+        random: Callable[[int], bytes] | None = None,
+    ) -> None:
+        """`random` gives so many random bytes, by default the operating system's.
+
+        Raises ValueError when the address is none.
+        """
+        trust = CallbackTrust.SIGNED if settings.callback_key else CallbackTrust.UNSIGNED
+        self.facts = msgspec.structs.replace(
+            market.facts,
+            callback=trust,
+            refund_is_payout=settings.refund_by is RefundBy.DISBURSEMENT,
+        )
+        self._market = market
+        self._settings = settings
+        self._client = Client(
+            market.facts.name,
+            settings.base_url,
+            timeouts=settings.timeouts,
+            connections=settings.connections,
+            transport=transport,
+            trace=trace,
+        )
+        self._api = Api(
+            market.facts, settings, self._client, clock=clock, random=random or SystemRandom()
+        )
+        self._callbacks = Callbacks(
+            market.facts.name, key=settings.callback_key, over=settings.callback_hash
+        )
+        self._set_addresses()
+
+    def _set_addresses(self) -> None:
+        url, settings = self._client.url, self._settings
+        payout, asked = settings.disbursement_version, settings.enquiry_version
+        refund = settings.collection_version  # the second is signed, as the collection's
+        self._collection_url = url(f"/merchant/v{settings.collection_version}/payments/")
+        # The first two end in a slash by the texts, the third does not (section 6).
+        slash = "" if payout == 3 else "/"
+        self._disbursement_url = url(f"/standard/v{payout}/disbursements{slash}")
+        self._refund_url = url(f"/standard/v{refund}/payments/refund")
+        self._enquiry_url = url("/standard/v1/payments")
+        self._disbursement_enquiry_url = url(f"/standard/v{asked}/disbursements")
+        self._users_url = url("/standard/v1/users")
+        accounts = balance.ACCOUNTS[settings.balance_version]
+        self._balance_urls = {
+            name: url(f"/standard/v{settings.balance_version}/users/balance{_query(type)}")
+            for name, type in accounts.items()
+        }
+        self.balance_accounts = tuple(accounts)
+
+    async def collect(self, order: Order) -> Accepted:
+        """Send the prompt (section 5.1). A used id means that the first request was taken."""
+        answer = await self._api.post(
+            "collect",
+            self._collection_url,
+            self._collection_message(order),
+            signed=self._settings.collection_version == 2,
+        )
+        if answer.is_accepted or answer.is_duplicate:
+            return Accepted()  # a later enquiry needs our own id alone
+        raise error_of(self.facts.name, answer)
+
+    async def disburse(self, order: Order) -> Accepted:
+        """Pay out (section 6), usually over at once; a repeat is refused as a duplicate."""
+        return await self._pay_out("disburse", order)
+
+    async def refund(self, order: Order) -> Accepted:
+        """Give a collection back, by a payout of its own or by Airtel's refund: a setting.
+
+        The payout's repeat is safe. Airtel's refund is always the whole amount, and its lost
+        answer cannot be asked for: that ends with people.
+        """
+        if self._settings.refund_by is RefundBy.DISBURSEMENT:
+            return await self._pay_out("refund", order)
+        return await self._refund(order)
+
+    async def query(self, order: Order) -> Finding:
+        """The operator's answer at once, by our own id; NOT_FOUND when it has no such."""
+        if order.direction is Direction.REFUND and self._settings.refund_by is RefundBy.REFUND:
+            raise OutcomeUnknown(self.facts.name, "a refund cannot be asked about")
+        collects = order.direction is Direction.COLLECT
+        url = self._enquiry_url if collects else self._disbursement_enquiry_url
+        return await self._enquire(url, transaction_id(order.attempt_id))
+
+    def read_callback(self, kind: str, body: bytes) -> Callback:
+        """Kinds `callback` and `status`. Without headers, so a hash in one counts as missing."""
+        return self._callbacks.read(kind, body, {})
+
+    def read_posted(
+        self, kind: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[AttemptId, Callback]:
+        """A callback on the one address of the portal, and whose it is (section 8).
+
+        Names of `headers` in lower case. Raises Unreadable, with FORGED when it is not Airtel's.
+        """
+        callback = self._callbacks.read(kind, body, headers)
+        return self._callbacks.attempt_of(body), callback
+
+    async def ask_balance(self, account: str, callback_url: str) -> Money:
+        """What one wallet of ours holds (section 7), told at once."""
+        del callback_url
+        answer = await self._api.get("balance", self._balance_urls[account])
+        return balance.balance_of(self.facts, answer, self._settings.currency_word)
+
+    def read_balance(self, body: bytes) -> Money | None:
+        """No balance ever comes later."""
+        raise Unreadable(self.facts.name, f"{len(body)} bytes about a balance nobody awaits")
+
+    async def find_user(self, msisdn: Msisdn) -> User | None:
+        """Who holds the wallet (section 7); None when Airtel has none of that number."""
+        below = f"/{self._national(msisdn)}"
+        return user_of(
+            self.facts.name, await self._api.get("user", self._users_url, below=below)
+        )
+
+    async def name_of(self, msisdn: Msisdn) -> str | None:
+        user = await self.find_user(msisdn)
+        return (user.name or None) if user else None
+
+    def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
+        """Our transaction id."""
+        return (transaction_id(attempt_id),)
+
+    async def aclose(self) -> None:
+        await self._api.aclose()
+        await self._client.aclose()
+
+    def _collection_message(self, order: Order) -> dict[str, Any]:
+        country = self.facts.country
+        currency = self._currency
+        return {
+            "reference": order.code,
+            "subscriber": {
+                "country": country,
+                "currency": currency,
+                "msisdn": self._national(order.msisdn),
+            },
+            "transaction": {
+                "amount": order_amount(self.facts, order),
+                "country": country,
+                "currency": currency,
+                "id": transaction_id(order.attempt_id),
+            },
+        }
+
+    def _disbursement_message(self, order: Order) -> dict[str, Any]:
+        version = self._settings.disbursement_version
+        payee: dict[str, Any] = {"msisdn": self._national(order.msisdn)}
+        transaction: dict[str, Any] = {
+            "amount": order_amount(self.facts, order),
+            "id": transaction_id(order.attempt_id),
+        }
+        if version == 2:
+            payee["currency"] = self._currency
+        if version == 3:
+            payee["wallet_type"] = self._settings.wallet_type
+        if version != 1:
+            transaction["type"] = "B2C"
+        return {"payee": payee, "reference": order.code, "transaction": transaction}
+
+    async def _pay_out(self, operation: str, order: Order) -> Accepted:
+        settings = self._settings
+        answer = await self._api.post(
+            operation,
+            self._disbursement_url,
+            self._disbursement_message(order),
+            signed=settings.disbursement_version != 1 and settings.signs_disbursements,
+            with_pin=True,
+        )
+        if answer.is_duplicate:
+            return Accepted()
+        if (finding := ending_of(answer)) is not None:
+            return Accepted(finding=finding)
+        if answer.is_accepted:
+            return Accepted()
+        raise error_of(self.facts.name, answer)
+
+    async def _refund(self, order: Order) -> Accepted:
+        """Section 5.3 wants Airtel's own id of the collection, which an enquiry tells."""
+        if order.collected_attempt_id is None:
+            raise self._no_collection("a refund that names no collection")
+        found = await self._ask_before(transaction_id(order.collected_attempt_id))
+        if found.outcome is not Outcome.SUCCEEDED or found.receipt is None:
+            raise self._no_collection("there is no such collection to give back")
+        answer = await self._api.post(
+            "refund",
+            self._refund_url,
+            {"transaction": {"airtel_money_id": found.receipt}},
+            signed=self._settings.collection_version == 2,
+        )
+        receipt = word(answer.transaction.get("airtel_money_id"))
+        if not answer.is_accepted or not receipt:
+            raise error_of(self.facts.name, answer)
+        done = Finding(Outcome.SUCCEEDED, code="refunded", receipt=receipt)
+        return Accepted(finding=done)
