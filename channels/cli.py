@@ -18,7 +18,18 @@ import asyncpg
 import msgspec
 import uvicorn
 
-from channels import books, customers, decisions, desk, lists, menus, reports, sessions, statements
+from channels import (
+    books,
+    customers,
+    decisions,
+    desk,
+    lists,
+    menus,
+    messages,
+    reports,
+    sessions,
+    statements,
+)
 from channels.app import build_app
 from channels.doctor import examine
 from channels.outages import told_once
@@ -108,7 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     sessions.add_arguments(
         commands.add_parser("sessions", help="where sessions ended, by network and screen")
     )
-    commands.add_parser("doctor", help="check settings, database and the SMS gateway")
+    messages.add_arguments(
+        commands.add_parser("messages", help="a day's SMS by gateway and what became of them")
+    )
+    commands.add_parser("doctor", help="check settings, databases and the SMS gateways")
     return parser
 
 
@@ -219,6 +233,7 @@ _COMMANDS = {
     **dict.fromkeys(desk.COMMANDS, _told(desk.run_desk)),
     "decisions": _told(decisions.show_decisions),
     "doctor": _told(_doctor),
+    "messages": _told(messages.show_messages),
     "rates": _told(_rates),
     "sessions": _told(sessions.show_sessions),
     "statements": _told(statements.run_statements),

@@ -1,7 +1,7 @@
 """`capp doctor`: is everything there that serving needs? Each check speaks for itself."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import asyncpg
 from redis.exceptions import RedisError
@@ -13,7 +13,8 @@ from engine.errors import CappError
 from engine.menu.check import examine as examine_menus
 from engine.menu.screens import BrokenMenu
 from engine.session.pipeline import open_pipeline
-from providers.registry import africastalking_sms, build_operators, build_ussd, sms_balance_by_sdk
+from providers.accounts import SMS_ACCOUNTS
+from providers.registry import build_operators, build_ussd
 
 Check = Callable[[Settings], Awaitable[str]]
 
@@ -31,7 +32,7 @@ FAULTS = (
 async def examine(settings: Settings, say: Callable[[str], None]) -> bool:
     """Run every check, also after one that failed; whether all is well."""
     well = True
-    for name, check in CHECKS.items():
+    for name, check in checks_of(settings).items():
         try:
             say(f"ok    {name}: {await check(settings)}")
         except FAULTS as error:
@@ -43,7 +44,7 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> bool:
 async def _menus(_: Settings) -> str:
     examined = examine_menus(MENUS)
     if examined.menu is None or examined.texts is None or examined.faults:
-        raise BrokenMenu(examined.faults)
+        raise BrokenMenu([*examined.faults])
     screens, languages = len(examined.menu.screens), len(examined.texts.languages)
     warnings = len(examined.warnings)
     return f"{screens} screens in {languages} languages; {warnings} warnings (`capp menus check`)"
@@ -83,14 +84,10 @@ async def _redis(settings: Settings) -> str:
     return "answers"
 
 
-async def _sms(settings: Settings) -> str:
-    gateway = africastalking_sms(settings.environment)
-    try:
-        ours = await gateway.fetch_balance()
-    finally:
-        await gateway.aclose()
-    theirs = await asyncio.to_thread(sms_balance_by_sdk, settings.environment)
-    return f"credentials accepted; balance {ours}, by the gateway's own SDK {theirs}"
+async def _sms(settings: Settings, gateway: str) -> str:
+    if (ask := SMS_ACCOUNTS.get(gateway)) is None:
+        raise ValueError(f"no such SMS gateway: {gateway!r}; known: {', '.join(SMS_ACCOUNTS)}")
+    return await ask(settings.environment)
 
 
 CHECKS: dict[str, Check] = {
@@ -99,5 +96,11 @@ CHECKS: dict[str, Check] = {
     "USSD gateways": _ussd,
     "database": _database,
     "redis": _redis,
-    "SMS gateway": _sms,
 }
+"""What every installation needs; `checks_of` adds the SMS gateways it names."""
+
+
+def checks_of(settings: Settings) -> dict[str, Check]:
+    """All checks of one installation, by the names they are told under."""
+    gateways = {f"SMS gateway {g}": partial(_sms, gateway=g) for g in settings.sms_gateways}
+    return {**CHECKS, **gateways}

@@ -19,11 +19,20 @@ from engine.payments.evidence import Source
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
-from engine.ports import Acknowledgement, Finding, OperatorPort
+from engine.ports import (
+    Acknowledgement,
+    Callback,
+    Finding,
+    FixedAddressPort,
+    OperatorPort,
+    SignedCallbackPort,
+)
 
 log = logging.getLogger(__name__)
 
 CALLBACK_BYTES_MAX = 64 * 1024
+ANY_ATTEMPT = AttemptId("0" * 32)
+"""No attempt has this id. Its address is for an operator that calls back on one for them all."""
 
 
 class OperatorCallbacks(Door):
@@ -60,7 +69,7 @@ class OperatorCallbacks(Door):
             return plain(404, "not found")
         try:
             body = await read_body(scope, receive, CALLBACK_BYTES_MAX)
-            callback = port.read_callback(path["kind"], body)
+            attempt_id, callback = _read(port, attempt_id, path["kind"], body, scope)
         except TooLarge:
             log.warning("%s callback larger than %d bytes", port.facts.name, CALLBACK_BYTES_MAX)
             return plain(413, "too large")
@@ -87,3 +96,20 @@ class OperatorCallbacks(Door):
             # The answer that held it may have been lost, and without it nothing can be asked.
             await self._payments.adopt_reference(found, finding.provider_reference)
         self._dispatcher.prove(found.payment, attempt_id, found.direction)
+
+
+def _read(
+    port: OperatorPort, attempt_id: AttemptId, kind: str, body: bytes, scope: Scope
+) -> tuple[AttemptId, Callback]:
+    """Which attempt a callback speaks of, and what it says. Raises Unreadable."""
+    if attempt_id == ANY_ATTEMPT:
+        if not isinstance(port, FixedAddressPort):
+            raise Unreadable(port.facts.name, "a callback about no attempt")
+        return port.read_fixed_callback(body, _headers(scope))
+    if isinstance(port, SignedCallbackPort):
+        return attempt_id, port.read_signed_callback(kind, body, _headers(scope))
+    return attempt_id, port.read_callback(kind, body)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

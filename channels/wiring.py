@@ -14,9 +14,9 @@ import yaml
 
 from channels.addresses import CallbackAddresses
 from channels.compliance import LISTS_REFRESH_SECONDS, build_compliance, build_screener, policy_of
-from channels.messages import build_messages, build_ports
+from channels.core import Deciders, Known, Outside, build_core
+from channels.messages import build_ports
 from channels.office import Office, build_office
-from channels.reconciliation import read_polling
 from channels.settings import Settings
 from engine.clock import Clock, Ids, SystemRandom
 from engine.compliance.compliance import Compliance
@@ -25,7 +25,7 @@ from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
 from engine.database import connect, ensure_months, open_pool
 from engine.decision_log import DecisionLog
-from engine.dispatch import Dispatcher, Patience
+from engine.dispatch import Dispatcher
 from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
 from engine.msisdn import Msisdn, Prefixes, country_of
@@ -36,7 +36,6 @@ from engine.payments.counter import Counter
 from engine.payments.gate import Gate
 from engine.payments.health_store import HealthStore
 from engine.payments.past_store import PastStore
-from engine.payments.planning import Timing
 from engine.payments.pools import Pools
 from engine.payments.reconciliation import Reconciler
 from engine.payments.request_store import RequestStore
@@ -98,17 +97,12 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
 
     Raises what connecting raises, and BadSettings' kin when the environment lacks something.
     """
-    clock = Clock()
-    ids = Ids(clock)
     async with AsyncExitStack() as closing:
-        operators = build_operators(
-            settings.environment, clock=clock, trace=_trace, names=settings.operators
-        )
-        for port in operators.values():
+        outside = _look_outside(settings)
+        clock = outside.clock
+        ports: list[OperatorPort | SmsPort] = [*outside.operators.values(), *outside.sms.values()]
+        for port in ports:
             closing.push_async_callback(port.aclose)
-        sms = build_ports(settings, _trace)
-        for gateway in sms.values():
-            closing.push_async_callback(gateway.aclose)
         pool = await open_pool(settings.database_url)
         closing.push_async_callback(pool.close)
         async with pool.acquire() as connection:
@@ -116,12 +110,26 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         committer = Committer(partial(connect, settings.database_url), clock)
         await committer.start()
         closing.push_async_callback(committer.stop)
-        engine = _assemble(settings, clock, ids, pool, committer, operators, sms)
+        engine = _assemble(settings, outside, pool=pool, committer=committer)
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
         for task in await _keep_informed(engine):
             closing.callback(task.cancel)
         yield engine
+
+
+def _look_outside(settings: Settings) -> Outside:
+    """The companies of the settings, the wall clock and the system's chance."""
+    clock = Clock()
+    return Outside(
+        operators=build_operators(
+            settings.environment, clock=clock, trace=_trace, names=settings.operators
+        ),
+        sms=build_ports(settings, _trace),
+        clock=clock,
+        ids=Ids(clock),
+        draw=random.SystemRandom().random,
+    )
 
 
 async def _keep_informed(engine: Engine) -> list[asyncio.Task[None]]:
@@ -150,20 +158,10 @@ async def _say_last_words(engine: Engine) -> None:
         log.warning("the last second of statistics is lost: %s", error)
 
 
-def _assemble(
-    settings: Settings,
-    clock: Clock,
-    ids: Ids,
-    pool: Any,
-    committer: Committer,
-    operators: dict[str, OperatorPort],
-    sms: dict[str, SmsPort],
-) -> Engine:
-    directory = read_directory(operators)
+def _assemble(settings: Settings, outside: Outside, *, pool: Any, committer: Committer) -> Engine:
+    clock, ids = outside.clock, outside.ids
+    directory = read_directory(outside.operators)
     texts = Texts.load(MENUS / "texts")
-    store = PaymentStore(pool, directory)
-    outbox = Outbox(pool, clock, lease_seconds=settings.lease_seconds)
-    addresses = CallbackAddresses(settings.public_url, settings.callback_keys)
     rates = RateBook(settings.tenant, clock, stale_after_seconds=settings.rate_stale_seconds)
     customers = Customers(
         pool,
@@ -188,22 +186,6 @@ def _assemble(
     )
     house = policy_of(settings)
     screener = build_screener(settings, house, pool, clock)
-    timing = Timing(
-        quote=settings.quote_seconds,
-        collect_delay=settings.collect_delay_seconds,
-        lease=settings.lease_seconds,
-        first_look=settings.first_look_seconds,
-    )
-    dispatcher = Dispatcher(
-        operators=operators,
-        messages=build_messages(settings, sms, pool=pool, outbox=outbox, texts=texts, clock=clock),
-        outbox=outbox,
-        store=store,
-        clock=clock,
-        callback_url=addresses.address,
-        patience=Patience(),
-        record=health.record,
-    )
 
     async def language_of(msisdn: Msisdn) -> str:
         known = await customers.find(msisdn)
@@ -212,33 +194,17 @@ def _assemble(
     compliance = build_compliance(settings, house, screener, pool, decisions.note)
     clearing = Clearing(compliance, clock)
     policy = Gate(clearing, health)
-    payments = Payments(
-        tenant=settings.tenant,
+    core = build_core(
+        settings,
+        outside,
+        Known(directory, texts, rates),
+        Deciders(policy, language_of, router, health.record),
+        pool=pool,
         committer=committer,
-        store=store,
-        rates=rates,
-        directory=directory,
-        language_of=language_of,
-        clock=clock,
-        ids=ids,
-        timing=timing,
-        policy=policy,
-        hear=dispatcher.hear,
-        router=router,
-        record=health.record,
-    )
-    dispatcher.payments = payments
-    rulings = Rulings(
-        stepper=payments.stepper,
-        sequel=payments.sequel,
-        store=store,
-        policy=policy,
-        withhold=outbox.withhold,
-        clock=clock,
     )
     requests = Requests(
         store=RequestStore(pool, settings.tenant),
-        selling=payments.selling,
+        selling=core.payments.selling,
         directory=directory,
         language_of=language_of,
         clock=clock,
@@ -247,35 +213,24 @@ def _assemble(
     )
     counter = Counter(
         tenant=settings.tenant,
-        selling=payments.selling,
-        rulings=rulings,
+        selling=core.payments.selling,
+        rulings=core.rulings,
         requests=requests,
-        past=PastStore(pool, settings.tenant, store),
-        store=store,
+        past=PastStore(pool, settings.tenant, core.store),
+        store=core.store,
         limits_now=clearing.limits_now,
         clock=clock,
     )
-    reconciler = Reconciler(
-        store=store,
-        outbox=outbox,
-        payments=payments,
-        ask=dispatcher.ask,
-        clock=clock,
-        schedule=read_polling(settings),
-        draw=random.SystemRandom().random,
-        lease_seconds=settings.lease_seconds,
-        also=rulings.looks_after(timing.reminder),
-        record=health.record,
-    )
+    approvals = Approvals(rulings=core.rulings, store=core.store, directory=directory)
     office = build_office(
         tenant=settings.tenant, pool=pool, committer=committer, operators=directory.by_name,
-        clock=clock, ids=ids,
-        executors=Approvals(rulings=rulings, store=store, directory=directory).executors(),
+        clock=clock, ids=ids, executors=approvals.executors(),
     )  # fmt: skip
     return Engine(
-        settings, clock, ids, pool, committer, directory, rates, store, outbox, payments,
-        counter, requests, rulings, dispatcher, reconciler, customers, texts, office, health,
-        pools, decisions, screener, compliance, operators, sms, addresses,
+        settings, clock, ids, pool, committer, directory, rates, core.store, core.outbox,
+        core.payments, counter, requests, core.rulings, core.dispatcher, core.reconciler, customers,
+        texts, office, health, pools, decisions, screener, compliance, outside.operators,
+        outside.sms, core.addresses,
     )  # fmt: skip
 
 

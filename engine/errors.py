@@ -80,13 +80,23 @@ class Rejected(ProviderError):
 
 
 class Throttled(ProviderError):
-    """Refused at the door for now; not done. Send the same request after `retry_after_seconds`."""
+    """Refused at the door for now; not done. Send the same request after `retry_after_seconds`.
+
+    `by_us`: we kept to our own pace and did not call, which says nothing about the company.
+    """
 
     def __init__(
-        self, provider: str, detail: str, *, code: str = "", retry_after_seconds: float = 60.0
+        self,
+        provider: str,
+        detail: str,
+        *,
+        code: str = "",
+        retry_after_seconds: float = 60.0,
+        by_us: bool = False,
     ) -> None:
         super().__init__(provider, detail, code=code)
         self.retry_after_seconds = retry_after_seconds
+        self.by_us = by_us
 
 
 class Unreachable(ProviderError):

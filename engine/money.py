@@ -29,6 +29,7 @@ CURRENCIES = {
         Currency("MWK", 454, 2),
         Currency("NGN", 566, 2),
         Currency("RWF", 646, 0),
+        Currency("SCR", 690, 2),
         Currency("SSP", 728, 2),
         Currency("SZL", 748, 2),
         Currency("TZS", 834, 2),

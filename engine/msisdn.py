@@ -1,7 +1,7 @@
 """Phone numbers in E.164 and which operator's range they lie in.
 
-A prefix is a hint, never proof: numbers are ported. Facts: numbering plans of KE and UG as of
-November 2026 and the package `phonenumbers` for validity; the range table is `prefixes.yaml`.
+A prefix is a hint, never proof: numbers are ported. Facts: numbering plans as of November 2026 and
+the package `phonenumbers` for validity; the range table is `prefixes.yaml`.
 """
 
 import re
@@ -16,7 +16,13 @@ from engine.errors import CustomerMistake
 LENGTH_MAX = 24
 """No number anybody types is longer, spaces and prefixes included."""
 
-_DIALLING_CODES = {"KE": "254", "UG": "256"}
+_DIALLING_CODES = {
+    "BF": "226", "BJ": "229", "CD": "243", "CG": "242", "CI": "225", "CM": "237", "GA": "241",
+    "GH": "233", "GN": "224", "KE": "254", "LR": "231", "MG": "261", "ML": "223", "MW": "265",
+    "NE": "227", "NG": "234", "RW": "250", "SC": "248", "SN": "221", "SS": "211", "SZ": "268",
+    "TD": "235", "TZ": "255", "UG": "256", "ZA": "27", "ZM": "260",
+}  # fmt: skip
+"""The countries our operators have wallets in (`reference: msisdn, section 2`)."""
 _COUNTRY_OF_CODE = {code: country for country, code in _DIALLING_CODES.items()}
 _PUNCTUATION = str.maketrans("", "", " -.()")
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
@@ -72,13 +78,23 @@ def _plainly_mobile(cleaned: str, home_country: str) -> Msisdn | None:
     whole national number, or a zero and a national number of the caller's country.
     """
     country, national = home_country, cleaned[1:]
-    if not cleaned.startswith("0") or cleaned.startswith("00"):
+    if cleaned.startswith("0") and not cleaned.startswith("00"):
+        if not _drops_a_zero(country):
+            return None
+    else:
         digits = cleaned.removeprefix("+")
         country, national = _COUNTRY_OF_CODE.get(digits[:3], ""), digits[3:]
     pattern = _mobile_pattern(country) if country in _DIALLING_CODES else None
     if pattern is None or pattern.fullmatch(national) is None:
         return None
     return Msisdn(f"+{_DIALLING_CODES[country]}{national}")
+
+
+@cache
+def _drops_a_zero(country: str) -> bool:
+    """Whether the zero that people dial first is no part of the number: in Benin it is."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country)
+    return metadata is not None and metadata.national_prefix == "0"
 
 
 @cache
@@ -114,10 +130,8 @@ def _readings(cleaned: str, home_country: str) -> Iterator[phonenumbers.PhoneNum
 
 def country_of(msisdn: Msisdn) -> str | None:
     """ISO alpha-2 of the countries we know, else None."""
-    for country, code in _DIALLING_CODES.items():
-        if msisdn.digits.startswith(code):
-            return country
-    return None
+    digits = msisdn.digits
+    return _COUNTRY_OF_CODE.get(digits[:3]) or _COUNTRY_OF_CODE.get(digits[:2])
 
 
 class Prefixes:

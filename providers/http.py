@@ -137,7 +137,7 @@ class Client:
         if wait > self._patience_seconds:
             raise Throttled(
                 self.provider, "nothing was sent, for our own pace", code="pace",
-                retry_after_seconds=wait,
+                retry_after_seconds=wait, by_us=True,
             )  # fmt: skip
         pace.take(now)
         if wait:

@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from engine.clock import Clock
+from engine.money import Money
 from engine.ports import OperatorPort, RateSource, SmsPort, UssdPort
 from providers import (
     africastalking,
@@ -26,6 +27,8 @@ from providers.africastalking import (
     AfricasTalkingSms,
     AfricasTalkingUssd,
 )
+from providers.airtel_money import MARKETS as AIRTEL
+from providers.airtel_money import build_airtel
 from providers.arkesel import ArkeselUssd
 from providers.environment import Environment, MissingSettings
 from providers.floatrates import FloatRates, FloatRatesSettings
@@ -37,6 +40,8 @@ from providers.mtn_momo import MARKETS, Market, MtnMomo, MtnMomoSettings
 from providers.mtn_ussd import MtnUssd
 from providers.nalo import NaloUssd
 from providers.openexchangerates import OpenExchangeRates, OpenExchangeRatesSettings
+from providers.orange_money import MARKETS as ORANGE
+from providers.orange_money import build_orange
 from providers.twilio import TwilioSettings, TwilioSms
 from providers.zamtel import Zamtel, ZamtelSettings
 
@@ -99,7 +104,7 @@ def mtn(market: Market, variables: Mapping[str, str], clock: Clock, trace: Trace
     )
     facts = msgspec.structs.replace(
         facts,
-        currency=env.currency("CURRENCY", default=facts.currency),
+        currency=Money(0, env.currency("CURRENCY", default=facts.currency)).currency,
         collect_minor_max=env.whole("COLLECT_MINOR_MAX", default=facts.collect_minor_max),
         disburse_minor_max=env.whole("DISBURSE_MINOR_MAX", default=facts.disburse_minor_max),
         confirm_callback_above_minor=env.whole(
@@ -174,6 +179,8 @@ BuildSms = Callable[[Mapping[str, str], str, Trace], SmsPort]
 OPERATORS: dict[str, BuildOperator] = {
     "mpesa_ke": mpesa_ke,
     **{name: partial(mtn, market) for name, market in MARKETS.items()},
+    **{market.facts.name: partial(build_airtel, market) for market in AIRTEL.values()},
+    **{name: partial(build_orange, market) for name, market in ORANGE.items()},
     zamtel.NAME: zamtel_zm,
 }
 USSD: dict[str, BuildUssd] = {

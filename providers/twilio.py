@@ -109,6 +109,7 @@ class TwilioSms:
         )
         account = quote(settings.account_sid, safe="")
         self._send_url = self._client.url(f"/2010-04-01/Accounts/{account}/Messages.json")
+        self._account_url = self._client.url(f"/2010-04-01/Accounts/{account}.json")
         sender = "MessagingServiceSid" if settings.sender.startswith("MG") else "From"
         self._form = urlencode({sender: settings.sender}).encode()
         login = f"{settings.account_sid}:{settings.auth_token}".encode()
@@ -129,6 +130,21 @@ class TwilioSms:
             "send_sms", "POST", self._send_url, headers=self._headers, body=body
         )
         return _read_sent(response)
+
+    async def fetch_status(self) -> str:
+        """How our account stands: `active`, `suspended` or `closed` (Accounts resource).
+
+        Raises ProviderError of the kind that fits; a repeat is safe.
+        """
+        response = await self._client.send(
+            "account", "GET", self._account_url, headers=self._headers[:2]
+        )
+        answer = json_object(response.content) or {}
+        if not response.is_success:
+            raise _http_error(response, word(answer.get("code")))
+        if not (status := word(answer.get("status"))):
+            raise Unreadable(NAME, "an account without a status")
+        return printable(status)
 
     def read_report(self, callback: SmsCallback) -> SmsReport:
         """A status callback. Raises Unreadable."""

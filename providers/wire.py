@@ -29,6 +29,15 @@ def json_object(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def json_list(body: bytes) -> list[Any] | None:
+    """The JSON list in `body`, fractions as Decimal; None when it is anything else."""
+    try:
+        found = _JSON.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) else None
+
+
 def word(value: Any) -> str:
     """A code or an id as text: numbers and strings mean the same to operators. "" if it is none."""
     if isinstance(value, str | int | Decimal) and not isinstance(value, bool):

@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from simulator.guard import Guard
+
 EXEC_SECONDS_MAX = 1.0
 STOP_SECONDS = 8.0
 TAIL_LINES = 25
@@ -36,6 +38,7 @@ class Child:
         self._environment = dict(environment)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
 
     @property
     def pid(self) -> int | None:
@@ -59,6 +62,9 @@ class Child:
                 # A session of its own: Ctrl-C at the terminal reaches us, and we end it.
                 start_new_session=True,
             )
+        if self._guard is not None:
+            self._guard.dismiss()
+        self._guard = Guard(self._process.pid, signal.SIGTERM)
 
     def check(self) -> None:
         """Raises ChildDied when it is not running any more."""
@@ -82,6 +88,8 @@ class Child:
         end_group(self._process.pid)
         self._process.kill()
         self._process.wait()
+        if self._guard is not None:
+            self._guard.dismiss()
 
     def tail(self) -> str:
         """The last lines of its log."""

@@ -14,10 +14,12 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
@@ -25,9 +27,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from simulator.faults import ABORT
 from simulator.gateway import GatewaySandbox, GatewaySettings, gateway_app
+from simulator.operators.airtel_money import AirtelSandbox, AirtelSettings, airtel_money_app
+from simulator.operators.airtel_money.wire import COUNTRIES
 from simulator.operators.mpesa import MpesaSandbox, MpesaSettings, mpesa_app
 from simulator.operators.mtn_momo import MtnSandbox, MtnSettings, mtn_momo_app
+from simulator.operators.orange_money import DEFAULTS as ORANGE
+from simulator.operators.orange_money import Api as OrangeApi
+from simulator.operators.orange_money import OrangeSandbox, OrangeSettings, orange_money_app
 from simulator.operators.world import World
+from simulator.operators.zamtel import ZamtelSandbox, ZamtelSettings, zamtel_app
 from simulator.rates import Market, MarketSettings, floatrates_app, openexchangerates_app
 from simulator.twilio import TwilioSandbox, TwilioSandboxSettings, twilio_app
 
@@ -46,17 +54,26 @@ class SandboxesSettings:
 
     mpesa: MpesaSettings = field(default_factory=MpesaSettings)
     mtn: MtnSettings = field(default_factory=MtnSettings)
+    airtel: AirtelSettings = field(default_factory=AirtelSettings)
+    zamtel: ZamtelSettings = field(default_factory=ZamtelSettings)
+    orange: Mapping[OrangeApi, OrangeSettings] = field(default_factory=lambda: deepcopy(ORANGE))
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     twilio: TwilioSandboxSettings = field(default_factory=TwilioSandboxSettings)
     market: MarketSettings = field(default_factory=MarketSettings)
     mpesa_port: int = 0
     mtn_port: int = 0
+    airtel_port: int = 0
+    zamtel_port: int = 0
+    orange_port: int = 0  # of the first of its APIs; the others follow
     gateway_port: int = 0
     twilio_port: int = 0
     openexchangerates_port: int = 0
     floatrates_port: int = 0
     mpesa_float_minor: int = 100_000_000_00
     mtn_float_minor: int = 4_000_000_000
+    airtel_float_minor: int = 100_000_000_00
+    zamtel_float_minor: int = 20_000_000_00
+    orange_float_minor: int = 20_000_000_00
     world: World = field(default_factory=World)
 
 
@@ -68,6 +85,9 @@ class Sandboxes:
 
     mpesa_url: str
     mtn_url: str
+    airtel_url: str
+    zamtel_url: str
+    orange_urls: Mapping[OrangeApi, str]
     gateway_url: str
     twilio_url: str
     openexchangerates_url: str
@@ -87,6 +107,27 @@ class Sandboxes:
             collection_minor=0,
             disbursement_minor=settings.mtn_float_minor,
         )
+        self.airtel = AirtelSandbox(
+            settings.world,
+            settings.airtel,
+            collection_minor=0,
+            disbursement_minor=settings.airtel_float_minor,
+        )
+        self.zamtel = ZamtelSandbox(
+            settings.world,
+            settings.zamtel,
+            collection_minor=0,
+            disbursement_minor=settings.zamtel_float_minor,
+        )
+        self.orange = {
+            api: OrangeSandbox(
+                settings.world,
+                orange,
+                collection_minor=0,
+                disbursement_minor=settings.orange_float_minor,
+            )
+            for api, orange in settings.orange.items()
+        }
         self.gateway = GatewaySandbox(settings.world, settings.gateway)
         self.twilio = TwilioSandbox(settings.world, settings.twilio)
         self.openexchangerates = Market("openexchangerates", settings.world, settings.market)
@@ -98,6 +139,9 @@ class Sandboxes:
         return {
             "mpesa": (mpesa_app(self.mpesa), self._settings.mpesa_port),
             "mtn": (mtn_momo_app(self.mtn), self._settings.mtn_port),
+            "airtel": (airtel_money_app(self.airtel), self._settings.airtel_port),
+            "zamtel": (zamtel_app(self.zamtel), self._settings.zamtel_port),
+            **self._orange_apps(),
             "gateway": (gateway_app(self.gateway), self._settings.gateway_port),
             "twilio": (twilio_app(self.twilio), self._settings.twilio_port),
             "openexchangerates": (
@@ -115,11 +159,21 @@ class Sandboxes:
         async with serving(sandboxes.apps) as urls:
             sandboxes.mpesa_url = urls["mpesa"]
             sandboxes.mtn_url = urls["mtn"]
+            sandboxes.airtel_url = urls["airtel"]
+            sandboxes.zamtel_url = urls["zamtel"]
+            sandboxes.orange_urls = {api: urls[f"orange_{api}"] for api in sandboxes.orange}
             sandboxes.gateway_url = urls["gateway"]
             sandboxes.twilio_url = urls["twilio"]
             sandboxes.openexchangerates_url = urls["openexchangerates"]
             sandboxes.floatrates_url = urls["floatrates"]
             yield sandboxes
+
+    def _orange_apps(self) -> Apps:
+        first = self._settings.orange_port
+        return {
+            f"orange_{api}": (orange_money_app(sandbox), first + place if first else 0)
+            for place, (api, sandbox) in enumerate(self.orange.items())
+        }
 
 
 @asynccontextmanager
@@ -258,11 +312,18 @@ def _parser() -> argparse.ArgumentParser:
     defaults = SandboxesSettings()
     parser = argparse.ArgumentParser(
         prog="python -m simulator operators",
-        description="Sandboxes of M-PESA, MTN MoMo, Africa's Talking, Twilio, Open Exchange Rates"
-        " and FloatRates on 127.0.0.1.",
+        description="Sandboxes of M-PESA, MTN MoMo, Airtel Money, Zamtel, Orange,"
+        " Africa's Talking, Twilio, Open Exchange Rates and FloatRates on 127.0.0.1.",
     )
     parser.add_argument("--mpesa-port", type=int, default=0, help="0: any free port")
     parser.add_argument("--mtn-port", type=int, default=0)
+    parser.add_argument("--airtel-port", type=int, default=0)
+    parser.add_argument("--airtel-country", choices=sorted(COUNTRIES), default="KE")
+    parser.add_argument("--airtel-callback-url", help="where Airtel's portal sends its callbacks")
+    parser.add_argument("--zamtel-port", type=int, default=0)
+    parser.add_argument(
+        "--orange-port", type=int, default=0, help="of the first of four; the others follow it"
+    )
     parser.add_argument("--gateway-port", type=int, default=0)
     parser.add_argument("--twilio-port", type=int, default=0)
     parser.add_argument("--openexchangerates-port", type=int, default=0)
@@ -319,6 +380,27 @@ def _settings(arguments: argparse.Namespace) -> SandboxesSettings:
             callback_delay_seconds=callback_delay,
             default_balance_minor=arguments.mtn_wallet_minor,
         ),
+        airtel=AirtelSettings(
+            approval=approval,
+            approval_window_seconds=window,
+            processing_seconds=processing,
+            callback_delay_seconds=callback_delay,
+            country=arguments.airtel_country,
+            callback_url=arguments.airtel_callback_url,
+        ),
+        zamtel=ZamtelSettings(
+            approval=approval, approval_window_seconds=window, processing_seconds=processing
+        ),
+        orange={
+            api: msgspec.structs.replace(
+                usual,
+                approval=approval,
+                approval_window_seconds=window,
+                processing_seconds=processing,
+                callback_delay_seconds=callback_delay,
+            )
+            for api, usual in ORANGE.items()
+        },
         gateway=GatewaySettings(
             callback_delay_seconds=callback_delay,
             delivery_report_url=arguments.delivery_report_url,
@@ -330,6 +412,9 @@ def _settings(arguments: argparse.Namespace) -> SandboxesSettings:
         ),
         mpesa_port=arguments.mpesa_port,
         mtn_port=arguments.mtn_port,
+        airtel_port=arguments.airtel_port,
+        zamtel_port=arguments.zamtel_port,
+        orange_port=arguments.orange_port,
         gateway_port=arguments.gateway_port,
         twilio_port=arguments.twilio_port,
         openexchangerates_port=arguments.openexchangerates_port,

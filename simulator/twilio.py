@@ -64,10 +64,12 @@ _GSM7_EXTENSION = frozenset("\f^{}\\[~]|€")
 class TwilioSandboxSettings(Settings, kw_only=True, forbid_unknown_fields=True):
     """What only Twilio has.
 
-    `error_codes` refuses numbers (with plus) with a code of `ERRORS` for good. `signature`: how
-    its posts are signed. Without `sms_in_url` nobody hears of messages from phones.
+    `account_status` is what the account resource tells. `error_codes` refuses numbers (with plus)
+    with a code of `ERRORS` for good. `signature`: how its posts are signed. Without `sms_in_url`
+    nobody hears of messages from phones.
     """
 
+    account_status: Literal["active", "suspended", "closed"] = "active"
     sms_in_url: str | None = None
     error_codes: dict[str, int] = msgspec.field(default_factory=dict)
     signature: Literal["right", "wrong", "none"] = "right"
@@ -276,6 +278,7 @@ def twilio_app(sandbox: TwilioSandbox) -> Starlette:
     return Starlette(
         routes=[
             Route(path, api.send, methods=["POST"]),
+            Route("/2010-04-01/Accounts/{account_sid}.json", api.account, methods=["GET"]),
             Route(f"{PREFIX}/sms", explain_bad_input(api.list_sms), methods=["GET"]),
             Route(f"{PREFIX}/sms-in", explain_bad_input(api.inject_sms), methods=["POST"]),
             *admin_routes(sandbox),
@@ -309,6 +312,24 @@ class _Api:
             return json_response(self._created(message, by_service=by_service), 201)
 
         return await self._sandbox.answer("sms", to.removeprefix("+"), perform)
+
+    async def account(self, request: Request) -> Response:
+        """GET Accounts/{sid}.json: who we are there."""
+
+        async def perform() -> Response:
+            account_sid = request.path_params["account_sid"]
+            self._sandbox.check_access(request, account_sid)
+            return json_response(
+                {
+                    "sid": account_sid,
+                    "friendly_name": "Sandbox",
+                    "status": self._sandbox.settings.account_status,
+                    "type": "Full",
+                    "uri": f"/2010-04-01/Accounts/{account_sid}.json",
+                }
+            )
+
+        return await self._sandbox.answer("query", None, perform)
 
     def _created(self, message: TwilioMessage, *, by_service: bool) -> dict[str, object]:
         """A messaging service has not counted the segments yet."""

@@ -6,6 +6,7 @@ A run with several workers (`tests/workers.py`) gives each a Postgres and a Redi
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,22 @@ def template(postgres_url: str) -> str:
 @pytest.fixture
 def database_url(postgres_url: str, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database of the test's own, migrated, with partitions around today."""
-    name = f"test_{WORKER}_{abs(hash(request.node.nodeid)) % 10**12}"
+    with _copied(postgres_url, template, request.node.nodeid) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_database_url(
+    postgres_url: str, template: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The same for a whole module, whose tests sweep up before each other."""
+    with _copied(postgres_url, template, request.node.nodeid) as url:
+        yield url
+
+
+@contextmanager
+def _copied(postgres_url: str, template: str, owner: str) -> Iterator[str]:
+    name = f"test_{WORKER}_{abs(hash(owner)) % 10**12}"
     # The template rests, so its files may be copied as they are: half the work of logging them.
     copy = f"create database {name} template {template} strategy file_copy"
     asyncio.run(_execute(postgres_url, copy))

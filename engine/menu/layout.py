@@ -59,6 +59,11 @@ def lay_out(texts: Texts, language: str, screen: Screen) -> Laid:
     )
 
 
+def in_full(laid: Laid) -> Laid:
+    """The same with its full text also below a mistake, for what must be read before it counts."""
+    return msgspec.structs.replace(laid, again=laid.body, whole_again=laid.whole)
+
+
 def numbered(items: Sequence[str], choices: int) -> list[str]:
     """Items as they are shown below so many choices: their numbers stay the same on every page."""
     return [f"{number}. {item}" for number, item in enumerate(items, choices + 1)]

@@ -93,10 +93,12 @@ def _screen_problems(
     laid = lay_out(texts, language, screen)
     lines = widest_lines(laid, texts, language, screen)
     where = f"{screen.where}: {language}"
-    again = texts.widest_of(language, laid.again)
-    bodies = {where: texts.widest_of(language, laid.body)}
+    body, again = texts.widest_of(language, laid.body), texts.widest_of(language, laid.again)
+    bodies = {where: body}
     for key in mistakes:
         bodies[f"{where}: with {key}"] = f"{texts.widest(language, key)}\n{again}"
+        if screen.kind == "confirm":  # stands in full below a mistake where it takes several pages
+            bodies[f"{where}: in full with {key}"] = f"{texts.widest(language, key)}\n{body}"
     for what, body in bodies.items():
         for budget in budgets:
             pages = _pages(screen, laid, body, lines, budget.septets)

@@ -1,7 +1,7 @@
 """Who wants no messages, and which ones they get all the same.
 
-Only what the law requires to be told about one's own money passes a STOP, and the answer to what
-a phone has just asked. A sentence nobody listed here does not.
+Only what people must be told about their own money passes a STOP, and the answer to what a phone
+has just asked. A sentence nobody listed here does not.
 """
 
 from typing import Any

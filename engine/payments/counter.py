@@ -74,10 +74,6 @@ class Counter:
 
     # What was paid.
 
-    async def last_payment(self, customer_id: CustomerId) -> PaymentSummary | None:
-        """The newest payment the customer made."""
-        return await self._past.latest_payment(customer_id)
-
     async def recent_payments(
         self, customer_id: CustomerId, msisdn: Msisdn, most: int = 10
     ) -> list[PaymentSummary]:

@@ -59,9 +59,11 @@ _OF_ERROR: tuple[tuple[type[ProviderError], Told], ...] = (
 
 
 def told_by_error(error: ProviderError) -> Told | None:
-    """What an error of an order says; None for an inbound body that nobody can read."""
+    """What an error of an order says; None for one that does not come from the operator."""
     if isinstance(error, Rejected):
         return _of_failure(Reason(error.reason))
+    if isinstance(error, Throttled) and error.by_us:
+        return None
     return next((told for kind, told in _OF_ERROR if isinstance(error, kind)), None)
 
 

@@ -86,11 +86,6 @@ class PastStore:
                 return PaymentId(row["id"].hex), summary
         return None
 
-    async def latest_payment(self, customer_id: CustomerId) -> PaymentSummary | None:
-        """The newest payment the customer made."""
-        row = await self._pool.fetchrow(_NEWEST_SENT, self._tenant, customer_id, 1)
-        return self._seen(row) if row is not None else None
-
     async def confirmed_since(
         self, customer_id: CustomerId, since: datetime
     ) -> PaymentSummary | None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, CustomerId, Ids, made_at
+from engine.clock import AttemptId, Clock, Ids, made_at
 from engine.customers.customers import Customer
 from engine.errors import OurFault
 from engine.fx.quotes import Quote
@@ -23,7 +23,6 @@ from engine.payments.evidence import Source
 from engine.payments.facts import Ending
 from engine.payments.health import Record, told_by_finding, unheard
 from engine.payments.lifecycle import Event, State
-from engine.payments.past_store import summarise
 from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Planner, Timing
 from engine.payments.policy import Policy
@@ -33,7 +32,7 @@ from engine.payments.selling import Selling
 from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Hear, Heard, Stepper
 from engine.payments.store import Attempted, PaymentStore
-from engine.payments.views import Confirmed, PaymentSummary
+from engine.payments.views import Confirmed
 from engine.ports import Direction, Finding, Outcome
 
 TRIES_MAX = 5
@@ -101,11 +100,6 @@ class Payments:
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
         """As `Selling.confirm`."""
         return await self.selling.confirm(payer=payer, quote=quote, key=key)
-
-    async def last_payment(self, customer_id: CustomerId) -> PaymentSummary | None:
-        """The newest payment the customer made, as it stands now."""
-        payment = await self._store.latest_of(customer_id)
-        return summarise(payment) if payment is not None else None
 
     # What the outside tells.
 

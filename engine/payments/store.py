@@ -110,16 +110,6 @@ class PaymentStore:
         )
         return (PaymentId(row["payment"].hex), row["hash"].hex) if row else None
 
-    async def latest_of(self, customer_id: CustomerId) -> Payment | None:
-        """The customer's newest payment."""
-        row = await self._pool.fetchrow(
-            f"select {_PAYMENT} from payment p"
-            " join journal j on j.payment = p.id and j.version = p.terms"
-            " where p.customer = $1 order by p.id desc limit 1",
-            customer_id,
-        )
-        return self.read(row) if row else None
-
     async def provider_reference(self, attempt_id: AttemptId) -> str | None:
         """What the operator answered when it accepted the attempt, if that is known."""
         row = await self._pool.fetchrow(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import CustomerMistake
-from engine.menu.layout import Laid, lay_out, numbered, pages_of
+from engine.menu.layout import Laid, in_full, lay_out, numbered, pages_of
 from engine.menu.networks import Network
 from engine.menu.paging import shortened
 from engine.menu.screens import PAGED, Menu
@@ -36,21 +36,21 @@ class Renderer:
     ) -> str:
         """The page the session stands on, with the sentence of a mistake above its first.
 
-        Notes in the session how many pages there are, so that the next turn knows what `98` means.
+        What is agreed to stands below a mistake in full, not as its shorter text, unless it was one
+        page: nobody may agree to pages that were never shown. Notes in the session how many pages
+        there are, so that the next turn knows what `98` means.
         """
         language = self._language(session.language, network)
         laid = self._laid[language][session.screen]
-        sentence = ""
-        if mistake is not None:
-            sentence = self.last_words(session, network, mistake.text_key, mistake.variables) + "\n"
-            session.page = 0
-        if laid.whole is not None and laid.whole_again is not None and session.page == 0:
-            template = laid.whole if mistake is None else laid.whole_again
-            text = sentence + self._filled(template, session, language)
-            if fits(text, network.budget_septets):
-                session.pages = 1
-                return text
-        return self._paged(session, network, laid, language, sentence)
+        if mistake is None:
+            return self._page(session, network, laid, language, "")
+        session.page = 0
+        if self._menu.screens[session.screen].kind == "confirm":
+            self._page(session, network, laid, language, "")
+            if session.pages > 1:
+                laid = in_full(laid)
+        sentence = self.last_words(session, network, mistake.text_key, mistake.variables) + "\n"
+        return self._page(session, network, laid, language, sentence)
 
     def sentence(
         self, language: str, key: str, variables: Mapping[str, Any], country: str | None = None
@@ -75,6 +75,17 @@ class Renderer:
         if language not in self._laid or (language in self._wide and network.encoding == "gsm7"):
             return FALLBACK
         return language
+
+    def _page(
+        self, session: Session, network: Network, laid: Laid, language: str, sentence: str
+    ) -> str:
+        if laid.whole is not None and laid.whole_again is not None and session.page == 0:
+            template = laid.whole_again if sentence else laid.whole
+            text = sentence + self._filled(template, session, language)
+            if fits(text, network.budget_septets):
+                session.pages = 1
+                return text
+        return self._paged(session, network, laid, language, sentence)
 
     def _paged(
         self, session: Session, network: Network, laid: Laid, language: str, sentence: str

@@ -14,6 +14,7 @@ from typing import Any
 from engine.clock import Clock, Ids
 from engine.errors import CustomerMistake, NoWayNow
 from engine.menu.networks import Network
+from engine.outages import server_away
 from engine.ports import EndReason, Reply, SessionEnd, Turn
 from engine.session.drops import NO_SCREEN, Drops
 from engine.session.editions import Edition, Editions
@@ -33,6 +34,8 @@ REPEAT_SECONDS = 10
 DIALLED_INPUTS_MAX = 6
 DIALLED_LENGTH_MAX = 60
 SAVES_MAX = 3
+SEQUENCE_DIGITS_MAX = 18
+"""No counter is longer, and Python makes no number of some thousand digits."""
 
 _log = logging.getLogger(__name__)
 
@@ -93,11 +96,12 @@ class TurnTaker:
         except _Refused as refusal:
             return self._refusal(refusal, network)
         except StoreDown as error:
-            _log.warning("session store: %s", type(error.__cause__ or error).__name__)
+            _log.warning("session store: %s", _nameable(error.__cause__ or error))
             return self._last_words("session.unavailable")
         except Exception as error:  # noqa: BLE001 - the edge that must answer the gateway
             _tell(turn, error)
-            return self._last_words("session.sorry")
+            away = server_away(error) is not None
+            return self._last_words("session.unavailable" if away else "session.sorry")
         finally:
             del self._running[turn.session_id]
             done.set_result(None)
@@ -112,7 +116,7 @@ class TurnTaker:
             screen, reason = await self._close(end)
             await self._drops.count(self._clock.now().date(), end.network, screen, reason)
         except StoreDown as error:
-            _log.warning("an end was not counted: %s", type(error.__cause__ or error).__name__)
+            _log.warning("an end was not counted: %s", _nameable(error.__cause__ or error))
 
     async def aclose(self) -> None:
         """Let the work of turns that were answered as late come to its end."""
@@ -325,7 +329,7 @@ class TurnTaker:
             if not reply.ends:
                 raise
             # The last screen needs no record: better the payment's code than an apology.
-            _log.warning("session store: %s", type(error.__cause__ or error).__name__)
+            _log.warning("session store: %s", _nameable(error.__cause__ or error))
             return None
 
     async def _close(self, end: SessionEnd) -> tuple[str, EndReason]:
@@ -364,7 +368,8 @@ class TurnTaker:
 
 def _is_not_after(sequence: str, last: str) -> bool:
     """The same turn again, or one that was overtaken on its way, where turns are numbered."""
-    if sequence.isdecimal() and last.isdecimal():
+    countable = max(len(sequence), len(last)) <= SEQUENCE_DIGITS_MAX
+    if countable and sequence.isdecimal() and last.isdecimal():
         return int(sequence) <= int(last)
     return sequence == last
 
@@ -375,8 +380,19 @@ def _dialled_inputs(turn: Turn) -> list[str]:
 
 
 def _tell(turn: Turn, error: Exception) -> None:
-    """Where it happened and what kind it was. Never its message, which may quote what was typed."""
+    """Where it happened and what kind it was. Never its message, which may quote what was typed.
+
+    Of a server that is away the error itself, which tells of nobody and is told once an outage.
+    """
+    if server_away(error) is not None:
+        _log.warning("turn of %s could not be taken: %s", turn.msisdn.masked, error)
+        return
     where: list[Any] = traceback.format_tb(error.__traceback__)
     _log.error(
         "turn of %s failed with %s\n%s", turn.msisdn.masked, type(error).__name__, "".join(where)
     )
+
+
+def _nameable(error: BaseException) -> object:
+    """The error itself when a server is away, told once an outage; of others only the kind."""
+    return error if server_away(error) is not None else type(error).__name__

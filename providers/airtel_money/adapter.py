@@ -4,13 +4,14 @@ Facts: reference `airtel-money.md`. It stores nothing: our id at Airtel is the a
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import msgspec
 
 from engine.clock import AttemptId, Clock, SystemRandom
-from engine.errors import OutcomeUnknown, Rejected, Unreadable
+from engine.errors import OutcomeUnknown, Rejected, Unreachable, Unreadable
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.ports import (
@@ -26,7 +27,7 @@ from engine.ports import (
 from providers.airtel_money import balance
 from providers.airtel_money.answers import ending_of, error_of, finding_of
 from providers.airtel_money.api import Api
-from providers.airtel_money.callbacks import Callbacks, transaction_id
+from providers.airtel_money.callbacks import KINDS, Callbacks, transaction_id
 from providers.airtel_money.markets import Market
 from providers.airtel_money.settings import AirtelMoneySettings, RefundBy
 from providers.airtel_money.users import User, user_of
@@ -64,6 +65,7 @@ class AirtelMoney:
             settings.base_url,
             timeouts=settings.timeouts,
             connections=settings.connections,
+            per_second=settings.per_second,
             transport=transport,
             trace=trace,
         )
@@ -89,8 +91,8 @@ class AirtelMoney:
         self._users_url = url("/standard/v1/users")
         accounts = balance.ACCOUNTS[settings.balance_version]
         self._balance_urls = {
-            name: url(f"/standard/v{settings.balance_version}/users/balance{_query(type)}")
-            for name, type in accounts.items()
+            name: url(f"/standard/v{settings.balance_version}/users/balance{_query(wallet)}")
+            for name, wallet in accounts.items()
         }
         self.balance_accounts = tuple(accounts)
 
@@ -132,14 +134,11 @@ class AirtelMoney:
         """Kinds `callback` and `status`. Without headers, so a hash in one counts as missing."""
         return self._callbacks.read(kind, body, {})
 
-    def read_posted(
-        self, kind: str, body: bytes, headers: Mapping[str, str]
+    def read_fixed_callback(
+        self, body: bytes, headers: Mapping[str, str]
     ) -> tuple[AttemptId, Callback]:
-        """A callback on the one address of the portal, and whose it is (section 8).
-
-        Names of `headers` in lower case. Raises Unreadable, with FORGED when it is not Airtel's.
-        """
-        callback = self._callbacks.read(kind, body, headers)
+        """A callback on the one address of the portal, and whose it is (section 8)."""
+        callback = self._callbacks.read(KINDS[0], body, headers)
         return self._callbacks.attempt_of(body), callback
 
     async def ask_balance(self, account: str, callback_url: str) -> Money:
@@ -155,9 +154,7 @@ class AirtelMoney:
     async def find_user(self, msisdn: Msisdn) -> User | None:
         """Who holds the wallet (section 7); None when Airtel has none of that number."""
         below = f"/{self._national(msisdn)}"
-        return user_of(
-            self.facts.name, await self._api.get("user", self._users_url, below=below)
-        )
+        return user_of(self.facts.name, await self._api.get("user", self._users_url, below=below))
 
     async def name_of(self, msisdn: Msisdn) -> str | None:
         user = await self.find_user(msisdn)
@@ -182,7 +179,7 @@ class AirtelMoney:
                 "msisdn": self._national(order.msisdn),
             },
             "transaction": {
-                "amount": order_amount(self.facts, order),
+                "amount": self._amount(order),
                 "country": country,
                 "currency": currency,
                 "id": transaction_id(order.attempt_id),
@@ -193,7 +190,7 @@ class AirtelMoney:
         version = self._settings.disbursement_version
         payee: dict[str, Any] = {"msisdn": self._national(order.msisdn)}
         transaction: dict[str, Any] = {
-            "amount": order_amount(self.facts, order),
+            "amount": self._amount(order),
             "id": transaction_id(order.attempt_id),
         }
         if version == 2:
@@ -239,3 +236,51 @@ class AirtelMoney:
             raise error_of(self.facts.name, answer)
         done = Finding(Outcome.SUCCEEDED, code="refunded", receipt=receipt)
         return Accepted(finding=done)
+
+    async def _ask_before(self, collected_id: str) -> Finding:
+        """Ask about the collection before its refund is sent: a lost answer sends nothing."""
+        try:
+            return await self._enquire(self._enquiry_url, collected_id)
+        except OutcomeUnknown as error:
+            raise Unreachable(
+                self.facts.name, "the collection is not known, so nothing was sent", code=error.code
+            ) from error
+
+    async def _enquire(self, url: httpx.URL, asked_id: str) -> Finding:
+        try:
+            answer = await self._api.get("enquire", url, below=f"/{asked_id}")
+        except Rejected as error:
+            # A refused question is no evidence about the money.
+            raise OutcomeUnknown(
+                self.facts.name, "the query brought no evidence", code=error.code
+            ) from error
+        return finding_of(self.facts.name, answer, asked_id)
+
+    def _amount(self, order: Order) -> int | Decimal:
+        """A whole number wherever it is one, as all samples have it."""
+        amount = order_amount(self.facts, order)
+        return int(amount) if amount == int(amount) else amount
+
+    @property
+    def _currency(self) -> str:
+        return self._settings.currency_word or self.facts.currency
+
+    def _national(self, msisdn: Msisdn) -> str:
+        """Without the country's code, as Airtel has it. Raises Rejected for another country's."""
+        code = self._market.dialling_code
+        if not msisdn.digits.startswith(code):
+            raise Rejected(
+                self.facts.name,
+                f"{msisdn.masked} is no number of {self.facts.country}",
+                code="msisdn",
+                reason=Reason.NOT_REGISTERED,
+            )
+        national = msisdn.digits.removeprefix(code)
+        return national if self._settings.keeps_zero else national.removeprefix("0")
+
+    def _no_collection(self, detail: str) -> Rejected:
+        return Rejected(self.facts.name, detail, code="no_collection", reason=Reason.CONFIGURATION)
+
+
+def _query(wallet: str) -> str:
+    return f"?type={wallet}" if wallet else ""

@@ -119,6 +119,7 @@ class Answer(NamedTuple):
 
 
 def read_answer(response: httpx.Response) -> Answer:
+    """Any answer at all; what is not the envelope of section 4 has no codes."""
     message = json_object(response.content) or {}
     status = child(message, "status")
     return Answer(

@@ -74,8 +74,7 @@ class Callbacks:
             told = found if isinstance(found, str) else ""
         given = told.encode("utf-8", "replace")
         return any(
-            hmac.compare_digest(_hash(self._key, text), given)
-            for text in _texts(body, self._over)
+            hmac.compare_digest(_hash(self._key, text), given) for text in _texts(body, self._over)
         )
 
 

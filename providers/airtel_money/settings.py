@@ -48,6 +48,7 @@ class AirtelMoneySettings:
     keeps_zero: bool = True  # GA and CG: the zero belongs to the number (msisdn, section 1)
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     connections: int = 100
+    per_second: float | None = None
 
     def __post_init__(self) -> None:
         versions = {

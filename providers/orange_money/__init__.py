@@ -1,6 +1,7 @@
-"""Orange Money: four APIs, one class each; a country chooses. Facts: reference `orange-money.md`."""
+"""Orange Money: four APIs, one class each; which one is the country's affair (`markets.py`)."""
 
 from providers.orange_money.b2b import B2b, B2bSettings
+from providers.orange_money.building import build_orange
 from providers.orange_money.core import Core, CoreSettings
 from providers.orange_money.markets import MARKETS, Api, Market
 from providers.orange_money.wallet import EWallet, EWalletSettings
@@ -18,4 +19,5 @@ __all__ = [
     "Market",
     "WebPayment",
     "WebPaymentSettings",
+    "build_orange",
 ]

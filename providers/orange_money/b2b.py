@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from engine.clock import AttemptId, Clock
-from engine.errors import ProviderError, Unreadable
+from engine.errors import Rejected, Unreadable
 from engine.money import Money
 from engine.ports import (
     FORGED,
@@ -147,7 +147,7 @@ class B2b:
             if word(told.get("transactionId")) not in ("", transaction_id):
                 raise Unreadable(self.facts.name, "an answer about another transaction")
             return self._finding(told)
-        except ProviderError as error:
+        except (Rejected, Unreadable) as error:
             raise no_evidence(self.facts.name, error) from error
 
     def read_callback(self, kind: str, body: bytes) -> Callback:

@@ -1,7 +1,7 @@
 """Orange Cameroon's core API: a prompt on the payer's phone, and payouts, each in two calls.
 
-Facts: reference `orange-money.md`, section 3. `init` gives a token and orders nothing; `pay` orders;
-the token is the only thing by which it can be asked about.
+Facts: reference `orange-money.md`, section 3. `init` gives a token and orders nothing, `pay`
+orders; the token is the only thing by which it can be asked about.
 """
 
 import base64
@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from engine.clock import AttemptId, Clock
-from engine.errors import OutcomeUnknown, ProviderError, Rejected, Unreadable
+from engine.errors import OutcomeUnknown, Rejected, Unreadable
 from engine.money import Money
 from engine.ports import (
     Accepted,
@@ -159,7 +159,7 @@ class Core:
             if word(found.get("payToken")) not in ("", pay_token):
                 raise Unreadable(self.facts.name, "an answer about another payment")
             return self._finding(found)
-        except ProviderError as error:
+        except (Rejected, Unreadable) as error:
             raise no_evidence(self.facts.name, error) from error
 
     def read_callback(self, kind: str, body: bytes) -> Callback:

@@ -11,7 +11,14 @@ import httpx
 import msgspec
 
 from engine.clock import Clock
-from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
+from engine.errors import (
+    OutcomeUnknown,
+    ProviderError,
+    Rejected,
+    Throttled,
+    Unreachable,
+    Unreadable,
+)
 from engine.ports import Reason
 from providers.http import (
     DEFAULT_TIMEOUTS,
@@ -173,6 +180,7 @@ def basic_token(key: str, secret: str) -> tuple[tuple[Header, ...], bytes]:
 
 
 def read_answer(response: httpx.Response) -> Answer:
+    """Take it apart; the code of a fault is inside the fault."""
     message = json_object(response.content) or {}
     fault = message.get("fault")
     code = word(fault.get("code") if isinstance(fault, dict) else message.get("code"))
@@ -192,10 +200,8 @@ def error_of(name: str, answer: Answer) -> ProviderError:
     )
 
 
-def no_evidence(name: str, error: ProviderError) -> ProviderError:
-    """What a question's failure means: a refused question says nothing about the money."""
-    if isinstance(error, Throttled | Unreachable | OutcomeUnknown):
-        return error
+def no_evidence(name: str, error: Rejected | Unreadable) -> OutcomeUnknown:
+    """Neither a refused question nor a senseless answer is evidence about the money."""
     return OutcomeUnknown(name, "the query brought no evidence", code=error.code)
 
 

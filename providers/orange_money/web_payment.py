@@ -5,12 +5,12 @@ sent the page's address, so it collects only where a setting says that somebody 
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import httpx
 
 from engine.clock import AttemptId, Clock, made_at
-from engine.errors import OutcomeUnknown, ProviderError, Unreadable
+from engine.errors import OutcomeUnknown, Rejected, Unreadable
 from engine.money import to_decimal
 from engine.ports import (
     Accepted,
@@ -106,7 +106,7 @@ class WebPayment:
         """
         answer = await self._door.post("webpayment", self._start_url, self._message(order))
         pay_token, link = answer.word("pay_token"), answer.message.get("payment_url")
-        if answer.status != 201 or not pay_token or not _is_link(link):
+        if answer.status != 201 or not pay_token or not is_link(link):
             raise error_of(self.facts.name, answer)
         return Accepted(provider_reference=_whole(answer, "pay_token"), pay_link=link)
 
@@ -130,7 +130,7 @@ class WebPayment:
         try:
             answer = await self._door.post("transactionstatus", self._status_url, message)
             return self._finding(order, answer)
-        except ProviderError as error:
+        except (Rejected, Unreadable) as error:
             raise no_evidence(self.facts.name, error) from error
 
     def read_callback(self, kind: str, body: bytes) -> Callback:
@@ -206,7 +206,8 @@ def _whole(answer: Answer, name: str) -> str:
     return str(answer.message[name]).strip()
 
 
-def _is_link(link: Any) -> bool:
+def is_link(link: Any) -> TypeGuard[str]:
+    """An address that may be shown to a person and sent in a message."""
     return (
         isinstance(link, str)
         and link.startswith(("https://", "http://"))

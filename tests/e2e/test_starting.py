@@ -146,6 +146,8 @@ async def test_an_outage_of_postgres_is_one_line_in_the_log_of_each_process(
     own_databases.crash_postgres()
     for _ in range(5):
         assert await _status(city, "/health") == 503
+        screen = await city.phone(city.newcomer("KE")).dial(city.places.shortcode)
+        assert screen.ends and screen.text.startswith("CAPP cannot answer right now.")
         await asyncio.sleep(OUTAGE_SECONDS / 5)
     for log in logs:
         assert len(log.lines_with(ONCE)) == 1, log.text()

@@ -6,6 +6,8 @@ from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.integration.world import ENVIRONMENT
 
+AT, TWILIO = "SMS gateway africastalking", "SMS gateway twilio"
+
 
 async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis_url: str) -> None:
     async with Sandboxes.start(SandboxesSettings()) as sandboxes:
@@ -17,6 +19,11 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
             "CAPP_AFRICASTALKING_BASE_URL": sandboxes.gateway_url,
             "CAPP_AFRICASTALKING_USERNAME": credentials.GATEWAY_SANDBOX_USERNAME,
             "CAPP_AFRICASTALKING_API_KEY": credentials.GATEWAY_SANDBOX_API_KEY,
+            "CAPP_SMS_GATEWAYS": "africastalking,twilio",
+            "CAPP_TWILIO_BASE_URL": sandboxes.twilio_url,
+            "CAPP_TWILIO_ACCOUNT_SID": credentials.TWILIO_SANDBOX_ACCOUNT_SID,
+            "CAPP_TWILIO_AUTH_TOKEN": credentials.TWILIO_SANDBOX_AUTH_TOKEN,
+            "CAPP_TWILIO_SENDER": credentials.TWILIO_SANDBOX_SENDER,
         }
         said: list[str] = []
         well = await examine(read_settings(environment), said.append)
@@ -24,9 +31,10 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
         by_name = {line.split(":")[0][6:]: line for line in said}
         assert by_name["operators"].startswith("FAULT")
         assert "CAPP_MTN_UG_API_KEY" in by_name["operators"]
-        for name in ("menus", "USSD gateways", "database", "redis", "SMS gateway"):
+        for name in ("menus", "USSD gateways", "database", "redis", AT, TWILIO):
             assert by_name[name].startswith("ok"), by_name[name]
-        assert "SDK KES" in by_name["SMS gateway"]
+        assert "SDK KES" in by_name[AT]
+        assert by_name[TWILIO].endswith("the account is active")
 
         wrong = {
             **environment,
@@ -36,6 +44,28 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
         }
         said.clear()
         assert not await examine(read_settings(wrong), said.append)
-        faults = {line.split(":")[0][6:] for line in said if line.startswith("FAULT")}
-        assert faults == {"operators", "USSD gateways", "redis", "SMS gateway"}
+        assert faults_of(said) == {"operators", "USSD gateways", "redis", AT}
         assert not any("wrong" in line for line in said)
+
+        # Twilio alone: nobody asks for Africa's Talking's key, whose fault is then none.
+        said.clear()
+        assert not await examine(
+            read_settings({**wrong, "CAPP_SMS_GATEWAYS": "twilio,carrier_pigeon"}), said.append
+        )
+        assert not any(AT in line for line in said)
+        assert faults_of(said) >= {"SMS gateway carrier_pigeon"}
+        assert TWILIO not in faults_of(said)
+
+        sandboxes.twilio.settings.account_status = "suspended"
+        said.clear()
+        await examine(read_settings({**wrong, "CAPP_SMS_GATEWAYS": "twilio"}), said.append)
+        assert f"FAULT {TWILIO}: the account is suspended" in said
+        said.clear()
+        bad_token = {**environment, "CAPP_TWILIO_AUTH_TOKEN": "wrong"}
+        await examine(read_settings(bad_token), said.append)
+        assert TWILIO in faults_of(said)
+        assert AT not in faults_of(said)
+
+
+def faults_of(said: list[str]) -> set[str]:
+    return {line.split(":")[0][6:] for line in said if line.startswith("FAULT")}

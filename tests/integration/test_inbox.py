@@ -11,12 +11,14 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 from starlette.applications import Starlette
 
 from channels.sms import SmsMessages, SmsReports
 from channels.wiring import MENUS
 from engine.clock import CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer
+from engine.database import open_pool
 from engine.errors import CustomerMistake, NoWayNow
 from engine.fx.quotes import Quote
 from engine.inbox.answers import Answers
@@ -39,6 +41,8 @@ from providers.twilio import TwilioSms, signature
 from tests.integration.world import TestClock
 from tests.providers.subjects import TWILIO_SID, at_settings, twilio_settings
 from tests.unit.payments.examples import PAYEE, PAYER, quote
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEXTS = Texts.load(MENUS / "texts")
 TOKEN, PUBLIC = "t" * 32, "https://pay.example.org"
@@ -149,7 +153,22 @@ def clock() -> TestClock:
     return TestClock()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_pool(shared_database_url: str) -> AsyncIterator[Any]:
+    opened = await open_pool(shared_database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def pool(shared_pool: Any) -> Any:
+    """As if nobody had ever written to us."""
+    for table in ("outbox", "sms_inbound", "sms_opt_out", "sms_report"):
+        await shared_pool.execute(f"delete from {table}")
+    return shared_pool
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def redis(redis_url: str) -> AsyncIterator[Any]:
     pipeline = open_pipeline(redis_url)
     yield pipeline
@@ -420,7 +439,7 @@ async def test_what_no_gateway_repeats_is_forgotten(house: House) -> None:
 # The doors.
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def doors(house: House, clock: TestClock) -> AsyncIterator[httpx.AsyncClient]:
     outbox = Outbox(house.pool, clock, lease_seconds=60)
     at = AfricasTalkingSms(at_settings("http://127.0.0.1:1"))

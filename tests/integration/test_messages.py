@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from datetime import timedelta
 
 import pytest
+import pytest_asyncio
 
 from channels.wiring import MENUS
 from engine.clock import Ids, IntentId, PaymentId
@@ -22,14 +23,29 @@ from engine.outbox import Outbox, SmsEnding
 from engine.payments.notices import MESSAGE, Message, write_message
 from engine.ports import Reason, Sms, SmsAccepted, SmsReport
 from engine.texts import Texts
-from tests.integration.world import SUCCEEDED, ScriptedSms, World, open_world
+from tests.integration.world import FAILED, SUCCEEDED, ScriptedSms, World, open_world
 from tests.unit.payments.examples import PAYEE, PAYER
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+TEXTS = Texts.load(MENUS / "texts")
 
-@pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
-        yield opened
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(shared_database_url: str) -> AsyncIterator[World]:
+    async with open_world(shared_database_url) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(opened: World) -> World:
+    """One world for all: nothing is queued, said or kept back, and it is the same day again."""
+    await opened.dispatched()
+    for table in ("outbox", "sms_message", "sms_report", "sms_opt_out", "case_file"):
+        await opened.pool.execute(f"delete from {table}")
+    for list_ in (opened.sms.sent, opened.sms.answers, opened.heard):
+        list_.clear()
+    opened.clock.start_over()
+    return opened
 
 
 async def queue(world: World, kind: int, payload: str, *, at: int = 0) -> Intent:
@@ -112,16 +128,16 @@ def messages_of(world: World, sms: ScriptedSms, outbox: Outbox) -> Messages:
         gateways=Gateways([Gateway("hanging", sms)], clock=world.clock),
         outbox=outbox,
         opt_outs=OptOuts(world.pool, 1, world.clock),
-        letters=Letters(Writer(Texts.load(MENUS / "texts")), tenant=1, shortcode="*384*96#"),
+        letters=Letters(Writer(TEXTS), tenant=1, shortcode="*384*96#"),
         clock=world.clock,
         draw=lambda: 0.0,
     )
 
 
 async def test_doubled_intents_and_two_processes_send_one_receipt_for_each_state(
-    world: World, database_url: str
+    world: World, shared_database_url: str
 ) -> None:
-    async with open_world(database_url, clock=world.clock, seeded=False) as other:
+    async with open_world(shared_database_url, clock=world.clock, seeded=False) as other:
         payment_id = await paid(world)
         receipts = [i for _, intents in world.heard for i in intents if i.kind not in (1, 2, 3)]
         payment = await world.payment(payment_id)
@@ -154,14 +170,14 @@ async def test_a_process_killed_between_sending_and_its_end_is_followed_by_no_se
 
 
 async def test_what_definitely_did_not_leave_is_sent_later_by_anybody(
-    world: World, database_url: str
+    world: World, shared_database_url: str
 ) -> None:
     world.sms.answers = [Unreachable("scripted", "refused")]
     intent = await queue(world, MESSAGE, request_to(PAYEE))
     world.dispatcher.hear_message(intent)
     await world.dispatched()
     assert world.sms.sent == []
-    async with open_world(database_url, clock=world.clock, seeded=False) as other:
+    async with open_world(shared_database_url, clock=world.clock, seeded=False) as other:
         await swept(other)
         assert len(other.sms.sent) == 1
 
@@ -252,11 +268,31 @@ async def test_an_answer_that_may_be_lost_is_nobodys_case(world: World) -> None:
     assert await world.cases() == []
 
 
-async def test_the_tally_tells_gateways_and_counts_apart(world: World) -> None:
+async def test_a_day_is_shown_by_gateway_status_and_counts(world: World) -> None:
     world.sms.answers = [Rejected("scripted", "no", code="403", reason=Reason.OTHER)]
     intent = await queue(world, MESSAGE, request_to(PAYEE))
     world.dispatcher.hear_message(intent)
     await world.dispatched()
     await paid(world)
-    tally: list[Any] = await MessageWatch(world.pool, 1, world.clock).tally(0)
-    assert tally == [("", "refused:403", 1, 1, 0), ("scripted", "sent", 2, 2, 0)]
+    watch, today = MessageWatch(world.pool, 1, world.clock), world.clock.now().date()
+    assert await watch.tally(today) == [("", "refused:403", 1, 1, 0), ("scripted", "sent", 2, 2, 0)]
+    for other in (today - timedelta(days=1), today + timedelta(days=1)):
+        assert await watch.tally(other) == []
+    assert await MessageWatch(world.pool, 2, world.clock).tally(today) == []
+
+
+async def test_those_nobody_is_sure_of_are_named_one_by_one(world: World) -> None:
+    await unclear(world)
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.sms.answers = [OutcomeUnknown("scripted", "silence")]
+    await world.tell(await world.live(payment_id), FAILED)
+    await world.dispatched()
+    watch, today = MessageWatch(world.pool, 1, world.clock), world.clock.now().date()
+    code = (await world.payment(payment_id)).code
+    named = [(one.template, one.gateway, one.code) for one in await watch.unclear(today)]
+    assert sorted(named) == [("collect_failed", "scripted", code), ("pin_reset", "scripted", "")]
+    assert await watch.unclear(today - timedelta(days=1)) == []
+    world.clock.pass_(86_401)
+    assert await watch.look() == 2
+    assert len(await watch.unclear(today)) == 2  # also once staff were told

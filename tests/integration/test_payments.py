@@ -519,19 +519,6 @@ async def test_an_sms_that_may_have_been_sent_is_not_sent_again(world: World) ->
     assert statuses == ["sent", "unknown"]
 
 
-async def test_the_last_payment_is_told_as_it_stands(world: World) -> None:
-    assert await world.payments.last_payment(CUSTOMER.customer_id) is None
-    await world.confirm()
-    world.clock.pass_(1)
-    payment_id, _ = await collected(world)
-    summary = await world.payments.last_payment(CUSTOMER.customer_id)
-    assert summary is not None
-    assert summary.code == (await world.payment(payment_id)).code
-    assert (summary.state, summary.amount, summary.payee) == (
-        "paying", Money(100_000, "KES"), PAYEE,
-    )  # fmt: skip
-
-
 async def test_an_accepted_order_keeps_the_reference_a_query_needs(world: World) -> None:
     world.mpesa.answers = [Accepted("ws_CO_1")]
     payment_id = await world.confirm()

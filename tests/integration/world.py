@@ -7,21 +7,21 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
+from channels.core import Deciders, Known, Outside, build_core
 from channels.seed import read_seeds, seed
 from channels.settings import Settings, read_settings
-from channels.wiring import MENUS, NUMBERING
+from channels.wiring import MENUS, read_directory
 from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer
 from engine.database import connect, open_pool
 from engine.decisions import Decision
-from engine.dispatch import Dispatcher, Patience
+from engine.dispatch import Dispatcher
 from engine.errors import CappError, Unreadable
 from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
@@ -29,31 +29,24 @@ from engine.ledger.books import Books, open_accounts
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Intent
-from engine.messages.gateways import Gateway, Gateways
-from engine.messages.letters import Letters
-from engine.messages.planning import Writer
-from engine.messages.quiet import OptOuts
-from engine.messages.sender import Messages
 from engine.money import Money
-from engine.msisdn import Msisdn, Prefixes
-from engine.outbox import Outbox
+from engine.msisdn import Msisdn
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
-from engine.payments.planning import Timing
 from engine.payments.policy import Clearance
 from engine.payments.reconciliation import Reconciler
 from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
-from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
-from engine.payments.stepping import Heard
+from engine.payments.stepping import Hear, Heard
 from engine.payments.store import PaymentStore
 from engine.ports import (
     Accepted,
     Callback,
     Finding,
     OperatorFacts,
+    OperatorPort,
     Order,
     Outcome,
     Reason,
@@ -78,7 +71,11 @@ class TestClock(Clock):
     __test__ = False
 
     def __init__(self) -> None:
-        self._epoch = Clock().epoch()
+        self._epoch = self._start = Clock().epoch()
+
+    def start_over(self) -> None:
+        """Back to where it stood at first, for a world that several tests share."""
+        self._epoch = self._start
 
     def epoch(self) -> float:
         return self._epoch
@@ -252,6 +249,7 @@ ENVIRONMENT = {
     "CAPP_CALLBACK_KEYS": "00" * 32,
     "CAPP_SESSION_KEY": "00" * 32,
     "CAPP_GATEWAY_TOKEN": "0" * 32,
+    "CAPP_COLLECT_DELAY_SECONDS": "0",
 }
 
 
@@ -270,6 +268,12 @@ def settings_for(database_url: str) -> Settings:
     return read_settings({**ENVIRONMENT, "DATABASE_URL": database_url})
 
 
+@cache
+def _texts() -> Texts:
+    """Reading them takes longer than most tests."""
+    return Texts.load(MENUS / "texts")
+
+
 @asynccontextmanager
 async def open_world(
     database_url: str, *, clock: TestClock | None = None, seeded: bool = True
@@ -281,86 +285,48 @@ async def open_world(
     facts = {"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}
     if seeded:
         await seed(settings_for(database_url), read_seeds(SEEDS), facts, clock)
-    numbering = yaml.safe_load(NUMBERING.read_text())
-    directory = Directory(facts, Prefixes(numbering["ranges"]), numbering["networks"])
+    operators: dict[str, OperatorPort] = {"mpesa_ke": mpesa, "mtn_ug": mtn, "other_ug": other}
+    outside = Outside(operators, {"scripted": sms}, clock, Ids(clock), draw=lambda: 0.0)
+    directory = read_directory(operators)
     pool = await open_pool(database_url)
     if seeded:
         await _open_other(pool)
     committer = Committer(partial(connect, database_url), clock)
     await committer.start()
-    store = PaymentStore(pool, directory)
-    outbox = Outbox(pool, clock, lease_seconds=60)
     rates = RateBook(1, clock, stale_after_seconds=86_400)
     await rates.refresh(pool)
-    dispatcher = Dispatcher(
-        operators={"mpesa_ke": mpesa, "mtn_ug": mtn, "other_ug": other},
-        messages=Messages(
-            gateways=Gateways([Gateway("scripted", sms)], clock=clock),
-            outbox=outbox,
-            opt_outs=OptOuts(pool, 1, clock),
-            letters=Letters(Writer(Texts.load(MENUS / "texts")), tenant=1, shortcode="*384*96#"),
-            clock=clock,
-            draw=lambda: 0.0,
-        ),
-        outbox=outbox,
-        store=store,
-        clock=clock,
-        callback_url=lambda code, attempt_id: f"http://127.0.0.1/callbacks/{code}/{attempt_id}",
-        patience=Patience(),
-    )
     heard: list[tuple[Payment, tuple[Intent, ...]]] = []
     policy = ScriptedPolicy()
+    world: World
 
     async def language_of(_: Msisdn) -> str:
         return "sw"
 
-    world: World
+    def overhear(dispatch: Hear) -> Hear:
+        def hear(payment: Payment, intents: tuple[Intent, ...]) -> None:
+            heard.append((payment, intents))
+            if world.dispatching:
+                dispatch(payment, intents)
 
-    def hear(payment: Payment, intents: tuple[Intent, ...]) -> None:
-        heard.append((payment, intents))
-        if world.dispatching:
-            dispatcher.hear(payment, intents)
+        return hear
 
-    ids = Ids(clock)
-    payments = Payments(
-        tenant=1,
+    core = build_core(
+        settings_for(database_url),
+        outside,
+        Known(directory, _texts(), rates),
+        Deciders(policy, language_of),
+        pool=pool,
         committer=committer,
-        store=store,
-        rates=rates,
-        directory=directory,
-        language_of=language_of,
-        clock=clock,
-        ids=ids,
-        timing=Timing(collect_delay=0),
-        policy=policy,
-        hear=hear,
-    )
-    dispatcher.payments = payments
-    rulings = Rulings(
-        stepper=payments.stepper,
-        sequel=payments.sequel,
-        store=store,
-        policy=policy,
-        withhold=outbox.withhold,
-        clock=clock,
-    )
-    reconciler = Reconciler(
-        store=store,
-        outbox=outbox,
-        payments=payments,
-        ask=dispatcher.ask,
-        clock=clock,
-        schedule=Schedule(),
-        also=rulings.looks_after(86_400),
+        overhear=overhear,
     )
     books = Books(pool, 1, {1: "mpesa_ke", 2: "mtn_ug", 3: "other_ug"})
     world = World(
-        clock, pool, payments, rulings, policy, directory, store, dispatcher, reconciler,
-        committer, books, mpesa, mtn, other, sms, heard,
+        clock, pool, core.payments, core.rulings, policy, directory, core.store, core.dispatcher,
+        core.reconciler, committer, books, mpesa, mtn, other, sms, heard,
     )  # fmt: skip
     try:
         yield world
     finally:
-        await dispatcher.stop()
+        await core.dispatcher.stop()
         await committer.stop()
         await pool.close()

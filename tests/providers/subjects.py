@@ -3,8 +3,8 @@
 A new adapter joins the suite with one more `Subject`.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -54,8 +54,16 @@ SECRETS = (
     "zamtel%2Dpassword",
     "zamtel-initiator-x13",
     "zamtel-credential-x14",
+    "airtel-client-x15",
+    "airtel-secret-x16",
+    "airtel-callback-x17",
+    "977123456",
     ZAMBIAN.digits,
     "955123456",
+    *(f"orange-{word}" for word in ("client-x18", "secret-x19", "merchant-x20", "user-x21")),
+    *(f"orange-{word}" for word in ("password-x22", "pin-x23", "api-x24", "signing-x25")),
+    "orange-callback-x26",
+    *("0712345699", "771234567", "690123456", "840123456"),
     TOKEN,
     KENYAN.digits,
     UGANDAN.digits,
@@ -87,10 +95,14 @@ class Subject:
     token: Answer = NOTHING
     token_refused: Answer = NOTHING
     key_refused: Answer = NOTHING
+    preparing: Mapping[str, tuple[str, Answer]] = field(default_factory=dict)
+    """By their names in a trace: calls that are made before the one that counts."""
 
     def script_tokens(self, company: Company, *answers: Answer) -> None:
         for path in self.token_paths:
             company.on(path, *(answers or (self.token,)))
+        for path, answer in self.preparing.values():
+            company.on(path, answer)
 
     def token_requests(self, company: Company) -> int:
         return sum(len(company.received(path)) for path in self.token_paths)
@@ -381,9 +393,7 @@ TWILIO = Subject(
 )
 ZAMTEL_COLLECT_PATH = "/ZampayRestProd/Req"
 ZAMTEL_PAYOUT_PATH = "/ZampayRestProd/B2CReq"
-ZAMTEL_PAID = Answer(
-    message={"status": "0", "message": "Success", "TransactionId": "260101000001"}
-)
+ZAMTEL_PAID = Answer(message={"status": "0", "message": "Success", "TransactionId": "260101000001"})
 ZAMTEL = Subject(
     "zamtel_zm",
     zamtel_settings,

@@ -23,10 +23,14 @@ from engine.errors import (
 from engine.ports import Accepted, Callback, Finding, OperatorPort, Outcome, Reason, SmsAccepted
 from providers.http import Exchange
 from tests.providers import company as companies
+from tests.providers import subjects
+from tests.providers.airtel_subjects import AIRTEL, AIRTEL_SIGNED
 from tests.providers.company import Answer, Company, Raw, Reaction
 from tests.providers.conftest import HandClock
-from tests.providers.subjects import MPESA, MTN, SECRETS, SUBJECTS, ZAMTEL, Operation, Subject
+from tests.providers.orange_subjects import ORANGE
+from tests.providers.subjects import MPESA, MTN, SECRETS, ZAMTEL, Operation, Subject
 
+SUBJECTS = (*subjects.SUBJECTS, AIRTEL, AIRTEL_SIGNED, *ORANGE)
 Case = tuple[Subject, Operation]
 CASES: list[Case] = [(subject, each) for subject in SUBJECTS for each in subject.operations]
 WITH_TOKEN = [case for case in CASES if case[0].token_paths]
@@ -79,9 +83,9 @@ async def test_success_is_one_request_and_one_trace(
         result = await operation.call(adapter)
     assert isinstance(result, Finding if operation.is_query else Accepted | SmsAccepted)
     assert len(company.received(operation.path)) == 1
-    assert [each.status for each in traced if each.operation != "token"] == [
-        operation.success.status
-    ]
+    assert [
+        each.status for each in traced if each.operation not in ("token", *subject.preparing)
+    ] == [operation.success.status]
     assert {each.provider for each in traced} == {subject.name}
 
 
@@ -274,11 +278,17 @@ async def test_repr_of_adapter_and_settings_shows_no_secret(
         assert_discreet(adapter, settings)
 
 
-OPERATORS = [MPESA, MTN, ZAMTEL]
+OPERATORS = [MPESA, MTN, ZAMTEL, AIRTEL, AIRTEL_SIGNED, *ORANGE]
 KINDS: dict[str, tuple[str, ...]] = {
     "mpesa_ke": ("stk", "result", "status"),
     "mtn_ug": ("momo",),
     "zamtel_zm": (),
+    "airtel_ke": ("callback", "status"),
+    "airtel_zm": ("callback", "status"),
+    "orange_ci": ("web",),
+    "orange_cm": ("core",),
+    "orange_sn": ("wallet",),
+    "orange_cd": ("b2b",),
 }
 GARBAGE = [b"", b"null", b"[]", b"{}", b"{", b"\xff\xfe", b'{"a":' * 5000, b"x" * 100_000]
 
@@ -301,6 +311,8 @@ _WORDS = st.sampled_from(
         *("ResultParameter", "TransactionStatus", "TransactionAmount", "ReceiverPartyPublicName"),
         *("status", "reason", "code", "amount", "currency", "payer", "payee", "partyId", "MSISDN"),
         *("SUCCESSFUL", "Completed", "FAILED", "UGX", "KES", "partyIdType", "0", "1032", "\x00"),
+        *("SUCCESS", "transactionData", "peerId", "payToken", "subscriberMsisdn", "value", "unit"),
+        *("transaction", "status_code", "airtel_money_id", "id", "hash", "TS", "TF"),
     ]
 )
 _SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | _WORDS
@@ -346,6 +358,7 @@ async def test_unlisted_status_word_means_pending(
         (MPESA, "status", {"Result": {"ResultCode": 0, "ResultParameters": parameters}}),
         (MPESA, "status", {"Result": {"ResultCode": code}}),
         (MTN, "momo", {"status": code, "reason": "NOT_ENOUGH_FUNDS"}),
+        (AIRTEL, "callback", {"transaction": {"id": "x", "status_code": code}}),
     ]
     for subject, kind, message in bodies:
         async with built(subject, "http://127.0.0.1:1", clock, traced) as adapter:

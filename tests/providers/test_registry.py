@@ -34,7 +34,6 @@ ENVIRONMENT = {
     "CAPP_MPESA_KE_INITIATOR_PASSWORD": "secret-4",
     "CAPP_MPESA_KE_CERTIFICATE": certificate_pem().decode(),
     "CAPP_MTN_UG_BASE_URL": "http://127.0.0.1:1",
-    "CAPP_MTN_UG_TARGET_ENVIRONMENT": "mtnuganda",
     "CAPP_MTN_UG_API_USER": "secret-5",
     "CAPP_MTN_UG_API_KEY": "secret-6",
     "CAPP_MTN_UG_COLLECTION_KEY": "secret-7",

@@ -171,6 +171,26 @@ async def test_a_senseless_count_is_no_count(
     assert (await gateway.send(SMS)).segments is None
 
 
+async def test_how_the_account_stands_is_asked_and_senseless_answers_are_refused(
+    company: Company, gateway: TwilioSms
+) -> None:
+    path = f"/2010-04-01/Accounts/{ACCOUNT_SID}.json"
+    company.on(path, Answer(200, message={"sid": ACCOUNT_SID, "status": "suspended"}))
+    assert await gateway.fetch_status() == "suspended"
+    request = company.requests[0]
+    assert (request.method, request.target) == ("GET", path)
+    assert request.headers["authorization"].startswith("Basic ")
+    for answer, error in (
+        (refused(20003, 401), Rejected),
+        (Answer(200), Unreadable),
+        (Answer(200, message={"status": None}), Unreadable),
+        (Answer(503), OutcomeUnknown),
+    ):
+        company.on(path, answer)
+        with pytest.raises(error):
+            await gateway.fetch_status()
+
+
 STATUSES = [
     ("queued", None),
     ("sending", None),

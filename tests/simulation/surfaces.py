@@ -134,13 +134,6 @@ class ModelStore(PaymentStore):
         found = await self._wire.ask(lambda: self._model.keys.get((tenant, key)))
         return (PaymentId(found[0]), found[1]) if found else None
 
-    async def latest_of(self, customer_id: CustomerId) -> Payment | None:
-        def read() -> Payment | None:
-            made = self._model.of_customer.get(customer_id)
-            return self._stored(max(made)) if made else None
-
-        return await self._wire.ask(read)
-
     async def provider_reference(self, attempt_id: AttemptId) -> str | None:
         def read() -> str | None:
             for _, row in self._model.evidence_of(attempt_id):

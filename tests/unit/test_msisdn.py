@@ -1,11 +1,24 @@
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
+import phonenumbers
 import pytest
 import yaml
 
-from channels.wiring import NUMBERING
+from channels.wiring import MENUS, NUMBERING
 from engine.errors import CustomerMistake
-from engine.msisdn import LENGTH_MAX, Msisdn, Prefixes, country_of, parse_msisdn
+from engine.msisdn import (
+    _DIALLING_CODES,
+    LENGTH_MAX,
+    Msisdn,
+    Prefixes,
+    country_of,
+    parse_by_numbering_plan,
+    parse_msisdn,
+)
+from engine.texts import Texts
+from providers.registry import OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -78,7 +91,21 @@ def prefixes() -> Prefixes:
         ("+256724100001", "mtn_ug"),
         ("+256724000001", "hamilton_ug"),
         ("+256701000001", "airtel_ug"),
-        ("+255712000001", None),
+        ("+255712000001", "yas_tz"),
+        ("+260955000001", "zamtel_zm"),
+        ("+260977000001", "airtel_zm"),
+        ("+260967000001", "mtn_zm"),
+        ("+2250700000001", "orange_ci"),  # the zero belongs to the number
+        ("+2250500000001", "mtn_ci"),
+        ("+2290197000001", "mtn_bj"),
+        ("+2290145000001", "moov_bj"),  # 0145 lies inside Celtiis's 014
+        ("+27673000001", "vodacom_za"),  # 673 lies inside Telkom's 67
+        ("+242061000001", "mtn_cg"),
+        ("+211921000001", "mtn_ss"),
+        ("+2347025000001", "mtn_ng"),
+        ("+243997000001", "airtel_cd"),
+        ("+2348190000001", None),  # Starcomms, which nobody lists
+        ("+251912000001", None),
     ],
 )
 def test_the_longest_prefix_decides(prefixes: Prefixes, number: str, operator: str | None) -> None:
@@ -88,3 +115,42 @@ def test_the_longest_prefix_decides(prefixes: Prefixes, number: str, operator: s
 def test_a_prefix_of_two_operators_is_refused() -> None:
     with pytest.raises(ValueError, match="two operators"):
         Prefixes({"KE": {"a": ["70"], "b": ["70"]}})
+
+
+@pytest.mark.parametrize("country", sorted(_DIALLING_CODES))
+def test_the_short_way_says_what_the_numbering_plan_says(country: str) -> None:
+    random = Random(country)
+    example = phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.MOBILE)
+    assert example is not None
+    national = phonenumbers.national_significant_number(example)
+    code = _DIALLING_CODES[country]
+    assert country_of(parse_msisdn(f"+{code}{national}", "KE")) == country
+    for kept in [len(national), *random.choices(range(4), k=40)]:
+        length = len(national) - kept + random.choice((-1, 0, 0, 0, 1))
+        number = national[:kept] + "".join(random.choices("0123456789", k=max(length, 0)))
+        for typed in (number, f"0{number}", f"{code}{number}", f"+{code}{number}"):
+            assert read(parse_msisdn, typed, country) == read(
+                parse_by_numbering_plan, typed, country
+            )
+
+
+def read(parse: Callable[[str, str], Msisdn], typed: str, country: str) -> str:
+    """The number, or why it is none."""
+    try:
+        return parse(typed, country)
+    except CustomerMistake as mistake:
+        return mistake.text_key
+
+
+def test_every_operator_of_the_plan_has_a_name_in_every_language() -> None:
+    plan = yaml.safe_load(Path(NUMBERING).read_text())
+    named = {name for operators in plan["ranges"].values() for name in operators}
+    assert set(plan["networks"].values()) <= named
+    texts = Texts.load(MENUS / "texts")
+    assert [name for name in sorted(named) if not texts.has(f"operator.{name}")] == []
+
+
+def test_every_operator_we_can_call_has_ranges_in_its_country() -> None:
+    ranges = yaml.safe_load(Path(NUMBERING).read_text())["ranges"]
+    for name in OPERATORS:
+        assert name in ranges[name[-2:].upper()], name

@@ -102,8 +102,9 @@ def test_alarm_is_silent_after_its_block() -> None:
 def test_a_test_that_hangs_fails_and_the_run_goes_on(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_hanging.py").write_text(HANGING)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.alarm", "-rA", "-o",
-               "asyncio_mode=auto", "--rootdir", str(tmp_path), str(tmp_path)]  # fmt: skip
+    plugins = ["-p", "no:cacheprovider", "-p", "tests.alarm", "-o", "asyncio_mode=auto"]
+    place = ["--rootdir", str(tmp_path), str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", "-rA", *plugins, *place]
     done = subprocess.run(
         command, cwd=TESTS.parent, capture_output=True, text=True, timeout=60, check=False
     )

@@ -81,7 +81,8 @@ class Opening:
     async def _paid(self, kept: Session, customer: Customer) -> PaymentSummary | None:
         if kept.code is not None and kept.ended and kept.request is None:
             return await self._payments.payment_by_code(customer, kept.code)
-        if kept.was_late:  # nobody saw what came of it: the books know
+        # Nobody saw what came of it, or its last save was lost: the books know.
+        if kept.was_late or (kept.quote is not None and not kept.ended):
             since = datetime.fromtimestamp(kept.at, UTC)
             return await self._payments.confirmed_since(customer.customer_id, since)
         return None

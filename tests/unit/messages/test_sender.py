@@ -161,6 +161,14 @@ async def test_what_the_law_requires_passes_a_stop(template: str) -> None:
     assert room.status == "sent"
 
 
+async def test_who_waits_for_a_late_payment_is_told_so_after_a_stop_too() -> None:
+    """Silence makes people pay a second time."""
+    room = Room()
+    room.played.quiet = True
+    await room.send(room.notice("delayed:payer:"))
+    assert room.status == "sent"
+
+
 async def test_anything_else_stops() -> None:
     room = Room()
     room.played.quiet = True

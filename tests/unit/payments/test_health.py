@@ -39,6 +39,7 @@ def test_a_refusal_that_lies_with_the_customer_is_no_fault_of_the_operator(reaso
     ("error", "told"),
     [
         (Throttled("x", "later"), Told.THROTTLED),
+        (Throttled("x", "our own pace", by_us=True), None),
         (Unreachable("x", "gone"), Told.UNREACHABLE),
         (OutcomeUnknown("x", "silence"), Told.UNCLEAR),
         (Rejected("x", "keys", code="401", reason=Reason.CONFIGURATION), Told.MISCONFIGURED),

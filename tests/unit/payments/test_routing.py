@@ -33,7 +33,7 @@ def test_the_network_that_served_the_dial_is_believed_before_the_prefix(
     ("payee", "key"),
     [
         (PAYER, "mistake.own_number"),
-        (Msisdn("+255712000001"), "mistake.operator_unknown"),
+        (Msisdn("+251912000001"), "mistake.operator_unknown"),
         (Msisdn("+256701000001"), "mistake.operator_unsupported"),
     ],
 )

@@ -150,6 +150,7 @@ class MemoryPayments:
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
         self.reported: list[str] = []
+        self.keys: list[str] = []
         self.delay = 0.0
         self.failure: Exception | None = None
 
@@ -202,6 +203,7 @@ class MemoryPayments:
 
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
         await self._pause()
+        self.keys.append(key)
         if earlier := self.confirmed.get(key):
             return Confirmed(earlier.payment_id, earlier.code, fresh=False)
         if quote.expires_at <= self._clock.epoch():
@@ -248,6 +250,7 @@ class MemoryPayments:
 
     async def cancel(self, customer: Customer, code: str, *, key: str) -> PaymentSummary:
         await self._pause()
+        self.keys.append(key)
         history = self.histories[customer.customer_id]
         index = next(i for i, summary in enumerate(history) if summary.code == code)
         if history[index].state == "cancelled":

@@ -9,7 +9,7 @@ import pytest
 from engine.menu.bundle import pack_bundle, read_bundle, unpack_bundle, version_of
 from engine.menu.screens import BrokenMenu
 from engine.session.editions import Binder
-from tests.unit.session.rooms import BUNDLE, MENUS, PAYER, VERSION, House
+from tests.unit.session.rooms import BUNDLE, MENUS, PAYER, PIN, VERSION, House
 
 PAYEE = "256772000002"
 
@@ -50,6 +50,21 @@ async def test_a_live_session_keeps_its_keys_when_the_new_menu_moves_them(folder
     assert "Number to pay" in (await house.take("1")).text
     moved = await house.press("1", session_id="s2")
     assert moved.text.startswith("Please choose one of these.")
+
+
+async def test_a_change_between_the_price_and_the_pin_changes_neither(folder: Path) -> None:
+    house = await caller()
+    await house.press("1", PAYEE, "1000", "1")
+    change(folder, "send_money.yaml", "pin:\n    kind: input", "pin:\n    # new\n    kind: input")
+    change(folder, "texts/en.yaml", "Type your CAPP PIN", "Your CAPP PIN")
+    assert await house.editions.take_up(folder) == ""
+    assert house.session().menu == VERSION
+    wrong = await house.take(f"1*{PAYEE}*1000*1*9026")
+    assert "Type your CAPP PIN" in wrong.text
+    assert (await house.take(f"1*{PAYEE}*1000*1*9026*{PIN}")).ends
+    assert [confirmed.fresh for confirmed in house.payments.confirmed.values()] == [True]
+    newer = await house.press("1", PAYEE, "1000", "1", session_id="s2")
+    assert "\nYour CAPP PIN" in newer.text
 
 
 async def test_a_broken_change_is_refused_with_its_faults_and_told_once(

@@ -97,6 +97,22 @@ async def test_an_offer_ends_when_it_is_too_old() -> None:
     assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
 
 
+async def test_a_session_that_still_lives_beside_the_resumed_one_keeps_to_itself() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    await house.press("1", "1", session_id="s2")
+    first, second = house.session().quote, house.session("s2").quote
+    assert first is not None
+    assert second is not None
+    assert first.quote_id != second.quote_id
+    assert "Tries left: 2" in (await house.take("*".join((*TO_PIN, "9026")))).text
+    assert (await house.take(f"1*1*{PIN}", "s2")).ends
+    assert len(house.payments.confirmed) == 1
+    await house.take("*".join((*TO_PIN, "9026", "0", "00")))
+    told = await house.press(session_id="s3")  # what was done last is told, not what lives on
+    assert told.text.startswith("CAPP000001 +256772000002")
+
+
 async def test_a_dial_string_says_what_is_wanted_and_gets_it() -> None:
     house = await caller()
     await house.press(*TO_PIN)
@@ -161,6 +177,25 @@ async def test_who_was_late_and_paid_nothing_is_told_of_no_payment() -> None:
     await house.turns.aclose()
     house.payments.delay = 0.0
     assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
+
+
+async def test_who_paid_when_the_last_save_was_lost_is_told_of_it_and_not_asked_to_go_on() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    before = dict(house.records.records)
+    house.clock.seconds += 20
+    await house.take("*".join((*TO_PIN, PIN)))
+    house.records.records = before
+    told = await house.press(session_id="s2")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
+async def test_what_was_paid_before_the_dropped_session_is_not_told_as_its_own() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN)
+    house.clock.seconds += 20
+    await house.press(*TO_PIN, session_id="s2")
+    assert (await house.press(session_id="s3")).text.startswith(OFFER)
 
 
 # Ends that the gateway tells.

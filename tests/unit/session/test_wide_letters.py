@@ -1,0 +1,61 @@
+"""A language in letters of 16 bits: on networks that carry them, and on those that do not."""
+
+import pytest
+
+from engine.menu.networks import Network, Networks
+from engine.septets import fits, is_gsm7
+from tests.unit.session.rooms import NETWORKS, PIN, TEXTS, House
+
+PAYEE = "256772000002"
+NARROW = Networks(Network(name="narrow", encoding="gsm7"), {})
+
+
+async def caller(networks: Networks = NETWORKS) -> House:
+    house = House(networks=networks)
+    return await house.registered("am")
+
+
+async def test_a_network_without_wide_letters_gets_every_screen_in_english() -> None:
+    house = await caller(NARROW)
+    walk = ("", "9", "9*1", "9*1*12", f"9*1*12*{PAYEE}")
+    screens = [await house.take(text) for text in walk]
+    assert screens[0].text.startswith("CAPP\n1. Send money")
+    assert screens[1].text.startswith("Please choose one of these.")
+    assert "Amount in KES" in screens[-1].text
+    assert all(is_gsm7(screen.text) for screen in screens)
+    assert house.session().language == "am"  # for the next network, and the receipts
+
+
+async def test_last_words_too_come_in_letters_the_network_carries() -> None:
+    for networks, language in ((NARROW, "en"), (NETWORKS, "am")):
+        house = await caller(networks)
+        await house.press("1", PAYEE, "1000")
+        over = await house.take(f"2*{PAYEE}*1000")
+        assert over.text == TEXTS.render(language, "session.over")
+
+
+@pytest.mark.parametrize("budget", [160, 100])
+async def test_a_price_on_several_pages_is_agreed_to_on_its_last(budget: int) -> None:
+    house = await caller(Networks(Network(name="small", budget_septets=budget), {}))
+    keys = ["1", PAYEE, "1000"]
+    await house.press(*keys)
+    assert house.session().pages > 2
+    seen = ""
+    for pressed in ("1", "98", "1", "9", *["98"] * 10):  # a mistake is told on the first page
+        keys.append(pressed)
+        reply = await house.take("*".join(keys))
+        assert fits(reply.text, budget)
+        session = house.session()
+        assert session.screen == "send_money.quote"
+        if pressed == "1":
+            assert reply.text.startswith(TEXTS.render("am", "mistake.read_on"))
+        if pressed != "98":
+            seen = ""
+        seen += reply.text
+        if session.page + 1 == session.pages:
+            break
+    assert all(amount in seen for amount in ("UGX 27,123", "KES 1,000", "KES 10", "KES 1,010"))
+    await house.take("*".join((*keys, "1")))
+    assert house.session().screen == "send_money.pin"
+    assert (await house.take("*".join((*keys, "1", PIN)))).ends
+    assert len(house.payments.confirmed) == 1
