@@ -17,6 +17,7 @@ from channels.wiring import Engine, open_engine
 from engine.clock import AttemptId, Clock, Ids
 from engine.ledger.commit import Committer
 from engine.money import plain
+from engine.payments.health import Record, unheard
 from engine.payments.service import Payments
 from engine.payments.statements.balances import BalanceBook, Balances, Seen
 from engine.payments.statements.consequences import Consequences
@@ -61,6 +62,7 @@ def open_comparison(engine: Engine) -> Comparison:
         address=engine.addresses.address,
         clock=engine.clock,
         ids=engine.ids,
+        record=engine.health.record,
     )
 
 
@@ -76,8 +78,9 @@ def assemble(
     address: Callable[[int, AttemptId], str],
     clock: Clock,
     ids: Ids,
+    record: Record = unheard,
 ) -> Comparison:
-    """The comparison from its parts."""
+    """The comparison from its parts; `record` is told of operators that could not be reached."""
 
     def references_of(operator: str, attempt_id: AttemptId) -> tuple[str, ...]:
         port = operators[operator]
@@ -103,7 +106,7 @@ def assemble(
         for name, port in operators.items()
         if isinstance(port, BalancePort)
     }
-    balances = Balances(pool, tenant, book, telling, address, clock, ids)
+    balances = Balances(pool, tenant, book, telling, address, clock, ids, record=record)
     return Comparison(statements, balances, book, kept, terms)
 
 

@@ -44,6 +44,10 @@ from engine.ports import (
 log = logging.getLogger(__name__)
 
 
+BringLink = Callable[[Payment, str], Coroutine[Any, Any, None]]
+"""Brings `Accepted.pay_link` to the payer. Called once an order is stored as taken; a crash before
+that loses the link, and the collection comes to nothing."""
+
 PROOF_PAUSES = (0.0, 1.0, 4.0)
 """Seconds before each question: some callbacks come before the status shows what they say."""
 
@@ -93,6 +97,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self.payments: Payments  # set once by the wiring: the two know each other
+        self.bring_link: BringLink = _leave_link  # likewise, where links are brought to payers
 
     def hear(self, payment: Payment, intents: tuple[Intent, ...]) -> None:
         """Carry out what a commit has just stored."""
@@ -282,9 +287,13 @@ class Dispatcher:
         if finding is None or finding.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
             reference = accepted.provider_reference
             await self.payments.record_accepted(payment, attempt_id, reference)
+            if accepted.pay_link is not None:
+                await self.bring_link(payment, accepted.pay_link)
             return
         body = msgspec.json.encode(finding_without_numbers(finding)).decode()
         heard = await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
+        if accepted.provider_reference is not None:  # late news may have to be asked about
+            await self.payments.record_accepted(payment, attempt_id, accepted.provider_reference)
         if heard is not Heard.ADVANCED:
             log.warning("%s: its end moved nothing: %s", payment.code, heard)
             await self.payments.record_unclear(payment, attempt_id)
@@ -400,6 +409,12 @@ def _operation(
         Direction.REFUND: port.refund,
     }
     return operations[direction]
+
+
+async def _leave_link(payment: Payment, link: str) -> None:
+    """Nobody brings links: an operator that needs it should not be collected from at all."""
+    del link
+    log.error("%s waits for a link that nobody brings to its payer", payment.code)
 
 
 def finding_without_numbers(finding: Finding) -> dict[str, str | int | None]:

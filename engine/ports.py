@@ -52,7 +52,7 @@ class CallbackTrust(StrEnum):
     """What an operator's own word about an attempt is worth when it comes by itself."""
 
     NONE = "none"  # it never calls back
-    UNSIGNED = "unsigned"  # a hint: believed by its unguessable address, asked about above an amount
+    UNSIGNED = "unsigned"  # believed for its unguessable address; asked about above an amount
     SIGNED = "signed"
 
 

@@ -126,7 +126,10 @@ class Admin:
         await self._send("PUT", f"{url}/_sandbox/wallets/{msisdn.removeprefix('+')}", body)
 
     async def _get(self, url: str, **query: str) -> bytes:
-        response = await self._client.get(url, params=query)
+        try:
+            response = await self._client.get(url, params=query)
+        except httpx.RemoteProtocolError:  # a kept connection was closed at that very moment
+            response = await self._client.get(url, params=query)
         return response.raise_for_status().content
 
     async def _send(self, method: str, url: str, body: dict[str, object] | None) -> None:

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any, Literal, NewType
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Kind(StrEnum):
     REPAY_RETURNED = "REPAY_RETURNED"
     REFUND_RETURNED = "REFUND_RETURNED"
     PIN_RESET = "PIN_RESET"
+    ATTEMPT_SEEN = "ATTEMPT_SEEN"
 
 
 class State(StrEnum):
@@ -115,6 +116,17 @@ class OfPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payee: str = ""
 
 
+class OfAttempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """ATTEMPT_SEEN: how an attempt that nobody can ask about ended, as people saw it there.
+
+    `reference` is how the operator names the movement: needed when money moved.
+    """
+
+    attempt: Id
+    outcome: Literal["succeeded", "failed"]
+    reference: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
 class OfCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """PIN_RESET: whom it is about; the id also begins the key of the case. Never a number."""
 
@@ -135,6 +147,7 @@ BODIES: Mapping[Kind, type[msgspec.Struct]] = {
     Kind.REPAY_RETURNED: OfPayment,
     Kind.REFUND_RETURNED: OfPayment,
     Kind.PIN_RESET: OfCustomer,
+    Kind.ATTEMPT_SEEN: OfAttempt,
 }
 
 

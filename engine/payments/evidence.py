@@ -15,6 +15,7 @@ class Source(IntEnum):
     QUERY = 3  # the operator's answer to our question
     ACCEPTED = 4  # the order was taken; the body is the operator's reference
     STATEMENT = 5  # a line of the operator's statement
+    PEOPLE = 6  # two of us saw it at the operator
 
 
 def body_hash(source: Source, body: str) -> str:

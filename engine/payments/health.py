@@ -109,8 +109,11 @@ BANDS_PERCENT = (1, 5, 25)
 
 
 def band_of(minor: int, minor_max: int) -> int:
-    """Small amounts and large ones fail differently: 0 for the smallest band, 3 for the largest."""
-    return bisect_right(BANDS_PERCENT, minor * 100 // minor_max)
+    """Small amounts and large ones fail differently: 0 for the smallest band, 3 for the largest.
+
+    An operator that cannot do it at all (`minor_max` 0) has the smallest band alone.
+    """
+    return 0 if minor_max <= 0 else bisect_right(BANDS_PERCENT, minor * 100 // minor_max)
 
 
 class Tally(msgspec.Struct, frozen=True, array_like=True):

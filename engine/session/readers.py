@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.customers.pins import has_pin_shape
+from engine.customers.recipients import NAME_SEPTETS_MAX
 from engine.errors import CustomerMistake
 from engine.money import CURRENCIES, Money, from_decimal
 from engine.msisdn import parse_msisdn
@@ -17,8 +18,6 @@ CURRENCY_OF_COUNTRY = {"KE": "KES", "UG": "UGX"}
 
 AMOUNT_LENGTH_MAX = 15
 """No amount anybody sends is longer, commas and decimals included."""
-
-NAME_SEPTETS_MAX = 12
 
 _CODE = re.compile(r"[0-9A-Z]{10}", re.ASCII)
 _AMOUNT = re.compile(r"([0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.([0-9]+))?", re.ASCII)

@@ -18,6 +18,7 @@ from engine.outages import server_away
 from engine.ports import EndReason, Reply, SessionEnd, Turn
 from engine.session.drops import NO_SCREEN, Drops
 from engine.session.editions import Edition, Editions
+from engine.session.recognition import Refused, dialled_inputs, is_repeated_dial, new_input
 from engine.session.session import OPENING, TEXT, Seal, Session, head_of, pack, unpack
 from engine.session.steps import Late, LateWork
 from engine.session.store import Pointer, Records, StoreDown
@@ -29,24 +30,11 @@ RESUME_SECONDS = 900
 """How long a dropped session can be taken up again."""
 SAVE_SECONDS = 1.0
 """Kept back from the deadline for the save: twice the store's own timeout."""
-REPEAT_SECONDS = 10
-"""A gateway that has no session ids repeats a dial within this, or it is another dial."""
 DIALLED_INPUTS_MAX = 6
 DIALLED_LENGTH_MAX = 60
 SAVES_MAX = 3
-SEQUENCE_DIGITS_MAX = 18
-"""No counter is longer, and Python makes no number of some thousand digits."""
 
 _log = logging.getLogger(__name__)
-
-
-class _Refused(Exception):
-    """A turn that is answered with a sentence and leaves the session as it is."""
-
-    def __init__(self, key: str, session: Session | None = None) -> None:
-        super().__init__(key)
-        self.key = key
-        self.session = session
 
 
 class TurnTaker:
@@ -93,7 +81,7 @@ class TurnTaker:
         self._running[turn.session_id] = done
         try:
             return await self._answer(turn, network, deadline)
-        except _Refused as refusal:
+        except Refused as refusal:
             return self._refusal(refusal, network)
         except StoreDown as error:
             _log.warning("session store: %s", _nameable(error.__cause__ or error))
@@ -145,7 +133,7 @@ class TurnTaker:
         record = await self._record(turn)
         for _ in range(SAVES_MAX):
             session = await self._session(turn, record)
-            pressed = self._new_input(session, turn) if session.step else None
+            pressed = new_input(session, turn, self._seal) if session.step else None
             if session.step and pressed is None:
                 return Reply(session.reply, session.ended)
             edition = await self._edition(session)
@@ -167,24 +155,19 @@ class TurnTaker:
         if record is None:
             return self._begun(turn)
         session = unpack(record)
-        if turn.id_recurs and turn.opens and not self._is_repeated_dial(session):
+        if turn.id_recurs and turn.opens and not is_repeated_dial(session, self._clock.epoch()):
             return self._begun(turn)
         if session is None:  # written by another release, in a shape this one cannot read
-            raise _Refused("mistake.session_lost")
+            raise Refused("mistake.session_lost")
         return session
-
-    def _is_repeated_dial(self, session: Session | None) -> bool:
-        if session is None or session.step != 1:
-            return False
-        return self._clock.epoch() - session.at <= REPEAT_SECONDS
 
     def _begun(self, turn: Turn) -> Session:
         """A new session, unless the turn shows that there was one whose record is lost."""
         may_begin = turn.opens or turn.cumulative
-        dialled = _dialled_inputs(turn)
+        dialled = dialled_inputs(turn)
         too_much = len(dialled) > DIALLED_INPUTS_MAX or len(turn.text) > DIALLED_LENGTH_MAX
         if not may_begin or too_much:
-            raise _Refused("mistake.session_lost")
+            raise Refused("mistake.session_lost")
         return Session(
             nonce=self._ids.hex()[16:],  # the random half
             step=0,
@@ -198,44 +181,14 @@ class TurnTaker:
         )
 
     async def _edition(self, session: Session) -> Edition:
-        """The menus a session began with. Raises _Refused when no process has them any more."""
+        """The menus a session began with. Raises Refused when no process has them any more."""
         current = self._editions.current
         if session.menu == current.version:
             return current
         found = await self._editions.find(session.menu)
         if found is None:
-            raise _Refused("mistake.session_lost", session)
+            raise Refused("mistake.session_lost", session)
         return found
-
-    def _new_input(self, session: Session, turn: Turn) -> str | None:
-        """What this turn adds to the session; None when it adds nothing and is to be repeated.
-
-        With cumulative text the new input is what remains behind the text already answered: never
-        the last piece of a split, because the customer may type `*`. A gateway that sends the last
-        input only and no sequence gives no means to tell a repeat from the same key again.
-        """
-        if not turn.cumulative:
-            return self._last_input(session, turn)
-        text, known = turn.text, session.text_length
-        if len(text) < known:  # Older than what was answered last: overtaken on its way.
-            return None
-        if not self._seal.matches(session, TEXT, text[:known], session.text_mac):
-            raise _Refused("session.over", session)
-        rest = text[known:]
-        if not rest:
-            return None
-        if session.ended or session.dropped or (known and rest[0] != "*"):
-            raise _Refused("session.over", session)
-        return rest.removeprefix("*")
-
-    def _last_input(self, session: Session, turn: Turn) -> str | None:
-        if turn.sequence and _is_not_after(turn.sequence, session.sequence):
-            return None
-        if turn.opens and session.step == 1:
-            return None
-        if turn.opens or session.ended or session.dropped:
-            raise _Refused("session.over", session)
-        return turn.text
 
     async def _advance(
         self,
@@ -279,7 +232,7 @@ class TurnTaker:
         The same text may be all that is left of a session whose record was lost. Replayed, it has
         no effect; where that would take a secret or an effect, the customer must dial again.
         """
-        dialled = _dialled_inputs(turn)
+        dialled = dialled_inputs(turn)
         kept = None if dialled else await self._kept(turn)
         if kept is not None:
             session.resumes = edition.steps.journey_to_resume(kept)
@@ -289,7 +242,7 @@ class TurnTaker:
             if mistake is None and index == len(dialled) - 1 and edition.asks_consent(session):
                 break  # the price is shown again, and agreed to by who reads it
             if mistake is not None or not edition.steps.may_be_dialled(session, pressed):
-                raise _Refused("mistake.session_lost", session)
+                raise Refused("mistake.session_lost", session)
             mistake = await edition.steps.press(session, pressed, key, deadline, network)
         return mistake
 
@@ -355,7 +308,7 @@ class TurnTaker:
             )
         return session.screen, end.reason
 
-    def _refusal(self, refusal: _Refused, network: Network) -> Reply:
+    def _refusal(self, refusal: Refused, network: Network) -> Reply:
         if refusal.session is None:
             return self._last_words(refusal.key)
         renderer = self._editions.current.renderer
@@ -364,19 +317,6 @@ class TurnTaker:
     def _last_words(self, key: str, variables: Mapping[str, Any] | None = None) -> Reply:
         renderer = self._editions.current.renderer
         return Reply(renderer.sentence(FALLBACK, key, variables or {}), ends=True)
-
-
-def _is_not_after(sequence: str, last: str) -> bool:
-    """The same turn again, or one that was overtaken on its way, where turns are numbered."""
-    countable = max(len(sequence), len(last)) <= SEQUENCE_DIGITS_MAX
-    if countable and sequence.isdecimal() and last.isdecimal():
-        return int(sequence) <= int(last)
-    return sequence == last
-
-
-def _dialled_inputs(turn: Turn) -> list[str]:
-    """Nothing was answered yet, so here every star does separate two inputs."""
-    return turn.text.split("*") if turn.text and (turn.cumulative or turn.opens) else []
 
 
 def _tell(turn: Turn, error: Exception) -> None:

@@ -53,10 +53,13 @@ class AirtelMoney:
         Raises ValueError when the address is none.
         """
         trust = CallbackTrust.SIGNED if settings.callback_key else CallbackTrust.UNSIGNED
+        pays_refunds = settings.refund_by is RefundBy.DISBURSEMENT
         self.facts = msgspec.structs.replace(
             market.facts,
             callback=trust,
-            refund_is_payout=settings.refund_by is RefundBy.DISBURSEMENT,
+            refund_is_payout=pays_refunds,
+            # Said of refunds too, and what a second refund of Airtel's does nobody knows.
+            disburse_repeat_is_safe=pays_refunds and market.facts.disburse_repeat_is_safe,
         )
         self._market = market
         self._settings = settings
@@ -223,7 +226,7 @@ class AirtelMoney:
         if order.collected_attempt_id is None:
             raise self._no_collection("a refund that names no collection")
         found = await self._ask_before(transaction_id(order.collected_attempt_id))
-        if found.outcome is not Outcome.SUCCEEDED or found.receipt is None:
+        if found.receipt is None:  # it comes with success alone
             raise self._no_collection("there is no such collection to give back")
         answer = await self._api.post(
             "refund",

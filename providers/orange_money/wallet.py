@@ -7,6 +7,7 @@ so it collects only where a setting says that somebody brings it. Callbacks are 
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from engine.clock import AttemptId, Clock
-from engine.errors import OutcomeUnknown, ProviderError, Rejected, Unreadable
+from engine.errors import ProviderError, Rejected, Unreadable
 from engine.money import Money
 from engine.ports import (
     FORGED,
@@ -27,7 +28,6 @@ from engine.ports import (
     Acknowledgement,
     Callback,
     CallbackTrust,
-    Direction,
     Finding,
     Order,
     Outcome,
@@ -41,7 +41,6 @@ from providers.orange_money.door import (
     Line,
     error_of,
     no_evidence,
-    nothing_asked,
 )
 from providers.orange_money.markets import Market, facts_of, international, national
 from providers.orange_money.references import reference_of
@@ -53,14 +52,13 @@ from providers.wire import form_value, json_list, json_object, order_amount, rea
 KIND = "wallet"
 _KEY_SECONDS = 3600.0  # our own: a key that was replaced is told by KEY_REVOKED
 KEY_REVOKED = "4003"
+_TRANSACTION_ID = re.compile(r"[0-9A-Za-z]{1,32}(\.[0-9A-Za-z]{1,32}){0,4}")  # MP260101.1029.C00001
 # Every word not named here or as SUCCESS is pending: PRE_INITIATED, INITIATED, ACCEPTED too.
 _FAILED = {
     "FAILED": Reason.OTHER,
     "REJECTED": Reason.OTHER,
     "CANCELLED": Reason.DECLINED,
 }
-_TYPES = {Direction.COLLECT: "MERCHANT_PAYMENT"}
-_CASHIN = "CASHIN"
 _FIELDS = Fields(
     kept=frozenset(
         {
@@ -240,14 +238,12 @@ class EWallet:
         return answer
 
     async def _fetch_key(self) -> Token:
-        try:
-            answer = await self._door.get("public_key", self._key_url)
-            key = answer.message.get("key")
-            if answer.status == 200 and isinstance(key, str) and _read_key(key) is not None:
-                return Token(key, _KEY_SECONDS)
-            raise self._error(answer)
-        except OutcomeUnknown as error:
-            raise nothing_asked(self.facts.name, error) from error
+        """A key is kept as a token is: one question however many wait, and no order without it."""
+        answer = await self._door.get("public_key", self._key_url)
+        key = answer.message.get("key")
+        if answer.status == 200 and isinstance(key, str) and _read_key(key) is not None:
+            return Token(key, _KEY_SECONDS)
+        raise error_of(self.facts.name, answer)
 
     def _seal(self, key: str) -> str:
         """The agent's PIN for Orange's eyes (RSA PKCS#1 v1.5, Base64); differs at every call."""
@@ -275,7 +271,7 @@ class EWallet:
         }
 
     async def _ask_status(self, transaction_id: str) -> Finding:
-        if not (transaction_id.isascii() and transaction_id.replace(".", "").isalnum()):
+        if not _TRANSACTION_ID.fullmatch(transaction_id):
             raise Unreadable(self.facts.name, "a transaction id that is none")
         answer = await self._door.get(
             "status", self._transactions_url, below=f"/{transaction_id}/status"
@@ -288,9 +284,8 @@ class EWallet:
     async def _search(self, order: Order) -> Finding:
         """The list's form is unconfirmed (section 4): what is not plainly one is no evidence."""
         reference = reference_of(order.attempt_id)
-        kind = _TYPES.get(order.direction, _CASHIN)
         answer = await self._door.get(
-            "search", self._transactions_url, below=f"?reference={reference}&type={kind}"
+            "search", self._transactions_url, below=f"?reference={reference}"
         )
         entries = json_list(answer.response.content)
         if answer.status != 200 or entries is None:

@@ -43,6 +43,7 @@ CLOSE_AFTER_SECONDS = 1800
 """Three lives of a page: what nobody has begun to pay by then stays so for ever (section 1.4)."""
 _URL_MAX = 120
 _LINK_MAX = 512
+_TOKEN_MAX = 256
 _STATES = {"SUCCESS": Outcome.SUCCEEDED, "FAILED": Outcome.FAILED, "EXPIRED": Outcome.FAILED}
 _REASONS = {"FAILED": Reason.OTHER, "EXPIRED": Reason.NOT_REACHED}
 _FIELDS = Fields(kept=frozenset({"status", "txnid", "order_id"}), texts=frozenset({"message"}))
@@ -80,6 +81,8 @@ class WebPayment:
         """Raises ValueError when the address is none, or the names are too long."""
         if len(settings.merchant_name) > 30 or len(settings.return_url) > _URL_MAX:
             raise ValueError(f"{market.name}: the merchant's name or the return address is long")
+        if settings.language not in ("fr", "en"):
+            raise ValueError(f"{market.name}: pages are in fr or en")
         self.facts = facts_of(market, collects=settings.by_link, pays_out=False, by_link=True)
         self._settings = settings
         self._clock = clock
@@ -105,10 +108,17 @@ class WebPayment:
         A lost answer takes the address with it: the payer cannot pay, and nothing can be asked.
         """
         answer = await self._door.post("webpayment", self._start_url, self._message(order))
-        pay_token, link = answer.word("pay_token"), answer.message.get("payment_url")
-        if answer.status != 201 or not pay_token or not is_link(link):
+        pay_token, link = _pay_token(answer), answer.message.get("payment_url")
+        if answer.status != 201 or not pay_token:
             raise error_of(self.facts.name, answer)
-        return Accepted(provider_reference=_whole(answer, "pay_token"), pay_link=link)
+        if not is_link(link):
+            raise OutcomeUnknown(
+                self.facts.name,
+                "a page without an address",
+                code="payment_url",
+                provider_reference=pay_token,
+            )
+        return Accepted(provider_reference=pay_token, pay_link=link)
 
     async def disburse(self, order: Order) -> Accepted:
         """There is no such call: nothing is ever sent."""
@@ -201,9 +211,12 @@ def _verdict(message: dict[str, Any]) -> Finding:
     )
 
 
-def _whole(answer: Answer, name: str) -> str:
-    """A token as it came; `word` would cut a long one."""
-    return str(answer.message[name]).strip()
+def _pay_token(answer: Answer) -> str:
+    """As it came, because `word` would cut a long one; "" when it is none."""
+    token = answer.message.get("pay_token")
+    if isinstance(token, str) and token.isascii() and token.isprintable():
+        return token if len(token) <= _TOKEN_MAX else ""
+    return ""
 
 
 def is_link(link: Any) -> TypeGuard[str]:

@@ -184,7 +184,7 @@ class Zamtel:
             reason=failed.get(answer.code),
             receipt=answer.receipt,
         )
-        return Accepted(answer.receipt, finding)
+        return Accepted(finding=finding)  # a reference would only serve a later question
 
 
 class _Answer(NamedTuple):

@@ -91,5 +91,5 @@ async def test_last_payment_is_told_at_the_next_dial(city: City) -> None:
     payer, payee = city.newcomer("KE"), city.newcomer("UG")
     code = await city.pay(payer, payee, 500)
     await city.ends(payer, "PAID")
-    screen = await city.type(await city.dial(payer), "2")
+    screen = await city.type(await city.dial(payer), "3", "1")
     assert screen.text.startswith(code) and "Delivered" in screen.text

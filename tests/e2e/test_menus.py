@@ -70,7 +70,7 @@ async def test_a_payment_is_looked_up_reported_saved_and_sent_again(city: City) 
     reported = await city.type(session, "3", "1")
     assert f"Your case is {code}-1." in reported.text
     assert await city.cases(payment) == ["REPORTED"]
-    saved = await city.type(session, "0", "0", "4", "Mama Sarah")
+    saved = await city.type(session, "0", "3", "1", "4", "Mama Sarah")
     assert saved.text.startswith(f"Saved: Mama Sarah {payee.msisdn}")
     session, offered = await again(city, payer, "1")
     assert f"1. Mama Sarah {payee.msisdn}" in offered.text

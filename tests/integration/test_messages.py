@@ -1,12 +1,14 @@
 """Messages out on a real Postgres: one for each state whatever dies; what is told of the rest."""
 
 import asyncio
+from argparse import Namespace
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
+from channels.messages import show_messages
 from channels.wiring import MENUS
 from engine.clock import Ids, IntentId, PaymentId
 from engine.desk.cases import SMS_UNKNOWN
@@ -23,7 +25,7 @@ from engine.outbox import Outbox, SmsEnding
 from engine.payments.notices import MESSAGE, Message, write_message
 from engine.ports import Reason, Sms, SmsAccepted, SmsReport
 from engine.texts import Texts
-from tests.integration.world import FAILED, SUCCEEDED, ScriptedSms, World, open_world
+from tests.integration.world import FAILED, SUCCEEDED, ScriptedSms, World, open_world, settings_for
 from tests.unit.payments.examples import PAYEE, PAYER
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -296,3 +298,30 @@ async def test_those_nobody_is_sure_of_are_named_one_by_one(world: World) -> Non
     world.clock.pass_(86_401)
     assert await watch.look() == 2
     assert len(await watch.unclear(today)) == 2  # also once staff were told
+
+
+async def test_a_message_counts_on_the_day_it_was_written_down(world: World) -> None:
+    made_before_midnight = Ids(world.clock).intent()
+    today = world.clock.now().date()
+    world.clock.pass_(86_400)
+    outbox = Outbox(world.pool, world.clock, lease_seconds=60)
+    ending = SmsEnding(made_before_midnight, PaymentId("9" * 32), 1, "delayed", "unknown")
+    await outbox.end_sms(ending)
+    watch = MessageWatch(world.pool, 1, world.clock)
+    for day, messages in ((today, 0), (today + timedelta(days=1), 1)):
+        assert len(await watch.tally(day)) == len(await watch.unclear(day)) == messages
+
+
+@pytest.mark.parametrize("is_clear", [True, False])
+async def test_the_command_says_a_day_and_whether_all_is_well(
+    world: World, shared_database_url: str, is_clear: bool
+) -> None:
+    if is_clear:
+        await paid(world)
+    else:
+        await unclear(world)
+    said: list[str] = []
+    options = Namespace(day=world.clock.now().date())
+    assert await show_messages(settings_for(shared_database_url), options, said.append) is is_clear
+    assert len(said) == (2 if is_clear else 3)
+    assert not any(str(PAYER) in line or str(PAYEE) in line for line in said)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from engine.clock import CustomerId
@@ -107,6 +108,13 @@ async def test_what_nobody_could_pay_is_not_asked_for(room: CounterRoom) -> None
     for payer, shillings, key in UNPAYABLE:
         asking = room.counter.ask(BRIAN, MTN_UGANDA, payer, Money(shillings, UGX), key="k1")
         assert await mistake_of(asking) == key
+    assert await room.messages() == []
+
+
+async def test_who_has_no_wallet_we_pay_into_asks_nobody(room: CounterRoom) -> None:
+    unserved = msgspec.structs.replace(BRIAN, msisdn=Msisdn("+256701000001"))
+    with pytest.raises(NoWayNow, match=r"no_way\.corridor"):
+        await room.counter.ask(unserved, "", AMINA.msisdn, Money(28_000, UGX), key="k1")
     assert await room.messages() == []
 
 

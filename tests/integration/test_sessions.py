@@ -18,12 +18,14 @@ from starlette.applications import Starlette
 from channels.ussd import ussd_routes
 from engine.msisdn import Msisdn
 from engine.ports import EndReason
+from engine.septets import fits
 from engine.session.drops import Drops
 from engine.session.editions import RedisShelf
 from engine.session.pipeline import TickPipeline, open_pipeline
 from engine.session.store import Pointer, SessionStore, StoreDown, key_of, pointer_of
 from providers.africastalking import AfricasTalkingUssd
 from simulator import embedded
+from tests.unit.session.extremes import extreme_turns
 from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
 
 TOKEN = "t" * 32
@@ -36,6 +38,7 @@ PATIENT_SECONDS = 5.0
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[TickPipeline]:
     pipeline = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
+    assert isinstance(pipeline, TickPipeline)
     yield pipeline
     await pipeline.aclose()
 
@@ -152,6 +155,34 @@ async def test_sessions_expire(house: House, redis: TickPipeline) -> None:
     await house.take("")
     for key in (key_of(PAYER, "s1"), pointer_of(PAYER)):
         assert 890 <= await redis.execute("TTL", key) <= 900
+
+
+async def test_every_turn_keeps_the_way_to_its_session_as_long_as_the_session(
+    redis: TickPipeline,
+) -> None:
+    store = SessionStore(redis)
+
+    async def save(expected: bytes, record: bytes, ttl_seconds: int, pointer: Pointer) -> None:
+        await store.save(
+            PAYER, "s", expected=expected, record=record, ttl_seconds=ttl_seconds, pointer=pointer
+        )
+
+    await save(b"", b"\0\0\0\1a", 9, Pointer.POINT)
+    await save(b"\0\0\0\1", b"\0\0\0\2b", 900, Pointer.PROLONG)
+    for key in (key_of(PAYER, "s"), pointer_of(PAYER)):
+        assert 890 <= await redis.execute("TTL", key) <= 900
+
+
+@pytest.mark.parametrize("cumulative", [True, False])
+async def test_fields_at_their_extremes_are_answered_also_with_a_real_redis(
+    house: House, cumulative: bool
+) -> None:
+    await house.press("1", PAYEE, "1000", "1")
+    for turn in extreme_turns(cumulative=cumulative):
+        reply = await house.turns.take(turn)
+        assert reply.text, turn
+        assert fits(reply.text, 160), turn
+    assert house.payments.confirmed == {}
 
 
 async def test_a_save_is_repeatable_but_never_overwrites_another(redis: TickPipeline) -> None:

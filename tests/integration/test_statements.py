@@ -10,10 +10,11 @@ import pytest
 
 from channels.statements import Comparison, assemble, say_cases, say_report
 from engine.clock import AttemptId, Ids, PaymentId
-from engine.errors import CustomerMistake, OutcomeUnknown, Unreadable
+from engine.errors import CustomerMistake, OutcomeUnknown, Unreachable, Unreadable
 from engine.ledger.commit import Committer
 from engine.money import Money
 from engine.payments.evidence import Source
+from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.matching import Class
@@ -38,12 +39,15 @@ class TellingOperator:
     later: bool = False
     asked: list[tuple[str, str]] = field(default_factory=list)
     silent: bool = False
+    gone: bool = False
 
     @property
     def balance_accounts(self) -> tuple[str, ...]:
         return tuple(self.holds)
 
     async def ask_balance(self, account: str, callback_url: str) -> Money | None:
+        if self.gone:
+            raise Unreachable(self.facts.name, "nothing was sent")
         if self.silent:
             raise OutcomeUnknown(self.facts.name, "silence")
         self.asked.append((account, callback_url))
@@ -111,7 +115,9 @@ class Bureau:
         )
 
 
-def bureau_of(world: World, committer: Committer | None = None, **terms: Any) -> Bureau:
+def bureau_of(
+    world: World, committer: Committer | None = None, record: Record = unheard, **terms: Any
+) -> Bureau:
     mpesa = TellingOperator(MPESA, {"in": 400_000_000, "out": 100_000_000})
     mtn = TellingOperator(MTN, {"all": 150_000_000})
     ports: dict[str, Any] = {"mpesa_ke": mpesa, "mtn_ug": mtn}
@@ -127,6 +133,7 @@ def bureau_of(world: World, committer: Committer | None = None, **terms: Any) ->
         address=lambda code, id_: f"http://127.0.0.1/callbacks/{code}/{id_}",
         clock=world.clock,
         ids=Ids(world.clock),
+        record=record,
     )
     return Bureau(world, comparison, mpesa, mtn)
 
@@ -538,6 +545,30 @@ async def test_a_balance_told_later_counts_once_every_account_has_answered(
     assert await world.pool.fetchval(looks) == 1
     assert await world.pool.fetchval("select sum(drift_minor) from balance_look") == 0
     assert not await hear("0" * 32, Money(1, "KES"))
+
+
+async def test_an_operator_that_cannot_be_reached_is_told_to_its_health_and_no_other(
+    world: World,
+) -> None:
+    recorded: list[tuple[Any, ...]] = []
+
+    def record(
+        operator: str,
+        direction: Direction,
+        told: Told | None,
+        minor: int,
+        *,
+        began_at: float | None = None,
+    ) -> None:
+        recorded.append((operator, direction, told, minor, began_at))
+
+    bureau = bureau_of(world, record=record)
+    bureau.mpesa.gone = bureau.mtn.silent = True
+    assert await bureau.comparison.balances.look() == 2
+    assert recorded == [
+        ("mpesa_ke", direction, Told.UNREACHABLE, 0, None)
+        for direction in (Direction.COLLECT, Direction.DISBURSE)
+    ]
 
 
 async def test_a_silent_operator_does_not_keep_the_others_from_being_asked(

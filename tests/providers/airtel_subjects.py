@@ -5,24 +5,28 @@ tests of their own in `test_airtel_money.py`.
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache, partial
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from engine.clock import Clock
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.ports import Direction, Order
 from providers.airtel_money import MARKETS, AirtelMoney, AirtelMoneySettings
-from providers.http import Trace
-from tests.providers.company import Answer
+from providers.http import Timeouts, Trace
+from tests.providers.company import Answer, Company
 from tests.providers.subjects import ATTEMPT, KENYAN, QUICK, TOKEN, Operation, Subject, order
 
 COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
 PIN = "7391"
+PATIENT = Timeouts()
+"""For many requests at once, which a busy machine may not answer as quickly as the suite wants."""
 ZAMBIAN_AIRTEL = Msisdn("+260977123456")
 TOKEN_PATH = "/auth/oauth2/token"
 KEYS_PATH = "/v1/rsa/encryption-keys"
@@ -168,3 +172,38 @@ AIRTEL_SIGNED = Subject(
     token_refused=_TOKEN_REFUSED,
     key_refused=_SECRET_REFUSED,
 )
+
+
+@asynccontextmanager
+async def opened(
+    company: Company, clock: Clock, *, country: str = "KE", **changes: Any
+) -> AsyncIterator[AirtelMoney]:
+    """Our adapter of a country, which the company has a token for."""
+    if not company.received(TOKEN_PATH):
+        AIRTEL.script_tokens(company)
+    settings = airtel_settings(company.url, **changes)
+    adapter = AirtelMoney(MARKETS[country], settings, clock=clock)
+    try:
+        yield adapter
+    finally:
+        await adapter.aclose()
+
+
+def unsealed(text: str, key: rsa.RSAPrivateKey | None = None) -> str:
+    return (key or airtel_key()).decrypt(base64.b64decode(text), PKCS1v15()).decode()
+
+
+def new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)
+
+
+def keys_answer(
+    key: rsa.RSAPrivateKey,
+    *,
+    pin_key: rsa.RSAPrivateKey | None = None,
+    until: str = "31-12-2026 21:29:26",
+) -> Answer:
+    told = {"key_id": 100, "key": public_text(key), "valid_upto": until}
+    if pin_key is not None:
+        told["pin_key"] = public_text(pin_key)
+    return envelope("DP02010001001", data=told)

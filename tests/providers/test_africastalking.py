@@ -334,7 +334,7 @@ async def test_recipient_is_found_by_number_not_by_place(
     assert await gateway.send(SMS) == SmsAccepted("ATXid_7")
 
 
-REFUSED = [
+REFUSED: list[tuple[Answer, type[ProviderError], Reason | None]] = [
     (sent(message="InvalidSenderId"), Rejected, Reason.CONFIGURATION),
     (
         Answer(401, body=b"The supplied authentication is invalid", content_type="text/plain"),

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from simulator.operators.airtel_money import AirtelSandbox, AirtelSettings, airtel_money_app
+from simulator.operators.airtel_money.sealing import KeyPair
 from simulator.operators.world import World
 from simulator.sandbox import serving
 from tests.providers.airtel_client import PAYEE, PAYER, AirtelClient, with_code
@@ -17,12 +18,15 @@ from tests.providers.sandbox_clients import Mailbox, mailbox, matches, open_clie
 
 COLLECTION, DISBURSEMENT = "DP00800001", "DP00900001"
 FLOAT_MINOR = 1_000_000
+FIRST_KEY = KeyPair(bits=1024)  # making one takes longer than most tests here
 
 
 @pytest.fixture
 def sandbox() -> AirtelSandbox:
     settings = AirtelSettings(processing_seconds=0.0, callback_delay_seconds=0.0)
-    return AirtelSandbox(World(), settings, collection_minor=0, disbursement_minor=FLOAT_MINOR)
+    made = AirtelSandbox(World(), settings, collection_minor=0, disbursement_minor=FLOAT_MINOR)
+    made.signing_key = made.pin_key = FIRST_KEY
+    return made
 
 
 @pytest.fixture

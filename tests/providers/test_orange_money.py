@@ -154,6 +154,7 @@ def test_another_api_may_serve_a_country_by_contract() -> None:
 
 SENSELESS = [
     ("CI", WEB, "API", "soap"),
+    ("CI", WEB, "LANGUAGE", "sw"),
     ("CI", WEB, "MERCHANT_NAME", "x" * 31),
     ("CI", WEB, "RETURN_URL", "https://" + "x" * 120),
     ("CI", WEB, "BASE_URL", "orange"),
@@ -296,6 +297,17 @@ async def test_page_without_an_address_to_show_is_no_acceptance(
 ) -> None:
     orange.WEB.script_tokens(company)
     message = {**orange.PAGE_MADE.message, "payment_url": link}
+    company.on(orange.WEB_PATH, Answer(201, message=message))
+    async with closing(web(company.url)) as adapter:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await adapter.collect(orange.ivorian_order(COLLECT))
+    assert caught.value.provider_reference == orange.PAGE_TOKEN  # it can be asked about
+
+
+@pytest.mark.parametrize("token", [None, "", 5, "x" * 257, "ü", "a\n"])
+async def test_page_without_a_token_is_no_acceptance(company: Company, token: Any) -> None:
+    orange.WEB.script_tokens(company)
+    message = {**orange.PAGE_MADE.message, "pay_token": token}
     company.on(orange.WEB_PATH, Answer(201, message=message))
     async with closing(web(company.url)) as adapter:
         with pytest.raises(OutcomeUnknown):
@@ -442,7 +454,15 @@ async def test_prompt_is_ordered_as_the_reference_records_it(company: Company) -
 
 @pytest.mark.parametrize(
     "reaction",
-    [SILENCE, CLOSES, Answer(500), Answer(417), orange.core_answer(417, status="PENDING")],
+    [
+        SILENCE,
+        CLOSES,
+        Answer(500),
+        Answer(417),
+        orange.core_answer(417, status="PENDING"),
+        orange.core_answer(417, inittxnstatus="60019", status="SUCCESSFULL"),
+        Answer(500, message={"fault": {"code": 900901, "message": "after the door"}}),
+    ],
 )
 async def test_token_outlives_the_lost_answer_of_a_payment(company: Company, reaction: Any) -> None:
     orange.CORE.script_tokens(company)
@@ -820,7 +840,20 @@ async def test_states_of_a_wallet_transaction(
     assert (found.amount, found.msisdn) == (Money(500, "XOF"), orange.SENEGALESE)
     assert (by_id.outcome, by_id.reason, by_id.provider_reference) == (outcome, reason, known)
     (asked,) = company.received(search)
-    assert asked.target.endswith(f"?reference={REFERENCE}&type=MERCHANT_PAYMENT")
+    assert asked.target.endswith(f"?reference={REFERENCE}")
+
+
+@pytest.mark.parametrize("transaction_id", ["../cashins", "a b", "a?b", "é", "", "..", "1" * 65])
+async def test_transaction_id_that_is_none_is_never_asked_about(
+    company: Company, transaction_id: str
+) -> None:
+    orange.WALLET.script_tokens(company)
+    async with closing(wallet(company.url)) as adapter:
+        with pytest.raises(OutcomeUnknown):
+            await adapter.query(
+                orange.senegalese_order(DISBURSE, provider_reference=transaction_id)
+            )
+    assert company.requests == []
 
 
 ENTRIES: list[tuple[Any, Outcome | None]] = [

@@ -162,7 +162,7 @@ async def test_listed_status_is_the_end_itself(
     company.on(PATHS[direction], told(status))
     code = str(status).strip()
     finding = Finding(outcome, code, reason=reason, receipt=RECEIPT)
-    assert await call(zamtel, direction) == Accepted(RECEIPT, finding)
+    assert await call(zamtel, direction) == Accepted(finding=finding)
 
 
 SPELLINGS = [
@@ -186,7 +186,7 @@ async def test_success_without_a_transaction_number_is_a_success(
     company: Company, zamtel: Zamtel
 ) -> None:
     company.on(ZAMTEL_COLLECT_PATH, Answer(message={"status": "0"}))
-    assert await call(zamtel, COLLECT) == Accepted(None, Finding(Outcome.SUCCEEDED, "0"))
+    assert await call(zamtel, COLLECT) == Accepted(finding=Finding(Outcome.SUCCEEDED, "0"))
 
 
 NO_ENDS: list[tuple[Direction, Answer]] = [

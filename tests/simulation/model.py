@@ -109,7 +109,6 @@ class Model:
     cases: dict[tuple[str, str, str], str] = field(default_factory=dict)
     spending: dict[Customer, Spent] = field(default_factory=dict)
     waiting: dict[str, None] = field(default_factory=dict)  # payments that have a deadline
-    of_customer: dict[str, list[str]] = field(default_factory=dict)
     of_attempt: dict[str, list[str]] = field(default_factory=dict)
     watchers: list[Callable[[Plan], None]] = field(default_factory=list)
 
@@ -185,8 +184,6 @@ class Model:
             plan.tenant, plan.state, 1, plan.due or None, plan.begins, plan.way, plan.terms,
             plan.customer,
         )  # fmt: skip
-        if plan.customer is not None:
-            self.of_customer.setdefault(plan.customer, []).append(plan.payment)
 
     def _move(self, plan: Plan) -> None:
         row = self.payments[plan.payment]

@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from engine.clock import AttemptId, Clock, Ids, first_id_at
-from engine.errors import ProviderError
+from engine.errors import ProviderError, Unreachable
 from engine.ledger.chart import Account, Kind, natural
 from engine.money import Money, plain
+from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.statements.balance import Band, Look, is_alarming
 from engine.payments.statements.lines import named_id
 from engine.payments.statements.ours import OursReader
@@ -185,8 +186,15 @@ class Balances:
         address: Callable[[int, AttemptId], str],
         clock: Clock,
         ids: Ids,
+        *,
+        record: Record = unheard,
     ) -> None:
-        """`address` makes the place an operator may answer at; an id made here goes into it."""
+        """`address` makes the place an operator may answer at; an id made here goes into it.
+
+        `record` is told of operators that could not be reached: this is the light probe of those
+        that nobody pays through. Any other trouble may lie with the balance alone, and an answer
+        does not prove that a payment would pass.
+        """
         self._pool = pool
         self._tenant = tenant
         self._book = book
@@ -194,6 +202,7 @@ class Balances:
         self._address = address
         self._clock = clock
         self._ids = ids
+        self._record = record
 
     async def look(self) -> int:
         """Ask every operator that can tell; returns how many could not even be asked."""
@@ -203,6 +212,9 @@ class Balances:
                 await self._ask(facts, port)
             except ProviderError as error:
                 silent += 1
+                if isinstance(error, Unreachable):
+                    for direction in (Direction.COLLECT, Direction.DISBURSE):
+                        self._record(facts.name, direction, told_by_error(error), 0)
                 log.warning("%s did not tell its balance: %s", facts.name, error)
         return silent
 

@@ -63,6 +63,7 @@ def test_only_an_end_tells_something() -> None:
 )
 def test_bands_are_shares_of_the_largest_amount(minor: int, band: int) -> None:
     assert band_of(minor, 100_000) == band
+    assert band_of(minor, 0) == 0
 
 
 def test_nothing_told_is_the_prior() -> None:

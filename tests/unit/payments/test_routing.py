@@ -68,3 +68,29 @@ def test_a_payer_whose_operator_we_cannot_collect_from_has_no_way(directory: Dir
 def test_two_operators_with_one_code_are_refused() -> None:
     with pytest.raises(ValueError, match="share a code"):
         Directory({"a": MPESA, "b": MPESA}, Prefixes({}), {})
+
+
+def test_an_operator_that_collects_nothing_has_no_payers() -> None:
+    closed = msgspec.structs.replace(MPESA, collect_minor_min=0, collect_minor_max=0)
+    numbers = Prefixes({"UG": {"mtn_ug": ["77"]}, "KE": {"mpesa_ke": ["71"]}})
+    directory = Directory({"mpesa_ke": closed, "mtn_ug": MTN}, numbers, {})
+    with pytest.raises(NoWayNow) as caught:
+        directory.choose_ways(PAYER, "", PAYEE)
+    assert caught.value.text_key == "no_way.corridor"
+    assert directory.choose_ways(PAYEE, "", PAYER).payee == closed  # it still pays out
+
+
+def test_an_operator_that_pays_nothing_out_is_never_chosen_to() -> None:
+    closed = msgspec.structs.replace(MTN, disburse_minor_min=0, disburse_minor_max=0)
+    other = msgspec.structs.replace(MTN, code=3, name="airtel_ug", reaches=("mtn_ug",))
+    numbers = Prefixes({"UG": {"mtn_ug": ["77"]}, "KE": {"mpesa_ke": ["71"]}})
+
+    alone = Directory({"mpesa_ke": MPESA, "mtn_ug": closed}, numbers, {})
+    with pytest.raises(CustomerMistake) as caught:
+        alone.choose_ways(PAYER, "", PAYEE)
+    assert caught.value.text_key == "mistake.operator_unsupported"
+    assert alone.payouts_to("mtn_ug") == ()
+
+    both = Directory({"mpesa_ke": MPESA, "mtn_ug": closed, "airtel_ug": other}, numbers, {})
+    ways = both.choose_ways(PAYER, "", PAYEE)
+    assert (ways.payee, ways.wallet, ways.payouts) == (other, "mtn_ug", (other,))

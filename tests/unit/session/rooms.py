@@ -151,11 +151,13 @@ class MemoryPayments:
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
         self.reported: list[str] = []
         self.keys: list[str] = []
+        self.unserved: set[str] = set()
+        """Networks whose wallets nobody collects from."""
         self.delay = 0.0
         self.failure: Exception | None = None
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
-        return OPERATORS.get(country_of(payer) or "")
+        return None if network in self.unserved else OPERATORS.get(country_of(payer) or "")
 
     def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         if payee == payer.msisdn:
@@ -276,6 +278,7 @@ class MemoryPayments:
         self, requester: Customer, network: str, payer: Msisdn, amount: Money, *, key: str
     ) -> Asked:
         await self._pause()
+        self.keys.append(key)
         code = f"ASK{len(self.requests) + 1:07d}"
         for known, (_, request) in self.requests.items():
             if request.state == key:
@@ -416,15 +419,15 @@ class House:
         self.clock: FakeClock = shares.clock if shares else FakeClock()
         ids = Ids(self.clock)
         self.seal = Seal(b"k" * 32)
-        self.records = shares.records if shares else MemoryRecords()
-        self.redis = shares.redis if shares else MemoryRedis()
+        self.records: MemoryRecords = shares.records if shares else MemoryRecords()
+        self.redis: MemoryRedis = shares.redis if shares else MemoryRedis()
         self.customers: MemoryCustomers = (
             shares.customers if shares else MemoryCustomers(ids, self.clock)
         )
         self.payments: MemoryPayments = (
             shares.payments if shares else MemoryPayments(ids, self.clock)
         )
-        self.late = LateWork()
+        self.late: LateWork = LateWork()
         self.drops = Drops(self.redis)
         self.editions = Editions(bundle, QuickBinder(self, networks), RedisShelf(self.redis))
         self.turns = TurnTaker(

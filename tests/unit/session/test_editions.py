@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisError
 
-from engine.menu.bundle import pack_bundle, read_bundle, unpack_bundle, version_of
+from engine.menu.bundle import Bundle, pack_bundle, read_bundle, unpack_bundle, version_of
 from engine.menu.screens import BrokenMenu
-from engine.session.editions import Binder
+from engine.session.editions import EDITIONS_MAX, UNKNOWN_SECONDS, Binder, Edition, Editions
 from tests.unit.session.rooms import BUNDLE, MENUS, PAYER, PIN, VERSION, House
 
 PAYEE = "256772000002"
@@ -166,3 +167,110 @@ def test_a_bundle_never_writes_outside_its_folder(path: str) -> None:
     house = House()
     with pytest.raises(ValueError, match="out of the folder"):
         Binder(house.build_verbs, house.late).bind({**BUNDLE, path: b"x"})
+
+
+# What a process keeps of editions it does not serve.
+
+
+class QuickBinder(Binder):
+    """Binds anything, unproved; only what is kept and asked for matters here."""
+
+    def bind(self, bundle: Bundle) -> Edition:
+        served = House().editions.current
+        return served._replace(version=version_of(bundle))
+
+
+class CountedShelf:
+    """A shelf in memory that counts how often it is asked, and may be away."""
+
+    def __init__(self) -> None:
+        self.packed: dict[str, bytes] = {}
+        self.asked = 0
+        self.is_away = False
+
+    async def put(self, version: str, packed: bytes) -> None:
+        if self.is_away:
+            raise RedisError
+        self.packed[version] = packed
+
+    async def get(self, version: str) -> bytes | None:
+        self.asked += 1
+        if self.is_away:
+            raise RedisError
+        return self.packed.get(version)
+
+
+class Kept:
+    """Editions of a process, a shelf, and a clock that is moved."""
+
+    def __init__(self) -> None:
+        self.shelf = CountedShelf()
+        self.seconds = 0.0
+        house = House()
+        binder = QuickBinder(house.build_verbs, house.late)
+        self.editions = Editions(BUNDLE, binder, self.shelf, lambda: self.seconds)
+
+    def lay(self, number: int) -> str:
+        """Another process publishes an edition of its own."""
+        bundle = {**BUNDLE, f"more{number}.yaml": b""}
+        self.shelf.packed[version_of(bundle)] = pack_bundle(bundle)
+        return version_of(bundle)
+
+
+async def test_an_edition_is_fetched_once() -> None:
+    kept = Kept()
+    version = kept.lay(1)
+    first = await kept.editions.find(version)
+    assert first is not None
+    assert await kept.editions.find(version) is first
+    assert await kept.editions.find(VERSION) is kept.editions.current
+    assert kept.shelf.asked == 1
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_an_edition_that_was_not_found_is_asked_for_again_only_after_a_while(
+    is_away: bool,
+) -> None:
+    kept = Kept()
+    kept.shelf.is_away = is_away
+    version = version_of({**BUNDLE, "more1.yaml": b""})
+    for _ in range(3):
+        assert await kept.editions.find(version) is None
+    assert kept.shelf.asked == 1
+    kept.shelf.is_away = False
+    kept.lay(1)
+    kept.seconds += UNKNOWN_SECONDS + 1
+    assert await kept.editions.find(version) is not None
+    assert kept.shelf.asked == 2
+
+
+async def test_no_process_keeps_more_than_a_few_editions_and_always_its_own() -> None:
+    kept = Kept()
+    versions = [kept.lay(number) for number in range(EDITIONS_MAX + 3)]
+    for version in versions:
+        assert await kept.editions.find(version) is not None
+    assert await kept.editions.find(VERSION) is kept.editions.current
+    assert kept.shelf.asked == len(versions)
+    await kept.editions.find(versions[-1])
+    assert kept.shelf.asked == len(versions)  # the newest are still there
+    await kept.editions.find(versions[0])
+    assert kept.shelf.asked == len(versions) + 1  # the oldest is not
+
+
+async def test_a_shelf_that_is_away_is_no_reason_not_to_serve(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kept = Kept()
+    kept.shelf.is_away = True
+    assert not await kept.editions.publish()
+    assert "menus are not shared: RedisError" in caplog.text
+    kept.shelf.is_away = False
+    assert await kept.editions.publish()
+    assert unpack_bundle(kept.shelf.packed[VERSION]) == BUNDLE
+
+
+async def test_a_change_is_published_as_what_it_is(folder: Path) -> None:
+    kept = Kept()
+    change(folder, "texts/en.yaml", "  menu: CAPP\n", "  menu: CAPP!\n")
+    await kept.editions.take_up(folder)
+    assert unpack_bundle(kept.shelf.packed[kept.editions.current.version]) == read_bundle(folder)

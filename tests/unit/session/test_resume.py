@@ -62,6 +62,18 @@ async def test_a_price_that_can_no_longer_be_had_is_mended_where_it_is_typed() -
     assert "Amount in KES" in (await house.take("1", "s2")).text
 
 
+@pytest.mark.parametrize("inputs", [("1", PAYEE), TO_PIN])
+async def test_a_number_that_can_no_longer_be_paid_is_asked_for_again(
+    inputs: tuple[str, ...],
+) -> None:
+    house = await caller()
+    await house.press(*inputs)
+    house.replace("s1", payee=Msisdn("+254712000077"))
+    reply = await house.press("1", session_id="s2")
+    assert "Number to pay" in reply.text
+    assert house.session("s2").screen == "send_money.to"
+
+
 @pytest.mark.parametrize("inputs", [(), ("1",), ("5", "4"), ("5", "3", "1"), ("2", "1", PAYEE)])
 async def test_where_nothing_was_begun_nothing_is_offered(inputs: tuple[str, ...]) -> None:
     house = await caller()

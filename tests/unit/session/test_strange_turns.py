@@ -1,6 +1,7 @@
 """Turns no gateway should send, phones that share an id, twins that are slow, odd letters."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from engine.menu.networks import Network, Networks
 from engine.msisdn import Msisdn
 from engine.ports import EndReason, Reply, SessionEnd, Turn
 from engine.septets import fits
-from engine.session.store import StoreDown
+from engine.session.store import StoreDown, key_of, pointer_of
 from tests.unit.session.extremes import LONG, extreme_turns
 from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, TEXTS, House, MemoryRecords
 
@@ -157,6 +158,9 @@ async def test_every_effect_of_a_session_has_a_key_of_its_own() -> None:
     assert len({*confirmed, *cancelled}) == 4
     nonce = house.session("c").nonce
     assert all(nonce in key for key in cancelled)
+    await house.press("2", "1", PAYEE, "700", "1", session_id="d")
+    asked = house.session("d")
+    assert house.payments.keys[-1] == f"turn:{asked.nonce}:{asked.step}"
 
 
 async def test_sessions_of_one_moment_have_nonces_that_nobody_guesses() -> None:
@@ -391,3 +395,35 @@ async def test_there_is_nothing_behind_the_last_page() -> None:
     assert beyond.text.startswith("Please choose one of these.")
     amount = await house.press("1", PAYEE, "98", session_id="b")
     assert "Amount KES 98\n" in amount.text
+
+
+async def test_blanks_around_a_key_are_nothing() -> None:
+    house = await caller()
+    assert "Number to pay" in (await house.press(" 1 ")).text
+
+
+async def test_a_journey_that_is_taken_up_no_longer_is_no_choice() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    await house.press(session_id="s2")
+    house.replace("s2", resumes="gone")
+    assert (await house.take("1", "s2")).text.startswith("Please choose one of these.")
+
+
+async def test_late_work_that_fails_is_told_in_the_log_without_its_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken() -> str:
+        raise RuntimeError(f"broke on {PIN} of {PAYER}")
+
+    house = House()
+    house.late.keep(asyncio.create_task(broken()))
+    await house.turns.aclose()
+    assert "a verb that was late failed: RuntimeError" in caplog.text
+    assert PIN not in caplog.text
+    assert str(PAYER) not in caplog.text
+
+
+def test_all_keys_of_a_phone_lie_in_one_slot_of_a_cluster() -> None:
+    session, pointer = key_of(PAYER, "}{other}"), pointer_of(PAYER)
+    assert [re.findall(r"\{(.*?)\}", key)[0] for key in (session, pointer)] == [PAYER, PAYER]

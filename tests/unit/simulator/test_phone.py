@@ -158,7 +158,7 @@ async def test_a_bad_answer_is_explained_in_the_panel(app: PhoneApp, server: Any
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("enter")
         await _until(pilot, lambda: "HTTP status 500" in _panel(app))
-        assert "invalid MMI code" in _shown(app, "payer", ".text")
+        await _until(pilot, lambda: "invalid MMI code" in _shown(app, "payer", ".text"))
 
 
 @pytest.mark.parametrize("key", ["ctrl+c", "ctrl+q"])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.customers.recipients import RECIPIENTS_MAX
 from engine.money import CURRENCIES
 from engine.payments.lifecycle import State
 from engine.ports import Reason
@@ -52,6 +53,14 @@ def test_every_receipt_fits_one_message_or_two_where_letters_take_16_bits(langua
     most = {"gsm7": 1, "ucs2": 2}[TEXTS.encoding(language)]
     for key in receipts:
         assert sms_segments(TEXTS.widest(language, key)) <= most, f"{language} {key}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_figures_in_sentences_are_those_of_the_house(language: str) -> None:
+    figures = {"mistake.recipients_full": RECIPIENTS_MAX, "mistake.code": 10, "sms.pin_reset": 24}
+    for key, figure in figures.items():
+        digits = "".join(c if c.isdecimal() else " " for c in TEXTS.template(language, key).source)
+        assert digits.split() == [str(figure)], key
 
 
 def test_names_of_languages_can_be_listed_on_any_phone() -> None:

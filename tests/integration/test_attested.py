@@ -1,0 +1,142 @@
+"""Two people who looked at the operator's own books end an attempt that cannot be asked about."""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import pytest
+
+from channels.office import Office, build_office
+from engine.clock import Ids, PaymentId
+from engine.desk.proposals import Kind, Person, Proposal
+from engine.desk.proposals import State as Stands
+from engine.errors import OutcomeUnknown, SamePerson, StaffMistake
+from engine.payments.attested import Attested
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State
+from engine.ports import Accepted, Finding, Outcome
+from tests.integration.books import assert_books
+from tests.integration.world import OTHER, SUCCEEDED, World, open_world
+from tests.unit.payments.examples import MPESA, MTN
+
+AMINA, BRIAN = Person("amina"), Person("brian")
+LOST = OutcomeUnknown("mpesa_ke", "no answer to rely on")
+PAID = Accepted(finding=Finding(Outcome.SUCCEEDED, "0", receipt="R7"))
+
+
+class Staffed(NamedTuple):
+    world: World
+    office: Office
+
+    async def lost(self, *before: Accepted) -> tuple[PaymentId, str]:
+        """A payment whose next answer got lost: its collection, or its payout behind `before`."""
+        self.world.mpesa.answers = [*before] or [LOST]
+        self.world.mtn.answers = [LOST]
+        payment_id = await self.world.confirm()
+        await self.world.dispatched()
+        return payment_id, await self.world.live(payment_id)
+
+    async def propose(self, attempt: str, outcome: str, reference: str = "") -> Proposal:
+        fields = {"attempt": attempt, "outcome": outcome, "reference": reference}
+        return await self.office.desk.propose(Kind.ATTEMPT_SEEN, fields, by=AMINA, note="called")
+
+    async def agree(self, attempt: str, outcome: str, reference: str = "") -> Proposal:
+        asked = await self.propose(attempt, outcome, reference)
+        decided = await self.office.desk.approve(asked.id, by=BRIAN)
+        await self.world.dispatched()
+        return decided
+
+
+@pytest.fixture
+async def staffed(database_url: str) -> AsyncIterator[Staffed]:
+    async with open_world(database_url) as world:
+        attested = Attested(payments=world.payments, store=world.store)
+        office = build_office(
+            tenant=1, pool=world.pool, committer=world.committer,
+            operators={"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}, clock=world.clock,
+            ids=Ids(world.clock), executors=attested.executors(),
+        )  # fmt: skip
+        yield Staffed(world, office)
+        await assert_books(world.pool)
+        assert await world.books.is_balanced()
+
+
+async def test_what_two_people_saw_moves_the_payment_on_and_is_kept_with_their_names(
+    staffed: Staffed,
+) -> None:
+    payment_id, attempt = await staffed.lost()
+    assert (await staffed.agree(attempt, "succeeded", "260101000001")).state is Stands.DONE
+    assert await staffed.world.state(payment_id) is State.PAYOUT_UNKNOWN
+    kept = await staffed.world.pool.fetchrow(
+        "select body from evidence where attempt = $1 and source = $2", attempt, Source.PEOPLE
+    )
+    assert all(word in kept["body"] for word in ("amina", "brian", "260101000001"))
+    assert len(staffed.world.mpesa.orders) == 1
+
+
+async def test_a_collection_that_did_not_happen_ends_the_payment(staffed: Staffed) -> None:
+    payment_id, attempt = await staffed.lost()
+    assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+    assert await staffed.world.state(payment_id) is State.COLLECT_FAILED
+
+
+async def test_a_payout_that_did_not_happen_is_given_back(staffed: Staffed) -> None:
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    assert await staffed.world.state(payment_id) is State.PAYOUT_UNKNOWN
+    assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+    assert await staffed.world.state(payment_id) is State.REFUNDED
+
+
+async def test_one_person_alone_settles_nothing(staffed: Staffed) -> None:
+    payment_id, attempt = await staffed.lost()
+    asked = await staffed.propose(attempt, "failed")
+    with pytest.raises(SamePerson):
+        await staffed.office.desk.approve(asked.id, by=AMINA)
+    assert await staffed.world.state(payment_id) is State.COLLECT_UNKNOWN
+
+
+async def test_carried_out_twice_is_once_and_the_contrary_is_refused(staffed: Staffed) -> None:
+    payment_id, attempt = await staffed.lost()
+    for outcome, reference, stands in (
+        ("failed", "", Stands.DONE),
+        ("failed", "", Stands.DONE),
+        ("succeeded", "R9", Stands.FAILED),
+    ):
+        assert (await staffed.agree(attempt, outcome, reference)).state is stands
+    assert await staffed.world.state(payment_id) is State.COLLECT_FAILED
+    assert await staffed.world.cases() == []
+
+
+async def test_while_the_operator_may_still_answer_nobody_speaks_for_it(staffed: Staffed) -> None:
+    payment_id = await staffed.world.confirm()
+    await staffed.world.dispatched()
+    attempt = await staffed.world.live(payment_id)
+    decided = await staffed.agree(attempt, "failed")
+    assert (decided.state, decided.outcome.endswith("still to answer")) == (Stands.FAILED, True)
+    assert await staffed.world.state(payment_id) is State.COLLECTING
+
+
+async def test_the_operators_own_word_afterwards_is_a_conflict_for_people(
+    staffed: Staffed,
+) -> None:
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    await staffed.agree(attempt, "failed")
+    await staffed.world.tell(attempt, SUCCEEDED, Source.STATEMENT)  # type: ignore[arg-type]
+    assert "CONFLICT" in await staffed.world.cases()
+    assert await staffed.world.state(payment_id) is State.REFUNDED
+
+
+async def test_what_moved_without_a_reference_and_what_never_was_are_refused(
+    staffed: Staffed,
+) -> None:
+    payment_id, attempt = await staffed.lost()
+    assert (await staffed.agree(attempt, "succeeded", " ")).state is Stands.FAILED
+    assert (await staffed.agree("0" * 32, "failed")).state is Stands.FAILED
+    for fields in ({"outcome": "lost"}, {"attempt": "x"}):
+        with pytest.raises(StaffMistake):
+            await staffed.office.desk.propose(
+                Kind.ATTEMPT_SEEN,
+                {"attempt": attempt, "outcome": "failed", **fields},
+                by=AMINA,
+                note="x",
+            )
+    assert await staffed.world.state(payment_id) is State.COLLECT_UNKNOWN

@@ -1,0 +1,171 @@
+"""References that outlive a lost answer, and callbacks proven by headers or by a fixed address."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import httpx
+import msgspec
+import pytest
+from starlette.applications import Starlette
+
+from channels.addresses import CallbackAddresses
+from channels.operators import ANY_ATTEMPT, OperatorCallbacks
+from engine.clock import AttemptId
+from engine.errors import OutcomeUnknown, Unreadable
+from engine.payments.lifecycle import State
+from engine.payments.payment import Payment
+from engine.ports import FORGED, Accepted, Acknowledgement, Callback, OperatorPort
+from tests.integration.world import FAILED, SUCCEEDED, ScriptedOperator, World, open_world
+from tests.unit.payments.examples import PAYER
+
+ADDRESSES = CallbackAddresses("", [b"k" * 32])
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+
+
+async def test_reference_told_before_the_answer_was_lost_is_asked_by(world: World) -> None:
+    world.mpesa.answers = [OutcomeUnknown("mpesa_ke", "lost", provider_reference="MP1")]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    assert await world.state(payment_id) is State.COLLECT_UNKNOWN
+    assert await world.store.provider_reference(await world.live(payment_id)) == "MP1"
+    world.mpesa.findings = [SUCCEEDED]
+    world.clock.pass_(61)
+    await world.reconciler.sweep()
+    assert await world.state(payment_id) is State.PAYING
+    assert [question.provider_reference for question in world.mpesa.questions] == ["MP1"]
+    assert len(world.mpesa.orders) == 1  # asked about, never sent again
+
+
+async def test_answer_lost_without_a_reference_holds_none(world: World) -> None:
+    world.mpesa.answers = [OutcomeUnknown("mpesa_ke", "lost")]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    assert await world.state(payment_id) is State.COLLECT_UNKNOWN
+    assert await world.store.provider_reference(await world.live(payment_id)) is None
+
+
+@pytest.mark.parametrize("finding", [SUCCEEDED, FAILED])
+async def test_end_that_comes_with_the_answer_keeps_its_reference(
+    world: World, finding: object
+) -> None:
+    world.mpesa.answers = [Accepted("MP1", finding=finding)]  # type: ignore[arg-type]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    collection = world.mpesa.orders[0].attempt_id
+    expected = State.PAYING if finding is SUCCEEDED else State.COLLECT_FAILED
+    assert await world.state(payment_id) is expected
+    assert await world.store.provider_reference(collection) == "MP1"
+
+
+async def test_link_is_brought_to_the_payer_once_the_order_is_stored(world: World) -> None:
+    brought: list[tuple[str, str, str | None]] = []
+
+    async def bring(payment: Payment, link: str) -> None:
+        assert payment.live is not None
+        known = await world.store.provider_reference(payment.live)
+        brought.append((payment.quote.payer, link, known))
+
+    world.dispatcher.bring_link = bring
+    world.mpesa.answers = [Accepted("MP1", pay_link="https://om.example/s/abc")]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    assert brought == [(PAYER, "https://om.example/s/abc", "MP1")]
+    assert await world.state(payment_id) is State.COLLECTING
+
+
+async def test_link_nobody_brings_is_said_without_showing_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.mpesa.answers = [Accepted("MP1", pay_link="https://om.example/s/abc")]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    assert await world.state(payment_id) is State.COLLECTING
+    assert "nobody brings" in caplog.text
+    assert "om.example" not in caplog.text
+
+
+class HeaderOperator(ScriptedOperator):
+    """Vouches by a header; on one address for all attempts, if that is what it was given."""
+
+    def read_callback(self, kind: str, body: bytes) -> Callback:
+        raise AssertionError("without its headers nothing is believed")
+
+    def read_signed_callback(self, kind: str, body: bytes, headers: Mapping[str, str]) -> Callback:
+        if headers.get("x-signature") != "theirs":
+            raise Unreadable(self.facts.name, kind, code=FORGED)
+        return Callback(SUCCEEDED, Acknowledgement(), redacted='"paid"')
+
+    def read_fixed_callback(
+        self, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[AttemptId, Callback]:
+        told = self.read_signed_callback("any", body, headers)
+        return AttemptId(msgspec.json.decode(body)["attempt"]), told
+
+
+class HintingOperator(ScriptedOperator):
+    """Has neither headers nor a fixed address."""
+
+    def read_callback(self, kind: str, body: bytes) -> Callback:
+        return Callback(SUCCEEDED, Acknowledgement(), redacted='"paid"')
+
+
+@asynccontextmanager
+async def opened(world: World, operator: OperatorPort) -> AsyncIterator[httpx.AsyncClient]:
+    door = OperatorCallbacks(
+        operators={1: operator},
+        addresses=ADDRESSES,
+        payments=world.payments,
+        store=world.store,
+        dispatcher=world.dispatcher,
+    )
+    transport = httpx.ASGITransport(Starlette(routes=door.routes()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
+        yield client
+
+
+async def test_callback_is_believed_under_its_headers_only(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    path = f"{ADDRESSES.address(1, await world.live(payment_id))}/wallet"
+    async with opened(world, HeaderOperator(world.mpesa.facts)) as client:
+        for headers in ({}, {"X-Signature": "mine"}):
+            forged = await client.post(path, content=b"{}", headers=headers)
+            assert forged.status_code == 400
+            assert await world.state(payment_id) is State.COLLECTING
+        told = await client.post(path, content=b"{}", headers={"X-Signature": "theirs"})
+    assert told.status_code == 200
+    assert await world.state(payment_id) is State.PAYING
+
+
+async def test_callback_on_the_one_address_moves_the_attempt_it_names(world: World) -> None:
+    payment_ids = [await world.confirm() for _ in range(2)]
+    await world.dispatched()
+    path = f"{ADDRESSES.address(1, ANY_ATTEMPT)}/any"
+    body = msgspec.json.encode({"attempt": await world.live(payment_ids[1])})
+    async with opened(world, HeaderOperator(world.mpesa.facts)) as client:
+        assert (await client.post(path, content=body)).status_code == 400
+        stranger = msgspec.json.encode({"attempt": "f" * 32})
+        headers = {"X-Signature": "theirs"}
+        assert (await client.post(path, content=stranger, headers=headers)).status_code == 404
+        assert (await client.post(path, content=body, headers=headers)).status_code == 200
+    states = [await world.state(payment_id) for payment_id in payment_ids]
+    assert states == [State.COLLECTING, State.PAYING]
+
+
+async def test_the_one_address_is_nothing_to_an_operator_with_an_address_for_each(
+    world: World,
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    async with opened(world, HintingOperator(world.mpesa.facts)) as client:
+        refused = await client.post(f"{ADDRESSES.address(1, ANY_ATTEMPT)}/any", content=b"{}")
+        guessed = await client.post(f"/callbacks/1/{ANY_ATTEMPT}{'0' * 32}/any", content=b"{}")
+        assert (refused.status_code, guessed.status_code) == (400, 404)
+        assert await world.state(payment_id) is State.COLLECTING
+        path = f"{ADDRESSES.address(1, await world.live(payment_id))}/stk"
+        assert (await client.post(path, content=b"{}")).status_code == 200
