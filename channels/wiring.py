@@ -31,6 +31,7 @@ from engine.ledger.commit import Committer
 from engine.msisdn import Msisdn, Prefixes, country_of
 from engine.outbox import Outbox
 from engine.payments.approvals import Approvals
+from engine.payments.attested import Attested
 from engine.payments.clearing import Clearing
 from engine.payments.counter import Counter
 from engine.payments.gate import Gate
@@ -222,9 +223,10 @@ def _assemble(settings: Settings, outside: Outside, *, pool: Any, committer: Com
         clock=clock,
     )
     approvals = Approvals(rulings=core.rulings, store=core.store, directory=directory)
+    attested = Attested(payments=core.payments, store=core.store)
     office = build_office(
         tenant=settings.tenant, pool=pool, committer=committer, operators=directory.by_name,
-        clock=clock, ids=ids, executors=approvals.executors(),
+        clock=clock, ids=ids, executors={**approvals.executors(), **attested.executors()},
     )  # fmt: skip
     return Engine(
         settings, clock, ids, pool, committer, directory, rates, core.store, core.outbox,

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from simulator.ussd import Screen, UssdSession
-from tests.e2e.city import City, Person
+from tests.e2e.city import City, Language, Person
 
 
 async def again(city: City, person: Person, *inputs: str) -> tuple[UssdSession, Screen]:
@@ -103,7 +103,9 @@ async def test_a_pin_is_changed_and_the_old_one_opens_nothing(city: City) -> Non
 
 
 @pytest.mark.parametrize("language", ["en", "sw"])
-async def test_who_was_dropped_goes_on_and_is_told_how_it_stands(city: City, language: str) -> None:
+async def test_who_was_dropped_goes_on_and_is_told_how_it_stands(
+    city: City, language: Language
+) -> None:
     payer, payee = city.newcomer("KE", language), city.newcomer("UG")
     await city.order(payer, payee, 500)
     session = await city.dial(payer)

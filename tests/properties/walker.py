@@ -89,7 +89,7 @@ class Walker:
         return Session(f"{self.secret}{self.sessions}", cumulative=cumulative)
 
     def _key(self) -> str:
-        offered = CHOICE.findall(self.session.reply.text)
+        offered = [found[1] for found in CHOICE.finditer(self.session.reply.text)]
         text = self.session.reply.text
         luck = self.chance.random()
         if luck < 0.08:

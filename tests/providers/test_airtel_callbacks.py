@@ -113,7 +113,7 @@ def test_callback_that_airtel_did_not_make_is_forged(body: bytes) -> None:
 
 def test_signature_may_come_in_a_header_instead() -> None:
     adapter = airtel(over=CallbackHash.HEADER)
-    body = callback()
+    body = callback().replace(b":", b": ")  # the raw bytes, however they were written
     digest = base64.b64encode(hmac.digest(KEY.encode(), body, "sha256")).decode()
     attempt_id, read = adapter.read_fixed_callback(body, {"x-airtel-signature": digest})
     assert (attempt_id, read.finding.outcome) == (ATTEMPT, Outcome.SUCCEEDED)

@@ -137,6 +137,7 @@ async def test_refused_key_that_does_not_change_is_our_configuration(
         refused("DP02010001000"),
         envelope("DP02010001001", data={"key": "no key", "valid_upto": "31-12-2026 21:29:26"}),
         envelope("DP02010001001", data={"key": 7}),
+        Answer(500, message=keys_answer(airtel_key()).message),
         envelope("DP02010001001"),
     ],
 )

@@ -503,6 +503,7 @@ async def test_airtels_own_refund_names_the_collection_by_their_id(
         assert await airtel.refund(order) == Accepted(finding=finding)
         with pytest.raises(OutcomeUnknown):
             await airtel.query(order)
+    assert company.received(DISBURSE_ENQUIRY_PATH) == []  # it knows of payouts alone
     (request,) = company.received(REFUND_PATHS[version])
     assert request.json == {"transaction": {"airtel_money_id": "MP261121.1300.A00001"}}
     assert ("x-signature" in request.headers) == (version == 2)

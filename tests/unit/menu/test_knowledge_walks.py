@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.menu.knowledge import CUSTOMER, Knowledge
+from engine.menu.knowledge import Knowledge
 from engine.menu.paths import ways_of
 from engine.menu.screens import Choice, Menu, Move, Screen
 from engine.menu.shape import own_mistakes
@@ -29,7 +29,7 @@ class Walker:
 
     def __init__(self, menu: Menu, knowledge: Knowledge, random: Random) -> None:
         self.menu, self.random = menu, random
-        self.certain = knowledge.at  # `00` before that is a fault of its own: such menus are refused
+        self.certain = knowledge.at  # where `00` stands before that, the menu is refused
         self.machine, self.session = Machine(menu), session_of(menu)
         outcome = random.choice(sorted(menu.opens.targets))
         self.known = set(VERBS["find_customer"].made_on(outcome))

@@ -315,6 +315,7 @@ async def test_a_refusal_is_told_in_the_language_of_its_session() -> None:
 async def test_nobody_goes_home_or_back_before_there_is_a_home() -> None:
     house = House()
     first = await house.press()
+    assert house.session().history == []
     for typed, pressed in (("00", "00"), ("00*0", "0"), ("00*0*98", "98")):
         refused = await house.take(typed)
         assert refused.text.endswith(first.text.partition("\n")[2]), pressed
@@ -393,6 +394,8 @@ async def test_there_is_nothing_behind_the_last_page() -> None:
     assert keys == ["5", "5", "98"]
     beyond = await house.take("*".join((*keys, "98")))
     assert beyond.text.startswith("Please choose one of these.")
+    await house.press(*keys, "98", "00", "1")
+    assert (house.session().page, house.session().pages) == (0, 1)
     amount = await house.press("1", PAYEE, "98", session_id="b")
     assert "Amount KES 98\n" in amount.text
 
@@ -427,3 +430,12 @@ async def test_late_work_that_fails_is_told_in_the_log_without_its_message(
 def test_all_keys_of_a_phone_lie_in_one_slot_of_a_cluster() -> None:
     session, pointer = key_of(PAYER, "}{other}"), pointer_of(PAYER)
     assert [re.findall(r"\{(.*?)\}", key)[0] for key in (session, pointer)] == [PAYER, PAYER]
+
+
+@pytest.mark.parametrize("budget", [12, 40])
+async def test_a_screen_that_was_never_proved_to_fit_is_cut_not_sent_too_long(budget: int) -> None:
+    house = await caller(networks=Networks(Network(name="tiny", budget_septets=budget), {}))
+    for inputs in ((), ("1",), ("1", PAYEE), ("1", PAYEE, "1000"), ("5", "5"), ("5", "3", "1")):
+        reply = await house.press(*inputs, session_id=f"s{len(inputs)}{inputs[-1:]}")
+        assert reply.text
+        assert fits(reply.text, budget), reply.text
