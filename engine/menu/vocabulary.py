@@ -34,7 +34,7 @@ class VerbFacts(NamedTuple):
     fills: str | None = None
     effects: bool = False
     asks: bool = False
-    seconds: float = 9.0
+    seconds: float = 5.0
     needs: tuple[str, ...] = ()
     makes: tuple[str, ...] = ()
     makes_on: Mapping[str, tuple[str, ...]] = MappingProxyType({})
@@ -144,12 +144,14 @@ VERBS: Mapping[str, VerbFacts] = {
                              needs=("customer", "payee", "amount"), makes=("quote", "amount"),
                              drops=("request",)),
     "pay": VerbFacts(("confirmed",), ("mistake.pin_wrong", *_CONFIRM_MISTAKES), takes="pin",
-                     effects=True, asks=True,
+                     effects=True, asks=True, seconds=7.0,
                      needs=("customer", "quote"), makes=("code",), drops=("request",)),
-    "pay_by_prompt": VerbFacts(("confirmed",), _CONFIRM_MISTAKES, effects=True, asks=True,
+    "pay_by_prompt": VerbFacts(("confirmed",), _CONFIRM_MISTAKES, effects=True, asks=True, seconds=7.0,
                                needs=("customer", "quote"), makes=("code",), drops=("request",)),
-    "resume_payment": VerbFacts(("priced", "amount", "number"), asks=True, needs=("customer",),
-                                makes_on={"priced": ("payee", "quote"), "amount": ("payee",)},
+    "resume_payment": VerbFacts(("priced", "priced_request", "amount", "number"), asks=True,
+                                needs=("customer",),
+                                makes_on={"priced": ("payee", "quote"), "amount": ("payee",),
+                                          "priced_request": ("payee", "quote", "request")},
                                 drops=("amount", "request")),
     # Money that is asked for.
     "choose_payer": VerbFacts(("chosen",), _PAYEE_MISTAKES, takes="msisdn",

@@ -62,7 +62,7 @@ class Sending:
         try:
             if session.request is not None:
                 await price_request(self._payments, session)
-                return "priced"
+                return "priced_request"
             if session.payee is None:
                 return "number"
             check_payee(self._payments, session, session.payee)

@@ -256,3 +256,32 @@ async def test_another_number_forgets_the_amount_that_was_sent_to_the_first() ->
     await house.take("1*1*0")
     await house.take("1*1*0*256772000003")
     assert house.session().amount is None
+
+
+# PINs that are typed twice, and numbers that changed hands.
+
+
+async def test_a_pin_that_staff_allowed_anew_is_typed_twice_alike() -> None:
+    house = await caller()
+    await house.press("5", "3", "2", "1", session_id="a")
+    house.customers.allow_reset(PAYER)
+    differ = await house.press("7391", "7392")
+    assert differ.text.startswith("The two PINs differ.")
+    assert house.session().screen == "new_pin.pin"
+    assert house.customers.pins[house.customers.known[PAYER].customer_id] == PIN
+
+
+async def test_a_second_pin_without_a_first_is_like_none() -> None:
+    house = House()
+    await house.press("1", PIN)
+    house.replace("s1", pin_mac=None)
+    assert (await house.take(f"1*{PIN}*{PIN}")).text.startswith("The two PINs differ.")
+    assert house.customers.known == {}
+
+
+async def test_who_took_over_a_number_is_told_nothing_of_whom_it_belonged_to() -> None:
+    for inputs in (TO_PIN, (*TO_PIN, PIN)):
+        house = await caller()
+        await house.press(*inputs)
+        house.replace("s1", customer_id="f" * 32)
+        assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")

@@ -5,9 +5,13 @@ import asyncio
 import pytest
 
 from engine.menu.networks import Network, Networks
+from engine.menu.vocabulary import VERBS
+from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.payments.views import MoneyRequest
 from engine.ports import EndReason, SessionEnd
-from tests.unit.session.rooms import PAYER, PIN, House
+from engine.session import steps
+from tests.unit.session.rooms import NETWORKS, PAYER, PIN, House
 
 PAYEE = "256772000002"
 TO_PIN = ("1", PAYEE, "1000", "1")
@@ -254,3 +258,38 @@ async def test_an_end_and_a_turn_at_the_same_moment_leave_one_of_the_two() -> No
     await asyncio.gather(house.take(f"1*{PAYEE}"), house.turns.note_end(end()))
     after = await house.take(f"1*{PAYEE}*500")
     assert "Total" in after.text or after.text.startswith("This session has ended.")
+
+
+async def test_who_was_dropped_at_a_request_goes_on_with_it_and_it_is_paid_once() -> None:
+    house = await caller()
+    asker = Msisdn("+256772000002")
+    request = MoneyRequest("ASK0000009", asker, Money(27_123, "UGX"), house.clock.now(), "k")
+    house.payments.requests["ASK0000009"] = (PAYER, request)
+    await house.press("2", "2", "1", "1")
+    offer = await house.press(session_id="s2")
+    assert offer.text.startswith(OFFER)
+    assert "Gets UGX 27,123" in (await house.take("1", "s2")).text
+    house.clock.seconds += 121
+    await house.take("1*1", "s2")
+    expired = await house.take(f"1*1*{PIN}", "s2")
+    assert expired.text.startswith("The price has expired.\n+256772000002 asks you for")
+    await house.take(f"1*1*{PIN}*1", "s2")
+    await house.take(f"1*1*{PIN}*1*1", "s2")
+    assert (await house.take(f"1*1*{PIN}*1*1*{PIN}", "s2")).ends
+    assert house.payments.requests == {}
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_a_verb_may_have_less_time_than_its_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await caller()
+    hasty = dict(VERBS, quote=VERBS["quote"]._replace(seconds=0.05))
+    monkeypatch.setattr(steps, "VERBS", hasty)
+    await house.press("1", PAYEE)
+    house.payments.delay = 0.3
+    late = await house.take(f"1*{PAYEE}*500")
+    assert late.text.startswith("This is taking longer than usual.")
+    await house.turns.aclose()
+
+
+def test_no_verb_has_more_time_than_the_hastiest_gateway() -> None:
+    assert all(facts.seconds <= NETWORKS.of("").deadline_seconds - 1 for facts in VERBS.values())
