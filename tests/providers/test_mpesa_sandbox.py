@@ -744,20 +744,24 @@ async def test_command_serves_on_its_own_loop_and_ends_on_a_signal(
     box: Mailbox, number: signal.Signals
 ) -> None:
     command = await start_command("--processing-seconds", "0", "--callback-delay-seconds", "0")
-    assert command.stdout is not None
-    urls: dict[str, str] = {}
-    while not {"mpesa", "mtn", "gateway"} <= set(urls):
-        name, url = (await command.stdout.readline()).decode().split()
-        urls[name] = url
-    async with open_client(urls["mpesa"]) as client:
-        daraja = MpesaClient(client, box.url)
-        await daraja.log_in()
-        await daraja.push()
-        [letter] = await box.wait()
-        assert letter.json["Body"]["stkCallback"]["ResultCode"] == 0
-        command.send_signal(number)
-        _, errors = await asyncio.wait_for(command.communicate(), 5)
-    assert (command.returncode, errors) == (0, b"")
+    try:
+        assert command.stdout is not None
+        urls: dict[str, str] = {}
+        while not {"mpesa", "mtn", "gateway"} <= set(urls):
+            name, url = (await command.stdout.readline()).decode().split()
+            urls[name] = url
+        async with open_client(urls["mpesa"]) as client:
+            daraja = MpesaClient(client, box.url)
+            await daraja.log_in()
+            await daraja.push()
+            [letter] = await box.wait()
+            assert letter.json["Body"]["stkCallback"]["ResultCode"] == 0
+            command.send_signal(number)
+            _, errors = await asyncio.wait_for(command.communicate(), 5)
+        assert (command.returncode, errors) == (0, b"")
+    finally:
+        if command.returncode is None:
+            command.kill()
 
 
 async def test_command_says_when_a_port_is_taken(mpesa: MpesaClient) -> None:
