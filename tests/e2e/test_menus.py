@@ -1,4 +1,4 @@
-"""Every journey through both processes, with PINs that `test_privacy.py` looks for afterwards."""
+"""Every journey through both processes; `test_what_is_left.py` looks for its PINs afterwards."""
 
 import re
 

@@ -244,7 +244,7 @@ async def test_who_guesses_the_address_is_told_nothing(city: City, stack: Stack)
 
 
 async def test_a_pin_by_sms_is_refused(city: City) -> None:
-    """`test_privacy.py` looks for it afterwards in all that was written."""
+    """`test_what_is_left.py` looks for it afterwards in all that was written."""
     phone = Phone(city, await registered(city))
     assert (await phone.write(phone.person.pin)).startswith("Never send your PIN by SMS.")
     assert (await phone.write(f"my PIN is {phone.person.pin}")).startswith("Never send your PIN")

@@ -15,7 +15,7 @@ from tests.workers import ORDER, pytest_collection_modifyitems, unit_of
 TESTS = Path(__file__).parent.parent
 NODES = [
     "tests/unit/test_money.py::test_a",
-    "tests/e2e/test_privacy.py::test_b",
+    "tests/e2e/test_what_is_left.py::test_b",
     "tests/e2e/test_faults.py::test_c[x::y]",
     "tests/chaos/test_chaos.py::test_d",
     "tests/integration/test_commit.py::test_e",
