@@ -182,10 +182,11 @@ async def test_a_message_that_is_delivered_again_and_again_is_answered_and_acts_
     async def arrived(number: int) -> bool | None:
         return len(await city.messages(payer)) >= number or None
 
-    await deliver_thrice(f"a-{payer.digits}", f"SEND 500 {payee.msisdn}", answers=1)
-    await deliver_thrice(f"b-{payer.digits}", "YES", answers=2)
+    first_id, second_id = (f"told-{city.random.getrandbits(64):x}-g" for _ in range(2))
+    await deliver_thrice(first_id, f"SEND 500 {payee.msisdn}", answers=1)
+    await deliver_thrice(second_id, "YES", answers=2)
     payment = await city.ends(payer, "PAID")
-    await deliver_thrice(f"b-{payer.digits}", "YES", answers=3)
+    await deliver_thrice(second_id, "YES", answers=3)
     await city.told(payer, "Reply YES to pay", f"{payment.code} started", "Confirmed.")
     await city.assert_moved_once(payment, payer, payee)
 
