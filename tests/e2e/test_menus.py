@@ -1,9 +1,11 @@
 """Every journey through both processes; `test_what_is_left.py` looks for its PINs afterwards."""
 
+import asyncio
 import re
 
 import pytest
 
+from simulator.stack import Stack
 from simulator.ussd import Screen, UssdSession
 from tests.e2e.city import City, Language, Person
 
@@ -129,3 +131,33 @@ async def test_limits_prices_help_and_languages_are_told(city: City) -> None:
     assert "Total KES 1,020" in (await city.type(session, "00", "4", payee.digits, "1000")).text
     assert "Kiswahili" in (await city.type(session, "00", "5", "1", "2")).text
     assert "Tuma pesa" in (await city.type(session, "00")).text
+
+
+async def test_a_forgotten_pin_is_chosen_anew_once_two_of_the_staff_allow_it(
+    city: City, stack: Stack
+) -> None:
+    person, payee = city.newcomer("KE"), city.newcomer("UG")
+    session = await city.register(person)
+    assert (await city.type(session, "5", "3", "2", "1")).ends
+
+    async def staff(*arguments: str) -> str:
+        done = await asyncio.to_thread(stack.command, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    proposed = await staff(
+        "propose", "PIN_RESET", f"msisdn={person.msisdn}", "--why", "identity seen", "--as", "Amina"
+    )
+    proposal = proposed.split()[0]
+    await staff("approve", proposal, "--as", "Brian")
+    await city.told(person, "Choose a new CAPP PIN within 24 hours")
+    new = city.new_pin()
+    dialled = await city.phone(person).dial(city.places.shortcode)
+    assert dialled.text.startswith("Your PIN was reset.")
+    session = await city.dial(person)
+    assert (await city.type(session, new, new)).text.startswith("Your new PIN is set.")
+    session = await city.dial(person)
+    await city.type(session, "1", payee.digits, "500", "1")
+    assert (await city.type(session, person.pin)).text.startswith("Wrong PIN.")
+    assert (await city.type(session, new)).ends
+    await city.ends(person, "PAID")
