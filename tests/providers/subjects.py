@@ -27,7 +27,8 @@ from providers.zamtel import Zamtel, ZamtelSettings
 from tests.providers.company import Answer, Company
 
 NOTHING = Answer()
-QUICK = Timeouts(connect_seconds=0.5, read_seconds=0.2, pool_seconds=0.5)
+# Short where silence is waited for, long where a busy machine alone could make it fail.
+QUICK = Timeouts(connect_seconds=10.0, read_seconds=0.7, pool_seconds=10.0)
 CODE = "7KQ2M4XW9D"
 CALLBACK_URL = "https://pay.example.org/cb/6f1c0f1e9b"
 ATTEMPT = AttemptId("0193488c2d7a7c3e9f0112233445566a")

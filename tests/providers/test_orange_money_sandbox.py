@@ -53,7 +53,7 @@ COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REF
 FLOAT_MINOR = 5_000_000
 DEADLINE_SECONDS = 5.0
 IDS = Ids(Clock())
-QUICK = Timeouts(connect_seconds=1.0, read_seconds=0.5, pool_seconds=1.0)
+QUICK = Timeouts(connect_seconds=10.0, read_seconds=0.7, pool_seconds=10.0)
 TOKEN_PATHS: dict[Api, str] = {
     "web_payment": "/oauth/v3/token",
     "b2b": "/oauth/v3/token",
