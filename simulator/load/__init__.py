@@ -1,0 +1,1 @@
+"""Thousands of phones at once: real journeys at a set rate, every wrong answer kept."""
