@@ -1,4 +1,4 @@
-"""A look inside for testers and staff tools: payments with their steps, and the books.
+"""A look inside for testers and staff tools: payments with what happened to them, and the books.
 
 Only there when a token is set; every request must carry it. Numbers are masked.
 """
@@ -17,6 +17,7 @@ from engine.ledger.books import Books, describe
 from engine.ledger.chart import read_account
 from engine.ledger.entries import MANUAL_FROM
 from engine.msisdn import Msisdn
+from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
@@ -101,6 +102,15 @@ class Inspection:
             "select id, direction, operator from attempt where payment = $1 order by id",
             payment.payment_id,
         )
+        heard = await self._pool.fetch(
+            "select e.attempt, e.source, e.at_ms from evidence e"
+            " join attempt a on a.id = e.attempt where a.payment = $1 order by e.at_ms, e.hash",
+            payment.payment_id,
+        )
+        messages = await self._pool.fetch(
+            "select template, status, at_ms from sms_message where payment = $1 order by at_ms, id",
+            payment.payment_id,
+        )
         names = {code: facts.name for code, facts in self._directory.by_code.items()}
         return {
             "payment_id": payment.payment_id,
@@ -136,6 +146,19 @@ class Inspection:
                     "at": made_at(a["id"].hex).isoformat(),
                 }
                 for a in attempts
+            ],
+            # Neither what an operator said nor what a receipt says: both hold full numbers.
+            "heard": [
+                {
+                    "attempt_id": h["attempt"].hex,
+                    "source": Source(h["source"]).name,
+                    "at": _time(h["at_ms"]),
+                }
+                for h in heard
+            ],
+            "messages": [
+                {"template": m["template"], "status": m["status"], "at": _time(m["at_ms"])}
+                for m in messages
             ],
         }
 

@@ -54,6 +54,22 @@ class Attempt(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """Something the outside told about an attempt: an answer, a callback, a query's answer."""
+
+    attempt_id: str
+    source: str
+    at: datetime
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """An SMS about the payment, and what became of it."""
+
+    template: str
+    status: str
+    at: datetime
+
+
 class Payment(msgspec.Struct, frozen=True):
     """A payment as the server tells it, oldest step first."""
 
@@ -67,6 +83,8 @@ class Payment(msgspec.Struct, frozen=True):
     payee: str
     steps: list[Step]
     attempts: list[Attempt]
+    heard: list[Heard] = []
+    messages: list[Sent] = []
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -102,7 +120,7 @@ class Inspector:
 
     def __init__(self, client: httpx.AsyncClient, places: Places) -> None:
         self._client = client
-        self._url = f"{places.server}/inspect"
+        self._server = places.server
         self._headers = {"authorization": f"Bearer {places.inspect_token}"}
 
     async def payments(self, msisdn: str, *, limit: int = 5) -> Sequence[Payment]:
@@ -117,6 +135,8 @@ class Inspector:
         return msgspec.json.decode(await self._get("books", {}), type=Books)
 
     async def _get(self, name: str, query: dict[str, str]) -> bytes:
-        url = f"{self._url}/{name}"
+        if not self._server:
+            raise httpx.UnsupportedProtocol("there is no inspection door here (--server names it)")
+        url = f"{self._server}/inspect/{name}"
         response = await self._client.get(url, params=query, headers=self._headers)
         return response.raise_for_status().content

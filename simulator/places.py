@@ -6,6 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from simulator.dialects import DIALECTS
+from simulator.ussd import Line
 
 STATE_FILE = Path(".data") / "demo.json"
 SHORTCODE = "*384*96#"
@@ -21,7 +25,11 @@ class NowhereToGo(RuntimeError):
 
 @dataclass(frozen=True)
 class Places:
-    """Addresses of one running server and of the sandboxes it talks to."""
+    """Addresses of one running server and of the sandboxes it talks to.
+
+    `server` is "" where nothing is behind the USSD address but somebody's server: no inspection
+    door; `gateway` is "" where no SMS gateway is.
+    """
 
     server: str
     ussd_url: str
@@ -30,6 +38,18 @@ class Places:
     ussd_end_url: str | None = None
     inspect_token: str = field(default="", repr=False)
     shortcode: str = SHORTCODE
+    dialect: str = "africastalking"
+
+    def line(self, msisdn: str, network: str = "") -> Line:
+        """A subscriber's line to this server, behind the gateway whose dialect is spoken here."""
+        return Line(
+            msisdn,
+            self.ussd_url,
+            self.ussd_end_url,
+            (self.shortcode,) if self.shortcode else (),
+            network,
+            DIALECTS[self.dialect],
+        )
 
     def sandbox(self, name: str) -> str:
         """The address of `gateway`, of an operator, or of the one operator that `name` begins.
@@ -45,6 +65,12 @@ class Places:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that say where the server is; without them a running demo is used."""
+    parser.add_argument(
+        "--url", metavar="URL", help="any server's USSD callback address; needs nothing else"
+    )
+    parser.add_argument(
+        "--dialect", choices=sorted(DIALECTS), help="the gateway's (default africastalking)"
+    )
     parser.add_argument("--server", metavar="URL", help="the web process of the server")
     parser.add_argument("--ussd-url", metavar="URL", help="the full USSD callback address")
     parser.add_argument("--ussd-end-url", metavar="URL", help="the end notification address")
@@ -55,22 +81,41 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def from_options(options: argparse.Namespace, state_file: Path = STATE_FILE) -> Places:
-    """Options first, then what a running demo wrote down. Raises NowhereToGo."""
+    """Options first, then what a running demo wrote down. Raises NowhereToGo.
+
+    With `--url` there is only what the options name: no demo is looked for.
+    """
     told = {
         name: value
         for name in (
             "server", "ussd_url", "ussd_end_url", "gateway", "inspect_token", "shortcode",
+            "dialect",
         )
         if (value := getattr(options, name)) is not None
     }  # fmt: skip
     if options.operators is not None:
         told["operators"] = dict(pair.split("=", 1) for pair in options.operators.split(","))
+    if options.url is not None:
+        return Places(**{"server": "", "gateway": "", **told, "ussd_url": _checked(options.url)})
     known = {**_read(state_file), **told}
     missing = [name for name in ("server", "ussd_url", "gateway") if name not in known]
     if missing:
         flags = ", ".join("--" + name.replace("_", "-") for name in missing)
         raise NowhereToGo(f"no demo is running here ({state_file} is missing); give {flags}")
     return Places(**known)
+
+
+def _checked(url: str) -> str:
+    """Raises NowhereToGo for what is no address of a web server."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_address = is_address and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_address = False
+    if not is_address or not url.isprintable():
+        raise NowhereToGo(f"{url!r} is no address; write http://host:port/path")
+    return url
 
 
 def write(places: Places, state_file: Path, **more: object) -> None:

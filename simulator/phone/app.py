@@ -1,4 +1,4 @@
-"""The terminal program: two phones side by side and a panel that tells what the system did.
+"""The terminal program: one or two phones side by side and a panel that tells what happened.
 
 It passes keys to handsets and polls what comes by radio; it knows nothing of menus or money.
 """
@@ -16,9 +16,10 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
 from simulator.inspect import Inspector
+from simulator.mishaps import CALM, Weather
 from simulator.operators.world import World
 from simulator.phone import panel
-from simulator.phone.handset import Handset, Mode, Work
+from simulator.phone.handset import Handset, Work
 from simulator.phone.views import Key, PhoneView
 from simulator.places import Places
 
@@ -46,7 +47,7 @@ class Panel(VerticalScroll):
 
 
 class PhoneApp(App[Exception]):
-    """Two phones. It ends with the error that `trouble` found, or with nothing."""
+    """One phone or two. It ends with the error that `trouble` found, or with nothing."""
 
     TITLE = "CAPP"
     ENABLE_COMMAND_PALETTE = False
@@ -85,18 +86,28 @@ class PhoneApp(App[Exception]):
         world: World,
         *,
         payer: str,
-        payee: str,
+        payee: str | None,
         trouble: Callable[[], Exception | None],
+        weather: Weather = CALM,
+        idle_seconds: float | None = None,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         """`client` is ours from here on and closed in the end."""
         super().__init__()
         self._client = client
         self._trouble = trouble
-        self._inspector = Inspector(client, places)
+        self._poll_seconds = poll_seconds
+        self.polls = 0  # how often all that comes by radio was fetched and told
+        # None: nobody may look into this server, and the panel tells what the phones saw.
+        self._inspector = Inspector(client, places) if places.server else None
         self.handsets: Sequence[Handset] = [
-            Handset(client, places, world, name="payer", msisdn=payer),
-            Handset(client, places, world, name="payee", msisdn=payee),
-        ]
+            Handset(
+                client, places, world, name=name, msisdn=msisdn, weather=weather,
+                idle_seconds=idle_seconds,
+            )
+            for name, msisdn in (("payer", payer), ("payee", payee))
+            if msisdn is not None
+        ]  # fmt: skip
         self._active = 0
 
     @property
@@ -112,7 +123,8 @@ class PhoneApp(App[Exception]):
         yield Static(HELP, id="help", markup=False)
 
     def on_mount(self) -> None:
-        self.query_one(Panel).border_title = "What the system did"
+        title = "What the system did" if self._inspector else "What the phone saw"
+        self.query_one(Panel).border_title = title
         self._mark_active()
         self.set_interval(WATCH_SECONDS, self._watch)
         self.run_worker(self._listen(), exit_on_error=True)
@@ -126,10 +138,18 @@ class PhoneApp(App[Exception]):
             if view in message.key.ancestors:
                 self._active = index
         self._mark_active()
-        if message.key.name == "m":  # The envelope is no letter.
-            self.active.open_inbox()
-        else:
-            self._press(message.key.name or "")
+        match message.key.name:
+            case "m":  # The envelope is no letter.
+                self.active.open_inbox()
+            case "up":
+                self.action_turn(-1)
+            case "down":
+                self.action_turn(+1)
+            case "clear":
+                self.action_backspace()
+            case name:
+                self._press(name or "")
+        self._view().draw()
 
     def on_click(self, event: events.Click) -> None:
         """A click anywhere on a phone takes it into the hand."""
@@ -141,11 +161,11 @@ class PhoneApp(App[Exception]):
                 self._mark_active()
 
     def action_switch(self) -> None:
-        self._active = 1 - self._active
+        self._active = (self._active + 1) % len(self.handsets)
         self._mark_active()
 
     def action_key(self, name: str) -> None:
-        self._view().flash("0" if name == "+" else name)
+        self._view().flash(name)
         self._press(name)
 
     def action_backspace(self) -> None:
@@ -153,8 +173,7 @@ class PhoneApp(App[Exception]):
         self._view().draw()
 
     def action_turn(self, by: int) -> None:
-        if self.active.mode is Mode.INBOX:
-            self.active.browse(by)
+        if self.active.browse(by):
             self._view().draw()
         else:
             self._view().scroll_text(by)
@@ -192,18 +211,20 @@ class PhoneApp(App[Exception]):
 
     async def _listen(self) -> None:
         """What comes by radio, for as long as the program runs."""
-        numbers = [handset.msisdn for handset in self.handsets]
         text = self.query_one(Panel).query_one(Static)
         while True:
-            seen, *_ = await asyncio.gather(
-                panel.look(self._inspector, numbers),
-                *(handset.refresh() for handset in self.handsets),
+            told, *_ = await asyncio.gather(
+                self._tell(), *(handset.refresh() for handset in self.handsets)
             )
-            assert seen is not None
-            text.update(panel.describe(seen) + self._faults())
-            await asyncio.sleep(POLL_SECONDS)
+            assert told is not None
+            text.update(told)
+            self.polls += 1
+            await asyncio.sleep(self._poll_seconds)
 
-    def _faults(self) -> str:
-        """Why a phone shows an error, in words for whoever tests the server."""
-        found = [f"\n\n! {h.name}: {h.fault}" for h in self.handsets if h.fault is not None]
-        return "".join(found)
+    async def _tell(self) -> str:
+        """The panel's text."""
+        turns = [turn for handset in self.handsets for turn in handset.trail.turns]
+        if self._inspector is None:
+            return panel.describe_turns(turns)
+        numbers = [handset.msisdn for handset in self.handsets]
+        return panel.describe(await panel.look(self._inspector, numbers), turns)

@@ -1,11 +1,13 @@
 """What one feature phone does: keys in, a display out. It knows no terminal and no menu.
 
 While a USSD session is open the phone is busy: an operator's PIN prompt waits until it is over.
+Without a gateway and operators (any server's address) there is no radio but the dialogue itself.
 Where messages are read one is written too, to the number everybody writes to: ours.
 """
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -13,15 +15,23 @@ import httpx
 import msgspec
 
 from simulator import amounts
-from simulator.admin import Admin, Message, Prompt, Wallet
+from simulator.admin import Admin, Prompt, Wallet
+from simulator.dialects.numbers import word_of
+from simulator.exchange import DEADLINE_SECONDS
+from simulator.mishaps import CALM, Weather
 from simulator.operators.world import World
+from simulator.phone.caller import Caller
+from simulator.phone.calls import Calls
+from simulator.phone.inbox import Inbox
+from simulator.phone.trail import Trail
 from simulator.places import Places
-from simulator.ussd import Line, Screen, UssdSession
+from simulator.ussd import PHONE_FAULT, Screen, UssdSession
 
 KEYS = "123456789*0#"
 TYPED_MAX = 160
-SMS_TYPED_MAX = 306  # two messages; nobody types more on such a phone
 OPERATORS = {"+254": "M-PESA", "+256": "MTN MoMo"}
+WRITE_HINT = "Type one to CAPP, e.g. HELP"
+NO_SMS = "Nobody sends SMS here."
 
 
 Work = Coroutine[Any, Any, None]
@@ -38,6 +48,7 @@ class Mode(StrEnum):
     NOTICE = "notice"  # a text that ends something
     PROMPT = "prompt"  # an operator asks for the wallet's PIN
     INBOX = "inbox"
+    CALLS = "calls"  # what was dialled before
 
 
 DIGITS_ONLY = (Mode.IDLE, Mode.PROMPT)
@@ -58,34 +69,45 @@ class Handset:
     """One phone. `press`, `enter` and `escape` are its keys; `refresh` is the radio."""
 
     def __init__(
-        self, client: httpx.AsyncClient, places: Places, world: World, *, name: str, msisdn: str
+        self,
+        client: httpx.AsyncClient,
+        places: Places,
+        world: World,
+        *,
+        name: str,
+        msisdn: str,
+        weather: Weather = CALM,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        idle_seconds: float | None = None,
     ) -> None:
+        """`idle_seconds`: how long the network bears a menu that nobody answers; None: for ever."""
         self.name = name
         self.msisdn = msisdn
         self.mode = Mode.IDLE
         self.typed = places.shortcode
-        self.messages: list[Message] = []
+        self.inbox = Inbox(WRITE_HINT if places.gateway else NO_SMS)
+        self.calls = Calls()
+        self.trail = Trail(name)
         self.wallet: Wallet | None = None
         self.reachable = True
-        self.fault: str | None = None  # the technical reason of the last bad answer
-        self._client = client
         self._world = world
         self._admin = Admin(client, places)
-        self._line = Line(msisdn, places.ussd_url, places.ussd_end_url, (places.shortcode,))
+        self._caller = Caller(
+            client, places, world, name=name, msisdn=msisdn, weather=weather,
+            deadline_seconds=deadline_seconds,
+        )  # fmt: skip
+        self._idle_seconds = idle_seconds
         self._shortcode = places.shortcode
         self._session: UssdSession | None = None
         self._text = ""
         self._prompt: Prompt | None = None
         self._answered: set[str] = set()  # prompts that an older poll may still tell of
-        self._read: set[int] = set()
-        self._shown = 0  # which message of the inbox is open
-        self._draft = ""  # an SMS being written; a prompt or Back does not lose it
-        self._note = ""  # what became of the last one
+        self._asked_at = world.clock()  # when the menu came that waits for an answer
 
     @property
     def operator(self) -> str:
         """Who serves this number."""
-        return OPERATORS.get(self.msisdn[:4], "GSM")
+        return OPERATORS.get(self.msisdn[:4]) or word_of(self._caller.network_code) or "GSM"
 
     @property
     def takes_words(self) -> bool:
@@ -95,7 +117,7 @@ class Handset:
     @property
     def unread(self) -> int:
         """How many messages were not opened yet."""
-        return sum(message.n not in self._read for message in self.messages)
+        return self.inbox.unread
 
     def display(self) -> Display:
         """What the phone shows now."""
@@ -112,20 +134,25 @@ class Handset:
                 typed = "*" * len(self.typed)
                 return Display(self.operator, self._prompt_text(), typed, "OK", "Cancel")
             case Mode.INBOX:
-                enter, escape = ("Send", "Clear") if self._draft else ("Next", "Back")
-                return Display(self._inbox_title(), self._inbox_text(), self._draft, enter, escape)
+                draft = self.inbox.draft
+                enter, escape = ("Send", "Clear") if draft else ("Next", "Back")
+                return Display(self.inbox.title, self.inbox.text, draft, enter, escape)
+            case Mode.CALLS:
+                return Display("Dialled", self.calls.describe(), None, "Call", "Back")
 
     def press(self, key: str) -> None:
         """One key of the keypad, or a letter where words are written; else nothing happens."""
         if self.mode is Mode.INBOX:
-            self._draft, self._note = (self._draft + key)[:SMS_TYPED_MAX], ""
+            self.inbox.write(key)
+        elif self.mode is Mode.CALLS and key in DIALLED:
+            self.mode, self.typed = Mode.IDLE, key
         elif self.mode is Mode.MENU or (self.mode in DIGITS_ONLY and key in DIALLED):
             self.typed = (self.typed + key)[:TYPED_MAX]
 
     def backspace(self) -> None:
         """Take back the last key."""
         if self.mode is Mode.INBOX:
-            self._draft = self._draft[:-1]
+            self.inbox.draft = self.inbox.draft[:-1]
         else:
             self.typed = self.typed[:-1]
 
@@ -143,11 +170,14 @@ class Handset:
                 return self._answer_prompt()
             case Mode.NOTICE:
                 self._rest()
-            case Mode.INBOX if self._draft.strip():
-                text, self._draft, self._note = self._draft, "", "Sending ..."
+            case Mode.INBOX if self.inbox.draft.strip():
+                text, self.inbox.draft, self.inbox.note = self.inbox.draft, "", "Sending ..."
                 return self._send(text)
             case Mode.INBOX:
                 self.browse(+1)
+            case Mode.CALLS:
+                self.typed = self.calls.chosen
+                return self._dial()
         return _nothing()
 
     def escape(self) -> Work:
@@ -163,8 +193,8 @@ class Handset:
             session, self._session = self._session, None
             self._rest()
             return session.hang_up()
-        if self.mode is Mode.INBOX and self._draft:
-            self._draft = ""
+        if self.mode is Mode.INBOX and self.inbox.draft:
+            self.inbox.draft = ""
         elif self.mode is Mode.IDLE and self.typed != "":
             self.typed = ""
         else:
@@ -175,20 +205,27 @@ class Handset:
         """Show the newest message; not while the phone is busy."""
         if self.mode in (Mode.IDLE, Mode.NOTICE):
             self.mode = Mode.INBOX
-            self._shown, self._note = 0, ""
-            self._mark_read()
+            self.inbox.open()
 
-    def browse(self, by: int) -> None:
-        """Turn to an older (+1) or newer (-1) message."""
-        if self.mode is Mode.INBOX and self.messages:
-            self._shown = (self._shown + by) % len(self.messages)
-            self._mark_read()
+    def browse(self, by: int) -> bool:
+        """Turn to an older (+1) or newer (-1) message or code; false where there is no list."""
+        match self.mode:
+            case Mode.INBOX:
+                self.inbox.browse(by)
+            case Mode.CALLS:
+                self.calls.move(by)
+            case Mode.IDLE if self.calls:
+                self._open_calls()
+            case _:
+                return False
+        return True
 
     async def refresh(self) -> None:
         """Fetch what came by radio: SMS, the operator's prompt, the wallet's balance."""
+        await self._lapse()
         try:
-            after = self.messages[-1].n if self.messages else 0
-            self._take_messages(await self._admin.messages(self.msisdn, after=after))
+            new = await self._admin.messages(self.msisdn, after=self.inbox.last)
+            self.inbox.take(new, is_open=self.mode is Mode.INBOX)
             self.wallet = await self._admin.wallet(self.msisdn)
             prompts = await self._admin.prompts(self.msisdn)
         except (httpx.HTTPError, msgspec.DecodeError):
@@ -197,16 +234,19 @@ class Handset:
         self.reachable = True
         self._take_prompt(prompts[0] if prompts else None)
 
-    def _take_messages(self, new: Sequence[Message]) -> None:
-        """Whoever reads the newest sees the answer come; whoever turned back stays there."""
-        if not new:
+    async def _lapse(self) -> None:
+        """The network ends a dialogue in which nobody answers."""
+        session = self._session
+        if session is None or self.mode is not Mode.MENU or self._idle_seconds is None:
             return
-        self.messages += new
-        self._note = ""
-        if self.mode is Mode.INBOX and self._shown:
-            self._shown += len(new)
-        elif self.mode is Mode.INBOX:
-            self._mark_read()
+        if self._world.clock() - self._asked_at < timedelta(seconds=self._idle_seconds):
+            return
+        self._session = None
+        self._text, self.mode = PHONE_FAULT, Mode.NOTICE
+        reason = f"nothing was typed for {self._idle_seconds:g} s, the network ended it"
+        now, ended = self._world.clock(), Screen(PHONE_FAULT, ends=True, fault=reason)
+        self.trail.add("", ended, began_at=self._asked_at, ended_at=now)
+        await session.lapse()
 
     def _take_prompt(self, prompt: Prompt | None) -> None:
         if self._prompt is not None and (prompt is None or prompt.id != self._prompt.id):
@@ -214,41 +254,55 @@ class Handset:
             self._rest()
         if prompt is None or self._prompt is not None or prompt.id in self._answered:
             return
-        # In every other mode a session is open and the phone is busy.
-        if self.mode in (Mode.IDLE, Mode.NOTICE, Mode.INBOX):
+        # In the two others a session is open and the phone is busy.
+        if self.mode not in (Mode.WAITING, Mode.MENU):
             self._prompt = prompt
             self._text, self.typed, self.mode = prompt.text, "", Mode.PROMPT
 
     def _dial(self) -> Work:
+        if not self.typed and self.calls:
+            self._open_calls()
+            return _nothing()
         if not self.typed:
             self.typed = self._shortcode
             return _nothing()
         code, self.mode = self.typed, Mode.WAITING
-        session = self._session = UssdSession(self._client, self._line, self._world)
-        return self._show(session, session.dial(code))
+        self.calls.add(code)
+        session = self._session = self._caller.open()
+        return self._show(session, code, self._caller.dial(session, code))
+
+    def _open_calls(self) -> None:
+        self.mode = Mode.CALLS
+        self.calls.open()
 
     def _answer(self) -> Work:
         session = self._session
         assert session is not None
         text, self.mode = self.typed, Mode.WAITING
-        return self._show(session, session.answer(text))
+        return self._show(session, text, session.answer(text))
 
-    async def _show(self, session: UssdSession, turn: Coroutine[Any, Any, Screen]) -> None:
+    async def _show(
+        self, session: UssdSession, typed: str, turn: Coroutine[Any, Any, Screen]
+    ) -> None:
+        began_at = self._world.clock()
         screen = await turn
+        self._asked_at = self._world.clock()
+        mishap = await self._caller.suffer(session)
+        self.trail.add(typed, screen, began_at=began_at, ended_at=self._asked_at, mishap=mishap)
         if session is not self._session:
             return  # The caller hung up while the network was busy.
-        self._text, self.fault, self.typed = screen.text, screen.fault, ""
-        self.mode = Mode.NOTICE if screen.ends else Mode.MENU
-        if screen.ends:
+        self._text, self.typed = screen.text, ""
+        self.mode = Mode.MENU if session.is_open else Mode.NOTICE
+        if not session.is_open:
             self._session = None
 
     async def _send(self, text: str) -> None:
         try:
             await self._admin.write_sms(self.msisdn, text)
         except httpx.HTTPError:
-            self._draft, self._note = text, "Not sent. Try again."
+            self.inbox.not_sent(text)
         else:
-            self._shown, self._note = 0, "Sent. The answer comes here."
+            self.inbox.sent()
 
     def _answer_prompt(self) -> Work:
         if self._prompt is None or not self.typed:
@@ -272,13 +326,6 @@ class Handset:
     def _rest(self) -> None:
         self.mode, self.typed, self._text = Mode.IDLE, self._shortcode, ""
 
-    def _mark_read(self) -> None:
-        if self.messages:
-            self._read.add(self._newest_first()[self._shown].n)
-
-    def _newest_first(self) -> list[Message]:
-        return self.messages[::-1]
-
     def _idle_text(self) -> str:
         lines = []
         if self.wallet is not None:
@@ -287,24 +334,13 @@ class Handset:
         if self.unread:
             noun = "message" if self.unread == 1 else "messages"
             lines += ["", f"{self.unread} new {noun}", "m = read"]
-        return "\n".join(lines)
+        if self.calls:
+            lines += ["", "↑↓ = dialled before"]
+        return "\n".join(lines).lstrip("\n")
 
     def _prompt_text(self) -> str:
         hint = f"\n(Here it is {self.wallet.pin}.)" if self.wallet is not None else ""
         return f"{self._text}{hint}"
-
-    def _inbox_title(self) -> str:
-        number = f" {self._shown + 1}/{len(self.messages)}" if self.messages else ""
-        return f"Inbox{number}"
-
-    def _inbox_text(self) -> str:
-        lines = [self._note] if self._note else []
-        if self.messages:
-            message = self._newest_first()[self._shown]
-            lines += [f"From {message.sender or 'unknown'}", message.text]
-        elif not lines:
-            lines = ["No messages.", "Type one to CAPP, e.g. HELP"]
-        return "\n".join(lines)
 
 
 async def _nothing() -> None:

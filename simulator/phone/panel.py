@@ -1,16 +1,20 @@
-"""What the system did, told beside the phones: the latest payment, its steps, the books.
+"""What the system did, told beside the phones: the latest payment, the books, and a timeline.
 
-It reads the inspection door and turns it into text; nothing here moves or decides.
+It reads the inspection door, where there is one, and what the phones saw themselves, and turns it
+into text; nothing here moves or decides. Every kind of line has a sign of its own: colour says
+nothing here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import httpx
 import msgspec
 
 from simulator.inspect import Books, Inspector, Payment, Step
+from simulator.phone import trail
 
 # A sign beside each word, so that nobody has to tell colours apart.
 SIGNS = {
@@ -19,6 +23,9 @@ SIGNS = {
     "payout_unknown": "?", "refund_unknown": "?",
 }  # fmt: skip
 STILL_RUNNING = "…"
+TURN, STATE, CALL, HEARD, SMS = "#", "=", "→", "←", "✉"
+LEGEND = "# turn  = state  ✉ SMS\n→ asked  ← heard"
+TURNS_MAX = 12  # of the timeline; what is older has scrolled away
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,13 @@ class Seen:
     payment: Payment | None = None
     books: Books | None = None
     trouble: str | None = None
+
+
+class Event(NamedTuple):
+    """One thing that happened, as lines of text."""
+
+    at: datetime
+    lines: Sequence[str]
 
 
 async def look(inspector: Inspector, numbers: Sequence[str]) -> Seen:
@@ -47,38 +61,78 @@ async def look(inspector: Inspector, numbers: Sequence[str]) -> Seen:
     return Seen(payment=newest, books=books)
 
 
-def describe(seen: Seen) -> str:
+def describe(seen: Seen, turns: Sequence[trail.Seen] = ()) -> str:
     """The panel as plain text, what is newest on top."""
     if seen.trouble is not None:
-        return f"! {seen.trouble}"
+        return "\n\n".join([f"! {seen.trouble}", *_timeline(_turns(turns))])
     parts = [_describe_books(seen.books), _describe_payment(seen.payment)]
-    return "\n\n".join(part for part in parts if part)
+    events = [*_turns(turns), *(_events(seen.payment) if seen.payment else ())]
+    legend = LEGEND if events else ""
+    return "\n\n".join(part for part in [*parts, legend, *_timeline(events)] if part)
+
+
+def describe_turns(turns: Sequence[trail.Seen]) -> str:
+    """The panel beside a server that nobody may look into: what the phones saw."""
+    if not turns:
+        return "Nothing yet.\n\nDial: press Enter."
+    return "\n\n".join(_timeline(_turns(turns)))
+
+
+def _timeline(events: Sequence[Event]) -> Iterator[str]:
+    for event in sorted(events, key=lambda event: event.at, reverse=True):
+        yield "\n".join(event.lines)
+
+
+def _turns(turns: Sequence[trail.Seen]) -> list[Event]:
+    latest = sorted(turns, key=lambda turn: turn.at)[-TURNS_MAX:]
+    return [Event(turn.at, _describe_turn(turn)) for turn in latest]
+
+
+def _describe_turn(turn: trail.Seen) -> list[str]:
+    typed = turn.typed or "(nothing)"
+    lines = [
+        f"{_clock(turn.at)} {TURN} {turn.who}",
+        f" {typed}",
+        f" {turn.came} after {turn.took_ms} ms",
+    ]
+    if turn.complaint is not None:
+        lines.append(f" ! {turn.complaint}")
+    return lines
+
+
+def _events(payment: Payment) -> Iterator[Event]:
+    for step in payment.steps:
+        yield Event(step.at, _describe_step(step))
+    calls = {attempt.attempt_id: attempt for attempt in payment.attempts}
+    for attempt in payment.attempts:
+        told = f"{_clock(attempt.at)} {CALL} {attempt.direction.lower()} {attempt.operator}"
+        yield Event(attempt.at, [told])
+    for heard in payment.heard:
+        whom = calls[heard.attempt_id].operator if heard.attempt_id in calls else "?"
+        yield Event(heard.at, [f"{_clock(heard.at)} {HEARD} {heard.source.lower()} {whom}"])
+    for sent in payment.messages:
+        yield Event(sent.at, [f"{_clock(sent.at)} {SMS} {sent.status}", f" {sent.template}"])
 
 
 def _describe_payment(payment: Payment | None) -> str:
     if payment is None:
         return "No payment yet.\n\nDial from the left\nphone: press Enter."
     sign = SIGNS.get(payment.state.lower(), STILL_RUNNING)
-    lines = [
-        f"{payment.code}",
-        f"{sign} {payment.state.upper()}",
-        f"{payment.amount}",
-        f"→ {payment.receives}",
-        f"fee {payment.fee}",
-        f"from {payment.payer}",
-        f"to   {payment.payee}",
-    ]
-    lines += [
-        f"{_clock(attempt.at)} {attempt.direction.lower()} {attempt.operator}"
-        for attempt in reversed(payment.attempts)
-    ]
-    for step in reversed(payment.steps):
-        lines += ["", *_describe_step(step)]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"{payment.code}",
+            f"{sign} {payment.state.upper()}",
+            f"{payment.amount}",
+            f"→ {payment.receives}",
+            f"fee {payment.fee}",
+            f"from {payment.payer}",
+            f"to   {payment.payee}",
+        ]
+    )
 
 
 def _describe_step(step: Step) -> list[str]:
-    lines = [f"{_clock(step.at)} {step.state.lower()}"]
+    lines = [f"{_clock(step.at)} {STATE} {step.state.lower()}"]
     for posting in step.postings:
         lines.append(f" Dr {posting.debit}")
         lines.append(f" Cr {posting.credit}")

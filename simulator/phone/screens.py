@@ -1,14 +1,17 @@
 """`python -m simulator screens`: draws the pictures of the README from a real payment.
 
-It starts everything on a folder of its own and presses the keys a person would press.
+It starts everything on a folder of its own and presses the keys a person would press; and beside it
+the server of ten lines that `dialects/README.md` shows, as it stands there.
 """
 
 import argparse
 import asyncio
+import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ import httpx
 from textual.app import App
 from textual.pilot import Pilot
 
+from simulator.child import Child
+from simulator.embedded import free_port
 from simulator.operators.world import World
 from simulator.phone.app import PhoneApp
 from simulator.phone.command import CALL_SECONDS
@@ -24,10 +29,13 @@ from simulator.places import PAYEE, PAYER, Places
 from simulator.stack import PROJECT, Stack
 
 FOLDER = PROJECT / "simulator" / "screens"
+DIALECTS_README = PROJECT / "simulator" / "dialects" / "README.md"
 SIZE = (112, 34)
+SMALL = (80, 24)
 PATIENCE_SECONDS = 30.0
 PIN = "4826"  # Of a customer who lives for one run.
 
+_SERVER = re.compile(r"```python\n(.*?)```", re.DOTALL)
 # The terminal's font is the reader's: the picture fetches nothing from anywhere.
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
@@ -43,7 +51,55 @@ def run_screens(arguments: list[str]) -> int:
         Stack.start(Path(folder), approval="ask", say=_say) as stack,
     ):
         asyncio.run(_draw(stack.places, options.out))
+    with tempfile.TemporaryDirectory() as folder, _ten_lines(Path(folder)) as url:
+        asyncio.run(_draw_any_server(url, options.out))
     return 0
+
+
+@contextmanager
+def _ten_lines(folder: Path) -> Iterator[str]:
+    """The address of the server in the README; it runs until the block ends."""
+    found = _SERVER.search(DIALECTS_README.read_text("utf-8"))
+    assert found is not None, "the README shows no server"
+    port = free_port()
+    (folder / "server.py").write_text(found[1].replace("8000", str(port)), "utf-8")
+    server = Child(
+        "ten lines",
+        [sys.executable, "server.py"],
+        environment=dict(os.environ),
+        folder=folder,
+        log=folder / "log",
+    )
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.stop()
+
+
+async def _draw_any_server(url: str, out: Path) -> None:
+    client = httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False)
+    where = Places(server="", ussd_url=url, gateway="", shortcode="*123#")
+    app = PhoneApp(client, where, World(), payer=PAYER, payee=None, trouble=lambda: None)
+    async with app.run_test(size=SMALL) as pilot:
+        [phone] = app.handsets
+        await _until_up(client, url)
+        await pilot.press("enter")
+        await _until(pilot, lambda: phone.mode is Mode.MENU)
+        await _type(pilot, phone, "Amina")
+        await pilot.pause(1.0)
+        _save(app, out / "any_server.svg")
+
+
+async def _until_up(client: httpx.AsyncClient, url: str) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                await client.post(url, data={"text": ""})
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            else:
+                return
 
 
 async def _draw(places: Places, out: Path) -> None:

@@ -13,6 +13,7 @@ LETTERS = {
     "2": "abc", "3": "def", "4": "ghi", "5": "jkl", "6": "mno", "7": "pqrs", "8": "tuv",
     "9": "wxyz", "0": "+",
 }  # fmt: skip
+KEY_OF = {letter: key for key, letters in LETTERS.items() for letter in letters}
 FLASH_SECONDS = 0.12
 TAIL_MAX = 48  # three lines of the narrowest phone, whatever words they break at
 REDRAW_SECONDS = 0.15
@@ -82,6 +83,10 @@ class PhoneView(Vertical):
             yield Key("enter", "", classes="left")
             yield Key("m", "✉ m", classes="middle")
             yield Key("escape", "", classes="right")
+        with Horizontal(classes="soft"):
+            yield Key("up", "▲", classes="left")
+            yield Key("clear", "⌫ C", classes="middle")
+            yield Key("down", "▼", classes="right")
         with Vertical(classes="keypad"):
             for start in range(0, len(KEYS), 3):
                 with Horizontal(classes="row"):
@@ -115,9 +120,10 @@ class PhoneView(Vertical):
         self.border_subtitle = self.handset.msisdn
 
     def flash(self, name: str) -> None:
-        """Let the key of this name go down."""
+        """Let the key of this name go down, or the one on which a letter is written."""
+        wanted = KEY_OF.get(name.lower(), name) if self.handset.takes_words else name
         for key in self.query(Key):
-            if key.name == name:
+            if key.name == ("0" if name == "+" else wanted):
                 key.flash()
 
     def scroll_text(self, by: int) -> None:

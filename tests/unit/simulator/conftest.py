@@ -39,7 +39,9 @@ class Server:
     sandboxes: Sandboxes
     state: str = "paid"
     balanced: bool = True
+    float_minor: int = 5
     turns: list[dict[str, str]] = field(default_factory=list)
+    states: list[str | None] = field(default_factory=list)  # what was given back to us
     ends: list[dict[str, str]] = field(default_factory=list)
     answers: list[Response] = field(default_factory=list)  # said instead, first come first served
     slow_seconds: float = 0.0
@@ -58,6 +60,7 @@ class Server:
     async def turn(self, request: Request) -> Response:
         form = await _form(request)
         self.turns.append(form)
+        self.states.append(request.headers.get("at-ussd-hop-metadata"))
         await asyncio.sleep(self.slow_seconds)
         if self.answers:
             return self.answers.pop(0)
@@ -84,8 +87,9 @@ class Server:
         return JSONResponse({"payments": [self.payment()]})
 
     async def books(self, request: Request) -> Response:
-        float_account = {"account": "FLOAT mtn_ug", "currency": "UGX", "side": "debit", "minor": 5}
-        return JSONResponse({"balanced": self.balanced, "accounts": [float_account]})
+        account = {"account": "FLOAT mtn_ug", "currency": "UGX", "side": "debit"}
+        accounts = [{**account, "minor": self.float_minor}]
+        return JSONResponse({"balanced": self.balanced, "accounts": accounts})
 
     def payment(self) -> dict[str, Any]:
         at = START.isoformat()

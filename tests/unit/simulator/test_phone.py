@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,11 +13,14 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from simulator.child import ChildDied
+from simulator.mishaps import Weather, read_chances
 from simulator.operators.world import World
 from simulator.phone.app import Panel, PhoneApp
 from simulator.phone.handset import Handset, Mode, Work
-from simulator.phone.views import PhoneView
+from simulator.phone.views import Key, PhoneView
 from simulator.places import Places
+from simulator.ussd import PHONE_FAULT
+from tests.unit.simulator.conftest import START
 
 PAYER, PAYEE = "+256772000001", "+256772000002"
 SIZES = [(80, 24), (100, 30), (140, 50)]
@@ -24,7 +28,9 @@ SIZES = [(80, 24), (100, 30), (140, 50)]
 
 @pytest.fixture
 def app(client: httpx.AsyncClient, places: Places, world: World) -> PhoneApp:
-    return PhoneApp(client, places, world, payer=PAYER, payee=PAYEE, trouble=lambda: None)
+    return PhoneApp(
+        client, places, world, payer=PAYER, payee=PAYEE, trouble=lambda: None, poll_seconds=0.3
+    )
 
 
 @pytest.fixture
@@ -399,3 +405,164 @@ async def test_who_reads_an_old_message_stays_there_when_a_new_one_comes(
     await handset.refresh()
     assert handset.display().text == "From CAPP\nfirst"
     assert (handset.display().title, handset.unread) == ("Inbox 3/3", 1)
+
+
+async def test_a_code_is_dialled_again_from_the_list_by_mouse_alone(
+    app: PhoneApp, server: Any
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        payer = app.handsets[0]
+
+        async def click(name: str) -> None:
+            await pilot.click(next(k for k in app.query_one("#payer").query(Key) if k.name == name))
+            await pilot.pause(0.05)
+
+        await click("enter")
+        await _until(pilot, lambda: payer.mode is Mode.MENU)
+        await click("escape")
+        await click("escape")
+        for name in "*99#":
+            await click(name)
+        await click("clear")
+        assert payer.typed == "*99"
+        await click("enter")
+        await _until(pilot, lambda: len(server.turns) == 2)
+        await _until(pilot, lambda: payer.mode is Mode.MENU)
+        await click("escape")
+        await click("down")
+        assert payer.display().text == "▶ *99\n  *384*96#"
+        await click("down")
+        await click("enter")
+        await _until(pilot, lambda: len(server.turns) == 3)
+        assert [turn["serviceCode"] for turn in server.turns] == ["*384*96#", "*99", "*384*96#"]
+        await click("escape")
+        await click("down")
+        await click("up")
+        assert payer.display().text == "  *384*96#\n▶ *99"
+
+
+async def test_the_green_key_opens_the_list_where_nothing_is_typed(handset: Handset) -> None:
+    await handset.enter()
+    await handset.escape()
+    await handset.escape()
+    assert handset.typed == ""
+    await handset.enter()
+    assert (_mode(handset), handset.display().title) == (Mode.CALLS, "Dialled")
+    handset.press("5")
+    assert (_mode(handset), handset.typed) == (Mode.IDLE, "5")
+
+
+async def test_a_prompt_comes_over_the_list_of_calls(handset: Handset, server: Any) -> None:
+    await handset.enter()
+    await handset.escape()
+    handset.browse(+1)
+    assert _mode(handset) is Mode.CALLS
+    await _ring(server, handset)
+    await handset.refresh()
+    assert _mode(handset) is Mode.PROMPT
+    await handset.escape()
+    assert _mode(handset) is Mode.IDLE
+
+
+async def test_the_network_ends_a_dialogue_in_which_nobody_types(
+    client: httpx.AsyncClient, places: Places, server: Any
+) -> None:
+    now = START
+    world = World(clock=lambda: now)
+    handset = Handset(client, places, world, name="payer", msisdn=PAYER, idle_seconds=30)
+    await handset.enter()
+    now += timedelta(seconds=29)
+    await handset.refresh()
+    assert _mode(handset) is Mode.MENU
+    now += timedelta(seconds=1)
+    await handset.refresh()
+    assert (_mode(handset), handset.display().text) == (Mode.NOTICE, PHONE_FAULT)
+    reason = "nothing was typed for 30 s, the network ended it"
+    assert handset.trail.turns[-1].complaint == reason
+    await _until_so(lambda: server.ends)
+    assert [end["status"] for end in server.ends] == ["Incomplete"]
+
+
+async def test_a_deadline_of_its_own_ends_the_waiting(
+    client: httpx.AsyncClient, places: Places, world: World, server: Any
+) -> None:
+    server.slow_seconds = 30.0
+    handset = Handset(client, places, world, name="payer", msisdn=PAYER, deadline_seconds=0.05)
+    await handset.enter()
+    assert handset.display().text == PHONE_FAULT
+    assert [turn.complaint for turn in handset.trail.turns] == ["no answer within 0.05 s"]
+
+
+async def test_before_any_server_no_radio_is_missed(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    places = Places(server="", ussd_url="http://server/ussd", gateway="")
+    handset = Handset(client, places, world, name="payer", msisdn="+233240000001")
+    await handset.refresh()
+    assert handset.reachable
+    assert handset.operator == "MTN"
+    handset.open_inbox()
+    assert handset.display().text == "No messages.\nNobody sends SMS here."
+    handset.press("HELP")
+    await handset.enter()
+    assert "Not sent." in handset.display().text
+
+
+async def test_a_key_goes_down_where_its_letter_stands(app: PhoneApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await _until(pilot, lambda: app.handsets[0].mode is Mode.MENU)
+        app.action_key("m")
+        down = [key.name for key in app.query_one("#payer").query(Key) if key.has_class("-down")]
+        assert down == ["6"]
+
+
+def _in_weather(client: httpx.AsyncClient, places: Places, faults: str) -> Handset:
+    weather = Weather(7, read_chances(faults))
+    return Handset(client, places, World(), name="payer", msisdn=PAYER, weather=weather)
+
+
+@pytest.mark.parametrize(
+    ("faults", "shown", "turns"),
+    [
+        ("drop_before:1", PHONE_FAULT, 0),
+        ("drop_after:1", PHONE_FAULT, 1),
+        ("truncate:1:7", "Welcome", 1),
+        ("hang_up:1", "Welcome\n1. Send money\n2. Quit", 1),
+        ("twin:1", "Welcome\n1. Send money\n2. Quit", 2),
+    ],
+)
+async def test_a_phone_lives_in_the_weather_it_is_given(
+    client: httpx.AsyncClient, places: Places, server: Any, faults: str, shown: str, turns: int
+) -> None:
+    handset = _in_weather(client, places, faults)
+    await handset.enter()
+    assert handset.display().text == shown
+    assert len(server.turns) == turns
+    [turn] = handset.trail.turns
+    assert (turn.complaint or "").startswith(faults.split(":")[0])
+    assert (_mode(handset) is Mode.MENU) is (faults.split(":")[0] in ("truncate", "twin"))
+
+
+async def test_a_phone_that_was_hung_up_may_dial_again(
+    client: httpx.AsyncClient, places: Places, server: Any
+) -> None:
+    handset = _in_weather(client, places, "hang_up:1")
+    await handset.enter()
+    await handset.enter()
+    await handset.enter()
+    assert len(server.turns) == 2
+    await _until_so(lambda: len(server.ends) == 2)
+    assert {end["status"] for end in server.ends} == {"Incomplete"}
+
+
+async def test_a_ported_number_and_an_sms_that_is_lost_are_the_dials_weather(
+    client: httpx.AsyncClient, places: Places, server: Any, sandboxes: Any
+) -> None:
+    handset = _in_weather(client, places, "ported:1:64101,sms_lost:1")
+    await handset.enter()
+    assert [turn["networkCode"] for turn in server.turns] == ["64101"]
+    for text in ("lost", "not lost"):
+        sandboxes.gateway.take(PAYER, text=text, sender="CAPP")
+    await handset.refresh()
+    assert [message.text for message in handset.inbox.messages] == ["not lost"]

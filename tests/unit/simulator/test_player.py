@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -6,6 +6,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from simulator import transcript
+from simulator.mishaps import CALM, Weather, read_chances
 from simulator.operators.world import World
 from simulator.places import Places
 from simulator.player import Played, Player
@@ -19,12 +20,14 @@ class Stage:
 
     def __init__(self, client: httpx.AsyncClient, places: Places, world: World) -> None:
         self.said: list[str] = []
-        self._make: Callable[[bool], Player] = lambda update: Player(
-            client, places, world, say=self.said.append, update=update, patience_seconds=0.3
-        )
+        self._make = partial(
+            Player, client, places, world, say=self.said.append, patience_seconds=0.3,
+            quiet_seconds=0.05,
+        )  # fmt: skip
 
-    async def play(self, source: str, *, update: bool = False) -> Played:
-        return await self._make(update).play(transcript.parse(source, name="it.txt"))
+    async def play(self, source: str, *, update: bool = False, weather: Weather = CALM) -> Played:
+        player = self._make(update=update, weather=weather)
+        return await player.play(transcript.parse(source, name="it.txt"))
 
 
 @pytest.fixture
@@ -87,8 +90,8 @@ async def test_what_was_captured_can_be_typed(stage: Stage, server: Any) -> None
     ("source", "message"),
     [
         ("dial *384*96#\n| Hello\n...\n", "it.txt:1: dial *384*96#"),
-        ("dial *384*96#\n| Hello\n...\n", "- Hello"),
-        ("dial *384*96#\n| Hello\n...\n", "+ Welcome"),
+        ("dial *384*96#\n| Hello\n...\n", "not what it.txt:2 says"),
+        ("dial *384*96#\n| Hello\n...\n", " 2 ! Hello  "),
         ("type 1\n", "nobody has dialled yet"),
         ("dial *384*96#\ntype 9\ntype 1\n", "the session is over"),
         ("dial *384*96#\nended\n", "the session is still open"),
@@ -187,3 +190,189 @@ async def test_a_bad_answer_fails_with_its_reason_unless_it_is_expected(
     assert "HTTP status 500" in (failure or "")
     expected = "dial *384*96#\n| Connection problem or invalid MMI code.\nended\n"
     assert (await stage.play(expected)).failure is None
+
+
+# The network.
+
+
+async def test_a_lost_answer_is_what_the_phone_shows_and_the_server_was_asked(
+    stage: Stage, server: Any
+) -> None:
+    played = await stage.play(
+        PEOPLE
+        + "dial *384*96#\ntype 1\nnetwork drop_after\ntype {pin}\n"
+        + "| Connection problem or invalid MMI code.\nended\nsms payee\n| X7 Confirmed. UGX 900\n"
+    )
+    assert played.failure is None
+    assert len(server.turns) == 3
+    assert [end["status"] for end in server.ends] == ["Failed"]
+
+
+async def test_a_fault_strikes_the_turn_it_names(stage: Stage, server: Any) -> None:
+    source = "network truncate 7 at turn 2\ndial *384*96#\n| Welcome\n...\ntype 1\n| Your PI\n"
+    assert (await stage.play(source)).failure is None
+
+
+async def test_a_late_turn_has_arrived_once_it_is_settled(stage: Stage, server: Any) -> None:
+    source = (
+        "network delay 0.05\ndial *384*96#\n| Connection problem or invalid MMI code.\nsettled\n"
+    )
+    assert (await stage.play(source)).failure is None
+    assert len(server.turns) == 1
+
+
+async def test_who_hangs_up_on_a_screen_has_seen_it(stage: Stage, server: Any) -> None:
+    source = "network hang_up at turn 2\ndial *384*96#\ntype 1\n| Your PIN\nended\n"
+    assert (await stage.play(source)).failure is None
+    assert [end["status"] for end in server.ends] == ["Incomplete"]
+
+
+async def test_two_handsets_have_one_number_and_dialogues_of_their_own(
+    stage: Stage, server: Any
+) -> None:
+    played = await stage.play(
+        PEOPLE + "handset other of payer\ndial *384*96#\nother: dial *384*96#\n"
+        "type 1\n| Your PIN\nother: type 1\n| Your PIN\ntype {pin}\nother: type {pin}\n"
+    )
+    assert played.failure is None
+    assert {turn["phoneNumber"] for turn in server.turns} == {"+256772000001"}
+    assert len({turn["sessionId"] for turn in server.turns}) == 2
+    assert len({turn["text"] for turn in server.turns[-2:]}) == 1, "the PIN is the customer's"
+
+
+async def test_another_handset_dials_beside_and_stays(stage: Stage, server: Any) -> None:
+    assert (await stage.play("network twin\ndial *384*96#\ntype 1\n| Your PIN\n")).failure is None
+    assert len({turn["sessionId"] for turn in server.turns}) == 2
+    assert len(server.ends) == 2
+
+
+async def test_a_ported_number_dials_from_another_network(stage: Stage, server: Any) -> None:
+    source = PEOPLE + "dial *384*96#\nnetwork ported 64101\ndial *384*96#\ndial *384*96#\n"
+    assert (await stage.play(source)).failure is None
+    assert [turn["networkCode"] for turn in server.turns] == ["64110", "64101", "64101"]
+
+
+async def test_an_id_that_comes_again_is_that_of_the_dialogue_before(
+    stage: Stage, server: Any
+) -> None:
+    source = PEOPLE + "dial *384*96#\nnetwork reuse_session\ndial *384*96#\n"
+    assert (await stage.play(source)).failure is None
+    assert len({turn["sessionId"] for turn in server.turns}) == 1
+
+
+async def test_sms_are_lost_late_or_doubled_and_nothing_stays_armed(
+    stage: Stage, sandboxes: Any
+) -> None:
+    lost = PAY.replace("dial", "payee: network sms_lost\ndial") + "no sms payee\n"
+    assert (await stage.play(lost)).failure is None
+    late = PAY.replace("dial", "payee: network sms_late 0.15\ndial") + "no sms payee\n"
+    assert (await stage.play(late + "sms payee\n| X7 *\n")).failure is None
+    twice = PAY.replace("dial", "payee: network sms_twice\ndial")
+    assert (await stage.play(twice + "count payee 2 sms\n")).failure is None
+    assert "got the same SMS 2 times" in (
+        (await stage.play(twice + "receipts once\n")).failure or ""
+    )
+    assert sandboxes.gateway.faults.armed() == []
+
+
+# More than "balanced".
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        "wallet payer UGX 700\nholds payer UGX 700\nholds payer UGX 700 at mtn\n",
+        "account FLOAT mtn_ug UGX 5\naccount FLOAT mtn_ug grown by UGX 0\n",
+        "account POOL_HELD UGX 0\n",
+        "payments 1\npayee: payments 0\n",
+        "sms payee\nno sms payee\ncount payee 1 sms\ncount payer 0 sms\nreceipts once\n",
+    ],
+)
+async def test_what_was_moved_can_be_claimed(stage: Stage, claims: str) -> None:
+    assert (await stage.play(PAY + claims)).failure is None
+
+
+@pytest.mark.parametrize(
+    ("claims", "message"),
+    [
+        ("holds payee UGX 700\n", "the wallet holds nothing yet, not UGX 700"),
+        ("wallet payer UGX 1\nholds payer UGX 700\n", "the wallet holds UGX 1, not UGX 700"),
+        ("holds payer UGX 700 at orange\n", "no sandbox 'orange' here"),
+        ("account FLOAT mtn_ug UGX 6\n", "FLOAT mtn_ug UGX holds UGX 5, not UGX 6"),
+        ("account FLOAT mtn_ug shrunk by UGX 6\n", "has changed by UGX 0, not shrunk by UGX 6"),
+        ("payments 2\n", "there are 1 payments, not 2"),
+        ("payments 0\n", "there are 1 payments, not 0"),
+        ("no sms payee\n", "an SMS came that nobody expected:\n  X7 Confirmed."),
+        ("count payee 0 sms\n", "1 SMS came, not 0"),
+        ("count payee 2 sms\n", "1 SMS came, not 2"),
+        ("handset other of +256772000001\n", "a second handset is somebody's"),
+        ("network rain\n", "no network does 'rain'"),
+        ("network truncate 0\n", "truncate takes septets, not '0'"),
+    ],
+)
+async def test_what_was_not_moved_so_is_told(stage: Stage, claims: str, message: str) -> None:
+    assert message in ((await stage.play(PAY + claims)).failure or "")
+
+
+@pytest.mark.parametrize(("now", "change"), [(2, "shrunk by UGX 3"), (9, "grown by UGX 4")])
+async def test_an_account_changes_by_what_is_claimed_since_the_file_began(
+    client: httpx.AsyncClient, places: Places, world: World, server: Any, now: int, change: str
+) -> None:
+    def look(line: str) -> None:
+        if line.startswith("dial"):
+            server.float_minor = now
+
+    source = f"dial *384*96#\naccount FLOAT mtn_ug UGX {now}\naccount FLOAT mtn_ug {change}\n"
+    player = Player(client, places, world, say=look, patience_seconds=0.3)
+    assert (await player.play(transcript.parse(source, name="it.txt"))).failure is None
+
+
+# Weather.
+
+
+def weather(flags: str) -> Weather:
+    return Weather(7, read_chances(flags))
+
+
+async def test_faults_nobody_sees_change_nothing(stage: Stage, server: Any) -> None:
+    played = await stage.play(PAY + "payment paid\n", weather=weather("duplicate:1"))
+    assert (played.failure, played.broken_off) == (None, None)
+    assert len(server.turns) == 6
+
+
+async def test_what_a_caller_sees_breaks_a_play_off_and_that_is_no_failure(stage: Stage) -> None:
+    played = await stage.play(PAY, weather=weather("drop_after:1"))
+    assert played.failure is None
+    assert played.broken_off == "it.txt:3: broken off by drop_after at payer's dial 1, turn 1"
+
+
+async def test_a_fault_that_the_transcript_asks_for_is_no_excuse(stage: Stage) -> None:
+    played = await stage.play("network drop_after\ndial *384*96#\n| Welcome\n...\n")
+    assert "the network lost the server's answer" in (played.failure or "")
+    assert played.broken_off is None
+
+
+async def test_what_the_network_did_excuses_no_broken_law(stage: Stage, server: Any) -> None:
+    server.balanced = False
+    failure = (await stage.play(PAY, weather=weather("drop_after:1"))).failure or ""
+    assert "after drop_after at payer's dial 1, turn 1: the books do not balance" in failure
+
+
+async def test_a_doubled_turn_with_two_answers_is_the_servers_fault(
+    stage: Stage, server: Any
+) -> None:
+    server.answers += [PlainTextResponse("CON One"), PlainTextResponse("CON Two")]
+    played = await stage.play("dial *384*96#\n", weather=weather("duplicate:1"))
+    assert "the same turn was answered differently" in (played.failure or "")
+
+
+async def test_what_fails_where_the_network_did_nothing_stays_a_failure(stage: Stage) -> None:
+    played = await stage.play(PAY + "payment refunded\n", weather=weather("drop_after:0"))
+    assert "the latest payment is paid" in (played.failure or "")
+
+
+async def test_an_update_names_codes_and_hides_times(stage: Stage, server: Any) -> None:
+    told = "CON 7K2M9QX4TB paid 21/11/26 14:10\nThen 9Z2M9QX4TB, 7K2M9QX4TB"
+    server.answers.append(PlainTextResponse(told))
+    played = await stage.play("dial *384*96#\n| Old\n", update=True)
+    assert played.texts == {1: ["{code} paid *", "Then {code2}, {code}"]}

@@ -1,7 +1,15 @@
 import pytest
 
-from simulator import transcript
-from simulator.transcript import Unreadable, difference, match, merge, parse, rewrite
+from simulator.steps import VERBS
+from simulator.transcript import (
+    Unreadable,
+    difference,
+    first_difference,
+    match,
+    merge,
+    parse,
+    rewrite,
+)
 
 EXAMPLE = """\
 # Two people.
@@ -53,7 +61,7 @@ def test_the_parser_reads_every_kind_of_line() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("dail *384*96#", r"it:1: 'dail' is none of phone, wallet"),
+        ("dail *384*96#", r"it:1: 'dail' is none of phone, handset, wallet"),
         ("# only\n\n", r"it: nothing happens"),
         ("| text", r"it:1: no screen, SMS or prompt stands before"),
         ("dial *1#\nhang up\n| text", r"it:3: no screen"),
@@ -127,13 +135,33 @@ def test_rewriting_touches_only_the_texts_that_changed() -> None:
     ]  # fmt: skip
 
 
-def test_a_difference_shows_both_sides_and_what_they_share() -> None:
-    shown = difference(["Welcome", "1. Send", "{x} more"], ["Welcome", "1. Pay", "3 more"], {})
-    assert [line.strip() for line in shown.splitlines()] == [
-        "Welcome", "- 1. Send", "+ 1. Pay", "{x} more",
-    ]  # fmt: skip
+def test_a_difference_shows_both_sides_beside_each_other_with_the_lines_of_the_file() -> None:
+    source = "# Note\ndial *1#\n| Welcome\n| 1. Send\n# Note\n| {x} more\n| Bye\n"
+    (step,) = parse(source, name="it").steps
+    shown = difference(step, ["Welcome", "1. Pay", "2. Ask", "3 more"], {})
+    assert [line.split() for line in shown.splitlines()] == [
+        ["expected", "came"],
+        ["3", "Welcome", "Welcome"],
+        ["4", "!", "1.", "Send", "1.", "Pay"],
+        ["!", "2.", "Ask"],
+        ["6", "{x}", "more", "3", "more"],
+        ["7", "!", "Bye"],
+    ]
+    assert first_difference(step, ["Welcome", "1. Pay", "3 more"], {}) == 4
+    assert first_difference(step, ["Welcome", "1. Send", "3 more"], {}) == 7
+
+
+def test_lines_that_may_be_any_do_not_part() -> None:
+    (step,) = parse("dial *1#\n| Hello\n...\n| Bye\n", name="it").steps
+    shown = difference(step, ["Welcome", "1. Pay", "2. Ask", "Bye"], {})
+    assert [line[7:8] for line in shown.splitlines()[1:]] == ["!", " ", " ", " "]
+
+
+def test_only_what_came_too_much_is_looked_up_at_the_step() -> None:
+    (step,) = parse("dial *1#\n| Hello\n", name="it").steps
+    assert first_difference(step, ["Hello", "Bye"], {}) == 1
 
 
 def test_every_verb_of_the_format_is_told_in_the_readme(request: pytest.FixtureRequest) -> None:
     readme = (request.config.rootpath / "simulator" / "README.md").read_text("utf-8")
-    assert [verb for verb in transcript.VERBS if f"`{verb}" not in readme] == []
+    assert [verb for verb in VERBS if f"`{verb}" not in readme] == []

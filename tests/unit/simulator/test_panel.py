@@ -1,0 +1,72 @@
+"""The timeline beside the phones: everything that happened, newest first, a sign for each kind."""
+
+from datetime import datetime, timedelta
+
+from simulator.inspect import Amount, Attempt, Books, Heard, Payment, Posting, Sent, Step
+from simulator.phone import panel
+from simulator.phone.panel import Seen, describe, describe_turns
+from simulator.phone.trail import Seen as Turn
+from tests.unit.simulator.conftest import START
+
+BOOKS = Books(balanced=True, accounts=[])
+
+
+def at(seconds: int) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def payment(state: str = "PAID") -> Payment:
+    kes, ugx = Amount(50_000, "KES"), Amount(13_600, "UGX")
+    posting = Posting("POOL_AVAIL", "POOL_HELD", 13_600, "UGX")
+    return Payment(
+        "01", "7K2M9QX4TB", state, kes, Amount(1250, "KES"), ugx, "+2547***01", "+2567***02",
+        steps=[Step(1, "RESERVED", at(2), [posting]), Step(2, "PAID", at(8), [])],
+        attempts=[Attempt("a", "COLLECT", "mpesa_ke", at(3))],
+        heard=[Heard("a", "CALLBACK", at(6)), Heard("gone", "QUERY", at(7))],
+        messages=[Sent("receipt.payee", "sent", at(9))],
+    )  # fmt: skip
+
+
+TURNS = [
+    Turn(at(1), "payer", "****", "ends", 12, None),
+    Turn(at(10), "payee", "", "failed", 9000, "HTTP status 500"),
+]
+
+
+def test_everything_stands_in_one_timeline_the_newest_first() -> None:
+    told = describe(Seen(payment(), BOOKS), TURNS)
+    signs = [
+        line.split(" ", 1)[1] for line in told.splitlines() if line[:2].isdigit() and ":" in line
+    ]
+    assert signs == [
+        "# payee", "✉ sent", "= paid", "← query ?", "← callback mpesa_ke",
+        "→ collect mpesa_ke", "= reserved", "# payer",
+    ]  # fmt: skip
+
+
+def test_a_turn_is_told_with_what_was_typed_how_long_it_took_and_what_was_wrong() -> None:
+    told = describe_turns(TURNS)
+    assert " ****\n ends after 12 ms" in told
+    assert " (nothing)\n failed after 9000 ms\n ! HTTP status 500" in told
+
+
+def test_without_a_turn_it_is_said_what_to_press() -> None:
+    assert describe_turns([]) == "Nothing yet.\n\nDial: press Enter."
+
+
+def test_turns_are_told_even_when_the_server_is_silent() -> None:
+    told = describe(Seen(trouble="the server answers 401"), TURNS)
+    assert told.startswith("! the server answers 401")
+    assert "# payer" in told
+
+
+def test_only_the_latest_turns_stay_in_the_panel() -> None:
+    turns = [Turn(at(n), "payer", str(n), "asks", 1, None) for n in range(30)]
+    assert describe_turns(turns).count("# payer") == panel.TURNS_MAX
+    assert " 29\n" in describe_turns(turns)
+
+
+def test_every_kind_of_event_has_a_sign_of_its_own() -> None:
+    kinds = (panel.TURN, panel.STATE, panel.CALL, panel.HEARD, panel.SMS)
+    assert len(set(kinds)) == len(kinds)
+    assert all(kind in panel.LEGEND for kind in kinds)
