@@ -9,8 +9,15 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "demo": ("simulator.demo", "run_demo", "everything at once: servers, sandboxes, phone"),
     "phone": ("simulator.phone.command", "run_phone", "two phones in the terminal"),
     "play": ("simulator.play", "run_play", "play transcripts: exit code 0 when all is as written"),
+    "record": ("simulator.record", "run_record", "a phone in line mode, kept as a transcript"),
     "screens": ("simulator.phone.screens", "run_screens", "draw the pictures of the README"),
-    "operators": ("simulator.sandbox", "run_sandboxes", "the operators' and gateway's sandboxes"),
+    "operators": (
+        "simulator.sandbox_command",
+        "run_sandboxes",
+        "the operators' and gateway's sandboxes, at a terminal with their console",
+    ),
+    "console": ("simulator.console.command", "run_console", "the console over a running demo's"),
+    "load": ("simulator.load.command", "run_load", "thousands of phones walking transcripts"),
 }
 
 

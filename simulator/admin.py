@@ -8,10 +8,8 @@ from collections.abc import Sequence
 import httpx
 import msgspec
 
+from simulator.homes import currency_of, homes_of
 from simulator.places import SMS_SHORTCODE, Places
-
-# How the operators of a number's country are named, and what their wallets hold.
-COUNTRIES = {"+254": ("_ke", "KES"), "+256": ("_ug", "UGX")}
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -30,6 +28,7 @@ class Wallet(msgspec.Struct, frozen=True):
     balance_minor: int
     pin: str
     currency: str = ""
+    name: str = ""  # whose it is, as the operator knows them
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -76,6 +75,20 @@ class Admin:
             "POST", f"{prompt.sandbox}/_sandbox/prompts/{prompt.id}", {"decline": True}
         )
 
+    async def confirm_page(self, page: str, msisdn: str, pin: str) -> None:
+        """Open an operator's page and confirm it, as the holder of a wallet who has this PIN.
+
+        Where the page wants a one-time code, the holder dials for one with the PIN first.
+        """
+        (await self._client.get(page)).raise_for_status()
+        sandbox = "/".join(page.split("/")[:3])
+        await self._wallet(sandbox, msisdn, {"pin": pin})
+        told = await self._client.post(
+            f"{sandbox}/_sandbox/otp", json={"msisdn": msisdn, "pin": pin}
+        )
+        form = {"msisdn": msisdn[4:], "otp": told.raise_for_status().json()["otp"]}
+        (await self._client.post(page, data=form)).raise_for_status()
+
     async def set_pin(self, prompt: Prompt, pin: str) -> None:
         """Give the wallet that is being asked another PIN."""
         await self._wallet(prompt.sandbox, prompt.msisdn, {"pin": pin})
@@ -87,40 +100,68 @@ class Admin:
 
     async def wallet(self, msisdn: str) -> Wallet | None:
         """The subscriber's wallet at home, if an operator has seen the number yet."""
-        digits = msisdn.removeprefix("+")
         for url in self._home_operators(msisdn):
-            body = await self._get(f"{url}/_sandbox/wallets")
-            for wallet in msgspec.json.decode(body, type=_Wallets).wallets:
-                if wallet.msisdn == digits:
-                    return msgspec.structs.replace(wallet, currency=COUNTRIES[msisdn[:4]][1])
+            if wallet := await self.wallet_at(url, msisdn):
+                return wallet
         return None
 
+    async def wallet_at(self, url: str, msisdn: str) -> Wallet | None:
+        """The subscriber's wallet at the operator whose sandbox this is, if it knows the number."""
+        body = await self._get(f"{url}/_sandbox/wallets")
+        for wallet in msgspec.json.decode(body, type=_Wallets).wallets:
+            if wallet.msisdn == msisdn.removeprefix("+"):
+                return msgspec.structs.replace(wallet, currency=currency_of(msisdn))
+        return None
+
+    async def holders(self) -> set[str]:
+        """The names of everybody who has a wallet at any operator."""
+        found: set[str] = set()
+        for url in self._places.operators.values():
+            body = await self._get(f"{url}/_sandbox/wallets")
+            found |= {wallet.name for wallet in msgspec.json.decode(body, type=_Wallets).wallets}
+        return found - {""}
+
     async def set_fault(
-        self, sandbox: str, *, on: str, fault: str, times: int, msisdn: str | None
+        self,
+        sandbox: str,
+        *,
+        on: str,
+        fault: str,
+        times: int,
+        msisdn: str | None,
+        seconds: float | None = None,
     ) -> None:
-        """Make a sandbox fail. Raises KeyError for a name nobody has."""
+        """Make a sandbox fail, by `seconds` where the fault takes time. Safe to repeat: it fails
+        the more often. Raises KeyError for a name nobody has.
+        """
         body: dict[str, object] = {"on": on, "fault": fault, "times": times}
         if msisdn is not None:
             body["msisdn"] = msisdn.removeprefix("+")
+        if seconds is not None:
+            body["seconds"] = seconds
         await self._send("POST", f"{self._places.sandbox(sandbox)}/_sandbox/faults", body)
 
     async def clear_faults(self, sandbox: str) -> None:
         await self._send("DELETE", f"{self._places.sandbox(sandbox)}/_sandbox/faults", None)
 
     async def messages(self, msisdn: str, *, after: int) -> Sequence[Message]:
-        """The SMS this number got after message `after`, oldest first."""
+        """The SMS this number got after message `after`, oldest first; none without a gateway."""
+        if not self._places.gateway:
+            return []
         url = f"{self._places.gateway}/_sandbox/sms"
         body = await self._get(url, to=msisdn, after=str(after))
         return msgspec.json.decode(body, type=_Messages).messages
 
     async def write_sms(self, msisdn: str, text: str) -> None:
         """This number writes to us; the gateway brings it to the server, soon and maybe twice."""
+        if not self._places.gateway:
+            raise httpx.UnsupportedProtocol("there is no SMS gateway here (--gateway names it)")
         body: dict[str, object] = {"from": msisdn, "to": SMS_SHORTCODE, "text": text}
         await self._send("POST", f"{self._places.gateway}/_sandbox/sms-in", body)
 
     def _home_operators(self, msisdn: str) -> Sequence[str]:
-        suffix, _ = COUNTRIES.get(msisdn[:4], ("?", ""))
-        return [url for name, url in self._places.operators.items() if name.endswith(suffix)]
+        operators = self._places.operators
+        return [operators[name] for name in homes_of(msisdn, operators)]
 
     async def _wallet(self, url: str, msisdn: str, body: dict[str, object]) -> None:
         await self._send("PUT", f"{url}/_sandbox/wallets/{msisdn.removeprefix('+')}", body)

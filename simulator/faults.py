@@ -49,6 +49,9 @@ FaultName = Literal[
     "unknown_status",
     "delivery_failed",
     "sms_rejected",
+    "sms_lost",
+    "sms_late",
+    "sms_twice",
     "line_dropped",
     "line_doubled",
     "line_wrong_amount",
@@ -72,6 +75,7 @@ UNKNOWN_STATUS: frozenset[FaultName] = frozenset({"unknown_status"})
 EARLY_CALLBACK: frozenset[FaultName] = frozenset({"callback_before_answer"})
 QUEUE_TIMEOUT: frozenset[FaultName] = frozenset({"queue_timeout"})
 SMS_OUTCOMES: frozenset[FaultName] = frozenset({"sms_rejected"})
+SMS_ARRIVALS: frozenset[FaultName] = frozenset({"sms_lost", "sms_late", "sms_twice"})
 DELIVERY_OUTCOMES: frozenset[FaultName] = frozenset({"delivery_failed"})
 STATEMENT: frozenset[FaultName] = frozenset(
     {"line_dropped", "line_doubled", "line_wrong_amount", "line_next_day", "line_unknown"}
@@ -96,7 +100,7 @@ CATALOGUE: Mapping[FaultTarget, frozenset[FaultName]] = {
     "refund": _CALL | TOKEN | PAYEE_OUTCOMES | _NOTICE,
     "query": _CALL | TOKEN | _NOTICE,
     "callback": _NOTICE,
-    "sms": _CALL | SMS_OUTCOMES,
+    "sms": _CALL | SMS_OUTCOMES | SMS_ARRIVALS,
     "delivery_report": DELIVERY_OUTCOMES | _REPORT,
     "statement": STATEMENT,
 }
@@ -107,6 +111,7 @@ _DEFAULT_SECONDS: Mapping[FaultName, float] = {
     "callback_twice": 0.0,
     "callback_late": 5.0,
     "queue_timeout": 1.0,
+    "sms_late": 2.0,
 }
 
 
@@ -167,6 +172,18 @@ class FaultBook:
                     self._armed.remove(fault)
                 return fault
         return None
+
+
+def arrivals(fault: Fault | None) -> list[float]:
+    """After how many seconds an accepted SMS reaches the phone, once for each time it does."""
+    match fault:
+        case Fault(fault="sms_lost"):
+            return []
+        case Fault(fault="sms_late"):
+            return [fault.seconds_or_default]
+        case Fault(fault="sms_twice"):
+            return [0.0, 0.0]
+    return [0.0]
 
 
 class Refusal(Exception):

@@ -10,7 +10,7 @@ import asyncio
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
 
@@ -20,7 +20,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from simulator.faults import DELIVERY_OUTCOMES, SMS_OUTCOMES, FaultAnswers, Refusal
+from simulator.faults import (
+    DELIVERY_OUTCOMES,
+    SMS_ARRIVALS,
+    SMS_OUTCOMES,
+    FaultAnswers,
+    Refusal,
+    arrivals,
+)
 from simulator.operators.admin import PREFIX, admin_routes, explain_bad_input, json_response
 from simulator.operators.base import Lie, Notice, Sandbox, Seconds, Settings
 from simulator.operators.credentials import GATEWAY_SANDBOX_API_KEY, GATEWAY_SANDBOX_USERNAME
@@ -138,8 +145,15 @@ class GatewaySandbox(Sandbox[GatewaySettings]):
         if code not in _ACCEPTED:
             return code, None
         self.settings.account_balance_units -= self.settings.sms_cost_units
-        sms = self._keep(to=number, sender=sender, text=text, status=RECIPIENT_CODES[code])
-        self._inboxes.setdefault(number, []).append(sms)
+        sms = self._write(to=number, sender=sender, text=text, status=RECIPIENT_CODES[code])
+        fault = self.faults.take(SMS_ARRIVALS, number.removeprefix("+"), "sms")
+        if not (whens := arrivals(fault)):
+            return code, sms  # no phone gets it, and nobody is told
+        for seconds in whens:
+            if seconds:
+                self.spawn(self._arrive_late(sms, seconds))
+            else:
+                self._arrive(sms)
         if self.settings.delivery_report_url:
             self.spawn(self._report(sms, self.settings.delivery_report_url))
         else:
@@ -148,9 +162,10 @@ class GatewaySandbox(Sandbox[GatewaySettings]):
 
     def receive(self, sms_in: SmsIn) -> Sms:
         """A phone sends us a message; it is offered to `sms_in_url` until that answers 200."""
-        sms = self._keep(
+        sms = self._write(
             to=sms_in.to, sender=sms_in.from_, text=sms_in.text, status="Received", incoming=True
         )
+        self._keep(sms)
         if self.settings.sms_in_url:
             self.spawn(self._offer(sms, self.settings.sms_in_url))
         return sms
@@ -172,9 +187,11 @@ class GatewaySandbox(Sandbox[GatewaySettings]):
             return 405
         return self.settings.recipient_codes.get(number, 101)
 
-    def _keep(self, *, to: str, sender: str, text: str, status: str, incoming: bool = False) -> Sms:
-        sms = Sms(
-            n=len(self._messages) + 1,
+    def _write(
+        self, *, to: str, sender: str, text: str, status: str, incoming: bool = False
+    ) -> Sms:
+        return Sms(
+            n=0,
             id=f"ATXid_{self.world.hex(32)}",
             to=to,
             from_=sender,
@@ -183,8 +200,20 @@ class GatewaySandbox(Sandbox[GatewaySettings]):
             status=status,
             incoming=incoming,
         )
-        self._messages.append(sms)
-        return sms
+
+    def _keep(self, sms: Sms) -> Sms:
+        """A message that came a second time is a message more, with the same id."""
+        kept = replace(sms) if sms.n else sms
+        kept.n = len(self._messages) + 1
+        self._messages.append(kept)
+        return kept
+
+    def _arrive(self, sms: Sms) -> None:
+        self._inboxes.setdefault(sms.to, []).append(self._keep(sms))
+
+    async def _arrive_late(self, sms: Sms, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._arrive(sms)
 
     async def _report(self, sms: Sms, url: str) -> None:
         """The delivery report of section 4.4, once, after the callback delay."""

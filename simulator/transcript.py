@@ -1,62 +1,26 @@
 """Dialogues as a person sees them: a text file read into steps, compared and rewritten.
 
-It knows the words of the format, not how a step is carried out; `player` does that.
+It knows how the lines of the format look; its words are in `steps`, which carry them out.
 The format is told in simulator/README.md.
 """
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
-# One verb a line: its arguments, and whether a text (a screen, an SMS, a prompt) may follow.
-_WHOM = r"(?P<whom>\+\d+|[a-z]\w*)"
-VERBS: Mapping[str, tuple[str, bool]] = {
-    "phone": (r"(?P<name>[a-z]\w*) (?P<msisdn>\+[\d?]+)(?: (?P<network>\d+))?", False),
-    "wallet": (_WHOM + r" (?P<currency>[A-Z]{3}) (?P<amount>[\d.,]+)", False),
-    "fault": (
-        r"(?P<sandbox>\w+) (?P<on>\w+) (?P<fault>\w+)(?: x(?P<times>\d+))?"
-        r"(?: for (?P<whom>\+\d+|[a-z]\w*))?",
-        False,
-    ),
-    "dial": (r"(?P<code>\S+)", True),
-    "type": (r"(?P<text>.*)", True),
-    "repeat": (r"", True),
-    "hang up": (r"", False),
-    "ended": (r"", False),
-    "text": (r"(?P<text>.*\S.*)", False),
-    "sms": (_WHOM, True),
-    "prompt": (_WHOM, True),
-    "approve": (r"(?P<wrong>wrong)?", False),
-    "decline": (r"", False),
-    "payment": (r"(?P<state>[a-z_]+)", False),
-    "ledger": (r"balanced", False),
-}
+from simulator.steps import VERBS
+from simulator.steps.step import Step
 
 ANY_LINES = "..."
 _PERSON = re.compile(r"(?P<person>[a-z]\w*): +(?P<rest>.*)")
 _WILD = re.compile(r"\*|\{(?P<name>[a-z]\w*)\}")
+_COLUMN = 44
+"""How wide what was expected is shown beside what came."""
 
 
 class Unreadable(ValueError):
     """A line of a transcript is not one of the format's; the message names file and line."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One line that does or claims something, and the text that is expected to follow."""
-
-    line: int  # of the file, from 1
-    source: str  # the line as it stands, for people
-    verb: str
-    arguments: Mapping[str, str]
-    person: str | None = None  # None: the first phone of the file
-    expected: tuple[str, ...] = ()
-
-    @property
-    def shows_text(self) -> bool:
-        """Whether the step is followed by a text from the server."""
-        return VERBS[self.verb][1]
 
 
 @dataclass(frozen=True)
@@ -76,9 +40,9 @@ def parse(source: str, *, name: str) -> Transcript:
         if not line or line.startswith("#"):
             continue
         if _is_expected(line):
-            _expect(steps, line, where=f"{name}:{number}")
+            _expect(steps, line, number, where=f"{name}:{number}")
         else:
-            steps.append(_parse_step(line, number, where=f"{name}:{number}"))
+            steps.append(parse_step(line, number, where=f"{name}:{number}"))
     if not steps:
         raise Unreadable(f"{name}: nothing happens in this file")
     return Transcript(name, source, tuple(steps))
@@ -92,11 +56,19 @@ def match(
     `...` stands for any lines, `*` for anything in a line, `{name}` for something in a line:
     what is bound already must come again.
     """
-    seen: set[str] = set()
-    pattern = "".join(_line_pattern(line, bound, seen) for line in expected)
-    text = "".join(f"{line.rstrip()}\n" for line in actual)
-    found = re.fullmatch(pattern, text)
+    found = re.fullmatch(pattern(expected, bound), as_text(actual))
     return None if found is None else found.groupdict()
+
+
+def pattern(expected: Sequence[str], bound: Mapping[str, str]) -> str:
+    """The regular expression that `as_text` of what is expected matches; names are its groups."""
+    seen: set[str] = set()
+    return "".join(_line_pattern(line, bound, seen) for line in expected)
+
+
+def as_text(lines: Sequence[str]) -> str:
+    """Lines as they are compared: without spaces at their ends."""
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def merge(
@@ -113,10 +85,28 @@ def merge(
     )
 
 
-def difference(expected: Sequence[str], actual: Sequence[str], bound: Mapping[str, str]) -> str:
-    """What was expected (`-`) and what came (`+`), line by line."""
-    lines = difflib.ndiff(list(expected), list(merge(expected, actual, bound)))
-    return "\n".join(f"    {line}" for line in lines if not line.startswith("?"))
+def difference(step: Step, actual: Sequence[str], bound: Mapping[str, str]) -> str:
+    """What was expected beside what came, with the lines of the file; `!` where they part."""
+    same = _longest_common(step.expected, actual, bound)
+    rows = [f"  {'':>6} {'expected':<{_COLUMN}}   came"]
+    for row in _rows(step.expected, actual, same):
+        left = "" if row.expected is None else step.expected[row.expected]
+        right = "" if row.actual is None else actual[row.actual]
+        number = "" if row.expected is None else str(step.expected_at[row.expected])
+        mark = "!" if row.parts else " "
+        rows.append(f"  {number:>4} {mark} {left:<{_COLUMN}}   {right}".rstrip())
+    return "\n".join(rows)
+
+
+def first_difference(step: Step, actual: Sequence[str], bound: Mapping[str, str]) -> int:
+    """The line of the file to look at: the first that was expected and did not come."""
+    same = set(_longest_common(step.expected, actual, bound).values())
+    missing = (
+        at
+        for index, (at, line) in enumerate(zip(step.expected_at, step.expected, strict=False))
+        if index not in same and line != ANY_LINES
+    )
+    return next(missing, step.line)
 
 
 def rewrite(transcript: Transcript, texts: Mapping[int, Sequence[str]]) -> str:
@@ -145,34 +135,66 @@ def _longest_common(
                 best[i, j] = {}
                 continue
             found = max(best[i - 1, j], best[i, j - 1], key=len)
-            if len(best[i - 1, j - 1]) >= len(found) and (
-                match([old[i - 1]], [actual[j - 1]], bound) is not None
-            ):
+            if len(best[i - 1, j - 1]) >= len(found) and _is_line(old[i - 1], actual[j - 1], bound):
                 found = {**best[i - 1, j - 1], j - 1: i - 1}
             best[i, j] = found
     return best[len(old), len(actual)]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Two lines side by side, by their place; `parts` when they are not what they should be."""
+
+    expected: int | None
+    actual: int | None
+    parts: bool = False
+
+
+def _rows(expected: Sequence[str], actual: Sequence[str], same: Mapping[int, int]) -> list[_Row]:
+    """The lines of both sides in the order of both: those that are the same stand together."""
+    rows: list[_Row] = []
+    old = new = 0
+    for right, left in [*sorted(same.items()), (len(actual), len(expected))]:
+        rows += _gap(expected, range(old, left), range(new, right))
+        if right < len(actual):
+            rows.append(_Row(left, right))
+        old, new = left + 1, right + 1
+    return rows
+
+
+def _gap(expected: Sequence[str], old: Sequence[int], new: Sequence[int]) -> Iterator[_Row]:
+    """What stands between two lines that are the same: right only where `...` allows it."""
+    may_be_any = ANY_LINES in [expected[index] for index in old]
+    for left, right in zip_longest(old, new):
+        missed = left is not None and expected[left] != ANY_LINES
+        yield _Row(left, right, parts=missed or not may_be_any)
+
+
+def _is_line(expected: str, actual: str, bound: Mapping[str, str]) -> bool:
+    return expected != ANY_LINES and match([expected], [actual], bound) is not None
 
 
 def _is_expected(line: str) -> bool:
     return line == ANY_LINES or line == "|" or line.startswith("| ")
 
 
-def _expect(steps: list[Step], line: str, *, where: str) -> None:
-    if not steps or not steps[-1].shows_text:
+def _expect(steps: list[Step], line: str, number: int, *, where: str) -> None:
+    if not steps or not VERBS[steps[-1].verb].shows_text:
         raise Unreadable(f"{where}: no screen, SMS or prompt stands before this text")
     last = steps[-1]
     text = line if line == ANY_LINES else line[2:]
-    steps[-1] = Step(
-        last.line, last.source, last.verb, last.arguments, last.person, (*last.expected, text)
+    steps[-1] = replace(
+        last, expected=(*last.expected, text), expected_at=(*last.expected_at, number)
     )
 
 
-def _parse_step(line: str, number: int, *, where: str) -> Step:
+def parse_step(line: str, number: int, *, where: str) -> Step:
+    """One line that does or claims something. Raises Unreadable."""
     said = _PERSON.fullmatch(line)
     person, rest = (said["person"], said["rest"]) if said else (None, line)
-    for verb, (arguments, _) in VERBS.items():
+    for verb, row in VERBS.items():
         if rest == verb or rest.startswith(f"{verb} "):
-            found = re.fullmatch(arguments, rest[len(verb) + 1 :])
+            found = re.fullmatch(row.arguments, rest[len(verb) + 1 :])
             if found is None:
                 raise Unreadable(f"{where}: {verb!r} does not take {rest[len(verb) + 1 :]!r}")
             given = {name: value for name, value in found.groupdict().items() if value is not None}

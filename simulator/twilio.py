@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode
@@ -23,7 +23,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from simulator.faults import DELIVERY_OUTCOMES, SMS_OUTCOMES, FaultAnswers, Refusal
+from simulator.faults import (
+    DELIVERY_OUTCOMES,
+    SMS_ARRIVALS,
+    SMS_OUTCOMES,
+    FaultAnswers,
+    Refusal,
+    arrivals,
+)
 from simulator.operators.admin import PREFIX, admin_routes, explain_bad_input, json_response
 from simulator.operators.base import Lie, Notice, Sandbox, Settings
 from simulator.operators.credentials import TWILIO_SANDBOX_ACCOUNT_SID, TWILIO_SANDBOX_AUTH_TOKEN
@@ -146,16 +153,25 @@ class TwilioSandbox(Sandbox[TwilioSandboxSettings]):
             raise Refusal(_error(21614))
         if code := self.settings.error_codes.get(to):
             raise Refusal(_error(code))
-        message = self._keep(to=to, sender=sender, text=text, status="queued")
+        message = self._write(to=to, sender=sender, text=text, status="queued")
+        fault = self.faults.take(SMS_ARRIVALS, to.removeprefix("+"), "sms")
+        if not (whens := arrivals(fault)):
+            return message  # no phone gets it, and nobody is told
+        for seconds in whens:
+            if seconds:
+                self.spawn(self._arrive_late(message, seconds))
+            else:
+                self._keep(message)
         if callback:
             self.spawn(self._report(message, callback))
         return message
 
     def receive(self, sms_in: TwilioIn) -> TwilioMessage:
         """A phone sends us a message; it is posted to `sms_in_url` once."""
-        message = self._keep(
+        message = self._write(
             to=sms_in.to, sender=sms_in.from_, text=sms_in.text, status="received", incoming=True
         )
+        self._keep(message)
         if self.settings.sms_in_url:
             self.spawn(self._pass_on(message, self.settings.sms_in_url))
         return message
@@ -168,11 +184,11 @@ class TwilioSandbox(Sandbox[TwilioSandboxSettings]):
             if message.n > after and not message.incoming and number in (None, message.to)
         ]
 
-    def _keep(
+    def _write(
         self, *, to: str, sender: str, text: str, status: str, incoming: bool = False
     ) -> TwilioMessage:
-        message = TwilioMessage(
-            n=len(self._messages) + 1,
+        return TwilioMessage(
+            n=0,
             sid=f"SM{self.world.hex(32)}",
             to=to,
             from_=sender,
@@ -181,8 +197,16 @@ class TwilioSandbox(Sandbox[TwilioSandboxSettings]):
             status=status,
             incoming=incoming,
         )
-        self._messages.append(message)
-        return message
+
+    def _keep(self, message: TwilioMessage) -> None:
+        """A message that came a second time is a message more, with the same sid."""
+        kept = replace(message) if message.n else message
+        kept.n = len(self._messages) + 1
+        self._messages.append(kept)
+
+    async def _arrive_late(self, message: TwilioMessage, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._keep(message)
 
     async def _report(self, message: TwilioMessage, url: str) -> None:
         """`sent`, then how it ended."""
