@@ -6,12 +6,14 @@ from functools import partial
 import asyncpg
 from redis.exceptions import RedisError
 
+from channels.registrations import registrations
 from channels.settings import Settings
 from channels.wiring import MENUS, read_directory
 from engine.clock import Clock
 from engine.errors import CappError
 from engine.menu.check import examine as examine_menus
 from engine.menu.screens import BrokenMenu
+from engine.ports import PayInPort
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
 from providers.registry import build_operators, build_ussd
@@ -53,9 +55,16 @@ async def _menus(_: Settings) -> str:
 async def _operators(settings: Settings) -> str:
     built = build_operators(settings.environment, clock=Clock(), names=settings.operators)
     names = sorted(read_directory(built).by_name)
+    registered = [one.operator for one in registrations(settings, built)]
+    announcing = sorted(name for name, port in built.items() if isinstance(port, PayInPort))
     for port in built.values():
         await port.aclose()
-    return ", ".join(names)
+    told = ", ".join(names)
+    if registered:  # whether they were, nobody can see from here
+        told += f"; addresses to register (`capp addresses`) with {', '.join(registered)}"
+    if announcing:
+        told += f"; pay-ins are announced once `capp payins register` told {', '.join(announcing)}"
+    return told
 
 
 async def _ussd(settings: Settings) -> str:
@@ -75,6 +84,22 @@ async def _database(settings: Settings) -> str:
     return f"Postgres {version}, schema {revision}"
 
 
+async def _staff(settings: Settings) -> str:
+    if not settings.staff_keys:
+        return "no CAPP_STAFF_KEYS, so staff have no API"
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        members, able = await connection.fetchrow(
+            "select count(*), count(*) filter (where roles <> '{}') from staff_member"
+            " where tenant = $1",
+            settings.tenant,
+        )
+    finally:
+        await connection.close()
+    versions = ", ".join(map(str, sorted(settings.staff_keys)))
+    return f"{able} of {members} members have a role; keys of tokens: {versions}"
+
+
 async def _redis(settings: Settings) -> str:
     pipeline = open_pipeline(settings.redis_url)
     try:
@@ -90,11 +115,26 @@ async def _sms(settings: Settings, gateway: str) -> str:
     return await ask(settings.environment)
 
 
+async def _sources(settings: Settings) -> str:
+    """Never a fault: where no list is known, the unguessable addresses are what there is."""
+    listed = {name: len(found) for name, found in settings.webhooks.sources.items() if found}
+    told = [f"{name} may call from {count} networks" for name, count in listed.items()]
+    if open_ := [name for name in settings.operators if name not in listed]:
+        told.append(f"from anywhere: {', '.join(open_)} (CAPP_<OPERATOR>_CALLBACK_SOURCES)")
+    proxies = len(settings.webhooks.trusted_proxies)
+    told.append(
+        f"{proxies} networks of proxies are believed" if proxies else "no proxy is believed"
+    )
+    return "; ".join(told)
+
+
 CHECKS: dict[str, Check] = {
     "menus": _menus,
     "operators": _operators,
+    "callback sources": _sources,
     "USSD gateways": _ussd,
     "database": _database,
+    "staff": _staff,
     "redis": _redis,
 }
 """What every installation needs; `checks_of` adds the SMS gateways it names."""

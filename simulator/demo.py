@@ -22,7 +22,7 @@ from simulator.phone.command import open_phone
 from simulator.places import Places
 from simulator.play import CALL_SECONDS
 from simulator.player import Played, Player
-from simulator.stack import PREFERRED, PROJECT, Busy, Stack
+from simulator.stack import EVERY, PREFERRED, PROJECT, Busy, Stack
 
 TRANSCRIPT = PROJECT / "tests" / "transcripts" / "kenya_to_uganda.txt"
 WATCH_SECONDS = 0.2
@@ -34,6 +34,10 @@ def run_demo(arguments: list[str]) -> int:
     """0: all went well; 1: it did not start, something died, or the play failed; 130: stopped."""
     parser = argparse.ArgumentParser(prog="python -m simulator demo")
     parser.add_argument("--data", type=Path, default=places.STATE_FILE.parent, metavar="FOLDER")
+    parser.add_argument(
+        "--operators", default=",".join(EVERY), metavar="NAME,...",
+        help="which of them run (default: all)",
+    )  # fmt: skip
     parser.add_argument("--keep", action="store_true", help="serve without phone until Ctrl-C")
     options = parser.parse_args(arguments)
     interrupts = Interrupts()
@@ -41,6 +45,7 @@ def run_demo(arguments: list[str]) -> int:
     try:
         with Stack.start(
             options.data,
+            operators=options.operators.split(","),
             approval="ask",
             database_url=os.environ.get("DATABASE_URL"),
             redis_url=os.environ.get("REDIS_URL"),
@@ -52,7 +57,7 @@ def run_demo(arguments: list[str]) -> int:
             return _show(stack, interrupts, keep=options.keep)
     except Interrupted:
         return 0 if options.keep else STOPPED
-    except (Busy, ChildDied, embedded.StartFailed) as error:
+    except (Busy, ChildDied, ValueError, embedded.StartFailed) as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
 
@@ -109,7 +114,7 @@ async def _print_ledger(inspector: Inspector, played: Played) -> None:
                     _say(f"    {posting.debit} <- {posting.credit}  {posting.amount}")
     books = await inspector.books()
     _say(f"\nLEDGER ({'balanced' if books.balanced else 'NOT BALANCED'})")
-    for account in books.accounts:
+    for account in (each for each in books.accounts if each.minor):
         _say(f"  {account.account:<36} {account.side:<6} {account.amount!s:>20}")
 
 

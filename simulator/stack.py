@@ -6,61 +6,43 @@ environment, its command line and HTTP.
 
 import fcntl
 import os
-import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal, Self
 
 import httpx
 
-from simulator import embedded, places, schema
+from simulator import embedded, places, schema, seeding
 from simulator.child import Child, ChildDied, end_leftovers, remember
-from simulator.operators import credentials
-from simulator.places import SHORTCODE, Places
+from simulator.installation import (
+    PREFERRED,
+    Ports,
+    choose_ports,
+    places_of,
+    rate_sources_of,
+    read_secrets,
+    server_environment,
+)
+from simulator.markets import EVERY, Market, read_markets
+from simulator.places import Places
+
+__all__ = ["EVERY", "PREFERRED", "PROJECT", "Approval", "Busy", "Ports", "Stack", "read_secrets"]
 
 PROJECT = Path(__file__).resolve().parents[1]
-SEED = PROJECT / "simulator" / "seed.yaml"
 RECONCILIATION = PROJECT / "simulator" / "reconciliation.yaml"
-OPERATORS = ("mpesa_ke", "mtn_ug")
 START_SECONDS_MAX = 40.0
 COMMAND_SECONDS_MAX = 60.0
 
+ANY_PORTS = Ports()
 Approval = Literal["ask", "approve"]
 
 
 class Busy(RuntimeError):
     """Another run uses the same data folder."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where the programs listen on 127.0.0.1; 0 is any free port."""
-
-    web: int = 0
-    mpesa: int = 0
-    mtn: int = 0
-    gateway: int = 0
-    openexchangerates: int = 0
-    floatrates: int = 0
-    postgres: int = 0
-    redis: int = 0
-
-
-PREFERRED = Ports(
-    web=8096,
-    mpesa=8097,
-    mtn=8098,
-    gateway=8099,
-    openexchangerates=8093,
-    floatrates=8092,
-    postgres=8095,
-    redis=8094,
-)
 
 
 def _ignore(line: str) -> None:
@@ -75,6 +57,7 @@ class Stack:
     """Everything that runs. Made by `start`; `stop` ends it all, also when half of it is dead."""
 
     places: Places
+    markets: tuple[Market, ...]
     rate_sources: Mapping[str, str]  # openexchangerates -> URL
     database_url: str
     redis_url: str
@@ -98,10 +81,11 @@ class Stack:
         cls,
         folder: Path,
         *,
+        operators: Iterable[str] = EVERY,
         approval: Approval = "approve",
         database_url: str | None = None,
         redis_url: str | None = None,
-        ports: Ports = Ports(),
+        ports: Ports = ANY_PORTS,
         rate_noise_bp: int = 0,
         environment: Mapping[str, str] | None = None,
         say: Callable[[str], None] = _ignore,
@@ -109,13 +93,15 @@ class Stack:
     ) -> Self:
         """Start everything on `folder` and wait until the server is healthy.
 
-        `approval`: whether operators ask the payer or approve by themselves. `environment` adds
-        to the server's. `rate_noise_bp`: how far the market moves, in hundredths of a percent; a
+        `operators`: which of `markets.py` run, and can be paid from and to. `approval`: whether
+        they ask the payer or approve by themselves. `environment` adds to the server's.
+        `rate_noise_bp`: how far the market moves, in hundredths of a percent; a
         transcript with figures in it needs one that stands still. `proceed` is called between
-        steps and may raise to give up. Raises Busy, embedded.StartFailed or ChildDied; then
-        nothing is left running.
+        steps and may raise to give up. Raises ValueError for an operator nobody knows, Busy,
+        embedded.StartFailed or ChildDied; then nothing is left running.
         """
         stack = cls(folder, say=say, proceed=proceed)
+        stack.markets = read_markets(operators)
         try:
             stack._start(approval, database_url, redis_url, ports, rate_noise_bp, environment or {})
         except BaseException:
@@ -196,17 +182,16 @@ class Stack:
         self._take_lock()
         end_leftovers(self.folder / "children.json")
         keys = read_secrets(self.folder / "demo.env")
-        ports = self._choose(ports)
-        self.places = _places(ports, keys)
-        self.rate_sources = _rate_sources(ports)
+        ports = choose_ports(ports, self.markets, self._say)
+        self.places = places_of(ports, keys)
+        self.rate_sources = rate_sources_of(ports)
         self._start_sandboxes(approval, ports, rate_noise_bp, keys)
         self._start_databases(database_url, redis_url, ports)
-        certificate = self._fetch_certificate()
         server = {
             **os.environ,
-            **_server_environment(self.places, keys),
-            **_rates_environment(self.rate_sources),
-            "CAPP_MPESA_KE_CERTIFICATE": str(certificate),
+            **server_environment(self.places, keys, self.rate_sources),
+            **self._fetch_certificates(),
+            "CAPP_RECONCILIATION_FILE": str(RECONCILIATION),
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
             "PYTHONUNBUFFERED": "1",
@@ -214,9 +199,10 @@ class Stack:
         }
         self._server = server
         self._run_once("migrate", ["migrate"], server)
-        self._run_once("seed", ["seed", str(SEED.relative_to(PROJECT))], server)
+        self._seed(server)
         self.web = self._spawn("web", ["channels.cli", "serve", "--port", str(ports.web)], server)
         self.worker = self._spawn("worker", ["channels.cli", "worker"], server)
+        self._register_addresses(server)  # while both start
         self._wait(self.web, f"{self.places.server}/health")
         self.worker.check()
         self._write_state()
@@ -230,25 +216,13 @@ class Stack:
             self._lock = None
             raise Busy(f"another run uses {self.folder}; stop it first") from error
 
-    def _choose(self, wanted: Ports) -> Ports:
-        taken: set[int] = set()
-        chosen: dict[str, int] = {}
-        for name, port in vars(wanted).items():
-            free = embedded.free_port(port)
-            while free in taken:
-                free = embedded.free_port()
-            if port not in (0, free):
-                self._say(f"port {port} is taken: {name} listens on {free}")
-            taken.add(free)
-            chosen[name] = free
-        return replace(wanted, **chosen)
-
     def _start_sandboxes(
         self, approval: Approval, ports: Ports, rate_noise_bp: int, keys: Mapping[str, str]
     ) -> None:
         sms_url = f"{self.places.server}/sms/africastalking/{keys['CAPP_GATEWAY_TOKEN']}"
         arguments = ["simulator", "operators", "--approval", approval]
-        arguments += ["--mpesa-port", str(ports.mpesa), "--mtn-port", str(ports.mtn)]
+        listening = ",".join(f"{name}={port}" for name, port in ports.operators.items())
+        arguments += ["--operators", listening]
         arguments += ["--gateway-port", str(ports.gateway), "--delivery-report-url"]
         arguments += [f"{sms_url}/report", "--sms-in-url", f"{sms_url}/message"]
         arguments += ["--openexchangerates-port", str(ports.openexchangerates)]
@@ -275,14 +249,37 @@ class Stack:
             redis_url = server.url
         self.database_url, self.redis_url = database_url, redis_url
 
-    def _fetch_certificate(self) -> Path:
-        """The key M-PESA's passwords are encrypted for; the sandbox makes a new one each start."""
-        url = f"{self.places.operators['mpesa_ke']}/_sandbox/certificate"
-        file = self.folder / "mpesa.pem"
-        file.write_bytes(self._wait(self.sandboxes, url))
-        return file
+    def _fetch_certificates(self) -> dict[str, str]:
+        """Files of the keys that passwords are sealed for; sandboxes make new ones each start."""
+        found: dict[str, str] = {}
+        for market in self.markets:
+            url = f"{self.places.operators[market.name]}/_sandbox"
+            if market.certificate:
+                file = self.folder / f"{market.name}.pem"
+                file.write_bytes(self._wait(self.sandboxes, f"{url}/certificate"))
+                found[market.variable(market.certificate)] = str(file)
+        return found
 
-    def _run_once(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> None:
+    def _seed(self, server: Mapping[str, str]) -> None:
+        file = self.folder / "seed.yaml"
+        seeding.write_seed(file, self.places.operators.keys())
+        self._run_once("seed", ["seed", str(file)], server)
+
+    def _register_addresses(self, server: Mapping[str, str]) -> None:
+        """Tell operators that call back on one address which it is, as staff would."""
+        if not any(market.fixed_address for market in self.markets):
+            return
+        said = self._run_once("addresses", ["addresses"], server)
+        (self.folder / "logs" / "addresses.log").unlink()  # whoever knows them can write to them
+        told = {line.split()[0]: line.split()[-1] for line in said.splitlines() if line.strip()}
+        for market in self.markets:
+            if market.fixed_address:
+                url = f"{self.places.operators[market.name]}/_sandbox/settings"
+                change = {market.fixed_address: told[market.name]}
+                httpx.put(url, json=change, trust_env=False).raise_for_status()
+
+    def _run_once(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> str:
+        """What the command says."""
         self._proceed()
         self._say(f"{name} ...")
         result = subprocess.run(
@@ -290,15 +287,15 @@ class Stack:
             cwd=PROJECT,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             start_new_session=True,
             check=False,
         )
-        (self.folder / "logs" / f"{name}.log").write_bytes(result.stdout)
+        (self.folder / "logs" / f"{name}.log").write_bytes(result.stdout + result.stderr)
         if result.returncode:
-            tail = result.stdout.decode(errors="replace")[-4000:]
+            tail = (result.stdout + result.stderr).decode(errors="replace")[-4000:]
             raise ChildDied(f"{name} failed with exit code {result.returncode}:\n{tail}")
+        return result.stdout.decode()
 
     def _spawn(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> Child:
         self._proceed()
@@ -340,82 +337,3 @@ class Stack:
             redis_url=self.redis_url,
             pids={program.name: program.pid for program in programs},
         )
-
-
-def read_secrets(file: Path) -> dict[str, str]:
-    """The server's keys and tokens: made on the first call, the same ever after."""
-    if not file.exists():
-        made = {
-            "CAPP_PIN_KEYS": f"1:{secrets.token_hex(32)}",
-            "CAPP_CALLBACK_KEYS": secrets.token_hex(32),
-            "CAPP_SESSION_KEY": secrets.token_hex(32),
-            "CAPP_GATEWAY_TOKEN": secrets.token_hex(16),
-            "CAPP_INSPECT_TOKEN": secrets.token_hex(16),
-        }
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.writelines(f"{name}={value}\n" for name, value in made.items())
-    lines = file.read_text("utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if line)
-
-
-def _places(ports: Ports, keys: Mapping[str, str]) -> Places:
-    server = f"http://127.0.0.1:{ports.web}"
-    ussd_url = f"{server}/ussd/africastalking/{keys['CAPP_GATEWAY_TOKEN']}"
-    return Places(
-        server=server,
-        ussd_url=ussd_url,
-        ussd_end_url=f"{ussd_url}/end",
-        gateway=f"http://127.0.0.1:{ports.gateway}",
-        operators={
-            "mpesa_ke": f"http://127.0.0.1:{ports.mpesa}",
-            "mtn_ug": f"http://127.0.0.1:{ports.mtn}",
-        },
-        inspect_token=keys["CAPP_INSPECT_TOKEN"],
-    )
-
-
-def _rate_sources(ports: Ports) -> dict[str, str]:
-    return {
-        "openexchangerates": f"http://127.0.0.1:{ports.openexchangerates}",
-        "floatrates": f"http://127.0.0.1:{ports.floatrates}",
-    }
-
-
-def _rates_environment(sources: Mapping[str, str]) -> dict[str, str]:
-    return {
-        "CAPP_RATE_SOURCES": ",".join(sources),
-        "CAPP_RATE_FETCH_SECONDS": "15",
-        "CAPP_OPENEXCHANGERATES_BASE_URL": f"{sources['openexchangerates']}/api",
-        "CAPP_OPENEXCHANGERATES_APP_ID": credentials.OPENEXCHANGERATES_SANDBOX_APP_ID,
-        "CAPP_FLOATRATES_BASE_URL": f"{sources['floatrates']}/daily",
-    }
-
-
-def _server_environment(places: Places, keys: Mapping[str, str]) -> dict[str, str]:
-    return {
-        **keys,
-        "CAPP_SHORTCODES": SHORTCODE,
-        "CAPP_PUBLIC_URL": places.server,
-        "CAPP_OPERATORS": ",".join(OPERATORS),
-        "CAPP_RECONCILIATION_FILE": str(RECONCILIATION),
-        "CAPP_COLLECT_DELAY_SECONDS": "2",
-        "CAPP_MPESA_KE_BASE_URL": places.operators["mpesa_ke"],
-        "CAPP_MPESA_KE_CONSUMER_KEY": credentials.MPESA_SANDBOX_CONSUMER_KEY,
-        "CAPP_MPESA_KE_CONSUMER_SECRET": credentials.MPESA_SANDBOX_CONSUMER_SECRET,
-        "CAPP_MPESA_KE_SHORTCODE": credentials.MPESA_SANDBOX_SHORTCODE,
-        "CAPP_MPESA_KE_PASSKEY": credentials.MPESA_SANDBOX_PASSKEY,
-        "CAPP_MPESA_KE_B2C_SHORTCODE": credentials.MPESA_SANDBOX_B2C_SHORTCODE,
-        "CAPP_MPESA_KE_INITIATOR": credentials.MPESA_SANDBOX_INITIATOR_NAME,
-        "CAPP_MPESA_KE_INITIATOR_PASSWORD": credentials.MPESA_SANDBOX_INITIATOR_PASSWORD,
-        "CAPP_MTN_UG_BASE_URL": places.operators["mtn_ug"],
-        "CAPP_MTN_UG_TARGET_ENVIRONMENT": "mtnuganda",
-        "CAPP_MTN_UG_API_USER": credentials.MTN_SANDBOX_API_USER,
-        "CAPP_MTN_UG_API_KEY": credentials.MTN_SANDBOX_API_KEY,
-        "CAPP_MTN_UG_COLLECTION_KEY": credentials.MTN_SANDBOX_COLLECTION_SUBSCRIPTION_KEY,
-        "CAPP_MTN_UG_DISBURSEMENT_KEY": credentials.MTN_SANDBOX_DISBURSEMENT_SUBSCRIPTION_KEY,
-        "CAPP_AFRICASTALKING_BASE_URL": places.gateway,
-        "CAPP_AFRICASTALKING_USERNAME": credentials.GATEWAY_SANDBOX_USERNAME,
-        "CAPP_AFRICASTALKING_API_KEY": credentials.GATEWAY_SANDBOX_API_KEY,
-        "CAPP_AFRICASTALKING_SENDER": "CAPP",
-    }

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.clock import IntentId, PaymentId
+from engine.clock import AttemptId, IntentId, PaymentId
 from engine.errors import TextKey
 from engine.messages.planning import Planned, Writer, as_it_is
 from engine.messages.quiet import REQUIRED
-from engine.msisdn import Msisdn
+from engine.msisdn import Msisdn, country_of
 from engine.payments.notices import MESSAGE, SMS, Notice, read_message, read_notice
 from engine.payments.payment import Payment
 from engine.ports import Direction, Reason
@@ -23,6 +23,9 @@ payment's would be."""
 
 ANSWER = "answer"
 """What stands for the template of a REPLY."""
+
+LINK = "pay_link"
+"""The template of a message that brings a payer the page where an attempt is approved."""
 
 WITHOUT_PAYMENT = frozenset({MESSAGE, REPLY})
 """Intents that are sent as they are: no payment is read for them."""
@@ -92,10 +95,29 @@ class Letters:
             else (quote.payer, quote.payer_language)
         )
         variables = {**self._always, **_variables(payment, notice, now)}
-        planned = self._writer.write(language, f"sms.{notice.template}", variables)
+        planned = self._writer.write(
+            language, f"sms.{notice.template}", variables, country=country_of(Msisdn(to))
+        )
         return Letter(
             intent_id, payment.payment_id, payment.facts.tenant, notice.template, Msisdn(to),
             planned, notice.template in REQUIRED,
+        )  # fmt: skip
+
+    def of_link(self, payment: Payment, attempt_id: AttemptId, link: str) -> Letter:
+        """The page where the payer approves an attempt; it goes by the attempt's own id.
+
+        The link stands behind the sentence, whole: how long it is, its operator decides.
+        """
+        quote = payment.quote
+        variables = {
+            "code": payment.code,
+            "total": quote.total,
+            "payer_operator": TextKey(f"operator.{quote.payer_operator}"),
+        }
+        sentence = self._writer.write(quote.payer_language, f"sms.{LINK}", variables)
+        return Letter(
+            IntentId(attempt_id), payment.payment_id, payment.facts.tenant, LINK,
+            Msisdn(quote.payer), as_it_is(f"{sentence.text}\n{link}"), True,
         )  # fmt: skip
 
 

@@ -34,19 +34,23 @@ class Writer:
         self._texts = texts
         self._widest: dict[tuple[str, str], int] = {}
 
-    def write(self, language: str, key: str, variables: Mapping[str, Any]) -> Planned:
-        """The sentence in a language. Raises KeyError for an unknown key or a missing variable.
+    def write(
+        self, language: str, key: str, variables: Mapping[str, Any], *, country: str | None = None
+    ) -> Planned:
+        """The sentence in a language, on a country's clock, the home one's without a country.
 
+        Raises KeyError for an unknown key or a missing variable.
         More segments than the template's widest only when an amount or a number alone needs them.
         """
         most = self._room_of(language, key)
         names = self._texts.template(language, key).names
         values = {name: variables[name] for name in names}
-        text = self._texts.render(language, key, **values)
+        voice = self._texts.voice(language, country)
+        text = voice.render(key, **values)
         while segments_of(text) > most and (name := self._longest(language, values)):
             written = [*characters(self._texts.write(language, name, values[name]))]
             values[name] = "".join(written[:-1]).rstrip()
-            text = self._texts.render(language, key, **values)
+            text = voice.render(key, **values)
         return Planned(text, segments_of(text))
 
     def _room_of(self, language: str, key: str) -> int:

@@ -4,13 +4,14 @@ Never two messages for one state: what may have been sent is not sent again. It 
 a delivery report, or told to staff (`watch.py`). Knows no operator and moves no money.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
-from engine.clock import Clock, IntentId, made_at
+from engine.clock import AttemptId, Clock, IntentId, made_at
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Handed
@@ -22,6 +23,7 @@ from engine.ports import Sms
 
 log = logging.getLogger(__name__)
 
+RECEIPT = "receipt_payer"
 UNKNOWN, QUIET, TOO_LATE = "unknown", "quiet", "refused:too_late"
 
 
@@ -32,6 +34,7 @@ class Perseverance(msgspec.Struct, frozen=True):
     pause_max: float = 900.0
     worth_sending: float = 86_400.0  # later than this nobody is served by it
     worth_answering: float = 3_600.0  # an answer even sooner
+    link_pauses: tuple[float, ...] = (0.0, 2.0, 8.0)  # before each try of a link: it is short-lived
 
 
 USUAL = Perseverance()
@@ -114,6 +117,30 @@ class Messages:
         else:
             await self._offer(letter, claim)
 
+    async def bring_link(self, payment: Payment, attempt_id: AttemptId, link: str) -> None:
+        """Send the payer the page where an attempt is approved. Not to be repeated.
+
+        The link is stored nowhere and in no log, so nobody can send it later: what definitely did
+        not leave is tried again for some seconds, and what is lost lets the collection come to
+        nothing, which its operator then says.
+        """
+        letter = self._letters.of_link(payment, attempt_id, link)
+        for pause in self._perseverance.link_pauses:
+            await asyncio.sleep(pause)
+            later = await self._hand_over(letter)
+            if later is None:
+                return
+            log.warning("SMS %s about %s not sent: %s", letter.template, letter.about, later)
+        await self._end(letter, TOO_LATE)
+
+    def receipt_of(self, payment: Payment) -> str:
+        """What the payer's receipt says, for those who bring it another way."""
+        payload = f"{RECEIPT}:payer:"
+        letter = self._letters.of_payment(
+            IntentId(payment.payment_id), payment, payload, self._clock.now()
+        )
+        return letter.planned.text
+
     def _letter(self, id_: str, kind: int, payload: str | None, payment: Payment | None) -> Letter:
         intent_id, payload = IntentId(id_), payload or ""
         if payment is None:
@@ -121,12 +148,17 @@ class Messages:
         return self._letters.of_payment(intent_id, payment, payload, self._clock.now())
 
     async def _offer(self, letter: Letter, claim: int) -> None:
+        if (later := await self._hand_over(letter)) is not None:
+            await self._put_off(letter, claim, later)
+
+    async def _hand_over(self, letter: Letter) -> Throttled | Unreachable | None:
+        """Offer it once; why it may be tried later, or None when its end is written down."""
         try:
             handed = await self._gateways.send(
                 Sms(letter.intent_id, letter.to, letter.planned.text)
             )
         except (Throttled, Unreachable) as error:
-            await self._put_off(letter, claim, error)
+            return error
         except Rejected as error:
             log.error("SMS %s about %s refused: %s", letter.template, letter.about, error)
             await self._end(letter, f"refused:{error.code}")
@@ -136,6 +168,7 @@ class Messages:
         else:
             self._compare(letter, handed)
             await self._end(letter, "sent", handed.gateway, handed.message_id, handed.counted)
+        return None
 
     async def _put_off(self, letter: Letter, claim: int, error: ProviderError) -> None:
         """The pause doubles with every claim and is drawn, so that processes do not march."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 MovementKind = Literal["collection", "disbursement", "refund"]
-MerchantAccount = Literal["collection", "disbursement"]
+MerchantAccount = Literal["collection", "disbursement", "remittance"]
 
 # Names for wallets made on first sight; which one a number gets depends on its digits only.
 _NAMES = (
@@ -139,6 +139,19 @@ class Ledger:
         self.balances_minor[account] -= amount_minor
         wallet.balance_minor += amount_minor
         self._record(kind, wallet, amount_minor, currency, reference, receipt)
+
+    def move(
+        self, *, amount_minor: int, source: MerchantAccount, target: MerchantAccount | None
+    ) -> None:
+        """Between our own accounts, or to another business (`target` None), or `ShortOfFunds`.
+
+        No customer has part in it, so it is no movement.
+        """
+        if self.balances_minor[source] < amount_minor:
+            raise ShortOfFunds
+        self.balances_minor[source] -= amount_minor
+        if target is not None:
+            self.balances_minor[target] += amount_minor
 
     def _record(
         self,

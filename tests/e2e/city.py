@@ -8,71 +8,51 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import httpx
 
 from channels.addresses import CallbackAddresses
 from engine.clock import AttemptId
+from engine.ports import callback_at
 from simulator.admin import Admin, Message, Prompt
 from simulator.inspect import Amount, Inspector, Payment
+from simulator.markets import MARKETS
 from simulator.operators.world import World
 from simulator.stack import Stack, read_secrets
 from simulator.ussd import Line, Screen, UssdSession
+from tests.e2e.people import (
+    CODES,
+    OPERATOR,
+    START_MINOR,
+    Country,
+    Language,
+    Person,
+    new_msisdn,
+)
 from tests.e2e.secrecy import Typed
 from tests.integration.books import LAWS
 
+__all__ = ["CODES", "OPERATOR", "START_MINOR", "TEMPORARY", "City", "Country", "Language", "Person"]
+
 T = TypeVar("T")
-Country = Literal["KE", "UG"]
-Language = Literal["en", "sw"]
+# As `menus/texts/countries.yaml` offers them; where there is one language it is the first.
+_LANGUAGE_CHOICE = {("KE", "sw"): "2", ("UG", "sw"): "3"}
 
-OPERATOR: Mapping[Country, str] = {"KE": "mpesa_ke", "UG": "mtn_ug"}
-CODES = {"mpesa_ke": 1, "mtn_ug": 2}
-_STEMS: Mapping[Country, str] = {"KE": "+25471", "UG": "+25677"}
-# As `menus/texts/countries.yaml` offers them.
-_LANGUAGE_CHOICE = {("KE", "en"): "1", ("KE", "sw"): "2", ("UG", "en"): "1", ("UG", "sw"): "3"}
-
+_DIALLING_CODES = tuple(market.dialling_code[1:] for market in MARKETS.values())
 ENDED = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLED"})
 # A call that is still under way at the first look is asked about half a minute later.
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.2
 
 
-class Start(NamedTuple):
-    """What was at an operator before the first payment: in our books, and in its own."""
-
-    ours: int
-    theirs: int
-
-
-# The seed's float, and what the sandboxes begin with; the demo's float is a part of theirs.
-START_MINOR = {
-    "mpesa_ke": Start(ours=500_000_000, theirs=10_000_000_000),
-    "mtn_ug": Start(ours=150_000_000, theirs=4_000_000_000),
-}
-
 # Balances that are somebody else's money under way: every payment that has ended left them empty.
-_TEMPORARY = (
+TEMPORARY = (
     "POOL_HELD", "CUSTOMER_FUNDS", "PAYOUT_IN_FLIGHT", "REFUND_DUE", "REFUND_IN_FLIGHT",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody with a phone. The PIN is CAPP's, made for this run."""
-
-    msisdn: str
-    pin: str
-    country: Country
-    language: Language = "en"
-
-    @property
-    def digits(self) -> str:
-        return self.msisdn.removeprefix("+")
 
 
 class City:
@@ -91,19 +71,21 @@ class City:
         self.inspector = Inspector(client, self.places)
         keys = read_secrets(stack.folder / "demo.env")["CAPP_CALLBACK_KEYS"]
         self.addresses = CallbackAddresses(
-            self.places.server, [bytes.fromhex(key) for key in keys.split(",")]
+            self.places.server,
+            [bytes.fromhex(key) for key in keys.split(",")],
+            {1: "daraja", 2: "mtn-momo"},
         )
 
     # People and their phones.
 
-    def newcomer(self, country: Country, language: Language = "en") -> Person:
-        """Somebody nobody has seen yet."""
-        pin = self.new_pin()
-        while True:
-            msisdn = f"{_STEMS[country]}{self.random.randrange(10**7):07d}"
-            if msisdn not in self.typed.msisdns and not msisdn.endswith(pin):
-                self.typed.msisdns.add(msisdn)
-                return Person(msisdn, pin, country, language)
+    def newcomer(
+        self, country: Country, language: Language = "en", *, operator: str | None = None
+    ) -> Person:
+        """Somebody nobody has seen yet, a customer of the country's usual operator or another."""
+        pin, operator = self.new_pin(), operator or OPERATOR[country]
+        msisdn = new_msisdn(operator, self.random, taken=self.typed.msisdns, pin=pin)
+        self.typed.msisdns.add(msisdn)
+        return Person(msisdn, pin, country, language, operator)
 
     def new_pin(self) -> str:
         """Four digits nobody has, which no rule calls weak: all different, not counted (7890).
@@ -114,14 +96,16 @@ class City:
             digits = self.random.sample(range(10), 4)
             pin = "".join(map(str, digits))
             is_counted = len({(after - before) % 10 for before, after in pairwise(digits)}) == 1
-            if is_counted or pin.startswith(("254", "256")) or pin in self.typed.pins:
+            if is_counted or pin.startswith(_DIALLING_CODES) or pin in self.typed.pins:
                 continue
             self.typed.pins.add(pin)
             return pin
 
     def phone(self, person: Person) -> UssdSession:
         places = self.places
-        line = Line(person.msisdn, places.ussd_url, places.ussd_end_url, (places.shortcode,))
+        line = Line(
+            person.msisdn, places.ussd_url, places.ussd_end_url, (places.shortcode,), person.network
+        )
         return UssdSession(self.client, line, self.world)
 
     async def type(self, session: UssdSession, *inputs: str) -> Screen:
@@ -141,7 +125,7 @@ class City:
     async def register(self, person: Person) -> UssdSession:
         """The first dial; the session stands at the menu afterwards."""
         session = await self.dial(person)
-        choice = _LANGUAGE_CHOICE[person.country, person.language]
+        choice = _LANGUAGE_CHOICE.get((person.country, person.language), "1")
         screen = await self.type(session, choice, person.pin, person.pin)
         assert screen.text.startswith("CAPP"), screen.text
         return session
@@ -175,6 +159,16 @@ class City:
         pin = self.new_pin()
         await self.admin.set_pin(prompt, pin)
         await self.admin.approve(prompt, pin)
+
+    async def open_page(self, person: Person) -> None:
+        """Pay on the page that an SMS has brought."""
+
+        async def brought() -> str | None:
+            texts = [message.text for message in await self.messages(person)]
+            return next((t.splitlines()[-1] for t in texts if "http" in t), None)
+
+        page = await self.until(brought, "no SMS brought a page")
+        await self.admin.confirm_page(page, person.msisdn, self.new_pin())
 
     async def messages(self, person: Person) -> list[Message]:
         return list(await self.admin.messages(person.msisdn, after=0))
@@ -256,33 +250,35 @@ class City:
         body: dict[str, Any] = {"on": on, "fault": fault, "times": times, "msisdn": person.digits}
         if seconds is not None:
             body["seconds"] = seconds
-        name = sandbox or OPERATOR[person.country]
+        name = sandbox or person.operator
         url = f"{self.places.sandbox(name)}/_sandbox/faults"
         (await self.client.post(url, json=body)).raise_for_status()
 
     async def is_armed(self, person: Person) -> bool:
         """Whether a fault of this person at their operator has not struck yet."""
-        url = f"{self.places.operators[OPERATOR[person.country]]}/_sandbox/faults"
+        url = f"{self.places.operators[person.operator]}/_sandbox/faults"
         found = (await self.client.get(url)).raise_for_status().json()["faults"]
         return any(fault["msisdn"] == person.digits for fault in found)
 
     async def set_approval(self, approval: str) -> None:
         """Whether the operators ask the payer or approve by themselves, from now on."""
+        await self.set_everywhere({"approval": approval})
+
+    async def set_everywhere(self, settings: Mapping[str, object]) -> None:
+        """Change settings of every operator's sandbox."""
         for url in self.places.operators.values():
-            response = await self.client.put(
-                f"{url}/_sandbox/settings", json={"approval": approval}
-            )
+            response = await self.client.put(f"{url}/_sandbox/settings", json=settings)
             response.raise_for_status()
 
     async def movements(self, person: Person) -> list[dict[str, Any]]:
         """What really moved on a wallet, as its operator wrote it down."""
-        url = f"{self.places.operators[OPERATOR[person.country]]}/_sandbox/ledger"
+        url = f"{self.places.operators[person.operator]}/_sandbox/ledger"
         found = (await self.client.get(url)).raise_for_status().json()["movements"]
         return [movement for movement in found if movement["msisdn"] == person.digits]
 
     async def balance_minor(self, person: Person) -> int:
         """A wallet's balance at its operator; the wallet is opened if it is new."""
-        url = f"{self.places.operators[OPERATOR[person.country]]}/_sandbox/wallets/{person.digits}"
+        url = f"{self.places.operators[person.operator]}/_sandbox/wallets/{person.digits}"
         response = (await self.client.put(url, json={})).raise_for_status()
         return int(response.json()["balance_minor"])
 
@@ -298,7 +294,7 @@ class City:
         """Where an operator would report one attempt of a payment; the last one by default."""
         made = payment.attempts[attempt]
         code = CODES[made.operator]
-        return f"{self.addresses.address(code, AttemptId(made.attempt_id))}/{kind}"
+        return callback_at(self.addresses.address(code, AttemptId(made.attempt_id)), kind)
 
     # The books.
 
@@ -327,7 +323,7 @@ class City:
     async def assert_moved_once(self, payment: Payment, payer: Person, payee: Person) -> None:
         """The operators' ledgers, the wallets and our books tell one story, to the unit."""
         effects = effects_of(payment)
-        unfinished = {k: v for k, v in effects.items() if v and k.startswith(_TEMPORARY)}
+        unfinished = {k: v for k, v in effects.items() if v and k.startswith(TEMPORARY)}
         assert not unfinished, f"{payment.state} but not over: {unfinished}"
         total = payment.amount.minor + payment.fee.minor
         paid = payment.state == "PAID"
@@ -341,10 +337,10 @@ class City:
         assert all(movement["amount_minor"] == total for movement in taken), taken
         given = await self.movements(payee)
         assert [m["amount_minor"] for m in given] == [payment.receives.minor] * paid, given
-        theirs = Counter({OPERATOR[payer.country]: 0, OPERATOR[payee.country]: 0})
+        theirs = Counter({payer.operator: 0, payee.operator: 0})
         for movement, person in [(m, payer) for m in taken] + [(m, payee) for m in given]:
             sign = 1 if movement["kind"] == "collection" else -1
-            theirs[OPERATOR[person.country]] += sign * movement["amount_minor"]
+            theirs[person.operator] += sign * movement["amount_minor"]
         ours = {name: held_more(effects, name) for name in theirs}
         assert ours == dict(theirs), "our books and the operators' ledgers differ"
 
@@ -355,7 +351,8 @@ class City:
         """
         books = {line.account: line.minor for line in (await self.inspector.books()).accounts}
         theirs = await self.merchant_minor()
-        for name, start in START_MINOR.items():
+        for name in self.places.operators:
+            start = START_MINOR[name]
             grown = books[f"FLOAT {name}"] - start.ours
             assert theirs[name] - start.theirs == grown, f"{name} and our books differ"
 

@@ -45,9 +45,10 @@ class Typed:
     def numbers_in(self, content: bytes) -> Iterator[str]:
         """Every place that holds a full number, with or without its country code."""
         national = {msisdn[4:].encode() for msisdn in self.msisdns}
+        lengths = {*map(len, national)}
         for run in _DIGITS.finditer(content):
             digits = run[0]
-            windows = {digits[i : i + 9] for i in range(len(digits) - 8)}
+            windows = {digits[i : i + n] for n in lengths for i in range(len(digits) - n + 1)}
             if windows & national:
                 yield _around(content, run.start(), run.end())
 

@@ -1,6 +1,7 @@
 """What strangers and operators may post at the callback door, and how little it moves."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from simulator.inspect import Payment
 from tests.e2e.city import City, Person, spoken, states_of
 
 MEGABYTE = b"x" * 2**20
-CALLBACK = 2  # the source of evidence, as stored
+CALLBACK, ACCEPTED = 2, 4  # sources of evidence, as stored
 
 
 @pytest.fixture
@@ -31,12 +32,19 @@ async def paid(city: City) -> tuple[Person, Person, Payment]:
     return payer, payee, await city.ends(payer, "PAID")
 
 
-def push_result(payment: Payment, payer: Person, *, code: int = 0, more: int = 0) -> dict[str, Any]:
-    """What M-PESA posts after a prompt; `more` falsifies the amount."""
+async def push_result(
+    city: City, payment: Payment, payer: Person, *, code: int = 0, more: int = 0
+) -> dict[str, Any]:
+    """What M-PESA posts after a prompt, by its own id of it; `more` falsifies the amount."""
+    rows = await city.rows(
+        "select body from evidence where attempt = $1::uuid and source = $2",
+        payment.attempts[0].attempt_id, ACCEPTED,
+    )  # fmt: skip
+    checkout_id = json.loads(rows[0]["body"]) if rows else "ws_CO_191220191020363925"
     total_minor = payment.amount.minor + payment.fee.minor + more
     result: dict[str, Any] = {
         "MerchantRequestID": "29115-34620561-1",
-        "CheckoutRequestID": "ws_CO_191220191020363925",
+        "CheckoutRequestID": checkout_id,
         "ResultCode": code,
         "ResultDesc": "The service request is processed successfully.",
     }
@@ -61,21 +69,22 @@ async def snapshot(city: City, payer: Person) -> tuple[Payment | None, object]:
 
 def forge(url: str) -> dict[str, str]:
     """Addresses like a real one that we never made."""
-    stem, token, kind = url.rsplit("/", 2)
-    attempt, mac = token[:32], token[32:]
-    flip = {"0": "1"}.get(mac[0], "0")
-    other = {"0": "1"}.get(attempt[-1], "0")
-    server = stem.rsplit("/", 1)[0]
+    stem, company, kind, word = url.rsplit("/", 3)
+    code, token = word.split(".")
+    last, first = ("1" if token[at] == "0" else "0" for at in (-1, 0))
     return {
-        "one digit of the mac": f"{stem}/{attempt}{flip}{mac[1:]}/{kind}",
-        "another attempt": f"{stem}/{attempt[:-1]}{other}{mac}/{kind}",
-        "no mac": f"{stem}/{attempt}/{kind}",
-        "mac of nothing": f"{stem}/{attempt}{'0' * 32}/{kind}",
-        "upper case": f"{stem}/{attempt}{mac.upper()}/{kind}",
-        "another operator": f"{server}/2/{token}/{kind}",
-        "an operator nobody knows": f"{server}/99/{token}/{kind}",
-        "not hexadecimal": f"{stem}/{'%C3%A9' * 64}/{kind}",
-        "a word for a number": f"{server}/mpesa/{token}/{kind}",
+        "one character of the mac": f"{stem}/{company}/{kind}/{code}.{token[:-1]}{last}",
+        "another attempt": f"{stem}/{company}/{kind}/{code}.{first}{token[1:]}",
+        "no mac": f"{stem}/{company}/{kind}/{code}.{token[:26]}",
+        "mac of nothing": f"{stem}/{company}/{kind}/{code}.{token[:26]}{'0' * 20}",
+        "upper case": f"{stem}/{company}/{kind}/{code}.{token.upper()}",
+        "another operator": f"{stem}/{company}/{kind}/2.{token}",
+        "another company": f"{stem}/mtn-momo/{kind}/{word}",
+        "an operator nobody knows": f"{stem}/{company}/{kind}/99.{token}",
+        "not of our letters": f"{stem}/{company}/{kind}/{code}.{'%C3%A9' * 46}",
+        "a word for a number": f"{stem}/{company}/{kind}/mpesa.{token}",
+        "nobody's company": f"{stem}/acme/{kind}/{word}",
+        "no token": f"{stem}/{company}/{kind}",
     }
 
 
@@ -84,11 +93,9 @@ async def test_forged_address_is_not_found_and_changes_nothing(
 ) -> None:
     payer, _, payment = asked
     before = await snapshot(city, payer)
-    for forgery, url in forge(city.callback_url(payment, "stk")).items():
-        response = await city.client.post(url, json=push_result(payment, payer))
-        # A mac of decimal digits only looks the same in upper case.
-        if url != city.callback_url(payment, "stk"):
-            assert response.status_code == 404, forgery
+    for forgery, url in forge(city.callback_url(payment, "stk-callback")).items():
+        response = await city.client.post(url, json=await push_result(city, payment, payer))
+        assert response.status_code == 404, forgery
     assert await snapshot(city, payer) == before
 
 
@@ -102,19 +109,19 @@ async def test_body_that_is_no_result_is_a_bad_request(
 ) -> None:
     payer, _, payment = asked
     before = await snapshot(city, payer)
-    response = await city.client.post(city.callback_url(payment, "stk"), content=body)
+    response = await city.client.post(city.callback_url(payment, "stk-callback"), content=body)
     assert response.status_code == 400
     assert await snapshot(city, payer) == before
 
 
-@pytest.mark.parametrize("kind", ["nothing", "momo", "STK", "%00"])
+@pytest.mark.parametrize("kind", ["nothing", "collection", "STK-CALLBACK", "%00"])
 async def test_unknown_kind_is_a_bad_request(
     city: City, asked: tuple[Person, Person, Payment], kind: str
 ) -> None:
     payer, _, payment = asked
     before = await snapshot(city, payer)
     url = city.callback_url(payment, kind)
-    response = await city.client.post(url, json=push_result(payment, payer))
+    response = await city.client.post(url, json=await push_result(city, payment, payer))
     assert response.status_code == 400
     assert await snapshot(city, payer) == before
 
@@ -131,7 +138,7 @@ async def test_body_of_a_megabyte_is_too_large(
     payer, _, payment = asked
     before = await snapshot(city, payer)
     body = content() if callable(content) else content
-    response = await city.client.post(city.callback_url(payment, "stk"), content=body)
+    response = await city.client.post(city.callback_url(payment, "stk-callback"), content=body)
     assert response.status_code == 413
     assert await snapshot(city, payer) == before
 
@@ -140,8 +147,8 @@ async def test_another_amount_opens_a_case_and_moves_nothing(
     city: City, asked: tuple[Person, Person, Payment]
 ) -> None:
     payer, payee, payment = asked
-    body = push_result(payment, payer, more=100)
-    url = city.callback_url(payment, "stk")
+    body = await push_result(city, payment, payer, more=100)
+    url = city.callback_url(payment, "stk-callback")
     for _ in range(2):  # The same lie again is the same case.
         assert (await city.client.post(url, json=body)).status_code == 200
     now = await city.latest(payer)
@@ -157,8 +164,10 @@ async def test_another_payers_number_opens_a_case_and_moves_nothing(
     city: City, asked: tuple[Person, Person, Payment]
 ) -> None:
     payer, _, payment = asked
-    body = push_result(payment, city.newcomer("KE"))
-    assert (await city.client.post(city.callback_url(payment, "stk"), json=body)).status_code == 200
+    body = await push_result(city, payment, city.newcomer("KE"))
+    assert (
+        await city.client.post(city.callback_url(payment, "stk-callback"), json=body)
+    ).status_code == 200
     now = await city.latest(payer)
     assert now is not None and states_of(now) == states_of(payment)
     assert await city.cases(payment) == ["CONFLICT"]
@@ -170,7 +179,7 @@ async def test_same_callback_twenty_times_at_once_is_one_transition(city: City) 
     await city.pay(payer, payee, 500)
     payment = await city.reaches(payer, "COLLECTING")
     collecting = payment.attempts[-1].attempt_id
-    url, body = city.callback_url(payment, "stk"), push_result(payment, payer)
+    url, body = city.callback_url(payment, "stk-callback"), await push_result(city, payment, payer)
 
     answers = await asyncio.gather(*(city.client.post(url, json=body) for _ in range(20)))
 
@@ -187,8 +196,8 @@ async def test_callback_for_an_ended_payment_is_acknowledged_and_changes_no_stat
     city: City, paid: tuple[Person, Person, Payment]
 ) -> None:
     payer, payee, payment = paid
-    url = city.callback_url(payment, "stk", attempt=0)
-    response = await city.client.post(url, json=push_result(payment, payer))
+    url = city.callback_url(payment, "stk-callback", attempt=0)
+    response = await city.client.post(url, json=await push_result(city, payment, payer))
     assert response.status_code == 200
     assert await city.cases(payment) == []
     await city.assert_moved_once(await city.ends(payer, "PAID"), payer, payee)
@@ -198,8 +207,8 @@ async def test_failure_after_success_opens_a_case_and_changes_no_state(
     city: City, paid: tuple[Person, Person, Payment]
 ) -> None:
     payer, payee, payment = paid
-    url = city.callback_url(payment, "stk", attempt=0)
-    body = push_result(payment, payer, code=1032)
+    url = city.callback_url(payment, "stk-callback", attempt=0)
+    body = await push_result(city, payment, payer, code=1032)
     assert (await city.client.post(url, json=body)).status_code == 200
     assert await city.cases(payment) == ["CONFLICT"]
     await city.assert_moved_once(await city.ends(payer, "PAID"), payer, payee)
@@ -220,7 +229,7 @@ async def test_large_success_is_asked_about_before_it_counts(city: City) -> None
         "status": "SUCCESSFUL",
         "financialTransactionId": "363440463",
     }
-    response = await city.client.post(city.callback_url(payment, "momo"), json=body)
+    response = await city.client.post(city.callback_url(payment, "collection"), json=body)
     assert response.status_code == 200
     await _asked_back(city, payment)
     now = await city.latest(payer)
@@ -241,7 +250,7 @@ async def test_large_failure_of_a_payout_is_asked_about_before_a_refund(city: Ci
         "status": "FAILED",
         "reason": "PAYEE_NOT_ALLOWED_TO_RECEIVE",
     }
-    response = await city.client.post(city.callback_url(payment, "momo"), json=body)
+    response = await city.client.post(city.callback_url(payment, "disbursement"), json=body)
     assert response.status_code == 200
     await city.assert_moved_once(await city.ends(payer, "PAID"), payer, payee)
 
@@ -258,9 +267,59 @@ async def test_callback_door_takes_no_other_method(
 ) -> None:
     _, _, payment = paid
     for method in ("GET", "DELETE"):
-        url = city.callback_url(payment, "stk", attempt=0)
+        url = city.callback_url(payment, "stk-callback", attempt=0)
         response: httpx.Response = await city.client.request(method, url)
         assert response.status_code == 405
+
+
+async def test_the_path_businesses_know_leads_to_the_same_door(
+    city: City, paid: tuple[Person, Person, Payment]
+) -> None:
+    payer, payee, payment = paid
+    url = city.callback_url(payment, "stk-callback", attempt=0)
+    known = url.replace("/daraja/", "/mpesa/")
+    assert "/api/v1/webhooks/mpesa/stk-callback/" in known
+    assert (
+        await city.client.post(known, json=await push_result(city, payment, payer))
+    ).status_code == 200
+    await city.assert_moved_once(await city.ends(payer, "PAID"), payer, payee)
+
+
+async def test_all_that_was_said_about_a_payment_is_kept(
+    city: City, asked: tuple[Person, Person, Payment]
+) -> None:
+    payer, payee, payment = asked
+    url = city.callback_url(payment, "stk-callback")
+    assert (await city.client.post(url, content=b"not a word of it")).status_code == 400
+    await city.approve(payer)
+    payment = await city.ends(payer, "PAID")
+    body = await push_result(city, payment, payer)
+    assert (await city.client.post(url, json=body)).status_code == 200
+
+    async def all_kept() -> list[tuple[int, str, str]] | None:
+        """What was noted is stored within a second or so, whichever process noted it."""
+        attempts = [attempt.attempt_id for attempt in payment.attempts]
+        rows = await city.rows(
+            "select way, operation, outcome from traffic where attempt = any($1::uuid[])"
+            " and operation <> 'token' order by at_ms", attempts
+        )  # fmt: skip
+        found = [tuple(row) for row in rows]
+        return found if len(found) >= 4 else None
+
+    said = await city.until(all_kept, "what was said was not kept")
+    assert {(1, "stk-callback", "unreadable"), (2, "stk_push", ""), (2, "transfer", "")} <= {*said}
+    assert (1, "stk-callback", "kept") in said  # it came again, with another receipt
+    (odd,) = await city.rows(
+        "select source, status from traffic where outcome = 'unreadable'"
+        " and attempt = any($1::uuid[])",
+        [attempt.attempt_id for attempt in payment.attempts],
+    )
+    assert (odd["source"], odd["status"]) == ("127.0.0.1", 400)
+    texts = await city.rows("select asked || answered as text from traffic")
+    written = " ".join(row["text"] for row in texts)
+    assert payer.digits not in written
+    assert payee.digits not in written
+    assert "not a word" not in written
 
 
 async def test_unreadable_and_large_delivery_reports_are_refused(city: City) -> None:

@@ -14,6 +14,8 @@ from starlette.routing import Route
 from simulator.faults import TOKEN
 from simulator.operators.admin import PREFIX, Handler, admin_routes, json_response
 from simulator.operators.authorization import basic_credentials
+from simulator.operators.mpesa.business import BusinessApi
+from simulator.operators.mpesa.c2b import C2bApi
 from simulator.operators.mpesa.enquiries import EnquiryApi
 from simulator.operators.mpesa.payouts import PayoutApi
 from simulator.operators.mpesa.sandbox import MpesaSandbox, MpesaSettings
@@ -26,6 +28,7 @@ __all__ = ["MpesaSandbox", "MpesaSettings", "mpesa_app"]
 def mpesa_app(sandbox: MpesaSandbox) -> Starlette:
     """The ASGI application around one sandbox's state."""
     stk, payouts, enquiries = StkApi(sandbox), PayoutApi(sandbox), EnquiryApi(sandbox)
+    c2b, business = C2bApi(sandbox), BusinessApi(sandbox)
 
     async def generate_token(request: Request) -> Response:
         return await _generate_token(sandbox, request)
@@ -52,6 +55,11 @@ def mpesa_app(sandbox: MpesaSandbox) -> Starlette:
             _post("/mpesa/transactionstatus/v1/query", enquiries.transaction_status),
             _post("/mpesa/accountbalance/v1/query", enquiries.account_balance),
             _post("/mpesa/reversal/v1/request", enquiries.reverse),
+            _post("/mpesa/c2b/v2/registerurl", c2b.register_v2),
+            _post("/mpesa/c2b/v1/registerurl", c2b.register_v1),
+            _post("/mpesa/c2b/v2/simulate", c2b.simulate),
+            _post("/mpesa/c2b/v1/simulate", c2b.simulate),
+            _post("/mpesa/b2b/v1/paymentrequest", business.pay),
             Route(f"{PREFIX}/certificate", certificate, methods=["GET"]),
             *admin_routes(sandbox),
         ],

@@ -12,7 +12,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.faults import FaultTarget, Refusal
+from simulator.faults import FaultTarget
 from simulator.operators.base import Lie
 from simulator.operators.mpesa import wire
 from simulator.operators.mpesa.results import (
@@ -25,10 +25,11 @@ from simulator.operators.mpesa.results import (
     send_result,
     wait_in_queue,
 )
-from simulator.operators.mpesa.sandbox import MpesaSandbox, Payout, StkPush
+from simulator.operators.mpesa.sandbox import MpesaSandbox, PayIn, Payout, StkPush, Transaction
 from simulator.operators.mpesa.wire import Fields, ResultCode
 from simulator.operators.wallets import ShortOfFunds
 
+_BROKEN = ("400.002.05", "Invalid Request Payload")
 _OCCASION: Parameter = {"Key": "Occasion"}
 # What a status query calls the end of a payment that moved no money.
 _WORDS: dict[ResultCode, str] = {
@@ -47,7 +48,7 @@ class EnquiryApi:
 
     async def transaction_status(self, request: Request) -> Response:
         """POST /mpesa/transactionstatus/v1/query, by receipt or by the original's originator id."""
-        fields = await self._read(request, broken=("400.002.05", "Invalid Request Payload"))
+        fields = await wire.read_fields(request, self._sandbox.world, broken=_BROKEN)
         original = self._find(fields)
 
         def check() -> None:
@@ -59,7 +60,7 @@ class EnquiryApi:
         async def work() -> Callable[[Lie | None], Outcome]:
             return lambda lie: self._status_outcome(original, lie)
 
-        return await self._enquire(
+        return await self.enquire(
             request,
             fields,
             on="query",
@@ -71,7 +72,7 @@ class EnquiryApi:
 
     async def account_balance(self, request: Request) -> Response:
         """POST /mpesa/accountbalance/v1/query. Codes in this Result are strings, as on its page."""
-        fields = await self._read(request, broken=None)
+        fields = await wire.read_fields(request, self._sandbox.world)
 
         def check() -> None:
             fields.one_of("CommandID", "AccountBalance")
@@ -81,7 +82,7 @@ class EnquiryApi:
         async def work() -> Callable[[Lie | None], Outcome]:
             return lambda _: self._balance_outcome(fields.peek("PartyA"))
 
-        return await self._enquire(
+        return await self.enquire(
             request,
             fields,
             on="query",
@@ -92,8 +93,8 @@ class EnquiryApi:
         )
 
     async def reverse(self, request: Request) -> Response:
-        """POST /mpesa/reversal/v1/request: an STK receipt back to its payer, once; never a B2C."""
-        fields = await self._read(request, broken=None)
+        """POST /mpesa/reversal/v1/request: a C2B or STK receipt to its payer, once; never a B2C."""
+        fields = await wire.read_fields(request, self._sandbox.world)
         original = self._sandbox.by_receipt.get(fields.peek("TransactionID"))
 
         def check() -> None:
@@ -107,7 +108,7 @@ class EnquiryApi:
             outcome = self._move_back(original, int(fields.peek("Amount")))
             return lambda _: outcome
 
-        return await self._enquire(
+        return await self.enquire(
             request,
             fields,
             on="refund",
@@ -117,22 +118,7 @@ class EnquiryApi:
             work=work,
         )
 
-    async def _read(self, request: Request, *, broken: tuple[str, str] | None) -> Fields:
-        """The fields; `broken` is this API's own code and message for one that breaks its rule."""
-        world = self._sandbox.world
-        fields = await wire.read_fields(request, world)
-        if broken is not None:
-            code, message = broken
-            by_default = fields.refuse
-            # A forbidden URL keeps the code of section 11 on every API.
-            fields.refuse = lambda name: (
-                by_default(name)
-                if name.endswith("URL")
-                else Refusal(wire.envelope(world, 400, code, message))
-            )
-        return fields
-
-    async def _enquire(
+    async def enquire(
         self,
         request: Request,
         fields: Fields,
@@ -143,6 +129,7 @@ class EnquiryApi:
         check: Callable[[], None],
         work: Work,
     ) -> Response:
+        """Accept one question, or one order like a question, and POST its Result later."""
         sandbox = self._sandbox
 
         async def perform() -> Response:
@@ -174,12 +161,12 @@ class EnquiryApi:
         outcome = await work() if is_initiator else lambda _: refused
         await send_result(self._sandbox, conversation, outcome)
 
-    def _find(self, fields: Fields) -> StkPush | Payout | None:
+    def _find(self, fields: Fields) -> Transaction | None:
         sandbox = self._sandbox
         by_receipt = sandbox.by_receipt.get(fields.peek("TransactionID"))
         return by_receipt or sandbox.payouts.get(fields.peek("OriginalConversationID"))
 
-    def _status_outcome(self, original: StkPush | Payout | None, lie: Lie | None) -> Outcome:
+    def _status_outcome(self, original: Transaction | None, lie: Lie | None) -> Outcome:
         if original is None:
             return Outcome(wire.INVALID_PARAMETER, reference=_OCCASION)
         word = "Initiated"
@@ -189,7 +176,7 @@ class EnquiryApi:
             word = "Parked"  # The query worked; its word for the payment is on no list.
         customer = f"{original.msisdn} - {self._sandbox.wallets.open(original.msisdn).name}"
         ours = self._sandbox.settings.business_name
-        pays_us = isinstance(original, StkPush)
+        pays_us = not isinstance(original, Payout)
         amount = original.shillings + (1 if lie == "wrong_amount" else 0)
         values: dict[str, str] = {
             "DebitPartyName": customer if pays_us else ours,
@@ -203,7 +190,7 @@ class EnquiryApi:
             "TransactionStatus": word,
             "FinalisedTime": _stamp_or_empty(original.finished_at),
             "Amount": str(amount),
-            "ConversationID": "" if isinstance(original, StkPush) else original.conversation_id,
+            "ConversationID": original.conversation_id if isinstance(original, Payout) else "",
             "ReceiptNo": original.receipt,
         }
         return Outcome(wire.SUCCESS, original.receipt, _parameters(values), reference=_OCCASION)
@@ -240,9 +227,9 @@ class EnquiryApi:
             codes_as_text=True,
         )
 
-    def _move_back(self, original: StkPush | Payout | None, shillings: int) -> Outcome:
+    def _move_back(self, original: Transaction | None, shillings: int) -> Outcome:
         sandbox = self._sandbox
-        if not isinstance(original, StkPush) or shillings > original.shillings:
+        if original is None or isinstance(original, Payout) or shillings > original.shillings:
             return Outcome(wire.INVALID_ORIGINAL)
         if original.reversed:
             return Outcome(wire.ALREADY_REVERSED)
@@ -275,8 +262,14 @@ class EnquiryApi:
         return Outcome(wire.SUCCESS, receipt, parameters)
 
 
-def _originator_id(original: StkPush | Payout) -> str:
-    return original.merchant_request_id if isinstance(original, StkPush) else original.originator_id
+def _originator_id(original: Transaction) -> str:
+    match original:
+        case StkPush():
+            return original.merchant_request_id
+        case Payout():
+            return original.originator_id
+        case PayIn():
+            return ""  # nobody asked M-PESA for it
 
 
 def _stamp_or_empty(moment: datetime | None) -> str:

@@ -43,13 +43,14 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a result says. `parameters` come only with success."""
+    """What a result says. `parameters` come only with success, `failure` only without."""
 
     code: ResultCode
     transaction_id: str = ""
     parameters: list[Parameter] = field(default_factory=list)
     reference: Parameter = field(default_factory=lambda: QUEUE_REFERENCE)
     codes_as_text: bool = False
+    failure: Parameter | None = None  # a single one, and then no list around it (section 9.4)
 
 
 def new_conversation_id(world: World) -> str:
@@ -116,5 +117,7 @@ def _envelope(conversation: Conversation, outcome: Outcome) -> bytes:
     }
     if code == wire.SUCCESS:
         result["ResultParameters"] = {"ResultParameter": outcome.parameters}
+    elif outcome.failure is not None:
+        result["ResultParameters"] = {"ResultParameter": outcome.failure}
     result["ReferenceData"] = {"ReferenceItem": outcome.reference}
     return msgspec.json.encode({"Result": result})

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from simulator.faults import TOKEN, FaultTarget, Refusal
 from simulator.operators import credentials as constants
 from simulator.operators.authorization import bearer_token
-from simulator.operators.base import MinorUnits, Sandbox, Settings
+from simulator.operators.base import MinorUnits, Sandbox, Seconds, Settings
 from simulator.operators.mpesa.access import Credentials, InitiatorLock, Tokens, process_key
 from simulator.operators.mpesa.wire import CURRENCY, ResultCode, envelope, fault_answers
 from simulator.operators.world import World
@@ -35,12 +35,17 @@ class MpesaSettings(Settings, kw_only=True, forbid_unknown_fields=True):
 
     `echo_originator_id` off makes results carry an OriginatorConversationID of the gateway's own
     (section 8, both were seen). `new_token_revokes_old` is the portal's claim in section 2.
+    `validation` is off until Safaricom is asked for it, `registers_once` is how production takes
+    C2B addresses (section 7). `validation_seconds`: how long it waits for an answer.
     """
 
     default_balance_minor: MinorUnits = 5_000_000
     wallet_balance_minor_max: MinorUnits | None = None
     echo_originator_id: bool = True
     new_token_revokes_old: bool = False
+    validation: bool = False
+    validation_seconds: Seconds = 8.0
+    registers_once: bool = False
 
 
 @dataclass
@@ -89,6 +94,41 @@ class Payout:
         self.result_code, self.finished_at, self.receipt = result_code, at, receipt
 
 
+@dataclass(frozen=True)
+class Registration:
+    """Where a shortcode's C2B payments are asked about and told; `version` decides what is told."""
+
+    shortcode: str
+    response_type: str
+    confirmation_url: str
+    validation_url: str
+    version: str
+
+
+@dataclass
+class PayIn:
+    """Money a customer paid to a shortcode by themselves. Its result is always final."""
+
+    msisdn: str
+    shillings: int
+    shortcode: str
+    command: str
+    bill_reference: str
+    submitted_at: datetime
+    receipt: str
+    third_party_id: str = ""
+    result_code: ResultCode | None = None
+    finished_at: datetime | None = None
+    reversed: bool = False
+
+    def finish(self, result_code: ResultCode, at: datetime) -> None:
+        """Record the one final result."""
+        self.result_code, self.finished_at = result_code, at
+
+
+Transaction = StkPush | Payout | PayIn
+
+
 class MpesaSandbox(Sandbox[MpesaSettings]):
     """Everything the handlers share."""
 
@@ -120,7 +160,8 @@ class MpesaSandbox(Sandbox[MpesaSettings]):
         )
         self.pushes: dict[str, StkPush] = {}
         self.payouts: dict[str, Payout] = {}
-        self.by_receipt: dict[str, StkPush | Payout] = {}
+        self.by_receipt: dict[str, Transaction] = {}
+        self.registrations: dict[str, Registration] = {}
         self.locked_subscribers: set[str] = set()
 
     def check_token(

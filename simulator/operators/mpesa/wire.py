@@ -170,14 +170,20 @@ class Fields:
         return value
 
 
-async def read_fields(request: Request, world: World) -> Fields:
+async def read_fields(
+    request: Request, world: World, *, broken: tuple[str, str] | None = None
+) -> Fields:
     """The request's JSON object; anything else reads as no fields at all.
 
     That is why a wrong content type shows up as the first field being invalid (section 1).
+    `broken` is an API's own code and message for a field that breaks its rule.
     """
 
     def refuse(name: str) -> Refusal:
-        return Refusal(envelope(world, 400, "400.002.02", f"Bad Request - Invalid {name}"))
+        code, message = "400.002.02", f"Bad Request - Invalid {name}"
+        if broken is not None and not name.endswith("URL"):
+            code, message = broken  # A forbidden URL keeps the code of section 11 on every API.
+        return Refusal(envelope(world, 400, code, message))
 
     body = await request.body()
     values: Any = None

@@ -13,13 +13,14 @@ from starlette.routing import Route
 
 from simulator.operators.admin import admin_routes
 from simulator.operators.mtn_momo.accounts import AccountApi
-from simulator.operators.mtn_momo.payments import PRODUCTS, PaymentApi
+from simulator.operators.mtn_momo.payments import PATHS, PaymentApi
+from simulator.operators.mtn_momo.preapprovals import PreapprovalApi
 from simulator.operators.mtn_momo.sandbox import MtnSandbox, MtnSettings
 from simulator.operators.mtn_momo.wire import Product, error
 
 __all__ = ["MtnSandbox", "MtnSettings", "mtn_momo_app"]
 
-_PRODUCTS: tuple[Product, ...] = ("collection", "disbursement")
+_PRODUCTS: tuple[Product, ...] = ("collection", "disbursement", "remittance")
 
 
 def mtn_momo_app(sandbox: MtnSandbox) -> Starlette:
@@ -32,6 +33,7 @@ def mtn_momo_app(sandbox: MtnSandbox) -> Starlette:
     return Starlette(
         routes=[
             *_payment_routes(sandbox),
+            *_preapproval_routes(sandbox),
             *_account_routes(sandbox),
             *admin_routes(sandbox),
         ],
@@ -42,12 +44,26 @@ def mtn_momo_app(sandbox: MtnSandbox) -> Starlette:
 
 def _payment_routes(sandbox: MtnSandbox) -> list[Route]:
     routes = []
-    for kind, product in PRODUCTS.items():
+    for kind, (product, resource, versions) in PATHS.items():
         api = PaymentApi(sandbox, kind)
-        path = f"/{product}/v1_0/{kind}"
-        routes.append(Route(path, api.create, methods=["POST"]))
-        routes.append(Route(path + "/{id}", api.show, methods=["GET"]))
+        for version in versions:
+            path = f"/{product}/{version}/{resource}"
+            routes.append(Route(path, api.create, methods=["POST"]))
+            routes.append(Route(path + "/{id}", api.show, methods=["GET"]))
+        if kind == "requesttopay":
+            notice = f"/{product}/v1_0/{resource}/{{id}}/deliverynotification"
+            routes.append(Route(notice, api.notify, methods=["POST"]))
     return routes
+
+
+def _preapproval_routes(sandbox: MtnSandbox) -> list[Route]:
+    api, base = PreapprovalApi(sandbox), "/collection"
+    return [
+        Route(f"{base}/v2_0/preapproval", api.create, methods=["POST"]),
+        Route(base + "/v2_0/preapproval/{id}", api.show, methods=["GET"]),
+        Route(base + "/v1_0/preapproval/{id}", api.cancel, methods=["DELETE"]),
+        Route(base + "/v1_0/preapprovals/{type}/{id}", api.approved, methods=["GET"]),
+    ]
 
 
 def _account_routes(sandbox: MtnSandbox) -> list[Route]:

@@ -15,7 +15,7 @@ from simulator.operators.admin import json_response
 from simulator.operators.authorization import basic_credentials
 from simulator.operators.mtn_momo import wire
 from simulator.operators.mtn_momo.sandbox import ApiUser, MtnSandbox
-from simulator.operators.mtn_momo.scenarios import ACTIVE
+from simulator.operators.mtn_momo.scenarios import ACTIVE, ACTIVE_BY_MAIL
 from simulator.operators.mtn_momo.wire import Product
 from simulator.operators.wallets import Wallet
 
@@ -113,10 +113,13 @@ class AccountApi:
         """The handler of GET .../accountholder/{type}/{id}/active."""
 
         def reply(request: Request) -> Response:
-            number = request.path_params["id"]
-            if number in ACTIVE:
-                code = ACTIVE[number]
+            holder, kind = request.path_params["id"], request.path_params["type"].lower()
+            staged = {"msisdn": ACTIVE, "email": ACTIVE_BY_MAIL}.get(kind, {})
+            if holder in staged:
+                code = staged[holder]
                 return wire.error(code) if code else json_response({"result": False})
+            if kind == "email" and "@" in holder:
+                return json_response({"result": True})
             return json_response({"result": self._holder(request).active})
 
         return self._asking(product, reply)

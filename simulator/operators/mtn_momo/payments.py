@@ -1,6 +1,6 @@
-"""requesttopay, transfer and refund: accepted with 202, finished later, asked about by reference.
+"""Everything that moves money: accepted with 202, finished later, asked about by reference.
 
-Facts: reference mtn-momo.md, sections 5, 6, 9 and 10.
+Facts: reference mtn-momo.md, sections 5 to 7, 9 and 10.
 """
 
 from __future__ import annotations
@@ -24,20 +24,28 @@ from simulator.operators.admin import json_response
 from simulator.operators.base import Approval, Lie, Notice
 from simulator.operators.mtn_momo import wire
 from simulator.operators.mtn_momo.sandbox import ApiUser, MtnSandbox, Transaction
-from simulator.operators.mtn_momo.scenarios import SCENARIOS, Fails, Refused, Waits
-from simulator.operators.mtn_momo.wire import Kind, Order, Product
+from simulator.operators.mtn_momo.scenarios import (
+    NOBODY,
+    REFUNDS,
+    SCENARIOS,
+    Fails,
+    Refused,
+    Scenario,
+    Waits,
+)
+from simulator.operators.mtn_momo.wire import TAKES, Kind, Order, Product
 from simulator.operators.wallets import ShortOfFunds, Wallet
 
-PRODUCTS: dict[Kind, Product] = {
-    "requesttopay": "collection",
-    "transfer": "disbursement",
-    "refund": "disbursement",
+PATHS: dict[Kind, tuple[Product, str, tuple[str, ...]]] = {
+    "requesttopay": ("collection", "requesttopay", ("v1_0",)),
+    "requesttowithdraw": ("collection", "requesttowithdraw", ("v1_0", "v2_0")),
+    "transfer": ("disbursement", "transfer", ("v1_0",)),
+    "deposit": ("disbursement", "deposit", ("v1_0", "v2_0")),
+    "refund": ("disbursement", "refund", ("v1_0", "v2_0")),
+    "remittance": ("remittance", "transfer", ("v1_0",)),
+    "cashtransfer": ("remittance", "cashtransfer", ("v2_0",)),
 }
-_TARGETS: dict[Kind, FaultTarget] = {
-    "requesttopay": "collect",
-    "transfer": "disburse",
-    "refund": "refund",
-}
+"""Each kind's product, resource and versions (sections 5 to 7)."""
 _BY_APPROVAL: dict[Approval, str] = {
     "declined": "APPROVAL_REJECTED",
     "wrong_pin": "PAYMENT_NOT_APPROVED",
@@ -58,8 +66,10 @@ class PaymentApi:
     def __init__(self, sandbox: MtnSandbox, kind: Kind) -> None:
         self._sandbox = sandbox
         self._kind = kind
-        self._product = PRODUCTS[kind]
-        self._on = _TARGETS[kind]
+        self._product = PATHS[kind][0]
+        self._on: FaultTarget = "collect" if kind in TAKES else "disburse"
+        if kind == "refund":
+            self._on = "refund"
 
     async def create(self, request: Request) -> Response:
         """The creating POST. A repeated X-Reference-Id is a 409 and changes nothing."""
@@ -89,6 +99,28 @@ class PaymentApi:
 
         return await self._sandbox.answer("query", msisdn, perform)
 
+    async def notify(self, request: Request) -> Response:
+        """POST .../deliverynotification: a word to the payer, once the payment succeeded.
+
+        What an earlier or failed payment is answered with is not documented: NOT_ALLOWED here.
+        """
+        values = await wire.read_json(request)
+        transaction = self._sandbox.transactions.get(request.path_params["id"].lower())
+        msisdn = transaction.msisdn if transaction else None
+
+        async def perform() -> Response:
+            wire.check_content_length(request)
+            self._sandbox.admit(request, self._product, "query", msisdn)
+            if transaction is None or transaction.kind != self._kind:
+                raise Refusal(wire.error("RESOURCE_NOT_FOUND"))
+            message = wire.read_notification(values)
+            if transaction.status != "SUCCESSFUL":
+                raise Refusal(wire.error("NOT_ALLOWED"))
+            transaction.notifications.append(message)
+            return Response(status_code=200)
+
+        return await self._sandbox.answer("query", msisdn, perform)
+
     def _accept(self, request: Request, user: ApiUser, order: Order) -> Transaction:
         sandbox = self._sandbox
         reference_id = request.headers.get("x-reference-id", "").lower()
@@ -101,12 +133,15 @@ class PaymentApi:
             raise Refusal(wire.error("INVALID_CALLBACK_URL_HOST"))
         if order.currency != sandbox.currency:
             raise Refusal(wire.error("INVALID_CURRENCY"))
-        original = self._check_refund(order) if self._kind == "refund" else None
+        is_staged = order.reference_id_to_refund in REFUNDS
+        original = None
+        if self._kind == "refund" and not is_staged:
+            original = self._check_refund(order)
         transaction = Transaction(
             kind=self._kind,
             reference_id=reference_id,
             order=order,
-            party=dict(original.party if original else order.party or {}),
+            party=dict(original.party if original else order.party or NOBODY),
             callback_url=callback_url,
             original=original,
         )
@@ -132,7 +167,7 @@ class PaymentApi:
 
     def _refuse_at_once(self, transaction: Transaction) -> None:
         at_once = self._sandbox.settings.refuse_at_once
-        match SCENARIOS[self._kind].get(transaction.msisdn):
+        match self._scenario(transaction):
             case Refused(code=code):
                 raise Refusal(wire.error(code))
             case Fails(reason=reason) if at_once:
@@ -140,9 +175,13 @@ class PaymentApi:
         if at_once and self._wallet(transaction) is None:
             raise Refusal(wire.error(self._not_found))
 
+    def _scenario(self, transaction: Transaction) -> Scenario | None:
+        staged = REFUNDS.get(transaction.order.reference_id_to_refund)
+        return staged or SCENARIOS[self._kind].get(transaction.msisdn)
+
     @property
     def _not_found(self) -> str:
-        return "PAYER_NOT_FOUND" if self._kind == "requesttopay" else "PAYEE_NOT_FOUND"
+        return "PAYER_NOT_FOUND" if self._kind in TAKES else "PAYEE_NOT_FOUND"
 
     def _wallet(self, transaction: Transaction) -> Wallet | None:
         return self._sandbox.wallets.find(transaction.msisdn) if transaction.msisdn else None
@@ -171,12 +210,12 @@ class PaymentApi:
 
     async def _decide(self, transaction: Transaction) -> str | None:
         """Why it failed; None when the money moved."""
-        outcomes = PAYER_OUTCOMES if self._kind == "requesttopay" else PAYEE_OUTCOMES
+        outcomes = PAYER_OUTCOMES if self._kind in TAKES else PAYEE_OUTCOMES
         match self._sandbox.faults.take(outcomes, transaction.msisdn, self._on):
             case Fault(fault=name):
                 await asyncio.sleep(self._sandbox.settings.processing_seconds)
                 return _BY_FAULT[name]
-        match SCENARIOS[self._kind].get(transaction.msisdn):
+        match self._scenario(transaction):
             case Fails(reason=reason):
                 await asyncio.sleep(self._sandbox.settings.processing_seconds)
                 return reason
@@ -186,7 +225,7 @@ class PaymentApi:
         wallet = self._wallet(transaction)
         if wallet is None:
             return self._not_found
-        if self._kind == "requesttopay":
+        if self._kind in TAKES:
             return await self._collect(transaction, wallet)
         return await self._pay(transaction, wallet)
 
@@ -203,9 +242,11 @@ class PaymentApi:
         if not wallet.active:
             return "SENDER_ACCOUNT_NOT_ACTIVE"
         order = transaction.order
-        approval = await self._sandbox.ask_approval(
-            wallet, amount_minor=order.amount_minor, text=self._prompt_text(order)
-        )
+        approval: Approval = "approved"
+        if not self._sandbox.approved(transaction.msisdn):
+            approval = await self._sandbox.ask_approval(
+                wallet, amount_minor=order.amount_minor, text=self._prompt_text(order)
+            )
         if approval != "approved":
             return _BY_APPROVAL[approval]
         receipt = self._sandbox.world.digits(10)
@@ -236,6 +277,7 @@ class PaymentApi:
                 reference=transaction.reference_id,
                 receipt=receipt,
                 kind="refund" if self._kind == "refund" else "disbursement",
+                account=self._product,
             )
         except ShortOfFunds:
             return "NOT_ENOUGH_FUNDS"
@@ -259,7 +301,7 @@ class PaymentApi:
             "amount": amount,
             "currency": order.currency,
             "externalId": order.external_id,
-            "payer" if self._kind == "requesttopay" else "payee": transaction.party,
+            "payer" if self._kind in TAKES else "payee": transaction.party,
             "payerMessage": order.payer_message,
             "payeeNote": order.payee_note,
             "status": transaction.status,

@@ -5,7 +5,7 @@ Facts: reference mtn-momo.md, sections 1 to 4 and 12.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -49,6 +49,7 @@ class MtnSettings(Settings, kw_only=True, forbid_unknown_fields=True):
     ongoing_seconds: Seconds = 30.0
     ongoing_ends: Literal["EXPIRED", "SUCCESSFUL"] = "EXPIRED"
     delayed_seconds: Seconds = 25.0
+    remittance_float_minor: MinorUnits = 0
 
 
 @dataclass
@@ -82,10 +83,28 @@ class Transaction:
     reason: str | None = None
     financial_transaction_id: str | None = None
     refunded_minor: int = 0
+    notifications: list[str] = field(default_factory=list)
 
     @property
     def msisdn(self) -> str:
         """The number of payer or payee; empty when it is named otherwise."""
+        return self.party["partyId"] if self.party["partyIdType"] == "MSISDN" else ""
+
+
+@dataclass
+class Preapproval:
+    """A payer was asked to let us collect without a prompt; counts once SUCCESSFUL, for a while."""
+
+    reference_id: str
+    party: dict[str, str]
+    currency: str
+    message: str
+    expires_at: datetime
+    status: str = "PENDING"
+    reason: str | None = None
+
+    @property
+    def msisdn(self) -> str:
         return self.party["partyId"] if self.party["partyIdType"] == "MSISDN" else ""
 
 
@@ -111,12 +130,16 @@ class MtnSandbox(Sandbox[MtnSettings]):
         self.subscription_keys: dict[str, Product] = {
             constants.MTN_SANDBOX_COLLECTION_SUBSCRIPTION_KEY: "collection",
             constants.MTN_SANDBOX_DISBURSEMENT_SUBSCRIPTION_KEY: "disbursement",
+            constants.MTN_SANDBOX_REMITTANCE_SUBSCRIPTION_KEY: "remittance",
         }
         self.users: dict[str, ApiUser] = {
             constants.MTN_SANDBOX_API_USER: ApiUser(None, constants.MTN_SANDBOX_API_KEY)
         }
         self.tokens: dict[str, Token] = {}
         self.transactions: dict[str, Transaction] = {}
+        self.preapprovals: dict[str, Preapproval] = {}
+        # Each product that pays out has money of its own.
+        self.ledger.balances_minor["remittance"] = settings.remittance_float_minor
 
     @property
     def currency(self) -> str:  # type: ignore[override]
@@ -160,6 +183,15 @@ class MtnSandbox(Sandbox[MtnSettings]):
         if environment != self.settings.target_environment:
             raise Refusal(wire.error("NOT_ALLOWED_TARGET_ENVIRONMENT"))
         return self.users[token.user_id]
+
+    def approved(self, msisdn: str) -> list[Preapproval]:
+        """What a payer has approved beforehand and is still good."""
+        now = self.world.clock()
+        return [
+            each
+            for each in self.preapprovals.values()
+            if each.msisdn == msisdn and each.status == "SUCCESSFUL" and each.expires_at > now
+        ]
 
     def callback_host_of(self, user: ApiUser) -> str:
         """The only host callbacks of this user may go to."""

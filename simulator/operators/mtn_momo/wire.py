@@ -19,8 +19,13 @@ from starlette.responses import Response
 from simulator.faults import FaultAnswers, Refusal
 from simulator.operators.admin import json_response
 
-Product = Literal["collection", "disbursement"]
-Kind = Literal["requesttopay", "transfer", "refund"]
+Product = Literal["collection", "disbursement", "remittance"]
+Kind = Literal[
+    "requesttopay", "requesttowithdraw", "transfer", "deposit", "refund", "remittance",
+    "cashtransfer",
+]  # fmt: skip
+TAKES: frozenset[Kind] = frozenset({"requesttopay", "requesttowithdraw"})
+"""What takes from a wallet, with its holder's approval; everything else pays into one."""
 
 MESSAGES: Mapping[str, str] = {
     "RESOURCE_NOT_FOUND": "Requested resource was not found.",
@@ -46,6 +51,20 @@ _WHOLE = re.compile(r"[1-9][0-9]{0,11}")
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,2})?")
 _PARTY_TYPES = ("MSISDN", "EMAIL", "PARTY_CODE")
 _MESSAGE_CHARACTERS_MAX = 160
+SENDER = (
+    "orginatingCountry",  # so misspelt on the wire
+    "originalAmount",
+    "originalCurrency",
+    "payerIdentificationType",
+    "payerIdentificationNumber",
+    "payerIdentity",
+    "payerFirstName",
+    "payerSurName",
+    "payerLanguageCode",
+    "payerEmail",
+    "payerMsisdn",
+    "payerGender",
+)
 
 
 def error(code: str) -> Response:
@@ -125,21 +144,31 @@ def peek_msisdn(values: Mapping[str, Any]) -> str | None:
 
 def read_order(values: Mapping[str, Any], kind: Kind) -> Order:
     """Check the body of a creating POST (sections 5 and 6); anything odd is a bare 400."""
-    party_key = {"requesttopay": "payer", "transfer": "payee", "refund": None}[kind]
-    currency = _text(values, "currency")
-    amount = _text(values, "amount")
+    party_key = None if kind == "refund" else "payer" if kind in TAKES else "payee"
+    currency = text(values, "currency")
+    amount = text(values, "amount")
     order = Order(
         amount=amount,
         amount_minor=_amount_minor(amount, currency),
         currency=currency,
-        external_id=_text(values, "externalId", required=False),
-        party=_read_party(values.get(party_key)) if party_key else None,
-        payer_message=_text(values, "payerMessage", required=False),
-        payee_note=_text(values, "payeeNote", required=False),
-        reference_id_to_refund=_text(values, "referenceIdToRefund", required=kind == "refund"),
+        external_id=text(values, "externalId", required=False),
+        party=read_party(values.get(party_key)) if party_key else None,
+        payer_message=text(values, "payerMessage", required=False),
+        payee_note=text(values, "payeeNote", required=False),
+        reference_id_to_refund=text(values, "referenceIdToRefund", required=kind == "refund"),
     )
     _check_characters(order)
+    if kind == "cashtransfer":
+        _check_sender(values)
     return order
+
+
+def read_notification(values: Mapping[str, Any]) -> str:
+    """The message of a delivery notification (section 5): at most 160 characters."""
+    message = text(values, "notificationMessage")
+    if len(message) > _MESSAGE_CHARACTERS_MAX:
+        raise Refusal(bad_request())
+    return message
 
 
 def add_one(amount: str) -> str:
@@ -185,9 +214,10 @@ def _amount_minor(amount: str, currency: str) -> int:
     return int(Decimal(amount) * 100)
 
 
-def _read_party(value: object) -> Mapping[str, str]:
+def read_party(value: object) -> Mapping[str, str]:
+    """Payer or payee; refused with 400 unless its type is known and a number is one."""
     party = value if isinstance(value, dict) else {}
-    party_type, party_id = _text(party, "partyIdType"), _text(party, "partyId")
+    party_type, party_id = text(party, "partyIdType"), text(party, "partyId")
     if party_type not in _PARTY_TYPES:
         raise Refusal(bad_request())
     if party_type == "MSISDN" and not is_msisdn(party_id):
@@ -195,11 +225,25 @@ def _read_party(value: object) -> Mapping[str, str]:
     return {"partyIdType": party_type, "partyId": party_id}
 
 
-def _text(values: Mapping[str, Any], name: str, *, required: bool = True) -> str:
+def text(values: Mapping[str, Any], name: str, *, required: bool = True) -> str:
+    """A field that must be a text; "" when it may lack. Anything else is refused with 400."""
     value = values.get(name, "")
     if not isinstance(value, str) or (required and not value):
         raise Refusal(bad_request())
     return value
+
+
+def _check_sender(values: Mapping[str, Any]) -> None:
+    """Who is behind a cash transfer (section 7): texts, all of them; none is known to be needed.
+
+    What is known of one must make sense: an amount goes with its currency.
+    """
+    told = {name: text(values, name, required=False) for name in SENDER}
+    amount, currency = told["originalAmount"], told["originalCurrency"]
+    if bool(amount) != bool(currency):
+        raise Refusal(bad_request())
+    if amount:
+        _amount_minor(amount, currency)
 
 
 def _check_characters(order: Order) -> None:

@@ -1,0 +1,123 @@
+"""What a server beside its sandboxes is told: ports, secrets, addresses, credentials.
+
+It starts nothing and speaks to nobody.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from simulator import embedded
+from simulator.markets import MARKETS, Market
+from simulator.operators import credentials
+from simulator.places import SHORTCODE, Places
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the programs listen on 127.0.0.1; 0 is any free port."""
+
+    web: int = 0
+    gateway: int = 0
+    openexchangerates: int = 0
+    floatrates: int = 0
+    postgres: int = 0
+    redis: int = 0
+    operators: Mapping[str, int] = field(default_factory=dict)  # who is not named: any free port
+
+
+PREFERRED = Ports(
+    web=8096,
+    gateway=8099,
+    openexchangerates=8093,
+    floatrates=8092,
+    postgres=8095,
+    redis=8094,
+    operators={market.name: market.port for market in MARKETS.values()},
+)
+
+
+def choose_ports(wanted: Ports, markets: Iterable[Market], say: Callable[[str], None]) -> Ports:
+    """Free ports for everything, the wanted ones where they are free; `say` hears of the others."""
+    taken: set[int] = set()
+
+    def choose(name: str, port: int) -> int:
+        free = embedded.free_port(port)
+        while free in taken:
+            free = embedded.free_port()
+        if port not in (0, free):
+            say(f"port {port} is taken: {name} listens on {free}")
+        taken.add(free)
+        return free
+
+    programs = {name: port for name, port in vars(wanted).items() if name != "operators"}
+    chosen = {name: choose(name, port) for name, port in programs.items()}
+    operators = {m.name: choose(m.name, wanted.operators.get(m.name, 0)) for m in markets}
+    return replace(wanted, operators=operators, **chosen)
+
+
+def read_secrets(file: Path) -> dict[str, str]:
+    """The server's keys and tokens: made on the first call, the same ever after."""
+    if not file.exists():
+        made = {
+            "CAPP_PIN_KEYS": f"1:{secrets.token_hex(32)}",
+            "CAPP_CALLBACK_KEYS": secrets.token_hex(32),
+            "CAPP_SESSION_KEY": secrets.token_hex(32),
+            "CAPP_STAFF_KEYS": f"1:{secrets.token_hex(32)}",
+            "CAPP_GATEWAY_TOKEN": secrets.token_hex(16),
+            "CAPP_INSPECT_TOKEN": secrets.token_hex(16),
+        }
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.writelines(f"{name}={value}\n" for name, value in made.items())
+    lines = file.read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line)
+
+
+def places_of(ports: Ports, keys: Mapping[str, str]) -> Places:
+    """Where everybody is, for phones and transcripts."""
+    server = f"http://127.0.0.1:{ports.web}"
+    ussd_url = f"{server}/ussd/africastalking/{keys['CAPP_GATEWAY_TOKEN']}"
+    return Places(
+        server=server,
+        ussd_url=ussd_url,
+        ussd_end_url=f"{ussd_url}/end",
+        gateway=f"http://127.0.0.1:{ports.gateway}",
+        operators={name: f"http://127.0.0.1:{port}" for name, port in ports.operators.items()},
+        inspect_token=keys["CAPP_INSPECT_TOKEN"],
+    )
+
+
+def rate_sources_of(ports: Ports) -> dict[str, str]:
+    """openexchangerates -> URL."""
+    return {
+        "openexchangerates": f"http://127.0.0.1:{ports.openexchangerates}",
+        "floatrates": f"http://127.0.0.1:{ports.floatrates}",
+    }
+
+
+def server_environment(
+    places: Places, keys: Mapping[str, str], sources: Mapping[str, str]
+) -> dict[str, str]:
+    """Everything but the databases, files, and what is known once the sandboxes run."""
+    told = {
+        **keys,
+        "CAPP_SHORTCODES": SHORTCODE,
+        "CAPP_PUBLIC_URL": places.server,
+        "CAPP_OPERATORS": ",".join(places.operators),
+        "CAPP_COLLECT_DELAY_SECONDS": "2",
+        "CAPP_AFRICASTALKING_BASE_URL": places.gateway,
+        "CAPP_AFRICASTALKING_USERNAME": credentials.GATEWAY_SANDBOX_USERNAME,
+        "CAPP_AFRICASTALKING_API_KEY": credentials.GATEWAY_SANDBOX_API_KEY,
+        "CAPP_AFRICASTALKING_SENDER": "CAPP",
+        "CAPP_RATE_SOURCES": ",".join(sources),
+        "CAPP_RATE_FETCH_SECONDS": "15",
+        "CAPP_OPENEXCHANGERATES_BASE_URL": f"{sources['openexchangerates']}/api",
+        "CAPP_OPENEXCHANGERATES_APP_ID": credentials.OPENEXCHANGERATES_SANDBOX_APP_ID,
+        "CAPP_FLOATRATES_BASE_URL": f"{sources['floatrates']}/daily",
+    }
+    for name, url in places.operators.items():
+        told |= MARKETS[name].environment(url)
+    return told

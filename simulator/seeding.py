@@ -1,0 +1,24 @@
+"""The seed of one stack: all seeds, without what concerns operators that do not run in it."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FILES = (Path(__file__).parent / "seed.yaml", Path(__file__).parent / "corridors.yaml")
+CORRIDOR = ("payer_operator", "payee_operator")
+
+
+def write_seed(file: Path, operators: Collection[str]) -> None:
+    """Write what these operators need: corridors with both ends among them, floats, all rates."""
+    seeds = [yaml.safe_load(each.read_text("utf-8")) for each in FILES]
+    whole = {part: _parts(seeds, part) for part in ("rates", "corridors", "floats")}
+    ours = {*operators}
+    whole["corridors"] = [c for c in whole["corridors"] if {c[end] for end in CORRIDOR} <= ours]
+    whole["floats"] = [paid_in for paid_in in whole["floats"] if paid_in["operator"] in ours]
+    file.write_text(yaml.safe_dump(whole, sort_keys=False), "utf-8")
+
+
+def _parts(seeds: list[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [dict(line) for seed in seeds for line in seed[name]]
