@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 
 from channels.wiring import MENUS, Engine
 from engine.menu.bundle import read_bundle
+from engine.ports import NamePort
 from engine.session.actions import build_verbs
 from engine.session.drops import Drops
 from engine.session.editions import Binder, Editions, RedisShelf
+from engine.session.names import OperatorNames
 from engine.session.pipeline import open_pipeline
 from engine.session.press import Verb
 from engine.session.rooms import Words
@@ -27,10 +29,17 @@ async def open_turns(engine: Engine) -> AsyncIterator[TurnTaker]:
     seal = Seal(engine.settings.session_key)
     redis = open_pipeline(engine.settings.redis_url)
     late = LateWork()
+    names = OperatorNames(
+        {name: port for name, port in engine.operators.items() if isinstance(port, NamePort)}
+    )
 
     def bind_verbs(words: Words) -> Mapping[str, Verb]:
         return build_verbs(
-            customers=engine.customers, payments=engine.counter, seal=seal, words=words
+            customers=engine.customers,
+            payments=engine.counter,
+            names=names,
+            seal=seal,
+            words=words,
         )
 
     editions = Editions(read_bundle(MENUS), Binder(bind_verbs, late), RedisShelf(redis))
@@ -50,4 +59,5 @@ async def open_turns(engine: Engine) -> AsyncIterator[TurnTaker]:
     finally:
         watch.cancel()
         await turns.aclose()
+        await names.aclose()
         await redis.aclose()

@@ -13,7 +13,7 @@ import msgspec
 
 from engine.menu.documents import read_document, shaped
 from engine.menu.screens import BrokenMenu, Menu, Move, Screen
-from engine.menu.vocabulary import READERS, VERBS
+from engine.menu.vocabulary import READERS, RULES, VERBS
 
 DEEP_LINKS = "deep_links.yaml"
 INPUTS_MAX = 8
@@ -109,8 +109,8 @@ def _step(screen: Screen, part: str) -> list[str]:
 def _move_of(screen: Screen, part: str) -> Move:
     reader = _READ.fullmatch(part)
     if reader is not None:
-        if reader[1] not in READERS:
-            raise Lost(f"nobody reads {part}; there are {', '.join(READERS)}")
+        if reader[1] not in READERS and reader[1] not in RULES:
+            raise Lost(f"nobody reads {part}; there are {', '.join((*READERS, *RULES))}")
         if screen.move is None or screen.reads != reader[1]:
             raise Lost(f"{screen.name} does not read {part}")
         return screen.move

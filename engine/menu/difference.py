@@ -14,6 +14,9 @@ from engine.menu.deep_links import DeepLink, Lost, walk
 from engine.menu.screens import Choice, Menu, Move, Screen
 from engine.texts import FALLBACK, Plural, Texts
 
+TYPED = {"choices", "move", "pick", "reads", "rule", "check", "kind"}
+"""The parts of a screen that say what may be typed there."""
+
 
 class Side(NamedTuple):
     """One of the two menus that are compared."""
@@ -129,7 +132,7 @@ def _live_sessions(old: Menu, new: Menu) -> Iterator[str]:
         if after is None:
             lost = "; dropped there, they cannot go on" if resumable else ""
             yield f"on {name}: the screen is gone{lost}"
-        elif {"choices", "move", "pick", "reads", "kind"} & set(_changed_parts(screen, after)):
+        elif TYPED & set(_changed_parts(screen, after)):
             yield f"on {name}: what may be typed is another"
         elif resumable and screen.journey not in new.resumes:
             yield f"on {name}: dropped there, they can no longer go on"

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from engine.menu.paths import Way, first_screens, reach, targets_of, ways_of
+from engine.menu.rules import reading_mistakes
 from engine.menu.screens import BACK_KEY, HOME_KEY, Menu, Screen
 from engine.menu.shape import own_mistakes
-from engine.menu.vocabulary import FACTS, READERS, RESUME, SUBJECTS, VERBS
+from engine.menu.vocabulary import FACTS, RESUME, SUBJECTS, VERBS
 from engine.texts import FALLBACK, Texts
 
 Things = frozenset[str]
@@ -108,7 +109,7 @@ class Knowledge:
             for verb in _verbs_of(self._menu, screen):
                 if mistake in VERBS[verb].mistakes:
                     yield Way(None, mistake, target), verb
-            if screen.reads is not None and mistake in READERS[screen.reads].mistakes:
+            if mistake in reading_mistakes(screen):
                 yield Way(None, mistake, target), None
 
     def _arrive(
@@ -186,7 +187,8 @@ def _after(known: Things, verb: str | None, result: str) -> Things:
 
 
 def _verbs_of(menu: Menu, screen: Screen) -> Iterable[str]:
-    verbs = (move.verb for move in screen.moves if move.verb is not None)
+    moved = (move.verb for move in screen.moves)
+    verbs = (verb for verb in (screen.check, *moved) if verb is not None)
     resumes = [move.verb for move in menu.resumes.values() if move.verb is not None]
     return dict.fromkeys(
         taken for verb in verbs for taken in (resumes if verb == RESUME else [verb])

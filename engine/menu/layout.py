@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from engine.menu.paging import Footer, paginate
-from engine.menu.screens import Screen
+from engine.menu.screens import OneOf, Screen
 from engine.texts import Sentence, Template, Texts, join
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One numbered choice as it is shown, and the fact it hangs on, if any."""
+    """One numbered choice or word as it is shown, and the fact it hangs on, if any."""
 
     text: str
     when: str | None
@@ -41,6 +41,9 @@ def lay_out(texts: Texts, language: str, screen: Screen) -> Laid:
         Line(f"{choice.key}. {source(choice.label)}", choice.when)
         for choice in screen.choices.values()
     )
+    if isinstance(screen.rule, OneOf):
+        words = [source(key) for key in screen.rule.words.values()]
+        lines += tuple(Line(line, None) for line in numbered(words, len(lines)))
     footer = Footer(
         source("footer.more"), source("footer.back"), source("footer.home"),
         screen.has_back, screen.has_home,

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from engine.menu.networks import Network, Networks
 from engine.menu.paths import first_screens, targets_of
+from engine.menu.rules import keys_of
 from engine.menu.screens import MORE_KEY, Menu, Screen
-from engine.menu.vocabulary import READERS
 from engine.menu.widths import widest_pages
 from engine.texts import Texts
 
@@ -158,7 +158,7 @@ def _keys(screen: Screen) -> int:
     """The fewest keys that go on from here, and the one that sends them."""
     if screen.choices or screen.pick is not None or screen.reads is None:
         return 1 + 1
-    return READERS[screen.reads].keys + 1
+    return keys_of(screen) + 1
 
 
 def _ordered(first: tuple[str, ...], targets: Mapping[str, tuple[str, ...]]) -> list[str]:

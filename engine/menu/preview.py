@@ -22,10 +22,12 @@ _PAID, _GOTTEN = Money(100_000, "KES"), Money(27_123, "UGX")
 _LIMIT = Money(15_000_000, "KES")
 
 SAMPLES: Mapping[str, Any] = {
+    "answer": "CM900123",
     "amount": _PAID, "code": "QX7R2M9KPA", "currency": "KES", "day_left": _LIMIT,
     "fee": Money(1_050, "KES"), "kept": "+256772000002 KES 1,000", "language": "English",
     "left": 2, "maximum": _LIMIT, "minimum": Money(1_000, "KES"), "month_left": _LIMIT,
     "name": "Amina", "operator": TextKey("operator.mtn_ug"), "payee": _PAYEE,
+    "payee_named": f"Okello James {_PAYEE}",
     "payer": Msisdn("+254712000001"), "payer_operator": TextKey("operator.mpesa_ke"),
     "rate": Decimal("27.1234"), "reason": TextKey("reason.declined"), "receives": _GOTTEN,
     "reference": "C-2F7K9M", "refund": _PAID, "remaining": _LIMIT,
@@ -71,7 +73,7 @@ def _sample_pages(texts: Texts, screen: Screen, language: str, budget: int) -> l
     if screen.kind in PAGED:
         return pages_of(laid, body, lines, lambda text: fits(text, budget))
     footer = laid.footer.line(first=True, last=True)
-    return ["\n".join([body, *([footer] if footer else [])])]
+    return ["\n".join([body, *lines, *([footer] if footer else [])])]
 
 
 def _filled(texts: Texts, language: str, sentence: Sentence) -> str:

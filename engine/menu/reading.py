@@ -5,12 +5,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.menu.documents import Document, read_document, shaped
-from engine.menu.screens import BrokenMenu, Choice, Menu, Move, Screen
-from engine.menu.vocabulary import RESUME
+from engine.menu.screens import (
+    KEEP_SECONDS,
+    KEEP_SECRET_SECONDS,
+    BrokenMenu,
+    Choice,
+    Menu,
+    Move,
+    OneOf,
+    Range,
+    Regex,
+    Rule,
+    Screen,
+)
+from engine.menu.vocabulary import RESUME, RULES
 from engine.menu.written import (
     WrittenChoice,
     WrittenJourney,
     WrittenOpening,
+    WrittenRule,
     WrittenScreen,
     WrittenVerb,
 )
@@ -75,8 +88,13 @@ class _Reading:
             if _NAME.fullmatch(name) is None:
                 say(f"{document.at('screens', name)}: `{name}`: write names in small letters")
             screen = shaped(document, part, WrittenScreen, say, "screens", name)
-            if screen is not None:
-                self.screens.append(_Found(document, name, screen, has_home))
+            if screen is None:
+                continue
+            found = _Found(document, name, screen, has_home)
+            if isinstance(screen.reads, WrittenRule) and (fault := _rule_fault(screen.reads)):
+                say(f"{found.at('reads')}: {fault}")
+            else:
+                self.screens.append(found)
 
 
 def read_menu(folder: Path) -> Menu:
@@ -108,6 +126,7 @@ def read_menu(folder: Path) -> Menu:
 def _screen(found: _Found, *, has_back: bool) -> Screen:
     raw = found.screen
     back = has_back and raw.kind != "end"
+    reads, rule = _reader(raw.reads)
     return Screen(
         name=found.full_name,
         where=found.at(),
@@ -115,7 +134,7 @@ def _screen(found: _Found, *, has_back: bool) -> Screen:
         text=raw.text,
         again=raw.again or raw.text,
         about=raw.about,
-        reads=raw.reads,
+        reads=reads,
         sensitive=raw.sensitive,
         lists=raw.lists,
         choices={
@@ -133,7 +152,32 @@ def _screen(found: _Found, *, has_back: bool) -> Screen:
         mistakes=raw.mistakes,
         has_back=back,
         has_home=back and found.has_home,
+        rule=rule,
+        check=raw.check,
+        keep_seconds=raw.keep or (
+            KEEP_SECRET_SECONDS if raw.sensitive else KEEP_SECONDS[raw.kind]
+        ),
     )  # fmt: skip
+
+
+def _rule_fault(raw: WrittenRule) -> str | None:
+    """Why a rule says too little or too much to be one."""
+    if sum(part is not None for part in (raw.regex, raw.range, raw.one_of)) != 1:
+        return f"`reads` says how: a word, or exactly one of {', '.join(RULES)}"
+    if raw.regex is not None and raw.complaint is None:
+        return "a `regex` needs a `complaint`: nobody guesses what was meant"
+    return None
+
+
+def _reader(raw: str | WrittenRule | None) -> tuple[str | None, Rule | None]:
+    """How what is typed is understood, by its name, and the rule it follows, if it has one."""
+    if not isinstance(raw, WrittenRule):
+        return raw, None
+    if raw.regex is not None:
+        return "regex", Regex(raw.regex, raw.complaint or "")
+    if raw.range is not None:
+        return "range", Range(raw.range.min, raw.range.max, raw.complaint)
+    return "one_of", OneOf(raw.one_of or {}, raw.complaint)
 
 
 def _move(event: str, raw: WrittenChoice | WrittenScreen | WrittenVerb, where: str) -> Move:

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.menu.deep_links import WrittenLinks
 from engine.menu.networks import WrittenNetworks
-from engine.menu.vocabulary import FACTS, LISTS, READERS, SUBJECTS, VERBS
+from engine.menu.vocabulary import FACTS, LISTS, READERS, RULES, SAYS_YES, SUBJECTS, VERBS
 from engine.menu.written import WrittenJourney
 
 Schema = dict[str, Any]
@@ -38,7 +38,8 @@ def _journey() -> Schema:
     schema = msgspec.json.schema(WrittenJourney)
     shapes: dict[str, Schema] = schema["$defs"]
     screen = shapes["WrittenScreen"]["properties"]
-    screen["reads"] = {"enum": [*READERS]}
+    screen["reads"] = {"anyOf": [{"enum": [*READERS]}, {"$ref": "#/$defs/WrittenRule"}]}
+    screen["check"] = {"enum": [name for name, f in VERBS.items() if f.outcomes == SAYS_YES]}
     screen["lists"] = {"enum": [*LISTS]}
     screen["about"] = {"enum": [*SUBJECTS], "default": "price"}
     screen["choices"] = {
@@ -48,11 +49,13 @@ def _journey() -> Schema:
     }
     mistakes = {key for facts in VERBS.values() for key in facts.mistakes}
     mistakes |= {key for facts in READERS.values() for key in facts.mistakes}
+    mistakes |= {key for said in RULES.values() for key in said}
     screen["mistakes"] = {
         "type": "object",
         "propertyNames": {"enum": sorted(mistakes)},
         "additionalProperties": _screen_name(),
     }
+    shapes["WrittenRule"] |= _rule()
     shapes["WrittenChoice"]["properties"]["when"] = {"enum": [*FACTS]}
     for name in ("WrittenChoice", "WrittenScreen", "WrittenVerb", "WrittenOpening"):
         shape = shapes[name]
@@ -61,6 +64,26 @@ def _journey() -> Schema:
         shape["allOf"] = [_outcomes(verb) for verb in VERBS]
     shapes["WrittenOpening"]["properties"]["home"] = _screen_name()
     return schema
+
+
+def _rule() -> Schema:
+    """Exactly one of three; who states a pattern says what to tell those who do not fit it."""
+    string = {"type": "string"}
+    return {
+        "properties": {
+            "regex": string,
+            "range": {"$ref": "#/$defs/WrittenRange"},
+            "one_of": {
+                "type": "object",
+                "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$"},
+                "additionalProperties": string,
+            },
+            "complaint": {"type": "string", "pattern": "^mistake\\."},
+        },
+        "oneOf": [
+            {"required": ["regex", "complaint"]}, {"required": ["range"]}, {"required": ["one_of"]},
+        ],
+    }  # fmt: skip
 
 
 def _screen_name() -> Schema:

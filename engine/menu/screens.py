@@ -1,7 +1,7 @@
 """The shapes of a menu: screens, what may be pressed on them, where that leads. Values only."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,43 @@ BACK_KEY, HOME_KEY, MORE_KEY = "0", "00", "98"
 
 PAGED: frozenset[Kind] = frozenset({"choice", "list", "confirm", "info"})
 """Kinds that go on over several pages. An input may not: what is typed could be `98` itself."""
+
+
+KEEP_SECONDS: Mapping[Kind, int] = {
+    "choice": 900, "input": 900, "list": 900, "info": 900, "end": 900,
+    # Who has seen a price often puts money into the wallet before agreeing to it.
+    "confirm": 1_800,
+}  # fmt: skip
+"""How long what a session got to is kept after its last turn, unless its screen says otherwise."""
+KEEP_SECRET_SECONDS = 300
+"""The same after a screen that asks a secret: a new PIN's seal is in the record of the next one."""
+KEEP_SECONDS_MIN, KEEP_SECONDS_MAX = 60, 21_600
+"""No phone is back sooner; nobody remembers longer, and an edition is kept for a day."""
+
+
+class Regex(msgspec.Struct, frozen=True):
+    """What is typed has this form as a whole (`patterns.py`), or `complaint` is told."""
+
+    pattern: str
+    complaint: str
+
+
+class Range(msgspec.Struct, frozen=True):
+    """A whole number from `lowest` to `highest`, both included."""
+
+    lowest: int
+    highest: int
+    complaint: str | None = None
+
+
+class OneOf(msgspec.Struct, frozen=True):
+    """One of a few words: what each stands for -> the text that shows it, in the screen's order."""
+
+    words: Mapping[str, str]
+    complaint: str | None = None
+
+
+Rule: TypeAlias = Regex | Range | OneOf
 
 
 class BrokenMenu(CappError):
@@ -49,8 +86,10 @@ class Choice(msgspec.Struct, frozen=True):
 class Screen(msgspec.Struct, frozen=True):
     """One text on the phone and what may be typed there. `where` names it in an error.
 
-    `move` takes what was typed (`reads` says how it is understood), `pick` an item of the list,
-    `prompt` replaces the screen where no secret may be asked (SMS).
+    `move` takes what was typed (`reads` says how it is understood, by a `rule` if there is one,
+    and `check` is a verb that must say yes to it), `pick` an item of the list,
+    `prompt` replaces the screen where no secret may be asked (SMS). A session that ends here
+    unfinished can be taken up for `keep_seconds`.
     """
 
     name: str
@@ -69,6 +108,9 @@ class Screen(msgspec.Struct, frozen=True):
     mistakes: Mapping[str, str]
     has_back: bool
     has_home: bool
+    keep_seconds: int = KEEP_SECONDS["choice"]
+    rule: Rule | None = None
+    check: str | None = None
 
     @property
     def journey(self) -> str:

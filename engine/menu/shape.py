@@ -5,16 +5,20 @@ It looks at one screen and one move at a time; where they lead together, `paths.
 
 from collections.abc import Iterator
 
-from engine.menu.screens import PAGED, Choice, Menu, Move, Screen
+from engine.menu.rules import reading_mistakes, rule_problems
+from engine.menu.screens import PAGED, Choice, Menu, Move, OneOf, Screen
 from engine.menu.vocabulary import (
     CHOICE_MISTAKE,
     FACTS,
     LISTS,
     READERS,
     RESUME,
+    RULES,
+    SAYS_YES,
     SUBJECTS,
     UNREAD_MISTAKE,
     VERBS,
+    facts_of,
 )
 from engine.texts import FALLBACK, Texts
 
@@ -31,6 +35,8 @@ def shape_problems(menu: Menu, texts: Texts) -> Iterator[str]:
     for screen in menu.screens.values():
         yield from _kind_faults(screen)
         yield from _input_faults(screen)
+        yield from _check_faults(screen)
+        yield from rule_problems(screen, texts)
         yield from _list_faults(screen)
         yield from _choice_faults(screen)
         yield from _word_faults(screen)
@@ -45,11 +51,10 @@ def own_mistakes(screen: Screen) -> set[str]:
     found = {CHOICE_MISTAKE} if screen.kind in PAGED else set()
     if screen.kind == "confirm":
         found.add(UNREAD_MISTAKE)
-    if screen.reads is not None and screen.reads in READERS:
-        found |= set(READERS[screen.reads].mistakes)
-    for move in screen.moves:
-        if move.verb is not None and move.verb in VERBS:
-            found |= set(VERBS[move.verb].mistakes)
+    found |= set(reading_mistakes(screen))
+    for verb in (screen.check, *(move.verb for move in screen.moves)):
+        if (facts := facts_of(verb)) is not None:
+            found |= set(facts.mistakes)
     return found
 
 
@@ -76,11 +81,28 @@ def _input_faults(screen: Screen) -> Iterator[str]:
         yield f"{screen.where}: a PIN is asked, so it must be `sensitive: true`"
 
 
+def _check_faults(screen: Screen) -> Iterator[str]:
+    verb = screen.move.verb if screen.move is not None else None
+    facts = facts_of(verb)
+    if screen.sensitive and facts is not None and facts.keeps:
+        yield f"{screen.where}: `{verb}` keeps what is typed, and here that is `sensitive`"
+    if screen.check is None:
+        return
+    facts = facts_of(screen.check)
+    if facts is None or facts.outcomes != SAYS_YES:
+        able = [name for name, facts in VERBS.items() if facts.outcomes == SAYS_YES]
+        yield f"{screen.where}: `{screen.check}` checks nothing; there are {', '.join(able)}"
+    elif not facts.accepts(screen.reads):
+        reads = screen.reads or "nothing"
+        yield f"{screen.where}: `{screen.check}` checks {facts.takes}, here {reads} is read"
+
+
 def _list_faults(screen: Screen) -> Iterator[str]:
     if (screen.kind == "list") != (screen.lists is not None and screen.pick is not None):
         yield f"{screen.where}: `lists` and `pick` belong to kind `list`, and a list needs them"
     reader = READERS.get(screen.reads or "")
-    if screen.lists is not None and reader is not None and reader.is_short:
+    is_short = screen.rule is not None or (reader is not None and reader.is_short)
+    if screen.lists is not None and is_short:
         yield f"{screen.where}: what `{screen.reads}` reads may be an item's number as well"
     if screen.lists is not None and [*screen.choices] != [*CHOICE_KEYS[: len(screen.choices)]]:
         yield f"{screen.where}: choices above a list are numbered 1, 2, ...: items go on from there"
@@ -102,8 +124,9 @@ def _choice_faults(screen: Screen) -> Iterator[str]:
 
 
 def _word_faults(screen: Screen) -> Iterator[str]:
-    if screen.reads is not None and screen.reads not in READERS:
-        yield f"{screen.where}: nobody reads `{screen.reads}`; there are {', '.join(READERS)}"
+    if screen.reads is not None and screen.rule is None and screen.reads not in READERS:
+        able = f"{', '.join(READERS)}, and by a rule {', '.join(RULES)}"
+        yield f"{screen.where}: nobody reads `{screen.reads}`; there are {able}"
     if screen.lists is not None and screen.lists not in LISTS:
         yield f"{screen.where}: nobody lists `{screen.lists}`; there are {', '.join(LISTS)}"
     if screen.about not in SUBJECTS:
@@ -115,9 +138,10 @@ def _word_faults(screen: Screen) -> Iterator[str]:
 
 def _text_faults(screen: Screen, texts: Texts) -> Iterator[str]:
     labels = [choice.label for choice in screen.choices.values()]
+    words = [*screen.rule.words.values()] if isinstance(screen.rule, OneOf) else []
     items = [LISTS[screen.lists]] if screen.lists and screen.lists in LISTS else []
     mistakes = sorted(own_mistakes(screen))
-    for key in dict.fromkeys((screen.text, screen.again, *labels, *items, *mistakes)):
+    for key in dict.fromkeys((screen.text, screen.again, *labels, *words, *items, *mistakes)):
         if not texts.has(key):
             yield f"{screen.where}: no text `{key}`"
     known = SUBJECTS.get(screen.about, {})
@@ -151,7 +175,7 @@ def _move_problems(menu: Menu, move: Move, given: str | None) -> Iterator[str]:
             yield f"{where}: no verb `{move.verb}`; there are {', '.join(VERBS)}"
             return
         outcomes = facts.outcomes
-        if facts.takes != given and (facts.takes is not None or given is not None):
+        if not facts.accepts(given):
             takes, gets = facts.takes or "nothing", given or "nothing"
             yield f"{where}: `{move.verb}` takes {takes}, not {gets}"
     if move.verb == RESUME and not menu.resumes:

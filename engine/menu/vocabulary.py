@@ -11,6 +11,9 @@ from typing import NamedTuple
 RESUME = "resume"
 """The verb that stands for the `resume` of whichever journey was dropped."""
 
+SAYS_YES = ("yes",)
+"""The outcomes of a verb that only looks at what was typed, and complains of it or does not."""
+
 CHOICE_MISTAKE, UNREAD_MISTAKE = "mistake.choice", "mistake.read_on"
 
 
@@ -18,6 +21,8 @@ class VerbFacts(NamedTuple):
     """What the menu must know of a verb.
 
     `takes`: what it must be given: a reader's value (`pin`) or an item of a list (`item:saved`).
+    Of a `one_of` it knows `words` alone. `keeps` is the variable that shows what it was given,
+    which it keeps as typed. One whose only outcome is `SAYS_YES` may be a screen's `check`.
     `fills`: the list it makes, for the screen it leads to. `effects`: it changes something outside
     the session, so a dial string may not run it. `asks`: it waits for another room and therefore
     has a deadline, `seconds` at most.
@@ -41,6 +46,12 @@ class VerbFacts(NamedTuple):
     drops: tuple[str, ...] = ()
     spends: tuple[str, ...] = ()
     refuses: Mapping[str, str] = MappingProxyType({})
+    words: tuple[str, ...] = ()
+    keeps: str | None = None
+
+    def accepts(self, given: str | None) -> bool:
+        """Whether it can do with what a screen's input makes; who takes nothing needs nothing."""
+        return given in (self.takes.split(" or ") if self.takes else [None])
 
     def made_on(self, result: str) -> tuple[str, ...]:
         """What it makes for one outcome, or all the same for a mistake."""
@@ -72,9 +83,20 @@ READERS: Mapping[str, ReaderFacts] = {
     "name": ReaderFacts(("mistake.name",), keys=16),
 }
 
+RULES: Mapping[str, tuple[str, ...]] = {
+    "regex": (), "range": ("mistake.range",), "one_of": ("mistake.choice",),
+}  # fmt: skip
+"""Readers that a screen gives a rule of its own -> what they say if it names no `complaint`."""
+
+WORDS_MAX = 9
+"""The words of a `one_of` stand under each other, numbered."""
+
+REASONS = ("not_arrived", "wrong_amount", "not_mine", "other")
+"""What may be wrong with a payment, as its payer or payee sees it."""
+
 THINGS = (
     "customer", "pin", "payee", "amount", "quote", "code", "summary", "request", "limits", "name",
-    "reference", "kept",
+    "reference", "kept", "answer", "asked",
 )  # fmt: skip
 """What a session may know besides the caller's number, network, country and language."""
 
@@ -84,6 +106,7 @@ LISTS: Mapping[str, str] = {
     "saved": "item.saved",
     "payments": "item.payment",
     "requests": "item.request",
+    "asked": "item.asked",
 }
 """List -> the text each of its items is written by."""
 
@@ -143,10 +166,10 @@ VERBS: Mapping[str, VerbFacts] = {
     "quote_again": VerbFacts(("quoted",), _PRICE_MISTAKES, asks=True,
                              needs=("customer", "payee", "amount"), makes=("quote", "amount"),
                              drops=("request",)),
-    "pay": VerbFacts(("confirmed",), ("mistake.pin_wrong", *_CONFIRM_MISTAKES), takes="pin",
-                     effects=True, asks=True, seconds=7.0,
+    "pay": VerbFacts(("confirmed", "by_link"), ("mistake.pin_wrong", *_CONFIRM_MISTAKES),
+                     takes="pin", effects=True, asks=True, seconds=7.0,
                      needs=("customer", "quote"), makes=("code",), drops=("request",)),
-    "pay_by_prompt": VerbFacts(("confirmed",), _CONFIRM_MISTAKES,
+    "pay_by_prompt": VerbFacts(("confirmed", "by_link"), _CONFIRM_MISTAKES,
                                effects=True, asks=True, seconds=7.0,
                                needs=("customer", "quote"), makes=("code",), drops=("request",)),
     "resume_payment": VerbFacts(("priced", "priced_request", "amount", "number"), asks=True,
@@ -164,6 +187,10 @@ VERBS: Mapping[str, VerbFacts] = {
                      effects=True, asks=True,
                      needs=("customer", "payee", "amount"), makes=("code",)),
     "open_requests": VerbFacts(("some", "none"), fills="requests", asks=True),
+    "open_asked": VerbFacts(("some", "none"), fills="asked", asks=True, needs=("customer",)),
+    "pick_asked": VerbFacts(("found", "gone"), takes="item:asked", asks=True,
+                            needs=("customer",), makes_on={"found": ("asked",)},
+                            drops=("asked",)),
     "pick_request": VerbFacts(("found", "gone"), takes="item:requests", asks=True,
                               makes_on={"found": ("request",)}, drops=("request",)),
     "quote_request": VerbFacts(("quoted",), (*_PRICE_MISTAKES, "mistake.request_gone"), asks=True,
@@ -185,8 +212,8 @@ VERBS: Mapping[str, VerbFacts] = {
                             makes_on=dict.fromkeys(_AMOUNT_MISTAKES, ("payee",)),
                             drops=("request",)),
     "cancel": VerbFacts(("cancelled",), effects=True, asks=True, needs=("customer", "summary")),
-    "report": VerbFacts(("reported",), effects=True, asks=True, needs=("customer", "summary"),
-                        makes=("reference",)),
+    "report": VerbFacts(("reported",), takes="one_of", words=REASONS, effects=True, asks=True,
+                        needs=("customer", "summary"), makes=("reference",)),
     # The customer's own things.
     "open_languages": VerbFacts(("ready",), fills="languages"),
     "set_language": VerbFacts(("changed",), takes="item:languages", effects=True, asks=True,
@@ -203,14 +230,25 @@ VERBS: Mapping[str, VerbFacts] = {
     "keep_number": VerbFacts(("kept",), ("mistake.own_number",), takes="msisdn",
                              makes=("payee",)),
     "keep_payee": VerbFacts(("kept",), needs=("summary",), makes=("payee",)),
+    "unused_name": VerbFacts(SAYS_YES, ("mistake.name_taken",), takes="name", asks=True,
+                             needs=("customer", "payee")),
+    "keep_answer": VerbFacts(("kept",), takes="regex or range", keeps="answer",
+                             makes=("answer",)),
     "save_name": VerbFacts(("saved",), ("mistake.recipients_full",), takes="name", effects=True,
                            asks=True, needs=("customer", "payee"), makes=("name",)),
     "remove_saved": VerbFacts(("removed",), effects=True, asks=True, needs=("customer", "payee")),
 }  # fmt: skip
 
+
+def facts_of(verb: str | None) -> VerbFacts | None:
+    """What is known of a verb; None for one that nobody knows, and for none."""
+    return VERBS.get(verb or "")
+
+
 SUBJECTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "price": {
-        "payee": ("payee",), "source": (), "operator": ("quote",), "payer_operator": ("quote",),
+        "payee": ("payee",), "payee_named": ("payee",), "source": (), "operator": ("quote",),
+        "payer_operator": ("quote",),
         "receives": ("quote",), "target": ("quote",), "rate": ("quote",),
         "amount": ("amount", "quote"), "fee": ("quote",), "total": ("quote",), "code": ("code",),
         "kept": ("kept",),
@@ -224,9 +262,14 @@ SUBJECTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "code": ("code",), "requester": ("request",), "payer": ("payee",),
         "amount": ("amount", "request"), "currency": (),
     },
+    "asked": {
+        "code": ("asked",), "time": ("asked",), "payer": ("asked",), "amount": ("asked",),
+        "state": ("asked",),
+    },
     "account": {
         "payee": ("payee",), "name": ("name",), "maximum": ("limits",), "day_left": ("limits",),
         "month_left": ("limits",),
+        "answer": ("answer",),
     },
 }  # fmt: skip
 """What a screen is `about` (`price` unless it says otherwise) -> what its text may show -> the

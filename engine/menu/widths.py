@@ -6,9 +6,10 @@ from typing import NamedTuple
 from engine.menu.layout import Laid, lay_out, numbered, pages_of
 from engine.menu.networks import Networks
 from engine.menu.paging import Footer
+from engine.menu.rules import widest_answer
 from engine.menu.screens import PAGED, Menu, Screen
 from engine.menu.shape import own_mistakes
-from engine.menu.vocabulary import ITEMS_MAX, LISTS
+from engine.menu.vocabulary import ITEMS_MAX, LISTS, facts_of
 from engine.septets import USSD_UCS2_MAX, fits, is_gsm7, septets, ucs2_units
 from engine.texts import Encoding, Texts
 
@@ -56,6 +57,7 @@ def widest_pages(texts: Texts, language: str, screen: Screen, budget: int) -> li
 
 def width_problems(menu: Menu, texts: Texts, networks: Networks) -> Iterator[str]:
     """What does not fit, every variable at its declared maximum, as `file:line: screen: what`."""
+    yield from _answer_problems(menu, texts)
     shown = _shown_mistakes(menu)
     for language in texts.languages:
         budgets = budgets_for(networks, texts.encoding(language))
@@ -66,6 +68,16 @@ def width_problems(menu: Menu, texts: Texts, networks: Networks) -> Iterator[str
         for screen in menu.screens.values():
             mistakes = sorted(shown[screen.name])
             yield from _screen_problems(texts, language, budgets, screen, mistakes)
+
+
+def _answer_problems(menu: Menu, texts: Texts) -> Iterator[str]:
+    """What is kept as it was typed must be shown whole: nobody recognises half a number."""
+    for screen in menu.screens.values():
+        facts = facts_of(screen.move.verb) if screen.move is not None else None
+        shown = facts.keeps if facts is not None else None
+        most = widest_answer(screen)
+        if shown is not None and most > (width := texts.widths[shown]):
+            yield f"{screen.where}: what is typed takes up to {most} septets, {{{shown}}} {width}"
 
 
 def _shown_mistakes(menu: Menu) -> dict[str, set[str]]:
@@ -113,7 +125,7 @@ def _screen_problems(
 def _pages(screen: Screen, laid: Laid, body: str, lines: list[str], budget: int) -> list[str]:
     if screen.kind in PAGED:
         return pages_of(laid, body, lines, lambda text: fits(text, budget))
-    return ["\n".join([body, *filter(None, [_last_line(laid.footer)])])]
+    return ["\n".join([body, *lines, *filter(None, [_last_line(laid.footer)])])]
 
 
 def _last_line(footer: Footer) -> str:

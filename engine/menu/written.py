@@ -3,9 +3,16 @@
 What the words mean and whether they fit each other is not known here.
 """
 
+from typing import Annotated
+
 import msgspec
 
-from engine.menu.screens import Kind
+from engine.menu.screens import KEEP_SECONDS_MAX, KEEP_SECONDS_MIN, Kind
+
+NUMBER_MAX = 999_999_999
+"""With signs between its thousands no number is wider than {minimum} and {maximum}."""
+
+Keep = Annotated[int, msgspec.Meta(ge=KEEP_SECONDS_MIN, le=KEEP_SECONDS_MAX)]
 
 
 class WrittenVerb(msgspec.Struct, forbid_unknown_fields=True):
@@ -24,6 +31,22 @@ class WrittenChoice(msgspec.Struct, forbid_unknown_fields=True):
     when: str | None = None
 
 
+class WrittenRange(msgspec.Struct, forbid_unknown_fields=True):
+    """A whole number between two, both included."""
+
+    min: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
+    max: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
+
+
+class WrittenRule(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be typed, as one of three rules; `complaint` is told for everything else."""
+
+    regex: str | None = None
+    range: WrittenRange | None = None
+    one_of: dict[str, str] | None = None
+    complaint: str | None = None
+
+
 class WrittenScreen(msgspec.Struct, forbid_unknown_fields=True):
     """One screen; see `menus/README.md` for what each field means."""
 
@@ -31,7 +54,8 @@ class WrittenScreen(msgspec.Struct, forbid_unknown_fields=True):
     text: str
     again: str | None = None
     about: str = "price"
-    reads: str | None = None
+    reads: str | WrittenRule | None = None
+    check: str | None = None
     sensitive: bool = False
     lists: str | None = None
     choices: dict[str, WrittenChoice] = {}
@@ -40,6 +64,7 @@ class WrittenScreen(msgspec.Struct, forbid_unknown_fields=True):
     pick: WrittenVerb | None = None
     by_prompt: WrittenVerb | None = None
     mistakes: dict[str, str] = {}
+    keep: Keep | None = None
 
 
 class WrittenOpening(msgspec.Struct, forbid_unknown_fields=True):

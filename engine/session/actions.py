@@ -8,26 +8,28 @@ from collections.abc import Callable, Mapping
 
 from engine.menu.vocabulary import RESUME, VERBS
 from engine.session.press import Verb
-from engine.session.rooms import Customers, Payments, Words
+from engine.session.rooms import Customers, Names, Payments, Words
 from engine.session.session import Seal
 from engine.session.verbs.account import Account
 from engine.session.verbs.asking import Asking
 from engine.session.verbs.history import History
 from engine.session.verbs.opening import Opening
+from engine.session.verbs.pricing import Prices
 from engine.session.verbs.sending import Sending
 
 BuildVerbs = Callable[[Words], Mapping[str, Verb]]
 
 
 def build_verbs(
-    *, customers: Customers, payments: Payments, seal: Seal, words: Words
+    *, customers: Customers, payments: Payments, names: Names, seal: Seal, words: Words
 ) -> Mapping[str, Verb]:
     """Every verb of the vocabulary but `resume`, which stands for another."""
+    prices = Prices(payments, names)
     rooms = (
         Opening(customers, payments, seal, words),
-        Sending(customers, payments, words),
-        Asking(payments, words),
-        History(customers, payments, words),
+        Sending(customers, payments, prices, words),
+        Asking(payments, prices, words),
+        History(customers, payments, prices, words),
         Account(customers, payments, seal, words),
     )
     return {name: _method(rooms, name) for name in VERBS if name != RESUME}

@@ -80,7 +80,7 @@ class Binder:
             texts = Texts.load(folder / "texts")
             networks = Networks.load(folder / "networks.yaml")
             menu = load_menu(folder, texts, networks)
-        steps = Steps(menu, self._build_verbs(texts), self._late, self._monotonic)
+        steps = Steps(menu, texts, self._build_verbs(texts), self._late, self._monotonic)
         return Edition(version_of(bundle), menu, texts, networks, steps, Renderer(menu, texts))
 
 

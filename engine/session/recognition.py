@@ -42,6 +42,17 @@ def new_input(session: Session, turn: Turn, seal: Seal) -> str | None:
     return rest.removeprefix("*")
 
 
+def is_another_dial(session: Session, turn: Turn, now: float) -> bool:
+    """Whether a dial comes under the id of a session that is over, as a gateway reuses one.
+
+    Right after our own last screen it is rather that session's dial, late: one that is over may
+    still be asked for its last reply again.
+    """
+    if not turn.cumulative or turn.text:
+        return False
+    return session.dropped or (session.ended and now - session.at > REPEAT_SECONDS)
+
+
 def is_repeated_dial(session: Session | None, now: float) -> bool:
     """Whether a dial under an id that comes again is the last one delivered twice."""
     if session is None or session.step != 1:

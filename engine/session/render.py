@@ -102,7 +102,7 @@ class Renderer:
             # The check at start-up proved that it fits; an amount beyond its width may still not.
             session.pages = 1
             footer = laid.footer.line(first=True, last=True)
-            return shortened("\n".join([body, *([footer] if footer else [])]), budget)
+            return shortened("\n".join([body, *lines, *([footer] if footer else [])]), budget)
         pages = pages_of(laid, body, lines, lambda text: fits(text, budget))
         session.pages = len(pages)
         session.page = min(session.page, session.pages - 1)

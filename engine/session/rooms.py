@@ -100,8 +100,11 @@ class Payments(Protocol):
         """Raises NoWayNow `no_way.sent` when the operator was asked already."""
         ...
 
-    async def report_problem(self, customer: Customer, code: str) -> str:
-        """Open a case for staff, once per payment; the reference to tell."""
+    async def report_problem(self, customer: Customer, code: str, reason: str) -> str:
+        """Open a case for staff, once per payment; the reference to tell.
+
+        `reason` is one of `engine.menu.vocabulary.REASONS`; of a repeat the first one stands.
+        """
         ...
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft: ...
@@ -114,10 +117,22 @@ class Payments(Protocol):
 
     async def requests_to(self, msisdn: Msisdn, most: int = 10) -> Sequence[MoneyRequest]: ...
 
+    async def requests_by(self, customer_id: CustomerId, most: int = 10) -> Sequence[MoneyRequest]:
+        """What a customer asked for, `payer` told, and what became of it; the newest first."""
+        ...
+
     async def decline(self, payer: Customer, code: str) -> None: ...
 
     async def quote_request(self, payer: Customer, network: str, code: str) -> Quote:
         """Raises CustomerMistake, `mistake.request_gone` when it is no longer open, or NoWayNow."""
+        ...
+
+
+class Names(Protocol):
+    """What the verbs ask of operators, and only for courtesy."""
+
+    async def of(self, operator: str, msisdn: Msisdn, due: float) -> str:
+        """Whose wallet it is, "" when nobody tells by `due` (monotonic seconds). Raises nothing."""
         ...
 
 

@@ -18,6 +18,10 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.views import LimitsLeft, MoneyRequest, PaymentSummary
 
+KEPT_SECONDS = 900
+"""How long what became of a payment is told at the next dial, and what a session that never came
+to a screen is kept."""
+
 OPENING = "opening"
 """Where a session stands before its first screen."""
 
@@ -38,6 +42,16 @@ class Item(NamedTuple):
 
     ref: str
     label: str
+
+
+class Holder(NamedTuple):
+    """Whose wallet a number is, as its operator told; "" when it was asked and told nothing."""
+
+    msisdn: Msisdn
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Holder({self.msisdn.masked})"
 
 
 class Session(msgspec.Struct, array_like=True):
@@ -82,6 +96,10 @@ class Session(msgspec.Struct, array_like=True):
     at: int = 0  # epoch seconds of the last turn
     dropped: bool = False  # the gateway said that it is over before we did
     was_late: bool = False  # it ended because a verb missed the deadline
+    keep_seconds: int = KEPT_SECONDS  # how long after `at` it can be taken up: its screen's word
+    answer: str | int = ""  # what was typed by a rule and is kept to be shown
+    asked: MoneyRequest | None = None  # one of the caller's own requests
+    holders: list[Holder] = []  # of the numbers that were priced, one entry each
 
     @property
     def customer(self) -> Customer:
@@ -89,10 +107,26 @@ class Session(msgspec.Struct, array_like=True):
         assert self.customer_id is not None, "no customer screen is reached before registration"
         return Customer(self.customer_id, self.msisdn, self.country, self.language, self.tier)
 
+    @property
+    def useful_seconds(self) -> int:
+        """How long after its last turn the next dial may ask for it.
+
+        With a price in it, somebody may have agreed to that without the answer being kept: the
+        truth about a payment is told as long as ever, however soon the offer to go on ends.
+        """
+        if self.quote is None:
+            return self.keep_seconds
+        return max(self.keep_seconds, KEPT_SECONDS)
+
     def shed(self) -> None:
         """Keep what the next dial may ask of a session that is over, and nothing else."""
-        self.quote, self.summary, self.limits = None, None, None
+        self.quote, self.summary, self.limits, self.asked = None, None, None, None
         self.history, self.items, self.listed = [], [], None
+        self.holders = []
+
+    def holder_of(self, msisdn: Msisdn) -> str:
+        """The name that was told for a number, or ""."""
+        return next((holder.name for holder in self.holders if holder.msisdn == msisdn), "")
 
     def fill(self, name: str, items: list[Item]) -> None:
         """Make `name` the list that is shown; there is one at a time."""

@@ -12,9 +12,10 @@ from engine.menu.screens import BACK_KEY, HOME_KEY, MORE_KEY, PAGED, Menu, Move,
 from engine.menu.vocabulary import CHOICE_MISTAKE, RESUME, UNREAD_MISTAKE, VERBS
 from engine.session.machine import HOME, Machine, event_of
 from engine.session.press import Press, Verb
-from engine.session.readers import READERS
+from engine.session.readers import readers_of
 from engine.session.session import Item, Session
 from engine.session.variables import FACTS
+from engine.texts import Texts
 
 _log = logging.getLogger(__name__)
 
@@ -29,11 +30,13 @@ class Steps:
     def __init__(
         self,
         menu: Menu,
+        texts: Texts,
         verbs: Mapping[str, Verb],
         late: "LateWork",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._menu = menu
+        self._readers = readers_of(menu, texts)
         self._verbs = verbs
         self._monotonic = monotonic
         self._machine = Machine(menu)
@@ -45,7 +48,7 @@ class Steps:
         Raises NoWayNow or Late.
         """
         opens = self._menu.opens
-        outcome = await self._run(opens, Press(session, kept, ""), deadline)
+        outcome = await self._run(opens.verb, Press(session, kept, ""), deadline)
         self._machine.move(session, event_of(opens, outcome))
 
     def journey_to_resume(self, kept: Session) -> str:
@@ -70,7 +73,10 @@ class Steps:
             return None
         try:
             move, value = self._read(screen, pressed, session)
-            await self._go(session, move, Press(session, value, key), deadline)
+            pressing = Press(session, value, key)
+            if screen.check is not None and move is screen.move:
+                await self._run(screen.check, pressing, deadline)
+            await self._go(session, move, pressing, deadline)
             await self._without_secrets(session, key, deadline, network)
         except CustomerMistake as mistake:
             screen = self._menu.screens[session.screen]
@@ -127,7 +133,7 @@ class Steps:
             item = _item(screen, pressed, session)
             return move, item.ref if item is not None else ""
         if move is screen.move and screen.reads is not None:
-            return move, READERS[screen.reads](pressed, session)
+            return move, self._readers[screen.name](pressed, session)
         return move, None
 
     def _move_of(self, screen: Screen, pressed: str, session: Session) -> Move:
@@ -154,7 +160,7 @@ class Steps:
     # Doing.
 
     async def _go(self, session: Session, move: Move, press: Press, deadline: float) -> None:
-        outcome = await self._run(move, press, deadline)
+        outcome = await self._run(move.verb, press, deadline)
         self._machine.move(session, event_of(move, outcome))
         if move.verb is not None and VERBS[move.verb].effects:
             session.history.clear()  # nobody walks back behind what was done: `0` leads home
@@ -170,18 +176,21 @@ class Steps:
             raise NoWayNow("session.dial_instead")
         await self._go(session, screen.prompt, Press(session, None, key), deadline)
 
-    async def _run(self, move: Move, press: Press, deadline: float) -> str:
-        if move.verb is None:
+    async def _run(self, verb: str | None, press: Press, deadline: float) -> str:
+        if verb is None:
             return "next"
-        facts, work = VERBS[move.verb], self._verbs[move.verb](press)
+        facts, method = VERBS[verb], self._verbs[verb]
         if not facts.asks:
-            return await work
+            return await method(press)
+        now = self._monotonic()
+        seconds = min(deadline - now, facts.seconds)
+        work = method(Press(press.session, press.value, press.key, now + seconds))
         task = asyncio.get_running_loop().create_task(work)
-        await _done_or_due(task, min(deadline - self._monotonic(), facts.seconds))
+        await _done_or_due(task, seconds)
         if task.done():
             return task.result()
         self._late.keep(task)
-        raise Late(move.verb)
+        raise Late(verb)
 
 
 class LateWork:

@@ -18,16 +18,20 @@ from engine.outages import server_away
 from engine.ports import EndReason, Reply, SessionEnd, Turn
 from engine.session.drops import NO_SCREEN, Drops
 from engine.session.editions import Edition, Editions
-from engine.session.recognition import Refused, dialled_inputs, is_repeated_dial, new_input
-from engine.session.session import OPENING, TEXT, Seal, Session, head_of, pack, unpack
+from engine.session.recognition import (
+    Refused,
+    dialled_inputs,
+    is_another_dial,
+    is_repeated_dial,
+    new_input,
+)
+from engine.session.session import KEPT_SECONDS, OPENING, TEXT, Seal, Session, head_of, pack, unpack
 from engine.session.steps import Late, LateWork
 from engine.session.store import Pointer, Records, StoreDown
 from engine.texts import FALLBACK
 
 TTL_GRACE_SECONDS = 150
 """Kept beyond the network's patience: those figures are hearsay, and repeats arrive late."""
-RESUME_SECONDS = 900
-"""How long a dropped session can be taken up again."""
 SAVE_SECONDS = 1.0
 """Kept back from the deadline for the save: twice the store's own timeout."""
 DIALLED_INPUTS_MAX = 6
@@ -62,6 +66,7 @@ class TurnTaker:
         self._ids = ids
         self._clock = clock
         self._shortcodes = frozenset(shortcodes)
+        self._told_shortcode = min(shortcodes, default="")
         self._monotonic = monotonic
         self._running: dict[str, asyncio.Future[None]] = {}
 
@@ -139,6 +144,7 @@ class TurnTaker:
             edition = await self._edition(session)
             expected = head_of(record)
             reply = await self._advance(edition, session, turn, pressed, network, deadline)
+            session.keep_seconds = _keep_seconds(edition, session)
             record = await self._save(session, turn, reply, expected, network)
             if record is None:
                 return reply
@@ -156,6 +162,8 @@ class TurnTaker:
             return self._begun(turn)
         session = unpack(record)
         if turn.id_recurs and turn.opens and not is_repeated_dial(session, self._clock.epoch()):
+            return self._begun(turn)
+        if session is not None and is_another_dial(session, turn, self._clock.epoch()):
             return self._begun(turn)
         if session is None:  # written by another release, in a shape this one cannot read
             raise Refused("mistake.session_lost")
@@ -209,7 +217,9 @@ class TurnTaker:
             else:
                 mistake = await edition.steps.press(session, pressed, key, deadline, network)
         except NoWayNow as refusal:
-            text = renderer.last_words(session, network, refusal.text_key, refusal.variables)
+            # By SMS a screen may say what to dial instead; nobody else needs to be told.
+            told = {"shortcode": self._told_shortcode, **refusal.variables}
+            text = renderer.last_words(session, network, refusal.text_key, told)
             return Reply(text, ends=True)
         except Late as late:
             _log.warning("verb %s missed the deadline", late)
@@ -234,7 +244,7 @@ class TurnTaker:
         """
         dialled = dialled_inputs(turn)
         kept = None if dialled else await self._kept(turn)
-        if kept is not None:
+        if kept is not None and self._age(kept) <= kept.keep_seconds:
             session.resumes = edition.steps.journey_to_resume(kept)
         await edition.steps.open(session, deadline, kept)
         mistake = None
@@ -250,9 +260,13 @@ class TurnTaker:
         """The phone's last session, when it left something the caller should be told of."""
         record = await self._store.last(turn.msisdn)
         kept = None if record is None else unpack(record)
-        if kept is None or self._clock.epoch() - kept.at > RESUME_SECONDS:
+        if kept is None or self._age(kept) > kept.useful_seconds:
             return None
         return kept
+
+    def _age(self, session: Session) -> float:
+        """Seconds since its last turn."""
+        return self._clock.epoch() - session.at
 
     async def _save(
         self, session: Session, turn: Turn, reply: Reply, expected: bytes, network: Network
@@ -275,7 +289,7 @@ class TurnTaker:
                 turn.session_id,
                 expected=expected,
                 record=pack(session),
-                ttl_seconds=max(network.idle_seconds + TTL_GRACE_SECONDS, RESUME_SECONDS),
+                ttl_seconds=max(network.idle_seconds + TTL_GRACE_SECONDS, session.useful_seconds),
                 pointer=pointer,
             )
         except StoreDown as error:
@@ -303,7 +317,7 @@ class TurnTaker:
                 end.session_id,
                 expected=head_of(record),
                 record=pack(session),
-                ttl_seconds=RESUME_SECONDS,
+                ttl_seconds=max(TTL_GRACE_SECONDS, session.useful_seconds),
                 pointer=Pointer.PROLONG,
             )
         return session.screen, end.reason
@@ -317,6 +331,12 @@ class TurnTaker:
     def _last_words(self, key: str, variables: Mapping[str, Any] | None = None) -> Reply:
         renderer = self._editions.current.renderer
         return Reply(renderer.sentence(FALLBACK, key, variables or {}), ends=True)
+
+
+def _keep_seconds(edition: Edition, session: Session) -> int:
+    """What the screen says; what became of work that was late is told as long as of any other."""
+    screen = edition.menu.screens.get(session.screen)
+    return KEPT_SECONDS if screen is None or session.was_late else screen.keep_seconds
 
 
 def _tell(turn: Turn, error: Exception) -> None:

@@ -41,6 +41,11 @@ def _request(session: Session) -> MoneyRequest:
     return session.request
 
 
+def _asked(session: Session) -> MoneyRequest:
+    assert session.asked is not None, "one's own request is shown only after it was found"
+    return session.asked
+
+
 def _limits(session: Session) -> LimitsLeft:
     assert session.limits is not None, "limits are shown only after they were looked up"
     return session.limits
@@ -51,9 +56,15 @@ def _payee(session: Session) -> Msisdn:
     return session.payee
 
 
+def _payee_named(session: Session) -> str:
+    """The number, behind the name its operator told, if any. The name is cut already."""
+    return f"{session.holder_of(_payee(session))} {_payee(session)}".strip()
+
+
 SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
     "price": {
         "payee": _payee,
+        "payee_named": _payee_named,
         "source": lambda s: CURRENCY_OF_COUNTRY[s.country],
         "operator": lambda s: TextKey(f"operator.{_quote(s).payee_operator}"),
         "payer_operator": lambda s: TextKey(f"operator.{_quote(s).payer_operator}"),
@@ -82,12 +93,20 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
         "amount": lambda s: s.amount if s.request is None else s.request.amount,
         "currency": lambda s: CURRENCY_OF_COUNTRY[s.country],
     },
+    "asked": {
+        "code": lambda s: _asked(s).code,
+        "time": lambda s: _asked(s).at,
+        "payer": lambda s: _asked(s).payer,
+        "amount": lambda s: _asked(s).amount,
+        "state": lambda s: TextKey(f"request_state.{_asked(s).state}"),
+    },
     "account": {
         "payee": _payee,
         "name": lambda s: s.name,
         "maximum": lambda s: _limits(s).payment,
         "day_left": lambda s: _limits(s).day_left,
         "month_left": lambda s: _limits(s).month_left,
+        "answer": lambda s: s.answer,
     },
 }
 """What each name in `engine/menu/vocabulary.SUBJECTS` is."""

@@ -39,9 +39,9 @@ POOL_MINOR = 10**15
 TOPPED_UP = 100
 _LIMIT = 10**9
 KENYA = OperatorFacts(
-    1, "mpesa_ke", "KE", "KES", 100, 100, _LIMIT, 1_000, _LIMIT, False, True, _LIMIT
+    1, "mpesa_ke", "KE", "KES", 100, 100, _LIMIT, 1_000, _LIMIT, False, True, True, _LIMIT
 )
-UGANDA = OperatorFacts(2, "mtn_ug", "UG", "UGX", 1, 1, _LIMIT, 1, _LIMIT, True, True, _LIMIT)
+UGANDA = OperatorFacts(2, "mtn_ug", "UG", "UGX", 1, 1, _LIMIT, 1, _LIMIT, True, True, True, _LIMIT)
 CORRIDOR = Corridor(
     payer_operator=KENYA.name, payee_operator=UGANDA.name, spread_bp=150, fee_minor=1_000,
     fee_bp=100, amount_minor_min=100, amount_minor_max=_LIMIT, collection_cost_bp=0,

@@ -189,7 +189,7 @@ async def by_adapter(url: str) -> AsyncIterator[Call]:
                 Money(1500, "UGX"),
                 Msisdn("+256772000002"),
                 "AB12CD34EF",
-                "https://capp.example/callbacks/2/" + "a" * 64,
+                "https://capp.example/api/v1/webhooks/mtn-momo/2." + "a" * 46,
             )
         )
         return str(number)

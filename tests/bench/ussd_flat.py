@@ -283,7 +283,7 @@ def generated(folder: Path, screens: int) -> Edition:
     (folder / "many.yaml").write_text(yaml.safe_dump(_journey(screens)))
     texts, networks = Texts.load(folder / "texts"), NETWORKS
     menu = read_menu(folder)
-    steps = Steps(menu, House().build_verbs(texts), LateWork())
+    steps = Steps(menu, texts, House().build_verbs(texts), LateWork())
     return Edition(f"many{screens}", menu, texts, networks, steps, Renderer(menu, texts))
 
 

@@ -41,6 +41,7 @@ from engine.payments.views import PaymentSummary
 from engine.session.actions import build_verbs
 from engine.session.drops import Drops
 from engine.session.editions import Binder, Editions, RedisShelf
+from engine.session.names import OperatorNames
 from engine.session.pipeline import open_pipeline
 from engine.session.press import Verb
 from engine.session.rooms import Words
@@ -125,7 +126,13 @@ def turns_app(redis_url: str, database_url: str) -> Starlette:
         payments = PagedPayments(ids, clock)
 
         def bind_verbs(words: Words) -> Mapping[str, Verb]:
-            return build_verbs(customers=customers, payments=payments, seal=seal, words=words)
+            return build_verbs(
+                customers=customers,
+                payments=payments,
+                names=OperatorNames({}),
+                seal=seal,
+                words=words,
+            )
 
         editions = Editions(read_bundle(MENUS), Binder(bind_verbs, late), RedisShelf(pipeline))
         turns = TurnTaker(

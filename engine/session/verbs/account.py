@@ -75,6 +75,20 @@ class Account:
         press.session.payee = press.value
         return "kept"
 
+    async def unused_name(self, press: Press) -> str:
+        """Two numbers under one name would be the wrong person sooner or later."""
+        session = press.session
+        assert session.payee is not None, "the name is asked after the number"
+        saved = await self._customers.recipients(session.customer.customer_id)
+        name = press.value.casefold()
+        if any(r.name.casefold() == name and r.msisdn != session.payee for r in saved):
+            raise CustomerMistake("mistake.name_taken")
+        return "yes"
+
+    async def keep_answer(self, press: Press) -> str:
+        press.session.answer = press.value
+        return "kept"
+
     async def save_name(self, press: Press) -> str:
         session = press.session
         assert session.payee is not None, "the name is asked after the number"

@@ -1,18 +1,23 @@
 """Asking others for money, and answering those who ask."""
 
+from collections.abc import Sequence
+
 from engine.errors import CustomerMistake
 from engine.menu.vocabulary import ITEMS_MAX
+from engine.payments.views import MoneyRequest
 from engine.session.press import Press
 from engine.session.rooms import Payments, Words
-from engine.session.session import Item
-from engine.session.verbs.sending import must_be_served, price_request
+from engine.session.session import Item, Session
+from engine.session.verbs.pricing import Prices
+from engine.session.verbs.sending import must_be_served
 
 
 class Asking:
     """Verbs of requests for money, from both sides."""
 
-    def __init__(self, payments: Payments, words: Words) -> None:
+    def __init__(self, payments: Payments, prices: Prices, words: Words) -> None:
         self._payments = payments
+        self._prices = prices
         self._words = words
 
     async def choose_payer(self, press: Press) -> str:
@@ -55,6 +60,27 @@ class Asking:
         session.fill("requests", items)
         return "some" if items else "none"
 
+    async def open_asked(self, press: Press) -> str:
+        session = press.session
+        items = [
+            Item(
+                request.code,
+                self._words.render(
+                    session.language, "item.asked", amount=request.amount, payer=request.payer
+                ),
+            )
+            for request in await self._own(session)
+        ]
+        session.fill("asked", items)
+        return "some" if items else "none"
+
+    async def pick_asked(self, press: Press) -> str:
+        """Looked up again: what became of it is told as it is now."""
+        session = press.session
+        found = await self._own(session)
+        session.asked = next((r for r in found if r.code == press.value), None)
+        return "gone" if session.asked is None else "found"
+
     async def pick_request(self, press: Press) -> str:
         """Looked up again: it may have been paid, withdrawn or have expired since it was listed."""
         session = press.session
@@ -64,7 +90,7 @@ class Asking:
 
     async def quote_request(self, press: Press) -> str:
         must_be_served(self._payments, press.session)
-        await price_request(self._payments, press.session)
+        await self._prices.price_request(press)
         return "quoted"
 
     async def decline(self, press: Press) -> str:
@@ -72,3 +98,6 @@ class Asking:
         assert session.request is not None, "a request is answered after it was found"
         await self._payments.decline(session.customer, session.request.code)
         return "declined"
+
+    async def _own(self, session: Session) -> Sequence[MoneyRequest]:
+        return await self._payments.requests_by(session.customer.customer_id, ITEMS_MAX)

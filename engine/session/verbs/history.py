@@ -6,15 +6,19 @@ from engine.payments.views import PaymentSummary
 from engine.session.press import Press
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import Item, Session
-from engine.session.verbs.sending import check_payee, must_be_served, price
+from engine.session.verbs.pricing import Prices
+from engine.session.verbs.sending import check_payee, must_be_served
 
 
 class History:
     """Verbs of payments that were confirmed."""
 
-    def __init__(self, customers: Customers, payments: Payments, words: Words) -> None:
+    def __init__(
+        self, customers: Customers, payments: Payments, prices: Prices, words: Words
+    ) -> None:
         self._customers = customers
         self._payments = payments
+        self._prices = prices
         self._words = words
 
     async def open_payments(self, press: Press) -> str:
@@ -37,7 +41,7 @@ class History:
         must_be_served(self._payments, session)
         check_payee(self._payments, session, summary.payee)
         session.payee = summary.payee
-        await price(self._payments, session, summary.amount)
+        await self._prices.price(press, summary.amount)
         return "quoted"
 
     async def cancel(self, press: Press) -> str:
@@ -47,7 +51,9 @@ class History:
 
     async def report(self, press: Press) -> str:
         session, summary = press.session, _found(press.session)
-        session.reference = await self._payments.report_problem(session.customer, summary.code)
+        session.reference = await self._payments.report_problem(
+            session.customer, summary.code, press.value
+        )
         return "reported"
 
     async def keep_payee(self, press: Press) -> str:

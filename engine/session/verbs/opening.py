@@ -11,6 +11,7 @@ from engine.session.press import Press
 from engine.session.readers import CURRENCY_OF_COUNTRY
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import PIN, Item, Seal, Session
+from engine.session.verbs.sending import must_be_served
 
 
 class Opening:
@@ -31,6 +32,7 @@ class Opening:
         session.country = country
         customer = await self._customers.find(session.msisdn)
         if customer is None:
+            must_be_served(self._payments, session)  # whoever is known may look at what was paid
             fill_languages(session, self._words)
             return "new"
         recognise(session, customer)

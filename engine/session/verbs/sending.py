@@ -8,14 +8,18 @@ from engine.msisdn import Msisdn
 from engine.session.press import Press
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import Item, Session
+from engine.session.verbs.pricing import Prices
 
 
 class Sending:
     """Verbs of a payment up to its confirmation."""
 
-    def __init__(self, customers: Customers, payments: Payments, words: Words) -> None:
+    def __init__(
+        self, customers: Customers, payments: Payments, prices: Prices, words: Words
+    ) -> None:
         self._customers = customers
         self._payments = payments
+        self._prices = prices
         self._words = words
 
     async def begin_price(self, press: Press) -> str:
@@ -47,13 +51,13 @@ class Sending:
         return "chosen"
 
     async def quote(self, press: Press) -> str:
-        await price(self._payments, press.session, press.value)
+        await self._prices.price(press, press.value)
         return "quoted"
 
     async def quote_again(self, press: Press) -> str:
         amount = press.session.amount
         assert amount is not None, "only an amount that is known can be sent again"
-        await price(self._payments, press.session, amount)
+        await self._prices.price(press, amount)
         return "quoted"
 
     async def resume_payment(self, press: Press) -> str:
@@ -61,7 +65,7 @@ class Sending:
         session = press.session
         try:
             if session.request is not None:
-                await price_request(self._payments, session)
+                await self._prices.price_request(press)
                 return "priced_request"
             if session.payee is None:
                 return "number"
@@ -72,7 +76,7 @@ class Sending:
         if session.amount is None:
             return "amount"
         try:
-            await price(self._payments, session, session.amount)
+            await self._prices.price(press, session.amount)
         except CustomerMistake:
             return "amount"
         return "priced"
@@ -92,7 +96,7 @@ class Sending:
             payer=session.customer, quote=session.quote, key=press.key
         )
         session.code, session.request = confirmed.code, None
-        return "confirmed"
+        return "by_link" if confirmed.by_link else "confirmed"
 
     def _item(
         self, session: Session, msisdn: Msisdn, name: str | None, amount: Money | None
@@ -116,22 +120,6 @@ def check_payee(payments: Payments, session: Session, payee: Msisdn) -> None:
         payments.check_payee(payer=session.customer, network=session.network, payee=payee)
     except NoWayNow as refusal:
         raise CustomerMistake(refusal.text_key, **refusal.variables) from refusal
-
-
-async def price(payments: Payments, session: Session, amount: Money) -> None:
-    """A fresh quote for this session's payee. Raises CustomerMistake or NoWayNow."""
-    assert session.payee is not None, "the amount is asked after the number"
-    session.quote = await payments.quote(
-        payer=session.customer, network=session.network, payee=session.payee, amount=amount
-    )
-    session.amount, session.request = amount, None
-
-
-async def price_request(payments: Payments, session: Session) -> None:
-    """A fresh quote for what somebody asked. Raises CustomerMistake or NoWayNow."""
-    assert session.request is not None, "a request is priced after it was found"
-    quote = await payments.quote_request(session.customer, session.network, session.request.code)
-    session.quote, session.payee, session.amount = quote, quote.payee, None
 
 
 async def must_know_pin(customers: Customers, customer: Customer, pin: str) -> None:

@@ -18,6 +18,7 @@ from engine.menu import (
     pace,
     paths,
     reading,
+    rules,
     shape,
     widths,
 )
@@ -29,7 +30,8 @@ from engine.texts import Texts
 from tests.unit.menu.cases import CASES, SOUND, expected_of, lay_out_case, told
 
 PROOFS = (
-    check, deep_links, documents, knowledge, networks, pace, paths, reading, shape, widths,
+    check, deep_links, documents, knowledge, networks, pace, paths, reading, rules, shape,
+    widths,
 )  # fmt: skip
 
 TOO_LARGE = [f"extra.yaml:1: {DOCUMENT_BYTES_MAX + 9} bytes, at most {DOCUMENT_BYTES_MAX} may be"]
@@ -41,7 +43,7 @@ def test_the_sound_menu_is_sound() -> None:
     found = examine(SOUND)
     assert (found.faults, found.warnings) == ([], [])
     assert found.menu is not None
-    assert len(found.menu.screens) == 15
+    assert len(found.menu.screens) == 23
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -46,6 +46,32 @@ def test_a_key_that_means_something_else_is_named(menus: Path) -> None:
     assert "on home.menu: what may be typed is another" in found.live_sessions
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("max: 1200", "max: 99", "rule"),
+        ("[0-9]{3}", "[0-9]{4}", "rule"),
+        ("red: form.red, ", "blue: form.red, ", "rule"),
+        ("    check: unused_name\n", "", "check"),
+    ],
+)
+def test_another_rule_for_what_is_typed_is_told_to_who_stands_there(
+    menus: Path, old: str, new: str, part: str
+) -> None:
+    found = changed(menus, "form.yaml", old, new)
+    [said] = found.screens
+    assert said.endswith(f" has other {part}")
+    assert found.live_sessions == [f"on {said.split()[0]}: what may be typed is another"]
+
+
+def test_another_time_to_keep_is_told_and_changes_nothing_for_who_stands_there(
+    menus: Path,
+) -> None:
+    found = changed(menus, "form.yaml", "keep: 120", "keep: 240")
+    assert found.screens == ["form.card has other keep_seconds"]
+    assert found.live_sessions == []
+
+
 def test_a_link_that_leads_elsewhere_or_nowhere_is_broken(menus: Path) -> None:
     found = changed(menus, "home.yaml", "      1: {label: home.send", "      3: {label: home.send")
     assert found.links_broken == [

@@ -18,7 +18,7 @@ def test_the_readme_shows_the_menus_as_they_are() -> None:
 
 def test_effects_secrets_and_ends_are_marked() -> None:
     drawn = draw(read_menu(SOUND), Texts.load(SOUND / "texts"))
-    assert 'send__pin ==>|"pin (pay)"| send__done' in drawn
+    assert 'send__pin ==>|"pin: confirmed (pay)"| send__done' in drawn
     assert 'send__pin[/"pin"/]:::sensitive' in drawn
     assert 'send__done(["done"]):::last' in drawn
     assert 'past__one ==>|"1 Cancel if may_cancel (cancel)"| past__cancelled' in drawn

@@ -51,6 +51,8 @@ class Room:
         house.customers.allow_reset(PAYER)
         house.payments.histories[customer.customer_id] = [summary]
         house.payments.requests["ASK0000001"] = (PAYER, request)
+        own = MoneyRequest("ASK0000002", PAYER, THOUSAND, now, "open", payer=MARY)
+        house.payments.own_requests[customer.customer_id] = [own]
         session = Session("n", 1, "m", PAYER, "63902", "en", "KE", "x", [])
         give: dict[str, Callable[[], Any]] = {
             "customer": lambda: ("customer_id", customer.customer_id),
@@ -64,6 +66,8 @@ class Room:
             "name": lambda: ("name", "Mary"),
             "reference": lambda: ("reference", "C1"),
             "kept": lambda: ("kept", "+256772000002"),
+            "answer": lambda: ("answer", "CM123"),
+            "asked": lambda: ("asked", own),
         }
         for thing in things - {"quote"}:
             field, value = give[thing]()
@@ -83,6 +87,7 @@ VALUES: dict[str, object] = {
     "pin": PIN, "msisdn": MARY, "amount": THOUSAND, "code": "CAPP000001", "name": "Mary",
     "item:languages": "sw", "item:payees": f"{MARY} 100000 KES", "item:saved": f"{MARY} Mary",
     "item:payments": "CAPP000001", "item:requests": "ASK0000001",
+    "item:asked": "ASK0000002", "one_of": "not_arrived", "regex or range": 42,
 }  # fmt: skip
 
 ASKED = sorted(set(VERBS) - {vocabulary.RESUME})

@@ -32,6 +32,13 @@ def test_a_screen_stands_in_a_frame_with_what_it_costs() -> None:
     ]
 
 
+@pytest.mark.parametrize("widest", [True, False])
+def test_the_words_of_a_rule_are_shown_under_each_other(widest: bool) -> None:
+    text = shown("payments.report", widest=widest)
+    assert "| 1. Not arrived    |\n| 2. Wrong amount   |" in text
+    assert "| 4. Something else |\n| 0 Back 00 Home    |" in text
+
+
 def test_pages_are_shown_one_by_one() -> None:
     text = shown("account.help", network=SMALL)
     pages = text.count(" of 80 septets")

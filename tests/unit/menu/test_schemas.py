@@ -9,7 +9,7 @@ import pytest
 
 from engine.menu.documents import read_document
 from engine.menu.schemas import schemas
-from engine.menu.vocabulary import FACTS, LISTS, READERS, SUBJECTS, VERBS
+from engine.menu.vocabulary import FACTS, LISTS, READERS, RULES, SUBJECTS, VERBS
 from tests.unit.menu.cases import SOUND, lay_out_case
 from tests.unit.session.rooms import MENUS
 
@@ -87,6 +87,9 @@ WORDS: dict[str, Any] = {
     "pattern": lambda v, rule, s, r: must(re.search(rule, v) is not None),
     "required": lambda v, rule, s, r: must(not isinstance(v, dict) or set(rule) <= set(v)),
     "anyOf": lambda v, rule, s, r: must(any(fits(v, one, r) for one in rule)),
+    "oneOf": lambda v, rule, s, r: must(sum(fits(v, one, r) for one in rule) == 1),
+    "minimum": lambda v, rule, s, r: must(v >= rule),
+    "maximum": lambda v, rule, s, r: must(v <= rule),
     "allOf": lambda v, rule, s, r: must(all(fits(v, one, r) for one in rule)),
     "items": lambda v, rule, s, r: must(all(fits(one, rule, r) for one in v)),
     "properties": _object, "propertyNames": _object, "additionalProperties": _object,
@@ -133,6 +136,10 @@ def test_a_file_names_its_schema_first(path: Path) -> None:
         ("reader_unknown", "send"), ("list_unknown", "past"), ("fact_unknown", "past"),
         ("subject_unknown", "past"), ("choice_0_is_back", "home"), ("yaml_label_no", "home"),
         ("yaml_choices_as_list", "send"), ("screens_missing", "past"),
+        ("kept_too_short", "form"), ("kept_too_long", "form"), ("kept_in_words", "form"),
+        ("rule_of_two_kinds", "form"), ("regex_without_complaint", "form"),
+        ("range_below_nothing", "form"), ("range_by_another_word", "form"),
+        ("complaint_that_is_none", "form"), ("check_that_checks_nothing", "form"),
         ("links_misspelt", "deep_links"), ("network_field_misspelt", "networks"),
     ],
 )  # fmt: skip
@@ -144,7 +151,9 @@ def test_an_editor_notices_what_the_schema_can_know(tmp_path: Path, case: str, f
 def test_every_word_of_the_vocabulary_can_be_completed() -> None:
     shapes = SCHEMAS["journey.json"]["$defs"]
     screen = shapes["WrittenScreen"]["properties"]
-    assert screen["reads"]["enum"] == [*READERS]
+    assert screen["reads"]["anyOf"][0]["enum"] == [*READERS]
+    assert [*shapes["WrittenRule"]["properties"]] == [*RULES, "complaint"]
+    assert screen["check"]["enum"] == ["unused_name"]
     assert screen["lists"]["enum"] == [*LISTS]
     assert screen["about"]["enum"] == [*SUBJECTS]
     assert screen["do"]["enum"] == [*VERBS]

@@ -33,6 +33,7 @@ from engine.ports import Reply, Turn
 from engine.session.actions import build_verbs
 from engine.session.drops import Drops
 from engine.session.editions import Binder, Edition, Editions, RedisShelf
+from engine.session.names import OperatorNames
 from engine.session.press import Verb
 from engine.session.render import Renderer
 from engine.session.rooms import Words
@@ -150,6 +151,8 @@ class MemoryPayments:
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
         self.reported: list[str] = []
+        self.reasons: list[str] = []
+        self.own_requests: dict[CustomerId, list[MoneyRequest]] = {}
         self.keys: list[str] = []
         self.unserved: set[str] = set()
         """Networks whose wallets nobody collects from."""
@@ -264,7 +267,8 @@ class MemoryPayments:
         )
         return history[index]
 
-    async def report_problem(self, customer: Customer, code: str) -> str:
+    async def report_problem(self, customer: Customer, code: str, reason: str) -> str:
+        self.reasons.append(reason)
         if code not in self.reported:
             self.reported.append(code)
         return f"C{self.reported.index(code) + 1}"
@@ -285,11 +289,16 @@ class MemoryPayments:
                 return Asked(known)
         request = MoneyRequest(code, requester.msisdn, amount, self._clock.now(), key)
         self.requests[code] = (payer, request)
+        own = msgspec.structs.replace(request, state="open", payer=payer)
+        self.own_requests.setdefault(requester.customer_id, []).insert(0, own)
         return Asked(code)
 
     async def requests_to(self, msisdn: Msisdn, most: int = 10) -> list[MoneyRequest]:
         found = [request for payer, request in self.requests.values() if payer == msisdn]
         return [msgspec.structs.replace(request, state="open") for request in found][:most]
+
+    async def requests_by(self, customer_id: CustomerId, most: int = 10) -> list[MoneyRequest]:
+        return self.own_requests.get(customer_id, [])[:most]
 
     async def decline(self, payer: Customer, code: str) -> None:
         self.requests.pop(code, None)
@@ -311,6 +320,24 @@ class MemoryPayments:
             raise self.failure
         if self.delay:
             await asyncio.sleep(self.delay)
+
+
+class MemoryNames:
+    """An operator that tells who holds a wallet: the names it was given, None for the others."""
+
+    def __init__(self) -> None:
+        self.told: dict[Msisdn, str] = {}
+        self.asked: list[Msisdn] = []
+        self.delay = 0.0
+        self.failure: Exception | None = None
+
+    async def name_of(self, msisdn: Msisdn) -> str | None:
+        self.asked.append(msisdn)
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        if self.failure is not None:
+            raise self.failure
+        return self.told.get(msisdn)
 
 
 class MemoryRecords:
@@ -399,7 +426,7 @@ class QuickBinder(Binder):
     def bind(self, bundle: Bundle) -> Edition:
         if bundle is not BUNDLE:
             return super().bind(bundle)
-        steps = Steps(MENU, self._build_verbs(TEXTS), self._late)
+        steps = Steps(MENU, TEXTS, self._build_verbs(TEXTS), self._late)
         return Edition(VERSION, MENU, TEXTS, self._networks, steps, _RENDERER)
 
 
@@ -427,6 +454,8 @@ class House:
         self.payments: MemoryPayments = (
             shares.payments if shares else MemoryPayments(ids, self.clock)
         )
+        self.names: MemoryNames = shares.names if shares else MemoryNames()
+        self.operator_names = OperatorNames(dict.fromkeys(OPERATORS.values(), self.names))
         self.late: LateWork = LateWork()
         self.drops = Drops(self.redis)
         self.editions = Editions(bundle, QuickBinder(self, networks), RedisShelf(self.redis))
@@ -443,7 +472,11 @@ class House:
 
     def build_verbs(self, words: Words) -> Mapping[str, Verb]:
         return build_verbs(
-            customers=self.customers, payments=self.payments, seal=self.seal, words=words
+            customers=self.customers,
+            payments=self.payments,
+            names=self.operator_names,
+            seal=self.seal,
+            words=words,
         )
 
     async def registered(self, language: str = "en") -> "House":

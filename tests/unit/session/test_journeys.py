@@ -1,5 +1,8 @@
 """Every journey as a caller walks it, and what it leaves in the rooms behind."""
 
+import msgspec
+
+from engine.clock import CustomerId
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.views import MoneyRequest
@@ -105,6 +108,41 @@ async def test_a_request_that_was_paid_elsewhere_meanwhile_is_gone() -> None:
     house.payments.requests.clear()
     gone = await house.take("2*2*1*1")
     assert gone.text.startswith("This request is no longer open.")
+
+
+async def test_who_asked_sees_what_became_of_it() -> None:
+    house = await caller()
+    assert (await house.press("2", "3")).text.startswith("You asked nobody for money.")
+    await house.press("2", "1", PAYEE, "700", "1", session_id="s2")
+    house.clock.seconds += 1000
+    listed = await house.press("2", "3", session_id="s3")
+    assert listed.text.startswith("My requests\n1. KES 700 +256772000002\n0 Back")
+    shown = await house.take("2*3*1", "s3")
+    assert shown.text.startswith("ASK0000001 ")
+    assert "\nYou asked +256772000002\nKES 700\nWaiting for an answer\n" in shown.text
+
+
+async def test_ones_own_request_is_told_as_it_stands_now() -> None:
+    house = await caller()
+    await house.press("2", "1", PAYEE, "700", "1")
+    house.clock.seconds += 1000
+    await house.press("2", "3", session_id="s2")
+    own = house.payments.own_requests[house.customers.known[PAYER].customer_id]
+    for state, said in (("taken", "Being paid"), ("paid", "Paid"), ("declined", "Declined"),
+                        ("expired", "Expired, not paid")):  # fmt: skip
+        own[0] = msgspec.structs.replace(own[0], state=state)
+        shown = await house.press("2", "3", "1", session_id=state)
+        assert f"KES 700\n{said}\n" in shown.text
+    own.clear()
+    assert (await house.take("2*3*1", "s2")).text.startswith("This request is no longer open.")
+
+
+async def test_nobody_sees_what_another_asked_for() -> None:
+    house = await caller()
+    await house.press("2", "1", PAYEE, "700", "1")
+    own = house.payments.own_requests
+    own[CustomerId("another")] = own.pop(house.customers.known[PAYER].customer_id)
+    assert (await house.press("2", "3", session_id="s2")).text.startswith("You asked nobody")
 
 
 async def test_nobody_sees_who_asks_another() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from engine.msisdn import Msisdn
 from engine.ports import Reply
-from tests.unit.session.rooms import PAYER, PIN, House
+from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
 
 PAYEE = "256772000002"
 
@@ -132,7 +132,7 @@ async def test_a_screen_that_asks_a_pin_and_has_no_other_way_ends_a_walk_by_sms(
     await phone.dial()
     reply = await phone.press("5", "3", "1")
     assert reply.ends
-    assert reply.text.startswith("A PIN never belongs into an SMS.")
+    assert reply.text == f"A PIN never belongs into an SMS. Dial {SHORTCODE} to do this."
 
 
 async def test_nobody_registers_by_sms() -> None:

@@ -2,10 +2,18 @@ import pytest
 
 from engine.errors import CustomerMistake
 from engine.menu import vocabulary
+from engine.menu.patterns import Pattern
+from engine.menu.screens import OneOf, Range
 from engine.money import Money
-from engine.session.readers import READERS, read_amount
+from engine.session.readers import (
+    READERS,
+    read_amount,
+    read_by_pattern,
+    read_whole,
+    read_word,
+)
 from engine.session.session import Session
-from tests.unit.session.rooms import PAYER
+from tests.unit.session.rooms import PAYER, TEXTS
 
 
 def session(country: str = "KE") -> Session:
@@ -133,3 +141,41 @@ def test_a_name_is_cleaned_and_cut(text: str, name: str) -> None:
 def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(CustomerMistake, match=r"mistake\.name"):
         READERS["name"](text, session())
+
+
+# By a rule of the screen's own.
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1", 1), ("007", 7), ("1,250", 1_250), ("1 250", 1_250), ("12,345,678", 12_345_678),
+        ("12 345 678", 12_345_678), ("999999999", 999_999_999),
+        ("0", None), ("", None), ("-1", None), ("+1", None), ("1.0", None), ("1,2", None),
+        ("1,2345", None), ("1234,567", None), (",123", None), ("1 234,567", None),
+        ("1,234 567", None), ("1  234", None), ("1234567890", None), ("1,234,567,890", None),
+        ("٣", None), ("１", None), ("one", None), ("9" * 4_999, None), ("1\n", None),
+    ],
+)  # fmt: skip
+def test_a_whole_number_has_its_thousands_apart_one_way_or_not_at_all(
+    text: str, number: int | None
+) -> None:
+    read = read_whole(Range(1, 999_999_999))
+    if number is not None:
+        assert read(text, session()) == number
+        return
+    with pytest.raises(CustomerMistake, match=r"mistake\.range") as caught:
+        read(text, session())
+    assert caught.value.variables == {"minimum": 1, "maximum": 999_999_999}
+
+
+def test_a_rule_complains_in_its_own_words() -> None:
+    with pytest.raises(CustomerMistake, match=r"mistake\.amount"):
+        read_whole(Range(1, 2, "mistake.amount"))("3", session())
+    with pytest.raises(CustomerMistake, match=r"mistake\.code"):
+        read_by_pattern(Pattern("[0-9]{3}"), "mistake.code")("12", session())
+    words = OneOf({"a": "home.menu", "b": "home.price"}, "mistake.name")
+    with pytest.raises(CustomerMistake, match=r"mistake\.name"):
+        read_word(words, TEXTS)("3", session())
+    with pytest.raises(CustomerMistake, match=r"mistake\.choice"):
+        read_word(OneOf(words.words), TEXTS)("3", session())

@@ -7,8 +7,9 @@ from pathlib import Path
 import yaml
 
 from engine.inbox.keywords import Verb
-from engine.menu.screens import Menu
+from engine.menu.screens import Menu, OneOf
 from engine.payments.lifecycle import State
+from engine.payments.views import RequestState
 from engine.ports import Reason
 from engine.texts import Texts
 from tests.unit.session.rooms import MENU
@@ -21,6 +22,7 @@ NUMBERING = yaml.safe_load((ROOT / "engine" / "prefixes.yaml").read_text(encodin
 OPERATORS = {operator for country in NUMBERING["ranges"].values() for operator in country}
 FAMILIES: Mapping[str, Set[str]] = {
     "state": {state.name.lower() for state in State} - {State.NEW.name.lower()},
+    "request_state": set(RequestState),
     "reason": set(Reason),
     "operator": OPERATORS,
     "keywords": {*Verb, "filler", "pin"},
@@ -44,6 +46,8 @@ def shown_by(menu: Menu) -> Iterator[str]:
         yield screen.text
         yield screen.again
         yield from (choice.label for choice in screen.choices.values())
+        if isinstance(screen.rule, OneOf):
+            yield from screen.rule.words.values()
 
 
 def test_every_text_is_used_somewhere() -> None:

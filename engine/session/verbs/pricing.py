@@ -1,0 +1,50 @@
+"""A fresh price on the session, and whose wallet it goes to, where the payee's operator tells."""
+
+from engine.money import Money
+from engine.session.press import Press
+from engine.session.rooms import Names, Payments
+from engine.session.session import Holder
+
+HOLDERS_MAX = 3
+"""So many numbers a session learns the names of: it pays people, it does not look them up."""
+
+
+class Prices:
+    """What every verb that leads to a price does. It moves nothing."""
+
+    def __init__(self, payments: Payments, names: Names) -> None:
+        self._payments = payments
+        self._names = names
+
+    async def price(self, press: Press, amount: Money) -> None:
+        """A fresh quote for this session's payee. Raises CustomerMistake or NoWayNow."""
+        session = press.session
+        assert session.payee is not None, "the amount is asked after the number"
+        session.quote = await self._payments.quote(
+            payer=session.customer, network=session.network, payee=session.payee, amount=amount
+        )
+        session.amount, session.request = amount, None
+        await self._learn_holder(press)
+
+    async def price_request(self, press: Press) -> None:
+        """A fresh quote for what somebody asked. Raises CustomerMistake or NoWayNow."""
+        session = press.session
+        assert session.request is not None, "a request is priced after it was found"
+        code = session.request.code
+        quote = await self._payments.quote_request(session.customer, session.network, code)
+        session.quote, session.payee, session.amount = quote, quote.payee, None
+        await self._learn_holder(press)
+
+    async def _learn_holder(self, press: Press) -> None:
+        """Asked once for each number, whatever came of it, and never after `HOLDERS_MAX` numbers.
+
+        A wallet that the operator does not know is no reason to stop: the payout will say so by a
+        code that is final, and the money comes back.
+        """
+        session = press.session
+        assert session.quote is not None, "the price says which operator holds the wallet"
+        payee, holders = session.quote.payee, session.holders
+        if len(holders) >= HOLDERS_MAX or any(holder.msisdn == payee for holder in holders):
+            return
+        name = await self._names.of(session.quote.payee_operator, payee, press.due)
+        session.holders = [*holders, Holder(payee, name)]
