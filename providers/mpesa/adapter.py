@@ -1,23 +1,21 @@
-"""Asks Safaricom M-PESA in Kenya: STK push, B2C payouts and refunds, and how they went.
+"""Asks Safaricom M-PESA in Kenya: STK push, B2C payouts, refunds, and how they went.
 
 Facts: reference `mpesa.md`. It refuses to decide anything about a payment, and to remember any.
+What customers pay in of their own accord is `pay_ins`, money between businesses `business`.
 """
 
 import base64
-from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from typing import Any
 
 import httpx
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from engine.clock import AttemptId, Clock
 from engine.errors import OutcomeUnknown, Rejected
 from engine.money import Money
 from engine.ports import (
+    BALANCE_KIND,
     Accepted,
     Callback,
     Direction,
@@ -25,65 +23,22 @@ from engine.ports import (
     OperatorFacts,
     Order,
     Outcome,
-    Reason,
 )
-from providers.http import (
-    DEFAULT_TIMEOUTS,
-    Client,
-    Timeouts,
-    Token,
-    TokenCache,
-    Trace,
-    basic_authorization,
-    no_trace,
-    read_token,
-    with_token,
-)
+from providers.http import Trace, no_trace
 from providers.mpesa import balance
-from providers.mpesa.answers import (
-    NAME,
-    Answer,
-    error_of,
-    is_token_refused,
-    read_answer,
-    throttled,
-)
+from providers.mpesa.answers import NAME, error_of
+from providers.mpesa.api import Daraja, address_for
+from providers.mpesa.business import Business
 from providers.mpesa.callbacks import PUSH_FAILED, read_callback, verdict
+from providers.mpesa.pay_ins import PayIns
+from providers.mpesa.reversal import Reversals
+from providers.mpesa.settings import MpesaSettings
 from providers.wire import order_amount
 
-CONFIRM_ABOVE_MINOR = 1_000_000  # KES 10,000
-
-_TOKEN_MARGIN_SECONDS = 120.0  # section 2 proposes 60 to 300
 _NAIROBI = timezone(timedelta(hours=3))  # what M-PESA itself sends; no summer time
-# Section 11: an address that contains one of these is refused, whatever the case.
-_FORBIDDEN_IN_URL = ("mpesa", "m-pesa", "safaricom", "exe", "cmd", "sql", "query")
 
 
-@dataclass(frozen=True)
-class MpesaSettings:
-    """One Daraja app and its shortcodes. `certificate_pem` is Safaricom's (section 10)."""
-
-    base_url: str
-    consumer_key: str = field(repr=False)
-    consumer_secret: str = field(repr=False)
-    shortcode: str
-    passkey: str = field(repr=False)
-    b2c_shortcode: str
-    initiator: str
-    initiator_password: str = field(repr=False)
-    certificate_pem: bytes = field(repr=False)
-    confirm_above_minor: int = CONFIRM_ABOVE_MINOR
-    timeouts: Timeouts = DEFAULT_TIMEOUTS
-    connections: int = 100
-    per_second: float | None = None  # None: as fast as it goes
-
-    def __post_init__(self) -> None:
-        for shortcode in (self.shortcode, self.b2c_shortcode):
-            if not (shortcode.isascii() and shortcode.isdigit() and 5 <= len(shortcode) <= 7):
-                raise ValueError(f"{NAME}: a shortcode has 5 to 7 digits")
-
-
-class Mpesa:
+class Mpesa(PayIns, Business):
     """The operator `mpesa_ke`. See `engine.ports.OperatorPort` for what callers may rely on."""
 
     def __init__(
@@ -95,76 +50,69 @@ class Mpesa:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Raises ValueError when the certificate or the address is none."""
-        self.facts = _facts(settings.confirm_above_minor)
-        self._settings = settings
+        api = Daraja(settings, clock=clock, trace=trace, transport=transport)
+        reversals = Reversals(api, settings)
+        PayIns.__init__(self, api, settings, reversals)
+        Business.__init__(self, api, settings)
+        self.facts = _facts(settings)
+        self._reversals = reversals
         self._clock = clock
-        self._client = Client(
-            NAME,
-            settings.base_url,
-            timeouts=settings.timeouts,
-            connections=settings.connections,
-            per_second=settings.per_second,
-            transport=transport,
-            trace=trace,
-        )
-        self._tokens = TokenCache(
-            self._fetch_token, clock=clock, margin_seconds=_TOKEN_MARGIN_SECONDS
-        )
-        # One sealed password may serve many requests (section 8), and sealing is not cheap.
-        self._credential = security_credential(
-            settings.initiator_password, settings.certificate_pem
-        )
-        url = self._client.url
-        self._token_url = url("/oauth/v1/generate?grant_type=client_credentials")
-        self._push_url = url("/mpesa/stkpush/v1/processrequest")
-        self._push_query_url = url("/mpesa/stkpushquery/v1/query")
-        self._payout_url = url("/mpesa/b2c/v3/paymentrequest")
-        self._status_url = url("/mpesa/transactionstatus/v1/query")
-        self._balance_url = url("/mpesa/accountbalance/v1/query")
-        shortcodes = dict.fromkeys((settings.shortcode, settings.b2c_shortcode))
-        self.balance_accounts = tuple(shortcodes)  # one business may collect and pay by the same
+        self._push_url = api.url("/mpesa/stkpush/v1/processrequest")
+        self._push_query_url = api.url("/mpesa/stkpushquery/v1/query")
+        self._payout_url = api.url(f"/mpesa/b2c/{settings.payout_version}/paymentrequest")
+        self._balance_url = api.url("/mpesa/accountbalance/v1/query")
+        self.balance_accounts = settings.shortcodes
 
     async def collect(self, order: Order) -> Accepted:
         """Send the prompt (section 4). After OutcomeUnknown a repeat may charge the payer twice."""
-        answer = await self._post("stk_push", self._push_url, self._push_message(order))
+        answer = await self._api.post("stk_push", self._push_url, self._push_message(order))
         checkout_id = answer.word("CheckoutRequestID")
         if not answer.is_accepted or not checkout_id:
             raise error_of(answer)
         return Accepted(provider_reference=checkout_id)
 
     async def disburse(self, order: Order) -> Accepted:
-        """Pay out by B2C v3 (section 8); a repeat of the same order is refused as a duplicate."""
+        """Pay out by B2C (section 8). By v3 a repeat is refused as a duplicate, by v1 it pays."""
         return await self._pay_out("b2c_payout", order)
 
     async def refund(self, order: Order) -> Accepted:
-        """Give back by a payout of its own: a reversal (9.2) needs a receipt we may not have."""
+        """Give back by a reversal where that is set and can be done, else by a payout.
+
+        Which of the two is the same at every repeat of an order: its receipt never changes.
+        """
+        if self._is_reversal(order):
+            assert order.collected_receipt is not None
+            amount = order_amount(self.facts, order)
+            return await self._reversals.order(
+                order.collected_receipt, int(amount), order.callback_url, kind="reversal-result"
+            )
         return await self._pay_out("b2c_refund", order)
 
     async def query(self, order: Order) -> Finding:
-        """STK query for a collection; for payouts the answer comes by callback `status`."""
+        """STK query for a collection; for all else the answer comes by `status-result`."""
         try:
             if order.direction is Direction.COLLECT:
                 return await self._query_push(order)
-            return await self._query_payout(order)
+            return await self._query_later(order)
         except Rejected as error:
             # A refused question is no evidence about the money.
             raise OutcomeUnknown(NAME, "the query was refused", code=error.code) from error
 
     def read_callback(self, kind: str, body: bytes) -> Callback:
-        """Kinds: `stk`, `result`, `status` and `timeout`."""
-        return read_callback(kind, body)
+        """Kinds: those of `callbacks.READERS`, and `timeout`."""
+        callback = read_callback(kind, body)
+        if kind == "stk-callback" or self._is_known_by_conversation:
+            return callback
+        # Known by the id that questions need, and results may show another (section 8): the
+        # unguessable address alone says whose they are.
+        finding = msgspec.structs.replace(callback.finding, provider_reference=None)
+        return msgspec.structs.replace(callback, finding=finding)
 
     async def ask_balance(self, account: str, callback_url: str) -> Money | None:
         """Ask for what a shortcode holds (section 9.3); always answered later."""
-        message = balance.balance_message(
-            initiator=self._settings.initiator,
-            credential=self._credential,
-            shortcode=account,
-            url=_allowed(f"{callback_url}/{balance.KIND}"),
-        )
-        answer = await self._post("account_balance", self._balance_url, message)
-        if not answer.is_accepted:
-            raise error_of(answer)
+        url = address_for(callback_url, BALANCE_KIND)
+        message = balance.balance_message(self._api.initiator, shortcode=account, url=url)
+        await self._api.ask("account_balance", self._balance_url, message)
         return None
 
     def read_balance(self, body: bytes) -> Money | None:
@@ -175,20 +123,20 @@ class Mpesa:
         return (attempt_id,)
 
     async def aclose(self) -> None:
-        await self._tokens.aclose()
-        await self._client.aclose()
+        await self._api.aclose()
 
     def _push_message(self, order: Order) -> dict[str, Any]:
-        shortcode, number = int(self._settings.shortcode), int(order.msisdn.digits)
+        settings, number = self._settings, int(order.msisdn.digits)
+        by_till = "CustomerBuyGoodsOnline" if settings.till else "CustomerPayBillOnline"
         return {
-            "BusinessShortCode": shortcode,
+            "BusinessShortCode": int(settings.shortcode),
             **self._signature(),
-            "TransactionType": "CustomerPayBillOnline",
+            "TransactionType": by_till,
             "Amount": int(order_amount(self.facts, order)),
             "PartyA": number,
-            "PartyB": shortcode,
+            "PartyB": int(settings.till or settings.shortcode),
             "PhoneNumber": number,
-            "CallBackURL": _callback_url(order, "stk"),
+            "CallBackURL": address_for(order.callback_url, "stk-callback"),
             "AccountReference": order.code,
             "TransactionDesc": "Send money",  # left out: "Invalid Remarks" (section 4)
         }
@@ -202,25 +150,45 @@ class Mpesa:
         }
 
     async def _pay_out(self, operation: str, order: Order) -> Accepted:
-        message = {
-            "OriginatorConversationID": order.attempt_id,
+        answer = await self._api.post(operation, self._payout_url, self._payout_message(order))
+        if answer.is_duplicate:
+            return Accepted()  # the first one was taken; its ConversationID is not told again
+        if not answer.is_accepted:
+            raise error_of(answer)
+        # What a later question needs: by v1 only the id that the gateway made (section 9.1).
+        told = "ConversationID" if self._names_payouts else "OriginatorConversationID"
+        return Accepted(provider_reference=answer.word(told) or None)
+
+    def _payout_message(self, order: Order) -> dict[str, Any]:
+        named = {"OriginatorConversationID": order.attempt_id} if self._names_payouts else {}
+        return {
+            **named,
             "InitiatorName": self._settings.initiator,
-            "SecurityCredential": self._credential,
+            "SecurityCredential": self._api.credential,
             "CommandID": "BusinessPayment",
             "Amount": int(order_amount(self.facts, order)),
             "PartyA": int(self._settings.b2c_shortcode),
             "PartyB": int(order.msisdn.digits),
             "Remarks": f"Payment {order.code}",
-            "QueueTimeOutURL": _callback_url(order, "timeout"),
-            "ResultURL": _callback_url(order, "result"),
+            "QueueTimeOutURL": address_for(order.callback_url, "timeout"),
+            "ResultURL": address_for(order.callback_url, "b2c-result"),
             "Occassion": order.code,
         }
-        answer = await self._post(operation, self._payout_url, message)
-        if answer.is_duplicate:
-            return Accepted()  # the first one was taken; its ConversationID is not told again
-        if not answer.is_accepted:
-            raise error_of(answer)
-        return Accepted(provider_reference=answer.word("ConversationID") or None)
+
+    @property
+    def _names_payouts(self) -> bool:
+        """Whether a payout carries an id of ours: v1 has no such field (section 8)."""
+        return self._settings.payout_version == "v3"
+
+    @property
+    def _is_known_by_conversation(self) -> bool:
+        """Whether every answer that comes later is about an order known by its ConversationID."""
+        return self._names_payouts and self._settings.refund_by == "payout"
+
+    def _is_reversal(self, order: Order) -> bool:
+        reverses = self._settings.refund_by == "reversal"
+        is_refund = order.direction is Direction.REFUND
+        return reverses and is_refund and order.collected_receipt is not None
 
     async def _query_push(self, order: Order) -> Finding:
         if order.provider_reference is None:
@@ -231,7 +199,7 @@ class Mpesa:
             **self._signature(),
             "CheckoutRequestID": order.provider_reference,
         }
-        answer = await self._post("stk_query", self._push_query_url, message)
+        answer = await self._api.post("stk_query", self._push_query_url, message)
         if answer.code == "500.001.1001" and not answer.is_rejected:
             # Under way, or settled long ago and forgotten (section 6): never a failure.
             is_unknown = "does not exist" in answer.text.lower()
@@ -243,68 +211,32 @@ class Mpesa:
         checkout_id = answer.word("CheckoutRequestID") or None
         return Finding(outcome, code=code, reason=reason, provider_reference=checkout_id)
 
-    async def _query_payout(self, order: Order) -> Finding:
+    async def _query_later(self, order: Order) -> Finding:
+        """Ask for a payout or a reversal by the OriginatorConversationID of its request."""
+        is_reversal = self._is_reversal(order)
+        is_ours = self._names_payouts and not is_reversal
+        original = order.attempt_id if is_ours else order.provider_reference
+        if original is None:
+            # Its answer was lost, and with it the only id: wait for the result.
+            return Finding(Outcome.PENDING, code="no_conversation_id")
         message = {
-            "Initiator": self._settings.initiator,
-            "SecurityCredential": self._credential,
+            **self._api.initiator,
             "CommandID": "TransactionStatusQuery",
-            "OriginalConversationID": order.attempt_id,
-            "PartyA": self._settings.b2c_shortcode,
+            "OriginalConversationID": original,
+            "PartyA": self._settings.shortcode if is_reversal else self._settings.b2c_shortcode,
             "IdentifierType": "4",
-            "ResultURL": _callback_url(order, "status"),
-            "QueueTimeOutURL": _callback_url(order, "timeout"),
+            "ResultURL": address_for(order.callback_url, "status-result"),
+            "QueueTimeOutURL": address_for(order.callback_url, "timeout"),
             "Remarks": "Status check",
             "Occasion": order.code,
         }
-        answer = await self._post("transaction_status", self._status_url, message)
-        if not answer.is_accepted:
-            raise error_of(answer)
+        await self._api.ask("transaction_status", self._status_url, message)
         return Finding(Outcome.ASKED, code="asked")
 
-    async def _post(self, operation: str, url: httpx.URL, message: dict[str, Any]) -> Answer:
-        body = msgspec.json.encode(message)
 
-        async def send(token: str) -> httpx.Response:
-            headers = [
-                (b"Authorization", b"Bearer " + token.encode()),
-                (b"Content-Type", b"application/json"),
-            ]
-            return await self._client.send(operation, "POST", url, headers=headers, body=body)
-
-        return read_answer(await with_token(self._tokens, send, is_token_refused))
-
-    async def _fetch_token(self) -> Token:
-        key, secret = self._settings.consumer_key, self._settings.consumer_secret
-        headers = [basic_authorization(key, secret)]
-        response = await self._client.send("token", "GET", self._token_url, headers=headers)
-        if (token := read_token(response)) is not None:
-            return token
-        if response.status_code in (400, 401):  # a wrong key or secret: 400 and no body
-            raise Rejected(
-                NAME,
-                "our consumer key or secret was refused",
-                code=read_answer(response).code or str(response.status_code),
-                reason=Reason.CONFIGURATION,
-            )
-        if response.status_code == 429:
-            raise throttled(response)
-        raise OutcomeUnknown(NAME, "no token in the answer", code=str(response.status_code))
-
-
-def security_credential(initiator_password: str, certificate_pem: bytes) -> str:
-    """The initiator's password for Safaricom's eyes (section 10); differs at every call.
-
-    The certificate's dates are ignored: both known ones ended long ago and are in use. Raises
-    ValueError when it is no certificate with an RSA key.
-    """
-    key = x509.load_pem_x509_certificate(certificate_pem).public_key()
-    if not isinstance(key, RSAPublicKey):
-        raise ValueError(f"{NAME}: the certificate holds no RSA key")
-    sealed = key.encrypt(initiator_password.encode(), PKCS1v15())
-    return base64.b64encode(sealed).decode()
-
-
-def _facts(confirm_above_minor: int) -> OperatorFacts:
+def _facts(settings: MpesaSettings) -> OperatorFacts:
+    # B2C v3 refuses a second OriginatorConversationID; v1 has none.
+    payout_repeat_is_safe = settings.payout_version == "v3"
     return OperatorFacts(
         code=1,
         name=NAME,
@@ -316,23 +248,11 @@ def _facts(confirm_above_minor: int) -> OperatorFacts:
         disburse_minor_min=1_000,
         disburse_minor_max=25_000_000,
         collect_repeat_is_safe=False,  # two pushes are two prompts, maybe two payments
-        disburse_repeat_is_safe=True,  # B2C v3 refuses a second OriginatorConversationID
-        confirm_callback_above_minor=confirm_above_minor,
-        refund_is_payout=True,
+        disburse_repeat_is_safe=payout_repeat_is_safe,
+        # Where a receipt is not known the refund is a payout, whatever is set.
+        refund_repeat_is_safe=payout_repeat_is_safe,
+        confirm_callback_above_minor=settings.confirm_above_minor,
+        refund_is_payout=settings.refund_by == "payout",
+        # Section 11 again: an address with the first word businesses look for is refused.
+        webhooks=("daraja", "mpesa"),
     )
-
-
-def _callback_url(order: Order, kind: str) -> str:
-    return _allowed(f"{order.callback_url}/{kind}")
-
-
-def _allowed(url: str) -> str:
-    lowered = url.lower()
-    if any(forbidden in lowered for forbidden in _FORBIDDEN_IN_URL):
-        raise Rejected(
-            NAME,
-            "the callback address contains a word the operator forbids",
-            code="callback_url",
-            reason=Reason.CONFIGURATION,
-        )
-    return url

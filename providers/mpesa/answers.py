@@ -11,9 +11,33 @@ import httpx
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled
 from engine.ports import Reason
 from providers.http import retry_after_seconds
+from providers.redaction import Fields
 from providers.wire import json_object, word
 
 NAME: Final = "mpesa_ke"
+
+SHOWN: Final = Fields(
+    kept=frozenset(
+        {
+            "AccountReference",
+            "Amount",
+            "CommandID",
+            "ConversationID",
+            "MerchantRequestID",
+            "Occasion",
+            "Occassion",
+            "OriginalConversationID",
+            "OriginatorConversationID",
+            "ResponseCode",
+            "ResultCode",
+            "TransactionType",
+            "errorCode",
+            "requestId",
+        }
+    ),
+    texts=frozenset({"CheckoutRequestID"}),  # ends in the subscriber's nine digits (section 4)
+)
+"""What may be kept of requests and answers. Prose is not: it may hold a token."""
 
 _BUSY_SUBSCRIBER_SECONDS = 60.0  # wait at least one minute
 _THROTTLED_SECONDS = 15.0

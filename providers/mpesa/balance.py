@@ -12,17 +12,13 @@ from providers.mpesa.answers import NAME
 from providers.mpesa.callbacks import read_parameters
 from providers.wire import json_object, read_amount, word
 
-KIND = "balance"
-"""The end of the address for the answer, and for the notice that it waited too long."""
-
 _CURRENCY = "KES"
 
 
-def balance_message(*, initiator: str, credential: str, shortcode: str, url: str) -> dict[str, Any]:
-    """The question about one shortcode."""
+def balance_message(initiator: dict[str, str], *, shortcode: str, url: str) -> dict[str, Any]:
+    """The question about one shortcode; `initiator` says who asks."""
     return {
-        "Initiator": initiator,
-        "SecurityCredential": credential,
+        **initiator,
         "CommandID": "AccountBalance",
         "PartyA": shortcode,
         "IdentifierType": "4",

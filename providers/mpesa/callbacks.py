@@ -50,10 +50,32 @@ PAYOUT_FAILED = {
     "8006": Reason.CONFIGURATION,
     "SFC_IC0003": Reason.NOT_REGISTERED,
 }
+# Section 9.2. All but R000002 (no such original) speak of our own account.
+REVERSAL_FAILED = {
+    "1": Reason.CONFIGURATION,
+    "11": Reason.CONFIGURATION,
+    "21": Reason.CONFIGURATION,
+    "2001": Reason.CONFIGURATION,
+    "2006": Reason.CONFIGURATION,
+    "2028": Reason.CONFIGURATION,
+    "8006": Reason.CONFIGURATION,
+    "R000002": Reason.OTHER,
+}
+# Of a repeat it says that the first one was carried out; of a first one that somebody else gave
+# the money back. Either way the customer has it, and one more refund would be one too many.
+_ALREADY_REVERSED = "R000001"
+# Section 9.4 lists none for B2B. Of those that every page shares only these are final, and they
+# speak of our account, our initiator, or the other shortcode.
+BUSINESS_FAILED = {
+    "1": Reason.CONFIGURATION,
+    "21": Reason.CONFIGURATION,
+    "2001": Reason.CONFIGURATION,
+    "8006": Reason.CONFIGURATION,
+}
 # Section 9.1.
 _STATUS_FAILED = frozenset({"Cancelled", "Declined", "Expired"})
 
-_ACKNOWLEDGEMENT = Acknowledgement(body=b'{"ResultCode": 0, "ResultDesc": "Success"}')
+ACKNOWLEDGEMENT = Acknowledgement(body=b'{"ResultCode": 0, "ResultDesc": "Success"}')
 _NUMBER = re.compile(r"254[17]\d{8}(?!\d)")
 _FIELDS = Fields(
     kept=frozenset(
@@ -89,20 +111,20 @@ _FIELDS = Fields(
 
 
 def read_callback(kind: str, body: bytes) -> Callback:
-    """Kinds: `stk`, `result`, `status`, `timeout`. Raises Unreadable."""
+    """Kinds: those of `READERS`, and `timeout`. Raises Unreadable."""
     message = json_object(body)
     if kind == "timeout":
         # The body is documented nowhere, and whatever it says it is no failure: the payment left
         # a queue late, and its real result may still come (section 8).
         finding = Finding(Outcome.PENDING, code="queue_timeout")
         shown = message if message is not None else {"bytes": len(body)}
-        return Callback(finding, _ACKNOWLEDGEMENT, _FIELDS.redact(shown))
-    read = _READERS.get(kind)
+        return Callback(finding, ACKNOWLEDGEMENT, _FIELDS.redact(shown))
+    read = READERS.get(kind)
     if read is None or message is None:
         raise Unreadable(NAME, f"no JSON object of kind {printable(kind, length_max=20)!r}")
     redacted = _FIELDS.redact(message)
     # A status result comes only because we asked, on the address that we gave with the question.
-    return Callback(read(message), _ACKNOWLEDGEMENT, redacted, answers_query=kind == "status")
+    return Callback(read(message), ACKNOWLEDGEMENT, redacted, answers_query=kind == "status-result")
 
 
 def verdict(code: str, failed: dict[str, Reason]) -> tuple[Outcome, Reason | None]:
@@ -154,7 +176,49 @@ def _payout_finding(message: dict[str, Any]) -> Finding:
     )
 
 
-def _status_finding(message: dict[str, Any]) -> Finding:
+def _reversal_finding(message: dict[str, Any]) -> Finding:
+    result, code = _result(message)
+    outcome, reason = verdict(code, REVERSAL_FAILED)
+    if code == _ALREADY_REVERSED:
+        outcome = Outcome.SUCCEEDED
+    told = _parameters(result)
+    # Its TransactionID is the receipt of the reversal itself; "already" has none of its own.
+    receipt = word(result.get("TransactionID")) if code == "0" else ""
+    return Finding(
+        outcome,
+        code=code,
+        reason=reason,
+        amount=_amount(told.get("Amount")),
+        msisdn=_msisdn(told.get("CreditPartyPublicName")),
+        receipt=receipt or None,
+        # Questions go by this id, not by the ConversationID: the request carries none of ours.
+        provider_reference=word(result.get("OriginatorConversationID")) or None,
+    )
+
+
+def _business_finding(message: dict[str, Any]) -> Finding:
+    result, code = _result(message)
+    outcome, reason = verdict(code, BUSINESS_FAILED)
+    receipt = word(result.get("TransactionID")) if outcome is Outcome.SUCCEEDED else ""
+    return Finding(
+        outcome,
+        code=code,
+        reason=reason,
+        amount=_amount(_parameters(result).get("Amount")),
+        receipt=receipt or None,
+        provider_reference=word(result.get("OriginatorConversationID")) or None,
+    )
+
+
+def read_pay_in_status(body: bytes) -> Finding:
+    """What a status query by receipt says of money that came to us. Raises Unreadable."""
+    message = json_object(body)
+    if message is None:
+        raise Unreadable(NAME, "no JSON object of a status")
+    return _status_finding(message, customer="DebitPartyName")
+
+
+def _status_finding(message: dict[str, Any], customer: str = "CreditPartyName") -> Finding:
     """The outer ResultCode speaks of the query; only a parameter speaks of the payment."""
     result, code = _result(message)
     told = _parameters(result)
@@ -168,17 +232,19 @@ def _status_finding(message: dict[str, Any]) -> Finding:
         code=status,
         reason=Reason.OTHER if is_failed else None,
         amount=_amount(told.get("Amount")),
-        msisdn=_msisdn(told.get("CreditPartyName")),
+        msisdn=_msisdn(told.get(customer)),
         receipt=word(told.get("ReceiptNo")) or None,
         # Beside the parameters stand the ids of the query, not of the payment.
         provider_reference=word(told.get("ConversationID")) or None,
     )
 
 
-_READERS: dict[str, Callable[[dict[str, Any]], Finding]] = {
-    "stk": _push_finding,
-    "result": _payout_finding,
-    "status": _status_finding,
+READERS: dict[str, Callable[[dict[str, Any]], Finding]] = {
+    "stk-callback": _push_finding,
+    "b2c-result": _payout_finding,
+    "b2b-result": _business_finding,
+    "reversal-result": _reversal_finding,
+    "status-result": _status_finding,
 }
 
 

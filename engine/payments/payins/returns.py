@@ -1,0 +1,246 @@
+"""What two people agreed on about money of nobody we know: back to its sender, or to its payment.
+
+Every step may be repeated and comes to the same end. A return is held in the books before the
+operator is called; it is over when the operator says so, or when people saw it there.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from engine.clock import AttemptId, Clock, PaymentId
+from engine.desk.booking import Booker
+from engine.desk.proposals import (
+    Executor,
+    Kind,
+    OfPayIn,
+    Outcome,
+    PayInOwner,
+    Proposal,
+    ProposalId,
+    done,
+    failed,
+    read_body,
+    waiting,
+)
+from engine.desk.store import ProposalStore
+from engine.errors import OurFault, OutcomeUnknown, Rejected, StaffMistake, Throttled, Unreachable
+from engine.ledger import pool_postings as postings
+from engine.ledger.entries import Manual
+from engine.payments.lifecycle import LIVE_DIRECTION, Event, may
+from engine.payments.payins.judging import PayIn, Stage, mismatch
+from engine.payments.payins.payins import Address, PayIns
+from engine.payments.payins.store import PayInStore
+from engine.payments.payins.strays import Strays
+from engine.payments.payment import Payment
+from engine.payments.store import PaymentStore
+from engine.ports import Direction, Finding, OperatorPort, PayInPort
+from engine.ports import Outcome as Found
+
+log = logging.getLogger(__name__)
+
+CALL_AGAIN_SECONDS = 3600
+"""When a return that nobody answered is ordered again: the first call is over by then, and what it
+did is found done already."""
+
+
+class PayInReturns:
+    """The executors of RETURN_PAY_IN and ASSIGN_PAY_IN."""
+
+    def __init__(
+        self,
+        *,
+        pay_ins: PayIns,
+        store: PayInStore,
+        strays: Strays,
+        payments: PaymentStore,
+        booker: Booker,
+        proposals: ProposalStore,
+        operators: Mapping[str, OperatorPort],
+        address: Address,
+        clock: Clock,
+    ) -> None:
+        self._pay_ins = pay_ins
+        self._store = store
+        self._strays = strays
+        self._payments = payments
+        self._booker = booker
+        self._proposals = proposals
+        self._operators = operators
+        self._address = address
+        self._clock = clock
+
+    def executors(self) -> Mapping[Kind, Executor]:
+        return {Kind.RETURN_PAY_IN: self.give_back, Kind.ASSIGN_PAY_IN: self.assign}
+
+    # Back to whoever sent it.
+
+    async def give_back(self, proposal: Proposal) -> Outcome:
+        """Hold it, order its return once, and wait for the operator or for people who saw it."""
+        body = read_body(proposal.kind, proposal.body)
+        assert isinstance(body, OfPayIn)
+        pay_in = await self._get(body.pay_in)
+        if pay_in.stage is Stage.RETURNED and pay_in.proposal == proposal.id:
+            return done(_returned(pay_in))
+        if await self._strays.is_back(pay_in):
+            return failed("a statement found its owner: it is suspended no more")
+        if not await self._store.begin(pay_in, Stage.RETURNING, proposal.id):
+            return failed(f"it is {pay_in.stage.name}")
+        pay_in = await self._get(body.pay_in)
+        if await self._booker.state_of(proposal.id) is None:
+            transfers = postings.reserve_return(*self._held(pay_in))
+            wrong = await self._booker.book(proposal, Manual.RETURN_RESERVED, transfers)
+            if wrong is not None:
+                await self._store.give_up(pay_in)
+                return wrong
+        if proposal.reference is not None:
+            return await self._complete(pay_in, proposal)
+        if pay_in.calls == 0:
+            return await self._call(pay_in, proposal)
+        return waiting(f"until {pay_in.operator} says that {pay_in.paid.amount} went back")
+
+    async def call_again(self, pay_in: PayIn) -> None:
+        """Order a return again that nobody answered: what was done is then found to be done."""
+        if pay_in.stage is Stage.RETURNING and pay_in.proposal is not None:
+            proposal = await self._proposals.get(ProposalId(pay_in.proposal))
+            await self._call(pay_in, proposal)
+
+    async def hear_return(self, pay_in_id: str, finding: Finding) -> bool:
+        """What the operator says of a return. False: we know of none such.
+
+        Only a listed code is a failure, and only of the one call that was made: what a repeat is
+        refused for says nothing of the first. That it went back before is a success.
+        """
+        pay_in = await self._store.get(pay_in_id)
+        if pay_in is None or pay_in.proposal is None:
+            return False
+        if pay_in.stage is not Stage.RETURNING:
+            return True
+        proposal = await self._proposals.get(ProposalId(pay_in.proposal))
+        ended: Outcome | None = None
+        if finding.outcome is Found.SUCCEEDED:
+            ended = await self._complete(pay_in, proposal)
+        elif finding.outcome is Found.FAILED and pay_in.calls > 1:
+            log.warning("return of %s stays unclear: %s", pay_in.paid.receipt, finding.code)
+        elif finding.outcome is Found.FAILED:
+            ended = await self._fail(pay_in, proposal, finding.code)
+        if ended is not None:
+            await self._proposals.end_waiting(proposal.id, ended)
+        return True
+
+    async def _call(self, pay_in: PayIn, proposal: Proposal) -> Outcome:
+        """One call. Of a repeat only its result means something: the first may have been done."""
+        again_ms = int((self._clock.epoch() + CALL_AGAIN_SECONDS) * 1000)
+        is_first = pay_in.calls == 0
+        waits = waiting(f"until {pay_in.operator} says that {pay_in.paid.amount} went back")
+        port = self._operators.get(pay_in.operator)
+        if not isinstance(port, PayInPort) or not await self._store.claim_call(pay_in, again_ms):
+            return waits
+        url = self._address(self._code(pay_in), AttemptId(pay_in.id))
+        try:
+            await port.return_pay_in(pay_in.paid, url)
+        except Rejected as error:
+            if is_first:
+                return await self._fail(pay_in, proposal, error.code)
+            log.warning("return of %s stays unclear: %s", pay_in.paid.receipt, error)
+        except (Throttled, Unreachable) as error:
+            await self._store.release_call(pay_in)
+            log.warning("return of %s was not sent: %s", pay_in.paid.receipt, error)
+            if is_first:
+                raise OurFault(f"{pay_in.operator} could not be asked: {error.detail}") from error
+        except OutcomeUnknown as error:
+            log.warning("return of %s is unclear: %s", pay_in.paid.receipt, error)
+        return waits
+
+    async def _complete(self, pay_in: PayIn, proposal: Proposal) -> Outcome:
+        transfers = postings.complete_return(*self._held(pay_in))
+        wrong = await self._booker.follow(
+            proposal, proposal.id, Manual.RETURNED_TO_SENDER, transfers
+        )
+        if wrong is not None:
+            return wrong
+        await self._store.settle(pay_in, Stage.RETURNED)
+        await self._store.close_case(pay_in, "it went back to whoever sent it")
+        return done(_returned(pay_in))
+
+    async def _fail(self, pay_in: PayIn, proposal: Proposal, code: str) -> Outcome:
+        transfers = postings.turned_round(postings.reserve_return(*self._held(pay_in)))
+        wrong = await self._booker.follow(proposal, proposal.id, Manual.RETURN_FAILED, transfers)
+        if wrong is not None:
+            return wrong
+        await self._store.give_up(pay_in)
+        return failed(f"{pay_in.operator} did not send it back: {code}")
+
+    # To the payment it was meant for.
+
+    async def assign(self, proposal: Proposal) -> Outcome:
+        """Make it the collection of the payment that two people name.
+
+        The payment first and then SUSPENSE: a crash between the two is mended by the repeat.
+        """
+        body = read_body(proposal.kind, proposal.body)
+        assert isinstance(body, PayInOwner)
+        pay_in, payment = await self._get(body.pay_in), await self._payment(body.payment)
+        if pay_in.stage is Stage.TAKEN and pay_in.payment == payment.payment_id:
+            return done(f"it is the collection of {payment.code}")
+        if wrong := mismatch(pay_in.operator, pay_in.paid.amount, payment):
+            return failed(wrong)
+        if await self._strays.is_back(pay_in) and pay_in.stage is not Stage.ASSIGNING:
+            return failed("a statement found its owner: it is suspended no more")
+        if not await self._store.begin(pay_in, Stage.ASSIGNING, proposal.id):
+            return failed(f"it is {pay_in.stage.name}")
+        pay_in = await self._get(body.pay_in)
+        if not await self._is_its_collection(pay_in, payment):
+            event = _event(payment)
+            if event is None:
+                await self._store.give_up(pay_in)
+                return failed(f"{payment.code} is {payment.state.name} and waits for no money")
+            if not await self._pay_ins.take(pay_in, payment, event):
+                raise OurFault(f"{payment.code} moved this moment")
+        await self._strays.take_back(pay_in)
+        await self._store.settle(pay_in, Stage.TAKEN, payment=payment.payment_id)
+        await self._store.close_case(pay_in, f"it was for {payment.code}")
+        return done(f"it is the collection of {payment.code}")
+
+    async def _is_its_collection(self, pay_in: PayIn, payment: Payment) -> bool:
+        endings = await self._payments.endings(payment.payment_id)
+        return any(e.succeeded and e.receipt == pay_in.paid.receipt for e in endings)
+
+    async def _get(self, pay_in_id: str) -> PayIn:
+        pay_in = await self._store.get(pay_in_id)
+        if pay_in is None:
+            raise StaffMistake(f"there is no pay-in {pay_in_id}; `capp payins list` shows them")
+        if pay_in.stage is not Stage.DENIED or not await self._strays.is_put(pay_in):
+            return pay_in
+        if await self._strays.is_back(pay_in):
+            return pay_in
+        # Nobody could prove it, and then a statement did.
+        await self._store.settle(pay_in, Stage.SUSPENDED)
+        return pay_in._replace(stage=Stage.SUSPENDED)
+
+    async def _payment(self, payment_id: str) -> Payment:
+        payment = await self._payments.payment(PaymentId(payment_id))
+        if payment is None:
+            raise StaffMistake(f"there is no payment {payment_id}")
+        return payment
+
+    def _held(self, pay_in: PayIn) -> tuple[int, str, int, int]:
+        amount = pay_in.paid.amount
+        return self._booker.tenant, amount.currency, self._code(pay_in), amount.minor
+
+    def _code(self, pay_in: PayIn) -> int:
+        port = self._operators.get(pay_in.operator)
+        if port is None:
+            raise StaffMistake(f"{pay_in.operator} is none of our operators now")
+        return port.facts.code
+
+
+def _event(payment: Payment) -> Event | None:
+    """What money does to the payment now; None when nothing there waits for any."""
+    if LIVE_DIRECTION.get(payment.state) is Direction.COLLECT:
+        return Event.COLLECTION_SUCCEEDED
+    is_over = may(payment.state, Event.LATE_MONEY_PROVEN)
+    return Event.LATE_MONEY_PROVEN if is_over else None
+
+
+def _returned(pay_in: PayIn) -> str:
+    return f"{pay_in.paid.amount} of {pay_in.paid.receipt} went back to whoever sent it"

@@ -1,0 +1,220 @@
+"""What is stored of money that was paid in: who has it now, and what is to be done about it.
+
+Every change is a compare-and-set. It moves no money: that is the commit's alone.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+
+from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
+from engine.money import Money
+from engine.payments.payins.judging import PayIn, Stage
+from engine.payments.payment import code_of, id_ending, read_code
+from engine.ports import Direction, PaidIn
+
+CODE_GOOD = timedelta(days=7)
+"""How old a payment that is over may be, for late money to find it by its code."""
+
+_MADE_TOGETHER = timedelta(seconds=10)
+PAY_IN = "PAY_IN"
+"""The kind of the case about money that nobody can tell the owner of."""
+
+
+class PayInStore:
+    """The pay-ins of one tenant."""
+
+    def __init__(self, pool: Any, tenant: int, clock: Clock, ids: Ids) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._clock = clock
+        self._ids = ids
+
+    async def hear(self, operator: str, paid: PaidIn, *, proven: bool) -> PayIn:
+        """Store what was told, once; the same receipt again is what was told first.
+
+        What proves it later is kept with it.
+        """
+        now_ms = self._now_ms()
+        row = await self._pool.fetchrow(
+            "insert into pay_in (id, tenant, operator, receipt, minor, currency, reference, payer,"
+            " heard_ms, stage, due_ms, proven) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9,"
+            " $11) on conflict (tenant, operator, receipt) do update"
+            " set proven = pay_in.proven or excluded.proven returning *",
+            self._ids.hex(), self._tenant, operator, paid.receipt, paid.amount.minor,
+            paid.amount.currency, paid.reference, paid.payer, now_ms, int(Stage.HEARD), proven,
+        )  # fmt: skip
+        return _pay_in(row)
+
+    async def get(self, pay_in_id: str) -> PayIn | None:
+        row = await self._pool.fetchrow(
+            "select * from pay_in where id = $1 and tenant = $2", pay_in_id, self._tenant
+        )
+        return _pay_in(row) if row is not None else None
+
+    async def listed(self, stages: Sequence[Stage], most: int) -> list[PayIn]:
+        """The newest first."""
+        rows = await self._pool.fetch(
+            "select * from pay_in where tenant = $1 and stage = any($2::smallint[])"
+            " order by id desc limit $3",
+            self._tenant, [int(s) for s in stages], most,
+        )  # fmt: skip
+        return [_pay_in(row) for row in rows]
+
+    async def lease_due(self, lease_seconds: int, most: int) -> list[PayIn]:
+        """Those that somebody should look at; nobody else gets them until the lease ends."""
+        now_ms = self._now_ms()
+        rows = await self._pool.fetch(
+            "with old as (select id from pay_in where due_ms <= $1 and tenant = $2"
+            "   order by due_ms, id limit $4 for update skip locked)"
+            " update pay_in set due_ms = $3 from old where pay_in.id = old.id returning pay_in.*",
+            now_ms, self._tenant, now_ms + lease_seconds * 1000, most,
+        )  # fmt: skip
+        return [_pay_in(row) for row in rows]
+
+    async def is_turn_to_ask(self, pay_in: PayIn, again_ms: int) -> bool:
+        """Count a question to the operator; False when somebody else has just asked."""
+        return bool(
+            await self._pool.fetchval(
+                "update pay_in set asked = asked + 1, due_ms = $4 where id = $1 and stage = $2"
+                " and asked = $3 returning true",
+                pay_in.id, int(Stage.HEARD), pay_in.asked, again_ms,
+            )
+        )  # fmt: skip
+
+    async def prove(self, pay_in_id: str) -> None:
+        """The operator, asked, said that it came. Safe to repeat."""
+        await self._pool.execute(
+            "update pay_in set proven = true, due_ms = $3 where id = $1 and stage = $2",
+            pay_in_id, int(Stage.HEARD), self._now_ms(),
+        )  # fmt: skip
+
+    async def settle(
+        self, pay_in: PayIn, stage: Stage, *, payment: PaymentId | None = None
+    ) -> bool:
+        """It has come to rest there; False when it had moved on. Nothing is due any more.
+
+        False also when another pay-in is the payment's collection: one alone can be.
+        """
+        try:
+            moved = await self._pool.fetchval(
+                "update pay_in set stage = $3, payment = coalesce($4, payment), due_ms = null"
+                " where id = $1 and stage = $2 returning true",
+                pay_in.id, int(pay_in.stage), int(stage), payment,
+            )  # fmt: skip
+        except asyncpg.UniqueViolationError:
+            return False
+        return bool(moved)
+
+    async def begin(self, pay_in: PayIn, stage: Stage, proposal: str) -> bool:
+        """Two people do something with it from now on; True again for the same proposal."""
+        return bool(
+            await self._pool.fetchval(
+                "update pay_in set stage = $3, proposal = $4 where id = $1 and (stage = $2"
+                " or stage = $3 and proposal = $4) returning true",
+                pay_in.id, int(Stage.SUSPENDED), int(stage), proposal,
+            )
+        )  # fmt: skip
+
+    async def give_up(self, pay_in: PayIn) -> None:
+        """What two people began came to nothing: it is suspended again."""
+        await self._pool.execute(
+            "update pay_in set stage = $3, proposal = null, calls = 0, due_ms = null"
+            " where id = $1 and stage = $2",
+            pay_in.id, int(pay_in.stage), int(Stage.SUSPENDED),
+        )  # fmt: skip
+
+    async def claim_call(self, pay_in: PayIn, again_ms: int) -> bool:
+        """Before the first byte of a return leaves; False when somebody else makes this call.
+
+        `again_ms`: when it is made again, should nobody have answered by then.
+        """
+        return bool(
+            await self._pool.fetchval(
+                "update pay_in set calls = calls + 1, called_ms = $3, due_ms = $4"
+                " where id = $1 and stage = $2 and calls = $5 returning true",
+                pay_in.id, int(Stage.RETURNING), self._now_ms(), again_ms, pay_in.calls,
+            )
+        )  # fmt: skip
+
+    async def release_call(self, pay_in: PayIn) -> None:
+        """No byte of the call left: it is as if it had never been made."""
+        await self._pool.execute(
+            "update pay_in set calls = $3 where id = $1 and stage = $2 and calls = $3 + 1",
+            pay_in.id, int(Stage.RETURNING), pay_in.calls,
+        )  # fmt: skip
+
+    # Payments that it may be for.
+
+    async def waiting_payment(self, reference: str) -> PaymentId | None:
+        """The payment under way that has this code: looks only at what has a deadline."""
+        return await self._named(reference, "due is not null", self._clock.now() - CODE_GOOD)
+
+    async def recent_payment(self, reference: str) -> PaymentId | None:
+        """The same, also one that is over. Walks the payments of some days: for the rare pay-in
+        that nothing waits for, only."""
+        return await self._named(reference, "true", self._clock.now() - CODE_GOOD)
+
+    async def _named(self, reference: str, which: str, since: Any) -> PaymentId | None:
+        code = read_code(reference)
+        if code is None:
+            return None
+        rows = await self._pool.fetch(
+            f"select id from payment where {which} and tenant = $1 and id >= $2"  # noqa: S608
+            " and right(id::text, 12) = $3",
+            self._tenant, first_id_at(since), id_ending(code),
+        )  # fmt: skip
+        found = [row["id"].hex for row in rows if code_of(row["id"].hex) == code]
+        return PaymentId(found[0]) if len(found) == 1 else None
+
+    async def collection_of(self, payment_id: PaymentId) -> AttemptId | None:
+        """The attempt that was to collect a payment: both were made in the same commit."""
+        made = made_at(payment_id)
+        row = await self._pool.fetchval(
+            "select id from attempt where id >= $1 and id < $2 and payment = $3 and direction = $4"
+            " order by id limit 1",
+            first_id_at(made), first_id_at(made + _MADE_TOGETHER), payment_id,
+            int(Direction.COLLECT),
+        )  # fmt: skip
+        return AttemptId(row.hex) if row is not None else None
+
+    # People.
+
+    async def open_case(self, pay_in: PayIn, detail: str) -> None:
+        """Put it on somebody's desk. The same twice is one."""
+        await self._pool.execute(
+            "insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
+            " values ($1, $2, $1, $3, $4, $5) on conflict do nothing",
+            pay_in.id, PAY_IN, self._tenant, self._now_ms(), detail,
+        )  # fmt: skip
+
+    async def close_case(self, pay_in: PayIn, note: str) -> None:
+        """What two people agreed on has been done. Safe to repeat."""
+        await self._pool.execute(
+            "update case_file set closed_ms = $4, closed_by = 'pay-ins', note = $5, proposal = $6"
+            " where payment = $1 and kind = $2 and tenant = $3 and closed_ms is null",
+            pay_in.id, PAY_IN, self._tenant, self._now_ms(), note, pay_in.proposal,
+        )  # fmt: skip
+
+    def _now_ms(self) -> int:
+        return int(self._clock.epoch() * 1000)
+
+
+def _pay_in(row: Any) -> PayIn:
+    payment, proposal = row["payment"], row["proposal"]
+    return PayIn(
+        id=row["id"].hex,
+        operator=row["operator"],
+        paid=PaidIn(
+            row["receipt"], Money(row["minor"], row["currency"]), row["reference"], row["payer"]
+        ),
+        stage=Stage(row["stage"]),
+        heard_ms=row["heard_ms"],
+        asked=row["asked"],
+        proven=row["proven"],
+        payment=PaymentId(payment.hex) if payment is not None else None,
+        proposal=proposal.hex if proposal is not None else None,
+        calls=row["calls"],
+    )

@@ -1,0 +1,36 @@
+"""Looks after pay-ins that a dead process or a silent operator left behind. Knows no entries."""
+
+import logging
+
+from engine.errors import CappError
+from engine.payments.payins.judging import PayIn, Stage
+from engine.payments.payins.payins import LEASE_SECONDS, PayIns
+from engine.payments.payins.returns import PayInReturns
+from engine.payments.payins.store import PayInStore
+
+log = logging.getLogger(__name__)
+
+
+class PayInWatch:
+    """For the worker; any number may run beside each other."""
+
+    def __init__(self, store: PayInStore, pay_ins: PayIns, returns: PayInReturns) -> None:
+        self._store = store
+        self._pay_ins = pay_ins
+        self._returns = returns
+
+    async def sweep(self, most: int) -> int:
+        """Look at those whose time has come; how many. What one of them raises is its own."""
+        due = await self._store.lease_due(LEASE_SECONDS, most)
+        for pay_in in due:
+            try:
+                await self._look(pay_in)
+            except CappError:
+                log.exception("pay-in %s is looked at again later", pay_in.paid.receipt)
+        return len(due)
+
+    async def _look(self, pay_in: PayIn) -> None:
+        if pay_in.stage is Stage.HEARD:
+            await self._pay_ins.look(pay_in.id, may_call=True)
+        elif pay_in.stage is Stage.RETURNING:
+            await self._returns.call_again(pay_in)

@@ -1,0 +1,553 @@
+"""Money that customers send of their own accord, on a real Postgres: booked once, and whose."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from engine.clock import Ids
+from engine.desk.proposals import Kind
+from engine.desk.proposals import State as Stands
+from engine.errors import OutcomeUnknown, Rejected, SamePerson, StaffMistake, Unreachable
+from engine.money import Money
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State
+from engine.payments.payins.judging import Stage
+from engine.payments.service import PAID_TWICE
+from engine.payments.statements.lines import Line, Side
+from engine.payments.statements.suspense import Suspense
+from engine.payments.stepping import Heard
+from engine.ports import Finding, Outcome, PaidIn, PayInRefusal, Reason
+from tests.integration.payins_room import AMINA, CAME, TOTAL, Till, code, open_till, till_of
+from tests.integration.world import FAILED, SUCCEEDED, open_world
+from tests.unit.payments.examples import MPESA, PAYER
+
+LARGE = 11_000
+"""Shillings: above what an unsigned word is believed about."""
+LARGE_TOTAL = Money(1_100_000, "KES")
+NOTICE = "RKL51ZDR4F"
+PROMPT = Finding(Outcome.SUCCEEDED, "0", amount=TOTAL, receipt="TKK7RT61SV")
+
+
+@pytest.fixture
+async def till(database_url: str) -> AsyncIterator[Till]:
+    async with open_till(database_url) as opened:
+        yield opened
+
+
+# It is the collection of a payment.
+
+
+async def test_money_with_a_waiting_payments_code_is_its_collection_and_pays_it_out(
+    till: Till,
+) -> None:
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    before = await till.float_()
+    pay_in = await till.announce(code(payment_id).lower(), payer=str(PAYER))
+    assert (pay_in.stage, pay_in.payment) == (Stage.TAKEN, payment_id)
+    assert await till.world.state(payment_id) is State.PAYING
+    assert await till.float_() - before == TOTAL.minor
+    ending = await till.world.store.ending_of(payment_id, attempt)
+    assert ending is not None
+    assert (ending.receipt, ending.source) == (NOTICE, Source.PAY_IN)
+    assert await till.open_cases() == []
+
+
+@pytest.mark.parametrize("times", [2, 20])
+async def test_a_notice_that_comes_often_and_at_once_is_booked_once(till: Till, times: int) -> None:
+    payment_id = await till.waiting()
+    await asyncio.gather(*[till.announce(code(payment_id)) for _ in range(times)])
+    assert len(till.world.mtn.orders) == 1
+    assert await till.suspense() == 0
+    rows = await till.world.pool.fetchval("select count(*) from pay_in")
+    assert rows == 1
+
+
+async def test_a_prompt_that_nobody_has_sent_yet_is_not_sent_any_more(till: Till) -> None:
+    till.world.dispatching = False
+    payment_id = await till.world.confirm()
+    till.world.dispatching = True
+    await till.announce(code(payment_id))
+    await till.world.dispatcher.sweep(100)
+    await till.world.dispatched()
+    assert till.world.mpesa.orders == []
+    assert await till.world.state(payment_id) is State.PAYING
+
+
+async def test_the_prompts_failure_afterwards_contradicts_nothing(till: Till) -> None:
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    await till.announce(code(payment_id))
+    assert await till.world.tell(attempt, FAILED) is Heard.KEPT
+    assert await till.open_cases() == []
+    assert await till.world.state(payment_id) is State.PAYING
+
+
+async def test_the_same_receipt_by_prompt_and_by_notice_is_one_money_in_both_orders(
+    till: Till,
+) -> None:
+    same = Finding(Outcome.SUCCEEDED, "0", amount=TOTAL, receipt=NOTICE)
+    first = await till.waiting()
+    attempt = await till.world.live(first)
+    await till.announce(code(first), receipt=NOTICE)
+    assert await till.world.tell(attempt, same) is Heard.KEPT
+
+    other = Finding(Outcome.SUCCEEDED, "0", amount=TOTAL, receipt="TKK7RT61SV")
+    second = await till.waiting()
+    await till.world.tell(await till.world.live(second), other)
+    pay_in = await till.announce(code(second), receipt="TKK7RT61SV")
+    assert (pay_in.stage, pay_in.payment) == (Stage.TAKEN, second)
+    await till.sweep()
+    assert await till.suspense() == 0
+    assert await till.open_cases() == []
+
+
+async def test_a_prompt_paid_after_the_payer_had_paid_by_hand_is_other_money_for_people(
+    till: Till,
+) -> None:
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    await till.announce(code(payment_id))
+    for _ in range(2):
+        assert await till.world.tell(attempt, PROMPT) is Heard.KEPT
+        await till.sweep()
+    assert await till.suspense() == TOTAL.minor
+    assert await till.open_cases() == ["PAY_IN"]
+    assert len(till.world.mtn.orders) == 1
+
+
+async def test_a_prompt_paid_afterwards_without_a_receipt_is_for_people_to_look_at(
+    till: Till,
+) -> None:
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    await till.announce(code(payment_id))
+    silent = Finding(Outcome.SUCCEEDED, "0")
+    await till.world.tell(attempt, silent, Source.QUERY)
+    assert await till.open_cases() == []  # a query tells no receipt: it may be this very money
+    await till.world.tell(attempt, silent)
+    assert await till.open_cases() == [PAID_TWICE]
+    assert await till.suspense() == 0
+
+
+async def test_a_second_pay_in_of_a_paid_payment_is_kept_for_people(till: Till) -> None:
+    payment_id = await till.waiting()
+    await till.announce(code(payment_id))
+    second = await till.announce(code(payment_id), receipt="SG632NMUAB")
+    assert second.stage is Stage.SUSPENDED
+    assert await till.suspense() == TOTAL.minor
+    assert len(till.world.mtn.orders) == 1
+
+
+async def test_a_collection_proven_without_a_receipt_is_taken_to_be_the_first_notice(
+    till: Till,
+) -> None:
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    await till.world.tell(attempt, Finding(Outcome.SUCCEEDED, "0"), Source.QUERY)
+    first = await till.announce(code(payment_id))
+    second = await till.announce(code(payment_id), receipt="SG632NMUAB")
+    assert (first.stage, second.stage) == (Stage.TAKEN, Stage.SUSPENDED)
+    assert await till.suspense() == TOTAL.minor
+
+
+# It is late, and believed only once the operator was asked.
+
+
+async def test_late_money_is_asked_about_before_it_is_given_back(till: Till) -> None:
+    payment_id = await till.waiting()
+    await till.world.tell(await till.world.live(payment_id), FAILED)
+    pay_in = await till.announce(code(payment_id))
+    assert pay_in.stage is Stage.HEARD
+    assert till.mpesa.asked == []  # whoever announces it waits for our answer
+    await till.sweep()
+    assert till.mpesa.asked == [NOTICE]
+    assert await till.world.state(payment_id) is State.COLLECT_FAILED
+
+    assert await till.room.pay_ins.hear_answer(pay_in.id, CAME)
+    await till.world.dispatched()
+    assert await till.world.state(payment_id) is State.REFUNDING
+    assert (await till.again(pay_in)).stage is Stage.TAKEN
+    await till.world.tell(await till.world.live(payment_id), SUCCEEDED)
+    assert await till.world.state(payment_id) is State.REFUNDED
+
+
+async def test_a_large_pay_in_moves_nothing_before_the_operator_was_asked(till: Till) -> None:
+    payment_id = await till.waiting(LARGE)
+    total = (await till.world.payment(payment_id)).quote.total
+    pay_in = await till.announce(code(payment_id), amount=total)
+    assert await till.world.state(payment_id) is State.COLLECTING
+    await till.sweep()
+    assert till.mpesa.asked == [NOTICE]
+    told = Finding(Outcome.SUCCEEDED, "Completed", amount=total, receipt=NOTICE, msisdn=str(PAYER))
+    await till.room.pay_ins.hear_answer(pay_in.id, told)
+    await till.world.dispatched()
+    assert await till.world.state(payment_id) is State.PAYING
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Finding(Outcome.FAILED, "Declined", reason=Reason.OTHER),
+        Finding(Outcome.REVERSED, "Reversed"),
+        Finding(Outcome.SUCCEEDED, "Completed", amount=Money(100, "KES")),
+        Finding(Outcome.SUCCEEDED, "Completed", receipt="SG632NMUAB"),
+        Finding(Outcome.SUCCEEDED, "Completed", msisdn="+254799999999"),
+    ],
+)
+async def test_what_the_operator_denies_is_never_booked(till: Till, answer: Finding) -> None:
+    payment_id = await till.waiting(LARGE)
+    total = (await till.world.payment(payment_id)).quote.total
+    pay_in = await till.announce(code(payment_id), amount=total)
+    await till.sweep()
+    await till.room.pay_ins.hear_answer(pay_in.id, answer)
+    await till.room.pay_ins.hear_answer(pay_in.id, CAME)  # and stays so
+    assert (await till.again(pay_in)).stage is Stage.DENIED
+    assert await till.world.state(payment_id) is State.COLLECTING
+    assert await till.suspense() == 0
+    assert await till.open_cases() == ["PAY_IN"]
+
+
+async def test_an_unlisted_answer_proves_nothing_and_silence_ends_with_people(till: Till) -> None:
+    payment_id = await till.waiting(LARGE)
+    total = (await till.world.payment(payment_id)).quote.total
+    till.mpesa.replies = [Unreachable("mpesa_ke", "refused"), OutcomeUnknown("mpesa_ke", "silent")]
+    pay_in = await till.announce(code(payment_id), amount=total)
+    await till.room.pay_ins.hear_answer(pay_in.id, Finding(Outcome.PENDING, "Parked"))
+    for _ in range(12):
+        await till.sweep()
+        till.world.clock.pass_(43_300)
+    assert till.mpesa.asked == [NOTICE] * 6
+    assert (await till.again(pay_in)).stage is Stage.DENIED
+    assert await till.open_cases() == ["PAY_IN"]
+
+
+# Nobody knows whose it is.
+
+
+@pytest.mark.parametrize(
+    ("reference", "amount", "payer"),
+    [
+        ("school fees", TOTAL, ""),
+        ("", TOTAL, ""),
+        ("7KQ2M4XW9D", TOTAL, ""),
+        (None, Money(102_100, "KES"), ""),
+        (None, TOTAL, "+254799999999"),
+    ],
+)
+async def test_strange_money_is_suspended_with_a_case_and_the_payment_waits_on(
+    till: Till, reference: str | None, amount: Money, payer: str
+) -> None:
+    payment_id = await till.waiting()
+    before = await till.float_()
+    wanted = code(payment_id) if reference is None else reference
+    for _ in range(2):
+        pay_in = await till.announce(wanted, amount=amount, payer=payer)
+        assert pay_in.stage is Stage.SUSPENDED
+    assert await till.suspense() == amount.minor
+    assert await till.float_() - before == amount.minor
+    assert await till.open_cases() == ["PAY_IN"]
+    assert await till.world.state(payment_id) is State.COLLECTING
+
+
+async def test_a_number_typed_as_a_reference_is_shown_to_nobody(till: Till) -> None:
+    await till.announce("0712345678")
+    detail = await till.world.pool.fetchval("select detail from case_file")
+    assert "'0712*****678'" in detail
+    assert "0712345678" not in detail
+
+
+async def test_a_process_that_dies_after_booking_leaves_nothing_twice(till: Till) -> None:
+    """Whatever was done before the row was marked is found done by whoever comes next."""
+    payment_id = await till.waiting()
+    for reference, receipt in ((code(payment_id), "RKL51ZDR4F"), ("nobody", "SG632NMUAB")):
+        pay_in = await till.announce(reference, receipt=receipt)
+        stage = pay_in.stage
+        await till.world.pool.execute(
+            "update pay_in set stage = 1, payment = null, due_ms = 0 where id = $1", pay_in.id
+        )
+        await till.sweep()
+        assert (await till.again(pay_in)).stage is stage
+    assert await till.suspense() == TOTAL.minor
+    assert len(till.world.mtn.orders) == 1
+
+
+async def test_what_a_statement_suspended_before_it_was_told_of_is_not_booked_again(
+    till: Till,
+) -> None:
+    payment_id = await till.waiting()
+    suspense, line = suspended_by_statement(till)
+    await suspense.put(MPESA, line)
+    pay_in = await till.announce(code(payment_id))
+    assert pay_in.stage is Stage.SUSPENDED
+    assert await till.suspense() == TOTAL.minor
+    assert await till.world.state(payment_id) is State.COLLECTING
+    await till.agree(Kind.ASSIGN_PAY_IN, pay_in=pay_in.id, payment=str(payment_id))
+    await suspense.take_back(MPESA, line)  # the next statement finds whose it is
+    assert await till.suspense() == 0
+
+
+async def test_what_a_statement_found_the_owner_of_is_neither_booked_nor_returned(
+    till: Till,
+) -> None:
+    suspense, line = suspended_by_statement(till)
+    await suspense.put(MPESA, line)
+    await suspense.take_back(MPESA, line)
+    late = await till.announce("nobody")
+    assert late.stage is Stage.DENIED
+    assert (await till.agree(Kind.RETURN_PAY_IN, pay_in=late.id)).state is Stands.FAILED
+    assert (await till.again(late)).stage is Stage.DENIED
+    assert await till.suspense() == 0
+    assert till.mpesa.returned == []
+
+
+async def test_what_nobody_could_prove_and_a_statement_lists_may_be_returned(till: Till) -> None:
+    pay_in = await till.announce("nobody", amount=LARGE_TOTAL)
+    denied = Finding(Outcome.FAILED, "Declined", reason=Reason.OTHER)
+    await till.room.pay_ins.hear_answer(pay_in.id, denied)
+    assert (await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)).state is Stands.FAILED
+    suspense, line = suspended_by_statement(till)
+    await suspense.put(MPESA, msgspec.structs.replace(line, amount=LARGE_TOTAL))
+    assert (await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)).state is Stands.WAITING
+    assert await till.held() == LARGE_TOTAL.minor
+    await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+    assert (await till.held(), await till.suspense()) == (0, 0)
+
+
+def suspended_by_statement(till: Till) -> tuple[Suspense, Line]:
+    world = till.world
+    line = Line(
+        operator="mpesa_ke", day=world.clock.now().date(), receipt=NOTICE, reference=None,
+        side=Side.IN, amount=TOTAL, fee_minor=0, counterparty=None, completed_ms=0,
+        balance_minor=None, raw_hash="e" * 32,
+    )  # fmt: skip
+    return Suspense(world.pool, 1, world.committer, world.clock, Ids(world.clock)), line
+
+
+async def test_an_amount_told_otherwise_the_second_time_is_a_case(till: Till) -> None:
+    await till.announce("nobody")
+    await till.announce("nobody", amount=Money(200, "KES"))
+    assert await till.suspense() == TOTAL.minor
+    assert "PAY_IN" in await till.open_cases()
+
+
+async def test_two_processes_hear_the_same_money_and_book_it_once(
+    till: Till, database_url: str
+) -> None:
+    payment_id = await till.waiting()
+    async with open_world(database_url, clock=till.world.clock, seeded=False) as other:
+        beside = till_of(other, till.mpesa)
+        both = [till, beside] * 5
+        await asyncio.gather(
+            *[one.announce(code(payment_id)) for one in both], *[one.sweep() for one in both]
+        )
+        await asyncio.gather(*[one.announce("nobody", receipt="SG632NMUAB") for one in both])
+    assert await till.suspense() == TOTAL.minor
+    assert len(till.world.mtn.orders) + len(other.mtn.orders) == 1
+    assert await till.world.state(payment_id) is State.PAYING
+
+
+async def test_money_of_an_operator_we_have_no_more_stops_nobody_elses(till: Till) -> None:
+    payment_id = await till.waiting()
+    gone = PaidIn("SG632NMUAB", TOTAL, "nobody", "")
+    await till.room.pay_ins.hear("gone_ke", gone)
+    await till.room.pay_ins.hear("mpesa_ke", PaidIn(NOTICE, TOTAL, code(payment_id), ""))
+    await till.sweep()
+    assert await till.world.state(payment_id) is State.PAYING
+    assert [p.operator for p in await till.room.store.listed([Stage.HEARD], 9)] == ["gone_ke"]
+
+
+# What is asked before it comes.
+
+
+async def test_only_what_would_be_a_collection_is_wanted(till: Till) -> None:
+    waits, paid, over = [await till.waiting() for _ in range(3)]
+    await till.world.tell(await till.world.live(paid), SUCCEEDED)
+    await till.world.tell(await till.world.live(over), FAILED)
+
+    async def answer(reference: str, amount: Money = TOTAL, payer: str = "") -> PayInRefusal | None:
+        paid_in = PaidIn(NOTICE, amount, reference, payer)
+        return await till.room.pay_ins.refusal("mpesa_ke", paid_in)
+
+    assert await answer(code(waits)) is None
+    assert await answer(f" {code(waits).lower()} ") is None
+    assert await answer(code(waits), Money(100, "KES")) is PayInRefusal.AMOUNT
+    assert await answer(code(waits), payer="+254799999999") is PayInRefusal.PAYER
+    for reference in (code(paid), code(over), "school fees", "7KQ2M4XW9D"):
+        assert await answer(reference) is PayInRefusal.REFERENCE
+    assert await till.world.pool.fetchval("select count(*) from pay_in") == 0
+
+
+# Back to whoever sent it, by two people.
+
+
+async def test_a_return_is_held_then_ordered_and_over_when_the_operator_says_so(
+    till: Till,
+) -> None:
+    before = await till.float_()
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert asked.state is Stands.WAITING
+    assert till.mpesa.returned == [NOTICE]
+    assert (await till.suspense(), await till.held()) == (0, TOTAL.minor)
+    for _ in range(2):
+        await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+    assert (await till.again(pay_in)).stage is Stage.RETURNED
+    assert (await till.suspense(), await till.held()) == (0, 0)
+    assert await till.float_() == before
+    assert await till.open_cases() == []
+    done = await till.office.proposals.get(asked.id)
+    assert done.state is Stands.DONE
+
+
+async def test_one_person_returns_nothing_and_what_is_no_pay_in_is_refused(till: Till) -> None:
+    pay_in = await till.announce("nobody")
+    asked = await till.office.desk.propose(
+        Kind.RETURN_PAY_IN, {"pay_in": pay_in.id}, by=AMINA, note="they called"
+    )
+    with pytest.raises(SamePerson):
+        await till.office.desk.approve(asked.id, by=AMINA)
+    with pytest.raises(StaffMistake):
+        await till.office.desk.propose(Kind.RETURN_PAY_IN, {"pay_in": "x"}, by=AMINA, note="x")
+    unknown = await till.agree(Kind.RETURN_PAY_IN, pay_in="0" * 32)
+    assert unknown.state is Stands.FAILED
+    assert till.mpesa.returned == []
+
+
+@pytest.mark.parametrize("when", ["refused at once", "failed later"])
+async def test_a_return_that_definitely_failed_is_suspended_again_and_may_be_tried_again(
+    till: Till, when: str
+) -> None:
+    pay_in = await till.announce("nobody")
+    if when == "refused at once":
+        till.mpesa.replies = [Rejected("mpesa_ke", "no", code="400.002.02", reason="other")]
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    if when == "failed later":
+        failed = Finding(Outcome.FAILED, "R000002", reason=Reason.OTHER)
+        await till.room.returns.hear_return(pay_in.id, failed)
+    assert (await till.office.proposals.get(asked.id)).state is Stands.FAILED
+    assert (await till.suspense(), await till.held()) == (TOTAL.minor, 0)
+    again = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert again.state is Stands.WAITING
+    assert len(till.mpesa.returned) == 2
+
+
+async def test_a_return_nobody_answers_is_ordered_again_an_hour_later_and_not_before(
+    till: Till,
+) -> None:
+    pay_in = await till.announce("nobody")
+    till.mpesa.replies = [OutcomeUnknown("mpesa_ke", "silence")]
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    await till.sweep()
+    await till.office.desk.carry_out_approved()
+    assert len(till.mpesa.returned) == 1
+    till.world.clock.pass_(3700)
+    # Of the repeat a refusal means nothing: the first may have been carried out.
+    till.mpesa.replies = [Rejected("mpesa_ke", "no", code="400.002.02", reason="other")]
+    await till.sweep()
+    assert len(till.mpesa.returned) == 2
+    assert await till.held() == TOTAL.minor
+    await till.room.returns.hear_return(
+        pay_in.id, Finding(Outcome.FAILED, "2001", reason=Reason.CONFIGURATION)
+    )
+    assert await till.held() == TOTAL.minor
+    await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+    assert await till.held() == 0
+
+
+async def test_a_return_that_could_not_be_sent_is_tried_again_by_the_desk(till: Till) -> None:
+    pay_in = await till.announce("nobody")
+    till.mpesa.replies = [Unreachable("mpesa_ke", "refused")]
+    with pytest.raises(Exception, match="could not be asked"):
+        await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert await till.held() == TOTAL.minor
+    await till.office.desk.carry_out_approved()
+    assert len(till.mpesa.returned) == 2
+    await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+    assert (await till.again(pay_in)).stage is Stage.RETURNED
+
+
+async def test_people_who_saw_it_arrive_end_a_return(till: Till) -> None:
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    seen = await till.office.desk.see(asked.id, "TKK632NMUA", by=AMINA)
+    assert seen.state is Stands.DONE
+    assert await till.held() == 0
+    assert (await till.again(pay_in)).stage is Stage.RETURNED
+
+
+async def test_what_is_on_its_way_back_cannot_be_returned_or_assigned_as_well(till: Till) -> None:
+    payment_id = await till.waiting()
+    pay_in = await till.announce("nobody")
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    for kind, fields in (
+        (Kind.RETURN_PAY_IN, {}),
+        (Kind.ASSIGN_PAY_IN, {"payment": str(payment_id)}),
+    ):
+        refused = await till.agree(kind, pay_in=pay_in.id, **fields)
+        assert refused.state is Stands.FAILED
+    assert len(till.mpesa.returned) == 1
+    assert await till.world.state(payment_id) is State.COLLECTING
+
+
+# To the payment it was meant for, by two people.
+
+
+async def test_money_with_a_mistyped_reference_is_assigned_and_pays_the_payment(till: Till) -> None:
+    payment_id = await till.waiting()
+    pay_in = await till.announce("mistyped")
+    before = await till.float_()
+    agreed = await till.agree(Kind.ASSIGN_PAY_IN, pay_in=pay_in.id, payment=str(payment_id))
+    assert agreed.state is Stands.DONE
+    assert await till.world.state(payment_id) is State.PAYING
+    assert await till.suspense() == 0
+    assert await till.float_() == before
+    assert (await till.again(pay_in)).payment == payment_id
+    assert await till.open_cases() == []
+
+
+async def test_an_assignment_left_half_done_by_a_crash_is_finished_once(till: Till) -> None:
+    payment_id = await till.waiting()
+    pay_in = await till.announce("mistyped")
+    agreed = await till.agree(Kind.ASSIGN_PAY_IN, pay_in=pay_in.id, payment=str(payment_id))
+    pool = till.world.pool
+    await pool.execute("update pay_in set stage = 7 where id = $1", pay_in.id)
+    await pool.execute("update proposal set state = 'approved' where id = $1", agreed.id)
+    await till.office.desk.carry_out_approved()
+    assert (await till.again(pay_in)).stage is Stage.TAKEN
+    assert await till.suspense() == 0
+    assert len(till.world.mtn.orders) == 1
+
+
+async def test_late_money_that_is_assigned_goes_back_as_a_refund(till: Till) -> None:
+    payment_id = await till.waiting()
+    await till.world.tell(await till.world.live(payment_id), FAILED)
+    pay_in = await till.announce("mistyped")
+    await till.agree(Kind.ASSIGN_PAY_IN, pay_in=pay_in.id, payment=str(payment_id))
+    assert await till.world.state(payment_id) is State.REFUNDING
+    assert await till.suspense() == 0
+
+
+async def test_another_amount_or_a_payment_that_waits_for_nothing_gets_no_money(till: Till) -> None:
+    waits, paid = await till.waiting(), await till.waiting()
+    await till.world.tell(await till.world.live(paid), SUCCEEDED)
+    less = await till.announce("mistyped", amount=Money(100, "KES"))
+    same = await till.announce("mistyped", receipt="SG632NMUAB")
+    for pay_in, payment in ((less, waits), (same, paid)):
+        refused = await till.agree(Kind.ASSIGN_PAY_IN, pay_in=pay_in.id, payment=str(payment))
+        assert refused.state is Stands.FAILED
+        assert (await till.again(pay_in)).stage is Stage.SUSPENDED
+    assert await till.suspense() == TOTAL.minor + 100
+
+
+async def test_a_refund_by_the_operators_own_receipt_knows_the_one_that_came(till: Till) -> None:
+    payment_id = await till.waiting()
+    await till.world.tell(await till.world.live(payment_id), FAILED)
+    pay_in = await till.announce(code(payment_id))
+    await till.sweep()
+    await till.room.pay_ins.hear_answer(pay_in.id, CAME)
+    await till.world.dispatched()
+    refund = till.world.mpesa.orders[-1]
+    assert (refund.collected_receipt, refund.amount) == (NOTICE, TOTAL)
