@@ -8,7 +8,8 @@ has claimed its intent.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -27,12 +28,15 @@ from engine.money import Money
 from engine.outbox import NEVER_SENT, Leased, Outbox
 from engine.payments.evidence import Source
 from engine.payments.health import Record, told_by_error, unheard
+from engine.payments.lifecycle import State
+from engine.payments.orders import Orders
 from engine.payments.payment import Payment
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
 from engine.ports import (
     Accepted,
+    DeliveryNoticePort,
     Direction,
     Finding,
     OperatorPort,
@@ -40,13 +44,14 @@ from engine.ports import (
     Outcome,
     Reason,
 )
+from engine.traffic.about import speaking_of
 
 log = logging.getLogger(__name__)
 
 
-BringLink = Callable[[Payment, str], Coroutine[Any, Any, None]]
-"""Brings `Accepted.pay_link` to the payer. Called once an order is stored as taken; a crash before
-that loses the link, and the collection comes to nothing."""
+RENEWALS_IN_A_LEASE = 3
+HELD_SECONDS_MAX = 900.0
+"""No call takes so long; its timeouts are broken, and others may look after what it carries."""
 
 PROOF_PAUSES = (0.0, 1.0, 4.0)
 """Seconds before each question: some callbacks come before the status shows what they say."""
@@ -91,18 +96,19 @@ class Dispatcher:
         self._outbox = outbox
         self._store = store
         self._clock = clock
-        self._callback_url = callback_url
         self._patience = patience
         self._record = record
+        self._orders = Orders(operators=operators, store=store, callback_url=callback_url)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self.payments: Payments  # set once by the wiring: the two know each other
-        self.bring_link: BringLink = _leave_link  # likewise, where links are brought to payers
 
     def hear(self, payment: Payment, intents: tuple[Intent, ...]) -> None:
         """Carry out what a commit has just stored."""
         for intent in intents:
             self._start(self._carry_out(payment, intent))
+        if payment.state is State.PAID:
+            self._say_delivered(payment)
 
     def hear_message(self, intent: Intent) -> None:
         """Send a message that was just stored and belongs to no payment."""
@@ -121,13 +127,14 @@ class Dispatcher:
         Raises Throttled, Unreachable or OutcomeUnknown: no evidence this time.
         """
         asked_at = self._clock.epoch()
-        operator = await self._asked(payment, attempt_id, direction)
+        operator = await self._orders.asked(payment, attempt_id, direction)
         port = self._operators[operator]
         order = msgspec.structs.replace(
-            await self._order(payment, attempt_id, direction, operator),
+            await self._orders.made(payment, attempt_id, direction, operator),
             provider_reference=await self._store.provider_reference(attempt_id),
         )
-        finding = await port.query(order)
+        with speaking_of(attempt_id):
+            finding = await port.query(order)
         # An operator that answers later has no word for "unknown here": there it counts that
         # nobody ever said that the order was taken.
         never_taken = finding.outcome is Outcome.NOT_FOUND or (
@@ -185,14 +192,48 @@ class Dispatcher:
             task.set_name("working")
         if self._stopping or not (claim := await self._outbox.claim(intent.id)):
             return
-        if self._messages.carries(intent.kind):
-            await self._messages.carry_out(intent, payment, claim)
-        elif payment is not None:
-            await self._call(payment, AttemptId(intent.id), Direction(intent.kind), claim)
+        with self._holding(intent.id, claim):
+            if self._messages.carries(intent.kind):
+                await self._messages.carry_out(intent, payment, claim)
+            elif payment is not None:
+                await self._call(payment, AttemptId(intent.id), Direction(intent.kind), claim)
 
     # Intents left behind.
 
     async def _take_over(self, left: Leased) -> None:
+        with self._holding(left.id, left.claim):
+            await self._finish_or_repeat(left)
+
+    @contextmanager
+    def _holding(self, intent_id: str, claim: int) -> Iterator[None]:
+        """Renew a claim for as long as its work takes: some calls outlive a lease by far.
+
+        A process that dies renews nothing, and work that hangs is left to others in the end.
+        """
+        loop = asyncio.get_running_loop()
+        every = self._outbox.lease_seconds / RENEWALS_IN_A_LEASE
+        until = loop.time() + HELD_SECONDS_MAX
+        timers: list[asyncio.TimerHandle] = []
+
+        def wait() -> None:
+            if loop.time() < until:
+                timers[:] = [loop.call_later(every, renew)]
+
+        def renew() -> None:
+            self._start(self._renew(intent_id, claim))
+            wait()
+
+        wait()
+        try:
+            yield
+        finally:
+            timers[0].cancel()
+
+    async def _renew(self, intent_id: str, claim: int) -> None:
+        if not await self._outbox.renew(intent_id, claim):
+            log.warning("intent %s is held by somebody else, or done", intent_id)
+
+    async def _finish_or_repeat(self, left: Leased) -> None:
         if not self._messages.needs_payment(left.kind):
             await self._messages.take_over(left, None)
             return
@@ -212,10 +253,7 @@ class Dispatcher:
             await self.payments.record_unclear(payment, AttemptId(left.id))
 
     def _repeat_is_safe(self, payment: Payment, direction: Direction) -> bool:
-        facts = self._operators[payment.operator_of(direction)].facts
-        if direction is Direction.COLLECT:
-            return facts.collect_repeat_is_safe
-        return facts.disburse_repeat_is_safe
+        return self._orders.repeat_is_safe(payment, direction)
 
     async def _may_repeat(
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
@@ -256,10 +294,11 @@ class Dispatcher:
         """
         operator = payment.operator_of(direction)
         port = self._operators[operator]
-        order = await self._order(payment, attempt_id, direction, operator)
+        order = await self._orders.made(payment, attempt_id, direction, operator)
         began = self._clock.epoch()
         try:
-            accepted = await _operation(port, direction)(order)
+            with speaking_of(attempt_id):
+                accepted = await _operation(port, order.direction)(order)
         except (Rejected, Throttled, Unreachable) as error:
             if not isinstance(error, Rejected):  # a rejection is told with the attempt's end
                 self._tell_health(operator, order, error, began)
@@ -287,8 +326,8 @@ class Dispatcher:
         if finding is None or finding.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
             reference = accepted.provider_reference
             await self.payments.record_accepted(payment, attempt_id, reference)
-            if accepted.pay_link is not None:
-                await self.bring_link(payment, accepted.pay_link)
+            if accepted.pay_link is not None:  # a crash before this loses it, and nothing is paid
+                await self._messages.bring_link(payment, attempt_id, accepted.pay_link)
             return
         body = msgspec.json.encode(finding_without_numbers(finding)).decode()
         heard = await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
@@ -363,30 +402,20 @@ class Dispatcher:
         log.warning("%s not sent, again in %.0f s: %s", payment.code, seconds, error)
         await self._outbox.release(attempt_id, claim, self._clock.epoch() + seconds)
 
-    async def _asked(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> str:
-        """Who was asked by an attempt: a payout that is over may have gone another way."""
-        if payment.live != attempt_id and direction is Direction.DISBURSE:
-            found = await self._store.attempt(attempt_id)
-            if found is not None:
-                return found.operator
-        return payment.operator_of(direction)
+    def _say_delivered(self, payment: Payment) -> None:
+        """Through the payer's operator, where that is wanted: said once, or by nobody."""
+        port = self._operators[payment.quote.payer_operator]
+        if isinstance(port, DeliveryNoticePort) and port.notifies:
+            self._start(self._notify(port, payment))
 
-    async def _order(
-        self, payment: Payment, attempt_id: AttemptId, direction: Direction, operator: str
-    ) -> Order:
-        collected = None
-        if direction is Direction.REFUND:
-            collected = await self._store.collected_attempt(payment.payment_id)
-        return Order(
-            attempt_id=attempt_id,
-            direction=direction,
-            amount=payment.amount_of(direction),
-            msisdn=payment.msisdn_of(direction),
-            code=payment.code,
-            callback_url=self._callback_url(self._operators[operator].facts.code, attempt_id),
-            provider_reference=None,
-            collected_attempt_id=collected,
-        )
+    async def _notify(self, port: DeliveryNoticePort, payment: Payment) -> None:
+        collected = await self._store.collected_attempt(payment.payment_id)
+        if collected is None:
+            return
+        try:
+            await port.notify_delivered(collected, self._messages.receipt_of(payment))
+        except ProviderError as error:
+            log.warning("%s: the payer's operator was not told: %s", payment.code, error)
 
     async def _prove(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
         for pause in PROOF_PAUSES:
@@ -411,12 +440,6 @@ def _operation(
     return operations[direction]
 
 
-async def _leave_link(payment: Payment, link: str) -> None:
-    """Nobody brings links: an operator that needs it should not be collected from at all."""
-    del link
-    log.error("%s waits for a link that nobody brings to its payer", payment.code)
-
-
 def finding_without_numbers(finding: Finding) -> dict[str, str | int | None]:
     """What of a finding may be stored as it is: no phone number."""
     amount: Money | None = finding.amount
@@ -427,4 +450,5 @@ def finding_without_numbers(finding: Finding) -> dict[str, str | int | None]:
         "minor": amount.minor if amount else None,
         "currency": amount.currency if amount else None,
         "receipt": finding.receipt,
+        **({"reference": reference} if (reference := finding.provider_reference) else {}),
     }

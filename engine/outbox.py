@@ -53,6 +53,11 @@ class Outbox:
         self._ended: Gatherer[SmsEnding, bool] = Gatherer(self._end_many)
         self._reports: Gatherer[tuple[int, SmsReport], bool] = Gatherer(self._keep_reports)
 
+    @property
+    def lease_seconds(self) -> int:
+        """How long a claim is held that nobody renews."""
+        return self._lease_seconds
+
     async def claim(self, intent_id: str) -> int:
         """Mark it as sent. The number of the claim; 0 when somebody else has it, or it is done."""
         if intent_id in self._claiming:  # gathered with the first claim it would get its number
@@ -71,6 +76,16 @@ class Outbox:
         await self._pool.execute(
             "update outbox set sent_at = null, lease_until = $3 where id = $1 and claims = $2",
             intent_id, claim, int(retry_at),
+        )  # fmt: skip
+
+    async def renew(self, intent_id: str, claim: int) -> bool:
+        """Hold a claim for another lease from now; False when it is no longer held."""
+        return bool(
+            await self._pool.fetchval(
+                "update outbox set lease_until = $3 where id = $1 and claims = $2"
+                " and sent_at is not null returning true",
+                intent_id, claim, int(self._clock.epoch()) + self._lease_seconds,
+            )
         )  # fmt: skip
 
     async def end(self, intent_id: str, claim: int, how: str) -> bool:

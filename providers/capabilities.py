@@ -13,12 +13,14 @@ from engine.ports import (
     NamePort,
     OperatorFacts,
     OperatorPort,
+    PayInPort,
     StatementPort,
 )
 
 HEADER: Final = (
     "operator", "country", "unit", "collects", "pays out", "gives back", "asked how it went",
     "calls back", "safe to repeat", "balance", "own word in statements", "payee's name",
+    "pay-ins",
 )  # fmt: skip
 _CALLBACKS: Final = {
     CallbackTrust.NONE: "never",
@@ -48,6 +50,7 @@ def _row(port: OperatorPort) -> tuple[str, ...]:
         _said(isinstance(port, BalancePort)),
         _said(isinstance(port, StatementPort)),
         _said(isinstance(port, NamePort)),
+        _said(isinstance(port, PayInPort)),
     )
 
 
@@ -60,6 +63,8 @@ def _range(facts: OperatorFacts, minor_min: int, minor_max: int) -> str:
 def _refund(facts: OperatorFacts) -> str:
     if facts.collect_minor_max <= 0:
         return "no"  # there is nothing to give back
+    if not facts.can_refund:
+        return "by hand"
     if not facts.refund_is_payout:
         return "the collection"
     return "by a payout" if facts.disburse_minor_max > 0 else "no"
@@ -75,6 +80,7 @@ def _repeats(facts: OperatorFacts) -> str:
     safe = {
         "collection": facts.collect_minor_max > 0 and facts.collect_repeat_is_safe,
         "payout": facts.disburse_minor_max > 0 and facts.disburse_repeat_is_safe,
+        "refund": _refund(facts) not in ("no", "by hand") and facts.refund_repeat_is_safe,
     }
     return ", ".join(name for name, is_safe in safe.items() if is_safe) or "no"
 

@@ -73,6 +73,13 @@ class Environment:
             raise ValueError(f"{self._prefix}{name} must be names of operators with commas between")
         return found
 
+    def path_word(self, name: str) -> str:
+        """A word of an address, "" without one. Raises ValueError, naming the variable."""
+        text = self.text(name)
+        if text and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text):
+            raise ValueError(f"{self._prefix}{name} must be small letters and digits, and dashes")
+        return text
+
     def currency(self, name: str, *, default: str) -> str:
         """A currency's ISO code. Raises ValueError, naming the variable."""
         code = self.text(name) or default

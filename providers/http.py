@@ -14,6 +14,7 @@ import httpx
 from engine.clock import Clock
 from engine.errors import OutcomeUnknown, Throttled, Unreachable
 from providers.pace import Pace
+from providers.redaction import Fields
 from providers.transport import NOT_SENT, Transport
 from providers.wire import json_object, word
 
@@ -30,16 +31,22 @@ class Timeouts(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """What may be told of one request: never a body, a header, a path or a number."""
+    """What may be told of one request: never a header, a path or a whole number.
+
+    Of both bodies there is what the adapter vouches for, as JSON text; nothing of it is secret.
+    """
 
     provider: str
     operation: str
     status: int | None  # None when no answer came; then `failure` names the error class
     failure: str
     elapsed_seconds: float
+    asked: str = ""
+    answered: str = ""
 
 
 DEFAULT_TIMEOUTS = Timeouts()
+NOTHING = Fields(kept=frozenset(), texts=frozenset(), numbers=False)
 Trace = Callable[[Exchange], None]
 
 
@@ -64,8 +71,12 @@ class Client:
         per_second: float | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         trace: Trace = no_trace,
+        shown: Fields | None = None,
     ) -> None:
-        """Raises ValueError when `base_url` is no absolute http(s) address, or for a pace of 0."""
+        """`shown`: what of bodies may be told to `trace`; by default no more than their size.
+
+        Raises ValueError when `base_url` is no absolute http(s) address, or for a pace of 0.
+        """
         base = httpx.URL(base_url)
         if base.scheme not in ("http", "https") or not base.host or base.userinfo:
             raise ValueError(f"{provider}: the base address must be http(s)://host[:port][/path]")
@@ -84,6 +95,7 @@ class Client:
             }
         }
         self._trace = trace
+        self._shown = (shown or NOTHING).single_words()
 
     def url(self, path: str) -> httpx.URL:
         """An address under the base. Build it once for a path that does not change."""
@@ -114,10 +126,10 @@ class Client:
             extensions = {**extensions, "target": url.raw_path + below.encode("ascii")}
         request = self._request(method, url, headers, body, extensions)
         loop = asyncio.get_running_loop()
-        started, status, failure = loop.time(), None, ""
+        started, status, failure, answer = loop.time(), None, "", b""
         try:
             response = await self._transport.handle_async_request(request)
-            status = response.status_code
+            status, answer = response.status_code, response.content
         except NOT_SENT as error:
             failure = type(error).__name__
             raise Unreachable(self.provider, "nothing was sent", code=failure) from error
@@ -125,11 +137,24 @@ class Client:
             failure = type(error).__name__
             raise OutcomeUnknown(self.provider, "no answer to rely on", code=failure) from error
         finally:
-            self._trace(Exchange(self.provider, operation, status, failure, loop.time() - started))
+            self._tell(operation, status, failure, loop.time() - started, (body, answer))
         return response
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+    def _tell(
+        self,
+        operation: str,
+        status: int | None,
+        failure: str,
+        elapsed: float,
+        bodies: tuple[bytes, bytes],
+    ) -> None:
+        if self._trace is no_trace:
+            return
+        asked, answered = map(self._shown.outline, bodies)
+        self._trace(Exchange(self.provider, operation, status, failure, elapsed, asked, answered))
 
     async def _take_turn(self, pace: Pace) -> None:
         now = asyncio.get_running_loop().time()

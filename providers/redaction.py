@@ -4,7 +4,8 @@ It refuses to guess: a field no adapter vouches for keeps its name and loses its
 """
 
 import re
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 import msgspec
 
@@ -13,23 +14,67 @@ _DIGIT_RUN = re.compile(rf"(\+?)(\d{{{_DIGITS_MIN},}})")
 _DEPTH_MAX = 8
 _ITEMS_MAX = 64
 _TEXT_MAX = 256
+_OUTLINE_MAX = 4096
+_BODY_MAX = 64 * 1024
+_SECRET = re.compile(r"pin|pass|secret|token|credential|otp|auth|key|cvv", re.IGNORECASE)
+_PLAIN = re.compile(r"[!-~]{0,64}").fullmatch
+_WORD = re.compile(r"\S{0,64}").fullmatch
+_JSON = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Fields:
     """What an adapter vouches for, by the operator's own field names.
 
     `kept` stand as they are (receipts, our references, times); in `texts` long runs of digits are
-    masked. Of any other field only small numbers remain.
+    masked. Of any other field only small numbers remain, and none where `numbers` is False. Where
+    `prose` is False no sentence remains in any field.
     """
 
-    def __init__(self, *, kept: frozenset[str], texts: frozenset[str]) -> None:
+    def __init__(
+        self,
+        *,
+        kept: frozenset[str],
+        texts: frozenset[str],
+        numbers: bool = True,
+        prose: bool = True,
+    ) -> None:
         self._kept = kept
-        self._texts = texts | {"Name", "Key"}
+        self._texts = texts | {"Name", "Key"} if numbers else texts
         self._known = kept | self._texts | {"Value"}  # ours, so fit to be shown
+        self._numbers = numbers
+        self._prose = prose
+
+    def more(self, *, kept: frozenset[str], texts: frozenset[str] = frozenset()) -> "Fields":
+        """These and others: what an adapter vouches for in its requests, say."""
+        return Fields(kept=self._kept | kept, texts=self._texts | texts)
+
+    def without(self, *names: str) -> "Fields":
+        """Fewer: prose of an answer may repeat what it was told, our credentials among it."""
+        return Fields(kept=self._kept - {*names}, texts=self._texts - {*names})
+
+    def single_words(self) -> "Fields":
+        """These, but no sentence in any of them."""
+        return Fields(kept=self._kept, texts=self._texts, numbers=self._numbers, prose=False)
 
     def redact(self, message: dict[str, Any]) -> str:
         """JSON text of the message without full numbers, names or secrets."""
         return msgspec.json.encode(self._value("", message, 0)).decode()
+
+    def outline(self, body: bytes) -> str:
+        """JSON text of whatever came or went: redacted if it is JSON, else its size. "" for none.
+
+        Bounded, however large the body is.
+        """
+        if not body:
+            return ""
+        if body[:1] in (b"{", b"[") and len(body) <= _BODY_MAX:
+            try:
+                shown: str = msgspec.json.encode(self._value("", _JSON.decode(body), 0)).decode()
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                return _size_of(body)
+            if len(shown) <= _OUTLINE_MAX:
+                return shown
+        return _size_of(body)
 
     def _value(self, name: str, value: Any, depth: int) -> Any:
         if depth > _DEPTH_MAX:
@@ -50,13 +95,26 @@ class Fields:
     def _scalar(self, name: str, value: Any) -> Any:
         if value is None or isinstance(value, bool):
             return value
+        if name in self._kept and type(value) is str and _PLAIN(value):
+            return value  # nearly always, and then it is the same by every rule below
+        if not self._prose and isinstance(value, str) and not _WORD(value):
+            return f"[{len(value)} characters]"
         if name in self._kept:
             return value if isinstance(value, int) else printable(str(value))
+        if not isinstance(value, str) and name not in self._texts:
+            if not self._numbers:
+                return "[number]"
+            if _SECRET.search(name):
+                return "[hidden]"
         if isinstance(value, str) and name not in self._texts:
             return f"[{len(value)} characters]"
         # A Decimal stays as its own digits, in quotes: JSON readers would make it a float.
         text = mask_digits(printable(str(value)))
         return value if isinstance(value, int) and text == str(value) else text
+
+
+STRANGER: Final = Fields(kept=frozenset(), texts=frozenset(), numbers=False)
+"""For what came from nobody we know: no word and no number of it remains, only its shape."""
 
 
 def mask_digits(text: str) -> str:
@@ -74,6 +132,10 @@ def printable(text: str, *, length_max: int = _TEXT_MAX) -> str:
     if shown.isprintable():
         return shown
     return "".join(c if c.isprintable() else "?" for c in shown)
+
+
+def _size_of(body: bytes) -> str:
+    return msgspec.json.encode({"bytes": len(body)}).decode()
 
 
 def _label(key: Any) -> str:

@@ -9,7 +9,6 @@ from functools import partial
 import msgspec
 
 from engine.clock import Clock
-from engine.money import Money
 from engine.ports import OperatorPort, RateSource, SmsPort, UssdPort
 from providers import (
     africastalking,
@@ -35,8 +34,9 @@ from providers.floatrates import FloatRates, FloatRatesSettings
 from providers.http import Trace, no_trace
 from providers.hubtel import HubtelUssd
 from providers.mpesa import Mpesa, MpesaSettings
-from providers.mpesa.adapter import CONFIRM_ABOVE_MINOR
-from providers.mtn_momo import MARKETS, Market, MtnMomo, MtnMomoSettings
+from providers.mpesa.settings import CONFIRM_ABOVE_MINOR
+from providers.mtn_momo import MARKETS
+from providers.mtn_momo.building import Provisioned, build_mtn, provision_mtn
 from providers.mtn_ussd import MtnUssd
 from providers.nalo import NaloUssd
 from providers.openexchangerates import OpenExchangeRates, OpenExchangeRatesSettings
@@ -72,46 +72,10 @@ def mpesa_ke(variables: Mapping[str, str], clock: Clock, trace: Trace) -> Operat
         initiator_password=env.text("INITIATOR_PASSWORD"),
         certificate_pem=env.pem("CERTIFICATE"),
         confirm_above_minor=env.whole("CONFIRM_ABOVE_MINOR", default=CONFIRM_ABOVE_MINOR),
+        **env.given("TILL", "PAYOUT_VERSION", "REFUND_BY", "PAY_IN_VERSION", "PAY_IN_UNANSWERED"),
         **env.line(),
     )
     return Mpesa(settings, clock=clock, trace=trace)
-
-
-def mtn(market: Market, variables: Mapping[str, str], clock: Clock, trace: Trace) -> OperatorPort:
-    """MTN in one country from `CAPP_MTN_<CC>_*`.
-
-    Target environment and limits are settings, because nobody could check them at a live wallet;
-    so is the currency, because Liberia has two.
-    """
-    facts = market.facts
-    env = Environment(
-        variables,
-        f"CAPP_{facts.name.upper()}_",
-        "BASE_URL",
-        "API_USER",
-        "API_KEY",
-        "COLLECTION_KEY",
-        "DISBURSEMENT_KEY",
-    )
-    settings = MtnMomoSettings(
-        base_url=env.text("BASE_URL"),
-        target_environment=env.text("TARGET_ENVIRONMENT") or market.target_environment,
-        api_user=env.text("API_USER"),
-        api_key=env.text("API_KEY"),
-        collection_key=env.text("COLLECTION_KEY"),
-        disbursement_key=env.text("DISBURSEMENT_KEY"),
-        **env.line(),
-    )
-    facts = msgspec.structs.replace(
-        facts,
-        currency=Money(0, env.currency("CURRENCY", default=facts.currency)).currency,
-        collect_minor_max=env.whole("COLLECT_MINOR_MAX", default=facts.collect_minor_max),
-        disburse_minor_max=env.whole("DISBURSE_MINOR_MAX", default=facts.disburse_minor_max),
-        confirm_callback_above_minor=env.whole(
-            "CONFIRM_ABOVE_MINOR", default=facts.confirm_callback_above_minor
-        ),
-    )
-    return MtnMomo(facts, settings, clock=clock, trace=trace)
 
 
 def zamtel_zm(variables: Mapping[str, str], clock: Clock, trace: Trace) -> OperatorPort:
@@ -178,11 +142,13 @@ BuildSms = Callable[[Mapping[str, str], str, Trace], SmsPort]
 
 OPERATORS: dict[str, BuildOperator] = {
     "mpesa_ke": mpesa_ke,
-    **{name: partial(mtn, market) for name, market in MARKETS.items()},
+    **{name: partial(build_mtn, market) for name, market in MARKETS.items()},
     **{market.facts.name: partial(build_airtel, market) for market in AIRTEL.values()},
     **{name: partial(build_orange, market) for name, market in ORANGE.items()},
     zamtel.NAME: zamtel_zm,
 }
+PROVISIONED = frozenset(MARKETS)
+"""Operators that make our credentials by a call, in their sandbox."""
 USSD: dict[str, BuildUssd] = {
     africastalking.NAME: lambda _: AfricasTalkingUssd(),
     hubtel.NAME: lambda _: HubtelUssd(),
@@ -218,10 +184,23 @@ def build_operators(
         except MissingSettings as error:
             missing.extend(error.names)
         else:
-            _set_reaches(built[name], Environment(variables, f"CAPP_{name.upper()}_"))
+            env = Environment(variables, f"CAPP_{name.upper()}_")
+            _set_reaches(built[name], env)
+            _set_webhook(built[name], env)
     if missing:
         raise MissingSettings(missing)
     return built
+
+
+async def provision(
+    name: str, variables: Mapping[str, str], *, user: str, callback_host: str
+) -> Provisioned:
+    """Credentials of our own at the sandbox of one of `PROVISIONED`; `user` is a UUID of ours.
+
+    Repeated with the same user its key is another one. Raises MissingSettings, ValueError and any
+    ProviderError.
+    """
+    return await provision_mtn(MARKETS[name], variables, user=user, callback_host=callback_host)
 
 
 def _set_reaches(port: OperatorPort, env: Environment) -> None:
@@ -229,6 +208,12 @@ def _set_reaches(port: OperatorPort, env: Environment) -> None:
     names = env.names("REACHES")
     if names:
         port.facts = msgspec.structs.replace(port.facts, reaches=names)
+
+
+def _set_webhook(port: OperatorPort, env: Environment) -> None:
+    """What an operator is called in the addresses it is given is ours to choose."""
+    if word := env.path_word("WEBHOOK"):
+        port.facts = msgspec.structs.replace(port.facts, webhooks=(word, *port.facts.webhooks))
 
 
 def build_rate_sources(

@@ -36,8 +36,13 @@ class Kind(StrEnum):
     REFUSE_HOLD = "REFUSE_HOLD"
     REPAY_RETURNED = "REPAY_RETURNED"
     REFUND_RETURNED = "REFUND_RETURNED"
+    REFUND_QUEUED = "REFUND_QUEUED"
     PIN_RESET = "PIN_RESET"
     ATTEMPT_SEEN = "ATTEMPT_SEEN"
+    REFUND_SEEN = "REFUND_SEEN"
+    REFUND_ELSEWHERE = "REFUND_ELSEWHERE"
+    RETURN_PAY_IN = "RETURN_PAY_IN"
+    ASSIGN_PAY_IN = "ASSIGN_PAY_IN"
 
 
 class State(StrEnum):
@@ -127,6 +132,37 @@ class OfAttempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
+class HandRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """REFUND_SEEN: the payer was paid back by hand, as the reference there proves.
+
+    `operator` is the one whose wallet of ours it left; by default the one that collected.
+    """
+
+    payment: Id
+    reference: Annotated[str, msgspec.Meta(max_length=64)]
+    operator: str = ""
+
+
+class RefundElsewhere(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """REFUND_ELSEWHERE: the payer's wallet is to be paid by this operator."""
+
+    payment: Id
+    operator: str
+
+
+class OfPayIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """RETURN_PAY_IN: money of nobody we know goes back to whoever sent it."""
+
+    pay_in: Id
+
+
+class PayInOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """ASSIGN_PAY_IN: it was meant for this payment after all."""
+
+    pay_in: Id
+    payment: Id
+
+
 class OfCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """PIN_RESET: whom it is about; the id also begins the key of the case. Never a number."""
 
@@ -146,8 +182,13 @@ BODIES: Mapping[Kind, type[msgspec.Struct]] = {
     Kind.REFUSE_HOLD: OfPayment,
     Kind.REPAY_RETURNED: OfPayment,
     Kind.REFUND_RETURNED: OfPayment,
+    Kind.REFUND_QUEUED: OfPayment,
     Kind.PIN_RESET: OfCustomer,
     Kind.ATTEMPT_SEEN: OfAttempt,
+    Kind.REFUND_SEEN: HandRefund,
+    Kind.REFUND_ELSEWHERE: RefundElsewhere,
+    Kind.RETURN_PAY_IN: OfPayIn,
+    Kind.ASSIGN_PAY_IN: PayInOwner,
 }
 
 

@@ -34,6 +34,7 @@ class Kind(IntEnum):
     LOSS = 15
     RECOVERABLE = 16
     WITHDRAWAL_HELD = 20  # liquidity on its way back to its owner, by operator
+    RETURN_HELD = 21  # money of nobody we know on its way back to its sender, by operator
 
 
 DEBIT_NATURED = {Kind.FLOAT, Kind.OPERATOR_COST, Kind.LOSS, Kind.RECOVERABLE}
@@ -48,6 +49,7 @@ GUARDED = {
     Kind.REFUND_DUE,
     Kind.RETURNED,
     Kind.WITHDRAWAL_HELD,
+    Kind.RETURN_HELD,
 }
 """Never below zero; the database holds the same law."""
 
@@ -58,6 +60,7 @@ OF_OPERATOR = {
     Kind.OPERATOR_COST,
     Kind.SUSPENSE,
     Kind.WITHDRAWAL_HELD,
+    Kind.RETURN_HELD,
 }
 
 
@@ -90,7 +93,11 @@ def natural(number: int, amount: int) -> int:
 
 
 class Route(NamedTuple):
-    """Every account one payment can touch, resolved once per corridor."""
+    """Every account one payment can touch, resolved once per corridor.
+
+    Where another operator than the one that collected gives the money back, `source_float` and
+    `refund_in_flight` are its own: nothing is posted on the collecting side any more.
+    """
 
     source_float: int
     source_cost: int
@@ -108,19 +115,29 @@ class Route(NamedTuple):
     returned: int
 
 
-def route_accounts(tenant: int, *, source: tuple[str, int], destination: tuple[str, int]) -> Route:
-    """The accounts of a corridor; each side is (currency, operator code)."""
+def route_accounts(
+    tenant: int,
+    *,
+    source: tuple[str, int],
+    destination: tuple[str, int],
+    refunds_at: int | None = None,
+) -> Route:
+    """The accounts of a corridor; each side is (currency, operator code).
+
+    `refunds_at`: the code of the operator that gives back, when it did not collect.
+    """
     (s, payer_operator), (d, payee_operator) = source, destination
+    refund_operator = payer_operator if refunds_at is None else refunds_at
 
     def number(currency: str, kind: Kind, owner: int = 0) -> int:
         return Account(tenant, currency, kind, owner).number
 
     return Route(
-        source_float=number(s, Kind.FLOAT, payer_operator),
+        source_float=number(s, Kind.FLOAT, refund_operator),
         source_cost=number(s, Kind.OPERATOR_COST, payer_operator),
         customer_funds=number(s, Kind.CUSTOMER_FUNDS),
         refund_due=number(s, Kind.REFUND_DUE),
-        refund_in_flight=number(s, Kind.REFUND_IN_FLIGHT, payer_operator),
+        refund_in_flight=number(s, Kind.REFUND_IN_FLIGHT, refund_operator),
         fee_income=number(s, Kind.FEE_INCOME),
         fx_spread=number(s, Kind.FX_SPREAD),
         rounding=number(s, Kind.ROUNDING),

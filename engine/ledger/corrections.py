@@ -71,6 +71,8 @@ def reversal(row: JournalRow) -> Transfers:
         raise StaffMistake(f"version {row.version} of {row.payment} moved no money")
     if Kind.WITHDRAWAL_HELD in _kinds(row.transfers):
         raise StaffMistake("a withdrawal is cancelled, not corrected")
+    if Kind.RETURN_HELD in _kinds(row.transfers):
+        raise StaffMistake("what goes back to its sender is seen or fails, it is not corrected")
     return turned_round(row.transfers)
 
 
@@ -93,6 +95,8 @@ def adjustment(debit: Account, credit: Account, minor: int, *, about: str) -> Tr
     kinds = _kinds(transfers)
     if Kind.WITHDRAWAL_HELD in kinds:
         raise StaffMistake("a withdrawal is cancelled, not adjusted")
+    if Kind.RETURN_HELD in kinds:
+        raise StaffMistake("what goes back to its sender is seen or fails, it is not adjusted")
     if kinds & STANDS_FOR_PAYMENTS and not about:
         raise StaffMistake("money that stands for a payment: say which one")
     return transfers

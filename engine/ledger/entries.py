@@ -22,6 +22,9 @@ class Manual(IntEnum):
     WRITTEN_OFF = 108
     SUSPENDED = 110  # an operator lists money for us that belongs to nobody we know
     UNSUSPENDED = 111  # its owner was found: the row above turned round
+    RETURN_RESERVED = 112  # it goes back to whoever sent it
+    RETURNED_TO_SENDER = 113
+    RETURN_FAILED = 114  # it did not go back; it is suspended again
 
 
 NEEDS_NOBODY = frozenset({Manual.SEEDED, Manual.SUSPENDED, Manual.UNSUSPENDED})

@@ -74,6 +74,28 @@ def write_off(tenant: int, currency: str, minor: int) -> Transfers:
     )
 
 
+def reserve_return(tenant: int, currency: str, operator: int, minor: int) -> Transfers:
+    """Money of nobody we know may leave for its sender from now on."""
+    return (
+        (
+            _number(tenant, currency, Kind.SUSPENSE, operator),
+            _number(tenant, currency, Kind.RETURN_HELD, operator),
+            minor,
+        ),
+    )
+
+
+def complete_return(tenant: int, currency: str, operator: int, minor: int) -> Transfers:
+    """The operator confirmed that its sender has it again."""
+    return (
+        (
+            _number(tenant, currency, Kind.RETURN_HELD, operator),
+            _number(tenant, currency, Kind.FLOAT, operator),
+            minor,
+        ),
+    )
+
+
 def turned_round(transfers: Iterable[tuple[int, int, int]]) -> Transfers:
     """What undoes them, in the opposite order."""
     return tuple((credit, debit, minor) for debit, credit, minor in reversed(list(transfers)))

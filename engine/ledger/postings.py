@@ -158,6 +158,11 @@ def settle_refund(quote: Price, route: Route) -> Transfers:
     return ((route.refund_in_flight, route.source_float, refund_minor(quote)),)
 
 
+def give_back_by_hand(quote: Price, route: Route) -> Transfers:
+    """People have paid the payer back out of a wallet of ours, and seen that it arrived."""
+    return ((route.refund_due, route.source_float, refund_minor(quote)),)
+
+
 def top_up(float_account: int, pool_avail: int, minor: int) -> Transfers:
     """The liquidity owner put money into an operator wallet of ours."""
     return ((float_account, pool_avail, minor),)

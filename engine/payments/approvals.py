@@ -27,6 +27,7 @@ _WAITS_IN = {
     Kind.REFUSE_HOLD: State.ON_HOLD,
     Kind.REPAY_RETURNED: State.RETURNED,
     Kind.REFUND_RETURNED: State.RETURNED,
+    Kind.REFUND_QUEUED: State.PAYOUT_QUEUED,
 }
 
 

@@ -110,15 +110,17 @@ class Counter:
         _, after = await self._own(customer, code)
         return after
 
-    async def report_problem(self, customer: Customer, code: str) -> str:
+    async def report_problem(self, customer: Customer, code: str, reason: str) -> str:
         """Put one's own payment, sent or received, on staff's desk; the reference to ask by.
 
-        It is the payment's code and which of its reports this is: a repeat is the same one until
-        staff have closed it. Raises CustomerMistake `mistake.code_unknown`.
+        `reason` is what the customer says is wrong, as a word of ours. The reference is the
+        payment's code and which of its reports this is: a repeat is the same one until staff have
+        closed it. Raises CustomerMistake `mistake.code_unknown`.
         """
         payment_id, summary = await self._own(customer, code)
         who = "payee" if summary.incoming else "payer"
-        detail = f"payment {summary.code}: its {who} reports a problem ({summary.state})"
+        what = f"{reason.replace('_', ' ')} ({summary.state})"
+        detail = f"payment {summary.code}: its {who} reports: {what}"
         now_ms = int(self._clock.epoch() * 1000)
         number = await self._store.open_report(payment_id, self._tenant, detail, now_ms)
         return f"{summary.code}-{number}"

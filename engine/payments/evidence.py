@@ -1,8 +1,10 @@
 """What the outside told us, where it came from, and what it means for an attempt. Pure."""
 
 import hashlib
+from collections.abc import Collection
 from enum import IntEnum
 
+from engine.payments.facts import Ending
 from engine.payments.payment import Payment
 from engine.ports import Direction, Finding, Outcome
 
@@ -16,6 +18,7 @@ class Source(IntEnum):
     ACCEPTED = 4  # the order was taken; the body is the operator's reference
     STATEMENT = 5  # a line of the operator's statement
     PEOPLE = 6  # two of us saw it at the operator
+    PAY_IN = 7  # the payer sent the money of their own accord
 
 
 def body_hash(source: Source, body: str) -> str:
@@ -23,13 +26,26 @@ def body_hash(source: Source, body: str) -> str:
     return hashlib.blake2b(f"{int(source)}:{body}".encode(), digest_size=16).hexdigest()
 
 
-def disagreement(payment: Payment, direction: Direction, finding: Finding) -> str | None:
-    """What the operator says differently from what we ordered, or None. Silence agrees."""
+def disagreement(
+    payment: Payment,
+    direction: Direction,
+    finding: Finding,
+    *,
+    references: Collection[str] = (),
+) -> str | None:
+    """What the operator says differently from what we ordered, or None. Silence agrees.
+
+    `references` are those under which the operator took the attempt, as far as they are known: what
+    names another one speaks of something else, whatever it says of that.
+    """
     said = finding.amount
     if said is not None and said != (ordered := payment.amount_of(direction)):
         return f"amount {said.minor} {said.currency}, ordered {ordered.minor}"
     if finding.msisdn is not None and finding.msisdn != payment.msisdn_of(direction):
         return "another number than ordered"
+    told = finding.provider_reference
+    if told is not None and references and told not in references:
+        return "another reference than the one it was taken under"
     return None
 
 
@@ -40,3 +56,15 @@ def needs_proof(payment: Payment, direction: Direction, finding: Finding, above:
     """
     final = finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)
     return final and payment.amount_of(direction).minor > above
+
+
+def came_otherwise(ending: Ending, finding: Finding) -> bool:
+    """Whether a collection is over by money that its payer sent of their own accord.
+
+    Then what the operator says of its prompt speaks of other money: a failure contradicts nothing,
+    and a success under another receipt, or under none, may be a second payment. The same receipt
+    is the same money: an operator may announce what a prompt brought as if it came by itself.
+    """
+    if ending.source != Source.PAY_IN:
+        return False
+    return finding.outcome is not Outcome.SUCCEEDED or finding.receipt != ending.receipt

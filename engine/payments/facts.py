@@ -13,7 +13,8 @@ from engine.ledger.plans import Spend
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """The terms of a payment, stored in the journal row of its creation.
 
-    They are stated anew only when two people correct the payee of a returned payment.
+    They are stated anew only when two people correct the payee of a returned payment, or decide
+    who gives a collection back that its own operator cannot give back.
     """
 
     quote: Quote
@@ -21,6 +22,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     customer_id: CustomerId
     clearance: Decision | None = None  # what compliance decided when it was confirmed
     spend: Spend | None = None  # what it counts against the customer's limits
+    refund_operator: str = ""  # whose wallet of ours the payer is paid from, if people said so
 
 
 class Ending(msgspec.Struct, frozen=True, tag="ending", omit_defaults=True):

@@ -71,6 +71,7 @@ class Event(StrEnum):
     REFUND_SUCCEEDED = "refund succeeded"
     REFUND_FAILED = "refund failed"
     REFUND_UNCLEAR = "refund unclear"
+    GIVEN_BACK = "given back by hand, as two people saw"
 
 
 Posting = Callable[[postings.Price, Route], Transfers]
@@ -122,6 +123,7 @@ TABLE: tuple[Transition, ...] = (
     T(S.CANCELLED, E.LATE_MONEY_PROVEN, S.LATE_FUNDS, postings.receive),
     T(S.LATE_FUNDS, E.REFUND_DECIDED, S.REFUND_DUE, postings.owe_refund),
     T(S.REFUND_DUE, E.REFUND_ORDERED, S.REFUNDING, postings.send_refund, begins=D.REFUND),
+    T(S.REFUND_DUE, E.GIVEN_BACK, S.REFUNDED, postings.give_back_by_hand),
     T(S.REFUNDING, E.REFUND_UNCLEAR, S.REFUND_UNKNOWN),
     T(S.REFUNDING, E.REFUND_SUCCEEDED, S.REFUNDED, postings.settle_refund, ends=True),
     T(S.REFUNDING, E.REFUND_FAILED, S.REFUND_DUE, postings.take_refund_back, ends=True),
@@ -171,6 +173,10 @@ A caller may name another event for a state on the way (`then`): hold, queue, or
 """
 
 
+_LEAVES = {E.PAYOUT_ORDERED, E.REFUND_ORDERED, E.GIVEN_BACK}
+"""Money leaves by these: at the operator that pays from now on, if it is another one."""
+
+
 class Step(NamedTuple):
     """One or more transitions merged into one commit: where it leads and what it posts."""
 
@@ -197,18 +203,20 @@ def advance(
     *,
     then: Event | None = None,
     onward: Route | None = None,
+    refunds_itself: bool = True,
 ) -> Step:
     """The event's transition and all that follows from it without waiting.
 
     `then` replaces what would follow by itself, where the table allows it; `onward` holds the
-    accounts of the operator that is to pay, when it is not the one of `route`. A refund that
-    definitely failed is not ordered again in the same breath: `REFUND_DUE` then waits for its
-    deadline. Raises Impossible when the table does not list the event here.
+    accounts of the operator that is to pay, or to give back, when it is not the one of `route`. A
+    refund that definitely failed is not ordered again in the same breath: `REFUND_DUE` then waits
+    for its deadline. Unless `refunds_itself` it waits there for people from the beginning. Raises
+    Impossible when the table does not list the event here.
     """
-    way = _way(state, event, then)
+    way = _way(state, event, then, refunds_itself)
     transfers: Transfers = ()
-    for posting, pays in way.postings:
-        transfers += posting(quote, onward or route if pays else route)
+    for posting, is_onward in way.postings:
+        transfers += posting(quote, onward or route if is_onward else route)
     return Step(way.path, transfers, way.ends, way.begins)
 
 
@@ -216,13 +224,13 @@ class _Way(NamedTuple):
     """A step before it has amounts."""
 
     path: tuple[State, ...]
-    postings: tuple[tuple[Posting, bool], ...]  # with whether it orders a payout
+    postings: tuple[tuple[Posting, bool], ...]  # with whether money leaves by it
     ends: bool
     begins: Direction | None
 
 
 @cache
-def _way(state: State, event: Event, then: Event | None) -> _Way:
+def _way(state: State, event: Event, then: Event | None, refunds_itself: bool) -> _Way:
     path: list[State] = []
     posted: list[tuple[Posting, bool]] = []
     ends, begins = False, None
@@ -234,10 +242,12 @@ def _way(state: State, event: Event, then: Event | None) -> _Way:
         state = transition.target
         path.append(state)
         if transition.posts:
-            posted.append((transition.posts, transition.begins is Direction.DISBURSE))
+            posted.append((transition.posts, here in _LEAVES))
         ends = ends or transition.ends
         begins = transition.begins or begins
         here = _following(state, here, then)
+        if here is Event.REFUND_ORDERED and not refunds_itself:
+            here = None
     return _Way(tuple(path), tuple(posted), ends, begins)
 
 

@@ -43,9 +43,15 @@ _PAYER_NOTICES = {
 }
 
 
+_WAS_REFUNDING = {State.REFUNDING, State.REFUND_UNKNOWN}
+
+
 @cache
-def notices_of(path: tuple[State, ...], reason: str | None) -> tuple[str, ...]:
-    """The payloads of the SMS intents that passing through these states owes."""
+def notices_of(path: tuple[State, ...], reason: str | None, *, came_from: State) -> tuple[str, ...]:
+    """The payloads of the SMS intents that passing through these states owes.
+
+    `came_from` is the state that it all began in.
+    """
     said = reason or "other"
     out = []
     for state in path:
@@ -54,8 +60,8 @@ def notices_of(path: tuple[State, ...], reason: str | None) -> tuple[str, ...]:
         elif state is State.PAID:
             out.append(_payload(Notice("receipt_payer")))
             out.append(_payload(Notice("receipt_payee", to_payee=True)))
-        elif state is State.REFUND_DUE and State.REFUNDING in path:
-            # Decided just now; a refund that is tried again is not announced again.
+        elif state is State.REFUND_DUE and came_from not in _WAS_REFUNDING:
+            # Decided just now, whoever gives it back; one that failed is not announced again.
             out.append(_payload(Notice("refund_started", reason=said)))
     return tuple(out)
 

@@ -71,9 +71,7 @@ class Payment(msgspec.Struct, frozen=True):
 
     def operator_of(self, direction: Direction) -> str:
         """Who carries out an attempt: a payout goes its way, all else is the payer's operator."""
-        return (
-            self.payout_operator if direction is Direction.DISBURSE else self.quote.payer_operator
-        )
+        return operator_of(direction, self.facts, self.way)
 
     def amount_of(self, direction: Direction) -> Money:
         quote = self.quote
@@ -85,6 +83,14 @@ class Payment(msgspec.Struct, frozen=True):
 
     def msisdn_of(self, direction: Direction) -> Msisdn:
         return Msisdn(self.quote.payee if direction is Direction.DISBURSE else self.quote.payer)
+
+
+def operator_of(direction: Direction, facts: Facts, way: int) -> str:
+    """As `Payment.operator_of`; a refund goes another way where two people said so."""
+    if direction is Direction.DISBURSE:
+        return payout_operator(facts.quote, way)
+    sent = facts.refund_operator if direction is Direction.REFUND else ""
+    return sent or facts.quote.payer_operator
 
 
 def payout_operator(quote: Quote, way: int) -> str:

@@ -5,13 +5,12 @@ from typing import NamedTuple
 import msgspec
 
 from engine.clock import AttemptId, Clock, Ids
-from engine.fx.quotes import Quote
 from engine.ledger.chart import Route
 from engine.ledger.plans import NIL, Evidence, Intent, Plan, Spend
 from engine.payments.facts import Facts
 from engine.payments.lifecycle import TERMINAL, State, Step
 from engine.payments.notices import SMS, notices_of
-from engine.payments.payment import Payment, payout_operator
+from engine.payments.payment import Payment, operator_of
 from engine.payments.routing import Directory
 from engine.ports import Direction
 
@@ -27,6 +26,7 @@ class Timing(msgspec.Struct, frozen=True):
     lease: int = 60  # longer than any operator call may take
     refund_retry: int = 450  # a refund that definitely failed is tried again one to two of these
     first_look: int = 30  # when a silent attempt is asked about for the first time
+    first_payout_look: int = 30  # the same of a payout, for which nobody has to type a PIN
     pay_within: int = 7200  # after a quote's end its rate still holds for a payout so long
     reminder: int = 86_400  # when somebody is reminded of what waits for people
 
@@ -68,7 +68,14 @@ class Planner:
             State.ON_HOLD: timing.reminder,
             State.RETURNED: timing.reminder,
             State.PAYOUT_QUEUED: QUEUE_SECONDS,
+            State.PAYING: timing.first_payout_look,
         }
+
+    def refunds_itself(self, payment: Payment) -> bool:
+        """Whether what is due back can be ordered without asking people."""
+        facts = payment.facts
+        is_sent_elsewhere = bool(facts.refund_operator)
+        return not is_sent_elsewhere and self._directory.refunds_itself(facts.quote.payer_operator)
 
     def plan(
         self,
@@ -92,8 +99,8 @@ class Planner:
         facts_after, version = restated or payment.facts, payment.version + 1
         way, route = onward or (payment.way, payment.route)
         terms = version if restated else payment.terms
-        begins, operator, intents = self._begun(step.begins, facts_after.quote, way, now)
-        for notice in notices_of(step.path, reason):
+        begins, operator, intents = self._begun(step.begins, facts_after, way, now)
+        for notice in notices_of(step.path, reason, came_from=payment.state):
             intents.append(self._intent(self._ids.intent(), SMS, notice, now))
         ends = payment.live if step.ends else None
         plan = Plan(
@@ -109,13 +116,12 @@ class Planner:
         return plan, after
 
     def _begun(
-        self, direction: Direction | None, quote: Quote, way: int, now: int
+        self, direction: Direction | None, facts: Facts, way: int, now: int
     ) -> tuple[AttemptId | None, int, list[Intent]]:
         if direction is None:
             return None, 0, []
         attempt_id = self._ids.attempt()
-        pays_out = direction is Direction.DISBURSE
-        operator = payout_operator(quote, way) if pays_out else quote.payer_operator
+        operator = operator_of(direction, facts, way)
         delay = self._timing.collect_delay if direction is Direction.COLLECT else 0
         intent = self._intent(attempt_id, direction, None, now + delay)
         return attempt_id, self._directory.by_name[operator].code, [intent]

@@ -99,14 +99,14 @@ class Reconciler:
     async def _look_at_attempt(self, payment: Payment) -> None:
         attempt_id, operator = payment.live, _operator(payment)
         assert attempt_id is not None
-        schedule = self._schedule.of(operator)
+        direction = LIVE_DIRECTION[payment.state]
+        schedule = self._schedule.of(operator, direction)
         age = self._clock.epoch() - made_at(attempt_id).timestamp()
         again = int(self._clock.epoch() + schedule.next_look(age, self._draw())) + 1
         if await self._outbox.still_there(attempt_id):
             # Not sent yet, or being sent this moment: the outbox sweep looks after it.
             await self._store.set_due(payment, again)
             return
-        direction = LIVE_DIRECTION[payment.state]
         heard, answer = await self._hear(payment, attempt_id, direction, operator)
         if heard is Heard.ADVANCED:
             return
@@ -138,7 +138,7 @@ class Reconciler:
         Asked by the schedule, counted from the first news; when the operator has not answered by
         the time that is promised, people are called and no more is asked.
         """
-        payment, schedule = found.payment, self._schedule.of(found.operator)
+        payment, schedule = found.payment, self._schedule.of(found.operator, found.direction)
         age = self._clock.epoch() - int(question.payload or 0)
         _, answer = await self._hear(payment, found.attempt_id, found.direction, found.operator)
         if not await self._outbox.still_there(question.id):
@@ -161,7 +161,7 @@ class Reconciler:
         self, payment: Payment, attempt_id: AttemptId, direction: Direction, operator: str
     ) -> tuple[Heard, str]:
         """Ask, never more questions at once than the operator bears; and what came of it."""
-        most = self._schedule.of(operator).asks_at_once
+        most = self._schedule.of(operator, direction).asks_at_once
         async with self._asking.setdefault(operator, asyncio.Semaphore(most)):
             try:
                 heard = await self._ask(payment, attempt_id, direction)
@@ -184,7 +184,8 @@ class Reconciler:
         detail = (
             f"{direction.name.lower()} at {operator} without proof for {_length(age)}"
             f" ({payment.state.name}), promised was"
-            f" {_length(self._schedule.of(operator).escalate_after)}; asked now: {answer}"
+            f" {_length(self._schedule.of(operator, direction).escalate_after)};"
+            f" asked now: {answer}"
         )
         digest = attempt_id if times == 1 else _digest(f"{attempt_id}:{times}")
         await self._open_case(payment, "UNRESOLVED", digest, detail)

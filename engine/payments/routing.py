@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.errors import CustomerMistake, NoWayNow, TextKey
+from engine.money import Money
 from engine.msisdn import Msisdn, Prefixes
 from engine.ports import OperatorFacts
 
@@ -70,6 +71,20 @@ class Directory:
                 "mistake.operator_unsupported", operator=TextKey(f"operator.{name}")
             )
         return Ways(payer_facts, payouts[0], name, payouts)
+
+    def refunds_itself(self, payer_operator: str) -> bool:
+        """Whether it gives back what it collected; if not, people do, or another operator."""
+        return self.by_name[payer_operator].can_refund
+
+    def refund_ways(self, payer_operator: str, amount: Money) -> tuple[OperatorFacts, ...]:
+        """Who can pay that amount into the payer's wallet, in the order of `payouts_to`."""
+        return tuple(
+            facts
+            for facts in self.payouts_to(payer_operator)
+            if facts.currency == amount.currency
+            and facts.disburse_minor_min <= amount.minor <= facts.disburse_minor_max
+            and amount.minor % facts.unit_minor == 0
+        )
 
     def payouts_to(self, wallet: str) -> tuple[OperatorFacts, ...]:
         """Who can pay into an operator's wallets: itself first, then who reaches it, by name.

@@ -109,6 +109,37 @@ class Rulings:
             self._sequel.payout_of(restated),
         )
 
+    async def refund_elsewhere(
+        self, payment_id: PaymentId, ruling: Ruling, *, operator: str
+    ) -> bool:
+        """Have an operator that reaches the payer's wallet pay back what is due.
+
+        The terms are stated anew: who gives it back. If that fails people are asked again; nothing
+        is tried by itself. False: nothing is due back.
+        """
+        return await self._settle_debt(payment_id, Event.REFUND_ORDERED, ruling, operator)
+
+    async def give_back(self, payment_id: PaymentId, ruling: Ruling, *, operator: str = "") -> bool:
+        """Book that people have paid back what is due, out of our wallet at this operator.
+
+        By default the one that collected. False: nothing is due back.
+        """
+        return await self._settle_debt(payment_id, Event.GIVEN_BACK, ruling, operator)
+
+    def refunds_itself(self, payment: Payment) -> bool:
+        """As `Planner.refunds_itself`: nobody needs to be asked."""
+        return self._stepper.refunds_itself(payment)
+
+    async def _settle_debt(
+        self, payment_id: PaymentId, event: Event, ruling: Ruling, operator: str
+    ) -> bool:
+        payment = await self._payment(payment_id)
+        if not may(payment.state, event):
+            return False
+        who = operator or payment.quote.payer_operator
+        facts = msgspec.structs.replace(payment.facts, refund_operator=who)
+        return await self._take(payment, event, msgspec.structs.replace(ruling, terms=facts))
+
     async def order_payout(self, payment: Payment) -> bool:
         """Take a payment off the queue: pay it, or give it back when its quote is over.
 

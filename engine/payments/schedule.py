@@ -5,6 +5,8 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
+from engine.ports import Direction
+
 # Seconds since the attempt began: soon at first, because most answers are lost callbacks, then
 # ever more rarely; after a day the operator's statement decides, so once a day is enough.
 LOOKS = (30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
@@ -14,7 +16,7 @@ Seconds = Annotated[int, msgspec.Meta(ge=1, le=30 * DAY)]
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The polling schedule of one operator; all in seconds since the attempt began."""
+    """How one operator is asked about one direction; all in seconds since the attempt began."""
 
     looks: tuple[Seconds, ...] = LOOKS
     unclear_after: Seconds = 120  # silent for so long, the state says "unknown"
@@ -31,9 +33,9 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not self.looks:
             raise ValueError("looks must name one at least")
 
-    def of(self, operator: str) -> "Schedule":
-        """A schedule is a timetable on which every operator has the same one."""
-        del operator
+    def of(self, operator: str, direction: Direction) -> "Schedule":
+        """A schedule is a timetable on which everybody has the same one."""
+        del operator, direction
         return self
 
     def next_look(self, age: float, draw: float = 0.0) -> float:
@@ -58,20 +60,32 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Timetable(Protocol):
-    """The schedule of each operator."""
+    """The schedule of each operator, by which way money moves there."""
 
-    def of(self, operator: str) -> Schedule: ...
+    def of(self, operator: str, direction: Direction) -> Schedule: ...
+
+
+Lane = tuple[str, Direction]
 
 
 class Timetables:
-    """Schedules by operator; one that is not named has the usual one."""
+    """Schedules by operator and direction; who is not named has the usual one."""
 
-    def __init__(self, usual: Schedule, by_operator: Mapping[str, Schedule]) -> None:
-        self._usual = usual
-        self._by_operator = dict(by_operator)
+    def __init__(
+        self,
+        usual: Mapping[Direction, Schedule] | Schedule,
+        by_operator: Mapping[str, Mapping[Direction, Schedule] | Schedule],
+    ) -> None:
+        """A schedule alone stands for all directions."""
+        self._usual = _by_direction(usual)
+        self._by_lane: dict[Lane, Schedule] = {
+            (name, direction): schedule
+            for name, own in by_operator.items()
+            for direction, schedule in _by_direction(own).items()
+        }
 
-    def of(self, operator: str) -> Schedule:
-        return self._by_operator.get(operator, self._usual)
+    def of(self, operator: str, direction: Direction) -> Schedule:
+        return self._by_lane.get((operator, direction), self._usual[direction])
 
 
 class _Given(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,22 +93,51 @@ class _Given(msgspec.Struct, forbid_unknown_fields=True):
     operators: dict[str, dict[str, Any]] = {}
 
 
+_WORDS = {
+    Direction.COLLECT: "collection",
+    Direction.DISBURSE: "payout",
+    Direction.REFUND: "refund",
+}
+
+
 def read_timetables(raw: object, *, first_look: int | None = None) -> Timetables:
     """From `{usual: {...}, operators: {name: {...}}}`; an operator says only what is unusual.
 
-    `first_look` in seconds replaces whatever would come before or at it. Raises
-    msgspec.ValidationError that names the field.
+    Under `collection`, `payout` and `refund` stands what is different in that direction; what an
+    operator says itself goes before what is usual, in whatever direction. `first_look` in seconds
+    replaces whatever would come before or at it, save where a direction has looks of its own.
+    Raises msgspec.ValidationError that names the field.
     """
     given = msgspec.convert(raw, _Given)
     return Timetables(
-        _read(given.usual, first_look),
-        {name: _read({**given.usual, **own}, first_look) for name, own in given.operators.items()},
+        _read_all((given.usual,), first_look),
+        {name: _read_all((given.usual, own), first_look) for name, own in given.operators.items()},
     )
 
 
-def _read(raw: dict[str, Any], first_look: int | None) -> Schedule:
-    schedule = msgspec.convert(raw, Schedule)
-    if first_look is None:
+def _by_direction(given: Mapping[Direction, Schedule] | Schedule) -> dict[Direction, Schedule]:
+    return dict.fromkeys(Direction, given) if isinstance(given, Schedule) else dict(given)
+
+
+def _read_all(layers: tuple[dict[str, Any], ...], first_look: int | None) -> dict[Direction, Any]:
+    return {direction: _read(layers, direction, first_look) for direction in Direction}
+
+
+def _read(
+    layers: tuple[dict[str, Any], ...], direction: Direction, first_look: int | None
+) -> Schedule:
+    merged: dict[str, Any] = {}
+    looks_are_its_own = False
+    for layer in layers:
+        everywhere = {name: said for name, said in layer.items() if name not in _WORDS.values()}
+        there = layer.get(_WORDS[direction], {})
+        if "asks_at_once" in there:
+            raise msgspec.ValidationError("asks_at_once is of all directions together")
+        if "looks" in {**everywhere, **there}:
+            looks_are_its_own = "looks" in there
+        merged |= {**everywhere, **there}
+    schedule = msgspec.convert(merged, Schedule)
+    if first_look is None or looks_are_its_own:
         return schedule
     later = (look for look in schedule.looks if look > first_look)
     return msgspec.structs.replace(schedule, looks=(first_look, *later))

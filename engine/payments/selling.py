@@ -77,8 +77,9 @@ class Selling:
         self._hear = hear
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
-        """The operator whose wallet would be collected from, if it is known."""
-        return self._directory.payer_operator(payer, network)
+        """The operator whose wallet would be collected from, if we can collect there."""
+        facts = self._directory.by_name.get(self._directory.payer_operator(payer, network) or "")
+        return facts.name if facts and facts.can_collect else None
 
     def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         """Whether a payment to this number could be priced at all, before anybody types more.
@@ -201,7 +202,7 @@ class Selling:
             known = await self._store.by_key(self._tenant, key)
             if known is None or known[1] != request:
                 raise
-            return Confirmed(known[0], code_of(known[0]), fresh=False)
+            return self._confirmed(known[0], quote, fresh=False)
         facts = Facts(quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend)
         payment = Payment(self._ids.payment(), facts, self._store.route(facts), State.NEW, 0, None)
         step = advance(State.NEW, Event.CONFIRMED, quote, payment.route)
@@ -215,10 +216,9 @@ class Selling:
         match answer.verdict:
             case Verdict.APPLIED:
                 self._hear(after, plan.intents)
-                return Confirmed(payment.payment_id, payment.code, fresh=True)
+                return self._confirmed(payment.payment_id, quote, fresh=True)
             case Verdict.DUPLICATE:
-                first = PaymentId(str(answer.known))
-                return Confirmed(first, code_of(first), fresh=False)
+                return self._confirmed(PaymentId(str(answer.known)), quote, fresh=False)
             case Verdict.INSUFFICIENT:
                 raise NoWayNow("no_way.float")
             case Verdict.CONFLICT if quote.request:
@@ -227,6 +227,10 @@ class Selling:
                 raise await self._over_limit(facts.spend, quote.amount.currency)
             case _:
                 raise OurFault(f"confirm was refused: {answer.verdict.name} {answer.error or ''}")
+
+    def _confirmed(self, payment_id: PaymentId, quote: Quote, *, fresh: bool) -> Confirmed:
+        by_link = self._directory.by_name[quote.payer_operator].collects_by_link
+        return Confirmed(payment_id, code_of(payment_id), fresh=fresh, by_link=by_link)
 
     async def _create(self, plan: Plan) -> Verdicted:
         """A creation is stale only when an earlier plan of its batch with its key was refused."""

@@ -33,10 +33,16 @@ from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Hear, Heard, Stepper
 from engine.payments.store import Attempted, PaymentStore
 from engine.payments.views import Confirmed
-from engine.ports import Direction, Finding, Outcome
+from engine.ports import Direction, Finding, Outcome, PaidIn
 
 TRIES_MAX = 5
 """How often a step is planned anew when somebody else moved the payment meanwhile."""
+
+PAID_TWICE = "PAID_TWICE"
+"""The kind of the case about a payer who seems to have paid by hand and by prompt."""
+
+HearMoney = Callable[[str, PaidIn, bool], Awaitable[None]]
+"""Takes in money that belongs to no collection: operator, what came, whether that is proven."""
 
 NEWS_SETTLES_SECONDS = 120
 """Until then an operator's status may not show what its own callback has said already."""
@@ -72,6 +78,7 @@ class Payments:
         self._clock = clock
         self._timing = timing
         self._record = record
+        self.hear_money: HearMoney | None = None  # set once there is somebody who takes it in
         planner = Planner(directory, clock, ids, timing)
         self.selling = Selling(
             tenant=tenant, committer=committer, store=store, rates=rates, directory=directory,
@@ -138,7 +145,10 @@ class Payments:
         self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
     ) -> Heard | None:
         payment, direction = found.payment, found.direction
-        wrong = told.disagreement(payment, direction, finding)
+        references: frozenset[str] = frozenset()
+        if finding.provider_reference is not None:
+            references = await self._store.provider_references(found.attempt_id)
+        wrong = told.disagreement(payment, direction, finding, references=references)
         if wrong is not None:
             return await self._contradicted(found, kept, f"{direction.name}: {wrong}")
         if finding.outcome is Outcome.REVERSED:
@@ -239,8 +249,15 @@ class Payments:
             await self._advance(payment, Event.REFUND_FAILED, (), ending=ending)
 
     async def order_refund(self, payment: Payment) -> None:
-        """Try again to give back what is due: a new attempt after a definitive failure."""
-        if payment.state is State.REFUND_DUE:
+        """Try again to give back what is due: a new attempt after a definitive failure.
+
+        What the payer's operator cannot give back waits for people (`Rulings`).
+        """
+        if payment.state is not State.REFUND_DUE:
+            return
+        if await self.stepper.tell_of_debt(payment):  # again, if a crash kept it untold
+            await self._store.set_due(payment, int(self._clock.epoch()) + self._timing.reminder)
+        else:
             await self._advance(payment, Event.REFUND_ORDERED, ())
 
     # How a step is made.
@@ -255,10 +272,12 @@ class Payments:
     ) -> Heard | None:
         """Evidence about an attempt that is over: the same again, late money, or a conflict."""
         payment, succeeded = found.payment, finding.outcome is Outcome.SUCCEEDED
-        ended = await self._store.ended_how(payment.payment_id, found.attempt_id)
-        if ended is None:  # it ended while we looked
+        ending = await self._store.ending_of(payment.payment_id, found.attempt_id)
+        if ending is None:  # it ended while we looked
             return None
-        if ended == succeeded:
+        if told.came_otherwise(ending, finding):
+            return await self._hear_of_prompt(found, finding, source, kept)
+        if ending.succeeded == succeeded:
             return await self._keep(payment, kept)
         late = found.direction is Direction.COLLECT and succeeded
         if late and lifecycle.may(payment.state, Event.LATE_MONEY_PROVEN):
@@ -268,6 +287,26 @@ class Payments:
             return await self._advance(payment, Event.LATE_MONEY_PROVEN, kept, ending=proven)
         said = "succeeded after it had failed" if succeeded else "failed after it had succeeded"
         return await self._contradicted(found, kept, f"{found.direction.name} {said}")
+
+    async def _hear_of_prompt(
+        self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
+    ) -> Heard:
+        """The payer had paid by themselves; if they answered the prompt as well, they paid twice.
+
+        Other money is taken in where it has a receipt. A query tells none, and what it says may be
+        the very money that came: a second one has its own notice, or stands in the statement.
+        """
+        payment, receipt = found.payment, finding.receipt
+        if finding.outcome is not Outcome.SUCCEEDED or (receipt is None and source is Source.QUERY):
+            return await self._keep(payment, kept)
+        if receipt is None or self.hear_money is None:
+            detail = f"{found.operator}: a prompt was paid after the payer had paid by themselves"
+            await self.stepper.open_case(payment, PAID_TWICE, found.attempt_id, detail)
+        else:
+            amount = finding.amount or payment.amount_of(found.direction)
+            paid = PaidIn(receipt, amount, payment.code, payer="")
+            await self.hear_money(found.operator, paid, source is not Source.CALLBACK)
+        return await self._keep(payment, kept)
 
     async def _hear_of_reversal(
         self, found: Attempted, source: Source, kept: tuple[Evidence, ...]
@@ -325,7 +364,8 @@ class Payments:
         )  # fmt: skip
         if after is None:
             return None
-        if event is Event.REFUND_FAILED and ending is not None:
+        is_tried_again = event is Event.REFUND_FAILED and self.stepper.refunds_itself(after)
+        if is_tried_again and ending is not None:
             # It is tried again by itself, but somebody should know that money is stuck with us.
             await self.stepper.open_case(after, "REFUND_FAILED", ending.attempt_id, ending.code)
         return Heard.ADVANCED

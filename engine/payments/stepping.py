@@ -17,6 +17,7 @@ from engine.payments.lifecycle import Event, State, advance
 from engine.payments.payment import Payment
 from engine.payments.planning import Onward, Planner
 from engine.payments.store import PaymentStore
+from engine.ports import Direction
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class Stepper:
         step = advance(
             payment.state, event, payment.quote, payment.route,
             then=then, onward=onward.route if onward else None,
+            refunds_itself=self._planner.refunds_itself(payment),
         )  # fmt: skip
         plan, after = self._planner.plan(
             payment, step, facts=write(facts) if facts else None, reason=reason, onward=onward,
@@ -87,6 +89,8 @@ class Stepper:
         for state in step.path:
             why = facts.decisions[0].reason if facts and facts.decisions else state.name.lower()
             await self.tell_people(after, state, why)
+        if after.state is State.REFUND_DUE:
+            await self.tell_of_debt(after)
         return after
 
     async def keep(
@@ -114,6 +118,24 @@ class Stepper:
         if kind := WAITS_FOR_PEOPLE.get(state):
             await self.open_case(payment, kind, f"{payment.version:032x}", why)
 
+    def refunds_itself(self, payment: Payment) -> bool:
+        """As `Planner.refunds_itself`."""
+        return self._planner.refunds_itself(payment)
+
+    async def tell_of_debt(self, payment: Payment) -> bool:
+        """Put on somebody's desk what is owed to whom; False when it is given back by itself."""
+        if self._planner.refunds_itself(payment):
+            return False
+        owed = payment.amount_of(Direction.REFUND)
+        to = payment.msisdn_of(Direction.REFUND).masked
+        operator = payment.operator_of(Direction.REFUND)
+        detail = f"{owed} is owed to {to}: {operator} did not give it back and will not by itself"
+        await self.open_case(payment, REFUND_BY_HAND, f"{payment.version:032x}", detail)
+        return True
+
+
+REFUND_BY_HAND = "REFUND_BY_HAND"
+"""The kind of the case about money that only people can give back, or send another way."""
 
 WAITS_FOR_PEOPLE = {State.ON_HOLD: "ON_HOLD", State.RETURNED: "RETURNED"}
 """States in which nothing happens by itself, and the case that says so."""

@@ -93,9 +93,10 @@ class PaymentStore:
     def __init__(self, pool: Any, directory: Directory) -> None:
         self._pool = pool
         self._directory = directory
-        self._routes: dict[tuple[int, str, str], Route] = {}
+        self._routes: dict[tuple[int, str, str, str], Route] = {}
         self._by_id: Gatherer[str, Payment] = Gatherer(self._fetch_payments)
         self._by_attempt: Gatherer[str, Attempted] = Gatherer(self._fetch_attempts)
+        self._references: Gatherer[str, frozenset[str]] = Gatherer(self._fetch_references)
 
     async def payment(self, payment_id: PaymentId) -> Payment | None:
         return await self._by_id.get(payment_id)
@@ -119,6 +120,10 @@ class PaymentStore:
         )
         return msgspec.json.decode(row["body"], type=str) if row else None
 
+    async def provider_references(self, attempt_id: AttemptId) -> frozenset[str]:
+        """All that the operator accepted the attempt under: a repeat may have got its own."""
+        return await self._references.get(attempt_id) or frozenset()
+
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         """Whether another attempt of the last days was accepted under the same reference.
 
@@ -138,9 +143,14 @@ class PaymentStore:
 
         What was proven last counts: a failed collection may turn out to have succeeded late.
         """
-        for ending in reversed(await self._endings(payment_id)):
+        ending = await self.ending_of(payment_id, attempt_id)
+        return ending.succeeded if ending is not None else None
+
+    async def ending_of(self, payment_id: PaymentId, attempt_id: AttemptId) -> Ending | None:
+        """What was proven last about an attempt; None when it never ended."""
+        for ending in reversed(await self.endings(payment_id)):
             if ending.attempt_id == attempt_id:
-                return ending.succeeded
+                return ending
         return None
 
     async def spent(self, tenant: int, customer_id: CustomerId, currency: int) -> Spent | None:
@@ -154,15 +164,23 @@ class PaymentStore:
 
     async def collected_attempt(self, payment_id: PaymentId) -> AttemptId | None:
         """The attempt that collected: the first one of a payment that ended."""
-        endings = await self._endings(payment_id)
+        endings = await self.endings(payment_id)
         return endings[0].attempt_id if endings else None
+
+    async def collected_receipt(self, payment_id: PaymentId) -> str | None:
+        """The operator's own number of the money that was collected, where it told one."""
+        endings = await self.endings(payment_id)
+        collected = endings[0].attempt_id if endings else None
+        receipts = [e.receipt for e in endings if e.attempt_id == collected and e.succeeded]
+        return receipts[-1] if receipts else None
 
     async def was_ruled(self, payment_id: PaymentId, proposal_id: str) -> bool:
         """Whether a step of the payment carried out this proposal."""
         steps = await self._steps(payment_id)
         return any(isinstance(s, Ruling) and s.proposal == proposal_id for s in steps)
 
-    async def _endings(self, payment_id: PaymentId) -> list[Ending]:
+    async def endings(self, payment_id: PaymentId) -> list[Ending]:
+        """How a payment's attempts ended, oldest first."""
         return [s for s in await self._steps(payment_id) if isinstance(s, Ending)]
 
     async def _steps(self, payment_id: PaymentId) -> list[Ending | Ruling]:
@@ -252,6 +270,17 @@ class PaymentStore:
         rows = await self._pool.fetch(_BY_ATTEMPT, list(ids))
         return {row["attempt"].hex: _alone(self._attempted, row) for row in rows}
 
+    async def _fetch_references(self, ids: Sequence[str]) -> dict[str, frozenset[str] | Exception]:
+        rows = await self._pool.fetch(
+            "select e.attempt, array_agg(e.body) as bodies from unnest($1::uuid[]) k(id)"
+            "  join evidence e on e.attempt = k.id and e.source = $2 group by 1",
+            list(ids), int(Source.ACCEPTED),
+        )  # fmt: skip
+        return {
+            row["attempt"].hex: frozenset(msgspec.json.decode(b, type=str) for b in row["bodies"])
+            for row in rows
+        }
+
     def _attempted(self, row: Any) -> Attempted:
         operator = self._directory.by_code[row["operator"]].name
         return Attempted(
@@ -279,13 +308,15 @@ class PaymentStore:
     def route(self, facts: Facts, way: int = 0) -> Route:
         """The accounts of a payment that goes this way, resolved once per corridor."""
         quote = facts.quote
-        key = facts.tenant, quote.payer_operator, payout_operator(quote, way)
+        key = facts.tenant, quote.payer_operator, payout_operator(quote, way), facts.refund_operator
         if (found := self._routes.get(key)) is None:
             payer = self._directory.by_name[quote.payer_operator]
             payee = self._directory.by_name[key[2]]
+            refunds = self._directory.by_name[facts.refund_operator or quote.payer_operator]
             found = self._routes[key] = route_accounts(
                 facts.tenant,
                 source=(payer.currency, payer.code),
                 destination=(payee.currency, payee.code),
+                refunds_at=refunds.code,
             )
         return found

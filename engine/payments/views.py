@@ -16,6 +16,7 @@ class Confirmed(msgspec.Struct, frozen=True):
     payment_id: PaymentId
     code: str  # [0-9A-Z]{10}, what both people see
     fresh: bool
+    by_link: bool = False  # no prompt comes to the payer's phone: a page by SMS instead
 
 
 class PaymentSummary(msgspec.Struct, frozen=True, array_like=True):

@@ -27,7 +27,7 @@ from engine.ports import (
 from providers.airtel_money import balance
 from providers.airtel_money.answers import ending_of, error_of, finding_of
 from providers.airtel_money.api import Api
-from providers.airtel_money.callbacks import KINDS, Callbacks, transaction_id
+from providers.airtel_money.callbacks import KINDS, SHOWN, Callbacks, transaction_id
 from providers.airtel_money.markets import Market
 from providers.airtel_money.settings import AirtelMoneySettings, RefundBy
 from providers.airtel_money.users import User, user_of
@@ -58,8 +58,8 @@ class AirtelMoney:
             market.facts,
             callback=trust,
             refund_is_payout=pays_refunds,
-            # Said of refunds too, and what a second refund of Airtel's does nobody knows.
-            disburse_repeat_is_safe=pays_refunds and market.facts.disburse_repeat_is_safe,
+            # What a second refund of Airtel's own does nobody knows.
+            refund_repeat_is_safe=pays_refunds and market.facts.refund_repeat_is_safe,
         )
         self._market = market
         self._settings = settings
@@ -71,6 +71,7 @@ class AirtelMoney:
             per_second=settings.per_second,
             transport=transport,
             trace=trace,
+            shown=SHOWN,
         )
         self._api = Api(
             market.facts, settings, self._client, clock=clock, random=random or SystemRandom()

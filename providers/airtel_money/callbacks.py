@@ -32,6 +32,12 @@ _FIELDS = Fields(
     kept=frozenset({"airtel_money_id", "id", "status_code"}),
     texts=frozenset({"transaction"}),
 )
+SHOWN: Final = _FIELDS.more(
+    kept=frozenset(
+        {"amount", "code", "country", "currency", "response_code", "result_code", "status"}
+    )
+)
+"""What may be kept of requests and answers as well. A `message` is prose there too."""
 
 
 def transaction_id(attempt_id: AttemptId) -> str:

@@ -37,10 +37,12 @@ def _market(
         # A used id is refused (ESB000041), but of collections no text says so plainly.
         collect_repeat_is_safe=False,
         disburse_repeat_is_safe=True,  # DP00900001017 (section 6)
+        refund_repeat_is_safe=True,  # by a payout; a refund of Airtel's own is another matter
         # Section 8: confirm by enquiry before crediting. A callback also tells no amount.
         confirm_callback_above_minor=0,
         callback=CallbackTrust.UNSIGNED,
         refund_is_payout=True,
+        webhooks=("airtel-money",),
     )
     return Market(facts, dialling_code, signs)
 

@@ -1,4 +1,4 @@
-"""Asks MTN MoMo in one market: request to pay, transfer, refund, and how they went.
+"""Asks MTN MoMo in one market: request to pay, payouts, refund, and how they went.
 
 Facts: reference `mtn-momo.md`. It stores nothing: every reference is derived from the attempt, so
 that a repeat is the same request to the operator, which refuses it as a duplicate.
@@ -23,19 +23,30 @@ from engine.ports import (
     OperatorFacts,
     Order,
     Outcome,
+    Preapproval,
     Reason,
 )
 from providers.http import Client, Trace, no_trace
 from providers.mtn_momo.answers import FIELDS, error_of, finding_of, query_error_of
 from providers.mtn_momo.balance import BALANCE, balance_of
-from providers.mtn_momo.holder import HOLDER, holder_name_of
-from providers.mtn_momo.product import MtnMomoSettings, Product, reference_id
+from providers.mtn_momo.holder import HOLDER, holder_name_of, is_holder_active
+from providers.mtn_momo.payouts import PLACES, Payout, Place, sender_fields
+from providers.mtn_momo.preapproval import (
+    PREAPPROVAL,
+    PREAPPROVALS,
+    has_approved,
+    not_asked,
+    preapproval_message,
+)
+from providers.mtn_momo.product import KINDS, MtnMomoSettings, Product, reference_id
 from providers.redaction import printable
 from providers.wire import json_object, order_amount, word
 
 # Section 5: `&`, `(`, `)` and `#` were refused, so only what certainly passes is sent.
 _UNSAFE_IN_NARRATION = re.compile(r"[^0-9A-Za-z ]")
 _NARRATION_MAX = 100
+_UNSAFE_IN_NOTICE = re.compile(r"[^0-9A-Za-z .,:+-]")
+_NOTICE_MAX = 160
 
 
 class MtnMomo:
@@ -52,6 +63,8 @@ class MtnMomo:
     ) -> None:
         """Raises ValueError when the address is none."""
         self.facts = facts
+        self.notifies = settings.notifies
+        self._settings = settings
         self._client = Client(
             facts.name,
             settings.base_url,
@@ -60,44 +73,68 @@ class MtnMomo:
             per_second=settings.per_second,
             transport=transport,
             trace=trace,
+            shown=FIELDS.without("message"),
         )
         make_product = partial(Product, client=self._client, settings=settings, clock=clock)
         self._collection = make_product(
-            "collection", "requesttopay", BALANCE, key=settings.collection_key
-        )
+            "collection", "requesttopay", BALANCE, PREAPPROVAL, PREAPPROVALS,
+            key=settings.collection_key,
+        )  # fmt: skip
         self._disbursement = make_product(
-            "disbursement", "transfer", "refund", BALANCE, HOLDER, key=settings.disbursement_key
-        )
+            "disbursement", "transfer", "deposit", "refund", BALANCE, HOLDER,
+            key=settings.disbursement_key,
+        )  # fmt: skip
+        self._products = {"collection": self._collection, "disbursement": self._disbursement}
+        if settings.remittance_key:
+            self._products["remittance"] = make_product(
+                "remittance", "transfer", "cashtransfer", BALANCE, key=settings.remittance_key
+            )
+        self.balance_accounts = tuple(self._products)
 
     async def collect(self, order: Order) -> Accepted:
-        """Ask the payer for approval (section 5). A repeat is refused as a duplicate: accepted."""
+        """Ask the payer for approval (section 5). A repeat is refused as a duplicate: accepted.
+
+        Where only those are collected from who have agreed beforehand, nobody else is asked.
+        """
         message = self._message(order, party="payer")
+        if self._settings.only_preapproved:
+            await self._check_preapproved(order)
         return await self._create(self._collection, "requesttopay", order, message)
 
     async def disburse(self, order: Order) -> Accepted:
-        """Transfer to the payee (section 6); a repeat is safe."""
+        """Pay the payee by the product of the settings (sections 6 and 7); a repeat is safe."""
         message = self._message(order, party="payee")
-        return await self._create(self._disbursement, "transfer", order, message)
+        present, *before = self._settings.payouts
+        if present is Payout.CASH_TRANSFER:
+            if order.sender is None:
+                raise self._malformed("a cash transfer from nobody", code="no_sender")
+            message |= sender_fields(order.sender, self._settings.sender_fields)
+        if await self._was_taken_before(order, before):
+            return Accepted()
+        place = PLACES[present]
+        return await self._create(self._products[place.product], place.resource, order, message)
 
     async def refund(self, order: Order) -> Accepted:
         """Give a collection back (section 6); a repeat is safe."""
         if order.collected_attempt_id is None:
-            raise Rejected(
-                self.facts.name,
-                "a refund that names no collection",
-                code="no_collection",
-                reason=Reason.CONFIGURATION,
-            )
+            raise self._malformed("a refund that names no collection", code="no_collection")
         message = self._message(order, party=None)
         message["referenceIdToRefund"] = reference_id(order.collected_attempt_id)
         return await self._create(self._disbursement, "refund", order, message)
 
     async def query(self, order: Order) -> Finding:
-        """The operator's answer at once; NOT_FOUND when it has no such reference."""
-        product, resource = self._place_of(order.direction)
+        """The operator's answer at once; NOT_FOUND when it has no such reference anywhere."""
+        *others, last = self._places_of(order.direction)
+        for place in others:
+            finding = await self._query_at(place, order)
+            if finding.outcome is not Outcome.NOT_FOUND:
+                return finding
+        return await self._query_at(last, order)
+
+    async def _query_at(self, place: Place, order: Order) -> Finding:
         reference = reference_id(order.attempt_id)
         try:
-            answer = await product.fetch(resource, reference)
+            answer = await self._products[place.product].fetch(place.resource, reference)
             if answer.status == 404 and answer.code == "RESOURCE_NOT_FOUND":
                 return Finding(Outcome.NOT_FOUND, code=answer.code)
             if answer.status != 200 or not word(answer.message.get("status")):
@@ -111,21 +148,18 @@ class MtnMomo:
             ) from error
 
     def read_callback(self, kind: str, body: bytes) -> Callback:
-        """Kind `momo`, by POST or PUT: the status body, without a reference (section 10)."""
+        """A kind per product, by POST or PUT: the status body without a reference (section 10)."""
         message = json_object(body)
-        if kind != "momo" or message is None or not word(message.get("status")):
+        if kind not in KINDS or message is None or not word(message.get("status")):
             shown = printable(kind, length_max=20)
             raise Unreadable(self.facts.name, f"no status body of kind {shown!r}")
         finding = finding_of(self.facts.name, message, pays="payer" not in message)
         return Callback(finding, Acknowledgement(), FIELDS.redact(message))
 
-    balance_accounts = ("collection", "disbursement")
-
     async def ask_balance(self, account: str, callback_url: str) -> Money:
         """What one product's account holds (section 8), told at once."""
         del callback_url
-        product = {"collection": self._collection, "disbursement": self._disbursement}[account]
-        return balance_of(self.facts, await product.look(BALANCE))
+        return balance_of(self.facts, await self._products[account].look(BALANCE))
 
     def read_balance(self, body: bytes) -> Money | None:
         """No balance ever comes later."""
@@ -136,21 +170,91 @@ class MtnMomo:
         below = f"/{msisdn.digits}/basicuserinfo"
         return holder_name_of(self.facts.name, await self._disbursement.look(HOLDER, below))
 
+    async def is_active(self, msisdn: Msisdn) -> bool | None:
+        """Whether a wallet is registered and works (section 8); asked where payees are paid."""
+        below = f"/{msisdn.digits}/active"
+        return is_holder_active(self.facts.name, await self._disbursement.look(HOLDER, below))
+
+    async def notify_delivered(self, collected: AttemptId, text: str) -> None:
+        """A delivery notification (section 5), only of a collection that succeeded."""
+        message = {"notificationMessage": _UNSAFE_IN_NOTICE.sub(" ", text)[:_NOTICE_MAX]}
+        reference = reference_id(collected)
+        answer = await self._collection.notify("requesttopay", reference, message)
+        if answer.status != 200 or answer.is_firewall_page:
+            raise error_of(self.facts.name, answer, pays=False)
+
+    async def ask_preapproval(self, asked: Preapproval) -> None:
+        """Have a payer asked (`preapproval`); a repeat is refused as a duplicate."""
+        message = preapproval_message(asked, self.facts.currency, _narration(asked.text))
+        reference = reference_id(AttemptId(asked.id))
+        answer = await self._collection.make_uncalled(PREAPPROVAL, reference, message)
+        if not answer.is_taken:
+            raise error_of(self.facts.name, answer, pays=False)
+
+    async def preapproval_stands(self, asked: Preapproval) -> Finding:
+        """What the payer said; NOT_FOUND when the operator has no such question."""
+        answer = await self._collection.fetch(PREAPPROVAL, reference_id(AttemptId(asked.id)))
+        if answer.status == 404 and answer.code == "RESOURCE_NOT_FOUND":
+            return Finding(Outcome.NOT_FOUND, code=answer.code)
+        if answer.status != 200 or not word(answer.message.get("status")):
+            raise query_error_of(self.facts.name, answer)
+        return finding_of(self.facts.name, answer.message, pays=False)
+
+    async def cancel_preapproval(self, asked: Preapproval) -> None:
+        """Take it back; one that the operator does not know is not good any more either."""
+        answer = await self._collection.cancel(reference_id(AttemptId(asked.id)))
+        is_gone = answer.status == 404 and answer.code == "RESOURCE_NOT_FOUND"
+        if not is_gone and answer.status not in (200, 202, 204):
+            raise error_of(self.facts.name, answer, pays=False)
+
+    async def is_preapproved(self, msisdn: Msisdn) -> bool:
+        """Whether the payer has agreed beforehand, and still does."""
+        answer = await self._collection.look(PREAPPROVALS, f"/{msisdn.digits}")
+        return has_approved(self.facts.name, answer)
+
     def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
         """The X-Reference-Id, as we send it."""
         return (reference_id(attempt_id),)
 
     async def aclose(self) -> None:
-        await self._collection.aclose()
-        await self._disbursement.aclose()
+        for product in self._products.values():
+            await product.aclose()
         await self._client.aclose()
 
-    def _place_of(self, direction: Direction) -> tuple["Product", str]:
+    def _places_of(self, direction: Direction) -> list[Place]:
         if direction is Direction.COLLECT:
-            return self._collection, "requesttopay"
+            return [Place("collection", "requesttopay")]
         if direction is Direction.REFUND:
-            return self._disbursement, "refund"
-        return self._disbursement, "transfer"
+            return [Place("disbursement", "refund")]
+        return [PLACES[payout] for payout in self._settings.payouts]
+
+    async def _was_taken_before(self, order: Order, before: list[Payout]) -> bool:
+        """Whether an earlier call went by a product that was ours before: it would not be noticed.
+
+        Raises what `query` raises; then nothing new was sent.
+        """
+        for payout in before:
+            finding = await self._query_at(PLACES[payout], order)
+            if finding.outcome is not Outcome.NOT_FOUND:
+                return True
+        return False
+
+    async def _check_preapproved(self, order: Order) -> None:
+        """Raises Rejected for a payer who has not agreed; what nobody told is asked later."""
+        try:
+            if await self.is_preapproved(order.msisdn):
+                return
+        except (OutcomeUnknown, Unreadable) as error:
+            raise not_asked(self.facts.name) from error
+        raise Rejected(
+            self.facts.name,
+            "the payer has not agreed beforehand",
+            code="not_preapproved",
+            reason=Reason.DECLINED,
+        )
+
+    def _malformed(self, detail: str, *, code: str) -> Rejected:
+        return Rejected(self.facts.name, detail, code=code, reason=Reason.CONFIGURATION)
 
     def _message(self, order: Order, *, party: str | None) -> dict[str, Any]:
         note = _narration(f"Payment {order.code}")
@@ -169,9 +273,7 @@ class MtnMomo:
         self, product: "Product", resource: str, order: Order, message: dict[str, Any]
     ) -> Accepted:
         answer = await product.create(resource, order, message)
-        if answer.status == 202 or (
-            answer.status == 409 and answer.code == "RESOURCE_ALREADY_EXIST"
-        ):
+        if answer.is_taken:
             return Accepted()  # a later query derives the reference again
         raise error_of(self.facts.name, answer, pays=order.direction is not Direction.COLLECT)
 

@@ -73,6 +73,12 @@ class Answer(NamedTuple):
         return self.response.status_code
 
     @property
+    def is_taken(self) -> bool:
+        """Accepted now, or refused as the repeat of what was (section 9)."""
+        is_repeat = self.status == 409 and self.code == "RESOURCE_ALREADY_EXIST"
+        return self.status == 202 or is_repeat
+
+    @property
     def is_firewall_page(self) -> bool:
         """HTTP 200 with a page that says "Request Rejected": it never reached the wallet."""
         return (

@@ -10,6 +10,21 @@ from providers.wire import word
 
 HOLDER: Final = "accountholder/msisdn"
 _NAME_MAX = 60
+_TOLD = {"true": True, "false": False}
+
+
+def is_holder_active(name: str, answer: Answer) -> bool | None:
+    """Whether the wallet is registered and works; None when MTN knows nobody there.
+
+    Older revisions answer with a word. Raises Throttled or OutcomeUnknown for anything else.
+    """
+    if answer.status == 404 and answer.code == "RESOURCE_NOT_FOUND":
+        return None
+    told = answer.message.get("result")
+    is_active = told if isinstance(told, bool) else _TOLD.get(word(told).lower())
+    if answer.status != 200 or is_active is None:
+        raise query_error_of(name, answer)
+    return is_active
 
 
 def holder_name_of(name: str, answer: Answer) -> str | None:

@@ -35,9 +35,11 @@ def _market(
         disburse_minor_max=minor_max,
         collect_repeat_is_safe=True,  # the X-Reference-Id is the idempotency key (section 13)
         disburse_repeat_is_safe=True,
+        refund_repeat_is_safe=True,
         # Section 10 would ask after every callback; the unguessable address of each attempt, its
         # amount and its number are enough for small ones. A setting (0 asks always).
         confirm_callback_above_minor=minor_max * 6 // 100,
+        webhooks=("mtn-momo",),
     )
     return Market(facts, target_environment)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from engine.clock import AttemptId, Clock
 from engine.errors import OutcomeUnknown, Rejected, Throttled
-from engine.ports import Order, Reason
+from engine.ports import Order, Reason, callback_at
 from providers.http import (
     DEFAULT_TIMEOUTS,
     Client,
@@ -25,8 +25,13 @@ from providers.http import (
     with_token,
 )
 from providers.mtn_momo.answers import Answer, is_token_refused, read_answer
+from providers.mtn_momo.payouts import Payout, check_fields
 from providers.wire import json_object
 
+KINDS = ("collection", "disbursement", "remittance")
+"""The products, each of which calls back on an address of its own."""
+
+_VERSIONS = {"cashtransfer": "v2_0", "preapproval": "v2_0"}  # of the others v1_0
 _TOKEN_MARGIN_SECONDS = 600.0  # section 4.1
 _REFERENCE_DOMAIN = b"capp mtn momo v1"
 
@@ -44,6 +49,25 @@ class MtnMomoSettings:
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     connections: int = 100
     per_second: float | None = None  # all products together; None: as fast as it goes
+    remittance_key: str = field(default="", repr=False)
+    payout: Payout = Payout.TRANSFER
+    payouts_before: tuple[Payout, ...] = ()
+    """What was paid out by until `payout` was changed: looked at before an order is repeated under
+    the new one, which the operator could not tell from the old. Until none of those is open."""
+    sender_fields: tuple[str, ...] = ()  # demanded by a market beyond country and amount
+    notifies: bool = False  # of a collection whose payment is done
+    only_preapproved: bool = False  # collect from those who have agreed beforehand, only
+
+    @property
+    def payouts(self) -> tuple[Payout, ...]:
+        """How payouts go or went, the present way first, each once."""
+        return tuple(dict.fromkeys((self.payout, *self.payouts_before)))
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what could only fail once money is owed."""
+        if any(each.is_remittance for each in self.payouts) and not self.remittance_key:
+            raise ValueError("paying out by remittance needs the key of that product")
+        check_fields(self.sender_fields)
 
 
 def reference_id(attempt_id: AttemptId) -> str:
@@ -69,25 +93,45 @@ class Product:
     ) -> None:
         self._client = client
         self._settings = settings
+        self._kind = product
         self._key_header = (b"Ocp-Apim-Subscription-Key", key.encode())
         self._environment_header = (
             b"X-Target-Environment",
             settings.target_environment.encode(),
         )
         self._token_url = client.url(f"/{product}/token/")  # not without the last slash
-        self._urls = {resource: client.url(f"/{product}/v1_0/{resource}") for resource in resources}
+        self._urls = {
+            resource: client.url(f"/{product}/{_VERSIONS.get(resource, 'v1_0')}/{resource}")
+            for resource in resources
+        }
+        self._cancelled_url = client.url(f"/{product}/v1_0/preapproval")  # unlike where it is made
         self._tokens = TokenCache(
             self._fetch_token, clock=clock, margin_seconds=_TOKEN_MARGIN_SECONDS
         )
 
     async def create(self, resource: str, order: Order, message: dict[str, Any]) -> Answer:
-        headers = [
-            (b"X-Reference-Id", reference_id(order.attempt_id).encode()),
-            (b"X-Callback-Url", f"{order.callback_url}/momo".encode()),
-            (b"Content-Type", b"application/json"),
-        ]
-        body = msgspec.json.encode(message)
-        return await self._send(resource, "POST", self._urls[resource], headers=headers, body=body)
+        called_back = (b"X-Callback-Url", callback_at(order.callback_url, self._kind).encode())
+        return await self._make(resource, reference_id(order.attempt_id), message, called_back)
+
+    async def make_uncalled(self, resource: str, reference: str, message: dict[str, Any]) -> Answer:
+        """Create what is only ever asked about: without an address there is no callback."""
+        return await self._make(resource, reference, message)
+
+    async def notify(self, resource: str, reference: str, message: dict[str, Any]) -> Answer:
+        """A word about what was created (section 5)."""
+        return await self._send(
+            "notification",
+            "POST",
+            self._urls[resource],
+            headers=[(b"Content-Type", b"application/json")],
+            body=msgspec.json.encode(message),
+            below=f"/{reference}/deliverynotification",
+        )
+
+    async def cancel(self, reference: str) -> Answer:
+        """Take a pre-approval back."""
+        url = self._cancelled_url
+        return await self._send("cancel", "DELETE", url, headers=[], below=f"/{reference}")
 
     async def fetch(self, resource: str, reference: str) -> Answer:
         url, below = self._urls[resource], f"/{reference}"
@@ -99,6 +143,17 @@ class Product:
 
     async def aclose(self) -> None:
         await self._tokens.aclose()
+
+    async def _make(
+        self, resource: str, reference: str, message: dict[str, Any], *more: tuple[bytes, bytes]
+    ) -> Answer:
+        headers = [
+            (b"X-Reference-Id", reference.encode()),
+            *more,
+            (b"Content-Type", b"application/json"),
+        ]
+        body = msgspec.json.encode(message)
+        return await self._send(resource, "POST", self._urls[resource], headers=headers, body=body)
 
     async def _send(
         self,

@@ -35,12 +35,11 @@ from providers.orange_money.door import (
     error_of,
     no_evidence,
 )
-from providers.orange_money.markets import Market, facts_of, international, national
+from providers.orange_money.markets import KINDS, Market, facts_of, international, national
 from providers.orange_money.references import attempt_of, transaction_id_of
 from providers.redaction import Fields, printable
 from providers.wire import json_object, order_amount, read_amount, word
 
-KIND = "b2b"
 CASHOUT, CASHIN = "cashout", "cashin"
 """From the wallet's point of view: cash leaves the payer's, and enters the payee's."""
 _FIELDS = Fields(
@@ -115,6 +114,7 @@ class B2b:
             line=settings,
             clock=clock,
             trace=trace,
+            shown=_FIELDS.without("message"),
             transport=transport,
         )
         below = f"/orange-money-b2b/v1/{settings.country}/transactions"
@@ -151,8 +151,8 @@ class B2b:
             raise no_evidence(self.facts.name, error) from error
 
     def read_callback(self, kind: str, body: bytes) -> Callback:
-        """Kind `b2b`, on an attempt's own address, should Orange agree to one."""
-        if kind != KIND:
+        """On an attempt's own address, should Orange agree to one."""
+        if kind not in KINDS:
             shown = printable(kind, length_max=20)
             raise Unreadable(self.facts.name, f"no callback of kind {shown!r}")
         return self._callback(_read(self.facts.name, body))

@@ -22,6 +22,7 @@ from engine.ports import (
     Order,
     Outcome,
     Reason,
+    callback_at,
 )
 from providers.http import Trace, no_trace
 from providers.orange_money.door import (
@@ -34,12 +35,11 @@ from providers.orange_money.door import (
     no_evidence,
     nothing_asked,
 )
-from providers.orange_money.markets import Market, facts_of, international, national
+from providers.orange_money.markets import KINDS, Market, facts_of, international, national
 from providers.orange_money.references import short_reference_of
 from providers.redaction import Fields, printable
 from providers.wire import json_object, order_amount, read_amount, word
 
-KIND = "core"
 _BASE = "/omcoreapis/1.0.2"
 _TOKEN_MAX = 64
 # The first is the documented spelling (section 3); every word not named here is pending.
@@ -118,6 +118,7 @@ class Core:
             line=settings,
             clock=clock,
             trace=trace,
+            shown=_FIELDS.without("confirmtxnmessage", "inittxnmessage", "message"),
             transport=transport,
             ca_file=settings.ca_file,
         )
@@ -163,9 +164,9 @@ class Core:
             raise no_evidence(self.facts.name, error) from error
 
     def read_callback(self, kind: str, body: bytes) -> Callback:
-        """Kind `core`: unsigned; token, status and a sentence."""
+        """Unsigned; token, status and a sentence."""
         message = json_object(body)
-        if kind != KIND or message is None or not word(message.get("status")):
+        if kind not in KINDS or message is None or not word(message.get("status")):
             shown = printable(kind, length_max=20)
             raise Unreadable(self.facts.name, f"no status body of kind {shown!r}")
         return Callback(self._finding(message), Acknowledgement(), _FIELDS.redact(message))
@@ -208,7 +209,7 @@ class Core:
 
     def _message(self, order: Order) -> dict[str, Any]:
         return {
-            "notifUrl": f"{order.callback_url}/{KIND}",
+            "notifUrl": callback_at(order.callback_url, KINDS[0]),
             "channelUserMsisdn": self._settings.channel_msisdn,
             "amount": str(int(order_amount(self.facts, order))),
             "subscriberMsisdn": national(self._market, order.msisdn),

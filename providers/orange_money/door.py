@@ -32,6 +32,7 @@ from providers.http import (
     retry_after_seconds,
     with_token,
 )
+from providers.redaction import Fields
 from providers.transport import Transport
 from providers.wire import json_object, word
 
@@ -91,6 +92,7 @@ class Door:
         line: Line,
         clock: Clock,
         trace: Trace,
+        shown: Fields,
         transport: httpx.AsyncBaseTransport | None = None,
         ca_file: str = "",
     ) -> None:
@@ -106,6 +108,7 @@ class Door:
             per_second=line.per_second,
             transport=transport,
             trace=trace,
+            shown=shown,
         )
         self._token_url = self._client.url(token_path)
         self._token_headers = [

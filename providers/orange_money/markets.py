@@ -52,6 +52,9 @@ MARKETS = {
         Market(48, "CD", "243", "CDF", 100, 5_000_000, Api.B2B, ("CDF", "USD")),
     )
 }
+KINDS = ("callback", "status")
+"""The two addresses businesses know; both take the same body, and we give the first."""
+
 _USD_MAX = 2_000
 
 
@@ -88,11 +91,13 @@ def facts_of(
         # Nowhere does the reference promise that a reference sent twice has one effect.
         collect_repeat_is_safe=False,
         disburse_repeat_is_safe=False,
+        refund_repeat_is_safe=False,
         confirm_callback_above_minor=confirm_above_minor,
         callback=callback,
         refund_is_payout=pays_out,
         can_refund=pays_out,
         collects_by_link=by_link,
+        webhooks=("orange-money",),
     )
 
 

@@ -32,6 +32,7 @@ from engine.ports import (
     Order,
     Outcome,
     Reason,
+    callback_at,
 )
 from providers.http import Token, TokenCache, Trace, no_trace
 from providers.orange_money.door import (
@@ -42,14 +43,13 @@ from providers.orange_money.door import (
     error_of,
     no_evidence,
 )
-from providers.orange_money.markets import Market, facts_of, international, national
+from providers.orange_money.markets import KINDS, Market, facts_of, international, national
 from providers.orange_money.references import reference_of
 from providers.orange_money.signature import is_signed
 from providers.orange_money.web_payment import is_link
 from providers.redaction import Fields, printable
 from providers.wire import form_value, json_list, json_object, order_amount, read_amount, word
 
-KIND = "wallet"
 _KEY_SECONDS = 3600.0  # our own: a key that was replaced is told by KEY_REVOKED
 KEY_REVOKED = "4003"
 _TRANSACTION_ID = re.compile(r"[0-9A-Za-z]{1,32}(\.[0-9A-Za-z]{1,32}){0,4}")  # MP260101.1029.C00001
@@ -142,6 +142,7 @@ class EWallet:
             line=settings,
             clock=clock,
             trace=trace,
+            shown=_FIELDS,
             transport=transport,
         )
         self._keys = TokenCache(self._fetch_key, clock=clock, margin_seconds=0.0)
@@ -153,7 +154,9 @@ class EWallet:
 
     async def collect(self, order: Order) -> Accepted:
         """Make a link that pays once. A second one is a second link: maybe two payments."""
-        headers: list[Header] = [(b"X-Callback-Url", f"{order.callback_url}/{KIND}".encode())]
+        headers: list[Header] = [
+            (b"X-Callback-Url", callback_at(order.callback_url, KINDS[0]).encode())
+        ]
         if self._settings.api_key:
             headers.append((b"X-Api-Key", self._settings.api_key.encode()))
         answer = await self._door.post(
@@ -187,7 +190,7 @@ class EWallet:
 
     def read_signed_callback(self, kind: str, body: bytes, headers: Mapping[str, str]) -> Callback:
         message = json_object(body)
-        if kind != KIND or message is None or not word(message.get("status")):
+        if kind not in KINDS or message is None or not word(message.get("status")):
             shown = printable(kind, length_max=20)
             raise Unreadable(self.facts.name, f"no notification of kind {shown!r}")
         if not is_signed(

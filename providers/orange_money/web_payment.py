@@ -21,6 +21,7 @@ from engine.ports import (
     Order,
     Outcome,
     Reason,
+    callback_at,
 )
 from providers.http import Trace, no_trace
 from providers.orange_money.door import (
@@ -33,12 +34,11 @@ from providers.orange_money.door import (
     error_of,
     no_evidence,
 )
-from providers.orange_money.markets import Market, facts_of
+from providers.orange_money.markets import KINDS, Market, facts_of
 from providers.orange_money.references import reference_of
 from providers.redaction import Fields, printable
 from providers.wire import json_object, order_amount, word
 
-KIND = "web"
 CLOSE_AFTER_SECONDS = 1800
 """Three lives of a page: what nobody has begun to pay by then stays so for ever (section 1.4)."""
 _URL_MAX = 120
@@ -96,6 +96,7 @@ class WebPayment:
             line=settings,
             clock=clock,
             trace=trace,
+            shown=_FIELDS.without("message"),
             transport=transport,
         )
         below = f"/orange-money-webpay/{settings.country}/v1"
@@ -144,12 +145,12 @@ class WebPayment:
             raise no_evidence(self.facts.name, error) from error
 
     def read_callback(self, kind: str, body: bytes) -> Callback:
-        """Kind `web` (section 1.3): a hint and no more; the status call decides.
+        """Section 1.3: a hint and no more; the status call decides.
 
         It tells neither order nor amount, and its `notif_token` proves less than asking does.
         """
         message = json_object(body)
-        if kind != KIND or message is None or not word(message.get("status")):
+        if kind not in KINDS or message is None or not word(message.get("status")):
             shown = printable(kind, length_max=20)
             raise Unreadable(self.facts.name, f"no notification of kind {shown!r}")
         return Callback(_verdict(message), Acknowledgement(), _FIELDS.redact(message))
@@ -161,7 +162,7 @@ class WebPayment:
         await self._door.aclose()
 
     def _message(self, order: Order) -> dict[str, Any]:
-        notify_url = f"{order.callback_url}/{KIND}"
+        notify_url = callback_at(order.callback_url, KINDS[0])
         if len(notify_url) > _URL_MAX:
             raise configuration(
                 self.facts.name, "our callback address is too long", code="notif_url"

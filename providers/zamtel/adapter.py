@@ -25,7 +25,7 @@ from engine.ports import (
     Reason,
 )
 from providers.http import Client, Timeouts, Trace, no_trace, retry_after_seconds
-from providers.redaction import printable
+from providers.redaction import Fields, printable
 from providers.wire import form_value, json_object, order_amount, word
 
 NAME: Final = "zamtel_zm"
@@ -45,13 +45,19 @@ ZAMBIA = OperatorFacts(
     disburse_minor_max=1_000_000,
     collect_repeat_is_safe=False,  # section 3: never repeat automatically
     disburse_repeat_is_safe=False,
+    refund_repeat_is_safe=False,
     confirm_callback_above_minor=0,
     can_be_asked=False,
     callback=CallbackTrust.NONE,
     refund_is_payout=True,
+    webhooks=("zamtel",),
 )
 
 _THROTTLED_SECONDS = 30.0
+_SHOWN = Fields(
+    kept=frozenset({"status", "Status", "StatusCode", "TransactionId", "TransactionID"}),
+    texts=frozenset(),
+)
 _PAID = "0"
 # Sections 1 and 2. What is not listed for its own direction is unknown; so is "-1".
 _FAILED: Final[dict[Direction, dict[str, Reason]]] = {
@@ -113,6 +119,7 @@ class Zamtel:
             per_second=settings.per_second,
             transport=transport,
             trace=trace,
+            shown=_SHOWN,
         )
         self._collect_url = self._client.url(settings.collect_path)
         self._payout_url = self._client.url(settings.payout_path)

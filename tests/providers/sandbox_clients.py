@@ -239,6 +239,17 @@ class MtnClient(Hands):
     KEYS: ClassVar = {
         "collection": credentials.MTN_SANDBOX_COLLECTION_SUBSCRIPTION_KEY,
         "disbursement": credentials.MTN_SANDBOX_DISBURSEMENT_SUBSCRIPTION_KEY,
+        "remittance": credentials.MTN_SANDBOX_REMITTANCE_SUBSCRIPTION_KEY,
+    }
+    PATHS: ClassVar = {
+        "requesttopay": "collection/v1_0/requesttopay",
+        "requesttowithdraw": "collection/v1_0/requesttowithdraw",
+        "transfer": "disbursement/v1_0/transfer",
+        "deposit": "disbursement/v1_0/deposit",
+        "refund": "disbursement/v1_0/refund",
+        "remittance": "remittance/v1_0/transfer",
+        "cashtransfer": "remittance/v2_0/cashtransfer",
+        "preapproval": "collection/v2_0/preapproval",
     }
 
     def __init__(self, client: httpx.AsyncClient, callback_url: str) -> None:
@@ -271,7 +282,8 @@ class MtnClient(Hands):
         headers: dict[str, str | None] | None = None,
         **fields: Any,
     ) -> httpx.Response:
-        product = "collection" if kind == "requesttopay" else "disbursement"
+        path = self.PATHS[kind]
+        product = path.partition("/")[0]
         body: dict[str, Any] = {
             "amount": "1500",
             "currency": "UGX",
@@ -280,7 +292,7 @@ class MtnClient(Hands):
             "payeeNote": "INV-1001",
         }
         if kind != "refund":
-            party = "payer" if kind == "requesttopay" else "payee"
+            party = "payer" if product == "collection" else "payee"
             body[party] = {"partyIdType": "MSISDN", "partyId": PAYEE}
         sent = {
             **self.headers(product),
@@ -289,7 +301,7 @@ class MtnClient(Hands):
             **(headers or {}),
         }
         return await self.client.post(
-            f"/{product}/v1_0/{kind}",
+            f"/{path}",
             json={name: value for name, value in {**body, **fields}.items() if value is not None},
             headers={name: value for name, value in sent.items() if value is not None},
         )
@@ -301,10 +313,9 @@ class MtnClient(Hands):
 
     async def final(self, kind: str, reference_id: str) -> Any:
         """The status body once it is final."""
-        product = "collection" if kind == "requesttopay" else "disbursement"
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             while True:
-                body = (await self.ask(f"/{product}/v1_0/{kind}/{reference_id}")).json()
+                body = (await self.ask(f"/{self.PATHS[kind]}/{reference_id}")).json()
                 if body["status"] not in ("PENDING", "CREATED"):
                     return body
                 await asyncio.sleep(0.01)

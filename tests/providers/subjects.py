@@ -17,10 +17,11 @@ from cryptography.x509.oid import NameOID
 from engine.clock import AttemptId, Clock, IntentId
 from engine.money import Money
 from engine.msisdn import Msisdn
-from engine.ports import Direction, Order, Sms
+from engine.ports import Accepted, Direction, Order, PaidIn, Sms
 from providers.africastalking import AfricasTalkingSettings, AfricasTalkingSms
 from providers.http import Timeouts, Trace
 from providers.mpesa import Mpesa, MpesaSettings
+from providers.mpesa.business import BusinessOrder, Purpose
 from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
 from providers.twilio import TwilioSettings, TwilioSms
 from providers.zamtel import Zamtel, ZamtelSettings
@@ -48,6 +49,7 @@ SECRETS = (
     "api-key-x6",
     "collection-key-x7",
     "disbursement-key-x8",
+    "remittance-key-x27",
     "at-key-x9",
     "twilio-token-x10",
     "third-party-x11",
@@ -301,6 +303,17 @@ REFERENCE = "106f53d2-fbef-4626-ab97-22bbfa77032b"
 REFERENCE_COLLECTED = "9e6863cb-941d-458a-b023-6907d2723c1d"
 SMS = Sms(IntentId("0193488c2d7a7c3e9f01aaaaaaaaaaaa"), KENYAN, "7KQ2M4XW9D Confirmed.")
 
+
+async def _taken(call: Awaitable[None]) -> Accepted:
+    """Of what an adapter only asks: that it returned says that it was taken."""
+    await call
+    return Accepted()
+
+
+PAID_IN = PaidIn("RKL51ZDR4F", Money(15_000, "KES"), CODE, "2547 ***** 678")
+MOVEMENT = BusinessOrder(
+    Purpose.LOAD_PAYOUTS, Money(15_000, "KES"), "174379", "600984", CODE, CALLBACK_URL
+)
 MPESA = Subject(
     "mpesa_ke",
     mpesa_settings,
@@ -318,6 +331,32 @@ MPESA = Subject(
         ),
         Operation(
             "query disburse", STATUS_PATH, lambda a: a.query(order(DISBURSE)), TAKEN, is_query=True
+        ),
+        Operation(
+            "return pay-in",
+            "/mpesa/reversal/v1/request",
+            lambda a: a.return_pay_in(PAID_IN, CALLBACK_URL),
+            TAKEN,
+        ),
+        Operation(
+            "register pay-ins",
+            "/mpesa/c2b/v2/registerurl",
+            lambda a: _taken(
+                a.register_pay_ins(question_url=CALLBACK_URL, notice_url=CALLBACK_URL)
+            ),
+            TAKEN,
+        ),
+        Operation(
+            "ask pay-in",
+            STATUS_PATH,
+            lambda a: _taken(a.ask_pay_in(PAID_IN.receipt, CALLBACK_URL)),
+            TAKEN,
+        ),
+        Operation(
+            "move between businesses",
+            "/mpesa/b2b/v1/paymentrequest",
+            lambda a: a.move_between_businesses(MOVEMENT),
+            TAKEN,
         ),
     ),
     token_paths=(KENYAN_TOKEN_PATH,),

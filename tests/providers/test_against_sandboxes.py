@@ -78,13 +78,16 @@ def callbacks(company: Company) -> "Callbacks":
     return Callbacks(company)
 
 
+KINDS = ("stk-callback", "b2c-result", "timeout", "status-result", "collection", "disbursement")
+
+
 class Callbacks:
     """Our front door: takes every callback and hands its body to the adapter."""
 
     def __init__(self, company: Company) -> None:
         self._company = company
-        for kind in ("stk", "result", "timeout", "status", "momo"):
-            company.on(f"/cb/6f1c0f1e9b/{kind}", Answer())
+        for kind in KINDS:
+            company.on(f"/cb/{kind}/6f1c0f1e9b", Answer())
 
     @property
     def url(self) -> str:
@@ -92,7 +95,7 @@ class Callbacks:
 
     async def read(self, adapter: OperatorPort, kind: str) -> Callback:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            path = f"/cb/6f1c0f1e9b/{kind}"
+            path = f"/cb/{kind}/6f1c0f1e9b"
             while not (received := self._company.received(path)):  # noqa: ASYNC110 - no event here
                 await asyncio.sleep(0.01)
         return adapter.read_callback(kind, received[-1].body)
@@ -128,7 +131,7 @@ async def finally_found(ask: Callable[[], Awaitable[Finding]]) -> Finding:
 async def test_mpesa_collection(mpesa: Mpesa, callbacks: Callbacks) -> None:
     order = kenyan(COLLECT, callbacks.url)
     accepted = await mpesa.collect(order)
-    callback = await callbacks.read(mpesa, "stk")
+    callback = await callbacks.read(mpesa, "stk-callback")
     told = callback.finding
     assert told.outcome is Outcome.SUCCEEDED
     assert (told.amount, told.msisdn) == (order.amount, order.msisdn)
@@ -149,7 +152,7 @@ async def test_mpesa_payout_and_its_status(
     order = kenyan(direction, callbacks.url)
     pay = mpesa.disburse if direction is DISBURSE else mpesa.refund
     accepted = await pay(order)
-    told = (await callbacks.read(mpesa, "result")).finding
+    told = (await callbacks.read(mpesa, "b2c-result")).finding
     assert told.outcome is Outcome.SUCCEEDED
     assert (told.amount, told.msisdn) == (order.amount, order.msisdn)
     assert told.provider_reference == accepted.provider_reference
@@ -157,7 +160,7 @@ async def test_mpesa_payout_and_its_status(
     assert await pay(order) == Accepted()  # the same order again: refused as a duplicate
 
     assert (await mpesa.query(order)).outcome is Outcome.ASKED
-    status = await callbacks.read(mpesa, "status")
+    status = await callbacks.read(mpesa, "status-result")
     assert status.finding.outcome is Outcome.SUCCEEDED
     assert (status.finding.amount, status.finding.msisdn) == (order.amount, order.msisdn)
     assert status.finding.provider_reference == accepted.provider_reference
@@ -166,7 +169,7 @@ async def test_mpesa_payout_and_its_status(
 
 async def test_mpesa_payout_nobody_made_stays_pending(mpesa: Mpesa, callbacks: Callbacks) -> None:
     await mpesa.query(kenyan(DISBURSE, callbacks.url))
-    assert (await callbacks.read(mpesa, "status")).finding.outcome is Outcome.PENDING
+    assert (await callbacks.read(mpesa, "status-result")).finding.outcome is Outcome.PENDING
 
 
 async def test_mpesa_payer_without_money(
@@ -174,14 +177,14 @@ async def test_mpesa_payer_without_money(
 ) -> None:
     sandboxes.mpesa.wallets.open("254712345678").balance_minor = 0
     await mpesa.collect(kenyan(COLLECT, callbacks.url))
-    told = (await callbacks.read(mpesa, "stk")).finding
+    told = (await callbacks.read(mpesa, "stk-callback")).finding
     assert (told.outcome, told.reason) == (Outcome.FAILED, Reason.INSUFFICIENT_FUNDS)
 
 
 async def test_mtn_collection_and_its_refund(mtn: MtnMomo, callbacks: Callbacks) -> None:
     order = ugandan(COLLECT, callbacks.url)
     assert await mtn.collect(order) == Accepted()
-    told = (await callbacks.read(mtn, "momo")).finding
+    told = (await callbacks.read(mtn, "collection")).finding
     found = await finally_found(lambda: mtn.query(order))
     assert told == found
     assert told.outcome is Outcome.SUCCEEDED
@@ -198,7 +201,7 @@ async def test_mtn_collection_and_its_refund(mtn: MtnMomo, callbacks: Callbacks)
 async def test_mtn_transfer(mtn: MtnMomo, callbacks: Callbacks) -> None:
     order = ugandan(DISBURSE, callbacks.url)
     assert await mtn.disburse(order) == Accepted()
-    told = (await callbacks.read(mtn, "momo")).finding
+    told = (await callbacks.read(mtn, "disbursement")).finding
     assert told == await finally_found(lambda: mtn.query(order))
     assert told.outcome is Outcome.SUCCEEDED
     assert (told.amount, told.msisdn) == (order.amount, order.msisdn)

@@ -471,7 +471,7 @@ async def test_refund_is_a_payout_of_its_own_unless_a_setting_says_otherwise(
 ) -> None:
     company.on(DISBURSE_PATHS[1], PAID_OUT)
     assert airtel.facts.refund_is_payout
-    assert airtel.facts.disburse_repeat_is_safe
+    assert airtel.facts.disburse_repeat_is_safe and airtel.facts.refund_repeat_is_safe
     assert not airtel.facts.collect_repeat_is_safe
     accepted = await airtel.refund(kenyan_order(REFUND, collected_attempt_id=COLLECTED))
     assert accepted.finding is not None and accepted.finding.outcome is Outcome.SUCCEEDED
@@ -497,7 +497,8 @@ async def test_airtels_own_refund_names_the_collection_by_their_id(
     changes: dict[str, Any] = {"refund_by": RefundBy.REFUND, "collection_version": version}
     async with opened(company, clock, **changes) as airtel:
         assert not airtel.facts.refund_is_payout
-        assert not airtel.facts.disburse_repeat_is_safe
+        assert airtel.facts.disburse_repeat_is_safe
+        assert not airtel.facts.refund_repeat_is_safe
         order = kenyan_order(REFUND, collected_attempt_id=COLLECTED)
         finding = Finding(Outcome.SUCCEEDED, "refunded", receipt="MP261121.1400.A00002")
         assert await airtel.refund(order) == Accepted(finding=finding)

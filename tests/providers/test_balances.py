@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreadable
 from engine.money import Money
-from engine.ports import BalancePort, StatementPort
+from engine.ports import BalancePort, StatementPort, callback_at
 from providers.mpesa import Mpesa
 from providers.mpesa.balance import read_balance
 from providers.mtn_momo import UGANDA, MtnMomo, reference_id
@@ -101,8 +101,8 @@ async def test_mpesa_is_asked_for_each_shortcode_and_tells_later(
             "PartyA": account,
             "IdentifierType": "4",
             "Remarks": "Balance",
-            "QueueTimeOutURL": f"{CALLBACK_URL}/balance",
-            "ResultURL": f"{CALLBACK_URL}/balance",
+            "QueueTimeOutURL": callback_at(CALLBACK_URL, "balance"),
+            "ResultURL": callback_at(CALLBACK_URL, "balance"),
         }
         for account in ("174379", "600984")
     ]
@@ -231,7 +231,7 @@ async def test_the_sandbox_tells_mpesas_balances_later_and_each_money_once(
     sandboxes.mpesa.ledger.balances_minor.update({"collection": 12_345, "disbursement": 700})
     told = {}
     for account in mpesa.balance_accounts:
-        path = f"/cb/{account}/balance"
+        path = f"/cb/balance/{account}"
         company.on(path, Answer())
         assert await mpesa.ask_balance(account, f"{company.url}/cb/{account}") is None
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -245,9 +245,9 @@ async def test_the_sandbox_refuses_a_shortcode_that_is_not_ours(
     mpesa: Mpesa,  # noqa: F811
     company: Company,
 ) -> None:
-    company.on("/cb/1/balance", Answer())
+    company.on("/cb/balance/1", Answer())
     await mpesa.ask_balance("999999", f"{company.url}/cb/1")
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not (letters := company.received("/cb/1/balance")):  # noqa: ASYNC110
+        while not (letters := company.received("/cb/balance/1")):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert mpesa.read_balance(letters[0].body) is None

@@ -57,10 +57,11 @@ def test_facts_are_said_as_they_are() -> None:
         "gives back": "the collection",
         "asked how it went": "yes",
         "calls back": "unsigned, asked above 10,000",
-        "safe to repeat": "payout",
+        "safe to repeat": "payout, refund",
         "balance": "no",
         "own word in statements": "no",
         "payee's name": "no",
+        "pay-ins": "no",
     }
 
 
@@ -70,8 +71,12 @@ def test_facts_are_said_as_they_are() -> None:
         ({"collect_minor_max": 0}, "collects", "no"),
         ({"collect_minor_max": 0}, "gives back", "no"),
         ({"collect_minor_max": 0, "collect_repeat_is_safe": True}, "safe to repeat", "payout"),
+        ({"refund_repeat_is_safe": False}, "safe to repeat", "payout"),
+        ({"disburse_repeat_is_safe": False}, "safe to repeat", "refund"),
+        ({"can_refund": False}, "gives back", "by hand"),
+        ({"can_refund": False}, "safe to repeat", "payout"),
         ({"disburse_minor_max": 0}, "pays out", "no"),
-        ({"disburse_minor_max": 0}, "safe to repeat", "no"),
+        ({"disburse_minor_max": 0}, "safe to repeat", "refund"),
         ({"refund_is_payout": True}, "gives back", "by a payout"),
         ({"refund_is_payout": True, "disburse_minor_max": 0}, "gives back", "no"),
         ({"can_be_asked": False}, "asked how it went", "no"),
@@ -79,7 +84,7 @@ def test_facts_are_said_as_they_are() -> None:
         ({"confirm_callback_above_minor": 0}, "calls back", "unsigned, always asked"),
         ({"callback": CallbackTrust.NONE}, "calls back", "never"),
         ({"callback": CallbackTrust.SIGNED}, "calls back", "signed"),
-        ({"collect_repeat_is_safe": True}, "safe to repeat", "collection, payout"),
+        ({"collect_repeat_is_safe": True}, "safe to repeat", "collection, payout, refund"),
     ],
 )
 def test_what_an_operator_cannot_do_is_said(facts: dict[str, Any], column: str, said: str) -> None:
@@ -96,6 +101,15 @@ def test_the_lines_are_in_order_of_country_and_name() -> None:
     ports: list[Any] = [Mute(ZAMBIA), Mute(MPESA)]
     lines = table_of(ports).splitlines()
     assert [line.split("`")[1] for line in lines[2:]] == ["mpesa_ke", "zamtel_zm"]
+
+
+def test_every_operator_states_what_a_second_refund_does() -> None:
+    for port in all_ports():
+        facts = port.facts
+        if facts.refund_is_payout:  # then a refund is as safe as the payout that it is
+            assert facts.refund_repeat_is_safe is facts.disburse_repeat_is_safe, facts.name
+        if not facts.can_refund:
+            assert not facts.refund_repeat_is_safe, facts.name
 
 
 def test_the_readme_has_every_operator_as_it_is() -> None:

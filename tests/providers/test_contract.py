@@ -27,10 +27,11 @@ from tests.providers import subjects
 from tests.providers.airtel_subjects import AIRTEL, AIRTEL_SIGNED
 from tests.providers.company import Answer, Company, Raw, Reaction
 from tests.providers.conftest import HandClock
+from tests.providers.mtn_subjects import MTN_ABROAD
 from tests.providers.orange_subjects import ORANGE
 from tests.providers.subjects import MPESA, MTN, SECRETS, ZAMTEL, Operation, Subject
 
-SUBJECTS = (*subjects.SUBJECTS, AIRTEL, AIRTEL_SIGNED, *ORANGE)
+SUBJECTS = (*subjects.SUBJECTS, MTN_ABROAD, AIRTEL, AIRTEL_SIGNED, *ORANGE)
 Case = tuple[Subject, Operation]
 CASES: list[Case] = [(subject, each) for subject in SUBJECTS for each in subject.operations]
 WITH_TOKEN = [case for case in CASES if case[0].token_paths]
@@ -280,15 +281,15 @@ async def test_repr_of_adapter_and_settings_shows_no_secret(
 
 OPERATORS = [MPESA, MTN, ZAMTEL, AIRTEL, AIRTEL_SIGNED, *ORANGE]
 KINDS: dict[str, tuple[str, ...]] = {
-    "mpesa_ke": ("stk", "result", "status"),
-    "mtn_ug": ("momo",),
+    "mpesa_ke": ("stk-callback", "b2c-result", "status-result", "reversal-result", "b2b-result"),
+    "mtn_ug": ("collection", "disbursement", "remittance"),
     "zamtel_zm": (),
     "airtel_ke": ("callback", "status"),
     "airtel_zm": ("callback", "status"),
-    "orange_ci": ("web",),
-    "orange_cm": ("core",),
-    "orange_sn": ("wallet",),
-    "orange_cd": ("b2b",),
+    "orange_ci": ("callback", "status"),
+    "orange_cm": ("callback", "status"),
+    "orange_sn": ("callback", "status"),
+    "orange_cd": ("callback", "status"),
 }
 GARBAGE = [b"", b"null", b"[]", b"{}", b"{", b"\xff\xfe", b'{"a":' * 5000, b"x" * 100_000]
 
@@ -353,11 +354,15 @@ async def test_unlisted_status_word_means_pending(
     code = word or "999998"
     parameters = {"ResultParameter": [{"Key": "TransactionStatus", "Value": code}]}
     bodies: list[tuple[Subject, str, Any]] = [
-        (MPESA, "stk", {"Body": {"stkCallback": {"CheckoutRequestID": "x", "ResultCode": code}}}),
-        (MPESA, "result", {"Result": {"ResultCode": code}}),
-        (MPESA, "status", {"Result": {"ResultCode": 0, "ResultParameters": parameters}}),
-        (MPESA, "status", {"Result": {"ResultCode": code}}),
-        (MTN, "momo", {"status": code, "reason": "NOT_ENOUGH_FUNDS"}),
+        (
+            MPESA,
+            "stk-callback",
+            {"Body": {"stkCallback": {"CheckoutRequestID": "x", "ResultCode": code}}},
+        ),
+        (MPESA, "b2c-result", {"Result": {"ResultCode": code}}),
+        (MPESA, "status-result", {"Result": {"ResultCode": 0, "ResultParameters": parameters}}),
+        (MPESA, "status-result", {"Result": {"ResultCode": code}}),
+        (MTN, "collection", {"status": code, "reason": "NOT_ENOUGH_FUNDS"}),
         (AIRTEL, "callback", {"transaction": {"id": "x", "status_code": code}}),
     ]
     for subject, kind, message in bodies:

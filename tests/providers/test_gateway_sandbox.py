@@ -199,6 +199,34 @@ async def test_rejected_sms_fault_strikes_the_recipient(gateway: Gateway) -> Non
     assert (await gateway.recipient())["statusCode"] == 101
 
 
+@pytest.mark.parametrize(
+    ("fault", "seconds", "copies", "later", "reports"),
+    [("sms_lost", None, 0, 0, 0), ("sms_twice", None, 2, 2, 1), ("sms_late", 0.3, 0, 1, 1)],
+)
+async def test_accepted_sms_reaches_the_phone_as_the_air_lets_it(
+    gateway: Gateway,
+    box: Mailbox,
+    fault: str,
+    seconds: float | None,
+    copies: int,
+    later: int,
+    reports: int,
+) -> None:
+    more = {} if seconds is None else {"seconds": seconds}
+    await gateway.fault("sms", fault, **more)
+    recipient = await gateway.recipient()
+    assert recipient["statusCode"] == 101, "the gateway has taken it"
+    assert len(await gateway.inbox()) == copies
+    await gateway.recipient(message="the next one")
+    await asyncio.sleep(0.5)
+    inbox = await gateway.inbox()
+    assert [sms["id"] for sms in inbox].count(recipient["messageId"]) == later
+    assert len({sms["n"] for sms in inbox}) == later + 1
+    assert len(await box.wait(reports + 1)) == reports + 1
+    if fault == "sms_late":
+        assert [sms["text"] for sms in inbox] == ["the next one", "Habari"], "out of order"
+
+
 @pytest.mark.parametrize(("fault", "kept"), [("error_500_before", 0), ("error_500_after", 1)])
 async def test_error_tells_nothing_about_the_message(
     gateway: Gateway, fault: str, kept: int

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreadable
 from engine.money import Money
-from engine.ports import Accepted, Callback, Direction, Finding, Outcome, Reason
+from engine.ports import Accepted, Callback, Direction, Finding, Outcome, Reason, callback_at
 from providers.mpesa import Mpesa, MpesaSettings, security_credential
 from providers.mpesa.callbacks import read_callback
 from tests.providers.company import Answer, Company
@@ -92,7 +92,7 @@ async def test_push_request_and_its_reference(company: Company, mpesa: Mpesa) ->
         "PartyA": 254712345678,
         "PartyB": 174379,
         "PhoneNumber": 254712345678,
-        "CallBackURL": f"{CALLBACK_URL}/stk",
+        "CallBackURL": callback_at(CALLBACK_URL, "stk-callback"),
         "AccountReference": CODE,
         "TransactionDesc": "Send money",
     }
@@ -118,8 +118,8 @@ async def test_payout_request_and_its_reference(
         "PartyA": 600984,
         "PartyB": 254712345678,
         "Remarks": f"Payment {CODE}",
-        "QueueTimeOutURL": f"{CALLBACK_URL}/timeout",
-        "ResultURL": f"{CALLBACK_URL}/result",
+        "QueueTimeOutURL": callback_at(CALLBACK_URL, "timeout"),
+        "ResultURL": callback_at(CALLBACK_URL, "b2c-result"),
         "Occassion": CODE,
     }
 
@@ -156,8 +156,8 @@ async def test_status_query_request_is_answered_later(
         "OriginalConversationID": ATTEMPT,
         "PartyA": "600984",
         "IdentifierType": "4",
-        "ResultURL": f"{CALLBACK_URL}/status",
-        "QueueTimeOutURL": f"{CALLBACK_URL}/timeout",
+        "ResultURL": callback_at(CALLBACK_URL, "status-result"),
+        "QueueTimeOutURL": callback_at(CALLBACK_URL, "timeout"),
         "Remarks": "Status check",
         "Occasion": CODE,
     }
@@ -398,7 +398,7 @@ async def test_stk_result_code_means(
     answer = {"ResponseCode": "0", "CheckoutRequestID": CHECKOUT_ID, "ResultCode": code}
     company.on(PUSH_QUERY_PATH, Answer(message=answer))
     asked = await mpesa.query(order(COLLECT, provider_reference=CHECKOUT_ID))
-    told = read(mpesa, "stk", stk_callback(int(code) if code.isdigit() else code)).finding
+    told = read(mpesa, "stk-callback", stk_callback(int(code) if code.isdigit() else code)).finding
     expected = Finding(outcome, code=code, reason=reason, provider_reference=CHECKOUT_ID)
     assert asked == told == expected
 
@@ -447,7 +447,7 @@ PAID_ITEMS = [
 
 
 async def test_paid_stk_callback(mpesa: Mpesa) -> None:
-    callback = read(mpesa, "stk", stk_callback(0, PAID_ITEMS))
+    callback = read(mpesa, "stk-callback", stk_callback(0, PAID_ITEMS))
     assert callback.finding == Finding(
         Outcome.SUCCEEDED,
         code="0",
@@ -461,7 +461,7 @@ async def test_paid_stk_callback(mpesa: Mpesa) -> None:
 
 
 async def test_paid_stk_callback_is_redacted(mpesa: Mpesa) -> None:
-    redacted = json.loads(read(mpesa, "stk", stk_callback(0, PAID_ITEMS)).redacted)
+    redacted = json.loads(read(mpesa, "stk-callback", stk_callback(0, PAID_ITEMS)).redacted)
     result = redacted["Body"]["stkCallback"]
     assert result["CheckoutRequestID"] == "ws_CO_2011*****678"
     assert result["CallbackMetadata"]["Item"] == [
@@ -479,7 +479,7 @@ MASKED = ["2547*****678", "254712***678", "0712345678", None, 2547123456789, "",
 @pytest.mark.parametrize("number", MASKED)
 async def test_number_that_is_not_whole_is_not_evidence(mpesa: Mpesa, number: Any) -> None:
     items = [{"Name": "PhoneNumber", "Value": number}]
-    assert read(mpesa, "stk", stk_callback(0, items)).finding.msisdn is None
+    assert read(mpesa, "stk-callback", stk_callback(0, items)).finding.msisdn is None
 
 
 AMOUNTS = [
@@ -494,7 +494,7 @@ AMOUNTS = [
 async def test_amounts_are_read_exactly(mpesa: Mpesa, text: Any, minor: int) -> None:
     body = json.dumps(stk_callback(0, [{"Name": "Amount", "Value": "@"}]))
     for value in (str(text), f'"{text}"'):
-        finding = mpesa.read_callback("stk", body.replace('"@"', value).encode()).finding
+        finding = mpesa.read_callback("stk-callback", body.replace('"@"', value).encode()).finding
         assert finding.amount == Money(minor, "KES")
 
 
@@ -504,7 +504,7 @@ async def test_amounts_are_read_exactly(mpesa: Mpesa, text: Any, minor: int) -> 
 async def test_amount_that_is_none_makes_the_callback_unreadable(mpesa: Mpesa, value: str) -> None:
     body = json.dumps(stk_callback(0, [{"Name": "Amount", "Value": "@"}])).replace('"@"', value)
     with pytest.raises(Unreadable):
-        mpesa.read_callback("stk", body.encode())
+        mpesa.read_callback("stk-callback", body.encode())
 
 
 @pytest.mark.parametrize("missing", ["CheckoutRequestID", "ResultCode"])
@@ -512,7 +512,7 @@ async def test_stk_callback_without_its_ids_is_unreadable(mpesa: Mpesa, missing:
     message = stk_callback(0, PAID_ITEMS)
     del message["Body"]["stkCallback"][missing]
     with pytest.raises(Unreadable):
-        read(mpesa, "stk", message)
+        read(mpesa, "stk-callback", message)
 
 
 # B2C results (section 8).
@@ -562,7 +562,7 @@ async def test_b2c_result_code_means(
     mpesa: Mpesa, code: str, outcome: Outcome, reason: Reason | None
 ) -> None:
     for sent in {code, int(code) if code.isdigit() else code}:
-        finding = read(mpesa, "result", result(sent, TransactionID="")).finding
+        finding = read(mpesa, "b2c-result", result(sent, TransactionID="")).finding
         assert finding == Finding(
             outcome, code=code, reason=reason, provider_reference=CONVERSATION_ID
         )
@@ -579,7 +579,7 @@ PAID_PARAMETERS = [
 
 
 async def test_paid_b2c_result(mpesa: Mpesa) -> None:
-    callback = read(mpesa, "result", result(0, PAID_PARAMETERS, TransactionID="TKK632NMUA"))
+    callback = read(mpesa, "b2c-result", result(0, PAID_PARAMETERS, TransactionID="TKK632NMUA"))
     assert callback.finding == Finding(
         Outcome.SUCCEEDED,
         code="0",
@@ -603,11 +603,11 @@ TOLERATED = [
 
 @pytest.mark.parametrize("parameters", TOLERATED)
 async def test_shapes_seen_on_the_portal_are_tolerated(mpesa: Mpesa, parameters: Any) -> None:
-    assert read(mpesa, "result", result("0", parameters)).finding.receipt == "TKK632NMUA"
+    assert read(mpesa, "b2c-result", result("0", parameters)).finding.receipt == "TKK632NMUA"
 
 
 async def test_receipt_on_a_failure_is_generic_and_left_out(mpesa: Mpesa) -> None:
-    assert read(mpesa, "result", result(2001)).finding.receipt is None
+    assert read(mpesa, "b2c-result", result(2001)).finding.receipt is None
 
 
 @pytest.mark.parametrize(
@@ -663,7 +663,7 @@ async def test_transaction_status_means(
 ) -> None:
     # Around the parameters stand the ids of the query itself.
     message = result("0", status_parameters(status), ConversationID="AG_of_the_query")
-    callback = read(mpesa, "status", message)
+    callback = read(mpesa, "status-result", message)
     assert callback.finding == Finding(
         outcome,
         code=status,
@@ -679,7 +679,7 @@ async def test_transaction_status_means(
 
 @pytest.mark.parametrize("code", [25, "SFC_IC0003", 2001, 1])
 async def test_failed_query_does_not_fail_the_payment(mpesa: Mpesa, code: Any) -> None:
-    finding = read(mpesa, "status", result(code, status_parameters("Declined"))).finding
+    finding = read(mpesa, "status-result", result(code, status_parameters("Declined"))).finding
     assert finding == Finding(Outcome.PENDING, code=str(code))
 
 
@@ -693,12 +693,17 @@ async def test_unlisted_oauth_answers_are_told_apart(company: Company, mpesa: Mp
         await mpesa.collect(order(COLLECT))
 
 
-@pytest.mark.parametrize(("kind", "proof"), [("status", True), ("result", False), ("stk", False)])
+@pytest.mark.parametrize(
+    ("kind", "proof"),
+    [("status-result", True), ("b2c-result", False), ("stk-callback", False)],
+)
 def test_only_the_answer_to_our_own_question_is_proof(kind: str, proof: bool) -> None:
     bodies = {
-        "stk": {"Body": {"stkCallback": {"CheckoutRequestID": "ws_CO_1", "ResultCode": 0}}},
-        "result": {"Result": {"ResultCode": 0, "ConversationID": "AG_1"}},
-        "status": {
+        "stk-callback": {
+            "Body": {"stkCallback": {"CheckoutRequestID": "ws_CO_1", "ResultCode": 0}}
+        },
+        "b2c-result": {"Result": {"ResultCode": 0, "ConversationID": "AG_1"}},
+        "status-result": {
             "Result": {
                 "ResultCode": 0,
                 "ConversationID": "AG_1",

@@ -167,7 +167,7 @@ async def test_market_against_the_sandbox_of_its_own(company: Company, name: str
             target_environment=target_environment, currency=currency, processing_seconds=0
         )
     )
-    company.on("/cb/6f1c0f1e9b/momo", Answer())
+    company.on("/cb/collection/6f1c0f1e9b", Answer())
     async with Sandboxes.start(settings) as sandboxes:
         adapter = build(name, sandboxes.mtn_url)
         for call, direction in ((adapter.collect, COLLECT), (adapter.disburse, DISBURSE)):

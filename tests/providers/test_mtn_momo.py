@@ -15,7 +15,7 @@ import pytest
 from engine.clock import AttemptId
 from engine.errors import OutcomeUnknown, Rejected, Throttled, Unreadable
 from engine.money import Money
-from engine.ports import Accepted, Direction, Finding, Outcome, Reason
+from engine.ports import Accepted, Direction, Finding, Outcome, Reason, callback_at
 from providers.mtn_momo import UGANDA, MtnMomo, reference_id
 from tests.providers.company import HTML_OK, Answer, Company
 from tests.providers.conftest import HandClock
@@ -96,7 +96,8 @@ async def test_creating_request(company: Company, mtn: MtnMomo, direction: Direc
     assert request.headers["ocp-apim-subscription-key"] == KEYS[direction]
     assert request.headers["x-target-environment"] == "mtnuganda"
     assert request.headers["x-reference-id"] == REFERENCE
-    assert request.headers["x-callback-url"] == f"{CALLBACK_URL}/momo"
+    product = PATHS[direction].split("/")[1]
+    assert request.headers["x-callback-url"] == callback_at(CALLBACK_URL, product)
     assert request.headers["content-type"] == "application/json"
     party = {"partyIdType": "MSISDN", "partyId": "256772123456"}
     target: dict[Direction, dict[str, Any]] = {
@@ -348,7 +349,7 @@ async def test_status_means_the_same_asked_and_told(
         body = status_body(status, party=party, **changes)
         company.on(f"{PATHS[direction]}/{REFERENCE}", Answer(message=body))
         asked = await mtn.query(ugandan_order(direction))
-        told = mtn.read_callback("momo", json.dumps(body).encode()).finding
+        told = mtn.read_callback("collection", json.dumps(body).encode()).finding
         assert asked == told
         assert (told.outcome, told.code, told.reason) == (outcome, code, expected)
 
@@ -382,7 +383,7 @@ async def test_refused_or_senseless_query_is_no_evidence(
 
 async def test_paid_callback_is_acknowledged_and_redacted(mtn: MtnMomo) -> None:
     body = status_body("SUCCESSFUL", financialTransactionId="23503452", payerName="JANE DOE")
-    callback = mtn.read_callback("momo", json.dumps(body).encode())
+    callback = mtn.read_callback("collection", json.dumps(body).encode())
     assert callback.finding == PAID
     assert callback.acknowledgement.status == 200
     assert json.loads(callback.redacted) == {
@@ -414,7 +415,7 @@ SPARSE = [
 async def test_what_was_not_sent_is_none(
     mtn: MtnMomo, body: dict[str, Any], amount: Money | None, msisdn: str | None
 ) -> None:
-    finding = mtn.read_callback("momo", json.dumps(body).encode()).finding
+    finding = mtn.read_callback("collection", json.dumps(body).encode()).finding
     assert (finding.amount, finding.msisdn, finding.receipt) == (amount, msisdn, None)
 
 
@@ -427,4 +428,4 @@ async def test_callback_with_an_amount_that_is_none_is_unreadable(
 ) -> None:
     body = status_body("SUCCESSFUL", **changes)
     with pytest.raises(Unreadable):
-        mtn.read_callback("momo", json.dumps(body).encode())
+        mtn.read_callback("collection", json.dumps(body).encode())

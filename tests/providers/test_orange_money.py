@@ -24,6 +24,7 @@ from engine.ports import (
     Outcome,
     Reason,
     SignedCallbackPort,
+    callback_at,
 )
 from providers.environment import MissingSettings
 from providers.orange_money import MARKETS, Api, B2b, Core, EWallet, WebPayment
@@ -264,7 +265,7 @@ async def test_page_is_ordered_as_the_reference_records_it(company: Company) -> 
         "amount": 1200,
         "return_url": "https://pay.example.org/thanks",
         "cancel_url": "https://pay.example.org/thanks",
-        "notif_url": f"{CALLBACK_URL}/web",
+        "notif_url": callback_at(CALLBACK_URL, "callback"),
         "lang": "fr",
         "reference": "CAPP",
     }
@@ -418,7 +419,7 @@ async def test_page_can_be_asked_about_after_links_were_given_up(company: Compan
 
 def test_recorded_notification_of_a_page() -> None:
     body = b'{"status":"SUCCESS","notif_token":"demoNotifToken32","txnid":"MP260101.1341.A00001"}'
-    callback = web().read_callback("web", body)
+    callback = web().read_callback("callback", body)
     assert callback.finding.outcome is Outcome.SUCCEEDED
     assert callback.finding.receipt == "MP260101.1341.A00001"
     assert not callback.answers_query
@@ -441,7 +442,7 @@ async def test_prompt_is_ordered_as_the_reference_records_it(company: Company) -
     assert [each.headers["x-auth-token"] for each in (init, pay)] == [both, both]
     assert (init.method, init.body) == ("POST", b"")
     assert pay.json == {
-        "notifUrl": f"{CALLBACK_URL}/core",
+        "notifUrl": callback_at(CALLBACK_URL, "callback"),
         "channelUserMsisdn": "690000000",
         "amount": "100",
         "subscriberMsisdn": "690123456",
@@ -548,7 +549,8 @@ async def test_states_of_a_payment_in_cameroon(
     async with closing(core(company.url)) as adapter:
         found = await adapter.query(asked)
         told = adapter.read_callback(
-            "core", msgspec.json.encode({"payToken": PAY_TOKEN, "status": status, "message": "x"})
+            "callback",
+            msgspec.json.encode({"payToken": PAY_TOKEN, "status": status, "message": "x"}),
         ).finding
     assert (found.outcome, found.reason, found.code) == (outcome, reason, status)
     assert (found.amount, found.msisdn) == (Money(100, "XAF"), orange.CAMEROONIAN)
@@ -688,7 +690,7 @@ def test_recorded_callback_on_the_one_address_says_which_attempt_it_means() -> N
     assert (found.outcome, found.amount) == (Outcome.SUCCEEDED, Money(100_000, "CDF"))
     assert (found.msisdn, found.receipt) == (orange.CONGOLESE, "MP260101.1349.A00001")
     assert "840123456" not in callback.redacted
-    assert callback == adapter.read_callback("b2b", B2B_CALLBACK)
+    assert callback == adapter.read_callback("callback", B2B_CALLBACK)
 
 
 @pytest.mark.parametrize(
@@ -728,7 +730,7 @@ async def test_link_is_ordered_as_the_reference_records_it(company: Company) -> 
     )
     assert "authorization" not in token.headers
     (sent,) = company.received(orange.LINK_PATH)
-    assert sent.headers["x-callback-url"] == f"{CALLBACK_URL}/wallet"
+    assert sent.headers["x-callback-url"] == callback_at(CALLBACK_URL, "callback")
     assert sent.headers["x-api-key"] == orange.API_KEY
     assert sent.json == {
         "code": "123456",
@@ -945,7 +947,7 @@ def signed(body: bytes, *, at: float = NOON) -> dict[str, str]:
 def test_recorded_notification_of_a_wallet_is_read_under_its_signature() -> None:
     adapter = wallet()
     assert isinstance(adapter, SignedCallbackPort)
-    callback = adapter.read_signed_callback("wallet", VECTOR_BODY, signed(VECTOR_BODY))
+    callback = adapter.read_signed_callback("callback", VECTOR_BODY, signed(VECTOR_BODY))
     found = callback.finding
     assert (found.outcome, found.amount) == (Outcome.SUCCEEDED, Money(500, "XOF"))
     assert (found.msisdn, found.receipt) == ("+221770000000", "MP260101.1029.C00001")
@@ -959,15 +961,15 @@ def test_notification_without_either_proof_is_forged(missing: str) -> None:
     del headers[missing]
     for given in (headers, {}, {**headers, missing: "x"}):
         with pytest.raises(Unreadable) as caught:
-            wallet().read_signed_callback("wallet", VECTOR_BODY, given)
+            wallet().read_signed_callback("callback", VECTOR_BODY, given)
         assert caught.value.code == FORGED
     with pytest.raises(Unreadable):
-        wallet().read_callback("wallet", VECTOR_BODY)
+        wallet().read_callback("callback", VECTOR_BODY)
 
 
 def test_notification_is_a_hint_where_no_proof_was_agreed_upon() -> None:
     adapter = wallet(api_key="", signing_secret="")
-    assert adapter.read_callback("wallet", VECTOR_BODY).finding.outcome is Outcome.SUCCEEDED
+    assert adapter.read_callback("callback", VECTOR_BODY).finding.outcome is Outcome.SUCCEEDED
     assert adapter.facts.confirm_callback_above_minor == 0
 
 
@@ -977,11 +979,11 @@ def test_notification_is_a_hint_where_no_proof_was_agreed_upon() -> None:
 @pytest.mark.parametrize("word", ["PROCESSING", "successful", "Done", "0x0", "-0", "999999", 4999])
 def test_unlisted_status_word_of_a_callback_means_pending(word: Any) -> None:
     body = msgspec.json.encode({"status": word, "reason": "FAILED"})
-    for adapter, kind in ((web(), "web"), (core(), "core"), (b2b(), "b2b")):
-        finding = adapter.read_callback(kind, body).finding
+    for adapter in (web(), core(), b2b()):
+        finding = adapter.read_callback("callback", body).finding
         assert (finding.outcome, finding.reason) == (Outcome.PENDING, None)
         assert finding.code == str(word)
-    finding = wallet().read_signed_callback("wallet", body, signed(body)).finding
+    finding = wallet().read_signed_callback("callback", body, signed(body)).finding
     assert (finding.outcome, finding.reason) == (Outcome.PENDING, None)
 
 
@@ -995,7 +997,7 @@ def test_unlisted_status_word_of_a_callback_means_pending(word: Any) -> None:
 )
 def test_amount_that_is_none_makes_a_notification_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
-        wallet().read_signed_callback("wallet", body, signed(body))
+        wallet().read_signed_callback("callback", body, signed(body))
 
 
 def test_statements_may_name_an_attempt_by_what_was_sent() -> None:

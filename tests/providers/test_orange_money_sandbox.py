@@ -638,7 +638,7 @@ async def test_page_from_its_link_to_the_proof() -> None:
         code = await street.code_of("2250712345678")
         await street.pay_page(accepted.pay_link, "0712345678", otp=code)
         (letter,) = await street.box.wait()
-        told = adapter.read_callback("web", letter.body).finding
+        told = adapter.read_callback("callback", letter.body).finding
         found = await settled(lambda: adapter.query(asked))
         assert told == found
         assert found.outcome is Outcome.SUCCEEDED
@@ -653,7 +653,7 @@ async def test_page_whose_payer_lacks_the_money_fails() -> None:
         code = await street.code_of("2250712345678")
         await street.pay_page(accepted.pay_link, "0712345678", otp=code)
         (letter,) = await street.box.wait()
-        assert adapter.read_callback("web", letter.body).finding.outcome is Outcome.FAILED
+        assert adapter.read_callback("callback", letter.body).finding.outcome is Outcome.FAILED
         with pytest.raises(OutcomeUnknown):
             await adapter.collect(order)  # 403, which only one source explains
 
@@ -667,7 +667,7 @@ async def test_cameroon_from_the_order_to_the_proof(direction: Direction) -> Non
             direction, "237690123456", 100, provider_reference=accepted.provider_reference
         )
         (letter,) = await street.box.wait()
-        told = adapter.read_callback("core", letter.body).finding
+        told = adapter.read_callback("callback", letter.body).finding
         found = await settled(lambda: adapter.query(asked))
         assert (told.outcome, found.outcome) == (Outcome.SUCCEEDED, Outcome.SUCCEEDED)
         assert told.provider_reference == found.provider_reference == accepted.provider_reference
@@ -774,7 +774,7 @@ async def test_link_of_senegal_from_the_message_to_the_proof() -> None:
         await street.client.post(urlsplit(accepted.pay_link).path, data={"msisdn": "771234567"})
         await street.hands.answer("221771234567", pin="1234")
         (letter,) = await street.box.wait()
-        told = adapter.read_signed_callback("wallet", letter.body, letter.headers).finding
+        told = adapter.read_signed_callback("callback", letter.body, letter.headers).finding
         assert told == await settled(lambda: adapter.query(order))
         assert (told.outcome, told.amount) == (Outcome.SUCCEEDED, order.amount)
 
@@ -785,7 +785,7 @@ async def test_lying_notification_of_senegal_shows_in_its_amount() -> None:
         accepted = await adapter.collect(street.order(COLLECT, "221771234567", 500))
         await street.client.post(urlsplit(accepted.pay_link).path, data={"msisdn": "771234567"})
         (letter,) = await street.box.wait()
-        told = adapter.read_signed_callback("wallet", letter.body, letter.headers).finding
+        told = adapter.read_signed_callback("callback", letter.body, letter.headers).finding
         assert told.amount == Money(501, "XOF")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.redaction import Fields, mask_digits, printable
+from providers.redaction import STRANGER, Fields, mask_digits, printable
 
 FIELDS = Fields(kept=frozenset({"receipt", "at"}), texts=frozenset({"note"}))
 
@@ -68,3 +68,60 @@ def test_result_is_always_json_a_database_can_hold(message: dict[str, Any]) -> N
 
 def test_printable_is_bounded() -> None:
     assert printable("a\nb\u202e" + "c" * 500, length_max=5) == "a?b?c"
+
+
+OUTLINES: list[tuple[bytes, str]] = [
+    (b"", ""),
+    (b'{"receipt":"A1","pin":1234,"note":"to 254712345678"}',
+     '{"receipt":"A1","pin":"[hidden]","note":"to 2547*****678"}'),
+    (b'{"Password":"x","apiKey":77,"passcode":1.5,"OTP":1}',
+     '{"Password":"[1 characters]","apiKey":"[hidden]","passcode":"[hidden]","OTP":"[hidden]"}'),
+    (b'[{"receipt":"A1"}]', '[{"receipt":"A1"}]'),
+    (b"pin=1234", '{"bytes":8}'),
+    (b"<html>1234</html>", '{"bytes":17}'),
+    (b'{"receipt":', '{"bytes":11}'),
+    (b'{"receipt":NaN}', '{"bytes":15}'),
+    (b'"1234"', '{"bytes":6}'),
+    (b"\xff\xfe", '{"bytes":2}'),
+    (b'{"a":' * 5000 + b"1" + b"}" * 5000, '{"bytes":30001}'),
+    (b'{"receipt":"' + b"x" * 70_000 + b'"}', '{"bytes":70014}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "shown"), OUTLINES)
+def test_any_body_has_an_outline_without_a_secret(body: bytes, shown: str) -> None:
+    assert FIELDS.outline(body) == shown
+
+
+def test_an_outline_is_bounded() -> None:
+    wide = msgspec.json.encode([[{"receipt": "x" * 200}] * 60] * 4)
+    assert FIELDS.outline(wide) == f'{{"bytes":{len(wide)}}}'
+
+
+def test_of_a_stranger_only_the_shape_remains() -> None:
+    body = b'{"receipt":"A1","n":12,"Name":"Jane","in":[1.5,true,null,{"Key":"pin","Value":1234}]}'
+    assert json.loads(STRANGER.outline(body)) == {
+        "receipt": "[2 characters]",
+        "n": "[number]",
+        "Name": "[4 characters]",
+        "in": ["[number]", True, None, {"Key": "[3 characters]", "Value": "[number]"}],
+    }
+
+
+def test_no_sentence_remains_where_only_single_words_are_wanted() -> None:
+    body = b'{"receipt":"A1","at":"it said: sesame","note":"bad key sesame"}'
+    shown = '{"receipt":"A1","at":"[15 characters]","note":"[14 characters]"}'
+    assert FIELDS.single_words().outline(body) == shown
+    fewer = FIELDS.without("note").outline(b'{"note":"sesame","receipt":"A1"}')
+    assert fewer == '{"note":"[6 characters]","receipt":"A1"}'
+    assert FIELDS.more(kept=frozenset({"new"})).outline(b'{"new":"A1"}') == '{"new":"A1"}'
+
+
+@given(st.recursive(st.text() | st.integers() | st.floats() | st.none(),
+                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip
+def test_nothing_a_stranger_says_remains_but_names(value: Any) -> None:
+    body = json.dumps({"said": "sesame open", "value": value}).encode()
+    shown = STRANGER.outline(body)
+    assert "sesame" not in shown
+    assert len(shown) <= 5_000
+    json.loads(shown)

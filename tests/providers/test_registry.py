@@ -18,6 +18,7 @@ from providers.registry import (
     build_ussd,
 )
 from providers.twilio import TwilioSms
+from tests.providers.capability_table import all_ports
 from tests.providers.subjects import certificate_pem
 
 HOME = ("mpesa_ke", "mtn_ug")
@@ -145,6 +146,11 @@ SENSELESS = [
     ("CAPP_MPESA_KE_CERTIFICATE", "no/such/file.pem"),
     ("CAPP_MPESA_KE_CERTIFICATE", "-----BEGIN CERTIFICATE-----\nnone"),
     ("CAPP_MPESA_KE_SHORTCODE", "abc"),
+    ("CAPP_MPESA_KE_TILL", "12"),
+    ("CAPP_MPESA_KE_PAYOUT_VERSION", "v2"),
+    ("CAPP_MPESA_KE_REFUND_BY", "cheque"),
+    ("CAPP_MPESA_KE_PAY_IN_VERSION", "3"),
+    ("CAPP_MPESA_KE_PAY_IN_UNANSWERED", "completed"),
     ("CAPP_MPESA_KE_BASE_URL", "sandbox"),
     ("CAPP_MTN_UG_CONFIRM_ABOVE_MINOR", "-1"),
     ("CAPP_MPESA_KE_CONFIRM_ABOVE_MINOR", "much"),
@@ -169,6 +175,17 @@ async def test_confirmation_threshold_comes_from_the_environment() -> None:
         assert adapter.facts.confirm_callback_above_minor == 12_345
 
 
+async def test_how_mpesa_pays_and_gives_back_comes_from_the_environment() -> None:
+    usual = build_operators(ENVIRONMENT, clock=Clock(), names=["mpesa_ke"])["mpesa_ke"]
+    assert usual.facts.refund_is_payout
+    assert usual.facts.disburse_repeat_is_safe
+    chosen = {"CAPP_MPESA_KE_REFUND_BY": "reversal", "CAPP_MPESA_KE_PAYOUT_VERSION": "v1"}
+    built = build_operators({**ENVIRONMENT, **chosen}, clock=Clock(), names=["mpesa_ke"])
+    facts = built["mpesa_ke"].facts
+    assert not facts.refund_is_payout
+    assert not facts.disburse_repeat_is_safe
+
+
 async def test_whose_wallets_an_operator_reaches_comes_from_the_environment() -> None:
     alone = build_operators(ENVIRONMENT, clock=Clock(), names=HOME)
     assert {adapter.facts.reaches for adapter in alone.values()} == {()}
@@ -176,3 +193,35 @@ async def test_whose_wallets_an_operator_reaches_comes_from_the_environment() ->
     built = build_operators({**ENVIRONMENT, **reaches}, clock=Clock(), names=HOME)
     assert built["mtn_ug"].facts.reaches == ("airtel_ug", "lycamobile_ug")
     assert built["mpesa_ke"].facts.reaches == ()
+
+
+DOCUMENTED = {"mpesa", "mtn-momo", "airtel-money", "orange-money", "zamtel"}
+FORBIDDEN = ("mpesa", "m-pesa", "safaricom", "exe", "cmd", "sql", "query")
+
+
+async def test_every_operator_may_call_back_by_the_word_businesses_know() -> None:
+    given = {}
+    for port in all_ports():
+        assert len(DOCUMENTED & {*port.facts.webhooks}) == 1, port.facts.name
+        given[port.facts.name] = port.facts.webhooks[0]
+        await port.aclose()
+    assert len(given) > 30
+    # Reference mpesa.md, section 11: it is not given what it refuses.
+    assert not [word for word in FORBIDDEN if word in given["mpesa_ke"]]
+
+
+async def test_what_an_operator_is_called_in_its_addresses_is_a_setting() -> None:
+    variables = {**ENVIRONMENT, "CAPP_MTN_UG_WEBHOOK": "momo-1"}
+    built = build_operators(variables, clock=Clock(), names=HOME)
+    assert built["mtn_ug"].facts.webhooks == ("momo-1", "mtn-momo")
+    assert built["mpesa_ke"].facts.webhooks == ("daraja", "mpesa")
+    for port in built.values():
+        await port.aclose()
+
+
+@pytest.mark.parametrize("word", ["a/b", "Momo", "-", "a b", "mömö", "a--b"])
+def test_a_word_that_is_none_of_an_address_is_refused(word: str) -> None:
+    with pytest.raises(ValueError, match="CAPP_MTN_UG_WEBHOOK"):
+        build_operators(
+            {**ENVIRONMENT, "CAPP_MTN_UG_WEBHOOK": word}, clock=Clock(), names=["mtn_ug"]
+        )

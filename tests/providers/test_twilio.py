@@ -3,6 +3,7 @@
 The contract of all adapters is in `test_contract.py`; the last part speaks to the sandbox.
 """
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Any
@@ -405,6 +406,21 @@ async def test_undelivered_message_is_reported_with_its_code(
     url = f"{box.url}/report?message={SMS.intent_id}"
     report = live.read_report(SmsCallback(letter.body, url, letter.headers))
     assert (report.delivered, report.failure) == (False, "30003")
+
+
+@pytest.mark.parametrize(("fault", "copies"), [("sms_lost", 0), ("sms_twice", 2), ("sms_late", 1)])
+async def test_accepted_sms_of_the_sandbox_is_lost_doubled_or_late(
+    live: TwilioSms, sandboxes: Sandboxes, fault: str, copies: int
+) -> None:
+    async with open_client(sandboxes.twilio_url) as client:
+        hands = Hands(client)
+        await hands.fault("sms", fault, seconds=0.2)
+        accepted = await live.send(SMS)
+        at_once = (await hands.get("sms", to=str(SMS.to)))["messages"]
+        assert len(at_once) == (0 if fault == "sms_late" else copies)
+        await asyncio.sleep(0.4)
+        inbox = (await hands.get("sms", to=str(SMS.to)))["messages"]
+        assert [sms["id"] for sms in inbox] == [accepted.message_id] * copies
 
 
 async def test_wrong_credentials_are_refused_by_the_sandbox(sandboxes: Sandboxes) -> None:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 LATE_POSTINGS = timedelta(days=35)
 """How old a payment may be and still post to FLOAT."""
 
-_OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT)
+_OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, Kind.RETURN_HELD)
 
 
 class Seen(NamedTuple):

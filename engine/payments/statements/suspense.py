@@ -35,13 +35,13 @@ class Suspense:
         accounts = _accounts(self._tenant, facts)
         async with self._pool.acquire() as connection:
             await open_accounts(connection, accounts)
-        await self._book(Manual.SUSPENDED, self._key(line), line, _transfers(accounts, line))
+        await self._book(Manual.SUSPENDED, self.key_of(line), line, _transfers(accounts, line))
 
     async def take_back(self, facts: OperatorFacts, line: Line) -> None:
         """Its owner was found: the same entry turned round. Safe to repeat."""
         there = _transfers(_accounts(self._tenant, facts), line)
         back = tuple((credit, debit, minor) for debit, credit, minor in there)
-        await self._book(Manual.UNSUSPENDED, f"{self._key(line)}:back", line, back)
+        await self._book(Manual.UNSUSPENDED, self.key_back(line), line, back)
 
     async def _book(self, kind: Manual, key: str, line: Line, transfers: Transfers) -> None:
         named = line_id(self._tenant, line)
@@ -54,8 +54,13 @@ class Suspense:
         if answer.verdict not in (Verdict.APPLIED, Verdict.DUPLICATE):
             raise OurFault(f"{key}: {answer.verdict.name} {answer.error or ''}")
 
-    def _key(self, line: Line) -> str:
+    def key_of(self, line: Line) -> str:
+        """What makes the entry of a line happen once."""
         return f"statement:{line.operator}:{line.receipt}:{line.amount.minor}"
+
+    def key_back(self, line: Line) -> str:
+        """The same of the entry that takes it back."""
+        return f"{self.key_of(line)}:back"
 
 
 def _accounts(tenant: int, facts: OperatorFacts) -> tuple[Account, Account, Account]:

@@ -14,14 +14,14 @@ MPESA = OperatorFacts(
     code=1, name="mpesa_ke", country="KE", currency="KES", unit_minor=100,
     collect_minor_min=100, collect_minor_max=25_000_000,
     disburse_minor_min=1_000, disburse_minor_max=25_000_000,
-    collect_repeat_is_safe=False, disburse_repeat_is_safe=True,
+    collect_repeat_is_safe=False, disburse_repeat_is_safe=True, refund_repeat_is_safe=True,
     confirm_callback_above_minor=1_000_000,
 )  # fmt: skip
 MTN = OperatorFacts(
     code=2, name="mtn_ug", country="UG", currency="UGX", unit_minor=1,
     collect_minor_min=500, collect_minor_max=5_000_000,
     disburse_minor_min=500, disburse_minor_max=5_000_000,
-    collect_repeat_is_safe=True, disburse_repeat_is_safe=True,
+    collect_repeat_is_safe=True, disburse_repeat_is_safe=True, refund_repeat_is_safe=True,
     confirm_callback_above_minor=300_000,
 )  # fmt: skip
 KE_UG = Corridor("mpesa_ke", "mtn_ug", 150, 1_000, 100, 10_000, 7_000_000, 50, 300)

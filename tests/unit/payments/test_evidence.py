@@ -24,6 +24,27 @@ def test_what_the_operator_says_differently_is_named(finding: Finding, disagrees
     assert (disagreement(PAYMENT, Direction.DISBURSE, finding) is not None) is disagrees
 
 
+@pytest.mark.parametrize(
+    ("told", "known", "disagrees"),
+    [
+        ("R1", {"R1"}, False),
+        ("R1", {"R2", "R1"}, False),
+        ("R1", set(), False),  # nobody told us one: then any will do
+        (None, {"R1"}, False),  # silence agrees
+        ("R2", {"R1"}, True),
+        ("r1", {"R1"}, True),
+    ],
+)
+def test_another_reference_speaks_of_something_else(
+    told: str | None, known: set[str], disagrees: bool
+) -> None:
+    for outcome in Outcome:
+        finding = Finding(outcome, "x", provider_reference=told)
+        said = disagreement(PAYMENT, Direction.DISBURSE, finding, references=known)
+        assert (said is not None) is disagrees
+        assert said is None or "R1" not in said  # some references open what they name
+
+
 def test_a_disagreement_holds_no_phone_number() -> None:
     wrong = Finding(Outcome.SUCCEEDED, "ok", msisdn="+256772000003")
     said = disagreement(PAYMENT, Direction.DISBURSE, wrong)

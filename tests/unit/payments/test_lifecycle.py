@@ -160,6 +160,10 @@ OTHER_PATHS: dict[str, Events] = {
         *TO_PAID, (S.PAID, E.PAYOUT_RETURNED), (S.RETURNED, E.REFUND_DECIDED),
         (S.REFUNDING, E.REFUND_SUCCEEDED),
     ],
+    "given back by hand": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED), (S.PAYING, E.PAYOUT_FAILED),
+        (S.REFUNDING, E.REFUND_FAILED), (S.REFUND_DUE, E.GIVEN_BACK),
+    ],
     "cancelled, yet the money came": [
         *PATHS_TO_AN_END[S.CANCELLED], (S.CANCELLED, E.LATE_MONEY_PROVEN),
         (S.REFUNDING, E.REFUND_SUCCEEDED),
@@ -187,6 +191,23 @@ def test_whatever_way_it_went_nothing_is_left_held_or_owed(
     guarded = {n for n in left if read_account(getattr(ROUTE, n)).kind in GUARDED}
     assert guarded <= {"pool_avail"}
     assert sum(left.values()) == 0
+
+
+def test_what_cannot_be_given_back_by_itself_is_owed_until_people_have_done_it() -> None:
+    steps = [
+        step(S.NEW, E.CONFIRMED), step(S.COLLECTING, E.COLLECTION_SUCCEEDED),
+        advance(S.PAYING, E.PAYOUT_FAILED, QUOTE, ROUTE, refunds_itself=False),
+    ]  # fmt: skip
+    assert (steps[-1].path, steps[-1].begins) == ((S.PAYOUT_FAILED, S.REFUND_DUE), None)
+    assert balances(*steps)["refund_due"] == QUOTE.total_minor
+    other = ROUTE._replace(source_float=-1, refund_in_flight=-2)
+    by_hand = advance(S.REFUND_DUE, E.GIVEN_BACK, QUOTE, ROUTE, onward=other)
+    assert by_hand.transfers == ((ROUTE.refund_due, other.source_float, QUOTE.total_minor),)
+    elsewhere = advance(
+        S.REFUND_DUE, E.REFUND_ORDERED, QUOTE, ROUTE, onward=other, refunds_itself=False
+    )
+    assert elsewhere.begins is Direction.REFUND
+    assert elsewhere.transfers == ((ROUTE.refund_due, other.refund_in_flight, QUOTE.total_minor),)
 
 
 @pytest.mark.parametrize("path", ["held and released", "queued and paid", "another way at once"])

@@ -33,7 +33,6 @@ S = State
             (S.PAYOUT_FAILED, S.REFUND_DUE, S.REFUNDING), "limit",
             [Notice("refund_started", reason="limit")],
         ),
-        ((S.REFUND_DUE,), None, []),
         ((S.REFUNDING,), None, []),
         ((S.REFUNDED,), None, [Notice("refunded", reason="other")]),
     ],
@@ -41,12 +40,28 @@ S = State
 def test_each_state_is_told_once_and_to_whom_it_concerns(
     path: tuple[State, ...], reason: str | None, owed: list[Notice]
 ) -> None:
-    assert [read_notice(payload) for payload in notices_of(path, reason)] == owed
+    assert [read_notice(payload) for payload in notices_of(path, reason, came_from=S.NEW)] == owed
+
+
+@pytest.mark.parametrize(
+    ("came_from", "told"),
+    [
+        (S.ON_HOLD, ["refund_started"]),  # whoever is going to give it back
+        (S.PAYOUT_FAILED, ["refund_started"]),
+        (S.REFUNDING, []),  # it was told when it was decided, and is due again
+        (S.REFUND_UNKNOWN, []),
+    ],
+)
+def test_a_refund_is_announced_when_it_is_decided_and_not_when_one_has_failed(
+    came_from: State, told: list[str]
+) -> None:
+    owed = notices_of((S.REFUND_DUE,), None, came_from=came_from)
+    assert [read_notice(payload).template for payload in owed] == told
 
 
 def test_a_failure_is_never_announced_while_the_outcome_is_unknown() -> None:
     for state in (S.COLLECT_UNKNOWN, S.PAYOUT_UNKNOWN, S.REFUND_UNKNOWN):
-        told = [read_notice(p).template for p in notices_of((state,), "declined")]
+        told = [read_notice(p).template for p in notices_of((state,), "declined", came_from=S.NEW)]
         assert set(told) <= {"delayed"}
 
 

@@ -1,5 +1,6 @@
 """What a step counts, and when a queue is looked at."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from engine.payments.lifecycle import Event, State, advance
 from engine.payments.planning import Planner, Timing, queue_due
 from engine.payments.routing import Directory
 from engine.payments.store import Left, Spent, left_of
+from engine.ports import Direction
 from tests.unit.payments.examples import MPESA, MTN, payment
 
 
@@ -58,3 +60,41 @@ def test_those_looked_at_in_one_slot_come_due_together(slot: int, first: int, th
 def test_what_is_left_is_told_within_day_and_month(spent: Spent | None, left: Left) -> None:
     limits = {"day_minor_max": 100, "month_minor_max": 1_000}
     assert left_of(spent, day=20, month=202_611, **limits) == left
+
+
+@given(st.integers(10**6, 2**31))
+def test_a_payout_may_be_looked_at_sooner_than_a_push(now: int) -> None:
+    directory = Directory({"mpesa_ke": MPESA, "mtn_ug": MTN}, Prefixes({}), {})
+    clock = SetClock(now)
+    planner = Planner(directory, clock, Ids(clock), Timing(first_look=60, first_payout_look=10))
+
+    def due(state: State, event: Event) -> int:
+        before = payment(state, version=2, live="a" * 32)
+        step = advance(state, event, before.quote, before.route)
+        return planner.plan(before, step, facts=None)[0].due
+
+    assert now < due(State.COLLECTING, Event.COLLECTION_SUCCEEDED) <= now + 20
+    assert now + 60 <= due(State.RESERVED, Event.COLLECTION_ORDERED) <= now + 120
+
+
+@pytest.mark.parametrize("refunds", [True, False])
+def test_a_refund_nobody_can_order_waits_for_people_with_all_that_is_owed(refunds: bool) -> None:
+    payer = msgspec.structs.replace(MPESA, can_refund=refunds)
+    directory = Directory({"mpesa_ke": payer, "mtn_ug": MTN}, Prefixes({}), {})
+    clock = SetClock(1_000_000)
+    planner = Planner(directory, clock, Ids(clock), Timing())
+    held = payment(State.ON_HOLD, version=2)
+    assert planner.refunds_itself(held) is refunds
+    step = advance(
+        State.ON_HOLD, Event.REFUND_DECIDED, held.quote, held.route, refunds_itself=refunds
+    )
+    plan, after = planner.plan(held, step, facts=None)
+    assert (after.state, plan.begins is None) == (
+        (State.REFUNDING, False) if refunds else (State.REFUND_DUE, True)
+    )
+    assert plan.due > 0  # somebody looks again, whatever became of the case
+    sent = msgspec.structs.replace(
+        after, facts=msgspec.structs.replace(after.facts, refund_operator="other_ke")
+    )
+    assert not planner.refunds_itself(sent)
+    assert [sent.operator_of(d) for d in Direction] == ["mpesa_ke", "mtn_ug", "other_ke"]

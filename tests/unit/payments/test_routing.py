@@ -1,9 +1,12 @@
+from typing import Any
+
 import msgspec
 import pytest
 import yaml
 
 from channels.wiring import NUMBERING
 from engine.errors import CustomerMistake, NoWayNow
+from engine.money import Money
 from engine.msisdn import Msisdn, Prefixes
 from engine.payments.routing import Directory
 from tests.unit.payments.examples import MPESA, MTN, PAYEE, PAYER
@@ -94,3 +97,24 @@ def test_an_operator_that_pays_nothing_out_is_never_chosen_to() -> None:
     both = Directory({"mpesa_ke": MPESA, "mtn_ug": closed, "airtel_ug": other}, numbers, {})
     ways = both.choose_ways(PAYER, "", PAYEE)
     assert (ways.payee, ways.wallet, ways.payouts) == (other, "mtn_ug", (other,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "minor", "found"),
+    [
+        ({}, 102_000, ["mpesa_ke", "airtel_ke"]),
+        ({}, 900, []),  # below what either pays out
+        ({"disburse_minor_max": 100_000}, 102_000, ["mpesa_ke"]),
+        ({"unit_minor": 1_000_000}, 102_000, ["mpesa_ke"]),
+        ({"currency": "UGX"}, 102_000, ["mpesa_ke"]),
+        ({"reaches": ()}, 102_000, ["mpesa_ke"]),
+    ],
+)
+def test_a_refund_may_go_by_whoever_can_pay_that_amount_into_the_payers_wallet(
+    changes: dict[str, Any], minor: int, found: list[str]
+) -> None:
+    airtel = msgspec.structs.replace(MPESA, code=4, name="airtel_ke", reaches=("mpesa_ke",))
+    airtel = msgspec.structs.replace(airtel, **changes)
+    known = Directory({"mpesa_ke": MPESA, "airtel_ke": airtel, "mtn_ug": MTN}, Prefixes({}), {})
+    ways = known.refund_ways("mpesa_ke", Money(minor, "KES"))
+    assert [facts.name for facts in ways] == found

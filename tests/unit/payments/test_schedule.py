@@ -1,7 +1,10 @@
 import msgspec
 import pytest
 
-from engine.payments.schedule import DAY, LOOKS, Schedule, read_timetables
+from engine.payments.schedule import DAY, LOOKS, Schedule, Timetables, read_timetables
+from engine.ports import Direction
+
+COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
 
 
 def test_looks_become_rarer_and_never_stop() -> None:
@@ -35,16 +38,42 @@ def test_an_operator_says_only_what_is_unusual() -> None:
             "operators": {"mpesa_ke": {"asks_at_once": 5, "looks": [15, 30, 60]}},
         }
     )
-    mpesa, other = tables.of("mpesa_ke"), tables.of("mtn_ug")
+    mpesa, other = tables.of("mpesa_ke", COLLECT), tables.of("mtn_ug", COLLECT)
     assert (mpesa.asks_at_once, mpesa.looks, mpesa.escalate_after) == (5, (15, 30, 60), 7200)
     assert other == Schedule(escalate_after=7200)
-    assert Schedule().of("anybody") == Schedule()
+    assert Schedule().of("anybody", COLLECT) == Schedule()
 
 
 def test_the_installations_first_look_replaces_earlier_ones() -> None:
     tables = read_timetables({}, first_look=90)
-    assert tables.of("mtn_ug").looks == (90, *(look for look in LOOKS if look > 90))
-    assert read_timetables({}, first_look=2).of("mtn_ug").looks == (2, *LOOKS)
+    assert tables.of("mtn_ug", COLLECT).looks == (90, *(look for look in LOOKS if look > 90))
+    assert read_timetables({}, first_look=2).of("mtn_ug", COLLECT).looks == (2, *LOOKS)
+
+
+def test_a_payout_may_be_asked_about_sooner_than_a_push() -> None:
+    tables = read_timetables(
+        {
+            "usual": {"looks": [30, 300], "payout": {"looks": [10, 20, 300]}},
+            "operators": {
+                "zamtel_zm": {"looks": [150]},
+                "mtn_ug": {"unclear_after": 90, "refund": {"unclear_after": 45}},
+            },
+        },
+        first_look=30,
+    )
+    looks = {d: tables.of("mtn_ug", d).looks for d in Direction}
+    assert looks == {COLLECT: (30, 300), DISBURSE: (10, 20, 300), REFUND: (30, 300)}
+    assert [tables.of("mtn_ug", d).unclear_after for d in Direction] == [90, 90, 45]
+    assert tables.of("anybody", DISBURSE).looks == (10, 20, 300)
+    # What an operator says of itself goes before what is usual of payouts.
+    assert {tables.of("zamtel_zm", d).looks for d in Direction} == {(30, 150)}
+
+
+def test_schedules_by_lane_are_told_apart() -> None:
+    fast, slow = Schedule(looks=(5,)), Schedule(looks=(50,))
+    tables = Timetables(slow, {"mtn_ug": {COLLECT: slow, DISBURSE: fast, REFUND: slow}})
+    assert [tables.of("mtn_ug", d) for d in Direction] == [slow, fast, slow]
+    assert tables.of("mpesa_ke", DISBURSE) == slow
 
 
 @pytest.mark.parametrize(
@@ -61,6 +90,9 @@ def test_the_installations_first_look_replaces_earlier_ones() -> None:
         {"escalate_again": [7, 3]},
         {"escalate_again": [1]},
         {"looks_seconds": [30]},
+        {"payout": {"looks": [60, 30]}},
+        {"payout": {"asks_at_once": 2}},
+        {"payouts": {"looks": [30]}},
     ],
 )
 def test_a_senseless_schedule_is_refused(own: dict[str, object]) -> None:

@@ -1,0 +1,110 @@
+"""What two people agree on about money that is owed to a payer and not given back by itself.
+
+Who sees to it that people know is `stepping.py`; how it is booked, `rulings.py`. Safe to repeat: a
+ruling is found by its proposal's id in the payment's own journal.
+"""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from engine.clock import PaymentId
+from engine.desk.proposals import (
+    Executor,
+    HandRefund,
+    Kind,
+    Outcome,
+    Proposal,
+    RefundElsewhere,
+    done,
+    failed,
+    read_body,
+)
+from engine.errors import OurFault, StaffMistake
+from engine.payments.facts import Ruling
+from engine.payments.lifecycle import State
+from engine.payments.payment import Payment
+from engine.payments.routing import Directory
+from engine.payments.rulings import Rulings
+from engine.payments.store import PaymentStore
+from engine.ports import Direction
+
+Owed = HandRefund | RefundElsewhere
+
+
+class Debts:
+    """Carries out REFUND_SEEN and REFUND_ELSEWHERE."""
+
+    def __init__(self, *, rulings: Rulings, store: PaymentStore, directory: Directory) -> None:
+        self._rulings = rulings
+        self._store = store
+        self._directory = directory
+
+    def executors(self) -> Mapping[Kind, Executor]:
+        return dict.fromkeys((Kind.REFUND_SEEN, Kind.REFUND_ELSEWHERE), self.carry_out)
+
+    def check(self, body: Owed) -> None:
+        """Raises StaffMistake for an operator we do not have, or a movement without a reference."""
+        if body.operator and body.operator not in self._directory.by_name:
+            raise StaffMistake("we have no wallet at such an operator")
+        if isinstance(body, HandRefund) and not body.reference.strip():
+            raise StaffMistake("what was paid back has a reference at the operator: name it")
+
+    async def carry_out(self, proposal: Proposal) -> Outcome:
+        """FAILED when nothing is owed, it is still given back by itself, or nobody can pay it so.
+
+        Raises OurFault when the payment moved this moment: to be tried again.
+        """
+        body = read_body(proposal.kind, proposal.body)
+        assert isinstance(body, Owed)
+        self.check(body)
+        payment_id = PaymentId(body.payment)
+        payment = await self._store.payment(payment_id)
+        if payment is None:
+            return failed("there is no such payment")
+        if await self._store.was_ruled(payment_id, proposal.id):
+            return done(f"{payment.code} is {payment.state.name}")
+        if (why_not := self._why_not(payment, body)) is not None:
+            return failed(f"{payment.code}: {why_not}")
+        if not await self._rule(proposal, payment_id, body):
+            raise OurFault(f"{payment.code} moved this moment")
+        after = await self._store.payment(payment_id)
+        assert after is not None
+        return done(f"{payment.code} is {after.state.name}")
+
+    def _why_not(self, payment: Payment, body: Owed) -> str | None:
+        if payment.state is not State.REFUND_DUE:
+            return f"it is {payment.state.name}, so nothing waits to be given back"
+        match body:
+            case HandRefund():
+                return self._why_not_by_hand(payment, body)
+            case RefundElsewhere():
+                return self._why_not_by(payment, body.operator)
+            case _:
+                assert_never(body)
+
+    def _why_not_by_hand(self, payment: Payment, body: HandRefund) -> str | None:
+        """What is tried again by itself could be given back twice."""
+        if self._rulings.refunds_itself(payment):
+            return "it is given back by itself; take it over by REFUND_ELSEWHERE first"
+        operator = self._directory.by_name.get(body.operator or payment.quote.payer_operator)
+        owed = payment.amount_of(Direction.REFUND)
+        if operator is None or operator.currency != owed.currency:
+            return f"we hold no {owed.currency} at {body.operator}"
+        return None
+
+    def _why_not_by(self, payment: Payment, operator: str) -> str | None:
+        owed, own = payment.amount_of(Direction.REFUND), payment.quote.payer_operator
+        able = [facts.name for facts in self._directory.refund_ways(own, owed)]
+        if self._directory.refunds_itself(own):
+            able.append(own)  # once more, and from then on people decide
+        if operator in able:
+            return None
+        names = ", ".join(dict.fromkeys(able)) or "nobody"
+        return f"{operator} cannot pay {owed} into the payer's wallet; {names} can"
+
+    async def _rule(self, proposal: Proposal, payment_id: PaymentId, body: Owed) -> bool:
+        by = (proposal.made_by, proposal.decided_by or "")
+        ruling = Ruling(proposal.note, by=by, proposal=proposal.id)
+        if isinstance(body, HandRefund):
+            return await self._rulings.give_back(payment_id, ruling, operator=body.operator)
+        return await self._rulings.refund_elsewhere(payment_id, ruling, operator=body.operator)

@@ -1,0 +1,78 @@
+"""What an operator is asked on behalf of an attempt: the same at every repeat. Sends nothing."""
+
+from collections.abc import Callable, Mapping
+
+from engine.clock import AttemptId
+from engine.payments.payment import Payment
+from engine.payments.store import PaymentStore
+from engine.ports import Direction, OperatorPort, Order, Sender
+
+
+class Orders:
+    """Makes orders, and questions about them."""
+
+    def __init__(
+        self,
+        *,
+        operators: Mapping[str, OperatorPort],
+        store: PaymentStore,
+        callback_url: Callable[[int, AttemptId], str],
+    ) -> None:
+        """`callback_url` makes the unguessable address of an attempt from (operator code, id)."""
+        self._operators = operators
+        self._store = store
+        self._callback_url = callback_url
+
+    async def made(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction, operator: str
+    ) -> Order:
+        """The order of an attempt to the operator that carries it out."""
+        collected, receipt, ordered_as = None, None, self.ordered_as(payment, direction, operator)
+        if ordered_as is Direction.REFUND:
+            collected = await self._store.collected_attempt(payment.payment_id)
+            if payment.amount_of(direction) == payment.amount_of(Direction.COLLECT):
+                receipt = await self._store.collected_receipt(payment.payment_id)
+        return Order(
+            attempt_id=attempt_id,
+            direction=ordered_as,
+            amount=payment.amount_of(direction),
+            msisdn=payment.msisdn_of(direction),
+            code=payment.code,
+            callback_url=self._callback_url(self._operators[operator].facts.code, attempt_id),
+            provider_reference=None,
+            collected_attempt_id=collected,
+            collected_receipt=receipt,
+            sender=self._sender(payment, direction) if ordered_as is Direction.DISBURSE else None,
+        )
+
+    def ordered_as(self, payment: Payment, direction: Direction, operator: str) -> Direction:
+        """A refund that people sent elsewhere is a payout there: it has nothing to give back."""
+        if direction is not Direction.REFUND:
+            return direction
+        collected_it = operator == payment.quote.payer_operator
+        gives_back = collected_it and self._operators[operator].facts.can_refund
+        return direction if gives_back else Direction.DISBURSE
+
+    def repeat_is_safe(self, payment: Payment, direction: Direction) -> bool:
+        """Whether the live attempt's order may be sent again."""
+        facts = self._operators[payment.operator_of(direction)].facts
+        return facts.repeat_is_safe(self.ordered_as(payment, direction, facts.name))
+
+    async def asked(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> str:
+        """Who was asked by an attempt: one that is over may have gone another way."""
+        if payment.live != attempt_id and direction is not Direction.COLLECT:
+            found = await self._store.attempt(attempt_id)
+            if found is not None:
+                return found.operator
+        return payment.operator_of(direction)
+
+    def _sender(self, payment: Payment, direction: Direction) -> Sender:
+        """The payer; of a refund that goes as a payout too, with the money that is theirs."""
+        quote = payment.quote
+        is_refund = direction is Direction.REFUND
+        return Sender(
+            country=self._operators[quote.payer_operator].facts.country,
+            amount=payment.amount_of(direction) if is_refund else quote.amount,
+            msisdn=quote.payer,
+            language=quote.payer_language,
+        )
