@@ -4,20 +4,19 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
-from channels.addresses import CallbackAddresses
-from channels.balances import ANSWER_BYTES_MAX, BalanceAnswers
+from channels.balances import BalanceAnswers
 from channels.statements import assemble
+from channels.webhooks import BODY_BYTES_MAX
 from engine.clock import AttemptId, Clock, Ids
 from engine.payments.statements.balances import Balances
 from engine.payments.statements.terms import Terms, TermsBook
+from engine.ports import BALANCE_KIND, callback_at
 from providers.mpesa import Mpesa
+from tests.integration.webhook_room import addresses_of, knocking, reception_of
 from tests.integration.world import World, open_world
 from tests.providers.subjects import mpesa_settings
 from tests.providers.test_balances import SAMPLE, result
-
-ADDRESSES = CallbackAddresses("http://door", [b"k" * 16])
 
 
 @pytest.fixture
@@ -43,17 +42,16 @@ def balances(world: World, mpesa: Mpesa) -> Balances:
         payments=world.payments,
         store=world.store,
         committer=world.committer,
-        address=ADDRESSES.address,
+        address=addresses_of({1: mpesa}).address,
         clock=world.clock,
         ids=Ids(world.clock),
     ).balances
 
 
 @pytest.fixture
-async def door(balances: Balances, mpesa: Mpesa) -> AsyncIterator[httpx.AsyncClient]:
-    answers = BalanceAnswers(operators={1: mpesa}, addresses=ADDRESSES, balances=balances)
-    app = Starlette(routes=answers.routes())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+async def door(world: World, balances: Balances, mpesa: Mpesa) -> AsyncIterator[httpx.AsyncClient]:
+    answers = BalanceAnswers(reception_of(world, {1: mpesa}), balances=balances)
+    async with knocking(answers.routes()) as client:
         yield client
 
 
@@ -62,43 +60,45 @@ async def questions(world: World) -> list[str]:
     return [row["id"].hex for row in rows]
 
 
-def place(question: str) -> str:
-    return f"{ADDRESSES.address(1, AttemptId(question))}/balance"
+def place(mpesa: Mpesa, question: str) -> str:
+    return callback_at(addresses_of({1: mpesa}).address(1, AttemptId(question)), BALANCE_KIND)
 
 
 async def test_the_answers_of_both_shortcodes_make_one_comparison(
-    world: World, balances: Balances, door: httpx.AsyncClient
+    world: World, balances: Balances, mpesa: Mpesa, door: httpx.AsyncClient
 ) -> None:
     assert await balances.look() == 1  # nobody is there: nothing can be asked now
     for question in await questions(world):
         for _ in range(2):
-            assert (await door.post(place(question), content=result(SAMPLE))).status_code == 200
+            assert (
+                await door.post(place(mpesa, question), content=result(SAMPLE))
+            ).status_code == 200
     row = await world.pool.fetchrow("select theirs_minor, drift_minor from balance_look")
     assert row["theirs_minor"] == 2 * 92_649_700
     assert row["drift_minor"] == 2 * 92_649_700 - 500_000_000
 
 
 async def test_a_refused_question_tells_nothing(
-    world: World, balances: Balances, door: httpx.AsyncClient
+    world: World, balances: Balances, mpesa: Mpesa, door: httpx.AsyncClient
 ) -> None:
     await balances.look()
     for question in await questions(world):
-        assert (await door.post(place(question), content=result(None, code=2001))).is_success
+        assert (await door.post(place(mpesa, question), content=result(None, code=2001))).is_success
     assert await world.pool.fetchval("select count(*) from balance_look") == 0
 
 
 async def test_forged_unreadable_and_endless_answers_are_refused(
-    world: World, balances: Balances, door: httpx.AsyncClient
+    world: World, balances: Balances, mpesa: Mpesa, door: httpx.AsyncClient
 ) -> None:
     await balances.look()
     (question, *_) = await questions(world)
-    good, body = place(question), result(SAMPLE)
-    forged = good[: -len("/balance") - 1] + ("0" if good[-9] != "0" else "1") + "/balance"
+    good, body = place(mpesa, question), result(SAMPLE)
+    forged = good[:-1] + ("0" if good[-1] != "0" else "1")
     assert (await door.post(forged, content=body)).status_code == 404
-    assert (await door.post(good.replace("/1/", "/2/"), content=body)).status_code == 404
+    assert (await door.post(good.replace("/1.", "/2."), content=body)).status_code == 404
     assert (await door.post(good, content=b"{}")).status_code == 400
-    assert (await door.post(good, content=b" " * (ANSWER_BYTES_MAX + 1))).status_code == 413
-    never_asked = place("0193488c2d7a7c3e9f0112233445566a")
+    assert (await door.post(good, content=b" " * (BODY_BYTES_MAX + 1))).status_code == 413
+    never_asked = place(mpesa, "0193488c2d7a7c3e9f0112233445566a")
     assert (await door.post(never_asked, content=body)).status_code == 404
     told = "select count(*) from balance_question where told_ms is not null"
     assert await world.pool.fetchval(told) == 0

@@ -229,19 +229,21 @@ async def test_only_the_payer_cancels(room: CounterRoom) -> None:
 
 async def test_a_problem_is_one_case_however_often_it_is_reported(room: CounterRoom) -> None:
     code = await room.code(await room.arrived())
-    told = [await room.counter.report_problem(who, code) for who in (AMINA, AMINA, BRIAN)]
+    told = [
+        await room.counter.report_problem(who, code, "not_arrived") for who in (AMINA, AMINA, BRIAN)
+    ]
     assert set(told) == {f"{code}-1"}
     rows = await room.world.pool.fetch("select kind, tenant, detail from case_file")
     assert [tuple(row) for row in rows] == [
-        ("REPORTED", 1, f"payment {code}: its payer reports a problem (paid)")
+        ("REPORTED", 1, f"payment {code}: its payer reports: not arrived (paid)")
     ]
 
 
 async def test_a_problem_that_comes_back_is_a_case_of_its_own(room: CounterRoom) -> None:
     code = await room.code(await room.arrived())
-    await room.counter.report_problem(AMINA, code)
+    await room.counter.report_problem(AMINA, code, "not_mine")
     await room.world.pool.execute("update case_file set closed_ms = 1, closed_by = 'amina'")
-    told = [await room.counter.report_problem(AMINA, code) for _ in range(2)]
+    told = [await room.counter.report_problem(AMINA, code, "not_mine") for _ in range(2)]
     assert told == [f"{code}-2"] * 2
     open_ = "select count(*) from case_file where closed_ms is null"
     assert await room.world.pool.fetchval(open_) == 1
@@ -250,7 +252,7 @@ async def test_a_problem_that_comes_back_is_a_case_of_its_own(room: CounterRoom)
 async def test_nobody_reports_what_is_not_theirs(room: CounterRoom) -> None:
     code = await room.code(await room.arrived())
     with pytest.raises(CustomerMistake, match=r"mistake\.code_unknown"):
-        await room.counter.report_problem(STRANGER, code)
+        await room.counter.report_problem(STRANGER, code, "other")
     assert await room.world.cases() == []
 
 

@@ -6,19 +6,22 @@ from contextlib import asynccontextmanager
 import httpx
 import msgspec
 import pytest
-from starlette.applications import Starlette
 
-from channels.addresses import CallbackAddresses
-from channels.operators import ANY_ATTEMPT, OperatorCallbacks
+from channels.addresses import ANY_ATTEMPT
 from engine.clock import AttemptId
 from engine.errors import OutcomeUnknown, Unreadable
 from engine.payments.lifecycle import State
-from engine.payments.payment import Payment
-from engine.ports import FORGED, Accepted, Acknowledgement, Callback, OperatorPort
+from engine.ports import (
+    FORGED,
+    Accepted,
+    Acknowledgement,
+    Callback,
+    OperatorPort,
+    callback_at,
+)
+from tests.integration.webhook_room import addresses_of, callback_routes, knocking, reception_of
 from tests.integration.world import FAILED, SUCCEEDED, ScriptedOperator, World, open_world
 from tests.unit.payments.examples import PAYER
-
-ADDRESSES = CallbackAddresses("", [b"k" * 32])
 
 
 @pytest.fixture
@@ -62,31 +65,47 @@ async def test_end_that_comes_with_the_answer_keeps_its_reference(
     assert await world.store.provider_reference(collection) == "MP1"
 
 
-async def test_link_is_brought_to_the_payer_once_the_order_is_stored(world: World) -> None:
-    brought: list[tuple[str, str, str | None]] = []
+LINK = "https://om.example/s/abc"
 
-    async def bring(payment: Payment, link: str) -> None:
-        assert payment.live is not None
-        known = await world.store.provider_reference(payment.live)
-        brought.append((payment.quote.payer, link, known))
 
-    world.dispatcher.bring_link = bring
-    world.mpesa.answers = [Accepted("MP1", pay_link="https://om.example/s/abc")]
+async def test_link_goes_to_the_payer_alone_once_the_order_is_stored(world: World) -> None:
+    world.mpesa.answers = [Accepted("MP1", pay_link=LINK)]
     payment_id = await world.confirm()
     await world.dispatched()
-    assert brought == [(PAYER, "https://om.example/s/abc", "MP1")]
+    (message,) = world.sms.sent
+    assert message.to == PAYER
+    assert message.text.endswith(f"\n{LINK}")
+    assert await world.store.provider_reference(await world.live(payment_id)) == "MP1"
     assert await world.state(payment_id) is State.COLLECTING
 
 
-async def test_link_nobody_brings_is_said_without_showing_it(
-    world: World, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("error", [None, OutcomeUnknown("one", "silence")])
+async def test_link_is_in_no_log_and_no_table(
+    world: World, caplog: pytest.LogCaptureFixture, error: OutcomeUnknown | None
 ) -> None:
-    world.mpesa.answers = [Accepted("MP1", pay_link="https://om.example/s/abc")]
-    payment_id = await world.confirm()
+    caplog.set_level("DEBUG")
+    if error is not None:
+        world.sms.answers = [error]
+    world.mpesa.answers = [Accepted("MP1", pay_link=LINK)]
+    await world.confirm()
     await world.dispatched()
-    assert await world.state(payment_id) is State.COLLECTING
-    assert "nobody brings" in caplog.text
+    async with world.pool.acquire() as connection:
+        tables = await connection.fetch(
+            "select relname from pg_class where relkind = 'r' and relnamespace ="
+            " 'public'::regnamespace"
+        )
+        rows = [
+            str(row)
+            for (table,) in tables
+            for row in await connection.fetch(f'select t::text from "{table}" t')
+        ]
+        statuses = await connection.fetch(
+            "select status from sms_message where template = 'pay_link'"
+        )
+    assert rows
+    assert not [row for row in rows if "om.example" in row]
     assert "om.example" not in caplog.text
+    assert [row["status"] for row in statuses] == ["sent" if error is None else "unknown"]
 
 
 class HeaderOperator(ScriptedOperator):
@@ -116,22 +135,18 @@ class HintingOperator(ScriptedOperator):
 
 @asynccontextmanager
 async def opened(world: World, operator: OperatorPort) -> AsyncIterator[httpx.AsyncClient]:
-    door = OperatorCallbacks(
-        operators={1: operator},
-        addresses=ADDRESSES,
-        payments=world.payments,
-        store=world.store,
-        dispatcher=world.dispatcher,
-    )
-    transport = httpx.ASGITransport(Starlette(routes=door.routes()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
+    async with knocking(callback_routes(world, reception_of(world, {1: operator}))) as client:
         yield client
+
+
+def path_of(operator: OperatorPort, attempt_id: AttemptId, kind: str = "callback") -> str:
+    return callback_at(addresses_of({1: operator}).address(1, attempt_id), kind)
 
 
 async def test_callback_is_believed_under_its_headers_only(world: World) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
-    path = f"{ADDRESSES.address(1, await world.live(payment_id))}/wallet"
+    path = path_of(world.mpesa, await world.live(payment_id))
     async with opened(world, HeaderOperator(world.mpesa.facts)) as client:
         for headers in ({}, {"X-Signature": "mine"}):
             forged = await client.post(path, content=b"{}", headers=headers)
@@ -145,7 +160,7 @@ async def test_callback_is_believed_under_its_headers_only(world: World) -> None
 async def test_callback_on_the_one_address_moves_the_attempt_it_names(world: World) -> None:
     payment_ids = [await world.confirm() for _ in range(2)]
     await world.dispatched()
-    path = f"{ADDRESSES.address(1, ANY_ATTEMPT)}/any"
+    path = path_of(world.mpesa, ANY_ATTEMPT)
     body = msgspec.json.encode({"attempt": await world.live(payment_ids[1])})
     async with opened(world, HeaderOperator(world.mpesa.facts)) as client:
         assert (await client.post(path, content=body)).status_code == 400
@@ -163,9 +178,10 @@ async def test_the_one_address_is_nothing_to_an_operator_with_an_address_for_eac
     payment_id = await world.confirm()
     await world.dispatched()
     async with opened(world, HintingOperator(world.mpesa.facts)) as client:
-        refused = await client.post(f"{ADDRESSES.address(1, ANY_ATTEMPT)}/any", content=b"{}")
-        guessed = await client.post(f"/callbacks/1/{ANY_ATTEMPT}{'0' * 32}/any", content=b"{}")
+        refused = await client.post(path_of(world.mpesa, ANY_ATTEMPT), content=b"{}")
+        guess = path_of(world.mpesa, ANY_ATTEMPT)[:-19] + "0" * 19
+        guessed = await client.post(guess, content=b"{}")
         assert (refused.status_code, guessed.status_code) == (400, 404)
         assert await world.state(payment_id) is State.COLLECTING
-        path = f"{ADDRESSES.address(1, await world.live(payment_id))}/stk"
+        path = path_of(world.mpesa, await world.live(payment_id))
         assert (await client.post(path, content=b"{}")).status_code == 200

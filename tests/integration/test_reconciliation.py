@@ -14,7 +14,8 @@ from engine.payments.payment import Payment
 from engine.payments.reconciliation import Reconciler
 from engine.payments.schedule import Schedule, Timetables
 from engine.payments.stepping import Heard
-from tests.integration.world import PENDING, World, open_world
+from engine.ports import Direction
+from tests.integration.world import PENDING, SUCCEEDED, World, open_world
 
 HOUR = 3600
 
@@ -57,6 +58,25 @@ async def test_each_operator_is_asked_by_its_own_schedule(world: World) -> None:
     world.clock.pass_(101)
     await reconciler(world, schedules).sweep()
     assert 4_895 <= await due_in(world, payment_id) <= 4_901
+
+
+async def test_a_payout_is_asked_about_by_its_own_schedule(world: World) -> None:
+    push, payout = (
+        Schedule(looks=(100, look), unclear_after=9_000, jitter=0) for look in (900, 200)
+    )
+    schedules = Timetables(
+        {Direction.COLLECT: push, Direction.DISBURSE: payout, Direction.REFUND: push}, {}
+    )
+    payment_id = await silent(world)
+    world.clock.pass_(101)
+    await reconciler(world, schedules).sweep()
+    assert 798 <= await due_in(world, payment_id) <= 801
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    world.clock.pass_(101)
+    await reconciler(world, schedules).sweep()
+    assert await world.state(payment_id) is State.PAYING
+    assert 98 <= await due_in(world, payment_id) <= 101
 
 
 async def test_a_drawn_jitter_makes_the_next_look_late(world: World) -> None:

@@ -42,6 +42,9 @@ class Door:
             return
         if body.startswith(b"wait"):
             await self.may_answer.wait()
+        if body.startswith(b"from where"):
+            await send_whole(plain(200, scope["client"][0]), send)
+            return
         way = "ordinary" if "app" in scope else "short"
         word = scope["path_params"]["word"]
         await send_whole(plain(200, f"{way} {scope['method']} {word} {body.decode()[:9]}"), send)
@@ -155,6 +158,12 @@ async def test_unusual_request_gets_the_same_answer_the_ordinary_way(
     web: Web, request_: bytes
 ) -> None:
     assert await web.ask(request_) == [(200, "ordinary POST one hi")]
+
+
+async def test_a_door_knows_who_called_whichever_way_they_came(web: Web) -> None:
+    unusual = post(b"from where", b"expect: 100-continue")
+    assert await web.ask(post(b"from where")) == [(200, "127.0.0.1")]
+    assert (await web.ask(unusual))[-1][1].endswith("127.0.0.1")
 
 
 async def test_body_without_a_length_or_too_long_is_not_collected(web: Web) -> None:

@@ -410,3 +410,49 @@ async def test_a_store_that_is_away_says_so() -> None:
             PAYER, "s", expected=b"", record=b"x", ttl_seconds=1, pointer=Pointer.POINT
         )
     await pipeline.aclose()
+
+
+# How long what is kept is kept.
+
+
+@pytest.mark.parametrize(
+    ("inputs", "seconds"),
+    [
+        ((), 900), (("1",), 900), (("1", PAYEE), 900), (("1", PAYEE, "1000"), 1_800),
+        (("1", PAYEE, "1000", "1"), 900), (("1", PAYEE, "1000", "1", PIN), 900),
+        (("5", "3", "1", PIN), 300), (("5", "3", "1", PIN, "9026"), 300),
+    ],
+)  # fmt: skip
+async def test_a_record_and_its_pointer_live_as_long_as_the_screen_keeps_them(
+    house: House, redis: TickPipeline, inputs: tuple[str, ...], seconds: int
+) -> None:
+    await house.press(*inputs)
+    for key in (key_of(PAYER, "s1"), pointer_of(PAYER)):
+        left = await redis.execute("TTL", key)
+        assert seconds - 5 < left <= seconds, key
+
+
+async def test_what_a_screen_keeps_for_a_short_time_is_gone_and_no_longer_offered(
+    house: House, redis: TickPipeline
+) -> None:
+    await house.press("1", PAYEE, "1000")
+    for key in (key_of(PAYER, "s1"), pointer_of(PAYER)):
+        await redis.execute("EXPIRE", key, 1)
+    await asyncio.sleep(1.2)
+    assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
+
+
+async def test_whose_wallet_it_is_stays_in_redis_no_longer_than_the_session(
+    house: House, redis: TickPipeline
+) -> None:
+    house.names.told[Msisdn(f"+{PAYEE}")] = "Okello James"
+    price = await house.press("1", PAYEE, "1000")
+    assert f"To Okello James +{PAYEE}" in price.text
+    assert b"Okello" in await redis.execute("GET", key_of(PAYER, "s1"))
+    assert (await house.press("1", PAYEE, "1000", "1", PIN)).ends
+    keys: list[bytes] = await redis.execute("KEYS", "*")
+    assert keys
+    for key in keys:
+        kind = await redis.execute("TYPE", key)
+        held = await redis.execute("GET", key) if kind in (b"string", "string") else b""
+        assert b"Okello" not in held, key

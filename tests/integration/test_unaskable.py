@@ -19,7 +19,7 @@ from engine.outbox import Outbox
 from engine.payments.lifecycle import State
 from engine.payments.reconciliation import Reconciler
 from engine.payments.schedule import read_timetables
-from engine.ports import Accepted, Finding, Outcome, Reason
+from engine.ports import Accepted, Direction, Finding, Outcome, Reason
 from tests.integration.books import assert_books
 from tests.integration.test_statements import bureau_of
 from tests.integration.world import World, open_world
@@ -57,7 +57,7 @@ def reconciler(world: World) -> Reconciler:
         payments=world.payments,
         ask=world.dispatcher.ask,
         clock=world.clock,
-        schedule=read_timetables(shipped, first_look=30).of("zamtel_zm"),
+        schedule=read_timetables(shipped, first_look=30).of("zamtel_zm", Direction.COLLECT),
     )
 
 

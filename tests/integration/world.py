@@ -4,7 +4,7 @@ Time is the test's: nothing is dispatched, swept or asked before the test says s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -264,8 +264,8 @@ async def _open_other(pool: Any) -> None:
         )
 
 
-def settings_for(database_url: str) -> Settings:
-    return read_settings({**ENVIRONMENT, "DATABASE_URL": database_url})
+def settings_for(database_url: str, **environment: str) -> Settings:
+    return read_settings({**ENVIRONMENT, "DATABASE_URL": database_url, **environment})
 
 
 @cache
@@ -276,16 +276,27 @@ def _texts() -> Texts:
 
 @asynccontextmanager
 async def open_world(
-    database_url: str, *, clock: TestClock | None = None, seeded: bool = True
+    database_url: str,
+    *,
+    clock: TestClock | None = None,
+    seeded: bool = True,
+    payer: OperatorFacts = MPESA,
+    also: Mapping[str, ScriptedOperator] | None = None,
+    **environment: str,
 ) -> AsyncIterator[World]:
-    """A process's engine. Two of them on one database are two processes."""
+    """A process's engine. Two of them on one database are two processes.
+
+    `payer` are the facts of who collects; `also` are further operators, without accounts.
+    """
     clock = clock or TestClock()
-    mpesa, mtn, sms = ScriptedOperator(MPESA), ScriptedOperator(MTN), ScriptedSms()
+    mpesa, mtn, sms = ScriptedOperator(payer), ScriptedOperator(MTN), ScriptedSms()
     other = ScriptedOperator(OTHER)
     facts = {"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}
     if seeded:
         await seed(settings_for(database_url), read_seeds(SEEDS), facts, clock)
-    operators: dict[str, OperatorPort] = {"mpesa_ke": mpesa, "mtn_ug": mtn, "other_ug": other}
+    operators: dict[str, OperatorPort] = {
+        "mpesa_ke": mpesa, "mtn_ug": mtn, "other_ug": other, **(also or {}),
+    }  # fmt: skip
     outside = Outside(operators, {"scripted": sms}, clock, Ids(clock), draw=lambda: 0.0)
     directory = read_directory(operators)
     pool = await open_pool(database_url)
@@ -311,7 +322,7 @@ async def open_world(
         return hear
 
     core = build_core(
-        settings_for(database_url),
+        settings_for(database_url, **environment),
         outside,
         Known(directory, _texts(), rates),
         Deciders(policy, language_of),
@@ -319,7 +330,7 @@ async def open_world(
         committer=committer,
         overhear=overhear,
     )
-    books = Books(pool, 1, {1: "mpesa_ke", 2: "mtn_ug", 3: "other_ug"})
+    books = Books(pool, 1, {port.facts.code: name for name, port in operators.items()})
     world = World(
         clock, pool, core.payments, core.rulings, policy, directory, core.store, core.dispatcher,
         core.reconciler, committer, books, mpesa, mtn, other, sms, heard,

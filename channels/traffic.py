@@ -1,0 +1,104 @@
+"""`capp traffic`: a payment's whole conversation with its operators; and what overhears our calls.
+
+It shows what was kept, which is redacted, and asks nobody.
+"""
+
+import argparse
+import logging
+from collections.abc import Callable
+
+from channels.settings import Settings
+from engine.clock import Clock
+from engine.database import open_pool
+from engine.traffic.about import spoken_of
+from engine.traffic.conversation import Conversations
+from engine.traffic.log import TrafficLog
+from engine.traffic.messages import Kind, Message, Said, Way
+from providers.http import Exchange
+from providers.registry import build_operators
+
+log = logging.getLogger(__name__)
+
+_ARROWS = {Kind.REQUEST: "->", Kind.CALLBACK: "<-", Kind.EVIDENCE: " =", Kind.STATE: " *"}
+
+
+def tell_log(exchange: Exchange) -> None:
+    """What may be told of a call that nobody keeps: a gateway's, whose bodies are texts."""
+    log.debug("%s", exchange[:5])
+
+
+class Overheard:
+    """What adapters tell of every call: to the log as it is, and to `traffic` once that is open.
+
+    It costs the call some microseconds and never fails it.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.traffic: TrafficLog | None = None
+
+    def __call__(self, exchange: Exchange) -> None:
+        tell_log(exchange)
+        if self.traffic is None:
+            return
+        elapsed_ms = int(exchange.elapsed_seconds * 1000)
+        self.traffic.note(
+            Said(
+                int(self._clock.epoch() * 1000) - elapsed_ms, Way.WE_CALLED, exchange.provider,
+                exchange.operation, exchange.failure, spoken_of(), exchange.status,
+                elapsed_ms=elapsed_ms, asked=exchange.asked, answered=exchange.answered,
+            )
+        )  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `capp traffic`."""
+    parser.add_argument("payment", help="its code, its id, or the id of an attempt")
+
+
+async def show_traffic(
+    settings: Settings, options: argparse.Namespace, say: Callable[[str], None]
+) -> bool:
+    """Say the conversation line by line; False when there is no such payment.
+
+    Raises what the pool raises, and what building the operators raises.
+    """
+    pool = await open_pool(settings.database_url, size=2)
+    try:
+        conversations = Conversations(pool, settings.tenant, await _names(settings))
+        said = await conversations.of_payment(options.payment)
+    finally:
+        await pool.close()
+    if said is None:
+        say(f"no payment {options.payment}")
+        return False
+    for message in said:
+        for line in lines_of(message):
+            say(line)
+    return True
+
+
+def lines_of(message: Message) -> list[str]:
+    """One line, and one more for each text of it."""
+    at = f"{message.at:%Y-%m-%dT%H:%M:%S}.{message.at.microsecond // 1000:03d}Z"
+    words = [at, _ARROWS[message.kind], message.operator, message.operation, message.outcome]
+    if message.kind in (Kind.REQUEST, Kind.CALLBACK):
+        words.append("no answer" if message.status is None else str(message.status))
+    if message.elapsed_ms is not None:
+        words.append(f"{message.elapsed_ms} ms")
+    if message.source:
+        words.append(f"from {message.source}")
+    if message.attempt_id:
+        words.append(f"attempt {message.attempt_id}")
+    texts = [("said" if message.kind is not Kind.REQUEST else "asked", message.asked)]
+    texts.append(("answered", message.answered))
+    told = [f"    {label}: {text}" for label, text in texts if text]
+    return [" ".join(word for word in words if word), *told]
+
+
+async def _names(settings: Settings) -> dict[int, str]:
+    built = build_operators(settings.environment, clock=Clock(), names=settings.operators)
+    names = {port.facts.code: name for name, port in built.items()}
+    for port in built.values():
+        await port.aclose()
+    return names

@@ -1,0 +1,1 @@
+"""What operators and we say to each other, kept redacted for support."""

@@ -1,0 +1,101 @@
+"""The inspection door on a real Postgres: what happened to a payment, and no number in it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from starlette.applications import Starlette
+
+from channels.inspect import Inspection
+from simulator.inspect import Inspector, Payment
+from simulator.places import Places
+from tests.integration.world import SUCCEEDED, World, open_world
+from tests.unit.payments.examples import PAYEE, PAYER
+
+TOKEN = "open" * 4
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def web(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    door = Inspection(
+        pool=world.pool, store=world.store, books=world.books, directory=world.directory,
+        token=TOKEN,
+    )  # fmt: skip
+    transport = httpx.ASGITransport(Starlette(routes=door.routes()))
+    async with httpx.AsyncClient(transport=transport) as client:
+        yield client
+
+
+@pytest.fixture
+def inspector(web: httpx.AsyncClient) -> Inspector:
+    return Inspector(web, Places("http://capp.test", "", "", inspect_token=TOKEN))
+
+
+async def paid(world: World) -> None:
+    payment_id = await world.confirm()
+    for _ in ("collect", "disburse"):
+        await world.dispatched()
+        await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+
+
+async def test_everything_that_happened_to_a_payment_is_told(
+    world: World, inspector: Inspector
+) -> None:
+    await paid(world)
+    [payment] = await inspector.payments(PAYER)
+    assert (payment.state, [step.state for step in payment.steps][-1]) == ("PAID", "PAID")
+    names = {attempt.attempt_id: attempt.operator for attempt in payment.attempts}
+    heard = [(names[each.attempt_id], each.source) for each in payment.heard]
+    assert sorted(heard) == [
+        ("mpesa_ke", "ACCEPTED"), ("mpesa_ke", "CALLBACK"),
+        ("mtn_ug", "ACCEPTED"), ("mtn_ug", "CALLBACK"),
+    ]  # fmt: skip
+    assert [message.status for message in payment.messages] == ["sent", "sent"]
+    assert len({message.template for message in payment.messages}) == 2
+    assert (await inspector.books()).balanced
+
+
+async def test_the_payee_is_told_the_same(world: World, inspector: Inspector) -> None:
+    await paid(world)
+    assert await inspector.payments(PAYEE) == await inspector.payments(PAYER)
+
+
+async def test_no_number_and_nothing_that_was_said_goes_through_the_door(
+    world: World, web: httpx.AsyncClient
+) -> None:
+    await paid(world)
+    answer = await web.get(
+        "http://capp.test/inspect/payments", headers={"authorization": f"Bearer {TOKEN}"}
+    )
+    for number in (PAYER, PAYEE):
+        assert number.digits not in answer.text
+    assert "outcome" not in answer.text  # a word of every finding we keep
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer ", "Bearer wrong", TOKEN])
+@pytest.mark.parametrize("name", ["payments", "books"])
+async def test_the_door_stays_shut_without_its_token(
+    web: httpx.AsyncClient, name: str, authorization: str
+) -> None:
+    headers = {"authorization": authorization}
+    answer = await web.get(f"http://capp.test/inspect/{name}", headers=headers)
+    assert (answer.status_code, answer.text) == (403, "forbidden")
+
+
+def test_an_older_server_that_tells_less_is_read_too() -> None:
+    fields: dict[str, Any] = {
+        "payment_id": "01", "code": "X", "state": "PAID", "payer": "", "payee": "", "steps": [],
+        "attempts": [], **{n: {"minor": 1, "currency": "KES"} for n in ("amount", "fee")},
+        "receives": {"minor": 1, "currency": "UGX"},
+    }  # fmt: skip
+    payment = msgspec.convert(fields, Payment)
+    assert (payment.heard, payment.messages) == ([], [])
