@@ -12,19 +12,23 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from channels.api.mmo import staff_routes
 from channels.balances import BalanceAnswers
 from channels.doors import Doors
 from channels.inbox import open_inbox
 from channels.inspect import Inspection
 from channels.operators import OperatorCallbacks
 from channels.outages import told_once
+from channels.payins import pay_in_doors
 from channels.server import Bounds
 from channels.settings import BadSettings, Settings
 from channels.sms import SmsMessages, SmsReports
+from channels.sources import Sources
 from channels.starting import opening
 from channels.statements import open_comparison
 from channels.turns import open_turns
 from channels.ussd import ussd_routes
+from channels.webhooks import LostCallbacks, Reception
 from channels.wiring import Engine, open_engine
 from engine.inbox.inbox import Inbox
 from engine.ports import UssdPort
@@ -91,20 +95,26 @@ def _doors(engine: Engine, turns: TurnTaker, inbox: Inbox, gateways: list[UssdPo
         where = (settings.token_of(name), settings.public_url)
         doors += SmsReports(port, name, engine.outbox, settings.tenant, *where).routes()
         doors += SmsMessages(port, name, inbox, *where).routes()
-    by_code = {port.facts.code: port for port in engine.operators.values()}
-    doors += BalanceAnswers(
-        operators=by_code,
-        addresses=engine.addresses,
-        balances=open_comparison(engine).balances,
-    ).routes()
+    reception = _reception(engine)
+    doors += BalanceAnswers(reception, balances=open_comparison(engine).balances).routes()
+    for door in pay_in_doors(reception, engine.pay_ins):
+        doors += door.routes()
     doors += OperatorCallbacks(
-        operators=by_code,
-        addresses=engine.addresses,
-        payments=engine.payments,
-        store=engine.store,
-        dispatcher=engine.dispatcher,
+        reception, payments=engine.payments, store=engine.store, dispatcher=engine.dispatcher
     ).routes()
     return doors
+
+
+def _reception(engine: Engine) -> Reception:
+    settings = engine.settings
+    return Reception(
+        operators={port.facts.code: port for port in engine.operators.values()},
+        addresses=engine.addresses,
+        sources=Sources(settings.webhooks.sources, settings.webhooks.trusted_proxies),
+        traffic=engine.traffic,
+        clock=engine.clock,
+        digest_key=settings.callback_keys[0],
+    )
 
 
 def _routes(engine: Engine) -> list[Route]:
@@ -119,6 +129,8 @@ def _routes(engine: Engine) -> list[Route]:
             token=settings.inspect_token,
         ).routes()
 
+    routes += staff_routes(engine)
+
     async def health(_: Request) -> Response:
         """200 when the database answers; what depends on it is not ready otherwise."""
         try:
@@ -128,7 +140,7 @@ def _routes(engine: Engine) -> list[Route]:
             return PlainTextResponse("database away", 503)
         return PlainTextResponse("ok")
 
-    return [Route("/health", health), *routes]
+    return [Route("/health", health), *routes, *LostCallbacks(_reception(engine)).routes()]
 
 
 def _alive() -> list[Route]:

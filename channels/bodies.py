@@ -1,6 +1,8 @@
 """What every door does before anything is believed: compare a secret, read a bounded body."""
 
 import hmac
+import json
+from typing import Any, Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -41,3 +43,29 @@ async def read_body(scope: Scope, receive: Receive, largest: int) -> bytes:
             raise TooLarge
         if not message.get("more_body", False):
             return body
+
+
+def has_doubled_names(body: bytes) -> bool:
+    """Whether a JSON object names a member twice: readers disagree on which of the two counts.
+
+    False for what is no JSON at all: whoever reads it will say so.
+    """
+    try:
+        _DECODER.decode(body.decode())
+    except (_DoubledName, RecursionError):
+        return True
+    except ValueError:
+        return False
+    return False
+
+
+class _DoubledName(Exception):
+    pass
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise _DoubledName
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_distinct)

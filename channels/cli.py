@@ -26,14 +26,19 @@ from channels import (
     lists,
     menus,
     messages,
+    payin_commands,
+    provision,
     reports,
     sessions,
+    staff,
     statements,
+    traffic,
 )
 from channels.app import build_app
 from channels.doctor import examine
 from channels.outages import told_once
 from channels.rates import confirm_rate, show_rates
+from channels.registrations import show_addresses
 from channels.seed import read_seeds, seed
 from channels.server import Connection
 from channels.settings import BadSettings, Settings, read_settings
@@ -47,7 +52,7 @@ from providers.registry import build_operators
 Say = Callable[[str], None]
 Command = Callable[[Settings, argparse.Namespace, Say], Coroutine[Any, Any, bool]]
 
-SIMULATOR = ("demo", "phone", "play", "operators", "screens")
+SIMULATOR = ("demo", "phone", "play", "record", "load", "operators", "console", "screens")
 """These are another program, which speaks to this one over HTTP only."""
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -66,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _migrate(options.to)
         if options.command == "menus":  # A check needs no settings: it runs where nothing is set.
             return 0 if menus.run_menus(options, _say) else 1
+        if options.command == "provision":  # Nor does what makes the settings.
+            return 0 if provision.run_provision(os.environ, options, _say) else 1
         settings = read_settings(os.environ)
         return _COMMANDS[options.command](settings, options)
     except (BadSettings, MissingSettings) as error:
@@ -109,7 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     customers.add_arguments(
         commands.add_parser("customer", help="take down a customer's name, birth and tier")
     )
+    payin_commands.add_arguments(
+        commands.add_parser("payins", help="money customers send of their own accord")
+    )
     reports.add_arguments(commands.add_parser("report", help="large, suspicious, travel rule"))
+    staff.add_arguments(
+        commands.add_parser("staff", help="who may do what over the API, tokens, sessions, log")
+    )
     statements.add_arguments(
         commands.add_parser("statements", help="operators' statements against our books")
     )
@@ -122,6 +135,13 @@ def _parser() -> argparse.ArgumentParser:
     messages.add_arguments(
         commands.add_parser("messages", help="a day's SMS by gateway and what became of them")
     )
+    traffic.add_arguments(
+        commands.add_parser("traffic", help="a payment's whole conversation with its operators")
+    )
+    provision.add_arguments(
+        commands.add_parser("provision", help="make our credentials in an operator's sandbox")
+    )
+    commands.add_parser("addresses", help="what to register with operators that call us back")
     commands.add_parser("doctor", help="check settings, databases and the SMS gateways")
     return parser
 
@@ -222,6 +242,8 @@ def _say(line: str) -> None:
 
 
 _COMMANDS = {
+    "addresses": _told(show_addresses),
+    "traffic": _told(traffic.show_traffic),
     "customer": _told(customers.describe_customer),
     "lists": _told(lists.run_lists),
     "report": _told(reports.write_report),
@@ -234,8 +256,10 @@ _COMMANDS = {
     "decisions": _told(decisions.show_decisions),
     "doctor": _told(_doctor),
     "messages": _told(messages.show_messages),
+    "payins": _told(payin_commands.run_pay_ins),
     "rates": _told(_rates),
     "sessions": _told(sessions.show_sessions),
+    "staff": _told(staff.run_staff),
     "statements": _told(statements.run_statements),
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from channels.addresses import CallbackAddresses
+from channels.addresses import CallbackAddresses, companies_of
 from channels.messages import build_messages
 from channels.reconciliation import read_polling
 from channels.settings import Settings
@@ -90,12 +90,15 @@ def build_core(
     clock = outside.clock
     store = PaymentStore(pool, known.directory)
     outbox = Outbox(pool, clock, lease_seconds=settings.lease_seconds)
-    addresses = CallbackAddresses(settings.public_url, settings.callback_keys)
+    addresses = CallbackAddresses(
+        settings.public_url, settings.callback_keys, companies_of(known.directory.by_code.values())
+    )
     timing = Timing(
         quote=settings.quote_seconds,
         collect_delay=settings.collect_delay_seconds,
         lease=settings.lease_seconds,
         first_look=settings.first_look_seconds,
+        first_payout_look=settings.first_payout_look_seconds,
     )
     dispatcher = Dispatcher(
         operators=outside.operators,

@@ -71,6 +71,7 @@ async def send_whole(reply: Acknowledgement, send: Send) -> None:
     headers = [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", b"%d" % len(reply.body)),
+        *[(name.encode(), value.encode()) for name, value in reply.headers],
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})

@@ -105,6 +105,8 @@ async def seed(
 def _accounts(routes: list[Route]) -> list[Account]:
     numbers = {number for route in routes for number in route}
     found = [read_account(number) for number in sorted(numbers)]
+    # People may have any operator give back what the one that collected cannot.
+    found += [a._replace(kind=Kind.REFUND_IN_FLIGHT) for a in found if a.kind is Kind.FLOAT]
     pools = {(a.tenant, a.currency) for a in found}
     return found + [Account(t, c, Kind.POOL_AVAIL) for t, c in sorted(pools)]
 

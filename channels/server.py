@@ -183,6 +183,7 @@ class Connection(HttpToolsProtocol):
             "path": path,
             "query_string": url.query or b"",
             "headers": self.headers,
+            "client": self.client,
             "path_params": words,
         }
         return Visit(self, door, scope)

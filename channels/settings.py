@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from channels.sources import Networks, read_networks
 from engine.money import CURRENCIES
+from engine.staff.tokens import KEY_BYTES_MIN as STAFF_KEY_BYTES_MIN
+from engine.staff.tokens import is_weak
 
 KEY_BYTES_MIN = 16
 _TOKEN = re.compile(rf"[0-9A-Za-z._~-]{{{KEY_BYTES_MIN * 2},}}")  # a word of a path as it stands
@@ -30,6 +33,16 @@ class RateSettings:
 
 
 @dataclass(frozen=True)
+class WebhookSettings:
+    """Whence operators may call us, and how much of what they say is kept for how long."""
+
+    sources: Mapping[str, Networks]  # by operator; one that is not named may call from anywhere
+    trusted_proxies: Networks  # ours: they say who called them
+    strange_per_minute: int  # of one process; what anybody can send beyond is only counted
+    traffic_days: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """What one installation decides. Units are in the names; defaults suit a demo."""
 
@@ -47,10 +60,12 @@ class Settings:
     sms_gateways: tuple[str, ...]  # the preferred one first, each once
     sms_per_second: Mapping[str, int]  # of those that have a limit, for each process
     inspect_token: str | None = field(repr=False)
+    staff_keys: Mapping[int, bytes] = field(repr=False)  # of tokens; none: staff have no API
     operators: tuple[str, ...]
     collect_delay_seconds: int
     quote_seconds: int
     first_look_seconds: int
+    first_payout_look_seconds: int
     request_seconds: int  # how long somebody may be asked for money
     rate_stale_seconds: int
     rates: RateSettings
@@ -60,6 +75,7 @@ class Settings:
     compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
     http_request_seconds_max: int  # until all of a request is here
     http_connections_max: int  # of one process; one more is answered 503
+    webhooks: WebhookSettings
     environment: Mapping[str, str] = field(repr=False)  # for the adapters' own variables
 
     @property
@@ -76,6 +92,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Raises BadSettings, which names every missing or senseless variable at once."""
     reader = _Reader(environment)
     rates = _read_rates(reader)
+    first_look_seconds = reader.number("CAPP_FIRST_LOOK_SECONDS", 30, low=1)
     ussd_gateways = tuple(dict.fromkeys(reader.words("CAPP_USSD_GATEWAYS", "africastalking")))
     sms_gateways = tuple(dict.fromkeys(reader.words("CAPP_SMS_GATEWAYS", "africastalking")))
     settings = Settings(
@@ -93,10 +110,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         sms_gateways=sms_gateways,
         sms_per_second=reader.paces(sms_gateways),
         inspect_token=environment.get("CAPP_INSPECT_TOKEN") or None,
+        staff_keys=reader.staff_keys("CAPP_STAFF_KEYS"),
         operators=tuple(reader.words("CAPP_OPERATORS", "mpesa_ke,mtn_ug")),
         collect_delay_seconds=reader.number("CAPP_COLLECT_DELAY_SECONDS", 3),
         quote_seconds=reader.number("CAPP_QUOTE_SECONDS", 120),
-        first_look_seconds=reader.number("CAPP_FIRST_LOOK_SECONDS", 30),
+        first_look_seconds=first_look_seconds,
+        first_payout_look_seconds=reader.number(
+            "CAPP_FIRST_PAYOUT_LOOK_SECONDS", first_look_seconds, low=1
+        ),
         request_seconds=reader.number("CAPP_REQUEST_SECONDS", 7 * 24 * 3600, low=60),
         # People look after a table weekly; what live sources said is worth a day.
         rate_stale_seconds=reader.number(
@@ -109,6 +130,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,
         http_request_seconds_max=reader.number("CAPP_HTTP_REQUEST_SECONDS_MAX", 10, low=1),
         http_connections_max=reader.number("CAPP_HTTP_CONNECTIONS_MAX", 1000, low=1),
+        webhooks=_read_webhooks(reader),
         environment=dict(environment),
     )
     if reader.faults:
@@ -131,6 +153,16 @@ def _read_rates(reader: "_Reader") -> RateSettings:
         jump_bp=reader.number("CAPP_RATE_JUMP_BP", 500),
         jump_sources_min=reader.number("CAPP_RATE_JUMP_SOURCES_MIN", 2, low=1),
         staff_bp=reader.number("CAPP_RATE_STAFF_BP", 5000),
+    )
+
+
+def _read_webhooks(reader: "_Reader") -> WebhookSettings:
+    operators = reader.words("CAPP_OPERATORS", "mpesa_ke,mtn_ug")
+    return WebhookSettings(
+        sources={n: reader.networks(f"CAPP_{n.upper()}_CALLBACK_SOURCES") for n in operators},
+        trusted_proxies=reader.networks("CAPP_TRUSTED_PROXIES"),
+        strange_per_minute=reader.number("CAPP_TRAFFIC_STRANGE_PER_MINUTE", 600),
+        traffic_days=reader.number("CAPP_TRAFFIC_DAYS", 90, low=1),
     )
 
 
@@ -164,6 +196,14 @@ class _Reader:
         if number < low or (high is not None and number > high):
             self.wrong(name, f"must be {low} or more" + (f", up to {high}" if high else ""))
         return number
+
+    def networks(self, name: str) -> Networks:
+        """Addresses and networks (CIDR) of either kind; none is empty."""
+        try:
+            return read_networks(self.words(name, ""))
+        except ValueError:
+            self.wrong(name, "wants addresses or networks like 192.0.2.0/24, with commas between")
+            return ()
 
     def token(self, name: str) -> str:
         """A word of an address that nobody can guess."""
@@ -215,6 +255,15 @@ class _Reader:
                 continue
             out[int(version)] = self._key(name, key)
         return out
+
+    def staff_keys(self, name: str) -> dict[int, bytes]:
+        """None where nobody set any; a weak one is refused, not used."""
+        if not self._environment.get(name, "").strip():
+            return {}
+        keys = self.versioned_keys(name)
+        if any(is_weak(key) for key in keys.values()):
+            self.wrong(name, f"holds a weak key: draw {STAFF_KEY_BYTES_MIN} random bytes")
+        return keys
 
     def _key(self, name: str, word: str) -> bytes:
         try:

@@ -17,7 +17,9 @@ from channels.compliance import LISTS_REFRESH_SECONDS, build_compliance, build_s
 from channels.core import Deciders, Known, Outside, build_core
 from channels.messages import build_ports
 from channels.office import Office, build_office
+from channels.payins import PayInRoom, build_pay_ins
 from channels.settings import Settings
+from channels.traffic import Overheard, tell_log
 from engine.clock import Clock, Ids, SystemRandom
 from engine.compliance.compliance import Compliance
 from engine.compliance.screening import Screener
@@ -34,6 +36,7 @@ from engine.payments.approvals import Approvals
 from engine.payments.attested import Attested
 from engine.payments.clearing import Clearing
 from engine.payments.counter import Counter
+from engine.payments.debts import Debts
 from engine.payments.gate import Gate
 from engine.payments.health_store import HealthStore
 from engine.payments.past_store import PastStore
@@ -49,7 +52,8 @@ from engine.payments.store import PaymentStore
 from engine.payments.watch import AWAY, Health
 from engine.ports import OperatorPort, SmsPort
 from engine.texts import Texts
-from providers.http import Exchange
+from engine.traffic.conversation import Conversations
+from engine.traffic.log import TrafficLog
 from providers.registry import build_operators
 
 log = logging.getLogger(__name__)
@@ -58,6 +62,7 @@ ROOT = Path(__file__).parent.parent
 MENUS = ROOT / "menus"
 NUMBERING = ROOT / "engine" / "prefixes.yaml"
 RATES_REFRESH_SECONDS = 5.0
+TRAFFIC_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,9 @@ class Engine:
     operators: dict[str, OperatorPort]
     sms: dict[str, SmsPort]
     addresses: CallbackAddresses
+    traffic: TrafficLog
+    conversations: Conversations
+    pay_ins: PayInRoom
 
 
 @asynccontextmanager
@@ -99,8 +107,9 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     Raises what connecting raises, and BadSettings' kin when the environment lacks something.
     """
     async with AsyncExitStack() as closing:
-        outside = _look_outside(settings)
-        clock = outside.clock
+        clock = Clock()
+        overheard = Overheard(clock)
+        outside = _look_outside(settings, clock, overheard)
         ports: list[OperatorPort | SmsPort] = [*outside.operators.values(), *outside.sms.values()]
         for port in ports:
             closing.push_async_callback(port.aclose)
@@ -112,6 +121,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         await committer.start()
         closing.push_async_callback(committer.stop)
         engine = _assemble(settings, outside, pool=pool, committer=committer)
+        overheard.traffic = engine.traffic
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
         for task in await _keep_informed(engine):
@@ -119,14 +129,13 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         yield engine
 
 
-def _look_outside(settings: Settings) -> Outside:
+def _look_outside(settings: Settings, clock: Clock, overheard: Overheard) -> Outside:
     """The companies of the settings, the wall clock and the system's chance."""
-    clock = Clock()
     return Outside(
         operators=build_operators(
-            settings.environment, clock=clock, trace=_trace, names=settings.operators
+            settings.environment, clock=clock, trace=overheard, names=settings.operators
         ),
-        sms=build_ports(settings, _trace),
+        sms=build_ports(settings, tell_log),
         clock=clock,
         ids=Ids(clock),
         draw=random.SystemRandom().random,
@@ -146,6 +155,7 @@ async def _keep_informed(engine: Engine) -> list[asyncio.Task[None]]:
             engine.rates.keep_fresh(pool, RATES_REFRESH_SECONDS),
             engine.screener.keep_fresh(LISTS_REFRESH_SECONDS),
             keep_current(engine.health, engine.pools, engine.decisions),
+            engine.traffic.keep_flushing(partial(asyncio.sleep, TRAFFIC_SECONDS), AWAY),
         )
     ]
 
@@ -155,6 +165,7 @@ async def _say_last_words(engine: Engine) -> None:
     try:
         await engine.health.flush()
         await engine.decisions.flush()
+        await engine.traffic.flush(closing=True)
     except AWAY as error:
         log.warning("the last second of statistics is lost: %s", error)
 
@@ -224,15 +235,31 @@ def _assemble(settings: Settings, outside: Outside, *, pool: Any, committer: Com
     )
     approvals = Approvals(rulings=core.rulings, store=core.store, directory=directory)
     attested = Attested(payments=core.payments, store=core.store)
+    debts = Debts(rulings=core.rulings, store=core.store, directory=directory)
+    pay_ins = build_pay_ins(
+        tenant=settings.tenant, pool=pool, committer=committer, payments=core.payments,
+        store=core.store, operators=outside.operators, addresses=core.addresses, clock=clock,
+        ids=ids,
+    )  # fmt: skip
     office = build_office(
         tenant=settings.tenant, pool=pool, committer=committer, operators=directory.by_name,
-        clock=clock, ids=ids, executors={**approvals.executors(), **attested.executors()},
+        clock=clock, ids=ids,
+        executors={
+            **approvals.executors(), **attested.executors(), **debts.executors(),
+            **pay_ins.returns.executors(),
+        },
     )  # fmt: skip
     return Engine(
         settings, clock, ids, pool, committer, directory, rates, core.store, core.outbox,
         core.payments, counter, requests, core.rulings, core.dispatcher, core.reconciler, customers,
         texts, office, health, pools, decisions, screener, compliance, outside.operators,
         outside.sms, core.addresses,
+        TrafficLog(
+            pool, settings.tenant, clock, ids,
+            strange_per_minute=settings.webhooks.strange_per_minute,
+        ),
+        Conversations(pool, settings.tenant, {c: f.name for c, f in directory.by_code.items()}),
+        pay_ins,
     )  # fmt: skip
 
 
@@ -244,7 +271,3 @@ def read_directory(operators: dict[str, OperatorPort]) -> Directory:
         Prefixes(numbering["ranges"]),
         numbering["networks"],
     )
-
-
-def _trace(exchange: Exchange) -> None:
-    log.debug("%s", exchange)

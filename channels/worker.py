@@ -56,6 +56,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
     comparison = open_comparison(engine)
     traces = HistoryStore(engine.pool, engine.settings.tenant)
     messages = MessageWatch(engine.pool, engine.settings.tenant, engine.clock)
+    kept_days = engine.settings.webhooks.traffic_days
     inbox = InboxStore(
         engine.pool, engine.settings.tenant, engine.clock, engine.ids,
         lease_seconds=engine.settings.lease_seconds,
@@ -63,6 +64,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
     return [
         _every(SWEEP_SECONDS, lambda: engine.dispatcher.sweep(BATCH), "outbox"),
         _every(SWEEP_SECONDS, lambda: engine.reconciler.sweep(BATCH), "due payments"),
+        _every(SWEEP_SECONDS, lambda: engine.pay_ins.watch.sweep(BATCH), "pay-ins"),
         _every(RATES_SECONDS, feed.refresh, "rates"),
         # One less than a full batch, so that proposals that cannot be carried out yet do not spin.
         _every(DESK_SECONDS, lambda: office.desk.carry_out_approved(BATCH - 1), "approved"),
@@ -74,6 +76,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         _every(STATEMENTS_SECONDS, lambda: traces.forget(engine.clock.now()), "traces"),
         _every(MESSAGES_SECONDS, messages.look, "messages"),
         _every(STATEMENTS_SECONDS, inbox.forget, "inbound messages"),
+        _every(STATEMENTS_SECONDS, lambda: engine.traffic.forget(kept_days), "old traffic"),
         _every(MONTHS_SECONDS, lambda: _months(engine), "partitions"),
     ]
 

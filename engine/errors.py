@@ -5,7 +5,8 @@ CappError
 ├── NoWayNow               nothing is wrong with the request, it cannot be served now
 ├── StaffMistake           a member of staff asked for what the rules of the desk do not allow
 │   ├── SamePerson         one person wanted to be two
-│   └── AlreadyDecided     somebody else decided otherwise first
+│   ├── AlreadyDecided     somebody else decided otherwise first
+│   └── NotProven          nobody can tell who asks: no token of ours, or its session is over
 ├── ProviderError          what a company's answer, or its silence, means
 │   ├── Rejected           it was definitely not done, by a code the company lists as final
 │   ├── Throttled          it was definitely not done; the same request may be sent later
@@ -59,6 +60,10 @@ class SamePerson(StaffMistake):
 
 class AlreadyDecided(StaffMistake):
     """Somebody decided otherwise first; what they decided stands."""
+
+
+class NotProven(StaffMistake):
+    """Who asks has not shown who they are. The message never says what was wrong."""
 
 
 class ProviderError(CappError):

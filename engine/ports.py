@@ -73,6 +73,7 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     disburse_minor_max: int
     collect_repeat_is_safe: bool  # may the same reference be sent twice without a second effect?
     disburse_repeat_is_safe: bool
+    refund_repeat_is_safe: bool  # of `refund`, however the operator carries it out
     confirm_callback_above_minor: int  # above this an unsigned callback is confirmed by a query
     reaches: tuple[str, ...] = ()  # other operators' wallets it pays out to; its own always
     can_be_asked: bool = True  # False: it has no answer to how an attempt went; a statement has
@@ -80,6 +81,9 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     refund_is_payout: bool = False  # it cannot give a collection back: the payer is paid instead
     can_refund: bool = True  # False: what was collected goes back by people's hands only
     collects_by_link: bool = False  # no prompt comes to the phone: see `Accepted.pay_link`
+    webhooks: tuple[str, ...] = ("operator",)
+    """What the company is called in our addresses for its callbacks: the first stands in those it
+    is given, it may come by any of them."""
 
     @property
     def can_collect(self) -> bool:
@@ -88,6 +92,22 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     @property
     def can_disburse(self) -> bool:
         return self.disburse_minor_max > 0
+
+    def repeat_is_safe(self, direction: Direction) -> bool:
+        """Whether the same order may be sent twice without a second effect."""
+        if direction is Direction.COLLECT:
+            return self.collect_repeat_is_safe
+        is_payout = direction is Direction.DISBURSE
+        return self.disburse_repeat_is_safe if is_payout else self.refund_repeat_is_safe
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """Who is behind a payout, for operators that must be told across a border."""
+
+    country: str  # ISO 3166 alpha-2, of the wallet that was collected from
+    amount: Money  # what was sent, before any exchange
+    msisdn: Msisdn
+    language: str  # as the catalogue of texts names it
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -102,9 +122,22 @@ class Order(msgspec.Struct, frozen=True):
     amount: Money
     msisdn: Msisdn  # whose wallet: the payer's for COLLECT and REFUND, else the payee's
     code: str  # the payment's short code, as both people see it ([0-9A-Z]{10})
-    callback_url: str  # an adapter may append "/<kind>"; the rest is unguessable and only hex
+    callback_url: str  # without a kind: `callback_at`; its last word is unguessable
     provider_reference: str | None = None
     collected_attempt_id: AttemptId | None = None  # REFUND: the collection that is given back
+    collected_receipt: str | None = None
+    """REFUND: the operator's own number of that collection, where it is known and all of it goes
+    back. The same at every repeat of an order."""
+    sender: Sender | None = None  # DISBURSE: who pays
+
+
+def callback_at(callback_url: str, kind: str) -> str:
+    """The address for one kind of callback: the kind stands before the last word.
+
+    So addresses read as businesses know them, `.../mpesa/b2c-result/<what nobody guesses>`.
+    """
+    stem, _, token = callback_url.rpartition("/")
+    return f"{stem}/{kind}/{token}"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -146,6 +179,7 @@ class Acknowledgement(msgspec.Struct, frozen=True):
     status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()  # more of them, names in lower case
 
 
 class Callback(msgspec.Struct, frozen=True):
@@ -212,6 +246,12 @@ class FixedAddressPort(Protocol):
         ...
 
 
+FIXED_KIND = "callback"
+"""The kind in the address of an operator that calls back on one for all attempts."""
+BALANCE_KIND = "balance"
+"""The kind of a balance that is told later."""
+
+
 @runtime_checkable
 class BalancePort(Protocol):
     """An operator that tells what it holds for us. Not every one can: ask `isinstance`."""
@@ -220,7 +260,7 @@ class BalancePort(Protocol):
     """Our accounts there by the adapter's own names; what they hold together is our float."""
 
     async def ask_balance(self, account: str, callback_url: str) -> Money | None:
-        """What one account holds now; None when the answer comes to `callback_url`/balance later.
+        """What one account holds now; None when the answer comes later, by kind BALANCE_KIND.
 
         Changes nothing, so a repeat is safe. Raises `Throttled`, `Unreachable`, `OutcomeUnknown`,
         `Rejected` or `Unreadable`: nobody told anything.
@@ -252,6 +292,160 @@ class NamePort(Protocol):
         a repeat is safe. Raises `Throttled`, `Unreachable`, `OutcomeUnknown` or `Rejected`: nobody
         told anything.
         """
+        ...
+
+
+class PayInRefusal(StrEnum):
+    """Why money that a customer is about to send by themselves is not wanted."""
+
+    REFERENCE = "reference"  # it names nothing that waits for money
+    AMOUNT = "amount"  # of what it names, another amount is wanted
+    PAYER = "payer"  # somebody else is to pay that
+    OTHER = "other"  # nobody can tell now
+
+
+class PaidIn(msgspec.Struct, frozen=True):
+    """Money that a customer sends to a number of ours by themselves, as the operator tells it.
+
+    People type their number where a reference is asked for: it is not in the `repr`.
+    """
+
+    receipt: str  # the operator's own number of it: the same again is the same money
+    amount: Money
+    reference: str  # what the customer typed; "" where there was nothing to type
+    payer: str  # as told, masked or hashed, for `is_payer` alone; "" when it was not told
+
+    def __repr__(self) -> str:
+        return f"PaidIn({self.receipt!r}, {self.amount}, {len(self.reference)} characters)"
+
+
+class PayInAnswer(msgspec.Struct, frozen=True):
+    """What an operator says when it is asked about money that was sent to us, or sent back.
+
+    `finding.msisdn` is the payer's number, where it is told whole.
+    """
+
+    finding: Finding
+    acknowledgement: Acknowledgement
+
+
+@runtime_checkable
+class PayInPort(Protocol):
+    """An operator by which customers send us money of their own accord. Ask `isinstance`.
+
+    Before it takes the money it may ask us (PAY_IN_QUESTION), afterwards it says so
+    (PAY_IN_NOTICE): once, twice, late, or never. Neither is signed.
+    """
+
+    pay_in_acknowledgement: Acknowledgement
+    """What a notice is answered with."""
+
+    def read_pay_in(self, body: bytes) -> PaidIn:
+        """Translate a question or a notice. Raises `Unreadable`, also of a number not ours."""
+        ...
+
+    def answer_pay_in(self, refusal: PayInRefusal | None) -> Acknowledgement:
+        """The answer to a question; None takes the money."""
+        ...
+
+    def is_payer(self, told: str, msisdn: Msisdn) -> bool:
+        """Whether `PaidIn.payer` may be this number; nothing told disagrees with nobody."""
+        ...
+
+    async def register_pay_ins(self, *, question_url: str, notice_url: str) -> None:
+        """Tell the operator where to ask and where to say so. Raises as `OperatorPort.collect`.
+
+        Some operators take it once only: `Rejected` then says how to register anew.
+        """
+        ...
+
+    async def ask_pay_in(self, receipt: str, callback_url: str) -> None:
+        """Ask whether this money really came. The answer comes later, by kind PAY_IN_STATUS.
+
+        Changes nothing, so a repeat is safe. Raises `Throttled`, `Unreachable`, `OutcomeUnknown`
+        or `Rejected`: nobody told anything.
+        """
+        ...
+
+    async def return_pay_in(self, paid: PaidIn, callback_url: str) -> Accepted:
+        """Send it back to whoever sent it. How that went comes later, by kind PAY_IN_RETURN.
+
+        A repeat is safe: what has gone back is found to have succeeded. Raises as
+        `OperatorPort.refund`.
+        """
+        ...
+
+    def read_pay_in_answer(self, kind: str, body: bytes) -> PayInAnswer:
+        """Translate a late answer of a kind above. Raises `Unreadable`."""
+        ...
+
+
+PAY_IN_QUESTION = "c2b-validation"
+PAY_IN_NOTICE = "c2b-confirmation"
+PAY_IN_STATUS = "c2b-status"
+PAY_IN_RETURN = "c2b-return"
+PAY_IN_TIMEOUT = "c2b-timeout"  # one of our questions waited too long: says nothing
+PAY_IN_KINDS = (PAY_IN_QUESTION, PAY_IN_NOTICE, PAY_IN_STATUS, PAY_IN_RETURN, PAY_IN_TIMEOUT)
+"""The kinds in the addresses of `PayInPort`, as businesses know the first two."""
+
+
+@runtime_checkable
+class HolderPort(Protocol):
+    """An operator that tells whether a number has a wallet that works. Ask `isinstance`."""
+
+    async def is_active(self, msisdn: Msisdn) -> bool | None:
+        """False for one that is closed or barred; None when the operator knows no such wallet.
+
+        True promises nothing about an amount. Changes nothing, so a repeat is safe. Raises as
+        `NamePort.name_of` does.
+        """
+        ...
+
+
+@runtime_checkable
+class DeliveryNoticePort(Protocol):
+    """An operator that brings a word of ours to who has paid. Ask `isinstance`, then `notifies`."""
+
+    notifies: bool  # a setting: not everybody wants a second message
+
+    async def notify_delivered(self, collected: AttemptId, text: str) -> None:
+        """What was paid for is there. Money is not touched, and a repeat may be a second message.
+
+        Raises any `ProviderError`; the payment is what it is without it.
+        """
+        ...
+
+
+class Preapproval(msgspec.Struct, frozen=True):
+    """A payer is asked to let us collect without a prompt; `id` is ours, 32 hex digits."""
+
+    id: str
+    msisdn: Msisdn
+    text: str  # what the payer reads when asked
+    valid_seconds: int
+
+
+@runtime_checkable
+class PreapprovalPort(Protocol):
+    """An operator whose payers may agree beforehand. Only they can: nothing here agrees for them.
+
+    Every method may be repeated and raises as `OperatorPort` does.
+    """
+
+    async def ask_preapproval(self, asked: Preapproval) -> None:
+        """Have the payer asked; what they said is found out by `preapproval_stands`."""
+        ...
+
+    async def preapproval_stands(self, asked: Preapproval) -> Finding:
+        """SUCCEEDED once the payer has agreed; FAILED with a reason when they did not."""
+        ...
+
+    async def cancel_preapproval(self, asked: Preapproval) -> None:
+        """From now on they are asked each time again. One that is gone already is cancelled."""
+        ...
+
+    async def is_preapproved(self, msisdn: Msisdn) -> bool:
+        """Whether a collection from there needs no prompt now."""
         ...
 
 

@@ -644,3 +644,125 @@ sms_inbound = Table(
     PrimaryKeyConstraint("tenant", "gateway", "message_id"),
     Index("sms_inbound_at", "tenant", "at_ms"),
 )
+
+pay_in = Table(
+    "pay_in",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("operator", Text),
+    _required("receipt", Text),
+    _required("minor", BigInteger),
+    _required("currency", Text),
+    _required("reference", Text),
+    _required("payer", Text),
+    _required("heard_ms", BigInteger),
+    _required("stage", SmallInteger),
+    Column("due_ms", BigInteger),
+    _required("asked", Integer, server_default="0"),
+    _required("proven", Boolean, server_default="false"),
+    Column("payment", Uuid),
+    Column("proposal", Uuid),
+    _required("calls", Integer, server_default="0"),
+    Column("called_ms", BigInteger),
+    CheckConstraint("minor > 0", name="pay_in_is_something"),
+    CheckConstraint("stage <> 4 or payment is not null", name="pay_in_of_somebody"),
+    UniqueConstraint("tenant", "operator", "receipt"),
+    Index("pay_in_due", "due_ms", postgresql_where=text("due_ms is not null")),
+    Index("pay_in_stage", "tenant", "stage", "id"),
+    Index("pay_in_payment", "payment", unique=True, postgresql_where=text("stage = 4")),
+)
+
+staff_member = Table(
+    "staff_member",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("name", Text),
+    _required("roles", ARRAY(Text)),
+    _required("made_ms", BigInteger),
+    UniqueConstraint("tenant", "name"),
+    CheckConstraint("name = lower(btrim(name)) and name <> ''", name="staff_name_is_plain"),
+    CheckConstraint(
+        "roles <@ array['support', 'finance', 'compliance', 'admin']", name="staff_roles_are_known"
+    ),
+)
+
+staff_session = Table(
+    "staff_session",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("member", Uuid),
+    _required("made_ms", BigInteger),
+    _required("expires_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    Column("ended_by", Text),
+    CheckConstraint("(ended_ms is null) = (ended_by is null)", name="ended_by_somebody"),
+    Index("staff_session_member", "tenant", "member"),
+)
+
+staff_action = Table(
+    "staff_action",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("who", Text),
+    Column("session", Uuid),
+    _required("what", Text),
+    _required("subject", Text),
+    Column("correlation", Uuid),
+    Column("outcome", Text),
+    Column("ended_ms", BigInteger),
+    CheckConstraint("(outcome is null) = (ended_ms is null)", name="ended_with_an_outcome"),
+    Index("staff_action_subject", "tenant", "subject", "id"),
+)
+
+staff_request = Table(
+    "staff_request",
+    metadata,
+    _required("tenant", Integer),
+    _required("member", Uuid),
+    _required("key", Text(collation="C")),
+    _required("hash", LargeBinary),
+    _required("operation", Uuid),
+    _required("begun_ms", BigInteger),
+    Column("status", SmallInteger),
+    Column("answer", LargeBinary),
+    PrimaryKeyConstraint("tenant", "member", "key"),
+    CheckConstraint("(status is null) = (answer is null)", name="answered_whole"),
+    Index("staff_request_begun", "tenant", "begun_ms"),
+)
+
+operator_probe = Table(
+    "operator_probe",
+    metadata,
+    _required("tenant", Integer),
+    _required("operator", Text),
+    _required("begun_ms", BigInteger),
+    _required("call", Text),
+    Column("outcome", Text),
+    Column("latency_ms", Integer),
+    PrimaryKeyConstraint("tenant", "operator"),
+)
+
+traffic = Table(
+    "traffic",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("at_ms", BigInteger),
+    _required("way", SmallInteger),
+    _required("operator", Text),
+    _required("operation", Text),
+    Column("attempt", Uuid),
+    _required("outcome", Text),
+    Column("status", SmallInteger),
+    _required("source", Text),
+    Column("elapsed_ms", Integer),
+    _required("asked", Text),
+    _required("answered", Text),
+    Column("evidence", Uuid),
+    _required("times", BigInteger),
+    Index("traffic_attempt", "attempt", postgresql_where=text("attempt is not null")),
+)

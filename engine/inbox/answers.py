@@ -134,7 +134,7 @@ class Answers:
         )
         return self._say(
             customer.language,
-            "sms.in_confirmed",
+            "sms.in_confirmed_by_link" if confirmed.by_link else "sms.in_confirmed",
             code=confirmed.code,
             total=quote.total,
             payer_operator=TextKey(f"operator.{quote.payer_operator}"),

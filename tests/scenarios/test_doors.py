@@ -10,19 +10,18 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from channels.addresses import CallbackAddresses
 from channels.doors import Doors
 from channels.operators import OperatorCallbacks
 from channels.server import Connection
 from engine.errors import Unreadable
 from engine.payments.lifecycle import State
-from engine.ports import Acknowledgement, Callback
+from engine.ports import Acknowledgement, Callback, callback_at
+from tests.integration.webhook_room import addresses_of, reception_of
 from tests.integration.world import SUCCEEDED, ScriptedOperator, World, open_world
 
 DRIPPING = 200
 CALLBACKS = 40
 ACKNOWLEDGED_SECONDS_MAX = 2.0
-KEY = b"k" * 32
 
 
 @pytest.fixture
@@ -41,11 +40,10 @@ class PlainOperator(ScriptedOperator):
 
 
 @asynccontextmanager
-async def served(world: World, addresses: CallbackAddresses) -> AsyncIterator[int]:
+async def served(world: World) -> AsyncIterator[int]:
     """The callback door on a port of its own, as the web process opens it."""
     door = OperatorCallbacks(
-        operators={1: PlainOperator(world.mpesa.facts)},
-        addresses=addresses,
+        reception_of(world, {1: PlainOperator(world.mpesa.facts)}),
         payments=world.payments,
         store=world.store,
         dispatcher=world.dispatcher,
@@ -105,9 +103,9 @@ async def acknowledged(port: int, path: str) -> tuple[int, float]:
 async def test_two_hundred_callers_who_drip_delay_no_acknowledgement(world: World) -> None:
     payments = [await world.confirm() for _ in range(CALLBACKS)]
     await world.dispatched()
-    addresses = CallbackAddresses("", [KEY])
-    paths = [f"{addresses.address(1, await world.live(p))}/stk" for p in payments]
-    async with served(world, addresses) as port, AsyncExitStack() as stack:
+    addresses = addresses_of({1: world.mpesa})
+    paths = [callback_at(addresses.address(1, await world.live(p)), "stk") for p in payments]
+    async with served(world) as port, AsyncExitStack() as stack:
         slow = [
             await stack.enter_async_context(dripping(port, paths[0], in_body=n % 2 == 0))
             for n in range(DRIPPING)

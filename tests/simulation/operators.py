@@ -204,9 +204,7 @@ class SimulatedOperator:
         return Accepted(job.reference)
 
     def deduplicates(self, order: Order) -> bool:
-        facts = self.facts
-        is_collection = order.direction is Direction.COLLECT
-        return facts.collect_repeat_is_safe if is_collection else facts.disburse_repeat_is_safe
+        return self.facts.repeat_is_safe(order.direction)
 
     def _fate(self) -> str:
         if self.is_out:

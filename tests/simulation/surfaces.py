@@ -143,6 +143,15 @@ class ModelStore(PaymentStore):
 
         return await self._wire.ask(read)
 
+    async def provider_references(self, attempt_id: AttemptId) -> frozenset[str]:
+        return await self._wire.ask(
+            lambda: frozenset(
+                msgspec.json.decode(row.body, type=str)
+                for _, row in self._model.evidence_of(attempt_id)
+                if row.source == Source.ACCEPTED
+            )
+        )
+
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         since = first_id_at(made_at(attempt_id) - REFERENCE_SEEN_WITHIN)
         return await self._wire.ask(
@@ -153,15 +162,8 @@ class ModelStore(PaymentStore):
             )
         )
 
-    async def ended_how(self, payment_id: PaymentId, attempt_id: AttemptId) -> bool | None:
-        for ending in reversed(await self._wire.ask(lambda: self._ended(payment_id))):
-            if ending.attempt_id == attempt_id:
-                return ending.succeeded
-        return None
-
-    async def collected_attempt(self, payment_id: PaymentId) -> AttemptId | None:
-        endings = await self._wire.ask(lambda: self._ended(payment_id))
-        return endings[0].attempt_id if endings else None
+    async def endings(self, payment_id: PaymentId) -> list[Ending]:
+        return await self._wire.ask(lambda: self._ended(payment_id))
 
     async def spent(self, tenant: int, customer_id: CustomerId, currency: int) -> Spent | None:
         found = await self._wire.ask(
@@ -282,6 +284,19 @@ class ModelOutbox(Outbox):
                 self._tell("release", intent_id, row.lease_until)
 
         await self._wire.ask(write)
+
+    async def renew(self, intent_id: str, claim: int) -> bool:
+        now = int(self._clock.epoch())
+
+        def write() -> bool:
+            row = self._held(intent_id, claim)
+            if row is None or row.sent_at is None:
+                return False
+            row.lease_until = now + self._lease_seconds
+            self._tell("renew", intent_id, row.lease_until)
+            return True
+
+        return await self._wire.ask(write)
 
     async def end(self, intent_id: str, claim: int, how: str) -> bool:
         def write() -> bool:

@@ -545,7 +545,8 @@ class World:
             changed = msgspec.structs.replace(
                 facts,
                 collect_repeat_is_safe=kind.random() < 0.5,
-                disburse_repeat_is_safe=kind.random() < 0.7,
+                disburse_repeat_is_safe=(is_safe := kind.random() < 0.7),
+                refund_repeat_is_safe=is_safe,
             )
             habits = Habits(
                 needs_reference=kind.random() < 0.5,

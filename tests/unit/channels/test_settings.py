@@ -108,3 +108,35 @@ def test_token_that_can_be_guessed_or_is_no_word_of_a_path_is_refused(
     with pytest.raises(BadSettings, match=f"{name}: wants 32 or more") as caught:
         read_settings({**GOOD, name: token})
     assert token not in str(caught.value)
+
+
+def test_operators_may_call_from_anywhere_until_a_list_says_otherwise() -> None:
+    alone = read_settings(GOOD).webhooks
+    assert dict(alone.sources) == {"mpesa_ke": (), "mtn_ug": ()}
+    assert alone.trusted_proxies == ()
+    assert (alone.traffic_days, alone.strange_per_minute) == (90, 600)
+    listed = {
+        **GOOD,
+        "CAPP_MPESA_KE_CALLBACK_SOURCES": "196.201.214.200, 2001:db8::/32",
+        "CAPP_TRUSTED_PROXIES": "10.0.0.0/8",
+        "CAPP_TRAFFIC_DAYS": "7",
+        "CAPP_TRAFFIC_STRANGE_PER_MINUTE": "0",
+    }
+    told = read_settings(listed).webhooks
+    assert [str(n) for n in told.sources["mpesa_ke"]] == ["196.201.214.200/32", "2001:db8::/32"]
+    assert [str(n) for n in told.trusted_proxies] == ["10.0.0.0/8"]
+    assert (told.traffic_days, told.strange_per_minute) == (7, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CAPP_MPESA_KE_CALLBACK_SOURCES", "196.201.214.200/24"),
+        ("CAPP_MTN_UG_CALLBACK_SOURCES", "mtn.example.org"),
+        ("CAPP_TRUSTED_PROXIES", "10.0.0.0/8;10.1.0.0/16"),
+        ("CAPP_TRAFFIC_DAYS", "0"),
+    ],
+)
+def test_sources_that_are_no_networks_are_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(BadSettings, match=name):
+        read_settings({**GOOD, name: value})

@@ -45,3 +45,11 @@ def test_a_route_has_each_account_once_and_in_its_own_currency() -> None:
     }  # fmt: skip
     assert read_account(route.source_float).owner == 1
     assert read_account(route.destination_float).owner == 2
+
+
+def test_who_gives_back_instead_has_its_own_float_and_its_own_exposure() -> None:
+    usual = route_accounts(1, source=("KES", 1), destination=("UGX", 2))
+    sent = route_accounts(1, source=("KES", 1), destination=("UGX", 2), refunds_at=4)
+    other = {name for name in usual._fields if getattr(usual, name) != getattr(sent, name)}
+    assert other == {"source_float", "refund_in_flight"}
+    assert [read_account(getattr(sent, name)).owner for name in sorted(other)] == [4, 4]

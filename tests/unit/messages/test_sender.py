@@ -1,11 +1,13 @@
 """What is written down about a message, and when it is tried again."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from engine.clock import Ids, PaymentId
+from engine.clock import AttemptId, Ids, PaymentId
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Handed
@@ -167,6 +169,57 @@ async def test_who_waits_for_a_late_payment_is_told_so_after_a_stop_too() -> Non
     room.played.quiet = True
     await room.send(room.notice("delayed:payer:"))
     assert room.status == "sent"
+
+
+async def test_times_are_told_by_the_clock_of_who_reads_them() -> None:
+    room = Room()
+    told: dict[str, str] = {}
+    for payer, payee in ((PHONE, "+256772000002"), ("+2348031000001", "+233241000002")):
+        asked = payment(State.PAID)
+        quote = msgspec.structs.replace(asked.quote, payer=Msisdn(payer), payee=Msisdn(payee))
+        facts = msgspec.structs.replace(asked.facts, quote=quote)
+        whose = msgspec.structs.replace(asked, facts=facts)
+        for to in ("payer", "payee"):
+            await room.messages.carry_out(room.notice(f"receipt_{to}:{to}:"), whose, 1)
+        told |= {m.to: re.findall(r"(\d\d):\d\d\.", m.text)[0] for m in room.played.sent}
+    hours = {number[:4]: (int(hour) - room.clock.now().hour) % 24 for number, hour in told.items()}
+    assert hours == {"+254": 3, "+256": 3, "+234": 1, "+233": 0}
+
+
+LINK = "https://webpayment.example/pay_token/" + "0123456789abcdef" * 4
+
+
+async def test_a_link_comes_whole_behind_its_sentence_and_passes_a_stop() -> None:
+    room = Room()
+    room.played.quiet = True
+    asked = payment(State.COLLECTING)
+    await room.messages.bring_link(asked, AttemptId("a" * 32), LINK)
+    (message,) = room.played.sent
+    assert (message.to, message.intent_id) == (asked.quote.payer, "a" * 32)
+    assert message.text.startswith(f"{asked.code}: pay ")
+    assert message.text.splitlines()[1:] == [LINK]
+    (ending,) = room.played.ended
+    assert (ending.template, ending.status) == ("pay_link", "sent")
+    assert ending.payment_id == asked.payment_id
+    assert ending.segments == segments_of(message.text)
+
+
+async def test_a_link_that_did_not_leave_is_tried_again_and_then_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    room = Room(perseverance=Perseverance(link_pauses=(0.0, 0.0, 0.0)))
+    room.played.answer = Unreachable("one", "no line")
+    await room.messages.bring_link(payment(State.COLLECTING), AttemptId("a" * 32), LINK)
+    assert len([r for r in caplog.records if "pay_link" in r.message]) == 3
+    assert (room.status, room.played.released) == ("refused:too_late", [])
+    assert "example" not in caplog.text
+
+
+async def test_a_link_that_may_have_left_is_not_sent_again() -> None:
+    room = Room()
+    room.played.answer = OutcomeUnknown("one", "silence")
+    await room.messages.bring_link(payment(State.COLLECTING), AttemptId("a" * 32), LINK)
+    assert (room.status, room.played.sent) == ("unknown", [])
 
 
 async def test_anything_else_stops() -> None:

@@ -1,0 +1,101 @@
+"""What a request asks, read and bounded by the types of its endpoint, before anything is done.
+
+It refuses what it does not know: fields, names, media types. It knows nobody who asks.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from channels.api.endpoints import AnyEndpoint, Call
+from channels.api.problems import Code, Refusal
+from channels.bodies import TooLarge, read_body
+from engine.staff.members import Staff
+
+BODY_BYTES_MAX: Final = 16 * 1024
+QUERY_BYTES_MAX: Final = 1024
+_KEY: Final = re.compile(r"[0-9A-Za-z_-]{8,64}")
+
+
+class Asked(NamedTuple):
+    """A request before anybody knows what it wants."""
+
+    endpoint: AnyEndpoint
+    words: Mapping[str, str]
+    query: bytes
+    headers: Mapping[str, str]
+    correlation_id: str
+
+
+async def read_whole(asked: Asked, scope: Scope, receive: Receive) -> bytes:
+    """The body. Raises Refusal TOO_LARGE or WRONG_MEDIA_TYPE, and ClientDisconnect."""
+    try:
+        body = await read_body(scope, receive, BODY_BYTES_MAX)
+    except TooLarge:
+        raise Refusal(Code.TOO_LARGE, f"at most {BODY_BYTES_MAX} bytes") from None
+    media_type = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and media_type != "application/json":
+        raise Refusal(Code.WRONG_MEDIA_TYPE)
+    return body
+
+
+def read_call(staff: Staff, asked: Asked, body: bytes) -> Call[Any, Any, Any]:
+    """Everything as its type says. Raises Refusal MALFORMED, which names the place.
+
+    Where no body is wanted none may come, and an empty one is the same as an empty object.
+    """
+    endpoint = asked.endpoint
+    try:
+        call: Call[Any, Any, Any] = Call(
+            staff,
+            msgspec.convert(dict(asked.words), endpoint.path_type, strict=False),
+            msgspec.convert(_query(asked.query), endpoint.query_type, strict=False),
+            msgspec.json.decode(body or b"{}", type=endpoint.body_type),
+        )
+        # The last of two would count here and the first elsewhere.
+        json.loads(body or b"{}", object_pairs_hook=_once)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(Code.MALFORMED, str(error)) from None
+    return call
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    words = dict(pairs)
+    if len(words) != len(pairs):
+        raise Refusal(Code.MALFORMED, "a name stands twice in the body")
+    return words
+
+
+def _query(query: bytes) -> dict[str, str]:
+    """Each name once. Raises Refusal MALFORMED."""
+    if len(query) > QUERY_BYTES_MAX:
+        raise Refusal(Code.MALFORMED, f"a query has at most {QUERY_BYTES_MAX} bytes")
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        raise Refusal(Code.MALFORMED, "the query is no name=value") from None
+    words = dict(pairs)
+    if len(words) != len(pairs):
+        raise Refusal(Code.MALFORMED, "a name stands twice in the query")
+    return words
+
+
+def read_key(asked: Asked) -> str:
+    """The idempotency key. Raises Refusal KEY_MISSING."""
+    key = asked.headers.get("idempotency-key", "")
+    if not _KEY.fullmatch(key):
+        raise Refusal(Code.KEY_MISSING)
+    return key
+
+
+def hash_of(asked: Asked, body: bytes) -> bytes:
+    """Over everything that was asked; the parts cannot run into each other."""
+    words = sorted(asked.words.items())
+    parts = [asked.endpoint.what, words, asked.query.decode("latin-1"), body.decode("latin-1")]
+    return hashlib.sha256(msgspec.json.encode(parts)).digest()

@@ -1,0 +1,177 @@
+"""The endpoints of `/api/v1/admin/mmo`, one line each, and how they are put together."""
+
+import time
+
+from starlette.routing import Route
+
+from channels.api.endpoints import EVERYBODY, AnyEndpoint, Endpoint, Nothing
+from channels.api.operators import (
+    Operators,
+    OperatorsHealth,
+    Providers,
+    Stats,
+    TestCall,
+    TestCalled,
+    Window,
+)
+from channels.api.proposals import ProposalPath, Proposals, ProposalShown, ProposalsShown
+from channels.api.serving import Serving
+from channels.api.transaction_shown import Transaction
+from channels.api.transactions import (
+    RetriedShown,
+    Sight,
+    TransactionPath,
+    Transactions,
+    Why,
+)
+from channels.statements import Comparison, open_comparison
+from channels.wiring import Engine
+from engine.payments.health_store import HealthStore
+from engine.payments.statements.balances import Balances
+from engine.ports import BalancePort, OperatorFacts
+from engine.staff.actions import Actions
+from engine.staff.figures import Figures
+from engine.staff.members import Role
+from engine.staff.once import Once
+from engine.staff.probes import Looks, Probes
+from engine.staff.reading import Reader
+from engine.staff.retrying import Retrying
+from engine.staff.sessions import Sessions
+from engine.staff.store import StaffStore
+from engine.staff.tokens import TokenKeys
+
+PREFIX = "/api/v1/admin/mmo"
+
+LOOKS = frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE})
+RETRIES = frozenset({Role.SUPPORT, Role.FINANCE})
+PROBES = frozenset({Role.SUPPORT, Role.ADMIN})
+DECIDES = frozenset({Role.FINANCE})
+
+
+def table_of(
+    operators: Operators, transactions: Transactions, proposals: Proposals
+) -> tuple[AnyEndpoint, ...]:
+    """Everything staff may ask for here."""
+    return (
+        Endpoint(
+            "GET", "/providers", "list_providers", "What each operator can do", EVERYBODY,
+            Nothing, Nothing, Nothing, Providers, operators.providers,
+        ),
+        Endpoint(
+            "GET", "/health", "show_health", "Breakers, chances and last test calls", EVERYBODY,
+            Nothing, Nothing, Nothing, OperatorsHealth, operators.health,
+        ),
+        Endpoint(
+            "GET", "/stats", "show_stats", "Attempts by outcome, exposure and float", EVERYBODY,
+            Nothing, Window, Nothing, Stats, operators.stats,
+        ),
+        Endpoint(
+            "POST", "/test-call", "test_call", "A harmless call to one operator", PROBES,
+            Nothing, Nothing, TestCall, TestCalled, operators.test_call, subject="operator",
+        ),
+        Endpoint(
+            "GET", "/transactions/{transaction}", "show_transaction", "All about one payment",
+            LOOKS, TransactionPath, Sight, Nothing, Transaction, transactions.look,
+            subject="transaction",
+        ),
+        Endpoint(
+            "POST", "/transactions/{transaction}/retry", "retry_transaction",
+            "Ask again, or order again what is legal", RETRIES,
+            TransactionPath, Nothing, Nothing, RetriedShown, transactions.retry,
+            subject="transaction",
+        ),
+        Endpoint(
+            "POST", "/transactions/{transaction}/reverse", "propose_reversal",
+            "Propose to give a payment back", DECIDES,
+            TransactionPath, Nothing, Why, ProposalShown, transactions.reverse,
+            subject="transaction", status=201,
+        ),
+        Endpoint(
+            "GET", "/proposals", "list_proposals", "What waits for a second person", DECIDES,
+            Nothing, Nothing, Nothing, ProposalsShown, proposals.waiting,
+        ),
+        Endpoint(
+            "POST", "/proposals/{proposal}/approve", "approve_proposal", "Agree, and carry it out",
+            DECIDES, ProposalPath, Nothing, Nothing, ProposalShown, proposals.approve,
+            subject="proposal",
+        ),
+        Endpoint(
+            "POST", "/proposals/{proposal}/reject", "reject_proposal", "Refuse", DECIDES,
+            ProposalPath, Nothing, Nothing, ProposalShown, proposals.reject, subject="proposal",
+        ),
+    )  # fmt: skip
+
+
+def staff_routes(engine: Engine) -> list[Route]:
+    """The endpoints of a running engine; none where no key for tokens is set."""
+    settings = engine.settings
+    if not settings.staff_keys:
+        return []
+    tenant, pool, clock, ids = settings.tenant, engine.pool, engine.clock, engine.ids
+    actions = Actions(pool, tenant, clock, ids)
+    serving = Serving(
+        sessions=Sessions(
+            store=StaffStore(pool, tenant), keys=TokenKeys(settings.staff_keys, tenant),
+            clock=clock, ids=ids,
+        ),
+        actions=actions,
+        once=Once(pool, tenant, clock, ids),
+        ids=ids,
+    )  # fmt: skip
+    return serving.routes(
+        PREFIX, table_of(_operators(engine), _transactions(engine, actions), _proposals(engine))
+    )
+
+
+def _operators(engine: Engine) -> Operators:
+    tenant, pool, clock = engine.settings.tenant, engine.pool, engine.clock
+    comparison = open_comparison(engine)
+    return Operators(
+        ports=engine.operators,
+        health=engine.health,
+        health_store=HealthStore(pool, tenant),
+        figures=Figures(pool, tenant, engine.directory.by_name, clock),
+        probes=Probes(
+            pool=pool,
+            tenant=tenant,
+            operators=engine.operators,
+            look_at=lambda facts, port: _look_at(engine, comparison, facts, port),
+            clock=clock,
+            monotonic=time.monotonic,
+        ),
+    )
+
+
+def _look_at(
+    engine: Engine, comparison: Comparison, facts: OperatorFacts, port: BalancePort
+) -> Looks:
+    """One operator's balance, asked and kept like every other look."""
+    return Balances(
+        engine.pool, engine.settings.tenant, comparison.book, {facts.name: (facts, port)},
+        engine.addresses.address, engine.clock, engine.ids, record=engine.health.record,
+    )  # fmt: skip
+
+
+def _transactions(engine: Engine, actions: Actions) -> Transactions:
+    reader = Reader(engine.pool, engine.settings.tenant, engine.store)
+    retrying = Retrying(
+        reader=reader,
+        payments=engine.payments,
+        rulings=engine.rulings,
+        ask=engine.dispatcher.ask,
+        directory=engine.directory,
+        clock=engine.clock,
+    )
+    return Transactions(
+        reader=reader,
+        retrying=retrying,
+        desk=engine.office.desk,
+        proposals=engine.office.proposals,
+        conversations=engine.conversations,
+        directory=engine.directory,
+        actions=actions,
+    )
+
+
+def _proposals(engine: Engine) -> Proposals:
+    return Proposals(desk=engine.office.desk, store=engine.office.proposals)

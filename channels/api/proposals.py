@@ -1,0 +1,100 @@
+"""What one of the staff proposed to give back, and another decides.
+
+Kinds that do not give a payment back are decided at the desk's own terminal.
+"""
+
+import logging
+from typing import Annotated, Any
+
+import msgspec
+
+from channels.api.endpoints import Call, Nothing
+from channels.api.operators import iso
+from channels.api.problems import Code, Refusal
+from engine.desk.desk import Desk
+from engine.desk.proposals import OfPayment, Proposal, ProposalId, read_body
+from engine.desk.store import ProposalStore
+from engine.errors import OurFault, StaffMistake
+from engine.payments.payment import code_of
+from engine.staff.remedies import REVERSALS
+
+log = logging.getLogger(__name__)
+
+MOST = 200
+
+
+class ProposalPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A proposal's whole id."""
+
+    proposal: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+
+
+class ProposalShown(msgspec.Struct, frozen=True):
+    """A proposal as it stands. `outcome` says what carrying it out led to."""
+
+    id: str
+    kind: str
+    transaction: str  # the payment's code
+    state: str  # "proposed", "approved", "done", "failed", "rejected" or "expired"
+    note: str
+    made_by: str
+    made_at: str
+    expires_at: str
+    decided_by: str | None
+    outcome: str
+
+
+class ProposalsShown(msgspec.Struct, frozen=True):
+    """Those that wait, the newest first."""
+
+    proposals: list[ProposalShown]
+
+
+class Proposals:
+    """The handlers."""
+
+    def __init__(self, *, desk: Desk, store: ProposalStore) -> None:
+        self._desk = desk
+        self._store = store
+
+    async def waiting(self, _: Call[Nothing, Nothing, Nothing]) -> ProposalsShown:
+        """What waits for a second person."""
+        listed = await self._store.listed(only_open=True, most=MOST)
+        return ProposalsShown([show(p) for p in listed if p.kind in REVERSALS])
+
+    async def approve(self, call: Call[ProposalPath, Nothing, Nothing]) -> ProposalShown:
+        """Agree, and carry it out. A repeat is safe.
+
+        Raises SamePerson to whoever made it, AlreadyDecided, Refusal NOT_FOUND.
+        """
+        proposal = await self._find(call.path.proposal)
+        try:
+            return show(await self._desk.approve(proposal.id, by=call.staff.name))
+        except OurFault as error:  # agreed, and not done: the desk's sweep tries again
+            log.warning("proposal %s stays approved: %s", proposal.id, error)
+            return show(await self._store.get(proposal.id))
+
+    async def reject(self, call: Call[ProposalPath, Nothing, Nothing]) -> ProposalShown:
+        """Refuse. Likewise."""
+        proposal = await self._find(call.path.proposal)
+        return show(await self._desk.reject(proposal.id, by=call.staff.name))
+
+    async def _find(self, proposal_id: str) -> Proposal:
+        try:
+            proposal = await self._store.get(ProposalId(proposal_id))
+        except StaffMistake:
+            raise Refusal(Code.NOT_FOUND) from None
+        if proposal.kind not in REVERSALS:
+            raise Refusal(Code.NOT_FOUND)
+        return proposal
+
+
+def show(proposal: Proposal) -> ProposalShown:
+    """A proposal that gives a payment back, as the API shows it."""
+    body: Any = read_body(proposal.kind, proposal.body)
+    assert isinstance(body, OfPayment), "these speak of a payment"
+    return ProposalShown(
+        proposal.id, proposal.kind, code_of(body.payment), proposal.state, proposal.note,
+        proposal.made_by, iso(proposal.made_ms), iso(proposal.expires_ms), proposal.decided_by,
+        proposal.outcome,
+    )  # fmt: skip

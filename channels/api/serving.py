@@ -1,0 +1,240 @@
+"""The one way of every request: who asks, may they, what do they ask, was it asked before, done.
+
+Nothing is shown or done that is not in the log of actions: what was read is written down before it
+is answered, what changes something before it is begun. It refuses to know any endpoint.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from channels.api.asking import Asked, hash_of, read_call, read_key, read_whole
+from channels.api.bearer import bearer_of
+from channels.api.endpoints import AnyEndpoint, Call, check_table
+from channels.api.problems import MEDIA_TYPE, Code, Refusal, write_problem
+from engine.clock import Ids
+from engine.errors import (
+    AlreadyDecided,
+    NotProven,
+    OutcomeUnknown,
+    ProviderError,
+    SamePerson,
+    StaffMistake,
+    Throttled,
+    Unreachable,
+)
+from engine.staff.actions import Action, Actions
+from engine.staff.members import Staff
+from engine.staff.once import Answered, Once, OtherRequest, Request, Taken, UnderWay
+from engine.staff.probes import TooSoon
+from engine.staff.retrying import NotTheirs
+from engine.staff.sessions import Sessions
+
+log = logging.getLogger(__name__)
+
+_AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_KEPT: Final = {400, 404, 409, 422}
+"""Refusals that a repeat under the same key hears again; after others it is tried again."""
+_SECURITY: Final = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+}
+
+
+class Answer(NamedTuple):
+    """What goes back. `outcome` is what the log says of it."""
+
+    status: int
+    body: bytes
+    outcome: str
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = {}
+
+
+class Serving:
+    """Answers the endpoints of one table under one prefix."""
+
+    def __init__(self, *, sessions: Sessions, actions: Actions, once: Once, ids: Ids) -> None:
+        self._sessions = sessions
+        self._actions = actions
+        self._once = once
+        self._ids = ids
+
+    def routes(self, prefix: str, table: tuple[AnyEndpoint, ...]) -> list[Route]:
+        """One route for each path, and one behind them for every other. Raises ValueError."""
+        check_table(table)
+        paths: dict[str, dict[str, AnyEndpoint]] = {}
+        for endpoint in table:
+            paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+        routes = [Route(prefix + path, self._at(methods)) for path, methods in paths.items()]
+        return [*routes, Route(prefix + "/{rest:path}", self._at({}))]
+
+    def _at(self, methods: Mapping[str, AnyEndpoint]) -> "_Place":
+        return _Place(self, methods)
+
+    async def answer(
+        self, methods: Mapping[str, AnyEndpoint], scope: Scope, receive: Receive
+    ) -> tuple[Answer, str]:
+        """The answer and its correlation id. Raises ClientDisconnect, nothing else."""
+        correlation_id = self._ids.hex()
+        try:
+            endpoint = _endpoint(methods, scope["method"])
+            headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
+            asked = Asked(
+                endpoint, scope["path_params"], scope["query_string"], headers, correlation_id
+            )
+            return await self._prove(asked, scope, receive), correlation_id
+        except Refusal as refusal:
+            return _refused(refusal, correlation_id), correlation_id
+        except ClientDisconnect:
+            raise
+        except _AWAY as error:
+            log.warning("%s: the database is away: %s", correlation_id, type(error).__name__)
+            return _refused(Refusal(Code.AWAY, retry_after=5), correlation_id), correlation_id
+        except Exception:
+            log.exception("%s failed", correlation_id)
+            return _refused(Refusal(Code.OUR_FAULT), correlation_id), correlation_id
+
+    async def _prove(self, asked: Asked, scope: Scope, receive: Receive) -> Answer:
+        endpoint = asked.endpoint
+        try:
+            token = bearer_of(asked.headers)
+            # Somebody who is about to change something is looked at as they stand now.
+            staff = await self._sessions.prove(token, fresh=endpoint.changes)
+        except NotProven:
+            log.warning("%s %s: not proven who asks", asked.correlation_id, endpoint.what)
+            raise Refusal(Code.UNAUTHENTICATED) from None
+        if not staff.roles & endpoint.roles:
+            subject = asked.words.get(endpoint.subject, "")
+            await self._actions.write(_action(staff, asked, subject), Code.FORBIDDEN.word)
+            allowed = ", ".join(sorted(endpoint.roles))
+            raise Refusal(Code.FORBIDDEN, f"it is for {allowed}")
+        body = await read_whole(asked, scope, receive)
+        if endpoint.changes:
+            return await self._change(staff, asked, body)
+        return await self._show(staff, asked, body)
+
+    async def _show(self, staff: Staff, asked: Asked, body: bytes) -> Answer:
+        call = read_call(staff, asked, body)
+        answer = await _carry_out(asked, call)
+        await self._actions.write(_action(staff, asked, _subject(asked, call)), answer.outcome)
+        return answer
+
+    async def _change(self, staff: Staff, asked: Asked, body: bytes) -> Answer:
+        request = Request(staff.member_id, read_key(asked), hash_of(asked, body))
+        call = read_call(staff, asked, body)
+        action = _action(staff, asked, _subject(asked, call))
+        taken = await self._once.take(request)
+        if not isinstance(taken, Taken):
+            answer = _before(taken, asked.correlation_id)
+            await self._actions.write(action, answer.outcome)
+            return answer
+        row = await self._actions.begin(action)
+        answer = await _carry_out(asked, replace(call, operation=taken.operation))
+        if answer.status < 300 or answer.status in _KEPT:
+            await self._once.keep(request, taken, answer.status, answer.body)
+        else:
+            await self._once.give_back(request, taken)
+        await self._actions.end(row, answer.outcome)
+        return answer
+
+
+class _Place:
+    """The ASGI app of one path."""
+
+    def __init__(self, serving: Serving, methods: Mapping[str, AnyEndpoint]) -> None:
+        self._serving = serving
+        self._methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer, correlation_id = await self._serving.answer(self._methods, scope, receive)
+        except ClientDisconnect:
+            return
+        headers = {
+            "content-type": answer.media_type,
+            "content-length": str(len(answer.body)),
+            "x-correlation-id": correlation_id,
+            **_SECURITY,
+            **answer.headers,
+        }
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            }
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+def _endpoint(methods: Mapping[str, AnyEndpoint], method: str) -> AnyEndpoint:
+    if not methods:
+        raise Refusal(Code.NOT_FOUND)
+    if (endpoint := methods.get(method)) is None:
+        raise Refusal(Code.METHOD_NOT_ALLOWED, allow=", ".join(sorted(methods)))
+    return endpoint
+
+
+def _subject(asked: Asked, call: Call[Any, Any, Any]) -> str:
+    name = asked.endpoint.subject
+    if not name:
+        return ""
+    return str(asked.words.get(name) or getattr(call.body, name, ""))
+
+
+def _action(staff: Staff, asked: Asked, subject: str) -> Action:
+    return Action(staff.name, asked.endpoint.what, subject, staff.session_id, asked.correlation_id)
+
+
+async def _carry_out(asked: Asked, call: Call[Any, Any, Any]) -> Answer:
+    """The handler's answer, or the problem that its error means. Raises what no error means."""
+    endpoint = asked.endpoint
+    try:
+        answer = await endpoint.handler(call)
+    except (Refusal, StaffMistake, ProviderError) as error:
+        refusal = error if isinstance(error, Refusal) else _meaning(error)
+        return _refused(refusal, asked.correlation_id)
+    return Answer(endpoint.status, msgspec.json.encode(answer), "ok")
+
+
+def _meaning(error: StaffMistake | ProviderError) -> Refusal:
+    match error:
+        case SamePerson():
+            return Refusal(Code.SAME_PERSON)
+        case AlreadyDecided():
+            return Refusal(Code.ALREADY_DECIDED, str(error))
+        case NotTheirs():
+            return Refusal(Code.FORBIDDEN, str(error))
+        case TooSoon(seconds=seconds):
+            return Refusal(Code.TOO_SOON, str(error), retry_after=seconds)
+        case StaffMistake():
+            return Refusal(Code.NOT_LEGAL, str(error))
+        case Throttled() | Unreachable() | OutcomeUnknown():
+            return Refusal(Code.NO_ANSWER, type(error).__name__)
+    return Refusal(Code.NO_ANSWER, "it was not understood")
+
+
+def _before(earlier: Answered | UnderWay | OtherRequest, correlation_id: str) -> Answer:
+    match earlier:
+        case Answered(status, body):
+            media_type = "application/json" if status < 300 else MEDIA_TYPE
+            headers = {"idempotency-replayed": "true"}
+            return Answer(status, body, "answered again", media_type, headers)
+        case UnderWay(seconds):
+            return _refused(Refusal(Code.UNDER_WAY, retry_after=seconds), correlation_id)
+    return _refused(Refusal(Code.KEY_REUSED), correlation_id)
+
+
+def _refused(refusal: Refusal, correlation_id: str) -> Answer:
+    body = write_problem(refusal, correlation_id)
+    return Answer(refusal.code.status, body, refusal.code.word, MEDIA_TYPE, refusal.headers)

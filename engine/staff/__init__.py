@@ -1,0 +1,1 @@
+"""Who of us may do what, and everything that was read or done by them."""

@@ -1,0 +1,88 @@
+"""The log of what staff read and did: one row each, append-only (`migrations/sql/0013_staff.sql`).
+
+What changes something is written down before it is done, and its outcome afterwards, once. A row
+without an outcome says that a process died in between: the effect may be there.
+"""
+
+from typing import Any, NamedTuple
+
+from engine.clock import Clock, Ids
+from engine.staff.members import SessionId
+
+TEXT_MAX = 200
+
+
+class Action(NamedTuple):
+    """Who does what to which subject; `correlation_id` is the one the answer names."""
+
+    who: str
+    what: str
+    subject: str = ""
+    session_id: SessionId | None = None  # None: at the terminal
+    correlation_id: str | None = None
+
+
+class Logged(NamedTuple):
+    """A row as it is stored. `ended_ms` and `outcome` are None when nobody knows how it ended."""
+
+    id: str
+    action: Action
+    outcome: str | None
+    ended_ms: int | None
+
+
+class Actions:
+    """The log of one tenant. Every method raises what the pool raises: nothing goes unlogged."""
+
+    def __init__(self, pool: Any, tenant: int, clock: Clock, ids: Ids) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._clock = clock
+        self._ids = ids
+
+    async def begin(self, action: Action) -> str:
+        """Write down what is about to be done; the row's id."""
+        return await self._insert(action, None, None)
+
+    async def end(self, row_id: str, outcome: str) -> None:
+        """How it ended. The first word counts; a second is refused by the database's own law."""
+        await self._pool.execute(
+            "update staff_action set outcome = $3, ended_ms = $4 where id = $1 and tenant = $2"
+            " and outcome is null",
+            row_id, self._tenant, outcome[:TEXT_MAX], self._now_ms(),
+        )  # fmt: skip
+
+    async def write(self, action: Action, outcome: str) -> None:
+        """What was read, or refused: all of it in one row."""
+        await self._insert(action, outcome[:TEXT_MAX], self._now_ms())
+
+    async def about(self, subject: str, most: int = 100) -> list[Logged]:
+        """What was read or done about a subject, the newest first."""
+        rows = await self._pool.fetch(
+            "select * from staff_action where tenant = $1 and subject = $2"
+            " order by id desc limit $3",
+            self._tenant, subject, most,
+        )  # fmt: skip
+        return [_logged(row) for row in rows]
+
+    async def _insert(self, action: Action, outcome: str | None, ended_ms: int | None) -> str:
+        row_id = self._ids.hex()
+        await self._pool.execute(
+            "insert into staff_action (id, tenant, who, session, what, subject, correlation,"
+            " outcome, ended_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            row_id, self._tenant, action.who[:TEXT_MAX], action.session_id, action.what,
+            action.subject[:TEXT_MAX], action.correlation_id, outcome, ended_ms,
+        )  # fmt: skip
+        return row_id
+
+    def _now_ms(self) -> int:
+        return int(self._clock.epoch() * 1000)
+
+
+def _logged(row: Any) -> Logged:
+    session, correlation = row["session"], row["correlation"]
+    action = Action(
+        row["who"], row["what"], row["subject"], session.hex if session else None,
+        correlation.hex if correlation else None,
+    )  # fmt: skip
+    return Logged(row["id"].hex, action, row["outcome"], row["ended_ms"])

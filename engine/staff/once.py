@@ -1,0 +1,112 @@
+"""The same request twice is one: what was answered under a key is answered again, byte for byte.
+
+A request is taken under its key before it is carried out, with an id for whatever it makes. Whoever
+takes it up again after a crash makes the same thing again, which every room of ours bears.
+"""
+
+from typing import Any, NamedTuple
+
+from engine.clock import Clock, Ids
+from engine.staff.members import MemberId
+
+UNDER_WAY_SECONDS = 60
+"""So long a request may be under way; then its process is taken for dead and a repeat goes on."""
+KEPT_SECONDS = 7 * 24 * 3600
+FORGOTTEN_AT_ONCE = 100
+
+
+class Request(NamedTuple):
+    """Who asked under which key. `hash` is of everything that was asked."""
+
+    member_id: MemberId
+    key: str
+    hash: bytes
+
+
+class Taken(NamedTuple):
+    """It is ours to carry out. `operation` is the id of what it makes."""
+
+    operation: str
+    begun_ms: int
+
+
+class Answered(NamedTuple):
+    """It was carried out before, and this was answered."""
+
+    status: int
+    body: bytes
+
+
+class UnderWay(NamedTuple):
+    """It is being carried out this moment, or was when its process died."""
+
+    seconds: int  # until a repeat would go on with it
+
+
+class OtherRequest(NamedTuple):
+    """The key stands for something else."""
+
+
+class Once:
+    """Requests of one tenant's staff. Every method raises what the pool raises."""
+
+    def __init__(self, pool: Any, tenant: int, clock: Clock, ids: Ids) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._clock = clock
+        self._ids = ids
+
+    async def take(self, request: Request) -> Taken | Answered | UnderWay | OtherRequest:
+        """Take a request, or say why not. What is older than a week is forgotten here."""
+        now_ms = int(self._clock.epoch() * 1000)
+        await self._forget(now_ms - KEPT_SECONDS * 1000)
+        row = await self._pool.fetchrow(_TAKE, *self._name(request), request.hash, self._ids.hex(),
+                                        now_ms, now_ms - UNDER_WAY_SECONDS * 1000)  # fmt: skip
+        if row is not None:
+            return Taken(row["operation"].hex, row["begun_ms"])
+        row = await self._pool.fetchrow(
+            "select hash, begun_ms, status, answer from staff_request"
+            " where tenant = $1 and member = $2 and key = $3",
+            *self._name(request),
+        )
+        if row is None:  # given back this moment
+            return UnderWay(1)
+        if row["hash"] != request.hash:
+            return OtherRequest()
+        if row["status"] is not None:
+            return Answered(row["status"], row["answer"])
+        return UnderWay(max(1, UNDER_WAY_SECONDS - (now_ms - row["begun_ms"]) // 1000))
+
+    async def keep(self, request: Request, taken: Taken, status: int, body: bytes) -> None:
+        """What is answered from now on; nothing is kept by one who was taken for dead."""
+        await self._pool.execute(
+            "update staff_request set status = $5, answer = $6 where tenant = $1 and member = $2"
+            " and key = $3 and begun_ms = $4 and status is null",
+            *self._name(request), taken.begun_ms, status, body,
+        )  # fmt: skip
+
+    async def give_back(self, request: Request, taken: Taken) -> None:
+        """Nothing came of it, and it may be tried again under the same key at once."""
+        await self._pool.execute(
+            "delete from staff_request where tenant = $1 and member = $2 and key = $3"
+            " and begun_ms = $4 and status is null",
+            *self._name(request), taken.begun_ms,
+        )  # fmt: skip
+
+    def _name(self, request: Request) -> tuple[int, str, str]:
+        return self._tenant, request.member_id, request.key
+
+    async def _forget(self, before_ms: int) -> None:
+        await self._pool.execute(
+            "delete from staff_request where (tenant, member, key) in (select tenant, member, key"
+            " from staff_request where tenant = $1 and begun_ms < $2 limit $3)",
+            self._tenant, before_ms, FORGOTTEN_AT_ONCE,
+        )  # fmt: skip
+
+
+_TAKE = """
+insert into staff_request as r (tenant, member, key, hash, operation, begun_ms)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (tenant, member, key) do update set begun_ms = excluded.begun_ms
+  where r.status is null and r.hash = excluded.hash and r.begun_ms < $7
+returning operation, begun_ms"""

@@ -1,0 +1,106 @@
+"""Bearer tokens of staff: signed notes of whose session it is. Pure; it asks no database.
+
+A token proves nothing but a session's id: whether that session is still open, and what its member
+may do, is read where it can be changed (`sessions.py`). JSON Web Tokens (RFC 7519) with one fixed
+algorithm (RFC 8725 section 3.1): whatever else a header names is refused unread.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jwt
+import msgspec
+
+from engine.errors import NotProven
+from engine.staff.members import Session, SessionId, write_roles
+
+ALGORITHM: Final = "HS256"
+KEY_BYTES_MIN: Final = 32
+"""As many as the hash has (RFC 7518 section 3.2)."""
+KEY_SIGNS_MIN: Final = 12
+"""So many different bytes: of 32 random ones fewer are different once in 10^25 keys."""
+TOKEN_LENGTH_MAX: Final = 2048
+ISSUER: Final = "capp"
+_NOT_PROVEN: Final = "not proven"
+
+_REQUIRED: Final = ["iss", "aud", "sub", "sid", "iat", "nbf", "exp"]
+_OPTIONS: Final[Any] = {
+    "require": _REQUIRED,
+    "strict_aud": True,
+    # The times are compared below, with the clock that was passed in.
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "enforce_minimum_key_length": True,
+}
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a token says, once its signature holds. `sub` is the member's name."""
+
+    sub: str
+    sid: str
+    iat: int
+    nbf: int
+    exp: int
+
+
+class TokenKeys:
+    """Makes and reads the tokens of one tenant. The highest version signs, every version reads."""
+
+    def __init__(self, keys: Mapping[int, bytes], tenant: int) -> None:
+        """Raises ValueError for no key or a weak one; the value is never repeated."""
+        if not keys or any(is_weak(key) for key in keys.values()):
+            raise ValueError("no key, or a weak one")
+        self._keys = {str(version): key for version, key in keys.items()}
+        self._kid = str(max(keys))
+        self._audience = f"capp:staff:{tenant}"
+
+    def write(self, session: Session) -> str:
+        """The token of a session. `roles` is there for people to read; nobody believes it."""
+        claims = {
+            "iss": ISSUER,
+            "aud": self._audience,
+            "sub": session.member.name,
+            "sid": session.id,
+            "roles": write_roles(session.member.roles).split(","),
+            "iat": session.made_ms // 1000,
+            "nbf": session.made_ms // 1000,
+            "exp": session.expires_ms // 1000,
+        }
+        return jwt.encode(claims, self._keys[self._kid], ALGORITHM, {"kid": self._kid})
+
+    def read(self, token: str, now: float) -> tuple[SessionId, str]:
+        """Whose session it is: its id and the member's name. `now` is epoch seconds.
+
+        Raises NotProven for everything that is not a token of ours, for this tenant, now.
+        """
+        claims = self._claims(token)
+        if not claims.nbf <= now < claims.exp or not _is_id(claims.sid):
+            raise NotProven(_NOT_PROVEN)
+        return SessionId(claims.sid), claims.sub
+
+    def _claims(self, token: str) -> Claims:
+        if len(token) > TOKEN_LENGTH_MAX or not token.isascii():
+            raise NotProven(_NOT_PROVEN)
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            key = self._keys.get(kid) if isinstance(kid, str) else None
+            if key is None:
+                raise NotProven(_NOT_PROVEN)
+            said = jwt.decode(
+                token, key, algorithms=[ALGORITHM], options=_OPTIONS, audience=self._audience,
+                issuer=ISSUER,
+            )  # fmt: skip
+            return msgspec.convert(said, Claims)
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError, RecursionError) as error:
+            raise NotProven(_NOT_PROVEN) from error
+
+
+def is_weak(key: bytes) -> bool:
+    """Whether nobody drew this key at random: too short, or one sign over and over."""
+    return len(key) < KEY_BYTES_MIN or len(set(key)) < KEY_SIGNS_MIN
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 32 and not set(text) - set("0123456789abcdef")
