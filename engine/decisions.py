@@ -15,6 +15,7 @@ class Kind(StrEnum):
     LIQUIDITY = "liquidity"
     COMPLIANCE = "compliance"
     SETTLEMENT = "settlement"
+    WALLET = "wallet"
 
 
 class Decision(msgspec.Struct, frozen=True, array_like=True):

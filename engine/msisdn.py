@@ -147,6 +147,7 @@ class Prefixes:
                     if self._operators.setdefault(code + prefix, operator) != operator:
                         raise ValueError(f"{country} {prefix} has two operators")
         self._longest = max(map(len, self._operators), default=0)
+        self.operators = frozenset(self._operators.values())
 
     def operator_of(self, msisdn: Msisdn) -> str | None:
         """The operator whose range the number lies in, or None when no range is known."""

@@ -402,6 +402,21 @@ class HolderPort(Protocol):
         ...
 
 
+class PortabilityPort(Protocol):
+    """Somebody who knows which operator a number is with now, wherever it was given out first."""
+
+    name: str
+
+    async def operator_of(self, msisdn: Msisdn) -> str | None:
+        """The operator by our own name for it; None when they do not know, or mean nobody we name.
+
+        Changes nothing, so a repeat is safe. Raises any `ProviderError`: nobody told anything.
+        """
+        ...
+
+    async def aclose(self) -> None: ...
+
+
 @runtime_checkable
 class DeliveryNoticePort(Protocol):
     """An operator that brings a word of ours to who has paid. Ask `isinstance`, then `notifies`."""

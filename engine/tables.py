@@ -330,7 +330,25 @@ customer = Table(
     Column("pin_reset_until", DateTime(timezone=True)),
     Column("pin_reset_by", Uuid),
     Column("tier_paused_until", DateTime(timezone=True)),
+    Column("network", Text),
+    Column("network_since_ms", BigInteger),
     UniqueConstraint("tenant", "msisdn"),
+    CheckConstraint(
+        "(network is null) = (network_since_ms is null)", name="network_has_a_time"
+    ),
+)
+
+ported_number = Table(
+    "ported_number",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("tenant", Integer),
+    _required("msisdn", Text),
+    Column("operator", Text),
+    _required("put_down_by", Text),
+    _required("why", Text),
+    _required("at_ms", BigInteger),
+    Index("ported_number_msisdn", "tenant", "msisdn", "id"),
 )
 
 recipient = Table(

@@ -17,6 +17,7 @@ class Customer(msgspec.Struct, frozen=True):
 
     `tier` is the one that counts now: for a day after a PIN was chosen anew it is the lowest.
     `may_reset_pin`: staff agreed that this customer chooses a new PIN without the old one.
+    `network` is the code of the network that served the last dial; "" where that is not known.
     """
 
     customer_id: CustomerId
@@ -25,6 +26,7 @@ class Customer(msgspec.Struct, frozen=True):
     language: str
     tier: int
     may_reset_pin: bool = False
+    network: str = ""
 
 
 class Recipient(msgspec.Struct, frozen=True, array_like=True):

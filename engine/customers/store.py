@@ -28,6 +28,7 @@ TIER_PAUSED_SECONDS = 24 * 3600
 
 _FIND = """
 select id, msisdn, country, language, coalesce(pin_reset_until > $3, false) as may_reset_pin,
+       network,
        case when tier_paused_until > $3 then $4 else tier end as tier
 from customer where tenant = $1 and msisdn = any($2::text[])
 """
@@ -35,6 +36,10 @@ _REGISTER = """
 insert into customer (id, tenant, msisdn, country, language, tier, pin_mac, pin_key, created_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (tenant, msisdn) do nothing
+"""
+_NOTE_NETWORK = """
+update customer set network = $3, network_since_ms = $4
+where tenant = $1 and id = $2 and network is distinct from $3
 """
 _SET_LANGUAGE = "update customer set language = $3 where tenant = $1 and id = $2"
 # A lock outlives a change: a guess that was counted meanwhile on another phone has its effect.
@@ -105,6 +110,17 @@ class Customers:
         """Raises CustomerMistake `mistake.language` for one without texts."""
         self._refuse_unknown(language)
         await self._pool.execute(_SET_LANGUAGE, self._tenant, customer_id, language)
+
+    async def note_network(self, customer: Customer, network: str) -> None:
+        """Which network served a dial of theirs, written only when it is another than the last.
+
+        What is no mobile country and network code ("sms", "") is no news and changes nothing.
+        """
+        if network != customer.network and is_network_code(network):
+            await self._pool.execute(
+                _NOTE_NETWORK, self._tenant, customer.customer_id, network,
+                int(self._clock.epoch() * 1000),
+            )  # fmt: skip
 
     async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
         """Compare one guess and count it, also when many arrive at once. A repeat counts again.
@@ -197,4 +213,10 @@ def _customer(row: Any) -> Customer:
         row["language"],
         row["tier"],
         row["may_reset_pin"],
+        row["network"] or "",
     )
+
+
+def is_network_code(network: str) -> bool:
+    """Whether it names a mobile network: five or six digits, and not the gateways' test network."""
+    return network.isascii() and network.isdigit() and 5 <= len(network) <= 6 and network != "99999"

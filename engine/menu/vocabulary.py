@@ -155,10 +155,10 @@ VERBS: Mapping[str, VerbFacts] = {
     # A payment.
     "open_payees": VerbFacts(("ready",), fills="payees", asks=True, needs=("customer",)),
     "begin_price": VerbFacts(("ready",)),
-    "pick_payee": VerbFacts(("again", "chosen"), _PAYEE_MISTAKES, takes="item:payees",
+    "pick_payee": VerbFacts(("again", "chosen"), _PAYEE_MISTAKES, takes="item:payees", asks=True,
                             needs=("customer",), makes=("payee",), makes_on={"again": ("amount",)},
                             drops=("amount",)),
-    "choose_payee": VerbFacts(("chosen",), _PAYEE_MISTAKES, takes="msisdn",
+    "choose_payee": VerbFacts(("chosen",), _PAYEE_MISTAKES, takes="msisdn", asks=True,
                               needs=("customer",), makes=("payee",), drops=("amount",)),
     "quote": VerbFacts(("quoted",), _PRICE_MISTAKES, takes="amount", asks=True,
                        needs=("customer", "payee"), makes=("quote", "amount"),

@@ -1,6 +1,6 @@
 """What two people agreed on about a payment, carried out: the desk's executors of this floor."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from engine.clock import PaymentId
 from engine.desk.proposals import (
@@ -18,6 +18,7 @@ from engine.msisdn import Msisdn, parse_msisdn
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
+from engine.payments.portability import Wallet
 from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
 from engine.payments.store import PaymentStore
@@ -34,7 +35,16 @@ _WAITS_IN = {
 class Approvals:
     """Safe to repeat: a ruling is found by its proposal's id in the payment's own journal."""
 
-    def __init__(self, *, rulings: Rulings, store: PaymentStore, directory: Directory) -> None:
+    def __init__(
+        self,
+        *,
+        rulings: Rulings,
+        store: PaymentStore,
+        directory: Directory,
+        wallet_of: Callable[[Msisdn], Awaitable[Wallet]],
+    ) -> None:
+        """`wallet_of` says whose wallet a number is (`Selling.wallet_of`)."""
+        self._wallet_of = wallet_of
         self._rulings = rulings
         self._store = store
         self._directory = directory
@@ -59,7 +69,7 @@ class Approvals:
         if payment.state is not _WAITS_IN[proposal.kind]:
             return failed(f"{payment.code} is {payment.state.name}")
         try:
-            payee = self._payee(payment, body.payee)
+            payee = await self._payee(payment, body.payee)
         except CustomerMistake as error:
             return failed(f"{error.text_key}: not a number that {payment.code} can be paid to")
         if not await self._rule(proposal, payment_id, payee):
@@ -68,13 +78,13 @@ class Approvals:
         assert after is not None
         return done(f"{payment.code} is {after.state.name}")
 
-    def _payee(self, payment: Payment, text: str) -> Msisdn | None:
+    async def _payee(self, payment: Payment, text: str) -> Msisdn | None:
         """Another number, at the operator that the quote was made for: the price holds there."""
         if not text:
             return None
         country = self._directory.by_name[payment.payout_operator].country
         payee = parse_msisdn(text, country)
-        if self._directory.payee_operator(payee) != payment.quote.payee_operator:
+        if (await self._wallet_of(payee)).operator != payment.quote.payee_operator:
             raise CustomerMistake("mistake.operator_unsupported")
         return payee
 

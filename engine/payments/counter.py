@@ -60,13 +60,27 @@ class Counter:
         """As `Selling.payer_operator`."""
         return self._selling.payer_operator(payer, network)
 
-    def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+    async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         """As `Selling.check_payee`."""
-        self._selling.check_payee(payer=payer, network=network, payee=payee)
+        await self._selling.check_payee(payer=payer, network=network, payee=payee)
 
-    async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
+    def payable_wallets(self, *, payer: Customer, network: str, payee: Msisdn) -> tuple[str, ...]:
+        """As `Selling.payable_wallets`."""
+        return self._selling.payable_wallets(payer=payer, network=network, payee=payee)
+
+    async def quote(
+        self,
+        *,
+        payer: Customer,
+        network: str,
+        payee: Msisdn,
+        amount: Money,
+        wallet: str | None = None,
+    ) -> Quote:
         """As `Selling.quote`."""
-        return await self._selling.quote(payer=payer, network=network, payee=payee, amount=amount)
+        return await self._selling.quote(
+            payer=payer, network=network, payee=payee, amount=amount, wallet=wallet
+        )
 
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
         """As `Selling.confirm`, of a quote for a request as well."""

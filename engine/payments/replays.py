@@ -9,7 +9,7 @@ from engine.compliance import clearance
 from engine.decisions import Decision, Kind
 from engine.desk import rebalancing
 from engine.fx import consensus
-from engine.payments import breaker, ranking
+from engine.payments import breaker, portability, ranking
 from engine.payments.lifecycle import Event
 
 Replay = Callable[[Decision], Decision | None]
@@ -60,6 +60,7 @@ REPLAYS: Mapping[Kind, Replay] = {
     Kind.RATE: _rate_again,
     Kind.COMPLIANCE: clearance.replay,
     Kind.LIQUIDITY: rebalancing.replay,
+    Kind.WALLET: portability.replay,
 }
 """How decisions of a kind are made again. Raises ValueError's kin for inputs nobody reads."""
 

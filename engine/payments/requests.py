@@ -72,7 +72,7 @@ class Requests:
         # Whoever repeats a request that was taken on hears that, whatever holds today.
         known = await self._store.known(key)
         if known is None:
-            wallet = self._check(requester, network, payer, amount)
+            wallet = await self._check(requester, network, payer, amount)
             known = await self._enter(requester, wallet, payer, amount, key)
         if not _is_same(known, requester, payer, amount):
             raise OurFault(f"request {known.code} was made under the key of another")
@@ -143,14 +143,14 @@ class Requests:
                 await self._store.close(request, _R.EXPIRED, now_ms)
         return len(requests)
 
-    def _check(self, requester: Customer, network: str, payer: Msisdn, amount: Money) -> str:
+    async def _check(self, requester: Customer, network: str, payer: Msisdn, amount: Money) -> str:
         """The operator of the requester's wallet."""
         if requester.msisdn == payer:
             raise CustomerMistake("mistake.own_number")
         wallet = self._directory.payer_operator(requester.msisdn, network)
         if wallet is None or not self._directory.payouts_to(wallet):
             raise NoWayNow("no_way.corridor")
-        name = self._directory.payer_operator(payer, "")
+        name = (await self._selling.wallet_of(payer)).operator
         if name is None:
             raise CustomerMistake("mistake.operator_unknown")
         if name not in self._directory.by_name:

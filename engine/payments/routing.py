@@ -39,6 +39,7 @@ class Directory:
             raise ValueError("two operators share a code")
         self._prefixes = prefixes
         self._networks = dict(networks)
+        self._named = prefixes.operators | {*self.by_name, *self._networks.values()}
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         """The network that served the dial is a better hint than the prefix: numbers are ported."""
@@ -47,6 +48,20 @@ class Directory:
     def payee_operator(self, payee: Msisdn) -> str | None:
         """By prefix alone; None for a range nobody listed."""
         return self._prefixes.operator_of(payee)
+
+    def network_operator(self, network: str) -> str | None:
+        """Whose a network code is; None for one that nobody listed."""
+        return self._networks.get(network)
+
+    def names(self, operator: str) -> bool:
+        """Whether that is an operator that we have a word for, whether we can call it or not."""
+        return operator in self._named
+
+    def wallets_in(self, country: str) -> tuple[str, ...]:
+        """Operators of a country (ISO 3166 alpha-2) whose wallets can be paid into, by name."""
+        reached = {wallet for facts in self.by_name.values() for wallet in facts.reaches}
+        ways = {name: self.payouts_to(name) for name in sorted({*self.by_name, *reached})}
+        return tuple(name for name, found in ways.items() if found and found[0].country == country)
 
     def choose_ways(
         self, payer: Msisdn, network: str, payee: Msisdn, *, wallet: str | None = None

@@ -10,24 +10,27 @@ from typing import NamedTuple
 
 from engine.clock import Clock, CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer
+from engine.decisions import Decision
 from engine.errors import CappError, CustomerMistake, NoWayNow, OurFault
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import Rate, RateBook
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Plan, Spend, Verdict, Verdicted
 from engine.money import Money
-from engine.msisdn import Msisdn
+from engine.msisdn import Msisdn, country_of
 from engine.payments.facts import Facts, write
 from engine.payments.lifecycle import Event, State, advance
 from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Creation, Planner, Timing
 from engine.payments.policy import Policy
+from engine.payments.portability import Wallet
 from engine.payments.pricing import amount_for, arrives, price
 from engine.payments.router import Router
 from engine.payments.routing import Directory, Ways
 from engine.payments.stepping import Hear
 from engine.payments.store import PaymentStore, left_of
 from engine.payments.views import Confirmed
+from engine.payments.wallets import Wallets
 
 TRIES_MAX = 5
 """How often a creation is planned anew when an earlier one with its key was refused."""
@@ -59,9 +62,10 @@ class Selling:
         planner: Planner,
         policy: Policy,
         router: Router | None,
+        wallets: Wallets | None,
         hear: Hear,
     ) -> None:
-        """`hear` and `router` as in `Payments`."""
+        """`hear`, `router` and `wallets` as in `Payments`."""
         self._tenant = tenant
         self._committer = committer
         self._store = store
@@ -74,6 +78,7 @@ class Selling:
         self._planner = planner
         self._policy = policy
         self._router = router
+        self._wallets = wallets or Wallets(directory)
         self._hear = hear
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
@@ -81,13 +86,35 @@ class Selling:
         facts = self._directory.by_name.get(self._directory.payer_operator(payer, network) or "")
         return facts.name if facts and facts.can_collect else None
 
-    def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+    async def wallet_of(self, msisdn: Msisdn) -> Wallet:
+        """Whose wallet a number is, by everybody who may know; changes nothing."""
+        return await self._wallets.of(msisdn)
+
+    async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         """Whether a payment to this number could be priced at all, before anybody types more.
 
         Raises what `quote` would: CustomerMistake about the number, NoWayNow without a corridor.
         """
-        ways = self._directory.choose_ways(payer.msisdn, network, payee)
+        wallet = await self._wallets.of(payee)
+        ways = self._directory.choose_ways(payer.msisdn, network, payee, wallet=wallet.operator)
         self._rates.corridor(ways.payer.name, ways.payee.name)
+
+    def payable_wallets(self, *, payer: Customer, network: str, payee: Msisdn) -> tuple[str, ...]:
+        """Operators of the payee's country that this payer could pay into, by name.
+
+        What a payer may choose from who knows better than the number's prefix. Corridors decide;
+        none is empty.
+        """
+        named = self._directory.wallets_in(country_of(payee) or "")
+        return tuple(name for name in named if self._is_open(payer.msisdn, network, payee, name))
+
+    def _is_open(self, payer: Msisdn, network: str, payee: Msisdn, wallet: str) -> bool:
+        try:
+            ways = self._directory.choose_ways(payer, network, payee, wallet=wallet)
+            self._rates.corridor(ways.payer.name, ways.payee.name)
+        except (CustomerMistake, NoWayNow):
+            return False
+        return True
 
     def check_asked(self, *, payer: Msisdn, payee: Msisdn, wallet: str, receives: Money) -> None:
         """Whether that much could be made to arrive in the payee's wallet, by today's price.
@@ -118,16 +145,27 @@ class Selling:
             }
             raise CustomerMistake(mistake.text_key, **bounds) from mistake
 
-    async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
+    async def quote(
+        self,
+        *,
+        payer: Customer,
+        network: str,
+        payee: Msisdn,
+        amount: Money,
+        wallet: str | None = None,
+    ) -> Quote:
         """A price that is promised for `Timing.quote` seconds. Nothing is stored or reserved.
 
-        Raises CustomerMistake (own number, unknown operator, limits) or NoWayNow (no corridor,
-        no fresh rate).
+        `wallet` is whose the payee's wallet is by the payer's own word, for this payment alone;
+        else everybody who may know is asked, and the quote keeps why one was believed. Raises
+        CustomerMistake (own number, unknown operator, limits) or NoWayNow (no corridor, no fresh
+        rate).
         """
-        ways = self._directory.choose_ways(payer.msisdn, network, payee)
+        whose = await self._wallets.of(payee, wallet)
+        ways = self._directory.choose_ways(payer.msisdn, network, payee, wallet=whose.operator)
         if ways.payer.currency != amount.currency:
             raise NoWayNow("no_way.corridor")
-        return await self._priced(payer, payee, amount, self._terms(ways))
+        return await self._priced(payer, payee, amount, self._terms(ways), whose.decision)
 
     async def quote_receiving(
         self, *, payer: Customer, network: str, payee: Msisdn, wallet: str, receives: Money
@@ -148,11 +186,19 @@ class Selling:
         rate = self._rates.rate(ways.payer.currency, ways.payee.currency)
         return Terms(ways, corridor, rate)
 
-    async def _priced(self, payer: Customer, payee: Msisdn, amount: Money, terms: Terms) -> Quote:
+    async def _priced(
+        self,
+        payer: Customer,
+        payee: Msisdn,
+        amount: Money,
+        terms: Terms,
+        whose: Decision | None = None,
+    ) -> Quote:
         ways, corridor, rate = terms
         self._policy.check_amount(payer, amount)
         priced = price(amount, rate.mid, corridor, ways.payer, ways.payee)
         ranking = self._router.choose(ways, amount, priced) if self._router else None
+        decided = [whose, ranking.decision if ranking else None]
         expires_at = int(self._clock.epoch()) + self._timing.quote
         return Quote(
             quote_id=self._ids.hex(),
@@ -178,7 +224,7 @@ class Selling:
             pay_until=expires_at + self._timing.pay_within,
             ways=ranking.ways if ranking else (ways.payee.name,),
             rate_at_ms=rate.at_ms,
-            decisions=(ranking.decision,) if ranking else (),
+            decisions=tuple(decision for decision in decided if decision is not None),
         )
 
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:

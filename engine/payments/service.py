@@ -33,6 +33,7 @@ from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Hear, Heard, Stepper
 from engine.payments.store import Attempted, PaymentStore
 from engine.payments.views import Confirmed
+from engine.payments.wallets import Wallets
 from engine.ports import Direction, Finding, Outcome, PaidIn
 
 TRIES_MAX = 5
@@ -66,11 +67,13 @@ class Payments:
         policy: Policy,
         hear: Hear,
         router: Router | None = None,
+        wallets: Wallets | None = None,
         record: Record = unheard,
     ) -> None:
         """`hear` is told of every committed step with its intents, at once and in memory.
 
         `router` ranks the ways to a payee; without one there is only the payee's own operator.
+        `wallets` knows whose wallet a number is; without it there is only the number's prefix.
         `record` is told how attempts ended, for the operators' health.
         """
         self._store = store
@@ -83,7 +86,7 @@ class Payments:
         self.selling = Selling(
             tenant=tenant, committer=committer, store=store, rates=rates, directory=directory,
             language_of=language_of, clock=clock, ids=ids, timing=timing, planner=planner,
-            policy=policy, router=router, hear=hear,
+            policy=policy, router=router, wallets=wallets, hear=hear,
         )  # fmt: skip
         self.sequel = Sequel(policy, store, clock)
         self.stepper = Stepper(
@@ -96,9 +99,9 @@ class Payments:
         """As `Selling.payer_operator`."""
         return self.selling.payer_operator(payer, network)
 
-    def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+    async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         """As `Selling.check_payee`."""
-        self.selling.check_payee(payer=payer, network=network, payee=payee)
+        await self.selling.check_payee(payer=payer, network=network, payee=payee)
 
     async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
         """As `Selling.quote`."""

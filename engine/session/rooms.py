@@ -32,6 +32,10 @@ class Customers(Protocol):
 
     async def set_language(self, customer_id: CustomerId, language: str) -> None: ...
 
+    async def note_network(self, customer: Customer, network: str) -> None:
+        """Who served a dial of theirs. Writes only what is new; a repeat changes nothing."""
+        ...
+
     async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
         """Count a guess. Raises OurFault for a key this process lacks, TimeoutError when busy."""
         ...
@@ -60,7 +64,7 @@ class Customers(Protocol):
 class Payments(Protocol):
     """What the verbs ask of the payments' room."""
 
-    def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+    async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         """Raises CustomerMistake or NoWayNow when no payment to this number could be priced."""
         ...
 

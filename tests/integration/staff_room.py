@@ -143,7 +143,10 @@ def _engine(database_url: str, world: World) -> tuple[Engine, TellingOperator]:
     operators = {"mpesa_ke": world.mpesa, "mtn_ug": telling, "other_ug": world.other}
     outside = Outside(dict(operators), {"scripted": world.sms}, world.clock, ids, lambda: 0.0)
     engine = _assemble(settings, outside, pool=world.pool, committer=world.committer)
-    approvals = Approvals(rulings=world.rulings, store=world.store, directory=world.directory)
+    approvals = Approvals(
+        rulings=world.rulings, store=world.store, directory=world.directory,
+        wallet_of=world.payments.selling.wallet_of,
+    )  # fmt: skip
     office = build_office(
         tenant=1, pool=world.pool, committer=world.committer, operators=world.directory.by_name,
         clock=world.clock, ids=ids, executors=approvals.executors(),

@@ -64,7 +64,10 @@ class Staffed(NamedTuple):
 @pytest.fixture
 async def staffed(database_url: str) -> AsyncIterator[Staffed]:
     async with open_world(database_url) as world:
-        approvals = Approvals(rulings=world.rulings, store=world.store, directory=world.directory)
+        approvals = Approvals(
+            rulings=world.rulings, store=world.store, directory=world.directory,
+            wallet_of=world.payments.selling.wallet_of,
+        )  # fmt: skip
         office = build_office(
             tenant=1, pool=world.pool, committer=world.committer,
             operators={"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}, clock=world.clock,

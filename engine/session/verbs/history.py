@@ -39,7 +39,7 @@ class History:
         """The same payee and amount at today's price."""
         session, summary = press.session, _found(press.session)
         must_be_served(self._payments, session)
-        check_payee(self._payments, session, summary.payee)
+        await check_payee(self._payments, session, summary.payee)
         session.payee = summary.payee
         await self._prices.price(press, summary.amount)
         return "quoted"

@@ -36,6 +36,7 @@ class Opening:
             fill_languages(session, self._words)
             return "new"
         recognise(session, customer)
+        await self._customers.note_network(customer, session.network)
         if customer.may_reset_pin:
             return "reset"
         kept: Session | None = press.value
@@ -60,6 +61,7 @@ class Opening:
             session.msisdn, session.country, session.language, press.value
         )
         recognise(session, customer)
+        await self._customers.note_network(customer, session.network)
         return "registered"
 
     async def reset_pin(self, press: Press) -> str:

@@ -41,12 +41,12 @@ class Sending:
 
     async def pick_payee(self, press: Press) -> str:
         msisdn, amount = _read_ref(press.value)
-        check_payee(self._payments, press.session, msisdn)
+        await check_payee(self._payments, press.session, msisdn)
         press.session.payee, press.session.amount = msisdn, amount
         return "chosen" if amount is None else "again"
 
     async def choose_payee(self, press: Press) -> str:
-        check_payee(self._payments, press.session, press.value)
+        await check_payee(self._payments, press.session, press.value)
         press.session.payee, press.session.amount = press.value, None
         return "chosen"
 
@@ -69,7 +69,7 @@ class Sending:
                 return "priced_request"
             if session.payee is None:
                 return "number"
-            check_payee(self._payments, session, session.payee)
+            await check_payee(self._payments, session, session.payee)
         except CustomerMistake:
             session.request = None
             return "number"
@@ -114,10 +114,10 @@ def must_be_served(payments: Payments, session: Session) -> None:
         raise NoWayNow("no_way.corridor")
 
 
-def check_payee(payments: Payments, session: Session, payee: Msisdn) -> None:
+async def check_payee(payments: Payments, session: Session, payee: Msisdn) -> None:
     """Raises CustomerMistake: another number may do, so this never ends a session."""
     try:
-        payments.check_payee(payer=session.customer, network=session.network, payee=payee)
+        await payments.check_payee(payer=session.customer, network=session.network, payee=payee)
     except NoWayNow as refusal:
         raise CustomerMistake(refusal.text_key, **refusal.variables) from refusal
 

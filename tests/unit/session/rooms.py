@@ -13,7 +13,7 @@ import msgspec
 
 from engine.clock import Clock, CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer, PinVerdict, Recipient
-from engine.customers.store import ATTEMPTS_MAX, Customers
+from engine.customers.store import ATTEMPTS_MAX, Customers, is_network_code
 from engine.errors import CustomerMistake, NoWayNow
 from engine.fx.quotes import Quote
 from engine.menu.bundle import Bundle, read_bundle, version_of
@@ -71,6 +71,7 @@ class MemoryCustomers:
         self.locked: dict[CustomerId, datetime] = {}
         self.saved: dict[CustomerId, dict[Msisdn, str]] = {}
         self.resets: set[CustomerId] = set()
+        self.noted: list[str] = []
 
     async def find(self, msisdn: Msisdn) -> Customer | None:
         return self.known.get(msisdn)
@@ -90,6 +91,13 @@ class MemoryCustomers:
         for msisdn, customer in self.known.items():
             if customer.customer_id == customer_id:
                 self.known[msisdn] = msgspec.structs.replace(customer, language=language)
+
+    async def note_network(self, customer: Customer, network: str) -> None:
+        if network != customer.network and is_network_code(network):
+            self.noted.append(network)
+            self.known[customer.msisdn] = msgspec.structs.replace(
+                self.known[customer.msisdn], network=network
+            )
 
     async def change_pin(self, customer: Customer, pin: str) -> None:
         self.refuse_weak(pin, customer.msisdn)
@@ -162,7 +170,7 @@ class MemoryPayments:
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         return None if network in self.unserved else OPERATORS.get(country_of(payer) or "")
 
-    def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+    async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         if payee == payer.msisdn:
             raise CustomerMistake("mistake.own_number")
         if country_of(payee) is None:
