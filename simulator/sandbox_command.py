@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 import uvloop
 
-from simulator.console.command import serve_with_console
 from simulator.gateway import GatewaySandbox, GatewaySettings, gateway_app
 from simulator.markets import EVERY, MARKETS, Manner
 from simulator.operators.airtel_money import AirtelSettings
@@ -45,11 +45,17 @@ def run_sandboxes(argv: list[str]) -> int:
         apps = sandboxes.apps
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve_with_console(apps) if _is_watched(arguments) else serve(apps))
+            runner.run(_serve_watched(apps) if _is_watched(arguments) else serve(apps))
     except OSError as error:
         sys.stderr.write(f"cannot listen: {error}\n")
         return 1
     return 0
+
+
+async def _serve_watched(apps: Apps) -> None:
+    """With the console, whose terminal library nobody else has to wait for."""
+    command = import_module("simulator.console.command")
+    await command.serve_with_console(apps)
 
 
 def _is_watched(arguments: argparse.Namespace) -> bool:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench import commit, outbound, payments, ussd, ussd_flat, ussd_latency
+from tests.bench import commit, load, outbound, payments, ussd, ussd_flat, ussd_latency
 from tests.bench.table import CORES, Void
 
 SECONDS = 6.0
@@ -16,6 +16,7 @@ SECONDS = 6.0
 
 USSD_SESSIONS_PER_SECOND = 150
 USSD_REPEATS = 2
+LOAD_WALKS_PER_SECOND = 120
 PAYMENTS_SECONDS_PER_SECOND = 2.5
 """A payment takes longer than a life without HTTP, so its part is measured for longer."""
 
@@ -30,6 +31,7 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "payments": lambda seconds: payments.BENCH.run(
         payments.Options(seconds * PAYMENTS_SECONDS_PER_SECOND)
     ),
+    "load": lambda seconds: load.BENCH.run(load.Options(int(seconds * LOAD_WALKS_PER_SECOND))),
     "outbound": lambda seconds: outbound.BENCH.run(outbound.Options(seconds)),
 }
 

@@ -13,7 +13,7 @@ from random import Random
 from simulator.ussd import Screen, UssdSession
 from tests.chaos.draws import Country, Order, draw_orders
 from tests.chaos.laws import Placed
-from tests.e2e.city import City, Person
+from tests.e2e.city import OPERATOR, City, Person
 
 STEMS: dict[Country, str] = {"KE": "+25471", "UG": "+25677"}
 OTHER: dict[Country, Country] = {"KE": "UG", "UG": "KE"}
@@ -79,7 +79,7 @@ class Load:
             msisdn = f"{STEMS[country]}{random.randrange(10**7):07d}"
             if msisdn not in self._numbers and not msisdn.endswith(pin):
                 self._numbers.add(msisdn)
-                return Person(msisdn, pin, country)
+                return Person(msisdn, pin, country, operator=OPERATOR[country])
 
     async def _pay(self, payer: Person, payee: Person, order: Order) -> None:
         session = self._city.phone(payer)

@@ -23,6 +23,9 @@ UNDER_WAY = (
     "POOL_HELD", "CUSTOMER_FUNDS", "PAYOUT_IN_FLIGHT", "REFUND_DUE", "REFUND_IN_FLIGHT",
 )  # fmt: skip
 NAMES = {code: name for name, code in CODES.items()}
+OPERATORS = ("mpesa_ke", "mtn_ug")
+"""Two are enough to lose money between."""
+STARTS = {name: START_MINOR[name] for name in OPERATORS}
 _OPEN = "select 1 from case_file c where c.payment = p.id and c.closed_ms is null"
 
 
@@ -57,7 +60,7 @@ async def read(city: City, placed: Sequence[Placed]) -> Reading:
         stored=stored,
         movements=await _movements(city),
         grown_in_books=grown_in_books,
-        grown_at_operators={n: theirs[n] - start.theirs for n, start in START_MINOR.items()},
+        grown_at_operators={n: theirs[n] - start.theirs for n, start in STARTS.items()},
     )
 
 
@@ -83,7 +86,7 @@ def _payment(row: Any, effects: Counter[str], cases: Sequence[str]) -> Stored:
         total_minor=quote.total_minor,
         receives_minor=quote.receives.minor,
         # A float account grows by debits.
-        grown={name: -effects[f"FLOAT {name}"] for name in START_MINOR},
+        grown={name: -effects[f"FLOAT {name}"] for name in STARTS},
         under_way={k: v for k, v in effects.items() if k.startswith(UNDER_WAY)},
         cases=tuple(cases),
     )
@@ -124,7 +127,7 @@ async def _float_growth(connection: Any) -> dict[str, int]:
     held: Counter[str] = Counter()
     for row in rows:
         held[describe(row["id"], NAMES)] -= row["amount"]
-    return {name: held[f"FLOAT {name}"] - start.ours for name, start in START_MINOR.items()}
+    return {name: held[f"FLOAT {name}"] - start.ours for name, start in STARTS.items()}
 
 
 async def _movements(city: City) -> list[Movement]:

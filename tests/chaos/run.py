@@ -23,7 +23,7 @@ from tests.chaos.draws import FAULT_ODDS, draw_blows
 from tests.chaos.killer import Killer, NeverBack, wait_for
 from tests.chaos.laws import Reading, breaches
 from tests.chaos.leftovers import left_behind
-from tests.chaos.readings import broken_books, read, unended
+from tests.chaos.readings import OPERATORS, broken_books, read, unended
 from tests.e2e.city import City, open_city
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import running, start_stack
@@ -92,7 +92,12 @@ def run(folder: Path, plan: Plan, say: Say, *, before_judging: Falsify = _leave)
     with (
         running(folder / "databases") as databases,
         start_stack(
-            folder / "stack", databases, database="chaos", redis_number=0, environment=environment
+            folder / "stack",
+            databases,
+            database="chaos",
+            redis_number=0,
+            environment=environment,
+            operators=OPERATORS,
         ) as stack,
     ):
         killer = Killer(stack, databases)

@@ -2,14 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
 
 from simulator import embedded
-from simulator.stack import Approval, Stack
+from simulator.stack import EVERY, Approval, Stack
 
 # A crash of the server process loses nothing with fsync off; only a crash of the machine would.
 POSTGRES = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
@@ -70,6 +70,7 @@ def start_stack(
     redis_number: int,
     environment: Mapping[str, str],
     approval: Approval = "approve",
+    operators: Iterable[str] = EVERY,
 ) -> Stack:
     """The product on a database of its own, made now."""
     server = databases.postgres.url.rsplit("/", 1)[0]
@@ -77,6 +78,7 @@ def start_stack(
     redis = databases.redis.url.rsplit("/", 1)[0]
     return Stack.start(
         folder,
+        operators=operators,
         approval=approval,
         database_url=f"{server}/{database}",
         redis_url=f"{redis}/{redis_number}",

@@ -28,6 +28,7 @@ def patient(e2e_folder: Path, databases: Databases, typed: Typed) -> Iterator[St
         redis_number=3,
         environment=ENVIRONMENT,
         approval="ask",
+        operators=("mpesa_ke", "mtn_ug"),
     ) as started:
         typed.watch(started)
         yield started

@@ -36,6 +36,7 @@ def own_stack(e2e_folder: Path, own_databases: Databases) -> Iterator[Stack]:
         database="starting",
         redis_number=0,
         environment=ENVIRONMENT,
+        operators=("mpesa_ke", "mtn_ug"),
     ) as started:
         yield started  # its databases end with this file; its logs are searched with the others
 

@@ -71,7 +71,8 @@ class Web:
             yield reader, writer
         finally:
             writer.close()
-            await writer.wait_closed()
+            with contextlib.suppress(ConnectionResetError):  # being cut off is what some wait for
+                await writer.wait_closed()
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
