@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from channels.settings import Settings
 from engine.clock import AttemptId
-from engine.ports import FIXED_KIND, OperatorFacts, callback_at
+from engine.ports import FIXED_KIND, AddressPort, OperatorFacts, OperatorPort, callback_at
 
 PREFIX = "/api/v1/webhooks"
 ANY_ATTEMPT = AttemptId("0" * 32)
@@ -102,3 +103,20 @@ def _read(token: str) -> int | None:
 def _mac(key: bytes, operator_code: int, attempt_id: str) -> bytes:
     message = f"{operator_code}:{attempt_id}".encode()
     return hashlib.blake2b(message, key=key, digest_size=MAC_BYTES).digest()
+
+
+def address_faults(settings: Settings, operators: Iterable[OperatorPort]) -> list[str]:
+    """What operators would refuse about the addresses they are given, a sentence each.
+
+    It lies in the part that is set: what we add to it spells nothing and has one length.
+    """
+    ports = list(operators)
+    addresses = CallbackAddresses(
+        settings.public_url, settings.callback_keys, companies_of(port.facts for port in ports)
+    )
+    faults = {
+        port.facts.name: port.address_fault(addresses.address(port.facts.code, ANY_ATTEMPT))
+        for port in ports
+        if isinstance(port, AddressPort)
+    }
+    return [f"{name}: {fault}" for name, fault in sorted(faults.items()) if fault is not None]

@@ -17,6 +17,7 @@ from channels.balances import BalanceAnswers
 from channels.doors import Doors
 from channels.inbox import open_inbox
 from channels.inspect import Inspection
+from channels.inspect_sessions import session_inspection
 from channels.operators import OperatorCallbacks
 from channels.outages import told_once
 from channels.payins import pay_in_doors
@@ -67,9 +68,10 @@ def build_app(settings: Settings) -> Starlette:
             engine = await opened.enter_async_context(open_engine(settings))
             turns = await opened.enter_async_context(open_turns(engine))
             inbox = await opened.enter_async_context(open_inbox(engine, turns))
+            looking = await opened.enter_async_context(session_inspection(settings))
             busy = _doors(engine, turns, inbox, gateways)
             doors.open(busy)
-            routes[:] = [*busy, *_alive(), *_routes(engine)]
+            routes[:] = [*busy, *_alive(), *looking, *_routes(engine)]
 
         tries = opening(open_doors, draw=SystemRandom().random)
         async with told_once(settings.database_url), tries:

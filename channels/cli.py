@@ -27,6 +27,7 @@ from channels import (
     menus,
     messages,
     payin_commands,
+    ported,
     provision,
     reports,
     sessions,
@@ -118,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     payin_commands.add_arguments(
         commands.add_parser("payins", help="money customers send of their own accord")
+    )
+    ported.add_arguments(
+        commands.add_parser("ported", help="whose wallet a number is, when its prefix lies")
     )
     reports.add_arguments(commands.add_parser("report", help="large, suspicious, travel rule"))
     staff.add_arguments(
@@ -257,6 +261,7 @@ _COMMANDS = {
     "doctor": _told(_doctor),
     "messages": _told(messages.show_messages),
     "payins": _told(payin_commands.run_pay_ins),
+    "ported": _told(ported.run_ported),
     "rates": _told(_rates),
     "sessions": _told(sessions.show_sessions),
     "staff": _told(staff.run_staff),

@@ -27,7 +27,8 @@ from engine.payments.rulings import Rulings
 from engine.payments.service import Payments
 from engine.payments.stepping import Hear
 from engine.payments.store import PaymentStore
-from engine.ports import OperatorPort, SmsPort
+from engine.payments.wallets import Wallets
+from engine.ports import OperatorPort, PortabilityPort, SmsPort
 from engine.texts import Texts
 
 
@@ -39,6 +40,7 @@ class Outside(NamedTuple):
     clock: Clock
     ids: Ids
     draw: Callable[[], float]  # a number from 0 up to 1
+    portability: PortabilityPort | None = None  # who looks up whose a ported number is
 
 
 class Known(NamedTuple):
@@ -56,6 +58,7 @@ class Deciders(NamedTuple):
     language_of: Callable[[Msisdn], Awaitable[str]]
     router: Router | None = None  # without one there is only the payee's own operator
     record: Record = unheard
+    wallets: Wallets | None = None  # without it there is only a number's prefix
 
 
 def at_once(hear: Hear) -> Hear:
@@ -126,6 +129,7 @@ def build_core(
         policy=deciders.policy,
         hear=overhear(dispatcher.hear),
         router=deciders.router,
+        wallets=deciders.wallets,
         record=deciders.record,
     )
     dispatcher.payments = payments

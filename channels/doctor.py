@@ -6,9 +6,10 @@ from functools import partial
 import asyncpg
 from redis.exceptions import RedisError
 
+from channels.addresses import address_faults
 from channels.registrations import registrations
 from channels.settings import Settings
-from channels.wiring import MENUS, read_directory
+from channels.wiring import MENUS, read_directory, read_networks
 from engine.clock import Clock
 from engine.errors import CappError
 from engine.menu.check import examine as examine_menus
@@ -16,6 +17,7 @@ from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
+from providers.portability import build_portability
 from providers.registry import build_operators, build_ussd
 
 Check = Callable[[Settings], Awaitable[str]]
@@ -57,8 +59,11 @@ async def _operators(settings: Settings) -> str:
     names = sorted(read_directory(built).by_name)
     registered = [one.operator for one in registrations(settings, built)]
     announcing = sorted(name for name, port in built.items() if isinstance(port, PayInPort))
+    refused = address_faults(settings, built.values())
     for port in built.values():
         await port.aclose()
+    if refused:
+        raise ValueError(f"CAPP_PUBLIC_URL: {'; '.join(refused)}")
     told = ", ".join(names)
     if registered:  # whether they were, nobody can see from here
         told += f"; addresses to register (`capp addresses`) with {', '.join(registered)}"
@@ -128,10 +133,20 @@ async def _sources(settings: Settings) -> str:
     return "; ".join(told)
 
 
+async def _portability(settings: Settings) -> str:
+    """Nobody is asked: a question needs somebody's number."""
+    built = build_portability(settings.environment, read_networks())
+    if built is None:
+        return "no look-up (CAPP_PORTABILITY_URL): by dials, by staff, by prefix"
+    await built.aclose()
+    return f"looked up, {settings.portability_ms} ms at most"
+
+
 CHECKS: dict[str, Check] = {
     "menus": _menus,
     "operators": _operators,
     "callback sources": _sources,
+    "ported numbers": _portability,
     "USSD gateways": _ussd,
     "database": _database,
     "staff": _staff,

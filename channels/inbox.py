@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from channels.turns import names_of
 from channels.wiring import Engine
 from engine.inbox.answers import Answers
 from engine.inbox.guard import Guard
@@ -26,6 +27,7 @@ async def open_inbox(engine: Engine, journeys: Journeys) -> AsyncIterator[Inbox]
         engine.ids,
         lease_seconds=settings.lease_seconds,
     )
+    names = names_of(engine)
     answers = Answers(
         texts=engine.texts,
         customers=engine.customers,
@@ -33,6 +35,7 @@ async def open_inbox(engine: Engine, journeys: Journeys) -> AsyncIterator[Inbox]
         journeys=journeys,
         opt_outs=OptOuts(engine.pool, settings.tenant, engine.clock),
         memory=Memory(redis),
+        names=names,
         clock=engine.clock,
         shortcode=settings.shortcode,
     )
@@ -45,4 +48,5 @@ async def open_inbox(engine: Engine, journeys: Journeys) -> AsyncIterator[Inbox]
             send=engine.dispatcher.hear_message,
         )
     finally:
+        await names.aclose()
         await redis.aclose()

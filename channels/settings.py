@@ -73,6 +73,9 @@ class Settings:
     lease_seconds: int
     screening_required: bool  # without a sanctions list nothing is allowed
     compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
+    portability_ms: int  # so long does a payment wait for a look-up of its payee's operator
+    probe_quiet_seconds: int  # an operator without traffic for so long is called; 0: never
+    probe_seconds: int  # between two such calls to one operator
     http_request_seconds_max: int  # until all of a request is here
     http_connections_max: int  # of one process; one more is answered 503
     webhooks: WebhookSettings
@@ -128,6 +131,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60),
         screening_required=environment.get("CAPP_SCREENING_REQUIRED", "") == "1",
         compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,
+        portability_ms=reader.number("CAPP_PORTABILITY_MS", 800, low=50, high=3000),
+        probe_quiet_seconds=reader.number("CAPP_PROBE_QUIET_SECONDS", 300),
+        probe_seconds=reader.number("CAPP_PROBE_SECONDS", 120, low=30),
         http_request_seconds_max=reader.number("CAPP_HTTP_REQUEST_SECONDS_MAX", 10, low=1),
         http_connections_max=reader.number("CAPP_HTTP_CONNECTIONS_MAX", 1000, low=1),
         webhooks=_read_webhooks(reader),

@@ -18,6 +18,7 @@ from engine.clock import AttemptId, Clock, Ids
 from engine.ledger.commit import Committer
 from engine.money import plain
 from engine.payments.health import Record, unheard
+from engine.payments.payins.store import PayInStore
 from engine.payments.service import Payments
 from engine.payments.statements.balances import BalanceBook, Balances, Seen
 from engine.payments.statements.consequences import Consequences
@@ -99,6 +100,7 @@ def assemble(
         ours=ours,
         consequences=Consequences(kept, payments, suspense, terms, clock),
         balances=book,
+        pay_ins=PayInStore(pool, tenant, clock, ids),
         clock=clock,
     )
     telling = {

@@ -14,6 +14,7 @@ from engine.traffic.about import spoken_of
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
 from engine.traffic.messages import Kind, Message, Said, Way
+from engine.traffic.veil import Veil
 from providers.http import Exchange
 from providers.registry import build_operators
 
@@ -54,6 +55,9 @@ class Overheard:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp traffic`."""
     parser.add_argument("payment", help="its code, its id, or the id of an attempt")
+    parser.add_argument(
+        "--whole", action="store_true", help="with the two people's numbers, where they stand"
+    )
 
 
 async def show_traffic(
@@ -61,20 +65,23 @@ async def show_traffic(
 ) -> bool:
     """Say the conversation line by line; False when there is no such payment.
 
+    What operators name things by may hold a number: it is hidden unless it is asked for.
     Raises what the pool raises, and what building the operators raises.
     """
     pool = await open_pool(settings.database_url, size=2)
     try:
         conversations = Conversations(pool, settings.tenant, await _names(settings))
         said = await conversations.of_payment(options.payment)
+        hidden = () if options.whole else await conversations.people_of(options.payment)
     finally:
         await pool.close()
     if said is None:
         say(f"no payment {options.payment}")
         return False
+    veil = Veil(hidden)
     for message in said:
         for line in lines_of(message):
-            say(line)
+            say(veil.text(line))
     return True
 
 

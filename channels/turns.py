@@ -29,9 +29,7 @@ async def open_turns(engine: Engine) -> AsyncIterator[TurnTaker]:
     seal = Seal(engine.settings.session_key)
     redis = open_pipeline(engine.settings.redis_url)
     late = LateWork()
-    names = OperatorNames(
-        {name: port for name, port in engine.operators.items() if isinstance(port, NamePort)}
-    )
+    names = names_of(engine)
 
     def bind_verbs(words: Words) -> Mapping[str, Verb]:
         return build_verbs(
@@ -61,3 +59,9 @@ async def open_turns(engine: Engine) -> AsyncIterator[TurnTaker]:
         await turns.aclose()
         await names.aclose()
         await redis.aclose()
+
+
+def names_of(engine: Engine) -> OperatorNames:
+    """Every operator that can tell whose wallet a number is; to be closed before the engine."""
+    ports = {name: port for name, port in engine.operators.items() if isinstance(port, NamePort)}
+    return OperatorNames(ports)

@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-from channels.addresses import CallbackAddresses
+from channels.addresses import CallbackAddresses, address_faults
 from channels.compliance import LISTS_REFRESH_SECONDS, build_compliance, build_screener, policy_of
 from channels.core import Deciders, Known, Outside, build_core
 from channels.messages import build_ports
 from channels.office import Office, build_office
 from channels.payins import PayInRoom, build_pay_ins
-from channels.settings import Settings
+from channels.settings import BadSettings, Settings
 from channels.traffic import Overheard, tell_log
 from engine.clock import Clock, Ids, SystemRandom
 from engine.compliance.compliance import Compliance
@@ -41,6 +41,7 @@ from engine.payments.gate import Gate
 from engine.payments.health_store import HealthStore
 from engine.payments.past_store import PastStore
 from engine.payments.pools import Pools
+from engine.payments.portability_store import PortabilityStore
 from engine.payments.reconciliation import Reconciler
 from engine.payments.request_store import RequestStore
 from engine.payments.requests import RequestRules, Requests
@@ -49,11 +50,13 @@ from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
 from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
+from engine.payments.wallets import LookUp, Wallets
 from engine.payments.watch import AWAY, Health
 from engine.ports import OperatorPort, SmsPort
 from engine.texts import Texts
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
+from providers.portability import build_portability
 from providers.registry import build_operators
 
 log = logging.getLogger(__name__)
@@ -113,6 +116,10 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         ports: list[OperatorPort | SmsPort] = [*outside.operators.values(), *outside.sms.values()]
         for port in ports:
             closing.push_async_callback(port.aclose)
+        if outside.portability is not None:
+            closing.push_async_callback(outside.portability.aclose)
+        if refused := address_faults(settings, outside.operators.values()):
+            raise BadSettings(f"CAPP_PUBLIC_URL: {'; '.join(refused)}")
         pool = await open_pool(settings.database_url)
         closing.push_async_callback(pool.close)
         async with pool.acquire() as connection:
@@ -139,6 +146,7 @@ def _look_outside(settings: Settings, clock: Clock, overheard: Overheard) -> Out
         clock=clock,
         ids=Ids(clock),
         draw=random.SystemRandom().random,
+        portability=build_portability(settings.environment, read_networks(), tell_log),
     )
 
 
@@ -206,11 +214,17 @@ def _assemble(settings: Settings, outside: Outside, *, pool: Any, committer: Com
     compliance = build_compliance(settings, house, screener, pool, decisions.note)
     clearing = Clearing(compliance, clock)
     policy = Gate(clearing, health)
+    look_up = outside.portability
+    wallets = Wallets(
+        directory,
+        PortabilityStore(pool, settings.tenant, clock, ids),
+        LookUp(look_up, seconds=settings.portability_ms / 1000) if look_up else None,
+    )
     core = build_core(
         settings,
         outside,
         Known(directory, texts, rates),
-        Deciders(policy, language_of, router, health.record),
+        Deciders(policy, language_of, router, health.record, wallets),
         pool=pool,
         committer=committer,
     )
@@ -233,7 +247,10 @@ def _assemble(settings: Settings, outside: Outside, *, pool: Any, committer: Com
         limits_now=clearing.limits_now,
         clock=clock,
     )
-    approvals = Approvals(rulings=core.rulings, store=core.store, directory=directory)
+    approvals = Approvals(
+        rulings=core.rulings, store=core.store, directory=directory,
+        wallet_of=core.payments.selling.wallet_of,
+    )  # fmt: skip
     attested = Attested(payments=core.payments, store=core.store)
     debts = Debts(rulings=core.rulings, store=core.store, directory=directory)
     pay_ins = build_pay_ins(
@@ -271,3 +288,9 @@ def read_directory(operators: dict[str, OperatorPort]) -> Directory:
         Prefixes(numbering["ranges"]),
         numbering["networks"],
     )
+
+
+def read_networks() -> dict[str, str]:
+    """Network codes by our names of operators, as the numbering plan lists them."""
+    networks: dict[str, str] = yaml.safe_load(NUMBERING.read_text())["networks"]
+    return networks

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from channels.probing import build_light_probes
 from channels.rates import build_feed
 from channels.settings import Settings
 from channels.statements import open_comparison
@@ -26,6 +27,7 @@ RATES_SECONDS = 5.0
 DESK_SECONDS = 10.0
 LIQUIDITY_SECONDS = 30.0
 BALANCES_SECONDS = 600.0
+PROBES_SECONDS = 15.0
 STATEMENTS_SECONDS = 3600.0
 MESSAGES_SECONDS = 60.0
 MONTHS_SECONDS = 24 * 3600.0
@@ -54,6 +56,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
 def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
     office = engine.office
     comparison = open_comparison(engine)
+    light_probes = build_light_probes(engine)
     traces = HistoryStore(engine.pool, engine.settings.tenant)
     messages = MessageWatch(engine.pool, engine.settings.tenant, engine.clock)
     kept_days = engine.settings.webhooks.traffic_days
@@ -72,6 +75,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         _every(DESK_SECONDS, lambda: _expire_requests(engine), "requests"),
         _every(LIQUIDITY_SECONDS, office.liquidity.watch, "low water"),
         _every(BALANCES_SECONDS, comparison.balances.look, "balances"),
+        _every(PROBES_SECONDS, light_probes.look, "light probes"),
         _every(STATEMENTS_SECONDS, comparison.statements.age, "statements"),
         _every(STATEMENTS_SECONDS, lambda: traces.forget(engine.clock.now()), "traces"),
         _every(MESSAGES_SECONDS, messages.look, "messages"),

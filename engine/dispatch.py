@@ -338,7 +338,7 @@ class Dispatcher:
             await self.payments.record_unclear(payment, attempt_id)
 
     def _tell_health(self, operator: str, order: Order, error: ProviderError, began: float) -> None:
-        told = told_by_error(error)
+        told = told_by_error(error, order.direction)
         self._record(operator, order.direction, told, order.amount.minor, began_at=began)
 
     async def _not_done(

@@ -87,7 +87,8 @@ class Rejected(ProviderError):
 class Throttled(ProviderError):
     """Refused at the door for now; not done. Send the same request after `retry_after_seconds`.
 
-    `by_us`: we kept to our own pace and did not call, which says nothing about the company.
+    `by_us`: we kept to our own pace and did not call; `by_customer`: one of the two people has
+    something else under way. Neither says anything about the company.
     """
 
     def __init__(
@@ -98,10 +99,12 @@ class Throttled(ProviderError):
         code: str = "",
         retry_after_seconds: float = 60.0,
         by_us: bool = False,
+        by_customer: bool = False,
     ) -> None:
         super().__init__(provider, detail, code=code)
         self.retry_after_seconds = retry_after_seconds
         self.by_us = by_us
+        self.by_customer = by_customer
 
 
 class Unreachable(ProviderError):

@@ -138,7 +138,10 @@ class Prefixes:
     """The range table: longest matching prefix wins (`reference: msisdn, sections 1 and 3`)."""
 
     def __init__(self, ranges: Mapping[str, Mapping[str, list[str]]]) -> None:
-        """`ranges` is country -> operator name -> national prefixes without trunk zero."""
+        """`ranges` is country -> operator name -> national prefixes without trunk zero.
+
+        `countries` then says of every operator in it where it is.
+        """
         self._operators: dict[str, str] = {}
         for country, operators in ranges.items():
             code = _DIALLING_CODES[country]
@@ -147,7 +150,7 @@ class Prefixes:
                     if self._operators.setdefault(code + prefix, operator) != operator:
                         raise ValueError(f"{country} {prefix} has two operators")
         self._longest = max(map(len, self._operators), default=0)
-        self.operators = frozenset(self._operators.values())
+        self.countries = {name: country for country, named in ranges.items() for name in named}
 
     def operator_of(self, msisdn: Msisdn) -> str | None:
         """The operator whose range the number lies in, or None when no range is known."""

@@ -45,7 +45,8 @@ class Reason(StrEnum):
     NOT_REGISTERED = "not_registered"
     CANNOT_RECEIVE = "cannot_receive"
     CONFIGURATION = "configuration"  # our own account or credentials: alarm, not the customer
-    OTHER = "other"
+    OPERATOR_FAULT = "operator_fault"  # their system broke down over it, by their own word
+    OTHER = "other"  # no word of theirs says whose matter it is
 
 
 class CallbackTrust(StrEnum):
@@ -80,6 +81,9 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     callback: CallbackTrust = CallbackTrust.UNSIGNED
     refund_is_payout: bool = False  # it cannot give a collection back: the payer is paid instead
     can_refund: bool = True  # False: what was collected goes back by people's hands only
+    callback_tells_receipt: bool = False
+    """A callback of a collection that succeeded always tells the operator's own number of it, in
+    one spelling, and no two have the same: another number is another payment."""
     collects_by_link: bool = False  # no prompt comes to the phone: see `Accepted.pay_link`
     webhooks: tuple[str, ...] = ("operator",)
     """What the company is called in our addresses for its callbacks: the first stands in those it
@@ -278,6 +282,18 @@ class StatementPort(Protocol):
 
     def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
         """Every word made from the attempt's id that the operator was given for it."""
+        ...
+
+
+@runtime_checkable
+class AddressPort(Protocol):
+    """An operator that calls back on some addresses only. Not every one is: ask `isinstance`."""
+
+    def address_fault(self, callback_url: str) -> str | None:
+        """Why orders with this address would be refused, for people; None: they would not be.
+
+        Asks nobody, so a process can find out before it serves.
+        """
         ...
 
 

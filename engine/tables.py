@@ -333,9 +333,7 @@ customer = Table(
     Column("network", Text),
     Column("network_since_ms", BigInteger),
     UniqueConstraint("tenant", "msisdn"),
-    CheckConstraint(
-        "(network is null) = (network_since_ms is null)", name="network_has_a_time"
-    ),
+    CheckConstraint("(network is null) = (network_since_ms is null)", name="network_has_a_time"),
 )
 
 ported_number = Table(
@@ -683,12 +681,20 @@ pay_in = Table(
     Column("proposal", Uuid),
     _required("calls", Integer, server_default="0"),
     Column("called_ms", BigInteger),
+    Column("return_receipt", Text),
     CheckConstraint("minor > 0", name="pay_in_is_something"),
     CheckConstraint("stage <> 4 or payment is not null", name="pay_in_of_somebody"),
     UniqueConstraint("tenant", "operator", "receipt"),
     Index("pay_in_due", "due_ms", postgresql_where=text("due_ms is not null")),
     Index("pay_in_stage", "tenant", "stage", "id"),
     Index("pay_in_payment", "payment", unique=True, postgresql_where=text("stage = 4")),
+    Index(
+        "pay_in_return",
+        "tenant",
+        "operator",
+        "return_receipt",
+        postgresql_where=text("return_receipt is not null"),
+    ),
 )
 
 staff_member = Table(

@@ -4,6 +4,7 @@ It is what a tester's hands reach; a real operator has no such door.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import httpx
 import msgspec
@@ -37,6 +38,7 @@ class Message(msgspec.Struct, frozen=True):
     n: int
     text: str
     sender: str | None = msgspec.field(name="from", default=None)
+    at: datetime | None = None  # when the gateway took it
 
 
 class _Prompts(msgspec.Struct):

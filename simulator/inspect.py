@@ -1,9 +1,9 @@
-"""Client of the server's inspection door: what became of a payment, and whether the books balance.
+"""Client of the server's inspection door: payments, the books, and where sessions stand.
 
 Read only; full numbers never come through this door.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import httpx
@@ -107,8 +107,24 @@ class Books(msgspec.Struct, frozen=True):
     accounts: list[Account]
 
 
+class Session(msgspec.Struct, frozen=True):
+    """One dialogue as the server keeps it. `screens`: its way, the one it stands on last."""
+
+    session_id: str
+    screens: list[str]
+    step: int
+    at: datetime  # of its last turn, in whole seconds
+    menu: str  # the edition it began with
+    state: str  # open, ended, dropped
+    language: str = ""
+
+
 class _Payments(msgspec.Struct):
     payments: list[Payment]
+
+
+class _Sessions(msgspec.Struct):
+    sessions: list[Session]
 
 
 class Inspector:
@@ -134,7 +150,20 @@ class Inspector:
     async def books(self) -> Books:
         return msgspec.json.decode(await self._get("books", {}), type=Books)
 
-    async def _get(self, name: str, query: dict[str, str]) -> bytes:
+    async def sessions(self, msisdn: str, session_ids: Sequence[str] = ()) -> Sequence[Session]:
+        """This phone's last session and those named, as far as the server still keeps them.
+
+        None from a server that has no such door yet.
+        """
+        try:
+            body = await self._get("sessions", {"msisdn": msisdn, "session": list(session_ids)})
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.NOT_FOUND:
+                return []
+            raise
+        return msgspec.json.decode(body, type=_Sessions).sessions
+
+    async def _get(self, name: str, query: Mapping[str, str | list[str]]) -> bytes:
         if not self._server:
             raise httpx.UnsupportedProtocol("there is no inspection door here (--server names it)")
         url = f"{self._server}/inspect/{name}"

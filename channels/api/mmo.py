@@ -1,7 +1,5 @@
 """The endpoints of `/api/v1/admin/mmo`, one line each, and how they are put together."""
 
-import time
-
 from starlette.routing import Route
 
 from channels.api.endpoints import EVERYBODY, AnyEndpoint, Endpoint, Nothing
@@ -24,16 +22,13 @@ from channels.api.transactions import (
     Transactions,
     Why,
 )
-from channels.statements import Comparison, open_comparison
+from channels.probing import build_probes
 from channels.wiring import Engine
 from engine.payments.health_store import HealthStore
-from engine.payments.statements.balances import Balances
-from engine.ports import BalancePort, OperatorFacts
 from engine.staff.actions import Actions
 from engine.staff.figures import Figures
 from engine.staff.members import Role
 from engine.staff.once import Once
-from engine.staff.probes import Looks, Probes
 from engine.staff.reading import Reader
 from engine.staff.retrying import Retrying
 from engine.staff.sessions import Sessions
@@ -125,31 +120,13 @@ def staff_routes(engine: Engine) -> list[Route]:
 
 def _operators(engine: Engine) -> Operators:
     tenant, pool, clock = engine.settings.tenant, engine.pool, engine.clock
-    comparison = open_comparison(engine)
     return Operators(
         ports=engine.operators,
         health=engine.health,
         health_store=HealthStore(pool, tenant),
         figures=Figures(pool, tenant, engine.directory.by_name, clock),
-        probes=Probes(
-            pool=pool,
-            tenant=tenant,
-            operators=engine.operators,
-            look_at=lambda facts, port: _look_at(engine, comparison, facts, port),
-            clock=clock,
-            monotonic=time.monotonic,
-        ),
+        probes=build_probes(engine),
     )
-
-
-def _look_at(
-    engine: Engine, comparison: Comparison, facts: OperatorFacts, port: BalancePort
-) -> Looks:
-    """One operator's balance, asked and kept like every other look."""
-    return Balances(
-        engine.pool, engine.settings.tenant, comparison.book, {facts.name: (facts, port)},
-        engine.addresses.address, engine.clock, engine.ids, record=engine.health.record,
-    )  # fmt: skip
 
 
 def _transactions(engine: Engine, actions: Actions) -> Transactions:

@@ -12,8 +12,8 @@ from engine.ledger.books import describe
 from engine.ledger.chart import read_account
 from engine.money import Money
 from engine.staff.reading import Attempt, Step
-from engine.staff.veil import Veil
 from engine.traffic.messages import Message
+from engine.traffic.veil import Veil
 
 
 class Amount(msgspec.Struct, frozen=True):

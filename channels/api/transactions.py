@@ -33,9 +33,9 @@ from engine.staff.members import Role
 from engine.staff.reading import Found, Reader
 from engine.staff.remedies import REVERSALS, reversal_of
 from engine.staff.retrying import Retrying
-from engine.staff.veil import Veil
 from engine.traffic.conversation import Conversations
 from engine.traffic.messages import Kind
+from engine.traffic.veil import Veil
 
 SEES_NUMBERS = Role.COMPLIANCE
 OPEN_MOST = 1000

@@ -4,6 +4,7 @@ A PIN has no place here: none is asked for, none is compared, and one that comes
 not kept. A payment confirmed by SMS is approved at the operator's own prompt.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,11 +13,12 @@ from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, NoWayNow, TextKey
 from engine.inbox.keywords import Command, Verb, Vocabulary, has_foreign_digits, read_order
 from engine.inbox.memory import Memory
-from engine.inbox.rooms import Customers, Journeys, OptOuts, Payments
+from engine.inbox.rooms import Customers, Journeys, Names, OptOuts, Payments
 from engine.messages.planning import Writer
 from engine.msisdn import Msisdn
 from engine.payments.views import PaymentSummary
 from engine.ports import Turn
+from engine.session.names import ANSWER_SECONDS, NAME_SECONDS
 from engine.session.readers import CURRENCY_OF_COUNTRY, read_code
 from engine.texts import FALLBACK, Texts
 
@@ -44,10 +46,12 @@ class Answers:
         journeys: Journeys,
         opt_outs: OptOuts,
         memory: Memory,
+        names: Names,
         clock: Clock,
         shortcode: str,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`shortcode` is what people are told to dial."""
+        """`shortcode` is what people are told to dial; `names` is asked whose wallet is paid."""
         self._texts = texts
         self._writer = Writer(texts)
         self._vocabulary = Vocabulary(texts)
@@ -56,6 +60,8 @@ class Answers:
         self._journeys = journeys
         self._opt_outs = opt_outs
         self._memory = memory
+        self._names = names
+        self._monotonic = monotonic
         self._clock = clock
         self._shortcode = shortcode
         self._verbs: Mapping[Verb, Callable[[Asked, Command, Customer], Awaitable[str]]] = {
@@ -115,10 +121,12 @@ class Answers:
         quote = await self._payments.quote(payer=customer, network="", payee=payee, amount=amount)
         seconds = quote.expires_at - int(self._clock.epoch())
         await self._memory.keep_quote(asked.msisdn, quote, seconds)
+        due = self._monotonic() + NAME_SECONDS + ANSWER_SECONDS
+        holder = await self._names.of(quote.payee_operator, quote.payee, due)
         return self._say(
             customer.language,
             "sms.in_quote",
-            payee=payee,
+            payee_named=f"{holder} {quote.payee}".strip(),
             receives=quote.receives,
             fee=quote.fee,
             total=quote.total,
@@ -176,6 +184,7 @@ class Answers:
         return self._say(
             customer.language,
             key,
+            country=customer.country,
             code=found.code,
             time=found.at,
             amount=found.amount,
@@ -221,5 +230,5 @@ class Answers:
             await self._memory.keep_journey(asked.msisdn, session_id)
         return reply.text
 
-    def _say(self, language: str, key: str, **variables: Any) -> str:
-        return self._writer.write(language, key, variables).text
+    def _say(self, language: str, key: str, *, country: str | None = None, **variables: Any) -> str:
+        return self._writer.write(language, key, variables, country=country).text

@@ -44,6 +44,14 @@ class Payments(Protocol):
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft: ...
 
 
+class Names(Protocol):
+    """`engine.session.names.OperatorNames`: a courtesy of operators."""
+
+    async def of(self, operator: str, msisdn: Msisdn, due: float) -> str:
+        """Whose wallet it is, "" when nobody tells by `due` (monotonic seconds). Raises nothing."""
+        ...
+
+
 class OptOuts(Protocol):
     """Who wants no messages; False when nothing changed."""
 

@@ -102,6 +102,7 @@ THINGS = (
 
 LISTS: Mapping[str, str] = {
     "languages": "item.language",
+    "wallets": "item.wallet",
     "payees": "item.payee",
     "saved": "item.saved",
     "payments": "item.payment",
@@ -117,6 +118,7 @@ FACTS: Mapping[str, tuple[str, ...]] = {
     "may_cancel": ("summary",),
     "unsaved": (),
     "may_send_again": ("summary",),
+    "may_be_elsewhere": (),
 }
 """What a choice's `when` may ask -> the things that must be known to answer."""
 
@@ -165,6 +167,10 @@ VERBS: Mapping[str, VerbFacts] = {
                        drops=("request",)),
     "quote_again": VerbFacts(("quoted",), _PRICE_MISTAKES, asks=True,
                              needs=("customer", "payee", "amount"), makes=("quote", "amount"),
+                             drops=("request",)),
+    "open_wallets": VerbFacts(("ready",), fills="wallets", needs=("customer", "payee")),
+    "pick_wallet": VerbFacts(("quoted",), _PRICE_MISTAKES, takes="item:wallets", asks=True,
+                             needs=("customer", "payee", "quote"), makes=("quote", "amount"),
                              drops=("request",)),
     "pay": VerbFacts(("confirmed", "by_link"), ("mistake.pin_wrong", *_CONFIRM_MISTAKES),
                      takes="pin", effects=True, asks=True, seconds=7.0,

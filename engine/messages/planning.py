@@ -14,8 +14,9 @@ from engine.messages.segments import characters, segments_of
 from engine.msisdn import Msisdn
 from engine.texts import Texts
 
-NEVER_CUT = frozenset({"code", "reference", "request"})
-"""Variables that are typed back to us, letter by letter."""
+NEVER_CUT = frozenset({"code", "reference", "request", "payee_named"})
+"""Variables that are typed back to us, letter by letter, and a name with its number behind it: the
+name was cut already, the number never is."""
 
 _WORD = re.compile(r"[^\W\d_]")
 

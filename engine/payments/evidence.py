@@ -68,3 +68,21 @@ def came_otherwise(ending: Ending, finding: Finding) -> bool:
     if ending.source != Source.PAY_IN:
         return False
     return finding.outcome is not Outcome.SUCCEEDED or finding.receipt != ending.receipt
+
+
+def came_twice(ending: Ending, finding: Finding, source: Source) -> bool:
+    """Whether a collection that a callback ended is told by another callback under another receipt.
+
+    Of an operator of which `OperatorFacts.callback_tells_receipt` holds that is a second approval:
+    other money. What a query, a statement or people say may spell the first one otherwise.
+    """
+    if finding.outcome is not Outcome.SUCCEEDED or not ending.succeeded:
+        return False
+    if (ending.source, source) != (Source.CALLBACK, Source.CALLBACK):
+        return False
+    told, known = _spelled(finding.receipt), _spelled(ending.receipt)
+    return bool(told and known) and told != known
+
+
+def _spelled(receipt: str | None) -> str:
+    return "".join((receipt or "").split()).upper()

@@ -28,7 +28,7 @@ class Told(StrEnum):
 
     SUCCEEDED = "succeeded"  # money moved
     DECLINED = "declined"  # a definite no that lies with the customer: the operator works
-    UNEXPLAINED = "unexplained"  # a definite no without a reason that a customer could mend
+    UNEXPLAINED = "unexplained"  # a definite no that no customer could mend, and we could not
     MISCONFIGURED = "misconfigured"  # a definite no because of our account or credentials there
     THROTTLED = "throttled"
     UNREACHABLE = "unreachable"
@@ -46,11 +46,12 @@ FAULT_POINTS = {
 """How much of the operator's fault each is; what counts in full has two points."""
 FULL_POINTS = 2
 
-_OF_REASON = {
+_OF_REASON: dict[Reason | None, Told] = {
     Reason.CONFIGURATION: Told.MISCONFIGURED,
-    Reason.OTHER: Told.UNEXPLAINED,
-    None: Told.UNEXPLAINED,
+    Reason.OPERATOR_FAULT: Told.UNEXPLAINED,
 }
+_UNSAID = (Reason.OTHER, None)
+"""Whose matter the no is, the operator does not say."""
 _OF_ERROR: tuple[tuple[type[ProviderError], Told], ...] = (
     (Throttled, Told.THROTTLED),
     (Unreachable, Told.UNREACHABLE),
@@ -58,20 +59,22 @@ _OF_ERROR: tuple[tuple[type[ProviderError], Told], ...] = (
 )
 
 
-def told_by_error(error: ProviderError) -> Told | None:
-    """What an error of an order says; None for one that does not come from the operator."""
+def told_by_error(error: ProviderError, direction: Direction) -> Told | None:
+    """What an error of an order says; None for one that does not speak of the operator."""
     if isinstance(error, Rejected):
-        return _of_failure(Reason(error.reason))
-    if isinstance(error, Throttled) and error.by_us:
+        return _of_failure(Reason(error.reason), direction)
+    if isinstance(error, Throttled) and (error.by_us or error.by_customer):
         return None
     return next((told for kind, told in _OF_ERROR if isinstance(error, kind)), None)
 
 
-def told_by_finding(finding: Finding) -> Told | None:
-    """What the end of an attempt says; None while it has none."""
+def told_by_finding(finding: Finding, direction: Direction) -> Told | None:
+    """What the end of an attempt says; None while it has none, or one that tells nothing."""
     if finding.outcome is Outcome.SUCCEEDED:
         return Told.SUCCEEDED
-    return _of_failure(finding.reason) if finding.outcome is Outcome.FAILED else None
+    if finding.outcome is not Outcome.FAILED:
+        return None
+    return _of_failure(finding.reason, direction)
 
 
 class Record(Protocol):
@@ -100,7 +103,13 @@ def unheard(
     del operator, direction, told, minor, began_at
 
 
-def _of_failure(reason: Reason | None) -> Told:
+def _of_failure(reason: Reason | None, direction: Direction) -> Told | None:
+    """A no that nobody explains: payers say no all day, so of a collection it tells nothing.
+
+    Of a payout nobody but the operator is there to say it.
+    """
+    if reason in _UNSAID:
+        return None if direction is Direction.COLLECT else Told.UNEXPLAINED
     return _OF_REASON.get(reason, Told.DECLINED)
 
 

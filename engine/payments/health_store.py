@@ -8,12 +8,13 @@ from engine.decision_log import Kept, store_decisions
 from engine.decisions import Decision
 from engine.payments.breaker import Breaker, Lane, Position
 from engine.payments.counting import Counts, Volumes
-from engine.payments.health import HealthRules, Tally
+from engine.payments.health import HealthRules, Tally, Told
 from engine.payments.ranking import Terms
 from engine.ports import Direction
 
 _KINDS = Tally.__struct_fields__
 _SUMS = ", ".join(f"sum({kind})::bigint as {kind}" for kind in _KINDS)
+_ANSWERS = [kind for kind in _KINDS if kind != Told.UNREACHABLE]
 _ADDED = ", ".join(f"{kind} = m.{kind} + excluded.{kind}" for kind in _KINDS)
 
 
@@ -94,6 +95,18 @@ class HealthStore:
             self._tenant, after_minute, *lane,
         )  # fmt: skip
         return _tally(row)
+
+    async def last_heard(self) -> dict[str, int]:
+        """When each operator last answered anything, as epoch seconds, to the minute.
+
+        Whoever could not be reached was not heard of.
+        """
+        rows = await self._pool.fetch(
+            f"select operator, max(minute) * 60 as heard from operator_minute"
+            f" where tenant = $1 and {' + '.join(_ANSWERS)} > 0 group by operator",
+            self._tenant,
+        )
+        return {row["operator"]: row["heard"] for row in rows}
 
     async def moved(self, day: int, month_day: int) -> dict[Lane, Moved]:
         """Volumes of `day` and since `month_day`, the first day of its month."""

@@ -39,7 +39,7 @@ class Directory:
             raise ValueError("two operators share a code")
         self._prefixes = prefixes
         self._networks = dict(networks)
-        self._named = prefixes.operators | {*self.by_name, *self._networks.values()}
+        self._countries = prefixes.countries | {n: f.country for n, f in self.by_name.items()}
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         """The network that served the dial is a better hint than the prefix: numbers are ported."""
@@ -53,9 +53,9 @@ class Directory:
         """Whose a network code is; None for one that nobody listed."""
         return self._networks.get(network)
 
-    def names(self, operator: str) -> bool:
-        """Whether that is an operator that we have a word for, whether we can call it or not."""
-        return operator in self._named
+    def country_of(self, operator: str) -> str | None:
+        """ISO 3166 alpha-2; None for an operator that we have no word for, callable or not."""
+        return self._countries.get(operator)
 
     def wallets_in(self, country: str) -> tuple[str, ...]:
         """Operators of a country (ISO 3166 alpha-2) whose wallets can be paid into, by name."""

@@ -185,7 +185,7 @@ class Payments:
         )
         if heard is Heard.ADVANCED:
             self._record(
-                found.operator, direction, told_by_finding(finding),
+                found.operator, direction, told_by_finding(finding, direction),
                 payment.amount_of(direction).minor,
                 began_at=made_at(found.attempt_id).timestamp(),
             )  # fmt: skip
@@ -270,6 +270,13 @@ class Payments:
         above = operator.confirm_callback_above_minor
         return told.needs_proof(found.payment, found.direction, finding, above)
 
+    def _came_twice(
+        self, found: Attempted, ending: Ending, finding: Finding, source: Source
+    ) -> bool:
+        operator = self._directory.by_name[found.operator]
+        is_told = operator.callback_tells_receipt and found.direction is Direction.COLLECT
+        return is_told and told.came_twice(ending, finding, source)
+
     async def _hear_of_ended(
         self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
     ) -> Heard | None:
@@ -278,7 +285,7 @@ class Payments:
         ending = await self._store.ending_of(payment.payment_id, found.attempt_id)
         if ending is None:  # it ended while we looked
             return None
-        if told.came_otherwise(ending, finding):
+        if told.came_otherwise(ending, finding) or self._came_twice(found, ending, finding, source):
             return await self._hear_of_prompt(found, finding, source, kept)
         if ending.succeeded == succeeded:
             return await self._keep(payment, kept)
@@ -294,7 +301,7 @@ class Payments:
     async def _hear_of_prompt(
         self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
     ) -> Heard:
-        """The payer had paid by themselves; if they answered the prompt as well, they paid twice.
+        """The payer had paid before: by themselves, or by a first approval of the same prompt.
 
         Other money is taken in where it has a receipt. A query tells none, and what it says may be
         the very money that came: a second one has its own notice, or stands in the statement.
@@ -303,7 +310,7 @@ class Payments:
         if finding.outcome is not Outcome.SUCCEEDED or (receipt is None and source is Source.QUERY):
             return await self._keep(payment, kept)
         if receipt is None or self.hear_money is None:
-            detail = f"{found.operator}: a prompt was paid after the payer had paid by themselves"
+            detail = f"{found.operator}: a prompt was paid after the payer had paid before"
             await self.stepper.open_case(payment, PAID_TWICE, found.attempt_id, detail)
         else:
             amount = finding.amount or payment.amount_of(found.direction)

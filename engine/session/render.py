@@ -29,6 +29,7 @@ class Renderer:
         self._wide = frozenset(
             language for language in texts.languages if texts.encoding(language) == "ucs2"
         )
+        self._shorter: dict[tuple[Sentence, str], Sentence] = {}  # as many as are in the texts
         self._subjects = {name: SUBJECTS[screen.about] for name, screen in menu.screens.items()}
 
     def screen(
@@ -112,6 +113,18 @@ class Renderer:
         if not sentence.names:
             return sentence.source
         subject = self._subjects[session.screen]
+        values = [subject[name](session) for name in sentence.names]
+        if None in values:
+            return self._filled(self._without(sentence, values.index(None)), session, language)
         write = self._texts.voice(language, session.country).write
-        written = [write(name, subject[name](session)) for name in sentence.names]
-        return sentence.fill_in_order(written)
+        return sentence.fill_in_order(
+            [write(name, value) for name, value in zip(sentence.names, values, strict=True)]
+        )
+
+    def _without(self, sentence: Sentence, missing: int) -> Sentence:
+        """The text without the lines of a value that there is nothing to tell of."""
+        name = sentence.names[missing]
+        known = self._shorter.get((sentence, name))
+        if known is None:
+            known = self._shorter[sentence, name] = sentence.without(name)
+        return known

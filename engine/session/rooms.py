@@ -68,8 +68,23 @@ class Payments(Protocol):
         """Raises CustomerMistake or NoWayNow when no payment to this number could be priced."""
         ...
 
-    async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
-        """Price a payment. Raises CustomerMistake or NoWayNow; moves nothing."""
+    def payable_wallets(self, *, payer: Customer, network: str, payee: Msisdn) -> Sequence[str]:
+        """Operators of the payee's country that could be paid into. Raises nothing."""
+        ...
+
+    async def quote(
+        self,
+        *,
+        payer: Customer,
+        network: str,
+        payee: Msisdn,
+        amount: Money,
+        wallet: str | None = None,
+    ) -> Quote:
+        """Price a payment. Raises CustomerMistake or NoWayNow; moves nothing.
+
+        `wallet` is the operator by the payer's own word; else we find out.
+        """
         ...
 
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:

@@ -45,13 +45,24 @@ class Item(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Whose wallet a number is, as its operator told; "" when it was asked and told nothing."""
+    """Whose wallet a number is, as an operator told; "" when it was asked and told nothing."""
 
     msisdn: Msisdn
     name: str
+    operator: str = ""
 
     def __repr__(self) -> str:
         return f"Holder({self.msisdn.masked})"
+
+
+class Chosen(NamedTuple):
+    """At which operator a number has its wallet, by the word of whoever pays."""
+
+    msisdn: Msisdn
+    operator: str
+
+    def __repr__(self) -> str:
+        return f"Chosen({self.msisdn.masked}, {self.operator})"
 
 
 class Session(msgspec.Struct, array_like=True):
@@ -99,7 +110,9 @@ class Session(msgspec.Struct, array_like=True):
     keep_seconds: int = KEPT_SECONDS  # how long after `at` it can be taken up: its screen's word
     answer: str | int = ""  # what was typed by a rule and is kept to be shown
     asked: MoneyRequest | None = None  # one of the caller's own requests
-    holders: list[Holder] = []  # of the numbers that were priced, one entry each
+    holders: list[Holder] = []  # of the wallets that were priced, one entry each
+    chosen: Chosen | None = None  # the payer knows better than the payee's prefix
+    elsewhere: bool = False  # the price shown could be one for another operator's wallet
 
     @property
     def customer(self) -> Customer:
@@ -122,11 +135,16 @@ class Session(msgspec.Struct, array_like=True):
         """Keep what the next dial may ask of a session that is over, and nothing else."""
         self.quote, self.summary, self.limits, self.asked = None, None, None, None
         self.history, self.items, self.listed = [], [], None
-        self.holders = []
+        self.holders, self.chosen = [], None
 
-    def holder_of(self, msisdn: Msisdn) -> str:
-        """The name that was told for a number, or ""."""
-        return next((holder.name for holder in self.holders if holder.msisdn == msisdn), "")
+    def holder_of(self, msisdn: Msisdn, operator: str) -> str:
+        """The name that an operator told for a number, or ""."""
+        wallet = (msisdn, operator)
+        return next((h.name for h in self.holders if (h.msisdn, h.operator) == wallet), "")
+
+    def wallet_chosen(self, msisdn: Msisdn) -> str | None:
+        """Whose the wallet of a number is by the caller's own word, if they said so."""
+        return self.chosen.operator if self.chosen and self.chosen.msisdn == msisdn else None
 
     def fill(self, name: str, items: list[Item]) -> None:
         """Make `name` the list that is shown; there is one at a time."""

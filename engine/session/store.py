@@ -1,7 +1,7 @@
 """Sessions in Redis: one GET and one conditional save a turn. Only this file knows the keys."""
 
 import hashlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -100,6 +100,19 @@ class SessionStore:
         except RedisError as error:
             raise StoreDown from error
         return None if session_id is None else await self.load(msisdn, session_id.decode())
+
+    async def kept(self, msisdn: Msisdn, session_ids: Sequence[str]) -> Mapping[str, bytes]:
+        """The records of the phone's last session and of those named, by id, as far as kept.
+
+        Reads only, one key a session: never a scan of all. Raises StoreDown.
+        """
+        try:
+            last: bytes | None = await self._redis.execute("GET", pointer_of(msisdn))
+        except RedisError as error:
+            raise StoreDown from error
+        wanted = dict.fromkeys([*session_ids, *([] if last is None else [last.decode()])])
+        found = {one: await self.load(msisdn, one) for one in wanted}
+        return {one: record for one, record in found.items() if record is not None}
 
     async def save(
         self,

@@ -31,6 +31,12 @@ def _quote(session: Session) -> Quote:
     return session.quote
 
 
+def _rate(session: Session) -> Decimal | None:
+    """None within one currency: nobody needs to read that a shilling is a shilling."""
+    quote = _quote(session)
+    return None if quote.amount.currency == quote.receives.currency else Decimal(quote.rate)
+
+
 def _summary(session: Session) -> PaymentSummary:
     assert session.summary is not None, "a payment is shown only after it was found"
     return session.summary
@@ -58,7 +64,8 @@ def _payee(session: Session) -> Msisdn:
 
 def _payee_named(session: Session) -> str:
     """The number, behind the name its operator told, if any. The name is cut already."""
-    return f"{session.holder_of(_payee(session))} {_payee(session)}".strip()
+    payee, operator = _payee(session), session.quote.payee_operator if session.quote else ""
+    return f"{session.holder_of(payee, operator)} {payee}".strip()
 
 
 SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
@@ -70,7 +77,7 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
         "payer_operator": lambda s: TextKey(f"operator.{_quote(s).payer_operator}"),
         "receives": lambda s: _quote(s).receives,
         "target": lambda s: _quote(s).receives.currency,
-        "rate": lambda s: Decimal(_quote(s).rate),
+        "rate": _rate,
         "amount": lambda s: s.amount if s.amount is not None else _quote(s).amount,
         "fee": lambda s: _quote(s).fee,
         "total": lambda s: _quote(s).total,
@@ -109,11 +116,13 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
         "answer": lambda s: s.answer,
     },
 }
-"""What each name in `engine/menu/vocabulary.SUBJECTS` is."""
+"""What each name in `engine/menu/vocabulary.SUBJECTS` is. The lines of one that is None are left
+out of the text (`render.Renderer`)."""
 
 FACTS: Mapping[str, Callable[[Session], bool]] = {
     "may_cancel": lambda s: _summary(s).may_cancel,
     "may_send_again": lambda s: not _summary(s).incoming and _summary(s).state in _SENDABLE_AGAIN,
     "unsaved": lambda s: not s.name,
+    "may_be_elsewhere": lambda s: s.elsewhere,
 }
 """What a choice's `when` asks."""

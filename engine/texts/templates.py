@@ -31,6 +31,10 @@ class Template:
         """Itself: a text that does not count reads the same for every number."""
         return self
 
+    def without(self, name: str) -> "Template":
+        """The same without the lines that show this value."""
+        return Template(_lines_without(self.source, name))
+
     def fill(self, values: Mapping[str, str]) -> str:
         """Raises KeyError when a placeholder has no value."""
         return self.fill_in_order([values[name] for name in self.names])
@@ -82,6 +86,11 @@ class Plural:
         """One value for each of `names`, in their order. Raises ValueError for another number."""
         return self.fill(dict(zip(self.names, written, strict=True)))
 
+    def without(self, name: str) -> "Plural":
+        """The same without the lines that show this value, in every form."""
+        forms = self._by_category.items()
+        return self.with_lines({form: _lines_without(text.source, name) for form, text in forms})
+
     def with_lines(self, sources: Mapping[str, str]) -> "Plural":
         """The same counting over other forms."""
         return Plural(sources, self.count, self._category_of)
@@ -90,6 +99,10 @@ class Plural:
         """CLDR chooses by the number as it is written: its visible digits."""
         digits = "".join(c for c in written if c in "0123456789")
         return self._category_of(int(digits)) if digits else OTHER
+
+
+def _lines_without(source: str, name: str) -> str:
+    return "\n".join(line for line in source.split("\n") if f"{{{name}}}" not in line)
 
 
 Sentence: TypeAlias = Template | Plural

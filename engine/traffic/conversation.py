@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.clock import AttemptId, PaymentId
+from engine.msisdn import Msisdn
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Ruling, read_step
+from engine.payments.facts import Ending, Facts, Ruling, read_step, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of, id_ending, read_code
 from engine.ports import Direction
@@ -43,6 +44,19 @@ class Conversations:
         operators = await self._operators(attempts)
         said = [*states, *await self._evidence(operators), *await self._traffic(operators)]
         return sorted(said, key=lambda message: (message.at, _RANK[message.kind]))
+
+    async def people_of(self, word: str) -> frozenset[Msisdn]:
+        """Whose numbers may stand in it: payers and payees of all terms it ever had."""
+        payment_id = await self.find(word)
+        rows = await self._pool.fetch(
+            "select version, facts from journal where payment = $1 and tenant = $2"
+            " and state < $3 and facts is not null",
+            payment_id, self._tenant, _STATES_OF_PAYMENTS_BELOW,
+        )  # fmt: skip
+        terms = [_terms(row["version"], row["facts"]) for row in rows]
+        return frozenset(
+            Msisdn(number) for t in terms if t for number in (t.quote.payer, t.quote.payee)
+        )
 
     async def find(self, word: str) -> PaymentId | None:
         """The payment somebody means. A code is looked for in all payments: it is for people."""
@@ -122,6 +136,13 @@ class Conversations:
             [*operators], self._tenant,
         )  # fmt: skip
         return [_message(row) for row in rows]
+
+
+def _terms(version: int, facts: str) -> Facts | None:
+    if version == 1:
+        return read_terms(facts)
+    step = read_step(facts)
+    return step.terms if isinstance(step, Ruling) else None
 
 
 def _message(row: Any) -> Message:

@@ -27,7 +27,7 @@ from engine.ports import (
 from providers.http import Trace, no_trace
 from providers.mpesa import balance
 from providers.mpesa.answers import NAME, error_of
-from providers.mpesa.api import Daraja, address_for
+from providers.mpesa.api import Daraja, address_for, forbidden_in
 from providers.mpesa.business import Business
 from providers.mpesa.callbacks import PUSH_FAILED, read_callback, verdict
 from providers.mpesa.pay_ins import PayIns
@@ -117,6 +117,11 @@ class Mpesa(PayIns, Business):
 
     def read_balance(self, body: bytes) -> Money | None:
         return balance.read_balance(body)
+
+    def address_fault(self, callback_url: str) -> str | None:
+        """Section 11: some words are refused in any address, in any case."""
+        word = forbidden_in(callback_url)
+        return None if word is None else f"an address may not contain {word!r}"
 
     def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
         """The OriginatorConversationID of payouts; a push is known by its CheckoutRequestID."""
@@ -253,6 +258,7 @@ def _facts(settings: MpesaSettings) -> OperatorFacts:
         refund_repeat_is_safe=payout_repeat_is_safe,
         confirm_callback_above_minor=settings.confirm_above_minor,
         refund_is_payout=settings.refund_by == "payout",
+        callback_tells_receipt=True,  # section 5: `MpesaReceiptNumber` of every success
         # Section 11 again: an address with the first word businesses look for is refused.
         webhooks=("daraja", "mpesa"),
     )

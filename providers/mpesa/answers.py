@@ -134,6 +134,7 @@ def error_of(answer: Answer) -> ProviderError:
             "another transaction of this subscriber is under way",
             code=answer.code,
             retry_after_seconds=_BUSY_SUBSCRIBER_SECONDS,
+            by_customer=True,
         )
     if answer.is_rejected:
         field = answer.text.rpartition("Invalid ")[2].strip()

@@ -142,8 +142,7 @@ def address_for(callback_url: str, kind: str) -> str:
 
 def allowed(url: str) -> str:
     """The address, if it contains no forbidden word; else raises Rejected, and nothing was sent."""
-    lowered = url.lower()
-    if any(forbidden in lowered for forbidden in _FORBIDDEN_IN_URL):
+    if forbidden_in(url) is not None:
         raise Rejected(
             NAME,
             "the callback address contains a word the operator forbids",
@@ -151,3 +150,9 @@ def allowed(url: str) -> str:
             reason=Reason.CONFIGURATION,
         )
     return url
+
+
+def forbidden_in(url: str) -> str | None:
+    """The first word of an address that Daraja forbids there; None when there is none."""
+    lowered = url.lower()
+    return next((word for word in _FORBIDDEN_IN_URL if word in lowered), None)

@@ -23,7 +23,7 @@ PUSH_FAILED = {
     "8": Reason.CONFIGURATION,  # our own account is full
     "17": Reason.LIMIT,
     "1019": Reason.NOT_REACHED,
-    "1025": Reason.OTHER,
+    "1025": Reason.OPERATOR_FAULT,  # "system error"; our prompt's text is never so long
     "1031": Reason.DECLINED,
     "1032": Reason.DECLINED,
     "1036": Reason.NOT_REACHED,
@@ -31,7 +31,7 @@ PUSH_FAILED = {
     "2001": Reason.WRONG_PIN,
     "2028": Reason.CONFIGURATION,
     "8006": Reason.WRONG_PIN,  # the payer's PIN is locked
-    "9999": Reason.OTHER,
+    "9999": Reason.OPERATOR_FAULT,  # the same as 1025
     "SFC_IC0003": Reason.CONFIGURATION,
 }
 # Section 8. Here 1, 11, 21, 2001, 2028 and 8006 speak of our account, not of a customer's.

@@ -42,6 +42,13 @@ _REASONS: dict[str, tuple[Reason, Reason]] = {
 
 # Section 5. PENDING, CREATED, ONGOING, DELAYED and every other word are not final.
 _FAILED = frozenset({"FAILED", "TIMEOUT", "REJECTED", "CANCELLED"})
+# Words that say by themselves what a payer did; a `reason` beside them says more.
+_BY_STATUS = {
+    "TIMEOUT": (Reason.NOT_REACHED, Reason.OTHER),
+    "REJECTED": (Reason.DECLINED, Reason.OTHER),
+    "CANCELLED": (Reason.DECLINED, Reason.OTHER),
+}
+_UNSAID = (Reason.OTHER, Reason.OTHER)
 
 FIELDS = Fields(
     kept=frozenset(
@@ -138,7 +145,8 @@ def finding_of(
     """
     status, code = word(message.get("status")), _reason_code(message.get("reason"))
     is_failed = status in _FAILED
-    reason = _REASONS.get(code, (Reason.OTHER, Reason.OTHER))[_PAYING if pays else _COLLECTING]
+    meant = _REASONS.get(code) or _BY_STATUS.get(status, _UNSAID)
+    reason = meant[_PAYING if pays else _COLLECTING]
     final = Outcome.FAILED if is_failed else Outcome.PENDING
     return Finding(
         Outcome.SUCCEEDED if status == "SUCCESSFUL" else final,

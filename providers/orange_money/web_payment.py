@@ -155,6 +155,11 @@ class WebPayment:
             raise Unreadable(self.facts.name, f"no notification of kind {shown!r}")
         return Callback(_verdict(message), Acknowledgement(), _FIELDS.redact(message))
 
+    def address_fault(self, callback_url: str) -> str | None:
+        """Section 1.4: `notif_url` has a length."""
+        excess = len(callback_at(callback_url, KINDS[0])) - _URL_MAX
+        return f"an address is {excess} characters too long" if excess > 0 else None
+
     def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
         return (reference_of(attempt_id),)
 
@@ -163,7 +168,7 @@ class WebPayment:
 
     def _message(self, order: Order) -> dict[str, Any]:
         notify_url = callback_at(order.callback_url, KINDS[0])
-        if len(notify_url) > _URL_MAX:
+        if self.address_fault(order.callback_url) is not None:
             raise configuration(
                 self.facts.name, "our callback address is too long", code="notif_url"
             )

@@ -5,8 +5,9 @@ The server may have a word given back (`at-ussd-hop-metadata`, at most 99 signs,
 told once to a second address, with everything that was typed and the last answer.
 """
 
+from functools import lru_cache
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from simulator.dialects.dialect import End, Ended, Told, Turn, Unreadable
 from simulator.dialects.reading import read_text, shorten
@@ -37,9 +38,8 @@ class AfricasTalking:
 
     def write_turn(self, turn: Turn) -> Request:
         headers = {_METADATA: turn.state} if turn.state else {}
-        return Request(
-            urlencode({**_whose(turn), "text": turn.text}).encode(), _FORM, headers=headers
-        )
+        whose = _written(turn.session_id, turn.shortcode, turn.msisdn, turn.network)
+        return Request(f"{whose}&text={quote_plus(turn.text)}".encode(), _FORM, headers=headers)
 
     def read_answer(self, answer: Answer, turn: Turn) -> Told:
         del turn  # Nothing comes back with an answer.
@@ -50,14 +50,15 @@ class AfricasTalking:
         return Told(body[4:], body.startswith("END "), state, flaws + state_flaws)
 
     def write_end(self, ended: Ended) -> Request:
+        turn = ended.turn
         form = {
             "date": ended.at.strftime("%Y-%m-%d %H:%M:%S"),
-            **_whose(ended.turn),
+            **_whose(turn.session_id, turn.shortcode, turn.msisdn, turn.network),
             "status": _STATUSES[ended.end],
             "cost": "KES 1.0000",
             "durationInMillis": str(ended.duration_ms),
             "hopsCount": str(ended.hops),
-            "input": ended.turn.text,
+            "input": turn.text,
             "lastAppResponse": ended.last_answer,
         }
         if ended.states:
@@ -67,12 +68,18 @@ class AfricasTalking:
         return Request(urlencode(form).encode(), _FORM)
 
 
-def _whose(turn: Turn) -> dict[str, str]:
+@lru_cache(maxsize=4_096)
+def _written(session_id: str, shortcode: str, msisdn: str, network: str) -> str:
+    """The same in all turns of a dialogue; a crowd has thousands open at once."""
+    return urlencode(_whose(session_id, shortcode, msisdn, network))
+
+
+def _whose(session_id: str, shortcode: str, msisdn: str, network: str) -> dict[str, str]:
     return {
-        "sessionId": turn.session_id,
-        "serviceCode": turn.shortcode,
-        "phoneNumber": turn.msisdn,
-        "networkCode": turn.network,
+        "sessionId": session_id,
+        "serviceCode": shortcode,
+        "phoneNumber": msisdn,
+        "networkCode": network,
     }
 
 

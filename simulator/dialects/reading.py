@@ -7,6 +7,7 @@ import codecs
 import json
 from collections.abc import Mapping
 from email.message import Message
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,7 +28,7 @@ def write_json(fields: Mapping[str, Any]) -> Request:
 def read_text(answer: Answer, media_type: str) -> tuple[str, tuple[str, ...]]:
     """The body as text, and what was wrong with its type that a gateway bears."""
     _require_status(answer)
-    declared, charset = _content_type(answer)
+    declared, charset = _content_type(answer.content_type)
     if declared != media_type:
         raise Unreadable(f"content type {answer.content_type[:80]!r} is not {media_type}")
     try:
@@ -103,11 +104,12 @@ def _require_status(answer: Answer) -> None:
         raise Unreadable(f"the body is packed as {shorten(encoding)}, which nobody asked for")
 
 
-def _content_type(answer: Answer) -> tuple[str, str]:
-    """The media type and the charset, in lower case."""
+@lru_cache(maxsize=64)
+def _content_type(written: str) -> tuple[str, str]:
+    """The media type and the charset, in lower case. A server writes the same again and again."""
     header = Message()
-    header["content-type"] = answer.content_type.replace("\r", " ").replace("\n", " ")
-    declared = answer.content_type.split(";")[0].strip().lower()
+    header["content-type"] = written.replace("\r", " ").replace("\n", " ")
+    declared = written.split(";")[0].strip().lower()
     charset = header.get_param("charset", "utf-8")
     return declared, charset.lower() if isinstance(charset, str) else "several"
 

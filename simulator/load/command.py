@@ -6,8 +6,11 @@ import argparse
 import asyncio
 import contextlib
 import resource
+import signal
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import SystemRandom
 
@@ -24,6 +27,8 @@ from simulator.load.wire import Wires
 from simulator.places import NowhereToGo, Places
 
 RIGHT, WRONG, UNUSABLE = 0, 1, 2
+SIGNALLED = 128
+"""And the number of the signal that broke the run off, as shells count it: Ctrl-C is 130."""
 JOURNEYS = (
     Path("tests/transcripts/kenya_to_uganda.txt"),
     Path("tests/transcripts/check_a_price_in_english.txt"),
@@ -33,7 +38,10 @@ CALL_SECONDS = 15.0
 
 
 def run_load(arguments: list[str]) -> int:
-    """0: every answer as written, and the books right. 1: not so. 2: an option is of no use."""
+    """0: every answer as written, and the books right. 1: not so. 2: an option is of no use.
+
+    130: Ctrl-C. What was seen until then is reported; a second one ends that too.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -44,6 +52,8 @@ def run_load(arguments: list[str]) -> int:
     except (NowhereToGo, transcript.Unreadable, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return UNUSABLE
+    except KeyboardInterrupt:
+        return SIGNALLED + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,22 +127,60 @@ async def _walk(
     crowd = Crowd(plan, where, client, wires)
     began, cpu = time.perf_counter(), _cpu_seconds()
     telling = asyncio.create_task(_tell(crowd))
+    broken_off = 0
     try:
-        await crowd.run()
+        broken_off = await _until_signalled(crowd)
     finally:
         telling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await telling
         await wires.aclose()
     effort = Effort(time.perf_counter() - began, _cpu_seconds() - cpu)
-    money = await _money(crowd, where, client, options.patience)
+    if broken_off:
+        _say(f"broken off after {effort.seconds:.1f} s; this was seen until then:")
+    money = await _money(crowd, where, client, 0.0 if broken_off else options.patience)
     weather = f"{plan.weather}" if plan.weather.chances else f"seed {plan.seed}"
     _say(report(crowd.tally, plan.journeys, money, effort, weather=weather))
     if options.plot is not None:
         options.plot.write_text(draw(f"{plan.rate:g} journeys a second", crowd.tally.seconds))
     if options.out is not None:
         _keep_wrong(crowd, options.out)
+    if broken_off:
+        return SIGNALLED + broken_off
     return RIGHT if crowd.tally.is_right and money.is_right else WRONG
+
+
+async def _until_signalled(crowd: Crowd) -> int:
+    """Let all walk to their end. The signal that broke the run off, 0 for none."""
+    came = list[int]()
+    walking = asyncio.create_task(crowd.run())
+
+    def break_off(number: int) -> None:
+        came.append(number)
+        walking.cancel()
+
+    with _heeding(break_off):
+        try:
+            await walking
+        except asyncio.CancelledError:
+            if not came:
+                raise
+    return came[0] if came else 0
+
+
+@contextlib.contextmanager
+def _heeding(break_off: Callable[[int], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call it. Only a program's first thread hears signals."""
+    is_first = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if is_first else ()
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        loop.add_signal_handler(number, break_off, int(number))
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 async def _money(

@@ -67,7 +67,6 @@ def report(
         lines.append(weather)
     lines += _counts("ended by the network", tally.dropped)
     lines += _counts("no answer of use", tally.faults)
-    lines += _counts("shown with a flaw", tally.flaws)
     lines += [*_journeys(tally, journeys), *_wrong(tally), *_money(money)]
     return "\n".join(lines)
 

@@ -81,7 +81,6 @@ class Tally:
         self.finished: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()  # sessions the network ended, by fault
         self.faults: Counter[str] = Counter()  # what a real phone would not have shown, by sentence
-        self.flaws: Counter[str] = Counter()
         self.latencies = Latencies()
         self.lateness = Latencies()  # how late this program was with what was due
         self.wrong: list[Wrong] = []

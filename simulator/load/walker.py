@@ -106,13 +106,10 @@ class Walk:
         self.tally.answer(self.now(), self.now() - began)
         self.seen += [f"| {line}" for line in text.split("\n")]
         person = await self.stage.person(step)
-        if person.screen is not None:
-            for flaw in person.screen.flaws:
-                self.tally.flaws[flaw] += 1
         strike = person.network.now
         if strike is not None and KINDS[strike.mishap].is_seen:
             self._drop(str(strike.mishap))
-        captured = _match(step.expected, text.split("\n"), self.stage.bound)
+        captured = match_screen(step.expected, text.split("\n"), self.stage.bound)
         if step.expected and captured is None:
             self._drop_if_dialled_otherwise(person)
             beside = transcript.difference(step, text.split("\n"), self.stage.bound)
@@ -154,7 +151,7 @@ def _pattern(expected: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(transcript.pattern(expected, {}))
 
 
-def _match(
+def match_screen(
     expected: tuple[str, ...], actual: Sequence[str], bound: Mapping[str, str]
 ) -> Mapping[str, str] | None:
     """As `transcript.match`, by a pattern that is made once for all phones."""

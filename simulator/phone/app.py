@@ -226,5 +226,8 @@ class PhoneApp(App[Exception]):
         turns = [turn for handset in self.handsets for turn in handset.trail.turns]
         if self._inspector is None:
             return panel.describe_turns(turns)
-        numbers = [handset.msisdn for handset in self.handsets]
-        return panel.describe(await panel.look(self._inspector, numbers), turns)
+        lines = [
+            panel.Line(handset.name, handset.msisdn, list(handset.session_ids))
+            for handset in self.handsets
+        ]
+        return panel.describe(await panel.look(self._inspector, lines), turns)

@@ -5,6 +5,7 @@ Without a gateway and operators (any server's address) there is no radio but the
 Where messages are read one is written too, to the number everybody writes to: ours.
 """
 
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +30,7 @@ from simulator.ussd import PHONE_FAULT, Screen, UssdSession
 
 KEYS = "123456789*0#"
 TYPED_MAX = 160
+SESSIONS_KEPT = 3
 OPERATORS = {"+254": "M-PESA", "+256": "MTN MoMo"}
 WRITE_HINT = "Type one to CAPP, e.g. HELP"
 NO_SMS = "Nobody sends SMS here."
@@ -87,6 +89,7 @@ class Handset:
         self.typed = places.shortcode
         self.inbox = Inbox(WRITE_HINT if places.gateway else NO_SMS)
         self.calls = Calls()
+        self.session_ids: deque[str] = deque(maxlen=SESSIONS_KEPT)  # what was dialled last
         self.trail = Trail(name)
         self.wallet: Wallet | None = None
         self.reachable = True
@@ -135,7 +138,7 @@ class Handset:
                 return Display(self.operator, self._prompt_text(), typed, "OK", "Cancel")
             case Mode.INBOX:
                 draft = self.inbox.draft
-                enter, escape = ("Send", "Clear") if draft else ("Next", "Back")
+                enter, escape = self._inbox_keys()
                 return Display(self.inbox.title, self.inbox.text, draft, enter, escape)
             case Mode.CALLS:
                 return Display("Dialled", self.calls.describe(), None, "Call", "Back")
@@ -157,7 +160,7 @@ class Handset:
             self.typed = self.typed[:-1]
 
     def enter(self) -> Work:
-        """The green key: call, send, confirm, next message or the one that was written.
+        """The green key: call, send, confirm, open a message, the next one, or send one's own.
 
         The display changes at once; what is returned is the network's part and must be awaited.
         """
@@ -174,7 +177,7 @@ class Handset:
                 text, self.inbox.draft, self.inbox.note = self.inbox.draft, "", "Sending ..."
                 return self._send(text)
             case Mode.INBOX:
-                self.browse(+1)
+                self.inbox.enter()
             case Mode.CALLS:
                 self.typed = self.calls.chosen
                 return self._dial()
@@ -195,6 +198,8 @@ class Handset:
             return session.hang_up()
         if self.mode is Mode.INBOX and self.inbox.draft:
             self.inbox.draft = ""
+        elif self.mode is Mode.INBOX and self.inbox.is_reading:
+            self.inbox.close()
         elif self.mode is Mode.IDLE and self.typed != "":
             self.typed = ""
         else:
@@ -202,13 +207,13 @@ class Handset:
         return _nothing()
 
     def open_inbox(self) -> None:
-        """Show the newest message; not while the phone is busy."""
+        """Show the list of messages; not while the phone is busy."""
         if self.mode in (Mode.IDLE, Mode.NOTICE):
             self.mode = Mode.INBOX
             self.inbox.open()
 
     def browse(self, by: int) -> bool:
-        """Turn to an older (+1) or newer (-1) message or code; false where there is no list."""
+        """Go to an older (+1) or newer (-1) message or code; false where there is no list."""
         match self.mode:
             case Mode.INBOX:
                 self.inbox.browse(by)
@@ -269,6 +274,7 @@ class Handset:
         code, self.mode = self.typed, Mode.WAITING
         self.calls.add(code)
         session = self._session = self._caller.open()
+        self.session_ids.append(session.session_id)
         return self._show(session, code, self._caller.dial(session, code))
 
     def _open_calls(self) -> None:
@@ -322,6 +328,14 @@ class Handset:
             self._text, self.mode = "The request has expired.", Mode.NOTICE
         except httpx.HTTPError:
             self.reachable = False
+
+    def _inbox_keys(self) -> tuple[str, str]:
+        """What Enter and Esc do where messages are."""
+        if self.inbox.draft:
+            return "Send", "Clear"
+        if self.inbox.is_reading:
+            return "Next", "Back"
+        return ("Open" if self.inbox.messages else ""), "Back"
 
     def _rest(self) -> None:
         self.mode, self.typed, self._text = Mode.IDLE, self._shortcode, ""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import httpx
 import msgspec
 
-from simulator.inspect import Books, Inspector, Payment, Step
+from simulator.inspect import Books, Inspector, Payment, Session, Step
 from simulator.phone import trail
 
 # A sign beside each word, so that nobody has to tell colours apart.
@@ -23,9 +23,20 @@ SIGNS = {
     "payout_unknown": "?", "refund_unknown": "?",
 }  # fmt: skip
 STILL_RUNNING = "…"
-TURN, STATE, CALL, HEARD, SMS = "#", "=", "→", "←", "✉"
-LEGEND = "# turn  = state  ✉ SMS\n→ asked  ← heard"
+TURN, STOOD, STATE, CALL, HEARD, SMS = "#", "@", "=", "→", "←", "✉"
+LEGEND = "# turn  = state  ✉ SMS\n→ asked ← heard @ server"
 TURNS_MAX = 12  # of the timeline; what is older has scrolled away
+
+
+SCREENS_MAX = 3  # of a session's way
+
+
+class Line(NamedTuple):
+    """One phone, and the sessions it dialled last."""
+
+    who: str
+    msisdn: str
+    session_ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class Seen:
 
     payment: Payment | None = None
     books: Books | None = None
+    sessions: Sequence[tuple[str, Session]] = ()  # whose, and where it stands at the server
     trouble: str | None = None
 
 
@@ -44,13 +56,20 @@ class Event(NamedTuple):
     lines: Sequence[str]
 
 
-async def look(inspector: Inspector, numbers: Sequence[str]) -> Seen:
-    """The latest payment of these numbers and the books. Never raises for a silent server."""
+async def look(inspector: Inspector, lines: Sequence[Line]) -> Seen:
+    """The latest payment and sessions of these phones, and the books. Never raises for a silent
+    server.
+    """
     try:
         found = [
-            payment for number in numbers for payment in await inspector.payments(number, limit=1)
+            payment for line in lines for payment in await inspector.payments(line.msisdn, limit=1)
         ]
         books = await inspector.books()
+        sessions = [
+            (line.who, session)
+            for line in lines
+            for session in await inspector.sessions(line.msisdn, line.session_ids)
+        ]
     except httpx.HTTPStatusError as error:
         return Seen(trouble=f"the server answers {error.response.status_code}")
     except httpx.HTTPError as error:
@@ -58,7 +77,7 @@ async def look(inspector: Inspector, numbers: Sequence[str]) -> Seen:
     except msgspec.DecodeError as error:
         return Seen(trouble=f"the server tells something else: {error}")
     newest = max(found, key=lambda payment: payment.payment_id, default=None)
-    return Seen(payment=newest, books=books)
+    return Seen(payment=newest, books=books, sessions=sessions)
 
 
 def describe(seen: Seen, turns: Sequence[trail.Seen] = ()) -> str:
@@ -66,7 +85,8 @@ def describe(seen: Seen, turns: Sequence[trail.Seen] = ()) -> str:
     if seen.trouble is not None:
         return "\n\n".join([f"! {seen.trouble}", *_timeline(_turns(turns))])
     parts = [_describe_books(seen.books), _describe_payment(seen.payment)]
-    events = [*_turns(turns), *(_events(seen.payment) if seen.payment else ())]
+    events = [*_turns(turns), *_sessions(seen.sessions)]
+    events += _events(seen.payment) if seen.payment else ()
     legend = LEGEND if events else ""
     return "\n\n".join(part for part in [*parts, legend, *_timeline(events)] if part)
 
@@ -98,6 +118,22 @@ def _describe_turn(turn: trail.Seen) -> list[str]:
     if turn.complaint is not None:
         lines.append(f" ! {turn.complaint}")
     return lines
+
+
+def _sessions(sessions: Sequence[tuple[str, Session]]) -> Iterator[Event]:
+    """Beside what a phone sent: on which screen the server has it, after how many turns."""
+    for who, session in sessions:
+        way = session.screens[-SCREENS_MAX:]
+        before = "… > " if len(way) < len(session.screens) else ""
+        yield Event(
+            session.at,
+            [
+                f"{_clock(session.at)} {STOOD} {who}",
+                f" {before}{' > '.join(way)}",
+                f" turn {session.step}: {session.state}",
+                f" menu {session.menu}",
+            ],
+        )
 
 
 def _events(payment: Payment) -> Iterator[Event]:

@@ -20,7 +20,9 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from simulator.child import Child
+from simulator.console.app import Console
 from simulator.embedded import free_port
+from simulator.load.command import run_load
 from simulator.operators.world import World
 from simulator.phone.app import PhoneApp
 from simulator.phone.command import CALL_SECONDS
@@ -30,6 +32,7 @@ from simulator.stack import PROJECT, Stack
 
 FOLDER = PROJECT / "simulator" / "screens"
 DIALECTS_README = PROJECT / "simulator" / "dialects" / "README.md"
+CROWD = PROJECT / "tests" / "transcripts" / "check_a_price_in_english.txt"
 SIZE = (112, 34)
 SMALL = (80, 24)
 PATIENCE_SECONDS = 30.0
@@ -41,7 +44,7 @@ _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def run_screens(arguments: list[str]) -> int:
-    """0 when all pictures are drawn."""
+    """0 when all pictures are drawn: of the phones, the operators' console, a crowd's plot."""
     parser = argparse.ArgumentParser(prog="python -m simulator screens")
     parser.add_argument("--out", type=Path, default=FOLDER, metavar="FOLDER")
     options = parser.parse_args(arguments)
@@ -51,6 +54,8 @@ def run_screens(arguments: list[str]) -> int:
         Stack.start(Path(folder), approval="ask", say=_say) as stack,
     ):
         asyncio.run(_draw(stack.places, options.out))
+        asyncio.run(_draw_console(stack.places, options.out))
+        _draw_crowd(stack.places, options.out)
     with tempfile.TemporaryDirectory() as folder, _ten_lines(Path(folder)) as url:
         asyncio.run(_draw_any_server(url, options.out))
     return 0
@@ -114,9 +119,30 @@ async def _draw(places: Places, out: Path) -> None:
         _save(app, out / "prompt.svg")
         await pilot.press(*"1234", "enter")
         await _until(pilot, lambda: bool(payee.unread and payer.unread))
-        await pilot.press("escape", "m", "tab", "m")
+        await pilot.press("escape", "m", "enter", "tab", "m")
         await pilot.pause(2.0)
         _save(app, out / "paid.svg")
+
+
+async def _draw_console(places: Places, out: Path) -> None:
+    async with httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False) as client:
+        console = Console(client, {**places.operators, "gateway": places.gateway})
+        async with console.run_test(size=SMALL) as pilot:
+            await pilot.press("w")
+            await _until(pilot, lambda: bool(console.desk.wallets))
+            _save(console, out / "console.svg")
+
+
+def _draw_crowd(places: Places, out: Path) -> None:
+    """The plot of a small run; nobody pays, for here every phone is asked for its PIN."""
+    picture = out / "load.svg"
+    run_load([
+        str(CROWD), "--server", places.server, "--ussd-url", places.ussd_url,
+        "--ussd-end-url", places.ussd_end_url or "", "--gateway", places.gateway,
+        "--inspect-token", places.inspect_token, "--rate", "8", "--seconds", "20",
+        "--think", "0.2..1", "--seed", "7", "--plot", str(picture),
+    ])  # fmt: skip
+    _say(f"drew {picture.name}")
 
 
 async def _walk(pilot: Pilot[Any], payer: Handset, out: Path) -> None:

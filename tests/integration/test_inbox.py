@@ -34,6 +34,7 @@ from engine.msisdn import Msisdn
 from engine.outbox import Outbox
 from engine.payments.views import Confirmed, LimitsLeft, PaymentSummary
 from engine.ports import Reply, SmsMessage, Turn
+from engine.session.names import NAME_SECONDS
 from engine.session.pipeline import open_pipeline
 from engine.texts import Texts
 from providers.africastalking import AfricasTalkingSms
@@ -66,10 +67,18 @@ class Rooms:
     replies: list[Reply] = field(default_factory=list)
     refusal: Exception | None = None
     summary: PaymentSummary | None = SENT
+    country: str = "KE"
+    holder: str = ""
+    looked_up: list[tuple[str, Msisdn, float]] = field(default_factory=list)
+
+    async def of(self, operator: str, msisdn: Msisdn, due: float) -> str:
+        self.looked_up.append((operator, msisdn, due))
+        return self.holder
 
     async def find(self, msisdn: Msisdn) -> Customer | None:
         language = self.languages.get(msisdn)
-        return Customer(CustomerId("c" * 32), msisdn, "KE", language, 0) if language else None
+        found = Customer(CustomerId("c" * 32), msisdn, self.country, language or "", 0)
+        return found if language else None
 
     async def set_language(self, customer_id: CustomerId, language: str) -> None:
         self.languages[PAYER] = language
@@ -117,8 +126,10 @@ class House:
             journeys=rooms,
             opt_outs=OptOuts(pool, 1, clock),
             memory=Memory(redis),
+            names=rooms,
             clock=clock,
             shortcode="*384*96#",
+            monotonic=lambda: 100.0,
         )
         self.inbox = Inbox(
             guard=Guard(redis, b"k" * 32),
@@ -193,6 +204,32 @@ async def test_a_payment_is_priced_then_confirmed_then_asked_about(house: House)
     assert await house.say(f"STATUS {CODE.lower()}") == (
         f"{CODE} 02/11/26 15:04: KES 1,000 to +256772000002. Delivered."
     )
+
+
+async def test_a_price_says_whose_wallet_it_is_where_its_operator_tells(house: House) -> None:
+    house.rooms.holder = "Nakato Prossy"
+    priced = await house.say("SEND 500 +256772000002")
+    assert priced is not None
+    assert priced.startswith("Nakato Prossy +256772000002 gets UGX")
+    ((operator, msisdn, due),) = house.rooms.looked_up
+    assert (operator, msisdn) == ("mtn_ug", PAYEE)
+    assert 100.0 + NAME_SECONDS < due < 100.0 + 2 * NAME_SECONDS  # it has all of its own time
+    house.rooms.holder = ""
+    assert (await house.say("SEND 600 +256772000002") or "").startswith("+256772000002 gets UGX")
+
+
+async def test_a_refused_price_asks_nobody_for_a_name(house: House) -> None:
+    house.rooms.refusal = NoWayNow("no_way.corridor")
+    await house.say("SEND 500 +256772000002")
+    assert house.rooms.looked_up == []
+
+
+@pytest.mark.parametrize(("country", "time"), [("NG", "13:04"), ("CI", "12:04"), ("ZM", "14:04")])
+async def test_a_status_is_told_on_the_clock_of_whoever_reads_it(
+    house: House, country: str, time: str
+) -> None:
+    house.rooms.country = country
+    assert f"02/11/26 {time}" in (await house.say("STATUS") or "")
 
 
 async def test_however_often_yes_comes_it_is_one_payment(house: House) -> None:

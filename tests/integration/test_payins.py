@@ -21,7 +21,7 @@ from engine.payments.stepping import Heard
 from engine.ports import Finding, Outcome, PaidIn, PayInRefusal, Reason
 from tests.integration.payins_room import AMINA, CAME, TOTAL, Till, code, open_till, till_of
 from tests.integration.world import FAILED, SUCCEEDED, open_world
-from tests.unit.payments.examples import MPESA, PAYER
+from tests.unit.payments.examples import MPESA, MTN, PAYER
 
 LARGE = 11_000
 """Shillings: above what an unsigned word is believed about."""
@@ -116,6 +116,57 @@ async def test_a_prompt_paid_after_the_payer_had_paid_by_hand_is_other_money_for
     assert await till.suspense() == TOTAL.minor
     assert await till.open_cases() == ["PAY_IN"]
     assert len(till.world.mtn.orders) == 1
+
+
+async def test_a_second_approval_of_one_prompt_is_other_money_for_people(till: Till) -> None:
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    assert await till.world.tell(attempt, PROMPT) is Heard.ADVANCED
+    second = msgspec.structs.replace(PROMPT, receipt="TKK9SECOND")
+    for _ in range(2):
+        assert await till.world.tell(attempt, PROMPT) is Heard.KEPT
+        assert await till.world.tell(attempt, second) is Heard.KEPT
+        await till.sweep()
+    assert await till.suspense() == TOTAL.minor
+    assert await till.open_cases() == ["PAY_IN"]
+    assert len(till.world.mtn.orders) == 1
+
+
+@pytest.mark.parametrize(
+    ("receipt", "source"),
+    [
+        (" tkk7rt61sv", Source.CALLBACK),  # the same one, spelled otherwise
+        (None, Source.CALLBACK),
+        ("TKK9SECOND", Source.QUERY),
+        ("TKK9SECOND", Source.STATEMENT),
+    ],
+)
+async def test_what_may_be_the_same_money_is_no_second_approval(
+    till: Till, receipt: str | None, source: Source
+) -> None:
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    await till.world.tell(attempt, PROMPT)
+    again = msgspec.structs.replace(PROMPT, receipt=receipt)
+    assert await till.world.tell(attempt, again, source) is Heard.KEPT
+    await till.sweep()
+    assert (await till.suspense(), await till.open_cases()) == (0, [])
+
+
+async def test_an_operator_whose_receipts_nobody_vouches_for_has_no_second_approval(
+    till: Till,
+) -> None:
+    """MTN's own number may be told otherwise in two callbacks: nobody says that it may not."""
+    assert MPESA.callback_tells_receipt
+    assert not MTN.callback_tells_receipt
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    await till.world.tell(attempt, PROMPT)
+    payout = await till.world.live(payment_id)
+    for receipt in ("P1", "P2"):
+        await till.world.tell(payout, Finding(Outcome.SUCCEEDED, "ok", receipt=receipt))
+    await till.sweep()
+    assert (await till.suspense(), await till.open_cases()) == (0, [])
 
 
 async def test_a_prompt_paid_afterwards_without_a_receipt_is_for_people_to_look_at(

@@ -262,12 +262,34 @@ async def test_the_command_tells_a_conversation_line_by_line(
     settings = replace(settings_for(database_url), operators=())
     said_lines: list[str] = []
     code = (await world.payment(payment_id)).code
-    assert await show_traffic(settings, argparse.Namespace(payment=code), said_lines.append)
+    asked = argparse.Namespace(payment=code, whole=False)
+    assert await show_traffic(settings, asked, said_lines.append)
     text = "\n".join(said_lines)
     assert f"<- mpesa_ke timeout unreadable 400 from 203.0.113.7 attempt {attempt}" in text
     assert "* COLLECTING" in text
-    assert not await show_traffic(settings, argparse.Namespace(payment="x"), said_lines.append)
+    asked = argparse.Namespace(payment="x", whole=False)
+    assert not await show_traffic(settings, asked, said_lines.append)
     assert said_lines[-1] == "no payment x"
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_the_command_hides_the_numbers_in_operators_references_unless_asked(
+    world: World, traffic: TrafficLog, database_url: str, whole: bool
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    attempt, payment = await world.live(payment_id), await world.payment(payment_id)
+    numbers = [payment.quote.payer.digits[-9:], payment.quote.payee.digits[-9:]]
+    for number in numbers:
+        body = f'{{"CheckoutRequestID":"ws_CO_2011202610150{number}"}}'
+        await traffic.keep(said(world, attempt_id=attempt, asked=body))
+    settings = replace(settings_for(database_url), operators=())
+    said_lines: list[str] = []
+    asked = argparse.Namespace(payment=payment.code, whole=whole)
+    assert await show_traffic(settings, asked, said_lines.append)
+    text = "\n".join(said_lines)
+    assert [number in text for number in numbers] == [whole, whole]
+    assert "ws_CO_2011202610150" in text
 
 
 def test_a_call_without_an_answer_says_so() -> None:

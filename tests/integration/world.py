@@ -35,12 +35,14 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.policy import Clearance
+from engine.payments.portability_store import PortabilityStore
 from engine.payments.reconciliation import Reconciler
 from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
 from engine.payments.service import Payments
 from engine.payments.stepping import Hear, Heard
 from engine.payments.store import PaymentStore
+from engine.payments.wallets import Wallets
 from engine.ports import (
     Accepted,
     Callback,
@@ -325,7 +327,11 @@ async def open_world(
         settings_for(database_url, **environment),
         outside,
         Known(directory, _texts(), rates),
-        Deciders(policy, language_of),
+        Deciders(
+            policy,
+            language_of,
+            wallets=Wallets(directory, PortabilityStore(pool, 1, clock, outside.ids)),
+        ),
         pool=pool,
         committer=committer,
         overhear=overhear,

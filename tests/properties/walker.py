@@ -171,6 +171,8 @@ class World:
     def __init__(self, house: House, chance: Random) -> None:
         self.house = house
         self.chance = chance
+        if chance.random() < 0.3:
+            house.payments.by_link.add("mtn_ug")
         # Names that no text and no other caller uses.
         self.walkers = [
             Walker(house, chance, Msisdn("+254712000001"), "63902", "Zawadixa"),

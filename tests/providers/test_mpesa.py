@@ -360,7 +360,7 @@ STK_RESULTS = [
     ("26", Outcome.PENDING, None),
     ("1001", Outcome.PENDING, None),
     ("1019", Outcome.FAILED, Reason.NOT_REACHED),
-    ("1025", Outcome.FAILED, Reason.OTHER),
+    ("1025", Outcome.FAILED, Reason.OPERATOR_FAULT),
     ("1031", Outcome.FAILED, Reason.DECLINED),
     ("1032", Outcome.FAILED, Reason.DECLINED),
     ("1036", Outcome.FAILED, Reason.NOT_REACHED),
@@ -369,7 +369,7 @@ STK_RESULTS = [
     ("2028", Outcome.FAILED, Reason.CONFIGURATION),
     ("4999", Outcome.PENDING, None),
     ("8006", Outcome.FAILED, Reason.WRONG_PIN),
-    ("9999", Outcome.FAILED, Reason.OTHER),
+    ("9999", Outcome.FAILED, Reason.OPERATOR_FAULT),
     ("SFC_IC0003", Outcome.FAILED, Reason.CONFIGURATION),
     ("E3008", Outcome.PENDING, None),
 ]

@@ -323,9 +323,9 @@ STATUSES = [
         Reason.OTHER,
     ),
     ("FAILED", "NEVER_SEEN", Outcome.FAILED, "NEVER_SEEN", Reason.OTHER, Reason.OTHER),
-    ("REJECTED", None, Outcome.FAILED, "REJECTED", Reason.OTHER, Reason.OTHER),
-    ("CANCELLED", None, Outcome.FAILED, "CANCELLED", Reason.OTHER, Reason.OTHER),
-    ("TIMEOUT", None, Outcome.FAILED, "TIMEOUT", Reason.OTHER, Reason.OTHER),
+    ("REJECTED", None, Outcome.FAILED, "REJECTED", Reason.DECLINED, Reason.OTHER),
+    ("CANCELLED", None, Outcome.FAILED, "CANCELLED", Reason.DECLINED, Reason.OTHER),
+    ("TIMEOUT", None, Outcome.FAILED, "TIMEOUT", Reason.NOT_REACHED, Reason.OTHER),
 ]
 
 

@@ -93,7 +93,7 @@ class PayInReturns:
                 await self._store.give_up(pay_in)
                 return wrong
         if proposal.reference is not None:
-            return await self._complete(pay_in, proposal)
+            return await self._complete(pay_in, proposal, proposal.reference)
         if pay_in.calls == 0:
             return await self._call(pay_in, proposal)
         return waiting(f"until {pay_in.operator} says that {pay_in.paid.amount} went back")
@@ -118,7 +118,7 @@ class PayInReturns:
         proposal = await self._proposals.get(ProposalId(pay_in.proposal))
         ended: Outcome | None = None
         if finding.outcome is Found.SUCCEEDED:
-            ended = await self._complete(pay_in, proposal)
+            ended = await self._complete(pay_in, proposal, finding.receipt)
         elif finding.outcome is Found.FAILED and pay_in.calls > 1:
             log.warning("return of %s stays unclear: %s", pay_in.paid.receipt, finding.code)
         elif finding.outcome is Found.FAILED:
@@ -151,14 +151,14 @@ class PayInReturns:
             log.warning("return of %s is unclear: %s", pay_in.paid.receipt, error)
         return waits
 
-    async def _complete(self, pay_in: PayIn, proposal: Proposal) -> Outcome:
+    async def _complete(self, pay_in: PayIn, proposal: Proposal, receipt: str | None) -> Outcome:
         transfers = postings.complete_return(*self._held(pay_in))
         wrong = await self._booker.follow(
             proposal, proposal.id, Manual.RETURNED_TO_SENDER, transfers
         )
         if wrong is not None:
             return wrong
-        await self._store.settle(pay_in, Stage.RETURNED)
+        await self._store.settle(pay_in, Stage.RETURNED, return_receipt=receipt)
         await self._store.close_case(pay_in, "it went back to whoever sent it")
         return done(_returned(pay_in))
 

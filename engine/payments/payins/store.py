@@ -3,7 +3,7 @@
 Every change is a compare-and-set. It moves no money: that is the commit's alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +13,15 @@ from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payment import code_of, id_ending, read_code
+from engine.payments.statements.lines import Side
+from engine.payments.statements.matching import Theirs
 from engine.ports import Direction, PaidIn
 
 CODE_GOOD = timedelta(days=7)
 """How old a payment that is over may be, for late money to find it by its code."""
 
+_LEFT = (Stage.RETURNING, Stage.RETURNED)
+_BOOKED = (Stage.SUSPENDED, Stage.ASSIGNING, *_LEFT)
 _MADE_TOGETHER = timedelta(seconds=10)
 PAY_IN = "PAY_IN"
 """The kind of the case about money that nobody can tell the owner of."""
@@ -92,7 +96,12 @@ class PayInStore:
         )  # fmt: skip
 
     async def settle(
-        self, pay_in: PayIn, stage: Stage, *, payment: PaymentId | None = None
+        self,
+        pay_in: PayIn,
+        stage: Stage,
+        *,
+        payment: PaymentId | None = None,
+        return_receipt: str | None = None,
     ) -> bool:
         """It has come to rest there; False when it had moved on. Nothing is due any more.
 
@@ -100,9 +109,10 @@ class PayInStore:
         """
         try:
             moved = await self._pool.fetchval(
-                "update pay_in set stage = $3, payment = coalesce($4, payment), due_ms = null"
+                "update pay_in set stage = $3, payment = coalesce($4, payment), due_ms = null,"
+                " return_receipt = coalesce($5, return_receipt)"
                 " where id = $1 and stage = $2 returning true",
-                pay_in.id, int(pay_in.stage), int(stage), payment,
+                pay_in.id, int(pay_in.stage), int(stage), payment, return_receipt,
             )  # fmt: skip
         except asyncpg.UniqueViolationError:
             return False
@@ -145,6 +155,36 @@ class PayInStore:
             "update pay_in set calls = $3 where id = $1 and stage = $2 and calls = $3 + 1",
             pay_in.id, int(Stage.RETURNING), pay_in.calls,
         )  # fmt: skip
+
+    # Statements that list it.
+
+    async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, bool]:
+        """Which of an operator's lines are pay-ins that people have, or their ways back, and
+        whether each one's money lies in SUSPENSE (`statements/consequences.py`).
+
+        Of another amount than was told none is: that is for people. What is not booked yet is not
+        here either: the statement may be what proves it.
+        """
+        came = {t.line.receipt: t for t in lines if t.line.side is Side.IN}
+        went = [t for t in lines if t.line.side is Side.OUT]
+        by_receipt = {t.line.receipt: t for t in went}
+        by_reference = {t.line.reference: t for t in went if t.line.reference}
+        rows = await self._pool.fetch(
+            "select receipt, return_receipt, minor, currency, stage from pay_in"
+            " where tenant = $1 and operator = $2 and stage = any($3::smallint[])"
+            " and (receipt = any($4::text[]) or return_receipt = any($5::text[]))",
+            self._tenant, operator, [int(s) for s in _BOOKED],
+            [*came, *by_reference], [*by_receipt],
+        )  # fmt: skip
+        found: dict[str, bool] = {}
+        for row in rows:
+            stage, amount = Stage(row["stage"]), Money(row["minor"], row["currency"])
+            of_it = [(came.get(row["receipt"]), stage is Stage.SUSPENDED)]
+            if stage in _LEFT:
+                back = by_receipt.get(row["return_receipt"]) or by_reference.get(row["receipt"])
+                of_it.append((back, False))
+            found |= {t.line_id: held for t, held in of_it if t and t.line.amount == amount}
+        return found
 
     # Payments that it may be for.
 

@@ -214,7 +214,7 @@ class Balances:
                 silent += 1
                 if isinstance(error, Unreachable):
                     for direction in (Direction.COLLECT, Direction.DISBURSE):
-                        self._record(facts.name, direction, told_by_error(error), 0)
+                        self._record(facts.name, direction, told_by_error(error, direction), 0)
                 log.warning("%s did not tell its balance: %s", facts.name, error)
         return silent
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -15,7 +15,7 @@ from engine.clock import Clock
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
 from engine.payments.statements.lines import Line, Side
-from engine.payments.statements.matching import Class, Judged, Ours
+from engine.payments.statements.matching import Class, Judged, Ours, Theirs
 from engine.payments.statements.store import (
     MISSING_HERE,
     MISSING_THERE,
@@ -32,6 +32,14 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """How many findings are applied beside each other."""
+
+
+class PaidIns(Protocol):
+    """What is known of money that customers sent of their own accord (`payins/store.py`)."""
+
+    async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, bool]:
+        """Of these the ids of pay-ins' lines, and whether each one's money lies in SUSPENSE."""
+        ...
 
 
 class Consequences:
@@ -57,6 +65,7 @@ class Consequences:
         judged: Sequence[Judged],
         known: Mapping[str, Stored],
         today: date,
+        paid_in: Mapping[str, bool],
     ) -> int:
         """Money first, then the payments, then people; last it is written down as done."""
         terms = self._terms.of(facts.name)
@@ -68,6 +77,7 @@ class Consequences:
         await self._store.open_cases(cases, terms, now_ms)
         await self._close_explained(fresh, now_ms)
         await self._store.settle(fresh)
+        await self._follow(paid_in, known)
         put = await self._put_aside(facts, judged, known, today)
         return back + told + put
 
@@ -120,13 +130,15 @@ class Consequences:
             return [Case(found.payment_id, j.kind.name, id_, detail)]
         return []
 
-    async def _close_explained(self, fresh: Iterable[Judged], now_ms: int) -> None:
+    async def _close_explained(self, fresh: Sequence[Judged], now_ms: int) -> None:
         paired = [j for j in fresh if j.theirs is not None and j.ours is not None]
         lines = [j.theirs.line_id for j in paired if j.theirs]
         attempts = [j.ours.attempt_id for j in paired if j.ours]
         note = "a later comparison paired the two"
         await self._store.close_cases(MISSING_HERE, lines, note, now_ms)
         await self._store.close_cases(MISSING_THERE, attempts, note, now_ms)
+        paid_in = [j.theirs.line_id for j in fresh if j.kind is Class.PAID_IN and j.theirs]
+        await self._store.close_cases(MISSING_HERE, paid_in, "it is a pay-in's", now_ms)
 
     # Money for nobody.
 
@@ -160,7 +172,7 @@ class Consequences:
         found = [
             j.theirs
             for j in fresh
-            if j.kind is not Class.MISSING_HERE
+            if j.kind not in (Class.MISSING_HERE, Class.PAID_IN)
             and j.theirs is not None
             and known[j.theirs.line_id].suspended_ms is not None
         ]
@@ -168,6 +180,13 @@ class Consequences:
             await self._suspense.take_back(facts, theirs.line)
             await self._store.set_suspended(theirs.line_id, None)
         return len(found)
+
+    async def _follow(self, paid_in: Mapping[str, bool], known: Mapping[str, Stored]) -> None:
+        """A pay-in suspends its own money, under the line's key: here it is only noted, for the
+        day on which the line's owner is found. What people sent on lies there no more."""
+        for line, is_there in paid_in.items():
+            if is_there != (known[line].suspended_ms is not None):
+                await self._store.set_suspended(line, self._now_ms() if is_there else None)
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)

@@ -15,7 +15,7 @@ from engine.clock import AttemptId, Clock
 from engine.errors import CustomerMistake
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import BalanceBook
-from engine.payments.statements.consequences import Consequences
+from engine.payments.statements.consequences import Consequences, PaidIns
 from engine.payments.statements.lines import (
     Break,
     Line,
@@ -24,7 +24,7 @@ from engine.payments.statements.lines import (
     line_id,
     named_id,
 )
-from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match
+from engine.payments.statements.matching import AGREES, Class, Judged, Ours, explain, match
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import STATEMENT_ABSENT, Case, File, StatementStore, Stored
@@ -84,6 +84,7 @@ class Statements:
         ours: OursReader,
         consequences: Consequences,
         balances: BalanceBook,
+        pay_ins: PaidIns,
         clock: Clock,
     ) -> None:
         self._tenant = tenant
@@ -93,6 +94,7 @@ class Statements:
         self._ours = ours
         self._consequences = consequences
         self._balances = balances
+        self._pay_ins = pay_ins
         self._clock = clock
 
     async def take_in(self, operator: str, day: date, body: bytes) -> Report:
@@ -171,8 +173,11 @@ class Statements:
             today=today,
             terms=terms,
         )
+        strange = [j.theirs for j in judged if j.kind is Class.MISSING_HERE and j.theirs]
+        paid_in = await self._pay_ins.among(facts.name, strange)
+        judged = explain(judged, paid_in)
         known = {s.theirs.line_id: s for s in stored}
-        changed = await self._consequences.act(facts, judged, known, today)
+        changed = await self._consequences.act(facts, judged, known, today, paid_in)
         return _Day(judged, ours, changed)
 
     async def _miss_statements(

@@ -3,7 +3,7 @@ give the same answer, and every line and every attempt ends in exactly one class
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from datetime import date, timedelta
 from enum import IntEnum, StrEnum
 
@@ -39,11 +39,12 @@ class Class(IntEnum):
     NOTHING_MOVED = 9  # we hold it failed and they do not list it
     WAITING = 10  # nobody can tell yet
     OTHER_DAY = 11  # unpaired, and judged with its own day
+    PAID_IN = 12  # what a customer sent of their own accord, or its way back: it has its own case
 
 
 AGREES = {
     Class.MATCHED, Class.NEXT_DAY, Class.UNKNOWN_RESOLVED, Class.DUPLICATE_LINE,
-    Class.NOTHING_MOVED, Class.OTHER_DAY,
+    Class.NOTHING_MOVED, Class.OTHER_DAY, Class.PAID_IN,
 }  # fmt: skip
 """Nobody has to look at these."""
 
@@ -127,6 +128,16 @@ def match(
     judged += [judge.attempt(o) for o in attempts if o.attempt_id not in pairs.taken]
     judged += [Judged(Class.DUPLICATE_LINE, t, why="the same movement again") for t in doubled]
     return tuple(judged)
+
+
+def explain(judged: Iterable[Judged], paid_in: Container[str]) -> tuple[Judged, ...]:
+    """The same, where lines that nobody here made are told apart from those of pay-ins."""
+    return tuple(
+        Judged(Class.PAID_IN, j.theirs, why="paid in by hand")
+        if j.kind is Class.MISSING_HERE and j.theirs is not None and j.theirs.line_id in paid_in
+        else j
+        for j in judged
+    )
 
 
 def _without_doubles(theirs: Iterable[Theirs]) -> tuple[list[Theirs], list[Theirs]]:

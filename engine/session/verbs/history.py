@@ -40,7 +40,7 @@ class History:
         session, summary = press.session, _found(press.session)
         must_be_served(self._payments, session)
         await check_payee(self._payments, session, summary.payee)
-        session.payee = summary.payee
+        session.payee, session.chosen = summary.payee, None
         await self._prices.price(press, summary.amount)
         return "quoted"
 

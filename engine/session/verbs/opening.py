@@ -77,7 +77,7 @@ class Opening:
             return "confirmed"
         if kept.ended or not session.resumes or kept.payee is None:
             return "known"
-        session.payee, session.request = kept.payee, kept.request
+        session.payee, session.request, session.chosen = kept.payee, kept.request, kept.chosen
         session.amount = kept.amount if kept.request is None else None
         session.kept = self._line(session, kept.payee, kept.amount)
         return "dropped"

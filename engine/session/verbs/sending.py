@@ -1,13 +1,13 @@
 """Sending money: whom, how much, at what price, and the word that makes it happen."""
 
 from engine.customers.customers import Customer
-from engine.errors import CustomerMistake, NoWayNow
+from engine.errors import CustomerMistake, NoWayNow, TextKey
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.session.press import Press
 from engine.session.rooms import Customers, Payments, Words
-from engine.session.session import Item, Session
+from engine.session.session import Chosen, Item, Session
 from engine.session.verbs.pricing import Prices
 
 
@@ -41,13 +41,11 @@ class Sending:
 
     async def pick_payee(self, press: Press) -> str:
         msisdn, amount = _read_ref(press.value)
-        await check_payee(self._payments, press.session, msisdn)
-        press.session.payee, press.session.amount = msisdn, amount
+        await self._take_payee(press.session, msisdn, amount)
         return "chosen" if amount is None else "again"
 
     async def choose_payee(self, press: Press) -> str:
-        await check_payee(self._payments, press.session, press.value)
-        press.session.payee, press.session.amount = press.value, None
+        await self._take_payee(press.session, press.value, None)
         return "chosen"
 
     async def quote(self, press: Press) -> str:
@@ -58,6 +56,27 @@ class Sending:
         amount = press.session.amount
         assert amount is not None, "only an amount that is known can be sent again"
         await self._prices.price(press, amount)
+        return "quoted"
+
+    async def open_wallets(self, press: Press) -> str:
+        """Whose wallets there are in the payee's country, but the one that was priced."""
+        session = press.session
+        priced = session.quote.payee_operator if session.quote else ""
+        items = [
+            Item(name, self._words.render(
+                session.language, "item.wallet", operator=TextKey(f"operator.{name}")
+            ))
+            for name in self._prices.wallets(session) if name != priced
+        ]  # fmt: skip
+        session.fill("wallets", items[:ITEMS_MAX])
+        return "ready"
+
+    async def pick_wallet(self, press: Press) -> str:
+        """The same amount again, into that wallet: the payer's word counts for this payment."""
+        session = press.session
+        assert session.payee is not None and session.quote is not None, "a price was shown"
+        session.chosen = Chosen(session.payee, press.value)
+        await self._prices.price(press, session.quote.amount)
         return "quoted"
 
     async def resume_payment(self, press: Press) -> str:
@@ -97,6 +116,10 @@ class Sending:
         )
         session.code, session.request = confirmed.code, None
         return "by_link" if confirmed.by_link else "confirmed"
+
+    async def _take_payee(self, session: Session, payee: Msisdn, amount: Money | None) -> None:
+        await check_payee(self._payments, session, payee)
+        session.payee, session.amount, session.chosen = payee, amount, None
 
     def _item(
         self, session: Session, msisdn: Msisdn, name: str | None, amount: Money | None

@@ -1,5 +1,6 @@
 import pytest
 
+from channels.doctor import CHECKS
 from channels.settings import BadSettings, read_settings
 
 SECRET = "5ec7e7" * 8
@@ -140,3 +141,21 @@ def test_operators_may_call_from_anywhere_until_a_list_says_otherwise() -> None:
 def test_sources_that_are_no_networks_are_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(BadSettings, match=name):
         read_settings({**GOOD, name: value})
+
+
+def test_a_look_up_never_keeps_a_price_waiting_for_long_and_probes_keep_their_distance() -> None:
+    usual = read_settings(GOOD)
+    assert (usual.portability_ms, usual.probe_quiet_seconds, usual.probe_seconds) == (800, 300, 120)
+    assert read_settings({**GOOD, "CAPP_PROBE_QUIET_SECONDS": "0"}).probe_quiet_seconds == 0
+    for name, value in (("CAPP_PORTABILITY_MS", "3001"), ("CAPP_PROBE_SECONDS", "29")):
+        with pytest.raises(BadSettings, match=name):
+            read_settings({**GOOD, name: value})
+
+
+async def test_doctor_says_who_looks_ported_numbers_up_and_asks_nobody() -> None:
+    check = CHECKS["ported numbers"]
+    assert "no look-up" in await check(read_settings(GOOD))
+    asked = {**GOOD, "CAPP_PORTABILITY_URL": "https://who.example"}
+    assert await check(read_settings(asked)) == "looked up, 800 ms at most"
+    with pytest.raises(ValueError, match="must be http"):
+        await check(read_settings({**GOOD, "CAPP_PORTABILITY_URL": "who.example"}))

@@ -86,7 +86,7 @@ class Room:
 VALUES: dict[str, object] = {
     "pin": PIN, "msisdn": MARY, "amount": THOUSAND, "code": "CAPP000001", "name": "Mary",
     "item:languages": "sw", "item:payees": f"{MARY} 100000 KES", "item:saved": f"{MARY} Mary",
-    "item:payments": "CAPP000001", "item:requests": "ASK0000001",
+    "item:payments": "CAPP000001", "item:requests": "ASK0000001", "item:wallets": "airtel_ug",
     "item:asked": "ASK0000002", "one_of": "not_arrived", "regex or range": 42,
 }  # fmt: skip
 

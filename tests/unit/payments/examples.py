@@ -15,7 +15,7 @@ MPESA = OperatorFacts(
     collect_minor_min=100, collect_minor_max=25_000_000,
     disburse_minor_min=1_000, disburse_minor_max=25_000_000,
     collect_repeat_is_safe=False, disburse_repeat_is_safe=True, refund_repeat_is_safe=True,
-    confirm_callback_above_minor=1_000_000,
+    confirm_callback_above_minor=1_000_000, callback_tells_receipt=True,
 )  # fmt: skip
 MTN = OperatorFacts(
     code=2, name="mtn_ug", country="UG", currency="UGX", unit_minor=1,

@@ -19,7 +19,7 @@ from engine.payments.health import (
     told_by_error,
     told_by_finding,
 )
-from engine.ports import Finding, Outcome, Reason
+from engine.ports import Direction, Finding, Outcome, Reason
 
 CUSTOMERS = {
     Reason.INSUFFICIENT_FUNDS, Reason.DECLINED, Reason.WRONG_PIN, Reason.NOT_REACHED, Reason.LIMIT,
@@ -27,12 +27,17 @@ CUSTOMERS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("direction", Direction)
 @pytest.mark.parametrize("reason", Reason)
-def test_a_refusal_that_lies_with_the_customer_is_no_fault_of_the_operator(reason: Reason) -> None:
-    told = told_by_error(Rejected("x", "no", code="1", reason=reason))
-    assert told is told_by_finding(Finding(Outcome.FAILED, "1", reason=reason))
+def test_a_refusal_that_lies_with_the_customer_is_no_fault_of_the_operator(
+    reason: Reason, direction: Direction
+) -> None:
+    told = told_by_error(Rejected("x", "no", code="1", reason=reason), direction)
+    assert told is told_by_finding(Finding(Outcome.FAILED, "1", reason=reason), direction)
     assert (told is Told.DECLINED) == (reason in CUSTOMERS)
-    assert (told in FAULT_POINTS) == (reason not in CUSTOMERS)
+    payers_may_be = reason is Reason.OTHER and direction is Direction.COLLECT
+    assert (told in FAULT_POINTS) == (reason not in CUSTOMERS and not payers_may_be)
+    assert (told is None) == payers_may_be
 
 
 @pytest.mark.parametrize(
@@ -40,6 +45,7 @@ def test_a_refusal_that_lies_with_the_customer_is_no_fault_of_the_operator(reaso
     [
         (Throttled("x", "later"), Told.THROTTLED),
         (Throttled("x", "our own pace", by_us=True), None),
+        (Throttled("x", "another prompt is on the phone", by_customer=True), None),
         (Unreachable("x", "gone"), Told.UNREACHABLE),
         (OutcomeUnknown("x", "silence"), Told.UNCLEAR),
         (Rejected("x", "keys", code="401", reason=Reason.CONFIGURATION), Told.MISCONFIGURED),
@@ -47,11 +53,11 @@ def test_a_refusal_that_lies_with_the_customer_is_no_fault_of_the_operator(reaso
     ],
 )
 def test_errors_say_what_they_say(error: ProviderError, told: Told | None) -> None:
-    assert told_by_error(error) is told
+    assert {told_by_error(error, direction) for direction in Direction} == {told}
 
 
 def test_only_an_end_tells_something() -> None:
-    said = {outcome: told_by_finding(Finding(outcome, "c")) for outcome in Outcome}
+    said = {o: told_by_finding(Finding(o, "c"), Direction.DISBURSE) for o in Outcome}
     assert {o for o, told in said.items() if told} == {Outcome.SUCCEEDED, Outcome.FAILED}
     assert said[Outcome.SUCCEEDED] is Told.SUCCEEDED
     assert said[Outcome.FAILED] is Told.UNEXPLAINED

@@ -118,3 +118,20 @@ def test_a_refund_may_go_by_whoever_can_pay_that_amount_into_the_payers_wallet(
     known = Directory({"mpesa_ke": MPESA, "airtel_ke": airtel, "mtn_ug": MTN}, Prefixes({}), {})
     ways = known.refund_ways("mpesa_ke", Money(minor, "KES"))
     assert [facts.name for facts in ways] == found
+
+
+def test_the_wallets_of_a_country_are_those_that_somebody_can_pay_into() -> None:
+    mtn = msgspec.structs.replace(MTN, reaches=("airtel_ug",))
+    shut = msgspec.structs.replace(MTN, code=3, name="utl_ug", disburse_minor_max=0)
+    numbers = Prefixes({"UG": {"mtn_ug": ["77"], "roke_ug": ["734"]}})
+    directory = Directory({f.name: f for f in (MPESA, mtn, shut)}, numbers, {})
+    assert directory.wallets_in("UG") == ("airtel_ug", "mtn_ug")
+    assert directory.wallets_in("KE") == ("mpesa_ke",)
+    assert directory.wallets_in("TZ") == directory.wallets_in("") == ()
+
+
+def test_an_operator_has_a_country_whether_we_can_call_it_or_not(directory: Directory) -> None:
+    assert directory.country_of("mtn_ug") == directory.country_of("roke_ug") == "UG"
+    assert directory.country_of("nobody_ug") is None
+    assert directory.network_operator("64101") == "airtel_ug"
+    assert directory.network_operator("99999") is None

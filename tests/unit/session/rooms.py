@@ -156,12 +156,15 @@ class MemoryPayments:
         self._ids = ids
         self._clock = clock
         self.confirmed: dict[str, Confirmed] = {}
+        self.by_link: set[str] = set()  # operators whose payers get a page instead of a prompt
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
         self.reported: list[str] = []
         self.reasons: list[str] = []
         self.own_requests: dict[CustomerId, list[MoneyRequest]] = {}
         self.keys: list[str] = []
+        self.wallets: dict[str, list[str]] = {}
+        """Country -> operators that can be paid into there."""
         self.unserved: set[str] = set()
         """Networks whose wallets nobody collects from."""
         self.delay = 0.0
@@ -178,7 +181,18 @@ class MemoryPayments:
         if country_of(payee) == payer.country:
             raise NoWayNow("no_way.corridor")
 
-    async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
+    def payable_wallets(self, *, payer: Customer, network: str, payee: Msisdn) -> list[str]:
+        return self.wallets.get(country_of(payee) or "", [])
+
+    async def quote(
+        self,
+        *,
+        payer: Customer,
+        network: str,
+        payee: Msisdn,
+        amount: Money,
+        wallet: str | None = None,
+    ) -> Quote:
         await self._pause()
         country = country_of(payee)
         if country is None:
@@ -188,7 +202,8 @@ class MemoryPayments:
         if amount.minor > AMOUNT_MAX[amount.currency]:
             maximum = Money(AMOUNT_MAX[amount.currency], amount.currency)
             raise CustomerMistake("mistake.amount_max", maximum=maximum)
-        return self._price(payer, payee, amount, country)
+        quote = self._price(payer, payee, amount, country)
+        return quote if wallet is None else msgspec.structs.replace(quote, payee_operator=wallet)
 
     def _price(self, payer: Customer, payee: Msisdn, amount: Money, country: str) -> Quote:
         target, rate = ("UGX", "27.1234") if country == "UG" else ("KES", "0.03")
@@ -218,11 +233,14 @@ class MemoryPayments:
         await self._pause()
         self.keys.append(key)
         if earlier := self.confirmed.get(key):
-            return Confirmed(earlier.payment_id, earlier.code, fresh=False)
+            return Confirmed(earlier.payment_id, earlier.code, fresh=False, by_link=earlier.by_link)
         if quote.expires_at <= self._clock.epoch():
             raise CustomerMistake("mistake.quote_expired")
         code = f"CAPP{len(self.confirmed) + 1:06d}"
-        self.confirmed[key] = Confirmed(PaymentId(self._ids.hex()), code, fresh=True)
+        by_link = quote.payer_operator in self.by_link
+        self.confirmed[key] = Confirmed(
+            PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link
+        )
         summary = PaymentSummary(
             code, "collecting", quote.amount, quote.receives, quote.payee,
             self._clock.now(), incoming=False, may_cancel=True,
@@ -463,7 +481,9 @@ class House:
             shares.payments if shares else MemoryPayments(ids, self.clock)
         )
         self.names: MemoryNames = shares.names if shares else MemoryNames()
-        self.operator_names = OperatorNames(dict.fromkeys(OPERATORS.values(), self.names))
+        self.operator_names = OperatorNames(
+            dict.fromkeys([*OPERATORS.values(), "airtel_ug"], self.names)
+        )
         self.late: LateWork = LateWork()
         self.drops = Drops(self.redis)
         self.editions = Editions(bundle, QuickBinder(self, networks), RedisShelf(self.redis))

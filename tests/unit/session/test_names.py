@@ -149,7 +149,7 @@ async def test_a_number_is_asked_about_once_a_session_whatever_came_of_it() -> N
         await house.take("*".join([*TO_PRICE, "0"]))
         await house.take("*".join([*TO_PRICE, "0", "500"]))
         assert house.names.asked == [MARY]
-        assert house.session().holders == [Holder(MARY, "" if failure else NAME)]
+        assert house.session().holders == [Holder(MARY, "" if failure else NAME, "mtn_ug")]
 
 
 async def test_nobody_looks_up_a_list_of_numbers_in_one_session() -> None:

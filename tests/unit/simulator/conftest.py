@@ -44,6 +44,8 @@ class Server:
     states: list[str | None] = field(default_factory=list)  # what was given back to us
     ends: list[dict[str, str]] = field(default_factory=list)
     answers: list[Response] = field(default_factory=list)  # said instead, first come first served
+    sessions: list[dict[str, Any]] = field(default_factory=list)  # as the server keeps them
+    looked: list[dict[str, list[str]]] = field(default_factory=list)  # who asked for them
     slow_seconds: float = 0.0
 
     @property
@@ -54,6 +56,7 @@ class Server:
                 Route("/end", self.end, methods=["POST"]),
                 Route("/inspect/payments", self.payments),
                 Route("/inspect/books", self.books),
+                Route("/inspect/sessions", self.list_sessions),
             ]
         )
 
@@ -85,6 +88,12 @@ class Server:
         if request.query_params["msisdn"] != PAYER:
             return JSONResponse({"payments": []})
         return JSONResponse({"payments": [self.payment()]})
+
+    async def list_sessions(self, request: Request) -> Response:
+        named = request.query_params.getlist("session")
+        number = request.query_params["msisdn"]
+        self.looked.append({"msisdn": [number], "session": named})
+        return JSONResponse({"sessions": self.sessions if number == PAYER else []})
 
     async def books(self, request: Request) -> Response:
         account = {"account": "FLOAT mtn_ug", "currency": "UGX", "side": "debit"}

@@ -9,7 +9,7 @@ from textual.app import App
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 _CELL_WIDTH = 12.2
 _CELL_HEIGHT = 24.4
-_TIME = re.compile(r"\d\d:\d\d:\d\d")
+_TIME = re.compile(r"\d\d:\d\d(:\d\d)?")
 _DURATION = re.compile(r"after \d+ ms")
 
 
@@ -27,7 +27,11 @@ def read_picture(app: App[Any]) -> str:
             if column + offset < width:
                 cells[row][column + offset] = sign
     text = "\n".join("".join(row).rstrip() for row in cells)
-    return _DURATION.sub(_without_digits, _TIME.sub("hh:mm:ss", text)) + "\n"
+    return _DURATION.sub(_without_digits, _TIME.sub(_without_time, text)) + "\n"
+
+
+def _without_time(found: re.Match[str]) -> str:
+    return "hh:mm:ss"[: len(found[0])]
 
 
 def _without_digits(found: re.Match[str]) -> str:

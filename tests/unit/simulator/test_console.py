@@ -74,9 +74,11 @@ async def test_keys_of_a_page_do_nothing_on_another(console: Console, sandboxes:
     asked = _ask(sandboxes)
     async with console.run_test(size=SIZES[0]) as pilot:
         await _until(pilot, lambda: _rows(console))
+        sandboxes.mtn.faults.arm(Fault(on="refund", fault="error_503"))
         await pilot.press("w", "a", "d", "x", "1")
         await pilot.pause(0.2)
-        assert not asked.done() and sandboxes.mtn.faults.armed() == []
+        assert not asked.done()
+        assert [one.fault for one in sandboxes.mtn.faults.armed()] == ["error_503"]
     asked.cancel()
 
 
@@ -149,6 +151,64 @@ async def test_fault_is_switched_on_counted_once_and_off(
         await _until(pilot, lambda: book.armed() == [])
 
 
+async def test_fault_that_is_switched_off_stays_on_elsewhere(
+    client: httpx.AsyncClient, sandboxes: Sandboxes
+) -> None:
+    book = sandboxes.mtn.faults
+    for on in ("collect", "disburse"):
+        book.arm(Fault(on=on, fault="error_503"))
+    hands = Hands(client, SANDBOXES)
+    await hands.disarm(await hands.look("mtn_ug"), "collect", "error_503")
+    assert [(one.on, one.fault) for one in book.armed()] == [("disburse", "error_503")]
+
+
+async def test_listing_tells_who_asks_what_is_armed_and_who_is_away(
+    console: Console, sandboxes: Sandboxes
+) -> None:
+    asked = _ask(sandboxes)
+    sandboxes.mtn.faults.arm(Fault(on="refund", fault="error_503"))
+    async with console.run_test(size=SIZES[0]) as pilot:
+        listing = console.query_one("#sandboxes", DataTable)
+        await _until(pilot, lambda: listing.get_row_at(0) == ["mtn_ug", "1", "1"])
+        assert listing.get_row_at(1) == ["gateway", "", ""]
+    asked.cancel()
+
+
+async def test_sandbox_that_goes_away_under_a_hand_is_told_and_the_console_lives(
+    sandboxes: Sandboxes, client: httpx.AsyncClient
+) -> None:
+    away = False
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if away:
+            raise httpx.ConnectError("nobody there", request=request)
+        answered = await client.request(
+            request.method, str(request.url), content=request.content, headers=request.headers
+        )
+        return httpx.Response(answered.status_code, content=answered.content)
+
+    sandboxes.mtn.wallets.open(PAYERS_DIGITS)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as shaky:
+        console = Console(shaky, {"mtn_ug": "http://mtn"})
+        async with console.run_test(size=SIZES[0]) as pilot:
+            await pilot.press("w")
+            await _until(pilot, lambda: _rows(console))
+            away = True
+            await pilot.press("b")
+            await _until(pilot, lambda: "! nobody there" in _said(console))
+            listing = console.query_one("#sandboxes", DataTable)
+            await _until(pilot, lambda: listing.get_row_at(0)[1] == "away")
+            assert console.is_running
+
+
+@pytest.mark.parametrize("status", [500, 404])
+async def test_sandbox_that_refuses_without_a_reason_is_no_success(status: int) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(status))
+    async with httpx.AsyncClient(transport=transport) as client:
+        with pytest.raises(httpx.HTTPStatusError):
+            await Hands(client, SANDBOXES).disarm_all(Desk("mtn_ug"))
+
+
 async def test_setting_is_changed_and_a_wrong_one_is_told(
     console: Console, sandboxes: Sandboxes
 ) -> None:
@@ -206,7 +266,8 @@ def test_pages_show_what_a_desk_holds() -> None:
 @pytest.mark.parametrize(
     ("typed", "before", "value"),
     [
-        ("true", False, True), ("7", 3, 7), ("0.5", 1.0, 0.5), ("ask", "approve", "ask"),
+        ("true", False, True), ("false", True, False), ("7", 3, 7),
+        ("0.5", 1.0, 0.5), ("ask", "approve", "ask"),
         ("", "http://x", None), ("http://y", None, "http://y"),
     ],
 )  # fmt: skip

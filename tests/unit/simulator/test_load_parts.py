@@ -4,6 +4,7 @@ import asyncio
 import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from random import Random
 
 import pytest
@@ -70,6 +71,12 @@ def test_time_that_stood_still_or_ran_back_is_counted() -> None:
     assert latencies.count == 3 and latencies.percentile(1.0) >= 0.0
 
 
+def test_one_latency_is_told_as_it_was() -> None:
+    latencies = Latencies()
+    latencies.add(0.0123)
+    assert latencies.percentile(0.5) == latencies.percentile(1.0) == 0.0123
+
+
 # The tally.
 
 
@@ -98,6 +105,11 @@ def test_seconds_hold_what_fell_into_them() -> None:
     assert [(s.begun, s.answered, s.failed) for s in tally.seconds] == [
         (1, 0, 0), (0, 0, 0), (1, 1, 1),
     ]  # fmt: skip
+    assert (tally.walking, tally.walking_max, tally.finished["a"]) == (1, 2, 1)
+    assert tally.lateness.total_seconds == 0.01  # who was early was not late
+    assert [second.latencies.count for second in tally.seconds] == [0, 0, 1]
+    tally.end("a", finished=False)
+    tally.begin("a", 3.0, 0.0)
     assert (tally.walking, tally.walking_max, tally.finished["a"]) == (1, 2, 1)
 
 
@@ -178,6 +190,85 @@ async def test_nobody_listening_is_told(wires: Wires) -> None:
         await wires.bring("https://example.org/x", Request(b"", "text/plain"))
 
 
+class Blunt:
+    """A server that says these bytes to each request, and keeps what it was asked."""
+
+    def __init__(self, *says: bytes, closes: bool = False, later: bytes = b"") -> None:
+        self._says = list(says)
+        self._closes = closes
+        self._later = later
+        self.asked: list[bytes] = []
+        self.connections = 0
+        self.writers: list[asyncio.StreamWriter] = []
+        self.ended = asyncio.Event()
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.writers.append(writer)
+        while asked := await reader.read(65_536):
+            self.asked.append(asked)
+            writer.write(self._says[min(len(self.asked), len(self._says)) - 1])
+            if self._later:
+                await asyncio.sleep(0.02)
+                writer.write(self._later)
+            if self._closes:
+                break
+        self.ended.set()
+        writer.close()
+
+
+@asynccontextmanager
+async def talking(server: Blunt) -> AsyncIterator[str]:
+    listening = await asyncio.start_server(server.talk, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/ussd?key=1"
+    listening.close()
+    for writer in server.writers:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def saying(body: bytes, fields: bytes = b"") -> bytes:
+    return b"HTTP/1.1 200 OK\r\n%scontent-length: %d\r\n\r\n%s" % (fields, len(body), body)
+
+
+async def ask(wires: Wires, url: str) -> bytes:
+    return (await wires.bring(url, Request(b"", "text/plain"), deadline_seconds=2.0)).body
+
+
+ONE = saying(b"one")
+
+
+@pytest.mark.parametrize(
+    ("server", "connections"),
+    [
+        (Blunt(ONE), 1),
+        (Blunt(saying(b"one", b"connection: close\r\n"), ONE), 2),
+        (Blunt(ONE, closes=True), 2),
+        (Blunt(ONE, later=saying(b"of nobody")), 2),
+        (Blunt(b"HTTP/1.1 100 Continue\r\n\r\n" + ONE), 1),
+    ],
+    ids=["keeps", "says close", "closes", "says more than asked", "says more to come"],
+)
+async def test_connection_is_used_again_only_where_both_sides_agree(
+    wires: Wires, server: Blunt, connections: int
+) -> None:
+    async with talking(server) as url:
+        for _ in range(2):
+            assert await ask(wires, url) == b"one"
+            await asyncio.sleep(0.05)
+        assert server.connections == connections
+        assert server.asked[0].startswith(b"POST /ussd?key=1 HTTP/1.1\r\n")
+
+
+async def test_nothing_stays_open_behind_a_run() -> None:
+    wires, server = Wires(), Blunt(ONE)
+    async with talking(server) as url:
+        await ask(wires, url)
+        await wires.aclose()
+        await asyncio.wait_for(server.ended.wait(), 2)
+
+
 # The picture.
 
 
@@ -193,6 +284,8 @@ def test_picture_is_sound_xml_inside_its_frame(seconds: int) -> None:
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     lines = list(root.iter("{http://www.w3.org/2000/svg}polyline"))
     assert len(lines) == 5
+    # Told apart without colour: within a chart no two are drawn alike.
+    assert [line.get("stroke-dasharray") for line in lines] == [None, "6 3", "2 3", None, "6 3"]
     for line in lines:
         for point in line.attrib["points"].split():
             x, y = map(float, point.split(","))

@@ -2,7 +2,17 @@
 
 from datetime import datetime, timedelta
 
-from simulator.inspect import Amount, Attempt, Books, Heard, Payment, Posting, Sent, Step
+from simulator.inspect import (
+    Amount,
+    Attempt,
+    Books,
+    Heard,
+    Payment,
+    Posting,
+    Sent,
+    Session,
+    Step,
+)
 from simulator.phone import panel
 from simulator.phone.panel import Seen, describe, describe_turns
 from simulator.phone.trail import Seen as Turn
@@ -50,6 +60,23 @@ def test_a_turn_is_told_with_what_was_typed_how_long_it_took_and_what_was_wrong(
     assert " (nothing)\n failed after 9000 ms\n ! HTTP status 500" in told
 
 
+def session(*screens: str, state: str = "open", step: int = 4) -> Session:
+    return Session("s1", list(screens), step, at(1), "3f2a91c0", state)
+
+
+def test_where_the_server_has_a_session_stands_beside_what_the_phone_sent() -> None:
+    told = describe(Seen(None, BOOKS, [("payer", session("home", "amount"))]), TURNS[:1])
+    clock = at(1).astimezone().strftime("%H:%M:%S")
+    assert f"{clock} @ payer\n home > amount\n turn 4: open\n menu 3f2a91c0" in told
+    assert f"{clock} # payer" in told
+
+
+def test_of_a_long_way_only_the_end_is_told() -> None:
+    way = session("home", "number", "amount", "price", "pin", state="dropped")
+    told = describe(Seen(None, BOOKS, [("payer", way)]))
+    assert " … > amount > price > pin\n turn 4: dropped" in told and "number" not in told
+
+
 def test_without_a_turn_it_is_said_what_to_press() -> None:
     assert describe_turns([]) == "Nothing yet.\n\nDial: press Enter."
 
@@ -67,6 +94,6 @@ def test_only_the_latest_turns_stay_in_the_panel() -> None:
 
 
 def test_every_kind_of_event_has_a_sign_of_its_own() -> None:
-    kinds = (panel.TURN, panel.STATE, panel.CALL, panel.HEARD, panel.SMS)
+    kinds = (panel.TURN, panel.STOOD, panel.STATE, panel.CALL, panel.HEARD, panel.SMS)
     assert len(set(kinds)) == len(kinds)
     assert all(kind in panel.LEGEND for kind in kinds)

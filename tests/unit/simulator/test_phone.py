@@ -84,7 +84,10 @@ async def test_a_payment_is_dialled_confirmed_approved_and_read_about(
         await _until(pilot, lambda: server.state == "approved")
         await _until(pilot, lambda: payee.unread == 1)
         await pilot.press("tab", "m")
-        await _until(pilot, lambda: "X7 Confirmed" in _shown(app, "payee", ".text"))
+        await _until(pilot, lambda: "▶● CAPP" in _shown(app, "payee", ".text"))
+        assert payee.unread == 1
+        await pilot.press("enter")
+        await _until(pilot, lambda: "X7 Confirmed. UGX 900" in _shown(app, "payee", ".text"))
         assert payee.unread == 0
         assert [turn["text"] for turn in server.turns] == ["", "1", "1*2580"]
 
@@ -157,6 +160,23 @@ async def test_the_panel_tells_state_steps_operator_calls_and_books(
             assert part in _panel(app)
         server.balanced = False
         await _until(pilot, lambda: "✗ BOOKS DO NOT BALANCE" in _panel(app))
+
+
+async def test_the_panel_tells_where_the_server_has_the_sessions_the_phone_dialled(
+    app: PhoneApp, server: Any
+) -> None:
+    server.sessions = [
+        {
+            "session_id": "x", "screens": ["home", "pin"], "step": 2, "at": START.isoformat(),
+            "menu": "3f2a91c0", "state": "open",
+        }
+    ]  # fmt: skip
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await _until(pilot, lambda: "@ payer\n home > pin\n turn 2: open" in _panel(app))
+        [turn] = server.turns
+        asked = {"msisdn": [PAYER], "session": [turn["sessionId"]]}
+        await _until(pilot, lambda: asked in server.looked)
 
 
 async def test_a_bad_answer_is_explained_in_the_panel(app: PhoneApp, server: Any) -> None:
@@ -296,12 +316,17 @@ async def test_the_inbox_is_read_from_new_to_old(handset: Handset, sandboxes: An
     assert handset.unread == 3
     assert "3 new messages" in handset.display().text
     handset.open_inbox()
+    assert (handset.display().title, handset.unread) == ("Inbox 1/3", 3)
+    await handset.enter()
     assert handset.display().text == "From CAPP\nthird"
     await handset.enter()
-    assert (handset.display().title, handset.display().text) == ("Inbox 2/3", "From CAPP\nsecond")
+    assert (handset.display().title, handset.display().text) == ("SMS 2/3", "From CAPP\nsecond")
     assert handset.unread == 1
     await handset.escape()
+    assert (handset.display().title, _mode(handset)) == ("Inbox 2/3", Mode.INBOX)
+    await handset.escape()
     assert _mode(handset) is Mode.IDLE
+    assert "1 new message\n" in handset.display().text
 
 
 async def test_clearing_and_dialling_again_brings_back_the_code(handset: Handset) -> None:
@@ -329,7 +354,10 @@ async def test_an_sms_is_written_where_messages_are_read(
         await _until(pilot, lambda: "Sent." in _shown(app, "payer", ".text"))
         sandboxes.gateway.take(PAYER, text="1. Send money", sender="CAPP")
         await _until(pilot, lambda: "1. Send money" in _shown(app, "payer", ".text"))
-        assert (payer.unread, payer.display().typed) == (0, "")
+        assert (payer.unread, payer.display().typed) == (1, "")
+        await pilot.press("enter", "2")
+        assert "1. Send money" in payer.display().text
+        assert (payer.unread, payer.display().typed) == (0, "2")
         assert server.turns == []
 
 
@@ -400,11 +428,46 @@ async def test_who_reads_an_old_message_stays_there_when_a_new_one_comes(
         sandboxes.gateway.take(PAYER, text=text, sender="CAPP")
     await handset.refresh()
     handset.open_inbox()
+    handset.browse(+1)
     await handset.enter()
     sandboxes.gateway.take(PAYER, text="third", sender="CAPP")
     await handset.refresh()
     assert handset.display().text == "From CAPP\nfirst"
-    assert (handset.display().title, handset.unread) == ("Inbox 3/3", 1)
+    assert (handset.display().title, handset.unread) == ("SMS 3/3", 2)
+
+
+async def test_a_message_is_opened_from_the_list_by_mouse_alone(
+    app: PhoneApp, sandboxes: Any
+) -> None:
+    for text in ("first", "second", "third"):
+        sandboxes.gateway.take(PAYER, text=text, sender="CAPP")
+    async with app.run_test(size=(80, 24)) as pilot:
+        payer = app.handsets[0]
+        await _until(pilot, lambda: payer.unread == 3)
+        assert "✉ 3" in _shown(app, "payer", ".status")
+        assert "3 new messages" in payer.display().text
+        for name in ("m", "down", "enter"):
+            key = next(k for k in app.query_one("#payer").query(Key) if k.name == name)
+            await pilot.click(key)
+            await pilot.pause(0.05)
+        assert payer.display().text == "From CAPP\nsecond"
+        assert payer.unread == 2
+
+
+async def test_a_page_of_the_list_fits_the_smallest_display(app: PhoneApp, sandboxes: Any) -> None:
+    for number in range(9):
+        sandboxes.gateway.take(PAYER, text=f"{number} " + "word " * 9, sender="Mobile money")
+    async with app.run_test(size=(80, 24)) as pilot:
+        payer = app.handsets[0]
+        await _until(pilot, lambda: payer.unread == 9)
+        await pilot.press("m", "h", "i", "enter")
+        await _until(pilot, lambda: "Sent." in payer.display().text)
+        await pilot.pause(0.3)
+        paper = app.query_one("#payer .paper")
+        assert paper.virtual_size.height <= paper.size.height
+        note, *lines = payer.display().text.split("\n")  # the note is broken once, no line is
+        assert app.query_one("#payer .text").size.height == 2 + len(lines)
+        assert note.startswith("Sent.")
 
 
 async def test_a_code_is_dialled_again_from_the_list_by_mouse_alone(

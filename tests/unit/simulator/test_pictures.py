@@ -76,6 +76,11 @@ async def inbox(pilot: Pilot[Any], server: Any) -> None:
     await pilot.press("m", *"HELP")
 
 
+async def message(pilot: Pilot[Any], server: Any) -> None:
+    await inbox(pilot, server)
+    await pilot.press("escape", "enter", *"HELP")
+
+
 async def calls(pilot: Pilot[Any], server: Any) -> None:
     await menu(pilot, server)
     await pilot.press("escape", "escape", *"*100#", "enter")
@@ -101,6 +106,7 @@ PICTURES: dict[str, tuple[tuple[int, int], Act]] = {
     "prompt_120x40": ((120, 40), prompt),
     "inbox_80x24": ((80, 24), inbox),
     "inbox_200x60": ((200, 60), inbox),
+    "message_80x24": ((80, 24), message),
     "calls_80x24": ((80, 24), calls),
     "bad_answer_80x24": ((80, 24), bad_answer),
     "cut_screen_80x24": ((80, 24), cut_screen),

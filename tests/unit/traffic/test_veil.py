@@ -1,5 +1,5 @@
 from engine.msisdn import Msisdn
-from engine.staff.veil import Veil
+from engine.traffic.veil import Veil
 
 PAYER = Msisdn("+254712000001")
 

@@ -1,0 +1,143 @@
+"""Whose wallet a payee's number is: everybody who may know is asked, and one is believed.
+
+A hint that does not come, or not in time, is no hint and never an error: then others are believed
+(`portability.py`). It refuses to know payments and what they cost; a number is never logged.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from engine.errors import ProviderError
+from engine.msisdn import Msisdn, country_of
+from engine.payments.portability import Hints, Wallet, decide
+from engine.payments.portability_store import PortabilityStore, Seen
+from engine.payments.routing import Directory
+from engine.payments.watch import AWAY
+from engine.ports import PortabilityPort
+
+log = logging.getLogger(__name__)
+
+LOOK_UP_SECONDS = 0.8
+"""Nobody waits longer for a look-up: a customer sits before a screen, and others know as well."""
+KEPT_SECONDS = 600.0
+"""So long is an answer good: from the number over the price to another price of one dialogue."""
+KEPT_MAX = 10_000
+FAILURES_MAX = 3
+REST_SECONDS = 30.0
+"""After so many failures in a row the service is left alone for a while."""
+
+
+class _Kept(NamedTuple):
+    operator: str | None
+    until: float
+
+
+class LookUp:
+    """Asks a look-up service within a deadline of its own, each number once in a while."""
+
+    def __init__(
+        self,
+        port: PortabilityPort,
+        *,
+        seconds: float = LOOK_UP_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`seconds` is how long one question may take; `monotonic` the clock it is measured by."""
+        self._port = port
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._kept: OrderedDict[Msisdn, _Kept] = OrderedDict()
+        self._failures = 0
+        self._rests_until = 0.0
+
+    async def operator_of(self, msisdn: Msisdn) -> str | None:
+        """What the service says; None when it says nothing in time. Raises nothing."""
+        now = self._monotonic()
+        kept = self._kept.get(msisdn)
+        if kept is not None and now < kept.until:
+            return kept.operator
+        if now < self._rests_until:
+            return None
+        try:
+            async with asyncio.timeout(self._seconds):
+                operator = await self._port.operator_of(msisdn)
+        except (ProviderError, TimeoutError) as error:
+            self._note_failure(type(error).__name__)
+            return None
+        self._failures = 0
+        self._keep(msisdn, _Kept(operator, now + KEPT_SECONDS))
+        return operator
+
+    def _keep(self, msisdn: Msisdn, kept: _Kept) -> None:
+        self._kept[msisdn] = kept
+        self._kept.move_to_end(msisdn)
+        if len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
+
+    def _note_failure(self, what: str) -> None:
+        self._failures += 1
+        log.info("%s told nothing: %s", self._port.name, what)
+        if self._failures >= FAILURES_MAX:
+            log.warning("%s is left alone for %d seconds", self._port.name, REST_SECONDS)
+            self._failures, self._rests_until = 0, self._monotonic() + REST_SECONDS
+
+
+class Wallets:
+    """Whose wallets numbers are, for one tenant. Asking changes nothing."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        store: PortabilityStore | None = None,
+        look_up: LookUp | None = None,
+    ) -> None:
+        """Without a `store` and a `look_up` there is only the prefix."""
+        self._directory = directory
+        self._store = store
+        self._look_up = look_up
+
+    async def of(self, payee: Msisdn, chosen: str | None = None) -> Wallet:
+        """The wallet to pay into; `chosen` is what the payer said on this journey.
+
+        With a choice nobody else is asked. Raises nothing but a cancellation.
+        """
+        prefix = self._directory.payee_operator(payee)
+        if chosen is not None:
+            return decide(Hints(prefix=prefix, chosen=chosen))
+        seen, looked_up = await asyncio.gather(self._seen(payee), self._looked_up(payee))
+        dialled = self._at_home(payee, self._directory.network_operator(seen.network))
+        return decide(
+            Hints(
+                prefix=prefix,
+                looked_up=self._at_home(payee, looked_up),
+                dialled=dialled,
+                dialled_since_ms=seen.network_since_ms if dialled else 0,
+                put_down=self._at_home(payee, seen.put_down),
+                put_down_ms=seen.put_down_ms if seen.put_down else 0,
+            )
+        )
+
+    async def _seen(self, payee: Msisdn) -> Seen:
+        if self._store is None:
+            return Seen()
+        try:
+            return await self._store.seen(payee)
+        except AWAY as error:
+            log.warning("a wallet is told by less than we know: %s", error)
+            return Seen()
+
+    async def _looked_up(self, payee: Msisdn) -> str | None:
+        return await self._look_up.operator_of(payee) if self._look_up else None
+
+    def _at_home(self, payee: Msisdn, operator: str | None) -> str | None:
+        """Numbers are ported within a country; who dials from another one is a traveller.
+
+        What nobody here has a word for cannot be told to a customer either.
+        """
+        if operator is None or self._directory.country_of(operator) != country_of(payee):
+            return None
+        return operator
