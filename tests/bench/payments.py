@@ -300,7 +300,9 @@ def run(options: Options) -> Section:
     with (
         tempfile.TemporaryDirectory() as folder,
         Stack.start(
-            Path(folder), operators=("mpesa_ke", "mtn_ug"), approval="approve",
+            Path(folder),
+            operators=("mpesa_ke", "mtn_ug"),
+            approval="approve",
             environment=ENVIRONMENT,
         ) as stack,
         Driver("tests.bench.payments", "call") as callers,
