@@ -107,6 +107,7 @@ class Console(App[None]):
     def on_mount(self) -> None:
         listing = self._listing
         listing.border_title = "Sandboxes"
+        self._right.border_subtitle = "p prompts w wallets f faults s settings"
         listing.add_columns("name", "ask", "faults")
         for name in self._hands.names:
             listing.add_row(name, "", "", key=name)
@@ -155,8 +156,7 @@ class Console(App[None]):
         table.move_cursor(row=min(max(cursor, 0), max(len(rows) - 1, 0)))
         self._right.border_title = f"{desk.name}: {self._page}"
         self._money.update(_money(desk))
-        pages = "p prompts  w wallets  f faults  s settings  Tab other side"
-        self._help.update(f" {HELP[self._page]} | {pages} | Ctrl-Q quit")
+        self._help.update(f" {HELP[self._page]} | Tab other side | Ctrl-Q quit")
 
     # Keys.
 

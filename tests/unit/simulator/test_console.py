@@ -242,7 +242,9 @@ async def test_everything_fits_the_terminal(console: Console, size: tuple[int, i
             await pilot.press(page)
             await pilot.pause(0.1)
             help_line = str(console.query_one("#help", Static).render())
-            assert "Ctrl-Q quit" in help_line and len(help_line) <= 110
+            assert "Ctrl-Q quit" in help_line and len(help_line) <= size[0]
+            subtitle = str(console.query_one("#right").border_subtitle)
+            assert len(subtitle) + 4 < console.query_one("#right").size.width
             for part in ("#sandboxes", "#page", "#help"):
                 region = console.query_one(part).region
                 assert region.height >= 1 and region.right <= size[0] and region.bottom <= size[1]
