@@ -143,7 +143,7 @@ FAULTS: list[tuple[Fault, Weather]] = [
     (amounts_are_not_checked, FORGED),
     (hints_are_proof, FORGED),
     (every_repeat_is_safe, Weather()),
-    (a_refused_repeat_is_a_refusal, Weather()),
+    (a_refused_repeat_is_a_refusal, WRONG_CLOCKS),  # leases are renewed: only clocks end them
     (silence_gives_up, Weather()),
     (whoever_was_overtaken_is_believed, WRONG_CLOCKS),
     (late_news_is_proven_at_once_or_never, NEWS_ONCE),
