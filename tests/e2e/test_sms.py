@@ -187,7 +187,7 @@ async def test_a_message_that_is_delivered_again_and_again_is_answered_and_acts_
     await deliver_thrice(second_id, "YES", answers=2)
     payment = await city.ends(payer, "PAID")
     await deliver_thrice(second_id, "YES", answers=3)
-    await city.told(payer, "Reply YES to pay", f"{payment.code} started", "Confirmed.")
+    await city.told(payer, "Reply YES:", f"{payment.code} started", "Confirmed.")
     await city.assert_moved_once(payment, payer, payee)
 
 

@@ -173,6 +173,7 @@ class World:
         self.chance = chance
         if chance.random() < 0.3:
             house.payments.by_link.add("mtn_ug")
+        house.payments.wallets = {"KE": ["mpesa_ke", "airtel_ke"], "UG": ["mtn_ug", "airtel_ug"]}
         # Names that no text and no other caller uses.
         self.walkers = [
             Walker(house, chance, Msisdn("+254712000001"), "63902", "Zawadixa"),
