@@ -1,4 +1,4 @@
-"""The migrations go up, down and up again, and give what `engine/tables.py` says."""
+"""The migrations go up, down and up again, and give what `engine/tables/` says."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,0 +1,87 @@
+"""Every table, as SQLAlchemy sees it: for migrations to compare with and read models to query.
+
+The hot path does not come through here; `engine/ledger/commit.py` speaks to Postgres directly.
+"""
+
+from engine.tables.audit import audit_block, audit_late, audit_position, audit_sum
+from engine.tables.base import metadata
+from engine.tables.compliance import clearance, screening_list
+from engine.tables.customers import customer, ported_number, recipient
+from engine.tables.desk import liquidity_mark, proposal
+from engine.tables.messages import sms_inbound, sms_message, sms_opt_out, sms_report
+from engine.tables.payments import (
+    attempt,
+    balance,
+    case_file,
+    evidence,
+    journal,
+    money_request,
+    outbox,
+    pay_in,
+    payment,
+    payment_key,
+    spending,
+)
+from engine.tables.rates import fx_decision, fx_observation, fx_rate, fx_source
+from engine.tables.routing import (
+    breaker,
+    corridor,
+    decision,
+    operator_minute,
+    operator_probe,
+    operator_terms,
+    operator_volume,
+)
+from engine.tables.staff import staff_action, staff_member, staff_request, staff_session
+from engine.tables.statements import balance_look, balance_question, statement_file, statement_line
+from engine.tables.traffic import traffic
+
+__all__ = [
+    "attempt",
+    "audit_block",
+    "audit_late",
+    "audit_position",
+    "audit_sum",
+    "balance",
+    "balance_look",
+    "balance_question",
+    "breaker",
+    "case_file",
+    "clearance",
+    "corridor",
+    "customer",
+    "decision",
+    "evidence",
+    "fx_decision",
+    "fx_observation",
+    "fx_rate",
+    "fx_source",
+    "journal",
+    "liquidity_mark",
+    "metadata",
+    "money_request",
+    "operator_minute",
+    "operator_probe",
+    "operator_terms",
+    "operator_volume",
+    "outbox",
+    "pay_in",
+    "payment",
+    "payment_key",
+    "ported_number",
+    "proposal",
+    "recipient",
+    "screening_list",
+    "sms_inbound",
+    "sms_message",
+    "sms_opt_out",
+    "sms_report",
+    "spending",
+    "staff_action",
+    "staff_member",
+    "staff_request",
+    "staff_session",
+    "statement_file",
+    "statement_line",
+    "traffic",
+]
