@@ -1,6 +1,7 @@
 """What two people agreed on about a payment, carried out: the desk's executors of this floor."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from engine.clock import PaymentId
 from engine.desk.proposals import (
@@ -9,17 +10,15 @@ from engine.desk.proposals import (
     OfPayment,
     Outcome,
     Proposal,
-    done,
-    failed,
     read_body,
 )
-from engine.errors import CustomerMistake, OurFault
+from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn, parse_msisdn
-from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.portability import Wallet
 from engine.payments.routing import Directory
+from engine.payments.ruled_once import rule_once, ruling_of
 from engine.payments.rulings import Rulings
 from engine.payments.store import PaymentStore
 
@@ -60,23 +59,17 @@ class Approvals:
         """
         body = read_body(proposal.kind, proposal.body)
         assert isinstance(body, OfPayment)
-        payment_id = PaymentId(body.payment)
-        payment = await self._store.payment(payment_id)
-        if payment is None:
-            return failed("there is no such payment")
-        if await self._store.was_ruled(payment_id, proposal.id):
-            return done(f"{payment.code} is {payment.state.name}")
+        decide = partial(self._decide, proposal, body.payee)
+        return await rule_once(self._store, proposal, PaymentId(body.payment), decide)
+
+    async def _decide(self, proposal: Proposal, number: str, payment: Payment) -> bool | str:
         if payment.state is not _WAITS_IN[proposal.kind]:
-            return failed(f"{payment.code} is {payment.state.name}")
+            return f"{payment.code} is {payment.state.name}"
         try:
-            payee = await self._payee(payment, body.payee)
+            payee = await self._payee(payment, number)
         except CustomerMistake as error:
-            return failed(f"{error.text_key}: not a number that {payment.code} can be paid to")
-        if not await self._rule(proposal, payment_id, payee):
-            raise OurFault(f"{payment.code} moved this moment")
-        after = await self._store.payment(payment_id)
-        assert after is not None
-        return done(f"{payment.code} is {after.state.name}")
+            return f"{error.text_key}: not a number that {payment.code} can be paid to"
+        return await self._rule(proposal, payment.payment_id, payee)
 
     async def _payee(self, payment: Payment, text: str) -> Msisdn | None:
         """Another number, at the operator that the quote was made for: the price holds there."""
@@ -89,9 +82,7 @@ class Approvals:
         return payee
 
     async def _rule(self, proposal: Proposal, payment_id: PaymentId, payee: Msisdn | None) -> bool:
-        ruling = Ruling(
-            proposal.note, by=(proposal.made_by, proposal.decided_by or ""), proposal=proposal.id
-        )
+        ruling = ruling_of(proposal)
         match proposal.kind:
             case Kind.RELEASE_HOLD:
                 return await self._rulings.release(payment_id, ruling)

@@ -5,6 +5,7 @@ ruling is found by its proposal's id in the payment's own journal.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import assert_never
 
 from engine.clock import PaymentId
@@ -15,15 +16,14 @@ from engine.desk.proposals import (
     Outcome,
     Proposal,
     RefundElsewhere,
-    done,
-    failed,
     read_body,
 )
-from engine.errors import OurFault, StaffMistake
+from engine.errors import StaffMistake
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
+from engine.payments.ruled_once import rule_once, ruling_of
 from engine.payments.rulings import Rulings
 from engine.payments.store import PaymentStore
 from engine.ports import Direction
@@ -57,19 +57,18 @@ class Debts:
         body = read_body(proposal.kind, proposal.body)
         assert isinstance(body, Owed)
         self.check(body)
-        payment_id = PaymentId(body.payment)
-        payment = await self._store.payment(payment_id)
-        if payment is None:
-            return failed("there is no such payment")
-        if await self._store.was_ruled(payment_id, proposal.id):
-            return done(f"{payment.code} is {payment.state.name}")
+        decide = partial(self._decide, ruling_of(proposal), body)
+        return await rule_once(self._store, proposal, PaymentId(body.payment), decide)
+
+    async def _decide(self, ruling: Ruling, body: Owed, payment: Payment) -> bool | str:
         if (why_not := self._why_not(payment, body)) is not None:
-            return failed(f"{payment.code}: {why_not}")
-        if not await self._rule(proposal, payment_id, body):
-            raise OurFault(f"{payment.code} moved this moment")
-        after = await self._store.payment(payment_id)
-        assert after is not None
-        return done(f"{payment.code} is {after.state.name}")
+            return f"{payment.code}: {why_not}"
+        rule = (
+            self._rulings.give_back
+            if isinstance(body, HandRefund)
+            else self._rulings.refund_elsewhere
+        )
+        return await rule(payment.payment_id, ruling, operator=body.operator)
 
     def _why_not(self, payment: Payment, body: Owed) -> str | None:
         if payment.state is not State.REFUND_DUE:
@@ -101,10 +100,3 @@ class Debts:
             return None
         names = ", ".join(dict.fromkeys(able)) or "nobody"
         return f"{operator} cannot pay {owed} into the payer's wallet; {names} can"
-
-    async def _rule(self, proposal: Proposal, payment_id: PaymentId, body: Owed) -> bool:
-        by = (proposal.made_by, proposal.decided_by or "")
-        ruling = Ruling(proposal.note, by=by, proposal=proposal.id)
-        if isinstance(body, HandRefund):
-            return await self._rulings.give_back(payment_id, ruling, operator=body.operator)
-        return await self._rulings.refund_elsewhere(payment_id, ruling, operator=body.operator)

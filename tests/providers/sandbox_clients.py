@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -71,6 +71,13 @@ class Mailbox:
 @asynccontextmanager
 async def mailbox() -> AsyncIterator[Mailbox]:
     box = Mailbox()
+    async with answering(box.receive) as box.url:
+        yield box
+
+
+@asynccontextmanager
+async def answering(receives: Callable[[Request], Awaitable[Response]]) -> AsyncIterator[str]:
+    """A server, by its address, that answers every request by this function."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -78,12 +85,11 @@ async def mailbox() -> AsyncIterator[Mailbox]:
                 await receive()
                 await send({"type": f"lifespan.{event}.complete"})
             return
-        response = await box.receive(Request(scope, receive))
+        response = await receives(Request(scope, receive))
         await response(scope, receive, send)
 
-    async with serving({"mailbox": (app, 0)}) as urls:
-        box.url = urls["mailbox"]
-        yield box
+    async with serving({"it": (app, 0)}) as urls:
+        yield urls["it"]
 
 
 def open_client(url: str) -> httpx.AsyncClient:

@@ -22,11 +22,12 @@ from engine.ports import (
     Sms,
 )
 from providers.africastalking import AfricasTalkingSettings, AfricasTalkingSms
-from providers.mpesa import Mpesa, MpesaSettings
+from providers.mpesa import Mpesa
 from providers.mtn_momo import UGANDA, MtnMomo, MtnMomoSettings
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes
 from tests.providers.company import Answer, Company
+from tests.providers.sandbox_settings import mpesa_settings
 
 CLOCK = Clock()
 IDS = Ids(CLOCK)
@@ -42,18 +43,7 @@ async def sandboxes() -> AsyncIterator[Sandboxes]:
 
 @pytest.fixture
 async def mpesa(sandboxes: Sandboxes) -> AsyncIterator[Mpesa]:
-    settings = MpesaSettings(
-        base_url=sandboxes.mpesa_url,
-        consumer_key=credentials.MPESA_SANDBOX_CONSUMER_KEY,
-        consumer_secret=credentials.MPESA_SANDBOX_CONSUMER_SECRET,
-        shortcode=credentials.MPESA_SANDBOX_SHORTCODE,
-        passkey=credentials.MPESA_SANDBOX_PASSKEY,
-        b2c_shortcode=credentials.MPESA_SANDBOX_B2C_SHORTCODE,
-        initiator=credentials.MPESA_SANDBOX_INITIATOR_NAME,
-        initiator_password=credentials.MPESA_SANDBOX_INITIATOR_PASSWORD,
-        certificate_pem=sandboxes.mpesa.initiator.certificate_pem(),
-    )
-    adapter = Mpesa(settings, clock=CLOCK)
+    adapter = Mpesa(mpesa_settings(sandboxes), clock=CLOCK)
     yield adapter
     await adapter.aclose()
 

@@ -24,13 +24,14 @@ from engine.ports import (
     PayInRefusal,
     callback_at,
 )
-from providers.mpesa import Mpesa, MpesaSettings
+from providers.mpesa import Mpesa
 from providers.mpesa.business import RESULT_KIND, BusinessOrder, Purpose
 from simulator.operators import credentials
 from simulator.operators.mpesa import MpesaSettings as SandboxSettings
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.providers.company import Answer, Company
 from tests.providers.sandbox_clients import PAYER, MpesaClient, open_client
+from tests.providers.sandbox_settings import mpesa_settings
 from tests.providers.test_mpesa_c2b_sandbox import pay_in
 
 CLOCK = Clock()
@@ -93,19 +94,7 @@ def door(company: Company) -> Door:
 
 @asynccontextmanager
 async def adapter_of(sandboxes: Sandboxes, **changes: Any) -> AsyncIterator[Mpesa]:
-    settings = MpesaSettings(
-        base_url=sandboxes.mpesa_url,
-        consumer_key=credentials.MPESA_SANDBOX_CONSUMER_KEY,
-        consumer_secret=credentials.MPESA_SANDBOX_CONSUMER_SECRET,
-        shortcode=credentials.MPESA_SANDBOX_SHORTCODE,
-        passkey=credentials.MPESA_SANDBOX_PASSKEY,
-        b2c_shortcode=credentials.MPESA_SANDBOX_B2C_SHORTCODE,
-        initiator=credentials.MPESA_SANDBOX_INITIATOR_NAME,
-        initiator_password=credentials.MPESA_SANDBOX_INITIATOR_PASSWORD,
-        certificate_pem=sandboxes.mpesa.initiator.certificate_pem(),
-        **changes,
-    )
-    adapter = Mpesa(settings, clock=CLOCK)
+    adapter = Mpesa(mpesa_settings(sandboxes, **changes), clock=CLOCK)
     yield adapter
     await adapter.aclose()
 

@@ -17,11 +17,12 @@ from starlette.responses import Response
 
 from simulator.operators import credentials
 from simulator.operators.mpesa import MpesaSettings
-from simulator.sandbox import Sandboxes, SandboxesSettings, serving
+from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.providers.sandbox_clients import (
     PAYER,
     Mailbox,
     MpesaClient,
+    answering,
     mailbox,
     matches,
     open_client,
@@ -55,18 +56,7 @@ class Validator:
 @asynccontextmanager
 async def validating() -> AsyncIterator[Validator]:
     merchant = Validator()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            for event in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{event}.complete"})
-            return
-        response = await merchant.receive(Request(scope, receive))
-        await response(scope, receive, send)
-
-    async with serving({"merchant": (app, 0)}) as urls:
-        merchant.url = urls["merchant"]
+    async with answering(merchant.receive) as merchant.url:
         yield merchant
 
 

@@ -1,0 +1,45 @@
+"""A proposal about one payment, carried out once: what all executors of this floor have in common.
+
+What is decided and whether it may be is theirs; here a ruling is found again by its proposal's id
+in the payment's own journal, and a payment that moved meanwhile is left for the next try.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from engine.clock import PaymentId
+from engine.desk.proposals import Outcome, Proposal, done, failed
+from engine.errors import OurFault
+from engine.payments.facts import Ruling
+from engine.payments.payment import Payment
+from engine.payments.store import PaymentStore
+
+Decide = Callable[[Payment], Awaitable[bool | str]]
+"""Whether the ruling was applied to the payment as it was; a text says why it cannot be."""
+
+
+async def rule_once(
+    store: PaymentStore, proposal: Proposal, payment_id: PaymentId, decide: Decide
+) -> Outcome:
+    """DONE also when it was ruled before. Safe to repeat.
+
+    Raises OurFault when the payment moved this moment: to be tried again.
+    """
+    payment = await store.payment(payment_id)
+    if payment is None:
+        return failed("there is no such payment")
+    if await store.was_ruled(payment_id, proposal.id):
+        return done(f"{payment.code} is {payment.state.name}")
+    applied = await decide(payment)
+    if isinstance(applied, str):
+        return failed(applied)
+    if not applied:
+        raise OurFault(f"{payment.code} moved this moment")
+    after = await store.payment(payment_id)
+    assert after is not None
+    return done(f"{payment.code} is {after.state.name}")
+
+
+def ruling_of(proposal: Proposal) -> Ruling:
+    """The proposal as the journal keeps it, with both people's names."""
+    by = (proposal.made_by, proposal.decided_by or "")
+    return Ruling(proposal.note, by=by, proposal=proposal.id)
