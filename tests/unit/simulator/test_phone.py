@@ -575,9 +575,13 @@ async def test_a_key_goes_down_where_its_letter_stands(app: PhoneApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("enter")
         await _until(pilot, lambda: app.handsets[0].mode is Mode.MENU)
+        await _until(pilot, lambda: not _down(app))  # Enter is up again
         app.action_key("m")
-        down = [key.name for key in app.query_one("#payer").query(Key) if key.has_class("-down")]
-        assert down == ["6"]
+        assert _down(app) == ["6"]
+
+
+def _down(app: PhoneApp) -> list[str | None]:
+    return [key.name for key in app.query_one("#payer").query(Key) if key.has_class("-down")]
 
 
 def _in_weather(client: httpx.AsyncClient, places: Places, faults: str) -> Handset:
