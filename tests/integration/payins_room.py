@@ -35,7 +35,10 @@ CAME = Finding(Outcome.SUCCEEDED, "Completed")
 
 @dataclass
 class Announcing(ScriptedOperator):
-    """Tells of pay-ins, and answers the next of `replies` when it is to ask or to give back."""
+    """Tells of pay-ins, and answers the next of `replies` when it is to ask or to give back.
+
+    What a company's bytes mean is the doors' affair: whoever comes here with any is told loudly.
+    """
 
     pay_in_acknowledgement: Acknowledgement = field(default_factory=Acknowledgement)
     replies: list[Exception] = field(default_factory=list)
@@ -43,16 +46,16 @@ class Announcing(ScriptedOperator):
     returned: list[str] = field(default_factory=list)
 
     def read_pay_in(self, body: bytes) -> PaidIn:
-        raise NotImplementedError(body)
+        raise AssertionError("this room is given values, not bytes")
 
     def answer_pay_in(self, refusal: PayInRefusal | None) -> Acknowledgement:
-        raise NotImplementedError(refusal)
+        raise AssertionError("this room is given values, not bytes")
 
     def is_payer(self, told: str, msisdn: Msisdn) -> bool:
         return told in ("", str(msisdn))
 
     async def register_pay_ins(self, *, question_url: str, notice_url: str) -> None:
-        raise NotImplementedError(question_url, notice_url)
+        raise AssertionError("nobody registers addresses here")
 
     async def ask_pay_in(self, receipt: str, callback_url: str) -> None:
         self.asked.append(receipt)
@@ -64,7 +67,7 @@ class Announcing(ScriptedOperator):
         return Accepted("conversation")
 
     def read_pay_in_answer(self, kind: str, body: bytes) -> PayInAnswer:
-        raise NotImplementedError(kind, body)
+        raise AssertionError("this room is given values, not bytes")
 
     def _reply(self) -> None:
         if self.replies:
