@@ -29,6 +29,8 @@ from channels.starting import opening
 from channels.statements import open_comparison
 from channels.turns import open_turns
 from channels.ussd import ussd_routes
+from channels.watching.dependencies import dependencies_of, metrics_routes
+from channels.watching.health import ready_route
 from channels.webhooks import LostCallbacks, Reception
 from channels.wiring import Engine, open_engine
 from engine.inbox.inbox import Inbox
@@ -92,7 +94,8 @@ def _doors(engine: Engine, turns: TurnTaker, inbox: Inbox, gateways: list[UssdPo
     settings = engine.settings
     doors: list[Route] = []
     for gateway in gateways:
-        doors += ussd_routes(gateway, turns, settings.token_of(gateway.name))
+        watched = engine.watch.turns(turns, gateway.name)
+        doors += ussd_routes(gateway, watched, settings.token_of(gateway.name))
     for name, port in engine.sms.items():
         where = (settings.token_of(name), settings.public_url)
         doors += SmsReports(port, name, engine.outbox, settings.tenant, *where).routes()
@@ -132,6 +135,7 @@ def _routes(engine: Engine) -> list[Route]:
         ).routes()
 
     routes += staff_routes(engine)
+    routes += metrics_routes(engine)
 
     async def health(_: Request) -> Response:
         """200 when the database answers; what depends on it is not ready otherwise."""
@@ -142,7 +146,8 @@ def _routes(engine: Engine) -> list[Route]:
             return PlainTextResponse("database away", 503)
         return PlainTextResponse("ok")
 
-    return [Route("/health", health), *routes, *LostCallbacks(_reception(engine)).routes()]
+    ready = ready_route(dependencies_of(engine))
+    return [Route("/health", health), ready, *routes, *LostCallbacks(_reception(engine)).routes()]
 
 
 def _alive() -> list[Route]:

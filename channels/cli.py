@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from channels import (
     customers,
     decisions,
     desk,
+    keys,
     lists,
     menus,
     messages,
@@ -42,8 +42,10 @@ from channels.rates import confirm_rate, show_rates
 from channels.registrations import show_addresses
 from channels.seed import read_seeds, seed
 from channels.server import Connection
-from channels.settings import BadSettings, Settings, read_settings
+from channels.settings import BadSettings, Settings, log_form_of, read_settings
 from channels.starting import open_when_up
+from channels.watching.faults import tell_faults
+from channels.watching.logs import set_up_logging
 from channels.worker import run_worker
 from engine.clock import Clock
 from engine.errors import CappError
@@ -53,10 +55,10 @@ from providers.registry import build_operators
 Say = Callable[[str], None]
 Command = Callable[[Settings, argparse.Namespace, Say], Coroutine[Any, Any, bool]]
 
-SIMULATOR = ("demo", "phone", "play", "record", "load", "operators", "console", "screens")
+SIMULATOR = (
+    "demo", "phone", "play", "record", "load", "operators", "console", "screens", "devnet",
+)  # fmt: skip
 """These are another program, which speaks to this one over HTTP only."""
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,15 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and given[0] in SIMULATOR:
         os.execv(sys.executable, [sys.executable, "-m", "simulator", *given])
     options = _parser().parse_args(given)
-    logging.basicConfig(level=options.log_level.upper(), format=LOG_FORMAT)
-    logging.getLogger("transitions").setLevel(logging.WARNING)  # it tells of every key press
     try:
+        set_up_logging(options.log_level, log_form_of(os.environ))
         if options.command == "migrate":
             return _migrate(options.to)
         if options.command == "menus":  # A check needs no settings: it runs where nothing is set.
             return 0 if menus.run_menus(options, _say) else 1
         if options.command == "provision":  # Nor does what makes the settings.
             return 0 if provision.run_provision(os.environ, options, _say) else 1
+        if options.command == "keys":
+            return 0 if keys.run_keys(os.environ, options, _say) else 1
         settings = read_settings(os.environ)
         return _COMMANDS[options.command](settings, options)
     except (BadSettings, MissingSettings) as error:
@@ -145,6 +148,9 @@ def _parser() -> argparse.ArgumentParser:
     provision.add_arguments(
         commands.add_parser("provision", help="make our credentials in an operator's sandbox")
     )
+    keys.add_arguments(
+        commands.add_parser("keys", help="settlement keys: make them for development, show whose")
+    )
     commands.add_parser("addresses", help="what to register with operators that call us back")
     commands.add_parser("doctor", help="check settings, databases and the SMS gateways")
     return parser
@@ -162,6 +168,7 @@ def _migrate(to: str) -> int:
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     _tune_collector()
+    _tell_faults(settings)
     uvicorn.run(
         build_app(settings),
         host=options.host,
@@ -178,6 +185,12 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _tell_faults(settings: Settings) -> None:
+    watching = settings.watching
+    if watching.sentry_dsn:
+        tell_faults(watching.sentry_dsn, environment=watching.environment_name)
+
+
 def _tune_collector() -> None:
     """What lives as long as the process is not walked again; thousands of live plans seldom are.
 
@@ -190,6 +203,7 @@ def _tune_collector() -> None:
 
 def _worker(settings: Settings, _: argparse.Namespace) -> int:
     _tune_collector()
+    _tell_faults(settings)
 
     async def run() -> None:
         stop = asyncio.Event()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from channels.sources import Networks, read_networks
 from engine.money import CURRENCIES
@@ -43,6 +44,25 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True)
+class WatchingSettings:
+    """What is told of a running process, and to whom (`channels/watching`)."""
+
+    metrics_token: str | None = field(repr=False)  # without it nobody reads counts
+    worker_metrics_port: int  # of the worker's own door on 127.0.0.1; 0: none
+    sentry_dsn: str = field(repr=False)  # empty: faults stay in the log
+    traces: bool
+    environment_name: str  # "production", "staging": what faults are told under
+
+
+@dataclass(frozen=True)
+class SettlementSettings:
+    """Where it stands how operators are squared on a chain. Keys are in files, never in here."""
+
+    file: str  # windows, corridors, the node and the names of our keys
+    salt_file: str  # 32 bytes in hexadecimal, for its owner alone: what leaves are salted with
+
+
+@dataclass(frozen=True)
 class Settings:
     """What one installation decides. Units are in the names; defaults suit a demo."""
 
@@ -79,6 +99,8 @@ class Settings:
     http_request_seconds_max: int  # until all of a request is here
     http_connections_max: int  # of one process; one more is answered 503
     webhooks: WebhookSettings
+    watching: WatchingSettings
+    settlement: SettlementSettings | None  # without it operators are squared by other means
     environment: Mapping[str, str] = field(repr=False)  # for the adapters' own variables
 
     @property
@@ -89,6 +111,18 @@ class Settings:
     def token_of(self, gateway: str) -> str:
         """The unguessable part of one gateway's addresses."""
         return self.gateway_tokens.get(gateway, self.gateway_token)
+
+
+def log_form_of(environment: Mapping[str, str]) -> Literal["text", "json"]:
+    """`CAPP_LOG_FORM`, before anything else is read: faults of the rest are told in it.
+
+    Raises BadSettings for another word.
+    """
+    reader = _Reader(environment)
+    form = reader.choice("CAPP_LOG_FORM", ("text", "json"))
+    if reader.faults:
+        raise BadSettings("; ".join(reader.faults))
+    return "json" if form == "json" else "text"
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -137,6 +171,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         http_request_seconds_max=reader.number("CAPP_HTTP_REQUEST_SECONDS_MAX", 10, low=1),
         http_connections_max=reader.number("CAPP_HTTP_CONNECTIONS_MAX", 1000, low=1),
         webhooks=_read_webhooks(reader),
+        watching=_read_watching(reader),
+        settlement=_read_settlement(reader),
         environment=dict(environment),
     )
     if reader.faults:
@@ -172,6 +208,29 @@ def _read_webhooks(reader: "_Reader") -> WebhookSettings:
     )
 
 
+def _read_watching(reader: "_Reader") -> WatchingSettings:
+    token = reader.token("CAPP_METRICS_TOKEN") if reader.path("CAPP_METRICS_TOKEN") else None
+    return WatchingSettings(
+        metrics_token=token,
+        worker_metrics_port=reader.number("CAPP_WORKER_METRICS_PORT", 0, high=65535),
+        sentry_dsn=reader.path("CAPP_SENTRY_DSN"),
+        traces=reader.choice("CAPP_TRACES", ("off", "on")) == "on",
+        environment_name=reader.path("CAPP_ENVIRONMENT"),
+    )
+
+
+def _read_settlement(reader: "_Reader") -> SettlementSettings | None:
+    """Both files or none: without salts whoever sees one proof could guess its neighbours."""
+    file = reader.path("CAPP_SETTLEMENT_FILE")
+    salt_file = reader.path("CAPP_SETTLEMENT_SALT_FILE")
+    if file and salt_file:
+        return SettlementSettings(file, salt_file)
+    if file or salt_file:
+        missing = "CAPP_SETTLEMENT_SALT_FILE" if file else "CAPP_SETTLEMENT_FILE"
+        reader.wrong(missing, "is missing: settlement needs both files")
+    return None
+
+
 class _Reader:
     """Collects faults instead of stopping at the first."""
 
@@ -187,6 +246,18 @@ class _Reader:
         value = self._environment.get(name, "").strip()
         if not value:
             self.wrong(name, "is missing")
+        return value
+
+    def path(self, name: str) -> str:
+        """The name of a file; none is empty."""
+        return self._environment.get(name, "").strip()
+
+    def choice(self, name: str, among: tuple[str, ...]) -> str:
+        """One of these words; the first where nothing is set."""
+        value = self._environment.get(name, "").strip() or among[0]
+        if value not in among:
+            self.wrong(name, f"must be one of {', '.join(among)}")
+            return among[0]
         return value
 
     def words(self, name: str, default: str) -> list[str]:

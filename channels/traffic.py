@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable
 
 from channels.settings import Settings
-from engine.clock import Clock
+from engine.clock import AttemptId, Clock
+from engine.correlation import spoken_of
 from engine.database import open_pool
-from engine.traffic.about import spoken_of
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
 from engine.traffic.messages import Kind, Message, Said, Way
@@ -46,10 +46,15 @@ class Overheard:
         self.traffic.note(
             Said(
                 int(self._clock.epoch() * 1000) - elapsed_ms, Way.WE_CALLED, exchange.provider,
-                exchange.operation, exchange.failure, spoken_of(), exchange.status,
+                exchange.operation, exchange.failure, _attempt(), exchange.status,
                 elapsed_ms=elapsed_ms, asked=exchange.asked, answered=exchange.answered,
             )
         )  # fmt: skip
+
+
+def _attempt() -> AttemptId | None:
+    attempt = spoken_of().get("attempt")
+    return AttemptId(attempt) if attempt is not None else None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

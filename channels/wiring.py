@@ -20,6 +20,7 @@ from channels.office import Office, build_office
 from channels.payins import PayInRoom, build_pay_ins
 from channels.settings import BadSettings, Settings
 from channels.traffic import Overheard, tell_log
+from channels.watching.watch import Watch, open_watch
 from engine.clock import Clock, Ids, SystemRandom
 from engine.compliance.compliance import Compliance
 from engine.compliance.screening import Screener
@@ -101,6 +102,7 @@ class Engine:
     traffic: TrafficLog
     conversations: Conversations
     pay_ins: PayInRoom
+    watch: Watch
 
 
 @asynccontextmanager
@@ -111,8 +113,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     """
     async with AsyncExitStack() as closing:
         clock = Clock()
-        overheard = Overheard(clock)
-        outside = _look_outside(settings, clock, overheard)
+        overheard, watch = Overheard(clock), open_watch(settings)
+        outside = _look_outside(settings, clock, watch, overheard)
         ports: list[OperatorPort | SmsPort] = [*outside.operators.values(), *outside.sms.values()]
         for port in ports:
             closing.push_async_callback(port.aclose)
@@ -127,7 +129,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         committer = Committer(partial(connect, settings.database_url), clock)
         await committer.start()
         closing.push_async_callback(committer.stop)
-        engine = _assemble(settings, outside, pool=pool, committer=committer)
+        engine = _assemble(settings, outside, watch, pool=pool, committer=committer)
         overheard.traffic = engine.traffic
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
@@ -136,17 +138,17 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         yield engine
 
 
-def _look_outside(settings: Settings, clock: Clock, overheard: Overheard) -> Outside:
+def _look_outside(settings: Settings, clock: Clock, watch: Watch, overheard: Overheard) -> Outside:
     """The companies of the settings, the wall clock and the system's chance."""
     return Outside(
         operators=build_operators(
-            settings.environment, clock=clock, trace=overheard, names=settings.operators
+            settings.environment, clock=clock, trace=watch.over(overheard), names=settings.operators
         ),
-        sms=build_ports(settings, tell_log),
+        sms=build_ports(settings, watch.over(tell_log)),
         clock=clock,
         ids=Ids(clock),
         draw=random.SystemRandom().random,
-        portability=build_portability(settings.environment, read_networks(), tell_log),
+        portability=build_portability(settings.environment, read_networks(), watch.over(tell_log)),
     )
 
 
@@ -178,7 +180,9 @@ async def _say_last_words(engine: Engine) -> None:
         log.warning("the last second of statistics is lost: %s", error)
 
 
-def _assemble(settings: Settings, outside: Outside, *, pool: Any, committer: Committer) -> Engine:
+def _assemble(
+    settings: Settings, outside: Outside, watch: Watch, *, pool: Any, committer: Committer
+) -> Engine:
     clock, ids = outside.clock, outside.ids
     directory = read_directory(outside.operators)
     texts = Texts.load(MENUS / "texts")
@@ -227,6 +231,7 @@ def _assemble(settings: Settings, outside: Outside, *, pool: Any, committer: Com
         Deciders(policy, language_of, router, health.record, wallets),
         pool=pool,
         committer=committer,
+        overhear=watch.overhear,
     )
     requests = Requests(
         store=RequestStore(pool, settings.tenant),
@@ -277,6 +282,7 @@ def _assemble(settings: Settings, outside: Outside, *, pool: Any, committer: Com
         ),
         Conversations(pool, settings.tenant, {c: f.name for c, f in directory.by_code.items()}),
         pay_ins,
+        watch,
     )  # fmt: skip
 
 

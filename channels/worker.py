@@ -12,6 +12,8 @@ from channels.probing import build_light_probes
 from channels.rates import build_feed
 from channels.settings import Settings
 from channels.statements import open_comparison
+from channels.watching.dependencies import metrics_routes
+from channels.watching.exposition import listening
 from channels.wiring import Engine, open_engine
 from engine.compliance.history import HistoryStore
 from engine.database import ensure_months
@@ -45,6 +47,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             note=engine.decisions.note,
         )
         closing.push_async_callback(feed.aclose)
+        if port := settings.watching.worker_metrics_port:
+            await closing.enter_async_context(listening(metrics_routes(engine), port))
         tasks = [asyncio.create_task(loop) for loop in _loops(engine, feed)]
         log.info("worker is up")
         await stop.wait()

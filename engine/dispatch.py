@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from engine.clock import AttemptId, Clock, made_at
+from engine.correlation import speaking_of
 from engine.errors import (
     OutcomeUnknown,
     ProviderError,
@@ -44,7 +45,6 @@ from engine.ports import (
     Outcome,
     Reason,
 )
-from engine.traffic.about import speaking_of
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Dispatcher:
             await self._orders.made(payment, attempt_id, direction, operator),
             provider_reference=await self._store.provider_reference(attempt_id),
         )
-        with speaking_of(attempt_id):
+        with speaking_of(payment=payment.payment_id, attempt=attempt_id):
             finding = await port.query(order)
         # An operator that answers later has no word for "unknown here": there it counts that
         # nobody ever said that the order was taken.
@@ -192,7 +192,8 @@ class Dispatcher:
             task.set_name("working")
         if self._stopping or not (claim := await self._outbox.claim(intent.id)):
             return
-        with self._holding(intent.id, claim):
+        words = {} if payment is None else {"payment": payment.payment_id}
+        with speaking_of(**words), self._holding(intent.id, claim):
             if self._messages.carries(intent.kind):
                 await self._messages.carry_out(intent, payment, claim)
             elif payment is not None:
@@ -201,7 +202,7 @@ class Dispatcher:
     # Intents left behind.
 
     async def _take_over(self, left: Leased) -> None:
-        with self._holding(left.id, left.claim):
+        with speaking_of(payment=left.payment_id), self._holding(left.id, left.claim):
             await self._finish_or_repeat(left)
 
     @contextmanager
@@ -297,7 +298,7 @@ class Dispatcher:
         order = await self._orders.made(payment, attempt_id, direction, operator)
         began = self._clock.epoch()
         try:
-            with speaking_of(attempt_id):
+            with speaking_of(payment=payment.payment_id, attempt=attempt_id):
                 accepted = await _operation(port, order.direction)(order)
         except (Rejected, Throttled, Unreachable) as error:
             if not isinstance(error, Rejected):  # a rejection is told with the attempt's end

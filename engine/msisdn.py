@@ -23,6 +23,7 @@ _DIALLING_CODES = {
     "TD": "235", "TZ": "255", "UG": "256", "ZA": "27", "ZM": "260",
 }  # fmt: skip
 """The countries our operators have wallets in (`reference: msisdn, section 2`)."""
+CALLING_CODES = frozenset(_DIALLING_CODES.values())
 _COUNTRY_OF_CODE = {code: country for country, code in _DIALLING_CODES.items()}
 _PUNCTUATION = str.maketrans("", "", " -.()")
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}

@@ -150,6 +150,11 @@ class Session(msgspec.Struct, array_like=True):
         """Make `name` the list that is shown; there is one at a time."""
         self.listed, self.items = name, items
 
+    @property
+    def told_name(self) -> str:
+        """What logs call it: says nothing of whose it is, and nobody can go on in it by this."""
+        return hashlib.blake2b(self.nonce.encode(), digest_size=6).hexdigest()
+
 
 class Seal:
     """Keyed MACs (BLAKE2b) of what must be recognised but not kept."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from engine.clock import Clock, Ids
+from engine.correlation import speaking_of
 from engine.errors import CustomerMistake, NoWayNow
 from engine.menu.networks import Network
 from engine.outages import server_away
@@ -143,7 +144,8 @@ class TurnTaker:
                 return Reply(session.reply, session.ended)
             edition = await self._edition(session)
             expected = head_of(record)
-            reply = await self._advance(edition, session, turn, pressed, network, deadline)
+            with speaking_of(session=session.told_name):
+                reply = await self._advance(edition, session, turn, pressed, network, deadline)
             session.keep_seconds = _keep_seconds(edition, session)
             record = await self._save(session, turn, reply, expected, network)
             if record is None:

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +11,11 @@ import pytest
 
 from channels.traffic import Overheard, lines_of, show_traffic
 from engine.clock import AttemptId, Ids
+from engine.correlation import spoken_of
 from engine.errors import OutcomeUnknown
 from engine.payments.evidence import Source
 from engine.ports import callback_at
 from engine.traffic import log as traffic_log
-from engine.traffic.about import speaking_of, spoken_of
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
 from engine.traffic.messages import Fate, Kind, Message, Said, Way
@@ -131,26 +131,23 @@ async def test_an_attempt_that_ended_long_ago_is_still_part_of_it(world: World) 
 
 
 async def test_calls_are_known_by_the_attempt_they_are_about(world: World) -> None:
-    seen: list[AttemptId | None] = []
+    seen: list[Mapping[str, str]] = []
     world.mpesa.takes = lambda: seen.append(spoken_of())
     payment_id = await world.confirm()
     await world.dispatched()
-    assert seen == [await world.live(payment_id)]
-    assert spoken_of() is None
-    with speaking_of(ATTEMPT):
-        assert spoken_of() == ATTEMPT
-    assert spoken_of() is None
+    assert seen == [{"payment": payment_id, "attempt": await world.live(payment_id)}]
+    assert spoken_of() == {}
 
 
 async def test_questions_are_known_by_their_attempt_too(world: World) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
     attempt = await world.live(payment_id)
-    seen: list[AttemptId | None] = []
+    seen: list[str | None] = []
     query = world.mpesa.query
 
     async def listening(order: Any) -> Any:
-        seen.append(spoken_of())
+        seen.append(spoken_of().get("attempt"))
         return await query(order)
 
     world.mpesa.query = listening  # type: ignore[method-assign]

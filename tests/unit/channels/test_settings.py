@@ -1,7 +1,12 @@
 import pytest
 
 from channels.doctor import CHECKS
-from channels.settings import BadSettings, read_settings
+from channels.settings import (
+    BadSettings,
+    WatchingSettings,
+    log_form_of,
+    read_settings,
+)
 
 SECRET = "5ec7e7" * 8
 GOOD = {
@@ -159,3 +164,62 @@ async def test_doctor_says_who_looks_ported_numbers_up_and_asks_nobody() -> None
     assert await check(read_settings(asked)) == "looked up, 800 ms at most"
     with pytest.raises(ValueError, match="must be http"):
         await check(read_settings({**GOOD, "CAPP_PORTABILITY_URL": "who.example"}))
+
+
+def test_settlement_is_off_until_its_files_are_named() -> None:
+    assert read_settings(GOOD).settlement is None
+    both = {"CAPP_SETTLEMENT_FILE": "/etc/s.yaml", "CAPP_SETTLEMENT_SALT_FILE": "/etc/salt"}
+    settlement = read_settings({**GOOD, **both}).settlement
+    assert settlement is not None
+    assert (settlement.file, settlement.salt_file) == ("/etc/s.yaml", "/etc/salt")
+
+
+@pytest.mark.parametrize(
+    ("set_one", "named"),
+    [
+        ("CAPP_SETTLEMENT_FILE", "CAPP_SETTLEMENT_SALT_FILE"),
+        ("CAPP_SETTLEMENT_SALT_FILE", "CAPP_SETTLEMENT_FILE"),
+    ],
+)
+def test_settlement_without_one_of_its_files_is_refused(set_one: str, named: str) -> None:
+    with pytest.raises(BadSettings, match=f"^{named}: is missing"):
+        read_settings({**GOOD, set_one: "/etc/somewhere"})
+
+
+def test_nobody_watches_until_it_is_wanted() -> None:
+    watching = read_settings(GOOD).watching
+    assert watching == WatchingSettings(None, 0, "", traces=False, environment_name="")
+    assert log_form_of(GOOD) == "text"
+    wanted = read_settings(
+        {
+            **GOOD,
+            "CAPP_METRICS_TOKEN": "m" * 32,
+            "CAPP_WORKER_METRICS_PORT": "9100",
+            "CAPP_SENTRY_DSN": "https://key@sentry.example.org/1",
+            "CAPP_TRACES": "on",
+            "CAPP_ENVIRONMENT": "staging",
+        }
+    ).watching
+    assert wanted == WatchingSettings(
+        "m" * 32, 9100, "https://key@sentry.example.org/1", traces=True, environment_name="staging"
+    )
+    assert "m" * 32 not in repr(wanted) and "sentry.example" not in repr(wanted)
+    assert log_form_of({"CAPP_LOG_FORM": "json"}) == "json"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CAPP_METRICS_TOKEN", "short"),
+        ("CAPP_WORKER_METRICS_PORT", "65536"),
+        ("CAPP_TRACES", "yes"),
+    ],
+)
+def test_senseless_settings_of_watching_are_named(name: str, value: str) -> None:
+    with pytest.raises(BadSettings, match=name):
+        read_settings({**GOOD, name: value})
+
+
+def test_a_form_of_logs_nobody_knows_is_refused_before_anything_is_said() -> None:
+    with pytest.raises(BadSettings, match="CAPP_LOG_FORM: must be one of text, json"):
+        log_form_of({"CAPP_LOG_FORM": "xml"})

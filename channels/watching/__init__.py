@@ -1,0 +1,1 @@
+"""How a running process is watched: logs, counts, traces, health, faults. It decides nothing."""

@@ -1,0 +1,59 @@
+"""What one running engine is asked by whoever watches it: its dependencies, its counts."""
+
+from functools import partial
+
+from starlette.routing import Route
+
+from channels.watching.exposition import metrics_route
+from channels.watching.figures import Figures
+from channels.watching.health import Dependency, Standing
+from channels.wiring import Engine
+from engine.session.pipeline import open_pipeline
+
+
+def dependencies_of(engine: Engine) -> dict[str, Dependency]:
+    """By the names people know them under."""
+    return {
+        "postgres": Dependency(partial(_postgres, engine), is_needed=True),
+        "redis": Dependency(partial(_redis, engine)),
+        "rates": Dependency(partial(_rates, engine)),
+        "sanctions lists": Dependency(partial(_lists, engine)),
+    }
+
+
+def metrics_routes(engine: Engine) -> list[Route]:
+    """None where no token is set."""
+    token = engine.settings.watching.metrics_token
+    if token is None:
+        return []
+    names = {code: facts.name for code, facts in engine.directory.by_code.items()}
+    figures = Figures(engine.pool, engine.settings.tenant, names, engine.clock)
+    return [metrics_route(engine.watch.metrics, figures, token)]
+
+
+async def _postgres(engine: Engine) -> Standing:
+    await engine.pool.fetchval("select 1")
+    return Standing("ok")
+
+
+async def _redis(engine: Engine) -> Standing:
+    pipeline = open_pipeline(engine.settings.redis_url)
+    try:
+        await pipeline.execute("PING")
+    finally:
+        await pipeline.aclose()
+    return Standing("ok")
+
+
+async def _rates(engine: Engine) -> Standing:
+    known = engine.rates.known()
+    stale = [rate for rate in known if engine.rates.is_stale(rate)]
+    if not known or stale:
+        return Standing("stale", f"{len(stale)} of {len(known)} rates are too old to price by")
+    return Standing("ok", f"{len(known)} rates")
+
+
+async def _lists(engine: Engine) -> Standing:
+    if alarms := engine.screener.alarms():
+        return Standing("stale" if engine.settings.screening_required else "ok", "; ".join(alarms))
+    return Standing("ok")

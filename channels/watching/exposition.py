@@ -1,0 +1,67 @@
+"""Where counts and gauges are read: `/metrics` of the web process, and a small door of the worker.
+
+Only there when a token is set; every request must carry it, for what money stands where is nobody
+else's business.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from channels.bodies import is_secret
+from channels.watching.figures import Figures
+from channels.watching.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+def metrics_route(metrics: Metrics, figures: Figures, token: str) -> Route:
+    """`GET /metrics` with `Authorization: Bearer <token>`, in Prometheus' text format."""
+    metrics.registry.register(figures)
+
+    async def told(request: Request) -> Response:
+        if not is_secret(request.headers.get("authorization", ""), f"Bearer {token}"):
+            return PlainTextResponse("forbidden", 403)
+        await figures.refresh()
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Route("/metrics", told)
+
+
+@asynccontextmanager
+async def listening(routes: list[Route], port: int) -> AsyncIterator[int]:
+    """Serve these on 127.0.0.1 beside whatever the process does; gives the port, of 0 a free one.
+
+    The worker has no other door; whoever scrapes it from elsewhere puts a proxy before it. Raises
+    OSError for a taken port.
+    """
+    taken = socket.create_server(("127.0.0.1", port))
+    config = uvicorn.Config(
+        Starlette(routes=routes), lifespan="off", log_config=None, access_log=False
+    )
+    server = _Beside(config)
+    task = asyncio.create_task(server.serve(sockets=[taken]))
+    found: int = taken.getsockname()[1]
+    log.info("metrics at 127.0.0.1:%d", found)
+    try:
+        yield found
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Beside(uvicorn.Server):
+    """Leaves the process's signals to the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

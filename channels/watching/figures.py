@@ -1,0 +1,155 @@
+"""What the database says of the whole installation, as gauges: read when somebody looks.
+
+Any process tells the same. It is read at most every `FRESH_SECONDS`, however often it is asked
+for, and counts only what is under way: its price does not grow with the number of payments.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from prometheus_client.core import GaugeMetricFamily
+
+from engine.clock import Clock
+from engine.ledger.chart import OF_OPERATOR, Kind, natural, read_account
+from engine.payments.lifecycle import State
+from engine.payments.watch import AWAY
+
+FRESH_SECONDS: Final = 5.0
+SECONDS_MAX: Final = 5.0
+"""Whoever scrapes waits no longer for Postgres; the process's own counts are told all the same."""
+
+_ACCOUNTS: Final = frozenset(
+    {
+        Kind.FLOAT,
+        Kind.POOL_AVAIL,
+        Kind.POOL_HELD,
+        Kind.CUSTOMER_FUNDS,
+        Kind.PAYOUT_IN_FLIGHT,
+        Kind.REFUND_IN_FLIGHT,
+        Kind.REFUND_DUE,
+        Kind.SUSPENSE,
+    }
+)
+
+
+class Figure(NamedTuple):
+    """One sample: its labels and its value."""
+
+    labels: tuple[str, ...]
+    value: float
+
+
+class Read(NamedTuple):
+    """What was found at one moment."""
+
+    accounts: tuple[Figure, ...] = ()
+    payments: tuple[Figure, ...] = ()
+    cases: tuple[Figure, ...] = ()
+    intents: float = 0
+    oldest_seconds: float = 0
+
+
+class Figures:
+    """The gauges of one tenant; a collector for a registry."""
+
+    def __init__(self, pool: Any, tenant: int, operators: Mapping[int, str], clock: Clock) -> None:
+        """`operators` maps the codes in account numbers to names."""
+        self._pool = pool
+        self._tenant = tenant
+        self._operators = dict(operators)
+        self._clock = clock
+        self._read = Read()
+        self._read_at = float("-inf")
+        self._is_up = False
+        self._lock = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Read anew what is old. While Postgres is away the gauges are left out."""
+        async with self._lock:
+            if self._clock.epoch() - self._read_at < FRESH_SECONDS:
+                return
+            try:
+                async with asyncio.timeout(SECONDS_MAX):
+                    self._read, self._is_up = await self._look(), True
+            except (*AWAY, TimeoutError):
+                self._is_up = False
+            self._read_at = self._clock.epoch()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """For the registry: what `refresh` found."""
+        yield GaugeMetricFamily(
+            "capp_database_up", "1 when Postgres answered", value=float(self._is_up)
+        )
+        if not self._is_up:
+            return
+        read = self._read
+        yield _family(
+            "capp_account_minor",
+            "Balances in minor units with the sign a bookkeeper expects: FLOAT is what we hold at "
+            "an operator, PAYOUT_IN_FLIGHT and REFUND_IN_FLIGHT what may have left: the exposure",
+            ("kind", "operator", "currency"), read.accounts,
+        )  # fmt: skip
+        yield _family(
+            "capp_payments_live", "Payments under way, by state", ("state",), read.payments
+        )
+        yield _family("capp_cases_open", "What waits for people, by kind", ("kind",), read.cases)
+        yield GaugeMetricFamily(
+            "capp_outbox_intents", "What the outside is still to be asked", value=read.intents
+        )
+        yield GaugeMetricFamily(
+            "capp_outbox_oldest_seconds",
+            "How long the oldest of it is due",
+            value=read.oldest_seconds,
+        )
+
+    async def _look(self) -> Read:
+        async with self._pool.acquire() as connection:
+            balances = await connection.fetch(
+                "select id, amount from balance where id >> 42 = $1", self._tenant
+            )
+            payments = await connection.fetch(
+                "select state, count(*) as many from payment where tenant = $1"
+                " and due is not null group by state",
+                self._tenant,
+            )
+            cases = await connection.fetch(
+                "select kind, count(*) as many from case_file"
+                " where tenant = $1 and closed_ms is null group by kind",
+                self._tenant,
+            )
+            intents, oldest = await connection.fetchrow(
+                "select count(*), min(not_before) from outbox where tenant = $1", self._tenant
+            )
+        now = self._clock.epoch()
+        return Read(
+            accounts=tuple(self._accounts(balances)),
+            payments=tuple(_payments(payments)),
+            cases=tuple(Figure((row["kind"],), row["many"]) for row in cases),
+            intents=intents,
+            oldest_seconds=max(0.0, now - oldest) if oldest is not None else 0.0,
+        )
+
+    def _accounts(self, rows: Iterable[Any]) -> Iterable[Figure]:
+        for row in rows:
+            account = read_account(row["id"])
+            if account.kind not in _ACCOUNTS:
+                continue
+            owner = account.owner if account.kind in OF_OPERATOR else None
+            operator = "" if owner is None else self._operators.get(owner, str(owner))
+            labels = (account.kind.name, operator, account.currency)
+            yield Figure(labels, natural(row["id"], row["amount"]))
+
+
+def _payments(rows: Iterable[Any]) -> Iterable[Figure]:
+    for row in rows:
+        yield Figure((State(row["state"]).name.lower(),), row["many"])
+
+
+def _family(
+    name: str, help_: str, labels: tuple[str, ...], figures: Iterable[Figure]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, help_, labels=labels)
+    for figure in figures:
+        family.add_metric(figure.labels, figure.value)
+    return family

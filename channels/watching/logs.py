@@ -1,0 +1,72 @@
+"""What a process says of itself: lines for people, or JSON objects for machines, redacted.
+
+Every line carries what the work was about (`engine/correlation.py`), so that one payment can be
+followed from the turn in which it was confirmed to its operators and to the chain.
+"""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from channels.watching.redaction import Redacting
+from engine.correlation import spoken_of
+
+Form = Literal["text", "json"]
+FORMS: Final[tuple[Form, ...]] = ("text", "json")
+TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s%(about)s"
+_TELLS_OF_EVERY_KEY: Final = ("transitions",)
+
+
+class About(logging.Filter):
+    """Puts on every record what its work is about; it stands on handlers, and lets all pass."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.words = spoken_of()
+        return True
+
+
+class ForPeople(logging.Formatter):
+    """One line of text; what it is about stands behind it."""
+
+    def __init__(self) -> None:
+        super().__init__(TEXT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = getattr(record, "words", {})
+        record.about = "".join(f" {kind}={word}" for kind, word in words.items())
+        return super().format(record)
+
+
+class ForMachines(logging.Formatter):
+    """One JSON object in one line: `at` (RFC 3339, UTC), `level`, `logger`, `message`, and ids.
+
+    A trace stands in `trace`, its line breaks escaped: whatever a line holds, it is one line.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {
+            "at": at,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "words", {}),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=repr).decode()
+
+
+def set_up_logging(level: str, form: Form) -> None:
+    """For a whole process, once, before anything is said. Replaces what was set up before.
+
+    Raises ValueError for a level that Python does not know.
+    """
+    handler = logging.StreamHandler()
+    handler.addFilter(About())
+    handler.setFormatter(Redacting(ForMachines() if form == "json" else ForPeople()))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _TELLS_OF_EVERY_KEY:
+        logging.getLogger(name).setLevel(logging.WARNING)

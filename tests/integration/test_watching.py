@@ -1,0 +1,94 @@
+"""Gauges and health on a real engine, behind the token."""
+
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+
+from channels.watching.exposition import listening, metrics_route
+from channels.watching.figures import FRESH_SECONDS, Figures
+from channels.watching.health import Dependency, Standing, ready_route
+from channels.watching.metrics import Metrics
+from tests.integration.world import World, open_world
+
+TOKEN = "m" * 32
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+
+
+def figures_of(world: World) -> Figures:
+    codes = {facts.code: facts.name for facts in world.directory.by_code.values()}
+    return Figures(world.pool, 1, codes, world.clock)
+
+
+async def read(figures: Figures) -> dict[tuple[str, ...], float]:
+    await figures.refresh()
+    metrics = Metrics()
+    metrics.registry.register(figures)
+    text = generate_latest(metrics.registry).decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name.startswith(("capp_account", "capp_payments", "capp_outbox", "capp_data"))
+    }
+
+
+async def test_gauges_follow_a_payment_and_are_read_at_most_so_often(world: World) -> None:
+    figures = figures_of(world)
+    before = await read(figures)
+    assert before["capp_database_up",] == 1
+    assert before["capp_outbox_intents",] == 0
+    await world.confirm()
+    assert await read(figures) == before  # fresh enough
+    world.clock.pass_(FRESH_SECONDS)
+    after = await read(figures)
+    held = ("capp_account_minor", "UGX", "POOL_HELD", "")
+    assert after[held] > before.get(held, 0)
+    assert after["capp_payments_live", "collecting"] == 1
+    assert after["capp_outbox_intents",] == 1
+    world.clock.pass_(3600)
+    assert (await read(figures))["capp_outbox_oldest_seconds",] >= 3590
+
+
+async def test_while_postgres_is_away_the_rest_is_told(world: World) -> None:
+    figures = figures_of(world)
+    await world.pool.close()
+    assert await read(figures) == {("capp_database_up",): 0}
+
+
+async def test_counts_want_the_token(world: World) -> None:
+    route = metrics_route(Metrics(), figures_of(world), TOKEN)
+    transport = httpx.ASGITransport(Starlette(routes=[route]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://capp.test") as client:
+        for headers in ({}, {"authorization": "Bearer " + "n" * 32}, {"authorization": TOKEN}):
+            assert (await client.get("/metrics", headers=headers)).status_code == 403
+        answer = await client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    assert 'capp_account_minor{currency="KES",kind="FLOAT",operator="mpesa_ke"}' in answer.text
+
+
+async def test_the_workers_door_is_there_as_long_as_its_block() -> None:
+    async def ask() -> Standing:
+        return Standing("ok")
+
+    route = ready_route({"postgres": Dependency(ask, is_needed=True)})
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+        async with listening([route], 0) as port:
+            url = f"http://127.0.0.1:{port}/health/ready"
+            answer = await client.get(url)
+            assert answer.status_code == 200
+            assert json.loads(answer.content)["state"] == "ready"
+            with pytest.raises(OSError, match="in use"):
+                async with listening([route], port):
+                    pass
+        with pytest.raises(httpx.TransportError):
+            await client.get(url)
