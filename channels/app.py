@@ -18,6 +18,7 @@ from channels.doors import Doors
 from channels.inbox import open_inbox
 from channels.inspect import Inspection
 from channels.inspect_sessions import session_inspection
+from channels.limits import Limits, open_limits
 from channels.operators import OperatorCallbacks
 from channels.outages import told_once
 from channels.payins import pay_in_doors
@@ -70,10 +71,11 @@ def build_app(settings: Settings) -> Starlette:
             engine = await opened.enter_async_context(open_engine(settings))
             turns = await opened.enter_async_context(open_turns(engine))
             inbox = await opened.enter_async_context(open_inbox(engine, turns))
+            limits = await opened.enter_async_context(open_limits(settings))
             looking = await opened.enter_async_context(session_inspection(settings))
             busy = _doors(engine, turns, inbox, gateways)
             doors.open(busy)
-            routes[:] = [*busy, *_alive(), *looking, *_routes(engine)]
+            routes[:] = [*busy, *_alive(), *looking, *_routes(engine, limits)]
 
         tries = opening(open_doors, draw=SystemRandom().random)
         async with told_once(settings.database_url), tries:
@@ -122,7 +124,7 @@ def _reception(engine: Engine) -> Reception:
     )
 
 
-def _routes(engine: Engine) -> list[Route]:
+def _routes(engine: Engine, limits: Limits) -> list[Route]:
     settings = engine.settings
     routes: list[Route] = []
     if settings.inspect_token:
@@ -134,7 +136,7 @@ def _routes(engine: Engine) -> list[Route]:
             token=settings.inspect_token,
         ).routes()
 
-    routes += staff_routes(engine)
+    routes += staff_routes(engine, limits)
     routes += metrics_routes(engine)
 
     async def health(_: Request) -> Response:

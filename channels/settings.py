@@ -44,6 +44,15 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True)
+class ApiPaces:
+    """How many requests may come to the API, before they are answered 429."""
+
+    address_per_minute: int = 600
+    member_per_minute: int = 300  # of one member of staff, wherever they are
+    unproven_per_5_minutes: int = 20  # from an address, without showing who asks
+
+
+@dataclass(frozen=True)
 class WatchingSettings:
     """What is told of a running process, and to whom (`channels/watching`)."""
 
@@ -99,6 +108,7 @@ class Settings:
     http_request_seconds_max: int  # until all of a request is here
     http_connections_max: int  # of one process; one more is answered 503
     webhooks: WebhookSettings
+    api_paces: ApiPaces
     watching: WatchingSettings
     settlement: SettlementSettings | None  # without it operators are squared by other means
     environment: Mapping[str, str] = field(repr=False)  # for the adapters' own variables
@@ -171,6 +181,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         http_request_seconds_max=reader.number("CAPP_HTTP_REQUEST_SECONDS_MAX", 10, low=1),
         http_connections_max=reader.number("CAPP_HTTP_CONNECTIONS_MAX", 1000, low=1),
         webhooks=_read_webhooks(reader),
+        api_paces=_read_paces(reader),
         watching=_read_watching(reader),
         settlement=_read_settlement(reader),
         environment=dict(environment),
@@ -205,6 +216,15 @@ def _read_webhooks(reader: "_Reader") -> WebhookSettings:
         trusted_proxies=reader.networks("CAPP_TRUSTED_PROXIES"),
         strange_per_minute=reader.number("CAPP_TRAFFIC_STRANGE_PER_MINUTE", 600),
         traffic_days=reader.number("CAPP_TRAFFIC_DAYS", 90, low=1),
+    )
+
+
+def _read_paces(reader: "_Reader") -> ApiPaces:
+    usual = ApiPaces()
+    return ApiPaces(
+        reader.number("CAPP_API_ADDRESS_PER_MINUTE", usual.address_per_minute, low=1),
+        reader.number("CAPP_API_MEMBER_PER_MINUTE", usual.member_per_minute, low=1),
+        reader.number("CAPP_API_UNPROVEN_PER_5_MINUTES", usual.unproven_per_5_minutes, low=1),
     )
 
 

@@ -12,6 +12,7 @@ from channels.api.operators import (
     TestCalled,
     Window,
 )
+from channels.api.pace import Pace
 from channels.api.proposals import ProposalPath, Proposals, ProposalShown, ProposalsShown
 from channels.api.serving import Serving
 from channels.api.transaction_shown import Transaction
@@ -22,7 +23,9 @@ from channels.api.transactions import (
     Transactions,
     Why,
 )
+from channels.limits import Limits
 from channels.probing import build_probes
+from channels.sources import Sources
 from channels.wiring import Engine
 from engine.payments.health_store import HealthStore
 from engine.staff.actions import Actions
@@ -97,7 +100,7 @@ def table_of(
     )  # fmt: skip
 
 
-def staff_routes(engine: Engine) -> list[Route]:
+def staff_routes(engine: Engine, limits: Limits) -> list[Route]:
     """The endpoints of a running engine; none where no key for tokens is set."""
     settings = engine.settings
     if not settings.staff_keys:
@@ -112,6 +115,8 @@ def staff_routes(engine: Engine) -> list[Route]:
         actions=actions,
         once=Once(pool, tenant, clock, ids),
         ids=ids,
+        pace=Pace(limits, settings.api_paces),
+        address_of=Sources({}, settings.webhooks.trusted_proxies).of,
     )  # fmt: skip
     return serving.routes(
         PREFIX, table_of(_operators(engine), _transactions(engine, actions), _proposals(engine))

@@ -4,7 +4,9 @@ Every refusal has a code that never changes its meaning, a sentence that says wh
 correlation id under which the log tells the rest. No problem repeats what was sent.
 """
 
+from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -48,6 +50,9 @@ class Code(Enum):
     ALREADY_DECIDED = _Known(409, "It was decided before", "see what was decided")
     ALREADY_PROPOSED = _Known(409, "The same is proposed already", "approve or reject that one")
     TOO_SOON = _Known(429, "That was done a moment ago", "come again after `Retry-After` seconds")
+    TOO_MANY = _Known(
+        429, "Too many requests", "come again after `Retry-After` seconds; see `RateLimit`"
+    )
     NO_ANSWER = _Known(
         502, "The operator did not answer", "nothing is decided by that: ask again later"
     )
@@ -80,12 +85,18 @@ class Refusal(Exception):
     """A request is answered with a problem. `detail` says nothing that was sent."""
 
     def __init__(
-        self, code: Code, detail: str = "", *, retry_after: int | None = None, allow: str = ""
+        self,
+        code: Code,
+        detail: str = "",
+        *,
+        retry_after: int | None = None,
+        allow: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(code.word)
         self.code = code
         self.detail = detail
-        self.headers: dict[str, str] = {}
+        self.headers: dict[str, str] = dict(headers)
         if retry_after is not None:
             self.headers["retry-after"] = str(retry_after)
         if allow:

@@ -5,7 +5,7 @@ is answered, what changes something before it is begun. It refuses to know any e
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from channels.api.asking import Asked, hash_of, read_call, read_key, read_whole
 from channels.api.bearer import bearer_of
 from channels.api.endpoints import AnyEndpoint, Call, check_table
+from channels.api.pace import Pace
 from channels.api.problems import MEDIA_TYPE, Code, Refusal, write_problem
 from engine.clock import Ids
 from engine.errors import (
@@ -63,11 +64,23 @@ class Answer(NamedTuple):
 class Serving:
     """Answers the endpoints of one table under one prefix."""
 
-    def __init__(self, *, sessions: Sessions, actions: Actions, once: Once, ids: Ids) -> None:
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        actions: Actions,
+        once: Once,
+        ids: Ids,
+        pace: Pace,
+        address_of: Callable[[Scope], str],
+    ) -> None:
+        """`address_of` says whence a request really came (`channels/sources.py`)."""
         self._sessions = sessions
         self._actions = actions
         self._once = once
         self._ids = ids
+        self._pace = pace
+        self._address_of = address_of
 
     def routes(self, prefix: str, table: tuple[AnyEndpoint, ...]) -> list[Route]:
         """One route for each path, and one behind them for every other. Raises ValueError."""
@@ -105,14 +118,26 @@ class Serving:
             return _refused(Refusal(Code.OUR_FAULT), correlation_id), correlation_id
 
     async def _prove(self, asked: Asked, scope: Scope, receive: Receive) -> Answer:
-        endpoint = asked.endpoint
+        endpoint, address = asked.endpoint, self._address_of(scope)
+        await self._pace.knock(address)
         try:
             token = bearer_of(asked.headers)
             # Somebody who is about to change something is looked at as they stand now.
             staff = await self._sessions.prove(token, fresh=endpoint.changes)
         except NotProven:
             log.warning("%s %s: not proven who asks", asked.correlation_id, endpoint.what)
+            await self._pace.not_proven(address)
             raise Refusal(Code.UNAUTHENTICATED) from None
+        told = await self._pace.proven(staff.member_id)
+        try:
+            answer = await self._permit(staff, asked, scope, receive)
+        except Refusal as refusal:
+            refusal.headers |= told
+            raise
+        return answer._replace(headers={**told, **answer.headers})
+
+    async def _permit(self, staff: Staff, asked: Asked, scope: Scope, receive: Receive) -> Answer:
+        endpoint = asked.endpoint
         if not staff.roles & endpoint.roles:
             subject = asked.words.get(endpoint.subject, "")
             await self._actions.write(_action(staff, asked, subject), Code.FORBIDDEN.word)

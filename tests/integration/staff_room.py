@@ -8,12 +8,16 @@ from typing import Any
 
 import httpx
 import msgspec
+from redis.exceptions import ConnectionError as RedisConnectionError
 from starlette.applications import Starlette
 
 from channels.api.mmo import PREFIX, staff_routes
 from channels.core import Outside
+from channels.limits import Limits
 from channels.office import build_office
 from channels.settings import read_settings
+from channels.watching.metrics import Metrics
+from channels.watching.watch import Watch
 from channels.wiring import Engine, _assemble
 from engine.clock import Ids
 from engine.desk.proposals import Person
@@ -112,6 +116,16 @@ class StaffRoom:
         return [tuple(row) for row in rows]
 
 
+class RedisAway:
+    """Limits are then counted by the process alone; `test_api_pace.py` is about them."""
+
+    def execute(self, *command: bytes | str | float) -> Any:
+        raise RedisConnectionError("away")
+
+
+COUNTED_HERE = Limits(RedisAway(), key=b"k" * 16)
+
+
 @asynccontextmanager
 async def open_staff_room(
     database_url: str, *, operators: Mapping[str, OperatorFacts] = {}
@@ -126,7 +140,7 @@ async def open_staff_room(
         store = StaffStore(world.pool, 1)
         sessions = Sessions(store=store, keys=TokenKeys(KEYS, 1), clock=world.clock, ids=engine.ids)
         tokens = await _take_on(store, sessions, engine)
-        transport = httpx.ASGITransport(Starlette(routes=staff_routes(engine)))
+        transport = httpx.ASGITransport(Starlette(routes=staff_routes(engine, COUNTED_HERE)))
         async with httpx.AsyncClient(transport=transport, base_url="http://capp") as client:
             actions = Actions(world.pool, 1, world.clock, engine.ids)
             yield StaffRoom(world, engine, client, store, sessions, actions, telling, tokens)
@@ -136,13 +150,21 @@ def _engine(database_url: str, world: World) -> tuple[Engine, TellingOperator]:
     """As a process puts it together, but for what the test plays itself."""
     staff_keys = ",".join(f"{version}:{key.hex()}" for version, key in KEYS.items())
     settings = read_settings(
-        {**ENVIRONMENT, "DATABASE_URL": database_url, "CAPP_STAFF_KEYS": staff_keys}
+        {
+            **ENVIRONMENT,
+            "DATABASE_URL": database_url,
+            "CAPP_STAFF_KEYS": staff_keys,
+            "CAPP_API_MEMBER_PER_MINUTE": "100000",
+            "CAPP_API_ADDRESS_PER_MINUTE": "100000",
+        }
     )
     telling = TellingOperator(world.mtn.facts)
     ids = Ids(world.clock)
     operators = {"mpesa_ke": world.mpesa, "mtn_ug": telling, "other_ug": world.other}
     outside = Outside(dict(operators), {"scripted": world.sms}, world.clock, ids, lambda: 0.0)
-    engine = _assemble(settings, outside, pool=world.pool, committer=world.committer)
+    engine = _assemble(
+        settings, outside, Watch(Metrics()), pool=world.pool, committer=world.committer
+    )
     approvals = Approvals(
         rulings=world.rulings, store=world.store, directory=world.directory,
         wallet_of=world.payments.selling.wallet_of,

@@ -25,7 +25,7 @@ from engine.staff.members import Role
 from engine.staff.probes import EVERY_SECONDS
 from engine.staff.sessions import BELIEVED_SECONDS
 from tests.integration.books import assert_books
-from tests.integration.staff_room import StaffRoom, open_staff_room
+from tests.integration.staff_room import COUNTED_HERE, StaffRoom, open_staff_room
 from tests.integration.world import FAILED, SUCCEEDED
 from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
@@ -724,7 +724,7 @@ async def test_what_may_be_done_about_a_payment_is_told_with_it(room: StaffRoom)
 
 async def test_where_no_key_for_tokens_is_set_there_is_no_api(room: StaffRoom) -> None:
     settings = replace(room.engine.settings, staff_keys={})
-    assert staff_routes(replace(room.engine, settings=settings)) == []
+    assert staff_routes(replace(room.engine, settings=settings), COUNTED_HERE) == []
 
 
 # A role or a session that is gone.

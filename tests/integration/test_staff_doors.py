@@ -59,6 +59,8 @@ def doors(shared_database_url: str, redis_server: embedded.Server) -> Iterator[D
         "REDIS_URL": redis_server.url,
         "CAPP_STAFF_KEYS": f"1:{KEY.hex()}",
         "CAPP_OPERATORS": "mtn_ug",
+        **{f"CAPP_API_{name}": "1000000" for name in (
+            "ADDRESS_PER_MINUTE", "MEMBER_PER_MINUTE", "UNPROVEN_PER_5_MINUTES")},
         "CAPP_MTN_UG_BASE_URL": "http://127.0.0.1:1",
         "CAPP_AFRICASTALKING_BASE_URL": "http://127.0.0.1:1",
         **{f"CAPP_MTN_UG_{name}": "00000000-0000-4000-8000-000000000000" for name in (

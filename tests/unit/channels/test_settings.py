@@ -2,6 +2,7 @@ import pytest
 
 from channels.doctor import CHECKS
 from channels.settings import (
+    ApiPaces,
     BadSettings,
     WatchingSettings,
     log_form_of,
@@ -184,6 +185,19 @@ def test_settlement_is_off_until_its_files_are_named() -> None:
 def test_settlement_without_one_of_its_files_is_refused(set_one: str, named: str) -> None:
     with pytest.raises(BadSettings, match=f"^{named}: is missing"):
         read_settings({**GOOD, set_one: "/etc/somewhere"})
+
+
+def test_how_often_the_api_may_be_asked_is_a_setting() -> None:
+    assert read_settings(GOOD).api_paces == ApiPaces(600, 300, 20)
+    asked = {
+        "CAPP_API_ADDRESS_PER_MINUTE": "7",
+        "CAPP_API_MEMBER_PER_MINUTE": "6",
+        "CAPP_API_UNPROVEN_PER_5_MINUTES": "5",
+    }
+    assert read_settings({**GOOD, **asked}).api_paces == ApiPaces(7, 6, 5)
+    for name in asked:
+        with pytest.raises(BadSettings, match=name):
+            read_settings({**GOOD, name: "0"})
 
 
 def test_nobody_watches_until_it_is_wanted() -> None:
