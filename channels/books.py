@@ -16,6 +16,7 @@ from engine.ledger.entries import MANUAL_FROM, Manual
 from engine.money import plain
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
+from engine.staff.sealing import Sealing
 
 Say = Callable[[str], None]
 
@@ -35,6 +36,10 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="compare all sealed history, not the next part of it"
     )
+    parser.add_argument(
+        "verify", nargs="?", choices=("verify",),
+        help="all sealed history, and the log of what staff read and did, row by row",
+    )  # fmt: skip
 
 
 async def show_books(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
@@ -57,17 +62,31 @@ async def show_books(settings: Settings, options: argparse.Namespace, say: Say) 
 async def audit(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
     """Whether nothing was found. What is found stays: the auditor corrects nothing."""
     async with open_office(settings) as office:
-        look = office.auditor.audit_all if options.all else office.auditor.audit
+        whole = options.all or options.verify
+        look = office.auditor.audit_all if whole else office.auditor.audit
         report = await look()
         for finding in report.findings:
             about = code_of(finding.payment)
             say(f"{finding.law}  {about}  {finding.payment}  {finding.detail}")
         for partition, head in (await office.auditor.heads()).items():
             say(f"{partition} is sealed by {head}")
-    behind = "; there is more to seal" if report.behind else ""
-    say(f"{report.sealed} blocks sealed, {report.checked} compared{behind}")
-    say(f"{len(report.findings)} findings" if report.findings else "nothing is wrong")
-    return not report.findings
+        behind = "; there is more to seal" if report.behind else ""
+        say(f"{report.sealed} blocks sealed, {report.checked} compared{behind}")
+        wrong_actions = await _verify_actions(office, say) if options.verify else 0
+    found = len(report.findings) + wrong_actions
+    say(f"{found} findings" if found else "nothing is wrong")
+    return not found
+
+
+async def _verify_actions(office: Office, say: Say) -> int:
+    """The log of staff's actions; how many rows or blocks of it are not what they were."""
+    verified = await Sealing(office.pool, office.tenant, office.clock).verify()
+    for wrong, block, row in verified.findings:
+        say(f"staff's log: {wrong}  block {block}  {row}".rstrip())
+    if verified.head:
+        say(f"staff's log is sealed by {verified.head}")
+    say(f"{verified.rows} of staff's actions compared in {verified.blocks} blocks")
+    return len(verified.findings)
 
 
 def _say_balance(lines: list[Line], say: Say) -> None:

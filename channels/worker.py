@@ -11,6 +11,8 @@ import asyncpg
 from channels.probing import build_light_probes
 from channels.rates import build_feed
 from channels.settings import Settings
+from channels.settlement import OpenSettlement, open_settlement
+from channels.settlement_outside import pegged_to
 from channels.statements import open_comparison
 from channels.watching.dependencies import metrics_routes
 from channels.watching.exposition import listening
@@ -21,6 +23,7 @@ from engine.errors import CappError
 from engine.fx.feed import RateFeed
 from engine.inbox.store import InboxStore
 from engine.messages.watch import MessageWatch
+from engine.staff.sealing import Sealing
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ DESK_SECONDS = 10.0
 LIQUIDITY_SECONDS = 30.0
 BALANCES_SECONDS = 600.0
 PROBES_SECONDS = 15.0
+SETTLEMENT_SECONDS = 1.0
 STATEMENTS_SECONDS = 3600.0
 MESSAGES_SECONDS = 60.0
 MONTHS_SECONDS = 24 * 3600.0
@@ -43,13 +47,18 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             settings,
             pool=engine.pool,
             clock=engine.clock,
-            currencies={facts.currency for facts in engine.directory.by_code.values()},
+            currencies={
+                *(facts.currency for facts in engine.directory.by_code.values()),
+                *pegged_to(settings),
+            },
             note=engine.decisions.note,
         )
         closing.push_async_callback(feed.aclose)
         if port := settings.watching.worker_metrics_port:
             await closing.enter_async_context(listening(metrics_routes(engine), port))
-        tasks = [asyncio.create_task(loop) for loop in _loops(engine, feed)]
+        settlement = await closing.enter_async_context(open_settlement(engine))
+        loops = [*_loops(engine, feed), *_settlement_loops(settlement)]
+        tasks = [asyncio.create_task(loop) for loop in loops]
         log.info("worker is up")
         await stop.wait()
         for task in tasks:
@@ -63,6 +72,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
     light_probes = build_light_probes(engine)
     traces = HistoryStore(engine.pool, engine.settings.tenant)
     messages = MessageWatch(engine.pool, engine.settings.tenant, engine.clock)
+    sealing = Sealing(engine.pool, engine.settings.tenant, engine.clock)
     kept_days = engine.settings.webhooks.traffic_days
     inbox = InboxStore(
         engine.pool, engine.settings.tenant, engine.clock, engine.ids,
@@ -83,10 +93,18 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         _every(STATEMENTS_SECONDS, comparison.statements.age, "statements"),
         _every(STATEMENTS_SECONDS, lambda: traces.forget(engine.clock.now()), "traces"),
         _every(MESSAGES_SECONDS, messages.look, "messages"),
+        _every(MESSAGES_SECONDS, sealing.sweep, "staff's log"),
         _every(STATEMENTS_SECONDS, inbox.forget, "inbound messages"),
         _every(STATEMENTS_SECONDS, lambda: engine.traffic.forget(kept_days), "old traffic"),
         _every(MONTHS_SECONDS, lambda: _months(engine), "partitions"),
     ]
+
+
+def _settlement_loops(settlement: OpenSettlement | None) -> list[Coroutine[Any, Any, None]]:
+    """None where nothing is settled on a chain."""
+    if settlement is None:
+        return []
+    return [_every(SETTLEMENT_SECONDS, settlement.room.settling.sweep, "settlement")]
 
 
 async def _expire_requests(engine: Engine) -> int:

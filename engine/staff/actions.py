@@ -4,12 +4,18 @@ What changes something is written down before it is done, and its outcome afterw
 without an outcome says that a process died in between: the effect may be there.
 """
 
+import logging
 from typing import Any, NamedTuple
 
-from engine.clock import Clock, Ids
+from engine.clock import Clock, Ids, made_at
 from engine.staff.members import SessionId
 
 TEXT_MAX = 200
+OPEN_SECONDS = 600
+"""So long may an outcome be written; later the row may be sealed as it is (`sealing.py`)."""
+
+
+log = logging.getLogger(__name__)
 
 
 class Action(NamedTuple):
@@ -45,7 +51,13 @@ class Actions:
         return await self._insert(action, None, None)
 
     async def end(self, row_id: str, outcome: str) -> None:
-        """How it ended. The first word counts; a second is refused by the database's own law."""
+        """How it ended. The first word counts; a second is refused by the database's own law.
+
+        Nothing is written of what took longer than `OPEN_SECONDS`.
+        """
+        if self._clock.epoch() - made_at(row_id).timestamp() > OPEN_SECONDS:
+            log.error("action %s ended %r too late to be written down", row_id, outcome[:TEXT_MAX])
+            return
         await self._pool.execute(
             "update staff_action set outcome = $3, ended_ms = $4 where id = $1 and tenant = $2"
             " and outcome is null",

@@ -32,7 +32,25 @@ from engine.tables.routing import (
     operator_terms,
     operator_volume,
 )
-from engine.tables.staff import staff_action, staff_member, staff_request, staff_session
+from engine.tables.settlement import (
+    settlement_account,
+    settlement_approval,
+    settlement_batch,
+    settlement_corridor,
+    settlement_dispute,
+    settlement_errand,
+    settlement_look,
+    settlement_obligation,
+    settlement_position,
+    settlement_transaction,
+)
+from engine.tables.staff import (
+    staff_action,
+    staff_action_block,
+    staff_member,
+    staff_request,
+    staff_session,
+)
 from engine.tables.statements import balance_look, balance_question, statement_file, statement_line
 from engine.tables.traffic import traffic
 
@@ -72,12 +90,23 @@ __all__ = [
     "proposal",
     "recipient",
     "screening_list",
+    "settlement_account",
+    "settlement_approval",
+    "settlement_batch",
+    "settlement_corridor",
+    "settlement_dispute",
+    "settlement_errand",
+    "settlement_look",
+    "settlement_obligation",
+    "settlement_position",
+    "settlement_transaction",
     "sms_inbound",
     "sms_message",
     "sms_opt_out",
     "sms_report",
     "spending",
     "staff_action",
+    "staff_action_block",
     "staff_member",
     "staff_request",
     "staff_session",

@@ -63,6 +63,20 @@ staff_action = Table(
     Index("staff_action_subject", "tenant", "subject", "id"),
 )
 
+staff_action_block = Table(
+    "staff_action_block",
+    metadata,
+    required("tenant", Integer),
+    required("number", Integer),
+    required("first", Uuid),
+    required("last", Uuid),
+    required("marks", LargeBinary),
+    required("hash", LargeBinary),
+    required("sealed_ms", BigInteger),
+    PrimaryKeyConstraint("tenant", "number"),
+    CheckConstraint("length(marks) > 0 and length(marks) % 8 = 0", name="block_has_marks"),
+)
+
 staff_request = Table(
     "staff_request",
     metadata,
