@@ -31,9 +31,11 @@ from channels import (
     provision,
     reports,
     sessions,
+    settlement_commands,
     staff,
     statements,
     traffic,
+    verifying,
 )
 from channels.app import build_app
 from channels.doctor import examine
@@ -77,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0 if provision.run_provision(os.environ, options, _say) else 1
         if options.command == "keys":
             return 0 if keys.run_keys(os.environ, options, _say) else 1
+        if options.command == "verify":
+            return verifying.run_verify(os.environ, options, _say)
         settings = read_settings(os.environ)
         return _COMMANDS[options.command](settings, options)
     except (BadSettings, MissingSettings) as error:
@@ -150,6 +154,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     keys.add_arguments(
         commands.add_parser("keys", help="settlement keys: make them for development, show whose")
+    )
+    settlement_commands.add_arguments(
+        commands.add_parser("settlement", help="what operators owe each other, and the chain")
+    )
+    settlement_commands.add_receipt_arguments(
+        commands.add_parser("receipt", help="the proof that a payment was settled")
+    )
+    verifying.add_arguments(
+        commands.add_parser("verify", help="check such a proof against the chain alone")
     )
     commands.add_parser("addresses", help="what to register with operators that call us back")
     commands.add_parser("doctor", help="check settings, databases and the SMS gateways")
@@ -277,7 +290,9 @@ _COMMANDS = {
     "payins": _told(payin_commands.run_pay_ins),
     "ported": _told(ported.run_ported),
     "rates": _told(_rates),
+    "receipt": _told(settlement_commands.write_receipt_file),
     "sessions": _told(sessions.show_sessions),
+    "settlement": _told(settlement_commands.run_settlement),
     "staff": _told(staff.run_staff),
     "statements": _told(statements.run_statements),
 }

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from channels.addresses import address_faults
 from channels.registrations import registrations
 from channels.settings import Settings
+from channels.settlement_checks import settlement_checks
 from channels.wiring import MENUS, read_directory, read_networks
 from engine.clock import Clock
 from engine.errors import CappError
@@ -152,10 +153,10 @@ CHECKS: dict[str, Check] = {
     "staff": _staff,
     "redis": _redis,
 }
-"""What every installation needs; `checks_of` adds the SMS gateways it names."""
+"""What every installation needs; `checks_of` adds the SMS gateways it names, and settlement."""
 
 
 def checks_of(settings: Settings) -> dict[str, Check]:
     """All checks of one installation, by the names they are told under."""
     gateways = {f"SMS gateway {g}": partial(_sms, gateway=g) for g in settings.sms_gateways}
-    return {**CHECKS, **gateways}
+    return {**CHECKS, **gateways, **settlement_checks(settings)}

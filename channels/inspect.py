@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from channels.bodies import is_secret
+from channels.inspect_settlement import settlement_of
 from engine.clock import made_at
 from engine.ledger.books import Books, describe
 from engine.ledger.chart import read_account
@@ -160,6 +161,7 @@ class Inspection:
                 {"template": m["template"], "status": m["status"], "at": _time(m["at_ms"])}
                 for m in messages
             ],
+            "settlement": await settlement_of(self._pool, payment.payment_id),
         }
 
 

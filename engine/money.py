@@ -7,14 +7,18 @@ import msgspec
 
 
 class Currency(NamedTuple):
-    """ISO 4217: alphabetic code, numeric code, digits after the decimal point."""
+    """ISO 4217: alphabetic code, numeric code, digits after the decimal point.
+
+    A settlement asset has the same three, of ours.
+    """
 
     code: str
     numeric: int
     decimals: int
 
 
-# ISO 4217 list one. Account numbers carry the numeric code, so a row here is for ever.
+# ISO 4217 list one. Account numbers carry the numeric code, so a row here is for ever. What is no
+# currency of a state has a number of ours above ISO's three digits; an account has room to 1023.
 CURRENCIES = {
     c.code: c
     for c in (
@@ -35,6 +39,7 @@ CURRENCIES = {
         Currency("TZS", 834, 2),
         Currency("UGX", 800, 0),
         Currency("USD", 840, 2),
+        Currency("USDC", 1001, 6),  # a token for dollars: Circle, "USDC on Aptos", 6 decimals
         Currency("XAF", 950, 0),
         Currency("XOF", 952, 0),
         Currency("ZAR", 710, 2),

@@ -17,6 +17,8 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "the operators' and gateway's sandboxes, at a terminal with their console",
     ),
     "console": ("simulator.console.command", "run_console", "the console over a running demo's"),
+    "devnet": ("simulator.devnet.command", "run_devnet", "a chain beside us, for settlement"),
+    "move": ("simulator.toolchain.command", "run_move", "compile and test the contracts"),
     "load": ("simulator.load.command", "run_load", "thousands of phones walking transcripts"),
 }
 

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-_DECIMALS = {"UGX": 0, "RWF": 0, "XOF": 0, "XAF": 0}  # ISO 4217; every other one here has two
+# ISO 4217, and the asset that operators are squared in; every other one here has two.
+_DECIMALS = {"UGX": 0, "RWF": 0, "XOF": 0, "XAF": 0, "USDC": 6}
 
 
 def to_minor(amount: str, currency: str) -> int:

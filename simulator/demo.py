@@ -22,10 +22,13 @@ from simulator.phone.command import open_phone
 from simulator.places import Places
 from simulator.play import CALL_SECONDS
 from simulator.player import Played, Player
+from simulator.settling import Windows
 from simulator.stack import EVERY, PREFERRED, PROJECT, Busy, Stack
 
 TRANSCRIPT = PROJECT / "tests" / "transcripts" / "kenya_to_uganda.txt"
 WATCH_SECONDS = 0.2
+SETTLED = "settled"
+SETTLED_SECONDS_MAX = 60.0
 STOPPED = 130
 """The exit code of what was stopped before it was done, as shells have it."""
 
@@ -50,6 +53,7 @@ def run_demo(arguments: list[str]) -> int:
             database_url=os.environ.get("DATABASE_URL"),
             redis_url=os.environ.get("REDIS_URL"),
             ports=PREFERRED,
+            windows=Windows(),
             say=_say,
             proceed=interrupts.check,
         ) as stack:
@@ -100,11 +104,11 @@ async def _play_transcript(where: Places) -> int:
         if played.failure is not None:
             sys.stderr.write(f"\n{played.failure}\n")
             return 1
-        await _print_ledger(Inspector(client, where), played)
+        await _print_ledger(Inspector(client, where), played, settles=bool(where.node))
     return 0
 
 
-async def _print_ledger(inspector: Inspector, played: Played) -> None:
+async def _print_ledger(inspector: Inspector, played: Played, *, settles: bool) -> None:
     for msisdn in list(played.people.values())[:1]:
         for payment in await inspector.payments(msisdn, limit=1):
             _say(f"\nPAYMENT {payment.code}: {payment.state}, {payment.amount}, fee {payment.fee}")
@@ -112,10 +116,34 @@ async def _print_ledger(inspector: Inspector, played: Played) -> None:
                 _say(f"  {step.state}")
                 for posting in step.postings:
                     _say(f"    {posting.debit} <- {posting.credit}  {posting.amount}")
+            if settles:
+                await _print_settlement(inspector, msisdn, payment.payment_id)
     books = await inspector.books()
     _say(f"\nLEDGER ({'balanced' if books.balanced else 'NOT BALANCED'})")
     for account in (each for each in books.accounts if each.minor):
         _say(f"  {account.account:<36} {account.side:<6} {account.amount!s:>20}")
+
+
+async def _print_settlement(inspector: Inspector, msisdn: str, payment_id: str) -> None:
+    """Wait until the operators are squared for it, and say how that went."""
+    _say("\n(its operators are squared when the window ends)")
+    deadline = time.monotonic() + SETTLED_SECONDS_MAX
+    while True:
+        payments = await inspector.payments(msisdn)
+        settlement = next((p.settlement for p in payments if p.payment_id == payment_id), None)
+        if time.monotonic() > deadline or (settlement and settlement.stage == SETTLED):
+            break
+        await asyncio.sleep(WATCH_SECONDS)
+    if settlement is None:
+        _say("\nSETTLEMENT: nothing is known of it")
+        return
+    _say(f"\nSETTLEMENT {settlement.corridor}: {settlement.stage}")
+    for reached in settlement.stages:
+        _say(f"  {reached.at.astimezone():%H:%M:%S} {reached.stage}")
+    if settlement.batch:
+        _say(f"  batch {settlement.batch}")
+    if settlement.transaction:
+        _say(f"  transaction 0x{settlement.transaction}, version {settlement.version}")
 
 
 def _say(line: str) -> None:

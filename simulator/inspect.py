@@ -70,6 +70,27 @@ class Sent(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Stage(msgspec.Struct, frozen=True):
+    """How far the settlement of a payment got, and when."""
+
+    stage: str
+    at: datetime
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """How the operators of a payment are squared: in a window, in a batch, on the chain.
+
+    `transaction` (hex) and `version` are where the chain has it, once it is settled.
+    """
+
+    corridor: str
+    stage: str
+    batch: str | None = None
+    transaction: str | None = None
+    version: int | None = None
+    stages: list[Stage] = []
+
+
 class Payment(msgspec.Struct, frozen=True):
     """A payment as the server tells it, oldest step first."""
 
@@ -85,6 +106,7 @@ class Payment(msgspec.Struct, frozen=True):
     attempts: list[Attempt]
     heard: list[Heard] = []
     messages: list[Sent] = []
+    settlement: Settlement | None = None
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ class Ports:
     floatrates: int = 0
     postgres: int = 0
     redis: int = 0
+    chain: int = 0
     operators: Mapping[str, int] = field(default_factory=dict)  # who is not named: any free port
 
 
@@ -35,6 +36,7 @@ PREFERRED = Ports(
     floatrates=8092,
     postgres=8095,
     redis=8094,
+    chain=8091,
     operators={market.name: market.port for market in MARKETS.values()},
 )
 

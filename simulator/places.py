@@ -3,7 +3,7 @@
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ class Places:
     """Addresses of one running server and of the sandboxes it talks to.
 
     `server` is "" where nothing is behind the USSD address but somebody's server: no inspection
-    door; `gateway` is "" where no SMS gateway is.
+    door; `gateway` is "" where no SMS gateway is, `node` where nothing is settled on a chain.
     """
 
     server: str
@@ -39,6 +39,8 @@ class Places:
     inspect_token: str = field(default="", repr=False)
     shortcode: str = SHORTCODE
     dialect: str = "africastalking"
+    node: str = ""  # of the chain that squares operators, ends in /v1
+    pools: Mapping[str, Sequence[str]] = field(default_factory=dict)  # on it, by operator
 
     def line(self, msisdn: str, network: str = "") -> Line:
         """A subscriber's line to this server, behind the gateway whose dialect is spoken here."""

@@ -12,12 +12,21 @@ CORRIDOR = ("payer_operator", "payee_operator")
 
 def write_seed(file: Path, operators: Collection[str]) -> None:
     """Write what these operators need: corridors with both ends among them, floats, all rates."""
-    seeds = [yaml.safe_load(each.read_text("utf-8")) for each in FILES]
+    seeds = _seeds()
     whole = {part: _parts(seeds, part) for part in ("rates", "corridors", "floats")}
     ours = {*operators}
     whole["corridors"] = [c for c in whole["corridors"] if {c[end] for end in CORRIDOR} <= ours]
     whole["floats"] = [paid_in for paid_in in whole["floats"] if paid_in["operator"] in ours]
     file.write_text(yaml.safe_dump(whole, sort_keys=False), "utf-8")
+
+
+def corridors() -> list[dict[str, Any]]:
+    """All that can be paid, whoever runs."""
+    return _parts(_seeds(), "corridors")
+
+
+def _seeds() -> list[Mapping[str, Any]]:
+    return [yaml.safe_load(each.read_text("utf-8")) for each in FILES]
 
 
 def _parts(seeds: list[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal, Self
 
 import httpx
 
-from simulator import embedded, places, schema, seeding
+from simulator import embedded, places, schema, seeding, settling
 from simulator.child import Child, ChildDied, end_leftovers, remember
 from simulator.installation import (
     PREFERRED,
@@ -29,6 +30,7 @@ from simulator.installation import (
 )
 from simulator.markets import EVERY, Market, read_markets
 from simulator.places import Places
+from simulator.settling import Preparing, Windows
 
 __all__ = ["EVERY", "PREFERRED", "PROJECT", "Approval", "Busy", "Ports", "Stack", "read_secrets"]
 
@@ -65,6 +67,7 @@ class Stack:
     web: Child
     worker: Child
     sandboxes: Child
+    chain: Child | None = None  # who squares the operators, where somebody does
 
     def __init__(
         self, folder: Path, *, say: Callable[[str], None], proceed: Callable[[], None]
@@ -87,6 +90,7 @@ class Stack:
         redis_url: str | None = None,
         ports: Ports = ANY_PORTS,
         rate_noise_bp: int = 0,
+        windows: Windows | None = None,
         environment: Mapping[str, str] | None = None,
         say: Callable[[str], None] = _ignore,
         proceed: Callable[[], None] = _go_on,
@@ -96,14 +100,17 @@ class Stack:
         `operators`: which of `markets.py` run, and can be paid from and to. `approval`: whether
         they ask the payer or approve by themselves. `environment` adds to the server's.
         `rate_noise_bp`: how far the market moves, in hundredths of a percent; a
-        transcript with figures in it needs one that stands still. `proceed` is called between
-        steps and may raise to give up. Raises ValueError for an operator nobody knows, Busy,
-        embedded.StartFailed or ChildDied; then nothing is left running.
+        transcript with figures in it needs one that stands still. `windows`: operators are
+        squared on a chain beside it, in such windows; without them nobody squares. `proceed` is
+        called between steps and may raise to give up. Raises ValueError for an operator nobody
+        knows, Busy, embedded.StartFailed or ChildDied; then nothing is left running.
         """
         stack = cls(folder, say=say, proceed=proceed)
         stack.markets = read_markets(operators)
         try:
-            stack._start(approval, database_url, redis_url, ports, rate_noise_bp, environment or {})
+            stack._start(
+                approval, database_url, redis_url, ports, rate_noise_bp, windows, environment or {}
+            )
         except BaseException:
             stack.stop()
             raise
@@ -176,6 +183,7 @@ class Stack:
         redis_url: str | None,
         ports: Ports,
         rate_noise_bp: int,
+        windows: Windows | None,
         environment: Mapping[str, str],
     ) -> None:
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -185,6 +193,9 @@ class Stack:
         ports = choose_ports(ports, self.markets, self._say)
         self.places = places_of(ports, keys)
         self.rate_sources = rate_sources_of(ports)
+        if database_url is None:
+            self._forget_what_is_of_no_use(keeps_chain=windows is not None)
+        preparing = self._start_chain(ports, windows) if windows else None
         self._start_sandboxes(approval, ports, rate_noise_bp, keys)
         self._start_databases(database_url, redis_url, ports)
         server = {
@@ -200,7 +211,12 @@ class Stack:
         self._server = server
         self._run_once("migrate", ["migrate"], server)
         self._seed(server)
+        if preparing is not None:
+            self._tell_of_chain(preparing, ports, server)
         self.web = self._spawn("web", ["channels.cli", "serve", "--port", str(ports.web)], server)
+        if preparing is not None:  # before anybody compares the books with the chain
+            provided = str(preparing.done().provided_file)
+            self._run_once("provided", ["settlement", "provided", "--file", provided], server)
         self.worker = self._spawn("worker", ["channels.cli", "worker"], server)
         self._register_addresses(server)  # while both start
         self._wait(self.web, f"{self.places.server}/health")
@@ -215,6 +231,31 @@ class Stack:
             self._lock.close()
             self._lock = None
             raise Busy(f"another run uses {self.folder}; stop it first") from error
+
+    def _forget_what_is_of_no_use(self, *, keeps_chain: bool) -> None:
+        if schema.forget_other(self.folder, "postgres"):
+            self._say("this version has another schema: the demo begins with fresh data")
+        if keeps_chain and settling.forget_halves(self.folder):
+            self._say("books and chain are not of the same run: the demo begins with fresh data")
+
+    def _start_chain(self, ports: Ports, windows: Windows) -> Preparing:
+        """The node; what stands on it is made ready while the rest starts."""
+        arguments = settling.arguments(ports.chain, self.folder)
+        self.chain = self._spawn("chain", arguments, dict(os.environ))
+        pairs = settling.pairs_of(self.places.operators)
+        return Preparing(self.folder, ports.chain, pairs, windows)
+
+    def _tell_of_chain(self, preparing: Preparing, ports: Ports, server: dict[str, str]) -> None:
+        """Where the chain is, for the server and for whoever looks from outside."""
+        self._say("making the chain ready")
+        while not preparing.is_done:
+            self._proceed()
+            self.check()
+            time.sleep(0.05)
+        server.update(preparing.environment())
+        self.places = replace(
+            self.places, node=settling.node_at(ports.chain), pools=preparing.pools()
+        )
 
     def _start_sandboxes(
         self, approval: Approval, ports: Ports, rate_noise_bp: int, keys: Mapping[str, str]
@@ -235,8 +276,6 @@ class Stack:
     ) -> None:
         self._proceed()
         if database_url is None:
-            if schema.forget_other(self.folder, "postgres"):
-                self._say("this version has another schema: the demo begins with fresh data")
             self._say("starting Postgres")
             server = embedded.start_postgres(self.folder / "postgres", port=ports.postgres)
             self._servers.append(server)

@@ -35,9 +35,19 @@ class Kind(IntEnum):
     RECOVERABLE = 16
     WITHDRAWAL_HELD = 20  # liquidity on its way back to its owner, by operator
     RETURN_HELD = 21  # money of nobody we know on its way back to its sender, by operator
+    CHAIN_TREASURY = 22  # settlement asset in an operator's pools on the rail
+    CHAIN_IN_FLIGHT = 23  # asset that closed windows are about to move there
+    FX_POSITION = 24  # both sides of what a window turned into the settlement asset
+    CHAIN_CAPITAL = 25  # asset that was provided to an operator's pools from outside
 
 
-DEBIT_NATURED = {Kind.FLOAT, Kind.OPERATOR_COST, Kind.LOSS, Kind.RECOVERABLE}
+DEBIT_NATURED = {
+    Kind.FLOAT,
+    Kind.OPERATOR_COST,
+    Kind.LOSS,
+    Kind.RECOVERABLE,
+    Kind.CHAIN_TREASURY,
+}
 """Their natural balance is a debit, so their amounts are shown with the sign turned."""
 
 GUARDED = {
@@ -50,6 +60,7 @@ GUARDED = {
     Kind.RETURNED,
     Kind.WITHDRAWAL_HELD,
     Kind.RETURN_HELD,
+    Kind.CHAIN_IN_FLIGHT,
 }
 """Never below zero; the database holds the same law."""
 
@@ -61,7 +72,15 @@ OF_OPERATOR = {
     Kind.SUSPENSE,
     Kind.WITHDRAWAL_HELD,
     Kind.RETURN_HELD,
+    Kind.CHAIN_TREASURY,
+    Kind.CHAIN_CAPITAL,
 }
+
+OF_WINDOWS = {Kind.CHAIN_IN_FLIGHT, Kind.FX_POSITION}
+"""These follow from windows alone, so nobody adjusts them by hand."""
+
+OF_SETTLEMENT = OF_WINDOWS | {Kind.CHAIN_TREASURY, Kind.CHAIN_CAPITAL}
+"""An entry of these follows the rail's books, so nobody turns it round by hand."""
 
 
 class Account(NamedTuple):

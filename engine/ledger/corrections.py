@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.errors import StaffMistake
-from engine.ledger.chart import Account, Kind, read_account
+from engine.ledger.chart import OF_SETTLEMENT, OF_WINDOWS, Account, Kind, read_account
 from engine.ledger.pool_postings import turned_round
 from engine.ledger.postings import Transfers
 
@@ -73,6 +73,8 @@ def reversal(row: JournalRow) -> Transfers:
         raise StaffMistake("a withdrawal is cancelled, not corrected")
     if Kind.RETURN_HELD in _kinds(row.transfers):
         raise StaffMistake("what goes back to its sender is seen or fails, it is not corrected")
+    if OF_SETTLEMENT & _kinds(row.transfers):
+        raise StaffMistake("settlement follows the rail's books, it is not corrected")
     return turned_round(row.transfers)
 
 
@@ -97,6 +99,8 @@ def adjustment(debit: Account, credit: Account, minor: int, *, about: str) -> Tr
         raise StaffMistake("a withdrawal is cancelled, not adjusted")
     if Kind.RETURN_HELD in kinds:
         raise StaffMistake("what goes back to its sender is seen or fails, it is not adjusted")
+    if OF_WINDOWS & kinds:
+        raise StaffMistake("what settlement windows hold follows from them, it is not adjusted")
     if kinds & STANDS_FOR_PAYMENTS and not about:
         raise StaffMistake("money that stands for a payment: say which one")
     return transfers

@@ -25,10 +25,31 @@ class Manual(IntEnum):
     RETURN_RESERVED = 112  # it goes back to whoever sent it
     RETURNED_TO_SENDER = 113
     RETURN_FAILED = 114  # it did not go back; it is suspended again
+    SETTLEMENT_CLOSED = 120  # a window: its obligations are turned into one amount of the asset
+    SETTLEMENT_REOPENED = 121  # the rail never will: the row above turned round
+    SETTLEMENT_FINAL = 122  # the rail has moved it
+    CHAIN_PROVIDED = 123  # asset came into an operator's pool from outside
+    CHAIN_WITHDRAWN = 124
+    CHAIN_REFUNDED = 125  # a dispute was ruled: back from one operator's pool to the other's
 
 
-NEEDS_NOBODY = frozenset({Manual.SEEDED, Manual.SUSPENDED, Manual.UNSUSPENDED})
-"""Every other row that belongs to no payment carries the id of what two people agreed on."""
+NEEDS_NOBODY = frozenset(
+    {
+        Manual.SEEDED,
+        Manual.SUSPENDED,
+        Manual.UNSUSPENDED,
+        Manual.SETTLEMENT_CLOSED,
+        Manual.SETTLEMENT_REOPENED,
+        Manual.SETTLEMENT_FINAL,
+        Manual.CHAIN_PROVIDED,
+        Manual.CHAIN_WITHDRAWN,
+        Manual.CHAIN_REFUNDED,
+    }
+)
+"""Every other row that belongs to no payment carries the id of what two people agreed on.
+
+What settlement books is agreed on by operators' approvals, or shown by the rail's own books.
+"""
 
 CORRECTS = frozenset({Manual.REVERSED, Manual.ADJUSTED})
 """Their facts begin with the payment they speak of; to it the auditor counts what they move."""

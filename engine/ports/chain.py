@@ -164,6 +164,13 @@ class PoolStanding(msgspec.Struct, frozen=True):
     held_minor: int
 
 
+class Provision(msgspec.Struct, frozen=True):
+    """What somebody put into a member's pool, or took out of it when below zero."""
+
+    member: int
+    amount_minor: int
+
+
 class Position(msgspec.Struct, frozen=True):
     """Where the rail's history stands, as one node tells it."""
 
@@ -182,6 +189,10 @@ class SettlementPort(Protocol):
     name: str
     accounts: tuple[str, ...]
     """The accounts that may send settlements. Only one process at a time may use one."""
+    expires_seconds: int
+    """How far ahead of `Position.seconds` a `Slot` should expire."""
+    in_flight_max: int
+    """How many numbers of one account may be undecided at once; the rail takes no more."""
 
     def terms_hash(self, terms: SettlementTerms) -> bytes:
         """What an approver signs: 32 bytes over the terms, the corridor and the chain. Pure."""
@@ -227,6 +238,10 @@ class SettlementPort(Protocol):
         """What became of it. GONE only by a node whose clock is past its expiry."""
         ...
 
+    async def wait(self, prepared: Prepared, *, seconds: float) -> Found:
+        """As `find`, but the rail is given up to `seconds` to decide."""
+        ...
+
     async def recorded(self, corridor: str, batch_id: bytes) -> Recorded | None:
         """The batch in the rail's books; None when there is none."""
         ...
@@ -250,6 +265,13 @@ class SettlementPort(Protocol):
 
     async def pools(self, corridor: str) -> tuple[PoolStanding, ...]:
         """What each member has in it, in the corridor's order."""
+        ...
+
+    async def provisions(self, corridor: str, transaction_hash: bytes) -> tuple[Provision, ...]:
+        """What that final transaction put into the corridor's pools, or took out of them.
+
+        Settlements and disputes are not among it. Empty when it is not final or did nothing.
+        """
         ...
 
     async def fee_reserve(self) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import httpx
 import msgspec
 
-from simulator.inspect import Books, Inspector, Payment, Session, Step
+from simulator.inspect import Books, Inspector, Payment, Session, Settlement, Step
 from simulator.phone import trail
 
 # A sign beside each word, so that nobody has to tell colours apart.
@@ -23,12 +23,14 @@ SIGNS = {
     "payout_unknown": "?", "refund_unknown": "?",
 }  # fmt: skip
 STILL_RUNNING = "…"
-TURN, STOOD, STATE, CALL, HEARD, SMS = "#", "@", "=", "→", "←", "✉"
+TURN, STOOD, STATE, CALL, HEARD, SMS, CHAIN = "#", "@", "=", "→", "←", "✉", "§"
 LEGEND = "# turn  = state  ✉ SMS\n→ asked ← heard @ server"
+CHAIN_LEGEND = f"{CHAIN} settlement"  # only where there is one
 TURNS_MAX = 12  # of the timeline; what is older has scrolled away
 
 
 SCREENS_MAX = 3  # of a session's way
+HASH_SHOWN = 12  # characters of a hash, as much as the panel is wide
 
 
 class Line(NamedTuple):
@@ -87,8 +89,13 @@ def describe(seen: Seen, turns: Sequence[trail.Seen] = ()) -> str:
     parts = [_describe_books(seen.books), _describe_payment(seen.payment)]
     events = [*_turns(turns), *_sessions(seen.sessions)]
     events += _events(seen.payment) if seen.payment else ()
-    legend = LEGEND if events else ""
+    legend = _legend(seen) if events else ""
     return "\n\n".join(part for part in [*parts, legend, *_timeline(events)] if part)
+
+
+def _legend(seen: Seen) -> str:
+    settles = seen.payment is not None and seen.payment.settlement is not None
+    return f"{LEGEND}\n{CHAIN_LEGEND}" if settles else LEGEND
 
 
 def describe_turns(turns: Sequence[trail.Seen]) -> str:
@@ -148,6 +155,28 @@ def _events(payment: Payment) -> Iterator[Event]:
         yield Event(heard.at, [f"{_clock(heard.at)} {HEARD} {heard.source.lower()} {whom}"])
     for sent in payment.messages:
         yield Event(sent.at, [f"{_clock(sent.at)} {SMS} {sent.status}", f" {sent.template}"])
+    if payment.settlement is not None:
+        yield from _settlement(payment.settlement)
+
+
+def _settlement(settlement: Settlement) -> Iterator[Event]:
+    for reached in settlement.stages:
+        lines = [f"{_clock(reached.at)} {CHAIN} {reached.stage}"]
+        if reached.stage == settlement.stage:
+            lines += [f" {line}" for line in describe_settlement(settlement)[1:]]
+        yield Event(reached.at, lines)
+
+
+def describe_settlement(settlement: Settlement) -> list[str]:
+    """How far it got, its batch, and where the chain has it; hashes by their beginning."""
+    lines = [settlement.stage, settlement.corridor]
+    if settlement.batch:
+        lines.append(f"batch {settlement.batch[:HASH_SHOWN]}…")
+    if settlement.transaction:
+        lines.append(f"hash {settlement.transaction[:HASH_SHOWN]}…")
+    if settlement.version is not None:
+        lines.append(f"version {settlement.version}")
+    return lines
 
 
 def _describe_payment(payment: Payment | None) -> str:

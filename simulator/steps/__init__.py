@@ -5,11 +5,11 @@ A verb more is a function and a row in its module's `VERBS`; the README tells it
 
 from collections.abc import Mapping
 
-from simulator.steps import airwaves, books, dialogue, messages, operators, pages, people
+from simulator.steps import airwaves, books, chain, dialogue, messages, operators, pages, people
 from simulator.steps.verb import Verb
 
 VERBS: Mapping[str, Verb] = {
     verb.name: verb
-    for room in (people, dialogue, airwaves, messages, operators, pages, books)
+    for room in (people, dialogue, airwaves, messages, operators, pages, books, chain)
     for verb in room.VERBS
 }

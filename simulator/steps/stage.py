@@ -113,15 +113,22 @@ class Stage:
         last = max((message.n for message in old), default=0)
         self.heard[msisdn] = self.began_at[msisdn] = last
 
-    async def wait(self, look: Callable[[], Awaitable[T | None]], excuse: Callable[[], str]) -> T:
-        """The first thing that `look` finds, or NotSo with the excuse."""
-        deadline = time.monotonic() + self.patience_seconds
+    async def wait(
+        self,
+        look: Callable[[], Awaitable[T | None]],
+        excuse: Callable[[], str],
+        *,
+        seconds: float | None = None,
+    ) -> T:
+        """The first thing that `look` finds, or NotSo with the excuse after `seconds`."""
+        patience = self.patience_seconds if seconds is None else seconds
+        deadline = time.monotonic() + patience
         while True:
             found = await look()
             if found is not None:
                 return found
             if time.monotonic() > deadline:
-                raise NotSo(f"{excuse()} (waited {self.patience_seconds:g} s)")
+                raise NotSo(f"{excuse()} (waited {patience:g} s)")
             await asyncio.sleep(POLL_SECONDS)
 
     def take_prompt(self) -> Prompt:

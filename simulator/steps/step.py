@@ -9,7 +9,7 @@ from dataclasses import dataclass
 WHOM = r"(?P<whom>\+\d+|[a-z]\w*)"
 """A person of the file by name, or any number."""
 
-MONEY = r"(?P<currency>[A-Z]{3}) (?P<amount>[\d.,]+)"
+MONEY = r"(?P<currency>[A-Z]{3,4}) (?P<amount>[\d.,]+)"
 
 
 class NotSo(AssertionError):

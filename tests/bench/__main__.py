@@ -8,7 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench import commit, load, outbound, payments, ussd, ussd_flat, ussd_latency
+from tests.bench import (
+    chain,
+    commit,
+    load,
+    outbound,
+    payments,
+    settlement,
+    ussd,
+    ussd_flat,
+    ussd_latency,
+)
 from tests.bench.table import CORES, Void
 
 SECONDS = 6.0
@@ -33,6 +43,8 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     ),
     "load": lambda seconds: load.BENCH.run(load.Options(int(seconds * LOAD_WALKS_PER_SECOND))),
     "outbound": lambda seconds: outbound.BENCH.run(outbound.Options(seconds)),
+    "chain": lambda seconds: chain.BENCH.run(chain.Options(seconds / 2)),
+    "settlement": lambda _: settlement.BENCH.run(settlement.Options()),
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from simulator import embedded
+from simulator.settling import Windows
 from simulator.stack import EVERY, Approval, Stack
 
 # A crash of the server process loses nothing with fsync off; only a crash of the machine would.
@@ -71,6 +72,7 @@ def start_stack(
     environment: Mapping[str, str],
     approval: Approval = "approve",
     operators: Iterable[str] = EVERY,
+    windows: Windows | None = None,
 ) -> Stack:
     """The product on a database of its own, made now."""
     server = databases.postgres.url.rsplit("/", 1)[0]
@@ -82,6 +84,7 @@ def start_stack(
         approval=approval,
         database_url=f"{server}/{database}",
         redis_url=f"{redis}/{redis_number}",
+        windows=windows,
         environment=environment,
     )
 

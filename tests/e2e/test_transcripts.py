@@ -12,8 +12,10 @@ from tests.e2e.city import City
 
 FOLDER = Path(__file__).parent.parent / "transcripts"
 CALL_SECONDS = 15.0
-# What needs time before the operator is asked is played in `test_cancelling.py`.
-FILES = sorted(file for file in FOLDER.glob("*.txt") if not file.stem.startswith("cancel_"))
+# What needs time before the operator is asked is played in `test_cancelling.py`, what needs a
+# chain in `test_settlement.py`.
+ELSEWHERE = ("cancel_", "settled_")
+FILES = sorted(file for file in FOLDER.glob("*.txt") if not file.stem.startswith(ELSEWHERE))
 
 
 def test_there_are_transcripts() -> None:

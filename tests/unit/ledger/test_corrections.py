@@ -67,6 +67,8 @@ def test_money_of_payments_is_adjusted_only_with_the_payment_named(kind: Kind) -
         (account(Kind.LOSS), account(Kind.ROUNDING, "KES"), 5),
         (account(Kind.WITHDRAWAL_HELD, owner=1), account(Kind.ROUNDING), 5),
         (account(Kind.LOSS), account(Kind.WITHDRAWAL_HELD, owner=1), 5),
+        (account(Kind.LOSS), account(Kind.FX_POSITION), 5),
+        (account(Kind.CHAIN_IN_FLIGHT), account(Kind.LOSS), 5),
     ],
 )
 def test_what_is_no_adjustment_is_refused(debit: Account, credit: Account, minor: int) -> None:

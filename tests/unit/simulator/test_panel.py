@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
+
 from simulator.inspect import (
     Amount,
     Attempt,
@@ -11,6 +13,8 @@ from simulator.inspect import (
     Posting,
     Sent,
     Session,
+    Settlement,
+    Stage,
     Step,
 )
 from simulator.phone import panel
@@ -94,6 +98,38 @@ def test_only_the_latest_turns_stay_in_the_panel() -> None:
 
 
 def test_every_kind_of_event_has_a_sign_of_its_own() -> None:
-    kinds = (panel.TURN, panel.STOOD, panel.STATE, panel.CALL, panel.HEARD, panel.SMS)
+    kinds = (
+        panel.TURN, panel.STOOD, panel.STATE, panel.CALL, panel.HEARD, panel.SMS, panel.CHAIN,
+    )  # fmt: skip
     assert len(set(kinds)) == len(kinds)
-    assert all(kind in panel.LEGEND for kind in kinds)
+    assert all(kind in f"{panel.LEGEND}\n{panel.CHAIN_LEGEND}" for kind in kinds)
+
+
+def settled(*stages: str) -> Payment:
+    reached = [Stage(stage, at(20 + n)) for n, stage in enumerate(stages)]
+    done = stages[-1] == "settled"
+    settlement = Settlement(
+        "mpesa_ke:mtn_ug", stages[-1], None if stages == ("waiting",) else "0192ab" + "0" * 26,
+        "cd" * 32 if done else None, 4711 if done else None, reached,
+    )  # fmt: skip
+    return msgspec.structs.replace(payment(), settlement=settlement)
+
+
+def test_each_stage_of_the_settlement_is_told_the_last_one_with_its_place_on_the_chain() -> None:
+    told = describe(Seen(settled("closed", "approved", "submitted", "settled"), BOOKS))
+    signs = [line.split(" ", 1)[1] for line in told.splitlines() if " § " in line]
+    assert signs == ["§ settled", "§ submitted", "§ approved", "§ closed"]
+    place = " mpesa_ke:mtn_ug\n batch 0192ab000000…\n hash cdcdcdcdcdcd…\n version 4711"
+    assert f"§ settled\n{place}" in told
+    assert told.count("version 4711") == 1
+
+
+def test_a_payment_in_its_window_has_no_batch_yet() -> None:
+    told = describe(Seen(settled("waiting"), BOOKS))
+    assert "§ waiting\n mpesa_ke:mtn_ug" in told
+    assert "batch" not in told and "hash" not in told
+
+
+def test_without_settlement_nothing_is_said_of_it() -> None:
+    assert panel.CHAIN not in describe(Seen(payment(), BOOKS))
+    assert panel.CHAIN_LEGEND in describe(Seen(settled("waiting"), BOOKS))

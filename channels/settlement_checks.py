@@ -1,0 +1,76 @@
+"""What `capp doctor` looks at where operators are squared on a chain. It changes nothing."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from channels.settings import Settings, SettlementSettings
+from channels.settlement_outside import SettlementOutside, build_outside
+from engine.clock import Clock
+from engine.errors import CappError
+from providers.registry import build_operators
+
+CLOCK_SECONDS_MAX = 30
+"""So far may the chain's clock be from ours before expiries mean something else than we think."""
+
+Check = Callable[[Settings], Awaitable[str]]
+
+
+def settlement_checks(settings: Settings) -> dict[str, Check]:
+    """By the names they are told under; none where nothing is settled on a chain."""
+    if settings.settlement is None:
+        return {}
+    checks = {"settlement": _rules, "settlement keys": _keys, "settlement chain": _chain}
+    return {name: partial(_looked, check=check) for name, check in checks.items()}
+
+
+async def _looked(settings: Settings, check: Callable[[SettlementOutside], Awaitable[str]]) -> str:
+    assert settings.settlement is not None, "a check of what is not set"
+    outside = await _open(settings, settings.settlement)
+    try:
+        return await check(outside)
+    finally:
+        await outside.aclose()
+
+
+async def _open(settings: Settings, where: SettlementSettings) -> SettlementOutside:
+    operators = build_operators(settings.environment, clock=Clock(), names=settings.operators)
+    for port in operators.values():
+        await port.aclose()
+    return build_outside(where, {n: port.facts.currency for n, port in operators.items()})
+
+
+async def _rules(outside: SettlementOutside) -> str:
+    rules = outside.rules
+    names = ", ".join(corridor.name for corridor in rules.corridors)
+    hand = sum(corridor.approvers.count(None) for corridor in rules.corridors)
+    told = f"{names or 'no corridor'}; windows of {rules.window.seconds} s in {rules.asset.code}"
+    return told + (f"; {hand} approvals come by hand" if hand else "")
+
+
+async def _keys(outside: SettlementOutside) -> str:
+    faults = []
+    for name in outside.key_names:
+        try:
+            await outside.signer.public_key(name)
+        except CappError as error:
+            faults.append(f"{name}: {error}")
+    if faults:
+        raise ValueError("; ".join(faults))
+    return f"{len(outside.key_names)} keys are there, and ours alone"
+
+
+async def _chain(outside: SettlementOutside) -> str:
+    rail = outside.rail
+    position = await rail.position()
+    apart = position.seconds - int(Clock().epoch())
+    if abs(apart) > CLOCK_SECONDS_MAX:
+        raise ValueError(f"the chain's clock and ours are {abs(apart)} s apart")
+    reserve = await rail.fee_reserve()
+    if reserve < rail.fee_reserve_min:
+        raise ValueError(
+            f"the sponsor has {reserve} left for fees, less than {rail.fee_reserve_min}"
+        )
+    return (
+        f"chain {position.chain_id} at version {position.version}, clocks {abs(apart)} s apart,"
+        f" the sponsor has {reserve} of its smallest unit for fees"
+    )

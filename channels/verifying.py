@@ -1,0 +1,198 @@
+"""`capp verify FILE`: is this payment in a batch that the chain settled? The chain alone is asked.
+
+It needs no database, no key and no settings: a receipt and a node. What it cannot know by itself is
+whether the contract a receipt names is ours: anybody may put one of his own on a chain. Tell it
+which is (`--package`, `--corridor`), or set `CAPP_SETTLEMENT_FILE`; else it says what to compare.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from channels.keys import FILE_VARIABLE
+from channels.settings import BadSettings
+from channels.settlement_file import chain_of, read_document
+from engine.errors import CappError, ProviderError, Rejected
+from engine.money import CURRENCIES, plain
+from engine.payments.payment import code_of
+from engine.payments.settlement import receipts
+from engine.payments.settlement.receipts import Receipt
+from providers.aptos import Aborted, Reader
+from providers.aptos.sdk import address
+
+Say = Callable[[str], None]
+
+ANY = ""
+RECEIPT_BYTES_MAX = 64 * 1024
+_ADDRESS = r"^0x[0-9a-fA-F]{1,64}$"
+
+
+class Verdict(IntEnum):
+    """The exit code."""
+
+    PROVEN = 0
+    REFUSED = 1  # the chain says otherwise
+    UNDECIDED = 2  # nobody could be asked, or it is no receipt at all
+
+
+class Known(NamedTuple):
+    """Which contract and corridors are ours, as addresses; empty where nobody said."""
+
+    packages: frozenset[bytes]
+    corridors: Mapping[str, bytes]  # by name; under ANY where only the address was said
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a receipt says that it was settled; addresses as `0x` and hex."""
+
+    chain_id: Annotated[int, msgspec.Meta(ge=1, le=255)]
+    package: Annotated[str, msgspec.Meta(pattern=_ADDRESS)]
+    corridor: Annotated[str, msgspec.Meta(pattern=_ADDRESS)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command."""
+    parser.add_argument("file", type=Path, help="a receipt, as `capp receipt` writes it")
+    parser.add_argument(
+        "--node", metavar="URL", help=f"a node's API, .../v1; otherwise as in {FILE_VARIABLE}"
+    )
+    parser.add_argument("--package", metavar="0x..", help="the settlement contract that is trusted")
+    parser.add_argument("--corridor", metavar="0x..", help="the corridor that is trusted")
+
+
+def run_verify(variables: Mapping[str, str], options: argparse.Namespace, say: Say) -> Verdict:
+    """Say what was proven, or why it was refused."""
+    try:
+        receipt = _read(options.file)
+    except (OSError, ValueError) as error:
+        say(f"undecided: {options.file} is no receipt: {error}")
+        return Verdict.UNDECIDED
+    try:
+        node, known = _trusted(variables, options)
+    except (OSError, ValueError) as error:
+        say(f"undecided: {error}")
+        return Verdict.UNDECIDED
+    return asyncio.run(verify(receipt, node, known, say))
+
+
+def _read(file: Path) -> Receipt:
+    with file.open("rb") as opened:
+        text = opened.read(RECEIPT_BYTES_MAX + 1)
+    if len(text) > RECEIPT_BYTES_MAX:
+        raise ValueError("it is far longer than any receipt")
+    return receipts.read_receipt(text)
+
+
+async def verify(receipt: Receipt, node: str, known: Known, say: Say) -> Verdict:
+    """Ask `node` about the receipt. Safe to repeat; nothing is sent that changes anything."""
+    try:
+        place = msgspec.convert(receipt.chain, Place)
+    except msgspec.ValidationError as error:
+        say(f"undecided: it does not say which chain: {error}")
+        return Verdict.UNDECIDED
+    if (stranger := _stranger(receipt, place, known)) is not None:
+        say(f"refused: {stranger}")
+        return Verdict.REFUSED
+    try:
+        found = await _ask(receipt, place, node)
+    except Rejected as error:
+        say(f"refused: {error.detail}")
+        return Verdict.REFUSED
+    except (CappError, OSError, ValueError) as error:
+        say(f"undecided: {_told(error)}")
+        return Verdict.UNDECIDED
+    if not found.holds:
+        for reason in found.reasons:
+            say(f"refused: {reason}")
+        return Verdict.REFUSED
+    for line in _proven(receipt, place, found, known):
+        say(line)
+    return Verdict.PROVEN
+
+
+async def _ask(receipt: Receipt, place: Place, node: str) -> receipts.Verdict:
+    reader = Reader(
+        node,
+        chain_id=place.chain_id,
+        settlement=place.package,
+        corridors={receipt.corridor: place.corridor},
+    )
+    try:
+        await reader.position()  # of the chain that the receipt names, or it is refused
+        return await receipts.verify(receipt, reader)
+    except Aborted:  # There is no such corridor: nobody can have been settled in it.
+        return receipts.Verdict(holds=False, reasons=("the contract has no such corridor",))
+    finally:
+        await reader.aclose()
+
+
+def _trusted(variables: Mapping[str, str], options: argparse.Namespace) -> tuple[str, Known]:
+    """Where to ask, and what is ours. Raises OSError and ValueError."""
+    packages = frozenset(_given(options.package))
+    corridors = {ANY: address(options.corridor)} if options.corridor else {}
+    node = options.node
+    if file := variables.get(FILE_VARIABLE, "").strip():
+        chain = chain_of(read_document(Path(file)))
+        node = node or str(chain.get("node", ""))
+        addresses, named = chain.get("addresses"), chain.get("corridors")
+        if isinstance(addresses, dict) and not packages:
+            packages = frozenset(_given(addresses.get("settlement")))
+        if isinstance(named, dict) and not corridors:
+            corridors = {str(name): address(str(each)) for name, each in named.items()}
+    if not node:
+        raise BadSettings(f"which node? Give --node, or set {FILE_VARIABLE}")
+    return node, Known(packages, corridors)
+
+
+def _given(text: object) -> list[bytes]:
+    return [address(str(text))] if text else []
+
+
+def _stranger(receipt: Receipt, place: Place, known: Known) -> str | None:
+    """What of the receipt's place is not ours, as far as somebody said what is."""
+    if known.packages and address(place.package) not in known.packages:
+        return f"{place.package} is not the settlement contract that is trusted"
+    if known.corridors and address(place.corridor) not in known.corridors.values():
+        return f"{place.corridor} is no corridor that is trusted"
+    ours = known.corridors.get(receipt.corridor)
+    if ANY not in known.corridors and known.corridors and ours != address(place.corridor):
+        return f"{place.corridor} is not the corridor {receipt.corridor}"
+    return None
+
+
+def _proven(receipt: Receipt, place: Place, found: receipts.Verdict, known: Known) -> list[str]:
+    said = receipt.leaf.fields
+    settled = datetime.fromtimestamp(found.settled_at or 0, UTC)
+    at = datetime.fromtimestamp(said.at_ms / 1000, UTC)
+    came_back = " came back" if said.minor < 0 else ""
+    lines = [
+        "proven: the payment is in a batch that the chain has settled",
+        f"payment   {code_of(said.payment)}{came_back}, {at:%Y-%m-%d %H:%M:%S} UTC",
+        f"owed      {_amount(said.minor, said.currency)} by {said.source} to {said.destination}",
+        f"batch     {receipt.batch_id}, payment {receipt.index + 1} of {receipt.count}",
+        f"settled   {settled:%Y-%m-%d %H:%M:%S} UTC by the chain's clock",
+        f"chain     {place.chain_id}, contract {place.package}, corridor {place.corridor}",
+    ]
+    if not (known.packages and known.corridors):
+        lines.append(
+            "          whose contract that is no chain can tell: compare both with CAPP's own"
+        )
+    return lines
+
+
+def _amount(minor: int, currency: str) -> str:
+    if currency not in CURRENCIES:
+        return f"{abs(minor)} minor units of {currency}"
+    return f"{currency} {plain(abs(minor), currency)}"
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ProviderError):
+        return f"the node could not be asked: {error.detail}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,199 @@
+"""Disputes about settled payments: opened, answered, ruled, refunded, each step on the rail once.
+
+The rail's books say where a dispute stands; ours follow, and what it refunds is booked once. It
+judges nothing: whether a step is allowed is the rail's word.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from engine.clock import Clock, Ids
+from engine.errors import CappError, OurFault, ProviderError, StaffMistake
+from engine.ledger.entries import Manual
+from engine.payments.settlement import posting
+from engine.payments.settlement.booking import Booking
+from engine.payments.settlement.dispute_store import Dispute, DisputeStore
+from engine.payments.settlement.errand_store import ErrandStore
+from engine.payments.settlement.receipts import Receipts
+from engine.payments.settlement.rules import Rules
+from engine.payments.settlement.state import DisputeStage, ErrandState
+from engine.ports import (
+    DisputeAnswer,
+    DisputeOpening,
+    DisputeRefund,
+    DisputeRuling,
+    DisputeStanding,
+    Instruction,
+    SettlementPort,
+)
+
+log = logging.getLogger(__name__)
+
+_STAGES = {
+    "open": DisputeStage.OPEN,
+    "contested": DisputeStage.CONTESTED,
+    "ruled": DisputeStage.RULED,
+    "closed": DisputeStage.CLOSED,
+}
+
+
+class Disputes:
+    """The disputes of one tenant. Every method may be repeated."""
+
+    def __init__(
+        self,
+        store: DisputeStore,
+        errands: ErrandStore,
+        receipts: Receipts,
+        booking: Booking,
+        rail: SettlementPort,
+        rules: Rules,
+        book: posting.Book,
+        operators: Mapping[str, int],
+        *,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        """`operators` maps names to the codes in account numbers."""
+        self._store = store
+        self._errands = errands
+        self._receipts = receipts
+        self._booking = booking
+        self._rail = rail
+        self._rules = rules
+        self._book = book
+        self._operators = dict(operators)
+        self._clock = clock
+        self._ids = ids
+
+    async def open(self, payment: str, member: str, amount_minor: int, *, by: str) -> bytes:
+        """A member says that so much of the asset should not have moved for a payment.
+
+        The dispute's id on the rail; the same for the same payment. Raises StaffMistake when the
+        payment is in no settled batch, or the operator is not of its corridor.
+        """
+        if amount_minor <= 0:
+            raise StaffMistake("a dispute is about more than nothing")
+        found = await self._receipts.leaf_of(payment)
+        if found is None:
+            raise StaffMistake(f"payment {payment} is in no settled batch")
+        batch, place = found.batch, self._place(found.batch.corridor, member)
+        opening = DisputeOpening(
+            batch.corridor, bytes.fromhex(batch.id), found.hash, found.place, found.proof, place,
+            1 - place, amount_minor,
+        )  # fmt: skip
+        dispute = Dispute(
+            self._ids.hex(), batch.corridor, self._rail.dispute_id(opening), batch.id, payment,
+            found.leaf.version, place, 1 - place, amount_minor, 0, DisputeStage.OPEN,
+            self._ids.hex(), by, "", self._now_ms(),
+        )  # fmt: skip
+        await self._store.add(dispute, self._rail.account_for(opening), opening)
+        return dispute.dispute
+
+    async def answer(self, dispute: bytes, *, accepts: bool, evidence_hash: bytes) -> None:
+        """The other member agrees, or says by hash why not. Raises StaffMistake when it is not
+        its turn."""
+        found = await self._get(dispute)
+        await self._ask(
+            found, {DisputeStage.OPEN},
+            DisputeAnswer(found.corridor, dispute, found.against, accepts, evidence_hash),
+        )  # fmt: skip
+
+    async def rule(self, dispute: bytes, refund_minor: int) -> None:
+        """The arbiter's word. Raises StaffMistake for more than is disputed, or out of turn."""
+        found = await self._get(dispute)
+        if not 0 <= refund_minor <= found.amount_minor:
+            raise StaffMistake(f"between nothing and {found.amount_minor}")
+        await self._ask(
+            found, {DisputeStage.OPEN, DisputeStage.CONTESTED},
+            DisputeRuling(found.corridor, dispute, refund_minor),
+        )  # fmt: skip
+
+    async def refund(self, dispute: bytes) -> None:
+        """Have paid what was ruled. Raises StaffMistake while nothing is."""
+        found = await self._get(dispute)
+        await self._ask(found, {DisputeStage.RULED}, DisputeRefund(found.corridor, dispute))
+
+    async def are_any_open(self) -> bool:
+        """Whether the rail has to be asked about one."""
+        return bool(await self._store.unfinished())
+
+    async def sweep(self) -> int:
+        """Follow the rail's books; how many disputes have moved. What one raises is its own."""
+        moved = 0
+        for dispute in await self._store.unfinished():
+            try:
+                moved += await self._look(dispute)
+            except ProviderError as error:
+                log.warning("dispute %s is looked at again later: %s", dispute.id, error)
+            except CappError:
+                log.exception("dispute %s is looked at again later", dispute.id)
+        return moved
+
+    async def _look(self, dispute: Dispute) -> bool:
+        standing = await self._rail.dispute(dispute.corridor, dispute.dispute)
+        errand = await self._errands.get(dispute.errand) if dispute.errand is not None else None
+        ended = errand is None or errand.state in (ErrandState.DONE, ErrandState.REFUSED)
+        refusal = errand.refusal.value if errand is not None and errand.refusal else ""
+        if standing is None:
+            if errand is None or errand.state is not ErrandState.REFUSED:
+                return False  # it is not there yet, or this node has not come that far
+            return await self._store.move(
+                dispute, DisputeStage.REFUSED, errand=None, reason=refusal
+            )
+        return await self._follow(dispute, standing, None if ended else dispute.errand, refusal)
+
+    async def _follow(
+        self, dispute: Dispute, standing: DisputeStanding, errand: str | None, reason: str
+    ) -> bool:
+        stage = _STAGES.get(standing.status)
+        if stage is None:
+            raise OurFault(f"a dispute of a status that nobody knows: {standing.status}")
+        if (stage, errand) == (dispute.stage, dispute.errand):
+            return False
+        if stage is DisputeStage.CLOSED:
+            await self._book_refund(dispute, standing)
+        return await self._store.move(
+            dispute, stage, errand=errand, refund_minor=standing.refund_minor, reason=reason
+        )
+
+    async def _book_refund(self, dispute: Dispute, standing: DisputeStanding) -> None:
+        """Once, under the dispute's own id, whoever asked the rail for it."""
+        corridor = self._rules.corridor(dispute.corridor)
+        if corridor is None:
+            raise OurFault(f"no corridor {dispute.corridor} in the settlement file")
+        codes = [self._operators[name] for name in corridor.members]
+        await self._booking.first(
+            dispute.id, Manual.CHAIN_REFUNDED,
+            posting.refund(
+                self._book, standing.refund_minor, payer=codes[dispute.against],
+                payee=codes[dispute.member],
+            ),
+            key=f"settlement dispute:{dispute.dispute.hex()}",
+            facts=f'{{"dispute":"{dispute.dispute.hex()}"}}',
+        )  # fmt: skip
+
+    async def _ask(
+        self, dispute: Dispute, stages: set[DisputeStage], instruction: Instruction
+    ) -> None:
+        if dispute.stage not in stages:
+            raise StaffMistake(f"the dispute is {dispute.stage.name.lower()}")
+        account = self._rail.account_for(instruction)
+        errand = self._ids.hex()
+        if not await self._store.ask(dispute, errand, account, instruction, self._now_ms()):
+            raise StaffMistake("the rail is being asked already; look again in a moment")
+
+    async def _get(self, dispute: bytes) -> Dispute:
+        found = await self._store.get(dispute)
+        if found is None:
+            raise StaffMistake(f"no dispute {dispute.hex()}")
+        return found
+
+    def _place(self, corridor_name: str, member: str) -> int:
+        corridor = self._rules.corridor(corridor_name)
+        if corridor is None or member not in corridor.members:
+            raise StaffMistake(f"{member} is no member of {corridor_name}")
+        return corridor.members.index(member)
+
+    def _now_ms(self) -> int:
+        return int(self._clock.epoch() * 1000)

@@ -1,0 +1,205 @@
+"""Sends instructions to the rail, each carried out once, through crashes and lost answers.
+
+A place in an account's order is kept before anything is signed for it, what was signed before its
+first byte leaves, and only the hash tells what became of it. Nothing new is signed while something
+that was may still happen. It knows no batches. Why so: `decisions/0002-one-place-one-hash.md`.
+"""
+
+import logging
+
+from engine.clock import Clock, Ids
+from engine.errors import ProviderError, Rejected
+from engine.payments.settlement.batch_store import BatchStore, hash_of
+from engine.payments.settlement.errand_store import Errand, ErrandStore, Transaction
+from engine.payments.settlement.state import ErrandState
+from engine.ports import (
+    Found,
+    Instruction,
+    Reason,
+    Refusal,
+    Settlement,
+    SettlementPort,
+    Slot,
+    Standing,
+)
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 120
+PATIENCE_SECONDS = 2.0
+"""How long the rail is given to decide before the next sweep asks again."""
+ERRANDS_MAX = 50
+
+
+class Submitting:
+    """The submitter of every account. Any number may run: an account has one at a time."""
+
+    def __init__(
+        self,
+        errands: ErrandStore,
+        batches: BatchStore,
+        rail: SettlementPort,
+        *,
+        clock: Clock,
+        ids: Ids,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`batches` keeps the cases that are opened for people."""
+        self._errands = errands
+        self._batches = batches
+        self._rail = rail
+        self._clock = clock
+        self._ids = ids
+        self._patience_seconds = patience_seconds
+        self._holder = ids.hex()
+
+    async def want(self, errand_id: str, instruction: Instruction) -> None:
+        """Have it carried out. The same id again changes nothing."""
+        account = self._rail.account_for(instruction)
+        await self._errands.want(errand_id, account, instruction, self._now_ms())
+
+    async def sweep(self, rail_seconds: int) -> int:
+        """Look after every account that has something to do; how many have.
+
+        What one account's rail or signer raises is its own: it is tried again next time.
+        """
+        busy = await self._errands.busy_accounts()
+        for account in busy:
+            try:
+                await self._tend(account, rail_seconds)
+            except ProviderError as error:
+                log.warning("settlement account %s is looked at again later: %s", account, error)
+        return len(busy)
+
+    async def _tend(self, account: str, rail_seconds: int) -> None:
+        if not await self._hold(account):
+            return
+        for transaction in await self._errands.live(account):
+            await self._follow(transaction)
+        for errand in await self._errands.wanted(account, self._now_ms(), ERRANDS_MAX):
+            if await self._hold(account):
+                await self._begin(errand, rail_seconds)
+        await self._fill(account, rail_seconds)
+        await self._errands.let_go(account, self._holder)
+
+    # What may still happen.
+
+    async def _follow(self, transaction: Transaction) -> None:
+        if transaction.prepared is None:
+            # Nothing signed for it was kept, so nothing has left, and nothing will: whoever still
+            # has such bytes in hand does not find the place to keep them in.
+            await self._errands.give_up(transaction)
+            return
+        found = await self._rail.find(transaction.prepared)
+        if found.standing is Standing.UNKNOWN:
+            found = await self._send(transaction)
+        await self._conclude(transaction, found)
+
+    async def _send(self, transaction: Transaction) -> Found:
+        """The same bytes, however often; then what the rail says of them."""
+        assert transaction.prepared is not None
+        try:
+            await self._rail.send(transaction.prepared)
+        except Rejected as error:
+            # It says nothing of an earlier hand-in: only the hash does.
+            if error.reason == Reason.CONFIGURATION:
+                await self._call_somebody(transaction, error)
+        return await self._rail.wait(transaction.prepared, seconds=self._patience_seconds)
+
+    async def _conclude(self, transaction: Transaction, found: Found) -> None:
+        match found.standing:
+            case Standing.DONE | Standing.REFUSED:
+                await self._errands.end(transaction, found)
+            case Standing.GONE:
+                await self._errands.give_up(transaction)
+            case Standing.WAITING | Standing.UNKNOWN:
+                pass  # it may happen: asked again by the next sweep
+
+    # What is to happen.
+
+    async def _begin(self, errand: Errand, rail_seconds: int) -> None:
+        instruction = errand.instruction
+        if has_lapsed(instruction, rail_seconds):
+            await self._errands.lapse(errand)
+            return
+        if len(await self._errands.live(errand.account)) >= self._rail.in_flight_max:
+            return
+        units_max = await self._rail.estimate(instruction)
+        if isinstance(units_max, Refusal):
+            await self._errands.refuse(errand, units_max)
+            return
+        number = await self._first_number(errand.account)
+        slot = Slot(errand.account, number, self._expiry(instruction, rail_seconds))
+        allocated = await self._errands.allocate(self._ids.hex(), errand, slot, self._now_ms())
+        if allocated is None:
+            return
+        prepared = await self._rail.prepare(instruction, allocated.slot, units_max=units_max)
+        kept = await self._errands.keep(allocated, prepared)
+        if kept is not None:
+            await self._conclude(kept, await self._send(kept))
+
+    async def _fill(self, account: str, rail_seconds: int) -> None:
+        """What stands behind an empty place waits until it is filled."""
+        live = await self._errands.live(account)
+        if not live:
+            return
+        first = await self._rail.next_sequence_number(account)
+        taken = await self._errands.taken_from(account, first)
+        for number in range(first, live[-1].slot.sequence_number):
+            if number not in taken:
+                slot = Slot(account, number, rail_seconds + self._rail.expires_seconds)
+                await self._fill_place(slot)
+
+    async def _fill_place(self, slot: Slot) -> None:
+        allocated = await self._errands.allocate(self._ids.hex(), None, slot, self._now_ms())
+        if allocated is None:
+            return
+        kept = await self._errands.keep(allocated, await self._rail.prepare_nothing(slot))
+        if kept is not None:
+            await self._conclude(kept, await self._send(kept))
+
+    async def _first_number(self, account: str) -> int:
+        """The first that the rail has not used; of those, the first free one is taken."""
+        number = await self._rail.next_sequence_number(account)
+        ours = await self._errands.highest(account)
+        if ours is not None and number > ours + 1:
+            detail = f"somebody else sends from {account}: the rail is at {number}, we at {ours}"
+            await self._open_case(account, "foreign", detail)
+        return number
+
+    def _expiry(self, instruction: Instruction, rail_seconds: int) -> int:
+        """Never past the approvals: after them nothing of it can happen, whoever has the bytes."""
+        expires_at = rail_seconds + self._rail.expires_seconds
+        if isinstance(instruction, Settlement):
+            return min(expires_at, instruction.terms.expires_at)
+        return expires_at
+
+    async def _hold(self, account: str) -> bool:
+        now_ms = self._now_ms()
+        return await self._errands.hold(
+            account, self._holder, now_ms, now_ms + LEASE_SECONDS * 1000
+        )
+
+    async def _call_somebody(self, transaction: Transaction, error: Rejected) -> None:
+        account = transaction.slot.account
+        await self._open_case(account, f"rejected {error.code}", f"{account} cannot send: {error}")
+
+    async def _open_case(self, account: str, about: str, detail: str) -> None:
+        """One a day and reason: what does not mend by itself must be heard, not shouted."""
+        day = int(self._clock.epoch()) // 86_400
+        subject = hash_of(f"account {account}")
+        if await self._batches.open_case(subject, f"{about} {day}", detail, self._now_ms()):
+            log.error("case SETTLEMENT %s", detail)
+
+    def _now_ms(self) -> int:
+        return int(self._clock.epoch() * 1000)
+
+
+def has_lapsed(instruction: Instruction, rail_seconds: int) -> bool:
+    """Whether its approvals are worth nothing any more, by the rail's clock."""
+    return isinstance(instruction, Settlement) and instruction.terms.expires_at <= rail_seconds
+
+
+def may_happen(errand: Errand | None) -> bool:
+    """Whether something signed for it may still be carried out, or is about to be signed."""
+    return errand is not None and errand.state in (ErrandState.WANTED, ErrandState.UNDER_WAY)

@@ -1,0 +1,227 @@
+"""What operators owe each other through us, and how it is squared on a rail."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from engine.tables.base import metadata, required
+
+settlement_obligation = Table(
+    "settlement_obligation",
+    metadata,
+    required("payment", Uuid),
+    required("version", Integer),
+    required("account", BigInteger),
+    required("tenant", Integer),
+    required("source", Text),
+    required("destination", Text),
+    required("minor", BigInteger),
+    required("at_ms", BigInteger),
+    Column("batch", Uuid),
+    Column("leaf", Integer),
+    PrimaryKeyConstraint("payment", "version", "account"),
+    CheckConstraint("minor <> 0", name="obligation_is_something"),
+    CheckConstraint("(batch is null) = (leaf is null)", name="obligation_has_a_place"),
+    Index(
+        "settlement_obligation_waiting",
+        "tenant",
+        "source",
+        "destination",
+        "at_ms",
+        postgresql_where=text("batch is null"),
+    ),
+    Index(
+        "settlement_obligation_batch",
+        "batch",
+        "leaf",
+        unique=True,
+        postgresql_where=text("batch is not null"),
+    ),
+)
+
+settlement_position = Table(
+    "settlement_position",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    required("tenant", Integer),
+    required("gathered_minor", BigInteger, server_default="0"),
+    required("closed_minor", BigInteger, server_default="0"),
+)
+
+settlement_look = Table(
+    "settlement_look",
+    metadata,
+    Column("tenant", Integer, primary_key=True, autoincrement=False),
+    required("looked_ms", BigInteger),
+    required("again_ms", BigInteger),
+    required("whole_ms", BigInteger),
+)
+
+settlement_corridor = Table(
+    "settlement_corridor",
+    metadata,
+    required("tenant", Integer),
+    required("corridor", Text),
+    required("not_before_ms", BigInteger),
+    required("refusals", Integer),
+    required("refusal", Text),
+    PrimaryKeyConstraint("tenant", "corridor"),
+)
+
+settlement_batch = Table(
+    "settlement_batch",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    required("tenant", Integer),
+    required("corridor", Text),
+    required("state", SmallInteger),
+    required("cause", Text),
+    required("closed_ms", BigInteger),
+    required("payment_count", Integer),
+    required("merkle_root", LargeBinary),
+    required("basis", Text),
+    required("debits", ARRAY(BigInteger)),
+    required("credits", ARRAY(BigInteger)),
+    Column("expires_at", BigInteger),
+    Column("terms_hash", LargeBinary),
+    required("reason", Text, server_default=""),
+    Column("ended_ms", BigInteger),
+    Column("settled_at", BigInteger),
+    CheckConstraint("payment_count > 0", name="batch_is_of_payments"),
+    CheckConstraint("(expires_at is null) = (terms_hash is null)", name="terms_are_whole"),
+    Index("settlement_batch_corridor", "tenant", "corridor", "id"),
+    Index(
+        "settlement_batch_open",
+        "tenant",
+        "id",
+        postgresql_where=text("state not in (5, 7)"),
+    ),
+)
+
+settlement_approval = Table(
+    "settlement_approval",
+    metadata,
+    required("batch", Uuid),
+    required("place", SmallInteger),
+    required("tenant", Integer),
+    required("terms_hash", LargeBinary),
+    required("signature", LargeBinary),
+    required("by_hand", Text, server_default=""),
+    required("at_ms", BigInteger),
+    PrimaryKeyConstraint("batch", "place", "terms_hash"),
+)
+
+settlement_errand = Table(
+    "settlement_errand",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    required("tenant", Integer),
+    required("account", Text),
+    required("kind", Text),
+    required("instruction", Text),
+    required("state", SmallInteger),
+    required("due_ms", BigInteger),
+    required("refusals", Integer, server_default="0"),
+    Column("refusal", Text),
+    Column("hash", LargeBinary),
+    Column("version", BigInteger),
+    Column("fee", BigInteger),
+    Index(
+        "settlement_errand_wanted",
+        "tenant",
+        "account",
+        "id",
+        postgresql_where=text("state in (1, 2)"),
+    ),
+)
+
+settlement_transaction = Table(
+    "settlement_transaction",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    required("tenant", Integer),
+    Column("errand", Uuid),
+    required("account", Text),
+    required("number", BigInteger),
+    required("expires_at", BigInteger),
+    required("stage", SmallInteger),
+    required("made_ms", BigInteger),
+    Column("hash", LargeBinary),
+    Column("body", LargeBinary),
+    Column("fee_max", BigInteger),
+    CheckConstraint("stage <> 2 or body is not null and hash is not null", name="signed_is_kept"),
+    Index(
+        "settlement_transaction_number",
+        "tenant",
+        "account",
+        "number",
+        unique=True,
+        postgresql_where=text("stage <> 5"),
+    ),
+    Index(
+        "settlement_transaction_errand",
+        "errand",
+        unique=True,
+        postgresql_where=text("errand is not null and stage in (1, 2)"),
+    ),
+    Index(
+        "settlement_transaction_live",
+        "tenant",
+        "account",
+        "number",
+        postgresql_where=text("stage in (1, 2)"),
+    ),
+)
+
+settlement_account = Table(
+    "settlement_account",
+    metadata,
+    required("tenant", Integer),
+    required("account", Text),
+    Column("holder", Uuid),
+    required("lease_until_ms", BigInteger),
+    PrimaryKeyConstraint("tenant", "account"),
+)
+
+settlement_dispute = Table(
+    "settlement_dispute",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    required("tenant", Integer),
+    required("corridor", Text),
+    required("dispute", LargeBinary),
+    required("batch", Uuid),
+    required("payment", Uuid),
+    required("version", Integer),
+    required("member", SmallInteger),
+    required("against", SmallInteger),
+    required("amount_minor", BigInteger),
+    required("refund_minor", BigInteger, server_default="0"),
+    required("stage", SmallInteger),
+    Column("errand", Uuid),
+    required("opened_by", Text),
+    required("reason", Text, server_default=""),
+    required("at_ms", BigInteger),
+    UniqueConstraint("tenant", "dispute"),
+    CheckConstraint("amount_minor > 0", name="dispute_is_about_something"),
+    CheckConstraint("refund_minor between 0 and amount_minor", name="refund_is_within"),
+    Index(
+        "settlement_dispute_open",
+        "tenant",
+        "id",
+        postgresql_where=text("stage in (1, 2, 3)"),
+    ),
+)

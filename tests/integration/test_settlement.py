@@ -1,0 +1,92 @@
+"""From payments to a settled batch on a real Postgres: once each, and the books are the rail's."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from engine.ledger.auditor import Auditor, Pace
+from engine.ledger.chart import Kind
+from engine.payments.settlement.state import BatchState
+from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
+
+
+@pytest.fixture
+async def hall(database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(database_url) as opened:
+        yield opened
+
+
+async def test_what_payments_owe_is_netted_moved_once_and_booked(hall: Hall) -> None:
+    for _ in range(3):
+        await hall.pay(minor=100_000)  # 7.75 dollars each
+    await hall.pay("mtn_ug", "mpesa_ke", 27_000)  # 7.297290
+    await hall.sweep(1)
+    assert await hall.states() == []
+    hall.clock.pass_(61)
+    await hall.sweep()
+    [batch] = await hall.batches()
+    assert (batch.state, batch.payment_count) == (BatchState.SETTLED, 4)
+    assert (batch.debits, batch.credits) == ((15_952_710, 0), (0, 15_952_710))
+    assert hall.rail.corridors[PAIR].totals == [10**12 - 15_952_710, 10**12 + 15_952_710]
+    assert await hall.minor(Kind.INTERPOOL, "KES", 800) == 0
+    assert await hall.minor(Kind.INTERPOOL, "UGX", 404) == 0
+    assert await hall.minor(Kind.FX_POSITION, "KES") == 300_000
+    assert await hall.minor(Kind.FX_POSITION, "UGX") == 27_000
+    assert len(hall.rail.sent) == 1
+    await hall.assert_settled()
+    assert await hall.cases() == []
+
+
+async def test_sweeping_on_changes_nothing(hall: Hall) -> None:
+    await hall.pay()
+    hall.clock.pass_(61)
+    await hall.sweep()
+    rows = await hall.pool.fetchval("select count(*) from journal")
+    await hall.sweep(5)
+    assert await hall.pool.fetchval("select count(*) from journal") == rows
+    assert len(hall.rail.sent) == 1
+
+
+async def test_a_rail_is_left_alone_when_there_is_nothing_to_ask_it(hall: Hall) -> None:
+    await hall.sweep(1)
+    before = hall.rail.asked
+    await hall.pay()
+    await hall.sweep(5)
+    assert hall.rail.asked == before
+    hall.clock.pass_(61)
+    await hall.sweep(1)
+    assert hall.rail.asked > before
+
+
+async def test_the_auditor_finds_nothing_wrong_with_it(hall: Hall) -> None:
+    for _ in range(3):
+        await hall.pay()
+    await hall.close()
+    hall.rail.decides = False
+    await hall.sweep(2)
+    auditor = Auditor(hall.pool, 1, {}, hall.clock, Pace(lag_seconds=0, block_seconds=0))
+    assert (await auditor.audit_all()).findings == ()
+    hall.rail.decides = True
+    await hall.sweep(3)
+    hall.clock.pass_(1)
+    assert (await auditor.audit_all()).findings == ()
+    await hall.assert_settled()
+
+
+async def test_what_no_corridor_squares_stays_owed_and_says_so(hall: Hall) -> None:
+    payment = await hall.pay("airtel_ke", "mtn_ug", 500)
+    hall.clock.pass_(10**6)
+    await hall.sweep(3)
+    [standing] = await hall.room.standings.of_payment(payment)
+    assert (standing.standing, standing.corridor) == ("outside", None)
+    assert await hall.minor(Kind.INTERPOOL, "KES", 800) == 500
+
+
+async def test_two_operators_of_one_currency_are_squared_too(hall: Hall) -> None:
+    await hall.pay("airtel_ke", "mpesa_ke", 200)
+    hall.clock.pass_(61)
+    await hall.sweep()
+    [batch] = await hall.batches()
+    assert (batch.corridor, batch.state) == (HOME, BatchState.SETTLED)
+    assert batch.debits == (15_500, 0)
+    await hall.assert_settled()

@@ -1,0 +1,329 @@
+"""Receipts anybody can check, disputes that refund once, capital as the rail shows it, drift."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.errors import StaffMistake
+from engine.ledger.chart import Kind
+from engine.payments.settlement.receipts import Receipt, read_receipt, verify, write_receipt
+from engine.payments.settlement.state import DisputeStage
+from engine.ports import Provision, Refusal
+from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
+
+CHAIN: dict[str, str | int] = {"chain_id": 4, "package": "0xca04", "corridor": "0xabc"}
+
+
+@pytest.fixture
+async def hall(database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(database_url) as opened:
+        yield opened
+
+
+async def settled(hall: Hall, payments: int = 1) -> list[str]:
+    made = [await hall.pay(minor=100_000 + n) for n in range(payments)]
+    await hall.close()
+    await hall.sweep(3)
+    return made
+
+
+async def receipt_of(hall: Hall, payment: str) -> Receipt:
+    receipt = await hall.room.receipts.of(payment, CHAIN)
+    assert receipt is not None
+    return receipt
+
+
+# Receipts.
+
+
+@pytest.mark.parametrize("payments", [1, 2, 7])
+async def test_every_payment_of_a_batch_has_a_receipt_that_the_rail_bears_out(
+    hall: Hall, payments: int
+) -> None:
+    for payment in await settled(hall, payments):
+        receipt = read_receipt(write_receipt(await receipt_of(hall, payment)))
+        verdict = await verify(receipt, hall.rail)
+        assert verdict.holds, verdict
+        assert verdict.settled_at == hall.rail.seconds
+        assert receipt == await receipt_of(hall, payment)
+
+
+async def test_there_is_no_receipt_before_the_rail_has_it(hall: Hall) -> None:
+    payment = await hall.pay()
+    assert await hall.room.receipts.of(payment, CHAIN) is None
+    await hall.close()
+    assert await hall.room.receipts.of(payment, CHAIN) is None
+    assert await hall.room.receipts.of("0" * 32, CHAIN) is None
+
+
+FORGERIES: dict[str, Any] = {
+    "corridor": HOME, "batch_id": "0" * 32, "index": 2, "count": 8, "proof": (),
+    "leaf.minor": 1, "leaf.payment": "0" * 32, "leaf.source": "mtn_ug", "leaf.version": 3,
+    "leaf.destination": "airtel_ke", "leaf.currency": "UGX", "leaf.towards": "KES",
+    "leaf.at_ms": 1, "leaf.salt": "00" * 32, "batch_id of nothing": "zz", "leaf.salt short": "00",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FORGERIES)
+async def test_a_receipt_that_says_anything_else_is_refused(hall: Hall, what: str) -> None:
+    payment = (await settled(hall, 7))[1]
+    receipt, value = await receipt_of(hall, payment), FORGERIES[what]
+    field = what.split(" ")[0]
+    if field == "leaf.salt":
+        leaf = msgspec.structs.replace(receipt.leaf, salt=value)
+        forged = msgspec.structs.replace(receipt, leaf=leaf)
+    elif field.startswith("leaf."):
+        fields = msgspec.structs.replace(receipt.leaf.fields, **{field[5:]: value})
+        leaf = msgspec.structs.replace(receipt.leaf, fields=fields)
+        forged = msgspec.structs.replace(receipt, leaf=leaf)
+    else:
+        forged = msgspec.structs.replace(receipt, **{field: value})
+    verdict = await verify(forged, hall.rail)
+    assert not verdict.holds
+    assert verdict.reasons
+
+
+SHAPES: dict[str, Any] = {
+    "batch_id": "AB" * 16, "index": -1, "proof": ["ab"], "leaf.salt": "AB" * 32,
+    "leaf.payment": "ab" * 17, "leaf.version": 0, "leaf.minor": 2**63, "leaf.source": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SHAPES)
+async def test_a_receipt_can_be_read_in_one_way_only(hall: Hall, what: str) -> None:
+    told = msgspec.to_builtins(await receipt_of(hall, (await settled(hall, 2))[0]))
+    read_receipt(msgspec.json.encode(told))
+    *outer, field = what.replace("leaf.", "leaf.fields.").split(".")
+    outer = ["leaf"] if what == "leaf.salt" else outer
+    into = told
+    for name in outer:
+        into = into[name]
+    into[field] = SHAPES[what]
+    with pytest.raises(ValueError, match="Expected"):
+        read_receipt(msgspec.json.encode(told))
+
+
+async def test_what_is_no_receipt_is_refused() -> None:
+    for text in (b"", b"{}", b"[1]", b'{"chain":{}}', b"\xff"):
+        with pytest.raises(ValueError, match=r".*"):
+            read_receipt(text)
+
+
+# Disputes.
+
+
+async def opened(hall: Hall, amount_minor: int = 1_000_000) -> bytes:
+    [payment] = await settled(hall)
+    dispute = await hall.room.disputes.open(payment, "mpesa_ke", amount_minor, by="amina")
+    again = await hall.room.disputes.open(payment, "mpesa_ke", amount_minor, by="brian")
+    assert dispute == again
+    await hall.sweep(2)
+    return dispute
+
+
+async def stage(hall: Hall, dispute: bytes) -> DisputeStage:
+    return (await hall.room.disputes._get(dispute)).stage
+
+
+async def test_a_dispute_that_is_ruled_refunds_once_and_the_books_follow(hall: Hall) -> None:
+    dispute = await opened(hall)
+    assert hall.rail.corridors[PAIR].held == [0, 1_000_000]
+    await hall.room.disputes.answer(dispute, accepts=False, evidence_hash=b"e" * 32)
+    await hall.sweep(2)
+    assert await stage(hall, dispute) is DisputeStage.CONTESTED
+    await hall.room.disputes.rule(dispute, 400_000)
+    await hall.sweep(2)
+    assert await stage(hall, dispute) is DisputeStage.RULED
+    await hall.room.disputes.refund(dispute)
+    with pytest.raises(StaffMistake, match="asked already"):
+        await hall.room.disputes.refund(dispute)
+    await hall.sweep(4)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
+    assert hall.rail.corridors[PAIR].held == [0, 0]
+    assert hall.rail.corridors[PAIR].totals[0] == 10**12 - 7_750_000 + 400_000
+    await hall.assert_settled()
+
+
+async def test_a_dispute_that_is_accepted_refunds_all_of_it(hall: Hall) -> None:
+    dispute = await opened(hall)
+    await hall.room.disputes.answer(dispute, accepts=True, evidence_hash=b"e" * 32)
+    await hall.sweep(2)
+    await hall.room.disputes.refund(dispute)
+    await hall.sweep(3)
+    assert hall.rail.corridors[PAIR].totals[0] == 10**12 - 7_750_000 + 1_000_000
+    await hall.assert_settled()
+
+
+async def test_a_refund_that_somebody_else_asked_for_is_booked_too(hall: Hall) -> None:
+    dispute = await opened(hall)
+    await hall.room.disputes.answer(dispute, accepts=True, evidence_hash=b"e" * 32)
+    await hall.sweep(2)
+    pools = hall.rail.corridors[PAIR]
+    found = pools.disputes[dispute]
+    pools.totals[1] -= found.refund_minor
+    pools.totals[0] += found.refund_minor
+    pools.disputes[dispute] = msgspec.structs.replace(found, status="closed")
+    await hall.sweep(2)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
+    await hall.assert_settled()
+
+
+async def test_a_ruling_of_nothing_gives_nothing_back(hall: Hall) -> None:
+    dispute = await opened(hall)
+    await hall.room.disputes.rule(dispute, 0)
+    await hall.sweep(2)
+    await hall.room.disputes.refund(dispute)
+    await hall.sweep(3)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
+    assert hall.rail.corridors[PAIR].totals[0] == 10**12 - 7_750_000
+    await hall.assert_settled()
+
+
+async def test_a_dispute_survives_lost_answers(hall: Hall) -> None:
+    [payment] = await settled(hall)
+    hall.rail.faults = ["lost", "dropped", "lost", "unreachable"]
+    dispute = await hall.room.disputes.open(payment, "mpesa_ke", 1000, by="amina")
+    await hall.sweep(4)
+    await hall.room.disputes.rule(dispute, 1000)
+    await hall.sweep(4)
+    await hall.room.disputes.refund(dispute)
+    await hall.sweep(6)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
+    await hall.assert_settled()
+
+
+async def test_both_members_may_dispute_the_same_payment(hall: Hall) -> None:
+    first = await opened(hall)
+    [payment] = hall.payments
+    second = await hall.room.disputes.open(payment, "mtn_ug", 500_000, by="brian")
+    assert second != first
+    await hall.sweep(2)
+    assert hall.rail.corridors[PAIR].held == [500_000, 1_000_000]
+    for dispute in (first, second):
+        await hall.room.disputes.rule(dispute, 300_000)
+        await hall.sweep(2)
+        await hall.room.disputes.refund(dispute)
+        await hall.sweep(2)
+    assert hall.rail.corridors[PAIR].totals[0] == 10**12 - 7_750_000
+    await hall.assert_settled()
+
+
+async def test_an_opening_that_the_rail_refuses_is_over(hall: Hall) -> None:
+    [payment] = await settled(hall)
+    hall.rail.refuses = Refusal.DISPUTE
+    dispute = await hall.room.disputes.open(payment, "mpesa_ke", 1000, by="amina")
+    await hall.sweep(2)
+    found = await hall.room.disputes._get(dispute)
+    assert (found.stage, found.reason) == (DisputeStage.REFUSED, "dispute")
+    with pytest.raises(StaffMistake, match="refused"):
+        await hall.room.disputes.rule(dispute, 1)
+
+
+async def test_what_is_no_dispute_is_refused(hall: Hall) -> None:
+    disputes = hall.room.disputes
+    waiting = await hall.pay()
+    with pytest.raises(StaffMistake, match="no settled batch"):
+        await disputes.open(waiting, "mpesa_ke", 1, by="amina")
+    dispute = await opened(hall)
+    [payment] = hall.payments[1:]
+    with pytest.raises(StaffMistake, match="no member"):
+        await disputes.open(payment, "airtel_ke", 1, by="amina")
+    with pytest.raises(StaffMistake, match="more than nothing"):
+        await disputes.open(payment, "mpesa_ke", 0, by="amina")
+    with pytest.raises(StaffMistake, match="no dispute"):
+        await disputes.refund(b"x" * 32)
+    with pytest.raises(StaffMistake, match="between nothing"):
+        await disputes.rule(dispute, 1_000_001)
+    with pytest.raises(StaffMistake, match="the dispute is open"):
+        await disputes.refund(dispute)
+
+
+# Capital and drift.
+
+
+async def test_what_the_rail_shows_was_provided_is_booked_once(hall: Hall) -> None:
+    capital, hash_ = hall.room.capital, b"h" * 32
+    with pytest.raises(StaffMistake, match="shows nothing"):
+        await capital.book("mpesa_ke", hash_)
+    hall.rail.corridors[PAIR].totals[0] += 500
+    hall.rail.provided[hash_] = (Provision(0, 500),)
+    with pytest.raises(StaffMistake, match="shows 500 minor units, not 501"):
+        await capital.book("mpesa_ke", hash_, expected_minor=501)
+    for _ in range(3):
+        assert await capital.book("mpesa_ke", hash_, expected_minor=500) == 500
+    # In the other corridor the first place is airtel_ke's: that is not counted.
+    assert await hall.minor(Kind.CHAIN_CAPITAL, owner=1) == 2 * 10**12 + 500
+    hall.rail.corridors[PAIR].totals[0] -= 200
+    hall.rail.provided[b"w" * 32] = (Provision(0, -200),)
+    assert await capital.book("mpesa_ke", b"w" * 32) == -200
+    assert await hall.minor(Kind.CHAIN_CAPITAL, owner=1) == 2 * 10**12 + 300
+    with pytest.raises(StaffMistake, match="no corridor"):
+        await capital.book("nobody", hash_)
+
+
+async def test_a_pool_that_holds_what_nothing_explains_is_told_of_once(hall: Hall) -> None:
+    await settled(hall)
+    hall.rail.corridors[PAIR].totals[1] -= 5
+    for _ in range(3):
+        hall.clock.pass_(61)
+        await hall.sweep(1)
+    told = [c for c in await hall.cases() if c.startswith("mtn_ug: the rail holds -5 minor")]
+    assert len(told) == 1
+    hall.rail.corridors[PAIR].totals[1] += 5
+
+
+async def test_what_is_on_its_way_is_no_drift_whether_it_has_arrived_or_not(hall: Hall) -> None:
+    await hall.pay()
+    await hall.close()
+    hall.rail.decides = False
+    await hall.sweep(2)
+    assert not any(b.drift_minor for b in await hall.room.standings.balances())
+    hall.rail.decides = True
+    hall.rail.carry_out()
+    balances = await hall.room.standings.balances()
+    assert not any(b.drift_minor for b in balances)
+    assert any(b.books_minor != b.rail_minor for b in balances)
+    await hall.sweep(2)
+    await hall.assert_settled()
+
+
+# How it stands.
+
+
+async def test_how_a_payment_stands_is_told_from_its_window_to_the_rail(hall: Hall) -> None:
+    payment = await hall.pay()
+    of = hall.room.standings.of_payment
+    assert await of(payment) == []
+    await hall.sweep(1)
+    assert [s.standing for s in await of(payment)] == ["waiting"]
+    hall.rail.is_away = True
+    await hall.close()
+    await hall.sweep(1)
+    assert [s.standing for s in await of(payment)] == ["closed"]
+    hall.rail.is_away = False
+    await hall.sweep(3)
+    [standing] = await of(payment)
+    assert (standing.standing, standing.leaf, standing.payment_count) == ("settled", 0, 1)
+    assert standing.transaction_hash == hall.rail.sent[0].hex()
+    assert standing.rail_version is not None
+    assert standing.settled_at == hall.rail.seconds
+    stages = (standing.closed_ms, standing.approved_ms, standing.submitted_ms, standing.ended_ms)
+    assert None not in stages
+
+
+async def test_how_long_a_corridor_lags_is_told(hall: Hall) -> None:
+    hall.rail.is_away = True
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(50)
+    pair, home = await hall.room.standings.of_corridors()
+    assert (pair.corridor, pair.payments, pair.exposure_minor, pair.lag_seconds) == (
+        PAIR, 1, 7_750_000, 50,
+    )  # fmt: skip
+    assert (home.payments, home.lag_seconds) == (0, 0)
+    await hall.room.closing.close_now(PAIR)
+    hall.clock.pass_(70)
+    pair, _ = await hall.room.standings.of_corridors()
+    assert (pair.payments, len(pair.unfinished), pair.lag_seconds) == (0, 1, 70)

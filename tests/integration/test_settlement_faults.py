@@ -1,0 +1,489 @@
+"""What goes wrong on the way to the rail: it ends settled once or reopened, and the books agree."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.errors import StaffMistake
+from engine.ledger.chart import Kind
+from engine.payments.settlement.state import BatchState, ErrandState
+from engine.ports import Refusal
+from tests.integration.settlement_rail import KeptKeys
+from tests.integration.settlement_room import PAIR, Hall, open_hall, rules
+
+S = BatchState
+
+
+@pytest.fixture
+async def hall(database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(database_url) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ["lost"], ["dropped"], ["unreachable"], ["lost", "lost"], ["dropped", "dropped", "lost"],
+        ["refused"], ["forgotten", "forgotten"], ["dropped", "refused"],
+        ["unreachable", "lost", "refused"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+async def test_a_lost_answer_is_asked_about_by_its_hash_and_settles_once(
+    hall: Hall, faults: list[str]
+) -> None:
+    await hall.pay()
+    await hall.close()
+    hall.rail.faults = list(faults)
+    for _ in range(8):
+        await hall.sweep(1)
+        hall.rail.pass_(1)  # so that whatever is signed anew is other bytes
+    assert await hall.states() == [S.SETTLED]
+    assert len(set(hall.rail.sent)) == 1, "the same bytes, however often"
+    assert hall.rail.numbers["submitter"] == 1
+    await hall.assert_settled()
+
+
+async def test_what_has_expired_unseen_is_signed_again_for_the_same_place(hall: Hall) -> None:
+    await hall.pay()
+    await hall.close()
+    hall.rail.faults = ["dropped"] * 3
+    await hall.sweep(2)
+    hall.rail.faults = ["dropped"]
+    hall.rail.pass_(61)  # its own expiry, not that of the approvals
+    await hall.sweep(6)
+    assert await hall.states() == [S.SETTLED]
+    rows = await hall.pool.fetch("select number, stage from settlement_transaction")
+    assert sorted(tuple(row) for row in rows) == [(0, 3), (0, 5)]
+    await hall.assert_settled()
+
+
+async def test_while_it_may_still_happen_nothing_else_is_signed(hall: Hall) -> None:
+    await hall.pay()
+    await hall.close()
+    hall.rail.decides = False  # it waits, and nobody knows
+    await hall.sweep(5)
+    assert await hall.states() == [S.SUBMITTED]
+    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
+    assert len(set(hall.rail.sent)) == 1
+    hall.rail.decides = True
+    await hall.sweep(2)
+    await hall.assert_settled()
+
+
+async def test_a_place_that_stays_empty_is_filled_so_that_others_go_on(hall: Hall) -> None:
+    """The first one's approvals end with its bytes; the second stands behind the empty place."""
+    await hall.pay()
+    first = await hall.close()
+    await hall.sweep(1)
+    hall.rail.pass_(590)  # ten seconds before its approvals end
+    hall.rail.faults = ["forgotten"] * 2
+    await hall.sweep(1)
+    await hall.pay(minor=50_000)
+    second = await hall.close()
+    hall.rail.faults = ["forgotten", "forgotten", ""]
+    await hall.sweep(2)
+    assert [place for _, place in hall.rail.waiting] == [1]
+    hall.rail.pass_(40)
+    await hall.sweep(2)
+    assert hall.rail.numbers["submitter"] == 2
+    assert (await hall.reopened(second)).state is S.SETTLED
+    assert (await hall.reopened(first)).state is S.REOPENED
+    hall.clock.pass_(61)
+    await hall.sweep(4)
+    await hall.assert_settled()
+
+
+async def test_a_place_for_which_nothing_was_signed_is_given_up_and_taken_again(hall: Hall) -> None:
+    await hall.pay()
+    await hall.close()
+    hall.rail.unsigned = 3
+    await hall.sweep(4)
+    assert hall.rail.sent == []
+    assert await hall.pool.fetchval("select count(*) from settlement_transaction") <= 1
+    await hall.sweep(3)
+    assert list(hall.rail.by_number) == [("submitter", 0)]
+    await hall.assert_settled()
+
+
+async def test_a_stale_node_settles_nothing_and_undoes_nothing(hall: Hall) -> None:
+    await hall.pay()
+    await hall.close()
+    hall.rail.is_stale = True
+    await hall.sweep(4)
+    assert await hall.states() == [S.APPROVED]
+    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
+    hall.rail.is_stale = False
+    await hall.sweep(1)
+    assert await hall.states() == [S.SETTLED]
+    await hall.assert_settled()
+
+
+async def test_windows_go_on_to_be_closed_while_the_rail_is_away(hall: Hall) -> None:
+    hall.rail.is_away = True
+    for _ in range(3):
+        await hall.pay()
+        hall.clock.pass_(61)
+        await hall.sweep(1)
+    assert await hall.states() == [S.CLOSED] * 3
+    hall.rail.is_away = False
+    await hall.sweep(3)
+    assert await hall.states() == [S.SETTLED] * 3
+    await hall.assert_settled()
+
+
+async def test_keys_that_are_away_delay_and_lose_nothing(hall: Hall) -> None:
+    await hall.pay()
+    hall.keys.is_away = True
+    await hall.close()
+    await hall.sweep(3)
+    assert await hall.states() == [S.CLOSED]
+    hall.keys.is_away = False
+    await hall.sweep(2)
+    await hall.assert_settled()
+
+
+# A definitive no.
+
+
+@pytest.mark.parametrize(
+    "refusal", [Refusal.PAUSED, Refusal.SHORT, Refusal.FROZEN, Refusal.BARRED, Refusal.FEE]
+)
+async def test_what_may_pass_is_tried_again_under_the_same_approvals(
+    hall: Hall, refusal: Refusal
+) -> None:
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.refuses = refusal
+    await hall.sweep(3)
+    assert (await hall.reopened(batch)).reason == refusal.value
+    hall.rail.refuses = None
+    hall.clock.pass_(700)
+    await hall.sweep(2)
+    assert await hall.states() == [S.SETTLED]
+    assert hall.keys.signed.total() == 3, "nobody had to approve again"
+    await hall.assert_settled()
+
+
+async def test_a_refusal_that_lasts_reopens_the_window_and_the_next_batch_carries_it_on(
+    hall: Hall,
+) -> None:
+    await hall.pay(minor=100_000)
+    first = await hall.close()
+    hall.rail.refuses = Refusal.PAUSED
+    await hall.sweep(3)
+    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
+    hall.rail.pass_(601)
+    hall.clock.pass_(700)
+    await hall.sweep(3)
+    assert (await hall.reopened(first)).state is S.REOPENED
+    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 0
+    assert await hall.minor(Kind.INTERPOOL, "KES", 800) == 100_000
+    # Meanwhile so much is owed the other way that the net turns round.
+    hall.rail.refuses = None
+    await hall.pay("mtn_ug", "mpesa_ke", 270_000)
+    await hall.sweep(2)
+    assert len(await hall.batches()) == 1, "the corridor rests"
+    hall.clock.pass_(61)
+    await hall.sweep(4)
+    first, second = await hall.batches()
+    assert second.state is S.SETTLED
+    assert (second.payment_count, second.debits) == (2, (0, 65_222_900))
+    assert second.id != first.id
+    assert first.id not in {b.hex() for b in hall.rail.corridors[PAIR].batches}
+    await hall.assert_settled()
+
+
+async def test_a_net_of_zero_moves_nothing_and_is_still_on_record(hall: Hall) -> None:
+    payment = await hall.pay()
+    await hall.return_(payment)
+    batch = await hall.close()
+    await hall.sweep(3)
+    batch = await hall.reopened(batch)
+    assert (batch.state, batch.net_minor, batch.payment_count) == (S.SETTLED, 0, 2)
+    assert hall.rail.corridors[PAIR].totals == [10**12, 10**12]
+    assert bytes.fromhex(batch.id) in hall.rail.corridors[PAIR].batches
+    await hall.assert_settled()
+
+
+async def test_more_came_back_than_was_paid_and_the_other_one_owes(hall: Hall) -> None:
+    payment = await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    await hall.return_(payment)
+    batch = await hall.close()
+    await hall.sweep(3)
+    assert (await hall.reopened(batch)).debits == (0, 7_750_000)
+    assert hall.rail.corridors[PAIR].totals == [10**12, 10**12]
+    assert await hall.minor(Kind.FX_POSITION, "KES") == 0
+    await hall.assert_settled()
+
+
+async def test_the_same_refusal_again_and_again_is_somebodys_affair_once(hall: Hall) -> None:
+    hall.rail.refuses = Refusal.FROZEN
+    await hall.pay()
+    for _ in range(4):
+        hall.clock.pass_(22_000)
+        await hall.sweep(3)
+        hall.rail.pass_(601)
+        await hall.sweep(2)
+    states = await hall.states()
+    assert states[:3] == [S.REOPENED] * 3
+    told = [case for case in await hall.cases() if "again and again: frozen" in case]
+    assert len(told) == 1
+    hall.rail.refuses = None
+    for _ in range(3):
+        hall.clock.pass_(22_000)
+        await hall.sweep(4)
+    await hall.assert_settled()
+    assert (await hall.room.batches.rest_of(PAIR)).refusals == 0
+
+
+async def test_approvals_that_the_rail_does_not_take_open_a_case_and_reopen(hall: Hall) -> None:
+    hall.rail.corridors[PAIR].approvers = [hashlib.sha256(b"strangers").digest()] * 3
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert any("does not take it: approvals" in case for case in await hall.cases())
+    before = len(hall.rail.sent)
+    hall.clock.pass_(1000)
+    await hall.sweep(3)
+    assert len(hall.rail.sent) == before == 0, "it is not tried again"
+    hall.rail.pass_(601)
+    await hall.sweep(2)
+    assert await hall.states() == [S.REOPENED]
+    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 0
+
+
+async def test_a_window_is_never_reopened_before_the_rail_itself_can_do_no_more(hall: Hall) -> None:
+    await hall.pay()
+    await hall.close()
+    hall.rail.refuses = Refusal.PAUSED
+    await hall.sweep(2)
+    hall.clock.pass_(10**6)  # our own clock says nothing
+    hall.rail.pass_(598)
+    await hall.sweep(3)
+    assert await hall.states() == [S.APPROVED]
+    hall.rail.pass_(2)
+    hall.clock.pass_(700)
+    await hall.sweep(3)
+    assert S.REOPENED in await hall.states()
+
+
+async def test_the_same_batch_carried_out_by_other_bytes_is_read_from_the_record(
+    hall: Hall,
+) -> None:
+    """As after a restore of our database: the rail has it, and we do not know."""
+    await hall.pay()
+    batch = await hall.close()
+    await hall.sweep(2)
+    assert (await hall.reopened(batch)).state is S.SETTLED
+    await hall.pool.execute("update settlement_batch set state = 3, ended_ms = null")
+    await hall.pool.execute("update settlement_errand set state = 1, hash = null")
+    await hall.pool.execute("delete from settlement_transaction")
+    await hall.pool.execute("update settlement_errand set due_ms = 0")
+    await hall.sweep(3)
+    errand = await hall.pool.fetchrow("select state, refusal from settlement_errand")
+    assert tuple(errand) == (int(ErrandState.REFUSED), "done_before")
+    assert (await hall.reopened(batch)).state is S.SETTLED
+    assert hall.rail.corridors[PAIR].totals == [10**12 - 7_750_000, 10**12 + 7_750_000]
+    await hall.assert_settled()
+
+
+async def test_a_record_that_differs_is_for_people_and_books_nothing(hall: Hall) -> None:
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.decides = False
+    await hall.sweep(2)
+    hall.rail.decides = True
+    hall.rail.carry_out()
+    records = hall.rail.corridors[PAIR].batches
+    [(batch_id, record)] = records.items()
+    records[batch_id] = msgspec.structs.replace(record, merkle_root=b"x" * 32)
+    await hall.sweep(3)
+    assert (await hall.reopened(batch)).state is S.PARKED
+    assert any("record differs: root" in case for case in await hall.cases())
+    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
+    await hall.room.settling.take_up_again(batch.id)
+    await hall.sweep(1)
+    assert (await hall.reopened(batch)).state is S.PARKED, "nothing is mended"
+    records[batch_id] = record
+    await hall.room.settling.take_up_again(batch.id)
+    await hall.sweep(2)
+    await hall.assert_settled()
+    with pytest.raises(StaffMistake, match="is parked"):
+        await hall.room.settling.take_up_again(batch.id)
+
+
+# Approvals.
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update settlement_batch set debits = '{1, 0}', credits = '{0, 1}'",
+        "update settlement_batch set merkle_root = decode(repeat('ab', 32), 'hex')",
+        "update settlement_batch set payment_count = 2",
+        "update settlement_batch set basis = replace(basis, '0.00775', '0.00875')",
+        "update settlement_obligation set minor = 2 * minor",
+        "delete from fx_rate",
+    ],
+)  # fmt: skip
+async def test_no_key_of_ours_signs_what_does_not_follow_from_the_payments(
+    hall: Hall, change: str
+) -> None:
+    await hall.pay()
+    hall.rail.is_away = True
+    batch = await hall.close()
+    await hall.sweep(1)
+    before = await hall.pool.fetchrow("select * from settlement_batch")
+    owed = await hall.pool.fetchval("select minor from settlement_obligation")
+    await hall.pool.execute(change)
+    hall.rail.is_away = False
+    await hall.sweep(2)
+    assert (await hall.reopened(batch)).state is S.PARKED
+    assert hall.keys.signed.total() == 0
+    assert any("not what its payments come to" in case for case in await hall.cases())
+    assert before is not None
+    await hall.pool.execute("update settlement_obligation set minor = $1", owed)
+    await _mend(hall, before)
+    await hall.room.settling.take_up_again(batch.id)
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
+async def _mend(hall: Hall, before: Any) -> None:
+    """Everything is again as it was when the window was closed."""
+    await hall.pool.execute(
+        "update settlement_batch set debits = $1, credits = $2, merkle_root = $3,"
+        " payment_count = $4, basis = $5",
+        list(before["debits"]), list(before["credits"]), before["merkle_root"],
+        before["payment_count"], before["basis"],
+    )  # fmt: skip
+    [mid] = json.loads(before["basis"])["mids"]
+    await hall.pool.execute(
+        "insert into fx_rate (tenant, base, quote, at_ms, mid, source)"
+        " values (1, $1, 'USD', $3, $2::text::numeric, 'test') on conflict do nothing",
+        *mid,
+    )
+
+
+async def test_an_operator_that_signs_elsewhere_brings_its_approval(database_url: str) -> None:
+    given = rules(approvers=("approver_a", None, None))
+    async with open_hall(database_url, given=given) as hall:
+        await hall.pay()
+        batch = await hall.close()
+        await hall.sweep(3)
+        waiting = await hall.reopened(batch)
+        assert waiting.state is S.CLOSED
+        assert waiting.terms_hash is not None
+        add = hall.room.approving.add_by_hand
+        with pytest.raises(StaffMistake, match="key of ours"):
+            await add(batch.id, 0, b"x" * 64, by="amina")
+        with pytest.raises(StaffMistake, match="no approver 3"):
+            await add(batch.id, 3, b"x" * 64, by="amina")
+        with pytest.raises(StaffMistake, match="64 bytes"):
+            await add(batch.id, 1, b"x", by="amina")
+        with pytest.raises(StaffMistake, match="no batch"):
+            await add("0" * 32, 1, b"x" * 64, by="amina")
+        signature = await KeptKeys().sign("approver_b", waiting.terms_hash)
+        await add(batch.id, 1, signature, by="amina")
+        await add(batch.id, 1, b"y" * 64, by="brian")  # the first one of a place stays
+        await hall.sweep(3)
+        await hall.assert_settled()
+        with pytest.raises(StaffMistake, match="waits for no approval"):
+            await add(batch.id, 1, signature, by="amina")
+
+
+async def test_approvals_that_came_too_late_are_asked_for_anew(database_url: str) -> None:
+    given = rules(approvers=("approver_a", None, "approver_house"))
+    given = type(given)(given.asset, given.window, given.approvals_seconds, tuple(
+        type(c)(c.name, c.members, c.approvers, 3) for c in given.corridors
+    ))  # fmt: skip
+    async with open_hall(database_url, given=given) as hall:
+        await hall.pay()
+        batch = await hall.close()
+        await hall.sweep(2)
+        first = (await hall.reopened(batch)).terms_hash
+        hall.rail.pass_(601)
+        await hall.sweep(2)
+        renewed = await hall.reopened(batch)
+        assert renewed.terms_hash is not None
+        assert renewed.terms_hash != first
+        signature = await KeptKeys().sign("approver_b", renewed.terms_hash)
+        await hall.room.approving.add_by_hand(batch.id, 1, signature, by="amina")
+        await hall.sweep(3)
+        assert (await hall.reopened(batch)).state is S.SETTLED
+        await hall.assert_settled()
+
+
+# Many processes.
+
+
+async def test_two_processes_send_each_batch_once(hall: Hall) -> None:
+    others = [hall.another() for _ in range(3)]
+    for n in range(4):
+        for _ in range(5):
+            await hall.pay(minor=10_000 + n)
+        hall.clock.pass_(61)
+        await asyncio.gather(*[room.settling.sweep() for room in [hall.room, *others]])
+    for _ in range(3):
+        hall.clock.pass_(130)
+        await asyncio.gather(*[room.settling.sweep() for room in [hall.room, *others]])
+    await hall.sweep(4)
+    hall.clock.pass_(130)
+    await hall.sweep(4)
+    await hall.assert_settled()
+    assert hall.rail.numbers["submitter"] == len(await hall.batches())
+
+
+async def test_who_finishes_a_step_that_somebody_else_has_finished_counts_nothing_twice(
+    hall: Hall,
+) -> None:
+    await hall.pay()
+    closing = await hall.close()
+    await hall.sweep(1)
+    await hall.room.batches.count_closed(closing)
+    await hall.room.batches.set_free(closing, 0)
+    await hall.sweep(3)
+    await hall.assert_settled()
+    assert await hall.cases() == []
+
+
+async def test_what_another_process_signed_too_late_never_leaves(hall: Hall) -> None:
+    """A slow process prepares for a place that has been given up meanwhile."""
+    await hall.pay()
+    await hall.close()
+    slow = hall.rail.prepare
+    other = hall.another()
+
+    async def prepare(*arguments: object, **options: object) -> object:
+        hall.rail.prepare = slow  # type: ignore[method-assign]
+        hall.clock.pass_(130)  # its lease is over
+        for _ in range(3):
+            await other.settling.sweep()
+        return await slow(*arguments, **options)  # type: ignore[arg-type]
+
+    hall.rail.prepare = prepare  # type: ignore[assignment]
+    await hall.sweep(4)
+    assert len(set(hall.rail.sent)) == 1
+    hall.clock.pass_(130)
+    await hall.sweep(2)
+    await hall.assert_settled()
+
+
+async def test_somebody_else_who_sends_from_our_account_is_noticed(hall: Hall) -> None:
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    hall.rail.numbers["submitter"] = 5
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert any("somebody else sends from submitter" in case for case in await hall.cases())
+    await hall.assert_settled()

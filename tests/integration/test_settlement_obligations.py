@@ -1,0 +1,348 @@
+"""What is owed is read from the journal once each, however late; and windows are closed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.errors import NoWayNow, StaffMistake
+from engine.ledger.chart import Account, Kind
+from engine.ledger.corrections import correction_facts
+from engine.ledger.entries import Manual
+from engine.ledger.plans import CREATE, Plan
+from engine.payments.lifecycle import State
+from engine.payments.settlement.obligation_store import LATE_MS, LATE_MS_MAX, ObligationStore
+from engine.payments.settlement.state import BatchState
+from engine.payments.settlement.windows import Cause
+from engine.ports import Refusal
+from tests.integration.settlement_room import CODES, PAIR, Hall, open_hall, rules
+from tests.integration.world import SUCCEEDED, open_world
+from tests.unit.payments.examples import MPESA
+
+NAMES = {code: name for name, code in CODES.items()}
+
+
+@pytest.fixture
+async def hall(database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(database_url) as opened:
+        yield opened
+
+
+async def owed(hall: Hall) -> list[tuple[str, str, int]]:
+    rows = await hall.pool.fetch(
+        "select source, destination, minor from settlement_obligation order by at_ms, version"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_who_owes_whom_is_read_from_the_entry_itself(hall: Hall) -> None:
+    first = await hall.pay("mpesa_ke", "mtn_ug", 5)
+    await hall.pay("mtn_ug", "airtel_ke", 7)
+    await hall.return_(first, minor=5)
+    await hall.sweep(1)
+    assert sorted(await owed(hall)) == [
+        ("mpesa_ke", "mtn_ug", -5), ("mpesa_ke", "mtn_ug", 5), ("mtn_ug", "airtel_ke", 7),
+    ]  # fmt: skip
+
+
+async def test_what_is_paid_again_by_another_operator_is_owed_to_that_one(hall: Hall) -> None:
+    payment = await hall.pay("mpesa_ke", "mtn_ug", 5)
+    await hall.return_(payment, minor=5)
+    await hall.pay_again(payment, "airtel_ke", 5, version=3)
+    await hall.return_(payment, destination="airtel_ke", minor=5, version=4)
+    await hall.sweep(1)
+    assert await owed(hall) == [
+        ("mpesa_ke", "mtn_ug", 5), ("mpesa_ke", "mtn_ug", -5),
+        ("mpesa_ke", "airtel_ke", 5), ("mpesa_ke", "airtel_ke", -5),
+    ]  # fmt: skip
+
+
+async def test_a_correction_is_owed_between_those_of_the_payment_it_speaks_of(hall: Hall) -> None:
+    payment = await hall.pay("mpesa_ke", "mtn_ug", 5)
+    legs = ((hall.interpool("mpesa_ke", "mtn_ug"), Account(1, "KES", Kind.ROUNDING).number, 2),)
+    for about in (payment, ""):
+        facts = correction_facts(about=about, version=2, proposal="b" * 32)
+        entry = hall.ids.hex()
+        await hall.commit(
+            Plan(entry, CREATE, 1, Manual.ADJUSTED, key=entry, hash=entry, facts=facts,
+                 transfers=legs)
+        )  # fmt: skip
+    await hall.sweep(1)
+    assert sorted(await owed(hall)) == [
+        ("", "", -2), ("mpesa_ke", "mtn_ug", -2), ("mpesa_ke", "mtn_ug", 5),
+    ]  # fmt: skip
+    assert (await hall.room.closing.waiting(hall.rules.corridors[0])).payments == 2
+
+
+async def test_reading_again_keeps_nothing_twice(hall: Hall) -> None:
+    store = ObligationStore(hall.pool, 1, NAMES)
+    await hall.pay()
+    now_ms = int(hall.clock.epoch() * 1000)
+    counts = []
+    for late in (0, 1, 2 * LATE_MS, LATE_MS_MAX, 2 * 3_600_000):
+        reading = await store.read_journal(now_ms + late)
+        assert reading is not None
+        assert reading.wrong == ()
+        counts.append(reading.gathered)
+    assert counts == [1, 0, 0, 0, 0]
+
+
+@asynccontextmanager
+async def still_under_way(hall: Hall, url: str) -> AsyncIterator[None]:
+    """A payment whose commit hangs: its row is an hour old before anybody can see it."""
+    connection = await asyncpg.connect(url)
+    move = connection.transaction()
+    await move.start()
+    payment, number = hall.ids.hex(), hall.interpool("mpesa_ke", "mtn_ug")
+    floats = Account(1, "UGX", Kind.FLOAT, 2).number
+    loss = Account(1, "UGX", Kind.LOSS).number
+    kenya = Account(1, "KES", Kind.FLOAT, 1).number
+    told = f'[["{"9" * 32}","+254712000001","+256772000002","mpesa_ke","mtn_ug"],1]'
+    at_ms = int(hall.clock.epoch() * 1000)
+    await connection.execute(
+        "insert into payment (id, tenant, state, version, way, terms) values ($1, 1, $2, 2, 0, 1)",
+        payment, int(State.PAID),
+    )  # fmt: skip
+    await connection.executemany(
+        "insert into journal (payment, version, tenant, state, at_ms, debits, credits, amounts,"
+        " facts) values ($1, $2, 1, $3, $4, $5, $6, $7, $8)",
+        [
+            (payment, 1, int(State.RESERVED), at_ms, [], [], [], told),
+            (payment, 2, int(State.PAID), at_ms, [kenya, loss], [number, floats], [77, 1], None),
+        ],
+    )  # fmt: skip
+    for account, minor in ((kenya, -77), (number, 77), (loss, -1), (floats, 1)):
+        await connection.execute(
+            "update balance set amount = amount + $2 where id = $1", account, minor
+        )
+    yield
+    await move.commit()
+    await connection.close()
+
+
+async def test_what_commits_while_a_window_closes_is_in_the_next_one(
+    hall: Hall, database_url: str
+) -> None:
+    await hall.pay(minor=100)
+    async with still_under_way(hall, database_url):
+        hall.clock.pass_(61)
+        # Its balances are locked, so nothing of the books is: only the reading and the choice.
+        await hall.room.settling._gathering.gather()
+        [batch] = await hall.room.closing.close_due()
+        assert batch.payment_count == 1
+        hall.clock.pass_(3000)
+        await hall.room.settling._gathering.gather()
+    await hall.sweep(1)
+    assert sorted(minor for _, _, minor in await owed(hall)) == [77, 100]
+    hall.clock.pass_(61)
+    await hall.sweep(4)
+    assert [b.payment_count for b in await hall.batches()] == [1, 1]
+    await hall.assert_settled()
+    assert await hall.cases() == []
+
+
+async def test_a_row_with_the_time_of_a_clock_that_was_wrong_is_found(hall: Hall) -> None:
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(-50_000)
+    await hall.pay()
+    hall.clock.pass_(50_000)
+    hall.clock.pass_(100)
+    await hall.sweep(1)
+    assert len(await owed(hall)) == 2
+    assert await hall.cases() == []
+
+
+async def test_while_the_books_hold_what_nothing_explains_no_window_is_closed(hall: Hall) -> None:
+    await hall.pay()
+    await hall.sweep(1)
+    account = hall.interpool("mpesa_ke", "mtn_ug")
+    await hall.pool.execute("update balance set amount = amount + 3 where id = $1", account)
+    hall.clock.pass_(61)
+    await hall.sweep(3)
+    assert await hall.states() == []
+    assert await hall.cases() == ["INTERPOOL UGX holds 3 minor units that nothing explains"]
+    await hall.pool.execute("update balance set amount = amount - 3 where id = $1", account)
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
+async def test_another_tenants_payments_are_not_ours(hall: Hall) -> None:
+    await hall.pay()
+    other = ObligationStore(hall.pool, 2, NAMES)
+    reading = await other.read_journal(int(hall.clock.epoch() * 1000))
+    assert reading == (0, 0, ())
+    await hall.sweep(1)
+
+
+async def test_a_real_payment_is_owed_when_it_is_paid_and_not_before(database_url: str) -> None:
+    async with open_world(database_url) as world:
+        store = ObligationStore(world.pool, 1, NAMES)
+        at_ms = int(world.clock.epoch() * 1000)
+        payment_id = await world.confirm()
+        await world.dispatched()
+        assert await store.read_journal(at_ms) == (0, 0, ())
+        for _ in range(2):  # the collection, and then the payout
+            await world.tell(await world.live(payment_id), SUCCEEDED)
+            await world.dispatched()
+        reading = await store.read_journal(at_ms + 1000)
+        assert reading == (1, 0, ())
+        [(kept, batch, leaf)] = await store.of_payment(payment_id)
+        payment = await world.payment(payment_id)
+        assert payment.state is State.PAID
+        assert (kept.source, kept.destination) == (MPESA.name, "mtn_ug")
+        assert kept.minor == payment.quote.value_at_mid_minor
+        assert (batch, leaf) == (None, None)
+
+
+# Windows.
+
+
+async def test_a_window_is_closed_by_its_number_of_payments_and_never_holds_more(
+    database_url: str,
+) -> None:
+    async with open_hall(database_url, given=rules(payments=5, seconds=10**6)) as hall:
+        for n in range(13):
+            await hall.pay(minor=100 + n)
+        await hall.sweep(4)
+        assert [(b.payment_count, b.cause) for b in await hall.batches()] == [(5, Cause.COUNT)] * 2
+        assert (await hall.room.closing.waiting(hall.rules.corridors[0])).payments == 3
+
+
+async def test_a_window_is_closed_when_one_owes_the_other_too_much(database_url: str) -> None:
+    given = rules(exposure_minor=20_000_000, seconds=10**6)
+    async with open_hall(database_url, given=given) as hall:
+        for _ in range(2):
+            await hall.pay()
+            await hall.sweep(1)
+        await hall.pay("mtn_ug", "mpesa_ke", 27_000)
+        await hall.sweep(1)
+        assert await hall.states() == [], "what is owed both ways is no exposure"
+        await hall.pay(minor=200_000)
+        await hall.sweep(1)
+        [batch] = await hall.batches()
+        assert (batch.cause, batch.payment_count) == (Cause.EXPOSURE, 4)
+
+
+async def test_a_large_payment_is_settled_alone_and_at_once(database_url: str) -> None:
+    given = rules(single_above_minor=10_000_000, seconds=10**6)
+    async with open_hall(database_url, given=given) as hall:
+        await hall.pay()
+        large = await hall.pay(minor=130_000)  # 10.075 dollars
+        await hall.pay(minor=129_032)  # 9.99998
+        await hall.sweep(4)
+        [batch] = await hall.batches()
+        assert (batch.cause, batch.payment_count) == (Cause.SINGLE, 1)
+        assert batch.state is BatchState.SETTLED
+        [standing] = await hall.room.standings.of_payment(large)
+        assert standing.batch_id == batch.id
+
+
+async def test_without_a_rate_a_window_stays_open(hall: Hall) -> None:
+    await hall.pool.execute("delete from fx_rate where base = 'KES'")
+    await hall.rates.refresh(hall.pool)
+    await hall.pay()
+    hall.clock.pass_(61)
+    await hall.sweep(2)
+    assert await hall.states() == []
+    with pytest.raises(NoWayNow):
+        await hall.room.closing.close_now(PAIR)
+    with pytest.raises(StaffMistake, match="no corridor"):
+        await hall.room.closing.close_now("nobody:nobody")
+
+
+async def test_two_who_close_at_once_close_one_window(hall: Hall) -> None:
+    for _ in range(20):
+        await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(61)
+    rooms = [hall.room, *[hall.another() for _ in range(4)]]
+    closed = await asyncio.gather(*[room.closing.close_due() for room in rooms])
+    assert sum(len(batches) for batches in closed) == 1
+    await hall.sweep(4)
+    await hall.assert_settled()
+
+
+# Any order of what happens.
+
+Happening = tuple[str, int]
+happenings = st.lists(
+    st.tuples(
+        st.sampled_from(["pay", "back", "return", "sweep", "pass", "refuse", "allow", "lapse",
+                         "lost", "dropped"]),
+        st.integers(1, 200_000),
+    ),
+    max_size=25,
+)  # fmt: skip
+
+
+@pytest.fixture
+def hall_url(database_url: str) -> str:
+    return database_url
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(happenings)
+def test_any_order_of_payments_returns_windows_and_refusals_loses_and_doubles_nothing(
+    hall_url: str, told: list[Happening]
+) -> None:
+    asyncio.run(_live(hall_url, told))
+
+
+async def _live(url: str, told: list[Happening]) -> None:
+    async with open_hall(url, given=rules(seconds=30, payments=4)) as hall:
+        await _forget(hall)
+        paid: list[tuple[str, int]] = []
+        for what, minor in told:
+            await _happen(hall, what, minor, paid)
+        hall.rail.refuses, hall.rail.faults = None, []
+        for _ in range(25):
+            hall.clock.pass_(22_000)
+            hall.rail.pass_(100)
+            await hall.sweep(2)
+            if await hall.is_settled():
+                break
+        await hall.assert_settled()
+
+
+async def _happen(hall: Hall, what: str, minor: int, paid: list[tuple[str, int]]) -> None:
+    match what:
+        case "pay":
+            paid.append((await hall.pay(minor=minor), minor))
+        case "back":
+            await hall.pay("mtn_ug", "mpesa_ke", minor)
+        case "return" if paid:
+            payment, owed_minor = paid.pop(minor % len(paid))
+            await hall.return_(payment, minor=owed_minor)
+        case "sweep":
+            await hall.sweep(1 + minor % 3)
+        case "pass":
+            hall.clock.pass_(minor % 100)
+            hall.rail.pass_(minor % 100)
+        case "refuse":
+            hall.rail.refuses = list(Refusal)[1 + minor % (len(Refusal) - 1)]
+        case "allow":
+            hall.rail.refuses = None
+        case "lapse":
+            hall.rail.pass_(601)
+        case "lost" | "dropped":
+            hall.rail.faults.append(what)
+
+
+async def _forget(hall: Hall) -> None:
+    """Every example begins with an empty journal, and the pools as they were at first."""
+    tables: list[Any] = await hall.pool.fetch(
+        "select tablename from pg_tables where tablename like 'settlement%'"
+    )
+    names = ", ".join([row["tablename"] for row in tables])
+    await hall.pool.execute(
+        f"truncate {names}, journal, payment, payment_key, balance, case_file, attempt"
+    )
+    await hall.endow()
