@@ -1,6 +1,6 @@
 """Addresses of accounts and objects: read from text, written as the node does, derived by hash.
 
-Layouts: aptos.dev, "Accounts" and "Objects"; AIP-40 for both forms of text (read 2026-11).
+Layouts: reference: aptos, section 3; AIP-40 for both forms of text.
 """
 
 from __future__ import annotations

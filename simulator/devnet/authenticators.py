@@ -62,13 +62,6 @@ class Authenticator:
             for proof in (self.sender, *self.secondaries)
         )
 
-    def verifies_any(self, raw: bytes) -> bool:
-        """Whether the sender alone signed rightly: a simulation must not be usable as more."""
-        if not self.together:
-            return self.sender.verifies(ALONE + raw)
-        addresses = {self.payer.address, ZERO} if self.payer else {None}
-        return any(self.sender.verifies(self._message(raw, address)) for address in addresses)
-
     def _message(self, raw: bytes, payer: bytes | None) -> bytes:
         addresses = bcs.sequence(self.secondary_addresses)
         if payer is None:

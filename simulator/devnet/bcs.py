@@ -1,7 +1,7 @@
 """Binary Canonical Serialization, read strictly and written: no more than the node needs.
 
 It knows numbers, bytes and sequences, nothing of transactions. Layouts: the BCS specification
-(github.com/diem/bcs, README, read 2026-11).
+(reference: aptos, section 3).
 """
 
 from __future__ import annotations

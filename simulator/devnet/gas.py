@@ -1,7 +1,7 @@
 """What a transaction costs: bounds, the part for its size, the part for storage, estimates.
 
 It knows prices, not transactions. Sizes of numbers: AIP-141 (accepted; charges ten times those
-before it), read 2026-11; on a chain they change by vote, here by settings.
+before it), as the reference tells it; on a chain they change by vote, here by settings.
 """
 
 from __future__ import annotations

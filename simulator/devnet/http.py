@@ -1,6 +1,6 @@
 """The node's REST interface: which path is whose, what is armed, and the position in each header.
 
-Paths and shapes: the node's OpenAPI document (`/v1/spec.yaml` of any fullnode, read 2026-11).
+Paths and shapes: reference: aptos, section 2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Transactions that were taken and wait for a block: in order of each sender's numbers.
 
 It knows how many may wait and which may take another's place; what is valid is not its business.
-Rules and numbers: aptos.dev, node configuration `mempool` (read 2026-11).
+Rules and numbers: reference: aptos, section 4.
 """
 
 from __future__ import annotations

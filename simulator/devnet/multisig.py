@@ -1,7 +1,8 @@
 """`0x1::multisig_account`: k of n owners propose, vote, and execute calls of a common account.
 
 It keeps proposals and says when one may be executed; the node runs what was agreed. Codes and
-order of checks: source of `multisig_account` on mainnet (read 2026-11).
+order of checks: general knowledge of
+`multisig_account`, not checked against its source.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Functions of the framework that the node runs itself, because they move APT or accounts.
 
 It knows single functions by name; what is not in its tables is the executor's. Abort codes:
-sources of `aptos_account`, `fungible_asset` and `account` on mainnet (read 2026-11).
+reference: aptos, section 9, and general knowledge that was not checked against the sources.
 """
 
 from __future__ import annotations

@@ -159,8 +159,7 @@ class Node:
         `unit_price`: priced so instead; `find_units`: with all the gas the payer can pay.
         """
         signed = decode(body)
-        authenticator = signed.authenticator
-        if authenticator.verifies(signed.raw_bytes) or authenticator.verifies_any(signed.raw_bytes):
+        if signed.authenticator.verifies(signed.raw_bytes):
             raise invalid_input("Simulated transactions must not have a valid signature")
         signed = self._repriced(signed, unit_price, find_units)
         sight = self.sight()

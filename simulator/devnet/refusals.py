@@ -1,7 +1,7 @@
 """Every refusal a node answers, as the interface writes it: an HTTP status, a code, a sentence.
 
-It knows how a refusal reads, not when one is due. Codes: the node's OpenAPI document and the Move
-status codes below 1000 (read 2026-11).
+It knows how a refusal reads, not when one is due. Codes: reference: aptos,
+sections 2 and 4.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Transactions, blocks and refusals as the REST interface writes them.
 
-Shapes: the node's OpenAPI document and aptos.dev, "Fullnode REST API" (read 2026-11). It computes
+Shapes: reference: aptos, section 2. It computes
 nothing: hashes of state are made up, as nobody can check them without the state.
 """
 

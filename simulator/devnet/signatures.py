@@ -1,7 +1,6 @@
 """Public keys with their signatures, as accounts have them: verified, and hashed to addresses.
 
-It knows five ways to sign and no transaction. Layouts and hashes: aptos.dev, "Accounts"; AIP-55
-(read 2026-11).
+It knows five ways to sign and no transaction. Layouts and hashes: reference: aptos, section 3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Signed transactions: what is asked, by whom, until when, at which price; and their hash.
 
-It reads and writes; it judges nothing. Layouts: aptos.dev, "Transactions"; AIP-129 for payloads
-with a nonce (read 2026-11).
+It reads and writes; it judges nothing. Layouts: reference: aptos, section 3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a transaction must be before anything is run: its size, signatures, prices, and prologue.
 
 It changes nothing; each refusal is one `Invalid` with the status a node gives. Order of checks:
-source of `transaction_validation` on mainnet (read 2026-11).
+reference: aptos, section 4.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Arguments by their types: BCS to values, values to REST JSON, REST JSON to BCS.
 
 It knows the types a function may take: numbers, bool, addresses, strings, vectors, options,
-objects. REST forms: aptos.dev, "Fullnode REST API", type MoveValue (read 2026-11).
+objects. REST forms: reference: aptos, section 2.
 """
 
 from __future__ import annotations
