@@ -160,7 +160,7 @@ def _events(payment: Payment) -> Iterator[Event]:
 
 
 def _settlement(settlement: Settlement) -> Iterator[Event]:
-    for reached in settlement.stages:
+    for reached in reversed(settlement.stages):  # the newest stands first, also within a second
         lines = [f"{_clock(reached.at)} {CHAIN} {reached.stage}"]
         if reached.stage == settlement.stage:
             lines += [f" {line}" for line in describe_settlement(settlement)[1:]]

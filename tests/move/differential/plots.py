@@ -33,6 +33,9 @@ from tests.move.differential.picture import (
 CHAIN_ID = 4
 Plot = Callable[[Picture], Drawn]
 
+U64_MAX = 2**64 - 1
+"""What a call can carry at most: one more than a pool full to the brim is no call."""
+
 
 def create_governance(picture: Picture) -> Drawn:
     seed = picture.chance.choice([b"one", b"two", b"three", b""])
@@ -171,7 +174,9 @@ def provide(picture: Picture) -> Drawn:
     if picture.happens(0.3):
         who = picture.address("liquidity::operator", (POOL, pool))
     held = _balance(picture, who, pool)
-    amount = picture.chance.choice([1, 7, 1_000_000, 999_999_937, held // 3, held, held + 1])
+    amount = min(
+        picture.chance.choice([1, 7, 1_000_000, 999_999_937, held // 3, held, held + 1]), U64_MAX
+    )
     price = picture.number("liquidity::total", (POOL, pool))
     price //= picture.number("liquidity::shares", (POOL, pool)) or 1
     if price > 1 and picture.happens(0.7):
@@ -192,7 +197,7 @@ def withdraw(picture: Picture) -> Drawn:
     pool = _pool(picture)
     who = _provider(picture)
     shares = picture.number("liquidity::shares_of", (POOL, pool), ("address", who))
-    given = picture.chance.choice([shares // 7, shares // 2, shares, shares + 1, 1])
+    given = min(picture.chance.choice([shares // 7, shares // 2, shares, shares + 1, 1]), U64_MAX)
     return Drawn("liquidity::withdraw", (who,), ((POOL, pool), ("u64", given)))
 
 
@@ -220,7 +225,7 @@ def claim_fees(picture: Picture) -> Drawn:
 def reserve_entry(picture: Picture) -> Drawn:
     pool = _own_pool(picture)
     free = picture.number("liquidity::available", (POOL, pool))
-    amount = picture.chance.choice([1, free // 5, free // 2, free, free + 1])
+    amount = min(picture.chance.choice([1, free // 5, free // 2, free, free + 1]), U64_MAX)
     name = picture.chance.choice([b"a", b"b", b"c" * 64, b"d" * 65, b""])
     arguments = ((POOL, pool), (BYTES, name), ("u64", amount))
     return Drawn(
@@ -404,7 +409,7 @@ def _opening(picture: Picture, batch: Batch) -> Drawn:
     member, against = picture.chance.sample(range(len(corridor.members)), 2)
     told = against if picture.happens(0.96) else picture.chance.choice([9, member])
     free = picture.number("liquidity::available", (POOL, corridor.pools[against]))
-    amount = picture.chance.choice([1, free // 50, free // 9, free, free + 1, 0])
+    amount = min(picture.chance.choice([1, free // 50, free // 9, free, free + 1, 0]), U64_MAX)
     claim = Claim(corridor, _dispute_id(batch, leaf, member), member, against)
     return Drawn(
         "settlement::open_dispute",
@@ -447,7 +452,7 @@ def resolve_dispute(picture: Picture) -> Drawn:
         "settlement::dispute", (CORRIDOR, claim.corridor.address), (BYTES, claim.dispute_id)
     )
     amount = int(told[3]) if told else 1
-    refund = picture.chance.choice([0, amount // 2, amount, amount + 1])
+    refund = min(picture.chance.choice([0, amount // 2, amount, amount + 1]), U64_MAX)
     return Drawn(
         "settlement::resolve_dispute",
         (picture.account("arbiter"),),
@@ -601,7 +606,9 @@ def _nets(picture: Picture, corridor: Corridor) -> tuple[list[int], list[int]]:
         return debited, credited
     debtor, creditor = picture.chance.sample(range(count), 2)
     free = picture.number("liquidity::available", (POOL, corridor.pools[debtor]))
-    amount = picture.chance.choice([free // 100, free // 10, free // 3, free, free + 1, 1])
+    amount = min(
+        picture.chance.choice([free // 100, free // 10, free // 3, free, free + 1, 1]), U64_MAX
+    )
     debited[debtor] = amount
     for member in range(count):
         if member not in (debtor, creditor):
