@@ -174,15 +174,13 @@ def provide(picture: Picture) -> Drawn:
     if picture.happens(0.3):
         who = picture.address("liquidity::operator", (POOL, pool))
     held = _balance(picture, who, pool)
-    amount = min(
-        picture.chance.choice([1, 7, 1_000_000, 999_999_937, held // 3, held, held + 1]), U64_MAX
-    )
+    amount = picture.chance.choice([1, 7, 1_000_000, 999_999_937, held // 3, held, held + 1])
     price = picture.number("liquidity::total", (POOL, pool))
     price //= picture.number("liquidity::shares", (POOL, pool)) or 1
     if price > 1 and picture.happens(0.7):
         # Half a share is lost of so many: about the most that rounding may cost.
         amount = price * picture.chance.randrange(150, 1_500) + price // 2
-    return Drawn("liquidity::provide", (who,), ((POOL, pool), ("u64", amount)))
+    return Drawn("liquidity::provide", (who,), ((POOL, pool), ("u64", min(amount, U64_MAX))))
 
 
 def admit(picture: Picture) -> Drawn:
