@@ -48,7 +48,7 @@ class Drawn:
     def call(self) -> Call:
         """As executors take it."""
         module, function = self.name.split("::")
-        written = [encode(kind, value) for kind, value in self.arguments]
+        written = [encode(kind, _fitting(kind, value)) for kind, value in self.arguments]
         if self.spoilt is not None:
             written[-1:] = [self.spoilt]
         return Call(
@@ -65,6 +65,19 @@ class Drawn:
         values = ", ".join(_short(value) for _, value in self.arguments)
         spoilt = "" if self.spoilt is None else f" (last: {self.spoilt.hex()})"
         return f"{self.name}({values}){spoilt} by {signers or 'nobody'}"
+
+
+def _fitting(kind: str, value: Any) -> Any:
+    """As much of a number as its type can carry: more is no call, whoever asks."""
+    if kind in _MOST:
+        return min(value, _MOST[kind])
+    if kind in _VECTORS:
+        return [_fitting(_VECTORS[kind], item) for item in value]
+    return value
+
+
+_MOST = {"u8": 2**8 - 1, "u64": 2**64 - 1}
+_VECTORS = {"vector<u64>": "u64"}
 
 
 def encode(kind: str, value: Any) -> bytes:

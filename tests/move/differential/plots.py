@@ -33,9 +33,6 @@ from tests.move.differential.picture import (
 CHAIN_ID = 4
 Plot = Callable[[Picture], Drawn]
 
-U64_MAX = 2**64 - 1
-"""What a call can carry at most: one more than a pool full to the brim is no call."""
-
 
 def create_governance(picture: Picture) -> Drawn:
     seed = picture.chance.choice([b"one", b"two", b"three", b""])
@@ -180,7 +177,7 @@ def provide(picture: Picture) -> Drawn:
     if price > 1 and picture.happens(0.7):
         # Half a share is lost of so many: about the most that rounding may cost.
         amount = price * picture.chance.randrange(150, 1_500) + price // 2
-    return Drawn("liquidity::provide", (who,), ((POOL, pool), ("u64", min(amount, U64_MAX))))
+    return Drawn("liquidity::provide", (who,), ((POOL, pool), ("u64", amount)))
 
 
 def admit(picture: Picture) -> Drawn:
@@ -195,7 +192,7 @@ def withdraw(picture: Picture) -> Drawn:
     pool = _pool(picture)
     who = _provider(picture)
     shares = picture.number("liquidity::shares_of", (POOL, pool), ("address", who))
-    given = min(picture.chance.choice([shares // 7, shares // 2, shares, shares + 1, 1]), U64_MAX)
+    given = picture.chance.choice([shares // 7, shares // 2, shares, shares + 1, 1])
     return Drawn("liquidity::withdraw", (who,), ((POOL, pool), ("u64", given)))
 
 
@@ -223,7 +220,7 @@ def claim_fees(picture: Picture) -> Drawn:
 def reserve_entry(picture: Picture) -> Drawn:
     pool = _own_pool(picture)
     free = picture.number("liquidity::available", (POOL, pool))
-    amount = min(picture.chance.choice([1, free // 5, free // 2, free, free + 1]), U64_MAX)
+    amount = picture.chance.choice([1, free // 5, free // 2, free, free + 1])
     name = picture.chance.choice([b"a", b"b", b"c" * 64, b"d" * 65, b""])
     arguments = ((POOL, pool), (BYTES, name), ("u64", amount))
     return Drawn(
@@ -407,7 +404,7 @@ def _opening(picture: Picture, batch: Batch) -> Drawn:
     member, against = picture.chance.sample(range(len(corridor.members)), 2)
     told = against if picture.happens(0.96) else picture.chance.choice([9, member])
     free = picture.number("liquidity::available", (POOL, corridor.pools[against]))
-    amount = min(picture.chance.choice([1, free // 50, free // 9, free, free + 1, 0]), U64_MAX)
+    amount = picture.chance.choice([1, free // 50, free // 9, free, free + 1, 0])
     claim = Claim(corridor, _dispute_id(batch, leaf, member), member, against)
     return Drawn(
         "settlement::open_dispute",
@@ -450,7 +447,7 @@ def resolve_dispute(picture: Picture) -> Drawn:
         "settlement::dispute", (CORRIDOR, claim.corridor.address), (BYTES, claim.dispute_id)
     )
     amount = int(told[3]) if told else 1
-    refund = min(picture.chance.choice([0, amount // 2, amount, amount + 1]), U64_MAX)
+    refund = picture.chance.choice([0, amount // 2, amount, amount + 1])
     return Drawn(
         "settlement::resolve_dispute",
         (picture.account("arbiter"),),
