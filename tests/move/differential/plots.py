@@ -601,9 +601,7 @@ def _nets(picture: Picture, corridor: Corridor) -> tuple[list[int], list[int]]:
         return debited, credited
     debtor, creditor = picture.chance.sample(range(count), 2)
     free = picture.number("liquidity::available", (POOL, corridor.pools[debtor]))
-    amount = min(
-        picture.chance.choice([free // 100, free // 10, free // 3, free, free + 1, 1]), U64_MAX
-    )
+    amount = picture.chance.choice([free // 100, free // 10, free // 3, free, free + 1, 1])
     debited[debtor] = amount
     for member in range(count):
         if member not in (debtor, creditor):
