@@ -1,61 +1,26 @@
-"""The `capp` command: the start of every process. The simulator is a program of its own."""
+"""The `capp` command: the start of every process. The simulator is a program of its own.
+
+A command's module is imported when it is asked for, and no other: what puts a whole engine together
+takes seconds on a small machine, and most commands need little of it.
+"""
 
 import argparse
 import asyncio
-import contextlib
-import gc
 import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
-from pathlib import Path
-from random import SystemRandom
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
-import uvicorn
 
-from channels import (
-    books,
-    customers,
-    decisions,
-    desk,
-    keys,
-    lists,
-    menus,
-    messages,
-    payin_commands,
-    ported,
-    provision,
-    reports,
-    sessions,
-    settlement_commands,
-    staff,
-    statements,
-    traffic,
-    verifying,
-)
-from channels.app import build_app
-from channels.doctor import examine
-from channels.outages import told_once
-from channels.rates import confirm_rate, show_rates
-from channels.registrations import show_addresses
-from channels.seed import read_seeds, seed
-from channels.server import Connection
-from channels.settings import BadSettings, Settings, log_form_of, read_settings
-from channels.starting import open_when_up
-from channels.watching.faults import tell_faults
+from channels.settings import BadSettings, log_form_of, read_settings
 from channels.watching.logs import set_up_logging
-from channels.worker import run_worker
-from engine.clock import Clock
 from engine.errors import CappError
 from providers.environment import MissingSettings
-from providers.registry import build_operators
 
 Say = Callable[[str], None]
-Command = Callable[[Settings, argparse.Namespace, Say], Coroutine[Any, Any, bool]]
 
 SIMULATOR = (
     "demo", "phone", "play", "record", "load", "operators", "console", "screens", "devnet",
@@ -63,26 +28,134 @@ SIMULATOR = (
 """These are another program, which speaks to this one over HTTP only."""
 
 
+class Command(NamedTuple):
+    """`module:function` of what runs it and, where it takes any, of what adds its arguments.
+
+    By default it is a coroutine of settings, options and `say`, and its exit code is whether all
+    is well. `is_process`: a function of settings and options that returns its exit code.
+    `is_bare`: a function of the environment, options and `say` that needs no settings.
+    """
+
+    help: str
+    runs: str
+    adds: str = ""
+    is_process: bool = False
+    is_bare: bool = False
+
+
+COMMANDS: Mapping[str, Command] = {
+    "serve": Command(
+        "the web process", "processes:serve", "processes:add_serve_arguments", is_process=True
+    ),
+    "worker": Command(
+        "the second process: sweeps and reconciliation", "processes:work", is_process=True
+    ),
+    "migrate": Command(
+        "bring the database up to date", "migrating:run_migrate", "migrating:add_arguments",
+        is_bare=True,
+    ),
+    "seed": Command(
+        "rates, corridors and float from a file", "processes:sow",
+        "processes:add_seed_arguments", is_process=True,
+    ),
+    "books": Command(
+        "the trial balance, whether it adds up, statements", "books:show_books",
+        "books:add_arguments",
+    ),
+    "audit": Command(
+        "add the books up again, now", "books:audit", "books:add_audit_arguments"
+    ),
+    "rates": Command(
+        "accepted rates, their sources, what was dropped", "rates:run_rates",
+        "rates:add_arguments",
+    ),
+    "decisions": Command(
+        "what was decided by itself, and why", "decisions:show_decisions",
+        "decisions:add_arguments",
+    ),
+    "lists": Command(
+        "sanctions lists: load, show, check", "lists:run_lists", "lists:add_arguments"
+    ),
+    "customer": Command(
+        "take down a customer's name, birth and tier", "customers:describe_customer",
+        "customers:add_arguments",
+    ),
+    "payins": Command(
+        "money customers send of their own accord", "payin_commands:run_pay_ins",
+        "payin_commands:add_arguments",
+    ),
+    "ported": Command(
+        "whose wallet a number is, when its prefix lies", "ported:run_ported",
+        "ported:add_arguments",
+    ),
+    "report": Command(
+        "large, suspicious, travel rule", "reports:write_report", "reports:add_arguments"
+    ),
+    "staff": Command(
+        "who may do what over the API, tokens, sessions, log", "staff:run_staff",
+        "staff:add_arguments",
+    ),
+    "statements": Command(
+        "operators' statements against our books", "statements:run_statements",
+        "statements:add_arguments",
+    ),
+    "menus": Command(
+        "prove, draw, show and compare the menus", "menus:run_menus", "menus:add_arguments",
+        is_bare=True,  # a check runs where nothing is set
+    ),
+    "sessions": Command(
+        "where sessions ended, by network and screen", "sessions:show_sessions",
+        "sessions:add_arguments",
+    ),
+    "messages": Command(
+        "a day's SMS by gateway and what became of them", "messages:show_messages",
+        "messages:add_arguments",
+    ),
+    "traffic": Command(
+        "a payment's whole conversation with its operators", "traffic:show_traffic",
+        "traffic:add_arguments",
+    ),
+    "provision": Command(
+        "make our credentials in an operator's sandbox", "provision:run_provision",
+        "provision:add_arguments", is_bare=True,
+    ),
+    "keys": Command(
+        "settlement keys: make them for development, show whose", "keys:run_keys",
+        "keys:add_arguments", is_bare=True,
+    ),
+    "settlement": Command(
+        "what operators owe each other, and the chain", "settlement_commands:run_settlement",
+        "settlement_commands:add_arguments",
+    ),
+    "receipt": Command(
+        "the proof that a payment was settled", "settlement_commands:write_receipt_file",
+        "settlement_commands:add_receipt_arguments",
+    ),
+    "verify": Command(
+        "check such a proof against the chain alone", "verifying:run_verify",
+        "verifying:add_arguments", is_bare=True,
+    ),
+    "addresses": Command(
+        "what to register with operators that call us back", "registrations:show_addresses"
+    ),
+    "doctor": Command("check settings, databases and the SMS gateways", "doctor:run_doctor"),
+}  # fmt: skip
+DESK = (
+    "pools", "liquidity", "rebalance", "propose", "proposals", "approve", "reject", "seen",
+    "cases", "take", "close",
+)  # fmt: skip
+"""The words of the desk, which adds its own arguments (`desk.py`)."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in SIMULATOR:
         os.execv(sys.executable, [sys.executable, "-m", "simulator", *given])
-    options = _parser().parse_args(given)
+    options = _parser(given).parse_args(given)
     try:
         set_up_logging(options.log_level, log_form_of(os.environ))
-        if options.command == "migrate":
-            return _migrate(options.to)
-        if options.command == "menus":  # A check needs no settings: it runs where nothing is set.
-            return 0 if menus.run_menus(options, _say) else 1
-        if options.command == "provision":  # Nor does what makes the settings.
-            return 0 if provision.run_provision(os.environ, options, _say) else 1
-        if options.command == "keys":
-            return 0 if keys.run_keys(os.environ, options, _say) else 1
-        if options.command == "verify":
-            return verifying.run_verify(os.environ, options, _say)
-        settings = read_settings(os.environ)
-        return _COMMANDS[options.command](settings, options)
+        return _run(options)
     except (BadSettings, MissingSettings) as error:
         sys.stderr.write(f"capp: {error}\n")
         return 2
@@ -92,210 +165,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Of the command that is given, if there is one, else of all."""
     parser = argparse.ArgumentParser(
         prog="capp", description=f"CAPP. Also: {', '.join(SIMULATOR)} (see python -m simulator)."
     )
     parser.add_argument("--log-level", default="info")
     commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="the web process")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8080)
-    commands.add_parser("worker", help="the second process: sweeps and reconciliation")
-    commands.add_parser("migrate", help="bring the database up to date").add_argument(
-        "--to", default="head", help="a revision, or base for empty"
-    )
-    commands.add_parser("seed", help="rates, corridors and float from a file").add_argument(
-        "file", type=Path
-    )
-    books.add_arguments(
-        commands.add_parser("books", help="the trial balance, whether it adds up, statements")
-    )
-    books.add_audit_arguments(commands.add_parser("audit", help="add the books up again, now"))
-    desk.add_commands(commands)
-    rates = commands.add_parser("rates", help="accepted rates, their sources, what was dropped")
-    rates.add_argument("--history", type=int, default=1, help="how many decisions of each pair")
-    rates.add_argument("--confirm", metavar="PAIR@TIME", help="take a rate that is held")
-    rates.add_argument("--by", metavar="NAME", help="who confirms it")
-    decisions.add_arguments(
-        commands.add_parser("decisions", help="what was decided by itself, and why")
-    )
-    lists.add_arguments(commands.add_parser("lists", help="sanctions lists: load, show, check"))
-    customers.add_arguments(
-        commands.add_parser("customer", help="take down a customer's name, birth and tier")
-    )
-    payin_commands.add_arguments(
-        commands.add_parser("payins", help="money customers send of their own accord")
-    )
-    ported.add_arguments(
-        commands.add_parser("ported", help="whose wallet a number is, when its prefix lies")
-    )
-    reports.add_arguments(commands.add_parser("report", help="large, suspicious, travel rule"))
-    staff.add_arguments(
-        commands.add_parser("staff", help="who may do what over the API, tokens, sessions, log")
-    )
-    statements.add_arguments(
-        commands.add_parser("statements", help="operators' statements against our books")
-    )
-    menus.add_arguments(
-        commands.add_parser("menus", help="prove, draw, show and compare the menus")
-    )
-    sessions.add_arguments(
-        commands.add_parser("sessions", help="where sessions ended, by network and screen")
-    )
-    messages.add_arguments(
-        commands.add_parser("messages", help="a day's SMS by gateway and what became of them")
-    )
-    traffic.add_arguments(
-        commands.add_parser("traffic", help="a payment's whole conversation with its operators")
-    )
-    provision.add_arguments(
-        commands.add_parser("provision", help="make our credentials in an operator's sandbox")
-    )
-    keys.add_arguments(
-        commands.add_parser("keys", help="settlement keys: make them for development, show whose")
-    )
-    settlement_commands.add_arguments(
-        commands.add_parser("settlement", help="what operators owe each other, and the chain")
-    )
-    settlement_commands.add_receipt_arguments(
-        commands.add_parser("receipt", help="the proof that a payment was settled")
-    )
-    verifying.add_arguments(
-        commands.add_parser("verify", help="check such a proof against the chain alone")
-    )
-    commands.add_parser("addresses", help="what to register with operators that call us back")
-    commands.add_parser("doctor", help="check settings, databases and the SMS gateways")
+    asked = next((word for word in given if word in COMMANDS or word in DESK), None)
+    for name, command in COMMANDS.items():
+        if asked in (None, name):
+            added = commands.add_parser(name, help=command.help)
+            if command.adds:
+                _load(command.adds)(added)
+    if asked is None or asked in DESK:
+        _load("desk:add_commands")(commands)
     return parser
 
 
-def _migrate(to: str) -> int:
-    url = os.environ.get("DATABASE_URL", "")
-    if not url:
-        raise BadSettings("DATABASE_URL: is missing")
-    from engine.schema import migrate  # Alembic: half a second that no other command needs
-
-    migrate(url, to=to)
-    return 0
-
-
-def _serve(settings: Settings, options: argparse.Namespace) -> int:
-    _tune_collector()
-    _tell_faults(settings)
-    uvicorn.run(
-        build_app(settings),
-        host=options.host,
-        port=options.port,
-        loop="uvloop",
-        http=Connection,
-        access_log=False,  # paths hold callback tokens
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,  # nobody's word about its own address is asked for here
-        timeout_graceful_shutdown=10,
-    )
-    return 0
+def _run(options: argparse.Namespace) -> int:
+    command = COMMANDS.get(options.command, Command("", "desk:run_desk"))
+    runs = _load(command.runs)
+    if command.is_bare:
+        return _exit_code(runs(os.environ, options, _say))
+    settings = read_settings(os.environ)
+    if command.is_process:
+        return _exit_code(runs(settings, options))
+    work: Coroutine[Any, Any, bool] = runs(settings, options, _say)
+    return _exit_code(asyncio.run(work))
 
 
-def _tell_faults(settings: Settings) -> None:
-    watching = settings.watching
-    if watching.sentry_dsn:
-        tell_faults(watching.sentry_dsn, environment=watching.environment_name)
+def _exit_code(told: int) -> int:
+    """A bool says whether all is well; a number is the code itself."""
+    return (0 if told else 1) if isinstance(told, bool) else int(told)
 
 
-def _tune_collector() -> None:
-    """What lives as long as the process is not walked again; thousands of live plans seldom are.
-
-    Measured in the commit's bench: about a quarter of the Python time of a payment.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-
-
-def _worker(settings: Settings, _: argparse.Namespace) -> int:
-    _tune_collector()
-    _tell_faults(settings)
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        # Its loops go on through an outage, so what they let pass is raised by the start alone.
-        async with told_once(settings.database_url):
-            await open_when_up(
-                lambda: run_worker(settings, stop),
-                draw=SystemRandom().random,
-                wait=partial(_wait_unless, stop),
-            )
-
-    asyncio.run(run())
-    return 0
-
-
-async def _wait_unless(stop: asyncio.Event, seconds: float) -> bool:
-    """Whether the time passed without anybody asking the process to end."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-    return not stop.is_set()
-
-
-def _seed(settings: Settings, options: argparse.Namespace) -> int:
-    clock = Clock()
-    operators = build_operators(settings.environment, clock=clock, names=settings.operators)
-    facts = {name: port.facts for name, port in operators.items()}
-    asyncio.run(seed(settings, read_seeds(options.file), facts, clock))
-    return 0
-
-
-async def _rates(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
-    if options.confirm:
-        return await confirm_rate(settings, options.confirm, options.by, say)
-    return await show_rates(settings, options.history, say)
-
-
-async def _doctor(settings: Settings, _: argparse.Namespace, say: Say) -> bool:
-    return await examine(settings, say)
-
-
-def _told(command: Command) -> Callable[[Settings, argparse.Namespace], int]:
-    """A command that says its findings line by line; its exit code is whether all is well."""
-
-    def run(settings: Settings, options: argparse.Namespace) -> int:
-        return 0 if asyncio.run(command(settings, options, _say)) else 1
-
-    return run
+def _load(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    found: Callable[..., Any] = getattr(import_module(f"channels.{module}"), name)
+    return found
 
 
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
-
-
-_COMMANDS = {
-    "addresses": _told(show_addresses),
-    "traffic": _told(traffic.show_traffic),
-    "customer": _told(customers.describe_customer),
-    "lists": _told(lists.run_lists),
-    "report": _told(reports.write_report),
-    "serve": _serve,
-    "worker": _worker,
-    "seed": _seed,
-    "books": _told(books.show_books),
-    "audit": _told(books.audit),
-    **dict.fromkeys(desk.COMMANDS, _told(desk.run_desk)),
-    "decisions": _told(decisions.show_decisions),
-    "doctor": _told(_doctor),
-    "messages": _told(messages.show_messages),
-    "payins": _told(payin_commands.run_pay_ins),
-    "ported": _told(ported.run_ported),
-    "rates": _told(_rates),
-    "receipt": _told(settlement_commands.write_receipt_file),
-    "sessions": _told(sessions.show_sessions),
-    "settlement": _told(settlement_commands.run_settlement),
-    "staff": _told(staff.run_staff),
-    "statements": _told(statements.run_statements),
-}
 
 
 if __name__ == "__main__":

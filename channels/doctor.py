@@ -1,5 +1,6 @@
 """`capp doctor`: is everything there that serving needs? Each check speaks for itself."""
 
+import argparse
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -32,6 +33,11 @@ FAULTS = (
     asyncpg.InterfaceError,
     RedisError,
 )
+
+
+async def run_doctor(settings: Settings, _: argparse.Namespace, say: Callable[[str], None]) -> bool:
+    """`capp doctor`."""
+    return await examine(settings, say)
 
 
 async def examine(settings: Settings, say: Callable[[str], None]) -> bool:

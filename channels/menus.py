@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     schema.add_argument("folder", nargs="?", type=Path, default=MENUS / "schema")
 
 
-def run_menus(options: argparse.Namespace, say: Say) -> bool:
+def run_menus(_: Mapping[str, str], options: argparse.Namespace, say: Say) -> bool:
     """Run one task; whether all is well. Raises NoSuchMenus, OSError."""
     try:
         return _TASKS[options.task](options, say)

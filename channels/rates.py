@@ -3,6 +3,7 @@
 It decides nothing: a held rate is confirmed by people, through the same rule.
 """
 
+import argparse
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -57,6 +58,22 @@ def build_feed(
         every_seconds=rates.fetch_seconds,
         note=note,
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `capp rates`."""
+    parser.add_argument("--history", type=int, default=1, help="how many decisions of each pair")
+    parser.add_argument("--confirm", metavar="PAIR@TIME", help="take a rate that is held")
+    parser.add_argument("--by", metavar="NAME", help="who confirms it")
+
+
+async def run_rates(
+    settings: Settings, options: argparse.Namespace, say: Callable[[str], None]
+) -> bool:
+    """Show what is accepted, or take a rate that is held; whether it could be."""
+    if options.confirm:
+        return await confirm_rate(settings, options.confirm, options.by, say)
+    return await show_rates(settings, options.history, say)
 
 
 async def show_rates(settings: Settings, history: int, say: Say) -> bool:
