@@ -24,6 +24,7 @@ from channels.outages import told_once
 from channels.payins import pay_in_doors
 from channels.server import Bounds
 from channels.settings import BadSettings, Settings
+from channels.settlement_probe import ChainProbe, open_chain_probe
 from channels.sms import SmsMessages, SmsReports
 from channels.sources import Sources
 from channels.starting import opening
@@ -72,10 +73,11 @@ def build_app(settings: Settings) -> Starlette:
             turns = await opened.enter_async_context(open_turns(engine))
             inbox = await opened.enter_async_context(open_inbox(engine, turns))
             limits = await opened.enter_async_context(open_limits(settings))
+            chain = await opened.enter_async_context(open_chain_probe(settings, engine.clock))
             looking = await opened.enter_async_context(session_inspection(settings))
             busy = _doors(engine, turns, inbox, gateways)
             doors.open(busy)
-            routes[:] = [*busy, *_alive(), *looking, *_routes(engine, limits)]
+            routes[:] = [*busy, *_alive(), *looking, *_routes(engine, limits, chain)]
 
         tries = opening(open_doors, draw=SystemRandom().random)
         async with told_once(settings.database_url), tries:
@@ -124,7 +126,7 @@ def _reception(engine: Engine) -> Reception:
     )
 
 
-def _routes(engine: Engine, limits: Limits) -> list[Route]:
+def _routes(engine: Engine, limits: Limits, chain: ChainProbe | None) -> list[Route]:
     settings = engine.settings
     routes: list[Route] = []
     if settings.inspect_token:
@@ -148,7 +150,7 @@ def _routes(engine: Engine, limits: Limits) -> list[Route]:
             return PlainTextResponse("database away", 503)
         return PlainTextResponse("ok")
 
-    ready = ready_route(dependencies_of(engine))
+    ready = ready_route(dependencies_of(engine, chain))
     return [Route("/health", health), ready, *routes, *LostCallbacks(_reception(engine)).routes()]
 
 

@@ -48,6 +48,7 @@ async def open_settlement(engine: Engine) -> AsyncIterator[OpenSettlement | None
             operators={name: each.code for name, each in facts.items()},
             clock=engine.clock,
             ids=engine.ids,
+            lease_seconds=engine.settings.lease_seconds,
         )
         yield OpenSettlement(engine, outside, room)
     finally:

@@ -1,12 +1,13 @@
 """What `capp doctor` looks at where operators are squared on a chain. It changes nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from channels.settings import Settings, SettlementSettings
 from channels.settlement_outside import SettlementOutside, build_outside
 from engine.clock import Clock
 from engine.errors import CappError
+from engine.payments.settlement.rules import Corridor
 from providers.registry import build_operators
 
 CLOCK_SECONDS_MAX = 30
@@ -19,7 +20,12 @@ def settlement_checks(settings: Settings) -> dict[str, Check]:
     """By the names they are told under; none where nothing is settled on a chain."""
     if settings.settlement is None:
         return {}
-    checks = {"settlement": _rules, "settlement keys": _keys, "settlement chain": _chain}
+    checks = {
+        "settlement": _rules,
+        "settlement keys": _keys,
+        "settlement chain": _chain,
+        "settlement corridors": _corridors,
+    }
     return {name: partial(_looked, check=check) for name, check in checks.items()}
 
 
@@ -73,4 +79,40 @@ async def _chain(outside: SettlementOutside) -> str:
     return (
         f"chain {position.chain_id} at version {position.version}, clocks {abs(apart)} s apart,"
         f" the sponsor has {reserve} of its smallest unit for fees"
+    )
+
+
+async def _corridors(outside: SettlementOutside) -> str:
+    """What the file says of them against what the chain has, which decides."""
+    faults = [
+        f"{corridor.name}: {fault}"
+        for corridor in outside.rules.corridors
+        for fault in await _faults_of(corridor, outside)
+    ]
+    if faults:
+        raise ValueError("; ".join(faults))
+    return f"{len(outside.rules.corridors)} are on the chain as the file has them"
+
+
+async def _faults_of(corridor: Corridor, outside: SettlementOutside) -> list[str]:
+    there = await outside.rail.corridor(corridor.name)
+    members = [await outside.rail.member(name) for name in corridor.members]
+    approvers = [
+        None if name is None else await outside.signer.public_key(name)
+        for name in corridor.approvers
+    ]
+    faults = []
+    if not _agree(members, there.members):
+        faults.append("other members on the chain, or in another order")
+    if not _agree(approvers, there.approvers):
+        faults.append("other approvers on the chain, or in another order")
+    if corridor.threshold != there.threshold:
+        faults.append(f"the chain wants {there.threshold} approvals, not {corridor.threshold}")
+    return faults
+
+
+def _agree(ours: Sequence[bytes | None], theirs: Sequence[bytes]) -> bool:
+    """Whether each that we know stands at its place; None is whoever signs elsewhere."""
+    return len(ours) == len(theirs) and all(
+        mine in (None, other) for mine, other in zip(ours, theirs, strict=True)
     )

@@ -57,6 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     approve.add_argument("--index", type=int, required=True, help="which approver, from 0")
     approve.add_argument("--signature", required=True, help="64 bytes in hexadecimal")
     _person(approve)
+    take_up = tasks.add_parser("take-up", help="a parked batch goes on: what was wrong is mended")
+    take_up.add_argument("batch", help="its id, or enough of its end")
     provided = tasks.add_parser("provided", help="book what an operator put into its pools")
     provided.add_argument("operator", nargs="?")
     provided.add_argument("amount", nargs="?", help="major units of the asset")
@@ -194,7 +196,11 @@ async def _batch(opened: OpenSettlement, options: argparse.Namespace, say: Say) 
         return False
     for name, debit, credit in zip(corridor.members, batch.debits, batch.credits, strict=True):
         say(f"    {name} pays {plain(debit, asset)}, gets {plain(credit, asset)}")
-    if batch.terms_hash is not None:
+    if batch.terms_hash is not None and batch.expires_at is not None:
+        # Whoever signs elsewhere signs what is shown here, so it is worked out, not repeated.
+        if opened.outside.rail.terms_hash(batch.terms(batch.expires_at)) != batch.terms_hash:
+            say("    the hash that is stored is not that of its terms: nobody must sign it")
+            return False
         approved = {kept.approval.index for kept in await opened.room.batches.approvals(batch)}
         told = ", ".join(
             f"{place} {name or 'elsewhere'}: {'yes' if place in approved else 'no'}"
@@ -226,6 +232,13 @@ async def _approve(opened: OpenSettlement, options: argparse.Namespace, say: Say
     kept = await opened.room.batches.approvals(batch)
     say(f"{batch.id} has {len(kept)} approvals; the chain judges each of them")
     return batch.state is BatchState.CLOSED
+
+
+async def _take_up(opened: OpenSettlement, options: argparse.Namespace, say: Say) -> bool:
+    batch = await _find_batch(opened, options.batch)
+    state = await opened.room.settling.take_up_again(batch.id)
+    say(f"{batch.id} goes on as {state.name.lower()}; the worker looks at all of it anew")
+    return True
 
 
 async def _provided(opened: OpenSettlement, options: argparse.Namespace, say: Say) -> bool:
@@ -332,6 +345,7 @@ TASKS: Mapping[str, Task] = {
     "batch": _batch,
     "close": _close,
     "approve": _approve,
+    "take-up": _take_up,
     "provided": _provided,
     "dispute": _dispute,
 }

@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 ANY = ""
 RECEIPT_BYTES_MAX = 64 * 1024
-_ADDRESS = r"^0x[0-9a-fA-F]{1,64}$"
+_ADDRESS = r"^0x[0-9a-fA-F]{1,64}\Z"
 
 
 class Verdict(IntEnum):

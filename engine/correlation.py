@@ -28,5 +28,5 @@ def speaking_of(**words: str) -> Iterator[None]:
 
 
 def spoken_of() -> Mapping[str, str]:
-    """What is being spoken of, by kind: `session`, `payment`, `attempt`, `batch`, `request`."""
+    """What is being spoken of, by kind: `session`, `payment`, `attempt`, `batch`, `errand`, `request`."""
     return _ABOUT.get()

@@ -8,8 +8,8 @@ has claimed its intent.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -23,11 +23,11 @@ from engine.errors import (
     Throttled,
     Unreachable,
 )
+from engine.holding import holding
 from engine.ledger.plans import Intent
 from engine.messages.sender import Messages
-from engine.money import Money
 from engine.outbox import NEVER_SENT, Leased, Outbox
-from engine.payments.evidence import Source
+from engine.payments.evidence import Source, finding_without_numbers
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.lifecycle import State
 from engine.payments.orders import Orders
@@ -45,13 +45,9 @@ from engine.ports import (
     Outcome,
     Reason,
 )
+from engine.tasks import Tasks
 
 log = logging.getLogger(__name__)
-
-
-RENEWALS_IN_A_LEASE = 3
-HELD_SECONDS_MAX = 900.0
-"""No call takes so long; its timeouts are broken, and others may look after what it carries."""
 
 PROOF_PAUSES = (0.0, 1.0, 4.0)
 """Seconds before each question: some callbacks come before the status shows what they say."""
@@ -99,8 +95,8 @@ class Dispatcher:
         self._patience = patience
         self._record = record
         self._orders = Orders(operators=operators, store=store, callback_url=callback_url)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._tasks = Tasks(failed="an intent was not carried out; the sweep will take it over")
+        self._start = self._tasks.start
         self.payments: Payments  # set once by the wiring: the two know each other
 
     def hear(self, payment: Payment, intents: tuple[Intent, ...]) -> None:
@@ -158,39 +154,18 @@ class Dispatcher:
 
     async def idle(self) -> None:
         """Wait until nothing is under way, what follows from it included."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.idle()
 
     async def stop(self) -> None:
         """Let calls under way finish; nothing new begins. What waits is left to the sweep."""
-        self._stopping = True
-        for task in list(self._tasks):
-            if task.get_name() == "waiting":
-                task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._guarded(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """One intent's failure is its own: it stays in the outbox and is swept later."""
-        try:
-            await work
-        except Exception:
-            log.exception("an intent was not carried out; the sweep will take it over")
+        await self._tasks.stop()
 
     # Intents fresh from a commit.
 
     async def _carry_out(self, payment: Payment | None, intent: Intent) -> None:
         if (wait := intent.not_before - self._clock.epoch()) > 0:
-            task = asyncio.current_task()
-            assert task is not None
-            task.set_name("waiting")
-            await asyncio.sleep(wait)
-            task.set_name("working")
-        if self._stopping or not (claim := await self._outbox.claim(intent.id)):
+            await self._tasks.pause(wait)
+        if self._tasks.is_stopping or not (claim := await self._outbox.claim(intent.id)):
             return
         words = {} if payment is None else {"payment": payment.payment_id}
         with speaking_of(**words), self._holding(intent.id, claim):
@@ -205,34 +180,8 @@ class Dispatcher:
         with speaking_of(payment=left.payment_id), self._holding(left.id, left.claim):
             await self._finish_or_repeat(left)
 
-    @contextmanager
-    def _holding(self, intent_id: str, claim: int) -> Iterator[None]:
-        """Renew a claim for as long as its work takes: some calls outlive a lease by far.
-
-        A process that dies renews nothing, and work that hangs is left to others in the end.
-        """
-        loop = asyncio.get_running_loop()
-        every = self._outbox.lease_seconds / RENEWALS_IN_A_LEASE
-        until = loop.time() + HELD_SECONDS_MAX
-        timers: list[asyncio.TimerHandle] = []
-
-        def wait() -> None:
-            if loop.time() < until:
-                timers[:] = [loop.call_later(every, renew)]
-
-        def renew() -> None:
-            self._start(self._renew(intent_id, claim))
-            wait()
-
-        wait()
-        try:
-            yield
-        finally:
-            timers[0].cancel()
-
-    async def _renew(self, intent_id: str, claim: int) -> None:
-        if not await self._outbox.renew(intent_id, claim):
-            log.warning("intent %s is held by somebody else, or done", intent_id)
+    def _holding(self, intent_id: str, claim: int) -> AbstractContextManager[None]:
+        return holding(self._outbox, self._tasks, intent_id, claim)
 
     async def _finish_or_repeat(self, left: Leased) -> None:
         if not self._messages.needs_payment(left.kind):
@@ -439,17 +388,3 @@ def _operation(
         Direction.REFUND: port.refund,
     }
     return operations[direction]
-
-
-def finding_without_numbers(finding: Finding) -> dict[str, str | int | None]:
-    """What of a finding may be stored as it is: no phone number."""
-    amount: Money | None = finding.amount
-    return {
-        "outcome": finding.outcome,
-        "code": finding.code,
-        "reason": finding.reason,
-        "minor": amount.minor if amount else None,
-        "currency": amount.currency if amount else None,
-        "receipt": finding.receipt,
-        **({"reference": reference} if (reference := finding.provider_reference) else {}),
-    }

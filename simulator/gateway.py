@@ -10,8 +10,6 @@ import asyncio
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -22,14 +20,13 @@ from starlette.routing import Route
 
 from simulator.faults import (
     DELIVERY_OUTCOMES,
-    SMS_ARRIVALS,
     SMS_OUTCOMES,
     FaultAnswers,
     Refusal,
-    arrivals,
 )
-from simulator.operators.admin import PREFIX, admin_routes, explain_bad_input, json_response
-from simulator.operators.base import Lie, Notice, Sandbox, Seconds, Settings
+from simulator.messaging import MessagingSandbox, Sms, SmsIn, phone_routes, whole
+from simulator.operators.admin import admin_routes, json_response
+from simulator.operators.base import Lie, Notice, Seconds, Settings
 from simulator.operators.credentials import GATEWAY_SANDBOX_API_KEY, GATEWAY_SANDBOX_USERNAME
 from simulator.operators.world import World
 
@@ -78,44 +75,11 @@ class GatewaySettings(Settings, kw_only=True, forbid_unknown_fields=True):
     recipient_codes: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-@dataclass
-class Sms:
-    """One message in a phone's inbox, or (`incoming`) one that a phone sent to us."""
-
-    n: int
-    id: str
-    to: str
-    from_: str
-    text: str
-    at: datetime
-    status: str
-    incoming: bool = False
-
-    def shown(self) -> dict[str, object]:
-        """As the admin API lists it."""
-        return {
-            "n": self.n,
-            "id": self.id,
-            "to": self.to,
-            "from": self.from_,
-            "text": self.text,
-            "at": self.at,
-            "status": self.status,
-        }
-
-
-class SmsIn(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """A message a phone sends to one of our short codes."""
-
-    from_: str
-    to: str
-    text: str
-
-
-class GatewaySandbox(Sandbox[GatewaySettings]):
+class GatewaySandbox(MessagingSandbox[GatewaySettings]):
     """The messages and the account."""
 
     currency = "KES"
+    id_prefix = "ATXid_"
 
     def __init__(
         self,
@@ -125,12 +89,10 @@ class GatewaySandbox(Sandbox[GatewaySettings]):
         username: str = GATEWAY_SANDBOX_USERNAME,
         api_key: str = GATEWAY_SANDBOX_API_KEY,
     ) -> None:
-        super().__init__(world, settings, collection_minor=0, disbursement_minor=0)
+        super().__init__(world, settings)
         self.fault_answers = _FAULT_ANSWERS
         self._username = username
         self._api_key = api_key
-        self._messages: list[Sms] = []
-        self._inboxes: dict[str, list[Sms]] = {}
 
     def check_access(self, request: Request, username: str | None) -> None:
         """A wrong key is a 401 in plain text (section 4.1)."""
@@ -146,14 +108,8 @@ class GatewaySandbox(Sandbox[GatewaySettings]):
             return code, None
         self.settings.account_balance_units -= self.settings.sms_cost_units
         sms = self._write(to=number, sender=sender, text=text, status=RECIPIENT_CODES[code])
-        fault = self.faults.take(SMS_ARRIVALS, number.removeprefix("+"), "sms")
-        if not (whens := arrivals(fault)):
-            return code, sms  # no phone gets it, and nobody is told
-        for seconds in whens:
-            if seconds:
-                self.spawn(self._arrive_late(sms, seconds))
-            else:
-                self._arrive(sms)
+        if not self._reaches_phone(sms):
+            return code, sms  # nobody is told
         if self.settings.delivery_report_url:
             self.spawn(self._report(sms, self.settings.delivery_report_url))
         else:
@@ -162,22 +118,10 @@ class GatewaySandbox(Sandbox[GatewaySettings]):
 
     def receive(self, sms_in: SmsIn) -> Sms:
         """A phone sends us a message; it is offered to `sms_in_url` until that answers 200."""
-        sms = self._write(
-            to=sms_in.to, sender=sms_in.from_, text=sms_in.text, status="Received", incoming=True
-        )
-        self._keep(sms)
+        sms = self._written(sms_in, "Received")
         if self.settings.sms_in_url:
             self.spawn(self._offer(sms, self.settings.sms_in_url))
         return sms
-
-    def inbox(self, number: str | None, *, after: int) -> list[Sms]:
-        """What reached one phone, or every phone, after message `n` = `after`; oldest first."""
-        messages = self._messages if number is None else self._inboxes.get(number, [])
-        return [sms for sms in messages if sms.n > after and not sms.incoming]
-
-    def received(self, *, after: int) -> list[Sms]:
-        """What phones sent to us, oldest first."""
-        return [sms for sms in self._messages if sms.incoming and sms.n > after]
 
     def _recipient_code(self, number: str) -> int:
         msisdn = number.removeprefix("+")
@@ -186,34 +130,6 @@ class GatewaySandbox(Sandbox[GatewaySettings]):
         if self.settings.account_balance_units < self.settings.sms_cost_units:
             return 405
         return self.settings.recipient_codes.get(number, 101)
-
-    def _write(
-        self, *, to: str, sender: str, text: str, status: str, incoming: bool = False
-    ) -> Sms:
-        return Sms(
-            n=0,
-            id=f"ATXid_{self.world.hex(32)}",
-            to=to,
-            from_=sender,
-            text=text,
-            at=self.world.clock(),
-            status=status,
-            incoming=incoming,
-        )
-
-    def _keep(self, sms: Sms) -> Sms:
-        """A message that came a second time is a message more, with the same id."""
-        kept = replace(sms) if sms.n else sms
-        kept.n = len(self._messages) + 1
-        self._messages.append(kept)
-        return kept
-
-    def _arrive(self, sms: Sms) -> None:
-        self._inboxes.setdefault(sms.to, []).append(self._keep(sms))
-
-    async def _arrive_late(self, sms: Sms, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._arrive(sms)
 
     async def _report(self, sms: Sms, url: str) -> None:
         """The delivery report of section 4.4, once, after the callback delay."""
@@ -263,8 +179,7 @@ def gateway_app(sandbox: GatewaySandbox) -> Starlette:
             Route("/version1/messaging", api.send, methods=["POST"]),
             Route("/version1/messaging", api.fetch, methods=["GET"]),
             Route("/version1/user", api.account, methods=["GET"]),
-            Route(f"{PREFIX}/sms", explain_bad_input(api.list_sms), methods=["GET"]),
-            Route(f"{PREFIX}/sms-in", explain_bad_input(api.inject_sms), methods=["POST"]),
+            *phone_routes(sandbox),
             *admin_routes(sandbox),
         ],
         lifespan=sandbox.lifespan,
@@ -293,7 +208,7 @@ class _Api:
 
     async def fetch(self, request: Request) -> Response:
         """GET /version1/messaging, section 4.8: what phones sent to us."""
-        after = _whole(request.query_params.get("lastReceivedId"))
+        after = whole(request.query_params.get("lastReceivedId"))
 
         async def perform() -> Response:
             self._sandbox.check_access(request, request.query_params.get("username"))
@@ -321,20 +236,6 @@ class _Api:
             return json_response({"UserData": {"balance": _cost(units)}})
 
         return await self._sandbox.answer("query", None, perform)
-
-    async def list_sms(self, request: Request) -> Response:
-        """The inbox of one phone (`to`, with or without plus), or of all."""
-        to = request.query_params.get("to")
-        # An unescaped plus in a query arrives as a blank.
-        number = f"+{to.strip().removeprefix('+')}" if to else None
-        after = _whole(request.query_params.get("after"))
-        messages = [sms.shown() for sms in self._sandbox.inbox(number, after=after)]
-        return json_response({"messages": messages})
-
-    async def inject_sms(self, request: Request) -> Response:
-        """A phone sends a message to us."""
-        sms_in = msgspec.json.decode(await request.body(), type=SmsIn)
-        return json_response(self._sandbox.receive(sms_in).shown(), 201)
 
     def _send_to(self, numbers: list[str], form: Mapping[str, str]) -> dict[str, object]:
         sandbox = self._sandbox
@@ -371,7 +272,3 @@ _FAULT_ANSWERS: FaultAnswers = {
 
 def _cost(units: int) -> str:
     return f"KES {units // _COST_UNITS}.{units % _COST_UNITS:04d}"
-
-
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else 0

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import TypeVar
 
 import msgspec
 import uvloop
@@ -19,6 +19,7 @@ from simulator.gateway import GatewaySandbox, GatewaySettings, gateway_app
 from simulator.markets import EVERY, MARKETS, Manner
 from simulator.operators.airtel_money import AirtelSettings
 from simulator.operators.airtel_money.wire import COUNTRIES
+from simulator.operators.base import Settings
 from simulator.operators.mpesa import MpesaSettings
 from simulator.operators.mtn_momo import MtnSettings
 from simulator.operators.orange_money import DEFAULTS as ORANGE
@@ -27,6 +28,8 @@ from simulator.operators.zamtel import ZamtelSettings
 from simulator.rates import Market, MarketSettings, floatrates_app, openexchangerates_app
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from simulator.serving import Apps, serve
+
+S = TypeVar("S", bound=Settings)
 
 
 def run_sandboxes(argv: list[str]) -> int:
@@ -161,46 +164,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(arguments: argparse.Namespace) -> SandboxesSettings:
-    approval: Literal["ask", "approve", "decline"] = arguments.approval
-    window: float = arguments.approval_window_seconds
-    processing: float = arguments.processing_seconds
-    callback_delay: float = arguments.callback_delay_seconds
     return SandboxesSettings(
-        mpesa=MpesaSettings(
-            approval=approval,
-            approval_window_seconds=window,
-            processing_seconds=processing,
-            callback_delay_seconds=callback_delay,
-            default_balance_minor=arguments.mpesa_wallet_minor,
+        mpesa=_habits(arguments, MpesaSettings(default_balance_minor=arguments.mpesa_wallet_minor)),
+        mtn=_habits(arguments, MtnSettings(default_balance_minor=arguments.mtn_wallet_minor)),
+        airtel=_habits(
+            arguments,
+            AirtelSettings(
+                country=arguments.airtel_country, callback_url=arguments.airtel_callback_url
+            ),
         ),
-        mtn=MtnSettings(
-            approval=approval,
-            approval_window_seconds=window,
-            processing_seconds=processing,
-            callback_delay_seconds=callback_delay,
-            default_balance_minor=arguments.mtn_wallet_minor,
-        ),
-        airtel=AirtelSettings(
-            approval=approval,
-            approval_window_seconds=window,
-            processing_seconds=processing,
-            callback_delay_seconds=callback_delay,
-            country=arguments.airtel_country,
-            callback_url=arguments.airtel_callback_url,
-        ),
-        zamtel=ZamtelSettings(
-            approval=approval, approval_window_seconds=window, processing_seconds=processing
-        ),
-        orange={
-            api: msgspec.structs.replace(
-                usual,
-                approval=approval,
-                approval_window_seconds=window,
-                processing_seconds=processing,
-                callback_delay_seconds=callback_delay,
-            )
-            for api, usual in ORANGE.items()
-        },
+        zamtel=_habits(arguments, ZamtelSettings()),
+        orange={api: _habits(arguments, usual) for api, usual in ORANGE.items()},
         gateway=_gateway(arguments),
         market=_market(arguments),
         mpesa_port=arguments.mpesa_port,
@@ -214,6 +188,17 @@ def _settings(arguments: argparse.Namespace) -> SandboxesSettings:
         floatrates_port=arguments.floatrates_port,
         mpesa_float_minor=arguments.mpesa_float_minor,
         mtn_float_minor=arguments.mtn_float_minor,
+    )
+
+
+def _habits(arguments: argparse.Namespace, settings: S) -> S:
+    """How payers answer and how long things take, the same at every operator."""
+    return msgspec.structs.replace(
+        settings,
+        approval=arguments.approval,
+        approval_window_seconds=arguments.approval_window_seconds,
+        processing_seconds=arguments.processing_seconds,
+        callback_delay_seconds=arguments.callback_delay_seconds,
     )
 
 

@@ -170,6 +170,19 @@ class Stack:
             check=False,
         )
 
+    def kill_chain(self) -> None:
+        """SIGKILL to the node; what it has committed it has written down."""
+        assert self.chain is not None, "nobody squares the operators of this stack"
+        self.chain.kill()
+
+    def restart_chain(self) -> None:
+        """Stop the node if it runs, start it, wait until it answers."""
+        assert self.chain is not None, "nobody squares the operators of this stack"
+        self.chain.stop()
+        self.chain.start()
+        self._remember()
+        self._wait(self.chain, self.places.node)
+
     def restart_worker(self) -> None:
         """Stop the worker if it runs, and start it."""
         self.worker.stop()

@@ -12,8 +12,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -25,14 +23,13 @@ from starlette.routing import Route
 
 from simulator.faults import (
     DELIVERY_OUTCOMES,
-    SMS_ARRIVALS,
     SMS_OUTCOMES,
     FaultAnswers,
     Refusal,
-    arrivals,
 )
-from simulator.operators.admin import PREFIX, admin_routes, explain_bad_input, json_response
-from simulator.operators.base import Lie, Notice, Sandbox, Settings
+from simulator.messaging import MessagingSandbox, Sms, SmsIn, phone_routes
+from simulator.operators.admin import admin_routes, json_response
+from simulator.operators.base import Lie, Notice, Settings
 from simulator.operators.credentials import TWILIO_SANDBOX_ACCOUNT_SID, TWILIO_SANDBOX_AUTH_TOKEN
 from simulator.operators.world import World
 
@@ -82,44 +79,11 @@ class TwilioSandboxSettings(Settings, kw_only=True, forbid_unknown_fields=True):
     signature: Literal["right", "wrong", "none"] = "right"
 
 
-@dataclass
-class TwilioMessage:
-    """One message in a phone's inbox, or (`incoming`) one that a phone sent to us."""
-
-    n: int
-    sid: str
-    to: str
-    from_: str
-    text: str
-    at: datetime
-    status: str
-    incoming: bool = False
-
-    def shown(self) -> dict[str, object]:
-        """As the admin API lists it."""
-        return {
-            "n": self.n,
-            "id": self.sid,
-            "to": self.to,
-            "from": self.from_,
-            "text": self.text,
-            "at": self.at,
-            "status": self.status,
-        }
-
-
-class TwilioIn(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """A message a phone sends to one of our numbers."""
-
-    from_: str
-    to: str
-    text: str
-
-
-class TwilioSandbox(Sandbox[TwilioSandboxSettings]):
+class TwilioSandbox(MessagingSandbox[TwilioSandboxSettings]):
     """The messages of one account."""
 
     currency = "USD"
+    id_prefix = "SM"
 
     def __init__(
         self,
@@ -129,11 +93,10 @@ class TwilioSandbox(Sandbox[TwilioSandboxSettings]):
         account_sid: str = TWILIO_SANDBOX_ACCOUNT_SID,
         auth_token: str = TWILIO_SANDBOX_AUTH_TOKEN,
     ) -> None:
-        super().__init__(world, settings, collection_minor=0, disbursement_minor=0)
+        super().__init__(world, settings)
         self.fault_answers = _FAULT_ANSWERS
         self.account_sid = account_sid
         self._auth_token = auth_token
-        self._messages: list[TwilioMessage] = []
 
     def check_access(self, request: Request, account_sid: str) -> None:
         """Basic authentication by account and token."""
@@ -145,7 +108,7 @@ class TwilioSandbox(Sandbox[TwilioSandboxSettings]):
         if account_sid != self.account_sid:
             raise Refusal(_error(20404))
 
-    def take(self, to: str, *, text: str, sender: str, callback: str | None) -> TwilioMessage:
+    def take(self, to: str, *, text: str, sender: str, callback: str | None) -> Sms:
         """Take one message. Raises Refusal."""
         if not _NUMBER.fullmatch(to):
             raise Refusal(_error(21211))
@@ -154,61 +117,20 @@ class TwilioSandbox(Sandbox[TwilioSandboxSettings]):
         if code := self.settings.error_codes.get(to):
             raise Refusal(_error(code))
         message = self._write(to=to, sender=sender, text=text, status="queued")
-        fault = self.faults.take(SMS_ARRIVALS, to.removeprefix("+"), "sms")
-        if not (whens := arrivals(fault)):
-            return message  # no phone gets it, and nobody is told
-        for seconds in whens:
-            if seconds:
-                self.spawn(self._arrive_late(message, seconds))
-            else:
-                self._keep(message)
+        if not self._reaches_phone(message):
+            return message  # nobody is told
         if callback:
             self.spawn(self._report(message, callback))
         return message
 
-    def receive(self, sms_in: TwilioIn) -> TwilioMessage:
+    def receive(self, sms_in: SmsIn) -> Sms:
         """A phone sends us a message; it is posted to `sms_in_url` once."""
-        message = self._write(
-            to=sms_in.to, sender=sms_in.from_, text=sms_in.text, status="received", incoming=True
-        )
-        self._keep(message)
+        message = self._written(sms_in, "received")
         if self.settings.sms_in_url:
             self.spawn(self._pass_on(message, self.settings.sms_in_url))
         return message
 
-    def inbox(self, number: str | None, *, after: int) -> list[TwilioMessage]:
-        """What reached one phone, or every phone, after message `n` = `after`; oldest first."""
-        return [
-            message
-            for message in self._messages
-            if message.n > after and not message.incoming and number in (None, message.to)
-        ]
-
-    def _write(
-        self, *, to: str, sender: str, text: str, status: str, incoming: bool = False
-    ) -> TwilioMessage:
-        return TwilioMessage(
-            n=0,
-            sid=f"SM{self.world.hex(32)}",
-            to=to,
-            from_=sender,
-            text=text,
-            at=self.world.clock(),
-            status=status,
-            incoming=incoming,
-        )
-
-    def _keep(self, message: TwilioMessage) -> None:
-        """A message that came a second time is a message more, with the same sid."""
-        kept = replace(message) if message.n else message
-        kept.n = len(self._messages) + 1
-        self._messages.append(kept)
-
-    async def _arrive_late(self, message: TwilioMessage, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._keep(message)
-
-    async def _report(self, message: TwilioMessage, url: str) -> None:
+    async def _report(self, message: Sms, url: str) -> None:
         """`sent`, then how it ended."""
         msisdn = message.to.removeprefix("+")
         failed = self.faults.take(DELIVERY_OUTCOMES, msisdn, "delivery_report") is not None
@@ -220,9 +142,9 @@ class TwilioSandbox(Sandbox[TwilioSandboxSettings]):
                     "AccountSid": self.account_sid,
                     "ApiVersion": "2010-04-01",
                     "From": message.from_,
-                    "MessageSid": message.sid,
+                    "MessageSid": message.id,
                     "MessageStatus": _UNLISTED_STATUS if lie else message.status,
-                    "SmsSid": message.sid,
+                    "SmsSid": message.id,
                     "SmsStatus": message.status,
                     "To": message.to,
                 }
@@ -234,18 +156,18 @@ class TwilioSandbox(Sandbox[TwilioSandboxSettings]):
                 Notice(on="delivery_report", msisdn=msisdn, url=url, body=body, content_type=_FORM)
             )
 
-    async def _pass_on(self, message: TwilioMessage, url: str) -> None:
+    async def _pass_on(self, message: Sms, url: str) -> None:
         fields = {
             "ToCountry": "KE",
-            "SmsMessageSid": message.sid,
+            "SmsMessageSid": message.id,
             "NumMedia": "0",
-            "SmsSid": message.sid,
+            "SmsSid": message.id,
             "SmsStatus": "received",
             "FromCountry": "KE",
             "Body": message.text,
             "To": message.to,
             "NumSegments": str(segments(message.text)),
-            "MessageSid": message.sid,
+            "MessageSid": message.id,
             "AccountSid": self.account_sid,
             "From": message.from_,
             "ApiVersion": "2010-04-01",
@@ -303,8 +225,7 @@ def twilio_app(sandbox: TwilioSandbox) -> Starlette:
         routes=[
             Route(path, api.send, methods=["POST"]),
             Route("/2010-04-01/Accounts/{account_sid}.json", api.account, methods=["GET"]),
-            Route(f"{PREFIX}/sms", explain_bad_input(api.list_sms), methods=["GET"]),
-            Route(f"{PREFIX}/sms-in", explain_bad_input(api.inject_sms), methods=["POST"]),
+            *phone_routes(sandbox),
             *admin_routes(sandbox),
         ],
         lifespan=sandbox.lifespan,
@@ -355,7 +276,7 @@ class _Api:
 
         return await self._sandbox.answer("query", None, perform)
 
-    def _created(self, message: TwilioMessage, *, by_service: bool) -> dict[str, object]:
+    def _created(self, message: Sms, *, by_service: bool) -> dict[str, object]:
         """A messaging service has not counted the segments yet."""
         account = self._sandbox.account_sid
         return {
@@ -372,24 +293,11 @@ class _Api:
             "num_segments": "0" if by_service else str(segments(message.text)),
             "price": None,
             "price_unit": self._sandbox.currency,
-            "sid": message.sid,
+            "sid": message.id,
             "status": "accepted" if by_service else "queued",
             "to": message.to,
-            "uri": f"/2010-04-01/Accounts/{account}/Messages/{message.sid}.json",
+            "uri": f"/2010-04-01/Accounts/{account}/Messages/{message.id}.json",
         }
-
-    async def list_sms(self, request: Request) -> Response:
-        """The inbox of one phone (`to`, with or without plus), or of all."""
-        to = request.query_params.get("to")
-        number = f"+{to.strip().removeprefix('+')}" if to else None
-        after = int(request.query_params.get("after") or 0)
-        messages = [message.shown() for message in self._sandbox.inbox(number, after=after)]
-        return json_response({"messages": messages})
-
-    async def inject_sms(self, request: Request) -> Response:
-        """A phone sends a message to us."""
-        sms_in = msgspec.json.decode(await request.body(), type=TwilioIn)
-        return json_response(self._sandbox.receive(sms_in).shown(), 201)
 
 
 def _error(code: int) -> Response:

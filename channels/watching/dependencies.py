@@ -4,6 +4,7 @@ from functools import partial
 
 from starlette.routing import Route
 
+from channels.settlement_probe import ChainProbe
 from channels.watching.exposition import metrics_route
 from channels.watching.figures import Figures
 from channels.watching.health import Dependency, Standing
@@ -11,13 +12,15 @@ from channels.wiring import Engine
 from engine.session.pipeline import open_pipeline
 
 
-def dependencies_of(engine: Engine) -> dict[str, Dependency]:
-    """By the names people know them under."""
+def dependencies_of(engine: Engine, chain: ChainProbe | None = None) -> dict[str, Dependency]:
+    """By the names people know them under; the chain where something is settled on one."""
+    settled = {} if chain is None else {"chain": Dependency(chain.ask)}
     return {
         "postgres": Dependency(partial(_postgres, engine), is_needed=True),
         "redis": Dependency(partial(_redis, engine)),
         "rates": Dependency(partial(_rates, engine)),
         "sanctions lists": Dependency(partial(_lists, engine)),
+        **settled,
     }
 
 

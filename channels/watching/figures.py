@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from engine.clock import Clock
 from engine.ledger.chart import OF_OPERATOR, Kind, natural, read_account
 from engine.payments.lifecycle import State
+from engine.payments.settlement.state import BatchState
 from engine.payments.watch import AWAY
 
 FRESH_SECONDS: Final = 5.0
@@ -33,6 +34,37 @@ _ACCOUNTS: Final = frozenset(
 )
 
 
+# What no window has closed has an index of its own, by pair and time: a look for each direction.
+# Of a batch under way the oldest leaf is its first. A corridor is told by its operators, in
+# alphabetical order, for what waits knows no settlement file.
+_OWED: Final = """
+with recursive pairs as (
+  (select source, destination from settlement_obligation where tenant = $1 and batch is null
+    order by source, destination limit 1)
+  union all
+  select n.source, n.destination from pairs p cross join lateral (
+    select o.source, o.destination from settlement_obligation o
+     where o.tenant = $1 and o.batch is null
+       and (o.source, o.destination) > (p.source, p.destination)
+     order by o.source, o.destination limit 1) n),
+waiting as (
+  select p.source, p.destination, o.at_ms from pairs p cross join lateral (
+    select at_ms from settlement_obligation o
+     where o.tenant = $1 and o.batch is null
+       and o.source = p.source and o.destination = p.destination
+     order by at_ms limit 1) o
+  union all
+  select o.source, o.destination, o.at_ms from settlement_batch b
+    join settlement_obligation o on o.batch = b.id and o.leaf = 0
+   where b.tenant = $1 and b.state not in (5, 7))
+select least(source, destination) || ':' || greatest(source, destination) as corridor,
+       min(at_ms) as oldest_ms
+  from waiting where source <> '' and destination <> '' group by 1 order by 1"""
+_BATCHES: Final = """
+select corridor, state, count(*) as many from settlement_batch
+ where tenant = $1 and state not in (5, 7) group by 1, 2 order by 1, 2"""
+
+
 class Figure(NamedTuple):
     """One sample: its labels and its value."""
 
@@ -48,6 +80,8 @@ class Read(NamedTuple):
     cases: tuple[Figure, ...] = ()
     intents: float = 0
     oldest_seconds: float = 0
+    lags: tuple[Figure, ...] = ()
+    batches: tuple[Figure, ...] = ()
 
 
 class Figures:
@@ -102,6 +136,15 @@ class Figures:
             "How long the oldest of it is due",
             value=read.oldest_seconds,
         )
+        yield _family(
+            "capp_settlement_lag_seconds",
+            "How long the oldest payment of two operators is not settled between them",
+            ("corridor",), read.lags,
+        )  # fmt: skip
+        yield _family(
+            "capp_settlement_batches", "Batches that are not over, by state",
+            ("corridor", "state"), read.batches,
+        )  # fmt: skip
 
     async def _look(self) -> Read:
         async with self._pool.acquire() as connection:
@@ -121,6 +164,8 @@ class Figures:
             intents, oldest = await connection.fetchrow(
                 "select count(*), min(not_before) from outbox where tenant = $1", self._tenant
             )
+            owed = await connection.fetch(_OWED, self._tenant)
+            batches = await connection.fetch(_BATCHES, self._tenant)
         now = self._clock.epoch()
         return Read(
             accounts=tuple(self._accounts(balances)),
@@ -128,6 +173,8 @@ class Figures:
             cases=tuple(Figure((row["kind"],), row["many"]) for row in cases),
             intents=intents,
             oldest_seconds=max(0.0, now - oldest) if oldest is not None else 0.0,
+            lags=tuple(_lags(owed, now)),
+            batches=tuple(_batches(batches)),
         )
 
     def _accounts(self, rows: Iterable[Any]) -> Iterable[Figure]:
@@ -144,6 +191,17 @@ class Figures:
 def _payments(rows: Iterable[Any]) -> Iterable[Figure]:
     for row in rows:
         yield Figure((State(row["state"]).name.lower(),), row["many"])
+
+
+def _lags(rows: Iterable[Any], now: float) -> Iterable[Figure]:
+    for row in rows:
+        yield Figure((row["corridor"],), max(0.0, now - row["oldest_ms"] / 1000))
+
+
+def _batches(rows: Iterable[Any]) -> Iterable[Figure]:
+    for row in rows:
+        state = BatchState(row["state"]).name.lower()
+        yield Figure((row["corridor"], state), row["many"])
 
 
 def _family(

@@ -18,8 +18,11 @@ import msgspec
 
 from engine.clock import Clock
 from engine.ledger import audit_store as store
-from engine.ledger.audit_store import Block, Breach, Chain, Sealed
+from engine.ledger import breach_store
+from engine.ledger.audit_rows import FOREVER_MS, SUSPECTS_MAX, Chain
+from engine.ledger.audit_store import Block, Sealed
 from engine.ledger.books import describe
+from engine.ledger.breach_store import Breach
 from engine.ledger.chart import read_account
 from engine.money import plain
 
@@ -32,7 +35,7 @@ _PLANNING = "set local work_mem = '64MB'; set local enable_seqscan = off; set lo
 
 
 class Law(StrEnum):
-    """What a breach is a breach of. The values are the words of `audit_store`."""
+    """What a breach is a breach of. The values are the words of `breach_store`."""
 
     ENTRY = "entry"  # a transfer leaves its book or its tenant, or moves nothing
     TWO_PEOPLE = "two people"  # a row that people made without a proposal both agreed on
@@ -152,7 +155,7 @@ class Auditor:
             room = self._pace.blocks_sealed_most - sealed
             ahead, blocks, more = await self._seal(connection, chain, room)
             # Looked at before it is forgotten: what is sealed now, and what is not sealed yet.
-            to_ms = ahead.sealed_ms if more else store.FOREVER_MS
+            to_ms = ahead.sealed_ms if more else FOREVER_MS
             findings += await self._rows(connection, chain, to_ms)
             after.append(ahead)
             sealed, behind = sealed + blocks, behind or more
@@ -209,14 +212,14 @@ class Auditor:
     # Looking.
 
     async def _rows(self, connection: Any, chain: Chain, to_ms: int) -> list[Finding]:
-        broken = await store.broken_entries(
+        broken = await breach_store.broken_entries(
             connection, self._tenant, chain.partition, from_ms=chain.sealed_ms, to_ms=to_ms
         )
         return [self._finding(breach) for breach in broken]
 
     async def _sums(self, connection: Any, tails: list[Chain]) -> list[Finding]:
         """Before a balance is called wrong, look for rows that came later than they should."""
-        broken = await store.broken_sums(connection, self._tenant, tails)
+        broken = await breach_store.broken_sums(connection, self._tenant, tails)
         late: list[Finding] = []
         if any(breach.law == Law.BALANCE for breach in broken):
             newest = await store.newest_blocks(
@@ -224,7 +227,7 @@ class Auditor:
             )
             late = await self._compare(connection, newest)
             if any(finding.law is Law.LATE for finding in late):
-                broken = await store.broken_sums(connection, self._tenant, tails)
+                broken = await breach_store.broken_sums(connection, self._tenant, tails)
         return late + [self._finding(breach) for breach in broken]
 
     async def _compare(self, connection: Any, blocks: Iterable[Block]) -> list[Finding]:
@@ -264,7 +267,7 @@ class Auditor:
             return _of_rows(Law.LATE, block, written, "appeared")
         findings = _of_rows(Law.CHANGED, block, written, "was written")
         if now.entries < block.entries or not written:
-            missing = await store.gaps(connection, self._tenant, block.partition)
+            missing = await breach_store.gaps(connection, self._tenant, block.partition)
             findings += [_of_row(Law.MISSING, row, "is gone from the journal") for row in missing]
         told = f"{now.entries} rows, sealed with {block.entries}; its digest is another"
         return findings or [_of_block(Law.CHANGED, block, told)]
@@ -334,7 +337,7 @@ def _of_row(law: Law, row: tuple[str, int], what: str) -> Finding:
 
 def _of_rows(law: Law, block: Block, rows: list[tuple[str, int]], what: str) -> list[Finding]:
     after = f"{what} after block {block.number} was sealed"
-    if len(rows) > store.SUSPECTS_MAX:
+    if len(rows) > SUSPECTS_MAX:
         return [_of_block(law, block, f"{len(rows)} rows: each {after}, first {rows[0][0]}")]
     return [_of_row(law, row, after) for row in rows]
 

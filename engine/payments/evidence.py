@@ -84,5 +84,19 @@ def came_twice(ending: Ending, finding: Finding, source: Source) -> bool:
     return bool(told and known) and told != known
 
 
+def finding_without_numbers(finding: Finding) -> dict[str, str | int | None]:
+    """What of a finding may be stored as it is: no phone number."""
+    amount = finding.amount
+    return {
+        "outcome": finding.outcome,
+        "code": finding.code,
+        "reason": finding.reason,
+        "minor": amount.minor if amount else None,
+        "currency": amount.currency if amount else None,
+        "receipt": finding.receipt,
+        **({"reference": reference} if (reference := finding.provider_reference) else {}),
+    }
+
+
 def _spelled(receipt: str | None) -> str:
     return "".join((receipt or "").split()).upper()

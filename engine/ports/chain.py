@@ -198,6 +198,10 @@ class SettlementPort(Protocol):
         """What an approver signs: 32 bytes over the terms, the corridor and the chain. Pure."""
         ...
 
+    async def is_approved_by(self, terms: SettlementTerms, approval: Approval) -> bool:
+        """Whether the approver at that place of the corridor has signed exactly these terms."""
+        ...
+
     def account_for(self, instruction: Instruction) -> str:
         """Which account must send it: always the same one for a corridor and a role. Pure."""
         ...

@@ -13,6 +13,7 @@ import httpx
 
 from engine.errors import Rejected, Unreadable
 from engine.ports import (
+    Approval,
     DisputeOpening,
     DisputeStanding,
     Found,
@@ -35,7 +36,7 @@ from providers.aptos.calls import Contracts
 from providers.aptos.client import LIST_MAX, TIMEOUTS, Node
 from providers.aptos.fees import Budget, Fees
 from providers.aptos.finding import Finder, Sought
-from providers.aptos.reading import Books
+from providers.aptos.reading import Books, CorridorBooks
 from providers.aptos.sdk import Call, Draft
 from providers.aptos.waiting import Waiter
 from providers.http import Timeouts, Trace, no_trace
@@ -107,8 +108,15 @@ class Aptos:
     # Pure.
 
     def terms_hash(self, terms: SettlementTerms) -> bytes:
-        """As the contract's `terms_hash`. Raises KeyError for a corridor it does not know."""
+        """As the contract's `terms_hash`. Raises Rejected for a corridor it does not know."""
         return self._contracts.terms_hash(terms, self._settings.chain_id)
+
+    async def is_approved_by(self, terms: SettlementTerms, approval: Approval) -> bool:
+        """By the keys that stand in the corridor on the chain now, not by any setting of ours."""
+        keys = await self._books.approvers(terms.corridor)
+        if not 0 <= approval.index < len(keys):
+            return False
+        return sdk.is_signed(keys[approval.index], self.terms_hash(terms), approval.signature)
 
     def dispute_id(self, opening: DisputeOpening) -> bytes:
         return self._contracts.dispute_id(opening)
@@ -182,6 +190,15 @@ class Aptos:
 
     async def recorded(self, corridor: str, batch_id: bytes) -> Recorded | None:
         return await self._books.recorded(corridor, batch_id)
+
+    async def corridor(self, name: str) -> CorridorBooks:
+        """Whose it is by the chain."""
+        return await self._books.corridor(name)
+
+    async def member(self, operator: str) -> bytes | None:
+        """An operator's own account, where we keep its key."""
+        account = self._settings.roles.members.get(operator)
+        return None if account is None else (await self._accounts.owner(account.key)).address
 
     async def dispute(self, corridor: str, dispute_id: bytes) -> DisputeStanding | None:
         return await self._books.dispute(corridor, dispute_id)

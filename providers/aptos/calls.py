@@ -8,16 +8,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, assert_never
 
+from engine.errors import Rejected
 from engine.ports import (
     DisputeAnswer,
     DisputeOpening,
     DisputeRefund,
     DisputeRuling,
     Instruction,
+    Reason,
     Settlement,
     SettlementTerms,
 )
 from providers.aptos import sdk
+from providers.aptos.answers import NAME
 from providers.aptos.sdk import Call
 
 SETTLEMENT: Final = "settlement"
@@ -46,15 +49,22 @@ class Contracts:
         self._places = {name: place for place, name in enumerate(corridors)}
 
     def corridor(self, name: str) -> Corridor:
-        """Raises KeyError for a corridor that the settlement file does not place on the chain."""
+        """Raises Rejected for a corridor that the settlement file does not place on the chain."""
+        self.place_of(name)
         return self._corridors[name]
 
     def place_of(self, name: str) -> int:
-        """Which one it is in the settlement file, from 0. Raises KeyError."""
-        return self._places[name]
+        """Which one it is in the settlement file, from 0. Raises Rejected."""
+        place = self._places.get(name)
+        if place is None:
+            raise Rejected(
+                NAME, f"the settlement file does not place the corridor {name!r}",
+                code="corridor", reason=Reason.CONFIGURATION,
+            )  # fmt: skip
+        return place
 
     def call_for(self, instruction: Instruction) -> Call:
-        """The entry function that carries it out. Raises KeyError for an unknown corridor."""
+        """The entry function that carries it out. Raises Rejected for an unknown corridor."""
         corridor = self.corridor(corridor_of(instruction))
         match instruction:
             case Settlement(terms=terms, approvals=approvals):

@@ -15,6 +15,10 @@ from providers.aptos.refusals import read_status, refusal_of
 PRICE_SECONDS: Final = 30.0
 NOTHING_UNITS: Final = 20_000
 """For a transaction that does nothing. Section 5 counts 27.6 units and one new slot at most."""
+# Another transaction of the account took the number, or the node's clock stands elsewhere.
+_OVERTAKEN: Final = frozenset(
+    {"SEQUENCE_NUMBER_TOO_OLD", "SEQUENCE_NUMBER_TOO_NEW", "TRANSACTION_EXPIRED"}
+)
 
 
 class Budget(NamedTuple):
@@ -64,9 +68,15 @@ class Fees:
         return self._price
 
     def units(self, simulated: Simulated, ours: "dict[str, bytes]") -> "int | Refusal":
-        """What to allow after a trial; why not, when it failed."""
+        """What to allow after a trial; why not, when it failed.
+
+        Raises OutcomeUnknown for a trial that was overtaken: it says nothing of the call.
+        """
         if not simulated.success:
-            return refusal_of(read_status(simulated.vm_status), ours)
+            status = read_status(simulated.vm_status)
+            if status.name in _OVERTAKEN:
+                raise OutcomeUnknown(NAME, "a trial that was overtaken", code=status.word)
+            return refusal_of(status, ours)
         used = whole(simulated.gas_used)
         if used is None:
             raise Unreadable(NAME, "a trial that does not say what it took")

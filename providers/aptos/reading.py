@@ -20,6 +20,14 @@ _SIGN_OF_MOVE: Final = {"Provided": 1, "PutIn": 1, "Withdrawn": -1, "EmergencyEx
 _POOL_TRIES: Final = 3
 
 
+class CorridorBooks(NamedTuple):
+    """A corridor on the chain: members' accounts and approvers' keys in order."""
+
+    members: tuple[bytes, ...]
+    approvers: tuple[bytes, ...]
+    threshold: int
+
+
 class Books:
     """Raises what `Node.view` raises, and Unreadable for values that the contracts do not give."""
 
@@ -29,7 +37,7 @@ class Books:
         self._pools: dict[str, tuple[bytes, ...]] = {}
 
     async def recorded(self, corridor: str, batch_id: bytes) -> Recorded | None:
-        """See `engine.ports.SettlementPort`; KeyError for a corridor that nobody placed."""
+        """See `engine.ports.SettlementPort`; Rejected for a corridor that nobody placed."""
         named = sdk.octets(batch_id)
         (settled,) = await self._values("is_settled", corridor, named, count=1)
         if settled is not True:
@@ -43,6 +51,23 @@ class Books:
             credits=_numbers(row[4]),
             settled_at=_number(row[5]),
         )
+
+    async def corridor(self, corridor: str) -> CorridorBooks:
+        """Whose it is by the chain, which decides whatever any file of ours says."""
+        (members,) = await self._values("members", corridor, count=1)
+        (threshold,) = await self._values("threshold", corridor, count=1)
+        if not isinstance(members, list):
+            raise Unreadable(NAME, "a list that is none")
+        return CorridorBooks(
+            tuple(map(_address, members)), await self.approvers(corridor), _number(threshold)
+        )
+
+    async def approvers(self, corridor: str) -> tuple[bytes, ...]:
+        """Public keys of those whose word counts in a corridor, by place."""
+        (keys,) = await self._values("approvers", corridor, count=1)
+        if not isinstance(keys, list):
+            raise Unreadable(NAME, "a list that is none")
+        return tuple(map(_octets, keys))
 
     async def dispute(self, corridor: str, dispute_id: bytes) -> DisputeStanding | None:
         """See `engine.ports.SettlementPort`."""

@@ -5,6 +5,7 @@ What of version 0.11 is not used, and why, stands in `decisions/0006`.
 """
 
 import hashlib
+import re
 from typing import Any, Final, NamedTuple
 
 from aptos_sdk.account_address import AccountAddress
@@ -25,11 +26,13 @@ from aptos_sdk.transactions import (
     TransactionPayload,
 )
 from aptos_sdk.type_tag import StructTag, TypeTag
+from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
 NO_SIGNATURE: Final = bytes(64)
 """What a simulation is signed with: a node refuses to simulate anything that could be sent."""
 
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _ED25519_SCHEME: Final = b"\x00"
 _HASHED_AS: Final = hashlib.sha3_256(b"APTOS::Transaction").digest() + b"\x00"
 _U64_END: Final = 1 << 64
@@ -70,10 +73,9 @@ class Signed(NamedTuple):
 
 def address(text: str) -> bytes:
     """32 bytes of `0x1` or of any longer form. Raises ValueError."""
-    digits = text.removeprefix("0x")
-    if not text.startswith("0x") or not 1 <= len(digits) <= 64:
+    if not _ADDRESS.fullmatch(text):
         raise ValueError("an address is 0x and up to 64 hex digits")
-    return bytes.fromhex(digits.rjust(64, "0"))
+    return bytes.fromhex(text.removeprefix("0x").rjust(64, "0"))
 
 
 def shown(account: bytes) -> str:
@@ -84,6 +86,15 @@ def shown(account: bytes) -> str:
 def address_of(public_key: bytes) -> bytes:
     """Where the account of an Ed25519 key is, unless its key was changed since."""
     return hashlib.sha3_256(public_key + _ED25519_SCHEME).digest()
+
+
+def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether the owner of an Ed25519 key has signed the message. False for what is no key."""
+    try:
+        VerifyKey(public_key).verify(message, signature)
+    except (BadSignatureError, ValueError, TypeError):
+        return False
+    return True
 
 
 def u64(value: int) -> bytes:

@@ -101,6 +101,10 @@ class Ledger:
         """The transaction with this hash, or None."""
         return self._by_hash.get(hash)
 
+    def transactions(self) -> list[Committed]:
+        """All of them, in their order."""
+        return list(self._transactions.values())
+
     def by_version(self, version: int) -> Committed | Block | None:
         """What stands at this version; None when that was not kept."""
         if (committed := self._transactions.get(version)) is not None:

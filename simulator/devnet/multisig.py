@@ -1,13 +1,12 @@
 """`0x1::multisig_account`: k of n owners propose, vote, and execute calls of a common account.
 
 It keeps proposals and says when one may be executed; the node runs what was agreed. Codes and
-order of checks: general knowledge of
-`multisig_account`, not checked against its source.
+order of checks: general knowledge of `multisig_account`, not checked against its source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from simulator.devnet import bcs
@@ -21,6 +20,8 @@ from simulator.devnet.values import Value
 PENDING_MAX = 20
 _SEED = b"aptos_framework::multisig_account"
 _MODULE = "multisig_account"
+
+View = Callable[[Accounts, Sequence[Value], int], Sequence[Value]]
 
 
 def multisig_address(creator: bytes, sequence_number: int) -> bytes:
@@ -248,42 +249,28 @@ def _of(accounts: Accounts, address: bytes) -> Multisig:
     return account.multisig
 
 
-def _owners(accounts: Accounts, values: Sequence[Value], now: int) -> Sequence[Value]:
-    del now
-    return [_of(accounts, values[0]).owners]
+def _told(tell: Callable[[Multisig], Value]) -> View:
+    """A view of one account that tells one thing of it."""
+
+    def view(accounts: Accounts, values: Sequence[Value], now: int) -> Sequence[Value]:
+        del now
+        return [tell(_of(accounts, values[0]))]
+
+    return view
 
 
-def _threshold(accounts: Accounts, values: Sequence[Value], now: int) -> Sequence[Value]:
-    del now
-    return [_of(accounts, values[0]).threshold]
+def _ready(count: Callable[[Proposal, tuple[bytes, ...]], int]) -> View:
+    """Whether a proposal is the next to be resolved, and enough owners say what is counted."""
 
+    def view(accounts: Accounts, values: Sequence[Value], now: int) -> Sequence[Value]:
+        del now
+        multisig = _of(accounts, values[0])
+        proposal = multisig.proposals.get(values[1])
+        is_next = values[1] == multisig.last_resolved + 1
+        counted = count(proposal, multisig.owners) if proposal else 0
+        return [is_next and counted >= multisig.threshold]
 
-def _next_number(accounts: Accounts, values: Sequence[Value], now: int) -> Sequence[Value]:
-    del now
-    return [_of(accounts, values[0]).next_number]
-
-
-def _last_resolved(accounts: Accounts, values: Sequence[Value], now: int) -> Sequence[Value]:
-    del now
-    return [_of(accounts, values[0]).last_resolved]
-
-
-def _can_be_executed(accounts: Accounts, values: Sequence[Value], now: int) -> Sequence[Value]:
-    del now
-    multisig = _of(accounts, values[0])
-    proposal = multisig.proposals.get(values[1])
-    is_next = values[1] == multisig.last_resolved + 1
-    approvals = proposal.approvals(multisig.owners) if proposal else 0
-    return [is_next and approvals >= multisig.threshold]
-
-
-def _can_be_rejected(accounts: Accounts, values: Sequence[Value], now: int) -> Sequence[Value]:
-    del now
-    multisig = _of(accounts, values[0])
-    proposal = multisig.proposals.get(values[1])
-    is_next = values[1] == multisig.last_resolved + 1
-    rejections = proposal.rejections(multisig.owners) if proposal else 0
-    return [is_next and rejections >= multisig.threshold]
+    return view
 
 
 def _next_address(accounts: Accounts, values: Sequence[Value], now: int) -> Sequence[Value]:
@@ -294,12 +281,14 @@ def _next_address(accounts: Accounts, values: Sequence[Value], now: int) -> Sequ
 VIEWS: Mapping[str, NativeView] = {
     f"0x1::{_MODULE}::{name}": view
     for name, view in {
-        "owners": NativeView(("address",), ("vector<address>",), _owners),
-        "num_signatures_required": NativeView(("address",), ("u64",), _threshold),
-        "next_sequence_number": NativeView(("address",), ("u64",), _next_number),
-        "last_resolved_sequence_number": NativeView(("address",), ("u64",), _last_resolved),
-        "can_be_executed": NativeView(("address", "u64"), ("bool",), _can_be_executed),
-        "can_be_rejected": NativeView(("address", "u64"), ("bool",), _can_be_rejected),
+        "owners": NativeView(("address",), ("vector<address>",), _told(lambda m: m.owners)),
+        "num_signatures_required": NativeView(("address",), ("u64",), _told(lambda m: m.threshold)),
+        "next_sequence_number": NativeView(("address",), ("u64",), _told(lambda m: m.next_number)),
+        "last_resolved_sequence_number": NativeView(
+            ("address",), ("u64",), _told(lambda m: m.last_resolved)
+        ),
+        "can_be_executed": NativeView(("address", "u64"), ("bool",), _ready(Proposal.approvals)),
+        "can_be_rejected": NativeView(("address", "u64"), ("bool",), _ready(Proposal.rejections)),
         "get_next_multisig_account_address": NativeView(("address",), ("address",), _next_address),
     }.items()
 }

@@ -208,6 +208,8 @@ class Node:
             for body in line.bodies:
                 assert self._commit(decode_signed(body), block), "it was valid when it was kept"
             self.clock.resume_after(line.timestamp)
+        if self.ledger.height:
+            self._step_over_what_was_empty()
 
     async def run(self) -> None:
         """Make blocks until cancelled: soon when something waits, else now and then."""
@@ -223,6 +225,16 @@ class Node:
             except Exception:  # noqa: BLE001 - the chain must go on; what was being run is lost
                 _LOG.exception("a block could not be finished")
             idle_since = time.monotonic()
+
+    def _step_over_what_was_empty(self) -> None:
+        """Whoever saw the last empty blocks, which are not kept, must not find us behind them."""
+        passed = max(0, self.clock.now() - self.ledger.timestamp)
+        most = passed // (self.settings.block_milliseconds * 1000)
+        self.ledger.open_block(
+            self.clock.stamp(),
+            height=self.ledger.height + 1 + most,
+            first=self.ledger.version + 1 + most,
+        )
 
     async def wait_for(self, hash: bytes, seconds: float) -> Committed | None:
         """The transaction once it is committed; None when it is not by then."""

@@ -17,7 +17,9 @@ MOVE = Path(__file__).resolve().parents[2] / "move"
 FRAMEWORK = "framework_double"
 # What the compiler makes of https://github.com/aptos-labs/aptos-framework.git, rev = "mainnet".
 FETCHED = "https___github_com_aptos-labs_aptos-framework_git_mainnet/aptos-framework"
-KEPT = ("Move.toml", "sources", "tests")
+KEPT = ("Move.toml", "sources")
+# A dependency's tests would be compiled with those of whoever depends on it, so they stay behind.
+KEPT_OF_ITSELF = (*KEPT, "tests")
 # Where tests and the local chain put our packages; a real chain gives each an address of its own.
 ADDRESSES: Mapping[str, str] = {
     "capp_governance": "0xca01",
@@ -57,7 +59,7 @@ def closure(names: Sequence[str], move: Path = MOVE) -> list[str]:
 
 
 def fingerprint(names: Sequence[str], move: Path = MOVE) -> str:
-    """Changes whenever a file does that these packages are compiled from."""
+    """Changes whenever a file does that these packages or their own tests are compiled from."""
     digest = hashlib.sha256()
     for file in _files(names, move):
         content = file.read_bytes()
@@ -95,23 +97,25 @@ def workspace(names: Sequence[str], move: Path = MOVE) -> Iterator[Workspace]:
     with tempfile.TemporaryDirectory(prefix="capp-move-") as name:
         made = Workspace(packages=Path(name) / "packages", home=Path(name) / "home")
         for package in closure(names, move):
-            _copy(move / package, made.packages / package)
-        _copy(move / FRAMEWORK, made.home / FETCHED)
-        # A dependency's tests would be compiled with those of whoever depends on it.
-        shutil.rmtree(made.home / FETCHED / "tests", ignore_errors=True)
+            _copy(move / package, made.packages / package, _kept(package, names))
+        _copy(move / FRAMEWORK, made.home / FETCHED, KEPT)
         yield made
 
 
 def _files(names: Sequence[str], move: Path) -> Iterator[Path]:
     for name in closure(names, move):
         yield move / name / "Move.toml"
-        for kept in KEPT:
+        for kept in _kept(name, names):
             yield from sorted((move / name / kept).rglob("*.move"))
 
 
-def _copy(source: Path, target: Path) -> None:
+def _kept(name: str, names: Sequence[str]) -> tuple[str, ...]:
+    return KEPT_OF_ITSELF if name in names else KEPT
+
+
+def _copy(source: Path, target: Path, kept: Sequence[str]) -> None:
     target.mkdir(parents=True)
-    for name in KEPT:
+    for name in kept:
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name)
         elif (source / name).exists():

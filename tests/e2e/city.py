@@ -226,13 +226,14 @@ class City:
         excuse: str | Callable[[], str],
         *,
         patience: float = PATIENCE_SECONDS,
+        poll_seconds: float = POLL_SECONDS,
     ) -> T:
         deadline = time.monotonic() + patience
         while (found := await look()) is None:
             if time.monotonic() > deadline:
                 text = excuse if isinstance(excuse, str) else excuse()
                 raise AssertionError(f"{text} (waited {patience:g} s)")
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(poll_seconds)
         return found
 
     # Operators.

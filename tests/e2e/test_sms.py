@@ -13,17 +13,12 @@ from urllib.parse import urlencode
 import pytest
 import pytest_asyncio
 
+from simulator.messaging import Sms, SmsIn
 from simulator.operators import credentials
 from simulator.operators.world import World
 from simulator.sandbox import serving
 from simulator.stack import Stack, read_secrets
-from simulator.twilio import (
-    TwilioIn,
-    TwilioMessage,
-    TwilioSandbox,
-    TwilioSandboxSettings,
-    twilio_app,
-)
+from simulator.twilio import TwilioSandbox, TwilioSandboxSettings, twilio_app
 from tests.e2e.city import City, Person, open_city
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
@@ -41,9 +36,9 @@ class Twilio:
         self.url = url
         self.sandbox = sandbox
 
-    def write(self, person: Person, text: str) -> TwilioMessage:
+    def write(self, person: Person, text: str) -> Sms:
         """Somebody writes to us through this gateway."""
-        return self.sandbox.receive(TwilioIn(from_=person.msisdn, to=NUMBER, text=text))
+        return self.sandbox.receive(SmsIn(from_=person.msisdn, to=NUMBER, text=text))
 
     def texts(self, person: Person) -> list[str]:
         return [message.text for message in self.sandbox.inbox(person.msisdn, after=0)]
@@ -58,7 +53,7 @@ class Twilio:
 
         message = self.write(person, text)
         await city.until(delivered, "nothing was delivered")
-        return message.sid, deliveries[-1].status
+        return message.id, deliveries[-1].status
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

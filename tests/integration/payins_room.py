@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from channels.addresses import CallbackAddresses
-from channels.office import Office, build_office
+from channels.office import Office
 from channels.payins import PayInRoom, build_pay_ins
 from engine.clock import Ids, PaymentId
 from engine.desk.proposals import Kind, Person, Proposal
@@ -24,8 +24,9 @@ from engine.ports import (
     PayInRefusal,
 )
 from tests.integration.books import assert_books
-from tests.integration.world import OTHER, ScriptedOperator, World, open_world
-from tests.unit.payments.examples import MPESA, MTN
+from tests.integration.offices import office_of
+from tests.integration.world import ScriptedOperator, World, open_world
+from tests.unit.payments.examples import MPESA
 
 AMINA, BRIAN = Person("amina"), Person("brian")
 TOTAL = Money(102_000, "KES")
@@ -152,11 +153,7 @@ def till_of(world: World, mpesa: Announcing) -> Till:
         addresses=CallbackAddresses("http://door", [b"k" * 16]), clock=world.clock,
         ids=Ids(world.clock),
     )  # fmt: skip
-    office = build_office(
-        tenant=1, pool=world.pool, committer=world.committer,
-        operators={"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}, clock=world.clock,
-        ids=Ids(world.clock), executors=room.returns.executors(), pace=Pace(0, 0),
-    )  # fmt: skip
+    office = office_of(world, room.returns.executors(), pace=Pace(0, 0))
     return Till(world, office, room, mpesa)
 
 

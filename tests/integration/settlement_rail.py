@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from engine.errors import OutcomeUnknown, Rejected, Unreachable
 from engine.payments.settlement import merkle
 from engine.ports import (
+    Approval,
     DisputeAnswer,
     DisputeOpening,
     DisputeRefund,
@@ -291,18 +292,24 @@ class MemoryRail:
             return Refusal.SHORT
         return None
 
+    async def is_approved_by(self, terms: SettlementTerms, approval: Approval) -> bool:
+        self._answer()
+        return self._is_approved_by(terms, approval)
+
+    def _is_approved_by(self, terms: SettlementTerms, approval: Approval) -> bool:
+        seed = self.corridors[terms.corridor].approvers[approval.index]
+        key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
+        try:
+            key.verify(approval.signature, self.terms_hash(terms))
+        except InvalidSignature:
+            return False
+        return True
+
     def _approved(self, settlement: Settlement, pools: Pools) -> bool:
         places = [approval.index for approval in settlement.approvals]
         if places != sorted(set(places)) or len(places) < pools.threshold:
             return False
-        told = self.terms_hash(settlement.terms)
-        for approval in settlement.approvals:
-            key = Ed25519PrivateKey.from_private_bytes(pools.approvers[approval.index]).public_key()
-            try:
-                key.verify(approval.signature, told)
-            except InvalidSignature:
-                return False
-        return True
+        return all(self._is_approved_by(settlement.terms, one) for one in settlement.approvals)
 
     def _do(self, instruction: Instruction) -> None:
         if isinstance(instruction, Settlement):

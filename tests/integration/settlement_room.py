@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.clock import Ids
 from engine.database import connect, open_pool
@@ -247,36 +247,64 @@ select coalesce(r.payment, o.payment) as payment, r.minor as owed, o.minor as ke
  where r.minor is distinct from o.minor"""
 
 
+WRITTEN = (
+    "journal", "payment", "balance", "fx_rate", "case_file", "audit_block", "audit_late", "audit_sum", "audit_position",
+    "settlement_obligation", "settlement_position", "settlement_look", "settlement_corridor",
+    "settlement_batch", "settlement_approval", "settlement_errand", "settlement_transaction",
+    "settlement_account", "settlement_dispute",
+)  # fmt: skip
+"""Tests of a module may share a database: each begins with empty books."""
+
+
+class Ledgers(NamedTuple):
+    """What every installation here has before it has a rail."""
+
+    pool: Any
+    committer: Committer
+    clock: TestClock
+    rates: RateBook
+
+
 @asynccontextmanager
-async def open_hall(database_url: str, *, given: Rules | None = None) -> AsyncIterator[Hall]:
-    """On leaving, the laws are looked at."""
+async def open_books(database_url: str) -> AsyncIterator[Ledgers]:
+    """Books in which nothing is written, whoever wrote before, and rates that never grow old."""
     pool = await open_pool(database_url)
+    await pool.execute("; ".join(f"delete from {table}" for table in WRITTEN))
     clock = TestClock()
     committer = Committer(partial(connect, database_url), clock, writers=1)
     await committer.start()
-    at_ms = int(clock.epoch() * 1000)
-    await pool.executemany(
-        "insert into fx_rate (tenant, base, quote, at_ms, mid, source) values"
-        " (1, $1, 'USD', $2, $3, 'test') on conflict do nothing",
-        [(currency, at_ms, Decimal(mid)) for currency, mid in MIDS.items()],
-    )
-    rates = RateBook(1, clock, stale_after_seconds=10**9)
-    await rates.refresh(pool)
-    ids, rail, keys = Ids(clock), make_rail(), KeptKeys()
-    told = given or rules()
-    room = build_room(
-        tenant=1, pool=pool, committer=committer, rates=rates, rules=told, rail=rail, signer=keys,
-        salt_key=SALT_KEY, operators=CODES, clock=clock, ids=ids, patience_seconds=0.0,
-    )  # fmt: skip
-    hall = Hall(pool, committer, clock, ids, rates, told, rail, keys, room)
     try:
-        await hall.endow()
-        yield hall
-        rail.is_away = rail.is_stale = False
-        await hall.assert_laws()
+        at_ms = int(clock.epoch() * 1000)
+        await pool.executemany(
+            "insert into fx_rate (tenant, base, quote, at_ms, mid, source) values"
+            " (1, $1, 'USD', $2, $3, 'test') on conflict do nothing",
+            [(currency, at_ms, Decimal(mid)) for currency, mid in MIDS.items()],
+        )
+        rates = RateBook(1, clock, stale_after_seconds=10**9)
+        await rates.refresh(pool)
+        yield Ledgers(pool, committer, clock, rates)
     finally:
         await committer.stop()
         await pool.close()
 
 
-__all__ = ["HOME", "PAIR", "Hall", "PoolStanding", "open_hall", "rules"]
+@asynccontextmanager
+async def open_hall(database_url: str, *, given: Rules | None = None) -> AsyncIterator[Hall]:
+    """On leaving, the laws are looked at."""
+    async with open_books(database_url) as books:
+        pool, committer, clock, rates = books
+        ids, rail, keys = Ids(clock), make_rail(), KeptKeys()
+        told = given or rules()
+        room = build_room(
+            tenant=1, pool=pool, committer=committer, rates=rates, rules=told, rail=rail,
+            signer=keys, salt_key=SALT_KEY, operators=CODES, clock=clock, ids=ids,
+            patience_seconds=0.0,
+        )  # fmt: skip
+        hall = Hall(pool, committer, clock, ids, rates, told, rail, keys, room)
+        await hall.endow()
+        yield hall
+        rail.is_away = rail.is_stale = False
+        await hall.assert_laws()
+
+
+__all__ = ["HOME", "PAIR", "Hall", "PoolStanding", "open_books", "open_hall", "rules"]

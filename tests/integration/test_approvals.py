@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from channels.office import Office, build_office
-from engine.clock import Ids, PaymentId
+from channels.office import Office
+from engine.clock import PaymentId
 from engine.decisions import Decision
 from engine.decisions import Kind as About
 from engine.desk.proposals import Kind, Person, Proposal
@@ -18,8 +18,8 @@ from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
-from tests.integration.world import OTHER, SUCCEEDED, World, open_world
-from tests.unit.payments.examples import MPESA, MTN
+from tests.integration.offices import office_of
+from tests.integration.world import SUCCEEDED, World, open_world
 
 AMINA, BRIAN = Person("amina"), Person("brian")
 HOLD = Clearance(Decision(About.COMPLIANCE, "hold", "a name on a list", {}))
@@ -68,12 +68,7 @@ async def staffed(database_url: str) -> AsyncIterator[Staffed]:
             rulings=world.rulings, store=world.store, directory=world.directory,
             wallet_of=world.payments.selling.wallet_of,
         )  # fmt: skip
-        office = build_office(
-            tenant=1, pool=world.pool, committer=world.committer,
-            operators={"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}, clock=world.clock,
-            ids=Ids(world.clock), executors=approvals.executors(),
-        )  # fmt: skip
-        yield Staffed(world, office)
+        yield Staffed(world, office_of(world, approvals.executors()))
         await assert_books(world.pool)
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from channels.office import Office, build_office
-from engine.clock import Ids, PaymentId
+from channels.office import Office
+from engine.clock import PaymentId
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.desk.proposals import State as Stands
 from engine.errors import OutcomeUnknown, SamePerson, StaffMistake
@@ -15,8 +15,8 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.ports import Accepted, Finding, Outcome
 from tests.integration.books import assert_books
-from tests.integration.world import OTHER, SUCCEEDED, World, open_world
-from tests.unit.payments.examples import MPESA, MTN
+from tests.integration.offices import office_of
+from tests.integration.world import SUCCEEDED, World, open_world
 
 AMINA, BRIAN = Person("amina"), Person("brian")
 LOST = OutcomeUnknown("mpesa_ke", "no answer to rely on")
@@ -50,12 +50,7 @@ class Staffed(NamedTuple):
 async def staffed(database_url: str) -> AsyncIterator[Staffed]:
     async with open_world(database_url) as world:
         attested = Attested(payments=world.payments, store=world.store)
-        office = build_office(
-            tenant=1, pool=world.pool, committer=world.committer,
-            operators={"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}, clock=world.clock,
-            ids=Ids(world.clock), executors=attested.executors(),
-        )  # fmt: skip
-        yield Staffed(world, office)
+        yield Staffed(world, office_of(world, attested.executors()))
         await assert_books(world.pool)
         assert await world.books.is_balanced()
 

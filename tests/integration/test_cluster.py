@@ -48,11 +48,6 @@ async def redis(cluster: Cluster) -> AsyncIterator[ClusterPipeline]:
     await pipeline.aclose()
 
 
-@pytest.fixture
-async def house(redis: ClusterPipeline) -> House:
-    return await House(SessionStore(redis)).registered()
-
-
 def slot_of_phone(msisdn: Msisdn = PAYER) -> int:
     return key_slot(pointer_of(msisdn).encode())
 

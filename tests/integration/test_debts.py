@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from channels.office import Office, build_office
-from engine.clock import Ids, PaymentId
+from channels.office import Office
+from engine.clock import PaymentId
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.desk.proposals import State as Stands
 from engine.ledger.books import open_accounts
@@ -19,8 +19,9 @@ from engine.payments.lifecycle import State
 from engine.payments.stepping import REFUND_BY_HAND
 from engine.ports import Direction
 from tests.integration.books import assert_books
-from tests.integration.world import FAILED, OTHER, SUCCEEDED, ScriptedOperator, World, open_world
-from tests.unit.payments.examples import MPESA, MTN, PAYER
+from tests.integration.offices import office_of
+from tests.integration.world import FAILED, SUCCEEDED, ScriptedOperator, World, open_world
+from tests.unit.payments.examples import MPESA, PAYER
 
 AMINA, BRIAN = Person("amina"), Person("brian")
 MUTE = msgspec.structs.replace(MPESA, can_refund=False)
@@ -71,12 +72,7 @@ async def _staff(world: World, airtel: ScriptedOperator) -> Staffed:
         purposes = (Purpose.FLOAT, Purpose.REFUND_IN_FLIGHT)
         await open_accounts(connection, [Account(1, "KES", kind, 4) for kind in purposes])
     debts = Debts(rulings=world.rulings, store=world.store, directory=world.directory)
-    office = build_office(
-        tenant=1, pool=world.pool, committer=world.committer,
-        operators={"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER, "airtel_ke": AIRTEL},
-        clock=world.clock, ids=Ids(world.clock), executors=debts.executors(),
-    )  # fmt: skip
-    return Staffed(world, office, airtel)
+    return Staffed(world, office_of(world, debts.executors()), airtel)
 
 
 @pytest.fixture

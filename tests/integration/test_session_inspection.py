@@ -17,20 +17,6 @@ from tests.unit.session.rooms import PAYER, PIN, VERSION, House
 TOKEN = "open" * 4
 URL = "http://capp.test/inspect/sessions"
 PAYEE = "256772000002"
-PATIENT_SECONDS = 5.0
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[TickPipeline]:
-    pipeline = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
-    assert isinstance(pipeline, TickPipeline)
-    yield pipeline
-    await pipeline.aclose()
-
-
-@pytest.fixture
-async def house(redis: TickPipeline) -> House:
-    return await House(SessionStore(redis)).registered()
 
 
 @pytest.fixture

@@ -93,11 +93,6 @@ async def admin(redis_url: str) -> AsyncIterator[TickPipeline | ClusterPipeline]
     await pipeline.aclose()
 
 
-@pytest.fixture
-async def house(redis: TickPipeline | ClusterPipeline) -> House:
-    return await House(SessionStore(redis)).registered()
-
-
 async def timed(house: House, text: str, session_id: str = "s1") -> tuple[Reply, float]:
     began = time.monotonic()
     return await house.take(text, session_id), time.monotonic() - began

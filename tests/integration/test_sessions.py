@@ -36,19 +36,6 @@ PATIENT_SECONDS = 5.0
 
 
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[TickPipeline]:
-    pipeline = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
-    assert isinstance(pipeline, TickPipeline)
-    yield pipeline
-    await pipeline.aclose()
-
-
-@pytest.fixture
-async def house(redis: TickPipeline) -> House:
-    return await House(SessionStore(redis)).registered()
-
-
-@pytest.fixture
 async def gateway(house: House) -> AsyncIterator[httpx.AsyncClient]:
     app = Starlette(routes=ussd_routes(AfricasTalkingUssd(), house.turns, TOKEN))
     transport = httpx.ASGITransport(app=app)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from channels.watching.figures import Figures
 from engine.ledger.auditor import Auditor, Pace
 from engine.ledger.chart import Kind
 from engine.payments.settlement.state import BatchState
@@ -11,8 +12,8 @@ from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
 
 
 @pytest.fixture
-async def hall(database_url: str) -> AsyncIterator[Hall]:
-    async with open_hall(database_url) as opened:
+async def hall(shared_database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(shared_database_url) as opened:
         yield opened
 
 
@@ -90,3 +91,37 @@ async def test_two_operators_of_one_currency_are_squared_too(hall: Hall) -> None
     assert (batch.corridor, batch.state) == (HOME, BatchState.SETTLED)
     assert batch.debits == (15_500, 0)
     await hall.assert_settled()
+
+
+async def gauges(hall: Hall) -> dict[tuple[str, ...], int]:
+    figures = Figures(hall.pool, 1, {}, hall.clock)
+    await figures.refresh()
+    return {
+        (sample.name.removeprefix("capp_settlement_"), *sample.labels.values()): int(sample.value)
+        for family in figures.collect()
+        for sample in family.samples
+        if family.name.startswith("capp_settlement")
+    }
+
+
+async def test_gauges_tell_how_long_the_oldest_payment_waits_until_it_is_settled(
+    hall: Hall,
+) -> None:
+    assert await gauges(hall) == {}
+    await hall.pay()
+    hall.clock.pass_(20)
+    await hall.pay("mtn_ug", "mpesa_ke")
+    await hall.pay("airtel_ke", "mtn_ug")
+    await hall.sweep(1)
+    hall.clock.pass_(10)
+    outside = ("lag_seconds", "airtel_ke:mtn_ug")
+    assert await gauges(hall) == {("lag_seconds", PAIR): 30, outside: 10}
+    hall.rail.decides = False
+    await hall.close()
+    await hall.sweep(2)
+    hall.clock.pass_(10)
+    under_way = ("batches", PAIR, "submitted")
+    assert await gauges(hall) == {("lag_seconds", PAIR): 40, outside: 20, under_way: 1}
+    hall.rail.decides = True
+    await hall.sweep(2)
+    assert await gauges(hall) == {outside: 20}

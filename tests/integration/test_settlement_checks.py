@@ -61,7 +61,31 @@ async def test_all_is_well_where_all_is_there(room: ChainRoom, tmp_path: Path) -
     assert said["settlement"] == "airtel_ke:mtn_ug; windows of 3600 s in USDC"
     assert said["settlement keys"] == "9 keys are there, and ours alone"
     assert said["settlement chain"].startswith("chain 4 at version ")
+    assert said["settlement corridors"] == "1 are on the chain as the file has them"
     assert CORRIDOR not in said["settlement"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ("- airtel_ke\n  - mtn_ug", "- mtn_ug\n  - airtel_ke", "other members on the chain"),
+        ("approver_mtn_ug\n  - approver_house", "approver_house\n  - approver_mtn_ug", "approvers"),
+        ("threshold: 2", "threshold: 3", "the chain wants 2 approvals, not 3"),
+        ("  - approver_house\n", "", "other approvers on the chain"),
+    ],
+)
+async def test_a_corridor_that_the_chain_has_otherwise_is_a_fault(
+    room: ChainRoom, tmp_path: Path, before: str, after: str, fault: str
+) -> None:
+    said = await told(settings(room, tmp_path, (before, after)))
+    assert said["settlement corridors"].startswith("FAULT ")
+    assert fault in said["settlement corridors"]
+    assert not said["settlement chain"].startswith("FAULT")
+
+
+async def test_who_signs_elsewhere_may_be_anybody(room: ChainRoom, tmp_path: Path) -> None:
+    said = await told(settings(room, tmp_path, ("- approver_house", "- null")))
+    assert said["settlement corridors"] == "1 are on the chain as the file has them"
 
 
 async def test_a_key_that_is_missing_or_open_to_others_is_named(

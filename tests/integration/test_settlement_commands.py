@@ -27,8 +27,8 @@ ELSEWHERE = (None, "approver_b", None)
 
 
 @pytest.fixture
-async def hall(database_url: str) -> AsyncIterator[Hall]:
-    async with open_hall(database_url) as opened:
+async def hall(shared_database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(shared_database_url) as opened:
         yield opened
 
 
@@ -121,6 +121,40 @@ async def test_an_approval_of_who_signs_elsewhere_is_brought_by_hand(hall: Hall)
     )
     assert well
     assert "has 2 approvals" in told
+    await hall.sweep()
+    assert await hall.states() == [BatchState.SETTLED]
+
+
+async def test_a_hash_that_is_not_of_its_terms_is_shown_to_nobody(hall: Hall) -> None:
+    hall.rules = rules(approvers=ELSEWHERE)
+    hall.room = hall.another()
+    await hall.pay()
+    hall.clock.pass_(61)
+    await hall.sweep()
+    forged = "ab" * 32
+    await hall.pool.execute("update settlement_batch set terms_hash = decode($1, 'hex')", forged)
+    [batch] = await hall.batches()
+    well, said = await capp(hall, "batch", batch.id)
+    assert not well
+    assert not any(forged in line for line in said)
+
+
+async def test_a_parked_batch_is_taken_up_again_and_nothing_else_is(hall: Hall) -> None:
+    await hall.pay()
+    hall.rail.is_away = True
+    hall.clock.pass_(61)
+    await hall.sweep(1)
+    [batch] = await hall.batches()
+    with pytest.raises(StaffMistake, match="is parked"):
+        await capp(hall, "take-up", batch.id)
+    await hall.pool.execute("update settlement_batch set payment_count = 2")
+    hall.rail.is_away = False
+    await hall.sweep(1)
+    assert await hall.states() == [BatchState.PARKED]
+    await hall.pool.execute("update settlement_batch set payment_count = 1")
+    well, (told,) = await capp(hall, "take-up", batch.id[-8:])
+    assert well
+    assert told == f"{batch.id} goes on as closed; the worker looks at all of it anew"
     await hall.sweep()
     assert await hall.states() == [BatchState.SETTLED]
 

@@ -70,8 +70,8 @@ class DoomedLoan:
 
 
 @pytest.fixture
-async def hall(database_url: str) -> AsyncIterator[Hall]:
-    async with open_hall(database_url, given=rules(seconds=1)) as opened:
+async def hall(shared_database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(shared_database_url, given=rules(seconds=1)) as opened:
         yield opened
 
 

@@ -6,9 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.errors import StaffMistake
+from engine.errors import OurFault, StaffMistake
 from engine.ledger.chart import Kind
-from engine.payments.settlement.receipts import Receipt, read_receipt, verify, write_receipt
+from engine.payments.settlement.dispute_store import DisputeStore
+from engine.payments.settlement.receipts import (
+    TREES_MAX,
+    Receipt,
+    read_receipt,
+    verify,
+    write_receipt,
+)
 from engine.payments.settlement.state import DisputeStage
 from engine.ports import Provision, Refusal
 from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
@@ -17,13 +24,16 @@ CHAIN: dict[str, str | int] = {"chain_id": 4, "package": "0xca04", "corridor": "
 
 
 @pytest.fixture
-async def hall(database_url: str) -> AsyncIterator[Hall]:
-    async with open_hall(database_url) as opened:
+async def hall(shared_database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(shared_database_url) as opened:
         yield opened
 
 
 async def settled(hall: Hall, payments: int = 1) -> list[str]:
-    made = [await hall.pay(minor=100_000 + n) for n in range(payments)]
+    made = []
+    for n in range(payments):
+        hall.clock.pass_(0.001)  # so that each has its place in the order of the leaves
+        made.append(await hall.pay(minor=100_000 + n))
     await hall.close()
     await hall.sweep(3)
     return made
@@ -50,6 +60,31 @@ async def test_every_payment_of_a_batch_has_a_receipt_that_the_rail_bears_out(
         assert receipt == await receipt_of(hall, payment)
 
 
+async def test_the_tree_of_a_batch_is_hashed_once_and_never_for_payments_it_was_not_made_of(
+    hall: Hall,
+) -> None:
+    first, second = await settled(hall, 2)
+    receipt = await receipt_of(hall, first)
+    await hall.pool.execute("update settlement_obligation set minor = 1 where payment = $1", second)
+    assert await receipt_of(hall, first) == receipt
+    with pytest.raises(OurFault, match="do not lead to its root"):
+        await hall.another().receipts.of(first, CHAIN)
+    await hall.pool.execute(
+        "update settlement_obligation set minor = 100001 where payment = $1", second
+    )
+
+
+async def test_only_so_many_trees_are_kept(hall: Hall) -> None:
+    payments = []
+    for _ in range(TREES_MAX + 1):
+        hall.clock.pass_(1)  # so that the newer ones have greater ids
+        payments += await settled(hall)
+    for payment in (*payments, payments[1]):
+        await receipt_of(hall, payment)
+    kept = [batch.id for batch in await hall.batches()]
+    assert list(hall.room.receipts._trees) == [*kept[2:], kept[1]]
+
+
 async def test_there_is_no_receipt_before_the_rail_has_it(hall: Hall) -> None:
     payment = await hall.pay()
     assert await hall.room.receipts.of(payment, CHAIN) is None
@@ -66,43 +101,48 @@ FORGERIES: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", FORGERIES)
-async def test_a_receipt_that_says_anything_else_is_refused(hall: Hall, what: str) -> None:
+async def test_a_receipt_that_says_anything_else_is_refused(hall: Hall) -> None:
     payment = (await settled(hall, 7))[1]
-    receipt, value = await receipt_of(hall, payment), FORGERIES[what]
-    field = what.split(" ")[0]
+    receipt = await receipt_of(hall, payment)
+    assert (await verify(receipt, hall.rail)).holds
+    for what, value in FORGERIES.items():
+        verdict = await verify(forged(receipt, what.split(" ")[0], value), hall.rail)
+        assert not verdict.holds, what
+        assert verdict.reasons, what
+
+
+def forged(receipt: Receipt, field: str, value: Any) -> Receipt:
+    """The same with another value somewhere."""
     if field == "leaf.salt":
         leaf = msgspec.structs.replace(receipt.leaf, salt=value)
-        forged = msgspec.structs.replace(receipt, leaf=leaf)
-    elif field.startswith("leaf."):
+        return msgspec.structs.replace(receipt, leaf=leaf)
+    if field.startswith("leaf."):
         fields = msgspec.structs.replace(receipt.leaf.fields, **{field[5:]: value})
         leaf = msgspec.structs.replace(receipt.leaf, fields=fields)
-        forged = msgspec.structs.replace(receipt, leaf=leaf)
-    else:
-        forged = msgspec.structs.replace(receipt, **{field: value})
-    verdict = await verify(forged, hall.rail)
-    assert not verdict.holds
-    assert verdict.reasons
+        return msgspec.structs.replace(receipt, leaf=leaf)
+    return msgspec.structs.replace(receipt, **{field: value})
 
 
 SHAPES: dict[str, Any] = {
     "batch_id": "AB" * 16, "index": -1, "proof": ["ab"], "leaf.salt": "AB" * 32,
     "leaf.payment": "ab" * 17, "leaf.version": 0, "leaf.minor": 2**63, "leaf.source": "",
+    "batch_id ended": "ab" * 16 + "\n", "leaf.salt ended": "ab" * 32 + "\n",
+    "leaf.payment ended": "ab" * 16 + "\n", "proof ended": ["ab" * 32 + "\n"], "count": 2**63,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", SHAPES)
-async def test_a_receipt_can_be_read_in_one_way_only(hall: Hall, what: str) -> None:
-    told = msgspec.to_builtins(await receipt_of(hall, (await settled(hall, 2))[0]))
-    read_receipt(msgspec.json.encode(told))
-    *outer, field = what.replace("leaf.", "leaf.fields.").split(".")
-    outer = ["leaf"] if what == "leaf.salt" else outer
-    into = told
-    for name in outer:
-        into = into[name]
-    into[field] = SHAPES[what]
-    with pytest.raises(ValueError, match="Expected"):
-        read_receipt(msgspec.json.encode(told))
+async def test_a_receipt_can_be_read_in_one_way_only(hall: Hall) -> None:
+    text = write_receipt(await receipt_of(hall, (await settled(hall, 2))[0]))
+    read_receipt(text)
+    for what, value in SHAPES.items():
+        name = what.split(" ")[0]
+        *outer, field = name.replace("leaf.", "leaf.fields.").split(".")
+        told = into = msgspec.json.decode(text)
+        for each in ["leaf"] if name == "leaf.salt" else outer:
+            into = into[each]
+        into[field] = value
+        with pytest.raises(ValueError, match="Expected"):
+            read_receipt(msgspec.json.encode(told))
 
 
 async def test_what_is_no_receipt_is_refused() -> None:
@@ -327,3 +367,23 @@ async def test_how_long_a_corridor_lags_is_told(hall: Hall) -> None:
     hall.clock.pass_(70)
     pair, _ = await hall.room.standings.of_corridors()
     assert (pair.payments, len(pair.unfinished), pair.lag_seconds) == (0, 1, 70)
+
+
+async def test_a_dispute_that_the_rail_did_not_take_may_be_opened_again(hall: Hall) -> None:
+    [payment] = await settled(hall)
+    hall.rail.refuses = Refusal.PAUSED
+    opening = await hall.room.disputes.open(payment, "mpesa_ke", 500, by="amina")
+    await hall.sweep(2)
+    store = DisputeStore(hall.pool, 1)
+    refused = await store.get(opening)
+    assert refused is not None
+    assert (refused.stage, refused.reason) == (DisputeStage.REFUSED, "paused")
+    hall.rail.refuses = None
+    assert await hall.room.disputes.open(payment, "mpesa_ke", 300, by="brian") == opening
+    assert await hall.room.disputes.open(payment, "mpesa_ke", 700, by="chipo") == opening
+    await hall.sweep(2)
+    again = await store.get(opening)
+    assert again is not None
+    assert (again.stage, again.amount_minor, again.opened_by) == (DisputeStage.OPEN, 300, "brian")
+    assert again.reason == ""
+    assert hall.rail.corridors[PAIR].disputes[opening].amount_minor == 300

@@ -9,19 +9,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.errors import StaffMistake
+from channels.watching.logs import About
+from engine.errors import Rejected, StaffMistake
 from engine.ledger.chart import Kind
+from engine.payments.settlement.batch import Batch
+from engine.payments.settlement.rules import Rules
 from engine.payments.settlement.state import BatchState, ErrandState
-from engine.ports import Refusal
+from engine.ports import Approval, Instruction, Reason, Refusal, Settlement
 from tests.integration.settlement_rail import KeptKeys
-from tests.integration.settlement_room import PAIR, Hall, open_hall, rules
+from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall, rules
 
 S = BatchState
 
 
 @pytest.fixture
-async def hall(database_url: str) -> AsyncIterator[Hall]:
-    async with open_hall(database_url) as opened:
+async def hall(shared_database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(shared_database_url) as opened:
         yield opened
 
 
@@ -327,6 +330,10 @@ async def test_a_record_that_differs_is_for_people_and_books_nothing(hall: Hall)
     "change",
     [
         "update settlement_batch set debits = '{1, 0}', credits = '{0, 1}'",
+        "update settlement_batch set debits = '{1, 0}'",
+        "update settlement_batch set credits = '{0, 1}'",
+        "update settlement_batch set basis = replace(basis, ':100000}', ':100001}')",
+        "update settlement_batch set basis = replace(basis, '100000]]', '100001]]')",
         "update settlement_batch set merkle_root = decode(repeat('ab', 32), 'hex')",
         "update settlement_batch set payment_count = 2",
         "update settlement_batch set basis = replace(basis, '0.00775', '0.00875')",
@@ -373,9 +380,11 @@ async def _mend(hall: Hall, before: Any) -> None:
     )
 
 
-async def test_an_operator_that_signs_elsewhere_brings_its_approval(database_url: str) -> None:
+async def test_an_operator_that_signs_elsewhere_brings_its_approval(
+    shared_database_url: str,
+) -> None:
     given = rules(approvers=("approver_a", None, None))
-    async with open_hall(database_url, given=given) as hall:
+    async with open_hall(shared_database_url, given=given) as hall:
         await hall.pay()
         batch = await hall.close()
         await hall.sweep(3)
@@ -391,21 +400,31 @@ async def test_an_operator_that_signs_elsewhere_brings_its_approval(database_url
             await add(batch.id, 1, b"x", by="amina")
         with pytest.raises(StaffMistake, match="no batch"):
             await add("0" * 32, 1, b"x" * 64, by="amina")
-        signature = await KeptKeys().sign("approver_b", waiting.terms_hash)
+        sign = KeptKeys().sign
+        signature = await sign("approver_b", waiting.terms_hash)
+        for forged in (
+            b"y" * 64,
+            await sign("approver_house", waiting.terms_hash),
+            await sign("approver_b", b"t" * 32),
+        ):
+            with pytest.raises(StaffMistake, match="not the word of approver 1"):
+                await add(batch.id, 1, forged, by="amina")
+        assert [kept.by_hand for kept in await hall.room.batches.approvals(waiting)] == [""]
         await add(batch.id, 1, signature, by="amina")
-        await add(batch.id, 1, b"y" * 64, by="brian")  # the first one of a place stays
+        await add(batch.id, 1, signature, by="brian")  # told twice, kept once
+        assert [k.by_hand for k in await hall.room.batches.approvals(waiting)] == ["", "amina"]
         await hall.sweep(3)
         await hall.assert_settled()
         with pytest.raises(StaffMistake, match="waits for no approval"):
             await add(batch.id, 1, signature, by="amina")
 
 
-async def test_approvals_that_came_too_late_are_asked_for_anew(database_url: str) -> None:
+async def test_approvals_that_came_too_late_are_asked_for_anew(shared_database_url: str) -> None:
     given = rules(approvers=("approver_a", None, "approver_house"))
     given = type(given)(given.asset, given.window, given.approvals_seconds, tuple(
         type(c)(c.name, c.members, c.approvers, 3) for c in given.corridors
     ))  # fmt: skip
-    async with open_hall(database_url, given=given) as hall:
+    async with open_hall(shared_database_url, given=given) as hall:
         await hall.pay()
         batch = await hall.close()
         await hall.sweep(2)
@@ -420,6 +439,176 @@ async def test_approvals_that_came_too_late_are_asked_for_anew(database_url: str
         await hall.sweep(3)
         assert (await hall.reopened(batch)).state is S.SETTLED
         await hall.assert_settled()
+
+
+async def test_approvals_of_terms_that_were_proposed_anew_meanwhile_settle_nothing(
+    hall: Hall,
+) -> None:
+    """A slow process has gathered enough for terms that another one has replaced since."""
+    await hall.pay()
+    hall.keys.is_away = True
+    await hall.close()
+    await hall.sweep(1)
+    hall.keys.is_away = False
+    slow = hall.keys.sign
+
+    async def sign(name: str, message: bytes) -> bytes:
+        hall.keys.sign = slow  # type: ignore[method-assign]
+        hall.rail.pass_(601)
+        hall.keys.is_away = True  # so that the other one only proposes
+        await hall.another().settling.sweep()
+        hall.keys.is_away = False
+        return await slow(name, message)
+
+    hall.keys.sign = sign  # type: ignore[method-assign]
+    await hall.sweep(1)
+    assert await hall.states() == [S.CLOSED]
+    await hall.sweep(3)
+    assert await hall.states() == [S.SETTLED]
+    await hall.assert_settled()
+
+
+async def test_only_the_very_terms_that_are_proposed_can_be_approved(hall: Hall) -> None:
+    await hall.pay()
+    hall.keys.is_away = True
+    batch = await hall.close()
+    await hall.sweep(1)
+    old = await hall.reopened(batch)
+    hall.rail.pass_(601)
+    await hall.sweep(1)
+    assert old.expires_at is not None
+    assert not await hall.room.batches.move_approved(old, old.terms(old.expires_at))
+    assert await hall.states() == [S.CLOSED]
+    hall.keys.is_away = False
+    await hall.sweep(3)
+    assert await hall.states() == [S.SETTLED]
+
+
+async def test_what_is_sent_is_worked_out_again_though_everybody_has_signed(
+    shared_database_url: str,
+) -> None:
+    given = rules(approvers=("approver_a", None, None))
+    async with open_hall(shared_database_url, given=given) as hall:
+        await hall.pay()
+        batch = await hall.close()
+        await hall.sweep(1)
+        asked = await hall.reopened(batch)
+        assert asked.terms_hash is not None
+        signature = await hall.keys.sign("approver_b", asked.terms_hash)
+        await hall.room.approving.add_by_hand(batch.id, 1, signature, by="amina")
+        await hall.pool.execute("update settlement_obligation set at_ms = at_ms + 1")
+        await hall.sweep(2)
+        assert await hall.states() == [S.PARKED]
+        assert hall.rail.sent == []
+        await hall.pool.execute("update settlement_obligation set at_ms = at_ms - 1")
+        await hall.room.settling.take_up_again(batch.id)
+        await hall.sweep(3)
+        await hall.assert_settled()
+
+
+async def test_the_approvals_of_our_own_keys_come_first(shared_database_url: str) -> None:
+    """What came by hand is good by what the chain said then; ours are good by what we sign."""
+    given = rules(approvers=(None, "approver_b", "approver_house"))
+    async with open_hall(shared_database_url, given=given) as hall:
+        await hall.pay()
+        hall.keys.is_away = True
+        batch = await hall.close()
+        await hall.sweep(1)
+        stale = Approval(0, b"y" * 64)
+        asked = await hall.reopened(batch)
+        await hall.room.batches.approve(asked, stale, by_hand="amina", now_ms=0)
+        hall.keys.is_away = False
+        await hall.sweep(3)
+        await hall.assert_settled()
+
+
+# The settlement file is changed while a batch is under way.
+
+
+def changed(given: Rules, **corridor: Any) -> Rules:
+    """With another first corridor; without it when nothing is told of it."""
+    first, *others = given.corridors
+    if not corridor:
+        return msgspec.structs.replace(given, corridors=tuple(others))
+    return msgspec.structs.replace(
+        given, corridors=(msgspec.structs.replace(first, **corridor), *others)
+    )
+
+
+async def approved(hall: Hall) -> Batch:
+    """A batch that has its approvals, and of which nothing was signed yet."""
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.refuses = Refusal.PAUSED
+    await hall.sweep(1)
+    hall.rail.refuses = None
+    await hall.pool.execute("delete from settlement_errand")
+    assert await hall.states() == [S.APPROVED]
+    return batch
+
+
+async def test_a_threshold_that_was_raised_is_waited_for_and_met(hall: Hall) -> None:
+    await approved(hall)
+    await hall.pool.execute("delete from settlement_approval where place = 2")
+    room = hall.another(rules=changed(hall.rules, threshold=3))
+    await hall.sweep(3, room)
+    assert await hall.states() == [S.SETTLED]
+    assert hall.keys.signed["approver_house"] == 2
+    await hall.assert_settled()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({}, "not in the settlement file any more"),
+        ({"members": ("mtn_ug", "mpesa_ke")}, "other members, or in another order"),
+        ({"members": ("airtel_ke", "mtn_ug")}, "other members, or in another order"),
+    ],
+)
+async def test_a_corridor_that_was_changed_under_its_batch_books_nothing_until_people_looked(
+    hall: Hall, change: dict[str, Any], why: str
+) -> None:
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.decides = False
+    await hall.sweep(2)
+    hall.rail.decides = True
+    await hall.sweep(2, hall.another(rules=changed(hall.rules, **change)))
+    assert (await hall.reopened(batch)).state is S.PARKED
+    assert any(why in case for case in await hall.cases())
+    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
+    await hall.room.settling.take_up_again(batch.id)
+    await hall.sweep(2)
+    await hall.assert_settled()
+
+
+async def test_what_the_rail_cannot_be_asked_at_all_keeps_no_other_batch_waiting(
+    hall: Hall, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first one's corridor is in no part of the rail's settings; both have one account."""
+    caplog.handler.addFilter(About())
+    await hall.pay()
+    first = await hall.close()
+    await hall.pay("airtel_ke", "mpesa_ke")
+    second = await hall.close(HOME)
+    ask = hall.rail.estimate
+
+    async def estimate(instruction: Instruction) -> int | Refusal:
+        assert isinstance(instruction, Settlement)
+        if instruction.terms.corridor == PAIR:
+            raise Rejected("rail", "no such corridor", code="x", reason=Reason.CONFIGURATION)
+        return await ask(instruction)
+
+    hall.rail.estimate = estimate  # type: ignore[method-assign]
+    await hall.sweep(3)
+    assert (await hall.reopened(second)).state is S.SETTLED
+    assert (await hall.reopened(first)).state is S.APPROVED
+    cases = [record for record in caplog.records if "no such corridor" in record.getMessage()]
+    assert len(cases) == len(await hall.cases()) == 1
+    assert cases[0].__dict__["words"] == {"batch": first.id}
+    hall.rail.estimate = ask  # type: ignore[method-assign]
+    await hall.sweep(3)
+    await hall.assert_settled()
 
 
 # Many processes.

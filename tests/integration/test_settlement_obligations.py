@@ -16,7 +16,12 @@ from engine.ledger.corrections import correction_facts
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan
 from engine.payments.lifecycle import State
-from engine.payments.settlement.obligation_store import LATE_MS, LATE_MS_MAX, ObligationStore
+from engine.payments.settlement.obligation_store import (
+    LATE_MS,
+    LATE_MS_MAX,
+    ObligationStore,
+    Summed,
+)
 from engine.payments.settlement.state import BatchState
 from engine.payments.settlement.windows import Cause
 from engine.ports import Refusal
@@ -28,8 +33,8 @@ NAMES = {code: name for name, code in CODES.items()}
 
 
 @pytest.fixture
-async def hall(database_url: str) -> AsyncIterator[Hall]:
-    async with open_hall(database_url) as opened:
+async def hall(shared_database_url: str) -> AsyncIterator[Hall]:
+    async with open_hall(shared_database_url) as opened:
         yield opened
 
 
@@ -126,10 +131,10 @@ async def still_under_way(hall: Hall, url: str) -> AsyncIterator[None]:
 
 
 async def test_what_commits_while_a_window_closes_is_in_the_next_one(
-    hall: Hall, database_url: str
+    hall: Hall, shared_database_url: str
 ) -> None:
     await hall.pay(minor=100)
-    async with still_under_way(hall, database_url):
+    async with still_under_way(hall, shared_database_url):
         hall.clock.pass_(61)
         # Its balances are locked, so nothing of the books is: only the reading and the choice.
         await hall.room.settling._gathering.gather()
@@ -204,9 +209,9 @@ async def test_a_real_payment_is_owed_when_it_is_paid_and_not_before(database_ur
 
 
 async def test_a_window_is_closed_by_its_number_of_payments_and_never_holds_more(
-    database_url: str,
+    shared_database_url: str,
 ) -> None:
-    async with open_hall(database_url, given=rules(payments=5, seconds=10**6)) as hall:
+    async with open_hall(shared_database_url, given=rules(payments=5, seconds=10**6)) as hall:
         for n in range(13):
             await hall.pay(minor=100 + n)
         await hall.sweep(4)
@@ -214,9 +219,11 @@ async def test_a_window_is_closed_by_its_number_of_payments_and_never_holds_more
         assert (await hall.room.closing.waiting(hall.rules.corridors[0])).payments == 3
 
 
-async def test_a_window_is_closed_when_one_owes_the_other_too_much(database_url: str) -> None:
+async def test_a_window_is_closed_when_one_owes_the_other_too_much(
+    shared_database_url: str,
+) -> None:
     given = rules(exposure_minor=20_000_000, seconds=10**6)
-    async with open_hall(database_url, given=given) as hall:
+    async with open_hall(shared_database_url, given=given) as hall:
         for _ in range(2):
             await hall.pay()
             await hall.sweep(1)
@@ -229,18 +236,20 @@ async def test_a_window_is_closed_when_one_owes_the_other_too_much(database_url:
         assert (batch.cause, batch.payment_count) == (Cause.EXPOSURE, 4)
 
 
-async def test_a_large_payment_is_settled_alone_and_at_once(database_url: str) -> None:
+async def test_a_large_payment_is_settled_alone_and_at_once(shared_database_url: str) -> None:
     given = rules(single_above_minor=10_000_000, seconds=10**6)
-    async with open_hall(database_url, given=given) as hall:
+    async with open_hall(shared_database_url, given=given) as hall:
         await hall.pay()
-        large = await hall.pay(minor=130_000)  # 10.075 dollars
+        large = [await hall.pay(minor=130_000) for _ in range(2)]  # 10.075 dollars each
         await hall.pay(minor=129_032)  # 9.99998
         await hall.sweep(4)
-        [batch] = await hall.batches()
-        assert (batch.cause, batch.payment_count) == (Cause.SINGLE, 1)
-        assert batch.state is BatchState.SETTLED
-        [standing] = await hall.room.standings.of_payment(large)
-        assert standing.batch_id == batch.id
+        batches = await hall.batches()
+        assert {(b.cause, b.payment_count, b.state) for b in batches} == {
+            (Cause.SINGLE, 1, BatchState.SETTLED)
+        }
+        standings = [(await hall.room.standings.of_payment(each))[0] for each in large]
+        assert {each.batch_id for each in standings} == {batch.id for batch in batches}
+        assert len(batches) == 2
 
 
 async def test_without_a_rate_a_window_stays_open(hall: Hall) -> None:
@@ -282,8 +291,8 @@ happenings = st.lists(
 
 
 @pytest.fixture
-def hall_url(database_url: str) -> str:
-    return database_url
+def hall_url(shared_database_url: str) -> str:
+    return shared_database_url
 
 
 @settings(
@@ -346,3 +355,78 @@ async def _forget(hall: Hall) -> None:
         f"truncate {names}, journal, payment, payment_key, balance, case_file, attempt"
     )
     await hall.endow()
+
+
+async def test_who_cannot_read_because_another_one_does_closes_nothing(hall: Hall) -> None:
+    """That one may find something missing, which nobody else knows yet."""
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(61)
+    async with hall.pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "select pg_advisory_xact_lock(hashtextextended('settlement 1', 0))"
+        )
+        await hall.sweep(2)
+        assert await hall.states() == []
+    await hall.sweep(3)
+    assert await hall.states() == [BatchState.SETTLED]
+
+
+async def test_nobody_closes_a_window_by_hand_while_something_is_missing(hall: Hall) -> None:
+    await hall.pay()
+    with pytest.raises(StaffMistake, match="does not add up"):
+        await hall.room.closing.close_now(PAIR)  # nothing was ever read
+    await hall.sweep(1)
+    number = hall.interpool("mpesa_ke", "mtn_ug")
+    await hall.pool.execute("update balance set amount = amount + 5 where id = $1", number)
+    await hall.sweep(1)
+    with pytest.raises(StaffMistake, match="does not add up"):
+        await hall.room.closing.close_now(PAIR)
+    await hall.pool.execute("update balance set amount = amount - 5 where id = $1", number)
+    await hall.sweep(1)
+    assert await hall.room.closing.close_now(PAIR) is not None
+
+
+async def test_what_came_while_a_window_was_looked_at_is_priced_too(hall: Hall) -> None:
+    """The first payment in the other currency is there between the look and the choice."""
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(61)
+    look = ObligationStore.waiting
+    store = hall.room.closing._obligations
+
+    async def waiting(pair: tuple[str, str]) -> list[Summed]:
+        found = await look(store, pair)
+        await hall.pay("mtn_ug", "mpesa_ke", 1000)
+        await store.read_journal(int(hall.clock.epoch() * 1000))
+        return found
+
+    store.waiting = waiting  # type: ignore[method-assign]
+    [batch] = await hall.room.closing.close_due()
+    assert batch.payment_count == 2
+    assert [mid.currency for mid in batch.basis.mids] == ["KES", "UGX"]
+    await hall.sweep(3)
+    del store.waiting
+
+
+async def test_what_one_batch_has_no_other_can_take(hall: Hall) -> None:
+    await hall.pay()
+    batch = await hall.close()
+    store = hall.room.closing._obligations
+    owed = await store.of_batch(batch.id)
+    async with hall.pool.acquire() as connection:
+        assert await store.mark(connection, hall.ids.hex(), owed) == 0
+    assert await store.of_batch(batch.id) == owed
+    await hall.sweep(3)
+
+
+async def test_a_window_that_somebody_else_is_closing_is_left_to_them(hall: Hall) -> None:
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(61)
+    async with hall.pool.acquire() as connection, connection.transaction():
+        assert await hall.room.batches.turn(connection, PAIR)
+        assert await hall.room.closing.close_due() == []
+        assert await hall.room.closing.close_now(PAIR) is None
+    assert len(await hall.room.closing.close_due()) == 1
+    await hall.sweep(3)

@@ -1,6 +1,5 @@
 """What the compiler's driver says of packages that are wrong, and what the command makes of it."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,8 @@ import pytest
 from simulator.toolchain import compiler, packages
 from simulator.toolchain.command import MISSING, is_covered
 from simulator.toolchain.compiler import CompilationFailed
-from simulator.toolchain.libraries import ToolchainMissing, cache_folder, libraries
+from simulator.toolchain.libraries import cache_folder, libraries
+from tests.move.presence import opened_or_skipped
 
 MANIFEST = """
 [package]
@@ -53,12 +53,7 @@ module capp_thing::odd_tests {
 @pytest.fixture
 def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of packages with the double and a small one beside it, and a cache of its own."""
-    try:
-        fetched = libraries().compiler.parent
-    except ToolchainMissing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    fetched = opened_or_skipped(libraries).compiler.parent
     cache, folder = tmp_path / "cache", tmp_path / "move"
     cache.mkdir()
     folder.mkdir()

@@ -5,7 +5,6 @@ More seeds by hand: `python -m tests.move.differential --seeds 1..100`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,6 @@ from simulator.devnet.executor import Executed, Json
 from simulator.devnet.executors.model import ModelExecutor
 from simulator.devnet.executors.model.catalogue import CONTRACTS
 from simulator.devnet.executors.move import MoveExecutor
-from simulator.toolchain.libraries import ToolchainMissing
 from tests.move.differential.playing import Different, Play
 from tests.move.differential.tally import Tally
 
@@ -24,16 +22,6 @@ SEEDS = range(1, 3)
 CALLS = 100
 PAIRS = 10
 OURS = range(0xCA01, 0xCA06)
-
-
-@pytest.fixture(scope="module")
-def opened() -> MoveExecutor:
-    try:
-        return MoveExecutor.opened()
-    except ToolchainMissing as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
 
 
 def test_both_executors_say_the_same_of_the_same_calls(opened: MoveExecutor) -> None:

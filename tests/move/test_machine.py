@@ -1,13 +1,11 @@
 """The machine's driver on real bytecode: its answers to good calls, to aborts and to nonsense."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from simulator.toolchain import compiler, state
 from simulator.toolchain.encoding import address, blob, u64
-from simulator.toolchain.libraries import ToolchainMissing
 from simulator.toolchain.state import Overlay, State
 from simulator.toolchain.vm import (
     Aborted,
@@ -21,6 +19,7 @@ from simulator.toolchain.vm import (
     Refused,
     Viewed,
 )
+from tests.move.presence import opened_or_skipped
 
 FRAMEWORK, ASSETS = address("0x1"), address("0xca05")
 ISSUER, HOLDER = address("0x1550"), address("0x401d")
@@ -29,12 +28,7 @@ METADATA = b"\7" + state.struct_tag(FRAMEWORK, "fungible_asset", "Metadata")
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    try:
-        opened = Machine()
-    except ToolchainMissing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    opened = opened_or_skipped(Machine)
     yield opened
     opened.close()
 

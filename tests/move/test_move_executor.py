@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import pytest
@@ -14,23 +13,12 @@ from simulator.devnet.executors import ExecutorMissing, open_executor, opening
 from simulator.devnet.executors.model import ModelExecutor
 from simulator.devnet.executors.move import MoveExecutor
 from simulator.toolchain import compiler
-from simulator.toolchain.libraries import ToolchainMissing
 
 GOVERNANCE = (0xCA01).to_bytes(32)
 OWNER = sha3(b"owner")
 HERE = object_address(OWNER, b"g")
 RESOURCE = "0xca01::governance::Governance"
 ENVIRONMENT = Environment(4, 1, 1_700_000_000_000_000, sha3(b"transaction"))
-
-
-@pytest.fixture(scope="module")
-def opened() -> MoveExecutor:
-    try:
-        return MoveExecutor.opened()
-    except ToolchainMissing as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
 
 
 @pytest.fixture

@@ -3,32 +3,35 @@
 What has passed before with the same sources is taken from the cache outside the checkout.
 """
 
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from simulator.toolchain import compiler, packages
 from simulator.toolchain.command import WITHOUT_COVERAGE, is_covered
-from simulator.toolchain.libraries import Libraries, ToolchainMissing, libraries
+from simulator.toolchain.libraries import Libraries, libraries
+from simulator.toolchain.reports import Tested
+from tests.alarm import alarm
+from tests.move.presence import opened_or_skipped
 
 ROOT = packages.MOVE.parent
 OURS = [name for name in packages.package_names() if name not in WITHOUT_COVERAGE]
+# Minutes on a busy machine, and the compiler has an end of its own for each of its two calls.
+SECONDS_MAX = 2 * compiler.SECONDS_MAX + 30
 # A library or bytecode by its first bytes: ELF, and Move's own sign.
 FORBIDDEN_STARTS = (b"\x7fELF", b"\xa1\x1c\xeb\x0b")
 
 
 @pytest.fixture(scope="module")
-def toolchain() -> Iterator[Libraries]:
-    """The libraries, or a skip that says why; on a build server a failure that says why."""
-    try:
-        yield libraries()
-    except ToolchainMissing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+def toolchain() -> Libraries:
+    return opened_or_skipped(libraries)
+
+
+def tested_patiently(name: str) -> Tested:
+    """Tests of a package that have not passed before may outlast the alarm of other tests."""
+    with alarm(SECONDS_MAX):
+        return compiler.known_tests(name)
 
 
 def test_the_packages_are_those_of_the_house() -> None:
@@ -46,14 +49,14 @@ def test_a_package_compiles_to_the_modules_of_its_files(toolchain: Libraries, na
 
 @pytest.mark.parametrize("name", packages.package_names())
 def test_a_package_passes_its_own_tests(toolchain: Libraries, name: str) -> None:
-    tested = compiler.known_tests(name)
+    tested = tested_patiently(name)
     assert not tested.failed, tested.printed
     assert tested.passed
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_instruction_of_ours_is_reached_by_a_test(toolchain: Libraries, name: str) -> None:
-    tested = compiler.known_tests(name)
+    tested = tested_patiently(name)
     assert is_covered(tested), tested.coverage
     assert set(tested.coverage) <= set(packages.module_names(name))
 

@@ -16,6 +16,7 @@ from engine.errors import (
     Unreadable,
 )
 from engine.ports import (
+    Approval,
     DisputeAnswer,
     DisputeOpening,
     DisputeRefund,
@@ -356,6 +357,19 @@ async def test_a_trial_of_another_shape_is_unreadable(
     company.on(SIMULATE, reaction)
     with pytest.raises(Unreadable):
         await rail.estimate(settlement())
+
+
+@pytest.mark.parametrize(
+    "word", ["SEQUENCE_NUMBER_TOO_OLD", "SEQUENCE_NUMBER_TOO_NEW", "TRANSACTION_EXPIRED"]
+)
+async def test_a_trial_that_was_overtaken_is_no_refusal(
+    company: Company, rail: Aptos, word: str
+) -> None:
+    """Another transaction of the account was committed between the question and the trial."""
+    company.on(SIMULATE, answered([{"success": False, "vm_status": word, "gas_used": "0"}]))
+    with pytest.raises(OutcomeUnknown) as raised:
+        await rail.estimate(settlement())
+    assert raised.value.code == word
 
 
 # Handing in.
@@ -764,6 +778,29 @@ async def test_no_dispute_is_not_believed_of_a_node_that_is_behind(
         await rail.dispute(CORRIDOR, b"d" * 32)
 
 
+async def test_what_the_contract_refuses_to_look_at_is_proven_by_no_node_that_is_behind(
+    company: Company, rail: Aptos
+) -> None:
+    message = {**NO_DISPUTE, "message": "Move abort in 0xca04::settlement: E_HASH_LENGTH(0x10004)"}
+    company.on(VIEW, Answer(400, message=message))
+    asked = (CORRIDOR, bytes(16), bytes(32), 0, [bytes(32)])
+    assert await rail.proves(*asked) is False
+    other = {**NO_DISPUTE, "message": "Move abort in 0x1::table: 0x1"}
+    company.on(VIEW, Answer(400, message=other))
+    with pytest.raises(OutcomeUnknown):
+        await rail.proves(*asked)
+    company.on(VIEW, Answer(400, message=message))
+    ahead = {**INFO, "ledger_version": "1002"}
+    company.on(
+        ROOT,
+        Answer(message=ahead, headers=headers(version=1002)),
+        Answer(message=INFO, headers=HEADERS),
+    )
+    await rail.position()
+    with pytest.raises(OutcomeUnknown):
+        await rail.proves(*asked)
+
+
 async def test_another_refusal_of_a_view_is_no_answer(company: Company, rail: Aptos) -> None:
     for message in (
         {"message": "Move abort in 0x1::table: 0x1", "error_code": "invalid_input"},
@@ -782,6 +819,67 @@ async def test_a_corridor_that_is_not_on_the_chain_has_no_books(
     for ask in (rail.recorded(CORRIDOR, bytes(16)), rail.pools(CORRIDOR)):
         with pytest.raises(Unreadable):
             await ask
+
+
+async def test_of_a_corridor_that_the_file_does_not_place_nothing_is_asked(
+    company: Company, rail: Aptos, prepared: Prepared
+) -> None:
+    name = "somewhere:else"
+    before = len(company.requests)
+    for ask in (
+        rail.recorded(name, bytes(16)),
+        rail.dispute(name, bytes(32)),
+        rail.proves(name, bytes(16), bytes(32), 0, []),
+        rail.pools(name),
+        rail.provisions(name, prepared.hash),
+        rail.prepare(settlement(corridor=name), slot(), units_max=1_000),
+        rail.is_approved_by(terms(corridor=name), Approval(0, bytes(64))),
+    ):
+        with pytest.raises(Rejected) as raised:
+            await ask
+        assert raised.value.reason == Reason.CONFIGURATION
+    assert len(company.requests) == before
+    with pytest.raises(Rejected):
+        rail.terms_hash(terms(corridor=name))
+
+
+async def test_no_book_is_read_from_a_node_that_is_behind(
+    company: Company, rail: Aptos, prepared: Prepared
+) -> None:
+    company.on(VIEW, answered(["0xa"]), answered(["0xb"]))
+    company.on(by_hash(prepared), answered(committed(prepared)))
+    assert await rail.provisions(CORRIDOR, prepared.hash) == ()
+    await rail.position()
+    behind = answered(committed(prepared, events=[event("Provided", "0xa", 5)]), version=999)
+    company.on(by_hash(prepared), behind)
+    company.on(VIEW, answered(["1"], version=999))
+    company.on(account_path(keys()), numbered(7, version=999))
+    for ask in (
+        rail.provisions(CORRIDOR, prepared.hash),
+        rail.pools(CORRIDOR),
+        rail.dispute(CORRIDOR, bytes(32)),
+        rail.proves(CORRIDOR, bytes(16), bytes(32), 0, []),
+        rail.next_sequence_number("submitter_1"),
+    ):
+        with pytest.raises(OutcomeUnknown) as raised:
+            await ask
+        assert raised.value.code == "stale"
+
+
+async def test_an_approval_is_that_of_the_key_that_stands_on_the_chain(
+    company: Company, rail: Aptos, signer: NamedKeys
+) -> None:
+    told = terms()
+    approvers = ["0x" + (await signer.public_key(name)).hex() for name in ("sponsor", "arbiter")]
+    company.on(VIEW, answered([["0x12", *approvers]]))
+    good = await signer.sign("arbiter", rail.terms_hash(told))
+    other = await signer.sign("arbiter", bytes(32))
+    said = {
+        (index, name): await rail.is_approved_by(told, Approval(index, signature))
+        for index in (0, 1, 2, 3, -1)
+        for name, signature in (("good", good), ("other", other), ("short", good[:63]))
+    }
+    assert [one for one, is_approved in said.items() if is_approved] == [(2, "good")]
 
 
 async def test_the_chain_itself_says_whether_a_payment_was_in_a_batch(

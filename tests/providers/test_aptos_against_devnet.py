@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 import yaml
@@ -42,7 +43,7 @@ from providers.http import Exchange
 from providers.signers import build_signer
 from simulator.devnet.bootstrap import Bootstrap, Wanted
 from simulator.devnet.contracts import ASSET, GOVERNANCE, LIQUIDITY
-from simulator.devnet.customer import Argument, Customer, address, call, u8
+from simulator.devnet.customer import Argument, Customer, address, call, u8, u64
 from simulator.devnet.devnet import Devnet
 from simulator.devnet.executors import open_executor
 from simulator.devnet.keyring import Keyring
@@ -294,6 +295,38 @@ async def test_what_was_provided_is_told_by_its_transaction(chain: Installation)
         member = CORRIDOR.split(":").index(pool["operator"])
         assert provision == Provision(member, pool["minor"])
     assert await chain.rail.provisions(CORRIDOR, bytes(32)) == ()
+
+
+async def test_a_pool_that_is_replenished_is_told_by_its_transaction_and_a_settlement_is_not(
+    chain: Installation,
+) -> None:
+    """What settlement drew is made good without new shares; the books call both capital."""
+    member, corridor = CORRIDOR.split(":")[0], chain.file["aptos"]["corridors"][CORRIDOR]
+    account = Keyring(chain.folder / "keys").account(f"member_{member}")
+    asset = chain.place("asset")
+    await chain.as_admin(ASSET, "mint", address(asset), address(account.address()), u64(700))
+    [pool] = await chain.customer.view("0xca04::settlement::pool_of", corridor, "0")
+    place = address(AccountAddress.from_str_relaxed(str(pool)))
+    [done] = await chain.customer.carry_out(
+        account, [call(LIQUIDITY, "replenish", place, u64(700))]
+    )
+    transaction = bytes.fromhex(str(done["hash"]).removeprefix("0x"))
+    assert await chain.rail.provisions(CORRIDOR, transaction) == (Provision(0, 700),)
+    settled = await chain.prepared(await chain.settlement())
+    await chain.rail.send(settled)
+    assert (await chain.rail.wait(settled, seconds=5)).standing is Standing.DONE
+    assert await chain.rail.provisions(CORRIDOR, settled.hash) == ()
+
+
+async def test_the_chain_knows_whose_approval_a_signature_is(chain: Installation) -> None:
+    approved = await chain.settlement()
+    first, second = approved.approvals
+    terms = approved.terms
+    assert await chain.rail.is_approved_by(terms, first)
+    assert await chain.rail.is_approved_by(terms, second)
+    assert not await chain.rail.is_approved_by(terms, Approval(1, first.signature))
+    other = msgspec.structs.replace(terms, payment_count=2)
+    assert not await chain.rail.is_approved_by(other, first)
 
 
 # What the chain refuses.

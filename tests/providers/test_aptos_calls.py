@@ -16,12 +16,14 @@ from aptos_sdk.transactions import (
     TransactionArgument,
 )
 
+from engine.errors import Rejected
 from engine.ports import (
     DisputeAnswer,
     DisputeOpening,
     DisputeRefund,
     DisputeRuling,
     Instruction,
+    Reason,
 )
 from providers.aptos import Contracts, Corridor, sdk
 from providers.aptos.calls import fee_balance, nothing
@@ -64,7 +66,9 @@ def test_addresses_are_read_relaxed_and_compared_as_32_bytes(text: str, ends_wit
     assert sdk.address(sdk.shown(sdk.address(text))) == sdk.address(text)
 
 
-@pytest.mark.parametrize("text", ["", "1", "0x", "0xg", "ca04", "0x" + "1" * 65, "0x 1"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "0x", "0xg", "ca04", "0x" + "1" * 65, "0x 1", "0x11  ", "0x11\n\n"]
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"address|hex"):
         sdk.address(text)
@@ -195,8 +199,9 @@ def test_each_instruction_is_one_entry_function_of_the_contract(
 
 
 def test_a_corridor_that_nobody_placed_is_not_called() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(Rejected) as raised:
         CONTRACTS.call_for(settlement(corridor="somewhere:else"))
+    assert raised.value.reason == Reason.CONFIGURATION
 
 
 # Transactions, against the SDK reading and checking what it would have made.

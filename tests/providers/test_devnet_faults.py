@@ -156,6 +156,7 @@ async def test_a_stale_node_knows_nothing_of_what_came_after(box: Box) -> None:
     before = (await box.client.get("/v1")).json()
     await box.arm("stale", times=None)
     assert (await box.submit()).status_code == 202
+    assert (await box.find()).status_code == 404  # It waits at another node.
     box.node.clock.advance(120)
     await box.block()
     info = await box.client.get("/v1")

@@ -107,7 +107,9 @@ class Approving:
     async def add_by_hand(self, batch_id: str, index: int, signature: bytes, *, by: str) -> Batch:
         """Keep the approval of an operator that signs elsewhere; `by` says who brought it.
 
-        Raises StaffMistake when the batch is not waiting for it or it cannot be a signature.
+        The first one of a place stays, so it is kept only if the rail knows the key that made it.
+        Raises StaffMistake when the batch is not waiting for it or it is not that approver's word
+        for what this batch comes to, and what the rail raises.
         """
         batch = await self._batches.get(batch_id)
         if batch is None:
@@ -122,6 +124,11 @@ class Approving:
             raise StaffMistake(f"approver {index} is a key of ours: it signs by itself")
         if len(signature) != SIGNATURE_LENGTH:
             raise StaffMistake(f"a signature has {SIGNATURE_LENGTH} bytes")
+        assert batch.expires_at is not None, "terms are whole"
+        if not await self._rail.is_approved_by(
+            batch.terms(batch.expires_at), Approval(index, signature)
+        ):
+            raise StaffMistake(f"that is not the word of approver {index} for batch {batch_id}")
         await self._batches.approve(
             batch, Approval(index, signature), by_hand=by, now_ms=self._now_ms()
         )

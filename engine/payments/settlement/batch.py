@@ -98,6 +98,15 @@ def tree_of(told: Iterable[Leaf], salt_key: bytes) -> merkle.Tree:
     return merkle.Tree([leaves.hash_of(leaf, leaves.salt_of(salt_key, leaf)) for leaf in told])
 
 
+def fits(batch: Batch, members: Sequence[str], asset: str) -> bool:
+    """Whether these are the members, in the order, for whom the batch was netted."""
+    try:
+        nets = netting.net(members, batch.basis.grosses, batch.basis.rates(), asset)
+    except ValueError:  # somebody in it is no member
+        return False
+    return (batch.debits, batch.credits) == nets
+
+
 def faults_of(batch: Batch, content: Content, mids: Mapping[str, Mid]) -> list[str]:
     """How a batch differs from what its obligations and the accepted rates come to.
 

@@ -14,7 +14,7 @@ from engine.payments.settlement.batch import Basis, Batch
 from engine.payments.settlement.netting import Mid
 from engine.payments.settlement.state import BatchState
 from engine.payments.settlement.windows import Cause
-from engine.ports import Approval
+from engine.ports import Approval, SettlementTerms
 
 
 class KeptApproval(NamedTuple):
@@ -106,6 +106,17 @@ class BatchStore:
                 " reason = coalesce(nullif($4, ''), reason), settled_at = coalesce($6, settled_at)"
                 " where id = $1 and state = $2 and tenant = $7 returning true",
                 batch.id, int(batch.state), int(state), reason, now_ms, settled_at, self._tenant,
+            )
+        )  # fmt: skip
+
+    async def move_approved(self, batch: Batch, terms: SettlementTerms) -> bool:
+        """Enough approvals of exactly these terms are kept; False when others are proposed now."""
+        return bool(
+            await self._pool.fetchval(
+                "update settlement_batch set state = $3 where id = $1 and state = $2"
+                " and expires_at = $4 and tenant = $5 returning true",
+                batch.id, int(BatchState.CLOSED), int(BatchState.APPROVED), terms.expires_at,
+                self._tenant,
             )
         )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Asset that comes into an operator's pools from outside, or leaves them: booked as the rail shows.
 
+Whether it was provided for shares, or made good what settlement drew, is the rail's affair.
+
 Nobody's word moves the books here: what a final transaction provided is read from the rail, and a
 transaction is booked once for an operator, however often it is told.
 """

@@ -6,7 +6,7 @@ what becomes visible while it chooses waits for the next window.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.clock import Clock, Ids
@@ -70,19 +70,23 @@ class Closing:
     async def close_now(self, name: str) -> Batch | None:
         """Close a corridor's window because somebody says so; None when nothing waits in it.
 
-        Raises StaffMistake for no corridor, NoWayNow when its rates are stale.
+        Raises StaffMistake for no corridor and while the books do not add up, NoWayNow when its
+        rates are stale.
         """
         corridor = self._rules.corridor(name)
         if corridor is None:
             known = ", ".join(c.name for c in self._rules.corridors)
             raise StaffMistake(f"no corridor {name!r}; known: {known}")
-        summed = await self._obligations.waiting(corridor.members)
-        return await self._close(corridor, Cause.ASKED, self._mids(summed)) if summed else None
+        if not await self._obligations.adds_up():
+            raise StaffMistake(
+                "what is owed does not add up, and no window is closed until it does"
+            )
+        return await self._close(corridor, Cause.ASKED)
 
     async def waiting(self, corridor: Corridor) -> Waiting:
         """What waits in a corridor now. Raises NoWayNow when its rates are stale."""
         summed = await self._obligations.waiting(corridor.members)
-        return self._waiting(corridor, summed, self._mids(summed))
+        return self._waiting(corridor, summed, self._mids(s.account for s in summed))
 
     async def _close_corridor(self, corridor: Corridor) -> list[Batch]:
         rest = await self._batches.rest_of(corridor.name)
@@ -91,7 +95,7 @@ class Closing:
         closed: list[Batch] = []
         while len(closed) < BATCHES_MAX:
             summed = await self._obligations.waiting(corridor.members)
-            mids = self._mids(summed)
+            mids = self._mids(s.account for s in summed)
             large = self._large(summed, mids)
             cause = (
                 Cause.SINGLE
@@ -102,19 +106,14 @@ class Closing:
             )
             if cause is None:
                 break
-            batch = await self._close(corridor, cause, mids, least=large)
+            batch = await self._close(corridor, cause, least=large)
             if batch is None:
                 break  # somebody else is at it
             closed.append(batch)
         return closed
 
     async def _close(
-        self,
-        corridor: Corridor,
-        cause: Cause,
-        mids: Sequence[Mid],
-        *,
-        least: Mapping[int, int] | None = None,
+        self, corridor: Corridor, cause: Cause, *, least: Mapping[int, int] | None = None
     ) -> Batch | None:
         """In one transaction: who chooses stores what follows from the choice."""
         most = 1 if cause is Cause.SINGLE else self._rules.window.payments
@@ -126,6 +125,8 @@ class Closing:
             )
             if not owed:
                 return None
+            # Of what was chosen, not of what was seen to wait: more may have come since.
+            mids = self._mids(o.account for o in owed)
             # Ten thousand hashes take a while; whoever else is in this process goes on meanwhile.
             content = await asyncio.to_thread(
                 work_out, [(o.account, o.leaf) for o in owed], mids, members=corridor.members,
@@ -144,9 +145,9 @@ class Closing:
         )  # fmt: skip
         return batch
 
-    def _mids(self, summed: Sequence[Summed]) -> tuple[Mid, ...]:
-        """One rate for each currency that waits. Raises NoWayNow when one is stale or missing."""
-        currencies = sorted({read_account(s.account).currency for s in summed})
+    def _mids(self, interpools: Iterable[int]) -> tuple[Mid, ...]:
+        """One rate for each currency. Raises NoWayNow when one is stale or missing."""
+        currencies = sorted({read_account(account).currency for account in set(interpools)})
         return tuple(self._mid(currency) for currency in currencies)
 
     def _mid(self, currency: str) -> Mid:

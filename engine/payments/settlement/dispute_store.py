@@ -37,13 +37,19 @@ class DisputeStore:
         self._tenant = tenant
 
     async def add(self, dispute: Dispute, account: str, instruction: Instruction) -> bool:
-        """Store a new one with what the rail is to be asked; False when it is there already."""
+        """Store a new one with what the rail is to be asked; False when it is there already.
+
+        One that the rail did not take may be opened again: it stands in no books.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
             added = await connection.fetchval(
                 "insert into settlement_dispute (id, tenant, corridor, dispute, batch, payment,"
                 " version, member, against, amount_minor, stage, errand, opened_by, at_ms)"
                 " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-                " on conflict do nothing returning true",
+                " on conflict (tenant, dispute) do update set amount_minor = excluded.amount_minor,"
+                " stage = excluded.stage, errand = excluded.errand, reason = '',"
+                " opened_by = excluded.opened_by, at_ms = excluded.at_ms"
+                f" where settlement_dispute.stage = {int(DisputeStage.REFUSED)} returning true",
                 dispute.id, self._tenant, dispute.corridor, dispute.dispute, dispute.batch,
                 dispute.payment, dispute.version, dispute.member, dispute.against,
                 dispute.amount_minor, int(dispute.stage), dispute.errand, dispute.opened_by,

@@ -34,12 +34,12 @@ class Gathering:
     async def gather(self) -> bool:
         """Whether all that is owed is known, so that windows may be closed. Safe to repeat.
 
-        True as well when somebody else is reading now: then that one closes what is due.
+        False as well when somebody else is reading now: that one knows, and closes what is due.
         """
         now_ms = self._now_ms()
         reading = await self._obligations.read_journal(now_ms)
         if reading is None:
-            return True
+            return False
         await self._tell(reading, now_ms)
         return not reading.wrong
 

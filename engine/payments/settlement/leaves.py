@@ -18,7 +18,7 @@ KEY_LENGTHS = range(32, 65)
 
 
 # What a leaf may say when it is read from a file: nothing that could be meant in two ways.
-_Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
+_Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 

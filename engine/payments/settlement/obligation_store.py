@@ -135,6 +135,14 @@ class ObligationStore:
         rows = await connection.fetch(_WRONG, self._tenant)
         return tuple(Discrepancy(*row) for row in rows)
 
+    async def adds_up(self) -> bool:
+        """Whether the last reading found nothing missing; False before the first one."""
+        return bool(
+            await self._pool.fetchval(
+                "select whole_ms = 0 from settlement_look where tenant = $1", self._tenant
+            )
+        )
+
     # What waits, and what was closed.
 
     async def waiting(self, pair: tuple[str, str]) -> list[Summed]:

@@ -3,11 +3,14 @@
 A receipt names no person and no number. To check one needs nothing of ours but what it says.
 """
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 
+from engine.errors import OurFault
 from engine.payments.settlement import leaves, merkle
 from engine.payments.settlement.batch import Batch, tree_of
 from engine.payments.settlement.batch_store import BatchStore
@@ -17,9 +20,11 @@ from engine.payments.settlement.state import BatchState
 from engine.ports import Recorded
 
 # Small letters alone: the same bytes in other letters would be another file for the same receipt.
-_Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+_Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 PROOF_LENGTH_MAX = 64
+TREES_MAX = 8
+"""So many trees are kept in memory; one of ten thousand leaves takes two megabytes."""
 
 
 class SaltedLeaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +39,7 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     chain: dict[str, str | int]
     corridor: str
-    batch_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
+    batch_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
     leaf: SaltedLeaf
     index: _Whole
     count: _Whole
@@ -91,6 +96,7 @@ class Receipts:
         self._obligations = obligations
         self._batches = batches
         self._salt_key = salt_key
+        self._trees: OrderedDict[str, merkle.Tree] = OrderedDict()
 
     async def of(self, payment: str, chain: Mapping[str, str | int]) -> Receipt | None:
         """The receipt of a payment (32 hex digits); None while none of it is settled.
@@ -112,11 +118,24 @@ class Receipts:
             batch = await self._batches.get(batch_id) if batch_id is not None else None
             if batch is None or place is None or batch.state is not BatchState.SETTLED:
                 continue
-            told = [each.leaf for each in await self._obligations.of_batch(batch.id)]
-            tree = tree_of(told, self._salt_key)
             salt = leaves.salt_of(self._salt_key, owed.leaf)
-            return SettledLeaf(batch, owed.leaf, salt, place, tree)
+            return SettledLeaf(batch, owed.leaf, salt, place, await self._tree(batch))
         return None
+
+    async def _tree(self, batch: Batch) -> merkle.Tree:
+        """What was settled never changes, so its tree is hashed once. Raises OurFault for another
+        root than was settled: such a proof would prove nothing.
+        """
+        tree = self._trees.pop(batch.id, None)
+        if tree is None:
+            told = [each.leaf for each in await self._obligations.of_batch(batch.id)]
+            tree = await asyncio.to_thread(tree_of, told, self._salt_key)
+            if tree.root != batch.merkle_root:
+                raise OurFault(f"the payments of batch {batch.id} do not lead to its root")
+        self._trees[batch.id] = tree
+        while len(self._trees) > TREES_MAX:
+            self._trees.popitem(last=False)
+        return tree
 
 
 def read_receipt(text: bytes) -> Receipt:

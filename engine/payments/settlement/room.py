@@ -21,7 +21,7 @@ from engine.payments.settlement.receipts import Receipts
 from engine.payments.settlement.rules import Rules
 from engine.payments.settlement.settling import Settling
 from engine.payments.settlement.standing import Standings
-from engine.payments.settlement.submitting import PATIENCE_SECONDS, Submitting
+from engine.payments.settlement.submitting import LEASE_SECONDS, PATIENCE_SECONDS, Submitting
 from engine.ports import SettlementPort, SignerPort
 
 
@@ -52,6 +52,7 @@ def build_room(
     clock: Clock,
     ids: Ids,
     patience_seconds: float = PATIENCE_SECONDS,
+    lease_seconds: int = LEASE_SECONDS,
 ) -> SettlementRoom:
     """`operators` maps names to codes; `salt_key` has 32 to 64 bytes and never changes.
 
@@ -77,8 +78,9 @@ def build_room(
         operators, clock,
     )  # fmt: skip
     submitting = Submitting(
-        errands, batches, rail, clock=clock, ids=ids, patience_seconds=patience_seconds
-    )
+        errands, batches, rail, clock=clock, ids=ids, patience_seconds=patience_seconds,
+        lease_seconds=lease_seconds,
+    )  # fmt: skip
     settling = Settling(
         Gathering(obligations, batches, names, clock), closing, approving, submitting, disputes,
         standings, batches, errands, booking, rail, rules, book, operators, clock,

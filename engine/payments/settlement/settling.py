@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from engine.clock import Clock
+from engine.correlation import speaking_of
 from engine.errors import CappError, OurFault, ProviderError, StaffMistake
 from engine.ledger.entries import Manual
 from engine.ledger.pool_postings import turned_round
 from engine.ledger.postings import Transfers
 from engine.payments.settlement import posting
 from engine.payments.settlement.approving import Approving
-from engine.payments.settlement.batch import Batch
+from engine.payments.settlement.batch import Batch, fits
 from engine.payments.settlement.batch_store import AWAKE, BatchStore, Rest
 from engine.payments.settlement.booking import Booking
 from engine.payments.settlement.closing import Closing
@@ -95,11 +96,11 @@ class Settling:
             log.warning("the rail is away; settlement waits for it: %s", error)
         return steps
 
-    async def take_up_again(self, batch_id: str) -> Batch:
+    async def take_up_again(self, batch_id: str) -> BatchState:
         """A parked batch goes on where it stood: whatever it was parked for is mended.
 
-        Everything is looked at anew, so it is parked again if not. Raises StaffMistake when it is
-        not parked.
+        Everything is looked at anew, so it is parked again if not. In which state it is now.
+        Raises StaffMistake when it is not parked.
         """
         batch = await self._batches.get(batch_id)
         if batch is None or batch.state is not BatchState.PARKED:
@@ -107,7 +108,7 @@ class Settling:
         sent = await self._errands.get(batch.id) is not None
         state = BatchState.SUBMITTED if sent else BatchState.CLOSED
         await self._batches.move(batch, state, reason="taken up again")
-        return batch
+        return state
 
     async def _settle_with_the_rail(self) -> int:
         if not await self._has_business():
@@ -143,13 +144,18 @@ class Settling:
         """Take every unfinished batch one step. What one of them raises is its own."""
         taken = 0
         for batch in await self._batches.unfinished():
-            try:
-                taken += await step(batch)
-            except ProviderError as error:
-                log.warning("settlement batch %s is looked at again later: %s", batch.id, error)
-            except CappError:
-                log.exception("settlement batch %s is looked at again later", batch.id)
+            with speaking_of(batch=batch.id):
+                taken += await self._one(step, batch)
         return taken
+
+    async def _one(self, step: Step, batch: Batch) -> bool:
+        try:
+            return await step(batch)
+        except ProviderError as error:
+            log.warning("settlement batch %s is looked at again later: %s", batch.id, error)
+        except CappError:
+            log.exception("settlement batch %s is looked at again later", batch.id)
+        return False
 
     # Between batches and books.
 
@@ -203,12 +209,15 @@ class Settling:
         except OurFault as error:
             await self._park(batch, f"it is not what its payments come to: {error}")
             return True
-        return approved is not None and await self._batches.move(batch, BatchState.APPROVED)
+        return approved is not None and await self._batches.move_approved(batch, approved.terms)
 
     async def _look(self, batch: Batch, rail_seconds: int) -> bool:
         """What has become of an approved batch, and what follows."""
         if batch.state not in (BatchState.APPROVED, BatchState.SUBMITTED):
             return False
+        if misfit := self._misfit(batch):
+            await self._park(batch, misfit)
+            return True
         errand = await self._errands.get(batch.id)
         if errand is None:
             return await self._want(batch)
@@ -237,7 +246,8 @@ class Settling:
     async def _want(self, batch: Batch) -> bool:
         approved = await self._approving.approved(batch)
         if approved is None:
-            return False
+            # The file asks for more than it did. Nothing was sent: more may still approve.
+            return await self._batches.move(batch, BatchState.CLOSED)
         await self._submitting.want(batch.id, approved)
         return True
 
@@ -285,6 +295,15 @@ class Settling:
         if await self._rail.recorded(batch.corridor, bytes.fromhex(batch.id)) is not None:
             return await self._confirm(batch)
         return await self._batches.move(batch, BatchState.REOPENING, reason=reason)
+
+    def _misfit(self, batch: Batch) -> str | None:
+        """What of the settlement file has changed under the batch; it would be booked wrongly."""
+        corridor = self._rules.corridor(batch.corridor)
+        if corridor is None:
+            return "its corridor is not in the settlement file any more"
+        if not fits(batch, corridor.members, self._rules.asset.code):
+            return "its corridor has other members, or in another order, than when it was closed"
+        return None
 
     async def _park(self, batch: Batch, why: str) -> None:
         """Nothing happens to it any more until people have looked."""

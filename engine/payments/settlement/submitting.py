@@ -8,6 +8,7 @@ that was may still happen. It knows no batches. Why so: `decisions/0002-one-plac
 import logging
 
 from engine.clock import Clock, Ids
+from engine.correlation import speaking_of
 from engine.errors import ProviderError, Rejected
 from engine.payments.settlement.batch_store import BatchStore, hash_of
 from engine.payments.settlement.errand_store import Errand, ErrandStore, Transaction
@@ -43,14 +44,19 @@ class Submitting:
         clock: Clock,
         ids: Ids,
         patience_seconds: float = PATIENCE_SECONDS,
+        lease_seconds: int = LEASE_SECONDS,
     ) -> None:
-        """`batches` keeps the cases that are opened for people."""
+        """`batches` keeps the cases that are opened for people.
+
+        So long after it died in the middle of an account, nobody else sends from that one.
+        """
         self._errands = errands
         self._batches = batches
         self._rail = rail
         self._clock = clock
         self._ids = ids
         self._patience_seconds = patience_seconds
+        self._lease_ms = lease_seconds * 1000
         self._holder = ids.hex()
 
     async def want(self, errand_id: str, instruction: Instruction) -> None:
@@ -75,10 +81,11 @@ class Submitting:
         if not await self._hold(account):
             return
         for transaction in await self._errands.live(account):
-            await self._follow(transaction)
+            with speaking_of(errand=transaction.errand or ""):  # a batch's errand has its id
+                await self._follow(transaction)
         for errand in await self._errands.wanted(account, self._now_ms(), ERRANDS_MAX):
             if await self._hold(account):
-                await self._begin(errand, rail_seconds)
+                await self._try(errand)
         await self._fill(account, rail_seconds)
         await self._errands.let_go(account, self._holder)
 
@@ -103,7 +110,7 @@ class Submitting:
         except Rejected as error:
             # It says nothing of an earlier hand-in: only the hash does.
             if error.reason == Reason.CONFIGURATION:
-                await self._call_somebody(transaction, error)
+                await self._call_somebody(transaction.slot.account, error)
         return await self._rail.wait(transaction.prepared, seconds=self._patience_seconds)
 
     async def _conclude(self, transaction: Transaction, found: Found) -> None:
@@ -116,6 +123,16 @@ class Submitting:
                 pass  # it may happen: asked again by the next sweep
 
     # What is to happen.
+
+    async def _try(self, errand: Errand) -> None:
+        """What is wrong with one must not keep the account's others waiting."""
+        is_batch = isinstance(errand.instruction, Settlement)
+        with speaking_of(**{"batch" if is_batch else "errand": errand.id}):
+            try:
+                # The rail's clock anew: each of those before may have taken seconds to decide.
+                await self._begin(errand, (await self._rail.position()).seconds)
+            except Rejected as error:
+                await self._call_somebody(errand.account, error)
 
     async def _begin(self, errand: Errand, rail_seconds: int) -> None:
         instruction = errand.instruction
@@ -176,12 +193,9 @@ class Submitting:
 
     async def _hold(self, account: str) -> bool:
         now_ms = self._now_ms()
-        return await self._errands.hold(
-            account, self._holder, now_ms, now_ms + LEASE_SECONDS * 1000
-        )
+        return await self._errands.hold(account, self._holder, now_ms, now_ms + self._lease_ms)
 
-    async def _call_somebody(self, transaction: Transaction, error: Rejected) -> None:
-        account = transaction.slot.account
+    async def _call_somebody(self, account: str, error: Rejected) -> None:
         await self._open_case(account, f"rejected {error.code}", f"{account} cannot send: {error}")
 
     async def _open_case(self, account: str, about: str, detail: str) -> None:

@@ -55,9 +55,32 @@ module std::vector {
         }
     }
 
+    /// Eight at a time, the last of them put aside first: bytes are appended wherever something is hashed,
+    /// and coverage writes a line for every instruction. Calls nest no deeper than 512.
     public fun append<Element>(self: &mut vector<Element>, other: vector<Element>) {
-        reverse(&mut other);
-        reverse_append(self, other);
+        let size = length(&other);
+        if (size < 8 || size > 4_096) {
+            reverse(&mut other);
+            reverse_append(self, other);
+            return
+        };
+        let h = pop_back(&mut other);
+        let g = pop_back(&mut other);
+        let f = pop_back(&mut other);
+        let e = pop_back(&mut other);
+        let d = pop_back(&mut other);
+        let c = pop_back(&mut other);
+        let b = pop_back(&mut other);
+        let a = pop_back(&mut other);
+        append(self, other);
+        push_back(self, a);
+        push_back(self, b);
+        push_back(self, c);
+        push_back(self, d);
+        push_back(self, e);
+        push_back(self, f);
+        push_back(self, g);
+        push_back(self, h);
     }
 
     public fun reverse_append<Element>(self: &mut vector<Element>, other: vector<Element>) {

@@ -2,7 +2,7 @@
 /// What an asset with functions of its own may do to a pool: keep a unit of what is moved, or call back.
 /// It behaves in amounts below a hundred, so that pools can be filled first.
 module capp_liquidity::hungry_asset {
-    use std::option;
+    use std::option::{Self, Option};
     use std::string;
     use aptos_framework::account;
     use aptos_framework::dispatchable_fungible_asset;
@@ -15,22 +15,33 @@ module capp_liquidity::hungry_asset {
     const KEEPER: address = @0xbad;
 
     public fun deposit<T: key>(store: Object<T>, asset: FungibleAsset, transfer: &TransferRef) {
-        if (fungible_asset::amount(&asset) >= 100) {
-            let kept = fungible_asset::extract(&mut asset, 1);
-            let keeper =
-                primary_fungible_store::ensure_primary_store_exists(
-                    KEEPER, fungible_asset::store_metadata(store)
-                );
-            fungible_asset::deposit_with_ref(transfer, keeper, kept);
-        };
+        if (fungible_asset::amount(&asset) >= 100) keep(store, &mut asset, transfer);
         fungible_asset::deposit_with_ref(transfer, store, asset);
     }
 
     public fun withdraw<T: key>(
         store: Object<T>, amount: u64, transfer: &TransferRef
     ): FungibleAsset {
-        let given = if (amount >= 100) amount - 1 else amount;
-        fungible_asset::withdraw_with_ref(transfer, store, given)
+        let taken = fungible_asset::withdraw_with_ref(transfer, store, amount);
+        if (amount >= 100) keep(store, &mut taken, transfer);
+        taken
+    }
+
+    /// Gives what it was asked for, and takes a unit more out of the store.
+    public fun take_more<T: key>(
+        store: Object<T>, amount: u64, transfer: &TransferRef
+    ): FungibleAsset {
+        let taken = fungible_asset::withdraw_with_ref(transfer, store, amount + 1);
+        keep(store, &mut taken, transfer);
+        taken
+    }
+
+    fun keep<T: key>(store: Object<T>, asset: &mut FungibleAsset, transfer: &TransferRef) {
+        let keeper =
+            primary_fungible_store::ensure_primary_store_exists(
+                KEEPER, fungible_asset::store_metadata(store)
+            );
+        fungible_asset::deposit_with_ref(transfer, keeper, fungible_asset::extract(asset, 1));
     }
 
     /// Puts a unit of what comes in into the pool from within the deposit.
@@ -44,21 +55,20 @@ module capp_liquidity::hungry_asset {
         fungible_asset::deposit_with_ref(transfer, store, asset);
     }
 
-    public fun feed(constructor: &ConstructorRef, withdraw: bool, deposit: vector<u8>) {
-        let withdraw_function =
-            if (withdraw) option::some(named(b"withdraw")) else option::none();
-        let deposit_function =
-            if (deposit.is_empty()) option::none() else option::some(named(deposit));
+    public fun feed(constructor: &ConstructorRef, withdraw: vector<u8>, deposit: vector<u8>) {
         dispatchable_fungible_asset::register_dispatch_functions(
-            constructor, withdraw_function, deposit_function, option::none()
+            constructor, named(withdraw), named(deposit), option::none()
         );
     }
 
-    fun named(function: vector<u8>): FunctionInfo {
-        function_info::new_function_info(
-            &account::create_signer_for_test(@capp_liquidity),
-            string::utf8(b"hungry_asset"),
-            string::utf8(function)
+    fun named(function: vector<u8>): Option<FunctionInfo> {
+        if (function.is_empty()) return option::none();
+        option::some(
+            function_info::new_function_info(
+                &account::create_signer_for_test(@capp_liquidity),
+                string::utf8(b"hungry_asset"),
+                string::utf8(function)
+            )
         )
     }
 }

@@ -71,6 +71,16 @@ module capp_liquidity::liquidity_tests {
 
     #[test]
     #[expected_failure(abort_code = 0x30001, location = capp_governance::governance)]
+    fun a_pause_comes_before_the_role_of_who_makes_a_pool() {
+        let stage = stage::set();
+        stage.pause();
+        liquidity::create(
+            &stage::somebody(EVE), stage.governance(), stage.registry(), stage.asset(), EVE, b"mine"
+        );
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x30001, location = capp_governance::governance)]
     fun no_pool_is_made_for_a_corridor_while_paused() {
         let stage = stage::set();
         stage.pause();
@@ -292,6 +302,22 @@ module capp_liquidity::liquidity_tests {
     }
 
     #[test]
+    fun shares_may_be_as_many_as_their_number_can_tell() {
+        let (stage, pool) = pool_with(4_294_967_297);
+        draw_to(EVE, pool, 4_294_967_296);
+        liquidity::provide(&stage.rich(BOB, 4_294_967_294), pool, 4_294_967_294);
+        assert!(liquidity::shares(pool) == 18_446_744_073_709_551_615);
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x30006, location = capp_liquidity::liquidity)]
+    fun not_one_share_more_than_their_number_can_tell() {
+        let (stage, pool) = pool_with(4_294_967_296);
+        draw_to(EVE, pool, 4_294_967_295);
+        liquidity::provide(&stage.rich(BOB, 4_294_967_295), pool, 4_294_967_295);
+    }
+
+    #[test]
     #[expected_failure(abort_code = 0x10007, location = capp_liquidity::liquidity)]
     fun who_makes_one_share_dear_cannot_take_what_rounding_leaves() {
         let (stage, pool) = pool_with(1);
@@ -324,6 +350,14 @@ module capp_liquidity::liquidity_tests {
         let bob = stage.rich(BOB, 1_000_000);
         assert!(liquidity::provide_liquidity(&bob, pool, 999_000 + 999) == 999);
         stage::audit(pool, &everybody());
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x10007, location = capp_liquidity::liquidity)]
+    fun rounding_may_not_cost_a_unit_more_than_a_thousandth() {
+        let (stage, pool) = pool_with(1);
+        liquidity::put(pool, stage.minted(1_001));
+        liquidity::provide(&stage.rich(BOB, 1_000_997), pool, 1_000_997);
     }
 
     #[test]
@@ -482,6 +516,32 @@ module capp_liquidity::liquidity_tests {
     }
 
     #[test]
+    fun the_carry_makes_a_lone_providers_last_unit_whole() {
+        let (stage, pool) = pool_with(10);
+        // 7 * 2^64 divided by 10 leaves 2, just what Ada's part lacks.
+        liquidity::add_fees(&stage.rich(EVE, 7), pool, 7);
+        assert!(liquidity::fee_carry_for_test(pool) == 2);
+        assert!(liquidity::fees_due(pool, ADA) == 7);
+        assert!(liquidity::take_fees(&stage::somebody(ADA), pool) == 7);
+        assert!(liquidity::fee_carry_for_test(pool) == 0);
+        assert!(liquidity::earned_for_test(pool, ADA) == 0);
+    }
+
+    #[test]
+    fun the_carry_is_given_once_to_each_whom_it_makes_whole() {
+        let (stage, pool) = pool_with(60);
+        liquidity::provide(&stage.rich(BOB, 40), pool, 40);
+        // 5 * 2^64 divided by 100 leaves 80: Ada lacks 48 of three units, and Bob 32 of two.
+        liquidity::add_fees(&stage.rich(EVE, 5), pool, 5);
+        assert!(liquidity::fee_carry_for_test(pool) == 80);
+        assert!(liquidity::take_fees(&stage::somebody(ADA), pool) == 3);
+        assert!(liquidity::fee_carry_for_test(pool) == 32);
+        liquidity::withdraw(&stage::somebody(BOB), pool, 40);
+        assert!(liquidity::fee_carry_for_test(pool) == 0 && liquidity::fees_due(pool, BOB) == 2);
+        stage::audit(pool, &everybody());
+    }
+
+    #[test]
     #[expected_failure(abort_code = 0x10005, location = capp_liquidity::liquidity)]
     fun no_fee_is_no_fee() {
         let (_stage, pool) = pool_with(10);
@@ -591,6 +651,14 @@ module capp_liquidity::liquidity_tests {
         let (_stage, pool) = pool_with(1_000);
         let id = b"12345678901234567890123456789012345678901234567890123456789012345";
         liquidity::reserve_entry(&stage::settler(), pool, id, 1);
+    }
+
+    #[test]
+    fun an_id_may_have_64_bytes() {
+        let (_stage, pool) = pool_with(1_000);
+        let id = b"1234567890123456789012345678901234567890123456789012345678901234";
+        liquidity::reserve_entry(&stage::settler(), pool, id, 1);
+        assert!(liquidity::reserved_under(pool, id) == 1);
     }
 
     #[test]
@@ -721,6 +789,14 @@ module capp_liquidity::liquidity_tests {
     #[expected_failure(abort_code = 0x30001, location = capp_liquidity::liquidity)]
     fun a_paused_pool_is_not_replenished() {
         let (_stage, pool) = paused();
+        liquidity::replenish(&stage::somebody(EVE), pool, 1);
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x30001, location = capp_liquidity::liquidity)]
+    fun a_paused_pool_does_not_look_who_replenishes() {
+        let (stage, pool) = paused();
+        stage.bar(EVE);
         liquidity::replenish(&stage::somebody(EVE), pool, 1);
     }
 
@@ -954,7 +1030,7 @@ module capp_liquidity::liquidity_tests {
 
     #[test]
     fun an_asset_whose_functions_move_what_they_are_asked_is_fine() {
-        let stage = stage::set_with(true, b"deposit");
+        let stage = stage::set_with(b"withdraw", b"deposit");
         let pool = stage.pool();
         liquidity::provide(&stage.rich(ADA, 99), pool, 99);
         liquidity::add_fees(&stage.rich(BOB, 9), pool, 9);
@@ -968,7 +1044,7 @@ module capp_liquidity::liquidity_tests {
     #[test]
     #[expected_failure(abort_code = 0x7000f, location = capp_liquidity::liquidity)]
     fun an_asset_that_keeps_a_part_of_a_deposit_is_refused() {
-        let stage = stage::set_with(false, b"deposit");
+        let stage = stage::set_with(b"", b"deposit");
         let pool = stage.pool();
         liquidity::provide(&stage.rich(ADA, 100), pool, 100);
     }
@@ -976,7 +1052,16 @@ module capp_liquidity::liquidity_tests {
     #[test]
     #[expected_failure(abort_code = 0x7000f, location = capp_liquidity::liquidity)]
     fun an_asset_that_keeps_a_part_of_a_withdrawal_is_refused() {
-        let stage = stage::set_with(true, b"");
+        let stage = stage::set_with(b"withdraw", b"");
+        let pool = stage.pool();
+        liquidity::put(pool, stage.minted(1_000));
+        draw_to(EVE, pool, 100);
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x7000f, location = capp_liquidity::liquidity)]
+    fun an_asset_that_takes_more_than_it_gives_is_refused() {
+        let stage = stage::set_with(b"take_more", b"");
         let pool = stage.pool();
         liquidity::put(pool, stage.minted(1_000));
         draw_to(EVE, pool, 100);
@@ -989,7 +1074,7 @@ module capp_liquidity::liquidity_tests {
         )
     ]
     fun an_asset_that_calls_back_gets_nothing() {
-        let stage = stage::set_with(false, b"call_back");
+        let stage = stage::set_with(b"", b"call_back");
         let pool = stage.pool();
         liquidity::put(pool, stage.minted(1_000));
     }

@@ -28,10 +28,10 @@ module capp_liquidity::stage {
         transfer: TransferRef
     }
 
-    public fun set(): Stage { set_with(false, b"") }
+    public fun set(): Stage { set_with(b"", b"") }
 
     /// With an asset that has functions of its own, see `hungry_asset`.
-    public fun set_with(withdraw: bool, deposit: vector<u8>): Stage {
+    public fun set_with(withdraw: vector<u8>, deposit: vector<u8>): Stage {
         let owner = owner();
         let governance = governance::create_governance(&owner, b"house");
         governance::grant(&owner, governance, PAUSER, governance::role_pauser());

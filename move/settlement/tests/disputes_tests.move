@@ -11,20 +11,20 @@ module capp_settlement::disputes_tests {
     const EVIDENCE: vector<u8> = x"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     const DAY: u64 = 86_400;
 
-    fun leaf(): vector<u8> { merkle::hash_leaf(b"a payment") }
-
-    fun sibling(): vector<u8> { merkle::hash_leaf(b"another payment") }
+    /// The hashes of "a payment" and of "another payment" as leaves, and of the node above them.
+    const LEAF: vector<u8> = x"320f91fbb44d67413f1b757da6bdbd46d8bfed4afe0da1e0c8fd7b6d691b5687";
+    const SIBLING: vector<u8> = x"d058cf610f2b0744a93ec1c2434a9c82658e06ae2343ae087dd0ead319cae41f";
+    const ROOT: vector<u8> = x"711e3bea9823c70a7dad9b430ab5b867c624075cde8c8090f9670303a14606f0";
 
     /// A settled batch of two payments.
     fun settled(): Stage {
         let stage = stage::set();
-        let root = merkle::hash_node(leaf(), sibling());
-        stage::draft(root, 2).signed(&stage).settle(&stage);
+        stage::draft(ROOT, 2).signed(&stage).settle(&stage);
         stage
     }
 
     fun id(stage: &Stage): vector<u8> {
-        settlement::dispute_id(stage.corridor(), stage::batch_id(), leaf(), 0)
+        settlement::dispute_id(stage.corridor(), stage::batch_id(), LEAF, 0)
     }
 
     /// The first member disputes with the second about the first payment.
@@ -33,9 +33,9 @@ module capp_settlement::disputes_tests {
             &stage::member(0),
             stage.corridor(),
             stage::batch_id(),
-            leaf(),
+            LEAF,
             0,
-            vector[sibling()],
+            vector[SIBLING],
             0,
             1,
             amount
@@ -67,6 +67,13 @@ module capp_settlement::disputes_tests {
         status
     }
 
+    #[test]
+    fun the_payments_hash_to_what_is_written_here() {
+        assert!(merkle::hash_leaf(b"a payment") == LEAF);
+        assert!(merkle::hash_leaf(b"another payment") == SIBLING);
+        assert!(merkle::hash_node(LEAF, SIBLING) == ROOT);
+    }
+
     // Opening
 
     #[test]
@@ -74,7 +81,7 @@ module capp_settlement::disputes_tests {
         let stage = settled();
         let preimage = std::bcs::to_bytes(&aptos_framework::object::object_address(&stage.corridor()));
         preimage.append(stage::batch_id());
-        preimage.append(leaf());
+        preimage.append(LEAF);
         preimage.append(x"0000000000000000");
         assert!(id(&stage) == std::hash::sha3_256(preimage));
     }
@@ -89,7 +96,7 @@ module capp_settlement::disputes_tests {
             settlement::dispute(stage.corridor(), id(&stage));
         assert!(status == 1 && member == 0 && against == 1 && amount == 120 && refund == 0);
         assert!(opened_at == stage::now() && batch_id == stage::batch_id());
-        assert!(leaf_hash == leaf());
+        assert!(leaf_hash == LEAF);
         assert!(event::emitted_events<settlement::DisputeOpened>().length() == 1);
         stage.audit();
     }
@@ -128,6 +135,14 @@ module capp_settlement::disputes_tests {
     }
 
     #[test]
+    #[expected_failure(abort_code = 0x30001, location = capp_governance::governance)]
+    fun a_pause_comes_before_the_batch_that_is_disputed() {
+        let stage = stage::set();
+        stage.pause();
+        open(&stage, 1);
+    }
+
+    #[test]
     #[expected_failure(abort_code = 0x60003, location = capp_settlement::settlement)]
     fun what_was_not_settled_is_not_disputed() {
         let stage = stage::set();
@@ -139,9 +154,9 @@ module capp_settlement::disputes_tests {
             &stage::member(who),
             stage.corridor(),
             stage::batch_id(),
-            leaf(),
+            LEAF,
             0,
-            vector[sibling()],
+            vector[SIBLING],
             member,
             against,
             1
@@ -212,7 +227,7 @@ module capp_settlement::disputes_tests {
             stage::batch_id(),
             merkle::hash_leaf(b"a payment of another batch"),
             0,
-            vector[sibling()],
+            vector[SIBLING],
             0,
             1,
             1
@@ -230,7 +245,7 @@ module capp_settlement::disputes_tests {
     fun what_is_disputed_settles_no_other_batch() {
         let stage = opened(1_000_000);
         let another = x"ffffffffffffffffffffffffffffffff";
-        stage::draft(leaf(), 1).with_id(another).with_nets(vector[0, 301, 0], vector[301, 0, 0])
+        stage::draft(LEAF, 1).with_id(another).with_nets(vector[0, 301, 0], vector[301, 0, 0])
             .signed(&stage).settle(&stage);
     }
 
@@ -241,9 +256,9 @@ module capp_settlement::disputes_tests {
             &stage::member(1),
             stage.corridor(),
             stage::batch_id(),
-            leaf(),
+            LEAF,
             0,
-            vector[sibling()],
+            vector[SIBLING],
             1,
             0,
             1
@@ -430,6 +445,14 @@ module capp_settlement::disputes_tests {
     fun nothing_is_refunded_while_paused() {
         let stage = opened(120);
         answer(&stage, true);
+        stage.pause();
+        refund(&stage);
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x30001, location = capp_governance::governance)]
+    fun a_pause_comes_before_the_dispute_that_is_refunded() {
+        let stage = settled();
         stage.pause();
         refund(&stage);
     }

@@ -4,13 +4,13 @@ module capp_settlement::events_tests {
     use std::bcs;
     use aptos_framework::event;
     use aptos_framework::object;
-    use capp_settlement::merkle;
     use capp_settlement::settlement;
     use capp_settlement::stage::{Self, Stage};
 
     const EVIDENCE: vector<u8> = x"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-    fun leaf(): vector<u8> { merkle::hash_leaf(b"a payment") }
+    /// The only payment of a batch: any 32 bytes will do.
+    const LEAF: vector<u8> = x"320f91fbb44d67413f1b757da6bdbd46d8bfed4afe0da1e0c8fd7b6d691b5687";
 
     fun at(stage: &Stage): address {
         object::object_address(&stage.corridor())
@@ -28,20 +28,20 @@ module capp_settlement::events_tests {
 
     fun settled(): Stage {
         let stage = stage::set();
-        stage::draft(leaf(), 1).signed(&stage).settle(&stage);
+        stage::draft(LEAF, 1).signed(&stage).settle(&stage);
         stage
     }
 
     fun opened(): Stage {
         let stage = settled();
         settlement::open_dispute(
-            &stage::member(0), stage.corridor(), stage::batch_id(), leaf(), 0, vector[], 0, 1, 120
+            &stage::member(0), stage.corridor(), stage::batch_id(), LEAF, 0, vector[], 0, 1, 120
         );
         stage
     }
 
     fun id(stage: &Stage): vector<u8> {
-        settlement::dispute_id(stage.corridor(), stage::batch_id(), leaf(), 0)
+        settlement::dispute_id(stage.corridor(), stage::batch_id(), LEAF, 0)
     }
 
     #[test]
@@ -91,8 +91,8 @@ module capp_settlement::events_tests {
             vector[
                 bcs::to_bytes(&at(&stage)),
                 bcs::to_bytes(&stage::batch_id()),
-                bcs::to_bytes(&stage::draft(leaf(), 1).hash(&stage)),
-                bcs::to_bytes(&leaf()),
+                bcs::to_bytes(&stage::draft(LEAF, 1).hash(&stage)),
+                bcs::to_bytes(&LEAF),
                 number(1),
                 number(500),
                 bcs::to_bytes(&@0xa4),
@@ -128,7 +128,7 @@ module capp_settlement::events_tests {
         let head = vector[bcs::to_bytes(&at(&stage)), bcs::to_bytes(&dispute)];
         let parts = head;
         parts.push_back(bcs::to_bytes(&stage::batch_id()));
-        parts.push_back(bcs::to_bytes(&leaf()));
+        parts.push_back(bcs::to_bytes(&LEAF));
         parts.append(vector[number(0), number(1), number(120), number(stage::now())]);
         says<settlement::DisputeOpened>(0, parts);
         settlement::answer_dispute(&stage::member(1), c, dispute, false, EVIDENCE);

@@ -16,35 +16,38 @@ module capp_settlement::merkle_tests {
         left
     }
 
-    /// The root of leaves `from` to `from + count`, by the definition.
-    fun root(from: u64, count: u64): vector<u8> {
-        if (count == 1) return leaf(from);
+    /// The root of leaves `from` to `from + count`, and the path of each, by the definition.
+    fun tree(from: u64, count: u64): (vector<u8>, vector<vector<vector<u8>>>) {
+        if (count == 1) return (leaf(from), vector[vector[]]);
         let left = split(count);
-        merkle::hash_node(root(from, left), root(from + left, count - left))
+        let (left_root, paths) = tree(from, left);
+        let (right_root, right_paths) = tree(from + left, count - left);
+        paths.for_each_mut(|path| path.push_back(right_root));
+        right_paths.for_each_mut(|path| path.push_back(left_root));
+        paths.append(right_paths);
+        (merkle::hash_node(left_root, right_root), paths)
     }
 
     /// The path of a leaf, by the definition.
-    fun path(index: u64, from: u64, count: u64): vector<vector<u8>> {
-        if (count == 1) return vector[];
-        let left = split(count);
-        let (path, sibling) =
-            if (index < left) (path(index, from, left), root(from + left, count - left))
-            else (path(index - left, from + left, count - left), root(from, left));
-        path.push_back(sibling);
-        path
+    fun path(index: u64, count: u64): vector<vector<u8>> {
+        let (_, paths) = tree(0, count);
+        paths[index]
     }
 
     /// The leaf is where it is, and neither beside it nor beyond the end.
-    fun is_proven_at_its_place(index: u64, count: u64, root: vector<u8>) {
-        let proof = path(index, 0, count);
-        assert!(merkle::is_included(root, leaf(index), index, count, &proof));
-        assert!(!merkle::is_included(root, leaf(index), index + 1, count, &proof));
-        assert!(!merkle::is_included(root, leaf(index), count, count, &proof));
+    fun is_proven_at_its_place(
+        index: u64, count: u64, root: vector<u8>, proof: &vector<vector<u8>>
+    ) {
+        let leaf = leaf(index);
+        assert!(merkle::is_included(root, leaf, index, count, proof));
+        assert!(!merkle::is_included(root, leaf, index + 1, count, proof));
+        assert!(!merkle::is_included(root, leaf, count, count, proof));
     }
 
     fun every_leaf_is_proven_at_its_place(count: u64, known_root: vector<u8>) {
-        assert!(root(0, count) == known_root);
-        for (i in 0..count) is_proven_at_its_place(i, count, known_root);
+        let (root, paths) = tree(0, count);
+        assert!(root == known_root);
+        paths.enumerate_ref(|i, path| is_proven_at_its_place(i, count, known_root, path));
     }
 
     #[test]
@@ -121,10 +124,12 @@ module capp_settlement::merkle_tests {
 
     #[test]
     fun leaves_of_a_tree_of_17() {
-        let root = x"2b1614e00f310b72d873cbc8c23290266fcdc15caeead41dd371d31f5bb21d48";
-        is_proven_at_its_place(0, 17, root);
-        is_proven_at_its_place(15, 17, root);
-        is_proven_at_its_place(16, 17, root);
+        let known = x"2b1614e00f310b72d873cbc8c23290266fcdc15caeead41dd371d31f5bb21d48";
+        let (root, paths) = tree(0, 17);
+        assert!(root == known);
+        vector[0, 15, 16].for_each_ref(|i| {
+            is_proven_at_its_place(*i, 17, known, &paths[*i]);
+        });
     }
 
     #[test]
@@ -239,7 +244,7 @@ module capp_settlement::merkle_tests {
 
     #[test]
     fun a_path_too_short_or_too_long_proves_nothing() {
-        let proof = path(3, 0, 9);
+        let proof = path(3, 9);
         let last = proof.pop_back();
         assert!(!merkle::is_included(ROOT_OF_NINE, leaf(3), 3, 9, &proof));
         proof.push_back(last);
@@ -250,7 +255,7 @@ module capp_settlement::merkle_tests {
 
     #[test]
     fun a_path_with_a_bit_turned_proves_nothing() {
-        let whole = path(3, 0, 9);
+        let whole = path(3, 9);
         for (i in 0..whole.length()) {
             let proof = whole;
             let byte = &mut proof[i][31];
@@ -261,7 +266,7 @@ module capp_settlement::merkle_tests {
 
     #[test]
     fun a_path_of_odd_lengths_proves_nothing() {
-        let proof = path(3, 0, 9);
+        let proof = path(3, 9);
         let first = &mut proof[0];
         first.push_back(0);
         assert!(!merkle::is_included(ROOT_OF_NINE, leaf(3), 3, 9, &proof));
@@ -284,8 +289,8 @@ module capp_settlement::merkle_tests {
 
     #[test]
     fun an_inner_node_does_not_pass_for_a_leaf() {
-        let inner = root(0, 2);
-        let proof = path(0, 0, 9);
+        let (inner, _) = tree(0, 2);
+        let proof = path(0, 9);
         proof.remove(0);
         assert!(!merkle::is_included(ROOT_OF_NINE, inner, 0, 9, &proof));
         let sides = leaf(0);
@@ -302,7 +307,7 @@ module capp_settlement::merkle_tests {
 
     #[test]
     fun another_count_proves_nothing() {
-        let proof = path(8, 0, 9);
+        let proof = path(8, 9);
         assert!(merkle::is_included(ROOT_OF_NINE, leaf(8), 8, 9, &proof));
         assert!(!merkle::is_included(ROOT_OF_NINE, leaf(8), 8, 10, &proof));
         assert!(!merkle::is_included(ROOT_OF_NINE, leaf(8), 8, 8, &proof));

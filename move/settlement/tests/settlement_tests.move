@@ -77,6 +77,30 @@ module capp_settlement::settlement_tests {
     }
 
     #[test]
+    #[expected_failure(abort_code = 0x30001, location = capp_governance::governance)]
+    fun a_pause_comes_before_the_role_of_who_makes_a_corridor() {
+        let stage = stage::set();
+        stage.pause();
+        settlement::create_corridor(
+            &stage::submitter(),
+            stage.governance(),
+            stage.registry(),
+            stage.asset(),
+            b"mine",
+            stage::members(),
+            stage.keys(),
+            2
+        );
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x50003, location = aptos_framework::object)]
+    fun a_corridor_is_not_handed_on() {
+        let stage = stage::set();
+        object::transfer(&stage::manager(), stage.corridor(), @0xe4e);
+    }
+
+    #[test]
     #[expected_failure(abort_code = 0x50002, location = capp_governance::governance)]
     fun only_a_manager_makes_corridors() {
         let stage = stage::set();
@@ -126,15 +150,40 @@ module capp_settlement::settlement_tests {
         corridor_of(&stage, vector[@0xb0], stage.keys(), 2);
     }
 
+    fun accounts(count: u64): vector<address> {
+        let accounts = vector[];
+        for (i in 0..count) {
+            accounts.push_back(object::create_object_address(&@0x1, bcs::to_bytes<u64>(&i)));
+        };
+        accounts
+    }
+
+    #[test]
+    fun a_corridor_may_have_2_members_or_32() {
+        let stage = stage::set();
+        vector[2, 32].for_each_ref(|count| {
+            let (count, seed) = (*count, bcs::to_bytes(count));
+            let (members, keys) = (accounts(count), stage.keys());
+            let c =
+                settlement::make_corridor(
+                    &stage::manager(),
+                    stage.governance(),
+                    stage.registry(),
+                    stage.asset(),
+                    seed,
+                    members,
+                    keys,
+                    1
+                );
+            assert!(settlement::members(c) == members);
+        });
+    }
+
     #[test]
     #[expected_failure(abort_code = 0x1000c, location = capp_settlement::settlement)]
     fun a_corridor_has_at_most_32_members() {
         let stage = stage::set();
-        let members = vector[];
-        for (i in 0..33) {
-            members.push_back(object::create_object_address(&@0x1, bcs::to_bytes<u64>(&i)));
-        };
-        corridor_of(&stage, members, stage.keys(), 2);
+        corridor_of(&stage, accounts(33), stage.keys(), 2);
     }
 
     #[test]
@@ -173,6 +222,49 @@ module capp_settlement::settlement_tests {
         let stage = stage::set();
         let (_, keys) = stage::make_keys(33);
         corridor_of(&stage, stage::members(), keys, 2);
+    }
+
+    /// A stage with so many approvers who must all sign, and a good batch that some of them have signed.
+    fun signed_by(named: u64, approvers: u64): (Stage, stage::Draft) {
+        let stage = stage::set();
+        let (secrets, keys) = stage::make_keys(approvers);
+        settlement::set_approvers(&stage::owner(), stage.corridor(), keys, approvers);
+        let message = good().hash(&stage);
+        let (indexes, signatures) = (vector[], vector[]);
+        for (i in 0..named) {
+            indexes.push_back(i);
+            signatures.push_back(stage::sign(&secrets[i], message));
+        };
+        (stage, good().with_indexes(indexes).with_signatures(signatures))
+    }
+
+    #[test]
+    fun thirty_two_may_approve_and_all_of_them_sign() {
+        let (stage, batch) = signed_by(32, 32);
+        batch.settle(&stage);
+        assert!(settlement::is_settled(stage.corridor(), stage::batch_id()));
+        assert!(settlement::threshold(stage.corridor()) == 32);
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x50008, location = capp_settlement::approvals)]
+    fun thirty_one_of_thirty_two_are_too_few() {
+        let (stage, batch) = signed_by(31, 32);
+        batch.settle(&stage);
+    }
+
+    #[test]
+    fun three_of_three_are_enough() {
+        let (stage, batch) = signed_by(3, 3);
+        batch.settle(&stage);
+        assert!(settlement::is_settled(stage.corridor(), stage::batch_id()));
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x50008, location = capp_settlement::approvals)]
+    fun two_of_three_are_too_few_where_all_must_sign() {
+        let (stage, batch) = signed_by(2, 3);
+        batch.settle(&stage);
     }
 
     #[test]
@@ -299,6 +391,14 @@ module capp_settlement::settlement_tests {
         let stage = stage::set();
         stage.pause();
         good().signed(&stage).settle(&stage);
+    }
+
+    #[test]
+    #[expected_failure(abort_code = 0x30001, location = capp_governance::governance)]
+    fun not_even_a_batch_that_moves_nothing_is_settled_while_paused() {
+        let stage = stage::set();
+        stage.pause();
+        good().with_nets(vector[0, 0, 0], vector[0, 0, 0]).signed(&stage).settle(&stage);
     }
 
     #[test]

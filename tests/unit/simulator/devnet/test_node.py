@@ -472,8 +472,10 @@ def blobs(*values: bytes) -> TransactionArgument:
     return TransactionArgument(list(values), Serializer.sequence_serializer(Serializer.to_bytes))
 
 
-def kept(folder: Path, executor: TinyExecutor | None = None, **settings: Any) -> Devnet:
-    world = World(clock=lambda: datetime.fromtimestamp(START, UTC), random=Random(3))
+def kept(
+    folder: Path, executor: TinyExecutor | None = None, *, at: int = START, **settings: Any
+) -> Devnet:
+    world = World(clock=lambda: datetime.fromtimestamp(at, UTC), random=Random(3))
     return Devnet(
         executor or TinyExecutor(),
         world=world,
@@ -497,6 +499,18 @@ async def test_a_kept_chain_goes_on_where_it_was(tmp_path: Path) -> None:
     assert second.node.ledger.version > done[-1].version
     assert second.node.executor.resource(key(ALICE), "0xcafe::counter::Counter") == {"total": "3"}
     assert committed(second.node, signed(ALICE, 3, ADD)).timestamp > done[-1].timestamp
+
+
+def test_a_kept_chain_is_not_behind_the_empty_blocks_that_somebody_has_seen(tmp_path: Path) -> None:
+    first = kept(tmp_path)
+    committed(first.node, signed(ALICE, 0, ADD))
+    seconds, blocks_a_second = 5, 10  # as many as there can be at 100 ms each
+    for _ in range(seconds * blocks_a_second):
+        first.node.make_block()
+    second = kept(tmp_path, at=START + seconds)
+    assert second.node.ledger.version >= first.node.ledger.version
+    assert second.node.ledger.height >= first.node.ledger.height
+    assert second.node.ledger.timestamp >= first.node.ledger.timestamp
 
 
 def test_a_line_cut_by_a_crash_never_happened(tmp_path: Path) -> None:

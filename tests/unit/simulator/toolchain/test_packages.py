@@ -62,5 +62,19 @@ def test_a_workspace_is_a_copy_with_the_double_in_the_place_of_the_framework(mov
     assert not (move / "upper" / "build").exists()
 
 
+def test_the_tests_of_what_a_package_needs_stay_behind_and_change_nothing(move: Path) -> None:
+    for name in ("lower", "upper"):
+        (move / name / "tests").mkdir()
+        (move / name / "tests" / f"{name}_tests.move").write_text("module 0x1::tests {}")
+    before = packages.fingerprint(["upper"], move)
+    with packages.workspace(["upper"], move) as place:
+        assert (place.packages / "upper" / "tests" / "upper_tests.move").exists()
+        assert not (place.packages / "lower" / "tests").exists()
+    (move / "lower" / "tests" / "lower_tests.move").write_text("module 0x1::tests { }")
+    assert packages.fingerprint(["upper"], move) == before
+    (move / "upper" / "tests" / "upper_tests.move").write_text("module 0x1::tests { }")
+    assert packages.fingerprint(["upper"], move) != before
+
+
 def test_modules_are_named_by_their_files_without_those_of_tests(move: Path) -> None:
     assert packages.module_names(FRAMEWORK, move) == ["object"]

@@ -1,0 +1,51 @@
+"""Work that goes on behind its callers: started, waited for, let finish. Knows nobody's work."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """The tasks of one room of this process; one's failure is its own, and is logged."""
+
+    def __init__(self, *, failed: str) -> None:
+        """`failed`: what the log says of one that failed, and who looks after it then."""
+        self._failed = failed
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.is_stopping = False
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Cheap, and never waits."""
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def pause(self, seconds: float) -> None:
+        """Of a task of ours: wait, unless a stop comes first; that ends it here."""
+        task = asyncio.current_task()
+        assert task in self._tasks
+        task.set_name("waiting")
+        await asyncio.sleep(seconds)
+        task.set_name("working")
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way, what follows from it included."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Let work under way finish; what pauses is ended."""
+        self.is_stopping = True
+        for task in list(self._tasks):
+            if task.get_name() == "waiting":
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception(self._failed)

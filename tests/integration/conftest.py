@@ -1,0 +1,25 @@
+"""Sessions in the run's Redis. Where a module brings a `redis` of its own, `house` lives in it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from engine.session.cluster import ClusterPipeline
+from engine.session.pipeline import TickPipeline, open_pipeline
+from engine.session.store import SessionStore
+from tests.unit.session.rooms import House
+
+PATIENT_SECONDS = 5.0
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[TickPipeline]:
+    pipeline = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
+    assert isinstance(pipeline, TickPipeline)
+    yield pipeline
+    await pipeline.aclose()
+
+
+@pytest.fixture
+async def house(redis: TickPipeline | ClusterPipeline) -> House:
+    return await House(SessionStore(redis)).registered()
