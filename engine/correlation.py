@@ -28,5 +28,9 @@ def speaking_of(**words: str) -> Iterator[None]:
 
 
 def spoken_of() -> Mapping[str, str]:
-    """What is being spoken of, by kind: `session`, `payment`, `attempt`, `batch`, `errand`, `request`."""
+    """What is being spoken of, by kind.
+
+    `session`, `payment`, `attempt`, `request`; in settlement `batch`, and `errand`, which has its
+    batch's id.
+    """
     return _ABOUT.get()

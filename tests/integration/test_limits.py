@@ -1,101 +1,230 @@
-"""Sliding windows on a real Redis, by several processes' connections at once."""
+"""What customers may spend in a day and a month, counted by the commit itself."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
-from channels.limits import Admitted, Limit, Limits, Room
-from engine.session.pipeline import TickPipeline, open_pipeline
-from simulator import embedded
+from engine.clock import Clock, Ids
+from engine.database import connect
+from engine.ledger.chart import Account, Kind
+from engine.ledger.commit import Committer, commit
+from engine.ledger.plans import Plan, Spend, Verdict
 
-KEY = b"k" * 16
-SHORT = Limit("short", 5, 1)
-LONG = Limit("long", 40, 3600)
+V = Verdict
+IDS = Ids(Clock())
+A = Account(1, "UGX", Kind.POOL_AVAIL).number
+B = Account(1, "UGX", Kind.POOL_HELD).number
+AMINA, BRIAN = "a" * 32, "b" * 32
+KES, UGX = 404, 800
+DAY, MONTH = 20_000, 202_611
 
 
 @pytest.fixture
-async def limits(redis_url: str) -> AsyncIterator[Limits]:
-    pipeline = open_pipeline(redis_url, timeout_seconds=5)
-    yield Limits(pipeline, key=KEY)
-    await pipeline.aclose()
+async def books(database_url: str) -> AsyncIterator[Any]:
+    """A connection to books whose pool has 50."""
+    connection = await connect(database_url)
+    await connection.executemany(
+        "insert into balance (id, guarded, amount) values ($1, true, $2)", [(A, 50), (B, 0)]
+    )
+    yield connection
+    await connection.close()
 
 
-async def test_a_thousand_at_once_by_two_processes_let_in_exactly_the_limit(
-    redis_url: str,
+def spend(minor: int, customer: str = AMINA, **fields: Any) -> Spend:
+    return Spend(customer, KES, DAY, MONTH, minor, 100, 1_000)._replace(**fields)
+
+
+def new(*spent: Spend, key: str | None = None, takes: int = 0) -> Plan:
+    payment = IDS.payment()
+    transfers = ((A, B, takes),) if takes else ()
+    return Plan(payment, 0, 1, 1, key=key or payment, transfers=transfers, spend=spent)
+
+
+async def verdicts(connection: Any, *plans: Plan) -> list[Verdict]:
+    return [a.verdict for a in await commit(connection, plans, 1)]
+
+
+async def spent(connection: Any, customer: str = AMINA, currency: int = KES) -> tuple[int, int]:
+    row = await connection.fetchrow(
+        "select day_minor, month_minor from spending where customer = $1 and currency = $2",
+        customer, currency,
+    )  # fmt: skip
+    return (row[0], row[1]) if row else (0, 0)
+
+
+async def test_a_plan_at_the_limit_passes_and_one_unit_more_does_not(books: Any) -> None:
+    assert await verdicts(books, new(spend(101))) == [V.OVER_LIMIT]
+    assert await spent(books) == (0, 0)
+    assert await verdicts(books, new(spend(60))) == [V.APPLIED]
+    assert await verdicts(books, new(spend(41))) == [V.OVER_LIMIT]
+    assert await verdicts(books, new(spend(40))) == [V.APPLIED]
+    assert await spent(books) == (100, 100)
+
+
+async def test_the_month_is_bounded_on_its_own(books: Any) -> None:
+    for day in range(10):
+        assert await verdicts(books, new(spend(100, day=DAY + day))) == [V.APPLIED]
+    assert await verdicts(books, new(spend(1, day=DAY + 10))) == [V.OVER_LIMIT]
+    assert await verdicts(books, new(spend(1, day=DAY + 10, month=MONTH + 1))) == [V.APPLIED]
+    assert await spent(books) == (1, 1)
+
+
+async def test_one_who_is_over_in_a_batch_does_not_stop_the_others(books: Any) -> None:
+    plans = new(spend(60)), new(spend(60)), new(spend(40)), new(spend(100, BRIAN)), new()
+    assert await verdicts(books, *plans) == [
+        V.APPLIED, V.OVER_LIMIT, V.APPLIED, V.APPLIED, V.APPLIED,
+    ]  # fmt: skip
+    assert (await spent(books), await spent(books, BRIAN)) == ((100, 100), (100, 100))
+
+
+async def test_currencies_are_counted_apart(books: Any) -> None:
+    assert await verdicts(books, new(spend(100)), new(spend(100, currency=UGX))) == [V.APPLIED] * 2
+    assert await spent(books, AMINA, UGX) == (100, 100)
+
+
+async def test_a_repeat_is_a_duplicate_even_at_the_limit_and_counts_once(books: Any) -> None:
+    first = new(spend(100), key="k")
+    assert await verdicts(books, first) == [V.APPLIED]
+    assert await verdicts(books, new(spend(100), key="k")) == [V.DUPLICATE]
+    assert await verdicts(books, new(spend(0, day=DAY + 1), key="k2")) == [V.APPLIED]
+    assert await spent(books) == (100, 100)
+
+
+async def test_a_repeat_below_the_limit_is_counted_once(books: Any) -> None:
+    assert await verdicts(books, new(spend(30), key="k")) == [V.APPLIED]
+    assert await verdicts(books, new(spend(30), key="k"), new(spend(10))) == [
+        V.DUPLICATE, V.APPLIED,
+    ]  # fmt: skip
+    assert await spent(books) == (40, 40)
+
+
+async def test_what_the_pool_does_not_cover_is_not_counted(books: Any) -> None:
+    plans = new(spend(30), takes=40), new(spend(30), takes=40), new(spend(30), takes=10)
+    assert await verdicts(books, *plans) == [V.APPLIED, V.INSUFFICIENT, V.APPLIED]
+    assert await spent(books) == (60, 60)
+
+
+async def test_what_is_over_a_limit_takes_nothing_from_the_pool(books: Any) -> None:
+    assert await verdicts(books, new(spend(101), takes=40)) == [V.OVER_LIMIT]
+    assert await books.fetchval("select amount from balance where id = $1", A) == 50
+    assert await books.fetchval("select count(*) from payment") == 0
+
+
+async def test_giving_back_counts_for_its_own_day_and_month_only(books: Any) -> None:
+    plan = new(spend(70))
+    await verdicts(books, plan)
+    await verdicts(books, new(spend(50, day=DAY + 1)))
+    back = Plan(plan.payment, 1, 1, 16, spend=(spend(-70),))
+    assert await verdicts(books, back) == [V.APPLIED]
+    assert await spent(books) == (50, 50)
+    assert await verdicts(books, back) == [V.STALE]
+    assert await spent(books) == (50, 50)
+
+
+async def test_a_stale_move_counts_nothing(books: Any) -> None:
+    plan = new(spend(10))
+    await verdicts(books, plan)
+    late = Plan(plan.payment, 7, 1, 19, spend=(spend(5, day_minor_max=2**62),))
+    assert await verdicts(books, late) == [V.STALE]
+    assert await spent(books) == (10, 10)
+
+
+async def test_a_clock_that_is_behind_counts_in_the_newer_day(books: Any) -> None:
+    await verdicts(books, new(spend(60, day=DAY + 1)))
+    assert await verdicts(books, new(spend(41))) == [V.OVER_LIMIT]
+    assert await verdicts(books, new(spend(40))) == [V.APPLIED]
+
+
+@pytest.mark.parametrize("refused_by", ["its key", "the pool", "its limit", "its version"])
+async def test_a_refused_plan_of_a_later_day_leaves_the_earlier_one_as_it_was(
+    books: Any, refused_by: str
 ) -> None:
-    pipelines = [open_pipeline(redis_url, timeout_seconds=5) for _ in range(2)]
-    each = [Limits(pipeline, key=KEY) for pipeline in pipelines]
-    answers = await asyncio.gather(*(each[n % 2].admit({LONG: "one caller"}) for n in range(1000)))
-    for pipeline in pipelines:
-        await pipeline.aclose()
-    assert sum(answer.is_in for answer in answers) == LONG.most
-    assert {room.left for answer in answers if not answer.is_in for room in answer.rooms} == {0}
-
-
-async def test_no_stretch_as_long_as_the_window_sees_more_than_the_limit(limits: Limits) -> None:
-    loop = asyncio.get_running_loop()
-    let_in: list[float] = []
-    until = loop.time() + 3.2
-    while loop.time() < until:
-        before = loop.time()
-        if (await limits.admit({SHORT: "caller"})).is_in:
-            let_in.append(before)
-        await asyncio.sleep(0.01)
-    for number, at in enumerate(let_in):
-        inside = [later for later in let_in[number:] if later < at + SHORT.seconds]
-        assert len(inside) <= SHORT.most
-    assert len(let_in) > 2 * SHORT.most  # it does let people in again
-
-
-async def test_callers_and_limits_are_told_apart(limits: Limits) -> None:
-    for _ in range(SHORT.most):
-        assert (await limits.admit({SHORT: "a"})).is_in
-    refused = await limits.admit({SHORT: "a", LONG: "a"})
-    assert not refused.is_in
-    assert [room.left for room in refused.rooms] == [0, LONG.most]
-    assert 1 <= refused.retry_after_seconds <= 2
-    assert (await limits.admit({SHORT: "b"})).is_in
-    other = await limits.admit({LONG: "a"})
-    assert other.rooms[0].left == LONG.most - 1  # who was refused by one was counted by none
-
-
-async def test_looking_counts_nothing(limits: Limits) -> None:
-    for _ in range(3):
-        assert (await limits.admit({LONG: "x"}, cost=0)).rooms[0].left == LONG.most
-    for _ in range(LONG.most):
-        await limits.admit({LONG: "x"})
-    assert not (await limits.admit({LONG: "x"}, cost=0)).is_in
-
-
-async def test_redis_keeps_nobodys_name_and_forgets(limits: Limits, redis_url: str) -> None:
-    await limits.admit({SHORT: "192.0.2.7"})
-    redis: Redis = Redis.from_url(redis_url)
-    (key,) = await redis.keys("capp:limit:*")
-    assert b"192.0.2.7" not in key
-    assert 0 < await redis.pttl(key) <= 2 * SHORT.seconds * 1000
-    await redis.aclose()
-
-
-async def test_without_redis_each_process_counts_alone(redis_server: embedded.Server) -> None:
-    now = 1000.0
-    away = open_pipeline("redis://127.0.0.1:1", timeout_seconds=0.2)
-    assert isinstance(away, TickPipeline)
-    limits = Limits(away, key=KEY, monotonic=lambda: now)
-    answers = [await limits.admit({SHORT: "a"}) for _ in range(SHORT.most + 2)]
-    assert [answer.is_in for answer in answers] == [True] * SHORT.most + [False] * 2
-    assert (await limits.admit({SHORT: "b"})).is_in
-    assert not (await limits.admit({SHORT: "a"}, cost=0)).is_in
-    now += SHORT.seconds
-    assert (await limits.admit({SHORT: "a"})).is_in
-    await away.aclose()
-
-
-def test_headers_are_as_the_draft_writes_them() -> None:
-    admitted = Admitted(False, (Room(SHORT, -1, 1), Room(LONG, 12, 90)))
-    assert admitted.headers() == {
-        "ratelimit-policy": '"short";q=5;w=1, "long";q=40;w=3600',
-        "ratelimit": '"short";r=0;t=1, "long";r=12;t=90',
+    await verdicts(books, new(spend(60), key="k"))
+    later = spend(50, day=DAY + 1, month=MONTH + 1)
+    plans = {
+        "its key": new(later, key="k"),
+        "the pool": new(later, takes=51),
+        "its limit": new(later._replace(minor=101)),
+        "its version": Plan(IDS.payment(), 3, 1, 19, spend=(later,)),
     }
-    assert admitted.retry_after_seconds == 1
+    assert V.APPLIED not in await verdicts(books, plans[refused_by])
+    assert await verdicts(books, new(spend(41))) == [V.OVER_LIMIT]
+    assert await spent(books) == (60, 60)
+    row = await books.fetchrow("select day, month from spending")
+    assert tuple(row) == (DAY, MONTH)
+
+
+async def test_what_begins_a_day_in_doubt_is_decided_again_and_nobody_else_is_refused(
+    books: Any,
+) -> None:
+    await verdicts(books, new(spend(60), key="k"))
+    repeat = new(spend(50, day=DAY + 1), key="k")
+    give = Plan(IDS.payment(), 0, 1, 1, key="give", transfers=((B, A, 50),))
+    # Taken in order, the fourth would find nothing in B.
+    plans = repeat, new(spend(100, BRIAN)), new(takes=50), give, new(takes=50)
+    assert await verdicts(books, *plans) == [V.DUPLICATE] + [V.APPLIED] * 4
+    assert await spent(books) == (60, 60)
+
+
+async def test_a_repeat_pushes_nobody_over_the_limit(books: Any) -> None:
+    await verdicts(books, new(spend(60), key="k"))
+    assert await verdicts(books, new(spend(60), key="k"), new(spend(40))) == [
+        V.DUPLICATE, V.APPLIED,
+    ]  # fmt: skip
+    assert await spent(books) == (100, 100)
+
+
+async def test_two_days_in_one_batch_are_counted_one_after_the_other(books: Any) -> None:
+    plans = new(spend(100)), new(spend(100, day=DAY + 1)), new(spend(1, day=DAY + 1))
+    assert await verdicts(books, *plans) == [V.APPLIED, V.APPLIED, V.OVER_LIMIT]
+    assert await spent(books) == (100, 200)
+
+
+async def test_what_is_given_back_can_be_spent_by_the_next_of_the_batch(books: Any) -> None:
+    plan = new(spend(70))
+    await verdicts(books, plan)
+    back = Plan(plan.payment, 1, 1, 16, spend=(spend(-70),))
+    assert await verdicts(books, new(spend(31)), back, new(spend(100))) == [
+        V.OVER_LIMIT, V.APPLIED, V.APPLIED,
+    ]  # fmt: skip
+    assert await spent(books) == (100, 100)
+
+
+async def test_of_two_limits_that_a_plan_counts_against_both_or_none_are_counted(
+    books: Any,
+) -> None:
+    plans = new(spend(60), spend(101, BRIAN)), new(spend(40), spend(100, BRIAN))
+    for careful in (False, True):
+        answers = await commit(books, plans[:1], 1, careful=careful)
+        assert [a.verdict for a in answers] == [V.OVER_LIMIT]
+        assert (await spent(books), await spent(books, BRIAN)) == ((0, 0), (0, 0))
+    assert await verdicts(books, *plans) == [V.OVER_LIMIT, V.APPLIED]
+    assert (await spent(books), await spent(books, BRIAN)) == ((40, 40), (100, 100))
+
+
+async def test_a_clock_that_is_behind_and_refused_leaves_nothing_in_the_newer_day(
+    books: Any,
+) -> None:
+    await verdicts(books, new(spend(60, day=DAY + 1), key="k"))
+    assert await verdicts(books, new(spend(40), key="k")) == [V.DUPLICATE]
+    assert await spent(books) == (60, 60)
+
+
+async def test_a_hundred_at_once_by_four_writers_pass_exactly_what_the_limit_covers(
+    books: Any, database_url: str
+) -> None:
+    doors = [Committer(partial(connect, database_url), Clock(), batch_max=9) for _ in range(2)]
+    for door in doors:
+        await door.start()
+    plans = [new(spend(7)) for _ in range(60)] + [new(spend(1, BRIAN)) for _ in range(40)]
+    answers = await asyncio.gather(*[doors[n % 2].submit(p) for n, p in enumerate(plans)])
+    found = [a.verdict for a in answers]
+    assert found[:60].count(V.APPLIED) == 100 // 7
+    assert set(found[:60]) == {V.APPLIED, V.OVER_LIMIT}
+    assert found[60:] == [V.APPLIED] * 40
+    assert (await spent(books), await spent(books, BRIAN)) == ((98, 98), (40, 40))
+    for door in doors:
+        await door.stop()

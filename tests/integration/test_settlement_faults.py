@@ -278,6 +278,23 @@ async def test_a_window_is_never_reopened_before_the_rail_itself_can_do_no_more(
     assert S.REOPENED in await hall.states()
 
 
+async def test_what_another_process_gave_up_is_reopened_by_the_rails_clock_alone(
+    hall: Hall,
+) -> None:
+    """Its node may be ahead of ours: what we are told is still within the approvals."""
+    await hall.pay()
+    await hall.close()
+    hall.rail.refuses = Refusal.PAUSED
+    await hall.sweep(2)
+    await hall.pool.execute(f"update settlement_errand set state = {int(ErrandState.LAPSED)}")
+    await hall.sweep(2)
+    assert await hall.states() == [S.APPROVED]
+    hall.rail.pass_(601)
+    await hall.sweep(1)
+    assert (await hall.states())[0] is S.REOPENED
+    hall.rail.refuses = None
+
+
 async def test_the_same_batch_carried_out_by_other_bytes_is_read_from_the_record(
     hall: Hall,
 ) -> None:
@@ -307,15 +324,22 @@ async def test_a_record_that_differs_is_for_people_and_books_nothing(hall: Hall)
     hall.rail.carry_out()
     records = hall.rail.corridors[PAIR].batches
     [(batch_id, record)] = records.items()
-    records[batch_id] = msgspec.structs.replace(record, merkle_root=b"x" * 32)
-    await hall.sweep(3)
-    assert (await hall.reopened(batch)).state is S.PARKED
-    assert any("record differs: root" in case for case in await hall.cases())
-    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
-    await hall.room.settling.take_up_again(batch.id)
+    for field, value, word in (
+        ("merkle_root", b"x" * 32, "root"), ("terms_hash", b"x" * 32, "terms"),
+        ("payment_count", 2, "number of payments"), ("debits", (7_749_999, 0), "debits"),
+        ("credits", (0, 7_749_999), "credits"),
+    ):  # fmt: skip
+        records[batch_id] = msgspec.structs.replace(record, **{field: value})
+        await hall.sweep(2)
+        parked = await hall.reopened(batch)
+        assert (parked.state, parked.reason) == (S.PARKED, f"the rail's record differs: {word}")
+        assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
+        await hall.room.settling.take_up_again(batch.id)
     await hall.sweep(1)
     assert (await hall.reopened(batch)).state is S.PARKED, "nothing is mended"
+    assert any("record differs: root" in case for case in await hall.cases())
     records[batch_id] = record
+    hall.rail.pass_(601)  # what was carried out needs no new approvals
     await hall.room.settling.take_up_again(batch.id)
     await hall.sweep(2)
     await hall.assert_settled()
@@ -654,6 +678,7 @@ async def test_what_another_process_signed_too_late_never_leaves(hall: Hall) -> 
     async def prepare(*arguments: object, **options: object) -> object:
         hall.rail.prepare = slow  # type: ignore[method-assign]
         hall.clock.pass_(130)  # its lease is over
+        hall.rail.pass_(1)  # so that the other one signs other bytes
         for _ in range(3):
             await other.settling.sweep()
         return await slow(*arguments, **options)  # type: ignore[arg-type]

@@ -677,8 +677,9 @@ async def change_debit(hall: ChainHall, batch_id: str, minor: int) -> None:
     )
 
 
+@pytest.mark.parametrize("later", [0, APPROVALS_SECONDS + 1], ids=["at once", "too late"])
 async def test_books_that_have_forgotten_what_they_sent_read_the_chains_record(
-    hall: ChainHall,
+    hall: ChainHall, later: int
 ) -> None:
     """As after a backup: the batch is approved, and nothing is known of a transaction."""
     hall.by_hand()
@@ -687,13 +688,39 @@ async def test_books_that_have_forgotten_what_they_sent_read_the_chains_record(
     await hall.sweep(2)
     hall.by_hand(by_hand=False)
     hall.pass_chain(0)
-    for table in ("settlement_transaction", "settlement_errand"):
-        await hall.pool.execute(f"delete from {table}")
-    await hall.pool.execute("update settlement_batch set state = 3")
+    await forget(hall)
     await hall.assert_balances()
+    hall.pass_both(later)
     await hall.until_settled()
     assert hall.settled_on_chain() == [batch.id]
     assert sent(hall) == 1
+    await hall.assert_settled()
+
+
+async def forget(hall: ChainHall) -> None:
+    """The one batch is approved, and whatever was sent for it is known to nobody."""
+    for table in ("settlement_transaction", "settlement_errand"):
+        await hall.pool.execute(f"delete from {table}")
+    await hall.pool.execute("update settlement_batch set state = 3")
+
+
+async def test_a_record_that_a_stale_node_does_not_show_reopens_nothing(hall: ChainHall) -> None:
+    """Behind one address: who tells the time is up to date, who shows the record is not."""
+    hall.by_hand()
+    await hall.pay()
+    batch = await hall.close()
+    await hall.sweep(2)
+    hall.arm("stale", "view", times=None)
+    hall.by_hand(by_hand=False)
+    hall.pass_chain(0)
+    await forget(hall)
+    hall.pass_both(APPROVALS_SECONDS + 1)
+    await hall.sweep(3)
+    assert await hall.states() == [S.APPROVED]
+    await hall.assert_balances()
+    hall.disarm()
+    await hall.until_settled()
+    assert hall.settled_on_chain() == [batch.id]
     await hall.assert_settled()
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator.toolchain import compiler, packages
+from simulator.toolchain import compiler, packages, reports
 from simulator.toolchain.command import WITHOUT_COVERAGE, is_covered
 from simulator.toolchain.libraries import Libraries, libraries
-from simulator.toolchain.reports import Tested
 from tests.alarm import alarm
 from tests.move.presence import opened_or_skipped
 
@@ -28,7 +27,7 @@ def toolchain() -> Libraries:
     return opened_or_skipped(libraries)
 
 
-def tested_patiently(name: str) -> Tested:
+def tested_patiently(name: str) -> reports.Tested:
     """Tests of a package that have not passed before may outlast the alarm of other tests."""
     with alarm(SECONDS_MAX):
         return compiler.known_tests(name)

@@ -1,0 +1,101 @@
+"""Sliding windows on a real Redis, by several processes' connections at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from channels.limits import Admitted, Limit, Limits, Room
+from engine.session.pipeline import TickPipeline, open_pipeline
+from simulator import embedded
+
+KEY = b"k" * 16
+SHORT = Limit("short", 5, 1)
+LONG = Limit("long", 40, 3600)
+
+
+@pytest.fixture
+async def limits(redis_url: str) -> AsyncIterator[Limits]:
+    pipeline = open_pipeline(redis_url, timeout_seconds=5)
+    yield Limits(pipeline, key=KEY)
+    await pipeline.aclose()
+
+
+async def test_a_thousand_at_once_by_two_processes_let_in_exactly_the_limit(
+    redis_url: str,
+) -> None:
+    pipelines = [open_pipeline(redis_url, timeout_seconds=5) for _ in range(2)]
+    each = [Limits(pipeline, key=KEY) for pipeline in pipelines]
+    answers = await asyncio.gather(*(each[n % 2].admit({LONG: "one caller"}) for n in range(1000)))
+    for pipeline in pipelines:
+        await pipeline.aclose()
+    assert sum(answer.is_in for answer in answers) == LONG.most
+    assert {room.left for answer in answers if not answer.is_in for room in answer.rooms} == {0}
+
+
+async def test_no_stretch_as_long_as_the_window_sees_more_than_the_limit(limits: Limits) -> None:
+    loop = asyncio.get_running_loop()
+    let_in: list[float] = []
+    until = loop.time() + 3.2
+    while loop.time() < until:
+        before = loop.time()
+        if (await limits.admit({SHORT: "caller"})).is_in:
+            let_in.append(before)
+        await asyncio.sleep(0.01)
+    for number, at in enumerate(let_in):
+        inside = [later for later in let_in[number:] if later < at + SHORT.seconds]
+        assert len(inside) <= SHORT.most
+    assert len(let_in) > 2 * SHORT.most  # it does let people in again
+
+
+async def test_callers_and_limits_are_told_apart(limits: Limits) -> None:
+    for _ in range(SHORT.most):
+        assert (await limits.admit({SHORT: "a"})).is_in
+    refused = await limits.admit({SHORT: "a", LONG: "a"})
+    assert not refused.is_in
+    assert [room.left for room in refused.rooms] == [0, LONG.most]
+    assert 1 <= refused.retry_after_seconds <= 2
+    assert (await limits.admit({SHORT: "b"})).is_in
+    other = await limits.admit({LONG: "a"})
+    assert other.rooms[0].left == LONG.most - 1  # who was refused by one was counted by none
+
+
+async def test_looking_counts_nothing(limits: Limits) -> None:
+    for _ in range(3):
+        assert (await limits.admit({LONG: "x"}, cost=0)).rooms[0].left == LONG.most
+    for _ in range(LONG.most):
+        await limits.admit({LONG: "x"})
+    assert not (await limits.admit({LONG: "x"}, cost=0)).is_in
+
+
+async def test_redis_keeps_nobodys_name_and_forgets(limits: Limits, redis_url: str) -> None:
+    await limits.admit({SHORT: "192.0.2.7"})
+    redis: Redis = Redis.from_url(redis_url)
+    (key,) = await redis.keys("capp:limit:*")
+    assert b"192.0.2.7" not in key
+    assert 0 < await redis.pttl(key) <= 2 * SHORT.seconds * 1000
+    await redis.aclose()
+
+
+async def test_without_redis_each_process_counts_alone(redis_server: embedded.Server) -> None:
+    now = 1000.0
+    away = open_pipeline("redis://127.0.0.1:1", timeout_seconds=0.2)
+    assert isinstance(away, TickPipeline)
+    limits = Limits(away, key=KEY, monotonic=lambda: now)
+    answers = [await limits.admit({SHORT: "a"}) for _ in range(SHORT.most + 2)]
+    assert [answer.is_in for answer in answers] == [True] * SHORT.most + [False] * 2
+    assert (await limits.admit({SHORT: "b"})).is_in
+    assert not (await limits.admit({SHORT: "a"}, cost=0)).is_in
+    now += SHORT.seconds
+    assert (await limits.admit({SHORT: "a"})).is_in
+    await away.aclose()
+
+
+def test_headers_are_as_the_draft_writes_them() -> None:
+    admitted = Admitted(False, (Room(SHORT, -1, 1), Room(LONG, 12, 90)))
+    assert admitted.headers() == {
+        "ratelimit-policy": '"short";q=5;w=1, "long";q=40;w=3600',
+        "ratelimit": '"short";r=0;t=1, "long";r=12;t=90',
+    }
+    assert admitted.retry_after_seconds == 1
