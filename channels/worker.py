@@ -118,11 +118,16 @@ async def _months(engine: Engine) -> int:
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[int]], what: str) -> None:
-    """Repeat for ever: at once while there is a full batch, else after a pause."""
+    """Repeat for ever: at once while there is a full batch, else after a pause.
+
+    Whatever the work raises, the loop goes on: what it looks after may stop no other payment.
+    """
     while True:
         try:
             if await work() >= BATCH:
                 continue
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CappError) as error:
             log.warning("%s: %s", what, error)
+        except Exception:  # the edge that must go on: a mistake of ours, told with its trace
+            log.exception("%s failed", what)
         await asyncio.sleep(seconds)
