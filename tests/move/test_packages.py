@@ -27,7 +27,7 @@ def toolchain() -> Libraries:
     return opened_or_skipped(libraries)
 
 
-def tested_patiently(name: str) -> reports.Tested:
+def known_patiently(name: str) -> reports.Tested:
     """Tests of a package that have not passed before may outlast the alarm of other tests."""
     with alarm(SECONDS_MAX):
         return compiler.known_tests(name)
@@ -48,14 +48,14 @@ def test_a_package_compiles_to_the_modules_of_its_files(toolchain: Libraries, na
 
 @pytest.mark.parametrize("name", packages.package_names())
 def test_a_package_passes_its_own_tests(toolchain: Libraries, name: str) -> None:
-    tested = tested_patiently(name)
+    tested = known_patiently(name)
     assert not tested.failed, tested.printed
     assert tested.passed
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_instruction_of_ours_is_reached_by_a_test(toolchain: Libraries, name: str) -> None:
-    tested = tested_patiently(name)
+    tested = known_patiently(name)
     assert is_covered(tested), tested.coverage
     assert set(tested.coverage) <= set(packages.module_names(name))
 

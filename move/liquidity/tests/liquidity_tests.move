@@ -516,6 +516,21 @@ module capp_liquidity::liquidity_tests {
     }
 
     #[test]
+    fun the_fraction_of_who_left_before_claiming_goes_to_all_with_the_claim() {
+        let (stage, pool) = pool_with(1);
+        liquidity::provide(&stage.rich(BOB, 2), pool, 2);
+        liquidity::add_fees(&stage.rich(EVE, 5), pool, 5);
+        let ada = stage::somebody(ADA);
+        liquidity::withdraw(&ada, pool, 1);
+        let fraction = liquidity::earned_for_test(pool, ADA) - (1 << 64);
+        let carry = (liquidity::fee_carry_for_test(pool) as u256);
+        assert!(fraction > 0 && liquidity::take_fees(&ada, pool) == 1);
+        assert!(liquidity::earned_for_test(pool, ADA) == 0);
+        assert!((liquidity::fee_carry_for_test(pool) as u256) == carry + fraction);
+        stage::audit(pool, &everybody());
+    }
+
+    #[test]
     fun the_carry_makes_a_lone_providers_last_unit_whole() {
         let (stage, pool) = pool_with(10);
         // 7 * 2^64 divided by 10 leaves 2, just what Ada's part lacks.
