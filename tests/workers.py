@@ -14,6 +14,7 @@ WHOLE_PROGRAMS = ("tests/e2e/", "tests/chaos/")
 ORDER = (
     *WHOLE_PROGRAMS,
     "tests/simulation/",
+    "tests/move/",
     "tests/properties/",
     "tests/scenarios/",
     "tests/integration/",
