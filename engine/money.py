@@ -46,6 +46,8 @@ CURRENCIES = {
         Currency("ZMW", 967, 2),
     )
 }
+ASSETS = frozenset({"USDC"})
+"""Those that settle and that no wallet holds: nobody is paid, limited or priced in them."""
 BY_NUMERIC = {c.numeric: c for c in CURRENCIES.values()}
 
 MINOR_MAX = 2**63 - 1  # what a Postgres bigint holds

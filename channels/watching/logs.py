@@ -6,7 +6,7 @@ followed from the turn in which it was confirmed to its operators and to the cha
 
 import logging
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TextIO
 
 import msgspec
 
@@ -59,14 +59,19 @@ class ForMachines(logging.Formatter):
         return msgspec.json.encode(line, enc_hook=repr).decode()
 
 
-def set_up_logging(level: str, form: Form) -> None:
-    """For a whole process, once, before anything is said. Replaces what was set up before.
-
-    Raises ValueError for a level that Python does not know.
-    """
+def handler_of(form: Form) -> logging.StreamHandler[TextIO]:
+    """Writes to standard error, redacted, with what each line is about."""
     handler = logging.StreamHandler()
     handler.addFilter(About())
     handler.setFormatter(Redacting(ForMachines() if form == "json" else ForPeople()))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    return handler
+
+
+def set_up_logging(level: str, form: Form) -> None:
+    """For a whole process, once, before anything is said; where a log was set up it stays as it is.
+
+    Raises ValueError for a level that Python does not know.
+    """
+    logging.basicConfig(level=level.upper(), handlers=[handler_of(form)])
     for name in _TELLS_OF_EVERY_KEY:
         logging.getLogger(name).setLevel(logging.WARNING)

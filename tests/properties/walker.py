@@ -171,7 +171,7 @@ class World:
     def __init__(self, house: House, chance: Random) -> None:
         self.house = house
         self.chance = chance
-        if chance.random() < 0.3:
+        if chance.random() < 0.6:
             house.payments.by_link.add("mtn_ug")
         house.payments.wallets = {"KE": ["mpesa_ke", "airtel_ke"], "UG": ["mtn_ug", "airtel_ug"]}
         # Names that no text and no other caller uses.

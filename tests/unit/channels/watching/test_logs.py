@@ -4,36 +4,36 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from channels.watching.logs import set_up_logging
+from channels.watching.logs import Form, handler_of, set_up_logging
 from engine.correlation import speaking_of, spoken_of
 
 log = logging.getLogger("tests.watching")
 
+Said = Callable[[Form], io.StringIO]
+
 
 @pytest.fixture
-def root() -> Iterator[logging.Logger]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield root
-    root.handlers[:] = handlers
-    root.setLevel(level)
+def said() -> Iterator[Callable[[Form], io.StringIO]]:
+    """Everything that is logged here from now on, in that form."""
+
+    def begin(form: Form) -> io.StringIO:
+        handler = handler_of(form)
+        handler.setStream(stream := io.StringIO())
+        log.handlers, log.propagate = [handler], False
+        log.setLevel(logging.INFO)
+        return stream
+
+    yield begin
+    log.handlers, log.propagate = [], True
+    log.setLevel(logging.NOTSET)
 
 
-def said(root: logging.Logger) -> io.StringIO:
-    stream = io.StringIO()
-    (handler,) = root.handlers
-    assert isinstance(handler, logging.StreamHandler)
-    handler.setStream(stream)
-    return stream
-
-
-def test_a_line_for_machines_is_one_object_with_what_it_is_about(root: logging.Logger) -> None:
-    set_up_logging("info", "json")
-    stream = said(root)
+def test_a_line_for_machines_is_one_object_with_what_it_is_about(said: Said) -> None:
+    stream = said("json")
     with speaking_of(session="ab12"), speaking_of(payment="77"):
         log.info("confirmed for %s", "+254712345678")
     log.debug("not said at this level")
@@ -49,9 +49,8 @@ def test_a_line_for_machines_is_one_object_with_what_it_is_about(root: logging.L
     }
 
 
-def test_a_line_break_from_outside_makes_no_second_line(root: logging.Logger) -> None:
-    set_up_logging("info", "json")
-    stream = said(root)
+def test_a_line_break_from_outside_makes_no_second_line(said: Said) -> None:
+    stream = said("json")
     log.warning("unreadable: %s", 'x\n{"level":"info","message":"all is well"}')
     try:
         raise ValueError("two\nlines")
@@ -62,9 +61,8 @@ def test_a_line_break_from_outside_makes_no_second_line(root: logging.Logger) ->
     assert "ValueError: two\nlines" in json.loads(second)["trace"]
 
 
-def test_a_line_for_people_says_what_it_is_about_behind_it(root: logging.Logger) -> None:
-    set_up_logging("info", "text")
-    stream = said(root)
+def test_a_line_for_people_says_what_it_is_about_behind_it(said: Said) -> None:
+    stream = said("text")
     with speaking_of(payment="77"):
         log.info("paid")
     log.info("nothing in particular")
@@ -73,9 +71,13 @@ def test_a_line_for_people_says_what_it_is_about_behind_it(root: logging.Logger)
     assert second.endswith("INFO tests.watching: nothing in particular")
 
 
-def test_a_level_nobody_knows_is_refused(root: logging.Logger) -> None:
-    with pytest.raises(ValueError, match="LOUD"):
-        set_up_logging("loud", "text")
+def test_a_log_that_is_set_up_stays_as_it_is() -> None:
+    root = logging.getLogger()
+    root.addHandler(mine := logging.NullHandler())
+    before = list(root.handlers)
+    set_up_logging("debug", "json")
+    assert root.handlers == before
+    root.removeHandler(mine)
 
 
 async def test_what_is_spoken_of_travels_with_tasks_and_ends_with_its_block() -> None:
