@@ -195,9 +195,12 @@ async def test_a_thousand_are_carried_in_order_a_hundred_at_a_time() -> None:
     assert chain.asked["find"] == 0
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 async def test_whatever_goes_wrong_there_is_no_hole_and_nothing_happens_twice(seed: int) -> None:
     chain = MemoryChain(seed, fault_share=0.4)
+    # Its clock goes on by every question, and there are hundreds: what lives for forty of them may
+    # be signed anew for ever.
+    chain.expires_seconds = 120
     carried, lane = await carry_all(chain, 120)
     assert_no_hole_and_nothing_twice(chain, 120)
     assert {each.found.standing for each in carried} == {Standing.DONE}
