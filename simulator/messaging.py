@@ -69,7 +69,7 @@ class MessagingSandbox(Sandbox[S]):
 
     def receive(self, sms_in: SmsIn) -> Sms:
         """A phone sends us a message."""
-        raise NotImplementedError
+        raise NotImplementedError("each gateway passes it on in its own words")
 
     def inbox(self, number: str | None, *, after: int) -> list[Sms]:
         """What reached one phone, or every phone, after message `n` = `after`; oldest first."""

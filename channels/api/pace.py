@@ -4,6 +4,7 @@ Whoever shows many tokens that are none is not listened to for a while, whatever
 token can be found by trying.
 """
 
+import asyncio
 from typing import Final
 
 from channels.api.problems import Code, Refusal
@@ -25,8 +26,12 @@ class Pace:
 
     async def knock(self, address: str) -> None:
         """Somebody comes, nobody knows yet who. Raises Refusal TOO_MANY."""
-        _let_in(await self._limits.admit({self._address: address}))
-        _let_in(await self._limits.admit({self._unproven: address}, cost=0))
+        known, unproven = await asyncio.gather(  # one round trip
+            self._limits.admit({self._address: address}),
+            self._limits.admit({self._unproven: address}, cost=0),
+        )
+        _let_in(known)
+        _let_in(unproven)
 
     async def not_proven(self, address: str) -> None:
         """They could not show who they are."""

@@ -14,7 +14,6 @@ from channels.watching.redaction import Redacting
 from engine.correlation import spoken_of
 
 Form = Literal["text", "json"]
-FORMS: Final[tuple[Form, ...]] = ("text", "json")
 TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s%(about)s"
 _TELLS_OF_EVERY_KEY: Final = ("transitions",)
 

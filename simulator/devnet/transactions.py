@@ -146,7 +146,10 @@ def read_raw(reader: bcs.Reader) -> RawTransaction:
 
 
 def encode_raw(raw: RawTransaction) -> bytes:
-    """The bytes that are signed. NotImplementedError for a script."""
+    """The bytes that are signed, of what the faucet itself sends: a call.
+
+    Scripts and multisig payloads are read and never written here: NotImplementedError.
+    """
     return (
         raw.sender
         + bcs.u64(raw.sequence_number)

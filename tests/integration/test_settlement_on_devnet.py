@@ -26,7 +26,7 @@ from engine.ports import Approval, Refusal, SignerPort
 from providers.transport import Transport
 from simulator.devnet.customer import Argument, address
 from simulator.devnet.executor import Executor
-from simulator.devnet.executors import ExecutorMissing, open_executor
+from simulator.devnet.executors import open_executor
 from simulator.devnet.faults import FaultName, FaultTarget
 from tests.integration.devnet_room import (
     APPROVALS_SECONDS,
@@ -37,6 +37,7 @@ from tests.integration.devnet_room import (
     make_chain,
     open_chain_hall,
 )
+from tests.move.presence import opened_or_skipped
 
 S = BatchState
 OWED_MINOR = 7_750_000  # of the asset, for one payment of `Hall.pay`
@@ -1043,12 +1044,8 @@ def move_vm() -> Executor:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def made_by_move(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    try:
-        return await make_chain(tmp_path_factory.mktemp("move"), move_vm)
-    except ExecutorMissing as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
+    opened_or_skipped(move_vm)
+    return await make_chain(tmp_path_factory.mktemp("move"), move_vm)
 
 
 async def test_the_contracts_themselves_settle_refuse_and_refund_the_same(

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from simulator.devnet.executors import ExecutorMissing
 from simulator.toolchain.libraries import ToolchainMissing
 
 T = TypeVar("T")
@@ -17,7 +18,7 @@ def opened_or_skipped(opening: Callable[[], T]) -> T:
     """What `opening` makes of them."""
     try:
         return opening()
-    except ToolchainMissing as missing:
+    except (ToolchainMissing, ExecutorMissing) as missing:
         if os.environ.get("CI"):
             pytest.fail(str(missing))
         pytest.skip(str(missing))
