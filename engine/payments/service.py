@@ -37,6 +37,8 @@ from engine.payments.wallets import Wallets
 from engine.ports import Direction, Finding, Outcome, PaidIn
 
 TRIES_MAX = 5
+WITHDRAWN = "withdrawn"
+"""How an attempt failed that its payer withdrew before a byte of it left: nothing says more."""
 """How often a step is planned anew when somebody else moved the payment meanwhile."""
 
 PAID_TWICE = "PAID_TWICE"
@@ -283,8 +285,8 @@ class Payments:
         """Evidence about an attempt that is over: the same again, late money, or a conflict."""
         payment, succeeded = found.payment, finding.outcome is Outcome.SUCCEEDED
         ending = await self._store.ending_of(payment.payment_id, found.attempt_id)
-        if ending is None:  # it ended while we looked
-            return None
+        if ending is None:  # withdrawn before it left: a ruling stands where its end would
+            ending = Ending(found.attempt_id, False, WITHDRAWN, Source.ANSWER)
         if told.came_otherwise(ending, finding) or self._came_twice(found, ending, finding, source):
             return await self._hear_of_prompt(found, finding, source, kept)
         if ending.succeeded == succeeded:

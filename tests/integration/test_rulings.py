@@ -247,6 +247,19 @@ async def test_a_payment_is_cancelled_before_its_collection_leaves_and_never_aft
     assert await world.state(sent) is S.COLLECTING
 
 
+async def test_what_an_operator_says_of_a_cancelled_payment_is_heard(world: World) -> None:
+    world.dispatching = False
+    payment_id = await world.confirm()
+    attempt_id = await world.live(payment_id)
+    assert await world.rulings.cancel(payment_id, Ruling("the payer asked"))
+    assert await world.tell(attempt_id, FAILED) is Heard.KEPT
+    assert await world.tell(attempt_id, SUCCEEDED) is Heard.NEEDS_PROOF
+    assert (await world.state(payment_id), await world.cases()) == (S.CANCELLED, [])
+    assert await world.tell(attempt_id, SUCCEEDED, Source.QUERY) is Heard.ADVANCED
+    assert await world.state(payment_id) in (S.LATE_FUNDS, S.REFUND_DUE, S.REFUNDING)
+    assert await world.store.ended_how(payment_id, attempt_id) is True
+
+
 async def test_what_was_withheld_by_a_process_that_died_expires_and_is_sent_by_nobody(
     world: World,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Twenty thousand turns of callers who do anything, through gateways that do anything."""
+"""Thirty thousand turns of callers who do anything, through gateways that do anything."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,9 @@ from tests.properties.walker import World
 from tests.unit.session.rooms import MENU, House
 
 TURNS = 400
-EXAMPLES = 50
+EXAMPLES = 25
+KNOWN = range(60)
+"""Seeds that every run walks. Together they see every screen, the rarest one twice."""
 RECORD_BYTES_MAX = 1024
 
 
@@ -32,13 +34,14 @@ async def walk(seed: int, visited: Counter[str]) -> None:
 
 def test_whatever_callers_and_gateways_do_every_law_of_a_session_holds() -> None:
     visited: Counter[str] = Counter()
-
-    @settings(max_examples=EXAMPLES, deadline=None)
-    @given(seed=st.integers(0, 2**32))
-    def walks(seed: int) -> None:
-        note(f"seed {seed}")
+    for seed in KNOWN:
         asyncio.run(walk(seed, visited))
-
-    walks()
     # A fuzz that never leaves the first menu proves nothing.
     assert set(MENU.screens) - set(visited) == set()
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_the_laws_hold_for_walks_that_nobody_has_walked_before(seed: int) -> None:
+    note(f"seed {seed}")
+    asyncio.run(walk(seed, Counter()))
