@@ -106,6 +106,10 @@ async def _faults_of(corridor: Corridor, outside: SettlementOutside) -> list[str
         faults.append("other members on the chain, or in another order")
     if not _agree(approvers, there.approvers):
         faults.append("other approvers on the chain, or in another order")
+    decimals = await outside.rail.asset_decimals(corridor.name)
+    if decimals != outside.rules.asset.decimals:
+        asset = outside.rules.asset
+        faults.append(f"its asset has {decimals} decimals, our {asset.code} {asset.decimals}")
     if corridor.threshold != there.threshold:
         faults.append(f"the chain wants {there.threshold} approvals, not {corridor.threshold}")
     return faults

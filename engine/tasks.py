@@ -49,3 +49,13 @@ class Tasks:
             await work
         except Exception:
             log.exception(self._failed)
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """All at once, to the end of each. Raises what the first that failed raised, after all ended.
+
+    Cancelled, all of them are.
+    """
+    for ended in await asyncio.gather(*work, return_exceptions=True):
+        if ended is not None:
+            raise ended

@@ -242,12 +242,24 @@ class SettlementPort(Protocol):
         """What became of it. GONE only by a node whose clock is past its expiry."""
         ...
 
+    async def carried_out(self, account: str, *, first: int) -> Sequence[tuple[bytes, Found]]:
+        """Hashes and ends of what an account had carried out or refused, in its order.
+
+        From sequence number `first` on, a hundred at most; DONE and REFUSED, nothing else. May
+        raise `Rejected` for a history that the rail no longer keeps: `find` does not.
+        """
+        ...
+
     async def wait(self, prepared: Prepared, *, seconds: float) -> Found:
         """As `find`, but the rail is given up to `seconds` to decide."""
         ...
 
     async def recorded(self, corridor: str, batch_id: bytes) -> Recorded | None:
         """The batch in the rail's books; None when there is none."""
+        ...
+
+    async def asset_decimals(self, corridor: str) -> int:
+        """How many decimals the asset of the corridor has on the rail, at this moment."""
         ...
 
     async def dispute(self, corridor: str, dispute_id: bytes) -> DisputeStanding | None: ...

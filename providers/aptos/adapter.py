@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-from engine.errors import Rejected, Unreadable
+from engine.errors import OutcomeUnknown, Rejected, Unreadable
 from engine.ports import (
     Approval,
     DisputeOpening,
@@ -31,10 +31,10 @@ from engine.ports import (
 )
 from providers.aptos import calls, sdk
 from providers.aptos.accounts import Accounts, Roles
-from providers.aptos.answers import NAME, Transaction, whole
+from providers.aptos.answers import NAME, bytes_of, whole
 from providers.aptos.calls import Contracts
 from providers.aptos.client import LIST_MAX, TIMEOUTS, Node
-from providers.aptos.fees import Budget, Fees
+from providers.aptos.fees import OVERTAKEN, Budget, Fees
 from providers.aptos.finding import Finder, Sought
 from providers.aptos.reading import Books, CorridorBooks
 from providers.aptos.sdk import Call, Draft
@@ -43,6 +43,7 @@ from providers.http import Timeouts, Trace, no_trace
 
 IN_FLIGHT_MAX: Final = 100  # of one account, in a node's mempool (reference, section 4)
 _TRIAL_SECONDS: Final = 60
+_TRIALS: Final = 5
 _HAD_BEFORE: Final = frozenset({"SEQUENCE_NUMBER_TOO_OLD", "invalid_transaction_update"})
 
 
@@ -132,27 +133,46 @@ class Aptos:
 
     async def next_sequence_number(self, account: str) -> int:
         """Also raises Rejected when the chain has no such account."""
+        return (await self._next(account))[0]
+
+    async def _next(self, account: str) -> tuple[int, Position]:
         owner = await self._accounts.owner(account)
-        number = await self.node.up_to_date(lambda: self.node.sequence_number(owner.address))
+
+        async def ask() -> tuple[tuple[int | None, Position], Position]:
+            told = await self.node.sequence_number(owner.address)
+            return told, told[1]
+
+        number, position = await self.node.up_to_date(ask)
         if number is None:
             raise Rejected(
                 NAME, f"the chain has no account {account}", code="account_not_found",
                 reason=Reason.CONFIGURATION,
             )  # fmt: skip
-        return number
+        return number, position
 
     async def estimate(self, instruction: Instruction) -> "int | Refusal":
-        """Three questions, and nothing sent: the price, the account's number, a trial."""
+        """Three questions, and nothing sent: the price, the account's number, a trial.
+
+        While others of the account are carried out, the number may be used before the trial comes:
+        then both are asked again, a few times, and OutcomeUnknown is raised after that.
+        """
         price = await self._fees.price()
         if isinstance(price, Refusal):
             return price
+        for _ in range(_TRIALS - 1):
+            try:
+                return await self._try_out(instruction, price)
+            except OutcomeUnknown as error:
+                if error.code not in OVERTAKEN:
+                    raise
+        return await self._try_out(instruction, price)
+
+    async def _try_out(self, instruction: Instruction, price: int) -> "int | Refusal":
         account = self.account_for(instruction)
-        position = await self.node.position()
+        number, position = await self._next(account)
         draft = await self._draft(
             self._contracts.call_for(instruction),
-            Slot(
-                account, await self.next_sequence_number(account), position.seconds + _TRIAL_SECONDS
-            ),
+            Slot(account, number, position.seconds + _TRIAL_SECONDS),
             units_max=self._settings.budget.units_max,
             price=price,
         )
@@ -183,6 +203,16 @@ class Aptos:
     async def find(self, prepared: Prepared) -> Found:
         return await self.finder.find(await self._sought(prepared))
 
+    async def carried_out(self, account: str, *, first: int) -> Sequence[tuple[bytes, Found]]:
+        owner = await self._accounts.owner(account)
+        listed, _ = await self.node.committed(owner.address, first=first, count=LIST_MAX)
+        hashes = [bytes_of(each.hash) for each in listed]
+        return [
+            (hash_, self.finder.settled(each))
+            for hash_, each in zip(hashes, listed, strict=True)
+            if hash_ is not None
+        ]
+
     async def wait(self, prepared: Prepared, *, seconds: float) -> Found:
         return await self._waiter.wait(await self._sought(prepared), patience_seconds=seconds)
 
@@ -194,6 +224,9 @@ class Aptos:
     async def corridor(self, name: str) -> CorridorBooks:
         """Whose it is by the chain."""
         return await self._books.corridor(name)
+
+    async def asset_decimals(self, corridor: str) -> int:
+        return await self._books.decimals(corridor)
 
     async def member(self, operator: str) -> bytes | None:
         """An operator's own account, where we keep its key."""
@@ -230,16 +263,6 @@ class Aptos:
 
     async def aclose(self) -> None:
         await self.node.aclose()
-
-    # Many at once (`submitting.py`).
-
-    async def committed(self, account: str, *, first: int) -> tuple[list[Transaction], Position]:
-        """The account's transactions in its order from number `first`, a hundred at most."""
-        owner = await self._accounts.owner(account)
-        return await self.node.committed(owner.address, first=first, count=LIST_MAX)
-
-    def settled(self, transaction: Transaction) -> Found:
-        return self.finder.settled(transaction)
 
     # Signing.
 

@@ -27,6 +27,7 @@ SETTLEMENT: Final = "settlement"
 LIQUIDITY: Final = "liquidity"
 _FRAMEWORK: Final = sdk.address("0x1")
 _APT: Final = "0x1::aptos_coin::AptosCoin"
+_METADATA: Final = "0x1::fungible_asset::Metadata"
 _TERMS_OF: Final = b"CAPP::SettlementBatch::v1"
 
 
@@ -139,6 +140,11 @@ def nothing(account: bytes) -> Call:
 def fee_balance(account: bytes) -> Call:
     """How many octas an account has, asked as the SDK asks it."""
     return Call(_FRAMEWORK, "coin", "balance", (account,), (_APT,))
+
+
+def decimals_of(asset: bytes) -> Call:
+    """How many decimals the issuer of a fungible asset gave it."""
+    return Call(_FRAMEWORK, "fungible_asset", "decimals", (asset,), (_METADATA,))
 
 
 def proof_arguments(

@@ -16,7 +16,7 @@ PRICE_SECONDS: Final = 30.0
 NOTHING_UNITS: Final = 20_000
 """For a transaction that does nothing. Section 5 counts 27.6 units and one new slot at most."""
 # Another transaction of the account took the number, or the node's clock stands elsewhere.
-_OVERTAKEN: Final = frozenset(
+OVERTAKEN: Final = frozenset(
     {"SEQUENCE_NUMBER_TOO_OLD", "SEQUENCE_NUMBER_TOO_NEW", "TRANSACTION_EXPIRED"}
 )
 
@@ -74,7 +74,7 @@ class Fees:
         """
         if not simulated.success:
             status = read_status(simulated.vm_status)
-            if status.name in _OVERTAKEN:
+            if status.name in OVERTAKEN:
                 raise OutcomeUnknown(NAME, "a trial that was overtaken", code=status.word)
             return refusal_of(status, ours)
         used = whole(simulated.gas_used)

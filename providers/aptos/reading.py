@@ -69,6 +69,11 @@ class Books:
             raise Unreadable(NAME, "a list that is none")
         return tuple(map(_octets, keys))
 
+    async def decimals(self, corridor: str) -> int:
+        """Of the asset that a corridor moves. Its issuer may change them, so ask each time."""
+        (asset,) = await self._values("asset", corridor, count=1)
+        return _number(_all(await self._ask(calls.decimals_of(_address(asset))), count=1)[0])
+
     async def dispute(self, corridor: str, dispute_id: bytes) -> DisputeStanding | None:
         """See `engine.ports.SettlementPort`."""
         try:

@@ -1,37 +1,61 @@
-"""CPU of sending one transaction: our lane beside the SDK's own `TransactionWorker`.
+"""CPU of one transaction to the chain: our submitter beside the SDK's own `TransactionWorker`.
 
     python -m tests.bench.chain [--seconds N]
 
-Both send what does nothing to our own node in a third program, in turns, an account each. The lane
-has every transaction paid for by a sponsor, so it signs twice, and knows of each how it ended; the
-worker signs once and knows that it was taken in. CPU is user and system time of the sending
-program. Void unless every number of the account was used once, in order, without a hole.
+Both send to our own node in a third program, in turns, an account each. Ours is the submitter that
+serves: it sends settlements that are approved by two and move nothing, tries each on the node
+first, stores its place and its bytes in Postgres, has it paid for by a sponsor, so it signs twice,
+and knows of each how it ended. The worker sends what does nothing, signs once and knows that it was
+taken in. CPU is user and system time of the sending program, and of Postgres for ours. Void unless
+every number of the account was used once, in order, without a hole, a hundred at a time.
 """
 
 import asyncio
+import os
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import yaml
 from aptos_sdk.account import Account
 from aptos_sdk.async_client import ClientConfig, RestClient
 from aptos_sdk.bcs import Serializer
 from aptos_sdk.transaction_worker import TransactionQueue, TransactionWorker
 from aptos_sdk.transactions import EntryFunction, TransactionArgument, TransactionPayload
 
-from engine.ports import Prepared, Slot, Standing
-from providers.aptos import build_settlement_rail
-from providers.aptos.submitting import Lane
+from channels.settlement_file import chain_of, members_of, read_document
+from engine.clock import Clock, Ids
+from engine.database import open_pool
+from engine.payments.settlement.batch_store import BatchStore
+from engine.payments.settlement.errand_store import ErrandStore, Transaction
+from engine.payments.settlement.state import ErrandState
+from engine.payments.settlement.submitting import Submitting
+from engine.ports import Approval, Settlement, SettlementTerms, SignerPort
+from engine.schema import migrate
+from providers.aptos import Aptos, build_settlement_rail
+from providers.signers import build_signer
+from simulator import embedded
+from simulator.devnet.bootstrap import Bootstrap, Wanted
+from simulator.devnet.customer import Customer
 from simulator.devnet.devnet import Devnet
 from simulator.devnet.executors import open_executor
 from simulator.devnet.node import NodeSettings
 from simulator.serving import serving
 from tests.bench.command import Bench, main
-from tests.bench.table import Driver, Pace, Section, Void, hear_from_parent, say_to_parent
-from tests.providers.aptos_subjects import CORRIDORS, NamedKeys, keys, settings_file
+from tests.bench.table import (
+    Driver,
+    Pace,
+    Section,
+    Void,
+    family_cpu_seconds,
+    hear_from_parent,
+    say_to_parent,
+)
 
 SECONDS = 6.0
 TRANSACTIONS_PER_SECOND = 100
@@ -41,34 +65,36 @@ TURN = 300
 IN_FLIGHT = 100
 OCTAS = 10**15
 GOAL_TO_SDK = 1.0
+CORRIDOR = "mpesa_ke:mtn_ug"
+APPROVALS_SECONDS = 3600
 
-Send = Callable[[int], Awaitable[int]]
-"""Send so many, wait until all have their place; the most that were under way at once."""
+
+class Sent(NamedTuple):
+    """What sending some cost the program that sent; the most that were under way at once."""
+
+    cpu_seconds: float
+    seconds: float
+    most: int
+
+
+Send = Callable[[int], Awaitable[Sent]]
+"""Send so many, wait until all have their place."""
 
 
 # The node.
 
 
-async def answer_transactions() -> None:
+async def answer_transactions(folder: str) -> None:
     """The node's program: say where, and make blocks until nobody listens any more."""
-    signer = keys()
-    funded = {signer.address("sponsor"): OCTAS, bytes(_worker().address().address): OCTAS}
+    funded = {bytes(_worker().address().address): OCTAS}
     devnet = Devnet(open_executor("model"), settings=NodeSettings(), funded=funded)
     async with serving({"devnet": (devnet.app(), 0)}) as urls:
-        await _make(urls["devnet"], "0x" + signer.address("submitter_1").hex())
+        customer = Customer(f"{urls['devnet']}/v1", urls["devnet"])
+        wanted = Wanted([(CORRIDOR.split(":")[0], CORRIDOR.split(":")[1])])
+        await Bootstrap(customer, Path(folder), wanted).run()
+        await customer.aclose()
         say_to_parent(urls["devnet"])
         await asyncio.to_thread(hear_from_parent)
-
-
-async def _make(url: str, account: str) -> None:
-    """The submitter only comes to be: the sponsor pays for what it sends."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        await client.post(f"{url}/mint", params={"address": account, "amount": 1})
-        for _ in range(200):
-            if (await client.get(f"{url}/v1/accounts/{account}")).status_code == 200:
-                return
-            await asyncio.sleep(0.05)
-    raise Void("the faucet made no account")
 
 
 def _worker() -> Account:
@@ -78,34 +104,79 @@ def _worker() -> Account:
 # The ways to send.
 
 
+class Place(NamedTuple):
+    """Where a sender finds what it needs."""
+
+    url: str
+    folder: Path
+    database: str
+
+
+class CountedErrands(ErrandStore):
+    """As the store; `most` is how many of an account were undecided at once."""
+
+    most = 0
+
+    async def oldest_signed(self, account: str) -> Transaction | None:
+        self.most = max(self.most, await self.live_count(account))
+        return await super().oldest_signed(account)
+
+
+def _rail_of(place: Place) -> tuple[Aptos, SignerPort]:
+    document = read_document(place.folder / "settlement.yaml")
+    signer = build_signer(document["keys"])
+    return build_settlement_rail(chain_of(document), members_of(document), signer), signer
+
+
+def _account_of(place: Place) -> str:
+    """The address that settlements of the corridor are sent from."""
+    told = yaml.safe_load((place.folder / "settlement.yaml").read_text("utf-8"))
+    key = told["aptos"]["accounts"]["submitters"][0]
+    return str(Account.load_key((place.folder / "keys" / f"{key}.key").read_text()).address())
+
+
 @asynccontextmanager
-async def by_lane(url: str) -> AsyncIterator[Send]:
-    """As ours are sent: through the node's door, signed for by two."""
-    signer: NamedKeys = keys()
-    rail = build_settlement_rail(settings_file(url), CORRIDORS, signer)
+async def by_submitter(place: Place) -> AsyncIterator[Send]:
+    """As the server sends: stored, tried, signed for by two, followed to its end."""
+    rail, signer = _rail_of(place)
+    pool = await open_pool(place.database)
+    clock = Clock()
+    ids, errands = Ids(clock), CountedErrands(pool, 1)
+    submitting = Submitting(errands, BatchStore(pool, 1), rail, clock=clock, ids=ids)
 
-    async def nothing(slot: Slot) -> Prepared:
-        return await rail.prepare_nothing(slot)
+    async def approved() -> Settlement:
+        seconds = (await rail.position()).seconds + APPROVALS_SECONDS
+        batch, root = bytes.fromhex(ids.hex()), os.urandom(32)
+        terms = SettlementTerms(CORRIDOR, batch, root, 1, (0, 0), (0, 0), seconds)
+        told = rail.terms_hash(terms)
+        keys = ("approver_mpesa_ke", "approver_mtn_ug")
+        signed = [Approval(i, await signer.sign(key, told)) for i, key in enumerate(keys)]
+        return Settlement(terms, tuple(signed))
 
-    async with Lane(rail, "submitter_1") as lane:
+    async def send(count: int) -> Sent:
+        settlements = [await approved() for _ in range(count)]  # not what is measured
+        cpu, began = time.process_time(), time.perf_counter()
+        wanted = [settlement.terms.batch_id.hex() for settlement in settlements]
+        for id_, settlement in zip(wanted, settlements, strict=True):
+            await submitting.want(id_, settlement)
+        while await submitting.sweep((await rail.position()).seconds):
+            pass
+        ours, seconds = time.process_time() - cpu, time.perf_counter() - began
+        ended = [await errands.get(id_) for id_ in wanted]
+        if any(each is None or each.state is not ErrandState.DONE for each in ended):
+            raise Void("a settlement was not done")
+        return Sent(ours, seconds, errands.most)
 
-        async def send(count: int) -> int:
-            carried = await asyncio.gather(*[lane.carry(nothing) for _ in range(count)])
-            if any(each.found.standing is not Standing.DONE for each in carried):
-                raise Void("a transfer of nothing was not done")
-            if lane.resent or lane.holes_filled:
-                raise Void(f"{lane.resent} were sent again, {lane.holes_filled} holes filled")
-            return lane.undecided_most
-
-        yield send
+    yield send
+    await pool.close()
     await rail.aclose()
 
 
 @asynccontextmanager
-async def by_worker(url: str) -> AsyncIterator[Send]:
+async def by_worker(place: Place) -> AsyncIterator[Send]:
     """As the SDK sends: its window, its signatures, its HTTP client."""
     account = _worker()
-    client = RestClient(f"{url}/v1", ClientConfig(max_gas_amount=20_000))
+    client = RestClient(f"{place.url}/v1", ClientConfig(max_gas_amount=20_000))
     queue = TransactionQueue(client)
     worker = TransactionWorker(account, client, queue.next)
     worker.start()  # type: ignore[no-untyped-call]
@@ -119,31 +190,30 @@ async def by_worker(url: str) -> AsyncIterator[Send]:
         ],
     )
 
-    async def send(count: int) -> int:
+    async def send(count: int) -> Sent:
+        cpu, began = time.process_time(), time.perf_counter()
         for _ in range(count):
             await queue.push(TransactionPayload(to_itself))
         for _ in range(count):
             _, _, error = await worker.next_processed_transaction()
             if error is not None:
                 raise Void(f"the worker could not submit: {error!r}")
-        return 0  # it does not say
+        return Sent(time.process_time() - cpu, time.perf_counter() - began, 0)  # it does not say
 
     yield send
     worker.stop()  # type: ignore[no-untyped-call]
     await client.close()  # type: ignore[no-untyped-call]
 
 
-WAYS = {"lane": by_lane, "worker": by_worker}
-NAMES = {"lane": "our lane, sponsored, to its end", "worker": "the SDK's TransactionWorker"}
+WAYS = {"ours": by_submitter, "worker": by_worker}
+NAMES = {"ours": "our submitter, stored, to its end", "worker": "the SDK's TransactionWorker"}
 
 
-async def send_in_turns(way: str, url: str) -> None:
+async def send_in_turns(way: str, url: str, folder: str, database: str) -> None:
     """A sender's program: send as many as it is told to, again and again."""
-    async with WAYS[way](url) as send:
+    async with WAYS[way](Place(url, Path(folder), database)) as send:
         while (count := hear_from_parent()) is not None:
-            began, at = time.process_time(), time.perf_counter()
-            most = await send(count)
-            say_to_parent((count, time.process_time() - began, time.perf_counter() - at, most))
+            say_to_parent((count, *await send(count)))
 
 
 # The run.
@@ -156,44 +226,50 @@ class Options(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """What a sender's program tells of one turn, or of all its turns."""
+    """What a sender's program tells of one turn, or of all its turns. Postgres is counted here."""
 
     sent: int
     cpu_seconds: float
     seconds: float
     most: int
+    postgres_seconds: float = 0.0
 
     @property
     def cpu_us(self) -> float:
-        return self.cpu_seconds / self.sent * 1_000_000
+        return (self.cpu_seconds + self.postgres_seconds) / self.sent * 1_000_000
 
 
 def run(options: Options) -> Section:
     """Start everything, let the ways take turns, look into the ledger. Raises Void."""
     turns = max(round(options.seconds * TRANSACTIONS_PER_SECOND / TURN), 1)
     with ExitStack() as running, Pace() as pace:
-        node = running.enter_context(Driver("tests.bench.chain", "node"))
-        url = node.listen()
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        server = embedded.start_postgres(folder / "postgres")
+        running.callback(server.stop)
+        migrate(server.url)
+        node = running.enter_context(Driver("tests.bench.chain", "node", str(folder / "chain")))
+        place = Place(node.listen(), folder / "chain", server.url)
         senders = {
-            way: running.enter_context(Driver("tests.bench.chain", "send", way, url))
+            way: running.enter_context(
+                Driver("tests.bench.chain", "send", way, place.url, str(place.folder), server.url)
+            )
             for way in WAYS
         }
         told: dict[str, list[Turn]] = {way: [] for way in WAYS}
         for _ in range(1 + turns):
             for way, sender in senders.items():
+                theirs = family_cpu_seconds(server.pid)
                 sender.tell(TURN)
-                told[way].append(Turn(*sender.listen()))
-        for way in WAYS:
-            _check_ledger(url, _sender_of(way), TURN * (1 + turns))
+                turn = Turn(*sender.listen())
+                theirs = family_cpu_seconds(server.pid) - theirs
+                told[way].append(turn._replace(postgres_seconds=theirs if way == "ours" else 0.0))
+        accounts = {"ours": _account_of(place), "worker": str(_worker().address())}
+        for account in accounts.values():
+            _check_ledger(place.url, account, TURN * (1 + turns))
     rows = {way: _total(each[1:]) for way, each in told.items()}  # the first opens connections
-    if rows["lane"].most != IN_FLIGHT:
-        raise Void(f"only {rows['lane'].most} were under way at once")
+    if rows["ours"].most != IN_FLIGHT:
+        raise Void(f"only {rows['ours'].most} were under way at once")
     return section(rows, pace.loop_ms)
-
-
-def _sender_of(way: str) -> str:
-    ours = keys().address("submitter_1")
-    return "0x" + (ours if way == "lane" else bytes(_worker().address().address)).hex()
 
 
 def _check_ledger(url: str, account: str, count: int) -> None:
@@ -213,8 +289,8 @@ def _check_ledger(url: str, account: str, count: int) -> None:
 
 
 def _total(turns: list[Turn]) -> Turn:
-    count, cpu, seconds = (sum(column) for column in zip(*[t[:3] for t in turns], strict=True))
-    return Turn(count, cpu, seconds, max(turn.most for turn in turns))
+    sums = [sum(column) for column in zip(*turns, strict=True)]
+    return Turn(int(sums[0]), sums[1], sums[2], max(turn.most for turn in turns), sums[4])
 
 
 # The table.
@@ -223,11 +299,20 @@ def _total(turns: list[Turn]) -> Turn:
 def section(rows: Mapping[str, Turn], loop_ms: float) -> Section:
     limit = rows["worker"].cpu_us
     return Section(
-        ("(j) one transaction to the chain", "CPU µs", "to SDK", "per second", "sent", "loop ms"),
+        (
+            "(j) one transaction to the chain",
+            "CPU µs",
+            "of it Postgres",
+            "to SDK",
+            "per second",
+            "sent",
+            "loop ms",
+        ),
         tuple(
             (
                 NAMES[way],
                 f"{row.cpu_us:.0f}",
+                f"{row.postgres_seconds / row.sent * 1_000_000:.0f}",
                 f"{row.cpu_us / limit:.2f}",
                 f"{row.sent / row.seconds:.0f}",
                 f"{row.sent:,}",

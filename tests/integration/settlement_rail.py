@@ -98,6 +98,8 @@ class MemoryRail:
     asked: int = 0
     unsigned: int = 0  # so often nobody signs
     is_stale: bool = False  # records of batches are not seen yet
+    decimals: int = 6  # of the asset
+    forgets_order: bool = False  # only hashes are known
     decides: bool = True  # whether what waits is carried out
     faults: list[str] = field(default_factory=list)
     provided: dict[bytes, tuple[Provision, ...]] = field(default_factory=dict)
@@ -151,12 +153,25 @@ class MemoryRail:
             Standing.GONE if self.seconds >= prepared.slot.expires_at else Standing.UNKNOWN
         )
 
+    async def carried_out(self, account: str, *, first: int) -> Sequence[tuple[bytes, Found]]:
+        self._answer()
+        if self.forgets_order:
+            raise Rejected(self.name, "pruned", code="version_pruned", reason=Reason.OTHER)
+        self.carry_out()
+        numbers = range(first, min(self.numbers[account], first + 100))
+        hashes = [self.by_number[account, number] for number in numbers]
+        return [(hash_, self.decided[hash_]) for hash_ in hashes]
+
     async def wait(self, prepared: Prepared, *, seconds: float) -> Found:
         return await self.find(prepared)
 
     async def recorded(self, corridor: str, batch_id: bytes) -> Recorded | None:
         self._answer()
         return None if self.is_stale else self.corridors[corridor].batches.get(batch_id)
+
+    async def asset_decimals(self, corridor: str) -> int:
+        self._answer()
+        return self.decimals
 
     async def dispute(self, corridor: str, dispute_id: bytes) -> DisputeStanding | None:
         self._answer()

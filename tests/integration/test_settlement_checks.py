@@ -72,6 +72,7 @@ async def test_all_is_well_where_all_is_there(room: ChainRoom, tmp_path: Path) -
         ("approver_mtn_ug\n  - approver_house", "approver_house\n  - approver_mtn_ug", "approvers"),
         ("threshold: 2", "threshold: 3", "the chain wants 2 approvals, not 3"),
         ("  - approver_house\n", "", "other approvers on the chain"),
+        ("code: USDC", "code: USD", "its asset has 6 decimals, our USD 2"),
     ],
 )
 async def test_a_corridor_that_the_chain_has_otherwise_is_a_fault(

@@ -404,6 +404,21 @@ async def _mend(hall: Hall, before: Any) -> None:
     )
 
 
+async def test_an_asset_with_other_decimals_is_never_signed_for(hall: Hall) -> None:
+    await hall.pay()
+    await hall.close()
+    hall.rail.decimals = 8
+    await hall.sweep(2)
+    assert await hall.states() == [S.PARKED]
+    assert hall.keys.signed.total() == 0 and hall.rail.sent == []
+    assert any("8 decimals" in case for case in await hall.cases())
+    hall.rail.decimals = 6
+    [batch] = await hall.batches()
+    await hall.room.settling.take_up_again(batch.id)
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
 async def test_an_operator_that_signs_elsewhere_brings_its_approval(
     shared_database_url: str,
 ) -> None:

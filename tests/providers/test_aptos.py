@@ -372,6 +372,17 @@ async def test_a_trial_that_was_overtaken_is_no_refusal(
     assert raised.value.code == word
 
 
+async def test_a_trial_that_was_overtaken_is_made_again_with_the_number_of_that_moment(
+    company: Company, rail: Aptos, signer: NamedKeys
+) -> None:
+    tried = [{"success": True, "vm_status": "Executed successfully", "gas_used": "901"}]
+    overtaken = [{"success": False, "vm_status": "SEQUENCE_NUMBER_TOO_OLD", "gas_used": "0"}]
+    company.on(SIMULATE, answered(overtaken), answered(overtaken), answered(tried))
+    assert await rail.estimate(settlement()) == 1_352
+    assert len(company.received(SIMULATE)) == 3
+    assert len(company.received(account_path(signer))) == 3, "the number anew each time"
+
+
 # Handing in.
 
 

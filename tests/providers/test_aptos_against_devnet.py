@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -38,7 +37,6 @@ from engine.ports import (
     Standing,
 )
 from providers.aptos import Aptos, Reader, build_settlement_rail
-from providers.aptos.submitting import Lane, Submitters
 from providers.http import Exchange
 from providers.signers import build_signer
 from simulator.devnet.bootstrap import Bootstrap, Wanted
@@ -621,47 +619,38 @@ async def test_bytes_that_were_changed_on_the_way_are_refused(chain: Installatio
     assert (await chain.rail.find(prepared)).standing is Standing.UNKNOWN
 
 
+async def test_the_chain_says_how_many_decimals_its_asset_has(chain: Installation) -> None:
+    assert await chain.rail.asset_decimals(CORRIDOR) == 6
+
+
 # Many at once.
 
 
-@pytest.mark.parametrize("faults", [(), ("lose_answer", "drop_after_accept", "pool_full_507")])
-async def test_a_lane_carries_three_hundred_without_a_hole(
-    chain: Installation, faults: tuple[str, ...]
-) -> None:
+async def test_the_order_of_an_account_tells_each_hash_with_its_end(chain: Installation) -> None:
     account = "submitter_2"
     first = await chain.rail.next_sequence_number(account)
-
-    async def nothing(slot: Slot) -> Prepared:
-        return await chain.rail.prepare_nothing(slot)
-
-    async with Lane(chain.rail, account) as lane:
-        for fault in faults:
-            await chain.arm(fault, "submit", times=3)
-        carrying = asyncio.gather(*[lane.carry(nothing) for _ in range(300)])
-        if "drop_after_accept" in faults:
-            await asyncio.sleep(0.5)
-            await chain.advance(61)
-        carried = await carrying
-    numbers = [each.prepared.slot.sequence_number for each in carried]
-    assert sorted(numbers) == list(range(first, first + 300))
-    assert {each.found.standing for each in carried} == {Standing.DONE}
-    assert await chain.rail.next_sequence_number(account) == first + 300
+    seconds = (await chain.rail.position()).seconds
+    sent = [
+        await chain.rail.prepare_nothing(Slot(account, number, seconds + 60))
+        for number in range(first, first + 5)
+    ]
+    await asyncio.gather(*[chain.rail.send(each) for each in reversed(sent)])
+    await chain.rail.wait(sent[-1], seconds=5)
+    told = await chain.rail.carried_out(account, first=first)
+    assert [hash_ for hash_, _ in told] == [each.hash for each in sent]
+    assert [found for _, found in told] == [await chain.rail.find(each) for each in sent]
+    assert await chain.rail.carried_out(account, first=first + 3) == told[3:]
+    assert await chain.rail.carried_out(account, first=first + 5) == []
 
 
-async def test_settlements_of_all_corridors_are_on_their_way_at_once(chain: Installation) -> None:
-    pools = [*await chain.rail.pools(CORRIDOR), *await chain.rail.pools(OTHER)]
-    settlements = [await chain.settlement(corridor=corridor) for corridor in (CORRIDOR, OTHER) * 15]
-    doubled = [*settlements, *settlements[:5]]
-    async with Submitters(chain.rail, units_max=50_000) as submitters:
-        carried = await asyncio.gather(*[submitters.carry(each) for each in doubled])
-    assert {each.found.standing for each in carried[:30]} <= {Standing.DONE, Standing.REFUSED}
-    outcomes = Counter(each.found.refusal for each in carried)
-    assert outcomes == {None: 30, Refusal.DONE_BEFORE: 5}
-    senders = {each.prepared.slot.account for each in carried}
-    assert senders == set(chain.rail.accounts)
-    after = [*await chain.rail.pools(CORRIDOR), *await chain.rail.pools(OTHER)]
-    moved = [now.total_minor - was.total_minor for now, was in zip(after, pools, strict=True)]
-    assert moved == [-15 * 500, 15 * 500, -15 * 500, 15 * 500]
+async def test_the_order_tells_refusals_apart(chain: Installation) -> None:
+    settlement = await chain.settlement()
+    account = chain.rail.account_for(settlement)
+    first = await chain.rail.next_sequence_number(account)
+    ends = [await chain.carry_out(settlement) for _ in range(2)]
+    assert [end.refusal for end in ends] == [None, Refusal.DONE_BEFORE]
+    told = await chain.rail.carried_out(account, first=first)
+    assert [found for _, found in told] == ends
 
 
 async def test_no_trace_of_all_this_shows_a_key_or_a_signature(chain: Installation) -> None:

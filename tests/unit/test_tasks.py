@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from engine.tasks import Tasks
+from engine.tasks import Tasks, together
 
 FAILED = "it was not done; somebody else will do it"
 
@@ -66,3 +66,40 @@ async def test_a_stop_ends_what_pauses_and_waits_for_what_works() -> None:
     may_end.set()
     await stopping
     assert done == ["worked"]
+
+
+async def test_together_ends_all_before_it_raises_what_the_first_raised() -> None:
+    ended: list[str] = []
+
+    async def work(name: str, steps: int, error: Exception | None = None) -> None:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        ended.append(name)
+        if error is not None:
+            raise error
+
+    with pytest.raises(LookupError, match="the first"):
+        await together(
+            work("slow", 9), work("bad", 2, LookupError("the first")), work("worse", 1, OSError())
+        )
+    assert sorted(ended) == ["bad", "slow", "worse"]
+    await together()
+
+
+async def test_together_is_cancelled_with_all_its_work() -> None:
+    cancelled: list[int] = []
+
+    async def work(number: int) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(number)
+            raise
+
+    task = asyncio.create_task(together(work(1), work(2)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sorted(cancelled) == [1, 2]

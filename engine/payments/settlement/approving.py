@@ -88,6 +88,7 @@ class Approving:
             # Ours do not sign, and nothing is sent, but on our own reckoning.
             if faults := await self.faults(batch):
                 raise OurFault("; ".join(faults))
+            await self._check_asset(batch)
             await self._sign(batch, missing)
         return await self.approved(batch)
 
@@ -133,6 +134,14 @@ class Approving:
             batch, Approval(index, signature), by_hand=by, now_ms=self._now_ms()
         )
         return batch
+
+    async def _check_asset(self, batch: Batch) -> None:
+        """One decimal more or less is ten times the money, or a tenth of it."""
+        there, asset = await self._rail.asset_decimals(batch.corridor), self._rules.asset
+        if there != asset.decimals:
+            raise OurFault(
+                f"the rail's asset has {there} decimals, our {asset.code} {asset.decimals}"
+            )
 
     def _stands(self, batch: Batch, rail_seconds: int) -> bool:
         """Whether the terms that were proposed are still those that the rail would be shown."""

@@ -151,6 +151,24 @@ class ErrandStore:
         )  # fmt: skip
         return [_transaction(row) for row in rows]
 
+    async def live_count(self, account: str) -> int:
+        """How many of an account may still happen."""
+        found: int = await self._pool.fetchval(
+            "select count(*) from settlement_transaction where tenant = $1 and account = $2"
+            " and stage in (1, 2)",
+            self._tenant, account,
+        )  # fmt: skip
+        return found
+
+    async def oldest_signed(self, account: str) -> Transaction | None:
+        """The next of an account that the rail may carry out."""
+        row = await self._pool.fetchrow(
+            "select * from settlement_transaction where tenant = $1 and account = $2"
+            " and stage = 2 order by number limit 1",
+            self._tenant, account,
+        )  # fmt: skip
+        return _transaction(row) if row is not None else None
+
     async def highest(self, account: str) -> int | None:
         """The highest number of ours that was used, or may be."""
         found: int | None = await self._pool.fetchval(

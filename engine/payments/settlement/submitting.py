@@ -2,14 +2,19 @@
 
 A place in an account's order is kept before anything is signed for it, what was signed before its
 first byte leaves, and only the hash tells what became of it. Nothing new is signed while something
-that was may still happen. It knows no batches. Why so: `decisions/0002-one-place-one-hash.md`.
+that was may still happen. Many are on their way at once, as many as the rail takes, and as places
+come free the next go out. It knows no batches. Why so: `decisions/0002-one-place-one-hash.md`,
+`decisions/0005-many-on-their-way.md`.
 """
 
+import asyncio
 import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple
 
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
-from engine.errors import ProviderError, Rejected
+from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.payments.settlement.batch_store import BatchStore, hash_of
 from engine.payments.settlement.errand_store import Errand, ErrandStore, Transaction
 from engine.payments.settlement.state import ErrandState
@@ -23,13 +28,26 @@ from engine.ports import (
     Slot,
     Standing,
 )
+from engine.tasks import together
 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 120
 PATIENCE_SECONDS = 2.0
-"""How long the rail is given to decide before the next sweep asks again."""
-ERRANDS_MAX = 50
+"""How long the rail is given to decide the oldest before the next sweep asks again."""
+TEND_SECONDS_MAX = 10.0
+"""How long one sweep goes on with an account that always has more to send: batches wait for it."""
+AT_ONCE = 16
+"""How many instructions are tried, signed and handed in at a time: the node's connections."""
+_DECIDED = frozenset({Standing.DONE, Standing.REFUSED})
+
+
+class _Start(NamedTuple):
+    """What all that are begun together need to know of the rail."""
+
+    rail_seconds: int
+    number: int  # the first that the rail has not used
+    allocating: asyncio.Lock
 
 
 class Submitting:
@@ -70,40 +88,65 @@ class Submitting:
         What one account's rail or signer raises is its own: it is tried again next time.
         """
         busy = await self._errands.busy_accounts()
-        for account in busy:
-            try:
-                await self._tend(account, rail_seconds)
-            except ProviderError as error:
-                log.warning("settlement account %s is looked at again later: %s", account, error)
+        await together(*[self._look_after(account, rail_seconds) for account in busy])
         return len(busy)
 
-    async def _tend(self, account: str, rail_seconds: int) -> None:
+    async def _look_after(self, account: str, rail_seconds: int) -> None:
         if not await self._hold(account):
             return
-        for transaction in await self._errands.live(account):
-            with speaking_of(errand=transaction.errand or ""):  # a batch's errand has its id
-                await self._follow(transaction)
-        for errand in await self._errands.wanted(account, self._now_ms(), ERRANDS_MAX):
-            if await self._hold(account):
-                await self._try(errand)
+        try:
+            await self._tend(account, rail_seconds)
+        except ProviderError as error:
+            log.warning("settlement account %s is looked at again later: %s", account, error)
+        finally:
+            await self._errands.let_go(account, self._holder)
+
+    async def _tend(self, account: str, rail_seconds: int) -> None:
+        until = self._clock.epoch() + TEND_SECONDS_MAX
+        left = await self._hear(account, await self._errands.live(account))
+        await self._some_at_once([self._follow(transaction) for transaction in left])
+        await self._hand_in(account)
         await self._fill(account, rail_seconds)
-        await self._errands.let_go(account, self._holder)
+        while await self._wait(account) and self._clock.epoch() < until:
+            await self._hand_in(account)
 
     # What may still happen.
 
-    async def _follow(self, transaction: Transaction) -> None:
-        if transaction.prepared is None:
-            # Nothing signed for it was kept, so nothing has left, and nothing will: whoever still
-            # has such bytes in hand does not find the place to keep them in.
-            await self._errands.give_up(transaction)
-            return
-        found = await self._rail.find(transaction.prepared)
-        if found.standing is Standing.UNKNOWN:
-            found = await self._send(transaction)
-        await self._conclude(transaction, found)
+    async def _hear(self, account: str, live: Sequence[Transaction]) -> list[Transaction]:
+        """End what the rail has decided, by one question; what it says nothing of is left."""
+        signed = [each.prepared for each in live if each.prepared is not None]
+        if len(signed) < 2:
+            return list(live)
+        first = signed[0].slot.sequence_number
+        try:
+            told = dict(await self._rail.carried_out(account, first=first))
+        except ProviderError as error:  # a rail may forget its old order, never a hash
+            log.info("the order of %s is not told, each hash is asked for: %s", account, error)
+            return list(live)
+        left = list[Transaction]()
+        for transaction in live:
+            found = told.get(transaction.prepared.hash) if transaction.prepared else None
+            if found is None:
+                left.append(transaction)
+            else:
+                await self._conclude(transaction, found)
+        return left
 
-    async def _send(self, transaction: Transaction) -> Found:
-        """The same bytes, however often; then what the rail says of them."""
+    async def _follow(self, transaction: Transaction) -> None:
+        with speaking_of(errand=transaction.errand or ""):  # a batch's errand has its id
+            if transaction.prepared is None:
+                # Nothing signed for it was kept, so nothing has left, and nothing will: whoever
+                # still has such bytes in hand does not find the place to keep them in.
+                await self._errands.give_up(transaction)
+                return
+            found = await self._rail.find(transaction.prepared)
+            if found.standing is Standing.UNKNOWN:
+                await self._send(transaction)
+            else:
+                await self._conclude(transaction, found)
+
+    async def _send(self, transaction: Transaction) -> None:
+        """The same bytes, however often. What became of them only their hash says."""
         assert transaction.prepared is not None
         try:
             await self._rail.send(transaction.prepared)
@@ -111,7 +154,24 @@ class Submitting:
             # It says nothing of an earlier hand-in: only the hash does.
             if error.reason == Reason.CONFIGURATION:
                 await self._call_somebody(transaction.slot.account, error)
-        return await self._rail.wait(transaction.prepared, seconds=self._patience_seconds)
+        except (OutcomeUnknown, Throttled, Unreachable) as error:
+            log.info("whether the rail has it, its hash will say: %s", error)
+
+    async def _wait(self, account: str) -> bool:
+        """Give the rail time to decide the oldest; whether it did, and there may be more to do.
+
+        The rail decides an account's own in their order, so the oldest is decided first.
+        """
+        oldest = await self._errands.oldest_signed(account)
+        if oldest is None:
+            return False
+        assert oldest.prepared is not None
+        found = await self._rail.wait(oldest.prepared, seconds=self._patience_seconds)
+        await self._conclude(oldest, found)
+        if found.standing not in _DECIDED:
+            return False
+        await self._hear(account, await self._errands.live(account))
+        return True
 
     async def _conclude(self, transaction: Transaction, found: Found) -> None:
         match found.standing:
@@ -124,36 +184,53 @@ class Submitting:
 
     # What is to happen.
 
-    async def _try(self, errand: Errand) -> None:
+    async def _hand_in(self, account: str) -> None:
+        """As many of those that are wanted as there are places free."""
+        free = self._rail.in_flight_max - await self._errands.live_count(account)
+        wanted = await self._errands.wanted(account, self._now_ms(), free) if free > 0 else []
+        if not wanted or not await self._hold(account):
+            return
+        # The rail's clock anew: those before may have taken seconds to decide.
+        position = await self._rail.position()
+        start = _Start(position.seconds, await self._first_number(account), asyncio.Lock())
+        await self._some_at_once([self._try(errand, start) for errand in wanted])
+
+    async def _some_at_once(self, work: Sequence[Coroutine[Any, Any, None]]) -> None:
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def in_turn(each: Coroutine[Any, Any, None]) -> None:
+            async with free:
+                await each
+
+        await together(*map(in_turn, work))
+
+    async def _try(self, errand: Errand, start: _Start) -> None:
         """What is wrong with one must not keep the account's others waiting."""
         is_batch = isinstance(errand.instruction, Settlement)
         with speaking_of(**{"batch" if is_batch else "errand": errand.id}):
             try:
-                # The rail's clock anew: each of those before may have taken seconds to decide.
-                await self._begin(errand, (await self._rail.position()).seconds)
+                await self._begin(errand, start)
             except Rejected as error:
                 await self._call_somebody(errand.account, error)
 
-    async def _begin(self, errand: Errand, rail_seconds: int) -> None:
+    async def _begin(self, errand: Errand, start: _Start) -> None:
         instruction = errand.instruction
-        if has_lapsed(instruction, rail_seconds):
+        if has_lapsed(instruction, start.rail_seconds):
             await self._errands.lapse(errand)
-            return
-        if len(await self._errands.live(errand.account)) >= self._rail.in_flight_max:
             return
         units_max = await self._rail.estimate(instruction)
         if isinstance(units_max, Refusal):
             await self._errands.refuse(errand, units_max)
             return
-        number = await self._first_number(errand.account)
-        slot = Slot(errand.account, number, self._expiry(instruction, rail_seconds))
-        allocated = await self._errands.allocate(self._ids.hex(), errand, slot, self._now_ms())
+        slot = Slot(errand.account, start.number, self._expiry(instruction, start.rail_seconds))
+        async with start.allocating:
+            allocated = await self._errands.allocate(self._ids.hex(), errand, slot, self._now_ms())
         if allocated is None:
             return
         prepared = await self._rail.prepare(instruction, allocated.slot, units_max=units_max)
         kept = await self._errands.keep(allocated, prepared)
         if kept is not None:
-            await self._conclude(kept, await self._send(kept))
+            await self._send(kept)
 
     async def _fill(self, account: str, rail_seconds: int) -> None:
         """What stands behind an empty place waits until it is filled."""
@@ -173,7 +250,7 @@ class Submitting:
             return
         kept = await self._errands.keep(allocated, await self._rail.prepare_nothing(slot))
         if kept is not None:
-            await self._conclude(kept, await self._send(kept))
+            await self._send(kept)
 
     async def _first_number(self, account: str) -> int:
         """The first that the rail has not used; of those, the first free one is taken."""
