@@ -102,6 +102,14 @@ async def test_what_some_meet_on_their_way_leaves_no_hole(hall: Hall, fault: str
     await hall.assert_settled()
 
 
+async def test_one_lost_answer_does_not_stop_the_waiting_for_all(hall: Hall) -> None:
+    await closed(hall, 20)
+    await hall.sweep(1)  # approved, and wanted from now on
+    hall.rail.faults = ["", "", "lost"]
+    await hall.sweep(1)
+    assert Counter(await hall.states()) == {S.SETTLED: 20}
+
+
 async def test_the_place_of_one_that_nobody_signed_goes_to_another(hall: Hall) -> None:
     await closed(hall, 30)
     hall.rail.unsigned = 3
@@ -170,6 +178,7 @@ async def test_whoever_fails_in_the_middle_leaves_the_account_to_others_at_once(
         raise Unreachable("memory", "no route")
 
     await closed(hall, 5)
+    await hall.sweep(1)  # approved, and wanted from now on
     monkeypatch.setattr(hall.rail, "next_sequence_number", away)
     await hall.sweep(1)
     monkeypatch.undo()
