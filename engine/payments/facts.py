@@ -23,6 +23,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     clearance: Decision | None = None  # what compliance decided when it was confirmed
     spend: Spend | None = None  # what it counts against the customer's limits
     refund_operator: str = ""  # whose wallet of ours the payer is paid from, if people said so
+    client: str = ""  # the id of the client that asked for it; "": its payer dialled. Stays last.
 
 
 class Ending(msgspec.Struct, frozen=True, tag="ending", omit_defaults=True):

@@ -227,9 +227,19 @@ class Selling:
             decisions=tuple(decision for decision in decided if decision is not None),
         )
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+    async def confirm(
+        self,
+        *,
+        payer: Customer,
+        quote: Quote,
+        key: str,
+        client: str = "",
+        request_hash: str = "",
+    ) -> Confirmed:
         """Reserve liquidity and order the collection, in one commit, once per key.
 
+        `client` is the id of the client that asked, where the payer did not dial; `request_hash`
+        (32 hex digits) is then of what it asked, by default of payer and quote.
         A quote that answers a request for money is confirmed under the request's own key, so that
         it is paid once whoever confirms (`CustomerMistake` `mistake.request_gone`). Raises also
         CustomerMistake `mistake.quote_expired` or one about a limit, NoWayNow `no_way.float` when
@@ -238,7 +248,7 @@ class Selling:
         """
         if quote.request:
             key = request_key(quote.request, quote.request_try)
-        request = _request_hash(payer.customer_id, quote)
+        request = request_hash or _request_hash(payer.customer_id, quote)
         try:
             if self._clock.epoch() >= quote.expires_at:
                 raise CustomerMistake("mistake.quote_expired")
@@ -249,7 +259,10 @@ class Selling:
             if known is None or known[1] != request:
                 raise
             return self._confirmed(known[0], quote, fresh=False)
-        facts = Facts(quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend)
+        facts = Facts(
+            quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend,
+            client=client,
+        )  # fmt: skip
         payment = Payment(self._ids.payment(), facts, self._store.route(facts), State.NEW, 0, None)
         step = advance(State.NEW, Event.CONFIRMED, quote, payment.route)
         plan, after = self._planner.plan(

@@ -5,6 +5,7 @@ The hot path does not come through here; `engine/ledger/commit.py` speaks to Pos
 
 from engine.tables.audit import audit_block, audit_late, audit_position, audit_sum
 from engine.tables.base import metadata
+from engine.tables.clients import api_key, client, client_quote, client_request
 from engine.tables.compliance import clearance, screening_list
 from engine.tables.customers import customer, ported_number, recipient
 from engine.tables.desk import liquidity_mark, proposal
@@ -55,6 +56,7 @@ from engine.tables.statements import balance_look, balance_question, statement_f
 from engine.tables.traffic import traffic
 
 __all__ = [
+    "api_key",
     "attempt",
     "audit_block",
     "audit_late",
@@ -66,6 +68,9 @@ __all__ = [
     "breaker",
     "case_file",
     "clearance",
+    "client",
+    "client_quote",
+    "client_request",
     "corridor",
     "customer",
     "decision",

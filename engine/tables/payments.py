@@ -71,6 +71,12 @@ journal = Table(
         "payment",
         postgresql_where=text("version = 1"),
     ),
+    Index(
+        "journal_client",
+        text("split_part(facts, '\"', -2)"),
+        "payment",
+        postgresql_where=text("version = 1 and right(facts, 3) <> '\"\"]'"),
+    ),
     postgresql_partition_by="RANGE (payment)",
 )
 

@@ -1,0 +1,3 @@
+-- Businesses use the API: their keys, what they asked and were answered, their payments in order.
+drop index journal_client;
+drop table client_quote, client_request, api_key, client;
