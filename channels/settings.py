@@ -50,6 +50,9 @@ class ApiPaces:
     address_per_minute: int = 600
     member_per_minute: int = 300  # of one member of staff, wherever they are
     unproven_per_5_minutes: int = 20  # from an address, without showing who asks
+    client_address_per_minute: int = 6_000
+    client_key_per_minute: int = 6_000
+    client_tenant_per_minute: int = 60_000  # of all keys together
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Settings:
     sms_per_second: Mapping[str, int]  # of those that have a limit, for each process
     inspect_token: str | None = field(repr=False)
     staff_keys: Mapping[int, bytes] = field(repr=False)  # of tokens; none: staff have no API
+    client_keys: Mapping[int, bytes] = field(repr=False)  # of API keys; none: clients have no API
     operators: tuple[str, ...]
     collect_delay_seconds: int
     quote_seconds: int
@@ -157,7 +161,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         sms_gateways=sms_gateways,
         sms_per_second=reader.paces(sms_gateways),
         inspect_token=environment.get("CAPP_INSPECT_TOKEN") or None,
-        staff_keys=reader.staff_keys("CAPP_STAFF_KEYS"),
+        staff_keys=reader.strong_keys("CAPP_STAFF_KEYS"),
+        client_keys=reader.strong_keys("CAPP_CLIENT_KEYS"),
         operators=tuple(reader.words("CAPP_OPERATORS", "mpesa_ke,mtn_ug")),
         collect_delay_seconds=reader.number("CAPP_COLLECT_DELAY_SECONDS", 3),
         quote_seconds=reader.number("CAPP_QUOTE_SECONDS", 120),
@@ -225,6 +230,11 @@ def _read_paces(reader: "_Reader") -> ApiPaces:
         reader.number("CAPP_API_ADDRESS_PER_MINUTE", usual.address_per_minute, low=1),
         reader.number("CAPP_API_MEMBER_PER_MINUTE", usual.member_per_minute, low=1),
         reader.number("CAPP_API_UNPROVEN_PER_5_MINUTES", usual.unproven_per_5_minutes, low=1),
+        reader.number(
+            "CAPP_API_CLIENT_ADDRESS_PER_MINUTE", usual.client_address_per_minute, low=1
+        ),
+        reader.number("CAPP_API_CLIENT_KEY_PER_MINUTE", usual.client_key_per_minute, low=1),
+        reader.number("CAPP_API_CLIENT_TENANT_PER_MINUTE", usual.client_tenant_per_minute, low=1),
     )
 
 
@@ -353,7 +363,7 @@ class _Reader:
             out[int(version)] = self._key(name, key)
         return out
 
-    def staff_keys(self, name: str) -> dict[int, bytes]:
+    def strong_keys(self, name: str) -> dict[int, bytes]:
         """None where nobody set any; a weak one is refused, not used."""
         if not self._environment.get(name, "").strip():
             return {}

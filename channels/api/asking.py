@@ -16,7 +16,6 @@ from starlette.types import Receive, Scope
 from channels.api.endpoints import AnyEndpoint, Call
 from channels.api.problems import Code, Refusal
 from channels.bodies import TooLarge, read_body
-from engine.staff.members import Staff
 
 BODY_BYTES_MAX: Final = 16 * 1024
 QUERY_BYTES_MAX: Final = 1024
@@ -45,15 +44,15 @@ async def read_whole(asked: Asked, scope: Scope, receive: Receive) -> bytes:
     return body
 
 
-def read_call(staff: Staff, asked: Asked, body: bytes) -> Call[Any, Any, Any]:
+def read_call(caller: Any, asked: Asked, body: bytes) -> Call[Any, Any, Any, Any]:
     """Everything as its type says. Raises Refusal MALFORMED, which names the place.
 
     Where no body is wanted none may come, and an empty one is the same as an empty object.
     """
     endpoint = asked.endpoint
     try:
-        call: Call[Any, Any, Any] = Call(
-            staff,
+        call: Call[Any, Any, Any, Any] = Call(
+            caller,
             msgspec.convert(dict(asked.words), endpoint.path_type, strict=False),
             msgspec.convert(_query(asked.query), endpoint.query_type, strict=False),
             msgspec.json.decode(body or b"{}", type=endpoint.body_type),

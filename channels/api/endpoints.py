@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from engine.staff.members import Role, Staff
+from engine.staff.members import Role
 
+C = TypeVar("C")
 P = TypeVar("P", bound=msgspec.Struct)
 Q = TypeVar("Q", bound=msgspec.Struct)
 B = TypeVar("B", bound=msgspec.Struct)
@@ -24,38 +25,52 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Call(Generic[P, Q, B]):
+class Call(Generic[C, P, Q, B]):
     """One request as its handler sees it: read, bounded, and by somebody who may.
 
     `operation` is the id of what the request makes, the same however often it is tried; "" where it
-    changes nothing.
+    changes nothing. `key` is its idempotency key and `hash` of all that was asked, for an endpoint
+    that keeps its key itself.
     """
 
-    staff: Staff
+    caller: C
     path: P
     query: Q
     body: B
     operation: str = ""
+    key: str = ""
+    hash: bytes = b""
 
 
 @dataclass(frozen=True)
-class Endpoint(Generic[P, Q, B, R]):
-    """One line of the table. `subject` names the word of the path, or the field of the body, that
-    the log keeps as what it was about; `status` is that of a success.
+class Again(Generic[R]):
+    """The answer of an endpoint that keeps its key, when the same request was answered before."""
+
+    answer: R
+
+
+@dataclass(frozen=True)
+class Endpoint(Generic[C, P, Q, B, R]):
+    """One line of the table. `grants`: whoever has one of them may; roles of staff, or scopes.
+
+    `subject` names the word of the path, or the field of the body, that the log keeps as what it
+    was about; `status` is that of a success. `keeps_key`: the effect is stored with the key, in one
+    commit, and answers a repeat by itself.
     """
 
     method: str
     path: str  # `/transactions/{transaction}`
     what: str  # for the log, and the operation's id in the description of the API
     summary: str
-    roles: frozenset[Role]
+    grants: frozenset[Any]
     path_type: type[P]
     query_type: type[Q]
     body_type: type[B]
     answer_type: type[R]
-    handler: Callable[[Call[P, Q, B]], Awaitable[R]]
+    handler: Callable[[Call[C, P, Q, B]], Awaitable[R | Again[R]]]
     subject: str = ""
     status: int = 200
+    keeps_key: bool = False
 
     @property
     def changes(self) -> bool:
@@ -63,7 +78,7 @@ class Endpoint(Generic[P, Q, B, R]):
         return self.method != "GET"
 
 
-AnyEndpoint = Endpoint[Any, Any, Any, Any]
+AnyEndpoint = Endpoint[Any, Any, Any, Any, Any]
 
 EVERYBODY = frozenset(Role)
 
@@ -79,7 +94,7 @@ def check_table(table: tuple[AnyEndpoint, ...]) -> None:
         words = set(re.findall(r"\{(\w+)\}", endpoint.path))
         if words != set(endpoint.path_type.__struct_fields__):
             raise ValueError(f"{key}: the words of the path are not those of its type")
-        if not endpoint.roles:
+        if not endpoint.grants:
             raise ValueError(f"{key} is for nobody")
         seen.add(key)
         names.add(endpoint.what)

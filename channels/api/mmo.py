@@ -12,9 +12,10 @@ from channels.api.operators import (
     TestCalled,
     Window,
 )
-from channels.api.pace import Pace
+from channels.api.pace import MINUTE, pace_of_staff
 from channels.api.proposals import ProposalPath, Proposals, ProposalShown, ProposalsShown
 from channels.api.serving import Serving
+from channels.api.staff_callers import StaffCallers
 from channels.api.transaction_shown import Transaction
 from channels.api.transactions import (
     RetriedShown,
@@ -23,15 +24,15 @@ from channels.api.transactions import (
     Transactions,
     Why,
 )
-from channels.limits import Limits
+from channels.limits import Limit, Limits
 from channels.probing import build_probes
 from channels.sources import Sources
 from channels.wiring import Engine
+from engine.once import OF_STAFF, Once
 from engine.payments.health_store import HealthStore
 from engine.staff.actions import Actions
 from engine.staff.figures import Figures
 from engine.staff.members import Role
-from engine.staff.once import Once
 from engine.staff.reading import Reader
 from engine.staff.retrying import Retrying
 from engine.staff.sessions import Sessions
@@ -107,15 +108,18 @@ def staff_routes(engine: Engine, limits: Limits) -> list[Route]:
         return []
     tenant, pool, clock, ids = settings.tenant, engine.pool, engine.clock, engine.ids
     actions = Actions(pool, tenant, clock, ids)
-    serving = Serving(
-        sessions=Sessions(
-            store=StaffStore(pool, tenant), keys=TokenKeys(settings.staff_keys, tenant),
-            clock=clock, ids=ids,
-        ),
-        actions=actions,
-        once=Once(pool, tenant, clock, ids),
+    sessions = Sessions(
+        store=StaffStore(pool, tenant), keys=TokenKeys(settings.staff_keys, tenant), clock=clock,
         ids=ids,
-        pace=Pace(limits, settings.api_paces),
+    )  # fmt: skip
+    serving = Serving(
+        callers=StaffCallers(
+            sessions=sessions, actions=actions,
+            member=Limit("member", settings.api_paces.member_per_minute, MINUTE),
+        ),
+        once=Once(pool, tenant, clock, ids, OF_STAFF),
+        ids=ids,
+        pace=pace_of_staff(limits, settings.api_paces),
         address_of=Sources({}, settings.webhooks.trusted_proxies).of,
     )  # fmt: skip
     return serving.routes(

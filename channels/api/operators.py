@@ -21,6 +21,7 @@ from engine.ports import (
     StatementPort,
 )
 from engine.staff.figures import MINUTES_MAX, Figures, Holding, LaneFigures, directions_of
+from engine.staff.members import Staff
 from engine.staff.probes import Call as ProbeCall
 from engine.staff.probes import Probe, Probes
 
@@ -167,11 +168,11 @@ class Operators:
         self._figures = figures
         self._probes = probes
 
-    async def providers(self, _: Call[Nothing, Nothing, Nothing]) -> Providers:
+    async def providers(self, _: Call[Staff, Nothing, Nothing, Nothing]) -> Providers:
         """What each operator can do for us. Asks nobody."""
         return Providers([_provider(port) for _, port in sorted(self._ports.items())])
 
-    async def health(self, _: Call[Nothing, Nothing, Nothing]) -> OperatorsHealth:
+    async def health(self, _: Call[Staff, Nothing, Nothing, Nothing]) -> OperatorsHealth:
         """Breakers as all processes share them, and the last test calls. Asks no operator."""
         breakers = await self._health_store.breakers()
         probes = await self._probes.last()
@@ -182,14 +183,14 @@ class Operators:
             ]
         )
 
-    async def stats(self, call: Call[Nothing, Window, Nothing]) -> Stats:
+    async def stats(self, call: Call[Staff, Nothing, Window, Nothing]) -> Stats:
         """Attempts by operator, direction and outcome; exposure and float. Asks no operator."""
         minutes = call.query.minutes
         lanes = await self._figures.lanes(minutes)
         holdings = await self._figures.holdings()
         return Stats(minutes, list(map(_lane_stats, lanes)), list(map(_float_stats, holdings)))
 
-    async def test_call(self, call: Call[Nothing, Nothing, TestCall]) -> TestCalled:
+    async def test_call(self, call: Call[Staff, Nothing, Nothing, TestCall]) -> TestCalled:
         """Ask one operator something harmless, at most once in some seconds.
 
         Raises Refusal NOT_FOUND for an operator we do not have, and what `Probes.call` raises.

@@ -1,10 +1,11 @@
-"""How often the API may be asked: by an address, by a member of staff, and by who cannot be proven.
+"""How often the API may be asked: by an address, by a caller, and by who cannot be proven.
 
 Whoever shows many tokens that are none is not listened to for a while, whatever they show then: no
 token can be found by trying.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from channels.api.problems import Code, Refusal
@@ -18,11 +19,11 @@ UNPROVEN_SECONDS: Final = 300
 class Pace:
     """The limits of one API."""
 
-    def __init__(self, limits: Limits, paces: ApiPaces) -> None:
+    def __init__(self, limits: Limits, *, address: Limit, unproven: Limit) -> None:
+        """Of an address: how often it may come, and how often without showing who asks."""
         self._limits = limits
-        self._address = Limit("address", paces.address_per_minute, MINUTE)
-        self._member = Limit("member", paces.member_per_minute, MINUTE)
-        self._unproven = Limit("unproven", paces.unproven_per_5_minutes, UNPROVEN_SECONDS)
+        self._address = address
+        self._unproven = unproven
 
     async def knock(self, address: str) -> None:
         """Somebody comes, nobody knows yet who. Raises Refusal TOO_MANY."""
@@ -37,11 +38,34 @@ class Pace:
         """They could not show who they are."""
         await self._limits.admit({self._unproven: address})
 
-    async def proven(self, member_id: str) -> dict[str, str]:
-        """A member asks: what stands in the answer's headers. Raises Refusal TOO_MANY."""
-        admitted = await self._limits.admit({self._member: member_id})
+    async def proven(self, callers: Mapping[Limit, str]) -> dict[str, str]:
+        """Somebody asks: what stands in the answer's headers. Raises Refusal TOO_MANY."""
+        admitted = await self._limits.admit(callers)
         _let_in(admitted)
         return admitted.headers()
+
+
+def pace_of_staff(limits: Limits, paces: ApiPaces) -> Pace:
+    """How often addresses may come to the API for staff."""
+    return Pace(
+        limits,
+        address=Limit("address", paces.address_per_minute, MINUTE),
+        unproven=_unproven(paces),
+    )
+
+
+def pace_of_clients(limits: Limits, paces: ApiPaces) -> Pace:
+    """Likewise to the API for clients, whose servers come more often than people do."""
+    return Pace(
+        limits,
+        address=Limit("client-address", paces.client_address_per_minute, MINUTE),
+        unproven=_unproven(paces),
+    )
+
+
+def _unproven(paces: ApiPaces) -> Limit:
+    """One for both: who tries tokens at one door is not listened to at the other."""
+    return Limit("unproven", paces.unproven_per_5_minutes, UNPROVEN_SECONDS)
 
 
 def _let_in(admitted: Admitted) -> None:

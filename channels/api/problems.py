@@ -53,6 +53,18 @@ class Code(Enum):
     TOO_MANY = _Known(
         429, "Too many requests", "come again after `Retry-After` seconds; see `RateLimit`"
     )
+    NOT_POSSIBLE = _Known(
+        422, "The payment cannot be made as it was asked for", "see `reason`, and ask for another"
+    )
+    NOT_NOW = _Known(
+        409, "It cannot be done now", "nothing has moved: send it again later, with the same key"
+    )
+    NOT_A_CUSTOMER = _Known(
+        422, "The payer is no customer", "ask the payer to dial and register first"
+    )
+    QUOTE_TAKEN = _Known(
+        409, "The quote was taken under another idempotency key", "ask for a new quote"
+    )
     NO_ANSWER = _Known(
         502, "The operator did not answer", "nothing is decided by that: ask again later"
     )
@@ -79,6 +91,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     what_to_do: str
     correlation_id: str
     detail: str = ""
+    reason: str = ""  # of `not_possible` and `not_now`: which rule it was, stable like the code
 
 
 class Refusal(Exception):
@@ -89,6 +102,7 @@ class Refusal(Exception):
         code: Code,
         detail: str = "",
         *,
+        reason: str = "",
         retry_after: int | None = None,
         allow: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
@@ -96,6 +110,7 @@ class Refusal(Exception):
         super().__init__(code.word)
         self.code = code
         self.detail = detail
+        self.reason = reason
         self.headers: dict[str, str] = dict(headers)
         if retry_after is not None:
             self.headers["retry-after"] = str(retry_after)
@@ -110,6 +125,6 @@ def write_problem(refusal: Refusal, correlation_id: str) -> bytes:
     known: _Known = refusal.code.value
     problem = Problem(
         f"urn:capp:problem:{refusal.code.word}", known.title, known.status, refusal.code.word,
-        known.remedy, correlation_id, refusal.detail,
+        known.remedy, correlation_id, refusal.detail, refusal.reason,
     )  # fmt: skip
     return msgspec.json.encode(problem)

@@ -16,6 +16,7 @@ from engine.desk.proposals import OfPayment, Proposal, ProposalId, read_body
 from engine.desk.store import ProposalStore
 from engine.errors import OurFault, StaffMistake
 from engine.payments.payment import code_of
+from engine.staff.members import Staff
 from engine.staff.remedies import REVERSALS
 
 log = logging.getLogger(__name__)
@@ -57,27 +58,27 @@ class Proposals:
         self._desk = desk
         self._store = store
 
-    async def waiting(self, _: Call[Nothing, Nothing, Nothing]) -> ProposalsShown:
+    async def waiting(self, _: Call[Staff, Nothing, Nothing, Nothing]) -> ProposalsShown:
         """What waits for a second person."""
         listed = await self._store.listed(only_open=True, most=MOST)
         return ProposalsShown([show(p) for p in listed if p.kind in REVERSALS])
 
-    async def approve(self, call: Call[ProposalPath, Nothing, Nothing]) -> ProposalShown:
+    async def approve(self, call: Call[Staff, ProposalPath, Nothing, Nothing]) -> ProposalShown:
         """Agree, and carry it out. A repeat is safe.
 
         Raises SamePerson to whoever made it, AlreadyDecided, Refusal NOT_FOUND.
         """
         proposal = await self._find(call.path.proposal)
         try:
-            return show(await self._desk.approve(proposal.id, by=call.staff.name))
+            return show(await self._desk.approve(proposal.id, by=call.caller.name))
         except OurFault as error:  # agreed, and not done: the desk's sweep tries again
             log.warning("proposal %s stays approved: %s", proposal.id, error)
             return show(await self._store.get(proposal.id))
 
-    async def reject(self, call: Call[ProposalPath, Nothing, Nothing]) -> ProposalShown:
+    async def reject(self, call: Call[Staff, ProposalPath, Nothing, Nothing]) -> ProposalShown:
         """Refuse. Likewise."""
         proposal = await self._find(call.path.proposal)
-        return show(await self._desk.reject(proposal.id, by=call.staff.name))
+        return show(await self._desk.reject(proposal.id, by=call.caller.name))
 
     async def _find(self, proposal_id: str) -> Proposal:
         try:

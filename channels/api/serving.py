@@ -1,13 +1,13 @@
 """The one way of every request: who asks, may they, what do they ask, was it asked before, done.
 
-Nothing is shown or done that is not in the log of actions: what was read is written down before it
-is answered, what changes something before it is begun. It refuses to know any endpoint.
+What was read is written down before it is answered, what changes something before it is begun, as
+its kind of callers wants it. It refuses to know any endpoint, and any kind of callers.
 """
 
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import asyncpg
 import msgspec
@@ -17,13 +17,17 @@ from starlette.types import Receive, Scope, Send
 
 from channels.api.asking import Asked, hash_of, read_call, read_key, read_whole
 from channels.api.bearer import bearer_of
-from channels.api.endpoints import AnyEndpoint, Call, check_table
+from channels.api.callers import Callers, Deed
+from channels.api.endpoints import Again, AnyEndpoint, Call, check_table
 from channels.api.pace import Pace
 from channels.api.problems import MEDIA_TYPE, Code, Refusal, write_problem
 from engine.clock import Ids
+from engine.correlation import speaking_of
 from engine.errors import (
     AlreadyDecided,
+    CustomerMistake,
     NotProven,
+    NoWayNow,
     OutcomeUnknown,
     ProviderError,
     SamePerson,
@@ -31,18 +35,18 @@ from engine.errors import (
     Throttled,
     Unreachable,
 )
-from engine.staff.actions import Action, Actions
-from engine.staff.members import Staff
-from engine.staff.once import Answered, Once, OtherRequest, Request, Taken, UnderWay
+from engine.once import Answered, Once, OtherRequest, Request, Taken, UnderWay
 from engine.staff.probes import TooSoon
 from engine.staff.retrying import NotTheirs
-from engine.staff.sessions import Sessions
 
+C = TypeVar("C")
 log = logging.getLogger(__name__)
 
 _AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _KEPT: Final = {400, 404, 409, 422}
 """Refusals that a repeat under the same key hears again; after others it is tried again."""
+_ANSWERED_AGAIN: Final = "answered again"
+_REPLAYED: Final = {"idempotency-replayed": "true"}
 _SECURITY: Final = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
@@ -61,22 +65,20 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-class Serving:
-    """Answers the endpoints of one table under one prefix."""
+class Serving(Generic[C]):
+    """Answers the endpoints of one table under one prefix, to one kind of callers."""
 
     def __init__(
         self,
         *,
-        sessions: Sessions,
-        actions: Actions,
+        callers: Callers[C],
         once: Once,
         ids: Ids,
         pace: Pace,
         address_of: Callable[[Scope], str],
     ) -> None:
         """`address_of` says whence a request really came (`channels/sources.py`)."""
-        self._sessions = sessions
-        self._actions = actions
+        self._callers = callers
         self._once = once
         self._ids = ids
         self._pace = pace
@@ -99,23 +101,33 @@ class Serving:
     ) -> tuple[Answer, str]:
         """The answer and its correlation id. Raises ClientDisconnect, nothing else."""
         correlation_id = self._ids.hex()
+        with speaking_of(request=correlation_id):
+            return await self._answer(methods, scope, receive, correlation_id), correlation_id
+
+    async def _answer(
+        self,
+        methods: Mapping[str, AnyEndpoint],
+        scope: Scope,
+        receive: Receive,
+        correlation_id: str,
+    ) -> Answer:
         try:
             endpoint = _endpoint(methods, scope["method"])
             headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
             asked = Asked(
                 endpoint, scope["path_params"], scope["query_string"], headers, correlation_id
             )
-            return await self._prove(asked, scope, receive), correlation_id
+            return await self._prove(asked, scope, receive)
         except Refusal as refusal:
-            return _refused(refusal, correlation_id), correlation_id
+            return _refused(refusal, correlation_id)
         except ClientDisconnect:
             raise
         except _AWAY as error:
             log.warning("%s: the database is away: %s", correlation_id, type(error).__name__)
-            return _refused(Refusal(Code.AWAY, retry_after=5), correlation_id), correlation_id
+            return _refused(Refusal(Code.AWAY, retry_after=5), correlation_id)
         except Exception:
             log.exception("%s failed", correlation_id)
-            return _refused(Refusal(Code.OUR_FAULT), correlation_id), correlation_id
+            return _refused(Refusal(Code.OUR_FAULT), correlation_id)
 
     async def _prove(self, asked: Asked, scope: Scope, receive: Receive) -> Answer:
         endpoint, address = asked.endpoint, self._address_of(scope)
@@ -123,60 +135,72 @@ class Serving:
         try:
             token = bearer_of(asked.headers)
             # Somebody who is about to change something is looked at as they stand now.
-            staff = await self._sessions.prove(token, fresh=endpoint.changes)
+            caller = await self._callers.prove(token, fresh=endpoint.changes)
         except NotProven:
             log.warning("%s %s: not proven who asks", asked.correlation_id, endpoint.what)
             await self._pace.not_proven(address)
             raise Refusal(Code.UNAUTHENTICATED) from None
-        told = await self._pace.proven(staff.member_id)
+        told = await self._pace.proven(self._callers.limits_of(caller))
         try:
-            answer = await self._permit(staff, asked, scope, receive)
+            answer = await self._permit(caller, asked, scope, receive)
         except Refusal as refusal:
             refusal.headers |= told
             raise
         return answer._replace(headers={**told, **answer.headers})
 
-    async def _permit(self, staff: Staff, asked: Asked, scope: Scope, receive: Receive) -> Answer:
+    async def _permit(self, caller: C, asked: Asked, scope: Scope, receive: Receive) -> Answer:
         endpoint = asked.endpoint
-        if not staff.roles & endpoint.roles:
+        if not self._callers.grants_of(caller) & endpoint.grants:
             subject = asked.words.get(endpoint.subject, "")
-            await self._actions.write(_action(staff, asked, subject), Code.FORBIDDEN.word)
-            allowed = ", ".join(sorted(endpoint.roles))
+            await self._callers.write(caller, _deed(asked, subject), Code.FORBIDDEN.word)
+            allowed = ", ".join(sorted(endpoint.grants))
             raise Refusal(Code.FORBIDDEN, f"it is for {allowed}")
         body = await read_whole(asked, scope, receive)
-        if endpoint.changes:
-            return await self._change(staff, asked, body)
-        return await self._show(staff, asked, body)
+        if not endpoint.changes:
+            return await self._show(caller, asked, body)
+        if endpoint.keeps_key:
+            return await self._change_with_key(caller, asked, body)
+        return await self._change(caller, asked, body)
 
-    async def _show(self, staff: Staff, asked: Asked, body: bytes) -> Answer:
-        call = read_call(staff, asked, body)
+    async def _show(self, caller: C, asked: Asked, body: bytes) -> Answer:
+        call = read_call(caller, asked, body)
         answer = await _carry_out(asked, call)
-        await self._actions.write(_action(staff, asked, _subject(asked, call)), answer.outcome)
+        await self._callers.write(caller, _deed(asked, _subject(asked, call)), answer.outcome)
         return answer
 
-    async def _change(self, staff: Staff, asked: Asked, body: bytes) -> Answer:
-        request = Request(staff.member_id, read_key(asked), hash_of(asked, body))
-        call = read_call(staff, asked, body)
-        action = _action(staff, asked, _subject(asked, call))
+    async def _change_with_key(self, caller: C, asked: Asked, body: bytes) -> Answer:
+        """The handler stores the key with what it does; it says itself what was done before."""
+        key, hash_ = read_key(asked), hash_of(asked, body)
+        call = replace(read_call(caller, asked, body), key=key, hash=hash_)
+        deed = _deed(asked, _subject(asked, call))
+        begun = await self._callers.begin(caller, deed)
+        answer = await _carry_out(asked, call)
+        await self._callers.end(caller, deed, begun, answer.outcome)
+        return answer
+
+    async def _change(self, caller: C, asked: Asked, body: bytes) -> Answer:
+        request = Request(self._callers.owner_of(caller), read_key(asked), hash_of(asked, body))
+        call = read_call(caller, asked, body)
+        deed = _deed(asked, _subject(asked, call))
         taken = await self._once.take(request)
         if not isinstance(taken, Taken):
             answer = _before(taken, asked.correlation_id)
-            await self._actions.write(action, answer.outcome)
+            await self._callers.write(caller, deed, answer.outcome)
             return answer
-        row = await self._actions.begin(action)
+        begun = await self._callers.begin(caller, deed)
         answer = await _carry_out(asked, replace(call, operation=taken.operation))
         if answer.status < 300 or answer.status in _KEPT:
             await self._once.keep(request, taken, answer.status, answer.body)
         else:
             await self._once.give_back(request, taken)
-        await self._actions.end(row, answer.outcome)
+        await self._callers.end(caller, deed, begun, answer.outcome)
         return answer
 
 
 class _Place:
     """The ASGI app of one path."""
 
-    def __init__(self, serving: Serving, methods: Mapping[str, AnyEndpoint]) -> None:
+    def __init__(self, serving: Serving[Any], methods: Mapping[str, AnyEndpoint]) -> None:
         self._serving = serving
         self._methods = methods
 
@@ -210,30 +234,37 @@ def _endpoint(methods: Mapping[str, AnyEndpoint], method: str) -> AnyEndpoint:
     return endpoint
 
 
-def _subject(asked: Asked, call: Call[Any, Any, Any]) -> str:
+def _subject(asked: Asked, call: Call[Any, Any, Any, Any]) -> str:
     name = asked.endpoint.subject
     if not name:
         return ""
     return str(asked.words.get(name) or getattr(call.body, name, ""))
 
 
-def _action(staff: Staff, asked: Asked, subject: str) -> Action:
-    return Action(staff.name, asked.endpoint.what, subject, staff.session_id, asked.correlation_id)
+def _deed(asked: Asked, subject: str) -> Deed:
+    return Deed(asked.endpoint.what, subject, asked.correlation_id)
 
 
-async def _carry_out(asked: Asked, call: Call[Any, Any, Any]) -> Answer:
+async def _carry_out(asked: Asked, call: Call[Any, Any, Any, Any]) -> Answer:
     """The handler's answer, or the problem that its error means. Raises what no error means."""
     endpoint = asked.endpoint
     try:
         answer = await endpoint.handler(call)
-    except (Refusal, StaffMistake, ProviderError) as error:
+    except (Refusal, CustomerMistake, NoWayNow, StaffMistake, ProviderError) as error:
         refusal = error if isinstance(error, Refusal) else _meaning(error)
         return _refused(refusal, asked.correlation_id)
+    if isinstance(answer, Again):
+        body = msgspec.json.encode(answer.answer)
+        return Answer(endpoint.status, body, _ANSWERED_AGAIN, headers=_REPLAYED)
     return Answer(endpoint.status, msgspec.json.encode(answer), "ok")
 
 
-def _meaning(error: StaffMistake | ProviderError) -> Refusal:
+def _meaning(error: CustomerMistake | NoWayNow | StaffMistake | ProviderError) -> Refusal:
     match error:
+        case CustomerMistake(text_key=key, variables=variables):
+            return Refusal(Code.NOT_POSSIBLE, _told(variables), reason=_reason(key))
+        case NoWayNow(text_key=key, variables=variables):
+            return Refusal(Code.NOT_NOW, _told(variables), reason=_reason(key))
         case SamePerson():
             return Refusal(Code.SAME_PERSON)
         case AlreadyDecided():
@@ -249,12 +280,21 @@ def _meaning(error: StaffMistake | ProviderError) -> Refusal:
     return Refusal(Code.NO_ANSWER, "it was not understood")
 
 
+def _reason(text_key: str) -> str:
+    """`mistake.limit_day` is `limit_day`: what menus call their sentence is nobody's affair."""
+    return text_key.rpartition(".")[2]
+
+
+def _told(variables: Mapping[str, Any]) -> str:
+    """`maximum: KES 70,000`, for people."""
+    return ", ".join(f"{name}: {value}" for name, value in sorted(variables.items()))
+
+
 def _before(earlier: Answered | UnderWay | OtherRequest, correlation_id: str) -> Answer:
     match earlier:
         case Answered(status, body):
             media_type = "application/json" if status < 300 else MEDIA_TYPE
-            headers = {"idempotency-replayed": "true"}
-            return Answer(status, body, "answered again", media_type, headers)
+            return Answer(status, body, _ANSWERED_AGAIN, media_type, _REPLAYED)
         case UnderWay(seconds):
             return _refused(Refusal(Code.UNDER_WAY, retry_after=seconds), correlation_id)
     return _refused(Refusal(Code.KEY_REUSED), correlation_id)

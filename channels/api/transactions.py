@@ -29,7 +29,7 @@ from engine.msisdn import Msisdn
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
 from engine.staff.actions import Action, Actions
-from engine.staff.members import Role
+from engine.staff.members import Role, Staff
 from engine.staff.reading import Found, Reader
 from engine.staff.remedies import REVERSALS, reversal_of
 from engine.staff.retrying import Retrying
@@ -91,29 +91,29 @@ class Transactions:
         self._directory = directory
         self._actions = actions
 
-    async def look(self, call: Call[TransactionPath, Sight, Nothing]) -> Transaction:
+    async def look(self, call: Call[Staff, TransactionPath, Sight, Nothing]) -> Transaction:
         """Everything about one payment. Raises Refusal NOT_FOUND, or FORBIDDEN for numbers."""
         whole = call.query.numbers == "whole"
-        if whole and SEES_NUMBERS not in call.staff.roles:
+        if whole and SEES_NUMBERS not in call.caller.roles:
             raise Refusal(Code.FORBIDDEN, f"whole numbers are for {SEES_NUMBERS}")
         found = await self._find(call.path.transaction)
         if whole:  # before they are shown
-            staff = call.staff
+            staff = call.caller
             seen = Action(staff.name, "see_numbers", found.payment.code, staff.session_id)
             await self._actions.write(seen, "ok")
         return await self._show(found, whole=whole)
 
-    async def retry(self, call: Call[TransactionPath, Nothing, Nothing]) -> RetriedShown:
+    async def retry(self, call: Call[Staff, TransactionPath, Nothing, Nothing]) -> RetriedShown:
         """Ask again, or order again what is legal. A repeat is safe.
 
         Raises what `Retrying.retry` raises, and Refusal NOT_FOUND.
         """
         found = await self._find(call.path.transaction)
         before = found.payment.state.name
-        did, came_of_it, after = await self._retrying.retry(found, call.staff.roles)
+        did, came_of_it, after = await self._retrying.retry(found, call.caller.roles)
         return RetriedShown(after.code, did, came_of_it, before, after.state.name)
 
-    async def reverse(self, call: Call[TransactionPath, Nothing, Why]) -> ProposalShown:
+    async def reverse(self, call: Call[Staff, TransactionPath, Nothing, Why]) -> ProposalShown:
         """Propose to give a payment back; another person must agree. A repeat is the same proposal.
 
         Raises StaffMistake with the reason where it is not legal, and Refusal NOT_FOUND or
@@ -128,7 +128,7 @@ class Transactions:
         if kind is None:
             raise StaffMistake(f"{payment.state.name}: {why_not}")
         made = await self._desk.propose(
-            kind, {"payment": payment.payment_id}, by=call.staff.name, note=call.body.why,
+            kind, {"payment": payment.payment_id}, by=call.caller.name, note=call.body.why,
             proposal_id=proposal_id,
         )  # fmt: skip
         return show(made)

@@ -10,17 +10,18 @@ import pytest
 from starlette.applications import Starlette
 
 from channels.api.endpoints import EVERYBODY, Call, Endpoint, Nothing
-from channels.api.pace import Pace
+from channels.api.pace import MINUTE, pace_of_staff
 from channels.api.serving import Serving
-from channels.limits import Limits
+from channels.api.staff_callers import StaffCallers
+from channels.limits import Limit, Limits
 from channels.settings import ApiPaces
 from engine.clock import Clock, Ids
 from engine.database import open_pool
 from engine.desk.proposals import Person
+from engine.once import OF_STAFF, Once
 from engine.session.pipeline import open_pipeline
 from engine.staff.actions import Actions
 from engine.staff.members import Member, MemberId, Role
-from engine.staff.once import Once
 from engine.staff.sessions import Sessions
 from engine.staff.store import StaffStore
 from engine.staff.tokens import TokenKeys
@@ -32,7 +33,7 @@ class Word(msgspec.Struct):
     word: str
 
 
-async def answer(call: Call[Any, Any, Any]) -> Word:
+async def answer(call: Call[Any, Any, Any, Any]) -> Word:
     return Word("well")
 
 
@@ -65,8 +66,12 @@ async def room(database_url: str, redis_url: str) -> AsyncIterator[Room]:
         await store.add(member, int(clock.epoch() * 1000))
         tokens[name] = await sessions.open(name)
     serving = Serving(
-        sessions=sessions, actions=Actions(pool, 1, clock, ids), once=Once(pool, 1, clock, ids),
-        ids=ids, pace=Pace(Limits(pipeline, key=b"k" * 16), PACES),
+        callers=StaffCallers(
+            sessions=sessions, actions=Actions(pool, 1, clock, ids),
+            member=Limit("member", PACES.member_per_minute, MINUTE),
+        ),
+        once=Once(pool, 1, clock, ids, OF_STAFF), ids=ids,
+        pace=pace_of_staff(Limits(pipeline, key=b"k" * 16), PACES),
         address_of=lambda scope: dict(scope["headers"])[b"x-from"].decode(),
     )  # fmt: skip
     app = Starlette(routes=serving.routes("/api", TABLE))

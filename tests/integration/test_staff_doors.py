@@ -179,7 +179,7 @@ def test_who_is_not_proven_is_told_nothing_always_the_same(
 def test_each_role_opens_its_own_doors_and_no_other(doors: Doors, caller: str, what: str) -> None:
     endpoint = WHAT[what]
     answer = ask(doors, endpoint, caller)
-    if caller in endpoint.roles:
+    if caller in endpoint.grants:
         wanted = 200 if endpoint.method == "GET" and "{" not in endpoint.path else 404
         assert answer.status_code == wanted, answer.text
     else:
@@ -190,7 +190,7 @@ def test_each_role_opens_its_own_doors_and_no_other(doors: Doors, caller: str, w
 def test_who_may_what_is_what_was_agreed() -> None:
     """The rows of the matrix, written by hand: a wider door must be widened here too."""
     shown = {
-        endpoint.what: "".join(sorted(role[0] for role in endpoint.roles)) for endpoint in TABLE
+        endpoint.what: "".join(sorted(role[0] for role in endpoint.grants)) for endpoint in TABLE
     }
     assert shown == {
         "list_providers": "acfs",
@@ -228,7 +228,7 @@ def test_every_request_of_a_member_is_one_row_of_the_log(doors: Doors) -> None:
     assert {correlation: done for correlation, done, _ in rows} == asked
     assert len(rows) == len(asked)
     for _, (who, what), outcome in rows:
-        assert (outcome == "forbidden") is (Role(who) not in WHAT[what].roles)
+        assert (outcome == "forbidden") is (Role(who) not in WHAT[what].grants)
 
 
 CALLED = [

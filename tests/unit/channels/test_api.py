@@ -29,7 +29,7 @@ def test_the_table_is_sound() -> None:
         lambda e: replace(e, what="other"),  # the same method and path twice
         lambda e: replace(e, path="/other"),  # the same name twice
         lambda e: replace(e, path="/x/{y}", what="other"),  # a word that nobody reads
-        lambda e: replace(e, path="/other", what="other", roles=frozenset()),
+        lambda e: replace(e, path="/other", what="other", grants=frozenset()),
     ],
 )
 def test_a_table_that_is_not_is_refused(change: object) -> None:

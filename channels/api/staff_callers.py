@@ -1,0 +1,44 @@
+"""Members of staff as callers: nothing they read or do goes without a row in the log of actions."""
+
+from collections.abc import Mapping
+
+from channels.api.callers import Deed
+from channels.limits import Limit
+from engine.staff.actions import Action, Actions
+from engine.staff.members import Staff
+from engine.staff.sessions import Sessions
+
+
+class StaffCallers:
+    """Implements `callers.Callers`."""
+
+    def __init__(self, *, sessions: Sessions, actions: Actions, member: Limit) -> None:
+        """`member` is how often one of them may come, wherever they are."""
+        self._sessions = sessions
+        self._actions = actions
+        self._member = member
+
+    async def prove(self, token: str, *, fresh: bool) -> Staff:
+        return await self._sessions.prove(token, fresh=fresh)
+
+    def grants_of(self, caller: Staff) -> frozenset[str]:
+        return frozenset(caller.roles)
+
+    def owner_of(self, caller: Staff) -> str:
+        return caller.member_id
+
+    def limits_of(self, caller: Staff) -> Mapping[Limit, str]:
+        return {self._member: caller.member_id}
+
+    async def begin(self, caller: Staff, deed: Deed) -> str:
+        return await self._actions.begin(_action(caller, deed))
+
+    async def end(self, caller: Staff, deed: Deed, begun: str, outcome: str) -> None:
+        await self._actions.end(begun, outcome)
+
+    async def write(self, caller: Staff, deed: Deed, outcome: str) -> None:
+        await self._actions.write(_action(caller, deed), outcome)
+
+
+def _action(staff: Staff, deed: Deed) -> Action:
+    return Action(staff.name, deed.what, deed.subject, staff.session_id, deed.correlation_id)
