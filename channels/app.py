@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from channels.api.mmo import staff_routes
+from channels.api.v1 import client_routes
 from channels.balances import BalanceAnswers
 from channels.doors import Doors
 from channels.inbox import open_inbox
@@ -139,6 +140,7 @@ def _routes(engine: Engine, limits: Limits, chain: ChainProbe | None) -> list[Ro
         ).routes()
 
     routes += staff_routes(engine, limits)
+    routes += client_routes(engine, limits)
     routes += metrics_routes(engine)
 
     async def health(_: Request) -> Response:

@@ -72,8 +72,10 @@ class Once:
         """Take a request, or say why not. What is older than a week is forgotten here."""
         now_ms = int(self._clock.epoch() * 1000)
         await self._forget(now_ms - KEPT_SECONDS * 1000)
-        row = await self._pool.fetchrow(self._sql.take, *self._name(request), request.hash, self._ids.hex(),
-                                        now_ms, now_ms - UNDER_WAY_SECONDS * 1000)  # fmt: skip
+        row = await self._pool.fetchrow(
+            self._sql.take, *self._name(request), request.hash, self._ids.hex(), now_ms,
+            now_ms - UNDER_WAY_SECONDS * 1000,
+        )  # fmt: skip
         if row is not None:
             return Taken(row["operation"].hex, row["begun_ms"])
         row = await self._pool.fetchrow(self._sql.look, *self._name(request))
@@ -87,9 +89,7 @@ class Once:
 
     async def keep(self, request: Request, taken: Taken, status: int, body: bytes) -> None:
         """What is answered from now on; nothing is kept by one who was taken for dead."""
-        await self._pool.execute(
-            self._sql.keep, *self._name(request), taken.begun_ms, status, body
-        )
+        await self._pool.execute(self._sql.keep, *self._name(request), taken.begun_ms, status, body)
 
     async def give_back(self, request: Request, taken: Taken) -> None:
         """Nothing came of it, and it may be tried again under the same key at once."""

@@ -19,6 +19,7 @@ from channels.bodies import TooLarge, read_body
 
 BODY_BYTES_MAX: Final = 16 * 1024
 QUERY_BYTES_MAX: Final = 1024
+KEY_PATTERN: Final = "^[0-9A-Za-z_-]{8,64}$"
 _KEY: Final = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 

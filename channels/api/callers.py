@@ -3,12 +3,13 @@
 Members of staff are one kind and clients another; it refuses to know either.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
 from channels.limits import Limit
 
 C = TypeVar("C")
+Ended = Callable[[str], Awaitable[None]]
 
 
 class Deed(NamedTuple):
@@ -38,12 +39,8 @@ class Callers(Protocol[C]):
         """What counts their requests, and as whose."""
         ...
 
-    async def begin(self, caller: C, deed: Deed) -> str:
-        """Something is about to be changed; the name of what was written down."""
-        ...
-
-    async def end(self, caller: C, deed: Deed, begun: str, outcome: str) -> None:
-        """How that ended."""
+    async def begin(self, caller: C, deed: Deed) -> Ended:
+        """Something is about to be changed; what comes back is told how that ended."""
         ...
 
     async def write(self, caller: C, deed: Deed, outcome: str) -> None:

@@ -5,8 +5,9 @@ The log has the client's name, what was asked and how it ended, never a body or 
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 
-from channels.api.callers import Deed
+from channels.api.callers import Deed, Ended
 from channels.limits import Limit
 from engine.clients.clients import KeyHolder
 from engine.clients.proving import Keys
@@ -36,13 +37,13 @@ class ClientCallers:
     def limits_of(self, caller: KeyHolder) -> Mapping[Limit, str]:
         return {self._per_key: caller.key_id, self._per_tenant: self._tenant}
 
-    async def begin(self, caller: KeyHolder, deed: Deed) -> str:
-        """What a client orders is in the books; nothing is written down before."""
-        return ""
-
-    async def end(self, caller: KeyHolder, deed: Deed, begun: str, outcome: str) -> None:
-        log.info("client %s: %s %s: %s", caller.name, deed.what, deed.subject, outcome)
+    async def begin(self, caller: KeyHolder, deed: Deed) -> Ended:
+        """What a client orders is in the books; nothing else is written down before."""
+        return partial(self._tell, caller, deed)
 
     async def write(self, caller: KeyHolder, deed: Deed, outcome: str) -> None:
         if outcome != "ok":
-            log.info("client %s: %s %s: %s", caller.name, deed.what, deed.subject, outcome)
+            await self._tell(caller, deed, outcome)
+
+    async def _tell(self, caller: KeyHolder, deed: Deed, outcome: str) -> None:
+        log.info("client %s: %s %s: %s", caller.name, deed.what, deed.subject, outcome)

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from channels.api.problems import Code
 from engine.staff.members import Role
 
 C = TypeVar("C")
@@ -71,6 +72,7 @@ class Endpoint(Generic[C, P, Q, B, R]):
     subject: str = ""
     status: int = 200
     keeps_key: bool = False
+    refuses: frozenset[Code] = frozenset()  # beyond what every endpoint may: for the description
 
     @property
     def changes(self) -> bool:

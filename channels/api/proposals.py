@@ -11,6 +11,7 @@ import msgspec
 from channels.api.endpoints import Call, Nothing
 from channels.api.operators import iso
 from channels.api.problems import Code, Refusal
+from engine.clock import PaymentId
 from engine.desk.desk import Desk
 from engine.desk.proposals import OfPayment, Proposal, ProposalId, read_body
 from engine.desk.store import ProposalStore
@@ -22,6 +23,7 @@ from engine.staff.remedies import REVERSALS
 log = logging.getLogger(__name__)
 
 MOST = 200
+OPEN_MOST = 1000
 
 
 class ProposalPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +90,20 @@ class Proposals:
         if proposal.kind not in REVERSALS:
             raise Refusal(Code.NOT_FOUND)
         return proposal
+
+
+async def open_about(store: ProposalStore, payment_id: PaymentId) -> list[Proposal]:
+    """Open proposals to give this payment back."""
+    listed = await store.listed(only_open=True, most=OPEN_MOST)
+    return [proposal for proposal in listed if _gives_back(proposal) == payment_id]
+
+
+def _gives_back(proposal: Proposal) -> str | None:
+    if proposal.kind not in REVERSALS:
+        return None
+    body: Any = read_body(proposal.kind, proposal.body)
+    assert isinstance(body, OfPayment), "these speak of a payment"
+    return body.payment
 
 
 def show(proposal: Proposal) -> ProposalShown:

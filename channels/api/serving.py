@@ -173,9 +173,9 @@ class Serving(Generic[C]):
         key, hash_ = read_key(asked), hash_of(asked, body)
         call = replace(read_call(caller, asked, body), key=key, hash=hash_)
         deed = _deed(asked, _subject(asked, call))
-        begun = await self._callers.begin(caller, deed)
+        end = await self._callers.begin(caller, deed)
         answer = await _carry_out(asked, call)
-        await self._callers.end(caller, deed, begun, answer.outcome)
+        await end(answer.outcome)
         return answer
 
     async def _change(self, caller: C, asked: Asked, body: bytes) -> Answer:
@@ -187,13 +187,13 @@ class Serving(Generic[C]):
             answer = _before(taken, asked.correlation_id)
             await self._callers.write(caller, deed, answer.outcome)
             return answer
-        begun = await self._callers.begin(caller, deed)
+        end = await self._callers.begin(caller, deed)
         answer = await _carry_out(asked, replace(call, operation=taken.operation))
         if answer.status < 300 or answer.status in _KEPT:
             await self._once.keep(request, taken, answer.status, answer.body)
         else:
             await self._once.give_back(request, taken)
-        await self._callers.end(caller, deed, begun, answer.outcome)
+        await end(answer.outcome)
         return answer
 
 

@@ -1,8 +1,9 @@
 """Members of staff as callers: nothing they read or do goes without a row in the log of actions."""
 
 from collections.abc import Mapping
+from functools import partial
 
-from channels.api.callers import Deed
+from channels.api.callers import Deed, Ended
 from channels.limits import Limit
 from engine.staff.actions import Action, Actions
 from engine.staff.members import Staff
@@ -30,11 +31,8 @@ class StaffCallers:
     def limits_of(self, caller: Staff) -> Mapping[Limit, str]:
         return {self._member: caller.member_id}
 
-    async def begin(self, caller: Staff, deed: Deed) -> str:
-        return await self._actions.begin(_action(caller, deed))
-
-    async def end(self, caller: Staff, deed: Deed, begun: str, outcome: str) -> None:
-        await self._actions.end(begun, outcome)
+    async def begin(self, caller: Staff, deed: Deed) -> Ended:
+        return partial(self._actions.end, await self._actions.begin(_action(caller, deed)))
 
     async def write(self, caller: Staff, deed: Deed, outcome: str) -> None:
         await self._actions.write(_action(caller, deed), outcome)

@@ -3,13 +3,13 @@
 Numbers are masked; whoever may see them whole asks for that, and the log says that they did.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from channels.api.endpoints import Call, Nothing
 from channels.api.problems import Code, Refusal
-from channels.api.proposals import ProposalShown, show
+from channels.api.proposals import ProposalShown, open_about, show
 from channels.api.transaction_shown import (
     MessageShown,
     Possibilities,
@@ -22,7 +22,7 @@ from channels.api.transaction_shown import (
 )
 from engine.clock import made_at
 from engine.desk.desk import Desk
-from engine.desk.proposals import TEXT_LENGTH_MAX, OfPayment, Proposal, ProposalId, read_body
+from engine.desk.proposals import TEXT_LENGTH_MAX, Proposal, ProposalId
 from engine.desk.store import ProposalStore
 from engine.errors import StaffMistake
 from engine.msisdn import Msisdn
@@ -31,14 +31,13 @@ from engine.payments.routing import Directory
 from engine.staff.actions import Action, Actions
 from engine.staff.members import Role, Staff
 from engine.staff.reading import Found, Reader
-from engine.staff.remedies import REVERSALS, reversal_of
+from engine.staff.remedies import reversal_of
 from engine.staff.retrying import Retrying
 from engine.traffic.conversation import Conversations
 from engine.traffic.messages import Kind
 from engine.traffic.veil import Veil
 
 SEES_NUMBERS = Role.COMPLIANCE
-OPEN_MOST = 1000
 
 
 class TransactionPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,9 +139,7 @@ class Transactions:
         return found
 
     async def _about(self, payment: Payment) -> list[Proposal]:
-        """Open proposals to give this payment back."""
-        listed = await self._proposals.listed(only_open=True, most=OPEN_MOST)
-        return [p for p in listed if _gives_back(p) == payment.payment_id]
+        return await open_about(self._proposals, payment.payment_id)
 
     async def _conversation(self, payment: Payment, veil: Veil) -> list[MessageShown]:
         """What was said, in the order of time; the payment's own steps are told beside it."""
@@ -177,14 +174,6 @@ class Transactions:
             proposals=[show(p) for p in await self._about(payment)],
             possible=Possibilities(legal.remedy, legal.why, kind, why_not),
         )
-
-
-def _gives_back(proposal: Proposal) -> str | None:
-    if proposal.kind not in REVERSALS:
-        return None
-    body: Any = read_body(proposal.kind, proposal.body)
-    assert isinstance(body, OfPayment), "these speak of a payment"
-    return body.payment
 
 
 def _number(msisdn: Msisdn, *, whole: bool) -> str:

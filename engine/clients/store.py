@@ -83,9 +83,7 @@ class ClientStore:
         )  # fmt: skip
 
     async def _fetch(self, ids: Sequence[str]) -> dict[str, ApiKey]:
-        rows = await self._pool.fetch(
-            f"{_KEY} and k.id = any($2::uuid[])", self._tenant, list(ids)
-        )
+        rows = await self._pool.fetch(f"{_KEY} and k.id = any($2::uuid[])", self._tenant, list(ids))
         return {row["id"].hex: _key(row) for row in rows}
 
 

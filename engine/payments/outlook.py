@@ -67,15 +67,18 @@ def outlook(ranking: Ranking) -> Outlook:
     )
 
 
+def condition_of(breaker: Position, success_ppm: int) -> Condition:
+    """How an operator does, by its breaker and the chance of one half, in millionths."""
+    if breaker is Position.OPEN:
+        return Condition.DOWN
+    if breaker is Position.HALF_OPEN or success_ppm < SHAKY_PPM:
+        return Condition.SHAKY
+    return Condition.WELL
+
+
 def _end(candidate: Candidate, why: Refusal | None) -> End:
     chance = candidate.belief.success_ppm
-    if candidate.breaker is Position.OPEN:
-        condition = Condition.DOWN
-    elif candidate.breaker is Position.HALF_OPEN or chance < SHAKY_PPM:
-        condition = Condition.SHAKY
-    else:
-        condition = Condition.WELL
-    return End(candidate.operator, condition, chance, why)
+    return End(candidate.operator, condition_of(candidate.breaker, chance), chance, why)
 
 
 def _chance(payer: End | None, payee: tuple[End, ...]) -> int:

@@ -18,11 +18,19 @@ class Holding(NamedTuple):
     in_flight_minor: int = 0  # on its way out: it may have left
 
 
+class PoolBalance(NamedTuple):
+    """A currency's pool as the books have it, in minor units."""
+
+    available_minor: int  # promised to nobody
+    held_minor: int  # promised to payments that are under way
+
+
 class Pools:
     """The balances that routing asks for; `refresh` reads them anew."""
 
     def __init__(self, pool: Any, tenant: int, operators: Mapping[str, OperatorFacts]) -> None:
         self._pool = pool
+        self._tenant = tenant
         self._accounts = {name: _accounts(tenant, facts) for name, facts in operators.items()}
         self._balances: dict[int, int] = {}
 
@@ -33,6 +41,18 @@ class Pools:
             "select id, amount from balance where id = any($1::bigint[])", numbers
         )
         self._balances = {row["id"]: natural(row["id"], row["amount"]) for row in rows}
+
+    async def balance(self, currency: str) -> PoolBalance | None:
+        """What the books say this moment; None where no pool of the currency was ever opened."""
+        numbers = [
+            Account(self._tenant, currency, kind).number
+            for kind in (Kind.POOL_AVAIL, Kind.POOL_HELD)
+        ]
+        rows = await self._pool.fetch(
+            "select id, amount from balance where id = any($1::bigint[])", numbers
+        )
+        found = {row["id"]: natural(row["id"], row["amount"]) for row in rows}
+        return PoolBalance(*(found.get(number, 0) for number in numbers)) if found else None
 
     def of(self, operator: str) -> Holding:
         """What a payout through an operator can draw on."""

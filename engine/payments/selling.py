@@ -20,6 +20,7 @@ from engine.money import Money
 from engine.msisdn import Msisdn, country_of
 from engine.payments.facts import Facts, write
 from engine.payments.lifecycle import Event, State, advance
+from engine.payments.outlook import Outlook
 from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Creation, Planner, Timing
 from engine.payments.policy import Policy
@@ -180,6 +181,23 @@ class Selling:
         terms = self._terms(ways)
         amount = amount_for(receives, terms.rate.mid, terms.corridor, ways.payer, ways.payee)
         return await self._priced(payer, payee, amount, terms)
+
+    async def outlook(
+        self, *, payer: Customer, network: str, payee: Msisdn, amount: Money
+    ) -> Outlook | None:
+        """Whether such a payment would succeed now, as far as operators and pools go.
+
+        None where nothing is known of operators' health. Stores nothing. Raises what `quote` does,
+        but not for having no way: that is told.
+        """
+        whose = await self._wallets.of(payee)
+        ways = self._directory.choose_ways(payer.msisdn, network, payee, wallet=whose.operator)
+        if ways.payer.currency != amount.currency:
+            raise NoWayNow("no_way.corridor")
+        _, corridor, rate = self._terms(ways)
+        self._policy.check_amount(payer, amount)
+        priced = price(amount, rate.mid, corridor, ways.payer, ways.payee)
+        return self._router.outlook(ways, amount, priced) if self._router else None
 
     def _terms(self, ways: Ways) -> Terms:
         corridor = self._rates.corridor(ways.payer.name, ways.payee.name)

@@ -1,0 +1,169 @@
+"""The description of the API for clients (OpenAPI 3.1.0), made from the table and its own types.
+
+Whatever a request may hold and an answer be is read from where it is decided, never said twice. It
+refuses to describe by hand: what is missing here is missing in the table.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from channels.api.asking import KEY_PATTERN
+from channels.api.endpoints import AnyEndpoint, Nothing
+from channels.api.problems import MEDIA_TYPE, Code, Problem
+
+VERSION: Final = "1"
+_REFERENCE: Final = "#/components/schemas/{name}"
+_ALWAYS: Final = frozenset(
+    {
+        Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.MALFORMED, Code.TOO_LARGE,
+        Code.WRONG_MEDIA_TYPE, Code.TOO_MANY, Code.AWAY, Code.OUR_FAULT,
+    }
+)  # fmt: skip
+_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "new for each thing you want; the same again is answered byte for byte",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
+_CORRELATION: Final = {
+    "description": "under which our log tells the rest",
+    "schema": {"type": "string"},
+}
+
+
+def describe(prefix: str, table: Iterable[AnyEndpoint]) -> bytes:
+    """The whole description as JSON: the same bytes for the same table."""
+    endpoints = tuple(table)
+    _, components = msgspec.json.schema_components(
+        [*_bodies(endpoints), Problem], ref_template=_REFERENCE
+    )
+    for kind in _bodies(endpoints):
+        _say_which(kind, components[kind.__name__])
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        place = paths.setdefault(prefix + endpoint.path, {})
+        place[endpoint.method.lower()] = _operation(endpoint)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "CAPP for businesses",
+                "version": VERSION,
+                "description": "Mobile money from wallet to wallet. Amounts are whole minor units;"
+                " every POST wants an `Idempotency-Key`; a refusal is a problem (RFC 9457) whose"
+                " `code` never changes its meaning.",
+            },
+            "paths": paths,
+            "components": {
+                "schemas": components,
+                "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            },
+        }
+    )
+
+
+def codes_of(endpoint: AnyEndpoint) -> frozenset[Code]:
+    """Every problem that an endpoint may answer with."""
+    codes = _ALWAYS | endpoint.refuses
+    if endpoint.path_type is not Nothing:
+        codes |= {Code.NOT_FOUND}
+    if endpoint.changes:
+        codes |= {Code.KEY_MISSING, Code.KEY_REUSED}
+    if endpoint.changes and not endpoint.keeps_key:
+        codes |= {Code.UNDER_WAY}
+    return codes
+
+
+def _bodies(endpoints: Iterable[AnyEndpoint]) -> list[type[msgspec.Struct]]:
+    """Types that stand in bodies, each once, in the order of the table."""
+    kinds = [kind for e in endpoints for kind in (e.body_type, e.answer_type)]
+    return [kind for kind in dict.fromkeys(kinds) if kind is not Nothing]
+
+
+def _say_which(kind: type[msgspec.Struct], schema: dict[str, Any]) -> None:
+    """Sets of fields of which exactly one must be there: types alone cannot say it."""
+    choices: tuple[tuple[str, ...], ...] = getattr(kind, "ONE_OF", ())
+    if choices:
+        properties = schema.pop("properties")
+        del schema["additionalProperties"], schema["required"]
+        schema["oneOf"] = [
+            {
+                "type": "object",
+                "properties": {name: properties[name] for name in names},
+                "required": list(names),
+                "additionalProperties": False,
+            }
+            for names in choices
+        ]
+
+
+def _operation(endpoint: AnyEndpoint) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.what,
+        "summary": endpoint.summary,
+        "security": [{"key": [scope]} for scope in sorted(endpoint.grants)],
+        "parameters": [
+            *_parameters(endpoint.path_type, "path"),
+            *_parameters(endpoint.query_type, "query"),
+            *([_KEY] if endpoint.changes else []),
+        ],
+        "responses": {str(endpoint.status): _success(endpoint), **_refusals(endpoint)},
+    }
+    if endpoint.body_type is not Nothing:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _named(endpoint.body_type)}},
+        }
+    return operation
+
+
+def _parameters(kind: type[msgspec.Struct], place: str) -> list[dict[str, Any]]:
+    if kind is Nothing:
+        return []
+    _, components = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
+    schema = components[kind.__name__]
+    required = {*schema["required"]}
+    return [
+        {"name": name, "in": place, "required": name in required, "schema": told}
+        for name, told in schema["properties"].items()
+    ]
+
+
+def _success(endpoint: AnyEndpoint) -> dict[str, Any]:
+    headers: dict[str, Any] = {"X-Correlation-Id": _CORRELATION}
+    if endpoint.changes:
+        headers["Idempotency-Replayed"] = {
+            "description": "`true` when the same request was answered before",
+            "schema": {"const": "true"},
+        }
+    return {
+        "description": endpoint.summary,
+        "headers": headers,
+        "content": {"application/json": {"schema": _named(endpoint.answer_type)}},
+    }
+
+
+def _refusals(endpoint: AnyEndpoint) -> Mapping[str, Any]:
+    by_status: dict[int, list[Code]] = {}
+    for code in Code:
+        if code in codes_of(endpoint):
+            by_status.setdefault(code.status, []).append(code)
+    return {str(status): _refusal(codes) for status, codes in sorted(by_status.items())}
+
+
+def _refusal(codes: list[Code]) -> dict[str, Any]:
+    words = [code.word for code in codes]
+    one_of_these = {"properties": {"code": {"enum": words}}}
+    schema = {"allOf": [_named(Problem), one_of_these]}
+    return {
+        "description": "; ".join(f"`{code.word}`: {code.value.title}" for code in codes),
+        "headers": {"X-Correlation-Id": _CORRELATION},
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
+
+
+def _named(kind: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}

@@ -1,0 +1,104 @@
+"""A payment as its client sees it. Values only; asks nobody.
+
+What a client gave it hears back whole; of our books and of how we pay out it hears nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from channels.api.transaction_shown import Amount
+from channels.api.wire import show
+from engine.clock import CustomerId, PaymentId, made_at
+from engine.fx.quotes import Quote
+from engine.payments.lifecycle import TERMINAL, State
+from engine.payments.payment import Payment, code_of
+
+_OUTCOMES: Final[Mapping[State, str]] = {
+    State.PAID: "paid",
+    State.REFUNDED: "refunded",
+    State.COLLECT_FAILED: "not_taken",
+    State.EXPIRED: "not_taken",
+    State.CANCELLED: "not_taken",
+}
+assert set(_OUTCOMES) == TERMINAL, "every end has a word"
+
+
+class PaymentMade(msgspec.Struct, frozen=True):
+    """A payment that was taken on, as it was then: what is answered never changes.
+
+    `user` is the payer's id with us; `code` is what both people see.
+    """
+
+    id: str
+    code: str
+    user: str
+    quote: str
+    payer: str
+    payee: str
+    payer_operator: str
+    payee_operator: str
+    amount: Amount
+    fee: Amount
+    total: Amount
+    receives: Amount
+    rate: str
+    made_at: str
+
+
+class PaymentStatus(msgspec.Struct, frozen=True):
+    """A payment as it stands. `outcome`: "under_way", "paid", "refunded" or "not_taken".
+
+    Late news may still move a payment that has an outcome: `version` then is higher.
+    """
+
+    id: str
+    code: str
+    user: str
+    state: str  # lower case, as in the lifecycle
+    outcome: str
+    version: int
+    payer: str
+    payee: str
+    amount: Amount
+    fee: Amount
+    total: Amount
+    receives: Amount
+    made_at: str
+
+
+class PaymentsShown(msgspec.Struct, frozen=True):
+    """A page; `next` is the cursor of the one behind it, null on the last."""
+
+    payments: list[PaymentStatus]
+    next: str | None
+
+
+def show_made(payment_id: PaymentId, customer_id: CustomerId, quote: Quote) -> PaymentMade:
+    """A pure function of what the commit stored, so a repeat is answered byte for byte."""
+    return PaymentMade(
+        payment_id, code_of(payment_id), customer_id, quote.quote_id, str(quote.payer),
+        str(quote.payee), quote.payer_operator, quote.payee_operator, show(quote.amount),
+        show(quote.fee), show(quote.total), show(quote.receives), quote.rate, _made(payment_id),
+    )  # fmt: skip
+
+
+def show_status(payment: Payment) -> PaymentStatus:
+    """A payment as it stands."""
+    quote = payment.quote
+    return PaymentStatus(
+        payment.payment_id, payment.code, payment.facts.customer_id, payment.state.name.lower(),
+        outcome_of(payment.state), payment.version, str(quote.payer), str(quote.payee),
+        show(quote.amount), show(quote.fee), show(quote.total), show(quote.receives),
+        _made(payment.payment_id),
+    )  # fmt: skip
+
+
+def outcome_of(state: State) -> str:
+    """What a state comes to, for whoever wants four words and no more."""
+    return _OUTCOMES.get(state, "under_way")
+
+
+def _made(payment_id: str) -> str:
+    return made_at(payment_id).isoformat(timespec="milliseconds")

@@ -1,0 +1,236 @@
+"""Payments that clients ask for: the payer approves each on their own phone, at their operator.
+
+A client sees and changes its own payments only: every other id is not found.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from channels.api.endpoints import Again, Call, Nothing
+from channels.api.operators import iso
+from channels.api.payment_shown import (
+    PaymentMade,
+    PaymentsShown,
+    PaymentStatus,
+    show_made,
+    show_status,
+)
+from channels.api.problems import Code, Refusal
+from channels.api.proposals import open_about
+from channels.api.quotes import FindCustomer, PriceAsked, known_payer, price
+from channels.api.wire import AmountAsked, Id, Number
+from engine.clients.clients import KeyHolder
+from engine.clients.quote_store import QuoteStore
+from engine.clock import CustomerId, PaymentId
+from engine.customers.customers import Customer
+from engine.desk.desk import Desk
+from engine.desk.proposals import TEXT_LENGTH_MAX, Person, ProposalId
+from engine.desk.store import ProposalStore
+from engine.errors import NoWayNow, OurFault, StaffMistake
+from engine.fx.quotes import Quote
+from engine.msisdn import Msisdn
+from engine.payments.client_store import LAST, ClientPayments, Known, payment_key
+from engine.payments.facts import Ruling
+from engine.payments.payment import Payment
+from engine.payments.rulings import Rulings
+from engine.payments.selling import Selling
+from engine.staff.remedies import reversal_of
+
+MOST = 100
+HASH_BYTES = 16  # what the commit keeps of a request's hash
+
+
+class PaymentPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A payment's id."""
+
+    payment: Id
+
+
+class UserPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The id of a payer, as the payment's answer names it."""
+
+    user: Id
+
+
+class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many, and behind which: `next` of the page before."""
+
+    most: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 20
+    cursor: Id = LAST
+
+
+class PaymentAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Either a quote, or who pays whom how much at the price of this moment."""
+
+    ONE_OF: ClassVar = (("quote",), ("payer", "payee", "amount"))
+
+    quote: Id | msgspec.UnsetType = msgspec.UNSET
+    payer: Number | msgspec.UnsetType = msgspec.UNSET
+    payee: Number | msgspec.UnsetType = msgspec.UNSET
+    amount: AmountAsked | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        given = {n for n in self.__struct_fields__ if getattr(self, n) is not msgspec.UNSET}
+        if given not in [set(names) for names in self.ONE_OF]:
+            raise ValueError("give `quote`, or `payer`, `payee` and `amount`")
+
+
+class RefundAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why, for the people who decide."""
+
+    why: Annotated[str, msgspec.Meta(min_length=3, max_length=TEXT_LENGTH_MAX)]
+
+
+class RefundShown(msgspec.Struct, frozen=True):
+    """A refund that waits for a second person: ours, who agrees or refuses."""
+
+    id: str
+    payment: str
+    state: str  # "proposed"
+    made_at: str
+    expires_at: str
+
+
+class Payments:
+    """The handlers."""
+
+    def __init__(
+        self,
+        *,
+        selling: Selling,
+        rulings: Rulings,
+        find: FindCustomer,
+        quotes: QuoteStore,
+        own: ClientPayments,
+        desk: Desk,
+        proposals: ProposalStore,
+    ) -> None:
+        self._selling = selling
+        self._rulings = rulings
+        self._find = find
+        self._quotes = quotes
+        self._own = own
+        self._desk = desk
+        self._proposals = proposals
+
+    async def send(
+        self, call: Call[KeyHolder, Nothing, Nothing, PaymentAsked]
+    ) -> PaymentMade | Again[PaymentMade]:
+        """Take a payment on: its payer is asked by their operator to approve it.
+
+        Once per key, for ever: key and hash are stored in the commit that takes it on. A refusal
+        takes no key. Raises CustomerMistake, NoWayNow, and Refusal NOT_FOUND (of the quote),
+        QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED.
+        """
+        client, hash_ = call.caller.client_id, call.hash[:HASH_BYTES].hex()
+        known = await self._own.by_key(client, call.key)
+        if known is not None:
+            return _again(known, hash_)
+        payer, quote = await self._priced(call)
+        try:
+            confirmed = await self._selling.confirm(
+                payer=payer, quote=quote, key=payment_key(client, call.key), client=client,
+                request_hash=hash_,
+            )  # fmt: skip
+        except OurFault:
+            # The same key for another request, which came a moment ago: told as that.
+            known = await self._own.by_key(client, call.key)
+            if known is None or known.hash == hash_:
+                raise
+            raise Refusal(Code.KEY_REUSED) from None
+        if confirmed.fresh:
+            return show_made(confirmed.payment_id, payer.customer_id, quote)
+        known = await self._own.by_key(client, call.key)
+        assert known is not None, "it was taken on a moment ago"
+        return _again(known, hash_)
+
+    async def status(self, call: Call[KeyHolder, PaymentPath, Nothing, Nothing]) -> PaymentStatus:
+        """How it stands now. Raises Refusal NOT_FOUND."""
+        return show_status(await self._find_own(call))
+
+    async def cancel(self, call: Call[KeyHolder, PaymentPath, Nothing, Nothing]) -> PaymentStatus:
+        """Withdraw it before its payer is asked. A repeat is safe.
+
+        Raises Refusal NOT_FOUND, or NOT_LEGAL when the operator may have been told already.
+        """
+        payment = await self._find_own(call)
+        ruling = Ruling(f"its client withdrew it: {call.operation}")
+        try:
+            await self._rulings.cancel(payment.payment_id, ruling)
+        except NoWayNow:
+            detail = "its payer may have been asked already"
+            raise Refusal(Code.NOT_LEGAL, detail, reason="sent") from None
+        return show_status(await self._find_own(call))
+
+    async def refund(self, call: Call[KeyHolder, PaymentPath, Nothing, RefundAsked]) -> RefundShown:
+        """Propose to give it back; one of our people must agree. A repeat is the same proposal.
+
+        Raises StaffMistake with the reason where it is not legal, and Refusal NOT_FOUND or
+        ALREADY_PROPOSED.
+        """
+        payment = await self._find_own(call)
+        proposal_id = ProposalId(call.operation)
+        open_ = await open_about(self._proposals, payment.payment_id)
+        if any(proposal.id != proposal_id for proposal in open_):
+            raise Refusal(Code.ALREADY_PROPOSED)
+        kind, why_not = reversal_of(payment.state)
+        if kind is None:
+            raise StaffMistake(f"{payment.state.name}: {why_not}")
+        made = await self._desk.propose(
+            kind, {"payment": payment.payment_id}, by=Person(f"client:{call.caller.name}"),
+            note=call.body.why, proposal_id=proposal_id,
+        )  # fmt: skip
+        return RefundShown(
+            made.id, payment.payment_id, made.state, iso(made.made_ms), iso(made.expires_ms)
+        )
+
+    async def listed(self, call: Call[KeyHolder, Nothing, Page, Nothing]) -> PaymentsShown:
+        """The client's payments, the newest first."""
+        return await self._page(call.caller, call.query, None)
+
+    async def of_user(self, call: Call[KeyHolder, UserPath, Page, Nothing]) -> PaymentsShown:
+        """Those of one payer; none for an id that is nobody's, as for one who never paid."""
+        return await self._page(call.caller, call.query, CustomerId(call.path.user))
+
+    async def _page(
+        self, holder: KeyHolder, page: Page, customer: CustomerId | None
+    ) -> PaymentsShown:
+        found = await self._own.listed(
+            holder.client_id, before=page.cursor, customer=customer, most=page.most + 1
+        )
+        shown = [show_status(payment) for payment in found[: page.most]]
+        return PaymentsShown(shown, shown[-1].id if len(found) > page.most else None)
+
+    async def _priced(
+        self, call: Call[KeyHolder, Nothing, Nothing, PaymentAsked]
+    ) -> tuple[Customer, Quote]:
+        asked, client = call.body, call.caller.client_id
+        if asked.quote is not msgspec.UNSET:
+            quote = await self._quotes.take(client, asked.quote, call.key)
+            if quote is None:
+                is_known = await self._quotes.find(client, asked.quote) is not None
+                raise Refusal(Code.QUOTE_TAKEN if is_known else Code.NOT_FOUND)
+        else:
+            quote = await price(self._selling, self._find, _price_of(asked))
+        return await known_payer(self._find, Msisdn(quote.payer)), quote
+
+    async def _find_own(self, call: Call[KeyHolder, PaymentPath, Any, Any]) -> Payment:
+        client, payment_id = call.caller.client_id, PaymentId(call.path.payment)
+        found = await self._own.find(client, payment_id)
+        if found is None:
+            raise Refusal(Code.NOT_FOUND)
+        return found
+
+
+def _price_of(asked: PaymentAsked) -> PriceAsked:
+    return msgspec.convert(
+        {name: getattr(asked, name) for name in PriceAsked.__struct_fields__},
+        PriceAsked, from_attributes=True,
+    )  # fmt: skip
+
+
+def _again(known: Known, hash_: str) -> Again[PaymentMade]:
+    if known.hash != hash_:
+        raise Refusal(Code.KEY_REUSED)
+    return Again(show_made(known.payment_id, known.terms.customer_id, known.terms.quote))

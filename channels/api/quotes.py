@@ -1,0 +1,115 @@
+"""Prices for clients: what a payment would cost, promised until a moment.
+
+The quote is kept under the request's own key, so a repeat is answered with the same price.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from channels.api.endpoints import Again, Call, Nothing
+from channels.api.operators import iso
+from channels.api.problems import Code, Refusal
+from channels.api.transaction_shown import Amount
+from channels.api.wire import AmountAsked, Id, Number, read_amount, read_number, show
+from engine.clients.clients import KeyHolder
+from engine.clients.quote_store import Kept, QuoteStore
+from engine.customers.customers import Customer
+from engine.fx.quotes import Quote
+from engine.msisdn import Msisdn
+from engine.payments.selling import Selling
+
+FindCustomer = Callable[[Msisdn], Awaitable[Customer | None]]
+
+
+class QuotePath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A quote's id."""
+
+    quote: Id
+
+
+class PriceAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who pays whom how much. The amount is before the fee, in the payer's currency."""
+
+    payer: Number
+    payee: Number
+    amount: AmountAsked
+
+
+class QuoteShown(msgspec.Struct, frozen=True):
+    """A price. `rate` is what one major unit of the payer's currency buys, after our spread."""
+
+    id: str
+    payer: str
+    payee: str
+    payer_operator: str
+    payee_operator: str
+    amount: Amount
+    fee: Amount
+    total: Amount  # what is collected from the payer
+    receives: Amount
+    rate: str
+    expires_at: str
+
+
+class Quotes:
+    """The handlers."""
+
+    def __init__(self, *, selling: Selling, find: FindCustomer, store: QuoteStore) -> None:
+        self._selling = selling
+        self._find = find
+        self._store = store
+
+    async def make(
+        self, call: Call[KeyHolder, Nothing, Nothing, PriceAsked]
+    ) -> QuoteShown | Again[QuoteShown]:
+        """A price, kept for its client. Reserves nothing; a repeat is the same quote.
+
+        Raises CustomerMistake, NoWayNow, and Refusal NOT_A_CUSTOMER or KEY_REUSED.
+        """
+        client_id = call.caller.client_id
+        kept = await self._store.known(client_id, call.key, call.hash)
+        if kept is None:
+            quote = await price(self._selling, self._find, call.body)
+            kept = await self._store.keep(client_id, call.key, call.hash, quote)
+        return _answer(kept)
+
+    async def look(self, call: Call[KeyHolder, QuotePath, Nothing, Nothing]) -> QuoteShown:
+        """The client's own quote, for a week after it is over. Raises Refusal NOT_FOUND."""
+        quote = await self._store.find(call.caller.client_id, call.path.quote)
+        if quote is None:
+            raise Refusal(Code.NOT_FOUND)
+        return show_quote(quote)
+
+
+async def price(selling: Selling, find: FindCustomer, asked: PriceAsked) -> Quote:
+    """A price for a payer who is a customer. Raises as `Quotes.make`."""
+    payer = await known_payer(find, read_number(asked.payer))
+    return await selling.quote(
+        payer=payer, network=payer.network, payee=read_number(asked.payee),
+        amount=read_amount(asked.amount),
+    )  # fmt: skip
+
+
+async def known_payer(find: FindCustomer, msisdn: Msisdn) -> Customer:
+    """Raises Refusal NOT_A_CUSTOMER: nobody else is ever asked for money (`decisions/0002`)."""
+    payer = await find(msisdn)
+    if payer is None:
+        raise Refusal(Code.NOT_A_CUSTOMER)
+    return payer
+
+
+def _answer(kept: Kept) -> QuoteShown | Again[QuoteShown]:
+    if not kept.is_same:
+        raise Refusal(Code.KEY_REUSED)
+    shown = show_quote(kept.quote)
+    return shown if kept.is_fresh else Again(shown)
+
+
+def show_quote(quote: Quote) -> QuoteShown:
+    """A price as the API shows it; a pure function of the quote, so a repeat is byte for byte."""
+    return QuoteShown(
+        quote.quote_id, str(quote.payer), str(quote.payee), quote.payer_operator,
+        quote.payee_operator, show(quote.amount), show(quote.fee), show(quote.total),
+        show(quote.receives), quote.rate, iso(quote.expires_at * 1000),
+    )  # fmt: skip

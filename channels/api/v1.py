@@ -1,0 +1,166 @@
+"""The endpoints of `/api/v1` for clients, one line each, and how they are put together."""
+
+from starlette.routing import Route
+
+from channels.api.checks import Checks, CheckShown
+from channels.api.client_callers import ClientCallers
+from channels.api.endpoints import AnyEndpoint, Endpoint, Nothing
+from channels.api.markets import (
+    Markets,
+    OperatorsShown,
+    PoolPath,
+    PoolShown,
+    RatePath,
+    RateShown,
+)
+from channels.api.pace import MINUTE, pace_of_clients
+from channels.api.pages import pages
+from channels.api.payment_shown import PaymentMade, PaymentsShown, PaymentStatus
+from channels.api.payments import (
+    Page,
+    PaymentAsked,
+    PaymentPath,
+    Payments,
+    RefundAsked,
+    RefundShown,
+    UserPath,
+)
+from channels.api.problems import Code
+from channels.api.quotes import PriceAsked, QuotePath, Quotes, QuoteShown
+from channels.api.serving import Serving
+from channels.limits import Limit, Limits
+from channels.sources import Sources
+from channels.wiring import Engine
+from engine.clients.clients import KeyHolder, Scope
+from engine.clients.keys import KeyMacs
+from engine.clients.proving import Keys
+from engine.clients.quote_store import QuoteStore
+from engine.clients.store import ClientStore
+from engine.clock import SystemRandom
+from engine.once import OF_CLIENTS, Once
+from engine.payments.client_store import ClientPayments
+
+PREFIX = "/api/v1"
+
+_PRICING = frozenset({Code.NOT_POSSIBLE, Code.NOT_NOW, Code.NOT_A_CUSTOMER})
+
+
+def _scope(scope: Scope) -> frozenset[Scope]:
+    return frozenset({scope})
+
+
+def table_of(
+    quotes: Quotes, payments: Payments, markets: Markets, checks: Checks
+) -> tuple[AnyEndpoint, ...]:
+    """Everything clients may ask for."""
+    reads, writes = _scope(Scope.PAYMENTS_READ), _scope(Scope.PAYMENTS_WRITE)
+    return (
+        Endpoint(
+            "POST", "/quotes", "make_quote", "A price that is promised for some minutes",
+            _scope(Scope.QUOTES_READ), Nothing, Nothing, PriceAsked, QuoteShown, quotes.make,
+            status=201, keeps_key=True, refuses=_PRICING,
+        ),
+        Endpoint(
+            "GET", "/quotes/{quote}", "show_quote", "A price that was promised",
+            _scope(Scope.QUOTES_READ), QuotePath, Nothing, Nothing, QuoteShown, quotes.look,
+        ),
+        Endpoint(
+            "POST", "/payments/send", "send_payment", "Take a payment on; its payer approves it",
+            writes, Nothing, Nothing, PaymentAsked, PaymentMade, payments.send,
+            status=201, keeps_key=True, refuses=_PRICING | {Code.NOT_FOUND, Code.QUOTE_TAKEN},
+        ),
+        Endpoint(
+            "POST", "/payments/check", "check_payment", "Would this payment succeed now", reads,
+            Nothing, Nothing, PriceAsked, CheckShown, checks.check,
+        ),
+        Endpoint(
+            "GET", "/payments/{payment}/status", "show_payment", "How a payment stands", reads,
+            PaymentPath, Nothing, Nothing, PaymentStatus, payments.status, subject="payment",
+        ),
+        Endpoint(
+            "POST", "/payments/{payment}/cancel", "cancel_payment",
+            "Withdraw a payment before its payer is asked", writes,
+            PaymentPath, Nothing, Nothing, PaymentStatus, payments.cancel, subject="payment",
+            refuses=frozenset({Code.NOT_LEGAL}),
+        ),
+        Endpoint(
+            "POST", "/payments/{payment}/refund", "refund_payment",
+            "Ask for a payment to be given back; a second person decides", writes,
+            PaymentPath, Nothing, RefundAsked, RefundShown, payments.refund, subject="payment",
+            status=201, refuses=frozenset({Code.NOT_LEGAL, Code.ALREADY_PROPOSED}),
+        ),
+        Endpoint(
+            "GET", "/payments", "list_payments", "Your payments, the newest first", reads,
+            Nothing, Page, Nothing, PaymentsShown, payments.listed,
+        ),
+        Endpoint(
+            "GET", "/users/{user}/payments", "list_payments_of_user",
+            "Your payments of one payer, the newest first", reads,
+            UserPath, Page, Nothing, PaymentsShown, payments.of_user,
+        ),
+        Endpoint(
+            "GET", "/liquidity/pools/{currency}", "show_pool", "What payouts are taken from",
+            _scope(Scope.POOLS_READ), PoolPath, Nothing, Nothing, PoolShown, markets.pool,
+        ),
+        Endpoint(
+            "GET", "/exchange-rates/{base}/{quote}", "show_rate", "The market rate of a pair",
+            _scope(Scope.RATES_READ), RatePath, Nothing, Nothing, RateShown, markets.rate,
+            refuses=frozenset({Code.NOT_NOW}),
+        ),
+        Endpoint(
+            "GET", "/operators", "list_operators", "Operators, and how they do now",
+            _scope(Scope.OPERATORS_READ), Nothing, Nothing, Nothing, OperatorsShown,
+            markets.operators,
+        ),
+    )  # fmt: skip
+
+
+def client_routes(engine: Engine, limits: Limits) -> list[Route]:
+    """The endpoints of a running engine and their pages; none where no key for keys is set."""
+    settings = engine.settings
+    if not settings.client_keys:
+        return []
+    serving = serving_of_clients(engine, limits)
+    table = _table(engine)
+    return [*pages(PREFIX, table), *serving.routes(PREFIX, table)]
+
+
+def serving_of_clients(engine: Engine, limits: Limits) -> Serving[KeyHolder]:
+    """The one way of every request of a client."""
+    settings = engine.settings
+    tenant, paces = settings.tenant, settings.api_paces
+    keys = Keys(
+        store=ClientStore(engine.pool, tenant), macs=KeyMacs(settings.client_keys, tenant),
+        clock=engine.clock, ids=engine.ids, random=SystemRandom(),
+    )  # fmt: skip
+    callers = ClientCallers(
+        keys=keys,
+        tenant=tenant,
+        per_key=Limit("key", paces.client_key_per_minute, MINUTE),
+        per_tenant=Limit("tenant", paces.client_tenant_per_minute, MINUTE),
+    )
+    return Serving(
+        callers=callers,
+        once=Once(engine.pool, tenant, engine.clock, engine.ids, OF_CLIENTS),
+        ids=engine.ids,
+        pace=pace_of_clients(limits, paces),
+        address_of=Sources({}, settings.webhooks.trusted_proxies).of,
+    )
+
+
+def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:
+    tenant, find = engine.settings.tenant, engine.customers.find
+    selling, store = engine.payments.selling, QuoteStore(engine.pool, tenant)
+    return table_of(
+        Quotes(selling=selling, find=find, store=store),
+        Payments(
+            selling=selling, rulings=engine.rulings, find=find, quotes=store,
+            own=ClientPayments(engine.pool, tenant, engine.store), desk=engine.office.desk,
+            proposals=engine.office.proposals,
+        ),
+        Markets(
+            pools=engine.pools, rates=engine.rates, health=engine.health,
+            operators=lambda: engine.directory.by_name,
+        ),
+        Checks(selling=selling, find=find, limits_of=engine.counter.limits_of),
+    )  # fmt: skip
