@@ -95,6 +95,9 @@ COMMANDS: Mapping[str, Command] = {
         "who may do what over the API, tokens, sessions, log", "staff:run_staff",
         "staff:add_arguments",
     ),
+    "api-keys": Command(
+        "keys of businesses for the API", "api_keys:run_api_keys", "api_keys:add_arguments"
+    ),
     "statements": Command(
         "operators' statements against our books", "statements:run_statements",
         "statements:add_arguments",

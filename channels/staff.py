@@ -84,11 +84,11 @@ async def run_staff(settings: Settings, options: argparse.Namespace, say: Say) -
             keys = TokenKeys(settings.staff_keys, settings.tenant)
             sessions = Sessions(store=store, keys=keys, clock=clock, ids=ids)
         actions = Actions(pool, settings.tenant, clock, ids)
-        room = StaffRoom(store, actions, sessions, clock, ids, f"terminal:{_who_is_here()}")
+        room = StaffRoom(store, actions, sessions, clock, ids, f"terminal:{who_is_here()}")
         return await COMMANDS[options.word](room, options, say)
 
 
-def _who_is_here() -> str:
+def who_is_here() -> str:
     """By the system's word; in a container there may be no name for the number."""
     try:
         return getpass.getuser()

@@ -1,0 +1,469 @@
+"""What clients do over the API: prices, payments, what becomes of them; and that twice is once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from channels.api.v1 import PREFIX
+from engine.desk.proposals import Kind, Person
+from engine.errors import OutcomeUnknown
+from engine.ledger.chart import Account
+from engine.ledger.chart import Kind as AccountKind
+from engine.payments.client_store import ClientPayments
+from engine.payments.lifecycle import State
+from engine.payments.store import PaymentStore
+from tests.integration.books import assert_books
+from tests.integration.client_room import PRICE, ClientRoom, open_client_room
+from tests.integration.world import FAILED
+from tests.unit.payments.examples import PAYEE, PAYER
+
+
+@pytest.fixture
+async def room(database_url: str) -> AsyncIterator[ClientRoom]:
+    async with open_client_room(database_url) as opened:
+        yield opened
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+def reason(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["reason"]
+
+
+# The whole way.
+
+
+async def test_a_payment_from_a_quote_comes_to_its_end_and_the_books_balance(
+    room: ClientRoom,
+) -> None:
+    quote = (await room.post("/quotes", PRICE)).json()
+    assert quote["total"]["minor"] == quote["amount"]["minor"] + quote["fee"]["minor"]
+    sent = await room.post("/payments/send", {"quote": quote["id"]})
+    made = sent.json()
+    assert sent.status_code == 201
+    assert {name: made[name] for name in ("quote", "receives", "fee", "rate")} == {
+        "quote": quote["id"], "receives": quote["receives"], "fee": quote["fee"],
+        "rate": quote["rate"],
+    }  # fmt: skip
+    await room.engine.dispatcher.idle()
+    (order,) = room.world.mpesa.orders  # the payer is asked by their operator, and by nobody else
+    assert (order.msisdn, order.amount.minor) == (PAYER, quote["total"]["minor"])
+    path = f"/payments/{made['id']}/status"
+    assert (await room.get(path)).json()["outcome"] == "under_way"
+    await room.tell(made["id"])
+    await room.tell(made["id"])
+    status = (await room.get(path)).json()
+    assert (status["state"], status["outcome"]) == ("paid", "paid")
+    assert (status["payer"], status["payee"], status["user"]) == (
+        PAYER, PAYEE, room.payer.customer_id,
+    )  # fmt: skip
+    (payout,) = room.world.mtn.orders
+    assert (payout.msisdn, payout.amount.minor) == (PAYEE, quote["receives"]["minor"])
+    await assert_books(room.world.pool)
+
+
+async def test_a_payment_that_its_payer_declines_takes_nothing(room: ClientRoom) -> None:
+    payment_id = await room.send()
+    await room.tell(payment_id, FAILED)
+    status = (await room.get(f"/payments/{payment_id}/status")).json()
+    assert (status["state"], status["outcome"]) == ("collect_failed", "not_taken")
+    await assert_books(room.world.pool)
+
+
+async def test_unknown_is_under_way_and_no_failure(room: ClientRoom) -> None:
+    room.world.mpesa.answers.append(OutcomeUnknown("mpesa_ke", "silence"))
+    payment_id = await room.send()
+    status = (await room.get(f"/payments/{payment_id}/status")).json()
+    assert (status["state"], status["outcome"]) == ("collect_unknown", "under_way")
+
+
+# Who may be asked for money.
+
+
+async def test_nobody_is_asked_who_is_no_customer(room: ClientRoom) -> None:
+    stranger = PRICE | {"payer": "+254712999999"}
+    for path in ("/quotes", "/payments/send"):
+        assert code(await room.post(path, stranger)) == (422, "not_a_customer")
+    check = (await room.post("/payments/check", stranger)).json()
+    assert (check["would_succeed"], check["reason"]) == (False, "not_a_customer")
+    assert room.world.mpesa.orders == []
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"payee": str(PAYER)}, "own_number"),
+    ({"amount": {"minor": 100_050, "currency": "KES"}}, "amount_whole"),
+    ({"amount": {"minor": 5_000, "currency": "KES"}}, "amount_min"),
+    ({"amount": {"minor": 10**9, "currency": "KES"}}, "limit_payment"),
+    ({"payee": "+256414000000"}, "not_mobile"),
+    ({"payee": "+99999999999"}, "number"),
+]
+
+
+@pytest.mark.parametrize(("change", "why"), MISTAKES)
+async def test_what_cannot_be_paid_says_which_rule_it_was(
+    room: ClientRoom, change: dict[str, Any], why: str
+) -> None:
+    for path in ("/quotes", "/payments/send"):
+        answer = await room.post(path, PRICE | change)
+        assert reason(answer) == (422, why)
+        assert answer.json()["code"] == "not_possible"
+    check = (await room.post("/payments/check", PRICE | change)).json()
+    assert (check["would_succeed"], check["reason"]) == (False, why)
+    assert await room.made() == 1  # the check's answer
+
+
+async def test_what_cannot_be_done_now_is_no_mistake_and_takes_no_key(room: ClientRoom) -> None:
+    wrong = PRICE | {"amount": {"minor": 100_000, "currency": "UGX"}}
+    assert code(await room.post("/payments/send", wrong)) == (409, "not_now")
+    room.world.clock.pass_(8 * 24 * 3600)
+    stale = await room.post("/payments/send", PRICE, key="same-key-1")
+    assert (code(stale), reason(stale)) == ((409, "not_now"), (409, "busy"))
+    assert code(await room.get("/exchange-rates/KES/UGX")) == (409, "not_now")
+    room.world.clock.start_over()
+    assert (await room.post("/payments/send", PRICE, key="same-key-1")).status_code == 201
+
+
+async def test_the_limits_of_the_payer_hold_for_clients_too(room: ClientRoom) -> None:
+    """What is dialled and what clients ask for count together, whoever asks."""
+    said = None
+    for n in range(40):
+        body = PRICE | {"amount": {"minor": 1_000_000, "currency": "KES"}}
+        answer = await room.post("/payments/send", body, who=("shop", "other")[n % 2])
+        if answer.status_code != 201:
+            said = reason(answer)
+            break
+    assert said == (422, "limit_day")
+    check = (await room.post("/payments/check", body)).json()
+    assert (check["reason"], check["is_within_limits"]) == ("limit_day", False)
+
+
+# Quotes.
+
+
+async def test_a_quote_is_its_clients_own_and_taken_once(room: ClientRoom) -> None:
+    quote_id = (await room.post("/quotes", PRICE)).json()["id"]
+    taken = {"quote": quote_id}
+    assert code(await room.get(f"/quotes/{quote_id}", who="other")) == (404, "not_found")
+    assert code(await room.post("/payments/send", taken, who="other")) == (404, "not_found")
+    answers = await asyncio.gather(
+        *[room.post("/payments/send", taken, key=f"taker-{n:04d}") for n in range(6)]
+    )
+    assert sorted(a.status_code for a in answers) == [201] + [409] * 5
+    assert {a.json()["code"] for a in answers if a.status_code == 409} == {"quote_taken"}
+    assert (await room.get(f"/quotes/{quote_id}")).json()["id"] == quote_id
+    paid = "select count(*) from payment where customer is not null"
+    assert await room.world.pool.fetchval(paid) == 1
+
+
+async def test_a_quote_that_is_over_takes_no_money(room: ClientRoom) -> None:
+    quote_id = (await room.post("/quotes", PRICE)).json()["id"]
+    room.world.clock.pass_(121)
+    answer = await room.post("/payments/send", {"quote": quote_id})
+    assert reason(answer) == (422, "quote_expired")
+    assert room.world.mpesa.orders == []
+
+
+async def test_a_quote_under_the_same_key_is_the_same_also_when_the_rate_moved(
+    room: ClientRoom,
+) -> None:
+    first = await room.post("/quotes", PRICE, key="quote-0001")
+    await room.world.pool.execute("update fx_rate set mid = mid * 2")
+    await room.engine.rates.refresh(room.world.pool)
+    again = await room.post("/quotes", PRICE, key="quote-0001")
+    assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+    other = PRICE | {"amount": {"minor": 200_000, "currency": "KES"}}
+    assert code(await room.post("/quotes", other, key="quote-0001")) == (422, "key_reused")
+    many = await asyncio.gather(*[room.post("/quotes", PRICE, key="quote-0002") for _ in range(8)])
+    assert len({a.content for a in many}) == 1
+    assert {a.status_code for a in many} == {201}
+
+
+# Twice is once.
+
+
+async def test_the_same_key_is_answered_byte_for_byte_whatever_became_of_the_payment(
+    room: ClientRoom,
+) -> None:
+    first = await room.post("/payments/send", PRICE, key="order-0001")
+    assert "idempotency-replayed" not in first.headers
+    await room.engine.dispatcher.idle()
+    payment_id = first.json()["id"]
+    await room.tell(payment_id)
+    await room.tell(payment_id)
+    room.world.clock.pass_(30 * 24 * 3600)  # rates are stale, and any week is over
+    again = await room.post("/payments/send", PRICE, key="order-0001")
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len(room.world.mpesa.orders) == 1
+
+
+async def test_another_body_under_a_key_is_a_conflict_and_moves_nothing(
+    room: ClientRoom,
+) -> None:
+    await room.post("/payments/send", PRICE, key="order-0001")
+    other = PRICE | {"amount": {"minor": 200_000, "currency": "KES"}}
+    assert code(await room.post("/payments/send", other, key="order-0001")) == (422, "key_reused")
+    # The same words in another order are another body: what is hashed is what came.
+    turned = dict(reversed(PRICE.items()))
+    assert code(await room.post("/payments/send", turned, key="order-0001")) == (422, "key_reused")
+    # Keys are a client's own.
+    assert (await room.post("/payments/send", PRICE, key="order-0001", who="other")).is_success
+    paid = "select count(*) from payment where customer is not null"
+    assert await room.world.pool.fetchval(paid) == 2
+
+
+async def test_many_at_once_under_one_key_are_one_payment_and_one_answer(
+    room: ClientRoom,
+) -> None:
+    answers = await asyncio.gather(
+        *[room.post("/payments/send", PRICE, key="at-once-1") for _ in range(12)]
+    )
+    assert {a.status_code for a in answers} == {201}
+    assert len({a.content for a in answers}) == 1
+    assert sum("idempotency-replayed" not in a.headers for a in answers) == 1
+    await room.engine.dispatcher.idle()
+    assert len(room.world.mpesa.orders) == 1
+
+
+async def test_two_requests_at_once_under_one_key_are_one_payment_and_one_conflict(
+    room: ClientRoom,
+) -> None:
+    other = PRICE | {"amount": {"minor": 200_000, "currency": "KES"}}
+    answers = await asyncio.gather(
+        *[room.post("/payments/send", body, key="at-once-2") for body in (PRICE, other)]
+    )
+    assert sorted(a.status_code for a in answers) == [201, 422]
+    assert {a.json()["code"] for a in answers if a.status_code == 422} == {"key_reused"}
+
+
+async def test_the_client_and_the_key_are_stored_in_the_commit_that_takes_the_payment_on(
+    room: ClientRoom,
+) -> None:
+    """Nothing is written before or after it: a process that dies leaves all of it or none."""
+    payment_id = await room.send(key="order-0001")
+    client_id = (await room.store.key(room.id_of("shop"))).client.id  # type: ignore[union-attr]
+    row = await room.world.pool.fetchrow(
+        "select k.key, k.xmin = j.xmin as same, j.facts from payment_key k"
+        " join journal j on j.payment = k.payment and j.version = 1 where k.payment = $1",
+        payment_id,
+    )
+    assert row["key"] == f"client:{client_id}:order-0001"
+    assert row["same"]
+    assert msgspec.json.decode(row["facts"])[-1] == client_id
+    assert await room.world.pool.fetchval("select count(*) from client_request") == 0
+
+
+# What is a client's own.
+
+
+async def test_a_payment_is_found_by_its_own_client_alone(room: ClientRoom) -> None:
+    payment_id = await room.send()
+    dialled = await room.world.confirm()
+    for path, body in (
+        ("/payments/{}/status", None), ("/payments/{}/cancel", {}),
+        ("/payments/{}/refund", {"why": "because"}),
+    ):  # fmt: skip
+        for who, which in (("other", payment_id), ("shop", dialled), ("shop", "0" * 32)):
+            place = path.format(which)
+            answer = await (
+                room.get(place, who) if body is None else room.post(place, body or None, who=who)
+            )
+            assert code(answer) == (404, "not_found")
+    assert await room.state(payment_id) is State.COLLECTING
+
+
+async def test_a_list_has_each_payment_once_the_newest_first_and_ends(room: ClientRoom) -> None:
+    made = [await room.send() for _ in range(5)]
+    theirs = await room.send(who="other")
+    await room.world.confirm()
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = (await room.get(f"/payments?most=2{cursor}")).json()
+        seen += [payment["id"] for payment in page["payments"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert seen == made[::-1]
+    others = (await room.get("/payments", who="other")).json()["payments"]
+    assert [payment["id"] for payment in others] == [theirs]
+
+
+async def test_the_payments_of_a_user_are_those_that_the_client_asked_for(
+    room: ClientRoom,
+) -> None:
+    mine, theirs = await room.send(), await room.send(who="other")
+    path = f"/users/{room.payer.customer_id}/payments"
+    for who, expected in (("shop", mine), ("other", theirs)):
+        shown = (await room.get(path, who)).json()
+        assert [payment["id"] for payment in shown["payments"]] == [expected]
+    nobody = (await room.get(f"/users/{'0' * 32}/payments")).json()
+    assert nobody == {"payments": [], "next": None}
+
+
+async def test_lists_are_read_by_their_index(room: ClientRoom) -> None:
+    own = ClientPayments(room.world.pool, 1, PaymentStore(room.world.pool, room.engine.directory))
+    assert await own.listed("0" * 32, most=1) == []
+    plan = await room.world.pool.fetch(
+        "explain select payment from journal i where i.version = 1"
+        " and split_part(i.facts, '\"', -2) = 'x' and right(i.facts, 3) <> '\"\"]'"
+        " order by payment desc limit 5"
+    )
+    told = "\n".join(row[0] for row in plan)
+    assert "split_part_payment" in told and "Seq Scan" not in told
+
+
+# What can be done about a payment.
+
+
+async def test_a_payment_is_withdrawn_until_its_payer_is_asked(database_url: str) -> None:
+    async with open_client_room(database_url, CAPP_COLLECT_DELAY_SECONDS="2") as room:
+        payment_id = (await room.post("/payments/send", PRICE)).json()["id"]
+        first = await room.post(f"/payments/{payment_id}/cancel", key="cancel-01")
+        assert (first.status_code, first.json()["state"]) == (200, "cancelled")
+        again = await room.post(f"/payments/{payment_id}/cancel", key="cancel-01")
+        assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+        twice = await room.post(f"/payments/{payment_id}/cancel")
+        assert twice.json() == first.json()
+        await room.engine.dispatcher.idle()  # those seconds are the machine's own
+        assert room.world.mpesa.orders == []
+        await assert_books(room.world.pool)
+
+
+async def test_a_payment_whose_payer_was_asked_is_not_withdrawn(room: ClientRoom) -> None:
+    payment_id = await room.send()
+    answer = await room.post(f"/payments/{payment_id}/cancel")
+    assert (code(answer), reason(answer)) == ((409, "not_legal"), (409, "sent"))
+    assert await room.state(payment_id) is State.COLLECTING
+
+
+async def queued(room: ClientRoom) -> str:
+    """A payment that was collected and waits for its payee's operator."""
+    payment_id = await room.send()
+    may_disburse = room.engine.health.may_disburse
+    room.engine.health.may_disburse = lambda _: False  # type: ignore[method-assign, assignment]
+    await room.tell(payment_id)
+    room.engine.health.may_disburse = may_disburse  # type: ignore[method-assign]
+    assert await room.state(payment_id) is State.PAYOUT_QUEUED
+    return payment_id
+
+
+async def test_a_refund_waits_for_one_of_our_people(room: ClientRoom) -> None:
+    payment_id = await queued(room)
+    path, why = f"/payments/{payment_id}/refund", {"why": "the order was withdrawn"}
+    first = await room.post(path, why, key="refund-01")
+    assert (first.status_code, first.json()["state"]) == (201, "proposed")
+    again = await room.post(path, why, key="refund-01")
+    assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+    assert code(await room.post(path, why)) == (409, "already_proposed")
+    assert await room.state(payment_id) is State.PAYOUT_QUEUED  # nothing moved yet
+    desk = room.engine.office.desk
+    (proposal,) = await room.engine.office.proposals.listed(only_open=True, most=5)
+    assert (proposal.kind, proposal.made_by) == (Kind.REFUND_QUEUED, "client:shop")
+    await desk.approve(proposal.id, by=Person("fay"))
+    await room.engine.dispatcher.idle()
+    assert await room.state(payment_id) is State.REFUNDING
+    await room.tell(payment_id)
+    status = (await room.get(f"/payments/{payment_id}/status")).json()
+    assert status["outcome"] == "refunded"
+    await assert_books(room.world.pool)
+
+
+async def test_a_refund_that_is_not_legal_says_why(room: ClientRoom) -> None:
+    payment_id = await room.send()
+    answer = await room.post(f"/payments/{payment_id}/refund", {"why": "please"})
+    assert code(answer) == (409, "not_legal")
+    assert "the payer is being asked" in answer.json()["detail"]
+    await room.tell(payment_id)
+    await room.tell(payment_id)
+    answer = await room.post(f"/payments/{payment_id}/refund", {"why": "please"})
+    assert "the payee has the money" in answer.json()["detail"]
+
+
+async def test_a_request_whose_process_died_is_taken_up_again_with_the_same_proposal(
+    room: ClientRoom,
+) -> None:
+    path, why = f"/payments/{await queued(room)}/refund", {"why": "the order was withdrawn"}
+    first = await room.post(path, why, key="refund-01")
+    await room.world.pool.execute("update client_request set status = null, answer = null")
+    soon = await room.post(path, why, key="refund-01")
+    assert code(soon) == (409, "under_way")
+    assert int(soon.headers["retry-after"]) > 0
+    room.world.clock.pass_(61)
+    later = await room.post(path, why, key="refund-01")
+    assert (later.status_code, later.content) == (201, first.content)
+    assert await room.world.pool.fetchval("select count(*) from proposal") == 1
+
+
+# The market.
+
+
+async def test_a_pool_tells_what_is_free_and_what_is_promised(room: ClientRoom) -> None:
+    before = (await room.get("/liquidity/pools/UGX")).json()
+    payment_id = await room.send()
+    after = (await room.get("/liquidity/pools/UGX")).json()
+    receives = (await room.get(f"/payments/{payment_id}/status")).json()["receives"]["minor"]
+    assert before["held"]["minor"] == 0
+    assert after["held"]["minor"] == receives
+    assert before["available"]["minor"] - after["available"]["minor"] == receives
+
+
+async def test_rates_and_operators_are_told_as_they_are_now(room: ClientRoom) -> None:
+    rate = (await room.get("/exchange-rates/KES/UGX")).json()
+    assert (rate["base"], rate["quote"], rate["mid"]) == ("KES", "UGX", "28.45")
+    same = (await room.get("/exchange-rates/KES/KES")).json()
+    assert (same["mid"], same["at"]) == ("1", None)
+    operators = {o["name"]: o for o in (await room.get("/operators")).json()["operators"]}
+    assert sorted(operators) == ["mpesa_ke", "mtn_ug", "other_ug"]
+    assert operators["mpesa_ke"]["collects"] == {
+        "condition": "well", "amount_minor_min": 100, "amount_minor_max": 25_000_000,
+    }  # fmt: skip
+
+
+async def test_a_check_says_what_stands_in_the_way_and_keeps_nothing(room: ClientRoom) -> None:
+    good = (await room.post("/payments/check", PRICE)).json()
+    assert good["would_succeed"] and good["reason"] == ""
+    assert good["success_ppm"] > 0
+    assert (good["payer"]["operator"], good["payees"][0]["operator"]) == ("mpesa_ke", "mtn_ug")
+    assert (
+        await room.world.pool.fetchval("select count(*) from payment where customer is not null")
+        == 0
+    )
+    pool = Account(1, "UGX", AccountKind.POOL_AVAIL).number
+    await room.world.pool.execute("update balance set amount = 0 where id = $1", pool)
+    await room.engine.pools.refresh()
+    poor = (await room.post("/payments/check", PRICE)).json()
+    assert (poor["would_succeed"], poor["reason"], poor["has_liquidity"]) == (False, "float", False)
+
+
+async def test_what_is_to_be_asked_of_the_payers_operator_is_stored_with_the_payment(
+    room: ClientRoom,
+) -> None:
+    """Whatever becomes of the process that took it on: another's sweep asks."""
+    room.world.mpesa.may_answer = asyncio.Event()
+    payment_id = (await room.post("/payments/send", PRICE)).json()["id"]
+    waiting = "select count(*) from outbox where payment = $1"
+    assert await room.world.pool.fetchval(waiting, payment_id) == 1
+    room.world.mpesa.may_answer.set()
+    await room.engine.dispatcher.idle()
+    assert len(room.world.mpesa.orders) == 1
+
+
+async def test_a_description_and_pages_are_there_for_everybody(room: ClientRoom) -> None:
+    described = await room.client.get("/openapi.json")
+    assert described.json()["openapi"] == "3.1.0"
+    assert set(described.json()["paths"]) >= {f"{PREFIX}/payments/send", f"{PREFIX}/quotes"}
+    page = await room.client.get("/docs")
+    for place in ("/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/start.js"):
+        assert place in page.text
+        assert (await room.client.get(place)).status_code == 200
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    start = (await room.client.get("/docs/start.js")).text
+    assert "//" not in page.text + start  # no foreign host
