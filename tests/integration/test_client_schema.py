@@ -1,0 +1,120 @@
+"""The whole description against the API itself: no 500, no answer that it does not tell of.
+
+Cases are drawn by Schemathesis from `/openapi.json`, the same in every run: good ones, and ones
+that are wrong in each place of a request.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.applications import Starlette
+
+from channels.api.v1 import PREFIX, client_routes
+from tests.integration.client_room import counted_here, open_client_room
+
+EXAMPLES = 12
+CHECKS = [
+    not_a_server_error, status_code_conformance, content_type_conformance,
+    response_headers_conformance, response_schema_conformance,
+]  # fmt: skip
+OPERATIONS = {
+    "POST /quotes", "GET /quotes/{quote}", "POST /payments/send", "POST /payments/check",
+    "GET /payments/{payment}/status", "POST /payments/{payment}/cancel",
+    "POST /payments/{payment}/refund", "GET /payments", "GET /users/{user}/payments",
+    "GET /liquidity/pools/{currency}", "GET /exchange-rates/{base}/{quote}", "GET /operators",
+}  # fmt: skip
+
+
+@dataclass
+class Served:
+    """The API on a socket, in a thread of its own, and a key for all of it."""
+
+    url: str
+    key: str
+
+
+@pytest.fixture(scope="module")
+def served(shared_database_url: str) -> Iterator[Served]:
+    ready, over = threading.Event(), threading.Event()
+    told: list[Served] = []
+
+    async def serve() -> None:
+        paces = {
+            f"CAPP_API_CLIENT_{name}_PER_MINUTE": "1000000" for name in ("ADDRESS", "KEY", "TENANT")
+        }
+        async with open_client_room(shared_database_url, **paces) as room:
+            app = Starlette(routes=client_routes(room.engine, counted_here()))
+            config = uvicorn.Config(app, port=0, log_config=None, lifespan="off")
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server.serve())
+            while not server.started:
+                await asyncio.sleep(0.01)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            told.append(Served(f"http://127.0.0.1:{port}", room.texts["shop"]))
+            ready.set()
+            await asyncio.to_thread(over.wait)
+            server.should_exit = True
+            await serving
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(30), "the server does not answer"
+        yield told[0]
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def schema(served: Served) -> Any:
+    return schemathesis.openapi.from_url(f"{served.url}/openapi.json")
+
+
+def test_the_schema_that_is_tried_is_the_whole_of_it(schema: Any) -> None:
+    found = {
+        f"{result.ok().method.upper()} {result.ok().path.removeprefix(PREFIX)}"
+        for result in schema.get_all_operations()
+    }
+    assert found == OPERATIONS
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_no_request_leads_to_a_500_or_to_an_answer_nobody_described(
+    served: Served, schema: Any, name: str, mode: GenerationMode
+) -> None:
+    method, path = name.split(" ")
+    operation = schema[PREFIX + path][method]
+    headers = {"authorization": f"Bearer {served.key}"}
+    statuses: set[int] = set()
+
+    @seed(20261121)
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def run(case: Any) -> None:
+        answer = case.call(headers=headers)
+        statuses.add(answer.status_code)
+        case.validate_response(answer, checks=CHECKS)
+
+    run()
+    assert statuses and max(statuses) < 500
+    assert mode is GenerationMode.POSITIVE or statuses - {200, 201}, "nothing was refused"

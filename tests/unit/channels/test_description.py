@@ -1,0 +1,97 @@
+"""The description of the API for clients says what the table says, and is a valid one."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from channels.api.asking import KEY_PATTERN
+from channels.api.checks import Checks
+from channels.api.description import codes_of, describe
+from channels.api.endpoints import AnyEndpoint, Nothing
+from channels.api.markets import Markets
+from channels.api.payments import Payments
+from channels.api.problems import Code
+from channels.api.quotes import Quotes
+from channels.api.v1 import PREFIX, table_of
+
+TABLE = table_of(
+    Quotes.__new__(Quotes), Payments.__new__(Payments), Markets.__new__(Markets),
+    Checks.__new__(Checks),
+)  # fmt: skip
+TOLD: dict[str, Any] = json.loads(describe(PREFIX, TABLE))
+QUOTE, NUMBER = "0" * 32, "+254712000001"
+AMOUNT = {"minor": 1, "currency": "KES"}
+
+
+def operation(endpoint: AnyEndpoint) -> dict[str, Any]:
+    found: dict[str, Any] = TOLD["paths"][PREFIX + endpoint.path][endpoint.method.lower()]
+    return found
+
+
+@pytest.mark.parametrize("endpoint", TABLE, ids=lambda e: e.what)
+def test_every_endpoint_is_described_with_all_it_may_answer(endpoint: AnyEndpoint) -> None:
+    told = operation(endpoint)
+    assert told["operationId"] == endpoint.what
+    assert told["security"] == [{"key": [scope]} for scope in sorted(endpoint.grants)]
+    statuses = {str(endpoint.status), *(str(code.status) for code in codes_of(endpoint))}
+    assert set(told["responses"]) == statuses
+    words = {
+        word
+        for status, answer in told["responses"].items()
+        if int(status) >= 400
+        for word in answer["content"]["application/problem+json"]["schema"]["allOf"][1][
+            "properties"
+        ]["code"]["enum"]
+    }
+    assert words == {code.word for code in codes_of(endpoint)}
+    assert ("requestBody" in told) is (endpoint.body_type is not Nothing)
+
+
+@pytest.mark.parametrize("endpoint", TABLE, ids=lambda e: e.what)
+def test_every_word_of_path_and_query_is_described_and_what_changes_wants_a_key(
+    endpoint: AnyEndpoint,
+) -> None:
+    told = {(p["in"], p["name"]): p for p in operation(endpoint)["parameters"]}
+    expected = {("path", name) for name in endpoint.path_type.__struct_fields__}
+    expected |= {("query", name) for name in endpoint.query_type.__struct_fields__}
+    if endpoint.method == "POST":
+        expected |= {("header", "Idempotency-Key")}
+        assert told["header", "Idempotency-Key"]["schema"]["pattern"] == KEY_PATTERN
+    assert set(told) == expected
+    assert all(p["required"] for (place, _), p in told.items() if place != "query")
+
+
+def test_every_reference_leads_somewhere() -> None:
+    text = json.dumps(TOLD)
+    for part in text.split('"$ref": "')[1:]:
+        *_, name = part.partition('"')[0].split("/")
+        assert name in TOLD["components"]["schemas"]
+
+
+CHOICES: list[tuple[dict[str, Any], bool]] = [
+    ({"quote": QUOTE}, True),
+    ({"payer": NUMBER, "payee": NUMBER, "amount": AMOUNT}, True),
+    ({}, False),
+    ({"quote": QUOTE, "payer": NUMBER}, False),
+    ({"payer": NUMBER, "payee": NUMBER}, False),
+    ({"quote": QUOTE, "payer": NUMBER, "payee": NUMBER, "amount": AMOUNT}, False),
+    ({"quote": QUOTE, "tenant": 1}, False),
+]
+
+
+@pytest.mark.parametrize(("body", "is_good"), CHOICES)
+def test_what_is_sent_is_a_quote_or_a_price_and_the_schema_says_so(
+    body: dict[str, Any], is_good: bool
+) -> None:
+    schemas = TOLD["components"]["schemas"]
+    schema = schemas["PaymentAsked"] | {"components": {"schemas": schemas}}
+    assert jsonschema_rs.is_valid(schema, body) is is_good
+
+
+def test_the_same_table_is_described_by_the_same_bytes() -> None:
+    assert describe(PREFIX, TABLE) == describe(PREFIX, TABLE)
+    other = (replace(TABLE[0], refuses=frozenset({Code.NOT_LEGAL})), *TABLE[1:])
+    assert describe(PREFIX, other) != describe(PREFIX, TABLE)
