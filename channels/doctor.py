@@ -112,6 +112,23 @@ async def _staff(settings: Settings) -> str:
     return f"{able} of {members} members have a role; keys of tokens: {versions}"
 
 
+async def _clients(settings: Settings) -> str:
+    if not settings.client_keys:
+        return "no CAPP_CLIENT_KEYS, so businesses have no API"
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        rows = await connection.fetch(
+            "select mac_key, count(*) as n from api_key where tenant = $1 and ended_ms is null"
+            " and (expires_ms is null or expires_ms > extract(epoch from now()) * 1000) group by 1",
+            settings.tenant,
+        )
+    finally:
+        await connection.close()
+    if lost := [row["mac_key"] for row in rows if row["mac_key"] not in settings.client_keys]:
+        raise ValueError(f"CAPP_CLIENT_KEYS lacks {min(lost)}: good keys of clients need it")
+    return f"{sum(row['n'] for row in rows)} good keys of clients"
+
+
 async def _redis(settings: Settings) -> str:
     pipeline = open_pipeline(settings.redis_url)
     try:
@@ -157,6 +174,7 @@ CHECKS: dict[str, Check] = {
     "USSD gateways": _ussd,
     "database": _database,
     "staff": _staff,
+    "clients": _clients,
     "redis": _redis,
 }
 """What every installation needs; `checks_of` adds the SMS gateways it names, and settlement."""

@@ -1,7 +1,17 @@
 """`capp doctor` against real servers and the gateway's sandbox."""
 
-from channels.doctor import examine
+import hashlib
+
+import pytest
+
+from channels.doctor import _clients, examine
 from channels.settings import read_settings
+from engine.clients.clients import Scope
+from engine.clients.keys import KeyMacs
+from engine.clients.proving import Keys
+from engine.clients.store import ClientStore
+from engine.clock import Clock, Ids, SystemRandom
+from engine.database import open_pool
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.integration.world import ENVIRONMENT
@@ -69,3 +79,28 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
 
 def faults_of(said: list[str]) -> set[str]:
     return {line.split(":")[0][6:] for line in said if line.startswith("FAULT")}
+
+
+async def test_doctor_says_when_keys_of_clients_cannot_be_compared_any_more(
+    database_url: str,
+) -> None:
+    environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
+    assert "have no API" in await _clients(read_settings(environment))
+    old, new = (hashlib.sha256(word).hexdigest() for word in (b"old", b"new"))
+    settings = read_settings(environment | {"CAPP_CLIENT_KEYS": f"1:{old},2:{new}"})
+    pool = await open_pool(database_url, size=1)
+    clock = Clock()
+    for version, name in ((1, "shop"), (2, "other")):
+        macs = KeyMacs({version: settings.client_keys[version]}, 1)
+        keys = Keys(
+            store=ClientStore(pool, 1), macs=macs, clock=clock, ids=Ids(clock),
+            random=SystemRandom(),
+        )  # fmt: skip
+        key, _ = await keys.create(name, Scope)
+    assert await _clients(settings) == "2 good keys of clients"
+    lacking = read_settings(environment | {"CAPP_CLIENT_KEYS": f"1:{old}"})
+    with pytest.raises(ValueError, match="lacks 2"):
+        await _clients(lacking)
+    await keys.revoke(key.id, by="test")
+    assert await _clients(lacking) == "1 good keys of clients"
+    await pool.close()
