@@ -230,9 +230,7 @@ def _read_paces(reader: "_Reader") -> ApiPaces:
         reader.number("CAPP_API_ADDRESS_PER_MINUTE", usual.address_per_minute, low=1),
         reader.number("CAPP_API_MEMBER_PER_MINUTE", usual.member_per_minute, low=1),
         reader.number("CAPP_API_UNPROVEN_PER_5_MINUTES", usual.unproven_per_5_minutes, low=1),
-        reader.number(
-            "CAPP_API_CLIENT_ADDRESS_PER_MINUTE", usual.client_address_per_minute, low=1
-        ),
+        reader.number("CAPP_API_CLIENT_ADDRESS_PER_MINUTE", usual.client_address_per_minute, low=1),
         reader.number("CAPP_API_CLIENT_KEY_PER_MINUTE", usual.client_key_per_minute, low=1),
         reader.number("CAPP_API_CLIENT_TENANT_PER_MINUTE", usual.client_tenant_per_minute, low=1),
     )

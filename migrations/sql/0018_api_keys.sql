@@ -1,4 +1,4 @@
--- Businesses use the API: their keys, what they asked and were answered, their payments in order.
+-- Businesses use the API: their keys, what they asked and were answered, their payments by time.
 
 create table client (
   id      uuid primary key,

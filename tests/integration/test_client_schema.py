@@ -62,7 +62,7 @@ def served(shared_database_url: str) -> Iterator[Served]:
             config = uvicorn.Config(app, port=0, log_config=None, lifespan="off")
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve())
-            while not server.started:
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
             port = server.servers[0].sockets[0].getsockname()[1]
             told.append(Served(f"http://127.0.0.1:{port}", room.texts["shop"]))
