@@ -48,6 +48,7 @@ class ClientRoom:
     keys: Keys
     payer: Customer
     texts: dict[str, str]
+    app: Starlette
     asked: int = 0
 
     def key(self) -> str:
@@ -118,7 +119,10 @@ def counted_here() -> Limits:
 
 
 @asynccontextmanager
-async def open_client_room(database_url: str, **environment: str) -> AsyncIterator[ClientRoom]:
+async def open_client_room(
+    database_url: str, *, limits: Limits | None = None, **environment: str
+) -> AsyncIterator[ClientRoom]:
+    """`limits` count in Redis; by default the room counts by itself."""
     async with open_world(database_url) as world:
         engine = await _engine(database_url, world, environment)
         store = ClientStore(world.pool, 1)
@@ -128,10 +132,10 @@ async def open_client_room(database_url: str, **environment: str) -> AsyncIterat
         )  # fmt: skip
         texts = {name: (await keys.create(name, Scope))[1] for name in ("shop", "other")}
         payer = await engine.customers.register(PAYER, "KE", "en", "4826")
-        app = Starlette(routes=client_routes(engine, counted_here()))
+        app = Starlette(routes=client_routes(engine, limits or counted_here()))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://capp") as client:
-            yield ClientRoom(world, engine, client, store, keys, payer, texts)
+            yield ClientRoom(world, engine, client, store, keys, payer, texts, app)
         await engine.dispatcher.stop()
 
 

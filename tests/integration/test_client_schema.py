@@ -22,10 +22,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from starlette.applications import Starlette
 
-from channels.api.v1 import PREFIX, client_routes
-from tests.integration.client_room import counted_here, open_client_room
+from channels.api.v1 import PREFIX
+from tests.integration.client_room import open_client_room
 
 EXAMPLES = 12
 CHECKS = [
@@ -58,8 +57,7 @@ def served(shared_database_url: str) -> Iterator[Served]:
             f"CAPP_API_CLIENT_{name}_PER_MINUTE": "1000000" for name in ("ADDRESS", "KEY", "TENANT")
         }
         async with open_client_room(shared_database_url, **paces) as room:
-            app = Starlette(routes=client_routes(room.engine, counted_here()))
-            config = uvicorn.Config(app, port=0, log_config=None, lifespan="off")
+            config = uvicorn.Config(room.app, port=0, log_config=None, lifespan="off")
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve())
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it

@@ -1,0 +1,282 @@
+"""What an authenticated, idempotent POST /payments/send costs beyond the payment's own commit.
+
+    python -m tests.bench.api [--payments N] [--rounds N]
+
+One process serves the API over real sockets; the same process, in turns, prices and confirms
+payments without any of it. What is left between the two is the key, the limits, reading, hashing,
+HTTP and the answer. CPU is the serving process's own. Void unless every payment is made once, a
+repeat is answered byte for byte, and the books balance.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+import uvicorn
+
+from channels.api.v1 import PREFIX
+from channels.limits import Limits
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.schema import migrate
+from engine.session.pipeline import open_pipeline
+from simulator import embedded
+from tests.bench.command import Bench, main
+from tests.bench.table import (
+    Driver,
+    Pace,
+    Section,
+    Void,
+    hear_from_parent,
+    percentile_ms,
+    say_to_parent,
+)
+from tests.integration.books import assert_books
+from tests.integration.client_room import ClientRoom, open_client_room
+
+PAYMENTS = 1_000
+ROUNDS = 3
+IN_FLIGHT = 24
+MINOR = 10_000
+GOAL_US = 1_000
+PLENTY = {
+    f"CAPP_API_CLIENT_{name}_PER_MINUTE": "100000000" for name in ("ADDRESS", "KEY", "TENANT")
+}
+
+
+class Options(NamedTuple):
+    """How much is run."""
+
+    payments: int = PAYMENTS
+    rounds: int = ROUNDS
+
+
+class Cost(NamedTuple):
+    """CPU of the serving process, in microseconds a payment; times in milliseconds."""
+
+    commit_us: float
+    api_us: float
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def beyond_us(self) -> float:
+        return self.api_us - self.commit_us
+
+
+def number(country: int, serial: int) -> str:
+    """A number of a customer's own: `+254712000017`, `+256772000017`."""
+    return f"+{country}{'71' if country == 254 else '77'}{serial:07d}"
+
+
+# The serving process.
+
+
+async def serve(database_url: str, redis_url: str) -> None:
+    """Serve the API, confirm without it when told to, until the parent is gone."""
+    pipeline = open_pipeline(redis_url)
+    limits = Limits(pipeline, key=b"k" * 16)
+    async with open_client_room(database_url, limits=limits, **PLENTY) as room:
+        config = uvicorn.Config(
+            room.app, port=0, http="httptools", log_config=None, access_log=False, lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        say_to_parent({"port": port, "key": room.texts["shop"]})
+        while (told := await asyncio.to_thread(hear_from_parent)) is not None:
+            if told["do"] == "confirm":
+                await _all(told["from"], told["to"], lambda n: _confirm(room, n))
+            await room.engine.dispatcher.idle()
+            say_to_parent(time.process_time())
+        server.should_exit = True
+        await serving
+    await pipeline.aclose()
+
+
+async def _confirm(room: ClientRoom, serial: int) -> None:
+    selling = room.engine.payments.selling
+    payer = await room.engine.customers.find(Msisdn(number(254, serial)))
+    assert payer is not None
+    quote = await selling.quote(
+        payer=payer, network="", payee=Msisdn(number(256, serial)), amount=Money(MINOR, "KES")
+    )
+    confirmed = await selling.confirm(payer=payer, quote=quote, key=f"bench:{serial}")
+    if not confirmed.fresh:
+        raise Void("a payment was made twice")
+
+
+async def _all(first: int, behind: int, work: Callable[[int], Awaitable[None]]) -> None:
+    """So many at once, each begun when one is done."""
+    serials = iter(range(first, behind))
+
+    async def one_after_another() -> None:
+        for serial in serials:
+            await work(serial)
+
+    await asyncio.gather(*(one_after_another() for _ in range(IN_FLIGHT)))
+
+
+# The side that asks.
+
+
+class Line:
+    """One keep-alive connection of a client's server; one request at a time."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self._port = port
+        self._head = (
+            f"POST {PREFIX}/payments/send HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+        )
+        self._streams: Any = None
+
+    async def send(self, serial: int) -> bytes:
+        """The body of the answer. Raises Void unless it is a 201."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._streams
+        body = json.dumps(
+            {
+                "payer": number(254, serial), "payee": number(256, serial),
+                "amount": {"minor": MINOR, "currency": "KES"},
+            }
+        )  # fmt: skip
+        own = f"Idempotency-Key: order-{serial:08d}\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write((self._head + own + body).encode())
+        head: bytes = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        answer: bytes = await reader.readexactly(length)
+        if not head.startswith(b"HTTP/1.1 201"):
+            raise Void(f"{head.splitlines()[0]!r} {answer!r}")
+        return answer
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+
+
+async def _ask(lines: list[Line], first: int, behind: int) -> list[float]:
+    loop, times = asyncio.get_running_loop(), []
+    serials = iter(range(first, behind))
+
+    async def one_after_another(line: Line) -> None:
+        for serial in serials:
+            began = loop.time()
+            await line.send(serial)
+            times.append(loop.time() - began)
+
+    await asyncio.gather(*(one_after_another(line) for line in lines))
+    return times
+
+
+def run(options: Options) -> Section:
+    """Both ways in turns, the median of the rounds. Raises Void."""
+    with tempfile.TemporaryDirectory() as folder:
+        postgres = embedded.start_postgres(
+            Path(folder) / "postgres", settings={"max_wal_size": "4GB"}
+        )
+        redis = embedded.start_redis(Path(folder) / "redis")
+        try:
+            migrate(postgres.url)
+            with Pace() as pace:
+                costs = asyncio.run(_measure(postgres.url, redis.url, options))
+            return _section(costs, pace.loop_ms, options)
+        finally:
+            redis.stop()
+            postgres.stop()
+
+
+async def _measure(database_url: str, redis_url: str, options: Options) -> list[Cost]:
+    with Driver("tests.bench.api", "serve", database_url, redis_url) as server:
+        told = server.listen()
+        connection = await asyncpg.connect(database_url)
+        turns = 2 * (options.rounds + 1)  # the first round warms up
+        await connection.execute(
+            "insert into customer (id, tenant, msisdn, country, language, tier, created_at)"
+            " select gen_random_uuid(), 1, '+25471' || lpad(n::text, 7, '0'), 'KE', 'en', 0, now()"
+            " from generate_series(1, $1) n on conflict do nothing",
+            turns * options.payments,
+        )
+        lines = [Line(told["port"], told["key"]) for _ in range(IN_FLIGHT)]
+        costs, serial = [], 1
+        for _ in range(options.rounds + 1):
+            costs.append(await _one_round(server, lines, serial, options.payments))
+            serial += 2 * options.payments
+        await _check(lines[0], connection, serial - 1, options)
+        for line in lines:
+            line.close()
+        await connection.close()
+    return costs[1:]
+
+
+async def _one_round(server: Driver, lines: list[Line], serial: int, payments: int) -> Cost:
+    def cpu_after(word: dict[str, Any]) -> float:
+        """Seconds of the serving process once it has done that and nothing is in flight."""
+        server.tell(word)
+        told: float = server.listen()
+        return told
+
+    began = cpu_after({"do": "rest"})
+    between = cpu_after({"do": "confirm", "from": serial, "to": serial + payments})
+    times = await _ask(lines, serial + payments, serial + 2 * payments)
+    ended = cpu_after({"do": "rest"})
+    return Cost(
+        (between - began) * 1e6 / payments, (ended - between) * 1e6 / payments,
+        percentile_ms(times, 0.5), percentile_ms(times, 0.99),
+    )  # fmt: skip
+
+
+async def _check(line: Line, connection: Any, last: int, options: Options) -> None:
+    made = "select count(*) from payment where customer is not null"
+    expected = 2 * (options.rounds + 1) * options.payments
+    if await connection.fetchval(made) != expected:
+        raise Void("not as many payments as were asked for")
+    if await line.send(last) != await line.send(last) or await connection.fetchval(made) != expected:
+        raise Void("a repeat was not the same")
+    await assert_books(connection)
+
+
+def _section(costs: list[Cost], loop_ms: float, options: Options) -> Section:
+    commit_us, api_us = (
+        statistics.median(getattr(cost, name) for cost in costs)
+        for name in ("commit_us", "api_us")
+    )
+    beyond = statistics.median(cost.beyond_us for cost in costs)
+    p50, p99 = (
+        statistics.median(getattr(cost, name) for cost in costs) for name in ("p50_ms", "p99_ms")
+    )
+    return Section(
+        ("(m) POST /payments/send", "CPU us", "to commit", "p50 ms", "p99 ms", "loop ms"),
+        (
+            ("price and commit alone", f"{commit_us:.0f}", "1.00", "", "", f"{loop_ms:.1f}"),
+            ("over the API", f"{api_us:.0f}", f"{api_us / commit_us:.2f}", f"{p50:.1f}",
+             f"{p99:.1f}", ""),
+            ("beyond the commit", f"{beyond:.0f}", f"{beyond / commit_us:.2f}", "", "", ""),
+        ),
+        (
+            f"Goal: {GOAL_US} us beyond the commit. {options.payments} payments a round,"
+            f" {IN_FLIGHT} at once; times at full load.",
+        ),
+    )  # fmt: skip
+
+
+BENCH = Bench(
+    "tests.bench.api",
+    __doc__.split("\n")[0],
+    Options,
+    lambda options: run(options).written(),
+    {"serve": serve},
+)
+
+if __name__ == "__main__":
+    sys.exit(main(BENCH, sys.argv[1:]))
