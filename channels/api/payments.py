@@ -206,13 +206,12 @@ class Payments:
         self, call: Call[KeyHolder, Nothing, Nothing, PaymentAsked]
     ) -> tuple[Customer, Quote]:
         asked, client = call.body, call.caller.client_id
-        if asked.quote is not msgspec.UNSET:
-            quote = await self._quotes.take(client, asked.quote, call.key)
-            if quote is None:
-                is_known = await self._quotes.find(client, asked.quote) is not None
-                raise Refusal(Code.QUOTE_TAKEN if is_known else Code.NOT_FOUND)
-        else:
-            quote = await price(self._selling, self._find, _price_of(asked))
+        if asked.quote is msgspec.UNSET:
+            return await price(self._selling, self._find, _price_of(asked))
+        quote = await self._quotes.take(client, asked.quote, call.key)
+        if quote is None:
+            is_known = await self._quotes.find(client, asked.quote) is not None
+            raise Refusal(Code.QUOTE_TAKEN if is_known else Code.NOT_FOUND)
         return await known_payer(self._find, Msisdn(quote.payer)), quote
 
     async def _find_own(self, call: Call[KeyHolder, PaymentPath, Any, Any]) -> Payment:

@@ -70,7 +70,7 @@ class Quotes:
         client_id = call.caller.client_id
         kept = await self._store.known(client_id, call.key, call.hash)
         if kept is None:
-            quote = await price(self._selling, self._find, call.body)
+            _, quote = await price(self._selling, self._find, call.body)
             kept = await self._store.keep(client_id, call.key, call.hash, quote)
         return _answer(kept)
 
@@ -82,13 +82,14 @@ class Quotes:
         return show_quote(quote)
 
 
-async def price(selling: Selling, find: FindCustomer, asked: PriceAsked) -> Quote:
-    """A price for a payer who is a customer. Raises as `Quotes.make`."""
+async def price(selling: Selling, find: FindCustomer, asked: PriceAsked) -> tuple[Customer, Quote]:
+    """A price for a payer who is a customer, and who that is. Raises as `Quotes.make`."""
     payer = await known_payer(find, read_number(asked.payer))
-    return await selling.quote(
+    quote = await selling.quote(
         payer=payer, network=payer.network, payee=read_number(asked.payee),
         amount=read_amount(asked.amount),
     )  # fmt: skip
+    return payer, quote
 
 
 async def known_payer(find: FindCustomer, msisdn: Msisdn) -> Customer:

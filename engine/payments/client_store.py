@@ -4,9 +4,11 @@ The id stands last in a payment's terms, so that it is stored in the very commit
 payment on. Nobody else's payment is ever read and then left out.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.clock import CustomerId, PaymentId
+from engine.gather import Gatherer
 from engine.payments.facts import Facts, read_terms
 from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore
@@ -28,8 +30,10 @@ select {_COLUMNS}
   join journal j on j.payment = p.id and j.version = p.terms
   join journal i on i.payment = p.id and {_OWN}
  where p.tenant = $1 and p.id = $3"""
-_TERMS = f"""
-select i.facts from journal i where {_OWN} and i.tenant = $1 and i.payment = $3"""
+_KNOWN = """
+select k.key, k.payment, k.hash, i.facts from payment_key k
+  join journal i on i.payment = k.payment and i.version = 1
+ where k.tenant = $1 and k.key = any($2::text[])"""
 
 LAST = "f" * 32
 """An id behind every payment's: a list begins with the newest."""
@@ -50,6 +54,7 @@ class ClientPayments:
         self._pool = pool
         self._tenant = tenant
         self._store = store
+        self._by_key: Gatherer[str, Known] = Gatherer(self._fetch_known)
 
     async def find(self, client: str, payment_id: PaymentId) -> Payment | None:
         """A client's own payment as it stands; None for every other id."""
@@ -63,20 +68,22 @@ class ClientPayments:
         rows = await self._pool.fetch(_LISTED, self._tenant, client, before, customer, most)
         return [self._store.read(row) for row in rows]
 
-    async def terms(self, client: str, payment_id: PaymentId) -> Facts | None:
-        """What was agreed when the payment was taken on, whatever people corrected later."""
-        text = await self._pool.fetchval(_TERMS, self._tenant, client, payment_id)
-        return read_terms(text) if text is not None else None
-
     async def by_key(self, client: str, key: str) -> Known | None:
-        """The payment that was made under a client's idempotency key."""
-        known = await self._store.by_key(self._tenant, payment_key(client, key))
-        if known is None:
-            return None
-        payment_id, hash_ = known
-        terms = await self.terms(client, payment_id)
-        assert terms is not None, "a key of a client leads to a payment of the client"
-        return Known(payment_id, hash_, terms)
+        """The payment that was made under a client's idempotency key.
+
+        Its terms are those of the beginning, whatever people corrected later. What many ask for at
+        once is read together.
+        """
+        return await self._by_key.get(payment_key(client, key))
+
+    async def _fetch_known(self, keys: Sequence[str]) -> dict[str, Known | Exception]:
+        rows = await self._pool.fetch(_KNOWN, self._tenant, list(keys))
+        return {
+            row["key"]: Known(
+                PaymentId(row["payment"].hex), row["hash"].hex, read_terms(row["facts"])
+            )
+            for row in rows
+        }
 
 
 def payment_key(client: str, key: str) -> str:

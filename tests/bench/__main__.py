@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.bench import (
+    api,
     chain,
     commit,
     load,
@@ -27,6 +28,7 @@ SECONDS = 6.0
 USSD_SESSIONS_PER_SECOND = 150
 USSD_REPEATS = 2
 LOAD_WALKS_PER_SECOND = 120
+API_PAYMENTS_PER_SECOND = 100
 PAYMENTS_SECONDS_PER_SECOND = 2.5
 """A payment takes longer than a life without HTTP, so its part is measured for longer."""
 
@@ -44,6 +46,7 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "load": lambda seconds: load.BENCH.run(load.Options(int(seconds * LOAD_WALKS_PER_SECOND))),
     "outbound": lambda seconds: outbound.BENCH.run(outbound.Options(seconds)),
     "chain": lambda seconds: chain.BENCH.run(chain.Options(seconds / 2)),
+    "api": lambda seconds: api.BENCH.run(api.Options(int(seconds * API_PAYMENTS_PER_SECOND))),
     "settlement": lambda _: settlement.BENCH.run(settlement.Options()),
 }
 

@@ -85,7 +85,12 @@ async def serve(database_url: str, redis_url: str) -> None:
     limits = Limits(pipeline, key=b"k" * 16)
     async with open_client_room(database_url, limits=limits, **PLENTY) as room:
         config = uvicorn.Config(
-            room.app, port=0, http="httptools", log_config=None, access_log=False, lifespan="off"
+            room.app,
+            port=0,
+            http="httptools",
+            log_config=None,
+            lifespan="off",
+            timeout_keep_alive=600,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())
@@ -241,15 +246,17 @@ async def _check(line: Line, connection: Any, last: int, options: Options) -> No
     expected = 2 * (options.rounds + 1) * options.payments
     if await connection.fetchval(made) != expected:
         raise Void("not as many payments as were asked for")
-    if await line.send(last) != await line.send(last) or await connection.fetchval(made) != expected:
+    if (
+        await line.send(last) != await line.send(last)
+        or await connection.fetchval(made) != expected
+    ):
         raise Void("a repeat was not the same")
     await assert_books(connection)
 
 
 def _section(costs: list[Cost], loop_ms: float, options: Options) -> Section:
     commit_us, api_us = (
-        statistics.median(getattr(cost, name) for cost in costs)
-        for name in ("commit_us", "api_us")
+        statistics.median(getattr(cost, name) for cost in costs) for name in ("commit_us", "api_us")
     )
     beyond = statistics.median(cost.beyond_us for cost in costs)
     p50, p99 = (
