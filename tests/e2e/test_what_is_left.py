@@ -14,8 +14,18 @@ from tests.e2e.secrecy import Typed
 
 # Where full numbers belong: who customers are, and what each payment was ordered to do.
 # `clearance`: who paid whom is what patterns are found in; it is forgotten after some weeks.
+# `client_quote`, `client_request`: what a client was promised and answered, forgotten after a week.
 _NUMBERS_ARE_KEPT_IN = {
-    *("clearance", "customer", "journal", "money_request", "recipient", "sms_opt_out"),
+    *(
+        "clearance",
+        "client_quote",
+        "client_request",
+        "customer",
+        "journal",
+        "money_request",
+        "recipient",
+        "sms_opt_out",
+    ),
 }
 # M-PESA's own reference of a push ends in the payer's number; without it nothing can be asked.
 _PUSH_REFERENCE = re.compile(r"\bws_CO_\d{26}\b")
