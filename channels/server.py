@@ -47,13 +47,11 @@ class Bounds:
     """What callers may take of one process, and whether somebody was sent away as one too many.
 
     `headers`: lines that every answer of a door has beside its own, each with its line break.
-    `hosts`: what we are called, in small letters; none: anything.
     """
 
     request_seconds: float = 10.0  # from its first byte, or the connection's opening, to its last
     connections_max: int = 1000
     headers: bytes = b""
-    hosts: frozenset[bytes] = frozenset()
     is_full: bool = False
 
 
@@ -226,7 +224,7 @@ class Connection(HttpToolsProtocol):
         """None when the request must go the ordinary way, where everything is possible."""
         if self.cycle is not None and not self.cycle.response_complete:
             return None  # it came before the last answer left: uvicorn keeps them in order
-        if not self.parser.should_keep_alive() or not _is_short(self.headers, self._bounds.hosts):
+        if not self.parser.should_keep_alive() or not _is_short(self.headers):
             return None
         url = httptools.parse_url(self.url)
         method, path = self.parser.get_method().decode(), url.path.decode("ascii")
@@ -312,18 +310,14 @@ class _NobodyWaits:
 _NOBODY_WAITS: Final = _NobodyWaits()
 
 
-def _is_short(headers: list[tuple[bytes, bytes]], hosts: frozenset[bytes]) -> bool:
-    """Whether the body is declared, is small, it is for us, and nothing else is asked for."""
-    length, host, named = b"", b"", 0
+def _is_short(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether the body is declared, is small, and nothing else is asked of the server."""
+    length = b""
     for name, value in headers:
         if name in _UNUSUAL:
             return False
         if name == b"content-length":
             length = value
-        elif name == b"host":
-            host, named = value, named + 1
-    if named > 1 or (hosts and host.lower() not in hosts):
-        return False
     return length.isdigit() and int(length) <= SHORT_BYTES_MAX
 
 
