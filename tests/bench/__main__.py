@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tests.bench import (
     chain,
     commit,
+    garbage,
     load,
     outbound,
     payments,
@@ -44,6 +45,7 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "load": lambda seconds: load.BENCH.run(load.Options(int(seconds * LOAD_WALKS_PER_SECOND))),
     "outbound": lambda seconds: outbound.BENCH.run(outbound.Options(seconds)),
     "chain": lambda seconds: chain.BENCH.run(chain.Options(seconds / 2)),
+    "garbage": lambda seconds: garbage.BENCH.run(garbage.Options(seconds=seconds)),
     "settlement": lambda _: settlement.BENCH.run(settlement.Options()),
 }
 

@@ -25,9 +25,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from channels.dials import Dials
 from channels.doors import Doors
+from channels.guards import Edges, Guards
 from channels.limits import Limits
 from channels.server import Connection
 from channels.turns import WATCH_SECONDS
@@ -164,6 +166,11 @@ def turns_app(redis_url: str, database_url: str) -> Starlette:
     return Starlette(lifespan=lifespan)
 
 
+def guarded_app(redis_url: str, database_url: str) -> Guards:
+    """The same behind the guards, as the product has it."""
+    return Guards(turns_app(redis_url, database_url), Edges(), Ids(Clock()).hex)
+
+
 def bare_app(redis_url: str, _: str) -> Starlette:
     """One plain Redis round trip and a constant."""
     client = redis.asyncio.Redis.from_url(redis_url)
@@ -180,7 +187,7 @@ def bare_app(redis_url: str, _: str) -> Starlette:
 class Served(NamedTuple):
     """An application, and what reads its sockets: `httptools` is uvicorn's own."""
 
-    app: Callable[[str, str], Starlette]
+    app: Callable[[str, str], ASGIApp]
     http: Any = "httptools"
 
 
@@ -188,6 +195,7 @@ SERVERS = {
     "bare": Served(bare_app),
     "routed": Served(turns_app),
     "turns": Served(turns_app, Connection),
+    "guarded": Served(guarded_app, Connection),
 }
 
 
