@@ -106,10 +106,10 @@ class Guards:
         raw: bytes = scope.get("raw_path") or path.encode()
         if raw.startswith(CALLBACKS.encode() + b"/"):
             return None
-        if _TRICKS.search(raw):
-            return Refusal(Code.MALFORMED, "the address is not written as ours are")
         if len(raw) + len(scope["query_string"]) > PATH_BYTES_MAX:
             return Refusal(Code.MALFORMED, f"an address has at most {PATH_BYTES_MAX} bytes")
+        if _TRICKS.search(raw):
+            return Refusal(Code.MALFORMED, "the address is not written as ours are")
         if scope["method"] not in METHODS:
             return Refusal(Code.METHOD_NOT_ALLOWED, allow=", ".join(METHODS))
         encodings = _all(scope, b"content-encoding")
