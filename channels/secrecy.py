@@ -178,7 +178,7 @@ def _weak_password(address: str) -> str:
     if not password:
         return "" if is_here(host) else "has no password"
     if len(password) < PASSWORD_SIGNS_MIN or _PLACEHOLDERS.search(password):
-        return f"has a password that can be guessed: {PASSWORD_SIGNS_MIN} random signs"
+        return f"has a password that can be guessed (it wants {PASSWORD_SIGNS_MIN} random signs)"
     return ""
 
 

@@ -221,7 +221,9 @@ async def test_two_names_of_a_host_reach_nobody() -> None:
     assert behind.reached == []
 
 
-@pytest.mark.parametrize("target", ["/ussd/mtn/token", "/sms/at/token/report", "/health/live"])
+@pytest.mark.parametrize(
+    "target", ["/ussd/mtn/token", "/sms/at/token/report", "/health/live", "/metrics"]
+)
 async def test_who_is_known_by_the_address_itself_may_call_it_by_any_name(target: str) -> None:
     client, behind = guarded(**HOSTS)
     assert (await client.ask(target, host="10.0.0.7")).status == 200
