@@ -119,7 +119,7 @@ class Guards:
         return self._judge_host(path, _all(scope, b"host"))
 
     def _judge_host(self, path: str, hosts: list[bytes]) -> Refusal | None:
-        """Behind an unguessable address the name does not matter; our own machines call by number."""
+        """Behind an unguessable address no name matters; our own machines call by number."""
         if len(hosts) > 1:
             return Refusal(Code.MALFORMED, "two names of a host")
         if not self._edges.hosts or path.startswith(_BY_ANY_NAME):
