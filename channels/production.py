@@ -100,6 +100,19 @@ def _doors(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _walls(settings: Settings) -> Iterator[Finding]:
+    """What keeps people's numbers and tenants apart where our Python would not."""
+    given = settings.environment
+    if not given.get("CAPP_DATA_KEYS", "").strip():
+        yield Finding(
+            "CAPP_DATA_KEYS", "is missing", "without keys people's numbers lie open in the database"
+        )
+    if given.get("CAPP_DATABASE_ROLE", "").strip() == "none":
+        yield Finding("CAPP_DATABASE_ROLE", "lets every row be read", "take it out")
+    if given.get("CAPP_WEBHOOK_LOCAL", "").strip() == "1":
+        yield Finding("CAPP_WEBHOOK_LOCAL", "lets notices reach this machine", "take it out")
+
+
 def _chain(settings: Settings) -> Iterator[Finding]:
     if settings.settlement is None:
         return
@@ -124,6 +137,7 @@ CHECKS: Final[Iterable[Callable[[Settings], Iterator[Finding]]]] = (
     _redis,
     _edges,
     _doors,
+    _walls,
     _chain,
 )
 """A new thing that production refuses is a line here."""

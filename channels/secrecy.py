@@ -17,12 +17,15 @@ SECRET_BYTES_MAX: Final = 64 * 1024
 
 DRAWN: Final = frozenset({
     "CAPP_CALLBACK_KEYS",
+    "CAPP_CLIENT_KEYS",
+    "CAPP_DATA_KEYS",
     "CAPP_GATEWAY_TOKEN",
     "CAPP_INSPECT_TOKEN",
     "CAPP_METRICS_TOKEN",
     "CAPP_PIN_KEYS",
     "CAPP_SESSION_KEY",
     "CAPP_STAFF_KEYS",
+    "CAPP_WEBHOOK_KEYS",
 })  # fmt: skip
 """Those we draw ourselves, so that they can be held to what a random one looks like."""
 ADDRESSES: Final = frozenset({"DATABASE_URL", "REDIS_URL"})
