@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import SystemRandom
 from typing import TypedDict
+from urllib.parse import urlsplit
 
-import asyncpg
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -15,7 +15,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from channels.api.mmo import staff_routes
 from channels.api.v1 import client_routes
 from channels.balances import BalanceAnswers
+from channels.dials import Dials
 from channels.doors import Doors
+from channels.guards import Edges, Guards
 from channels.inbox import open_inbox
 from channels.inspect import Inspection
 from channels.inspect_sessions import session_inspection
@@ -30,12 +32,14 @@ from channels.sms import SmsMessages, SmsReports
 from channels.sources import Sources
 from channels.starting import opening
 from channels.statements import open_comparison
+from channels.strangers import Strangers
 from channels.turns import open_turns
 from channels.ussd import ussd_routes
 from channels.watching.dependencies import dependencies_of, metrics_routes
-from channels.watching.health import ready_route
+from channels.watching.health import health_routes
 from channels.webhooks import LostCallbacks, Reception
 from channels.wiring import Engine, open_engine
+from engine.clock import Clock, Ids
 from engine.inbox.inbox import Inbox
 from engine.ports import UssdPort
 from engine.session.turn import TurnTaker
@@ -54,37 +58,53 @@ class Shared(TypedDict):
     bounds: Bounds
 
 
-def build_app(settings: Settings) -> Starlette:
+def build_app(settings: Settings) -> Guards:
     """The ASGI application; it connects when it is started and closes when it is stopped.
 
     While a server it needs is away it tries again; until then it lives, and answers all else 503.
     Raises BadSettings for a gateway nobody knows.
     """
     gateways = _gateways(settings)
+    edges = edges_of(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[Shared]:
         doors = Doors()
-        bounds = Bounds(settings.http_request_seconds_max, settings.http_connections_max)
+        bounds = Bounds(
+            settings.http_request_seconds_max, settings.http_connections_max, edges.lines
+        )
         routes: list[BaseRoute] = app.router.routes
         routes[:] = [*_alive(), Mount("/", app=_STARTING)]
 
         async def open_doors(opened: AsyncExitStack) -> None:
             engine = await opened.enter_async_context(open_engine(settings))
-            turns = await opened.enter_async_context(open_turns(engine))
-            inbox = await opened.enter_async_context(open_inbox(engine, turns))
             limits = await opened.enter_async_context(open_limits(settings))
+            dials = Dials(limits, settings.edges.dials_per_10_minutes, engine.watch.metrics.dial)
+            turns = await opened.enter_async_context(open_turns(engine, dials))
+            inbox = await opened.enter_async_context(open_inbox(engine, turns))
             chain = await opened.enter_async_context(open_chain_probe(settings, engine.clock))
             looking = await opened.enter_async_context(session_inspection(settings))
-            busy = _doors(engine, turns, inbox, gateways)
+            reception = _reception(engine, limits)
+            busy = _doors(engine, turns, inbox, gateways, reception)
             doors.open(busy)
-            routes[:] = [*busy, *_alive(), *looking, *_routes(engine, limits, chain)]
+            lost = LostCallbacks(reception).routes()
+            routes[:] = [*busy, *_alive(), *looking, *_routes(engine, limits, chain), *lost]
 
         tries = opening(open_doors, draw=SystemRandom().random)
         async with told_once(settings.database_url), tries:
             yield {"doors": doors, "bounds": bounds}
 
-    return Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
+    app = Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
+    return Guards(app, edges, Ids(Clock()).hex)
+
+
+def edges_of(settings: Settings) -> Edges:
+    """What stands before the routes. In production the API is called by its public name alone."""
+    address = urlsplit(settings.public_url)
+    hosts = settings.edges.hosts
+    if settings.is_production and not hosts:
+        hosts = frozenset({address.hostname or ""})
+    return Edges(hosts, settings.edges.cors_origins, is_secure=address.scheme == "https")
 
 
 def _gateways(settings: Settings) -> list[UssdPort]:
@@ -94,7 +114,13 @@ def _gateways(settings: Settings) -> list[UssdPort]:
         raise BadSettings(f"CAPP_USSD_GATEWAYS: {error}") from error
 
 
-def _doors(engine: Engine, turns: TurnTaker, inbox: Inbox, gateways: list[UssdPort]) -> list[Route]:
+def _doors(
+    engine: Engine,
+    turns: TurnTaker,
+    inbox: Inbox,
+    gateways: list[UssdPort],
+    reception: Reception,
+) -> list[Route]:
     """What gateways and operators knock at: the busy part, see `server.py`."""
     settings = engine.settings
     doors: list[Route] = []
@@ -105,7 +131,6 @@ def _doors(engine: Engine, turns: TurnTaker, inbox: Inbox, gateways: list[UssdPo
         where = (settings.token_of(name), settings.public_url)
         doors += SmsReports(port, name, engine.outbox, settings.tenant, *where).routes()
         doors += SmsMessages(port, name, inbox, *where).routes()
-    reception = _reception(engine)
     doors += BalanceAnswers(reception, balances=open_comparison(engine).balances).routes()
     for door in pay_in_doors(reception, engine.pay_ins):
         doors += door.routes()
@@ -115,7 +140,7 @@ def _doors(engine: Engine, turns: TurnTaker, inbox: Inbox, gateways: list[UssdPo
     return doors
 
 
-def _reception(engine: Engine) -> Reception:
+def _reception(engine: Engine, limits: Limits) -> Reception:
     settings = engine.settings
     return Reception(
         operators={port.facts.code: port for port in engine.operators.values()},
@@ -124,6 +149,7 @@ def _reception(engine: Engine) -> Reception:
         traffic=engine.traffic,
         clock=engine.clock,
         digest_key=settings.callback_keys[0],
+        strangers=Strangers(limits, settings.edges.strangers_per_minute),
     )
 
 
@@ -142,18 +168,7 @@ def _routes(engine: Engine, limits: Limits, chain: ChainProbe | None) -> list[Ro
     routes += staff_routes(engine, limits)
     routes += client_routes(engine, limits)
     routes += metrics_routes(engine)
-
-    async def health(_: Request) -> Response:
-        """200 when the database answers; what depends on it is not ready otherwise."""
-        try:
-            await engine.pool.fetchval("select 1")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("health: %s", error)
-            return PlainTextResponse("database away", 503)
-        return PlainTextResponse("ok")
-
-    ready = ready_route(dependencies_of(engine, chain))
-    return [Route("/health", health), ready, *routes, *LostCallbacks(_reception(engine)).routes()]
+    return [*health_routes(dependencies_of(engine, limits.ping, chain)), *routes]
 
 
 def _alive() -> list[Route]:

@@ -2,10 +2,18 @@
 
 import hmac
 import json
+import math
+import re
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
+
+JSON_DEPTH_MAX: Final = 32
+JSON_DIGITS_MAX: Final = 32
+# One without an end goes to the end of the text: each sign is looked at once, whatever it is.
+_STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_BRACKETS: Final = re.compile(r"[\[\]{}]")
 
 
 class TooLarge(Exception):
@@ -14,7 +22,7 @@ class TooLarge(Exception):
 
 def is_secret(given: str, expected: str) -> bool:
     """Whether they are the same, in a time that tells nothing of where they differ."""
-    return hmac.compare_digest(given.encode(), expected.encode())
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
 
 
 def announced_length(scope: Scope) -> int:
@@ -45,6 +53,60 @@ async def read_body(scope: Scope, receive: Receive, largest: int) -> bytes:
             return body
 
 
+class BadJson(ValueError):
+    """A JSON text that two readers may read differently, or that costs too much; says which."""
+
+
+def check_json(body: bytes) -> None:
+    """Raises BadJson for what is no JSON (RFC 8259), a name that stands twice in an object, a
+    number that is none or has no end, and more than `JSON_DEPTH_MAX` brackets in each other.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise BadJson("the body is not UTF-8") from None
+    if _depth(text) > JSON_DEPTH_MAX:
+        raise BadJson(f"the body has more than {JSON_DEPTH_MAX} brackets in each other")
+    try:
+        _STRICT.decode(text)
+    except _DoubledName:
+        raise BadJson("a name stands twice in the body") from None
+    except BadJson:
+        raise
+    except (ValueError, RecursionError):
+        raise BadJson("the body is no JSON") from None
+
+
+def _depth(text: str) -> int:
+    """How many brackets stand in each other; most bodies do not have so many at all."""
+    if text.count("[") + text.count("{") <= JSON_DEPTH_MAX:
+        return 0
+    deepest = depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _no_number(_: str) -> None:
+    raise BadJson("a number in the body is none")
+
+
+def _whole(text: str) -> int:
+    if len(text) > JSON_DIGITS_MAX:
+        raise BadJson(f"a number in the body has more than {JSON_DIGITS_MAX} digits")
+    return int(text)
+
+
+def _decimal(text: str) -> float:
+    number = float(text)
+    if len(text) > JSON_DIGITS_MAX or not math.isfinite(number):
+        raise BadJson(
+            f"a number in the body is too large, or has more than {JSON_DIGITS_MAX} digits"
+        )
+    return number
+
+
 def has_doubled_names(body: bytes) -> bool:
     """Whether a JSON object names a member twice: readers disagree on which of the two counts.
 
@@ -69,3 +131,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> None:
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_distinct)
+_STRICT: Final = json.JSONDecoder(
+    object_pairs_hook=_distinct,
+    parse_constant=_no_number,
+    parse_int=_whole,
+    parse_float=_decimal,
+)

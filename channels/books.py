@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from channels.decisions import read_since
 from channels.desk import open_office
 from channels.office import Office
 from channels.settings import Settings
+from channels.times import second_of
 from engine.errors import StaffMistake
 from engine.ledger.account_names import read_name, spell
 from engine.ledger.account_statement import Entry, read_statement
@@ -112,10 +113,9 @@ async def _say_statement(office: Office, options: argparse.Namespace, say: Say) 
 
 
 def _entry_line(entry: Entry, currency: str) -> str:
-    at = datetime.fromtimestamp(entry.at_ms / 1000, UTC)
     moved, left = plain(entry.minor, currency), plain(entry.balance_minor, currency)
     state = state_name(entry.state)
-    return f"{at:%Y-%m-%d %H:%M:%S} {code_of(entry.payment)} {state:<19} {moved:>14} {left:>16}"
+    return f"{second_of(entry.at_ms)} {code_of(entry.payment)} {state:<19} {moved:>14} {left:>16}"
 
 
 def state_name(state: int) -> str:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
+from channels.secrecy import with_files
 from channels.settings import BadSettings, log_form_of, read_settings
 from channels.watching.logs import set_up_logging
 from engine.errors import CappError
@@ -189,9 +190,10 @@ def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     command = COMMANDS.get(options.command, Command("", "desk:run_desk"))
     runs = _load(command.runs)
+    environment = with_files(os.environ)
     if command.is_bare:
-        return _exit_code(runs(os.environ, options, _say))
-    settings = read_settings(os.environ)
+        return _exit_code(runs(environment, options, _say))
+    settings = read_settings(environment)
     if command.is_process:
         return _exit_code(runs(settings, options))
     work: Coroutine[Any, Any, bool] = runs(settings, options, _say)

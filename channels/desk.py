@@ -8,7 +8,7 @@ names.
 import argparse
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 from channels.customers import read_number
 from channels.office import Office
 from channels.settings import Settings
+from channels.times import minute_of
 from channels.wiring import open_engine
 from engine.compliance.profiles import Profiles
 from engine.decision_log import DecisionLog
@@ -187,7 +188,7 @@ async def _cases(office: Office, options: argparse.Namespace, say: Say) -> bool:
     for case in await office.cases.open_cases(kind=options.kind):
         age = timedelta(seconds=case.age_seconds(now_ms))
         owner = case.owner or "nobody"
-        due = f", due {_time(case.due_ms)}" if case.due_ms is not None else ""
+        due = f", due {minute_of(case.due_ms)}" if case.due_ms is not None else ""
         say(f"{case.key.kind:<18} {code_of(case.key.payment)} {age} {owner}{due}: {case.detail}")
         say(f"    {case.key}")
     return True
@@ -291,7 +292,7 @@ def _line(proposal: Proposal, office: Office) -> str:
     told = f": {proposal.outcome}" if proposal.outcome else ""
     body = _body(proposal, office)
     return (
-        f"{proposal.id[-ID_SHOWN:]}  {_time(proposal.made_ms)}  {proposal.kind:<12}"
+        f"{proposal.id[-ID_SHOWN:]}  {minute_of(proposal.made_ms)}  {proposal.kind:<12}"
         f"  {proposal.state:<8}  {who}  {body}  ({proposal.note}){told}"
     )
 
@@ -342,7 +343,3 @@ def _say_advice(advice: Advice, say: Say) -> None:
     for short in advice.shortages:
         amount = plain(short.minor, short.currency)
         say(f"buy {short.currency} {amount} for {short.operator}: no float can spare it")
-
-
-def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"

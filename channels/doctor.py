@@ -8,6 +8,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from channels.addresses import address_faults
+from channels.production import findings_of
 from channels.registrations import registrations
 from channels.settings import Settings
 from channels.settlement_checks import settlement_checks
@@ -42,7 +43,7 @@ async def run_doctor(settings: Settings, _: argparse.Namespace, say: Callable[[s
 
 async def examine(settings: Settings, say: Callable[[str], None]) -> bool:
     """Run every check, also after one that failed; whether all is well."""
-    well = True
+    well = _tell_findings(settings, say)
     for name, check in checks_of(settings).items():
         try:
             say(f"ok    {name}: {await check(settings)}")
@@ -50,6 +51,33 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> bool:
             well = False
             say(f"FAULT {name}: {error or type(error).__name__}")
     return well
+
+
+def _tell_findings(settings: Settings, say: Callable[[str], None]) -> bool:
+    """What production mode refuses, one line each. In development they are told and no fault."""
+    found = findings_of(settings)
+    word = "FAULT" if settings.is_production else "later"
+    for finding in found:
+        say(f"{word} production: {finding}")
+    if not settings.is_production:
+        say(f"ok    mode: development; production (CAPP_MODE) would refuse {len(found)} settings")
+    elif not found:
+        say("ok    mode: production")
+    return not (found and settings.is_production)
+
+
+async def _role(settings: Settings) -> str:
+    """The database's own rules bind nobody who owns it all."""
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        is_above = await connection.fetchval(
+            "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
+        )
+    finally:
+        await connection.close()
+    if is_above and settings.is_production:
+        raise ValueError("DATABASE_URL names a superuser, or one who passes row security by")
+    return "a superuser: nothing for production" if is_above else "bound by the database's rules"
 
 
 async def _menus(_: Settings) -> str:
@@ -173,6 +201,7 @@ CHECKS: dict[str, Check] = {
     "ported numbers": _portability,
     "USSD gateways": _ussd,
     "database": _database,
+    "database role": _role,
     "staff": _staff,
     "clients": _clients,
     "redis": _redis,

@@ -3,7 +3,6 @@
 Only there when a token is set; every request must carry it. Numbers are masked.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from starlette.routing import Route
 
 from channels.bodies import is_secret
 from channels.inspect_settlement import settlement_of
+from channels.times import iso_of
 from engine.clock import made_at
 from engine.ledger.books import Books, describe
 from engine.ledger.chart import read_account
@@ -126,7 +126,7 @@ class Inspection:
                 {
                     "version": s["version"],
                     "state": State(s["state"]).name,
-                    "at": _time(s["at_ms"]),
+                    "at": iso_of(s["at_ms"]),
                     "postings": [
                         {
                             "debit": describe(d, names),
@@ -153,12 +153,12 @@ class Inspection:
                 {
                     "attempt_id": h["attempt"].hex,
                     "source": Source(h["source"]).name,
-                    "at": _time(h["at_ms"]),
+                    "at": iso_of(h["at_ms"]),
                 }
                 for h in heard
             ],
             "messages": [
-                {"template": m["template"], "status": m["status"], "at": _time(m["at_ms"])}
+                {"template": m["template"], "status": m["status"], "at": iso_of(m["at_ms"])}
                 for m in messages
             ],
             "settlement": await settlement_of(self._pool, payment.payment_id),
@@ -167,10 +167,6 @@ class Inspection:
 
 def _money(money: Any) -> dict[str, Any]:
     return {"minor": money.minor, "currency": money.currency}
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
 
 
 def _json(value: Any) -> Response:

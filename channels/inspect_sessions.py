@@ -7,7 +7,6 @@ nor the number; behind the same token as the rest of the inspection door.
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from starlette.routing import Route
 
 from channels.bodies import is_secret
 from channels.settings import Settings
+from channels.times import iso_of
 from engine.msisdn import Msisdn
 from engine.session.pipeline import open_pipeline
 from engine.session.session import Session, unpack
@@ -83,7 +83,7 @@ def _told(session_id: str, session: Session) -> dict[str, Any]:
         "session_id": session_id,
         "screens": [*session.history, session.screen],  # the way back, then where it stands
         "step": session.step,
-        "at": datetime.fromtimestamp(session.at, UTC).isoformat(),
+        "at": iso_of(session.at * 1000),
         "menu": session.menu,
         "language": session.language,
         "state": _state(session),

@@ -3,9 +3,9 @@
 It reads what settlement keeps and asks no chain, so it works in a process that settles nothing.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
+from channels.times import iso_of
 from engine.payments.settlement.standing import WAITS
 from engine.payments.settlement.state import BatchState, ErrandState
 
@@ -68,8 +68,5 @@ def _told(
         "batch": batch,
         "transaction": transaction,
         "version": version,
-        "stages": [
-            {"stage": reached, "at": datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()}
-            for reached, at_ms in stages
-        ],
+        "stages": [{"stage": reached, "at": iso_of(at_ms)} for reached, at_ms in stages],
     }

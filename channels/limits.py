@@ -140,6 +140,10 @@ class Limits:
         is_in = bool(told[0]) if cost else all(room.left > 0 for room in rooms)
         return Admitted(is_in, rooms)
 
+    async def ping(self) -> None:
+        """Raises redis' `RedisError` while it does not answer."""
+        await self._redis.execute("PING")
+
     async def _ask(self, keys: Sequence[str], cost: int, numbers: Sequence[int]) -> list[int]:
         arguments: list[str | int] = [len(keys), *keys, cost, *numbers]
         try:

@@ -3,12 +3,12 @@
 import argparse
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from channels.compliance import build_lists, build_screener, policy_of
 from channels.settings import Settings
+from channels.times import minute_of
 from engine.clock import Clock
 from engine.compliance.lists.listed import ListFile, Source
 from engine.compliance.lists.ofac import read_sdn
@@ -78,10 +78,9 @@ async def _show(settings: Settings, say: Say) -> bool:
         await screener.refresh()
         newest = await build_lists(settings, policy_of(settings), pool).newest()
     for source, version in sorted(newest.items()):
-        loaded = datetime.fromtimestamp(version.loaded_ms / 1000, UTC)
         say(
             f"{source}  version {version.version}  published {version.published}"
-            f"  loaded {loaded:%Y-%m-%d %H:%M} UTC  {version.entry_count} entries"
+            f"  loaded {minute_of(version.loaded_ms)} UTC  {version.entry_count} entries"
         )
     for alarm in screener.alarms():
         say(f"ALARM {alarm}")

@@ -2,10 +2,10 @@
 
 import argparse
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from channels.addresses import CallbackAddresses
 from channels.settings import Settings
+from channels.times import minute_of
 from channels.wiring import open_engine
 from engine.errors import StaffMistake
 from engine.payments.payins.judging import PayIn, Stage, shown
@@ -62,9 +62,8 @@ async def register(
 
 def _line(pay_in: PayIn) -> str:
     paid = pay_in.paid
-    at = datetime.fromtimestamp(pay_in.heard_ms / 1000, UTC)
     owner = f" of {pay_in.payment}" if pay_in.payment else ""
     return (
-        f"{pay_in.id}  {at:%Y-%m-%d %H:%M}  {pay_in.operator} {paid.receipt}  {paid.amount}"
-        f"  {shown(paid.reference)}  {pay_in.stage.name}{owner}"
+        f"{pay_in.id}  {minute_of(pay_in.heard_ms)}  {pay_in.operator} {paid.receipt}"
+        f"  {paid.amount}  {shown(paid.reference)}  {pay_in.stage.name}{owner}"
     )

@@ -6,10 +6,10 @@ is shown masked.
 
 import argparse
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from channels.customers import read_number
 from channels.settings import Settings
+from channels.times import minute_of
 from channels.wiring import read_directory
 from engine.clock import Clock, Ids
 from engine.database import open_pool
@@ -78,7 +78,7 @@ async def _show(store: PortabilityStore, directory: Directory, msisdn: Msisdn, s
 
 
 def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{minute_of(at_ms)} UTC"
 
 
 def _number(text: str) -> Msisdn:

@@ -16,10 +16,12 @@ import uvicorn
 
 from channels.app import build_app
 from channels.outages import told_once
+from channels.production import refuse_insecure
 from channels.seed import read_seeds, seed
 from channels.server import Connection
 from channels.settings import Settings
 from channels.starting import open_when_up
+from channels.tls import open_tls
 from channels.watching.faults import tell_faults
 from channels.worker import run_worker
 from engine.clock import Clock
@@ -38,7 +40,12 @@ def add_seed_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def serve(settings: Settings, options: argparse.Namespace) -> int:
-    """The web process, until it is asked to end."""
+    """The web process, until it is asked to end.
+
+    Raises BadSettings, in production mode also for what is weak or meant for a demo.
+    """
+    refuse_insecure(settings)
+    tls = open_tls(settings.edges)
     _tune_collector()
     _tell_faults(settings)
     uvicorn.run(
@@ -51,6 +58,10 @@ def serve(settings: Settings, options: argparse.Namespace) -> int:
         log_config=None,
         server_header=False,
         date_header=False,
+        ws="none",
+        ssl_context_factory=(lambda *_: tls) if tls else None,
+        timeout_keep_alive=settings.edges.keep_alive_seconds,
+        backlog=settings.edges.backlog,
         proxy_headers=False,  # nobody's word about its own address is asked for here
         timeout_graceful_shutdown=10,
     )
@@ -74,7 +85,11 @@ def _tune_collector() -> None:
 
 
 def work(settings: Settings, _: argparse.Namespace) -> int:
-    """The second process: sweeps and reconciliation, until it is asked to end."""
+    """The second process: sweeps and reconciliation, until it is asked to end.
+
+    Raises what `serve` raises.
+    """
+    refuse_insecure(settings)
     _tune_collector()
     _tell_faults(settings)
 

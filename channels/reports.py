@@ -4,8 +4,6 @@ With `--output` the file can be read by its owner alone; without, it goes to the
 """
 
 import argparse
-import csv
-import io
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ import msgspec
 
 from channels.compliance import policy_of
 from channels.settings import Settings
+from channels.spreadsheets import write_rows
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles
 from engine.compliance.reports import SuspiciousPayment, suspicious
@@ -82,13 +81,8 @@ async def collect_lines(
 
 
 def _csv(columns: tuple[str, ...], lines: Sequence[msgspec.Struct]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    for line in lines:
-        values = msgspec.to_builtins(line)
-        writer.writerow([values[column] for column in columns])
-    return out.getvalue()
+    told = (msgspec.to_builtins(line) for line in lines)
+    return write_rows(columns, ([values[column] for column in columns] for values in told))
 
 
 def _day(text: str) -> datetime:

@@ -8,6 +8,7 @@ a request, and who is one caller too many, is sent away: `decisions/0002`.
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,28 +17,41 @@ from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from channels.doors import Doors, plain, send_whole
+from channels.seldom import Seldom
 
 SHORT_BYTES_MAX: Final = 64 * 1024
 """Of a body. Every door has a smaller or equal bound of its own and says so itself."""
 
-_UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
+_UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade", b"content-encoding"})
 _OUR_FAULT: Final = plain(500, "internal error")
 _NO_DOORS: Final = Doors()
 _FULL: Final = b"too many connections, come again"
 _SLOW: Final = b"the request took too long"
+_WORDY: Final = b"the head of the request is too large"
 _SPARE: Final = 0.9
 FULL_SECONDS: Final = 1.0
 """How long one caller too many may take to say something; only then can it read our answer."""
 
+HEAD_BYTES_MAX: Final = 16 * 1024
+"""Of the first line and all headers. Tokens, the longest of what we read, stay below 2 KiB."""
+HEADERS_MAX: Final = 64
+
 log = logging.getLogger(__name__)
+_strange = Seldom(log)
+_uvicorn_log = logging.getLogger(f"{__name__}.uvicorn")
+_uvicorn_log.setLevel(logging.ERROR)  # it warns of every request that is no HTTP
 
 
 @dataclass
 class Bounds:
-    """What callers may take of one process, and whether somebody was sent away as one too many."""
+    """What callers may take of one process, and whether somebody was sent away as one too many.
+
+    `headers`: lines that every answer of a door has beside its own, each with its line break.
+    """
 
     request_seconds: float = 10.0  # from its first byte, or the connection's opening, to its last
     connections_max: int = 1000
+    headers: bytes = b""
     is_full: bool = False
 
 
@@ -50,13 +64,18 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.logger = _uvicorn_log
         self._doors: Doors = self.app_state.get("doors", _NO_DOORS)
         self._bounds: Bounds = self.app_state.get("bounds") or Bounds()
         self._visit: Visit | None = None  # while its body is coming
         self._is_coming = False  # a request has begun and is not whole
         self._is_body = False  # its head is here
         self._is_refused = False
+        self._is_wordy = False  # its head is larger than any that we read
+        self._head_bytes = 0  # of what came after the packet in which the head began
+        self._packet_bytes = 0
         self._patience: asyncio.TimerHandle | None = None
+        self.lines = self._bounds.headers.splitlines(keepends=True)
 
     # The transport calls these.
 
@@ -78,7 +97,14 @@ class Connection(HttpToolsProtocol):
         if self._is_refused:
             self._send_away(503, _FULL)
             return
+        self._packet_bytes = len(data)
+        if self._is_coming and not self._is_body:
+            self._head_bytes += len(data)
         super().data_received(data)
+        if self._head_bytes > HEAD_BYTES_MAX and self._is_coming and not self._is_body:
+            # The parser keeps what comes, and tells us of a header only when it is whole.
+            self._refuse(431, _WORDY)
+            return
         if self._patience is None and (self._is_coming or not self._owes_answer()):
             self._wait(self._bounds.request_seconds)
 
@@ -109,6 +135,21 @@ class Connection(HttpToolsProtocol):
         """Whether requests before the one that is coming wait: until then this one is not read."""
         return bool(self.pipeline) if self._is_body else self._owes_answer()
 
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls for whatever is no HTTP, with its own sentence."""
+        if self._is_wordy:
+            self._refuse(431, _WORDY)
+        else:
+            _strange.warning("a request was no HTTP")
+            self._refuse(400, msg.encode())
+
+    def _refuse(self, status: int, sentence: bytes) -> None:
+        """Close, with a word unless it could be taken for the answer to an earlier request."""
+        if self.pipeline or self._owes_answer():
+            self.transport.close()
+        else:
+            self._send_away(status, sentence)
+
     def _send_away(self, status: int, sentence: bytes) -> None:
         if self.transport.is_closing():
             return
@@ -132,11 +173,14 @@ class Connection(HttpToolsProtocol):
     # The parser calls these.
 
     def on_message_begin(self) -> None:
-        self._is_coming, self._is_body = True, False
+        self._is_coming, self._is_body, self._head_bytes = True, False, 0
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
         self._is_body = True
+        if self._is_too_large():
+            self._is_wordy = True
+            raise ValueError("a head that nobody reads")  # the parser stops, and sends it away
         self._visit = self._short_way()
         if self._visit is not None:
             self.cycle = self._visit  # type: ignore[assignment]
@@ -146,6 +190,9 @@ class Connection(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(headers)
         super().on_headers_complete()
+        # What comes behind a body in chunks (trailers) is told as headers are, and is none: a proxy
+        # of ours that takes `X-Forwarded-For` out of headers may let it pass there.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         if self._visit is None:
@@ -164,6 +211,14 @@ class Connection(HttpToolsProtocol):
         task = self.loop.create_task(visit.run())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    def _is_too_large(self) -> bool:
+        """Whether the head is. Nearly every one is one small packet: then nothing is added up."""
+        if len(self.headers) > HEADERS_MAX:
+            return True
+        if self._head_bytes == 0 and self._packet_bytes <= HEAD_BYTES_MAX:
+            return False
+        return _length_of(self.url, self.headers) > HEAD_BYTES_MAX
 
     def _short_way(self) -> "Visit | None":
         """None when the request must go the ordinary way, where everything is possible."""
@@ -237,6 +292,7 @@ class Visit:
     def _head(self) -> bytes:
         lines = [STATUS_LINE[self._start["status"]]]
         lines += [b"%s: %s\r\n" % header for header in self._start["headers"]]
+        lines += self._connection.lines
         if not self.keep_alive:  # the server is stopping
             lines.append(b"connection: close\r\n")
         head = b"".join(lines)
@@ -263,3 +319,7 @@ def _is_short(headers: list[tuple[bytes, bytes]]) -> bool:
         if name == b"content-length":
             length = value
     return length.isdigit() and int(length) <= SHORT_BYTES_MAX
+
+
+def _length_of(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    return len(url) + sum(len(name) + len(value) for name, value in headers)

@@ -13,6 +13,9 @@ from engine.staff.tokens import is_weak
 KEY_BYTES_MIN = 16
 _TOKEN = re.compile(rf"[0-9A-Za-z._~-]{{{KEY_BYTES_MIN * 2},}}")  # a word of a path as it stands
 
+_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\]")
+_ORIGIN = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?")
+
 
 class BadSettings(ValueError):
     """The environment cannot be used; the message lists every variable and what is wrong."""
@@ -53,6 +56,21 @@ class ApiPaces:
     client_address_per_minute: int = 6_000
     client_key_per_minute: int = 6_000
     client_tenant_per_minute: int = 60_000  # of all keys together
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """What stands between callers and the routes (`guards.py`, `server.py`, `strangers.py`)."""
+
+    hosts: frozenset[str]  # names the API is called by; none: any
+    cors_origins: frozenset[str]  # whose pages may read it; none: no page
+    certificate_file: str  # of this process's own TLS; empty: a proxy's affair
+    key_file: str
+    key_password: str = field(repr=False)
+    keep_alive_seconds: int  # of a connection that rests after an answer
+    backlog: int  # connections that wait for us to take them
+    strangers_per_minute: int  # callbacks of one address that lead nowhere, before they are 429
+    dials_per_10_minutes: int  # sessions one phone may begin
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,8 @@ class Settings:
     webhooks: WebhookSettings
     api_paces: ApiPaces
     watching: WatchingSettings
+    edges: EdgeSettings
+    is_production: bool  # nothing weak or meant for a demo is served with (`production.py`)
     settlement: SettlementSettings | None  # without it operators are squared by other means
     environment: Mapping[str, str] = field(repr=False)  # for the adapters' own variables
 
@@ -188,6 +208,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         webhooks=_read_webhooks(reader),
         api_paces=_read_paces(reader),
         watching=_read_watching(reader),
+        edges=_read_edges(reader),
+        is_production=reader.choice("CAPP_MODE", ("development", "production")) == "production",
         settlement=_read_settlement(reader),
         environment=dict(environment),
     )
@@ -244,6 +266,25 @@ def _read_watching(reader: "_Reader") -> WatchingSettings:
         sentry_dsn=reader.path("CAPP_SENTRY_DSN"),
         traces=reader.choice("CAPP_TRACES", ("off", "on")) == "on",
         environment_name=reader.path("CAPP_ENVIRONMENT"),
+    )
+
+
+def _read_edges(reader: "_Reader") -> EdgeSettings:
+    certificate_file = reader.path("CAPP_TLS_CERTIFICATE_FILE")
+    key_file = reader.path("CAPP_TLS_KEY_FILE")
+    if bool(certificate_file) != bool(key_file):
+        missing = "CAPP_TLS_KEY_FILE" if certificate_file else "CAPP_TLS_CERTIFICATE_FILE"
+        reader.wrong(missing, "is missing: TLS needs both files")
+    return EdgeSettings(
+        hosts=reader.hosts("CAPP_HOSTS"),
+        cors_origins=reader.origins("CAPP_CORS_ORIGINS"),
+        certificate_file=certificate_file,
+        key_file=key_file,
+        key_password=reader.path("CAPP_TLS_KEY_PASSWORD"),
+        keep_alive_seconds=reader.number("CAPP_HTTP_KEEP_ALIVE_SECONDS", 5, low=1, high=600),
+        backlog=reader.number("CAPP_HTTP_BACKLOG", 2048, low=1, high=65535),
+        strangers_per_minute=reader.number("CAPP_STRANGERS_PER_MINUTE", 120, low=1),
+        dials_per_10_minutes=reader.number("CAPP_DIALS_PER_10_MINUTES", 40, low=1),
     )
 
 
@@ -309,6 +350,20 @@ class _Reader:
         except ValueError:
             self.wrong(name, "wants addresses or networks like 192.0.2.0/24, with commas between")
             return ()
+
+    def hosts(self, name: str) -> frozenset[str]:
+        """Names of hosts, without scheme or port."""
+        words = [word.lower() for word in self.words(name, "")]
+        if not all(_HOST.fullmatch(word) for word in words):
+            self.wrong(name, "wants names of hosts like pay.example.org, with commas between")
+        return frozenset(words)
+
+    def origins(self, name: str) -> frozenset[str]:
+        """Origins as browsers write them. A star is none: everybody's page is nobody's."""
+        words = self.words(name, "")
+        if not all(_ORIGIN.fullmatch(word) for word in words):
+            self.wrong(name, "wants origins like https://shop.example.org, with commas between")
+        return frozenset(words)
 
     def token(self, name: str) -> str:
         """A word of an address that nobody can guess."""

@@ -8,7 +8,6 @@ import argparse
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import yaml
 from channels.settings import Settings
 from channels.settlement import OpenSettlement, settlement_of
 from channels.settlement_file import chain_of, read_document
+from channels.times import second_of
 from engine.errors import NoWayNow, StaffMistake
 from engine.money import from_decimal, plain
 from engine.payments.settlement.batch import Batch
@@ -152,7 +152,7 @@ def _corridor_lines(standing: CorridorStanding, asset: str) -> list[str]:
     lag = f", the oldest for {standing.lag_seconds} s" if standing.lag_seconds else ""
     lines = [f"{standing.corridor}: {standing.payments} payments wait, {exposure}{lag}"]
     if standing.rest.refusals:
-        until = _time(standing.rest.not_before_ms)
+        until = second_of(standing.rest.not_before_ms)
         lines.append(
             f"    rests until {until}: refused {standing.rest.refusals} times in a row,"
             f" {standing.rest.refusal}"
@@ -172,8 +172,9 @@ def _balance_line(balance: OperatorBalance, asset: str) -> str:
 def _batch_line(batch: Batch, asset: str) -> str:
     reason = f"  {batch.reason}" if batch.reason else ""
     return (
-        f"{batch.id}  {_time(batch.closed_ms)}  {batch.corridor}  {batch.payment_count} payments"
-        f"  {asset} {plain(batch.net_minor, asset)}  {batch.state.name.lower()}"
+        f"{batch.id}  {second_of(batch.closed_ms)}  {batch.corridor}"
+        f"  {batch.payment_count} payments  {asset} {plain(batch.net_minor, asset)}"
+        f"  {batch.state.name.lower()}"
         f" (by {batch.cause}){reason}"
     )
 
@@ -333,10 +334,6 @@ def _minor(text: str, asset: str) -> int:
         return from_decimal(Decimal(text.replace(",", "")), asset).minor
     except (InvalidOperation, ValueError):
         raise StaffMistake(f"{text!r} is no amount of {asset}") from None
-
-
-def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 TASKS: Mapping[str, Task] = {

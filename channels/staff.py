@@ -9,10 +9,10 @@ import getpass
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from channels.settings import BadSettings, Settings
+from channels.times import stamp_of
 from engine.clock import Clock, Ids
 from engine.database import open_pool
 from engine.desk.proposals import Person, read_person
@@ -155,7 +155,7 @@ async def _sessions(room: StaffRoom, _: argparse.Namespace, say: Say) -> bool:
     for session in await room.store.open_sessions(room.now_ms):
         say(
             f"{session.id}  {session.member.name}  {write_roles(session.member.roles) or 'no role'}"
-            f"  until {_time(session.expires_ms)}"
+            f"  until {stamp_of(session.expires_ms)}"
         )
     return True
 
@@ -183,11 +183,7 @@ async def _log(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool:
 def _line(logged: Logged) -> str:
     at = int(logged.id[:12], 16)  # ids are times
     outcome = logged.outcome or "nobody knows how it ended"
-    return f"{_time(at)}  {logged.action.who}  {logged.action.what}: {outcome}"
-
-
-def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{stamp_of(at)}  {logged.action.who}  {logged.action.what}: {outcome}"
 
 
 COMMANDS: dict[str, Callable[[StaffRoom, argparse.Namespace, Say], Awaitable[bool]]] = {

@@ -7,12 +7,13 @@ import argparse
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from channels.reconciliation import read_statement_terms
 from channels.settings import Settings
+from channels.times import minute_of
 from channels.wiring import Engine, open_engine
 from engine.clock import AttemptId, Clock, Ids
 from engine.ledger.commit import Committer
@@ -202,11 +203,10 @@ async def _say_balances(comparison: Comparison, engine: Engine, say: Say) -> Non
 
 
 def _balance(seen: Seen, currency: str) -> str:
-    at = datetime.fromtimestamp(seen.at_ms / 1000, UTC)
     low, high = plain(seen.low_minor, currency), plain(seen.high_minor, currency)
     theirs = plain(seen.theirs_minor, currency)
     return (
-        f"{seen.operator} {at:%Y-%m-%d %H:%M} UTC: holds {currency} {theirs}, by our books"
+        f"{seen.operator} {minute_of(seen.at_ms)} UTC: holds {currency} {theirs}, by our books"
         f" {low} to {high}: {_off(seen.drift_minor, currency)}"
     )
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from channels.dials import Dials
 from channels.wiring import MENUS, Engine
 from engine.menu.bundle import read_bundle
 from engine.ports import NamePort
@@ -24,7 +25,7 @@ WATCH_SECONDS = 2.0
 
 
 @asynccontextmanager
-async def open_turns(engine: Engine) -> AsyncIterator[TurnTaker]:
+async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
     """Menus proved, Redis at hand. Raises BrokenMenu, BrokenTexts, BrokenNetworks."""
     seal = Seal(engine.settings.session_key)
     redis = open_pipeline(engine.settings.redis_url)
@@ -50,6 +51,7 @@ async def open_turns(engine: Engine) -> AsyncIterator[TurnTaker]:
         ids=engine.ids,
         clock=engine.clock,
         shortcodes=engine.settings.shortcodes,
+        may_begin=dials.may_begin,
     )
     watch = asyncio.create_task(editions.watch(MENUS, WATCH_SECONDS))
     try:

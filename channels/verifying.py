@@ -8,7 +8,6 @@ which is (`--package`, `--corridor`), or set `CAPP_SETTLEMENT_FILE`; else it say
 import argparse
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -18,6 +17,7 @@ import msgspec
 from channels.keys import FILE_VARIABLE
 from channels.settings import BadSettings
 from channels.settlement_file import chain_of, read_document
+from channels.times import second_of
 from engine.errors import CappError, ProviderError, Rejected
 from engine.money import CURRENCIES, plain
 from engine.payments.payment import code_of
@@ -168,15 +168,13 @@ def _stranger(receipt: Receipt, place: Place, known: Known) -> str | None:
 
 def _proven(receipt: Receipt, place: Place, found: receipts.Verdict, known: Known) -> list[str]:
     said = receipt.leaf.fields
-    settled = datetime.fromtimestamp(found.settled_at or 0, UTC)
-    at = datetime.fromtimestamp(said.at_ms / 1000, UTC)
     came_back = " came back" if said.minor < 0 else ""
     lines = [
         "proven: the payment is in a batch that the chain has settled",
-        f"payment   {code_of(said.payment)}{came_back}, {at:%Y-%m-%d %H:%M:%S} UTC",
+        f"payment   {code_of(said.payment)}{came_back}, {second_of(said.at_ms)} UTC",
         f"owed      {_amount(said.minor, said.currency)} by {said.source} to {said.destination}",
         f"batch     {receipt.batch_id}, payment {receipt.index + 1} of {receipt.count}",
-        f"settled   {settled:%Y-%m-%d %H:%M:%S} UTC by the chain's clock",
+        f"settled   {second_of((found.settled_at or 0) * 1000)} UTC by the chain's clock",
         f"chain     {place.chain_id}, contract {place.package}, corridor {place.corridor}",
     ]
     if not (known.packages and known.corridors):

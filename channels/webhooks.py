@@ -17,7 +17,9 @@ from starlette.types import Receive, Scope
 from channels.addresses import ANY_ATTEMPT, PREFIX, CallbackAddresses
 from channels.bodies import TooLarge, announced_length, has_doubled_names, read_body
 from channels.doors import Door, plain
+from channels.seldom import Seldom
 from channels.sources import Sources
+from channels.strangers import Strangers
 from engine.clock import AttemptId, Clock
 from engine.errors import Unreadable
 from engine.ports import FORGED, Acknowledgement, OperatorPort
@@ -26,6 +28,7 @@ from engine.traffic.messages import Fate, Said, Way
 from providers.redaction import STRANGER, printable
 
 log = logging.getLogger(__name__)
+_strange = Seldom(log)
 
 BODY_BYTES_MAX: Final = 64 * 1024
 METHODS: Final = ("POST", "PUT")  # MTN may use either (reference mtn-momo.md, section 10)
@@ -91,6 +94,7 @@ class Reception:
         traffic: TrafficLog,
         clock: Clock,
         digest_key: bytes,
+        strangers: Strangers,
     ) -> None:
         """`digest_key`: without it nobody can try out what a body was that only left a digest."""
         self.operators = dict(operators)
@@ -98,6 +102,7 @@ class Reception:
         self.sources = sources
         self.traffic = traffic
         self.clock = clock
+        self.strangers = strangers
         self._digest_key = digest_key
 
     def outline(self, body: bytes, scope: Scope) -> str:
@@ -203,16 +208,26 @@ class LostCallbacks(Door):
 async def turn_away(reception: Reception, scope: Scope) -> Acknowledgement:
     """A stranger: what of theirs is kept says nothing but that they came. Their body is not read.
 
-    Raises what storing raises.
+    Whoever comes so often that they are no mistake of an operator's is answered 429, and counted
+    instead of kept: they take nobody else's room. Raises what storing raises.
     """
-    log.warning("callback on an address that we never made")
-    answer = _STATUS[Fate.NO_SUCH_ADDRESS]
+    _strange.warning("a callback came on an address that we never made")
+    source = reception.sources.of(scope)
+    away_seconds = await reception.strangers.away_seconds(source)
+    answer = _too_many(away_seconds) if away_seconds else _STATUS[Fate.NO_SUCH_ADDRESS]
     said = Said(
         int(reception.clock.epoch() * 1000), Way.THEY_CALLED, "", "", Fate.NO_SUCH_ADDRESS, None,
-        answer.status, reception.sources.of(scope), asked=_announced(scope),
+        answer.status, source, asked=_announced(scope),
     )  # fmt: skip
-    await reception.traffic.keep(said)
+    if away_seconds:
+        reception.traffic.count(said)
+    else:
+        await reception.traffic.keep(said)
     return answer
+
+
+def _too_many(away_seconds: int) -> Acknowledgement:
+    return Acknowledgement(429, b"too many", "text/plain", (("retry-after", str(away_seconds)),))
 
 
 def _kind(kind: str) -> str:

@@ -4,7 +4,6 @@ It refuses what it does not know: fields, names, media types. It knows nobody wh
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -15,7 +14,7 @@ from starlette.types import Receive, Scope
 
 from channels.api.endpoints import AnyEndpoint, Call
 from channels.api.problems import Code, Refusal
-from channels.bodies import TooLarge, read_body
+from channels.bodies import BadJson, TooLarge, check_json, read_body
 
 BODY_BYTES_MAX: Final = 16 * 1024
 QUERY_BYTES_MAX: Final = 1024
@@ -52,24 +51,17 @@ def read_call(caller: Any, asked: Asked, body: bytes) -> Call[Any, Any, Any, Any
     """
     endpoint = asked.endpoint
     try:
+        # Of a name that stands twice the last would count here and the first elsewhere.
+        check_json(body or b"{}")
         call: Call[Any, Any, Any, Any] = Call(
             caller,
             msgspec.convert(dict(asked.words), endpoint.path_type, strict=False),
             msgspec.convert(_query(asked.query), endpoint.query_type, strict=False),
             msgspec.json.decode(body or b"{}", type=endpoint.body_type),
         )
-        # The last of two would count here and the first elsewhere.
-        json.loads(body or b"{}", object_pairs_hook=_once)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (BadJson, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(Code.MALFORMED, str(error)) from None
     return call
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    words = dict(pairs)
-    if len(words) != len(pairs):
-        raise Refusal(Code.MALFORMED, "a name stands twice in the body")
-    return words
 
 
 def _query(query: bytes) -> dict[str, str]:

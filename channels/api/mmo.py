@@ -16,6 +16,12 @@ from channels.api.pace import MINUTE, pace_of_staff
 from channels.api.proposals import ProposalPath, Proposals, ProposalShown, ProposalsShown
 from channels.api.serving import Serving
 from channels.api.staff_callers import StaffCallers
+from channels.api.staff_sessions import (
+    SessionEnded,
+    SessionPath,
+    SessionsShown,
+    StaffSessions,
+)
 from channels.api.transaction_shown import Transaction
 from channels.api.transactions import (
     RetriedShown,
@@ -44,11 +50,15 @@ PREFIX = "/api/v1/admin/mmo"
 LOOKS = frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE})
 RETRIES = frozenset({Role.SUPPORT, Role.FINANCE})
 PROBES = frozenset({Role.SUPPORT, Role.ADMIN})
+ADMINISTERS = frozenset({Role.ADMIN})
 DECIDES = frozenset({Role.FINANCE})
 
 
 def table_of(
-    operators: Operators, transactions: Transactions, proposals: Proposals
+    operators: Operators,
+    transactions: Transactions,
+    proposals: Proposals,
+    sessions: StaffSessions,
 ) -> tuple[AnyEndpoint, ...]:
     """Everything staff may ask for here."""
     return (
@@ -98,6 +108,15 @@ def table_of(
             "POST", "/proposals/{proposal}/reject", "reject_proposal", "Refuse", DECIDES,
             ProposalPath, Nothing, Nothing, ProposalShown, proposals.reject, subject="proposal",
         ),
+        Endpoint(
+            "GET", "/sessions", "list_sessions", "Sessions of staff that are open", ADMINISTERS,
+            Nothing, Nothing, Nothing, SessionsShown, sessions.listed,
+        ),
+        Endpoint(
+            "POST", "/sessions/{session}/end", "end_session",
+            "End a session: one's own, or as an admin any", EVERYBODY,
+            SessionPath, Nothing, Nothing, SessionEnded, sessions.end, subject="session",
+        ),
     )  # fmt: skip
 
 
@@ -108,8 +127,9 @@ def staff_routes(engine: Engine, limits: Limits) -> list[Route]:
         return []
     tenant, pool, clock, ids = settings.tenant, engine.pool, engine.clock, engine.ids
     actions = Actions(pool, tenant, clock, ids)
+    store = StaffStore(pool, tenant)
     sessions = Sessions(
-        store=StaffStore(pool, tenant), keys=TokenKeys(settings.staff_keys, tenant), clock=clock,
+        store=store, keys=TokenKeys(settings.staff_keys, tenant), clock=clock,
         ids=ids,
     )  # fmt: skip
     serving = Serving(
@@ -122,9 +142,11 @@ def staff_routes(engine: Engine, limits: Limits) -> list[Route]:
         pace=pace_of_staff(limits, settings.api_paces),
         address_of=Sources({}, settings.webhooks.trusted_proxies).of,
     )  # fmt: skip
-    return serving.routes(
-        PREFIX, table_of(_operators(engine), _transactions(engine, actions), _proposals(engine))
-    )
+    table = table_of(
+        _operators(engine), _transactions(engine, actions), _proposals(engine),
+        StaffSessions(store=store, clock=clock),
+    )  # fmt: skip
+    return serving.routes(PREFIX, table)
 
 
 def _operators(engine: Engine) -> Operators:

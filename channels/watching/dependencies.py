@@ -1,5 +1,6 @@
 """What one running engine is asked by whoever watches it: its dependencies, its counts."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from starlette.routing import Route
@@ -9,15 +10,19 @@ from channels.watching.exposition import metrics_route
 from channels.watching.figures import Figures
 from channels.watching.health import Dependency, Standing
 from channels.wiring import Engine
-from engine.session.pipeline import open_pipeline
 
 
-def dependencies_of(engine: Engine, chain: ChainProbe | None = None) -> dict[str, Dependency]:
-    """By the names people know them under; the chain where something is settled on one."""
+def dependencies_of(
+    engine: Engine, ping: Callable[[], Awaitable[None]], chain: ChainProbe | None = None
+) -> dict[str, Dependency]:
+    """By the names people know them under; the chain where something is settled on one.
+
+    `ping` asks Redis over a connection that is open already.
+    """
     settled = {} if chain is None else {"chain": Dependency(chain.ask)}
     return {
         "postgres": Dependency(partial(_postgres, engine), is_needed=True),
-        "redis": Dependency(partial(_redis, engine)),
+        "redis": Dependency(partial(_redis, ping)),
         "rates": Dependency(partial(_rates, engine)),
         "sanctions lists": Dependency(partial(_lists, engine)),
         **settled,
@@ -39,12 +44,8 @@ async def _postgres(engine: Engine) -> Standing:
     return Standing("ok")
 
 
-async def _redis(engine: Engine) -> Standing:
-    pipeline = open_pipeline(engine.settings.redis_url)
-    try:
-        await pipeline.execute("PING")
-    finally:
-        await pipeline.aclose()
+async def _redis(ping: Callable[[], Awaitable[None]]) -> Standing:
+    await ping()
     return Standing("ok")
 
 

@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 SECONDS_MAX: Final = 2.0
@@ -69,12 +69,24 @@ async def _ask(dependency: Dependency) -> Standing:
         return Standing("away", type(error).__name__)
 
 
-def ready_route(dependencies: Mapping[str, Dependency]) -> Route:
-    """`GET /health/ready`: 200 or 503, and each dependency with its state as JSON."""
+def health_routes(dependencies: Mapping[str, Dependency]) -> list[Route]:
+    """Both 200 or 503. `GET /health` asks what is needed and says a word, `GET /health/ready` asks
+    for everything and tells of each dependency, as JSON.
+    """
+    needed = {name: one for name, one in dependencies.items() if one.is_needed}
+
+    async def health(_: Request) -> Response:
+        answer = await examine(needed)
+        away = [name for name, told in answer.dependencies.items() if told.state == "away"]
+        return PlainTextResponse(f"away: {', '.join(away)}" if away else "ok", _status(answer))
 
     async def ready(_: Request) -> Response:
         answer = await examine(dependencies)
-        status = 503 if answer.state == "not ready" else 200
-        return Response(msgspec.json.encode(answer), status, media_type="application/json")
+        body = msgspec.json.encode(answer)
+        return Response(body, _status(answer), media_type="application/json")
 
-    return Route("/health/ready", ready)
+    return [Route("/health", health), Route("/health/ready", ready)]
+
+
+def _status(answer: Answer) -> int:
+    return 503 if answer.state == "not ready" else 200

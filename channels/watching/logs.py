@@ -5,6 +5,7 @@ followed from the turn in which it was confirmed to its operators and to the cha
 """
 
 import logging
+import re
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
@@ -15,6 +16,8 @@ from engine.correlation import spoken_of
 
 Form = Literal["text", "json"]
 TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s%(about)s"
+# What moves a cursor, colours, deletes or turns the direction of writing; line feeds are not in it.
+_OBEYED: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _TELLS_OF_EVERY_KEY: Final = ("transitions",)
 
 
@@ -35,7 +38,16 @@ class ForPeople(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         words = getattr(record, "words", {})
         record.about = "".join(f" {kind}={word}" for kind, word in words.items())
-        return super().format(record)
+        return _one_line(super().format(record))
+
+
+def _one_line(text: str) -> str:
+    """What a terminal would obey is written out, and no line of a longer text looks like another's.
+
+    Behind the first line stand traces, and whatever a stranger put a line break into.
+    """
+    text = _OBEYED.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+    return text.replace("\n", "\n  | ")
 
 
 class ForMachines(logging.Formatter):

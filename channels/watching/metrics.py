@@ -35,6 +35,10 @@ class Metrics:
             "capp_payment_states", "States that payments came into, by this process",
             ["state"], registry=self.registry,
         )  # fmt: skip
+        self._dials = Counter(
+            "capp_dials_limited", "Dials that were too many, or let in while Redis was slow",
+            ["outcome"], registry=self.registry,
+        )  # fmt: skip
         for state in State:
             if state is not State.NEW:
                 self._steps.labels(state.name.lower())
@@ -44,6 +48,10 @@ class Metrics:
 
     def end(self, gateway: str, end: SessionEnd) -> None:
         self._ends.labels(gateway, end.reason.value).inc()
+
+    def dial(self, outcome: str) -> None:
+        """`refused` or `unheard` (`channels/dials.py`)."""
+        self._dials.labels(outcome).inc()
 
     def call(self, exchange: Exchange) -> None:
         status = exchange.status

@@ -71,6 +71,10 @@ class Renderer:
         language = self._language(session.language, network)
         return self.sentence(language, key, variables, session.country)
 
+    def default_of(self, country: str) -> str:
+        """The language of somebody we only know the country of."""
+        return self._texts.default_of(country)
+
     def _language(self, language: str, network: Network) -> str:
         """A script that the network cannot carry would arrive as question marks."""
         if language not in self._laid or (language in self._wide and network.encoding == "gsm7"):

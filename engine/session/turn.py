@@ -8,13 +8,14 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
 from engine.errors import CustomerMistake, NoWayNow
 from engine.menu.networks import Network
+from engine.msisdn import Msisdn, country_of
 from engine.outages import server_away
 from engine.ports import EndReason, Reply, SessionEnd, Turn
 from engine.session.drops import NO_SCREEN, Drops
@@ -56,9 +57,14 @@ class TurnTaker:
         ids: Ids,
         clock: Clock,
         shortcodes: Collection[str],
+        may_begin: Callable[[Msisdn], Awaitable[bool]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`shortcodes` are those we are dialled by; `late` is the editions' own."""
+        """`shortcodes` are those we are dialled by; `late` is the editions' own.
+
+        `may_begin` says whether a phone may begin another session. It is asked before anything of
+        the session is done, must answer in a fraction of a network's deadline, and raise nothing.
+        """
         self._editions = editions
         self._late = late
         self._store = store
@@ -67,6 +73,7 @@ class TurnTaker:
         self._ids = ids
         self._clock = clock
         self._shortcodes = frozenset(shortcodes)
+        self._may_begin = may_begin
         self._told_shortcode = min(shortcodes, default="")
         self._monotonic = monotonic
         self._running: dict[str, asyncio.Future[None]] = {}
@@ -137,8 +144,12 @@ class TurnTaker:
 
     async def _answer(self, turn: Turn, network: Network, deadline: float) -> Reply:
         record = await self._record(turn)
+        is_counted = False
         for _ in range(SAVES_MAX):
             session = await self._session(turn, record)
+            if not session.step and not is_counted:
+                await self._count(session)
+                is_counted = True
             pressed = new_input(session, turn, self._seal) if session.step else None
             if session.step and pressed is None:
                 return Reply(session.reply, session.ended)
@@ -151,6 +162,13 @@ class TurnTaker:
             if record is None:
                 return reply
         raise StoreDown  # Somebody else was faster each time; no dialogue looks like that.
+
+    async def _count(self, begun: Session) -> None:
+        """Raises Refused, in the language of the caller's country: nobody is looked up for it."""
+        if not await self._may_begin(begun.msisdn):
+            renderer = self._editions.current.renderer
+            begun.language = renderer.default_of(country_of(begun.msisdn) or "")
+            raise Refused("session.too_often", begun)
 
     async def _record(self, turn: Turn) -> bytes | None:
         # A dial is nearly always new, and if it is not, the save says so and brings the record.

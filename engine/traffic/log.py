@@ -61,11 +61,15 @@ class TrafficLog:
         the minute's allowance is counted instead.
         """
         if said.outcome in STRANGE and not self._is_allowed():
-            if not self._counted:
-                self._counted_since_ms = said.at_ms
-            self._counted[said.operator, said.outcome] += 1
+            self.count(said)
             return
         await self._at_once.get((self._ids.hex(), said))
+
+    def count(self, said: Said) -> None:
+        """Keep only that it came; how often is stored once a minute."""
+        if not self._counted:
+            self._counted_since_ms = said.at_ms
+        self._counted[said.operator, said.outcome] += 1
 
     def note(self, said: Said) -> None:
         """Keep it with the next `flush`; costs nothing now and never fails.

@@ -12,6 +12,7 @@ from tests.bench import (
     api,
     chain,
     commit,
+    garbage,
     load,
     outbound,
     payments,
@@ -47,6 +48,7 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "outbound": lambda seconds: outbound.BENCH.run(outbound.Options(seconds)),
     "chain": lambda seconds: chain.BENCH.run(chain.Options(seconds / 2)),
     "api": lambda seconds: api.BENCH.run(api.Options(int(seconds * API_PAYMENTS_PER_SECOND))),
+    "garbage": lambda seconds: garbage.BENCH.run(garbage.Options(seconds=seconds)),
     "settlement": lambda _: settlement.BENCH.run(settlement.Options()),
 }
 

@@ -255,6 +255,10 @@ class GivenBinder(Binder):
         return self._edition
 
 
+async def _anybody(_: Msisdn) -> bool:
+    return True
+
+
 def _taker(edition: Edition, store: Records) -> TurnTaker:
     house = House()
     return TurnTaker(
@@ -266,6 +270,7 @@ def _taker(edition: Edition, store: Records) -> TurnTaker:
         ids=Ids(house.clock),
         clock=house.clock,
         shortcodes=[SHORTCODE],
+        may_begin=_anybody,
     )
 
 

@@ -25,8 +25,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from channels.dials import Dials
 from channels.doors import Doors
+from channels.guards import Edges, Guards
+from channels.limits import Limits
 from channels.server import Connection
 from channels.turns import WATCH_SECONDS
 from channels.ussd import ussd_routes
@@ -60,6 +64,8 @@ PIN = "4826"
 PATH = f"/ussd/africastalking/{TOKEN}"
 PIN_KEYS = PinKeys({1: b"p" * 32})
 CONSTANT = b"CON ok"
+DIALS_MAX = 1_000_000_000
+"""Counted as in the product; nobody here is sent away."""
 PAYEE = "256772000002"
 
 
@@ -144,6 +150,7 @@ def turns_app(redis_url: str, database_url: str) -> Starlette:
             ids=ids,
             clock=clock,
             shortcodes=[SHORTCODE],
+            may_begin=Dials(Limits(pipeline, key=b"l" * 32), DIALS_MAX, lambda _: None).may_begin,
         )
         watch = asyncio.create_task(editions.watch(MENUS, WATCH_SECONDS))
         doors = ussd_routes(AfricasTalkingUssd(), turns, TOKEN)
@@ -157,6 +164,11 @@ def turns_app(redis_url: str, database_url: str) -> Starlette:
         await pool.close()
 
     return Starlette(lifespan=lifespan)
+
+
+def guarded_app(redis_url: str, database_url: str) -> Guards:
+    """The same behind the guards, as the product has it."""
+    return Guards(turns_app(redis_url, database_url), Edges(), Ids(Clock()).hex)
 
 
 def bare_app(redis_url: str, _: str) -> Starlette:
@@ -175,7 +187,7 @@ def bare_app(redis_url: str, _: str) -> Starlette:
 class Served(NamedTuple):
     """An application, and what reads its sockets: `httptools` is uvicorn's own."""
 
-    app: Callable[[str, str], Starlette]
+    app: Callable[[str, str], ASGIApp]
     http: Any = "httptools"
 
 
@@ -183,6 +195,7 @@ SERVERS = {
     "bare": Served(bare_app),
     "routed": Served(turns_app),
     "turns": Served(turns_app, Connection),
+    "guarded": Served(guarded_app, Connection),
 }
 
 

@@ -71,7 +71,7 @@ class Web:
             yield reader, writer
         finally:
             writer.close()
-            with contextlib.suppress(ConnectionResetError):  # being cut off is what some wait for
+            with contextlib.suppress(ConnectionError):  # being cut off is what some wait for
                 await writer.wait_closed()
 
 
@@ -106,13 +106,21 @@ async def serving(bounds: Bounds) -> AsyncIterator[Web]:
     async def hello(_: Request) -> PlainTextResponse:
         return PlainTextResponse("hello")
 
+    async def told(request: Request) -> PlainTextResponse:
+        """The names of the headers it was given."""
+        await request.body()
+        return PlainTextResponse(" ".join(name.decode() for name, _ in request.headers.raw))
+
     places = [Route("/door/{word}", door, methods=["POST", "PUT"])]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         yield {"doors": Doors(places), "bounds": bounds}
 
-    app = Starlette(routes=[*places, Route("/hello", hello)], lifespan=lifespan)
+    app = Starlette(
+        routes=[*places, Route("/hello", hello), Route("/told", told, methods=["POST"])],
+        lifespan=lifespan,
+    )
     config = uvicorn.Config(
         app, port=0, http=Connection, log_config=None, access_log=False, date_header=False,
         server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=1,

@@ -756,6 +756,44 @@ async def test_an_ended_session_reads_for_a_few_seconds_at_most_and_changes_noth
     assert (await room.get("ada", "/health")).status_code == 401
 
 
+async def sessions_of(room: StaffRoom) -> dict[str, str]:
+    """The id of everybody's open session, as an admin sees them."""
+    told = (await room.get("ada", "/sessions")).json()["sessions"]
+    return {one["member"]: one["id"] for one in told}
+
+
+async def test_an_admin_ends_anybodys_session_and_it_changes_nothing_from_then_on(
+    room: StaffRoom,
+) -> None:
+    open_ = await sessions_of(room)
+    assert set(open_) == {"sam", "fay", "fin", "cleo", "ada", "nemo"}
+    path = f"/sessions/{open_['sam']}/end"
+    assert (await room.post("ada", path)).json() == {"id": open_["sam"], "ended": True}
+    assert (await room.post("sam", "/test-call", {"operator": "mtn_ug"})).status_code == 401
+    assert (await room.post("ada", path)).json() == {"id": open_["sam"], "ended": False}
+    assert "sam" not in await sessions_of(room)
+    ended_by = await room.world.pool.fetchval(
+        "select ended_by from staff_session where id = $1", open_["sam"]
+    )
+    assert ended_by == "ada"
+    assert ("ada", "end_session", open_["sam"], "ok") in await room.log()
+
+
+async def test_everybody_ends_their_own_session_and_learns_of_no_other(room: StaffRoom) -> None:
+    open_ = await sessions_of(room)
+    for who in ("fay", "sam", "cleo"):
+        answers = [
+            await room.post(who, f"/sessions/{session_id}/end")
+            for session_id in (open_["fin"], "ab" * 16)
+        ]
+        bodies = [answer.json() | {"correlation_id": ""} for answer in answers]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert bodies[0] == bodies[1]  # somebody else's, and nobody's
+        assert (await room.post(who, f"/sessions/{open_[who]}/end")).json()["ended"]
+        assert (await room.post(who, f"/sessions/{open_[who]}/end")).status_code == 401
+    assert set(await sessions_of(room)) == {"fin", "ada", "nemo"}
+
+
 async def test_a_token_is_good_until_its_session_expires(room: StaffRoom) -> None:
     room.world.clock.pass_(8 * 3600 - 5)
     assert (await room.get("sam", "/health")).status_code == 200

@@ -16,6 +16,7 @@ from channels.api.endpoints import AnyEndpoint
 from channels.api.mmo import PREFIX, table_of
 from channels.api.operators import Operators
 from channels.api.proposals import Proposals
+from channels.api.staff_sessions import StaffSessions
 from channels.api.transactions import Transactions
 from channels.app import build_app
 from channels.server import Connection
@@ -33,8 +34,9 @@ from tests.integration.world import ENVIRONMENT
 KEY, STRANGER = (hashlib.sha256(word).digest() for word in (b"ours", b"a stranger's"))
 # Only what the table says is wanted here: nobody is asked for anything.
 TABLE = table_of(
-    Operators.__new__(Operators), Transactions.__new__(Transactions), Proposals.__new__(Proposals)
-)
+    Operators.__new__(Operators), Transactions.__new__(Transactions), Proposals.__new__(Proposals),
+    StaffSessions.__new__(StaffSessions),
+)  # fmt: skip
 UNPROVEN = (
     "no token", "another scheme", "an empty token", "a forged token", "no signature",
     "another algorithm", "expired", "not yet", "ended session", "unknown session", "other tenant",
@@ -143,6 +145,7 @@ async def _callers(settings: Settings) -> dict[str, dict[str, str]]:
 
 def ask(doors: Doors, endpoint: AnyEndpoint, caller: str) -> httpx.Response:
     path = endpoint.path.replace("{transaction}", "A" * 10).replace("{proposal}", "0" * 32)
+    path = path.replace("{session}", "0" * 32)
     headers = {**doors.callers[caller], "idempotency-key": hashlib.sha256(
         f"{endpoint.what} {caller}".encode()).hexdigest()}  # fmt: skip
     body = {"test_call": b'{"operator":"nobody"}', "propose_reversal": b'{"why":"because"}'}
@@ -203,6 +206,8 @@ def test_who_may_what_is_what_was_agreed() -> None:
         "list_proposals": "f",
         "approve_proposal": "f",
         "reject_proposal": "f",
+        "list_sessions": "a",
+        "end_session": "acfs",
     }
 
 

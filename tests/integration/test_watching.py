@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from channels.watching.exposition import listening, metrics_route
 from channels.watching.figures import FRESH_SECONDS, Figures
-from channels.watching.health import Dependency, Standing, ready_route
+from channels.watching.health import Dependency, Standing, health_routes
 from channels.watching.metrics import Metrics
 from tests.integration.world import World, open_world
 
@@ -80,15 +80,15 @@ async def test_the_workers_door_is_there_as_long_as_its_block() -> None:
     async def ask() -> Standing:
         return Standing("ok")
 
-    route = ready_route({"postgres": Dependency(ask, is_needed=True)})
+    routes = health_routes({"postgres": Dependency(ask, is_needed=True)})
     async with httpx.AsyncClient(trust_env=False, verify=False) as client:
-        async with listening([route], 0) as port:
+        async with listening(routes, 0) as port:
             url = f"http://127.0.0.1:{port}/health/ready"
             answer = await client.get(url)
             assert answer.status_code == 200
             assert json.loads(answer.content)["state"] == "ready"
             with pytest.raises(OSError, match="in use"):
-                async with listening([route], port):
+                async with listening(routes, port):
                     pass
         with pytest.raises(httpx.TransportError):
             await client.get(url)

@@ -10,10 +10,12 @@ from starlette.routing import Route
 from channels.addresses import CallbackAddresses, companies_of
 from channels.operators import OperatorCallbacks
 from channels.sources import Sources
+from channels.strangers import Strangers
 from channels.webhooks import LostCallbacks, Reception
 from engine.clock import Ids
 from engine.ports import OperatorPort
 from engine.traffic.log import TrafficLog
+from tests.integration.staff_room import COUNTED_HERE
 from tests.integration.world import World
 
 KEY = b"k" * 32
@@ -30,6 +32,7 @@ def reception_of(
     sources: Sources | None = None,
     strange_per_minute: int = 600,
     traffic: TrafficLog | None = None,
+    strangers_per_minute: int = 100_000,
 ) -> Reception:
     return Reception(
         operators=operators,
@@ -41,6 +44,7 @@ def reception_of(
         ),
         clock=world.clock,
         digest_key=KEY,
+        strangers=Strangers(COUNTED_HERE, strangers_per_minute),
     )
 
 

@@ -10,13 +10,15 @@ from channels.api.mmo import table_of
 from channels.api.operators import Operators
 from channels.api.problems import Code, Problem, Refusal, write_problem
 from channels.api.proposals import Proposals
+from channels.api.staff_sessions import StaffSessions
 from channels.api.transactions import Transactions
 from channels.settings import BadSettings, read_settings
 from tests.unit.channels.test_settings import GOOD
 
 TABLE: tuple[AnyEndpoint, ...] = table_of(
-    Operators.__new__(Operators), Transactions.__new__(Transactions), Proposals.__new__(Proposals)
-)
+    Operators.__new__(Operators), Transactions.__new__(Transactions), Proposals.__new__(Proposals),
+    StaffSessions.__new__(StaffSessions),
+)  # fmt: skip
 
 
 def test_the_table_is_sound() -> None:

@@ -485,6 +485,8 @@ class House:
             dict.fromkeys([*OPERATORS.values(), "airtel_ug"], self.names)
         )
         self.late: LateWork = LateWork()
+        self.begun: list[Msisdn] = []
+        self.sessions_max = 1_000_000
         self.drops = Drops(self.redis)
         self.editions = Editions(bundle, QuickBinder(self, networks), RedisShelf(self.redis))
         self.turns = TurnTaker(
@@ -496,7 +498,12 @@ class House:
             ids=ids,
             clock=self.clock,
             shortcodes=[SHORTCODE],
+            may_begin=self.may_begin,
         )
+
+    async def may_begin(self, msisdn: Msisdn) -> bool:
+        self.begun.append(msisdn)
+        return len(self.begun) <= self.sessions_max
 
     def build_verbs(self, words: Words) -> Mapping[str, Verb]:
         return build_verbs(

@@ -27,6 +27,7 @@ from tests.unit.session.rooms import (
 )
 
 PAYEE = "256772000002"
+CONGOLESE = Msisdn("+243812345678")
 TO_PIN = ("1", PAYEE, "1000", "1")
 
 
@@ -521,3 +522,29 @@ async def test_amounts_beyond_their_width_never_push_a_screen_over_the_budget() 
     assert fits(text, 160)
     assert "KES 9,000,000,000,000,000" in text
     assert session.pages > 1
+
+
+async def test_phone_that_dials_too_often_is_told_so_in_its_countrys_language() -> None:
+    house = await House().registered("en")
+    house.sessions_max = 1
+    assert not (await house.take("", "s1")).ends
+    reply = await house.take("", "s2", msisdn=CONGOLESE)
+    assert reply == Reply(TEXTS.render("fr", "session.too_often"), ends=True)
+    assert (CONGOLESE, "s2") not in house.records.records
+    # What is under way goes on, and is not counted again.
+    assert not (await house.take("1", "s1")).ends
+    assert house.begun == [PAYER, CONGOLESE]
+
+
+@pytest.mark.parametrize("dialled", ["1", "3", "1*256772000002"])
+async def test_dialling_past_the_first_screen_counts_like_any_dial(dialled: str) -> None:
+    house = await House().registered("en")
+    house.sessions_max = 0
+    assert (await house.take(dialled, "s1")).text == TEXTS.render("en", "session.too_often")
+    assert house.begun == [PAYER]
+
+
+@pytest.mark.parametrize("language", TEXTS.languages)
+def test_who_dials_too_often_reads_it_whole_on_the_narrowest_screen(language: str) -> None:
+    text = TEXTS.render(language, "session.too_often")
+    assert fits(text, 160)

@@ -1,0 +1,27 @@
+"""Moments as people and programs read them, always UTC. Ours are epoch milliseconds."""
+
+from datetime import UTC, datetime
+
+
+def minute_of(at_ms: int) -> str:
+    """`2026-11-21 11:25`: for tables, whose heading or foot says UTC."""
+    return f"{_moment(at_ms):%Y-%m-%d %H:%M}"
+
+
+def second_of(at_ms: int) -> str:
+    """`2026-11-21 11:25:09`, likewise."""
+    return f"{_moment(at_ms):%Y-%m-%d %H:%M:%S}"
+
+
+def stamp_of(at_ms: int) -> str:
+    """`2026-11-21T11:25:09Z` (RFC 3339), for logs."""
+    return f"{_moment(at_ms):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def iso_of(at_ms: int) -> str:
+    """As Python writes it (ISO 8601), with as many digits as there are; for programs."""
+    return _moment(at_ms).isoformat()
+
+
+def _moment(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

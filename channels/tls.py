@@ -1,0 +1,42 @@
+"""TLS spoken by this process itself where no proxy does it: its certificate, its oldest version."""
+
+import ssl
+import stat
+from pathlib import Path
+from typing import Final
+
+from channels.settings import BadSettings, EdgeSettings
+
+OLDEST: Final = ssl.TLSVersion.TLSv1_2
+"""RFC 8996 took the earlier ones out of use."""
+
+
+def open_tls(edges: EdgeSettings) -> ssl.SSLContext | None:
+    """What connections are served with; None where no certificate is named.
+
+    Raises BadSettings for files that cannot be read, do not belong together or, of the key, are for
+    everybody to read.
+    """
+    if not edges.certificate_file:
+        return None
+    if _is_for_everybody(edges.key_file):
+        raise BadSettings("CAPP_TLS_KEY_FILE: others may read it; give it mode 0600 or 0640")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = OLDEST
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    try:
+        context.load_cert_chain(
+            edges.certificate_file, edges.key_file, password=lambda: edges.key_password
+        )
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise BadSettings(
+            "CAPP_TLS_CERTIFICATE_FILE, CAPP_TLS_KEY_FILE: are no certificate with its key"
+        ) from error
+    return context
+
+
+def _is_for_everybody(path: str) -> bool:
+    try:
+        return bool(Path(path).stat().st_mode & stat.S_IRWXO)
+    except OSError as error:
+        raise BadSettings("CAPP_TLS_KEY_FILE: names no file that can be read") from error

@@ -1,0 +1,113 @@
+"""How often phones dial and strangers knock, with a Redis that answers, hangs, or is away."""
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from channels.dials import PATIENCE_SECONDS, Dials
+from channels.limits import Limits
+from channels.strangers import SHUT_MAX, Strangers
+from engine.msisdn import Msisdn
+from engine.session.pipeline import open_pipeline
+from simulator import embedded
+from tests.integration.staff_room import COUNTED_HERE
+
+KEY = b"k" * 16
+PHONE, OTHER = Msisdn("+254712345678"), Msisdn("+256772000002")
+
+
+class HangingRedis:
+    """One that takes a command and never answers."""
+
+    def execute(self, *_: bytes | str | float) -> Any:
+        return asyncio.get_running_loop().create_future()
+
+
+async def test_two_processes_together_let_a_phone_begin_so_many_sessions(redis_url: str) -> None:
+    pipelines = [open_pipeline(redis_url, timeout_seconds=5) for _ in range(2)]
+    noted: Counter[str] = Counter()
+    each = [Dials(Limits(p, key=KEY), 20, lambda word: noted.update([word])) for p in pipelines]
+    answers = await asyncio.gather(*(each[n % 2].may_begin(PHONE) for n in range(50)))
+    assert sum(answers) == 20
+    assert await each[0].may_begin(OTHER)
+    assert noted == {"refused": 30}
+    for pipeline in pipelines:
+        await pipeline.aclose()
+
+
+async def test_a_redis_that_hangs_lets_everybody_in_soon_and_that_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    noted: Counter[str] = Counter()
+    dials = Dials(Limits(HangingRedis(), key=KEY), 1, lambda word: noted.update([word]))
+    began = time.monotonic()
+    assert await asyncio.gather(*(dials.may_begin(PHONE) for _ in range(20))) == [True] * 20
+    assert time.monotonic() - began < PATIENCE_SECONDS * 4
+    assert noted == {"unheard": 20}
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "let in without asking" in line and "254" not in line
+
+
+async def test_a_redis_that_is_stopped_costs_a_turn_a_moment_only(
+    redis_server: embedded.Server, redis_url: str
+) -> None:
+    pipeline = open_pipeline(redis_url)
+    dials = Dials(Limits(pipeline, key=KEY), 1, lambda _: None)
+    assert await dials.may_begin(PHONE)
+    blocker = open_pipeline(redis_url, timeout_seconds=5)
+    sleeping = blocker.execute("EVAL", "local t = redis.call('TIME')[1] + 1 "
+                               "while tonumber(redis.call('TIME')[1]) <= t do end", 0)  # fmt: skip
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    assert await dials.may_begin(PHONE)
+    assert time.monotonic() - began < PATIENCE_SECONDS * 2
+    await sleeping
+    await pipeline.aclose()
+    await blocker.aclose()
+
+
+async def test_without_redis_a_process_counts_alone() -> None:
+    noted: Counter[str] = Counter()
+    dials = Dials(COUNTED_HERE, 2, lambda word: noted.update([word]))
+    other = Msisdn("+254799999999")
+    assert [await dials.may_begin(other) for _ in range(4)] == [True, True, False, False]
+    assert noted == {"refused": 2}
+
+
+async def test_a_stranger_too_often_is_sent_away_and_costs_redis_nothing_more(
+    redis_url: str,
+) -> None:
+    now, asked = 100.0, 0
+    pipeline = open_pipeline(redis_url, timeout_seconds=5)
+
+    class Counting:
+        def execute(self, *command: bytes | str | float) -> Any:
+            nonlocal asked
+            asked += 1
+            return pipeline.execute(*command)
+
+    limits = Limits(Counting(), key=KEY)
+    strangers = Strangers(limits, 5, monotonic=lambda: now)
+    answers = [await strangers.away_seconds("203.0.113.7") for _ in range(8)]
+    assert answers[:5] == [0] * 5
+    assert all(0 < seconds <= 61 for seconds in answers[5:])
+    before = asked
+    assert all([await strangers.away_seconds("203.0.113.7") for _ in range(100)])
+    assert asked == before
+    assert await strangers.away_seconds("203.0.113.8") == 0  # somebody else is heard
+    now += 62
+    await strangers.away_seconds("203.0.113.7")
+    assert asked == before + 2  # asked again once their time is over
+    await pipeline.aclose()
+
+
+async def test_a_process_forgets_strangers_before_it_fills_up_with_them() -> None:
+    strangers = Strangers(COUNTED_HERE, 1)
+    for number in range(3):
+        await strangers.away_seconds(f"2001:db8::{number:x}")
+    strangers._shut.update({str(number): 1e12 for number in range(SHUT_MAX)})
+    await strangers.away_seconds("2001:db8::1")
+    assert len(strangers._shut) == 1

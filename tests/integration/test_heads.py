@@ -1,0 +1,133 @@
+"""Heads of requests that nobody should send, on real sockets: bounded, refused, not believed."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from channels.server import HEAD_BYTES_MAX, HEADERS_MAX, Bounds
+from tests.integration.test_server import post, read_answer, read_whole, serving
+
+WORDY = (431, "the head of the request is too large")
+
+
+async def test_what_comes_behind_a_body_is_no_header() -> None:
+    """A proxy cleans headers; trailers it may let pass, and they would be believed like headers."""
+    async with serving(Bounds()) as web:
+        chunked = (
+            b"POST /told HTTP/1.1\r\nHost: capp\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2\r\nhi\r\n0\r\nX-Forwarded-For: 196.201.214.200\r\nAuthorization: Bearer x\r\n\r\n"
+        )
+        status, body = (await web.ask(chunked))[0]
+        assert (status, body) == (200, "host transfer-encoding")
+
+
+HEADS: dict[str, bytes] = {
+    "one header": post(b"hi", b"X-Long: " + b"x" * HEAD_BYTES_MAX),
+    "the first line": post(b"hi", path=b"/door/" + b"x" * HEAD_BYTES_MAX),
+    "a header's name": post(b"hi", b"X" * HEAD_BYTES_MAX + b": y"),
+    "many headers": post(b"hi", *[b"X-%d: y" % number for number in range(HEADERS_MAX)]),
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())
+@pytest.mark.parametrize("pieces", [1, 7])
+async def test_a_head_that_is_too_large_is_refused_and_reaches_no_door(
+    head: bytes, pieces: int
+) -> None:
+    async with serving(Bounds()) as web, web.connected() as (reader, writer):
+        length = len(head) // pieces + 1
+        with contextlib.suppress(ConnectionError):
+            for at in range(0, len(head), length):
+                writer.write(head[at : at + length])
+                await writer.drain()
+                await asyncio.sleep(0.002)
+        assert await read_answer(reader) == WORDY
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        assert web.door.called == 0
+
+
+async def test_a_head_without_end_is_cut_long_before_its_time() -> None:
+    async with serving(Bounds(request_seconds=60)) as web, web.connected() as (reader, writer):
+        writer.write(b"POST /door/one HTTP/1.1\r\nX-Endless: ")
+
+        async def go_on() -> None:
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    writer.write(b"x" * 4096)
+                    await writer.drain()
+                    await asyncio.sleep(0.001)
+
+        going_on = asyncio.create_task(go_on())
+        with contextlib.suppress(ConnectionResetError):
+            assert await read_answer(reader) == WORDY
+        await asyncio.wait_for(going_on, 5)
+        assert not web.server.server_state.connections
+
+
+async def test_heads_up_to_the_bound_and_many_sent_ahead_are_read() -> None:
+    largest = post(b"hi", b"X-Long: " + b"x" * (HEAD_BYTES_MAX - 200))
+    ahead = [post(b"hi", b"X-Long: " + b"x" * 1000) for _ in range(60)]
+    async with serving(Bounds()) as web:
+        assert [status for status, _ in await web.ask(largest)] == [200]
+        assert [status for status, _ in await web.ask(*ahead)] == [200] * 60
+
+
+async def test_a_head_too_large_behind_a_request_is_not_taken_for_its_answer() -> None:
+    async with serving(Bounds()) as web:
+        web.door.may_answer.clear()
+        for bad in (HEADS["many headers"], b"\x16\x03\x01 no HTTP\r\n\r\n"):
+            async with web.connected() as (reader, writer):
+                writer.write(post(b"wait") + bad)
+                with contextlib.suppress(ConnectionResetError):
+                    assert await asyncio.wait_for(reader.read(), 5) == b""
+        web.door.may_answer.set()
+
+
+GARBAGE: dict[str, bytes] = {
+    "TLS to a plain door": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,
+    "zeros": b"\x00" * 400,
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "no path": b"POST http://capp HTTP/1.1\r\nHost: capp\r\nContent-Length: 0\r\n\r\n",
+    "a star": b"OPTIONS * HTTP/1.1\r\nHost: capp\r\nContent-Length: 0\r\n\r\n",
+    "a byte no path has": b"POST /door/\xff HTTP/1.1\r\nHost: capp\r\nContent-Length: 0\r\n\r\n",
+    "a line break in a header": b"POST / HTTP/1.1\r\nX: a\rb\r\n\r\n",
+    "two lengths": post(b"hi", b"Content-Length: 2", b"Content-Length: 3"),
+    "a length and chunks": post(b"hi", b"Content-Length: 2", b"Transfer-Encoding: chunked"),
+    "a length without end": post(b"", b"Content-Length: " + b"9" * 5000),
+    "a negative length": post(b"", b"Content-Length: -1"),
+    "a folded header": post(b"hi", b"X-One: a\r\n b: c"),
+    "a space before the colon": post(b"hi", b"Content-Length : 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", GARBAGE.values(), ids=GARBAGE.keys())
+async def test_what_is_no_http_is_answered_400_or_404_and_reaches_no_door(sent: bytes) -> None:
+    async with serving(Bounds()) as web, web.connected() as (reader, writer):
+        writer.write(sent)
+        assert (await read_answer(reader))[0] in (400, 404, 405)
+        assert web.door.called == 0
+        assert await web.ask(post()) == [(200, "short POST one hi")]
+
+
+async def test_garbage_is_told_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(Bounds()) as web:
+        for _ in range(20):
+            await web.ask(GARBAGE["zeros"])
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) <= 1  # another test may have had this minute's line
+
+
+async def test_a_body_that_is_encoded_goes_the_way_where_it_is_refused_for_all_alike() -> None:
+    async with serving(Bounds()) as web:
+        encoded = post(b"hi", b"Content-Encoding: gzip")
+        assert await web.ask(encoded) == [(200, "ordinary POST one hi")]
+
+
+async def test_answers_of_doors_have_the_lines_that_all_answers_have() -> None:
+    bounds = Bounds(headers=b"x-content-type-options: nosniff\r\n")
+    async with serving(bounds) as web, web.connected() as (reader, writer):
+        writer.write(post())
+        _, headers, _ = await read_whole(reader)
+        assert headers["x-content-type-options"] == "nosniff"

@@ -1,0 +1,122 @@
+"""TLS of this process, spoken over real sockets with a certificate made for the test."""
+
+import asyncio
+import datetime
+import ssl
+import warnings
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from channels.settings import BadSettings, EdgeSettings, read_settings
+from channels.tls import open_tls
+from tests.unit.channels.test_settings import GOOD
+
+PASSWORD = "of the key"
+
+
+def certificate(folder: Path, *, password: str = "", mode: int = 0o600) -> dict[str, str]:
+    """The variables that name a certificate for localhost and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    hidden = (
+        serialization.BestAvailableEncryption(password.encode())
+        if password
+        else serialization.NoEncryption()
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden
+    )
+    (folder / "key.pem").write_bytes(private)
+    (folder / "key.pem").chmod(mode)
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return {
+        "CAPP_TLS_CERTIFICATE_FILE": str(folder / "cert.pem"),
+        "CAPP_TLS_KEY_FILE": str(folder / "key.pem"),
+        "CAPP_TLS_KEY_PASSWORD": password,
+    }
+
+
+def edges_with(variables: dict[str, str]) -> EdgeSettings:
+    return read_settings({**GOOD, **variables}).edges
+
+
+async def spoken(context: ssl.SSLContext, *, newest: ssl.TLSVersion) -> str:
+    """The version two agree on."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what is tried
+        client.minimum_version, client.maximum_version = ssl.TLSVersion.TLSv1, newest
+    client.set_ciphers("ALL:@SECLEVEL=0")
+    try:
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", server.sockets[0].getsockname()[1], ssl=client
+        )
+        version: str = writer.get_extra_info("ssl_object").version()
+        writer.close()
+    finally:
+        server.close()
+    return version
+
+
+def test_without_a_certificate_there_is_no_tls() -> None:
+    assert open_tls(edges_with({})) is None
+
+
+@pytest.mark.parametrize("password", ["", PASSWORD])
+async def test_tls_is_spoken_in_its_newer_versions_alone(password: str, tmp_path: Path) -> None:
+    context = open_tls(edges_with(certificate(tmp_path, password=password)))
+    assert context is not None
+    assert await spoken(context, newest=ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+    assert await spoken(context, newest=ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    context.set_ciphers("ALL:@SECLEVEL=0")  # so that nothing but the version stands in the way
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        with pytest.raises((ssl.SSLError, ConnectionResetError)):
+            await spoken(context, newest=ssl.TLSVersion.TLSv1_1)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        assert await spoken(context, newest=ssl.TLSVersion.TLSv1_1) == "TLSv1.1"
+
+
+def test_a_key_for_everybody_to_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="CAPP_TLS_KEY_FILE: others may read it"):
+        open_tls(edges_with(certificate(tmp_path, mode=0o644)))
+    assert open_tls(edges_with(certificate(tmp_path, mode=0o640)))
+
+
+def test_files_that_do_not_belong_together_are_refused_without_asking_at_a_terminal(
+    tmp_path: Path,
+) -> None:
+    named = certificate(tmp_path, password=PASSWORD)
+    for wrong in (
+        {**named, "CAPP_TLS_KEY_PASSWORD": "another"},
+        {**named, "CAPP_TLS_KEY_PASSWORD": ""},
+        {**named, "CAPP_TLS_CERTIFICATE_FILE": str(tmp_path / "key.pem")},
+        {**named, "CAPP_TLS_CERTIFICATE_FILE": str(tmp_path / "none.pem")},
+    ):
+        with pytest.raises(BadSettings, match="CAPP_TLS_CERTIFICATE_FILE") as caught:
+            open_tls(edges_with(wrong))
+        assert PASSWORD not in str(caught.value) and "another" not in str(caught.value)
+    with pytest.raises(BadSettings, match="CAPP_TLS_KEY_FILE: names no file"):
+        open_tls(edges_with({**named, "CAPP_TLS_KEY_FILE": str(tmp_path / "none.pem")}))
