@@ -182,6 +182,22 @@ async def test_a_quote_under_the_same_key_is_the_same_also_when_the_rate_moved(
     assert {a.status_code for a in many} == {201}
 
 
+async def test_quotes_and_answers_are_forgotten_after_a_week(room: ClientRoom) -> None:
+    quote_id = (await room.post("/quotes", PRICE, key="quote-0001")).json()["id"]
+    await room.post("/payments/check", PRICE, key="check-0001")
+    room.world.clock.pass_(7 * 24 * 3600 + 121)
+    now_ms = int(room.world.clock.epoch() * 1000)
+    await room.world.pool.execute("update fx_rate set at_ms = $1", now_ms)
+    await room.engine.rates.refresh(room.world.pool)
+    await room.post("/quotes", PRICE)
+    await room.post("/payments/check", PRICE)
+    assert code(await room.get(f"/quotes/{quote_id}")) == (404, "not_found")
+    keys = "select key from client_quote union select key from client_request"
+    assert {row["key"] for row in await room.world.pool.fetch(keys)}.isdisjoint(
+        {"quote-0001", "check-0001"}
+    )
+
+
 # Twice is once.
 
 
