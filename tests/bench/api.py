@@ -46,7 +46,7 @@ ROUNDS = 3
 IN_FLIGHT = 24
 MINOR = 10_000
 GOAL_US = 1_000
-PLENTY = {
+PLENTY: dict[str, Any] = {
     f"CAPP_API_CLIENT_{name}_PER_MINUTE": "100000000" for name in ("ADDRESS", "KEY", "TENANT")
 }
 

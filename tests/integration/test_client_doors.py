@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 import httpx
@@ -283,7 +284,10 @@ async def test_no_header_of_an_answer_is_taken_from_a_request(room: ClientRoom) 
 async def test_limits_are_told_in_headers_and_hold_for_a_key_and_for_all_keys(
     database_url: str,
 ) -> None:
-    paces = {"CAPP_API_CLIENT_KEY_PER_MINUTE": "3", "CAPP_API_CLIENT_TENANT_PER_MINUTE": "5"}
+    paces: dict[str, Any] = {
+        "CAPP_API_CLIENT_KEY_PER_MINUTE": "3",
+        "CAPP_API_CLIENT_TENANT_PER_MINUTE": "5",
+    }
     async with open_client_room(database_url, **paces) as room:
         statuses = [(await room.get("/operators")).status_code for _ in range(3)]
         late = await room.get("/operators")
