@@ -17,6 +17,7 @@ from engine.errors import CappError
 from engine.menu.check import examine as examine_menus
 from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
+from engine.row_security import look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
 from providers.portability import build_portability
@@ -96,6 +97,31 @@ async def _database(settings: Settings) -> str:
     return f"Postgres {version}, schema {revision}"
 
 
+async def _tenants(settings: Settings) -> str:
+    """Whether the connections of web and worker are really held to one tenant's rows."""
+    if not settings.row_security:
+        raise ValueError(
+            "CAPP_DATABASE_ROLE=none: NOTHING in the database keeps tenants apart, a mistake in our"
+            " code is enough to show or change the rows of another"
+        )
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        standing = await look_at(connection)
+    finally:
+        await connection.close()
+    if standing.unprotected:
+        raise ValueError(f"{standing.role} reaches all rows of {', '.join(standing.unprotected)}")
+    if standing.tenant != settings.tenant or not standing.tables:
+        raise ValueError(f"{standing.role} does not serve tenant {settings.tenant}")
+    told = f"{standing.role} reaches its own rows of {standing.tables} tables"
+    if standing.login_reaches_more:
+        told += (
+            f"; its login {standing.login} reaches more, which holds mistakes but no intruder"
+            " (`migrations/README.md`: a login for serving)"
+        )
+    return told
+
+
 async def _staff(settings: Settings) -> str:
     if not settings.staff_keys:
         return "no CAPP_STAFF_KEYS, so staff have no API"
@@ -156,6 +182,7 @@ CHECKS: dict[str, Check] = {
     "ported numbers": _portability,
     "USSD gateways": _ussd,
     "database": _database,
+    "tenants": _tenants,
     "staff": _staff,
     "redis": _redis,
 }
