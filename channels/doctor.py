@@ -18,6 +18,7 @@ from engine.errors import CappError
 from engine.menu.check import examine as examine_menus
 from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
+from engine.row_security import look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
 from providers.portability import build_portability
@@ -66,20 +67,6 @@ def _tell_findings(settings: Settings, say: Callable[[str], None]) -> bool:
     return not (found and settings.is_production)
 
 
-async def _role(settings: Settings) -> str:
-    """The database's own rules bind nobody who owns it all."""
-    connection = await asyncpg.connect(settings.database_url, timeout=5)
-    try:
-        is_above = await connection.fetchval(
-            "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
-        )
-    finally:
-        await connection.close()
-    if is_above and settings.is_production:
-        raise ValueError("DATABASE_URL names a superuser, or one who passes row security by")
-    return "a superuser: nothing for production" if is_above else "bound by the database's rules"
-
-
 async def _menus(_: Settings) -> str:
     examined = examine_menus(MENUS)
     if examined.menu is None or examined.texts is None or examined.faults:
@@ -122,6 +109,31 @@ async def _database(settings: Settings) -> str:
     finally:
         await connection.close()
     return f"Postgres {version}, schema {revision}"
+
+
+async def _tenants(settings: Settings) -> str:
+    """Whether the connections of web and worker are really held to one tenant's rows."""
+    if not settings.row_security:
+        raise ValueError(
+            "CAPP_DATABASE_ROLE=none: NOTHING in the database keeps tenants apart, a mistake in our"
+            " code is enough to show or change the rows of another"
+        )
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        standing = await look_at(connection)
+    finally:
+        await connection.close()
+    if standing.unprotected:
+        raise ValueError(f"{standing.role} reaches all rows of {', '.join(standing.unprotected)}")
+    if standing.tenant != settings.tenant or not standing.tables:
+        raise ValueError(f"{standing.role} does not serve tenant {settings.tenant}")
+    told = f"{standing.role} reaches its own rows of {standing.tables} tables"
+    if standing.login_reaches_more:
+        told += (
+            f"; its login {standing.login} reaches more, which holds mistakes but no intruder"
+            " (`migrations/README.md`: a login for serving)"
+        )
+    return told
 
 
 async def _staff(settings: Settings) -> str:
@@ -201,7 +213,7 @@ CHECKS: dict[str, Check] = {
     "ported numbers": _portability,
     "USSD gateways": _ussd,
     "database": _database,
-    "database role": _role,
+    "tenants": _tenants,
     "staff": _staff,
     "clients": _clients,
     "redis": _redis,

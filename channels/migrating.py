@@ -1,9 +1,13 @@
-"""`capp migrate`: the schema brought to a revision. It needs the database's address and no more."""
+"""`capp migrate`: the schema brought to a revision, and the role made that serves the tenant.
+
+It needs the address that the tables' owner connects by, and no more.
+"""
 
 import argparse
 from collections.abc import Callable, Mapping
 
 from channels.settings import BadSettings
+from engine.ledger.chart import TENANT_MAX
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,12 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_migrate(
     variables: Mapping[str, str], options: argparse.Namespace, say: Callable[[str], None]
 ) -> bool:
-    """Safe to repeat. Raises BadSettings without an address, and what Alembic raises."""
-    del say
-    url = variables.get("DATABASE_URL", "")
+    """Safe to repeat. Raises BadSettings without an address, and what Alembic raises.
+
+    All is not well where roles are wanted that this user may not make: what to run is said.
+    """
+    url, tenant = variables.get("DATABASE_URL", ""), variables.get("CAPP_TENANT") or "1"
     if not url:
         raise BadSettings("DATABASE_URL: is missing")
+    if not (tenant.isascii() and tenant.isdigit() and int(tenant) <= TENANT_MAX):
+        raise BadSettings("CAPP_TENANT: is no number of a tenant")
     from engine.schema import migrate  # Alembic: half a second that only this needs
 
-    migrate(url, to=options.to)
-    return True
+    wanted = migrate(url, to=options.to, tenant=int(tenant))
+    if not wanted or variables.get("CAPP_DATABASE_ROLE") == "none":
+        return True
+    say("the schema is there; nobody can serve it before a user who may make roles has run")
+    for line in wanted:
+        say(f"  {line}")
+    say("and `capp migrate` is run again")
+    return False

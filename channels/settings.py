@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from channels.sources import Networks, read_networks
+from engine.ledger.chart import TENANT_MAX
 from engine.money import CURRENCIES
+from engine.row_security import ROLE, as_tenant
 from engine.staff.tokens import KEY_BYTES_MIN as STAFF_KEY_BYTES_MIN
 from engine.staff.tokens import is_weak
 
@@ -96,7 +98,8 @@ class SettlementSettings:
 class Settings:
     """What one installation decides. Units are in the names; defaults suit a demo."""
 
-    database_url: str = field(repr=False)
+    database_url: str = field(repr=False)  # who connects by it is the tenant's role
+    row_security: bool  # the database, too, keeps tenants apart
     redis_url: str = field(repr=False)
     tenant: int
     shortcodes: frozenset[str]
@@ -163,13 +166,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Raises BadSettings, which names every missing or senseless variable at once."""
     reader = _Reader(environment)
     rates = _read_rates(reader)
+    database_url = reader.text("DATABASE_URL")
+    tenant = reader.number("CAPP_TENANT", 1, high=TENANT_MAX)
+    row_security = reader.choice("CAPP_DATABASE_ROLE", (ROLE, "none")) == ROLE
     first_look_seconds = reader.number("CAPP_FIRST_LOOK_SECONDS", 30, low=1)
     ussd_gateways = tuple(dict.fromkeys(reader.words("CAPP_USSD_GATEWAYS", "africastalking")))
     sms_gateways = tuple(dict.fromkeys(reader.words("CAPP_SMS_GATEWAYS", "africastalking")))
     settings = Settings(
-        database_url=reader.text("DATABASE_URL"),
+        database_url=as_tenant(database_url, tenant) if row_security else database_url,
+        row_security=row_security,
         redis_url=reader.text("REDIS_URL"),
-        tenant=reader.number("CAPP_TENANT", 1),
+        tenant=tenant,
         shortcodes=frozenset(reader.words("CAPP_SHORTCODES", "*384*96#")),
         public_url=reader.text("CAPP_PUBLIC_URL").rstrip("/"),
         pin_keys=reader.versioned_keys("CAPP_PIN_KEYS"),

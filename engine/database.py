@@ -11,13 +11,24 @@ import asyncpg
 
 from engine.arrays import register_codecs
 from engine.clock import first_id_at
+from engine.errors import NotServed
 
 MONTHS_AHEAD = 3
 
+# The role in an address does not exist, or is not the login's to take on.
+_NOT_SERVED = (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError)
+
 
 async def connect(url: str) -> Any:
-    """One connection whose array types are packed by our own codecs (`arrays.py`)."""
-    connection = await asyncpg.connect(url)
+    """One connection whose array types are packed by our own codecs (`arrays.py`).
+
+    It is whom the address says, a tenant's role where we serve (`row_security.as_tenant`). Raises
+    NotServed when it cannot be, and what `asyncpg.connect` raises.
+    """
+    try:
+        connection = await asyncpg.connect(url)
+    except _NOT_SERVED as error:
+        raise NotServed(f"{error}: `capp migrate` makes it, or says who must") from error
     register_codecs(connection)
     return connection
 
@@ -143,7 +154,10 @@ class _Loan:
 
 
 async def ensure_months(connection: Any, now: datetime, *, ahead: int = MONTHS_AHEAD) -> None:
-    """Make the partitions from last month to `ahead` months after `now`. Safe to repeat."""
+    """Make the partitions from last month to `ahead` months after `now`. Safe to repeat.
+
+    Who serves a tenant can do so for months around today's alone.
+    """
     for offset in range(-1, ahead + 1):
         first, after = _month(now, offset), _month(now, offset + 1)
         await connection.execute(

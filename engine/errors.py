@@ -142,3 +142,7 @@ class Impossible(OurFault):
 
 class CommitUnknown(OurFault):
     """The commit's reply was lost: stored or not. Repeating the same plan answers which."""
+
+
+class NotServed(OurFault):
+    """The database has no role for the tenant, or does not let our login take it on."""

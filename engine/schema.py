@@ -12,21 +12,27 @@ from sqlalchemy import Connection, text
 from sqlalchemy.util import await_only
 
 from engine.database import ensure_months
+from engine.row_security import open_tenant
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
-def migrate(url: str, *, to: str = "head") -> None:
-    """Bring the schema to a revision, `base` for empty. Safe to repeat. Call it outside a loop."""
+def migrate(url: str, *, to: str = "head", tenant: int = 1) -> list[str]:
+    """Bring the schema to a revision, `base` for empty. Safe to repeat. Call it outside a loop.
+
+    At the head, this month's partitions and the role that serves the tenant are made as well. The
+    address must be that of the tables' owner. Returns the SQL that somebody with more rights has
+    to run before a repeat; empty when all is done.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     address = url.replace("postgresql://", "postgresql+asyncpg://", 1).replace("%", "%%")
     config.set_main_option("sqlalchemy.url", address)
     if to == "head":
         command.upgrade(config, to)
-        asyncio.run(_ensure_first_months(url))
-    else:
-        command.downgrade(config, to)
+        return asyncio.run(_make_ready(url, tenant))
+    command.downgrade(config, to)
+    return []
 
 
 def run_script(connection: Connection, name: str) -> None:
@@ -36,9 +42,10 @@ def run_script(connection: Connection, name: str) -> None:
     await_only(driver.execute((MIGRATIONS / "sql" / name).read_text()))
 
 
-async def _ensure_first_months(url: str) -> None:
+async def _make_ready(url: str, tenant: int) -> list[str]:
     connection = await asyncpg.connect(url)
     try:
         await ensure_months(connection, datetime.now(UTC))
+        return await open_tenant(connection, tenant)
     finally:
         await connection.close()
