@@ -1,11 +1,10 @@
 """The database role that serves a tenant, and whether a connection is really held by it.
 
 What a role may see is the affair of `migrations/sql/0020_row_security.sql`; why a role and not a
-setting of the session is in `decisions/0001`. It refuses to know what the tables hold.
+setting of the session: `migrations/decisions/0001`. It refuses to know what the tables hold.
 """
 
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -35,9 +34,9 @@ def as_tenant(url: str, tenant: int) -> str:
     The role is part of what opens the connection, so it costs no round trip and `reset role`,
     `reset all` and `discard all` all come back to it.
     """
-    parts = urlsplit(url)
-    asked = [(name, value) for name, value in parse_qsl(parts.query) if name != "role"]
-    return urlunsplit(parts._replace(query=urlencode([*asked, ("role", role_of(tenant))])))
+    address, _, asked = url.partition("?")
+    kept = [part for part in asked.split("&") if part and not part.startswith("role=")]
+    return f"{address}?{'&'.join([*kept, f'role={role_of(tenant)}'])}"
 
 
 async def open_tenant(connection: Any, tenant: int) -> list[str]:

@@ -115,7 +115,7 @@ class Lives:
 
     def __init__(self, way: str, pool: Any, committer: Committer, clock: Clock, ids: Ids) -> None:
         directory = Directory({f.name: f for f in (KENYA, UGANDA)}, Prefixes({}), {})
-        self._remembered = Remembered(pool, directory) if way == "commit" else None
+        self._remembered = Remembered(pool, directory) if way in ("commit", "unheld") else None
         self._dispatches = way == "dispatch"
         self._committer = committer
         self._ids = ids

@@ -23,6 +23,7 @@ from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.ledger.postings import Transfers
 from engine.payments.lifecycle import State
 from engine.ports import Direction, OperatorFacts
+from engine.row_security import as_tenant
 from tests.integration.world import TestClock
 from tests.unit.payments.examples import MPESA, MTN, ROUTE, quote
 
@@ -108,8 +109,9 @@ async def open_room(
 ) -> AsyncIterator[Room]:
     """Another one on the same database is another process."""
     clock = clock or TestClock()
-    pool = await open_pool(database_url, size=4)
-    committer = Committer(partial(connect, database_url), clock, writers=1)
+    serving = as_tenant(database_url, 1)
+    pool = await open_pool(serving, size=4)
+    committer = Committer(partial(connect, serving), clock, writers=1)
     await committer.start()
     ids = Ids(clock)
     office = build_office(

@@ -22,7 +22,9 @@ from engine.payments.settlement.room import SettlementRoom, build_room
 from engine.payments.settlement.rules import Rules, read_rules
 from engine.payments.settlement.state import BatchState
 from engine.ports import PoolStanding
+from engine.row_security import as_tenant
 from tests.integration.books import assert_books
+from tests.integration.owner import Owner
 from tests.integration.settlement_rail import KeptKeys, MemoryRail, Pools
 from tests.integration.world import TestClock
 
@@ -269,10 +271,11 @@ class Ledgers(NamedTuple):
 @asynccontextmanager
 async def open_books(database_url: str) -> AsyncIterator[Ledgers]:
     """Books in which nothing is written, whoever wrote before, and rates that never grow old."""
-    pool = await open_pool(database_url)
-    await pool.execute("; ".join(f"delete from {table}" for table in WRITTEN))
+    serving = as_tenant(database_url, 1)
+    pool = await open_pool(serving)
+    await Owner(pool).execute("; ".join(f"delete from {table}" for table in WRITTEN))
     clock = TestClock()
-    committer = Committer(partial(connect, database_url), clock, writers=1)
+    committer = Committer(partial(connect, serving), clock, writers=1)
     await committer.start()
     try:
         at_ms = int(clock.epoch() * 1000)

@@ -21,6 +21,7 @@ from engine.payments.policy import Clearance
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.desk_room import CHEP, HELD, Room, open_room
+from tests.integration.owner import Owner
 from tests.integration.world import FAILED, SUCCEEDED, World, open_world
 from tests.unit.payments.examples import ROUTE
 
@@ -84,7 +85,7 @@ async def test_what_is_sealed_is_not_added_up_again(room: Room) -> None:
     """Turn a sealed row into another: the sums stand, only comparing the block finds it."""
     await busy(room)
     await sealed(room)
-    await room.pool.execute("update journal set amounts = array[999999] where state = 3")
+    await Owner(room.pool).execute("update journal set amounts = array[999999] where state = 3")
     report = await audit(room)
     assert {f.law for f in report.findings} == {Law.CHANGED}
     assert report.sealed == 0
@@ -160,18 +161,18 @@ async def test_a_balance_changed_by_hand_is_named_with_what_is_too_much(room: Ro
     for delta in (7, -7):
         account = ROUTE.destination_float
         change = "update balance set amount = amount + $2 where id = $1"
-        await room.pool.execute(change, account, delta)
+        await Owner(room.pool).execute(change, account, delta)
         (finding,) = (await audit(room)).findings
         assert finding.law is Law.BALANCE
         assert f"FLOAT mtn_ug UGX holds {delta} more" in finding.detail
-        await room.pool.execute(change, account, -delta)
+        await Owner(room.pool).execute(change, account, -delta)
         assert await found(room) == set()
         await sealed(room)  # and again with everything in blocks
 
 
 async def test_a_balance_of_an_account_that_the_journal_does_not_know_is_named(room: Room) -> None:
     loss = Account(1, "KES", AccountKind.LOSS).number
-    await room.pool.execute("insert into balance values ($1, false, 5)", loss)
+    await Owner(room.pool).execute("insert into balance values ($1, false, 5)", loss)
     (finding,) = (await audit(room)).findings
     assert (finding.law, finding.payment) == (Law.BALANCE, f"{loss:032x}")
 
@@ -179,7 +180,7 @@ async def test_a_balance_of_an_account_that_the_journal_does_not_know_is_named(r
 async def test_a_breach_is_told_once_while_the_payments_go_on(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await room.pool.execute(
+    await Owner(room.pool).execute(
         "update balance set amount = amount - 7 where id = $1", ROUTE.destination_float
     )
     for _ in range(3):
@@ -199,7 +200,7 @@ async def test_an_old_row_that_was_changed_is_named_exactly(room: Room) -> None:
     await sealed(room)
     victim = plans[1]
     for change in ("amounts[1] = amounts[1] + 1", "facts = '{}'", "state = 12"):
-        await room.pool.execute(
+        await Owner(room.pool).execute(
             f"update journal set {change} where payment = $1 and version = 2", victim.payment
         )
         assert (Law.CHANGED, victim.payment) in await found(room)
@@ -211,10 +212,10 @@ async def test_an_old_row_that_was_changed_is_named_exactly(room: Room) -> None:
 async def test_a_row_that_is_gone_is_named_exactly(room: Room) -> None:
     plans = await busy(room)
     await sealed(room)
-    await room.pool.execute(
+    await Owner(room.pool).execute(
         "delete from journal where payment = $1 and version = 2", plans[1].payment
     )
-    await room.pool.execute(
+    await Owner(room.pool).execute(
         "delete from journal where payment = $1 and version = 3", plans[2].payment
     )
     assert await found(room) == {
@@ -229,7 +230,7 @@ async def test_a_payment_that_is_gone_with_all_its_rows_leaves_a_block_that_is_t
     plans = await busy(room)
     await sealed(room)
     for table, column in (("journal", "payment"), ("payment", "id"), ("attempt", "payment")):
-        await room.pool.execute(f"delete from {table} where {column} = $1", plans[0].payment)
+        await Owner(room.pool).execute(f"delete from {table} where {column} = $1", plans[0].payment)
     (finding,) = (await audit(room)).findings
     assert finding.law is Law.CHANGED
     assert "sealed with" in finding.detail
@@ -246,7 +247,7 @@ async def test_a_row_put_into_sealed_history_is_named_and_then_counted(room: Roo
     assert await found(room) == {(Law.LATE, late.payment)}
     assert len(await room.office.cases.open_cases(kind="AUDIT")) == 3  # one a row
     assert await found(room) == set()
-    await room.pool.execute(
+    await Owner(room.pool).execute(
         "update journal set amounts[1] = 1 where payment = $1 and version = 1", late.payment
     )
     assert await found(room) == {(Law.CHANGED, late.payment)}
@@ -271,7 +272,7 @@ async def test_a_chain_that_was_altered_to_fit_is_found(room: Room) -> None:
     await room.pay_whole()
     await sealed(room)
     assert await blocks(room) >= 2
-    await room.pool.execute(
+    await Owner(room.pool).execute(
         "update audit_block set digest = sha256('x'), hash = sha256('y') where number = 1"
     )
     laws = {law for law, _ in await found(room)}
@@ -298,12 +299,12 @@ async def test_an_entry_that_leaves_its_book_or_its_tenant_is_named(room: Room) 
     }
     for debit, credit in forged.values():
         payment = room.ids.payment()
-        await room.pool.execute(
+        await Owner(room.pool).execute(
             "insert into payment (id, tenant, state, version, way, terms)"
             " values ($1, 1, 1, 1, 0, 1)",
             payment,
         )
-        await room.pool.execute(
+        await Owner(room.pool).execute(
             "insert into journal (payment, version, tenant, state, at_ms, debits, credits, amounts)"
             " values ($1, 1, 1, 1, $2, array[$3::bigint], array[$4::bigint], array[5])",
             payment, int(room.clock.epoch() * 1000), debit, credit,
@@ -324,14 +325,18 @@ async def test_a_row_of_two_people_without_a_proposal_is_named(room: Room) -> No
     rightful = await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=5)
     await room.office.desk.see(rightful.id, "R", by=CHEP)
     assert await found(room) == before
-    await room.pool.execute("update proposal set state = 'rejected' where id = $1", rightful.id)
+    await Owner(room.pool).execute(
+        "update proposal set state = 'rejected' where id = $1", rightful.id
+    )
     assert (Law.TWO_PEOPLE, rightful.id) in await found(room)
 
 
 async def test_a_gap_and_a_payment_beside_its_journal_are_named(room: Room) -> None:
     gap, moved = await room.pay_whole(), await room.pay_whole()
-    await room.pool.execute("delete from journal where payment = $1 and version = 2", gap.payment)
-    await room.pool.execute("update payment set state = 12 where id = $1", moved.payment)
+    await Owner(room.pool).execute(
+        "delete from journal where payment = $1 and version = 2", gap.payment
+    )
+    await Owner(room.pool).execute("update payment set state = 12 where id = $1", moved.payment)
     assert {(law, p) for law, p in await found(room) if law is Law.PATH} == {
         (Law.PATH, gap.payment),
         (Law.PATH, moved.payment),
@@ -341,7 +346,7 @@ async def test_a_gap_and_a_payment_beside_its_journal_are_named(room: Room) -> N
 async def test_a_step_whose_forerunner_is_gone_from_sealed_history_is_named(room: Room) -> None:
     plan = await room.reserve()
     await sealed(room)
-    await room.pool.execute("delete from journal where payment = $1", plan.payment)
+    await Owner(room.pool).execute("delete from journal where payment = $1", plan.payment)
     await room.collect(plan)
     assert (Law.PATH, plan.payment) in await found(room)
 
@@ -366,7 +371,7 @@ async def test_money_in_flight_without_its_attempt_and_an_attempt_without_money_
     )  # fmt: skip
     assert await room.committed(empty) is Verdict.APPLIED
     assert await found(room) == {(Law.NOTHING_HELD, empty.payment)}
-    await room.pool.execute("update attempt set operator = 4 where id = $1", paying.begins)
+    await Owner(room.pool).execute("update attempt set operator = 4 where id = $1", paying.begins)
     assert (Law.STANDING, paying.payment) in await found(room)
 
 
@@ -415,7 +420,7 @@ async def test_two_auditors_at_once_seal_once(room: Room, database_url: str) -> 
 
 
 async def test_the_auditor_of_one_tenant_is_not_disturbed_by_another(room: Room) -> None:
-    await room.pool.execute(
+    await Owner(room.pool).execute(
         "insert into balance (id, guarded, amount) values ($1, false, 99)",
         Account(2, "UGX", AccountKind.FLOAT, 2).number,
     )

@@ -20,6 +20,7 @@ from engine.payments.stepping import REFUND_BY_HAND
 from engine.ports import Direction
 from tests.integration.books import assert_books
 from tests.integration.offices import office_of
+from tests.integration.owner import Owner
 from tests.integration.world import FAILED, SUCCEEDED, ScriptedOperator, World, open_world
 from tests.unit.payments.examples import MPESA, PAYER
 
@@ -108,7 +109,7 @@ async def test_what_cannot_be_given_back_is_never_asked_for_and_people_know_at_o
 
 async def test_a_case_that_a_crash_kept_untold_is_told_by_the_sweep(staffed: Staffed) -> None:
     await staffed.owed()
-    await staffed.world.pool.execute("delete from case_file")
+    await Owner(staffed.world.pool).execute("delete from case_file")
     staffed.world.clock.pass_(1000)
     await staffed.world.reconciler.sweep()
     assert await staffed.world.cases() == [REFUND_BY_HAND]

@@ -25,6 +25,7 @@ from engine.outbox import Outbox, SmsEnding
 from engine.payments.notices import MESSAGE, Message, write_message
 from engine.ports import Reason, Sms, SmsAccepted, SmsReport
 from engine.texts import Texts
+from tests.integration.owner import Owner
 from tests.integration.world import FAILED, SUCCEEDED, ScriptedSms, World, open_world, settings_for
 from tests.unit.payments.examples import PAYEE, PAYER
 
@@ -43,7 +44,7 @@ async def world(opened: World) -> World:
     """One world for all: nothing is queued, said or kept back, and it is the same day again."""
     await opened.dispatched()
     for table in ("outbox", "sms_message", "sms_report", "sms_opt_out", "case_file"):
-        await opened.pool.execute(f"delete from {table}")
+        await Owner(opened.pool).execute(f"delete from {table}")
     for list_ in (opened.sms.sent, opened.sms.answers, opened.heard):
         list_.clear()
     opened.clock.start_over()
@@ -199,7 +200,7 @@ async def test_who_said_stop_gets_receipts_and_nothing_else(world: World) -> Non
 
 
 async def test_another_tenants_stop_is_its_own(world: World) -> None:
-    await OptOuts(world.pool, 2, world.clock).stop(PAYEE)
+    await OptOuts(Owner(world.pool), 2, world.clock).stop(PAYEE)
     assert not await OptOuts(world.pool, 1, world.clock).are_quiet(PAYEE)
 
 

@@ -10,6 +10,7 @@ from engine.payments.payins.judging import Stage
 from engine.payments.statements.lines import Side
 from engine.payments.statements.matching import Class
 from engine.ports import Finding, Outcome
+from tests.integration.owner import Owner
 from tests.integration.payins_room import AMINA, TOTAL, Till, open_till
 from tests.integration.test_statements import Bureau, bureau_of
 
@@ -114,7 +115,7 @@ async def test_an_owner_that_is_found_later_takes_the_money_out_of_suspense(
     await bureau.take(bureau.line(RECEIPT, reference="ws_CO_LOST"))
     assert await till.suspense() == TOTAL.minor
     payment = await till.world.payment(payment_id)
-    await till.world.pool.execute("delete from evidence where attempt = $1", attempt)
+    await Owner(till.world.pool).execute("delete from evidence where attempt = $1", attempt)
     await till.world.payments.record_accepted(payment, attempt, "ws_CO_LOST")
     await bureau.age()
     await till.world.dispatched()

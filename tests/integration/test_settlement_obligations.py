@@ -25,6 +25,7 @@ from engine.payments.settlement.obligation_store import (
 from engine.payments.settlement.state import BatchState
 from engine.payments.settlement.windows import Cause
 from engine.ports import Refusal
+from tests.integration.owner import Owner
 from tests.integration.settlement_room import CODES, PAIR, Hall, open_hall, rules
 from tests.integration.world import SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA
@@ -179,7 +180,7 @@ async def test_while_the_books_hold_what_nothing_explains_no_window_is_closed(ha
 
 async def test_another_tenants_payments_are_not_ours(hall: Hall) -> None:
     await hall.pay()
-    other = ObligationStore(hall.pool, 2, NAMES)
+    other = ObligationStore(Owner(hall.pool), 2, NAMES)
     reading = await other.read_journal(int(hall.clock.epoch() * 1000))
     assert reading == (0, 0, ())
     await hall.sweep(1)
@@ -351,7 +352,7 @@ async def _forget(hall: Hall) -> None:
         "select tablename from pg_tables where tablename like 'settlement%'"
     )
     names = ", ".join([row["tablename"] for row in tables])
-    await hall.pool.execute(
+    await Owner(hall.pool).execute(
         f"truncate {names}, journal, payment, payment_key, balance, case_file, attempt"
     )
     await hall.endow()

@@ -25,6 +25,7 @@ from engine.staff.members import Role
 from engine.staff.probes import EVERY_SECONDS
 from engine.staff.sessions import BELIEVED_SECONDS
 from tests.integration.books import assert_books
+from tests.integration.owner import Owner
 from tests.integration.staff_room import COUNTED_HERE, StaffRoom, open_staff_room
 from tests.integration.world import FAILED, SUCCEEDED
 from tests.unit.payments.examples import MPESA, PAYEE, PAYER
@@ -196,14 +197,20 @@ async def test_what_never_was_is_not_found(room: StaffRoom) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_another_tenants_payment_is_not_found(room: StaffRoom) -> None:
+async def test_another_tenants_payment_is_not_found(database_url: str) -> None:
+    """By our own code, where the database would show it."""
+    async with open_staff_room(database_url, CAPP_DATABASE_ROLE="none") as room:
+        await _is_not_found_once_it_is_another_tenants(room)
+
+
+async def _is_not_found_once_it_is_another_tenants(room: StaffRoom) -> None:
     payment_id, code = await collecting(room)
     attempt_id = await room.world.live(payment_id)
-    await room.world.pool.execute("update payment set tenant = 2 where id = $1", payment_id)
-    await room.world.pool.execute("update attempt set tenant = 2 where id = $1", attempt_id)
+    await Owner(room.world.pool).execute("update payment set tenant = 2 where id = $1", payment_id)
+    await Owner(room.world.pool).execute("update attempt set tenant = 2 where id = $1", attempt_id)
     for name in (code, payment_id, attempt_id):
         assert (await room.get("sam", f"/transactions/{name}")).status_code == 404
-    await room.world.pool.execute("update payment set tenant = 1 where id = $1", payment_id)
+    await Owner(room.world.pool).execute("update payment set tenant = 1 where id = $1", payment_id)
 
 
 # A retry.
@@ -280,7 +287,7 @@ async def test_an_order_its_payer_may_still_withdraw_is_not_let_out_early(
     room.world.mpesa.answers.append(Unreachable("mpesa_ke", "down"))
     payment_id, code = await collecting(room)
     until = int(room.world.clock.epoch()) + 30
-    await room.world.pool.execute(
+    await Owner(room.world.pool).execute(
         "update outbox set not_before = $1::bigint, lease_until = $1::bigint + 60", until
     )
     answer = await room.post("fay", f"/transactions/{code}/retry")
@@ -296,7 +303,7 @@ async def test_an_order_its_payer_may_still_withdraw_is_not_let_out_early(
 async def test_an_order_that_is_being_sent_is_left_alone(room: StaffRoom) -> None:
     payment_id, code = await collecting(room)
     attempt_id = await room.world.live(payment_id)
-    await room.world.pool.execute(
+    await Owner(room.world.pool).execute(
         "insert into outbox (id, payment, tenant, kind, not_before, lease_until, sent_at)"
         " values ($1, $2, 1, 1, 0, 9999999999, 1)",
         attempt_id, payment_id,
@@ -530,7 +537,7 @@ async def test_a_process_that_died_in_between_made_one_proposal_not_two(room: St
     path, body = f"/transactions/{code}/reverse", {"why": "on a list"}
     first = await room.post("fay", path, body, key="died-once")
     # As if it had died after the effect and before the answer was kept.
-    await room.world.pool.execute("update staff_request set status = null, answer = null")
+    await Owner(room.world.pool).execute("update staff_request set status = null, answer = null")
     soon = await room.post("fay", path, body, key="died-once")
     assert (soon.status_code, soon.json()["code"]) == (409, "under_way")
     assert 0 < int(soon.headers["retry-after"]) <= 60
@@ -648,12 +655,12 @@ async def test_what_changes_something_is_written_down_before_it_is_done(room: St
 
 async def test_nothing_is_shown_or_done_that_cannot_be_written_down(room: StaffRoom) -> None:
     _, code = await collecting(room)
-    await room.world.pool.execute("alter table staff_action rename to elsewhere")
+    await Owner(room.world.pool).execute("alter table staff_action rename to elsewhere")
     try:
         shown = await room.get("sam", f"/transactions/{code}")
         done = await room.post("sam", f"/transactions/{code}/retry")
     finally:
-        await room.world.pool.execute("alter table elsewhere rename to staff_action")
+        await Owner(room.world.pool).execute("alter table elsewhere rename to staff_action")
     for answer in (shown, done):
         assert (answer.status_code, answer.json()["code"]) == (503, "away")
         assert code not in answer.text
@@ -673,7 +680,7 @@ async def test_what_was_written_down_stays(room: StaffRoom) -> None:
     await room.get("sam", "/providers")
     for statement in REWRITINGS:
         with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
-            await room.world.pool.execute(statement)
+            await Owner(room.world.pool).execute(statement)
     assert await room.log() == [("sam", "list_providers", "", "ok")]
 
 

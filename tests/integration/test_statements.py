@@ -22,6 +22,7 @@ from engine.payments.statements.neutral import write_statement
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
 from tests.integration.books import assert_books
+from tests.integration.owner import Owner
 from tests.integration.world import FAILED, World, open_world
 from tests.unit.payments.examples import MPESA, MTN
 
@@ -384,7 +385,7 @@ async def test_suspended_money_goes_back_when_its_owner_is_found(
     assert found is not None
     payment = await world.payment(payment_id)
     # The answer that held the operator's reference was lost, and is learned from staff now.
-    await world.pool.execute("delete from evidence where attempt = $1", attempt)
+    await Owner(world.pool).execute("delete from evidence where attempt = $1", attempt)
     await world.payments.record_accepted(payment, attempt, "ws_CO_LOST")
     await bureau.age()
     await world.dispatched()

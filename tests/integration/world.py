@@ -301,10 +301,11 @@ async def open_world(
     }  # fmt: skip
     outside = Outside(operators, {"scripted": sms}, clock, Ids(clock), draw=lambda: 0.0)
     directory = read_directory(operators)
-    pool = await open_pool(database_url)
+    serving = settings_for(database_url, **environment).database_url
+    pool = await open_pool(serving)
     if seeded:
         await _open_other(pool)
-    committer = Committer(partial(connect, database_url), clock)
+    committer = Committer(partial(connect, serving), clock)
     await committer.start()
     rates = RateBook(1, clock, stale_after_seconds=86_400)
     await rates.refresh(pool)

@@ -237,3 +237,24 @@ def test_senseless_settings_of_watching_are_named(name: str, value: str) -> None
 def test_a_form_of_logs_nobody_knows_is_refused_before_anything_is_said() -> None:
     with pytest.raises(BadSettings, match="CAPP_LOG_FORM: must be one of text, json"):
         log_form_of({"CAPP_LOG_FORM": "xml"})
+
+
+def test_who_connects_is_the_tenants_role_unless_it_is_switched_off() -> None:
+    settings = read_settings({**GOOD, "CAPP_TENANT": "7"})
+    assert settings.row_security
+    assert settings.database_url == f"{GOOD['DATABASE_URL']}?role=capp_tenant_7"
+    off = read_settings({**GOOD, "CAPP_DATABASE_ROLE": "none"})
+    assert not off.row_security
+    assert off.database_url == GOOD["DATABASE_URL"]
+
+
+@pytest.mark.parametrize("name", ["postgres", "capp_tenant_2", "None"])
+def test_no_other_role_is_taken(name: str) -> None:
+    with pytest.raises(BadSettings, match="CAPP_DATABASE_ROLE: must be one of"):
+        read_settings({**GOOD, "CAPP_DATABASE_ROLE": name})
+
+
+def test_a_tenant_fits_into_the_number_of_an_account() -> None:
+    assert read_settings({**GOOD, "CAPP_TENANT": "2097151"}).tenant == 2097151
+    with pytest.raises(BadSettings, match="CAPP_TENANT"):
+        read_settings({**GOOD, "CAPP_TENANT": "2097152"})

@@ -1,0 +1,41 @@
+"""What no serving connection may do and a test must: forge, forget, stand in for another tenant."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+
+class Owner:
+    """The tables' owner on the connections of a pool, whoever its connections serve otherwise.
+
+    The tests' login owns everything, so it only has to leave the tenant's role for a moment.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local role none")
+            yield connection
+
+    async def execute(self, query: str, *arguments: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.execute(query, *arguments)
+
+    async def executemany(self, query: str, rows: Any) -> None:
+        async with self.acquire() as connection:
+            await connection.executemany(query, rows)
+
+    async def fetch(self, query: str, *arguments: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.fetch(query, *arguments)
+
+    async def fetchrow(self, query: str, *arguments: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.fetchrow(query, *arguments)
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.fetchval(query, *arguments)
