@@ -1,6 +1,7 @@
 """`capp doctor`: is everything there that serving needs? Each check speaks for itself."""
 
 import argparse
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -14,6 +15,7 @@ from channels.settings import Settings
 from channels.settlement_checks import settlement_checks
 from channels.wiring import MENUS, read_directory, read_networks
 from engine.clock import Clock
+from engine.database import connect
 from engine.errors import CappError
 from engine.menu.check import examine as examine_menus
 from engine.menu.screens import BrokenMenu
@@ -118,7 +120,8 @@ async def _tenants(settings: Settings) -> str:
             "CAPP_DATABASE_ROLE=none: NOTHING in the database keeps tenants apart, a mistake in our"
             " code is enough to show or change the rows of another"
         )
-    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    async with asyncio.timeout(5):
+        connection = await connect(settings.database_url)
     try:
         standing = await look_at(connection)
     finally:

@@ -1,10 +1,11 @@
 """`capp doctor` against real servers and the gateway's sandbox."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
-from channels.doctor import _clients, examine
+from channels.doctor import _clients, checks_of, examine
 from channels.settings import read_settings
 from engine.clients.clients import Scope
 from engine.clients.keys import KeyMacs
@@ -12,9 +13,10 @@ from engine.clients.proving import Keys
 from engine.clients.store import ClientStore
 from engine.clock import Clock, Ids, SystemRandom
 from engine.database import open_pool
+from engine.errors import NotServed
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
-from tests.integration.world import ENVIRONMENT
+from tests.integration.world import ENVIRONMENT, settings_for
 
 AT, TWILIO = "SMS gateway africastalking", "SMS gateway twilio"
 
@@ -41,7 +43,7 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
         by_name = {line.split(":")[0][6:]: line for line in said}
         assert by_name["operators"].startswith("FAULT")
         assert "CAPP_MTN_UG_API_KEY" in by_name["operators"]
-        for name in ("menus", "USSD gateways", "database", "redis", AT, TWILIO):
+        for name in ("menus", "USSD gateways", "database", "tenants", "redis", AT, TWILIO):
             assert by_name[name].startswith("ok"), by_name[name]
         assert "SDK KES" in by_name[AT]
         assert by_name[TWILIO].endswith("the account is active")
@@ -75,6 +77,34 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
         await examine(read_settings(bad_token), said.append)
         assert TWILIO in faults_of(said)
         assert AT not in faults_of(said)
+
+
+async def test_doctor_says_who_is_held_to_the_rows_of_a_tenant(database_url: str) -> None:
+    told = await of_tenants(database_url)
+    assert told.startswith("capp_tenant_1 reaches its own rows of ")
+    assert "its login postgres reaches more" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "environment", "told"),
+    [
+        ("select 1", {"CAPP_DATABASE_ROLE": "none"}, "NOTHING in the database keeps tenants apart"),
+        ("select 1", {"CAPP_TENANT": "77"}, "`capp migrate` makes it, or says who must"),
+        ("alter table customer disable row level security", {}, "reaches all rows of customer$"),
+        ("revoke all on all tables in schema public from capp_tenant", {}, "does not serve"),
+    ],
+)
+async def test_doctor_says_when_nobody_is_held(
+    database_url: str, pool: Any, change: str, environment: dict[str, str], told: str
+) -> None:
+    await pool.execute(change)
+    with pytest.raises((ValueError, NotServed), match=told):
+        await of_tenants(database_url, **environment)
+
+
+async def of_tenants(database_url: str, **environment: str) -> str:
+    settings = settings_for(database_url, **environment)
+    return await checks_of(settings)["tenants"](settings)
 
 
 def faults_of(said: list[str]) -> set[str]:

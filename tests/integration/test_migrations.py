@@ -18,6 +18,7 @@ def test_migrations_equal_the_tables_and_run_down_and_up(database_url: str) -> N
     assert asyncio.run(differences(database_url)) == []
     migrate(database_url, to="base")
     assert asyncio.run(relations(database_url)) == {"alembic_version"}
+    assert asyncio.run(left_over(database_url)) == []
     migrate(database_url)
     assert asyncio.run(differences(database_url)) == []
 
@@ -79,6 +80,23 @@ async def differences(url: str) -> list[object]:
         found = await connection.run_sync(compare)
     await database.dispose()
     return found
+
+
+async def left_over(url: str) -> list[str]:
+    """Functions and rules of ours, and what roles that are left may still do."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "select proname::text from pg_proc where pronamespace = 'public'::regnamespace"
+            " union all select polname::text from pg_policy"
+            " union all select 'usage of the schema' where exists (select from pg_namespace,"
+            "   aclexplode(nspacl) where nspname = 'public' and grantee = 'capp_tenant'::regrole)"
+            " union all select 'read ' || relname from pg_class, aclexplode(relacl)"
+            "   where grantee = 'capp_tenant'::regrole"
+        )
+        return [row[0] for row in rows]
+    finally:
+        await connection.close()
 
 
 async def relations(url: str) -> set[str]:

@@ -3,6 +3,7 @@
 Every table of the catalog is tried. Its rows are made up: one of tenant 1, one of tenant 2.
 """
 
+import argparse
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from channels.migrating import run_migrate
+from channels.settings import BadSettings
 from engine.clock import Clock, Ids, first_id_at
 from engine.database import connect, ensure_months
 from engine.errors import NotServed
@@ -20,7 +23,6 @@ from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import commit
 from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.row_security import as_tenant, look_at, open_tenant
-from engine.schema import migrate
 from engine.tables import metadata
 from tests.conftest import WORKER
 
@@ -419,18 +421,19 @@ def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_have_ru
     try:
         if may_make_roles:  # the role of all is another database's already, and may be ours to give
             _run(postgres_url, f"grant capp_tenant to {OWNER} with admin option")
-        wanted = migrate(address, tenant=tenant)
-        if may_make_roles:
-            assert wanted == []
-        else:
+        done, said = _migrated(address, tenant)
+        assert done is may_make_roles
+        if not may_make_roles:
+            wanted = [line.strip() for line in said if line.endswith(";")]
             assert wanted == [
                 f"create role capp_tenant_{tenant} nologin in role capp_tenant;",
                 f"grant capp_tenant_{tenant} to {OWNER};",
             ]
             with pytest.raises(NotServed):
                 asyncio.run(_standing(as_tenant(address, tenant)))
+            assert _migrated(address, tenant, CAPP_DATABASE_ROLE="none") == (True, [])
             _run(postgres_url, *wanted)
-            assert migrate(address, tenant=tenant) == []
+            assert _migrated(address, tenant) == (True, [])
         standing = asyncio.run(_standing(as_tenant(address, tenant)))
         assert (standing.tenant, standing.unprotected) == (tenant, ())
         assert standing.tables > len(TABLES)
@@ -441,6 +444,20 @@ def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_have_ru
             f"drop role if exists capp_tenant_{tenant}", f"drop owned by {OWNER} cascade",
             f"drop role {OWNER}",
         )  # fmt: skip
+
+
+def _migrated(url: str, tenant: int, **environment: str) -> tuple[bool, list[str]]:
+    said: list[str] = []
+    variables = {"DATABASE_URL": url, "CAPP_TENANT": str(tenant), **environment}
+    return run_migrate(variables, argparse.Namespace(to="head"), said.append), said
+
+
+@pytest.mark.parametrize("tenant", ["first", "-1", "2097152", "1; drop"])
+def test_what_is_no_tenant_gets_no_role(url: str, tenant: str) -> None:
+    with pytest.raises(BadSettings, match="CAPP_TENANT"):
+        run_migrate(
+            {"DATABASE_URL": url, "CAPP_TENANT": tenant}, argparse.Namespace(to="head"), print
+        )
 
 
 async def test_what_a_connection_reaches_is_told(url: str, login: str) -> None:
