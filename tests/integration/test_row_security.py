@@ -393,6 +393,21 @@ async def test_what_is_no_month_around_today_is_not_made(first: Any, month: str 
         await first.execute("select make_month_ahead($1)", month)
 
 
+async def test_a_session_cannot_turn_the_making_of_months_aside(login: str, owner: Any) -> None:
+    ahead = _months_after(datetime.now(UTC), 10)
+    serving = await connect(as_tenant(login, 1))
+    await serving.execute("set search_path = pg_temp, public")
+    await serving.execute(f"create temp table journal_{ahead:%Y_%m} (n int)")
+    await serving.execute("select public.make_month_ahead($1)", f"{ahead:%Y_%m}")
+    await serving.close()
+    made = await owner.fetch(
+        "select inhparent::regclass::text as parent from pg_inherits"
+        " where inhrelid::regclass::text like '%' || $1",
+        f"{ahead:%Y_%m}",
+    )
+    assert {row["parent"] for row in made} >= {"journal", "payment", "attempt", "evidence"}
+
+
 async def test_the_owner_makes_months_of_any_time_and_they_are_held_as_well(url: str) -> None:
     owner = await connect(url)
     gone = owner.transaction()
