@@ -25,6 +25,7 @@ from simulator import embedded
 from tests.bench.command import Bench, main
 from tests.bench.table import Pace, Section, Void, family_cpu_seconds
 from tests.integration.books import assert_books
+from tests.integration.owner import Owner
 from tests.integration.settlement_room import PAIR, SALT_KEY, Hall, open_hall, rules
 
 PAYMENTS = 10_000
@@ -145,13 +146,16 @@ async def _store_payments(hall: Hall, payments: int) -> None:
                 "update balance set amount = amount + $2 where id = $1", account, change * payments
             )
     assert number in legs["credits"]
-    await hall.pool.execute("analyze journal, payment")
+    await Owner(hall.pool).execute("analyze journal, payment")
 
 
 async def _insert_bare(pool: Any, batch_id: str) -> None:
     """The rows of a batch into a table like theirs, 500 a statement, with no reading before."""
     rows = await pool.fetch("select * from settlement_obligation where batch = $1", batch_id)
-    await pool.execute("create table if not exists bare (like settlement_obligation including all)")
+    await Owner(pool).execute(
+        "create table if not exists bare (like settlement_obligation including all);"
+        "grant insert on bare to capp_tenant"
+    )
     for first in range(0, len(rows), 500):
         part: Sequence[Any] = rows[first : first + 500]
         await pool.execute(

@@ -17,6 +17,7 @@ from engine.ledger.commit import Committer, commit
 from engine.ledger.plans import Plan, Verdict
 from engine.payments.lifecycle import State
 from tests.integration.books import assert_books
+from tests.integration.owner import Owner
 from tests.integration.world import SUCCEEDED, World, open_world
 
 S, V = State, Verdict
@@ -124,7 +125,7 @@ async def assert_fails_closed(world: World, body: str) -> None:
     attempt = await world.live(paying)
     orders = [len(world.mpesa.orders), len(world.mtn.orders)]
     stored = await payments(world)
-    async with broken(world.pool, body):
+    async with broken(Owner(world.pool), body):
         with pytest.raises(OurFault):
             await world.confirm()
         with pytest.raises(OurFault):
