@@ -16,9 +16,12 @@ class Owner:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Any]:
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("set local role none")
-            yield connection
+        async with self._pool.acquire() as connection:
+            await connection.execute("set role none")
+            try:
+                yield connection
+            finally:
+                await connection.execute("reset role")
 
     async def execute(self, query: str, *arguments: Any) -> Any:
         async with self.acquire() as connection:

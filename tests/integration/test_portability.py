@@ -25,6 +25,7 @@ from engine.payments.wallets import Wallets
 from tests.integration.counter_room import Counted
 from tests.integration.customers_room import PIN
 from tests.integration.customers_room import customers as house_of
+from tests.integration.owner import Owner
 from tests.integration.world import CUSTOMER, World, open_world, settings_for
 from tests.unit.payments.examples import PAYEE
 
@@ -118,7 +119,8 @@ async def test_a_traveller_is_still_at_home(room: Room) -> None:
 
 
 async def test_a_word_about_another_tenants_number_is_none(room: Room) -> None:
-    theirs = PortabilityStore(room.world.pool, 2, room.world.clock, Ids(room.world.clock))
+    clock = room.world.clock
+    theirs = PortabilityStore(Owner(room.world.pool), 2, clock, Ids(clock))
     await theirs.put_down(AIRTELS, "mtn_ug", by="asha", why="")
     assert await room.believed() == ("airtel_ug", Source.PREFIX)
 

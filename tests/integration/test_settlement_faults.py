@@ -16,6 +16,7 @@ from engine.payments.settlement.batch import Batch
 from engine.payments.settlement.rules import Rules
 from engine.payments.settlement.state import BatchState, ErrandState
 from engine.ports import Approval, Instruction, Reason, Refusal, Settlement
+from tests.integration.owner import Owner
 from tests.integration.settlement_rail import KeptKeys
 from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall, rules
 
@@ -374,7 +375,7 @@ async def test_no_key_of_ours_signs_what_does_not_follow_from_the_payments(
     await hall.sweep(1)
     before = await hall.pool.fetchrow("select * from settlement_batch")
     owed = await hall.pool.fetchval("select minor from settlement_obligation")
-    await hall.pool.execute(change)
+    await Owner(hall.pool).execute(change)
     hall.rail.is_away = False
     await hall.sweep(2)
     assert (await hall.reopened(batch)).state is S.PARKED
@@ -581,14 +582,14 @@ async def approved(hall: Hall) -> Batch:
     hall.rail.refuses = Refusal.PAUSED
     await hall.sweep(1)
     hall.rail.refuses = None
-    await hall.pool.execute("delete from settlement_errand")
+    await Owner(hall.pool).execute("delete from settlement_errand")
     assert await hall.states() == [S.APPROVED]
     return batch
 
 
 async def test_a_threshold_that_was_raised_is_waited_for_and_met(hall: Hall) -> None:
     await approved(hall)
-    await hall.pool.execute("delete from settlement_approval where place = 2")
+    await Owner(hall.pool).execute("delete from settlement_approval where place = 2")
     room = hall.another(rules=changed(hall.rules, threshold=3))
     await hall.sweep(3, room)
     assert await hall.states() == [S.SETTLED]

@@ -37,6 +37,7 @@ from tests.integration.devnet_room import (
     make_chain,
     open_chain_hall,
 )
+from tests.integration.owner import Owner
 from tests.move.presence import opened_or_skipped
 
 S = BatchState
@@ -701,7 +702,7 @@ async def test_books_that_have_forgotten_what_they_sent_read_the_chains_record(
 async def forget(hall: ChainHall) -> None:
     """The one batch is approved, and whatever was sent for it is known to nobody."""
     for table in ("settlement_transaction", "settlement_errand"):
-        await hall.pool.execute(f"delete from {table}")
+        await Owner(hall.pool).execute(f"delete from {table}")
     await hall.pool.execute("update settlement_batch set state = 3")
 
 

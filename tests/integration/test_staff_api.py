@@ -199,7 +199,7 @@ async def test_what_never_was_is_not_found(room: StaffRoom) -> None:
 
 async def test_another_tenants_payment_is_not_found(database_url: str) -> None:
     """By our own code, where the database would show it."""
-    async with open_staff_room(database_url, CAPP_DATABASE_ROLE="none") as room:
+    async with open_staff_room(database_url, role="none") as room:
         await _is_not_found_once_it_is_another_tenants(room)
 
 

@@ -111,7 +111,9 @@ async def test_without_a_key_no_token_is_made(settings: Settings) -> None:
         await capp(replace(settings, staff_keys={}), "token", "asha")
 
 
-async def test_another_tenant_sees_nobody(settings: Settings) -> None:
+async def test_another_tenant_sees_nobody(settings: Settings, database_url: str) -> None:
+    """By our own code, where the database would show it."""
+    settings = replace(settings, database_url=database_url)
     await capp(settings, "add", "asha", "--roles", "finance")
     other = replace(settings, tenant=2)
     assert await capp(other, "list") == []

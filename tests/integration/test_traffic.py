@@ -20,6 +20,7 @@ from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
 from engine.traffic.messages import Fate, Kind, Message, Said, Way
 from providers.http import Exchange
+from tests.integration.owner import Owner
 from tests.integration.test_webhooks import PlainOperator
 from tests.integration.webhook_room import addresses_of, callback_routes, knocking, reception_of
 from tests.integration.world import PENDING, SUCCEEDED, World, open_world, settings_for
@@ -235,18 +236,19 @@ def replace_status(whole: Said, status: int) -> Said:
 
 
 async def test_what_is_older_than_the_days_is_forgotten_a_batch_at_a_time(
-    world: World, traffic: TrafficLog, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(traffic_log, "FORGOTTEN_AT_ONCE", 4)
-    stranger = TrafficLog(world.pool, 2, world.clock, Ids(world.clock))
+    owner = Owner(world.pool)  # before whom only our own code keeps tenants apart
+    traffic, stranger = (TrafficLog(owner, t, world.clock, Ids(world.clock)) for t in (1, 2))
     for _ in range(6):
         await traffic.keep(said(world))
     await stranger.keep(said(world))
     world.clock.pass_(30 * DAY + 1)
     await traffic.keep(said(world))
     assert [await traffic.forget(30) for _ in range(3)] == [4, 2, 0]
-    assert await world.pool.fetchval("select count(*) from traffic where tenant = 1") == 1
-    assert await count(world) == 2  # another tenant's is its own affair
+    assert await owner.fetchval("select count(*) from traffic where tenant = 1") == 1
+    assert await owner.fetchval("select count(*) from traffic") == 2  # theirs is their own affair
 
 
 async def test_the_command_tells_a_conversation_line_by_line(
