@@ -130,7 +130,7 @@ COUNTED_HERE = Limits(RedisAway(), key=b"k" * 16)
 async def open_staff_room(
     database_url: str, *, operators: Mapping[str, OperatorFacts] = {}, role: str = ""
 ) -> AsyncIterator[StaffRoom]:
-    """`operators` replaces the facts of some of the world's operators; `role` is CAPP_DATABASE_ROLE."""
+    """`operators` replaces facts of the world's operators; `role` is CAPP_DATABASE_ROLE."""
     async with open_world(database_url, CAPP_DATABASE_ROLE=role) as world:
         for name, facts in operators.items():
             port = {"mpesa_ke": world.mpesa, "mtn_ug": world.mtn, "other_ug": world.other}[name]
