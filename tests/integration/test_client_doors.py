@@ -22,6 +22,7 @@ from engine.clients.clients import Scope
 from engine.clients.keys import write_key
 from engine.clients.proving import BELIEVED_SECONDS, USED_MS
 from tests.integration.client_room import PRICE, ClientRoom, open_client_room
+from tests.integration.owner import Owner
 from tests.integration.staff_room import COUNTED_HERE
 from tests.unit.payments.examples import PAYEE, PAYER
 
@@ -70,11 +71,11 @@ async def unproven(room: ClientRoom) -> dict[str, dict[str, str]]:
     await room.keys.revoke(revoked, by="test")
     await room.key_of("expired", Scope, days=1)
     expired = room.texts["expired"]
-    await room.world.pool.execute(
+    await Owner(room.world.pool).execute(
         "update api_key set expires_ms = 1 where id = $1", room.id_of("expired")
     )
     elsewhere = await room.key_of("elsewhere", Scope)
-    await room.world.pool.execute("update api_key set tenant = 2 where id = $1", elsewhere)
+    await Owner(room.world.pool).execute("update api_key set tenant = 2 where id = $1", elsewhere)
     good = room.texts["shop"]
     shown = {
         "an empty token": "Bearer",
@@ -314,11 +315,11 @@ async def test_where_no_key_is_set_there_is_no_api(room: ClientRoom) -> None:
 async def test_while_the_database_is_away_a_client_is_told_to_come_again(
     room: ClientRoom,
 ) -> None:
-    await room.world.pool.execute("alter table api_key rename to elsewhere")
+    await Owner(room.world.pool).execute("alter table api_key rename to elsewhere")
     try:
         answer = await room.post("/payments/send", PRICE)
     finally:
-        await room.world.pool.execute("alter table elsewhere rename to api_key")
+        await Owner(room.world.pool).execute("alter table elsewhere rename to api_key")
     assert (answer.status_code, answer.json()["code"]) == (503, "away")
     assert int(answer.headers["retry-after"]) > 0
 
@@ -334,4 +335,4 @@ def test_every_endpoint_says_which_problems_it_may_answer_with() -> None:
 
 async def test_the_database_refuses_a_key_without_a_mac(room: ClientRoom) -> None:
     with pytest.raises(asyncpg.CheckViolationError, match="key_has_a_mac"):
-        await room.world.pool.execute("update api_key set mac = ''")
+        await Owner(room.world.pool).execute("update api_key set mac = ''")

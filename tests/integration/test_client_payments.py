@@ -18,6 +18,7 @@ from engine.payments.lifecycle import State
 from engine.payments.store import PaymentStore
 from tests.integration.books import assert_books
 from tests.integration.client_room import PRICE, ClientRoom, open_client_room
+from tests.integration.owner import Owner
 from tests.integration.world import FAILED
 from tests.unit.payments.examples import PAYEE, PAYER
 
@@ -171,7 +172,7 @@ async def test_a_quote_under_the_same_key_is_the_same_also_when_the_rate_moved(
     room: ClientRoom,
 ) -> None:
     first = await room.post("/quotes", PRICE, key="quote-0001")
-    await room.world.pool.execute("update fx_rate set mid = mid * 2")
+    await Owner(room.world.pool).execute("update fx_rate set mid = mid * 2")
     await room.engine.rates.refresh(room.world.pool)
     again = await room.post("/quotes", PRICE, key="quote-0001")
     assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
@@ -187,7 +188,7 @@ async def test_quotes_and_answers_are_forgotten_after_a_week(room: ClientRoom) -
     await room.post("/payments/check", PRICE, key="check-0001")
     room.world.clock.pass_(7 * 24 * 3600 + 121)
     now_ms = int(room.world.clock.epoch() * 1000)
-    await room.world.pool.execute("update fx_rate set at_ms = $1", now_ms)
+    await Owner(room.world.pool).execute("update fx_rate set at_ms = $1", now_ms)
     await room.engine.rates.refresh(room.world.pool)
     await room.post("/quotes", PRICE)
     await room.post("/payments/check", PRICE)
