@@ -20,7 +20,7 @@ from engine.errors import CappError
 from engine.menu.check import examine as examine_menus
 from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
-from engine.row_security import look_at
+from engine.row_security import TELLS_NOTHING, look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
 from providers.portability import build_portability
@@ -113,9 +113,6 @@ async def _database(settings: Settings) -> str:
     return f"Postgres {version}, schema {revision}"
 
 
-LOGIN = "`migrations/README.md`: a login for serving"
-
-
 async def _tenants(settings: Settings) -> str:
     """Whether the connections of web and worker are really held to one tenant's rows."""
     if not settings.row_security:
@@ -134,12 +131,17 @@ async def _tenants(settings: Settings) -> str:
     if standing.tenant != settings.tenant or not standing.tables:
         raise ValueError(f"{standing.role} does not serve tenant {settings.tenant}")
     told = f"{standing.role} reaches its own rows of {standing.tables} tables"
+    if standing.login_reaches_more and settings.is_production:
+        raise ValueError(
+            f"DATABASE_URL names {standing.login}, who reaches more than one tenant's rows: give a"
+            " login for serving (`migrations/README.md`)"
+        )
+    if not standing.finds_by_index:
+        told += f"; lists of payments are slow until a superuser has run: {TELLS_NOTHING}"
     if standing.login_reaches_more:
-        if settings.is_production:
-            raise ValueError(f"{told}; its login {standing.login} reaches more: {LOGIN}")
         told += (
             f"; its login {standing.login} reaches more, which holds mistakes but no intruder"
-            f" ({LOGIN})"
+            " (`migrations/README.md`: a login for serving)"
         )
     return told
 

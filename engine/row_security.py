@@ -21,6 +21,7 @@ class Standing(NamedTuple):
     login_reaches_more: bool  # whoever can run SQL of their own can leave the role for it
     tables: int  # in which it sees rows of its tenant alone
     unprotected: tuple[str, ...]  # in which it sees others' as well
+    finds_by_index: bool  # else payments of a payee or a client are looked for in all of them
 
 
 def role_of(tenant: int) -> str:
@@ -76,8 +77,12 @@ async def look_at(connection: Any) -> Standing:
         login_reaches_more=found["login_reaches_more"],
         tables=found["tables"],
         unprotected=tuple(found["unprotected"]),
+        finds_by_index=found["finds_by_index"],
     )
 
+
+TELLS_NOTHING = "alter function pg_catalog.split_part(text, text, int) leakproof;"
+"""What only a superuser may say; open_tenant does where it can."""
 
 _LAWLESS = ["alembic_version"]
 """Of no tenant: it says which schema this is, and can be read but not written."""
@@ -100,4 +105,6 @@ select current_user as role, current_tenant() as tenant, session_user as login,
        (select bool_or(is_above or is_other_tenant or is_owner) from reachable)
          as login_reaches_more,
        (select count(*) from reached where is_held) as tables,
+       (select proleakproof from pg_proc
+         where oid = 'pg_catalog.split_part(text, text, int)'::regprocedure) as finds_by_index,
        array(select relname::text from reached where not is_held order by 1) as unprotected"""

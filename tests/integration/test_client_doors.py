@@ -71,7 +71,7 @@ async def unproven(room: ClientRoom) -> dict[str, dict[str, str]]:
     await room.keys.revoke(revoked, by="test")
     await room.key_of("expired", Scope, days=1)
     expired = room.texts["expired"]
-    await room.world.pool.execute(
+    await Owner(room.world.pool).execute(
         "update api_key set expires_ms = 1 where id = $1", room.id_of("expired")
     )
     elsewhere = await room.key_of("elsewhere", Scope)
@@ -335,4 +335,4 @@ def test_every_endpoint_says_which_problems_it_may_answer_with() -> None:
 
 async def test_the_database_refuses_a_key_without_a_mac(room: ClientRoom) -> None:
     with pytest.raises(asyncpg.CheckViolationError, match="key_has_a_mac"):
-        await room.world.pool.execute("update api_key set mac = ''")
+        await Owner(room.world.pool).execute("update api_key set mac = ''")

@@ -92,6 +92,7 @@ async def test_doctor_says_who_is_held_to_the_rows_of_a_tenant(database_url: str
         ("select 1", {"CAPP_TENANT": "77"}, "`capp migrate` makes it, or says who must"),
         ("alter table customer disable row level security", {}, "reaches all rows of customer$"),
         ("revoke all on all tables in schema public from capp_tenant", {}, "does not serve"),
+        ("select 1", {"CAPP_MODE": "production"}, "names postgres, who reaches more"),
     ],
 )
 async def test_doctor_says_when_nobody_is_held(
@@ -100,6 +101,14 @@ async def test_doctor_says_when_nobody_is_held(
     await pool.execute(change)
     with pytest.raises((ValueError, NotServed), match=told):
         await of_tenants(database_url, **environment)
+
+
+async def test_doctor_says_when_lists_of_payments_cannot_be_found_by_their_index(
+    database_url: str, pool: Any
+) -> None:
+    assert "slow" not in await of_tenants(database_url)
+    await pool.execute("alter function split_part(text, text, int) not leakproof")
+    assert "slow until a superuser has run: alter function" in await of_tenants(database_url)
 
 
 async def of_tenants(database_url: str, **environment: str) -> str:

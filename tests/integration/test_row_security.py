@@ -5,6 +5,7 @@ Every table of the catalog is tried. Its rows are made up: one of tenant 1, one 
 
 import argparse
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -365,6 +366,23 @@ async def test_the_commit_moves_no_money_and_keeps_no_payment_of_another_tenant(
         await owner.execute(f"delete from {table} where {key} = $1", own.payment)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "version = 1 and split_part(facts, '\"', 6) = 'x'",
+        "at_ms between 5 and 6",
+        "payment = '01a1ff446bed7306bc326a60dece76d4'",
+    ],
+)
+async def test_a_rule_keeps_nobody_from_an_index(first: Any, asked: str) -> None:
+    await first.execute("set enable_seqscan = off")
+    plan = await first.fetch(f"explain select facts from journal where {asked}")
+    told = "\n".join(row[0] for row in plan)
+    column = asked.removeprefix("version = 1 and ").partition(" ")[0]
+    assert re.search(rf"Index Cond: .*{re.escape(column)}", told) and "Seq Scan" not in told
+    assert (await look_at(first)).finds_by_index
+
+
 async def test_who_serves_a_tenant_has_the_months_made_as_the_owner_would(
     url: str, login: str, owner: Any
 ) -> None:
@@ -453,6 +471,7 @@ def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_have_ru
         assert (standing.tenant, standing.unprotected) == (tenant, ())
         assert standing.tables > len(TABLES)
         assert standing.login_reaches_more  # it owns the tables
+        assert not standing.finds_by_index  # which no superuser has said yet
     finally:
         _run(
             postgres_url, f"drop database {name} with (force)",
