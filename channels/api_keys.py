@@ -7,11 +7,11 @@ system's word. A key is printed once and stored nowhere.
 import argparse
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from channels.settings import BadSettings, Settings
 from channels.staff import who_is_here
+from channels.times import stamp_of
 from engine.clients.clients import ApiKey, KeyId, Scope, read_scopes, write_scopes
 from engine.clients.keys import KeyMacs
 from engine.clients.proving import DAYS_MAX, OVERLAP_HOURS, Keys
@@ -125,15 +125,11 @@ def _read_id(text: str) -> KeyId:
 
 def _line(key: ApiKey, now_ms: int) -> str:
     state = "good" if key.is_good(now_ms) else "revoked" if key.ended_ms else "expired"
-    until = f" until {_time(key.expires_ms)}" if key.expires_ms else ""
+    until = f" until {stamp_of(key.expires_ms)}" if key.expires_ms else ""
     successor = f"  rotated to {key.replaced_by}" if key.replaced_by else ""
-    used = f"used {_time(key.used_ms)}" if key.used_ms else "never used"
+    used = f"used {stamp_of(key.used_ms)}" if key.used_ms else "never used"
     scopes = ",".join(write_scopes(key.scopes))
     return f"{key.id}  {key.client.name}  {scopes}  {state}{until}  {used}{successor}"
-
-
-def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 _COMMANDS: dict[str, Callable[[KeyRoom, argparse.Namespace, Say], Awaitable[bool]]] = {

@@ -236,6 +236,31 @@ def test_every_request_of_a_member_is_one_row_of_the_log(doors: Doors) -> None:
         assert (outcome == "forbidden") is (Role(who) not in WHAT[what].grants)
 
 
+def test_every_answer_of_a_process_is_held_alike_whichever_way_it_went(doors: Doors) -> None:
+    """The application's, the guards', and those of doors on both their ways."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    client = doors.client
+    answers = {
+        "a route": client.get("/health/live"),
+        "no route": client.get("/nowhere"),
+        "the guards": client.get("/nowhere%2f"),
+        "the API": client.get(PREFIX + "/providers"),
+        "a door": client.post("/ussd/africastalking/guess", content=b"x=1", headers=form),
+        "a door in pieces": client.post(
+            "/ussd/africastalking/guess", content=iter([b"x=1"]), headers=form
+        ),
+        "a callback": client.post("/api/v1/webhooks/mtn/collection/1.x", content=b"{}"),
+    }
+    assert [answer.status_code for answer in answers.values()] == [
+        200, 404, 400, 401, 404, 404, 404,
+    ]  # fmt: skip
+    for what, answer in answers.items():
+        assert answer.headers["x-content-type-options"] == "nosniff", what
+        assert answer.headers["cache-control"] == "no-store", what
+        assert answer.headers["x-frame-options"] == "DENY", what
+        assert answer.headers["referrer-policy"] == "no-referrer", what
+
+
 CALLED = [
     ("GET", "/nowhere", {}, b"", 404),
     ("GET", "/providers/", {}, b"", 404),

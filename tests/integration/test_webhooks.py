@@ -453,6 +453,32 @@ async def test_flood_of_strangers_is_bounded_and_the_rest_is_counted(
     assert len(await kept(world)) == 7
 
 
+async def test_who_knocks_too_often_where_there_is_no_door_takes_nobody_elses_room(
+    world: World, adapters: dict[int, OperatorPort], attempt: AttemptId
+) -> None:
+    """The flood comes through a proxy that operators call through as well."""
+    reception = reception_of(
+        world, adapters, sources=Sources({}, read_networks(["10.0.0.1"])), strange_per_minute=20,
+        strangers_per_minute=4,
+    )  # fmt: skip
+    path = next(iter(every_path(adapters, attempt)))
+    async with knocking(callback_routes(world, reception), peer="10.0.0.1") as client:
+
+        async def knock(who: str, where: str) -> httpx.Response:
+            return await client.post(where, content=b"{}", headers={"x-forwarded-for": who})
+
+        flood = [await knock("198.51.100.7", f"{PREFIX}/no/such/{n}.{'0' * 46}") for n in range(12)]
+        assert [answer.status_code for answer in flood] == [404] * 4 + [429] * 8
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in flood[4:])
+        # Another's mistake is still kept, and who knows an address is heard whatever else came.
+        assert (await knock("198.51.100.8", f"{PREFIX}/no/such/x")).status_code == 404
+        assert (await knock("198.51.100.7", path)).status_code not in (404, 429)
+    await reception.traffic.flush(closing=True)
+    rows = await kept(world, "outcome, status, times")
+    assert rows.count(("no such address", 404, 1)) == 5
+    assert sum(times for outcome, _, times in rows if outcome == "no such address") == 13
+
+
 async def test_the_one_address_for_all_attempts_names_none(
     world: World, adapters: dict[int, OperatorPort], attempt: AttemptId
 ) -> None:
