@@ -94,7 +94,8 @@ class Webhooks:
             return "must not hold credentials"
         if parts.fragment or "#" in url or "\\" in url or not parts.host:
             return "is no address of a host"
-        return self._fault_in_place(parts.scheme, parts.host, parts.port or 443)
+        port = 443 if parts.port is None else parts.port
+        return self._fault_in_place(parts.scheme, parts.host, port)
 
     def _fault_in_place(self, scheme: str, host: str, port: int) -> str:
         if self._is_here(host):

@@ -15,7 +15,7 @@ LATE_MS: Final = 10_000
 AGAIN_MS: Final = 300_000
 LATE_MS_MAX: Final = 900_000
 """Every few minutes a reading looks back as far as clocks may differ, and statements may hang."""
-STEP_MS: Final = 60_000
+STEP_MS: Final = 300_000
 """Whoever is far behind reads so much at once."""
 KEPT_MS: Final = 30 * 24 * 3_600_000
 """So long are events and deliveries kept."""
@@ -31,7 +31,7 @@ class Reading(NamedTuple):
 
 class _Derived(NamedTuple):
     id: str
-    payment: Any
+    payment: str
     sequence: int
     kind: EventKind
     state: int
@@ -103,7 +103,7 @@ class JournalReader:
             for place, kind in enumerate(kinds):
                 derived.append(
                     _Derived(
-                        self._ids.hex(), row["payment"], sequence_of(row["version"], place), kind,
+                        self._ids.hex(), row["payment"].hex, sequence_of(row["version"], place), kind,
                         row["state"], _terms_at(row), row["at_ms"],
                     )
                 )  # fmt: skip

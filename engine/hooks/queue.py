@@ -157,7 +157,7 @@ behind as (
   update hook_delivery d set due_ms = p.until_ms from put_off p
    where $9::bigint is not null and d.subscription = $3 and d.tenant = $1
      and d.payment = p.payment and d.state = 1 and d.sequence > p.sequence and d.attempts = 0
-     and d.due_ms < p.until_ms)
+     and d.due_ms < p.until_ms),
 paused as (
   update hook_subscription
      set failing_since_ms = coalesce(failing_since_ms, $5),

@@ -66,5 +66,5 @@ class SecretKeys:
         nonce, told = sealed.bytes[:NONCE_BYTES], sealed.bytes[NONCE_BYTES:]
         try:
             return key.decrypt(nonce, told, place.words)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise OurFault(f"the secret {place.secret} does not open") from error
