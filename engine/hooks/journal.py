@@ -97,17 +97,19 @@ class JournalReader:
         return Reading(kept, is_behind)
 
     def _derive(self, rows: list[Any]) -> list[_Derived]:
-        derived = []
-        for row in rows:
-            kinds = kinds_of(State(row["before"]), State(row["state"]))
-            for place, kind in enumerate(kinds):
-                derived.append(
-                    _Derived(
-                        self._ids.hex(), row["payment"].hex, sequence_of(row["version"], place), kind,
-                        row["state"], _terms_at(row), row["at_ms"],
-                    )
-                )  # fmt: skip
-        return derived
+        found = [
+            (row, place, kind)
+            for row in rows
+            for place, kind in enumerate(kinds_of(State(row["before"]), State(row["state"])))
+        ]
+        ids = sorted(self._ids.hex() for _ in found)  # in the order it happened, as it is listed
+        return [
+            _Derived(
+                id_, row["payment"].hex, sequence_of(row["version"], place), kind, row["state"],
+                _terms_at(row), row["at_ms"],
+            )
+            for id_, (row, place, kind) in zip(ids, found, strict=True)
+        ]  # fmt: skip
 
     async def _keep(self, connection: Any, derived: list[_Derived], now_ms: int) -> int:
         if not derived:

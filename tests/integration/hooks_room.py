@@ -22,6 +22,12 @@ from simulator.serving import serving
 from tests.integration.world import FAILED, SUCCEEDED, World, open_world
 
 KEYS = {1: bytes(range(32))}
+LONG_SECONDS = 600.0
+_SWEPT = (
+    "truncate hook_subscription, hook_secret, hook_look, hook_event, hook_delivery, hook_attempt,"
+    " case_file, journal, payment, payment_key, attempt, evidence, outbox, spending;"
+    " drop table if exists held"
+)
 LIFE = [EventKind.CREATED, EventKind.COLLECTED, EventKind.PAID]
 
 
@@ -89,14 +95,23 @@ class HookHall:
         await self.world.tell(await self.world.live(payment_id), finding)
         await self.world.dispatched()
 
+    async def rest(self, seconds: float) -> None:
+        """Time in which nothing happened, and the journal was read all along."""
+        self.world.clock.pass_(seconds)
+        now_ms = int(self.world.clock.epoch() * 1000)
+        await self.world.pool.execute("update hook_look set looked_ms = $1, again_ms = $1", now_ms)
+
     async def told(self, *, seconds: float = 0.0) -> None:
         """Everything that is due after so long is read and tried once through."""
-        self.world.clock.pass_(seconds)
+        await (self.rest(seconds) if seconds > LONG_SECONDS else self._pass(seconds))
         await self.journal.sweep()
         while await self.courier.sweep():
             await self.courier.idle()
             if await self._nothing_due():
                 return
+
+    async def _pass(self, seconds: float) -> None:
+        self.world.clock.pass_(seconds)
 
     async def _nothing_due(self) -> bool:
         now_ms = int(self.world.clock.epoch() * 1000)
@@ -116,8 +131,12 @@ class HookHall:
 
 @asynccontextmanager
 async def open_hook_hall(database_url: str) -> AsyncIterator[HookHall]:
-    """Payments go as the test says; nothing is read or sent before the test says so."""
+    """Payments go as the test says; nothing is read or sent before the test says so.
+
+    A database may be shared: what earlier tests left is swept up.
+    """
     async with open_world(database_url) as world:
+        await world.pool.execute(_SWEPT)
         receiver = Receiver(now=world.clock.epoch)
         async with serving({"business": (receiver_app(receiver), 0)}) as urls:
             carrier = Webhooks(local=True, answer_seconds=0.5)
