@@ -280,7 +280,7 @@ async def test_an_event_that_is_never_taken_holds_up_its_payment_for_a_quarter_o
         await hall.told(seconds=60)
     assert hall.kinds(payment_id) == LIFE[1:]
     states = {d.kind: d.state for d in await hall.deliveries(id_)}
-    assert states["payment.created"] == "waiting"
+    assert states[EventKind.CREATED] == "waiting"
 
 
 async def test_after_a_day_a_delivery_is_parked_and_a_resend_brings_it(hall: HookHall) -> None:
@@ -408,9 +408,12 @@ async def test_a_removed_subscription_hears_nothing_more_and_its_secrets_are_gon
     assert await hall.world.pool.fetchval("select count(*) from hook_secret") == 1
     await hall.paid()
     await hall.told()
-    assert await hall.world.pool.fetchval(
-        "select count(*) from hook_delivery where subscription = $1", id_
-    ) == 3
+    assert (
+        await hall.world.pool.fetchval(
+            "select count(*) from hook_delivery where subscription = $1", id_
+        )
+        == 3
+    )
 
 
 @dataclass
@@ -499,8 +502,10 @@ async def test_secrets_lie_sealed_and_are_put_under_a_new_key_while_messages_go(
     id_ = await hall.subscribe(EventKind.CREATED)
     sealed = await hall.world.pool.fetchval("select sealed from hook_secret")
     (secret,) = hall.receiver.secrets
-    opened = hall.keys.open((await HookStore(hall.world.pool, 1).secrets(id_, 0))[0].sealed,
-                            (await HookStore(hall.world.pool, 1).secrets(id_, 0))[0].place)
+    opened = hall.keys.open(
+        (await HookStore(hall.world.pool, 1).secrets(id_, 0))[0].sealed,
+        (await HookStore(hall.world.pool, 1).secrets(id_, 0))[0].place,
+    )
     assert opened not in sealed
     assert secret.encode() not in sealed
     both = SecretKeys({**KEYS, 2: bytes(range(1, 33))}, bytes)

@@ -205,12 +205,17 @@ async def test_an_ordinary_address_is_taken(url: str) -> None:
     await carrier.aclose()
 
 
+OTHERS = [
+    "http://shop.example/", "http://127.0.0.2/", "https://10.0.0.1/", "http://localhost/",
+    "http://[::1]/", "https://shop.example:22/",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/hook", "https://127.0.0.1:9/"])
 async def test_development_opens_127_0_0_1_and_nothing_else(url: str) -> None:
     async with local() as carrier:
         assert carrier.fault_in(url) == ""
-        for other in ("http://shop.example/", "http://127.0.0.2/", "https://10.0.0.1/",
-                      "http://localhost/", "http://[::1]/", "https://shop.example:22/"):  # fmt: skip
+        for other in OTHERS:
             assert carrier.fault_in(other)
 
 

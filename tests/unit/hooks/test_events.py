@@ -51,9 +51,7 @@ def test_what_a_commit_merges_is_told_as_if_each_transition_had_its_own() -> Non
     """Unless it ends where it began: held again at once is held on."""
     for transition in TABLE:
         for then in (None, Event.HELD, Event.PAYOUT_QUEUED, Event.REFUND_DECIDED):
-            path = advance(
-                transition.source, transition.event, quote(), ROUTE, then=then
-            ).path
+            path = advance(transition.source, transition.event, quote(), ROUTE, then=then).path
             if path[-1] is transition.source:
                 assert kinds_of(transition.source, path[-1]) == ()
                 continue
