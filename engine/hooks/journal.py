@@ -10,7 +10,7 @@ from engine.clock import Clock, Ids
 from engine.hooks.events import EventKind, kinds_of, sequence_of
 from engine.payments.lifecycle import State
 
-LATE_MS: Final = 10_000
+LATE_MS: Final = 4_000
 """A row is seldom visible later than that after its own time: what a usual reading looks back."""
 AGAIN_MS: Final = 300_000
 LATE_MS_MAX: Final = 900_000
@@ -82,18 +82,19 @@ class JournalReader:
     async def _read(
         self, connection: Any, marks: Mapping[str, int], now_ms: int, first_ms: int
     ) -> Reading:
-        looked_ms = max(marks["looked_ms"], first_ms)
+        # Never later than now: the clock of whoever read last may have been ahead of ours.
+        looked_ms = min(max(marks["looked_ms"], first_ms), now_ms)
+        again_ms = min(marks["again_ms"], now_ms)
         is_behind = now_ms - looked_ms > STEP_MS
         is_again = not is_behind and abs(now_ms - marks["again_ms"]) >= AGAIN_MS
-        since_ms = marks["again_ms"] - LATE_MS_MAX if is_again else looked_ms - LATE_MS
+        since_ms = again_ms - LATE_MS_MAX if is_again else looked_ms - LATE_MS
         until_ms = looked_ms + STEP_MS if is_behind else _FOR_EVER
         rows = await connection.fetch(
             _NEW, self._tenant, since_ms, until_ms, max(first_ms, now_ms - _UNREAD_MS), _STATES
         )
         kept = await self._keep(connection, self._derive(rows), now_ms)
         looked_ms = min(until_ms, now_ms)
-        again_ms = now_ms if is_again else marks["again_ms"]
-        await connection.execute(_MARK, self._tenant, looked_ms, again_ms)
+        await connection.execute(_MARK, self._tenant, looked_ms, now_ms if is_again else again_ms)
         return Reading(kept, is_behind)
 
     def _derive(self, rows: list[Any]) -> list[_Derived]:

@@ -87,6 +87,7 @@ class HookQueue:
             "gone" if is_gone else "",
             tried.at_ms - int(patience.failing_seconds_max * 1000),
             int(patience.order_seconds * 1000),
+            claim.happened.payment_id, claim.happened.sequence,
         )  # fmt: skip
         return why or ""
 
@@ -114,20 +115,21 @@ select s.id, d.due, s.failing_since_ms is not null as failing
        where d.subscription = s.id and d.state = 1 and d.due_ms <= $2 limit $3) c) d
  where s.tenant = $1 and s.state = 'active' and d.due > 0
  order by failing, s.id"""
+# Single values instead of joins: tables that grew in the last minute have no statistics yet, and a
+# join without them reads everything that waits (0.7 s instead of 0.4 ms at 24,000).
 _CLAIM: Final = """
 with head as (
   select d.event from hook_delivery d
    where d.subscription = $2 and d.tenant = $1 and d.state = 1 and d.due_ms <= $3
      and exists (select from hook_subscription s
                   where s.id = $2 and s.tenant = $1 and s.state = 'active')
-     and not exists (
-       select from hook_delivery e
-        where e.subscription = $2 and e.payment = d.payment and e.state = 1
-          and e.sequence < d.sequence and e.begun_ms > $5)
+     and (select e.sequence from hook_delivery e
+           where e.subscription = $2 and e.payment = d.payment and e.state = 1
+             and e.sequence < d.sequence and e.begun_ms > $5 limit 1) is null
    order by d.due_ms, d.event limit 1 for update of d skip locked),
 claimed as (
-  update hook_delivery d set due_ms = $4, attempts = attempts + 1 from head
-   where d.event = head.event and d.subscription = $2 and d.tenant = $1
+  update hook_delivery d set due_ms = $4, attempts = attempts + 1
+   where d.event = (select event from head) and d.subscription = $2 and d.tenant = $1
   returning d.event, d.payment, d.sequence, d.attempts, d.begun_ms)
 select c.*, e.kind, e.state, e.at_ms, s.url, s.whole_numbers, j.facts
   from claimed c
@@ -152,12 +154,12 @@ put_off as (
      set state = case when $9::bigint is null then 3 else 1 end, due_ms = $9,
          last_ms = $5, last_status = $7, last_failure = $8
    where event = $2 and subscription = $3 and tenant = $1 and state = 1 and attempts = $10
-  returning payment, sequence, least(begun_ms + $13, due_ms) as until_ms),
+  returning least(begun_ms + $13, due_ms) as until_ms),
 behind as (
-  update hook_delivery d set due_ms = p.until_ms from put_off p
+  update hook_delivery d set due_ms = (select until_ms from put_off)
    where $9::bigint is not null and d.subscription = $3 and d.tenant = $1
-     and d.payment = p.payment and d.state = 1 and d.sequence > p.sequence and d.attempts = 0
-     and d.due_ms < p.until_ms),
+     and d.payment = $14 and d.state = 1 and d.sequence > $15 and d.attempts = 0
+     and d.due_ms < (select until_ms from put_off)),
 paused as (
   update hook_subscription
      set failing_since_ms = coalesce(failing_since_ms, $5),

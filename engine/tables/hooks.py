@@ -90,7 +90,9 @@ hook_delivery = Table(
     required("last_failure", Text, server_default=""),
     PrimaryKeyConstraint("event", "subscription"),
     CheckConstraint("(state = 1) = (due_ms is not null)", name="waiting_is_due"),
-    Index("hook_delivery_due", "subscription", "due_ms", postgresql_where=text("state = 1")),
+    Index(
+        "hook_delivery_due", "subscription", "due_ms", "event", postgresql_where=text("state = 1")
+    ),
     Index(
         "hook_delivery_order",
         "subscription",

@@ -61,7 +61,7 @@ create table hook_delivery (                 -- an event on its way to a subscri
   primary key (event, subscription),
   constraint waiting_is_due check ((state = 1) = (due_ms is not null))
 ) with (fillfactor = 70);
-create index hook_delivery_due on hook_delivery (subscription, due_ms) where state = 1;
+create index hook_delivery_due on hook_delivery (subscription, due_ms, event) where state = 1;
 create index hook_delivery_order on hook_delivery (subscription, payment, sequence) where state = 1;
 create index hook_delivery_newest on hook_delivery (tenant, subscription, event);
 

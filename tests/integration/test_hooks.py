@@ -148,6 +148,19 @@ async def test_a_late_step_is_told_with_the_next_one_of_its_payment_and_before_i
     assert hall.kinds(payment_id) == LIFE[:2]
 
 
+async def test_a_reader_whose_clock_was_ahead_hides_nothing_from_the_others(
+    hall: HookHall,
+) -> None:
+    await hall.subscribe()
+    await hall.told()
+    await hall.world.pool.execute(
+        "update hook_look set looked_ms = looked_ms + 60000, again_ms = again_ms + 60000"
+    )
+    payment_id = await hall.paid()
+    await hall.told()
+    assert hall.kinds(payment_id) == LIFE
+
+
 async def test_whoever_was_away_for_hours_reads_all_of_it(hall: HookHall) -> None:
     await hall.subscribe()
     paid = []
