@@ -131,6 +131,19 @@ async def test_a_row_that_becomes_visible_late_is_not_missed(hall: HookHall) -> 
     assert hall.kinds(payment_id) == LIFE
 
 
+async def test_a_row_from_before_nobody_read_is_found_when_somebody_does_again(
+    hall: HookHall,
+) -> None:
+    """It became visible after the last reading, and then no worker ran for hours."""
+    await hall.subscribe()
+    payment_id = await hall.paid()
+    hall.world.clock.pass_(LATE_MS / 1000 + 60)
+    now_ms = int(hall.world.clock.epoch() * 1000)
+    await hall.world.pool.execute("insert into hook_look values (1, $1, $1)", now_ms)
+    await hall.told(seconds=500)
+    assert hall.kinds(payment_id) == LIFE
+
+
 async def test_a_late_step_is_told_with_the_next_one_of_its_payment_and_before_it(
     hall: HookHall,
 ) -> None:
