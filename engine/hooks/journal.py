@@ -87,7 +87,9 @@ class JournalReader:
         again_ms = min(marks["again_ms"], now_ms)
         is_behind = now_ms - looked_ms > STEP_MS
         is_again = not is_behind and abs(now_ms - marks["again_ms"]) >= AGAIN_MS
-        since_ms = again_ms - LATE_MS_MAX if is_again else looked_ms - LATE_MS
+        since_ms = looked_ms - (LATE_MS_MAX if is_behind else LATE_MS)
+        if is_again:  # whoever was behind has looked far back at each step
+            since_ms = max(again_ms, now_ms - 2 * AGAIN_MS) - LATE_MS_MAX
         until_ms = looked_ms + STEP_MS if is_behind else _FOR_EVER
         rows = await connection.fetch(
             _NEW, self._tenant, since_ms, until_ms, max(first_ms, now_ms - _UNREAD_MS), _STATES
