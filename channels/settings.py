@@ -392,7 +392,7 @@ class _Reader:
 
     def sealing_keys(self, name: str) -> dict[int, bytes]:
         """Of AES-256: 32 random bytes each. None where nobody set any; a weak one is refused."""
-        keys = self.staff_keys(name)
+        keys = self.strong_keys(name)
         if any(len(key) != SEALING_KEY_BYTES for key in keys.values()):
             self.wrong(name, f"wants keys of {SEALING_KEY_BYTES} bytes")
         return keys

@@ -30,7 +30,9 @@ PAGE_MOST: Final = 100
 
 
 class Hooks:
-    """The subscriptions of one tenant. Ids of others are not found, as ids of nobody."""
+    """The subscriptions of one tenant, or of one client. Ids of others are not found, as ids of
+    nobody.
+    """
 
     def __init__(
         self,
@@ -45,6 +47,13 @@ class Hooks:
         self._keys = keys
         self._fault_in = fault_in
         self._clock = clock
+
+    def of_client(self, client: str) -> "Hooks":
+        """What a client may do about its own, which are told of its own payments alone."""
+        return Hooks(
+            store=self._store.of_client(client), keys=self._keys, fault_in=self._fault_in,
+            clock=self._clock,
+        )  # fmt: skip
 
     async def subscribe(self, operation: HookId, wish: Wish) -> Subscribed:
         """A subscription under that id, with its secret; the same again gives the same.
@@ -110,6 +119,7 @@ class Hooks:
 
     async def attempts(self, id: HookId, event: str) -> list[Attempt]:
         """Every try of a delivery. Raises NoSuchHook."""
+        await self._store.one(id)
         await self._store.delivery(id, event)
         return await self._store.attempts(id, event)
 

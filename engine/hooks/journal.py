@@ -3,12 +3,16 @@
 It moves nothing and sends nothing. Why no row is missed: `decisions/0001`.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from engine.clock import Clock, Ids
 from engine.hooks.events import EventKind, kinds_of, sequence_of
+from engine.payments.facts import read_terms
 from engine.payments.lifecycle import State
+
+log = logging.getLogger(__name__)
 
 LATE_MS: Final = 4_000
 """A row is seldom visible later than that after its own time: what a usual reading looks back."""
@@ -33,6 +37,7 @@ class _Derived(NamedTuple):
     id: str
     payment: str
     sequence: int
+    client: str | None
     kind: EventKind
     state: int
     terms: int
@@ -108,8 +113,8 @@ class JournalReader:
         ids = sorted(self._ids.hex() for _ in found)  # in the order it happened, as it is listed
         return [
             _Derived(
-                id_, row["payment"].hex, sequence_of(row["version"], place), kind, row["state"],
-                _terms_at(row), row["at_ms"],
+                id_, row["payment"].hex, sequence_of(row["version"], place), _client_of(row), kind,
+                row["state"], _terms_at(row), row["at_ms"],
             )
             for id_, (row, place, kind) in zip(ids, found, strict=True)
         ]  # fmt: skip
@@ -124,6 +129,18 @@ class JournalReader:
 
 def _from_the_first(first_ms: int) -> dict[str, int]:
     return {"looked_ms": first_ms, "again_ms": first_ms}
+
+
+def _client_of(row: Any) -> str | None:
+    """Who asked for the payment, as its first row says; None for a dialled one.
+
+    Of terms that newer code wrote nobody can tell: only staff's subscriptions hear of them.
+    """
+    try:
+        return read_terms(row["facts"]).client or None
+    except (ValueError, LookupError) as error:
+        log.error("payment %s was written by other code: %s", row["payment"].hex, error)
+        return None
 
 
 def _terms_at(row: Any) -> int:
@@ -151,11 +168,12 @@ _NEW: Final = """
 with moved as materialized (
   select distinct payment from journal
    where tenant = $1 and at_ms >= $2 and at_ms < $3 and state = any($5::smallint[]))
-select j.payment, j.version, j.state, j.at_ms, p.terms, coalesce(b.state, 0) as before
+select j.payment, j.version, j.state, j.at_ms, p.terms, c.facts, coalesce(b.state, 0) as before
   from moved m
   join journal j on j.payment = m.payment and j.tenant = $1 and j.at_ms >= $4
    and j.state = any($5::smallint[])
   join payment p on p.id = j.payment and p.tenant = $1
+  join journal c on c.payment = j.payment and c.version = 1
   left join journal b on b.payment = j.payment and b.version = j.version - 1
  where not exists (
    select from hook_event e where e.tenant = $1 and e.payment = j.payment
@@ -163,16 +181,17 @@ select j.payment, j.version, j.state, j.at_ms, p.terms, coalesce(b.state, 0) as 
  order by j.at_ms, j.payment, j.version"""
 _KEEP: Final = """
 with kept as (
-  insert into hook_event (tenant, id, payment, sequence, kind, state, terms, at_ms)
-  select $1, * from unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::smallint[],
-                           $8::int[], $9::bigint[])
+  insert into hook_event (tenant, id, payment, sequence, client, kind, state, terms, at_ms)
+  select $1, * from unnest($3::uuid[], $4::uuid[], $5::int[], $6::uuid[], $7::text[],
+                           $8::smallint[], $9::int[], $10::bigint[])
   on conflict (tenant, payment, sequence) do nothing
-  returning id, payment, sequence, kind, at_ms),
+  returning id, payment, sequence, client, kind, at_ms),
 addressed as (
   insert into hook_delivery (event, subscription, tenant, payment, sequence, state, made_ms,
                              begun_ms, due_ms)
   select k.id, s.id, $1, k.payment, k.sequence, 1, $2, $2, $2
     from kept k join hook_subscription s on s.tenant = $1 and s.state <> 'removed'
+     and (s.client is null or s.client = k.client)
      and (s.events = '{}' or k.kind = any(s.events)) and k.at_ms >= s.made_ms)
 select count(*)::int from kept"""
 _FORGET: Final = """

@@ -40,11 +40,20 @@ class KeptSecret(NamedTuple):
 
 
 class HookStore:
-    """The subscriptions of one tenant. Every method may be repeated."""
+    """The subscriptions of one tenant, or of one client. Every method may be repeated.
 
-    def __init__(self, pool: Any, tenant: int) -> None:
+    A client finds its own, and is told of its own payments. Without one it is staff, who find all,
+    and what they make is told of every payment of the tenant.
+    """
+
+    def __init__(self, pool: Any, tenant: int, client: str | None = None) -> None:
         self._pool = pool
         self.tenant = tenant
+        self._client = client
+
+    def of_client(self, client: str) -> "HookStore":
+        """The same for one client alone."""
+        return HookStore(self._pool, self.tenant, client)
 
     async def add(
         self, id: HookId, wish: Wish, secret: KeptSecret, *, at_ms: int, most: int
@@ -55,16 +64,16 @@ class HookStore:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_TURN, f"hook subscriptions {self.tenant}")
-            counted = await connection.fetchrow(_COUNT, self.tenant, id)
+            counted = await connection.fetchrow(_COUNT, self.tenant, id, self._client)
             if counted["known"]:
                 return True
             if counted["live"] >= most:
                 return False
             await connection.execute(
                 "insert into hook_subscription (id, tenant, url, events, whole_numbers, state,"
-                " made_ms) values ($1, $2, $3, $4, $5, 'active', $6)",
+                " made_ms, client) values ($1, $2, $3, $4, $5, 'active', $6, $7)",
                 id, self.tenant, wish.url, list(dict.fromkeys(wish.events)), wish.whole_numbers,
-                at_ms,
+                at_ms, self._client,
             )  # fmt: skip
             await _keep_secret(connection, secret)
         return True
@@ -73,14 +82,14 @@ class HookStore:
         """The newest first, without those that were removed."""
         rows = await self._pool.fetch(
             "select * from hook_subscription where tenant = $1 and state <> 'removed'"
-            " order by id desc",
-            self.tenant,
-        )
+            " and ($2::uuid is null or client = $2) order by id desc",
+            self.tenant, self._client,
+        )  # fmt: skip
         return [_subscription(row) for row in rows]
 
     async def one(self, id: HookId) -> Subscription:
         """Raises NoSuchHook, also for one that was removed or is another tenant's."""
-        row = await self._pool.fetchrow(_ONE, self.tenant, id)
+        row = await self._pool.fetchrow(_ONE, self.tenant, id, self._client)
         if row is None:
             raise NoSuchHook(f"no subscription {id}")
         return _subscription(row)
@@ -89,22 +98,25 @@ class HookStore:
         """What waits goes on waiting."""
         await self._pool.execute(
             "update hook_subscription set state = 'paused', why = 'asked'"
-            " where tenant = $1 and id = $2 and state = 'active'",
-            self.tenant, id,
+            " where tenant = $1 and id = $2 and state = 'active'"
+            " and ($3::uuid is null or client = $3)",
+            self.tenant, id, self._client,
         )  # fmt: skip
 
     async def resume(self, id: HookId, now_ms: int) -> None:
         """What waited is tried from now on for its whole time."""
-        await self._pool.execute(_RESUME, self.tenant, id, now_ms)
+        await self._pool.execute(_RESUME, self.tenant, id, now_ms, self._client)
 
     async def remove(self, id: HookId) -> None:
         """For good: its secrets go, and what waited is dropped."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(
+            tag = await connection.execute(
                 "update hook_subscription set state = 'removed', why = ''"
-                " where tenant = $1 and id = $2",
-                self.tenant, id,
+                " where tenant = $1 and id = $2 and ($3::uuid is null or client = $3)",
+                self.tenant, id, self._client,
             )  # fmt: skip
+            if tag != "UPDATE 1":
+                return
             await connection.execute(
                 "delete from hook_secret where tenant = $1 and subscription = $2", self.tenant, id
             )
@@ -130,7 +142,7 @@ class HookStore:
         async with self._pool.acquire() as connection, connection.transaction():
             # In turn with whoever else rotates this one, and with its removal.
             found = await connection.fetchval(
-                f"{_ONE} for update", self.tenant, secret.place.subscription
+                f"{_ONE} for update", self.tenant, secret.place.subscription, self._client
             )
             if found is None:
                 raise NoSuchHook(f"no subscription {secret.place.subscription}")
@@ -170,8 +182,9 @@ class HookStore:
     async def events(self, before: str, most: int) -> list[Event]:
         """The newest first, from before that id; "" for the newest of all."""
         rows = await self._pool.fetch(
-            "select * from hook_event where tenant = $1 and id < $2 order by id desc limit $3",
-            self.tenant, before or _NO_ID, most,
+            "select * from hook_event where tenant = $1 and id < $2"
+            " and ($4::uuid is null or client = $4) order by id desc limit $3",
+            self.tenant, before or _NO_ID, most, self._client,
         )  # fmt: skip
         return [
             Event(
@@ -272,12 +285,17 @@ _TURN: Final = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 _COUNT: Final = (
     "select count(*) filter (where state <> 'removed')::int as live,"
     " coalesce(bool_or(id = $2), false) as known from hook_subscription where tenant = $1"
+    " and client is not distinct from $3::uuid"
 )
-_ONE: Final = "select * from hook_subscription where tenant = $1 and id = $2 and state <> 'removed'"
+_ONE: Final = (
+    "select * from hook_subscription where tenant = $1 and id = $2 and state <> 'removed'"
+    " and ($3::uuid is null or client = $3)"
+)
 _RESUME: Final = """
 with resumed as (
   update hook_subscription set state = 'active', why = '', failing_since_ms = null
-   where tenant = $1 and id = $2 and state = 'paused' returning id)
+   where tenant = $1 and id = $2 and state = 'paused' and ($4::uuid is null or client = $4)
+  returning id)
 update hook_delivery d set begun_ms = $3, due_ms = $3 from resumed r
  where d.subscription = r.id and d.tenant = $1 and d.state = 1"""
 _DELIVERIES: Final = """

@@ -3,6 +3,7 @@
 create table hook_subscription (
   id               uuid primary key,
   tenant           int not null,
+  client           uuid,                     -- whose payments; null: all of the tenant's, for staff
   url              text not null,
   events           text[] not null,          -- empty: all kinds
   whole_numbers    boolean not null,         -- else numbers are masked
@@ -36,6 +37,7 @@ create table hook_event (                    -- what happened to a payment, once
   tenant   int not null,
   payment  uuid not null,
   sequence int not null,                     -- of one payment's events the later has the higher
+  client   uuid,                             -- who asked for the payment; null: its payer dialled
   kind     text not null,
   state    smallint not null,                -- the payment's, behind the step
   terms    int not null,                     -- the journal version that held its terms then

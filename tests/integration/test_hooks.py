@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from engine.errors import NoSuchHook, StaffMistake
@@ -15,6 +16,7 @@ from engine.hooks.journal import AGAIN_MS, KEPT_MS, LATE_MS
 from engine.hooks.secret import SecretKeys
 from engine.hooks.store import HookStore
 from engine.hooks.subscription import HookId, Wish
+from engine.payments.facts import read_terms, write
 from engine.ports import HookAnswer, HookMessage
 from simulator.receiver import Refused, verify
 from tests.integration.hooks_room import KEYS, LIFE, HookHall, open_hook_hall
@@ -619,3 +621,58 @@ async def test_a_step_known_before_the_payment_ends_is_told_as_it_stood(hall: Ho
     await hall.told()
     states = [event["data"]["state"] for event in hall.receiver.events]
     assert states == ["COLLECTING", "PAYING"]
+
+
+# Clients.
+
+
+async def test_a_client_hears_of_its_own_payments_alone_and_staff_of_all(hall: HookHall) -> None:
+    ours, theirs = hall.ids.hex(), hall.ids.hex()
+    everybodys = await hall.subscribe(EventKind.CREATED)
+    wish = Wish(hall.url + "/ours", (EventKind.CREATED,))
+    subscribed = await hall.hooks.of_client(ours).subscribe(HookId(hall.ids.hex()), wish)
+    hall.receiver.secrets.append(subscribed.secret)
+    asked = {client: await begun_for(hall, client) for client in (ours, theirs, "")}
+    await hall.told()
+    own = subscribed.subscription.id
+    assert [d.payment_id for d in await hall.deliveries(own)] == [asked[ours]]
+    assert {d.payment_id for d in await hall.deliveries(everybodys)} == set(asked.values())
+    assert [e.payment_id for e in await hall.hooks.of_client(ours).events()] == [asked[ours]]
+    assert len(await hall.hooks.events()) == 3
+
+
+async def test_a_client_finds_and_changes_no_subscription_but_its_own(hall: HookHall) -> None:
+    ours, theirs = (hall.hooks.of_client(hall.ids.hex()) for _ in range(2))
+    own = (await ours.subscribe(HookId(hall.ids.hex()), Wish(hall.url))).subscription
+    staffs = await hall.subscribe()
+    await hall.begun()
+    await hall.journal.sweep()
+    event = (await hall.deliveries(staffs))[0].event
+    assert await ours.subscriptions() == [own]
+    assert await theirs.subscriptions() == []
+    for stranger, id_ in ((theirs, own.id), (ours, staffs), (theirs, staffs)):
+        for wanted in (
+            stranger.subscription(id_), stranger.pause(id_), stranger.resume(id_),
+            stranger.deliveries(id_), stranger.attempts(id_, event), stranger.resend(id_, event),
+            stranger.rotate(id_, HookId(hall.ids.hex())),
+            stranger.resend_parked(id_, hall.world.clock.now()),
+        ):  # fmt: skip
+            with pytest.raises(NoSuchHook):
+                await wanted
+        await stranger.remove(id_)
+    assert {s.state for s in await hall.hooks.subscriptions()} == {"active"}
+    assert await hall.world.pool.fetchval("select count(*) from hook_secret") == 2
+    assert {s.id for s in await hall.hooks.subscriptions()} == {own.id, staffs}
+
+
+async def begun_for(hall: HookHall, client: str) -> str:
+    """A payment that a client asked for over the API, or that its payer dialled."""
+    payment_id = await hall.begun()
+    row = await hall.world.pool.fetchrow(
+        "select facts from journal where payment = $1 and version = 1", payment_id
+    )
+    terms = msgspec.structs.replace(read_terms(row["facts"]), client=client)
+    await hall.world.pool.execute(
+        "update journal set facts = $2 where payment = $1 and version = 1", payment_id, write(terms)
+    )
+    return payment_id
