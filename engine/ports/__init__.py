@@ -38,6 +38,7 @@ from engine.ports.chain import (
     Slot,
     Standing,
 )
+from engine.ports.hooks import HookAnswer, HookMessage, HookPort
 from engine.ports.operators import (
     BALANCE_KIND,
     FIXED_KIND,
@@ -104,6 +105,9 @@ __all__ = [
     "FixedAddressPort",
     "Found",
     "HolderPort",
+    "HookAnswer",
+    "HookMessage",
+    "HookPort",
     "Instruction",
     "NamePort",
     "Observation",

@@ -258,3 +258,35 @@ def test_a_tenant_fits_into_the_number_of_an_account() -> None:
     assert read_settings({**GOOD, "CAPP_TENANT": "2097151"}).tenant == 2097151
     with pytest.raises(BadSettings, match="CAPP_TENANT"):
         read_settings({**GOOD, "CAPP_TENANT": "2097152"})
+
+
+HOOK_KEY = bytes(range(32)).hex()
+
+
+def test_keys_and_ports_of_webhooks_are_read_and_by_default_nobody_is_told() -> None:
+    usual = read_settings(GOOD).hooks
+    assert (usual.keys, usual.ports, usual.local) == ({}, frozenset({443, 8443}), False)
+    given = {"CAPP_WEBHOOK_KEYS": f"3:{HOOK_KEY}", "CAPP_WEBHOOK_PORTS": "443, 9443"}
+    hooks = read_settings({**GOOD, **given, "CAPP_WEBHOOK_LOCAL": "1"}).hooks
+    assert hooks.keys == {3: bytes(range(32))}
+    assert (hooks.ports, hooks.local) == (frozenset({443, 9443}), True)
+    assert HOOK_KEY not in repr(hooks)
+    assert str(bytes(range(32))) not in repr(hooks)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CAPP_WEBHOOK_KEYS", f"1:{'00' * 32}"),
+        ("CAPP_WEBHOOK_KEYS", f"1:{HOOK_KEY}ff"),
+        ("CAPP_WEBHOOK_KEYS", HOOK_KEY),
+        ("CAPP_WEBHOOK_PORTS", "https"),
+        ("CAPP_WEBHOOK_PORTS", "0"),
+        ("CAPP_WEBHOOK_PORTS", "70000"),
+        ("CAPP_WEBHOOK_LOCAL", "yes"),
+    ],
+)
+def test_what_cannot_be_meant_of_webhooks_is_named_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(BadSettings, match=name) as caught:
+        read_settings({**GOOD, name: value})
+    assert HOOK_KEY not in str(caught.value)
