@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from channels.sources import Networks, read_networks
@@ -13,6 +14,7 @@ from engine.staff.tokens import KEY_BYTES_MIN as STAFF_KEY_BYTES_MIN
 from engine.staff.tokens import is_weak
 
 KEY_BYTES_MIN = 16
+DATA_KEY_BYTES = 32
 _TOKEN = re.compile(rf"[0-9A-Za-z._~-]{{{KEY_BYTES_MIN * 2},}}")  # a word of a path as it stands
 
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\]")
@@ -107,6 +109,7 @@ class Settings:
     pin_keys: Mapping[int, bytes] = field(repr=False)  # the highest version makes new MACs
     callback_keys: tuple[bytes, ...] = field(repr=False)  # the first signs, all verify
     session_key: bytes = field(repr=False)
+    data_keys: Mapping[int, bytes] = field(repr=False)  # wrap data keys; none: nothing is sealed
     gateway_token: str = field(repr=False)
     gateway_tokens: Mapping[str, str] = field(repr=False)  # of gateways that have one of their own
     ussd_gateways: tuple[str, ...]  # each once
@@ -182,6 +185,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         pin_keys=reader.versioned_keys("CAPP_PIN_KEYS"),
         callback_keys=tuple(reader.keys("CAPP_CALLBACK_KEYS")),
         session_key=reader.one_key("CAPP_SESSION_KEY"),
+        data_keys=reader.data_keys("CAPP_DATA_KEYS"),
         gateway_token=reader.token("CAPP_GATEWAY_TOKEN"),
         gateway_tokens=reader.own_tokens({*ussd_gateways, *sms_gateways}),
         ussd_gateways=ussd_gateways,
@@ -413,9 +417,12 @@ class _Reader:
         return [self._key(name, word) for word in text.split(",")] if text else []
 
     def versioned_keys(self, name: str) -> dict[int, bytes]:
-        out: dict[int, bytes] = {}
         text = self.text(name)
-        for word in text.split(",") if text else []:
+        return self._versioned(name, text) if text else {}
+
+    def _versioned(self, name: str, text: str) -> dict[int, bytes]:
+        out: dict[int, bytes] = {}
+        for word in text.split(","):
             version, _, key = word.partition(":")
             if not version.isdigit() or int(version) in out:
                 self.wrong(name, "wants version:hex,version:hex with distinct versions")
@@ -431,6 +438,30 @@ class _Reader:
         if any(is_weak(key) for key in keys.values()):
             self.wrong(name, f"holds a weak key: draw {STAFF_KEY_BYTES_MIN} random bytes")
         return keys
+
+    def data_keys(self, name: str) -> dict[int, bytes]:
+        """`version:hex,...` of 32 bytes each, in the variable or in the file `<name>_FILE` names.
+
+        None where nobody set any, and then nothing is sealed: not in production.
+        """
+        if not (text := self._word_or_file(name)):
+            if self.path("CAPP_ENVIRONMENT") == "production":
+                self.wrong(name, "is missing: in production people's numbers are sealed")
+            return {}
+        keys = self._versioned(name, text)
+        if any(len(key) != DATA_KEY_BYTES or is_weak(key) for key in keys.values()):
+            self.wrong(name, f"holds a weak key: draw {DATA_KEY_BYTES} random bytes")
+        return keys
+
+    def _word_or_file(self, name: str) -> str:
+        """The variable's value, or what stands in the file that `<name>_FILE` names."""
+        if not (file := self.path(f"{name}_FILE")):
+            return self.path(name)
+        try:
+            return Path(file).read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            self.wrong(f"{name}_FILE", "cannot be read")
+            return ""
 
     def _key(self, name: str, word: str) -> bytes:
         try:

@@ -170,6 +170,11 @@ def _refuse(batch: list[tuple[Plan, asyncio.Future[Verdicted]]], error: OurFault
             answer.set_exception(type(error)(str(error)))  # each its own: tracebacks gather
 
 
+def as_it_is(plan: Plan) -> Plan:
+    """A plan is stored in its own words."""
+    return plan
+
+
 class Committer:
     """The batcher: any number of tasks submit, a few writers commit.
 
@@ -184,11 +189,14 @@ class Committer:
         *,
         writers: int = 2,
         batch_max: int = 250,
+        seal: Callable[[Plan], Plan] = as_it_is,
     ) -> None:
+        """`seal` says how a plan is written down; what it is about stays the same."""
         self._connect = connect
         self._clock = clock
         self._writers = writers
         self._batch_max = batch_max
+        self._seal = seal
         self._waiting: deque[tuple[Plan, asyncio.Future[Verdicted]]] = deque()
         self._under_way: set[asyncio.Future[Verdicted]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
@@ -267,7 +275,7 @@ class Committer:
         self, connection: Any, batch: list[tuple[Plan, asyncio.Future[Verdicted]]]
     ) -> bool:
         """Whether the connection is still good."""
-        plans = [plan for plan, _ in batch]
+        plans = [self._seal(plan) for plan, _ in batch]
         answers = {answer for _, answer in batch}
         self._under_way |= answers
         try:

@@ -8,6 +8,8 @@ from engine.clock import AttemptId, CustomerId
 from engine.decisions import Decision
 from engine.fx.quotes import Quote
 from engine.ledger.plans import Spend
+from engine.privacy.places import terms_place
+from engine.privacy.seals import Seals
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
@@ -68,6 +70,40 @@ def read_terms(text: str) -> Facts:
     step = _decode_step(text)
     assert isinstance(step, Ruling) and step.terms is not None, "another row holds the terms"
     return step.terms
+
+
+def seal_terms(text: str, seals: Seals, payment_id: str) -> str:
+    """A row's text with the terms' two numbers hidden: the payer's place holds both, sealed, the
+    payee's its index, by which a payee is found (`decisions/0015`). What holds no terms stays.
+    """
+    if not seals.hides or (at := _terms_at(text)) is None:
+        return text
+    # The first strings of the terms are the quote's id, the payer and the payee; none has a quote.
+    before, quote_id, comma, payer, comma_too, payee, after = text[at:].split('"', 6)
+    people = seals.seal(f"{payer} {payee}", terms_place(payment_id))
+    index = seals.index(payee)
+    return text[:at] + '"'.join((before, quote_id, comma, people, comma_too, index, after))
+
+
+def open_terms(text: str, seals: Seals, payment_id: str) -> str:
+    """The inverse; what was never sealed passes. Raises KeyNotAtHand, or Tampered."""
+    if (at := _terms_at(text)) is None:
+        return text
+    before, quote_id, comma, people, comma_too, index, after = text[at:].split('"', 6)
+    payer, _, payee = seals.open(people, terms_place(payment_id)).partition(" ")
+    plain = (before, quote_id, comma, payer, comma_too, payee or index, after)
+    return text[:at] + '"'.join(plain)
+
+
+def _terms_at(text: str) -> int | None:
+    """Where the terms begin in the row of a creation, or of a ruling that stated them anew."""
+    if text.startswith('[["'):
+        return 0
+    at = text.find(_RESTATED)  # never within a text: there its quotes have strokes before them
+    return at + len(_RESTATED) - 3 if at >= 0 else None
+
+
+_RESTATED = '"terms":[["'
 
 
 def read_step(text: str) -> Ending | Ruling:

@@ -38,6 +38,7 @@ from engine.ports.chain import (
     Slot,
     Standing,
 )
+from engine.ports.keys import KeyWrapPort, Wrapped
 from engine.ports.operators import (
     BALANCE_KIND,
     FIXED_KIND,
@@ -105,6 +106,7 @@ __all__ = [
     "Found",
     "HolderPort",
     "Instruction",
+    "KeyWrapPort",
     "NamePort",
     "Observation",
     "OperatorFacts",
@@ -146,5 +148,6 @@ __all__ = [
     "StatementPort",
     "Turn",
     "UssdPort",
+    "Wrapped",
     "callback_at",
 ]

@@ -1,0 +1,12 @@
+-- Refuses to lose numbers: what was sealed must be opened first, and no key forgotten before.
+do $$
+begin
+  if exists (select from data_key) then
+    raise exception 'people''s numbers are sealed with keys of this table; it cannot be dropped';
+  end if;
+end $$;
+alter table clearance drop column people_sealed;
+alter table money_request drop column payer_sealed;
+alter table recipient drop column msisdn_sealed;
+alter table customer drop column msisdn_sealed;
+drop table data_key;
