@@ -1,0 +1,126 @@
+"""With keys set, no number and no name stands plain in any column of any table, and all is found.
+
+The guard reads the whole database: a column that somebody adds is looked at from its first day.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from engine.clock import Ids
+from engine.compliance.clearance import Action, Clearance
+from engine.compliance.history import HistoryStore
+from engine.compliance.profiles import Profiles
+from engine.customers.pins import PinKeys
+from engine.customers.store import Customers
+from engine.decisions import Decision
+from engine.decisions import Kind as DecisionKind
+from engine.messages.quiet import OptOuts
+from engine.payments.payins.judging import Stage
+from engine.payments.portability_store import PortabilityStore
+from engine.payments.statements.store import StatementStore
+from tests.integration.counter_room import AMINA, BRIAN, furnish
+from tests.integration.payins_room import Announcing, till_of
+from tests.integration.privacy_room import (
+    CARL,
+    FRIEND,
+    KEYS,
+    NAMES,
+    NUMBERS,
+    QUIET,
+    SEALED,
+    House,
+    columns_with,
+    live_a_while,
+    question,
+    written_in_any_way,
+)
+from tests.integration.world import open_world
+from tests.unit.payments.examples import MPESA
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[House]:
+    async with open_world(database_url, **KEYS) as world:
+        assert world.pool.seals.hides
+        room = await furnish(world)
+        keys = PinKeys({1: b"p" * 32})
+        customers = Customers(world.pool, 1, keys, Ids(world.clock), world.clock)
+        yield House(room, till_of(world, Announcing(MPESA)), customers)
+
+
+SEALED = {
+    "clearance.payee", "clearance.payer", "customer.msisdn", "customer.name", "evidence.body",
+    "journal.facts", "money_request.payer", "money_request.requester_msisdn", "outbox.payload",
+    "pay_in.payer", "pay_in.reference", "ported_number.msisdn", "proposal.body", "recipient.msisdn",
+    "recipient.name", "sms_opt_out.msisdn", "statement_line.counterparty", "traffic.answered",
+    "traffic.asked",
+}  # fmt: skip
+BOTH: tuple[Any, Any] = ("amina", "brian")
+HELD = Clearance(Action.HOLD, Decision(DecisionKind.COMPLIANCE, "hold", "why", {}), None, ("why",))
+
+
+async def test_no_number_and_no_name_stands_plain_anywhere(house: House) -> None:
+    await live_a_while(house)
+    for word in (*written_in_any_way(NUMBERS), *NAMES, "OTIENO"):
+        assert await columns_with(house.pool, word) == set(), word
+
+
+async def test_the_guard_sees_a_column_that_was_forgotten(database_url: str) -> None:
+    """The same life without keys: every column that is sealed is one the guard looks into."""
+    async with open_world(database_url) as world:
+        room = await furnish(world)
+        customers = Customers(world.pool, 1, PinKeys({1: b"p" * 32}), Ids(world.clock), world.clock)
+        house = House(room, till_of(world, Announcing(MPESA)), customers)
+        await live_a_while(house)
+        seen: set[str] = set()
+        for word in (*written_in_any_way(NUMBERS), *NAMES):
+            seen |= await columns_with(world.pool, word)
+    assert seen == SEALED
+
+
+async def test_people_are_found_by_their_numbers(house: House) -> None:
+    await live_a_while(house)
+    world, counter = house.room.world, house.room.counter
+    amina = await house.customers.find(AMINA.msisdn)
+    assert amina is not None and amina.msisdn == AMINA.msisdn
+    assert await house.customers.register(AMINA.msisdn, "KE", "sw", "9173") == amina
+    assert await house.customers.find(CARL) is None
+    [mum] = await house.customers.recipients(amina.customer_id)
+    assert (mum.msisdn, mum.name) == (FRIEND, "Mum Nakato")
+    profile = (await Profiles(house.pool, 1).find([AMINA.msisdn]))[AMINA.msisdn]
+    assert (profile.name, profile.msisdn) == ("Amina Wanjiru", AMINA.msisdn)
+    assert await Profiles(house.pool, 1).number_of(amina.customer_id) == AMINA.msisdn
+    [asked] = await counter.requests_to(AMINA.msisdn)
+    assert asked.requester == BRIAN.msisdn
+    received = await counter.recent_payments(BRIAN.customer_id, BRIAN.msisdn)
+    assert [(p.incoming, p.payer) for p in received] == [(True, AMINA.msisdn)]
+    sent = await counter.recent_payments(AMINA.customer_id, AMINA.msisdn)
+    assert {p.payee for p in sent} == {BRIAN.msisdn}
+    assert await OptOuts(house.pool, 1, world.clock).are_quiet(QUIET)
+    assert not await OptOuts(house.pool, 1, world.clock).are_quiet(CARL)
+    ported = PortabilityStore(house.pool, 1, world.clock, Ids(world.clock))
+    assert (await ported.seen(CARL)).put_down == "airtel_ke"
+    assert [word.operator for word in await ported.history(CARL)] == ["airtel_ke"]
+
+
+async def test_what_was_sealed_is_read_where_it_is_needed(house: House) -> None:
+    await live_a_while(house)
+    world = house.room.world
+    [flagged] = await HistoryStore(house.pool, 1).flagged(
+        datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)
+    )
+    assert (flagged.question.payer, flagged.question.payee) == (AMINA.msisdn, CARL)
+    dossier = await HistoryStore(house.pool, 1).look(question(), near_minor=1, watched=True)
+    assert dossier.payer is not None and dossier.payer.name == "Amina Wanjiru"
+    [pay_in] = await house.till.room.store.listed(list(Stage), 10)
+    assert (pay_in.paid.payer, pay_in.paid.reference) == (AMINA.msisdn, "for Amina 0712000001")
+    [line] = await StatementStore(house.pool, 1).lines(
+        "mpesa_ke", date(2026, 11, 1), date(2026, 11, 30), []
+    )
+    assert line.theirs.line.counterparty == f"{CARL.digits} CARL OTIENO"
+    proposals = await house.till.office.proposals.listed(only_open=True, most=10)
+    assert any(CARL in proposal.body for proposal in proposals)
+    assert {sms.to for sms in world.sms.sent} >= {AMINA.msisdn, BRIAN.msisdn}
