@@ -1,15 +1,20 @@
 """All rooms that write about people on one database, and a look into every column of it."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from channels.office import Office
 from engine.clock import Ids
+from engine.compliance.clearance import Action, Clearance
 from engine.compliance.history import HistoryStore, Question
 from engine.compliance.profiles import Profiles
+from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
+from engine.decisions import Decision
+from engine.decisions import Kind as DecisionKind
 from engine.desk.proposals import Kind
 from engine.inbox.store import InboxStore
 from engine.messages.quiet import OptOuts
@@ -23,16 +28,18 @@ from engine.payments.statements.store import File, StatementStore
 from engine.ports import Accepted
 from engine.traffic.log import TrafficLog
 from engine.traffic.messages import Said, Way
-from tests.integration.counter_room import AMINA, BRIAN, CounterRoom
+from tests.integration.counter_room import AMINA, BRIAN, CounterRoom, furnish
 from tests.integration.offices import office_of
-from tests.integration.payins_room import Till
-from tests.integration.world import FAILED, SUCCEEDED
+from tests.integration.payins_room import Announcing, Till, till_of
+from tests.integration.world import FAILED, SUCCEEDED, open_world
+from tests.unit.payments.examples import MPESA
 
 KEYS = {"CAPP_DATA_KEYS": "1:" + bytes(range(32)).hex()}
 FRIEND, QUIET = Msisdn("+254712000077"), Msisdn("+254712000088")
 CARL = Msisdn("+254733123456")
 NUMBERS = (AMINA.msisdn, BRIAN.msisdn, FRIEND, QUIET, CARL)
-NAMES = ("Amina Wanjiru", "Mum Nakato")
+PEOPLE = (*(number[-9:] for number in NUMBERS), "Wanjiru", "Nakato", "Otieno")
+"""The last nine digits stand in E.164, in the national form and in digits alone."""
 PIN = "4826"
 
 
@@ -47,6 +54,26 @@ class House:
     @property
     def pool(self) -> Any:
         return self.room.world.pool
+
+
+SEALED = {
+    "clearance.payee", "clearance.payer", "customer.msisdn", "customer.name", "evidence.body",
+    "journal.facts", "money_request.payer", "money_request.requester_msisdn", "outbox.payload",
+    "pay_in.payer", "pay_in.reference", "ported_number.msisdn", "proposal.body", "recipient.msisdn",
+    "recipient.name", "sms_opt_out.msisdn", "statement_line.counterparty", "traffic.answered",
+    "traffic.asked",
+}  # fmt: skip
+BOTH: tuple[Any, Any] = ("amina", "brian")
+HELD = Clearance(Action.HOLD, Decision(DecisionKind.COMPLIANCE, "hold", "why", {}), None, ("why",))
+
+
+@asynccontextmanager
+async def open_house(database_url: str, **environment: str) -> AsyncIterator[House]:
+    async with open_world(database_url, **environment) as world:
+        room = await furnish(world)
+        keys = PinKeys({1: b"p" * 32})
+        customers = Customers(world.pool, 1, keys, Ids(world.clock), world.clock)
+        yield House(room, till_of(world, Announcing(MPESA)), customers)
 
 
 async def live_a_while(house: House) -> None:
@@ -131,8 +158,8 @@ async def attempt_of(house: House, payment_id: str) -> Any:
     return row.hex
 
 
-async def columns_with(pool: Any, word: str) -> set[str]:
-    """Every column of every table in which a word stands, however it is stored."""
+async def columns_with(pool: Any, words: Iterable[str]) -> set[str]:
+    """Every column of every table in which one of the words stands, however it is stored."""
     columns = await pool.fetch(
         "select c.relname as in_table, a.attname as name, t.typname as kind from pg_class c"
         "  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
@@ -145,12 +172,7 @@ async def columns_with(pool: Any, word: str) -> set[str]:
     for column in columns:
         name = column["name"]
         text = f"encode({name}, 'escape')" if column["kind"] == "bytea" else f"{name}::text"
-        holds = f"select true from {column['in_table']} where {text} ilike '%' || $1 || '%' limit 1"
-        if await pool.fetchval(holds, word):
+        holds = f"select true from {column['in_table']} where {text} ~* $1 limit 1"
+        if await pool.fetchval(holds, "|".join(words)):
             found.add(f"{column['in_table']}.{name}")
     return found
-
-
-def written_in_any_way(numbers: Iterable[Msisdn]) -> list[str]:
-    """The last nine digits stand in E.164, in the national form and in digits alone."""
-    return [number[-9:] for number in numbers]

@@ -5,80 +5,49 @@ The guard reads the whole database: a column that somebody adds is looked at fro
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
-from typing import Any
 
 import pytest
 
 from engine.clock import Ids
-from engine.compliance.clearance import Action, Clearance
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles
-from engine.customers.pins import PinKeys
-from engine.customers.store import Customers
-from engine.decisions import Decision
-from engine.decisions import Kind as DecisionKind
 from engine.messages.quiet import OptOuts
 from engine.payments.payins.judging import Stage
 from engine.payments.portability_store import PortabilityStore
 from engine.payments.statements.store import StatementStore
-from tests.integration.counter_room import AMINA, BRIAN, furnish
-from tests.integration.payins_room import Announcing, till_of
+from tests.integration.counter_room import AMINA, BRIAN
 from tests.integration.privacy_room import (
     CARL,
     FRIEND,
     KEYS,
-    NAMES,
-    NUMBERS,
+    PEOPLE,
     QUIET,
     SEALED,
     House,
     columns_with,
     live_a_while,
+    open_house,
     question,
-    written_in_any_way,
 )
-from tests.integration.world import open_world
-from tests.unit.payments.examples import MPESA
 
 
 @pytest.fixture
 async def house(database_url: str) -> AsyncIterator[House]:
-    async with open_world(database_url, **KEYS) as world:
-        assert world.pool.seals.hides
-        room = await furnish(world)
-        keys = PinKeys({1: b"p" * 32})
-        customers = Customers(world.pool, 1, keys, Ids(world.clock), world.clock)
-        yield House(room, till_of(world, Announcing(MPESA)), customers)
-
-
-SEALED = {
-    "clearance.payee", "clearance.payer", "customer.msisdn", "customer.name", "evidence.body",
-    "journal.facts", "money_request.payer", "money_request.requester_msisdn", "outbox.payload",
-    "pay_in.payer", "pay_in.reference", "ported_number.msisdn", "proposal.body", "recipient.msisdn",
-    "recipient.name", "sms_opt_out.msisdn", "statement_line.counterparty", "traffic.answered",
-    "traffic.asked",
-}  # fmt: skip
-BOTH: tuple[Any, Any] = ("amina", "brian")
-HELD = Clearance(Action.HOLD, Decision(DecisionKind.COMPLIANCE, "hold", "why", {}), None, ("why",))
+    async with open_house(database_url, **KEYS) as opened:
+        assert opened.pool.seals.hides
+        yield opened
 
 
 async def test_no_number_and_no_name_stands_plain_anywhere(house: House) -> None:
     await live_a_while(house)
-    for word in (*written_in_any_way(NUMBERS), *NAMES, "OTIENO"):
-        assert await columns_with(house.pool, word) == set(), word
+    assert await columns_with(house.pool, PEOPLE) == set()
 
 
 async def test_the_guard_sees_a_column_that_was_forgotten(database_url: str) -> None:
     """The same life without keys: every column that is sealed is one the guard looks into."""
-    async with open_world(database_url) as world:
-        room = await furnish(world)
-        customers = Customers(world.pool, 1, PinKeys({1: b"p" * 32}), Ids(world.clock), world.clock)
-        house = House(room, till_of(world, Announcing(MPESA)), customers)
-        await live_a_while(house)
-        seen: set[str] = set()
-        for word in (*written_in_any_way(NUMBERS), *NAMES):
-            seen |= await columns_with(world.pool, word)
-    assert seen == SEALED
+    async with open_house(database_url) as plain:
+        await live_a_while(plain)
+        assert await columns_with(plain.pool, PEOPLE) == SEALED
 
 
 async def test_people_are_found_by_their_numbers(house: House) -> None:
