@@ -3,12 +3,11 @@
 One place, so that a command that opens a pool of its own cannot forget the keys.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from channels.settings import Settings
-from engine.clock import Clock
+from engine.clock import Clock, SystemRandom
 from engine.database import Pool, open_pool
 from engine.ledger.plans import Plan
 from engine.payments.sealed_plans import PlanSealer
@@ -31,9 +30,9 @@ async def give_keys(settings: Settings, pool: Any) -> KeyRing | None:
     """Have what goes through the pool sealed; None where no keys are set, and nothing is."""
     if not settings.data_keys:
         return None
-    # Straight from the system: a generator that keeps bytes would give them twice after a fork.
-    wrap = HeldKeys(settings.data_keys, os.urandom)
-    ring = KeyRing(pool, settings.tenant, wrap, os.urandom, Clock())
+    random = SystemRandom()
+    wrap = HeldKeys(settings.data_keys, random)
+    ring = KeyRing(pool, settings.tenant, wrap, random, Clock())
     await ring.begin()
     pool.seals = ring
     return ring

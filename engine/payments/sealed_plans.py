@@ -10,6 +10,8 @@ from engine.payments.notices import SMS
 from engine.privacy.places import evidence_place, payload_place
 from engine.privacy.seals import Seals
 
+_FACTS, _INTENTS, _EVIDENCE = map(Plan._fields.index, ("facts", "intents", "evidence"))
+
 
 class PlanSealer:
     """Seals plans under one tenant's keys. The same plan again is sealed anew, to the same end."""
@@ -25,7 +27,11 @@ class PlanSealer:
             intents = tuple([self._intent(intent) for intent in intents])
         if evidence:
             evidence = tuple([self._evidence(told) for told in evidence])
-        return plan._replace(facts=facts, intents=intents, evidence=evidence)
+        # As `_replace`, at a third of the cost.
+        return Plan(
+            *plan[:_FACTS], facts, *plan[_FACTS + 1 : _INTENTS], intents,
+            *plan[_INTENTS + 1 : _EVIDENCE], evidence, *plan[_EVIDENCE + 1 :],
+        )  # fmt: skip
 
     def _intent(self, intent: Intent) -> Intent:
         if intent.payload is None or intent.kind == SMS:

@@ -6,8 +6,7 @@ can be told from everything else that stands in these columns, so plain values o
 
 import hashlib
 import re
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,9 +23,9 @@ INDEX_BYTES = 16
 SUBKEY_USES_MAX = 2**20
 """Random nonces of 96 bits under one key: two are the same with a chance of one in 2^57."""
 
-_SEALED = re.compile(r"v1\.([0-9]{1,9})\.([A-Za-z0-9_-]{59,})", re.ASCII)
-_TO_URL = bytes.maketrans(b"+/", b"-_")
+_SEALED = re.compile(r"v1\.([0-9]{1,9})\.([A-Za-z0-9+/]{58,}={0,2})", re.ASCII)
 _BLOCK = 64  # of SHA-256
+_INDEX_SIGNS = 22  # without what fills it up
 
 
 class Sealed(NamedTuple):
@@ -42,10 +41,10 @@ def read_sealed(text: str) -> Sealed | None:
     """None for a value that nobody sealed. Raises Tampered for one that was cut."""
     if not text.startswith("v1.") or (found := _SEALED.fullmatch(text)) is None:
         return None
-    word = found[2]
-    if len(word) % 4 == 1:
-        raise Tampered("a sealed value was cut")
-    packed = urlsafe_b64decode(word + "=" * (-len(word) % 4))
+    try:
+        packed = a2b_base64(found[2])
+    except ValueError:
+        raise Tampered("a sealed value was cut") from None
     rest = packed[SALT_BYTES:]
     return Sealed(int(found[1]), packed[:SALT_BYTES], rest[:NONCE_BYTES], rest[NONCE_BYTES:])
 
@@ -80,8 +79,7 @@ class Writer:
         self._uses_left -= 1
         nonce = self._random(NONCE_BYTES)
         packed = self._salt + nonce + self._subkey.encrypt(nonce, text.encode(), place.encode())
-        word = b2a_base64(packed, newline=False).translate(_TO_URL).rstrip(b"=")
-        return f"{self._mark}{word.decode()}"
+        return self._mark + b2a_base64(packed, newline=False).decode()
 
     def _begin(self) -> None:
         self._mark = f"v1.{self.version}."
@@ -109,7 +107,7 @@ class BlindIndex:
         inner.update(text.encode())
         outer.update(inner.digest())
         word = b2a_base64(outer.digest()[:INDEX_BYTES], newline=False)
-        return f"{self._mark}{word.translate(_TO_URL)[:22].decode()}"
+        return f"{self._mark}{word[:_INDEX_SIGNS].decode()}"
 
 
 def is_index(text: str) -> bool:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 REFRESH_SECONDS = 5.0
 NOTICE_SECONDS = 15.0
 """So long is a new key known before anybody writes with it: three looks of every process."""
+INDEXES_KEPT = 16_384
+"""A number is looked up several times on its way through a payment."""
 SUBKEYS_KEPT = 4_096
 """Of those that read. A process makes a new one at its start and every million values."""
 
@@ -56,7 +59,7 @@ class KeyRing:
         self._keys: dict[int, bytes] = {}
         self._subkeys: dict[tuple[int, bytes], AESGCM] = {}
         self._writer: Writer | None = None
-        self._index: BlindIndex | None = None
+        self._index: Callable[[str], str] | None = None
         self._missed = asyncio.Event()
 
     # What stores ask for (`seals.Seals`).
@@ -75,7 +78,7 @@ class KeyRing:
 
     def index(self, number: str) -> str:
         assert self._index is not None, "a ring is refreshed before it is used"
-        return number if is_index(number) else self._index.of(number)
+        return number if is_index(number) else self._index(number)
 
     def indexes(self, number: str) -> list[str]:
         return [self.index(number), number]
@@ -110,7 +113,8 @@ class KeyRing:
                 if key.since_ms <= now_ms:
                     in_force = key
             elif self._index is None:
-                self._index = BlindIndex(key.version, await self._unwrapped(key), self._tenant)
+                index = BlindIndex(key.version, await self._unwrapped(key), self._tenant)
+                self._index = lru_cache(INDEXES_KEPT)(index.of)
         if in_force is None:
             raise OurFault("no data key is in force")
         if self._writer is None or self._writer.version != in_force.version:

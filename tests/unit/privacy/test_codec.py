@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64encode
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ def test_a_value_that_was_moved_does_not_open(place: str) -> None:
 def test_a_change_of_any_sign_is_seen() -> None:
     seals = DrawnSeals()
     kept = seals.seal("Amina", PLACE)
-    for n in range(len("v1.1."), len(kept) - 1):  # the last sign holds bits that mean nothing
+    for n in range(len("v1.1."), len(kept.rstrip("=")) - 1):  # the last has bits of no meaning
         changed = kept[:n] + ("A" if kept[n] != "A" else "B") + kept[n + 1 :]
         with pytest.raises(Tampered):
             seals.open(changed, PLACE)
@@ -99,7 +99,7 @@ def test_a_salt_serves_many_values_and_not_too_many(monkeypatch: pytest.MonkeyPa
 
 def test_an_index_is_the_hmac_that_everybody_knows() -> None:
     told = hmac.digest(INDEX_KEY, f"7/number/{NUMBER}".encode(), hashlib.sha256)[:16]
-    assert BlindIndex(4, INDEX_KEY, 7).of(NUMBER) == "m4." + urlsafe_b64encode(told).decode()[:22]
+    assert BlindIndex(4, INDEX_KEY, 7).of(NUMBER) == "m4." + b64encode(told).decode()[:22]
 
 
 def test_an_index_tells_tenants_and_keys_apart() -> None:
