@@ -20,6 +20,8 @@ SALT_BYTES = 16
 NONCE_BYTES = 12
 INDEX_BYTES = 16
 """Of HMAC-SHA256: of 10^10 numbers two share an index with a chance of one in 10^18."""
+TOMBSTONE = "erased:"
+"""What begins the column of a number that was erased."""
 SUBKEY_USES_MAX = 2**20
 """Random nonces of 96 bits under one key: two are the same with a chance of one in 2^57."""
 

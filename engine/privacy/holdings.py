@@ -7,7 +7,7 @@ finds what is missing in it. The journal is not there: nothing that is written i
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from engine.privacy.codec import is_index, read_sealed
+from engine.privacy.codec import TOMBSTONE, is_index, read_sealed
 from engine.privacy.places import (
     body_place,
     counterparty_place,
@@ -37,14 +37,16 @@ class Aging(NamedTuple):
     def text(self, column: str, place: str) -> Changes:
         """A value that is sealed in its own column."""
         kept = self.row[column]
-        if not kept or self._is_fresh(kept):
+        if not kept or kept.startswith(TOMBSTONE) or self._is_fresh(kept):
             return {}
         return {column: self.seals.seal(self.seals.open(kept, place), place)}
 
     def index(self, column: str) -> Changes:
         """A number that only has to be found."""
         kept = self.row[column]
-        return {} if is_index(kept) else {column: self.seals.index(kept)}
+        return (
+            {} if is_index(kept) or kept.startswith(TOMBSTONE) else {column: self.seals.index(kept)}
+        )
 
     def number(self, column: str, beside: str, place: str) -> Changes:
         """A number that is found by its own column and read back from the one beside it."""

@@ -43,6 +43,7 @@ customer = Table(
     Column("network", Text),
     Column("network_since_ms", BigInteger),
     Column("msisdn_sealed", Text),
+    Column("erased_ms", BigInteger),
     UniqueConstraint("tenant", "msisdn"),
     CheckConstraint("(network is null) = (network_since_ms is null)", name="network_has_a_time"),
 )

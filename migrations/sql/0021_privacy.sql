@@ -14,7 +14,7 @@ create table data_key (
   constraint data_key_purpose_is_known check (purpose in ('data', 'index'))
 );
 
-alter table customer add column msisdn_sealed text;
+alter table customer add column msisdn_sealed text, add column erased_ms bigint;
 alter table recipient add column msisdn_sealed text;
 alter table money_request add column payer_sealed text;
 alter table clearance add column people_sealed text; -- payer and payee

@@ -8,5 +8,5 @@ end $$;
 alter table clearance drop column people_sealed;
 alter table money_request drop column payer_sealed;
 alter table recipient drop column msisdn_sealed;
-alter table customer drop column msisdn_sealed;
+alter table customer drop column msisdn_sealed, drop column erased_ms;
 drop table data_key;
