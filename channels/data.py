@@ -13,6 +13,7 @@ from engine.database import Pool, open_pool
 from engine.errors import StaffMistake
 from engine.privacy.key_store import DATA, KeyStore
 from engine.privacy.resealing import Resealing, Walked
+from engine.privacy.retention import KEPT, Retention
 from engine.privacy.ring import NOTICE_SECONDS, REFRESH_SECONDS, KeyRing
 
 Say = Callable[[str], None]
@@ -30,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own words."""
     words = parser.add_subparsers(dest="word", required=True)
     words.add_parser("keys", help="which keys there are, and what wraps them")
+    retain = words.add_parser("retain", help="forget what is kept long enough, as the worker does")
+    retain.add_argument("--dry-run", action="store_true", help="only say how much that is")
     words.add_parser("rewrap", help="wrap all data keys by the newest key of CAPP_DATA_KEYS")
     seal = words.add_parser("seal", help="bring all rows under the key in force, while serving")
     rotate = words.add_parser("rotate", help="a new data key; wait until all have it; seal")
@@ -48,6 +51,8 @@ async def run_data(settings: Settings, options: argparse.Namespace, say: Say) ->
     """
     pool = await open_pool(settings.database_url, size=2)
     try:
+        if options.word == "retain":
+            return await _retain(settings, pool, options, say)
         ring = await give_keys(settings, pool)
         if ring is None:
             raise StaffMistake("CAPP_DATA_KEYS is not set: nothing is sealed here")
@@ -98,6 +103,17 @@ async def _rotate(safe: Safe, options: argparse.Namespace, say: Say) -> bool:
     # Until then a process that looked just before may still write with the old one.
     await asyncio.sleep(min(options.notice_seconds, REFRESH_SECONDS))
     return await _seal(safe, options, say)
+
+
+async def _retain(settings: Settings, pool: Pool, options: argparse.Namespace, say: Say) -> bool:
+    retention = Retention(pool, settings.tenant, Clock(), settings.kept_days)
+    for kept in KEPT:
+        found = await retention.due(kept)
+        say(f"{kept.kind:<10} kept {retention.days_of(kept)} days: {found} rows are older")
+        rest = 0 if options.dry_run else found
+        while rest > 0:
+            rest -= await retention.forget(kept) or rest
+    return True
 
 
 _WORDS: dict[str, Callable[[Safe, argparse.Namespace, Say], Awaitable[bool]]] = {
