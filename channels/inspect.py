@@ -68,10 +68,10 @@ class Inspection:
             "select p.id from payment p"
             " join journal j on j.payment = p.id and j.version = 1"
             " where p.state < $3 and ($1::text is null or j.facts like '%\"' || $1 || '\"%'"
-            "   or j.facts like '%\"' || $4 || '\"%' or p.customer in (select id from customer"
-            "     where tenant = $5 and msisdn = $4))"
+            "   or j.facts like '%\"' || ($4::text[])[1] || '\"%'"
+            "   or p.customer in (select id from customer where tenant = $5 and msisdn = any($4)))"
             " order by p.id desc limit $2",
-            wanted, int(limit), MANUAL_FROM, self._seals.index(wanted) if wanted else None,
+            wanted, int(limit), MANUAL_FROM, self._seals.indexes(wanted) if wanted else [],
             self._tenant,
         )  # fmt: skip
         found = []

@@ -6,8 +6,11 @@ The guard reads the whole database: a column that somebody adds is looked at fro
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
+from channels.inspect import Inspection
 from engine.clock import Ids
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles
@@ -73,6 +76,29 @@ async def test_people_are_found_by_their_numbers(house: House) -> None:
     ported = PortabilityStore(house.pool, 1, world.clock, Ids(world.clock))
     assert (await ported.seen(CARL)).put_down == "airtel_ke"
     assert [word.operator for word in await ported.history(CARL)] == ["airtel_ke"]
+
+
+async def test_the_inspection_door_finds_payments_by_either_number(house: House) -> None:
+    """The payer stands in no payment's terms but sealed: the customer's row leads there."""
+    await live_a_while(house)
+    amina = await house.customers.find(AMINA.msisdn)
+    assert amina is not None
+    await house.pool.execute("update payment set customer = $1", amina.customer_id)
+    world = house.room.world
+    door = Inspection(
+        pool=world.pool, tenant=1, store=world.store, books=world.books,
+        directory=world.directory, token="t" * 32,
+    )  # fmt: skip
+    transport = httpx.ASGITransport(Starlette(routes=door.routes()))
+    found = []
+    async with httpx.AsyncClient(transport=transport, base_url="http://capp.test") as client:
+        for number in (AMINA.msisdn, BRIAN.msisdn, CARL):
+            answer = await client.get(
+                "/inspect/payments", params={"msisdn": number},
+                headers={"authorization": f"Bearer {'t' * 32}"},
+            )  # fmt: skip
+            found.append(len(answer.json()["payments"]))
+    assert found == [3, 3, 0]
 
 
 async def test_what_was_sealed_is_read_where_it_is_needed(house: House) -> None:
