@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from channels.doctor import CHECKS
@@ -258,3 +260,33 @@ def test_a_tenant_fits_into_the_number_of_an_account() -> None:
     assert read_settings({**GOOD, "CAPP_TENANT": "2097151"}).tenant == 2097151
     with pytest.raises(BadSettings, match="CAPP_TENANT"):
         read_settings({**GOOD, "CAPP_TENANT": "2097152"})
+DATA_KEY = bytes(range(32)).hex()
+
+
+def test_data_keys_are_read_from_the_variable_or_from_a_file(tmp_path: Path) -> None:
+    assert read_settings(GOOD).data_keys == {}
+    both = f"1:{DATA_KEY},2:{DATA_KEY[::-1]}"
+    assert list(read_settings({**GOOD, "CAPP_DATA_KEYS": both}).data_keys) == [1, 2]
+    file = tmp_path / "keys"
+    file.write_text(f"7:{DATA_KEY}\n")
+    settings = read_settings({**GOOD, "CAPP_DATA_KEYS_FILE": str(file)})
+    assert settings.data_keys == {7: bytes(range(32))}
+    assert DATA_KEY not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"CAPP_DATA_KEYS": "1:" + "00" * 32},
+        {"CAPP_DATA_KEYS": "1:" + DATA_KEY[:32]},
+        {"CAPP_DATA_KEYS": DATA_KEY},
+        {"CAPP_DATA_KEYS": f"1:{DATA_KEY},1:{DATA_KEY}"},
+        {"CAPP_DATA_KEYS_FILE": "/nowhere/keys"},
+        {"CAPP_ENVIRONMENT": "production"},
+    ],
+    ids=["drawn by nobody", "short", "no version", "twice", "no file", "none in production"],
+)
+def test_data_keys_that_protect_nobody_are_refused(changed: dict[str, str]) -> None:
+    with pytest.raises(BadSettings, match="CAPP_DATA_KEYS") as caught:
+        read_settings({**GOOD, **changed})
+    assert DATA_KEY not in str(caught.value)
