@@ -223,9 +223,13 @@ class Committer:
         await asyncio.gather(*unanswered, *self._under_way, return_exceptions=True)
 
     def submit(self, plan: Plan) -> asyncio.Future[Verdicted]:
-        """Queue one plan. The future's error is CommitUnknown when the reply was lost."""
+        """Queue one plan. The future's error is CommitUnknown when the reply was lost.
+
+        Raises what sealing it raises: it is this plan's fault, and no other waits for it.
+        """
+        sealed = self._seal(plan)
         answer: asyncio.Future[Verdicted] = asyncio.get_running_loop().create_future()
-        self._waiting.append((plan, answer))
+        self._waiting.append((sealed, answer))
         if self._idle:
             self._idle.popleft().set_result(None)
         return answer
@@ -275,7 +279,7 @@ class Committer:
         self, connection: Any, batch: list[tuple[Plan, asyncio.Future[Verdicted]]]
     ) -> bool:
         """Whether the connection is still good."""
-        plans = [self._seal(plan) for plan, _ in batch]
+        plans = [plan for plan, _ in batch]
         answers = {answer for _, answer in batch}
         self._under_way |= answers
         try:

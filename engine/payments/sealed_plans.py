@@ -28,9 +28,11 @@ class PlanSealer:
         if evidence:
             evidence = tuple([self._evidence(told) for told in evidence])
         # As `_replace`, at a third of the cost.
-        return Plan(
-            *plan[:_FACTS], facts, *plan[_FACTS + 1 : _INTENTS], intents,
-            *plan[_INTENTS + 1 : _EVIDENCE], evidence, *plan[_EVIDENCE + 1 :],
+        return Plan._make(
+            (
+                *plan[:_FACTS], facts, *plan[_FACTS + 1 : _INTENTS], intents,
+                *plan[_INTENTS + 1 : _EVIDENCE], evidence, *plan[_EVIDENCE + 1 :],
+            )
         )  # fmt: skip
 
     def _intent(self, intent: Intent) -> Intent:

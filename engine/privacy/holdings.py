@@ -41,7 +41,7 @@ class Aging(NamedTuple):
             return {}
         return {column: self.seals.seal(self.seals.open(kept, place), place)}
 
-    def index(self, column: str) -> Changes:
+    def marked(self, column: str) -> Changes:
         """A number that only has to be found."""
         kept = self.row[column]
         return (
@@ -50,7 +50,7 @@ class Aging(NamedTuple):
 
     def number(self, column: str, beside: str, place: str) -> Changes:
         """A number that is found by its own column and read back from the one beside it."""
-        changes = self.index(column)
+        changes = self.marked(column)
         if changes:
             return {**changes, beside: self.seals.seal(self.row[column], place)}
         return self.text(beside, place)
@@ -100,7 +100,7 @@ def _clearance(aging: Aging) -> Changes:
     if is_index(payer):
         return aging.text("people_sealed", place)
     people = aging.seals.seal(f"{payer} {payee}", place)
-    return aging.index("payer") | aging.index("payee") | {"people_sealed": people}
+    return aging.marked("payer") | aging.marked("payee") | {"people_sealed": people}
 
 
 def _outbox(aging: Aging) -> Changes:
@@ -119,8 +119,10 @@ HOLDINGS = (
         "recipient", (("customer_id", "uuid"), ("msisdn", "text")),
         ("msisdn", "msisdn_sealed", "name"), _recipient,
     ),
-    Holding("ported_number", _ID, ("msisdn",), lambda aging: aging.index("msisdn")),
-    Holding("sms_opt_out", (("msisdn", "text"),), ("msisdn",), lambda aging: aging.index("msisdn")),
+    Holding("ported_number", _ID, ("msisdn",), lambda aging: aging.marked("msisdn")),
+    Holding(
+        "sms_opt_out", (("msisdn", "text"),), ("msisdn",), lambda aging: aging.marked("msisdn")
+    ),
     Holding(
         "money_request", _ID, ("payer", "payer_sealed", "requester_msisdn"), _money_request
     ),

@@ -125,13 +125,14 @@ class KeyRing:
         self, away: tuple[type[Exception], ...], seconds: float = REFRESH_SECONDS
     ) -> None:
         """Refresh for ever; at once when a value came whose key is not known here."""
+        going_on: tuple[type[Exception], ...] = (*away, OurFault)
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._missed.wait(), seconds)
             self._missed.clear()
             try:
                 await self.refresh()
-            except (*away, OurFault) as error:
+            except going_on as error:
                 log.warning("data keys wait: %s", error)
                 await asyncio.sleep(seconds)
 

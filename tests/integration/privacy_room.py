@@ -68,7 +68,7 @@ HELD = Clearance(Action.HOLD, Decision(DecisionKind.COMPLIANCE, "hold", "why", {
 
 
 @asynccontextmanager
-async def open_house(database_url: str, **environment: str) -> AsyncIterator[House]:
+async def open_house(database_url: str, **environment: Any) -> AsyncIterator[House]:
     async with open_world(database_url, **environment) as world:
         room = await furnish(world)
         keys = PinKeys({1: b"p" * 32})

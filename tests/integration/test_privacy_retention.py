@@ -85,7 +85,8 @@ async def test_a_house_says_how_long(house: House, database_url: str) -> None:
 async def test_a_dry_run_tells_and_changes_nothing(house: House, database_url: str) -> None:
     old = "0" * 32  # an id of the first day there was
     await house.pool.execute("update money_request set id = $1", old)
-    before, said = await contents(house.pool), []
+    before = await contents(house.pool)
+    said: list[str] = []
     settings = settings_for(database_url, **KEYS)
     asked = argparse.Namespace(word="retain", dry_run=True)
     assert await run_data(settings, asked, said.append)

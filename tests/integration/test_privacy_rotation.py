@@ -74,7 +74,8 @@ async def versions_of(pool: Any) -> dict[str, set[str]]:
 async def test_what_was_plain_is_sealed_while_it_is_served(database_url: str) -> None:
     async with open_house(database_url) as house:
         await live_a_while(house)
-    settings, said = settings_for(database_url, **KEYS), []
+    settings = settings_for(database_url, **KEYS)
+    said: list[str] = []
     assert await run_data(settings, words("seal"), said.append)
     assert await run_data(settings, words("seal"), said.append)  # a repeat finds nothing to do
     assert len([line for line in said if line.startswith("customer:")]) == 1
@@ -248,7 +249,8 @@ async def _begun(database_url: str) -> KeyRing:
 
 
 async def test_keys_are_listed_and_a_rotation_is_one_command(database_url: str) -> None:
-    settings, said = settings_for(database_url, **KEYS), []
+    settings = settings_for(database_url, **KEYS)
+    said: list[str] = []
     async with process(database_url) as (pool, _):
         await house_on(pool).register(NUMBERS[0], "KE", "en", "4826")
         assert await run_data(settings, words("rotate", notice_seconds=0.1), said.append)
