@@ -14,6 +14,7 @@ from channels.inspect import Inspection
 from engine.clock import Ids
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles
+from engine.errors import Tampered
 from engine.messages.quiet import OptOuts
 from engine.payments.payins.judging import Stage
 from engine.payments.portability_store import PortabilityStore
@@ -119,3 +120,17 @@ async def test_what_was_sealed_is_read_where_it_is_needed(house: House) -> None:
     proposals = await house.till.office.proposals.listed(only_open=True, most=10)
     assert any(CARL in proposal.body for proposal in proposals)
     assert {sms.to for sms in world.sms.sent} >= {AMINA.msisdn, BRIAN.msisdn}
+
+
+@pytest.mark.parametrize("column", ["msisdn_sealed", "name"])
+async def test_a_value_that_was_moved_to_another_row_is_refused(house: House, column: str) -> None:
+    """Who can write to the database cannot have one customer taken for another."""
+    profiles = Profiles(house.pool, 1)
+    for msisdn, name in ((AMINA.msisdn, "Amina Wanjiru"), (BRIAN.msisdn, "Brian Okello")):
+        await house.customers.register(msisdn, "KE", "en", "4826")
+        await profiles.describe(msisdn, name=name)
+    await house.pool.execute(
+        f"update customer c set {column} = o.{column} from customer o where o.id <> c.id"
+    )
+    with pytest.raises(Tampered, match="was not sealed there"):
+        await profiles.find([AMINA.msisdn])
