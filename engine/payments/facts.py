@@ -78,21 +78,36 @@ def seal_terms(text: str, seals: Seals, payment_id: str) -> str:
     """
     if not seals.hides or (at := _terms_at(text)) is None:
         return text
-    # The first strings of the terms are the quote's id, the payer and the payee; none has a quote.
-    before, quote_id, comma, payer, comma_too, payee, after = text[at:].split('"', 6)
-    people = seals.seal(f"{payer} {payee}", terms_place(payment_id))
-    index = seals.index(payee)
-    return text[:at] + '"'.join((before, quote_id, comma, people, comma_too, index, after))
+    payer, payee = _numbers_at(text, at)
+    people = f"{text[payer]} {text[payee]}"
+    sealed = seals.seal(people, terms_place(payment_id))
+    return _replaced(text, payer, sealed, payee, seals.index(text[payee]))
 
 
 def open_terms(text: str, seals: Seals, payment_id: str) -> str:
     """The inverse; what was never sealed passes. Raises KeyNotAtHand, or Tampered."""
     if (at := _terms_at(text)) is None:
         return text
-    before, quote_id, comma, people, comma_too, index, after = text[at:].split('"', 6)
-    payer, _, payee = seals.open(people, terms_place(payment_id)).partition(" ")
-    plain = (before, quote_id, comma, payer, comma_too, payee or index, after)
-    return text[:at] + '"'.join(plain)
+    in_payer, in_payee = _numbers_at(text, at)
+    payer, _, payee = seals.open(text[in_payer], terms_place(payment_id)).partition(" ")
+    return _replaced(text, in_payer, payer, in_payee, payee) if payee else text
+
+
+def _numbers_at(text: str, at: int) -> tuple[slice, slice]:
+    """Where payer and payee stand: the second and the third string of the terms. No string before
+    them, and neither of them, has a quote in it.
+    """
+    payer = text.index(_BETWEEN, at) + len(_BETWEEN)
+    payer_end = text.index(_BETWEEN, payer)
+    payee = payer_end + len(_BETWEEN)
+    return slice(payer, payer_end), slice(payee, text.index(_BETWEEN, payee))
+
+
+def _replaced(text: str, payer: slice, new_payer: str, payee: slice, new_payee: str) -> str:
+    return (
+        text[: payer.start] + new_payer + text[payer.stop : payee.start] + new_payee
+        + text[payee.stop :]
+    )  # fmt: skip
 
 
 def _terms_at(text: str) -> int | None:
@@ -103,6 +118,7 @@ def _terms_at(text: str) -> int | None:
     return at + len(_RESTATED) - 3 if at >= 0 else None
 
 
+_BETWEEN = '","'  # two strings
 _RESTATED = '"terms":[["'
 
 
