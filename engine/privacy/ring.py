@@ -22,7 +22,6 @@ from engine.privacy.codec import (
     Sealed,
     Writer,
     derive,
-    is_index,
     open_sealed,
     read_sealed,
 )
@@ -78,7 +77,7 @@ class KeyRing:
 
     def index(self, number: str) -> str:
         assert self._index is not None, "a ring is refreshed before it is used"
-        return number if is_index(number) else self._index(number)
+        return self._index(number)
 
     def indexes(self, number: str) -> list[str]:
         return [self.index(number), number]
