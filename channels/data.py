@@ -65,7 +65,8 @@ async def _keys(safe: Safe, _: argparse.Namespace, say: Say) -> bool:
     for key in await KeyStore(safe.pool, safe.tenant).all():
         now = "in force" if (key.purpose, key.version) == (DATA, safe.ring.version) else ""
         if key.retired_ms is not None:
-            now = f"retired {_time(key.retired_ms)}: the journal's old rows alone are under it"
+            now = f"retired {_time(key.retired_ms)}: the journal's old rows are under it,"
+            now += " and a week's answers"
         say(
             f"{key.purpose:<5} {key.version}  made {_time(key.made_ms)}"
             f"  wrapped by key {key.wrapped.by}  {now}".rstrip()

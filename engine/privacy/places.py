@@ -65,6 +65,16 @@ def pay_in_place(id_: str) -> str:
     return f"pay_in/{id_}"
 
 
+def answer_place(operation_id: str) -> str:
+    """`client_request.answer` and `staff_request.answer`."""
+    return f"answer/{operation_id}"
+
+
+def quote_place(quote_id: str) -> str:
+    """`client_quote.quote`."""
+    return f"client_quote.quote/{quote_id}"
+
+
 def counterparty_place(id_: str) -> str:
     """`statement_line.counterparty`."""
     return f"statement_line.counterparty/{id_}"
