@@ -18,6 +18,7 @@ from engine.privacy.places import (
     payer_place,
     payload_place,
     people_place,
+    quote_place,
     recipient_place,
     requester_place,
     traffic_place,
@@ -141,6 +142,10 @@ HOLDINGS = (
     ),
     Holding(
         "proposal", _ID, ("body",), lambda aging: aging.text("body", body_place(_id(aging)))
+    ),
+    Holding(
+        "client_quote", (("client", "uuid"), ("key", "text"), ("id", "uuid")), ("quote",),
+        lambda aging: aging.text("quote", quote_place(_id(aging))),
     ),
     Holding(
         "pay_in", _ID, ("payer", "reference"),

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from channels.office import Office
+from engine.clients.clients import ClientId
+from engine.clients.quote_store import QuoteStore
 from engine.clock import Ids
 from engine.compliance.clearance import Action, Clearance
 from engine.compliance.history import HistoryStore, Question
@@ -20,6 +22,7 @@ from engine.inbox.store import InboxStore
 from engine.messages.quiet import OptOuts
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.once import OF_CLIENTS, Once, Request, Taken
 from engine.payments.approvals import Approvals
 from engine.payments.evidence import Source
 from engine.payments.portability_store import PortabilityStore
@@ -57,12 +60,16 @@ class House:
 
 
 SEALED = {
+    "client_quote.quote", "client_request.answer",
     "clearance.payee", "clearance.payer", "customer.msisdn", "customer.name", "evidence.body",
     "journal.facts", "money_request.payer", "money_request.requester_msisdn", "outbox.payload",
     "pay_in.payer", "pay_in.reference", "ported_number.msisdn", "proposal.body", "recipient.msisdn",
     "recipient.name", "sms_opt_out.msisdn", "statement_line.counterparty", "traffic.answered",
     "traffic.asked",
 }  # fmt: skip
+CLIENT = ClientId("a" * 32)
+ASKED = Request(CLIENT, "r1", b"h" * 32)
+ANSWERED = f'{{"payee":"{CARL}"}}'.encode()
 BOTH: tuple[Any, Any] = ("amina", "brian")
 HELD = Clearance(Action.HOLD, Decision(DecisionKind.COMPLIANCE, "hold", "why", {}), None, ("why",))
 
@@ -119,7 +126,17 @@ async def live_a_while(house: House) -> None:
     await StatementStore(house.pool, 1).keep(
         File("mpesa_ke", date(2026, 11, 21), "f" * 32, 1, 0, 0), [statement_line()], 1
     )
+    await QuoteStore(house.pool, 1).keep(CLIENT, "q1", b"h" * 32, await world.quote())
+    once = once_of(house)
+    taken = await once.take(ASKED)
+    assert isinstance(taken, Taken)
+    await once.keep(ASKED, taken, 201, ANSWERED)
     await world.dispatched()
+
+
+def once_of(house: House) -> Once:
+    clock = house.room.world.clock
+    return Once(house.pool, 1, clock, Ids(clock), OF_CLIENTS)
 
 
 def office_with_approvals(house: House) -> Office:

@@ -11,17 +11,22 @@ import pytest
 from starlette.applications import Starlette
 
 from channels.inspect import Inspection
+from engine.clients.quote_store import QuoteStore
 from engine.clock import Ids
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles
 from engine.errors import Tampered
 from engine.messages.quiet import OptOuts
+from engine.once import Answered
 from engine.payments.payins.judging import Stage
 from engine.payments.portability_store import PortabilityStore
 from engine.payments.statements.store import StatementStore
 from tests.integration.counter_room import AMINA, BRIAN
 from tests.integration.privacy_room import (
+    ANSWERED,
+    ASKED,
     CARL,
+    CLIENT,
     FRIEND,
     KEYS,
     PEOPLE,
@@ -30,6 +35,7 @@ from tests.integration.privacy_room import (
     House,
     columns_with,
     live_a_while,
+    once_of,
     open_house,
     question,
 )
@@ -119,6 +125,12 @@ async def test_what_was_sealed_is_read_where_it_is_needed(house: House) -> None:
     assert line.theirs.line.counterparty == f"{CARL.digits} CARL OTIENO"
     proposals = await house.till.office.proposals.listed(only_open=True, most=10)
     assert any(CARL in proposal.body for proposal in proposals)
+    told = await once_of(house).take(ASKED)
+    assert told == Answered(201, ANSWERED)
+    promised = await QuoteStore(house.pool, 1).known(CLIENT, "q1", b"h" * 32)
+    assert promised is not None and promised.quote.payee == BRIAN.msisdn
+    taken = await QuoteStore(house.pool, 1).take(CLIENT, promised.quote.quote_id, "p1")
+    assert taken == promised.quote
     assert {sms.to for sms in world.sms.sent} >= {AMINA.msisdn, BRIAN.msisdn}
 
 
