@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from channels.sources import Networks, read_networks
@@ -422,12 +421,9 @@ class _Reader:
         return [self._key(name, word) for word in text.split(",")] if text else []
 
     def versioned_keys(self, name: str) -> dict[int, bytes]:
-        text = self.text(name)
-        return self._versioned(name, text) if text else {}
-
-    def _versioned(self, name: str, text: str) -> dict[int, bytes]:
         out: dict[int, bytes] = {}
-        for word in text.split(","):
+        text = self.text(name)
+        for word in text.split(",") if text else []:
             version, _, key = word.partition(":")
             if not version.isdigit() or int(version) in out:
                 self.wrong(name, "wants version:hex,version:hex with distinct versions")
@@ -445,15 +441,13 @@ class _Reader:
         return keys
 
     def data_keys(self, name: str) -> dict[int, bytes]:
-        """`version:hex,...` of 32 bytes each, in the variable or in the file `<name>_FILE` names.
+        """`version:hex,...` of 32 bytes each; none where nobody set any: nothing is sealed then.
 
-        None where nobody set any, and then nothing is sealed: not in production.
+        Production mode does without none (`production.py`).
         """
-        if not (text := self._word_or_file(name)):
-            if self.path("CAPP_ENVIRONMENT") == "production":
-                self.wrong(name, "is missing: in production people's numbers are sealed")
+        if not self.path(name):
             return {}
-        keys = self._versioned(name, text)
+        keys = self.versioned_keys(name)
         if any(len(key) != DATA_KEY_BYTES or is_weak(key) for key in keys.values()):
             self.wrong(name, f"holds a weak key: draw {DATA_KEY_BYTES} random bytes")
         return keys
@@ -466,16 +460,6 @@ class _Reader:
             for kind, name in names.items()
             if self.path(name)
         }
-
-    def _word_or_file(self, name: str) -> str:
-        """The variable's value, or what stands in the file that `<name>_FILE` names."""
-        if not (file := self.path(f"{name}_FILE")):
-            return self.path(name)
-        try:
-            return Path(file).read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            self.wrong(f"{name}_FILE", "cannot be read")
-            return ""
 
     def _key(self, name: str, word: str) -> bytes:
         try:

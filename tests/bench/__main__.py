@@ -49,11 +49,8 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "outbound": lambda seconds: outbound.BENCH.run(outbound.Options(seconds)),
     "chain": lambda seconds: chain.BENCH.run(chain.Options(seconds / 2)),
     "api": lambda seconds: api.BENCH.run(api.Options(int(seconds * API_PAYMENTS_PER_SECOND))),
-<<<<<<< HEAD
     "garbage": lambda seconds: garbage.BENCH.run(garbage.Options(seconds=seconds)),
-=======
     "sealing": lambda _: sealing.BENCH.run(sealing.Options()),
->>>>>>> 9bb8867 (A bench tells what sealing costs; numbers are exchanged within the terms without taking them apart)
     "settlement": lambda _: settlement.BENCH.run(settlement.Options()),
 }
 
