@@ -21,8 +21,8 @@ from engine.errors import CappError
 from engine.menu.check import examine as examine_menus
 from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
-from engine.row_security import TELLS_NOTHING, look_at
 from engine.privacy.key_store import DATA, KeyStore
+from engine.row_security import TELLS_NOTHING, look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
 from providers.portability import build_portability

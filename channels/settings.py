@@ -8,8 +8,8 @@ from typing import Literal
 from channels.sources import Networks, read_networks
 from engine.ledger.chart import TENANT_MAX
 from engine.money import CURRENCIES
-from engine.row_security import ROLE, as_tenant
 from engine.privacy.retention import KINDS as RETENTION_KINDS
+from engine.row_security import ROLE, as_tenant
 from engine.staff.tokens import KEY_BYTES_MIN as STAFF_KEY_BYTES_MIN
 from engine.staff.tokens import is_weak
 

@@ -18,3 +18,11 @@ alter table customer add column msisdn_sealed text, add column erased_ms bigint;
 alter table recipient add column msisdn_sealed text;
 alter table money_request add column payer_sealed text;
 alter table clearance add column people_sealed text; -- payer and payee
+
+-- What is sealed anew is updated, what is kept long enough or is to be forgotten is deleted.
+select keep_tenants_apart('data_key', 'select, insert, update');
+select keep_tenants_apart('evidence', 'select, insert, update');
+select keep_tenants_apart('ported_number');
+select keep_tenants_apart('money_request');
+select keep_tenants_apart('sms_message');
+select keep_tenants_apart('sms_report', 'select, insert, delete');

@@ -307,9 +307,7 @@ async def open_world(
     await give_keys(settings, pool)
     if seeded:
         await _open_other(pool)
-    committer = Committer(
-        partial(connect, settings.database_url), clock, seal=plan_sealer(pool)
-    )
+    committer = Committer(partial(connect, settings.database_url), clock, seal=plan_sealer(pool))
     await committer.start()
     rates = RateBook(1, clock, stale_after_seconds=86_400)
     await rates.refresh(pool)

@@ -258,6 +258,8 @@ def test_a_tenant_fits_into_the_number_of_an_account() -> None:
     assert read_settings({**GOOD, "CAPP_TENANT": "2097151"}).tenant == 2097151
     with pytest.raises(BadSettings, match="CAPP_TENANT"):
         read_settings({**GOOD, "CAPP_TENANT": "2097152"})
+
+
 DATA_KEY = bytes(range(32)).hex()
 
 
