@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
+from channels.privacy import open_sealed_pool
 from channels.settings import BadSettings, Settings
 from channels.staff import who_is_here
 from channels.times import stamp_of
@@ -17,7 +18,6 @@ from engine.clients.keys import KeyMacs
 from engine.clients.proving import DAYS_MAX, OVERLAP_HOURS, Keys
 from engine.clients.store import ClientStore
 from engine.clock import Clock, Ids, SystemRandom
-from engine.database import open_pool
 from engine.errors import StaffMistake
 from engine.staff.actions import Action, Actions
 
@@ -59,7 +59,7 @@ async def run_api_keys(settings: Settings, options: argparse.Namespace, say: Say
     clock = Clock()
     ids = Ids(clock)
     async with AsyncExitStack() as closing:
-        pool = await open_pool(settings.database_url, size=2)
+        pool = await open_sealed_pool(settings, size=2)
         closing.push_async_callback(pool.close)
         store = ClientStore(pool, settings.tenant)
         keys = Keys(

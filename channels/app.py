@@ -159,6 +159,7 @@ def _routes(engine: Engine, limits: Limits, chain: ChainProbe | None) -> list[Ro
     if settings.inspect_token:
         routes += Inspection(
             pool=engine.pool,
+            tenant=settings.tenant,
             store=engine.store,
             books=engine.office.books,
             directory=engine.directory,

@@ -81,6 +81,9 @@ COMMANDS: Mapping[str, Command] = {
         "take down a customer's name, birth and tier", "customers:describe_customer",
         "customers:add_arguments",
     ),
+    "data": Command(
+        "keys of people's data: seal, rotate, list", "data:run_data", "data:add_arguments"
+    ),
     "payins": Command(
         "money customers send of their own accord", "payin_commands:run_pay_ins",
         "payin_commands:add_arguments",

@@ -5,11 +5,11 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from engine.clock import Clock, CustomerId
 from engine.compliance.profiles import Profile, Profiles, read_born, read_name, read_tier
 from engine.customers.standing import Standing, read_standing
-from engine.database import open_pool
 from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn, parse_msisdn
 
@@ -32,7 +32,7 @@ async def describe_customer(settings: Settings, options: argparse.Namespace, say
 
     Tier 1 and above need a name and a birth, or there would be nobody to screen. Safe to repeat.
     """
-    pool = await open_pool(settings.database_url, size=1)
+    pool = await open_sealed_pool(settings, size=1)
     try:
         profiles = Profiles(pool, settings.tenant)
         msisdn = await _number(profiles, options.who)

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from engine.clock import Clock, Ids
-from engine.database import open_pool
 from engine.decision_log import DecisionLog, Kept
 from engine.payments.decided import Decided
 from engine.payments.payment import code_of
@@ -44,7 +44,7 @@ async def show_decisions(
     except ValueError:
         say(f"--since {options.since}: neither a time nor like 30m, 24h, 7d")
         return False
-    pool = await open_pool(settings.database_url, size=2)
+    pool = await open_sealed_pool(settings, size=2)
     try:
         log = DecisionLog(pool, settings.tenant, Ids(clock))
         decided = Decided(pool, settings.tenant, log)

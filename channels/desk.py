@@ -149,7 +149,7 @@ async def _propose_move(office: Office, advice: Advice, move: Move, person: Pers
 
 async def _propose(office: Office, options: argparse.Namespace, say: Say) -> bool:
     fields = read_fields(options.fields, office)
-    if options.kind is Kind.PIN_RESET:
+    if options.kind in (Kind.PIN_RESET, Kind.ERASE_CUSTOMER):
         fields = await _of_customer(fields, office)
     by = read_person(options.person)
     say(_line(await office.desk.propose(options.kind, fields, by=by, note=options.why), office))

@@ -9,6 +9,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from channels.addresses import address_faults
+from channels.privacy import open_sealed_pool
 from channels.production import findings_of
 from channels.registrations import registrations
 from channels.settings import Settings
@@ -20,6 +21,7 @@ from engine.errors import CappError
 from engine.menu.check import examine as examine_menus
 from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
+from engine.privacy.key_store import DATA, KeyStore
 from engine.row_security import TELLS_NOTHING, look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
@@ -179,6 +181,19 @@ async def _clients(settings: Settings) -> str:
     return f"{sum(row['n'] for row in rows)} good keys of clients"
 
 
+async def _data_keys(settings: Settings) -> str:
+    """Every stored key is unwrapped: one that is lost is learned here, not by a customer."""
+    if not settings.data_keys:
+        return "no CAPP_DATA_KEYS: people's numbers are stored as they are"
+    pool = await open_sealed_pool(settings, size=1)
+    try:
+        kept = await KeyStore(pool, settings.tenant).all()
+    finally:
+        await pool.close()
+    data = ", ".join(str(key.version) for key in kept if key.purpose == DATA)
+    return f"people's data is sealed; data keys: {data}"
+
+
 async def _redis(settings: Settings) -> str:
     pipeline = open_pipeline(settings.redis_url)
     try:
@@ -226,6 +241,7 @@ CHECKS: dict[str, Check] = {
     "tenants": _tenants,
     "staff": _staff,
     "clients": _clients,
+    "people's data": _data_keys,
     "redis": _redis,
 }
 """What every installation needs; `checks_of` adds the SMS gateways it names, and settlement."""

@@ -24,6 +24,7 @@ from engine.payments.payment import Payment
 from engine.payments.routing import Directory
 from engine.payments.store import PaymentStore
 from engine.ports import Direction
+from engine.privacy.seals import seals_of
 
 LIMIT_MAX = 50
 
@@ -32,9 +33,18 @@ class Inspection:
     """The inspection door."""
 
     def __init__(
-        self, *, pool: Any, store: PaymentStore, books: Books, directory: Directory, token: str
+        self,
+        *,
+        pool: Any,
+        tenant: int,
+        store: PaymentStore,
+        books: Books,
+        directory: Directory,
+        token: str,
     ) -> None:
         self._pool = pool
+        self._tenant = tenant
+        self._seals = seals_of(pool)
         self._store = store
         self._books = books
         self._directory = directory
@@ -57,9 +67,12 @@ class Inspection:
         rows = await self._pool.fetch(
             "select p.id from payment p"
             " join journal j on j.payment = p.id and j.version = 1"
-            " where p.state < $3 and ($1::text is null or j.facts like '%\"' || $1 || '\"%')"
+            " where p.state < $3 and ($1::text is null or j.facts like '%\"' || $1 || '\"%'"
+            "   or j.facts like '%\"' || ($4::text[])[1] || '\"%'"
+            "   or p.customer in (select id from customer where tenant = $5 and msisdn = any($4)))"
             " order by p.id desc limit $2",
-            wanted, int(limit), MANUAL_FROM,
+            wanted, int(limit), MANUAL_FROM, self._seals.indexes(wanted) if wanted else [],
+            self._tenant,
         )  # fmt: skip
         found = []
         for row in rows:

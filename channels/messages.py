@@ -9,10 +9,10 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.sms import sms_url
 from engine.clock import Clock
-from engine.database import open_pool
 from engine.messages.gateways import Gateway, Gateways
 from engine.messages.letters import Letters
 from engine.messages.pace import Pace
@@ -77,7 +77,7 @@ async def show_messages(
     """Say a day's messages by gateway and status; False when the fate of any is unknown."""
     clock = Clock()
     day = options.day or clock.now().date()
-    pool = await open_pool(settings.database_url, size=1)
+    pool = await open_sealed_pool(settings, size=1)
     try:
         watch = MessageWatch(pool, settings.tenant, clock)
         tallied, unclear = await watch.tally(day), await watch.unclear(day)

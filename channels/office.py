@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.clock import Clock, Ids
+from engine.customers.erasing import Erasing
 from engine.customers.resets import PinResets
 from engine.desk.booking import Booker
 from engine.desk.cases import Cases
 from engine.desk.desk import Desk
+from engine.desk.erasing import Forgetting
 from engine.desk.liquidity import Liquidity
 from engine.desk.mending import Mending
 from engine.desk.movements import Movements
@@ -76,6 +78,7 @@ def build_office(
             **mending.executors(),
             **cases.executors(),
             **resetting.executors(),
+            **Forgetting(Erasing(pool, tenant, clock)).executors(),
             **(executors or {}),
         },
         checks={**movements.checks(), **mending.checks(), **cases.checks()},

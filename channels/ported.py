@@ -8,11 +8,11 @@ import argparse
 from collections.abc import Callable
 
 from channels.customers import read_number
+from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.times import minute_of
 from channels.wiring import read_directory
 from engine.clock import Clock, Ids
-from engine.database import open_pool
 from engine.desk.proposals import read_person
 from engine.msisdn import Msisdn, country_of
 from engine.payments.portability_store import PortabilityStore
@@ -42,7 +42,7 @@ async def run_ported(settings: Settings, options: argparse.Namespace, say: Say) 
         say(wrong)
         return False
     by = read_person(options.person) if changes else ""
-    pool = await open_pool(settings.database_url, size=1)
+    pool = await open_sealed_pool(settings, size=1)
     try:
         store = PortabilityStore(pool, settings.tenant, clock, Ids(clock))
         if changes:

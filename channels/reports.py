@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from channels.compliance import policy_of
+from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.spreadsheets import write_rows
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles
 from engine.compliance.reports import SuspiciousPayment, suspicious
-from engine.database import open_pool
 from engine.payments.reports import LargePayment, Reports
 
 KINDS = ("large", "suspicious", "travel")
@@ -66,7 +66,7 @@ async def collect_lines(
     settings: Settings, kind: str, since: datetime, until: datetime
 ) -> Sequence[Any]:
     """The lines of a report from a moment on and before another."""
-    pool = await open_pool(settings.database_url, size=2)
+    pool = await open_sealed_pool(settings, size=2)
     try:
         if kind == "suspicious":
             history = HistoryStore(pool, settings.tenant)

@@ -8,12 +8,15 @@ from typing import Literal
 from channels.sources import Networks, read_networks
 from engine.ledger.chart import TENANT_MAX
 from engine.money import CURRENCIES
+from engine.privacy.retention import KINDS as RETENTION_KINDS
 from engine.row_security import ROLE, as_tenant
 from engine.staff.tokens import KEY_BYTES_MIN as STAFF_KEY_BYTES_MIN
 from engine.staff.tokens import is_weak
 
 KEY_BYTES_MIN = 16
 SEALING_KEY_BYTES = 32
+KEPT_DAYS_MIN = 35
+"""What is younger is still needed: statements come late, and traces are counted so long."""
 _TOKEN = re.compile(rf"[0-9A-Za-z._~-]{{{KEY_BYTES_MIN * 2},}}")  # a word of a path as it stands
 
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\]")
@@ -117,6 +120,8 @@ class Settings:
     pin_keys: Mapping[int, bytes] = field(repr=False)  # the highest version makes new MACs
     callback_keys: tuple[bytes, ...] = field(repr=False)  # the first signs, all verify
     session_key: bytes = field(repr=False)
+    data_keys: Mapping[int, bytes] = field(repr=False)  # wrap data keys; none: nothing is sealed
+    kept_days: Mapping[str, int]  # by kind, where it is not the usual (`engine/privacy/retention`)
     gateway_token: str = field(repr=False)
     gateway_tokens: Mapping[str, str] = field(repr=False)  # of gateways that have one of their own
     ussd_gateways: tuple[str, ...]  # each once
@@ -193,6 +198,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         pin_keys=reader.versioned_keys("CAPP_PIN_KEYS"),
         callback_keys=tuple(reader.keys("CAPP_CALLBACK_KEYS")),
         session_key=reader.one_key("CAPP_SESSION_KEY"),
+        data_keys=reader.sealing_keys("CAPP_DATA_KEYS"),
+        kept_days=reader.kept_days(),
         gateway_token=reader.token("CAPP_GATEWAY_TOKEN"),
         gateway_tokens=reader.own_tokens({*ussd_gateways, *sms_gateways}),
         ussd_gateways=ussd_gateways,
@@ -465,6 +472,15 @@ class _Reader:
             self.wrong(name, "wants numbers of ports with commas between")
             return frozenset()
         return frozenset(map(int, words))
+
+    def kept_days(self) -> dict[str, int]:
+        """`CAPP_KEPT_<KIND>_DAYS` of those that are set."""
+        names = {kind: f"CAPP_KEPT_{kind.upper()}_DAYS" for kind in RETENTION_KINDS}
+        return {
+            kind: self.number(name, 0, low=KEPT_DAYS_MIN)
+            for kind, name in names.items()
+            if self.path(name)
+        }
 
     def _key(self, name: str, word: str) -> bytes:
         try:

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
+from channels.privacy import open_sealed_pool
 from channels.settings import BadSettings, Settings
 from channels.times import stamp_of
 from engine.clock import Clock, Ids
-from engine.database import open_pool
 from engine.desk.proposals import Person, read_person
 from engine.errors import StaffMistake
 from engine.staff.actions import Action, Actions, Logged
@@ -76,7 +76,7 @@ async def run_staff(settings: Settings, options: argparse.Namespace, say: Say) -
     clock = Clock()
     ids = Ids(clock)
     async with AsyncExitStack() as closing:
-        pool = await open_pool(settings.database_url, size=2)
+        pool = await open_sealed_pool(settings, size=2)
         closing.push_async_callback(pool.close)
         store = StaffStore(pool, settings.tenant)
         sessions = None

@@ -7,10 +7,10 @@ import argparse
 import logging
 from collections.abc import Callable
 
+from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from engine.clock import AttemptId, Clock
 from engine.correlation import spoken_of
-from engine.database import open_pool
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
 from engine.traffic.messages import Kind, Message, Said, Way
@@ -73,7 +73,7 @@ async def show_traffic(
     What operators name things by may hold a number: it is hidden unless it is asked for.
     Raises what the pool raises, and what building the operators raises.
     """
-    pool = await open_pool(settings.database_url, size=2)
+    pool = await open_sealed_pool(settings, size=2)
     try:
         conversations = Conversations(pool, settings.tenant, await _names(settings))
         said = await conversations.of_payment(options.payment)

@@ -18,6 +18,7 @@ from channels.core import Deciders, Known, Outside, build_core
 from channels.messages import build_ports
 from channels.office import Office, build_office
 from channels.payins import PayInRoom, build_pay_ins
+from channels.privacy import give_keys, plan_sealer
 from channels.settings import BadSettings, Settings
 from channels.traffic import Overheard, tell_log
 from channels.watching.watch import Watch, open_watch
@@ -54,6 +55,7 @@ from engine.payments.store import PaymentStore
 from engine.payments.wallets import LookUp, Wallets
 from engine.payments.watch import AWAY, Health
 from engine.ports import OperatorPort, SmsPort
+from engine.privacy.ring import KeyRing
 from engine.texts import Texts
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
@@ -124,16 +126,19 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             raise BadSettings(f"CAPP_PUBLIC_URL: {'; '.join(refused)}")
         pool = await open_pool(settings.database_url)
         closing.push_async_callback(pool.close)
+        ring = await give_keys(settings, pool)
         async with pool.acquire() as connection:
             await ensure_months(connection, clock.now())
-        committer = Committer(partial(connect, settings.database_url), clock)
+        committer = Committer(
+            partial(connect, settings.database_url), clock, seal=plan_sealer(pool)
+        )
         await committer.start()
         closing.push_async_callback(committer.stop)
         engine = _assemble(settings, outside, watch, pool=pool, committer=committer)
         overheard.traffic = engine.traffic
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
-        for task in await _keep_informed(engine):
+        for task in await _keep_informed(engine, ring):
             closing.callback(task.cancel)
         yield engine
 
@@ -152,16 +157,18 @@ def _look_outside(settings: Settings, clock: Clock, watch: Watch, overheard: Ove
     )
 
 
-async def _keep_informed(engine: Engine) -> list[asyncio.Task[None]]:
+async def _keep_informed(engine: Engine, ring: KeyRing | None) -> list[asyncio.Task[None]]:
     """Read once what decisions rest on, then keep it fresh in the background."""
     pool = engine.pool
     await engine.rates.refresh(pool)
     await engine.screener.refresh()
     await engine.health.tend()
     await engine.pools.refresh()
+    keys = [ring.keep_fresh(AWAY)] if ring is not None else []
     return [
         asyncio.create_task(work)
         for work in (
+            *keys,
             engine.rates.keep_fresh(pool, RATES_REFRESH_SECONDS),
             engine.screener.keep_fresh(LISTS_REFRESH_SECONDS),
             keep_current(engine.health, engine.pools, engine.decisions),

@@ -24,6 +24,7 @@ from engine.errors import CappError
 from engine.fx.feed import RateFeed
 from engine.inbox.store import InboxStore
 from engine.messages.watch import MessageWatch
+from engine.privacy.retention import Retention
 from engine.staff.sealing import Sealing
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,9 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
     light_probes = build_light_probes(engine)
     traces = HistoryStore(engine.pool, engine.settings.tenant)
     messages = MessageWatch(engine.pool, engine.settings.tenant, engine.clock)
+    retention = Retention(
+        engine.pool, engine.settings.tenant, engine.clock, engine.settings.kept_days
+    )
     sealing = Sealing(engine.pool, engine.settings.tenant, engine.clock)
     kept_days = engine.settings.webhooks.traffic_days
     inbox = InboxStore(
@@ -98,6 +102,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         _every(MESSAGES_SECONDS, messages.look, "messages"),
         _every(MESSAGES_SECONDS, sealing.sweep, "staff's log"),
         _every(STATEMENTS_SECONDS, inbox.forget, "inbound messages"),
+        _every(STATEMENTS_SECONDS, retention.sweep, "what is kept too long"),
         _every(STATEMENTS_SECONDS, lambda: engine.traffic.forget(kept_days), "old traffic"),
         _every(MONTHS_SECONDS, lambda: _months(engine), "partitions"),
     ]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NewType
+from weakref import WeakSet
 
 PaymentId = NewType("PaymentId", str)
 """32 hex digits of a UUID version 7: the first 48 bits are the time it was made."""
@@ -23,6 +24,9 @@ class Clock:
         return datetime.fromtimestamp(self.epoch(), UTC)
 
 
+_GENERATORS: "WeakSet[SystemRandom]" = WeakSet()
+
+
 class SystemRandom:
     """Bytes from the operating system's generator, fetched some hundred ids at a time."""
 
@@ -30,14 +34,26 @@ class SystemRandom:
         self._chunk_bytes = chunk_bytes
         self._chunk = b""
         self._used = 0
+        _GENERATORS.add(self)
+
+    def forget(self) -> None:
+        """Bytes that are kept are given to nobody: a process's child has the same."""
+        self._chunk, self._used = b"", 0
 
     def __call__(self, count: int) -> bytes:
-        """`count` fresh bytes; none is ever given twice."""
+        """`count` fresh bytes; none is ever given twice, nor to a process and its child."""
         if self._used + count > len(self._chunk):
             self._chunk, self._used = os.urandom(max(self._chunk_bytes, count)), 0
         self._used += count
         return self._chunk[self._used - count : self._used]
 
+
+def _forget_in_child() -> None:
+    for generator in _GENERATORS:
+        generator.forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
 
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 

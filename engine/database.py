@@ -12,6 +12,7 @@ import asyncpg
 from engine.arrays import register_codecs
 from engine.clock import first_id_at
 from engine.errors import NotServed
+from engine.privacy.seals import PLAIN, Seals
 
 MONTHS_AHEAD = 3
 
@@ -58,6 +59,7 @@ class Pool:
         self._free = asyncio.Semaphore(size)
         self._resting: list[Any] = []  # the last one back is the next to go: it is the warmest
         self._is_closed = False
+        self.seals: Seals = PLAIN  # set before stores are built; they ask `seals_of`
 
     async def fetch(self, query: str, *arguments: Any) -> list[Any]:
         async with self.acquire() as connection:

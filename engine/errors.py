@@ -17,7 +17,9 @@ CappError
 └── OurFault               a law of this house was about to be broken
     ├── Unbalanced         a plan whose transfers are no balanced entry
     ├── Impossible         a transition the lifecycle does not know
-    └── CommitUnknown      the database's reply was lost: repeat the same plan to find out
+    ├── CommitUnknown      the database's reply was lost: repeat the same plan to find out
+    ├── KeyNotAtHand       a stored value is sealed under a key that this process has not got
+    └── Tampered           a stored value was changed, or put where it was not sealed
 """
 
 from typing import Any
@@ -151,3 +153,14 @@ class CommitUnknown(OurFault):
 
 class NotServed(OurFault):
     """The database has no role for the tenant, or does not let our login take it on."""
+
+
+class KeyNotAtHand(OurFault):
+    """A stored value's key is not among those this process has; once it has it, a repeat reads it.
+
+    The message names places and versions of keys, never a value.
+    """
+
+
+class Tampered(OurFault):
+    """A sealed value was changed, or moved to another row or column; nobody can read it."""

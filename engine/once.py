@@ -8,6 +8,8 @@ refuses to know who asks: each kind of callers has a book of its own.
 from typing import Any, Final, NamedTuple
 
 from engine.clock import Clock, Ids
+from engine.privacy.places import answer_place
+from engine.privacy.seals import seals_of
 
 UNDER_WAY_SECONDS = 60
 """So long a request may be under way; then its process is taken for dead and a repeat goes on."""
@@ -67,6 +69,7 @@ class Once:
         self._tenant = tenant
         self._clock = clock
         self._ids = ids
+        self._seals = seals_of(pool)
 
     async def take(self, request: Request) -> Taken | Answered | UnderWay | OtherRequest:
         """Take a request, or say why not. What is older than a week is forgotten here."""
@@ -84,12 +87,17 @@ class Once:
         if row["hash"] != request.hash:
             return OtherRequest()
         if row["status"] is not None:
-            return Answered(row["status"], row["answer"])
+            place = answer_place(row["operation"].hex)
+            answer = self._seals.open(row["answer"].decode(), place)
+            return Answered(row["status"], answer.encode())
         return UnderWay(max(1, UNDER_WAY_SECONDS - (now_ms - row["begun_ms"]) // 1000))
 
     async def keep(self, request: Request, taken: Taken, status: int, body: bytes) -> None:
         """What is answered from now on; nothing is kept by one who was taken for dead."""
-        await self._pool.execute(self._sql.keep, *self._name(request), taken.begun_ms, status, body)
+        sealed = self._seals.seal(body.decode(), answer_place(taken.operation)).encode()
+        await self._pool.execute(
+            self._sql.keep, *self._name(request), taken.begun_ms, status, sealed
+        )
 
     async def give_back(self, request: Request, taken: Taken) -> None:
         """Nothing came of it, and it may be tried again under the same key at once."""
@@ -121,7 +129,7 @@ class _Statements(NamedTuple):
             " do update set begun_ms = excluded.begun_ms"
             " where r.status is null and r.hash = excluded.hash and r.begun_ms < $7"
             " returning operation, begun_ms",
-            look=f"select hash, begun_ms, status, answer from {table} {one}",
+            look=f"select hash, operation, begun_ms, status, answer from {table} {one}",
             keep=f"update {table} set status = $5, answer = $6 {one} and begun_ms = $4"
             " and status is null",
             give_back=f"delete from {table} {one} and begun_ms = $4 and status is null",

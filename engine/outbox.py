@@ -14,6 +14,8 @@ import msgspec
 from engine.clock import Clock, PaymentId, first_id_at
 from engine.gather import Gatherer
 from engine.ports import SmsReport
+from engine.privacy.places import payload_place
+from engine.privacy.seals import open_maybe, seals_of
 
 RETRY_SECONDS_MIN = 5
 """No intent is taken up again sooner after it was made."""
@@ -48,6 +50,7 @@ class Outbox:
         self._pool = pool
         self._clock = clock
         self._lease_seconds = lease_seconds
+        self._seals = seals_of(pool)
         self._claiming: set[str] = set()
         self._claims: Gatherer[str, int] = Gatherer(self._claim_many)
         self._ended: Gatherer[SmsEnding, bool] = Gatherer(self._end_many)
@@ -151,7 +154,8 @@ class Outbox:
         )  # fmt: skip
         return [
             Leased(
-                r["id"].hex, PaymentId(r["payment"].hex), r["kind"], r["payload"], r["was_sent"],
+                r["id"].hex, PaymentId(r["payment"].hex), r["kind"],
+                open_maybe(self._seals, r["payload"], payload_place(r["id"].hex)), r["was_sent"],
                 r["claims"], r["ended"],
             )
             for r in rows

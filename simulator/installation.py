@@ -67,6 +67,7 @@ def read_secrets(file: Path) -> dict[str, str]:
             "CAPP_PIN_KEYS": f"1:{secrets.token_hex(32)}",
             "CAPP_CALLBACK_KEYS": secrets.token_hex(32),
             "CAPP_SESSION_KEY": secrets.token_hex(32),
+            "CAPP_DATA_KEYS": f"1:{secrets.token_hex(32)}",
             "CAPP_STAFF_KEYS": f"1:{secrets.token_hex(32)}",
             "CAPP_CLIENT_KEYS": f"1:{secrets.token_hex(32)}",
             "CAPP_GATEWAY_TOKEN": secrets.token_hex(16),

@@ -19,6 +19,8 @@ from engine.decisions import Decision
 from engine.gather import Gatherer
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.privacy.places import people_place
+from engine.privacy.seals import Seals, seals_of
 
 KEPT_DAYS = 35
 ROWS_MAX = 500
@@ -30,15 +32,18 @@ FORGOTTEN_AT_ONCE = 5_000
 LOOK = f"""
 with asked as (
   select * from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[],
-                       $8::bigint[], $9::text[], $10::bigint[], $11::smallint[])
+                       $8::bigint[], $9::text[], $10::bigint[], $11::smallint[], $12::text[],
+                       $13::text[], $14::text[])
     with ordinality k(quote, at_ms, payer, payee, minor, currency, receives_minor,
-                      receives_currency, near_minor, watched, n)),
+                      receives_currency, near_minor, watched, people_sealed, payer_before,
+                      payee_before, n)),
 traced as (
   insert into clearance (tenant, quote, at_ms, payer, payee, minor, currency, receives_minor,
-                         receives_currency)
-  select $1, quote, at_ms, payer, payee, minor, currency, receives_minor, receives_currency
+                         receives_currency, people_sealed)
+  select $1, quote, at_ms, payer, payee, minor, currency, receives_minor, receives_currency,
+         nullif(people_sealed, '')
     from asked where watched = 1 on conflict do nothing)
-select a.n, c.id, c.msisdn, c.country, c.tier, c.name, c.born, c.created_at,
+select a.n, c.id, c.msisdn, c.msisdn_sealed, c.country, c.tier, c.name, c.born, c.created_at,
        c.tier_paused_until, sent.*, received.*, paid.*
   from asked a
   left join lateral (
@@ -64,17 +69,18 @@ select a.n, c.id, c.msisdn, c.country, c.tier, c.name, c.born, c.created_at,
              where a.watched = 1 and h.tenant = $1 and h.payee = a.payee and h.quote <> a.quote
                and h.at_ms > a.at_ms - 86400000 and h.at_ms <= a.at_ms
              order by h.at_ms desc limit {ROWS_MAX}) p) paid on true
-  left join customer c on c.tenant = $1 and c.msisdn = any (array[a.payer, a.payee])
+  left join customer c on c.tenant = $1 and c.msisdn = any (
+    array[a.payer, a.payee, a.payer_before, a.payee_before])
 """  # noqa: S608 - a number of ours
 _KEEP = """
 insert into clearance (tenant, quote, at_ms, payer, payee, minor, currency, receives_minor,
-                       receives_currency, action, decision)
-values ($1, $2, $5, $6, $7, $8, $9, $10, $11, $3, $4)
+                       receives_currency, action, decision, people_sealed)
+values ($1, $2, $5, $6, $7, $8, $9, $10, $11, $3, $4, $12)
 on conflict (tenant, quote) do update set action = excluded.action, decision = excluded.decision
 """
 _FLAGGED = """
 select quote, at_ms, payer, payee, minor, currency, receives_minor, receives_currency, action,
-       decision
+       decision, people_sealed
   from clearance where tenant = $1 and at_ms >= $2 and at_ms < $3 and decision is not null
  order by at_ms, quote
 """
@@ -125,6 +131,7 @@ class HistoryStore:
     def __init__(self, pool: Any, tenant: int) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._seals = seals_of(pool)
         self._looks: Gatherer[_Asked, Dossier] = Gatherer(self._fetch, batch_max=200)
 
     async def look(self, question: Question, *, near_minor: int, watched: bool) -> Dossier:
@@ -141,14 +148,16 @@ class HistoryStore:
         written = msgspec.json.encode(clearance.decision).decode()
         await self._pool.execute(
             _KEEP, self._tenant, UUID(question.quote_id), int(clearance.action), written,
-            _ms(question.at), str(question.payer), str(question.payee), question.amount.minor,
+            _ms(question.at), self._seals.index(str(question.payer)),
+            self._seals.index(str(question.payee)), question.amount.minor,
             question.amount.currency, question.receives.minor, question.receives.currency,
+            self._people(question) or None,
         )  # fmt: skip
 
     async def flagged(self, since: datetime, until: datetime) -> list[Flagged]:
         """What was held or refused from a moment on and before another, oldest first."""
         rows = await self._pool.fetch(_FLAGGED, self._tenant, _ms(since), _ms(until))
-        return [_flagged(row) for row in rows]
+        return [_flagged(row, self._seals) for row in rows]
 
     async def forget(self, now: datetime) -> int:
         """Delete old traces, some thousand at a time; says how many. What was flagged stays."""
@@ -163,23 +172,35 @@ class HistoryStore:
             self._tenant,
             [q.quote_id for q in questions],
             [_ms(q.at) for q in questions],
-            [str(q.payer) for q in questions],
-            [str(q.payee) for q in questions],
+            [self._seals.index(str(q.payer)) for q in questions],
+            [self._seals.index(str(q.payee)) for q in questions],
             [q.amount.minor for q in questions],
             [q.amount.currency for q in questions],
             [q.receives.minor for q in questions],
             [q.receives.currency for q in questions],
             [each.near_minor for each in asked],
             [int(each.watched) for each in asked],
+            [self._people(q) for q in questions],
+            [str(q.payer) for q in questions],
+            [str(q.payee) for q in questions],
         )
         by_number: dict[int, list[Any]] = {}
         for row in rows:
             by_number.setdefault(row["n"], []).append(row)
-        return {each: _dossier(each, by_number[n]) for n, each in enumerate(asked, 1)}
+        return {each: _dossier(each, by_number[n], self._seals) for n, each in enumerate(asked, 1)}
+
+    def _people(self, question: Question) -> str:
+        """Both numbers as they are read back; "" where they stand in their own columns."""
+        if not self._seals.hides:
+            return ""
+        return self._seals.seal(
+            f"{question.payer} {question.payee}", people_place(question.quote_id)
+        )
 
 
-def _dossier(asked: _Asked, rows: list[Any]) -> Dossier:
-    people = {row["msisdn"]: read_profile(row) for row in rows if row["msisdn"] is not None}
+def _dossier(asked: _Asked, rows: list[Any], seals: Seals) -> Dossier:
+    known = [read_profile(row, seals) for row in rows if row["msisdn"] is not None]
+    people = {str(profile.msisdn): profile for profile in known}
     history = None
     if asked.watched:
         row = rows[0]
@@ -188,12 +209,15 @@ def _dossier(asked: _Asked, rows: list[Any]) -> Dossier:
     return Dossier(people.get(str(question.payer)), people.get(str(question.payee)), history)
 
 
-def _flagged(row: Any) -> Flagged:
+def _flagged(row: Any, seals: Seals) -> Flagged:
+    payer, payee = row["payer"], row["payee"]
+    if row["people_sealed"] is not None:
+        payer, payee = seals.open(row["people_sealed"], people_place(row["quote"].hex)).split()
     question = Question(
         row["quote"].hex,
         datetime.fromtimestamp(row["at_ms"] / 1000, UTC),
-        Msisdn(row["payer"]),
-        Msisdn(row["payee"]),
+        Msisdn(payer),
+        Msisdn(payee),
         Money(row["minor"], row["currency"]),
         Money(row["receives_minor"], row["receives_currency"]),
     )

@@ -13,17 +13,22 @@ import msgspec
 from engine.clock import CustomerId
 from engine.compliance.limits import TIERS
 from engine.msisdn import Msisdn
+from engine.privacy.people import read_name as open_name
+from engine.privacy.people import read_number
+from engine.privacy.places import name_place
+from engine.privacy.seals import Seals, seals_of
 
 NAME_LENGTH_MAX = 100
 _OLDEST = date(1900, 1, 1)
 _IN_NAMES = frozenset(" -.,'’")
 
-_COLUMNS = "id, msisdn, country, tier, name, born, created_at, tier_paused_until"
+_COLUMNS = "id, msisdn, msisdn_sealed, country, tier, name, born, created_at, tier_paused_until"
 _FIND = f"select {_COLUMNS} from customer where tenant = $1 and msisdn = any($2::text[])"  # noqa: S608 - fixed names
-_NUMBER_OF = "select msisdn from customer where tenant = $1 and id = $2"
+_NUMBER_OF = "select id, msisdn, msisdn_sealed from customer where tenant = $1 and id = $2"
+_ID_OF = "select id from customer where tenant = $1 and msisdn = any($2::text[])"
 _DESCRIBE = f"""
 update customer set tier = coalesce($3, tier), name = coalesce($4, name), born = coalesce($5, born)
-where tenant = $1 and msisdn = $2 returning {_COLUMNS}
+where tenant = $1 and id = $2 returning {_COLUMNS}
 """  # noqa: S608 - the same
 
 
@@ -51,17 +56,19 @@ class Profiles:
     def __init__(self, pool: Any, tenant: int) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._seals = seals_of(pool)
 
     async def find(self, numbers: Sequence[Msisdn]) -> dict[Msisdn, Profile]:
         """Those of the numbers that are registered."""
-        rows = await self._pool.fetch(_FIND, self._tenant, [str(number) for number in numbers])
-        found = (read_profile(row) for row in rows)
+        under = [name for number in numbers for name in self._seals.indexes(str(number))]
+        rows = await self._pool.fetch(_FIND, self._tenant, under)
+        found = (read_profile(row, self._seals) for row in rows)
         return {profile.msisdn: profile for profile in found}
 
     async def number_of(self, customer_id: CustomerId) -> Msisdn | None:
         """Whose number a case of a customer speaks of."""
-        number = await self._pool.fetchval(_NUMBER_OF, self._tenant, customer_id)
-        return Msisdn(number) if number is not None else None
+        row = await self._pool.fetchrow(_NUMBER_OF, self._tenant, customer_id)
+        return read_number(self._seals, row) if row is not None else None
 
     async def describe(
         self,
@@ -75,15 +82,20 @@ class Profiles:
 
         The values are those of `read_name`, `read_born` and `read_tier`.
         """
-        row = await self._pool.fetchrow(_DESCRIBE, self._tenant, str(msisdn), tier, name, born)
-        return read_profile(row) if row is not None else None
+        under = self._seals.indexes(str(msisdn))
+        found = await self._pool.fetchval(_ID_OF, self._tenant, under)
+        if found is None:
+            return None
+        kept = None if name is None else self._seals.seal(name, name_place(found.hex))
+        row = await self._pool.fetchrow(_DESCRIBE, self._tenant, found, tier, kept, born)
+        return read_profile(row, self._seals) if row is not None else None
 
 
-def read_profile(row: Any) -> Profile:
+def read_profile(row: Any, seals: Seals) -> Profile:
     """A row that has the customer's columns."""
     return Profile(
-        CustomerId(row["id"].hex), Msisdn(row["msisdn"]), row["country"], row["tier"],
-        row["name"], row["born"], row["created_at"], row["tier_paused_until"],
+        CustomerId(row["id"].hex), read_number(seals, row), row["country"], row["tier"],
+        open_name(seals, row), row["born"], row["created_at"], row["tier_paused_until"],
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from engine.clock import Clock, CustomerId
 from engine.customers.customers import Recipient
 from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn
+from engine.privacy.places import recipient_place
+from engine.privacy.seals import seals_of
 from engine.septets import cut, transliterate
 
 RECIPIENTS_MAX = 10
@@ -13,21 +15,23 @@ NAME_SEPTETS_MAX = 12
 """Also in `menus/texts/widths.yaml`: what fits beside a number on the smallest screen."""
 
 _LIST = """
-select msisdn, name from recipient where tenant = $1 and customer_id = $2
-order by lower(name), name, msisdn limit $3
+select msisdn, msisdn_sealed, name from recipient where tenant = $1 and customer_id = $2
 """
 # Two phones cannot both take the last place. Not the customer's row: guesses at a PIN wait for it,
 # and a process that is frozen in the middle of this must not hold them up.
 _TAKE_TURNS = "select pg_advisory_xact_lock(hashtextextended($1, $2))"
 _IS_KNOWN = "select true from customer where tenant = $1 and id = $2"
 _IS_FULL = """
-select count(*) >= $4 from recipient where tenant = $1 and customer_id = $2 and msisdn <> $3
+select count(*) >= $4 from recipient
+where tenant = $1 and customer_id = $2 and msisdn <> all($3::text[])
 """
 _SAVE = """
-insert into recipient (tenant, customer_id, msisdn, name, saved_at) values ($1, $2, $3, $4, $5)
-on conflict (tenant, customer_id, msisdn) do update set name = excluded.name
+insert into recipient (tenant, customer_id, msisdn, name, saved_at, msisdn_sealed)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (tenant, customer_id, msisdn)
+do update set name = excluded.name, msisdn_sealed = excluded.msisdn_sealed
 """
-_REMOVE = "delete from recipient where tenant = $1 and customer_id = $2 and msisdn = $3"
+_REMOVE = "delete from recipient where tenant = $1 and customer_id = $2 and msisdn = any($3)"
 
 
 class Recipients:
@@ -37,11 +41,14 @@ class Recipients:
         self._pool = pool
         self._tenant = tenant
         self._clock = clock
+        self._seals = seals_of(pool)
 
     async def of(self, customer_id: CustomerId) -> list[Recipient]:
         """By name, at most `RECIPIENTS_MAX`."""
-        rows = await self._pool.fetch(_LIST, self._tenant, customer_id, RECIPIENTS_MAX)
-        return [Recipient(Msisdn(row["msisdn"]), row["name"]) for row in rows]
+        rows = await self._pool.fetch(_LIST, self._tenant, customer_id)
+        saved = [self._read(customer_id, row) for row in rows]
+        saved.sort(key=lambda each: (each.name.lower(), each.name, each.msisdn))
+        return saved[:RECIPIENTS_MAX]
 
     async def save(self, customer_id: CustomerId, msisdn: Msisdn, name: str) -> None:
         """Keep a number under a name; a number that is kept already gets the new name.
@@ -49,21 +56,33 @@ class Recipients:
         Raises CustomerMistake `mistake.name`, or `mistake.recipients_full`.
         """
         clean = clean_name(name)
+        under = self._seals.indexes(str(msisdn))
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_TAKE_TURNS, f"recipients {customer_id}", self._tenant)
             known = await connection.fetchval(_IS_KNOWN, self._tenant, customer_id)
             assert known, "customers are never deleted"
             full = await connection.fetchval(
-                _IS_FULL, self._tenant, customer_id, str(msisdn), RECIPIENTS_MAX
+                _IS_FULL, self._tenant, customer_id, under, RECIPIENTS_MAX
             )
             if full:
                 raise CustomerMistake("mistake.recipients_full")
+            # One of before goes, so that nobody is saved twice.
+            await connection.execute(_REMOVE, self._tenant, customer_id, under[1:])
+            place = recipient_place(customer_id, under[0])
             await connection.execute(
-                _SAVE, self._tenant, customer_id, str(msisdn), clean, self._clock.now()
-            )
+                _SAVE, self._tenant, customer_id, under[0], self._seals.seal(clean, place),
+                self._clock.now(), self._seals.seal(str(msisdn), place) if under[1:] else None,
+            )  # fmt: skip
 
     async def remove(self, customer_id: CustomerId, msisdn: Msisdn) -> None:
-        await self._pool.execute(_REMOVE, self._tenant, customer_id, str(msisdn))
+        under = self._seals.indexes(str(msisdn))
+        await self._pool.execute(_REMOVE, self._tenant, customer_id, under)
+
+    def _read(self, customer_id: CustomerId, row: Any) -> Recipient:
+        kept, sealed = row["msisdn"], row["msisdn_sealed"]
+        place = recipient_place(customer_id, kept)
+        number = kept if sealed is None else self._seals.open(sealed, place)
+        return Recipient(Msisdn(number), self._seals.open(row["name"], place))
 
 
 def clean_name(text: str) -> str:

@@ -12,6 +12,9 @@ from engine.clock import Clock, CustomerId, Ids
 from engine.customers.customers import Customer
 from engine.errors import StaffMistake
 from engine.msisdn import Msisdn
+from engine.privacy.people import read_number
+from engine.privacy.places import payload_place
+from engine.privacy.seals import seals_of
 
 PIN_RESET = "PIN_RESET"
 """The kind of the case that tells staff."""
@@ -48,7 +51,10 @@ told as (
   select $10, id, $1, $11, $12, $13, $13 from allowed)
 select true from allowed
 """
-_KNOWN = "select msisdn, language, pin_reset_by from customer where tenant = $1 and id = $2"
+_KNOWN = """
+select id, msisdn, msisdn_sealed, language, pin_reset_by
+from customer where tenant = $1 and id = $2
+"""
 
 Write = Callable[[Msisdn, str], tuple[int, str]]
 """The SMS that tells a number, in a language, that a PIN may be chosen: intent kind and payload."""
@@ -71,6 +77,7 @@ class PinResets:
         self._tenant = tenant
         self._clock = clock
         self._ids = ids
+        self._seals = seals_of(pool)
 
     async def ask(self, customer: Customer) -> None:
         """The customer forgot the PIN: open a case, once for as long as it is open.
@@ -100,11 +107,13 @@ class PinResets:
         now = self._clock.now()
         if until <= now:
             raise StaffMistake("it was agreed too long ago; propose it again")
-        kind, payload = write(Msisdn(known["msisdn"]), known["language"])
+        kind, payload = write(read_number(self._seals, known), known["language"])
+        intent_id = self._ids.hex()
         allowed = await self._pool.fetchval(
             _ALLOW, self._tenant, customer_id, agreed.proposal_id, until,
             now - timedelta(seconds=ASKED_SECONDS_MAX), _ms(now), agreed.by, agreed.note,
-            PIN_RESET, self._ids.hex(), kind, payload, int(now.timestamp()),
+            PIN_RESET, intent_id, kind, self._seals.seal(payload, payload_place(intent_id)),
+            int(now.timestamp()),
         )  # fmt: skip
         if not allowed and not await self._was_allowed(customer_id, agreed):
             raise StaffMistake("the customer has not asked for it these seven days")

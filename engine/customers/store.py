@@ -18,6 +18,8 @@ from engine.customers.resets import PinResets
 from engine.errors import CustomerMistake
 from engine.gather import Gatherer
 from engine.msisdn import Msisdn
+from engine.privacy.people import read_number, seal_number
+from engine.privacy.seals import Seals, seals_of
 
 __all__ = ["ATTEMPTS_MAX", "COOL_DOWN_SECONDS", "TIER_NUMBER_ONLY", "Customers"]
 
@@ -27,14 +29,16 @@ TIER_PAUSED_SECONDS = 24 * 3600
 """After a PIN was chosen without the old one: whoever took over a number gains little in a day."""
 
 _FIND = """
-select id, msisdn, country, language, coalesce(pin_reset_until > $3, false) as may_reset_pin,
-       network,
+select id, msisdn, msisdn_sealed, country, language, network,
+       coalesce(pin_reset_until > $3, false) as may_reset_pin,
        case when tier_paused_until > $3 then $4 else tier end as tier
 from customer where tenant = $1 and msisdn = any($2::text[])
 """
 _REGISTER = """
-insert into customer (id, tenant, msisdn, country, language, tier, pin_mac, pin_key, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into customer (id, tenant, msisdn, country, language, tier, pin_mac, pin_key, created_at,
+                      msisdn_sealed)
+select $1::uuid, $2, $3, $4, $5, $6::smallint, $7, $8::smallint, $9, $10
+where not exists (select from customer where tenant = $2 and msisdn = any($11::text[]))
 on conflict (tenant, msisdn) do nothing
 """
 _NOTE_NETWORK = """
@@ -80,6 +84,7 @@ class Customers:
         self._ids = ids
         self._clock = clock
         self._languages = None if languages is None else frozenset(languages)
+        self._seals = seals_of(pool)
         self._finds = Gatherer(self._fetch)
         self._guesses = Guesses(pool, tenant, keys, clock, cool_down_seconds=cool_down_seconds)
         self._recipients = Recipients(pool, tenant, clock)
@@ -98,9 +103,10 @@ class Customers:
         self._refuse_unknown(language)
         customer_id, version = self._ids.customer(), self._keys.newest
         await self._pool.execute(
-            _REGISTER, customer_id, self._tenant, str(msisdn), country, language,
+            _REGISTER, customer_id, self._tenant, self._seals.index(str(msisdn)), country, language,
             TIER_NUMBER_ONLY, self._keys.mac(version, customer_id, pin), version,
-            self._clock.now(),
+            self._clock.now(), seal_number(self._seals, customer_id, msisdn),
+            self._seals.indexes(str(msisdn)),
         )  # fmt: skip
         found = await self.find(msisdn)
         assert found is not None, "customers are never deleted"
@@ -180,10 +186,12 @@ class Customers:
         pins.refuse_weak(pin, msisdn)
 
     async def _fetch(self, numbers: Sequence[str]) -> dict[str, Customer]:
+        under = [name for number in numbers for name in self._seals.indexes(number)]
         rows = await self._pool.fetch(
-            _FIND, self._tenant, numbers, self._clock.now(), TIER_NUMBER_ONLY
+            _FIND, self._tenant, under, self._clock.now(), TIER_NUMBER_ONLY
         )
-        return {row["msisdn"]: _customer(row) for row in rows}
+        found = (_customer(row, self._seals) for row in rows)
+        return {str(customer.msisdn): customer for customer in found}
 
     async def _renew(self, statement: str, customer: Customer, pin: str, *more: Any) -> bool:
         version = self._keys.newest
@@ -205,10 +213,10 @@ class Customers:
             raise CustomerMistake("mistake.language")
 
 
-def _customer(row: Any) -> Customer:
+def _customer(row: Any, seals: Seals) -> Customer:
     return Customer(
         CustomerId(row["id"].hex),
-        Msisdn(row["msisdn"]),
+        read_number(seals, row),
         row["country"],
         row["language"],
         row["tier"],

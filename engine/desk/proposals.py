@@ -38,6 +38,7 @@ class Kind(StrEnum):
     REFUND_RETURNED = "REFUND_RETURNED"
     REFUND_QUEUED = "REFUND_QUEUED"
     PIN_RESET = "PIN_RESET"
+    ERASE_CUSTOMER = "ERASE_CUSTOMER"
     ATTEMPT_SEEN = "ATTEMPT_SEEN"
     REFUND_SEEN = "REFUND_SEEN"
     REFUND_ELSEWHERE = "REFUND_ELSEWHERE"
@@ -164,7 +165,8 @@ class PayInOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OfCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PIN_RESET: whom it is about; the id also begins the key of the case. Never a number."""
+    """PIN_RESET and ERASE_CUSTOMER: whom it is about; the id also begins the key of a case. Never
+    a number."""
 
     customer: Id
 
@@ -184,6 +186,7 @@ BODIES: Mapping[Kind, type[msgspec.Struct]] = {
     Kind.REFUND_RETURNED: OfPayment,
     Kind.REFUND_QUEUED: OfPayment,
     Kind.PIN_RESET: OfCustomer,
+    Kind.ERASE_CUSTOMER: OfCustomer,
     Kind.ATTEMPT_SEEN: OfAttempt,
     Kind.REFUND_SEEN: HandRefund,
     Kind.REFUND_ELSEWHERE: RefundElsewhere,

@@ -7,6 +7,8 @@ import asyncpg
 
 from engine.desk.proposals import Kind, Outcome, Person, Proposal, ProposalId, State
 from engine.errors import SamePerson, StaffMistake
+from engine.privacy.places import body_place
+from engine.privacy.seals import Seals, seals_of
 
 _FIELDS = (
     "id, kind, body, note, state, made_by, made_ms, expires_ms, decided_by, decided_ms,"
@@ -21,13 +23,15 @@ class ProposalStore:
     def __init__(self, pool: Any, tenant: int) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._seals = seals_of(pool)
 
     async def add(self, proposal: Proposal) -> None:
         """Keep a new proposal. The same id again changes nothing."""
         await self._pool.execute(
             "insert into proposal (id, tenant, kind, body, note, state, made_by, made_ms,"
             " expires_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing",
-            proposal.id, self._tenant, proposal.kind, proposal.body, proposal.note,
+            proposal.id, self._tenant, proposal.kind,
+            self._seals.seal(proposal.body, body_place(proposal.id)), proposal.note,
             proposal.state, proposal.made_by, proposal.made_ms, proposal.expires_ms,
         )  # fmt: skip
 
@@ -39,7 +43,7 @@ class ProposalStore:
         )  # fmt: skip
         if row is None:
             raise StaffMistake(f"there is no proposal {proposal_id}")
-        return _proposal(row)
+        return _proposal(row, self._seals)
 
     async def ending_in(self, digits: str, most: int = 2) -> list[ProposalId]:
         """Ids that end in these hex digits: the beginning is only a time."""
@@ -57,7 +61,7 @@ class ProposalStore:
             " order by made_ms desc, id desc limit $4",
             self._tenant, list(OPEN), only_open, most,
         )  # fmt: skip
-        return [_proposal(row) for row in rows]
+        return [_proposal(row, self._seals) for row in rows]
 
     async def decide(self, proposal_id: ProposalId, state: State, by: Person, at_ms: int) -> bool:
         """Approve or reject what is proposed and has not expired; whether it was this call.
@@ -83,7 +87,7 @@ class ProposalStore:
             " and kind = any($2) order by decided_ms, id limit $3",
             self._tenant, list(kinds), most,
         )  # fmt: skip
-        return [_proposal(row) for row in rows]
+        return [_proposal(row, self._seals) for row in rows]
 
     async def keep_outcome(self, proposal: Proposal, outcome: Outcome) -> None:
         """What carrying it out led to, unless the proposal has moved on meanwhile."""
@@ -127,9 +131,10 @@ class ProposalStore:
         return len(rows)
 
 
-def _proposal(row: Any) -> Proposal:
+def _proposal(row: Any, seals: Seals) -> Proposal:
     return Proposal(
-        ProposalId(row["id"].hex), Kind(row["kind"]), row["body"], row["note"],
+        ProposalId(row["id"].hex), Kind(row["kind"]),
+        seals.open(row["body"], body_place(row["id"].hex)), row["note"],
         State(row["state"]), row["made_by"], row["made_ms"], row["expires_ms"],
         row["decided_by"], row["decided_ms"], row["reference"], row["reference_by"],
         row["outcome"],

@@ -10,6 +10,8 @@ from engine.clock import Clock, Ids
 from engine.ledger.plans import Intent
 from engine.messages.letters import REPLY, write_answer
 from engine.msisdn import Msisdn
+from engine.privacy.places import payload_place
+from engine.privacy.seals import seal_maybe, seals_of
 
 KEPT_SECONDS = 48 * 3600
 """Gateways repeat a message for half a day; twice that and more is safe."""
@@ -34,6 +36,7 @@ class InboxStore:
         self._tenant = tenant
         self._clock = clock
         self._ids = ids
+        self._seals = seals_of(pool)
         self._lease_seconds = lease_seconds
 
     async def is_done(self, gateway: str, message_id: str) -> bool:
@@ -55,9 +58,10 @@ class InboxStore:
         intent = Intent(
             self._ids.intent(), REPLY, payload, int(now), int(now) + self._lease_seconds
         )
+        sealed = seal_maybe(self._seals, payload, payload_place(intent.id))
         tag = await self._pool.execute(
             _FINISH, self._tenant, gateway, message_id, int(now * 1000), intent.id, intent.kind,
-            payload, intent.not_before, intent.lease_until,
+            sealed, intent.not_before, intent.lease_until,
         )  # fmt: skip
         return intent if tag.endswith(" 1") else None
 

@@ -170,6 +170,11 @@ def _refuse(batch: list[tuple[Plan, asyncio.Future[Verdicted]]], error: OurFault
             answer.set_exception(type(error)(str(error)))  # each its own: tracebacks gather
 
 
+def as_it_is(plan: Plan) -> Plan:
+    """A plan is stored in its own words."""
+    return plan
+
+
 class Committer:
     """The batcher: any number of tasks submit, a few writers commit.
 
@@ -184,11 +189,14 @@ class Committer:
         *,
         writers: int = 2,
         batch_max: int = 250,
+        seal: Callable[[Plan], Plan] = as_it_is,
     ) -> None:
+        """`seal` says how a plan is written down; what it is about stays the same."""
         self._connect = connect
         self._clock = clock
         self._writers = writers
         self._batch_max = batch_max
+        self._seal = seal
         self._waiting: deque[tuple[Plan, asyncio.Future[Verdicted]]] = deque()
         self._under_way: set[asyncio.Future[Verdicted]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
@@ -215,9 +223,13 @@ class Committer:
         await asyncio.gather(*unanswered, *self._under_way, return_exceptions=True)
 
     def submit(self, plan: Plan) -> asyncio.Future[Verdicted]:
-        """Queue one plan. The future's error is CommitUnknown when the reply was lost."""
+        """Queue one plan. The future's error is CommitUnknown when the reply was lost.
+
+        Raises what sealing it raises: it is this plan's fault, and no other waits for it.
+        """
+        sealed = self._seal(plan)
         answer: asyncio.Future[Verdicted] = asyncio.get_running_loop().create_future()
-        self._waiting.append((plan, answer))
+        self._waiting.append((sealed, answer))
         if self._idle:
             self._idle.popleft().set_result(None)
         return answer

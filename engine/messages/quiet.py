@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.clock import Clock
 from engine.msisdn import Msisdn
+from engine.privacy.seals import seals_of
 
 REQUIRED = frozenset(
     {
@@ -32,14 +33,15 @@ class OptOuts:
         self._pool = pool
         self._tenant = tenant
         self._clock = clock
+        self._seals = seals_of(pool)
 
     async def are_quiet(self, msisdn: Msisdn) -> bool:
         """Whether this number wants nothing but what is required."""
         return bool(
             await self._pool.fetchval(
-                "select true from sms_opt_out where tenant = $1 and msisdn = $2",
+                "select true from sms_opt_out where tenant = $1 and msisdn = any($2)",
                 self._tenant,
-                str(msisdn),
+                self._seals.indexes(str(msisdn)),
             )
         )
 
@@ -47,11 +49,14 @@ class OptOuts:
         """From now on; False when it was so already, and the first time counts."""
         return bool(
             await self._pool.fetchval(
-                "insert into sms_opt_out (tenant, msisdn, since_ms) values ($1, $2, $3)"
+                "insert into sms_opt_out (tenant, msisdn, since_ms) select $1, $2, $3"
+                " where not exists (select from sms_opt_out where tenant = $1"
+                "   and msisdn = any($4))"
                 " on conflict do nothing returning true",
                 self._tenant,
-                str(msisdn),
+                self._seals.index(str(msisdn)),
                 int(self._clock.epoch() * 1000),
+                self._seals.indexes(str(msisdn)),
             )
         )
 
@@ -59,8 +64,8 @@ class OptOuts:
         """The end of it; False when there was nothing to end."""
         return bool(
             await self._pool.fetchval(
-                "delete from sms_opt_out where tenant = $1 and msisdn = $2 returning true",
+                "delete from sms_opt_out where tenant = $1 and msisdn = any($2) returning true",
                 self._tenant,
-                str(msisdn),
+                self._seals.indexes(str(msisdn)),
             )
         )

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from engine.clock import CustomerId, PaymentId
 from engine.gather import Gatherer
-from engine.payments.facts import Facts, read_terms
+from engine.payments.facts import Facts, open_terms, read_terms
 from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore
+from engine.privacy.seals import seals_of
 
 _COLUMNS = "p.id, p.state, p.version, p.live, p.way, p.terms, j.facts"
 # As the index `journal_client` has it.
@@ -54,6 +55,7 @@ class ClientPayments:
         self._pool = pool
         self._tenant = tenant
         self._store = store
+        self._seals = seals_of(pool)
         self._by_key: Gatherer[str, Known] = Gatherer(self._fetch_known)
 
     async def find(self, client: str, payment_id: PaymentId) -> Payment | None:
@@ -80,7 +82,9 @@ class ClientPayments:
         rows = await self._pool.fetch(_KNOWN, self._tenant, list(keys))
         return {
             row["key"]: Known(
-                PaymentId(row["payment"].hex), row["hash"].hex, read_terms(row["facts"])
+                PaymentId(row["payment"].hex),
+                row["hash"].hex,
+                read_terms(open_terms(row["facts"], self._seals, row["payment"].hex)),
             )
             for row in rows
         }

@@ -8,6 +8,8 @@ from engine.clock import AttemptId, CustomerId
 from engine.decisions import Decision
 from engine.fx.quotes import Quote
 from engine.ledger.plans import Spend
+from engine.privacy.places import terms_place
+from engine.privacy.seals import Seals
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
@@ -68,6 +70,56 @@ def read_terms(text: str) -> Facts:
     step = _decode_step(text)
     assert isinstance(step, Ruling) and step.terms is not None, "another row holds the terms"
     return step.terms
+
+
+def seal_terms(text: str, seals: Seals, payment_id: str) -> str:
+    """A row's text with the terms' two numbers hidden: the payer's place holds both, sealed, the
+    payee's its index, by which a payee is found (`decisions/0015`). What holds no terms stays.
+    """
+    if not seals.hides or (at := _terms_at(text)) is None:
+        return text
+    payer, payee = _numbers_at(text, at)
+    people = f"{text[payer]} {text[payee]}"
+    sealed = seals.seal(people, terms_place(payment_id))
+    return _replaced(text, payer, sealed, payee, seals.index(text[payee]))
+
+
+def open_terms(text: str, seals: Seals, payment_id: str) -> str:
+    """The inverse; what was never sealed passes. Raises KeyNotAtHand, or Tampered."""
+    if (at := _terms_at(text)) is None:
+        return text
+    in_payer, in_payee = _numbers_at(text, at)
+    payer, _, payee = seals.open(text[in_payer], terms_place(payment_id)).partition(" ")
+    return _replaced(text, in_payer, payer, in_payee, payee) if payee else text
+
+
+def _numbers_at(text: str, at: int) -> tuple[slice, slice]:
+    """Where payer and payee stand: the second and the third string of the terms. No string before
+    them, and neither of them, has a quote in it.
+    """
+    payer = text.index(_BETWEEN, at) + len(_BETWEEN)
+    payer_end = text.index(_BETWEEN, payer)
+    payee = payer_end + len(_BETWEEN)
+    return slice(payer, payer_end), slice(payee, text.index(_BETWEEN, payee))
+
+
+def _replaced(text: str, payer: slice, new_payer: str, payee: slice, new_payee: str) -> str:
+    return (
+        text[: payer.start] + new_payer + text[payer.stop : payee.start] + new_payee
+        + text[payee.stop :]
+    )  # fmt: skip
+
+
+def _terms_at(text: str) -> int | None:
+    """Where the terms begin in the row of a creation, or of a ruling that stated them anew."""
+    if text.startswith('[["'):
+        return 0
+    at = text.find(_RESTATED)  # never within a text: there its quotes have strokes before them
+    return at + len(_RESTATED) - 3 if at >= 0 else None
+
+
+_BETWEEN = '","'  # two strings
+_RESTATED = '"terms":[["'
 
 
 def read_step(text: str) -> Ending | Ruling:

@@ -14,6 +14,7 @@ from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, id_ending, read_code
 from engine.payments.store import PaymentStore
 from engine.payments.views import PaymentSummary, RecentPayee
+from engine.privacy.seals import found_as, seals_of
 
 PAYEES_LOOKED_AT = 50
 """Recent payees are looked for among so many of the newest payments."""
@@ -26,21 +27,29 @@ select {_COLUMNS}, o.id is not null as may_cancel, false as incoming
   join journal j on j.payment = p.id and j.version = p.terms
   left join outbox o on o.id = p.live and o.sent_at is null and p.state = {int(State.COLLECTING)}
  where p.tenant = $1 and p.customer = $2"""  # noqa: S608 - fixed names and numbers
-# What arrived at a number; before that it is the payer's affair alone.
-_RECEIVED = f"""
-select {_COLUMNS}, false as may_cancel, true as incoming
+# What arrived at a number; before that it is the payer's affair alone. Each of both that a number
+# may stand under has its own look, so that the newest are found by the order of the index.
+_RECEIVED_UNDER = """
+select {columns}, false as may_cancel, true as incoming
   from journal i
-  join payment p on p.id = i.payment and p.tenant = $1 and p.state = {int(State.PAID)}
+  join payment p on p.id = i.payment and p.tenant = $1 and p.state = {state}
   join journal j on j.payment = p.id and j.version = p.terms
- where i.version = 1 and split_part(i.facts, '"', 6) = $3"""  # noqa: S608 - the same
+ where i.version = 1 and split_part(i.facts, '"', 6) = {under}"""
+_RECEIVED, _RECEIVED_BEFORE = (
+    _RECEIVED_UNDER.format(columns=_COLUMNS, state=int(State.PAID), under=under)
+    for under in ("$3", "$5")
+)
 _RECENT = f"""
 select * from (({_SENT} order by p.id desc limit $4)
-     union all ({_RECEIVED} order by i.payment desc limit $4)) seen
+     union all ({_RECEIVED} order by i.payment desc limit $4)
+     union all ({_RECEIVED_BEFORE} order by i.payment desc limit $4)) seen
  order by id desc limit $4"""  # noqa: S608 - the same
 _BY_ENDING = f"""
 {_SENT} and p.id in (select id from payment where customer = $2 and right(id::text, 12) = $4)
 union all
-{_RECEIVED} and right(i.payment::text, 12) = $4"""  # noqa: S608 - the same
+{_RECEIVED} and right(i.payment::text, 12) = $4
+union all
+{_RECEIVED_BEFORE} and right(i.payment::text, 12) = $4"""  # noqa: S608 - the same
 _SINCE = f"{_SENT} and p.id >= $3 order by p.id desc limit 1"
 _NEWEST_SENT = f"{_SENT} order by p.id desc limit $3"
 
@@ -52,6 +61,7 @@ class PastStore:
         self._pool = pool
         self._tenant = tenant
         self._store = store
+        self._seals = seals_of(pool)
 
     async def recent_payments(
         self, customer_id: CustomerId, msisdn: Msisdn, most: int = 10
@@ -60,7 +70,8 @@ class PastStore:
 
         A payment whose payee people corrected later is seen by neither of the two numbers.
         """
-        rows = await self._pool.fetch(_RECENT, self._tenant, customer_id, str(msisdn), most)
+        under, before = found_as(self._seals, str(msisdn))
+        rows = await self._pool.fetch(_RECENT, self._tenant, customer_id, under, most, before)
         return [summary for row in rows if (summary := self._seen(row, msisdn))]
 
     async def payment_by_code(
@@ -77,8 +88,9 @@ class PastStore:
         asked = read_code(code)
         if asked is None:
             return None
+        under, before = found_as(self._seals, str(msisdn))
         rows = await self._pool.fetch(
-            _BY_ENDING, self._tenant, customer_id, str(msisdn), id_ending(asked)
+            _BY_ENDING, self._tenant, customer_id, under, id_ending(asked), before
         )
         for row in rows:
             summary = self._seen(row, msisdn)

@@ -10,19 +10,20 @@ from uuid import UUID
 from engine.clock import Clock, Ids, made_at
 from engine.gather import Gatherer
 from engine.msisdn import Msisdn
+from engine.privacy.seals import seals_of
 
 _SEEN = """
 select n.msisdn, c.network, c.network_since_ms, p.operator, p.at_ms
-from unnest($2::text[]) as n (msisdn)
-left join customer c on c.tenant = $1 and c.msisdn = n.msisdn
+from unnest($2::text[], $3::text[]) as n (msisdn, under)
+left join customer c on c.tenant = $1 and c.msisdn in (n.msisdn, n.under)
 left join lateral (
     select operator, at_ms from ported_number
-    where tenant = $1 and msisdn = n.msisdn order by id desc limit 1
+    where tenant = $1 and msisdn in (n.msisdn, n.under) order by id desc limit 1
 ) p on true
 """
 _HISTORY = """
 select id, operator, put_down_by, why from ported_number
-where tenant = $1 and msisdn = $2 order by id desc
+where tenant = $1 and msisdn = any($2::text[]) order by id desc
 """
 _PUT_DOWN = """
 insert into ported_number (id, tenant, msisdn, operator, put_down_by, why, at_ms)
@@ -61,6 +62,7 @@ class PortabilityStore:
         self._tenant = tenant
         self._clock = clock
         self._ids = ids
+        self._seals = seals_of(pool)
         self._gathered: Gatherer[str, Seen] = Gatherer(self._fetch)
 
     async def seen(self, msisdn: Msisdn) -> Seen:
@@ -72,20 +74,21 @@ class PortabilityStore:
 
         False, and nothing written, when that is what stands already. The past is never changed.
         """
+        under = self._seals.indexes(str(msisdn))
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_TAKE_TURNS, f"ported {msisdn}", self._tenant)
-            last = await connection.fetchrow(_HISTORY + " limit 1", self._tenant, str(msisdn))
+            last = await connection.fetchrow(_HISTORY + " limit 1", self._tenant, under)
             if (last["operator"] if last else None) == operator:
                 return False
             await connection.execute(
-                _PUT_DOWN, UUID(self._ids.hex()), self._tenant, str(msisdn), operator, by, why,
+                _PUT_DOWN, UUID(self._ids.hex()), self._tenant, under[0], operator, by, why,
                 int(self._clock.epoch() * 1000),
             )  # fmt: skip
         return True
 
     async def history(self, msisdn: Msisdn) -> list[PutDown]:
         """All that staff put down about a number, the newest first."""
-        rows = await self._pool.fetch(_HISTORY, self._tenant, str(msisdn))
+        rows = await self._pool.fetch(_HISTORY, self._tenant, self._seals.indexes(str(msisdn)))
         return [
             PutDown(r["operator"], r["put_down_by"], r["why"],
                     int(made_at(r["id"].hex).timestamp() * 1000))
@@ -93,7 +96,9 @@ class PortabilityStore:
         ]  # fmt: skip
 
     async def _fetch(self, numbers: Sequence[str]) -> dict[str, Seen]:
-        rows = await self._pool.fetch(_SEEN, self._tenant, numbers)
+        rows = await self._pool.fetch(
+            _SEEN, self._tenant, numbers, [self._seals.index(number) for number in numbers]
+        )
         return {
             row["msisdn"]: Seen(
                 row["network"] or "",

@@ -17,9 +17,10 @@ from engine.compliance.policy import LargeFrom
 from engine.compliance.profiles import Profile, Profiles
 from engine.money import to_decimal
 from engine.msisdn import Msisdn, country_of
-from engine.payments.facts import Facts, read_terms
+from engine.payments.facts import Facts, open_terms, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
+from engine.privacy.seals import seals_of
 
 PAGE = 1_000
 NEVER_COLLECTED = (
@@ -74,6 +75,7 @@ class Reports:
         self._pool = pool
         self._tenant = tenant
         self._profiles = profiles
+        self._seals = seals_of(pool)
 
     async def collected(self, since: datetime, until: datetime) -> AsyncIterator[Reported]:
         """Payments made from a moment on and before another whose money came in, oldest first."""
@@ -84,7 +86,7 @@ class Reports:
             )
             for row in rows:
                 after = row["id"].hex
-                facts = read_terms(row["facts"])
+                facts = read_terms(open_terms(row["facts"], self._seals, after))
                 yield Reported(PaymentId(after), State(row["state"]), facts)
             if len(rows) < PAGE:
                 return

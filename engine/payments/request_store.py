@@ -16,13 +16,21 @@ from engine.payments.notices import MESSAGE
 from engine.payments.planning import GIVES_BACK
 from engine.payments.selling import request_key
 from engine.payments.views import RequestState
+from engine.privacy.places import payer_place, payload_place, requester_place
+from engine.privacy.seals import (
+    Seals,
+    open_number,
+    seal_maybe,
+    seals_of,
+)
 
 _GIVES_BACK = ", ".join(str(int(state)) for state in sorted(GIVES_BACK))
 _PAID = int(State.PAID)
 
 # `last_key`: that of the newest try; its payment is under way unless its state says otherwise.
 _REQUEST = """
-select r.id, r.code, r.requester, r.requester_msisdn, r.requester_operator, r.payer, r.minor,
+select r.id, r.code, r.requester, r.requester_msisdn, r.requester_operator, r.payer,
+       r.payer_sealed, r.minor,
        r.currency, r.expires_ms, r.closed_as, t.key as last_key, p.state
   from money_request r
   left join lateral (
@@ -36,7 +44,8 @@ _IS_FREE = f"r.closed_as is null and (t.key is null or p.state in ({_GIVES_BACK}
 _BY_CODE = f"{_REQUEST} and r.code = $2"
 _BY_KEY = f"{_REQUEST} and r.key = $2"
 _TO = (
-    f"{_REQUEST} and r.payer = $2 and r.expires_ms > $3 and {_IS_FREE} order by r.id desc limit $4"
+    f"{_REQUEST} and r.payer = any($2::text[]) and r.expires_ms > $3 and {_IS_FREE}"
+    " order by r.id desc limit $4"
 )
 _BY = f"{_REQUEST} and r.requester = $2 order by r.id desc limit $3"
 _OVER = f"""
@@ -44,14 +53,14 @@ _OVER = f"""
    and ({_IS_FREE} or p.state = {_PAID}) order by r.expires_ms limit $3"""
 _UNPAID = f"""
 select count(*) from (
-{_REQUEST} and r.requester = $2 and r.payer = $3 and r.closed_as is null and r.expires_ms > $4
-   and p.state is distinct from {_PAID}) unpaid"""  # noqa: S608 - fixed names and numbers
+{_REQUEST} and r.requester = $2 and r.payer = any($3::text[]) and r.closed_as is null
+   and r.expires_ms > $4 and p.state is distinct from {_PAID}) unpaid"""  # noqa: S608 - fixed names and numbers
 _SINCE = "select count(*) from money_request where tenant = $1 and requester = $2 and id >= $3"
 _TAKE_TURNS = "select pg_advisory_xact_lock(hashtextextended($1, $2))"
 _INSERT = """
 insert into money_request (id, tenant, code, key, requester, requester_msisdn, requester_operator,
-                           payer, minor, currency, expires_ms)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing returning true"""
+                           payer, minor, currency, expires_ms, payer_sealed)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing returning true"""
 _INTENT = """
 insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)
 values ($1, $2, $3, $4, $5, $6, $6)"""
@@ -123,11 +132,12 @@ class RequestStore:
     def __init__(self, pool: Any, tenant: int) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._seals = seals_of(pool)
 
     async def known(self, key: str) -> Stored | None:
         """The request that was made under an idempotency key."""
         row = await self._pool.fetchrow(_BY_KEY, self._tenant, key)
-        return _stored(row) if row is not None else None
+        return _stored(row, self._seals) if row is not None else None
 
     async def put(
         self, request: Stored, *, key: str, message: Intended, bounds: Bounds, now_ms: int
@@ -138,13 +148,14 @@ class RequestStore:
         so do keys: the request that the key made before is answered. Raises OurFault when the key
         is used by somebody else at this moment.
         """
+        seals, under = self._seals, self._seals.indexes(str(request.payer))
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_TAKE_TURNS, f"request {request.requester}", self._tenant)
             row = await connection.fetchrow(_BY_KEY, self._tenant, key)
             if row is not None:
-                return _stored(row)
+                return _stored(row, self._seals)
             unpaid = await connection.fetchval(
-                _UNPAID, self._tenant, request.requester, str(request.payer), now_ms
+                _UNPAID, self._tenant, request.requester, under, now_ms
             )
             recent = await connection.fetchval(
                 _SINCE, self._tenant, request.requester, bounds.recent_since
@@ -153,33 +164,46 @@ class RequestStore:
                 return None
             entered = await connection.fetchval(
                 _INSERT, request.id, self._tenant, request.code, key, request.requester,
-                str(request.requester_msisdn), request.requester_operator, str(request.payer),
-                request.amount.minor, request.amount.currency, request.expires_ms,
+                seals.seal(str(request.requester_msisdn), requester_place(request.id)),
+                request.requester_operator, under[0], request.amount.minor,
+                request.amount.currency, request.expires_ms,
+                seals.seal(str(request.payer), payer_place(request.id)) if under[1:] else None,
             )  # fmt: skip
             if not entered:
                 raise OurFault(f"request {request.code}: its key or code is another's")
             await connection.execute(
-                _INTENT, message.id, request.id, self._tenant, MESSAGE, message.payload, message.now
+                _INTENT,
+                message.id,
+                request.id,
+                self._tenant,
+                MESSAGE,
+                self._sealed(message),
+                message.now,
             )
         return request
 
     async def by_code(self, code: str) -> Stored | None:
         row = await self._pool.fetchrow(_BY_CODE, self._tenant, code)
-        return _stored(row) if row is not None else None
+        return _stored(row, self._seals) if row is not None else None
 
     async def to(self, payer: Msisdn, now_ms: int, most: int) -> list[Stored]:
         """What a number is asked for and may pay now; the newest first."""
-        rows = await self._pool.fetch(_TO, self._tenant, str(payer), now_ms, most)
-        return [_stored(row) for row in rows]
+        rows = await self._pool.fetch(
+            _TO, self._tenant, self._seals.indexes(str(payer)), now_ms, most
+        )
+        return [_stored(row, self._seals) for row in rows]
 
     async def by(self, requester: CustomerId, most: int) -> list[Stored]:
         """What a customer asked for, however it stands; the newest first."""
-        return [_stored(row) for row in await self._pool.fetch(_BY, self._tenant, requester, most)]
+        return [
+            _stored(row, self._seals)
+            for row in await self._pool.fetch(_BY, self._tenant, requester, most)
+        ]
 
     async def over(self, now_ms: int, most: int) -> list[Stored]:
         """Requests whose time is over, unless a payment for them is under way."""
         rows = await self._pool.fetch(_OVER, self._tenant, now_ms, most)
-        return [_stored(row) for row in rows]
+        return [_stored(row, self._seals) for row in rows]
 
     async def close(
         self,
@@ -192,7 +216,7 @@ class RequestStore:
         told = message or Intended(IntentId(request.id), None, 0)
         closed = await self._pool.fetchval(
             _CLOSE, self._tenant, request_key(request.code, request.tries), request.id, NIL,
-            str(closed_as), now_ms, told.id, MESSAGE, told.payload, told.now,
+            str(closed_as), now_ms, told.id, MESSAGE, self._sealed(told), told.now,
         )  # fmt: skip
         return bool(closed)
 
@@ -200,16 +224,20 @@ class RequestStore:
         """A payment has answered it: no key is asked any more."""
         await self._pool.execute(_SETTLE, request.id, self._tenant, str(RequestState.PAID), now_ms)
 
+    def _sealed(self, message: Intended) -> str | None:
+        return seal_maybe(self._seals, message.payload, payload_place(message.id))
 
-def _stored(row: Any) -> Stored:
+
+def _stored(row: Any, seals: Seals) -> Stored:
+    id_ = row["id"].hex
     last_key, state, closed_as = row["last_key"], row["state"], row["closed_as"]
     return Stored(
-        id=row["id"].hex,
+        id=id_,
         code=row["code"],
         requester=CustomerId(row["requester"].hex),
-        requester_msisdn=Msisdn(row["requester_msisdn"]),
+        requester_msisdn=Msisdn(seals.open(row["requester_msisdn"], requester_place(id_))),
         requester_operator=row["requester_operator"],
-        payer=Msisdn(row["payer"]),
+        payer=Msisdn(open_number(seals, row["payer"], row["payer_sealed"], payer_place(id_))),
         amount=Money(row["minor"], row["currency"]),
         expires_ms=row["expires_ms"],
         closed_as=RequestState(closed_as) if closed_as is not None else None,

@@ -13,11 +13,13 @@ from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
 from engine.outbox import QUESTION
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Facts, Ruling, read_step, read_terms
+from engine.payments.facts import Ending, Facts, Ruling, open_terms, read_step, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
 from engine.ports import Direction
+from engine.privacy.places import evidence_place
+from engine.privacy.seals import seals_of
 
 T = TypeVar("T")
 
@@ -93,6 +95,7 @@ class PaymentStore:
     def __init__(self, pool: Any, directory: Directory) -> None:
         self._pool = pool
         self._directory = directory
+        self._seals = seals_of(pool)
         self._routes: dict[tuple[int, str, str, str], Route] = {}
         self._by_id: Gatherer[str, Payment] = Gatherer(self._fetch_payments)
         self._by_attempt: Gatherer[str, Attempted] = Gatherer(self._fetch_attempts)
@@ -118,7 +121,7 @@ class PaymentStore:
             attempt_id,
             int(Source.ACCEPTED),
         )
-        return msgspec.json.decode(row["body"], type=str) if row else None
+        return self._reference(row["body"], attempt_id) if row else None
 
     async def provider_references(self, attempt_id: AttemptId) -> frozenset[str]:
         """All that the operator accepted the attempt under: a repeat may have got its own."""
@@ -277,9 +280,14 @@ class PaymentStore:
             list(ids), int(Source.ACCEPTED),
         )  # fmt: skip
         return {
-            row["attempt"].hex: frozenset(msgspec.json.decode(b, type=str) for b in row["bodies"])
+            row["attempt"].hex: frozenset(
+                self._reference(body, row["attempt"].hex) for body in row["bodies"]
+            )
             for row in rows
         }
+
+    def _reference(self, body: str, attempt_id: str) -> str:
+        return msgspec.json.decode(self._seals.open(body, evidence_place(attempt_id)), type=str)
 
     def _attempted(self, row: Any) -> Attempted:
         operator = self._directory.by_code[row["operator"]].name
@@ -292,10 +300,11 @@ class PaymentStore:
 
         Raises ValueError or LookupError for a row that newer code wrote.
         """
-        facts = read_terms(row["facts"])
+        payment_id = PaymentId(row["id"].hex)
+        facts = read_terms(open_terms(row["facts"], self._seals, payment_id))
         live = row["live"]
         return Payment(
-            payment_id=PaymentId(row["id"].hex),
+            payment_id=payment_id,
             facts=facts,
             route=self.route(facts, row["way"]),
             state=State(row["state"]),

@@ -39,6 +39,7 @@ from engine.ports.chain import (
     Standing,
 )
 from engine.ports.hooks import HookAnswer, HookMessage, HookPort
+from engine.ports.keys import KeyWrapPort, Wrapped
 from engine.ports.operators import (
     BALANCE_KIND,
     FIXED_KIND,
@@ -109,6 +110,7 @@ __all__ = [
     "HookMessage",
     "HookPort",
     "Instruction",
+    "KeyWrapPort",
     "NamePort",
     "Observation",
     "OperatorFacts",
@@ -150,5 +152,6 @@ __all__ = [
     "StatementPort",
     "Turn",
     "UssdPort",
+    "Wrapped",
     "callback_at",
 ]

@@ -11,6 +11,8 @@ from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, code_of, id_ending, read_code
 from engine.payments.store import PaymentStore
 from engine.ports import Direction
+from engine.privacy.places import evidence_place
+from engine.privacy.seals import Seals, open_maybe, seals_of
 from engine.staff.remedies import Sending
 
 ID_LENGTH = 32
@@ -53,6 +55,7 @@ class Reader:
         self._pool = pool
         self._tenant = tenant
         self._store = store
+        self._seals = seals_of(pool)
 
     async def find(self, name: str) -> Found | None:
         """By code, by payment or by attempt. A code walks all payments: for people."""
@@ -78,7 +81,10 @@ class Reader:
             payment.payment_id, int(Source.ACCEPTED), ROWS_MAX,
         )  # fmt: skip
         endings = {ending.attempt_id: ending for ending in await self._endings(payment)}
-        return [_attempt(row, payment, endings.get(AttemptId(row["id"].hex))) for row in rows]
+        return [
+            _attempt(row, payment, endings.get(AttemptId(row["id"].hex)), self._seals)
+            for row in rows
+        ]
 
     async def steps(self, payment: Payment) -> list[Step]:
         """The journal of a payment, the first row first."""
@@ -155,10 +161,11 @@ class Reader:
         return [step for row in rows if isinstance(step := read_step(row["facts"]), Ending)]
 
 
-def _attempt(row: Any, payment: Payment, ending: Ending | None) -> Attempt:
+def _attempt(row: Any, payment: Payment, ending: Ending | None, seals: Seals) -> Attempt:
     attempt_id = AttemptId(row["id"].hex)
     return Attempt(
         attempt_id, Direction(row["direction"]), row["operator"], payment.live == attempt_id,
         ending.succeeded if ending else None, ending.code if ending else None,
-        ending.receipt if ending else None, row["body"],
+        ending.receipt if ending else None,
+        open_maybe(seals, row["body"], evidence_place(attempt_id)),
     )  # fmt: skip

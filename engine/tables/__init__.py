@@ -31,6 +31,7 @@ from engine.tables.payments import (
     payment_key,
     spending,
 )
+from engine.tables.privacy import data_key
 from engine.tables.rates import fx_decision, fx_observation, fx_rate, fx_source
 from engine.tables.routing import (
     breaker,
@@ -81,6 +82,7 @@ __all__ = [
     "client_request",
     "corridor",
     "customer",
+    "data_key",
     "decision",
     "evidence",
     "fx_decision",

@@ -44,6 +44,7 @@ clearance = Table(
     required("receives_currency", Text),
     required("action", SmallInteger, server_default="0"),
     Column("decision", Text),
+    Column("people_sealed", Text),
     PrimaryKeyConstraint("tenant", "quote"),
     Index("clearance_payer", "tenant", "payer", "at_ms"),
     Index("clearance_payee", "tenant", "payee", "at_ms"),

@@ -42,6 +42,8 @@ customer = Table(
     Column("tier_paused_until", DateTime(timezone=True)),
     Column("network", Text),
     Column("network_since_ms", BigInteger),
+    Column("msisdn_sealed", Text),
+    Column("erased_ms", BigInteger),
     UniqueConstraint("tenant", "msisdn"),
     CheckConstraint("(network is null) = (network_since_ms is null)", name="network_has_a_time"),
 )
@@ -67,5 +69,6 @@ recipient = Table(
     required("msisdn", Text),
     required("name", Text),
     required("saved_at", DateTime(timezone=True)),
+    Column("msisdn_sealed", Text),
     PrimaryKeyConstraint("tenant", "customer_id", "msisdn"),
 )

@@ -181,6 +181,7 @@ money_request = Table(
     required("expires_ms", BigInteger),
     Column("closed_as", Text),
     Column("closed_ms", BigInteger),
+    Column("payer_sealed", Text),
     UniqueConstraint("tenant", "code"),
     UniqueConstraint("tenant", "key"),
     CheckConstraint("minor > 0", name="asks_for_something"),

@@ -10,10 +10,12 @@ from typing import Any
 from engine.clock import AttemptId, PaymentId
 from engine.msisdn import Msisdn
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Facts, Ruling, read_step, read_terms
+from engine.payments.facts import Ending, Facts, Ruling, open_terms, read_step, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of, id_ending, read_code
 from engine.ports import Direction
+from engine.privacy.places import evidence_place, traffic_place
+from engine.privacy.seals import Seals, open_maybe, seals_of
 from engine.traffic.messages import Kind, Message, Way
 
 _STATES_OF_PAYMENTS_BELOW = 100  # journal rows of other states belong to no payment
@@ -27,6 +29,7 @@ class Conversations:
         self._pool = pool
         self._tenant = tenant
         self._names = names
+        self._seals = seals_of(pool)
 
     async def of_payment(self, word: str) -> list[Message] | None:
         """All of it in the order of time; None when there is no such payment.
@@ -53,7 +56,10 @@ class Conversations:
             " and state < $3 and facts is not null",
             payment_id, self._tenant, _STATES_OF_PAYMENTS_BELOW,
         )  # fmt: skip
-        terms = [_terms(row["version"], row["facts"]) for row in rows]
+        terms = [
+            _terms(row["version"], open_terms(row["facts"], self._seals, payment_id or ""))
+            for row in rows
+        ]
         return frozenset(
             Msisdn(number) for t in terms if t for number in (t.quote.payer, t.quote.payee)
         )
@@ -123,7 +129,8 @@ class Conversations:
                 at=_time(row["at_ms"]), kind=Kind.EVIDENCE, operation=_source(row["source"]),
                 operator=operators[AttemptId(row["attempt"].hex)][0],
                 attempt_id=AttemptId(row["attempt"].hex),
-                outcome=operators[AttemptId(row["attempt"].hex)][1], asked=row["body"],
+                outcome=operators[AttemptId(row["attempt"].hex)][1],
+                asked=self._seals.open(row["body"], evidence_place(row["attempt"].hex)),
             )
             for row in rows
         ]  # fmt: skip
@@ -135,7 +142,7 @@ class Conversations:
             " where t.attempt = any($1::uuid[]) and t.tenant = $2",
             [*operators], self._tenant,
         )  # fmt: skip
-        return [_message(row) for row in rows]
+        return [_message(row, self._seals) for row in rows]
 
 
 def _terms(version: int, facts: str) -> Facts | None:
@@ -145,13 +152,18 @@ def _terms(version: int, facts: str) -> Facts | None:
     return step.terms if isinstance(step, Ruling) else None
 
 
-def _message(row: Any) -> Message:
+def _message(row: Any, seals: Seals) -> Message:
+    place = traffic_place(row["id"].hex)
+    heard = open_maybe(
+        seals, row["body"], evidence_place(row["attempt"].hex if row["attempt"] else "")
+    )
     kind = Kind.CALLBACK if row["way"] == Way.THEY_CALLED else Kind.REQUEST
     return Message(
         at=_time(row["at_ms"]), kind=kind, operation=row["operation"], operator=row["operator"],
         attempt_id=AttemptId(row["attempt"].hex), outcome=row["outcome"], status=row["status"],
-        elapsed_ms=row["elapsed_ms"], source=row["source"], asked=row["asked"] or row["body"] or "",
-        answered=row["answered"], times=row["times"],
+        elapsed_ms=row["elapsed_ms"], source=row["source"],
+        asked=seals.open(row["asked"], place) or heard or "",
+        answered=seals.open(row["answered"], place), times=row["times"],
     )  # fmt: skip
 
 

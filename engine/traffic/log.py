@@ -12,6 +12,8 @@ from uuid import UUID
 
 from engine.clock import Clock, Ids, first_id_at
 from engine.gather import Gatherer
+from engine.privacy.places import traffic_place
+from engine.privacy.seals import seals_of
 from engine.traffic.messages import STRANGE, Fate, Said, Way
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class TrafficLog:
         self._tenant = tenant
         self._clock = clock
         self._ids = ids
+        self._seals = seals_of(pool)
         self._allowed = strange_per_minute
         self._minute = 0
         self._strange = 0
@@ -148,8 +151,8 @@ class TrafficLog:
                 (
                     id_, s.at_ms, s.way, s.operator, s.operation, s.outcome, s.attempt_id,
                     -1 if s.status is None else s.status, s.source,
-                    -1 if s.elapsed_ms is None else s.elapsed_ms, s.asked, s.answered, s.evidence,
-                    s.times,
+                    -1 if s.elapsed_ms is None else s.elapsed_ms, self._sealed(s.asked, id_),
+                    self._sealed(s.answered, id_), s.evidence, s.times,
                 )
                 for id_, s in batch
             ],
@@ -157,3 +160,6 @@ class TrafficLog:
         )  # fmt: skip
         await self._pool.execute(_INSERT, self._tenant, *columns)
         return dict.fromkeys(batch, True)
+
+    def _sealed(self, text: str, id_: str) -> str:
+        return self._seals.seal(text, traffic_place(id_)) if text else ""

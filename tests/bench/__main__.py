@@ -16,6 +16,7 @@ from tests.bench import (
     load,
     outbound,
     payments,
+    sealing,
     settlement,
     ussd,
     ussd_flat,
@@ -49,6 +50,7 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "chain": lambda seconds: chain.BENCH.run(chain.Options(seconds / 2)),
     "api": lambda seconds: api.BENCH.run(api.Options(int(seconds * API_PAYMENTS_PER_SECOND))),
     "garbage": lambda seconds: garbage.BENCH.run(garbage.Options(seconds=seconds)),
+    "sealing": lambda _: sealing.BENCH.run(sealing.Options()),
     "settlement": lambda _: settlement.BENCH.run(settlement.Options()),
 }
 

@@ -12,9 +12,10 @@ import asyncpg
 from engine.ledger.books import describe
 from engine.ledger.chart import read_account
 from engine.ledger.entries import MANUAL_FROM
-from engine.payments.facts import read_terms
+from engine.payments.facts import open_terms, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
+from engine.privacy.seals import Seals
 from tests.chaos.laws import TERMINAL, Movement, Placed, Reading, Stored
 from tests.e2e.city import CODES, START_MINOR, City
 from tests.integration.books import LAWS
@@ -50,7 +51,7 @@ async def read(city: City, placed: Sequence[Placed]) -> Reading:
     """One look at everything. Only while nothing moves."""
     connection = await asyncpg.connect(city.stack.database_url)
     try:
-        stored = await _stored(connection)
+        stored = await _stored(connection, await city.seals(connection))
         grown_in_books = await _float_growth(connection)
     finally:
         await connection.close()
@@ -64,18 +65,18 @@ async def read(city: City, placed: Sequence[Placed]) -> Reading:
     )
 
 
-async def _stored(connection: Any) -> list[Stored]:
+async def _stored(connection: Any, seals: Seals) -> list[Stored]:
     effects, cases = await _effects(connection), await _cases(connection)
     rows = await connection.fetch(
         "select p.id, p.state, j.facts from payment p"
         " join journal j on j.payment = p.id and j.version = 1 where p.state < $1",
         MANUAL_FROM,
     )
-    return [_payment(row, effects[row["id"]], cases[row["id"]]) for row in rows]
+    return [_payment(row, seals, effects[row["id"]], cases[row["id"]]) for row in rows]
 
 
-def _payment(row: Any, effects: Counter[str], cases: Sequence[str]) -> Stored:
-    quote = read_terms(row["facts"]).quote
+def _payment(row: Any, seals: Seals, effects: Counter[str], cases: Sequence[str]) -> Stored:
+    quote = read_terms(open_terms(row["facts"], seals, row["id"].hex)).quote
     return Stored(
         code=code_of(row["id"].hex),
         state=State(row["state"]).name,

@@ -4,6 +4,8 @@ It speaks HTTP to the server and to the sandboxes; only `rows` reads Postgres, t
 """
 
 import asyncio
+import json
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -16,8 +18,12 @@ import asyncpg
 import httpx
 
 from channels.addresses import CallbackAddresses
-from engine.clock import AttemptId
+from engine.clock import AttemptId, Clock
+from engine.payments.evidence import Source
 from engine.ports import callback_at
+from engine.privacy.places import evidence_place
+from engine.privacy.ring import KeyRing
+from engine.privacy.wrapping import HeldKeys
 from simulator.admin import Admin, Message, Prompt
 from simulator.inspect import Amount, Inspector, Payment
 from simulator.markets import MARKETS
@@ -304,6 +310,32 @@ class City:
         connection = await asyncpg.connect(self.stack.database_url)
         try:
             return list(await connection.fetch(sql, *arguments))
+        finally:
+            await connection.close()
+
+    async def seals(self, connection: Any) -> KeyRing:
+        """The keys of the installation, for tests that look at what it has stored."""
+        [(version, key)] = [
+            word.split(":")
+            for word in read_secrets(self.stack.folder / "demo.env")["CAPP_DATA_KEYS"].split(",")
+        ]
+        wrap = HeldKeys({int(version): bytes.fromhex(key)}, os.urandom)
+        ring = KeyRing(connection, 1, wrap, os.urandom, Clock())
+        await ring.refresh()
+        return ring
+
+    async def accepted_as(self, attempt_id: str) -> str | None:
+        """What the operator named an attempt when it accepted it."""
+        connection = await asyncpg.connect(self.stack.database_url)
+        try:
+            body = await connection.fetchval(
+                "select body from evidence where attempt = $1::uuid and source = $2",
+                attempt_id, int(Source.ACCEPTED),
+            )  # fmt: skip
+            if body is None:
+                return None
+            ring = await self.seals(connection)
+            return str(json.loads(ring.open(body, evidence_place(attempt_id))))
         finally:
             await connection.close()
 

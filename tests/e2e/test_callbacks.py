@@ -1,7 +1,6 @@
 """What strangers and operators may post at the callback door, and how little it moves."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -41,11 +40,8 @@ async def push_result(
     """
     moved = await city.movements(payer)
     receipt = moved[0]["receipt"] if moved else "NLJ7RT61SV"
-    rows = await city.rows(
-        "select body from evidence where attempt = $1::uuid and source = $2",
-        payment.attempts[0].attempt_id, ACCEPTED,
-    )  # fmt: skip
-    checkout_id = json.loads(rows[0]["body"]) if rows else "ws_CO_191220191020363925"
+    named = await city.accepted_as(payment.attempts[0].attempt_id)
+    checkout_id = named or "ws_CO_191220191020363925"
     total_minor = payment.amount.minor + payment.fee.minor + more
     result: dict[str, Any] = {
         "MerchantRequestID": "29115-34620561-1",

@@ -133,12 +133,13 @@ async def open_room(
 ) -> AsyncIterator[CounterRoom]:
     """The books are right when it is left."""
     async with open_world(database_url) as world:
-        counted = Counted(world.pool)
-        yield await _furnish(world, counted, rules or RequestRules())
+        yield await furnish(world, rules or RequestRules())
         await assert_books(world.pool)
 
 
-async def _furnish(world: World, counted: Counted, rules: RequestRules) -> CounterRoom:
+async def furnish(world: World, rules: RequestRules = RequestRules()) -> CounterRoom:  # noqa: B008
+    """The counter of a world that is open; `rules` never change."""
+    counted = Counted(world.pool)
     clock, ids = world.clock, Ids(world.clock)
     store = PaymentStore(counted, world.directory)
     rates = RateBook(1, clock, stale_after_seconds=30 * 86_400)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -355,3 +356,25 @@ async def test_a_writer_that_comes_back_to_an_empty_queue_waits_for_more(
     assert (await door.submit(new(1))).verdict is V.APPLIED
     await door.stop()
     assert "nobody foresaw" not in caplog.text
+
+
+async def test_a_plan_that_cannot_be_sealed_is_its_own_makers_trouble(
+    books: Any, database_url: str
+) -> None:
+    def seal(plan: Plan) -> Plan:
+        if plan.key == "bad":
+            raise ValueError("no terms in it")
+        return plan._replace(facts="sealed")
+
+    door = Committer(partial(connect, database_url), Clock(), writers=1, seal=seal)
+    await door.start()
+    try:
+        good = new(30)
+        answer = door.submit(good)
+        with pytest.raises(ValueError, match="no terms"):
+            door.submit(new(30, key="bad"))
+        assert (await answer).verdict is V.APPLIED
+        kept = await books.fetchval("select facts from journal where payment = $1", good.payment)
+        assert kept == "sealed"
+    finally:
+        await door.stop()

@@ -339,7 +339,7 @@ async def test_the_index_answers_for_history_in_a_large_table(house: House) -> N
     at_ms = int(question.at.timestamp() * 1000)
     plan = await house.pool.fetch(
         f"explain {LOOK}", 1, [question.quote_id], [at_ms], [JANE], [NAKATO], [1], ["KES"], [1],
-        ["UGX"], [1], [1],
+        ["UGX"], [1], [1], [""], [JANE], [NAKATO],
     )  # fmt: skip
     told = "\n".join(row[0] for row in plan)
     assert "clearance_payer" in told

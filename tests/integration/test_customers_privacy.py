@@ -14,6 +14,7 @@ from engine.customers.customers import Customer
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
 from engine.database import Pool, open_pool
+from engine.privacy.seals import Seals, seals_of
 from tests.integration.customers_room import OLD_KEY, OTHER_PHONE, StillClock, registered
 
 FIRST, MARKED = "4826", "7391"
@@ -46,6 +47,10 @@ class Overheard:
         self.said.append(f"{query} {rows!r}")
         async with self._pool.acquire() as connection:
             return await connection.fetchmany(query, rows, **options)
+
+    @property
+    def seals(self) -> Seals:
+        return seals_of(self._pool)
 
     def __getattr__(self, name: str) -> Any:
         async def call(query: str, *arguments: Any, **_: Any) -> Any:

@@ -26,7 +26,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
 @pytest.fixture
 async def web(world: World) -> AsyncIterator[httpx.AsyncClient]:
     door = Inspection(
-        pool=world.pool, store=world.store, books=world.books, directory=world.directory,
+        pool=world.pool, tenant=1, store=world.store, books=world.books, directory=world.directory,
         token=TOKEN,
     )  # fmt: skip
     transport = httpx.ASGITransport(Starlette(routes=door.routes()))

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from channels.core import Deciders, Known, Outside, build_core
+from channels.privacy import give_keys, plan_sealer
 from channels.seed import read_seeds, seed
 from channels.settings import Settings, read_settings
 from channels.wiring import MENUS, read_directory
@@ -301,11 +302,12 @@ async def open_world(
     }  # fmt: skip
     outside = Outside(operators, {"scripted": sms}, clock, Ids(clock), draw=lambda: 0.0)
     directory = read_directory(operators)
-    serving = settings_for(database_url, **environment).database_url
-    pool = await open_pool(serving)
+    settings = settings_for(database_url, **environment)
+    pool = await open_pool(settings.database_url)
+    await give_keys(settings, pool)
     if seeded:
         await _open_other(pool)
-    committer = Committer(partial(connect, serving), clock)
+    committer = Committer(partial(connect, settings.database_url), clock, seal=plan_sealer(pool))
     await committer.start()
     rates = RateBook(1, clock, stale_after_seconds=86_400)
     await rates.refresh(pool)
@@ -325,7 +327,7 @@ async def open_world(
         return hear
 
     core = build_core(
-        settings_for(database_url, **environment),
+        settings,
         outside,
         Known(directory, _texts(), rates),
         Deciders(

@@ -1,7 +1,9 @@
+import os
+import warnings
 from datetime import UTC, datetime
 from uuid import UUID
 
-from engine.clock import Clock, Ids, first_id_at, made_at
+from engine.clock import Clock, Ids, SystemRandom, first_id_at, made_at
 
 
 class StoppedClock(Clock):
@@ -32,3 +34,19 @@ def test_the_first_id_of_a_moment_is_below_all_of_them() -> None:
     moment = datetime.fromtimestamp(1_700_000_000.123, UTC)
     assert first_id_at(moment) < Ids(StoppedClock()).hex()
     assert made_at(first_id_at(moment)) == moment
+
+
+def test_a_process_and_its_child_draw_other_bytes() -> None:
+    draw = SystemRandom()
+    draw(16)
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        child = os.fork()
+    if not child:
+        os.write(writing, draw(16))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 16) != draw(16)
+    os.close(reading)
+    os.close(writing)

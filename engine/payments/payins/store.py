@@ -16,6 +16,8 @@ from engine.payments.payment import code_of, id_ending, read_code
 from engine.payments.statements.lines import Side
 from engine.payments.statements.matching import Theirs
 from engine.ports import Direction, PaidIn
+from engine.privacy.places import pay_in_place
+from engine.privacy.seals import Seals, seals_of
 
 CODE_GOOD = timedelta(days=7)
 """How old a payment that is over may be, for late money to find it by its code."""
@@ -35,28 +37,33 @@ class PayInStore:
         self._tenant = tenant
         self._clock = clock
         self._ids = ids
+        self._seals = seals_of(pool)
 
     async def hear(self, operator: str, paid: PaidIn, *, proven: bool) -> PayIn:
         """Store what was told, once; the same receipt again is what was told first.
 
         What proves it later is kept with it.
         """
-        now_ms = self._now_ms()
+        now_ms, id_ = self._now_ms(), self._ids.hex()
+        reference, payer = (
+            self._seals.seal(text, pay_in_place(id_)) if text else ""
+            for text in (paid.reference, paid.payer)
+        )
         row = await self._pool.fetchrow(
             "insert into pay_in (id, tenant, operator, receipt, minor, currency, reference, payer,"
             " heard_ms, stage, due_ms, proven) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9,"
             " $11) on conflict (tenant, operator, receipt) do update"
             " set proven = pay_in.proven or excluded.proven returning *",
-            self._ids.hex(), self._tenant, operator, paid.receipt, paid.amount.minor,
-            paid.amount.currency, paid.reference, paid.payer, now_ms, int(Stage.HEARD), proven,
+            id_, self._tenant, operator, paid.receipt, paid.amount.minor,
+            paid.amount.currency, reference, payer, now_ms, int(Stage.HEARD), proven,
         )  # fmt: skip
-        return _pay_in(row)
+        return _pay_in(row, self._seals)
 
     async def get(self, pay_in_id: str) -> PayIn | None:
         row = await self._pool.fetchrow(
             "select * from pay_in where id = $1 and tenant = $2", pay_in_id, self._tenant
         )
-        return _pay_in(row) if row is not None else None
+        return _pay_in(row, self._seals) if row is not None else None
 
     async def listed(self, stages: Sequence[Stage], most: int) -> list[PayIn]:
         """The newest first."""
@@ -65,7 +72,7 @@ class PayInStore:
             " order by id desc limit $3",
             self._tenant, [int(s) for s in stages], most,
         )  # fmt: skip
-        return [_pay_in(row) for row in rows]
+        return [_pay_in(row, self._seals) for row in rows]
 
     async def lease_due(self, lease_seconds: int, most: int) -> list[PayIn]:
         """Those that somebody should look at; nobody else gets them until the lease ends."""
@@ -76,7 +83,7 @@ class PayInStore:
             " update pay_in set due_ms = $3 from old where pay_in.id = old.id returning pay_in.*",
             now_ms, self._tenant, now_ms + lease_seconds * 1000, most,
         )  # fmt: skip
-        return [_pay_in(row) for row in rows]
+        return [_pay_in(row, self._seals) for row in rows]
 
     async def is_turn_to_ask(self, pay_in: PayIn, again_ms: int) -> bool:
         """Count a question to the operator; False when somebody else has just asked."""
@@ -242,13 +249,17 @@ class PayInStore:
         return int(self._clock.epoch() * 1000)
 
 
-def _pay_in(row: Any) -> PayIn:
+def _pay_in(row: Any, seals: Seals) -> PayIn:
     payment, proposal = row["payment"], row["proposal"]
+    place = pay_in_place(row["id"].hex)
     return PayIn(
         id=row["id"].hex,
         operator=row["operator"],
         paid=PaidIn(
-            row["receipt"], Money(row["minor"], row["currency"]), row["reference"], row["payer"]
+            row["receipt"],
+            Money(row["minor"], row["currency"]),
+            seals.open(row["reference"], place),
+            seals.open(row["payer"], place),
         ),
         stage=Stage(row["stage"]),
         heard_ms=row["heard_ms"],

@@ -16,6 +16,8 @@ from engine.payments.statements.matching import Ours, Standing
 from engine.payments.statements.terms import Terms
 from engine.payments.store import Attempted, PaymentStore
 from engine.ports import Direction, OperatorFacts
+from engine.privacy.places import evidence_place
+from engine.privacy.seals import seals_of
 
 CHUNK = 2000
 """How many attempts are read at once: bounds what one question to the database holds."""
@@ -39,6 +41,7 @@ class OursReader:
         self._tenant = tenant
         self._store = store
         self._references_of = references_of
+        self._seals = seals_of(pool)
 
     async def ids_between(
         self, facts: OperatorFacts, first: date, last: date, terms: Terms
@@ -129,7 +132,9 @@ class OursReader:
             int(Source.ACCEPTED),
         )
         return {
-            AttemptId(row["attempt"].hex): msgspec.json.decode(row["body"], type=str)
+            AttemptId(row["attempt"].hex): msgspec.json.decode(
+                self._seals.open(row["body"], evidence_place(row["attempt"].hex)), type=str
+            )
             for row in rows
         }
 

@@ -15,6 +15,8 @@ from engine.money import Money
 from engine.payments.statements.lines import Line, Side, line_id
 from engine.payments.statements.matching import Class, Judged, Theirs
 from engine.payments.statements.terms import Terms
+from engine.privacy.places import counterparty_place
+from engine.privacy.seals import Seals, open_maybe, seal_maybe, seals_of
 
 CLOSED_BY = "statements"
 """Who closed a case that a later statement explained."""
@@ -81,6 +83,7 @@ class StatementStore:
     def __init__(self, pool: Any, tenant: int) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._seals = seals_of(pool)
 
     @asynccontextmanager
     async def turn(self, operator: str) -> AsyncIterator[None]:
@@ -142,7 +145,7 @@ class StatementStore:
             " where tenant = $1 and operator = $2 and attempt = any($5::uuid[])",
             self._tenant, operator, first, last, list(attempts),
         )  # fmt: skip
-        return [_stored(row) for row in rows]
+        return [_stored(row, self._seals) for row in rows]
 
     async def settle(self, judged: Iterable[Judged]) -> None:
         """Write down what became of lines, and which attempt each belongs to."""
@@ -213,15 +216,17 @@ class StatementStore:
         return {row["class"]: row["n"] for row in rows}
 
     def _row(self, line: Line, at_ms: int) -> tuple[Any, ...]:
+        id_ = line_id(self._tenant, line)
+        counterparty = seal_maybe(self._seals, line.counterparty, counterparty_place(id_))
         return (
-            line_id(self._tenant, line), self._tenant, line.operator, line.day, line.receipt,
+            id_, self._tenant, line.operator, line.day, line.receipt,
             line.reference, int(line.side), line.amount.minor, line.fee_minor,
-            line.amount.currency, line.counterparty, line.completed_ms, line.balance_minor,
+            line.amount.currency, counterparty, line.completed_ms, line.balance_minor,
             line.raw_hash, at_ms,
         )  # fmt: skip
 
 
-def _stored(row: Any) -> Stored:
+def _stored(row: Any, seals: Seals) -> Stored:
     line = Line(
         operator=row["operator"],
         day=row["day"],
@@ -230,7 +235,7 @@ def _stored(row: Any) -> Stored:
         side=Side(row["side"]),
         amount=Money(row["minor"], row["currency"]),
         fee_minor=row["fee_minor"],
-        counterparty=row["counterparty"],
+        counterparty=open_maybe(seals, row["counterparty"], counterparty_place(row["id"].hex)),
         completed_ms=row["completed_ms"],
         balance_minor=row["balance_minor"],
         raw_hash=row["raw_hash"].hex,

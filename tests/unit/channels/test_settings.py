@@ -290,3 +290,30 @@ def test_what_cannot_be_meant_of_webhooks_is_named_and_not_repeated(name: str, v
     with pytest.raises(BadSettings, match=name) as caught:
         read_settings({**GOOD, name: value})
     assert HOOK_KEY not in str(caught.value)
+
+
+DATA_KEY = bytes(range(32)).hex()
+
+
+def test_data_keys_are_read_by_version_and_never_shown() -> None:
+    assert read_settings(GOOD).data_keys == {}
+    both = f"1:{DATA_KEY},2:{DATA_KEY[::-1]}"
+    settings = read_settings({**GOOD, "CAPP_DATA_KEYS": both})
+    assert list(settings.data_keys) == [1, 2]
+    assert DATA_KEY not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"CAPP_DATA_KEYS": "1:" + "00" * 32},
+        {"CAPP_DATA_KEYS": "1:" + DATA_KEY[:32]},
+        {"CAPP_DATA_KEYS": DATA_KEY},
+        {"CAPP_DATA_KEYS": f"1:{DATA_KEY},1:{DATA_KEY}"},
+    ],
+    ids=["drawn by nobody", "short", "no version", "twice"],
+)
+def test_data_keys_that_protect_nobody_are_refused(changed: dict[str, str]) -> None:
+    with pytest.raises(BadSettings, match="CAPP_DATA_KEYS") as caught:
+        read_settings({**GOOD, **changed})
+    assert DATA_KEY not in str(caught.value)

@@ -126,8 +126,8 @@ def test_secrets_are_made_once_and_only_we_may_read_them(tmp_path: Path) -> None
     lengths = {name: len(value.removeprefix("1:")) for name, value in made.items()}
     assert lengths == {
         "CAPP_PIN_KEYS": 64, "CAPP_CALLBACK_KEYS": 64, "CAPP_SESSION_KEY": 64,
-        "CAPP_STAFF_KEYS": 64, "CAPP_CLIENT_KEYS": 64, "CAPP_GATEWAY_TOKEN": 32,
-        "CAPP_INSPECT_TOKEN": 32,
+        "CAPP_DATA_KEYS": 64, "CAPP_STAFF_KEYS": 64, "CAPP_CLIENT_KEYS": 64,
+        "CAPP_GATEWAY_TOKEN": 32, "CAPP_INSPECT_TOKEN": 32,
     }  # fmt: skip
 
 

@@ -1,0 +1,164 @@
+"""Every table that holds something about people, and how a row of it is brought up to date. Pure.
+
+The list `HOLDINGS` is what `capp data seal` walks; the guard in `tests/integration/test_privacy.py`
+finds what is missing in it. The journal is not there: nothing that is written in it ever changes.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from engine.privacy.codec import TOMBSTONE, is_index, read_sealed
+from engine.privacy.places import (
+    body_place,
+    counterparty_place,
+    evidence_place,
+    name_place,
+    number_place,
+    pay_in_place,
+    payer_place,
+    payload_place,
+    people_place,
+    quote_place,
+    recipient_place,
+    requester_place,
+    traffic_place,
+)
+from engine.privacy.seals import Seals
+
+Changes = dict[str, str]
+
+
+class Aging(NamedTuple):
+    """A row as it is stored, next to the keys that are in force. `version`: of the data key."""
+
+    seals: Seals
+    version: int
+    row: Mapping[str, Any]
+
+    def text(self, column: str, place: str) -> Changes:
+        """A value that is sealed in its own column."""
+        kept = self.row[column]
+        if not kept or kept.startswith(TOMBSTONE) or self._is_fresh(kept):
+            return {}
+        return {column: self.seals.seal(self.seals.open(kept, place), place)}
+
+    def marked(self, column: str) -> Changes:
+        """A number that only has to be found."""
+        kept = self.row[column]
+        return (
+            {} if is_index(kept) or kept.startswith(TOMBSTONE) else {column: self.seals.index(kept)}
+        )
+
+    def number(self, column: str, beside: str, place: str) -> Changes:
+        """A number that is found by its own column and read back from the one beside it."""
+        changes = self.marked(column)
+        if changes:
+            return {**changes, beside: self.seals.seal(self.row[column], place)}
+        return self.text(beside, place)
+
+    def _is_fresh(self, kept: str) -> bool:
+        sealed = read_sealed(kept)
+        return sealed is not None and sealed.version == self.version
+
+
+class Holding(NamedTuple):
+    """One table. `key` is its primary key without the tenant, with the types of its columns;
+    `columns` are those that hold something.
+    """
+
+    table: str
+    key: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+    renew: Callable[[Aging], Changes]
+
+
+def _customer(aging: Aging) -> Changes:
+    id_ = aging.row["id"].hex
+    number = aging.number("msisdn", "msisdn_sealed", number_place(id_))
+    return number | aging.text("name", name_place(id_))
+
+
+def _recipient(aging: Aging) -> Changes:
+    customer_id, kept = aging.row["customer_id"].hex, aging.row["msisdn"]
+    if is_index(kept):
+        place = recipient_place(customer_id, kept)
+        return aging.text("msisdn_sealed", place) | aging.text("name", place)
+    place = recipient_place(customer_id, aging.seals.index(kept))
+    name = aging.seals.open(aging.row["name"], recipient_place(customer_id, kept))
+    number = aging.number("msisdn", "msisdn_sealed", place)
+    return number | {"name": aging.seals.seal(name, place)}
+
+
+def _money_request(aging: Aging) -> Changes:
+    id_ = aging.row["id"].hex
+    payer = aging.number("payer", "payer_sealed", payer_place(id_))
+    return payer | aging.text("requester_msisdn", requester_place(id_))
+
+
+def _clearance(aging: Aging) -> Changes:
+    payer, payee = aging.row["payer"], aging.row["payee"]
+    place = people_place(aging.row["quote"].hex)
+    if is_index(payer):
+        return aging.text("people_sealed", place)
+    people = aging.seals.seal(f"{payer} {payee}", place)
+    return aging.marked("payer") | aging.marked("payee") | {"people_sealed": people}
+
+
+def _outbox(aging: Aging) -> Changes:
+    """What names a sentence, or a time, holds nothing about anybody; the rest is JSON."""
+    kept = aging.row["payload"] or ""
+    if not kept.startswith("{") and read_sealed(kept) is None:
+        return {}
+    return aging.text("payload", payload_place(_id(aging)))
+
+
+_ID = (("id", "uuid"),)
+
+HOLDINGS = (
+    Holding("customer", _ID, ("msisdn", "msisdn_sealed", "name"), _customer),
+    Holding(
+        "recipient", (("customer_id", "uuid"), ("msisdn", "text")),
+        ("msisdn", "msisdn_sealed", "name"), _recipient,
+    ),
+    Holding("ported_number", _ID, ("msisdn",), lambda aging: aging.marked("msisdn")),
+    Holding(
+        "sms_opt_out", (("msisdn", "text"),), ("msisdn",), lambda aging: aging.marked("msisdn")
+    ),
+    Holding(
+        "money_request", _ID, ("payer", "payer_sealed", "requester_msisdn"), _money_request
+    ),
+    Holding(
+        "clearance", (("quote", "uuid"),), ("payer", "payee", "people_sealed"), _clearance
+    ),
+    Holding(
+        "evidence", (("attempt", "uuid"), ("hash", "uuid")), ("body",),
+        lambda aging: aging.text("body", evidence_place(aging.row["attempt"].hex)),
+    ),
+    Holding("outbox", _ID, ("payload",), _outbox),
+    Holding(
+        "traffic", _ID, ("asked", "answered"),
+        lambda aging: aging.text("asked", traffic_place(_id(aging)))
+        | aging.text("answered", traffic_place(_id(aging))),
+    ),
+    Holding(
+        "proposal", _ID, ("body",), lambda aging: aging.text("body", body_place(_id(aging)))
+    ),
+    Holding(
+        "client_quote", (("client", "uuid"), ("key", "text"), ("id", "uuid")), ("quote",),
+        lambda aging: aging.text("quote", quote_place(_id(aging))),
+    ),
+    Holding(
+        "pay_in", _ID, ("payer", "reference"),
+        lambda aging: aging.text("payer", pay_in_place(_id(aging)))
+        | aging.text("reference", pay_in_place(_id(aging))),
+    ),
+    Holding(
+        "statement_line", _ID, ("counterparty",),
+        lambda aging: aging.text("counterparty", counterparty_place(_id(aging))),
+    ),
+)  # fmt: skip
+
+
+def _id(aging: Aging) -> str:
+    found: str = aging.row["id"].hex
+    return found

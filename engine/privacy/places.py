@@ -1,0 +1,80 @@
+"""The names of the places that hold something about people: what is sealed at one opens at no
+other. One function a column, for the store that writes it and for whoever seals it anew. Pure.
+
+Stored values answer to these names: one that is changed makes all that stands there unreadable.
+"""
+
+
+def number_place(customer_id: str) -> str:
+    """`customer.msisdn_sealed`."""
+    return f"customer.msisdn/{customer_id}"
+
+
+def name_place(customer_id: str) -> str:
+    """`customer.name`."""
+    return f"customer.name/{customer_id}"
+
+
+def recipient_place(customer_id: str, kept: str) -> str:
+    """`recipient.msisdn_sealed` and `recipient.name`. `kept`: what stands in `msisdn`."""
+    return f"recipient/{customer_id}/{kept}"
+
+
+def payer_place(request_id: str) -> str:
+    """`money_request.payer_sealed`."""
+    return f"money_request.payer/{request_id}"
+
+
+def requester_place(request_id: str) -> str:
+    """`money_request.requester_msisdn`."""
+    return f"money_request.requester_msisdn/{request_id}"
+
+
+def people_place(quote_id: str) -> str:
+    """`clearance.people_sealed`: payer and payee with a blank between."""
+    return f"clearance.people/{quote_id}"
+
+
+def terms_place(payment_id: str) -> str:
+    """The two numbers within `journal.facts`."""
+    return f"journal.facts/{payment_id}"
+
+
+def payload_place(intent_id: str) -> str:
+    """`outbox.payload`: what is still to be said to whom. It leaves with its row."""
+    return f"outbox.payload/{intent_id}"
+
+
+def evidence_place(attempt_id: str) -> str:
+    """`evidence.body`."""
+    return f"evidence.body/{attempt_id}"
+
+
+def traffic_place(id_: str) -> str:
+    """`traffic.asked` and `traffic.answered`."""
+    return f"traffic/{id_}"
+
+
+def body_place(proposal_id: str) -> str:
+    """`proposal.body`."""
+    return f"proposal.body/{proposal_id}"
+
+
+def pay_in_place(id_: str) -> str:
+    """`pay_in.payer` and `pay_in.reference`: who paid, and what they wrote to it."""
+    return f"pay_in/{id_}"
+
+
+def answer_place(operation_id: str) -> str:
+    """`client_request.answer` and `staff_request.answer`."""
+    return f"answer/{operation_id}"
+
+
+def quote_place(quote_id: str) -> str:
+    """`client_quote.quote`."""
+    return f"client_quote.quote/{quote_id}"
+
+
+def counterparty_place(id_: str) -> str:
+    """`statement_line.counterparty`."""
+    return f"statement_line.counterparty/{id_}"

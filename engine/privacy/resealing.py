@@ -1,0 +1,115 @@
+"""Brings stored rows under the keys in force, some hundred at a time, while everybody works.
+
+Every row is written by compare-and-set on what was read, so a change that comes between is never
+lost: the row is met again. Nothing is remembered between runs; what is done already is only read.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from engine.privacy.holdings import HOLDINGS, Aging, Changes, Holding
+from engine.privacy.key_store import DATA, KeyStore
+from engine.privacy.ring import KeyRing
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+PASSES_MAX = 20
+
+
+class Walked(NamedTuple):
+    """What became of a table's rows: brought up to date, or changed by others meanwhile."""
+
+    table: str
+    read: int
+    sealed: int
+    missed: int
+
+
+class Resealing:
+    """The rows of one tenant. Every method may be repeated, by several processes at once."""
+
+    def __init__(
+        self, pool: Any, tenant: int, ring: KeyRing, *, pause_seconds: float = 0.0
+    ) -> None:
+        """`pause_seconds` is left to others after every batch."""
+        self._pool = pool
+        self._tenant = tenant
+        self._ring = ring
+        self._pause_seconds = pause_seconds
+
+    async def seal(self, say: Callable[[Walked], None]) -> bool:
+        """Walk all tables until nothing is left to be done; False when rows kept on changing."""
+        for _ in range(PASSES_MAX):
+            left = 0
+            for holding in HOLDINGS:
+                walked = await self.walk(holding)
+                left += walked.sealed + walked.missed
+                say(walked)
+            if not left:
+                return True
+        return False
+
+    async def walk(self, holding: Holding) -> Walked:
+        """Every row of a table once, in the order of its key."""
+        after: Sequence[Any] | None = None
+        read = sealed = missed = 0
+        while rows := await self._rows(holding, after):
+            after = [rows[-1][name] for name, _ in holding.key]
+            read += len(rows)
+            for row in rows:
+                changes = holding.renew(Aging(self._ring, self._ring.version, row))
+                if changes:
+                    done = await self._write(holding, row, changes)
+                    sealed, missed = sealed + done, missed + (not done)
+            await asyncio.sleep(self._pause_seconds)
+        return Walked(holding.table, read, sealed, missed)
+
+    async def retire(self, now_ms: int) -> list[int]:
+        """Mark data keys that only the journal's rows are under any more; which those are.
+
+        To be called after `seal` has found nothing left. They stay: the journal is read with them.
+        """
+        store, current = KeyStore(self._pool, self._tenant), self._ring.version
+        retired = [
+            key.version
+            for key in await store.all()
+            if key.purpose == DATA and key.version < current and key.retired_ms is None
+        ]
+        for version in retired:
+            await store.retire(version, now_ms)
+        return retired
+
+    async def _rows(self, holding: Holding, after: Sequence[Any] | None) -> list[Any]:
+        names = [name for name, _ in holding.key]
+        columns = ", ".join(dict.fromkeys([*names, *holding.columns]))
+        order = ", ".join(names)
+        beyond = ""
+        if after is not None:
+            edge = ", ".join(f"${n}::{kind}" for n, (_, kind) in enumerate(holding.key, 3))
+            beyond = f" and ({order}) > ({edge})"
+        rows: list[Any] = await self._pool.fetch(
+            f"select {columns} from {holding.table} where tenant = $1{beyond}"
+            f" order by {order} limit $2",
+            self._tenant, BATCH, *(after or ()),
+        )  # fmt: skip
+        return rows
+
+    async def _write(self, holding: Holding, row: Any, changes: Changes) -> bool:
+        values: list[Any] = [self._tenant]
+
+        def placed(value: Any, kind: str = "text") -> str:
+            values.append(value)
+            return f"${len(values)}::{kind}"
+
+        news = ", ".join(f"{name} = {placed(new)}" for name, new in changes.items())
+        which = [f"{name} = {placed(row[name], kind)}" for name, kind in holding.key]
+        same = [f"{name} is not distinct from {placed(row[name])}" for name in changes]
+        done = await self._pool.fetchval(
+            f"update {holding.table} set {news} where tenant = $1"
+            f" and {' and '.join([*which, *same])} returning true",
+            *values,
+        )
+        return bool(done)
