@@ -78,10 +78,3 @@ create table hook_attempt (                  -- append-only: each try as it went
   failure      text not null,
   primary key (event, subscription, number)
 );
-
-select keep_tenants_apart('hook_subscription', 'select, insert, update');
-select keep_tenants_apart('hook_secret');
-select keep_tenants_apart('hook_look', 'select, insert, update');
-select keep_tenants_apart('hook_event', 'select, insert, delete');
-select keep_tenants_apart('hook_delivery');
-select keep_tenants_apart('hook_attempt', 'select, insert, delete');
