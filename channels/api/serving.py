@@ -26,6 +26,7 @@ from engine.correlation import speaking_of
 from engine.errors import (
     AlreadyDecided,
     CustomerMistake,
+    NoSuchHook,
     NotProven,
     NoWayNow,
     OutcomeUnknown,
@@ -273,6 +274,8 @@ def _meaning(error: CustomerMistake | NoWayNow | StaffMistake | ProviderError) -
             return Refusal(Code.FORBIDDEN, str(error))
         case TooSoon(seconds=seconds):
             return Refusal(Code.TOO_SOON, str(error), retry_after=seconds)
+        case NoSuchHook():
+            return Refusal(Code.NOT_FOUND)
         case StaffMistake():
             return Refusal(Code.NOT_LEGAL, str(error))
         case Throttled() | Unreachable() | OutcomeUnknown():

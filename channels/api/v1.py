@@ -5,6 +5,7 @@ from starlette.routing import Route
 from channels.api.checks import Checks, CheckShown
 from channels.api.client_callers import ClientCallers
 from channels.api.endpoints import AnyEndpoint, Endpoint, Nothing
+from channels.api.hooks import ClientHooks, hook_table
 from channels.api.markets import (
     Markets,
     OperatorsShown,
@@ -28,6 +29,7 @@ from channels.api.payments import (
 from channels.api.problems import Code
 from channels.api.quotes import PriceAsked, QuotePath, Quotes, QuoteShown
 from channels.api.serving import Serving
+from channels.hook_room import build_hooks, build_port
 from channels.limits import Limit, Limits
 from channels.sources import Sources
 from channels.wiring import Engine
@@ -121,7 +123,7 @@ def client_routes(engine: Engine, limits: Limits) -> list[Route]:
     if not settings.client_keys:
         return []
     serving = serving_of_clients(engine, limits)
-    table = _table(engine)
+    table = (*_table(engine), *_hook_table(engine))
     return [*pages(PREFIX, table), *serving.routes(PREFIX, table)]
 
 
@@ -146,6 +148,14 @@ def serving_of_clients(engine: Engine, limits: Limits) -> Serving[KeyHolder]:
         pace=pace_of_clients(limits, paces),
         address_of=Sources({}, settings.webhooks.trusted_proxies).of,
     )
+
+
+def _hook_table(engine: Engine) -> tuple[AnyEndpoint, ...]:
+    """None where no key for the secrets of webhooks is set."""
+    # It is asked what may be called and calls nobody, so it opens nothing that is to be closed.
+    port = build_port(engine.settings)
+    hooks = build_hooks(engine.settings, engine.pool, engine.clock, port)
+    return hook_table(ClientHooks(hooks)) if hooks is not None else ()
 
 
 def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:

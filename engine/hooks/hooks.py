@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from engine.clock import Clock
-from engine.errors import StaffMistake
+from engine.errors import NoSuchHook, StaffMistake
 from engine.hooks.secret import Place, SecretKeys
 from engine.hooks.signing import SECRET_BYTES, write_secret
 from engine.hooks.store import HookStore, KeptSecret
@@ -68,7 +68,7 @@ class Hooks:
         ):
             raise StaffMistake(f"there are {SUBSCRIPTIONS_MOST} subscriptions already")
         subscription = await self._store.one(operation)
-        return Subscribed(subscription, await self._shown(operation, operation))
+        return Subscribed(subscription, self._shown(await self._kept(operation, operation)))
 
     async def subscriptions(self) -> list[Subscription]:
         """The newest first."""
@@ -102,11 +102,11 @@ class Hooks:
         if not 0 <= overlap_hours <= OVERLAP_HOURS_MAX:
             raise StaffMistake(f"secrets overlap for 0 to {OVERLAP_HOURS_MAX} hours")
         drawn = self._draw(Place(self._store.tenant, id, operation))
-        until_ms = drawn.made_ms + overlap_hours * 3_600_000
-        await self._store.rotate(drawn, until_ms)
-        return Rotated(
-            await self._shown(id, operation), datetime.fromtimestamp(until_ms / 1000, UTC)
-        )
+        overlap_ms = overlap_hours * 3_600_000
+        await self._store.rotate(drawn, drawn.made_ms + overlap_ms)
+        kept = await self._kept(id, operation)
+        until = datetime.fromtimestamp((kept.made_ms + overlap_ms) / 1000, UTC)
+        return Rotated(self._shown(kept), until)
 
     async def events(self, *, before: str = "", most: int = 50) -> list[Event]:
         """The newest first; `before` is the id of the last one seen."""
@@ -147,12 +147,15 @@ class Hooks:
         sealed = self._keys.seal(self._keys.draw(SECRET_BYTES), place)
         return KeptSecret(place, sealed, self._now_ms(), None)
 
-    async def _shown(self, id: HookId, secret: str) -> str:
+    async def _kept(self, id: HookId, secret: str) -> KeptSecret:
         """As it was kept, which after a repeat is not what was just drawn."""
         for kept in await self._store.secrets(id, 0):
             if kept.place.secret == secret:
-                return write_secret(self._keys.open(kept.sealed, kept.place))
-        raise StaffMistake("that secret was replaced long ago")
+                return kept
+        raise NoSuchHook("that secret was replaced long ago")
+
+    def _shown(self, kept: KeptSecret) -> str:
+        return write_secret(self._keys.open(kept.sealed, kept.place))
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)

@@ -82,7 +82,7 @@ class HookStore:
         """The newest first, without those that were removed."""
         rows = await self._pool.fetch(
             "select * from hook_subscription where tenant = $1 and state <> 'removed'"
-            " and ($2::uuid is null or client = $2) order by id desc",
+            " and ($2::uuid is null or client = $2) order by made_ms desc, id desc",
             self.tenant, self._client,
         )  # fmt: skip
         return [_subscription(row) for row in rows]

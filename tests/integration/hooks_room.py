@@ -48,6 +48,11 @@ class HookHall:
         self.journal = self.another_journal(self.world.pool)
         self.courier = self.another_courier()
 
+    @property
+    def owner(self) -> Owner:
+        """For what no process may do and a test must."""
+        return Owner(self.world.pool)
+
     def another_hooks(self, keys: SecretKeys) -> Hooks:
         return Hooks(
             store=HookStore(self.world.pool, 1), keys=keys, fault_in=self.carrier.fault_in,

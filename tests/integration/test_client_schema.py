@@ -25,7 +25,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from channels.api.v1 import PREFIX
-from tests.integration.client_room import PRICE, open_client_room
+from channels.hook_room import open_hooks
+from tests.integration.client_room import PRICE, ClientRoom, open_client_room
 
 EXAMPLES = 12
 CHECKS = [
@@ -37,9 +38,15 @@ OPERATIONS = {
     "GET /payments/{payment}/status", "POST /payments/{payment}/cancel",
     "POST /payments/{payment}/refund", "GET /payments", "GET /users/{user}/payments",
     "GET /liquidity/pools/{currency}", "GET /exchange-rates/{base}/{quote}", "GET /operators",
+    "POST /webhooks", "GET /webhooks", "GET /webhooks/{webhook}", "POST /webhooks/{webhook}/pause",
+    "POST /webhooks/{webhook}/resume", "POST /webhooks/{webhook}/remove",
+    "POST /webhooks/{webhook}/rotate", "GET /webhooks/{webhook}/deliveries",
+    "POST /webhooks/{webhook}/deliveries/{event}/resend", "GET /events",
 }  # fmt: skip
 
 
+HOMES = itertools.count()
+URL = "https://shop.example/hook"
 # The payer of the one payment there is has been asked, and nothing was taken yet.
 NOT_AS_IT_STANDS = {"POST /payments/{payment}/cancel", "POST /payments/{payment}/refund"}
 
@@ -53,6 +60,8 @@ class Served:
     payment: str
     quote: str
     user: str
+    webhooks: dict[str, str]  # one for each operation, because one of them ends it
+    event: str
 
 
 @pytest.fixture(scope="module")
@@ -64,19 +73,25 @@ def served(shared_database_url: str) -> Iterator[Served]:
         paces: dict[str, Any] = {
             f"CAPP_API_CLIENT_{name}_PER_MINUTE": "1000000" for name in ("ADDRESS", "KEY", "TENANT")
         }
-        async with open_client_room(shared_database_url, **paces) as room:
+        keys: dict[str, Any] = {"CAPP_WEBHOOK_KEYS": f"1:{bytes(range(32)).hex()}"}
+        async with open_client_room(shared_database_url, **paces, **keys) as room:
             config = uvicorn.Config(room.app, port=0, log_config=None, lifespan="off")
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve())
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
             port = server.servers[0].sockets[0].getsockname()[1]
+            webhooks = {name: await subscribed(room) for name in OPERATIONS if "{webhook}" in name}
             payment = await room.send()
+            async with open_hooks(room.engine) as hooks:
+                assert hooks is not None
+                await hooks.journal.sweep()
+            event = (await room.get("/events")).json()["events"][0]["id"]
             quote = (await room.post("/quotes", PRICE)).json()["id"]
             told.append(
                 Served(
                     f"http://127.0.0.1:{port}", room.texts["shop"], payment, quote,
-                    room.payer.customer_id,
+                    room.payer.customer_id, webhooks, event,
                 )
             )  # fmt: skip
             ready.set()
@@ -140,10 +155,21 @@ def test_no_request_leads_to_a_500_or_to_an_answer_nobody_described(
         assert statuses & {200, 201} or name in NOT_AS_IT_STANDS, "nothing was done"
 
 
+async def subscribed(room: ClientRoom) -> str:
+    """A subscription that nothing is sent to."""
+    answer = await room.post("/webhooks", {"url": URL})
+    return str(answer.json()["id"])
+
+
 def bring_home(case: Any, name: str, served: Served) -> None:
     """The same request about what there is: a customer, a payment of theirs, an open pool."""
     ours = {"payment": served.payment, "user": served.user, "currency": "UGX", "base": "KES"}
+    ours |= {"webhook": served.webhooks.get(name, ""), "event": served.event}
     ours["quote"] = "UGX" if "exchange-rates" in name else served.quote
     case.path_parameters = {word: ours[word] for word in case.path_parameters or {}}
     if isinstance(case.body, dict) and "payer" in case.body:
         case.body = {**case.body, **PRICE}
+    if "webhook" in name and case.headers:  # every run draws the same keys, for each operation
+        case.headers = {**case.headers, "Idempotency-Key": f"home-{next(HOMES):06d}"}
+    if isinstance(case.body, dict) and "url" in case.body:
+        case.body = {**case.body, "url": URL}

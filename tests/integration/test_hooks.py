@@ -20,7 +20,6 @@ from engine.payments.facts import read_terms, write
 from engine.ports import HookAnswer, HookMessage
 from simulator.receiver import Refused, verify
 from tests.integration.hooks_room import KEYS, LIFE, HookHall, open_hook_hall
-from tests.integration.owner import Owner
 from tests.integration.world import SUCCEEDED
 from tests.unit.payments.examples import PAYEE, PAYER
 
@@ -114,20 +113,20 @@ async def test_two_readers_at_once_keep_each_step_once(hall: HookHall) -> None:
     other = hall.another_journal(hall.world.pool)
     kept = await asyncio.gather(*[reader.sweep() for reader in [hall.journal, other] * 3])
     assert sum(kept) == 9
-    assert await hall.world.pool.fetchval("select count(*) from hook_delivery") == 9
+    assert await hall.owner.fetchval("select count(*) from hook_delivery") == 9
 
 
 async def test_a_row_that_becomes_visible_late_is_not_missed(hall: HookHall) -> None:
     """Its own time is long past when it appears: the usual reading has gone by."""
     await hall.subscribe()
     payment_id = await hall.paid()
-    await Owner(hall.world.pool).execute(
+    await hall.owner.execute(
         "create table held as select * from journal where payment = $1", payment_id
     )
-    await Owner(hall.world.pool).execute("delete from journal where payment = $1", payment_id)
+    await hall.owner.execute("delete from journal where payment = $1", payment_id)
     await hall.told(seconds=LATE_MS / 1000 + 1)
     await hall.told(seconds=LATE_MS / 1000 + 1)
-    await Owner(hall.world.pool).execute("insert into journal select * from held")
+    await hall.owner.execute("insert into journal select * from held")
     await hall.told(seconds=1)
     assert hall.kinds() == []
     await hall.told(seconds=AGAIN_MS / 1000)
@@ -142,7 +141,7 @@ async def test_a_row_from_before_nobody_read_is_found_when_somebody_does_again(
     payment_id = await hall.paid()
     hall.world.clock.pass_(LATE_MS / 1000 + 60)
     now_ms = int(hall.world.clock.epoch() * 1000)
-    await hall.world.pool.execute("insert into hook_look values (1, $1, $1)", now_ms)
+    await hall.owner.execute("insert into hook_look values (1, $1, $1)", now_ms)
     hall.world.clock.pass_(3 * 3600)
     await hall.told()
     assert hall.kinds(payment_id) == LIFE
@@ -153,11 +152,11 @@ async def test_a_late_step_is_told_with_the_next_one_of_its_payment_and_before_i
 ) -> None:
     await hall.subscribe()
     payment_id = await hall.begun()
-    await Owner(hall.world.pool).execute("create table held as select * from journal")
-    await Owner(hall.world.pool).execute("delete from journal where payment = $1", payment_id)
+    await hall.owner.execute("create table held as select * from journal")
+    await hall.owner.execute("delete from journal where payment = $1", payment_id)
     await hall.told(seconds=LATE_MS / 1000 + 1)
     await hall.told(seconds=LATE_MS / 1000 + 1)
-    await Owner(hall.world.pool).execute(
+    await hall.owner.execute(
         "insert into journal select * from held where payment = $1", payment_id
     )
     await hall.step(payment_id)
@@ -170,7 +169,7 @@ async def test_a_reader_whose_clock_was_ahead_hides_nothing_from_the_others(
 ) -> None:
     await hall.subscribe()
     await hall.told()
-    await Owner(hall.world.pool).execute(
+    await hall.owner.execute(
         "update hook_look set looked_ms = looked_ms + 60000, again_ms = again_ms + 60000"
     )
     payment_id = await hall.paid()
@@ -201,7 +200,7 @@ async def test_what_is_old_is_forgotten_and_never_told_again(hall: HookHall) -> 
     assert await hall.journal.sweep() == 0
     kinds = [event.kind for event in await hall.hooks.events()]
     assert kinds == ["payment.refunding", "payment.collected"]
-    assert await hall.world.pool.fetchval("select count(*) from hook_attempt") == 0
+    assert await hall.owner.fetchval("select count(*) from hook_attempt") == 0
 
 
 # Told until heard.
@@ -431,17 +430,15 @@ async def test_a_removed_subscription_hears_nothing_more_and_its_secrets_are_gon
     with pytest.raises(NoSuchHook):
         await hall.hooks.subscription(id_)
     assert hall.receiver.requests == 3  # the other's
-    rows = await hall.world.pool.fetch("select subscription, state from hook_delivery")
+    rows = await hall.owner.fetch("select subscription, state from hook_delivery")
     assert sorted((r["subscription"].hex == id_, r["state"]) for r in rows) == (
         [(False, 2)] * 3 + [(True, 4)] * 3
     )
-    assert await hall.world.pool.fetchval("select count(*) from hook_secret") == 1
+    assert await hall.owner.fetchval("select count(*) from hook_secret") == 1
     await hall.paid()
     await hall.told()
     assert (
-        await hall.world.pool.fetchval(
-            "select count(*) from hook_delivery where subscription = $1", id_
-        )
+        await hall.owner.fetchval("select count(*) from hook_delivery where subscription = $1", id_)
         == 3
     )
 
@@ -530,7 +527,7 @@ async def test_secrets_lie_sealed_and_are_put_under_a_new_key_while_messages_go(
     hall: HookHall,
 ) -> None:
     id_ = await hall.subscribe(EventKind.CREATED)
-    sealed = await hall.world.pool.fetchval("select sealed from hook_secret")
+    sealed = await hall.owner.fetchval("select sealed from hook_secret")
     (secret,) = hall.receiver.secrets
     opened = hall.keys.open(
         (await HookStore(hall.world.pool, 1).secrets(id_, 0))[0].sealed,
@@ -576,7 +573,7 @@ async def test_another_tenant_finds_hears_and_changes_nothing(hall: HookHall) ->
     await hall.journal.sweep()
     event = (await hall.deliveries(id_))[0].event
     stranger = Hooks(
-        store=HookStore(hall.world.pool, 2), keys=hall.keys, fault_in=hall.carrier.fault_in,
+        store=HookStore(hall.owner, 2), keys=hall.keys, fault_in=hall.carrier.fault_in,
         clock=hall.world.clock,
     )  # fmt: skip
     assert await stranger.subscriptions() == []
@@ -662,18 +659,18 @@ async def test_a_client_finds_and_changes_no_subscription_but_its_own(hall: Hook
                 await wanted
         await stranger.remove(id_)
     assert {s.state for s in await hall.hooks.subscriptions()} == {"active"}
-    assert await hall.world.pool.fetchval("select count(*) from hook_secret") == 2
+    assert await hall.owner.fetchval("select count(*) from hook_secret") == 2
     assert {s.id for s in await hall.hooks.subscriptions()} == {own.id, staffs}
 
 
 async def begun_for(hall: HookHall, client: str) -> str:
     """A payment that a client asked for over the API, or that its payer dialled."""
     payment_id = await hall.begun()
-    row = await hall.world.pool.fetchrow(
+    row = await hall.owner.fetchrow(
         "select facts from journal where payment = $1 and version = 1", payment_id
     )
     terms = msgspec.structs.replace(read_terms(row["facts"]), client=client)
-    await Owner(hall.world.pool).execute(
+    await hall.owner.execute(
         "update journal set facts = $2 where payment = $1 and version = 1", payment_id, write(terms)
     )
     return payment_id

@@ -1,0 +1,148 @@
+"""Webhooks over the API: a client subscribes, is told of its own payments, and sends again."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from channels.api.hooks import ClientHooks, hook_table
+from channels.api.v1 import PREFIX
+from channels.hook_room import open_hooks
+from engine.clients.clients import Scope
+from simulator.receiver import Receiver, receiver_app
+from simulator.serving import serving
+from tests.integration.client_room import ClientRoom, open_client_room
+
+TABLE = hook_table(ClientHooks.__new__(ClientHooks))
+NOBODY = "0" * 32
+ENVIRONMENT = {
+    "CAPP_WEBHOOK_KEYS": "1:" + bytes(range(32)).hex(),
+    "CAPP_WEBHOOK_LOCAL": "1",
+}
+
+
+@pytest.fixture
+async def room(database_url: str) -> AsyncIterator[ClientRoom]:
+    async with open_client_room(database_url, limits=None, **ENVIRONMENT) as opened:
+        yield opened
+
+
+async def made(room: ClientRoom, url: str, who: str = "shop", **asked: object) -> dict[str, str]:
+    answer = await room.post("/webhooks", {"url": url, **asked}, who=who)
+    assert answer.status_code == 201, answer.text
+    subscribed: dict[str, str] = answer.json()
+    return subscribed
+
+
+async def test_a_client_is_told_of_its_own_payment_and_may_have_it_sent_again(
+    room: ClientRoom,
+) -> None:
+    receiver = Receiver(now=room.world.clock.epoch)
+    async with (
+        serving({"business": (receiver_app(receiver), 0)}) as urls,
+        open_hooks(room.engine) as hooks,
+    ):
+        assert hooks is not None
+        hook = await made(room, urls["business"] + "/hook", events=["payment.created"])
+        receiver.secrets.append(hook["secret"])
+        payment = await room.send()
+        await room.send(who="other")
+        await hooks.journal.sweep()
+        await hooks.courier.sweep()
+        await hooks.courier.idle()
+        assert [event["data"]["payment_id"] for event in receiver.events] == [payment]
+        path = f"/webhooks/{hook['id']}/deliveries"
+        (delivery,) = (await room.get(path)).json()["deliveries"]
+        assert (delivery["state"], delivery["payment"]) == ("delivered", payment)
+        (event,) = (await room.get("/events")).json()["events"]
+        assert (event["id"], event["type"]) == (delivery["event"], "payment.created")
+        resent = await room.post(f"{path}/{delivery['event']}/resend")
+        assert resent.json()["state"] == "waiting"
+        await hooks.courier.sweep()
+        await hooks.courier.idle()
+        assert [heard.is_new for heard in receiver.heard] == [True, False]
+        assert receiver.refused == []
+
+
+async def test_the_same_key_makes_one_subscription_and_its_secret_lies_nowhere_open(
+    room: ClientRoom,
+) -> None:
+    asked = {"url": "https://shop.example/hook"}
+    first, second = [await room.post("/webhooks", asked, key="key-of-this") for _ in range(2)]
+    assert first.content == second.content
+    other = await room.post("/webhooks", {"url": "https://shop.example/x"}, key="key-of-this")
+    assert (other.status_code, other.json()["code"]) == (422, "key_reused")
+    id_, secret = first.json()["id"], first.json()["secret"]
+    turned = [await room.post(f"/webhooks/{id_}/rotate", key="key-of-turn") for _ in range(2)]
+    assert turned[0].content == turned[1].content
+    assert turned[0].json()["secret"] != secret
+    for table in ("client_request", "hook_secret", "hook_subscription"):
+        rows = await room.world.pool.fetch(f"select t::text as told from {table} t")
+        for shown in (secret, turned[0].json()["secret"]):
+            assert all(shown.removeprefix("whsec_") not in row["told"] for row in rows)
+
+
+async def test_another_clients_subscription_is_not_found(room: ClientRoom) -> None:
+    hook = await made(room, "https://shop.example/hook")
+    assert (await room.get("/webhooks", who="other")).json() == {"webhooks": []}
+    for id_ in (hook["id"], NOBODY):
+        for endpoint in TABLE:
+            if "{webhook}" in endpoint.path:
+                answer = await ask(room, endpoint.method, path_of(endpoint.path, id_), "other")
+                assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert (await room.get(f"/webhooks/{hook['id']}")).json()["state"] == "active"
+
+
+async def test_pause_resume_and_remove(room: ClientRoom) -> None:
+    path = f"/webhooks/{(await made(room, 'https://shop.example/hook'))['id']}"
+    paused = (await room.post(f"{path}/pause")).json()
+    assert (paused["state"], paused["why"]) == ("paused", "asked")
+    assert (await room.post(f"{path}/resume")).json()["state"] == "active"
+    assert (await room.post(f"{path}/remove")).json()["state"] == "removed"
+    assert (await room.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"url": "http://shop.example/"},
+        {"url": "https://169.254.169.254/latest"},
+        {"url": "https://shop.example/", "events": ["payment.lost"]},
+        {"url": "https://shop.example/", "whole_numbers": True},
+        {"url": "https://shop.example/", "client": NOBODY},
+        {"url": ""},
+        {},
+    ],
+)
+async def test_what_cannot_be_subscribed_is_malformed(
+    room: ClientRoom, body: dict[str, object]
+) -> None:
+    answer = await room.post("/webhooks", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
+async def test_each_scope_opens_its_own_doors_and_no_other(room: ClientRoom) -> None:
+    opened: dict[str, set[str]] = {}
+    for scope in Scope:
+        name = scope.value.replace(":", "-")
+        await room.key_of(name, [scope])
+        for endpoint in TABLE:
+            answer = await ask(room, endpoint.method, path_of(endpoint.path, NOBODY), name)
+            if answer.status_code != 403:
+                opened.setdefault(scope, set()).add(endpoint.what)
+    reads = {e.what for e in TABLE if e.method == "GET"}
+    assert opened == {"webhooks:read": reads, "webhooks:write": {e.what for e in TABLE} - reads}
+
+
+async def test_without_a_key_there_are_no_webhooks(database_url: str) -> None:
+    async with open_client_room(database_url) as room:
+        assert (await room.get("/webhooks")).status_code == 404
+
+
+async def ask(room: ClientRoom, method: str, path: str, who: str) -> httpx.Response:
+    headers = {**room.headers(who), "idempotency-key": room.key()}
+    return await room.client.request(method, PREFIX + path, headers=headers)
+
+
+def path_of(path: str, webhook: str) -> str:
+    return path.replace("{webhook}", webhook).replace("{event}", NOBODY)
