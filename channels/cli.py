@@ -106,6 +106,10 @@ COMMANDS: Mapping[str, Command] = {
         "operators' statements against our books", "statements:run_statements",
         "statements:add_arguments",
     ),
+    "hooks": Command(
+        "webhooks: who is told of payments, and what became of it", "hooks:run_hooks",
+        "hooks:add_arguments",
+    ),
     "menus": Command(
         "prove, draw, show and compare the menus", "menus:run_menus", "menus:add_arguments",
         is_bare=True,  # a check runs where nothing is set

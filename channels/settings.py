@@ -14,9 +14,9 @@ from engine.staff.tokens import KEY_BYTES_MIN as STAFF_KEY_BYTES_MIN
 from engine.staff.tokens import is_weak
 
 KEY_BYTES_MIN = 16
-DATA_KEY_BYTES = 32
 KEPT_DAYS_MIN = 35
 """What is younger is still needed: statements come late, and traces are counted so long."""
+SEALING_KEY_BYTES = 32
 _TOKEN = re.compile(rf"[0-9A-Za-z._~-]{{{KEY_BYTES_MIN * 2},}}")  # a word of a path as it stands
 
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\]")
@@ -50,6 +50,15 @@ class WebhookSettings:
     trusted_proxies: Networks  # ours: they say who called them
     strange_per_minute: int  # of one process; what anybody can send beyond is only counted
     traffic_days: int
+
+
+@dataclass(frozen=True)
+class HookSettings:
+    """How businesses are told of their payments (`engine/hooks`)."""
+
+    keys: Mapping[int, bytes] = field(repr=False)  # the highest version seals; none: nobody is told
+    ports: frozenset[int]
+    local: bool  # for development only: http and any port of 127.0.0.1 as well
 
 
 @dataclass(frozen=True)
@@ -139,6 +148,7 @@ class Settings:
     http_request_seconds_max: int  # until all of a request is here
     http_connections_max: int  # of one process; one more is answered 503
     webhooks: WebhookSettings
+    hooks: HookSettings
     api_paces: ApiPaces
     watching: WatchingSettings
     edges: EdgeSettings
@@ -188,7 +198,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         pin_keys=reader.versioned_keys("CAPP_PIN_KEYS"),
         callback_keys=tuple(reader.keys("CAPP_CALLBACK_KEYS")),
         session_key=reader.one_key("CAPP_SESSION_KEY"),
-        data_keys=reader.data_keys("CAPP_DATA_KEYS"),
+        data_keys=reader.sealing_keys("CAPP_DATA_KEYS"),
         kept_days=reader.kept_days(),
         gateway_token=reader.token("CAPP_GATEWAY_TOKEN"),
         gateway_tokens=reader.own_tokens({*ussd_gateways, *sms_gateways}),
@@ -221,6 +231,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         http_request_seconds_max=reader.number("CAPP_HTTP_REQUEST_SECONDS_MAX", 10, low=1),
         http_connections_max=reader.number("CAPP_HTTP_CONNECTIONS_MAX", 1000, low=1),
         webhooks=_read_webhooks(reader),
+        hooks=_read_hooks(reader),
         api_paces=_read_paces(reader),
         watching=_read_watching(reader),
         edges=_read_edges(reader),
@@ -258,6 +269,14 @@ def _read_webhooks(reader: "_Reader") -> WebhookSettings:
         trusted_proxies=reader.networks("CAPP_TRUSTED_PROXIES"),
         strange_per_minute=reader.number("CAPP_TRAFFIC_STRANGE_PER_MINUTE", 600),
         traffic_days=reader.number("CAPP_TRAFFIC_DAYS", 90, low=1),
+    )
+
+
+def _read_hooks(reader: "_Reader") -> HookSettings:
+    return HookSettings(
+        keys=reader.sealing_keys("CAPP_WEBHOOK_KEYS"),
+        ports=reader.ports("CAPP_WEBHOOK_PORTS", "443,8443"),
+        local=reader.choice("CAPP_WEBHOOK_LOCAL", ("0", "1")) == "1",
     )
 
 
@@ -440,18 +459,6 @@ class _Reader:
             self.wrong(name, f"holds a weak key: draw {STAFF_KEY_BYTES_MIN} random bytes")
         return keys
 
-    def data_keys(self, name: str) -> dict[int, bytes]:
-        """`version:hex,...` of 32 bytes each; none where nobody set any: nothing is sealed then.
-
-        Production mode does without none (`production.py`).
-        """
-        if not self.path(name):
-            return {}
-        keys = self.versioned_keys(name)
-        if any(len(key) != DATA_KEY_BYTES or is_weak(key) for key in keys.values()):
-            self.wrong(name, f"holds a weak key: draw {DATA_KEY_BYTES} random bytes")
-        return keys
-
     def kept_days(self) -> dict[str, int]:
         """`CAPP_KEPT_<KIND>_DAYS` of those that are set."""
         names = {kind: f"CAPP_KEPT_{kind.upper()}_DAYS" for kind in RETENTION_KINDS}
@@ -460,6 +467,20 @@ class _Reader:
             for kind, name in names.items()
             if self.path(name)
         }
+
+    def sealing_keys(self, name: str) -> dict[int, bytes]:
+        """Of AES-256: 32 random bytes each. None where nobody set any; a weak one is refused."""
+        keys = self.strong_keys(name)
+        if any(len(key) != SEALING_KEY_BYTES for key in keys.values()):
+            self.wrong(name, f"wants keys of {SEALING_KEY_BYTES} bytes")
+        return keys
+
+    def ports(self, name: str, default: str) -> frozenset[int]:
+        words = self.words(name, default)
+        if not all(word.isascii() and word.isdigit() and 0 < int(word) < 65536 for word in words):
+            self.wrong(name, "wants numbers of ports with commas between")
+            return frozenset()
+        return frozenset(map(int, words))
 
     def _key(self, name: str, word: str) -> bytes:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from channels.hook_room import OpenHooks, open_hooks
 from channels.probing import build_light_probes
 from channels.rates import build_feed
 from channels.settings import Settings
@@ -35,6 +36,7 @@ LIQUIDITY_SECONDS = 30.0
 BALANCES_SECONDS = 600.0
 PROBES_SECONDS = 15.0
 SETTLEMENT_SECONDS = 1.0
+HOOKS_SECONDS = 1.0
 STATEMENTS_SECONDS = 3600.0
 MESSAGES_SECONDS = 60.0
 MONTHS_SECONDS = 24 * 3600.0
@@ -58,7 +60,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         if port := settings.watching.worker_metrics_port:
             await closing.enter_async_context(listening(metrics_routes(engine), port))
         settlement = await closing.enter_async_context(open_settlement(engine))
-        loops = [*_loops(engine, feed), *_settlement_loops(settlement)]
+        hooks = await closing.enter_async_context(open_hooks(engine))
+        loops = [*_loops(engine, feed), *_settlement_loops(settlement), *_hook_loops(hooks)]
         tasks = [asyncio.create_task(loop) for loop in loops]
         log.info("worker is up")
         await stop.wait()
@@ -110,6 +113,17 @@ def _settlement_loops(settlement: OpenSettlement | None) -> list[Coroutine[Any, 
     if settlement is None:
         return []
     return [_every(SETTLEMENT_SECONDS, settlement.room.settling.sweep, "settlement")]
+
+
+def _hook_loops(hooks: OpenHooks | None) -> list[Coroutine[Any, Any, None]]:
+    """None where no business is told of its payments."""
+    if hooks is None:
+        return []
+    return [
+        _every(HOOKS_SECONDS, hooks.journal.sweep, "events"),
+        _every(HOOKS_SECONDS, hooks.courier.sweep, "webhooks"),
+        _every(STATEMENTS_SECONDS, hooks.journal.forget, "old events"),
+    ]
 
 
 async def _expire_requests(engine: Engine) -> int:

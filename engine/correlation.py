@@ -31,6 +31,6 @@ def spoken_of() -> Mapping[str, str]:
     """What is being spoken of, by kind.
 
     `session`, `payment`, `attempt`, `request`; in settlement `batch`, and `errand`, which has its
-    batch's id.
+    batch's id; of a webhook `event`.
     """
     return _ABOUT.get()

@@ -6,6 +6,7 @@ CappError
 ├── StaffMistake           a member of staff asked for what the rules of the desk do not allow
 │   ├── SamePerson         one person wanted to be two
 │   ├── AlreadyDecided     somebody else decided otherwise first
+│   ├── NoSuchHook         no subscription of that name, or nothing of it to send
 │   └── NotProven          nobody can tell who asks: no token of ours, or its session is over
 ├── ProviderError          what a company's answer, or its silence, means
 │   ├── Rejected           it was definitely not done, by a code the company lists as final
@@ -62,6 +63,10 @@ class SamePerson(StaffMistake):
 
 class AlreadyDecided(StaffMistake):
     """Somebody decided otherwise first; what they decided stands."""
+
+
+class NoSuchHook(StaffMistake):
+    """The subscription or delivery that was named is not there, or is another tenant's."""
 
 
 class NotProven(StaffMistake):

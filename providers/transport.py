@@ -7,6 +7,7 @@ import asyncio
 import select
 import ssl
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import httptools
@@ -24,6 +25,10 @@ NOT_SENT: Final = (
 _PORTS: Final = {"http": 80, "https": 443}
 _UNLIMITED: Final = httpx.Timeout(None).as_dict()
 _SET_HERE: Final = frozenset({b"accept-encoding", b"transfer-encoding", b"content-length"})
+
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
+"""The addresses of a host, in the order to try them. Whatever httpx.ConnectError it raises, stands.
+"""
 
 _Origin = tuple[str, str, int | None]
 _Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -43,7 +48,15 @@ class Transport(httpx.AsyncBaseTransport):
         idle_seconds: float = 4.0,  # many servers hang up after five
         answer_bytes_max: int = 1_000_000,
         ssl_context: ssl.SSLContext | None = None,
+        resolve: Resolve | None = None,
+        body_bytes_kept: int | None = None,
     ) -> None:
+        """`resolve`: connect to what it names and to nothing else; a certificate must still be the
+        host's. `body_bytes_kept`: a longer body is cut there, and its connection is closed; without
+        it a long answer is an error.
+        """
+        self._resolve = resolve
+        self._body_bytes_kept = body_bytes_kept
         self._slots = asyncio.Semaphore(connections)
         self._idle: dict[_Origin, deque[_Connection]] = {}  # newest last
         self._idle_seconds = idle_seconds
@@ -107,15 +120,10 @@ class Transport(httpx.AsyncBaseTransport):
         scheme, host, port = origin
         if scheme not in _PORTS:
             raise httpx.UnsupportedProtocol(f"no such scheme: {scheme!r}")
-        connection, connected = _Connection(self._answer_bytes_max), False
+        connection, connected = _Connection(self._answer_bytes_max, self._body_bytes_kept), False
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: connection,
-                    host,
-                    port or _PORTS[scheme],
-                    ssl=self._tls() if scheme == "https" else None,
-                )
+                await self._open(connection, scheme, host, port or _PORTS[scheme])
         except TimeoutError as error:
             raise httpx.ConnectTimeout("no connection in time") from error
         except OSError as error:  # refused, unknown host, certificate not trusted
@@ -126,6 +134,24 @@ class Transport(httpx.AsyncBaseTransport):
         finally:
             if not connected:  # it may have come up in the very tick in which the caller gave up
                 connection.close()
+
+    async def _open(self, connection: "_Connection", scheme: str, host: str, port: int) -> None:
+        """To the first address that takes it; by default the system finds one for the host."""
+        addresses = (host,) if self._resolve is None else await self._resolve(host)
+        tls = self._tls() if scheme == "https" else None
+        for left in reversed(range(len(addresses))):
+            try:
+                await asyncio.get_running_loop().create_connection(
+                    lambda: connection,
+                    addresses[-1 - left],
+                    port,
+                    ssl=tls,
+                    server_hostname=host if tls else None,
+                )
+                return
+            except OSError:
+                if not left:
+                    raise
 
     def _tls(self) -> ssl.SSLContext:
         if self._ssl_context is None:
@@ -151,9 +177,10 @@ _NO_STREAM: Final = httpx.ByteStream(b"")
 class _Connection(asyncio.Protocol):
     """One socket, and the callbacks of the parser that reads its answers."""
 
-    def __init__(self, answer_bytes_max: int) -> None:
+    def __init__(self, answer_bytes_max: int, body_bytes_kept: int | None) -> None:
         self.reusable = True
         self._answer_bytes_max = answer_bytes_max
+        self._body_bytes_kept = body_bytes_kept
         self._socket: asyncio.Transport | None = None
         self._input = select.poll()
         self._answer: asyncio.Future[_Answer] | None = None  # of the exchange under way
@@ -235,11 +262,13 @@ class _Connection(asyncio.Protocol):
             self.close()
             return
         self._size += len(data)
-        if self._size > self._answer_bytes_max:
-            self._fail(httpx.ReadError(f"answer larger than {self._answer_bytes_max} bytes"))
+        if self._size > self._answer_bytes_max and self._body_bytes_kept is None:
+            self._fail(self._too_large())
             return
         try:
             self._parser.feed_data(data)
+            if self._size > self._answer_bytes_max:  # and its body has not begun, or was cut
+                self._fail(self._too_large())
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(httpx.RemoteProtocolError(f"not an HTTP answer: {error}"))
 
@@ -265,7 +294,14 @@ class _Connection(asyncio.Protocol):
             self._finish()
 
     def on_body(self, data: bytes) -> None:
-        self._body.append(data)
+        if self._body_bytes_kept is None:
+            self._body.append(data)
+        elif self._answer is not None and not self._answer.done():
+            kept = b"".join(self._body) + data
+            self._body = [kept[: self._body_bytes_kept]]
+            if len(kept) > self._body_bytes_kept:
+                self.reusable = False
+                self._finish()
 
     def on_message_complete(self) -> None:
         if not self._headers_done:
@@ -273,6 +309,9 @@ class _Connection(asyncio.Protocol):
         elif self._answer is not None and not self._answer.done():
             self.reusable = self.reusable and self._parser.should_keep_alive()
             self._finish()
+
+    def _too_large(self) -> httpx.ReadError:
+        return httpx.ReadError(f"answer larger than {self._answer_bytes_max} bytes")
 
     def _body_ends_by_closing(self) -> bool:
         names = {name.lower() for name, _ in self._headers}

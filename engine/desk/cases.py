@@ -24,8 +24,9 @@ from engine.errors import AlreadyDecided, StaffMistake
 
 LOW_WATER = "LOW_WATER"
 SMS_UNKNOWN = "SMS_UNKNOWN"  # nobody knows whether a message arrived
+HOOK_PAUSED = "HOOK_PAUSED"  # a business is told nothing any more: its address fails or is gone
 REPORTED = "REPORTED"  # a customer says that something is wrong with a payment
-ONE_PERSON = frozenset({LOW_WATER, PIN_RESET, REPORTED, SMS_UNKNOWN})
+ONE_PERSON = frozenset({HOOK_PAUSED, LOW_WATER, PIN_RESET, REPORTED, SMS_UNKNOWN})
 """Kinds at which no money is at stake. A kind nobody listed needs two people.
 
 A forgotten PIN is among them: to close its case is to refuse, and nothing is reset by that.

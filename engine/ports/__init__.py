@@ -38,6 +38,7 @@ from engine.ports.chain import (
     Slot,
     Standing,
 )
+from engine.ports.hooks import HookAnswer, HookMessage, HookPort
 from engine.ports.keys import KeyWrapPort, Wrapped
 from engine.ports.operators import (
     BALANCE_KIND,
@@ -105,6 +106,9 @@ __all__ = [
     "FixedAddressPort",
     "Found",
     "HolderPort",
+    "HookAnswer",
+    "HookMessage",
+    "HookPort",
     "Instruction",
     "KeyWrapPort",
     "NamePort",

@@ -9,6 +9,14 @@ from engine.tables.clients import api_key, client, client_quote, client_request
 from engine.tables.compliance import clearance, screening_list
 from engine.tables.customers import customer, ported_number, recipient
 from engine.tables.desk import liquidity_mark, proposal
+from engine.tables.hooks import (
+    hook_attempt,
+    hook_delivery,
+    hook_event,
+    hook_look,
+    hook_secret,
+    hook_subscription,
+)
 from engine.tables.messages import sms_inbound, sms_message, sms_opt_out, sms_report
 from engine.tables.payments import (
     attempt,
@@ -81,6 +89,12 @@ __all__ = [
     "fx_observation",
     "fx_rate",
     "fx_source",
+    "hook_attempt",
+    "hook_delivery",
+    "hook_event",
+    "hook_look",
+    "hook_secret",
+    "hook_subscription",
     "journal",
     "liquidity_mark",
     "metadata",

@@ -6,6 +6,7 @@ It speaks through bare sockets, so that it can also be silent, rude, slow or cut
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -103,7 +104,9 @@ class Company:
 
 
 @contextlib.asynccontextmanager
-async def opened() -> AsyncIterator[Company]:
+async def opened(
+    host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Company]:
     """A company that is open for business until the block ends."""
     company, tasks = Company(), set[asyncio.Task[Any]]()
 
@@ -120,8 +123,8 @@ async def opened() -> AsyncIterator[Company]:
             company.connections_open -= 1
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    company.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
+    company.url = f"{'https' if tls else 'http'}://{host}:{server.sockets[0].getsockname()[1]}"
     try:
         yield company
     finally:

@@ -285,3 +285,35 @@ def test_data_keys_that_protect_nobody_are_refused(changed: dict[str, str]) -> N
     with pytest.raises(BadSettings, match="CAPP_DATA_KEYS") as caught:
         read_settings({**GOOD, **changed})
     assert DATA_KEY not in str(caught.value)
+
+
+HOOK_KEY = bytes(range(32)).hex()
+
+
+def test_keys_and_ports_of_webhooks_are_read_and_by_default_nobody_is_told() -> None:
+    usual = read_settings(GOOD).hooks
+    assert (usual.keys, usual.ports, usual.local) == ({}, frozenset({443, 8443}), False)
+    given = {"CAPP_WEBHOOK_KEYS": f"3:{HOOK_KEY}", "CAPP_WEBHOOK_PORTS": "443, 9443"}
+    hooks = read_settings({**GOOD, **given, "CAPP_WEBHOOK_LOCAL": "1"}).hooks
+    assert hooks.keys == {3: bytes(range(32))}
+    assert (hooks.ports, hooks.local) == (frozenset({443, 9443}), True)
+    assert HOOK_KEY not in repr(hooks)
+    assert str(bytes(range(32))) not in repr(hooks)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CAPP_WEBHOOK_KEYS", f"1:{'00' * 32}"),
+        ("CAPP_WEBHOOK_KEYS", f"1:{HOOK_KEY}ff"),
+        ("CAPP_WEBHOOK_KEYS", HOOK_KEY),
+        ("CAPP_WEBHOOK_PORTS", "https"),
+        ("CAPP_WEBHOOK_PORTS", "0"),
+        ("CAPP_WEBHOOK_PORTS", "70000"),
+        ("CAPP_WEBHOOK_LOCAL", "yes"),
+    ],
+)
+def test_what_cannot_be_meant_of_webhooks_is_named_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(BadSettings, match=name) as caught:
+        read_settings({**GOOD, name: value})
+    assert HOOK_KEY not in str(caught.value)

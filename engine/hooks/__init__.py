@@ -1,0 +1,1 @@
+"""Businesses told of their payments: who wants to know what, and telling them until they heard."""

@@ -1,0 +1,87 @@
+"""What a business reads about one event: JSON, the same bytes however often it is sent. Pure."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from engine.fx.quotes import Quote
+from engine.hooks.events import EventKind
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.payments.lifecycle import State
+from engine.payments.payment import code_of
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """One event with the terms that its payment had then."""
+
+    event: str
+    kind: EventKind
+    payment_id: str
+    sequence: int
+    state: State
+    at_ms: int
+    quote: Quote
+
+
+class AmountTold(msgspec.Struct, frozen=True):
+    """Whole minor units of a currency."""
+
+    minor: int
+    currency: str
+
+
+class PaymentTold(msgspec.Struct, frozen=True):
+    """The payment behind the step. `sequence` rises with every event of the same payment."""
+
+    payment_id: str
+    code: str
+    state: str
+    sequence: int
+    amount: AmountTold  # what is sent, before the fee
+    fee: AmountTold
+    receives: AmountTold
+    payer: str
+    payee: str
+    payer_operator: str
+    payee_operator: str
+
+
+class EventTold(msgspec.Struct, frozen=True):
+    """The whole body. `timestamp` is when it happened, not when it is told."""
+
+    type: EventKind
+    timestamp: str
+    data: PaymentTold
+
+
+def write_body(happened: Happened, *, whole_numbers: bool) -> bytes:
+    """The bytes to sign and send; numbers are masked unless they may be seen whole."""
+    return msgspec.json.encode(tell(happened, whole_numbers=whole_numbers))
+
+
+def tell(happened: Happened, *, whole_numbers: bool) -> EventTold:
+    """The same as a value."""
+    quote = happened.quote
+
+    def number(text: str) -> str:
+        return str(text) if whole_numbers else Msisdn(text).masked
+
+    return EventTold(
+        happened.kind,
+        _time(happened.at_ms),
+        PaymentTold(
+            happened.payment_id, code_of(happened.payment_id), happened.state.name,
+            happened.sequence, _amount(quote.amount), _amount(quote.fee), _amount(quote.receives),
+            number(quote.payer), number(quote.payee), quote.payer_operator, quote.payee_operator,
+        ),
+    )  # fmt: skip
+
+
+def _amount(money: Money) -> AmountTold:
+    return AmountTold(money.minor, money.currency)
+
+
+def _time(at_ms: int) -> str:
+    seconds = datetime.fromtimestamp(at_ms // 1000, UTC)
+    return f"{seconds:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
