@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from channels.hook_room import build_hooks, build_port
+from channels.privacy import open_sealed_pool
 from channels.settings import BadSettings, Settings
 from channels.staff import who_is_here
 from engine.clock import Clock, Ids
-from engine.database import open_pool
 from engine.errors import StaffMistake
 from engine.hooks.events import EventKind
 from engine.hooks.hooks import OVERLAP_HOURS, Hooks
@@ -69,7 +69,7 @@ async def run_hooks(settings: Settings, options: argparse.Namespace, say: Say) -
     async with AsyncExitStack() as closing:
         port = build_port(settings)
         closing.push_async_callback(port.aclose)
-        pool = await open_pool(settings.database_url, size=2)
+        pool = await open_sealed_pool(settings, size=2)
         closing.push_async_callback(pool.close)
         hooks = build_hooks(settings, pool, clock, port)
         if hooks is None:

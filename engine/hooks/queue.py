@@ -11,8 +11,9 @@ from engine.hooks.body import Happened
 from engine.hooks.events import EventKind
 from engine.hooks.schedule import Patience
 from engine.hooks.subscription import HookId
-from engine.payments.facts import read_terms
+from engine.payments.facts import open_terms, read_terms
 from engine.payments.lifecycle import State
+from engine.privacy.seals import Seals, seals_of
 
 LEASE_SECONDS: Final = 60.0
 
@@ -51,6 +52,7 @@ class HookQueue:
     def __init__(self, pool: Any, tenant: int) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._seals = seals_of(pool)
 
     async def waiting(self, now_ms: int, most: int) -> list[Waiting]:
         """Who has something due, those that answer first; at most `most` counted of each."""
@@ -67,7 +69,7 @@ class HookQueue:
             _CLAIM, self._tenant, id, now_ms, now_ms + int(LEASE_SECONDS * 1000),
             now_ms - int(patience.order_seconds * 1000),
         )  # fmt: skip
-        return _claim(id, row) if row is not None else None
+        return _claim(id, row, self._seals) if row is not None else None
 
     async def delivered(self, claim: Claim, tried: Try) -> None:
         """It was heard, which stands whatever another try says. Safe to repeat."""
@@ -98,10 +100,12 @@ class HookQueue:
         )  # fmt: skip
 
 
-def _claim(id: HookId, row: Any) -> Claim:
+def _claim(id: HookId, row: Any, seals: Seals) -> Claim:
+    payment_id = row["payment"].hex
+    terms = read_terms(open_terms(row["facts"], seals, payment_id))
     happened = Happened(
-        row["event"].hex, EventKind(row["kind"]), row["payment"].hex, row["sequence"],
-        State(row["state"]), row["at_ms"], read_terms(row["facts"]).quote,
+        row["event"].hex, EventKind(row["kind"]), payment_id, row["sequence"],
+        State(row["state"]), row["at_ms"], terms.quote,
     )  # fmt: skip
     return Claim(id, row["url"], row["whole_numbers"], happened, row["attempts"], row["begun_ms"])
 
