@@ -18,9 +18,6 @@ from channels.api.endpoints import AnyEndpoint
 
 _HEADERS: Final = {
     "cache-control": "public, max-age=300",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'",

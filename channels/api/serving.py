@@ -48,12 +48,6 @@ _KEPT: Final = {400, 404, 409, 422}
 """Refusals that a repeat under the same key hears again; after others it is tried again."""
 _ANSWERED_AGAIN: Final = "answered again"
 _REPLAYED: Final = {"idempotency-replayed": "true"}
-_SECURITY: Final = {
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-}
 
 
 class Answer(NamedTuple):
@@ -214,7 +208,6 @@ class _Place:
             "content-type": answer.media_type,
             "content-length": str(len(answer.body)),
             "x-correlation-id": correlation_id,
-            **_SECURITY,
             **answer.headers,
         }
         await send(

@@ -160,7 +160,8 @@ begin
   -- What is never deleted.
   foreach name in array array['audit_block', 'audit_sum', 'balance_question', 'breaker',
     'case_file', 'corridor', 'customer', 'fx_observation', 'fx_source', 'hook_look',
-    'hook_subscription', 'liquidity_mark', 'money_request', 'operator_probe', 'operator_terms', 'operator_volume', 'pay_in', 'payment',
+    'hook_subscription', 'liquidity_mark', 'money_request', 'operator_probe', 'operator_terms',
+    'operator_volume', 'pay_in', 'payment',
     'proposal', 'settlement_account', 'settlement_batch', 'settlement_corridor',
     'settlement_dispute', 'settlement_errand', 'settlement_look', 'settlement_obligation',
     'settlement_position', 'sms_message', 'spending', 'staff_action', 'staff_member',

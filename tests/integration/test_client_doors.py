@@ -279,7 +279,6 @@ async def test_no_header_of_an_answer_is_taken_from_a_request(room: ClientRoom) 
     answer = await room.client.get(f"{PREFIX}/operators", headers=headers)
     assert answer.headers["x-correlation-id"] != "mine"
     assert "evil" not in str(answer.headers)
-    assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_limits_are_told_in_headers_and_hold_for_a_key_and_for_all_keys(
