@@ -1,30 +1,14 @@
 """The environment, read once and typed. Secrets are never printed: their fields have no repr."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from channels.sources import Networks, read_networks
+from channels.environment import BadSettings as BadSettings
+from channels.environment import Reader
+from channels.sources import Networks
 from engine.ledger.chart import TENANT_MAX
-from engine.money import CURRENCIES
-from engine.privacy.retention import KINDS as RETENTION_KINDS
 from engine.row_security import ROLE, as_tenant
-from engine.staff.tokens import KEY_BYTES_MIN as STAFF_KEY_BYTES_MIN
-from engine.staff.tokens import is_weak
-
-KEY_BYTES_MIN = 16
-SEALING_KEY_BYTES = 32
-KEPT_DAYS_MIN = 35
-"""What is younger is still needed: statements come late, and traces are counted so long."""
-_TOKEN = re.compile(rf"[0-9A-Za-z._~-]{{{KEY_BYTES_MIN * 2},}}")  # a word of a path as it stands
-
-_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\]")
-_ORIGIN = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?")
-
-
-class BadSettings(ValueError):
-    """The environment cannot be used; the message lists every variable and what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +155,7 @@ def log_form_of(environment: Mapping[str, str]) -> Literal["text", "json"]:
 
     Raises BadSettings for another word.
     """
-    reader = _Reader(environment)
+    reader = Reader(environment)
     form = reader.choice("CAPP_LOG_FORM", ("text", "json"))
     if reader.faults:
         raise BadSettings("; ".join(reader.faults))
@@ -180,7 +164,7 @@ def log_form_of(environment: Mapping[str, str]) -> Literal["text", "json"]:
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Raises BadSettings, which names every missing or senseless variable at once."""
-    reader = _Reader(environment)
+    reader = Reader(environment)
     rates = _read_rates(reader)
     database_url = reader.text("DATABASE_URL")
     tenant = reader.number("CAPP_TENANT", 1, high=TENANT_MAX)
@@ -244,7 +228,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _read_rates(reader: "_Reader") -> RateSettings:
+def _read_rates(reader: Reader) -> RateSettings:
     sources = tuple(dict.fromkeys(reader.words("CAPP_RATE_SOURCES", "")))
     return RateSettings(
         sources=sources,
@@ -262,7 +246,7 @@ def _read_rates(reader: "_Reader") -> RateSettings:
     )
 
 
-def _read_webhooks(reader: "_Reader") -> WebhookSettings:
+def _read_webhooks(reader: Reader) -> WebhookSettings:
     operators = reader.words("CAPP_OPERATORS", "mpesa_ke,mtn_ug")
     return WebhookSettings(
         sources={n: reader.networks(f"CAPP_{n.upper()}_CALLBACK_SOURCES") for n in operators},
@@ -272,7 +256,7 @@ def _read_webhooks(reader: "_Reader") -> WebhookSettings:
     )
 
 
-def _read_hooks(reader: "_Reader") -> HookSettings:
+def _read_hooks(reader: Reader) -> HookSettings:
     return HookSettings(
         keys=reader.sealing_keys("CAPP_WEBHOOK_KEYS"),
         ports=reader.ports("CAPP_WEBHOOK_PORTS", "443,8443"),
@@ -280,7 +264,7 @@ def _read_hooks(reader: "_Reader") -> HookSettings:
     )
 
 
-def _read_paces(reader: "_Reader") -> ApiPaces:
+def _read_paces(reader: Reader) -> ApiPaces:
     usual = ApiPaces()
     return ApiPaces(
         reader.number("CAPP_API_ADDRESS_PER_MINUTE", usual.address_per_minute, low=1),
@@ -292,7 +276,7 @@ def _read_paces(reader: "_Reader") -> ApiPaces:
     )
 
 
-def _read_watching(reader: "_Reader") -> WatchingSettings:
+def _read_watching(reader: Reader) -> WatchingSettings:
     token = reader.token("CAPP_METRICS_TOKEN") if reader.path("CAPP_METRICS_TOKEN") else None
     return WatchingSettings(
         metrics_token=token,
@@ -303,7 +287,7 @@ def _read_watching(reader: "_Reader") -> WatchingSettings:
     )
 
 
-def _read_edges(reader: "_Reader") -> EdgeSettings:
+def _read_edges(reader: Reader) -> EdgeSettings:
     certificate_file = reader.path("CAPP_TLS_CERTIFICATE_FILE")
     key_file = reader.path("CAPP_TLS_KEY_FILE")
     if bool(certificate_file) != bool(key_file):
@@ -322,7 +306,7 @@ def _read_edges(reader: "_Reader") -> EdgeSettings:
     )
 
 
-def _read_settlement(reader: "_Reader") -> SettlementSettings | None:
+def _read_settlement(reader: Reader) -> SettlementSettings | None:
     """Both files or none: without salts whoever sees one proof could guess its neighbours."""
     file = reader.path("CAPP_SETTLEMENT_FILE")
     salt_file = reader.path("CAPP_SETTLEMENT_SALT_FILE")
@@ -332,162 +316,3 @@ def _read_settlement(reader: "_Reader") -> SettlementSettings | None:
         missing = "CAPP_SETTLEMENT_SALT_FILE" if file else "CAPP_SETTLEMENT_FILE"
         reader.wrong(missing, "is missing: settlement needs both files")
     return None
-
-
-class _Reader:
-    """Collects faults instead of stopping at the first."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.faults: list[str] = []
-
-    def wrong(self, name: str, why: str) -> None:
-        """Values are never repeated: they may be secrets."""
-        self.faults.append(f"{name}: {why}")
-
-    def text(self, name: str) -> str:
-        value = self._environment.get(name, "").strip()
-        if not value:
-            self.wrong(name, "is missing")
-        return value
-
-    def path(self, name: str) -> str:
-        """The name of a file; none is empty."""
-        return self._environment.get(name, "").strip()
-
-    def choice(self, name: str, among: tuple[str, ...]) -> str:
-        """One of these words; the first where nothing is set."""
-        value = self._environment.get(name, "").strip() or among[0]
-        if value not in among:
-            self.wrong(name, f"must be one of {', '.join(among)}")
-            return among[0]
-        return value
-
-    def words(self, name: str, default: str) -> list[str]:
-        value = self._environment.get(name) or default
-        return [word.strip() for word in value.split(",") if word.strip()]
-
-    def number(self, name: str, default: int, *, low: int = 0, high: int | None = None) -> int:
-        value = self._environment.get(name) or str(default)
-        if not value.isascii() or not value.isdigit():
-            self.wrong(name, "is not a whole number")
-            return default
-        number = int(value)
-        if number < low or (high is not None and number > high):
-            self.wrong(name, f"must be {low} or more" + (f", up to {high}" if high else ""))
-        return number
-
-    def networks(self, name: str) -> Networks:
-        """Addresses and networks (CIDR) of either kind; none is empty."""
-        try:
-            return read_networks(self.words(name, ""))
-        except ValueError:
-            self.wrong(name, "wants addresses or networks like 192.0.2.0/24, with commas between")
-            return ()
-
-    def hosts(self, name: str) -> frozenset[str]:
-        """Names of hosts, without scheme or port."""
-        words = [word.lower() for word in self.words(name, "")]
-        if not all(_HOST.fullmatch(word) for word in words):
-            self.wrong(name, "wants names of hosts like pay.example.org, with commas between")
-        return frozenset(words)
-
-    def origins(self, name: str) -> frozenset[str]:
-        """Origins as browsers write them. A star is none: everybody's page is nobody's."""
-        words = self.words(name, "")
-        if not all(_ORIGIN.fullmatch(word) for word in words):
-            self.wrong(name, "wants origins like https://shop.example.org, with commas between")
-        return frozenset(words)
-
-    def token(self, name: str) -> str:
-        """A word of an address that nobody can guess."""
-        token = self.text(name)
-        if token and not _TOKEN.fullmatch(token):
-            self.wrong(name, f"wants {KEY_BYTES_MIN * 2} or more of letters, digits and -._~")
-        return token
-
-    def own_tokens(self, gateways: Iterable[str]) -> dict[str, str]:
-        """`CAPP_<GATEWAY>_TOKEN` of those that have one."""
-        names = {gateway: f"CAPP_{gateway.upper()}_TOKEN" for gateway in gateways}
-        return {
-            gateway: self.token(name)
-            for gateway, name in names.items()
-            if self._environment.get(name, "").strip()
-        }
-
-    def paces(self, gateways: Iterable[str]) -> dict[str, int]:
-        """`CAPP_<GATEWAY>_PER_SECOND` of those that have one."""
-        found = {g: self.number(f"CAPP_{g.upper()}_PER_SECOND", 0) for g in gateways}
-        return {gateway: pace for gateway, pace in found.items() if pace}
-
-    def pairs(self, name: str) -> tuple[tuple[str, str], ...]:
-        """`KES/UGX,KES/TZS`: currencies we know, either way round."""
-        found = []
-        for word in self.words(name, ""):
-            base, _, quote = word.partition("/")
-            if base == quote or not {base, quote} <= CURRENCIES.keys():
-                self.wrong(name, "wants two known currencies each, like KES/UGX")
-                continue
-            found.append((min(base, quote), max(base, quote)))
-        return tuple(dict.fromkeys(found))
-
-    def one_key(self, name: str) -> bytes:
-        keys = self.keys(name)
-        return keys[0] if keys else b""
-
-    def keys(self, name: str) -> list[bytes]:
-        text = self.text(name)
-        return [self._key(name, word) for word in text.split(",")] if text else []
-
-    def versioned_keys(self, name: str) -> dict[int, bytes]:
-        out: dict[int, bytes] = {}
-        text = self.text(name)
-        for word in text.split(",") if text else []:
-            version, _, key = word.partition(":")
-            if not version.isdigit() or int(version) in out:
-                self.wrong(name, "wants version:hex,version:hex with distinct versions")
-                continue
-            out[int(version)] = self._key(name, key)
-        return out
-
-    def strong_keys(self, name: str) -> dict[int, bytes]:
-        """None where nobody set any; a weak one is refused, not used."""
-        if not self._environment.get(name, "").strip():
-            return {}
-        keys = self.versioned_keys(name)
-        if any(is_weak(key) for key in keys.values()):
-            self.wrong(name, f"holds a weak key: draw {STAFF_KEY_BYTES_MIN} random bytes")
-        return keys
-
-    def sealing_keys(self, name: str) -> dict[int, bytes]:
-        """Of AES-256: 32 random bytes each. None where nobody set any; a weak one is refused."""
-        keys = self.strong_keys(name)
-        if any(len(key) != SEALING_KEY_BYTES for key in keys.values()):
-            self.wrong(name, f"wants keys of {SEALING_KEY_BYTES} bytes")
-        return keys
-
-    def ports(self, name: str, default: str) -> frozenset[int]:
-        words = self.words(name, default)
-        if not all(word.isascii() and word.isdigit() and 0 < int(word) < 65536 for word in words):
-            self.wrong(name, "wants numbers of ports with commas between")
-            return frozenset()
-        return frozenset(map(int, words))
-
-    def kept_days(self) -> dict[str, int]:
-        """`CAPP_KEPT_<KIND>_DAYS` of those that are set."""
-        names = {kind: f"CAPP_KEPT_{kind.upper()}_DAYS" for kind in RETENTION_KINDS}
-        return {
-            kind: self.number(name, 0, low=KEPT_DAYS_MIN)
-            for kind, name in names.items()
-            if self.path(name)
-        }
-
-    def _key(self, name: str, word: str) -> bytes:
-        try:
-            key = bytes.fromhex(word.strip())
-        except ValueError:
-            self.wrong(name, "is not hexadecimal")
-            return b""
-        if len(key) < KEY_BYTES_MIN:
-            self.wrong(name, f"holds a key shorter than {KEY_BYTES_MIN} bytes")
-        return key

@@ -18,6 +18,7 @@ ORDER = (
     "tests/properties/",
     "tests/scenarios/",
     "tests/integration/",
+    "tests/attacks/",
     "tests/providers/",
     "tests/unit/",
 )
