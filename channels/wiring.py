@@ -47,6 +47,8 @@ from engine.payments.portability_store import PortabilityStore
 from engine.payments.reconciliation import Reconciler
 from engine.payments.request_store import RequestStore
 from engine.payments.requests import RequestRules, Requests
+from engine.payments.reservation_store import ReservationStore
+from engine.payments.reservations import ReservationRules, Reservations
 from engine.payments.router import Router, keep_current
 from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
@@ -105,6 +107,7 @@ class Engine:
     conversations: Conversations
     pay_ins: PayInRoom
     watch: Watch
+    reservations: Reservations
 
 
 @asynccontextmanager
@@ -290,6 +293,13 @@ def _assemble(
         Conversations(pool, settings.tenant, {c: f.name for c, f in directory.by_code.items()}),
         pay_ins,
         watch,
+        Reservations(
+            tenant=settings.tenant, store=ReservationStore(pool, settings.tenant),
+            committer=committer, clock=clock,
+            rules=ReservationRules(
+                settings.reservations.minutes_max, settings.reservations.percent_max
+            ),
+        ),
     )  # fmt: skip
 
 
