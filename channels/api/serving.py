@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 
 _AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _KEPT: Final = {400, 404, 409, 422}
-"""Refusals that a repeat under the same key hears again; after others, and after what could only not
-be done at that moment, it is tried again.
+"""Refusals that a repeat under the same key hears again; after others it is tried again, and after
+`not_now` as well.
 """
 _ANSWERED_AGAIN: Final = "answered again"
 _REPLAYED: Final = {"idempotency-replayed": "true"}

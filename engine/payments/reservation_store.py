@@ -23,7 +23,8 @@ select {_COLUMNS} from liquidity_reservation r
 # What the pool has free, what is left of all its open reservations, and what this client asked for.
 _ROOM: Final = """
 select coalesce((select amount from balance where id = $3), 0) as free,
-       coalesce((select sum(b.amount) from liquidity_reservation r join balance b on b.id = r.account
+       coalesce((select sum(b.amount) from liquidity_reservation r
+                   join balance b on b.id = r.account
                   where r.tenant = $1 and r.ended_ms is null and r.account >> 32 = $4), 0)::bigint
          as reserved,
        coalesce((select sum(amount_minor) from liquidity_reservation
