@@ -41,6 +41,7 @@ from engine.payments.counter import Counter
 from engine.payments.debts import Debts
 from engine.payments.gate import Gate
 from engine.payments.health_store import HealthStore
+from engine.payments.holders import Holders
 from engine.payments.past_store import PastStore
 from engine.payments.pools import Pools
 from engine.payments.portability_store import PortabilityStore
@@ -108,6 +109,7 @@ class Engine:
     pay_ins: PayInRoom
     watch: Watch
     reservations: Reservations
+    holders: Holders
 
 
 @asynccontextmanager
@@ -141,6 +143,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         overheard.traffic = engine.traffic
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
+        closing.push_async_callback(engine.holders.aclose)
         for task in await _keep_informed(engine, ring):
             closing.callback(task.cancel)
         yield engine
@@ -300,6 +303,7 @@ def _assemble(
                 settings.reservations.minutes_max, settings.reservations.percent_max
             ),
         ),
+        Holders(outside.operators),
     )  # fmt: skip
 
 

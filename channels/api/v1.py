@@ -201,6 +201,9 @@ def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:
             pools=engine.pools, rates=engine.rates, health=engine.health,
             operators=lambda: engine.directory.by_name,
         ),
-        Checks(selling=selling, find=find, limits_of=engine.counter.limits_of),
+        Checks(
+            selling=selling, find=find, limits_of=engine.counter.limits_of,
+            wallet_found=engine.holders.of,
+        ),
         ClientReservations(engine.reservations),
     )  # fmt: skip

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from channels.office import build_office
+from engine.errors import StaffMistake
 from engine.ledger.books import Books
 from engine.ledger.chart import Account, Kind
 from engine.ledger.corrections import adjustment, read_row, reversal
 from engine.ledger.entries import Manual
-from engine.errors import StaffMistake
 from engine.money import Money
 from engine.payments.lifecycle import State
 from engine.payments.reservation_store import Reservation, ReservationStore
