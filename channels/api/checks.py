@@ -1,7 +1,8 @@
 """Would this payment succeed now? Asked before anybody is charged; it promises nothing.
 
-Operators' health, liquidity and limits are looked at, and where nothing stands in the way the payee's
-operator is asked for the wallet. Sanctions lists and risk are not looked at: what they say is said to nobody who has not confirmed a payment.
+Operators' health, liquidity and limits are looked at; where nothing stands in the way the payee's
+operator is asked for the wallet. Sanctions lists and risk are not looked at: what they say is said
+to nobody who has not confirmed a payment.
 """
 
 from collections.abc import Awaitable, Callable
