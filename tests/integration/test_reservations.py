@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from channels.office import build_office
+from channels.watching.figures import Figures
 from engine.errors import StaffMistake
 from engine.ledger.books import Books
 from engine.ledger.chart import Account, Kind
@@ -24,7 +25,7 @@ from tests.integration.owner import Owner
 from tests.integration.world import FAILED
 
 HOUR = 3600
-SHARE = {"CAPP_RESERVATION_PERCENT": "100"}
+SHARE: dict[str, Any] = {"CAPP_RESERVATION_PERCENT": "100"}
 SHOP = "0" * 31 + "1"
 
 
@@ -392,6 +393,16 @@ async def test_people_see_what_is_reserved_and_correct_nothing_of_it(room: Clien
         adjustment(account, Account(1, "UGX", Kind.POOL_AVAIL), 1, about="")
     await room.post(f"/liquidity/reservations/{id_}/release")
     assert "POOL_RESERVED 1" not in {line.name for line in await office.books.trial_balance()}
+
+
+async def test_metrics_tell_all_that_is_reserved_in_one_figure(room: ClientRoom) -> None:
+    await reserved(room, 1_000)
+    await reserved(room, 2_000, who="other")
+    figures = Figures(room.world.pool, 1, {}, room.world.clock)
+    await figures.refresh()
+    (family,) = [f for f in figures.collect() if f.name == "capp_account_minor"]
+    told = [s.value for s in family.samples if s.labels["kind"] == "POOL_RESERVED"]
+    assert told == [3_000]
 
 
 async def test_the_database_bears_no_reservation_on_anothers_account(room: ClientRoom) -> None:
