@@ -316,10 +316,11 @@ def _say_pool(pool: PoolStatus, say: Say) -> None:
         return plain(minor, pool.currency)
 
     low = f", mark {amount(pool.low_minor)}" if pool.low_minor else ""
+    reserved = f"  reserved {amount(pool.reserved_minor)}" if pool.reserved_minor else ""
     say(
         f"{pool.currency}  free {amount(pool.available_minor)}{low}"
         f"  promised {amount(pool.held_minor)}  in flight {amount(pool.in_flight_minor)}"
-        f"  leaving {amount(pool.leaving_minor)}"
+        f"  leaving {amount(pool.leaving_minor)}{reserved}"
     )
     for float_ in pool.floats:
         say(f"     {_float(float_, pool.currency)}")

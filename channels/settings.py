@@ -58,6 +58,14 @@ class ApiPaces:
 
 
 @dataclass(frozen=True)
+class ReservationSettings:
+    """How much liquidity a client may set aside over the API, and for how long."""
+
+    minutes_max: int = 1440
+    percent_max: int = 25  # of what a pool has free or reserved, all of one client's together
+
+
+@dataclass(frozen=True)
 class EdgeSettings:
     """What stands between callers and the routes (`guards.py`, `server.py`, `strangers.py`)."""
 
@@ -134,6 +142,7 @@ class Settings:
     webhooks: WebhookSettings
     hooks: HookSettings
     api_paces: ApiPaces
+    reservations: ReservationSettings
     watching: WatchingSettings
     edges: EdgeSettings
     is_production: bool  # nothing weak or meant for a demo is served with (`production.py`)
@@ -217,6 +226,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         webhooks=_read_webhooks(reader),
         hooks=_read_hooks(reader),
         api_paces=_read_paces(reader),
+        reservations=_read_reservations(reader),
         watching=_read_watching(reader),
         edges=_read_edges(reader),
         is_production=reader.choice("CAPP_MODE", ("development", "production")) == "production",
@@ -273,6 +283,14 @@ def _read_paces(reader: Reader) -> ApiPaces:
         reader.number("CAPP_API_CLIENT_ADDRESS_PER_MINUTE", usual.client_address_per_minute, low=1),
         reader.number("CAPP_API_CLIENT_KEY_PER_MINUTE", usual.client_key_per_minute, low=1),
         reader.number("CAPP_API_CLIENT_TENANT_PER_MINUTE", usual.client_tenant_per_minute, low=1),
+    )
+
+
+def _read_reservations(reader: Reader) -> ReservationSettings:
+    usual = ReservationSettings()
+    return ReservationSettings(
+        reader.number("CAPP_RESERVATION_MINUTES", usual.minutes_max, low=1, high=10_080),
+        reader.number("CAPP_RESERVATION_PERCENT", usual.percent_max, low=0, high=100),
     )
 
 

@@ -41,12 +41,15 @@ from engine.payments.counter import Counter
 from engine.payments.debts import Debts
 from engine.payments.gate import Gate
 from engine.payments.health_store import HealthStore
+from engine.payments.holders import Holders
 from engine.payments.past_store import PastStore
 from engine.payments.pools import Pools
 from engine.payments.portability_store import PortabilityStore
 from engine.payments.reconciliation import Reconciler
 from engine.payments.request_store import RequestStore
 from engine.payments.requests import RequestRules, Requests
+from engine.payments.reservation_store import ReservationStore
+from engine.payments.reservations import ReservationRules, Reservations
 from engine.payments.router import Router, keep_current
 from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
@@ -105,6 +108,8 @@ class Engine:
     conversations: Conversations
     pay_ins: PayInRoom
     watch: Watch
+    reservations: Reservations
+    holders: Holders
 
 
 @asynccontextmanager
@@ -138,6 +143,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         overheard.traffic = engine.traffic
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
+        closing.push_async_callback(engine.holders.aclose)
         for task in await _keep_informed(engine, ring):
             closing.callback(task.cancel)
         yield engine
@@ -290,6 +296,14 @@ def _assemble(
         Conversations(pool, settings.tenant, {c: f.name for c, f in directory.by_code.items()}),
         pay_ins,
         watch,
+        Reservations(
+            tenant=settings.tenant, store=ReservationStore(pool, settings.tenant),
+            committer=committer, clock=clock,
+            rules=ReservationRules(
+                settings.reservations.minutes_max, settings.reservations.percent_max
+            ),
+        ),
+        Holders(outside.operators),
     )  # fmt: skip
 
 

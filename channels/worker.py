@@ -94,6 +94,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         _every(DESK_SECONDS, lambda: office.desk.carry_out_approved(BATCH - 1), "approved"),
         _every(DESK_SECONDS, office.auditor.sweep, "audit"),
         _every(DESK_SECONDS, lambda: _expire_requests(engine), "requests"),
+        _every(DESK_SECONDS, lambda: engine.reservations.sweep(BATCH), "reservations"),
         _every(LIQUIDITY_SECONDS, office.liquidity.watch, "low water"),
         _every(BALANCES_SECONDS, comparison.balances.look, "balances"),
         _every(PROBES_SECONDS, light_probes.look, "light probes"),

@@ -1,12 +1,14 @@
 """Would this payment succeed now? Asked before anybody is charged; it promises nothing.
 
-Operators' health, the payee's wallet, liquidity and limits are looked at; sanctions lists and risk
-are not: what they say is said to nobody who has not confirmed a payment.
+Operators' health, liquidity and limits are looked at; where nothing stands in the way the payee's
+operator is asked for the wallet. Sanctions lists and risk are not looked at: what they say is said
+to nobody who has not confirmed a payment.
 """
 
 from collections.abc import Awaitable, Callable
 
 import msgspec
+from msgspec.structs import replace
 
 from channels.api.endpoints import Call, Nothing
 from channels.api.problems import Refusal
@@ -16,11 +18,15 @@ from engine.clients.clients import KeyHolder
 from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, NoWayNow
 from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.payments.holders import WalletFound
 from engine.payments.outlook import End, Outlook
 from engine.payments.selling import Selling
 from engine.payments.views import LimitsLeft
 
 LimitsOf = Callable[[Customer, str], Awaitable[LimitsLeft]]
+AskWallet = Callable[[str, Msisdn], Awaitable[WalletFound]]
+"""Operator and number; answers within two seconds and raises nothing."""
 
 
 class EndShown(msgspec.Struct, frozen=True):
@@ -45,13 +51,18 @@ class CheckShown(msgspec.Struct, frozen=True):
     is_within_limits: bool | None = None
     payer: EndShown | None = None
     payees: list[EndShown] | None = None  # who can pay the payee, the best first
+    # "found", "closed", "none" or "unknown", as the payee's operator says; null: it was not asked
+    payee_wallet: str | None = None
 
 
 class Checks:
     """The handler."""
 
-    def __init__(self, *, selling: Selling, find: FindCustomer, limits_of: LimitsOf) -> None:
+    def __init__(
+        self, *, selling: Selling, find: FindCustomer, limits_of: LimitsOf, wallet_found: AskWallet
+    ) -> None:
         self._selling = selling
+        self._wallet_found = wallet_found
         self._find = find
         self._limits_of = limits_of
 
@@ -59,17 +70,29 @@ class Checks:
         """What stands in the way is an answer, not a problem; what cannot be read is one."""
         amount = read_amount(call.body.amount)
         try:
+            payee = read_number(call.body.payee)
             payer = await known_payer(self._find, read_number(call.body.payer))
             outlook = await self._selling.outlook(
-                payer=payer, network=payer.network, payee=read_number(call.body.payee),
-                amount=amount,
+                payer=payer, network=payer.network, payee=payee, amount=amount,
             )  # fmt: skip
             limit = await self._limit_in_the_way(payer, amount)
         except Refusal as refusal:
             return CheckShown(would_succeed=False, reason=refusal.code.word)
         except (CustomerMistake, NoWayNow) as error:
             return CheckShown(would_succeed=False, reason=error.text_key.rpartition(".")[2])
-        return _shown(outlook, limit)
+        shown = _shown(outlook, limit)
+        return await self._with_wallet(shown, payee) if shown.would_succeed else shown
+
+    async def _with_wallet(self, shown: CheckShown, payee: Msisdn) -> CheckShown:
+        """What its operator says of the payee's wallet; unknown stands in nobody's way."""
+        whose = await self._selling.wallet_of(payee)
+        found = await self._wallet_found(whose.operator or "", payee)
+        if found in (WalletFound.FOUND, WalletFound.UNKNOWN):
+            return replace(shown, payee_wallet=found.value)
+        return replace(
+            shown, would_succeed=False, reason="payee_wallet", success_ppm=0,
+            payee_wallet=found.value,
+        )  # fmt: skip
 
     async def _limit_in_the_way(self, payer: Customer, amount: Money) -> str:
         left = await self._limits_of(payer, amount.currency)

@@ -86,13 +86,14 @@ def _bodies(endpoints: Iterable[AnyEndpoint]) -> list[type[msgspec.Struct]]:
 def _say_which(kind: type[msgspec.Struct], schema: dict[str, Any]) -> None:
     """Sets of fields of which exactly one must be there: types alone cannot say it."""
     choices: tuple[tuple[str, ...], ...] = getattr(kind, "ONE_OF", ())
+    with_any: tuple[str, ...] = getattr(kind, "WITH_ANY", ())  # beside each of them, or not
     if choices:
         properties = schema.pop("properties")
         del schema["additionalProperties"], schema["required"]
         schema["oneOf"] = [
             {
                 "type": "object",
-                "properties": {name: properties[name] for name in names},
+                "properties": {name: properties[name] for name in (*names, *with_any)},
                 "required": list(names),
                 "additionalProperties": False,
             }

@@ -19,6 +19,7 @@ from channels.api.payment_shown import (
 from channels.api.problems import Code, Refusal
 from channels.api.proposals import open_about
 from channels.api.quotes import FindCustomer, PriceAsked, known_payer, price
+from channels.api.reservations import account_to_draw_on, too_small
 from channels.api.wire import AmountAsked, Id, Number
 from engine.clients.clients import KeyHolder
 from engine.clients.quote_store import QuoteStore
@@ -33,6 +34,7 @@ from engine.msisdn import Msisdn
 from engine.payments.client_store import LAST, ClientPayments, Known, payment_key
 from engine.payments.facts import Ruling
 from engine.payments.payment import Payment
+from engine.payments.reservations import Reservations
 from engine.payments.rulings import Rulings
 from engine.payments.selling import Selling
 from engine.staff.remedies import reversal_of
@@ -61,18 +63,23 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PaymentAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Either a quote, or who pays whom how much at the price of this moment."""
+    """Either a quote, or who pays whom how much at the price of this moment.
+
+    With `reservation` it draws on liquidity that the client set aside, and on nothing else.
+    """
 
     ONE_OF: ClassVar = (("quote",), ("payer", "payee", "amount"))
+    WITH_ANY: ClassVar = ("reservation",)
 
     quote: Id | msgspec.UnsetType = msgspec.UNSET
     payer: Number | msgspec.UnsetType = msgspec.UNSET
     payee: Number | msgspec.UnsetType = msgspec.UNSET
     amount: AmountAsked | msgspec.UnsetType = msgspec.UNSET
+    reservation: Id | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         given = {n for n in self.__struct_fields__ if getattr(self, n) is not msgspec.UNSET}
-        if given not in [set(names) for names in self.ONE_OF]:
+        if given - set(self.WITH_ANY) not in [set(names) for names in self.ONE_OF]:
             raise ValueError("give `quote`, or `payer`, `payee` and `amount`")
 
 
@@ -103,6 +110,7 @@ class Payments:
         find: FindCustomer,
         quotes: QuoteStore,
         own: ClientPayments,
+        reservations: Reservations,
         desk: Desk,
         proposals: ProposalStore,
     ) -> None:
@@ -111,6 +119,7 @@ class Payments:
         self._find = find
         self._quotes = quotes
         self._own = own
+        self._reservations = reservations
         self._desk = desk
         self._proposals = proposals
 
@@ -121,18 +130,24 @@ class Payments:
 
         Once per key, for ever: key and hash are stored in the commit that takes it on. A refusal
         takes no key. Raises CustomerMistake, NoWayNow, and Refusal NOT_FOUND (of the quote),
-        QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED.
+        QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED. Of a reservation NOT_FOUND, or NOT_POSSIBLE with
+        a reason.
         """
         client, hash_ = call.caller.client_id, call.hash[:HASH_BYTES].hex()
         known = await self._own.by_key(client, call.key)
         if known is not None:
             return _again(known, hash_)
         payer, quote = await self._priced(call)
+        draws_on = await self._draws_on(call, quote)
         try:
             confirmed = await self._selling.confirm(
                 payer=payer, quote=quote, key=payment_key(client, call.key), client=client,
-                request_hash=hash_,
+                request_hash=hash_, draws_on=draws_on,
             )  # fmt: skip
+        except NoWayNow as error:
+            if draws_on is None or error.text_key != "no_way.float":
+                raise
+            raise too_small() from None
         except OurFault:
             # The same key for another request, which came a moment ago: told as that.
             known = await self._own.by_key(client, call.key)
@@ -207,12 +222,25 @@ class Payments:
     ) -> tuple[Customer, Quote]:
         asked, client = call.body, call.caller.client_id
         if asked.quote is msgspec.UNSET:
-            return await price(self._selling, self._find, _price_of(asked))
+            return await price(
+                self._selling, self._find, _price_of(asked),
+                from_pool=asked.reservation is msgspec.UNSET,
+            )  # fmt: skip
         quote = await self._quotes.take(client, asked.quote, call.key)
         if quote is None:
             is_known = await self._quotes.find(client, asked.quote) is not None
             raise Refusal(Code.QUOTE_TAKEN if is_known else Code.NOT_FOUND)
         return await known_payer(self._find, Msisdn(quote.payer)), quote
+
+    async def _draws_on(
+        self, call: Call[KeyHolder, Nothing, Nothing, PaymentAsked], quote: Quote
+    ) -> int | None:
+        reservation_id = call.body.reservation
+        if reservation_id is msgspec.UNSET:
+            return None
+        return await account_to_draw_on(
+            self._reservations, call.caller.client_id, reservation_id, quote.receives.currency
+        )
 
     async def _find_own(self, call: Call[KeyHolder, PaymentPath, Any, Any]) -> Payment:
         client, payment_id = call.caller.client_id, PaymentId(call.path.payment)

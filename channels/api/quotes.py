@@ -82,12 +82,17 @@ class Quotes:
         return show_quote(quote)
 
 
-async def price(selling: Selling, find: FindCustomer, asked: PriceAsked) -> tuple[Customer, Quote]:
-    """A price for a payer who is a customer, and who that is. Raises as `Quotes.make`."""
+async def price(
+    selling: Selling, find: FindCustomer, asked: PriceAsked, *, from_pool: bool = True
+) -> tuple[Customer, Quote]:
+    """A price for a payer who is a customer, and who that is. Raises as `Quotes.make`.
+
+    `from_pool`: its payout is not set aside before (`Router.rank`).
+    """
     payer = await known_payer(find, read_number(asked.payer))
     quote = await selling.quote(
         payer=payer, network=payer.network, payee=read_number(asked.payee),
-        amount=read_amount(asked.amount),
+        amount=read_amount(asked.amount), from_pool=from_pool,
     )  # fmt: skip
     return payer, quote
 

@@ -45,7 +45,9 @@ log = logging.getLogger(__name__)
 
 _AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _KEPT: Final = {400, 404, 409, 422}
-"""Refusals that a repeat under the same key hears again; after others it is tried again."""
+"""Refusals that a repeat under the same key hears again; after others it is tried again, and after
+`not_now` as well.
+"""
 _ANSWERED_AGAIN: Final = "answered again"
 _REPLAYED: Final = {"idempotency-replayed": "true"}
 
@@ -184,7 +186,8 @@ class Serving(Generic[C]):
             return answer
         end = await self._callers.begin(caller, deed)
         answer = await _carry_out(asked, replace(call, operation=taken.operation))
-        if answer.status < 300 or answer.status in _KEPT:
+        is_kept = answer.status in _KEPT and answer.outcome != Code.NOT_NOW.word
+        if answer.status < 300 or is_kept:
             await self._once.keep(request, taken, answer.status, answer.body)
         else:
             await self._once.give_back(request, taken)

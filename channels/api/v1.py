@@ -28,6 +28,12 @@ from channels.api.payments import (
 )
 from channels.api.problems import Code
 from channels.api.quotes import PriceAsked, QuotePath, Quotes, QuoteShown
+from channels.api.reservations import (
+    ClientReservations,
+    ReservationAsked,
+    ReservationPath,
+    ReservationShown,
+)
 from channels.api.serving import Serving
 from channels.hook_room import build_hooks, build_port
 from channels.limits import Limit, Limits
@@ -52,7 +58,11 @@ def _scope(scope: Scope) -> frozenset[Scope]:
 
 
 def table_of(
-    quotes: Quotes, payments: Payments, markets: Markets, checks: Checks
+    quotes: Quotes,
+    payments: Payments,
+    markets: Markets,
+    checks: Checks,
+    reservations: ClientReservations,
 ) -> tuple[AnyEndpoint, ...]:
     """Everything clients may ask for."""
     reads, writes = _scope(Scope.PAYMENTS_READ), _scope(Scope.PAYMENTS_WRITE)
@@ -103,6 +113,24 @@ def table_of(
         Endpoint(
             "GET", "/liquidity/pools/{currency}", "show_pool", "What payouts are taken from",
             _scope(Scope.POOLS_READ), PoolPath, Nothing, Nothing, PoolShown, markets.pool,
+        ),
+        Endpoint(
+            "POST", "/liquidity/reserve", "reserve_liquidity",
+            "Set liquidity aside for your payments to come", _scope(Scope.POOLS_WRITE),
+            Nothing, Nothing, ReservationAsked, ReservationShown, reservations.reserve,
+            status=201, refuses=frozenset({Code.NOT_NOW}),
+        ),
+        Endpoint(
+            "GET", "/liquidity/reservations/{reservation}", "show_reservation",
+            "How a reservation stands", _scope(Scope.POOLS_READ),
+            ReservationPath, Nothing, Nothing, ReservationShown, reservations.look,
+            subject="reservation",
+        ),
+        Endpoint(
+            "POST", "/liquidity/reservations/{reservation}/release", "release_liquidity",
+            "Give back what is left of a reservation", _scope(Scope.POOLS_WRITE),
+            ReservationPath, Nothing, Nothing, ReservationShown, reservations.release,
+            subject="reservation",
         ),
         Endpoint(
             "GET", "/exchange-rates/{base}/{quote}", "show_rate", "The market rate of a pair",
@@ -165,12 +193,17 @@ def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:
         Quotes(selling=selling, find=find, store=store),
         Payments(
             selling=selling, rulings=engine.rulings, find=find, quotes=store,
-            own=ClientPayments(engine.pool, tenant, engine.store), desk=engine.office.desk,
+            own=ClientPayments(engine.pool, tenant, engine.store),
+            reservations=engine.reservations, desk=engine.office.desk,
             proposals=engine.office.proposals,
         ),
         Markets(
             pools=engine.pools, rates=engine.rates, health=engine.health,
             operators=lambda: engine.directory.by_name,
         ),
-        Checks(selling=selling, find=find, limits_of=engine.counter.limits_of),
+        Checks(
+            selling=selling, find=find, limits_of=engine.counter.limits_of,
+            wallet_found=engine.holders.of,
+        ),
+        ClientReservations(engine.reservations),
     )  # fmt: skip

@@ -25,6 +25,7 @@ _ACCOUNTS: Final = frozenset(
         Kind.FLOAT,
         Kind.POOL_AVAIL,
         Kind.POOL_HELD,
+        Kind.POOL_RESERVED,
         Kind.CUSTOMER_FUNDS,
         Kind.PAYOUT_IN_FLIGHT,
         Kind.REFUND_IN_FLIGHT,
@@ -178,6 +179,7 @@ class Figures:
         )
 
     def _accounts(self, rows: Iterable[Any]) -> Iterable[Figure]:
+        minor: dict[tuple[str, ...], int] = {}  # reservations are told together
         for row in rows:
             account = read_account(row["id"])
             if account.kind not in _ACCOUNTS:
@@ -185,7 +187,8 @@ class Figures:
             owner = account.owner if account.kind in OF_OPERATOR else None
             operator = "" if owner is None else self._operators.get(owner, str(owner))
             labels = (account.kind.name, operator, account.currency)
-            yield Figure(labels, natural(row["id"], row["amount"]))
+            minor[labels] = minor.get(labels, 0) + natural(row["id"], row["amount"])
+        return [Figure(labels, amount) for labels, amount in minor.items()]
 
 
 def _payments(rows: Iterable[Any]) -> Iterable[Figure]:

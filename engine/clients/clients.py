@@ -21,6 +21,7 @@ class Scope(StrEnum):
     PAYMENTS_READ = "payments:read"
     PAYMENTS_WRITE = "payments:write"  # sends, withdraws, asks for refunds
     POOLS_READ = "pools:read"
+    POOLS_WRITE = "pools:write"  # sets liquidity aside for its own payments, gives it back
     RATES_READ = "rates:read"
     OPERATORS_READ = "operators:read"
     WEBHOOKS_READ = "webhooks:read"

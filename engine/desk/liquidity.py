@@ -44,6 +44,7 @@ class PoolStatus(NamedTuple):
     currency: str
     available_minor: int
     held_minor: int
+    reserved_minor: int  # set aside by clients
     leaving_minor: int
     in_flight_minor: int
     low_minor: int
@@ -181,6 +182,7 @@ class Liquidity:
             currency,
             total(Kind.POOL_AVAIL),
             total(Kind.POOL_HELD),
+            total(Kind.POOL_RESERVED),
             total(Kind.WITHDRAWAL_HELD),
             total(Kind.PAYOUT_IN_FLIGHT) + total(Kind.REFUND_IN_FLIGHT),
             marks.get(available.number, _NO_MARK).low_minor,
@@ -219,6 +221,7 @@ _SHOWN = {
     Kind.FLOAT,
     Kind.POOL_AVAIL,
     Kind.POOL_HELD,
+    Kind.POOL_RESERVED,
     Kind.PAYOUT_IN_FLIGHT,
     Kind.REFUND_IN_FLIGHT,
     Kind.WITHDRAWAL_HELD,

@@ -32,6 +32,8 @@ def describe(number: int, operators: Mapping[int, str]) -> str:
         return f"{account.kind.name} {operators.get(account.owner, account.owner)}"
     if account.kind is Kind.INTERPOOL:
         return f"{account.kind.name} {BY_NUMERIC[account.owner].code}"
+    if account.kind is Kind.POOL_RESERVED:
+        return f"{account.kind.name} {account.owner}"
     return account.kind.name
 
 
@@ -60,14 +62,14 @@ class Books:
                 where b.id >> 42 = $1 order by b.id""",
             self._tenant, at_ms,
         )  # fmt: skip
-        return [self._line(row["id"], row["amount"]) for row in rows]
+        return self._lines(rows)
 
     async def trial_balance(self) -> list[Line]:
-        """Every account of the tenant, by currency and kind."""
+        """Every account of the tenant, by currency and kind; of reservations those with money."""
         rows = await self._pool.fetch(
             "select id, amount from balance where id >> 42 = $1 order by id", self._tenant
         )
-        return [self._line(row["id"], row["amount"]) for row in rows]
+        return self._lines(rows)
 
     async def is_balanced(self) -> bool:
         """Whether every balance is the sum of its journal and each book adds up to zero.
@@ -84,6 +86,14 @@ class Books:
                    select id >> 32 from balance group by 1 having sum(amount) <> 0) off)"""
         )
         return bool(wrong == 0)
+
+    def _lines(self, rows: Iterable[Any]) -> list[Line]:
+        # An account of a reservation that is over stays for ever, and says nothing any more.
+        return [
+            self._line(row["id"], row["amount"])
+            for row in rows
+            if row["amount"] or read_account(row["id"]).kind is not Kind.POOL_RESERVED
+        ]
 
     def _line(self, number: int, amount: int) -> Line:
         account = read_account(number)

@@ -39,6 +39,7 @@ class Kind(IntEnum):
     CHAIN_IN_FLIGHT = 23  # asset that closed windows are about to move there
     FX_POSITION = 24  # both sides of what a window turned into the settlement asset
     CHAIN_CAPITAL = 25  # asset that was provided to an operator's pools from outside
+    POOL_RESERVED = 26  # liquidity a client set aside; owner is the reservation's own number
 
 
 DEBIT_NATURED = {
@@ -61,6 +62,7 @@ GUARDED = {
     Kind.WITHDRAWAL_HELD,
     Kind.RETURN_HELD,
     Kind.CHAIN_IN_FLIGHT,
+    Kind.POOL_RESERVED,
 }
 """Never below zero; the database holds the same law."""
 
@@ -84,7 +86,9 @@ OF_SETTLEMENT = OF_WINDOWS | {Kind.CHAIN_TREASURY, Kind.CHAIN_CAPITAL}
 
 
 class Account(NamedTuple):
-    """The parts of an account number; `owner` is an operator's code, a currency, or zero."""
+    """The parts of an account number; `owner` is an operator's code, a currency, the number of a
+    reservation, or zero.
+    """
 
     tenant: int
     currency: str

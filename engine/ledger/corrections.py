@@ -73,6 +73,8 @@ def reversal(row: JournalRow) -> Transfers:
         raise StaffMistake("a withdrawal is cancelled, not corrected")
     if Kind.RETURN_HELD in _kinds(row.transfers):
         raise StaffMistake("what goes back to its sender is seen or fails, it is not corrected")
+    if Kind.POOL_RESERVED in _kinds(row.transfers):
+        raise StaffMistake("a reservation is released or expires, it is not corrected")
     if OF_SETTLEMENT & _kinds(row.transfers):
         raise StaffMistake("settlement follows the rail's books, it is not corrected")
     return turned_round(row.transfers)
@@ -99,6 +101,8 @@ def adjustment(debit: Account, credit: Account, minor: int, *, about: str) -> Tr
         raise StaffMistake("a withdrawal is cancelled, not adjusted")
     if Kind.RETURN_HELD in kinds:
         raise StaffMistake("what goes back to its sender is seen or fails, it is not adjusted")
+    if Kind.POOL_RESERVED in kinds:
+        raise StaffMistake("a reservation is released or expires, it is not adjusted")
     if OF_WINDOWS & kinds:
         raise StaffMistake("what settlement windows hold follows from them, it is not adjusted")
     if kinds & STANDS_FOR_PAYMENTS and not about:

@@ -31,6 +31,10 @@ class Manual(IntEnum):
     CHAIN_PROVIDED = 123  # asset came into an operator's pool from outside
     CHAIN_WITHDRAWN = 124
     CHAIN_REFUNDED = 125  # a dispute was ruled: back from one operator's pool to the other's
+    LIQUIDITY_RESERVED = 130  # a client set it aside for its own payments
+    RESERVATION_RELEASED = 131  # its client gave back what was left
+    RESERVATION_EXPIRED = 132
+    RESERVATION_REFUSED = 133  # the pool did not cover it: nothing moved, and nothing will
 
 
 NEEDS_NOBODY = frozenset(
@@ -44,11 +48,16 @@ NEEDS_NOBODY = frozenset(
         Manual.CHAIN_PROVIDED,
         Manual.CHAIN_WITHDRAWN,
         Manual.CHAIN_REFUNDED,
+        Manual.LIQUIDITY_RESERVED,
+        Manual.RESERVATION_RELEASED,
+        Manual.RESERVATION_EXPIRED,
+        Manual.RESERVATION_REFUSED,
     }
 )
 """Every other row that belongs to no payment carries the id of what two people agreed on.
 
-What settlement books is agreed on by operators' approvals, or shown by the rail's own books.
+What settlement books is agreed on by operators' approvals, or shown by the rail's own books. What a
+client sets aside stays ours, and comes back by itself.
 """
 
 CORRECTS = frozenset({Manual.REVERSED, Manual.ADJUSTED})

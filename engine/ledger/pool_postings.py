@@ -6,7 +6,7 @@ promised meanwhile that is on its way out, and nothing can leave that is promise
 
 from collections.abc import Iterable
 
-from engine.ledger.chart import Account, Kind
+from engine.ledger.chart import Account, Kind, read_account
 from engine.ledger.postings import Transfers
 
 
@@ -94,6 +94,17 @@ def complete_return(tenant: int, currency: str, operator: int, minor: int) -> Tr
             minor,
         ),
     )
+
+
+def reserve_for_client(reservation: int, minor: int) -> Transfers:
+    """From now on only payments of its client draw on it; `reservation` is its account's number."""
+    account = read_account(reservation)
+    return ((_number(account.tenant, account.currency, Kind.POOL_AVAIL), reservation, minor),)
+
+
+def release_for_client(reservation: int, minor: int) -> Transfers:
+    """What is left of it may be promised to anybody again."""
+    return turned_round(reserve_for_client(reservation, minor))
 
 
 def turned_round(transfers: Iterable[tuple[int, int, int]]) -> Transfers:

@@ -45,13 +45,14 @@ class Router:
         self._keep = keep
         self._rules = rules or RouteRules()
 
-    def choose(self, ways: Ways, amount: Money, price: Price) -> Ranking:
+    def choose(self, ways: Ways, amount: Money, price: Price, *, from_pool: bool = True) -> Ranking:
         """The ways of a priced payment, at least one. The payment keeps `Ranking.decision`.
 
         Raises NoWayNow `no_way.busy` when nobody can pay out now or the payer's operator cannot be
-        collected from; the refusal is kept. Nothing is reserved: a repeat draws a new lot.
+        collected from; the refusal is kept.
+        Nothing is reserved: a repeat draws a new lot. `from_pool` as in `rank`.
         """
-        ranking = self.rank(ways, amount, price)
+        ranking = self.rank(ways, amount, price, from_pool=from_pool)
         if not ranking.ways:
             self._keep(ranking.decision)
             raise NoWayNow("no_way.busy")
@@ -61,17 +62,26 @@ class Router:
         """Whether such a payment would succeed now. Keeps nothing and refuses nothing."""
         return outlook(self.rank(ways, amount, price))
 
-    def rank(self, ways: Ways, amount: Money, price: Price) -> Ranking:
-        """The same as `choose`, also when there is no way; keeps nothing."""
+    def rank(self, ways: Ways, amount: Money, price: Price, *, from_pool: bool = True) -> Ranking:
+        """The same as `choose`, also when there is no way; keeps nothing.
+
+        `from_pool`: the payout is promised from what the pool has free. Else it was set aside
+        before, and only the commit knows whether that is enough.
+        """
         return rank(
-            [self._payout(ways, facts, price.receives.minor) for facts in ways.payouts],
+            [
+                self._payout(ways, facts, price.receives.minor, from_pool=from_pool)
+                for facts in ways.payouts
+            ],
             int.from_bytes(self._random(8)) % MILLION,
             self._rules,
             margin_minor=margin_minor(price),
             payer=self._collection(ways.payer, amount + price.fee, price),
         )
 
-    def _payout(self, ways: Ways, facts: OperatorFacts, minor: int) -> Candidate:
+    def _payout(
+        self, ways: Ways, facts: OperatorFacts, minor: int, *, from_pool: bool
+    ) -> Candidate:
         vitals = self._health.vitals(facts.name, Direction.DISBURSE, minor)
         holding: Holding = self._pools.of(facts.name)
         return Candidate(
@@ -85,7 +95,7 @@ class Router:
             breaker=vitals.breaker,
             may_probe=vitals.may_probe,
             belief=vitals.belief,
-            available_minor=holding.available_minor,
+            available_minor=holding.available_minor if from_pool else None,
             float_minor=holding.float_minor,
             in_flight_minor=holding.in_flight_minor,
             day_minor=vitals.moved.day_minor,

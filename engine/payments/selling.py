@@ -154,11 +154,13 @@ class Selling:
         payee: Msisdn,
         amount: Money,
         wallet: str | None = None,
+        from_pool: bool = True,
     ) -> Quote:
         """A price that is promised for `Timing.quote` seconds. Nothing is stored or reserved.
 
         `wallet` is whose the payee's wallet is by the payer's own word, for this payment alone;
-        else everybody who may know is asked, and the quote keeps why one was believed. Raises
+        else everybody who may know is asked, and the quote keeps why one was believed. `from_pool`
+        is as in `Router.rank`. Raises
         CustomerMistake (own number, unknown operator, limits) or NoWayNow (no corridor, no fresh
         rate).
         """
@@ -166,7 +168,9 @@ class Selling:
         ways = self._directory.choose_ways(payer.msisdn, network, payee, wallet=whose.operator)
         if ways.payer.currency != amount.currency:
             raise NoWayNow("no_way.corridor")
-        return await self._priced(payer, payee, amount, self._terms(ways), whose.decision)
+        return await self._priced(
+            payer, payee, amount, self._terms(ways), whose.decision, from_pool=from_pool
+        )
 
     async def quote_receiving(
         self, *, payer: Customer, network: str, payee: Msisdn, wallet: str, receives: Money
@@ -211,11 +215,15 @@ class Selling:
         amount: Money,
         terms: Terms,
         whose: Decision | None = None,
+        *,
+        from_pool: bool = True,
     ) -> Quote:
         ways, corridor, rate = terms
         self._policy.check_amount(payer, amount)
         priced = price(amount, rate.mid, corridor, ways.payer, ways.payee)
-        ranking = self._router.choose(ways, amount, priced) if self._router else None
+        ranking = (
+            self._router.choose(ways, amount, priced, from_pool=from_pool) if self._router else None
+        )
         decided = [whose, ranking.decision if ranking else None]
         expires_at = int(self._clock.epoch()) + self._timing.quote
         return Quote(
@@ -253,11 +261,15 @@ class Selling:
         key: str,
         client: str = "",
         request_hash: str = "",
+        draws_on: int | None = None,
     ) -> Confirmed:
         """Reserve liquidity and order the collection, in one commit, once per key.
 
         `client` is the id of the client that asked, where the payer did not dial; `request_hash`
         (32 hex digits) is then of what it asked, by default of payer and quote.
+        `draws_on` is the account of a reservation of the payee's currency: the hold is taken from
+        it in the same commit, or the payment is refused (NoWayNow `no_way.float`); what the payment
+        does not need in the end goes to the pool.
         A quote that answers a request for money is confirmed under the request's own key, so that
         it is paid once whoever confirms (`CustomerMistake` `mistake.request_gone`). Raises also
         CustomerMistake `mistake.quote_expired` or one about a limit, NoWayNow `no_way.float` when
@@ -282,7 +294,9 @@ class Selling:
             client=client,
         )  # fmt: skip
         payment = Payment(self._ids.payment(), facts, self._store.route(facts), State.NEW, 0, None)
-        step = advance(State.NEW, Event.CONFIRMED, quote, payment.route)
+        # Only the first hold is taken from there: later steps know the pool.
+        route = payment.route._replace(pool_avail=draws_on or payment.route.pool_avail)
+        step = advance(State.NEW, Event.CONFIRMED, quote, route)
         plan, after = self._planner.plan(
             payment,
             step,

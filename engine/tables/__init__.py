@@ -5,7 +5,13 @@ The hot path does not come through here; `engine/ledger/commit.py` speaks to Pos
 
 from engine.tables.audit import audit_block, audit_late, audit_position, audit_sum
 from engine.tables.base import metadata
-from engine.tables.clients import api_key, client, client_quote, client_request
+from engine.tables.clients import (
+    api_key,
+    client,
+    client_quote,
+    client_request,
+    liquidity_reservation,
+)
 from engine.tables.compliance import clearance, screening_list
 from engine.tables.customers import customer, ported_number, recipient
 from engine.tables.desk import liquidity_mark, proposal
@@ -97,6 +103,7 @@ __all__ = [
     "hook_subscription",
     "journal",
     "liquidity_mark",
+    "liquidity_reservation",
     "metadata",
     "money_request",
     "operator_minute",

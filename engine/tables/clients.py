@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 from engine.tables.base import metadata, required
@@ -79,4 +80,28 @@ client_quote = Table(
     PrimaryKeyConstraint("tenant", "client", "key"),
     UniqueConstraint("tenant", "id"),
     Index("client_quote_expires", "tenant", "expires_at"),
+)
+
+liquidity_reservation = Table(
+    "liquidity_reservation",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    required("tenant", Integer),
+    required("client", Uuid),
+    required("account", BigInteger),
+    required("amount_minor", BigInteger),
+    required("made_ms", BigInteger),
+    required("expires_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    UniqueConstraint("account"),
+    CheckConstraint("amount_minor > 0", name="reserves_something"),
+    CheckConstraint(
+        "account >> 42 = tenant and (account >> 24 & 255) = 26", name="account_is_its_own"
+    ),
+    Index(
+        "liquidity_reservation_open",
+        "tenant",
+        "expires_ms",
+        postgresql_where=text("ended_ms is null"),
+    ),
 )

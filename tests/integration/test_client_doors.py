@@ -16,6 +16,7 @@ from channels.api.markets import Markets
 from channels.api.payments import Payments
 from channels.api.problems import Code
 from channels.api.quotes import Quotes
+from channels.api.reservations import ClientReservations
 from channels.api.v1 import PREFIX, client_routes, table_of
 from channels.settings import ApiPaces
 from engine.clients.clients import Scope
@@ -28,14 +29,18 @@ from tests.unit.payments.examples import PAYEE, PAYER
 
 TABLE = table_of(
     Quotes.__new__(Quotes), Payments.__new__(Payments), Markets.__new__(Markets),
-    Checks.__new__(Checks),
+    Checks.__new__(Checks), ClientReservations.__new__(ClientReservations),
 )  # fmt: skip
 WHAT = {endpoint.what: endpoint for endpoint in TABLE}
 NOBODY = "0" * 32
-WORDS = {"{payment}": NOBODY, "{quote}": NOBODY, "{user}": NOBODY, "{currency}": "UGX"}
+WORDS = {
+    "{payment}": NOBODY, "{quote}": NOBODY, "{user}": NOBODY, "{reservation}": NOBODY,
+    "{currency}": "UGX",
+}  # fmt: skip
 BODIES = {
     "make_quote": PRICE, "send_payment": PRICE, "check_payment": PRICE,
     "refund_payment": {"why": "because"},
+    "reserve_liquidity": {"amount": {"minor": 1_000, "currency": "UGX"}},
 }  # fmt: skip
 RATE_PATH = "/exchange-rates/KES/UGX"
 
@@ -123,7 +128,8 @@ async def test_each_scope_opens_its_own_doors_and_no_other(room: ClientRoom) -> 
             "check_payment", "show_payment", "list_payments", "list_payments_of_user",
         },
         "payments:write": {"send_payment", "cancel_payment", "refund_payment"},
-        "pools:read": {"show_pool"},
+        "pools:read": {"show_pool", "show_reservation"},
+        "pools:write": {"reserve_liquidity", "release_liquidity"},
         "rates:read": {"show_rate"},
         "operators:read": {"list_operators"},
     }  # fmt: skip

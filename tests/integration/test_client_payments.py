@@ -13,6 +13,7 @@ from engine.desk.proposals import Kind, Person
 from engine.errors import OutcomeUnknown
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
+from engine.msisdn import Msisdn
 from engine.payments.client_store import ClientPayments
 from engine.payments.lifecycle import State
 from engine.payments.store import PaymentStore
@@ -455,6 +456,30 @@ async def test_a_check_says_what_stands_in_the_way_and_keeps_nothing(room: Clien
     await room.engine.pools.refresh()
     poor = (await room.post("/payments/check", PRICE)).json()
     assert (poor["would_succeed"], poor["reason"], poor["has_liquidity"]) == (False, "float", False)
+
+
+@pytest.mark.parametrize(
+    ("is_active", "told", "would_succeed"),
+    [(True, "found", True), (False, "closed", False), (None, "none", False)],
+)
+async def test_a_check_asks_the_payees_operator_for_the_wallet(
+    room: ClientRoom, is_active: bool | None, told: str, would_succeed: bool
+) -> None:
+    asked: list[Msisdn] = []
+
+    async def answer(msisdn: Msisdn) -> bool | None:
+        asked.append(msisdn)
+        return is_active
+
+    nobody = (await room.post("/payments/check", PRICE)).json()
+    assert (nobody["payee_wallet"], nobody["would_succeed"]) == ("unknown", True)
+    room.world.mtn.is_active = answer  # type: ignore[attr-defined]
+    check = (await room.post("/payments/check", PRICE)).json()
+    assert (check["payee_wallet"], check["would_succeed"]) == (told, would_succeed)
+    assert check["reason"] == ("" if would_succeed else "payee_wallet")
+    stranger = (await room.post("/payments/check", PRICE | {"payer": "+254712000009"})).json()
+    assert stranger["payee_wallet"] is None  # where something stands in the way nobody is asked
+    assert asked == [PAYEE]
 
 
 async def test_what_is_to_be_asked_of_the_payers_operator_is_stored_with_the_payment(

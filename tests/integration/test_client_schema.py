@@ -37,7 +37,10 @@ OPERATIONS = {
     "POST /quotes", "GET /quotes/{quote}", "POST /payments/send", "POST /payments/check",
     "GET /payments/{payment}/status", "POST /payments/{payment}/cancel",
     "POST /payments/{payment}/refund", "GET /payments", "GET /users/{user}/payments",
-    "GET /liquidity/pools/{currency}", "GET /exchange-rates/{base}/{quote}", "GET /operators",
+    "GET /liquidity/pools/{currency}", "POST /liquidity/reserve",
+    "GET /liquidity/reservations/{reservation}",
+    "POST /liquidity/reservations/{reservation}/release",
+    "GET /exchange-rates/{base}/{quote}", "GET /operators",
     "POST /webhooks", "GET /webhooks", "GET /webhooks/{webhook}", "POST /webhooks/{webhook}/pause",
     "POST /webhooks/{webhook}/resume", "POST /webhooks/{webhook}/remove",
     "POST /webhooks/{webhook}/rotate", "GET /webhooks/{webhook}/deliveries",
@@ -45,6 +48,7 @@ OPERATIONS = {
 }  # fmt: skip
 
 
+SOME = {"amount": {"minor": 100, "currency": "UGX"}, "minutes": 60}
 HOMES = itertools.count()
 URL = "https://shop.example/hook"
 # The payer of the one payment there is has been asked, and nothing was taken yet.
@@ -62,6 +66,7 @@ class Served:
     user: str
     webhooks: dict[str, str]  # one for each operation, because one of them ends it
     event: str
+    reservation: str
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +92,12 @@ def served(shared_database_url: str) -> Iterator[Served]:
                 assert hooks is not None
                 await hooks.journal.sweep()
             event = (await room.get("/events")).json()["events"][0]["id"]
+            reservation = (await room.post("/liquidity/reserve", SOME)).json()["id"]
             quote = (await room.post("/quotes", PRICE)).json()["id"]
             told.append(
                 Served(
                     f"http://127.0.0.1:{port}", room.texts["shop"], payment, quote,
-                    room.payer.customer_id, webhooks, event,
+                    room.payer.customer_id, webhooks, event, reservation,
                 )
             )  # fmt: skip
             ready.set()
@@ -165,11 +171,17 @@ def bring_home(case: Any, name: str, served: Served) -> None:
     """The same request about what there is: a customer, a payment of theirs, an open pool."""
     ours = {"payment": served.payment, "user": served.user, "currency": "UGX", "base": "KES"}
     ours |= {"webhook": served.webhooks.get(name, ""), "event": served.event}
+    ours["reservation"] = served.reservation
     ours["quote"] = "UGX" if "exchange-rates" in name else served.quote
     case.path_parameters = {word: ours[word] for word in case.path_parameters or {}}
     if isinstance(case.body, dict) and "payer" in case.body:
         case.body = {**case.body, **PRICE}
-    if "webhook" in name and case.headers:  # every run draws the same keys, for each operation
+    if name == "POST /liquidity/reserve":
+        case.body = SOME
+    elif isinstance(case.body, dict) and case.body.get("reservation"):
+        case.body = {**case.body, "reservation": served.reservation}
+    # Every run draws the same keys, for each operation.
+    if ("webhook" in name or "liquidity" in name) and case.headers:
         case.headers = {**case.headers, "Idempotency-Key": f"home-{next(HOMES):06d}"}
     if isinstance(case.body, dict) and "url" in case.body:
         case.body = {**case.body, "url": URL}

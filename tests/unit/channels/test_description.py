@@ -15,11 +15,12 @@ from channels.api.markets import Markets
 from channels.api.payments import Payments
 from channels.api.problems import Code
 from channels.api.quotes import Quotes
+from channels.api.reservations import ClientReservations
 from channels.api.v1 import PREFIX, table_of
 
 TABLE = table_of(
     Quotes.__new__(Quotes), Payments.__new__(Payments), Markets.__new__(Markets),
-    Checks.__new__(Checks),
+    Checks.__new__(Checks), ClientReservations.__new__(ClientReservations),
 )  # fmt: skip
 TOLD: dict[str, Any] = json.loads(describe(PREFIX, TABLE))
 QUOTE, NUMBER = "0" * 32, "+254712000001"

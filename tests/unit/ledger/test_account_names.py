@@ -24,6 +24,8 @@ def test_names_look_as_people_say_them() -> None:
     assert spell(Account(1, "KES", Kind.POOL_AVAIL), NAMES) == "POOL_AVAIL:KES"
     ugx = CURRENCIES["UGX"].numeric
     assert spell(Account(1, "KES", Kind.INTERPOOL, ugx), NAMES) == "INTERPOOL:UGX:KES"
+    assert spell(Account(1, "KES", Kind.POOL_RESERVED, 7), NAMES) == "POOL_RESERVED:7:KES"
+    assert read_name("POOL_RESERVED:7:KES", 1, {}) == Account(1, "KES", Kind.POOL_RESERVED, 7)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,8 @@ def test_names_look_as_people_say_them() -> None:
     [
         "", "FLOAT", "FLOAT:KES", "FLOAT:nobody:KES", "FLOAT:mpesa_ke:XXX", "POOL_AVAIL",
         "POOL_AVAIL:mpesa_ke:KES", "INTERPOOL:XXX:KES", "float:mpesa_ke:KES", "A:B:C:KES",
-        "FLOAT:mpesa_ke:x:KES",
+        "FLOAT:mpesa_ke:x:KES", "POOL_RESERVED:KES", "POOL_RESERVED:-1:KES", "POOL_RESERVED:x:KES",
+        "POOL_RESERVED:16777216:KES",
     ],
 )  # fmt: skip
 def test_what_is_no_account_is_refused(text: str) -> None:

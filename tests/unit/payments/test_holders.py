@@ -1,0 +1,91 @@
+"""A wallet is there, closed, none, or nobody told: nothing else, whatever its operator does."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine.errors import Unreachable
+from engine.msisdn import Msisdn
+from engine.payments.holders import FAILURES_MAX, REST_SECONDS, Holders, WalletFound
+from tests.unit.payments.examples import PAYEE
+
+
+class Port:
+    """An operator that answers as it is told; `late` ones wait for the end."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.asked: list[Msisdn] = []
+
+    async def _answer(self, msisdn: Msisdn) -> Any:
+        self.asked.append(msisdn)
+        await self.may_answer.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class Named(Port):
+    async def name_of(self, msisdn: Msisdn) -> str | None:
+        return await self._answer(msisdn)  # type: ignore[no-any-return]
+
+
+class Active(Named):
+    async def is_active(self, msisdn: Msisdn) -> bool | None:
+        return await self._answer(msisdn)  # type: ignore[no-any-return]
+
+
+def holders(port: Any, **options: Any) -> Holders:
+    return Holders({"mtn_ug": port}, **options)
+
+
+@pytest.mark.parametrize(
+    ("port", "found"),
+    [
+        (Active(True), WalletFound.FOUND),
+        (Active(False), WalletFound.CLOSED),
+        (Active(None), WalletFound.NONE),
+        (Named("Amina"), WalletFound.FOUND),
+        (Named(None), WalletFound.UNKNOWN),  # a wallet may have no name
+        (Port(True), WalletFound.UNKNOWN),
+        (None, WalletFound.UNKNOWN),
+        (Active(Unreachable("mtn_ug", "away")), WalletFound.UNKNOWN),
+        (Active(ValueError("a mistake of ours")), WalletFound.UNKNOWN),
+    ],
+)
+async def test_what_an_operator_says_is_told_and_what_it_does_not_say_is_unknown(
+    port: Any, found: WalletFound
+) -> None:
+    assert await holders(port).of("mtn_ug", PAYEE) is found
+
+
+async def test_nobody_waits_for_a_late_operator_and_its_answer_is_not_cut_off() -> None:
+    port = Active(True)
+    port.may_answer.clear()
+    asking = holders(port, seconds=0.01)
+    assert await asking.of("mtn_ug", PAYEE) is WalletFound.UNKNOWN
+    port.may_answer.set()
+    await asking.aclose()
+    assert await asking.of("mtn_ug", PAYEE) is WalletFound.FOUND
+
+
+async def test_who_fails_again_and_again_is_left_alone_for_a_while() -> None:
+    now = [0.0]
+    port = Active(Unreachable("mtn_ug", "away"))
+    asking = holders(port, monotonic=lambda: now[0])
+    for _ in range(FAILURES_MAX + 2):
+        assert await asking.of("mtn_ug", PAYEE) is WalletFound.UNKNOWN
+    assert len(port.asked) == FAILURES_MAX
+    now[0], port.answer = REST_SECONDS, True
+    assert await asking.of("mtn_ug", PAYEE) is WalletFound.FOUND
+
+
+async def test_no_number_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    for error in (Unreachable("mtn_ug", "away"), ValueError(PAYEE)):
+        await holders(Active(error)).of("mtn_ug", PAYEE)
+    assert "mtn_ug told nothing" in caplog.text
+    assert PAYEE not in caplog.text and PAYEE[-6:] not in caplog.text
