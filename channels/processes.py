@@ -111,7 +111,7 @@ def work(settings: Settings, _: argparse.Namespace) -> int:
     refuse_insecure(settings)
 
     async def work_for_one(stop: asyncio.Event) -> None:
-        await _work_when_up(stop, settings)
+        await work_when_up(stop, settings)
 
     return _work(settings, work_for_one)
 
@@ -122,7 +122,7 @@ def work_street(environment: Mapping[str, str], _: argparse.Namespace) -> int:
     house = tenants[0].settings
 
     async def work_for_all(stop: asyncio.Event) -> None:
-        work = partial(_work_when_up, stop)
+        work = partial(work_when_up, stop)
         await make_rounds(tenants, stop, work, is_strict=house.is_production)
 
     return _work(house, work_for_all)
@@ -156,7 +156,7 @@ def _work(settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]]) 
     return 0
 
 
-async def _work_when_up(stop: asyncio.Event, settings: Settings) -> None:
+async def work_when_up(stop: asyncio.Event, settings: Settings) -> None:
     """Its loops go on through an outage, so what they let pass is raised by the start alone."""
     await open_when_up(
         lambda: run_worker(settings, stop),
