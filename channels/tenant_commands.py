@@ -13,6 +13,7 @@ from channels.settings import BadSettings, Settings
 from channels.tenants import FOLDER, Tenant, environment_of, is_street, look_at_files
 from engine.clock import Clock
 from engine.database import connect
+from engine.errors import CappError
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account, Kind
 from engine.row_security import look_at, open_tenant
@@ -60,7 +61,7 @@ async def _fault_of(settings: Settings) -> str:
     try:
         async with asyncio.timeout(5):
             connection = await connect(settings.database_url)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except (OSError, TimeoutError, asyncpg.PostgresError, CappError) as error:
         return str(error) or type(error).__name__
     try:
         standing = await look_at(connection)

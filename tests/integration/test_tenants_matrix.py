@@ -1,7 +1,7 @@
 """Every endpoint of both tables, asked at one tenant with what opens the other's doors.
 
-Whoever is good elsewhere is told what everybody unknown is told, to the byte: not even that there is
-another tenant.
+Whoever is good elsewhere is told what everybody unknown is told, to the byte: not even that there
+is another tenant.
 """
 
 import json
