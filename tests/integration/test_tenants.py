@@ -1,7 +1,6 @@
 """Two tenants in one web process: what each sees, and what neither sees of the other."""
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -80,7 +79,8 @@ def test_a_gateways_token_opens_its_own_tenants_door_alone(room: StreetRoom) -> 
 def test_the_ordinary_way_reaches_the_same_door(room: StreetRoom) -> None:
     """A body in chunks never goes the short way of `server.py`."""
     token = room.settings["soko"].gateway_token
-    form = "sessionId=chunks&phoneNumber=%2B254712000001&networkCode=63902&serviceCode=*384*22%23&text="
+    form = "sessionId=chunks&phoneNumber=%2B254712000001&networkCode=63902&text="
+    form += "&serviceCode=*384*22%23"
     answer = room.client.post(
         f"/t/soko/ussd/africastalking/{token}",
         content=iter([form.encode()]),
