@@ -1,10 +1,11 @@
 """The web process: routes, health, and error replies that tell a stranger nothing."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from random import SystemRandom
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -58,11 +59,27 @@ class Shared(TypedDict):
     bounds: Bounds
 
 
+class Site(NamedTuple):
+    """One tenant's application, and the block in which it is open."""
+
+    app: Guards
+    open: Callable[[], AbstractAsyncContextManager[Shared]]
+
+
 def build_app(settings: Settings) -> Guards:
     """The ASGI application; it connects when it is started and closes when it is stopped.
 
     While a server it needs is away it tries again; until then it lives, and answers all else 503.
     Raises BadSettings for a gateway nobody knows.
+    """
+    return build_site(settings).app
+
+
+def build_site(settings: Settings, *, give_up: Callable[[], None] | None = None) -> Site:
+    """The same for who opens it without a server of its own (`street.py`).
+
+    `give_up` is called when what had to wait for a server can never start; by default that ends
+    the process.
     """
     gateways = _gateways(settings)
     edges = edges_of(settings)
@@ -90,12 +107,12 @@ def build_app(settings: Settings) -> Guards:
             lost = LostCallbacks(reception).routes()
             routes[:] = [*busy, *_alive(), *looking, *_routes(engine, limits, chain), *lost]
 
-        tries = opening(open_doors, draw=SystemRandom().random)
+        tries = opening(open_doors, draw=SystemRandom().random, give_up=give_up)
         async with told_once(settings.database_url), tries:
             yield {"doors": doors, "bounds": bounds}
 
     app = Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
-    return Guards(app, edges, Ids(Clock()).hex)
+    return Site(Guards(app, edges, Ids(Clock()).hex), partial(lifespan, app))
 
 
 def edges_of(settings: Settings) -> Edges:

@@ -17,6 +17,7 @@ import msgspec
 
 from channels.secrecy import with_files
 from channels.settings import BadSettings, log_form_of, read_settings
+from channels.tenants import FOLDER, environment_of, is_street
 from channels.watching.logs import set_up_logging
 from engine.errors import CappError
 from providers.environment import MissingSettings
@@ -34,7 +35,8 @@ class Command(NamedTuple):
 
     By default it is a coroutine of settings, options and `say`, and its exit code is whether all
     is well. `is_process`: a function of settings and options that returns its exit code.
-    `is_bare`: a function of the environment, options and `say` that needs no settings.
+    `is_bare`: a function of the environment, options and `say` that needs no settings. `street`:
+    a function of the environment and options that does it for all tenants of a folder at once.
     """
 
     help: str
@@ -42,14 +44,17 @@ class Command(NamedTuple):
     adds: str = ""
     is_process: bool = False
     is_bare: bool = False
+    street: str = ""
 
 
 COMMANDS: Mapping[str, Command] = {
     "serve": Command(
-        "the web process", "processes:serve", "processes:add_serve_arguments", is_process=True
+        "the web process", "processes:serve", "processes:add_serve_arguments", is_process=True,
+        street="processes:serve_street",
     ),
     "worker": Command(
-        "the second process: sweeps and reconciliation", "processes:work", is_process=True
+        "the second process: sweeps and reconciliation", "processes:work", is_process=True,
+        street="processes:work_street",
     ),
     "migrate": Command(
         "bring the database up to date", "migrating:run_migrate", "migrating:add_arguments",
@@ -149,6 +154,10 @@ COMMANDS: Mapping[str, Command] = {
     "addresses": Command(
         "what to register with operators that call us back", "registrations:show_addresses"
     ),
+    "tenants": Command(
+        "those of CAPP_TENANTS_FOLDER: list, check, open one", "tenant_commands:run_tenants",
+        "tenant_commands:add_arguments", is_bare=True,
+    ),
     "doctor": Command("check settings, databases and the SMS gateways", "doctor:run_doctor"),
 }  # fmt: skip
 DESK = (
@@ -182,8 +191,9 @@ def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
         prog="capp", description=f"CAPP. Also: {', '.join(SIMULATOR)} (see python -m simulator)."
     )
     parser.add_argument("--log-level", default="info")
+    parser.add_argument("--tenant", help="whose, where CAPP_TENANTS_FOLDER names several")
     commands = parser.add_subparsers(dest="command", required=True)
-    asked = next((word for word in given if word in COMMANDS or word in DESK), None)
+    asked = next((word for word in _but_names(given) if word in COMMANDS or word in DESK), None)
     for name, command in COMMANDS.items():
         if asked in (None, name):
             added = commands.add_parser(name, help=command.help)
@@ -194,12 +204,25 @@ def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
     return parser
 
 
+def _but_names(given: Sequence[str]) -> list[str]:
+    """A tenant may be called as a command is."""
+    return [word for n, word in enumerate(given) if n == 0 or given[n - 1] != "--tenant"]
+
+
 def _run(options: argparse.Namespace) -> int:
     command = COMMANDS.get(options.command, Command("", "desk:run_desk"))
     runs = _load(command.runs)
     environment = with_files(os.environ)
+    if options.tenant is not None:
+        if not is_street(environment):
+            raise BadSettings(f"--tenant: {FOLDER} is not set")
+        environment = environment_of(environment, options.tenant)
     if command.is_bare:
         return _exit_code(runs(environment, options, _say))
+    if is_street(environment):
+        if not command.street:
+            raise BadSettings("--tenant: is missing; `capp tenants list` names them")
+        return _exit_code(_load(command.street)(environment, options))
     settings = read_settings(environment)
     if command.is_process:
         return _exit_code(runs(settings, options))

@@ -124,7 +124,7 @@ class Guards:
             return Refusal(Code.MALFORMED, "two names of a host")
         if not self._edges.hosts or path.startswith(_BY_ANY_NAME):
             return None
-        if _name_of(hosts[0] if hosts else b"") in self._edges.hosts:
+        if name_of_host(hosts[0] if hosts else b"") in self._edges.hosts:
             return None
         return Refusal(Code.MALFORMED, "the host is not called so")
 
@@ -163,8 +163,8 @@ def _all(scope: Scope, name: bytes) -> list[bytes]:
     return [value for named, value in scope["headers"] if named == name]
 
 
-def _name_of(host: bytes) -> str:
-    """Without its port; brackets of an IPv6 address stay."""
+def name_of_host(host: bytes) -> str:
+    """In small letters, without its port; brackets of an IPv6 address stay."""
     return _PORT.sub("", host.decode("latin-1").lower())
 
 

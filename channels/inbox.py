@@ -34,14 +34,14 @@ async def open_inbox(engine: Engine, journeys: Journeys) -> AsyncIterator[Inbox]
         payments=engine.counter,
         journeys=journeys,
         opt_outs=OptOuts(engine.pool, settings.tenant, engine.clock),
-        memory=Memory(redis),
+        memory=Memory(redis, settings.tenant),
         names=names,
         clock=engine.clock,
         shortcode=settings.shortcode,
     )
     try:
         yield Inbox(
-            guard=Guard(redis, settings.session_key),
+            guard=Guard(redis, settings.tenant, settings.session_key),
             store=store,
             answers=answers,
             ids=engine.ids,

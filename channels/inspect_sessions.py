@@ -36,7 +36,8 @@ async def session_inspection(settings: Settings) -> AsyncIterator[list[Route]]:
         return
     redis = open_pipeline(settings.redis_url)
     try:
-        yield SessionInspection(SessionStore(redis), settings.inspect_token).routes()
+        store = SessionStore(redis, settings.tenant)
+        yield SessionInspection(store, settings.inspect_token).routes()
     finally:
         await redis.aclose()
 

@@ -163,9 +163,15 @@ async def open_limits(settings: Settings) -> AsyncIterator[Limits]:
     """With a way to Redis of its own. Opens nothing before somebody comes."""
     redis = open_pipeline(settings.redis_url)
     try:
-        yield Limits(redis, key=settings.session_key)
+        yield Limits(redis, key=_key_of_tenant(settings))
     finally:
         await redis.aclose()
+
+
+def _key_of_tenant(settings: Settings) -> bytes:
+    """Callers of one tenant take no room of another's, also where both have the same key."""
+    tenant = settings.tenant.to_bytes(8, "big")
+    return hashlib.blake2b(tenant, key=settings.session_key[:64], digest_size=32).digest()
 
 
 class _Alone:

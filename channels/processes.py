@@ -7,25 +7,33 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from channels.app import build_app
 from channels.outages import told_once
 from channels.production import refuse_insecure
+from channels.rounds import make_rounds
 from channels.seed import read_seeds, seed
 from channels.server import Connection
-from channels.settings import Settings
+from channels.settings import BadSettings, Settings
 from channels.starting import open_when_up
+from channels.street import Street
+from channels.tenants import Tenant, read_tenants
 from channels.tls import open_tls
 from channels.watching.faults import tell_faults
 from channels.worker import run_worker
 from engine.clock import Clock
 from providers.registry import build_operators
+
+log = logging.getLogger(__name__)
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,11 +53,22 @@ def serve(settings: Settings, options: argparse.Namespace) -> int:
     Raises BadSettings, in production mode also for what is weak or meant for a demo.
     """
     refuse_insecure(settings)
+    return _serve(build_app(settings), settings, options)
+
+
+def serve_street(environment: Mapping[str, str], options: argparse.Namespace) -> int:
+    """The web process for every tenant of the folder. Raises what `serve` raises."""
+    tenants = _sound_ones(environment)
+    house = tenants[0].settings  # what is the process's is the same in all
+    return _serve(Street(tenants, is_strict=house.is_production), house, options)
+
+
+def _serve(app: ASGIApp, settings: Settings, options: argparse.Namespace) -> int:
     tls = open_tls(settings.edges)
     _tune_collector()
     _tell_faults(settings)
     uvicorn.run(
-        build_app(settings),
+        app,
         host=options.host,
         port=options.port,
         loop="uvloop",
@@ -90,6 +109,39 @@ def work(settings: Settings, _: argparse.Namespace) -> int:
     Raises what `serve` raises.
     """
     refuse_insecure(settings)
+
+    async def work_for_one(stop: asyncio.Event) -> None:
+        await work_when_up(stop, settings)
+
+    return _work(settings, work_for_one)
+
+
+def work_street(environment: Mapping[str, str], _: argparse.Namespace) -> int:
+    """The second process for every tenant of the folder. Raises what `work` raises."""
+    tenants = _sound_ones(environment)
+    house = tenants[0].settings
+
+    async def work_for_all(stop: asyncio.Event) -> None:
+        work = partial(work_when_up, stop)
+        await make_rounds(tenants, stop, work, is_strict=house.is_production)
+
+    return _work(house, work_for_all)
+
+
+def _sound_ones(environment: Mapping[str, str]) -> Sequence[Tenant]:
+    """Those that can be served; the others are told. In production all are, or nobody is."""
+    tenants = read_tenants(environment)
+    for name, what in tenants.faults.items():
+        log.error("%s is not served: %s", name, what)
+    for tenant in tenants.sound:
+        try:
+            refuse_insecure(tenant.settings)
+        except BadSettings as error:
+            raise BadSettings(f"{tenant.name}: {error}") from error
+    return tenants.sound
+
+
+def _work(settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     _tune_collector()
     _tell_faults(settings)
 
@@ -97,16 +149,20 @@ def work(settings: Settings, _: argparse.Namespace) -> int:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        # Its loops go on through an outage, so what they let pass is raised by the start alone.
         async with told_once(settings.database_url):
-            await open_when_up(
-                lambda: run_worker(settings, stop),
-                draw=SystemRandom().random,
-                wait=partial(_wait_unless, stop),
-            )
+            await work(stop)
 
     asyncio.run(run())
     return 0
+
+
+async def work_when_up(stop: asyncio.Event, settings: Settings) -> None:
+    """Its loops go on through an outage, so what they let pass is raised by the start alone."""
+    await open_when_up(
+        lambda: run_worker(settings, stop),
+        draw=SystemRandom().random,
+        wait=partial(_wait_unless, stop),
+    )
 
 
 async def _wait_unless(stop: asyncio.Event, seconds: float) -> bool:

@@ -122,6 +122,23 @@ def _read(path: Path) -> str:
     return text
 
 
+def drawn_parts(environment: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Every key and token we drew ourselves, by its variable's name: two houses share none."""
+    for name, value in sorted(environment.items()):
+        if value.strip() and (name in DRAWN or _is_token(name)):
+            for part in _parts(value.strip()):
+                yield name, part
+
+
+def is_a_houses_own(name: str) -> bool:
+    """Whether the variable holds, or names the file of, a secret that one tenant alone has.
+
+    What we drew, and what companies gave for an account with them; not how servers are reached.
+    """
+    name = name.removesuffix(FILE)
+    return name in DRAWN or _is_token(name) or bool(_TOLD.fullmatch(name) and name not in TOLD)
+
+
 def weaknesses_of(environment: Mapping[str, str]) -> list[Weakness]:
     """Every secret of the environment that anybody could guess, or that stands there twice."""
     secrets = {

@@ -29,7 +29,7 @@ async def show_sessions(
     day = options.day or Clock().now().date()
     redis = open_pipeline(settings.redis_url)
     try:
-        ended = await Drops(redis).of_day(day)
+        ended = await Drops(redis, settings.tenant).of_day(day)
     except StoreDown as error:
         say(f"Redis does not answer: {error.__cause__}")
         return False

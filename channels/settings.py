@@ -107,6 +107,7 @@ class Settings:
     row_security: bool  # the database, too, keeps tenants apart
     redis_url: str = field(repr=False)
     tenant: int
+    tenant_name: str  # in addresses, logs and counts; empty: the installation's only one
     shortcodes: frozenset[str]
     public_url: str
     pin_keys: Mapping[int, bytes] = field(repr=False)  # the highest version makes new MACs
@@ -186,6 +187,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         row_security=row_security,
         redis_url=reader.text("REDIS_URL"),
         tenant=tenant,
+        tenant_name=reader.path("CAPP_TENANT_NAME"),
         shortcodes=frozenset(reader.words("CAPP_SHORTCODES", "*384*96#")),
         public_url=reader.text("CAPP_PUBLIC_URL").rstrip("/"),
         pin_keys=reader.versioned_keys("CAPP_PIN_KEYS"),

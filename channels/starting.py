@@ -9,6 +9,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from engine.outages import server_away
@@ -27,12 +28,13 @@ async def opening(
     *,
     draw: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    give_up: Callable[[], None] | None = None,
 ) -> AsyncIterator[None]:
     """A block in which `work` is done, or is tried again and again because a server is away.
 
     What `work` puts on the stack it is given is closed after the block, and after a try that
-    failed. Raises what no waiting mends; once the block is entered, that ends the process as
-    SIGTERM does.
+    failed. Raises what no waiting mends; once the block is entered, `give_up` is
+    called instead; by default that ends the process as SIGTERM does.
     """
     has_failed = asyncio.Event()
 
@@ -51,7 +53,7 @@ async def opening(
         tries = asyncio.create_task(open_when_up(attempt, draw=draw, wait=wait))
         try:
             await _either(tries, has_failed)
-            tries.add_done_callback(_end_process_of)
+            tries.add_done_callback(partial(_tell_end_of, give_up=give_up or _end_process))
             yield
         finally:
             tries.cancel()
@@ -104,10 +106,14 @@ async def _either(tries: asyncio.Task[Any], has_failed: asyncio.Event) -> None:
         tries.result()
 
 
-def _end_process_of(tries: asyncio.Task[Any]) -> None:
+def _end_process() -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+
+def _tell_end_of(tries: asyncio.Task[Any], give_up: Callable[[], None]) -> None:
     if not tries.cancelled() and (error := tries.exception()) is not None:
         log.critical("cannot start: %s", _kind(error))
-        signal.raise_signal(signal.SIGTERM)
+        give_up()
 
 
 def _kind(error: BaseException) -> str:

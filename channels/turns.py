@@ -45,8 +45,8 @@ async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
     turns = TurnTaker(
         editions=editions,
         late=late,
-        store=SessionStore(redis),
-        drops=Drops(redis),
+        store=SessionStore(redis, engine.settings.tenant),
+        drops=Drops(redis, engine.settings.tenant),
         seal=seal,
         ids=engine.ids,
         clock=engine.clock,

@@ -31,6 +31,6 @@ def spoken_of() -> Mapping[str, str]:
     """What is being spoken of, by kind.
 
     `session`, `payment`, `attempt`, `request`; in settlement `batch`, and `errand`, which has its
-    batch's id; of a webhook `event`.
+    batch's id; of a webhook `event`. Of one of many tenants `tenant`, its name.
     """
     return _ABOUT.get()

@@ -28,18 +28,18 @@ _PAGE: Final = b"""<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>CAPP for businesses</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="docs/swagger-ui.css">
 </head>
 <body>
 <div id="pages"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
 </body>
 </html>
 """
 # No validator: it is a foreign host. Keys that are typed in are forgotten with the page.
 _START: Final = b"""SwaggerUIBundle({
-  url: "/openapi.json", dom_id: "#pages", deepLinking: true, validatorUrl: null,
+  url: "openapi.json", dom_id: "#pages", deepLinking: true, validatorUrl: null,
   persistAuthorization: false, presets: [SwaggerUIBundle.presets.apis]
 });
 """

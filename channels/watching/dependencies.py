@@ -36,7 +36,7 @@ def metrics_routes(engine: Engine) -> list[Route]:
         return []
     names = {code: facts.name for code, facts in engine.directory.by_code.items()}
     figures = Figures(engine.pool, engine.settings.tenant, names, engine.clock)
-    return [metrics_route(engine.watch.metrics, figures, token)]
+    return [metrics_route(engine.watch.metrics, figures, token, engine.settings.tenant_name)]
 
 
 async def _postgres(engine: Engine) -> Standing:

@@ -7,11 +7,14 @@ else's business.
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -24,17 +27,37 @@ from channels.watching.metrics import Metrics
 log = logging.getLogger(__name__)
 
 
-def metrics_route(metrics: Metrics, figures: Figures, token: str) -> Route:
-    """`GET /metrics` with `Authorization: Bearer <token>`, in Prometheus' text format."""
+def metrics_route(metrics: Metrics, figures: Figures, token: str, tenant: str = "") -> Route:
+    """`GET /metrics` with `Authorization: Bearer <token>`, in Prometheus' text format.
+
+    Of a named tenant every sample carries its name as the label `tenant`.
+    """
     metrics.registry.register(figures)
+    collector = _OfTenant(metrics.registry, tenant) if tenant else metrics.registry
 
     async def told(request: Request) -> Response:
         if not is_secret(request.headers.get("authorization", ""), f"Bearer {token}"):
             return PlainTextResponse("forbidden", 403)
         await figures.refresh()
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(collector), media_type=CONTENT_TYPE_LATEST)
 
     return Route("/metrics", told)
+
+
+class _OfTenant(Collector):
+    """A registry whose samples say whose they are: what is collected stays one family."""
+
+    def __init__(self, registry: CollectorRegistry, tenant: str) -> None:
+        self._registry = registry
+        self._tenant = tenant
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._registry.collect():
+            told = Metric(family.name, family.documentation, family.type, family.unit)
+            told.samples = [
+                s._replace(labels={**s.labels, "tenant": self._tenant}) for s in family.samples
+            ]
+            yield told
 
 
 @asynccontextmanager

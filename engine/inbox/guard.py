@@ -56,20 +56,22 @@ class Admission(IntEnum):
 class Guard:
     """Every method raises redis' `RedisError` when Redis does not answer."""
 
-    def __init__(self, redis: Redis, key: bytes) -> None:
+    def __init__(self, redis: Redis, tenant: int, key: bytes) -> None:
         """`key` makes the MACs: 16 bytes or more."""
         self._redis = redis
+        self._tenant = tenant
         self._key = key
 
     async def admit(
         self, msisdn: Msisdn, text: str, *, gateway: str, message_id: str, token: str
     ) -> Admission:
         """Whether this process shall carry a message out; `token` is its own, fresh, claim."""
+        phone = phone_key(self._tenant, msisdn)
         keys = (
-            lease_key(msisdn, gateway, message_id),
-            f"capp:sms:{{{msisdn}}}:echo:{self._mac(text)}",
-            f"capp:sms:{{{msisdn}}}:minute",
-            f"capp:sms:{{{msisdn}}}:day",
+            lease_key(self._tenant, msisdn, gateway, message_id),
+            f"{phone}:echo:{self._mac(text)}",
+            f"{phone}:minute",
+            f"{phone}:day",
         )
         answer = await self._redis.execute(
             "EVAL", _ADMIT, len(keys), *keys, token, LEASE_SECONDS, ECHO_SECONDS, MINUTE_MAX,
@@ -79,7 +81,7 @@ class Guard:
 
     async def free(self, msisdn: Msisdn, *, gateway: str, message_id: str, token: str) -> None:
         """Give a claim back: the message was not carried out, the next offer may be."""
-        key = lease_key(msisdn, gateway, message_id)
+        key = lease_key(self._tenant, msisdn, gateway, message_id)
         await self._redis.execute("EVAL", _FREE, 1, key, token)
 
     def _mac(self, text: str) -> str:
@@ -87,6 +89,14 @@ class Guard:
         return hashlib.blake2b(folded, key=self._key, digest_size=_MAC_BYTES).hexdigest()
 
 
-def lease_key(msisdn: Msisdn, gateway: str, message_id: str) -> str:
-    """The tag in braces keeps one phone's keys in one slot of a cluster."""
-    return f"capp:sms:{{{msisdn}}}:lease:{gateway}:{message_id}"
+def lease_key(tenant: int, msisdn: Msisdn, gateway: str, message_id: str) -> str:
+    """Where it stands who is at work on a message."""
+    return f"{phone_key(tenant, msisdn)}:lease:{gateway}:{message_id}"
+
+
+def phone_key(tenant: int, msisdn: Msisdn) -> str:
+    """What every key of one phone's SMS begins with.
+
+    The tag in braces keeps them in one slot of a cluster.
+    """
+    return f"capp:sms:{{{tenant}:{msisdn}}}"

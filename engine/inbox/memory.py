@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from engine.fx.quotes import Quote
-from engine.inbox.guard import Redis
+from engine.inbox.guard import Redis, phone_key
 from engine.msisdn import Msisdn
 
 JOURNEY_SECONDS = 600
@@ -18,17 +18,18 @@ JOURNEY_SECONDS = 600
 class Memory:
     """Every method raises redis' `RedisError` when Redis does not answer, and may be repeated."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, tenant: int) -> None:
         self._redis = redis
+        self._tenant = tenant
 
     async def keep_quote(self, msisdn: Msisdn, quote: Quote, seconds: int) -> None:
         """The newest price of a phone takes the place of the one before."""
         record = msgspec.msgpack.encode(quote, enc_hook=str)
-        await self._redis.execute("SET", _quote_key(msisdn), record, "EX", max(seconds, 1))
+        await self._redis.execute("SET", self._quote_key(msisdn), record, "EX", max(seconds, 1))
 
     async def quote(self, msisdn: Msisdn) -> Quote | None:
         """None also for a record this version of the program cannot read."""
-        record = await self._redis.execute("GET", _quote_key(msisdn))
+        record = await self._redis.execute("GET", self._quote_key(msisdn))
         if record is None:
             return None
         try:
@@ -37,27 +38,26 @@ class Memory:
             return None
 
     async def forget_quote(self, msisdn: Msisdn) -> None:
-        await self._redis.execute("DEL", _quote_key(msisdn))
+        await self._redis.execute("DEL", self._quote_key(msisdn))
 
     async def journey(self, msisdn: Msisdn) -> str | None:
         """The id of the session this phone walks by SMS."""
-        found = await self._redis.execute("GET", _journey_key(msisdn))
+        found = await self._redis.execute("GET", self._journey_key(msisdn))
         return found.decode() if found is not None else None
 
     async def keep_journey(self, msisdn: Msisdn, session_id: str) -> None:
-        await self._redis.execute("SET", _journey_key(msisdn), session_id, "EX", JOURNEY_SECONDS)
+        key = self._journey_key(msisdn)
+        await self._redis.execute("SET", key, session_id, "EX", JOURNEY_SECONDS)
 
     async def forget_journey(self, msisdn: Msisdn) -> None:
-        await self._redis.execute("DEL", _journey_key(msisdn))
+        await self._redis.execute("DEL", self._journey_key(msisdn))
+
+    def _quote_key(self, msisdn: Msisdn) -> str:
+        return f"{phone_key(self._tenant, msisdn)}:quote"
+
+    def _journey_key(self, msisdn: Msisdn) -> str:
+        return f"{phone_key(self._tenant, msisdn)}:journey"
 
 
 def _decode(kind: type, value: Any) -> Any:
     return kind(value)
-
-
-def _quote_key(msisdn: Msisdn) -> str:
-    return f"capp:sms:{{{msisdn}}}:quote"
-
-
-def _journey_key(msisdn: Msisdn) -> str:
-    return f"capp:sms:{{{msisdn}}}:journey"

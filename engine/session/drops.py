@@ -26,14 +26,15 @@ class Ended(NamedTuple):
 
 
 class Drops:
-    """Counts ends, and reads the counts of a day."""
+    """Counts one tenant's ends, and reads the counts of a day."""
 
-    def __init__(self, redis: Pipeline) -> None:
+    def __init__(self, redis: Pipeline, tenant: int) -> None:
         self._redis = redis
+        self._tenant = tenant
 
     async def count(self, day: date, network: str, screen: str, reason: EndReason) -> None:
         """Not repeatable: a notice that comes twice counts twice. Raises StoreDown."""
-        key = _key(day)
+        key = _key(self._tenant, day)
         try:
             field = f"{network}|{screen}|{reason.value}"
             if await self._redis.execute("HINCRBY", key, field, 1) == 1:  # perhaps a new day
@@ -44,15 +45,15 @@ class Drops:
     async def of_day(self, day: date) -> list[Ended]:
         """The counts of a day, the largest first. Raises StoreDown."""
         try:
-            found: list[bytes] = await self._redis.execute("HGETALL", _key(day))
+            found: list[bytes] = await self._redis.execute("HGETALL", _key(self._tenant, day))
         except RedisError as error:
             raise StoreDown from error
         ended = [_read(field, count) for field, count in zip(found[::2], found[1::2], strict=True)]
         return sorted(ended, key=lambda one: (-one.times, one))
 
 
-def _key(day: date) -> str:
-    return f"capp:ends:{day:%Y%m%d}"
+def _key(tenant: int, day: date) -> str:
+    return f"capp:ends:{tenant}:{day:%Y%m%d}"
 
 
 def _read(field: bytes, count: bytes) -> Ended:

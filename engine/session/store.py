@@ -82,21 +82,24 @@ class Records(Protocol):
 
 
 class SessionStore:
-    """`Records` in Redis."""
+    """`Records` of one tenant in Redis, which all tenants of an installation share."""
 
-    def __init__(self, redis: Pipeline) -> None:
+    def __init__(self, redis: Pipeline, tenant: int) -> None:
         self._redis = redis
+        self._tenant = tenant
 
     async def load(self, msisdn: Msisdn, session_id: str) -> bytes | None:
         try:
-            record: bytes | None = await self._redis.execute("GET", key_of(msisdn, session_id))
+            key = key_of(self._tenant, msisdn, session_id)
+            record: bytes | None = await self._redis.execute("GET", key)
         except RedisError as error:
             raise StoreDown from error
         return record
 
     async def last(self, msisdn: Msisdn) -> bytes | None:
         try:
-            session_id: bytes | None = await self._redis.execute("GET", pointer_of(msisdn))
+            key = pointer_of(self._tenant, msisdn)
+            session_id: bytes | None = await self._redis.execute("GET", key)
         except RedisError as error:
             raise StoreDown from error
         return None if session_id is None else await self.load(msisdn, session_id.decode())
@@ -107,7 +110,8 @@ class SessionStore:
         Reads only, one key a session: never a scan of all. Raises StoreDown.
         """
         try:
-            last: bytes | None = await self._redis.execute("GET", pointer_of(msisdn))
+            key = pointer_of(self._tenant, msisdn)
+            last: bytes | None = await self._redis.execute("GET", key)
         except RedisError as error:
             raise StoreDown from error
         wanted = dict.fromkeys([*session_ids, *([] if last is None else [last.decode()])])
@@ -124,7 +128,8 @@ class SessionStore:
         ttl_seconds: int,
         pointer: Pointer,
     ) -> bytes | None:
-        keys = (2, key_of(msisdn, session_id), pointer_of(msisdn))
+        phone = (self._tenant, msisdn)
+        keys = (2, key_of(*phone, session_id), pointer_of(*phone))
         arguments = (*keys, expected, record, ttl_seconds, pointer.value, session_id)
         try:
             other: bytes | None
@@ -137,15 +142,15 @@ class SessionStore:
         return other
 
 
-def key_of(msisdn: Msisdn, session_id: str) -> str:
+def key_of(tenant: int, msisdn: Msisdn, session_id: str) -> str:
     """The tag in braces puts all keys of one phone into one slot of a cluster.
 
-    The number is part of the key, so a session id binds to the phone that opened it: another
-    phone that names it finds nothing.
+    Tenant and number are part of the key, so a session id binds to the phone that opened it, and to
+    whom it dialled: another phone that names it finds nothing, nor does the same phone elsewhere.
     """
-    return f"capp:session:{{{msisdn}}}:{session_id}"
+    return f"capp:session:{{{tenant}:{msisdn}}}:{session_id}"
 
 
-def pointer_of(msisdn: Msisdn) -> str:
+def pointer_of(tenant: int, msisdn: Msisdn) -> str:
     """Where the id of a phone's last session stands, in the slot of the session itself."""
-    return f"capp:last:{{{msisdn}}}"
+    return f"capp:last:{{{tenant}:{msisdn}}}"

@@ -163,7 +163,7 @@ _SPOKEN = tuple(Asked(asked.text, asked.reply[4:]) for asked in PAYING[:-1])
 
 async def _house(place: Place) -> tuple[House, TickPipeline | ClusterPipeline]:
     pipeline = open_pipeline(place.server.url, timeout_seconds=5.0)
-    house = House(SessionStore(pipeline))
+    house = House(SessionStore(pipeline, 1))
     for number in range(CALLERS):
         await house.customers.register(_caller(number), "KE", "en", PIN)
     return house, pipeline
@@ -185,8 +185,8 @@ _FILL = """
 for number = ARGV[1], ARGV[2] do
   local phone = string.format('+2547%08d', number)
   local id = string.format('ATUid_%032x', number)
-  redis.call('SET', 'capp:session:{' .. phone .. '}:' .. id, ARGV[3], 'EX', ARGV[4])
-  redis.call('SET', 'capp:last:{' .. phone .. '}', id, 'EX', ARGV[4])
+  redis.call('SET', 'capp:session:{1:' .. phone .. '}:' .. id, ARGV[3], 'EX', ARGV[4])
+  redis.call('SET', 'capp:last:{1:' .. phone .. '}', id, 'EX', ARGV[4])
 end
 """
 _FILL_AT_ONCE = 20_000
@@ -199,9 +199,9 @@ def fill(url: str, live: int, record: bytes) -> None:
         for first in range(1, live + 1, _FILL_AT_ONCE):
             last = min(live, first + _FILL_AT_ONCE - 1)
             client.eval(_FILL, 0, first, last, record, LIVE_KEPT_SECONDS)
-        if client.dbsize() != 2 * live or client.get(key_of(phone, session_id)) != record:
+        if client.dbsize() != 2 * live or client.get(key_of(1, phone, session_id)) != record:
             raise Void("the sessions were not made under the store's keys")
-        if client.get(pointer_of(phone)) != session_id.encode():
+        if client.get(pointer_of(1, phone)) != session_id.encode():
             raise Void("the pointers were not made under the store's keys")
 
 
@@ -225,7 +225,7 @@ async def measure_menus(options: Options, folder: Path) -> Section:
             place = Place(f"{len(edition.menu.screens)} screens", server)
             place.taken = screens * 1_000_000
             places.append(place)
-            takers.append(_taker(edition, SessionStore(pipeline)))
+            takers.append(_taker(edition, SessionStore(pipeline, 1)))
         for _ in range(options.rounds):
             for place, turns in zip(places, takers, strict=True):
                 await _measured(place, WALK, turns, options.sessions)

@@ -144,8 +144,8 @@ def turns_app(redis_url: str, database_url: str) -> Starlette:
         turns = TurnTaker(
             editions=editions,
             late=late,
-            store=SessionStore(pipeline),
-            drops=Drops(pipeline),
+            store=SessionStore(pipeline, 1),
+            drops=Drops(pipeline, 1),
             seal=seal,
             ids=ids,
             clock=clock,

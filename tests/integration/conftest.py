@@ -22,4 +22,4 @@ async def redis(redis_url: str) -> AsyncIterator[TickPipeline]:
 
 @pytest.fixture
 async def house(redis: TickPipeline | ClusterPipeline) -> House:
-    return await House(SessionStore(redis)).registered()
+    return await House(SessionStore(redis, 1)).registered()

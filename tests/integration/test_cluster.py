@@ -49,7 +49,7 @@ async def redis(cluster: Cluster) -> AsyncIterator[ClusterPipeline]:
 
 
 def slot_of_phone(msisdn: Msisdn = PAYER) -> int:
-    return key_slot(pointer_of(msisdn).encode())
+    return key_slot(pointer_of(1, msisdn).encode())
 
 
 def another(cluster: Cluster, node: ClusterNode) -> ClusterNode:
@@ -96,13 +96,18 @@ async def test_a_dropped_session_is_found_by_the_next_dial(house: House) -> None
 
 def test_all_keys_of_a_phone_lie_in_one_slot() -> None:
     for phone in phones(200):
-        keys = {key_of(phone, "s1"), key_of(phone, "a}{b"), key_of(phone, ""), pointer_of(phone)}
+        keys = {
+            key_of(1, phone, "s1"),
+            key_of(1, phone, "a}{b"),
+            key_of(1, phone, ""),
+            pointer_of(1, phone),
+        }
         assert {key_slot(key.encode()) for key in keys} == {slot_of_phone(phone)}
     assert len({slot_of_phone(phone) for phone in phones(200)}) > 150
 
 
 async def test_statistics_and_editions_are_kept_on_a_cluster(redis: ClusterPipeline) -> None:
-    drops, shelf, day = Drops(redis), RedisShelf(redis), date(2026, 11, 21)
+    drops, shelf, day = Drops(redis, 1), RedisShelf(redis), date(2026, 11, 21)
     for _ in range(3):
         await drops.count(day, "63902", "amount", EndReason.TIMED_OUT)
     assert [ended.times for ended in await drops.of_day(day)] == [3]
@@ -190,7 +195,7 @@ async def test_a_slot_that_never_arrives_ends_politely_and_in_time(cluster: Clus
     source = cluster.owner(slot)
     target = another(cluster, source)
     hasty = open_pipeline(cluster.url, timeout_seconds=0.2)
-    house = await House(SessionStore(hasty)).registered()
+    house = await House(SessionStore(hasty, 1)).registered()
     assert await hasty.execute("PING") == b"PONG"
     cluster.begin_to_move(slot, target)
     began = time.monotonic()
@@ -235,7 +240,7 @@ async def test_a_node_that_dies_takes_only_its_own_callers_with_it(servers_folde
         except NoCluster as error:
             pytest.skip(f"NOT TESTED: this Redis cannot form a cluster: {error}")
         redis = open_pipeline(cluster.url, timeout_seconds=0.5)
-        house = House(SessionStore(redis))
+        house = House(SessionStore(redis, 1))
         callers = phones(30)
         for phone in callers:
             await house.customers.register(phone, "KE", "en", PIN)

@@ -125,14 +125,14 @@ class House:
             payments=rooms,
             journeys=rooms,
             opt_outs=OptOuts(pool, 1, clock),
-            memory=Memory(redis),
+            memory=Memory(redis, 1),
             names=rooms,
             clock=clock,
             shortcode="*384*96#",
             monotonic=lambda: 100.0,
         )
         self.inbox = Inbox(
-            guard=Guard(redis, b"k" * 32),
+            guard=Guard(redis, 1, b"k" * 32),
             store=self.store,
             answers=answers,
             ids=ids,
@@ -417,8 +417,8 @@ async def test_two_machines_do_not_talk_for_ever(house: House, redis: Any) -> No
     answered = [await house.say(f"hello {n}") for n in range(MINUTE_MAX + 5)]
     assert sum(said is not None for said in answered) == MINUTE_MAX
     assert answered[-1] is None
-    await redis.execute("DEL", f"capp:sms:{{{PAYER}}}:minute")
-    await redis.execute("SET", f"capp:sms:{{{PAYER}}}:day", DAY_MAX)
+    await redis.execute("DEL", f"capp:sms:{{1:{PAYER}}}:minute")
+    await redis.execute("SET", f"capp:sms:{{1:{PAYER}}}:day", DAY_MAX)
     assert await house.say("hello again") is None
     assert await house.say("hello", STRANGER) is not None
 

@@ -21,7 +21,7 @@ PAYEE = "256772000002"
 
 @pytest.fixture
 async def web(redis: TickPipeline) -> AsyncIterator[httpx.AsyncClient]:
-    door = SessionInspection(SessionStore(redis), TOKEN)
+    door = SessionInspection(SessionStore(redis, 1), TOKEN)
     transport = httpx.ASGITransport(Starlette(routes=door.routes()))
     headers = {"authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(transport=transport, headers=headers) as client:
@@ -123,7 +123,7 @@ async def test_the_door_stays_shut_without_its_token(
 
 async def test_redis_that_is_away_is_told() -> None:
     pipeline = open_pipeline("redis://127.0.0.1:1/0")
-    door = SessionInspection(SessionStore(pipeline), TOKEN)
+    door = SessionInspection(SessionStore(pipeline, 1), TOKEN)
     transport = httpx.ASGITransport(Starlette(routes=door.routes()))
     headers = {"authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(transport=transport, headers=headers) as client:

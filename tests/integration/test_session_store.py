@@ -155,7 +155,7 @@ async def test_sessions_live_through_a_restart_of_redis(servers_folder: Path) ->
     folder = servers_folder / "restarted"
     server = embedded.start_redis(folder)
     redis = open_pipeline(server.url)
-    house = await House(SessionStore(redis)).registered()
+    house = await House(SessionStore(redis, 1)).registered()
     await house.press(*TO_PIN)
     server.stop()
     during, seconds = await timed(house, CONFIRMED)
@@ -212,7 +212,7 @@ async def test_an_evicted_session_goes_on_where_nothing_is_at_stake(
 ) -> None:
     await house.press("1", PAYEE)
     await _evict(admin)
-    assert await admin.execute("GET", key_of(PAYER, "s1")) is None
+    assert await admin.execute("GET", key_of(1, PAYER, "s1")) is None
     assert "Total KES 1,010" in (await house.take(f"1*{PAYEE}*1000")).text
 
 
@@ -233,6 +233,6 @@ async def test_a_pointer_to_a_session_that_is_gone_leads_nowhere(
     house: House, admin: TickPipeline
 ) -> None:
     await house.press(*TO_PIN)
-    assert await admin.execute("DEL", key_of(PAYER, "s1")) == 1
-    assert await admin.execute("GET", pointer_of(PAYER)) == b"s1"
+    assert await admin.execute("DEL", key_of(1, PAYER, "s1")) == 1
+    assert await admin.execute("GET", pointer_of(1, PAYER)) == b"s1"
     assert (await house.take("", "s2")).text.startswith("CAPP\n1. Send money")

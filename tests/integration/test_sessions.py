@@ -140,14 +140,14 @@ async def test_the_end_of_a_session_is_noted(gateway: httpx.AsyncClient) -> None
 
 async def test_sessions_expire(house: House, redis: TickPipeline) -> None:
     await house.take("")
-    for key in (key_of(PAYER, "s1"), pointer_of(PAYER)):
+    for key in (key_of(1, PAYER, "s1"), pointer_of(1, PAYER)):
         assert 890 <= await redis.execute("TTL", key) <= 900
 
 
 async def test_every_turn_keeps_the_way_to_its_session_as_long_as_the_session(
     redis: TickPipeline,
 ) -> None:
-    store = SessionStore(redis)
+    store = SessionStore(redis, 1)
 
     async def save(expected: bytes, record: bytes, ttl_seconds: int, pointer: Pointer) -> None:
         await store.save(
@@ -156,7 +156,7 @@ async def test_every_turn_keeps_the_way_to_its_session_as_long_as_the_session(
 
     await save(b"", b"\0\0\0\1a", 9, Pointer.POINT)
     await save(b"\0\0\0\1", b"\0\0\0\2b", 900, Pointer.PROLONG)
-    for key in (key_of(PAYER, "s"), pointer_of(PAYER)):
+    for key in (key_of(1, PAYER, "s"), pointer_of(1, PAYER)):
         assert 890 <= await redis.execute("TTL", key) <= 900
 
 
@@ -173,7 +173,7 @@ async def test_fields_at_their_extremes_are_answered_also_with_a_real_redis(
 
 
 async def test_a_save_is_repeatable_but_never_overwrites_another(redis: TickPipeline) -> None:
-    store = SessionStore(redis)
+    store = SessionStore(redis, 1)
 
     async def save(expected: bytes, record: bytes) -> bytes | None:
         return await store.save(
@@ -192,7 +192,7 @@ async def test_a_save_is_repeatable_but_never_overwrites_another(redis: TickPipe
 
 
 async def test_the_save_survives_a_redis_that_forgot_its_scripts(redis: TickPipeline) -> None:
-    store = SessionStore(redis)
+    store = SessionStore(redis, 1)
     await redis.execute("SCRIPT", "FLUSH")
     for step in (b"\0\0\0\1", b"\0\0\0\2"):
         kept = await store.save(
@@ -205,7 +205,7 @@ async def test_the_save_survives_a_redis_that_forgot_its_scripts(redis: TickPipe
 async def test_the_next_dial_finds_what_the_last_session_left_until_it_is_cleared(
     redis: TickPipeline,
 ) -> None:
-    store = SessionStore(redis)
+    store = SessionStore(redis, 1)
 
     async def save(session_id: str, record: bytes, pointer: Pointer) -> None:
         await store.save(
@@ -224,7 +224,7 @@ async def test_the_next_dial_finds_what_the_last_session_left_until_it_is_cleare
 
 
 async def test_ends_are_counted_by_day_in_redis(house: House, redis: TickPipeline) -> None:
-    drops, day = Drops(redis), house.clock.now().date()
+    drops, day = Drops(redis, 1), house.clock.now().date()
     for reason in (EndReason.TIMED_OUT, EndReason.TIMED_OUT, EndReason.CANCELLED):
         await drops.count(day, "63902", "send_money.pin", reason)
     assert [tuple(one) for one in await drops.of_day(day)] == [
@@ -254,7 +254,7 @@ async def test_a_flushed_redis_ends_sessions_politely(house: House, redis: TickP
 async def test_two_processes_that_get_the_same_turn_answer_alike_and_pay_once(
     house: House, redis: TickPipeline
 ) -> None:
-    twin = House(SessionStore(redis), shares=house)
+    twin = House(SessionStore(redis, 1), shares=house)
     house.payments.delay = 0.02
     text = f"1*{PAYEE}*1000*1*{PIN}"
     await house.press("1", PAYEE, "1000", "1")
@@ -361,7 +361,7 @@ async def test_commands_beyond_the_limit_are_refused_at_once(redis_url: str) -> 
 
 async def test_a_dead_redis_still_answers_the_caller_and_nothing_hangs() -> None:
     pipeline = open_pipeline(f"redis://127.0.0.1:{embedded.free_port()}/0", timeout_seconds=0.3)
-    house = await House(SessionStore(pipeline)).registered()
+    house = await House(SessionStore(pipeline, 1)).registered()
     began = time.monotonic()
     reply = await house.take("")
     assert time.monotonic() - began < 2
@@ -373,7 +373,7 @@ async def test_a_dead_redis_still_answers_the_caller_and_nothing_hangs() -> None
 async def test_a_redis_that_stalls_still_answers_the_caller(redis_url: str) -> None:
     pipeline = open_pipeline(redis_url, timeout_seconds=0.3)
     admin = open_pipeline(redis_url, timeout_seconds=PATIENT_SECONDS)
-    house = await House(SessionStore(pipeline)).registered()
+    house = await House(SessionStore(pipeline, 1)).registered()
     assert not (await house.take("")).ends
     stalled = admin.execute("DEBUG", "SLEEP", "1.0")
     await asyncio.sleep(0.1)
@@ -387,7 +387,7 @@ async def test_a_redis_that_stalls_still_answers_the_caller(redis_url: str) -> N
 
 async def test_a_store_that_is_away_says_so() -> None:
     pipeline = open_pipeline(f"redis://127.0.0.1:{embedded.free_port()}/0", timeout_seconds=0.2)
-    store = SessionStore(pipeline)
+    store = SessionStore(pipeline, 1)
     with pytest.raises(StoreDown):
         await store.load(PAYER, "s")
     with pytest.raises(StoreDown):
@@ -414,7 +414,7 @@ async def test_a_record_and_its_pointer_live_as_long_as_the_screen_keeps_them(
     house: House, redis: TickPipeline, inputs: tuple[str, ...], seconds: int
 ) -> None:
     await house.press(*inputs)
-    for key in (key_of(PAYER, "s1"), pointer_of(PAYER)):
+    for key in (key_of(1, PAYER, "s1"), pointer_of(1, PAYER)):
         left = await redis.execute("TTL", key)
         assert seconds - 5 < left <= seconds, key
 
@@ -423,7 +423,7 @@ async def test_what_a_screen_keeps_for_a_short_time_is_gone_and_no_longer_offere
     house: House, redis: TickPipeline
 ) -> None:
     await house.press("1", PAYEE, "1000")
-    for key in (key_of(PAYER, "s1"), pointer_of(PAYER)):
+    for key in (key_of(1, PAYER, "s1"), pointer_of(1, PAYER)):
         await redis.execute("EXPIRE", key, 1)
     await asyncio.sleep(1.2)
     assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
@@ -435,7 +435,7 @@ async def test_whose_wallet_it_is_stays_in_redis_no_longer_than_the_session(
     house.names.told[Msisdn(f"+{PAYEE}")] = "Okello James"
     price = await house.press("1", PAYEE, "1000")
     assert f"To Okello James +{PAYEE}" in price.text
-    assert b"Okello" in await redis.execute("GET", key_of(PAYER, "s1"))
+    assert b"Okello" in await redis.execute("GET", key_of(1, PAYER, "s1"))
     assert (await house.press("1", PAYEE, "1000", "1", PIN)).ends
     keys: list[bytes] = await redis.execute("KEYS", "*")
     assert keys

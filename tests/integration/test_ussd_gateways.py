@@ -124,7 +124,7 @@ DIALECTS: dict[str, tuple[Callable[[Phone, str], Fields], Callable[[httpx.Respon
 @pytest.fixture
 async def house(redis_url: str) -> AsyncIterator[House]:
     redis = open_pipeline(redis_url, timeout_seconds=5.0)
-    yield await House(SessionStore(redis)).registered()
+    yield await House(SessionStore(redis, 1)).registered()
     await redis.aclose()
 
 
@@ -213,5 +213,5 @@ async def test_end_among_the_turns_closes_the_session_and_is_counted(
     assert (await phone.post({**phone.last, **change})).status_code == 200
     text, ended = await phone.press(PAYEE)
     assert ended and "has ended" in text
-    (counted,) = await Drops(house.redis).of_day(house.clock.now().date())
+    (counted,) = await Drops(house.redis, 1).of_day(house.clock.now().date())
     assert (counted.reason, counted.times) == (reason, 1)

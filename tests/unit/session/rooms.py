@@ -487,7 +487,7 @@ class House:
         self.late: LateWork = LateWork()
         self.begun: list[Msisdn] = []
         self.sessions_max = 1_000_000
-        self.drops = Drops(self.redis)
+        self.drops = Drops(self.redis, 1)
         self.editions = Editions(bundle, QuickBinder(self, networks), RedisShelf(self.redis))
         self.turns = TurnTaker(
             editions=self.editions,

@@ -109,5 +109,5 @@ def test_a_seal_takes_no_weak_key_and_shows_none() -> None:
 
 
 def test_keys_of_one_phone_share_a_slot_and_name_the_phone() -> None:
-    assert key_of(PAYER, "s1") == "capp:session:{+254712000001}:s1"
-    assert pointer_of(PAYER) == "capp:last:{+254712000001}"
+    assert key_of(1, PAYER, "s1") == "capp:session:{1:+254712000001}:s1"
+    assert pointer_of(1, PAYER) == "capp:last:{1:+254712000001}"

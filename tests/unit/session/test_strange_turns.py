@@ -428,8 +428,8 @@ async def test_late_work_that_fails_is_told_in_the_log_without_its_message(
 
 
 def test_all_keys_of_a_phone_lie_in_one_slot_of_a_cluster() -> None:
-    session, pointer = key_of(PAYER, "}{other}"), pointer_of(PAYER)
-    assert [re.findall(r"\{(.*?)\}", key)[0] for key in (session, pointer)] == [PAYER, PAYER]
+    session, pointer = key_of(1, PAYER, "}{other}"), pointer_of(1, PAYER)
+    assert [re.findall(r"\{(.*?)\}", key)[0] for key in (session, pointer)] == [f"1:{PAYER}"] * 2
 
 
 @pytest.mark.parametrize("budget", [12, 40])
