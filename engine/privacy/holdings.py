@@ -20,6 +20,7 @@ from engine.privacy.places import (
     people_place,
     quote_place,
     recipient_place,
+    reference_place,
     requester_place,
     traffic_place,
 )
@@ -153,8 +154,9 @@ HOLDINGS = (
         | aging.text("reference", pay_in_place(_id(aging))),
     ),
     Holding(
-        "statement_line", _ID, ("counterparty",),
-        lambda aging: aging.text("counterparty", counterparty_place(_id(aging))),
+        "statement_line", _ID, ("counterparty", "reference"),
+        lambda aging: aging.text("counterparty", counterparty_place(_id(aging)))
+        | aging.text("reference", reference_place(_id(aging))),
     ),
 )  # fmt: skip
 

@@ -78,3 +78,8 @@ def quote_place(quote_id: str) -> str:
 def counterparty_place(id_: str) -> str:
     """`statement_line.counterparty`."""
     return f"statement_line.counterparty/{id_}"
+
+
+def reference_place(id_: str) -> str:
+    """`statement_line.reference`: M-PESA writes the payer's number into its own."""
+    return f"statement_line.reference/{id_}"

@@ -64,8 +64,8 @@ SEALED = {
     "clearance.payee", "clearance.payer", "customer.msisdn", "customer.name", "evidence.body",
     "journal.facts", "money_request.payer", "money_request.requester_msisdn", "outbox.payload",
     "pay_in.payer", "pay_in.reference", "ported_number.msisdn", "proposal.body", "recipient.msisdn",
-    "recipient.name", "sms_opt_out.msisdn", "statement_line.counterparty", "traffic.answered",
-    "traffic.asked",
+    "recipient.name", "sms_opt_out.msisdn", "statement_line.counterparty",
+    "statement_line.reference", "traffic.answered", "traffic.asked",
 }  # fmt: skip
 CLIENT = ClientId("a" * 32)
 ASKED = Request(CLIENT, "r1", b"h" * 32)
@@ -164,7 +164,8 @@ def said(attempt_id: Any) -> Said:
 
 def statement_line() -> Line:
     return Line(
-        operator="mpesa_ke", day=date(2026, 11, 21), receipt="RKX1", reference=None, side=Side.IN,
+        operator="mpesa_ke", day=date(2026, 11, 21), receipt="RKX1",
+        reference=f"ws_CO_21112026220415191{CARL.digits[3:]}", side=Side.IN,
         amount=Money(100, "KES"), fee_minor=0, counterparty=f"{CARL.digits} CARL OTIENO",
         completed_ms=1, balance_minor=None, raw_hash="a" * 32,
     )  # fmt: skip

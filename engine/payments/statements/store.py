@@ -15,7 +15,7 @@ from engine.money import Money
 from engine.payments.statements.lines import Line, Side, line_id
 from engine.payments.statements.matching import Class, Judged, Theirs
 from engine.payments.statements.terms import Terms
-from engine.privacy.places import counterparty_place
+from engine.privacy.places import counterparty_place, reference_place
 from engine.privacy.seals import Seals, open_maybe, seal_maybe, seals_of
 
 CLOSED_BY = "statements"
@@ -218,9 +218,10 @@ class StatementStore:
     def _row(self, line: Line, at_ms: int) -> tuple[Any, ...]:
         id_ = line_id(self._tenant, line)
         counterparty = seal_maybe(self._seals, line.counterparty, counterparty_place(id_))
+        reference = seal_maybe(self._seals, line.reference, reference_place(id_))
         return (
             id_, self._tenant, line.operator, line.day, line.receipt,
-            line.reference, int(line.side), line.amount.minor, line.fee_minor,
+            reference, int(line.side), line.amount.minor, line.fee_minor,
             line.amount.currency, counterparty, line.completed_ms, line.balance_minor,
             line.raw_hash, at_ms,
         )  # fmt: skip
@@ -231,7 +232,7 @@ def _stored(row: Any, seals: Seals) -> Stored:
         operator=row["operator"],
         day=row["day"],
         receipt=row["receipt"],
-        reference=row["reference"],
+        reference=open_maybe(seals, row["reference"], reference_place(row["id"].hex)),
         side=Side(row["side"]),
         amount=Money(row["minor"], row["currency"]),
         fee_minor=row["fee_minor"],
