@@ -3,6 +3,7 @@
 Only there when a token is set; every request must carry it. Numbers are masked.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from engine.ports import Direction
 from engine.privacy.seals import seals_of
 
 LIMIT_MAX = 50
+_WHOLE = re.compile(r"\+[0-9]{6,15}")
 
 
 class Inspection:
@@ -62,13 +64,16 @@ class Inspection:
             return PlainTextResponse("forbidden", 403)
         wanted = request.query_params.get("msisdn")
         limit = request.query_params.get("limit", "5")
-        if not limit.isdigit() or not 1 <= int(limit) <= LIMIT_MAX:
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= LIMIT_MAX):
             return PlainTextResponse(f"limit must be 1 to {LIMIT_MAX}", 400)
+        if wanted is not None and not _WHOLE.fullmatch(wanted):
+            return PlainTextResponse("msisdn must be + and all digits", 400)
         rows = await self._pool.fetch(
             "select p.id from payment p"
             " join journal j on j.payment = p.id and j.version = 1"
-            " where p.state < $3 and ($1::text is null or j.facts like '%\"' || $1 || '\"%'"
-            "   or j.facts like '%\"' || ($4::text[])[1] || '\"%'"
+            " where p.tenant = $5 and p.state < $3 and ($1::text is null"
+            "   or strpos(j.facts, '\"' || $1 || '\"') > 0"
+            "   or strpos(j.facts, '\"' || ($4::text[])[1] || '\"') > 0"
             "   or p.customer in (select id from customer where tenant = $5 and msisdn = any($4)))"
             " order by p.id desc limit $2",
             wanted, int(limit), MANUAL_FROM, self._seals.indexes(wanted) if wanted else [],

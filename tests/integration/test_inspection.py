@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from channels.inspect import Inspection
 from simulator.inspect import Inspector, Payment
 from simulator.places import Places
+from tests.integration.owner import Owner
 from tests.integration.world import SUCCEEDED, World, open_world
 from tests.unit.payments.examples import PAYEE, PAYER
 
@@ -99,3 +100,33 @@ def test_an_older_server_that_tells_less_is_read_too() -> None:
     }  # fmt: skip
     payment = msgspec.convert(fields, Payment)
     assert (payment.heard, payment.messages) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"limit": "0"}, {"limit": "51"}, {"limit": "²"}, {"limit": "٥"}, {"msisdn": "%"},
+        {"msisdn": "+2547%"}, {"msisdn": "\x00"}, {"msisdn": "+" + "1" * 16}, {"msisdn": ""},
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_looked_for_is_refused(
+    web: httpx.AsyncClient, asked: dict[str, str]
+) -> None:
+    answer = await web.get(
+        "http://capp.test/inspect/payments", params=asked,
+        headers={"authorization": f"Bearer {TOKEN}"},
+    )  # fmt: skip
+    assert answer.status_code == 400
+
+
+async def test_another_tenants_payments_are_not_told(
+    world: World, web: httpx.AsyncClient, inspector: Inspector
+) -> None:
+    await paid(world)
+    assert len(await inspector.payments(PAYER)) == 1
+    await Owner(world.pool).execute("update payment set tenant = 2")
+    answer = await web.get(
+        "http://capp.test/inspect/payments", headers={"authorization": f"Bearer {TOKEN}"}
+    )
+    assert answer.json() == {"payments": []}
+    await Owner(world.pool).execute("update payment set tenant = 1")
