@@ -23,6 +23,7 @@ KNOWN = {
     "engine/customers/pins.py: pin[0] == pin[1]": "whether a new PIN is too simple",
     "engine/customers/pins.py: pin[2] == pin[3]": "likewise",
     "engine/customers/pins.py: pin[:2] == pin[2:]": "likewise",
+    "engine/hooks/hooks.py: kept.place.secret == secret": "the id of a secret",
     "engine/ledger/auditor.py: block.hash != chained(block.previous or b'', block.digest)": (
         "of our own books, by our own command"
     ),

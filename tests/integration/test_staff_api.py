@@ -82,7 +82,6 @@ async def dispatch_evidence(room: StaffRoom) -> list[Any]:
 async def test_what_operators_can_do_is_read_from_their_facts_and_ports(room: StaffRoom) -> None:
     answer = await room.get("ada", "/providers")
     assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "no-store"
     shown = {provider["name"]: provider for provider in answer.json()["providers"]}
     assert shown["mpesa_ke"]["collects"] == {"minor_min": 100, "minor_max": 25_000_000}
     assert not shown["mpesa_ke"]["tells_balance"]
