@@ -9,8 +9,8 @@ come free the next go out. It knows no batches. Why so: `decisions/0002-one-plac
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
@@ -31,6 +31,7 @@ from engine.ports import (
 from engine.tasks import together
 
 log = logging.getLogger(__name__)
+Item = TypeVar("Item")
 
 LEASE_SECONDS = 120
 PATIENCE_SECONDS = 2.0
@@ -104,7 +105,7 @@ class Submitting:
     async def _tend(self, account: str, rail_seconds: int) -> None:
         until = self._clock.epoch() + TEND_SECONDS_MAX
         left = await self._hear(account, await self._errands.live(account))
-        await self._some_at_once([self._follow(transaction) for transaction in left])
+        await _some_at_once(self._follow, left)
         await self._hand_in(account)
         await self._fill(account, rail_seconds)
         while await self._wait(account) and self._clock.epoch() < until:
@@ -193,16 +194,7 @@ class Submitting:
         # The rail's clock anew: those before may have taken seconds to decide.
         position = await self._rail.position()
         start = _Start(position.seconds, await self._first_number(account), asyncio.Lock())
-        await self._some_at_once([self._try(errand, start) for errand in wanted])
-
-    async def _some_at_once(self, work: Sequence[Coroutine[Any, Any, None]]) -> None:
-        free = asyncio.Semaphore(AT_ONCE)
-
-        async def in_turn(each: Coroutine[Any, Any, None]) -> None:
-            async with free:
-                await each
-
-        await together(*map(in_turn, work))
+        await _some_at_once(lambda errand: self._try(errand, start), wanted)
 
     async def _try(self, errand: Errand, start: _Start) -> None:
         """What is wrong with one must not keep the account's others waiting."""
@@ -284,6 +276,16 @@ class Submitting:
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
+
+
+async def _some_at_once(work: Callable[[Item], Awaitable[None]], items: Sequence[Item]) -> None:
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(item: Item) -> None:
+        async with free:
+            await work(item)
+
+    await together(*map(in_turn, items))
 
 
 def has_lapsed(instruction: Instruction, rail_seconds: int) -> bool:
