@@ -5,8 +5,8 @@ system's word. A key is printed once and stored nowhere.
 """
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 from channels.privacy import open_sealed_pool
@@ -73,7 +73,9 @@ async def run_api_keys(settings: Settings, options: argparse.Namespace, say: Say
 
 async def _create(room: KeyRoom, options: argparse.Namespace, say: Say) -> bool:
     scopes = read_scopes(options.scopes)
-    async with _logged(room, "create_api_key", options.client, ",".join(write_scopes(scopes))):
+    async with room.actions.doing(
+        Action(room.who, "create_api_key", options.client), ",".join(write_scopes(scopes))
+    ):
         _, text = await room.keys.create(options.client, scopes, days=options.days)
     say(text)
     return True
@@ -88,7 +90,9 @@ async def _list(room: KeyRoom, _: argparse.Namespace, say: Say) -> bool:
 
 async def _rotate(room: KeyRoom, options: argparse.Namespace, say: Say) -> bool:
     key_id, hours = _read_id(options.key), options.overlap_hours
-    async with _logged(room, "rotate_api_key", key_id, f"good for {hours} hours yet"):
+    async with room.actions.doing(
+        Action(room.who, "rotate_api_key", key_id), f"good for {hours} hours yet"
+    ):
         _, text = await room.keys.rotate(key_id, overlap_hours=hours)
     say(text)
     return True
@@ -96,23 +100,11 @@ async def _rotate(room: KeyRoom, options: argparse.Namespace, say: Say) -> bool:
 
 async def _revoke(room: KeyRoom, options: argparse.Namespace, say: Say) -> bool:
     key_id = _read_id(options.key)
-    async with _logged(room, "revoke_api_key", key_id, "revoked"):
+    async with room.actions.doing(Action(room.who, "revoke_api_key", key_id), "revoked"):
         if not await room.keys.revoke(key_id, by=room.who):
             raise StaffMistake("there is no such key, or it was revoked before")
     say("revoked")
     return True
-
-
-@asynccontextmanager
-async def _logged(room: KeyRoom, what: str, subject: str, outcome: str) -> AsyncIterator[None]:
-    """Written down before it is done; what is refused is written down as that."""
-    row = await room.actions.begin(Action(room.who, what, subject))
-    try:
-        yield
-    except StaffMistake:
-        await room.actions.end(row, "refused")
-        raise
-    await room.actions.end(row, outcome)
 
 
 def _read_id(text: str) -> KeyId:

@@ -3,11 +3,11 @@
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from channels.privacy import give_keys
 from channels.settings import Settings
+from channels.times import minute_of
 from engine.clock import Clock
 from engine.database import Pool, open_pool
 from engine.errors import StaffMistake
@@ -65,10 +65,10 @@ async def _keys(safe: Safe, _: argparse.Namespace, say: Say) -> bool:
     for key in await KeyStore(safe.pool, safe.tenant).all():
         now = "in force" if (key.purpose, key.version) == (DATA, safe.ring.version) else ""
         if key.retired_ms is not None:
-            now = f"retired {_time(key.retired_ms)}: the journal's old rows are under it,"
+            now = f"retired {minute_of(key.retired_ms)}: the journal's old rows are under it,"
             now += " and a week's answers"
         say(
-            f"{key.purpose:<5} {key.version}  made {_time(key.made_ms)}"
+            f"{key.purpose:<5} {key.version}  made {minute_of(key.made_ms)}"
             f"  wrapped by key {key.wrapped.by}  {now}".rstrip()
         )
     return True
@@ -123,7 +123,3 @@ _WORDS: dict[str, Callable[[Safe, argparse.Namespace, Say], Awaitable[bool]]] = 
     "seal": _seal,
     "rotate": _rotate,
 }
-
-
-def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"

@@ -4,8 +4,8 @@ A secret is printed once, by `add` and `rotate`. What is changed here is written
 """
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -82,7 +82,7 @@ async def run_hooks(settings: Settings, options: argparse.Namespace, say: Say) -
 async def _add(room: HookRoom, options: argparse.Namespace, say: Say) -> bool:
     wish = Wish(options.url, _read_events(options.events), options.whole_numbers)
     hook_id = HookId(room.ids.hex())
-    async with _logged(room, "add_hook", hook_id):
+    async with room.actions.doing(Action(room.who, "add_hook", hook_id)):
         subscribed = await room.hooks.subscribe(hook_id, wish)
     say(_line(subscribed.subscription))
     say(subscribed.secret)
@@ -104,21 +104,21 @@ async def _list(room: HookRoom, _: argparse.Namespace, say: Say) -> bool:
 
 async def _pause(room: HookRoom, options: argparse.Namespace, say: Say) -> bool:
     hook_id = _read_id(options.id)
-    async with _logged(room, "pause_hook", hook_id):
+    async with room.actions.doing(Action(room.who, "pause_hook", hook_id)):
         say(_line(await room.hooks.pause(hook_id)))
     return True
 
 
 async def _resume(room: HookRoom, options: argparse.Namespace, say: Say) -> bool:
     hook_id = _read_id(options.id)
-    async with _logged(room, "resume_hook", hook_id):
+    async with room.actions.doing(Action(room.who, "resume_hook", hook_id)):
         say(_line(await room.hooks.resume(hook_id)))
     return True
 
 
 async def _remove(room: HookRoom, options: argparse.Namespace, say: Say) -> bool:
     hook_id = _read_id(options.id)
-    async with _logged(room, "remove_hook", hook_id):
+    async with room.actions.doing(Action(room.who, "remove_hook", hook_id)):
         await room.hooks.subscription(hook_id)
         await room.hooks.remove(hook_id)
     say(f"{hook_id} is removed")
@@ -142,7 +142,7 @@ async def _resend(room: HookRoom, options: argparse.Namespace, say: Say) -> bool
     hook_id = _read_id(options.id)
     if bool(options.event) == bool(options.parked_since):
         raise StaffMistake("name one event, or --parked-since")
-    async with _logged(room, "resend_hook", hook_id):
+    async with room.actions.doing(Action(room.who, "resend_hook", hook_id)):
         if options.event:
             say(_delivery_line(await room.hooks.resend(hook_id, _read_id(options.event))))
         else:
@@ -153,7 +153,7 @@ async def _resend(room: HookRoom, options: argparse.Namespace, say: Say) -> bool
 
 async def _rotate(room: HookRoom, options: argparse.Namespace, say: Say) -> bool:
     hook_id = _read_id(options.id)
-    async with _logged(room, "rotate_hook", hook_id):
+    async with room.actions.doing(Action(room.who, "rotate_hook", hook_id)):
         rotated = await room.hooks.rotate(hook_id, HookId(room.ids.hex()), options.overlap_hours)
     say(f"signed with the old one as well until {_time(rotated.old_until)}")
     say(rotated.secret)
@@ -161,21 +161,9 @@ async def _rotate(room: HookRoom, options: argparse.Namespace, say: Say) -> bool
 
 
 async def _reseal(room: HookRoom, _: argparse.Namespace, say: Say) -> bool:
-    async with _logged(room, "reseal_hooks", "all"):
+    async with room.actions.doing(Action(room.who, "reseal_hooks", "all")):
         say(f"{await room.hooks.seal_anew()} secrets are under the newest key now")
     return True
-
-
-@asynccontextmanager
-async def _logged(room: HookRoom, what: str, subject: str) -> AsyncIterator[None]:
-    """Written down before it is done; what is refused is written down as that."""
-    row = await room.actions.begin(Action(room.who, what, subject))
-    try:
-        yield
-    except StaffMistake:
-        await room.actions.end(row, "refused")
-        raise
-    await room.actions.end(row, "ok")
 
 
 def _read_id(text: str) -> HookId:

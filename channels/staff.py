@@ -7,8 +7,8 @@ token is printed once and stored nowhere.
 import argparse
 import getpass
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 from channels.privacy import open_sealed_pool
@@ -98,7 +98,7 @@ def who_is_here() -> str:
 
 async def _add(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool:
     name, roles = read_person(options.name), read_roles(options.roles)
-    async with _logged(room, "add_member", name, write_roles(roles)):
+    async with room.actions.doing(Action(room.who, "add_member", name), write_roles(roles)):
         if not await room.store.add(Member(MemberId(room.ids.hex()), name, roles), room.now_ms):
             raise StaffMistake(f"{name} is one of us already: grant or revoke roles")
     return _say_member(await room.store.member(name), say)
@@ -106,14 +106,14 @@ async def _add(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool:
 
 async def _grant(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool:
     name, roles = read_person(options.name), read_roles(options.roles)
-    async with _logged(room, "grant_roles", name, write_roles(roles)):
+    async with room.actions.doing(Action(room.who, "grant_roles", name), write_roles(roles)):
         member = await room.store.grant(name, roles)
     return _say_member(member, say)
 
 
 async def _revoke(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool:
     name, roles = read_person(options.name), read_roles(options.roles)
-    async with _logged(room, "revoke_roles", name, write_roles(roles)):
+    async with room.actions.doing(Action(room.who, "revoke_roles", name), write_roles(roles)):
         member = await room.store.revoke(name, roles)
     return _say_member(member, say)
 
@@ -121,18 +121,6 @@ async def _revoke(room: StaffRoom, options: argparse.Namespace, say: Say) -> boo
 def _say_member(member: Member, say: Say) -> bool:
     say(f"{member.name}: {write_roles(member.roles) or 'no role'}")
     return True
-
-
-@asynccontextmanager
-async def _logged(room: StaffRoom, what: str, subject: str, outcome: str) -> AsyncIterator[None]:
-    """Written down before it is done; what is refused is written down as that."""
-    row = await room.actions.begin(Action(room.who, what, subject))
-    try:
-        yield
-    except StaffMistake:
-        await room.actions.end(row, "refused")
-        raise
-    await room.actions.end(row, outcome)
 
 
 async def _list(room: StaffRoom, _: argparse.Namespace, say: Say) -> bool:
@@ -145,7 +133,9 @@ async def _token(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool
     if room.sessions is None:
         raise BadSettings("CAPP_STAFF_KEYS: is missing")
     name = read_person(options.name)
-    async with _logged(room, "open_session", name, f"for {options.hours} hours"):
+    async with room.actions.doing(
+        Action(room.who, "open_session", name), f"for {options.hours} hours"
+    ):
         token = await room.sessions.open(name, hours=options.hours)
     say(token)
     return True

@@ -18,6 +18,11 @@ def stamp_of(at_ms: int) -> str:
     return f"{_moment(at_ms):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def iso_millis_of(at_ms: int) -> str:
+    """`2026-11-21T11:25:09.000+00:00` (ISO 8601), to the millisecond: as the API writes it."""
+    return _moment(at_ms).isoformat(timespec="milliseconds")
+
+
 def iso_of(at_ms: int) -> str:
     """As Python writes it (ISO 8601), with as many digits as there are; for programs."""
     return _moment(at_ms).isoformat()

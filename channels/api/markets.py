@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from channels.api.endpoints import Call, Nothing
-from channels.api.operators import iso
 from channels.api.problems import Code, Refusal
 from channels.api.transaction_shown import Amount
 from channels.api.wire import CurrencyCode, is_paid
+from channels.times import iso_millis_of
 from engine.clients.clients import KeyHolder
 from engine.fx.rates import RateBook
 from engine.payments.outlook import condition_of
@@ -113,7 +113,9 @@ class Markets:
         if not is_paid(base) or not is_paid(quote):
             raise Refusal(Code.NOT_FOUND)
         rate = self._rates.rate(base, quote)
-        return RateShown(base, quote, f"{rate.mid:f}", iso(rate.at_ms) if rate.at_ms else None)
+        return RateShown(
+            base, quote, f"{rate.mid:f}", iso_millis_of(rate.at_ms) if rate.at_ms else None
+        )
 
     async def operators(self, _: Call[KeyHolder, Nothing, Nothing, Nothing]) -> OperatorsShown:
         """Which operators there are, and whether they serve at this moment."""

@@ -1,13 +1,13 @@
 """Operators as staff see them: what they can, how they fare, and a harmless call to one."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 
 from channels.api.endpoints import Call, Nothing
 from channels.api.problems import Code, Refusal
+from channels.times import iso_millis_of
 from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn, parse_msisdn
 from engine.payments.breaker import Breaker, Lane
@@ -222,11 +222,6 @@ class Operators:
         ]
 
 
-def iso(at_ms: int) -> str:
-    """A moment as the API writes it."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-
-
 def _provider(port: OperatorPort) -> Provider:
     facts = port.facts
     back = "payout" if facts.refund_is_payout else "collection"
@@ -261,8 +256,8 @@ def _lane_health(direction: str, row: Row | None, success_ppm: int) -> LaneHealt
     return LaneHealth(
         direction,
         breaker.position,
-        iso(breaker.since_ms) if breaker.since_ms else None,
-        iso(breaker.until_ms) if breaker.until_ms else None,
+        iso_millis_of(breaker.since_ms) if breaker.since_ms else None,
+        iso_millis_of(breaker.until_ms) if breaker.until_ms else None,
         row.reason if row is not None else "",
         success_ppm,
     )
@@ -271,7 +266,7 @@ def _lane_health(direction: str, row: Row | None, success_ppm: int) -> LaneHealt
 def _last(probe: Probe | None) -> LastProbe | None:
     if probe is None:
         return None
-    return LastProbe(iso(probe.begun_ms), probe.call, probe.outcome, probe.latency_ms)
+    return LastProbe(iso_millis_of(probe.begun_ms), probe.call, probe.outcome, probe.latency_ms)
 
 
 def _lane_stats(lane: LaneFigures) -> LaneStats:
@@ -284,5 +279,5 @@ def _lane_stats(lane: LaneFigures) -> LaneStats:
 def _float_stats(holding: Holding) -> FloatStats:
     return FloatStats(
         holding.operator, holding.currency, holding.float_minor, holding.in_flight_minor,
-        holding.theirs_minor, iso(holding.theirs_at_ms) if holding.theirs_at_ms else None,
+        holding.theirs_minor, iso_millis_of(holding.theirs_at_ms) if holding.theirs_at_ms else None,
     )  # fmt: skip

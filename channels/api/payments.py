@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from channels.api.endpoints import Again, Call, Nothing
-from channels.api.operators import iso
 from channels.api.payment_shown import (
     PaymentMade,
     PaymentsShown,
@@ -21,6 +20,7 @@ from channels.api.proposals import open_about
 from channels.api.quotes import FindCustomer, PriceAsked, known_payer, price
 from channels.api.reservations import account_to_draw_on, too_small
 from channels.api.wire import AmountAsked, Id, Number
+from channels.times import iso_millis_of
 from engine.clients.clients import KeyHolder
 from engine.clients.quote_store import QuoteStore
 from engine.clock import CustomerId, PaymentId
@@ -197,7 +197,11 @@ class Payments:
             note=call.body.why, proposal_id=proposal_id,
         )  # fmt: skip
         return RefundShown(
-            made.id, payment.payment_id, made.state, iso(made.made_ms), iso(made.expires_ms)
+            made.id,
+            payment.payment_id,
+            made.state,
+            iso_millis_of(made.made_ms),
+            iso_millis_of(made.expires_ms),
         )
 
     async def listed(self, call: Call[KeyHolder, Nothing, Page, Nothing]) -> PaymentsShown:

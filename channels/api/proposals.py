@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import msgspec
 
 from channels.api.endpoints import Call, Nothing
-from channels.api.operators import iso
 from channels.api.problems import Code, Refusal
+from channels.times import iso_millis_of
 from engine.clock import PaymentId
 from engine.desk.desk import Desk
 from engine.desk.proposals import OfPayment, Proposal, ProposalId, read_body
@@ -112,6 +112,6 @@ def show(proposal: Proposal) -> ProposalShown:
     assert isinstance(body, OfPayment), "these speak of a payment"
     return ProposalShown(
         proposal.id, proposal.kind, code_of(body.payment), proposal.state, proposal.note,
-        proposal.made_by, iso(proposal.made_ms), iso(proposal.expires_ms), proposal.decided_by,
-        proposal.outcome,
+        proposal.made_by, iso_millis_of(proposal.made_ms), iso_millis_of(proposal.expires_ms),
+        proposal.decided_by, proposal.outcome,
     )  # fmt: skip

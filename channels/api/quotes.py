@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from channels.api.endpoints import Again, Call, Nothing
-from channels.api.operators import iso
 from channels.api.problems import Code, Refusal
 from channels.api.transaction_shown import Amount
 from channels.api.wire import AmountAsked, Id, Number, read_amount, read_number, show
+from channels.times import iso_millis_of
 from engine.clients.clients import KeyHolder
 from engine.clients.quote_store import Kept, QuoteStore
 from engine.customers.customers import Customer
@@ -117,5 +117,5 @@ def show_quote(quote: Quote) -> QuoteShown:
     return QuoteShown(
         quote.quote_id, str(quote.payer), str(quote.payee), quote.payer_operator,
         quote.payee_operator, show(quote.amount), show(quote.fee), show(quote.total),
-        show(quote.receives), quote.rate, iso(quote.expires_at * 1000),
+        show(quote.receives), quote.rate, iso_millis_of(quote.expires_at * 1000),
     )  # fmt: skip

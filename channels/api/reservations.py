@@ -8,10 +8,10 @@ from typing import Annotated
 import msgspec
 
 from channels.api.endpoints import Call, Nothing
-from channels.api.operators import iso
 from channels.api.problems import Code, Refusal
 from channels.api.transaction_shown import Amount
 from channels.api.wire import AmountAsked, Id, read_amount, show
+from channels.times import iso_millis_of
 from engine.clients.clients import ClientId, KeyHolder
 from engine.ledger.entries import Manual
 from engine.payments.reservation_store import Reservation
@@ -117,6 +117,6 @@ def too_small() -> Refusal:
 def _shown(found: Reservation) -> ReservationShown:
     assert found.state is not None, "nobody is shown what is not booked"
     return ReservationShown(
-        found.id, _STATES[found.state], show(found.amount), show(found.left), iso(found.made_ms),
-        iso(found.expires_ms),
+        found.id, _STATES[found.state], show(found.amount), show(found.left),
+        iso_millis_of(found.made_ms), iso_millis_of(found.expires_ms),
     )  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 
 from channels.api.endpoints import Call, Nothing
-from channels.api.operators import iso
 from channels.api.problems import Code, Refusal
+from channels.times import iso_millis_of
 from engine.clock import Clock
 from engine.staff.members import Role, Session, SessionId, Staff, write_roles
 from engine.staff.store import StaffStore
@@ -80,5 +80,9 @@ def _show(session: Session) -> SessionShown:
     member = session.member
     roles = [role for role in write_roles(member.roles).split(",") if role]
     return SessionShown(
-        session.id, member.name, roles, iso(session.made_ms), iso(session.expires_ms)
+        session.id,
+        member.name,
+        roles,
+        iso_millis_of(session.made_ms),
+        iso_millis_of(session.expires_ms),
     )

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from channels.api.operators import iso
 from channels.api.proposals import ProposalShown
+from channels.times import iso_millis_of
 from engine.clock import made_at
 from engine.desk.cases import Case
 from engine.ledger.books import describe
@@ -148,7 +148,7 @@ def show_step(step: Step, names: Mapping[int, str]) -> StepShown:
         )
         for debit, credit, minor in step.transfers
     ]  # fmt: skip
-    return StepShown(step.version, step.state.name, iso(step.at_ms), postings)
+    return StepShown(step.version, step.state.name, iso_millis_of(step.at_ms), postings)
 
 
 def show_message(message: Message, veil: Veil) -> MessageShown:
@@ -176,6 +176,7 @@ def _json(text: str, veil: Veil) -> msgspec.Raw:
 def show_case(case: Case, veil: Veil) -> CaseShown:
     """One case."""
     return CaseShown(
-        str(case.key), case.key.kind, iso(case.opened_ms), veil.text(case.detail), case.owner,
-        iso(case.closed_ms) if case.closed_ms else None, case.closed_by, veil.maybe(case.note),
+        str(case.key), case.key.kind, iso_millis_of(case.opened_ms), veil.text(case.detail),
+        case.owner, iso_millis_of(case.closed_ms) if case.closed_ms else None, case.closed_by,
+        veil.maybe(case.note),
     )  # fmt: skip

@@ -5,9 +5,12 @@ without an outcome says that a process died in between: the effect may be there.
 """
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from engine.clock import Clock, Ids, made_at
+from engine.errors import StaffMistake
 from engine.staff.members import SessionId
 
 TEXT_MAX = 200
@@ -63,6 +66,21 @@ class Actions:
             " and outcome is null",
             row_id, self._tenant, outcome[:TEXT_MAX], self._now_ms(),
         )  # fmt: skip
+
+    @asynccontextmanager
+    async def doing(self, action: Action, outcome: str = "ok") -> AsyncIterator[None]:
+        """Around what is done: written down before it, and `outcome` after it.
+
+        What is refused (StaffMistake) is written down as that. Whatever else is raised leaves the
+        row without an outcome: the effect may be there.
+        """
+        row_id = await self.begin(action)
+        try:
+            yield
+        except StaffMistake:
+            await self.end(row_id, "refused")
+            raise
+        await self.end(row_id, outcome)
 
     async def write(self, action: Action, outcome: str) -> None:
         """What was read, or refused: all of it in one row."""
