@@ -15,12 +15,12 @@ from channels.sms import sms_url
 from engine.clock import Clock
 from engine.messages.gateways import Gateway, Gateways
 from engine.messages.letters import Letters
-from engine.messages.pace import Pace
 from engine.messages.planning import Writer
 from engine.messages.quiet import OptOuts
 from engine.messages.sender import Messages
 from engine.messages.watch import MessageWatch, Tallied, Unclear
 from engine.outbox import Outbox
+from engine.pace import Pace
 from engine.ports import SmsPort
 from engine.texts import Texts
 from providers.http import Trace

@@ -13,7 +13,7 @@ import httpx
 
 from engine.clock import Clock
 from engine.errors import OutcomeUnknown, Throttled, Unreachable
-from providers.pace import Pace
+from engine.pace import Pace
 from providers.redaction import Fields
 from providers.transport import NOT_SENT, Transport
 from providers.wire import json_object, word

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from engine.clock import Clock
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
-from engine.messages.pace import Pace
+from engine.pace import Pace
 from engine.ports import Reason, Sms, SmsPort
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""How fast a company is called: the bucket itself, and what a caller sees who comes too often."""
+"""How fast a company is called: what a caller sees who comes too often."""
 
 import asyncio
 import time
@@ -7,49 +7,7 @@ import pytest
 
 from engine.errors import Throttled
 from providers.http import Client, Exchange, Timeouts
-from providers.pace import Pace
 from tests.providers.company import Answer, Company
-
-
-def taken(pace: Pace, *, calls: int, now: float) -> list[float]:
-    """What each of the calls has to wait that all come at once."""
-    waits = []
-    for _ in range(calls):
-        waits.append(round(pace.wait(now), 6))
-        pace.take(now)
-    return waits
-
-
-@pytest.mark.parametrize(
-    ("per_second", "waits"),
-    [
-        (2, [0, 0, 0.5, 1.0, 1.5]),
-        (0.5, [0, 2, 4]),
-        (100, [0] * 100 + [0.01, 0.02]),
-    ],
-)
-def test_one_second_goes_at_once_and_the_rest_in_step(
-    per_second: float, waits: list[float]
-) -> None:
-    assert taken(Pace(per_second), calls=len(waits), now=1_000.0) == waits
-
-
-def test_a_bucket_fills_with_time_and_never_holds_more_than_a_second() -> None:
-    pace = Pace(2)
-    taken(pace, calls=4, now=0.0)
-    assert taken(pace, calls=1, now=1.0) == [0.5]
-    assert taken(pace, calls=3, now=1_000.0) == [0, 0, 0.5]
-
-
-def test_asking_takes_nothing() -> None:
-    pace = Pace(1)
-    assert [pace.wait(0.0) for _ in range(3)] == [0, 0, 0]
-
-
-@pytest.mark.parametrize("per_second", [0, -1])
-def test_pace_at_which_nothing_is_ever_called_is_refused(per_second: float) -> None:
-    with pytest.raises(ValueError, match="above zero"):
-        Pace(per_second)
 
 
 async def get(client: Client) -> None:

@@ -3,14 +3,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.clock import Clock, IntentId
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.messages.gateways import FAILURES_MAX, Gateway, Gateways, Handed
-from engine.messages.pace import Pace
 from engine.msisdn import Msisdn
+from engine.pace import Pace
 from engine.ports import Reason, Sms, SmsAccepted, SmsCallback, SmsMessage, SmsReport
 
 MESSAGE = Sms(IntentId("1" * 32), Msisdn("+254712000001"), "hello")
@@ -171,23 +169,3 @@ async def test_a_long_row_is_not_joined() -> None:
 def test_without_a_gateway_nothing_starts() -> None:
     with pytest.raises(ValueError, match="no SMS gateway"):
         Gateways([], clock=StillClock())
-
-
-@pytest.mark.parametrize("pace", [0, -1])
-def test_a_pace_at_which_nothing_leaves_is_refused(pace: float) -> None:
-    with pytest.raises(ValueError, match="above zero"):
-        Pace(pace)
-
-
-@given(st.floats(0.1, 50), st.lists(st.floats(0, 3), max_size=60))
-def test_no_second_sees_more_than_the_burst_and_its_pace(
-    per_second: float, gaps: list[float]
-) -> None:
-    pace, now, left = Pace(per_second), 0.0, []
-    for gap in gaps:
-        now += gap
-        assert pace.wait(now) == pace.wait(now)
-        left.append(now + pace.take(now))
-    for start in left:
-        in_window = sum(start <= at < start + 1 - 1e-6 for at in left)
-        assert in_window <= max(1.0, per_second) + per_second + 1
