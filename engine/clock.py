@@ -24,7 +24,8 @@ class Clock:
         return datetime.fromtimestamp(self.epoch(), UTC)
 
 
-_GENERATORS: "WeakSet[SystemRandom]" = WeakSet()
+_KEEPERS: "WeakSet[SystemRandom | Ids]" = WeakSet()
+"""Whoever keeps random bytes for later."""
 
 
 class SystemRandom:
@@ -34,7 +35,7 @@ class SystemRandom:
         self._chunk_bytes = chunk_bytes
         self._chunk = b""
         self._used = 0
-        _GENERATORS.add(self)
+        _KEEPERS.add(self)
 
     def forget(self) -> None:
         """Bytes that are kept are given to nobody: a process's child has the same."""
@@ -49,24 +50,34 @@ class SystemRandom:
 
 
 def _forget_in_child() -> None:
-    for generator in _GENERATORS:
-        generator.forget()
+    for keeper in _KEEPERS:
+        keeper.forget()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
 
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_DRAWN = 256
 
 
 class Ids:
     """Fresh UUID version 7 values (RFC 9562 section 5.7) as 32 hex digits, ordered by time."""
 
     def __init__(self, clock: Clock, random: Callable[[int], bytes] | None = None) -> None:
-        """`random` gives so many random bytes; by default the operating system's."""
+        """`random` gives so many random bytes and is asked for each id anew; by default they are
+        the operating system's, fetched for some hundred ids at a time.
+        """
         self._clock = clock
-        self._random = random or SystemRandom()
+        self._random = random or os.urandom
+        self._drawn = 1 if random else _DRAWN
+        self._endings: list[str] = []
         self._milliseconds = -1
         self._time = ""
+        _KEEPERS.add(self)
+
+    def forget(self) -> None:
+        """What is drawn for later ids is given to nobody: a process's child has the same."""
+        self._endings = []
 
     def hex(self) -> str:
         milliseconds = int(self._clock.epoch() * 1000)
@@ -75,8 +86,16 @@ class Ids:
         if milliseconds != self._milliseconds:
             self._milliseconds = milliseconds
             self._time = f"{milliseconds:012x}7"
-        r = self._random(10).hex()
-        return self._time + r[:3] + _VARIANT[r[3]] + r[4:19]
+        if not self._endings:
+            self._draw()
+        return self._time + self._endings.pop()
+
+    def _draw(self) -> None:
+        digits = self._random(10 * self._drawn).hex()
+        self._endings = [
+            digits[n : n + 3] + _VARIANT[digits[n + 3]] + digits[n + 4 : n + 19]
+            for n in range(0, len(digits), 20)
+        ]
 
     def payment(self) -> PaymentId:
         return PaymentId(self.hex())
@@ -91,9 +110,19 @@ class Ids:
         return CustomerId(self.hex())
 
 
+def epoch_ms_of(identifier: str) -> int:
+    """When a UUID version 7 was made, in milliseconds since 1970."""
+    return int(identifier[:12], 16)
+
+
+def epoch_of(identifier: str) -> float:
+    """The same in seconds."""
+    return epoch_ms_of(identifier) / 1000
+
+
 def made_at(identifier: str) -> datetime:
-    """When a UUID version 7 was made, to the millisecond."""
-    return datetime.fromtimestamp(int(identifier[:12], 16) / 1000, UTC)
+    """The same as an aware UTC time."""
+    return datetime.fromtimestamp(epoch_of(identifier), UTC)
 
 
 def first_id_at(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, made_at
+from engine.clock import AttemptId, Clock, epoch_of
 from engine.correlation import speaking_of
 from engine.errors import (
     OutcomeUnknown,
@@ -209,7 +209,7 @@ class Dispatcher:
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> bool:
         """Never beside somebody who holds its intent: that one may yet hear a definite no."""
-        age = self._clock.epoch() - made_at(attempt_id).timestamp()
+        age = self._clock.epoch() - epoch_of(attempt_id)
         return (
             payment.live == attempt_id
             and age > self._patience.ingestion_horizon
@@ -338,7 +338,7 @@ class Dispatcher:
         if direction is Direction.COLLECT:
             return now > payment.quote.expires_at
         if direction is Direction.DISBURSE:
-            return now > made_at(attempt_id).timestamp() + self._patience.payout
+            return now > epoch_of(attempt_id) + self._patience.payout
         return False  # a refund is owed for as long as it takes
 
     async def _later(

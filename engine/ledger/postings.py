@@ -38,7 +38,7 @@ class Price(Protocol):
 
 
 def _nonzero(*transfers: Transfer) -> Transfers:
-    return tuple(t for t in transfers if t[2])
+    return tuple([t for t in transfers if t[2]])
 
 
 def held_minor(quote: Price) -> int:
@@ -74,7 +74,7 @@ def settle(quote: Price, route: Route) -> Transfers:
     """Paid: the exposure is over, the fee is earned, the pools owe each other the value at mid."""
     return (
         (route.payout_in_flight, route.destination_float, held_minor(quote)),
-        *_nonzero(*((route.customer_funds, to, minor) for to, minor in _earned(quote, route))),
+        *_nonzero(*[(route.customer_funds, to, minor) for to, minor in _earned(quote, route)]),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, IntentId, made_at
+from engine.clock import AttemptId, Clock, IntentId, epoch_of
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Handed
@@ -183,7 +183,7 @@ class Messages:
     def _worth_until(self, letter: Letter) -> float:
         patience = self._perseverance
         seconds = patience.worth_answering if letter.is_answer else patience.worth_sending
-        return made_at(letter.intent_id).timestamp() + seconds
+        return epoch_of(letter.intent_id) + seconds
 
     @staticmethod
     def _compare(letter: Letter, handed: Handed) -> None:

@@ -55,7 +55,7 @@ def needs_proof(payment: Payment, direction: Direction, finding: Finding, above:
     A failure as much as a success: a forged failure of a payout would buy a refund.
     """
     final = finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)
-    return final and payment.amount_of(direction).minor > above
+    return final and payment.minor_of(direction) > above
 
 
 def came_otherwise(ending: Ending, finding: Finding) -> bool:

@@ -14,14 +14,18 @@ from engine.ports import Direction
 
 # Crockford's base 32: no I, L, O or U, so a code read aloud is typed back right.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 CODE_LENGTH = 10
 _MISREAD = str.maketrans("ILO", "110", " -")
 
 
 def code_of(payment_id: str) -> str:
     """The short code both people see: ten characters from the random bits of the id."""
-    bits = int(payment_id, 16)
-    return "".join(_ALPHABET[bits >> 5 * i & 31] for i in reversed(range(CODE_LENGTH)))
+    bits = int(payment_id[-13:], 16)
+    return (
+        _PAIRS[bits >> 40 & 1023] + _PAIRS[bits >> 30 & 1023] + _PAIRS[bits >> 20 & 1023]
+        + _PAIRS[bits >> 10 & 1023] + _PAIRS[bits & 1023]
+    )  # fmt: skip
 
 
 def read_code(text: str) -> str | None:
@@ -73,13 +77,17 @@ class Payment(msgspec.Struct, frozen=True):
         """Who carries out an attempt: a payout goes its way, all else is the payer's operator."""
         return operator_of(direction, self.facts, self.way)
 
-    def amount_of(self, direction: Direction) -> Money:
-        quote = self.quote
+    def minor_of(self, direction: Direction) -> int:
+        """`amount_of` in minor units, for those who only compare or count it."""
+        quote = self.facts.quote
         if direction is Direction.DISBURSE:
-            return quote.receives
-        if direction is Direction.REFUND:
-            return Money(refund_minor(quote), quote.amount.currency)
-        return quote.total
+            return quote.receives.minor
+        return refund_minor(quote) if direction is Direction.REFUND else quote.total_minor
+
+    def amount_of(self, direction: Direction) -> Money:
+        quote = self.facts.quote
+        paid = quote.receives if direction is Direction.DISBURSE else quote.amount
+        return Money(self.minor_of(direction), paid.currency)
 
     def msisdn_of(self, direction: Direction) -> Msisdn:
         return Msisdn(self.quote.payee if direction is Direction.DISBURSE else self.quote.payer)

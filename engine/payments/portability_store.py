@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from engine.clock import Clock, Ids, made_at
+from engine.clock import Clock, Ids, epoch_ms_of
 from engine.gather import Gatherer
 from engine.msisdn import Msisdn
 from engine.privacy.seals import seals_of
@@ -91,7 +91,7 @@ class PortabilityStore:
         rows = await self._pool.fetch(_HISTORY, self._tenant, self._seals.indexes(str(msisdn)))
         return [
             PutDown(r["operator"], r["put_down_by"], r["why"],
-                    int(made_at(r["id"].hex).timestamp() * 1000))
+                    epoch_ms_of(r["id"].hex))
             for r in rows
         ]  # fmt: skip
 

@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from engine.clock import AttemptId, Clock, PaymentId, made_at
+from engine.clock import AttemptId, Clock, PaymentId, epoch_of
 from engine.errors import CappError, OutcomeUnknown, Throttled, Unreachable
 from engine.outbox import Leased, Outbox
 from engine.payments.health import Record, Told, unheard
@@ -101,7 +101,7 @@ class Reconciler:
         assert attempt_id is not None
         direction = LIVE_DIRECTION[payment.state]
         schedule = self._schedule.of(operator, direction)
-        age = self._clock.epoch() - made_at(attempt_id).timestamp()
+        age = self._clock.epoch() - epoch_of(attempt_id)
         again = int(self._clock.epoch() + schedule.next_look(age, self._draw())) + 1
         if await self._outbox.still_there(attempt_id):
             # Not sent yet, or being sent this moment: the outbox sweep looks after it.
@@ -113,8 +113,8 @@ class Reconciler:
         if times := schedule.escalation(age):
             await self._escalate(payment, attempt_id, operator, age, times, answer)
         if age >= schedule.unclear_after and payment.state in _SAYS_UNKNOWN:
-            minor = payment.amount_of(direction).minor
-            began = made_at(attempt_id).timestamp()
+            minor = payment.minor_of(direction)
+            began = epoch_of(attempt_id)
             self._record(operator, direction, Told.UNCLEAR, minor, began_at=began)
             await self._payments.record_unclear(payment, attempt_id)
         else:

@@ -26,6 +26,9 @@ class Following(NamedTuple):
     decisions: tuple[Decision, ...] = ()
 
 
+_AS_USUAL = Following(Event.PAYOUT_ORDERED)
+
+
 class Sequel:
     """Decides; every decision that is not the ordinary one says why."""
 
@@ -71,13 +74,13 @@ class Sequel:
 
         `wait`: the one in use has just been out of reach, so only another is tried at once.
         """
+        if first == payment.way and not wait and self._policy.may_pay(payment.payout_operator):
+            return _AS_USUAL
         names = payment.quote.ways or (payment.quote.payee_operator,)
         is_open = {name: self._policy.may_pay(name) for name in names[first:]}
         if wait:
             is_open[names[first]] = False
         way = next((n for n in range(first, len(names)) if is_open[names[n]]), None)
-        if way == payment.way:
-            return Following(Event.PAYOUT_ORDERED)
         event = Event.PAYOUT_QUEUED if way is None else Event.PAYOUT_ORDERED
         way = first if way is None else way
         seen = {"ways": list(names), "from": first, "open": is_open}

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, Ids, made_at
+from engine.clock import AttemptId, Clock, Ids, epoch_of
 from engine.customers.customers import Customer
 from engine.errors import OurFault
 from engine.fx.quotes import Quote
@@ -188,8 +188,8 @@ class Payments:
         if heard is Heard.ADVANCED:
             self._record(
                 found.operator, direction, told_by_finding(finding, direction),
-                payment.amount_of(direction).minor,
-                began_at=made_at(found.attempt_id).timestamp(),
+                payment.minor_of(direction),
+                began_at=epoch_of(found.attempt_id),
             )  # fmt: skip
         return heard
 

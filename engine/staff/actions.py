@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from engine.clock import Clock, Ids, made_at
+from engine.clock import Clock, Ids, epoch_of
 from engine.errors import StaffMistake
 from engine.staff.members import SessionId
 
@@ -58,7 +58,7 @@ class Actions:
 
         Nothing is written of what took longer than `OPEN_SECONDS`.
         """
-        if self._clock.epoch() - made_at(row_id).timestamp() > OPEN_SECONDS:
+        if self._clock.epoch() - epoch_of(row_id) > OPEN_SECONDS:
             log.error("action %s ended %r too late to be written down", row_id, outcome[:TEXT_MAX])
             return
         await self._pool.execute(

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeGuard
 
 import httpx
 
-from engine.clock import AttemptId, Clock, made_at
+from engine.clock import AttemptId, Clock, epoch_of
 from engine.errors import OutcomeUnknown, Rejected, Unreadable
 from engine.money import to_decimal
 from engine.ports import (
@@ -192,7 +192,7 @@ class WebPayment:
         if told and told != reference_of(order.attempt_id):
             raise OutcomeUnknown(self.facts.name, "an answer about another order", code="order_id")
         found = _verdict(answer.message)
-        age = self._clock.epoch() - made_at(order.attempt_id).timestamp()
+        age = self._clock.epoch() - epoch_of(order.attempt_id)
         if found.code == "INITIATED" and age > self._settings.close_after_seconds:
             # Confirming now would be too late (EXPIRED), and the page has long been dead.
             return Finding(Outcome.FAILED, code=found.code, reason=Reason.NOT_REACHED)

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.clock import AttemptId, first_id_at, made_at
+from engine.clock import AttemptId, epoch_ms_of, first_id_at
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, read_step
 from engine.payments.payment import Payment
@@ -106,7 +106,7 @@ class OursReader:
             receipt=ended.ending.receipt if ended else None,
             references=(*named, accepted) if accepted else named,
             masked=a.payment.msisdn_of(a.direction).masked,
-            begun_ms=_ms(made_at(a.attempt_id)),
+            begun_ms=epoch_ms_of(a.attempt_id),
             ended_ms=ended.at_ms if ended else None,
         )
 
@@ -156,7 +156,3 @@ def _booked_fee_minor(payment: Payment, direction: Direction) -> int:
     if direction is Direction.COLLECT:
         return quote.collection_cost_minor
     return quote.payout_cost_minor_max if direction is Direction.DISBURSE else 0
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
