@@ -18,6 +18,7 @@ from tests.bench import (
     payments,
     sealing,
     settlement,
+    stored,
     ussd,
     ussd_flat,
     ussd_latency,
@@ -52,6 +53,7 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "garbage": lambda seconds: garbage.BENCH.run(garbage.Options(seconds=seconds)),
     "sealing": lambda _: sealing.BENCH.run(sealing.Options()),
     "settlement": lambda _: settlement.BENCH.run(settlement.Options()),
+    "stored": lambda seconds: stored.BENCH.run(stored.Options(seconds=seconds / 3)),
 }
 
 

@@ -206,15 +206,15 @@ def run(options: Options) -> Section:
         postgres = embedded.start_postgres(Path(folder) / "postgres", settings=SETTINGS)
         try:
             migrate(postgres.url)
-            asyncio.run(_endow(postgres.url))
+            asyncio.run(endow(postgres.url))
             rows, pattern = [], None
             for way in options.ways:
-                url = asyncio.run(_fresh_database(postgres.url, way))
+                url = asyncio.run(fresh_database(postgres.url, way))
                 row, stored = measure(way, url, options, postgres.pid)
                 asyncio.run(check(url, stored, evidence_each=4 if way == "dispatch" else 2))
                 pattern = pattern or asyncio.run(_pattern_of(url))
                 rows.append(row)
-            url = asyncio.run(_fresh_database(postgres.url, "bare"))
+            url = asyncio.run(fresh_database(postgres.url, "bare"))
             bare, _ = measure("bare", url, options, postgres.pid, pattern)
             return section(rows, bare)
         finally:
@@ -302,7 +302,7 @@ def _same(what: str, found: object, expected: object) -> None:
         raise Void(f"{what}: found {found}, expected {expected}")
 
 
-async def _endow(url: str) -> None:
+async def endow(url: str) -> None:
     """Accounts of the route, and a pool that nobody empties."""
     clock = Clock()
     connection = await connect(url)
@@ -317,7 +317,7 @@ async def _endow(url: str) -> None:
         raise Void(f"the endowment was {answer.verdict.name}")
 
 
-async def _fresh_database(url: str, name: str) -> str:
+async def fresh_database(url: str, name: str) -> str:
     """A copy of the endowed one, on a server that has written down all before it."""
     base = url.rpartition("/")[0]
     connection = await asyncpg.connect(f"{base}/postgres")
