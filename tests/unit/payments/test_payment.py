@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,14 @@ def test_each_direction_touches_the_right_wallet() -> None:
     assert p.msisdn_of(Direction.REFUND) == PAYER
     assert p.amount_of(Direction.DISBURSE) == Money(28_023, "UGX")
     assert p.amount_of(Direction.REFUND) == p.amount_of(Direction.COLLECT) == Money(102_000, "KES")
+
+
+def test_what_is_given_back_is_less_where_the_fee_is_kept() -> None:
+    p = payment(State.REFUND_DUE)
+    kept = msgspec.structs.replace(p.quote, fee_is_refunded=False)
+    p = msgspec.structs.replace(p, facts=msgspec.structs.replace(p.facts, quote=kept))
+    assert p.amount_of(Direction.REFUND) == Money(100_000, "KES")
+    assert p.amount_of(Direction.COLLECT) == Money(102_000, "KES")
 
 
 def test_the_payees_number_stands_where_the_index_looks_for_it() -> None:
