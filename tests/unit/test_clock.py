@@ -31,6 +31,20 @@ def test_ids_of_one_moment_differ_and_randomness_is_passed_in() -> None:
     assert zeros < ones
 
 
+def test_randomness_that_is_passed_in_is_asked_for_each_id_anew() -> None:
+    """A world made from a seed is the same again, however many ids another part of it draws."""
+    asked: list[int] = []
+
+    def draw(count: int) -> bytes:
+        asked.append(count)
+        return bytes(count)
+
+    ids = Ids(StoppedClock(), random=draw)
+    ids.hex()
+    ids.hex()
+    assert asked == [10, 10]
+
+
 def test_the_first_id_of_a_moment_is_below_all_of_them() -> None:
     moment = datetime.fromtimestamp(1_700_000_000.123, UTC)
     assert first_id_at(moment) < Ids(StoppedClock()).hex()
