@@ -7,6 +7,7 @@ import msgspec
 from engine.clock import AttemptId, CustomerId
 from engine.decisions import Decision
 from engine.fx.quotes import Quote
+from engine.ledger.audit_rows import SEALED_LATER
 from engine.ledger.plans import Spend
 from engine.privacy.places import terms_place
 from engine.privacy.seals import Seals
@@ -89,7 +90,8 @@ def open_terms(text: str, seals: Seals, payment_id: str) -> str:
     if (at := _terms_at(text)) is None:
         return text
     in_payer, in_payee = _numbers_at(text, at)
-    payer, _, payee = seals.open(text[in_payer], terms_place(payment_id)).partition(" ")
+    sealed = text[in_payer].removeprefix(SEALED_LATER)
+    payer, _, payee = seals.open(sealed, terms_place(payment_id)).partition(" ")
     return _replaced(text, in_payer, payer, in_payee, payee) if payee else text
 
 

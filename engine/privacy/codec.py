@@ -25,7 +25,7 @@ TOMBSTONE = "erased:"
 SUBKEY_USES_MAX = 2**20
 """Random nonces of 96 bits under one key: two are the same with a chance of one in 2^57."""
 
-_SEALED = re.compile(r"v1\.([0-9]{1,9})\.([A-Za-z0-9+/]{58,}={0,2})", re.ASCII)
+_SEALED = re.compile(r"v1\.([1-9][0-9]{0,8})\.([A-Za-z0-9+/]{58,}={0,2})", re.ASCII)
 _BLOCK = 64  # of SHA-256
 _INDEX_SIGNS = 22  # without what fills it up
 

@@ -32,19 +32,28 @@ class Resealing:
     """The rows of one tenant. Every method may be repeated, by several processes at once."""
 
     def __init__(
-        self, pool: Any, tenant: int, ring: KeyRing, *, pause_seconds: float = 0.0
+        self,
+        pool: Any,
+        tenant: int,
+        ring: KeyRing,
+        *,
+        pause_seconds: float = 0.0,
+        also: Sequence[Holding] = (),
     ) -> None:
-        """`pause_seconds` is left to others after every batch."""
+        """`pause_seconds` is left to others after every batch; `also` is walked as well: what
+        stands in other rooms' own forms.
+        """
         self._pool = pool
         self._tenant = tenant
         self._ring = ring
         self._pause_seconds = pause_seconds
+        self._holdings = (*HOLDINGS, *also)
 
     async def seal(self, say: Callable[[Walked], None]) -> bool:
         """Walk all tables until nothing is left to be done; False when rows kept on changing."""
         for _ in range(PASSES_MAX):
             left = 0
-            for holding in HOLDINGS:
+            for holding in self._holdings:
                 walked = await self.walk(holding)
                 left += walked.sealed + walked.missed
                 say(walked)
@@ -84,14 +93,15 @@ class Resealing:
 
     async def _rows(self, holding: Holding, after: Sequence[Any] | None) -> list[Any]:
         names = [name for name, _ in holding.key]
-        columns = ", ".join(dict.fromkeys([*names, *holding.columns]))
+        columns = ", ".join(dict.fromkeys([*names, *holding.columns, *holding.beside]))
         order = ", ".join(names)
         beyond = ""
         if after is not None:
             edge = ", ".join(f"${n}::{kind}" for n, (_, kind) in enumerate(holding.key, 3))
             beyond = f" and ({order}) > ({edge})"
+        only = holding.only.replace("{version}", str(self._ring.version))
         rows: list[Any] = await self._pool.fetch(
-            f"select {columns} from {holding.table} where tenant = $1{beyond}"
+            f"select {columns} from {holding.table} where tenant = $1 and {only}{beyond}"
             f" order by {order} limit $2",
             self._tenant, BATCH, *(after or ()),
         )  # fmt: skip
@@ -100,13 +110,16 @@ class Resealing:
     async def _write(self, holding: Holding, row: Any, changes: Changes) -> bool:
         values: list[Any] = [self._tenant]
 
-        def placed(value: Any, kind: str = "text") -> str:
+        def placed(value: Any, kind: str) -> str:
             values.append(value)
             return f"${len(values)}::{kind}"
 
-        news = ", ".join(f"{name} = {placed(new)}" for name, new in changes.items())
+        kinds = {
+            name: "bytea" if isinstance(new, bytes) else "text" for name, new in changes.items()
+        }
+        news = ", ".join(f"{name} = {placed(new, kinds[name])}" for name, new in changes.items())
         which = [f"{name} = {placed(row[name], kind)}" for name, kind in holding.key]
-        same = [f"{name} is not distinct from {placed(row[name])}" for name in changes]
+        same = [f"{name} is not distinct from {placed(row[name], kinds[name])}" for name in changes]
         done = await self._pool.fetchval(
             f"update {holding.table} set {news} where tenant = $1"
             f" and {' and '.join([*which, *same])} returning true",
