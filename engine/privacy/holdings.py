@@ -91,6 +91,9 @@ class Aging(NamedTuple):
         return sealed is not None and sealed.version == self.version
 
 
+ALL = "true"
+
+
 class Holding(NamedTuple):
     """One table. `key` is its primary key without the tenant, with the types of its columns;
     `columns` are those that hold something, `beside` those that name its place.
@@ -101,7 +104,7 @@ class Holding(NamedTuple):
     columns: tuple[str, ...]
     renew: Callable[[Aging], Changes]
     beside: tuple[str, ...] = ()
-    only: str = "true"  # in SQL, of a table that has more; {version} is that of the data key
+    only: str = ALL  # in SQL, of a table that has more; {version} is that of the data key
 
 
 def _customer(aging: Aging) -> Changes:

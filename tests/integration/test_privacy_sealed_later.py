@@ -16,6 +16,7 @@ from channels.privacy import give_keys
 from engine.errors import KeyNotAtHand
 from engine.ledger.auditor import Law, Pace
 from engine.payments.old_terms import OLD_TERMS
+from engine.privacy import resealing
 from engine.privacy.resealing import Resealing
 from engine.privacy.seals import PLAIN
 from tests.integration.offices import office_of
@@ -109,6 +110,22 @@ async def test_rows_that_no_block_holds_yet_are_digested_as_they_were_written(
             "select count(*) from journal where facts like '%\"later.v1.2.%'"
         )
         assert (await auditor.audit_all()).findings == ()
+
+
+async def test_a_long_journal_is_looked_at_in_short_statements(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few rows of a stretch have something to seal, all behind it are reached."""
+    monkeypatch.setattr(resealing, "SPAN", 2)
+    async with open_house(database_url) as house:
+        await live_a_while(house)
+        ring = await with_keys(database_url, house)
+        rows = await house.pool.fetchval("select count(*) from journal")
+        plain = await house.pool.fetchval(f"select count(*) from journal where {TERMS}")
+        assert rows > 4 * resealing.SPAN and plain >= 3
+        walked = await Resealing(house.pool, 1, ring).walk(OLD_TERMS)
+        assert (walked.sealed, walked.missed) == (walked.read, 0) and walked.read >= plain
+        assert (await Resealing(house.pool, 1, ring).walk(OLD_TERMS)).read == 0
 
 
 async def test_sealing_under_load_alarms_nobody_and_may_be_killed(database_url: str) -> None:
