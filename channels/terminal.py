@@ -13,10 +13,12 @@ class Told(NamedTuple):
     """A row: what was done, and about what. `subject` names the argument that says so.
 
     `is_long`: it may outlast the time in which an outcome can be written, so its end is a row too.
+    `marks` are arguments that make it another deed; that one was given is told, never its value.
     """
 
     subject: str = ""
     is_long: bool = False
+    marks: tuple[str, ...] = ()
 
 
 class TellsItself(NamedTuple):
@@ -48,15 +50,15 @@ LINES: Mapping[str, Line] = {
     "lists load": Told("kind", is_long=True),
     "lists show": Silent("which public lists are in force"),
     "lists check": TOLD,
-    "customer": Told("who"),
+    "customer": Told("who", marks=("tier", "name", "born")),
     "data keys": Silent("which keys there are, none of them, and nobody's data"),
-    "data retain": Told(is_long=True),
+    "data retain": Told(is_long=True, marks=("dry_run",)),
     "data rewrap": TOLD,
     "data seal": Told(is_long=True),
     "data rotate": Told(is_long=True),
     "payins register": Told("operator"),
     "payins list": TOLD,
-    "ported": Told("msisdn"),
+    "ported": Told("msisdn", marks=("operator", "forget")),
     "report": Told("kind"),
     "staff add": ITSELF,
     "staff grant": ITSELF,
@@ -89,7 +91,7 @@ LINES: Mapping[str, Line] = {
     "menus schema": _MENUS,
     "sessions": Silent("how many sessions ended at which screen, nobody's by name"),
     "messages": TOLD,
-    "traffic": Told("payment"),
+    "traffic": Told("payment", marks=("whole",)),
     "provision": Silent("credentials of a sandbox, into a file"),
     "keys create": _KEYS,
     "keys show": _KEYS,
@@ -113,7 +115,7 @@ LINES: Mapping[str, Line] = {
     "doctor": Silent("settings and connections"),
     "pools": TOLD,
     "liquidity set": Told("account"),
-    "rebalance": TOLD,
+    "rebalance": Told(marks=("person",)),
     "propose": Told("kind"),
     "proposals": TOLD,
     "approve": Told("id"),

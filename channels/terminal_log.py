@@ -37,7 +37,8 @@ async def write_down(
     pool = await open_pool(settings.database_url, size=1)
     try:
         actions = Actions(pool, settings.tenant, clock, Ids(clock))
-        end = await _begin(actions, Action(_who(options), words, _subject(told, options)), told)
+        what = " ".join([words, *_marks(told, options)])
+        end = await _begin(actions, Action(_who(options), what, _subject(told, options)), told)
         try:
             is_well = await work()
         except StaffMistake:
@@ -55,6 +56,16 @@ async def _begin(actions: Actions, action: Action, told: Told) -> Callable[[str]
         return lambda outcome: actions.write(action, outcome)
     row = await actions.begin(action)
     return lambda outcome: actions.end(row, outcome)
+
+
+def _marks(told: Told, options: argparse.Namespace) -> list[str]:
+    """As they are typed: `--dry-run`. A tier of 0 was given too."""
+    given = {name: getattr(options, name) for name in told.marks}
+    return [
+        f"--{name.replace('_', '-')}"
+        for name, value in given.items()
+        if value is not None and value is not False
+    ]
 
 
 def _who(options: argparse.Namespace) -> str:

@@ -73,7 +73,11 @@ def test_a_number_is_masked_in_the_log(terminal: Terminal) -> None:
     [(what, subject, outcome)] = terminal.type("customer", NUMBER)
     assert (what, outcome) == ("customer", "not well")
     assert subject.endswith(NUMBER[-3:]) and NUMBER[1:] not in subject
-    terminal.type("traffic", NUMBER)
+    [(whole, *_)] = terminal.type("traffic", NUMBER, "--whole")
+    assert whole == "traffic --whole"
+    [(changed, *_)] = terminal.type("customer", NUMBER, "--tier", "0", "--name", "Jane Wanjiku")
+    assert changed == "customer --tier --name"
+    assert "Jane" not in str(terminal.rows())
     assert NUMBER[4:-3] not in str(terminal.rows())
 
 
@@ -92,7 +96,7 @@ def test_what_writes_its_own_rows_is_not_written_down_twice(terminal: Terminal) 
 
 def test_what_takes_long_is_written_down_at_both_ends(terminal: Terminal) -> None:
     rows = terminal.type("data", "retain", "--dry-run")
-    assert rows == [("data retain", "", "begun"), ("data retain", "", "ok")]
+    assert rows == [("data retain --dry-run", "", "begun"), ("data retain --dry-run", "", "ok")]
 
 
 def test_what_cannot_be_written_down_is_not_done(
