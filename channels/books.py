@@ -9,7 +9,7 @@ from channels.desk import open_office
 from channels.office import Office
 from channels.settings import Settings
 from channels.times import second_of
-from engine.errors import StaffMistake
+from engine.errors import KeyNotAtHand, StaffMistake
 from engine.ledger.account_names import read_name, spell
 from engine.ledger.account_statement import Entry, read_statement
 from engine.ledger.books import Line
@@ -17,6 +17,8 @@ from engine.ledger.entries import MANUAL_FROM, Manual
 from engine.money import plain
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
+from engine.privacy.key_store import KeyStore
+from engine.privacy.seals import seals_of
 from engine.staff.sealing import Sealing
 
 Say = Callable[[str], None]
@@ -61,22 +63,37 @@ async def show_books(settings: Settings, options: argparse.Namespace, say: Say) 
 
 
 async def audit(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
-    """Whether nothing was found. What is found stays: the auditor corrects nothing."""
+    """Whether nothing was found. What is found stays: the auditor corrects nothing.
+
+    Raises KeyNotAtHand where people's data is sealed and no keys are set: what was sealed later
+    would be taken for changed.
+    """
     async with open_office(settings) as office:
-        whole = options.all or options.verify
-        look = office.auditor.audit_all if whole else office.auditor.audit
-        report = await look()
-        for finding in report.findings:
-            about = code_of(finding.payment)
-            say(f"{finding.law}  {about}  {finding.payment}  {finding.detail}")
-        for partition, head in (await office.auditor.heads()).items():
-            say(f"{partition} is sealed by {head}")
-        behind = "; there is more to seal" if report.behind else ""
-        say(f"{report.sealed} blocks sealed, {report.checked} compared{behind}")
-        wrong_actions = await _verify_actions(office, say) if options.verify else 0
+        return await audit_in(office, options, say)
+
+
+async def audit_in(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    """The same in an office that is open."""
+    await _refuse_without_keys(office)
+    whole = options.all or options.verify
+    look = office.auditor.audit_all if whole else office.auditor.audit
+    report = await look()
+    for finding in report.findings:
+        about = code_of(finding.payment)
+        say(f"{finding.law}  {about}  {finding.payment}  {finding.detail}")
+    for partition, head in (await office.auditor.heads()).items():
+        say(f"{partition} is sealed by {head}")
+    behind = "; there is more to seal" if report.behind else ""
+    say(f"{report.sealed} blocks sealed, {report.checked} compared{behind}")
+    wrong_actions = await _verify_actions(office, say) if options.verify else 0
     found = len(report.findings) + wrong_actions
     say(f"{found} findings" if found else "nothing is wrong")
     return not found
+
+
+async def _refuse_without_keys(office: Office) -> None:
+    if not seals_of(office.pool).hides and await KeyStore(office.pool, office.tenant).all():
+        raise KeyNotAtHand("people's data is sealed here: set CAPP_DATA_KEYS")
 
 
 async def _verify_actions(office: Office, say: Say) -> int:

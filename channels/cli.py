@@ -8,7 +8,8 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ import msgspec
 from channels.secrecy import with_files
 from channels.settings import BadSettings, log_form_of, read_settings
 from channels.tenants import FOLDER, environment_of, is_street
+from channels.terminal import LINES, Told, words_of
 from channels.watching.logs import set_up_logging
 from engine.errors import CappError
 from providers.environment import MissingSettings
@@ -62,7 +64,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "seed": Command(
         "rates, corridors and float from a file", "processes:sow",
-        "processes:add_seed_arguments", is_process=True,
+        "processes:add_seed_arguments",
     ),
     "books": Command(
         "the trial balance, whether it adds up, statements", "books:show_books",
@@ -172,10 +174,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in SIMULATOR:
         os.execv(sys.executable, [sys.executable, "-m", "simulator", *given])
-    options = _parser(given).parse_args(given)
+    parser = _parser(given)
+    options = parser.parse_args(given)
     try:
         set_up_logging(options.log_level, log_form_of(os.environ))
-        return _run(options)
+        return _run(options, words_of(parser, options))
     except (BadSettings, MissingSettings) as error:
         sys.stderr.write(f"capp: {error}\n")
         return 2
@@ -209,7 +212,7 @@ def _but_names(given: Sequence[str]) -> list[str]:
     return [word for n, word in enumerate(given) if n == 0 or given[n - 1] != "--tenant"]
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, words: str) -> int:
     command = COMMANDS.get(options.command, Command("", "desk:run_desk"))
     runs = _load(command.runs)
     environment = with_files(os.environ)
@@ -226,8 +229,11 @@ def _run(options: argparse.Namespace) -> int:
     settings = read_settings(environment)
     if command.is_process:
         return _exit_code(runs(settings, options))
-    work: Coroutine[Any, Any, bool] = runs(settings, options, _say)
-    return _exit_code(asyncio.run(work))
+    work = partial(runs, settings, options, _say)
+    line = LINES[words]
+    if isinstance(line, Told):
+        work = partial(_load("terminal_log:write_down"), settings, line, words, options, work)
+    return _exit_code(asyncio.run(work()))
 
 
 def _exit_code(told: int) -> int:

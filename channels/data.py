@@ -11,6 +11,7 @@ from channels.times import minute_of
 from engine.clock import Clock
 from engine.database import Pool, open_pool
 from engine.errors import StaffMistake
+from engine.payments.old_terms import OLD_TERMS
 from engine.privacy.key_store import DATA, KeyStore
 from engine.privacy.resealing import Resealing, Walked
 from engine.privacy.retention import KEPT, Retention
@@ -65,8 +66,7 @@ async def _keys(safe: Safe, _: argparse.Namespace, say: Say) -> bool:
     for key in await KeyStore(safe.pool, safe.tenant).all():
         now = "in force" if (key.purpose, key.version) == (DATA, safe.ring.version) else ""
         if key.retired_ms is not None:
-            now = f"retired {minute_of(key.retired_ms)}: the journal's old rows are under it,"
-            now += " and a week's answers"
+            now = f"retired {minute_of(key.retired_ms)}: the journal's old rows are under it"
         say(
             f"{key.purpose:<5} {key.version}  made {minute_of(key.made_ms)}"
             f"  wrapped by key {key.wrapped.by}  {now}".rstrip()
@@ -80,7 +80,9 @@ async def _rewrap(safe: Safe, _: argparse.Namespace, say: Say) -> bool:
 
 
 async def _seal(safe: Safe, options: argparse.Namespace, say: Say) -> bool:
-    resealing = Resealing(safe.pool, safe.tenant, safe.ring, pause_seconds=options.pause_ms / 1000)
+    resealing = Resealing(
+        safe.pool, safe.tenant, safe.ring, pause_seconds=options.pause_ms / 1000, also=[OLD_TERMS]
+    )
 
     def tell(walked: Walked) -> None:
         if walked.sealed or walked.missed:

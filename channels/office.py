@@ -1,6 +1,6 @@
 """Where staff tools become objects: the desk with all its executors, cases, liquidity, auditor."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,9 @@ from engine.ledger.books import Books
 from engine.ledger.commit import Committer
 from engine.msisdn import Msisdn
 from engine.payments.notices import MESSAGE, Message, write_message
+from engine.payments.old_terms import as_written
 from engine.ports import OperatorFacts
+from engine.privacy.seals import seals_of
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,14 @@ def build_office(
         store,
         cases,
         Liquidity(pool, tenant, operators, clock),
-        Auditor(pool, tenant, names, clock, pace or Pace()),
+        Auditor(pool, tenant, names, clock, pace or Pace(), _as_written(pool)),
         Books(pool, tenant, names),
     )
+
+
+def _as_written(pool: Any) -> Callable[[str, str], str]:
+    """How the auditor reads terms whose numbers were sealed later, with what keys there are now."""
+    return lambda facts, payment_id: as_written(facts, seals_of(pool), payment_id)
 
 
 def write_pin_reset(msisdn: Msisdn, language: str) -> tuple[int, str]:

@@ -172,10 +172,10 @@ async def _wait_unless(stop: asyncio.Event, seconds: float) -> bool:
     return not stop.is_set()
 
 
-def sow(settings: Settings, options: argparse.Namespace) -> int:
+async def sow(settings: Settings, options: argparse.Namespace, _: Callable[[str], None]) -> bool:
     """Rates, corridors and float from a file."""
     clock = Clock()
     operators = build_operators(settings.environment, clock=clock, names=settings.operators)
     facts = {name: port.facts for name, port in operators.items()}
-    asyncio.run(seed(settings, read_seeds(options.file), facts, clock))
-    return 0
+    await seed(settings, read_seeds(options.file), facts, clock)
+    return True

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NewType
+from typing import NewType, Protocol
 from weakref import WeakSet
 
 PaymentId = NewType("PaymentId", str)
@@ -24,8 +24,20 @@ class Clock:
         return datetime.fromtimestamp(self.epoch(), UTC)
 
 
-_KEEPERS: "WeakSet[SystemRandom | Ids]" = WeakSet()
-"""Whoever keeps random bytes for later."""
+class Keeper(Protocol):
+    """Whoever keeps random bytes for later."""
+
+    def forget(self) -> None:
+        """Give them to nobody."""
+        ...
+
+
+_KEEPERS: "WeakSet[Keeper]" = WeakSet()
+
+
+def keep_from_children(keeper: Keeper) -> None:
+    """Have it forget in every child that this process forks: both would use the same bytes."""
+    _KEEPERS.add(keeper)
 
 
 class SystemRandom:
@@ -35,7 +47,7 @@ class SystemRandom:
         self._chunk_bytes = chunk_bytes
         self._chunk = b""
         self._used = 0
-        _KEEPERS.add(self)
+        keep_from_children(self)
 
     def forget(self) -> None:
         """Bytes that are kept are given to nobody: a process's child has the same."""
@@ -73,7 +85,7 @@ class Ids:
         self._endings: list[str] = []
         self._milliseconds = -1
         self._time = ""
-        _KEEPERS.add(self)
+        keep_from_children(self)
 
     def forget(self) -> None:
         """What is drawn for later ids is given to nobody: a process's child has the same."""

@@ -6,8 +6,12 @@ from engine.clock import Clock, CustomerId
 from engine.customers.customers import Recipient
 from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn
-from engine.privacy.places import recipient_place
-from engine.privacy.seals import seals_of
+from engine.privacy.places import (
+    recipient_name_place,
+    recipient_place,
+    recipient_place_before,
+)
+from engine.privacy.seals import open_moved, seals_of
 from engine.septets import cut, transliterate
 
 RECIPIENTS_MAX = 10
@@ -69,9 +73,10 @@ class Recipients:
             # One of before goes, so that nobody is saved twice.
             await connection.execute(_REMOVE, self._tenant, customer_id, under[1:])
             place = recipient_place(customer_id, under[0])
+            name = self._seals.seal(clean, recipient_name_place(customer_id, under[0]))
             await connection.execute(
-                _SAVE, self._tenant, customer_id, under[0], self._seals.seal(clean, place),
-                self._clock.now(), self._seals.seal(str(msisdn), place) if under[1:] else None,
+                _SAVE, self._tenant, customer_id, under[0], name, self._clock.now(),
+                self._seals.seal(str(msisdn), place) if under[1:] else None,
             )  # fmt: skip
 
     async def remove(self, customer_id: CustomerId, msisdn: Msisdn) -> None:
@@ -80,9 +85,11 @@ class Recipients:
 
     def _read(self, customer_id: CustomerId, row: Any) -> Recipient:
         kept, sealed = row["msisdn"], row["msisdn_sealed"]
+        before = recipient_place_before(customer_id, kept)
         place = recipient_place(customer_id, kept)
-        number = kept if sealed is None else self._seals.open(sealed, place)
-        return Recipient(Msisdn(number), self._seals.open(row["name"], place))
+        number = kept if sealed is None else open_moved(self._seals, sealed, place, before)
+        place = recipient_name_place(customer_id, kept)
+        return Recipient(Msisdn(number), open_moved(self._seals, row["name"], place, before))
 
 
 def clean_name(text: str) -> str:

@@ -4,6 +4,8 @@ Pure. In every piece $1 is the tenant, $2 and $3 a stretch of time, $4 the kinds
 payments.
 """
 
+import hashlib
+import struct
 from typing import NamedTuple
 
 from engine.ledger.corrections import STANDS_FOR_PAYMENTS
@@ -12,6 +14,8 @@ from engine.ledger.entries import CORRECTS
 FOREVER_MS = 2**62
 SUSPECTS_MAX = 50
 """So many guilty rows are named one by one; of more, people need the number first."""
+SEALED_LATER = "later."
+"""What begins the place of a number that was sealed after its row was written, before `v1.`."""
 
 
 class Chain(NamedTuple):
@@ -31,7 +35,12 @@ _ABOUT = (
     """ then coalesce(substring(facts from '^\\{"about":"([0-9a-f]{32})"')::uuid, payment)"""
     " else payment end"
 )
-COLUMNS = "payment, version, tenant, state, at_ms, debits, credits, amounts, facts"
+_BUT_FACTS = "payment, version, tenant, state, at_ms, debits, credits, amounts"
+COLUMNS = f"{_BUT_FACTS}, facts"
+ROW_BUT_FACTS = f"record_send(row({_BUT_FACTS}))"
+ROW_DIGEST = f"sha256(record_send(row({COLUMNS})))"
+WAS_SEALED_LATER = f"coalesce(facts like '%\"{SEALED_LATER}v1.%', false)"
+"""Whether a row's terms were written plain: what was digested then has to be opened first."""
 LEGS = f"""
   select {_ABOUT} as about, unnest(debits) as account, -unnest(amounts) as minor from fresh
   union all select {_ABOUT}, unnest(credits), unnest(amounts) from fresh"""
@@ -60,3 +69,19 @@ def unsealed_rows(chains: list[Chain]) -> str:
 def payments_of(partition: str) -> str:
     """The payments whose rows a partition of the journal holds (`ensure_month`)."""
     return partition.replace("journal", "payment", 1)
+
+
+def digest_of(row_but_facts: bytes, facts: str) -> bytes:
+    """What `ROW_DIGEST` gives of a row with these facts; the first is its `ROW_BUT_FACTS`.
+
+    As `record_send` writes it: the number of columns, then of each its type and its length.
+    """
+    text = facts.encode()
+    count = struct.pack(">i", _COUNT)
+    return hashlib.sha256(
+        count + row_but_facts[len(count) :] + struct.pack(">ii", _TEXT, len(text)) + text
+    ).digest()
+
+
+_COUNT = COLUMNS.count(",") + 1
+_TEXT = 25  # `text` by its number in Postgres's catalog, the same in every database

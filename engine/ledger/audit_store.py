@@ -5,15 +5,20 @@ Every function runs inside one repeatable-read transaction of the caller's, so b
 and journal are those of one moment.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from engine.errors import OurFault
 from engine.ledger.audit_rows import (
-    COLUMNS,
     LEGS,
+    ROW_BUT_FACTS,
+    ROW_DIGEST,
     STANDING_KINDS,
     STANDING_LEGS,
     SUSPECTS_MAX,
+    WAS_SEALED_LATER,
     Chain,
+    digest_of,
     rows_of,
 )
 
@@ -23,6 +28,27 @@ class Sealed(NamedTuple):
 
     entries: int
     digest: bytes
+
+
+AsWritten = Callable[[str, str], str]
+"""Facts and payment to the facts as that row was first written. Raises OurFault where it cannot."""
+
+
+class Opened(NamedTuple):
+    """Rows whose numbers were sealed after they were written, with the digests they had before.
+
+    `unreadable`: they do not open, and count with what stands there now.
+    """
+
+    payments: list[str] = []  # noqa: RUF012 - of a tuple, and never changed
+    versions: list[int] = []  # noqa: RUF012
+    digests: list[bytes] = []  # noqa: RUF012
+    unreadable: list[tuple[str, int]] = []  # noqa: RUF012
+
+    @property
+    def columns(self) -> tuple[list[str], list[int], list[bytes]]:
+        """As the statements take them."""
+        return self.payments, self.versions, self.digests
 
 
 class Block(NamedTuple):
@@ -64,14 +90,43 @@ async def seconds_to_seal(
     return [(row["second"], row["entries"]) for row in rows]
 
 
-async def seal(connection: Any, tenant: int, partition: str, *, from_ms: int, to_ms: int) -> Sealed:
+async def opened(
+    connection: Any, tenant: int, partition: str, as_written: AsWritten, *, from_ms: int, to_ms: int
+) -> Opened:
+    """The rows of a stretch that were sealed later. What they hold leaves this process no more."""
+    rows = rows_of(partition, also=WAS_SEALED_LATER)
+    return await _opened(connection, as_written, rows, tenant, from_ms, to_ms)
+
+
+async def _opened(connection: Any, as_written: AsWritten, rows: str, *given: object) -> Opened:
+    told = Opened([], [], [], [])
+    asked = f"select payment, version, {ROW_BUT_FACTS} as rest, facts from ({rows}) r"
+    async for row in connection.cursor(asked, *given, prefetch=_OPENED_AT_ONCE):
+        payment, version = row["payment"].hex, row["version"]
+        try:
+            facts = as_written(row["facts"], payment)
+        except (OurFault, ValueError):  # whoever forges a row must not stop the auditor
+            told.unreadable.append((payment, version))
+            continue
+        told.payments.append(payment)
+        told.versions.append(version)
+        told.digests.append(digest_of(row["rest"], facts))
+    return told
+
+
+_OPENED_AT_ONCE = 500
+
+
+async def seal(
+    connection: Any, tenant: int, partition: str, opened: Opened, *, from_ms: int, to_ms: int
+) -> Sealed:
     """Add a stretch to the kept sums and positions, and digest it."""
     row = await connection.fetchrow(
         f"""with fresh as materialized ({rows_of(partition)}),
              legs as materialized ({LEGS}),
              {_KEEP}
-             select count(*) as entries, {_DIGEST} as digest from fresh""",
-        tenant, from_ms, to_ms, STANDING_KINDS,
+             select count(*) as entries, {_DIGEST} as digest from {_fresh_and_opened(5)}""",
+        tenant, from_ms, to_ms, STANDING_KINDS, *opened.columns,
     )  # fmt: skip
     await _forget_closed(connection, tenant)
     return Sealed(row["entries"], row["digest"])
@@ -121,36 +176,41 @@ async def partitions(connection: Any) -> set[str]:
     return {row["relname"] for row in rows}
 
 
-async def digest_again(connection: Any, tenant: int, block: Block) -> Sealed:
+async def digest_again(connection: Any, tenant: int, block: Block, opened: Opened) -> Sealed:
     """What a block's stretch holds today, without rows that were told of as late."""
     row = await connection.fetchrow(
         f"with fresh as materialized ({rows_of(block.partition, also=_NOT_LATE)})"
-        f" select count(*) as entries, {_DIGEST} as digest from fresh",
-        tenant, block.from_ms, block.to_ms,
+        f" select count(*) as entries, {_DIGEST} as digest from {_fresh_and_opened(4)}",
+        tenant, block.from_ms, block.to_ms, *opened.columns,
     )  # fmt: skip
     return Sealed(row["entries"], row["digest"])
 
 
-async def digest_of_the_old(connection: Any, tenant: int, block: Block) -> Sealed:
-    """The same of those rows alone that nobody has written since it was sealed."""
-    also = f"{_NOT_LATE} and {_SEEN_BY.format(snapshot='$4')}"
+async def digest_of_the_old(connection: Any, tenant: int, block: Block, opened: Opened) -> Sealed:
+    """The same of those rows alone that nobody has written since it was sealed, but to seal their
+    numbers.
+    """
+    also = f"{_NOT_LATE} and ({WAS_SEALED_LATER} or {_SEEN_BY.format(snapshot='$4')})"
     row = await connection.fetchrow(
         f"with fresh as materialized ({rows_of(block.partition, also=also)})"
-        f" select count(*) as entries, {_DIGEST} as digest from fresh",
-        tenant, block.from_ms, block.to_ms, block.snapshot,
+        f" select count(*) as entries, {_DIGEST} as digest from {_fresh_and_opened(5)}",
+        tenant, block.from_ms, block.to_ms, block.snapshot, *opened.columns,
     )  # fmt: skip
     return Sealed(row["entries"], row["digest"])
 
 
-async def written_since(connection: Any, tenant: int, block: Block) -> list[tuple[str, int]]:
+async def written_since(
+    connection: Any, tenant: int, block: Block, *, also_sealed_later: bool
+) -> list[tuple[str, int]]:
     """(payment, version) of a block's rows that were written after it was sealed.
 
     Postgres tells by the transaction that wrote them; after a restore from a dump it would name
     every row, so only a block whose digest is wrong already is asked.
     """
+    also = "" if also_sealed_later else f" and not {WAS_SEALED_LATER}"
     rows = await connection.fetch(
         f"select payment, version from {block.partition} j where tenant = $1 and at_ms >= $2"
-        f" and at_ms < $3 and {_NOT_LATE} and not {_SEEN_BY.format(snapshot='$4')}"
+        f" and at_ms < $3 and {_NOT_LATE} and not {_SEEN_BY.format(snapshot='$4')}{also}"
         " order by payment, version",
         tenant, block.from_ms, block.to_ms, block.snapshot,
     )  # fmt: skip
@@ -168,25 +228,45 @@ async def adopt(
              legs as materialized ({LEGS}),
              {_KEEP}
              insert into audit_late (payment, version, tenant, partition, digest, found_ms)
-             select payment, version, tenant, $7, {_ROW_DIGEST}, $8 from fresh""",
+             select payment, version, tenant, $7, {ROW_DIGEST}, $8 from fresh""",
         tenant, block.from_ms, block.to_ms, STANDING_KINDS, [p for p, _ in late],
         [v for _, v in late], block.partition, now_ms,
     )  # fmt: skip
     await _forget_closed(connection, tenant)
 
 
-async def changed_late(connection: Any, tenant: int, block: Block) -> list[tuple[str, int]]:
+async def changed_late(
+    connection: Any, tenant: int, block: Block, as_written: AsWritten
+) -> list[tuple[str, int]]:
     """(payment, version) of adopted rows of a block that are not what they were, or gone."""
+    late = (
+        f"select j.* from audit_late l join {block.partition} j using (payment, version)"
+        f" where l.tenant = $1 and l.partition = $2 and {WAS_SEALED_LATER}"
+    )
+    opened = await _opened(connection, as_written, late, tenant, block.partition)
     rows = await connection.fetch(
         f"""select l.payment, l.version from audit_late l
+              left join unnest($4::uuid[], $5::int[], $6::bytea[]) o(payment, version, digest)
+                using (payment, version)
               left join lateral (
-                select {_ROW_DIGEST} as now_ from {block.partition}
+                select coalesce(o.digest, {ROW_DIGEST}) as now_ from {block.partition}
                  where payment = l.payment and version = l.version) j on true
              where l.tenant = $1 and l.partition = $2 and l.digest is distinct from j.now_
              order by 1, 2 limit $3""",
-        tenant, block.partition, SUSPECTS_MAX,
+        tenant, block.partition, SUSPECTS_MAX, *opened.columns,
     )  # fmt: skip
     return [(row["payment"].hex, row["version"]) for row in rows]
+
+
+async def see_anew(connection: Any, tenant: int, block: Block) -> None:
+    """All rows of a block that are there this moment are right: only what is written to it from
+    now on is to be named. The hashes say what they said.
+    """
+    await connection.execute(
+        "update audit_block set snapshot = pg_current_snapshot()::text where tenant = $1"
+        " and partition = $2 and number = $3",
+        tenant, block.partition, block.number,
+    )  # fmt: skip
 
 
 async def mark_checked(connection: Any, tenant: int, block: Block, now_ms: int) -> None:
@@ -214,8 +294,18 @@ async def _forget_closed(connection: Any, tenant: int) -> None:
     await connection.execute("delete from audit_position where tenant = $1 and minor = 0", tenant)
 
 
-_ROW_DIGEST = f"sha256(record_send(row({COLUMNS})))"
-_DIGEST = f"sha256(coalesce(string_agg({_ROW_DIGEST}, ''::bytea order by payment, version), ''))"
+def _fresh_and_opened(n: int) -> str:
+    """`fresh` with the digests of before beside its rows, `Opened.columns` from $n on."""
+    return (
+        f"fresh left join unnest(${n}::uuid[], ${n + 1}::int[], ${n + 2}::bytea[])"
+        " o(payment, version, before) using (payment, version)"
+    )
+
+
+_DIGEST = (
+    f"sha256(coalesce(string_agg(coalesce(before, {ROW_DIGEST}), ''::bytea"
+    " order by payment, version), ''))"
+)
 _KEEP = f"""
   summed as (
     insert into audit_sum (account, tenant, minor)

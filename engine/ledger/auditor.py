@@ -20,7 +20,7 @@ from engine.clock import Clock
 from engine.ledger import audit_store as store
 from engine.ledger import breach_store
 from engine.ledger.audit_rows import FOREVER_MS, SUSPECTS_MAX, Chain
-from engine.ledger.audit_store import Block, Sealed
+from engine.ledger.audit_store import AsWritten, Block, Opened, Sealed
 from engine.ledger.books import describe
 from engine.ledger.breach_store import Breach
 from engine.ledger.chart import read_account
@@ -29,6 +29,7 @@ from engine.money import plain
 log = logging.getLogger(__name__)
 
 TRIES_MAX = 5
+_UNREADABLE = "was sealed later and does not open"
 # Sorting a block in memory halves its price; without statistics of a new month Postgres would
 # read all of it; and compiling these statements costs more than it saves.
 _PLANNING = "set local work_mem = '64MB'; set local enable_seqscan = off; set local jit = off"
@@ -88,14 +89,23 @@ class Auditor:
     """Audits the books of one tenant. Any number may run: whoever is second does it later."""
 
     def __init__(
-        self, pool: Any, tenant: int, operators: dict[int, str], clock: Clock, pace: Pace
+        self,
+        pool: Any,
+        tenant: int,
+        operators: dict[int, str],
+        clock: Clock,
+        pace: Pace,
+        as_written: AsWritten,
     ) -> None:
-        """`operators` maps the codes in account numbers to names."""
+        """`operators` maps the codes in account numbers to names; `as_written` gives facts back as
+        they were before their numbers were sealed (`decisions/0003-what-was-sealed-later.md`).
+        """
         self._pool = pool
         self._tenant = tenant
         self._operators = dict(operators)
         self._clock = clock
         self._pace = pace
+        self._as_written = as_written
 
     async def sweep(self) -> int:
         """One round, for the worker. Blocks sealed; as many as may be when there is more to do."""
@@ -153,7 +163,8 @@ class Auditor:
         findings: list[Finding] = []
         for chain in before:
             room = self._pace.blocks_sealed_most - sealed
-            ahead, blocks, more = await self._seal(connection, chain, room)
+            ahead, blocks, more, unreadable = await self._seal(connection, chain, room)
+            findings += [_of_row(Law.CHANGED, row, _UNREADABLE) for row in unreadable]
             # Looked at before it is forgotten: what is sealed now, and what is not sealed yet.
             to_ms = ahead.sealed_ms if more else FOREVER_MS
             findings += await self._rows(connection, chain, to_ms)
@@ -169,16 +180,23 @@ class Auditor:
 
     # Sealing.
 
-    async def _seal(self, connection: Any, chain: Chain, room: int) -> tuple[Chain, int, bool]:
-        """The chain as it is now, how many blocks were sealed, and whether more could be."""
+    async def _seal(
+        self, connection: Any, chain: Chain, room: int
+    ) -> tuple[Chain, int, bool, list[tuple[str, int]]]:
+        """The chain as it is now, how many blocks were sealed, whether more could be, and rows
+        that nobody can read.
+        """
         until_ms = self._now_ms() - self._pace.lag_seconds * 1000
         if until_ms <= chain.sealed_ms:
-            return chain, 0, False
+            return chain, 0, False, []
         seconds = await store.seconds_to_seal(connection, self._tenant, chain, until_ms)
         edges = self._edges(seconds, until_ms)
+        unreadable: list[tuple[str, int]] = []
         for to_ms in edges[:room]:
-            chain = await self._seal_block(connection, chain, to_ms)
-        return chain, min(len(edges), room), len(edges) > room
+            opened = await self._opened(connection, chain.partition, chain.sealed_ms, to_ms)
+            chain = await self._seal_block(connection, chain, to_ms, opened)
+            unreadable += opened.unreadable
+        return chain, min(len(edges), room), len(edges) > room, unreadable
 
     def _edges(self, seconds: list[tuple[int, int]], until_ms: int) -> list[int]:
         """Where blocks end: after enough rows, or when the oldest row has waited long enough."""
@@ -197,9 +215,14 @@ class Auditor:
             edges.append(until_ms)
         return edges
 
-    async def _seal_block(self, connection: Any, chain: Chain, to_ms: int) -> Chain:
+    async def _opened(self, connection: Any, partition: str, from_ms: int, to_ms: int) -> Opened:
+        return await store.opened(
+            connection, self._tenant, partition, self._as_written, from_ms=from_ms, to_ms=to_ms
+        )
+
+    async def _seal_block(self, connection: Any, chain: Chain, to_ms: int, opened: Opened) -> Chain:
         sealed = await store.seal(
-            connection, self._tenant, chain.partition, from_ms=chain.sealed_ms, to_ms=to_ms
+            connection, self._tenant, chain.partition, opened, from_ms=chain.sealed_ms, to_ms=to_ms
         )
         hash_ = chained(chain.hash, sealed.digest)
         block = Chain(chain.partition, chain.number + 1, to_ms, hash_)
@@ -248,10 +271,14 @@ class Auditor:
             block.number > 1 and block.previous is None
         ):
             findings.append(_of_block(Law.CHAIN, block, "does not follow from the one before"))
-        now = await store.digest_again(connection, self._tenant, block)
+        opened = await self._opened(connection, block.partition, block.from_ms, block.to_ms)
+        findings += [_of_row(Law.CHANGED, row, _UNREADABLE) for row in opened.unreadable]
+        now = await store.digest_again(connection, self._tenant, block, opened)
         if now != (block.entries, block.digest):
-            findings += await self._what_changed(connection, block, now)
-        late = await store.changed_late(connection, self._tenant, block)
+            findings += await self._what_changed(connection, block, now, opened)
+        elif opened.payments:
+            await store.see_anew(connection, self._tenant, block)
+        late = await store.changed_late(connection, self._tenant, block, self._as_written)
         return findings + [_of_row(Law.CHANGED, row, "is not what it was") for row in late]
 
     def _affordable(self, blocks: list[Block]) -> list[Block]:
@@ -259,12 +286,17 @@ class Auditor:
         entries = list(accumulate(block.entries for block in blocks))
         return blocks[: max(1, bisect_right(entries, self._pace.entries_checked_most))]
 
-    async def _what_changed(self, connection: Any, block: Block, now: Sealed) -> list[Finding]:
-        written = await store.written_since(connection, self._tenant, block)
-        old = await store.digest_of_the_old(connection, self._tenant, block)
+    async def _what_changed(
+        self, connection: Any, block: Block, now: Sealed, opened: Opened
+    ) -> list[Finding]:
+        written = await store.written_since(
+            connection, self._tenant, block, also_sealed_later=False
+        )
+        old = await store.digest_of_the_old(connection, self._tenant, block, opened)
         if written and old == (block.entries, block.digest):
             await store.adopt(connection, self._tenant, block, written, self._now_ms())
             return _of_rows(Law.LATE, block, written, "appeared")
+        written = await store.written_since(connection, self._tenant, block, also_sealed_later=True)
         findings = _of_rows(Law.CHANGED, block, written, "was written")
         if now.entries < block.entries or not written:
             missing = await breach_store.gaps(connection, self._tenant, block.partition)

@@ -7,6 +7,7 @@ import msgspec
 from engine.clock import AttemptId, CustomerId
 from engine.decisions import Decision
 from engine.fx.quotes import Quote
+from engine.ledger.audit_rows import SEALED_LATER
 from engine.ledger.plans import Spend
 from engine.privacy.places import terms_place
 from engine.privacy.seals import Seals
@@ -78,36 +79,19 @@ def seal_terms(text: str, seals: Seals, payment_id: str) -> str:
     """
     if not seals.hides or (at := _terms_at(text)) is None:
         return text
-    payer, payee = _numbers_at(text, at)
-    people = f"{text[payer]} {text[payee]}"
-    sealed = seals.seal(people, terms_place(payment_id))
-    return _replaced(text, payer, sealed, payee, seals.index(text[payee]))
+    head, payer, payee, rest = text[at:].split(_BETWEEN, _NUMBERS_END)
+    sealed = seals.seal(f"{payer} {payee}", terms_place(payment_id))
+    return f'{text[:at]}{head}","{sealed}","{seals.index(payee)}","{rest}'
 
 
 def open_terms(text: str, seals: Seals, payment_id: str) -> str:
     """The inverse; what was never sealed passes. Raises KeyNotAtHand, or Tampered."""
     if (at := _terms_at(text)) is None:
         return text
-    in_payer, in_payee = _numbers_at(text, at)
-    payer, _, payee = seals.open(text[in_payer], terms_place(payment_id)).partition(" ")
-    return _replaced(text, in_payer, payer, in_payee, payee) if payee else text
-
-
-def _numbers_at(text: str, at: int) -> tuple[slice, slice]:
-    """Where payer and payee stand: the second and the third string of the terms. No string before
-    them, and neither of them, has a quote in it.
-    """
-    payer = text.index(_BETWEEN, at) + len(_BETWEEN)
-    payer_end = text.index(_BETWEEN, payer)
-    payee = payer_end + len(_BETWEEN)
-    return slice(payer, payer_end), slice(payee, text.index(_BETWEEN, payee))
-
-
-def _replaced(text: str, payer: slice, new_payer: str, payee: slice, new_payee: str) -> str:
-    return (
-        text[: payer.start] + new_payer + text[payer.stop : payee.start] + new_payee
-        + text[payee.stop :]
-    )  # fmt: skip
+    head, kept, _, rest = text[at:].split(_BETWEEN, _NUMBERS_END)
+    sealed = kept.removeprefix(SEALED_LATER)
+    payer, _, payee = seals.open(sealed, terms_place(payment_id)).partition(" ")
+    return f'{text[:at]}{head}","{payer}","{payee}","{rest}' if payee else text
 
 
 def _terms_at(text: str) -> int | None:
@@ -118,7 +102,10 @@ def _terms_at(text: str) -> int | None:
     return at + len(_RESTATED) - 3 if at >= 0 else None
 
 
-_BETWEEN = '","'  # two strings
+# Payer and payee are the second and the third string of the terms; none of the first three has a
+# quote in it.
+_BETWEEN = '","'
+_NUMBERS_END = 3
 _RESTATED = '"terms":[["'
 
 

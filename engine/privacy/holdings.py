@@ -7,26 +7,34 @@ finds what is missing in it. The journal is not there: nothing that is written i
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from engine.errors import Tampered
 from engine.privacy.codec import TOMBSTONE, is_index, read_sealed
 from engine.privacy.places import (
+    answer_place,
+    answered_place,
+    asked_place,
     body_place,
     counterparty_place,
     evidence_place,
     name_place,
     number_place,
-    pay_in_place,
+    pay_in_payer_place,
+    pay_in_place_before,
+    pay_in_reference_place,
     payer_place,
     payload_place,
     people_place,
     quote_place,
+    recipient_name_place,
     recipient_place,
+    recipient_place_before,
     reference_place,
     requester_place,
-    traffic_place,
+    traffic_place_before,
 )
-from engine.privacy.seals import Seals
+from engine.privacy.seals import Seals, open_moved
 
-Changes = dict[str, str]
+Changes = dict[str, str | bytes]
 
 
 class Aging(NamedTuple):
@@ -43,6 +51,20 @@ class Aging(NamedTuple):
             return {}
         return {column: self.seals.seal(self.seals.open(kept, place), place)}
 
+    def moved(self, column: str, place: str, before: str) -> Changes:
+        """The same where two columns shared the place `before`: it is moved to its own."""
+        kept = self.row[column]
+        if not kept or (self._is_fresh(kept) and self._stands_at(place, kept)):
+            return {}
+        return {column: self.seals.seal(open_moved(self.seals, kept, place, before), place)}
+
+    def body(self, column: str, place: str) -> Changes:
+        """The same of bytes that are a text."""
+        kept = self.row[column]
+        if kept is None or self._is_fresh(text := kept.decode()):
+            return {}
+        return {column: self.seals.seal(self.seals.open(text, place), place).encode()}
+
     def marked(self, column: str) -> Changes:
         """A number that only has to be found."""
         kept = self.row[column]
@@ -57,20 +79,32 @@ class Aging(NamedTuple):
             return {**changes, beside: self.seals.seal(self.row[column], place)}
         return self.text(beside, place)
 
+    def _stands_at(self, place: str, kept: str) -> bool:
+        try:
+            self.seals.open(kept, place)
+        except Tampered:
+            return False
+        return True
+
     def _is_fresh(self, kept: str) -> bool:
         sealed = read_sealed(kept)
         return sealed is not None and sealed.version == self.version
 
 
+ALL = "true"
+
+
 class Holding(NamedTuple):
     """One table. `key` is its primary key without the tenant, with the types of its columns;
-    `columns` are those that hold something.
+    `columns` are those that hold something, `beside` those that name its place.
     """
 
     table: str
     key: tuple[tuple[str, str], ...]
     columns: tuple[str, ...]
     renew: Callable[[Aging], Changes]
+    beside: tuple[str, ...] = ()
+    only: str = ALL  # in SQL, of a table that has more; {version} is that of the data key
 
 
 def _customer(aging: Aging) -> Changes:
@@ -81,13 +115,15 @@ def _customer(aging: Aging) -> Changes:
 
 def _recipient(aging: Aging) -> Changes:
     customer_id, kept = aging.row["customer_id"].hex, aging.row["msisdn"]
+    before = recipient_place_before(customer_id, kept)
+    name_place = recipient_name_place(customer_id, kept)
     if is_index(kept):
-        place = recipient_place(customer_id, kept)
-        return aging.text("msisdn_sealed", place) | aging.text("name", place)
-    place = recipient_place(customer_id, aging.seals.index(kept))
-    name = aging.seals.open(aging.row["name"], recipient_place(customer_id, kept))
-    number = aging.number("msisdn", "msisdn_sealed", place)
-    return number | {"name": aging.seals.seal(name, place)}
+        number = aging.moved("msisdn_sealed", recipient_place(customer_id, kept), before)
+        return number | aging.moved("name", name_place, before)
+    index = aging.seals.index(kept)
+    name = open_moved(aging.seals, aging.row["name"], name_place, before)
+    number = aging.number("msisdn", "msisdn_sealed", recipient_place(customer_id, index))
+    return number | {"name": aging.seals.seal(name, recipient_name_place(customer_id, index))}
 
 
 def _money_request(aging: Aging) -> Changes:
@@ -103,6 +139,10 @@ def _clearance(aging: Aging) -> Changes:
         return aging.text("people_sealed", place)
     people = aging.seals.seal(f"{payer} {payee}", place)
     return aging.marked("payer") | aging.marked("payee") | {"people_sealed": people}
+
+
+def _answer(aging: Aging) -> Changes:
+    return aging.body("answer", answer_place(aging.row["operation"].hex))
 
 
 def _outbox(aging: Aging) -> Changes:
@@ -138,8 +178,10 @@ HOLDINGS = (
     Holding("outbox", _ID, ("payload",), _outbox),
     Holding(
         "traffic", _ID, ("asked", "answered"),
-        lambda aging: aging.text("asked", traffic_place(_id(aging)))
-        | aging.text("answered", traffic_place(_id(aging))),
+        lambda aging: aging.moved(
+            "asked", asked_place(_id(aging)), traffic_place_before(_id(aging))
+        )
+        | aging.moved("answered", answered_place(_id(aging)), traffic_place_before(_id(aging))),
     ),
     Holding(
         "proposal", _ID, ("body",), lambda aging: aging.text("body", body_place(_id(aging)))
@@ -149,9 +191,21 @@ HOLDINGS = (
         lambda aging: aging.text("quote", quote_place(_id(aging))),
     ),
     Holding(
+        "client_request", (("client", "uuid"), ("key", "text")), ("answer",), _answer,
+        ("operation",),
+    ),
+    Holding(
+        "staff_request", (("member", "uuid"), ("key", "text")), ("answer",), _answer,
+        ("operation",),
+    ),
+    Holding(
         "pay_in", _ID, ("payer", "reference"),
-        lambda aging: aging.text("payer", pay_in_place(_id(aging)))
-        | aging.text("reference", pay_in_place(_id(aging))),
+        lambda aging: aging.moved(
+            "payer", pay_in_payer_place(_id(aging)), pay_in_place_before(_id(aging))
+        )
+        | aging.moved(
+            "reference", pay_in_reference_place(_id(aging)), pay_in_place_before(_id(aging))
+        ),
     ),
     Holding(
         "statement_line", _ID, ("counterparty", "reference"),

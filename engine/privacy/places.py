@@ -16,7 +16,17 @@ def name_place(customer_id: str) -> str:
 
 
 def recipient_place(customer_id: str, kept: str) -> str:
-    """`recipient.msisdn_sealed` and `recipient.name`. `kept`: what stands in `msisdn`."""
+    """`recipient.msisdn_sealed`. `kept`: what stands in `msisdn`."""
+    return f"recipient.msisdn/{customer_id}/{kept}"
+
+
+def recipient_name_place(customer_id: str, kept: str) -> str:
+    """`recipient.name`."""
+    return f"recipient.name/{customer_id}/{kept}"
+
+
+def recipient_place_before(customer_id: str, kept: str) -> str:
+    """Of both, in rows of before each had its own."""
     return f"recipient/{customer_id}/{kept}"
 
 
@@ -50,8 +60,18 @@ def evidence_place(attempt_id: str) -> str:
     return f"evidence.body/{attempt_id}"
 
 
-def traffic_place(id_: str) -> str:
-    """`traffic.asked` and `traffic.answered`."""
+def asked_place(id_: str) -> str:
+    """`traffic.asked`."""
+    return f"traffic.asked/{id_}"
+
+
+def answered_place(id_: str) -> str:
+    """`traffic.answered`."""
+    return f"traffic.answered/{id_}"
+
+
+def traffic_place_before(id_: str) -> str:
+    """Of both, in rows of before each had its own."""
     return f"traffic/{id_}"
 
 
@@ -60,8 +80,18 @@ def body_place(proposal_id: str) -> str:
     return f"proposal.body/{proposal_id}"
 
 
-def pay_in_place(id_: str) -> str:
-    """`pay_in.payer` and `pay_in.reference`: who paid, and what they wrote to it."""
+def pay_in_payer_place(id_: str) -> str:
+    """`pay_in.payer`: who paid."""
+    return f"pay_in.payer/{id_}"
+
+
+def pay_in_reference_place(id_: str) -> str:
+    """`pay_in.reference`: what they wrote to it."""
+    return f"pay_in.reference/{id_}"
+
+
+def pay_in_place_before(id_: str) -> str:
+    """Of both, in rows of before each had its own."""
     return f"pay_in/{id_}"
 
 

@@ -52,6 +52,7 @@ class KeyRing:
         """`random` must not give the same bytes to two processes, forked ones included."""
         self._store = KeyStore(pool, tenant)
         self._tenant = tenant
+        self._of_tenant = f"{tenant}/"
         self._wrap = wrap
         self._random = random
         self._clock = clock
@@ -67,13 +68,13 @@ class KeyRing:
 
     def seal(self, text: str, place: str) -> str:
         assert self._writer is not None, "a ring is refreshed before it is used"
-        return self._writer.seal(text, f"{self._tenant}/{place}")
+        return self._writer.seal(text, self._of_tenant + place)
 
     def open(self, text: str, place: str) -> str:
         """Raises KeyNotAtHand, and looks for the key meanwhile; Tampered as `codec.open_sealed`."""
         if (sealed := read_sealed(text)) is None:
             return text
-        return open_sealed(self._subkey(sealed), sealed, f"{self._tenant}/{place}")
+        return open_sealed(self._subkey(sealed), sealed, self._of_tenant + place)
 
     def index(self, number: str) -> str:
         assert self._index is not None, "a ring is refreshed before it is used"

@@ -5,7 +5,7 @@ Where no keys are set all is stored as it is: for development, and for tests of 
 
 from typing import Any, Protocol
 
-from engine.errors import KeyNotAtHand
+from engine.errors import KeyNotAtHand, Tampered
 from engine.privacy.codec import read_sealed
 
 
@@ -71,6 +71,17 @@ def seal_maybe(seals: Seals, text: str | None, place: str) -> str | None:
 def open_maybe(seals: Seals, text: str | None, place: str) -> str | None:
     """The same of a text that may not be there."""
     return None if text is None else seals.open(text, place)
+
+
+def open_moved(seals: Seals, text: str, place: str, before: str) -> str:
+    """A value of a column that shared the place `before` with another, until each had its own.
+
+    What was sealed before opens there until `capp data seal` has moved it. Raises as `Seals.open`.
+    """
+    try:
+        return seals.open(text, place)
+    except Tampered:
+        return seals.open(text, before)
 
 
 def open_number(seals: Seals, kept: str, sealed: str | None, place: str) -> str:

@@ -14,8 +14,13 @@ from engine.payments.facts import Ending, Facts, Ruling, open_terms, read_step, 
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of, id_ending, read_code
 from engine.ports import Direction
-from engine.privacy.places import evidence_place, traffic_place
-from engine.privacy.seals import Seals, open_maybe, seals_of
+from engine.privacy.places import (
+    answered_place,
+    asked_place,
+    evidence_place,
+    traffic_place_before,
+)
+from engine.privacy.seals import Seals, open_maybe, open_moved, seals_of
 from engine.traffic.messages import Kind, Message, Way
 
 _STATES_OF_PAYMENTS_BELOW = 100  # journal rows of other states belong to no payment
@@ -153,7 +158,8 @@ def _terms(version: int, facts: str) -> Facts | None:
 
 
 def _message(row: Any, seals: Seals) -> Message:
-    place = traffic_place(row["id"].hex)
+    id_ = row["id"].hex
+    before = traffic_place_before(id_)
     heard = open_maybe(
         seals, row["body"], evidence_place(row["attempt"].hex if row["attempt"] else "")
     )
@@ -162,8 +168,9 @@ def _message(row: Any, seals: Seals) -> Message:
         at=_time(row["at_ms"]), kind=kind, operation=row["operation"], operator=row["operator"],
         attempt_id=AttemptId(row["attempt"].hex), outcome=row["outcome"], status=row["status"],
         elapsed_ms=row["elapsed_ms"], source=row["source"],
-        asked=seals.open(row["asked"], place) or heard or "",
-        answered=seals.open(row["answered"], place), times=row["times"],
+        asked=open_moved(seals, row["asked"], asked_place(id_), before) or heard or "",
+        answered=open_moved(seals, row["answered"], answered_place(id_), before),
+        times=row["times"],
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from engine.clock import Clock, Ids, first_id_at
 from engine.gather import Gatherer
-from engine.privacy.places import traffic_place
+from engine.privacy.places import answered_place, asked_place
 from engine.privacy.seals import seals_of
 from engine.traffic.messages import STRANGE, Fate, Said, Way
 
@@ -151,8 +151,9 @@ class TrafficLog:
                 (
                     id_, s.at_ms, s.way, s.operator, s.operation, s.outcome, s.attempt_id,
                     -1 if s.status is None else s.status, s.source,
-                    -1 if s.elapsed_ms is None else s.elapsed_ms, self._sealed(s.asked, id_),
-                    self._sealed(s.answered, id_), s.evidence, s.times,
+                    -1 if s.elapsed_ms is None else s.elapsed_ms,
+                    self._sealed(s.asked, asked_place(id_)),
+                    self._sealed(s.answered, answered_place(id_)), s.evidence, s.times,
                 )
                 for id_, s in batch
             ],
@@ -161,5 +162,5 @@ class TrafficLog:
         await self._pool.execute(_INSERT, self._tenant, *columns)
         return dict.fromkeys(batch, True)
 
-    def _sealed(self, text: str, id_: str) -> str:
-        return self._seals.seal(text, traffic_place(id_)) if text else ""
+    def _sealed(self, text: str, place: str) -> str:
+        return self._seals.seal(text, place) if text else ""

@@ -11,8 +11,10 @@ from time import thread_time
 from typing import NamedTuple
 
 from engine.clock import Clock, Ids, SystemRandom
+from engine.ledger.plans import Evidence, Intent, Plan
 from engine.payments.facts import open_terms, read_terms, seal_terms, write
 from engine.payments.lifecycle import State
+from engine.payments.sealed_plans import PlanSealer
 from engine.privacy.codec import BlindIndex, Writer, derive, open_sealed, read_sealed
 from engine.privacy.places import evidence_place, terms_place
 from tests.bench.command import Bench, main
@@ -41,11 +43,11 @@ class Keys:
         self.index = lru_cache(16_384)(BlindIndex(1, key, 1).of)
 
     def seal(self, text: str, place: str) -> str:
-        return self._writer.seal(text, f"1/{place}")
+        return self._writer.seal(text, "1/" + place)
 
     def open(self, text: str, place: str) -> str:
         sealed = read_sealed(text)
-        return open_sealed(self._derive(sealed.salt), sealed, f"1/{place}") if sealed else text
+        return open_sealed(self._derive(sealed.salt), sealed, "1/" + place) if sealed else text
 
     def indexes(self, number: str) -> list[str]:
         return [self.index(number), number]
@@ -58,11 +60,13 @@ def run(options: Options) -> str:
     kept = seal_terms(text, keys, id_)
     if open_terms(kept, keys, id_) != text or kept == text:
         raise Void("the terms are not what they were")
+    sealer, life = PlanSealer(keys), life_of(id_, text)
     work: dict[str, tuple[Callable[[], object], str]] = {
         "write": (lambda: write(facts), "write"),
         "seal the numbers": (lambda: seal_terms(text, keys, id_), "write"),
         "seal the whole": (lambda: keys.seal(text, terms_place(id_)), "write"),
         "seal an answer": (lambda: keys.seal(ANSWER, evidence_place(id_)), "write"),
+        "a payment's plans": (lambda: [sealer(plan) for plan in life], "write"),
         "read": (lambda: read_terms(text), "read"),
         "open the numbers": (lambda: open_terms(kept, keys, id_), "read"),
     }
@@ -84,6 +88,19 @@ def run(options: Options) -> str:
             " once a payment, answers some four times",
         ),
     ).written()
+
+
+def life_of(payment_id: str, terms: str) -> list[Plan]:
+    """The plans of a payment that arrives: made, two orders taken and told of, and three between
+    that hold nothing about people.
+    """
+    attempts = ["e" * 32] * 2 + ["f" * 32] * 2
+    heard = [(Evidence(attempt, "a" * 32, n, ANSWER),) for n, attempt in enumerate(attempts, 1)]
+    return [
+        Plan(payment_id, 0, 1, 1, facts=terms, intents=(Intent("1" * 32, 1, None, 0, 0),)),
+        *[Plan(payment_id, n, 1, 2, evidence=evidence) for n, evidence in enumerate(heard, 1)],
+        *[Plan(payment_id, n, 1, 3, done=("1" * 32,)) for n in range(5, 8)],
+    ]
 
 
 def _us(work: Callable[[], object], options: Options) -> float:

@@ -478,8 +478,9 @@ async def open_chain_hall(
                 outside=outside, customer=customer,
             )  # fmt: skip
             hall.auditor = Auditor(
-                books.pool, 1, {}, books.clock, Pace(lag_seconds=0, block_seconds=0)
-            )
+                books.pool, 1, {}, books.clock, Pace(lag_seconds=0, block_seconds=0),
+                lambda facts, _: facts,
+            )  # fmt: skip
             try:
                 hall.pools = await _pools(hall)
                 await hall.endow()

@@ -65,7 +65,8 @@ async def test_the_auditor_finds_nothing_wrong_with_it(hall: Hall) -> None:
     await hall.close()
     hall.rail.decides = False
     await hall.sweep(2)
-    auditor = Auditor(hall.pool, 1, {}, hall.clock, Pace(lag_seconds=0, block_seconds=0))
+    pace = Pace(lag_seconds=0, block_seconds=0)
+    auditor = Auditor(hall.pool, 1, {}, hall.clock, pace, lambda facts, _: facts)
     assert (await auditor.audit_all()).findings == ()
     hall.rail.decides = True
     await hall.sweep(3)

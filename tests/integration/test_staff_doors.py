@@ -31,7 +31,9 @@ from engine.staff.tokens import TokenKeys
 from simulator import embedded
 from tests.integration.world import ENVIRONMENT
 
-KEY, STRANGER = (hashlib.sha256(word).digest() for word in (b"ours", b"a stranger's"))
+KEY, STRANGER, CLIENT_KEY = (
+    hashlib.sha256(word).digest() for word in (b"ours", b"a stranger's", b"clients'")
+)
 # Only what the table says is wanted here: nobody is asked for anything.
 TABLE = table_of(
     Operators.__new__(Operators), Transactions.__new__(Transactions), Proposals.__new__(Proposals),
@@ -51,12 +53,16 @@ class Doors:
     client: httpx.Client
     settings: Settings
     callers: dict[str, dict[str, str]]
+    paths: list[str]
 
 
 @pytest.fixture(scope="module")
 def doors(shared_database_url: str, redis_server: embedded.Server) -> Iterator[Doors]:
     environment = {
         **ENVIRONMENT,
+        "CAPP_CLIENT_KEYS": f"1:{CLIENT_KEY.hex()}",
+        "CAPP_INSPECT_TOKEN": "i" * 32,
+        "CAPP_METRICS_TOKEN": "m" * 32,
         "DATABASE_URL": shared_database_url,
         "REDIS_URL": redis_server.url,
         "CAPP_STAFF_KEYS": f"1:{KEY.hex()}",
@@ -70,16 +76,16 @@ def doors(shared_database_url: str, redis_server: embedded.Server) -> Iterator[D
         **{f"CAPP_AFRICASTALKING_{name}": "1234" for name in ("USERNAME", "API_KEY", "SENDER")},
     }  # fmt: skip
     settings = read_settings(environment)
-    config = uvicorn.Config(
-        build_app(settings), port=0, http=Connection, log_config=None, loop="asyncio"
-    )
+    app = build_app(settings)
+    config = uvicorn.Config(app, port=0, http=Connection, log_config=None, loop="asyncio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         callers = asyncio.run(_callers(settings))
         with httpx.Client(base_url=_url(server, thread), trust_env=False) as client:
-            yield Doors(client, settings, callers)
+            routes = app._app.router.routes  # type: ignore[attr-defined]
+            yield Doors(client, settings, callers, [route.path for route in routes])
     finally:
         server.should_exit = True
         thread.join()
@@ -234,6 +240,34 @@ def test_every_request_of_a_member_is_one_row_of_the_log(doors: Doors) -> None:
     assert len(rows) == len(asked)
     for _, (who, what), outcome in rows:
         assert (outcome == "forbidden") is (Role(who) not in WHAT[what].grants)
+
+
+NOBODY_OF_US = {
+    "/ussd/": "gateways: customers' own sessions",
+    "/sms/": "gateways",
+    "/api/v1/webhooks/": "operators, and businesses about their own webhooks",
+    "/api/v1/": "businesses, about their own payments: told to the log of the process",
+    "/openapi.json": "the description of the API",
+    "/docs": "the same as pages",
+    "/health": "whether we live; nothing about people or money",
+    "/metrics": "figures for machines, of nobody",
+    "/inspect/": "testers; production mode does not start with its token",
+}
+"""Doors that no member of staff comes through, and who does."""
+
+
+def test_every_door_of_the_process_is_one_that_writes_down_or_is_for_nobody_of_us(
+    doors: Doors,
+) -> None:
+    """A door that somebody adds for staff goes through the table above, or is explained here."""
+    staff = [path for path in doors.paths if path.startswith(PREFIX)]
+    assert {path.removeprefix(PREFIX) for path in staff} == {
+        *(endpoint.path for endpoint in TABLE), "/{rest:path}",
+    }  # fmt: skip
+    others = [path for path in doors.paths if not path.startswith(PREFIX)]
+    strange = [path for path in others if not path.startswith(tuple(NOBODY_OF_US))]
+    assert strange == []
+    assert all(any(path.startswith(door) for path in others) for door in NOBODY_OF_US)
 
 
 def test_every_answer_of_a_process_is_held_alike_whichever_way_it_went(doors: Doors) -> None:

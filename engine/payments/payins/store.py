@@ -16,8 +16,12 @@ from engine.payments.payment import code_of, id_ending, read_code
 from engine.payments.statements.lines import Side
 from engine.payments.statements.matching import Theirs
 from engine.ports import Direction, PaidIn
-from engine.privacy.places import pay_in_place
-from engine.privacy.seals import Seals, seals_of
+from engine.privacy.places import (
+    pay_in_payer_place,
+    pay_in_place_before,
+    pay_in_reference_place,
+)
+from engine.privacy.seals import Seals, open_moved, seals_of
 
 CODE_GOOD = timedelta(days=7)
 """How old a payment that is over may be, for late money to find it by its code."""
@@ -46,8 +50,11 @@ class PayInStore:
         """
         now_ms, id_ = self._now_ms(), self._ids.hex()
         reference, payer = (
-            self._seals.seal(text, pay_in_place(id_)) if text else ""
-            for text in (paid.reference, paid.payer)
+            self._seals.seal(text, place) if text else ""
+            for text, place in (
+                (paid.reference, pay_in_reference_place(id_)),
+                (paid.payer, pay_in_payer_place(id_)),
+            )
         )
         row = await self._pool.fetchrow(
             "insert into pay_in (id, tenant, operator, receipt, minor, currency, reference, payer,"
@@ -251,15 +258,16 @@ class PayInStore:
 
 def _pay_in(row: Any, seals: Seals) -> PayIn:
     payment, proposal = row["payment"], row["proposal"]
-    place = pay_in_place(row["id"].hex)
+    id_ = row["id"].hex
+    before = pay_in_place_before(id_)
     return PayIn(
-        id=row["id"].hex,
+        id=id_,
         operator=row["operator"],
         paid=PaidIn(
             row["receipt"],
             Money(row["minor"], row["currency"]),
-            seals.open(row["reference"], place),
-            seals.open(row["payer"], place),
+            open_moved(seals, row["reference"], pay_in_reference_place(id_), before),
+            open_moved(seals, row["payer"], pay_in_payer_place(id_), before),
         ),
         stage=Stage(row["stage"]),
         heard_ms=row["heard_ms"],

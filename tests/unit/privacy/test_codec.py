@@ -2,12 +2,15 @@
 
 import hashlib
 import hmac
+import os
+import warnings
 from base64 import b64encode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.clock import SystemRandom
 from engine.errors import KeyNotAtHand, Tampered
 from engine.privacy import codec
 from engine.privacy.codec import BlindIndex, Writer, is_index, read_sealed
@@ -87,14 +90,47 @@ def test_errors_name_the_place_and_never_the_value() -> None:
 
 
 def test_a_salt_serves_many_values_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "SUBKEY_USES_MAX", 3)
+    most = 2 * codec.NONCES_DRAWN
+    monkeypatch.setattr(codec, "SUBKEY_USES_MAX", most)
     writer = Writer(1, DATA_KEY, Counting())
     salts = []
-    for _ in range(9):
+    for _ in range(3 * most):
         sealed = read_sealed(writer.seal("x", PLACE))
         assert sealed is not None
         salts.append(sealed.salt)
-    assert [salts.count(salt) for salt in dict.fromkeys(salts)] == [3, 3, 3]
+    assert [salts.count(salt) for salt in dict.fromkeys(salts)] == [most] * 3
+
+
+def test_no_nonce_is_used_twice_under_a_salt() -> None:
+    writer = Writer(1, DATA_KEY, SystemRandom())
+    sealed = [read_sealed(writer.seal("x", PLACE)) for _ in range(5 * codec.NONCES_DRAWN)]
+    assert len({(each.salt, each.nonce) for each in sealed if each}) == len(sealed)
+
+
+def test_a_bound_of_values_holds_whole_draws() -> None:
+    assert codec.SUBKEY_USES_MAX % codec.NONCES_DRAWN == 0
+
+
+def test_a_child_that_is_forked_does_not_seal_with_its_parents_nonces() -> None:
+    """The same nonce twice under one key gives both values away."""
+    writer = Writer(1, DATA_KEY, SystemRandom())
+    writer.seal("x", PLACE)
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        child = os.fork()
+    if child == 0:
+        try:
+            os.write(writing, "\n".join(writer.seal("x", PLACE) for _ in range(8)).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        theirs = told.read().splitlines()
+    os.waitpid(child, 0)
+    kept = [*theirs, *(writer.seal("x", PLACE) for _ in range(8))]
+    nonces = {(each.salt, each.nonce) for text in kept if (each := read_sealed(text))}
+    assert len(nonces) == 16
 
 
 def test_an_index_is_the_hmac_that_everybody_knows() -> None:
