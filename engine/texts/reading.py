@@ -19,6 +19,9 @@ OWN = "own/texts/"
 THE_HOUSES = frozenset({"language", "keywords"})
 """Not a tenant's: what a file says of its language, and the words people send us. Those are no
 wording: they stop messages, and tell that somebody sends a PIN."""
+OWN_BYTES_MAX = 256 * 1024
+"""Ten times what the house says in one language."""
+DEPTH_MAX = 8
 Encoding: TypeAlias = Literal["gsm7", "ucs2"]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -160,11 +163,32 @@ def _own_texts(
     if path.stem not in house:
         say(f"{file}: not a language of the house: {', '.join(house)}")
         return {}
+    _refuse_traps(path, file)
     tree = read_tree(path, say, file)
     for section in THE_HOUSES & tree.values.keys():
         say(f"{file}:{tree.lines[section]}: {section}: is the house's to say")
         del tree.values[section]
     return dict(_Sentences(file, tree.lines, say).of(tree.values))
+
+
+def _refuse_traps(path: Path, file: str) -> None:
+    """A tenant's file must not grow or nest until a process breaks that serves others as well.
+
+    The parser's events come one after the other, however deep: nothing is built of them here.
+    """
+    try:
+        content = path.read_bytes()
+        if len(content) > OWN_BYTES_MAX:
+            raise BrokenTexts(f"{file}: {len(content)} bytes, at most {OWN_BYTES_MAX} may be")
+        depth = 0
+        for event in yaml.parse(content, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH_MAX or isinstance(event, yaml.AliasEvent):
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise BrokenTexts(f"{file}:{line}: nested too deeply, or an alias")
+    except (OSError, yaml.YAMLError):
+        return  # `read_tree` meets the same, and says what it is.
 
 
 class Tree(NamedTuple):

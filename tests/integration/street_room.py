@@ -171,8 +171,9 @@ def open_street_room(
     tenants = read_tenants(house_environment(database_url, redis_url, folder))
     settings = {tenant.name: tenant.settings for tenant in tenants.sound}
     taken_on = asyncio.run(_take_on(settings))
-    for own in settings.values() if prepare else ():
-        asyncio.run(prepare(own))
+    if prepare is not None:
+        for own in settings.values():
+            asyncio.run(prepare(own))
     with open_street(tenants) as client:
         yield StreetRoom(client, settings, *taken_on)
 

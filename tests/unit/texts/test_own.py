@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.texts import BrokenTexts, Texts
+from engine.texts.reading import OWN_BYTES_MAX
 from tests.unit.texts.folders import EN, write
 
 SW = "language: {name: S}\n"
@@ -85,6 +86,23 @@ def test_a_fault_of_a_tenants_is_told_with_its_own_file(
     tmp_path: Path, own: dict[str, str], fault: str
 ) -> None:
     assert refused(tmp_path, **own) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("a: " + "[" * 200_000, "own/texts/en.yaml:1: nested too deeply, or an alias"),
+        ("a: &x [1, 2]\nb: [*x, *x]\n", "own/texts/en.yaml:2: nested too deeply, or an alias"),
+        (f"b: {'x' * OWN_BYTES_MAX}", f"own/texts/en.yaml: {OWN_BYTES_MAX + 3} bytes, at most"),
+        ("b: [\n", "own/texts/en.yaml:2: did not find expected node content"),
+        ("b: \x07", "own/texts/en.yaml: unacceptable character"),
+    ],
+)  # fmt: skip
+def test_a_file_that_would_break_the_process_of_others_is_refused_unbuilt(
+    tmp_path: Path, content: str, fault: str
+) -> None:
+    (said, *_) = refused(tmp_path, en=content)
+    assert said.startswith(fault)
 
 
 def test_whose_number_counts_is_the_houses_to_say(tmp_path: Path) -> None:
