@@ -171,11 +171,10 @@ async def test_words_that_cannot_be_served_end_the_process_in_production(
         async with street._lifespan(None):  # type: ignore[arg-type]
             raise AssertionError("it was opened")
     lay(tmp_path, "soko", "texts/en.yaml", TOO_LONG)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(PATIENCE_SECONDS, stop.set)
     with pytest.raises(BadSettings, match=f"soko: .*\n{SAID}"):
-        await make_rounds(
-            tenants.sound, (stop := asyncio.Event()), lambda s: work_when_up(stop, s),
-            is_strict=True,
-        )  # fmt: skip
+        await make_rounds(tenants.sound, stop, lambda s: work_when_up(stop, s), is_strict=True)
 
 
 def test_the_check_of_tenants_tells_of_words_too(

@@ -80,6 +80,17 @@ def test_a_journey_that_is_taken_up_again_keeps_what_it_leads_to(tmp_path: Path)
     assert found.menu is not None and [*found.menu.resumes] == ["send"]
 
 
+def test_a_journey_left_out_is_not_taken_up_again(tmp_path: Path) -> None:
+    """What a caller was dropped from before the change is begun anew, and leads nowhere lost."""
+    past = "{label: home.past, do: open_payments, next: {some: past.list, none: past.none}}"
+    home = HOME.replace("{label: home.send, next: send.to}", past)
+    links = 'links: {"1": [past.list, past.none]}\n'
+    found = examined(tmp_path, {"menus/home.yaml": home, "menus/deep_links.yaml": links})
+    assert found.faults == []
+    assert found.menu is not None and found.menu.resumes == {}
+    assert "send.to" not in found.menu.screens
+
+
 def test_a_new_journey_brings_its_own_words(tmp_path: Path) -> None:
     files = {"menus/home.yaml": WITH_SHOP, "menus/shop.yaml": SHOP, **SHOP_WORDS,
              "menus/deep_links.yaml": LINKS}  # fmt: skip
