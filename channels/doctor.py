@@ -9,6 +9,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from channels.addresses import address_faults
+from channels.menus import examine_with
 from channels.privacy import open_sealed_pool
 from channels.production import findings_of
 from channels.registrations import registrations
@@ -18,7 +19,6 @@ from channels.wiring import MENUS, read_directory, read_networks
 from engine.clock import Clock
 from engine.database import connect
 from engine.errors import CappError
-from engine.menu.check import examine as examine_menus
 from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
 from engine.privacy.key_store import DATA, KeyStore
@@ -71,13 +71,16 @@ def _tell_findings(settings: Settings, say: Callable[[str], None]) -> bool:
     return not (found and settings.is_production)
 
 
-async def _menus(_: Settings) -> str:
-    examined = examine_menus(MENUS)
+async def _menus(settings: Settings) -> str:
+    examined = examine_with(MENUS, settings.own_menus)
     if examined.menu is None or examined.texts is None or examined.faults:
         raise BrokenMenu([*examined.faults])
     screens, languages = len(examined.menu.screens), len(examined.texts.languages)
     warnings = len(examined.warnings)
-    return f"{screens} screens in {languages} languages; {warnings} warnings (`capp menus check`)"
+    own = f", with words of its own from {settings.own_menus}" if settings.own_menus else ""
+    return (
+        f"{screens} screens in {languages} languages{own}; {warnings} warnings (`capp menus check`)"
+    )
 
 
 async def _operators(settings: Settings) -> str:

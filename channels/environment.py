@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from channels.sources import Networks, read_networks
 from engine.money import CURRENCIES
@@ -43,6 +44,13 @@ class Reader:
     def path(self, name: str) -> str:
         """The name of a file; none is empty."""
         return self._environment.get(name, "").strip()
+
+    def folder(self, name: str) -> Path | None:
+        """One that is there; None where nobody named any."""
+        value = self.path(name)
+        if value and not Path(value).is_dir():
+            self.wrong(name, "is not a folder")
+        return Path(value) if value else None
 
     def choice(self, name: str, among: tuple[str, ...]) -> str:
         """One of these words; the first where nothing is set."""

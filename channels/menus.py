@@ -12,8 +12,11 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
+from channels.settings import BadSettings
+from channels.tenants import MENUS as OWN_MENUS
+from channels.tenants import environment_of, files_of, is_street
 from engine.errors import CappError
-from engine.menu.bundle import Bundle, laid_out, unpack_bundle
+from engine.menu.bundle import Bundle, laid_out, read_bundle, unpack_bundle
 from engine.menu.check import Examined, examine
 from engine.menu.difference import Side, compare
 from engine.menu.drawing import draw, with_drawing
@@ -43,10 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = tasks.add_parser("check", help="prove that a folder may be served")
     check.add_argument("folder", nargs="?", type=Path, default=MENUS)
     check.add_argument("--warnings", action="store_true", help="also what only the slow miss")
+    _add_own(check)
     graph = tasks.add_parser("graph", help="the journeys as a Mermaid diagram")
     graph.add_argument("journey", nargs="?")
     graph.add_argument("--folder", type=Path, default=MENUS)
     graph.add_argument("--update", metavar="README", type=Path, help="rewrite the block in a file")
+    _add_own(graph)
     show = tasks.add_parser("preview", help="screens as the phone shows them")
     show.add_argument("screen", nargs="?", help="e.g. send_money.quote; all without it")
     show.add_argument("--language", default=FALLBACK)
@@ -55,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     values.add_argument("--widest", action="store_true", help="every variable at its widest")
     values.add_argument("--sample", action="store_true", help="values as they might be (default)")
     show.add_argument("--folder", type=Path, default=MENUS)
+    _add_own(show)
     diff = tasks.add_parser("diff", help="what a change does to keys, links and live sessions")
     for side in ("old", "new"):
         diff.add_argument(side, help="a folder, an edition's version or a git revision")
@@ -62,16 +68,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     schema.add_argument("folder", nargs="?", type=Path, default=MENUS / "schema")
 
 
-def run_menus(_: Mapping[str, str], options: argparse.Namespace, say: Say) -> bool:
+def _add_own(task: argparse.ArgumentParser) -> None:
+    task.add_argument(
+        "--own", metavar="FOLDER", type=Path,
+        help=f"a tenant's menus/ and texts/, laid over them; {OWN_MENUS} if not said",
+    )  # fmt: skip
+
+
+def run_menus(environment: Mapping[str, str], options: argparse.Namespace, say: Say) -> bool:
     """Run one task; whether all is well. Raises NoSuchMenus, OSError."""
+    if "own" in options and options.own is None and options.folder == MENUS:
+        options.own = _own_of(environment)
     try:
+        if options.task == "check":
+            return _check(environment, options, say)
         return _TASKS[options.task](options, say)
     except KeyError as error:  # Only the check bears with menus that name what is not there.
         raise NoSuchMenus(f"{error} is missing: see `capp menus check`") from error
 
 
-def _check(options: argparse.Namespace, say: Say) -> bool:
-    found = examine(options.folder)
+def _check(environment: Mapping[str, str], options: argparse.Namespace, say: Say) -> bool:
+    """The house's, and in a street what each tenant has of its own, its name before each line."""
+    well = [_tell(examine_with(options.folder, options.own), options, say)]
+    if options.own is None and options.folder == MENUS and is_street(environment):
+        names = [file.stem for file in files_of(environment)]
+        well += [_check_tenant(environment, name, options, say) for name in names]
+    return all(well)
+
+
+def _check_tenant(
+    environment: Mapping[str, str], name: str, options: argparse.Namespace, say: Say
+) -> bool:
+    def tell(line: str) -> None:
+        say(f"{name}: {line}")
+
+    try:
+        own = _own_of(environment_of(environment, name))
+        return own is None or _tell(examine_with(MENUS, own), options, tell)
+    except (BadSettings, OSError) as error:
+        tell(str(error))
+        return False
+
+
+def _own_of(environment: Mapping[str, str]) -> Path | None:
+    named = environment.get(OWN_MENUS, "").strip()
+    return Path(named) if named else None
+
+
+def examine_with(folder: Path, own: Path | None) -> Examined:
+    """The proof of a folder, with a tenant's own laid over it. Raises OSError for one not there."""
+    if own is None:
+        return examine(folder)
+    with laid_out(read_bundle(folder, own)) as laid:
+        return examine(laid)
+
+
+def _tell(found: Examined, options: argparse.Namespace, say: Say) -> bool:
     for fault in found.faults:
         say(fault)
     if options.warnings:
@@ -89,7 +141,7 @@ def _check(options: argparse.Namespace, say: Say) -> bool:
 
 
 def _graph(options: argparse.Namespace, say: Say) -> bool:
-    side = _side(examine(options.folder), str(options.folder))
+    side = _side(examine_with(options.folder, options.own), str(options.folder))
     journeys = {screen.journey for screen in side.menu.screens.values()}
     if options.journey is not None and options.journey not in journeys:
         raise NoSuchMenus(f"no journey {options.journey}: {', '.join(sorted(journeys))}")
@@ -106,7 +158,7 @@ def _graph(options: argparse.Namespace, say: Say) -> bool:
 
 
 def _preview(options: argparse.Namespace, say: Say) -> bool:
-    found = examine(options.folder)
+    found = examine_with(options.folder, options.own)
     side = _side(found, str(options.folder))
     network = _network(found.networks, options.network)
     if options.language not in side.texts.languages:
@@ -205,7 +257,6 @@ def bundle_at(revision: str, menus: Path) -> Bundle:
 
 
 _TASKS: dict[str, Callable[[argparse.Namespace, Say], bool]] = {
-    "check": _check,
     "graph": _graph,
     "preview": _preview,
     "diff": _diff,

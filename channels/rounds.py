@@ -31,7 +31,9 @@ async def make_rounds(
             try:
                 await work(tenant.settings)
             except Exception as error:
-                log.exception("this tenant is not worked for")
+                # Of bad settings the sentence is all, and a trace would hide it.
+                is_ours = not isinstance(error, BadSettings)
+                log.error("this tenant is not worked for: %s", error, exc_info=is_ours)
                 faults[tenant.name] = str(error) or type(error).__name__
                 if is_strict or len(faults) == len(tenants):
                     stop.set()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from channels.environment import BadSettings as BadSettings
@@ -134,6 +135,7 @@ class Settings:
     pin_cool_down_seconds: int
     lease_seconds: int
     screening_required: bool  # without a sanctions list nothing is allowed
+    own_menus: Path | None  # journeys and texts laid over those of `menus/`; None: the house's
     compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
     portability_ms: int  # so long does a payment wait for a look-up of its payee's operator
     probe_quiet_seconds: int  # an operator without traffic for so long is called; 0: never
@@ -219,6 +221,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         pin_cool_down_seconds=reader.number("CAPP_PIN_COOL_DOWN_SECONDS", 1800),
         lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60),
         screening_required=environment.get("CAPP_SCREENING_REQUIRED", "") == "1",
+        own_menus=reader.folder("CAPP_MENUS_FOLDER"),
         compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,
         portability_ms=reader.number("CAPP_PORTABILITY_MS", 800, low=50, high=3000),
         probe_quiet_seconds=reader.number("CAPP_PROBE_QUIET_SECONDS", 300),

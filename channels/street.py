@@ -57,6 +57,9 @@ class House:
                     self.doors, self.bounds = shared["doors"], shared["bounds"]
                     self.is_settled.set()
                     await self._leaves.wait()
+            except BadSettings as error:  # a sentence for whoever wrote them
+                self.fault = str(error)
+                log.error("this tenant is not served: %s", error)
             except Exception as error:
                 self.fault = str(error) or type(error).__name__
                 log.exception("this tenant is not served")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import asyncpg
 
+from channels.menus import MENUS, examine_with
 from channels.settings import BadSettings, Settings
 from channels.tenants import FOLDER, Tenant, environment_of, is_street, look_at_files
 from engine.clock import Clock
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp tenants`."""
     what = parser.add_subparsers(dest="what", required=True)
     what.add_parser("list", help="names, numbers and addresses, without asking anything")
-    what.add_parser("check", help="files and the database's roles; faults of all at once")
+    what.add_parser("check", help="files, words and the database's roles; faults of all")
     opening = what.add_parser("open", help="the role and the accounts of one; safe to repeat")
     opening.add_argument("name")
 
@@ -57,7 +58,9 @@ def _line(tenant: Tenant) -> str:
 
 
 async def _fault_of(settings: Settings) -> str:
-    """Why its connections would not serve it, or nothing."""
+    """Why its own words or its connections would not serve it, or nothing."""
+    if settings.own_menus and (faults := examine_with(MENUS, settings.own_menus).faults):
+        return f"{faults[0]} ({len(faults)} faults: `capp menus check`)"
     try:
         async with asyncio.timeout(5):
             connection = await connect(settings.database_url)

@@ -1,5 +1,7 @@
 """The tenants of one installation: a file each, `<name>.env`, over the process's own environment.
 
+Beside it may stand a folder `<name>`: what the tenant's customers read otherwise than the house's.
+
 It refuses to know what a setting means. It knows which are the process's and no tenant's, which a
 tenant never has from anybody else, and what two tenants must not have both.
 """
@@ -15,6 +17,7 @@ from channels.settings import BadSettings, Settings, read_settings
 
 FOLDER: Final = "CAPP_TENANTS_FOLDER"
 NAME: Final = "CAPP_TENANT_NAME"
+MENUS: Final = "CAPP_MENUS_FOLDER"
 PLACE: Final = "/t/"
 """Below it and its name a tenant is found, whatever the host is called."""
 FILE_BYTES_MAX: Final = 64 * 1024
@@ -27,7 +30,7 @@ _OF_THE_PROCESS: Final = re.compile(
     r"|TENANTS_FOLDER|TENANT_NAME|TRACES)"
 )
 """One process has one of each, whomever it serves."""
-_OWN: Final = frozenset({"CAPP_TENANT", "CAPP_SHORTCODES", "CAPP_WORKER_METRICS_PORT"})
+_OWN: Final = frozenset({"CAPP_TENANT", "CAPP_SHORTCODES", "CAPP_WORKER_METRICS_PORT", MENUS})
 """Beside secrets: what a tenant says itself, or has not."""
 _WATCHERS: Final = "CAPP_METRICS_TOKEN"
 """Whoever watches the installation may have one for all of its tenants."""
@@ -118,7 +121,9 @@ def _environment_of(environment: Mapping[str, str], file: Path) -> dict[str, str
     kept = {n: v for n, v in environment.items() if _is_inherited(n) and n not in _overlaid(own)}
     address = environment.get("CAPP_PUBLIC_URL", "").strip().rstrip("/")
     public = {"CAPP_PUBLIC_URL": f"{address}{PLACE}{name}"} if address else {}
-    return with_files({**kept, **public, **own, NAME: name})
+    beside = file.with_suffix("")
+    menus = {MENUS: str(beside)} if beside.is_dir() else {}
+    return with_files({**kept, **public, **menus, **own, NAME: name})
 
 
 def _read_tenant(environment: Mapping[str, str], file: Path) -> Tenant:

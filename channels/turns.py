@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from channels.dials import Dials
-from channels.wiring import MENUS, Engine
+from channels.settings import Settings
+from channels.wiring import MENUS, Engine, own_words_refused
 from engine.menu.bundle import read_bundle
 from engine.ports import NamePort
 from engine.session.actions import build_verbs
 from engine.session.drops import Drops
-from engine.session.editions import Binder, Editions, RedisShelf
+from engine.session.editions import BROKEN, Binder, Editions, RedisShelf
 from engine.session.names import OperatorNames
 from engine.session.pipeline import open_pipeline
 from engine.session.press import Verb
@@ -26,7 +27,10 @@ WATCH_SECONDS = 2.0
 
 @asynccontextmanager
 async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
-    """Menus proved, Redis at hand. Raises BrokenMenu, BrokenTexts, BrokenNetworks."""
+    """Menus proved, Redis at hand.
+
+    Raises BrokenMenu, BrokenTexts, BrokenNetworks; BadSettings where a tenant's own are broken.
+    """
     seal = Seal(engine.settings.session_key)
     redis = open_pipeline(engine.settings.redis_url)
     late = LateWork()
@@ -41,7 +45,7 @@ async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
             words=words,
         )
 
-    editions = Editions(read_bundle(MENUS), Binder(bind_verbs, late), RedisShelf(redis))
+    editions = _editions(engine.settings, Binder(bind_verbs, late), RedisShelf(redis))
     turns = TurnTaker(
         editions=editions,
         late=late,
@@ -53,7 +57,8 @@ async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
         shortcodes=engine.settings.shortcodes,
         may_begin=dials.may_begin,
     )
-    watch = asyncio.create_task(editions.watch(MENUS, WATCH_SECONDS))
+    own = engine.settings.own_menus
+    watch = asyncio.create_task(editions.watch(MENUS, WATCH_SECONDS, own))
     try:
         yield turns
     finally:
@@ -61,6 +66,16 @@ async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
         await turns.aclose()
         await names.aclose()
         await redis.aclose()
+
+
+def _editions(settings: Settings, binder: Binder, shelf: RedisShelf) -> Editions:
+    """Of the house's menus, with the tenant's own laid over them."""
+    try:
+        return Editions(read_bundle(MENUS, settings.own_menus), binder, shelf)
+    except BROKEN as error:
+        if settings.own_menus is None:
+            raise
+        raise own_words_refused(error) from error
 
 
 def names_of(engine: Engine) -> OperatorNames:

@@ -59,7 +59,7 @@ from engine.payments.wallets import LookUp, Wallets
 from engine.payments.watch import AWAY, Health
 from engine.ports import OperatorPort, SmsPort
 from engine.privacy.ring import KeyRing
-from engine.texts import Texts
+from engine.texts import BrokenTexts, Texts
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
 from providers.portability import build_portability
@@ -118,6 +118,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
 
     Raises what connecting raises, and BadSettings' kin when the environment lacks something.
     """
+    texts = read_texts(settings)  # what is broken is found before anything is opened
     async with AsyncExitStack() as closing:
         clock = Clock()
         overheard, watch = Overheard(clock), open_watch(settings)
@@ -139,7 +140,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         await committer.start()
         closing.push_async_callback(committer.stop)
-        engine = _assemble(settings, outside, watch, pool=pool, committer=committer)
+        engine = _assemble(settings, outside, watch, texts=texts, pool=pool, committer=committer)
         overheard.traffic = engine.traffic
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
@@ -194,11 +195,16 @@ async def _say_last_words(engine: Engine) -> None:
 
 
 def _assemble(
-    settings: Settings, outside: Outside, watch: Watch, *, pool: Any, committer: Committer
+    settings: Settings,
+    outside: Outside,
+    watch: Watch,
+    *,
+    texts: Texts,
+    pool: Any,
+    committer: Committer,
 ) -> Engine:
     clock, ids = outside.clock, outside.ids
     directory = read_directory(outside.operators)
-    texts = Texts.load(MENUS / "texts")
     rates = RateBook(settings.tenant, clock, stale_after_seconds=settings.rate_stale_seconds)
     customers = Customers(
         pool,
@@ -305,6 +311,25 @@ def _assemble(
         ),
         Holders(outside.operators),
     )  # fmt: skip
+
+
+def read_texts(settings: Settings) -> Texts:
+    """The house's, with the tenant's own laid over them.
+
+    Raises BrokenTexts, and BadSettings where it is the tenant's that are broken.
+    """
+    house = MENUS / "texts"
+    if settings.own_menus is None:
+        return Texts.load(house)
+    try:
+        return Texts.load(house, settings.own_menus / "texts")
+    except BrokenTexts as error:
+        raise own_words_refused(error) from error
+
+
+def own_words_refused(error: Exception) -> BadSettings:
+    """Why a tenant with words of its own cannot be served."""
+    return BadSettings(f"CAPP_MENUS_FOLDER: its menus or texts cannot be served:\n{error}")
 
 
 def read_directory(operators: dict[str, OperatorPort]) -> Directory:

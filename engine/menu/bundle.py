@@ -2,12 +2,14 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+
+from engine.menu.screens import OWN
 
 Bundle = Mapping[str, bytes]
 """Path below `menus/`, with slashes -> content."""
@@ -15,12 +17,33 @@ Bundle = Mapping[str, bytes]
 PACKED_BYTES_MAX = 4 * 1024 * 1024
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Every YAML file of a folder. Raises OSError."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*.yaml"))
-    }
+def read_bundle(folder: Path, own: Path | None = None) -> Bundle:
+    """Every YAML file of a folder, and of a tenant's own below `own/`. Raises OSError.
+
+    A tenant's folder that is gone is an error and not nothing: its words are not taken from it
+    because a disk was late.
+    """
+    house = _contents(folder, sorted(folder.rglob("*.yaml")))
+    if own is None:
+        return house
+    if not own.is_dir():
+        raise NotADirectoryError(f"{own} is not a folder")
+    laid = _contents(own, own_files(own))
+    return {**house, **{f"{OWN}/{path}": content for path, content in laid.items()}}
+
+
+def own_files(own: Path) -> list[Path]:
+    """Every file of a tenant's folder that looks like YAML, hidden ones apart."""
+    return [
+        path
+        for path in sorted(own.rglob("*"))
+        if path.suffix in (".yaml", ".yml")
+        and not any(part.startswith(".") for part in path.relative_to(own).parts)
+    ]
+
+
+def _contents(folder: Path, paths: Iterable[Path]) -> Bundle:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def version_of(bundle: Bundle) -> str:

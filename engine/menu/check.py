@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from engine.menu.deep_links import DeepLink, link_problems, read_deep_links
+from engine.menu.folders import OWN_TEXTS
 from engine.menu.knowledge import knowledge_problems
 from engine.menu.networks import BrokenNetworks, Networks
+from engine.menu.own import unshown_problems
 from engine.menu.pace import pace_problems, pace_warnings
 from engine.menu.paths import path_problems
 from engine.menu.reading import read_menu
@@ -33,6 +35,11 @@ class Examined(NamedTuple):
     warnings: Sequence[str]
 
 
+def load_texts(folder: Path) -> Texts:
+    """The texts of a folder of menus, a tenant's own laid over them. Raises BrokenTexts."""
+    return Texts.load(folder / "texts", folder / OWN_TEXTS)
+
+
 def load_menu(folder: Path, texts: Texts, networks: Networks) -> Menu:
     """Read and prove a folder of journeys. Raises BrokenMenu, naming every fault."""
     menu = read_menu(folder)
@@ -48,6 +55,7 @@ def problems_of(
     """Each fault as `file:line: screen: what`."""
     shape = list(shape_problems(menu, texts))
     yield from shape
+    yield from unshown_problems(menu, texts)
     if not shape:  # Paths and widths of a misshapen menu would only repeat its faults.
         yield from path_problems(menu)
         yield from knowledge_problems(menu, texts)
@@ -62,7 +70,7 @@ def examine(folder: Path) -> Examined:
     Raises nothing: what cannot be read is a fault like any other.
     """
     faults: list[str] = []
-    texts = _read(lambda: Texts.load(folder / "texts"), faults)
+    texts = _read(lambda: load_texts(folder), faults)
     networks = _read(lambda: Networks.load(folder / "networks.yaml"), faults)
     menu = _read(lambda: read_menu(folder), faults)
     links = _read(lambda: read_deep_links(folder), faults) or []
@@ -80,7 +88,11 @@ def _read(read: Callable[[], _Part], faults: list[str]) -> _Part | None:
     except BrokenMenu as broken:
         faults += broken.problems
     except BrokenTexts as broken:
-        faults += [f"texts/{line}" for line in str(broken).splitlines()]
+        # A tenant's files are called by their place already.
+        faults += [
+            line if line.startswith(OWN_TEXTS) else f"texts/{line}"
+            for line in str(broken).splitlines()
+        ]
     except BrokenNetworks as broken:
         faults += str(broken).splitlines()
     return None

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from engine.menu.documents import read_document, shaped
+from engine.menu.folders import house_or_own, label_of
 from engine.menu.screens import BrokenMenu, Menu, Move, Screen
 from engine.menu.vocabulary import READERS, RULES, VERBS
 
@@ -41,12 +42,15 @@ class Lost(Exception):
 
 
 def read_deep_links(folder: Path) -> list[DeepLink]:
-    """The list of a folder of menus; none without a file. Raises BrokenMenu."""
-    path = folder / DEEP_LINKS
-    if not path.exists():
+    """The list of a folder of menus, a tenant's own if it has one; none without a file.
+
+    Raises BrokenMenu.
+    """
+    path = house_or_own(folder).get(DEEP_LINKS)
+    if path is None:
         return []
     problems: list[str] = []
-    document = read_document(path, problems.append)
+    document = read_document(path, problems.append, label_of(folder, path))
     found = document and shaped(document, document.values, WrittenLinks, problems.append)
     if problems or not document or not found:
         raise BrokenMenu(problems)

@@ -49,26 +49,30 @@ class Document(NamedTuple):
         return f"{self.file}:{self.lines.get(_dotted(path), 1)}"
 
 
-def read_document(path: Path, say: Say) -> Document | None:
-    """The file, or None after its fault was said. Raises nothing."""
+def read_document(path: Path, say: Say, file: str = "") -> Document | None:
+    """The file, or None after its fault was said. Raises nothing.
+
+    `file` is what it is called in a fault, if not by its name.
+    """
+    file = file or path.name
     try:
         content = path.read_bytes()
         if len(content) > DOCUMENT_BYTES_MAX:
             raise ValueError(f"{len(content)} bytes, at most {DOCUMENT_BYTES_MAX} may be")
         text = content.decode("utf-8")
-        return _read(path.name, text, say)
+        return _read(file, text, say)
     except OSError as error:
-        say(f"{path.name}:1: cannot be read: {error.strerror}")
+        say(f"{file}:1: cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        say(f"{path.name}:{line}: is not UTF-8")
+        say(f"{file}:{line}: is not UTF-8")
     except _Trap as trap:
-        say(f"{path.name}:{trap.line}: {trap}")
+        say(f"{file}:{trap.line}: {trap}")
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        say(f"{path.name}:{line}: not YAML: {error.problem or error.context}")
+        say(f"{file}:{line}: not YAML: {error.problem or error.context}")
     except (yaml.YAMLError, ValueError) as error:
-        say(f"{path.name}:1: {str(error).splitlines()[0]}")
+        say(f"{file}:1: {str(error).splitlines()[0]}")
     return None
 
 

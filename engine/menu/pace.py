@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from engine.menu.networks import Network, Networks
+from engine.menu.own import blamed, words_of
 from engine.menu.paths import first_screens, targets_of
 from engine.menu.rules import keys_of
 from engine.menu.screens import MORE_KEY, Menu, Screen
@@ -54,6 +55,7 @@ def pace_problems(menu: Menu, texts: Texts, networks: Networks) -> Iterator[str]
                 yield (
                     f"{screen.where}: {language}: a page takes {seconds:.0f} s to read and answer, "
                     f"{patience.network} waits {patience.idle_seconds} s"
+                    f"{blamed(texts, language, words_of(screen))}"
                 )
         arrived = _quickest(menu, targets, pace.quickest)
         for name, seconds in _too_late(arrived, patience):

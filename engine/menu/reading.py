@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.menu.documents import Document, read_document, shaped
+from engine.menu.folders import house_or_own, label_of, stray_problems
+from engine.menu.own import without_left_out
 from engine.menu.screens import (
     KEEP_SECONDS,
     KEEP_SECRET_SECONDS,
@@ -43,7 +45,7 @@ class _Found(NamedTuple):
 
     @property
     def full_name(self) -> str:
-        return f"{self.document.file.removesuffix('.yaml')}.{self.name}"
+        return f"{Path(self.document.file).stem}.{self.name}"
 
     def at(self, *part: str) -> str:
         """Where a part of it stands: file, line and screen."""
@@ -59,9 +61,9 @@ class _Reading:
         self.opens: tuple[str, WrittenOpening] | None = None
         self.resumes: dict[str, tuple[str, WrittenVerb]] = {}
 
-    def journey(self, path: Path) -> None:
+    def journey(self, path: Path, label: str) -> None:
         say = self.problems.append
-        document = read_document(path, say)
+        document = read_document(path, say, label)
         if document is None:
             return
         # The screens one by one below, so that a fault in one hides no other.
@@ -98,11 +100,15 @@ class _Reading:
 
 
 def read_menu(folder: Path) -> Menu:
-    """Read every journey of a folder. Raises BrokenMenu with all that is misshapen."""
+    """Read every journey of a folder, a tenant's own instead of the house's of the same name.
+
+    Raises BrokenMenu with all that is misshapen.
+    """
     reading = _Reading()
-    paths = [path for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_JOURNEYS]
+    reading.problems += stray_problems(folder)
+    paths = [path for name, path in house_or_own(folder).items() if name not in NOT_JOURNEYS]
     for path in paths:
-        reading.journey(path)
+        reading.journey(path, label_of(folder, path))
     if not paths:
         reading.problems.append(f"{folder.name}: there are no journeys here")
     elif reading.opens is None and not reading.problems:
@@ -120,7 +126,7 @@ def read_menu(folder: Path) -> Menu:
         journey: Move(f"{RESUME}_{journey}", raw.do, raw.next, where)
         for journey, (where, raw) in reading.resumes.items()
     }
-    return Menu(opening.home, opens, screens, resumes)
+    return without_left_out(Menu(opening.home, opens, screens, resumes))
 
 
 def _screen(found: _Found, *, has_back: bool) -> Screen:

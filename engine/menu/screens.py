@@ -9,6 +9,9 @@ from engine.errors import CappError
 
 Kind = Literal["choice", "input", "list", "confirm", "info", "end"]
 
+OWN = "own"
+"""The folder beside the house's files where a tenant's own are laid."""
+
 BACK_KEY, HOME_KEY, MORE_KEY = "0", "00", "98"
 """Pressed on any screen that shows them; no choice and no item may be called like one."""
 
@@ -116,6 +119,11 @@ class Screen(msgspec.Struct, frozen=True):
     def journey(self) -> str:
         """The file it stands in, without its ending."""
         return self.name.partition(".")[0]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it stands in a file of the tenant's, and not in one of the house's."""
+        return self.where.startswith(f"{OWN}/")
 
     @property
     def moves(self) -> Iterator[Move]:

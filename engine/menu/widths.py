@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from engine.menu.layout import Laid, lay_out, numbered, pages_of
 from engine.menu.networks import Networks
+from engine.menu.own import blamed, words_of
 from engine.menu.paging import Footer
 from engine.menu.rules import widest_answer
 from engine.menu.screens import PAGED, Menu, Screen
@@ -94,7 +95,7 @@ def _sentence_problems(texts: Texts, language: str, budget: Budget) -> Iterator[
     for key in texts:
         if key.startswith(SENTENCES):
             if fault := _too_wide(texts.widest(language, key), budget):
-                yield f"{where}: {key}: {fault}"
+                yield f"{texts.own_place(language, key) or where}: {key}: {fault}"
         elif key in FOOTERS and texts.template(language, key).names:
             yield f"{where}: {key}: has variables, and nothing fills them"
 
@@ -106,18 +107,20 @@ def _screen_problems(
     lines = widest_lines(laid, texts, language, screen)
     where = f"{screen.where}: {language}"
     body, again = texts.widest_of(language, laid.body), texts.widest_of(language, laid.again)
-    bodies = {where: body}
+    bodies = {where: (body, "")}
     for key in mistakes:
-        bodies[f"{where}: with {key}"] = f"{texts.widest(language, key)}\n{again}"
+        bodies[f"{where}: with {key}"] = (f"{texts.widest(language, key)}\n{again}", key)
         if screen.kind == "confirm":  # stands in full below a mistake where it takes several pages
-            bodies[f"{where}: in full with {key}"] = f"{texts.widest(language, key)}\n{body}"
-    for what, body in bodies.items():
+            in_full = f"{texts.widest(language, key)}\n{body}"
+            bodies[f"{where}: in full with {key}"] = (in_full, key)
+    for what, (shown, mistake) in bodies.items():
         for budget in budgets:
-            pages = _pages(screen, laid, body, lines, budget.septets)
+            pages = _pages(screen, laid, shown, lines, budget.septets)
             faults = [fault for page in pages if (fault := _too_wide(page, budget))]
             if len(pages) > (most := PAGES_MAX.get(screen.kind, 1)):
                 faults.append(f"{len(pages)} pages on {budget.network}, at most {most} may be")
-            yield from (f"{what}: {fault}" for fault in faults)
+            own = blamed(texts, language, (mistake, *words_of(screen), *FOOTERS)) if faults else ""
+            yield from (f"{what}: {fault}{own}" for fault in faults)
             if faults or len(pages) == 1:
                 break  # What fits the smallest on one page fits all, and one fault is enough.
 

@@ -21,7 +21,7 @@ from engine.menu.bundle import (
     unpack_bundle,
     version_of,
 )
-from engine.menu.check import load_menu
+from engine.menu.check import load_menu, load_texts
 from engine.menu.networks import BrokenNetworks, Networks
 from engine.menu.screens import BrokenMenu, Menu
 from engine.session.press import Verb
@@ -77,7 +77,7 @@ class Binder:
     def bind(self, bundle: Bundle) -> Edition:
         """Takes tenths of a second: not for the event loop. Raises one of BROKEN."""
         with laid_out(bundle) as folder:
-            texts = Texts.load(folder / "texts")
+            texts = load_texts(folder)
             networks = Networks.load(folder / "networks.yaml")
             menu = load_menu(folder, texts, networks)
         steps = Steps(menu, texts, self._build_verbs(texts), self._late, self._monotonic)
@@ -138,30 +138,35 @@ class Editions:
         self._keep(found)
         return found
 
-    async def watch(self, folder: Path, seconds: float) -> None:
-        """Look at a folder every so many seconds, for ever; serve what changed if it is sound."""
+    async def watch(self, folder: Path, seconds: float, own: Path | None = None) -> None:
+        """Look at the folders every so many seconds, for ever; serve what changed if it is sound.
+
+        `own` is the tenant's.
+        """
         refused, published = "", -REPUBLISH_SECONDS * 1.0
         while True:
             if self._monotonic() - published >= REPUBLISH_SECONDS and await self.publish():
                 published = self._monotonic()
             await asyncio.sleep(seconds)
-            refused = await self.take_up(folder, refused)
+            refused = await self.take_up(folder, refused, own)
 
-    async def take_up(self, folder: Path, refused: str = "") -> str:
-        """Serve what the folder holds now, if it changed and is sound.
+    async def take_up(self, folder: Path, refused: str = "", own: Path | None = None) -> str:
+        """Serve what the folders hold now, if it changed and is sound.
 
-        `refused` is a version that was refused before and is not to be told again; the version
-        refused now comes back, or "".
+        `refused` is what was refused before and is not to be told again, as this returned it: a
+        version, or why nothing could be read; "" when nothing is refused. `own` is the tenant's.
         """
         try:
-            bundle = await asyncio.to_thread(read_bundle, folder)
+            bundle = await asyncio.to_thread(read_bundle, folder, own)
             version = version_of(bundle)
             if version in (self.current.version, refused):
                 return refused if version == refused else ""
             edition = await asyncio.to_thread(self._binder.bind, bundle)
         except BROKEN as error:
-            _log.error("a change in the menus is refused, the old ones go on:\n%s", error)
-            return version_of(bundle) if not isinstance(error, OSError) else refused
+            told = str(error) if isinstance(error, OSError) else version_of(bundle)
+            if told != refused:
+                _log.error("a change in the menus is refused, the old ones go on:\n%s", error)
+            return told
         self._bundle, self.current = bundle, edition
         self._keep(edition)
         _log.info("menus %s are served from now on", edition.version)

@@ -35,6 +35,7 @@ from engine.texts.reading import (
     Folder,
     Language,
     Widths,
+    Written,
     read_folder,
 )
 from engine.texts.templates import Plural, Sentence, Template
@@ -120,7 +121,7 @@ class Texts:
         self._encodings = {code: one.encoding for code, one in folder.languages.items()}
         self._countries = folder.countries
         self._sentences = {
-            code: _sentences(language, folder.languages[FALLBACK], folder.widths)
+            code: _sentences(language, folder.reference, folder.widths)
             for code, language in folder.languages.items()
         }
         self._voices = {
@@ -132,14 +133,25 @@ class Texts:
             }.items()
         }
         self._at_home = {code: self.voice(code) for code in self.languages}
+        self._own = {
+            (code, key): written.place
+            for code, language in folder.languages.items()
+            for key, written in language.texts.items()
+            if written.is_own
+        }
+        self.added: Mapping[str, str] = MappingProxyType(
+            {key: written.place for key, written in folder.reference.items() if written.is_own}
+        )
+        """Keys that only the tenant has, and where each stands."""
 
     @classmethod
-    def load(cls, path: Path) -> "Texts":
+    def load(cls, path: Path, own: Path | None = None) -> "Texts":
         """Read `<language>.yaml`, `widths.yaml` and `countries.yaml` of a folder, and prove them.
 
-        Raises BrokenTexts with every fault.
+        `own` may hold files of some of the languages, whose texts take the place of the house's;
+        they are proved as if they had stood there. Raises BrokenTexts with every fault.
         """
-        folder = read_folder(path)
+        folder = read_folder(path, own)
         if problems := list(problems_of(folder)):
             raise BrokenTexts("\n".join(problems))
         return cls(folder)
@@ -166,6 +178,10 @@ class Texts:
     def template(self, language: str, key: str) -> Sentence:
         """The text taken apart, to be laid out with others by `join`. Raises KeyError."""
         return self._sentences.get(language, self._sentences[FALLBACK])[key]
+
+    def own_place(self, language: str, key: str) -> str:
+        """`file:line` of a text that a tenant wrote in this language; empty for the house's."""
+        return self._own.get((language, key), "")
 
     def has(self, key: str) -> bool:
         return key in self._sentences[FALLBACK]
@@ -213,14 +229,16 @@ def _menu_name(language: Language) -> str:
     return language.header.menu_name or language.header.name
 
 
-def _sentences(language: Language, reference: Language, widths: Widths) -> Mapping[str, Sentence]:
+def _sentences(
+    language: Language, reference: Mapping[str, Written], widths: Widths
+) -> Mapping[str, Sentence]:
     rules = language.plurals if language.plurals in RULES else FALLBACK
     found: dict[str, Sentence] = {}
     for key, written in language.texts.items():
         if isinstance(written.text, str):
             found[key] = Template(written.text)
         else:
-            count = counting_variable(reference.texts[key], widths)
+            count = counting_variable(reference[key], widths)
             assert count is not None, "a plural that counts nothing is refused"
             found[key] = Plural(written.text, count, partial(category_of, rules))
     return found

@@ -21,6 +21,7 @@ from engine.texts.plurals import RULES, members
 from engine.texts.reading import (
     COUNTRIES_FILE,
     FALLBACK,
+    OWN,
     WIDTHS_FILE,
     Countries,
     Encoding,
@@ -48,13 +49,12 @@ def problems_of(folder: Folder) -> Iterator[str]:
     if FALLBACK not in folder.languages:
         yield f"{FALLBACK}.yaml is missing: every other language falls back to it"
         return
-    reference = folder.languages[FALLBACK]
     for language in folder.languages.values():
         yield from _header_problems(language)
-        yield from _key_problems(language, reference)
+        yield from _key_problems(language, folder.reference)
         for key, written in language.texts.items():
             proof = _Proof(language, key, written, folder.widths)
-            yield from proof.problems(reference.texts.get(key, written))
+            yield from proof.problems(folder.reference.get(key, written))
 
 
 def counting_variable(written: Written, widths: Widths) -> str | None:
@@ -127,13 +127,17 @@ def _header_problems(language: Language) -> Iterator[str]:
         yield f"{where}: numbers: no signs of {header.numbers}; there are {', '.join(NUMBERS)}"
 
 
-def _key_problems(language: Language, reference: Language) -> Iterator[str]:
-    for key, written in reference.texts.items():
-        if key not in language.texts:
-            yield f"{language.file}: {key}: missing ({reference.file}:{written.line})"
+def _key_problems(language: Language, reference: Mapping[str, Written]) -> Iterator[str]:
+    for key, written in reference.items():
+        if key in language.texts:
+            continue
+        if written.is_own:
+            yield f"{OWN}{language.file}: {key}: missing, the house has none ({written.place})"
+        else:
+            yield f"{language.file}: {key}: missing ({written.place})"
     for key, written in language.texts.items():
-        if key not in reference.texts:
-            yield f"{language.file}:{written.line}: {key}: not in {reference.file}"
+        if key not in reference:
+            yield f"{written.place}: {key}: not in {FALLBACK}.yaml"
 
 
 class _Proof:
@@ -144,7 +148,7 @@ class _Proof:
         self._key = key
         self._written = written
         self._widths = widths
-        self._where = f"{language.file}:{written.line}: {key}"
+        self._where = f"{written.place}: {key}"
 
     def problems(self, reference: Written) -> Iterator[str]:
         count = counting_variable(reference, self._widths)

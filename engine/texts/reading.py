@@ -14,6 +14,14 @@ from engine.texts.plurals import CATEGORIES
 
 FALLBACK = "en"
 WIDTHS_FILE, COUNTRIES_FILE = "widths.yaml", "countries.yaml"
+OWN = "own/texts/"
+"""Before the names of files that a tenant laid over the house's."""
+THE_HOUSES = frozenset({"language", "keywords"})
+"""Not a tenant's: what a file says of its language, and the words people send us. Those are no
+wording: they stop messages, and tell that somebody sends a PIN."""
+OWN_BYTES_MAX = 256 * 1024
+"""Ten times what the house says in one language."""
+DEPTH_MAX = 8
 Encoding: TypeAlias = Literal["gsm7", "ucs2"]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -29,6 +37,16 @@ class Written(NamedTuple):
 
     text: str | Mapping[str, str]
     line: int
+    file: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a tenant wrote it, and not the house."""
+        return self.file.startswith(OWN)
 
     @property
     def forms(self) -> Mapping[str, str]:
@@ -104,20 +122,73 @@ class Folder(NamedTuple):
     widths: Widths
     countries: Countries
     faults: list[str]
+    reference: Mapping[str, Written]
+    """What every language must have, as `FALLBACK` has it: the house's word where it has one, for
+    the code fills in what the house's texts name."""
 
 
-def read_folder(folder: Path) -> Folder:
-    """Read every texts file, the widths and the countries. Raises BrokenTexts for no YAML."""
+def read_folder(folder: Path, own: Path | None = None) -> Folder:
+    """Read every texts file, the widths and the countries. Raises BrokenTexts for no YAML.
+
+    `own` may hold a tenant's texts, in some of the same languages: what stands there takes the
+    place of the same key, and what the house has not is added.
+    """
     faults: list[str] = []
     say = faults.append
-    languages = [
-        _language(path, say)
+    house = {
+        path.stem: _language(path, say)
         for path in sorted(folder.glob("*.yaml"))
         if path.name not in (WIDTHS_FILE, COUNTRIES_FILE)
-    ]
+    }
     widths = _converted(folder / WIDTHS_FILE, Widths, say) or Widths({})
     countries = _converted(folder / COUNTRIES_FILE, Countries, say) or _nowhere()
-    return Folder({language.code: language for language in languages}, widths, countries, faults)
+    laid = {path.stem: _own_texts(path, house, say) for path in _own_files(own)}
+    languages = {
+        code: language._replace(texts={**language.texts, **laid.get(code, {})})
+        for code, language in house.items()
+    }
+    known = house[FALLBACK].texts if FALLBACK in house else {}
+    reference = {**laid.get(FALLBACK, {}), **known}
+    return Folder(languages, widths, countries, faults, reference)
+
+
+def _own_files(own: Path | None) -> list[Path]:
+    return [] if own is None else sorted(own.glob("*.yaml"))
+
+
+def _own_texts(
+    path: Path, house: Mapping[str, Language], say: Callable[[str], None]
+) -> Mapping[str, Written]:
+    file = f"{OWN}{path.name}"
+    if path.stem not in house:
+        say(f"{file}: not a language of the house: {', '.join(house)}")
+        return {}
+    _refuse_traps(path, file)
+    tree = read_tree(path, say, file)
+    for section in THE_HOUSES & tree.values.keys():
+        say(f"{file}:{tree.lines[section]}: {section}: is the house's to say")
+        del tree.values[section]
+    return dict(_Sentences(file, tree.lines, say).of(tree.values))
+
+
+def _refuse_traps(path: Path, file: str) -> None:
+    """A tenant's file must not grow or nest until a process breaks that serves others as well.
+
+    The parser's events come one after the other, however deep: nothing is built of them here.
+    """
+    try:
+        content = path.read_bytes()
+        if len(content) > OWN_BYTES_MAX:
+            raise BrokenTexts(f"{file}: {len(content)} bytes, at most {OWN_BYTES_MAX} may be")
+        depth = 0
+        for event in yaml.parse(content, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH_MAX or isinstance(event, yaml.AliasEvent):
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise BrokenTexts(f"{file}:{line}: nested too deeply, or an alias")
+    except (OSError, yaml.YAMLError):
+        return  # `read_tree` meets the same, and says what it is.
 
 
 class Tree(NamedTuple):
@@ -127,20 +198,24 @@ class Tree(NamedTuple):
     lines: Mapping[str, int]
 
 
-def read_tree(path: Path, say: Callable[[str], None]) -> Tree:
-    """Keys stay as they are written: `no:` is not False. A key that stands twice is a fault."""
+def read_tree(path: Path, say: Callable[[str], None], file: str = "") -> Tree:
+    """Keys stay as they are written: `no:` is not False. A key that stands twice is a fault.
+
+    `file` is what it is called in a fault, if not by its name.
+    """
+    file = file or path.name
     try:
         loader = _LOADER(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
     except (OSError, UnicodeDecodeError) as error:
-        raise BrokenTexts(f"{path.name}: {error}") from error
+        raise BrokenTexts(f"{file}: {error}") from error
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise BrokenTexts(f"{path.name}{line}: {error.problem}") from error
+        raise BrokenTexts(f"{file}{line}: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise BrokenTexts(f"{path.name}: {error}") from error
+        raise BrokenTexts(f"{file}: {error}") from error
     if not isinstance(node, yaml.MappingNode):
-        raise BrokenTexts(f"{path.name}: not a mapping of texts")
+        raise BrokenTexts(f"{file}: not a mapping of texts")
     lines: dict[str, int] = {}
 
     def plain(node: yaml.Node, at: str) -> Any:
@@ -153,7 +228,7 @@ def read_tree(path: Path, say: Callable[[str], None]) -> Tree:
         for key, value in node.value:
             below = f"{at}.{key.value}" if at else str(key.value)
             if key.value in values:
-                say(f"{path.name}:{key.start_mark.line + 1}: {below}: stands twice")
+                say(f"{file}:{key.start_mark.line + 1}: {below}: stands twice")
             values[str(key.value)] = plain(value, below)
             lines[below] = key.start_mark.line + 1
         return values
@@ -212,6 +287,7 @@ class _Sentences:
         if wrong:
             self._say(f"{self._file}:{line}: {key}: not a text (quote it): {wrong[0]!r}")
         elif isinstance(value, str):
-            yield key, Written(value.strip("\n"), line)
+            yield key, Written(value.strip("\n"), line, self._file)
         else:
-            yield key, Written({name: form.strip("\n") for name, form in forms.items()}, line)
+            stripped = {name: form.strip("\n") for name, form in forms.items()}
+            yield key, Written(stripped, line, self._file)

@@ -1,4 +1,4 @@
-"""Two tenants in one web process and one worker: one phone pays by both, each in its own books."""
+"""Two tenants in one web process and one worker: one phone pays by both, in the words of each."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
 
 NUMBERS = {"duka": 21, "soko": 22}
+BRANDS = {"duka": "Duka Pesa", "soko": "Soko Cash"}
 
 
 @dataclass
@@ -83,6 +84,10 @@ def _move_in(stack: Stack, name: str, server: str) -> House:
     told = {**accounts, **keys, "CAPP_TENANT": str(NUMBERS[name]), "CAPP_SHORTCODES": code}
     file = stack.folder / "tenants" / f"{name}.env"
     file.write_text("".join(f"{variable}={value}\n" for variable, value in told.items()))
+    texts = file.with_suffix("") / "texts"
+    texts.mkdir(parents=True)
+    receipt = f"{{code}} {BRANDS[name]}: {{payer}} sent you {{receives}}, {{time}}"
+    (texts / "en.yaml").write_text(f'sms: {{receipt_payee: "{receipt}"}}\n')
     place = f"{server}/t/{name}"
     ussd_url = f"{place}/ussd/africastalking/{keys['CAPP_GATEWAY_TOKEN']}"
     places = replace(
@@ -92,7 +97,7 @@ def _move_in(stack: Stack, name: str, server: str) -> House:
     return House(folder, places, stack.database_url)
 
 
-async def test_one_phone_orders_at_both_at_once_and_each_pays_from_its_own_books(
+async def test_one_phone_orders_at_both_and_each_pays_from_its_own_books_in_its_own_words(
     street: Street, typed: Typed, random: Random
 ) -> None:
     duka, soko = (cast(Stack, street.houses[name]) for name in NUMBERS)
@@ -112,6 +117,8 @@ async def test_one_phone_orders_at_both_at_once_and_each_pays_from_its_own_books
         for city in (first, second):
             assert (await city.inspector.books()).balanced
         assert len(await first.movements(payer)) == 2
+        for city, name, payee in zip((first, second), NUMBERS, payees, strict=True):
+            await city.told(payee, f" {BRANDS[name]}: {payer.msisdn} sent you UGX ")
     street.stack.check()
 
 

@@ -16,7 +16,7 @@ from channels.limits import Limits
 from channels.settings import read_settings
 from channels.watching.metrics import Metrics
 from channels.watching.watch import Watch
-from channels.wiring import Engine, _assemble
+from channels.wiring import Engine, _assemble, read_texts
 from engine.clients.clients import KeyId, Scope
 from engine.clients.keys import KeyMacs, read_key
 from engine.clients.proving import Keys
@@ -155,8 +155,9 @@ async def _engine(database_url: str, world: World, environment: dict[str, str]) 
     ids = Ids(world.clock)
     outside = Outside(dict(operators), {"scripted": world.sms}, world.clock, ids, lambda: 0.0)
     engine = _assemble(
-        settings, outside, Watch(Metrics()), pool=world.pool, committer=world.committer
-    )
+        settings, outside, Watch(Metrics()), texts=read_texts(settings), pool=world.pool,
+        committer=world.committer,
+    )  # fmt: skip
     await engine.rates.refresh(world.pool)
     await engine.screener.refresh()
     await engine.health.tend()

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,12 +154,26 @@ def open_street(tenants: Tenants) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def open_street_room(database_url: str, redis_url: str, folder: Path) -> Iterator[StreetRoom]:
-    asyncio.run(open_roles(database_url, *NUMBERS.values()))
-    write_files(folder, **{name: file_of(name, number) for name, number in NUMBERS.items()})
+def open_street_room(
+    database_url: str,
+    redis_url: str,
+    folder: Path,
+    *,
+    numbers: Mapping[str, int] = NUMBERS,
+    also: Mapping[str, str] | None = None,
+    prepare: Callable[[Settings], Coroutine[Any, Any, None]] | None = None,
+) -> Iterator[StreetRoom]:
+    """`also` stands in each file too; `prepare` is done for each before the street opens."""
+    asyncio.run(open_roles(database_url, *numbers.values()))
+    write_files(
+        folder, **{name: {**file_of(name, n), **(also or {})} for name, n in numbers.items()}
+    )
     tenants = read_tenants(house_environment(database_url, redis_url, folder))
     settings = {tenant.name: tenant.settings for tenant in tenants.sound}
     taken_on = asyncio.run(_take_on(settings))
+    if prepare is not None:
+        for own in settings.values():
+            asyncio.run(prepare(own))
     with open_street(tenants) as client:
         yield StreetRoom(client, settings, *taken_on)
 

@@ -1,6 +1,7 @@
 """`capp doctor` against real servers and the gateway's sandbox."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from engine.clients.store import ClientStore
 from engine.clock import Clock, Ids, SystemRandom
 from engine.database import open_pool
 from engine.errors import NotServed
+from engine.menu.screens import BrokenMenu
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.integration.world import ENVIRONMENT, settings_for
@@ -77,6 +79,15 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
         await examine(read_settings(bad_token), said.append)
         assert TWILIO in faults_of(said)
         assert AT not in faults_of(said)
+
+
+async def test_doctor_reads_the_words_of_a_tenants_own(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    own = settings_for(database_url, CAPP_MENUS_FOLDER=str(tmp_path))
+    assert f"with words of its own from {tmp_path}" in await checks_of(own)["menus"](own)
+    (tmp_path / "texts" / "en.yaml").write_text("home: {menu: 'Duka {total}'}\n")
+    with pytest.raises(BrokenMenu, match=r"own/texts/en.yaml:1: home.menu: other variables"):
+        await checks_of(own)["menus"](own)
 
 
 async def test_doctor_says_who_is_held_to_the_rows_of_a_tenant(database_url: str) -> None:

@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 
 from channels import cli, menus
+from channels.tenants import FOLDER
+from channels.tenants import MENUS as OWN_MENUS
 from engine.menu.bundle import read_bundle
 from engine.menu.drawing import BEGIN, END
 from engine.menu.schemas import schemas
+from tests.integration.street_room import file_of, write_files
 from tests.unit.menu.cases import SOUND, expected_of, lay_out_case
 
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The menus are proved where nothing is set, on a build server too."""
-    for name in ("DATABASE_URL", "REDIS_URL"):
+    for name in ("DATABASE_URL", "REDIS_URL", OWN_MENUS, FOLDER):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -145,3 +148,67 @@ def test_a_git_revision_is_read_as_it_was_committed(tmp_path: Path) -> None:
     assert menus.bundle_at("HEAD", folder) == read_bundle(SOUND)
     with pytest.raises(menus.NoSuchMenus, match="neither"):
         menus.bundle_at("HEAD~1", folder)
+
+
+# What a tenant says otherwise.
+
+
+def lay(own: Path, content: str) -> Path:
+    (own / "texts").mkdir(parents=True)
+    (own / "texts" / "en.yaml").write_text(content)
+    return own
+
+
+def test_a_tenants_words_are_checked_and_shown_over_a_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = lay(tmp_path / "duka", "send: {pin: Your secret}\n")
+    code, out, _ = run(capsys, "check", SOUND, "--own", own)
+    assert (code, "sound" in out) == (0, True)
+    _, out, _ = run(capsys, "preview", "send.pin", "--folder", SOUND, "--own", own)
+    assert "Your secret" in out
+    assert run(capsys, "graph", "--folder", SOUND, "--own", own)[0] == 0
+    (own / "texts" / "en.yaml").write_text("send: {pin: 'Your {secret}'}\n")
+    code, out, _ = run(capsys, "check", SOUND, "--own", own)
+    assert code == 1
+    assert "own/texts/en.yaml:1: send.pin: other variables than in en.yaml" in out
+
+
+def test_a_tenants_folder_that_is_not_there_is_said_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, _, err = run(capsys, "check", SOUND, "--own", tmp_path / "nowhere")
+    assert (code, "nowhere is not a folder" in err) == (1, True)
+
+
+def test_the_folder_of_the_settings_is_checked_with_the_houses(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OWN_MENUS, str(lay(tmp_path / "duka", "home: {menu: 'Duka {x}'}\n")))
+    code, out, _ = run(capsys, "check")
+    assert code == 1
+    assert "own/texts/en.yaml:1" in out
+    assert run(capsys, "check", SOUND)[0] == 0, "another folder has nothing to do with it"
+
+
+def test_in_a_street_every_tenant_is_checked_and_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(tmp_path, **{name: file_of(name, n) for n, name in enumerate("abc", 21)}, torn={})
+    (tmp_path / "torn.env").write_text("CAPP_TENANT")
+    lay(tmp_path / "a", "home: {menu: Duka}\n")
+    lay(tmp_path / "b", "home: {mneu: Soko}\n")
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    code, out, _ = run(capsys, "check")
+    said = out.splitlines()
+    assert code == 1
+    assert "sound" in said[0] and said[1].startswith("a: 63 screens")
+    lines = [line.removeprefix("b: ") for line in said[2:7]]
+    assert lines[-1] == "4 faults: not served"
+    for language, line in zip(("am", "fr", "lg", "sw"), lines, strict=False):
+        assert line == (
+            f"own/texts/{language}.yaml: home.mneu: missing, the house has none"
+            " (own/texts/en.yaml:1)"
+        )
+    assert not any(line.startswith("c: ") for line in said)
+    assert said[-1] == "torn: line 1: wants NAME=VALUE"

@@ -135,3 +135,23 @@ def test_an_unknown_tenant_is_named_with_those_there_are(tmp_path: Path) -> None
     write_files(tmp_path, duka=file_of("duka", 21))
     with pytest.raises(BadSettings, match="there is no 'soko'; there are duka"):
         environment_of(house(tmp_path), "soko")
+
+
+def test_the_folder_beside_a_file_is_what_its_customers_read(tmp_path: Path) -> None:
+    """Nobody has another's by chance: neither the process's, nor one that is only near."""
+    (tmp_path / "duka").mkdir()
+    (tmp_path / "else").mkdir()
+    named = {**file_of("bidhaa", 23), "CAPP_MENUS_FOLDER": str(tmp_path / "else")}
+    write_files(tmp_path, duka=file_of("duka", 21), soko=file_of("soko", 22), bidhaa=named)
+    found = read_tenants(house(tmp_path, CAPP_MENUS_FOLDER=str(tmp_path / "else")))
+    assert {t.name: t.settings.own_menus for t in found.sound} == {
+        "duka": tmp_path / "duka", "soko": None, "bidhaa": tmp_path / "else",
+    }  # fmt: skip
+
+
+def test_a_folder_that_is_not_there_is_a_fault_of_that_tenant_alone(tmp_path: Path) -> None:
+    lost = {**file_of("soko", 22), "CAPP_MENUS_FOLDER": str(tmp_path / "nowhere")}
+    write_files(tmp_path, duka=file_of("duka", 21), soko=lost)
+    found = look_at_files(house(tmp_path))
+    assert [tenant.name for tenant in found.sound] == ["duka"]
+    assert found.faults == {"soko.env": "CAPP_MENUS_FOLDER: is not a folder"}

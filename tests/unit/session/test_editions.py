@@ -169,6 +169,75 @@ def test_a_bundle_never_writes_outside_its_folder(path: str) -> None:
         Binder(house.build_verbs, house.late).bind({**BUNDLE, path: b"x"})
 
 
+# What one tenant says otherwise.
+
+
+OWN_TO = "send_money: {to: Who gets it}\n"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    (tmp_path / "duka" / "texts").mkdir(parents=True)
+    return tmp_path / "duka"
+
+
+async def test_a_tenants_text_is_shown_to_new_sessions_and_not_to_live_ones(
+    folder: Path, own: Path
+) -> None:
+    house = await caller()
+    await house.press()
+    (own / "texts" / "en.yaml").write_text(OWN_TO)
+    assert await house.editions.take_up(folder, own=own) == ""
+    assert (await house.take("1")).text.startswith("Number to pay")
+    assert (await house.press("1", session_id="s2")).text.startswith("Who gets it")
+
+
+async def test_another_process_finishes_a_session_of_a_tenants_own_edition(
+    folder: Path, own: Path
+) -> None:
+    house = await caller()
+    (own / "texts" / "en.yaml").write_text(OWN_TO)
+    await house.editions.take_up(folder, own=own)
+    await house.press()
+    other = House(shares=house)
+    assert (await other.take("1")).text.startswith("Who gets it")
+
+
+async def test_a_change_in_either_folder_is_served_and_a_broken_one_in_neither(
+    folder: Path, own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = await caller()
+    text = own / "texts" / "en.yaml"
+    text.write_text(OWN_TO)
+    assert await house.editions.take_up(folder, own=own) == ""
+    change(folder, "texts/en.yaml", "  menu: CAPP\n", "  menu: CAPP!\n")
+    assert await house.editions.take_up(folder, own=own) == ""
+    served = house.editions.current.version
+    text.write_text(f"send_money: {{to: Who gets it, pin: {'x' * 180}}}\n")
+    refused = await house.editions.take_up(folder, own=own)
+    assert refused and house.editions.current.version == served
+    assert "own/texts/en.yaml:1: send_money.pin" in caplog.text
+    seen = await house.press()
+    assert seen.text.startswith("CAPP!")
+    assert (await house.press("1", session_id="s2")).text.startswith("Who gets it")
+
+
+async def test_a_tenants_folder_that_is_gone_changes_nothing_and_is_told_once(
+    folder: Path, own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = await caller()
+    (own / "texts" / "en.yaml").write_text(OWN_TO)
+    await house.editions.take_up(folder, own=own)
+    served = house.editions.current.version
+    shutil.move(own, own.with_name("away"))
+    refused = await house.editions.take_up(folder, own=own)
+    assert await house.editions.take_up(folder, refused, own) == refused
+    assert caplog.text.count("is refused") == 1
+    assert house.editions.current.version == served
+    shutil.move(own.with_name("away"), own)
+    assert await house.editions.take_up(folder, refused, own) == ""
+
+
 # What a process keeps of editions it does not serve.
 
 
