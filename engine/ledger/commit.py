@@ -210,6 +210,7 @@ class Committer:
         for _ in range(self._writers):
             connection = await self._connect()
             self._tasks.append(asyncio.create_task(self._write(connection)))
+        await asyncio.sleep(0)  # a task that is cancelled before it has begun closes nothing
 
     async def stop(self) -> None:
         """Finish what was submitted, then close the connections."""

@@ -358,6 +358,21 @@ async def test_a_writer_that_comes_back_to_an_empty_queue_waits_for_more(
     assert "nobody foresaw" not in caplog.text
 
 
+async def test_a_door_that_is_shut_as_soon_as_it_is_open_leaves_no_connection(
+    database_url: str,
+) -> None:
+    opened = []
+
+    async def open_one() -> Any:
+        opened.append(await connect(database_url))
+        return opened[-1]
+
+    door = Committer(open_one, Clock(), writers=2)
+    await door.start()
+    await door.stop()
+    assert [connection.is_closed() for connection in opened] == [True, True]
+
+
 async def test_a_plan_that_cannot_be_sealed_is_its_own_makers_trouble(
     books: Any, database_url: str
 ) -> None:
