@@ -76,7 +76,7 @@ def codes_of(endpoint: AnyEndpoint) -> frozenset[Code]:
     if endpoint.path_type is not Nothing:
         codes |= {Code.NOT_FOUND}
     if endpoint.changes:
-        codes |= {Code.KEY_MISSING, Code.KEY_REUSED}
+        codes |= {Code.KEY_MISSING, Code.KEY_REUSED, Code.OUTCOME_UNKNOWN}
     if endpoint.changes and not endpoint.keeps_key:
         codes |= {Code.UNDER_WAY}
     return codes
