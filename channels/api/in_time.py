@@ -16,7 +16,7 @@ async def in_time(
     """What the work gives; None when it took longer, and `tell` was carried out instead.
 
     `tell` is begun at that moment and waits for nobody: work that is cancelled may go on hanging,
-    for a call to a database that is gone first cleans up its connection. This returns when both
+    for a transaction first asks a database that is gone to roll it back. This returns when both
     have ended. Raises what they raise.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()

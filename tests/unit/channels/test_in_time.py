@@ -58,7 +58,7 @@ async def test_work_that_hangs_is_ended_and_that_is_told() -> None:
 
 
 async def test_work_that_cannot_be_ended_keeps_nobody_from_being_told() -> None:
-    """As a connection that is given back to its pool, and waits for a server that is gone."""
+    """As a transaction that is rolled back, and waits for a server that is gone."""
     told, comes_back = Told(), asyncio.Event()
 
     async def work() -> str:
