@@ -5,7 +5,7 @@
 One process asks its own application about each kind in turn, in an order that is drawn anew for
 every round, and the medians are compared. Ids of nobody are asked about twice, by two ids: what
 those two differ by is what the machine does to any two. Void unless all are answered with the same
-bytes. That they also cost the same statements is shown by `tests/integration/test_ids_of_others.py`.
+bytes. That they cost the same statements is shown by `tests/integration/test_ids_of_others.py`.
 """
 
 import asyncio

@@ -118,7 +118,7 @@ async def locked(database_url: str, table: str) -> AsyncIterator[None]:
     """A table that nobody reads or writes meanwhile, as during a change of it."""
     connection = await asyncpg.connect(database_url)
     try:
-        async with connection.transaction():
+        async with asyncio.timeout(20), connection.transaction():
             await connection.execute(f"lock table {table} in access exclusive mode")
             yield
     finally:

@@ -69,7 +69,7 @@ async def ask(
 
 @pytest.fixture
 async def room(database_url: str) -> AsyncIterator[ClientRoom]:
-    async with open_client_room(database_url, **HOOKS) as opened:
+    async with open_client_room(database_url, limits=None, **HOOKS) as opened:
         yield opened
 
 
