@@ -121,8 +121,7 @@ def schema(served: Served) -> Any:
 
 def test_the_schema_that_is_tried_is_the_whole_of_it(schema: Any) -> None:
     found = {
-        f"{result.ok().method.upper()} {result.ok().path}"
-        for result in schema.get_all_operations()
+        f"{result.ok().method.upper()} {result.ok().path}" for result in schema.get_all_operations()
     }
     assert found == OPERATIONS
 
