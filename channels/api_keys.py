@@ -17,12 +17,11 @@ from engine.clients.clients import ApiKey, KeyId, Scope, read_scopes, write_scop
 from engine.clients.keys import KeyMacs
 from engine.clients.proving import DAYS_MAX, OVERLAP_HOURS, Keys
 from engine.clients.store import ClientStore
-from engine.clock import Clock, Ids, SystemRandom
+from engine.clock import Clock, Ids, SystemRandom, is_id
 from engine.errors import StaffMistake
 from engine.staff.actions import Action, Actions
 
 Say = Callable[[str], None]
-_ID_SIGNS = frozenset("0123456789abcdef")
 
 
 class KeyRoom(NamedTuple):
@@ -110,7 +109,7 @@ async def _revoke(room: KeyRoom, options: argparse.Namespace, say: Say) -> bool:
 def _read_id(text: str) -> KeyId:
     """The whole key is taken too, by its middle: whoever revokes one may hold nothing else."""
     word = text.removeprefix("capp_").partition("_")[0]
-    if len(word) != 32 or set(word) - _ID_SIGNS:
+    if not is_id(word):
         raise StaffMistake("a key's id has 32 hexadecimal digits: see `capp api-keys list`")
     return KeyId(word)
 

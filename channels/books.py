@@ -8,7 +8,7 @@ from channels.decisions import read_since
 from channels.desk import open_office
 from channels.office import Office
 from channels.settings import Settings
-from channels.times import second_of
+from channels.times import ms_of, second_of
 from engine.errors import KeyNotAtHand, StaffMistake
 from engine.ledger.account_names import read_name, spell
 from engine.ledger.account_statement import Entry, read_statement
@@ -53,8 +53,8 @@ async def show_books(settings: Settings, options: argparse.Namespace, say: Say) 
             return True
         if options.at:
             moment = _moment(options.at, office)
-            say(f"as of {moment:%Y-%m-%d %H:%M:%S} UTC")
-            _say_balance(await office.books.trial_balance_at(_ms(moment)), say)
+            say(f"as of {second_of(ms_of(moment))} UTC")
+            _say_balance(await office.books.trial_balance_at(ms_of(moment)), say)
             return True
         _say_balance(await office.books.trial_balance(), say)
         balanced = await office.books.is_balanced()
@@ -118,8 +118,8 @@ async def _say_statement(office: Office, options: argparse.Namespace, say: Say) 
     since = _moment(options.since, office)
     until = _moment(options.until, office) if options.until else office.clock.now()
     # A step of this very millisecond belongs to "now".
-    to_ms = _ms(until) + (0 if options.until else 1)
-    statement = await read_statement(office.pool, account, from_ms=_ms(since), to_ms=to_ms)
+    to_ms = ms_of(until) + (0 if options.until else 1)
+    statement = await read_statement(office.pool, account, from_ms=ms_of(since), to_ms=to_ms)
     say(f"{spell(account, office.names)} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC")
     say(f"{'opening':<61} {plain(statement.opening_minor, account.currency):>20}")
     for entry in statement.entries:
@@ -146,7 +146,3 @@ def _moment(text: str, office: Office) -> datetime:
         return read_since(text, office.clock.now())
     except ValueError:
         raise StaffMistake(f"{text}: neither a time nor like 30m, 24h, 7d") from None
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

@@ -1,20 +1,19 @@
 """`capp customer`: what staff took down about a customer, and the tier that follows from it."""
 
 import argparse
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
-from engine.clock import Clock, CustomerId
+from channels.times import minute_utc_of, ms_of
+from engine.clock import Clock, CustomerId, is_id
 from engine.compliance.profiles import Profile, Profiles, read_born, read_name, read_tier
 from engine.customers.standing import Standing, read_standing
 from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn, parse_msisdn
 
 Say = Callable[[str], None]
-_ID = re.compile("[0-9a-f]{32}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +73,7 @@ def _standing_lines(standing: Standing, now: datetime) -> list[str]:
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return minute_utc_of(ms_of(moment))
 
 
 async def _number(profiles: Profiles, who: Msisdn | CustomerId) -> Msisdn | None:
@@ -100,7 +99,7 @@ def read_number(text: str) -> Msisdn:
 
 
 def _number_or_id(text: str) -> Msisdn | CustomerId:
-    if _ID.fullmatch(text):
+    if is_id(text):
         return CustomerId(text)
     try:
         return read_number(text)

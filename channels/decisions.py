@@ -6,12 +6,13 @@ It shows what was kept and decides nothing.
 import argparse
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
+from channels.times import ms_of, read_moment, stamp_of
 from engine.clock import Clock, Ids
 from engine.decision_log import DecisionLog, Kept
 from engine.payments.decided import Decided
@@ -71,8 +72,7 @@ def read_since(text: str, now: datetime) -> datetime:
     """A moment: so long ago, or an ISO time, UTC unless it says otherwise. Raises ValueError."""
     if ago := re.fullmatch(r"(\d{1,6})([mhd])", text):
         return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return read_moment(text)
 
 
 def _say_differences(kept: list[Kept], say: Callable[[str], None]) -> bool:
@@ -92,5 +92,5 @@ def _say_differences(kept: list[Kept], say: Callable[[str], None]) -> bool:
 def _line(kept: Kept) -> str:
     decision = kept.decision
     code = code_of(kept.payment_id) if kept.payment_id else "-"
-    at = f"{kept.at:%Y-%m-%dT%H:%M:%SZ}"
+    at = stamp_of(ms_of(kept.at))
     return f"{at}  {code:<10}  {decision.kind:<10}  {decision.outcome}: {decision.reason}"

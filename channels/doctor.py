@@ -15,6 +15,7 @@ from channels.production import findings_of
 from channels.registrations import registrations
 from channels.settings import Settings
 from channels.settlement_checks import settlement_checks
+from channels.watching.hook_figures import HookRead, read_hooks
 from channels.wiring import MENUS, read_directory, read_networks
 from engine.clock import Clock
 from engine.database import connect
@@ -29,6 +30,9 @@ from providers.portability import build_portability
 from providers.registry import build_operators, build_ussd
 
 Check = Callable[[Settings], Awaitable[str]]
+
+UNREAD_SECONDS = 60
+"""Events are looked for every second: when nobody did for so long, that is told."""
 
 
 FAULTS = (
@@ -184,6 +188,36 @@ async def _clients(settings: Settings) -> str:
     return f"{sum(row['n'] for row in rows)} good keys of clients"
 
 
+async def _hooks(settings: Settings) -> str:
+    """Every secret must be under a key that is here, or its subscription hears nothing more."""
+    if not settings.hooks.keys:
+        return "no CAPP_WEBHOOK_KEYS, so no business is told of its payments"
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        sealed = await connection.fetch(
+            "select distinct key_version from hook_secret where tenant = $1", settings.tenant
+        )
+        read = await read_hooks(connection, settings.tenant, Clock().epoch())
+    finally:
+        await connection.close()
+    if lost := sorted({row["key_version"] for row in sealed} - set(settings.hooks.keys)):
+        raise ValueError(f"CAPP_WEBHOOK_KEYS lacks {lost[0]}: secrets of subscriptions need it")
+    return _told_of_hooks(read)
+
+
+def _told_of_hooks(read: HookRead) -> str:
+    if not read.subscriptions:
+        return "nobody has subscribed"
+    told = [f"{read.many} subscriptions"]
+    told += [f"{int(n)} {' '.join(labels)}" for labels, n in read.subscriptions if labels[1]]
+    told += [f"{int(n)} events wait for {state} ones" for (state,), n in read.waiting if n]
+    if read.oldest_seconds:
+        told.append(f"the oldest for {int(read.oldest_seconds)} s")
+    if read.unread_seconds > UNREAD_SECONDS:
+        told.append(f"no worker has looked for events for {int(read.unread_seconds)} s")
+    return "; ".join(told)
+
+
 async def _data_keys(settings: Settings) -> str:
     """Every stored key is unwrapped: one that is lost is learned here, not by a customer."""
     if not settings.data_keys:
@@ -244,6 +278,7 @@ CHECKS: dict[str, Check] = {
     "tenants": _tenants,
     "staff": _staff,
     "clients": _clients,
+    "webhooks": _hooks,
     "people's data": _data_keys,
     "redis": _redis,
 }

@@ -25,6 +25,10 @@ _TRICKS: Final = re.compile(
     rb"//|/\.{1,2}(?:/|;|\Z)|\\|%(?:2f|5c|2e|25|[01][0-9a-f]|7f)|[\x00-\x20\x7f-\xff]",
     re.IGNORECASE,
 )
+# What clients ask about their subscriptions begins as callbacks do, which have three words there.
+_SUBSCRIPTION: Final = re.compile(
+    rf"{CALLBACKS}/[0-9a-f]{{32}}(?:/[a-z]+(?:/[0-9a-f]{{32}}/[a-z]+)?)?\Z"
+)
 _PORT: Final = re.compile(r":[0-9]{1,5}\Z")
 _BY_ANY_NAME: Final = ("/ussd/", "/sms/", "/health", "/metrics", "/inspect/")
 _HELD: Final = (
@@ -105,7 +109,7 @@ class Guards:
     def _judge(self, scope: Scope) -> Refusal | None:
         path: str = scope["path"]
         raw: bytes = scope.get("raw_path") or path.encode()
-        if raw.startswith(CALLBACKS.encode() + b"/"):
+        if raw.startswith(CALLBACKS.encode() + b"/") and not _SUBSCRIPTION.match(path):
             return None
         if len(raw) + len(scope["query_string"]) > PATH_BYTES_MAX:
             return Refusal(Code.MALFORMED, f"an address has at most {PATH_BYTES_MAX} bytes")

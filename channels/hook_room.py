@@ -59,6 +59,7 @@ async def open_hooks(engine: Engine) -> AsyncIterator[OpenHooks | None]:
         port=port,
         clock=engine.clock,
         draw=random.SystemRandom().random,
+        note=engine.watch.metrics.hook_try,
     )
     try:
         yield OpenHooks(JournalReader(pool, settings.tenant, engine.clock, engine.ids), courier)

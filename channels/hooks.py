@@ -6,14 +6,15 @@ A secret is printed once, by `add` and `rotate`. What is changed here is written
 import argparse
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from channels.hook_room import build_hooks, build_port
 from channels.privacy import open_sealed_pool
 from channels.settings import BadSettings, Settings
 from channels.staff import who_is_here
-from engine.clock import Clock, Ids
+from channels.times import ms_of, read_moment, stamp_of
+from engine.clock import Clock, Ids, is_id
 from engine.errors import StaffMistake
 from engine.hooks.events import EventKind
 from engine.hooks.hooks import OVERLAP_HOURS, Hooks
@@ -21,7 +22,6 @@ from engine.hooks.subscription import Delivery, HookId, Subscription, Wish
 from engine.staff.actions import Action, Actions
 
 Say = Callable[[str], None]
-_HEX = frozenset("0123456789abcdef")
 
 
 class HookRoom(NamedTuple):
@@ -167,17 +167,16 @@ async def _reseal(room: HookRoom, _: argparse.Namespace, say: Say) -> bool:
 
 
 def _read_id(text: str) -> HookId:
-    if len(text) != 32 or set(text) - _HEX:
+    if not is_id(text):
         raise StaffMistake(f"{text!r} is no id; `capp hooks list` and `deliveries` show them")
     return HookId(text)
 
 
 def _read_time(text: str) -> datetime:
     try:
-        at = datetime.fromisoformat(text)
+        return read_moment(text)
     except ValueError:
         raise StaffMistake(f"{text!r} is no time like 2026-11-21T17:00:00Z") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _line(subscription: Subscription) -> str:
@@ -202,7 +201,7 @@ def _delivery_line(delivery: Delivery) -> str:
 
 
 def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    return stamp_of(ms_of(at))
 
 
 COMMANDS: dict[str, Callable[[HookRoom, argparse.Namespace, Say], Awaitable[bool]]] = {

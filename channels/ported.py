@@ -10,7 +10,7 @@ from collections.abc import Callable
 from channels.customers import read_number
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
-from channels.times import minute_of
+from channels.times import minute_utc_of
 from channels.wiring import read_directory
 from engine.clock import Clock, Ids
 from engine.desk.proposals import read_person
@@ -71,14 +71,11 @@ async def _show(store: PortabilityStore, directory: Directory, msisdn: Msisdn, s
     dialled = directory.network_operator(seen.network) or seen.network
     say(f"{msisdn.masked}  by its prefix: {directory.payee_operator(msisdn) or 'nobody we know'}")
     if dialled:
-        say(f"  dials by {dialled} since {_time(seen.network_since_ms)}")
+        say(f"  dials by {dialled} since {minute_utc_of(seen.network_since_ms)}")
     for word in await store.history(msisdn):
         what = f"put down as {word.operator}" if word.operator else "taken back"
-        say(f"  {what} by {word.by} {_time(word.at_ms)}" + (f": {word.why}" if word.why else ""))
-
-
-def _time(at_ms: int) -> str:
-    return f"{minute_of(at_ms)} UTC"
+        why = f": {word.why}" if word.why else ""
+        say(f"  {what} by {word.by} {minute_utc_of(word.at_ms)}{why}")
 
 
 def _number(text: str) -> Msisdn:

@@ -9,10 +9,12 @@ import contextlib
 import gc
 import logging
 import signal
+from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -23,17 +25,20 @@ from channels.production import refuse_insecure
 from channels.rounds import make_rounds
 from channels.seed import read_seeds, seed
 from channels.server import Connection
-from channels.settings import BadSettings, Settings
+from channels.settings import BadSettings, EdgeSettings, Settings
 from channels.starting import open_when_up
 from channels.street import Street
 from channels.tenants import Tenant, read_tenants
-from channels.tls import open_tls
+from channels.tls import loop_with, open_tls
 from channels.watching.faults import tell_faults
 from channels.worker import run_worker
 from engine.clock import Clock
 from providers.registry import build_operators
 
 log = logging.getLogger(__name__)
+
+NEVER_STARTED: Final = 3
+"""The exit code of a server that ended before it served anybody, as uvicorn has it."""
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,14 +69,35 @@ def serve_street(environment: Mapping[str, str], options: argparse.Namespace) ->
 
 
 def _serve(app: ASGIApp, settings: Settings, options: argparse.Namespace) -> int:
-    tls = open_tls(settings.edges)
+    server = uvicorn.Server(server_config(app, settings.edges, options.host, options.port))
     _tune_collector()
     _tell_faults(settings)
-    uvicorn.run(
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else NEVER_STARTED
+
+
+class _Config(uvicorn.Config):
+    """One whose loop is ours."""
+
+    def __init__(
+        self, app: ASGIApp, make_loop: Callable[[], AbstractEventLoop], **named: Any
+    ) -> None:
+        super().__init__(app, **named)
+        self._make_loop = make_loop
+
+    def get_loop_factory(self) -> Callable[[], AbstractEventLoop]:
+        return self._make_loop
+
+
+def server_config(app: ASGIApp, edges: EdgeSettings, host: str, port: int) -> uvicorn.Config:
+    """How the web process is served. Raises BadSettings for a certificate that is none."""
+    tls = open_tls(edges)
+    return _Config(
         app,
-        host=options.host,
-        port=options.port,
-        loop="uvloop",
+        loop_with(edges.handshake_seconds),
+        host=host,
+        port=port,
         http=Connection,
         access_log=False,  # paths hold callback tokens
         log_config=None,
@@ -79,12 +105,11 @@ def _serve(app: ASGIApp, settings: Settings, options: argparse.Namespace) -> int
         date_header=False,
         ws="none",
         ssl_context_factory=(lambda *_: tls) if tls else None,
-        timeout_keep_alive=settings.edges.keep_alive_seconds,
-        backlog=settings.edges.backlog,
+        timeout_keep_alive=edges.keep_alive_seconds,
+        backlog=edges.backlog,
         proxy_headers=False,  # nobody's word about its own address is asked for here
         timeout_graceful_shutdown=10,
     )
-    return 0
 
 
 def _tell_faults(settings: Settings) -> None:

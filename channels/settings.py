@@ -76,6 +76,8 @@ class EdgeSettings:
     key_file: str
     key_password: str = field(repr=False)
     keep_alive_seconds: int  # of a connection that rests after an answer
+    handshake_seconds: int  # of TLS, from the opening of a connection
+    answer_seconds_max: int  # of the API; then whoever asks is told that it took too long
     backlog: int  # connections that wait for us to take them
     strangers_per_minute: int  # callbacks of one address that lead nowhere, before they are 429
     dials_per_10_minutes: int  # sessions one phone may begin
@@ -323,6 +325,8 @@ def _read_edges(reader: Reader) -> EdgeSettings:
         key_file=key_file,
         key_password=reader.path("CAPP_TLS_KEY_PASSWORD"),
         keep_alive_seconds=reader.number("CAPP_HTTP_KEEP_ALIVE_SECONDS", 5, low=1, high=600),
+        handshake_seconds=reader.number("CAPP_TLS_HANDSHAKE_SECONDS", 5, low=1, high=60),
+        answer_seconds_max=reader.number("CAPP_API_ANSWER_SECONDS_MAX", 30, low=1, high=50),
         backlog=reader.number("CAPP_HTTP_BACKLOG", 2048, low=1, high=65535),
         strangers_per_minute=reader.number("CAPP_STRANGERS_PER_MINUTE", 120, low=1),
         dials_per_10_minutes=reader.number("CAPP_DIALS_PER_10_MINUTES", 40, low=1),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from channels.privacy import open_sealed_pool
 from channels.settings import BadSettings, Settings
 from channels.times import stamp_of
-from engine.clock import Clock, Ids
+from engine.clock import Clock, Ids, is_id
 from engine.desk.proposals import Person, read_person
 from engine.errors import StaffMistake
 from engine.staff.actions import Action, Actions, Logged
@@ -153,7 +153,7 @@ async def _sessions(room: StaffRoom, _: argparse.Namespace, say: Say) -> bool:
 async def _end(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool:
     name: Person | None = read_person(options.of)
     session_id = None
-    if len(options.of) == 32 and not set(options.of) - set("0123456789abcdef"):
+    if is_id(options.of):
         name, session_id = None, SessionId(options.of)
     row = await room.actions.begin(Action(room.who, "end_sessions", options.of))
     ended = await room.store.end_sessions(

@@ -2,8 +2,11 @@
 
 import ssl
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import uvloop
 
 from channels.settings import BadSettings, EdgeSettings
 
@@ -33,6 +36,22 @@ def open_tls(edges: EdgeSettings) -> ssl.SSLContext | None:
             "CAPP_TLS_CERTIFICATE_FILE, CAPP_TLS_KEY_FILE: are no certificate with its key"
         ) from error
     return context
+
+
+def loop_with(handshake_seconds: float) -> Callable[[], uvloop.Loop]:
+    """What makes the loop of a process whose callers must have shaken hands in that time.
+
+    Before that a connection is none: no bound of `server.py` counts it. uvicorn, which opens the
+    listening socket, cannot be told and leaves it at a minute.
+    """
+
+    class Loop(uvloop.Loop):
+        async def create_server(self, *arguments: Any, **named: Any) -> Any:
+            if named.get("ssl") is not None:
+                named.setdefault("ssl_handshake_timeout", handshake_seconds)
+            return await super().create_server(*arguments, **named)
+
+    return Loop
 
 
 def _is_for_everybody(path: str) -> bool:

@@ -68,7 +68,8 @@ def _forget_in_child() -> None:
 
 os.register_at_fork(after_in_child=_forget_in_child)
 
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_HEX = frozenset("0123456789abcdef")
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in _HEX}
 _DRAWN = 256
 
 
@@ -120,6 +121,11 @@ class Ids:
 
     def customer(self) -> CustomerId:
         return CustomerId(self.hex())
+
+
+def is_id(text: str) -> bool:
+    """Whether it has the form of an id of ours: 32 hexadecimal digits in small letters."""
+    return len(text) == 32 and not set(text) - _HEX
 
 
 def epoch_ms_of(identifier: str) -> int:

@@ -35,7 +35,11 @@ _CORRELATION: Final = {
 
 
 def describe(prefix: str, table: Iterable[AnyEndpoint]) -> bytes:
-    """The whole description as JSON: the same bytes for the same table."""
+    """The whole description as JSON: the same bytes for the same table.
+
+    Its server is named from where the description itself stands (OpenAPI 3.1.0, 4.8.5), one level
+    above `prefix`: below a tenant's name, behind a host of its own, behind any proxy.
+    """
     endpoints = tuple(table)
     _, components = msgspec.json.schema_components(
         [*_bodies(endpoints), Problem], ref_template=_REFERENCE
@@ -44,7 +48,7 @@ def describe(prefix: str, table: Iterable[AnyEndpoint]) -> bytes:
         _say_which(kind, components[kind.__name__])
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        place = paths.setdefault(prefix + endpoint.path, {})
+        place = paths.setdefault(endpoint.path, {})
         place[endpoint.method.lower()] = _operation(endpoint)
     return msgspec.json.encode(
         {
@@ -56,6 +60,7 @@ def describe(prefix: str, table: Iterable[AnyEndpoint]) -> bytes:
                 " every POST wants an `Idempotency-Key`; a refusal is a problem (RFC 9457) whose"
                 " `code` never changes its meaning.",
             },
+            "servers": [{"url": prefix.removeprefix("/")}],
             "paths": paths,
             "components": {
                 "schemas": components,
@@ -71,7 +76,7 @@ def codes_of(endpoint: AnyEndpoint) -> frozenset[Code]:
     if endpoint.path_type is not Nothing:
         codes |= {Code.NOT_FOUND}
     if endpoint.changes:
-        codes |= {Code.KEY_MISSING, Code.KEY_REUSED}
+        codes |= {Code.KEY_MISSING, Code.KEY_REUSED, Code.OUTCOME_UNKNOWN}
     if endpoint.changes and not endpoint.keeps_key:
         codes |= {Code.UNDER_WAY}
     return codes

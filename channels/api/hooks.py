@@ -14,7 +14,7 @@ from channels.api.endpoints import AnyEndpoint, Call, Endpoint, Nothing
 from channels.api.payments import Page
 from channels.api.problems import Code, Refusal
 from channels.api.wire import Id
-from channels.times import iso_millis_of
+from channels.times import iso_millis_of, ms_of
 from engine.clients.clients import KeyHolder, Scope
 from engine.errors import NoSuchHook, StaffMistake
 from engine.hooks.events import EventKind
@@ -290,4 +290,4 @@ def _show_delivery(delivery: Delivery) -> DeliveryShown:
 
 
 def _iso(at: datetime) -> str:
-    return iso_millis_of(round(at.timestamp() * 1000))
+    return iso_millis_of(ms_of(at))

@@ -141,6 +141,7 @@ def staff_routes(engine: Engine, limits: Limits) -> list[Route]:
         ids=ids,
         pace=pace_of_staff(limits, settings.api_paces),
         address_of=Sources({}, settings.webhooks.trusted_proxies).of,
+        answer_seconds=settings.edges.answer_seconds_max,
     )  # fmt: skip
     table = table_of(
         _operators(engine), _transactions(engine, actions), _proposals(engine),

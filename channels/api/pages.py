@@ -1,7 +1,7 @@
 """`/openapi.json`, and the same as pages for people at `/docs`.
 
-Whoever may knock may read them: they say what the API is and nothing of this installation. Every
-byte comes from here: pages load nothing from any other host, and may not.
+Whoever may knock may read them: they say what the API is and nothing of this installation, and name
+all else from where they stand. Every byte comes from here: pages load nothing from any other host.
 """
 
 from collections.abc import Iterable

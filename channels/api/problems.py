@@ -68,6 +68,11 @@ class Code(Enum):
     NO_ANSWER = _Known(
         502, "The operator did not answer", "nothing is decided by that: ask again later"
     )
+    OUTCOME_UNKNOWN = _Known(
+        504,
+        "It took too long, and nobody can say yet whether it was done",
+        "send the same again with the same key: what was done is answered, and nothing done twice",
+    )
     AWAY = _Known(503, "Something we need is away", "send the same again with the same key")
     OUR_FAULT = _Known(500, "This is our fault", "tell us the correlation id")
 

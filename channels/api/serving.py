@@ -19,6 +19,7 @@ from channels.api.asking import Asked, hash_of, read_call, read_key, read_whole
 from channels.api.bearer import bearer_of
 from channels.api.callers import Callers, Deed
 from channels.api.endpoints import Again, AnyEndpoint, Call, check_table
+from channels.api.in_time import in_time
 from channels.api.pace import Pace
 from channels.api.problems import MEDIA_TYPE, Code, Refusal, write_problem
 from engine.clock import Ids
@@ -73,13 +74,23 @@ class Serving(Generic[C]):
         ids: Ids,
         pace: Pace,
         address_of: Callable[[Scope], str],
+        answer_seconds: float,
     ) -> None:
-        """`address_of` says whence a request really came (`channels/sources.py`)."""
+        """`address_of` says whence a request really came (`channels/sources.py`).
+
+        `answer_seconds` is how long an answer may take, its reading included: less than a request
+        counts as under way (`engine/once.py`), so that nobody takes up what still goes on.
+        """
         self._callers = callers
         self._once = once
         self._ids = ids
         self._pace = pace
         self._address_of = address_of
+        self.answer_seconds = answer_seconds
+
+    def new_id(self) -> str:
+        """A correlation id."""
+        return self._ids.hex()
 
     def routes(self, prefix: str, table: tuple[AnyEndpoint, ...]) -> list[Route]:
         """One route for each path, and one behind them for every other. Raises ValueError."""
@@ -94,12 +105,15 @@ class Serving(Generic[C]):
         return _Place(self, methods)
 
     async def answer(
-        self, methods: Mapping[str, AnyEndpoint], scope: Scope, receive: Receive
-    ) -> tuple[Answer, str]:
-        """The answer and its correlation id. Raises ClientDisconnect, nothing else."""
-        correlation_id = self._ids.hex()
+        self,
+        methods: Mapping[str, AnyEndpoint],
+        scope: Scope,
+        receive: Receive,
+        correlation_id: str,
+    ) -> Answer:
+        """The answer. Raises ClientDisconnect, nothing else."""
         with speaking_of(request=correlation_id):
-            return await self._answer(methods, scope, receive, correlation_id), correlation_id
+            return await self._answer(methods, scope, receive, correlation_id)
 
     async def _answer(
         self,
@@ -203,24 +217,48 @@ class _Place:
         self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        serving, correlation_id = self._serving, self._serving.new_id()
+
+        async def tell_late() -> None:
+            late = _late(self._methods.get(scope["method"]), correlation_id)
+            await _send_whole(late, correlation_id, send)
+
+        answering = serving.answer(self._methods, scope, receive, correlation_id)
         try:
-            answer, correlation_id = await self._serving.answer(self._methods, scope, receive)
+            answer = await in_time(serving.answer_seconds, answering, tell_late)
         except ClientDisconnect:
             return
-        headers = {
-            "content-type": answer.media_type,
-            "content-length": str(len(answer.body)),
-            "x-correlation-id": correlation_id,
-            **answer.headers,
+        if answer is not None:
+            await _send_whole(answer, correlation_id, send)
+
+
+async def _send_whole(answer: Answer, correlation_id: str, send: Send) -> None:
+    headers = {
+        "content-type": answer.media_type,
+        "content-length": str(len(answer.body)),
+        "x-correlation-id": correlation_id,
+        **answer.headers,
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
-        await send(
-            {
-                "type": "http.response.start",
-                "status": answer.status,
-                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-            }
-        )
-        await send({"type": "http.response.body", "body": answer.body})
+    )
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _late(endpoint: AnyEndpoint | None, correlation_id: str) -> Answer:
+    """What is answered when time is over. What changes something may have been done all the same.
+
+    In the log of staff's actions it is as if the process had died: begun, with no outcome.
+    """
+    what = endpoint.what if endpoint is not None else "nothing we know"
+    log.error("%s %s: it took too long", correlation_id, what)
+    if endpoint is not None and endpoint.changes:
+        return _refused(Refusal(Code.OUTCOME_UNKNOWN, retry_after=1), correlation_id)
+    return _refused(Refusal(Code.AWAY, "it took too long", retry_after=5), correlation_id)
 
 
 def _endpoint(methods: Mapping[str, AnyEndpoint], method: str) -> AnyEndpoint:

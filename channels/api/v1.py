@@ -175,6 +175,7 @@ def serving_of_clients(engine: Engine, limits: Limits) -> Serving[KeyHolder]:
         ids=engine.ids,
         pace=pace_of_clients(limits, paces),
         address_of=Sources({}, settings.webhooks.trusted_proxies).of,
+        answer_seconds=settings.edges.answer_seconds_max,
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily
 
+from channels.watching.hook_figures import HookRead, hook_families, read_hooks
+from channels.watching.samples import Figure, family
 from engine.clock import Clock
 from engine.ledger.chart import OF_OPERATOR, Kind, natural, read_account
 from engine.payments.lifecycle import State
@@ -66,13 +68,6 @@ select corridor, state, count(*) as many from settlement_batch
  where tenant = $1 and state not in (5, 7) group by 1, 2 order by 1, 2"""
 
 
-class Figure(NamedTuple):
-    """One sample: its labels and its value."""
-
-    labels: tuple[str, ...]
-    value: float
-
-
 class Read(NamedTuple):
     """What was found at one moment."""
 
@@ -83,6 +78,7 @@ class Read(NamedTuple):
     oldest_seconds: float = 0
     lags: tuple[Figure, ...] = ()
     batches: tuple[Figure, ...] = ()
+    hooks: HookRead = HookRead()
 
 
 class Figures:
@@ -119,16 +115,16 @@ class Figures:
         if not self._is_up:
             return
         read = self._read
-        yield _family(
+        yield family(
             "capp_account_minor",
             "Balances in minor units with the sign a bookkeeper expects: FLOAT is what we hold at "
             "an operator, PAYOUT_IN_FLIGHT and REFUND_IN_FLIGHT what may have left: the exposure",
             ("kind", "operator", "currency"), read.accounts,
         )  # fmt: skip
-        yield _family(
+        yield family(
             "capp_payments_live", "Payments under way, by state", ("state",), read.payments
         )
-        yield _family("capp_cases_open", "What waits for people, by kind", ("kind",), read.cases)
+        yield family("capp_cases_open", "What waits for people, by kind", ("kind",), read.cases)
         yield GaugeMetricFamily(
             "capp_outbox_intents", "What the outside is still to be asked", value=read.intents
         )
@@ -137,15 +133,16 @@ class Figures:
             "How long the oldest of it is due",
             value=read.oldest_seconds,
         )
-        yield _family(
+        yield family(
             "capp_settlement_lag_seconds",
             "How long the oldest payment of two operators is not settled between them",
             ("corridor",), read.lags,
         )  # fmt: skip
-        yield _family(
+        yield family(
             "capp_settlement_batches", "Batches that are not over, by state",
             ("corridor", "state"), read.batches,
         )  # fmt: skip
+        yield from hook_families(read.hooks)
 
     async def _look(self) -> Read:
         async with self._pool.acquire() as connection:
@@ -167,7 +164,8 @@ class Figures:
             )
             owed = await connection.fetch(_OWED, self._tenant)
             batches = await connection.fetch(_BATCHES, self._tenant)
-        now = self._clock.epoch()
+            now = self._clock.epoch()
+            hooks = await read_hooks(connection, self._tenant, now)
         return Read(
             accounts=tuple(self._accounts(balances)),
             payments=tuple(_payments(payments)),
@@ -176,6 +174,7 @@ class Figures:
             oldest_seconds=max(0.0, now - oldest) if oldest is not None else 0.0,
             lags=tuple(_lags(owed, now)),
             batches=tuple(_batches(batches)),
+            hooks=hooks,
         )
 
     def _accounts(self, rows: Iterable[Any]) -> Iterable[Figure]:
@@ -205,12 +204,3 @@ def _batches(rows: Iterable[Any]) -> Iterable[Figure]:
     for row in rows:
         state = BatchState(row["state"]).name.lower()
         yield Figure((row["corridor"], state), row["many"])
-
-
-def _family(
-    name: str, help_: str, labels: tuple[str, ...], figures: Iterable[Figure]
-) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, help_, labels=labels)
-    for figure in figures:
-        family.add_metric(figure.labels, figure.value)
-    return family

@@ -6,6 +6,7 @@ Counting costs a turn or a call about two microseconds and never fails it.
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from engine.hooks.schedule import HookTry
 from engine.payments.lifecycle import State
 from engine.ports import Reply, SessionEnd
 from providers.http import Exchange
@@ -39,6 +40,12 @@ class Metrics:
             "capp_dials_limited", "Dials that were too many, or let in while Redis was slow",
             ["outcome"], registry=self.registry,
         )  # fmt: skip
+        self._hook_tries = Counter(
+            "capp_hook_tries", "Tries to tell a business of an event, by what came of it",
+            ["outcome"], registry=self.registry,
+        )  # fmt: skip
+        for word in HookTry:
+            self._hook_tries.labels(word.value)
         for state in State:
             if state is not State.NEW:
                 self._steps.labels(state.name.lower())
@@ -58,6 +65,9 @@ class Metrics:
         outcome = exchange.failure or "unknown" if status is None else f"{status // 100}xx"
         labels = (exchange.provider, exchange.operation, outcome)
         self._calls.labels(*labels).observe(exchange.elapsed_seconds)
+
+    def hook_try(self, outcome: HookTry) -> None:
+        self._hook_tries.labels(outcome.value).inc()
 
     def step(self, state: State) -> None:
         self._steps.labels(state.name.lower()).inc()

@@ -15,7 +15,7 @@ from engine.correlation import speaking_of
 from engine.errors import OutcomeUnknown, Unreachable
 from engine.hooks.body import write_body
 from engine.hooks.queue import Claim, HookQueue, Try
-from engine.hooks.schedule import USUAL, Patience, next_try_ms
+from engine.hooks.schedule import USUAL, HookTry, Patience, next_try_ms
 from engine.hooks.secret import SecretKeys
 from engine.hooks.signing import sign
 from engine.hooks.store import HookStore
@@ -45,15 +45,20 @@ class Courier:
         port: HookPort,
         clock: Clock,
         draw: Callable[[], float],
+        note: Callable[[HookTry], None],
         patience: Patience = USUAL,
     ) -> None:
-        """`draw` gives a number from 0 up to 1: tries of several processes spread by it."""
+        """`draw` gives a number from 0 up to 1: tries of several processes spread by it.
+
+        `note` hears what came of each try.
+        """
         self._queue = queue
         self._store = store
         self._keys = keys
         self._port = port
         self._clock = clock
         self._draw = draw
+        self._note = note
         self._patience = patience
         self._tasks = Tasks(failed="a delivery failed; it comes again when its lease has ended")
         self._under_way: Counter[HookId] = Counter()
@@ -103,6 +108,7 @@ class Courier:
             tried = Try(self._now_ms(), elapsed_ms, status, failure)
             if answer is not None and 200 <= answer.status < 300:
                 await self._queue.delivered(claim, tried)
+                self._note(HookTry.DELIVERED)
                 return True
             await self._put_off(claim, tried, answer)
             return False
@@ -146,6 +152,7 @@ class Courier:
         why = await self._queue.failed(
             claim, tried, next_ms, self._patience, is_gone=tried.status == GONE
         )
+        self._note(HookTry.PARKED if next_ms is None else HookTry.AGAIN)
         if why:
             log.error("subscription %s is paused: %s", claim.subscription, why)
 

@@ -1,6 +1,15 @@
 """When a delivery is tried again, and when nobody tries any more. Pure."""
 
+from enum import StrEnum
 from typing import Final, NamedTuple
+
+
+class HookTry(StrEnum):
+    """What came of one try."""
+
+    DELIVERED = "delivered"
+    AGAIN = "again"  # it was not heard; another follows
+    PARKED = "parked"  # nor was this one, and nobody tries any more
 
 
 class Patience(NamedTuple):

@@ -72,6 +72,13 @@ hook_event = Table(
     required("at_ms", BigInteger),
     UniqueConstraint("tenant", "payment", "sequence"),
     Index("hook_event_newest", "tenant", "id"),
+    Index(
+        "hook_event_of_client",
+        "tenant",
+        "client",
+        "id",
+        postgresql_where=text("client is not null"),
+    ),
 )
 
 hook_delivery = Table(

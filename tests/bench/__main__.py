@@ -14,6 +14,7 @@ from tests.bench import (
     commit,
     garbage,
     load,
+    lookups,
     outbound,
     payments,
     sealing,
@@ -32,6 +33,7 @@ USSD_SESSIONS_PER_SECOND = 150
 USSD_REPEATS = 2
 LOAD_WALKS_PER_SECOND = 120
 API_PAYMENTS_PER_SECOND = 100
+LOOKUPS_PER_SECOND = 5
 PAYMENTS_SECONDS_PER_SECOND = 2.5
 """A payment takes longer than a life without HTTP, so its part is measured for longer."""
 
@@ -51,6 +53,9 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "chain": lambda seconds: chain.BENCH.run(chain.Options(seconds / 2)),
     "api": lambda seconds: api.BENCH.run(api.Options(int(seconds * API_PAYMENTS_PER_SECOND))),
     "garbage": lambda seconds: garbage.BENCH.run(garbage.Options(seconds=seconds)),
+    "lookups": lambda seconds: lookups.BENCH.run(
+        lookups.Options(rounds=int(seconds * LOOKUPS_PER_SECOND))
+    ),
     "sealing": lambda _: sealing.BENCH.run(sealing.Options()),
     "settlement": lambda _: settlement.BENCH.run(settlement.Options()),
     "stored": lambda seconds: stored.BENCH.run(stored.Options(seconds=seconds / 3)),

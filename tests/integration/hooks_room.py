@@ -12,6 +12,7 @@ from engine.hooks.events import EventKind
 from engine.hooks.hooks import Hooks
 from engine.hooks.journal import JournalReader
 from engine.hooks.queue import HookQueue
+from engine.hooks.schedule import HookTry
 from engine.hooks.secret import SecretKeys
 from engine.hooks.store import HookStore
 from engine.hooks.subscription import Delivery, HookId, Wish
@@ -41,6 +42,7 @@ class HookHall:
     url: str
     carrier: Webhooks
     ids: Ids
+    tries: list[HookTry] = field(default_factory=list)
     keys: SecretKeys = field(default_factory=lambda: SecretKeys(KEYS, os.urandom))
 
     def __post_init__(self) -> None:
@@ -69,6 +71,7 @@ class HookHall:
         return Courier(
             queue=HookQueue(pool, 1), store=HookStore(pool, 1), keys=keys or self.keys,
             port=port or self.carrier, clock=self.world.clock, draw=lambda: 0.0,
+            note=self.tries.append,
         )  # fmt: skip
 
     async def subscribe(

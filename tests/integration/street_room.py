@@ -13,6 +13,8 @@ from typing import Any
 import asyncpg
 import httpx
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from channels.server import Connection
@@ -74,6 +76,7 @@ def file_of(name: str, number: int) -> dict[str, str]:
         "CAPP_GATEWAY_TOKEN": drawn(name, "gateway"),
         "CAPP_STAFF_KEYS": f"1:{drawn(name, 'staff')}",
         "CAPP_CLIENT_KEYS": f"1:{drawn(name, 'client')}",
+        "CAPP_WEBHOOK_KEYS": f"1:{drawn(name, 'webhook')}",
         "CAPP_INSPECT_TOKEN": drawn(name, "inspect"),
         "CAPP_MTN_UG_API_USER": "00000000-0000-4000-8000-000000000000",
         **{f"CAPP_MTN_UG_{key}": drawn(name, key)[:32] for key in (
@@ -108,6 +111,13 @@ class StreetRoom:
     settings: dict[str, Settings]
     staff: dict[str, dict[str, str]]  # tokens, by tenant and role
     keys: dict[str, str]  # of a client with every scope, by tenant
+    street: Street
+
+    def routes(self, name: str) -> list[BaseRoute]:
+        """Everything that this tenant's application answers, as it was put together."""
+        guards = self.street._houses[name]._site.app
+        assert isinstance(guards._app, Starlette)
+        return list(guards._app.router.routes)
 
     def dial(
         self, name: str, *, session: str, text: str = "", token_of: str = ""
@@ -146,10 +156,13 @@ def _url(server: uvicorn.Server, thread: threading.Thread) -> str:
 
 @contextmanager
 def open_street(tenants: Tenants) -> Iterator[httpx.Client]:
-    with (
-        serving(lambda: Street(tenants.sound, is_strict=False)) as url,
-        httpx.Client(base_url=url, trust_env=False) as client,
-    ):
+    with _running(Street(tenants.sound, is_strict=False)) as client:
+        yield client
+
+
+@contextmanager
+def _running(street: Street) -> Iterator[httpx.Client]:
+    with serving(lambda: street) as url, httpx.Client(base_url=url, trust_env=False) as client:
         yield client
 
 
@@ -174,8 +187,9 @@ def open_street_room(
     if prepare is not None:
         for own in settings.values():
             asyncio.run(prepare(own))
-    with open_street(tenants) as client:
-        yield StreetRoom(client, settings, *taken_on)
+    street = Street(tenants.sound, is_strict=False)
+    with _running(street) as client:
+        yield StreetRoom(client, settings, *taken_on, street)
 
 
 async def _take_on(

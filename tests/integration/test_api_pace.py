@@ -72,7 +72,7 @@ async def room(database_url: str, redis_url: str) -> AsyncIterator[Room]:
         ),
         once=Once(pool, 1, clock, ids, OF_STAFF), ids=ids,
         pace=pace_of_staff(Limits(pipeline, key=b"k" * 16), PACES),
-        address_of=lambda scope: dict(scope["headers"])[b"x-from"].decode(),
+        address_of=lambda scope: dict(scope["headers"])[b"x-from"].decode(), answer_seconds=30,
     )  # fmt: skip
     app = Starlette(routes=serving.routes("/api", TABLE))
     transport = httpx.ASGITransport(app)

@@ -12,6 +12,7 @@ import pytest
 from channels.api.checks import Checks
 from channels.api.description import codes_of
 from channels.api.endpoints import AnyEndpoint, Nothing
+from channels.api.hooks import ClientHooks, hook_table
 from channels.api.markets import Markets
 from channels.api.payments import Payments
 from channels.api.problems import Code
@@ -30,18 +31,20 @@ from tests.unit.payments.examples import PAYEE, PAYER
 TABLE = table_of(
     Quotes.__new__(Quotes), Payments.__new__(Payments), Markets.__new__(Markets),
     Checks.__new__(Checks), ClientReservations.__new__(ClientReservations),
-)  # fmt: skip
+) + hook_table(ClientHooks.__new__(ClientHooks))  # fmt: skip
 WHAT = {endpoint.what: endpoint for endpoint in TABLE}
 NOBODY = "0" * 32
 WORDS = {
     "{payment}": NOBODY, "{quote}": NOBODY, "{user}": NOBODY, "{reservation}": NOBODY,
-    "{currency}": "UGX",
+    "{currency}": "UGX", "{webhook}": NOBODY, "{event}": NOBODY,
 }  # fmt: skip
 BODIES = {
     "make_quote": PRICE, "send_payment": PRICE, "check_payment": PRICE,
     "refund_payment": {"why": "because"},
     "reserve_liquidity": {"amount": {"minor": 1_000, "currency": "UGX"}},
+    "subscribe": {"url": "https://shop.example/hook"},
 }  # fmt: skip
+HOOKS = {"CAPP_WEBHOOK_KEYS": "1:" + bytes(range(32)).hex()}
 RATE_PATH = "/exchange-rates/KES/UGX"
 
 
@@ -66,7 +69,7 @@ async def ask(
 
 @pytest.fixture
 async def room(database_url: str) -> AsyncIterator[ClientRoom]:
-    async with open_client_room(database_url) as opened:
+    async with open_client_room(database_url, limits=None, **HOOKS) as opened:
         yield opened
 
 
@@ -132,6 +135,11 @@ async def test_each_scope_opens_its_own_doors_and_no_other(room: ClientRoom) -> 
         "pools:write": {"reserve_liquidity", "release_liquidity"},
         "rates:read": {"show_rate"},
         "operators:read": {"list_operators"},
+        "webhooks:read": {"list_webhooks", "show_webhook", "list_deliveries", "list_events"},
+        "webhooks:write": {
+            "subscribe", "pause_webhook", "resume_webhook", "remove_webhook", "rotate_webhook",
+            "resend_event",
+        },
     }  # fmt: skip
 
 

@@ -8,7 +8,6 @@ import pytest
 from channels.api.hooks import ClientHooks, hook_table
 from channels.api.v1 import PREFIX
 from channels.hook_room import open_hooks
-from engine.clients.clients import Scope
 from simulator.receiver import Receiver, receiver_app
 from simulator.serving import serving
 from tests.integration.client_room import ClientRoom, open_client_room
@@ -119,19 +118,6 @@ async def test_what_cannot_be_subscribed_is_malformed(
 ) -> None:
     answer = await room.post("/webhooks", body)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
-
-
-async def test_each_scope_opens_its_own_doors_and_no_other(room: ClientRoom) -> None:
-    opened: dict[str, set[str]] = {}
-    for scope in Scope:
-        name = scope.value.replace(":", "-")
-        await room.key_of(name, [scope])
-        for endpoint in TABLE:
-            answer = await ask(room, endpoint.method, path_of(endpoint.path, NOBODY), name)
-            if answer.status_code != 403:
-                opened.setdefault(scope, set()).add(endpoint.what)
-    reads = {e.what for e in TABLE if e.method == "GET"}
-    assert opened == {"webhooks:read": reads, "webhooks:write": {e.what for e in TABLE} - reads}
 
 
 async def test_without_a_key_there_are_no_webhooks(database_url: str) -> None:

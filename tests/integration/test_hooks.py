@@ -14,7 +14,7 @@ from engine.hooks.events import EventKind
 from engine.hooks.hooks import Hooks
 from engine.hooks.journal import AGAIN_MS, KEPT_MS, LATE_MS
 from engine.hooks.secret import SecretKeys
-from engine.hooks.store import HookStore
+from engine.hooks.store import _EVENTS_OF_CLIENT, HookStore
 from engine.hooks.subscription import HookId, Wish
 from engine.payments.facts import read_terms, write
 from engine.ports import HookAnswer, HookMessage
@@ -674,3 +674,29 @@ async def begun_for(hall: HookHall, client: str) -> str:
         "update journal set facts = $2 where payment = $1 and version = 1", payment_id, write(terms)
     )
     return payment_id
+
+
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+async def test_a_clients_events_are_found_by_their_index_among_everybodys(
+    hall: HookHall, mode: str
+) -> None:
+    ours, last = "1" * 32, "f" * 32
+    await hall.owner.execute(
+        "insert into hook_event (id, tenant, payment, sequence, client, kind, state, terms, at_ms)"
+        " select lpad(to_hex(n), 32, '0')::uuid, 1, gen_random_uuid(), 1,"
+        " case when n <= 3 then $1::uuid when n % 2 = 0 then gen_random_uuid() end,"
+        " 'payment.created', 1, 1, n from generate_series(1, 3000) n",
+        ours,
+    )
+    await hall.owner.execute("analyze hook_event")
+    own = hall.hooks.of_client(ours)
+    newest = await own.events(most=2)
+    assert [int(e.id, 16) for e in newest] == [3, 2]
+    assert [int(e.id, 16) for e in await own.events(before=newest[-1].id)] == [1]
+    assert len(await hall.hooks.events(most=100)) == 100, "staff see everybody's"
+    async with hall.world.pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"set local plan_cache_mode = {mode}")
+        await connection.execute(f"prepare own(int, uuid, bigint, uuid) as {_EVENTS_OF_CLIENT}")
+        plan = await connection.fetch(f"explain execute own(1, '{last}', 20, '{ours}')")
+        await connection.execute("deallocate own")
+    assert "hook_event_of_client" in "\n".join(row[0] for row in plan)

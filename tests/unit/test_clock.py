@@ -3,7 +3,16 @@ import warnings
 from datetime import UTC, datetime
 from uuid import UUID
 
-from engine.clock import Clock, Ids, SystemRandom, epoch_ms_of, epoch_of, first_id_at, made_at
+from engine.clock import (
+    Clock,
+    Ids,
+    SystemRandom,
+    epoch_ms_of,
+    epoch_of,
+    first_id_at,
+    is_id,
+    made_at,
+)
 
 
 class StoppedClock(Clock):
@@ -69,3 +78,10 @@ def test_a_process_and_its_child_draw_other_bytes() -> None:
     assert told[16:].decode() != ids.hex()
     os.close(reading)
     os.close(writing)
+
+
+def test_an_id_is_told_by_its_form() -> None:
+    assert is_id(Ids(Clock()).hex())
+    good = "0123456789abcdef" * 2
+    for none in ("", good[:-1], good + "0", good[:-1] + "A", good[:-1] + "\n", good[:-1] + "٣"):
+        assert not is_id(none), none

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urljoin
 
 import jsonschema_rs
 import pytest
@@ -28,7 +29,7 @@ AMOUNT = {"minor": 1, "currency": "KES"}
 
 
 def operation(endpoint: AnyEndpoint) -> dict[str, Any]:
-    found: dict[str, Any] = TOLD["paths"][PREFIX + endpoint.path][endpoint.method.lower()]
+    found: dict[str, Any] = TOLD["paths"][endpoint.path][endpoint.method.lower()]
     return found
 
 
@@ -63,6 +64,14 @@ def test_every_word_of_path_and_query_is_described_and_what_changes_wants_a_key(
         assert told["header", "Idempotency-Key"]["schema"]["pattern"] == KEY_PATTERN
     assert set(told) == expected
     assert all(p["required"] for (place, _), p in told.items() if place != "query")
+
+
+@pytest.mark.parametrize("where", ["https://pay.example", "https://pay.example/t/duka"])
+def test_whoever_reads_the_description_asks_where_they_read_it(where: str) -> None:
+    """As a reader of OpenAPI puts an address together: the server's, and the path behind it."""
+    (server,) = TOLD["servers"]
+    base = urljoin(f"{where}/openapi.json", server["url"])
+    assert {base + path for path in TOLD["paths"]} == {where + PREFIX + e.path for e in TABLE}
 
 
 def test_every_reference_leads_somewhere() -> None:

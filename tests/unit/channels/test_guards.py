@@ -257,6 +257,30 @@ async def test_only_an_address_written_as_theirs_is_an_operators(target: str) ->
     assert behind.reached == []
 
 
+@pytest.mark.parametrize(
+    "behind_it", ["", "/rotate", "/deliveries", f"/deliveries/{'0' * 32}/resend"]
+)
+@pytest.mark.parametrize("id_", ["0" * 32, "%30" * 32])
+async def test_what_clients_ask_about_their_webhooks_is_no_callback(
+    id_: str, behind_it: str
+) -> None:
+    client, behind = guarded(**HOSTS)
+    target = f"/api/v1/webhooks/{id_}{behind_it}"
+    assert (await client.ask(target, "POST", host="evil.example")).status == 400
+    assert (await client.ask(target, "TRACE")).status == 405
+    packed = await client.ask(target, "POST", host="pay.example.org", content_encoding="gzip")
+    assert packed.status == 415
+    assert behind.reached == []
+    assert (await client.ask(target, "POST", host="pay.example.org")).status == 200
+
+
+async def test_a_company_may_be_called_by_what_looks_like_an_id() -> None:
+    client, behind = guarded(**HOSTS)
+    named = f"/api/v1/webhooks/{'0' * 32}/collection/1.abc"
+    assert (await client.ask(named, "POST", host="evil.example")).status == 200
+    assert len(behind.reached) == 1
+
+
 async def test_no_page_reads_the_api_until_one_is_named() -> None:
     client, _ = guarded()
     answer = await client.ask("/api/v1/quotes", origin=OURS)

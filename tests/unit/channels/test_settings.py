@@ -8,6 +8,7 @@ from channels.settings import (
     log_form_of,
     read_settings,
 )
+from engine.once import UNDER_WAY_SECONDS
 
 SECRET = "5ec7e7" * 8
 GOOD = {
@@ -317,3 +318,9 @@ def test_data_keys_that_protect_nobody_are_refused(changed: dict[str, str]) -> N
     with pytest.raises(BadSettings, match="CAPP_DATA_KEYS") as caught:
         read_settings({**GOOD, **changed})
     assert DATA_KEY not in str(caught.value)
+
+
+def test_an_answer_never_takes_as_long_as_a_request_counts_as_under_way() -> None:
+    """Or a repeat would take up what still goes on."""
+    longest = read_settings({**GOOD, "CAPP_API_ANSWER_SECONDS_MAX": "50"}).edges
+    assert longest.answer_seconds_max < UNDER_WAY_SECONDS

@@ -1,10 +1,37 @@
-from channels.times import iso_of, minute_of, second_of, stamp_of
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from channels.times import (
+    iso_of,
+    minute_of,
+    minute_utc_of,
+    ms_of,
+    read_moment,
+    second_of,
+    stamp_of,
+)
 
 AT_MS = 1_795_260_309_250  # 2026-11-21, in the morning
 
 
 def test_a_moment_is_told_in_utc_wherever_the_machine_stands() -> None:
     assert minute_of(AT_MS) == "2026-11-21 11:25"
+    assert minute_utc_of(AT_MS) == "2026-11-21 11:25 UTC"
     assert second_of(AT_MS) == "2026-11-21 11:25:09"
     assert stamp_of(AT_MS) == "2026-11-21T11:25:09Z"
     assert iso_of(AT_MS) == "2026-11-21T11:25:09.250000+00:00"
+
+
+def test_an_aware_time_is_ours_to_the_millisecond_and_never_one_too_late() -> None:
+    for ms in (0, 1, 1_001, AT_MS, AT_MS + 1, 1_732_000_000_001):
+        moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms, microseconds=999)
+        assert ms_of(moment) == ms
+        assert ms_of(moment.astimezone(timezone(timedelta(hours=3)))) == ms
+
+
+def test_what_is_typed_is_utc_unless_it_says_otherwise() -> None:
+    assert read_moment("2026-11-21T11:25:09") == read_moment("2026-11-21T14:25:09+03:00")
+    assert stamp_of(ms_of(read_moment("2026-11-21T14:25:09+03:00"))) == "2026-11-21T11:25:09Z"
+    with pytest.raises(ValueError, match="Invalid isoformat"):
+        read_moment("yesterday")

@@ -2,16 +2,26 @@
 
 import asyncio
 import datetime
+import socket
 import ssl
+import threading
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from starlette.responses import PlainTextResponse
 
+from channels.processes import server_config
 from channels.settings import BadSettings, EdgeSettings, read_settings
 from channels.tls import open_tls
 from tests.unit.channels.test_settings import GOOD
@@ -120,3 +130,45 @@ def test_files_that_do_not_belong_together_are_refused_without_asking_at_a_termi
         assert PASSWORD not in str(caught.value) and "another" not in str(caught.value)
     with pytest.raises(BadSettings, match="CAPP_TLS_KEY_FILE: names no file"):
         open_tls(edges_with({**named, "CAPP_TLS_KEY_FILE": str(tmp_path / "none.pem")}))
+
+
+@contextmanager
+def served(variables: dict[str, str], handshake_seconds: float) -> Iterator[int]:
+    """The port of a web process as `capp serve` runs it, TLS and loop included."""
+    edges = replace(edges_with(variables), handshake_seconds=handshake_seconds)  # type: ignore[arg-type]
+    config = server_config(PlainTextResponse("hello"), edges, "127.0.0.1", 0)
+    config.lifespan = "off"
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 30
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_who_connects_and_never_shakes_hands_is_dropped(tmp_path: Path) -> None:
+    """asyncio alone would wait a minute, which is longer than this test waits."""
+    with served(certificate(tmp_path), handshake_seconds=0.2) as port:
+        for said in (b"", b"\x16\x03\x01"):  # nothing, and how a handshake begins
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as silent:
+                silent.sendall(said)
+                assert silent.recv(1) == b"", "closed"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+            context.wrap_socket(plain) as spoken_to,
+        ):
+            time.sleep(0.4)  # once hands are shaken, other bounds count
+            spoken_to.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert spoken_to.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_without_tls_the_same_process_is_served_plainly() -> None:
+    with served({}, handshake_seconds=0.2) as port:
+        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).text == "hello"

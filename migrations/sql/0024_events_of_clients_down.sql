@@ -1,0 +1,1 @@
+drop index hook_event_of_client;
