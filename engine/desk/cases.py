@@ -6,7 +6,7 @@ stake, two people close one: the second way in is the executor of CLOSE_CASE.
 
 from typing import Any, NamedTuple
 
-from engine.clock import Clock
+from engine.clock import Clock, is_id
 from engine.customers.resets import PIN_RESET
 from engine.desk.proposals import (
     TEXT_LENGTH_MAX,
@@ -63,13 +63,9 @@ class Case(NamedTuple):
 def read_key(text: str) -> CaseKey:
     """Raises StaffMistake when it is no key of a case."""
     words = text.split(":")
-    if len(words) != 3 or not all(_is_id(word) for word in (words[0], words[2])) or not words[1]:
+    if len(words) != 3 or not all(is_id(word) for word in (words[0], words[2])) or not words[1]:
         raise StaffMistake(f"{text!r} is no case; `capp cases` shows their keys")
     return CaseKey(*words)
-
-
-def _is_id(word: str) -> bool:
-    return len(word) == 32 and not set(word) - set("0123456789abcdef")
 
 
 class Cases:

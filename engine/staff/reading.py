@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from engine.clock import AttemptId, PaymentId
+from engine.clock import AttemptId, PaymentId, is_id
 from engine.desk.cases import Case, CaseKey
 from engine.ledger.entries import MANUAL_FROM
 from engine.payments.evidence import Source
@@ -15,7 +15,6 @@ from engine.privacy.places import evidence_place
 from engine.privacy.seals import Seals, open_maybe, seals_of
 from engine.staff.remedies import Sending
 
-ID_LENGTH = 32
 ROWS_MAX = 500
 
 
@@ -59,7 +58,7 @@ class Reader:
 
     async def find(self, name: str) -> Found | None:
         """By code, by payment or by attempt. A code walks all payments: for people."""
-        if len(name) == ID_LENGTH and not set(name) - set("0123456789abcdef"):
+        if is_id(name):
             return await self._by_id(name)
         if (code := read_code(name)) is None:
             return None

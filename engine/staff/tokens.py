@@ -11,6 +11,7 @@ from typing import Any, Final
 import jwt
 import msgspec
 
+from engine.clock import is_id
 from engine.errors import NotProven
 from engine.staff.members import Session, SessionId, write_roles
 
@@ -76,7 +77,7 @@ class TokenKeys:
         Raises NotProven for everything that is not a token of ours, for this tenant, now.
         """
         claims = self._claims(token)
-        if not claims.nbf <= now < claims.exp or not _is_id(claims.sid):
+        if not claims.nbf <= now < claims.exp or not is_id(claims.sid):
             raise NotProven(_NOT_PROVEN)
         return SessionId(claims.sid), claims.sub
 
@@ -100,7 +101,3 @@ class TokenKeys:
 def is_weak(key: bytes) -> bool:
     """Whether nobody drew this key at random: too short, or one sign over and over."""
     return len(key) < KEY_BYTES_MIN or len(set(key)) < KEY_SIGNS_MIN
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == 32 and not set(text) - set("0123456789abcdef")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.clock import AttemptId, PaymentId
+from engine.clock import AttemptId, PaymentId, is_id
 from engine.msisdn import Msisdn
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, Facts, Ruling, open_terms, read_step, read_terms
@@ -73,7 +73,7 @@ class Conversations:
         """The payment somebody means. A code is looked for in all payments: it is for people."""
         word = word.strip()
         plain = word.replace("-", "").lower()
-        if len(plain) == 32 and not set(plain) - set("0123456789abcdef"):
+        if is_id(plain):
             row = await self._pool.fetchrow(
                 "select id from payment where id = $1 and tenant = $2"
                 " union all select payment from attempt where id = $1 and tenant = $2",

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from engine.clock import AttemptId, Clock
+from engine.clock import AttemptId, Clock, is_id
 from engine.errors import CustomerMistake
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import BalanceBook
@@ -233,6 +233,6 @@ def _named_attempts(stored: Iterable[Stored]) -> set[AttemptId]:
         reference = (s.theirs.line.reference or "").replace("-", "").lower()
         if s.theirs.pinned is not None:
             found.add(s.theirs.pinned)
-        elif len(reference) == 32 and all(c in "0123456789abcdef" for c in reference):
+        elif is_id(reference):
             found.add(AttemptId(reference))
     return found
