@@ -101,24 +101,28 @@ class Fields:
         return shown
 
     def _scalar(self, name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(name, value)
         if value is None or isinstance(value, bool):
             return value
-        if name in self._kept and type(value) is str and _PLAIN(value):
-            return value  # nearly always, and then it is the same by every rule below
-        if not self._prose and isinstance(value, str) and not _WORD(value):
-            return f"[{len(value)} characters]"
         if name in self._kept:
             return value if isinstance(value, int) else printable(str(value))
-        if not isinstance(value, str) and name not in self._texts:
+        if name not in self._texts:
             if not self._numbers:
                 return "[number]"
             if _SECRET.search(name):
                 return "[hidden]"
-        if isinstance(value, str) and name not in self._texts:
-            return f"[{len(value)} characters]"
         # A Decimal stays as its own digits, in quotes: JSON readers would make it a float.
         text = mask_digits(printable(str(value)))
         return value if isinstance(value, int) and text == str(value) else text
+
+    def _text(self, name: str, text: str) -> str:
+        is_kept = name in self._kept
+        if is_kept and _PLAIN(text):
+            return text  # nearly always, and then it is the same by every rule below
+        if not (is_kept or name in self._texts) or not (self._prose or _WORD(text)):
+            return f"[{len(text)} characters]"
+        return printable(text) if is_kept else mask_digits(printable(text))
 
 
 STRANGER: Final = Fields(kept=frozenset(), texts=frozenset(), numbers=False)
