@@ -51,20 +51,19 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = {
     "serve": Command(
-        "the web process", "processes:serve", "processes:add_serve_arguments", is_process=True,
-        street="processes:serve_street",
+        "the web process", "serving:serve", "serving:add_arguments", is_process=True,
+        street="serving:serve_street",
     ),
     "worker": Command(
-        "the second process: sweeps and reconciliation", "processes:work", is_process=True,
-        street="processes:work_street",
+        "the second process: sweeps and reconciliation", "working:work", is_process=True,
+        street="working:work_street",
     ),
     "migrate": Command(
         "bring the database up to date", "migrating:run_migrate", "migrating:add_arguments",
         is_bare=True,
     ),
     "seed": Command(
-        "rates, corridors and float from a file", "processes:sow",
-        "processes:add_seed_arguments",
+        "rates, corridors and float from a file", "seed:sow", "seed:add_arguments",
     ),
     "books": Command(
         "the trial balance, whether it adds up, statements", "books:show_books",
@@ -162,11 +161,20 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "doctor": Command("check settings, databases and the SMS gateways", "doctor:run_doctor"),
 }  # fmt: skip
-DESK = (
-    "pools", "liquidity", "rebalance", "propose", "proposals", "approve", "reject", "seen",
-    "cases", "take", "close",
-)  # fmt: skip
-"""The words of the desk, which adds its own arguments (`desk.py`)."""
+DESK: Mapping[str, str] = {
+    "pools": "liquidity: free, promised, leaving, by operator",
+    "liquidity": "marks of pools and floats",
+    "rebalance": "which float should move where",
+    "propose": "ask for what needs two people",
+    "proposals": "what waits for a second person",
+    "approve": "agree, and carry it out",
+    "reject": "refuse",
+    "seen": "an operator or a bank shows that it moved",
+    "cases": "what people have to look at",
+    "take": "look after a case",
+    "close": "close a case at which no money is at stake",
+}
+"""The words of the desk, which adds their arguments itself (`desk.py`)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -188,22 +196,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Of the command that is given, if there is one, else of all."""
+def _parser(given: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """Of the command that is given. Where none is, of the words alone: nothing is imported for it.
+
+    None: of everything.
+    """
     parser = argparse.ArgumentParser(
         prog="capp", description=f"CAPP. Also: {', '.join(SIMULATOR)} (see python -m simulator)."
     )
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--tenant", help="whose, where CAPP_TENANTS_FOLDER names several")
     commands = parser.add_subparsers(dest="command", required=True)
-    asked = next((word for word in _but_names(given) if word in COMMANDS or word in DESK), None)
-    for name, command in COMMANDS.items():
-        if asked in (None, name):
-            added = commands.add_parser(name, help=command.help)
-            if command.adds:
-                _load(command.adds)(added)
-    if asked is None or asked in DESK:
-        _load("desk:add_commands")(commands)
+    known = {**{name: command.help for name, command in COMMANDS.items()}, **DESK}
+    words = None if given is None else [word for word in _but_names(given) if word in known]
+    asked = {**COMMANDS, **DESK} if words is None else words[:1]
+    added = {
+        name: commands.add_parser(name, help=told)
+        for name, told in known.items()
+        if name in asked or not asked
+    }
+    for name in asked:
+        if name in COMMANDS and COMMANDS[name].adds:
+            _load(COMMANDS[name].adds)(added[name])
+    if DESK.keys() & asked:
+        _load("desk:add_arguments")(added)
     return parser
 
 

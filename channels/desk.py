@@ -6,7 +6,7 @@ names.
 """
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -33,54 +33,83 @@ from engine.payments.payment import code_of
 Say = Callable[[str], None]
 
 
-def add_commands(commands: Any) -> None:
-    """The words of the desk; `commands` is what argparse's `add_subparsers` gave."""
-    commands.add_parser("pools", help="liquidity: free, promised, leaving, by operator")
-    tasks = commands.add_parser("liquidity", help="marks of pools and floats").add_subparsers(
-        dest="task", required=True
+def add_arguments(parsers: Mapping[str, argparse.ArgumentParser]) -> None:
+    """What may stand behind the desk's words that are given, each with its parser."""
+    for word, parser in parsers.items():
+        if word in _ADDS:
+            _ADDS[word](parser)
+
+
+def _add_liquidity(parser: argparse.ArgumentParser) -> None:
+    mark = parser.add_subparsers(dest="task", required=True).add_parser(
+        "set", help="how much there should be in one"
     )
-    mark = tasks.add_parser("set", help="how much there should be in one")
     mark.add_argument("account", help="POOL_AVAIL:UGX or FLOAT:mtn_ug:UGX")
     mark.add_argument("--low", required=True, help="below this somebody is called, major units")
     mark.add_argument("--target", required=True, help="to this rebalancing fills, major units")
-    rebalance = commands.add_parser("rebalance", help="which float should move where")
-    rebalance.add_argument("--days", type=int, default=COVER_DAYS, help="how long it should last")
-    rebalance.add_argument("--as", dest="person", help="propose the moves in this name")
-    propose = commands.add_parser("propose", help="ask for what needs two people")
-    propose.add_argument("kind", type=Kind, choices=list(Kind), metavar="KIND")
-    propose.add_argument(
+
+
+def _add_rebalance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--days", type=int, default=COVER_DAYS, help="how long it should last")
+    parser.add_argument("--as", dest="person", help="propose the moves in this name")
+
+
+def _add_propose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", type=Kind, choices=list(Kind), metavar="KIND")
+    parser.add_argument(
         "fields", nargs="*", metavar="FIELD=VALUE", help="minor= or amount=, msisdn=, ..."
     )
-    _person(propose)
-    propose.add_argument("--why", required=True)
-    proposals = commands.add_parser("proposals", help="what waits for a second person")
-    proposals.add_argument("--all", action="store_true", help="also what is over")
-    for word, meaning in (("approve", "agree, and carry it out"), ("reject", "refuse")):
-        decide = commands.add_parser(word, help=meaning)
-        decide.add_argument("id", help="the proposal's id, or enough of its end")
-        _person(decide)
-    seen = commands.add_parser("seen", help="an operator or a bank shows that it moved")
-    seen.add_argument("id", help="the proposal's id, or enough of its end")
-    seen.add_argument("reference", help="the operator's or the bank's")
-    _person(seen)
-    _add_cases(commands)
+    _person(parser)
+    parser.add_argument("--why", required=True)
 
 
-def _add_cases(commands: Any) -> None:
-    cases = commands.add_parser("cases", help="what people have to look at")
-    cases.add_argument("--kind", help="only these")
-    take = commands.add_parser("take", help="look after a case")
-    take.add_argument("key", help="as `capp cases` shows it")
-    take.add_argument("--days", type=int, help="when it should be done")
-    _person(take)
-    close = commands.add_parser("close", help="close a case at which no money is at stake")
-    close.add_argument("key", help="as `capp cases` shows it")
-    close.add_argument("--why", required=True)
-    _person(close)
+def _add_proposals(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="also what is over")
+
+
+def _add_decide(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", help="the proposal's id, or enough of its end")
+    _person(parser)
+
+
+def _add_seen(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", help="the proposal's id, or enough of its end")
+    parser.add_argument("reference", help="the operator's or the bank's")
+    _person(parser)
+
+
+def _add_cases(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kind", help="only these")
+
+
+def _add_take(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", help="as `capp cases` shows it")
+    parser.add_argument("--days", type=int, help="when it should be done")
+    _person(parser)
+
+
+def _add_close(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", help="as `capp cases` shows it")
+    parser.add_argument("--why", required=True)
+    _person(parser)
 
 
 def _person(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--as", dest="person", required=True, metavar="NAME", help="who you are")
+
+
+_ADDS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
+    "liquidity": _add_liquidity,
+    "rebalance": _add_rebalance,
+    "propose": _add_propose,
+    "proposals": _add_proposals,
+    "approve": _add_decide,
+    "reject": _add_decide,
+    "seen": _add_seen,
+    "cases": _add_cases,
+    "take": _add_take,
+    "close": _add_close,
+}
 
 
 @asynccontextmanager

@@ -7,8 +7,8 @@ from pathlib import Path
 from channels.sources import Networks, read_networks
 from engine.money import CURRENCIES
 from engine.privacy.retention import KINDS as RETENTION_KINDS
-from engine.staff.tokens import KEY_BYTES_MIN as STAFF_KEY_BYTES_MIN
-from engine.staff.tokens import is_weak
+from engine.staff.weak_keys import KEY_BYTES_MIN as STAFF_KEY_BYTES_MIN
+from engine.staff.weak_keys import is_weak
 
 KEY_BYTES_MIN = 16
 SEALING_KEY_BYTES = 32

@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 from channels.secrecy import ADDRESSES, is_here, weaknesses_of
 from channels.settings import BadSettings, Settings
 from channels.settlement_file import chain_of, keys_of, read_document
-from providers.aptos.mainnet import not_for_real_money
 
 _ENCRYPTED: Final = frozenset({"require", "verify-ca", "verify-full"})
 """Values of `sslmode` (PostgreSQL documentation, 34.19) under which nothing is sent in the open."""
@@ -116,6 +115,8 @@ def _walls(settings: Settings) -> Iterator[Finding]:
 def _chain(settings: Settings) -> Iterator[Finding]:
     if settings.settlement is None:
         return
+    from providers.aptos.mainnet import not_for_real_money  # slow, and of a chain alone
+
     name = "CAPP_SETTLEMENT_FILE"
     try:
         document = read_document(Path(settings.settlement.file))

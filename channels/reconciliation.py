@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from channels.settings import Settings
 from engine.payments.schedule import Timetables, read_timetables
 from engine.payments.statements.terms import TermsBook, read_terms
+from engine.plain_yaml import read_yaml
 
 RECONCILIATION = Path(__file__).parent.parent / "engine" / "reconciliation.yaml"
 OTHER_FILE = "CAPP_RECONCILIATION_FILE"
@@ -26,5 +25,5 @@ def read_statement_terms(settings: Settings) -> TermsBook:
 
 def _read(settings: Settings) -> dict[str, Any]:
     named = settings.environment.get(OTHER_FILE, "").strip()
-    raw = yaml.safe_load((Path(named) if named else RECONCILIATION).read_text()) or {}
+    raw = read_yaml((Path(named) if named else RECONCILIATION).read_text()) or {}
     return raw if isinstance(raw, dict) else {"polling": raw}  # refused as senseless

@@ -3,11 +3,12 @@
 Read from a YAML file; safe to repeat, and safe to repeat with more in it.
 """
 
+import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import yaml
 
 from channels.settings import Settings
 from engine.clock import Clock, Ids
@@ -22,7 +23,9 @@ from engine.ledger.postings import top_up
 from engine.payments.breaker import Lane
 from engine.payments.health_store import HealthStore
 from engine.payments.ranking import Terms
+from engine.plain_yaml import read_yaml
 from engine.ports import Direction, OperatorFacts
+from providers.registry import build_operators
 
 SAID_AGAIN_MS = 24 * 3600 * 1000
 """A rate that is seeded again after this time is said anew."""
@@ -64,9 +67,23 @@ class Seeds(msgspec.Struct, forbid_unknown_fields=True):
     terms: list[SeedTerms] = []
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `capp seed`."""
+    parser.add_argument("file", type=Path)
+
+
+async def sow(settings: Settings, options: argparse.Namespace, _: Callable[[str], None]) -> bool:
+    """Store what the file holds. Raises what reading, connecting and storing raise."""
+    clock = Clock()
+    operators = build_operators(settings.environment, clock=clock, names=settings.operators)
+    facts = {name: port.facts for name, port in operators.items()}
+    await seed(settings, read_seeds(options.file), facts, clock)
+    return True
+
+
 def read_seeds(path: Path) -> Seeds:
     """Raises OSError, or msgspec.ValidationError that names the field."""
-    return msgspec.convert(yaml.safe_load(path.read_text()), Seeds)
+    return msgspec.convert(read_yaml(path.read_text()), Seeds)
 
 
 async def seed(

@@ -5,20 +5,22 @@ It decides nothing. Opening connects to nobody but the database that is open alr
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from channels.settings import BadSettings, Settings
-from channels.settlement_outside import SettlementOutside, build_outside
 from channels.traffic import tell_log
 from channels.wiring import Engine, open_engine
 from engine.payments.settlement.room import SettlementRoom, build_room
+
+if TYPE_CHECKING:  # The chain's SDK is slow to import: only who settles on one waits for it.
+    from channels.settlement_outside import SettlementOutside
 
 
 class OpenSettlement(NamedTuple):
     """Settlement of one process."""
 
     engine: Engine
-    outside: SettlementOutside
+    outside: "SettlementOutside"
     room: SettlementRoom
 
 
@@ -29,6 +31,8 @@ async def open_settlement(engine: Engine) -> AsyncIterator[OpenSettlement | None
     if where is None:
         yield None
         return
+    from channels.settlement_outside import build_outside  # as above
+
     facts = engine.directory.by_name
     outside = build_outside(
         where,

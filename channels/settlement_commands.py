@@ -12,7 +12,6 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from channels.settings import Settings
 from channels.settlement import OpenSettlement, settlement_of
@@ -25,6 +24,7 @@ from engine.payments.settlement.receipts import write_receipt
 from engine.payments.settlement.standing import CorridorStanding, OperatorBalance
 from engine.payments.settlement.state import BatchState
 from engine.payments.settlement.windows import Cause
+from engine.plain_yaml import read_yaml
 
 Say = Callable[[str], None]
 Task = Callable[[OpenSettlement, argparse.Namespace, Say], Awaitable[bool]]
@@ -254,7 +254,7 @@ async def _provided(opened: OpenSettlement, options: argparse.Namespace, say: Sa
 
 def _provisions(options: argparse.Namespace, asset: str) -> list[tuple[str, str, int]]:
     if options.file is not None:
-        lines = msgspec.convert(yaml.safe_load(options.file.read_text("utf-8")), list[Provided])
+        lines = msgspec.convert(read_yaml(options.file.read_text("utf-8")), list[Provided])
         return [(line.operator, line.transaction, line.minor) for line in lines]
     if not (options.operator and options.amount and options.transaction):
         raise StaffMistake("which operator, how much, by which transaction? Or --file")

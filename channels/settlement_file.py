@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from channels.settings import BadSettings
+from channels.settings import BadSettings, Settings
+from engine.plain_yaml import read_yaml
 
 SALT_BYTES = 32
 _LOOSE = stat.S_IRWXG | stat.S_IRWXO
@@ -20,7 +21,7 @@ _LOOSE = stat.S_IRWXG | stat.S_IRWXO
 def read_document(path: Path) -> Mapping[str, Any]:
     """The whole file. Raises BadSettings for one that is none, OSError where none is."""
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        document = read_yaml(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         raise BadSettings("CAPP_SETTLEMENT_FILE: is no YAML") from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
@@ -46,6 +47,18 @@ def members_of(document: Mapping[str, Any]) -> dict[str, Sequence[str]]:
         for each in (corridors if isinstance(corridors, list) else ())
         if isinstance(each, dict) and isinstance(each.get("members"), list)
     }
+
+
+def pegged_to(settings: Settings) -> set[str]:
+    """The currency whose rates settlement is priced by; none where nothing is settled.
+
+    Raises BadSettings, and OSError for a file that is not there.
+    """
+    if settings.settlement is None:
+        return set()
+    asset = read_document(Path(settings.settlement.file)).get("asset")
+    pegged = asset.get("pegged_to") if isinstance(asset, dict) else None
+    return {pegged} if isinstance(pegged, str) else set()
 
 
 def read_salt(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from channels.settings import BadSettings, Settings, SettlementSettings
+from channels.settings import BadSettings, SettlementSettings
 from channels.settlement_file import (
     chain_of,
     keys_of,
@@ -72,15 +72,3 @@ def _told(faults: list[str], read: Any) -> Any:
     except ValueError as error:  # the manner of every reader of a part
         faults += str(error).splitlines()
     return None
-
-
-def pegged_to(settings: Settings) -> set[str]:
-    """The currency whose rates settlement is priced by; none where nothing is settled.
-
-    Raises BadSettings, and OSError for a file that is not there.
-    """
-    if settings.settlement is None:
-        return set()
-    asset = read_document(Path(settings.settlement.file)).get("asset")
-    pegged = asset.get("pegged_to") if isinstance(asset, dict) else None
-    return {pegged} if isinstance(pegged, str) else set()

@@ -17,8 +17,6 @@ from channels.watching.health import Standing
 from engine.clock import Clock
 from engine.errors import CappError
 from engine.ports import Position
-from providers.aptos import read_settings
-from providers.aptos.client import Node
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +67,12 @@ class ChainProbe:
         return Standing("ok", told)
 
 
+class Node(Chain, Protocol):
+    """The same with a connection that is closed."""
+
+    async def aclose(self) -> None: ...
+
+
 @asynccontextmanager
 async def open_chain_probe(settings: Settings, clock: Clock) -> AsyncIterator[ChainProbe | None]:
     """None where nothing is settled on a chain. A bad file is the worker's affair, and in the log.
@@ -91,6 +95,8 @@ async def open_chain_probe(settings: Settings, clock: Clock) -> AsyncIterator[Ch
 
 
 def _node(file: Path) -> Node:
+    from providers.aptos import client, read_settings  # slow, and of a chain alone
+
     document = read_document(file)
     told = read_settings(chain_of(document), members_of(document))
-    return Node(told.node, chain_id=told.chain_id, api_key=told.api_key, connections=2)
+    return client.Node(told.node, chain_id=told.chain_id, api_key=told.api_key, connections=2)

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from channels.addresses import CallbackAddresses, address_faults
 from channels.compliance import LISTS_REFRESH_SECONDS, build_compliance, build_screener, policy_of
 from channels.core import Deciders, Known, Outside, build_core
@@ -57,6 +55,7 @@ from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
 from engine.payments.wallets import LookUp, Wallets
 from engine.payments.watch import AWAY, Health
+from engine.plain_yaml import read_yaml
 from engine.ports import OperatorPort, SmsPort
 from engine.privacy.ring import KeyRing
 from engine.texts import BrokenTexts, Texts
@@ -334,7 +333,7 @@ def own_words_refused(error: Exception) -> BadSettings:
 
 def read_directory(operators: dict[str, OperatorPort]) -> Directory:
     """The operators we can call and the numbering plan. Raises ValueError on a broken plan."""
-    numbering = yaml.safe_load(NUMBERING.read_text())
+    numbering = read_yaml(NUMBERING.read_text())
     return Directory(
         {name: port.facts for name, port in operators.items()},
         Prefixes(numbering["ranges"]),
@@ -344,5 +343,5 @@ def read_directory(operators: dict[str, OperatorPort]) -> Directory:
 
 def read_networks() -> dict[str, str]:
     """Network codes by our names of operators, as the numbering plan lists them."""
-    networks: dict[str, str] = yaml.safe_load(NUMBERING.read_text())["networks"]
+    networks: dict[str, str] = read_yaml(NUMBERING.read_text())["networks"]
     return networks

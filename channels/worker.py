@@ -13,7 +13,7 @@ from channels.probing import build_light_probes
 from channels.rates import build_feed
 from channels.settings import Settings
 from channels.settlement import OpenSettlement, open_settlement
-from channels.settlement_outside import pegged_to
+from channels.settlement_file import pegged_to
 from channels.statements import open_comparison
 from channels.watching.dependencies import metrics_routes
 from channels.watching.exposition import listening

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from providers.http import DEFAULT_TIMEOUTS, Timeouts
+from providers.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
 
 class MissingSettings(ValueError):

@@ -42,7 +42,7 @@ class Form:
         raw = self._raw.get(name)
         if raw is None:
             raise self._unreadable(f"{name} is missing")
-        value = self._decode(name, raw)
+        value = raw if raw.isalnum() and raw.isascii() else self._decode(name, raw)
         if not value and not empty:
             raise self._unreadable(f"{name} is empty")
         if len(value) > length_max:
@@ -51,7 +51,8 @@ class Form:
 
     def get(self, name: str, *, length_max: int) -> str:
         """The value of a field that may be missing or empty, cut at `length_max`."""
-        return self._decode(name, self._raw.get(name, ""))[:length_max]
+        raw = self._raw.get(name)
+        return self._decode(name, raw)[:length_max] if raw else ""
 
     def count(self, name: str) -> int | None:
         """The value of a field that should be a whole number; None when it is not one."""

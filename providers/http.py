@@ -15,19 +15,13 @@ from engine.clock import Clock
 from engine.errors import OutcomeUnknown, Throttled, Unreachable
 from engine.pace import Pace
 from providers.redaction import Fields
+from providers.timeouts import DEFAULT_TIMEOUTS as DEFAULT_TIMEOUTS
+from providers.timeouts import Timeouts as Timeouts
 from providers.transport import NOT_SENT, Transport
 from providers.wire import json_object, word
 
 RETRY_AFTER_SECONDS_MAX = 600.0
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
-
-
-class Timeouts(NamedTuple):
-    """Bounds of one exchange. `read_seconds` covers the whole answer."""
-
-    connect_seconds: float = 5.0
-    read_seconds: float = 30.0
-    pool_seconds: float = 5.0
 
 
 class Exchange(NamedTuple):
@@ -45,7 +39,6 @@ class Exchange(NamedTuple):
     answered: str = ""
 
 
-DEFAULT_TIMEOUTS = Timeouts()
 NOTHING = Fields(kept=frozenset(), texts=frozenset(), numbers=False)
 Trace = Callable[[Exchange], None]
 

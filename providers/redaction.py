@@ -5,6 +5,7 @@ It refuses to guess: a field no adapter vouches for keeps its name and loses its
 
 import re
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ _DIGIT_RUN = re.compile(rf"(\+?)(\d{{{_DIGITS_MIN},}})")
 _DEPTH_MAX = 8
 _ITEMS_MAX = 64
 _TEXT_MAX = 256
+_LABEL_MAX = 40
 _OUTLINE_MAX = 4096
 _BODY_MAX = 64 * 1024
 _SECRET = re.compile(r"pin|pass|secret|token|credential|otp|auth|key|cvv", re.IGNORECASE)
@@ -80,37 +82,47 @@ class Fields:
         if depth > _DEPTH_MAX:
             return "[too deep]"
         if isinstance(value, dict):
-            # {"Name": "PhoneNumber", "Value": 254...}: the field's name is itself a value.
-            own = value.get("Name", value.get("Key")) if "Value" in value else None
-            return {
-                key if key in self._known else _label(key): self._value(
-                    own if key == "Value" and isinstance(own, str) else key, item, depth + 1
-                )
-                for key, item in list(value.items())[:_ITEMS_MAX]
-            }
+            return self._object(value, depth)
         if isinstance(value, list):
             return [self._value(name, item, depth + 1) for item in value[:_ITEMS_MAX]]
         return self._scalar(name, value)
 
+    def _object(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+        # {"Name": "PhoneNumber", "Value": 254...}: the field's name is itself a value.
+        own = value.get("Name", value.get("Key")) if "Value" in value else None
+        known, kept, is_shown = self._known, self._kept, depth < _DEPTH_MAX
+        shown = {}
+        for key, item in islice(value.items(), _ITEMS_MAX):
+            name = own if key == "Value" and isinstance(own, str) else key
+            if not (type(item) is str and is_shown and name in kept and _PLAIN(item)):
+                # What is left out here is nearly everything, and would be the same by every rule.
+                item = self._value(name, item, depth + 1)
+            shown[key if key in known else _label(key)] = item
+        return shown
+
     def _scalar(self, name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(name, value)
         if value is None or isinstance(value, bool):
             return value
-        if name in self._kept and type(value) is str and _PLAIN(value):
-            return value  # nearly always, and then it is the same by every rule below
-        if not self._prose and isinstance(value, str) and not _WORD(value):
-            return f"[{len(value)} characters]"
         if name in self._kept:
             return value if isinstance(value, int) else printable(str(value))
-        if not isinstance(value, str) and name not in self._texts:
+        if name not in self._texts:
             if not self._numbers:
                 return "[number]"
             if _SECRET.search(name):
                 return "[hidden]"
-        if isinstance(value, str) and name not in self._texts:
-            return f"[{len(value)} characters]"
         # A Decimal stays as its own digits, in quotes: JSON readers would make it a float.
         text = mask_digits(printable(str(value)))
         return value if isinstance(value, int) and text == str(value) else text
+
+    def _text(self, name: str, text: str) -> str:
+        is_kept = name in self._kept
+        if is_kept and _PLAIN(text):
+            return text  # nearly always, and then it is the same by every rule below
+        if not (is_kept or name in self._texts) or not (self._prose or _WORD(text)):
+            return f"[{len(text)} characters]"
+        return printable(text) if is_kept else mask_digits(printable(text))
 
 
 STRANGER: Final = Fields(kept=frozenset(), texts=frozenset(), numbers=False)
@@ -139,5 +151,7 @@ def _size_of(body: bytes) -> str:
 
 
 def _label(key: Any) -> str:
-    # A key is the sender's choice too.
-    return mask_digits(printable(str(key), length_max=40))
+    # A key is the sender's choice too. Of letters alone it is fit as it stands.
+    if type(key) is str and key.isalpha() and len(key) <= _LABEL_MAX:
+        return key
+    return mask_digits(printable(str(key), length_max=_LABEL_MAX))

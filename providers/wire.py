@@ -40,6 +40,8 @@ def json_list(body: bytes) -> list[Any] | None:
 
 def word(value: Any) -> str:
     """A code or an id as text: numbers and strings mean the same to operators. "" if it is none."""
+    if type(value) is str and value.isalnum() and len(value) <= _WORD_MAX:
+        return value  # nearly always, and by what follows it is the same
     if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
         return printable(str(value).strip(), length_max=_WORD_MAX)
     return ""

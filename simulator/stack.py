@@ -367,18 +367,20 @@ class Stack:
     def _wait(self, child: Child, url: str) -> bytes:
         """The body of the first good answer from `url`."""
         deadline = time.monotonic() + START_SECONDS_MAX
-        while True:
-            self._proceed()
-            child.check()
-            try:
-                response = httpx.get(url, timeout=2.0, trust_env=False)
-                if response.status_code == 200:
-                    return response.content
-            except httpx.HTTPError:
-                pass  # Nobody listens yet; the deadline below ends the waiting.
-            if time.monotonic() > deadline:
-                raise ChildDied(f"{child.name} does not answer; {child.log}:\n{child.tail()}")
-            time.sleep(0.05)
+        # Asking with a client of its own each time would cost more than what is waited for.
+        with httpx.Client(timeout=2.0, trust_env=False) as client:
+            while True:
+                self._proceed()
+                child.check()
+                try:
+                    response = client.get(url)
+                    if response.status_code == 200:
+                        return response.content
+                except httpx.HTTPError:
+                    pass  # Nobody listens yet; the deadline below ends the waiting.
+                if time.monotonic() > deadline:
+                    raise ChildDied(f"{child.name} does not answer; {child.log}:\n{child.tail()}")
+                time.sleep(0.05)
 
     def _write_state(self) -> None:
         programs: Iterable[Child | embedded.Server] = [*self._children, *self._servers]

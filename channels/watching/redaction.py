@@ -15,7 +15,10 @@ _NUMBER = re.compile(
     rf"(?<![0-9A-Za-z.])(\+|00)?({'|'.join(sorted(CALLING_CODES))})(\d{{5,8}})(\d{{3}})(?![0-9A-Za-z])"
 )
 _NATIONAL = re.compile(r"(?<![0-9A-Za-z.:+-])(0[1-9]\d{4,5})(\d{3})(?![0-9A-Za-z.])")
-_DIGITS = re.compile(r"\d{8}")
+_DIGITS_MIN = 8
+_DIGITS = re.compile(rf"\d{{{_DIGITS_MIN}}}")
+_ALONE = bytes(sign if chr(sign).isalnum() else 32 for sign in range(128)) + bytes(128)
+"""Of ASCII, what is neither letter nor digit becomes a blank."""
 
 _SECRETS = (
     (("bearer", "basic"), re.compile(r"(?i)\b(?:bearer|basic)\s+[0-9a-z._~+/=-]{8,}"), "***"),
@@ -41,14 +44,27 @@ for a word costs a hundredth of looking for a pattern, and hardly any line has o
 
 def redacted(text: str) -> str:
     """The text without whole phone numbers, keys, tokens or passwords. Twice is as once."""
-    if _DIGITS.search(text):
+    if _may_hold_number(text):
         text = _NUMBER.sub(lambda m: f"{m[1] or ''}{m[2]}{'*' * len(m[3])}{m[4]}", text)
         text = _NATIONAL.sub(lambda m: f"{'*' * len(m[1])}{m[2]}", text)
     small = text.lower()
     for words, pattern, left in _SECRETS:
-        if any(word in small for word in words):
-            text = pattern.sub(left, text)
+        for word in words:  # written out: most of what this costs would be the generator
+            if word in small:
+                text = pattern.sub(left, text)
+                break
     return text
+
+
+def _may_hold_number(text: str) -> bool:
+    """Whether it is worth looking for one, told in a tenth of the time of looking.
+
+    In ASCII a number of either kind stands apart from letters, which most ids do not.
+    """
+    if not text.isascii():
+        return _DIGITS.search(text) is not None
+    words = text.encode().translate(_ALONE).split()
+    return max(map(len, filter(bytes.isdigit, words)), default=0) >= _DIGITS_MIN
 
 
 class Redacting(logging.Formatter):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import yaml
 
 from engine.errors import CustomerMistake, NoWayNow
 from engine.money import CURRENCIES, Money
+from engine.plain_yaml import read_yaml
 
 TIERS = (0, 1, 2)
 """0: only a number is known; 1: name and birth were taken down; 2: identity was verified."""
@@ -106,7 +106,7 @@ class Limits:
 
 def read_zones(path: Path = ZONES_FILE) -> dict[str, int]:
     """Country -> minutes ahead of UTC. Raises OSError or msgspec.ValidationError."""
-    return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), dict[str, int])
+    return msgspec.convert(read_yaml(path.read_text(encoding="utf-8")), dict[str, int])
 
 
 def _grows(lower: Ceiling, higher: Ceiling) -> bool:

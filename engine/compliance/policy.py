@@ -9,6 +9,7 @@ from engine.compliance.limits import Ceiling, Limits, read_zones
 from engine.compliance.matching import Scoring
 from engine.compliance.risk import RiskPolicy
 from engine.money import CURRENCIES
+from engine.plain_yaml import read_yaml
 
 POLICY_FILE = Path(__file__).parent / "policy.yaml"
 
@@ -56,7 +57,7 @@ class Policy(msgspec.Struct, frozen=True):
 def read_policy(path: Path = POLICY_FILE) -> Policy:
     """Raises OSError, or msgspec.ValidationError that says which figure makes no sense."""
     try:
-        told = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _File)
+        told = msgspec.convert(read_yaml(path.read_text(encoding="utf-8")), _File)
         limits = Limits(told.limits, read_zones())
     except msgspec.ValidationError:
         raise

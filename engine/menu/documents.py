@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import yaml
 
+from engine.plain_yaml import LOADER
+
 DOCUMENT_BYTES_MAX = 512 * 1024
 """No journey is a tenth as long."""
 DEPTH_MAX = 12
@@ -22,7 +24,6 @@ PARTS_MAX = 100_000
 Say = Callable[[str], None]
 """Takes a fault, as `file:line: what`."""
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRING = "tag:yaml.org,2002:str"
 _PART = re.compile(r"\.([^.\[\]]+)|(\[\.\.\.\])|\[([0-9]+)\]")
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
@@ -95,7 +96,7 @@ def shaped(
 
 def _read(file: str, text: str, say: Say) -> Document | None:
     _refuse_depth_and_tags(text)
-    loader = _LOADER(text)
+    loader = LOADER(text)
     node = loader.get_single_node()
     if node is None:
         say(f"{file}:1: is empty")
@@ -134,7 +135,7 @@ def _read(file: str, text: str, say: Say) -> Document | None:
 def _refuse_depth_and_tags(text: str) -> None:
     """Before anything is built: the parser's events are one after the other, however deep."""
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=LOADER):
         if getattr(event, "tag", None):
             raise _Trap("tags are not allowed", event.start_mark)
         if isinstance(event, yaml.CollectionStartEvent):

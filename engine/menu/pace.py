@@ -24,6 +24,8 @@ SECONDS_PER_TURN = 2.0
 
 Seconds = Mapping[str, float]
 """By screen."""
+Pages = dict[str, list[str]]
+"""A screen's words, page by page, by screen."""
 Arrivals = Mapping[str, tuple[float, str]]
 """Screen -> the seconds from the dial until it shows, and the screen before it."""
 
@@ -123,12 +125,12 @@ def _paces(menu: Menu, texts: Texts, networks: Networks) -> Iterator[tuple[str, 
     for language in texts.languages:
         encoding = texts.encoding(language)
         able = [n for n in networks.all if encoding in ("gsm7", n.encoding)]
-        paces: dict[int, Pace] = {}
-        for patience in _patiences(able):
-            budget = patience.budget_septets
-            if budget not in paces:
-                paces[budget] = _pace(menu, texts, language, budget)
-            yield language, patience, paces[budget]
+        patiences = _patiences(able)
+        short: Pages = {}
+        budgets = sorted({patience.budget_septets for patience in patiences})
+        paces = {budget: _pace(menu, texts, language, budget, short) for budget in budgets}
+        for patience in patiences:
+            yield language, patience, paces[patience.budget_septets]
 
 
 def _patiences(networks: list[Network]) -> list[Patience]:
@@ -139,12 +141,15 @@ def _patiences(networks: list[Network]) -> list[Patience]:
     return list(found.values())
 
 
-def _pace(menu: Menu, texts: Texts, language: str, budget: int) -> Pace:
+def _pace(menu: Menu, texts: Texts, language: str, budget: int, short: Pages) -> Pace:
+    """`short`: what a smaller budget holds on one page, and so does this; added to here."""
     page_max: dict[str, float] = {}
     quickest: dict[str, float] = {}
     slowest: dict[str, float] = {}
     for name, screen in menu.screens.items():
-        pages = widest_pages(texts, language, screen, budget)
+        pages = short.get(name) or widest_pages(texts, language, screen, budget)
+        if len(pages) == 1:
+            short[name] = pages
         reading = [len(page) / CHARACTERS_READ_PER_SECOND for page in pages]
         answer = _keys(screen) * SECONDS_PER_KEY
         more = (len(MORE_KEY) + 1) * SECONDS_PER_KEY

@@ -14,12 +14,9 @@ import msgspec
 from engine.clock import is_id
 from engine.errors import NotProven
 from engine.staff.members import Session, SessionId, write_roles
+from engine.staff.weak_keys import is_weak
 
 ALGORITHM: Final = "HS256"
-KEY_BYTES_MIN: Final = 32
-"""As many as the hash has (RFC 7518 section 3.2)."""
-KEY_SIGNS_MIN: Final = 12
-"""So many different bytes: of 32 random ones fewer are different once in 10^25 keys."""
 TOKEN_LENGTH_MAX: Final = 2048
 ISSUER: Final = "capp"
 _NOT_PROVEN: Final = "not proven"
@@ -96,8 +93,3 @@ class TokenKeys:
             return msgspec.convert(said, Claims)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError, RecursionError) as error:
             raise NotProven(_NOT_PROVEN) from error
-
-
-def is_weak(key: bytes) -> bool:
-    """Whether nobody drew this key at random: too short, or one sign over and over."""
-    return len(key) < KEY_BYTES_MIN or len(set(key)) < KEY_SIGNS_MIN

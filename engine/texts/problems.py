@@ -186,14 +186,15 @@ class _Proof:
         return {name: found[name] for name in sorted(found, key=lambda name: name == OTHER)}
 
     def _sign_faults(self, literal: str) -> Iterator[str]:
+        costly = self._costly
         if self._language.encoding == "gsm7" and (character := outside(literal)):
             better = transliterate(character)
             yield f"{character!r} is not in the GSM 7-bit alphabet; write {better!r}"
-        elif double := [c for c in literal if c in self._costly]:
+        elif double := [c for c in literal if c in costly]:
             # Some handsets drop the escape, and a brace is more likely a mistyped placeholder.
             yield f"{double[0]!r} costs two septets and some phones drop it"
         elif self._language.encoding == "ucs2":
-            lines = literal.replace("\n", "")
+            lines = dict.fromkeys(literal.replace("\n", ""))
             if unseen := [c for c in lines if nearest(c, "ucs2") != c]:
                 yield f"{unseen[0]!a} cannot be shown; write {nearest(unseen[0], 'ucs2')!r}"
 

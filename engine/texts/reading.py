@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 import yaml
 
+from engine.plain_yaml import LOADER
 from engine.texts.plurals import CATEGORIES
 
 FALLBACK = "en"
@@ -24,7 +25,6 @@ OWN_BYTES_MAX = 256 * 1024
 DEPTH_MAX = 8
 Encoding: TypeAlias = Literal["gsm7", "ucs2"]
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRING = "tag:yaml.org,2002:str"
 
 
@@ -181,7 +181,7 @@ def _refuse_traps(path: Path, file: str) -> None:
         if len(content) > OWN_BYTES_MAX:
             raise BrokenTexts(f"{file}: {len(content)} bytes, at most {OWN_BYTES_MAX} may be")
         depth = 0
-        for event in yaml.parse(content, Loader=_LOADER):
+        for event in yaml.parse(content, Loader=LOADER):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEPTH_MAX or isinstance(event, yaml.AliasEvent):
@@ -205,7 +205,7 @@ def read_tree(path: Path, say: Callable[[str], None], file: str = "") -> Tree:
     """
     file = file or path.name
     try:
-        loader = _LOADER(path.read_text(encoding="utf-8"))
+        loader = LOADER(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
     except (OSError, UnicodeDecodeError) as error:
         raise BrokenTexts(f"{file}: {error}") from error

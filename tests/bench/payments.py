@@ -1,6 +1,6 @@
 """Whole payments over HTTP: CPU of our own processes for one payment, from dial to both receipts.
 
-    python -m tests.bench.payments [--seconds N] [--phones N] [--in-flight N]
+    python -m tests.bench.payments [--seconds N] [--phones N] [--in-flight N] [--profiles FOLDER]
 
 The whole product runs as the demo runs it: web process, worker, Postgres, Redis, and the sandboxes
 in a process of their own. Callers dial real USSD sessions over raw sockets. CPU is read when
@@ -10,11 +10,14 @@ our books, both operators' books and the phones' inboxes tell the same story.
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlsplit
@@ -22,9 +25,9 @@ from urllib.parse import quote_plus, urlsplit
 import asyncpg
 import httpx
 
-from engine.payments.facts import read_terms
+from engine.payments.facts import open_terms, read_terms
 from engine.payments.lifecycle import State
-from simulator.places import SHORTCODE, Places
+from simulator.places import SHORTCODE
 from simulator.stack import Stack
 from tests.bench.command import Bench, main
 from tests.bench.table import (
@@ -39,6 +42,7 @@ from tests.bench.table import (
     machine_busy_seconds,
     say_to_parent,
 )
+from tests.e2e.city import read_ring
 from tests.integration.books import assert_books
 
 SECONDS = 15.0
@@ -57,25 +61,34 @@ SHILLINGS = range(100, 200)
 ENVIRONMENT = {"CAPP_COLLECT_DELAY_SECONDS": "0"}
 """No phone here is busy with its session when the operator asks."""
 
+
+class Turn(NamedTuple):
+    """What is typed so far, how the reply begins, and what else stands in it."""
+
+    typed: str
+    begins: str
+    holds: str = ""
+
+
 FIRST_DIAL = (
-    ("", "CON Welcome"),
-    ("1", "CON Choose a PIN"),
-    (f"1*{PIN}", "CON Type the same"),
-    (f"1*{PIN}*{PIN}", "CON CAPP"),
+    Turn("", "CON Welcome"),
+    Turn("1", "CON Choose a PIN"),
+    Turn(f"1*{PIN}", "CON Type the same"),
+    Turn(f"1*{PIN}*{PIN}", "CON CAPP"),
 )
-"""What is typed so far, and how the reply begins."""
 
 
-def send_money(payee: str, shillings: int) -> tuple[tuple[str, str], ...]:
+def send_money(payee: str, shillings: int) -> tuple[Turn, ...]:
     """The six turns of a payment by a caller we know."""
     to = f"1*{payee}"
     return (
-        ("", "CON CAPP"),
-        ("1", "CON Number to pay"),
-        (to, f"CON To +{payee}"),
-        (f"{to}*{shillings}", f"CON To +{payee} MTN MoMo"),
-        (f"{to}*{shillings}*1", "CON Pay KES"),
-        (f"{to}*{shillings}*1*{PIN}", "END "),
+        Turn("", "CON CAPP"),
+        Turn("1", "CON Number to pay"),
+        Turn(to, f"CON To +{payee}"),
+        # Between stands the holder's name, unless the operator is late with it.
+        Turn(f"{to}*{shillings}", "CON To ", f"+{payee} MTN MoMo"),
+        Turn(f"{to}*{shillings}*1", "CON Pay KES"),
+        Turn(f"{to}*{shillings}*1*{PIN}", "END "),
     )
 
 
@@ -223,20 +236,19 @@ class Callers:
             await asyncio.sleep(LOOK_SECONDS)
         raise Void(f"{left} payments, receipts or reports were still on their way after a minute")
 
-    async def _dial(
-        self, line: Line, phone: str, turns: Sequence[tuple[str, str]], status: str
-    ) -> None:
+    async def _dial(self, line: Line, phone: str, turns: Sequence[Turn], status: str) -> None:
         """One session, turn by turn, then the gateway's notice of its end."""
         self._sessions += 1
         session_id = f"ATUid_{self._sessions:032x}"
         who = f"sessionId={session_id}&serviceCode={quote_plus(SHORTCODE)}"
         who += f"&phoneNumber={quote_plus(phone)}&networkCode={NETWORK}"
-        for text, beginning in turns:
-            body = await line.post(self._turn_head, f"{who}&text={quote_plus(text)}".encode())
-            if not body.startswith(beginning.encode()):
-                raise Void(f"a turn was answered {body.decode()!r}, not {beginning!r}...")
+        for turn in turns:
+            asked = f"{who}&text={quote_plus(turn.typed)}".encode()
+            reply = (await line.post(self._turn_head, asked)).decode()
+            if not reply.startswith(turn.begins) or turn.holds not in reply:
+                raise Void(f"a turn was answered {reply!r}, not {turn.begins!r}...{turn.holds!r}")
         end = f"{who}&date=2026-11-21+09%3A00%3A00&status={status}&cost=KES+1.0000"
-        end += f"&durationInMillis=9000&hopsCount={len(turns)}&input={quote_plus(turns[-1][0])}"
+        end += f"&durationInMillis=9000&hopsCount={len(turns)}&input={quote_plus(turns[-1].typed)}"
         await line.post(self._end_head, f"{end}&lastAppResponse=END".encode())
 
 
@@ -272,6 +284,7 @@ class Options(NamedTuple):
     seconds: float = SECONDS
     phones: int = PHONES
     in_flight: int = IN_FLIGHT
+    profiles: str = ""  # a folder for `web.prof` and `worker.prof`; the figures are void then
 
 
 class Row(NamedTuple):
@@ -293,6 +306,8 @@ class Row(NamedTuple):
 
 
 PROGRAMS = ("web", "worker", "postgres", "redis", "sandboxes")
+PROFILED = ("web", "worker")
+PROFILING = Path(__file__).parent / "profiling"
 
 
 def run(options: Options) -> Section:
@@ -303,27 +318,53 @@ def run(options: Options) -> Section:
             Path(folder),
             operators=("mpesa_ke", "mtn_ug"),
             approval="approve",
-            environment=ENVIRONMENT,
+            environment={**ENVIRONMENT, **_profiling(options.profiles)},
         ) as stack,
         Driver("tests.bench.payments", "call") as callers,
     ):
         pids = json.loads((stack.folder / "demo.json").read_text())["pids"]
-        callers.tell(Task(stack.places.ussd_url, stack.database_url, *options))
+        how_much = (options.seconds, options.phones, options.in_flight)
+        callers.tell(Task(stack.places.ussd_url, stack.database_url, *how_much))
         callers.listen()
         before, busy = _cpu(pids), machine_busy_seconds()
-        with Pace() as pace:
+        with Pace() as pace, _profiled(options.profiles, pids):
             callers.tell("go")
             payments, confirmed, seconds = callers.listen()
         after, busy = _cpu(pids), machine_busy_seconds() - busy
         callers.tell("end")
         stack.check()
-        asyncio.run(check(stack.places, stack.database_url, confirmed))
+        asyncio.run(check(stack, confirmed))
     used = {name: after[name] - before[name] for name in PROGRAMS}
     each = {f"{name}_ms": used[name] / payments * 1000 for name in PROGRAMS}
     others = max(busy - sum(used.values()), 0) / seconds
     return section(
         Row(payments, payments / seconds, others_cores=others, loop_ms=pace.loop_ms, **each)
     )
+
+
+def _profiling(folder: str) -> dict[str, str]:
+    """What has a program load `profiling/sitecustomize.py`."""
+    if not folder:
+        return {}
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    paths = [str(PROFILING), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"BENCH_PROFILES": folder, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+@contextmanager
+def _profiled(folder: str, pids: Mapping[str, int]) -> Iterator[None]:
+    if not folder:
+        yield
+        return
+    for name in PROFILED:
+        os.kill(pids[name], signal.SIGUSR1)
+    yield
+    for name in PROFILED:
+        os.kill(pids[name], signal.SIGUSR1)
+        written = Path(folder) / f"{pids[name]}.prof"
+        while not written.exists():
+            time.sleep(LOOK_SECONDS)
+        written.rename(written.with_name(f"{name}.prof"))
 
 
 def _cpu(pids: Mapping[str, int]) -> dict[str, float]:
@@ -333,16 +374,17 @@ def _cpu(pids: Mapping[str, int]) -> dict[str, float]:
     }
 
 
-async def check(places: Places, database_url: str, confirmed: int) -> None:
+async def check(stack: Stack, confirmed: int) -> None:
     """The same story everywhere: who paid, who was paid, how much, and who was told.
 
     Raises Void.
     """
-    connection = await asyncpg.connect(database_url)
+    connection, places = await asyncpg.connect(stack.database_url), stack.places
     try:
         await assert_books(connection)
+        seals = await read_ring(stack, connection)
         rows = await connection.fetch(
-            "select p.state, j.facts from payment p join journal j on j.payment = p.id"
+            "select p.id, p.state, j.facts from payment p join journal j on j.payment = p.id"
             " and j.version = 1 where j.facts is not null"
         )
         cases = await connection.fetchval("select count(*) from case_file")
@@ -352,7 +394,7 @@ async def check(places: Places, database_url: str, confirmed: int) -> None:
         await connection.close()
     _same("payments by state", Counter(r["state"] for r in rows), {State.PAID: confirmed})
     _same("cases", cases, 0)
-    quotes = [read_terms(row["facts"]).quote for row in rows]
+    quotes = [read_terms(open_terms(r["facts"], seals, r["id"].hex)).quote for r in rows]
     collected = Counter((q.payer.removeprefix("+"), q.total.minor) for q in quotes)
     paid_out = Counter((q.payee.removeprefix("+"), q.receives.minor) for q in quotes)
     told = Counter(number for q in quotes for number in (q.payer, q.payee))
@@ -408,8 +450,8 @@ def section(row: Row) -> Section:
         header,
         (cells,),
         (
-            "six USSD turns, the end notice, the operator calls with their callbacks and proofs,"
-            " two SMS and their reports",
+            "six USSD turns, the end notice, the payee's name, the operator calls with their"
+            " callbacks and proofs, two SMS and their reports",
             f"ceiling of web, worker, Postgres and Redis on {CORES} cores:"
             f" {CORES * 1000 / everything:,.0f} payments/s",
             f"goal: at most {GOAL_MS} ms of web + worker; all books and inboxes compared",

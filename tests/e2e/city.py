@@ -61,6 +61,18 @@ TEMPORARY = (
 )  # fmt: skip
 
 
+async def read_ring(stack: Stack, connection: Any) -> KeyRing:
+    """What opens whatever a stack has stored sealed."""
+    [(version, key)] = [
+        word.split(":")
+        for word in read_secrets(stack.folder / "demo.env")["CAPP_DATA_KEYS"].split(",")
+    ]
+    wrap = HeldKeys({int(version): bytes.fromhex(key)}, os.urandom)
+    ring = KeyRing(connection, 1, wrap, os.urandom, Clock())
+    await ring.refresh()
+    return ring
+
+
 class City:
     """Everybody and everything around one running stack."""
 
@@ -315,14 +327,7 @@ class City:
 
     async def seals(self, connection: Any) -> KeyRing:
         """The keys of the installation, for tests that look at what it has stored."""
-        [(version, key)] = [
-            word.split(":")
-            for word in read_secrets(self.stack.folder / "demo.env")["CAPP_DATA_KEYS"].split(",")
-        ]
-        wrap = HeldKeys({int(version): bytes.fromhex(key)}, os.urandom)
-        ring = KeyRing(connection, 1, wrap, os.urandom, Clock())
-        await ring.refresh()
-        return ring
+        return await read_ring(self.stack, connection)
 
     async def accepted_as(self, attempt_id: str) -> str | None:
         """What the operator named an attempt when it accepted it."""

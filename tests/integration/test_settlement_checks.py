@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from channels.settings import BadSettings, Settings, read_settings
 from channels.settlement_checks import settlement_checks
-from channels.settlement_outside import pegged_to
+from channels.settlement_file import pegged_to
 from engine.errors import CappError
 from simulator.markets import MARKETS
 from tests.integration.chain_room import CORRIDOR, ChainRoom, open_chain

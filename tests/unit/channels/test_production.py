@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from channels import processes
+from channels import serving, working
 from channels.app import edges_of
 from channels.doctor import examine
 from channels.production import findings_of, refuse_insecure
@@ -64,7 +64,7 @@ def test_each_insecure_setting_is_refused_by_its_name_with_what_to_do(
     assert value not in str(finding)
     with pytest.raises(BadSettings, match=finding.name):
         refuse_insecure(settings)
-    for process in (processes.serve, processes.work):
+    for process in (serving.serve, working.work):
         with pytest.raises(BadSettings, match="production refuses 1 settings"):
             process(settings, argparse.Namespace(host="127.0.0.1", port=0))
 

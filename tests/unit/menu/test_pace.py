@@ -8,7 +8,7 @@ import pytest
 
 from engine.menu.check import examine
 from engine.menu.networks import Network, Networks
-from engine.menu.pace import SECONDS_PER_KEY, SECONDS_PER_TURN, pace_problems
+from engine.menu.pace import SECONDS_PER_KEY, SECONDS_PER_TURN, _paces, pace_problems
 from engine.menu.reading import read_menu
 from engine.texts import Texts
 from tests.unit.menu.cases import SOUND
@@ -45,6 +45,18 @@ def test_a_page_takes_the_time_of_its_signs_and_keys(idle: int, faulty: bool) ->
     assert bool(named) is faulty
     if faulty:
         assert "a page takes 7 s to read and answer, slow waits 5 s" in named[0]
+
+
+def test_each_network_is_judged_as_if_it_were_alone() -> None:
+    small, wide = Network("small", budget_septets=40), Network("wide", budget_septets=182)
+    alone = {
+        (language, network.name): pace
+        for network in (small, wide)
+        for language, _, pace in _paces(MENU, TEXTS, Networks(network, {}))
+    }
+    both = _paces(MENU, TEXTS, Networks(wide, {"small": small}))
+    assert {(language, patience.network): pace for language, patience, pace in both} == alone
+    assert alone["en", "small"] != alone["en", "wide"]
 
 
 def large(folder: Path) -> Path:

@@ -16,7 +16,8 @@ from jwt.algorithms import HMACAlgorithm
 from engine.desk.proposals import Person
 from engine.errors import NotProven
 from engine.staff.members import Member, MemberId, Role, Session, SessionId
-from engine.staff.tokens import TOKEN_LENGTH_MAX, TokenKeys, is_weak
+from engine.staff.tokens import TOKEN_LENGTH_MAX, TokenKeys
+from engine.staff.weak_keys import is_weak
 
 OLD, NEW, STRANGER = (hashlib.sha256(word).digest() for word in (b"old", b"new", b"stranger"))
 KEYS = TokenKeys({1: OLD, 2: NEW}, 7)

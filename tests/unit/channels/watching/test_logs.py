@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from channels.watching.logs import Form, handler_of, set_up_logging
+from channels.watching.logs import Form, ForPeople, handler_of, set_up_logging
 from engine.correlation import speaking_of, spoken_of
 
 log = logging.getLogger("tests.watching")
@@ -69,6 +69,26 @@ def test_a_line_for_people_says_what_it_is_about_behind_it(said: Said) -> None:
     first, second = stream.getvalue().splitlines()
     assert first.endswith("INFO tests.watching: paid payment=77")
     assert second.endswith("INFO tests.watching: nothing in particular")
+
+
+@pytest.mark.parametrize("seconds", [1_795_251_600.0, 1_795_251_600.9999, 1_795_251_599.001, 0.5])
+def test_a_line_for_people_begins_with_the_time_as_logging_writes_it(seconds: float) -> None:
+    record = logging.LogRecord("tests", logging.INFO, "", 0, "paid", None, None)
+    record.created, record.msecs = seconds, int((seconds - int(seconds)) * 1000) + 0.0
+    usual = logging.Formatter("%(asctime)s").format(record)
+    people = ForPeople()
+    assert [people.format(record).partition(" INFO")[0] for _ in range(2)] == [usual, usual]
+    record.created, record.msecs = seconds + 7, record.msecs
+    assert people.format(record) != usual
+
+
+def test_what_a_terminal_would_obey_is_written_out(said: Said) -> None:
+    stream = said("text")
+    log.info("back\x1b[2J \u202egnp.exe")
+    log.info("karibu é ወ")
+    obeyed, plain = stream.getvalue().splitlines()
+    assert obeyed.endswith("back\\x1b[2J \\u202egnp.exe")
+    assert plain.endswith("karibu é ወ")
 
 
 def test_a_log_that_is_set_up_stays_as_it_is() -> None:

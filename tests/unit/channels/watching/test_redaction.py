@@ -3,8 +3,14 @@
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from channels.watching import redaction
 from channels.watching.redaction import Redacting, redacted
+
+SIGNS = "0123456789" * 3 + "+.:-=&aF \n_é٣"
+PIECES = st.sampled_from(["+254712345678", "00256772000001", "0712345678", "1763715600123"])
 
 
 @pytest.mark.parametrize(
@@ -60,3 +66,17 @@ def test_traces_and_arguments_are_redacted_too() -> None:
     text = formatter.format(record)
     assert "+256******002" in text and "+254******678" in text
     assert "712345" not in text and "772000" not in text
+
+
+@given(st.lists(PIECES | st.text(SIGNS, max_size=14), max_size=8).map("".join))
+def test_a_line_that_is_passed_over_at_a_glance_holds_no_number(line: str) -> None:
+    if not redaction._may_hold_number(line):
+        assert redaction._NUMBER.search(line) is None
+        assert redaction._NATIONAL.search(line) is None
+    assert redacted(redacted(line)) == redacted(line)
+
+
+def test_ids_are_passed_over_at_a_glance_and_numbers_are_not() -> None:
+    assert not redaction._may_hold_number("payment=019f0cf0e2ab71234567890123456789 in 12 ms")
+    assert redaction._may_hold_number("payer=254712345678")
+    assert redaction._may_hold_number("é 254712345678")

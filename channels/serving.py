@@ -1,0 +1,90 @@
+"""The web process, from the command to its end.
+
+Importing this costs what routes, a server and an engine cost: only who serves does it (`cli.py`).
+"""
+
+import argparse
+import contextlib
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from channels.app import build_app
+from channels.processes import sound_ones, tell_faults_of, tune_collector
+from channels.production import refuse_insecure
+from channels.server import Connection
+from channels.settings import EdgeSettings, Settings
+from channels.street import Street
+from channels.tls import loop_with, open_tls
+
+NEVER_STARTED: Final = 3
+"""The exit code of a server that ended before it served anybody, as uvicorn has it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may stand behind `capp serve`."""
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+
+
+def serve(settings: Settings, options: argparse.Namespace) -> int:
+    """The web process, until it is asked to end.
+
+    Raises BadSettings, in production mode also for what is weak or meant for a demo.
+    """
+    refuse_insecure(settings)
+    return _serve(build_app(settings), settings, options)
+
+
+def serve_street(environment: Mapping[str, str], options: argparse.Namespace) -> int:
+    """The web process for every tenant of the folder. Raises what `serve` raises."""
+    tenants = sound_ones(environment)
+    house = tenants[0].settings  # what is the process's is the same in all
+    return _serve(Street(tenants, is_strict=house.is_production), house, options)
+
+
+def _serve(app: ASGIApp, settings: Settings, options: argparse.Namespace) -> int:
+    server = uvicorn.Server(server_config(app, settings.edges, options.host, options.port))
+    tune_collector()
+    tell_faults_of(settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else NEVER_STARTED
+
+
+class _Config(uvicorn.Config):
+    """One whose loop is ours."""
+
+    def __init__(
+        self, app: ASGIApp, make_loop: Callable[[], AbstractEventLoop], **named: Any
+    ) -> None:
+        super().__init__(app, **named)
+        self._make_loop = make_loop
+
+    def get_loop_factory(self) -> Callable[[], AbstractEventLoop]:
+        return self._make_loop
+
+
+def server_config(app: ASGIApp, edges: EdgeSettings, host: str, port: int) -> uvicorn.Config:
+    """How the web process is served. Raises BadSettings for a certificate that is none."""
+    tls = open_tls(edges)
+    return _Config(
+        app,
+        loop_with(edges.handshake_seconds),
+        host=host,
+        port=port,
+        http=Connection,
+        access_log=False,  # paths hold callback tokens
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        ws="none",
+        ssl_context_factory=(lambda *_: tls) if tls else None,
+        timeout_keep_alive=edges.keep_alive_seconds,
+        backlog=edges.backlog,
+        proxy_headers=False,  # nobody's word about its own address is asked for here
+        timeout_graceful_shutdown=10,
+    )
