@@ -39,6 +39,16 @@ log = logging.getLogger(__name__)
 
 NEVER_STARTED: Final = 3
 """The exit code of a server that ended before it served anybody, as uvicorn has it."""
+SERVED: Final[dict[str, Any]] = {
+    "http": Connection,
+    "access_log": False,  # paths hold callback tokens
+    "log_config": None,
+    "server_header": False,
+    "date_header": False,
+    "ws": "none",
+    "proxy_headers": False,  # nobody's word about its own address is asked for here
+}
+"""How every server of ours reads its sockets, in uvicorn's words."""
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +80,7 @@ def serve_street(environment: Mapping[str, str], options: argparse.Namespace) ->
 
 def _serve(app: ASGIApp, settings: Settings, options: argparse.Namespace) -> int:
     server = uvicorn.Server(server_config(app, settings.edges, options.host, options.port))
-    _tune_collector()
+    tune_collector()
     _tell_faults(settings)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
@@ -98,17 +108,11 @@ def server_config(app: ASGIApp, edges: EdgeSettings, host: str, port: int) -> uv
         loop_with(edges.handshake_seconds),
         host=host,
         port=port,
-        http=Connection,
-        access_log=False,  # paths hold callback tokens
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        ws="none",
         ssl_context_factory=(lambda *_: tls) if tls else None,
         timeout_keep_alive=edges.keep_alive_seconds,
         backlog=edges.backlog,
-        proxy_headers=False,  # nobody's word about its own address is asked for here
         timeout_graceful_shutdown=10,
+        **SERVED,
     )
 
 
@@ -118,7 +122,7 @@ def _tell_faults(settings: Settings) -> None:
         tell_faults(watching.sentry_dsn, environment=watching.environment_name)
 
 
-def _tune_collector() -> None:
+def tune_collector() -> None:
     """What lives as long as the process is not walked again; thousands of live plans seldom are.
 
     Measured in the commit's bench: about a quarter of the Python time of a payment.
@@ -167,7 +171,7 @@ def _sound_ones(environment: Mapping[str, str]) -> Sequence[Tenant]:
 
 
 def _work(settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]]) -> int:
-    _tune_collector()
+    tune_collector()
     _tell_faults(settings)
 
     async def run() -> None:
