@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from channels.api.mmo import staff_routes
+from channels.api.serving import short_routes
 from channels.api.v1 import client_routes
 from channels.balances import BalanceAnswers
 from channels.dials import Dials
@@ -105,14 +106,18 @@ def build_site(settings: Settings, *, give_up: Callable[[], None] | None = None)
             busy = _doors(engine, turns, inbox, gateways, reception)
             doors.open(busy)
             lost = LostCallbacks(reception).routes()
-            routes[:] = [*busy, *_alive(), *looking, *_routes(engine, limits, chain), *lost]
+            ours = _routes(engine, limits, chain)
+            doors.open(short_routes(ours), guards.lets_through)
+            routes[:] = [*busy, *_alive(), *looking, *ours, *lost]
+            doors.know_all(routes, guards.lets_through)
 
         tries = opening(open_doors, draw=SystemRandom().random, give_up=give_up)
         async with told_once(settings.database_url), tries:
             yield {"doors": doors, "bounds": bounds}
 
     app = Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
-    return Site(Guards(app, edges, Ids(Clock()).hex), partial(lifespan, app))
+    guards = Guards(app, edges, Ids(Clock()).hex)
+    return Site(guards, partial(lifespan, app))
 
 
 def edges_of(settings: Settings) -> Edges:

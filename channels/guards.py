@@ -106,6 +106,12 @@ class Guards:
         else:
             await self._app(scope, receive, hold)
 
+    def lets_through(self, scope: Scope) -> bool:
+        """Whether a request may pass the guards by: nothing is refused about it, and its answer
+        is to have no lines but those that all have.
+        """
+        return self._origin_of(scope) is None and self._judge(scope) is None
+
     def _judge(self, scope: Scope) -> Refusal | None:
         path: str = scope["path"]
         raw: bytes = scope.get("raw_path") or path.encode()

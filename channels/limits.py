@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Final, NamedTuple, Protocol
 
 from redis.exceptions import NoScriptError, RedisError
@@ -22,18 +23,21 @@ log = logging.getLogger(__name__)
 
 SLOTS: Final = 60
 REMEMBERED_MAX: Final = 10_000
-"""How many callers a process counts by itself while Redis is away; then it forgets all of them."""
+"""How many callers a process counts by itself while Redis is away, and whose keys it knows by
+heart; then it forgets all of them.
+"""
 
-# KEYS: one window each. ARGV: the caller's cost, then for each window its limit and its length in
-# milliseconds. Nothing is counted unless all windows have room. Redis' own clock is asked, so that
-# processes need not agree on the time. Answers for each window: what is left, and in how many
-# milliseconds there is more; first whether the caller may come in.
+# KEYS: one window each. ARGV: for each window the caller's cost there, its limit and its length in
+# milliseconds. Nothing is counted unless all windows have room, for one more at the least. Redis'
+# own clock is asked, so that processes need not agree on the time. Answers for each window: what is
+# left, and in how many milliseconds there is more; first whether the caller may come in.
 _ADMIT: Final = b"""
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local cost, may, answer = tonumber(ARGV[1]), 1, {}
+local may, answer = 1, {}
 for i, key in ipairs(KEYS) do
-  local most, length = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local cost, most = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1])
+  local length = tonumber(ARGV[3 * i])
   local slot = math.floor(now * %d / length)
   local sum, oldest, counts = 0, nil, redis.call('HGETALL', key)
   for j = 1, #counts, 2 do
@@ -44,19 +48,21 @@ for i, key in ipairs(KEYS) do
       if not oldest or at < oldest then oldest = at end
     end
   end
-  if sum + cost > most then may = 0 end
+  if sum + math.max(cost, 1) > most then may = 0 end
   local wait = length
   if oldest then wait = math.ceil((oldest + %d + 1) * length / %d) - now end
   answer[2 * i] = most - sum
   answer[2 * i + 1] = wait
 end
 answer[1] = may
-if may == 1 and cost > 0 then
+if may == 1 then
   for i, key in ipairs(KEYS) do
-    local length = tonumber(ARGV[2 * i + 1])
-    redis.call('HINCRBY', key, string.format('%%d', math.floor(now * %d / length)), cost)
-    redis.call('PEXPIRE', key, 2 * length)
-    answer[2 * i] = answer[2 * i] - cost
+    local cost, length = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i])
+    if cost > 0 then
+      redis.call('HINCRBY', key, string.format('%%d', math.floor(now * %d / length)), cost)
+      redis.call('PEXPIRE', key, 2 * length)
+      answer[2 * i] = answer[2 * i] - cost
+    end
   end
 end
 return answer
@@ -95,9 +101,27 @@ class Admitted(NamedTuple):
 
     def headers(self) -> dict[str, str]:
         """`RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10)."""
-        policies = (f'"{r.limit.name}";q={r.limit.most};w={r.limit.seconds}' for r in self.rooms)
-        rooms = (f'"{r.limit.name}";r={max(0, r.left)};t={r.reset_seconds}' for r in self.rooms)
+        rooms = [
+            f'"{limit.name}";r={left if left > 0 else 0};t={reset_seconds}'
+            for limit, left, reset_seconds in self.rooms
+        ]
+        policies = [_policy_of(room.limit) for room in self.rooms]
         return {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(rooms)}
+
+
+@cache
+def _policy_of(limit: Limit) -> str:
+    return f'"{limit.name}";q={limit.most};w={limit.seconds}'
+
+
+Asked = tuple[Mapping[Limit, str], int]
+"""Who comes, by each limit, and what it costs there; 0 only asks."""
+
+
+class _Window(NamedTuple):
+    limit: Limit
+    key: str
+    cost: int
 
 
 class Redis(Protocol):
@@ -116,6 +140,7 @@ class Limits:
         self._redis = redis
         self._key = key
         self._alone = _Alone(monotonic)
+        self._keys: dict[tuple[str, str], str] = {}
 
     async def admit(self, callers: Mapping[Limit, str], *, cost: int = 1) -> Admitted:
         """Count a caller by every limit, or, when one of them is reached, by none.
@@ -123,29 +148,46 @@ class Limits:
         With `cost` 0 nothing is counted: it only tells whether there is room for one more. An
         answer of Redis that is lost may count a caller twice. Raises nothing.
         """
-        limits = tuple(callers)
-        keys = [self._key_of(limit, callers[limit]) for limit in limits]
-        numbers: list[int] = []
-        for limit in limits:
-            numbers += (limit.most, limit.seconds * 1000)
+        (admitted,) = await self.admit_all((callers, cost))
+        return admitted
+
+    async def admit_all(self, *asked: Asked) -> tuple[Admitted, ...]:
+        """The same for several in one round trip: all of them are counted, or none is.
+
+        One that has room is told so also when another has not.
+        """
+        windows = [
+            _Window(limit, self._key_of(limit, caller), cost)
+            for callers, cost in asked
+            for limit, caller in callers.items()
+        ]
         try:
-            told = await self._ask(keys, cost, numbers)
+            told = await self._ask(windows)
+            is_in, lefts, waits = told[0] == 1, told[1::2], told[2::2]
+            rooms = [
+                # Rounded up: whoever came a moment too early would be refused again.
+                Room(window[0], left, -(-wait // 1000) or 1)
+                for window, left, wait in zip(windows, lefts, waits, strict=True)
+            ]
         except RedisError as error:
             log.warning("limits are counted by each process alone: %s", type(error).__name__)
-            return self._alone.admit(limits, keys, cost)
-        rooms = tuple(
-            Room(limit, told[2 * n + 1], max(1, math.ceil(told[2 * n + 2] / 1000)))
-            for n, limit in enumerate(limits)
-        )
-        is_in = bool(told[0]) if cost else all(room.left > 0 for room in rooms)
-        return Admitted(is_in, rooms)
+            is_in, rooms = self._alone.admit(windows)
+        answers, first = [], 0
+        for callers, cost in asked:
+            own = tuple(rooms[first : first + len(callers)])
+            first += len(own)
+            has_room = is_in or all(room.left >= max(cost, 1) for room in own)
+            answers.append(Admitted(has_room, own))
+        return tuple(answers)
 
     async def ping(self) -> None:
         """Raises redis' `RedisError` while it does not answer."""
         await self._redis.execute("PING")
 
-    async def _ask(self, keys: Sequence[str], cost: int, numbers: Sequence[int]) -> list[int]:
-        arguments: list[str | int] = [len(keys), *keys, cost, *numbers]
+    async def _ask(self, windows: "Sequence[_Window]") -> list[int]:
+        arguments: list[str | int] = [len(windows), *(window.key for window in windows)]
+        for limit, _, cost in windows:
+            arguments += (cost, limit.most, limit.seconds * 1000)
         try:
             told: list[int] = await self._redis.execute("EVALSHA", _SHA, *arguments)
         except NoScriptError:
@@ -154,8 +196,14 @@ class Limits:
 
     def _key_of(self, limit: Limit, caller: str) -> str:
         """All windows lie in one slot of a cluster; there are few doors that are limited so."""
-        told = hashlib.blake2b(caller.encode(), key=self._key, digest_size=12).hexdigest()
-        return f"capp:limit:{{limits}}:{limit.name}:{told}"
+        key = self._keys.get((limit.name, caller))
+        if key is None:
+            told = hashlib.blake2b(caller.encode(), key=self._key, digest_size=12).hexdigest()
+            key = f"capp:limit:{{limits}}:{limit.name}:{told}"
+            if len(self._keys) >= REMEMBERED_MAX:
+                self._keys.clear()
+            self._keys[limit.name, caller] = key
+        return key
 
 
 @asynccontextmanager
@@ -181,25 +229,20 @@ class _Alone:
         self._monotonic = monotonic
         self._counted: dict[tuple[str, int], int] = {}
 
-    def admit(self, limits: Sequence[Limit], keys: Sequence[str], cost: int) -> Admitted:
+    def admit(self, windows: "Sequence[_Window]") -> tuple[bool, list[Room]]:
+        """Whether all of them have room, and what each has left."""
         if len(self._counted) > REMEMBERED_MAX:
             self._counted.clear()
         now = self._monotonic()
-        windows = [
-            (key, int(now // limit.seconds)) for key, limit in zip(keys, limits, strict=True)
-        ]
+        slots = [(window.key, int(now // window.limit.seconds)) for window in windows]
         lefts = [
-            limit.most - self._counted.get(window, 0)
-            for limit, window in zip(limits, windows, strict=True)
+            w.limit.most - self._counted.get(s, 0) for w, s in zip(windows, slots, strict=True)
         ]
-        is_in = all(left >= max(cost, 1) for left in lefts)
+        is_in = all(left >= max(w.cost, 1) for w, left in zip(windows, lefts, strict=True))
         if is_in:
-            for window in windows:
-                self._counted[window] = self._counted.get(window, 0) + cost
-        return Admitted(
-            is_in,
-            tuple(
-                Room(limit, left - cost * is_in, math.ceil(limit.seconds - now % limit.seconds))
-                for limit, left in zip(limits, lefts, strict=True)
-            ),
-        )
+            for window, slot in zip(windows, slots, strict=True):
+                self._counted[slot] = self._counted.get(slot, 0) + window.cost
+        return is_in, [
+            Room(w.limit, left - w.cost * is_in, math.ceil(w.limit.seconds - now % w.limit.seconds))
+            for w, left in zip(windows, lefts, strict=True)
+        ]

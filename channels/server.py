@@ -28,6 +28,16 @@ _NO_DOORS: Final = Doors()
 _FULL: Final = b"too many connections, come again"
 _SLOW: Final = b"the request took too long"
 _WORDY: Final = b"the head of the request is too large"
+_PLAIN: Final = frozenset({"GET", "POST"})
+_NOTHING_HERE: Final = b"Not Found"
+_NOWHERE: Final[Message] = {
+    "status": 404,
+    "headers": [
+        (b"content-length", b"%d" % len(_NOTHING_HERE)),
+        (b"content-type", b"text/plain; charset=utf-8"),
+    ],
+}
+"""As Starlette says it."""
 _SPARE: Final = 0.9
 FULL_SECONDS: Final = 1.0
 """How long one caller too many may take to say something; only then can it read our answer."""
@@ -67,13 +77,14 @@ class Connection(HttpToolsProtocol):
         self.logger = _uvicorn_log
         self._doors: Doors = self.app_state.get("doors", _NO_DOORS)
         self._bounds: Bounds = self.app_state.get("bounds") or Bounds()
-        self._visit: Visit | None = None  # while its body is coming
+        self._visit: Visit | Lost | None = None  # while its body is coming
         self._is_coming = False  # a request has begun and is not whole
         self._is_body = False  # its head is here
         self._is_refused = False
         self._is_wordy = False  # its head is larger than any that we read
         self._head_bytes = 0  # of what came after the packet in which the head began
         self._packet_bytes = 0
+        self._is_lost = False  # a request of this packet led nowhere
         self._patience: asyncio.TimerHandle | None = None
         self.lines = self._bounds.headers.splitlines(keepends=True)
 
@@ -98,6 +109,7 @@ class Connection(HttpToolsProtocol):
             self._send_away(503, _FULL)
             return
         self._packet_bytes = len(data)
+        self._is_lost = False
         if self._is_coming and not self._is_body:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -139,7 +151,7 @@ class Connection(HttpToolsProtocol):
         """What uvicorn calls for whatever is no HTTP, with its own sentence."""
         if self._is_wordy:
             self._refuse(431, _WORDY)
-        else:
+        elif not self.transport.is_closing():  # else the parser was stopped by ourselves
             _strange.warning("a request was no HTTP")
             self._refuse(400, msg.encode())
 
@@ -173,6 +185,11 @@ class Connection(HttpToolsProtocol):
     # The parser calls these.
 
     def on_message_begin(self) -> None:
+        if self._is_lost:
+            # Whoever sends on without hearing that nothing is there is no mistake of a friend's.
+            # The rest of their packet is not read; what they sent besides, the kernel throws away.
+            self.transport.close()
+            raise ValueError("more of what leads nowhere")  # the parser stops
         self._is_coming, self._is_body, self._head_bytes = True, False, 0
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
@@ -198,7 +215,7 @@ class Connection(HttpToolsProtocol):
         if self._visit is None:
             super().on_body(body)
         else:
-            self._visit.body += body
+            self._visit.take(body)
 
     def on_message_complete(self) -> None:
         self._is_coming = False
@@ -207,10 +224,13 @@ class Connection(HttpToolsProtocol):
         visit, self._visit = self._visit, None
         if visit is None:
             super().on_message_complete()
-            return
-        task = self.loop.create_task(visit.run())
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        elif isinstance(visit, Lost):
+            self._is_lost = True
+            visit.answer()
+        else:
+            task = self.loop.create_task(visit.run())
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
     def _is_too_large(self) -> bool:
         """Whether the head is. Nearly every one is one small packet: then nothing is added up."""
@@ -220,43 +240,81 @@ class Connection(HttpToolsProtocol):
             return False
         return _length_of(self.url, self.headers) > HEAD_BYTES_MAX
 
-    def _short_way(self) -> "Visit | None":
+    def _short_way(self) -> "Visit | Lost | None":
         """None when the request must go the ordinary way, where everything is possible."""
         if self.cycle is not None and not self.cycle.response_complete:
             return None  # it came before the last answer left: uvicorn keeps them in order
         if not self.parser.should_keep_alive() or not _is_short(self.headers):
             return None
         url = httptools.parse_url(self.url)
-        method, path = self.parser.get_method().decode(), url.path.decode("ascii")
-        found = self._doors.find(method, path) if "%" not in path else None
-        if found is None:
+        path = url.path.decode("ascii")
+        if "%" in path:
             return None
-        door, words = found
         scope: Scope = {
             "type": "http",
-            "method": method,
+            "method": self.parser.get_method().decode(),
             "path": path,
             "query_string": url.query or b"",
             "headers": self.headers,
             "client": self.client,
-            "path_params": words,
         }
+        found = self._doors.find(scope)
+        if found is None:
+            is_lost = scope["method"] in _PLAIN and self._doors.leads_nowhere(scope)
+            return Lost(self) if is_lost else None
+        door, scope["path_params"] = found
         return Visit(self, door, scope)
 
 
-class Visit:
+class Cycle:
     """One short request and its answer; for uvicorn's protocol it is a cycle like its own."""
 
-    def __init__(self, connection: Connection, door: ASGIApp, scope: Scope) -> None:
-        self.body = b""
+    def __init__(self, connection: Connection) -> None:
         self.keep_alive = True
         self.disconnected = False
         self.response_complete = False
         self.message_event = _NOBODY_WAITS
         self._connection = connection
+
+    def take(self, body: bytes) -> None:
+        """A piece of what came. Nobody reads it."""
+
+    def _leave(self, start: Message, body: bytes) -> None:
+        """One write for the whole answer."""
+        answer = self._head(start) + body
+        self.response_complete = True
+        if self.disconnected:
+            return
+        transport = self._connection.transport
+        transport.write(answer)
+        if not self.keep_alive:
+            transport.close()
+        self._connection.on_response_complete()
+
+    def _head(self, start: Message) -> bytes:
+        lines = [STATUS_LINE[start["status"]]]
+        lines += [b"%s: %s\r\n" % header for header in start["headers"]]
+        lines += self._connection.lines
+        if not self.keep_alive:  # the server is stopping
+            lines.append(b"connection: close\r\n")
+        head = b"".join(lines)
+        assert head.count(b"\n") == len(lines), "line break inside a header"
+        return head + b"\r\n"
+
+
+class Visit(Cycle):
+    """A request that comes to a door."""
+
+    def __init__(self, connection: Connection, door: ASGIApp, scope: Scope) -> None:
+        super().__init__(connection)
+        self._body = b""
         self._door = door
         self._scope = scope
         self._start: Message = {}
+
+    def take(self, body: bytes) -> None:
+        """A piece of what came."""
+        self._body += body
 
     async def run(self) -> None:
         """Call the door. When it raises, or has no answer, the other side is told that it failed.
@@ -271,33 +329,22 @@ class Visit:
             await send_whole(_OUR_FAULT, self._send)
 
     async def _receive(self) -> Message:
-        return {"type": "http.request", "body": self.body, "more_body": False}
+        return {"type": "http.request", "body": self._body, "more_body": False}
 
     async def _send(self, message: Message) -> None:
-        """One write for the whole answer, when its body is here."""
         if message["type"] == "http.response.start":
             self._start = message
             return
         assert not message.get("more_body", False), "a door answers whole"
-        answer = self._head() + message["body"]
-        self.response_complete = True
-        if self.disconnected:
-            return
-        transport = self._connection.transport
-        transport.write(answer)
-        if not self.keep_alive:
-            transport.close()
-        self._connection.on_response_complete()
+        self._leave(self._start, message["body"])
 
-    def _head(self) -> bytes:
-        lines = [STATUS_LINE[self._start["status"]]]
-        lines += [b"%s: %s\r\n" % header for header in self._start["headers"]]
-        lines += self._connection.lines
-        if not self.keep_alive:  # the server is stopping
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        assert head.count(b"\n") == len(lines), "line break inside a header"
-        return head + b"\r\n"
+
+class Lost(Cycle):
+    """A request for what is not here: nobody is called, and its body is thrown away."""
+
+    def answer(self) -> None:
+        """What the ordinary way would say."""
+        self._leave(_NOWHERE, _NOTHING_HERE)
 
 
 class _NobodyWaits:
@@ -311,14 +358,14 @@ _NOBODY_WAITS: Final = _NobodyWaits()
 
 
 def _is_short(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether the body is declared, is small, and nothing else is asked of the server."""
+    """Whether the body is small, or there is none (RFC 9112, 6.3), and nothing else is asked."""
     length = b""
     for name, value in headers:
         if name in _UNUSUAL:
             return False
         if name == b"content-length":
             length = value
-    return length.isdigit() and int(length) <= SHORT_BYTES_MAX
+    return not length or (length.isdigit() and int(length) <= SHORT_BYTES_MAX)
 
 
 def _length_of(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:

@@ -22,6 +22,16 @@ from channels.tls import loop_with, open_tls
 
 NEVER_STARTED: Final = 3
 """The exit code of a server that ended before it served anybody, as uvicorn has it."""
+SERVED: Final[dict[str, Any]] = {
+    "http": Connection,
+    "access_log": False,  # paths hold callback tokens
+    "log_config": None,
+    "server_header": False,
+    "date_header": False,
+    "ws": "none",
+    "proxy_headers": False,  # nobody's word about its own address is asked for here
+}
+"""How every server of ours reads its sockets, in uvicorn's words."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,15 +86,9 @@ def server_config(app: ASGIApp, edges: EdgeSettings, host: str, port: int) -> uv
         loop_with(edges.handshake_seconds),
         host=host,
         port=port,
-        http=Connection,
-        access_log=False,  # paths hold callback tokens
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        ws="none",
         ssl_context_factory=(lambda *_: tls) if tls else None,
         timeout_keep_alive=edges.keep_alive_seconds,
         backlog=edges.backlog,
-        proxy_headers=False,  # nobody's word about its own address is asked for here
         timeout_graceful_shutdown=10,
+        **SERVED,
     )

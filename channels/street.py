@@ -95,14 +95,18 @@ class House:
 class StreetDoors(Doors):
     """The doors of all houses, for the short way of `server.py`; by their place alone."""
 
-    def __init__(self, houses: Mapping[str, House]) -> None:
+    def __init__(self, houses: Mapping[str, House], by_host: Mapping[str, str]) -> None:
+        """`by_host`: whose alone a host is."""
         super().__init__()
         self._houses = houses
+        self._by_host = by_host
 
-    def find(self, method: str, path: str) -> tuple[ASGIApp, dict[str, str]] | None:
-        name, inside = _divide(path)
+    def find(self, scope: Scope) -> tuple[ASGIApp, dict[str, str]] | None:
+        name, inside = _divide(scope["path"])
         house = self._houses.get(name)
-        found = house.doors.find(method, inside) if house is not None else None
+        if house is None or self._by_host.get(_host_of(scope), name) != name:
+            return None
+        found = house.doors.find({**scope, "path": inside})
         if found is None:
             return None
         door, words = found
@@ -175,7 +179,7 @@ class Street:
                 await house.is_settled.wait()
             self._refuse_shut()
             bounds = next(house.bounds for house in houses if house.bounds is not None)
-            yield {"doors": StreetDoors(self._houses), "bounds": bounds}
+            yield {"doors": StreetDoors(self._houses, self._by_host), "bounds": bounds}
         finally:
             for house in houses:
                 house.leave()

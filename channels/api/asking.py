@@ -6,19 +6,21 @@ It refuses what it does not know: fields, names, media types. It knows nobody wh
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.types import Receive, Scope
 
-from channels.api.endpoints import AnyEndpoint, Call
+from channels.api.endpoints import AnyEndpoint, Call, Nothing
 from channels.api.problems import Code, Refusal
 from channels.bodies import BadJson, TooLarge, check_json, read_body
 
 BODY_BYTES_MAX: Final = 16 * 1024
 QUERY_BYTES_MAX: Final = 1024
 KEY_PATTERN: Final = "^[0-9A-Za-z_-]{8,64}$"
+_NOTHING: Final = Nothing()
+S = TypeVar("S", bound=msgspec.Struct)
 _KEY: Final = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
@@ -44,7 +46,9 @@ async def read_whole(asked: Asked, scope: Scope, receive: Receive) -> bytes:
     return body
 
 
-def read_call(caller: Any, asked: Asked, body: bytes) -> Call[Any, Any, Any, Any]:
+def read_call(
+    caller: Any, asked: Asked, body: bytes, *, key: str = "", hash_: bytes = b""
+) -> Call[Any, Any, Any, Any]:
     """Everything as its type says. Raises Refusal MALFORMED, which names the place.
 
     Where no body is wanted none may come, and an empty one is the same as an empty object.
@@ -55,13 +59,22 @@ def read_call(caller: Any, asked: Asked, body: bytes) -> Call[Any, Any, Any, Any
         check_json(body or b"{}")
         call: Call[Any, Any, Any, Any] = Call(
             caller,
-            msgspec.convert(dict(asked.words), endpoint.path_type, strict=False),
-            msgspec.convert(_query(asked.query), endpoint.query_type, strict=False),
+            _words(asked.words, endpoint.path_type),
+            _words(_query(asked.query) if asked.query else {}, endpoint.query_type),
             msgspec.json.decode(body or b"{}", type=endpoint.body_type),
+            key=key,
+            hash=hash_,
         )
     except (BadJson, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(Code.MALFORMED, str(error)) from None
     return call
+
+
+def _words(words: Mapping[str, str], type_: type[S]) -> S:
+    """Raises msgspec.ValidationError."""
+    if not words and type_ is Nothing:
+        return _NOTHING  # type: ignore[return-value]
+    return msgspec.convert(dict(words), type_, strict=False)
 
 
 def _query(query: bytes) -> dict[str, str]:
@@ -69,7 +82,7 @@ def _query(query: bytes) -> dict[str, str]:
     if len(query) > QUERY_BYTES_MAX:
         raise Refusal(Code.MALFORMED, f"a query has at most {QUERY_BYTES_MAX} bytes")
     try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query))
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=True)
     except ValueError:
         raise Refusal(Code.MALFORMED, "the query is no name=value") from None
     words = dict(pairs)

@@ -23,6 +23,13 @@ class Deed(NamedTuple):
 class Callers(Protocol[C]):
     """One kind of callers. Every method raises what its store raises."""
 
+    def recall(self, token: str) -> C | None:
+        """Who held this token a moment ago, without asking anybody; None where that is not known.
+
+        It decides nothing but how their request is counted.
+        """
+        ...
+
     async def prove(self, token: str, *, fresh: bool) -> C:
         """Who holds this token. `fresh`: as they stand this moment. Raises NotProven."""
         ...

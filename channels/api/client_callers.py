@@ -25,11 +25,14 @@ class ClientCallers:
         self._per_key = per_key
         self._per_tenant = per_tenant
 
+    def recall(self, token: str) -> KeyHolder | None:
+        return self._keys.recall(token)
+
     async def prove(self, token: str, *, fresh: bool) -> KeyHolder:
         return await self._keys.prove(token, fresh=fresh)
 
     def grants_of(self, caller: KeyHolder) -> frozenset[str]:
-        return frozenset(caller.scopes)
+        return caller.scopes
 
     def owner_of(self, caller: KeyHolder) -> str:
         return caller.client_id

@@ -4,12 +4,11 @@ Whoever shows many tokens that are none is not listened to for a while, whatever
 token can be found by trying.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 
 from channels.api.problems import Code, Refusal
-from channels.limits import Admitted, Limit, Limits
+from channels.limits import Admitted, Asked, Limit, Limits
 from channels.settings import ApiPaces
 
 MINUTE: Final = 60
@@ -27,16 +26,24 @@ class Pace:
 
     async def knock(self, address: str) -> None:
         """Somebody comes, nobody knows yet who. Raises Refusal TOO_MANY."""
-        known, unproven = await asyncio.gather(  # one round trip
-            self._limits.admit({self._address: address}),
-            self._limits.admit({self._unproven: address}, cost=0),
-        )
-        _let_in(known)
-        _let_in(unproven)
+        for admitted in await self._limits.admit_all(*self._at_the_door(address)):
+            _let_in(admitted)
 
     async def not_proven(self, address: str) -> None:
         """They could not show who they are."""
         await self._limits.admit({self._unproven: address})
+
+    async def seen(self, address: str, callers: Mapping[Limit, str]) -> dict[str, str]:
+        """`knock` and `proven` at once, of somebody who was proven a moment ago: one round trip."""
+        at_the_door = self._at_the_door(address)
+        *door, own = await self._limits.admit_all(*at_the_door, (callers, 1))
+        for admitted in (*door, own):
+            _let_in(admitted)
+        return own.headers()
+
+    def _at_the_door(self, address: str) -> tuple[Asked, Asked]:
+        """They come, which counts; whether they tried too many tokens is only asked."""
+        return ({self._address: address}, 1), ({self._unproven: address}, 0)
 
     async def proven(self, callers: Mapping[Limit, str]) -> dict[str, str]:
         """Somebody asks: what stands in the answer's headers. Raises Refusal TOO_MANY."""

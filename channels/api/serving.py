@@ -5,14 +5,14 @@ its kind of callers wants it. It refuses to know any endpoint, and any kind of c
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import asyncpg
 import msgspec
 from starlette.requests import ClientDisconnect
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from channels.api.asking import Asked, hash_of, read_call, read_key, read_whole
@@ -142,16 +142,23 @@ class Serving(Generic[C]):
 
     async def _prove(self, asked: Asked, scope: Scope, receive: Receive) -> Answer:
         endpoint, address = asked.endpoint, self._address_of(scope)
-        await self._pace.knock(address)
+        token = bearer_of(asked.headers)
+        known = self._callers.recall(token) if token else None
+        if known is None:
+            await self._pace.knock(address)
+        else:
+            told = await self._pace.seen(address, self._callers.limits_of(known))
+        if not token:
+            raise Refusal(Code.UNAUTHENTICATED)
         try:
-            token = bearer_of(asked.headers)
             # Somebody who is about to change something is looked at as they stand now.
             caller = await self._callers.prove(token, fresh=endpoint.changes)
         except NotProven:
             log.warning("%s %s: not proven who asks", asked.correlation_id, endpoint.what)
             await self._pace.not_proven(address)
             raise Refusal(Code.UNAUTHENTICATED) from None
-        told = await self._pace.proven(self._callers.limits_of(caller))
+        if known is None:
+            told = await self._pace.proven(self._callers.limits_of(caller))
         try:
             answer = await self._permit(caller, asked, scope, receive)
         except Refusal as refusal:
@@ -182,7 +189,7 @@ class Serving(Generic[C]):
     async def _change_with_key(self, caller: C, asked: Asked, body: bytes) -> Answer:
         """The handler stores the key with what it does; it says itself what was done before."""
         key, hash_ = read_key(asked), hash_of(asked, body)
-        call = replace(read_call(caller, asked, body), key=key, hash=hash_)
+        call = read_call(caller, asked, body, key=key, hash_=hash_)
         deed = _deed(asked, _subject(asked, call))
         end = await self._callers.begin(caller, deed)
         answer = await _carry_out(asked, call)
@@ -209,21 +216,32 @@ class Serving(Generic[C]):
         return answer
 
 
+def short_routes(routes: Iterable[BaseRoute]) -> list[Route]:
+    """The endpoints among them, each with its own methods: what `server.py` may call at once."""
+    return [
+        Route(route.path, route.endpoint, methods=list(route.endpoint.methods))
+        for route in routes
+        if isinstance(route, Route)
+        and isinstance(route.endpoint, _Place)
+        and route.endpoint.methods
+    ]
+
+
 class _Place:
     """The ASGI app of one path."""
 
     def __init__(self, serving: Serving[Any], methods: Mapping[str, AnyEndpoint]) -> None:
         self._serving = serving
-        self._methods = methods
+        self.methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         serving, correlation_id = self._serving, self._serving.new_id()
 
         async def tell_late() -> None:
-            late = _late(self._methods.get(scope["method"]), correlation_id)
+            late = _late(self.methods.get(scope["method"]), correlation_id)
             await _send_whole(late, correlation_id, send)
 
-        answering = serving.answer(self._methods, scope, receive, correlation_id)
+        answering = serving.answer(self.methods, scope, receive, correlation_id)
         try:
             answer = await in_time(serving.answer_seconds, answering, tell_late)
         except ClientDisconnect:

@@ -5,7 +5,7 @@ from alembic import op
 from engine.schema import run_script
 
 revision = "0026"
-down_revision = "0024"
+down_revision = "0025"
 
 
 def upgrade():

@@ -17,6 +17,7 @@ from tests.bench import (
     lookups,
     outbound,
     payments,
+    reads,
     sealing,
     settlement,
     stored,
@@ -34,6 +35,7 @@ USSD_REPEATS = 2
 LOAD_WALKS_PER_SECOND = 120
 API_PAYMENTS_PER_SECOND = 100
 LOOKUPS_PER_SECOND = 5
+READS_PER_SECOND = 50
 PAYMENTS_SECONDS_PER_SECOND = 2.5
 """A payment takes longer than a life without HTTP, so its part is measured for longer."""
 
@@ -52,6 +54,7 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     "outbound": lambda seconds: outbound.BENCH.run(outbound.Options(seconds)),
     "chain": lambda seconds: chain.BENCH.run(chain.Options(seconds / 2)),
     "api": lambda seconds: api.BENCH.run(api.Options(int(seconds * API_PAYMENTS_PER_SECOND))),
+    "reads": lambda seconds: reads.BENCH.run(reads.Options(int(seconds * READS_PER_SECOND))),
     "garbage": lambda seconds: garbage.BENCH.run(garbage.Options(seconds=seconds)),
     "lookups": lambda seconds: lookups.BENCH.run(
         lookups.Options(rounds=int(seconds * LOOKUPS_PER_SECOND))

@@ -193,7 +193,7 @@ async def _open_houses(postgres: embedded.Server, seconds: float) -> tuple[House
 def section(crowds: list[Crowd]) -> Section:
     """A row a crowd; the first column counts what was stored before anything was measured."""
     header = (
-        "(n) payments stored",
+        "(p) payments stored",
         "CPU us",
         "Postgres",
         "few stored",

@@ -31,7 +31,7 @@ from channels.dials import Dials
 from channels.doors import Doors
 from channels.guards import Edges, Guards
 from channels.limits import Limits
-from channels.server import Connection
+from channels.server import Bounds, Connection
 from channels.turns import WATCH_SECONDS
 from channels.ussd import ussd_routes
 from engine.clock import Clock, CustomerId, Ids
@@ -168,7 +168,18 @@ def turns_app(redis_url: str, database_url: str) -> Starlette:
 
 def guarded_app(redis_url: str, database_url: str) -> Guards:
     """The same behind the guards, as the product has it."""
-    return Guards(turns_app(redis_url, database_url), Edges(), Ids(Clock()).hex)
+    app = turns_app(redis_url, database_url)
+    guards, inner = Guards(app, Edges(), Ids(Clock()).hex), app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[Any]:
+        async with inner(app) as shared:
+            assert shared is not None
+            shared["doors"].know_all(app.routes, guards.lets_through)
+            yield {**shared, "bounds": Bounds(headers=Edges().lines)}
+
+    app.router.lifespan_context = lifespan
+    return guards
 
 
 def bare_app(redis_url: str, _: str) -> Starlette:

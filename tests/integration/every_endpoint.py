@@ -74,7 +74,7 @@ def doors_of(routes: Iterable[BaseRoute]) -> list[Door]:
         Door(route.path, endpoint)
         for route in routes
         if isinstance(route, Route) and isinstance(route.endpoint, _Place)
-        for endpoint in route.endpoint._methods.values()
+        for endpoint in route.endpoint.methods.values()
     ]
 
 

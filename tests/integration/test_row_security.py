@@ -83,8 +83,9 @@ async def test_every_table_keeps_tenants_apart_or_has_a_reason_not_to(owner: Any
     rows = await owner.fetch(_RULES)
     bare = {r["relname"] for r in rows if not r["relrowsecurity"] or r["policies"] != ["tenant"]}
     assert bare == OF_NO_TENANT.keys()
-    of_tenant = "(tenant = ( SELECT current_tenant() AS current_tenant))"
-    by_number = "((id >> 42) = ( SELECT current_tenant() AS current_tenant))"
+    planned = "(CURRENT_USER = role_of_plan())"
+    of_tenant = f"((tenant = held_to_tenant()) AND {planned})"
+    by_number = f"(((id >> 42) = held_to_tenant()) AND {planned})"
     for row in rows:
         if row["relname"] not in OF_NO_TENANT:
             rule = by_number if row["relname"] == "balance" else of_tenant
@@ -214,7 +215,18 @@ async def test_who_serves_no_tenant_sees_nothing(owner: Any, role: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["capp_tenant_01", "capp_tenant_1x", "xcapp_tenant_1", "capp_tenant_1234567890"]
+    "name",
+    [
+        "capp_tenant_01",
+        "capp_tenant_1x",
+        "xcapp_tenant_1",
+        "capp_tenant_1234567890",
+        "capp_tenant_",
+        "capp_tenant_-1",
+        "capp_tenant_ 1",
+        "capp_tenant_00",
+        "CAPP_TENANT_1",
+    ],
 )
 async def test_a_name_that_only_looks_like_it_serves_nobody(owner: Any, name: str) -> None:
     gone = owner.transaction()
@@ -222,9 +234,90 @@ async def test_a_name_that_only_looks_like_it_serves_nobody(owner: Any, name: st
     await owner.execute(f'create role "{name}" in role capp_tenant')
     await owner.execute(f'set local role "{name}"')
     assert await owner.fetchval("select current_tenant()") is None
+    assert await owner.fetchval("select held_to_tenant()") is None
     assert await owner.fetchval("select count(*) from payment") == 0
     await owner.execute("reset role")
     await gone.rollback()
+
+
+async def test_the_number_in_a_plan_is_the_one_in_the_name(owner: Any) -> None:
+    for tenant in (0, 1, 10, 999_999_999):
+        gone = owner.transaction()
+        await gone.start()
+        if not await owner.fetchval("select to_regrole($1)", f"capp_tenant_{tenant}"):
+            await owner.execute(f"create role capp_tenant_{tenant}")
+        await owner.execute(f"set local role capp_tenant_{tenant}")
+        # Outside a rule a plan that is kept keeps the number too: each time another text.
+        told = await owner.fetchrow(f"select current_tenant(), held_to_tenant(), {tenant}")
+        assert tuple(told) == (tenant, tenant, tenant)
+        await gone.rollback()
+
+
+PLANNED = {
+    "one that is planned anew": "select tenant from customer where tenant > $1",
+    "one below another": "select tenant from (select * from customer offset 0) c where tenant > $1",
+    "one in a with": (
+        "with c as materialized (select * from customer) select tenant from c where tenant > $1"
+    ),
+    "one that writes": "update customer set language = language where tenant > $1 returning tenant",
+}
+
+
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan", "auto"])
+@pytest.mark.parametrize("query", PLANNED.values(), ids=PLANNED.keys())
+async def test_no_plan_of_one_tenant_serves_another_in_the_same_connection(
+    owner: Any, query: str, mode: str
+) -> None:
+    """A plan holds the tenant's number, so it must not outlive the role it was made for."""
+    gone = owner.transaction()
+    await gone.start()
+    await owner.execute(f"set local plan_cache_mode = {mode}")
+    prepared = await owner.prepare(query)
+    for tenant in (1, 2, 1, 2):
+        await owner.execute(f"set local role capp_tenant_{tenant}")
+        for _ in range(7):  # more than the five after which a plan is kept
+            assert [row["tenant"] for row in await prepared.fetch(0)] == [tenant]
+        await owner.execute("reset role")
+    assert len(await prepared.fetch(0)) == 2
+    await gone.rollback()
+
+
+async def test_no_plan_inside_a_function_serves_another_tenant(owner: Any) -> None:
+    gone = owner.transaction()
+    await gone.start()
+    await owner.execute(
+        "create function seen() returns int[] language plpgsql as"
+        " $$ begin return (select array_agg(tenant) from customer); end $$"
+    )
+    for tenant in (1, 2, 1):
+        await owner.execute(f"set local role capp_tenant_{tenant}")
+        for _ in range(7):
+            # A server without the mending of CVE-2024-10976 keeps the first one's plan: no rows.
+            seen = await owner.fetchval("select seen()")
+            assert seen == (tenant,) or (seen is None and tenant == 2)
+        await owner.execute("reset role")
+    await gone.rollback()
+
+
+async def test_only_rules_lean_on_what_is_called_immutable(owner: Any) -> None:
+    """An index or a constraint would keep the number of whoever wrote the row."""
+    leaning = await owner.fetch(
+        "select distinct classid::regclass::text as kind from pg_depend"
+        " where refobjid in ('held_to_tenant'::regproc, 'role_of_plan'::regproc)"
+    )
+    assert [row["kind"] for row in leaning] == ["pg_policy"]
+    called = await owner.fetch(
+        "select proname from pg_proc where prosrc ~ '(held_to_|role_of_plan)'"
+    )
+    assert [row["proname"] for row in called] == ["keep_tenants_apart"]  # which writes the rule
+
+
+async def test_nobodys_search_path_changes_whose_the_rows_are(first: Any) -> None:
+    await first.execute("set local search_path = pg_temp, public, pg_catalog")
+    await first.execute(
+        "create function pg_temp.substr(name, int) returns text language sql return '2'"
+    )
+    assert await first.fetchval("select array_agg(tenant) from customer") == (1,)
 
 
 async def test_a_function_that_tells_what_it_is_shown_is_shown_nothing(first: Any) -> None:
@@ -252,6 +345,7 @@ async def test_a_function_that_tells_what_it_is_shown_is_shown_nothing(first: An
         "create view mine as select * from customer",
         "create function public.current_tenant(int) returns int language sql return 2",
         "create or replace function current_tenant() returns int language sql return 2",
+        "create or replace function held_to_tenant() returns int language sql return 2",
         "alter role capp_tenant_1 bypassrls",
         "copy customer from program 'true'",
         "update alembic_version set version_num = 'x'",

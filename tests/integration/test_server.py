@@ -415,7 +415,7 @@ def test_doors_are_found_as_the_router_finds_them(
     async def door(scope: Scope, receive: Receive, send: Send) -> None: ...
 
     route = Route("/a/{one}/b", door, methods=["POST"])
-    found = Doors([route]).find(method, path)
+    found = Doors([route]).find({"method": method, "path": path})
     assert (found[1] if found else None) == words
     match, child = route.matches({"type": "http", "method": method, "path": path, "root_path": ""})
     routed = child["path_params"] if match.name == "FULL" else None

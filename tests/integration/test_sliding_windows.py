@@ -99,3 +99,37 @@ def test_headers_are_as_the_draft_writes_them() -> None:
         "ratelimit": '"short";r=0;t=1, "long";r=12;t=90',
     }
     assert admitted.retry_after_seconds == 1
+
+
+async def test_of_several_at_once_all_are_counted_or_none(limits: Limits) -> None:
+    both = ({SHORT: "door"}, 1), ({LONG: "own"}, 1)
+    first, second = await limits.admit_all(*both)
+    assert (first.rooms[0].left, second.rooms[0].left) == (SHORT.most - 1, LONG.most - 1)
+    for _ in range(SHORT.most - 1):
+        await limits.admit_all(*both)
+    refused, has_room = await limits.admit_all(*both)
+    assert (refused.is_in, has_room.is_in) == (False, True)  # who is told which one it was
+    assert has_room.rooms[0].left == LONG.most - SHORT.most  # not counted by that refusal
+
+
+async def test_what_is_only_asked_stops_the_others_and_is_not_counted(limits: Limits) -> None:
+    for _ in range(SHORT.most):
+        asked, counted = await limits.admit_all(({SHORT: "tries"}, 0), ({LONG: "own"}, 1))
+        assert asked.is_in
+        assert asked.rooms[0].left == SHORT.most
+        await limits.admit({SHORT: "other"})
+    for _ in range(SHORT.most):
+        await limits.admit({SHORT: "tries"})
+    asked, counted = await limits.admit_all(({SHORT: "tries"}, 0), ({LONG: "own"}, 1))
+    assert (asked.is_in, counted.rooms[0].left) == (False, LONG.most - SHORT.most)
+
+
+async def test_without_redis_several_at_once_are_counted_alike() -> None:
+    away = open_pipeline("redis://127.0.0.1:1", timeout_seconds=0.2)
+    limits = Limits(away, key=KEY, monotonic=lambda: 1000.0)
+    for _ in range(SHORT.most):
+        await limits.admit_all(({SHORT: "door"}, 1), ({LONG: "own"}, 1))
+    refused, has_room = await limits.admit_all(({SHORT: "door"}, 1), ({LONG: "own"}, 1))
+    assert (refused.is_in, has_room.is_in) == (False, True)
+    assert has_room.rooms[0].left == LONG.most - SHORT.most
+    await away.aclose()

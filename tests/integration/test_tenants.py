@@ -181,6 +181,13 @@ def test_a_host_of_its_own_is_one_tenants_alone(
         assert client.get("/t/soko/health", headers=host).status_code == 404
         assert client.get("/t/soko/health").text == "ok"
         assert "tenants" in client.get("/health", headers={"host": "else.example"}).json()
+        # The short way of doors and of the API keeps to it as well: 401 there is found, and asked.
+        for path, found in (("/ussd/africastalking/x", 415), ("/api/v1/payments/send", 401)):
+            hosted_at_duka = client.post(f"/t/soko{path}", headers=host, json={})
+            assert hosted_at_duka.status_code == 404, path
+            token = file_of("soko", 22)["CAPP_GATEWAY_TOKEN"]
+            own = client.post(f"/t/soko{path.replace('/x', f'/{token}')}", json={})
+            assert own.status_code == found, path
 
 
 def test_a_tenant_without_a_role_stops_nobody_else_in_development(
