@@ -14,16 +14,21 @@ from typing import Any
 import asyncpg
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from engine.database import open_pool
 from engine.schema import migrate
 from simulator import embedded
 from tests.memory import folder_of_run
 
+# A property holds or not; how long a busy machine takes over an example says nothing of it.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+
 # Runs one statement as the user of the tests' server.
 Say = Callable[[str], None]
 
-pytest_plugins = ["tests.workers", "tests.alarm"]
+pytest_plugins = ["tests.workers", "tests.alarm", "tests.shipped"]
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 # Workers may share the server of TEST_DATABASE_URL.
