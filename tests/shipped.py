@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def load(path: Path, own: Path | None = None) -> Texts:
     """As `Texts.load`, for as long as nobody lays words of their own over the house's."""
-    if own is not None:
+    if own is not None and own.is_dir():
         return _read(path, own)
     return _shipped() if path.resolve() == SHIPPED else _read(path)
 
