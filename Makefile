@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
+# Programs start dozens of times in a run: what Python compiled is kept, whoever forbids it outside.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test check move bench simulate chaos format clean
 

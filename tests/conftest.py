@@ -4,8 +4,9 @@ A run with several workers (`tests/workers.py`) gives each a Postgres and a Redi
 """
 
 import asyncio
+import gc
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,21 @@ from typing import Any
 import asyncpg
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from engine.database import open_pool
 from engine.schema import migrate
 from simulator import embedded
 from tests.memory import folder_of_run
 
-pytest_plugins = ["tests.workers", "tests.alarm"]
+# A property holds or not; how long a busy machine takes over an example says nothing of it.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+
+# Runs one statement as the user of the tests' server.
+Say = Callable[[str], None]
+
+pytest_plugins = ["tests.workers", "tests.alarm", "tests.shipped"]
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 # Workers may share the server of TEST_DATABASE_URL.
@@ -52,39 +61,53 @@ def postgres_url(servers_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres_url: str) -> str:
+def tell_server(postgres_url: str) -> Iterator[Say]:
+    """On one connection for the whole run: opening it costs as much as copying a database."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(_connected(postgres_url))
+
+        def tell(sql: str) -> None:
+            runner.run(connection.execute(sql))
+
+        yield tell
+        runner.run(connection.close())
+
+
+@pytest.fixture(scope="session")
+def template(postgres_url: str, tell_server: Say) -> str:
     """A migrated database that every test's own is copied from."""
 
-    asyncio.run(_execute(postgres_url, f"drop database if exists {TEMPLATE}"))
-    asyncio.run(_execute(postgres_url, f"create database {TEMPLATE}"))
+    tell_server(f"drop database if exists {TEMPLATE}")
+    tell_server(f"create database {TEMPLATE}")
     migrate(_url(postgres_url, TEMPLATE))
     return TEMPLATE
 
 
 @pytest.fixture
-def database_url(postgres_url: str, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def database_url(
+    postgres_url: str, template: str, tell_server: Say, request: pytest.FixtureRequest
+) -> Iterator[str]:
     """A database of the test's own, migrated, with partitions around today."""
-    with _copied(postgres_url, template, request.node.nodeid) as url:
-        yield url
+    with _copied(template, tell_server, request.node.nodeid) as name:
+        yield _url(postgres_url, name)
 
 
 @pytest.fixture(scope="module")
 def shared_database_url(
-    postgres_url: str, template: str, request: pytest.FixtureRequest
+    postgres_url: str, template: str, tell_server: Say, request: pytest.FixtureRequest
 ) -> Iterator[str]:
     """The same for a whole module, whose tests sweep up before each other."""
-    with _copied(postgres_url, template, request.node.nodeid) as url:
-        yield url
+    with _copied(template, tell_server, request.node.nodeid) as name:
+        yield _url(postgres_url, name)
 
 
 @contextmanager
-def _copied(postgres_url: str, template: str, owner: str) -> Iterator[str]:
+def _copied(template: str, tell_server: Say, owner: str) -> Iterator[str]:
     name = f"test_{WORKER}_{abs(hash(owner)) % 10**12}"
     # The template rests, so its files may be copied as they are: half the work of logging them.
-    copy = f"create database {name} template {template} strategy file_copy"
-    asyncio.run(_execute(postgres_url, copy))
-    yield _url(postgres_url, name)
-    asyncio.run(_execute(postgres_url, f"drop database {name} with (force)"))
+    tell_server(f"create database {name} template {template} strategy file_copy")
+    yield name
+    tell_server(f"drop database {name} with (force)")
 
 
 @pytest.fixture
@@ -113,9 +136,17 @@ def _url(server: str, database: str) -> str:
     return server.rsplit("/", 1)[0] + "/" + database
 
 
-async def _execute(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
+async def _connected(url: str) -> Any:
+    """Coroutines are what a runner runs; connecting is only awaitable."""
+    return await asyncpg.connect(url)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end, so nothing is looked for in it: now, or at each test."""
+    gc.disable()
     try:
-        await connection.execute(sql)
+        return (yield)
     finally:
-        await connection.close()
+        gc.freeze()
+        gc.enable()

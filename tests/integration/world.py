@@ -15,9 +15,9 @@ import msgspec
 
 from channels.core import Deciders, Known, Outside, build_core
 from channels.privacy import give_keys, plan_sealer
-from channels.seed import read_seeds, seed
+from channels.seed import Seeds, read_seeds, seed
 from channels.settings import Settings, read_settings
-from channels.wiring import MENUS, read_directory
+from channels.wiring import MENUS
 from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer
 from engine.database import connect, open_pool
@@ -60,6 +60,7 @@ from engine.ports import (
     SmsReport,
 )
 from engine.texts import Texts
+from tests.numbering import directory_of
 from tests.unit.payments.examples import MPESA, MTN, PAYEE, PAYER
 
 SEEDS = Path(__file__).parent.parent.parent / "simulator" / "seed.yaml"
@@ -277,6 +278,11 @@ def _texts() -> Texts:
     return Texts.load(MENUS / "texts")
 
 
+@cache
+def _seeds() -> Seeds:
+    return read_seeds(SEEDS)
+
+
 @asynccontextmanager
 async def open_world(
     database_url: str,
@@ -296,12 +302,12 @@ async def open_world(
     other = ScriptedOperator(OTHER)
     facts = {"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}
     if seeded:
-        await seed(settings_for(database_url), read_seeds(SEEDS), facts, clock)
+        await seed(settings_for(database_url), _seeds(), facts, clock)
     operators: dict[str, OperatorPort] = {
         "mpesa_ke": mpesa, "mtn_ug": mtn, "other_ug": other, **(also or {}),
     }  # fmt: skip
     outside = Outside(operators, {"scripted": sms}, clock, Ids(clock), draw=lambda: 0.0)
-    directory = read_directory(operators)
+    directory = directory_of({name: port.facts for name, port in operators.items()})
     settings = settings_for(database_url, **environment)
     pool = await open_pool(settings.database_url)
     await give_keys(settings, pool)

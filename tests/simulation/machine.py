@@ -5,15 +5,13 @@ engine, without HTTP.
 """
 
 import asyncio
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
 
 import asyncpg
-import yaml
 
-from channels.wiring import MENUS, NUMBERING
+from channels.wiring import MENUS
 from engine.clock import AttemptId, Clock, Ids
 from engine.customers.customers import Customer
 from engine.decisions import Decision
@@ -27,19 +25,18 @@ from engine.messages.letters import Letters
 from engine.messages.planning import Writer
 from engine.messages.sender import Messages
 from engine.money import CURRENCIES, Money
-from engine.msisdn import Msisdn, Prefixes
+from engine.msisdn import Msisdn
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.planning import Timing
 from engine.payments.policy import Clearance
 from engine.payments.reconciliation import Reconciler
-from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
 from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
-from engine.ports import Callback, OperatorFacts
+from engine.ports import Callback
 from engine.texts import Texts
 from tests.simulation.gateway import NobodyIsQuiet
 from tests.simulation.loop import Process
@@ -121,17 +118,6 @@ class WorldPolicy:
 @cache
 def _letters() -> Letters:
     return Letters(Writer(Texts.load(MENUS / "texts")), tenant=1, shortcode="*384*96#")
-
-
-@cache
-def _numbering() -> tuple[Prefixes, dict[str, str]]:
-    numbering = yaml.safe_load(NUMBERING.read_text())
-    return Prefixes(numbering["ranges"]), numbering["networks"]
-
-
-def directory_of(facts: Mapping[str, OperatorFacts]) -> Directory:
-    """The operators of a world, with the real numbering plan."""
-    return Directory(facts, *_numbering())
 
 
 class Machine:

@@ -37,10 +37,11 @@ from engine.payments.lifecycle import State
 from engine.payments.store import PaymentStore
 from engine.payments.views import Confirmed
 from engine.ports import Callback, Order
+from tests.numbering import directory_of
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.laws import Laws
 from tests.simulation.loop import CURRENT, Deadlock, Process, make_loop
-from tests.simulation.machine import LEASE_SECONDS, START, Machine, directory_of
+from tests.simulation.machine import LEASE_SECONDS, START, Machine
 from tests.simulation.model import Model
 from tests.simulation.operators import Habits, SimulatedOperator, all_jobs
 from tests.simulation.surfaces import ModelOutbox, ModelStore, Wire, WiredCommitter

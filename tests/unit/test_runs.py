@@ -1,5 +1,6 @@
 """How a run of all tests is put together: who runs what, and that a test that hangs ends."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -9,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from engine.texts import BrokenTexts, Texts
 from tests.alarm import alarm
-from tests.workers import ORDER, pytest_collection_modifyitems, unit_of
+from tests.workers import ORDER, pytest_collection_modifyitems, pytest_configure, unit_of
 
 TESTS = Path(__file__).parent.parent
 NODES = [
@@ -80,6 +82,41 @@ def test_long_rooms_are_run_first_and_keep_their_order() -> None:
 def test_every_room_has_its_place() -> None:
     rooms = {f"tests/{file.relative_to(TESTS).parts[0]}/" for file in TESTS.glob("*/**/test_*.py")}
     assert rooms == set(ORDER)
+
+
+def test_every_other_worker_reads_all_rooms_from_the_other_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = {}
+    for worker in ("gw0", "gw1", "gw2"):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        config: Any = SimpleNamespace(args=["tests"], rootpath=TESTS.parent)
+        pytest_configure(config)
+        read[worker] = config.args
+    assert read["gw0"] == read["gw2"] == ["tests"]
+    assert {f"{room}/" for room in read["gw1"]} == set(ORDER)
+    assert read["gw1"] == sorted(read["gw1"], reverse=True)
+
+
+def test_a_part_that_was_asked_for_is_read_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw1")
+    config: Any = SimpleNamespace(args=["tests/e2e"], rootpath=TESTS.parent)
+    pytest_configure(config)
+    assert config.args == ["tests/e2e"]
+
+
+def test_the_shipped_sentences_are_read_once_and_a_changed_copy_as_it_stands(
+    tmp_path: Path,
+) -> None:
+    shipped = TESTS.parent / "menus" / "texts"
+    assert Texts.load(shipped) is Texts.load(Path("menus/texts"))
+    assert Texts.load(shipped, tmp_path / "nobody's") is Texts.load(shipped)
+    assert Texts.load(shipped, tmp_path) is not Texts.load(shipped)
+    copy = Path(shutil.copytree(shipped, tmp_path / "texts"))
+    assert Texts.load(copy) is not Texts.load(copy)
+    (copy / "en.yaml").write_text("{")
+    with pytest.raises(BrokenTexts):
+        Texts.load(copy)
 
 
 def test_alarm_rings_where_it_hangs_and_the_one_around_it_still_does() -> None:

@@ -208,7 +208,7 @@ async def test_trouble_elsewhere_ends_it_with_its_error(
 async def test_servers_that_are_silent_are_shown_and_nothing_breaks(world: World) -> None:
     nowhere = "http://127.0.0.1:1"
     places = Places(nowhere, nowhere, nowhere, {"mtn_ug": nowhere})
-    client = httpx.AsyncClient(trust_env=False)
+    client = httpx.AsyncClient(trust_env=False, verify=False)
     app = PhoneApp(client, places, world, payer=PAYER, payee=PAYEE, trouble=lambda: None)
     async with app.run_test(size=(80, 24)) as pilot:
         await _until(pilot, lambda: "! the server does not answer" in _panel(app))
@@ -396,7 +396,7 @@ async def test_a_message_that_was_begun_survives_a_prompt(handset: Handset, serv
 
 async def test_a_message_that_did_not_leave_is_kept_and_said(world: World) -> None:
     nowhere = "http://127.0.0.1:1"
-    client = httpx.AsyncClient(trust_env=False)
+    client = httpx.AsyncClient(trust_env=False, verify=False)
     places = Places(nowhere, nowhere, nowhere, {})
     handset = Handset(client, places, world, name="payer", msisdn=PAYER)
     handset.open_inbox()
