@@ -95,6 +95,7 @@ LINES: Mapping[str, Line] = {
     "provision": Silent("credentials of a sandbox, into a file"),
     "keys create": _KEYS,
     "keys show": _KEYS,
+    "settlement": TOLD,
     "settlement show": TOLD,
     "settlement batches": Told("corridor"),
     "settlement batch": Told("batch"),
@@ -133,6 +134,8 @@ def words_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> st
     words = []
     while (choice := _choice(parser)) is not None:
         word = getattr(options, choice.dest)
+        if word is None:
+            break  # one that may be typed alone
         words.append(word)
         parser = choice.choices[word]
     return " ".join(words)
@@ -144,6 +147,8 @@ def all_words(parser: argparse.ArgumentParser) -> Iterator[str]:
     if choice is None:
         yield ""
         return
+    if not choice.required:
+        yield ""
     for word, below in choice.choices.items():
         for rest in all_words(below):
             yield f"{word} {rest}".strip()

@@ -57,6 +57,7 @@ def test_what_writes_its_own_row_does_so(words: str) -> None:
         (["books"], "books"),
         (["staff", "log", "asha"], "staff log"),
         (["audit", "verify"], "audit"),
+        (["settlement"], "settlement"),
         (["settlement", "dispute", "rule", "d", "0"], "settlement dispute rule"),
         (["liquidity", "set", "POOL_AVAIL:UGX", "--low", "1", "--target", "2"], "liquidity set"),
     ],
