@@ -15,7 +15,10 @@ from engine.privacy.seals import seals_of
 _SEEN = """
 select n.msisdn, c.network, c.network_since_ms, p.operator, p.at_ms
 from unnest($2::text[], $3::text[]) as n (msisdn, under)
-left join customer c on c.tenant = $1 and c.msisdn in (n.msisdn, n.under)
+left join lateral (  -- limited as in `engine/compliance/history.py`
+    select network, network_since_ms from customer
+    where tenant = $1 and msisdn in (n.msisdn, n.under) limit 2
+) c on true
 left join lateral (
     select operator, at_ms from ported_number
     where tenant = $1 and msisdn in (n.msisdn, n.under) order by id desc limit 1

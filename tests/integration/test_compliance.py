@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -345,6 +346,28 @@ async def test_the_index_answers_for_history_in_a_large_table(house: House) -> N
     assert "clearance_payer" in told
     assert "clearance_payee" in told
     assert "Seq Scan on clearance" not in told
+
+
+async def test_two_people_are_looked_up_by_their_numbers_also_in_a_table_nobody_measured(
+    house: House,
+) -> None:
+    """As after a start with many customers: joined by guess, all of them were read each time."""
+    await house.pool.execute(
+        "insert into customer (id, tenant, msisdn, country, language, tier, created_at)"
+        " select gen_random_uuid(), 1, '+25471' || lpad(n::text, 7, '0'), 'KE', 'en', 0, now()"
+        " from generate_series(1, 5000) n"
+    )
+    asked = [f"+25471{n:07d}" for n in range(1, 13)]
+    row = ([house.question().quote_id] * 12, [1] * 12, asked, asked, [1] * 12, ["KES"] * 12,
+           [1] * 12, ["UGX"] * 12, [1] * 12, [0] * 12, [""] * 12, asked, asked)  # fmt: skip
+    plan = await house.pool.fetch(f"explain (analyze, timing off) {LOOK}", 1, *row)
+    assert _rows_removed(plan) < 100
+
+
+def _rows_removed(plan: list[Any]) -> int:
+    """How many rows a plan read for nothing, a loop."""
+    told = "\n".join(row[0] for row in plan)
+    return sum(map(int, re.findall(r"Rows Removed by (?:Join )?Filter: (\d+)", told)))
 
 
 # Again, before the payout.
