@@ -82,7 +82,7 @@ def send_money(payee: str, shillings: int) -> tuple[Turn, ...]:
     """The six turns of a payment by a caller we know."""
     to = f"1*{payee}"
     return (
-        Turn("", "CON CAPP"),
+        Turn("", "CON ", "1. Send money"),  # below how the last payment stands, if there was one
         Turn("1", "CON Number to pay"),
         Turn(to, f"CON To +{payee}"),
         # Between stands the holder's name, unless the operator is late with it.
