@@ -28,8 +28,8 @@ ROWS_MAX = 500
 FORGOTTEN_AT_ONCE = 5_000
 
 # `with asked` numbers the questions; the snapshot of the counts does not yet see what `traced`
-# inserts, and a question asked again does not count itself. A limit that no answer reaches lets each
-# number be looked up by itself: on a table whose size is not known yet all customers would be joined.
+# inserts, and a question asked again does not count itself. A limit that no answer reaches lets
+# each number be looked up by itself: on a table that nobody has measured all customers were joined.
 LOOK = f"""
 with asked as (
   select * from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[],
