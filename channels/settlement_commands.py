@@ -17,6 +17,7 @@ from channels.settings import Settings
 from channels.settlement import OpenSettlement, settlement_of
 from channels.settlement_file import chain_of, read_document
 from channels.times import second_of
+from engine.clock import is_id
 from engine.errors import NoWayNow, StaffMistake
 from engine.money import from_decimal, plain
 from engine.payments.settlement.batch import Batch
@@ -301,7 +302,7 @@ async def _refund(opened: OpenSettlement, options: argparse.Namespace, say: Say)
 
 async def _find_batch(opened: OpenSettlement, word: str) -> Batch:
     """By its id or the end of it, among the newest. Raises StaffMistake."""
-    batch = await opened.room.batches.get(word) if len(word) == 32 and _is_hex(word) else None
+    batch = await opened.room.batches.get(word) if is_id(word) else None
     if batch is not None:
         return batch
     newest = await opened.room.batches.newest(1000)
