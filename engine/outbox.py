@@ -165,7 +165,7 @@ class Outbox:
         now = int(self._clock.epoch())
         rows = await self._pool.fetch(
             "update outbox set sent_at = $2, lease_until = $3, claims = claims + 1"
-            " where id = any($1::uuid[]) and sent_at is null returning id, claims",
+            " where id = any((select $1::uuid[])::uuid[]) and sent_at is null returning id, claims",
             list(ids), now, now + self._lease_seconds,
         )  # fmt: skip
         return {row["id"].hex: row["claims"] for row in rows}
@@ -199,13 +199,14 @@ class Outbox:
             strict=True,
         )  # fmt: skip
         await self._pool.execute(
-            "with gone as (delete from outbox where id = any($1::uuid[]))"
+            "with gone as (delete from outbox where id = any((select $1::uuid[])::uuid[]))"
             " insert into sms_message (id, payment, tenant, template, status, message_id, gateway,"
             "  segments, counted, at_ms)"
             " select id, payment, tenant, template, status, message_id, gateway,"
             "  nullif(segments, 0), nullif(counted, 0), $10"
-            " from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],"
-            "  $7::text[], $8::smallint[], $9::smallint[])"
+            " from unnest((select $1::uuid[]), (select $2::uuid[]), (select $3::int[]),"
+            "  (select $4::text[]), (select $5::text[]), (select $6::text[]),"
+            "  (select $7::text[]), (select $8::smallint[]), (select $9::smallint[]))"
             " as e (id, payment, tenant, template, status, message_id, gateway, segments, counted)"
             " on conflict do nothing",
             ids, payments, tenants, templates, statuses, messages, gateways, planned, counted,

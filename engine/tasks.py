@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Generic, TypeVar
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -59,3 +60,25 @@ async def together(*work: Coroutine[Any, Any, None]) -> None:
     for ended in await asyncio.gather(*work, return_exceptions=True):
         if ended is not None:
             raise ended
+
+
+class beside(Generic[T]):  # noqa: N801 - a verb of `async with`
+    """`async with beside(work) as begun`: begun at once, and awaited within where it is needed.
+
+    Who leaves without it gives it up: it is cancelled, what it raised is nobody's affair, and it
+    has ended when the block has.
+    """
+
+    def __init__(self, work: Awaitable[T]) -> None:
+        self._work = work
+
+    async def __aenter__(self) -> "asyncio.Future[T]":
+        self._begun = asyncio.ensure_future(self._work)
+        return self._begun
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._begun.done():
+            self._begun.cancel()
+            await asyncio.gather(self._begun, return_exceptions=True)
+        elif not self._begun.cancelled():
+            self._begun.exception()  # heard: whoever wanted it has awaited it

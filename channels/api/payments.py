@@ -17,7 +17,7 @@ from channels.api.payment_shown import (
 )
 from channels.api.problems import Code, Refusal
 from channels.api.proposals import open_about
-from channels.api.quotes import FindCustomer, PriceAsked, known_payer, price
+from channels.api.quotes import FindCustomer, PriceAsked, known_payer, offer, parties
 from channels.api.reservations import account_to_draw_on, too_small
 from channels.api.wire import AmountAsked, Id, Number
 from channels.times import iso_millis_of
@@ -36,8 +36,9 @@ from engine.payments.facts import Ruling
 from engine.payments.payment import Payment
 from engine.payments.reservations import Reservations
 from engine.payments.rulings import Rulings
-from engine.payments.selling import Selling
+from engine.payments.selling import Payee, Selling
 from engine.staff.remedies import reversal_of
+from engine.tasks import beside
 
 MOST = 100
 HASH_BYTES = 16  # what the commit keeps of a request's hash
@@ -134,10 +135,11 @@ class Payments:
         a reason.
         """
         client, hash_ = call.caller.client_id, call.hash[:HASH_BYTES].hex()
-        known = await self._own.by_key(client, call.key)
-        if known is not None:
-            return _again(known, hash_)
-        payer, quote = await self._priced(call)
+        async with beside(self._parties(call.body)) as looking_up:
+            known = await self._own.by_key(client, call.key)
+            if known is not None:
+                return _again(known, hash_)
+            payer, quote = await self._priced(call, await looking_up)
         draws_on = await self._draws_on(call, quote)
         try:
             confirmed = await self._selling.confirm(
@@ -221,15 +223,22 @@ class Payments:
         shown = [show_status(payment) for payment in found[: page.most]]
         return PaymentsShown(shown, shown[-1].id if len(found) > page.most else None)
 
+    async def _parties(self, asked: PaymentAsked) -> tuple[Customer, Payee] | None:
+        """Who pays whom; None where a quote says it."""
+        if asked.quote is not msgspec.UNSET:
+            return None
+        return await parties(self._selling, self._find, _price_of(asked))
+
     async def _priced(
-        self, call: Call[KeyHolder, Nothing, Nothing, PaymentAsked]
+        self,
+        call: Call[KeyHolder, Nothing, Nothing, PaymentAsked],
+        two: tuple[Customer, Payee] | None,
     ) -> tuple[Customer, Quote]:
         asked, client = call.body, call.caller.client_id
         if asked.quote is msgspec.UNSET:
-            return await price(
-                self._selling, self._find, _price_of(asked),
-                from_pool=asked.reservation is msgspec.UNSET,
-            )  # fmt: skip
+            assert two is not None, "whom no quote names is looked up"
+            from_pool = asked.reservation is msgspec.UNSET
+            return two[0], offer(self._selling, *two, _price_of(asked), from_pool=from_pool)
         quote = await self._quotes.take(client, asked.quote, call.key)
         if quote is None:
             is_known = await self._quotes.find(client, asked.quote) is not None

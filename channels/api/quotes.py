@@ -17,7 +17,8 @@ from engine.clients.quote_store import Kept, QuoteStore
 from engine.customers.customers import Customer
 from engine.fx.quotes import Quote
 from engine.msisdn import Msisdn
-from engine.payments.selling import Selling
+from engine.payments.selling import Payee, Selling
+from engine.tasks import beside
 
 FindCustomer = Callable[[Msisdn], Awaitable[Customer | None]]
 
@@ -89,12 +90,29 @@ async def price(
 
     `from_pool`: its payout is not set aside before (`Router.rank`).
     """
-    payer = await known_payer(find, read_number(asked.payer))
-    quote = await selling.quote(
-        payer=payer, network=payer.network, payee=read_number(asked.payee),
-        amount=read_amount(asked.amount), from_pool=from_pool,
+    payer, payee = await parties(selling, find, asked)
+    return payer, offer(selling, payer, payee, asked, from_pool=from_pool)
+
+
+async def parties(
+    selling: Selling, find: FindCustomer, asked: PriceAsked
+) -> tuple[Customer, Payee]:
+    """Who pays whom, both looked up at once. Raises as `Quotes.make`."""
+    payer_number, payee_number = read_number(asked.payer), read_number(asked.payee)
+    # Begun in this order both numbers travel together.
+    async with beside(known_payer(find, payer_number)) as payer:
+        payee = await selling.payee(payee_number)
+        return await payer, payee
+
+
+def offer(
+    selling: Selling, payer: Customer, payee: Payee, asked: PriceAsked, *, from_pool: bool
+) -> Quote:
+    """The price for two people who were looked up. Raises as `price`."""
+    return selling.offer(
+        payer=payer, network=payer.network, payee=payee, amount=read_amount(asked.amount),
+        from_pool=from_pool,
     )  # fmt: skip
-    return payer, quote
 
 
 async def known_payer(find: FindCustomer, msisdn: Msisdn) -> Customer:

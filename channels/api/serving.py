@@ -40,6 +40,7 @@ from engine.errors import (
 from engine.once import Answered, Once, OtherRequest, Request, Taken, UnderWay
 from engine.staff.probes import TooSoon
 from engine.staff.retrying import NotTheirs
+from engine.tasks import beside
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)
@@ -144,21 +145,24 @@ class Serving(Generic[C]):
         endpoint, address = asked.endpoint, self._address_of(scope)
         token = bearer_of(asked.headers)
         known = self._callers.recall(token) if token else None
-        if known is None:
-            await self._pace.knock(address)
-        else:
-            told = await self._pace.seen(address, self._callers.limits_of(known))
-        if not token:
-            raise Refusal(Code.UNAUTHENTICATED)
         try:
-            # Somebody who is about to change something is looked at as they stand now.
-            caller = await self._callers.prove(token, fresh=endpoint.changes)
+            if known is not None:
+                limits = self._callers.limits_of(known)
+                # What they may is asked meanwhile; who came too often hears of nothing else.
+                async with beside(self._callers.prove(token, fresh=endpoint.changes)) as proving:
+                    told = await self._pace.seen(address, limits)
+                    caller = await proving
+            else:
+                await self._pace.knock(address)
+                if not token:
+                    raise Refusal(Code.UNAUTHENTICATED)
+                # Somebody who is about to change something is looked at as they stand now.
+                caller = await self._callers.prove(token, fresh=endpoint.changes)
+                told = await self._pace.proven(self._callers.limits_of(caller))
         except NotProven:
             log.warning("%s %s: not proven who asks", asked.correlation_id, endpoint.what)
             await self._pace.not_proven(address)
             raise Refusal(Code.UNAUTHENTICATED) from None
-        if known is None:
-            told = await self._pace.proven(self._callers.limits_of(caller))
         try:
             answer = await self._permit(caller, asked, scope, receive)
         except Refusal as refusal:

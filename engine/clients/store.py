@@ -83,7 +83,8 @@ class ClientStore:
         )  # fmt: skip
 
     async def _fetch(self, ids: Sequence[str]) -> dict[str, ApiKey]:
-        rows = await self._pool.fetch(f"{_KEY} and k.id = any($2::uuid[])", self._tenant, list(ids))
+        among = " and k.id = any((select $2::uuid[])::uuid[])"
+        rows = await self._pool.fetch(_KEY + among, self._tenant, list(ids))
         return {row["id"].hex: _key(row) for row in rows}
 
 

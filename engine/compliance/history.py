@@ -32,9 +32,11 @@ FORGOTTEN_AT_ONCE = 5_000
 # each number be looked up by itself: on a table that nobody has measured all customers were joined.
 LOOK = f"""
 with asked as (
-  select * from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[],
-                       $8::bigint[], $9::text[], $10::bigint[], $11::smallint[], $12::text[],
-                       $13::text[], $14::text[])
+  select * from unnest((select $2::uuid[]), (select $3::bigint[]), (select $4::text[]),
+                       (select $5::text[]), (select $6::bigint[]), (select $7::text[]),
+                       (select $8::bigint[]), (select $9::text[]), (select $10::bigint[]),
+                       (select $11::smallint[]), (select $12::text[]), (select $13::text[]),
+                       (select $14::text[]))
     with ordinality k(quote, at_ms, payer, payee, minor, currency, receives_minor,
                       receives_currency, near_minor, watched, people_sealed, payer_before,
                       payee_before, n)),

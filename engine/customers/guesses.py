@@ -50,7 +50,7 @@ returning $8::int as number, id, pin_failures, pin_locks, pin_locked_until, pin_
 """  # noqa: S608 - put together from the expressions above
 _LOCKS = """
 select id, pin_locks, pin_locked_until, pin_key from customer
-where tenant = $1 and id = any($2::uuid[])
+where tenant = $1 and id = any((select $2::uuid[])::uuid[])
 """
 
 

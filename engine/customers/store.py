@@ -32,7 +32,7 @@ _FIND = """
 select id, msisdn, msisdn_sealed, country, language, network,
        coalesce(pin_reset_until > $3, false) as may_reset_pin,
        case when tier_paused_until > $3 then $4 else tier end as tier
-from customer where tenant = $1 and msisdn = any($2::text[])
+from customer where tenant = $1 and msisdn = any((select $2::text[])::text[])
 """
 _REGISTER = """
 insert into customer (id, tenant, msisdn, country, language, tier, pin_mac, pin_key, created_at,

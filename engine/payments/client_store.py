@@ -34,7 +34,7 @@ select {_COLUMNS}
 _KNOWN = """
 select k.key, k.payment, k.hash, i.facts from payment_key k
   join journal i on i.payment = k.payment and i.version = 1
- where k.tenant = $1 and k.key = any($2::text[])"""
+ where k.tenant = $1 and k.key = any((select $2::text[])::text[])"""
 
 LAST = "f" * 32
 """An id behind every payment's: a list begins with the newest."""

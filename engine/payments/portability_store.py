@@ -14,7 +14,7 @@ from engine.privacy.seals import seals_of
 
 _SEEN = """
 select n.msisdn, c.network, c.network_since_ms, p.operator, p.at_ms
-from unnest($2::text[], $3::text[]) as n (msisdn, under)
+from unnest((select $2::text[]), (select $3::text[])) as n (msisdn, under)
 left join lateral (  -- limited as in `engine/compliance/history.py`
     select network, network_since_ms from customer
     where tenant = $1 and msisdn in (n.msisdn, n.under) limit 2

@@ -32,9 +32,18 @@ from engine.payments.stepping import Hear
 from engine.payments.store import PaymentStore, left_of
 from engine.payments.views import Confirmed
 from engine.payments.wallets import Wallets
+from engine.tasks import beside
 
 TRIES_MAX = 5
 """How often a creation is planned anew when an earlier one with its key was refused."""
+
+
+class Payee(NamedTuple):
+    """Who is to be paid, as far as it is known: whose wallet the number is, and its language."""
+
+    msisdn: Msisdn
+    wallet: Wallet
+    language: str
 
 
 class Terms(NamedTuple):
@@ -90,6 +99,15 @@ class Selling:
     async def wallet_of(self, msisdn: Msisdn) -> Wallet:
         """Whose wallet a number is, by everybody who may know; changes nothing."""
         return await self._wallets.of(msisdn)
+
+    async def payee(self, msisdn: Msisdn, wallet: str | None = None) -> Payee:
+        """Who a number is, by everybody who may know, all asked at once; changes nothing.
+
+        `wallet` is whose its wallet is by the payer's own word, for this payment alone.
+        """
+        async with beside(self._language_of(msisdn)) as language:
+            whose = await self._wallets.of(msisdn, wallet)
+            return Payee(msisdn, whose, await language)
 
     async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         """Whether a payment to this number could be priced at all, before anybody types more.
@@ -164,12 +182,27 @@ class Selling:
         CustomerMistake (own number, unknown operator, limits) or NoWayNow (no corridor, no fresh
         rate).
         """
-        whose = await self._wallets.of(payee, wallet)
-        ways = self._directory.choose_ways(payer.msisdn, network, payee, wallet=whose.operator)
+        known = await self.payee(payee, wallet)
+        return self.offer(
+            payer=payer, network=network, payee=known, amount=amount, from_pool=from_pool
+        )
+
+    def offer(
+        self,
+        *,
+        payer: Customer,
+        network: str,
+        payee: Payee,
+        amount: Money,
+        from_pool: bool = True,
+    ) -> Quote:
+        """As `quote`, of a payee who was looked up before. Waits for nobody."""
+        wallet = payee.wallet.operator
+        ways = self._directory.choose_ways(payer.msisdn, network, payee.msisdn, wallet=wallet)
         if ways.payer.currency != amount.currency:
             raise NoWayNow("no_way.corridor")
-        return await self._priced(
-            payer, payee, amount, self._terms(ways), whose.decision, from_pool=from_pool
+        return self._priced(
+            payer, payee, amount, self._terms(ways), payee.wallet.decision, from_pool=from_pool
         )
 
     async def quote_receiving(
@@ -184,7 +217,7 @@ class Selling:
             raise NoWayNow("no_way.corridor")
         terms = self._terms(ways)
         amount = amount_for(receives, terms.rate.mid, terms.corridor, ways.payer, ways.payee)
-        return await self._priced(payer, payee, amount, terms)
+        return self._priced(payer, await self.payee(payee, wallet), amount, terms)
 
     async def outlook(
         self, *, payer: Customer, network: str, payee: Msisdn, amount: Money
@@ -208,10 +241,10 @@ class Selling:
         rate = self._rates.rate(ways.payer.currency, ways.payee.currency)
         return Terms(ways, corridor, rate)
 
-    async def _priced(
+    def _priced(
         self,
         payer: Customer,
-        payee: Msisdn,
+        payee: Payee,
         amount: Money,
         terms: Terms,
         whose: Decision | None = None,
@@ -229,7 +262,7 @@ class Selling:
         return Quote(
             quote_id=self._ids.hex(),
             payer=payer.msisdn,
-            payee=payee,
+            payee=payee.msisdn,
             payer_operator=ways.payer.name,
             payee_operator=ways.wallet,
             amount=amount,
@@ -245,7 +278,7 @@ class Selling:
                 ranking.payout_cost_minor_max if ranking else corridor.payout_cost_minor
             ),
             payer_language=payer.language,
-            payee_language=await self._language_of(payee),
+            payee_language=payee.language,
             expires_at=expires_at,
             pay_until=expires_at + self._timing.pay_within,
             ways=ranking.ways if ranking else (ways.payee.name,),

@@ -27,10 +27,10 @@ REFERENCE_SEEN_WITHIN = timedelta(days=3)
 
 _PAYMENT = "p.id, p.state, p.version, p.live, p.way, p.terms, j.facts"
 _BY_ID = f"""
-select {_PAYMENT} from unnest($1::uuid[]) k(id)
+select {_PAYMENT} from unnest((select $1::uuid[])) k(id)
   join payment p on p.id = k.id join journal j on j.payment = p.id and j.version = p.terms"""
 _BY_ATTEMPT = f"""
-select {_PAYMENT}, a.id as attempt, a.direction, a.operator from unnest($1::uuid[]) k(id)
+select {_PAYMENT}, a.id as attempt, a.direction, a.operator from unnest((select $1::uuid[])) k(id)
   join attempt a on a.id = k.id join payment p on p.id = a.payment
   join journal j on j.payment = p.id and j.version = p.terms"""
 
@@ -275,7 +275,7 @@ class PaymentStore:
 
     async def _fetch_references(self, ids: Sequence[str]) -> dict[str, frozenset[str] | Exception]:
         rows = await self._pool.fetch(
-            "select e.attempt, array_agg(e.body) as bodies from unnest($1::uuid[]) k(id)"
+            "select e.attempt, array_agg(e.body) as bodies from unnest((select $1::uuid[])) k(id)"
             "  join evidence e on e.attempt = k.id and e.source = $2 group by 1",
             list(ids), int(Source.ACCEPTED),
         )  # fmt: skip

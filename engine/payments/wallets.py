@@ -18,6 +18,7 @@ from engine.payments.portability_store import PortabilityStore, Seen
 from engine.payments.routing import Directory
 from engine.payments.watch import AWAY
 from engine.ports import PortabilityPort
+from engine.tasks import beside
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Wallets:
         prefix = self._directory.payee_operator(payee)
         if chosen is not None:
             return decide(Hints(prefix=prefix, chosen=chosen))
-        seen, looked_up = await asyncio.gather(self._seen(payee), self._looked_up(payee))
+        seen, looked_up = await self._heard(payee)
         dialled = self._at_home(payee, self._directory.network_operator(seen.network))
         return decide(
             Hints(
@@ -130,8 +131,11 @@ class Wallets:
             log.warning("a wallet is told by less than we know: %s", error)
             return Seen()
 
-    async def _looked_up(self, payee: Msisdn) -> str | None:
-        return await self._look_up.operator_of(payee) if self._look_up else None
+    async def _heard(self, payee: Msisdn) -> tuple[Seen, str | None]:
+        if self._look_up is None:
+            return await self._seen(payee), None
+        async with beside(self._look_up.operator_of(payee)) as looking_up:
+            return await self._seen(payee), await looking_up
 
     def _at_home(self, payee: Msisdn, operator: str | None) -> str | None:
         """Numbers are ported within a country; who dials from another one is a traveller.

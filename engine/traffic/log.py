@@ -28,9 +28,11 @@ insert into traffic (id, tenant, at_ms, way, operator, operation, attempt, outco
                      elapsed_ms, asked, answered, evidence, times)
 select id, $1, at_ms, way, operator, operation, attempt, outcome, nullif(status, -1), source,
        nullif(elapsed_ms, -1), asked, answered, evidence, times
-  from unnest($2::uuid[], $3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::text[],
-              $8::uuid[], $9::smallint[], $10::text[], $11::int[], $12::text[], $13::text[],
-              $14::uuid[], $15::bigint[])
+  from unnest((select $2::uuid[]), (select $3::bigint[]), (select $4::smallint[]),
+              (select $5::text[]), (select $6::text[]), (select $7::text[]), (select $8::uuid[]),
+              (select $9::smallint[]), (select $10::text[]), (select $11::int[]),
+              (select $12::text[]), (select $13::text[]), (select $14::uuid[]),
+              (select $15::bigint[]))
     as s(id, at_ms, way, operator, operation, outcome, attempt, status, source, elapsed_ms, asked,
          answered, evidence, times)
 on conflict do nothing"""

@@ -246,6 +246,35 @@ async def test_many_at_once_under_one_key_are_one_payment_and_one_answer(
     assert len(room.world.mpesa.orders) == 1
 
 
+async def test_a_payment_waits_for_three_answers_before_its_commit(
+    room: ClientRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API key; who pays whom with what the key stands for; what went before. Each together."""
+    await room.send()  # whose key is known from now on
+    waiting: list[asyncio.Future[None]] = []
+    fetch, waits = room.engine.pool.fetch, 0
+
+    async def held_back(statement: str, *arguments: Any) -> Any:
+        if statement.startswith("update outbox"):  # the payer is asked: that is after the commit
+            return await fetch(statement, *arguments)
+        waiting.append(asyncio.get_running_loop().create_future())
+        await waiting[-1]
+        return await fetch(statement, *arguments)
+
+    monkeypatch.setattr(room.engine.pool, "fetch", held_back)
+    sending = asyncio.create_task(room.post("/payments/send", PRICE))
+    while not sending.done():
+        for _ in range(50):  # whoever can ask now has asked then
+            await asyncio.sleep(0)
+        waits += bool(waiting)
+        while waiting:
+            waiting.pop().set_result(None)
+    assert sending.result().status_code == 201
+    assert waits == 3
+    monkeypatch.undo()
+    await room.engine.dispatcher.idle()
+
+
 async def test_two_requests_at_once_under_one_key_are_one_payment_and_one_conflict(
     room: ClientRoom,
 ) -> None:

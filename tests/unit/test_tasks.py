@@ -1,8 +1,9 @@
 import asyncio
+import gc
 
 import pytest
 
-from engine.tasks import Tasks, together
+from engine.tasks import Tasks, beside, together
 
 FAILED = "it was not done; somebody else will do it"
 
@@ -103,3 +104,72 @@ async def test_together_is_cancelled_with_all_its_work() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert sorted(cancelled) == [1, 2]
+
+
+async def test_what_goes_on_beside_is_begun_at_once_and_awaited_where_it_is_needed() -> None:
+    said: list[str] = []
+
+    async def work() -> str:
+        said.append("begun")
+        await asyncio.sleep(0)
+        return "done"
+
+    async with beside(work()) as begun:
+        await asyncio.sleep(0)
+        said.append("meanwhile")
+        said.append(await begun)
+    assert said == ["begun", "meanwhile", "done"]
+
+
+async def test_whoever_leaves_gives_up_what_goes_on_beside_and_hears_their_own_error() -> None:
+    said: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            said.append("given up")
+
+    with pytest.raises(ValueError, match="mine"):
+        async with beside(work()):
+            await asyncio.sleep(0)
+            raise ValueError("mine")
+    assert said == ["given up"], "and it has ended when the block has"
+
+
+async def test_an_error_beside_is_raised_to_who_awaits_it_and_lost_with_who_leaves(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work() -> None:
+        raise ValueError("theirs")
+
+    with pytest.raises(ValueError, match="theirs"):
+        async with beside(work()) as begun:
+            await begun
+    async with beside(work()):
+        await asyncio.sleep(0)
+    gc.collect()  # asyncio complains of an error that nobody heard when its task is thrown away
+    await asyncio.sleep(0)
+    assert not caplog.records
+
+
+async def test_cancelled_within_both_are() -> None:
+    said: list[str] = []
+
+    async def wait(who: str) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            said.append(who)
+            raise
+
+    async def both() -> None:
+        async with beside(wait("beside")):
+            await wait("within")
+
+    task = asyncio.create_task(both())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert said == ["within", "beside"]
+    assert task.cancelled()
