@@ -87,16 +87,16 @@ class ForMachines(logging.Formatter):
         return msgspec.json.encode(line, enc_hook=repr).decode()
 
 
+_UNSAID: Final = vars(logging.LogRecord("", 0, "(unknown file)", 0, "", None, None))
+"""What every record holds and no line of ours tells."""
+
+
 class Line(logging.LogRecord):
     """A record of what lines tell, and of nothing else.
 
     Where in our code it was said is known to nobody here, and taking that name apart as `logging`
-    does costs more than all the rest of a record. What is left out stands here for other readers.
+    does costs more than all the rest of a record. What is left out is as of this module.
     """
-
-    pathname = filename = module = "(unknown file)"
-    lineno, funcName = 0, ""
-    stack_info = exc_text = thread = threadName = process = processName = None
 
     def __init__(
         self, name: str, level: int, _path: str, _line: int, msg: object, args: Any, exc_info: Any,
@@ -104,6 +104,7 @@ class Line(logging.LogRecord):
     ) -> None:  # fmt: skip
         if args and len(args) == 1 and args[0] and isinstance(args[0], Mapping):
             args = args[0]  # as `logging` allows it
+        vars(self).update(_UNSAID)
         self.name, self.msg, self.args, self.exc_info = name, msg, args, exc_info
         self.levelno, self.levelname = level, logging.getLevelName(level)
         self.created = time.time()
