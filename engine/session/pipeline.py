@@ -120,6 +120,9 @@ class TickPipeline:
         read = parser.read_response
         try:
             return [await read() for _ in batch]
+        except OSError as error:
+            await connection.disconnect(nowait=True)
+            raise RedisConnectionError(f"Redis hung up: {error}") from error  # it is tried again
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
