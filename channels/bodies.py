@@ -9,6 +9,8 @@ from typing import Any, Final
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+WHOLE: Final = "capp.body"
+"""Where a scope holds the body of a request that came the short way."""
 JSON_DEPTH_MAX: Final = 32
 JSON_DIGITS_MAX: Final = 32
 # One without an end goes to the end of the text: each sign is looked at once, whatever it is.
@@ -37,8 +39,14 @@ async def read_body(scope: Scope, receive: Receive, largest: int) -> bytes:
     """The whole body.
 
     Raises TooLarge as soon as it is, without reading on, and ClientDisconnect when the other side
-    hung up before the end. Plain ASGI, because it stands in the busiest door of the house.
+    hung up before the end. Plain ASGI, because it stands in the busiest door of the house; what
+    came the short way (`server.py`) is here already.
     """
+    here: bytes | None = scope.get(WHOLE)
+    if here is not None:
+        if len(here) > largest:
+            raise TooLarge
+        return here
     if announced_length(scope) > largest:
         raise TooLarge
     body: bytes = b""

@@ -119,7 +119,8 @@ async def _ask_postgres(url: str) -> None:
 
 def _told_of(record: logging.LogRecord) -> str | None:
     """The server that an error in the line, or its trace, tells of."""
-    errors = [a for a in record.args or () if isinstance(a, BaseException)]
-    if record.exc_info and record.exc_info[1] is not None:
-        errors.append(record.exc_info[1])
-    return next((server for e in errors if (server := server_away(e)) is not None), None)
+    for told in record.args or ():
+        if isinstance(told, BaseException) and (server := server_away(told)) is not None:
+            return server
+    error = record.exc_info[1] if record.exc_info else None
+    return None if error is None else server_away(error)

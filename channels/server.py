@@ -10,14 +10,17 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import httptools
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from channels.doors import Doors, plain, send_whole
+from channels.bodies import WHOLE
+from channels.doors import Door, Doors, plain
 from channels.seldom import Seldom
+from engine.ports import Acknowledgement
 
 SHORT_BYTES_MAX: Final = 64 * 1024
 """Of a body. Every door has a smaller or equal bound of its own and says so itself."""
@@ -86,7 +89,7 @@ class Connection(HttpToolsProtocol):
         self._packet_bytes = 0
         self._is_lost = False  # a request of this packet led nowhere
         self._patience: asyncio.TimerHandle | None = None
-        self.lines = self._bounds.headers.splitlines(keepends=True)
+        self.held = self._bounds.headers
 
     # The transport calls these.
 
@@ -280,26 +283,23 @@ class Cycle:
         """A piece of what came. Nobody reads it."""
 
     def _leave(self, start: Message, body: bytes) -> None:
-        """One write for the whole answer."""
-        answer = self._head(start) + body
+        """What an application says in a message."""
+        lines = [STATUS_LINE[start["status"]]]
+        lines += [b"%s: %s\r\n" % header for header in start["headers"]]
+        self._write(_checked(lines) + self._connection.held, body)
+
+    def _write(self, head: bytes, body: bytes) -> None:
+        """One write for the whole answer. `head`: its lines, each with its line break."""
         self.response_complete = True
         if self.disconnected:
             return
         transport = self._connection.transport
-        transport.write(answer)
-        if not self.keep_alive:
+        if self.keep_alive:
+            transport.write(b"%s\r\n%s" % (head, body))
+        else:  # the server is stopping
+            transport.write(b"%sconnection: close\r\n\r\n%s" % (head, body))
             transport.close()
         self._connection.on_response_complete()
-
-    def _head(self, start: Message) -> bytes:
-        lines = [STATUS_LINE[start["status"]]]
-        lines += [b"%s: %s\r\n" % header for header in start["headers"]]
-        lines += self._connection.lines
-        if not self.keep_alive:  # the server is stopping
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        assert head.count(b"\n") == len(lines), "line break inside a header"
-        return head + b"\r\n"
 
 
 class Visit(Cycle):
@@ -321,12 +321,25 @@ class Visit(Cycle):
 
         That makes an operator or a gateway repeat what was not taken; the trace goes to the log.
         """
+        door = self._door
+        self._scope[WHOLE] = self._body
         try:
-            await self._door(self._scope, self._receive, self._send)
+            if isinstance(door, Door):
+                self._say(await door.answer(self._scope, self._receive))
+            else:
+                await door(self._scope, self._receive, self._send)
         except Exception:
             log.exception("a door failed")
         if not self.response_complete:
-            await send_whole(_OUR_FAULT, self._send)
+            self._say(_OUR_FAULT)
+
+    def _say(self, reply: Acknowledgement) -> None:
+        """What `send_whole` says in two messages."""
+        head = _head_of(reply.status, reply.content_type, reply.headers)
+        self._write(
+            b"%scontent-length: %d\r\n%s" % (head, len(reply.body), self._connection.held),
+            reply.body,
+        )
 
     async def _receive(self) -> Message:
         return {"type": "http.request", "body": self._body, "more_body": False}
@@ -355,6 +368,20 @@ class _NobodyWaits:
 
 
 _NOBODY_WAITS: Final = _NobodyWaits()
+
+
+@lru_cache(maxsize=256)
+def _head_of(status: int, content_type: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """The lines of an answer but its length: as few different ones as doors have to say."""
+    lines = [STATUS_LINE[status], b"content-type: %s\r\n" % content_type.encode()]
+    lines += [b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in headers]
+    return _checked(lines)
+
+
+def _checked(lines: list[bytes]) -> bytes:
+    head = b"".join(lines)
+    assert head.count(b"\n") == len(lines), "line break inside a header"
+    return head
 
 
 def _is_short(headers: list[tuple[bytes, bytes]]) -> bool:

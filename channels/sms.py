@@ -47,7 +47,7 @@ class _SmsDoor(Door):
         self._token = token
         self._public_url = public_url
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+    async def answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         if not is_secret(scope["path_params"]["token"], self._token):
             return plain(404, "not found")
         try:

@@ -78,7 +78,7 @@ class _Gateway(Door):
         self._media_type = gateway.media_type.encode()
         self._token = token
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+    async def answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         if not is_secret(scope["path_params"]["token"], self._token):
             return plain(404, "Not found.")
         if _media_type(scope) != self._media_type:

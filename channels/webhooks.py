@@ -132,7 +132,7 @@ class OperatorDoor(Door):
     async def _hear(self, knock: Knock) -> Taken:
         """What is to be done about it. Raises Unreadable; anything else is answered 500."""
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+    async def answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         at_ms = int(self._reception.clock.epoch() * 1000)
         path = scope["path_params"]
         addressed = self._reception.addresses.read(path["token"])
@@ -201,7 +201,7 @@ class LostCallbacks(Door):
         """To stand behind all doors, and not among them: it takes more than a word."""
         return [Route(f"{PREFIX}/{{rest:path}}", self)]
 
-    async def _answer(self, scope: Scope, _: Receive) -> Acknowledgement:
+    async def answer(self, scope: Scope, _: Receive) -> Acknowledgement:
         return await turn_away(self._reception, scope)
 
 

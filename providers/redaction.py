@@ -6,7 +6,7 @@ It refuses to guess: a field no adapter vouches for keeps its name and loses its
 import re
 from decimal import Decimal
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -18,10 +18,22 @@ _TEXT_MAX = 256
 _LABEL_MAX = 40
 _OUTLINE_MAX = 4096
 _BODY_MAX = 64 * 1024
+_RULES_MAX = 512
+_SMALL = 10 ** (_DIGITS_MIN - 1)
+"""No number below it has a run of digits that is masked."""
 _SECRET = re.compile(r"pin|pass|secret|token|credential|otp|auth|key|cvv", re.IGNORECASE)
 _PLAIN = re.compile(r"[!-~]{0,64}").fullmatch
 _WORD = re.compile(r"\S{0,64}").fullmatch
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class _Rule(NamedTuple):
+    """What a field's name says of it. `label`: the name as it is shown."""
+
+    label: str
+    is_kept: bool
+    is_text: bool
+    is_secret: bool
 
 
 class Fields:
@@ -45,6 +57,7 @@ class Fields:
         self._known = kept | self._texts | {"Value"}  # ours, so fit to be shown
         self._numbers = numbers
         self._prose = prose
+        self._rules: dict[str, _Rule] = {}  # by name: companies use the same few again and again
 
     def more(self, *, kept: frozenset[str], texts: frozenset[str] = frozenset()) -> "Fields":
         """These and others: what an adapter vouches for in its requests, say."""
@@ -85,44 +98,60 @@ class Fields:
             return self._object(value, depth)
         if isinstance(value, list):
             return [self._value(name, item, depth + 1) for item in value[:_ITEMS_MAX]]
-        return self._scalar(name, value)
+        return self._scalar(self._rules.get(name) or self._rule(name), value)
 
     def _object(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
         # {"Name": "PhoneNumber", "Value": 254...}: the field's name is itself a value.
         own = value.get("Name", value.get("Key")) if "Value" in value else None
-        known, kept, is_shown = self._known, self._kept, depth < _DEPTH_MAX
-        shown = {}
+        rules, shown, is_usual = self._rules, {}, own is None and depth < _DEPTH_MAX
         for key, item in islice(value.items(), _ITEMS_MAX):
-            name = own if key == "Value" and isinstance(own, str) else key
-            if not (type(item) is str and is_shown and name in kept and _PLAIN(item)):
-                # What is left out here is nearly everything, and would be the same by every rule.
+            label, is_kept, is_text, _ = rule = rules.get(key) or self._rule(key)
+            if not (is_usual and type(item) is str):
+                name = own if key == "Value" and isinstance(own, str) else key
                 item = self._value(name, item, depth + 1)
-            shown[key if key in known else _label(key)] = item
+            elif not (is_kept or is_text):
+                item = f"[{len(item)} characters]"
+            elif not (is_kept and _PLAIN(item)):
+                item = self._text(rule, item)
+            shown[label] = item
         return shown
 
-    def _scalar(self, name: str, value: Any) -> Any:
+    def _rule(self, name: Any) -> _Rule:
+        """A name is the sender's choice too: not every one is remembered."""
+        rule = _Rule(
+            name if name in self._known else _label(name),
+            name in self._kept,
+            name in self._texts,
+            _SECRET.search(str(name)) is not None,
+        )
+        if len(self._rules) < _RULES_MAX and len(str(name)) <= _LABEL_MAX:
+            self._rules[name] = rule
+        return rule
+
+    def _scalar(self, rule: _Rule, value: Any) -> Any:
         if isinstance(value, str):
-            return self._text(name, value)
+            return self._text(rule, value)
         if value is None or isinstance(value, bool):
             return value
-        if name in self._kept:
+        if rule.is_kept:
             return value if isinstance(value, int) else printable(str(value))
-        if name not in self._texts:
+        if not rule.is_text:
             if not self._numbers:
                 return "[number]"
-            if _SECRET.search(name):
+            if rule.is_secret:
                 return "[hidden]"
+        if type(value) is int and -_SMALL < value < _SMALL:
+            return value
         # A Decimal stays as its own digits, in quotes: JSON readers would make it a float.
         text = mask_digits(printable(str(value)))
         return value if isinstance(value, int) and text == str(value) else text
 
-    def _text(self, name: str, text: str) -> str:
-        is_kept = name in self._kept
-        if is_kept and _PLAIN(text):
+    def _text(self, rule: _Rule, text: str) -> str:
+        if rule.is_kept and _PLAIN(text):
             return text  # nearly always, and then it is the same by every rule below
-        if not (is_kept or name in self._texts) or not (self._prose or _WORD(text)):
+        if not (rule.is_kept or rule.is_text) or not (self._prose or _WORD(text)):
             return f"[{len(text)} characters]"
-        return printable(text) if is_kept else mask_digits(printable(text))
+        return printable(text) if rule.is_kept else mask_digits(printable(text))
 
 
 STRANGER: Final = Fields(kept=frozenset(), texts=frozenset(), numbers=False)

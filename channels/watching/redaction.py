@@ -17,8 +17,12 @@ _NUMBER = re.compile(
 _NATIONAL = re.compile(r"(?<![0-9A-Za-z.:+-])(0[1-9]\d{4,5})(\d{3})(?![0-9A-Za-z.])")
 _DIGITS_MIN = 8
 _DIGITS = re.compile(rf"\d{{{_DIGITS_MIN}}}")
-_ALONE = bytes(sign if chr(sign).isalnum() else 32 for sign in range(128)) + bytes(128)
-"""Of ASCII, what is neither letter nor digit becomes a blank."""
+_KINDS = bytes(
+    ord("0") if chr(sign).isdigit() else ord("a") if chr(sign).isalpha() else ord(" ")
+    for sign in range(128)
+) + bytes(128)
+"""Of ASCII: every digit becomes a nought, every letter an a, all else a blank."""
+_BEGINS = b" " + b"0" * _DIGITS_MIN
 
 _SECRETS = (
     (("bearer", "basic"), re.compile(r"(?i)\b(?:bearer|basic)\s+[0-9a-z._~+/=-]{8,}"), "***"),
@@ -63,8 +67,7 @@ def _may_hold_number(text: str) -> bool:
     """
     if not text.isascii():
         return _DIGITS.search(text) is not None
-    words = text.encode().translate(_ALONE).split()
-    return max(map(len, filter(bytes.isdigit, words)), default=0) >= _DIGITS_MIN
+    return _BEGINS in b" " + text.encode().translate(_KINDS)
 
 
 class Redacting(logging.Formatter):

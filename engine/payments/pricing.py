@@ -7,6 +7,7 @@ to a minor unit, and what is left over is posted to ROUNDING. Each part is round
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import msgspec
 
@@ -107,10 +108,17 @@ def _kept_rate(
     mid: Decimal, corridor: Corridor, payer: OperatorFacts, payee: OperatorFacts
 ) -> Fraction:
     """What is paid for one minor unit of the payer's currency, after the spread."""
-    kept = Fraction(TEN_THOUSAND - corridor.spread_bp, TEN_THOUSAND)
-    return _minor_rate(mid, payer.currency, payee.currency) * kept
+    return _less_spread(mid, payer.currency, payee.currency, corridor.spread_bp)
 
 
+# Fractions cost most of a price, and these stay the same until the rate is another.
+@lru_cache(maxsize=1024)
+def _less_spread(mid: Decimal, source: str, destination: str, spread_bp: int) -> Fraction:
+    kept = Fraction(TEN_THOUSAND - spread_bp, TEN_THOUSAND)
+    return _minor_rate(mid, source, destination) * kept
+
+
+@lru_cache(maxsize=1024)
 def _minor_rate(mid: Decimal, source: str, destination: str) -> Fraction:
     """Minor units of the destination for one minor unit of the source, exactly."""
     shift = CURRENCIES[destination].decimals - CURRENCIES[source].decimals

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from channels import doors
 from channels.bodies import read_body
 from channels.doors import Doors, plain, send_whole
 from channels.server import FULL_SECONDS, SHORT_BYTES_MAX, Bounds, Connection
@@ -48,6 +49,19 @@ class Door:
         way = "ordinary" if "app" in scope else "short"
         word = scope["path_params"]["word"]
         await send_whole(plain(200, f"{way} {scope['method']} {word} {body.decode()[:9]}"), send)
+
+
+class Whole(doors.Door):
+    """The same as one of ours, that is asked for its answer."""
+
+    async def answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+        body = await read_body(scope, receive, 64)
+        if body.startswith(b"raise"):
+            raise ValueError(body.decode())
+        if body.startswith(b"forge"):
+            return Acknowledgement(content_type="text/plain\r\nX-Forged: 1")
+        word = scope["path_params"]["word"]
+        return Acknowledgement(201, body + word.encode(), "text/plain", (("x-more", "1"),))
 
 
 class Web:
@@ -111,7 +125,10 @@ async def serving(bounds: Bounds) -> AsyncIterator[Web]:
         await request.body()
         return PlainTextResponse(" ".join(name.decode() for name, _ in request.headers.raw))
 
-    places = [Route("/door/{word}", door, methods=["POST", "PUT"])]
+    places = [
+        Route("/door/{word}", door, methods=["POST", "PUT"]),
+        Route("/whole/{word}", Whole(), methods=["POST"]),
+    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -167,6 +184,36 @@ async def test_unusual_request_gets_the_same_answer_the_ordinary_way(
     web: Web, request_: bytes
 ) -> None:
     assert await web.ask(request_) == [(200, "ordinary POST one hi")]
+
+
+@pytest.mark.parametrize("request_", ORDINARY.values(), ids=ORDINARY.keys())
+async def test_a_door_that_is_asked_for_its_answer_gives_the_same_both_ways(
+    web: Web, request_: bytes
+) -> None:
+    answers = []
+    for request in (post(path=b"/whole/one"), request_.replace(b"/door/", b"/whole/")):
+        async with web.connected() as (reader, writer):
+            writer.write(request)
+            answer = await read_whole(reader)
+            answers.append(await read_whole(reader) if answer[0] == 100 else answer)
+    (status, headers, body), ordinary = answers
+    assert (status, body, headers["x-more"]) == (201, "hione", "1")
+    ordinary[1].pop("connection", None)  # what asks for another way may also ask for the end
+    assert ordinary == (status, headers, body)
+
+
+@pytest.mark.parametrize("body", [b"raise 4711", b"forge", b"y" * 65])
+async def test_a_door_that_is_asked_and_fails_is_answered_500_and_the_next_is_served(
+    web: Web, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    async with web.connected() as (reader, writer):
+        writer.write(post(body, path=b"/whole/one"))
+        status, headers, text = await read_whole(reader)
+        assert (status, text) == (500, "internal error")
+        assert "x-forged" not in headers
+        writer.write(post(b"again ", path=b"/whole/one"))
+        assert await read_answer(reader) == (201, "again one")
+    assert "a door failed" in caplog.text
 
 
 async def test_a_door_knows_who_called_whichever_way_they_came(web: Web) -> None:

@@ -326,6 +326,30 @@ async def test_a_connection_that_was_cut_is_opened_again_and_nothing_is_lost(
     await admin.aclose()
 
 
+async def test_a_connection_that_is_reset_before_the_reply_is_opened_again() -> None:
+    met: list[bytes] = []
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            met.append(data)
+            if b"ECHO" in data and sum(b"ECHO" in each for each in met) == 1:
+                writer.transport.abort()  # with the command unread by anybody, as a crash does
+                return
+            writer.write(b"+OK\r\n" * data.count(b"*"))
+        writer.close()
+        await writer.wait_closed()
+        gone.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port := embedded.free_port())
+    pipeline = open_pipeline(f"redis://127.0.0.1:{port}/0", timeout_seconds=PATIENT_SECONDS)
+    assert await pipeline.execute("ECHO", "a") == b"OK"
+    assert sum(b"ECHO" in each for each in met) == 2
+    await pipeline.aclose()
+    await gone.wait()
+    server.close()
+
+
 async def test_a_late_reply_is_never_taken_for_the_answer_to_a_later_command(
     redis_url: str,
 ) -> None:

@@ -124,7 +124,7 @@ async def test_full_pool_is_unreachable_and_heals(
     company.on("/pay", OK)
     client = make_client(company.url, connections=1)
     timeouts = {"connect": 1.0, "read": 1.0, "write": None, "pool": 0.05}
-    client._extensions = {"timeout": timeouts}
+    client._timeouts = timeouts
     slow = asyncio.create_task(post(client, "/slow"))
     await asyncio.sleep(0.05)
 

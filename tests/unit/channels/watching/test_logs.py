@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from channels.watching.logs import Form, ForPeople, handler_of, set_up_logging
+from channels.watching.logs import Form, ForPeople, Line, handler_of, set_up_logging
 from engine.correlation import speaking_of, spoken_of
 
 log = logging.getLogger("tests.watching")
@@ -98,6 +98,27 @@ def test_a_log_that_is_set_up_stays_as_it_is() -> None:
     set_up_logging("debug", "json")
     assert root.handlers == before
     root.removeHandler(mine)
+
+
+def test_a_record_says_what_the_one_of_logging_says_and_leaves_the_rest_readable() -> None:
+    for args in [("a", 2), ({"who": "b"},), (), ({},), None]:
+        given = ("tests", logging.WARNING, "place.py", 7, "it is", args, None)
+        ours, usual = Line(*given), logging.LogRecord(*given)
+        for name in ("name", "msg", "args", "levelno", "levelname", "exc_info"):
+            assert getattr(ours, name) == getattr(usual, name)
+        assert ours.created == pytest.approx(usual.created, abs=5)
+    everything = logging.Formatter("%(asctime)s %(module)s %(lineno)d %(threadName)s %(message)s")
+    assert everything.format(ours).endswith(" it is")
+
+
+def test_a_line_that_cannot_be_written_stops_nobody(
+    said: Said, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = said("text")
+    stream.close()
+    log.info("nobody hears it")
+    log.info("%d of them", "many")
+    assert "ValueError" in capsys.readouterr().err
 
 
 async def test_what_is_spoken_of_travels_with_tasks_and_ends_with_its_block() -> None:
