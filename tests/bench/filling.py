@@ -38,7 +38,7 @@ SETTINGS = {
     "wal_level": "minimal", "max_wal_senders": "0", "fsync": "off", "full_page_writes": "off",
     "synchronous_commit": "off", "max_wal_size": "16GB", "checkpoint_timeout": "1h",
     "shared_buffers": "2GB", "maintenance_work_mem": "512MB", "autovacuum": "off",
-    "synchronize_seqscans": "off",
+    "synchronize_seqscans": "off", "max_parallel_workers_per_gather": "0",
 }  # fmt: skip
 """For filling alone. Nothing is measured under them."""
 
