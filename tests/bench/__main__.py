@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--payments", type=int, default=stored.PAYMENTS, help="in the largest database of `stored`"
     )
     options = parser.parse_args(arguments)
-    benches = {
+    benches: Mapping[str, Callable[[float], str]] = {
         **BENCHES,
         "stored": lambda seconds: stored.BENCH.run(
             stored.Options(payments=options.payments, seconds=seconds / 3)
