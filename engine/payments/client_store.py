@@ -17,14 +17,18 @@ from engine.privacy.seals import seals_of
 _COLUMNS = "p.id, p.state, p.version, p.live, p.way, p.terms, j.facts"
 # As the index `journal_client` has it.
 _OWN = "i.version = 1 and split_part(i.facts, '\"', -2) = $2 and right(i.facts, 3) <> '\"\"]'"
-_LISTED = f"""
+# Why a function: `decisions/0025-a-read-that-is-planned-once.md`.
+_LISTED = "select * from payments_of_client($1, $2, $3, $4)"
+# Begins with the payer's payments: of a client's, those of one payer are far apart.
+_LISTED_OF_PAYER = f"""
 select {_COLUMNS}
-  from journal i
-  join payment p on p.id = i.payment and p.tenant = $1
-  join journal j on j.payment = p.id and j.version = p.terms
- where {_OWN} and i.tenant = $1 and i.payment < $3
-   and ($4::uuid is null or p.customer = $4)
- order by i.payment desc limit $5"""
+  from (select * from payment p where p.tenant = $1 and p.customer = $5 and p.id < $3
+         order by p.id desc offset 0) p
+  cross join lateral (select from journal i
+                       where {_OWN} and i.payment = p.id and i.tenant = $1 limit 1) i
+  cross join lateral (select facts from journal j
+                       where j.payment = p.id and j.version = p.terms limit 1) j
+ order by p.id desc limit $4"""
 _ONE = f"""
 select {_COLUMNS}
   from payment p
@@ -67,7 +71,12 @@ class ClientPayments:
         self, client: str, *, before: str = LAST, customer: CustomerId | None = None, most: int
     ) -> list[Payment]:
         """The newest first: those made before that one, of one payer if one is named."""
-        rows = await self._pool.fetch(_LISTED, self._tenant, client, before, customer, most)
+        asked = (self._tenant, client, before, most)
+        rows = await (
+            self._pool.fetch(_LISTED, *asked)
+            if customer is None
+            else self._pool.fetch(_LISTED_OF_PAYER, *asked, customer)
+        )
         return [self._store.read(row) for row in rows]
 
     async def by_key(self, client: str, key: str) -> Known | None:

@@ -16,6 +16,8 @@ from engine.payments.store import PaymentStore
 from engine.payments.views import PaymentSummary, RecentPayee
 from engine.privacy.seals import found_as, seals_of
 
+EVER = "0" * 32
+"""An id before every payment's."""
 PAYEES_LOOKED_AT = 50
 """Recent payees are looked for among so many of the newest payments."""
 
@@ -39,19 +41,22 @@ _RECEIVED, _RECEIVED_BEFORE = (
     _RECEIVED_UNDER.format(columns=_COLUMNS, state=int(State.PAID), under=under)
     for under in ("$3", "$5")
 )
+# Why functions: `decisions/0025-a-read-that-is-planned-once.md`.
+_SENT_SINCE = f"payments_sent($1, $2, $3, {{most}}, {int(State.COLLECTING)}::smallint)"
+_ARRIVED = f"payments_received($1, {{under}}, $4, {int(State.PAID)}::smallint)"
 _RECENT = f"""
-select * from (({_SENT} order by p.id desc limit $4)
-     union all ({_RECEIVED} order by i.payment desc limit $4)
-     union all ({_RECEIVED_BEFORE} order by i.payment desc limit $4)) seen
- order by id desc limit $4"""  # noqa: S608 - the same
+select * from (select * from {_SENT_SINCE.format(most="$4")}
+     union all select * from {_ARRIVED.format(under="$5")}
+     union all select * from {_ARRIVED.format(under="$6")}) seen
+ order by id desc limit $4"""  # noqa: S608 - fixed names and numbers
 _BY_ENDING = f"""
 {_SENT} and p.id in (select id from payment where customer = $2 and right(id::text, 12) = $4)
 union all
 {_RECEIVED} and right(i.payment::text, 12) = $4
 union all
 {_RECEIVED_BEFORE} and right(i.payment::text, 12) = $4"""  # noqa: S608 - the same
-_SINCE = f"{_SENT} and p.id >= $3 order by p.id desc limit 1"
-_NEWEST_SENT = f"{_SENT} order by p.id desc limit $3"
+_SINCE = f"select * from {_SENT_SINCE.format(most=1)}"  # noqa: S608 - the same
+_NEWEST_SENT = f"select * from {_SENT_SINCE.format(most='$4')}"  # noqa: S608 - the same
 
 
 class PastStore:
@@ -71,7 +76,7 @@ class PastStore:
         A payment whose payee people corrected later is seen by neither of the two numbers.
         """
         under, before = found_as(self._seals, str(msisdn))
-        rows = await self._pool.fetch(_RECENT, self._tenant, customer_id, under, most, before)
+        rows = await self._pool.fetch(_RECENT, self._tenant, customer_id, EVER, most, under, before)
         return [summary for row in rows if (summary := self._seen(row, msisdn))]
 
     async def payment_by_code(
@@ -110,7 +115,9 @@ class PastStore:
 
         Whatever became of the payment: one that failed is likely to be tried again.
         """
-        rows = await self._pool.fetch(_NEWEST_SENT, self._tenant, customer_id, PAYEES_LOOKED_AT)
+        rows = await self._pool.fetch(
+            _NEWEST_SENT, self._tenant, customer_id, EVER, PAYEES_LOOKED_AT
+        )
         found: dict[Msisdn, Money] = {}
         for row in rows:
             quote = self._store.read(row).quote

@@ -25,14 +25,9 @@ T = TypeVar("T")
 
 REFERENCE_SEEN_WITHIN = timedelta(days=3)
 
-_PAYMENT = "p.id, p.state, p.version, p.live, p.way, p.terms, j.facts"
-_BY_ID = f"""
-select {_PAYMENT} from unnest((select $1::uuid[])) k(id)
-  join payment p on p.id = k.id join journal j on j.payment = p.id and j.version = p.terms"""
-_BY_ATTEMPT = f"""
-select {_PAYMENT}, a.id as attempt, a.direction, a.operator from unnest((select $1::uuid[])) k(id)
-  join attempt a on a.id = k.id join payment p on p.id = a.payment
-  join journal j on j.payment = p.id and j.version = p.terms"""
+# Why functions: `decisions/0025-a-read-that-is-planned-once.md`. `read` takes a row of either.
+_BY_ID = "select * from payments_by_id($1)"
+_BY_ATTEMPT = "select * from payments_by_attempt($1)"
 
 
 def question_id(attempt_id: str) -> str:
@@ -296,7 +291,7 @@ class PaymentStore:
         )
 
     def read(self, row: Any) -> Payment:
-        """A payment from a row with the columns of `_PAYMENT`.
+        """A payment from a row with id, state, version, live, way, terms and facts.
 
         Raises ValueError or LookupError for a row that newer code wrote.
         """

@@ -1,8 +1,9 @@
 """Everything that is stored of one payment, for people who look after it. Reads only; SQL only."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from engine.clock import AttemptId, PaymentId, is_id
+from engine.clock import AttemptId, PaymentId, first_id_at, is_id, made_at
 from engine.desk.cases import Case, CaseKey
 from engine.ledger.entries import MANUAL_FROM
 from engine.payments.evidence import Source
@@ -16,6 +17,8 @@ from engine.privacy.seals import Seals, open_maybe, seals_of
 from engine.staff.remedies import Sending
 
 ROWS_MAX = 500
+CLOCKS_APART = timedelta(minutes=15)
+"""So far may the clocks of two processes be from each other, and not more."""
 
 
 class Found(NamedTuple):
@@ -73,11 +76,13 @@ class Reader:
 
     async def attempts(self, payment: Payment) -> list[Attempt]:
         """In the order they were begun, each with what is known of its end."""
+        first, last = await self._ids_while_it_moved(payment)
         rows = await self._pool.fetch(
             "select a.id, a.direction, a.operator, (select e.body from evidence e"
             "   where e.attempt = a.id and e.source = $2 order by e.at_ms desc limit 1) as body"
-            " from attempt a where a.payment = $1 order by a.id limit $3",
-            payment.payment_id, int(Source.ACCEPTED), ROWS_MAX,
+            " from attempt a where a.payment = $1 and a.id >= $4 and a.id < $5"
+            " order by a.id limit $3",
+            payment.payment_id, int(Source.ACCEPTED), ROWS_MAX, first, last,
         )  # fmt: skip
         endings = {ending.attempt_id: ending for ending in await self._endings(payment)}
         return [
@@ -137,6 +142,17 @@ class Reader:
             attempt_id, now - 1, self._tenant,
         )  # fmt: skip
         return bool(row)
+
+    async def _ids_while_it_moved(self, payment: Payment) -> tuple[str, str]:
+        """Between these lie all ids made for a payment: attempts have no index by payment, but each
+        is begun by a step, and its id is older than the step's row.
+        """
+        last_ms = await self._pool.fetchval(
+            "select max(at_ms) from journal where payment = $1", payment.payment_id
+        )
+        made = made_at(payment.payment_id)
+        ended = max(datetime.fromtimestamp(last_ms / 1000, UTC), made)
+        return first_id_at(made - CLOCKS_APART), first_id_at(ended + CLOCKS_APART)
 
     async def _by_id(self, name: str) -> Found | None:
         row = await self._pool.fetchrow(

@@ -46,6 +46,7 @@ sms_report = Table(
     Column("message", Uuid),
     PrimaryKeyConstraint("message_id", "status"),
     Index("sms_report_message", "message", postgresql_where=text("message is not null")),
+    Index("sms_report_at", "tenant", "at_ms"),
 )
 
 sms_opt_out = Table(

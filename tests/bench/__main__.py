@@ -1,4 +1,6 @@
-"""All benches, one table: `python -m tests.bench [NAME ...] [--seconds N]`; names as below.
+"""All benches, one table: `python -m tests.bench [NAME ...] [--seconds N] [--payments N]`.
+
+Names as below; `--payments` says how many `stored` stores.
 
 Exit code 1 when a run is void: a reply was wrong or a book did not balance.
 """
@@ -70,13 +72,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("benches", nargs="*", metavar="|".join(BENCHES))
     parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument(
+        "--payments", type=int, default=stored.PAYMENTS, help="in the largest database of `stored`"
+    )
     options = parser.parse_args(arguments)
+    benches: Mapping[str, Callable[[float], str]] = {
+        **BENCHES,
+        "stored": lambda seconds: stored.BENCH.run(
+            stored.Options(payments=options.payments, seconds=seconds / 3)
+        ),
+    }
     if unknown := set(options.benches) - set(BENCHES):
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
     began, void = time.monotonic(), False
     for name in options.benches or BENCHES:
         try:
-            part = BENCHES[name](options.seconds)
+            part = benches[name](options.seconds)
         except Void as error:
             void = True
             part = f"{name}: VOID: {error}"

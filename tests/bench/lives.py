@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from engine.clock import AttemptId, Clock, Ids, IntentId
 from engine.customers.customers import Customer
+from engine.database import connect, open_pool
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import RateBook
 from engine.gather import Gatherer
@@ -113,7 +115,15 @@ class Remembered(PaymentStore):
 class Lives:
     """The payments of one driving process, lived one way."""
 
-    def __init__(self, way: str, pool: Any, committer: Committer, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        way: str,
+        pool: Any,
+        committer: Committer,
+        clock: Clock,
+        ids: Ids,
+        policy: Counting | None = None,
+    ) -> None:
         directory = Directory({f.name: f for f in (KENYA, UGANDA)}, Prefixes({}), {})
         self._remembered = Remembered(pool, directory) if way in ("commit", "unheld") else None
         self._dispatches = way == "dispatch"
@@ -133,18 +143,23 @@ class Lives:
             clock=clock,
             ids=ids,
             timing=Timing(),
-            policy=Counting(),
+            policy=policy or Counting(),
             hear=self._hear,
         )
         self.steps: list[float] = []
         self.lived = 0
 
-    async def live(self, payer: Customer, priced: Quote) -> None:
-        """One payment from confirmed to paid. Raises Void when a step is not taken."""
+    async def live(self, payer: Customer, priced: Quote, key: str = "") -> None:
+        """One payment from confirmed to paid, under this key or one of its own.
+
+        Raises Void when a step is not taken.
+        """
         now = time.perf_counter
         quote = msgspec.structs.replace(priced, quote_id=self._ids.hex())
         began = now()
-        confirmed = await self._payments.confirm(payer=payer, quote=quote, key=quote.quote_id)
+        confirmed = await self._payments.confirm(
+            payer=payer, quote=quote, key=key or quote.quote_id
+        )
         self.steps.append(now() - began)
         for _ in (Direction.COLLECT, Direction.DISBURSE):
             payment, _ = self._heard.pop(confirmed.payment_id)
@@ -202,6 +217,21 @@ class Lives:
         plan = note(pairs[0][1], TENANT, done=tuple(intent_id for intent_id, _ in pairs))
         await self._committer.submit_until_known(plan)
         return dict.fromkeys(pairs, True)
+
+
+async def live_one(url: str) -> None:
+    """One payment with all that the dispatcher writes, for those who copy it. Raises Void."""
+    clock = Clock()
+    ids = Ids(clock)
+    committer = Committer(partial(connect, url), clock, writers=1)
+    await committer.start()
+    pool = await open_pool(url, size=2)
+    payer = Customer(ids.customer(), Msisdn("+254700000000"), "KE", "en", 0)
+    lives = Lives("dispatch", pool, committer, clock, ids)
+    await lives.live(payer, new_quote(ids, payer.msisdn, Msisdn("+256700000000")))
+    await lives.settled()
+    await committer.stop()
+    await pool.close()
 
 
 async def _english(_: Msisdn) -> str:

@@ -203,6 +203,12 @@ def drive(work: Coroutine[Any, Any, None]) -> int:
     return 0
 
 
+def progress(word: str) -> None:
+    """What is known already, for whoever waits for a long run; not part of the table."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {word}\n")
+    sys.stderr.flush()
+
+
 def percentile_ms(seconds: Sequence[float], share: float) -> float:
     """The value that `share` of the measurements do not exceed, in milliseconds."""
     ordered = sorted(seconds)

@@ -1,0 +1,16 @@
+"""What is read of payments costs the same however many months are stored."""
+
+from alembic import op
+
+from engine.schema import run_script
+
+revision = "0027"
+down_revision = "0026"
+
+
+def upgrade():
+    run_script(op.get_bind(), "0027_reads.sql")
+
+
+def downgrade():
+    run_script(op.get_bind(), "0027_reads_down.sql")
