@@ -61,7 +61,8 @@ async def compare(
     answers, asked = {}, {}
     for whose, words in ids.items():
         answers[whose] = told(await asker.ask(look, words))
-        asked[whose] = await statements.taken()
+        # What is asked at once is told in the order of its answers.
+        asked[whose] = sorted(await statements.taken())
     assert asked["nobody's"], "nothing was looked for"
     for whose in ids:
         assert answers[whose] == answers["nobody's"], (look.name, whose)
