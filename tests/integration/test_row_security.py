@@ -538,6 +538,7 @@ async def test_the_owner_makes_months_of_any_time_and_they_are_held_as_well(url:
 # Roles.
 
 
+@pytest.mark.long("migrates as somebody else")
 @pytest.mark.parametrize("may_make_roles", [True, False])
 def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_have_run(
     postgres_url: str, may_make_roles: bool
