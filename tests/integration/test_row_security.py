@@ -145,6 +145,7 @@ async def test_nothing_of_another_tenant_is_read(first: Any, table: str) -> None
     assert not await first.fetch(f"select * from {table} where {_tenant_of(table)} = 2")
 
 
+@pytest.mark.long("every table; quick: no row is made for another, and none is read")
 @pytest.mark.parametrize("table", TABLES)
 async def test_nothing_of_another_tenant_is_written(first: Any, owner: Any, table: str) -> None:
     before = await _row(owner, table, 2)

@@ -94,6 +94,7 @@ async def test_balance_is_typed_as_people_write_it(console: Console, sandboxes: 
         await _until(pilot, lambda: _rows(console)[0][2] == "UGX 12,500")
 
 
+@pytest.mark.long("a terminal is drawn for each")
 @pytest.mark.parametrize("typed", ["much", "1.5", "-1", ""])
 async def test_what_is_no_balance_is_told_and_changes_nothing(
     console: Console, sandboxes: Sandboxes, typed: str
@@ -235,6 +236,7 @@ async def test_gateway_offers_its_own_faults_only(console: Console) -> None:
         assert {row[0] for row in _rows(console)} == {"sms", "delivery_report"}
 
 
+@pytest.mark.long("every page is drawn twice")
 @pytest.mark.parametrize("size", SIZES)
 async def test_everything_fits_the_terminal(console: Console, size: tuple[int, int]) -> None:
     async with console.run_test(size=size) as pilot:
