@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from random import Random
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ async def walk(seed: int, visited: Counter[str]) -> None:
     world.check()
 
 
+@pytest.mark.long("sixty walks that see every screen; the next one has twenty-five")
 def test_whatever_callers_and_gateways_do_every_law_of_a_session_holds() -> None:
     visited: Counter[str] = Counter()
     for seed in KNOWN:
