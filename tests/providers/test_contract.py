@@ -331,6 +331,7 @@ _TREES = st.recursive(
 )
 
 
+@pytest.mark.long("hundreds of bodies for each; quick: another kind or shape is unreadable")
 @pytest.mark.parametrize("subject", OPERATORS, ids=lambda subject: subject.name)
 @given(tree=_TREES)
 def test_any_callback_at_all_is_read_or_unreadable(subject: Subject, tree: Any) -> None:
