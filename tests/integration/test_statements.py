@@ -27,7 +27,7 @@ from tests.integration.world import FAILED, World, open_world
 from tests.unit.payments.examples import MPESA, MTN
 
 pytestmark = pytest.mark.long(
-    "each kind of line; tests/properties/test_statements.py draws them without a database"
+    "each kind of line; tests/properties/test_statements.py draws some without a database"
 )
 
 C, S = Class, State

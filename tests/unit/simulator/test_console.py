@@ -82,6 +82,7 @@ async def test_keys_of_a_page_do_nothing_on_another(console: Console, sandboxes:
     asked.cancel()
 
 
+@pytest.mark.long("many keys, each drawn")
 async def test_balance_is_typed_as_people_write_it(console: Console, sandboxes: Sandboxes) -> None:
     wallet = sandboxes.mtn.wallets.open(PAYERS_DIGITS)
     async with console.run_test(size=SIZES[1]) as pilot:
@@ -109,6 +110,7 @@ async def test_what_is_no_balance_is_told_and_changes_nothing(
     assert sandboxes.mtn.wallets.open(PAYERS_DIGITS).balance_minor == 5_000
 
 
+@pytest.mark.long("many keys, each drawn")
 async def test_value_that_was_put_away_is_not_taken(console: Console, sandboxes: Sandboxes) -> None:
     async with console.run_test(size=SIZES[1]) as pilot:
         await pilot.press("w")
@@ -130,6 +132,7 @@ async def test_wallet_is_blocked_and_let_in_again(console: Console, sandboxes: S
         await _until(pilot, lambda: wallet.active)
 
 
+@pytest.mark.long("many keys, each drawn")
 async def test_fault_is_switched_on_counted_once_and_off(
     console: Console, sandboxes: Sandboxes
 ) -> None:
@@ -210,6 +213,7 @@ async def test_sandbox_that_refuses_without_a_reason_is_no_success(status: int) 
             await Hands(client, SANDBOXES).disarm_all(Desk("mtn_ug"))
 
 
+@pytest.mark.long("many keys, each drawn")
 async def test_setting_is_changed_and_a_wrong_one_is_told(
     console: Console, sandboxes: Sandboxes
 ) -> None:

@@ -261,6 +261,7 @@ async def test_server_that_fails_is_no_wrong_answer_but_none(
     assert "wrong answers: none" in told
 
 
+@pytest.mark.long("a whole crowd for one finding")
 @pytest.mark.parametrize(
     ("errs", "words"), [("forgets", "was promised and is not there"), ("twice", "were ordered")]
 )
