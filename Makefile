@@ -16,10 +16,11 @@ demo: $(STAMP)
 	$(COMPILE)
 	@$(BIN)/python -m simulator demo
 
-# Two workers beside each other; WORKERS=0 for one process, as a debugger wants it.
+# The quick tests; ALL=1 for every one. Two workers beside each other, and with the quick ones a third:
+# whole programs mostly wait there. WORKERS=0 for one process, as a debugger wants it.
 test: $(STAMP)
-	$(COMPILE) tests
-	$(BIN)/pytest -n $(or $(WORKERS),2) $(TESTS)
+	$(COMPILE) -x '/test_[^/]*$$' tests
+	$(BIN)/pytest -n $(or $(WORKERS),$(if $(ALL),2,3)) $(if $(ALL),--all) $(TESTS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -28,7 +28,7 @@ settings.load_profile("tests")
 # Runs one statement as the user of the tests' server.
 Say = Callable[[str], None]
 
-pytest_plugins = ["tests.workers", "tests.alarm", "tests.shipped"]
+pytest_plugins = ["tests.tiers", "tests.workers", "tests.alarm", "tests.shipped"]
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 # Workers may share the server of TEST_DATABASE_URL.

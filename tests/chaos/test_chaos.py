@@ -14,6 +14,10 @@ from tests.chaos.readings import broken_books
 from tests.chaos.run import Plan, Result, run
 from tests.e2e.city import City
 
+pytestmark = pytest.mark.long(
+    "everything is killed once; tests/e2e/test_crashes.py kills both processes"
+)
+
 LIES = {
     "a balance off by one": "update balance set amount = amount + 1"
     " where id = (select id from balance where amount > 0 limit 1)",

@@ -10,6 +10,10 @@ import pytest
 from simulator.inspect import Payment
 from tests.e2e.city import City, Person, spoken, states_of
 
+pytestmark = pytest.mark.long(
+    "every door by itself; each payment of test_transcripts.py comes back by one"
+)
+
 MEGABYTE = b"x" * 2**20
 CALLBACK, ACCEPTED = 2, 4  # sources of evidence, as stored
 

@@ -13,7 +13,10 @@ from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
 from tests.e2e.test_transcripts import FOLDER, play
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.long("a stack of its own that takes its time"),
+]
 
 ENVIRONMENT = {"CAPP_COLLECT_DELAY_SECONDS": "4"}
 

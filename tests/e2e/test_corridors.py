@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import pytest
 import yaml
 
 from simulator.inspect import Payment
@@ -15,6 +16,10 @@ from simulator.operators.statement import EAST_AFRICA
 from simulator.seeding import FILES
 from tests.e2e.city import City, Person
 from tests.e2e.people import OPERATOR, Country, Language
+
+pytestmark = pytest.mark.long(
+    "every corridor three times over; test_transcripts.py plays one of each kind"
+)
 
 AMOUNTS = {"KES": 500, "UGX": 20_000, "NGN": 5_000, "GHS": 200, "XOF": 5_000, "ZMW": 100}
 CURRENCIES = {

@@ -17,7 +17,10 @@ from simulator.stack import Stack
 from tests.e2e.city import ENDED, City, Country, Person, effects_of, open_city, states_of
 from tests.e2e.secrecy import Typed
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.long("every fault of an operator, and the slowest of them takes its time"),
+]
 
 DIALLING_AT_ONCE = 6
 SLOW = 45.0

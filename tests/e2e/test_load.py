@@ -8,6 +8,8 @@ from simulator.load.command import RIGHT, run_load
 from simulator.stack import PROJECT
 from tests.e2e.city import City
 
+pytestmark = pytest.mark.long("crowds")
+
 TRANSCRIPTS = PROJECT / "tests" / "transcripts"
 JOURNEYS = ("kenya_to_uganda.txt", "check_a_price_in_english.txt", "my_payments_in_swahili.txt")
 FAULTS = "drop_before:0.02,drop_after:0.05,duplicate:0.1,reorder:0.1,lost_end:0.02"

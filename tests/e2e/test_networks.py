@@ -18,6 +18,10 @@ from simulator.recording import Recording
 from simulator.steps.stage import Stage
 from tests.e2e.city import City
 
+pytestmark = pytest.mark.long(
+    "every fault of a network; tests/properties/test_networks.py draws them without processes"
+)
+
 FOLDER = Path(__file__).parent.parent / "transcripts"
 FILES = sorted((FOLDER / "faults").glob("*.txt"))
 JOURNEY = FOLDER / "kenya_to_uganda.txt"

@@ -10,6 +10,8 @@ from simulator.ussd import UssdSession
 from tests.e2e.city import OPERATOR, City
 from tests.e2e.servers import Databases
 
+pytestmark = pytest.mark.long("servers are away for seconds, and payments wait for them")
+
 ANSWER_SECONDS_MAX = 3.0
 """Well below the ten seconds a gateway waits."""
 

@@ -10,6 +10,10 @@ from simulator.inspect import Payment
 from tests.e2e.city import City, Person
 from tests.providers.sandbox_clients import MpesaClient, open_client
 
+pytestmark = pytest.mark.long(
+    "waits for rounds of the worker; tests/integration/test_payin_doors.py does not"
+)
+
 SIMULATE = "/mpesa/c2b/v2/simulate"
 SHORTCODE = 174379
 

@@ -28,6 +28,8 @@ from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
 from tests.e2e.test_transcripts import CALL_SECONDS, FOLDER
 
+pytestmark = pytest.mark.long("a stack with a chain, of which processes are killed")
+
 
 @pytest.fixture(scope="module")
 def settling(e2e_folder: Path, databases: Databases) -> Iterator[Stack]:

@@ -23,7 +23,10 @@ from tests.e2e.city import City, Person, open_city
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.long("a stack with two gateways, of which processes are killed"),
+]
 
 NUMBER = credentials.TWILIO_SANDBOX_SENDER
 SILENCE_SECONDS = 60.0

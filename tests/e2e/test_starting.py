@@ -14,6 +14,8 @@ from tests.e2e.conftest import ENVIRONMENT
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, running, start_stack
 
+pytestmark = pytest.mark.long("starts stacks while servers are away, and waits for them")
+
 TRIES = 3
 OUTAGE_SECONDS = 4.0
 """Long enough for every loop of a second to have failed several times."""

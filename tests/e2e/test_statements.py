@@ -15,6 +15,8 @@ from tests.e2e.conftest import ENVIRONMENT
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
 
+pytestmark = pytest.mark.long("a stack of its own that lives through a day")
+
 # What the sandboxes begin with beyond our books stands in the terms; nothing ages here, so that
 # what is not listed is a case at once.
 TERMS = """

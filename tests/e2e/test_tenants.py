@@ -19,6 +19,10 @@ from tests.e2e.conftest import ENVIRONMENT
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
 
+pytestmark = pytest.mark.long(
+    "a stack with two houses; tests/integration/test_tenants.py has them in one process"
+)
+
 NUMBERS = {"duka": 21, "soko": 22}
 BRANDS = {"duka": "Duka Pesa", "soko": "Soko Cash"}
 

@@ -26,7 +26,10 @@ from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
 from tests.e2e.test_corridors import AMOUNTS, BY_PAGE, CORRIDORS, CURRENCIES, customer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.long("a thousand payments in flight, on a stack of its own"),
+]
 
 PAYMENTS = 1000
 OF_EACH_OPERATOR = PAYMENTS // len(EVERY)

@@ -10,6 +10,8 @@ from engine.ledger.chart import Kind as A
 from tests.integration.desk_room import HELD, POOL_UGX, Room, open_room
 from tests.unit.payments.examples import ROUTE
 
+pytestmark = pytest.mark.long("statements over payments that are made for them")
+
 DAY = 86_400
 POOL = Account(1, "UGX", A.POOL_AVAIL)
 

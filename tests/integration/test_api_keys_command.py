@@ -17,6 +17,10 @@ from engine.errors import NotProven, StaffMistake
 from tests.integration.client_room import MAC_KEY
 from tests.integration.world import ENVIRONMENT
 
+pytestmark = pytest.mark.long(
+    "commands at each of their turns; test_client_doors.py keeps what keys open"
+)
+
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:

@@ -21,6 +21,8 @@ from tests.integration.books import assert_books
 from tests.integration.offices import office_of
 from tests.integration.world import SUCCEEDED, World, open_world
 
+pytestmark = pytest.mark.long("each way of two people; test_desk.py keeps what they agree on")
+
 AMINA, BRIAN = Person("amina"), Person("brian")
 HOLD = Clearance(Decision(About.COMPLIANCE, "hold", "a name on a list", {}))
 

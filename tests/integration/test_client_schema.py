@@ -27,6 +27,10 @@ from schemathesis.specs.openapi.checks import (
 from channels.hook_room import open_hooks
 from tests.integration.client_room import PRICE, ClientRoom, open_client_room
 
+pytestmark = pytest.mark.long(
+    "six hundred requests are drawn; test_client_doors.py tries each door"
+)
+
 EXAMPLES = 12
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance,

@@ -23,6 +23,8 @@ from simulator import embedded
 from tests.integration.redis_cluster import Cluster, ClusterNode, NoCluster, running_cluster
 from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
 
+pytestmark = pytest.mark.long("three servers, of which some die")
+
 PAYEE = "256772000002"
 INPUTS = ("1", PAYEE, "1000", "1", PIN)
 PATIENT_SECONDS = 5.0

@@ -325,6 +325,7 @@ async def test_old_traces_are_forgotten_and_flagged_ones_stay(house: House) -> N
     assert await house.traces() == 2
 
 
+@pytest.mark.long("fills a large table")
 async def test_the_index_answers_for_history_in_a_large_table(house: House) -> None:
     first = UUID(first_id_at(house.clock.now() - timedelta(days=7))).int
     await house.pool.executemany(

@@ -20,6 +20,10 @@ from tests.integration.books import assert_books
 from tests.integration.world import TestClock
 from tests.simulation.model import Model, Spent
 
+pytestmark = pytest.mark.long(
+    "generated batches; tests/simulation/test_simulation.py has the real SQL in two worlds"
+)
+
 V = Verdict
 FREE = Account(1, "UGX", Kind.FLOAT, 2).number  # not guarded
 A = Account(1, "UGX", Kind.POOL_AVAIL).number

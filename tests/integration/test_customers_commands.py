@@ -16,6 +16,10 @@ from tests.integration.customers_room import customers as house_of
 from tests.integration.desk_room import Room, open_room
 from tests.integration.world import settings_for
 
+pytestmark = pytest.mark.long(
+    "commands at each of their turns; test_customers.py keeps what they do"
+)
+
 
 @pytest.fixture
 async def room(database_url: str) -> AsyncIterator[Room]:

@@ -17,6 +17,10 @@ from engine.database import Pool, open_pool
 from engine.privacy.seals import Seals, seals_of
 from tests.integration.customers_room import OLD_KEY, OTHER_PHONE, StillClock, registered
 
+pytestmark = pytest.mark.long(
+    "each way a PIN could leak; tests/e2e/test_what_is_left.py looks after a whole run"
+)
+
 FIRST, MARKED = "4826", "7391"
 """Neither is part of a number, an id or a time in these tests."""
 CALLS: dict[str, Callable[[Customers, Customer, str], Awaitable[Any]]] = {

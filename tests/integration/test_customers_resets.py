@@ -20,6 +20,8 @@ from engine.errors import CustomerMistake, NoWayNow, SamePerson
 from engine.payments.notices import MESSAGE, read_message
 from tests.integration.customers_room import PHONE, PIN, WRONG, StillClock, customers, registered
 
+pytestmark = pytest.mark.long("each turn of a reset; tests/e2e/test_menus.py walks one")
+
 ASHA, BABU = Person("asha"), Person("babu")
 DAY = 24 * 3600
 NEW_PIN = "3690"

@@ -140,6 +140,7 @@ async def test_closing_waits_for_what_is_lent_and_lends_no_more(database_url: st
         await pool.fetchval("select 1")
 
 
+@pytest.mark.long("starts a server twice")
 async def test_a_server_that_is_away_is_told_at_once_and_found_again_when_it_is_back(
     servers_folder: Path,
 ) -> None:

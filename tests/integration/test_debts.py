@@ -24,6 +24,8 @@ from tests.integration.owner import Owner
 from tests.integration.world import FAILED, SUCCEEDED, ScriptedOperator, World, open_world
 from tests.unit.payments.examples import MPESA, PAYER
 
+pytestmark = pytest.mark.long("each way of a debt; test_payments.py keeps the refund that succeeds")
+
 AMINA, BRIAN = Person("amina"), Person("brian")
 MUTE = msgspec.structs.replace(MPESA, can_refund=False)
 AIRTEL = msgspec.structs.replace(MPESA, code=4, name="airtel_ke", reaches=("mpesa_ke",))

@@ -10,6 +10,8 @@ from engine.desk.cases import LOW_WATER, CaseKey
 from engine.errors import SamePerson, StaffMistake
 from tests.integration.desk_room import Room, open_room
 
+pytestmark = pytest.mark.long("commands at each of their turns; test_desk.py keeps what they do")
+
 
 @pytest.fixture
 async def room(database_url: str) -> AsyncIterator[Room]:

@@ -20,6 +20,8 @@ from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.integration.world import ENVIRONMENT, settings_for
 
+pytestmark = pytest.mark.long("each thing the doctor says, with servers that are away")
+
 AT, TWILIO = "SMS gateway africastalking", "SMS gateway twilio"
 
 

@@ -16,6 +16,8 @@ from engine.hooks.schedule import HookTry
 from tests.integration.hooks_room import KEYS, HookHall, open_hook_hall
 from tests.integration.world import settings_for
 
+pytestmark = pytest.mark.long("each figure by itself")
+
 OURS = {"CAPP_WEBHOOK_KEYS": f"1:{KEYS[1].hex()}"}
 
 

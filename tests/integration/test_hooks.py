@@ -23,6 +23,8 @@ from tests.integration.hooks_room import KEYS, LIFE, HookHall, open_hook_hall
 from tests.integration.world import SUCCEEDED
 from tests.unit.payments.examples import PAYEE, PAYER
 
+pytestmark = pytest.mark.long("each way of not being heard; test_client_hooks.py shows who is")
+
 DAY = 24 * 3600.0
 
 

@@ -16,6 +16,8 @@ from simulator.serving import serving
 from tests.integration.test_sealing import OUTSIDE
 from tests.integration.world import SUCCEEDED, World, open_world, settings_for
 
+pytestmark = pytest.mark.long("commands at each of their turns")
+
 KEY, NEXT_KEY = bytes(range(32)).hex(), bytes(range(1, 33)).hex()
 
 

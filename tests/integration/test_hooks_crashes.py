@@ -9,6 +9,8 @@ from engine.hooks.queue import LEASE_SECONDS
 from tests.integration.doom import Died, Doom, Doomed
 from tests.integration.hooks_room import LIFE, HookHall, open_hook_hall
 
+pytestmark = pytest.mark.long("a death at every step")
+
 STEPS_MAX = 60
 
 

@@ -15,6 +15,8 @@ from engine.ports import Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.world import FAILED, PENDING, SUCCEEDED, World, open_world
 
+pytestmark = pytest.mark.long("deaths at each step; test_payments.py keeps late money")
+
 HOUR = 3600
 DAY = 24 * HOUR
 REVERSED = Finding(Outcome.REVERSED, "reversed")

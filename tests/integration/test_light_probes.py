@@ -14,6 +14,8 @@ from engine.ports import Direction
 from engine.staff.light_probes import LightProbes
 from tests.integration.staff_room import StaffRoom, open_staff_room
 
+pytestmark = pytest.mark.long("each way of a probe; test_health.py keeps the breakers")
+
 COLLECT, DISBURSE = Direction.COLLECT, Direction.DISBURSE
 AWAY = Unreachable("mtn_ug", "nothing was sent", code="ConnectError")
 QUIET, BETWEEN = 300, 120

@@ -23,6 +23,10 @@ from tests.integration.webhook_room import addresses_of, callback_routes, knocki
 from tests.integration.world import FAILED, SUCCEEDED, ScriptedOperator, World, open_world
 from tests.unit.payments.examples import PAYER
 
+pytestmark = pytest.mark.long(
+    "each operator's own way of saying it; tests/providers reads them without a database"
+)
+
 
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:

@@ -14,6 +14,8 @@ from tests.integration.owner import Owner
 from tests.integration.payins_room import AMINA, TOTAL, Till, open_till
 from tests.integration.test_statements import Bureau, bureau_of
 
+pytestmark = pytest.mark.long("each kind of line; test_payin_doors.py keeps what is told at once")
+
 RECEIPT, BACK = "RKL51ZDR4F", "RKL99BACK1"
 WENT_BACK = Finding(Outcome.SUCCEEDED, "0", receipt=BACK)
 

@@ -23,6 +23,8 @@ from tests.integration.payins_room import AMINA, CAME, TOTAL, Till, code, open_t
 from tests.integration.world import FAILED, SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA, MTN, PAYER
 
+pytestmark = pytest.mark.long("pay-ins at each turn; test_payin_doors.py walks the main ones")
+
 LARGE = 11_000
 """Shillings: above what an unsigned word is believed about."""
 LARGE_TOTAL = Money(1_100_000, "KES")

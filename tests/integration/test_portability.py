@@ -29,6 +29,8 @@ from tests.integration.owner import Owner
 from tests.integration.world import CUSTOMER, World, open_world, settings_for
 from tests.unit.payments.examples import PAYEE
 
+pytestmark = pytest.mark.long("sightings in each order, on a real Postgres")
+
 MTN, AIRTEL, SAFARICOM, TEST_NETWORK = "64110", "64101", "63902", "99999"
 AIRTELS = Msisdn("+256752000001")
 """A number of a range that we cannot pay into."""

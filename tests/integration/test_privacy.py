@@ -40,6 +40,10 @@ from tests.integration.privacy_room import (
     question,
 )
 
+pytestmark = pytest.mark.long(
+    "every column after everything there is; tests/e2e/test_what_is_left.py reads every table"
+)
+
 
 @pytest.fixture
 async def house(database_url: str) -> AsyncIterator[House]:

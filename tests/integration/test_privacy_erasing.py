@@ -23,6 +23,8 @@ from tests.integration.privacy_room import (
     open_house,
 )
 
+pytestmark = pytest.mark.long("a customer with everything there can be, forgotten twice over")
+
 ASHA, BARAKA = Person("asha"), Person("baraka")
 
 

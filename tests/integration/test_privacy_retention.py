@@ -12,6 +12,8 @@ from engine.privacy.retention import KEPT, LAW_DAYS, Retention
 from tests.integration.privacy_room import KEYS, House, live_a_while, open_house
 from tests.integration.world import settings_for
 
+pytestmark = pytest.mark.long("lets every kind of row grow old")
+
 DAY = 24 * 3600
 
 

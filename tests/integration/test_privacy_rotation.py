@@ -37,6 +37,8 @@ from tests.integration.privacy_room import (
 )
 from tests.integration.world import settings_for
 
+pytestmark = pytest.mark.long("turns the keys of whole tables, also under load")
+
 OLD, NEW = "1:" + bytes(range(32)).hex(), "2:" + bytes(range(32, 64)).hex()
 NOTICE = 0.4
 

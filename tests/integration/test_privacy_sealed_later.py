@@ -33,6 +33,8 @@ from tests.integration.privacy_room import (
 from tests.integration.test_privacy_rotation import words
 from tests.integration.world import settings_for
 
+pytestmark = pytest.mark.long("seals whole tables, also under load")
+
 AT_ONCE = Pace(lag_seconds=0, block_seconds=0)
 TERMS = "version = 1 and facts like '[[%'"
 LATER = "facts like '%\"later.v1.%'"

@@ -30,6 +30,8 @@ from simulator.rates import MarketSettings
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.integration.world import ENVIRONMENT, SEEDS, TestClock, open_world
 
+pytestmark = pytest.mark.long("history on a real Postgres; tests/unit/fx has the decision")
+
 KES_UGX = Pair("KES", "UGX")
 HOUR = 3600
 

@@ -12,6 +12,8 @@ from engine.ports import Accepted, Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.world import FAILED, SUCCEEDED, World, open_world
 
+pytestmark = pytest.mark.long("references of every operator, each on a database")
+
 OURS = msgspec.structs.replace(SUCCEEDED, provider_reference="ws_CO_1")
 THEIRS = msgspec.structs.replace(SUCCEEDED, provider_reference="ws_CO_2")
 

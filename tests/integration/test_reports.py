@@ -27,6 +27,8 @@ from tests.integration.world import (
 )
 from tests.unit.payments.examples import PAYEE, PAYER
 
+pytestmark = pytest.mark.long("reports over payments that are made for them")
+
 DAY = timedelta(days=1)
 LIMITS = read_policy().limits
 

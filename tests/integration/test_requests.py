@@ -29,6 +29,8 @@ from tests.integration.counter_room import (
 )
 from tests.integration.world import FAILED, SUCCEEDED
 
+pytestmark = pytest.mark.long("each end of a request; tests/e2e/test_menus.py keeps the journey")
+
 GONE = "mistake.request_gone"
 WEEK = RequestRules().open_seconds
 

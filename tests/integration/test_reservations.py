@@ -265,6 +265,7 @@ async def test_a_client_has_its_share_of_a_pool_and_no_more(database_url: str) -
         assert (await reserve(room, tenth // 4, key="late-0001")).status_code == 201
 
 
+@pytest.mark.long("a thousand at once; quick: a reservation is never overdrawn")
 async def test_a_thousand_at_once_reserve_exactly_what_the_pool_covers(room: ClientRoom) -> None:
     """Every client may have all of it, so only the books say no."""
     free, _, _ = await pool_of(room)
@@ -319,6 +320,7 @@ class DoomedCommitter:
         return answer
 
 
+@pytest.mark.long("a death at every step")
 @pytest.mark.parametrize("percent", [100, 1_000_000])
 async def test_whichever_step_a_process_dies_before_money_is_reserved_once_or_not_at_all(
     room: ClientRoom, percent: int

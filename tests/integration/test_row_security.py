@@ -145,6 +145,7 @@ async def test_nothing_of_another_tenant_is_read(first: Any, table: str) -> None
     assert not await first.fetch(f"select * from {table} where {_tenant_of(table)} = 2")
 
 
+@pytest.mark.long("every table; quick: no row is made for another, and none is read")
 @pytest.mark.parametrize("table", TABLES)
 async def test_nothing_of_another_tenant_is_written(first: Any, owner: Any, table: str) -> None:
     before = await _row(owner, table, 2)
@@ -538,6 +539,7 @@ async def test_the_owner_makes_months_of_any_time_and_they_are_held_as_well(url:
 # Roles.
 
 
+@pytest.mark.long("migrates as somebody else")
 @pytest.mark.parametrize("may_make_roles", [True, False])
 def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_have_run(
     postgres_url: str, may_make_roles: bool

@@ -20,6 +20,10 @@ from engine.ports import Direction, Finding, Outcome, Reason
 from tests.integration.books import assert_books
 from tests.integration.world import CUSTOMER, FAILED, SUCCEEDED, World, open_world
 
+pytestmark = pytest.mark.long(
+    "each ruling by itself, on a real Postgres; tests/unit/payments has the plans"
+)
+
 S = State
 BY_TWO = Ruling("looked into", by=("amina", "brian"), proposal="p1")
 HELD = Decision(Kind.COMPLIANCE, "hold", "a name on a list", {"score": 91})

@@ -15,6 +15,8 @@ from engine.ports import Refusal
 from tests.integration.doom import Died, Doom, Doomed
 from tests.integration.settlement_room import PAIR, Hall, open_hall, rules
 
+pytestmark = pytest.mark.long("a death at every step; tests/e2e/test_crashes.py kills once")
+
 
 @pytest.fixture
 async def hall(shared_database_url: str) -> AsyncIterator[Hall]:

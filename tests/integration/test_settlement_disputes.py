@@ -20,6 +20,10 @@ from engine.payments.settlement.state import DisputeStage
 from engine.ports import Provision, Refusal
 from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
 
+pytestmark = pytest.mark.long(
+    "disputes at each turn; test_settlement_commands.py walks one to its refund"
+)
+
 CHAIN: dict[str, str | int] = {"chain_id": 4, "package": "0xca04", "corridor": "0xabc"}
 
 

@@ -20,6 +20,10 @@ from tests.integration.owner import Owner
 from tests.integration.settlement_rail import KeptKeys
 from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall, rules
 
+pytestmark = pytest.mark.long(
+    "each fault of a rail by itself; test_settlement.py has the way without"
+)
+
 S = BatchState
 
 

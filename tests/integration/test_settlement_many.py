@@ -18,6 +18,8 @@ from tests.integration.devnet_room import EXPIRES_SECONDS, make_chain, open_chai
 from tests.integration.settlement_rail import MemoryRail
 from tests.integration.settlement_room import Hall, open_hall, rules
 
+pytestmark = pytest.mark.long("hundreds of batches under way; test_settlement.py settles a few")
+
 MANY = 130
 IN_FLIGHT = 100
 S = BatchState

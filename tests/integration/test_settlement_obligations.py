@@ -30,6 +30,8 @@ from tests.integration.settlement_room import CODES, PAIR, Hall, open_hall, rule
 from tests.integration.world import SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA
 
+pytestmark = pytest.mark.long("orders drawn at random, each on a database")
+
 NAMES = {code: name for name, code in CODES.items()}
 
 

@@ -40,6 +40,10 @@ from tests.integration.devnet_room import (
 from tests.integration.owner import Owner
 from tests.move.presence import opened_or_skipped
 
+pytestmark = pytest.mark.long(
+    "a chain for each fault; test_settlement.py settles on a rail in memory"
+)
+
 S = BatchState
 OWED_MINOR = 7_750_000  # of the asset, for one payment of `Hall.pay`
 AGAIN_SECONDS = 30  # a refused batch is tried again by then

@@ -30,6 +30,8 @@ from tests.integration.staff_room import COUNTED_HERE, StaffRoom, open_staff_roo
 from tests.integration.world import FAILED, SUCCEEDED
 from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
+pytestmark = pytest.mark.long("each remedy by itself; test_staff_doors.py tries each door")
+
 HOLD = Clearance(Decision(About.COMPLIANCE, "hold", "a name on a list", {}))
 
 

@@ -17,6 +17,8 @@ from engine.staff.tokens import TokenKeys
 from tests.integration.staff_room import KEYS
 from tests.integration.world import ENVIRONMENT
 
+pytestmark = pytest.mark.long("a command at each of its turns")
+
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:

@@ -26,6 +26,10 @@ from tests.integration.owner import Owner
 from tests.integration.world import FAILED, World, open_world
 from tests.unit.payments.examples import MPESA, MTN
 
+pytestmark = pytest.mark.long(
+    "each kind of line; tests/properties/test_statements.py draws some without a database"
+)
+
 C, S = Class, State
 DAY = timedelta(days=1)
 HOURS = 3600

@@ -163,6 +163,7 @@ def test_lines_say_whose_they_are(room: StreetRoom, caplog: pytest.LogCaptureFix
     assert [r.words["tenant"] for r in said] == ["soko", "soko"]  # type: ignore[attr-defined]
 
 
+@pytest.mark.long("houses of its own are opened")
 def test_a_host_of_its_own_is_one_tenants_alone(
     shared_database_url: str, redis_url: str, tmp_path: Path, room: StreetRoom
 ) -> None:
@@ -190,6 +191,7 @@ def test_a_host_of_its_own_is_one_tenants_alone(
             assert own.status_code == found, path
 
 
+@pytest.mark.long("houses of its own are opened")
 def test_a_tenant_without_a_role_stops_nobody_else_in_development(
     database_url: str, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,6 +207,7 @@ def test_a_tenant_without_a_role_stops_nobody_else_in_development(
     assert "capp_tenant_900" in caplog.text
 
 
+@pytest.mark.long("houses of its own are opened")
 async def test_a_tenant_without_a_role_ends_the_process_in_production(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
@@ -222,6 +225,7 @@ async def test_a_tenant_without_a_role_ends_the_process_in_production(
         )  # fmt: skip
 
 
+@pytest.mark.long("houses of its own are opened")
 async def test_one_worker_looks_after_both(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from channels.settings import BadSettings
 from channels.tenant_commands import run_tenants
 from tests.integration.street_room import file_of, house_environment, write_files
 
+pytestmark = pytest.mark.long("commands at each of their turns")
+
 PROJECT = Path(__file__).parents[2]
 
 

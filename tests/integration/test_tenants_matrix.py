@@ -21,6 +21,10 @@ from simulator import embedded
 from tests.integration.every_endpoint import Door, doors_of, others_of
 from tests.integration.street_room import NUMBERS, StreetRoom, open_street_room
 
+pytestmark = pytest.mark.long(
+    "every route of two houses; test_tenants.py and test_ids_of_others.py try some"
+)
+
 OTHER = {"duka": "soko", "soko": "duka"}
 # Every other route there is, each with what keeps tenants apart there and where that is shown.
 OTHERS = {

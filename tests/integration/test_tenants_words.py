@@ -30,6 +30,10 @@ from tests.integration.street_room import (
     write_files,
 )
 
+pytestmark = pytest.mark.long(
+    "processes of several houses; tests/unit/texts has the words of one over the house's"
+)
+
 NUMBERS = {"duka": 41, "soko": 42}
 WORDS = {
     "duka": {"en": "home: {menu: Duka Pesa}\n", "fr": "home: {menu: Duka Argent}\n"},

@@ -26,6 +26,10 @@ from tests.integration.webhook_room import addresses_of, callback_routes, knocki
 from tests.integration.world import PENDING, SUCCEEDED, World, open_world, settings_for
 from tests.providers.subjects import ATTEMPT
 
+pytestmark = pytest.mark.long(
+    "talk that is kept, read back and forgotten; tests/unit/traffic veils it"
+)
+
 DAY = 24 * 3600
 
 

@@ -24,6 +24,8 @@ from tests.integration.books import assert_books
 from tests.integration.test_statements import bureau_of
 from tests.integration.world import World, open_world
 
+pytestmark = pytest.mark.long("each ending where nobody can be asked")
+
 LOST = OutcomeUnknown("mpesa_ke", "no answer to rely on", code="ReadTimeout")
 MUTE = OutcomeUnknown("mpesa_ke", "it cannot be asked about an attempt", code="no_enquiry")
 HOUR = 3600

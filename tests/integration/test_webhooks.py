@@ -31,6 +31,8 @@ from tests.providers.airtel_subjects import AIRTEL, AIRTEL_SIGNED
 from tests.providers.orange_subjects import ORANGE
 from tests.providers.subjects import MPESA, MTN, ZAMTEL, Subject
 
+pytestmark = pytest.mark.long("every path by itself; each payment of tests/e2e comes back by one")
+
 PIN, NUMBER, NAME = "7391", "254712345678", "Jane Wanjiku"
 NOWHERE = "http://127.0.0.1:1"
 SUBJECTS: Sequence[Subject] = (MPESA, MTN, AIRTEL, AIRTEL_SIGNED, *ORANGE, ZAMTEL)

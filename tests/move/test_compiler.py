@@ -12,6 +12,8 @@ from simulator.toolchain.compiler import CompilationFailed
 from simulator.toolchain.libraries import cache_folder, libraries
 from tests.move.presence import opened_or_skipped
 
+pytestmark = pytest.mark.long("compiles again and again; test_packages.py compiles each package")
+
 MANIFEST = """
 [package]
 name = "Thing"

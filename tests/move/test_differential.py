@@ -24,6 +24,7 @@ PAIRS = 10
 OURS = range(0xCA01, 0xCA06)
 
 
+@pytest.mark.long("whole plots, call by call")
 def test_both_executors_say_the_same_of_the_same_calls(opened: MoveExecutor) -> None:
     tally = Tally()
     for seed in SEEDS:

@@ -74,6 +74,7 @@ async def walk(names: list[str], seed: int) -> list[Screen]:
     return seen
 
 
+@pytest.mark.long("every walk behind every gateway; quick: the walks go far")
 @pytest.mark.parametrize("seed", range(40))
 async def test_same_keys_walk_the_same_screens_behind_every_gateway(seed: int) -> None:
     seen = await walk(list(DIALECTS), seed)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,10 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from tests.integration.books import assert_books
 from tests.integration.world import FAILED, PENDING, SUCCEEDED, World, open_world
+
+pytestmark = pytest.mark.long(
+    "forty orders on a real Postgres; tests/scenarios/test_evidence.py has some by name"
+)
 
 # What a run of callbacks and queries may bring about one attempt that really succeeded or failed.
 NOISE = st.lists(st.sampled_from(["same", "pending", "same by query"]), max_size=4)

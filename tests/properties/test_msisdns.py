@@ -21,6 +21,7 @@ def outcome(read: object, text: str, home: str) -> Msisdn | str:
     return found
 
 
+@pytest.mark.long("fifteen hundred numbers; quick: every range")
 @settings(max_examples=1500, deadline=None)
 @given(
     sign=st.sampled_from(["", "+", "00", "000", "0", "++", "+0"]),

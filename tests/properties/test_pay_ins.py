@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from engine.payments.lifecycle import State
 from engine.ports import Finding, Outcome
 from tests.integration.payins_room import CAME, TOTAL, Till, code, open_till
 from tests.integration.world import FAILED
+
+pytestmark = pytest.mark.long("orders drawn at random, each on a real Postgres")
 
 ENDS = {State.PAYING, State.REFUNDING, State.COLLECT_FAILED}
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from engine.ledger.chart import Kind as A
 from engine.ledger.plans import Plan
 from tests.integration.books import assert_books
 from tests.integration.desk_room import CHEP, HELD, POOL_UGX, Room, open_room
+
+pytestmark = pytest.mark.long("orders drawn at random, each on a real Postgres")
 
 AMOUNTS = st.sampled_from([1, HELD, HELD - 1, POOL_UGX // 3, POOL_UGX, POOL_UGX * 2])
 STEPS = st.lists(

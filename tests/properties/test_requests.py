@@ -4,6 +4,8 @@ import asyncio
 import random
 from collections.abc import Awaitable
 
+import pytest
+
 from engine.clock import PaymentId
 from engine.errors import CustomerMistake, NoWayNow
 from engine.fx.quotes import Quote
@@ -13,6 +15,8 @@ from engine.payments.requests import RequestRules
 from engine.payments.views import Confirmed
 from tests.integration.counter_room import AMINA, CounterRoom, open_room
 from tests.integration.world import FAILED, SUCCEEDED
+
+pytestmark = pytest.mark.long("twenty-five walks on a real Postgres")
 
 WALKS = 25
 STEPS = 14

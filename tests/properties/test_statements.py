@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,6 +92,7 @@ def test_every_line_and_every_attempt_ends_in_exactly_one_class(
     assert Counter(j.ours for j in judged if j.ours) == Counter(known)
 
 
+@pytest.mark.long("eighty whole days")
 @given(worlds())
 @settings(max_examples=80, deadline=None)
 def test_the_order_of_lines_and_attempts_changes_nothing(
@@ -103,6 +105,7 @@ def test_the_order_of_lines_and_attempts_changes_nothing(
     assert judge(other_known, other_lines, taken=taken) == judge(known, lines, taken=taken)
 
 
+@pytest.mark.long("eighty whole days")
 @given(worlds())
 @settings(max_examples=80, deadline=None)
 def test_a_judgement_that_was_written_down_is_made_again(
@@ -118,6 +121,7 @@ def test_a_judgement_that_was_written_down_is_made_again(
     assert pairs(judge(known, stored, taken=taken)) == pairs(first)
 
 
+@pytest.mark.long("eighty whole days")
 @given(worlds())
 @settings(max_examples=80, deadline=None)
 def test_nothing_is_paired_that_moved_the_other_way_or_in_another_amount_unsaid(

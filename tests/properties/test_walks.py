@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from random import Random
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ async def walk(seed: int, visited: Counter[str]) -> None:
     world.check()
 
 
+@pytest.mark.long("sixty walks, which see every screen; test_sessions.py walks shorter ways")
 def test_whatever_callers_and_gateways_do_every_law_of_a_session_holds() -> None:
     visited: Counter[str] = Counter()
     for seed in KNOWN:
@@ -40,6 +42,7 @@ def test_whatever_callers_and_gateways_do_every_law_of_a_session_holds() -> None
     assert set(MENU.screens) - set(visited) == set()
 
 
+@pytest.mark.long("ten thousand turns; test_sessions.py walks shorter ways")
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_the_laws_hold_for_walks_that_nobody_has_walked_before(seed: int) -> None:

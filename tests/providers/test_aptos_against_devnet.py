@@ -50,7 +50,10 @@ from simulator.operators.world import World
 from simulator.serving import serving
 from simulator.vault import VaultSandbox, vault_app
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.long("a chain for each; test_aptos.py reads what nodes say"),
+]
 
 CORRIDOR, OTHER = "mpesa_ke:mtn_ug", "airtel_ug:mtn_ug"
 PAIRS = [("mpesa_ke", "mtn_ug"), ("airtel_ug", "mtn_ug")]

@@ -115,9 +115,16 @@ NO_EVIDENCE: dict[str, Reaction] = {
     "has an unlisted code": Answer(500, message={"code": "NEW_ONE", "errorCode": "500.009.99"}),
 }
 
+# Where an adapter reads by itself; what carries all requests (`test_http.py`) judges the others.
+QUICK = {"closes", "is a 500 page", "is JSON without meaning", "has an unlisted code"}
+REACTIONS = [
+    pytest.param(reaction, id=name, marks=[] if name in QUICK else pytest.mark.long("of one kind"))
+    for name, reaction in NO_EVIDENCE.items()
+]
+
 
 @named(CASES)
-@pytest.mark.parametrize("reaction", NO_EVIDENCE.values(), ids=NO_EVIDENCE.keys())
+@pytest.mark.parametrize("reaction", REACTIONS)
 async def test_answer_no_list_knows_leaves_the_outcome_unknown_and_is_asked_once(
     subject: Subject,
     operation: Operation,
@@ -324,6 +331,7 @@ _TREES = st.recursive(
 )
 
 
+@pytest.mark.long("hundreds of bodies for each; quick: another kind or shape is unreadable")
 @pytest.mark.parametrize("subject", OPERATORS, ids=lambda subject: subject.name)
 @given(tree=_TREES)
 def test_any_callback_at_all_is_read_or_unreadable(subject: Subject, tree: Any) -> None:

@@ -32,6 +32,7 @@ def test_a_case_of_nobody_or_of_two_is_refused(case: str) -> None:
         counted([f"f.py::test_it[{case}]"], SUBJECTS)
 
 
+@pytest.mark.long("collects the suite in a process of its own")
 def test_the_readme_lists_the_suite_as_it_is() -> None:
     """`python -m tests.providers.contract_listing` writes it anew. Nothing is run."""
     assert written() == listing(collected())

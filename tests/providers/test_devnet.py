@@ -238,6 +238,7 @@ async def test_the_sdk_reads_blocks_and_history(rest: Any, alice: Account) -> No
         await rest.blocks_by_height(10**9)
 
 
+@pytest.mark.long("three hundred transactions")
 async def test_the_sdks_worker_pushes_three_hundred_through_the_window(
     rest: Any, alice: Account
 ) -> None:

@@ -739,6 +739,7 @@ async def start_command(*arguments: str) -> asyncio.subprocess.Process:
     )
 
 
+@pytest.mark.long("starts programs")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_command_serves_on_its_own_loop_and_ends_on_a_signal(
     box: Mailbox, number: signal.Signals
@@ -764,6 +765,7 @@ async def test_command_serves_on_its_own_loop_and_ends_on_a_signal(
             command.kill()
 
 
+@pytest.mark.long("starts a program")
 async def test_command_says_when_a_port_is_taken(mpesa: MpesaClient) -> None:
     command = await start_command("--mpesa-port", str(mpesa.client.base_url.port))
     output, errors = await asyncio.wait_for(command.communicate(), 5)

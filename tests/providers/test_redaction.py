@@ -117,6 +117,7 @@ def test_no_sentence_remains_where_only_single_words_are_wanted() -> None:
     assert FIELDS.more(kept=frozenset({"new"})).outline(b'{"new":"A1"}') == '{"new":"A1"}'
 
 
+@pytest.mark.long("hundreds of words")
 @given(st.recursive(st.text() | st.integers() | st.floats() | st.none(),
                     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip
 def test_nothing_a_stranger_says_remains_but_names(value: Any) -> None:

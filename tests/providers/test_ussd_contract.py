@@ -270,6 +270,7 @@ def test_doubled_field_nobody_asks_for_is_refused_without_its_name(gateway: Gate
         assert refused(gateway, body + f',"{name}":1,"{name}":2}}'.encode()) == "a field is doubled"
 
 
+@pytest.mark.long("hundreds of bodies for each")
 @every
 @given(body=st.binary(max_size=300))
 def test_any_bytes_are_read_or_unreadable(gateway: Gateway, body: bytes) -> None:
@@ -294,6 +295,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.long("hundreds of bodies for each")
 @pytest.mark.parametrize("gateway", JSON_GATEWAYS, ids=lambda gateway: gateway.name)
 @given(mess=st.data())
 def test_any_values_are_read_or_unreadable_and_a_turn_can_be_answered(

@@ -26,9 +26,10 @@ CRASHED_SEED = 19  # all four processes have work to do
 CRASH_POINTS_MAX = 40
 QUIET = calm_weather()
 LOSSY = replace(QUIET, answer_lost=0.4, silent=0.5, fails=0.4, reply_lost=0.1)
+MORE = pytest.mark.long("more worlds of the same kind")
 
 
-@pytest.mark.parametrize("group", range(GROUPS))
+@pytest.mark.parametrize("group", [0, *(pytest.param(n, marks=MORE) for n in range(1, GROUPS))])
 def test_two_thousand_payments_in_a_hundred_worlds_keep_every_law(group: int) -> None:
     states: Counter[str] = Counter()
     each = WORLDS // GROUPS
@@ -46,8 +47,12 @@ def test_a_quiet_world_pays_everything_out() -> None:
     assert (result.cases, result.deaths) == (0, 0)
 
 
-@pytest.mark.parametrize("weather", [QUIET, LOSSY], ids=["quiet", "lossy"])
-@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize(
+    "weather", [pytest.param(QUIET, id="quiet"), pytest.param(LOSSY, id="lossy", marks=MORE)]
+)
+@pytest.mark.parametrize(
+    "machine", [pytest.param(name, marks=[] if name == "worker-1" else MORE) for name in MACHINES]
+)
 def test_a_process_that_dies_before_any_step_of_its_own_breaks_no_law(
     machine: str, weather: Weather
 ) -> None:

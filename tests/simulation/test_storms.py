@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.simulation.weather import Weather, calm_weather
 from tests.simulation.world import DAY, Options, World
 
@@ -25,10 +27,12 @@ def live_through(
         world.run()
 
 
+@pytest.mark.long("fifteen worlds; clocks go wrong in every world of test_simulation.py")
 def test_a_clock_that_is_ten_minutes_ahead_takes_nothing_from_anybody() -> None:
     live_through(WRONG_CLOCKS, seeds=15, span_seconds=600.0)
 
 
+@pytest.mark.long("the next one has deaths as well")
 def test_late_money_and_reversals_that_are_told_once_are_proven_in_the_end() -> None:
     live_through(NEWS_ONCE, seeds=6, span_seconds=2 * DAY)
 

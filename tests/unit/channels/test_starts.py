@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long("starts programs")
+
 ROOT = Path(__file__).parents[3]
 SERVER = {"starlette.applications", "uvicorn", "jwt", "channels.app", "channels.api"}
 OUTSIDE = {"httpx", "redis", "aptos_sdk", "sentry_sdk"}

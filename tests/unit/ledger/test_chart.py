@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from engine.ledger.chart import (
@@ -11,13 +13,12 @@ from engine.ledger.chart import (
 from engine.money import CURRENCIES
 
 
-@pytest.mark.parametrize("tenant", [1, TENANT_MAX])
-@pytest.mark.parametrize("currency", sorted(CURRENCIES))
 @pytest.mark.parametrize("kind", list(Kind))
-def test_an_account_number_is_read_back(tenant: int, currency: str, kind: Kind) -> None:
-    account = Account(tenant, currency, kind, 999)
-    assert read_account(account.number) == account
-    assert 0 < account.number < 2**63
+def test_an_account_number_is_read_back(kind: Kind) -> None:
+    for tenant, currency in itertools.product((1, TENANT_MAX), sorted(CURRENCIES)):
+        account = Account(tenant, currency, kind, 999)
+        assert read_account(account.number) == account
+        assert 0 < account.number < 2**63
 
 
 def test_two_tenants_and_two_currencies_never_share_a_book() -> None:

@@ -82,6 +82,7 @@ async def test_a_broken_change_is_refused_with_its_faults_and_told_once(
     assert "Number to pay" in (await house.press("1")).text
 
 
+@pytest.mark.long("menus are read again and again")
 async def test_what_was_broken_serves_once_it_is_mended(folder: Path) -> None:
     house = await caller()
     change(folder, "texts/sw.yaml", "  send_money: ", "  send_monye: ")
@@ -99,6 +100,7 @@ async def test_a_folder_that_is_gone_changes_nothing(folder: Path) -> None:
     assert house.editions.current.version == VERSION
 
 
+@pytest.mark.long("menus are read again and again")
 async def test_another_process_finishes_a_session_of_an_edition_it_never_served(
     folder: Path,
 ) -> None:
@@ -192,6 +194,7 @@ async def test_a_tenants_text_is_shown_to_new_sessions_and_not_to_live_ones(
     assert (await house.press("1", session_id="s2")).text.startswith("Who gets it")
 
 
+@pytest.mark.long("menus are read again and again")
 async def test_another_process_finishes_a_session_of_a_tenants_own_edition(
     folder: Path, own: Path
 ) -> None:

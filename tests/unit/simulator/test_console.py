@@ -82,6 +82,7 @@ async def test_keys_of_a_page_do_nothing_on_another(console: Console, sandboxes:
     asked.cancel()
 
 
+@pytest.mark.long("many keys, each drawn")
 async def test_balance_is_typed_as_people_write_it(console: Console, sandboxes: Sandboxes) -> None:
     wallet = sandboxes.mtn.wallets.open(PAYERS_DIGITS)
     async with console.run_test(size=SIZES[1]) as pilot:
@@ -94,6 +95,7 @@ async def test_balance_is_typed_as_people_write_it(console: Console, sandboxes: 
         await _until(pilot, lambda: _rows(console)[0][2] == "UGX 12,500")
 
 
+@pytest.mark.long("a terminal is drawn for each")
 @pytest.mark.parametrize("typed", ["much", "1.5", "-1", ""])
 async def test_what_is_no_balance_is_told_and_changes_nothing(
     console: Console, sandboxes: Sandboxes, typed: str
@@ -108,6 +110,7 @@ async def test_what_is_no_balance_is_told_and_changes_nothing(
     assert sandboxes.mtn.wallets.open(PAYERS_DIGITS).balance_minor == 5_000
 
 
+@pytest.mark.long("many keys, each drawn")
 async def test_value_that_was_put_away_is_not_taken(console: Console, sandboxes: Sandboxes) -> None:
     async with console.run_test(size=SIZES[1]) as pilot:
         await pilot.press("w")
@@ -129,6 +132,7 @@ async def test_wallet_is_blocked_and_let_in_again(console: Console, sandboxes: S
         await _until(pilot, lambda: wallet.active)
 
 
+@pytest.mark.long("many keys, each drawn")
 async def test_fault_is_switched_on_counted_once_and_off(
     console: Console, sandboxes: Sandboxes
 ) -> None:
@@ -209,6 +213,7 @@ async def test_sandbox_that_refuses_without_a_reason_is_no_success(status: int) 
             await Hands(client, SANDBOXES).disarm_all(Desk("mtn_ug"))
 
 
+@pytest.mark.long("many keys, each drawn")
 async def test_setting_is_changed_and_a_wrong_one_is_told(
     console: Console, sandboxes: Sandboxes
 ) -> None:
@@ -235,6 +240,7 @@ async def test_gateway_offers_its_own_faults_only(console: Console) -> None:
         assert {row[0] for row in _rows(console)} == {"sms", "delivery_report"}
 
 
+@pytest.mark.long("every page is drawn twice")
 @pytest.mark.parametrize("size", SIZES)
 async def test_everything_fits_the_terminal(console: Console, size: tuple[int, int]) -> None:
     async with console.run_test(size=size) as pilot:

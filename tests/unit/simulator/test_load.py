@@ -227,6 +227,7 @@ async def test_right_server_is_found_right(
     assert plot.read_text().startswith("<svg")
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_same_seed_brings_the_same_phones(bank: Bank, url: str, script: Path) -> None:
     assert await load(url, script) == RIGHT
     first, pins = set(bank.payments), dict(bank.pins)
@@ -236,6 +237,7 @@ async def test_same_seed_brings_the_same_phones(bank: Bank, url: str, script: Pa
     assert bank.pins == pins and len(set(pins.values())) > 10
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_wrong_screen_is_counted_and_kept_with_its_transcript(
     bank: Bank, url: str, script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,6 +250,7 @@ async def test_wrong_screen_is_counted_and_kept_with_its_transcript(
     assert f"wrong answers: {len(kept)}" in capsys.readouterr().out
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_server_that_fails_is_no_wrong_answer_but_none(
     bank: Bank, url: str, script: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,6 +261,7 @@ async def test_server_that_fails_is_no_wrong_answer_but_none(
     assert "wrong answers: none" in told
 
 
+@pytest.mark.long("a whole crowd for one finding")
 @pytest.mark.parametrize(
     ("errs", "words"), [("forgets", "was promised and is not there"), ("twice", "were ordered")]
 )
@@ -269,6 +273,7 @@ async def test_lost_and_doubled_payments_are_found(
     assert words in capsys.readouterr().out
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_books_that_do_not_balance_fail_the_run(
     bank: Bank, url: str, script: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,6 +282,7 @@ async def test_books_that_do_not_balance_fail_the_run(
     assert "NOT BALANCED" in capsys.readouterr().out
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_payment_that_never_ends_fails_the_run(
     bank: Bank, url: str, script: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -292,6 +298,7 @@ async def test_without_a_door_nobody_is_asked_about_money(
     assert "nobody was asked" in capsys.readouterr().out
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_dropped_turns_are_the_networks_doing(
     bank: Bank, url: str, script: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -302,6 +309,7 @@ async def test_dropped_turns_are_the_networks_doing(
     assert sum(map(len, bank.payments.values())) > 0
 
 
+@pytest.mark.long("a whole crowd for one finding")
 @pytest.mark.parametrize(
     "more", [["--rate", "0"], ["--think", "soon"], ["--think", "3..1"], ["--faults", "x:1"],
              ["--rate", "1000000"]],
@@ -316,6 +324,7 @@ async def test_option_of_no_use_is_told_before_anything_is_dialled(
 # What is allowed for, and what is not.
 
 
+@pytest.mark.long("a whole crowd for one finding")
 @pytest.mark.parametrize("errs", ["pays, then 500", "pays, then other words"])
 async def test_turn_whose_screen_was_of_no_use_may_have_paid_once(
     bank: Bank, url: str, script: Path, errs: str, capsys: pytest.CaptureFixture[str]
@@ -333,6 +342,7 @@ async def test_another_payee_than_was_typed_is_a_wrong_answer(
     assert f"wrong answers: {len(bank.sessions)}" in capsys.readouterr().out
 
 
+@pytest.mark.long("a whole crowd for one finding")
 @pytest.mark.parametrize(
     "fault", ["truncate:1:4", "hang_up:1", "garble:1:1", "drop_before:1", "lost_end:1"]
 )
@@ -345,6 +355,7 @@ async def test_what_the_network_did_is_no_wrong_answer(
     assert " 0 walked to their end" in told
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_what_no_caller_sees_breaks_no_walk_off(
     url: str, unpaid: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -354,6 +365,7 @@ async def test_what_no_caller_sees_breaks_no_walk_off(
     assert f"{begun} walked to their end" in told and "ended by the network" not in told
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_what_went_wrong_at_the_dial_excuses_the_screens_after_it(
     bank: Bank, url: str, script: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -363,6 +375,7 @@ async def test_what_went_wrong_at_the_dial_excuses_the_screens_after_it(
     assert f"{bank.networks['64101']} x ported" in capsys.readouterr().out
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_payment_that_ends_while_we_wait_is_right(bank: Bank, url: str, script: Path) -> None:
     bank.looks_until_paid = 3
     assert await load(url, script, "--patience", "5") == RIGHT
@@ -424,6 +437,7 @@ def test_journeys_begin_as_independent_people_do() -> None:
     assert begins != plan_of(journey(), rate=50.0, seconds=40.0, seed=8).begins()
 
 
+@pytest.mark.long("a whole crowd for one finding")
 async def test_journeys_begin_by_the_clock_though_the_server_is_slow(bank: Bank, url: str) -> None:
     bank.slow_seconds = 0.6
     plan = plan_of(journey(), seconds=1.6)

@@ -108,6 +108,7 @@ async def test_everything_that_matters_is_on_the_terminal(
         assert len(str(app.query_one("#help", Static).render())) <= size[0]
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_a_screen_of_160_signs_fits_the_smallest_display(app: PhoneApp, server: Any) -> None:
     longest = "\n".join(["To +256772000002 MTN MoMo"] * 6)
     server.answers.append(PlainTextResponse(f"CON {longest}"))
@@ -119,6 +120,7 @@ async def test_a_screen_of_160_signs_fits_the_smallest_display(app: PhoneApp, se
         assert paper.virtual_size.height <= paper.size.height
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_the_terminal_may_change_its_size(app: PhoneApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.resize_terminal(140, 50)
@@ -129,6 +131,7 @@ async def test_the_terminal_may_change_its_size(app: PhoneApp) -> None:
         assert app.screen.region.contains_region(app.query_one("#payer .keypad").region)
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_keys_can_be_clicked_and_a_click_takes_the_phone_into_the_hand(
     app: PhoneApp,
 ) -> None:
@@ -142,6 +145,7 @@ async def test_keys_can_be_clicked_and_a_click_takes_the_phone_into_the_hand(
         assert app.handsets[0].typed == "*384*96#"
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_tab_marks_the_other_phone_by_a_sign_and_not_by_colour_alone(
     app: PhoneApp,
 ) -> None:
@@ -162,6 +166,7 @@ async def test_the_panel_tells_state_steps_operator_calls_and_books(
         await _until(pilot, lambda: "✗ BOOKS DO NOT BALANCE" in _panel(app))
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_the_panel_tells_where_the_server_has_the_sessions_the_phone_dialled(
     app: PhoneApp, server: Any
 ) -> None:
@@ -179,6 +184,7 @@ async def test_the_panel_tells_where_the_server_has_the_sessions_the_phone_diall
         await _until(pilot, lambda: asked in server.looked)
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_a_bad_answer_is_explained_in_the_panel(app: PhoneApp, server: Any) -> None:
     server.answers.append(PlainTextResponse("oops", 500))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -205,6 +211,7 @@ async def test_trouble_elsewhere_ends_it_with_its_error(
     assert app.return_value is died
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_servers_that_are_silent_are_shown_and_nothing_breaks(world: World) -> None:
     nowhere = "http://127.0.0.1:1"
     places = Places(nowhere, nowhere, nowhere, {"mtn_ug": nowhere})
@@ -285,6 +292,7 @@ async def test_hanging_up_while_the_network_is_slow_drops_the_late_screen(
     assert [end["status"] for end in server.ends] == ["Incomplete"]
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_keys_that_come_all_at_once_are_taken_in_their_order(
     app: PhoneApp, server: Any
 ) -> None:
@@ -297,6 +305,7 @@ async def test_keys_that_come_all_at_once_are_taken_in_their_order(
         assert server.turns[1]["text"] == "1"
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_every_key_of_a_phone_can_be_typed(app: PhoneApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("escape", *"1234567890*#+", "x", "backspace")
@@ -338,6 +347,7 @@ async def test_clearing_and_dialling_again_brings_back_the_code(handset: Handset
     assert handset.typed == "*384*96"
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_an_sms_is_written_where_messages_are_read(
     app: PhoneApp, sandboxes: Any, server: Any
 ) -> None:
@@ -361,6 +371,7 @@ async def test_an_sms_is_written_where_messages_are_read(
         assert server.turns == []
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_the_end_of_a_long_message_is_seen_where_it_is_written(app: PhoneApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("m", *"ab" * 40, "z")
@@ -371,6 +382,7 @@ async def test_the_end_of_a_long_message_is_seen_where_it_is_written(app: PhoneA
         assert len(str(field.render())) <= field.size.height * field.size.width
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_the_envelope_is_no_letter(app: PhoneApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("m", "h")
@@ -436,6 +448,7 @@ async def test_who_reads_an_old_message_stays_there_when_a_new_one_comes(
     assert (handset.display().title, handset.unread) == ("SMS 3/3", 2)
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_a_message_is_opened_from_the_list_by_mouse_alone(
     app: PhoneApp, sandboxes: Any
 ) -> None:
@@ -454,6 +467,7 @@ async def test_a_message_is_opened_from_the_list_by_mouse_alone(
         assert payer.unread == 2
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_a_page_of_the_list_fits_the_smallest_display(app: PhoneApp, sandboxes: Any) -> None:
     for number in range(9):
         sandboxes.gateway.take(PAYER, text=f"{number} " + "word " * 9, sender="Mobile money")
@@ -470,6 +484,7 @@ async def test_a_page_of_the_list_fits_the_smallest_display(app: PhoneApp, sandb
         assert note.startswith("Sent.")
 
 
+@pytest.mark.long("a terminal is drawn again and again")
 async def test_a_code_is_dialled_again_from_the_list_by_mouse_alone(
     app: PhoneApp, server: Any
 ) -> None:

@@ -140,6 +140,7 @@ def check(name: str, picture: str) -> None:
     assert picture == file.read_text("utf-8")
 
 
+@pytest.mark.long("ten pictures are drawn")
 @pytest.mark.parametrize("name", PICTURES)
 async def test_the_terminal_looks_as_it_was_reviewed(
     client: httpx.AsyncClient, places: Places, world: World, server: Any, name: str

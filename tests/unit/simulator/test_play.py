@@ -13,6 +13,8 @@ import pytest
 from simulator import play
 from simulator.__main__ import main
 
+pytestmark = pytest.mark.long("each turn of two commands; test_player.py plays without them")
+
 GOOD = "dial *384*96#\n| Welcome\n| 1. Pay\ntype 1\n| Your PIN\ntype {pin}\n| Thank you\nended\n"
 BAD = GOOD.replace("Thank you", "Thanks")
 
