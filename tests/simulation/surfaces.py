@@ -7,6 +7,7 @@ when the process that sent it is dead.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -44,10 +45,14 @@ RECONNECT_SECONDS = 0.5
 class Wire:
     """One process's way to the database."""
 
-    def __init__(self, loop: SimulatedLoop, chance: random.Random, weather: Weather) -> None:
+    def __init__(
+        self, loop: SimulatedLoop, chance: random.Random, weather: Weather, happened: Counter[str]
+    ) -> None:
+        """`happened` is told of everything that goes wrong, by its name in the weather."""
         self._loop = loop
         self._random = chance.random
         self._weather = weather
+        self._happened = happened
         self.is_cut = False
 
     def ask(
@@ -60,9 +65,11 @@ class Wire:
 
         def carried() -> T:
             if self.is_cut or fate < self._weather.request_lost:
+                self._happened["request_lost"] += 1
                 raise lost("the request was lost")
             result = work()
             if fate > 1 - self._weather.reply_lost:
+                self._happened["reply_lost"] += 1
                 raise lost("the reply was lost")
             return result
 

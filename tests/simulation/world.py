@@ -9,6 +9,7 @@ import hashlib
 import logging
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -104,6 +105,7 @@ class Result(NamedTuple):
     states: dict[str, int]
     cases: int
     deaths: int
+    happened: dict[str, int]  # what went wrong, by its name in the weather, and how often
 
 
 class World:
@@ -122,11 +124,14 @@ class World:
         self._people = chances["people"]
         self._hazards = chances["hazards"]
         self.weather = self._weather(chances["weather"])
+        self.happened: Counter[str] = Counter()
         self.model = Model()
         self.operators = self._operators(chances["operators"], chances["weather"])
         facts = {name: port.facts for name, port in self.operators.items()}
         self.directory = directory_of(facts)
-        self.gateway = SimulatedGateway(loop=self.loop, chance=chances["sms"], weather=self.weather)
+        self.gateway = SimulatedGateway(
+            loop=self.loop, chance=chances["sms"], weather=self.weather, happened=self.happened
+        )
         self.laws = Laws(self.model, self.operators)
         self.gateway.on_sms = self.laws.on_sms
         self.model.watchers.append(self._note_plan)
@@ -150,7 +155,7 @@ class World:
     # The parts, also for the machines.
 
     def wire(self) -> Wire:
-        wire = Wire(self.loop, self.wire_chance, self.weather)
+        wire = Wire(self.loop, self.wire_chance, self.weather, self.happened)
         wire.is_cut = self._is_down
         self._wires.append(wire)
         return wire
@@ -180,6 +185,8 @@ class World:
 
     def trace(self, *words: object) -> None:
         """One line of the story; its digest is what two runs of a seed must share."""
+        if words[0] == "outbox":
+            self.happened["outbox " + str(words[1])] += 1
         line = f"{self.loop.time():.6f} " + " ".join(map(str, words))
         self._digest.update(line.encode())
         if self.options.trace:
@@ -215,6 +222,7 @@ class World:
         return Result(
             self.seed, self.options.payments, self.loop.steps, self.laws.checks,
             self._digest.hexdigest(), dict(self.laws.states), len(self.model.cases), self.deaths,
+            dict(self.happened),
         )  # fmt: skip
 
     def _is_over(self) -> bool:
@@ -260,7 +268,7 @@ class World:
         ):
             machine.process.dies_at_step = self.options.crash_at[1]
         self.trace("start", name)
-        if name.startswith("worker"):
+        if is_worker(name):
             work = self.loop.spawn(machine.work(), machine.process)
             work.add_done_callback(self._worker_ended)
 
@@ -275,6 +283,9 @@ class World:
 
     def _on_death(self, process: Process) -> None:
         self.deaths += 1
+        self.happened["death"] += 1
+        if any(not task.done() for task in process.tasks[is_worker(process.name) :]):
+            self.happened["death_at_work"] += 1
         self.trace("death", process.name, process.steps)
         self.loop.outside(self._hazards.uniform(0.1, 90.0), self._start, process.name)
 
@@ -282,23 +293,24 @@ class World:
 
     def _begin_hazards(self) -> None:
         weather = self.weather
-        for odds_per_hour, strike in (
-            (weather.freeze_per_minute * 60, self._freeze),
-            (weather.clock_jump_per_hour, self._jump_clock),
-            (weather.restart_per_hour, self._restart),
-            (weather.database_down_per_hour, self._fell_database),
-            (weather.outage_per_hour, self._fell_operator),
-            (weather.outage_per_hour, self._open_breaker),
-            (0.05, self._replay),
+        for name, odds_per_hour, strike in (
+            ("freeze", weather.freeze_per_minute * 60, self._freeze),
+            ("clock_jump", weather.clock_jump_per_hour, self._jump_clock),
+            ("restart", weather.restart_per_hour, self._restart),
+            ("database_down", weather.database_down_per_hour, self._fell_database),
+            ("outage", weather.outage_per_hour, self._fell_operator),
+            ("breaker_open", weather.outage_per_hour, self._open_breaker),
+            ("replay", 0.05, self._replay),
         ):
             if odds_per_hour:
-                self._strike_later(odds_per_hour, strike)
+                self._strike_later(name, odds_per_hour, strike)
 
-    def _strike_later(self, per_hour: float, strike: Callable[[], None]) -> None:
+    def _strike_later(self, name: str, per_hour: float, strike: Callable[[], None]) -> None:
         def struck() -> None:
             if not self.is_calm:
+                self.happened[name] += 1
                 strike()
-                self._strike_later(per_hour, strike)
+                self._strike_later(name, per_hour, strike)
 
         self.loop.outside(self._hazards.expovariate(per_hour / HOUR), struck)
 
@@ -432,12 +444,12 @@ class World:
             if quote is None:
                 return
             key = f"key-{quote.quote_id}"
-            if chance.random() < self.weather.hesitates:
+            if self._happens("hesitates"):
                 await asyncio.sleep(chance.uniform(60.0, 300.0))
             presses = [self._confirmed(payer, quote, key)]
-            if chance.random() < self.weather.double_press:
+            if self._happens("double_press"):
                 presses.append(self._confirmed(payer, quote, key))
-            if chance.random() < self.weather.other_body:
+            if self._happens("other_body"):
                 other = await self._quoted(payer, payee)
                 if other is not None:
                     presses.append(self._confirmed(payer, other, key))
@@ -452,6 +464,12 @@ class World:
             self.laws.broken(f"nobody foresaw {type(error).__name__}: {error}")
         finally:
             self._busy -= 1
+
+    def _happens(self, name: str) -> bool:
+        if self._people.random() >= getattr(self.weather, name):
+            return False
+        self.happened[name] += 1
+        return True
 
     async def _quoted(self, payer: Person, payee: Person) -> Quote | None:
         major = self._people.choice((150, 500, 1_000, 15_000)) * self._people.randint(1, 3)
@@ -556,7 +574,7 @@ class World:
             )
             out[facts.name] = SimulatedOperator(
                 changed, habits, loop=self.loop, chance=chance, weather=self.weather,
-                deliver=self._deliver,
+                deliver=self._deliver, happened=self.happened,
             )  # fmt: skip
             out[facts.name].on_fate = self._note_order
         return out
@@ -590,6 +608,11 @@ class World:
 
     def _note_plan(self, plan: Plan) -> None:
         self.trace("plan", plan.payment, plan.version, plan.state, plan.begins, plan.ends)
+
+
+def is_worker(name: str) -> bool:
+    """Whether that machine sweeps; its first task is to do so until it dies."""
+    return name.startswith("worker")
 
 
 def routes() -> list[Route]:
