@@ -1,6 +1,8 @@
 """Live through worlds: `python -m tests.simulation --seeds 1..100` (make simulate SEEDS=100).
 
-Prints one line at the first law that is broken, with the command that shows it again, and exits 1.
+Prints each world that breaks a law at once, with the command that shows it again, and exits 1; how
+far it is goes to stderr. With `--log` the run goes on in chunks of seeds, a line for each, until a
+file of the name `--stop` is there.
 """
 
 import argparse
@@ -8,70 +10,101 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from engine.schema import migrate
 from simulator import embedded
 from tests.simulation.postgres import Bridge, PostgresWorld
-from tests.simulation.world import Broken, Options, World
+from tests.simulation.runs import Total, in_turn, side_by_side
+from tests.simulation.world import Options
 
 REPORT_SECONDS = 30.0
 
-MakeWorld = Callable[[int, Options], World]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the seeds in order; the first breach ends it unless `--all` is given."""
-    options = _parse(arguments)
-    made = Options(payments=options.payments_per_seed, trace=options.trace)
-    make_world: MakeWorld = World
-    if not options.postgres:
-        return _run(options.seeds, made, make_world, goes_on=options.all)
+    """Run the seeds; the first breach ends it unless `--all` is given."""
+    given = _parse(arguments)
+    if given.log is not None:
+        return _in_chunks(given)
+    if not given.postgres:
+        return _report(_worlds(given, given.seeds))
     with _postgres() as bridge:
-        return _run(
-            options.seeds, made, lambda seed, o: PostgresWorld(bridge, seed, o),
-            goes_on=options.all,
-        )  # fmt: skip
+        make_world = partial(PostgresWorld, bridge)
+        options = _options(given)
+        return _report(in_turn(given.seeds, options, goes_on=given.all, make_world=make_world))
 
 
-def _run(seeds: range, options: Options, make_world: MakeWorld, *, goes_on: bool) -> int:
+def _options(given: argparse.Namespace) -> Options:
+    return Options(payments=given.payments_per_seed, trace=given.trace)
+
+
+def _worlds(given: argparse.Namespace, seeds: range) -> Iterator[Total]:
+    if given.processes == 1:
+        return in_turn(seeds, _options(given), goes_on=given.all)
+    return side_by_side(seeds, _options(given), processes=given.processes, goes_on=given.all)
+
+
+def _report(totals: Iterator[Total]) -> int:
+    """Add them up, and say at once what broke; how far it is goes to stderr."""
     began = reported = time.monotonic()
-    states: Counter[str] = Counter()
-    worlds = broken = steps = deaths = 0
-    for seed in seeds:
-        try:
-            result = make_world(seed, options).run()
-        except Broken as error:
-            broken += 1
-            print(error if not goes_on else str(error).splitlines()[0], flush=True)  # noqa: T201
-            if not goes_on:
-                break
-            continue
-        worlds += 1
-        steps += result.steps
-        deaths += result.deaths
-        states.update(result.states)
+    total = Total()
+    for part in totals:
+        total.add(part)
+        for breach in part.breaches:
+            _say(breach)
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
-            print(f"seed {seed}: {worlds} worlds, {broken} broken", flush=True)  # noqa: T201
+            print(f"so far {total}", file=sys.stderr, flush=True)  # noqa: T201
     seconds = time.monotonic() - began
-    payments = worlds * options.payments
-    print(  # noqa: T201
-        f"{payments} payments in {worlds} worlds, {broken} broken; {steps} steps, {deaths} deaths,"
-        f" {seconds:.1f} s, {payments / seconds:.0f} payments/s\nstates: {dict(states)}"
-    )
-    return 1 if broken else 0
+    _say(f"{total}, {seconds:.1f} s, {total.payments / seconds:.0f} payments/s")
+    _say(f"states: {_sorted(total.states)}\nhappened: {_sorted(total.happened)}")
+    return 1 if total.broken else 0
+
+
+def _in_chunks(given: argparse.Namespace) -> int:
+    """A long run: a line at the end of each chunk, and a clean end whenever one is asked for."""
+    seeds, status = given.seeds, 0
+    for first in range(seeds.start, seeds.stop, given.chunk):
+        if (given.stop is not None and given.stop.exists()) or (status and not given.all):
+            break
+        chunk = range(first, min(first + given.chunk, seeds.stop))
+        total = Total()
+        for part in _worlds(given, chunk):
+            total.add(part)
+            for breach in part.breaches:
+                _append(given.log, breach)
+                status = 1
+        _append(given.log, f"seeds {chunk.start}..{chunk.stop - 1}: {total}")
+    return status
+
+
+def _append(log: Path, line: str) -> None:
+    with log.open("a") as file:
+        file.write(line + "\n")
+
+
+def _sorted(counted: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counted.items()))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=_seeds, default=range(1, 51), metavar="A..B")
     parser.add_argument("--payments-per-seed", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=1, help="worlds lived through at once")
     parser.add_argument("--trace", action="store_true", help="print every event")
     parser.add_argument("--postgres", action="store_true", help="the real SQL beside the model")
     parser.add_argument("--all", action="store_true", help="go on after a breach")
+    parser.add_argument("--log", type=Path, help="go on in chunks, a line of this file for each")
+    parser.add_argument("--chunk", type=int, default=500, help="seeds of one line of the log")
+    parser.add_argument("--stop", type=Path, help="end after the chunk in which this file appears")
     return parser.parse_args(arguments)
 
 

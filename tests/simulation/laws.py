@@ -5,7 +5,7 @@ ledgers. The first breach is kept; nothing is ever mended here.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from engine.clock import AttemptId
 from engine.ledger.chart import GUARDED, Kind, read_account
@@ -45,7 +45,15 @@ MONEY_STAYED = {S.COLLECT_FAILED, S.EXPIRED, S.CANCELLED}
 class Laws:
     """Watches one world. `breach` is the first law that was broken, and how."""
 
-    def __init__(self, model: Model, operators: Mapping[str, SimulatedOperator]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        operators: Mapping[str, SimulatedOperator],
+        *,
+        on_breach: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_breach` is called at the first."""
+        self._on_breach = on_breach
         self._model = model
         self._operators = {port.facts.code: port for port in operators.values()}
         self._sums: dict[str, Counter[int]] = {}
@@ -69,6 +77,7 @@ class Laws:
         if self.breach is None:
             shown = ", ".join(f"{name}={value}" for name, value in details.items())
             self.breach = f"{law} ({shown})"
+            self._on_breach()
 
     # After every commit.
 
@@ -87,6 +96,8 @@ class Laws:
             if intent.kind == SMS:
                 template = read_notice(intent.payload or "").template
                 self._notices[intent.id] = plan.payment, template
+        if not plan.due and state not in TERMINAL:
+            self.broken("nobody will look after it", payment=plan.payment, state=state.name)
         self._check_path(plan, state)
         self._check_books(plan, state)
         self._check_attempts(plan, state)

@@ -11,12 +11,14 @@ import warnings
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 _PRUNE_AT = 256
+_Future = asyncio.Future
 
 
 class Deadlock(AssertionError):
@@ -47,16 +49,11 @@ CURRENT: ContextVar[Process | None] = ContextVar("CURRENT", default=None)
 
 
 class Handle:
-    """One callback to run, now or at `when`."""
+    """What will be called at `when`, for whoever may want to take it back."""
 
-    __slots__ = ("args", "callback", "context", "dropped", "when")
+    __slots__ = ("dropped", "when")
 
-    def __init__(
-        self, callback: Callable[..., Any], args: tuple[Any, ...], context: Context, when: float
-    ) -> None:
-        self.callback = callback
-        self.args = args
-        self.context = context
+    def __init__(self, when: float) -> None:
         self.when = when
         self.dropped = False
 
@@ -65,6 +62,14 @@ class Handle:
 
     def cancelled(self) -> bool:
         return self.dropped
+
+    def call(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        if not self.dropped:
+            callback(*args)
+
+
+Ready = tuple[Callable[..., Any], tuple[Any, ...], Context]
+Timer = tuple[float, int, Ready, Handle | None]
 
 
 class NumberedTask(asyncio.Task[Any]):
@@ -87,15 +92,16 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def __init__(self, chance: random.Random) -> None:
         self._random = chance.random
         self._now = 0.0
-        self._ready: list[Handle] = []
-        self._timers: list[tuple[float, int, Handle]] = []
+        self._ready: list[Ready] = []
+        self._timers: list[Timer] = []
         self._order = 0
         self._outside = Context()
-        self._parked: list[Handle] = []
+        self._parked: list[Ready] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._processes: dict[Process, None] = {}
         self._running = False
         self._closed = False
+        self._stopped = False
         self.steps = 0
         self.complaints: list[dict[str, Any]] = []
         self.on_death: Callable[[Process], None] = lambda process: None
@@ -106,13 +112,11 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Virtual seconds since the world began."""
         return self._now
 
-    def call_soon(  # type: ignore[override] # a handle of our own
+    def call_soon(  # type: ignore[override] # nobody here takes back what is called soon
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> Any:
-        handle = Handle(callback, args, copy_context() if context is None else context, self._now)
+    ) -> None:
         if not self._closed:
-            self._ready.append(handle)
-        return handle
+            self._ready.append((callback, args, copy_context() if context is None else context))
 
     def call_later(  # type: ignore[override] # a handle of our own
         self, delay: float, callback: Callable[..., Any], *args: Any,
@@ -123,14 +127,18 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def call_at(  # type: ignore[override] # a handle of our own
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Any:
-        handle = Handle(callback, args, copy_context() if context is None else context, when)
-        if not self._closed:
-            self._order += 1
-            heappush(self._timers, (when, self._order, handle))
+        handle = Handle(when)
+        context = copy_context() if context is None else context
+        self._put(when, (handle.call, (callback, args), context), handle)
         return handle
 
+    def _put(self, when: float, ready: Ready, handle: Handle | None = None) -> None:
+        if not self._closed:
+            self._order += 1
+            heappush(self._timers, (when, self._order, ready, handle))
+
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return _Future(loop=self)
 
     def create_task(
         self, coro: Generator[Any, None, T] | Coroutine[Any, Any, T], *, name: object = None,
@@ -172,26 +180,43 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Step until `done`. Raises what any callback raised, or Deadlock."""
         with self._as_running_loop():
             while not done():
-                self.step()
+                self._run(self.steps + 1)
 
-    def step(self) -> None:
-        """Run one callback, chosen by the seed among those that are ready."""
-        ready = self._ready
-        if not ready:
-            self._jump()
-        n = len(ready)
-        if n > 1:
-            i = int(self._random() * n)
-            ready[i], ready[-1] = ready[-1], ready[i]
-        handle = ready.pop()
-        if handle.dropped:
-            return
-        self.steps += 1
-        process = handle.context.get(CURRENT)
-        if process is None or self._may_run(process, handle):
-            handle.context.run(handle.callback, *handle.args)
-            if self.complaints:
-                self._complain()
+    def run(self, steps_max: int) -> bool:
+        """Step until `stop`; False when so many steps were not enough. Raises likewise."""
+        with self._as_running_loop():
+            self._run(steps_max)
+        return self._stopped
+
+    def stop(self) -> None:
+        """Nothing more is run after this step."""
+        self._stopped = True
+
+    def _run(self, steps_max: int) -> None:
+        """Callbacks one by one, each chosen by the seed among those that are ready.
+
+        One function, because a world takes thousands of steps for each payment's worth.
+        """
+        ready, chance, complaints, current = self._ready, self._random, self.complaints, CURRENT
+        while self.steps < steps_max and not self._stopped:
+            n = len(ready)
+            if n > 1:
+                i = int(chance() * n)
+                chosen, ready[i] = ready[i], ready[-1]
+                del ready[-1]
+            elif n:
+                chosen = ready.pop()
+            elif (only := self._jump()) is not None:
+                chosen = only
+            else:
+                continue
+            self.steps += 1
+            callback, args, context = chosen
+            process = context.get(current)
+            if process is None or self._may_run(process, chosen):
+                context.run(callback, *args)
+                if complaints:
+                    self._complain()
 
     def remote(self, there: float, work: Callable[[], T], back: float) -> asyncio.Future[T]:
         """Have something done outside every process, and its answer brought back.
@@ -199,21 +224,35 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         The caller may die meanwhile: what was asked is done all the same. Seconds each way.
         """
         answer: asyncio.Future[T] = self.create_future()
-
-        def do() -> None:
-            try:
-                result = work()
-            except Exception as error:  # noqa: BLE001 - it is the caller's answer
-                self.call_later(back, _fail, answer, error, context=self._outside)
-            else:
-                self.call_later(back, _answer, answer, result, context=self._outside)
-
-        self.call_later(there, do, context=self._outside)
+        self.carry(there, work, back, partial(give, answer), partial(fail, answer))
         return answer
 
-    def outside(self, delay: float, callback: Callable[..., Any], *args: Any) -> None:
+    def carry(
+        self, there: float, work: Callable[[], T], back: float,
+        tell: Callable[[T], None], lose: Callable[[Exception], None],
+    ) -> None:  # fmt: skip
+        """The same for an answer of any kind: `tell` hears what `work` returned, `lose` its error.
+
+        No seconds back are none at all: it is heard in the same step.
+        """
+
+        def do() -> None:
+            hear: Callable[..., None] = tell
+            try:
+                said: object = work()
+            except Exception as error:  # noqa: BLE001 - it is the caller's answer
+                hear, said = lose, error
+            if back:
+                self._put(self._now + back, (hear, (said,), self._outside))
+            else:
+                hear(said)
+
+        self._put(self._now + there, (do, (), self._outside))
+
+    def outside(self, delay: float, callback: Callable[..., Any], *args: Any) -> Handle:
         """Call something of the world itself, later."""
-        self.call_later(delay, callback, *args, context=self._outside)
+        handle: Handle = self.call_later(delay, callback, *args, context=self._outside)
+        return handle
 
     def spawn(
         self, work: Coroutine[Any, Any, T], process: Process | None = None
@@ -244,33 +283,39 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             for gone in (self._ready, self._timers, self._parked, self._tasks):
                 gone.clear()
 
-    def _may_run(self, process: Process, handle: Handle) -> bool:
+    def _may_run(self, process: Process, ready: Ready) -> bool:
         if not process.alive:
-            self._parked.append(handle)
+            self._parked.append(ready)
             return False
         if process.frozen_until > self._now:
-            self._order += 1
-            heappush(self._timers, (process.frozen_until, self._order, handle))
+            self._put(process.frozen_until, ready)
             return False
         process.steps += 1
         if process.steps == process.dies_at_step:
-            self._parked.append(handle)
+            self._parked.append(ready)
             self.kill(process)
             return False
         return True
 
-    def _jump(self) -> None:
-        """Nothing is ready: the clock moves on to the next timer, and all that are due wake."""
+    def _jump(self) -> Ready | None:
+        """Nothing is ready: the clock moves on to the next timer, and all that are due wake.
+
+        Returns the one that woke alone; more than one are ready then.
+        """
         timers = self._timers
-        while timers and timers[0][2].dropped:
-            heappop(timers)
-        if not timers:
-            raise Deadlock(f"nothing will ever happen again after {self._now:.3f} s")
-        self._now = now = max(self._now, timers[0][0])
-        while timers and timers[0][0] <= now:
-            handle = heappop(timers)[2]
-            if not handle.dropped:
-                self._ready.append(handle)
+        while timers:
+            when, _, woken, handle = heappop(timers)
+            if handle is not None and handle.dropped:
+                continue
+            if when > self._now:
+                self._now = when
+            if not timers or timers[0][0] > when:
+                return woken
+            self._ready.append(woken)
+            while timers and timers[0][0] <= when:
+                self._ready.append(heappop(timers)[2])
+            return None
+        raise Deadlock(f"nothing will ever happen again after {self._now:.3f} s")
 
     def _complain(self) -> None:
         complaint = self.complaints.pop(0)
@@ -293,12 +338,14 @@ def make_loop(chance: random.Random) -> SimulatedLoop:
     return SimulatedLoop(chance)  # type: ignore[abstract]
 
 
-def _answer(future: asyncio.Future[Any], result: Any) -> None:
+def give(future: asyncio.Future[T], result: T) -> None:
+    """Its result, unless nobody waits for it any more."""
     if not future.done():
         future.set_result(result)
 
 
-def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+def fail(future: asyncio.Future[Any], error: Exception) -> None:
+    """Its error, likewise."""
     if not future.done():
         future.set_exception(error)
         future._log_traceback = False  # its process may be dead

@@ -4,7 +4,6 @@ It is what `channels/wiring.py`, `channels/worker.py` and `channels/operators.py
 engine, without HTTP.
 """
 
-import asyncio
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
@@ -191,7 +190,7 @@ class Machine:
                     await sweep(100)
                 except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CappError):
                     self.world.trace("sweep failed", self.name)
-            await asyncio.sleep(self.world.pause(self.clock))
+            await self.world.rest(self)
 
     async def receive(self, attempt_id: AttemptId, callback: Callback) -> None:
         """One callback, as the door for operators takes it. An error is no acknowledgement."""

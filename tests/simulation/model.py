@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 from engine.ledger.plans import NOTE, Plan, Spend, Verdict, Verdicted
+from engine.outbox import QUESTION
+from tests.simulation.deadlines import Deadlines
 
 V = Verdict
 BIGINT_MAX = 2**63 - 1
@@ -111,6 +113,66 @@ class Model:
     waiting: dict[str, None] = field(default_factory=dict)  # payments that have a deadline
     of_attempt: dict[str, list[str]] = field(default_factory=dict)
     watchers: list[Callable[[Plan], None]] = field(default_factory=list)
+    on_deadline: Callable[[int], None] = field(default=lambda when: None)
+
+    def __post_init__(self) -> None:
+        self._dues = Deadlines(self._due)
+        self._leases = Deadlines(self._lease_end)
+        self._question_leases = Deadlines(self._lease_end)
+
+    # Deadlines: written here alone, so that whoever waits for one hears of it (`on_deadline`).
+
+    def next_due(self) -> int | None:
+        """Epoch seconds when the next lease or deadline has run out."""
+        times = [d.first() for d in (self._dues, self._leases, self._question_leases)]
+        return min((when for when in times if when is not None), default=None)
+
+    def set_due(self, payment: str, due: int) -> None:
+        """When a payment is to be looked after again."""
+        self.payments[payment].due = due
+        if payment in self.waiting:
+            self._dues.put(payment, due)
+            self.on_deadline(due)
+
+    def put_intent(self, intent: str, row: OutboxRow) -> None:
+        """A new intent, with the time by which it is left behind."""
+        self.outbox[intent] = row
+        self.lease(intent, row.lease_until)
+
+    def lease(self, intent: str, until: int) -> None:
+        """How long an intent is somebody's. It is left behind once the second is over."""
+        row = self.outbox[intent]
+        row.lease_until = until
+        deadlines = self._question_leases if row.kind == QUESTION else self._leases
+        deadlines.put(intent, until + 1)
+        self.on_deadline(until + 1)
+
+    def is_due(self, now: int) -> bool:
+        """Whether any payment is to be looked after by then."""
+        first = self._dues.first()
+        return first is not None and first <= now
+
+    def is_left_behind(self, now: int, *, questions: bool) -> bool:
+        """Whether any intent's lease is over by then, or any question's."""
+        first = (self._question_leases if questions else self._leases).first()
+        return first is not None and first <= now
+
+    def take_due(self, now: int, most: int) -> list[str]:
+        """Payments that are due by then, soonest first; the caller gives them a new time."""
+        return self._dues.take(now, most)
+
+    def take_left_behind(self, now: int, most: int, *, questions: bool) -> list[str]:
+        """Intents whose lease is over by then, likewise."""
+        return (self._question_leases if questions else self._leases).take(now, most)
+
+    def _due(self, payment: str) -> int | None:
+        return self.payments[payment].due if payment in self.waiting else None
+
+    def _lease_end(self, intent: str) -> int | None:
+        row = self.outbox.get(intent)
+        return row.lease_until + 1 if row is not None else None
+
+    # The commit.
 
     def open(self, account: int, *, guarded: bool) -> None:
         """Make the balance row of an account."""
@@ -156,7 +218,7 @@ class Model:
 
     def _write(self, plan: Plan, at_ms: int) -> None:
         for intent in plan.intents:
-            self.outbox[intent.id] = OutboxRow(plan.payment, *intent[1:])
+            self.put_intent(intent.id, OutboxRow(plan.payment, *intent[1:]))
         for done in plan.done:
             self.outbox.pop(done, None)
         if plan.version == NOTE:
@@ -167,6 +229,7 @@ class Model:
             self._move(plan)
         if plan.due:
             self.waiting[plan.payment] = None
+            self.set_due(plan.payment, plan.due)
         else:
             self.waiting.pop(plan.payment, None)
         self.journal.setdefault(plan.payment, []).append(

@@ -5,6 +5,7 @@ truth that the engine's books are judged by; nothing of the engine is known here
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -93,14 +94,19 @@ class SimulatedOperator:
         chance: random.Random,
         weather: Weather,
         deliver: Deliver,
+        happened: Counter[str],
     ) -> None:
-        """`deliver` takes a callback to whichever process answers the door."""
+        """`deliver` takes a callback to whichever process answers the door.
+
+        `happened` is told of everything that goes wrong, by its name in the weather.
+        """
         self.facts = facts
         self.habits = habits
         self._loop = loop
         self._chance = chance
         self._weather = weather
         self._deliver = deliver
+        self._happened = happened
         self.jobs: dict[AttemptId, list[Job]] = {}
         self.travelling: dict[AttemptId, int] = {}
         self.is_out = False
@@ -113,10 +119,11 @@ class SimulatedOperator:
     async def collect(self, order: Order) -> Accepted:
         """Any order; the fate it meets is drawn before it leaves."""
         fate = self._fate()
+        self._happened[fate] += 1
         answer_after = self._between(0.05, 2.0)
         if fate in ("answer_lost", "request_vanishes"):
             answer_after = self._between(10.0, 29.0)
-        elif self._odds(self._weather.answer_late):
+        elif self._happens("answer_late"):
             answer_after = self._between(20.0, 50.0)
         arrives_after = self._between(0.0, min(answer_after, 1.0))
         attempt_id = order.attempt_id
@@ -225,18 +232,17 @@ class SimulatedOperator:
         return "taken"
 
     def _visible_at(self) -> float:
-        lags = self._odds(self._weather.index_lags)
+        lags = self._happens("index_lags")
         return self._loop.time() + (self._between(0, 600.0) if lags else 0)
 
     # The order is carried out.
 
     def _plan(self, job: Job) -> None:
-        weather = self._weather
-        if self._odds(weather.never_acts):
+        if self._happens("never_acts"):
             return  # until the world grows quiet
-        if self._odds(weather.callback_before_answer):
+        if self._happens("callback_before_answer"):
             delay = 0.0
-        elif self._odds(weather.acts_late):
+        elif self._happens("acts_late"):
             delay = self._between(60.0, 26 * HOUR)
         else:
             delay = self._between(0.2, 45.0)
@@ -245,9 +251,9 @@ class SimulatedOperator:
     def _act(self, job: Job) -> None:
         if job.outcome is not None:
             return
-        failing = self._odds(self._weather.fails)
+        failing = self._happens("fails")
         self._end(job, not failing)
-        if self._odds(self._weather.turns_around):
+        if self._happens("turns_around"):
             self._loop.outside(self._between(60.0, 2 * DAY), self._turn, job)
 
     def _end(self, job: Job, succeeded: bool) -> None:
@@ -277,22 +283,21 @@ class SimulatedOperator:
     # It is told.
 
     def _call_back(self, job: Job) -> None:
-        weather = self._weather
-        if self._odds(weather.callback_forged):
+        if self._happens("callback_forged"):
             self._tell(job.order.attempt_id, self._forged(job), self._between(0, 10.0))
-        if self._odds(weather.silent):
+        if self._happens("silent"):
             return
         finding = self._finding(job)
         copies = 1
-        if self._odds(weather.callback_twice):
+        if self._happens("callback_twice"):
             copies = 2
-        elif self._odds(weather.callback_storm):
+        elif self._happens("callback_storm"):
             copies = STORM
-        late = self._odds(weather.callback_late)
+        late = self._happens("callback_late")
         for _ in range(copies):
             delay = self._between(600.0, 2 * DAY) if late else self._between(0.0, 5.0)
             self._tell(job.order.attempt_id, finding, delay)
-        if self._odds(weather.callback_replayed):
+        if self._happens("callback_replayed"):
             self._tell(job.order.attempt_id, finding, DAY)
         job.said.append(finding)
 
@@ -328,7 +333,7 @@ class SimulatedOperator:
 
     def _mood(self) -> ProviderError | None:
         name = self.facts.name
-        if not self.is_out and not self._odds(self._weather.query_fails):
+        if not self.is_out and not self._happens("query_fails"):
             return None
         return self._chance.choice(
             (Unreachable(name, "refused"), OutcomeUnknown(name, "silence"), Throttled(name, "busy"))
@@ -340,13 +345,13 @@ class SimulatedOperator:
             return Finding(Outcome.ASKED, "no_reference")
         jobs = [j for j in self.jobs.get(order.attempt_id, ()) if j.visible_at <= self._loop.time()]
         if self.habits.answers_by_callback and not is_collection:
-            if jobs and jobs[0].outcome is not None and not self._odds(self._weather.silent):
+            if jobs and jobs[0].outcome is not None and not self._happens("silent"):
                 finding = self._finding(jobs[0])
                 self._tell(order.attempt_id, finding, self._between(0.1, 5.0), answers=True)
             return Finding(Outcome.ASKED, "asked")
         if not jobs:
             return Finding(Outcome.NOT_FOUND, "no_such_reference")
-        if self._odds(self._weather.odd_word):
+        if self._happens("odd_word"):
             return Finding(Outcome.PENDING, "odd_word")
         return self._finding(next((j for j in jobs if j.outcome), jobs[0]))
 
@@ -366,6 +371,13 @@ class SimulatedOperator:
             receipt=f"R{job.reference}",
             provider_reference=job.reference,
         )
+
+    def _happens(self, name: str) -> bool:
+        """Whether what the weather names so comes about this time."""
+        if not self._odds(getattr(self._weather, name)):
+            return False
+        self._happened[name] += 1
+        return True
 
     def _odds(self, odds: float) -> bool:
         return odds > 0 and self._chance.random() < odds

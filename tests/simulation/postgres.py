@@ -22,10 +22,10 @@ from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore
 from engine.tables import metadata
 from tests.integration.books import assert_books
-from tests.simulation.machine import LEASE_SECONDS, START
+from tests.simulation.machine import LEASE_SECONDS, START, Machine
 from tests.simulation.model import Model
 from tests.simulation.surfaces import Wire, WiredCommitter
-from tests.simulation.world import NEVER, Options, World
+from tests.simulation.world import HOUR, Options, World
 
 T = TypeVar("T")
 
@@ -141,14 +141,21 @@ class PostgresWorld(World):
             del self.model.outbox[id_]
         return sorted(left)
 
-    def next_due(self) -> int:
-        due = self._bridge.run(
+    def next_due(self) -> int | None:
+        due: int | None = self._bridge.run(
             self._bridge.connection.fetchval(
                 "select least((select min(lease_until) from outbox),"
                 " (select min(due) from payment))"
             )
         )
-        return NEVER if due is None else due
+        return due
+
+    async def rest(self, machine: Machine) -> None:
+        """Nobody hears of what is written in Postgres: here a worker looks now and then."""
+        longest = HOUR if self.is_calm else self._late_seconds_max
+        due = self.next_due()
+        wait = longest if due is None else due - machine.clock.epoch()
+        await asyncio.sleep(min(max(wait, 1.0), longest))
 
     def open_books(self) -> None:
         self._bridge.empty()

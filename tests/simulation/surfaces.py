@@ -2,12 +2,15 @@
 
 Each has the surface of the class it stands for (`Committer`, `PaymentStore`, `Outbox`). Between it
 and the model lies a wire: it takes time, it loses replies, and what was sent is carried out even
-when the process that sent it is dead.
+when the process that sent it is dead. A sweep's look is sent only when it would find something: one
+that finds nothing changes nothing, and there would be more of them than of all else.
 """
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -31,7 +34,7 @@ from engine.payments.store import (
     question_id,
 )
 from engine.ports import Direction
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import SimulatedLoop, fail, give
 from tests.simulation.model import Model, OutboxRow
 from tests.simulation.weather import Weather
 
@@ -44,29 +47,42 @@ RECONNECT_SECONDS = 0.5
 class Wire:
     """One process's way to the database."""
 
-    def __init__(self, loop: SimulatedLoop, chance: random.Random, weather: Weather) -> None:
+    def __init__(
+        self, loop: SimulatedLoop, chance: random.Random, weather: Weather, happened: Counter[str]
+    ) -> None:
+        """`happened` is told of everything that goes wrong, by its name in the weather."""
         self._loop = loop
         self._random = chance.random
         self._weather = weather
+        self._happened = happened
         self.is_cut = False
 
-    def ask(
-        self, work: Callable[[], T], lost: Callable[[str], Exception] = ConnectionResetError
-    ) -> asyncio.Future[T]:
-        """Have `work` done at the database. Fails with `lost`, done or not, when the wire does."""
+    def ask(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Have `work` done at the database. Fails, done or not, when the wire does."""
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self.send(work, partial(give, answer), partial(fail, answer))
+        return answer
+
+    def send(
+        self, work: Callable[[], T], tell: Callable[[T], None], lose: Callable[[Exception], None]
+    ) -> None:
+        """The same, for whoever has many to tell of it."""
         there = self._random() * SECONDS_EACH_WAY_MAX
-        back = self._random() * SECONDS_EACH_WAY_MAX
+        # Half of the replies are there at once: others come between only now and then.
+        back = max(self._random() - 0.5, 0.0) * 2 * SECONDS_EACH_WAY_MAX
         fate = self._random()
 
         def carried() -> T:
             if self.is_cut or fate < self._weather.request_lost:
-                raise lost("the request was lost")
+                self._happened["request_lost"] += 1
+                raise ConnectionResetError("the request was lost")
             result = work()
             if fate > 1 - self._weather.reply_lost:
-                raise lost("the reply was lost")
+                self._happened["reply_lost"] += 1
+                raise ConnectionResetError("the reply was lost")
             return result
 
-        return self._loop.remote(there, carried, back)
+        self._loop.carry(there, carried, back, tell, lose)
 
 
 class Door(Protocol):
@@ -99,17 +115,16 @@ class WiredCommitter(Committer):
         batch, self._gathered = self._gathered, []
         plans = [plan for plan, _ in batch]
         at_ms = int(self._clock.epoch() * 1000)
-        verdicts = self._wire.ask(lambda: self._door.commit(plans, at_ms), CommitUnknown)
 
-        def tell(verdicts: asyncio.Future[list[Verdicted]]) -> None:
-            error = verdicts.exception()
-            for n, (_, answer) in enumerate(batch):
-                if error is not None:
-                    answer.set_exception(CommitUnknown(str(error)))
-                else:
-                    answer.set_result(verdicts.result()[n])
+        def tell(verdicts: list[Verdicted]) -> None:
+            for (_, answer), verdict in zip(batch, verdicts, strict=True):
+                answer.set_result(verdict)
 
-        verdicts.add_done_callback(tell)
+        def lose(error: Exception) -> None:
+            for _, answer in batch:
+                answer.set_exception(CommitUnknown(str(error)))
+
+        self._wire.send(lambda: self._door.commit(plans, at_ms), tell, lose)
 
 
 class ModelStore(PaymentStore):
@@ -181,9 +196,12 @@ class ModelStore(PaymentStore):
         self, payment: Payment, attempt_id: AttemptId, now: int, ask_at: int
     ) -> None:
         fresh = OutboxRow(payment.payment_id, QUESTION, str(now), now, ask_at)
+        id_ = question_id(attempt_id)
 
         def write() -> None:
-            row = self._model.outbox.setdefault(question_id(attempt_id), fresh)
+            if id_ not in self._model.outbox:
+                self._model.put_intent(id_, fresh)
+            row = self._model.outbox[id_]
             row.not_before = max(row.not_before, now)
 
         await self._wire.ask(write)
@@ -200,20 +218,19 @@ class ModelStore(PaymentStore):
         def write() -> None:
             row = self._model.payments.get(payment.payment_id)
             if row is not None and row.version == payment.version:
-                row.due = due
+                self._model.set_due(payment.payment_id, due)
 
         await self._wire.ask(write)
 
     async def lease_due(self, now: int, lease_seconds: int, most: int) -> list[PaymentId]:
         def lease() -> list[PaymentId]:
-            rows = self._model.payments
-            waiting = ((rows[id_].due or now, id_) for id_ in self._model.waiting)
-            due = [(when, id_) for when, id_ in waiting if when <= now]
-            leased = [PaymentId(id_) for _, id_ in sorted(due)[:most]]
+            leased = self._model.take_due(now, most)
             for id_ in leased:
-                rows[id_].due = now + lease_seconds
-            return leased
+                self._model.set_due(id_, now + lease_seconds)
+            return [PaymentId(id_) for id_ in leased]
 
+        if not self._model.is_due(now):
+            return []
         return await self._wire.ask(lease)
 
     async def _read_payments(self, ids: Sequence[str]) -> dict[str, Payment]:
@@ -280,7 +297,8 @@ class ModelOutbox(Outbox):
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
         def write() -> None:
             if (row := self._held(intent_id, claim)) is not None:
-                row.sent_at, row.lease_until = None, int(retry_at)
+                row.sent_at = None
+                self._model.lease(intent_id, int(retry_at))
                 self._tell("release", intent_id, row.lease_until)
 
         await self._wire.ask(write)
@@ -292,7 +310,7 @@ class ModelOutbox(Outbox):
             row = self._held(intent_id, claim)
             if row is None or row.sent_at is None:
                 return False
-            row.lease_until = now + self._lease_seconds
+            self._model.lease(intent_id, now + self._lease_seconds)
             self._tell("renew", intent_id, row.lease_until)
             return True
 
@@ -315,8 +333,9 @@ class ModelOutbox(Outbox):
             row = self._model.outbox.get(intent_id)
             if row is None or row.sent_at is not None:
                 return False
-            row.sent_at, row.lease_until = now, now + self._lease_seconds
+            row.sent_at = now
             row.claims, row.ended = row.claims + 1, NEVER_SENT
+            self._model.lease(intent_id, now + self._lease_seconds)
             return True
 
         return await self._wire.ask(write)
@@ -336,14 +355,11 @@ class ModelOutbox(Outbox):
         now = int(self._clock.epoch())
 
         def lease() -> list[Leased]:
-            rows = self._model.outbox
-            old = sorted(
-                (row.lease_until, id_)
-                for id_, row in rows.items()
-                if row.lease_until < now and (row.kind == QUESTION) == questions
-            )
-            return [self._leased(id_, now) for _, id_ in old[:most]]
+            old = self._model.take_left_behind(now, most, questions=questions)
+            return [self._leased(id_, now) for id_ in old]
 
+        if not self._model.is_left_behind(now, questions=questions):
+            return []
         return await self._wire.ask(lease)
 
     async def still_there(self, intent_id: str) -> bool:
@@ -358,8 +374,8 @@ class ModelOutbox(Outbox):
     def _leased(self, id_: str, now: int) -> Leased:
         row = self._model.outbox[id_]
         was_sent = row.sent_at is not None
-        row.lease_until = now + self._lease_seconds
         row.sent_at = row.sent_at if was_sent else now
+        self._model.lease(id_, now + self._lease_seconds)
         row.claims += 1
         self._tell("take over", id_, now, "sent" if was_sent else "not sent")
         return Leased(
@@ -376,8 +392,9 @@ class ModelOutbox(Outbox):
             ]  # fmt: skip
             for id_ in free:
                 row = self._model.outbox[id_]
-                row.sent_at, row.lease_until = now, now + self._lease_seconds
+                row.sent_at = now
                 row.claims += 1
+                self._model.lease(id_, now + self._lease_seconds)
                 self._tell("claim", id_, now)
             return {id_: self._model.outbox[id_].claims for id_ in free}
 

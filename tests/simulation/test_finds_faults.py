@@ -11,9 +11,12 @@ import pytest
 
 from engine.dispatch import Dispatcher
 from engine.errors import OutcomeUnknown, Rejected
+from engine.ledger.plans import Plan
 from engine.outbox import Outbox
 from engine.payments import evidence, service
-from engine.payments.lifecycle import Event
+from engine.payments.lifecycle import Event, State, Step
+from engine.payments.payment import Payment
+from engine.payments.planning import Planner
 from engine.ports import Direction
 from tests.simulation.model import Model
 from tests.simulation.surfaces import ModelOutbox, ModelStore
@@ -135,6 +138,34 @@ def silence_gives_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(service.Payments, "record_unclear", record)
 
 
+def nobody_is_told_of_deadlines(patch: pytest.MonkeyPatch) -> None:
+    """What gets a deadline while a worker rests wakes it no sooner."""
+    patch.setattr(World, "_on_deadline", lambda *_: None)
+
+
+def a_refund_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A refund that has to be ordered again has no deadline."""
+    inner = Planner._due
+
+    def due(self: Planner, state: State, now: int) -> int:
+        return 0 if state is State.REFUND_DUE else inner(self, state, now)
+
+    patch.setattr(Planner, "_due", due)
+
+
+def a_posting_is_short(patch: pytest.MonkeyPatch) -> None:
+    """Of the first transfer of a step a hundredth of a shilling is booked nowhere."""
+    inner = Planner.plan
+
+    def plan(self: Planner, payment: Payment, step: Step, **options: Any) -> tuple[Plan, Payment]:
+        if step.transfers:
+            (debit, credit, minor), *others = step.transfers
+            step = step._replace(transfers=((debit, credit, minor - 1), *others))
+        return inner(self, payment, step, **options)
+
+    patch.setattr(Planner, "plan", plan)
+
+
 FORGED = replace(Weather(), callback_forged=0.6)
 FAULTS: list[tuple[Fault, Weather]] = [
     (unknown_is_failed, Weather()),
@@ -147,6 +178,9 @@ FAULTS: list[tuple[Fault, Weather]] = [
     (silence_gives_up, Weather()),
     (whoever_was_overtaken_is_believed, WRONG_CLOCKS),
     (late_news_is_proven_at_once_or_never, NEWS_ONCE),
+    (nobody_is_told_of_deadlines, Weather()),
+    (a_refund_is_forgotten, Weather()),
+    (a_posting_is_short, Weather()),
 ]
 
 
@@ -155,11 +189,15 @@ def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, weather: Weather, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault(monkeypatch)
+    options = Options(payments=15, weather=weather, stirred=False)
     for seed in range(1, SEEDS + 1):
         try:
-            World(seed, Options(payments=15, weather=weather, stirred=False)).run()
+            World(seed, options).run()
         except Broken as breach:
             assert f"SEED={seed}" in str(breach)
+            with pytest.raises(Broken) as again:
+                World(seed, options).run()
+            assert str(again.value) == str(breach)
             return
     pytest.fail(f"{fault.__name__} broke nothing in {SEEDS} worlds")
 

@@ -9,15 +9,15 @@ class Weather:
     """Odds are chances per occasion, between 0 and 1, unless the name says otherwise."""
 
     # Processes and their clocks.
-    death_per_step: float = 0.002
+    death_per_step: float = 0.0025
     freeze_per_minute: float = 0.1
     freeze_seconds_max: float = 1900.0
     clock_jump_per_hour: float = 0.5
     clock_off_seconds_max: float = 600.0
     restart_per_hour: float = 0.3
     # The database.
-    request_lost: float = 0.004
-    reply_lost: float = 0.004
+    request_lost: float = 0.008
+    reply_lost: float = 0.011
     database_down_per_hour: float = 0.2
     database_down_seconds_max: float = 120.0
     # Operators: what becomes of an order.

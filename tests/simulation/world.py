@@ -7,8 +7,10 @@ come to its end. The engine is real; what is around it is not.
 import asyncio
 import hashlib
 import logging
+import math
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -40,7 +42,16 @@ from engine.ports import Callback, Order
 from tests.numbering import directory_of
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.laws import Laws
-from tests.simulation.loop import CURRENT, Deadlock, Process, make_loop
+from tests.simulation.loop import (
+    CURRENT,
+    Deadlock,
+    Handle,
+    Process,
+    SimulatedLoop,
+    fail,
+    give,
+    make_loop,
+)
 from tests.simulation.machine import LEASE_SECONDS, START, Machine
 from tests.simulation.model import Model
 from tests.simulation.operators import Habits, SimulatedOperator, all_jobs
@@ -55,7 +66,9 @@ DAY = 24 * HOUR
 QUIET_DAYS_MAX = 10
 MACHINES = ("web-1", "web-2", "worker-1", "worker-2")
 STEPS_MAX = 3_000_000
-NEVER = 10**10
+REST_SECONDS_MIN = 1.0
+PATIENCE_SECONDS = 10.0
+TOO_LATE: Any = object()
 LINES_MAX = 40
 WAITS_FOR_PEOPLE = {State.ON_HOLD, State.RETURNED}
 
@@ -104,6 +117,49 @@ class Result(NamedTuple):
     states: dict[str, int]
     cases: int
     deaths: int
+    happened: dict[str, int]  # what went wrong, by its name in the weather, and how often
+
+
+class Alarm:
+    """Wakes one resting worker as soon as anything is due by its clock, and not before."""
+
+    def __init__(
+        self, loop: SimulatedLoop, next_due: Callable[[], int | None], clock: Clock, late: float
+    ) -> None:
+        """`late`: so many seconds after it was due."""
+        self._loop = loop
+        self._next_due = next_due
+        self._clock = clock
+        self._late = late
+        self._not_before = loop.time() + REST_SECONDS_MIN
+        self._timer: Handle | None = None
+        self.due: float = math.inf
+        self.rung: asyncio.Future[None] = loop.create_future()
+        self.set()
+
+    def set(self) -> None:
+        """Anew, by whatever is due now and whatever time it is."""
+        self.due = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+        if (due := self._next_due()) is not None:
+            self.move(due)
+
+    def move(self, due: int) -> None:
+        """Something is due at that time, sooner than all that was before (`due`)."""
+        self.due = due
+        if self._timer is not None:
+            self._timer.cancel()
+        now = self._loop.time()
+        wait = due - self._clock.epoch() + self._late
+        self._timer = self._loop.outside(max(wait, self._not_before - now), self._ring)
+
+    def _ring(self) -> None:
+        due = self._next_due()
+        if due is not None and due <= self._clock.epoch():
+            give(self.rung, None)
+        else:  # done meanwhile, or put off
+            self.set()
 
 
 class World:
@@ -114,43 +170,56 @@ class World:
         self.options = options = options or Options()
         chances = {
             name: random.Random(f"{seed}:{name}")
-            for name in ("order", "ids", "wire", "operators", "sms", "people", "hazards", "weather")
+            for name in (
+                "order",
+                "ids",
+                "wire",
+                "operators",
+                "sms",
+                "people",
+                "hazards",
+                "rests",
+                "weather",
+            )
         }
         self.loop = make_loop(chances["order"])
         self.id_chance = chances["ids"]
         self.wire_chance = chances["wire"]
         self._people = chances["people"]
         self._hazards = chances["hazards"]
+        self._rests = chances["rests"]
         self.weather = self._weather(chances["weather"])
+        self.happened: Counter[str] = Counter()
         self.model = Model()
         self.operators = self._operators(chances["operators"], chances["weather"])
         facts = {name: port.facts for name, port in self.operators.items()}
         self.directory = directory_of(facts)
-        self.gateway = SimulatedGateway(loop=self.loop, chance=chances["sms"], weather=self.weather)
-        self.laws = Laws(self.model, self.operators)
+        self.gateway = SimulatedGateway(
+            loop=self.loop, chance=chances["sms"], weather=self.weather, happened=self.happened
+        )
+        self.laws = Laws(self.model, self.operators, on_breach=self.loop.stop)
         self.gateway.on_sms = self.laws.on_sms
         self.model.watchers.append(self._note_plan)
+        self.model.on_deadline = self._on_deadline
         self.breakers_open: set[str] = set()
         self.day_limit_minor = chances["weather"].choice((None, None, 20_000_000, 400_000))
         self.is_calm = False
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
         self._wires: list[Wire] = []
+        self._alarms: dict[str, Alarm] = {}
         self._is_down = False
         self._busy = 0
         self._acknowledged: list[str] = []
-        self._digest = hashlib.blake2b(digest_size=12)
         self._told: list[str] = []
-        self._finished = False
         self._span = options.span_seconds or chances["weather"].choice((300.0, 2 * HOUR, 2 * DAY))
-        # A short world looks nearly as often as the real worker does; a long one cannot.
-        self._sweep_seconds_max = 2.0 if self._span < HOUR else self._span / 100
+        self._late_seconds_max = 2.0 if self._span < HOUR else self._span / 100
         self.loop.on_death = self._on_death
 
     # The parts, also for the machines.
 
     def wire(self) -> Wire:
-        wire = Wire(self.loop, self.wire_chance, self.weather)
+        wire = Wire(self.loop, self.wire_chance, self.weather, self.happened)
         wire.is_cut = self._is_down
         self._wires.append(wire)
         return wire
@@ -166,22 +235,43 @@ class World:
             self.model, wire, clock, lease_seconds=LEASE_SECONDS, tell=partial(self.trace, "outbox")
         )
 
-    def pause(self, clock: Clock) -> float:
-        """Seconds until something may be due, by that clock; the real worker looks every second."""
-        longest = HOUR if self.is_calm else self._sweep_seconds_max
-        return min(max(self.next_due() - clock.epoch(), 1.0), longest)
+    async def rest(self, machine: Machine) -> None:
+        """Until something is due by that machine's clock, or was a while ago.
 
-    def next_due(self) -> int:
+        The real worker looks every second. A look that finds nothing changes nothing, so there is
+        none here: whatever gets a deadline moves the alarm (`Model.on_deadline`).
+        """
+        late = self._lateness()
+        alarm = Alarm(self.loop, self.next_due, machine.clock, late)
+        self._alarms[machine.name] = alarm
+        await alarm.rung
+
+    def next_due(self) -> int | None:
         """Epoch seconds of the next lease or deadline that runs out."""
-        waiting = [row.lease_until for row in self.model.outbox.values()]
-        rows = self.model.payments
-        waiting += [rows[id_].due or NEVER for id_ in self.model.waiting]
-        return min(waiting, default=NEVER)
+        return self.model.next_due()
+
+    def _lateness(self) -> float:
+        """Seconds after which a look comes: some workers are at once there, others nearly never."""
+        if self.is_calm or self._rests.random() < 0.5:
+            return 0.0
+        return self._rests.uniform(0.0, self._late_seconds_max)
+
+    def _on_deadline(self, due: int) -> None:
+        for alarm in self._alarms.values():
+            if due < alarm.due:
+                alarm.move(due)
+
+    def _set_clock(self, machine: Machine, offset: float) -> None:
+        """By another clock something else may be due."""
+        machine.clock.offset = offset
+        if (alarm := self._alarms.get(machine.name)) is not None:
+            alarm.set()
 
     def trace(self, *words: object) -> None:
         """One line of the story; its digest is what two runs of a seed must share."""
+        if words[0] == "outbox":
+            self.happened["outbox " + str(words[1])] += 1
         line = f"{self.loop.time():.6f} " + " ".join(map(str, words))
-        self._digest.update(line.encode())
         if self.options.trace:
             print(line)  # noqa: T201 - asked for on the command line
         self._told.append(line)
@@ -202,7 +292,8 @@ class World:
         self.loop.outside(self._span + 10 * 60.0, self._grow_calm)
         with _listening(self.laws):
             try:
-                self.loop.run_until(self._is_over)
+                if not self.loop.run(STEPS_MAX):
+                    self.laws.broken("the world never grows quiet", steps=self.loop.steps)
             except Deadlock as error:
                 self.laws.broken(str(error))
             except Exception as error:  # noqa: BLE001 - whatever it is, the seed shows it again
@@ -212,15 +303,12 @@ class World:
             self.loop.close()
         if self.laws.breach is not None:
             raise Broken(self._obituary(self.laws.breach))
+        digest = hashlib.blake2b("\n".join(self._told).encode(), digest_size=12).hexdigest()
         return Result(
             self.seed, self.options.payments, self.loop.steps, self.laws.checks,
-            self._digest.hexdigest(), dict(self.laws.states), len(self.model.cases), self.deaths,
+            digest, dict(self.laws.states), len(self.model.cases), self.deaths,
+            dict(self.happened),
         )  # fmt: skip
-
-    def _is_over(self) -> bool:
-        if self.loop.steps > STEPS_MAX:
-            self.laws.broken("the world never grows quiet", steps=self.loop.steps)
-        return self._finished or self.laws.breach is not None
 
     def _obituary(self, breach: str) -> str:
         """The breach, how to see it again, and what was told of the payment it is about."""
@@ -260,7 +348,7 @@ class World:
         ):
             machine.process.dies_at_step = self.options.crash_at[1]
         self.trace("start", name)
-        if name.startswith("worker"):
+        if is_worker(name):
             work = self.loop.spawn(machine.work(), machine.process)
             work.add_done_callback(self._worker_ended)
 
@@ -275,6 +363,9 @@ class World:
 
     def _on_death(self, process: Process) -> None:
         self.deaths += 1
+        self.happened["death"] += 1
+        if any(not task.done() for task in process.tasks[is_worker(process.name) :]):
+            self.happened["death_at_work"] += 1
         self.trace("death", process.name, process.steps)
         self.loop.outside(self._hazards.uniform(0.1, 90.0), self._start, process.name)
 
@@ -282,23 +373,24 @@ class World:
 
     def _begin_hazards(self) -> None:
         weather = self.weather
-        for odds_per_hour, strike in (
-            (weather.freeze_per_minute * 60, self._freeze),
-            (weather.clock_jump_per_hour, self._jump_clock),
-            (weather.restart_per_hour, self._restart),
-            (weather.database_down_per_hour, self._fell_database),
-            (weather.outage_per_hour, self._fell_operator),
-            (weather.outage_per_hour, self._open_breaker),
-            (0.05, self._replay),
+        for name, odds_per_hour, strike in (
+            ("freeze", weather.freeze_per_minute * 60, self._freeze),
+            ("clock_jump", weather.clock_jump_per_hour, self._jump_clock),
+            ("restart", weather.restart_per_hour, self._restart),
+            ("database_down", weather.database_down_per_hour, self._fell_database),
+            ("outage", weather.outage_per_hour, self._fell_operator),
+            ("breaker_open", weather.outage_per_hour, self._open_breaker),
+            ("replay", 0.05, self._replay),
         ):
             if odds_per_hour:
-                self._strike_later(odds_per_hour, strike)
+                self._strike_later(name, odds_per_hour, strike)
 
-    def _strike_later(self, per_hour: float, strike: Callable[[], None]) -> None:
+    def _strike_later(self, name: str, per_hour: float, strike: Callable[[], None]) -> None:
         def struck() -> None:
             if not self.is_calm:
+                self.happened[name] += 1
                 strike()
-                self._strike_later(per_hour, strike)
+                self._strike_later(name, per_hour, strike)
 
         self.loop.outside(self._hazards.expovariate(per_hour / HOUR), struck)
 
@@ -315,7 +407,7 @@ class World:
 
     def _jump_clock(self) -> None:
         machine = self._any_machine()
-        machine.clock.offset = self._skew()
+        self._set_clock(machine, self._skew())
         self.trace("clock", machine.name, f"{machine.clock.offset:.0f}")
 
     def _restart(self) -> None:
@@ -371,7 +463,7 @@ class World:
         self.breakers_open.clear()
         self._set_database(down=False)
         for machine in self.machines.values():
-            machine.clock.offset = 0.0
+            self._set_clock(machine, 0.0)
             machine.process.frozen_until = 0.0
             if self.options.crash_at is None:
                 machine.process.dies_at_step = 0
@@ -387,16 +479,23 @@ class World:
         open_jobs = open_jobs or any(job.outcome is None for job in all_jobs(self.operators))
         waits = self._busy or open_jobs or self.intents() or self.laws.unsettled()
         if not waits and not (self.laws.turned and self.loop.time() < self._quiet_until):
-            self._finished = True
+            self.loop.stop()
         elif self.loop.time() >= self._quiet_until:
             if unsettled := self.laws.unsettled():
                 row = self.model.payments[unsettled[0]]
                 self.laws.broken(
                     "a payment never ends", payment=unsettled[0], state=row.state, due=row.due
                 )
-            self._finished = True
+            self.loop.stop()
         else:
+            self._check_that_nothing_is_overdue()
             self.loop.outside(HOUR, self._look)
+
+    def _check_that_nothing_is_overdue(self) -> None:
+        """In a quiet world a worker comes within the hour to whatever is due."""
+        due = self.next_due()
+        if due is not None and due + HOUR < START + self.loop.time():
+            self.laws.broken("nobody came to what was due", due=due)
 
     # People at the desk.
 
@@ -432,12 +531,12 @@ class World:
             if quote is None:
                 return
             key = f"key-{quote.quote_id}"
-            if chance.random() < self.weather.hesitates:
+            if self._happens("hesitates"):
                 await asyncio.sleep(chance.uniform(60.0, 300.0))
             presses = [self._confirmed(payer, quote, key)]
-            if chance.random() < self.weather.double_press:
+            if self._happens("double_press"):
                 presses.append(self._confirmed(payer, quote, key))
-            if chance.random() < self.weather.other_body:
+            if self._happens("other_body"):
                 other = await self._quoted(payer, payee)
                 if other is not None:
                     presses.append(self._confirmed(payer, other, key))
@@ -452,6 +551,12 @@ class World:
             self.laws.broken(f"nobody foresaw {type(error).__name__}: {error}")
         finally:
             self._busy -= 1
+
+    def _happens(self, name: str) -> bool:
+        if self._people.random() >= getattr(self.weather, name):
+            return False
+        self.happened[name] += 1
+        return True
 
     async def _quoted(self, payer: Person, payee: Person) -> Quote | None:
         major = self._people.choice((150, 500, 1_000, 15_000)) * self._people.randint(1, 3)
@@ -490,21 +595,28 @@ class World:
 
     async def _request(self, machine: Machine, work: Coroutine[Any, Any, T]) -> T:
         """Run it in the process; a dead or frozen one never answers."""
-        answer: asyncio.Future[T] = self.loop.create_future()
         if not machine.process.alive:
             work.close()
             raise ConnectionRefusedError(machine.name)
+        answer: asyncio.Future[T] = self.loop.create_future()
 
         async def serve() -> None:
             try:
                 result = await work
             except Exception as error:  # noqa: BLE001 - it is the reply
-                self.loop.outside(0.0, _fail, answer, error)
+                fail(answer, error)
             else:
-                self.loop.outside(0.0, _answer, answer, result)
+                give(answer, result)
 
+        # No error of its own: it would hold on to what waits here, and that to it.
+        patience = self.loop.outside(PATIENCE_SECONDS, give, answer, TOO_LATE)
         self.loop.spawn(serve(), machine.process)
-        return await asyncio.wait_for(answer, 10.0)
+        try:
+            if (said := await answer) is TOO_LATE:
+                raise TimeoutError(machine.name)
+        finally:
+            patience.cancel()
+        return said
 
     # Callbacks.
 
@@ -556,7 +668,7 @@ class World:
             )
             out[facts.name] = SimulatedOperator(
                 changed, habits, loop=self.loop, chance=chance, weather=self.weather,
-                deliver=self._deliver,
+                deliver=self._deliver, happened=self.happened,
             )  # fmt: skip
             out[facts.name].on_fate = self._note_order
         return out
@@ -592,6 +704,11 @@ class World:
         self.trace("plan", plan.payment, plan.version, plan.state, plan.begins, plan.ends)
 
 
+def is_worker(name: str) -> bool:
+    """Whether that machine sweeps; its first task is to do so until it dies."""
+    return name.startswith("worker")
+
+
 def routes() -> list[Route]:
     """The accounts of both corridors."""
     kenya, uganda = ("KES", MPESA.code), ("UGX", MTN.code)
@@ -614,16 +731,6 @@ def endowments() -> list[Plan]:
         id_ = f"{first + n:032x}"
         out.append(Plan(id_, CREATE, 1, 100, key=f"float {n}", transfers=transfers))
     return out
-
-
-def _answer(future: asyncio.Future[Any], result: Any) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _fail(future: asyncio.Future[Any], error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
 
 
 EXPECTED = (CappError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
