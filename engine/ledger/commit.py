@@ -193,7 +193,7 @@ class Committer:
         self._batch_max = batch_max
         self._seal = seal
         self._waiting: deque[tuple[Plan, asyncio.Future[Verdicted]]] = deque()
-        self._under_way: set[asyncio.Future[Verdicted]] = set()
+        self._under_way: list[list[tuple[Plan, asyncio.Future[Verdicted]]]] = []
         self._idle: deque[asyncio.Future[None]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
         self._short_until = 0.0  # while money is short, optimism would only do the work twice
@@ -215,8 +215,8 @@ class Committer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _drained(self) -> None:
-        unanswered = [answer for _, answer in self._waiting]
-        await asyncio.gather(*unanswered, *self._under_way, return_exceptions=True)
+        unanswered = chain(self._waiting, *self._under_way)
+        await asyncio.gather(*[answer for _, answer in unanswered], return_exceptions=True)
 
     def submit(self, plan: Plan) -> asyncio.Future[Verdicted]:
         """Queue one plan. The future's error is CommitUnknown when the reply was lost.
@@ -276,12 +276,11 @@ class Committer:
     ) -> bool:
         """Whether the connection is still good."""
         plans = [plan for plan, _ in batch]
-        answers = {answer for _, answer in batch}
-        self._under_way |= answers
+        self._under_way.append(batch)
         try:
             return await self._answer_batch(connection, batch, plans)
         finally:
-            self._under_way -= answers
+            self._under_way.remove(batch)
 
     async def _answer_batch(
         self,
