@@ -8,6 +8,6 @@ def test_what_is_made_from_a_tuple_is_what_its_name_makes() -> None:
     told = evidence_of(("a" * 32, "b" * 32, 2, "{}"))
     assert told == Evidence("a" * 32, "b" * 32, 2, "{}")
     assert type(told) is Evidence
-    fields = tuple(Plan("c" * 32, 0, 7, 3, intents=(intent,), evidence=(told,)))
-    assert plan_of(fields) == Plan(*fields)
-    assert type(plan_of(fields)) is Plan
+    plan = Plan("c" * 32, 0, 7, 3, intents=(intent,), evidence=(told,))
+    assert plan_of(tuple(plan)) == plan
+    assert type(plan_of(tuple(plan))) is Plan
