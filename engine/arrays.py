@@ -1,4 +1,4 @@
-"""Arrays packed for Postgres in one `struct.pack` each, several times cheaper than one by one.
+"""Arrays packed for Postgres a column at a time, several times cheaper than one by one.
 
 asyncpg encodes an array element by element. Registering a codec for an array type takes one call
 that asyncpg keeps private; a test pins its behaviour for the version in the lock. Measured in the
@@ -6,6 +6,7 @@ batches of the commit: 9 µs of Python a plan against 34.
 """
 
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ _HEADER = struct.Struct("!iiIii")
 _EMPTY = struct.Struct("!iiI")
 _UUID_LENGTH = "00000010"
 _NULL = "ffffffff"
+_LENGTH = struct.Struct("!i").pack
 
 
 def _numbers(
@@ -20,14 +22,19 @@ def _numbers(
 ) -> tuple[Callable[[Sequence[int]], bytes], Callable[[bytes], Sequence[int | None]]]:
     """Codec for smallint, int or bigint arrays; `pair` is the struct code of (length, value)."""
 
+    blank = size.to_bytes(4, "big") + bytes(size)
+    # Where the bytes of a value lie as this machine packs it, the highest first.
+    places = range(size) if sys.byteorder == "big" else range(size)[::-1]
+
     def encode(values: Sequence[int]) -> bytes:
         if not values:
             return _EMPTY.pack(0, 0, element)
-        flat = [size] * (2 * len(values))
-        flat[1::2] = values
-        return _HEADER.pack(1, 0, element, len(values), 1) + struct.pack(
-            "!" + pair * len(values), *flat
-        )
+        count = len(values)
+        packed = struct.pack(f"{count}{pair[1]}", *values)
+        spread = bytearray(blank * count)  # each value behind its length, one byte of all at a time
+        for n, place in enumerate(places, 4):
+            spread[n :: len(blank)] = packed[place::size]
+        return _HEADER.pack(1, 0, element, count, 1) + spread
 
     def decode(packed: bytes) -> Sequence[int | None]:
         if len(packed) < _HEADER.size:
@@ -84,7 +91,7 @@ def _encode_texts(values: Sequence[str | None]) -> bytes:
             out.append(b"\xff\xff\xff\xff")
         else:
             encoded = value.encode()
-            out += len(encoded).to_bytes(4, "big"), encoded
+            out += _LENGTH(len(encoded)), encoded
     return b"".join(out)
 
 

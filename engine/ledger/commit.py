@@ -11,7 +11,7 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from enum import IntEnum
-from itertools import chain
+from itertools import accumulate, chain, repeat
 from typing import Any
 
 import asyncpg
@@ -71,8 +71,11 @@ _CALL = (
 )
 
 
-def _first_of_its_kind(plans: Sequence[Plan]) -> list[int]:
+def _first_of_its_kind(plans: Sequence[Plan]) -> Sequence[int]:
     """For each plan the number of the first in this batch with the same key or payment."""
+    keys = [plan.key for plan in plans if plan.key is not None]
+    if len({plan.payment for plan in plans}) == len(plans) and len({*keys}) == len(keys):
+        return range(1, len(plans) + 1)  # as nearly always
     first: dict[object, int] = {}
     out = []
     for n, plan in enumerate(plans, 1):
@@ -91,21 +94,8 @@ def columns(plans: Sequence[Plan]) -> tuple[Any, ...]:
         ids, versions, tenants, states, dues, keys, hashes, customers, facts, ends, begins,
         directions, operators, ways, terms, transfers, intents, done, evidence, spend,
     ) = zip(*plans, strict=True)  # fmt: skip
-    leg_from, leg_to, leg_plan, out_plan, done_plan, evidence_plan, spend_plan = (
-        [] for _ in range(7)
-    )
-    last = 0
-    for n, (legs, outs, ended, told, spent) in enumerate(
-        zip(transfers, intents, done, evidence, spend, strict=True), 1
-    ):
-        leg_from.append(last + 1)
-        last += len(legs)
-        leg_to.append(last)
-        leg_plan += [n] * len(legs)
-        out_plan += [n] * len(outs)
-        done_plan += [n] * len(ended)
-        evidence_plan += [n] * len(told)
-        spend_plan += [n] * len(spent)
+    *leg_from, _ = accumulate(map(len, transfers), initial=1)
+    leg_to = [*accumulate(map(len, transfers))]
     flat_legs = _flat(transfers, 3)
     flat_intents = _flat(intents, 5)
     flat_evidence = _flat(evidence, 4)
@@ -114,10 +104,15 @@ def columns(plans: Sequence[Plan]) -> tuple[Any, ...]:
         min(ids), max(ids),
         ids, _first_of_its_kind(plans), versions, tenants, states, dues, keys, hashes, customers,
         facts, ends, begins, directions, operators, ways, terms, leg_from, leg_to,
-        leg_plan, *flat_legs, out_plan, *flat_intents,
-        done_plan, [*chain.from_iterable(done)], evidence_plan, *flat_evidence,
-        spend_plan, *flat_spend,
+        _numbers(transfers), *flat_legs, _numbers(intents), *flat_intents,
+        _numbers(done), [*chain.from_iterable(done)], _numbers(evidence), *flat_evidence,
+        _numbers(spend), *flat_spend,
     )  # fmt: skip
+
+
+def _numbers(tuples: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Whose each of the inner values is: the number of its plan, from 1."""
+    return [*chain.from_iterable(map(repeat, range(1, len(tuples) + 1), map(len, tuples)))]
 
 
 def _flat(tuples: Sequence[tuple[tuple[Any, ...], ...]], width: int) -> Sequence[Sequence[Any]]:
@@ -198,7 +193,7 @@ class Committer:
         self._batch_max = batch_max
         self._seal = seal
         self._waiting: deque[tuple[Plan, asyncio.Future[Verdicted]]] = deque()
-        self._under_way: set[asyncio.Future[Verdicted]] = set()
+        self._under_way: list[list[tuple[Plan, asyncio.Future[Verdicted]]]] = []
         self._idle: deque[asyncio.Future[None]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
         self._short_until = 0.0  # while money is short, optimism would only do the work twice
@@ -220,8 +215,8 @@ class Committer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _drained(self) -> None:
-        unanswered = [answer for _, answer in self._waiting]
-        await asyncio.gather(*unanswered, *self._under_way, return_exceptions=True)
+        unanswered = chain(self._waiting, *self._under_way)
+        await asyncio.gather(*[answer for _, answer in unanswered], return_exceptions=True)
 
     def submit(self, plan: Plan) -> asyncio.Future[Verdicted]:
         """Queue one plan. The future's error is CommitUnknown when the reply was lost.
@@ -281,12 +276,11 @@ class Committer:
     ) -> bool:
         """Whether the connection is still good."""
         plans = [plan for plan, _ in batch]
-        answers = {answer for _, answer in batch}
-        self._under_way |= answers
+        self._under_way.append(batch)
         try:
             return await self._answer_batch(connection, batch, plans)
         finally:
-            self._under_way -= answers
+            self._under_way.remove(batch)
 
     async def _answer_batch(
         self,

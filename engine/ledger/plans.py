@@ -1,7 +1,9 @@
 """What is handed to the commit, and what it answers. Pure values; knows no payment's states."""
 
+from collections.abc import Callable
 from enum import IntEnum
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 CREATE = 0
 NOTE = -1
@@ -96,6 +98,15 @@ class Plan(NamedTuple):
     done: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     spend: tuple[Spend, ...] = ()
+
+
+# The same values made from a tuple of all fields, in their order: several are made in every step
+# of a payment, and a named tuple spends most of its making on taking its arguments apart.
+plan_of: Callable[[tuple[Any, ...]], Plan] = partial(tuple.__new__, Plan)
+intent_of: Callable[[tuple[str, int, str | None, int, int]], Intent] = partial(
+    tuple.__new__, Intent
+)
+evidence_of: Callable[[tuple[str, str, int, str]], Evidence] = partial(tuple.__new__, Evidence)
 
 
 def note(

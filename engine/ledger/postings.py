@@ -74,7 +74,7 @@ def settle(quote: Price, route: Route) -> Transfers:
     """Paid: the exposure is over, the fee is earned, the pools owe each other the value at mid."""
     return (
         (route.payout_in_flight, route.destination_float, held_minor(quote)),
-        *_nonzero(*[(route.customer_funds, to, minor) for to, minor in _earned(quote, route)]),
+        *[(route.customer_funds, to, minor) for to, minor in _earned(quote, route) if minor],
     )
 
 

@@ -16,7 +16,7 @@ from engine.privacy.seals import seals_of
 
 _COLUMNS = "p.id, p.state, p.version, p.live, p.way, p.terms, j.facts"
 # As the index `journal_client` has it.
-_OWN = "i.version = 1 and split_part(i.facts, '\"', -2) = $2 and right(i.facts, 3) <> '\"\"]'"
+_OWN = "i.version = 1 and split_part(i.facts, '\"', -2) = $2 and i.facts not like '%\"\"]'"
 # Why a function: `decisions/0025-a-read-that-is-planned-once.md`.
 _LISTED = "select * from payments_of_client($1, $2, $3, $4)"
 # Begins with the payer's payments: of a client's, those of one payer are far apart.

@@ -5,7 +5,7 @@ No I/O, no clock, no ids of its own: time, attempt ids and intent ids are passed
 
 from collections.abc import Callable
 from enum import IntEnum, StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from engine.errors import Impossible
@@ -190,6 +190,12 @@ class Step(NamedTuple):
         return self.path[-1]
 
 
+# Made from a tuple, as every step makes one: `engine.ledger.plans` says why.
+_step_of: Callable[[tuple[tuple[State, ...], Transfers, bool, Direction | None]], Step] = partial(
+    tuple.__new__, Step
+)
+
+
 def may(state: State, event: Event) -> bool:
     """Whether the table lists the event for the state."""
     return (state, event) in _NEXT
@@ -213,11 +219,11 @@ def advance(
     for its deadline. Unless `refunds_itself` it waits there for people from the beginning. Raises
     Impossible when the table does not list the event here.
     """
-    way = _way(state, event, then, refunds_itself)
+    path, posted, ends, begins = _way(state, event, then, refunds_itself)
     transfers: Transfers = ()
-    for posting, is_onward in way.postings:
+    for posting, is_onward in posted:
         transfers += posting(quote, onward or route if is_onward else route)
-    return Step(way.path, transfers, way.ends, way.begins)
+    return _step_of((path, transfers, ends, begins))
 
 
 class _Way(NamedTuple):

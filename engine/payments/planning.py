@@ -6,7 +6,7 @@ import msgspec
 
 from engine.clock import AttemptId, Clock, Ids
 from engine.ledger.chart import Route
-from engine.ledger.plans import NIL, Evidence, Intent, Plan, Spend
+from engine.ledger.plans import NIL, Evidence, Intent, Plan, Spend, intent_of, plan_of
 from engine.payments.facts import Facts
 from engine.payments.lifecycle import TERMINAL, State, Step
 from engine.payments.notices import SMS, notices_of
@@ -96,35 +96,40 @@ class Planner:
         from now on, and `facts` holds them.
         """
         now = int(self._clock.epoch())
-        facts_after, version = restated or payment.facts, payment.version + 1
+        payment_id, before, live = payment.payment_id, payment.facts, payment.live
+        facts_after, version = restated or before, payment.version + 1
         way, route = onward or (payment.way, payment.route)
         terms = version if restated else payment.terms
-        begins, operator, intents = self._begun(step.begins, facts_after, way, now)
-        for notice in notices_of(step.path, reason, came_from=payment.state):
-            intents.append(self._intent(self._ids.intent(), SMS, notice, now))
-        ends = payment.live if step.ends else None
-        plan = Plan(
-            payment.payment_id, payment.version, payment.facts.tenant, step.state,
-            self._due(step.state, now), *creation, facts, ends, begins, step.begins or 0, operator,
-            way, terms, step.transfers, tuple(intents), (ends, *done) if ends else done, evidence,
-            _spend(payment.facts, step),
-        )  # fmt: skip
+        path, transfers, is_ended, direction = step
+        state = path[-1]
+        ends = live if is_ended else None
+        begins, operator, intents = self._begun(direction, facts_after, way, now)
+        if notices := notices_of(path, reason, came_from=payment.state):
+            lease_until = now + self._timing.lease
+            new_id = self._ids.intent
+            intents += tuple([intent_of((new_id(), SMS, n, now, lease_until)) for n in notices])
+        plan = plan_of((
+            payment_id, payment.version, before.tenant, state, self._due(state, now), *creation,
+            facts, ends, begins, direction or 0, operator, way, terms, transfers, intents,
+            (ends, *done) if ends else done, evidence, _spend(before, step),
+        ))  # fmt: skip
         after = Payment(
-            payment.payment_id, facts_after, route, step.state, version,
-            begins or (None if step.ends else payment.live), way, terms,
+            payment_id, facts_after, route, state, version,
+            begins or (None if is_ended else live), way, terms,
         )  # fmt: skip
         return plan, after
 
     def _begun(
         self, direction: Direction | None, facts: Facts, way: int, now: int
-    ) -> tuple[AttemptId | None, int, list[Intent]]:
+    ) -> tuple[AttemptId | None, int, tuple[Intent, ...]]:
         if direction is None:
-            return None, 0, []
+            return None, 0, ()
         attempt_id = self._ids.attempt()
         operator = operator_of(direction, facts, way)
-        delay = self._timing.collect_delay if direction is Direction.COLLECT else 0
-        intent = self._intent(attempt_id, direction, None, now + delay)
-        return attempt_id, self._directory.by_name[operator].code, [intent]
+        begin = now + self._timing.collect_delay if direction is Direction.COLLECT else now
+        lease_until = begin + self._timing.lease
+        intent = intent_of((attempt_id, int(direction), None, begin, lease_until))
+        return attempt_id, self._directory.by_name[operator].code, (intent,)
 
     def _due(self, state: State, now: int) -> int:
         """When somebody has to look, rounded up to whole slots; 0 for never.
@@ -136,9 +141,6 @@ class Planner:
             return 0
         wait = self._waits.get(state, self._timing.first_look)
         return (now // wait + 2) * wait
-
-    def _intent(self, id_: str, kind: int, payload: str | None, not_before: int) -> Intent:
-        return Intent(id_, int(kind), payload, not_before, not_before + self._timing.lease)
 
 
 def queue_due(now: int) -> int:
@@ -152,13 +154,13 @@ def queue_due(now: int) -> int:
 
 def _spend(facts: Facts, step: Step) -> tuple[Spend, ...]:
     """What a step counts against the payer's limits."""
-    spend = facts.spend
+    spend, path = facts.spend, step.path
     if spend is None:
         return ()
-    if State.RESERVED in step.path:
+    if State.RESERVED in path:
         return (spend,)
-    if step.state in GIVES_BACK:
+    if path[-1] in GIVES_BACK:
         return (spend._replace(minor=-spend.minor),)
-    if State.LATE_FUNDS in step.path:
+    if State.LATE_FUNDS in path:
         return (spend._replace(day_minor_max=UNLIMITED, month_minor_max=UNLIMITED),)
     return ()

@@ -328,7 +328,7 @@ class Selling:
         )  # fmt: skip
         payment = Payment(self._ids.payment(), facts, self._store.route(facts), State.NEW, 0, None)
         # Only the first hold is taken from there: later steps know the pool.
-        route = payment.route._replace(pool_avail=draws_on or payment.route.pool_avail)
+        route = payment.route._replace(pool_avail=draws_on) if draws_on else payment.route
         step = advance(State.NEW, Event.CONFIRMED, quote, route)
         plan, after = self._planner.plan(
             payment,

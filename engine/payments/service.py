@@ -14,7 +14,7 @@ from engine.errors import OurFault
 from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
-from engine.ledger.plans import Evidence, Intent
+from engine.ledger.plans import Evidence, Intent, evidence_of
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments import evidence as told
@@ -140,7 +140,7 @@ class Payments:
         refuses a step that the lifecycle allows.
         """
         heard_at = self._clock.epoch() if asked_at is None else asked_at
-        told_ = (Evidence(attempt_id, told.body_hash(source, body), source, body),)
+        told_ = (evidence_of((attempt_id, told.body_hash(source, body), source, body)),)
         for _ in range(TRIES_MAX):
             found = await self._attempt(attempt_id, finding)
             if found is None:

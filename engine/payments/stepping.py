@@ -87,8 +87,9 @@ class Stepper:
             raise OurFault(f"{event} of {payment.code}: {answer.verdict.name} {answer.error or ''}")
         self._hear(after, plan.intents)
         for state in step.path:
-            why = facts.decisions[0].reason if facts and facts.decisions else state.name.lower()
-            await self.tell_people(after, state, why)
+            if state in WAITS_FOR_PEOPLE:
+                why = facts.decisions[0].reason if facts and facts.decisions else state.name.lower()
+                await self.tell_people(after, state, why)
         if after.state is State.REFUND_DUE:
             await self.tell_of_debt(after)
         return after

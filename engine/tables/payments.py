@@ -75,7 +75,7 @@ journal = Table(
         "journal_client",
         text("split_part(facts, '\"', -2)"),
         "payment",
-        postgresql_where=text("version = 1 and right(facts, 3) <> '\"\"]'"),
+        postgresql_where=text("version = 1 and facts not like '%\"\"]'"),
     ),
     postgresql_partition_by="RANGE (payment)",
 )

@@ -358,6 +358,22 @@ async def test_a_writer_that_comes_back_to_an_empty_queue_waits_for_more(
     assert "nobody foresaw" not in caplog.text
 
 
+@pytest.mark.parametrize("count", [2, 5])  # both writers are busy; three wait for them as well
+async def test_a_door_that_is_shut_finishes_what_is_under_way_and_what_waits(
+    books: Any, database_url: str, count: int
+) -> None:
+    (door,) = await committers(database_url, 1, 1)
+    await books.execute("begin; lock table balance")
+    pending = [door.submit(new(1)) for _ in range(count)]
+    await asyncio.sleep(0.2)
+    shutting = asyncio.create_task(door.stop())
+    await asyncio.sleep(0.1)
+    assert not shutting.done()
+    await books.execute("commit")
+    await shutting
+    assert [answer.result().verdict for answer in pending] == [V.APPLIED] * count
+
+
 async def test_a_door_that_is_shut_as_soon_as_it_is_open_leaves_no_connection(
     database_url: str,
 ) -> None:

@@ -40,6 +40,25 @@ def test_ids_of_one_moment_differ_and_randomness_is_passed_in() -> None:
     assert zeros < ones
 
 
+def test_ids_drawn_together_keep_every_random_bit_and_nothing_else() -> None:
+    """Version and variant alone are fixed; 74 bits of each are random, as RFC 9562 has them."""
+    ids = Ids(StoppedClock())
+    made = [int(ids.hex(), 16) for _ in range(2000)]
+    set_somewhere, set_everywhere = 0, (1 << 128) - 1
+    for number in made:
+        set_somewhere |= number
+        set_everywhere &= number
+    varying = set_somewhere & ~set_everywhere
+    assert varying == 0x0FFF3FFFFFFFFFFFFFFF
+    assert len({number & varying for number in made}) == len(made)
+
+
+def test_an_id_of_given_bytes_is_the_same_for_ever() -> None:
+    """Recorded worlds are replayed from their seed."""
+    ids = Ids(StoppedClock(), random=lambda count: bytes(range(1, count + 1)))
+    assert ids.hex() == "018bcfe5687b7010a030405060708090"
+
+
 def test_randomness_that_is_passed_in_is_asked_for_each_id_anew() -> None:
     """A world made from a seed is the same again, however many ids another part of it draws."""
     asked: list[int] = []
