@@ -15,6 +15,8 @@ _EMPTY = struct.Struct("!iiI")
 _UUID_LENGTH = "00000010"
 _NULL = "ffffffff"
 _LENGTH = struct.Struct("!i").pack
+FEW = 64
+"""Up to so many numbers are packed one by one; more of them byte by byte of all at once."""
 
 
 def _numbers(
@@ -22,6 +24,7 @@ def _numbers(
 ) -> tuple[Callable[[Sequence[int]], bytes], Callable[[bytes], Sequence[int | None]]]:
     """Codec for smallint, int or bigint arrays; `pair` is the struct code of (length, value)."""
 
+    few = [struct.Struct("!iiIii" + pair * count).pack for count in range(FEW + 1)]
     blank = size.to_bytes(4, "big") + bytes(size)
     # Where the bytes of a value lie as this machine packs it, the highest first.
     places = range(size) if sys.byteorder == "big" else range(size)[::-1]
@@ -30,6 +33,10 @@ def _numbers(
         if not values:
             return _EMPTY.pack(0, 0, element)
         count = len(values)
+        if count <= FEW:
+            flat = [size] * (2 * count)
+            flat[1::2] = values
+            return few[count](1, 0, element, count, 1, *flat)
         packed = struct.pack(f"{count}{pair[1]}", *values)
         spread = bytearray(blank * count)  # each value behind its length, one byte of all at a time
         for n, place in enumerate(places, 4):
