@@ -20,6 +20,11 @@ from engine.privacy.seals import open_maybe, seals_of
 RETRY_SECONDS_MIN = 5
 """No intent is taken up again sooner after it was made."""
 
+PATIENCE_SECONDS = 0.01
+"""So long claims, endings and reports wait for more of them: nobody stands before a screen, and
+under a moderate load each would be a statement and a flush of its own.
+"""
+
 QUESTION = 11
 """The intent kind of a question about an attempt that is over; kinds below are sent, not asked."""
 
@@ -52,9 +57,11 @@ class Outbox:
         self._lease_seconds = lease_seconds
         self._seals = seals_of(pool)
         self._claiming: set[str] = set()
-        self._claims: Gatherer[str, int] = Gatherer(self._claim_many)
-        self._ended: Gatherer[SmsEnding, bool] = Gatherer(self._end_many)
-        self._reports: Gatherer[tuple[int, SmsReport], bool] = Gatherer(self._keep_reports)
+        self._claims: Gatherer[str, int] = Gatherer(self._claim_many, patience=PATIENCE_SECONDS)
+        self._ended: Gatherer[SmsEnding, bool] = Gatherer(self._end_many, patience=PATIENCE_SECONDS)
+        self._reports: Gatherer[tuple[int, SmsReport], bool] = Gatherer(
+            self._keep_reports, patience=PATIENCE_SECONDS
+        )
 
     @property
     def lease_seconds(self) -> int:

@@ -47,6 +47,9 @@ _POISON = (
     struct.error,
 )
 
+PATIENCE_SECONDS = 0.01
+"""So long a plan that is not urgent waits for others: by itself it would be a batch and a flush."""
+
 _TRIES = 4
 
 
@@ -193,6 +196,7 @@ class Committer:
         self._batch_max = batch_max
         self._seal = seal
         self._waiting: deque[tuple[Plan, asyncio.Future[Verdicted]]] = deque()
+        self._patient: deque[tuple[Plan, asyncio.Future[Verdicted]]] = deque()
         self._under_way: list[list[tuple[Plan, asyncio.Future[Verdicted]]]] = []
         self._idle: deque[asyncio.Future[None]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
@@ -215,22 +219,37 @@ class Committer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _drained(self) -> None:
+        self._hurry()
         unanswered = chain(self._waiting, *self._under_way)
         await asyncio.gather(*[answer for _, answer in unanswered], return_exceptions=True)
 
-    def submit(self, plan: Plan) -> asyncio.Future[Verdicted]:
+    def submit(self, plan: Plan, *, is_urgent: bool = True) -> asyncio.Future[Verdicted]:
         """Queue one plan. The future's error is CommitUnknown when the reply was lost.
 
+        One that is not urgent goes with the next batch that leaves, or after `PATIENCE_SECONDS`.
         Raises what sealing it raises: it is this plan's fault, and no other waits for it.
         """
         sealed = self._seal(plan)
         answer: asyncio.Future[Verdicted] = asyncio.get_running_loop().create_future()
-        self._waiting.append((sealed, answer))
-        if self._idle:
-            self._idle.popleft().set_result(None)
+        if is_urgent:
+            self._waiting.append((sealed, answer))
+            self._wake()
+        else:
+            if not self._patient:
+                asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._hurry)
+            self._patient.append((sealed, answer))
         return answer
 
-    async def submit_until_known(self, plan: Plan) -> Verdicted:
+    def _hurry(self) -> None:
+        self._waiting.extend(self._patient)
+        self._patient.clear()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting and self._idle:
+            self._idle.popleft().set_result(None)
+
+    async def submit_until_known(self, plan: Plan, *, is_urgent: bool = True) -> Verdicted:
         """Like `submit`, but repeats the same plan while replies are lost.
 
         A plan that turns out to be stored already is answered as applied: a create by its own id
@@ -241,7 +260,7 @@ class Committer:
         unsure = False
         while True:
             try:
-                answer = await self.submit(plan)
+                answer = await self.submit(plan, is_urgent=is_urgent)
             except CommitUnknown:
                 unsure = True
                 await asyncio.sleep(pause)
@@ -265,6 +284,8 @@ class Committer:
                     continue  # meanwhile the other writers may have taken all there was
                 size = min(len(self._waiting), self._batch_max)
                 batch = [self._waiting.popleft() for _ in range(size)]
+                while self._patient and len(batch) < self._batch_max:
+                    batch.append(self._patient.popleft())
                 if not await self._commit_batch(connection, batch):
                     connection.terminate()
                     connection = await self._reconnect()

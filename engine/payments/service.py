@@ -221,7 +221,7 @@ class Payments:
             body = msgspec.json.encode(reference).decode()
             digest = told.body_hash(Source.ACCEPTED, body)
             kept = (Evidence(attempt_id, digest, Source.ACCEPTED, body),)
-        await self.stepper.keep(payment, kept, done=(attempt_id,))
+        await self.stepper.keep(payment, kept, done=(attempt_id,), is_urgent=False)
         if reference is not None:
             self._memory.note_reference(attempt_id, reference)
 

@@ -95,11 +95,19 @@ class Stepper:
         return after
 
     async def keep(
-        self, payment: Payment, kept: tuple[Evidence, ...] = (), *, done: tuple[str, ...] = ()
+        self,
+        payment: Payment,
+        kept: tuple[Evidence, ...] = (),
+        *,
+        done: tuple[str, ...] = (),
+        is_urgent: bool = True,
     ) -> None:
-        """Keep what was heard, strike intents off; the payment does not move."""
+        """Keep what was heard, strike intents off; the payment does not move.
+
+        `is_urgent` as in `Committer.submit`.
+        """
         plan = note(payment.payment_id, payment.facts.tenant, done=done, evidence=kept)
-        await self._committer.submit_until_known(plan)
+        await self._committer.submit_until_known(plan, is_urgent=is_urgent)
 
     async def open_case(self, payment: Payment, kind: str, hash_: str, detail: str) -> None:
         """Put the payment on somebody's desk. Safe to repeat: the same case is one."""

@@ -374,6 +374,22 @@ async def test_a_door_that_is_shut_finishes_what_is_under_way_and_what_waits(
     assert [answer.result().verdict for answer in pending] == [V.APPLIED] * count
 
 
+async def test_what_is_not_urgent_goes_with_what_is_and_soon_by_itself(
+    books: Any, database_url: str
+) -> None:
+    (door,) = await committers(database_url, 1, 10)
+    noted = door.submit(new(1), is_urgent=False)
+    await asyncio.sleep(0)
+    assert (await door.submit(new(1))).verdict is V.APPLIED
+    assert (noted.done(), door.batches) == (True, 1), "one batch took both"
+    assert (await door.submit(new(1), is_urgent=False)).verdict is V.APPLIED
+    assert door.batches == 2
+
+    left = [door.submit(new(1), is_urgent=False) for _ in range(3)]
+    await door.stop()
+    assert [answer.result().verdict for answer in left] == [V.APPLIED] * 3, "nothing is left behind"
+
+
 async def test_a_door_that_is_shut_as_soon_as_it_is_open_leaves_no_connection(
     database_url: str,
 ) -> None:

@@ -313,9 +313,9 @@ class DoomedCommitter:
     def __init__(self, room: ClientRoom, doom: Doom) -> None:
         self._committer, self._doom = room.world.committer, doom
 
-    async def submit_until_known(self, plan: Any) -> Any:
+    async def submit_until_known(self, plan: Any, **how: Any) -> Any:
         self._doom.step()
-        answer = await self._committer.submit_until_known(plan)
+        answer = await self._committer.submit_until_known(plan, **how)
         self._doom.step()
         return answer
 

@@ -100,7 +100,7 @@ class WiredCommitter(Committer):
         self._clock = clock
         self._gathered: list[tuple[Plan, asyncio.Future[Verdicted]]] = []
 
-    def submit(self, plan: Plan) -> asyncio.Future[Verdicted]:
+    def submit(self, plan: Plan, *, is_urgent: bool = True) -> asyncio.Future[Verdicted]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdicted] = loop.create_future()
         self._gathered.append((plan, answer))

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from engine.gather import Gatherer
+from engine.gather import BUSY_SECONDS, Gatherer
 
 
 async def test_questions_of_one_moment_travel_together_and_each_gets_its_answer() -> None:
@@ -63,3 +63,26 @@ async def test_one_who_gives_up_disturbs_nobody() -> None:
     assert await second == 1
     with pytest.raises(asyncio.CancelledError):
         await first
+
+
+async def test_who_asks_seldom_waits_for_nobody_and_who_asks_often_for_company() -> None:
+    asked: list[list[int]] = []
+
+    async def fetch(keys: Sequence[int]) -> dict[int, int]:
+        asked.append(list(keys))
+        return {}
+
+    gather = Gatherer(fetch, patience=0.05)
+    seldom = gather.get(1)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert seldom.done()
+
+    often = gather.get(2)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not often.done()
+    await gather.get(3)  # it came a little later
+    assert asked == [[1], [2, 3]]
+    await asyncio.sleep(2 * BUSY_SECONDS)
+    await asyncio.wait_for(gather.get(4), 0.04)
