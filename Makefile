@@ -19,7 +19,7 @@ demo: $(STAMP)
 # The quick tests; ALL=1 for every one. Two workers beside each other, and with the quick ones a third:
 # whole programs mostly wait there. WORKERS=0 for one process, as a debugger wants it.
 test: $(STAMP)
-	$(COMPILE) -x '/test_[^/]*$$' tests
+	$(COMPILE) tests -x '/test_[^/]*$$'
 	$(BIN)/pytest -n $(or $(WORKERS),$(if $(ALL),2,3)) $(if $(ALL),--all) $(TESTS)
 
 check: $(STAMP)
