@@ -14,7 +14,7 @@ from engine.errors import OurFault
 from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
-from engine.ledger.plans import Evidence, Intent, evidence_of
+from engine.ledger.plans import Evidence, evidence_of
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments import evidence as told
@@ -23,7 +23,6 @@ from engine.payments.evidence import Source
 from engine.payments.facts import Ending
 from engine.payments.health import Record, told_by_finding, unheard
 from engine.payments.lifecycle import Event, State
-from engine.payments.memory import Memory
 from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Planner, Timing
 from engine.payments.policy import Policy
@@ -85,21 +84,15 @@ class Payments:
         self._timing = timing
         self._record = record
         self.hear_money: HearMoney | None = None  # set once there is somebody who takes it in
-        self._memory = memory = Memory()
         planner = Planner(directory, clock, ids, timing)
-
-        def heard(payment: Payment, intents: tuple[Intent, ...]) -> None:
-            memory.note(payment)
-            hear(payment, intents)
-
         self.selling = Selling(
             tenant=tenant, committer=committer, store=store, rates=rates, directory=directory,
             language_of=language_of, clock=clock, ids=ids, timing=timing, planner=planner,
-            policy=policy, router=router, wallets=wallets, hear=heard,
+            policy=policy, router=router, wallets=wallets, hear=hear,
         )  # fmt: skip
         self.sequel = Sequel(policy, store, clock)
         self.stepper = Stepper(
-            committer=committer, store=store, planner=planner, clock=clock, hear=heard
+            committer=committer, store=store, planner=planner, clock=clock, hear=hear
         )
 
     # What a customer asks for.
@@ -142,7 +135,7 @@ class Payments:
         heard_at = self._clock.epoch() if asked_at is None else asked_at
         told_ = (evidence_of((attempt_id, told.body_hash(source, body), source, body)),)
         for _ in range(TRIES_MAX):
-            found = await self._attempt(attempt_id, finding)
+            found = await self._store.attempt(attempt_id)
             if found is None:
                 return Heard.UNKNOWN
             heard = await self._hear_of(found, finding, source, told_)
@@ -153,25 +146,13 @@ class Payments:
                 return heard
         raise OurFault(f"payment {code_of(attempt_id)} moved {TRIES_MAX} times under one finding")
 
-    async def _attempt(self, attempt_id: AttemptId, finding: Finding) -> Attempted | None:
-        """Of an end, what we remember of its attempt will do: it counts against a version only."""
-        is_end = finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)
-        remembered = self._memory.take(attempt_id) if is_end else None
-        return remembered or await self._store.attempt(attempt_id)
-
-    async def _references(self, attempt_id: AttemptId, told: str) -> frozenset[str]:
-        """Those an attempt was taken under; of what agrees with one of them, no others."""
-        if self._memory.was_taken_under(attempt_id, told):
-            return frozenset((told,))
-        return await self._store.provider_references(attempt_id)
-
     async def _hear_of(
         self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
     ) -> Heard | None:
         payment, direction = found.payment, found.direction
         references: frozenset[str] = frozenset()
         if finding.provider_reference is not None:
-            references = await self._references(found.attempt_id, finding.provider_reference)
+            references = await self._store.provider_references(found.attempt_id)
         wrong = told.disagreement(payment, direction, finding, references=references)
         if wrong is not None:
             return await self._contradicted(found, kept, f"{direction.name}: {wrong}")
@@ -222,8 +203,6 @@ class Payments:
             digest = told.body_hash(Source.ACCEPTED, body)
             kept = (Evidence(attempt_id, digest, Source.ACCEPTED, body),)
         await self.stepper.keep(payment, kept, done=(attempt_id,), is_urgent=False)
-        if reference is not None:
-            self._memory.note_reference(attempt_id, reference)
 
     async def adopt_reference(self, found: Attempted, reference: str) -> bool:
         """Take the operator's reference from a callback, when its answer to our call was lost.

@@ -1,8 +1,7 @@
 """The story of a payment on a real Postgres: every way out, with the books right after each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from copy import copy
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -21,10 +20,7 @@ from engine.money import Money
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
-from engine.payments.memory import Memory
-from engine.payments.service import Payments
 from engine.payments.stepping import Heard
-from engine.payments.store import Attempted
 from engine.ports import Accepted, Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.world import CUSTOMER, FAILED, PENDING, SUCCEEDED, World, open_world
@@ -705,43 +701,3 @@ async def test_a_repeat_that_is_refused_after_not_found_stays_unknown(world: Wor
     await world.reconciler.sweep()
     assert len(world.mtn.orders) == 2
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
-
-
-def _other_process(world: World) -> Payments:
-    """Over the same database, without anything that this process remembers."""
-    other = copy(world.payments)
-    other._memory = Memory()
-    return other
-
-
-async def test_what_another_process_moved_counts_and_not_what_this_one_remembers(
-    world: World,
-) -> None:
-    payment_id = await world.confirm()
-    await world.dispatched()
-    attempt_id, there = await world.live(payment_id), _other_process(world)
-    assert await there.apply_finding(attempt_id, FAILED, Source.QUERY, "1") is Heard.ADVANCED
-    # Here it is still remembered as being collected.
-    await world.tell(attempt_id, SUCCEEDED, Source.QUERY)
-    assert await world.state(payment_id) is S.REFUNDING  # late money, and no payout for it
-    assert world.mtn.orders == []
-
-
-async def test_an_end_of_ones_own_attempt_is_taken_in_without_reading_it_back(
-    world: World,
-) -> None:
-    payment_id = await world.confirm()
-    await world.dispatched()
-    attempt_id = await world.live(payment_id)
-    asked: list[str] = []
-    fetch = world.store._by_attempt._fetch
-
-    async def heard(ids: Sequence[str]) -> Mapping[str, Attempted | Exception]:
-        asked.extend(ids)
-        return await fetch(ids)
-
-    world.store._by_attempt._fetch = heard
-    assert await world.tell(attempt_id, SUCCEEDED) is Heard.ADVANCED
-    assert asked == []
-    assert await world.tell(attempt_id, SUCCEEDED) is Heard.KEPT
-    assert asked == [attempt_id]

@@ -184,12 +184,16 @@ FAULTS: list[tuple[Fault, Weather]] = [
 ]
 
 
+CROWDS = {nobody_is_told_of_deadlines: 30}
+"""Where few payments rarely show it: whatever else falls due wakes a worker too."""
+
+
 @pytest.mark.parametrize(("fault", "weather"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, weather: Weather, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault(monkeypatch)
-    options = Options(payments=15, weather=weather, stirred=False)
+    options = Options(payments=CROWDS.get(fault, 15), weather=weather, stirred=False)
     for seed in range(1, SEEDS + 1):
         try:
             World(seed, options).run()
