@@ -184,7 +184,7 @@ FAULTS: list[tuple[Fault, Weather]] = [
 ]
 
 
-CROWDS = {nobody_is_told_of_deadlines: 30}
+CROWDS: dict[Fault, int] = {nobody_is_told_of_deadlines: 30}
 """Where few payments rarely show it: whatever else falls due wakes a worker too."""
 
 
