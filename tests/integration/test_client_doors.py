@@ -20,7 +20,7 @@ from channels.api.quotes import Quotes
 from channels.api.reservations import ClientReservations
 from channels.api.v1 import PREFIX, client_routes, table_of
 from channels.settings import ApiPaces
-from engine.clients.clients import Scope
+from engine.clients.clients import KeyId, Scope
 from engine.clients.keys import write_key
 from engine.clients.proving import BELIEVED_SECONDS, USED_MS
 from tests.integration.client_room import PRICE, ClientRoom, open_client_room
@@ -84,13 +84,14 @@ async def unproven(room: ClientRoom) -> dict[str, dict[str, str]]:
     )
     elsewhere = await room.key_of("elsewhere", Scope)
     await Owner(room.world.pool).execute("update api_key set tenant = 2 where id = $1", elsewhere)
-    good = room.texts["shop"]
+    good, shop = room.texts["shop"], room.id_of("shop")
+    nobody = KeyId(shop[:-1] + ("0" if shop.endswith("f") else "f"))
     shown = {
         "an empty token": "Bearer",
         "another scheme": f"Basic {good}",
-        "another secret": f"Bearer {write_key(room.id_of('shop'), '0' * 48)}",
+        "another secret": f"Bearer {write_key(shop, '0' * 48)}",
         "another's secret": f"Bearer {good[:38]}{room.texts['other'][38:]}",
-        "unknown": f"Bearer {write_key(room.id_of('shop')[:-1] + 'f', good[-48:])}",  # type: ignore[arg-type]
+        "unknown": f"Bearer {write_key(nobody, good[-48:])}",
         "cut short": f"Bearer {good[:-1]}",
         "revoked": f"Bearer {room.texts['revoked']}",
         "expired": f"Bearer {expired}",
