@@ -223,22 +223,24 @@ class Payments:
         shown = [show_status(payment) for payment in found[: page.most]]
         return PaymentsShown(shown, shown[-1].id if len(found) > page.most else None)
 
-    async def _parties(self, asked: PaymentAsked) -> tuple[Customer, Payee] | None:
-        """Who pays whom; None where a quote says it."""
+    async def _parties(self, asked: PaymentAsked) -> tuple[PriceAsked, Customer, Payee] | None:
+        """Who pays whom how much; None where a quote says it."""
         if asked.quote is not msgspec.UNSET:
             return None
-        return await parties(self._selling, self._find, _price_of(asked))
+        wanted = _price_of(asked)
+        return wanted, *await parties(self._selling, self._find, wanted)
 
     async def _priced(
         self,
         call: Call[KeyHolder, Nothing, Nothing, PaymentAsked],
-        two: tuple[Customer, Payee] | None,
+        looked_up: tuple[PriceAsked, Customer, Payee] | None,
     ) -> tuple[Customer, Quote]:
         asked, client = call.body, call.caller.client_id
         if asked.quote is msgspec.UNSET:
-            assert two is not None, "whom no quote names is looked up"
+            assert looked_up is not None, "whom no quote names is looked up"
+            wanted, payer, payee = looked_up
             from_pool = asked.reservation is msgspec.UNSET
-            return two[0], offer(self._selling, *two, _price_of(asked), from_pool=from_pool)
+            return payer, offer(self._selling, payer, payee, wanted, from_pool=from_pool)
         quote = await self._quotes.take(client, asked.quote, call.key)
         if quote is None:
             is_known = await self._quotes.find(client, asked.quote) is not None
