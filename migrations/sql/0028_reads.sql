@@ -122,7 +122,7 @@ begin
     select p.id, p.state, p.version, p.live, p.way, p.terms, j.facts
       from (select i.payment from journal i
              where i.version = 1 and split_part(i.facts, '"', -2) = client
-               and right(i.facts, 3) <> '""]' and i.tenant = of_tenant and i.payment < before
+               and i.facts not like '%""]' and i.tenant = of_tenant and i.payment < before
              order by i.payment desc limit most) i
      cross join lateral (select * from payment p
                           where p.id = i.payment and p.tenant = of_tenant limit 1) p

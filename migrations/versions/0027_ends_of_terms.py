@@ -4,13 +4,13 @@ from alembic import op
 
 from engine.schema import run_script
 
-revision = "0028"
-down_revision = "0027"
+revision = "0027"
+down_revision = "0026"
 
 
 def upgrade():
-    run_script(op.get_bind(), "0028_ends_of_terms.sql")
+    run_script(op.get_bind(), "0027_ends_of_terms.sql")
 
 
 def downgrade():
-    run_script(op.get_bind(), "0028_ends_of_terms_down.sql")
+    run_script(op.get_bind(), "0027_ends_of_terms_down.sql")

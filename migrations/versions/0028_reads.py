@@ -4,13 +4,13 @@ from alembic import op
 
 from engine.schema import run_script
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 
 
 def upgrade():
-    run_script(op.get_bind(), "0027_reads.sql")
+    run_script(op.get_bind(), "0028_reads.sql")
 
 
 def downgrade():
-    run_script(op.get_bind(), "0027_reads_down.sql")
+    run_script(op.get_bind(), "0028_reads_down.sql")
