@@ -6,17 +6,14 @@ from typing import Any, cast
 
 import pytest
 import sentry_sdk
-from hypothesis import given
-from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import generate_latest
 
 from channels.settings import BadSettings
 from channels.watching.faults import tell_faults
-from channels.watching.metrics import TURN_BUCKETS, Metrics, Spread
+from channels.watching.metrics import Metrics
 from channels.watching.traces import Traces
 from channels.watching.watch import Watch
 from engine.correlation import speaking_of
@@ -145,21 +142,3 @@ def test_a_fault_is_told_without_anything_of_anybodys(sent: list[Any]) -> None:
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(BadSettings, match="no address"):
         tell_faults("nonsense")
-
-
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 30) | st.sampled_from(TURN_BUCKETS))))
-def test_a_spread_tells_what_the_histogram_of_the_package_would(
-    observed: list[tuple[str, float]],
-) -> None:
-    usual, ours = CollectorRegistry(), CollectorRegistry()
-    histogram = Histogram("turn", "Turns", ["gateway"], buckets=TURN_BUCKETS, registry=usual)
-    ours.register(spread := Spread("turn", "Turns", ["gateway"], TURN_BUCKETS))
-    for gateway, seconds in observed:
-        histogram.labels(gateway).observe(seconds)
-        spread.observe((gateway,), seconds)
-    told = [line for line in _lines(usual) if "_created" not in line]
-    assert _lines(ours) == told
-
-
-def _lines(registry: CollectorRegistry) -> list[str]:
-    return generate_latest(registry).decode().splitlines()
