@@ -98,6 +98,12 @@ class Counter:
         """One's own payment, as payer or payee; None for every other code."""
         return await self._past.payment_by_code(customer.customer_id, customer.msisdn, code)
 
+    async def confirmed_with_code(
+        self, customer_id: CustomerId, code: str, since: datetime
+    ) -> PaymentSummary | None:
+        """What the customer confirmed at that moment or later, by its code."""
+        return await self._past.confirmed_with_code(customer_id, code, since)
+
     async def confirmed_since(
         self, customer_id: CustomerId, since: datetime
     ) -> PaymentSummary | None:

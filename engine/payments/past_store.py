@@ -4,6 +4,7 @@ Nobody else's payment is ever read and then left out: a code that is not one's o
 as one that never was.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,26 +22,6 @@ EVER = "0" * 32
 PAYEES_LOOKED_AT = 50
 """Recent payees are looked for among so many of the newest payments."""
 
-_COLUMNS = "p.id, p.state, p.version, p.live, p.way, p.terms, j.facts"
-# The payer's own. A collection that nobody has claimed yet may be withdrawn.
-_SENT = f"""
-select {_COLUMNS}, o.id is not null as may_cancel, false as incoming
-  from payment p
-  join journal j on j.payment = p.id and j.version = p.terms
-  left join outbox o on o.id = p.live and o.sent_at is null and p.state = {int(State.COLLECTING)}
- where p.tenant = $1 and p.customer = $2"""  # noqa: S608 - fixed names and numbers
-# What arrived at a number; before that it is the payer's affair alone. Each of both that a number
-# may stand under has its own look, so that the newest are found by the order of the index.
-_RECEIVED_UNDER = """
-select {columns}, false as may_cancel, true as incoming
-  from journal i
-  join payment p on p.id = i.payment and p.tenant = $1 and p.state = {state}
-  join journal j on j.payment = p.id and j.version = p.terms
- where i.version = 1 and split_part(i.facts, '"', 6) = {under}"""
-_RECEIVED, _RECEIVED_BEFORE = (
-    _RECEIVED_UNDER.format(columns=_COLUMNS, state=int(State.PAID), under=under)
-    for under in ("$3", "$5")
-)
 # Why functions: `decisions/0025-a-read-that-is-planned-once.md`.
 _SENT_SINCE = f"payments_sent($1, $2, $3, {{most}}, {int(State.COLLECTING)}::smallint)"
 _ARRIVED = f"payments_received($1, {{under}}, $4, {int(State.PAID)}::smallint)"
@@ -50,11 +31,8 @@ select * from (select * from {_SENT_SINCE.format(most="$4")}
      union all select * from {_ARRIVED.format(under="$6")}) seen
  order by id desc limit $4"""  # noqa: S608 - fixed names and numbers
 _BY_ENDING = f"""
-{_SENT} and p.id in (select id from payment where customer = $2 and right(id::text, 12) = $4)
-union all
-{_RECEIVED} and right(i.payment::text, 12) = $4
-union all
-{_RECEIVED_BEFORE} and right(i.payment::text, 12) = $4"""  # noqa: S608 - the same
+select * from payments_ending($1, $2, $3, $4::text[], $5, {int(State.COLLECTING)}::smallint,
+                              {int(State.PAID)}::smallint)"""  # noqa: S608 - the same
 _SINCE = f"select * from {_SENT_SINCE.format(most=1)}"  # noqa: S608 - the same
 _NEWEST_SENT = f"select * from {_SENT_SINCE.format(most='$4')}"  # noqa: S608 - the same
 
@@ -90,12 +68,32 @@ class PastStore:
         self, customer_id: CustomerId, msisdn: Msisdn, code: str
     ) -> tuple[PaymentId, PaymentSummary] | None:
         """The same with its id, for what is to be done with it."""
+        payees = self._seals.indexes(str(msisdn))
+        return await self._by_ending(customer_id, code, EVER, payees, msisdn)
+
+    async def confirmed_with_code(
+        self, customer_id: CustomerId, code: str, since: datetime
+    ) -> PaymentSummary | None:
+        """What the customer confirmed at that moment or later, by its code.
+
+        Asked at every dial after a payment, and so only where it can be.
+        """
+        found = await self._by_ending(customer_id, code, first_id_at(since))
+        return found[1] if found is not None else None
+
+    async def _by_ending(
+        self,
+        customer_id: CustomerId,
+        code: str,
+        since: str,
+        payees: Sequence[str] = (),
+        msisdn: Msisdn | None = None,
+    ) -> tuple[PaymentId, PaymentSummary] | None:
         asked = read_code(code)
         if asked is None:
             return None
-        under, before = found_as(self._seals, str(msisdn))
         rows = await self._pool.fetch(
-            _BY_ENDING, self._tenant, customer_id, under, id_ending(asked), before
+            _BY_ENDING, self._tenant, customer_id, since, list(payees), id_ending(asked)
         )
         for row in rows:
             summary = self._seen(row, msisdn)

@@ -270,10 +270,8 @@ class PaymentStore:
 
     async def _fetch_references(self, ids: Sequence[str]) -> dict[str, frozenset[str] | Exception]:
         rows = await self._pool.fetch(
-            "select e.attempt, array_agg(e.body) as bodies from unnest((select $1::uuid[])) k(id)"
-            "  join evidence e on e.attempt = k.id and e.source = $2 group by 1",
-            list(ids), int(Source.ACCEPTED),
-        )  # fmt: skip
+            "select * from evidence_from($1, $2)", list(ids), int(Source.ACCEPTED)
+        )
         return {
             row["attempt"].hex: frozenset(
                 self._reference(body, row["attempt"].hex) for body in row["bodies"]

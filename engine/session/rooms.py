@@ -111,6 +111,10 @@ class Payments(Protocol):
         """Only the customer's own, as payer or as payee."""
         ...
 
+    async def confirmed_with_code(
+        self, customer_id: CustomerId, code: str, since: datetime
+    ) -> PaymentSummary | None: ...
+
     async def confirmed_since(
         self, customer_id: CustomerId, since: datetime
     ) -> PaymentSummary | None: ...

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from engine.clock import made_at
 from engine.compliance.policy import read_policy
 from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, NoWayNow
@@ -123,6 +124,18 @@ async def test_a_code_finds_ones_own_payment_and_no_other(room: CounterRoom) -> 
     neighbour = digits[digits.index(code[0]) ^ 0b11000] + code[1:]
     assert id_ending(neighbour) == id_ending(code)
     assert await room.counter.payment_by_code(AMINA, neighbour) is None
+
+
+async def test_who_dials_again_finds_what_was_confirmed_since(room: CounterRoom) -> None:
+    payment_id = await room.arrived()
+    code, made = await room.code(payment_id), made_at(payment_id)
+    found = await room.counter.confirmed_with_code(AMINA.customer_id, code, made)
+    assert found is not None
+    assert found == await room.counter.payment_by_code(AMINA, code)
+    later = made + timedelta(milliseconds=1)
+    assert await room.counter.confirmed_with_code(AMINA.customer_id, code, later) is None
+    for other in (BRIAN, STRANGER):
+        assert await room.counter.confirmed_with_code(other.customer_id, code, made) is None
 
 
 async def test_anothers_code_and_an_unknown_one_ask_the_same_of_the_database(

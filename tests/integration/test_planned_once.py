@@ -21,6 +21,8 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox, SmsEnding
 from engine.payments.client_store import ClientPayments
+from engine.payments.past_store import PastStore
+from engine.payments.payment import code_of
 from engine.payments.portability_store import PortabilityStore
 from engine.payments.store import PaymentStore
 from engine.traffic.log import TrafficLog
@@ -53,6 +55,7 @@ def all_that_is_asked(pool: Any) -> list[Ask]:
     house, numbers = customers(pool, clock), PortabilityStore(pool, 1, clock, ids)
     history, outbox = HistoryStore(pool, 1), Outbox(pool, clock, lease_seconds=60)
     store = PaymentStore(pool, read_directory({}))
+    past, since = PastStore(pool, 1, store), datetime.now(UTC)
     own, keys, traffic = (
         ClientPayments(pool, 1, store), ClientStore(pool, 1), TrafficLog(pool, 1, clock, ids)
     )  # fmt: skip
@@ -76,6 +79,7 @@ def all_that_is_asked(pool: Any) -> list[Ask]:
         lambda _: store.payment(PaymentId(ids.hex())),
         lambda _: store.attempt(AttemptId(ids.hex())),
         lambda _: store.provider_references(AttemptId(ids.hex())),
+        lambda _: past.confirmed_with_code(ids.customer(), code_of(ids.hex()), since),
         lambda n: own.by_key("shop", f"order-{n}"),
         lambda _: keys.key(KeyId(ids.hex())),
         lambda _: traffic.keep(said()),

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -115,46 +115,70 @@ PLANS = {
     "payments_of_client": (
         ("of_tenant", "client", "before", "most"), "int, text, uuid, int",
     ),
+    "payments_ending": (
+        ("of_tenant", "by_customer", "since", "payees", "ending", "collecting", "paid", "sent",
+         "received"),
+        "int, uuid, uuid, text[], text, smallint, smallint, uuid[], uuid[]",
+    ),
+    "evidence_from": (("ordered", "told_by", "low", "high"), "uuid[], smallint, uuid, uuid"),
 }  # fmt: skip
+"""By name: what its statements name, in order, and the types of those."""
 
 
 async def test_every_read_goes_by_indexes_and_opens_no_month_it_need_not(year: Pool) -> None:
     newest = (await year.fetchval("select id from payment order by id desc limit 1")).hex
+    attempt = (await year.fetchval("select id from attempt order by id desc limit 1")).hex
     customer = (await year.fetchval("select id from customer limit 1")).hex
     asked = {
         "payments_by_id": f"array['{newest}']::uuid[], '{newest}', '{newest}'",
         "payments_sent": f"1, '{customer}', '{NONE}', 10, 4",
         "payments_received": f"1, '{PAYEE.format(0)}', 10, 11",
         "payments_of_client": f"1, '{CLIENT}', '{newest}', 20",
+        "payments_ending": f"1, '{customer}', '{newest}', array['{PAYEE.format(0)}'],"
+        " '000000000000', 4, 11, '{}', '{}'",
+        "evidence_from": f"array['{attempt}']::uuid[], 4, '{attempt}', '{attempt}'",
     }
     for name in PLANS:
-        plan = await plan_in(year, name, asked[name])
-        assert not re.search(r"Seq Scan|Merge Join|Hash Join|->  Sort", plan), f"{name}\n{plan}"
-    by_id = await plan_in(year, "payments_by_id", asked["payments_by_id"])
+        for plan in await plans_in(year, name, asked[name]):
+            assert not re.search(r"Seq Scan|Merge Join|Hash Join|->  Sort", plan), f"{name}\n{plan}"
+    (by_id,) = await plans_in(year, "payments_by_id", asked["payments_by_id"])
     assert by_id.count("Subplans Removed") == 2, by_id
+    (evidence,) = await plans_in(year, "evidence_from", asked["evidence_from"])
+    assert evidence.count("Subplans Removed") == 1, evidence
+    sent, _, _ = await plans_in(year, "payments_ending", asked["payments_ending"])
+    assert sent.count("Subplans Removed") == 1, sent
 
 
 async def test_every_read_is_planned_once_for_all_arguments(year: Pool) -> None:
     rows = await year.fetch(
-        "select proname, proconfig from pg_proc where proname ~ '^payments_'"
+        "select proname, proconfig from pg_proc where proname ~ '^(payments|evidence)_'"
         " and pronamespace = 'public'::regnamespace"
     )
     assert {row["proname"] for row in rows} == {*PLANS, "payments_by_attempt"}
     assert all("plan_cache_mode=force_generic_plan" in row["proconfig"] for row in rows)
 
 
-async def plan_in(pool: Pool, name: str, arguments: str) -> str:
-    """How the statement inside a function is carried out, under the function's own settings."""
+async def plans_in(pool: Pool, name: str, arguments: str) -> list[str]:
+    """How each statement on tables in a function is carried out, under the function's settings."""
     names, types = PLANS[name]
     row = await pool.fetchrow("select prosrc, proconfig from pg_proc where proname = $1", name)
-    (statement,) = re.findall(r"return query(.*?);", row["prosrc"], re.DOTALL)
-    for n, argument in enumerate(names, 1):
-        statement = re.sub(rf"(?<![.\w]){argument}(?!\w)", f"${n}", statement)
+    plans = []
+    for begun, returned in re.findall(
+        r"array\(\n(.*?)\);\n|return query(.*?);", row["prosrc"], re.DOTALL
+    ):
+        statement = begun or returned
+        for n, argument in enumerate(names, 1):
+            statement = re.sub(rf"(?<![.\w]){argument}(?!\w)", f"${n}", statement)
+        plans.append(await _plan(pool, row["proconfig"], f"({types}) as {statement}", arguments))
+    return plans
+
+
+async def _plan(pool: Pool, settings: Sequence[str], statement: str, arguments: str) -> str:
     async with pool.acquire() as connection:
         await connection.execute("begin")
-        for setting in row["proconfig"]:
+        for setting in settings:
             await connection.execute("set local " + setting.replace("=", " = ", 1))
-        await connection.execute(f"prepare read_({types}) as {statement}")
+        await connection.execute(f"prepare read_{statement}")
         lines: list[Any] = await connection.fetch(f"explain execute read_({arguments})")
         await connection.execute("deallocate read_")
         await connection.execute("rollback")

@@ -1,6 +1,6 @@
 """The beginning of a session: who calls, what an earlier session left, a first PIN."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, NoWayNow
@@ -12,6 +12,9 @@ from engine.session.readers import CURRENCY_OF_COUNTRY
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import PIN, Item, Seal, Session
 from engine.session.verbs.sending import must_be_served
+
+SESSION_AT_MOST = timedelta(days=1)
+"""No network keeps a session open for so long."""
 
 
 class Opening:
@@ -83,12 +86,13 @@ class Opening:
         return "dropped"
 
     async def _paid(self, kept: Session, customer: Customer) -> PaymentSummary | None:
+        last_turn = datetime.fromtimestamp(kept.at, UTC)
         if kept.code is not None and kept.ended and kept.request is None:
-            return await self._payments.payment_by_code(customer, kept.code)
+            began = last_turn - SESSION_AT_MOST
+            return await self._payments.confirmed_with_code(customer.customer_id, kept.code, began)
         # Nobody saw what came of it, or its last save was lost: the books know.
         if kept.was_late or (kept.quote is not None and not kept.ended):
-            since = datetime.fromtimestamp(kept.at, UTC)
-            return await self._payments.confirmed_since(customer.customer_id, since)
+            return await self._payments.confirmed_since(customer.customer_id, last_turn)
         return None
 
     def _line(self, session: Session, payee: object, amount: Money | None) -> str:

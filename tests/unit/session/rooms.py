@@ -273,6 +273,13 @@ class MemoryPayments:
         history = self.histories.get(customer.customer_id, [])
         return next((summary for summary in history if summary.code == code), None)
 
+    async def confirmed_with_code(
+        self, customer_id: CustomerId, code: str, since: datetime
+    ) -> PaymentSummary | None:
+        await self._pause()
+        history = self.histories.get(customer_id, [])
+        return next((s for s in history if s.code == code and s.at >= since), None)
+
     async def confirmed_since(
         self, customer_id: CustomerId, since: datetime
     ) -> PaymentSummary | None:

@@ -1,0 +1,2 @@
+drop function evidence_from;
+drop function payments_ending;

@@ -1,0 +1,16 @@
+"""A payment by its code, and the names under which operators took attempts, in the same way."""
+
+from alembic import op
+
+from engine.schema import run_script
+
+revision = "0030"
+down_revision = "0028"
+
+
+def upgrade():
+    run_script(op.get_bind(), "0030_past_reads.sql")
+
+
+def downgrade():
+    run_script(op.get_bind(), "0030_past_reads_down.sql")
