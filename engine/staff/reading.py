@@ -61,7 +61,7 @@ class Reader:
         self._seals = seals_of(pool)
 
     async def find(self, name: str) -> Found | None:
-        """By code, by payment or by attempt. A code walks payments, the newest first: for people."""
+        """By code, by payment or by attempt. A code walks payments from the newest: for people."""
         if is_id(name):
             return await self._by_id(name)
         if (code := read_code(name)) is None:
