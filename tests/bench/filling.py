@@ -24,6 +24,10 @@ from tests.bench.lives import TENANT
 MONTHS = 12
 """The year until now, this month the last of them."""
 PAYMENTS_OF_A_CUSTOMER = 20
+REGISTERED_MIN = 20_000
+"""Where those who paid are fewer, others are registered who have not paid yet: as many people must
+live in each database, or those of the smallest meet their own traces and rows again and again.
+"""
 BUSY_PAYMENTS_MAX = 10_000
 BUSY_SHARE_MAX = 10
 """One customer has so many payments, or that part of all; and as many are paid to that customer."""
@@ -55,7 +59,12 @@ class Crowd(NamedTuple):
 
     @property
     def customers(self) -> int:
+        """Who have paid and were paid."""
         return max(self.payments // PAYMENTS_OF_A_CUSTOMER, 100)
+
+    @property
+    def registered(self) -> int:
+        return max(self.customers, REGISTERED_MIN)
 
     @property
     def busy_every(self) -> int:
@@ -260,7 +269,7 @@ def _after(row: Mapping[str, Any], begun_ms: int) -> int:
 async def _make_customers(owner: Any, crowd: Crowd, first_ms: int) -> None:
     """All registered in the month before the first payment."""
     since = first_ms / 1000 - datetime.now(UTC).timestamp() - 30 * 86_400
-    await owner.execute(_CUSTOMERS, since, 29 * 86_400 / crowd.customers, crowd.customers)
+    await owner.execute(_CUSTOMERS, since, 29 * 86_400 / crowd.registered, crowd.registered)
     await owner.execute("analyze filled_customer")
 
 
