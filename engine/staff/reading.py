@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 from engine.clock import AttemptId, PaymentId, first_id_at, is_id, made_at
 from engine.desk.cases import Case, CaseKey
 from engine.ledger.entries import MANUAL_FROM
+from engine.payments.codes import find_by_code
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, read_step
 from engine.payments.lifecycle import State
-from engine.payments.payment import Payment, code_of, id_ending, read_code
+from engine.payments.payment import Payment, read_code
 from engine.payments.store import PaymentStore
 from engine.ports import Direction
 from engine.privacy.places import evidence_place
@@ -60,18 +61,12 @@ class Reader:
         self._seals = seals_of(pool)
 
     async def find(self, name: str) -> Found | None:
-        """By code, by payment or by attempt. A code walks all payments: for people."""
+        """By code, by payment or by attempt. A code walks payments from the newest: for people."""
         if is_id(name):
             return await self._by_id(name)
         if (code := read_code(name)) is None:
             return None
-        rows = await self._pool.fetch(
-            "select id from payment where tenant = $1 and state < $3"
-            " and right(id::text, 12) = $2 order by id desc limit 10",
-            self._tenant, id_ending(code), MANUAL_FROM,
-        )  # fmt: skip
-        ids = (row["id"].hex for row in rows)
-        payment_id = next((id_ for id_ in ids if code_of(id_) == code), None)
+        payment_id = await find_by_code(self._pool, self._tenant, code)
         return await self._by_id(payment_id) if payment_id is not None else None
 
     async def attempts(self, payment: Payment) -> list[Attempt]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from engine.clock import AttemptId, PaymentId, is_id
 from engine.msisdn import Msisdn
+from engine.payments.codes import find_by_code
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, Facts, Ruling, open_terms, read_step, read_terms
 from engine.payments.lifecycle import State
-from engine.payments.payment import code_of, id_ending, read_code
+from engine.payments.payment import read_code
 from engine.ports import Direction
 from engine.privacy.places import (
     answered_place,
@@ -70,7 +71,7 @@ class Conversations:
         )
 
     async def find(self, word: str) -> PaymentId | None:
-        """The payment somebody means. A code is looked for in all payments: it is for people."""
+        """The payment somebody means. A code walks payments, the newest first: for people."""
         word = word.strip()
         plain = word.replace("-", "").lower()
         if is_id(plain):
@@ -82,13 +83,7 @@ class Conversations:
             return PaymentId(row["id"].hex) if row else None
         if (code := read_code(word)) is None:
             return None
-        rows = await self._pool.fetch(
-            "select id from payment where tenant = $1"
-            " and right(replace(id::text, '-', ''), 12) = $2 order by id desc",
-            self._tenant, id_ending(code),
-        )  # fmt: skip
-        found = (PaymentId(row["id"].hex) for row in rows)
-        return next((id_ for id_ in found if code_of(id_) == code), None)
+        return await find_by_code(self._pool, self._tenant, code)
 
     async def _states(self, payment_id: PaymentId) -> tuple[list[Message], set[AttemptId]]:
         """The steps, and the attempts that ended in them."""

@@ -24,6 +24,10 @@ from tests.bench.lives import TENANT
 MONTHS = 12
 """The year until now, this month the last of them."""
 PAYMENTS_OF_A_CUSTOMER = 20
+REGISTERED_MIN = 20_000
+"""Where those who paid are fewer, others are registered who have not paid yet: as many people must
+live in each database, or those of the smallest meet their own traces and rows again and again.
+"""
 BUSY_PAYMENTS_MAX = 10_000
 BUSY_SHARE_MAX = 10
 """One customer has so many payments, or that part of all; and as many are paid to that customer."""
@@ -31,6 +35,11 @@ CLIENT_EVERY = 10
 """Each tenth payment was asked for by the one client of the API."""
 CLIENT = "0190c11e" + "0" * 24
 FILLERS = 3
+_JOURNAL_FILL = 88
+"""From when on a page is full, once these rows are in. Where a payment's long first row does not
+fit any more, short rows of later steps do, and in a real month they are there. Here that room is
+left over on every page, and each short row to come would begin on a page that nobody has touched.
+"""
 _LIFE_MS = 20_000
 """Between the first row of a payment and its last; all of it lies in one month."""
 PAYER, PAYEE = "+2547{:08d}", "+2567{:08d}"
@@ -50,7 +59,12 @@ class Crowd(NamedTuple):
 
     @property
     def customers(self) -> int:
+        """Who have paid and were paid."""
         return max(self.payments // PAYMENTS_OF_A_CUSTOMER, 100)
+
+    @property
+    def registered(self) -> int:
+        return max(self.customers, REGISTERED_MIN)
 
     @property
     def busy_every(self) -> int:
@@ -255,7 +269,7 @@ def _after(row: Mapping[str, Any], begun_ms: int) -> int:
 async def _make_customers(owner: Any, crowd: Crowd, first_ms: int) -> None:
     """All registered in the month before the first payment."""
     since = first_ms / 1000 - datetime.now(UTC).timestamp() - 30 * 86_400
-    await owner.execute(_CUSTOMERS, since, 29 * 86_400 / crowd.customers, crowd.customers)
+    await owner.execute(_CUSTOMERS, since, 29 * 86_400 / crowd.registered, crowd.registered)
     await owner.execute("analyze filled_customer")
 
 
@@ -378,6 +392,8 @@ async def _write_beside(
     await connection.execute(
         f"insert into {beside} ({columns}) {select.replace('from life', f'from {life} life')}"
     )
+    if name == "journal":
+        await connection.execute(f"alter table {beside} set (fillfactor = {_JOURNAL_FILL})")
     await _index_like(connection, name, beside)
 
 
@@ -437,7 +453,8 @@ def _wholes(crowd: Crowd, pattern: Mapping[str, Any]) -> list[tuple[str, str, st
         (
             "payment_key", "tenant, key, payment, hash",
             f"select {TENANT}, case when by_client then 'client:{CLIENT}:order-' || n"
-            " else 'turn:' || left(md5(payment::text), 16) || ':6' end, payment,"
+            " else 'turn:' || left(payment::text, 8) || left(md5(payment::text), 16) || ':6' end,"
+            " payment,"
             " md5(quote::text)::uuid from filled",
         ),
         (

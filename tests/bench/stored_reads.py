@@ -41,13 +41,18 @@ WARM = 6
 """Executions before Postgres settles whether it keeps a plan (five) and we measure."""
 ROUNDS = 3
 SUBJECTS = 50
+A_DAY = timedelta(days=1)
 FLAT_MAX = 1.2
+OLD_CODE, NO_CODE = "an old payment by its code, for staff", "(a code of nobody, for staff)"
+WALKS = (OLD_CODE, NO_CODE)
+"""They look at every id that is stored, or at a half of them: asked a tenth as often."""
 
 
 class Some(NamedTuple):
-    """What is asked about: picked from the whole year."""
+    """What is asked about: picked from the whole year, and `recent` from the last day."""
 
     payments: list[PaymentId]
+    recent: list[PaymentId]
     attempts: list[AttemptId]
     clients: list[PaymentId]
     customers: list[tuple[CustomerId, Msisdn]]
@@ -104,11 +109,12 @@ async def ask(urls: Mapping[int, str], times: int) -> dict[str, list[list[Cost]]
         found: dict[str, list[list[Cost]]] = {}
         for name in houses[0].reads:
             rounds: list[list[Cost]] = [[] for _ in houses]
+            warm, often = (1, max(times // 10, 1)) if name in WALKS else (WARM, times)
             for house in houses:
-                await house.cost(name, WARM, 0)
+                await house.cost(name, warm, 0)
             for round_ in range(ROUNDS):
                 for house, costs in zip(houses, rounds, strict=True):
-                    costs.append(await house.cost(name, times, WARM + round_ * times))
+                    costs.append(await house.cost(name, often, WARM + round_ * often))
             found[name] = rounds
             middle = [median(cost.cpu_us for cost in costs) for costs in rounds]
             progress(f"{name}: {[round(us) for us in middle]} us")
@@ -130,9 +136,11 @@ async def _pick(url: str, crowd: Crowd) -> Some:
     chance = random.Random(7)  # any will do, and each run the same
     connection = await asyncpg.connect(url)
 
-    async def ids(table: str, column: str = "id", which: str = "true") -> list[Any]:
+    async def ids(
+        table: str, column: str = "id", which: str = "true", since: Sequence[datetime] = ()
+    ) -> list[Any]:
         found = []
-        for moment in moments:
+        for moment in since or moments:
             id_ = await connection.fetchval(
                 f"select {column} from {table} where {which} and {column} > $1"
                 f" order by {column} limit 1", first_id_at(moment),
@@ -146,6 +154,7 @@ async def _pick(url: str, crowd: Crowd) -> Some:
         )
         past = datetime.now(UTC) - timedelta(hours=1) - first
         moments = [first + past * chance.random() for _ in range(SUBJECTS)]
+        of_a_day = [first + past - A_DAY * chance.random() for _ in range(SUBJECTS)]
         people = [PAYER.format(chance.randrange(1, crowd.customers)) for _ in range(SUBJECTS)]
         rows = await connection.fetch(
             "select id, msisdn from customer where msisdn = any($1::text[])",
@@ -154,6 +163,7 @@ async def _pick(url: str, crowd: Crowd) -> Some:
         numbers = {row["msisdn"]: CustomerId(row["id"].hex) for row in rows}
         return Some(
             await ids("payment", which="customer is not null"),
+            await ids("payment", which="customer is not null", since=of_a_day),
             await ids("attempt"),
             await ids("journal", "payment", "version = 1 and right(facts, 3) <> '\"\"]'"),
             [(numbers[number], Msisdn(number)) for number in people],
@@ -204,7 +214,7 @@ def reads_of(pool: Pool, crowd: Crowd, some: Some) -> dict[str, Read]:
         "a payment, by an attempt": lambda n: store.attempt(one(some.attempts, n)),
         "a client's own payment": lambda n: own.find(CLIENT, one(some.clients, n)),
         "(what stands under a key)": lambda n: store.by_key(TENANT, _key(one(some.payments, n))),
-        "(a key that is new)": lambda n: store.by_key(TENANT, f"turn:{n:016x}:6"),
+        "(a key that is new)": lambda n: store.by_key(TENANT, f"turn:{n:024x}:6"),
         "a client's newest twenty": lambda _: own.listed(CLIENT, most=20),
         "a page of twenty from a cursor": lambda n: own.listed(
             CLIENT, before=one(some.clients, n), most=20
@@ -241,7 +251,11 @@ def reads_of(pool: Pool, crowd: Crowd, some: Some) -> dict[str, Read]:
         ),
         "a day's attempts, for its statement": day,
         "a payment's attempts, for staff": of_staff,
-        "(a payment by its code, for staff)": lambda n: staff.find(code_of(one(some.payments, n))),
+        "a day's payment by its code, for staff": lambda n: staff.find(
+            code_of(one(some.recent, n))
+        ),
+        OLD_CODE: lambda n: staff.find(code_of(one(some.payments, n))),
+        NO_CODE: lambda n: staff.find(code_of(f"{n:032x}")),
         **{
             f"(old {kept.kind} to be forgotten)": _forgetting(retention, kept)
             for kept in KEPT
@@ -258,7 +272,7 @@ def _forgetting(retention: Retention, kept: Kept) -> Read:
 def _key(payment_id: str) -> str:
     """As `filling` names it; a client's payment has another."""
     word = hashlib.md5(str(UUID(payment_id)).encode(), usedforsecurity=False).hexdigest()
-    return f"turn:{word[:16]}:6"
+    return f"turn:{payment_id[:8]}{word[:16]}:6"
 
 
 def section(sizes: Sequence[int], asked: Mapping[str, list[list[Cost]]]) -> Section:

@@ -168,7 +168,26 @@ async def test_sessions_of_one_moment_have_nonces_that_nobody_guesses() -> None:
     for number in range(50):
         await house.press(session_id=f"s{number}")
     nonces = {house.session(f"s{number}").nonce for number in range(50)}
-    assert len({nonce[:8] for nonce in nonces}) == 50
+    assert len({nonce[8:16] for nonce in nonces}) == 50
+
+
+async def test_keys_are_in_the_order_of_time_and_a_turn_keeps_its_own_over_midnight() -> None:
+    house = await caller()
+    house.clock.seconds = 1_790_035_199.0  # a second before midnight
+    await house.press(*TO_PIN, session_id="a")
+    before = house.records.records[PAYER, "a"]
+    house.clock.seconds += 70
+    text = "*".join((*TO_PIN, PIN))
+    await house.take(text, "a")
+    house.records.records[PAYER, "a"] = before  # its save was lost
+    await House(shares=house).take(text, "a")
+    for session_id in "bcdefg":
+        await house.press(*TO_PIN, PIN, session_id=session_id)
+        house.clock.seconds += 70
+    first, repeated, *later = house.payments.keys
+    assert first == repeated
+    assert len(house.payments.confirmed) == 7
+    assert [first, *later] == sorted({first, *later})
 
 
 # Records and pointers.
