@@ -23,7 +23,8 @@ IDS = Ids(Clock())
 REFUSED = asyncpg.InsufficientPrivilegeError
 LOGIN = f"door_{WORKER}"
 HASH = "0123456789abcdef" * 2
-FLOAT, POOL = ({t: Account(t, "UGX", k, o) for t in (1, 2)} for k, o in ((1, 2), (2, 0)))
+FLOAT = {t: Account(t, "UGX", Kind.FLOAT, 2) for t in (1, 2)}
+POOL = {t: Account(t, "UGX", Kind.POOL_AVAIL) for t in (1, 2)}
 OWN, OTHERS = ((FLOAT[t].number, POOL[t].number) for t in (1, 2))
 NOT_YOURS = "a plan of another tenant"
 
