@@ -11,7 +11,7 @@ import pytest
 from engine.clock import Clock, Ids
 from engine.database import connect
 from engine.ledger.books import open_accounts
-from engine.ledger.chart import Account
+from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import columns, commit
 from engine.ledger.plans import CREATE, Evidence, Intent, Plan, Spend, Verdict, note
 from engine.row_security import as_tenant, open_tenant
