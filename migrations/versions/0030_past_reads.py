@@ -5,7 +5,7 @@ from alembic import op
 from engine.schema import run_script
 
 revision = "0030"
-down_revision = "0028"
+down_revision = "0029"
 
 
 def upgrade():

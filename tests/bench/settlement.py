@@ -127,26 +127,27 @@ async def _store_payments(hall: Hall, payments: int) -> None:
         "select debits, credits, amounts from journal where state = 11 limit 1"
     )
     told = f'[["{"9" * 32}","+254712000001","+256772000002","mpesa_ke","mtn_ug"],1]'
-    await hall.pool.execute(
+    owner = Owner(hall.pool)
+    await owner.execute(
         "insert into payment (id, tenant, state, version, way, terms)"
         " select unnest($1::uuid[]), 1, 11, 2, 0, 1",
         ids,
     )
-    await hall.pool.execute(
+    await owner.execute(
         "insert into journal select unnest($1::uuid[]), 1, 1, 2, $2, '{}', '{}', '{}', $3",
         ids, at_ms, told,
     )  # fmt: skip
-    await hall.pool.execute(
+    await owner.execute(
         "insert into journal select unnest($1::uuid[]), 2, 1, 11, $2, $3, $4, $5, null",
         ids, at_ms, *legs,
     )  # fmt: skip
     for debit, credit, minor in zip(*legs, strict=True):
         for account, change in ((debit, -minor), (credit, minor)):
-            await hall.pool.execute(
+            await owner.execute(
                 "update balance set amount = amount + $2 where id = $1", account, change * payments
             )
     assert number in legs["credits"]
-    await Owner(hall.pool).execute("analyze journal, payment")
+    await owner.execute("analyze journal, payment")
 
 
 async def _insert_bare(pool: Any, batch_id: str) -> None:

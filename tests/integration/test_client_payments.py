@@ -485,7 +485,7 @@ async def test_a_check_says_what_stands_in_the_way_and_keeps_nothing(room: Clien
         == 0
     )
     pool = Account(1, "UGX", AccountKind.POOL_AVAIL).number
-    await room.world.pool.execute("update balance set amount = 0 where id = $1", pool)
+    await Owner(room.world.pool).execute("update balance set amount = 0 where id = $1", pool)
     await room.engine.pools.refresh()
     poor = (await room.post("/payments/check", PRICE)).json()
     assert (poor["would_succeed"], poor["reason"], poor["has_liquidity"]) == (False, "float", False)

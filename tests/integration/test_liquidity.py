@@ -22,6 +22,7 @@ from tests.integration.desk_room import (
     Room,
     open_room,
 )
+from tests.integration.owner import Owner
 
 A = AccountKind
 
@@ -150,7 +151,9 @@ async def test_the_books_refuse_it_even_without_the_desk(room: Room) -> None:
     assert await room.committed(by_hand) is Verdict.INSUFFICIENT
     for account in (Account(1, "UGX", A.POOL_HELD), Account(1, "UGX", A.WITHDRAWAL_HELD, 2)):
         with pytest.raises(asyncpg.CheckViolationError):
-            await room.pool.execute("update balance set amount = -1 where id = $1", account.number)
+            await Owner(room.pool).execute(
+                "update balance set amount = -1 where id = $1", account.number
+            )
 
 
 async def test_a_float_that_has_not_enough_is_not_withdrawn_from(room: Room) -> None:

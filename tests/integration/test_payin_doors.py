@@ -25,6 +25,7 @@ from engine.ports import (
     callback_at,
 )
 from providers.mpesa import Mpesa
+from tests.integration.owner import Owner
 from tests.integration.payins_room import TOTAL, code
 from tests.integration.webhook_room import addresses_of, callback_routes, knocking, reception_of
 from tests.integration.world import World, open_world
@@ -154,7 +155,7 @@ async def test_a_validation_that_the_database_does_not_answer_is_refused_in_time
     payment_id = await waiting(street.world)
     clock = asyncio.get_running_loop()
     began = clock.time()
-    async with street.world.pool.acquire() as connection, connection.transaction():
+    async with Owner(street.world.pool).acquire() as connection, connection.transaction():
         await connection.execute("lock table payment in access exclusive mode")
         answer = await street.say(PAY_IN_QUESTION, BillRefNumber=code(payment_id))
     assert answer.json()["ResultCode"] == "C2B00016"

@@ -22,6 +22,7 @@ from engine.payments.payins.judging import Stage
 from engine.payments.portability_store import PortabilityStore
 from engine.payments.statements.store import StatementStore
 from tests.integration.counter_room import AMINA, BRIAN
+from tests.integration.owner import Owner
 from tests.integration.privacy_room import (
     ANSWERED,
     ASKED,
@@ -94,7 +95,7 @@ async def test_the_inspection_door_finds_payments_by_either_number(house: House)
     await live_a_while(house)
     amina = await house.customers.find(AMINA.msisdn)
     assert amina is not None
-    await house.pool.execute("update payment set customer = $1", amina.customer_id)
+    await Owner(house.pool).execute("update payment set customer = $1", amina.customer_id)
     world = house.room.world
     door = Inspection(
         pool=world.pool, tenant=1, store=world.store, books=world.books,

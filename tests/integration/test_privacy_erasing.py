@@ -13,6 +13,7 @@ from engine.privacy.resealing import Resealing
 from tests.integration.books import assert_books
 from tests.integration.counter_room import AMINA
 from tests.integration.offices import office_of
+from tests.integration.owner import Owner
 from tests.integration.privacy_room import (
     CARL,
     FRIEND,
@@ -85,7 +86,7 @@ async def test_the_number_is_free_for_somebody_new(house: House) -> None:
 async def test_nobody_is_forgotten_in_the_middle_of_a_payment(house: House) -> None:
     customer = await house.customers.register(CARL, "KE", "en", "4826")
     payment = await house.room.sent()
-    await house.pool.execute("update payment set customer = $1", customer.customer_id)
+    await Owner(house.pool).execute("update payment set customer = $1", customer.customer_id)
     assert payment
     with pytest.raises(StaffMistake, match="not over"):
         await Erasing(house.pool, 1, house.room.world.clock).erase(customer.customer_id)

@@ -15,6 +15,7 @@ from engine.payments.reconciliation import Reconciler
 from engine.payments.schedule import Schedule, Timetables
 from engine.payments.stepping import Heard
 from engine.ports import Direction
+from tests.integration.owner import Owner
 from tests.integration.world import PENDING, SUCCEEDED, World, open_world
 
 HOUR = 3600
@@ -154,6 +155,6 @@ async def test_a_state_of_its_own_can_be_looked_after_and_any_other_calls_for_he
 
 
 async def put_into(world: World, payment_id: PaymentId, state: State) -> None:
-    await world.pool.execute(
+    await Owner(world.pool).execute(
         "update payment set state = $2, live = null, due = 1 where id = $1", payment_id, int(state)
     )

@@ -170,12 +170,12 @@ async def test_while_the_books_hold_what_nothing_explains_no_window_is_closed(ha
     await hall.pay()
     await hall.sweep(1)
     account = hall.interpool("mpesa_ke", "mtn_ug")
-    await hall.pool.execute("update balance set amount = amount + 3 where id = $1", account)
+    await Owner(hall.pool).execute("update balance set amount = amount + 3 where id = $1", account)
     hall.clock.pass_(61)
     await hall.sweep(3)
     assert await hall.states() == []
     assert await hall.cases() == ["INTERPOOL UGX holds 3 minor units that nothing explains"]
-    await hall.pool.execute("update balance set amount = amount - 3 where id = $1", account)
+    await Owner(hall.pool).execute("update balance set amount = amount - 3 where id = $1", account)
     await hall.sweep(3)
     await hall.assert_settled()
 
@@ -381,11 +381,11 @@ async def test_nobody_closes_a_window_by_hand_while_something_is_missing(hall: H
         await hall.room.closing.close_now(PAIR)  # nothing was ever read
     await hall.sweep(1)
     number = hall.interpool("mpesa_ke", "mtn_ug")
-    await hall.pool.execute("update balance set amount = amount + 5 where id = $1", number)
+    await Owner(hall.pool).execute("update balance set amount = amount + 5 where id = $1", number)
     await hall.sweep(1)
     with pytest.raises(StaffMistake, match="does not add up"):
         await hall.room.closing.close_now(PAIR)
-    await hall.pool.execute("update balance set amount = amount - 5 where id = $1", number)
+    await Owner(hall.pool).execute("update balance set amount = amount - 5 where id = $1", number)
     await hall.sweep(1)
     assert await hall.room.closing.close_now(PAIR) is not None
 
