@@ -73,9 +73,8 @@ class TickPipeline:
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Any] = loop.create_future()
         self._waiting.append((packed, reply))
-        if not self._scheduled and not self._asked:
-            self._scheduled = True
-            loop.call_soon(self._flush)
+        if not self._asked:
+            self._flush_soon()
         return reply
 
     async def aclose(self) -> None:
@@ -85,6 +84,11 @@ class TickPipeline:
         if self._connecting is not None:
             await asyncio.wait({self._connecting})
         await self._connection.disconnect()
+
+    def _flush_soon(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._scheduled = False
@@ -101,9 +105,10 @@ class TickPipeline:
             self._take_the_long_way()
 
     def _next(self) -> None:
+        """Not at once: whoever has just got a reply often asks the next thing in the same tick."""
         self._asked = []
         if self._waiting:
-            self._flush()
+            self._flush_soon()
 
     # A line that stands.
 
