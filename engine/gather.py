@@ -37,15 +37,16 @@ class Gatherer(Generic[K, V]):
         self._batch_max = batch_max
         self._patience = patience
         self._busy_until = 0.0
-        self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
+        self._waiting: list[tuple[K, asyncio.Future[V | None]]] = []
         self._task: asyncio.Task[None] | None = None
 
     def get(self, key: K) -> "asyncio.Future[V | None]":
         """The value, None when `fetch` has none; its error is whatever `fetch` raised."""
-        answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(key, []).append(answer)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[V | None] = loop.create_future()
+        self._waiting.append((key, answer))
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task = loop.create_task(self._run())
         return answer
 
     async def _run(self) -> None:
@@ -54,23 +55,23 @@ class Gatherer(Generic[K, V]):
             if loop.time() < self._busy_until:
                 await asyncio.sleep(self._patience)
             self._busy_until = loop.time() + BUSY_SECONDS
-            keys = list(self._waiting)[: self._batch_max]
-            batch = {key: self._waiting.pop(key) for key in keys}
+            batch, self._waiting = (
+                self._waiting[: self._batch_max],
+                self._waiting[self._batch_max :],
+            )
             try:
-                found = await self._fetch(keys)
+                found = await self._fetch([*dict.fromkeys(key for key, _ in batch)])
             except Exception as error:  # noqa: BLE001 - handed to everyone who asked
-                for answers in batch.values():
-                    for answer in answers:
-                        if not answer.done():
-                            answer.set_exception(error)
+                for _, answer in batch:
+                    _give(answer, error)
                 continue
-            for key, answers in batch.items():
-                for answer in answers:
-                    if not answer.done():
-                        _give(answer, found.get(key))
+            for key, answer in batch:
+                _give(answer, found.get(key))
 
 
 def _give(answer: "asyncio.Future[V | None]", value: V | Exception | None) -> None:
+    if answer.done():  # they gave up
+        return
     if isinstance(value, Exception):
         answer.set_exception(value)
     else:

@@ -24,7 +24,11 @@ class Form:
         if len(body) > bytes_max:
             raise self._unreadable("the form is too long")
         # Latin-1 makes one character of each byte: nothing is read into them yet, nothing is lost.
-        pairs = body.decode("latin-1").split("&", fields_max) if body else []
+        # What numbers and dialled text are full of is read in all of it at once: none of it parts
+        # fields, and none becomes half of another escape.
+        text = body.decode("latin-1").replace("+", " ")
+        text = text.replace("%2B", "+").replace("%2A", "*").replace("%23", "#")
+        pairs = text.split("&", fields_max) if text else []
         if len(pairs) > fields_max:
             raise self._unreadable("the form has too many fields")
         self._raw: dict[str, str] = {}
@@ -42,7 +46,7 @@ class Form:
         raw = self._raw.get(name)
         if raw is None:
             raise self._unreadable(f"{name} is missing")
-        value = raw if raw.isalnum() and raw.isascii() else self._decode(name, raw)
+        value = raw if "%" not in raw and raw.isascii() else self._decode(name, raw)
         if not value and not empty:
             raise self._unreadable(f"{name} is empty")
         if len(value) > length_max:
@@ -79,9 +83,8 @@ class Form:
         return Unreadable(self._provider, detail)
 
 
-def _decoded(raw: str) -> str:
+def _decoded(plain: str) -> str:
     """Raises KeyError for a percent sign without two hex digits, and UnicodeDecodeError."""
-    plain = raw.replace("+", " ")
     if "%" in plain:
         head, *escaped = plain.split("%")
         plain = head + "".join([_ESCAPED[part[:2]] + part[2:] for part in escaped])

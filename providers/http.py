@@ -27,7 +27,8 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 class Exchange(NamedTuple):
     """What may be told of one request: never a header, a path or a whole number.
 
-    Of both bodies there is what the adapter vouches for, as JSON text; nothing of it is secret.
+    Of both bodies there is what the adapter vouches for, as JSON text; nothing of it is secret. Of
+    a company whose talk nobody keeps there is nothing.
     """
 
     provider: str
@@ -39,7 +40,6 @@ class Exchange(NamedTuple):
     answered: str = ""
 
 
-NOTHING = Fields(kept=frozenset(), texts=frozenset(), numbers=False)
 Trace = Callable[[Exchange], None]
 
 
@@ -66,7 +66,7 @@ class Client:
         trace: Trace = no_trace,
         shown: Fields | None = None,
     ) -> None:
-        """`shown`: what of bodies may be told to `trace`; by default no more than their size.
+        """`shown`: what of bodies may be told to `trace`; by default nothing at all.
 
         Raises ValueError when `base_url` is no absolute http(s) address, or for a pace of 0.
         """
@@ -87,7 +87,7 @@ class Client:
             "pool": timeouts.pool_seconds,
         }
         self._trace = trace
-        self._shown = (shown or NOTHING).single_words()
+        self._shown = None if shown is None else shown.single_words()
 
     def url(self, path: str) -> httpx.URL:
         """An address under the base. Build it once for a path that does not change."""
@@ -149,8 +149,8 @@ class Client:
     ) -> None:
         if self._trace is no_trace:
             return
-        asked, answered = map(self._shown.outline, bodies)
-        self._trace(Exchange(self.provider, operation, status, failure, elapsed, asked, answered))
+        told = [] if self._shown is None else [self._shown.outline(body) for body in bodies]
+        self._trace(Exchange(self.provider, operation, status, failure, elapsed, *told))
 
     async def _take_turn(self, pace: Pace) -> None:
         now = asyncio.get_running_loop().time()

@@ -1,11 +1,12 @@
 """One Redis round trip for all the commands of an event-loop tick, whatever Redis stands there.
 
 Commands issued while earlier ones are in flight leave together in the next batch, in the order they
-were issued; each gets its own reply or its own error. redis-py still owns connecting, TLS,
-authentication and reading, but its client, pool and pipeline are passed by: they are a third of
-what a round trip costs (`decisions/0001-what-a-turn-may-cost.md`). One server, one connection:
-commands that block it (WATCH, BLPOP, SUBSCRIBE) must go to a client of their own. A cluster is
-several of these (`cluster.py`).
+were issued; each gets its own reply or its own error. redis-py still owns connecting, TLS and
+authentication, but its client, pool and pipeline are passed by, and once a connection stands its
+reading too (`line.py`): they are most of what a round trip costs
+(`decisions/0001-what-a-turn-may-cost.md`). One server, one connection: commands that block it
+(WATCH, BLPOP, SUBSCRIBE) must go to a client of their own. A cluster is several of these
+(`cluster.py`).
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from engine.session.cluster import Address, ClusterPipeline
 from engine.session.commands import Argument, pack
+from engine.session.line import Entry, Line, settle
 
 TIMEOUT_SECONDS = 0.5
 WAITING_MAX = 10_000
@@ -37,8 +39,9 @@ class TickPipeline:
 
     `timeout_seconds` bounds one batch, connecting and retries included; a command that has to
     wait for the batch before it waits at most twice that. `waiting_max` refuses further commands
-    at once while Redis does not answer. Nothing is resent after the timeout; within it a batch is
-    sent again when the connection was lost, so every command must bear to be run twice.
+    at once while Redis does not answer. Nothing is resent after the timeout; within it commands
+    are sent again when the connection was lost before their reply, so every one must bear to be
+    run twice.
     """
 
     def __init__(
@@ -51,9 +54,13 @@ class TickPipeline:
         self._connection = connection
         self._timeout = timeout_seconds
         self._waiting_max = waiting_max
-        self._waiting: list[_Entry] = []
+        self._waiting: list[Entry] = []
         self._scheduled = False
-        self._sending: asyncio.Task[None] | None = None
+        self._line: Line | None = None
+        self._asked: list[Entry] = []  # the batch under way
+        self._until = 0.0
+        self._patience: asyncio.TimerHandle | None = None  # while the line is asked
+        self._connecting: asyncio.Task[None] | None = None  # the long way, instead
 
     def execute(self, *command: Argument) -> "asyncio.Future[Any]":
         """Queue one command; the future brings its reply or raises a RedisError."""
@@ -66,72 +73,107 @@ class TickPipeline:
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Any] = loop.create_future()
         self._waiting.append((packed, reply))
-        if self._sending is None and not self._scheduled:
-            self._scheduled = True
-            loop.call_soon(self._flush)
+        if not self._asked:
+            self._flush_soon()
         return reply
 
     async def aclose(self) -> None:
         """Let commands in flight finish, then close the connection."""
-        while self._sending is not None:
-            await asyncio.wait({self._sending})
+        while left := [reply for _, reply in (*self._asked, *self._waiting) if not reply.done()]:
+            await asyncio.wait(left)
+        if self._connecting is not None:
+            await asyncio.wait({self._connecting})
         await self._connection.disconnect()
+
+    def _flush_soon(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._scheduled = False
-        batch = [entry for entry in self._waiting if not entry[1].done()]  # not who gave up
+        self._asked = [entry for entry in self._waiting if not entry[1].done()]  # not who gave up
         self._waiting = []
-        if batch:
-            self._sending = asyncio.get_running_loop().create_task(self._send(batch))
-            self._sending.add_done_callback(self._sent)
+        if not self._asked:
+            return
+        loop = asyncio.get_running_loop()
+        self._until = loop.time() + self._timeout
+        if self._line is not None and self._line.stands:
+            self._patience = loop.call_at(self._until, self._lose_patience)
+            self._line.ask(self._asked, self._heard)
+        else:
+            self._take_the_long_way()
 
-    def _sent(self, _: "asyncio.Task[None]") -> None:
-        self._sending = None
-        if self._waiting and not self._scheduled:
-            self._flush()
+    def _next(self) -> None:
+        """Not at once: whoever has just got a reply often asks the next thing in the same tick."""
+        self._asked = []
+        if self._waiting:
+            self._flush_soon()
 
-    async def _send(self, batch: "list[_Entry]") -> None:
-        replies: list[Any] = []
+    # A line that stands.
+
+    def _heard(self, lost: RedisConnectionError | None) -> None:
+        assert self._patience is not None
+        self._patience.cancel()
+        if lost is None:
+            self._next()
+        else:
+            self._take_the_long_way()
+
+    def _lose_patience(self) -> None:
+        assert self._line is not None
+        self._line.hang_up()
+        self._fail(_late())
+        self._next()
+
+    # The long way: nothing is connected yet, or no longer.
+
+    def _take_the_long_way(self) -> None:
+        self._connecting = asyncio.get_running_loop().create_task(self._connect_and_ask())
+        self._connecting.add_done_callback(self._connected)
+
+    def _connected(self, _: "asyncio.Task[None]") -> None:
+        self._connecting = None
+        self._next()
+
+    async def _connect_and_ask(self) -> None:
+        error: Exception = RedisConnectionError("Redis was given up")
         try:
-            async with asyncio.timeout(self._timeout):
-                replies = await self._connection.retry.call_with_retry(
-                    lambda: self._round_trip(batch), self._lost
-                )
+            async with asyncio.timeout_at(self._until):
+                await self._connection.retry.call_with_retry(self._try, self._hang_up)
         except TimeoutError:
-            replies = [RedisTimeoutError("Redis did not answer in time") for _ in batch]
-        except (RedisError, OSError) as error:
-            # A copy each: a shared one would collect every waiter's traceback.
-            replies = [copy(error) for _ in batch]
+            error = _late()
+        except (RedisError, OSError) as raised:
+            error = raised
         finally:
             # Also when this task is cancelled, or fails in a way nobody foresaw: no caller hangs.
-            missing = len(batch) - len(replies)
-            replies += [RedisConnectionError("Redis was given up") for _ in range(missing)]
-            for (_, future), reply in zip(batch, replies, strict=True):
-                _settle(future, reply)
+            self._fail(error)
 
-    async def _round_trip(self, batch: "list[_Entry]") -> list[Any]:
-        """Connects when there is no connection; drops it when the replies were not all read."""
-        connection = self._connection
-        await connection.send_packed_command(b"".join([command for command, _ in batch]))
-        # What redis-py's own `read_response` does besides is for pools and for timeouts of its
-        # own, and costs three times what reading does. An answer to one command that is an error
-        # is a value here: the others have theirs.
-        parser: Any = connection._parser
-        read = parser.read_response
+    async def _try(self) -> None:
+        """Connect, and ask what has no reply yet. Raises a RedisError."""
+        await self._hang_up()
+        left = [entry for entry in self._asked if not entry[1].done()]
+        if not left:
+            return
+        await self._connection.connect_check_health(check_health=False)
+        line = self._line = Line(self._connection)
+        heard = asyncio.get_running_loop().create_future()
+        line.ask(left, partial(settle, heard))
         try:
-            return [await read() for _ in batch]
-        except OSError as error:
-            await connection.disconnect(nowait=True)
-            raise RedisConnectionError(f"Redis hung up: {error}") from error  # it is tried again
+            await heard
         except BaseException:
-            await connection.disconnect(nowait=True)
+            line.hang_up()
             raise
 
-    async def _lost(self, _: Exception) -> None:
+    async def _hang_up(self, _: Exception | None = None) -> None:
+        """Also what is left of a line that was lost."""
         await self._connection.disconnect(nowait=True)
 
-
-_Entry = tuple[bytes, "asyncio.Future[Any]"]
+    def _fail(self, error: Exception) -> None:
+        """Whoever has no reply yet gets the error, a copy each: a shared one would collect every
+        waiter's traceback."""
+        for _, reply in self._asked:
+            settle(reply, copy(error))
 
 
 def open_pipeline(
@@ -193,10 +235,5 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _settle(future: "asyncio.Future[Any]", reply: Any) -> None:
-    if future.done():
-        return
-    if isinstance(reply, BaseException):
-        future.set_exception(reply)
-    else:
-        future.set_result(reply)
+def _late() -> RedisTimeoutError:
+    return RedisTimeoutError("Redis did not answer in time")

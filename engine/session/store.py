@@ -130,7 +130,7 @@ class SessionStore:
     ) -> bytes | None:
         phone = (self._tenant, msisdn)
         keys = (2, key_of(*phone, session_id), pointer_of(*phone))
-        arguments = (*keys, expected, record, ttl_seconds, pointer.value, session_id)
+        arguments = (*keys, expected, record, ttl_seconds, pointer, session_id)
         try:
             other: bytes | None
             try:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -350,15 +350,68 @@ async def test_a_connection_that_is_reset_before_the_reply_is_opened_again() -> 
     server.close()
 
 
+async def serve_by_hand(
+    answer: Callable[[bytes, asyncio.StreamWriter], None],
+) -> tuple[asyncio.Server, TickPipeline]:
+    """A server that greets like Redis, and answers with our hand what a test sends."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            if b"CLIENT" in data:
+                writer.write(b"+OK\r\n" * data.count(b"*"))
+            else:
+                answer(data, writer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port := embedded.free_port())
+    pipeline = open_pipeline(f"redis://127.0.0.1:{port}/0", timeout_seconds=PATIENT_SECONDS)
+    assert isinstance(pipeline, TickPipeline)
+    return server, pipeline
+
+
+async def test_what_has_its_reply_is_not_sent_again_when_the_connection_is_lost() -> None:
+    met: list[bytes] = []
+
+    def answer(data: bytes, writer: asyncio.StreamWriter) -> None:
+        met.append(data)
+        writer.write(b"+%d\r\n" % len(met))
+        if data.count(b"ECHO") == 2:
+            writer.close()
+
+    server, pipeline = await serve_by_hand(answer)
+    for first in (1, 3):  # on a connection that is just opened, and on one that stands
+        replies = await asyncio.gather(pipeline.execute("ECHO", "a"), pipeline.execute("ECHO", "b"))
+        assert [*replies] == [b"%d" % first, b"%d" % (first + 1)]
+    assert [data.count(b"ECHO") for data in met] == [2, 1, 2, 1]
+    await pipeline.aclose()
+    server.close()
+
+
+@pytest.mark.parametrize("uncalled_for", [b"+stray\r\n", b"no reply at all\r\n"])
+async def test_a_reply_nobody_asked_for_is_never_taken_for_an_answer(uncalled_for: bytes) -> None:
+    met: list[bytes] = []
+
+    def answer(data: bytes, writer: asyncio.StreamWriter) -> None:
+        met.append(data)
+        writer.write(b"+%d\r\n" % len(met) + (uncalled_for if len(met) == 1 else b""))
+
+    server, pipeline = await serve_by_hand(answer)
+    assert await pipeline.execute("ECHO", "a") == b"1"
+    assert await pipeline.execute("ECHO", "b") == b"2"
+    await pipeline.aclose()
+    server.close()
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5])
 async def test_a_late_reply_is_never_taken_for_the_answer_to_a_later_command(
-    redis_url: str,
+    redis_url: str, pause: float
 ) -> None:
-    hasty = open_pipeline(redis_url, timeout_seconds=0.2)
+    hasty = open_pipeline(redis_url, timeout_seconds=0.4)
     assert await hasty.execute("ECHO", "early") == b"early"
-    slow = [hasty.execute("DEBUG", "SLEEP", "0.5"), hasty.execute("ECHO", "late")]
+    slow = [hasty.execute("DEBUG", "SLEEP", "0.6"), hasty.execute("ECHO", "late")]
     told = await asyncio.gather(*slow, return_exceptions=True)
     assert all(isinstance(reply, RedisTimeoutError) for reply in told)
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(pause)
     assert await hasty.execute("ECHO", "next") == b"next"
     await hasty.aclose()
 
