@@ -398,6 +398,7 @@ def _folder(options: Options) -> Iterator[Path]:
     """Where the server's files lie. Raises Void when the disk has no room for what is missing."""
     with ExitStack() as closing:
         at = options.folder or closing.enter_context(tempfile.TemporaryDirectory())
+        Path(at).mkdir(parents=True, exist_ok=True)
         folder = Path(at) / "postgres"
         if not folder.exists():
             needed = DISK_BYTES_EACH * sum(sizes(options.payments))
