@@ -11,7 +11,7 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from enum import IntEnum
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain
 from typing import Any
 
 import asyncpg
@@ -74,10 +74,12 @@ _CALL = (
 )
 
 
-def _first_of_its_kind(plans: Sequence[Plan]) -> Sequence[int]:
+def _first_of_its_kind(
+    plans: Sequence[Plan], ids: Sequence[str], keys: Sequence[str | None]
+) -> Sequence[int]:
     """For each plan the number of the first in this batch with the same key or payment."""
-    keys = [plan.key for plan in plans if plan.key is not None]
-    if len({plan.payment for plan in plans}) == len(plans) and len({*keys}) == len(keys):
+    named = [key for key in keys if key is not None]
+    if len({*ids}) == len(plans) and len({*named}) == len(named):
         return range(1, len(plans) + 1)  # as nearly always
     first: dict[object, int] = {}
     out = []
@@ -105,8 +107,8 @@ def columns(plans: Sequence[Plan]) -> tuple[Any, ...]:
     flat_spend = _flat(spend, 7)
     return (
         min(ids), max(ids),
-        ids, _first_of_its_kind(plans), versions, tenants, states, dues, keys, hashes, customers,
-        facts, ends, begins, directions, operators, ways, terms, leg_from, leg_to,
+        ids, _first_of_its_kind(plans, ids, keys), versions, tenants, states, dues, keys, hashes,
+        customers, facts, ends, begins, directions, operators, ways, terms, leg_from, leg_to,
         _numbers(transfers), *flat_legs, _numbers(intents), *flat_intents,
         _numbers(done), [*chain.from_iterable(done)], _numbers(evidence), *flat_evidence,
         _numbers(spend), *flat_spend,
@@ -115,7 +117,7 @@ def columns(plans: Sequence[Plan]) -> tuple[Any, ...]:
 
 def _numbers(tuples: Sequence[tuple[Any, ...]]) -> list[int]:
     """Whose each of the inner values is: the number of its plan, from 1."""
-    return [*chain.from_iterable(map(repeat, range(1, len(tuples) + 1), map(len, tuples)))]
+    return [number for number, inner in enumerate(tuples, 1) for _ in inner]
 
 
 def _flat(tuples: Sequence[tuple[tuple[Any, ...], ...]], width: int) -> Sequence[Sequence[Any]]:
@@ -326,7 +328,7 @@ class Committer:
         for (_, answer), verdict in zip(batch, verdicts, strict=True):
             if not answer.done():
                 answer.set_result(verdict)
-            if verdict.verdict is Verdict.INSUFFICIENT:
+            if verdict is not APPLIED and verdict.verdict is Verdict.INSUFFICIENT:
                 self._short_until = loop.time() + 1
         return True
 

@@ -21,9 +21,14 @@ class Source(IntEnum):
     PAY_IN = 7  # the payer sent the money of their own accord
 
 
+FINAL = (Outcome.SUCCEEDED, Outcome.FAILED)
+"""After these an attempt is over, whoever says so."""
+_FROM = {source: f"{int(source)}:".encode() for source in Source}
+
+
 def body_hash(source: Source, body: str) -> str:
     """128 bits over where it came from and what it said: the same again is the same evidence."""
-    return hashlib.blake2b(f"{int(source)}:{body}".encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(_FROM[source] + body.encode(), digest_size=16).hexdigest()
 
 
 def disagreement(
@@ -54,8 +59,7 @@ def needs_proof(payment: Payment, direction: Direction, finding: Finding, above:
 
     A failure as much as a success: a forged failure of a payout would buy a refund.
     """
-    final = finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)
-    return final and payment.minor_of(direction) > above
+    return finding.outcome in FINAL and payment.minor_of(direction) > above
 
 
 def came_otherwise(ending: Ending, finding: Finding) -> bool:

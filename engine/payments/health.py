@@ -50,6 +50,7 @@ _OF_REASON: dict[Reason | None, Told] = {
     Reason.CONFIGURATION: Told.MISCONFIGURED,
     Reason.OPERATOR_FAULT: Told.UNEXPLAINED,
 }
+_SUCCEEDED, _IT_WORKS = Outcome.SUCCEEDED, Told.SUCCEEDED
 _UNSAID = (Reason.OTHER, None)
 """Whose matter the no is, the operator does not say."""
 _OF_ERROR: tuple[tuple[type[ProviderError], Told], ...] = (
@@ -70,8 +71,8 @@ def told_by_error(error: ProviderError, direction: Direction) -> Told | None:
 
 def told_by_finding(finding: Finding, direction: Direction) -> Told | None:
     """What the end of an attempt says; None while it has none, or one that tells nothing."""
-    if finding.outcome is Outcome.SUCCEEDED:
-        return Told.SUCCEEDED
+    if finding.outcome is _SUCCEEDED:
+        return _IT_WORKS
     if finding.outcome is not Outcome.FAILED:
         return None
     return _of_failure(finding.reason, direction)

@@ -5,8 +5,10 @@ No I/O, no clock, no ids of its own: time, attempt ids and intent ids are passed
 
 from collections.abc import Callable
 from enum import IntEnum, StrEnum
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
+
+import msgspec
 
 from engine.errors import Impossible
 from engine.ledger import postings
@@ -177,7 +179,7 @@ _LEAVES = {E.PAYOUT_ORDERED, E.REFUND_ORDERED, E.GIVEN_BACK}
 """Money leaves by these: at the operator that pays from now on, if it is another one."""
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True):
     """One or more transitions merged into one commit: where it leads and what it posts."""
 
     path: tuple[State, ...]
@@ -188,12 +190,6 @@ class Step(NamedTuple):
     @property
     def state(self) -> State:
         return self.path[-1]
-
-
-# Made from a tuple, as every step makes one: `engine.ledger.plans` says why.
-_step_of: Callable[[tuple[tuple[State, ...], Transfers, bool, Direction | None]], Step] = partial(
-    tuple.__new__, Step
-)
 
 
 def may(state: State, event: Event) -> bool:
@@ -223,7 +219,7 @@ def advance(
     transfers: Transfers = ()
     for posting, is_onward in posted:
         transfers += posting(quote, onward or route if is_onward else route)
-    return _step_of((path, transfers, ends, begins))
+    return Step(path, transfers, ends, begins)
 
 
 class _Way(NamedTuple):

@@ -47,7 +47,7 @@ _WAS_REFUNDING = {State.REFUNDING, State.REFUND_UNKNOWN}
 
 
 @cache
-def notices_of(path: tuple[State, ...], reason: str | None, *, came_from: State) -> tuple[str, ...]:
+def notices_of(path: tuple[State, ...], reason: str | None, came_from: State) -> tuple[str, ...]:
     """The payloads of the SMS intents that passing through these states owes.
 
     `came_from` is the state that it all began in.

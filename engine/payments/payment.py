@@ -43,6 +43,10 @@ def id_ending(code: str) -> str:
     return f"{bits & (1 << 48) - 1:012x}"
 
 
+# Asked about at every step (`decisions/0027`); so are such names of the other modules here.
+_DISBURSE, _REFUND = Direction.DISBURSE, Direction.REFUND
+
+
 class Payment(msgspec.Struct, frozen=True):
     """A payment at one version. `live` is the attempt that may be moving money now."""
 
@@ -71,7 +75,7 @@ class Payment(msgspec.Struct, frozen=True):
     @property
     def payout_operator(self) -> str:
         """Who pays the payee, or will next."""
-        return payout_operator(self.quote, self.way)
+        return payout_operator(self.facts.quote, self.way)
 
     def operator_of(self, direction: Direction) -> str:
         """Who carries out an attempt: a payout goes its way, all else is the payer's operator."""
@@ -80,9 +84,9 @@ class Payment(msgspec.Struct, frozen=True):
     def minor_of(self, direction: Direction) -> int:
         """`amount_of` in minor units, for those who only compare or count it."""
         quote = self.facts.quote
-        if direction is Direction.DISBURSE:
+        if direction is _DISBURSE:
             return quote.receives.minor
-        return refund_minor(quote) if direction is Direction.REFUND else quote.total_minor
+        return refund_minor(quote) if direction is _REFUND else quote.total_minor
 
     def amount_of(self, direction: Direction) -> Money:
         quote = self.facts.quote
@@ -95,9 +99,9 @@ class Payment(msgspec.Struct, frozen=True):
 
 def operator_of(direction: Direction, facts: Facts, way: int) -> str:
     """As `Payment.operator_of`; a refund goes another way where two people said so."""
-    if direction is Direction.DISBURSE:
+    if direction is _DISBURSE:
         return payout_operator(facts.quote, way)
-    sent = facts.refund_operator if direction is Direction.REFUND else ""
+    sent = facts.refund_operator if direction is _REFUND else ""
     return sent or facts.quote.payer_operator
 
 

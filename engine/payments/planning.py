@@ -38,7 +38,7 @@ class Onward(NamedTuple):
     route: Route
 
 
-class Creation(NamedTuple):
+class Creation(msgspec.Struct, frozen=True):
     """What only the first plan of a payment has: its idempotency key and whose it is."""
 
     key: str | None = None
@@ -53,6 +53,8 @@ UNLIMITED = 2**62  # money that came late was spent, whatever the limit says
 
 _MOVE = Creation()
 
+_COLLECT, _RESERVED, _LATE_FUNDS = Direction.COLLECT, State.RESERVED, State.LATE_FUNDS
+
 
 class Planner:
     """Turns steps into plans."""
@@ -62,7 +64,8 @@ class Planner:
         self._clock = clock
         self._ids = ids
         self._timing = timing
-        self._waits = {
+        # How long until somebody looks; at the ends nobody does.
+        self._waits = dict.fromkeys([s for s in State if s not in TERMINAL], timing.first_look) | {
             # A refund that has just failed is not ordered again in the same breath.
             State.REFUND_DUE: timing.refund_retry,
             State.ON_HOLD: timing.reminder,
@@ -100,18 +103,19 @@ class Planner:
         facts_after, version = restated or before, payment.version + 1
         way, route = onward or (payment.way, payment.route)
         terms = version if restated else payment.terms
-        path, transfers, is_ended, direction = step
+        path, direction, is_ended = step.path, step.begins, step.ends
         state = path[-1]
         ends = live if is_ended else None
         begins, operator, intents = self._begun(direction, facts_after, way, now)
-        if notices := notices_of(path, reason, came_from=payment.state):
+        if notices := notices_of(path, reason, payment.state):
             lease_until = now + self._timing.lease
             new_id = self._ids.intent
             intents += tuple([intent_of((new_id(), SMS, n, now, lease_until)) for n in notices])
         plan = plan_of((
-            payment_id, payment.version, before.tenant, state, self._due(state, now), *creation,
-            facts, ends, begins, direction or 0, operator, way, terms, transfers, intents,
-            (ends, *done) if ends else done, evidence, _spend(before, step),
+            payment_id, payment.version, before.tenant, state, self._due(state, now), creation.key,
+            creation.hash, creation.customer, facts, ends, begins, direction or 0, operator, way,
+            terms, step.transfers, intents, (ends, *done) if ends else done, evidence,
+            _spend(before.spend, path),
         ))  # fmt: skip
         after = Payment(
             payment_id, facts_after, route, state, version,
@@ -124,12 +128,11 @@ class Planner:
     ) -> tuple[AttemptId | None, int, tuple[Intent, ...]]:
         if direction is None:
             return None, 0, ()
-        attempt_id = self._ids.attempt()
-        operator = operator_of(direction, facts, way)
-        begin = now + self._timing.collect_delay if direction is Direction.COLLECT else now
-        lease_until = begin + self._timing.lease
-        intent = intent_of((attempt_id, int(direction), None, begin, lease_until))
-        return attempt_id, self._directory.by_name[operator].code, (intent,)
+        attempt_id, timing = self._ids.attempt(), self._timing
+        operator = self._directory.by_name[operator_of(direction, facts, way)]
+        begin = now + timing.collect_delay if direction is _COLLECT else now
+        intent = intent_of((attempt_id, direction, None, begin, begin + timing.lease))
+        return attempt_id, operator.code, (intent,)
 
     def _due(self, state: State, now: int) -> int:
         """When somebody has to look, rounded up to whole slots; 0 for never.
@@ -137,10 +140,8 @@ class Planner:
         Rounded, so that a quick payment keeps its first deadline: one that changed with every
         step would cost the row its cheap (heap-only) updates.
         """
-        if state in TERMINAL:
-            return 0
-        wait = self._waits.get(state, self._timing.first_look)
-        return (now // wait + 2) * wait
+        wait = self._waits.get(state)
+        return (now // wait + 2) * wait if wait else 0
 
 
 def queue_due(now: int) -> int:
@@ -152,15 +153,14 @@ def queue_due(now: int) -> int:
     return (now // QUEUE_SECONDS + 1) * QUEUE_SECONDS
 
 
-def _spend(facts: Facts, step: Step) -> tuple[Spend, ...]:
+def _spend(spend: Spend | None, path: tuple[State, ...]) -> tuple[Spend, ...]:
     """What a step counts against the payer's limits."""
-    spend, path = facts.spend, step.path
     if spend is None:
         return ()
-    if State.RESERVED in path:
+    if _RESERVED in path:
         return (spend,)
     if path[-1] in GIVES_BACK:
         return (spend._replace(minor=-spend.minor),)
-    if State.LATE_FUNDS in path:
+    if _LATE_FUNDS in path:
         return (spend._replace(day_minor_max=UNLIMITED, month_minor_max=UNLIMITED),)
     return ()

@@ -34,6 +34,10 @@ from engine.payments.views import Confirmed
 from engine.payments.wallets import Wallets
 from engine.tasks import beside
 
+# What every confirm asks about (`decisions/0027`).
+_NEW, _CONFIRMED = State.NEW, Event.CONFIRMED
+_APPLIED, _STALE = Verdict.APPLIED, Verdict.STALE
+
 TRIES_MAX = 5
 """How often a creation is planned anew when an earlier one with its key was refused."""
 
@@ -326,21 +330,23 @@ class Selling:
             quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend,
             client=client,
         )  # fmt: skip
-        payment = Payment(self._ids.payment(), facts, self._store.route(facts), State.NEW, 0, None)
+        payment = Payment(self._ids.payment(), facts, self._store.route(facts), _NEW, 0, None)
         # Only the first hold is taken from there: later steps know the pool.
         route = payment.route._replace(pool_avail=draws_on) if draws_on else payment.route
-        step = advance(State.NEW, Event.CONFIRMED, quote, route)
+        step = advance(_NEW, _CONFIRMED, quote, route)
         plan, after = self._planner.plan(
             payment,
             step,
             facts=write(facts),
             creation=Creation(key, request, payer.customer_id),
         )
-        answer = await self._create(plan)
+        answer = await self._committer.submit_until_known(plan)
+        if answer.verdict is _STALE:
+            answer = await self._create_again(plan)
+        if answer.verdict is _APPLIED:
+            self._hear(after, plan.intents)
+            return self._confirmed(payment.payment_id, quote, fresh=True)
         match answer.verdict:
-            case Verdict.APPLIED:
-                self._hear(after, plan.intents)
-                return self._confirmed(payment.payment_id, quote, fresh=True)
             case Verdict.DUPLICATE:
                 return self._confirmed(PaymentId(str(answer.known)), quote, fresh=False)
             case Verdict.INSUFFICIENT:
@@ -356,9 +362,9 @@ class Selling:
         by_link = self._directory.by_name[quote.payer_operator].collects_by_link
         return Confirmed(payment_id, code_of(payment_id), fresh=fresh, by_link=by_link)
 
-    async def _create(self, plan: Plan) -> Verdicted:
+    async def _create_again(self, plan: Plan) -> Verdicted:
         """A creation is stale only when an earlier plan of its batch with its key was refused."""
-        for _ in range(TRIES_MAX):
+        for _ in range(TRIES_MAX - 1):
             answer = await self._committer.submit_until_known(plan)
             if answer.verdict is not Verdict.STALE:
                 break

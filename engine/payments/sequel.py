@@ -26,6 +26,7 @@ class Following(NamedTuple):
     decisions: tuple[Decision, ...] = ()
 
 
+NOTHING = Following()
 _AS_USUAL = Following(Event.PAYOUT_ORDERED)
 
 
@@ -60,13 +61,13 @@ class Sequel:
         following = payment.way + 1
         is_possible = following < len(payment.quote.ways) and self._may_still_pay(payment)
         if reason in _OF_THE_WALLET or not is_possible:
-            return Following()
+            return NOTHING
         return self._from_way(payment, following)
 
     def after_payout_never_sent(self, payment: Payment) -> Following:
         """Nobody refused it: nobody could be reached. It waits for an operator while it may."""
         if not self._may_still_pay(payment):
-            return Following()
+            return NOTHING
         return self._from_way(payment, payment.way, wait=True)
 
     def _from_way(self, payment: Payment, first: int, *, wait: bool = False) -> Following:
@@ -88,5 +89,5 @@ class Sequel:
         return Following(event, Onward(way, self._store.route(payment.facts, way)), (why,))
 
     def _may_still_pay(self, payment: Payment) -> bool:
-        until = payment.quote.pay_until
+        until = payment.facts.quote.pay_until
         return not until or self._clock.epoch() <= until

@@ -4,7 +4,8 @@ Each step asks `lifecycle` for what follows and hands one plan to the commit. No
 from here: what the outside is to be asked leaves as intents, after the commit, through `hear`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -29,7 +30,7 @@ from engine.payments.policy import Policy
 from engine.payments.router import Router
 from engine.payments.routing import Directory
 from engine.payments.selling import Selling
-from engine.payments.sequel import Following, Sequel
+from engine.payments.sequel import NOTHING, Following, Sequel
 from engine.payments.stepping import Hear, Heard, Stepper
 from engine.payments.store import Attempted, PaymentStore
 from engine.payments.views import Confirmed
@@ -49,6 +50,12 @@ HearMoney = Callable[[str, PaidIn, bool], Awaitable[None]]
 
 NEWS_SETTLES_SECONDS = 120
 """Until then an operator's status may not show what its own callback has said already."""
+
+
+# What every step asks about (`decisions/0027`).
+_SUCCEEDED, _CALLBACK, _QUERY = Outcome.SUCCEEDED, Source.CALLBACK, Source.QUERY
+_COLLECTED, _PAYOUT_FAILED = Event.COLLECTION_SUCCEEDED, Event.PAYOUT_FAILED
+_ADVANCED = Heard.ADVANCED
 
 
 class Payments:
@@ -101,17 +108,21 @@ class Payments:
         """As `Selling.payer_operator`."""
         return self.selling.payer_operator(payer, network)
 
-    async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
+    def check_payee(
+        self, *, payer: Customer, network: str, payee: Msisdn
+    ) -> Coroutine[Any, Any, None]:
         """As `Selling.check_payee`."""
-        await self.selling.check_payee(payer=payer, network=network, payee=payee)
+        return self.selling.check_payee(payer=payer, network=network, payee=payee)
 
-    async def quote(self, *, payer: Customer, network: str, payee: Msisdn, amount: Money) -> Quote:
+    def quote(
+        self, *, payer: Customer, network: str, payee: Msisdn, amount: Money
+    ) -> Coroutine[Any, Any, Quote]:
         """As `Selling.quote`."""
-        return await self.selling.quote(payer=payer, network=network, payee=payee, amount=amount)
+        return self.selling.quote(payer=payer, network=network, payee=payee, amount=amount)
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+    def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Coroutine[Any, Any, Confirmed]:
         """As `Selling.confirm`."""
-        return await self.selling.confirm(payer=payer, quote=quote, key=key)
+        return self.selling.confirm(payer=payer, quote=quote, key=key)
 
     # What the outside tells.
 
@@ -134,64 +145,69 @@ class Payments:
         """
         heard_at = self._clock.epoch() if asked_at is None else asked_at
         told_ = (evidence_of((attempt_id, told.body_hash(source, body), source, body)),)
+        references: frozenset[str] = frozenset()
         for _ in range(TRIES_MAX):
             found = await self._store.attempt(attempt_id)
             if found is None:
                 return Heard.UNKNOWN
-            heard = await self._hear_of(found, finding, source, told_)
+            if finding.provider_reference is not None:
+                references = await self._store.provider_references(attempt_id)
+            heard = await self._hear_of(found, finding, source, told_, references)
             if heard is not None:
-                if source is Source.QUERY and _answers_question(found, finding):
+                if source is _QUERY and _answers_question(found, finding):
                     news_before = int(heard_at) - NEWS_SETTLES_SECONDS
                     await self._store.strike_question(attempt_id, news_before)
                 return heard
         raise OurFault(f"payment {code_of(attempt_id)} moved {TRIES_MAX} times under one finding")
 
-    async def _hear_of(
-        self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
-    ) -> Heard | None:
+    def _hear_of(
+        self,
+        found: Attempted,
+        finding: Finding,
+        source: Source,
+        kept: tuple[Evidence, ...],
+        references: frozenset[str],
+    ) -> Coroutine[Any, Any, Heard | None]:
         payment, direction = found.payment, found.direction
-        references: frozenset[str] = frozenset()
-        if finding.provider_reference is not None:
-            references = await self._store.provider_references(found.attempt_id)
         wrong = told.disagreement(payment, direction, finding, references=references)
         if wrong is not None:
-            return await self._contradicted(found, kept, f"{direction.name}: {wrong}")
-        if finding.outcome is Outcome.REVERSED:
-            return await self._hear_of_reversal(found, source, kept)
-        if finding.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
-            return await self._keep(payment, kept)
+            return self._contradicted(found, kept, f"{direction.name}: {wrong}")
+        if finding.outcome not in told.FINAL:
+            if finding.outcome is Outcome.REVERSED:
+                return self._hear_of_reversal(found, source, kept)
+            return self._keep(payment, kept)
         if payment.live != found.attempt_id:
-            return await self._hear_of_ended(found, finding, source, kept)
-        if source is Source.CALLBACK and self._must_ask(found, finding):
-            await self._keep(payment, kept)
-            return Heard.NEEDS_PROOF
-        return await self._end(found, finding, source, kept)
+            return self._hear_of_ended(found, finding, source, kept)
+        if source is _CALLBACK and self._must_ask(found, finding):
+            return self._keep(payment, kept, Heard.NEEDS_PROOF)
+        return self._end(found, finding, source, kept)
 
     async def _end(
         self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
     ) -> Heard | None:
         """The live attempt is over: what it proves, and what follows from it."""
         payment, direction = found.payment, found.direction
-        succeeded = finding.outcome is Outcome.SUCCEEDED
+        succeeded = finding.outcome is _SUCCEEDED
         event = (lifecycle.SUCCEEDED if succeeded else lifecycle.FAILED)[direction]
-        following = Following()
-        if event is Event.COLLECTION_SUCCEEDED:
-            following = await self.sequel.after_collected(payment)
-        elif event is Event.PAYOUT_FAILED:
-            following = self.sequel.after_failed_payout(payment, finding.reason)
+        then, onward, decisions = NOTHING
+        if event is _COLLECTED:
+            then, onward, decisions = await self.sequel.after_collected(payment)
+        elif event is _PAYOUT_FAILED:
+            then, onward, decisions = self.sequel.after_failed_payout(payment, finding.reason)
         ending = Ending(
-            found.attempt_id, succeeded, finding.code, source, finding.receipt, following.decisions
+            found.attempt_id, succeeded, finding.code, source, finding.receipt, decisions
         )
-        heard = await self._advance(
-            payment, event, kept, ending=ending, reason=finding.reason, following=following
-        )
-        if heard is Heard.ADVANCED:
-            self._record(
-                found.operator, direction, told_by_finding(finding, direction),
-                payment.minor_of(direction),
-                began_at=epoch_of(found.attempt_id),
-            )  # fmt: skip
-        return heard
+        after = await self.stepper.take(
+            payment, event, then=then, onward=onward, facts=ending, reason=finding.reason,
+            kept=kept,
+        )  # fmt: skip
+        if after is None:
+            return None
+        self._record(
+            found.operator, direction, told_by_finding(finding, direction),
+            payment.minor_of(direction), began_at=epoch_of(found.attempt_id),
+        )  # fmt: skip
+        return _ADVANCED
 
     async def record_accepted(
         self, payment: Payment, attempt_id: AttemptId, reference: str | None
@@ -268,8 +284,7 @@ class Payments:
     # How a step is made.
 
     def _must_ask(self, found: Attempted, finding: Finding) -> bool:
-        operator = self._directory.by_name[found.operator]
-        above = operator.confirm_callback_above_minor
+        above = self._directory.by_name[found.operator].confirm_callback_above_minor
         return told.needs_proof(found.payment, found.direction, finding, above)
 
     def _came_twice(
@@ -353,9 +368,11 @@ class Payments:
         await self.stepper.open_case(payment, "CONFLICT", kept[0].hash, detail)
         return Heard.CONFLICT
 
-    async def _keep(self, payment: Payment, kept: tuple[Evidence, ...]) -> Heard:
+    async def _keep(
+        self, payment: Payment, kept: tuple[Evidence, ...], heard: Heard = Heard.KEPT
+    ) -> Heard:
         await self.stepper.keep(payment, kept)
-        return Heard.KEPT
+        return heard
 
     async def _advance(
         self,
@@ -369,18 +386,12 @@ class Payments:
         following: Following | None = None,
     ) -> Heard | None:
         """Commit one step. None when somebody was faster and the caller must look again."""
-        then, onward, _ = following or Following()
+        then, onward, _ = following or NOTHING
         after = await self.stepper.take(
             payment, event, then=then, onward=onward, facts=ending, reason=reason, kept=kept,
             done=done,
         )  # fmt: skip
-        if after is None:
-            return None
-        is_tried_again = event is Event.REFUND_FAILED and self.stepper.refunds_itself(after)
-        if is_tried_again and ending is not None:
-            # It is tried again by itself, but somebody should know that money is stuck with us.
-            await self.stepper.open_case(after, "REFUND_FAILED", ending.attempt_id, ending.code)
-        return Heard.ADVANCED
+        return None if after is None else Heard.ADVANCED
 
 
 def _answers_question(found: Attempted, finding: Finding) -> bool:

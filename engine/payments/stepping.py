@@ -72,7 +72,7 @@ class Stepper:
         """
         restated = facts.terms if isinstance(facts, Ruling) else None
         step = advance(
-            payment.state, event, payment.quote, payment.route,
+            payment.state, event, payment.facts.quote, payment.route,
             then=then, onward=onward.route if onward else None,
             refunds_itself=self._planner.refunds_itself(payment),
         )  # fmt: skip
@@ -81,18 +81,28 @@ class Stepper:
             restated=restated, evidence=kept, done=done,
         )  # fmt: skip
         answer = await self._committer.submit_until_known(plan)
-        if answer.verdict is Verdict.STALE:
-            return None
-        if answer.verdict is not Verdict.APPLIED:
+        if answer.verdict is not _APPLIED:
+            if answer.verdict is Verdict.STALE:
+                return None
             raise OurFault(f"{event} of {payment.code}: {answer.verdict.name} {answer.error or ''}")
         self._hear(after, plan.intents)
-        for state in step.path:
+        if not _TOLD_TO_PEOPLE.isdisjoint(step.path):
+            await self._tell_of_step(after, step.path, event, facts)
+        return after
+
+    async def _tell_of_step(
+        self, after: Payment, path: tuple[State, ...], event: Event, facts: Ending | Ruling | None
+    ) -> None:
+        """Cases of a step by states that people look after."""
+        for state in path:
             if state in WAITS_FOR_PEOPLE:
                 why = facts.decisions[0].reason if facts and facts.decisions else state.name.lower()
                 await self.tell_people(after, state, why)
-        if after.state is State.REFUND_DUE:
-            await self.tell_of_debt(after)
-        return after
+        if after.state is not State.REFUND_DUE or await self.tell_of_debt(after):
+            return
+        if event is Event.REFUND_FAILED and isinstance(facts, Ending):
+            # It is tried again by itself, but somebody should know that money is stuck with us.
+            await self.open_case(after, "REFUND_FAILED", facts.attempt_id, facts.code)
 
     async def keep(
         self,
@@ -148,3 +158,6 @@ REFUND_BY_HAND = "REFUND_BY_HAND"
 
 WAITS_FOR_PEOPLE = {State.ON_HOLD: "ON_HOLD", State.RETURNED: "RETURNED"}
 """States in which nothing happens by itself, and the case that says so."""
+
+_TOLD_TO_PEOPLE = {*WAITS_FOR_PEOPLE, State.REFUND_DUE}
+_APPLIED = Verdict.APPLIED

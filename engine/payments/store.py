@@ -1,6 +1,6 @@
 """Reads of payments, by id or by attempt, many at once; and the cases people must look at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -96,11 +96,11 @@ class PaymentStore:
         self._by_attempt: Gatherer[str, Attempted] = Gatherer(self._fetch_attempts)
         self._references: Gatherer[str, frozenset[str]] = Gatherer(self._fetch_references)
 
-    async def payment(self, payment_id: PaymentId) -> Payment | None:
-        return await self._by_id.get(payment_id)
+    def payment(self, payment_id: PaymentId) -> Awaitable[Payment | None]:
+        return self._by_id.get(payment_id)
 
-    async def attempt(self, attempt_id: AttemptId) -> Attempted | None:
-        return await self._by_attempt.get(attempt_id)
+    def attempt(self, attempt_id: AttemptId) -> Awaitable[Attempted | None]:
+        return self._by_attempt.get(attempt_id)
 
     async def by_key(self, tenant: int, key: str) -> tuple[PaymentId, str] | None:
         """The payment made under an idempotency key and the hash of its request."""

@@ -2,19 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, Ids, IntentId
+from engine.clock import AttemptId, Clock, Ids, IntentId, PaymentId
 from engine.customers.customers import Customer
 from engine.database import connect, open_pool
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import RateBook
-from engine.gather import Gatherer
 from engine.ledger.chart import route_accounts
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Intent, Spend, note
@@ -51,6 +50,8 @@ CORRIDOR = Corridor(
 )  # fmt: skip
 ROUTE = route_accounts(TENANT, source=("KES", KENYA.code), destination=("UGX", UGANDA.code))
 FOUND = Finding(Outcome.SUCCEEDED, "0", receipt="NLJ7RT61SV")
+ATTEMPTS = (Direction.COLLECT, Direction.DISBURSE)
+_CALLBACK, _ADVANCED = Source.CALLBACK, Heard.ADVANCED
 
 
 def new_quote(ids: Ids, payer: Msisdn, payee: Msisdn) -> Quote:
@@ -103,13 +104,19 @@ class Remembered(PaymentStore):
 
     def __init__(self, pool: Any, directory: Directory) -> None:
         super().__init__(pool, directory)
-        self.by_attempt: dict[str, Payment] = {}
+        self._by_attempt_id: dict[str, Attempted] = {}
+
+    def remember(self, payment: Payment) -> None:
+        """Have its live attempt found, once."""
+        direction = payment.live_direction
+        if payment.live is not None and direction is not None:
+            operator = payment.operator_of(direction)
+            self._by_attempt_id[payment.live] = Attempted(
+                payment.live, direction, operator, payment
+            )
 
     async def attempt(self, attempt_id: AttemptId) -> Attempted | None:
-        payment = self.by_attempt.pop(attempt_id)
-        assert payment.live_direction is not None
-        direction = payment.live_direction
-        return Attempted(attempt_id, direction, payment.operator_of(direction), payment)
+        return self._by_attempt_id.pop(attempt_id)
 
 
 class Lives:
@@ -131,7 +138,8 @@ class Lives:
         self._ids = ids
         self._heard: dict[str, tuple[Payment, tuple[Intent, ...]]] = {}
         self._outbox = Outbox(pool, clock, lease_seconds=60)
-        self._struck: Gatherer[tuple[str, str], bool] = Gatherer(self._strike)
+        self._unstruck: list[str] = []
+        self._is_striking = False
         self._endings: set[asyncio.Future[Any]] = set()
         self._payments = Payments(
             tenant=TENANT,
@@ -161,16 +169,17 @@ class Lives:
             payer=payer, quote=quote, key=key or quote.quote_id
         )
         self.steps.append(now() - began)
-        for _ in (Direction.COLLECT, Direction.DISBURSE):
+        for _ in ATTEMPTS:
             payment, _ = self._heard.pop(confirmed.payment_id)
             assert payment.live is not None
-            await self._order(payment, payment.live)
+            if self._dispatches:
+                await self._order(payment, payment.live)
             began = now()
             heard = await self._payments.apply_finding(
-                payment.live, FOUND, Source.CALLBACK, callback_body(payment.live)
+                payment.live, FOUND, _CALLBACK, callback_body(payment.live)
             )
             self.steps.append(now() - began)
-            if heard is not Heard.ADVANCED:
+            if heard is not _ADVANCED:
                 raise Void(f"{payment.state.name} heard of its success and was {heard}")
         self._end_receipts(*self._heard.pop(confirmed.payment_id))
         self.lived += 1
@@ -182,26 +191,30 @@ class Lives:
 
     def _hear(self, payment: Payment, intents: tuple[Intent, ...]) -> None:
         self._heard[payment.payment_id] = payment, intents
-        if self._remembered is not None and payment.live is not None:
-            self._remembered.by_attempt[payment.live] = payment
+        if self._remembered is not None:
+            self._remembered.remember(payment)
 
     async def _order(self, payment: Payment, attempt_id: AttemptId) -> None:
         """What the dispatcher stores around an operator call."""
-        if self._dispatches:
-            if not await self._outbox.claim(attempt_id):
-                raise Void("an intent was not there to be claimed")
-            await self._payments.record_accepted(payment, attempt_id, f"ws_CO_{attempt_id}")
+        if not await self._outbox.claim(attempt_id):
+            raise Void("an intent was not there to be claimed")
+        await self._payments.record_accepted(payment, attempt_id, f"ws_CO_{attempt_id}")
 
     def _end_receipts(self, payment: Payment, intents: tuple[Intent, ...]) -> None:
         """Nobody waits for receipts: the next payment is begun meanwhile."""
-        for intent in intents:
-            ending = asyncio.ensure_future(
-                self._send(payment, intent)
-                if self._dispatches
-                else self._struck.get((intent.id, payment.payment_id))
-            )
-            self._endings.add(ending)
-            ending.add_done_callback(self._endings.discard)
+        if self._dispatches:
+            for intent in intents:
+                self._behind(self._send(payment, intent))
+            return
+        self._unstruck += [intent.id for intent in intents]
+        if not self._is_striking:
+            self._is_striking = True
+            self._behind(self._strike(payment.payment_id))
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> None:
+        ending = asyncio.ensure_future(work)
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
 
     async def _send(self, payment: Payment, intent: Intent) -> None:
         assert intent.kind == SMS
@@ -212,11 +225,12 @@ class Lives:
             SmsEnding(IntentId(intent.id), payment.payment_id, TENANT, template, "sent", intent.id)
         )
 
-    async def _strike(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bool]:
-        """Many at once, as `Outbox.end_sms` does."""
-        plan = note(pairs[0][1], TENANT, done=tuple(intent_id for intent_id, _ in pairs))
-        await self._committer.submit_until_known(plan)
-        return dict.fromkeys(pairs, True)
+    async def _strike(self, payment_id: PaymentId) -> None:
+        """Many at once, as `Outbox.end_sms` does; what comes meanwhile goes with the next."""
+        while self._unstruck:
+            done, self._unstruck = tuple(self._unstruck), []
+            await self._committer.submit_until_known(note(payment_id, TENANT, done=done))
+        self._is_striking = False
 
 
 async def live_one(url: str) -> None:

@@ -59,7 +59,7 @@ NETWORK = "63902"
 SHILLINGS = range(100, 200)
 """Amounts differ from payment to payment, so that two swapped ones would be seen."""
 ENVIRONMENT = {"CAPP_COLLECT_DELAY_SECONDS": "0", "CAPP_HTTP_KEEP_ALIVE_SECONDS": "120"}
-"""No phone here is busy with its session when the operator asks, and with few payments in flight the
+"""No phone here is busy with its session when the operator asks. With few payments in flight the
 gateway's connections rest longer than they may."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.dispatch import Dispatcher
@@ -160,7 +161,8 @@ def a_posting_is_short(patch: pytest.MonkeyPatch) -> None:
     def plan(self: Planner, payment: Payment, step: Step, **options: Any) -> tuple[Plan, Payment]:
         if step.transfers:
             (debit, credit, minor), *others = step.transfers
-            step = step._replace(transfers=((debit, credit, minor - 1), *others))
+            short = ((debit, credit, minor - 1), *others)
+            step = msgspec.structs.replace(step, transfers=short)
         return inner(self, payment, step, **options)
 
     patch.setattr(Planner, "plan", plan)

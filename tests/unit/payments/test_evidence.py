@@ -45,6 +45,14 @@ def test_another_reference_speaks_of_something_else(
         assert said is None or "R1" not in said  # some references open what they name
 
 
+def test_the_same_word_of_the_same_source_has_one_hash_for_ever() -> None:
+    """Evidence of years ago is known again by it."""
+    body = '{"ResultCode":0,"é":1}'
+    assert body_hash(Source.CALLBACK, body) == "16d4b97015f552ee53680d319e7d6ded"
+    assert body_hash(Source.STATEMENT, body) == "af60af588439372e0ece0fdaf4a5d0a3"
+    assert len({body_hash(source, body) for source in Source}) == len(Source)
+
+
 def test_a_disagreement_holds_no_phone_number() -> None:
     wrong = Finding(Outcome.SUCCEEDED, "ok", msisdn="+256772000003")
     said = disagreement(PAYMENT, Direction.DISBURSE, wrong)

@@ -40,7 +40,7 @@ S = State
 def test_each_state_is_told_once_and_to_whom_it_concerns(
     path: tuple[State, ...], reason: str | None, owed: list[Notice]
 ) -> None:
-    assert [read_notice(payload) for payload in notices_of(path, reason, came_from=S.NEW)] == owed
+    assert [read_notice(payload) for payload in notices_of(path, reason, S.NEW)] == owed
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def test_each_state_is_told_once_and_to_whom_it_concerns(
 def test_a_refund_is_announced_when_it_is_decided_and_not_when_one_has_failed(
     came_from: State, told: list[str]
 ) -> None:
-    owed = notices_of((S.REFUND_DUE,), None, came_from=came_from)
+    owed = notices_of((S.REFUND_DUE,), None, came_from)
     assert [read_notice(payload).template for payload in owed] == told
 
 
 def test_a_failure_is_never_announced_while_the_outcome_is_unknown() -> None:
     for state in (S.COLLECT_UNKNOWN, S.PAYOUT_UNKNOWN, S.REFUND_UNKNOWN):
-        told = [read_notice(p).template for p in notices_of((state,), "declined", came_from=S.NEW)]
+        told = [read_notice(p).template for p in notices_of((state,), "declined", S.NEW)]
         assert set(told) <= {"delayed"}
 
 

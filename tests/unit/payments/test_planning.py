@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.clock import Clock, Ids
 from engine.msisdn import Prefixes
-from engine.payments.lifecycle import Event, State, advance
+from engine.payments.lifecycle import TABLE, TERMINAL, Event, State, Transition, advance
 from engine.payments.planning import Planner, Timing, queue_due
 from engine.payments.routing import Directory
 from engine.payments.store import Left, Spent, left_of
@@ -75,6 +75,18 @@ def test_a_payout_may_be_looked_at_sooner_than_a_push(now: int) -> None:
 
     assert now < due(State.COLLECTING, Event.COLLECTION_SUCCEEDED) <= now + 20
     assert now + 60 <= due(State.RESERVED, Event.COLLECTION_ORDERED) <= now + 120
+
+
+@pytest.mark.parametrize("transition", TABLE, ids=lambda t: f"{t.source.name} {t.event}")
+def test_somebody_looks_again_unless_it_is_over(transition: Transition) -> None:
+    directory = Directory({"mpesa_ke": MPESA, "mtn_ug": MTN}, Prefixes({}), {})
+    clock = SetClock(1_000_000)
+    planner = Planner(directory, clock, Ids(clock), Timing())
+    before = payment(transition.source, version=2, live="a" * 32)
+    step = advance(transition.source, transition.event, before.quote, before.route)
+    plan, after = planner.plan(before, step, facts=None)
+    assert (plan.due == 0) is (after.state in TERMINAL)
+    assert plan.due == 0 or plan.due > clock.epoch()
 
 
 @pytest.mark.parametrize("refunds", [True, False])
