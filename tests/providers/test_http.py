@@ -6,15 +6,10 @@ import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Unreachable
 from providers.http import (
@@ -27,6 +22,7 @@ from providers.http import (
     with_token,
 )
 from providers.transport import Transport
+from tests.certificates import pem_for
 from tests.providers import company as companies
 from tests.providers.company import Answer, Company, Raw
 from tests.providers.conftest import HandClock
@@ -353,7 +349,7 @@ async def test_any_transport_of_httpx_gets_a_complete_request(method: str, body:
 async def test_certificate_is_verified(
     make_client: MakeClient, tmp_path: Path, trusted: bool
 ) -> None:
-    pem = _certificate(tmp_path)
+    pem = pem_for(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
 
@@ -375,33 +371,6 @@ async def test_certificate_is_verified(
     finally:
         server.close()
         await server.wait_closed()
-
-
-def _certificate(folder: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "localhost.pem"
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return pem
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "acme.example", "https://u:p@x", "http://", ""])

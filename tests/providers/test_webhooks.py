@@ -4,22 +4,17 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from engine.errors import OutcomeUnknown, ProviderError, Unreachable
 from engine.ports import HookAnswer, HookMessage
 from providers.http import Exchange
 from providers.public_addresses import is_public
 from providers.webhooks import Webhooks
+from tests.certificates import pem_for
 from tests.providers.company import CUT_SHORT, NOT_HTTP, Answer, Company, Raw, closed_port, opened
 
 BODY = b'{"type":"payment.paid"}'
@@ -287,7 +282,7 @@ async def test_other_ways_to_write_our_own_host_lead_nowhere(host: str) -> None:
 @pytest.fixture(scope="module")
 def shop_tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server that is shop.example, and who trusts it."""
-    pem = _certificate(tmp_path_factory.mktemp("tls"), "shop.example")
+    pem = pem_for(tmp_path_factory.mktemp("tls"), "shop.example")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(pem)
     return server, ssl.create_default_context(cafile=str(pem))
@@ -391,30 +386,3 @@ async def test_no_error_and_no_repr_holds_the_address_or_the_body(company: Compa
     for text in (str(caught.value), repr(sent)):
         assert "sesame" not in text
         assert "payment.paid" not in text
-
-
-def _certificate(folder: Path, host: str) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / f"{host}.pem"
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return pem
