@@ -5,6 +5,7 @@ It refuses to know what a door does. A door is an ordinary route too; the table 
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -96,12 +97,8 @@ def _first(places: Iterable[_Place], path: str) -> _Place | None:
     return next((place for place in places if place.pattern.match(path)), None)
 
 
-class Door:
-    """A door as plain ASGI. Who hangs up before the end of the message gets no answer.
-
-    No abstract base: whether something is a door is asked at every request, and of those that is
-    slow to tell.
-    """
+class Door(ABC):
+    """A door as plain ASGI. Who hangs up before the end of the message gets no answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -110,12 +107,12 @@ class Door:
             return
         await send_whole(reply, send)
 
+    @abstractmethod
     async def answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         """Read the message and answer it; the words of its path are in `path_params`.
 
         Raises ClientDisconnect.
         """
-        raise NotImplementedError
 
 
 async def send_whole(reply: Acknowledgement, send: Send) -> None:

@@ -6,6 +6,7 @@ for that, else here. It refuses to know what a callback says; that is for the do
 
 import hashlib
 import logging
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -127,9 +128,9 @@ class OperatorDoor(Door):
         path = f"{PREFIX}/{{company}}/{self.kind}/{{token}}"
         return [Route(path, self, methods=list(METHODS)), Route(path, self)]
 
+    @abstractmethod
     async def _hear(self, knock: Knock) -> Taken:
         """What is to be done about it. Raises Unreadable; anything else is answered 500."""
-        raise NotImplementedError
 
     async def answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
         at_ms = int(self._reception.clock.epoch() * 1000)

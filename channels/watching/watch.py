@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from channels.settings import Settings
 from channels.ussd import Dialogues
@@ -81,11 +82,9 @@ class _Watched:
 
     async def take(self, turn: Turn) -> Reply:
         began = self._monotonic()
-        if self._traces is None:
+        traces = self._traces
+        with nullcontext() if traces is None else traces.turning(self._gateway):
             reply = await self._dialogues.take(turn)
-        else:
-            with self._traces.turning(self._gateway):
-                reply = await self._dialogues.take(turn)
         self._metrics.turn(self._gateway, reply, self._monotonic() - began)
         return reply
 

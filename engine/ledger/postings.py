@@ -5,7 +5,6 @@ the second. The table is `Accounts and postings` of the payments design; S is th
 D the destination's.
 """
 
-from operator import itemgetter
 from typing import Protocol
 
 from engine.ledger.chart import Route
@@ -38,11 +37,8 @@ class Price(Protocol):
     def fee_is_refunded(self) -> bool: ...
 
 
-_minor_of = itemgetter(2)
-
-
 def _nonzero(*transfers: Transfer) -> Transfers:
-    return tuple(filter(_minor_of, transfers))
+    return tuple([t for t in transfers if t[2]])
 
 
 def held_minor(quote: Price) -> int:
@@ -76,15 +72,9 @@ def send(quote: Price, route: Route) -> Transfers:
 
 def settle(quote: Price, route: Route) -> Transfers:
     """Paid: the exposure is over, the fee is earned, the pools owe each other the value at mid."""
-    funds = route.customer_funds
     return (
         (route.payout_in_flight, route.destination_float, held_minor(quote)),
-        *_nonzero(
-            (funds, route.fee_income, quote.fee.minor),
-            (funds, route.fx_spread, quote.spread_minor),
-            (funds, route.rounding, quote.rounding_minor),
-            (funds, route.interpool, quote.value_at_mid_minor),
-        ),
+        *[(route.customer_funds, to, minor) for to, minor in _earned(quote, route) if minor],
     )
 
 

@@ -340,9 +340,7 @@ class Selling:
             facts=write(facts),
             creation=Creation(key, request, payer.customer_id),
         )
-        answer = await self._committer.submit_until_known(plan)
-        if answer.verdict is _STALE:
-            answer = await self._create_again(plan)
+        answer = await self._create(plan)
         if answer.verdict is _APPLIED:
             self._hear(after, plan.intents)
             return self._confirmed(payment.payment_id, quote, fresh=True)
@@ -362,11 +360,11 @@ class Selling:
         by_link = self._directory.by_name[quote.payer_operator].collects_by_link
         return Confirmed(payment_id, code_of(payment_id), fresh=fresh, by_link=by_link)
 
-    async def _create_again(self, plan: Plan) -> Verdicted:
+    async def _create(self, plan: Plan) -> Verdicted:
         """A creation is stale only when an earlier plan of its batch with its key was refused."""
-        for _ in range(TRIES_MAX - 1):
+        for _ in range(TRIES_MAX):
             answer = await self._committer.submit_until_known(plan)
-            if answer.verdict is not Verdict.STALE:
+            if answer.verdict is not _STALE:
                 break
         return answer
 

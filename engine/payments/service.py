@@ -38,9 +38,10 @@ from engine.payments.wallets import Wallets
 from engine.ports import Direction, Finding, Outcome, PaidIn
 
 TRIES_MAX = 5
+"""How often a step is planned anew when somebody else moved the payment meanwhile."""
+
 WITHDRAWN = "withdrawn"
 """How an attempt failed that its payer withdrew before a byte of it left: nothing says more."""
-"""How often a step is planned anew when somebody else moved the payment meanwhile."""
 
 PAID_TWICE = "PAID_TWICE"
 """The kind of the case about a payer who seems to have paid by hand and by prompt."""
@@ -50,7 +51,6 @@ HearMoney = Callable[[str, PaidIn, bool], Awaitable[None]]
 
 NEWS_SETTLES_SECONDS = 120
 """Until then an operator's status may not show what its own callback has said already."""
-
 
 # What every step asks about (`decisions/0027`).
 _SUCCEEDED, _CALLBACK, _QUERY = Outcome.SUCCEEDED, Source.CALLBACK, Source.QUERY
@@ -189,25 +189,23 @@ class Payments:
         payment, direction = found.payment, found.direction
         succeeded = finding.outcome is _SUCCEEDED
         event = (lifecycle.SUCCEEDED if succeeded else lifecycle.FAILED)[direction]
-        then, onward, decisions = NOTHING
+        following = NOTHING
         if event is _COLLECTED:
-            then, onward, decisions = await self.sequel.after_collected(payment)
+            following = await self.sequel.after_collected(payment)
         elif event is _PAYOUT_FAILED:
-            then, onward, decisions = self.sequel.after_failed_payout(payment, finding.reason)
+            following = self.sequel.after_failed_payout(payment, finding.reason)
         ending = Ending(
-            found.attempt_id, succeeded, finding.code, source, finding.receipt, decisions
+            found.attempt_id, succeeded, finding.code, source, finding.receipt, following.decisions
         )
-        after = await self.stepper.take(
-            payment, event, then=then, onward=onward, facts=ending, reason=finding.reason,
-            kept=kept,
-        )  # fmt: skip
-        if after is None:
-            return None
-        self._record(
-            found.operator, direction, told_by_finding(finding, direction),
-            payment.minor_of(direction), began_at=epoch_of(found.attempt_id),
-        )  # fmt: skip
-        return _ADVANCED
+        heard = await self._advance(
+            payment, event, kept, ending=ending, reason=finding.reason, following=following
+        )
+        if heard is _ADVANCED:
+            self._record(
+                found.operator, direction, told_by_finding(finding, direction),
+                payment.minor_of(direction), began_at=epoch_of(found.attempt_id),
+            )  # fmt: skip
+        return heard
 
     async def record_accepted(
         self, payment: Payment, attempt_id: AttemptId, reference: str | None

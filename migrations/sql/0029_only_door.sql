@@ -1,8 +1,8 @@
 -- The commit is the only door by right: it runs with the owner's rights, asks first whose role called,
--- and what it alone writes no tenant's role may write. All functions of the commit anew, for small
+-- and what it alone writes no tenant's role may write. The functions of the commit anew, for small
 -- batches: what a batch does not need is not begun (engine/ledger/decisions/0006).
 
-drop function commit_plans, deltas, count_spending, take_in_order, settle_spending;
+drop function commit_plans, deltas, count_spending, take_in_order;  -- settle_spending stays
 
 -- One door for every change of money: a batch of plans in, one verdict per plan out.
 -- Nothing here knows what a payment's states mean; it only knows the laws.
@@ -358,50 +358,6 @@ begin
    where s.tenant = r.tenant and s.customer = r.customer and s.currency = r.currency
      and s is distinct from r;
   return verdict;
-end $$;
-
--- What was counted together and is refused after all is undone, also what a clock that is behind
--- counted in a newer day. What applied plans give back is given: only what still counts in the
--- row's day and month.
-create function settle_spending(
-  verdict smallint[], loose int[], tenants int[],
-  spend_plan int[], spend_customer uuid[], spend_currency smallint[], spend_day int[],
-  spend_month int[], spend_minor bigint[]) returns void
-language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan
-as $$
-#variable_conflict use_column
-declare
-  undone int[] := array(select i from unnest(loose) i
-    where spend_minor[i] > 0 and verdict[spend_plan[i]] > 0);
-begin
-  if undone = '{}' and 0 <= all(spend_minor) then
-    return;
-  end if;
-  -- Is nothing in the row but what was counted just now, then counting may have begun a new day and
-  -- forgotten the one before, which cannot be undone here.
-  if undone <> '{}' and exists (
-    select from unnest(loose) i
-      join spending r on r.tenant = tenants[spend_plan[i]] and r.customer = spend_customer[i]
-                     and r.currency = spend_currency[i]
-     where spend_minor[i] > 0 group by r.tenant, r.customer, r.currency
-    having bool_or(verdict[spend_plan[i]] > 0)
-       and sum(spend_minor[i]) >= least(min(r.day_minor), min(r.month_minor)))
-  then
-    raise exception 'a refused plan began a day' using errcode = 'serialization_failure';
-  end if;
-  update spending s set day_minor = greatest(s.day_minor - back.day_minor, 0),
-                        month_minor = greatest(s.month_minor - back.month_minor, 0)
-    from (select r.tenant, r.customer, r.currency,
-                 sum(case when spend_minor[i] > 0 or spend_day[i] >= r.day then abs(spend_minor[i]) else 0 end) as day_minor,
-                 sum(case when spend_minor[i] > 0 or spend_month[i] >= r.month then abs(spend_minor[i]) else 0 end) as month_minor
-            from unnest(loose) i
-            join spending r on r.tenant = tenants[spend_plan[i]] and r.customer = spend_customer[i]
-                           and r.currency = spend_currency[i]
-           where (spend_minor[i] < 0) = (verdict[spend_plan[i]] = 0)
-           group by 1, 2, 3) back
-   where s.tenant = back.tenant and s.customer = back.customer and s.currency = back.currency;
 end $$;
 
 do $$
