@@ -19,6 +19,9 @@ from simulator.faults import ABORT
 HOST = "127.0.0.1"
 _SHUTDOWN_SECONDS_MAX = 1.0
 _BACKLOG = 2048
+_STEPS_FROM_ACCEPTED_TO_CONNECTION = 3
+"""Steps of the event loop after which whatever was accepted before is a connection to be closed:
+nobody would close one that comes up while the loop ends."""
 Apps = Mapping[str, tuple[ASGIApp, int]]
 """Each application by name, and the port it wants; 0 is any free one."""
 
@@ -90,6 +93,8 @@ class _Server(uvicorn.Server):
             listening.close()
         for bound in sockets or []:
             bound.close()
+        for _ in range(_STEPS_FROM_ACCEPTED_TO_CONNECTION):
+            await asyncio.sleep(0)
         connections = tuple(self.server_state.connections)
         for connection in connections:
             connection.shutdown()

@@ -19,7 +19,11 @@ from tests.integration.world import FAILED, SUCCEEDED
 pytestmark = pytest.mark.long("twenty-five walks on a real Postgres")
 
 WALKS = 25
+WALKS_MAX = 250
+"""Walks go on until they have led everywhere: how two things that happen at once fall is not told
+by the seed. One in twenty ends expired."""
 STEPS = 14
+EVERYWHERE = {"paid", "declined", "expired"}
 RULES = RequestRules(open_seconds=500, unpaid_most=10**6, recent_most=10**6)
 
 
@@ -89,10 +93,12 @@ async def _unless_refused(move: Awaitable[None]) -> None:
 
 
 async def test_no_order_of_events_pays_a_request_twice(database_url: str) -> None:
-    ends = set()
+    ends = set[str]()
     async with open_room(database_url, RULES) as room:
         room.world.dispatching = False
-        for seed in range(WALKS):
+        for seed in range(WALKS_MAX):
+            if seed >= WALKS and ends >= EVERYWHERE:
+                break
             walk = Walk(room, await room.ask(key=f"walk {seed}"), random.Random(seed))
             for _ in range(STEPS):
                 await walk.step()
@@ -101,4 +107,4 @@ async def test_no_order_of_events_pays_a_request_twice(database_url: str) -> Non
                 except AssertionError as error:
                     raise AssertionError(f"seed {seed}") from error
             ends.add(await room.state(walk.code))
-    assert ends >= {"paid", "declined", "expired"}  # the walks lead everywhere
+    assert ends >= EVERYWHERE

@@ -266,7 +266,7 @@ class ErrandStore:
     # One process at a time.
 
     async def hold(self, account: str, holder: str, now_ms: int, until_ms: int) -> bool:
-        """Whether this process alone sends from the account until then. Safe to repeat."""
+        """Whether `holder` alone sends from the account until then. Safe to repeat."""
         row = await self._pool.fetchval(
             "insert into settlement_account as a (tenant, account, holder, lease_until_ms)"
             " values ($1, $2, $3, $4) on conflict (tenant, account) do update"

@@ -52,7 +52,7 @@ class _Start(NamedTuple):
 
 
 class Submitting:
-    """The submitter of every account. Any number may run: an account has one at a time."""
+    """The submitter of every account. Any number may run: an account has one sweep at a time."""
 
     def __init__(
         self,
@@ -76,7 +76,6 @@ class Submitting:
         self._ids = ids
         self._patience_seconds = patience_seconds
         self._lease_ms = lease_seconds * 1000
-        self._holder = ids.hex()
 
     async def want(self, errand_id: str, instruction: Instruction) -> None:
         """Have it carried out. The same id again changes nothing."""
@@ -93,23 +92,25 @@ class Submitting:
         return len(busy)
 
     async def _look_after(self, account: str, rail_seconds: int) -> None:
-        if not await self._hold(account):
+        # Of this sweep alone: two of one process keep out of each other's way as well.
+        holder = self._ids.hex()
+        if not await self._hold(account, holder):
             return
         try:
-            await self._tend(account, rail_seconds)
+            await self._tend(account, holder, rail_seconds)
         except ProviderError as error:
             log.warning("settlement account %s is looked at again later: %s", account, error)
         finally:
-            await self._errands.let_go(account, self._holder)
+            await self._errands.let_go(account, holder)
 
-    async def _tend(self, account: str, rail_seconds: int) -> None:
+    async def _tend(self, account: str, holder: str, rail_seconds: int) -> None:
         until = self._clock.epoch() + TEND_SECONDS_MAX
         left = await self._hear(account, await self._errands.live(account))
         await _some_at_once(self._follow, left)
-        await self._hand_in(account)
+        await self._hand_in(account, holder)
         await self._fill(account, rail_seconds)
         while await self._wait(account) and self._clock.epoch() < until:
-            await self._hand_in(account)
+            await self._hand_in(account, holder)
 
     # What may still happen.
 
@@ -185,11 +186,13 @@ class Submitting:
 
     # What is to happen.
 
-    async def _hand_in(self, account: str) -> None:
-        """As many of those that are wanted as there are places free."""
+    async def _hand_in(self, account: str, holder: str) -> None:
+        """As many of those that are wanted as there are places free, counted while we hold it."""
+        if not await self._hold(account, holder):
+            return
         free = self._rail.in_flight_max - await self._errands.live_count(account)
         wanted = await self._errands.wanted(account, self._now_ms(), free) if free > 0 else []
-        if not wanted or not await self._hold(account):
+        if not wanted:
             return
         # The rail's clock anew: those before may have taken seconds to decide.
         position = await self._rail.position()
@@ -260,9 +263,9 @@ class Submitting:
             return min(expires_at, instruction.terms.expires_at)
         return expires_at
 
-    async def _hold(self, account: str) -> bool:
+    async def _hold(self, account: str, holder: str) -> bool:
         now_ms = self._now_ms()
-        return await self._errands.hold(account, self._holder, now_ms, now_ms + self._lease_ms)
+        return await self._errands.hold(account, holder, now_ms, now_ms + self._lease_ms)
 
     async def _call_somebody(self, account: str, error: Rejected) -> None:
         await self._open_case(account, f"rejected {error.code}", f"{account} cannot send: {error}")
