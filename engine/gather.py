@@ -12,10 +12,12 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 PATIENCE_SECONDS = 0.002
+UNHURRIED_SECONDS = 0.05
+"""So long waits what nobody stands before a screen for."""
 BUSY_SECONDS = 0.02
-"""Whoever asks so soon after another waits for a moment for those who come with them. A statement
-costs tenths of a millisecond of two cores: at a moderate load single ones fill them, and then
-everybody waits longer (`ledger/decisions/0005`).
+"""Whoever asks so soon after another, or within their own patience, waits for those who come with
+them. A statement costs tenths of a millisecond of two cores: at a moderate load single ones fill
+them, and then everybody waits longer (`ledger/decisions/0005`).
 """
 
 
@@ -54,7 +56,7 @@ class Gatherer(Generic[K, V]):
         while self._waiting:
             if loop.time() < self._busy_until:
                 await asyncio.sleep(self._patience)
-            self._busy_until = loop.time() + BUSY_SECONDS
+            self._busy_until = loop.time() + max(BUSY_SECONDS, self._patience)
             batch, self._waiting = (
                 self._waiting[: self._batch_max],
                 self._waiting[self._batch_max :],

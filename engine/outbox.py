@@ -12,18 +12,13 @@ from typing import Any
 import msgspec
 
 from engine.clock import Clock, PaymentId, first_id_at
-from engine.gather import Gatherer
+from engine.gather import UNHURRIED_SECONDS, Gatherer
 from engine.ports import SmsReport
 from engine.privacy.places import payload_place
 from engine.privacy.seals import open_maybe, seals_of
 
 RETRY_SECONDS_MIN = 5
 """No intent is taken up again sooner after it was made."""
-
-PATIENCE_SECONDS = 0.01
-"""So long claims, endings and reports wait for more of them: nobody stands before a screen, and
-under a moderate load each would be a statement and a flush of its own.
-"""
 
 QUESTION = 11
 """The intent kind of a question about an attempt that is over; kinds below are sent, not asked."""
@@ -57,10 +52,13 @@ class Outbox:
         self._lease_seconds = lease_seconds
         self._seals = seals_of(pool)
         self._claiming: set[str] = set()
-        self._claims: Gatherer[str, int] = Gatherer(self._claim_many, patience=PATIENCE_SECONDS)
-        self._ended: Gatherer[SmsEnding, bool] = Gatherer(self._end_many, patience=PATIENCE_SECONDS)
+        # Under a moderate load each of these would be a statement and a flush of its own.
+        self._claims: Gatherer[str, int] = Gatherer(self._claim_many, patience=UNHURRIED_SECONDS)
+        self._ended: Gatherer[SmsEnding, bool] = Gatherer(
+            self._end_many, patience=UNHURRIED_SECONDS
+        )
         self._reports: Gatherer[tuple[int, SmsReport], bool] = Gatherer(
-            self._keep_reports, patience=PATIENCE_SECONDS
+            self._keep_reports, patience=UNHURRIED_SECONDS
         )
 
     @property
@@ -180,17 +178,24 @@ class Outbox:
     async def _keep_reports(
         self, reports: Sequence[tuple[int, SmsReport]]
     ) -> dict[tuple[int, SmsReport], bool]:
-        now_ms = int(self._clock.epoch() * 1000)
-        rows = [
-            (r.message_id, r.status, tenant, r.delivered, r.failure, now_ms, r.intent_id)
-            for tenant, r in reports
-        ]
-        await self._pool.executemany(
+        messages, statuses, tenants, delivered, failures, intents = zip(
+            *[
+                (r.message_id, r.status, tenant, r.delivered, r.failure, r.intent_id)
+                for tenant, r in reports
+            ],
+            strict=True,
+        )
+        await self._pool.execute(
             "insert into sms_report"
             " (message_id, status, tenant, delivered, failure, at_ms, message)"
-            " values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
-            rows,
-        )
+            " select message_id, status, tenant, delivered, failure, $7, message"
+            " from unnest((select $1::text[]), (select $2::text[]), (select $3::int[]),"
+            "  (select $4::boolean[]), (select $5::text[]), (select $6::uuid[]))"
+            " as r (message_id, status, tenant, delivered, failure, message)"
+            " order by message_id, status on conflict do nothing",
+            messages, statuses, tenants, delivered, failures, intents,
+            int(self._clock.epoch() * 1000),
+        )  # fmt: skip
         return dict.fromkeys(reports, True)
 
     async def _end_many(self, endings: "Sequence[SmsEnding]") -> "dict[SmsEnding, bool]":

@@ -18,6 +18,7 @@ import asyncpg
 
 from engine.clock import Clock
 from engine.errors import CommitUnknown, OurFault
+from engine.gather import UNHURRIED_SECONDS
 from engine.ledger.plans import APPLIED, NOTE, Plan, Verdict, Verdicted
 
 log = logging.getLogger(__name__)
@@ -46,9 +47,6 @@ _POISON = (
     ValueError,
     struct.error,
 )
-
-PATIENCE_SECONDS = 0.01
-"""So long a plan that is not urgent waits for others: by itself it would be a batch and a flush."""
 
 _TRIES = 4
 
@@ -228,7 +226,8 @@ class Committer:
     def submit(self, plan: Plan, *, is_urgent: bool = True) -> asyncio.Future[Verdicted]:
         """Queue one plan. The future's error is CommitUnknown when the reply was lost.
 
-        One that is not urgent goes with the next batch that leaves, or after `PATIENCE_SECONDS`.
+        One that is not urgent would be a batch and a flush by itself: it goes with the next that
+        leaves, or after `UNHURRIED_SECONDS`.
         Raises what sealing it raises: it is this plan's fault, and no other waits for it.
         """
         sealed = self._seal(plan)
@@ -238,7 +237,7 @@ class Committer:
             self._wake()
         else:
             if not self._patient:
-                asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._hurry)
+                asyncio.get_running_loop().call_later(UNHURRIED_SECONDS, self._hurry)
             self._patient.append((sealed, answer))
         return answer
 

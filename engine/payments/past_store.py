@@ -19,8 +19,10 @@ from engine.privacy.seals import found_as, seals_of
 
 EVER = "0" * 32
 """An id before every payment's."""
-PAYEES_LOOKED_AT = 50
-"""Recent payees are looked for among so many of the newest payments."""
+PAYEES_LOOKED_AT = (10, 50)
+"""Recent payees are looked for among so many of the newest payments; if too few are found, among
+more. Each costs a look into the journal and its terms opened.
+"""
 
 # Why functions: `decisions/0025-a-read-that-is-planned-once.md`.
 _SENT_SINCE = f"payments_sent($1, $2, $3, {{most}}, {int(State.COLLECTING)}::smallint)"
@@ -113,14 +115,17 @@ class PastStore:
 
         Whatever became of the payment: one that failed is likely to be tried again.
         """
-        rows = await self._pool.fetch(
-            _NEWEST_SENT, self._tenant, customer_id, EVER, PAYEES_LOOKED_AT
-        )
         found: dict[Msisdn, Money] = {}
-        for row in rows:
-            quote = self._store.read(row).quote
-            found.setdefault(Msisdn(quote.payee), quote.amount)
-        return [RecentPayee(msisdn, amount) for msisdn, amount in list(found.items())[:most]]
+        for count in PAYEES_LOOKED_AT:
+            rows = await self._pool.fetch(_NEWEST_SENT, self._tenant, customer_id, EVER, count)
+            for row in rows:
+                quote = self._store.read(row).quote
+                found.setdefault(Msisdn(quote.payee), quote.amount)
+                if len(found) == most:
+                    break
+            if len(found) == most or len(rows) < count:
+                break
+        return [RecentPayee(msisdn, amount) for msisdn, amount in found.items()]
 
     def _seen(self, row: Any, msisdn: Msisdn | None = None) -> PaymentSummary | None:
         payment = self._store.read(row)

@@ -16,6 +16,7 @@ from engine.payments.clearing import spend_of
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
+from engine.payments.past_store import PAYEES_LOOKED_AT
 from engine.payments.payment import id_ending
 from engine.payments.policy import Clearance
 from engine.ports import Finding, Outcome
@@ -162,6 +163,20 @@ async def test_recent_payees_come_once_each_with_the_newest_amount(room: Counter
     ]
     assert len(await room.counter.recent_payees(AMINA.customer_id, 1)) == 1
     assert await room.counter.recent_payees(STRANGER.customer_id) == []
+
+
+async def test_a_payee_behind_many_payments_to_another_is_looked_for_further_back(
+    room: CounterRoom,
+) -> None:
+    few, _ = PAYEES_LOOKED_AT
+    await room.sent(100, OTHER_PAYEE)
+    for _ in range(few):
+        await room.sent(200)
+    for most, found, looks in ((1, [PAYEE], 1), (5, [PAYEE, OTHER_PAYEE], 2)):
+        room.counted.statements.clear()
+        recent = await room.counter.recent_payees(AMINA.customer_id, most)
+        assert [r.msisdn for r in recent] == found
+        assert len(room.counted.statements) == looks
 
 
 async def test_a_payment_is_found_by_when_it_was_confirmed(room: CounterRoom) -> None:
