@@ -95,6 +95,14 @@ class Company:
     def received(self, path: str) -> list[Received]:
         return [request for request in self.requests if request.path == path]
 
+    async def until_open(self, connections: int) -> None:
+        """Wait until so many connections are open."""
+        for _ in range(1000):
+            if self.connections_open == connections:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{self.connections_open} connections are open, not {connections}")
+
     def react(self, request: Received) -> Reaction:
         self.requests.append(request)
         script = self._scripts[request.path]

@@ -253,11 +253,9 @@ async def test_connection_of_a_cancelled_caller_is_closed(
 ) -> None:
     company.on("/pay", companies.SILENCE)
     caller = asyncio.create_task(post(make_client(company.url)))
-    await asyncio.sleep(0.05)
-    assert company.connections_open == 1
+    await company.until_open(1)
     caller.cancel()
-    await asyncio.sleep(0.05)
-    assert company.connections_open == 0
+    await company.until_open(0)
 
 
 WELL_FORMED = {

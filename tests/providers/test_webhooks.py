@@ -110,8 +110,7 @@ async def test_a_megabyte_of_answer_is_not_read_and_its_status_counts(company: C
     company.on("/hook", Raw(large, then="hold"))
     async with local() as carrier:
         assert (await carrier.deliver(message(company.url + "/hook"))).status == 200
-        await asyncio.sleep(0.05)
-        assert company.connections_open == 0
+        await company.until_open(0)
 
 
 async def test_a_short_answer_leaves_the_connection_for_the_next_message(company: Company) -> None:
