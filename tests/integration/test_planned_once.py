@@ -25,6 +25,7 @@ from engine.payments.past_store import PastStore
 from engine.payments.payment import code_of
 from engine.payments.portability_store import PortabilityStore
 from engine.payments.store import PaymentStore
+from engine.ports import SmsReport
 from engine.traffic.log import TrafficLog
 from engine.traffic.messages import Said, Way
 from tests.integration.customers_room import customers
@@ -67,6 +68,9 @@ def all_that_is_asked(pool: Any) -> list[Ask]:
     def ending() -> SmsEnding:
         return SmsEnding(ids.hex(), PaymentId(ids.hex()), 1, "receipt", "sent")
 
+    def report(number: int) -> SmsReport:
+        return SmsReport(f"{ids.hex()} {number}", "Success", delivered=True)
+
     def said() -> Said:
         return Said(1, Way.WE_CALLED, "mpesa_ke", "collect", "ok", AttemptId(ids.hex()))
 
@@ -76,6 +80,7 @@ def all_that_is_asked(pool: Any) -> list[Ask]:
         lambda _: history.look(question(), near_minor=10, watched=True),
         lambda _: outbox.claim(ids.hex()),
         lambda _: outbox.end_sms(ending()),
+        lambda n: outbox.keep_report(1, report(n)),
         lambda _: store.payment(PaymentId(ids.hex())),
         lambda _: store.attempt(AttemptId(ids.hex())),
         lambda _: store.provider_references(AttemptId(ids.hex())),
