@@ -61,9 +61,8 @@ async def test_a_redis_that_is_stopped_costs_a_turn_a_moment_only(
     sleeping = blocker.execute("EVAL", "local t = redis.call('TIME')[1] + 1 "
                                "while tonumber(redis.call('TIME')[1]) <= t do end", 0)  # fmt: skip
     await asyncio.sleep(0.05)
-    began = time.monotonic()
     assert await dials.may_begin(PHONE)
-    assert time.monotonic() - began < PATIENCE_SECONDS * 2
+    assert not sleeping.done(), "it was let in while Redis was still away"
     await sleeping
     await pipeline.aclose()
     await blocker.aclose()

@@ -409,10 +409,9 @@ async def test_a_verb_that_is_late_is_answered_in_time_and_its_work_goes_on() ->
     house = House(networks=Networks(hasty, {}))
     await house.registered("sw")
     await house.press(*TO_PIN)
-    house.payments.delay = 0.2
-    began = asyncio.get_running_loop().time()
+    house.payments.delay = 1.0
     reply = await house.take("*".join((*TO_PIN, PIN)))
-    assert asyncio.get_running_loop().time() - began < 0.15
+    assert not house.payments.confirmed, "it was not waited for"
     assert reply == Reply(TEXTS.render("sw", "session.late"), ends=True)
     await house.turns.aclose()
     assert len(house.payments.confirmed) == 1
