@@ -1,8 +1,11 @@
 """What no serving connection may do and a test must: forge, forget, stand in for another tenant."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+
+import asyncpg
 
 
 class Owner:
@@ -42,3 +45,17 @@ class Owner:
     async def fetchval(self, query: str, *arguments: Any) -> Any:
         async with self.acquire() as connection:
             return await connection.fetchval(query, *arguments)
+
+
+def tell_owner(url: str, *statements: str) -> None:
+    """On a connection of its own, for where no loop is running yet: roles, and steps back."""
+    asyncio.run(_tell(url, statements))
+
+
+async def _tell(url: str, statements: Sequence[str]) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,6 +1,5 @@
 """Money moves through the commit alone: a tenant's role has no other way, nor another's money."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +16,7 @@ from engine.ledger.plans import CREATE, Evidence, Intent, Plan, Spend, Verdict, 
 from engine.row_security import as_tenant, open_tenant
 from tests.conftest import WORKER
 from tests.integration.books import assert_books
+from tests.integration.owner import tell_owner
 
 V = Verdict
 IDS = Ids(Clock())
@@ -53,10 +53,10 @@ async def serving(database_url: str, owner: Any) -> AsyncIterator[Any]:
 @pytest.fixture
 def login(database_url: str) -> Iterator[str]:
     """The address of a login that may become capp_tenant_1 and is nobody else."""
-    asyncio.run(_execute(database_url, f"create role {LOGIN} login in role capp_tenant_1"))
+    tell_owner(database_url, f"create role {LOGIN} login in role capp_tenant_1")
     parts = urlsplit(database_url)
     yield urlunsplit(parts._replace(netloc=f"{LOGIN}@{parts.netloc.rpartition('@')[2]}"))
-    asyncio.run(_execute(database_url, f"drop role {LOGIN}"))
+    tell_owner(database_url, f"drop role {LOGIN}")
 
 
 def moves(tenant: int, accounts: tuple[int, int], minor: int = 1, **fields: Any) -> Plan:
@@ -307,11 +307,3 @@ async def _call(
     """The function itself: a refusal of one is a refusal of all."""
     call = _CALL.replace("commit_plans", name)
     return await connection.fetchrow(call, care, 1, *columns(plans))
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

@@ -26,6 +26,7 @@ from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.row_security import as_tenant, look_at, open_tenant
 from engine.tables import metadata
 from tests.conftest import WORKER
+from tests.integration.owner import tell_owner
 
 TABLES = sorted(metadata.tables)
 OF_NO_TENANT = {"alembic_version": "which revision the schema has; it can be read, not written"}
@@ -51,10 +52,10 @@ def url(shared_database_url: str) -> str:
 @pytest.fixture(scope="module")
 def login(url: str) -> Iterator[str]:
     """The address of a login that may become capp_tenant_1 and is nobody else."""
-    asyncio.run(_execute(url, f"drop role if exists {LOGIN}"))
-    asyncio.run(_execute(url, f"create role {LOGIN} login noinherit in role capp_tenant_1"))
+    tell_owner(url, f"drop role if exists {LOGIN}")
+    tell_owner(url, f"create role {LOGIN} login noinherit in role capp_tenant_1")
     yield _by(LOGIN, url)
-    asyncio.run(_execute(url, f"drop role {LOGIN}"))
+    tell_owner(url, f"drop role {LOGIN}")
 
 
 @pytest.fixture
@@ -543,19 +544,19 @@ async def test_the_owner_makes_months_of_any_time_and_they_are_held_as_well(url:
 
 @pytest.mark.long("migrates as somebody else")
 @pytest.mark.parametrize("may_make_roles", [True, False])
-def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_have_run(
+def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_havetell_owner(
     postgres_url: str, may_make_roles: bool
 ) -> None:
     name, tenant = f"managed_{WORKER}", 900 + may_make_roles
     server = postgres_url.rsplit("/", 1)[0]
     address = _by(OWNER, f"{server}/{name}")
     right = "createrole" if may_make_roles else "nocreaterole"
-    _run(
+    tell_owner(
         postgres_url, f"create role {OWNER} login {right}", f"create database {name} owner {OWNER}"
     )
     try:
         if may_make_roles:  # the role of all is another database's already, and may be ours to give
-            _run(postgres_url, f"grant capp_tenant to {OWNER} with admin option")
+            tell_owner(postgres_url, f"grant capp_tenant to {OWNER} with admin option")
         done, said = _migrated(address, tenant)
         assert done is may_make_roles
         if not may_make_roles:
@@ -567,7 +568,7 @@ def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_have_ru
             with pytest.raises(NotServed):
                 asyncio.run(_standing(as_tenant(address, tenant)))
             assert _migrated(address, tenant, CAPP_DATABASE_ROLE="none") == (True, [])
-            _run(postgres_url, *wanted)
+            tell_owner(postgres_url, *wanted)
             assert _migrated(address, tenant) == (True, [])
         standing = asyncio.run(_standing(as_tenant(address, tenant)))
         assert (standing.tenant, standing.unprotected) == (tenant, ())
@@ -576,7 +577,7 @@ def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_have_ru
         assert not standing.finds_by_index  # which no superuser has said yet
         assert asyncio.run(_moved(as_tenant(address, tenant), tenant)) is Verdict.APPLIED
     finally:
-        _run(
+        tell_owner(
             postgres_url, f"drop database {name} with (force)",
             f"drop role if exists capp_tenant_{tenant}", f"drop owned by {OWNER} cascade",
             f"drop role {OWNER}",
@@ -729,16 +730,3 @@ def _by(login: str, url: str) -> str:
     """The same address with another login. The tests' server asks nobody for a password."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}"))
-
-
-def _run(url: str, *statements: str) -> None:
-    for statement in statements:
-        asyncio.run(_execute(url, statement))
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
