@@ -329,6 +329,13 @@ class City:
         """The keys of the installation, for tests that look at what it has stored."""
         return await read_ring(self.stack, connection)
 
+    async def named(self, payment: Payment) -> str:
+        """What the operator named the collection, once that is noted: a moment after it said so."""
+        attempt_id = payment.attempts[0].attempt_id
+        return await self.until(
+            lambda: self.accepted_as(attempt_id), "that the order was taken was not noted"
+        )
+
     async def accepted_as(self, attempt_id: str) -> str | None:
         """What the operator named an attempt when it accepted it."""
         connection = await asyncpg.connect(self.stack.database_url)

@@ -25,6 +25,7 @@ async def asked(city: City) -> tuple[Person, Person, Payment]:
     payer, payee = city.newcomer("KE"), city.newcomer("UG")
     await city.pay(payer, payee, 500)
     await city.prompt(payer)
+    await city.named(await city.reaches(payer, "COLLECTING"))
     return payer, payee, await city.reaches(payer, "COLLECTING")
 
 
@@ -44,12 +45,10 @@ async def push_result(
     """
     moved = await city.movements(payer)
     receipt = moved[0]["receipt"] if moved else "NLJ7RT61SV"
-    named = await city.accepted_as(payment.attempts[0].attempt_id)
-    checkout_id = named or "ws_CO_191220191020363925"
     total_minor = payment.amount.minor + payment.fee.minor + more
     result: dict[str, Any] = {
         "MerchantRequestID": "29115-34620561-1",
-        "CheckoutRequestID": checkout_id,
+        "CheckoutRequestID": await city.named(payment),
         "ResultCode": code,
         "ResultDesc": "The service request is processed successfully.",
     }
