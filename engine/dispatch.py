@@ -9,7 +9,6 @@ has claimed its intent.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -23,7 +22,7 @@ from engine.errors import (
     Throttled,
     Unreachable,
 )
-from engine.holding import holding
+from engine.holding import Holding
 from engine.ledger.plans import Intent
 from engine.messages.sender import Messages
 from engine.outbox import NEVER_SENT, Leased, Outbox
@@ -180,8 +179,8 @@ class Dispatcher:
         with speaking_of(payment=left.payment_id), self._holding(left.id, left.claim):
             await self._finish_or_repeat(left)
 
-    def _holding(self, intent_id: str, claim: int) -> AbstractContextManager[None]:
-        return holding(self._outbox, self._tasks, intent_id, claim)
+    def _holding(self, intent_id: str, claim: int) -> Holding:
+        return Holding(self._outbox, self._tasks, intent_id, claim)
 
     async def _finish_or_repeat(self, left: Leased) -> None:
         if not self._messages.needs_payment(left.kind):

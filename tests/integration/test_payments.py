@@ -1,6 +1,7 @@
 """The story of a payment on a real Postgres: every way out, with the books right after each."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -701,3 +702,22 @@ async def test_a_repeat_that_is_refused_after_not_found_stays_unknown(world: Wor
     await world.reconciler.sweep()
     assert len(world.mtn.orders) == 2
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+
+
+async def test_a_payment_leaves_nothing_to_the_collector(world: World) -> None:
+    """What refers to itself waits for the collector, which stops all callers while it looks."""
+
+    async def paid() -> None:
+        _, payout = await collected(world)
+        await world.tell(payout, SUCCEEDED)
+        await world.dispatched()
+
+    await paid()  # and what is made once
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            await paid()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -1,6 +1,7 @@
 """Turns over HTTP and sessions in a real Redis, with the faults a gateway and a Redis show."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -136,6 +137,26 @@ async def test_the_end_of_a_session_is_noted(gateway: httpx.AsyncClient) -> None
 
 
 # In Redis.
+
+
+async def test_a_dialogue_leaves_nothing_to_the_collector(house: House) -> None:
+    """What refers to itself waits for the collector, which stops all callers while it looks."""
+
+    async def dialled(session_id: str) -> None:
+        inputs = ["1", PAYEE, "1000", "1", PIN]
+        for count in range(len(inputs) + 1):
+            reply = await house.take("*".join(inputs[:count]), session_id)
+        assert reply.ends
+
+    await dialled("s0")  # and what is made once
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(1, 4):
+            await dialled(f"s{number}")
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 async def test_sessions_expire(house: House, redis: TickPipeline) -> None:

@@ -1,13 +1,14 @@
 """A claim is renewed while its work goes on, on a clock that jumps from timer to timer."""
 
 import asyncio
+import gc
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from engine.holding import HELD_SECONDS_MAX, RENEWALS_IN_A_LEASE, holding
+from engine.holding import HELD_SECONDS_MAX, RENEWALS_IN_A_LEASE, Holding
 from engine.tasks import Tasks
 from tests.simulation.loop import make_loop
 
@@ -52,7 +53,7 @@ def renewals(work_seconds: float, *, ours: bool = True) -> list[float]:
     claims = Counted(ours=ours)
 
     async def work() -> None:
-        with holding(claims, Tasks(failed="not renewed"), INTENT, CLAIM):
+        with Holding(claims, Tasks(failed="not renewed"), INTENT, CLAIM):
             await asyncio.sleep(work_seconds)
 
     lived(work_seconds + 2 * LEASE_SECONDS, work)
@@ -61,6 +62,19 @@ def renewals(work_seconds: float, *, ours: bool = True) -> list[float]:
 
 def test_a_call_that_outlives_its_lease_keeps_its_claim() -> None:
     assert renewals(2.5 * EVERY) == pytest.approx([EVERY, 2 * EVERY])
+
+
+async def test_nothing_of_it_is_left_to_the_collector() -> None:
+    tasks = Tasks(failed="not renewed")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            with Holding(Counted(), tasks, INTENT, CLAIM):
+                await asyncio.sleep(0)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_renewed_once_the_work_has_ended() -> None:
@@ -78,7 +92,7 @@ def test_work_that_fails_lets_go_of_its_claim() -> None:
     async def work() -> None:
         with (
             pytest.raises(ValueError, match="no"),
-            holding(claims, Tasks(failed="-"), INTENT, CLAIM),
+            Holding(claims, Tasks(failed="-"), INTENT, CLAIM),
         ):
             raise ValueError("no")
 
