@@ -1,7 +1,6 @@
 """Turns over HTTP and sessions in a real Redis, with the faults a gateway and a Redis show."""
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -26,6 +25,7 @@ from engine.session.pipeline import TickPipeline, open_pipeline
 from engine.session.store import Pointer, SessionStore, StoreDown, key_of, pointer_of
 from providers.africastalking import AfricasTalkingUssd
 from simulator import embedded
+from tests.collector import left_to_collector
 from tests.unit.session.extremes import extreme_turns
 from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
 
@@ -142,21 +142,15 @@ async def test_the_end_of_a_session_is_noted(gateway: httpx.AsyncClient) -> None
 async def test_a_dialogue_leaves_nothing_to_the_collector(house: House) -> None:
     """What refers to itself waits for the collector, which stops all callers while it looks."""
 
-    async def dialled(session_id: str) -> None:
-        inputs = ["1", PAYEE, "1000", "1", PIN]
-        for count in range(len(inputs) + 1):
-            reply = await house.take("*".join(inputs[:count]), session_id)
+    sessions = iter(range(99))
+
+    async def dialled() -> None:
+        inputs, session_id = ["1", PAYEE, "1000", "1", PIN], f"s{next(sessions)}"
+        for typed in range(len(inputs) + 1):
+            reply = await house.take("*".join(inputs[:typed]), session_id)
         assert reply.ends
 
-    await dialled("s0")  # and what is made once
-    gc.collect()
-    gc.disable()
-    try:
-        for number in range(1, 4):
-            await dialled(f"s{number}")
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+    assert await left_to_collector(dialled) == 0
 
 
 async def test_sessions_expire(house: House, redis: TickPipeline) -> None:

@@ -1,7 +1,6 @@
 """A claim is renewed while its work goes on, on a clock that jumps from timer to timer."""
 
 import asyncio
-import gc
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from engine.holding import HELD_SECONDS_MAX, RENEWALS_IN_A_LEASE, Holding
 from engine.tasks import Tasks
+from tests.collector import left_to_collector
 from tests.simulation.loop import make_loop
 
 LEASE_SECONDS = 60
@@ -66,15 +66,12 @@ def test_a_call_that_outlives_its_lease_keeps_its_claim() -> None:
 
 async def test_nothing_of_it_is_left_to_the_collector() -> None:
     tasks = Tasks(failed="not renewed")
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(10):
-            with Holding(Counted(), tasks, INTENT, CLAIM):
-                await asyncio.sleep(0)
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+
+    async def held() -> None:
+        with Holding(Counted(), tasks, INTENT, CLAIM):
+            await asyncio.sleep(0)
+
+    assert await left_to_collector(held) == 0
 
 
 def test_nothing_is_renewed_once_the_work_has_ended() -> None:
