@@ -42,7 +42,7 @@ class Played:
 
 
 class Player:
-    """Plays one transcript after the other; nothing is kept between them."""
+    """Plays one transcript after the other; between them only the numbers drawn are kept."""
 
     def __init__(
         self,
@@ -55,13 +55,17 @@ class Player:
         patience_seconds: float = PATIENCE_SECONDS,
         quiet_seconds: float = QUIET_SECONDS,
         weather: Weather = CALM,
+        taken: set[str] | None = None,
     ) -> None:
-        """`weather` is what the network does wrong beside what transcripts ask for."""
+        """`weather` is what the network does wrong beside what transcripts ask for.
+
+        `taken` are numbers that others have; those that are drawn here are added.
+        """
         self._say = say
         self._update = update
         self._set_stage = partial(
             Stage, client, places, world, weather=weather, patience_seconds=patience_seconds,
-            quiet_seconds=quiet_seconds,
+            quiet_seconds=quiet_seconds, taken=set() if taken is None else taken,
         )  # fmt: skip
 
     async def play(self, script: Transcript) -> Played:

@@ -26,7 +26,7 @@ from simulator.steps.step import NotSo, Step
 from simulator.transcript import Unreadable
 from simulator.ussd import PHONE_FAULT
 
-PEOPLE: Mapping[str, str] = {"payer": "+2547120?????", "payee": "+2567720?????"}
+PEOPLE: Mapping[str, str] = {"payer": "+25471???????", "payee": "+25677???????"}
 FINAL = ("paid", "refunded", "collect_failed", "expired", "cancelled")
 POLL_SECONDS = 0.2
 
@@ -55,7 +55,7 @@ class Recorder:
     async def meet(self, people: Mapping[str, str]) -> None:
         """The phones there are, by name; every `?` becomes a digit."""
         for name, pattern in people.items():
-            msisdn = fill(pattern, self._stage.world.random)
+            msisdn = fill(pattern, self._stage.world.random, self._stage.taken)
             await self._stage.add_person(name, self._stage.new_line(msisdn))
 
     async def take(self, line: str) -> None:
@@ -133,7 +133,7 @@ def run_record(arguments: list[str]) -> int:
         help="typed text that must not be written; known PINs and doubtful digits never are",
     )  # fmt: skip
     parser.add_argument(
-        "--phone", action="append", default=[], metavar="NAME=+2547120?????",
+        "--phone", action="append", default=[], metavar="NAME=+25471???????",
         help="somebody's number, every ? a new digit (default: a payer and a payee)",
     )  # fmt: skip
     parser.add_argument("--prove", action="store_true", help="play the file at once")

@@ -11,7 +11,7 @@ from itertools import pairwise
 from simulator.steps.person import PIN_NAMES, WEAK_PIN, names_of
 
 ANYTHING = "*"
-NEW_DIGITS = 5
+NEW_DIGITS = 7
 """So many of a number's last digits are new in each play; what stands before tells the network."""
 
 _DAY = r"\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4}"
@@ -131,7 +131,7 @@ def reserved(sources: Sequence[str]) -> set[str]:
 
 
 def pattern_of(msisdn: str) -> str:
-    """`+2547120?????`: a number of the same network, new in each play."""
+    """`+25471???????`: a number of the same network, new in each play."""
     return msisdn[:-NEW_DIGITS] + "?" * NEW_DIGITS
 
 

@@ -30,7 +30,7 @@ class Journey(NamedTuple):
     def numbers(self, walk: int, seed: int) -> Sequence[tuple[str, str, str]]:
         """(name, number, network) of the people of the walk `walk`: no two walks share one.
 
-        As long as a pattern has room: `+2547120?????` for 100,000 walks with one such person.
+        As long as a pattern has room: `+25471???????` for ten million walks with one such person.
         """
         found = []
         for place, step in enumerate(self.people):

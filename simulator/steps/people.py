@@ -8,7 +8,7 @@ from simulator.steps.verb import Verb
 
 async def add_phone(stage: Stage, step: Step) -> None:
     """Somebody more, with a number of this run."""
-    msisdn = fill(step.arguments["msisdn"], stage.world.random)
+    msisdn = fill(step.arguments["msisdn"], stage.world.random, stage.taken)
     line = stage.new_line(msisdn, step.arguments.get("network", ""))
     await stage.add_person(step.arguments["name"], line)
 

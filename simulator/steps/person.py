@@ -6,12 +6,16 @@ from itertools import pairwise
 from random import Random
 
 from simulator.network import Network
+from simulator.steps.step import NotSo
 from simulator.ussd import Line, Screen, UssdSession
 
 PIN_NAMES = ("pin", "wrong_pin", "third_pin", "fourth_pin")
 """Four different PINs are enough to choose one, to err, and to change it twice."""
 
 WEAK_PIN = "weak_pin"
+
+DRAWS_MAX = 1_000
+"""How often a number is drawn that somebody has already."""
 
 
 @dataclass
@@ -57,6 +61,17 @@ def names_of(name: str, msisdn: str) -> Iterator[tuple[str, str]]:
     yield f"{name}_national", f"0{msisdn[4:]}"
 
 
-def fill(pattern: str, random: Random) -> str:
-    """A number with every `?` replaced by a digit of this run."""
-    return "".join(str(random.randrange(10)) if sign == "?" else sign for sign in pattern)
+def fill(pattern: str, random: Random, taken: set[str]) -> str:
+    """A number with every `?` replaced by a digit of this run; `taken` has it from now on.
+
+    A number without one is used as it is, by whoever says it. Raises NotSo when nearly all that
+    the pattern has room for are taken.
+    """
+    if "?" not in pattern:
+        return pattern
+    for _ in range(DRAWS_MAX):
+        drawn = "".join(str(random.randrange(10)) if sign == "?" else sign for sign in pattern)
+        if drawn not in taken:
+            taken.add(drawn)
+            return drawn
+    raise NotSo(f"all numbers like {pattern} are taken; give it more question marks")

@@ -45,6 +45,7 @@ class Stage:
     weather: Weather = CALM
     patience_seconds: float = PATIENCE_SECONDS
     quiet_seconds: float = QUIET_SECONDS
+    taken: set[str] = field(default_factory=set)  # numbers that somebody has already
     people: dict[str, Person] = field(default_factory=dict)
     bound: dict[str, str] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)  # msisdn -> the last SMS taken

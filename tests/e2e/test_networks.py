@@ -50,7 +50,7 @@ async def play(
     async with open_client() as client:
         player = Player(
             client, city.stack.places, World(), say=said.append, weather=weather,
-            quiet_seconds=QUIET_SECONDS,
+            quiet_seconds=QUIET_SECONDS, taken=city.typed.msisdns,
         )  # fmt: skip
         return await player.play(transcript.parse(source, name=name))
 
@@ -122,7 +122,8 @@ async def test_a_recorded_session_passes_when_it_is_played_at_once(city: City) -
         "wallet payer KES 5,000", "*384*96#", "1", pin, pin, "1", payee.digits, "1000", "1",
         wrong_pin, pin, "prompt payer", "approve",
     ]  # fmt: skip
-    stage = Stage(city.client, city.places, World(), play="recorded")
+    taken = city.typed.msisdns
+    stage = Stage(city.client, city.places, World(), play="recorded", taken=taken)
     recorder = Recorder(stage, Recording(), say=lambda _: None)
     await recorder.meet(PEOPLE)
     for line in lines:

@@ -38,6 +38,8 @@ async def play(file: Path, city: City) -> None:
     await city.set_approval("ask")
     said: list[str] = []
     async with httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False, verify=False) as client:
-        player = Player(client, city.stack.places, World(), say=said.append)
+        player = Player(
+            client, city.stack.places, World(), say=said.append, taken=city.typed.msisdns
+        )
         played = await player.play(script)
     assert played.failure is None, "\n".join([*said, str(played.failure)])

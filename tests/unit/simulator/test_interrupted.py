@@ -19,7 +19,7 @@ import pytest
 
 pytestmark = pytest.mark.long("starts programs and ends them")
 
-SCRIPT = "phone payer +2547120?????\ndial *1#\n| Welcome\ntype 1\n| Once more\n"
+SCRIPT = "phone payer +25471???????\ndial *1#\n| Welcome\ntype 1\n| Once more\n"
 PATIENCE_SECONDS = 30.0
 CTRL_C = b"\x03"
 

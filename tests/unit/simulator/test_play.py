@@ -129,7 +129,7 @@ def test_what_was_recorded_passes_when_it_is_played(
     assert main(["record", str(file), "--url", url, "--title", "A PIN.", "--prove"]) == 0
     name = "weak_pin" if typed == "1111" else "pin"
     assert file.read_text() == (
-        "# A PIN.\nphone payer +2547120?????\nphone payee +2567720?????\n\n"
+        "# A PIN.\nphone payer +25471???????\nphone payee +25677???????\n\n"
         "payer: dial *384*96#\n| Welcome\n| 1. Pay\npayer: type 1\n| Your PIN\n"
         f"payer: type {{{name}}}\n| Thank you\npayer: ended\n"
     )

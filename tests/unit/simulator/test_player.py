@@ -20,9 +20,10 @@ class Stage:
 
     def __init__(self, client: httpx.AsyncClient, places: Places, world: World) -> None:
         self.said: list[str] = []
+        self.taken: set[str] = set()
         self._make = partial(
             Player, client, places, world, say=self.said.append, patience_seconds=0.3,
-            quiet_seconds=0.05,
+            quiet_seconds=0.05, taken=self.taken,
         )  # fmt: skip
 
     async def play(self, source: str, *, update: bool = False, weather: Weather = CALM) -> Played:
@@ -74,6 +75,19 @@ async def test_numbers_with_question_marks_are_new_in_every_run(stage: Stage) ->
     first, second = await stage.play(source), await stage.play(source)
     assert first.people["payer"] != second.people["payer"]
     assert first.people["payer"].removeprefix("+25677200").isdigit()
+
+
+async def test_no_two_plays_have_a_number_in_common(stage: Stage) -> None:
+    """Somebody who dialled before is no newcomer: they would be shown other screens."""
+    source = "phone payer +25677200000?\nphone payee +25677200000?\n"
+    stage.taken.add("+256772000003")
+    found = [await stage.play(source) for _ in range(4)]
+    drawn = [number for played in found for number in played.people.values()]
+    assert len({*drawn, "+256772000003"}) == 9
+
+    failure = (await stage.play(source)).failure
+    assert failure is not None
+    assert "all numbers like +25677200000? are taken" in failure
 
 
 async def test_a_number_can_be_typed_on_a_keypad_without_plus(stage: Stage, server: Any) -> None:
