@@ -207,6 +207,19 @@ async def test_while_the_books_hold_what_nothing_explains_no_window_is_closed(ha
     await hall.assert_settled()
 
 
+async def test_what_nothing_explains_is_told_of_again_when_it_comes_back(hall: Hall) -> None:
+    await hall.pay()
+    account = hall.interpool("mpesa_ke", "mtn_ug")
+    for told in (1, 2):
+        move = "update balance set amount = amount + $2 where id = $1"
+        await Owner(hall.pool).execute(move, account, 3)
+        hall.clock.pass_(86_400)
+        await hall.sweep(3)
+        assert len(await hall.cases()) == told
+        await Owner(hall.pool).execute(move, account, -3)
+        await hall.close_cases()
+
+
 async def test_another_tenants_payments_are_not_ours(hall: Hall) -> None:
     await hall.pay()
     other = ObligationStore(Owner(hall.pool), 2, NAMES)
