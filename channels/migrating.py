@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_migrate(
     variables: Mapping[str, str], options: argparse.Namespace, say: Callable[[str], None]
 ) -> bool:
-    """Safe to repeat. Raises BadSettings without an address, and what Alembic raises.
+    """Safe to repeat. Raises BadSettings without an address or for a revision that is none, and
+    what Alembic raises.
 
     All is not well where roles are wanted that this user may not make: what to run is said.
     """
@@ -27,8 +28,10 @@ def run_migrate(
         raise BadSettings("DATABASE_URL: is missing")
     if not (tenant.isascii() and tenant.isdigit() and int(tenant) <= TENANT_MAX):
         raise BadSettings("CAPP_TENANT: is no number of a tenant")
-    from engine.schema import migrate  # Alembic: half a second that only this needs
+    from engine.schema import migrate, revisions  # Alembic: half a second that only this needs
 
+    if options.to not in ("head", *revisions()):
+        raise BadSettings(f"--to: there is no such revision: {options.to!r}")
     wanted = migrate(url, to=options.to, tenant=int(tenant))
     if not wanted or variables.get("CAPP_DATABASE_ROLE") == "none":
         return True

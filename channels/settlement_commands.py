@@ -320,7 +320,7 @@ async def _payment(opened: OpenSettlement, word: str) -> str:
 
 
 def _octets(text: str) -> bytes:
-    digits = text.removeprefix("0x")
+    digits = text.lower().removeprefix("0x")
     if not digits or len(digits) % 2 or not _is_hex(digits):
         raise StaffMistake("wants bytes in hexadecimal")
     return bytes.fromhex(digits)

@@ -25,7 +25,7 @@ from engine.compliance.compliance import Compliance
 from engine.compliance.screening import Screener
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
-from engine.database import connect, ensure_months, open_pool
+from engine.database import connect, have_months, open_pool
 from engine.decision_log import DecisionLog
 from engine.dispatch import Dispatcher
 from engine.fx.rates import RateBook
@@ -133,7 +133,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         closing.push_async_callback(pool.close)
         ring = await give_keys(settings, pool)
         async with pool.acquire() as connection:
-            await ensure_months(connection, clock.now())
+            await have_months(connection, clock.now())
         committer = Committer(
             partial(connect, settings.database_url), clock, seal=plan_sealer(pool)
         )

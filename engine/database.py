@@ -1,6 +1,7 @@
 """Connections to Postgres, and the partitions of the months ahead."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,8 @@ from engine.arrays import register_codecs
 from engine.clock import first_id_at
 from engine.errors import NotServed
 from engine.privacy.seals import PLAIN, Seals
+
+log = logging.getLogger(__name__)
 
 MONTHS_AHEAD = 3
 
@@ -168,6 +171,29 @@ async def ensure_months(connection: Any, now: datetime, *, ahead: int = MONTHS_A
             UUID(first_id_at(first)),
             UUID(first_id_at(after)),
         )
+
+
+async def have_months(connection: Any, now: datetime) -> None:
+    """`ensure_months` for a start, which needs this month and the next: what comes later can wait.
+
+    What kept others from being made is logged; the worker tries again. Raises it where one of the
+    two is missing. Safe to repeat.
+    """
+    try:
+        await ensure_months(connection, now)
+    except asyncpg.PostgresError as error:
+        needed = [f"{_month(now, offset):%Y_%m}" for offset in (0, 1)]
+        if await connection.fetchval(_LACKS_A_MONTH, needed):
+            raise
+        log.warning("partitions: %s", error)
+
+
+_LACKS_A_MONTH = """
+select exists (
+  select from pg_partitioned_table join pg_class t on t.oid = partrelid, unnest($1::text[]) month
+   where t.relnamespace = current_schema()::regnamespace
+     and not exists (select from pg_inherits join pg_class part on part.oid = inhrelid
+                      where inhparent = t.oid and part.relname = t.relname || '_' || month))"""
 
 
 def _month(now: datetime, offset: int) -> datetime:

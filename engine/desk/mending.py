@@ -54,14 +54,14 @@ class Mending:
         }
 
     async def reverse(self, proposal: Proposal) -> Outcome:
-        """Undo one row of the journal, once."""
+        """Undo one row of the journal, once. It goes on speaking of the payment that one did."""
         body = read_body(proposal.kind, proposal.body)
         assert isinstance(body, Correction)
         ended = done(f"version {body.version} of {body.payment} is reversed")
         if await self._booker.state_of(proposal.id) is not None:
             return ended
         row = await read_row(self._pool, self._booker.tenant, body.payment, body.version)
-        facts = correction_facts(about=row.payment, version=row.version, proposal=proposal.id)
+        facts = correction_facts(about=row.about, version=row.version, proposal=proposal.id)
         wrong = await self._booker.book(
             proposal, Manual.REVERSED, reversal(row), key=reversal_key(row), facts=facts
         )

@@ -71,8 +71,12 @@ class Movements:
         """Reserved at once; booked as gone when the operator confirmed it."""
         body, operator, amount = self._movement(proposal)
         now = await self._booker.state_of(proposal.id)
+        if now is None and (lacks := await self._lacks(operator, body.minor)):
+            # It may be what somebody else has reserved for this very proposal meanwhile.
+            now = await self._booker.state_of(proposal.id)
+            if now is None:
+                raise StaffMistake(lacks)
         if now is None:
-            await self._must_have(operator, body.minor)
             transfers = postings.reserve_withdrawal(*self._at(operator), body.minor)
             wrong = await self._booker.book(proposal, Manual.WITHDRAWAL_RESERVED, transfers)
             if wrong:
@@ -145,13 +149,17 @@ class Movements:
     def _at(self, operator: OperatorFacts) -> tuple[int, str, int]:
         return self._booker.tenant, operator.currency, operator.code
 
-    async def _must_have(self, operator: OperatorFacts, minor: int) -> None:
-        """The pool is guarded by the books; a float is not, because operators charge late."""
+    async def _lacks(self, operator: OperatorFacts, minor: int) -> str:
+        """What is missing, empty for nothing.
+
+        The pool is guarded by the books; a float is not, because operators charge late.
+        """
         tenant, currency, code = self._at(operator)
         held = Account(tenant, currency, AccountKind.WITHDRAWAL_HELD, code)
         float_ = Account(tenant, currency, AccountKind.FLOAT, code)
         there = -await self._booker.minor_in(float_.number)
         promised = await self._booker.minor_in(held.number)
-        if there - promised < minor:
-            free = Money(max(there - promised, 0), currency)
-            raise StaffMistake(f"only {free} of our float at {operator.name} can leave")
+        if there - promised >= minor:
+            return ""
+        free = Money(max(there - promised, 0), currency)
+        return f"only {free} of our float at {operator.name} can leave"

@@ -11,6 +11,7 @@ import msgspec
 
 from engine.errors import StaffMistake
 from engine.ledger.chart import OF_SETTLEMENT, OF_WINDOWS, Account, Kind, read_account
+from engine.ledger.entries import CORRECTS, Manual
 from engine.ledger.pool_postings import turned_round
 from engine.ledger.postings import Transfers
 
@@ -27,13 +28,21 @@ STANDS_FOR_PAYMENTS = frozenset(
 """Every minor unit in these stands for one payment; at rest a payment has nothing in them."""
 
 
+OF_NOBODY = frozenset({Manual.SUSPENDED, Manual.UNSUSPENDED})
+"""They have a way back of their own, which would take the money out a second time."""
+
+
 class JournalRow(NamedTuple):
-    """One row of the journal, and whether its payment is at rest: no deadline, no live attempt."""
+    """One row of the journal, and the payment it speaks of: its own, or the one it corrects.
+
+    `at_rest`: neither of the two has a deadline or a live attempt.
+    """
 
     payment: str
     version: int
     state: int
     transfers: Transfers
+    about: str
     at_rest: bool
 
 
@@ -46,29 +55,35 @@ class CorrectionFacts(msgspec.Struct, frozen=True):
 
 
 async def read_row(pool: Any, tenant: int, payment: str, version: int) -> JournalRow:
-    """Raises StaffMistake when there is no such row."""
+    """Raises StaffMistake when there is no such row, or a correction says not what it corrects."""
     row = await pool.fetchrow(
-        "select j.*, p.due is null and p.live is null as at_rest from journal j"
-        " join payment p on p.id = j.payment"
-        " where j.payment = $1 and j.version = $2 and j.tenant = $3",
+        "select * from journal where payment = $1 and version = $2 and tenant = $3",
         payment, version, tenant,
     )  # fmt: skip
     if row is None:
         raise StaffMistake(f"the journal has no version {version} of {payment}")
+    about = _about(row["facts"] or "", payment, version) if row["state"] in CORRECTS else payment
+    at_rest = await pool.fetchval(
+        "select not exists (select from payment where id = any($1::uuid[]) and tenant = $2"
+        " and (due is not null or live is not null))",
+        [payment, about], tenant,
+    )  # fmt: skip
     transfers = tuple(zip(row["debits"], row["credits"], row["amounts"], strict=True))
-    return JournalRow(payment, version, row["state"], transfers, row["at_rest"])
+    return JournalRow(payment, version, row["state"], transfers, about, at_rest)
 
 
 def reversal(row: JournalRow) -> Transfers:
     """Each transfer turned round.
 
     Raises StaffMistake when the payment is still under way, the row moved nothing, or it belongs
-    to a withdrawal, which is cancelled instead.
+    to something that has its own way back, as a withdrawal, which is cancelled instead.
     """
     if not row.at_rest:
-        raise StaffMistake(f"{row.payment} is still under way; let it end first")
+        raise StaffMistake(f"{row.about} is still under way; let it end first")
     if not row.transfers:
         raise StaffMistake(f"version {row.version} of {row.payment} moved no money")
+    if row.state in OF_NOBODY:
+        raise StaffMistake("what nobody claimed is assigned or returned, it is not corrected")
     if Kind.WITHDRAWAL_HELD in _kinds(row.transfers):
         raise StaffMistake("a withdrawal is cancelled, not corrected")
     if Kind.RETURN_HELD in _kinds(row.transfers):
@@ -113,6 +128,13 @@ def adjustment(debit: Account, credit: Account, minor: int, *, about: str) -> Tr
 def correction_facts(*, about: str, version: int, proposal: str) -> str:
     """What a REVERSED or ADJUSTED row says of itself, as it is stored."""
     return msgspec.json.encode(CorrectionFacts(about, version, proposal)).decode()
+
+
+def _about(facts: str, payment: str, version: int) -> str:
+    try:
+        return msgspec.json.decode(facts, type=CorrectionFacts).about
+    except msgspec.MsgspecError:
+        raise StaffMistake(f"version {version} of {payment} says not what it corrects") from None
 
 
 def _kinds(transfers: Sequence[tuple[int, int, int]]) -> set[Kind]:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 CREATE = 0
 NOTE = -1
 NIL = "0" * 32
+UNLIMITED = 2**62
+"""Both maxima of a spend whose money came late: it was spent, whatever the limit says."""
 
 
 class Verdict(IntEnum):
@@ -60,7 +62,9 @@ class Spend(NamedTuple):
     """What a plan counts against its customer's limits; below zero gives back.
 
     `currency` is the ISO 4217 number, `day` the customer's own day counted from 1970-01-01,
-    `month` like 202611; amounts are minor units, both maxima with this payment included.
+    `month` like 202611; amounts are minor units, both maxima with this payment included. Where a
+    newer day or month is being counted, it counts there: a clock was behind. Not so what is given
+    back, nor what is UNLIMITED.
     """
 
     customer: str

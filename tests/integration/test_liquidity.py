@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from engine.desk.booking import Booker
+from engine.desk.movements import Movements
 from engine.desk.proposals import Kind, State
 from engine.errors import StaffMistake
 from engine.ledger.chart import Account
@@ -18,6 +20,7 @@ from tests.integration.desk_room import (
     BABU,
     CHEP,
     HELD,
+    OPERATORS,
     POOL_UGX,
     Room,
     open_room,
@@ -80,6 +83,34 @@ async def test_a_withdrawal_is_reserved_at_once_and_leaves_when_confirmed(room: 
     assert await pools(room) == (POOL_UGX - 400_000, 0, 400_000, POOL_UGX)
     await room.office.desk.see(proposal.id, "OUT-1", by=CHEP)
     assert await pools(room) == (POOL_UGX - 400_000, 0, 0, POOL_UGX - 400_000)
+
+
+async def test_a_withdrawal_that_somebody_else_carries_out_meanwhile_is_not_called_failed(
+    room: Room,
+) -> None:
+    """What is missing for it is what the other has just reserved for it."""
+    proposal = await room.propose(Kind.WITHDRAWAL, operator="mtn_ug", minor=POOL_UGX * 6 // 10)
+
+    class Late(Booker):
+        """Between its look and its work another process does it all."""
+
+        async def state_of(self, proposal_id: str) -> Manual | None:
+            found = await super().state_of(proposal_id)
+            if found is None:
+                await room.office.desk.approve(proposal.id, by=BABU)
+            return found
+
+    late = Movements(
+        Late(room.pool, room.committer, 1), room.office.proposals, OPERATORS
+    )  # fmt: skip
+    assert (await late.withdraw(proposal)).state is State.WAITING
+    other = await room.propose(Kind.WITHDRAWAL, operator="mtn_ug", minor=POOL_UGX * 6 // 10)
+    with pytest.raises(StaffMistake, match="can leave"):
+        await Movements(
+            Booker(room.pool, room.committer, 1), room.office.proposals, OPERATORS
+        ).withdraw(other)
+    assert (await room.office.proposals.get(proposal.id)).state is State.WAITING
+    assert (await pools(room))[2] == POOL_UGX * 6 // 10
 
 
 async def test_a_cancelled_withdrawal_gives_back_once_and_by_two_people(room: Room) -> None:

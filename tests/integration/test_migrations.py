@@ -1,17 +1,23 @@
 """The migrations go up, down and up again, and give what `engine/tables/` says."""
 
+import argparse
 import asyncio
 from datetime import UTC, datetime
 
 import asyncpg
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from channels.migrating import run_migrate
+from channels.settings import BadSettings
 from engine.database import ensure_months
+from engine.errors import StaffMistake
 from engine.schema import migrate
 from engine.tables import metadata
+from tests.integration.owner import tell_owner
 
 
 def test_migrations_equal_the_tables_and_run_down_and_up(database_url: str) -> None:
@@ -21,6 +27,32 @@ def test_migrations_equal_the_tables_and_run_down_and_up(database_url: str) -> N
     assert asyncio.run(left_over(database_url)) == []
     migrate(database_url)
     assert asyncio.run(differences(database_url)) == []
+
+
+def test_a_revision_is_gone_to_whether_it_lies_above_or_below(database_url: str) -> None:
+    migrate(database_url, to="base")
+    for revision in ("0028", "0030", "0030", "0029", "base", "0001"):
+        migrate(database_url, to=revision)
+        assert asyncio.run(stands_at(database_url)) == ([] if revision == "base" else [revision])
+    migrate(database_url)
+    assert asyncio.run(differences(database_url)) == []
+
+
+@pytest.mark.parametrize("revision", ["9999", "", "003", "-1", "'; drop table payment"])
+def test_a_revision_that_nobody_knows_is_said_to_be_none(database_url: str, revision: str) -> None:
+    before = asyncio.run(stands_at(database_url))
+    with pytest.raises(BadSettings, match="no such revision"):  # `capp` says so and ends with 2
+        run_migrate({"DATABASE_URL": database_url}, argparse.Namespace(to=revision), print)
+    with pytest.raises(StaffMistake, match="no such revision"):
+        migrate(database_url, to=revision)
+    assert asyncio.run(stands_at(database_url)) == before
+
+
+def test_a_schema_newer_than_the_program_is_left_alone(database_url: str) -> None:
+    tell_owner(database_url, "update alembic_version set version_num = '9999'")
+    for revision in ("head", "0030", "base"):
+        with pytest.raises(StaffMistake, match="9999, which this program does not know"):
+            migrate(database_url, to=revision)
 
 
 def test_migrating_twice_changes_nothing(database_url: str) -> None:
@@ -80,6 +112,15 @@ async def differences(url: str) -> list[object]:
         found = await connection.run_sync(compare)
     await database.dispose()
     return found
+
+
+async def stands_at(url: str) -> list[str]:
+    """The revision, or nothing for an empty schema."""
+    connection = await asyncpg.connect(url)
+    try:
+        return [r[0] for r in await connection.fetch("select version_num from alembic_version")]
+    finally:
+        await connection.close()
 
 
 async def left_over(url: str) -> list[str]:

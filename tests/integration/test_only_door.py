@@ -10,7 +10,7 @@ import pytest
 from engine.clock import Clock, Ids
 from engine.database import connect
 from engine.ledger.books import open_accounts
-from engine.ledger.chart import Account, Kind
+from engine.ledger.chart import TENANT_MAX, Account, Kind
 from engine.ledger.commit import columns, commit
 from engine.ledger.plans import CREATE, Evidence, Intent, Plan, Spend, Verdict, note
 from engine.row_security import as_tenant, open_tenant
@@ -74,6 +74,23 @@ async def pool_of(owner: Any, tenant: int) -> int:
         "select amount from balance where id = $1", POOL[tenant].number
     )
     return minor
+
+
+async def test_the_last_tenant_that_may_be_commits_as_any_other(owner: Any) -> None:
+    """The number after its accounts' last is more than Postgres counts to."""
+    for tenant in (TENANT_MAX - 1, TENANT_MAX):
+        float_, pool = (Account(tenant, "UGX", k) for k in (Kind.FLOAT, Kind.POOL_AVAIL))
+        gone = owner.transaction()
+        await gone.start()
+        assert await open_tenant(owner, tenant) == []
+        await owner.execute(f"set local role capp_tenant_{tenant}")
+        await open_accounts(owner, [float_, pool])
+        own = (float_.number, pool.number)
+        assert await verdicts(owner, moves(tenant, own)) == [V.APPLIED]
+        assert await owner.fetchval("select sum(amount) from balance where id = $1", own[1]) == 1
+        with pytest.raises(REFUSED, match=NOT_YOURS):
+            await _call(owner, [moves(tenant, OTHERS)])
+        await gone.rollback()
 
 
 # By right.

@@ -16,10 +16,12 @@ from engine.errors import (
     Throttled,
     Unreachable,
 )
+from engine.ledger.plans import Spend
 from engine.money import Money
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
+from engine.payments.policy import Clearance
 from engine.payments.stepping import Heard
 from engine.ports import Accepted, Direction, Finding, Outcome
 from tests.collector import left_to_collector
@@ -318,6 +320,27 @@ async def test_late_money_is_given_back_when_it_is_proven(world: World) -> None:
     assert await world.state(payment_id) is S.REFUNDED
     assert await nothing_promised(world)
     assert await world.cases() == []
+
+
+async def test_late_money_of_last_month_takes_nothing_of_this_ones_limit(world: World) -> None:
+    def on(day: int, month: int) -> Clearance:
+        spend = Spend(CUSTOMER.customer_id, 404, day, month, 100, 1_000, 1_000)
+        return Clearance(spend=spend)
+
+    world.policy.clearance = on(20_000, 202_610)  # the 31st
+    first = await world.confirm()
+    await world.dispatched()
+    await world.tell(await world.live(first), FAILED)
+    world.policy.clearance = on(20_001, 202_611)  # the 1st
+    await world.confirm()
+    await world.dispatched()
+    # The statement of the 31st lists the first after all.
+    await world.tell(world.mpesa.orders[0].attempt_id, SUCCEEDED, Source.STATEMENT)
+    await world.dispatched()
+    await world.tell(await world.live(first), SUCCEEDED)
+    assert await world.state(first) is S.REFUNDED
+    row = await world.pool.fetchrow("select day_minor, month_minor from spending")
+    assert tuple(row) == (100, 100)
 
 
 async def test_a_contradiction_opens_a_case_and_moves_nothing(world: World) -> None:

@@ -117,8 +117,9 @@ async def test_an_approval_of_who_signs_elsewhere_is_brought_by_hand(hall: Hall)
         )
     signature = await hall.keys.sign("approver_a", batch.terms_hash)
     well, (told,) = await capp(
-        hall, "approve", batch.id, "--index", "0", "--signature", signature.hex(), "--as", "asha"
-    )
+        hall, "approve", batch.id, "--index", "0", "--as", "asha",
+        "--signature", "0x" + signature.hex().upper(),  # as some tools write it
+    )  # fmt: skip
     assert well
     assert "has 2 approvals" in told
     await hall.sweep()

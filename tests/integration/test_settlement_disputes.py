@@ -309,6 +309,7 @@ async def test_what_the_rail_shows_was_provided_is_booked_once(hall: Hall) -> No
 
 async def test_a_pool_that_holds_what_nothing_explains_is_told_of_once(hall: Hall) -> None:
     await settled(hall)
+    hall.clock.pass_(-hall.clock.epoch() % 86_400)  # a day begins: it is told of once a day
     hall.rail.corridors[PAIR].totals[1] -= 5
     for _ in range(3):
         hall.clock.pass_(61)
@@ -316,6 +317,20 @@ async def test_a_pool_that_holds_what_nothing_explains_is_told_of_once(hall: Hal
     told = [c for c in await hall.cases() if c.startswith("mtn_ug: the rail holds -5 minor")]
     assert len(told) == 1
     hall.rail.corridors[PAIR].totals[1] += 5
+
+
+async def test_a_drift_that_comes_back_is_told_of_again(hall: Hall) -> None:
+    """Month after month the operator fills its pool with the same round amount."""
+    await settled(hall)
+    for month in range(1, 4):
+        hall.rail.corridors[PAIR].totals[1] += 5_000_000
+        hall.rail.provided[bytes([month]) * 32] = (Provision(1, 5_000_000),)
+        hall.clock.pass_(30 * 86_400)
+        await hall.sweep(1)
+        told = [c for c in await hall.cases() if "the rail holds +5000000 minor" in c]
+        assert len(told) == month
+        await hall.room.capital.book("mtn_ug", bytes([month]) * 32)
+        await hall.close_cases()
 
 
 async def test_what_is_on_its_way_is_no_drift_whether_it_has_arrived_or_not(hall: Hall) -> None:

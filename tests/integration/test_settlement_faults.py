@@ -352,6 +352,27 @@ async def test_a_record_that_differs_is_for_people_and_books_nothing(hall: Hall)
         await hall.room.settling.take_up_again(batch.id)
 
 
+async def test_what_is_parked_again_is_told_of_again(hall: Hall) -> None:
+    """Nothing happens to it by itself: whoever is not told of it leaves the money there."""
+    await hall.pay()
+    await hall.close()
+    hall.rail.decimals = 8
+    await hall.sweep(2)
+    for told in (1, 2, 3):
+        assert await hall.states() == [S.PARKED]
+        assert len(await hall.cases()) == told
+        await hall.close_cases()  # the issuer says it is mended, and it is not
+        [batch] = await hall.batches()
+        hall.clock.pass_(60)
+        await hall.room.settling.take_up_again(batch.id)
+        await hall.sweep(2)
+    hall.rail.decimals = 6
+    [batch] = await hall.batches()
+    await hall.room.settling.take_up_again(batch.id)
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
 # Approvals.
 
 

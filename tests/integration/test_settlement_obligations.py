@@ -6,10 +6,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.desk.booking import Booker
+from engine.desk.mending import Mending
+from engine.desk.proposals import Correction, Person, Proposal, ProposalId
+from engine.desk.proposals import Kind as Kinds
+from engine.desk.proposals import State as Stands
 from engine.errors import NoWayNow, StaffMistake
 from engine.ledger.chart import Account, Kind
 from engine.ledger.corrections import correction_facts
@@ -68,6 +74,27 @@ async def test_what_is_paid_again_by_another_operator_is_owed_to_that_one(hall: 
         ("mpesa_ke", "mtn_ug", 5), ("mpesa_ke", "mtn_ug", -5),
         ("mpesa_ke", "airtel_ke", 5), ("mpesa_ke", "airtel_ke", -5),
     ]  # fmt: skip
+
+
+async def test_a_correction_taken_back_is_owed_again_between_those_of_the_payment(
+    hall: Hall,
+) -> None:
+    """A payout that was struck off and put back is settled whole."""
+    mending = Mending(hall.pool, Booker(hall.pool, hall.committer, 1), CODES)
+    row = await hall.pay("mpesa_ke", "mtn_ug", 100_000), 2
+    for _ in range(2):
+        proposal = Proposal(
+            ProposalId(hall.ids.hex()), Kinds.CORRECTION,
+            msgspec.json.encode(Correction(*row)).decode(), "because", Stands.APPROVED,
+            Person("asha"), 0, 1, Person("babu"), 0,
+        )  # fmt: skip
+        assert (await mending.reverse(proposal)).state is Stands.DONE
+        row = str(proposal.id), 1
+    await hall.sweep(1)
+    assert [minor for *_, minor in await owed(hall)].count(100_000) == 2
+    assert {(source, there) for source, there, _ in await owed(hall)} == {("mpesa_ke", "mtn_ug")}
+    batch = await hall.close(PAIR)
+    assert batch.net_minor == 7_750_000  # KES 1,000.00 at 0.00775
 
 
 async def test_a_correction_is_owed_between_those_of_the_payment_it_speaks_of(hall: Hall) -> None:
@@ -178,6 +205,19 @@ async def test_while_the_books_hold_what_nothing_explains_no_window_is_closed(ha
     await Owner(hall.pool).execute("update balance set amount = amount - 3 where id = $1", account)
     await hall.sweep(3)
     await hall.assert_settled()
+
+
+async def test_what_nothing_explains_is_told_of_again_when_it_comes_back(hall: Hall) -> None:
+    await hall.pay()
+    account = hall.interpool("mpesa_ke", "mtn_ug")
+    for told in (1, 2):
+        move = "update balance set amount = amount + $2 where id = $1"
+        await Owner(hall.pool).execute(move, account, 3)
+        hall.clock.pass_(86_400)
+        await hall.sweep(3)
+        assert len(await hall.cases()) == told
+        await Owner(hall.pool).execute(move, account, -3)
+        await hall.close_cases()
 
 
 async def test_another_tenants_payments_are_not_ours(hall: Hall) -> None:

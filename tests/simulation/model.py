@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
-from engine.ledger.plans import NOTE, Plan, Spend, Verdict, Verdicted
+from engine.ledger.plans import NOTE, UNLIMITED, Plan, Spend, Verdict, Verdicted
 from engine.outbox import QUESTION
 from tests.simulation.deadlines import Deadlines
 
@@ -414,8 +414,14 @@ def _is_malformed(plan: Plan) -> bool:
 def _counted(before: Spent | None, spend: Spend) -> Spent | None:
     """None when a limit would be passed. A new day or month begins at nothing."""
     row = before or Spent()
-    day_minor = (row.day_minor if row.day >= spend.day else 0) + spend.minor
-    month_minor = (row.month_minor if row.month >= spend.month else 0) + spend.minor
+    day_minor = row.day_minor if row.day >= spend.day else 0
+    month_minor = row.month_minor if row.month >= spend.month else 0
+    # Money that came late counts in no newer day or month, where it could not be given back.
+    is_late = spend.day_minor_max == spend.month_minor_max == UNLIMITED
+    if not (is_late and row.day > spend.day):
+        day_minor += spend.minor
+    if not (is_late and row.month > spend.month):
+        month_minor += spend.minor
     if day_minor > spend.day_minor_max or month_minor > spend.month_minor_max:
         return None
     return Spent(max(row.day, spend.day), day_minor, max(row.month, spend.month), month_minor)

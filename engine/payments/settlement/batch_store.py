@@ -35,6 +35,7 @@ class Rest(NamedTuple):
 AWAKE = Rest(0, 0, "")
 CASE = "SETTLEMENT"
 """The kind of every case that settlement opens."""
+DAY_MS = 86_400_000
 
 
 class BatchStore:
@@ -246,6 +247,13 @@ class BatchStore:
             subject, CASE, hash_of(about), self._tenant, now_ms, detail,
         )  # fmt: skip
         return bool(row)
+
+    async def open_case_of_day(self, subject: str, about: str, detail: str, now_ms: int) -> bool:
+        """One a day: what does not mend by itself must be heard, not shouted.
+
+        What was closed as mended and comes back is heard of again.
+        """
+        return await self.open_case(subject, f"{about} {now_ms // DAY_MS}", detail, now_ms)
 
 
 def hash_of(about: str) -> str:

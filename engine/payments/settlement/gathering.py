@@ -50,7 +50,7 @@ class Gathering:
             log.warning("%d entries say nothing of who owes whom", reading.nobodys)
 
     async def _case(self, account: int, detail: str, now_ms: int) -> None:
-        if await self._batches.open_case(f"{account:032x}", detail, detail, now_ms):
+        if await self._batches.open_case_of_day(f"{account:032x}", detail, detail, now_ms):
             log.error("case SETTLEMENT: %s", detail)
 
     def _now_ms(self) -> int:

@@ -306,8 +306,8 @@ class Settling:
         return None
 
     async def _park(self, batch: Batch, why: str) -> None:
-        """Nothing happens to it any more until people have looked."""
-        await self._open_case(batch, "parked", f"{batch.corridor}: {why}")
+        """Nothing happens to it any more until people have looked: each time they are told."""
+        await self._open_case(batch, f"parked {why} {self._now_ms()}", f"{batch.corridor}: {why}")
         await self._batches.move(batch, BatchState.PARKED, reason=why)
 
     async def _open_case(self, batch: Batch, about: str, detail: str) -> None:

@@ -158,7 +158,7 @@ class Standings:
         return [self._balance(name, rail[name], before, after) for name in self._members()]
 
     async def check(self) -> list[OperatorBalance]:
-        """Those that drift. A new drift opens a case. Raises what the rail raises."""
+        """Those that drift. Each drift opens a case, once a day. Raises what the rail raises."""
         drifting = [balance for balance in await self.balances() if balance.drift_minor]
         for balance in drifting:
             detail = (
@@ -166,7 +166,7 @@ class Standings:
                 f" {self._rules.asset.code} that the books do not explain"
             )
             subject = hash_of(f"pools of {balance.operator}")
-            if await self._batches.open_case(subject, detail, detail, self._now_ms()):
+            if await self._batches.open_case_of_day(subject, detail, detail, self._now_ms()):
                 log.error("case SETTLEMENT: %s", detail)
         return drifting
 

@@ -271,10 +271,8 @@ class Submitting:
         await self._open_case(account, f"rejected {error.code}", f"{account} cannot send: {error}")
 
     async def _open_case(self, account: str, about: str, detail: str) -> None:
-        """One a day and reason: what does not mend by itself must be heard, not shouted."""
-        day = int(self._clock.epoch()) // 86_400
         subject = hash_of(f"account {account}")
-        if await self._batches.open_case(subject, f"{about} {day}", detail, self._now_ms()):
+        if await self._batches.open_case_of_day(subject, about, detail, self._now_ms()):
             log.error("case SETTLEMENT %s", detail)
 
     def _now_ms(self) -> int:

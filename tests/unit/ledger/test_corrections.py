@@ -32,7 +32,7 @@ def account(kind: Kind, currency: str = "UGX", owner: int = 0) -> Account:
 
 
 def row(*transfers: tuple[int, int, int], at_rest: bool = True) -> JournalRow:
-    return JournalRow(PAYMENT, 2, 11, transfers, at_rest)
+    return JournalRow(PAYMENT, 2, 11, transfers, PAYMENT, at_rest)
 
 
 def test_a_reversal_undoes_the_last_transfer_first() -> None:
