@@ -24,7 +24,7 @@ from engine.payments.statements.lines import (
     line_id,
     named_id,
 )
-from engine.payments.statements.matching import AGREES, Class, Judged, Ours, explain, match
+from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import STATEMENT_ABSENT, Case, File, StatementStore, Stored
@@ -163,6 +163,7 @@ class Statements:
         ids += await self._ours.live_ids(facts)
         stored = await self._store.lines(facts.name, day - ONE_DAY, last, ids)
         ours = await self._ours.read(facts, {*ids, *_named_attempts(stored)})
+        paid_in = await self._pay_ins.among(facts.name, [s.theirs for s in stored])
         today = self._today(facts.name)
         judged = match(
             ours,
@@ -172,10 +173,8 @@ class Statements:
             complete=taken.complete,
             today=today,
             terms=terms,
+            paid_in=paid_in,
         )
-        strange = [j.theirs for j in judged if j.kind is Class.MISSING_HERE and j.theirs]
-        paid_in = await self._pay_ins.among(facts.name, strange)
-        judged = explain(judged, paid_in)
         known = {s.theirs.line_id: s for s in stored}
         changed = await self._consequences.act(facts, judged, known, today, paid_in)
         return _Day(judged, ours, changed)

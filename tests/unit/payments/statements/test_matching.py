@@ -241,5 +241,41 @@ def test_a_line_the_other_way_that_names_our_receipt_undid_it(
     assert judged["R9"].kind is (C.CONTRADICTION if proves else C.MISSING_HERE)
 
 
+@pytest.mark.parametrize(
+    ("attempt", "line", "kind"),
+    [
+        (ours(1, S.OPEN), theirs("R1", reference=ours().code), C.PAID_IN),
+        (ours(1, S.OPEN), theirs("R1", reference=ours().attempt_id), C.UNKNOWN_RESOLVED),
+        (ours(receipt="R1"), theirs("R1", reference=ours().code), C.MATCHED),
+        (ours(receipt="R2"), theirs("R1", reference=ours().attempt_id), C.PAID_IN),
+        (ours(), theirs("R1", minor=5, reference=ours().attempt_id), C.PAID_IN),
+        (ours(), theirs("R1", reference=ours().code, pinned=ours().attempt_id), C.PAID_IN),
+        (ours(), theirs("R1", reference=ours().attempt_id, pinned=ours().attempt_id), C.MATCHED),
+    ],
+)
+def test_a_suspended_pay_in_is_a_payments_by_the_operators_words_not_by_what_was_typed(
+    attempt: Ours, line: Theirs, kind: Class
+) -> None:
+    judged = {j.theirs: j for j in judge([attempt], [line], paid_in={line.line_id: True})}
+    assert judged[line].kind is kind
+    assert (judged[line].ours is None) is (kind is C.PAID_IN)
+
+
+@pytest.mark.parametrize("pinned", [None, ours().attempt_id])
+def test_what_is_with_people_or_went_back_is_never_paired(pinned: AttemptId | None) -> None:
+    attempt = ours(1, S.FAILED, receipt="R1")
+    line = theirs("R1", reference=attempt.attempt_id, pinned=pinned)
+    judged = judge([attempt], [line], paid_in={line.line_id: False})
+    assert sorted(kinds(judged)) == [C.NOTHING_MOVED, C.PAID_IN]
+
+
+def test_of_two_lines_under_our_reference_the_one_that_is_no_pay_in_is_taken() -> None:
+    attempt = ours(references=("x",))
+    early = theirs("R1", reference="x", at_ms=NOON - HOUR)
+    judged = judge([attempt], [early, theirs("R2", reference="x")], paid_in={early.line_id: True})
+    by_receipt = {j.theirs.line.receipt: j.kind for j in judged if j.theirs}
+    assert by_receipt == {"R1": C.PAID_IN, "R2": C.MATCHED}
+
+
 def test_the_usual_terms_let_absence_prove_nothing() -> None:
     assert TERMS.absence_proves_after_days == 0
