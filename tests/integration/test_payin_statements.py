@@ -51,9 +51,9 @@ async def test_a_suspended_pay_ins_line_opens_no_case_of_its_own_however_old(
     till: Till, bureau: Bureau
 ) -> None:
     await till.announce("nobody")
-    report = await bureau.take(bureau.line(RECEIPT))
+    report = await bureau.take_whole(bureau.line(RECEIPT))
     assert (report.open, await bureau.cases()) == ((), ["PAY_IN"])
-    bureau.pass_days(3)
+    bureau.pass_days(2)
     await bureau.age()
     assert await bureau.cases() == ["PAY_IN"]
     assert await till.suspense() == TOTAL.minor
@@ -66,10 +66,10 @@ async def test_the_line_of_a_return_is_known_and_opens_no_case(
     is_own = named == "by its own receipt"
     await returned(till, WENT_BACK if is_own else Finding(Outcome.SUCCEEDED, "0"))
     back = bureau.line(BACK, side=Side.OUT, reference=None if is_own else RECEIPT)
-    report = await bureau.take(bureau.line(RECEIPT), back)
+    report = await bureau.take_whole(bureau.line(RECEIPT), back)
     assert (report.open, await bureau.cases()) == ((), [])
     assert await classes(bureau) == {RECEIPT: Class.PAID_IN, BACK: Class.PAID_IN}
-    bureau.pass_days(3)
+    bureau.pass_days(2)
     await bureau.age()
     assert (await till.suspense(), await bureau.cases()) == (0, [])
 
@@ -208,12 +208,12 @@ async def test_the_prompts_own_line_is_not_displaced_by_a_friends(
     attempt = await till.world.live(payment_id)
     await till.world.tell(attempt, Finding(Outcome.SUCCEEDED, "0"), Source.QUERY)
     named = code(payment_id)
-    await bureau.take(
+    await bureau.take_whole(
         bureau.line(RECEIPT, reference=named, at_ms=early, counterparty=counterparty),
         bureau.line(OWN, reference=named),
     )
     assert await classes(bureau) == {RECEIPT: Class.PAID_IN, OWN: Class.MATCHED}
-    bureau.pass_days(3)
+    bureau.pass_days(2)
     await bureau.age()
     assert await till.float_() - before == 2 * TOTAL.minor
     assert (await till.suspense(), await bureau.cases()) == (TOTAL.minor, ["PAY_IN"])

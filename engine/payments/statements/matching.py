@@ -114,9 +114,9 @@ def match(
 ) -> tuple[Judged, ...]:
     """Judge everything as of one operator's one day.
 
-    `taken`: the days whose statement we have; `complete`: those where no line is known to lack;
-    `paid_in`: as `PaidIns.among` tells. Attempts and lines of the days around it are candidates
-    for pairs. An unpaired one of another day is OTHER_DAY: its own day judges it.
+    `taken`: the days of whose whole we have a statement; `complete`: those where no line is known
+    to lack; `paid_in`: as `PaidIns.among` tells. Attempts and lines of the days around it are
+    candidates for pairs. An unpaired one of another day is OTHER_DAY: its own day judges it.
     """
     lines, doubled = _without_doubles(theirs)
     attempts = sorted(ours, key=lambda o: o.attempt_id)

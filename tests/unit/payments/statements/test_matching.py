@@ -215,6 +215,14 @@ def test_a_line_stays_with_the_attempt_it_was_paired_with() -> None:
     assert {(j.kind, j.ours) for j in judged} == {(C.MATCHED, second), (C.MISSING_THERE, first)}
 
 
+def test_the_very_receipt_is_stronger_than_what_was_paired_before() -> None:
+    attempt = ours(references=("x",), receipt="R1")
+    second = theirs("R2", reference="x", pinned=attempt.attempt_id)
+    judged = judge([attempt], [second, theirs("R1")])
+    by_receipt = {j.theirs.line.receipt: j.kind for j in judged if j.theirs}
+    assert by_receipt == {"R1": C.MATCHED, "R2": C.MISSING_HERE}
+
+
 def test_a_pin_to_an_attempt_out_of_sight_leaves_the_line_alone() -> None:
     judged = judge([], [theirs("R1", pinned=AttemptId("0" * 32), day=date(2026, 11, 19))])
     assert kinds(judged) == [C.OTHER_DAY]
