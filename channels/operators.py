@@ -14,11 +14,12 @@ from engine.errors import Unreadable
 from engine.payments.evidence import Source, body_hash
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
-from engine.payments.store import PaymentStore
+from engine.payments.store import PaymentStore, question_id
 from engine.ports import (
     Acknowledgement,
     Callback,
     CallbackTrust,
+    Direction,
     Finding,
     FixedAddressPort,
     OperatorPort,
@@ -60,10 +61,12 @@ class OperatorCallbacks(OperatorDoor):
             # Nobody documents what it might say, so it proves nothing: people look at its shape.
             return Taken(Acknowledgement(), Fate.UNEXPECTED)
         attempt_id, callback = self._readers[knock.port.facts.code](knock)
-        source = Source.QUERY if callback.answers_query else Source.CALLBACK
+        source = Source.CALLBACK
         heard = await self._payments.apply_finding(
             attempt_id, callback.finding, source, callback.redacted
         )
+        if heard is Heard.UNKNOWN and attempt_id == knock.attempt_id:
+            attempt_id, source, heard = await self._hear_of_question(attempt_id, callback)
         if heard is Heard.ADVANCED:
             return Taken(callback.acknowledgement)
         if heard is Heard.UNKNOWN:
@@ -74,6 +77,23 @@ class OperatorCallbacks(OperatorDoor):
             await self._prove(attempt_id, callback.finding)
         evidence = body_hash(source, callback.redacted)
         return Taken(callback.acknowledgement, _FATES[heard], attempt_id, evidence=evidence)
+
+    async def _hear_of_question(
+        self, asked: AttemptId, callback: Callback
+    ) -> tuple[AttemptId, Source, Heard]:
+        """What came on the address that only a question gave away: its answer is proof.
+
+        How a prompt went an operator says at once or not at all: nothing later answers that.
+        """
+        found = await self._store.attempt(AttemptId(question_id(asked)))
+        if found is None:
+            return asked, Source.CALLBACK, Heard.UNKNOWN
+        is_answer = callback.answers_query and found.direction is not Direction.COLLECT
+        source = Source.QUERY if is_answer else Source.CALLBACK
+        heard = await self._payments.apply_finding(
+            found.attempt_id, callback.finding, source, callback.redacted
+        )
+        return found.attempt_id, source, heard
 
     async def _prove(self, attempt_id: AttemptId, finding: Finding) -> None:
         found = await self._store.attempt(attempt_id)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from channels.addresses import CallbackAddresses
+from channels.addresses import ANY_ATTEMPT, CallbackAddresses
 from channels.webhooks import Knock, OperatorDoor, Reception, Taken, refused
 from engine.clock import Clock, Ids
 from engine.desk.booking import Booker
@@ -44,6 +44,10 @@ log = logging.getLogger(__name__)
 
 ANSWER_SECONDS: Final = 5.0
 """M-PESA waits about eight (reference mpesa.md, section 7); the way there and back takes some."""
+
+
+_ANNOUNCED: Final = (PAY_IN_QUESTION, PAY_IN_NOTICE)
+"""What operators come with by themselves: on the registered address alone."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,10 @@ class PayInDoor(OperatorDoor):
         port = knock.port
         if not isinstance(port, PayInPort):
             raise Unreadable(port.facts.name, "a pay-in, of which it tells nobody")
+        if self.kind in _ANNOUNCED and knock.attempt_id != ANY_ATTEMPT:
+            # A kind is in no MAC. Whoever was given the address of one order or question could
+            # else announce money for every payment.
+            return refused(Fate.UNKNOWN_ATTEMPT)
         match self.kind:
             case kind if kind == PAY_IN_QUESTION:
                 return await self._answer_question(knock, port)

@@ -160,6 +160,8 @@ def say_report(report: Report, currency: str, say: Say) -> None:
     for gap in report.breaks[:SHOWN_MAX]:
         moved = plain(gap.gap_minor, currency)
         say(f"  before {gap.line.receipt} the balance moved by {moved} that no line lists")
+    for receipt in report.renamed[:SHOWN_MAX]:
+        say(f"  {receipt} was listed under another reference before, which counts")
     if report.drift_minor is not None:
         say(f"  closing balance: {_off(report.drift_minor, currency)}")
     for judged in report.open[:SHOWN_MAX]:
@@ -213,9 +215,10 @@ def _balance(seen: Seen, currency: str) -> str:
 
 async def _say_days(comparison: Comparison, engine: Engine, say: Say) -> None:
     for name in sorted(engine.directory.by_name):
-        today = comparison.terms.of(name).day_of(int(engine.clock.epoch() * 1000))
+        terms = comparison.terms.of(name)
+        today = terms.day_of(int(engine.clock.epoch() * 1000))
         first = today - timedelta(days=REPORTED_DAYS)
-        taken = [d for d in (await comparison.store.taken(name)).days if d >= first]
+        taken = [d for d in (await comparison.store.taken(name, terms)).days if d >= first]
         if not taken:
             say(f"{name}: no statement in {REPORTED_DAYS} days")
             continue

@@ -124,10 +124,7 @@ class Dispatcher:
         asked_at = self._clock.epoch()
         operator = await self._orders.asked(payment, attempt_id, direction)
         port = self._operators[operator]
-        order = msgspec.structs.replace(
-            await self._orders.made(payment, attempt_id, direction, operator),
-            provider_reference=await self._store.provider_reference(attempt_id),
-        )
+        order = await self._orders.question(payment, attempt_id, direction, operator)
         with speaking_of(payment=payment.payment_id, attempt=attempt_id):
             finding = await port.query(order)
         # An operator that answers later has no word for "unknown here": there it counts that

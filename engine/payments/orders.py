@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from engine.clock import AttemptId
 from engine.payments.payment import Payment
-from engine.payments.store import PaymentStore
+from engine.payments.store import PaymentStore, question_id
 from engine.ports import Direction, OperatorPort, Order, Sender
 
 
@@ -43,6 +45,23 @@ class Orders:
             collected_attempt_id=collected,
             collected_receipt=receipt,
             sender=self._sender(payment, direction) if ordered_as is Direction.DISBURSE else None,
+        )
+
+    async def question(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction, operator: str
+    ) -> Order:
+        """The question how an attempt went.
+
+        Its address is its own: what answers there is proof, and whoever carried the order out was
+        never told it.
+        """
+        order = await self.made(payment, attempt_id, direction, operator)
+        asked = AttemptId(question_id(attempt_id))
+        url = self._callback_url(self._operators[operator].facts.code, asked)
+        return msgspec.structs.replace(
+            order,
+            callback_url=url,
+            provider_reference=await self._store.provider_reference(attempt_id),
         )
 
     def ordered_as(self, payment: Payment, direction: Direction, operator: str) -> Direction:

@@ -65,7 +65,9 @@ class Order(msgspec.Struct, frozen=True):
     amount: Money
     msisdn: Msisdn  # whose wallet: the payer's for COLLECT and REFUND, else the payee's
     code: str  # the payment's short code, as both people see it ([0-9A-Z]{10})
-    callback_url: str  # without a kind: `callback_at`; its last word is unguessable
+    callback_url: str
+    """Without a kind: `callback_at`; its last word is unguessable. A question's is its own: an
+    answer that comes later is proof there alone."""
     provider_reference: str | None = None
     collected_attempt_id: AttemptId | None = None  # REFUND: the collection that is given back
     collected_receipt: str | None = None
@@ -122,4 +124,6 @@ class Callback(msgspec.Struct, frozen=True):
     finding: Finding
     acknowledgement: Acknowledgement
     redacted: str  # JSON text without full numbers, names or secrets
-    answers_query: bool = False  # it is the late answer to a question we asked: proof, not a hint
+    answers_query: bool = False
+    """It reads as the late answer to a question of ours: proof on the question's own address, a
+    hint on any other."""

@@ -123,7 +123,7 @@ def read_callback(kind: str, body: bytes) -> Callback:
     if read is None or message is None:
         raise Unreadable(NAME, f"no JSON object of kind {printable(kind, length_max=20)!r}")
     redacted = _FIELDS.redact(message)
-    # A status result comes only because we asked, on the address that we gave with the question.
+    # A status result comes only because we asked; that it did its address alone shows.
     return Callback(read(message), ACKNOWLEDGEMENT, redacted, answers_query=kind == "status-result")
 
 

@@ -7,20 +7,31 @@ import httpx
 import msgspec
 import pytest
 
-from channels.addresses import ANY_ATTEMPT
-from engine.clock import AttemptId
+from channels.addresses import ANY_ATTEMPT, CallbackAddresses
+from engine.clock import AttemptId, PaymentId
 from engine.errors import OutcomeUnknown, Unreadable
+from engine.payments.evidence import Source, body_hash
 from engine.payments.lifecycle import State
+from engine.payments.store import question_id
 from engine.ports import (
     FORGED,
     Accepted,
     Acknowledgement,
     Callback,
+    Finding,
     OperatorPort,
+    Outcome,
     callback_at,
 )
 from tests.integration.webhook_room import addresses_of, callback_routes, knocking, reception_of
-from tests.integration.world import FAILED, SUCCEEDED, ScriptedOperator, World, open_world
+from tests.integration.world import (
+    ENVIRONMENT,
+    FAILED,
+    SUCCEEDED,
+    ScriptedOperator,
+    World,
+    open_world,
+)
 from tests.unit.payments.examples import PAYER
 
 pytestmark = pytest.mark.long(
@@ -189,3 +200,88 @@ async def test_the_one_address_is_nothing_to_an_operator_with_an_address_for_eac
         assert await world.state(payment_id) is State.COLLECTING
         path = path_of(world.mpesa, await world.live(payment_id))
         assert (await client.post(path, content=b"{}")).status_code == 200
+
+
+# Answers to our own questions that come later.
+
+LARGE = 60_000  # shillings: above the threshold of either operator
+
+
+class LaterOperator(ScriptedOperator):
+    """Asked how an attempt went, it calls back: with kind `answer`, or `timeout` when it cannot."""
+
+    def read_callback(self, kind: str, body: bytes) -> Callback:
+        is_answer = kind == "answer"
+        finding = Finding(Outcome.SUCCEEDED, "done") if body == b"done" else SOON
+        return Callback(finding, Acknowledgement(), body.decode(), answers_query=is_answer)
+
+
+SOON = Finding(Outcome.PENDING, "soon")
+
+
+async def paying_out(world: World) -> tuple[PaymentId, AttemptId]:
+    """A large payment whose payout nobody has told about yet, and that payout."""
+    payment_id = await world.confirm(shillings=LARGE)
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED, Source.QUERY)
+    await world.dispatched()
+    assert await world.state(payment_id) is State.PAYING
+    return payment_id, await world.live(payment_id)
+
+
+async def taken_as(world: World, attempt: AttemptId, body: str = "done") -> set[Source]:
+    """What those words were taken for."""
+    rows = await world.pool.fetch("select hash from evidence where attempt = $1", attempt)
+    return {source for source in Source if body_hash(source, body) in {r["hash"].hex for r in rows}}
+
+
+async def test_what_claims_to_be_an_answer_is_a_hint_on_the_orders_own_address(
+    world: World,
+) -> None:
+    payment_id, payout = await paying_out(world)
+    world.mtn.findings = [Finding(Outcome.ASKED, "asked")]
+    operator = LaterOperator(world.mpesa.facts)
+    async with opened(world, operator) as client:
+        forged = await client.post(path_of(operator, payout, "answer"), content=b"done")
+        await world.dispatched()
+        assert forged.status_code == 200
+        assert await world.state(payment_id) is State.PAYING
+        assert await taken_as(world, payout) == {Source.CALLBACK}
+        question = world.mtn.questions[-1]  # it is asked about, at an address of its own
+        assert question.attempt_id == payout
+        assert question.callback_url != world.mtn.orders[0].callback_url
+        token = question.callback_url.rpartition(".")[2]
+        asked = AttemptId(question_id(payout))
+        keys = CallbackAddresses("", [bytes.fromhex(ENVIRONMENT["CAPP_CALLBACK_KEYS"])])
+        assert keys.verify(world.mtn.facts.code, token) == asked
+        told = await client.post(path_of(operator, asked, "answer"), content=b"done")
+    assert told.status_code == 200
+    assert await world.state(payment_id) is State.PAID
+    assert await taken_as(world, payout) == {Source.CALLBACK, Source.QUERY}
+
+
+async def test_nothing_answers_a_question_about_a_prompt_later(world: World) -> None:
+    payment_id = await world.confirm(shillings=LARGE)
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    operator = LaterOperator(world.mpesa.facts)
+    async with opened(world, operator) as client:
+        for whose in (attempt, AttemptId(question_id(attempt))):
+            answer = await client.post(path_of(operator, whose, "answer"), content=b"done")
+            assert answer.status_code == 200
+    await world.dispatched()
+    assert await world.state(payment_id) is State.COLLECTING
+    assert await taken_as(world, attempt) == {Source.CALLBACK}
+
+
+@pytest.mark.parametrize("kind", ["timeout", "result"])
+async def test_another_kind_on_a_questions_address_is_a_hint(world: World, kind: str) -> None:
+    payment_id, payout = await paying_out(world)
+    operator = LaterOperator(world.mpesa.facts)
+    place = path_of(operator, AttemptId(question_id(payout)), kind)
+    async with opened(world, operator) as client:
+        assert (await client.post(place, content=b"done")).status_code == 200
+        stranger = path_of(operator, AttemptId("f" * 32), kind)
+        assert (await client.post(stranger, content=b"done")).status_code == 404
+    assert await world.state(payment_id) is State.PAYING
+    assert await taken_as(world, payout) == {Source.CALLBACK}

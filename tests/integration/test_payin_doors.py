@@ -197,6 +197,19 @@ async def test_an_address_we_never_made_opens_nothing(street: Street, kind: str)
     assert await street.world.pool.fetchval("select count(*) from pay_in") == 0
 
 
+async def test_the_address_of_an_attempt_announces_no_pay_ins(street: Street) -> None:
+    mine, theirs = await waiting(street.world), await waiting(street.world)
+    attempt = await street.world.live(mine)
+    for kind in (PAY_IN_NOTICE, PAY_IN_QUESTION):
+        for named in (mine, theirs):
+            answer = await street.say(kind, attempt, BillRefNumber=code(named), MSISDN="")
+            assert answer.status_code == 404
+    await street.world.dispatched()
+    assert await street.world.state(theirs) is State.COLLECTING
+    assert await street.world.pool.fetchval("select count(*) from pay_in") == 0
+    assert {row["outcome"] for row in await street.traffic()} == {"unknown attempt"}
+
+
 async def test_an_answer_about_money_nobody_asked_about_is_refused(street: Street) -> None:
     for kind in (PAY_IN_STATUS, PAY_IN_RETURN):
         place = street.place(kind, "0193488c2d7a7c3e9f0112233445566a")

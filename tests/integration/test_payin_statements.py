@@ -5,14 +5,18 @@ from typing import Any
 
 import pytest
 
+from engine.clock import PaymentId
 from engine.desk.proposals import Kind
-from engine.payments.payins.judging import Stage
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State
+from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.statements.lines import Side
 from engine.payments.statements.matching import Class
 from engine.ports import Finding, Outcome
 from tests.integration.owner import Owner
-from tests.integration.payins_room import AMINA, TOTAL, Till, open_till
-from tests.integration.test_statements import Bureau, bureau_of
+from tests.integration.payins_room import AMINA, TOTAL, Till, code, open_till
+from tests.integration.test_statements import Bureau, bureau_of, paid
+from tests.integration.world import FAILED
 
 pytestmark = pytest.mark.long("each kind of line; test_payin_doors.py keeps what is told at once")
 
@@ -47,9 +51,9 @@ async def test_a_suspended_pay_ins_line_opens_no_case_of_its_own_however_old(
     till: Till, bureau: Bureau
 ) -> None:
     await till.announce("nobody")
-    report = await bureau.take(bureau.line(RECEIPT))
+    report = await bureau.take_whole(bureau.line(RECEIPT))
     assert (report.open, await bureau.cases()) == ((), ["PAY_IN"])
-    bureau.pass_days(3)
+    bureau.pass_days(2)
     await bureau.age()
     assert await bureau.cases() == ["PAY_IN"]
     assert await till.suspense() == TOTAL.minor
@@ -62,10 +66,10 @@ async def test_the_line_of_a_return_is_known_and_opens_no_case(
     is_own = named == "by its own receipt"
     await returned(till, WENT_BACK if is_own else Finding(Outcome.SUCCEEDED, "0"))
     back = bureau.line(BACK, side=Side.OUT, reference=None if is_own else RECEIPT)
-    report = await bureau.take(bureau.line(RECEIPT), back)
+    report = await bureau.take_whole(bureau.line(RECEIPT), back)
     assert (report.open, await bureau.cases()) == ((), [])
     assert await classes(bureau) == {RECEIPT: Class.PAID_IN, BACK: Class.PAID_IN}
-    bureau.pass_days(3)
+    bureau.pass_days(2)
     await bureau.age()
     assert (await till.suspense(), await bureau.cases()) == (0, [])
 
@@ -136,3 +140,144 @@ async def test_money_that_people_sent_back_is_not_taken_out_of_suspense_again(
     await bureau.age()
     assert not await till.world.pool.fetchval(held)
     assert await till.held() == TOTAL.minor
+
+
+# Paid with the payment's code, but from another number: people have that money.
+
+
+FRIEND = "+254799999999"
+OWN = "TKK7RT61SV"
+"""The receipt of the prompt itself."""
+
+
+async def paid_by_a_friend(till: Till, payment_id: PaymentId) -> PayIn:
+    pay_in = await till.announce(code(payment_id), payer=FRIEND)
+    assert pay_in.stage is Stage.SUSPENDED
+    return pay_in
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_the_code_on_a_suspended_pay_ins_line_makes_it_nobodys_collection(
+    till: Till, bureau: Bureau, over: bool
+) -> None:
+    payment_id, before = await till.waiting(), await till.float_()
+    if over:
+        await till.world.tell(await till.world.live(payment_id), FAILED)
+    pay_in = await paid_by_a_friend(till, payment_id)
+    state = await till.world.state(payment_id)
+    report = await bureau.take(bureau.line(RECEIPT, reference=code(payment_id)))
+    await till.world.dispatched()
+    assert report.counts[Class.PAID_IN] == 1
+    assert await till.world.state(payment_id) is state
+    assert await till.suspense() == await till.float_() - before == TOTAL.minor
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert till.mpesa.returned == [RECEIPT]
+    assert len(till.world.mpesa.orders) == 1 and till.world.mtn.orders == []
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_what_people_send_back_proves_nothing_about_the_payment_it_names(
+    till: Till, bureau: Bureau, gone: bool
+) -> None:
+    payment_id, before = await till.waiting(), await till.float_()
+    await till.world.tell(await till.world.live(payment_id), FAILED)
+    pay_in = await paid_by_a_friend(till, payment_id)
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    if gone:
+        await till.room.returns.hear_return(pay_in.id, WENT_BACK)
+    await bureau.take(
+        bureau.line(RECEIPT, reference=code(payment_id)),
+        *([bureau.line(BACK, side=Side.OUT, reference=RECEIPT)] if gone else []),
+    )
+    await till.world.dispatched()
+    assert await till.world.state(payment_id) is State.COLLECT_FAILED
+    assert len(till.world.mpesa.orders) == 1
+    left = 0 if gone else TOTAL.minor
+    assert (await till.float_() - before, await till.held()) == (left, left)
+    assert set((await classes(bureau)).values()) == {Class.PAID_IN}
+
+
+@pytest.mark.parametrize("counterparty", [None, FRIEND])
+async def test_the_prompts_own_line_is_not_displaced_by_a_friends(
+    till: Till, bureau: Bureau, counterparty: str | None
+) -> None:
+    payment_id, before = await till.waiting(), await till.float_()
+    early = bureau.now_ms
+    await paid_by_a_friend(till, payment_id)
+    till.world.clock.pass_(60)
+    attempt = await till.world.live(payment_id)
+    await till.world.tell(attempt, Finding(Outcome.SUCCEEDED, "0"), Source.QUERY)
+    named = code(payment_id)
+    await bureau.take_whole(
+        bureau.line(RECEIPT, reference=named, at_ms=early, counterparty=counterparty),
+        bureau.line(OWN, reference=named),
+    )
+    assert await classes(bureau) == {RECEIPT: Class.PAID_IN, OWN: Class.MATCHED}
+    bureau.pass_days(2)
+    await bureau.age()
+    assert await till.float_() - before == 2 * TOTAL.minor
+    assert (await till.suspense(), await bureau.cases()) == (TOTAL.minor, ["PAY_IN"])
+
+
+async def test_a_pair_by_the_code_ends_once_the_line_is_known_as_a_pay_ins(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id, before = await till.waiting(), await till.float_()
+    attempt = await till.world.live(payment_id)
+    await till.world.tell(attempt, Finding(Outcome.SUCCEEDED, "0"), Source.QUERY)
+    await bureau.take(bureau.line(RECEIPT, reference=code(payment_id)))
+    assert await classes(bureau) == {RECEIPT: Class.MATCHED}
+    await paid_by_a_friend(till, payment_id)  # its notice comes after the statement
+    await bureau.take(bureau.line(OWN, reference=code(payment_id)))
+    assert await classes(bureau) == {RECEIPT: Class.PAID_IN, OWN: Class.MATCHED}
+    assert await till.float_() - before == 2 * TOTAL.minor
+    assert await till.suspense() == TOTAL.minor
+
+
+async def test_a_pay_in_that_no_statement_listed_yet_leaves_suspense_when_its_payment_is_found(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id, before = await till.waiting(), await till.float_()
+    await till.announce("nobody")
+    await bureau.take(bureau.line(RECEIPT, reference=await till.world.live(payment_id)))
+    await till.world.dispatched()
+    assert await till.world.state(payment_id) is State.PAYING
+    assert (await till.float_() - before, await till.suspense()) == (TOTAL.minor, 0)
+
+
+async def test_a_second_receipt_of_a_payment_stays_in_suspense_whichever_day_comes_first(
+    till: Till, bureau: Bureau
+) -> None:
+    before = await till.float_()
+    payment_id, attempt, _ = await paid(till.world, "R1")
+    day, first = bureau.today, bureau.line("R1", reference=attempt)
+    bureau.pass_days(1)
+    await till.announce(code(payment_id), receipt="R2")
+    await bureau.take(bureau.line("R2", reference=attempt))
+    await bureau.take(first, day=day)
+    bureau.pass_days(2)
+    await bureau.age()
+    assert await classes(bureau) == {"R1": Class.MATCHED, "R2": Class.PAID_IN}
+    assert await till.float_() - before == 2 * TOTAL.minor
+    assert await till.suspense() == TOTAL.minor
+
+
+async def test_money_given_back_by_hand_is_a_pay_in_and_undoes_no_payout(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id = await till.waiting()
+    await till.world.tell(await till.world.live(payment_id), FAILED)
+    refunded = Finding(Outcome.SUCCEEDED, "0", receipt="R1")
+    await till.world.tell(till.world.mpesa.orders[0].attempt_id, refunded, Source.QUERY)
+    await till.world.dispatched()
+    refund = Finding(Outcome.SUCCEEDED, "0", receipt="P1")
+    await till.world.tell(await till.world.live(payment_id), refund)
+    state, before = await till.world.state(payment_id), await till.float_()
+    await till.announce("P1")  # typed: the receipt they got their money under
+    await bureau.take(
+        bureau.line("P1", side=Side.OUT, reference=till.world.mpesa.orders[-1].attempt_id),
+        bureau.line(RECEIPT, reference="P1"),
+    )
+    assert await till.world.state(payment_id) is state
+    assert (await till.float_() - before, await till.suspense()) == (TOTAL.minor, TOTAL.minor)
+    assert (await classes(bureau))[RECEIPT] is Class.PAID_IN

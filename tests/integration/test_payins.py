@@ -247,7 +247,6 @@ async def test_a_large_pay_in_moves_nothing_before_the_operator_was_asked(till: 
         Finding(Outcome.REVERSED, "Reversed"),
         Finding(Outcome.SUCCEEDED, "Completed", amount=Money(100, "KES")),
         Finding(Outcome.SUCCEEDED, "Completed", receipt="SG632NMUAB"),
-        Finding(Outcome.SUCCEEDED, "Completed", msisdn="+254799999999"),
     ],
 )
 async def test_what_the_operator_denies_is_never_booked(till: Till, answer: Finding) -> None:
@@ -261,6 +260,43 @@ async def test_what_the_operator_denies_is_never_booked(till: Till, answer: Find
     assert await till.world.state(payment_id) is State.COLLECTING
     assert await till.suspense() == 0
     assert await till.open_cases() == ["PAY_IN"]
+
+
+ANOTHERS = Finding(Outcome.SUCCEEDED, "Completed", receipt=NOTICE, msisdn="+254799999999")
+
+
+async def test_what_the_operator_proves_of_another_payer_is_suspended_and_goes_back(
+    till: Till,
+) -> None:
+    payment_id, before = await till.waiting(LARGE), await till.float_()
+    total = (await till.world.payment(payment_id)).quote.total
+    pay_in = await till.announce(code(payment_id), amount=total)
+    await till.sweep()
+    told = msgspec.structs.replace(ANOTHERS, amount=total)
+    for _ in range(2):
+        await till.room.pay_ins.hear_answer(pay_in.id, told)
+        await till.sweep()
+    assert (await till.again(pay_in)).stage is Stage.SUSPENDED
+    assert await till.world.state(payment_id) is State.COLLECTING
+    assert await till.suspense() == await till.float_() - before == total.minor
+    assert await till.open_cases() == ["PAY_IN"]
+    detail = await till.world.pool.fetchval("select detail from case_file")
+    assert "tells another payer than that of" in detail and "799999999" not in detail
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert till.mpesa.returned == [NOTICE]
+
+
+async def test_another_payer_of_what_is_booked_with_its_payment_is_a_case_and_booked_once(
+    till: Till,
+) -> None:
+    payment_id, before = await till.waiting(LARGE), await till.float_()
+    total = (await till.world.payment(payment_id)).quote.total
+    pay_in = await till.announce(code(payment_id), amount=total)
+    ended = Finding(Outcome.SUCCEEDED, "0", amount=total, receipt=NOTICE)
+    await till.world.tell(await till.world.live(payment_id), ended, Source.QUERY)
+    await till.room.pay_ins.hear_answer(pay_in.id, msgspec.structs.replace(ANOTHERS, amount=total))
+    assert await till.float_() - before == total.minor
+    assert (await till.suspense(), await till.open_cases()) == (0, ["PAY_IN"])
 
 
 async def test_an_unlisted_answer_proves_nothing_and_silence_ends_with_people(till: Till) -> None:

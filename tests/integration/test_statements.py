@@ -86,6 +86,12 @@ class Bureau:
         body = write_statement(lines)
         return await self.comparison.statements.take_in(operator, day or self.today, body)
 
+    async def take_whole(self, *lines: Line, operator: str = "mpesa_ke") -> Any:
+        """The day's file, made once the day is over: it is tomorrow after this."""
+        day = self.today
+        self.pass_days(1)
+        return await self.take(*lines, operator=operator, day=day)
+
     async def age(self) -> int:
         return await self.comparison.statements.age()
 
@@ -327,10 +333,13 @@ async def test_what_they_do_not_list_is_a_case_after_it_has_aged(
     day = bureau.today
     assert (await bureau.take()).counts == {C.WAITING: 1}
     bureau.pass_days(1)
+    await bureau.take(day=day)
     await bureau.take()
-    await bureau.age()
-    assert await bureau.cases() == []
     bureau.pass_days(1)
+    for _ in range(2):
+        await bureau.age()
+    assert await bureau.cases() == []  # the second day was not over when its file came
+    await bureau.take(day=day + DAY)
     for _ in range(2):
         await bureau.age()
     assert await bureau.cases() == ["MISSING_THERE"]
@@ -345,12 +354,10 @@ async def test_what_they_do_not_list_is_a_case_after_it_has_aged(
 async def test_a_line_in_the_next_days_file_is_no_case(world: World, bureau: Bureau) -> None:
     _, attempt, _ = await paid(world)
     line = bureau.line("R1", reference=attempt)
-    await bureau.take()
-    bureau.pass_days(1)
-    report = await bureau.take(line)
+    await bureau.take_whole()
+    report = await bureau.take_whole(line)
     assert C.MISSING_HERE not in report.counts
-    bureau.pass_days(2)
-    await bureau.take()
+    bureau.pass_days(1)
     await bureau.age()
     assert "MISSING_THERE" not in await bureau.cases()
     stored = await world.pool.fetchval("select class from statement_line")
@@ -399,24 +406,66 @@ async def test_suspended_money_goes_back_when_its_owner_is_found(
     assert await bureau.cases() == []
 
 
-async def test_absence_fails_an_unknown_payout_only_where_the_operator_is_complete(
-    world: World,
-) -> None:
+async def payout_unknown(world: World) -> tuple[PaymentId, AttemptId]:
     payment_id, collection = await collecting(world)
     await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
     await world.dispatched()
     payout = await world.live(payment_id)
     await world.payments.record_unclear(await world.payment(payment_id), payout)
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    return payment_id, payout
+
+
+async def test_absence_fails_an_unknown_payout_only_where_the_operator_is_complete(
+    world: World,
+) -> None:
+    payment_id, payout = await payout_unknown(world)
     usual, complete = bureau_of(world), bureau_of(world, absence_proves_after_days=1)
     for _ in range(3):
-        await usual.take(operator="mtn_ug")
-        usual.pass_days(1)
+        await usual.take_whole(operator="mtn_ug")
     await usual.age()
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
     assert await complete.age() == 1
     assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
     assert await world.store.ended_how(payment_id, payout) is False
     assert await complete.age() == 0
+
+
+async def test_a_file_of_a_day_that_was_not_over_proves_nothing_by_what_it_lacks(
+    world: World,
+) -> None:
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    day = bureau.today
+    payment_id, _ = await payout_unknown(world)
+    for _ in range(3):
+        await bureau.take(operator="mtn_ug")  # at noon
+        bureau.pass_days(1)
+    assert await bureau.age() == 0
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    await bureau.take(operator="mtn_ug", day=day)  # the same bytes, of whole days now
+    await bureau.take(operator="mtn_ug", day=day + DAY)
+    await bureau.age()
+    assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
+
+
+async def test_of_several_files_of_a_whole_day_the_last_says_whether_a_line_is_missing(
+    world: World,
+) -> None:
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    day = bureau.today
+    payment_id, _ = await payout_unknown(world)
+    lines = [
+        bureau.line(f"G{n}", operator="mtn_ug", currency="UGX", minor=100, balance_minor=100 * n)
+        for n in (1, 2, 3)
+    ]
+    await bureau.take_whole(operator="mtn_ug")
+    world.clock.pass_(60)
+    await bureau.take(lines[0], lines[2], operator="mtn_ug", day=day)
+    await bureau.take_whole(operator="mtn_ug")
+    await bureau.age()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    await bureau.take(*lines, operator="mtn_ug", day=day)
+    assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
 
 
 async def test_a_refused_file_leaves_nothing_behind(world: World, bureau: Bureau) -> None:
@@ -434,17 +483,73 @@ async def test_a_day_without_a_statement_is_a_case_until_it_comes(
     world: World, bureau: Bureau
 ) -> None:
     day = bureau.today
-    await bureau.take()
+    await bureau.take_whole()
+    await bureau.take()  # of half a day
     bureau.pass_days(2)
-    await bureau.take()
-    bureau.pass_days(1)
+    await bureau.take(day=day + 2 * DAY)
     await bureau.age()
     assert await bureau.cases() == []
     bureau.pass_days(1)
     await bureau.age()
     assert await bureau.cases() == ["STATEMENT_ABSENT"]
+    assert "since it was over" in await world.pool.fetchval("select detail from case_file")
     await bureau.take(day=day + DAY)
     assert await bureau.cases() == []
+
+
+# A file that is sent again and says more.
+
+
+async def test_a_reference_that_is_listed_later_is_heard(world: World, bureau: Bureau) -> None:
+    payment_id, attempt = await collecting(world)
+    await world.payments.record_unclear(await world.payment(payment_id), attempt)
+    first = await bureau.take(bureau.line("R1"))
+    assert first.counts[C.MISSING_HERE] == 1
+    again = await bureau.take(bureau.line("R1", reference=attempt))
+    await world.dispatched()
+    assert (again.fresh, again.counts) == (0, {C.UNKNOWN_RESOLVED: 1})
+    assert await world.state(payment_id) is S.PAYING
+    assert await bureau.cases() == []
+
+
+async def test_a_number_that_is_listed_later_contradicts_an_unpaired_line(
+    world: World, bureau: Bureau
+) -> None:
+    payment_id, attempt = await collecting(world)
+    await bureau.take(bureau.line("R1"))
+    other = bureau.line("R1", reference=attempt, counterparty="+254799999999")
+    assert (await bureau.take(other)).counts == {C.CONTRADICTION: 1}
+    assert await world.state(payment_id) is S.COLLECTING
+
+
+async def test_another_reference_than_before_is_said_and_changes_nothing(
+    world: World, bureau: Bureau
+) -> None:
+    _, attempt, _ = await paid(world)
+    first, again = (bureau.line("R1", reference=told) for told in (attempt, "0712345678"))
+    await bureau.take(first)
+    report = await bureau.take(again)
+    assert report.counts == {C.MATCHED: 1}
+    assert report.renamed == ("R1",)
+    said: list[str] = []
+    say_report(report, "KES", said.append)
+    assert "  R1 was listed under another reference before, which counts" in said
+    assert "0712345678" not in "".join(said)
+
+
+async def test_suspended_money_stays_there_when_it_turns_out_to_be_of_another_amount(
+    world: World, bureau: Bureau
+) -> None:
+    payment_id, attempt = await collecting(world)
+    day, line = bureau.today, bureau.line("R1", minor=5_000)
+    named = bureau.line("R1", minor=5_000, reference=attempt)
+    await bureau.take(line)
+    bureau.pass_days(2)
+    assert await bureau.age() == 1
+    await bureau.take(named, day=day)
+    assert await bureau.cases() == ["AMOUNT_DIFFERS"]
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 5_000
+    assert await world.state(payment_id) is S.COLLECTING
 
 
 class Crash(BaseException):

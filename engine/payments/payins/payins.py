@@ -201,22 +201,25 @@ class PayIns:
     # Proof.
 
     async def _hear_proof(self, pay_in: PayIn, finding: Finding) -> None:
-        if wrong := await self._contradiction(pay_in, finding):
+        if wrong := _contradiction(pay_in, finding):
             await self._deny(pay_in, wrong)
+            return
+        payment = await self._named(pay_in.paid.reference)
+        if payment is not None and finding.msisdn not in (None, payment.quote.payer):
+            await self._hear_of_another(pay_in, payment)
             return
         await self._store.prove(pay_in.id)
         await self.look(pay_in.id, may_call=False)
 
-    async def _contradiction(self, pay_in: PayIn, finding: Finding) -> str:
-        paid = pay_in.paid
-        if finding.amount is not None and finding.amount != paid.amount:
-            return f"{pay_in.operator} was asked and says {finding.amount}"
-        if finding.receipt is not None and finding.receipt != paid.receipt:
-            return f"{pay_in.operator} answered about {finding.receipt}"
-        payment = await self._named(paid.reference)
-        if payment is None or finding.msisdn in (None, payment.quote.payer):
-            return ""
-        return f"{pay_in.operator} was asked and tells another payer than that of {payment.code}"
+    async def _hear_of_another(self, pay_in: PayIn, payment: Payment) -> None:
+        """It came, and not from the payer: booked, so that it can go back. Never marked as proven
+        first, for what we were told of the sender may agree with the payer all the same."""
+        why = f"{pay_in.operator} was asked and tells another payer than that of {payment.code}"
+        endings = await self._payments.endings(payment.payment_id)
+        if judge(pay_in, payment, endings, payer_agrees=False).verdict is Verdict.KNOWN:
+            await self._deny(pay_in, why)  # it is booked with the payment already
+        else:
+            await self._suspend(pay_in, why)
 
     async def _ask(self, pay_in: PayIn) -> bool:
         """One question; the answer comes by its own address. In the end people are told. True."""
@@ -260,6 +263,16 @@ class PayIns:
             return found
         payment_id = await self._store.recent_payment(reference)
         return await self._payments.payment(payment_id) if payment_id else None
+
+
+def _contradiction(pay_in: PayIn, finding: Finding) -> str:
+    """What of an answer speaks of other money than we were told of; "" when nothing does."""
+    paid = pay_in.paid
+    if finding.amount is not None and finding.amount != paid.amount:
+        return f"{pay_in.operator} was asked and says {finding.amount}"
+    if finding.receipt is not None and finding.receipt != paid.receipt:
+        return f"{pay_in.operator} answered about {finding.receipt}"
+    return ""
 
 
 def _evidence(attempt_id: AttemptId, pay_in: PayIn) -> Evidence:

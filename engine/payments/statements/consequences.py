@@ -71,13 +71,13 @@ class Consequences:
         terms = self._terms.of(facts.name)
         now_ms = self._now_ms()
         fresh = [j for j in judged if j.kind is not Class.OTHER_DAY and _is_news(j, known)]
-        back = await self._take_back(facts, fresh, known)
+        back = await self._take_back(facts, fresh, known, paid_in)
         told = await self._tell(fresh)
         cases = [case for j in judged for case in self._cases_of(j, today, terms)]
         await self._store.open_cases(cases, terms, now_ms)
         await self._close_explained(fresh, now_ms)
         await self._store.settle(fresh)
-        await self._follow(paid_in, known)
+        await self._follow(judged, known, paid_in)
         put = await self._put_aside(facts, judged, known, today)
         return back + told + put
 
@@ -166,27 +166,35 @@ class Consequences:
         return len(aged)
 
     async def _take_back(
-        self, facts: OperatorFacts, fresh: Iterable[Judged], known: Mapping[str, Stored]
+        self,
+        facts: OperatorFacts,
+        fresh: Iterable[Judged],
+        known: Mapping[str, Stored],
+        paid_in: Mapping[str, bool],
     ) -> int:
-        """Before a payment is told of its money, that money leaves SUSPENSE."""
+        """Before a payment is told of its money, that money leaves SUSPENSE: a pay-in's too, which
+        may lie there before any statement lists it."""
         found = [
             j.theirs
             for j in fresh
-            if j.kind not in (Class.MISSING_HERE, Class.PAID_IN)
+            if _is_a_payments(j)
             and j.theirs is not None
-            and known[j.theirs.line_id].suspended_ms is not None
+            and (known[j.theirs.line_id].suspended_ms is not None or paid_in.get(j.theirs.line_id))
         ]
         for theirs in found:
             await self._suspense.take_back(facts, theirs.line)
             await self._store.set_suspended(theirs.line_id, None)
         return len(found)
 
-    async def _follow(self, paid_in: Mapping[str, bool], known: Mapping[str, Stored]) -> None:
+    async def _follow(
+        self, judged: Iterable[Judged], known: Mapping[str, Stored], paid_in: Mapping[str, bool]
+    ) -> None:
         """A pay-in suspends its own money, under the line's key: here it is only noted, for the
         day on which the line's owner is found. What people sent on lies there no more."""
-        for line, is_there in paid_in.items():
-            if is_there != (known[line].suspended_ms is not None):
-                await self._store.set_suspended(line, self._now_ms() if is_there else None)
+        alone = [j.theirs.line_id for j in judged if j.kind is Class.PAID_IN and j.theirs]
+        for line in alone:
+            if paid_in[line] != (known[line].suspended_ms is not None):
+                await self._store.set_suspended(line, self._now_ms() if paid_in[line] else None)
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
@@ -205,6 +213,11 @@ def _is_news(judged: Judged, known: Mapping[str, Stored]) -> bool:
         return True
     stored = known[judged.theirs.line_id]
     return (stored.kind, stored.theirs.pinned) != (judged.kind, judged.pair_to_keep)
+
+
+def _is_a_payments(judged: Judged) -> bool:
+    """Whether a payment holds a line's money, or is about to."""
+    return judged.proves is not None or judged.kind in (Class.MATCHED, Class.NEXT_DAY)
 
 
 def _over(o: Ours, terms: Terms) -> date:

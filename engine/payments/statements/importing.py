@@ -24,10 +24,18 @@ from engine.payments.statements.lines import (
     line_id,
     named_id,
 )
-from engine.payments.statements.matching import AGREES, Class, Judged, Ours, explain, match
+from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
-from engine.payments.statements.store import STATEMENT_ABSENT, Case, File, StatementStore, Stored
+from engine.payments.statements.store import (
+    STATEMENT_ABSENT,
+    Case,
+    File,
+    Kept,
+    StatementStore,
+    Stored,
+    Taken,
+)
 from engine.payments.statements.terms import TermsBook
 from engine.ports import OperatorFacts
 
@@ -46,6 +54,7 @@ class Report(msgspec.Struct, frozen=True):
     fresh: int  # lines that nobody had listed before
     doubled: int  # lines of this file that repeat another line of it
     breaks: tuple[Break, ...]
+    renamed: tuple[str, ...]  # receipts listed under another reference before, which counts
     judged: tuple[Judged, ...]
     drift_minor: int | None  # of the closing balance; None when the file tells no balance
 
@@ -108,7 +117,7 @@ class Statements:
         lines = read_whole_statement(operator, facts.currency, day, body, terms)
         file = self._file(operator, day, body, lines)
         async with self._store.turn(operator):
-            fresh = await self._keep(file, lines)
+            kept = await self._keep(file, lines)
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
             await self._judge(facts, day + ONE_DAY)
@@ -117,9 +126,10 @@ class Statements:
             operator=operator,
             day=day,
             lines=len(lines),
-            fresh=fresh,
+            fresh=kept.fresh,
             doubled=file.doubled,
             breaks=breaks_of(lines),
+            renamed=kept.renamed,
             judged=tuple(j for j in judged.judged if j.kind is not Class.OTHER_DAY),
             drift_minor=drift,
         )
@@ -133,29 +143,32 @@ class Statements:
         for facts in self._operators.values():
             async with self._store.turn(facts.name):
                 today = self._today(facts.name)
-                days = (await self._store.taken(facts.name)).days
-                for day in sorted(d for d in days if d >= today - timedelta(days=AGED_DAYS)):
+                taken = await self._store.taken(facts.name, self._terms.of(facts.name))
+                for day in sorted(d for d in taken.days if d >= today - timedelta(days=AGED_DAYS)):
                     changed += (await self._judge(facts, day)).changed
-                await self._miss_statements(facts, days, today)
+                await self._miss_statements(facts, taken, today)
         return changed
 
-    async def _keep(self, file: File, lines: Sequence[Line]) -> int:
-        """Store the file; returns how many of its lines are new."""
+    async def _keep(self, file: File, lines: Sequence[Line]) -> Kept:
+        """Store the file; says what of it is new."""
         distinct = {line_id(self._tenant, line): line for line in reversed(lines)}
-        fresh = await self._store.keep(file, list(distinct.values()), self._now_ms())
-        absence = self._absence(file.operator, file.day)
-        await self._store.close_cases(STATEMENT_ABSENT, [absence], "it came", self._now_ms())
-        return fresh
+        kept = await self._store.keep(file, list(distinct.values()), self._now_ms())
+        if self._is_over(file.operator, file.day):
+            absence = self._absence(file.operator, file.day)
+            await self._store.close_cases(STATEMENT_ABSENT, [absence], "it came", self._now_ms())
+        return kept
 
     def _file(self, operator: str, day: date, body: bytes, lines: Sequence[Line]) -> File:
-        digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+        # The same bytes say more once the day is over: that nothing came after them.
+        about = b"the whole day" if self._is_over(operator, day) else b""
+        digest = hashlib.blake2b(body, digest_size=16, person=about).hexdigest()
         doubled = len(lines) - len({line_id(self._tenant, line) for line in lines})
         return File(operator, day, digest, len(lines), doubled, len(breaks_of(lines)))
 
     async def _judge(self, facts: OperatorFacts, day: date) -> _Day:
         """Compare one day, if its statement was taken in, and act on it."""
         terms = self._terms.of(facts.name)
-        taken = await self._store.taken(facts.name)
+        taken = await self._store.taken(facts.name, terms)
         if day not in taken.days:
             return _Day()
         first, last = day - timedelta(days=terms.lookback_days), day + ONE_DAY
@@ -163,37 +176,35 @@ class Statements:
         ids += await self._ours.live_ids(facts)
         stored = await self._store.lines(facts.name, day - ONE_DAY, last, ids)
         ours = await self._ours.read(facts, {*ids, *_named_attempts(stored)})
+        paid_in = await self._pay_ins.among(facts.name, [s.theirs for s in stored])
         today = self._today(facts.name)
         judged = match(
             ours,
             [s.theirs for s in stored],
             day=day,
-            taken=taken.days,
+            taken=taken.whole,
             complete=taken.complete,
             today=today,
             terms=terms,
+            paid_in=paid_in,
         )
-        strange = [j.theirs for j in judged if j.kind is Class.MISSING_HERE and j.theirs]
-        paid_in = await self._pay_ins.among(facts.name, strange)
-        judged = explain(judged, paid_in)
         known = {s.theirs.line_id: s for s in stored}
         changed = await self._consequences.act(facts, judged, known, today, paid_in)
         return _Day(judged, ours, changed)
 
-    async def _miss_statements(
-        self, facts: OperatorFacts, days: frozenset[date], today: date
-    ) -> None:
+    async def _miss_statements(self, facts: OperatorFacts, taken: Taken, today: date) -> None:
         """A case for every day whose statement is long overdue; from the first one ever taken."""
-        if not days:
+        if not taken.days:
             return
         terms = self._terms.of(facts.name)
         last = today - timedelta(days=1 + terms.absent_after_days)
-        first = max(min(days), last - timedelta(days=ABSENT_DAYS_MAX))
+        first = max(min(taken.days), last - timedelta(days=ABSENT_DAYS_MAX))
         wanted = {first + n * ONE_DAY for n in range((last - first).days + 1)}
         cases = [
-            Case(absence, STATEMENT_ABSENT, absence, f"{facts.name} sent no statement of {day}")
-            for day in sorted(wanted - days)
+            Case(absence, STATEMENT_ABSENT, absence, f"{facts.name} sent no statement of {told}")
+            for day in sorted(wanted - taken.whole)
             for absence in [self._absence(facts.name, day)]
+            for told in [f"{day} since it was over" if day in taken.days else f"{day}"]
         ]
         await self._store.open_cases(cases, terms, self._now_ms())
 
@@ -215,6 +226,9 @@ class Statements:
         if facts is None:
             raise CustomerMistake("mistake.operator_unknown")
         return facts
+
+    def _is_over(self, operator: str, day: date) -> bool:
+        return self._now_ms() >= self._terms.of(operator).ends_ms(day)
 
     def _today(self, operator: str) -> date:
         return self._terms.of(operator).day_of(self._now_ms())

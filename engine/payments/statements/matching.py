@@ -3,7 +3,7 @@ give the same answer, and every line and every attempt ends in exactly one class
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import IntEnum, StrEnum
 
@@ -110,17 +110,18 @@ def match(
     complete: frozenset[date],
     today: date,
     terms: Terms,
+    paid_in: Mapping[str, bool],
 ) -> tuple[Judged, ...]:
     """Judge everything as of one operator's one day.
 
-    `taken`: the days whose statement we have; `complete`: those where no line is known to lack.
-    Attempts and lines of the days around it are candidates for pairs. An unpaired one of
-    another day is OTHER_DAY: its own day judges it.
+    `taken`: the days of whose whole we have a statement; `complete`: those where no line is known
+    to lack; `paid_in`: as `PaidIns.among` tells. Attempts and lines of the days around it are
+    candidates for pairs. An unpaired one of another day is OTHER_DAY: its own day judges it.
     """
     lines, doubled = _without_doubles(theirs)
     attempts = sorted(ours, key=lambda o: o.attempt_id)
-    pairs = _pair(attempts, lines)
-    judge = _Judge(day, taken, complete, today, terms)
+    pairs = _pair(attempts, lines, paid_in)
+    judge = _Judge(day, taken, complete, today, terms, paid_in)
     judged = [
         judge.pair(t, o) if (o := pairs.attempt_of.get(t.line_id)) else judge.line(t, pairs)
         for t in lines
@@ -128,16 +129,6 @@ def match(
     judged += [judge.attempt(o) for o in attempts if o.attempt_id not in pairs.taken]
     judged += [Judged(Class.DUPLICATE_LINE, t, why="the same movement again") for t in doubled]
     return tuple(judged)
-
-
-def explain(judged: Iterable[Judged], paid_in: Container[str]) -> tuple[Judged, ...]:
-    """The same, where lines that nobody here made are told apart from those of pay-ins."""
-    return tuple(
-        Judged(Class.PAID_IN, j.theirs, why="paid in by hand")
-        if j.kind is Class.MISSING_HERE and j.theirs is not None and j.theirs.line_id in paid_in
-        else j
-        for j in judged
-    )
 
 
 def _without_doubles(theirs: Iterable[Theirs]) -> tuple[list[Theirs], list[Theirs]]:
@@ -177,8 +168,16 @@ class _Pairs:
         o = self._by_id.get(t.pinned) if t.pinned is not None else None
         if o is None or o.side is not t.line.side or o.attempt_id in self.taken:
             return
-        if _same_amount(t, o):
+        if t.line_id not in self.attempt_of and _same_amount(t, o):
             self._take(t, o)
+
+    def keeps(self, t: Theirs) -> bool:
+        """Whether the operator's own words name what a line was paired with before."""
+        named = (
+            *self._named.get(_by_receipt(t.line), ()),
+            *self._named.get(_by_reference(t.line), ()),
+        )
+        return any(o.attempt_id == t.pinned for o in named)
 
     def choose(self, t: Theirs, key: Hashable, agrees: Callable[[Theirs, Ours], bool]) -> None:
         """Take the best free attempt that goes by this name, if there is one."""
@@ -215,15 +214,22 @@ class _Pairs:
         self._listed[_by_receipt(t.line)] = o
 
 
-def _pair(attempts: Sequence[Ours], lines: Sequence[Theirs]) -> _Pairs:
-    """By what was paired before, then by receipt, reference, code: equal amounts first."""
+def _pair(attempts: Sequence[Ours], lines: Sequence[Theirs], paid_in: Mapping[str, bool]) -> _Pairs:
+    """By the very receipt, by what was paired before, then by receipt, reference, code: equal
+    amounts first. A pay-in is its payment's by the operator's words, never by what was typed."""
     pairs = _Pairs(attempts)
-    for t in lines:
+    others = [t for t in lines if t.line_id not in paid_in]
+    suspended = [t for t in lines if paid_in.get(t.line_id)]
+    for t in (*others, *suspended):
+        pairs.choose(t, _by_receipt(t.line), _same_amount)
+    for t in (*others, *[t for t in suspended if pairs.keeps(t)]):
         pairs.pin(t)
     for name in _NAMES:
         for agrees in (_same_amount, _any_amount):
-            for t in lines:
+            for t in others:
                 pairs.choose(t, name(t.line), agrees)
+    for t in suspended:
+        pairs.choose(t, _by_reference(t.line), _same_amount_without_receipt)
     return pairs
 
 
@@ -248,6 +254,11 @@ _NAMES: tuple[Callable[[Line], Hashable], ...] = (_by_receipt, _by_reference, _b
 
 def _same_amount(t: Theirs, o: Ours) -> bool:
     return _difference(t.line, o) == 0
+
+
+def _same_amount_without_receipt(t: Theirs, o: Ours) -> bool:
+    """Of an attempt with a receipt of its own another one is a second payment."""
+    return o.receipt is None and _same_amount(t, o)
 
 
 def _any_amount(t: Theirs, o: Ours) -> bool:
@@ -283,12 +294,14 @@ class _Judge:
         complete: frozenset[date],
         today: date,
         terms: Terms,
+        paid_in: Mapping[str, bool],
     ) -> None:
         self._day = day
         self._taken = taken
         self._complete = complete
         self._today = today
         self._terms = terms
+        self._paid_in = paid_in
 
     def pair(self, t: Theirs, o: Ours) -> Judged:
         fee = t.line.fee_minor - o.booked_fee_minor
@@ -312,6 +325,8 @@ class _Judge:
             difference = t.line.amount.minor - twin.amount.minor
             why = "its receipt is listed in two amounts"
             return Judged(Class.AMOUNT_DIFFERS, t, difference_minor=difference, hint=twin, why=why)
+        if t.line_id in self._paid_in:
+            return Judged(Class.PAID_IN, t, why="paid in by hand")
         if (undone := pairs.undone(t)) is not None:
             why = "they undid what had succeeded"
             return Judged(Class.CONTRADICTION, t, proves=Outcome.REVERSED, hint=undone, why=why)

@@ -52,10 +52,19 @@ class File(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """The days a statement was taken in for, and those of them where none is missing a line."""
+    """The days a statement was taken in for; those of them with one of the whole day, made once
+    that was over; and those of these whose last one misses no line."""
 
     days: frozenset[date]
+    whole: frozenset[date]
     complete: frozenset[date]
+
+
+class Kept(NamedTuple):
+    """What storing a file added, and the receipts it lists under another reference than before."""
+
+    fresh: int
+    renamed: tuple[str, ...]
 
 
 class Case(NamedTuple):
@@ -96,11 +105,14 @@ class StatementStore:
             finally:
                 await connection.execute("select pg_advisory_unlock(hashtext($1))", name)
 
-    async def keep(self, file: File, lines: Sequence[Line], at_ms: int) -> int:
+    async def keep(self, file: File, lines: Sequence[Line], at_ms: int) -> Kept:
         """Store a file and the lines nobody listed before, in one transaction.
 
-        No two lines are the same movement. Returns how many are new.
+        No two lines are the same movement. A line without a pair takes over the reference and the
+        number that it lacked; any other word than the first one changes nothing.
         """
+        rows = [self._row(line, at_ms) for line in lines]
+        named = {row[0]: line.reference for row, line in zip(rows, lines, strict=True)}
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(
                 "insert into statement_file"
@@ -108,30 +120,37 @@ class StatementStore:
                 " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
                 self._tenant, *file, at_ms,
             )  # fmt: skip
-            rows = [self._row(line, at_ms) for line in lines]
-            known = await connection.fetchval(
-                "select count(*) from statement_line where id = any($1::uuid[])",
-                [row[0] for row in rows],
+            known = await connection.fetch(
+                "select id, receipt, reference from statement_line where id = any($1::uuid[])",
+                list(named),
             )
             await connection.executemany(
-                "insert into statement_line (id, tenant, operator, day, receipt, reference, side,"
-                " minor, fee_minor, currency, counterparty, completed_ms, balance_minor, raw_hash,"
-                " taken_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-                " $15) on conflict do nothing",
+                "insert into statement_line as known (id, tenant, operator, day, receipt,"
+                " reference, side, minor, fee_minor, currency, counterparty, completed_ms,"
+                " balance_minor, raw_hash, taken_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+                " $10, $11, $12, $13, $14, $15) on conflict (id) do update"
+                " set reference = coalesce(known.reference, excluded.reference),"
+                " counterparty = coalesce(known.counterparty, excluded.counterparty)"
+                " where known.attempt is null"
+                " and (known.reference is null and excluded.reference is not null"
+                "   or known.counterparty is null and excluded.counterparty is not null)",
                 rows,
             )
-        return len(rows) - int(known)
+        renamed = [row["receipt"] for row in known if self._is_renamed(row, named[row["id"].hex])]
+        return Kept(len(rows) - len(known), tuple(sorted(renamed)))
 
-    async def taken(self, operator: str) -> Taken:
-        """What was taken in; a later file without a gap makes its day complete."""
+    async def taken(self, operator: str, terms: Terms) -> Taken:
+        """What was taken in; of a day that was not over nobody can say what lacks."""
         rows = await self._pool.fetch(
-            "select day, min(gaps) as gaps from statement_file"
-            " where tenant = $1 and operator = $2 group by day",
+            "select day, gaps, taken_ms from statement_file"
+            " where tenant = $1 and operator = $2 order by taken_ms, hash",
             self._tenant, operator,
         )  # fmt: skip
+        last = {r["day"]: r["gaps"] for r in rows if r["taken_ms"] >= terms.ends_ms(r["day"])}
         return Taken(
             frozenset(row["day"] for row in rows),
-            frozenset(row["day"] for row in rows if not row["gaps"]),
+            frozenset(last),
+            frozenset(day for day, gaps in last.items() if not gaps),
         )
 
     async def lines(
@@ -214,6 +233,12 @@ class StatementStore:
             self._tenant, operator, first,
         )  # fmt: skip
         return {row["class"]: row["n"] for row in rows}
+
+    def _is_renamed(self, row: Any, reference: str | None) -> bool:
+        if row["reference"] is None or reference is None:
+            return False
+        place = reference_place(row["id"].hex)
+        return open_maybe(self._seals, row["reference"], place) != reference
 
     def _row(self, line: Line, at_ms: int) -> tuple[Any, ...]:
         id_ = line_id(self._tenant, line)

@@ -1,5 +1,6 @@
 """Lines and attempts that the tests of statements share."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -89,6 +90,7 @@ def judge(
     complete: frozenset[date] | None = None,
     today: date = date(2026, 11, 21),
     terms: Terms = TERMS,
+    paid_in: Mapping[str, bool] | None = None,
 ) -> tuple[Judged, ...]:
     return match(
         attempts,
@@ -98,6 +100,7 @@ def judge(
         complete=taken if complete is None else complete,
         today=today,
         terms=terms,
+        paid_in=paid_in or {},
     )
 
 

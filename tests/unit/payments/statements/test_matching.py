@@ -215,6 +215,14 @@ def test_a_line_stays_with_the_attempt_it_was_paired_with() -> None:
     assert {(j.kind, j.ours) for j in judged} == {(C.MATCHED, second), (C.MISSING_THERE, first)}
 
 
+def test_the_very_receipt_is_stronger_than_what_was_paired_before() -> None:
+    attempt = ours(references=("x",), receipt="R1")
+    second = theirs("R2", reference="x", pinned=attempt.attempt_id)
+    judged = judge([attempt], [second, theirs("R1")])
+    by_receipt = {j.theirs.line.receipt: j.kind for j in judged if j.theirs}
+    assert by_receipt == {"R1": C.MATCHED, "R2": C.MISSING_HERE}
+
+
 def test_a_pin_to_an_attempt_out_of_sight_leaves_the_line_alone() -> None:
     judged = judge([], [theirs("R1", pinned=AttemptId("0" * 32), day=date(2026, 11, 19))])
     assert kinds(judged) == [C.OTHER_DAY]
@@ -239,6 +247,42 @@ def test_a_line_the_other_way_that_names_our_receipt_undid_it(
     assert judged["R9"].proves is proves
     assert judged["R9"].hint == attempt
     assert judged["R9"].kind is (C.CONTRADICTION if proves else C.MISSING_HERE)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "line", "kind"),
+    [
+        (ours(1, S.OPEN), theirs("R1", reference=ours().code), C.PAID_IN),
+        (ours(1, S.OPEN), theirs("R1", reference=ours().attempt_id), C.UNKNOWN_RESOLVED),
+        (ours(receipt="R1"), theirs("R1", reference=ours().code), C.MATCHED),
+        (ours(receipt="R2"), theirs("R1", reference=ours().attempt_id), C.PAID_IN),
+        (ours(), theirs("R1", minor=5, reference=ours().attempt_id), C.PAID_IN),
+        (ours(), theirs("R1", reference=ours().code, pinned=ours().attempt_id), C.PAID_IN),
+        (ours(), theirs("R1", reference=ours().attempt_id, pinned=ours().attempt_id), C.MATCHED),
+    ],
+)
+def test_a_suspended_pay_in_is_a_payments_by_the_operators_words_not_by_what_was_typed(
+    attempt: Ours, line: Theirs, kind: Class
+) -> None:
+    judged = {j.theirs: j for j in judge([attempt], [line], paid_in={line.line_id: True})}
+    assert judged[line].kind is kind
+    assert (judged[line].ours is None) is (kind is C.PAID_IN)
+
+
+@pytest.mark.parametrize("pinned", [None, ours().attempt_id])
+def test_what_is_with_people_or_went_back_is_never_paired(pinned: AttemptId | None) -> None:
+    attempt = ours(1, S.FAILED, receipt="R1")
+    line = theirs("R1", reference=attempt.attempt_id, pinned=pinned)
+    judged = judge([attempt], [line], paid_in={line.line_id: False})
+    assert sorted(kinds(judged)) == [C.NOTHING_MOVED, C.PAID_IN]
+
+
+def test_of_two_lines_under_our_reference_the_one_that_is_no_pay_in_is_taken() -> None:
+    attempt = ours(references=("x",))
+    early = theirs("R1", reference="x", at_ms=NOON - HOUR)
+    judged = judge([attempt], [early, theirs("R2", reference="x")], paid_in={early.line_id: True})
+    by_receipt = {j.theirs.line.receipt: j.kind for j in judged if j.theirs}
+    assert by_receipt == {"R1": C.PAID_IN, "R2": C.MATCHED}
 
 
 def test_the_usual_terms_let_absence_prove_nothing() -> None:
