@@ -59,6 +59,24 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     def can_disburse(self) -> bool:
         return self.disburse_minor_max > 0
 
+    def pays_out(self, amount: Money) -> bool:
+        """Whether a payout of so much is within its currency, its unit and its limits."""
+        return (
+            amount.currency == self.currency
+            and amount.minor % self.unit_minor == 0
+            and self.disburse_minor_min <= amount.minor <= self.disburse_minor_max
+        )
+
+    def gives_back(self, amount: Money) -> bool:
+        """Whether it returns so much of what it collected; if not, people do, or another operator.
+
+        What limits payouts limits a refund only where that is one. What was collected is within
+        the limits of collections, those of its day.
+        """
+        if not self.can_refund or amount.currency != self.currency:
+            return False
+        return not self.refund_is_payout or self.pays_out(amount)
+
     def repeat_is_safe(self, direction: Direction) -> bool:
         """Whether the same order may be sent twice without a second effect."""
         if direction is Direction.COLLECT:
