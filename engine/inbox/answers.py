@@ -1,7 +1,8 @@
 """What a message is answered with: a keyword is carried out, anything else goes to the journey.
 
 A PIN has no place here: none is asked for, none is compared, and one that comes all the same is
-not kept. A payment confirmed by SMS is approved at the operator's own prompt.
+not kept. A payment confirmed by SMS is approved at the operator's own prompt, so who gets none must
+dial.
 """
 
 import time
@@ -90,7 +91,8 @@ class Answers:
         try:
             return await self._carry_out(asked, command, customer)
         except (CustomerMistake, NoWayNow) as refusal:
-            return self._say(language, refusal.text_key, **refusal.variables)
+            told = {"shortcode": self._shortcode, **refusal.variables}
+            return self._say(language, refusal.text_key, **told)
 
     async def _carry_out(self, asked: Asked, command: Command | None, customer: Customer) -> str:
         if has_foreign_digits(asked.text):
@@ -119,6 +121,7 @@ class Answers:
     async def _send(self, asked: Asked, command: Command, customer: Customer) -> str:
         payee, amount = read_order(command.rest, customer.country)
         quote = await self._payments.quote(payer=customer, network="", payee=payee, amount=amount)
+        self._payments.must_be_prompted(quote.payer_operator)
         seconds = quote.expires_at - int(self._clock.epoch())
         await self._memory.keep_quote(asked.msisdn, quote, seconds)
         due = self._monotonic() + NAME_SECONDS + ANSWER_SECONDS

@@ -82,9 +82,15 @@ class Counter:
             payer=payer, network=network, payee=payee, amount=amount, wallet=wallet
         )
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+    def must_be_prompted(self, operator: str) -> None:
+        """As `Selling.must_be_prompted`."""
+        self._selling.must_be_prompted(operator)
+
+    async def confirm(
+        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
+    ) -> Confirmed:
         """As `Selling.confirm`, of a quote for a request as well."""
-        return await self._selling.confirm(payer=payer, quote=quote, key=key)
+        return await self._selling.confirm(payer=payer, quote=quote, key=key, by_pin=by_pin)
 
     # What was paid.
 

@@ -47,6 +47,9 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     """A callback of a collection that succeeded always tells the operator's own number of it, in
     one spelling, and no two have the same: another number is another payment."""
     collects_by_link: bool = False  # no prompt comes to the phone: see `Accepted.pay_link`
+    prompts_payer: bool = True
+    """False: nobody at the operator asks the payer about a collection, who agreed beforehand to all
+    of them. Then only our own PIN does, so none is ordered by whoever could not be asked for it."""
     webhooks: tuple[str, ...] = ("operator",)
     """What the company is called in our addresses for its callbacks: the first stands in those it
     is given, it may come by any of them."""

@@ -87,9 +87,13 @@ class Payments(Protocol):
         """
         ...
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+    async def confirm(
+        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
+    ) -> Confirmed:
         """Take a payment on, once per key; the same key answers the same payment.
 
+        `by_pin`: our PIN was typed for it. Without, `session.dial_instead` is said where nobody
+        else asks the payer.
         A key that was confirmed before is answered before the quote's expiry is looked at.
         Raises CustomerMistake `mistake.quote_expired` or NoWayNow, with nothing moved.
         """

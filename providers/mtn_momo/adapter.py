@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import httpx
+import msgspec
 
 from engine.clock import AttemptId, Clock
 from engine.errors import OutcomeUnknown, Rejected, Unreadable
@@ -62,7 +63,7 @@ class MtnMomo:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Raises ValueError when the address is none."""
-        self.facts = facts
+        self.facts = msgspec.structs.replace(facts, prompts_payer=not settings.only_preapproved)
         self.notifies = settings.notifies
         self._settings = settings
         self._client = Client(

@@ -157,6 +157,7 @@ class MemoryPayments:
         self._clock = clock
         self.confirmed: dict[str, Confirmed] = {}
         self.by_link: set[str] = set()  # operators whose payers get a page instead of a prompt
+        self.unprompted: set[str] = set()  # operators that ask their payers nothing
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
         self.reported: list[str] = []
@@ -229,18 +230,23 @@ class MemoryPayments:
             expires_at=int(self._clock.epoch()) + QUOTE_SECONDS,
         )
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+    async def confirm(
+        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
+    ) -> Confirmed:
         await self._pause()
         self.keys.append(key)
         if earlier := self.confirmed.get(key):
-            return Confirmed(earlier.payment_id, earlier.code, fresh=False, by_link=earlier.by_link)
+            return msgspec.structs.replace(earlier, fresh=False)
         if quote.expires_at <= self._clock.epoch():
             raise CustomerMistake("mistake.quote_expired")
+        if quote.payer_operator in self.unprompted and not by_pin:
+            raise NoWayNow("session.dial_instead")
         code = f"CAPP{len(self.confirmed) + 1:06d}"
         by_link = quote.payer_operator in self.by_link
         self.confirmed[key] = Confirmed(
-            PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link
-        )
+            PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link,
+            prompted=quote.payer_operator not in self.unprompted,
+        )  # fmt: skip
         summary = PaymentSummary(
             code, "collecting", quote.amount, quote.receives, quote.payee,
             self._clock.now(), incoming=False, may_cancel=True,

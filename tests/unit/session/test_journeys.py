@@ -6,7 +6,7 @@ from engine.clock import CustomerId
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.views import MoneyRequest
-from tests.unit.session.rooms import PAYER, PIN, House
+from tests.unit.session.rooms import PAYER, PIN, TEXTS, House
 
 PAYEE = "256772000002"
 MARY = Msisdn("+256772000002")
@@ -90,6 +90,18 @@ async def test_a_request_is_paid_at_a_price_that_is_shown() -> None:
     assert (await house.take(f"2*2*1*1*1*{PIN}")).ends
     assert house.payments.requests == {}
     assert len(house.payments.confirmed) == 1
+
+
+async def test_who_agreed_beforehand_pays_by_our_pin_and_is_announced_no_other() -> None:
+    house = await caller()
+    house.payments.unprompted.add("mpesa_ke")
+    done = await house.press(*TO_PIN, PIN)
+    assert done.ends
+    assert len(house.payments.confirmed) == 1
+    assert "KES 1,010 leaves your M-PESA wallet. An SMS will confirm." in done.text
+    for language in TEXTS.languages:
+        said = TEXTS.template(language, "send_money.done_unprompted").source
+        assert not any(word in said for word in ("PIN", "code ", "ፒን")), language
 
 
 async def test_a_request_is_declined() -> None:
