@@ -128,6 +128,27 @@ async def test_what_could_not_be_checked_is_a_setting(company: Company) -> None:
     assert request.headers["x-target-environment"] == "mtnliberia2"
 
 
+@pytest.mark.parametrize(
+    ("name", "currency", "most"),
+    [
+        ("mtn_lr", "LRD", 25_000_000),
+        ("mtn_lr", "USD", 130_000),
+        ("mtn_ug", "EUR", 120_000),  # MTN's sandbox
+        ("mtn_ug", "KES", 0),
+    ],
+)
+async def test_limits_that_are_not_set_are_those_of_the_currency(
+    name: str, currency: str, most: int
+) -> None:
+    adapter = build(name, "http://127.0.0.1:1", CURRENCY=currency)
+    facts = adapter.facts
+    assert (facts.currency, facts.collect_minor_max, facts.disburse_minor_max) == (
+        currency, most, most,
+    )  # fmt: skip
+    assert facts.confirm_callback_above_minor == most * 6 // 100
+    await adapter.aclose()
+
+
 @pytest.mark.parametrize("most", ["0", "100000"])
 async def test_a_collection_is_given_back_whatever_may_be_paid_out(
     company: Company, most: str
