@@ -119,7 +119,9 @@ class Answers:
         return None
 
     async def _send(self, asked: Asked, command: Command, customer: Customer) -> str:
-        payee, amount = read_order(command.rest, customer.country)
+        payee, amount = read_order(
+            command.rest, customer.country, self._payments.payer_currency(customer.msisdn, "")
+        )
         quote = await self._payments.quote(payer=customer, network="", payee=payee, amount=amount)
         self._payments.must_be_prompted(quote.payer_operator)
         seconds = quote.expires_at - int(self._clock.epoch())
@@ -165,7 +167,8 @@ class Answers:
         return self._say(customer.language, "sms.in_nothing")
 
     async def _limits(self, _: Asked, __: Command, customer: Customer) -> str:
-        currency = CURRENCY_OF_COUNTRY.get(customer.country)
+        currency = self._payments.payer_currency(customer.msisdn, "")
+        currency = currency or CURRENCY_OF_COUNTRY.get(customer.country)
         if currency is None:
             raise NoWayNow("no_way.corridor")
         left = await self._payments.limits_of(customer, currency)

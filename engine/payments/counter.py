@@ -60,6 +60,10 @@ class Counter:
         """As `Selling.payer_operator`."""
         return self._selling.payer_operator(payer, network)
 
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        """As `Selling.payer_currency`."""
+        return self._selling.payer_currency(payer, network)
+
     async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         """As `Selling.check_payee`."""
         await self._selling.check_payee(payer=payer, network=network, payee=payee)

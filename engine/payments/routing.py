@@ -45,6 +45,11 @@ class Directory:
         """The network that served the dial is a better hint than the prefix: numbers are ported."""
         return self._networks.get(network) or self._prefixes.operator_of(payer)
 
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        """What the wallet holds that would be collected from; None where we cannot call its own."""
+        facts = self.by_name.get(self.payer_operator(payer, network) or "")
+        return facts.currency if facts else None
+
     def payee_operator(self, payee: Msisdn) -> str | None:
         """By prefix alone; None for a range nobody listed."""
         return self._prefixes.operator_of(payee)

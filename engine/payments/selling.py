@@ -100,6 +100,10 @@ class Selling:
         facts = self._directory.by_name.get(self._directory.payer_operator(payer, network) or "")
         return facts.name if facts and facts.can_collect else None
 
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        """As `Directory.payer_currency`."""
+        return self._directory.payer_currency(payer, network)
+
     def must_be_prompted(self, operator: str) -> None:
         """Raises NoWayNow `session.dial_instead` where only our PIN asks the payer.
 

@@ -103,6 +103,10 @@ class Payments(Protocol):
         """The operator a caller would pay from, or None when we serve none of theirs."""
         ...
 
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        """The currency of a caller's wallet; None where we do not know better than its country."""
+        ...
+
     async def recent_payments(
         self, customer_id: CustomerId, msisdn: Msisdn, most: int = 10
     ) -> Sequence[PaymentSummary]: ...

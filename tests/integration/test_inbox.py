@@ -68,6 +68,7 @@ class Rooms:
     refusal: Exception | None = None
     summary: PaymentSummary | None = SENT
     country: str = "KE"
+    wallet_currency: str | None = None
     unprompted: tuple[str, ...] = ()
     holder: str = ""
     looked_up: list[tuple[str, Msisdn, float]] = field(default_factory=list)
@@ -88,7 +89,13 @@ class Rooms:
         if self.refusal is not None:
             raise self.refusal
         priced = quote(expires_at=int(self.clock.epoch()) + 120)
-        return msgspec.structs.replace(priced, payer=payer.msisdn, payee=payee, amount=amount)
+        return msgspec.structs.replace(
+            priced, payer=payer.msisdn, payee=payee, amount=amount,
+            fee=Money(priced.fee.minor, amount.currency),
+        )  # fmt: skip
+
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        return self.wallet_currency
 
     def must_be_prompted(self, operator: str) -> None:
         if operator in self.unprompted:
@@ -228,6 +235,13 @@ async def test_a_refused_price_asks_nobody_for_a_name(house: House) -> None:
     house.rooms.refusal = NoWayNow("no_way.corridor")
     await house.say("SEND 500 +256772000002")
     assert house.rooms.looked_up == []
+
+
+async def test_who_has_a_wallet_in_dollars_sends_dollars(house: House) -> None:
+    house.rooms.wallet_currency = "USD"
+    priced = await house.say("SEND 20 +256772000002")
+    assert "You pay USD 40." in (priced or "")
+    assert "USD" in (await house.say("BAL") or "")
 
 
 async def test_who_gets_no_prompt_is_told_to_dial_and_charged_nothing(house: House) -> None:

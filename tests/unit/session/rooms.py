@@ -46,7 +46,7 @@ from engine.texts import Texts
 QUOTE_SECONDS = 120
 RECIPIENTS_MAX = 10
 OPERATORS = {"KE": "mpesa_ke", "UG": "mtn_ug"}
-AMOUNT_MAX = {"KES": 25_000_000, "UGX": 10_000_000}
+AMOUNT_MAX = {"KES": 25_000_000, "UGX": 10_000_000, "USD": 190_000}
 
 
 class FakeClock(Clock):
@@ -157,6 +157,7 @@ class MemoryPayments:
         self._clock = clock
         self.confirmed: dict[str, Confirmed] = {}
         self.by_link: set[str] = set()  # operators whose payers get a page instead of a prompt
+        self.currencies: dict[str, str] = {}  # of operators whose wallets hold other money
         self.unprompted: set[str] = set()  # operators that ask their payers nothing
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
@@ -173,6 +174,9 @@ class MemoryPayments:
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         return None if network in self.unserved else OPERATORS.get(country_of(payer) or "")
+
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        return self.currencies.get(OPERATORS.get(country_of(payer) or "", ""))
 
     async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         if payee == payer.msisdn:

@@ -104,6 +104,24 @@ async def test_who_agreed_beforehand_pays_by_our_pin_and_is_announced_no_other()
         assert not any(word in said for word in ("PIN", "code ", "ፒን")), language
 
 
+async def test_who_has_a_wallet_in_dollars_pays_and_asks_for_dollars() -> None:
+    """Their country has money of its own, in which no price could be made."""
+    house = await caller()
+    house.payments.currencies["mpesa_ke"] = "USD"
+    amount = await house.press("1", PAYEE)
+    assert "USD" in amount.text and "KES" not in amount.text
+    price = await house.take(f"1*{PAYEE}*20.50")
+    assert "Total USD 20.70" in price.text
+    assert "1 USD = " in price.text
+    await house.take(f"1*{PAYEE}*20.50*1")
+    assert (await house.take(f"1*{PAYEE}*20.50*1*{PIN}")).ends
+    asked = await house.press("2", "1", PAYEE, session_id="r")
+    assert "USD" in asked.text and "KES" not in asked.text
+    assert "USD 30" in (await house.take(f"2*1*{PAYEE}*30", session_id="r")).text
+    limits = await house.press("5", "2", session_id="l")
+    assert "USD" in limits.text and "KES" not in limits.text
+
+
 async def test_a_request_is_declined() -> None:
     house = await caller()
     await asked(house)
