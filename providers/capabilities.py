@@ -67,7 +67,7 @@ def _refund(facts: OperatorFacts) -> str:
         return "by hand"
     if not facts.refund_is_payout:
         return "the collection"
-    return "by a payout" if facts.disburse_minor_max > 0 else "no"
+    return "by a payout" if facts.can_disburse else "by hand"
 
 
 def _unsigned(facts: OperatorFacts) -> str:

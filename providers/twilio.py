@@ -64,6 +64,7 @@ _DELIVERED = frozenset({"delivered", "read"})
 _NOT_DELIVERED = frozenset({"undelivered", "failed", "canceled"})
 
 _SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
+_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")  # of a messaging service; a sender's name may begin so
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _INTENT = re.compile(r"[0-9a-f]{32}")
 _TEXT_MAX = 1_600
@@ -110,7 +111,7 @@ class TwilioSms:
         account = quote(settings.account_sid, safe="")
         self._send_url = self._client.url(f"/2010-04-01/Accounts/{account}/Messages.json")
         self._account_url = self._client.url(f"/2010-04-01/Accounts/{account}.json")
-        sender = "MessagingServiceSid" if settings.sender.startswith("MG") else "From"
+        sender = "MessagingServiceSid" if _SERVICE.fullmatch(settings.sender) else "From"
         self._form = urlencode({sender: settings.sender}).encode()
         login = f"{settings.account_sid}:{settings.auth_token}".encode()
         self._headers = [

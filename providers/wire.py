@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from engine.errors import Rejected, Unreadable
-from engine.money import Money, from_decimal, to_decimal
+from engine.money import MINOR_MAX, Money, from_decimal, to_decimal
 from engine.ports import Direction, OperatorFacts, Order, Reason
 from providers.redaction import printable
 
@@ -63,10 +63,10 @@ def order_amount(facts: OperatorFacts, order: Order) -> Decimal:
     """The order's amount in major units, as this operator takes it.
 
     Raises Rejected before anything is sent: routing should never have let such an order through.
+    A collection that is given back is within what was collected: no limit of today's holds it up.
     """
-    money, pays = order.amount, order.direction is not Direction.COLLECT
-    low = facts.disburse_minor_min if pays else facts.collect_minor_min
-    high = facts.disburse_minor_max if pays else facts.collect_minor_max
+    money = order.amount
+    low, high = _bounds(facts, order)
     if money.currency != facts.currency or money.minor % facts.unit_minor:
         raise Rejected(
             facts.name, f"{money} cannot be sent", code="amount", reason=Reason.CONFIGURATION
@@ -74,6 +74,14 @@ def order_amount(facts: OperatorFacts, order: Order) -> Decimal:
     if not low <= money.minor <= high:
         raise Rejected(facts.name, f"{money} is out of range", code="amount", reason=Reason.LIMIT)
     return to_decimal(money)
+
+
+def _bounds(facts: OperatorFacts, order: Order) -> tuple[int, int]:
+    if order.direction is Direction.COLLECT:
+        return facts.collect_minor_min, facts.collect_minor_max
+    if order.direction is Direction.DISBURSE or facts.refund_is_payout:
+        return facts.disburse_minor_min, facts.disburse_minor_max
+    return 1, MINOR_MAX
 
 
 def read_amount(provider: str, value: Any, currency: str) -> Money:

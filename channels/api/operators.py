@@ -56,6 +56,7 @@ class Provider(msgspec.Struct, frozen=True):
     tells_names: bool
     has_own_references: bool  # in its statements
     collects_by_link: bool
+    prompts_payer: bool  # False: clients and SMS cannot have collections made, only who dials
 
 
 class Providers(msgspec.Struct, frozen=True):
@@ -244,6 +245,7 @@ def _provider(port: OperatorPort) -> Provider:
         tells_names=isinstance(port, NamePort),
         has_own_references=isinstance(port, StatementPort),
         collects_by_link=facts.collects_by_link,
+        prompts_payer=facts.prompts_payer,
     )
 
 

@@ -109,10 +109,12 @@ def offer(
     selling: Selling, payer: Customer, payee: Payee, asked: PriceAsked, *, from_pool: bool
 ) -> Quote:
     """The price for two people who were looked up. Raises as `price`."""
-    return selling.offer(
+    quote = selling.offer(
         payer=payer, network=payer.network, payee=payee, amount=read_amount(asked.amount),
         from_pool=from_pool,
     )  # fmt: skip
+    selling.must_be_prompted(quote.payer_operator)
+    return quote
 
 
 async def known_payer(find: FindCustomer, msisdn: Msisdn) -> Customer:

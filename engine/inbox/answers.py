@@ -1,7 +1,8 @@
 """What a message is answered with: a keyword is carried out, anything else goes to the journey.
 
 A PIN has no place here: none is asked for, none is compared, and one that comes all the same is
-not kept. A payment confirmed by SMS is approved at the operator's own prompt.
+not kept. A payment confirmed by SMS is approved at the operator's own prompt, so who gets none must
+dial.
 """
 
 import time
@@ -90,7 +91,8 @@ class Answers:
         try:
             return await self._carry_out(asked, command, customer)
         except (CustomerMistake, NoWayNow) as refusal:
-            return self._say(language, refusal.text_key, **refusal.variables)
+            told = {"shortcode": self._shortcode, **refusal.variables}
+            return self._say(language, refusal.text_key, **told)
 
     async def _carry_out(self, asked: Asked, command: Command | None, customer: Customer) -> str:
         if has_foreign_digits(asked.text):
@@ -117,8 +119,11 @@ class Answers:
         return None
 
     async def _send(self, asked: Asked, command: Command, customer: Customer) -> str:
-        payee, amount = read_order(command.rest, customer.country)
+        payee, amount = read_order(
+            command.rest, customer.country, self._payments.payer_currency(customer.msisdn, "")
+        )
         quote = await self._payments.quote(payer=customer, network="", payee=payee, amount=amount)
+        self._payments.must_be_prompted(quote.payer_operator)
         seconds = quote.expires_at - int(self._clock.epoch())
         await self._memory.keep_quote(asked.msisdn, quote, seconds)
         due = self._monotonic() + NAME_SECONDS + ANSWER_SECONDS
@@ -162,7 +167,8 @@ class Answers:
         return self._say(customer.language, "sms.in_nothing")
 
     async def _limits(self, _: Asked, __: Command, customer: Customer) -> str:
-        currency = CURRENCY_OF_COUNTRY.get(customer.country)
+        currency = self._payments.payer_currency(customer.msisdn, "")
+        currency = currency or CURRENCY_OF_COUNTRY.get(customer.country)
         if currency is None:
             raise NoWayNow("no_way.corridor")
         left = await self._payments.limits_of(customer, currency)

@@ -102,12 +102,13 @@ def has_foreign_digits(text: str) -> bool:
     return any(not c.isascii() and unicodedata.numeric(c, None) is not None for c in text)
 
 
-def read_order(words: tuple[str, ...], country: str) -> tuple[Msisdn, Money]:
+def read_order(words: tuple[str, ...], country: str, currency: str | None) -> tuple[Msisdn, Money]:
     """Whom to send how much, in either order. The number may have spaces in it.
 
+    `currency` is that of the sender's wallet; None where we know no better than their country's.
     Raises CustomerMistake: `sms.in_send_how` when the words allow no reading, or more than one.
     """
-    currency = CURRENCY_OF_COUNTRY.get(country)
+    currency = currency or CURRENCY_OF_COUNTRY.get(country)
     if currency is None:
         raise CustomerMistake("no_way.corridor")
     found = {*_orders([*_bare(words, currency)], country, currency)}

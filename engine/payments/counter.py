@@ -60,6 +60,10 @@ class Counter:
         """As `Selling.payer_operator`."""
         return self._selling.payer_operator(payer, network)
 
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        """As `Selling.payer_currency`."""
+        return self._selling.payer_currency(payer, network)
+
     async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         """As `Selling.check_payee`."""
         await self._selling.check_payee(payer=payer, network=network, payee=payee)
@@ -82,9 +86,15 @@ class Counter:
             payer=payer, network=network, payee=payee, amount=amount, wallet=wallet
         )
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+    def must_be_prompted(self, operator: str) -> None:
+        """As `Selling.must_be_prompted`."""
+        self._selling.must_be_prompted(operator)
+
+    async def confirm(
+        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
+    ) -> Confirmed:
         """As `Selling.confirm`, of a quote for a request as well."""
-        return await self._selling.confirm(payer=payer, quote=quote, key=key)
+        return await self._selling.confirm(payer=payer, quote=quote, key=key, by_pin=by_pin)
 
     # What was paid.
 

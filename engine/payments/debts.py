@@ -94,7 +94,7 @@ class Debts:
     def _why_not_by(self, payment: Payment, operator: str) -> str | None:
         owed, own = payment.amount_of(Direction.REFUND), payment.quote.payer_operator
         able = [facts.name for facts in self._directory.refund_ways(own, owed)]
-        if self._directory.refunds_itself(own):
+        if self._directory.refunds_itself(own, owed):
             able.append(own)  # once more, and from then on people decide
         if operator in able:
             return None

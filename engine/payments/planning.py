@@ -74,9 +74,10 @@ class Planner:
 
     def refunds_itself(self, payment: Payment) -> bool:
         """Whether what is due back can be ordered without asking people."""
-        facts = payment.facts
-        is_sent_elsewhere = bool(facts.refund_operator)
-        return not is_sent_elsewhere and self._directory.refunds_itself(facts.quote.payer_operator)
+        if payment.facts.refund_operator:  # two people sent it elsewhere
+            return False
+        owed = payment.amount_of(Direction.REFUND)
+        return self._directory.refunds_itself(payment.quote.payer_operator, owed)
 
     def plan(
         self,

@@ -45,6 +45,11 @@ class Directory:
         """The network that served the dial is a better hint than the prefix: numbers are ported."""
         return self._networks.get(network) or self._prefixes.operator_of(payer)
 
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        """What the wallet holds that would be collected from; None where we cannot call its own."""
+        facts = self.by_name.get(self.payer_operator(payer, network) or "")
+        return facts.currency if facts else None
+
     def payee_operator(self, payee: Msisdn) -> str | None:
         """By prefix alone; None for a range nobody listed."""
         return self._prefixes.operator_of(payee)
@@ -87,19 +92,14 @@ class Directory:
             )
         return Ways(payer_facts, payouts[0], name, payouts)
 
-    def refunds_itself(self, payer_operator: str) -> bool:
-        """Whether it gives back what it collected; if not, people do, or another operator."""
-        return self.by_name[payer_operator].can_refund
+    def refunds_itself(self, payer_operator: str, amount: Money) -> bool:
+        """Whether it gives back so much of what it collected (`OperatorFacts.gives_back`)."""
+        return self.by_name[payer_operator].gives_back(amount)
 
     def refund_ways(self, payer_operator: str, amount: Money) -> tuple[OperatorFacts, ...]:
         """Who can pay that amount into the payer's wallet, in the order of `payouts_to`."""
-        return tuple(
-            facts
-            for facts in self.payouts_to(payer_operator)
-            if facts.currency == amount.currency
-            and facts.disburse_minor_min <= amount.minor <= facts.disburse_minor_max
-            and amount.minor % facts.unit_minor == 0
-        )
+        ways = self.payouts_to(payer_operator)
+        return tuple(facts for facts in ways if facts.pays_out(amount))
 
     def payouts_to(self, wallet: str) -> tuple[OperatorFacts, ...]:
         """Who can pay into an operator's wallets: itself first, then who reaches it, by name.

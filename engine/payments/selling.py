@@ -100,6 +100,18 @@ class Selling:
         facts = self._directory.by_name.get(self._directory.payer_operator(payer, network) or "")
         return facts.name if facts and facts.can_collect else None
 
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        """As `Directory.payer_currency`."""
+        return self._directory.payer_currency(payer, network)
+
+    def must_be_prompted(self, operator: str) -> None:
+        """Raises NoWayNow `session.dial_instead` where only our PIN asks the payer.
+
+        Said of every price that is asked for where no PIN can be typed: by SMS, by a client.
+        """
+        if not self._directory.by_name[operator].prompts_payer:
+            raise NoWayNow("session.dial_instead")
+
     async def wallet_of(self, msisdn: Msisdn) -> Wallet:
         """Whose wallet a number is, by everybody who may know; changes nothing."""
         return await self._wallets.of(msisdn)
@@ -226,7 +238,7 @@ class Selling:
     async def outlook(
         self, *, payer: Customer, network: str, payee: Msisdn, amount: Money
     ) -> Outlook | None:
-        """Whether such a payment would succeed now, as far as operators and pools go.
+        """Whether a client's payment would succeed now, as far as operators and pools go.
 
         None where nothing is known of operators' health. Stores nothing. Raises what `quote` does,
         but not for having no way: that is told.
@@ -235,6 +247,7 @@ class Selling:
         ways = self._directory.choose_ways(payer.msisdn, network, payee, wallet=whose.operator)
         if ways.payer.currency != amount.currency:
             raise NoWayNow("no_way.corridor")
+        self.must_be_prompted(ways.payer.name)
         _, corridor, rate = self._terms(ways)
         self._policy.check_amount(payer, amount)
         priced = price(amount, rate.mid, corridor, ways.payer, ways.payee)
@@ -299,8 +312,12 @@ class Selling:
         client: str = "",
         request_hash: str = "",
         draws_on: int | None = None,
+        by_pin: bool = False,
     ) -> Confirmed:
         """Reserve liquidity and order the collection, in one commit, once per key.
+
+        `by_pin`: the payer has just proved themself by our PIN. Whoever has not is asked by their
+        operator; where that asks nobody it is refused (`must_be_prompted`).
 
         `client` is the id of the client that asked, where the payer did not dial; `request_hash`
         (32 hex digits) is then of what it asked, by default of payer and quote.
@@ -319,6 +336,8 @@ class Selling:
         try:
             if self._clock.epoch() >= quote.expires_at:
                 raise CustomerMistake("mistake.quote_expired")
+            if not by_pin:
+                self.must_be_prompted(quote.payer_operator)
             clearance = await self._policy.clear(payer, quote)
         except CappError:
             # Whoever repeats a confirm that was taken on hears that, whatever holds today.
@@ -357,8 +376,11 @@ class Selling:
                 raise OurFault(f"confirm was refused: {answer.verdict.name} {answer.error or ''}")
 
     def _confirmed(self, payment_id: PaymentId, quote: Quote, *, fresh: bool) -> Confirmed:
-        by_link = self._directory.by_name[quote.payer_operator].collects_by_link
-        return Confirmed(payment_id, code_of(payment_id), fresh=fresh, by_link=by_link)
+        payer = self._directory.by_name[quote.payer_operator]
+        return Confirmed(
+            payment_id, code_of(payment_id), fresh=fresh,
+            by_link=payer.collects_by_link, prompted=payer.prompts_payer,
+        )  # fmt: skip
 
     async def _create(self, plan: Plan) -> Verdicted:
         """A creation is stale only when an earlier plan of its batch with its key was refused."""

@@ -17,6 +17,7 @@ class Confirmed(msgspec.Struct, frozen=True):
     code: str  # [0-9A-Z]{10}, what both people see
     fresh: bool
     by_link: bool = False  # no prompt comes to the payer's phone: a page by SMS instead
+    prompted: bool = True  # False: nothing comes at all, the payer agreed to it beforehand
 
 
 class PaymentSummary(msgspec.Struct, frozen=True, array_like=True):

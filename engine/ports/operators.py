@@ -47,6 +47,9 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     """A callback of a collection that succeeded always tells the operator's own number of it, in
     one spelling, and no two have the same: another number is another payment."""
     collects_by_link: bool = False  # no prompt comes to the phone: see `Accepted.pay_link`
+    prompts_payer: bool = True
+    """False: nobody at the operator asks the payer about a collection, who agreed beforehand to all
+    of them. Then only our own PIN does, so none is ordered by whoever could not be asked for it."""
     webhooks: tuple[str, ...] = ("operator",)
     """What the company is called in our addresses for its callbacks: the first stands in those it
     is given, it may come by any of them."""
@@ -58,6 +61,24 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     @property
     def can_disburse(self) -> bool:
         return self.disburse_minor_max > 0
+
+    def pays_out(self, amount: Money) -> bool:
+        """Whether a payout of so much is within its currency, its unit and its limits."""
+        return (
+            amount.currency == self.currency
+            and amount.minor % self.unit_minor == 0
+            and self.disburse_minor_min <= amount.minor <= self.disburse_minor_max
+        )
+
+    def gives_back(self, amount: Money) -> bool:
+        """Whether it returns so much of what it collected; if not, people do, or another operator.
+
+        What limits payouts limits a refund only where that is one. What was collected is within
+        the limits of collections, those of its day.
+        """
+        if not self.can_refund or amount.currency != self.currency:
+            return False
+        return not self.refund_is_payout or self.pays_out(amount)
 
     def repeat_is_safe(self, direction: Direction) -> bool:
         """Whether the same order may be sent twice without a second effect."""

@@ -24,8 +24,9 @@ CURRENCY_OF_COUNTRY = {
     "NE": "XOF", "NG": "NGN", "RW": "RWF", "SC": "SCR", "SN": "XOF", "SS": "SSP", "SZ": "SZL",
     "TD": "XAF", "TZ": "TZS", "UG": "UGX", "ZA": "ZAR", "ZM": "ZMW",
 }  # fmt: skip
-"""ISO 3166 to ISO 4217: wallets hold their country's money. A row here lets a country pay; from
-whom and to whom, the installation's operators and corridors decide."""
+"""ISO 3166 to ISO 4217: wallets hold their country's money, unless their operator's facts say
+otherwise (`currency_of`). A row here lets a country pay; from whom and to whom, the installation's
+operators and corridors decide."""
 
 AMOUNT_LENGTH_MAX = 15
 """No amount anybody sends is longer, commas and decimals included."""
@@ -84,11 +85,19 @@ def read_name(text: str) -> str:
     return name
 
 
+def currency_of(session: Session) -> str:
+    """Of the caller's wallet: there are wallets in dollars where the country has money of its own.
+
+    What they type is an amount of this, whether they pay it or ask for it.
+    """
+    return session.currency or CURRENCY_OF_COUNTRY[session.country]
+
+
 Reader = Callable[[str, Session], Any]
 """Takes what was typed, without blanks at its ends. Raises CustomerMistake."""
 
 READERS: Mapping[str, Reader] = {
-    "amount": lambda text, session: read_amount(text, CURRENCY_OF_COUNTRY[session.country]),
+    "amount": lambda text, session: read_amount(text, currency_of(session)),
     "msisdn": lambda text, session: parse_msisdn(text, session.country),
     "pin": lambda text, _: read_pin(text),
     "code": lambda text, _: read_code(text),

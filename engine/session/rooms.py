@@ -87,9 +87,13 @@ class Payments(Protocol):
         """
         ...
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+    async def confirm(
+        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
+    ) -> Confirmed:
         """Take a payment on, once per key; the same key answers the same payment.
 
+        `by_pin`: our PIN was typed for it. Without, `session.dial_instead` is said where nobody
+        else asks the payer.
         A key that was confirmed before is answered before the quote's expiry is looked at.
         Raises CustomerMistake `mistake.quote_expired` or NoWayNow, with nothing moved.
         """
@@ -97,6 +101,10 @@ class Payments(Protocol):
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         """The operator a caller would pay from, or None when we serve none of theirs."""
+        ...
+
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        """The currency of a caller's wallet; None where we do not know better than its country."""
         ...
 
     async def recent_payments(

@@ -8,7 +8,7 @@ from engine.errors import TextKey
 from engine.fx.quotes import Quote
 from engine.msisdn import Msisdn
 from engine.payments.views import LimitsLeft, MoneyRequest, PaymentSummary
-from engine.session.readers import CURRENCY_OF_COUNTRY
+from engine.session.readers import currency_of
 from engine.session.session import Session
 
 _INCOMING_OVER = {"paid", "payout_failed", "refund_due", "refunding", "refund_unknown", "refunded"}
@@ -72,7 +72,7 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
     "price": {
         "payee": _payee,
         "payee_named": _payee_named,
-        "source": lambda s: CURRENCY_OF_COUNTRY[s.country],
+        "source": currency_of,
         "operator": lambda s: TextKey(f"operator.{_quote(s).payee_operator}"),
         "payer_operator": lambda s: TextKey(f"operator.{_quote(s).payer_operator}"),
         "receives": lambda s: _quote(s).receives,
@@ -98,7 +98,7 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
         "requester": lambda s: _request(s).requester,
         "payer": _payee,
         "amount": lambda s: s.amount if s.request is None else s.request.amount,
-        "currency": lambda s: CURRENCY_OF_COUNTRY[s.country],
+        "currency": currency_of,
     },
     "asked": {
         "code": lambda s: _asked(s).code,

@@ -58,6 +58,7 @@ class AirtelMoney:
             market.facts,
             callback=trust,
             refund_is_payout=pays_refunds,
+            can_refund=market.facts.can_disburse or not pays_refunds,
             # What a second refund of Airtel's own does nobody knows.
             refund_repeat_is_safe=pays_refunds and market.facts.refund_repeat_is_safe,
         )

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import httpx
+import msgspec
 
 from engine.clock import AttemptId, Clock
 from engine.errors import OutcomeUnknown, Rejected, Unreadable
@@ -27,7 +28,7 @@ from engine.ports import (
     Reason,
 )
 from providers.http import Client, Trace, no_trace
-from providers.mtn_momo.answers import FIELDS, error_of, finding_of, query_error_of
+from providers.mtn_momo.answers import FIELDS, error_of, finding_of, order_error_of, query_error_of
 from providers.mtn_momo.balance import BALANCE, balance_of
 from providers.mtn_momo.holder import HOLDER, holder_name_of, is_holder_active
 from providers.mtn_momo.payouts import PLACES, Payout, Place, sender_fields
@@ -62,7 +63,7 @@ class MtnMomo:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Raises ValueError when the address is none."""
-        self.facts = facts
+        self.facts = msgspec.structs.replace(facts, prompts_payer=not settings.only_preapproved)
         self.notifies = settings.notifies
         self._settings = settings
         self._client = Client(
@@ -275,7 +276,8 @@ class MtnMomo:
         answer = await product.create(resource, order, message)
         if answer.is_taken:
             return Accepted()  # a later query derives the reference again
-        raise error_of(self.facts.name, answer, pays=order.direction is not Direction.COLLECT)
+        pays = order.direction is not Direction.COLLECT
+        raise order_error_of(self.facts.name, answer, pays=pays)
 
 
 def _narration(text: str) -> str:

@@ -113,8 +113,19 @@ def is_token_refused(response: httpx.Response) -> bool:
     return response.status_code == 401 and not is_subscription_refused(response)
 
 
+def order_error_of(name: str, answer: Answer, *, pays: bool) -> ProviderError:
+    """The error for an order of money that was not accepted (section 9).
+
+    SERVICE_UNAVAILABLE says "temporary", and to retry under the same reference, which is safe
+    whatever came of the first; that nothing came of it, it says nowhere. So its status is asked.
+    """
+    if _is_unavailable(answer):
+        return OutcomeUnknown(name, "not available, perhaps too late", code=answer.code)
+    return error_of(name, answer, pays=pays)
+
+
 def error_of(name: str, answer: Answer, *, pays: bool) -> ProviderError:
-    """The error for a creating request that was not accepted (section 9)."""
+    """The error for a creating request that moves nothing and was not accepted (section 9)."""
     if (refused_for_now := _refused_for_now(name, answer)) is not None:
         return refused_for_now
     if is_subscription_refused(answer.response):
@@ -164,7 +175,7 @@ def _refused_for_now(name: str, answer: Answer) -> Throttled | None:
         return Throttled(name, "the token was refused twice", code="401", retry_after_seconds=5.0)
     if answer.status == 429:
         seconds, detail = _THROTTLED_SECONDS, "too many requests"
-    elif answer.status >= 500 and answer.code == "SERVICE_UNAVAILABLE":
+    elif _is_unavailable(answer):
         seconds, detail = _UNAVAILABLE_SECONDS, "not available now"
     else:
         return None
@@ -174,6 +185,10 @@ def _refused_for_now(name: str, answer: Answer) -> Throttled | None:
         code=_code(answer),
         retry_after_seconds=retry_after_seconds(answer.response, seconds),
     )
+
+
+def _is_unavailable(answer: Answer) -> bool:
+    return answer.status >= 500 and answer.code == "SERVICE_UNAVAILABLE"
 
 
 def _rejected(name: str, detail: str, *, code: str) -> Rejected:

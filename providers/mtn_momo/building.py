@@ -13,7 +13,7 @@ from engine.money import Money
 from providers.environment import Environment
 from providers.http import Trace
 from providers.mtn_momo.adapter import MtnMomo
-from providers.mtn_momo.markets import Market
+from providers.mtn_momo.markets import Market, facts_in
 from providers.mtn_momo.payouts import Payout, check_fields
 from providers.mtn_momo.product import MtnMomoSettings
 from providers.mtn_momo.provisioning import Provisioning
@@ -23,7 +23,7 @@ def build_mtn(market: Market, variables: Mapping[str, str], clock: Clock, trace:
     """MTN in one country from `CAPP_MTN_<CC>_*`.
 
     Target environment and limits are settings, because nobody could check them at a live wallet;
-    so is the currency, because Liberia has two.
+    so is the currency, because Liberia has two. Limits that are not set are those of the currency.
     """
     facts = market.facts
     env = Environment(
@@ -53,9 +53,9 @@ def build_mtn(market: Market, variables: Mapping[str, str], clock: Clock, trace:
         only_preapproved=env.whole("ONLY_PREAPPROVED", default=0) > 0,
         **env.line(),
     )
+    facts = facts_in(facts, Money(0, env.currency("CURRENCY", default=facts.currency)).currency)
     facts = msgspec.structs.replace(
         facts,
-        currency=Money(0, env.currency("CURRENCY", default=facts.currency)).currency,
         collect_minor_max=env.whole("COLLECT_MINOR_MAX", default=facts.collect_minor_max),
         disburse_minor_max=env.whole("DISBURSE_MINOR_MAX", default=facts.disburse_minor_max),
         confirm_callback_above_minor=env.whole(

@@ -6,7 +6,13 @@ ever seen with a live wallet.
 
 from typing import NamedTuple
 
+import msgspec
+
 from engine.ports import OperatorFacts
+
+_FOREIGN_MINOR_MAX = {"USD": 130_000, "EUR": 120_000}
+"""Our caution (`_market`) for wallets that hold other money than their country's: dollars in
+Liberia (section 1), and euros in MTN's own sandbox."""
 
 
 class Market(NamedTuple):
@@ -14,6 +20,29 @@ class Market(NamedTuple):
 
     facts: OperatorFacts
     target_environment: str
+
+
+def facts_in(facts: OperatorFacts, currency: str) -> OperatorFacts:
+    """The facts of a market whose wallets hold that currency: figures in another mean nothing.
+
+    Where we have none nothing is paid before limits are set, and no callback is believed.
+    """
+    if currency == facts.currency:
+        return facts
+    most = _FOREIGN_MINOR_MAX.get(currency, 0)
+    return msgspec.structs.replace(
+        facts,
+        currency=currency,
+        collect_minor_max=most,
+        disburse_minor_max=most,
+        confirm_callback_above_minor=_believed_up_to(most),
+    )
+
+
+def _believed_up_to(minor_max: int) -> int:
+    """Section 10 would ask after every callback; the unguessable address of each attempt, its
+    amount and its number are enough for small ones. A setting (0 asks always)."""
+    return minor_max * 6 // 100
 
 
 def _market(
@@ -36,9 +65,7 @@ def _market(
         collect_repeat_is_safe=True,  # the X-Reference-Id is the idempotency key (section 13)
         disburse_repeat_is_safe=True,
         refund_repeat_is_safe=True,
-        # Section 10 would ask after every callback; the unguessable address of each attempt, its
-        # amount and its number are enough for small ones. A setting (0 asks always).
-        confirm_callback_above_minor=minor_max * 6 // 100,
+        confirm_callback_above_minor=_believed_up_to(minor_max),
         webhooks=("mtn-momo",),
     )
     return Market(facts, target_environment)

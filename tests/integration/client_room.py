@@ -1,7 +1,7 @@
 """The API for clients as it is served, over a whole engine whose operators do as a test tells."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -123,23 +123,38 @@ async def open_client_room(
     database_url: str, *, limits: Limits | None = None, **environment: str
 ) -> AsyncIterator[ClientRoom]:
     """`limits` count in Redis; by default the room counts by itself."""
-    async with open_world(database_url) as world:
-        engine = await _engine(database_url, world, environment)
-        store = ClientStore(world.pool, 1)
-        keys = Keys(
-            store=store, macs=KeyMacs({1: MAC_KEY}, 1), clock=world.clock, ids=engine.ids,
-            random=SystemRandom(),
-        )  # fmt: skip
-        texts = {name: (await keys.create(name, Scope))[1] for name in ("shop", "other")}
-        payer = await engine.customers.register(PAYER, "KE", "en", "4826")
-        app = Starlette(routes=client_routes(engine, limits or counted_here()))
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://capp") as client:
-            yield ClientRoom(world, engine, client, store, keys, payer, texts, app)
-        await engine.dispatcher.stop()
+    async with (
+        open_world(database_url) as world,
+        client_room_of(world, database_url, environment, limits=limits) as room,
+    ):
+        yield room
 
 
-async def _engine(database_url: str, world: World, environment: dict[str, str]) -> Engine:
+@asynccontextmanager
+async def client_room_of(
+    world: World,
+    database_url: str,
+    environment: Mapping[str, str],
+    *,
+    limits: Limits | None = None,
+) -> AsyncIterator[ClientRoom]:
+    """As `open_client_room`, over a world that is open."""
+    engine = await _engine(database_url, world, environment)
+    store = ClientStore(world.pool, 1)
+    keys = Keys(
+        store=store, macs=KeyMacs({1: MAC_KEY}, 1), clock=world.clock, ids=engine.ids,
+        random=SystemRandom(),
+    )  # fmt: skip
+    texts = {name: (await keys.create(name, Scope))[1] for name in ("shop", "other")}
+    payer = await engine.customers.register(PAYER, "KE", "en", "4826")
+    app = Starlette(routes=client_routes(engine, limits or counted_here()))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://capp") as client:
+        yield ClientRoom(world, engine, client, store, keys, payer, texts, app)
+    await engine.dispatcher.stop()
+
+
+async def _engine(database_url: str, world: World, environment: Mapping[str, str]) -> Engine:
     """As a process puts it together, over operators that the test plays."""
     settings = read_settings(
         {

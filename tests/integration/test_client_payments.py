@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from engine.desk.proposals import Kind, Person
-from engine.errors import OutcomeUnknown
+from engine.errors import NoWayNow, OutcomeUnknown
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.msisdn import Msisdn
@@ -18,10 +18,10 @@ from engine.payments.client_store import ClientPayments
 from engine.payments.lifecycle import State
 from engine.payments.store import PaymentStore
 from tests.integration.books import assert_books
-from tests.integration.client_room import PRICE, ClientRoom, open_client_room
+from tests.integration.client_room import PRICE, ClientRoom, client_room_of, open_client_room
 from tests.integration.owner import Owner
-from tests.integration.world import FAILED
-from tests.unit.payments.examples import PAYEE, PAYER
+from tests.integration.world import FAILED, open_world
+from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
 
 @pytest.fixture
@@ -95,6 +95,31 @@ async def test_nobody_is_asked_who_is_no_customer(room: ClientRoom) -> None:
     check = (await room.post("/payments/check", stranger)).json()
     assert (check["would_succeed"], check["reason"]) == (False, "not_a_customer")
     assert room.world.mpesa.orders == []
+
+
+async def test_nobody_is_charged_for_a_client_whose_operator_asks_them_nothing(
+    database_url: str,
+) -> None:
+    silent = msgspec.structs.replace(MPESA, prompts_payer=False)
+    async with (
+        open_world(database_url, payer=silent) as world,
+        client_room_of(world, database_url, {}) as room,
+    ):
+        for path in ("/quotes", "/payments/send"):
+            answer = await room.post(path, PRICE)
+            assert (code(answer), reason(answer)) == ((409, "not_now"), (409, "dial_instead"))
+        check = (await room.post("/payments/check", PRICE)).json()
+        assert (check["would_succeed"], check["reason"]) == (False, "dial_instead")
+        # A price of before, when they were still asked, is confirmed by nobody but who dials.
+        quote = await room.world.quote()
+        with pytest.raises(NoWayNow) as caught:
+            await room.world.payments.confirm(payer=room.payer, quote=quote, key="k")
+        assert caught.value.text_key == "session.dial_instead"
+        await room.engine.dispatcher.idle()
+        assert room.world.mpesa.orders == []
+        selling = room.world.payments.selling
+        done = await selling.confirm(payer=room.payer, quote=quote, key="k", by_pin=True)
+        assert (done.prompted, done.by_link) == (False, False)
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [

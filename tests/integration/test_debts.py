@@ -109,6 +109,22 @@ async def test_what_cannot_be_given_back_is_never_asked_for_and_people_know_at_o
     assert await staffed.told() == ["refund_started"]
 
 
+async def test_what_is_more_than_may_be_paid_out_is_not_ordered_as_a_payout(
+    database_url: str,
+) -> None:
+    narrow = msgspec.structs.replace(MPESA, refund_is_payout=True, disburse_minor_max=OWED - 100)
+    airtel = ScriptedOperator(AIRTEL)
+    async with open_world(database_url, payer=narrow, also={"airtel_ke": airtel}) as world:
+        staffed = await _staff(world, airtel)
+        payment_id = await staffed.owed()
+        assert [order.direction for order in world.mpesa.orders] == [Direction.COLLECT]
+        assert await world.cases() == [REFUND_BY_HAND]
+        refused = await staffed.agree(Kind.REFUND_ELSEWHERE, payment_id, operator="mpesa_ke")
+        assert (refused.state, "airtel_ke can" in refused.outcome) == (Stands.FAILED, True)
+        await staffed.agree(Kind.REFUND_ELSEWHERE, payment_id, operator="airtel_ke")
+        assert [order.direction for order in airtel.orders] == [Direction.DISBURSE]
+
+
 async def test_a_case_that_a_crash_kept_untold_is_told_by_the_sweep(staffed: Staffed) -> None:
     await staffed.owed()
     await Owner(staffed.world.pool).execute("delete from case_file")

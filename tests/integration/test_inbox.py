@@ -68,6 +68,8 @@ class Rooms:
     refusal: Exception | None = None
     summary: PaymentSummary | None = SENT
     country: str = "KE"
+    wallet_currency: str | None = None
+    unprompted: tuple[str, ...] = ()
     holder: str = ""
     looked_up: list[tuple[str, Msisdn, float]] = field(default_factory=list)
 
@@ -87,11 +89,22 @@ class Rooms:
         if self.refusal is not None:
             raise self.refusal
         priced = quote(expires_at=int(self.clock.epoch()) + 120)
-        return msgspec.structs.replace(priced, payer=payer.msisdn, payee=payee, amount=amount)
+        return msgspec.structs.replace(
+            priced, payer=payer.msisdn, payee=payee, amount=amount,
+            fee=Money(priced.fee.minor, amount.currency),
+        )  # fmt: skip
+
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        return self.wallet_currency
+
+    def must_be_prompted(self, operator: str) -> None:
+        if operator in self.unprompted:
+            raise NoWayNow("session.dial_instead")
 
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
         if self.refusal is not None:
             raise self.refusal
+        self.must_be_prompted(quote.payer_operator)
         self.keys.append(key)
         return Confirmed(PaymentId("1" * 32), CODE, fresh=len(self.keys) == 1)
 
@@ -222,6 +235,25 @@ async def test_a_refused_price_asks_nobody_for_a_name(house: House) -> None:
     house.rooms.refusal = NoWayNow("no_way.corridor")
     await house.say("SEND 500 +256772000002")
     assert house.rooms.looked_up == []
+
+
+async def test_who_has_a_wallet_in_dollars_sends_dollars(house: House) -> None:
+    house.rooms.wallet_currency = "USD"
+    priced = await house.say("SEND 20 +256772000002")
+    assert "You pay USD 40." in (priced or "")
+    assert "USD" in (await house.say("BAL") or "")
+
+
+async def test_who_gets_no_prompt_is_told_to_dial_and_charged_nothing(house: House) -> None:
+    """A sender's number is easily forged: without a prompt nobody would ask its owner."""
+    assert "Reply YES" in (await house.say("SEND 500 +256772000002") or "")
+    house.rooms.unprompted = ("mpesa_ke",)
+    told = await house.say("SEND 700 +256772000002")
+    assert told == "A PIN never belongs into an SMS. Dial *384*96# to do this."
+    assert len(house.rooms.looked_up) == 1
+    # Nor is it charged by a price of before.
+    assert await house.say("YES") == told
+    assert house.rooms.keys == []
 
 
 @pytest.mark.parametrize(("country", "time"), [("NG", "13:04"), ("CI", "12:04"), ("ZM", "14:04")])

@@ -173,6 +173,8 @@ class World:
         self.chance = chance
         if chance.random() < 0.6:
             house.payments.by_link.add("mtn_ug")
+        elif chance.random() < 0.5:
+            house.payments.unprompted.add("mtn_ug")
         house.payments.wallets = {"KE": ["mpesa_ke", "airtel_ke"], "UG": ["mtn_ug", "airtel_ug"]}
         # Names that no text and no other caller uses.
         self.walkers = [

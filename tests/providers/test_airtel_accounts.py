@@ -262,6 +262,24 @@ async def test_every_country_is_built_from_its_own_variables(country: str) -> No
     await built[name].aclose()
 
 
+@pytest.mark.parametrize(
+    ("more", "gives_back"),
+    [
+        ({}, True),
+        ({"DISBURSE_MINOR_MAX": "0"}, False),
+        ({"DISBURSE_MINOR_MAX": "0", "REFUND_BY": "refund"}, True),
+    ],
+)
+async def test_who_pays_nothing_out_gives_back_by_airtels_refund_or_not_at_all(
+    more: dict[str, str], gives_back: bool
+) -> None:
+    built = build_operators(environment("KE", **more), clock=Clock(), names=["airtel_ke"])
+    facts = built["airtel_ke"].facts
+    assert facts.can_refund is gives_back
+    assert facts.gives_back(Money(15_000, "KES")) is gives_back
+    await built["airtel_ke"].aclose()
+
+
 async def test_zambia_signs_and_the_others_do_not(company: Company, clock: HandClock) -> None:
     AIRTEL.script_tokens(company)
     for country, version in (("ZM", 2), ("KE", 1)):

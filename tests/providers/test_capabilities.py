@@ -78,7 +78,7 @@ def test_facts_are_said_as_they_are() -> None:
         ({"disburse_minor_max": 0}, "pays out", "no"),
         ({"disburse_minor_max": 0}, "safe to repeat", "refund"),
         ({"refund_is_payout": True}, "gives back", "by a payout"),
-        ({"refund_is_payout": True, "disburse_minor_max": 0}, "gives back", "no"),
+        ({"refund_is_payout": True, "disburse_minor_max": 0}, "gives back", "by hand"),
         ({"can_be_asked": False}, "asked how it went", "no"),
         ({"can_be_asked": False}, "calls back", "unsigned"),
         ({"confirm_callback_above_minor": 0}, "calls back", "unsigned, always asked"),
@@ -108,6 +108,7 @@ def test_every_operator_states_what_a_second_refund_does() -> None:
         facts = port.facts
         if facts.refund_is_payout:  # then a refund is as safe as the payout that it is
             assert facts.refund_repeat_is_safe is facts.disburse_repeat_is_safe, facts.name
+            assert facts.can_disburse or not facts.can_refund, facts.name
         if not facts.can_refund:
             assert not facts.refund_repeat_is_safe, facts.name
 

@@ -25,6 +25,7 @@ from tests.providers.subjects import (
     UGANDAN,
     mtn_settings,
     order,
+    ugandan_order,
 )
 from tests.providers.test_against_sandboxes import finally_found
 
@@ -125,6 +126,42 @@ async def test_what_could_not_be_checked_is_a_setting(company: Company) -> None:
     await adapter.aclose()
     (request,) = company.received("/collection/v1_0/requesttopay")
     assert request.headers["x-target-environment"] == "mtnliberia2"
+
+
+@pytest.mark.parametrize(
+    ("name", "currency", "most"),
+    [
+        ("mtn_lr", "LRD", 25_000_000),
+        ("mtn_lr", "USD", 130_000),
+        ("mtn_ug", "EUR", 120_000),  # MTN's sandbox
+        ("mtn_ug", "KES", 0),
+    ],
+)
+async def test_limits_that_are_not_set_are_those_of_the_currency(
+    name: str, currency: str, most: int
+) -> None:
+    adapter = build(name, "http://127.0.0.1:1", CURRENCY=currency)
+    facts = adapter.facts
+    assert (facts.currency, facts.collect_minor_max, facts.disburse_minor_max) == (
+        currency, most, most,
+    )  # fmt: skip
+    assert facts.confirm_callback_above_minor == most * 6 // 100
+    await adapter.aclose()
+
+
+@pytest.mark.parametrize("most", ["0", "100000"])
+async def test_a_collection_is_given_back_whatever_may_be_paid_out(
+    company: Company, most: str
+) -> None:
+    MTN.script_tokens(company)
+    company.on("/disbursement/v1_0/refund", Answer(202))
+    adapter = build("mtn_ug", company.url, DISBURSE_MINOR_MAX=most)
+    money = Money(500_000, "UGX")
+    assert adapter.facts.gives_back(money)
+    await adapter.refund(ugandan_order(Direction.REFUND, money=money))
+    await adapter.aclose()
+    (request,) = company.received("/disbursement/v1_0/refund")
+    assert request.json["amount"] == "500000"
 
 
 @pytest.mark.parametrize(

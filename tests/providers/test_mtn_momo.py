@@ -212,10 +212,18 @@ async def test_listed_refusal_is_final_and_blames_the_right_side(
 
 
 @pytest.mark.parametrize("status", [500, 503])
-async def test_unavailable_service_may_be_asked_again(
+async def test_an_order_to_a_service_that_is_away_may_have_been_taken(
     company: Company, mtn: MtnMomo, status: int
 ) -> None:
-    company.on(PATHS[DISBURSE], problem(status, "SERVICE_UNAVAILABLE"))
+    for direction in (COLLECT, DISBURSE, REFUND):
+        company.on(PATHS[direction], problem(status, "SERVICE_UNAVAILABLE"))
+        with pytest.raises(OutcomeUnknown) as caught:
+            await create(mtn, direction)
+        assert caught.value.code == "SERVICE_UNAVAILABLE"
+
+
+async def test_too_many_orders_are_none(company: Company, mtn: MtnMomo) -> None:
+    company.on(PATHS[DISBURSE], Answer(429))
     with pytest.raises(Throttled):
         await create(mtn, DISBURSE)
 

@@ -383,6 +383,7 @@ async def test_without_a_prompt_only_those_are_collected_from_who_have_agreed(
     company.on(PREAPPROVALS_PATH, answer)
     company.on("/collection/v1_0/requesttopay", Answer(202))
     async with opened(company, clock, only_preapproved=True) as mtn:
+        assert not mtn.facts.prompts_payer  # so only our own PIN asks the payer
         assert await mtn.is_preapproved(UGANDAN) is agreed
         if agreed:
             assert await mtn.collect(ugandan_order(COLLECT)) == Accepted()
@@ -409,6 +410,7 @@ async def test_unless_it_is_wanted_nobody_is_looked_up_before_a_collection(
 ) -> None:
     company.on("/collection/v1_0/requesttopay", Answer(202))
     async with opened(company, clock) as mtn:
+        assert mtn.facts.prompts_payer
         await mtn.collect(ugandan_order(COLLECT))
     assert company.received(PREAPPROVALS_PATH) == []
 

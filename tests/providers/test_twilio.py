@@ -106,6 +106,19 @@ async def test_a_messaging_service_is_named_as_one_and_has_not_counted(company: 
     assert "From" not in form
 
 
+@pytest.mark.parametrize("name", ["MGPAY", "MG Money", "MG0000000001"])
+async def test_a_sender_whose_name_begins_as_a_services_id_is_a_sender(
+    company: Company, name: str
+) -> None:
+    company.on(TWILIO_PATH, Answer(201, message={"sid": TWILIO_SID, "status": "queued"}))
+    gateway = TwilioSms(twilio_settings(company.url, sender=name))
+    await gateway.send(SMS)
+    await gateway.aclose()
+    form = dict(parse_qsl(company.requests[0].body.decode()))
+    assert form["From"] == name
+    assert "MessagingServiceSid" not in form
+
+
 def refused(code: Any, status: int = 400) -> Answer:
     return Answer(status, message={"code": code, "message": "words", "status": status})
 

@@ -191,14 +191,18 @@ AT_THE_DOOR: Iterable[tuple[str, ProviderError, Told | None]] = [
     ("mpesa: broken", by_mpesa(500, "500.003.1001", "Internal Server Error"), Told.UNCLEAR),
     (
         "mtn: payer",
-        mtn.error_of("m", mtn.read_answer(reply(500, {"code": "NOT_ENOUGH_FUNDS"})), pays=False),
+        mtn.order_error_of(
+            "m", mtn.read_answer(reply(500, {"code": "NOT_ENOUGH_FUNDS"})), pays=False
+        ),
         Told.DECLINED,
     ),
-    ("mtn: broken", mtn.error_of("m", mtn.read_answer(reply(500)), pays=False), Told.UNCLEAR),
+    ("mtn: broken", mtn.order_error_of("m", mtn.read_answer(reply(500)), pays=False), Told.UNCLEAR),
     (
         "mtn: away",
-        mtn.error_of("m", mtn.read_answer(reply(503, {"code": "SERVICE_UNAVAILABLE"})), pays=False),
-        Told.THROTTLED,
+        mtn.order_error_of(
+            "m", mtn.read_answer(reply(503, {"code": "SERVICE_UNAVAILABLE"})), pays=False
+        ),
+        Told.UNCLEAR,
     ),
     ("airtel: broken", airtel.error_of("a", airtel.read_answer(reply(500))), Told.UNCLEAR),
     ("airtel: not us", airtel.error_of("a", airtel.read_answer(reply(403))), Told.MISCONFIGURED),

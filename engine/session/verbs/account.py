@@ -4,7 +4,7 @@ from engine.errors import CustomerMistake
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.msisdn import Msisdn
 from engine.session.press import Press
-from engine.session.readers import CURRENCY_OF_COUNTRY
+from engine.session.readers import currency_of
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import Item, Seal
 from engine.session.verbs.opening import fill_languages, must_be_same
@@ -32,9 +32,7 @@ class Account:
 
     async def show_limits(self, press: Press) -> str:
         session = press.session
-        session.limits = await self._payments.limits_of(
-            session.customer, CURRENCY_OF_COUNTRY[session.country]
-        )
+        session.limits = await self._payments.limits_of(session.customer, currency_of(session))
         return "shown"
 
     async def check_pin(self, press: Press) -> str:

@@ -33,6 +33,7 @@ class Opening:
         if country not in CURRENCY_OF_COUNTRY:
             raise NoWayNow("no_way.corridor")
         session.country = country
+        session.currency = self._payments.payer_currency(session.msisdn, session.network) or ""
         customer = await self._customers.find(session.msisdn)
         if customer is None:
             must_be_served(self._payments, session)  # whoever is known may look at what was paid

@@ -5,6 +5,7 @@ from engine.errors import CustomerMistake, NoWayNow, TextKey
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.payments.views import Confirmed
 from engine.session.press import Press
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import Chosen, Item, Session
@@ -102,20 +103,27 @@ class Sending:
 
     async def pay(self, press: Press) -> str:
         await must_know_pin(self._customers, press.session.customer, press.value)
-        return await self._confirm(press)
+        confirmed = await self._confirm(press, by_pin=True)
+        if confirmed.by_link:
+            return "by_link"
+        return "confirmed" if confirmed.prompted else "unprompted"
 
     async def pay_by_prompt(self, press: Press) -> str:
-        """Without our PIN: the operator asks the wallet's own before anything is collected."""
-        return await self._confirm(press)
+        """Without our PIN: the operator asks the wallet's own before anything is collected.
 
-    async def _confirm(self, press: Press) -> str:
+        Raises NoWayNow `session.dial_instead` where it does not.
+        """
+        confirmed = await self._confirm(press, by_pin=False)
+        return "by_link" if confirmed.by_link else "confirmed"
+
+    async def _confirm(self, press: Press, *, by_pin: bool) -> Confirmed:
         session = press.session
         assert session.quote is not None, "a price was shown before it is confirmed"
         confirmed = await self._payments.confirm(
-            payer=session.customer, quote=session.quote, key=press.key
+            payer=session.customer, quote=session.quote, key=press.key, by_pin=by_pin
         )
         session.code, session.request = confirmed.code, None
-        return "by_link" if confirmed.by_link else "confirmed"
+        return confirmed
 
     async def _take_payee(self, session: Session, payee: Msisdn, amount: Money | None) -> None:
         await check_payee(self._payments, session, payee)

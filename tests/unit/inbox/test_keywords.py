@@ -120,13 +120,13 @@ def test_amount_and_number_are_told_apart_in_any_order(text: str) -> None:
     assert command is not None
     if text == "SEND ksh.500 to 0712345678":
         with pytest.raises(CustomerMistake):
-            read_order(command.rest, "KE")
+            read_order(command.rest, "KE", None)
     else:
-        assert read_order(command.rest, "KE") == (KENYAN, KES_500)
+        assert read_order(command.rest, "KE", None) == (KENYAN, KES_500)
 
 
 def test_a_number_abroad_and_thousands_are_understood() -> None:
-    assert read_order(("1,500", "+256772123456"), "KE") == (UGANDAN, Money(150_000, "KES"))
+    assert read_order(("1,500", "+256772123456"), "KE", None) == (UGANDAN, Money(150_000, "KES"))
 
 
 @pytest.mark.parametrize(
@@ -149,25 +149,32 @@ def test_a_number_abroad_and_thousands_are_understood() -> None:
 )
 def test_money_is_never_guessed(words: tuple[str, ...]) -> None:
     with pytest.raises(CustomerMistake) as caught:
-        read_order(words, "KE")
+        read_order(words, "KE", None)
     assert caught.value.text_key == "sms.in_send_how"
+
+
+def test_an_amount_is_of_what_the_senders_wallet_holds() -> None:
+    for words in (("20", "0712345678"), ("USD20", "0712345678"), ("USD", "20", "0712345678")):
+        assert read_order(words, "KE", "USD") == (KENYAN, Money(2_000, "USD"))
+    with pytest.raises(CustomerMistake, match=r"sms\.in_send_how"):
+        read_order(("KSH20", "0712345678"), "KE", "USD")
 
 
 def test_where_both_readings_are_possible_none_is_taken() -> None:
     # A number without its zero has the shape of an amount.
     with pytest.raises(CustomerMistake, match=r"sms\.in_send_how"):
-        read_order(("712345678", "722345678"), "KE")
+        read_order(("712345678", "722345678"), "KE", None)
 
 
 def test_a_country_we_do_not_pay_in_is_told() -> None:
     with pytest.raises(CustomerMistake, match=r"no_way\.corridor"):
-        read_order(("500", "0712345678"), "FR")
+        read_order(("500", "0712345678"), "FR", None)
 
 
 @given(st.lists(st.text("0123456789+ ,.KESsh/", max_size=14), max_size=5).map(tuple))
 def test_any_words_give_an_order_or_a_mistake(words: tuple[str, ...]) -> None:
     try:
-        payee, amount = read_order(words, "KE")
+        payee, amount = read_order(words, "KE", None)
     except CustomerMistake:
         return
     assert amount.minor > 0

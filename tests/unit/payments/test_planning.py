@@ -1,5 +1,7 @@
 """What a step counts, and when a queue is looked at."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -110,3 +112,31 @@ def test_a_refund_nobody_can_order_waits_for_people_with_all_that_is_owed(refund
     )
     assert not planner.refunds_itself(sent)
     assert [sent.operator_of(d) for d in Direction] == ["mpesa_ke", "mtn_ug", "other_ke"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "gives_back"),
+    [
+        ({}, True),
+        # The collection itself is given back: what limits payouts has no say.
+        ({"disburse_minor_max": 0}, True),
+        ({"disburse_minor_max": 101_999}, True),
+        ({"collect_minor_max": 0}, True),  # nor has what was collected no more since
+        ({"refund_is_payout": True}, True),
+        ({"refund_is_payout": True, "disburse_minor_max": 102_000}, True),
+        ({"refund_is_payout": True, "disburse_minor_max": 101_999}, False),
+        ({"refund_is_payout": True, "disburse_minor_max": 0}, False),
+        ({"refund_is_payout": True, "disburse_minor_min": 102_001}, False),
+        ({"refund_is_payout": True, "unit_minor": 2_500}, False),
+        ({"refund_is_payout": True, "can_refund": False}, False),
+        ({"currency": "USD"}, False),  # its wallets hold another since
+    ],
+)
+def test_a_refund_that_is_a_payout_is_within_the_limits_of_payouts_or_waits_for_people(
+    changes: dict[str, Any], gives_back: bool
+) -> None:
+    payer = msgspec.structs.replace(MPESA, **changes)
+    directory = Directory({"mpesa_ke": payer, "mtn_ug": MTN}, Prefixes({}), {})
+    clock = SetClock(1_000_000)
+    planner = Planner(directory, clock, Ids(clock), Timing())
+    assert planner.refunds_itself(payment(State.REFUND_DUE, version=2)) is gives_back

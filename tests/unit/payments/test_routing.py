@@ -32,6 +32,16 @@ def test_the_network_that_served_the_dial_is_believed_before_the_prefix(
     assert directory.payer_operator(ported, "") == "airtel_ke"
 
 
+def test_a_wallet_holds_what_its_operator_says_not_what_its_country_has() -> None:
+    dollars = msgspec.structs.replace(MPESA, name="orange_cd", country="CD", currency="USD")
+    numbers = Prefixes({"CD": {"orange_cd": ["84"], "mtn_cd": ["81"]}, "KE": {"mpesa_ke": ["71"]}})
+    directory = Directory({"orange_cd": dollars, "mtn_ug": MTN}, numbers, {"64110": "mtn_ug"})
+    assert directory.payer_currency(Msisdn("+243841000001"), "") == "USD"
+    assert directory.payer_currency(Msisdn("+243841000001"), "64110") == "UGX"  # who served it
+    assert directory.payer_currency(Msisdn("+243811000001"), "") is None
+    assert directory.payer_currency(Msisdn("+27821000001"), "") is None
+
+
 @pytest.mark.parametrize(
     ("payee", "key"),
     [

@@ -46,7 +46,7 @@ from engine.texts import Texts
 QUOTE_SECONDS = 120
 RECIPIENTS_MAX = 10
 OPERATORS = {"KE": "mpesa_ke", "UG": "mtn_ug"}
-AMOUNT_MAX = {"KES": 25_000_000, "UGX": 10_000_000}
+AMOUNT_MAX = {"KES": 25_000_000, "UGX": 10_000_000, "USD": 190_000}
 
 
 class FakeClock(Clock):
@@ -157,6 +157,8 @@ class MemoryPayments:
         self._clock = clock
         self.confirmed: dict[str, Confirmed] = {}
         self.by_link: set[str] = set()  # operators whose payers get a page instead of a prompt
+        self.currencies: dict[str, str] = {}  # of operators whose wallets hold other money
+        self.unprompted: set[str] = set()  # operators that ask their payers nothing
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
         self.reported: list[str] = []
@@ -172,6 +174,9 @@ class MemoryPayments:
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         return None if network in self.unserved else OPERATORS.get(country_of(payer) or "")
+
+    def payer_currency(self, payer: Msisdn, network: str) -> str | None:
+        return self.currencies.get(OPERATORS.get(country_of(payer) or "", ""))
 
     async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         if payee == payer.msisdn:
@@ -229,18 +234,23 @@ class MemoryPayments:
             expires_at=int(self._clock.epoch()) + QUOTE_SECONDS,
         )
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+    async def confirm(
+        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
+    ) -> Confirmed:
         await self._pause()
         self.keys.append(key)
         if earlier := self.confirmed.get(key):
-            return Confirmed(earlier.payment_id, earlier.code, fresh=False, by_link=earlier.by_link)
+            return msgspec.structs.replace(earlier, fresh=False)
         if quote.expires_at <= self._clock.epoch():
             raise CustomerMistake("mistake.quote_expired")
+        if quote.payer_operator in self.unprompted and not by_pin:
+            raise NoWayNow("session.dial_instead")
         code = f"CAPP{len(self.confirmed) + 1:06d}"
         by_link = quote.payer_operator in self.by_link
         self.confirmed[key] = Confirmed(
-            PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link
-        )
+            PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link,
+            prompted=quote.payer_operator not in self.unprompted,
+        )  # fmt: skip
         summary = PaymentSummary(
             code, "collecting", quote.amount, quote.receives, quote.payee,
             self._clock.now(), incoming=False, may_cancel=True,

@@ -6,7 +6,7 @@ from engine.clock import CustomerId
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.views import MoneyRequest
-from tests.unit.session.rooms import PAYER, PIN, House
+from tests.unit.session.rooms import PAYER, PIN, TEXTS, House
 
 PAYEE = "256772000002"
 MARY = Msisdn("+256772000002")
@@ -90,6 +90,36 @@ async def test_a_request_is_paid_at_a_price_that_is_shown() -> None:
     assert (await house.take(f"2*2*1*1*1*{PIN}")).ends
     assert house.payments.requests == {}
     assert len(house.payments.confirmed) == 1
+
+
+async def test_who_agreed_beforehand_pays_by_our_pin_and_is_announced_no_other() -> None:
+    house = await caller()
+    house.payments.unprompted.add("mpesa_ke")
+    done = await house.press(*TO_PIN, PIN)
+    assert done.ends
+    assert len(house.payments.confirmed) == 1
+    assert "KES 1,010 leaves your M-PESA wallet. An SMS will confirm." in done.text
+    for language in TEXTS.languages:
+        said = TEXTS.template(language, "send_money.done_unprompted").source
+        assert not any(word in said for word in ("PIN", "code ", "ፒን")), language
+
+
+async def test_who_has_a_wallet_in_dollars_pays_and_asks_for_dollars() -> None:
+    """Their country has money of its own, in which no price could be made."""
+    house = await caller()
+    house.payments.currencies["mpesa_ke"] = "USD"
+    amount = await house.press("1", PAYEE)
+    assert "USD" in amount.text and "KES" not in amount.text
+    price = await house.take(f"1*{PAYEE}*20.50")
+    assert "Total USD 20.70" in price.text
+    assert "1 USD = " in price.text
+    await house.take(f"1*{PAYEE}*20.50*1")
+    assert (await house.take(f"1*{PAYEE}*20.50*1*{PIN}")).ends
+    asked = await house.press("2", "1", PAYEE, session_id="r")
+    assert "USD" in asked.text and "KES" not in asked.text
+    assert "USD 30" in (await house.take(f"2*1*{PAYEE}*30", session_id="r")).text
+    limits = await house.press("5", "2", session_id="l")
+    assert "USD" in limits.text and "KES" not in limits.text
 
 
 async def test_a_request_is_declined() -> None:

@@ -127,6 +127,17 @@ async def test_a_payment_by_sms_is_approved_at_the_operators_prompt_and_asks_no_
     assert len(house.payments.confirmed) == 1
 
 
+async def test_a_payment_that_no_operator_asks_about_is_not_made_by_sms() -> None:
+    house = await caller()
+    house.payments.unprompted.add("mpesa_ke")
+    phone = sms(house)
+    await phone.dial()
+    done = await phone.press("1", PAYEE, "500", "1")
+    assert done.ends
+    assert done.text == f"A PIN never belongs into an SMS. Dial {SHORTCODE} to do this."
+    assert house.payments.confirmed == {}
+
+
 async def test_a_screen_that_asks_a_pin_and_has_no_other_way_ends_a_walk_by_sms() -> None:
     phone = sms(await caller())
     await phone.dial()

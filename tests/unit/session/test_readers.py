@@ -20,6 +20,13 @@ def session(country: str = "KE") -> Session:
     return Session("n" * 16, 0, "v", PAYER, "", "en", country, "home.menu", [])
 
 
+def test_an_amount_is_of_what_the_callers_wallet_holds() -> None:
+    congolese = session("CD")
+    assert READERS["amount"]("500", congolese) == Money(50_000, "CDF")
+    congolese.currency = "USD"
+    assert READERS["amount"]("20.50", congolese) == Money(2_050, "USD")
+
+
 @pytest.mark.parametrize(
     ("text", "currency", "minor"),
     [
