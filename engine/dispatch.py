@@ -190,6 +190,11 @@ class Dispatcher:
             await self._messages.take_over(left, payment)
         elif left.ended is not None:
             await self._finish(payment, AttemptId(left.id), left.ended)
+        elif payment.live != left.id:
+            # Its end was told since it was leased: what is live now is another order, maybe
+            # to another operator, and has an intent of its own.
+            log.info("intent %s is over", left.id)
+            await self.payments.stepper.keep(payment, done=(left.id,))
         elif not left.was_sent:
             await self._call(payment, AttemptId(left.id), Direction(left.kind), left.claim)
         elif self._repeat_is_safe(payment, Direction(left.kind)):

@@ -16,6 +16,7 @@ from engine.errors import (
     Throttled,
     Unreachable,
 )
+from engine.fx.quotes import Quote
 from engine.ledger.plans import Spend
 from engine.money import Money
 from engine.outbox import Outbox
@@ -23,7 +24,7 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
 from engine.payments.stepping import Heard
-from engine.ports import Accepted, Direction, Finding, Outcome
+from engine.ports import Accepted, Direction, Finding, Outcome, Reason
 from tests.collector import left_to_collector
 from tests.integration.books import assert_books
 from tests.integration.world import CUSTOMER, FAILED, PENDING, SUCCEEDED, World, open_world
@@ -433,9 +434,13 @@ async def test_a_call_that_may_have_left_is_repeated_only_where_that_is_safe(
     assert await world.state(payment_id) is S.PAYING
 
 
-async def left_in_the_middle_of_a_payout(world: World) -> tuple[PaymentId, AttemptId]:
+async def left_in_the_middle_of_a_payout(
+    world: World, quote: Quote | None = None
+) -> tuple[PaymentId, AttemptId]:
     """Collected; the payout was claimed, and the process died: it may have been carried out."""
-    payment_id = await world.confirm()
+    quote = quote or await world.quote()
+    confirmed = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    payment_id = confirmed.payment_id
     await world.dispatched()
     world.dispatching = False
     await world.tell(await world.live(payment_id), SUCCEEDED)
@@ -452,6 +457,29 @@ async def test_a_payout_that_may_have_left_is_never_given_up_however_late(world:
     assert [order.attempt_id for order in world.mtn.orders] == [attempt]
     assert await world.state(payment_id) is S.PAYING
     assert len(world.mpesa.orders) == 1  # no refund
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked"), [(Reason.OTHER, "other_ug"), (Reason.CANNOT_RECEIVE, "mpesa_ke")]
+)
+async def test_a_call_that_was_taken_over_is_not_sent_once_its_attempt_has_ended(
+    world: World, reason: Reason, asked: str
+) -> None:
+    """Its failure is told between the takeover and the look at the payment: it goes on, or back."""
+    quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
+    payment_id, attempt = await left_in_the_middle_of_a_payout(world, quote)
+    world.dispatching = True
+    world.clock.pass_(61)
+    (left,) = await world.dispatcher._outbox.lease_left_behind(1)
+    failed = Finding(Outcome.FAILED, "no", reason=reason)
+    assert await world.tell(attempt, failed) is Heard.ADVANCED
+    await world.dispatcher._take_over(left)
+    await world.dispatched()
+    orders = [*world.mtn.orders, *world.other.orders, *world.mpesa.orders[1:]]
+    assert [order.attempt_id for order in orders] == [await world.live(payment_id)]
+    by_operator = {"other_ug": world.other.orders, "mpesa_ke": world.mpesa.orders[1:]}
+    assert orders == by_operator[asked]
+    assert await world.pool.fetchval("select count(*) from outbox where kind < 10") == 0
 
 
 @pytest.mark.parametrize(
