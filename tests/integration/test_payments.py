@@ -32,6 +32,7 @@ from tests.unit.payments.examples import PAYEE, PAYER
 
 S = State
 REJECTED = Rejected("mtn", "no", code="PAYEE_NOT_FOUND", reason="not_registered")
+NO_WITH_THE_ANSWER = Accepted(finding=Finding(Outcome.FAILED, "TF", reason=Reason.CONFIGURATION))
 
 
 @pytest.fixture
@@ -484,12 +485,18 @@ async def test_a_call_that_was_taken_over_is_not_sent_once_its_attempt_has_ended
 
 @pytest.mark.parametrize(
     "answer",
-    [REJECTED, Unreachable("mtn", "refused"), Throttled("mtn", "busy"), OutcomeUnknown("mtn", "")],
+    [
+        REJECTED,
+        NO_WITH_THE_ANSWER,
+        Unreachable("mtn", "refused"),
+        Throttled("mtn", "busy"),
+        OutcomeUnknown("mtn", ""),
+    ],
 )
 async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
-    world: World, answer: Exception
+    world: World, answer: Exception | Accepted
 ) -> None:
-    payment_id, _ = await left_in_the_middle_of_a_payout(world)
+    payment_id, attempt = await left_in_the_middle_of_a_payout(world)
     world.mtn.answers = [answer]
     world.clock.pass_(61)
     await world.dispatcher.sweep()
@@ -497,6 +504,8 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
     assert await world.balance("PAYOUT_IN_FLIGHT mtn_ug", "UGX") == 28_023
     assert len(world.mpesa.orders) == 1
+    await world.tell(attempt, SUCCEEDED)
+    assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
 
 
 async def test_a_collection_that_may_have_left_does_not_expire_with_its_quote(
@@ -657,7 +666,9 @@ async def test_two_processes_ask_about_each_silent_payment_once(
     assert sum(swept) == len(asked) == len(set(asked)) == 12
 
 
-async def paying_slowly(world: World, answer: Exception) -> tuple[PaymentId, asyncio.Event]:
+async def paying_slowly(
+    world: World, answer: Exception | Accepted
+) -> tuple[PaymentId, asyncio.Event]:
     """A payout under way: its operator answers once the event is set."""
     payment_id = await world.confirm()
     await world.dispatched()
@@ -670,10 +681,11 @@ async def paying_slowly(world: World, answer: Exception) -> tuple[PaymentId, asy
 
 
 @pytest.mark.parametrize(
-    "answer", [REJECTED, Unreachable("mtn", "refused"), Throttled("mtn", "busy")]
+    "answer",
+    [REJECTED, NO_WITH_THE_ANSWER, Unreachable("mtn", "refused"), Throttled("mtn", "busy")],
 )
 async def test_a_refusal_proves_nothing_once_another_process_has_taken_the_call_over(
-    world: World, database_url: str, answer: Exception
+    world: World, database_url: str, answer: Exception | Accepted
 ) -> None:
     """The first call stands still for longer than its lease; the second is under way."""
     payment_id, may_answer = await paying_slowly(world, answer)
@@ -700,10 +712,13 @@ async def test_a_refusal_proves_nothing_once_another_process_has_taken_the_call_
     assert await world.state(payment_id) is S.PAID
 
 
-async def test_a_refusal_counts_however_late_while_nobody_has_taken_over(world: World) -> None:
+@pytest.mark.parametrize("answer", [REJECTED, NO_WITH_THE_ANSWER])
+async def test_a_refusal_counts_however_late_while_nobody_has_taken_over(
+    world: World, answer: Exception | Accepted
+) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
-    world.mtn.answers = [REJECTED]
+    world.mtn.answers = [answer]
     world.mtn.takes = lambda: world.clock.pass_(59)
     await world.tell(await world.live(payment_id), SUCCEEDED)
     await world.dispatched()
@@ -735,9 +750,12 @@ async def test_nobody_repeats_an_order_beside_the_one_who_holds_it(world: World)
     assert world.mtn.orders == []
 
 
-async def test_a_refusal_that_contradicts_an_end_is_a_case(world: World) -> None:
+@pytest.mark.parametrize("answer", [REJECTED, NO_WITH_THE_ANSWER])
+async def test_a_refusal_that_contradicts_an_end_is_a_case(
+    world: World, answer: Exception | Accepted
+) -> None:
     """Somebody forged a success before the operator said no."""
-    payment_id, may_answer = await paying_slowly(world, REJECTED)
+    payment_id, may_answer = await paying_slowly(world, answer)
     await world.tell(await world.live(payment_id), SUCCEEDED)
     may_answer.set()
     await world.dispatched()
@@ -745,10 +763,13 @@ async def test_a_refusal_that_contradicts_an_end_is_a_case(world: World) -> None
     assert await world.cases() == ["CONFLICT"]
 
 
-async def test_a_repeat_that_is_refused_after_not_found_stays_unknown(world: World) -> None:
+@pytest.mark.parametrize("answer", [REJECTED, NO_WITH_THE_ANSWER])
+async def test_a_repeat_that_is_refused_after_not_found_stays_unknown(
+    world: World, answer: Exception | Accepted
+) -> None:
     payment_id, _ = await collected(world)
     world.mtn.findings = [Finding(Outcome.NOT_FOUND, "RESOURCE_NOT_FOUND")]
-    world.mtn.answers = [REJECTED]
+    world.mtn.answers = [answer]
     world.clock.pass_(161)
     await world.reconciler.sweep()
     assert len(world.mtn.orders) == 2
