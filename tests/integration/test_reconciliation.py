@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.clock import PaymentId
+from engine.clock import AttemptId, PaymentId
 from engine.errors import OutcomeUnknown, Throttled
 from engine.outbox import Outbox
 from engine.payments.lifecycle import State
@@ -16,9 +16,10 @@ from engine.payments.schedule import Schedule, Timetables
 from engine.payments.stepping import Heard
 from engine.ports import Direction
 from tests.integration.owner import Owner
-from tests.integration.world import PENDING, SUCCEEDED, World, open_world
+from tests.integration.world import PENDING, SUCCEEDED, EndedSweeps, World, open_world
 
 HOUR = 3600
+DAY = 24 * HOUR
 
 
 @pytest.fixture
@@ -27,15 +28,17 @@ async def world(database_url: str) -> AsyncIterator[World]:
         yield opened
 
 
-def reconciler(world: World, schedule: Any, **more: Any) -> Reconciler:
+def reconciler(world: World, schedule: Any, **more: Any) -> EndedSweeps:
     given: dict[str, Any] = {"ask": world.dispatcher.ask, **more}
-    return Reconciler(
-        store=world.store,
-        outbox=Outbox(world.pool, world.clock, lease_seconds=60),
-        payments=world.payments,
-        clock=world.clock,
-        schedule=schedule,
-        **given,
+    return EndedSweeps(
+        Reconciler(
+            store=world.store,
+            outbox=Outbox(world.pool, world.clock, lease_seconds=60),
+            payments=world.payments,
+            clock=world.clock,
+            schedule=schedule,
+            **given,
+        )
     )
 
 
@@ -104,6 +107,54 @@ async def test_never_more_questions_at_once_than_the_operator_bears(world: World
 
     assert await reconciler(world, Schedule(asks_at_once=3), ask=ask).sweep() == 9
     assert most == 3
+
+
+async def test_an_operator_that_answers_nothing_holds_up_its_own_alone(world: World) -> None:
+    """It takes connections and is silent: until the read timeout, question after question."""
+    world.policy.closed = {"mtn_ug"}
+    queued, paying = await silent(world), await silent(world)
+    await world.tell(await world.live(queued), SUCCEEDED)
+    world.policy.closed = set()
+    await world.tell(await world.live(paying), SUCCEEDED)
+    await world.dispatched()
+    for _ in range(3):
+        await silent(world)
+    world.clock.pass_(61)
+    asked, may_answer = list[Direction](), asyncio.Event()
+
+    async def ask(_: Payment, __: AttemptId, direction: Direction) -> Heard:
+        asked.append(direction)
+        if direction is Direction.COLLECT:
+            await may_answer.wait()
+        return Heard.KEPT
+
+    also = world.rulings.looks_after(DAY)
+    sweeps = reconciler(world, Schedule(asks_at_once=1), ask=ask, also=also).begun_by
+    try:
+        async with asyncio.timeout(5):
+            for found in (5, 0):
+                assert await sweeps.sweep() == found
+        await world.dispatched()
+        assert await world.state(queued) is State.PAYING  # left the queue
+        assert sorted(asked) == [Direction.COLLECT, Direction.DISBURSE]
+    finally:
+        may_answer.set()
+        await sweeps.stop()
+
+
+async def test_what_moved_on_while_it_waited_for_its_turn_is_not_asked_about(world: World) -> None:
+    first, second = await silent(world), await silent(world)
+    world.clock.pass_(61)
+    asked = list[PaymentId]()
+
+    async def ask(payment: Payment, *_: object) -> Heard:
+        asked.append(payment.payment_id)
+        for payment_id in {first, second} - {payment.payment_id}:
+            await world.tell(await world.live(payment_id), SUCCEEDED)
+        return Heard.KEPT
+
+    assert await reconciler(world, Schedule(asks_at_once=1), ask=ask).sweep() == 2
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
