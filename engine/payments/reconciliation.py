@@ -115,11 +115,24 @@ class Reconciler:
         assert attempt_id is not None
         schedule = self._schedule.of(operator, LIVE_DIRECTION[payment.state])
         if await self._outbox.still_there(attempt_id):
-            # Not sent yet, or being sent this moment: the outbox sweep looks after it.
+            await self._look_at_unsent(payment, attempt_id, operator)
             await self._store.set_due(payment, self._again(attempt_id, schedule))
             return
         ask = partial(self._ask_about_attempt, payment, attempt_id, operator)
         self._asking.begin(operator, schedule.asks_at_once, attempt_id, ask)
+
+    async def _look_at_unsent(self, payment: Payment, attempt_id: AttemptId, operator: str) -> None:
+        """Not sent yet, or being sent this moment: the outbox sweep looks after it.
+
+        A refund is tried for as long as it takes, so people hear of it; the others have an end of
+        their own.
+        """
+        direction = LIVE_DIRECTION[payment.state]
+        age = self._clock.epoch() - epoch_of(attempt_id)
+        times = self._schedule.of(operator, direction).escalation(age)
+        if times and direction is Direction.REFUND:
+            why = "it has not left yet"
+            await self._escalate(payment, attempt_id, operator, age, times, why)
 
     async def _ask_about_attempt(
         self, before: Payment, attempt_id: AttemptId, operator: str
@@ -146,7 +159,8 @@ class Reconciler:
         if heard is Heard.ADVANCED:
             return
         if times := schedule.escalation(age):
-            await self._escalate(payment, attempt_id, operator, age, times, answer)
+            why = f"asked now: {answer}"
+            await self._escalate(payment, attempt_id, operator, age, times, why)
         if age >= schedule.unclear_after and payment.state in _SAYS_UNKNOWN:
             minor = payment.minor_of(direction)
             began = epoch_of(attempt_id)
@@ -215,15 +229,14 @@ class Reconciler:
         operator: str,
         age: float,
         times: int,
-        answer: str,
+        why: str,
     ) -> None:
         """One case for each time the promise is broken anew; the first goes by the attempt."""
         direction = LIVE_DIRECTION[payment.state]
         detail = (
             f"{direction.name.lower()} at {operator} without proof for {_length(age)}"
             f" ({payment.state.name}), promised was"
-            f" {_length(self._schedule.of(operator, direction).escalate_after)};"
-            f" asked now: {answer}"
+            f" {_length(self._schedule.of(operator, direction).escalate_after)}; {why}"
         )
         digest = attempt_id if times == 1 else _digest(f"{attempt_id}:{times}")
         await self._open_case(payment, "UNRESOLVED", digest, detail)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.clock import AttemptId, PaymentId
-from engine.errors import OutcomeUnknown, Throttled
+from engine.errors import OutcomeUnknown, Throttled, Unreachable
 from engine.outbox import Outbox
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
@@ -16,7 +16,7 @@ from engine.payments.schedule import Schedule, Timetables
 from engine.payments.stepping import Heard
 from engine.ports import Direction
 from tests.integration.owner import Owner
-from tests.integration.world import PENDING, SUCCEEDED, EndedSweeps, World, open_world
+from tests.integration.world import FAILED, PENDING, SUCCEEDED, EndedSweeps, World, open_world
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -184,6 +184,50 @@ async def test_what_stays_unknown_is_a_case_that_says_how_long_and_what_was_aske
     )
     assert "for 6 h" in rows[1]["detail"]
     assert await world.state(payment_id) is State.COLLECT_UNKNOWN
+
+
+async def test_a_refund_that_cannot_leave_is_a_case_like_one_that_stays_unknown(
+    world: World,
+) -> None:
+    """Its operator takes no connection: it is tried on, and people hear of it by the promise."""
+    payment_id = await silent(world)
+    for finding in (SUCCEEDED, FAILED):
+        world.mpesa.answers = [Unreachable("mpesa_ke", "refused")] * 100
+        await world.tell(await world.live(payment_id), finding)
+        await world.dispatched()
+    attempt = await world.live(payment_id)
+    schedule = Schedule(escalate_after=2 * HOUR, escalate_again=(3,))
+    for hours, cases in ((1.9, 0), (0.2, 1), (2, 1), (2, 2), (24, 2)):
+        world.clock.pass_(hours * HOUR)
+        await world.dispatcher.sweep()
+        await world.dispatched()
+        await reconciler(world, schedule).sweep()
+        assert await world.cases() == ["UNRESOLVED"] * cases, hours
+    rows = await world.pool.fetch("select hash, detail from case_file order by opened_ms")
+    assert rows[0]["hash"].hex == attempt
+    assert rows[0]["detail"] == (
+        "refund at mpesa_ke without proof for 2 h (REFUNDING), promised was 2 h;"
+        " it has not left yet"
+    )
+    assert world.mpesa.questions == []
+    world.mpesa.answers = []
+    world.clock.pass_(11)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    await world.tell(attempt, SUCCEEDED)
+    assert await world.state(payment_id) is State.REFUNDED
+
+
+async def test_a_payout_that_cannot_leave_has_an_end_of_its_own_and_calls_nobody(
+    world: World,
+) -> None:
+    payment_id = await silent(world)
+    world.mtn.answers = [Unreachable("mtn_ug", "refused")] * 100
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    world.clock.pass_(101)
+    await reconciler(world, Schedule(escalate_after=100)).sweep()
+    assert (await world.state(payment_id), await world.cases()) == (State.PAYING, [])
 
 
 async def test_a_state_of_its_own_can_be_looked_after_and_any_other_calls_for_help(
