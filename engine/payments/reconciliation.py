@@ -114,6 +114,10 @@ class Reconciler:
         attempt_id, operator = payment.live, _operator(payment)
         assert attempt_id is not None
         schedule = self._schedule.of(operator, LIVE_DIRECTION[payment.state])
+        if self._clock.epoch() - epoch_of(attempt_id) < schedule.looks[0]:
+            # It came due by what is usual: this operator asks for more patience.
+            await self._store.set_due(payment, self._again(attempt_id, schedule))
+            return
         if await self._outbox.still_there(attempt_id):
             await self._look_at_unsent(payment, attempt_id, operator)
             await self._store.set_due(payment, self._again(attempt_id, schedule))

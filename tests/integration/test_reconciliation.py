@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.clock import AttemptId, PaymentId
+from engine.clock import AttemptId, PaymentId, epoch_of
 from engine.errors import OutcomeUnknown, Throttled, Unreachable
 from engine.outbox import Outbox
 from engine.payments.lifecycle import State
@@ -81,6 +81,21 @@ async def test_a_payout_is_asked_about_by_its_own_schedule(world: World) -> None
     await reconciler(world, schedules).sweep()
     assert await world.state(payment_id) is State.PAYING
     assert 98 <= await due_in(world, payment_id) <= 101
+
+
+async def test_an_operator_that_asks_for_patience_is_not_asked_before_its_first_look(
+    world: World,
+) -> None:
+    """The payment comes due by what is usual, half a minute to a minute after its prompt."""
+    schedules = Timetables(Schedule(), {"mpesa_ke": Schedule(looks=(180, 300), jitter=0)})
+    payment_id = await silent(world)
+    for seconds, asked in ((61, 0), (118, 0), (3, 1)):
+        world.clock.pass_(seconds)
+        await reconciler(world, schedules).sweep()
+        assert len(world.mpesa.questions) == asked, seconds
+        if not asked:
+            left = world.clock.epoch() - epoch_of(await world.live(payment_id))
+            assert 179 <= left + await due_in(world, payment_id) <= 181
 
 
 async def test_a_drawn_jitter_makes_the_next_look_late(world: World) -> None:

@@ -60,7 +60,7 @@ def reconciler(world: World) -> EndedSweeps:
             payments=world.payments,
             ask=world.dispatcher.ask,
             clock=world.clock,
-            schedule=read_timetables(shipped, first_look=30).of("zamtel_zm", Direction.COLLECT),
+            schedule=read_timetables(shipped).of("zamtel_zm", Direction.COLLECT),
         )
     )
 
