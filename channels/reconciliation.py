@@ -7,6 +7,7 @@ from channels.settings import Settings
 from engine.payments.schedule import Timetables, read_timetables
 from engine.payments.statements.terms import TermsBook, read_terms
 from engine.plain_yaml import read_yaml
+from engine.ports import Direction
 
 RECONCILIATION = Path(__file__).parent.parent / "engine" / "reconciliation.yaml"
 OTHER_FILE = "CAPP_RECONCILIATION_FILE"
@@ -15,7 +16,9 @@ OTHER_FILE = "CAPP_RECONCILIATION_FILE"
 def read_polling(settings: Settings) -> Timetables:
     """How silent attempts are asked about. Raises OSError, msgspec.ValidationError."""
     raw = _read(settings).get("polling", {})
-    return read_timetables(raw, first_look=settings.first_look_seconds)
+    first = dict.fromkeys(Direction, settings.first_look_seconds)
+    first[Direction.DISBURSE] = settings.first_payout_look_seconds
+    return read_timetables(raw, first_looks=first)
 
 
 def read_statement_terms(settings: Settings) -> TermsBook:

@@ -143,6 +143,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         overheard.traffic = engine.traffic
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
+        closing.push_async_callback(engine.reconciler.stop)
         closing.push_async_callback(engine.holders.aclose)
         for task in await _keep_informed(engine, ring):
             closing.callback(task.cancel)

@@ -15,13 +15,7 @@ import msgspec
 
 from engine.clock import AttemptId, Clock, epoch_of
 from engine.correlation import speaking_of
-from engine.errors import (
-    OutcomeUnknown,
-    ProviderError,
-    Rejected,
-    Throttled,
-    Unreachable,
-)
+from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.holding import Holding
 from engine.ledger.plans import Intent
 from engine.messages.sender import Messages
@@ -190,6 +184,11 @@ class Dispatcher:
             await self._messages.take_over(left, payment)
         elif left.ended is not None:
             await self._finish(payment, AttemptId(left.id), left.ended)
+        elif payment.live != left.id:
+            # Its end was told since it was leased: what is live now is another order, maybe
+            # to another operator, and has an intent of its own.
+            log.info("intent %s is over", left.id)
+            await self.payments.stepper.keep(payment, done=(left.id,))
         elif not left.was_sent:
             await self._call(payment, AttemptId(left.id), Direction(left.kind), left.claim)
         elif self._repeat_is_safe(payment, Direction(left.kind)):
@@ -260,13 +259,21 @@ class Dispatcher:
                 await self.payments.record_accepted(payment, attempt_id, error.provider_reference)
             await self.payments.record_unclear(payment, attempt_id)
         else:
-            await self._taken(payment, attempt_id, accepted)
+            await self._taken(payment, attempt_id, direction, accepted, claim)
 
-    async def _taken(self, payment: Payment, attempt_id: AttemptId, accepted: Accepted) -> None:
+    async def _taken(
+        self,
+        payment: Payment,
+        attempt_id: AttemptId,
+        direction: Direction,
+        accepted: Accepted,
+        claim: int | None,
+    ) -> None:
         """The order was taken. Some operators tell its end with the same answer.
 
         What such an end ends is struck off with it. Until it is stored the intent stays claimed: a
-        crash leaves an attempt that may have been done.
+        crash leaves an attempt that may have been done. Where a repeat may be sent, a failure is
+        no more than a refusal: it speaks of its own call.
         """
         finding = accepted.finding
         if finding is None or finding.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
@@ -275,6 +282,14 @@ class Dispatcher:
             if accepted.pay_link is not None:  # a crash before this loses it, and nothing is paid
                 await self._messages.bring_link(payment, attempt_id, accepted.pay_link)
             return
+        if finding.outcome is Outcome.FAILED and self._repeat_is_safe(payment, direction):
+            if claim is None:
+                log.warning("%s %s stays unclear: %s", payment.code, direction.name, finding.code)
+                await self.payments.record_unclear(payment, attempt_id)
+                return
+            refusal = Refusal(finding.code, finding.reason or Reason.OTHER)
+            if not await self._counts(payment, attempt_id, refusal, claim):
+                return
         body = msgspec.json.encode(finding_without_numbers(finding)).decode()
         heard = await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
         if accepted.provider_reference is not None:  # late news may have to be asked about
@@ -305,18 +320,24 @@ class Dispatcher:
     async def _rejected(
         self, payment: Payment, attempt_id: AttemptId, error: Rejected, claim: int
     ) -> None:
+        log.info("%s rejected: %s", payment.code, error)
+        refusal = Refusal(error.code, error.reason)
+        if await self._counts(payment, attempt_id, refusal, claim):
+            await self._finish(payment, attempt_id, _written(refusal))
+
+    async def _counts(
+        self, payment: Payment, attempt_id: AttemptId, refusal: Refusal, claim: int
+    ) -> bool:
         """A no counts while nobody else has taken the call over: theirs may have been taken.
 
         Of an attempt that is over it is taken in all the same: it may contradict how that ended.
         """
-        log.info("%s rejected: %s", payment.code, error)
-        refusal = msgspec.json.encode(Refusal(error.code, error.reason)).decode()
-        if not await self._outbox.end(attempt_id, claim, refusal):
-            payment = await self.payments.stepper.again(payment)
-            if payment.live == attempt_id:
-                log.warning("%s: somebody else is at it since, its refusal proves nothing", error)
-                return
-        await self._finish(payment, attempt_id, refusal)
+        if await self._outbox.end(attempt_id, claim, _written(refusal)):
+            return True
+        if (await self.payments.stepper.again(payment)).live != attempt_id:
+            return True
+        log.warning("%s: somebody else is at it since, %s is no proof", payment.code, refusal.code)
+        return False
 
     async def _finish(self, payment: Payment, attempt_id: AttemptId, ended: str) -> None:
         """What follows from an end that stands on the intent's row. Safe to repeat by anybody."""
@@ -374,6 +395,10 @@ class Dispatcher:
                 continue
             if heard is not Heard.KEPT:
                 return
+
+
+def _written(refusal: Refusal) -> str:
+    return msgspec.json.encode(refusal).decode()
 
 
 def _operation(

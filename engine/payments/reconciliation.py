@@ -1,21 +1,24 @@
 """Payments whose deadline has passed: ask, say "unknown", order again, or call for a person.
 
 Deadlines are rows, not timers; any process may sweep, and none gets a payment twice at a time. So
-are questions about attempts that are over and of which there was late news.
+are questions about attempts that are over and of which there was late news. Operators are asked
+behind the sweep (`asking.py`): it is over although one of them answers nothing.
 """
 
 import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from engine.clock import AttemptId, Clock, PaymentId, epoch_of
 from engine.errors import CappError, OutcomeUnknown, Throttled, Unreachable
 from engine.outbox import Leased, Outbox
+from engine.payments.asking import Asking
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import LIVE_DIRECTION, State
 from engine.payments.payment import Payment
-from engine.payments.schedule import Timetable
+from engine.payments.schedule import Schedule, Timetable
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
 from engine.payments.store import Attempted, PaymentStore, question_id
@@ -69,10 +72,13 @@ class Reconciler:
             **(also or {}),
         }
         self._record = record
-        self._asking: dict[str, asyncio.Semaphore] = {}
+        self._asking = Asking(clock, lease_seconds=lease_seconds)
 
     async def sweep(self, most: int = 100) -> int:
-        """Look after up to `most` due payments and questions; returns how many there were."""
+        """Look after up to `most` due payments and as many questions; returns how many there were.
+
+        What needs an operator's word is begun, and may still be waiting for it: see `idle`.
+        """
         now = int(self._clock.epoch())
         due = await self._store.lease_due(now, self._lease_seconds, most)
         asked = await self._outbox.lease_questions(most)
@@ -81,6 +87,14 @@ class Reconciler:
             *[self._ask_again(question) for question in asked],
         )
         return len(due) + len(asked)
+
+    async def idle(self) -> None:
+        """Wait until no operator is asked any more."""
+        await self._asking.idle()
+
+    async def stop(self) -> None:
+        """Let questions under way finish; nothing else is asked. Leases bring back what waited."""
+        await self._asking.stop()
 
     async def _look_after(self, payment_id: PaymentId) -> None:
         payment = await self._store.payment(payment_id)
@@ -99,19 +113,58 @@ class Reconciler:
     async def _look_at_attempt(self, payment: Payment) -> None:
         attempt_id, operator = payment.live, _operator(payment)
         assert attempt_id is not None
+        schedule = self._schedule.of(operator, LIVE_DIRECTION[payment.state])
+        if self._clock.epoch() - epoch_of(attempt_id) < schedule.looks[0]:
+            # It came due by what is usual: this operator asks for more patience.
+            await self._store.set_due(payment, self._again(attempt_id, schedule))
+            return
+        if await self._outbox.still_there(attempt_id):
+            await self._look_at_unsent(payment, attempt_id, operator)
+            await self._store.set_due(payment, self._again(attempt_id, schedule))
+            return
+        ask = partial(self._ask_about_attempt, payment, attempt_id, operator)
+        self._asking.begin(operator, schedule.asks_at_once, attempt_id, ask)
+
+    async def _look_at_unsent(self, payment: Payment, attempt_id: AttemptId, operator: str) -> None:
+        """Not sent yet, or being sent this moment: the outbox sweep looks after it.
+
+        A refund is tried for as long as it takes, so people hear of it; the others have an end of
+        their own.
+        """
+        direction = LIVE_DIRECTION[payment.state]
+        age = self._clock.epoch() - epoch_of(attempt_id)
+        times = self._schedule.of(operator, direction).escalation(age)
+        if times and direction is Direction.REFUND:
+            why = "it has not left yet"
+            await self._escalate(payment, attempt_id, operator, age, times, why)
+
+    async def _ask_about_attempt(
+        self, before: Payment, attempt_id: AttemptId, operator: str
+    ) -> None:
+        """At its turn, unless the payment has moved on while it waited for that."""
+        try:
+            payment = await self._store.payment(before.payment_id)
+            if payment is not None and payment.version == before.version:
+                await self._ask_now(payment, attempt_id, operator)
+        except CappError:
+            log.exception("%s was not looked after; its lease brings it back", before.code)
+
+    def _again(self, attempt_id: AttemptId, schedule: Schedule) -> int:
+        """When an attempt is looked at next, in epoch seconds."""
+        now = self._clock.epoch()
+        return int(now + schedule.next_look(now - epoch_of(attempt_id), self._draw())) + 1
+
+    async def _ask_now(self, payment: Payment, attempt_id: AttemptId, operator: str) -> None:
         direction = LIVE_DIRECTION[payment.state]
         schedule = self._schedule.of(operator, direction)
         age = self._clock.epoch() - epoch_of(attempt_id)
-        again = int(self._clock.epoch() + schedule.next_look(age, self._draw())) + 1
-        if await self._outbox.still_there(attempt_id):
-            # Not sent yet, or being sent this moment: the outbox sweep looks after it.
-            await self._store.set_due(payment, again)
-            return
-        heard, answer = await self._hear(payment, attempt_id, direction, operator)
+        again = self._again(attempt_id, schedule)
+        heard, answer = await self._hear(payment, attempt_id, direction)
         if heard is Heard.ADVANCED:
             return
         if times := schedule.escalation(age):
-            await self._escalate(payment, attempt_id, operator, age, times, answer)
+            why = f"asked now: {answer}"
+            await self._escalate(payment, attempt_id, operator, age, times, why)
         if age >= schedule.unclear_after and payment.state in _SAYS_UNKNOWN:
             minor = payment.minor_of(direction)
             began = epoch_of(attempt_id)
@@ -127,12 +180,17 @@ class Reconciler:
         if found is None:
             log.error("question %s is about no attempt", question.id)
             return
+        at_once = self._schedule.of(found.operator, found.direction).asks_at_once
+        ask = partial(self._ask_about_news, found, question)
+        self._asking.begin(found.operator, at_once, question.id, ask)
+
+    async def _ask_about_news(self, found: Attempted, question: Leased) -> None:
         try:
-            await self._ask_about_news(found, question)
+            await self._ask_for_proof(found, question)
         except CappError:
             log.exception("%s was not asked about; its lease brings it back", found.payment.code)
 
-    async def _ask_about_news(self, found: Attempted, question: Leased) -> None:
+    async def _ask_for_proof(self, found: Attempted, question: Leased) -> None:
         """An answer that decides strikes the question off (`Payments.apply_finding`).
 
         Asked by the schedule, counted from the first news; when the operator has not answered by
@@ -140,7 +198,7 @@ class Reconciler:
         """
         payment, schedule = found.payment, self._schedule.of(found.operator, found.direction)
         age = self._clock.epoch() - int(question.payload or 0)
-        _, answer = await self._hear(payment, found.attempt_id, found.direction, found.operator)
+        _, answer = await self._hear(payment, found.attempt_id, found.direction)
         if not await self._outbox.still_there(question.id):
             return
         if not schedule.escalation(age):
@@ -158,16 +216,14 @@ class Reconciler:
     # How an operator is asked, and people are called.
 
     async def _hear(
-        self, payment: Payment, attempt_id: AttemptId, direction: Direction, operator: str
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> tuple[Heard, str]:
-        """Ask, never more questions at once than the operator bears; and what came of it."""
-        most = self._schedule.of(operator, direction).asks_at_once
-        async with self._asking.setdefault(operator, asyncio.Semaphore(most)):
-            try:
-                heard = await self._ask(payment, attempt_id, direction)
-            except (Throttled, Unreachable, OutcomeUnknown) as error:
-                log.warning("%s: no answer about its attempt: %s", payment.code, error)
-                return Heard.KEPT, f"no answer: {error}"
+        """Ask, and what came of it."""
+        try:
+            heard = await self._ask(payment, attempt_id, direction)
+        except (Throttled, Unreachable, OutcomeUnknown) as error:
+            log.warning("%s: no answer about its attempt: %s", payment.code, error)
+            return Heard.KEPT, f"no answer: {error}"
         return heard, "it answered, without an end"
 
     async def _escalate(
@@ -177,15 +233,14 @@ class Reconciler:
         operator: str,
         age: float,
         times: int,
-        answer: str,
+        why: str,
     ) -> None:
         """One case for each time the promise is broken anew; the first goes by the attempt."""
         direction = LIVE_DIRECTION[payment.state]
         detail = (
             f"{direction.name.lower()} at {operator} without proof for {_length(age)}"
             f" ({payment.state.name}), promised was"
-            f" {_length(self._schedule.of(operator, direction).escalate_after)};"
-            f" asked now: {answer}"
+            f" {_length(self._schedule.of(operator, direction).escalate_after)}; {why}"
         )
         digest = attempt_id if times == 1 else _digest(f"{attempt_id}:{times}")
         await self._open_case(payment, "UNRESOLVED", digest, detail)

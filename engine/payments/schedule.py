@@ -100,18 +100,18 @@ _WORDS = {
 }
 
 
-def read_timetables(raw: object, *, first_look: int | None = None) -> Timetables:
+def read_timetables(raw: object, *, first_looks: Mapping[Direction, int] = {}) -> Timetables:
     """From `{usual: {...}, operators: {name: {...}}}`; an operator says only what is unusual.
 
     Under `collection`, `payout` and `refund` stands what is different in that direction; what an
-    operator says itself goes before what is usual, in whatever direction. `first_look` in seconds
-    replaces whatever would come before or at it, save where a direction has looks of its own.
-    Raises msgspec.ValidationError that names the field.
+    operator says itself goes before what is usual, in whatever direction. `first_looks` in seconds
+    are the installation's: each replaces whatever would come before or at it in what is usual, and
+    nothing of an operator's own looks. Raises msgspec.ValidationError that names the field.
     """
     given = msgspec.convert(raw, _Given)
     return Timetables(
-        _read_all((given.usual,), first_look),
-        {name: _read_all((given.usual, own), first_look) for name, own in given.operators.items()},
+        _read_all((given.usual,), first_looks),
+        {name: _read_all((given.usual, own), first_looks) for name, own in given.operators.items()},
     )
 
 
@@ -119,25 +119,32 @@ def _by_direction(given: Mapping[Direction, Schedule] | Schedule) -> dict[Direct
     return dict.fromkeys(Direction, given) if isinstance(given, Schedule) else dict(given)
 
 
-def _read_all(layers: tuple[dict[str, Any], ...], first_look: int | None) -> dict[Direction, Any]:
-    return {direction: _read(layers, direction, first_look) for direction in Direction}
+def _read_all(
+    layers: tuple[dict[str, Any], ...], first_looks: Mapping[Direction, int]
+) -> dict[Direction, Schedule]:
+    return {
+        direction: _read(layers, direction, first_looks.get(direction)) for direction in Direction
+    }
 
 
 def _read(
     layers: tuple[dict[str, Any], ...], direction: Direction, first_look: int | None
 ) -> Schedule:
-    merged: dict[str, Any] = {}
-    looks_are_its_own = False
-    for layer in layers:
-        everywhere = {name: said for name, said in layer.items() if name not in _WORDS.values()}
-        there = layer.get(_WORDS[direction], {})
-        if "asks_at_once" in there:
-            raise msgspec.ValidationError("asks_at_once is of all directions together")
-        if "looks" in {**everywhere, **there}:
-            looks_are_its_own = "looks" in there
-        merged |= {**everywhere, **there}
+    """What is usual, and over it what the operator says."""
+    usual, *own = [_said(layer, direction) for layer in layers]
+    merged = dict(usual)
+    for said in own:
+        merged |= said
     schedule = msgspec.convert(merged, Schedule)
-    if first_look is None or looks_are_its_own:
+    if first_look is None or any("looks" in said for said in own):
         return schedule
     later = (look for look in schedule.looks if look > first_look)
     return msgspec.structs.replace(schedule, looks=(first_look, *later))
+
+
+def _said(layer: dict[str, Any], direction: Direction) -> dict[str, Any]:
+    everywhere = {name: said for name, said in layer.items() if name not in _WORDS.values()}
+    there = layer.get(_WORDS[direction], {})
+    if "asks_at_once" in there:
+        raise msgspec.ValidationError("asks_at_once is of all directions together")
+    return {**everywhere, **there}

@@ -337,16 +337,16 @@ class Payments:
         self, found: Attempted, source: Source, kept: tuple[Evidence, ...]
     ) -> Heard | None:
         """The operator undid what had succeeded. Unsigned word of it is asked about first."""
-        payment = found.payment
+        payment, attempt_id = found.payment, found.attempt_id
         if source is Source.CALLBACK:
             return await self._doubt(found, kept)
-        paid = await self._store.ended_how(payment.payment_id, found.attempt_id)
-        of_payout = found.direction is Direction.DISBURSE and paid is True
-        if of_payout and lifecycle.may(payment.state, Event.PAYOUT_RETURNED):
-            return await self._advance(payment, Event.PAYOUT_RETURNED, kept)
-        if of_payout and payment.state is State.RETURNED:
-            return await self._keep(payment, kept)
-        return await self._contradicted(found, kept, f"{found.direction.name} reversed")
+        endings = await self._store.endings(payment.payment_id)
+        has_succeeded = any(e.attempt_id == attempt_id and e.succeeded for e in endings)
+        if found.direction is not Direction.DISBURSE or not has_succeeded:
+            return await self._contradicted(found, kept, f"{found.direction.name} reversed")
+        if payment.state is not State.PAID or endings[-1].attempt_id != attempt_id:
+            return await self._keep(payment, kept)  # it was returned before
+        return await self._advance(payment, Event.PAYOUT_RETURNED, kept)
 
     async def _doubt(self, found: Attempted, kept: tuple[Evidence, ...]) -> Heard:
         """News of what nobody looks at any more. The question is stored first: what was kept and

@@ -176,7 +176,7 @@ def _engine(database_url: str, world: World) -> tuple[Engine, TellingOperator]:
     )  # fmt: skip
     engine = replace(
         engine, directory=world.directory, store=world.store, payments=world.payments,
-        rulings=world.rulings, dispatcher=world.dispatcher, reconciler=world.reconciler,
+        rulings=world.rulings, dispatcher=world.dispatcher, reconciler=world.reconciler.begun_by,
         office=office,
     )  # fmt: skip
     return engine, telling

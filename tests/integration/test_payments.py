@@ -16,6 +16,7 @@ from engine.errors import (
     Throttled,
     Unreachable,
 )
+from engine.fx.quotes import Quote
 from engine.ledger.plans import Spend
 from engine.money import Money
 from engine.outbox import Outbox
@@ -23,7 +24,7 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
 from engine.payments.stepping import Heard
-from engine.ports import Accepted, Direction, Finding, Outcome
+from engine.ports import Accepted, Direction, Finding, Outcome, Reason
 from tests.collector import left_to_collector
 from tests.integration.books import assert_books
 from tests.integration.world import CUSTOMER, FAILED, PENDING, SUCCEEDED, World, open_world
@@ -31,6 +32,7 @@ from tests.unit.payments.examples import PAYEE, PAYER
 
 S = State
 REJECTED = Rejected("mtn", "no", code="PAYEE_NOT_FOUND", reason="not_registered")
+NO_WITH_THE_ANSWER = Accepted(finding=Finding(Outcome.FAILED, "TF", reason=Reason.CONFIGURATION))
 
 
 @pytest.fixture
@@ -433,9 +435,13 @@ async def test_a_call_that_may_have_left_is_repeated_only_where_that_is_safe(
     assert await world.state(payment_id) is S.PAYING
 
 
-async def left_in_the_middle_of_a_payout(world: World) -> tuple[PaymentId, AttemptId]:
+async def left_in_the_middle_of_a_payout(
+    world: World, quote: Quote | None = None
+) -> tuple[PaymentId, AttemptId]:
     """Collected; the payout was claimed, and the process died: it may have been carried out."""
-    payment_id = await world.confirm()
+    quote = quote or await world.quote()
+    confirmed = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    payment_id = confirmed.payment_id
     await world.dispatched()
     world.dispatching = False
     await world.tell(await world.live(payment_id), SUCCEEDED)
@@ -455,13 +461,42 @@ async def test_a_payout_that_may_have_left_is_never_given_up_however_late(world:
 
 
 @pytest.mark.parametrize(
+    ("reason", "asked"), [(Reason.OTHER, "other_ug"), (Reason.CANNOT_RECEIVE, "mpesa_ke")]
+)
+async def test_a_call_that_was_taken_over_is_not_sent_once_its_attempt_has_ended(
+    world: World, reason: Reason, asked: str
+) -> None:
+    """Its failure is told between the takeover and the look at the payment: it goes on, or back."""
+    quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
+    payment_id, attempt = await left_in_the_middle_of_a_payout(world, quote)
+    world.dispatching = True
+    world.clock.pass_(61)
+    (left,) = await world.dispatcher._outbox.lease_left_behind(1)
+    failed = Finding(Outcome.FAILED, "no", reason=reason)
+    assert await world.tell(attempt, failed) is Heard.ADVANCED
+    await world.dispatcher._take_over(left)
+    await world.dispatched()
+    orders = [*world.mtn.orders, *world.other.orders, *world.mpesa.orders[1:]]
+    assert [order.attempt_id for order in orders] == [await world.live(payment_id)]
+    by_operator = {"other_ug": world.other.orders, "mpesa_ke": world.mpesa.orders[1:]}
+    assert orders == by_operator[asked]
+    assert await world.pool.fetchval("select count(*) from outbox where kind < 10") == 0
+
+
+@pytest.mark.parametrize(
     "answer",
-    [REJECTED, Unreachable("mtn", "refused"), Throttled("mtn", "busy"), OutcomeUnknown("mtn", "")],
+    [
+        REJECTED,
+        NO_WITH_THE_ANSWER,
+        Unreachable("mtn", "refused"),
+        Throttled("mtn", "busy"),
+        OutcomeUnknown("mtn", ""),
+    ],
 )
 async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
-    world: World, answer: Exception
+    world: World, answer: Exception | Accepted
 ) -> None:
-    payment_id, _ = await left_in_the_middle_of_a_payout(world)
+    payment_id, attempt = await left_in_the_middle_of_a_payout(world)
     world.mtn.answers = [answer]
     world.clock.pass_(61)
     await world.dispatcher.sweep()
@@ -469,6 +504,8 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
     assert await world.balance("PAYOUT_IN_FLIGHT mtn_ug", "UGX") == 28_023
     assert len(world.mpesa.orders) == 1
+    await world.tell(attempt, SUCCEEDED)
+    assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
 
 
 async def test_a_collection_that_may_have_left_does_not_expire_with_its_quote(
@@ -629,7 +666,9 @@ async def test_two_processes_ask_about_each_silent_payment_once(
     assert sum(swept) == len(asked) == len(set(asked)) == 12
 
 
-async def paying_slowly(world: World, answer: Exception) -> tuple[PaymentId, asyncio.Event]:
+async def paying_slowly(
+    world: World, answer: Exception | Accepted
+) -> tuple[PaymentId, asyncio.Event]:
     """A payout under way: its operator answers once the event is set."""
     payment_id = await world.confirm()
     await world.dispatched()
@@ -642,10 +681,11 @@ async def paying_slowly(world: World, answer: Exception) -> tuple[PaymentId, asy
 
 
 @pytest.mark.parametrize(
-    "answer", [REJECTED, Unreachable("mtn", "refused"), Throttled("mtn", "busy")]
+    "answer",
+    [REJECTED, NO_WITH_THE_ANSWER, Unreachable("mtn", "refused"), Throttled("mtn", "busy")],
 )
 async def test_a_refusal_proves_nothing_once_another_process_has_taken_the_call_over(
-    world: World, database_url: str, answer: Exception
+    world: World, database_url: str, answer: Exception | Accepted
 ) -> None:
     """The first call stands still for longer than its lease; the second is under way."""
     payment_id, may_answer = await paying_slowly(world, answer)
@@ -672,10 +712,13 @@ async def test_a_refusal_proves_nothing_once_another_process_has_taken_the_call_
     assert await world.state(payment_id) is S.PAID
 
 
-async def test_a_refusal_counts_however_late_while_nobody_has_taken_over(world: World) -> None:
+@pytest.mark.parametrize("answer", [REJECTED, NO_WITH_THE_ANSWER])
+async def test_a_refusal_counts_however_late_while_nobody_has_taken_over(
+    world: World, answer: Exception | Accepted
+) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
-    world.mtn.answers = [REJECTED]
+    world.mtn.answers = [answer]
     world.mtn.takes = lambda: world.clock.pass_(59)
     await world.tell(await world.live(payment_id), SUCCEEDED)
     await world.dispatched()
@@ -707,9 +750,12 @@ async def test_nobody_repeats_an_order_beside_the_one_who_holds_it(world: World)
     assert world.mtn.orders == []
 
 
-async def test_a_refusal_that_contradicts_an_end_is_a_case(world: World) -> None:
+@pytest.mark.parametrize("answer", [REJECTED, NO_WITH_THE_ANSWER])
+async def test_a_refusal_that_contradicts_an_end_is_a_case(
+    world: World, answer: Exception | Accepted
+) -> None:
     """Somebody forged a success before the operator said no."""
-    payment_id, may_answer = await paying_slowly(world, REJECTED)
+    payment_id, may_answer = await paying_slowly(world, answer)
     await world.tell(await world.live(payment_id), SUCCEEDED)
     may_answer.set()
     await world.dispatched()
@@ -717,10 +763,13 @@ async def test_a_refusal_that_contradicts_an_end_is_a_case(world: World) -> None
     assert await world.cases() == ["CONFLICT"]
 
 
-async def test_a_repeat_that_is_refused_after_not_found_stays_unknown(world: World) -> None:
+@pytest.mark.parametrize("answer", [REJECTED, NO_WITH_THE_ANSWER])
+async def test_a_repeat_that_is_refused_after_not_found_stays_unknown(
+    world: World, answer: Exception | Accepted
+) -> None:
     payment_id, _ = await collected(world)
     world.mtn.findings = [Finding(Outcome.NOT_FOUND, "RESOURCE_NOT_FOUND")]
-    world.mtn.answers = [REJECTED]
+    world.mtn.answers = [answer]
     world.clock.pass_(161)
     await world.reconciler.sweep()
     assert len(world.mtn.orders) == 2

@@ -218,6 +218,28 @@ async def test_a_returned_payment_is_given_back_at_the_promised_rate(world: Worl
     assert await world.balance("POOL_AVAIL", "UGX") == 150_000_000
 
 
+async def test_what_returned_a_payout_returns_no_later_one(world: World) -> None:
+    """The operator may say it again at any time: while it is paid once more, and after that."""
+    payment_id = await returned(world)
+    first = world.mtn.orders[0].attempt_id
+    assert await world.rulings.repay(payment_id, BY_TWO)
+    await world.dispatched()
+    second = await world.live(payment_id)
+    assert await world.tell(first, REVERSED, Source.STATEMENT) is Heard.KEPT
+    assert await end(world, payment_id) is S.PAID
+    assert await world.tell(first, REVERSED, Source.QUERY) is Heard.KEPT
+    assert await world.state(payment_id) is S.PAID
+    assert await world.tell(second, REVERSED, Source.STATEMENT) is Heard.ADVANCED
+    assert await world.state(payment_id) is S.RETURNED
+    assert await world.rulings.refund(payment_id, BY_TWO)
+    await world.dispatched()
+    assert await end(world, payment_id) is S.REFUNDED
+    for attempt_id in (first, second):
+        assert await world.tell(attempt_id, REVERSED, Source.QUERY) is Heard.KEPT
+    assert await world.cases() == ["RETURNED", "RETURNED"]
+    assert await world.balance("FLOAT mtn_ug", "UGX") == 150_000_000
+
+
 async def test_a_collection_that_its_operator_undid_is_a_case_and_moves_nothing(
     world: World,
 ) -> None:

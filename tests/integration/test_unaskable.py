@@ -22,7 +22,7 @@ from engine.payments.schedule import read_timetables
 from engine.ports import Accepted, Direction, Finding, Outcome, Reason
 from tests.integration.books import assert_books
 from tests.integration.test_statements import bureau_of
-from tests.integration.world import World, open_world
+from tests.integration.world import EndedSweeps, World, open_world
 
 pytestmark = pytest.mark.long("each ending where nobody can be asked")
 
@@ -50,16 +50,18 @@ async def world(database_url: str) -> AsyncIterator[World]:
         assert await opened.books.is_balanced()
 
 
-def reconciler(world: World) -> Reconciler:
+def reconciler(world: World) -> EndedSweeps:
     """With Zamtel's own timetable, as it is shipped, for everybody."""
     shipped = yaml.safe_load(RECONCILIATION.read_text())["polling"]
-    return Reconciler(
-        store=world.store,
-        outbox=Outbox(world.pool, world.clock, lease_seconds=60),
-        payments=world.payments,
-        ask=world.dispatcher.ask,
-        clock=world.clock,
-        schedule=read_timetables(shipped, first_look=30).of("zamtel_zm", Direction.COLLECT),
+    return EndedSweeps(
+        Reconciler(
+            store=world.store,
+            outbox=Outbox(world.pool, world.clock, lease_seconds=60),
+            payments=world.payments,
+            ask=world.dispatcher.ask,
+            clock=world.clock,
+            schedule=read_timetables(shipped).of("zamtel_zm", Direction.COLLECT),
+        )
     )
 
 

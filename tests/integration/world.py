@@ -179,6 +179,19 @@ class ScriptedPolicy:
         return self.permits >= 0
 
 
+class EndedSweeps:
+    """Sweeps of which nothing is left when they return: what they began is waited for."""
+
+    def __init__(self, reconciler: Reconciler) -> None:
+        self.begun_by = reconciler
+
+    async def sweep(self, most: int = 100) -> int:
+        """As `Reconciler.sweep`."""
+        found = await self.begun_by.sweep(most)
+        await self.begun_by.idle()
+        return found
+
+
 @dataclass
 class World:
     """One process's engine, and the outside that the test plays."""
@@ -191,7 +204,7 @@ class World:
     directory: Directory
     store: PaymentStore
     dispatcher: Dispatcher
-    reconciler: Reconciler
+    reconciler: EndedSweeps
     committer: Committer
     books: Books
     mpesa: ScriptedOperator
@@ -348,11 +361,12 @@ async def open_world(
     books = Books(pool, 1, {port.facts.code: name for name, port in operators.items()})
     world = World(
         clock, pool, core.payments, core.rulings, policy, directory, core.store, core.dispatcher,
-        core.reconciler, committer, books, mpesa, mtn, other, sms, heard,
+        EndedSweeps(core.reconciler), committer, books, mpesa, mtn, other, sms, heard,
     )  # fmt: skip
     try:
         yield world
     finally:
+        await core.reconciler.stop()
         await core.dispatcher.stop()
         await committer.stop()
         await pool.close()

@@ -217,6 +217,7 @@ class Machine:
 
     async def stop(self) -> None:
         """Leave in good order: calls under way are finished, what waits is left to the others."""
+        await self.reconciler.stop()
         await self.dispatcher.stop()
 
 

@@ -200,6 +200,8 @@ class SimulatedOperator:
             )
         if fate == "refused":
             reason = self._chance.choice(REASONS[order.direction])
+            if self._happens("refused_as_taken"):
+                return Accepted(finding=Finding(Outcome.FAILED, "refused", reason=reason))
             raise Rejected(self.facts.name, "no", code="refused", reason=reason)
         job = Job(order, f"ref-{len(self.jobs)}-{len(known)}", self._visible_at())
         self.jobs.setdefault(order.attempt_id, []).append(job)

@@ -15,6 +15,7 @@ from engine.errors import OutcomeUnknown, Rejected
 from engine.ledger.plans import Plan
 from engine.outbox import Outbox
 from engine.payments import evidence, service
+from engine.payments.evidence import Source
 from engine.payments.lifecycle import Event, State, Step
 from engine.payments.payment import Payment
 from engine.payments.planning import Planner
@@ -117,6 +118,22 @@ def whoever_was_overtaken_is_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ModelOutbox, "end", end)
 
 
+def a_failure_in_an_answer_is_an_end(patch: pytest.MonkeyPatch) -> None:
+    """What comes with the answer is believed, whichever call of the order it answers."""
+    inner = Dispatcher._taken
+
+    async def taken(
+        self: Dispatcher, payment: Any, attempt_id: Any, direction: Any, accepted: Any, claim: Any
+    ) -> None:
+        if accepted.finding is None:
+            await inner(self, payment, attempt_id, direction, accepted, claim)
+        else:
+            finding = accepted.finding
+            await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, finding.code)
+
+    patch.setattr(Dispatcher, "_taken", taken)
+
+
 def late_news_is_proven_at_once_or_never(patch: pytest.MonkeyPatch) -> None:
     """Nothing is left behind that would ask again about an attempt that is over."""
 
@@ -177,6 +194,7 @@ FAULTS: list[tuple[Fault, Weather]] = [
     (hints_are_proof, FORGED),
     (every_repeat_is_safe, Weather()),
     (a_refused_repeat_is_a_refusal, WRONG_CLOCKS),  # leases are renewed: only clocks end them
+    (a_failure_in_an_answer_is_an_end, replace(WRONG_CLOCKS, refused_as_taken=1.0)),
     (silence_gives_up, Weather()),
     (whoever_was_overtaken_is_believed, WRONG_CLOCKS),
     (late_news_is_proven_at_once_or_never, NEWS_ONCE),

@@ -22,6 +22,7 @@ class Weather:
     database_down_seconds_max: float = 120.0
     # Operators: what becomes of an order.
     refused_at_the_door: float = 0.04
+    refused_as_taken: float = 0.3  # of those: taken, and failed by the same answer
     throttled: float = 0.04
     unreachable: float = 0.04
     request_vanishes: float = 0.02

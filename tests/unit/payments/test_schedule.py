@@ -45,9 +45,25 @@ def test_an_operator_says_only_what_is_unusual() -> None:
 
 
 def test_the_installations_first_look_replaces_earlier_ones() -> None:
-    tables = read_timetables({}, first_look=90)
+    tables = read_timetables({}, first_looks={COLLECT: 90, DISBURSE: 2})
     assert tables.of("mtn_ug", COLLECT).looks == (90, *(look for look in LOOKS if look > 90))
-    assert read_timetables({}, first_look=2).of("mtn_ug", COLLECT).looks == (2, *LOOKS)
+    assert tables.of("mtn_ug", DISBURSE).looks == (2, *LOOKS)
+    assert tables.of("mtn_ug", REFUND).looks == LOOKS
+
+
+def test_an_operator_that_asks_for_patience_is_asked_no_sooner_than_it_says() -> None:
+    raw = {
+        "operators": {
+            "airtel_ke": {"collection": {"looks": [180, 300]}},
+            "zamtel_zm": {"looks": [150]},
+            "mpesa_ke": {"asks_at_once": 5},
+        }
+    }
+    tables = read_timetables(raw, first_looks=dict.fromkeys(Direction, 30))
+    assert tables.of("airtel_ke", COLLECT).looks == (180, 300)
+    assert tables.of("airtel_ke", DISBURSE).looks == LOOKS
+    assert {tables.of("zamtel_zm", d).looks for d in Direction} == {(150,)}
+    assert tables.of("mpesa_ke", COLLECT).looks == LOOKS
 
 
 def test_a_payout_may_be_asked_about_sooner_than_a_push() -> None:
@@ -59,14 +75,14 @@ def test_a_payout_may_be_asked_about_sooner_than_a_push() -> None:
                 "mtn_ug": {"unclear_after": 90, "refund": {"unclear_after": 45}},
             },
         },
-        first_look=30,
+        first_looks={COLLECT: 30, DISBURSE: 5, REFUND: 30},
     )
     looks = {d: tables.of("mtn_ug", d).looks for d in Direction}
-    assert looks == {COLLECT: (30, 300), DISBURSE: (10, 20, 300), REFUND: (30, 300)}
+    assert looks == {COLLECT: (30, 300), DISBURSE: (5, 10, 20, 300), REFUND: (30, 300)}
     assert [tables.of("mtn_ug", d).unclear_after for d in Direction] == [90, 90, 45]
-    assert tables.of("anybody", DISBURSE).looks == (10, 20, 300)
+    assert tables.of("anybody", DISBURSE).looks == (5, 10, 20, 300)
     # What an operator says of itself goes before what is usual of payouts.
-    assert {tables.of("zamtel_zm", d).looks for d in Direction} == {(30, 150)}
+    assert {tables.of("zamtel_zm", d).looks for d in Direction} == {(150,)}
 
 
 def test_schedules_by_lane_are_told_apart() -> None:
