@@ -8,6 +8,7 @@ from channels.settings import Settings
 from engine.clock import Clock
 from engine.compliance.compliance import Compliance
 from engine.compliance.history import HistoryStore
+from engine.compliance.lists.listed import Source
 from engine.compliance.lists.store import ListStore
 from engine.compliance.policy import POLICY_FILE, Policy, read_policy
 from engine.compliance.profiles import Profiles
@@ -23,8 +24,14 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def build_screener(settings: Settings, policy: Policy, pool: Any, clock: Clock) -> Screener:
-    """The lists; `refresh` it before the first question, and `keep_fresh` after."""
-    return Screener(build_lists(settings, policy, pool), policy.screening, clock)
+    """The lists; `refresh` it before the first question, and `keep_fresh` after.
+
+    Where screening is required every list that we can read is expected to be loaded.
+    """
+    return Screener(
+        build_lists(settings, policy, pool), policy.screening, clock,
+        expected=tuple(Source) if settings.screening_required else (),
+    )  # fmt: skip
 
 
 def build_lists(settings: Settings, policy: Policy, pool: Any) -> ListStore:

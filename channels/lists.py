@@ -76,11 +76,14 @@ async def _show(settings: Settings, say: Say) -> bool:
     async with _pool(settings) as pool:
         screener = build_screener(settings, policy_of(settings), pool, Clock())
         await screener.refresh()
-        newest = await build_lists(settings, policy_of(settings), pool).newest()
+        lists = build_lists(settings, policy_of(settings), pool)
+        newest, confirmed = await lists.newest(), await lists.confirmed()
     for source, version in sorted(newest.items()):
         say(
             f"{source}  version {version.version}  published {version.published}"
-            f"  loaded {minute_of(version.loaded_ms)} UTC  {version.entry_count} entries"
+            f"  loaded {minute_of(version.loaded_ms)} UTC  last confirmed"
+            f" {minute_of(confirmed.get(source, version.loaded_ms))} UTC"
+            f"  {version.entry_count} entries"
         )
     for alarm in screener.alarms():
         say(f"ALARM {alarm}")

@@ -21,6 +21,9 @@ from engine.ports import Pair
 from providers.http import Trace, no_trace
 from providers.registry import build_rate_sources
 
+RENEWALS = 4
+"""So often the words that a rate came of renew it before it would be stale."""
+
 Say = Callable[[str], None]
 _HELD_ID = re.compile(r"([A-Z]{3})/([A-Z]{3})@([0-9]{1,15})")
 
@@ -56,6 +59,7 @@ def build_feed(
         ),
         clock=clock,
         every_seconds=rates.fetch_seconds,
+        renew_seconds=settings.rate_stale_seconds // RENEWALS,
         note=note,
     )
 

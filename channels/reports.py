@@ -4,6 +4,7 @@ With `--output` the file can be read by its owner alone; without, it goes to the
 """
 
 import argparse
+import logging
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from engine.compliance.profiles import Profiles
 from engine.compliance.reports import SuspiciousPayment, suspicious
 from engine.payments.reports import LargePayment, Reports
 
+log = logging.getLogger(__name__)
+
 KINDS = ("large", "suspicious", "travel")
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "large": LargePayment.__struct_fields__,
@@ -31,7 +34,10 @@ Say = Callable[[str], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's own words. Days are UTC; `--to` is not included."""
+    """The command's own words. Days are UTC; `--to` is not included.
+
+    A day of a payer's own counts whole, also where the period begins or ends in it.
+    """
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--from", dest="since", type=_day, required=True, metavar="YYYY-MM-DD")
     parser.add_argument("--to", dest="until", type=_day, required=True, metavar="YYYY-MM-DD")
@@ -47,35 +53,44 @@ async def write_report(settings: Settings, options: argparse.Namespace, say: Say
     if options.kind not in _COLUMNS and options.format == "csv":
         say("a travel-rule record is nested: ask for --format json")
         return False
-    lines = await collect_lines(settings, options.kind, options.since, options.until)
+    lines, open_count = await collect_lines(settings, options.kind, options.since, options.until)
+    still_open = f"{open_count} payment(s) of these days have not ended yet: ask again later"
     if options.format == "csv":
         written = _csv(_COLUMNS[options.kind], lines)
     else:
         written = msgspec.json.format(msgspec.json.encode(lines), indent=2).decode() + "\n"
     if options.output is None:
         say(written.removesuffix("\n"))
+        if open_count:  # beside the report: what is said stands in it
+            log.warning("%s", still_open)
         return True
     only_mine = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(only_mine, "w", encoding="utf-8", newline="") as file:
         file.write(written)
     say(f"{len(lines)} lines in {options.output}")
+    if open_count:
+        say(still_open)
     return True
 
 
 async def collect_lines(
     settings: Settings, kind: str, since: datetime, until: datetime
-) -> Sequence[Any]:
-    """The lines of a report from a moment on and before another."""
+) -> tuple[Sequence[Any], int]:
+    """The lines of a report from a moment on and before another.
+
+    And how many payments of that time have not ended, where a report tells how they stand.
+    """
     pool = await open_sealed_pool(settings, size=2)
     try:
         if kind == "suspicious":
             history = HistoryStore(pool, settings.tenant)
-            return list(suspicious(await history.flagged(since, until)))
+            return list(suspicious(await history.flagged(since, until))), 0
         reports = Reports(pool, settings.tenant, Profiles(pool, settings.tenant))
+        open_count = await reports.count_open(since, until)
         if kind == "travel":
-            return await reports.travel(since, until)
+            return await reports.travel(since, until), open_count
         policy = policy_of(settings)
-        return await reports.large(since, until, policy.large, policy.limits)
+        return await reports.large(since, until, policy.large, policy.limits), open_count
     finally:
         await pool.close()
 

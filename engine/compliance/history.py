@@ -83,7 +83,9 @@ _KEEP = """
 insert into clearance (tenant, quote, at_ms, payer, payee, minor, currency, receives_minor,
                        receives_currency, action, decision, people_sealed)
 values ($1, $2, $5, $6, $7, $8, $9, $10, $11, $3, $4, $12)
-on conflict (tenant, quote) do update set action = excluded.action, decision = excluded.decision
+on conflict (tenant, quote) do update
+   set action = excluded.action, decision = excluded.decision, payee = excluded.payee,
+       people_sealed = excluded.people_sealed
 """
 _FLAGGED = """
 select quote, at_ms, payer, payee, minor, currency, receives_minor, receives_currency, action,
@@ -151,7 +153,10 @@ class HistoryStore:
         return found
 
     async def keep(self, question: Question, clearance: Clearance) -> None:
-        """Store what was decided, for the reports. The same question twice keeps the last."""
+        """Store what was decided, for the reports. The same question twice keeps the last.
+
+        That includes who was to be paid: people may have put another payee in place of the first.
+        """
         written = msgspec.json.encode(clearance.decision).decode()
         await self._pool.execute(
             _KEEP, self._tenant, UUID(question.quote_id), int(clearance.action), written,

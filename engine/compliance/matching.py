@@ -4,10 +4,12 @@ Built once from all entries, asked often: a name that resembles nobody costs som
 It decides nothing; what a score leads to is `clearance.py`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from enum import StrEnum
-from itertools import combinations, pairwise
+from functools import lru_cache
+from itertools import chain, combinations, pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +17,17 @@ from rapidfuzz.distance import JaroWinkler
 from rapidfuzz.process import extract
 
 from engine.compliance.lists.listed import Listed, Source
-from engine.compliance.names import ALIKE, KIN, blocks, fold, is_bare, likeness, skeleton
+from engine.compliance.names import (
+    ALIKE,
+    KIN,
+    SPELT_OTHERWISE,
+    Spellings,
+    blocks,
+    fold,
+    is_bare,
+    likeness,
+    skeleton,
+)
 
 WORDS_MAX = 8
 """Of longer names only so many words are compared: enough for any person, a bound for the rest."""
@@ -23,6 +35,7 @@ REMEMBERED_MAX = 50_000
 _SURPLUS_WEIGHT = 0.25
 """How much a word counts that only the longer of two names has."""
 _FUSED_LETTERS_MAX = 4
+_SPELLING_LETTERS_MAX = 3
 _SLACK_YEARS = 1
 
 
@@ -61,7 +74,7 @@ class _Form(NamedTuple):
 
     entry: int
     name_number: int
-    words: tuple[str, ...]
+    words: tuple[Spellings, ...]
 
 
 class NameIndex:
@@ -72,10 +85,11 @@ class NameIndex:
         self._entries = list(entries)
         self._forms: list[_Form] = []
         self._holding: dict[str, set[int]] = {}  # word -> forms
+        self._repeating: dict[str, set[int]] = {}  # word -> forms that say it twice
         self._block: dict[str, list[str]] = {}  # block key -> words
         self._bare: dict[str, list[str]] = {}  # skeleton -> words without a vowel
         self._resembling: dict[str, frozenset[int]] = {}
-        self._remembered: dict[tuple[tuple[str, ...], date | None], tuple[Match, ...]] = {}
+        self._remembered: dict[tuple[tuple[Spellings, ...], date | None], tuple[Match, ...]] = {}
         for number, (_, listed) in enumerate(self._entries):
             for name_number, name in enumerate(listed.names):
                 for words in _forms(fold(name.text)[:WORDS_MAX]):
@@ -105,7 +119,7 @@ class NameIndex:
     def _add(self, form: _Form) -> None:
         position = len(self._forms)
         self._forms.append(form)
-        for word in form.words:
+        for word in chain.from_iterable(form.words):
             holding = self._holding.get(word)
             if holding is None:
                 holding = self._holding[word] = set()
@@ -113,9 +127,11 @@ class NameIndex:
                     self._bare.setdefault(skeleton(word), []).append(word)
                 for key in blocks(word):
                     self._block.setdefault(key, []).append(word)
+            elif position in holding:
+                self._repeating.setdefault(word, set()).add(position)
             holding.add(position)
 
-    def _search(self, words: tuple[str, ...], born: date | None) -> tuple[Match, ...]:
+    def _search(self, words: tuple[Spellings, ...], born: date | None) -> tuple[Match, ...]:
         best: dict[int, Match] = {}
         for spelling in _forms(words):
             for position in self._candidates(spelling):
@@ -126,15 +142,29 @@ class NameIndex:
                     best[form.entry] = match
         return tuple(sorted(best.values(), key=lambda m: (-m.score, m.source, m.entry_id)))
 
-    def _candidates(self, words: Sequence[str]) -> set[int]:
-        """Forms that share two words with the name, or the only word both have."""
-        sharing = [self._forms_like(word) for word in dict.fromkeys(words)]
-        if len(sharing) == 1:
-            return {at for at in sharing[0] if len(self._forms[at].words) == 1}
+    def _candidates(self, words: Sequence[Spellings]) -> set[int]:
+        """Forms that share two words with the name, or the only word both have.
+
+        A word that the name says twice is shared by a form that has two words like it.
+        """
+        spelt: dict[str, set[str]] = {}
+        for spellings in words:
+            spelt.setdefault(spellings[0], set()).update(spellings)
+        sharing = [self._forms_like_any(spellings) for spellings in spelt.values()]
         found: set[int] = set()
+        if len(sharing) == 1:
+            found |= {at for at in sharing[0] if len(self._forms[at].words) == 1}
         for one, other in combinations(sharing, 2):
             found |= one & other
+        for word, times in Counter(spellings[0] for spellings in words).items():
+            if times > 1:
+                found |= self._forms_twice_like(spelt[word])
         return found
+
+    def _forms_like_any(self, spellings: Iterable[str]) -> frozenset[int]:
+        plain, *joined = spellings
+        found = self._forms_like(plain)
+        return found.union(*map(self._forms_like, joined)) if joined else found
 
     def _forms_like(self, word: str) -> frozenset[int]:
         """Forms with a word like this one; remembered, because people share their names."""
@@ -145,6 +175,13 @@ class NameIndex:
             alike = [self._holding[near] for near in self._words_like(word)]
             found = self._resembling[word] = frozenset().union(*alike)
         return found
+
+    def _forms_twice_like(self, spellings: Iterable[str]) -> set[int]:
+        """Forms with two words like this one."""
+        near = {like for word in spellings for like in self._words_like(word)}
+        holding = Counter(chain.from_iterable(self._holding[each] for each in near))
+        repeating = (self._repeating.get(each, set()) for each in near)
+        return {at for at, times in holding.items() if times > 1}.union(*repeating)
 
     def _words_like(self, word: str) -> list[str]:
         near = {w for key in blocks(word) for w in self._block.get(key, ())}
@@ -173,17 +210,38 @@ class NameIndex:
         return Match(source, listed.entry_id, form.name_number, score, birth)
 
 
-def _forms(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _forms(words: tuple[Spellings, ...]) -> Iterator[tuple[Spellings, ...]]:
     """The words as they stand, and with a short one joined to its neighbour: `abu bakr`."""
     if not words:
         return
     yield words
     for i, (one, next_) in enumerate(pairwise(words)):
-        if min(len(one), len(next_)) <= _FUSED_LETTERS_MAX:
-            yield (*words[:i], one + next_, *words[i + 2 :])
+        if min(len(one[0]), len(next_[0])) <= _FUSED_LETTERS_MAX:
+            fused = tuple(word + next_[0] for word in one)
+            yield (*words[:i], fused, *words[i + 2 :])
 
 
-def _similarity(one: Sequence[str], other: Sequence[str]) -> float:
+@lru_cache(maxsize=100_000)
+def _alike(one: Spellings, other: Spellings) -> float:
+    """How alike two words are, whoever of the two joined an article to theirs.
+
+    A joined word must be spelt as the other is, and two joined ones are not compared: the article
+    alone makes others alike, `benali` and Benjamin.
+    """
+    best = likeness(one[0], other[0])
+    if best >= SPELT_OTHERWISE or len(one) == len(other) == 1:
+        return best
+    alike = [likeness(joined, other[0]) for joined in one[1:] if _as_long(joined, other[0])]
+    alike += [likeness(joined, one[0]) for joined in other[1:] if _as_long(joined, one[0])]
+    return max((a for a in alike if a >= SPELT_OTHERWISE), default=best)
+
+
+def _as_long(joined: str, word: str) -> bool:
+    """Spellings of one word differ by some letters in length; most pairs need no closer look."""
+    return abs(len(joined) - len(word)) <= _SPELLING_LETTERS_MAX
+
+
+def _similarity(one: Sequence[Spellings], other: Sequence[Spellings]) -> float:
     """How alike two names are, whatever the order of their words, 0 to 1.
 
     Words are paired so that the whole becomes as alike as it can. A word of the shorter name
@@ -194,7 +252,7 @@ def _similarity(one: Sequence[str], other: Sequence[str]) -> float:
     for word in shorter:
         after = dict(best)
         for at, counterpart in enumerate(longer):
-            if alike := likeness(word, counterpart):
+            if alike := _alike(word, counterpart):
                 for taken, total in best.items():
                     with_it = taken | 1 << at
                     if with_it != taken and total + alike > after.get(with_it, 0.0):

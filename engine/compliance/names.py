@@ -1,11 +1,13 @@
 """Names brought into a form in which they can be compared, whoever wrote them down. Pure.
 
-Knows nothing of lists. A name becomes a tuple of folded words in Latin letters; a word has a
-skeleton, the consonants that survive when it is written from one script into another.
+Knows nothing of lists. A name becomes a tuple of folded words in Latin letters, each also with the
+article before it joined on; a word has a skeleton, the consonants that survive when it is written
+from one script into another.
 """
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from anyascii import anyascii
@@ -20,13 +22,22 @@ KIN = 0.75
 _INITIAL = 0.6
 _SHORT = 3
 
+Spellings = tuple[str, ...]
+"""A folded word, then the same with what stands before it joined on: `ladin`, `binladin`."""
+
 # Articles, patronymics, titles and forms of companies say little and come and go.
-_PARTICLES = frozenset(
+_JOINED = frozenset(
     re.findall(
         r"\w+",
         "al el ul ur ar as ad an at az bin ben bn ibn bint binti bnt ould von van der den de da do"
-        " dos das du del della di la le les los y e the of and mr mrs ms miss dr prof sheikh"
-        " shaykh sheik haji hajj hajji alhaji mzee jr sr wa",
+        " dos das du del della di la le les los",
+    )
+)
+_PARTICLES = _JOINED | frozenset(
+    re.findall(
+        r"\w+",
+        "y e the of and mr mrs ms miss dr prof sheikh shaykh sheik haji hajj hajji alhaji mzee jr"
+        " sr wa",
     )
 )
 _COMPANY_FORMS = frozenset(
@@ -58,31 +69,43 @@ _SAME_VOWEL = {"a": "ae", "e": "aei", "i": "eiy", "o": "ou", "u": "ou", "y": "iy
 
 
 @lru_cache(maxsize=20_000)
-def fold(name: str) -> tuple[str, ...]:
+def fold(name: str) -> tuple[Spellings, ...]:
     """The words of a name, lower case, in Latin letters, without particles and marks.
 
-    Order is kept, case, punctuation and diacritics are not. Particles are kept when the name
-    consists of nothing else; empty when it has no letter or digit at all.
+    Order is kept, case, punctuation and diacritics are not. Each word comes first as it is, then
+    with the article or patronymic joined on that stands before it; of several the last one, and all
+    of them: `derberg` and `vanderberg`. Particles are kept when the name consists of nothing else;
+    empty when it has no letter or digit at all.
     """
     text = _ARABIC_MARKS.sub("", unicodedata.normalize("NFKC", name))
     text = _ARABIC_ARTICLE.sub("", text)
     text = _HAN_OR_HANGUL.sub(r" \1 ", text)
     text = _APOSTROPHES.sub("", anyascii(_APOSTROPHES.sub("", text)))
     words = [word for word in _NO_LETTER.split(text.lower()) if word]
-    told = [word for word in words if word not in _PARTICLES and word not in _COMPANY_FORMS]
-    return _join_servants(told or words)
+    return tuple(_join_servants(list(_told(words)) or [(word,) for word in words]))
 
 
-def _join_servants(words: list[str]) -> tuple[str, ...]:
+def _told(words: Iterable[str]) -> Iterator[Spellings]:
+    """The words that say something, with those before them that do not."""
+    before: list[str] = []
+    for word in words:
+        if word in _JOINED:
+            before.append(word)
+            continue
+        if word not in _PARTICLES and word not in _COMPANY_FORMS:
+            joined = dict.fromkeys(("".join(before[-1:]) + word, "".join(before) + word))
+            yield (word, *joined) if before else (word,)
+        before.clear()
+
+
+def _join_servants(words: Iterable[Spellings]) -> Iterator[Spellings]:
     """`Abdul Rahman`, `Abd al-Rahman` and `Abdelrahman` alike become `abdrahman`."""
-    out: list[str] = []
     rest = iter(words)
-    for word in rest:
-        if _SERVANT.fullmatch(word) and (served := next(rest, None)) is not None:
-            out.append("abd" + served)
+    for spellings in rest:
+        if _SERVANT.fullmatch(spellings[0]) and (served := next(rest, None)) is not None:
+            yield ("abd" + served[0],)
         else:
-            out.append(_SERVANT_JOINED.sub("abd", word, count=1))
-    return tuple(out)
+            yield tuple(_SERVANT_JOINED.sub("abd", word, count=1) for word in spellings)
 
 
 @lru_cache(maxsize=100_000)

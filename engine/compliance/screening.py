@@ -6,6 +6,7 @@ version whole.
 
 import asyncio
 import logging
+from collections.abc import Collection
 from datetime import date
 
 import asyncpg
@@ -26,11 +27,21 @@ _SCREENED = {Subject.INDIVIDUAL, Subject.ENTITY}
 class Screener:
     """Answers which entries a name resembles. `refresh` first: before that nobody is listed."""
 
-    def __init__(self, store: ListStore, scoring: Screening, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: ListStore,
+        scoring: Screening,
+        clock: Clock,
+        *,
+        expected: Collection[Source] = (),
+    ) -> None:
+        """Each of the `expected` lists that is not loaded is an alarm."""
         self._store = store
+        self._expected = expected
         self._scoring = scoring
         self._clock = clock
         self._versions: dict[Source, Version] = {}
+        self._confirmed: dict[Source, int] = {}
         self._index = NameIndex((), scoring)
         self._alarms: list[str] | None = None
 
@@ -50,8 +61,9 @@ class Screener:
     async def refresh(self) -> bool:
         """Take over new versions; whether there were any. Raises what the pool raises.
 
-        Safe to repeat; costs one small query when nothing is new.
+        Safe to repeat; costs two small queries when nothing is new.
         """
+        self._confirmed = await self._store.confirmed()
         newest = await self._store.newest()
         is_new = newest != self._versions
         if is_new:
@@ -78,15 +90,22 @@ class Screener:
                 log.warning("lists not refreshed: %s", error)
 
     def alarms(self) -> list[str]:
-        """What somebody must look after: no list at all, or one that grew old."""
+        """What somebody must look after: no list at all, one that is missing, or one that grew old.
+
+        Old is a list that nobody has loaded for some days, changed or not.
+        """
         if not self._versions:
             return ["no sanctions list is loaded: nobody is screened"]
         now_ms = self._clock.epoch() * 1000
         stale_ms = self._scoring.list_stale_days * _DAY_MS
+        missing = sorted(source for source in self._expected if source not in self._versions)
         return [
-            f"sanctions list {source} is older than {self._scoring.list_stale_days} days"
-            for source, known in sorted(self._versions.items())
-            if now_ms - known.loaded_ms > stale_ms
+            *(f"sanctions list {source} is not loaded" for source in missing),
+            *(
+                f"sanctions list {source} is older than {self._scoring.list_stale_days} days"
+                for source, known in sorted(self._versions.items())
+                if now_ms - max(known.loaded_ms, self._confirmed.get(source, 0)) > stale_ms
+            ),
         ]
 
     def _raise_alarms(self) -> None:

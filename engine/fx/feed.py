@@ -28,7 +28,9 @@ def pairs_of(currencies: Iterable[str]) -> tuple[Pair, ...]:
 class RateFeed:
     """The loop's work. `pairs` are in alphabetical order (`pairs_of`), each counts both ways.
 
-    `note` is told every new decision, for the log that staff reads; it must not fail.
+    `note` is told every new decision, for the log that staff reads; it must not fail. A rate is
+    accepted again after `renew_seconds` of the same words while they are fresh, so that it is not
+    held to be stale; that must be well below the age from which a rate prices nothing.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class RateFeed:
         terms: Terms,
         clock: Clock,
         every_seconds: int,
+        renew_seconds: int,
         note: Callable[[Decision], None],
     ) -> None:
         assert all(pair.base < pair.quote for pair in pairs), "a pair is in alphabetical order"
@@ -49,6 +52,7 @@ class RateFeed:
         self._terms = terms
         self._clock = clock
         self._every_ms = every_seconds * 1000
+        self._renew_ms = renew_seconds * 1000
         self._note = note
         self._patience = patience_of(sources)
 
@@ -69,8 +73,9 @@ class RateFeed:
         accepted = 0
         for pair in self._pairs:
             decided = await self._store.decide(
-                pair, heard[pair], self._patience, self._terms, self._now_ms()
-            )
+                pair, heard[pair], self._patience, self._terms, self._now_ms(),
+                renew_after_ms=self._renew_ms,
+            )  # fmt: skip
             if decided is not None:
                 _tell(decided)
                 self._note(decided.decision)

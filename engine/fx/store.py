@@ -95,10 +95,13 @@ class RateStore:
         patience: dict[str, Patience],
         terms: Terms,
         now_ms: int,
+        *,
+        renew_after_ms: int,
     ) -> Decided | None:
         """Keep what was heard, decide on the newest word of each source, keep the decision.
 
-        None when the newest decision says the same from the same words; a repeat changes nothing.
+        None when the newest decision says the same from the same words, and is younger than
+        `renew_after_ms` or took no rate; a repeat changes nothing.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await self._take_turn(connection, pair)
@@ -114,7 +117,9 @@ class RateStore:
             choice = choose(question)
             before = await self._newest(connection, pair)
             if before is not None and before["fingerprint"] == fingerprint(choice):
-                return None
+                is_due = now_ms - before["at_ms"] >= renew_after_ms
+                if choice.mid is None or not is_due:
+                    return None
             return await self._record(connection, pair, choice, now_ms, before)
 
     async def confirm(self, pair: Pair, at_ms: int, by: str, now_ms: int) -> Decided | None:

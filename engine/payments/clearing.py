@@ -47,7 +47,10 @@ class Clearing:
         return Clearance(answer.decision, spend_of(payer.customer_id, currency, answer.allowance))
 
     async def clear_again(self, payment: Payment) -> Decision | None:
-        """A decision to hold, if the lists changed since the confirm and name somebody now."""
+        """A decision to hold, if the lists changed since the terms' clearance and name somebody.
+
+        Terms without one, as those of a payee in another's place, are compared with the lists.
+        """
         answer = await self._compliance.recheck(
             payment.facts.clearance, self._question(payment.quote)
         )

@@ -16,14 +16,17 @@ from engine.privacy.seals import Seals
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """The terms of a payment, stored in the journal row of its creation.
 
-    They are stated anew only when two people correct the payee of a returned payment, or decide
-    who gives a collection back that its own operator cannot give back.
+    They are stated anew only when two people correct the payee of a returned payment, release one
+    that was held for a list of after its confirm, or decide who gives a collection back that its
+    own operator cannot give back.
     """
 
     quote: Quote
     tenant: int
     customer_id: CustomerId
-    clearance: Decision | None = None  # what compliance decided when it was confirmed
+    # What compliance decided when it was confirmed, or what people released it from since; None
+    # for a payee that has been put in another's place.
+    clearance: Decision | None = None
     spend: Spend | None = None  # what it counts against the customer's limits
     refund_operator: str = ""  # whose wallet of ours the payer is paid from, if people said so
     client: str = ""  # the id of the client that asked for it; "": its payer dialled. Stays last.

@@ -38,7 +38,10 @@ class Policy(Protocol):
         ...
 
     async def clear_again(self, payment: Payment) -> Decision | None:
-        """Before the payout: a decision to hold, if what was known at the confirm has changed."""
+        """Before any payout: a decision to hold, if what was known at the confirm has changed.
+
+        A payment without a clearance in its terms is looked at whatever has changed.
+        """
         ...
 
     def may_pay(self, operator: str) -> bool:

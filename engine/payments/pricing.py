@@ -40,32 +40,31 @@ def price(
     """Price an amount at a mid rate (major units of the payee's currency for one of the payer's).
 
     Raises CustomerMistake when the amount is outside the corridor's or an operator's limits, or is
-    no multiple of the unit that the payer's operator can collect.
+    no multiple of the unit that the payer's operator can collect. What it names as the least or the
+    greatest amount is one that is taken, where any is.
     """
     if amount.minor % payer.unit_minor:
         raise CustomerMistake("mistake.amount_whole")
-    low, high = corridor.amount_minor_min, corridor.amount_minor_max
-    if amount.minor < low:
-        raise CustomerMistake("mistake.amount_min", minimum=Money(low, amount.currency))
-    if amount.minor > high:
-        raise CustomerMistake("mistake.amount_max", maximum=Money(high, amount.currency))
+    if amount.minor < corridor.amount_minor_min:
+        raise _too_little(mid, corridor, payer, payee)
+    if amount.minor > corridor.amount_minor_max:
+        raise _too_much(mid, corridor, payer, payee)
 
     fee_minor = corridor.fee_minor + Fraction(amount.minor * corridor.fee_bp, TEN_THOUSAND)
     fee = Money(_up(fee_minor, payer.unit_minor), amount.currency)
     total = amount + fee
-    if not payer.collect_minor_min <= total.minor <= payer.collect_minor_max:
-        largest = Money(payer.collect_minor_max, amount.currency)
-        raise CustomerMistake("mistake.amount_max", maximum=largest)
+    if total.minor > payer.collect_minor_max:
+        raise _too_much(mid, corridor, payer, payee)
+    if total.minor < payer.collect_minor_min:
+        raise _too_little(mid, corridor, payer, payee)
 
     minor_mid = _minor_rate(mid, amount.currency, payee.currency)
     kept_rate = _kept_rate(mid, corridor, payer, payee)
     receives_minor = _down(amount.minor * kept_rate, payee.unit_minor)
     if receives_minor > payee.disburse_minor_max:
-        at_most = _down(payee.disburse_minor_max / kept_rate, payer.unit_minor)
-        raise CustomerMistake("mistake.amount_max", maximum=Money(at_most, amount.currency))
+        raise _too_much(mid, corridor, payer, payee)
     if receives_minor < payee.disburse_minor_min:
-        at_least = _up(payee.disburse_minor_min / kept_rate, payer.unit_minor)
-        raise CustomerMistake("mistake.amount_min", minimum=Money(at_least, amount.currency))
+        raise _too_little(mid, corridor, payer, payee)
 
     spread_minor = amount.minor * corridor.spread_bp // TEN_THOUSAND
     value_at_mid_minor = _down(receives_minor / minor_mid, 1)
@@ -102,6 +101,39 @@ def arrives(
     """What `price` would let arrive of an amount, whether or not the amount is allowed."""
     kept_rate = _kept_rate(mid, corridor, payer, payee)
     return Money(_down(amount.minor * kept_rate, payee.unit_minor), payee.currency)
+
+
+def _too_much(
+    mid: Decimal, corridor: Corridor, payer: OperatorFacts, payee: OperatorFacts
+) -> CustomerMistake:
+    """Names the greatest amount that the corridor and both operators take, its fee included."""
+    unit, out = payer.unit_minor, payee.unit_minor
+    # The total is in whole units, so the fee may be rounded up to what the amount leaves.
+    collected = _down(Fraction(payer.collect_minor_max), unit) - corridor.fee_minor
+    # A little more than the most that may arrive is rounded down to it.
+    arriving = _down(Fraction(payee.disburse_minor_max), out) + out
+    greatest = min(
+        _down(Fraction(corridor.amount_minor_max), unit),
+        _down(Fraction(collected * TEN_THOUSAND, TEN_THOUSAND + corridor.fee_bp), unit),
+        _up(arriving / _kept_rate(mid, corridor, payer, payee), unit) - unit,
+    )
+    return CustomerMistake("mistake.amount_max", maximum=Money(greatest, payer.currency))
+
+
+def _too_little(
+    mid: Decimal, corridor: Corridor, payer: OperatorFacts, payee: OperatorFacts
+) -> CustomerMistake:
+    """Names the least amount that the corridor and both operators take, its fee included."""
+    unit = payer.unit_minor
+    # The fee is rounded up, so the total gets there once it is more than a unit short of it.
+    short = _up(Fraction(payer.collect_minor_min), unit) - unit - corridor.fee_minor
+    arriving = _up(Fraction(payee.disburse_minor_min), payee.unit_minor)
+    least = max(
+        _up(Fraction(corridor.amount_minor_min), unit),
+        _down(Fraction(short * TEN_THOUSAND, TEN_THOUSAND + corridor.fee_bp), unit) + unit,
+        _up(arriving / _kept_rate(mid, corridor, payer, payee), unit),
+    )
+    return CustomerMistake("mistake.amount_min", minimum=Money(least, payer.currency))
 
 
 def _kept_rate(

@@ -6,7 +6,7 @@ regulated file it was asked for, never for a log.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from engine.compliance.profiles import Profile, Profiles
 from engine.money import to_decimal
 from engine.msisdn import Msisdn, country_of
 from engine.payments.facts import Facts, open_terms, read_terms
-from engine.payments.lifecycle import State
+from engine.payments.lifecycle import TERMINAL, State
 from engine.payments.payment import code_of
 from engine.privacy.seals import seals_of
 
@@ -36,6 +36,14 @@ select p.id, p.state, j.facts from payment p
    and p.state <> all($4::smallint[])
  order by p.id limit $5
 """
+
+
+_COUNT_OPEN = """
+select count(*) from payment
+ where tenant = $1 and id > $2 and id < $3 and customer is not null
+   and state <> all($4::smallint[])
+"""
+_DAY = timedelta(days=1)
 
 
 class Reported(msgspec.Struct, frozen=True):
@@ -98,9 +106,20 @@ class Reports:
         thresholds: Mapping[str, LargeFrom],
         limits: Limits,
     ) -> list[LargePayment]:
-        """Payments that reach their country's threshold, alone or with others of the same day."""
-        found = [payment async for payment in self.collected(since, until)]
-        return list(large_among(found, thresholds, limits))
+        """Payments that reach their country's threshold, alone or with others of the same day.
+
+        A payer's own day reaches beyond the period at both ends: it is summed whole, and of it the
+        payments of the period are told.
+        """
+        found = [payment async for payment in self.collected(since - _DAY, until + _DAY)]
+        return [p for p in large_among(found, thresholds, limits) if since <= p.at < until]
+
+    async def count_open(self, since: datetime, until: datetime) -> int:
+        """How many payments of a period have not ended: what they come to is not known yet."""
+        after, before = _before(first_id_at(since)), first_id_at(until)
+        ended = [int(state) for state in TERMINAL]
+        count: int = await self._pool.fetchval(_COUNT_OPEN, self._tenant, after, before, ended)
+        return count
 
     async def travel(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """The record of both ends for every payment, in the manner of IVMS 101."""

@@ -73,10 +73,18 @@ class Rulings:
         return await self._take(payment, Event.COLLECTION_WITHDRAWN, ruling)
 
     async def release(self, payment_id: PaymentId, ruling: Ruling) -> bool:
-        """Let a held payment go on: its payout is ordered, or queued. False: it is not held."""
+        """Let a held payment go on: its payout is ordered, or queued. False: it is not held.
+
+        People have looked at what the lists say by now: the terms are stated anew with that, so
+        that a payout which waits on is held again only for a list that changes later.
+        """
         payment = await self._payment(payment_id)
         if not may(payment.state, Event.RELEASED):
             return False
+        looked_at = await self._policy.clear_again(payment)
+        if looked_at is not None:
+            facts = msgspec.structs.replace(payment.facts, clearance=looked_at)
+            ruling = msgspec.structs.replace(ruling, terms=facts)
         return await self._take(payment, Event.RELEASED, ruling, self._sequel.payout_of(payment))
 
     async def refund(self, payment_id: PaymentId, ruling: Ruling) -> bool:
@@ -91,22 +99,23 @@ class Rulings:
     ) -> bool:
         """Pay a returned payment again, to another number of the same operator if one is given.
 
-        The terms are stated anew: amount and rate stay, the number and the time limit change.
-        False: it is not returned.
+        The terms are stated anew: amount and rate stay, the number and the time limit change. What
+        compliance said of another payee is not said of this one: that is asked before money leaves
+        whatever the lists' versions, and holds. False: it is not returned.
         """
         payment = await self._payment(payment_id)
         if not may(payment.state, Event.REPAY_DECIDED):
             return False
-        quote = msgspec.structs.replace(
-            payment.quote, payee=payee or payment.quote.payee, pay_until=0
-        )
-        facts = msgspec.structs.replace(payment.facts, quote=quote)
+        same = payment.quote.payee
+        quote = msgspec.structs.replace(payment.quote, payee=payee or same, pay_until=0)
+        cleared = payment.facts.clearance if quote.payee == same else None
+        facts = msgspec.structs.replace(payment.facts, quote=quote, clearance=cleared)
         restated = msgspec.structs.replace(payment, facts=facts)
         return await self._take(
             payment,
             Event.REPAY_DECIDED,
             msgspec.structs.replace(ruling, terms=facts),
-            self._sequel.payout_of(restated),
+            await self._sequel.cleared(restated, self._sequel.payout_of(restated)),
         )
 
     async def refund_elsewhere(
@@ -143,7 +152,8 @@ class Rulings:
     async def order_payout(self, payment: Payment) -> bool:
         """Take a payment off the queue: pay it, or give it back when its quote is over.
 
-        False: it waits on, or is queued no more.
+        It is held instead of paid where a list has changed and names somebody now. False: it waits
+        on, or is queued no more.
         """
         if payment.state is not State.PAYOUT_QUEUED:
             return False
@@ -151,7 +161,7 @@ class Rulings:
         if following.event is Event.PAYOUT_QUEUED:
             return await self._try_out(payment)
         assert following.event is not None, "a queue always leads somewhere"
-        return await self._leave_queue(payment, following)
+        return await self._leave_queue(payment, await self._sequel.cleared(payment, following))
 
     async def _try_out(self, payment: Payment) -> bool:
         """No way is open; while its operator is being tried again, a few may go there.
@@ -162,7 +172,8 @@ class Rulings:
             minor = payment.quote.receives.minor
             if not await self._policy.take_turn(payment.payout_operator, minor):
                 return False
-            return await self._leave_queue(payment, Following(Event.PAYOUT_ORDERED))
+            ordered = Following(Event.PAYOUT_ORDERED)
+            return await self._leave_queue(payment, await self._sequel.cleared(payment, ordered))
 
     async def _leave_queue(self, payment: Payment, following: Following) -> bool:
         event, onward, decisions = following

@@ -56,19 +56,32 @@ class Sequel:
             return Following(Event.REFUND_DECIDED, decisions=(why,))
         return self._from_way(payment, payment.way)
 
-    def after_failed_payout(self, payment: Payment, reason: Reason | None) -> Following:
+    async def cleared(self, payment: Payment, following: Following) -> Following:
+        """The same; held where money would leave now and compliance no longer lets it.
+
+        What is queued is asked about when it leaves. The way stays the one that was chosen: once
+        released, the payment does not go back to an operator that has refused it.
+        """
+        if following.event is not Event.PAYOUT_ORDERED:
+            return following
+        changed = await self._policy.clear_again(payment)
+        if changed is None:
+            return following
+        return Following(Event.HELD, following.onward, (changed, *following.decisions))
+
+    async def after_failed_payout(self, payment: Payment, reason: Reason | None) -> Following:
         """Another operator may try, if this one is why it failed and the quote still holds."""
         following = payment.way + 1
         is_possible = following < len(payment.quote.ways) and self._may_still_pay(payment)
         if reason in _OF_THE_WALLET or not is_possible:
             return NOTHING
-        return self._from_way(payment, following)
+        return await self.cleared(payment, self._from_way(payment, following))
 
-    def after_payout_never_sent(self, payment: Payment) -> Following:
+    async def after_payout_never_sent(self, payment: Payment) -> Following:
         """Nobody refused it: nobody could be reached. It waits for an operator while it may."""
         if not self._may_still_pay(payment):
             return NOTHING
-        return self._from_way(payment, payment.way, wait=True)
+        return await self.cleared(payment, self._from_way(payment, payment.way, wait=True))
 
     def _from_way(self, payment: Payment, first: int, *, wait: bool = False) -> Following:
         """The first open way from there on; queued for the first when all are closed.

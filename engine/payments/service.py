@@ -193,7 +193,7 @@ class Payments:
         if event is _COLLECTED:
             following = await self.sequel.after_collected(payment)
         elif event is _PAYOUT_FAILED:
-            following = self.sequel.after_failed_payout(payment, finding.reason)
+            following = await self.sequel.after_failed_payout(payment, finding.reason)
         ending = Ending(
             found.attempt_id, succeeded, finding.code, source, finding.receipt, following.decisions
         )
@@ -260,7 +260,7 @@ class Payments:
         if direction is Direction.COLLECT:
             await self._advance(payment, Event.COLLECTION_NEVER_SENT, (), ending=ending)
         elif direction is Direction.DISBURSE:
-            following = self.sequel.after_payout_never_sent(payment)
+            following = await self.sequel.after_payout_never_sent(payment)
             await self._advance(
                 payment, Event.PAYOUT_FAILED, (), ending=ending, following=following
             )

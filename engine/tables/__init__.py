@@ -12,7 +12,7 @@ from engine.tables.clients import (
     client_request,
     liquidity_reservation,
 )
-from engine.tables.compliance import clearance, screening_list
+from engine.tables.compliance import clearance, screening_confirmation, screening_list
 from engine.tables.customers import customer, ported_number, recipient
 from engine.tables.desk import liquidity_mark, proposal
 from engine.tables.hooks import (
@@ -117,6 +117,7 @@ __all__ = [
     "ported_number",
     "proposal",
     "recipient",
+    "screening_confirmation",
     "screening_list",
     "settlement_account",
     "settlement_approval",

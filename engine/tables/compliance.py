@@ -30,6 +30,15 @@ screening_list = Table(
     PrimaryKeyConstraint("tenant", "source", "version"),
 )
 
+screening_confirmation = Table(
+    "screening_confirmation",
+    metadata,
+    required("tenant", Integer),
+    required("source", Text),
+    required("confirmed_ms", BigInteger),
+    PrimaryKeyConstraint("tenant", "source"),
+)
+
 clearance = Table(
     "clearance",
     metadata,

@@ -1,10 +1,11 @@
 """Compliance's answers carried into real payments: what is counted, what waits for people."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
-from engine.clock import CustomerId, Ids
+from engine.clock import CustomerId, Ids, PaymentId
 from engine.compliance.compliance import Compliance
 from engine.compliance.history import HistoryStore
 from engine.compliance.lists.store import ListStore
@@ -15,14 +16,20 @@ from engine.customers.customers import Customer
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
 from engine.money import CURRENCIES
+from engine.msisdn import Msisdn
 from engine.payments.clearing import Clearing
+from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
+from engine.ports import Finding, Outcome
 from tests.integration.world import CUSTOMER, SUCCEEDED, World, open_world
-from tests.unit.compliance.lists_of_nobody import sdn
+from tests.unit.compliance.lists_of_nobody import sdn, un
 from tests.unit.payments.examples import PAYEE, PAYER
 
 POLICY = read_policy()
 LISTED = "Mohamed Kasem Al-Zubaidi"
+OTHER = Msisdn("+256772000099")
+BY_TWO = Ruling("looked into", by=("amina", "brian"), proposal="p1")
 
 
 class Office:
@@ -33,21 +40,39 @@ class Office:
         self.profiles = Profiles(world.pool, 1)
         self.lists = ListStore(world.pool, 1, smaller_percent_min=80)
         self.screener = Screener(self.lists, POLICY.screening, world.clock)
+        self.history = HistoryStore(world.pool, 1)
         compliance = Compliance(
-            policy=POLICY, screener=self.screener, history=HistoryStore(world.pool, 1),
-            profiles=self.profiles,
-        )  # fmt: skip
+            policy=POLICY, screener=self.screener, history=self.history, profiles=self.profiles
+        )
         self.clearing = Clearing(compliance, world.clock)
 
     async def load(self) -> None:
         await self.lists.load(sdn(), int(self.world.clock.epoch() * 1000))
         await self.screener.refresh()
 
-    async def register(self, name: str) -> None:
+    async def register(self, name: str, msisdn: Msisdn = PAYEE) -> None:
         keys = PinKeys({1: b"k" * 32})
         customers = Customers(self.world.pool, 1, keys, Ids(self.world.clock), self.world.clock)
-        await customers.register(PAYEE, "UG", "en", "4826")
-        await self.profiles.describe(PAYEE, name=name)
+        await customers.register(msisdn, "UG", "en", "4826")
+        await self.profiles.describe(msisdn, name=name)
+
+    async def collected(self) -> PaymentId:
+        """A payment as compliance clears it, whose collection has come in."""
+        world = self.world
+        world.policy.asks = self.clearing.clear_again
+        world.policy.clearance = await self.clearing.clear(CUSTOMER, await world.quote())
+        payment_id = await world.confirm()
+        await world.dispatched()
+        await world.tell(await world.live(payment_id), SUCCEEDED)
+        await world.dispatched()
+        return payment_id
+
+    async def leave_queue(self, payment_id: PaymentId) -> State:
+        """What becomes of a queued payment when its operator is open again."""
+        self.world.policy.closed = set()
+        await self.world.rulings.order_payout(await self.world.payment(payment_id))
+        await self.world.dispatched()
+        return await self.world.state(payment_id)
 
 
 @pytest.fixture
@@ -104,3 +129,65 @@ async def test_an_innocent_name_is_not_held_by_a_new_list(office: Office) -> Non
     payment = await world.payment(await world.confirm())
     await office.load()
     assert await office.clearing.clear_again(payment) is None
+
+
+async def test_what_people_released_waits_in_the_queue_without_being_held_for_it_again(
+    office: Office,
+) -> None:
+    await office.register(LISTED)
+    world = office.world
+    world.policy.closed = {"mtn_ug"}
+    payment_id = await office.collected()
+    await office.load()
+    assert await office.leave_queue(payment_id) is State.ON_HOLD
+    world.policy.closed = {"mtn_ug"}
+    assert await world.rulings.release(payment_id, BY_TWO)
+    assert await world.state(payment_id) is State.PAYOUT_QUEUED
+    assert await office.leave_queue(payment_id) is State.PAYING
+
+
+async def test_what_was_released_is_held_again_for_a_list_that_changes_after_that(
+    office: Office,
+) -> None:
+    await office.load()
+    await office.register(LISTED)
+    world = office.world
+    payment_id = await office.collected()
+    world.policy.closed = {"mtn_ug"}
+    assert await world.rulings.release(payment_id, BY_TWO)
+    await office.lists.load(un(), int(world.clock.epoch() * 1000))
+    await office.screener.refresh()
+    assert await office.leave_queue(payment_id) is State.ON_HOLD
+
+
+async def test_another_payee_is_compared_with_the_lists_though_they_have_not_changed(
+    office: Office,
+) -> None:
+    await office.load()
+    await office.register("Sarah Nakato")
+    await office.register(LISTED, OTHER)
+    world = office.world
+    payment_id = await office.collected()
+    payout = await world.live(payment_id)
+    await world.tell(payout, SUCCEEDED)
+    await world.tell(payout, Finding(Outcome.REVERSED, "reversed"), Source.QUERY)
+    assert await world.rulings.repay(payment_id, BY_TWO, payee=OTHER)
+    assert await world.state(payment_id) is State.ON_HOLD
+    start = world.clock.now() - timedelta(hours=1)
+    (flagged,) = await office.history.flagged(start, start + timedelta(hours=2))
+    assert flagged.question.payee == OTHER
+    assert await world.rulings.release(payment_id, BY_TWO)
+    await world.dispatched()
+    assert [order.msisdn for order in world.mtn.orders] == [PAYEE, OTHER]
+
+
+async def test_the_same_payee_is_paid_again_where_no_list_has_changed(office: Office) -> None:
+    await office.load()
+    await office.register("Sarah Nakato")
+    world = office.world
+    payment_id = await office.collected()
+    payout = await world.live(payment_id)
+    await world.tell(payout, SUCCEEDED)
+    await world.tell(payout, Finding(Outcome.REVERSED, "reversed"), Source.QUERY)
+    assert await world.rulings.repay(payment_id, BY_TWO, payee=PAYEE)
+    assert await world.state(payment_id) is State.PAYING

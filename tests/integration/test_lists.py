@@ -128,6 +128,46 @@ async def test_a_missing_or_old_list_raises_an_alarm_once(
     assert screener.alarms() == ["sanctions list un is older than 7 days"]
 
 
+async def test_a_list_that_is_loaded_every_day_unchanged_is_not_old(
+    pool: Any, clock: FakeClock
+) -> None:
+    store, screener = lists(pool), Screener(lists(pool), SCORING, clock)
+    for _ in range(SCORING.list_stale_days + 2):
+        await store.load(un(), int(clock.epoch() * 1000))
+        assert await screener.refresh() is (clock.seconds == FakeClock().seconds)
+        assert screener.alarms() == []
+        clock.seconds += 24 * 3600
+    await store.load(un(), 1_000)  # a clock that is behind makes nothing older
+    await screener.refresh()
+    assert screener.alarms() == []
+    clock.seconds += SCORING.list_stale_days * 24 * 3600
+    assert screener.alarms() == ["sanctions list un is older than 7 days"]
+
+
+async def test_a_list_of_which_nothing_says_when_it_was_confirmed_is_as_old_as_its_version(
+    pool: Any, clock: FakeClock
+) -> None:
+    await lists(pool).load(un(), int(clock.epoch() * 1000))
+    await pool.execute("delete from screening_confirmation")  # loaded by an earlier release
+    clock.seconds += (SCORING.list_stale_days * 24 + 1) * 3600
+    screener = Screener(lists(pool), SCORING, clock)
+    await screener.refresh()
+    assert screener.alarms() == ["sanctions list un is older than 7 days"]
+    await lists(pool).load(un(), int(clock.epoch() * 1000))
+    await screener.refresh()
+    assert screener.alarms() == []
+
+
+async def test_a_list_that_is_expected_and_not_loaded_is_named(pool: Any, clock: FakeClock) -> None:
+    screener = Screener(lists(pool), SCORING, clock, expected=tuple(Source))
+    await lists(pool).load(un(), int(clock.epoch() * 1000))
+    await screener.refresh()
+    assert screener.alarms() == ["sanctions list ofac_sdn is not loaded"]
+    await lists(pool).load(sdn(), int(clock.epoch() * 1000))
+    await screener.refresh()
+    assert screener.alarms() == []
+
+
 # The command that staff use.
 
 
@@ -155,6 +195,21 @@ def test_staff_load_show_and_check_lists(capp: Any, capsys: pytest.CaptureFixtur
     )
     assert capp("lists", "check", "John Kamau") == 0
     assert "resembles nobody" in capsys.readouterr().out
+
+
+def test_where_screening_is_required_one_of_two_lists_is_not_enough(
+    capp: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert capp("lists", "load", UN, "--kind", "un") == 0
+    assert capp("lists", "show") == 0
+    monkeypatch.setenv("CAPP_SCREENING_REQUIRED", "1")
+    capsys.readouterr()
+    assert capp("lists", "show") == 1
+    said = capsys.readouterr().out
+    assert "ALARM sanctions list ofac_sdn is not loaded" in said
+    assert "last confirmed" in said
+    assert capp("lists", "load", SDN, "--kind", "ofac_sdn") == 0
+    assert capp("lists", "show") == 0
 
 
 def test_a_bad_file_leaves_the_list_in_force_and_says_where_it_is_bad(

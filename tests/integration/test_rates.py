@@ -85,6 +85,7 @@ def feed_of(
     clock: TestClock,
     *sources: Any,
     every: int = 60,
+    renew: int = 6 * HOUR,
     noted: list[Decision] | None = None,
     **terms: int,
 ) -> RateFeed:
@@ -95,6 +96,7 @@ def feed_of(
         terms=Terms(**terms),
         clock=clock,
         every_seconds=every,
+        renew_seconds=renew,
         note=([] if noted is None else noted).append,
     )
 
@@ -184,6 +186,52 @@ async def test_a_repeated_word_is_no_new_rate_and_a_newer_one_is(
     assert one.asked == 2
 
 
+@dataclass
+class DailySource(ScriptedSource):
+    """Says the same all day: its document's figure, and when that was made."""
+
+    made_ms: int = 0
+
+    async def fetch(self, pairs: Sequence[Pair]) -> list[Observation]:
+        return [Observation(pair, self.mid, self.made_ms) for pair in pairs]
+
+
+async def test_words_that_are_good_for_longer_than_a_rate_renew_it(
+    pool: Any, clock: TestClock
+) -> None:
+    day, quarter = 24 * HOUR, HOUR // 4
+    daily = DailySource("daily", clock, stale_after_seconds=36 * HOUR)
+    weekly = DailySource("weekly", clock, stale_after_seconds=7 * day, made_ms=daily.now_ms())
+    feed = feed_of(pool, clock, daily, weekly, every=quarter)
+    for made_at in (0, 2 * HOUR, 5 * HOUR, 8 * HOUR):  # each day's document comes later
+        for second in range(0, day, quarter):
+            if second == made_at:
+                daily.made_ms = daily.now_ms()
+            await feed.refresh()
+            (await book(pool, clock, stale_after_seconds=day)).mid("KES", "UGX")
+            clock.pass_(quarter)
+    assert 4 * 4 <= await count(pool, "fx_decision") <= 4 * 5
+    rows = await pool.fetch("select distinct fingerprint from fx_decision")
+    assert len(rows) == 4  # a document is a choice, the rest says it again
+
+
+async def test_only_what_was_taken_is_renewed_and_only_by_words_that_are_fresh(
+    pool: Any, clock: TestClock
+) -> None:
+    daily = DailySource("daily", clock, stale_after_seconds=20 * HOUR, made_ms=0)
+    daily.made_ms = daily.now_ms()
+    feed = feed_of(pool, clock, daily, sources_min=1, every=HOUR)
+    for _ in range(20):
+        await feed.refresh()
+        clock.pass_(HOUR)
+    assert await decisions(pool) == ["28.45"] * 4  # every six hours
+    daily.mid, daily.made_ms = "31.3", daily.now_ms()
+    for _ in range(30):  # a jump that nobody confirms, until it is stale
+        await feed.refresh()
+        clock.pass_(HOUR)
+    assert await decisions(pool) == ["28.45"] * 4 + [HELD, NONE]
+
+
 async def test_two_processes_ask_once_and_decide_once(
     pool: Any, clock: TestClock, one: ScriptedSource, two: ScriptedSource
 ) -> None:
@@ -218,7 +266,14 @@ async def test_processes_that_heard_different_sources_decide_on_all_of_them(
         heard = [(source.name, (await source.fetch([KES_UGX]))[0]) for source in (one, two)]
         decided = await asyncio.gather(
             *(
-                store.decide(KES_UGX, [word], patience_of([one, two]), Terms(), one.now_ms())
+                store.decide(
+                    KES_UGX,
+                    [word],
+                    patience_of([one, two]),
+                    Terms(),
+                    one.now_ms(),
+                    renew_after_ms=HOUR * 1000,
+                )
                 for word in heard
             )
         )

@@ -85,6 +85,32 @@ async def test_large_payments_are_found_in_the_books(world: World) -> None:
     assert await reports(world).large(now - DAY, now + DAY, {}, LIMITS) == []
 
 
+async def test_a_payers_day_that_the_periods_border_cuts_counts_whole(world: World) -> None:
+    clock = world.clock
+    now = clock.now()  # Nairobi's midnight is 21:00 UTC: an hour before and after that of UTC
+    clock.pass_((23 - now.hour) % 24 * 3600 - now.minute * 60)
+    made = []
+    for _ in range(2):
+        made.append(code_of(await collected(world, 6_000)))
+        clock.pass_(2 * 3600)
+    border = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    thresholds = {"KE": LargeFrom("KES", 1_000_000)}
+    before = await reports(world).large(border - 2 * DAY, border, thresholds, LIMITS)
+    after = await reports(world).large(border, border + 2 * DAY, thresholds, LIMITS)
+    assert [[line.code for line in lines] for lines in (before, after)] == [[made[0]], [made[1]]]
+    assert {line.day_total for line in (*before, *after)} == {"12000.00"}
+
+
+async def test_what_may_still_come_into_a_period_is_counted(world: World) -> None:
+    await collected(world, 2_000)
+    await world.confirm(shillings=3_000)
+    failed = await world.confirm(shillings=4_000)
+    await world.tell(await world.live(failed), FAILED)
+    now = world.clock.now()
+    assert await reports(world).count_open(now - DAY, now + DAY) == 2
+    assert await reports(world).count_open(now - 2 * DAY, now - DAY) == 0
+
+
 Capp = Callable[..., int]
 
 
@@ -118,6 +144,9 @@ def test_staff_describe_a_customer_and_write_the_travel_record(
     output = tmp_path / "travel.json"
     asked = ("report", "travel", "--from", "2020-01-01", "--to", "2100-01-01", "--output", output)
     assert capp(*asked) == 0
+    told = capsys.readouterr().out
+    assert f"1 lines in {output}" in told
+    assert "1 payment(s) of these days have not ended yet" in told
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
     (record,) = json.loads(output.read_text())
     person = record["originator"]["originatorPersons"][0]["naturalPerson"]

@@ -92,6 +92,52 @@ async def test_a_refused_hold_gives_all_back(world: World) -> None:
     assert not await world.rulings.release(payment_id, BY_TWO)
 
 
+async def test_a_list_that_changes_while_a_payout_waits_holds_it_when_it_is_to_leave(
+    world: World,
+) -> None:
+    world.policy.closed = {"mtn_ug"}
+    payment_id = await collected(world)
+    world.policy.changed = HELD
+    assert not await world.rulings.order_payout(await world.payment(payment_id))
+    assert await world.state(payment_id) is S.PAYOUT_QUEUED
+    world.policy.closed = set()
+    world.clock.pass_(60)
+    await world.reconciler.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.ON_HOLD
+    assert (await world.cases(), world.mtn.orders) == (["ON_HOLD"], [])
+    assert await world.rulings.release(payment_id, BY_TWO)
+    await world.dispatched()
+    assert await end(world, payment_id) is S.PAID
+
+
+async def test_whoever_may_try_an_operator_first_is_looked_at_before_that_too(
+    world: World,
+) -> None:
+    world.policy.closed = {"mtn_ug"}
+    payment_id = await collected(world)
+    world.policy.changed, world.policy.permits = HELD, 1
+    assert await world.rulings.order_payout(await world.payment(payment_id))
+    await world.dispatched()
+    assert (await world.state(payment_id), world.mtn.orders) == (S.ON_HOLD, [])
+
+
+async def test_a_list_that_changed_holds_before_another_operator_is_tried(world: World) -> None:
+    payment_id = await through_two(world)
+    world.policy.changed = HELD
+    refusal = msgspec.structs.replace(FAILED, reason=Reason.CONFIGURATION)
+    for _ in range(2):
+        await world.tell(world.mtn.orders[0].attempt_id, refusal)
+    await world.dispatched()
+    assert (await world.state(payment_id), world.other.orders) == (S.ON_HOLD, [])
+    assert await world.cases() == ["ON_HOLD"]
+    assert await world.balance("PAYOUT_IN_FLIGHT mtn_ug", "UGX") == 0
+    assert await world.rulings.release(payment_id, BY_TWO)
+    await world.dispatched()
+    assert (len(world.mtn.orders), len(world.other.orders)) == (1, 1)
+    assert await end(world, payment_id) is S.PAID
+
+
 # Queues and other ways.
 
 
@@ -206,6 +252,19 @@ async def test_a_returned_payment_is_paid_again_to_the_right_number(world: World
     await world.dispatched()
     assert [order.msisdn for order in world.mtn.orders] == ["+256772000002", other]
     assert (await world.payment(payment_id)).quote.payee == other
+    assert await end(world, payment_id) is S.PAID
+
+
+async def test_whoever_is_to_be_paid_again_is_looked_at_first(world: World) -> None:
+    payment_id = await returned(world)
+    world.policy.changed = HELD
+    assert await world.rulings.repay(payment_id, BY_TWO, payee=Msisdn("+256772000099"))
+    await world.dispatched()
+    assert await world.state(payment_id) is S.ON_HOLD
+    assert (await world.cases(), len(world.mtn.orders)) == (["RETURNED", "ON_HOLD"], 1)
+    assert await world.rulings.release(payment_id, BY_TWO)
+    await world.dispatched()
+    assert world.mtn.orders[-1].msisdn == "+256772000099"
     assert await end(world, payment_id) is S.PAID
 
 

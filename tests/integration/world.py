@@ -4,7 +4,7 @@ Time is the test's: nothing is dispatched, swept or asked before the test says s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -157,6 +157,7 @@ class ScriptedPolicy:
     clearance: Clearance = Clearance()  # noqa: RUF009 - it never changes
     refusal: CappError | None = None
     changed: Decision | None = None
+    asks: Callable[[Payment], Awaitable[Decision | None]] | None = None  # instead of the script
     closed: set[str] = field(default_factory=set)
     permits: int = 0
 
@@ -169,7 +170,7 @@ class ScriptedPolicy:
         return self.clearance
 
     async def clear_again(self, payment: Payment) -> Decision | None:
-        return self.changed
+        return self.changed if self.asks is None else await self.asks(payment)
 
     def may_pay(self, operator: str) -> bool:
         return operator not in self.closed

@@ -18,7 +18,8 @@ POLICY = read_policy()
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # Longer than any particle or company form, and than what is joined to a neighbour.
 WORDS = st.text(LETTERS, min_size=6, max_size=12)
-NAMES = st.lists(WORDS, min_size=2, max_size=5, unique=True).map(" ".join)
+NAMES = st.lists(WORDS, min_size=2, max_size=5).map(" ".join)
+PARTICLES = st.sampled_from(["al", "el", "bin", "ibn", "ould", "van", "de"])
 MARKS = st.sampled_from(["", "\u0301", "\u0308", "\u0303", "\u0327"])
 
 
@@ -36,6 +37,19 @@ def test_a_listed_name_is_always_held(name: str) -> None:
     assert match.score >= POLICY.screening.hold_min
 
 
+@given(st.lists(st.tuples(PARTICLES | st.none(), WORDS, st.booleans()), min_size=2, max_size=5))
+def test_a_particle_may_be_joined_to_its_word_on_either_side(
+    told: list[tuple[str | None, str, bool]],
+) -> None:
+    apart = " ".join(f"{particle or ''} {word}" for particle, word, _ in told)
+    joined = " ".join(
+        f"{particle or ''}{'' if is_joined else ' '}{word}" for particle, word, is_joined in told
+    )
+    for listed, asked in ((apart, joined), (joined, apart)):
+        (match, *_) = index_of(listed).matches(asked)
+        assert match.score >= POLICY.screening.hold_min
+
+
 @settings(max_examples=50)
 @given(st.data(), NAMES)
 def test_case_order_and_diacritics_change_nothing(data: st.DataObject, name: str) -> None:
@@ -51,7 +65,7 @@ def test_case_order_and_diacritics_change_nothing(data: st.DataObject, name: str
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_is_folded_to_letters_and_compared_both_ways_alike(one: str, other: str) -> None:
-    words = fold(one) + fold(other)
+    words = [word for spellings in fold(one) + fold(other) for word in spellings]
     assert all(word.isascii() and word.isalnum() and word == word.lower() for word in words)
     for a in words[:4]:
         assert likeness(a, a) == 1.0

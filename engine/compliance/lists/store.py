@@ -21,6 +21,12 @@ insert into screening_list (tenant, source, version, published, loaded_ms, entry
                             entries)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
+_CONFIRM = """
+insert into screening_confirmation as c (tenant, source, confirmed_ms) values ($1, $2, $3)
+on conflict (tenant, source)
+  do update set confirmed_ms = greatest(c.confirmed_ms, excluded.confirmed_ms)
+"""
+_CONFIRMED = "select source, confirmed_ms from screening_confirmation where tenant = $1"
 _TAKE_TURNS = "select pg_advisory_xact_lock(hashtext('screening_list'), $1)"
 
 
@@ -57,13 +63,21 @@ class ListStore:
         found = (Version(Source(row["source"]), *list(row.values())[1:]) for row in rows)
         return {version.source: version for version in found}
 
+    async def confirmed(self) -> dict[Source, int]:
+        """When the version in force was loaded last, again or for the first time, in epoch ms.
+
+        Nothing of a list that was loaded only before this was kept.
+        """
+        rows = await self._pool.fetch(_CONFIRMED, self._tenant)
+        return {Source(row["source"]): row["confirmed_ms"] for row in rows}
+
     async def entries(self, version: Version) -> tuple[Listed, ...]:
         """All entries of a version."""
         packed = await self._pool.fetchval(_ENTRIES, self._tenant, version.source, version.version)
         return _unpack(packed)
 
     async def load(self, file: ListFile, at_ms: int, *, accept_smaller: bool = False) -> Loaded:
-        """Put a file in force, in one step. The same entries again change nothing.
+        """Put a file in force, in one step. The same entries again only confirm what is in force.
 
         Raises Unreadable, and the old version stays, when the file is empty or suddenly much
         smaller; `accept_smaller` is the word of a person who has looked.
@@ -79,6 +93,7 @@ class ListStore:
             )  # fmt: skip
             known = Version(Source(row["source"]), *list(row.values())[1:]) if row else None
             if known is not None and known.digest == digest:
+                await connection.execute(_CONFIRM, self._tenant, file.source, at_ms)
                 return Loaded(known, fresh=False)
             self._refuse_shrunk(file, known, accept_smaller=accept_smaller)
             version = Version(
@@ -88,6 +103,7 @@ class ListStore:
             await connection.execute(
                 _INSERT, self._tenant, *msgspec.structs.astuple(version), packed
             )
+            await connection.execute(_CONFIRM, self._tenant, file.source, at_ms)
         return Loaded(version, fresh=True)
 
     def _refuse_shrunk(

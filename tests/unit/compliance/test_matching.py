@@ -109,6 +109,70 @@ def test_an_empty_index_resembles_nobody() -> None:
     assert NameIndex((), SCORING).matches("Anybody At All") == ()
 
 
+def score_of(on_list: str, asked: str) -> int:
+    """How much an asked name resembles the only one on a list; 0 when nobody is named."""
+    index = NameIndex([(Source.UN, Listed("1", Subject.INDIVIDUAL, (Name(on_list),)))], SCORING)
+    return next((match.score for match in index.matches(asked)), 0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Bashar al-Assad", "Bashar Alassad"), ("Ayman al-Zawahiri", "Ayman Alzawahiri"),
+        ("Omar al-Bashir", "Omar Elbashir"), ("Usama bin Ladin", "Usama Binladin"),
+        ("Usama bin Ladin", "Osama Binladen"), ("Umar bin Hafiz", "Umar Binhafiz"),
+        ("Hassan Ould Bashir", "Hassan Ouldbashir"), ("Mohamed al-Sharif", "Mohamed Alsharif"),
+        ("Jan van Dijk", "Jan Vandijk"), ("Ida van der Berg", "Ida Vanderberg"),
+        ("Umar bin al-Hafiz", "Umar bin Alhafiz"), ("Ali al-Nur", "Ali Alnur"),
+        ("Usama bin Muhammad bin Awad bin Ladin", "Usama Muhammad Awad Binladin"),
+        ("Abu Bakr al-Baghdadi", "Abubakr Albaghdadi"),
+        ("Abd al-Rahman al-Zubaidi", "Abdurrahman Alzubaidi"),
+    ],
+)  # fmt: skip
+def test_an_article_or_a_patronymic_that_is_joined_to_its_word_hides_nobody(
+    one: str, other: str
+) -> None:
+    assert score_of(one, other) >= HOLD
+    assert score_of(other, one) >= HOLD
+
+
+@pytest.mark.parametrize(
+    ("on_list", "asked"),
+    [
+        ("Yusuf al-Masri", "Yusuf al-Nasri"),  # what was not joined is not compared joined
+        ("Yusuf ben Ali", "Yusuf Benjamin"),
+        ("Yusuf al-Assad", "Yusuf Alassane"),
+        ("Musa bin Ladin", "Musa B"),
+        ("Sheikh Ali Nur", "Sheikhali Nur Hassan"),
+    ],
+)
+def test_joined_words_bring_nobody_nearer_whose_words_are_others(on_list: str, asked: str) -> None:
+    assert score_of(on_list, asked) < HOLD
+
+
+@pytest.mark.parametrize(
+    ("on_list", "asked"),
+    [
+        ("Hassan Hassan", "Hassan Hassan"), ("Mohammed Mohammed", "Mohammed Mohammed"),
+        ("Mohammed Mohammed", "Mohamed Mohamed"), ("Muhammad Mohammed", "Mohamed Mohamed"),
+        ("Ibrahim al-Ibrahim", "Ibrahim Ibrahim"),
+    ],
+)  # fmt: skip
+def test_a_name_that_says_one_word_twice_is_found(on_list: str, asked: str) -> None:
+    assert score_of(on_list, asked) >= HOLD
+
+
+@pytest.mark.parametrize(
+    ("on_list", "asked"),
+    [
+        ("Hassan Hassan", "Hassan"), ("Hassan", "Hassan Hassan"), ("Hassan Ali", "Hassan Hassan"),
+        ("Hassan Hassan", "Hassan Ali"),
+    ],
+)  # fmt: skip
+def test_a_word_twice_is_not_the_word_once(on_list: str, asked: str) -> None:
+    assert score_of(on_list, asked) < HOLD
+
+
 @pytest.mark.parametrize("written", ["Mohammed Muhammad", "Muhammad Mohammed"])
 def test_kindred_words_are_paired_for_the_best_of_the_whole(written: str) -> None:
     # Taking the best pair first would leave the other two words without a counterpart.

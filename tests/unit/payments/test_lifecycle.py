@@ -144,6 +144,15 @@ OTHER_PATHS: dict[str, Events] = {
         (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.PAYOUT_QUEUED),
         (S.PAYOUT_QUEUED, E.REFUND_DECIDED), (S.REFUNDING, E.REFUND_SUCCEEDED),
     ],
+    "queued, held and released": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.PAYOUT_QUEUED),
+        (S.PAYOUT_QUEUED, E.HELD), (S.ON_HOLD, E.RELEASED), (S.PAYING, E.PAYOUT_SUCCEEDED),
+    ],
+    "held before another way": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED),
+        (S.PAYING, E.PAYOUT_FAILED, E.HELD), (S.ON_HOLD, E.RELEASED),
+        (S.PAYING, E.PAYOUT_SUCCEEDED),
+    ],
     "another way at once": [
         (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED),
         (S.PAYING, E.PAYOUT_FAILED, E.PAYOUT_ORDERED), (S.PAYING, E.PAYOUT_SUCCEEDED),
@@ -210,7 +219,13 @@ def test_what_cannot_be_given_back_by_itself_is_owed_until_people_have_done_it()
     assert elsewhere.transfers == ((ROUTE.refund_due, other.refund_in_flight, QUOTE.total_minor),)
 
 
-@pytest.mark.parametrize("path", ["held and released", "queued and paid", "another way at once"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "held and released", "queued and paid", "queued, held and released",
+        "held before another way", "another way at once",
+    ],
+)  # fmt: skip
 def test_a_detour_ends_in_the_books_of_the_straight_way(path: str) -> None:
     assert balances(*walk(OTHER_PATHS[path])) == balances(*walk(TO_PAID))
 

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,78 @@ def test_the_payees_operator_limits_count_too() -> None:
     with pytest.raises(CustomerMistake) as too_little:
         price(Money(2_000, "UGX"), Decimal("0.001"), UG_KE, MTN, MPESA)
     assert too_little.value.text_key == "mistake.amount_min"
+
+
+def test_the_greatest_amount_leaves_room_for_its_fee() -> None:
+    corridor = msgspec.structs.replace(KE_UG, amount_minor_max=25_000_000)
+    mid = Decimal("0.28")
+    for typed in (24_900_000, 25_000_000, 26_000_000):
+        with pytest.raises(CustomerMistake) as caught:
+            price(Money(typed, "KES"), mid, corridor, MPESA, MTN)
+        assert caught.value.text_key == "mistake.amount_max"
+        assert caught.value.variables == {"maximum": Money(24_751_400, "KES")}
+    priced = price(Money(24_751_400, "KES"), mid, corridor, MPESA, MTN)
+    assert priced.fee == Money(248_600, "KES")  # 10 + 2,475.14, up: 250,000 together
+
+
+def test_too_little_for_the_payers_operator_is_not_called_too_much() -> None:
+    payer = msgspec.structs.replace(MPESA, collect_minor_min=50_000)
+    with pytest.raises(CustomerMistake) as caught:
+        price(Money(20_000, "KES"), MID, KE_UG, payer, MTN)
+    assert caught.value.text_key == "mistake.amount_min"
+    least = caught.value.variables["minimum"]
+    assert least == Money(48_500, "KES")  # its fee is 10 + 4.85, up: 500 together
+
+
+UNITS = st.sampled_from([1, 100, 500])
+MINIMA, MAXIMA = st.integers(0, 60_000), st.integers(500_000, 30_000_000)
+
+
+@given(
+    typed=st.integers(0, 400_000),
+    mid=st.decimals("0.2", "60", places=4),
+    corridor=st.tuples(MINIMA, MAXIMA, st.integers(0, 20_000), st.integers(0, 500)),
+    payer=st.tuples(UNITS, MINIMA, MAXIMA),
+    payee=st.tuples(UNITS, MINIMA, MAXIMA),
+)
+def test_the_amount_that_a_refusal_names_is_taken_and_none_beyond_it(
+    typed: int,
+    mid: Decimal,
+    corridor: tuple[int, int, int, int],
+    payer: tuple[int, int, int],
+    payee: tuple[int, int, int],
+) -> None:
+    low, high, fee_minor, fee_bp = corridor
+    terms = msgspec.structs.replace(
+        KE_UG, amount_minor_min=low, amount_minor_max=high, fee_minor=fee_minor, fee_bp=fee_bp
+    )
+    collects = msgspec.structs.replace(
+        MPESA, unit_minor=payer[0], collect_minor_min=payer[1], collect_minor_max=payer[2]
+    )
+    pays = msgspec.structs.replace(
+        MTN, unit_minor=payee[0], disburse_minor_min=payee[1], disburse_minor_max=payee[2]
+    )
+
+    def refusal(minor: int) -> CustomerMistake | None:
+        try:
+            price(Money(minor, "KES"), mid, terms, collects, pays)
+        except CustomerMistake as error:
+            return error
+        return None
+
+    refused = refusal(typed * collects.unit_minor)
+    if refused is None:
+        return
+    (bound,) = refused.variables.values()
+    assert isinstance(bound, Money)
+    again = refusal(bound.minor)
+    if again is not None:  # then nothing at all can be sent
+        assert again.text_key != refused.text_key
+        return
+    is_most = refused.text_key == "mistake.amount_max"
+    assert (bound.minor < typed * collects.unit_minor) is is_most
+    beyond = refusal(bound.minor + (collects.unit_minor if is_most else -collects.unit_minor))
+    assert beyond is not None and beyond.text_key == refused.text_key
 
 
 @given(

@@ -87,10 +87,10 @@ async def test_any_way_but_the_ordinary_one_says_why() -> None:
         ((), (Event.PAYOUT_QUEUED, 0)),
     ],
 )
-def test_who_could_not_be_reached_is_not_tried_again_in_the_same_breath(
+async def test_who_could_not_be_reached_is_not_tried_again_in_the_same_breath(
     open_: tuple[str, ...], follows: tuple[Event, int | None]
 ) -> None:
-    assert by(sequel(*open_).after_payout_never_sent(two_ways(State.PAYING))) == follows
+    assert by(await sequel(*open_).after_payout_never_sent(two_ways(State.PAYING))) == follows
 
 
 @pytest.mark.parametrize(
@@ -100,33 +100,55 @@ def test_who_could_not_be_reached_is_not_tried_again_in_the_same_breath(
         (("mtn_ug",), (Event.PAYOUT_QUEUED, 1)),
     ],
 )
-def test_after_a_no_the_next_operator_is_tried_and_never_the_same(
+async def test_after_a_no_the_next_operator_is_tried_and_never_the_same(
     open_: tuple[str, ...], follows: tuple[Event, int | None]
 ) -> None:
-    following = sequel(*open_).after_failed_payout(two_ways(State.PAYING), Reason.OPERATOR_FAULT)
+    failed = two_ways(State.PAYING)
+    following = await sequel(*open_).after_failed_payout(failed, Reason.OPERATOR_FAULT)
     assert by(following) == follows
 
 
 @pytest.mark.parametrize("reason", [Reason.CANNOT_RECEIVE, Reason.NOT_REGISTERED, Reason.LIMIT])
-def test_a_wallet_that_refuses_is_not_tried_by_another_operator(reason: Reason) -> None:
-    doors = sequel("mtn_ug", "airtel_ug")
-    assert by(doors.after_failed_payout(two_ways(State.PAYING), reason)) == (None, None)
+async def test_a_wallet_that_refuses_is_not_tried_by_another_operator(reason: Reason) -> None:
+    doors = sequel("mtn_ug", "airtel_ug", changed=LATER)
+    assert by(await doors.after_failed_payout(two_ways(State.PAYING), reason)) == (None, None)
 
 
-def test_after_the_last_way_nothing_else_is_tried() -> None:
+async def test_after_the_last_way_nothing_else_is_tried() -> None:
     last = two_ways(State.PAYING, way=1)
-    assert by(sequel("mtn_ug").after_failed_payout(last, Reason.OTHER)) == (None, None)
+    assert by(await sequel("mtn_ug").after_failed_payout(last, Reason.OTHER)) == (None, None)
 
 
 async def test_a_rate_that_no_longer_holds_pays_nobody() -> None:
     late = two_ways(State.COLLECTING, pay_until=1_000_000_000)
     doors = sequel("mtn_ug", "airtel_ug")
     assert by(await doors.after_collected(late)) == (Event.REFUND_DECIDED, None)
-    assert by(doors.after_payout_never_sent(late)) == (None, None)
-    assert by(doors.after_failed_payout(late, Reason.OTHER)) == (None, None)
+    assert by(await doors.after_payout_never_sent(late)) == (None, None)
+    assert by(await doors.after_failed_payout(late, Reason.OTHER)) == (None, None)
 
 
 async def test_what_compliance_says_by_then_is_heard_before_any_way_is_looked_at() -> None:
     doors = sequel("mtn_ug", changed=LATER)
     following = await doors.after_collected(two_ways(State.COLLECTING))
     assert (following.event, following.decisions) == (Event.HELD, (LATER,))
+
+
+async def test_another_way_is_held_where_compliance_says_so_and_is_the_one_to_be_released() -> None:
+    """Never the operator again that has just said no."""
+    doors, failed = sequel("mtn_ug", "airtel_ug", changed=LATER), two_ways(State.PAYING)
+    for following in (
+        await doors.after_failed_payout(failed, Reason.OPERATOR_FAULT),
+        await doors.after_payout_never_sent(failed),
+    ):
+        assert by(following) == (Event.HELD, 1)
+        why, way = following.decisions
+        assert (why, way.outcome) == (LATER, "payout ordered: airtel_ug")
+
+
+async def test_what_only_waits_in_the_queue_is_looked_at_when_it_is_to_leave() -> None:
+    doors, failed = sequel(changed=LATER), two_ways(State.PAYING)
+    assert by(await doors.after_payout_never_sent(failed)) == (Event.PAYOUT_QUEUED, 0)
+    assert by(await sequel(changed=LATER).cleared(failed, Following())) == (None, None)
+    leaving = Following(Event.PAYOUT_ORDERED)
+    assert by(await sequel("mtn_ug", changed=LATER).cleared(failed, leaving)) == (Event.HELD, None)
+    assert await sequel("mtn_ug").cleared(failed, leaving) is leaving

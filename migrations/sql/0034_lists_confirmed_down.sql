@@ -1,0 +1,2 @@
+-- A list is as old as its version again.
+drop table screening_confirmation;
