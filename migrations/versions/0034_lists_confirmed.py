@@ -5,7 +5,7 @@ from alembic import op
 from engine.schema import run_script
 
 revision = "0034"
-down_revision = "0031"
+down_revision = "0033"
 
 
 def upgrade():
