@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from channels.wiring import open_engine
 from channels.worker import MONTHS_SECONDS
 from engine.clock import Clock, Ids, first_id_at
 from engine.database import connect, ensure_months, have_months
@@ -19,6 +20,8 @@ from engine.ledger.chart import Kind as A
 from engine.ledger.commit import commit
 from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.row_security import as_tenant
+from tests.integration.test_sealing import OUTSIDE
+from tests.integration.world import settings_for
 
 LATER = datetime(2039, 6, 1, tzinfo=UTC)
 PATIENCE_SECONDS = 30
@@ -125,6 +128,15 @@ async def test_a_start_needs_this_month_and_the_next_and_no_later_one(
     await owner.execute(f"alter table evidence detach partition evidence_{following:%Y_%m}")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await have_months(serving, now)
+
+
+async def test_a_process_starts_though_no_later_month_can_be_made(
+    database_url: str, connections: Connections
+) -> None:
+    owner = await connections()
+    await owner.execute("revoke execute on function make_month_ahead from capp_tenant")
+    async with open_engine(settings_for(database_url, **OUTSIDE)) as engine:
+        assert await engine.pool.fetchval("select current_user") == "capp_tenant_1"
 
 
 def test_a_worker_that_could_not_make_months_tries_again_within_minutes() -> None:
