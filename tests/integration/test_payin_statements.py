@@ -219,6 +219,21 @@ async def test_the_prompts_own_line_is_not_displaced_by_a_friends(
     assert (await till.suspense(), await bureau.cases()) == (TOTAL.minor, ["PAY_IN"])
 
 
+async def test_a_pay_in_that_is_listed_without_its_fee_is_the_same_and_nobodys_collection(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id, before = await till.waiting(), await till.float_()
+    await paid_by_a_friend(till, payment_id)
+    net = bureau.line(RECEIPT, minor=101_490, fee_minor=510, reference=code(payment_id))
+    await bureau.take_whole(net)
+    assert await classes(bureau) == {RECEIPT: Class.PAID_IN}
+    bureau.pass_days(2)
+    await bureau.age()
+    assert await till.world.state(payment_id) is State.COLLECTING
+    assert await till.suspense() == await till.float_() - before == TOTAL.minor
+    assert await bureau.cases() == ["PAY_IN"]
+
+
 async def test_a_pair_by_the_code_ends_once_the_line_is_known_as_a_pay_ins(
     till: Till, bureau: Bureau
 ) -> None:

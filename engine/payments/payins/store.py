@@ -13,7 +13,7 @@ from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payment import code_of, id_ending, read_code
-from engine.payments.statements.lines import Side
+from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.matching import Theirs
 from engine.ports import Direction, PaidIn
 from engine.privacy.places import (
@@ -176,8 +176,9 @@ class PayInStore:
         """Which of an operator's lines are pay-ins that people have, or their ways back, and
         whether each one's money lies in SUSPENSE (`statements/consequences.py`).
 
-        Of another amount than was told none is: that is for people. What is not booked yet is not
-        here either: the statement may be what proves it.
+        Of another amount than was told none is: that is for people. Where the listed fee explains
+        the difference its money is in SUSPENSE under another key, so that only people take it out.
+        What is not booked yet is not here either: the statement may be what proves it.
         """
         came = {t.line.receipt: t for t in lines if t.line.side is Side.IN}
         went = [t for t in lines if t.line.side is Side.OUT]
@@ -197,7 +198,11 @@ class PayInStore:
             if stage in _LEFT:
                 back = by_receipt.get(row["return_receipt"]) or by_reference.get(row["receipt"])
                 of_it.append((back, False))
-            found |= {t.line_id: held for t, held in of_it if t and t.line.amount == amount}
+            found |= {
+                t.line_id: held and t.line.amount == amount
+                for t, held in of_it
+                if t and amount in (t.line.amount, _with_fee(t.line))
+            }
         return found
 
     # Payments that it may be for.
@@ -254,6 +259,12 @@ class PayInStore:
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
+
+
+def _with_fee(line: Line) -> Money:
+    """What the customer gave or got, of a line that lists what was left or taken of it."""
+    fee = Money(line.fee_minor, line.amount.currency)
+    return line.amount + fee if line.side is Side.IN else line.amount - fee
 
 
 def _pay_in(row: Any, seals: Seals) -> PayIn:
