@@ -22,6 +22,13 @@ async def caller() -> House:
     return await House().registered()
 
 
+def ask_for(house: House, shillings: int) -> None:
+    """Somebody in Uganda asks the payer for money."""
+    asker, amount = Msisdn("+256772000002"), Money(shillings, "UGX")
+    request = MoneyRequest("ASK0000009", asker, amount, house.clock.now(), "k")
+    house.payments.requests["ASK0000009"] = (PAYER, request)
+
+
 # Dropped.
 
 
@@ -56,6 +63,32 @@ async def test_who_starts_over_gets_the_menu() -> None:
     await house.press(*TO_PIN)
     await house.press(session_id="s2")
     assert (await house.take("2", "s2")).text.startswith("CAPP\n1. Send money")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ("2", "1", PAYEE, "700"),  # asked for money
+        ("5", "4", "1", PAYEE, "Mary"),  # saved
+        ("4", PAYEE, "700"),  # priced
+        ("2", "2", "1"),  # asks for money
+    ],
+)
+async def test_who_chose_nobody_to_send_to_was_sending_to_nobody(before: tuple[str, ...]) -> None:
+    house = await caller()
+    ask_for(house, 27_123)
+    await house.press(*before, "00", "1")
+    assert house.session().screen == "send_money.to"
+    assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
+
+
+async def test_who_looked_at_a_request_and_then_sends_goes_on_with_what_is_sent() -> None:
+    house = await caller()
+    ask_for(house, 27_123)
+    await house.press("2", "2", "1", "00", "1", "256772000003")
+    offer = await house.press(session_id="s2")
+    assert offer.text.startswith("You were sending money\nTo +256772000003\n")
+    assert "Amount in KES" in (await house.take("1", "s2")).text
 
 
 async def test_a_price_that_can_no_longer_be_had_is_mended_where_it_is_typed() -> None:
@@ -262,9 +295,7 @@ async def test_an_end_and_a_turn_at_the_same_moment_leave_one_of_the_two() -> No
 
 async def test_who_was_dropped_at_a_request_goes_on_with_it_and_it_is_paid_once() -> None:
     house = await caller()
-    asker = Msisdn("+256772000002")
-    request = MoneyRequest("ASK0000009", asker, Money(27_123, "UGX"), house.clock.now(), "k")
-    house.payments.requests["ASK0000009"] = (PAYER, request)
+    ask_for(house, 27_123)
     await house.press("2", "2", "1", "1")
     offer = await house.press(session_id="s2")
     assert offer.text.startswith(OFFER)
