@@ -23,6 +23,7 @@ from engine.session.drops import NO_SCREEN, Drops
 from engine.session.editions import Edition, Editions
 from engine.session.recognition import (
     Refused,
+    chose_a_pin,
     dialled_inputs,
     is_another_dial,
     is_repeated_dial,
@@ -196,7 +197,7 @@ class TurnTaker:
         may_begin = turn.opens or turn.cumulative
         dialled = dialled_inputs(turn)
         too_much = len(dialled) > INPUTS_MAX or len(turn.text) > DIALLED_LENGTH_MAX
-        if not may_begin or too_much:
+        if not may_begin or too_much or chose_a_pin(dialled):
             raise Refused("mistake.session_lost")
         return Session(
             nonce=_nonce(self._ids),

@@ -182,6 +182,7 @@ async def test_the_same_turn_gets_the_same_bytes_and_no_second_effect() -> None:
     house = await caller()
     for inputs in ((), ("1",), TO_PIN, (*TO_PIN, "9026"), (*TO_PIN, "9026", PIN)):
         session_id = f"s{len(inputs)}"
+        house.records.pointers.clear()
         first = await house.press(*inputs, session_id=session_id)
         record = dict(house.records.records)
         failures = dict(house.customers.failures)
@@ -530,13 +531,29 @@ async def test_whose_pin_may_be_chosen_anew_chooses_it_also_behind_a_link() -> N
     assert done.text.startswith("Your new PIN is set.")
 
 
+@pytest.mark.parametrize("link", [f"1*{PAYEE}", f"4*{PAYEE}", f"2*1*{PAYEE}"])
+@pytest.mark.parametrize("more", ["", "*1"])
+async def test_a_pin_chosen_behind_a_link_is_no_amount_when_the_record_is_lost(
+    link: str, more: str
+) -> None:
+    house = await caller()
+    await house.press("5", "3", "2", "1")
+    house.customers.allow_reset(PAYER)
+    for typed in (link, f"{link}*7391", f"{link}*7391*7391"):
+        await house.take(typed, "s2")
+    house.records.records.clear()
+    lost = await house.take(f"{link}*7391*7391{more}", "s2")
+    assert lost.text.startswith("We lost this session.")
+    assert house.records.records == {}
+
+
 async def test_a_new_callers_pin_is_not_taken_from_a_dial_string() -> None:
     house = House()
     assert "Choose a PIN" in (await house.press("1")).text
     lost = await house.take("1*4826", "s2")
     assert "Choose your language" in lost.text
     assert house.session("s2").pin_mac is None
-    assert "Choose your language" in (await house.take("1*4826*4826", "s3")).text
+    assert (await house.take("1*4826*4826", "s3")).text.startswith("We lost this session.")
     assert house.customers.known == {}
 
 
