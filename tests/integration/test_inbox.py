@@ -213,6 +213,7 @@ async def test_a_payment_is_priced_then_confirmed_then_asked_about(house: House)
     assert priced is not None
     assert "+256772000002 gets UGX 28,023. Fee KES 20." in priced
     assert "Reply YES" in priced
+    assert "PIN" not in priced  # whoever pays on a page is asked for none
     confirmed = await house.say("yes")
     assert confirmed is not None
     assert confirmed.startswith(f"{CODE} started. M-PESA now asks for your PIN")
