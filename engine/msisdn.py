@@ -26,6 +26,9 @@ _DIALLING_CODES = {
 CALLING_CODES = frozenset(_DIALLING_CODES.values())
 _COUNTRY_OF_CODE = {code: country for country, code in _DIALLING_CODES.items()}
 _PUNCTUATION = str.maketrans("", "", " -.()")
+_CARRIERS = {"NG": "9", "TZ": "56", "UG": "57"}
+"""The digits that may stand behind `00` to dial abroad (`reference: msisdn, section 5`)."""
+_OLD_DIGITS_BJ = 8
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -49,10 +52,13 @@ def parse_msisdn(text: str, home_country: str) -> Msisdn:
     """What a person typed, or a gateway sent, as a mobile number.
 
     Accepts `+256…`, `00256…`, `000256…` (Kenya), `256…` and the national form of `home_country`
-    (ISO alpha-2). Raises CustomerMistake `mistake.number` when it is no number and
+    (ISO alpha-2), which counts first: whoever leaves out the zero means a number at home, whatever
+    country's code it begins with. Benin's numbers of eight digits get the `01` they have had in
+    front since November 2024. Raises CustomerMistake `mistake.number` when it is no number and
     `mistake.not_mobile` when it is a landline or a service number.
     """
-    plain = _plainly_mobile(text.translate(_PUNCTUATION), home_country)
+    cleaned = _as_dialled_today(text.translate(_PUNCTUATION), home_country)
+    plain = _plainly_mobile(cleaned, home_country)
     return plain if plain is not None else parse_by_numbering_plan(text, home_country)
 
 
@@ -62,7 +68,7 @@ def parse_by_numbering_plan(text: str, home_country: str) -> Msisdn:
     body = cleaned.removeprefix("+")
     if not body.isascii() or not body.isdigit() or not 6 <= len(cleaned) <= LENGTH_MAX:
         raise CustomerMistake("mistake.number")
-    for number in _readings(cleaned, home_country):
+    for number in _readings(_as_dialled_today(cleaned, home_country), home_country):
         kind = phonenumbers.number_type(number)
         if kind == PhoneNumberType.UNKNOWN:  # no valid number of its country
             continue
@@ -75,10 +81,13 @@ def parse_by_numbering_plan(text: str, home_country: str) -> Msisdn:
 def _plainly_mobile(cleaned: str, home_country: str) -> Msisdn | None:
     """Nearly every number that is typed or sent, at a thirtieth of the cost; None for the rest.
 
-    Only what `phonenumbers` would call a mobile number of a country we know: a country's code and a
-    whole national number, or a zero and a national number of the caller's country.
+    Only what `phonenumbers` would call a mobile number of a country we know: a whole national
+    number of the caller's country, or one behind a zero, or one behind a country's code.
     """
     country, national = home_country, cleaned[1:]
+    at_home = _mobile_pattern(home_country) if home_country in _DIALLING_CODES else None
+    if at_home is not None and at_home.fullmatch(cleaned) is not None:
+        return Msisdn(f"+{_DIALLING_CODES[home_country]}{cleaned}")
     if cleaned.startswith("0") and not cleaned.startswith("00"):
         if not _drops_a_zero(country):
             return None
@@ -116,17 +125,37 @@ def _mobile_pattern(country: str) -> re.Pattern[str] | None:
     return re.compile(f"{must}{never}(?:{metadata.mobile.national_number_pattern})", re.ASCII)
 
 
+def _as_dialled_today(cleaned: str, home_country: str) -> str:
+    """A plus for whatever people dial to get abroad, and `01` in front of Benin's old numbers."""
+    if cleaned.startswith("00") and cleaned[2:3] in _CARRIERS.get(home_country, ()):
+        behind = f"+{cleaned[3:]}"
+        if _plainly_mobile(behind, home_country) is not None:  # else it is a country's code
+            return behind
+    if cleaned.startswith(("+", "00")):
+        cleaned = "+" + cleaned.removeprefix("+").lstrip("0")
+    if home_country == "BJ" and len(cleaned) == _OLD_DIGITS_BJ and cleaned[0] != "+":
+        return f"01{cleaned}"
+    digits = cleaned.removeprefix("+")
+    if len(digits) == len("229") + _OLD_DIGITS_BJ and digits.startswith("229"):
+        return f"+22901{digits[3:]}"
+    return cleaned
+
+
 def _readings(cleaned: str, home_country: str) -> Iterator[phonenumbers.PhoneNumber]:
-    """What the digits may mean: international as typed, then national."""
-    stripped = cleaned.lstrip("+0") if cleaned.startswith(("+", "00")) else cleaned
-    readings: list[tuple[str, str | None]] = [("+" + stripped, None)]
-    if not cleaned.startswith(("+", "00")):
-        readings.append((cleaned, home_country))
-    for candidate, region in readings:
-        try:
-            yield phonenumbers.parse(candidate, region)
-        except NumberParseException:
-            continue
+    """What the digits may mean: a whole mobile number at home, international, national."""
+    abroad = _parsed("+" + cleaned.removeprefix("+"), None)
+    at_home = None if cleaned.startswith("+") else _parsed(cleaned, home_country)
+    is_whole = at_home and phonenumbers.national_significant_number(at_home) == cleaned
+    if at_home and is_whole and phonenumbers.number_type(at_home) in _MOBILE:
+        yield at_home
+    yield from (number for number in (abroad, at_home) if number is not None)
+
+
+def _parsed(digits: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(digits, region)
+    except NumberParseException:
+        return None
 
 
 def country_of(msisdn: Msisdn) -> str | None:

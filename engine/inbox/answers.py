@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from engine.clock import Clock
 from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, NoWayNow, TextKey
+from engine.fx.quotes import Quote
 from engine.inbox.keywords import Command, Verb, Vocabulary, has_foreign_digits, read_order
 from engine.inbox.memory import Memory
 from engine.inbox.rooms import Customers, Journeys, Names, OptOuts, Payments
@@ -25,6 +26,9 @@ from engine.texts import FALLBACK, Texts
 
 NETWORK = "sms"
 """The profile in `menus/networks.yaml` that journeys by SMS are laid out for."""
+
+
+_CAME_TO_NOTHING = {"collect_failed", "expired", "cancelled"}
 
 
 class Asked(NamedTuple):
@@ -138,13 +142,25 @@ class Answers:
         )
 
     async def _yes(self, asked: Asked, _: Command, customer: Customer) -> str:
-        """The key is the price's own: however often YES comes, it is one payment."""
-        quote = await self._memory.quote(asked.msisdn)
+        """The key is the price's own: however often and late YES comes, it is one payment."""
+        quote = await self._memory.agreed(asked.msisdn, asked.key)
+        quote = quote or await self._memory.quote(asked.msisdn)
         if quote is None:
             return await self._press_or_nothing(asked, customer)
-        confirmed = await self._payments.confirm(
-            payer=customer, quote=quote, key=f"sms:{quote.quote_id}"
-        )
+        if self._clock.epoch() < quote.expires_at:
+            await self._memory.keep_agreed(asked.msisdn, asked.key, quote)
+        try:
+            confirmed = await self._payments.confirm(
+                payer=customer, quote=quote, key=_key_of(quote)
+            )
+        except CustomerMistake as mistake:
+            if mistake.text_key != "mistake.quote_expired":
+                raise
+            return await self._press_or_nothing(asked, customer)
+        if not confirmed.fresh:
+            found = await self._payments.payment_by_code(customer, confirmed.code)
+            if found is not None and found.state in _CAME_TO_NOTHING:
+                return self._tell(found, customer)
         return self._say(
             customer.language,
             "sms.in_confirmed_by_link" if confirmed.by_link else "sms.in_confirmed",
@@ -154,10 +170,23 @@ class Answers:
         )
 
     async def _no(self, asked: Asked, _: Command, customer: Customer) -> str:
-        if await self._memory.quote(asked.msisdn) is None:
+        """Behind a YES it is the payment that is cancelled, if that can still be done."""
+        quote = await self._memory.quote(asked.msisdn)
+        if quote is None:
             return await self._press_or_nothing(asked, customer)
+        if (code := await self._payments.code_of_key(_key_of(quote))) is not None:
+            return await self._cancel(asked, customer, code)
         await self._memory.forget_quote(asked.msisdn)
+        if self._clock.epoch() >= quote.expires_at:  # a YES came, and was refused
+            return await self._press_or_nothing(asked, customer)
         return self._say(customer.language, "sms.in_cancelled")
+
+    async def _cancel(self, asked: Asked, customer: Customer, code: str) -> str:
+        """The price is kept: whoever says NO again is told the same."""
+        after = await self._payments.cancel(customer, code, key=f"sms:{asked.key}")
+        if after.state != "cancelled":
+            raise NoWayNow("no_way.sent")
+        return self._say(customer.language, "sms.cancelled", code=code)
 
     async def _press_or_nothing(self, asked: Asked, customer: Customer) -> str:
         """Where no price waits, the word belongs to the journey, if there is one."""
@@ -186,6 +215,9 @@ class Answers:
             found = newest[0] if newest else None
         if found is None:
             return self._say(customer.language, "sms.in_status_none")
+        return self._tell(found, customer)
+
+    def _tell(self, found: PaymentSummary, customer: Customer) -> str:
         key = "sms.in_status_incoming" if found.incoming else "sms.in_status"
         return self._say(
             customer.language,
@@ -238,3 +270,8 @@ class Answers:
 
     def _say(self, language: str, key: str, *, country: str | None = None, **variables: Any) -> str:
         return self._writer.write(language, key, variables, country=country).text
+
+
+def _key_of(quote: Quote) -> str:
+    """What the one payment at this price is made under."""
+    return f"sms:{quote.quote_id}"

@@ -28,6 +28,8 @@ _GLUED = re.compile(r"([^\W\d]+)([+\d].*)", re.DOTALL)
 _AMOUNT_TAIL = re.compile(r"/[=-]?$")
 _DIGIT_RUN = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
 _AMOUNT_DIGITS_MAX = 9
+_AMOUNT_WORDS_MAX = 3
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?: [0-9]{3})+(?:\.[0-9]+)?")
 
 
 class Verb(StrEnum):
@@ -103,7 +105,7 @@ def has_foreign_digits(text: str) -> bool:
 
 
 def read_order(words: tuple[str, ...], country: str, currency: str | None) -> tuple[Msisdn, Money]:
-    """Whom to send how much, in either order. The number may have spaces in it.
+    """Whom to send how much, in either order. Both may have spaces in them.
 
     `currency` is that of the sender's wallet; None where we know no better than their country's.
     Raises CustomerMistake: `sms.in_send_how` when the words allow no reading, or more than one.
@@ -118,14 +120,29 @@ def read_order(words: tuple[str, ...], country: str, currency: str | None) -> tu
 
 
 def _orders(words: list[str], country: str, currency: str) -> Iterator[tuple[Msisdn, Money]]:
-    for amount, number in ((words[:1], words[1:]), (words[-1:], words[:-1])):
-        if not amount or not number or not _may_be_amount(amount[0]):
+    """All that the words may mean: to Kenyans `5 000 254...` is also 5 to a number abroad."""
+    for amount, number in _splits(words):
+        if not _may_be_amount(amount):
             continue
         try:
-            yield parse_msisdn("".join(number), country), read_amount(amount[0], currency)
+            yield parse_msisdn("".join(number), country), read_amount(amount, currency)
         except CustomerMistake as mistake:
             if mistake.text_key == "mistake.amount_whole":
                 raise
+
+
+def _splits(words: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """An amount in front or at the end, its thousands apart by blanks or not, and the rest.
+
+    Where the number is in several words too, only `000` shows that a word is still the amount's.
+    """
+    for count in range(1, min(len(words), 1 + _AMOUNT_WORDS_MAX)):
+        for amount, number in ((words[:count], words[count:]), (words[-count:], words[:-count])):
+            first, *groups = amount
+            if not groups:
+                yield first, number
+            elif _GROUPED.fullmatch(" ".join(amount)) and (len(number) == 1 or "000" in groups):
+                yield "".join(amount), number
 
 
 def _bare(words: tuple[str, ...], currency: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What is kept of a dialogue by SMS between two messages: a price to confirm, a journey. In Redis.
 
-Never what somebody wrote. All of it may be lost: then a price is asked for again.
+Never what somebody wrote. All of it may be lost: then a price is asked for again. Whether one was
+paid, the books alone know.
 """
 
 from typing import Any
@@ -13,6 +14,8 @@ from engine.msisdn import Msisdn
 
 JOURNEY_SECONDS = 600
 """How long a journey waits for the next reply; people take their time over an SMS."""
+AGREED_SECONDS = 12 * 3600
+"""Gateways repeat a message for half a day."""
 
 
 class Memory:
@@ -28,17 +31,28 @@ class Memory:
         await self._redis.execute("SET", self._quote_key(msisdn), record, "EX", max(seconds, 1))
 
     async def quote(self, msisdn: Msisdn) -> Quote | None:
-        """None also for a record this version of the program cannot read."""
-        record = await self._redis.execute("GET", self._quote_key(msisdn))
-        if record is None:
-            return None
-        try:
-            return msgspec.msgpack.decode(record, type=Quote, dec_hook=_decode)
-        except (msgspec.DecodeError, ValueError):
-            return None
+        """The newest price of a phone: it waits for YES, or was agreed to within half a day.
+
+        None also for a record this version of the program cannot read.
+        """
+        return await self._read(self._quote_key(msisdn))
 
     async def forget_quote(self, msisdn: Msisdn) -> None:
         await self._redis.execute("DEL", self._quote_key(msisdn))
+
+    async def keep_agreed(self, msisdn: Msisdn, message: str, quote: Quote) -> None:
+        """A message agrees to this price: whatever is priced since, its repeats are about this one.
+
+        It stays the price of the phone as well, for whoever says YES or NO again.
+        """
+        await self.keep_quote(msisdn, quote, AGREED_SECONDS)
+        record = msgspec.msgpack.encode(quote, enc_hook=str)
+        key = self._agreed_key(msisdn, message)
+        await self._redis.execute("SET", key, record, "EX", AGREED_SECONDS)
+
+    async def agreed(self, msisdn: Msisdn, message: str) -> Quote | None:
+        """The price this very message agreed to when it came before."""
+        return await self._read(self._agreed_key(msisdn, message))
 
     async def journey(self, msisdn: Msisdn) -> str | None:
         """The id of the session this phone walks by SMS."""
@@ -52,8 +66,20 @@ class Memory:
     async def forget_journey(self, msisdn: Msisdn) -> None:
         await self._redis.execute("DEL", self._journey_key(msisdn))
 
+    async def _read(self, key: str) -> Quote | None:
+        record = await self._redis.execute("GET", key)
+        if record is None:
+            return None
+        try:
+            return msgspec.msgpack.decode(record, type=Quote, dec_hook=_decode)
+        except (msgspec.DecodeError, ValueError):
+            return None
+
     def _quote_key(self, msisdn: Msisdn) -> str:
         return f"{phone_key(self._tenant, msisdn)}:quote"
+
+    def _agreed_key(self, msisdn: Msisdn, message: str) -> str:
+        return f"{phone_key(self._tenant, msisdn)}:agreed:{message}"
 
     def _journey_key(self, msisdn: Msisdn) -> str:
         return f"{phone_key(self._tenant, msisdn)}:journey"

@@ -17,7 +17,7 @@ from engine.menu.screens import BrokenMenu, Menu, Move, Screen
 from engine.menu.vocabulary import READERS, RULES, VERBS
 
 DEEP_LINKS = "deep_links.yaml"
-INPUTS_MAX = 8
+INPUTS_MAX = 6
 """A dial string with more inputs is refused when it is dialled."""
 
 _READ = re.compile(r"\{([a-z_]+)\}")

@@ -155,7 +155,8 @@ VERBS: Mapping[str, VerbFacts] = {
                            needs=("customer", "pin"), spends=("pin",),
                            refuses=_WITHOUT_PIN),
     # A payment.
-    "open_payees": VerbFacts(("ready",), fills="payees", asks=True, needs=("customer",)),
+    "open_payees": VerbFacts(("ready",), fills="payees", asks=True, needs=("customer",),
+                             drops=("payee", "amount", "request")),
     "begin_price": VerbFacts(("ready",)),
     "pick_payee": VerbFacts(("again", "chosen"), _PAYEE_MISTAKES, takes="item:payees", asks=True,
                             needs=("customer",), makes=("payee",), makes_on={"again": ("amount",)},

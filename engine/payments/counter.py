@@ -15,6 +15,7 @@ from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn
 from engine.payments.facts import Ruling
 from engine.payments.past_store import PastStore
+from engine.payments.payment import code_of
 from engine.payments.requests import Requests
 from engine.payments.rulings import Rulings
 from engine.payments.selling import Selling
@@ -95,6 +96,11 @@ class Counter:
     ) -> Confirmed:
         """As `Selling.confirm`, of a quote for a request as well."""
         return await self._selling.confirm(payer=payer, quote=quote, key=key, by_pin=by_pin)
+
+    async def code_of_key(self, key: str) -> str | None:
+        """The code of the payment that was confirmed under a key; None when none was."""
+        known = await self._store.by_key(self._tenant, key)
+        return code_of(known[0]) if known is not None else None
 
     # What was paid.
 

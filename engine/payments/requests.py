@@ -21,6 +21,7 @@ from engine.payments.request_store import Bounds, Intended, RequestStore, Stored
 from engine.payments.routing import Directory
 from engine.payments.selling import Selling
 from engine.payments.views import Asked, MoneyRequest, RequestState
+from engine.privacy.codec import TOMBSTONE
 
 TRIES_MAX = 5
 """How often it is looked again when a payment for the request ended or began meanwhile."""
@@ -84,10 +85,16 @@ class Requests:
         return [_seen(stored, now_ms) for stored in await self._store.to(msisdn, now_ms, most)]
 
     async def requests_by(self, customer_id: CustomerId, most: int = 10) -> list[MoneyRequest]:
-        """What a customer asked for and what became of it; the newest first."""
+        """What a customer asked for and what became of it; the newest first.
+
+        Without a payer where that one was forgotten since.
+        """
         now_ms = self._now_ms()
         return [
-            msgspec.structs.replace(_seen(stored, now_ms), payer=stored.payer)
+            msgspec.structs.replace(
+                _seen(stored, now_ms),
+                payer=None if stored.payer.startswith(TOMBSTONE) else stored.payer,
+            )
             for stored in await self._store.by(customer_id, most)
         ]
 

@@ -67,7 +67,8 @@ class RequestState(StrEnum):
 class MoneyRequest(msgspec.Struct, frozen=True, array_like=True):
     """Money that somebody was asked for. `amount` is what the requester wants to receive.
 
-    `state` is one of `RequestState`; `payer` is told to the requester alone.
+    `state` is one of `RequestState`; `payer` is told to the requester alone, and to nobody once it
+    was forgotten.
     """
 
     code: str

@@ -38,11 +38,17 @@ RANGE_MISTAKE = "mistake.range"
 
 _WHOLE = re.compile(r"[0-9]{1,9}|[0-9]{1,3}(?:,[0-9]{3}){1,2}|[0-9]{1,3}(?: [0-9]{3}){1,2}")
 _CODE = re.compile(r"[0-9A-Z]{10}", re.ASCII)
-_AMOUNT = re.compile(r"([0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.([0-9]+))?", re.ASCII)
+_BLANKS = " \u00a0\u202f"
+"""Between thousands, as French screens write them: plain, no-break and narrow."""
+_AMOUNT = re.compile(
+    rf"([0-9]+|[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,3}}(?:[{_BLANKS}][0-9]{{3}})+)(?:\.([0-9]+))?",
+    re.ASCII,
+)
+_BETWEEN = str.maketrans("", "", "," + _BLANKS)
 
 
 def read_amount(text: str, currency: str) -> Money:
-    """Digits, thousands commas and decimals as the currency has them; ASCII only.
+    """Digits, commas or blanks between thousands, decimals as the currency has them; ASCII only.
 
     Raises CustomerMistake `mistake.amount` for anything else and for zero, `mistake.amount_whole`
     for a fraction the currency does not have.
@@ -50,7 +56,7 @@ def read_amount(text: str, currency: str) -> Money:
     found = _AMOUNT.fullmatch(text) if len(text) <= AMOUNT_LENGTH_MAX else None
     if found is None:
         raise CustomerMistake("mistake.amount")
-    whole, fraction = found[1].replace(",", ""), found[2] or ""
+    whole, fraction = found[1].translate(_BETWEEN), found[2] or ""
     if len(fraction) > CURRENCIES[currency].decimals:
         raise CustomerMistake("mistake.amount_whole")
     amount = from_decimal(Decimal(f"{whole}.{fraction or 0}"), currency)

@@ -1,5 +1,8 @@
 """What a turn is to a session: new input, a repeat, or overtaken on its way. Pure."""
 
+from itertools import pairwise
+
+from engine.customers.pins import has_pin_shape
 from engine.ports import Turn
 from engine.session.session import TEXT, Seal, Session
 
@@ -63,6 +66,14 @@ def is_repeated_dial(session: Session | None, now: float) -> bool:
 def dialled_inputs(turn: Turn) -> list[str]:
     """Nothing was answered yet, so here every star does separate two inputs."""
     return turn.text.split("*") if turn.text and (turn.cumulative or turn.opens) else []
+
+
+def chose_a_pin(dialled: list[str]) -> bool:
+    """Whether it is the text of a lost session in which a PIN was typed twice alike.
+
+    Behind a link it stands where the link's next input would: read as an amount it would be shown.
+    """
+    return any(first == again and has_pin_shape(first) for first, again in pairwise(dialled))
 
 
 def _last_input(session: Session, turn: Turn) -> str | None:

@@ -42,14 +42,18 @@ class Steps:
         self._machine = Machine(menu)
         self._late = late
 
-    async def open(self, session: Session, deadline: float, kept: Session | None = None) -> None:
+    async def open(
+        self, session: Session, deadline: float, network: Network, kept: Session | None = None
+    ) -> None:
         """From nowhere to the first screen. `kept` is what an earlier session left behind.
 
-        Raises NoWayNow or Late.
+        Raises NoWayNow, also where the first screen asks a secret and none may be typed, or Late.
         """
         opens = self._menu.opens
         outcome = await self._run(opens.verb, Press(session, kept, ""), deadline)
         self._machine.move(session, event_of(opens, outcome))
+        if self._menu.screens[session.screen].sensitive and not network.asks_secrets:
+            raise NoWayNow("session.dial_instead")
 
     def journey_to_resume(self, kept: Session) -> str:
         """The journey a dropped session can be taken up in, or "" when there is none."""

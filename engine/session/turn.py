@@ -14,6 +14,7 @@ from typing import Any
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
 from engine.errors import CustomerMistake, NoWayNow
+from engine.menu.deep_links import INPUTS_MAX
 from engine.menu.networks import Network
 from engine.msisdn import Msisdn, country_of
 from engine.outages import server_away
@@ -22,6 +23,7 @@ from engine.session.drops import NO_SCREEN, Drops
 from engine.session.editions import Edition, Editions
 from engine.session.recognition import (
     Refused,
+    chose_a_pin,
     dialled_inputs,
     is_another_dial,
     is_repeated_dial,
@@ -36,7 +38,6 @@ TTL_GRACE_SECONDS = 150
 """Kept beyond the network's patience: those figures are hearsay, and repeats arrive late."""
 SAVE_SECONDS = 1.0
 """Kept back from the deadline for the save: twice the store's own timeout."""
-DIALLED_INPUTS_MAX = 6
 DIALLED_LENGTH_MAX = 60
 SAVES_MAX = 3
 _MINUTE_DIGITS = 8
@@ -195,8 +196,8 @@ class TurnTaker:
         """A new session, unless the turn shows that there was one whose record is lost."""
         may_begin = turn.opens or turn.cumulative
         dialled = dialled_inputs(turn)
-        too_much = len(dialled) > DIALLED_INPUTS_MAX or len(turn.text) > DIALLED_LENGTH_MAX
-        if not may_begin or too_much:
+        too_much = len(dialled) > INPUTS_MAX or len(turn.text) > DIALLED_LENGTH_MAX
+        if not may_begin or too_much or chose_a_pin(dialled):
             raise Refused("mistake.session_lost")
         return Session(
             nonce=_nonce(self._ids),
@@ -262,13 +263,17 @@ class TurnTaker:
         """The first screen, or, for a dial string like `*384*96*1#`, the one it leads to.
 
         The same text may be all that is left of a session whose record was lost. Replayed, it has
-        no effect; where that would take a secret or an effect, the customer must dial again.
+        no effect; where that would take a secret or an effect, the customer must dial again. Who
+        is first asked for something else, a language or a new PIN, is asked that and nothing is
+        pressed for them: what stands in a dial string was meant for the menu.
         """
         dialled = dialled_inputs(turn)
         kept = None if dialled else await self._kept(turn)
         if kept is not None and self._age(kept) <= kept.keep_seconds:
             session.resumes = edition.steps.journey_to_resume(kept)
-        await edition.steps.open(session, deadline, kept)
+        await edition.steps.open(session, deadline, network, kept)
+        if session.screen != edition.menu.home:
+            return None
         mistake = None
         for index, pressed in enumerate(dialled):
             if mistake is None and index == len(dialled) - 1 and edition.asks_consent(session):

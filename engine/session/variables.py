@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.errors import TextKey
 from engine.fx.quotes import Quote
+from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.views import LimitsLeft, MoneyRequest, PaymentSummary
 from engine.session.readers import currency_of
@@ -55,6 +56,13 @@ def _asked(session: Session) -> MoneyRequest:
 def _limits(session: Session) -> LimitsLeft:
     assert session.limits is not None, "limits are shown only after they were looked up"
     return session.limits
+
+
+def _at_once(session: Session) -> Money:
+    """The most that a payment may be now: the tier's limit, or what is left."""
+    limits = _limits(session)
+    bounds = (limits.payment, limits.day_left, limits.month_left)
+    return min(bounds, key=lambda money: money.minor)
 
 
 def _payee(session: Session) -> Msisdn:
@@ -110,7 +118,7 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
     "account": {
         "payee": _payee,
         "name": lambda s: s.name,
-        "maximum": lambda s: _limits(s).payment,
+        "maximum": _at_once,
         "day_left": lambda s: _limits(s).day_left,
         "month_left": lambda s: _limits(s).month_left,
         "answer": lambda s: s.answer,

@@ -193,6 +193,15 @@ async def test_a_payment_is_found_by_when_it_was_confirmed(room: CounterRoom) ->
     assert await room.counter.confirmed_since(STRANGER.customer_id, before) is None
 
 
+async def test_a_payment_is_found_by_the_key_it_was_confirmed_under(room: CounterRoom) -> None:
+    payment_id = await room.sent()
+    key = await room.world.pool.fetchval(
+        "select key from payment_key where payment = $1", payment_id
+    )
+    assert await room.counter.code_of_key(key) == await room.code(payment_id)
+    assert await room.counter.code_of_key(f"{key}-other") is None
+
+
 # Cancelling.
 
 

@@ -67,9 +67,11 @@ class Rooms:
     replies: list[Reply] = field(default_factory=list)
     refusal: Exception | None = None
     summary: PaymentSummary | None = SENT
+    is_sent: bool = False
     country: str = "KE"
     wallet_currency: str | None = None
     unprompted: tuple[str, ...] = ()
+    quote_id: str = "9" * 32
     holder: str = ""
     looked_up: list[tuple[str, Msisdn, float]] = field(default_factory=list)
 
@@ -90,7 +92,7 @@ class Rooms:
             raise self.refusal
         priced = quote(expires_at=int(self.clock.epoch()) + 120)
         return msgspec.structs.replace(
-            priced, payer=payer.msisdn, payee=payee, amount=amount,
+            priced, quote_id=self.quote_id, payer=payer.msisdn, payee=payee, amount=amount,
             fee=Money(priced.fee.minor, amount.currency),
         )  # fmt: skip
 
@@ -104,9 +106,22 @@ class Rooms:
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
         if self.refusal is not None:
             raise self.refusal
-        self.must_be_prompted(quote.payer_operator)
+        if key not in self.keys:
+            if self.clock.epoch() >= quote.expires_at:
+                raise CustomerMistake("mistake.quote_expired")
+            self.must_be_prompted(quote.payer_operator)
         self.keys.append(key)
         return Confirmed(PaymentId("1" * 32), CODE, fresh=len(self.keys) == 1)
+
+    async def code_of_key(self, key: str) -> str | None:
+        return CODE if key in self.keys else None
+
+    async def cancel(self, customer: Customer, code: str, *, key: str) -> PaymentSummary:
+        assert code == CODE
+        if self.is_sent:
+            raise NoWayNow("no_way.sent")
+        self.summary = msgspec.structs.replace(SENT, state="cancelled")
+        return self.summary
 
     async def recent_payments(
         self, customer_id: CustomerId, msisdn: Msisdn, most: int = 10
@@ -210,6 +225,7 @@ async def test_a_payment_is_priced_then_confirmed_then_asked_about(house: House)
     assert priced is not None
     assert "+256772000002 gets UGX 28,023. Fee KES 20." in priced
     assert "Reply YES" in priced
+    assert "PIN" not in priced  # whoever pays on a page is asked for none
     confirmed = await house.say("yes")
     assert confirmed is not None
     assert confirmed.startswith(f"{CODE} started. M-PESA now asks for your PIN")
@@ -276,6 +292,82 @@ async def test_no_forgets_the_price(house: House) -> None:
     assert await house.say("NO") == "Cancelled. Nothing was charged."
     assert (await house.say("YES") or "").startswith("There is nothing to confirm")
     assert house.rooms.keys == []
+
+
+CANCELLED = f"{CODE} Cancelled. Nothing was charged."
+TOO_LATE = "Too late to cancel. Your operator has been asked already."
+
+
+@pytest.mark.parametrize(("is_sent", "said"), [(False, CANCELLED), (True, TOO_LATE)])
+@pytest.mark.parametrize("seconds", [1, 300, 11 * 3600])
+async def test_no_behind_a_yes_is_about_the_payment(
+    house: House, redis: Any, is_sent: bool, said: str, seconds: int
+) -> None:
+    house.rooms.is_sent = is_sent
+    await house.say("SEND 500 +256772000002")
+    await house.say("YES")
+    await pass_time(house, redis, seconds)
+    assert [await house.say("NO"), await house.say("no!")] == [said, said]
+
+
+async def test_yes_behind_what_was_cancelled_does_not_tell_that_it_started(house: House) -> None:
+    await house.say("SEND 500 +256772000002")
+    await house.say("YES")
+    await house.say("NO")
+    assert (await house.say("NDIYO") or "").endswith("KES 1,000 to +256772000002. Cancelled.")
+
+
+async def test_a_yes_that_comes_again_late_is_answered_as_it_was(house: House, redis: Any) -> None:
+    """Carried out, then Postgres was away: the gateway was told 503 and offers it again."""
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "YES", id_="in-yes")
+    for seconds, id_ in ((130, ""), (10, "in-yes"), (11 * 3600, "")):
+        await pass_time(house, redis, seconds)
+        assert (await house.say("YES", id_=id_) or "").startswith(f"{CODE} started.")
+    assert set(house.rooms.keys) == {f"sms:{'9' * 32}"}
+
+
+async def test_a_yes_that_comes_again_agrees_to_no_later_price(house: House, redis: Any) -> None:
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "YES", id_="in-yes")
+    await pass_time(house, redis, 300)
+    house.rooms.quote_id = "8" * 32
+    await house.say("SEND 700 +256772000002")
+    assert (await house.say("YES", id_="in-yes") or "").startswith(f"{CODE} started.")
+    assert set(house.rooms.keys) == {f"sms:{'9' * 32}"}
+
+
+async def test_a_price_nobody_agreed_to_in_time_is_over(house: House, redis: Any) -> None:
+    await house.say("SEND 500 +256772000002")
+    await pass_time(house, redis, 130)
+    for word in ("YES", "NO"):
+        assert (await house.say(word) or "").startswith("There is nothing to confirm")
+    assert house.rooms.keys == []
+
+
+async def is_answered_without_writing(house: House, redis: Any, text: str, *, id_: str) -> bool:
+    """It is carried out, and what it is to be answered with cannot be kept."""
+    lost = House(Away(house.pool), redis, house.clock, house.rooms)
+    return await lost.inbox.take("africastalking", SmsMessage(id_, PAYER, text))
+
+
+class Away:
+    """A Postgres that reads and does not write."""
+
+    def __init__(self, pool: Any) -> None:
+        self.fetchval = pool.fetchval
+        self.seals = pool.seals
+
+    async def execute(self, *_: Any) -> Any:
+        raise ConnectionError
+
+
+async def pass_time(house: House, redis: Any, seconds: int) -> None:
+    """For the clock, and for all that is kept in Redis."""
+    house.clock.pass_(seconds)
+    for key in await redis.execute("KEYS", "capp:sms:*"):
+        left = await redis.execute("TTL", key)
+        await redis.execute("EXPIRE", key, left - seconds)
 
 
 async def test_nothing_is_confirmed_without_a_price(house: House) -> None:

@@ -11,7 +11,7 @@ from engine.errors import StaffMistake
 from engine.ledger.auditor import Pace
 from engine.privacy.resealing import Resealing
 from tests.integration.books import assert_books
-from tests.integration.counter_room import AMINA
+from tests.integration.counter_room import AMINA, BRIAN
 from tests.integration.offices import office_of
 from tests.integration.owner import Owner
 from tests.integration.privacy_room import (
@@ -70,6 +70,15 @@ async def test_what_was_theirs_is_gone_and_the_books_stand(house: House) -> None
     report = await office_of(house.room.world, {}, pace=Pace(0, 0)).auditor.audit_all()
     assert report.findings == ()
     await assert_books(house.pool)
+
+
+async def test_who_asked_them_for_money_sees_no_number_and_no_tombstone(house: House) -> None:
+    amina = await house.customers.register(AMINA.msisdn, "KE", "en", "4826")
+    await house.room.ask()
+    await over(house)
+    assert await erased(house, amina.customer_id) is State.DONE
+    [asked] = await house.room.counter.requests_by(BRIAN.customer_id)
+    assert asked.payer is None
 
 
 async def test_the_number_is_free_for_somebody_new(house: House) -> None:

@@ -56,8 +56,8 @@ screens:
     kind: choice
     text: home.resume
     choices:
-      1: {label: home.continue, do: resume, next: {}}
-      2: {label: home.start_over, next: home.menu}
+      7: {label: home.continue, do: resume, next: {}}
+      8: {label: home.start_over, next: home.menu}
 """
 LINKS = 'links: {"1": send_money.to, "2*5": account.help}\n'
 PATIENCE_SECONDS = 20.0

@@ -33,10 +33,50 @@ from providers.registry import OPERATORS
         ("000256772000001", "KE", "+256772000001"),
         ("0772000001", "UG", "+256772000001"),
         ("0110000001", "KE", "+254110000001"),
+        ("97000001", "BJ", "+2290197000001"),  # as it was until November 2024
+        ("0197000001", "BJ", "+2290197000001"),
+        ("229 97 00 00 01", "CI", "+2290197000001"),
+        ("+22997000001", "BJ", "+2290197000001"),
+        ("0022997000001", "KE", "+2290197000001"),
+        ("+2290197000001", "BJ", "+2290197000001"),
+        ("009254712000001", "NG", "+254712000001"),
+        ("005254712000001", "UG", "+254712000001"),
+        ("007 254 712 000 001", "UG", "+254712000001"),
+        ("000254712000001", "TZ", "+254712000001"),
+        ("005254712000001", "TZ", "+254712000001"),
+        ("006254712000001", "TZ", "+254712000001"),
+        ("00919812345678", "NG", "+919812345678"),  # India, whose code begins like Nigeria's prefix
+        ("0078001234567", "KE", "mistake.not_mobile"),
     ],
 )
 def test_numbers_are_read_as_people_type_them(typed: str, home: str, expected: str) -> None:
-    assert parse_msisdn(typed, home) == expected
+    assert read(parse_msisdn, typed, home) == expected
+    assert read(parse_by_numbering_plan, typed, home) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "home"),
+    [
+        ("690742065", "CM"),
+        ("690483386", "CM"),
+        ("687460414", "CM"),
+        ("687759886", "CM"),
+        ("681832148", "CM"),
+        ("50067363", "BF"),
+        ("68274598", "BF"),
+        ("67767675", "BF"),
+        ("98876269", "NE"),
+        ("2781425", "SC"),
+        ("2783506", "SC"),  # with a plus it would be one of South Africa
+        ("623161149", "GN"),
+        ("534991092", "GH"),
+        ("954468890", "ZM"),
+    ],
+)
+def test_a_whole_number_at_home_is_never_read_as_one_abroad(typed: str, home: str) -> None:
+    expected = f"+{_DIALLING_CODES[home]}{typed}"
+    assert read(parse_msisdn, typed, home) == expected
+    assert read(parse_by_numbering_plan, typed, home) == expected
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ from engine.session.session import Item, Session
 from engine.session.verbs.pricing import Prices
 from engine.session.verbs.sending import must_be_served
 
+FORGOTTEN = "-"
+"""Stands for a number that we no longer have."""
+
 
 class Asking:
     """Verbs of requests for money, from both sides."""
@@ -66,7 +69,10 @@ class Asking:
             Item(
                 request.code,
                 self._words.render(
-                    session.language, "item.asked", amount=request.amount, payer=request.payer
+                    session.language,
+                    "item.asked",
+                    amount=request.amount,
+                    payer=request.payer or FORGOTTEN,
                 ),
             )
             for request in await self._own(session)

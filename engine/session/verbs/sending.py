@@ -28,8 +28,12 @@ class Sending:
         return "ready"
 
     async def open_payees(self, press: Press) -> str:
-        """People one has saved, then those one has paid lately."""
+        """People one has saved, then those one has paid lately.
+
+        Whom this money goes to is yet to be said: whoever was asked for some, or saved, is not it.
+        """
         session = press.session
+        session.payee = session.amount = session.chosen = session.request = None
         must_be_served(self._payments, session)
         who = session.customer.customer_id
         saved = {r.msisdn: r.name for r in await self._customers.recipients(who)}

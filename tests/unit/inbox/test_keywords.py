@@ -130,6 +130,47 @@ def test_a_number_abroad_and_thousands_are_understood() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "country", "payee", "minor"),
+    [
+        ("SEND 1 500 0712345678", "KE", KENYAN, 150_000),
+        ("SEND 0712345678 1 500", "KE", KENYAN, 150_000),
+        ("SEND 5 000 0712 345 678", "KE", KENYAN, 500_000),
+        ("SEND 5 000.50 0712345678", "KE", KENYAN, 500_050),
+        ("SEND 1 500 254712345678", "KE", KENYAN, 150_000),
+        ("SEND 254712345678 5 000", "KE", KENYAN, 500_000),
+        ("SEND 1 500 KES 0712345678", "KE", KENYAN, 150_000),
+        ("ENVOYER 1\u202f000\u202f000 677123456", "CM", "+237677123456", 1_000_000),
+        ("ENVOYER 500 000 XAF +237677123456", "CM", "+237677123456", 500_000),
+        ("SEND 500 00254712345678", "KE", KENYAN, 50_000),
+        ("SEND 500 00 254 712 345 678", "KE", KENYAN, 50_000),
+    ],
+)
+def test_thousands_may_be_apart(text: str, country: str, payee: str, minor: int) -> None:
+    command = WORDS.read(text)
+    assert command is not None
+    found, amount = read_order(command.rest, country)
+    assert (found, amount.minor) == (payee, minor)
+
+
+@pytest.mark.parametrize(
+    ("text", "country"),
+    [
+        ("SEND 5 000 254712345678", "KE"),  # 5 to a number abroad, as Kenyans dial?
+        ("SEND 5 000 254 712 345 678", "KE"),
+        ("SEND 10 254 712345678", "KE"),  # 10,254?
+        ("ENVOYER 500 000 237677123456", "CM"),
+        ("ENVOYER 1 000 000 237677123456", "CM"),
+        ("SEND 500 000 256772123456", "UG"),
+    ],
+)
+def test_an_amount_that_may_end_in_two_places_is_not_guessed(text: str, country: str) -> None:
+    command = WORDS.read(text)
+    assert command is not None
+    with pytest.raises(CustomerMistake, match=r"sms\.in_send_how"):
+        read_order(command.rest, country)
+
+
+@pytest.mark.parametrize(
     "words",
     [
         (),

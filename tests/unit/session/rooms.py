@@ -165,6 +165,8 @@ class MemoryPayments:
         self.reasons: list[str] = []
         self.own_requests: dict[CustomerId, list[MoneyRequest]] = {}
         self.keys: list[str] = []
+        self.limits = (1_900_000, 3_900_000, 5_000_000)
+        """Minor units for one payment, left today, left this month."""
         self.wallets: dict[str, list[str]] = {}
         """Country -> operators that can be paid into there."""
         self.unserved: set[str] = set()
@@ -317,9 +319,7 @@ class MemoryPayments:
         return f"C{self.reported.index(code) + 1}"
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:
-        return LimitsLeft(
-            0, *(Money(minor, currency) for minor in (1_900_000, 3_900_000, 5_000_000))
-        )
+        return LimitsLeft(0, *(Money(minor, currency) for minor in self.limits))
 
     async def ask(
         self, requester: Customer, network: str, payer: Msisdn, amount: Money, *, key: str

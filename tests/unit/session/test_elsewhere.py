@@ -102,7 +102,7 @@ async def test_who_is_dropped_goes_on_with_the_wallet_they_chose() -> None:
         SessionEnd("s1", "dropped", EndReason.TIMED_OUT, msisdn=house.session().msisdn)
     )
     await house.press(session_id="s2")
-    assert "Airtel Money" in (await house.take("1", "s2")).text
+    assert "Airtel Money" in (await house.take("7", "s2")).text
 
 
 async def test_a_session_that_is_over_keeps_no_choice_and_shows_no_number() -> None:

@@ -1,6 +1,7 @@
 """Every journey as a caller walks it, and what it leaves in the rooms behind."""
 
 import msgspec
+import pytest
 
 from engine.clock import CustomerId
 from engine.money import Money
@@ -303,6 +304,30 @@ async def test_a_payees_number_is_saved_from_a_payment() -> None:
 async def test_limits_are_told() -> None:
     told = await (await caller()).press("5", "2")
     assert "At once KES 19,000\nToday KES 39,000\nThis month KES 50,000" in told.text
+
+
+@pytest.mark.parametrize(("left", "at_once"), [((1200, 5000), "KES 12"), ((5000, 700), "KES 7")])
+async def test_nobody_is_told_to_send_more_at_once_than_is_left(
+    left: tuple[int, int], at_once: str
+) -> None:
+    house = await caller()
+    house.payments.limits = (1_900_000, *left)
+    assert f"At once {at_once}\nToday" in (await house.press("5", "2")).text
+
+
+@pytest.mark.parametrize("language", sorted({*TEXTS.languages} - {"am"}))  # one page each
+async def test_who_was_forgotten_is_no_line_of_a_request(language: str) -> None:
+    house = await House().registered(language)
+    await house.press("2", "1", PAYEE, "700", "1")
+    house.clock.seconds += 901
+    own = house.payments.own_requests[house.customers.known[PAYER].customer_id]
+    full = await house.press("2", "3", "1", session_id="s2")
+    own[0] = msgspec.structs.replace(own[0], payer=None)
+    assert "1. KES 700 -\n" in (await house.press("2", "3", session_id="s3")).text
+    shown = await house.press("2", "3", "1", session_id="s4")
+    lines = full.text.split("\n")
+    assert shown.text.split("\n") == [line for line in lines if PAYEE not in line]
+    assert len(lines) > len(shown.text.split("\n"))
 
 
 async def test_a_pin_is_changed_by_who_knows_the_old_one() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from engine.msisdn import Msisdn
 from engine.ports import Reply
 from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
@@ -144,6 +146,17 @@ async def test_a_screen_that_asks_a_pin_and_has_no_other_way_ends_a_walk_by_sms(
     reply = await phone.press("5", "3", "1")
     assert reply.ends
     assert reply.text == f"A PIN never belongs into an SMS. Dial {SHORTCODE} to do this."
+
+
+@pytest.mark.parametrize("dialled", ["", "5"])
+async def test_nobody_chooses_a_pin_anew_by_sms(dialled: str) -> None:
+    house = await caller()
+    await house.press("5", "3", "2", "1")
+    house.customers.allow_reset(PAYER)
+    phone = sms(house)
+    reply = await phone.dial(dialled)
+    assert reply == Reply(f"A PIN never belongs into an SMS. Dial {SHORTCODE} to do this.", True)
+    assert (await phone.press("7391")).text.startswith("This session has ended.")
 
 
 async def test_nobody_registers_by_sms() -> None:

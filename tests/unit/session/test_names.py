@@ -65,7 +65,7 @@ async def test_every_way_to_a_price_tells_the_name() -> None:
     house.payments.requests["ASK0000009"] = (house.session().msisdn, request)
     ways = {
         "price": ("4", PAYEE, "500"), "again": ("1", "1", "1"), "sent": ("3", "1", "1"),
-        "request": ("2", "2", "1", "1"), "resumed": ("1",),
+        "request": ("2", "2", "1", "1"), "resumed": ("7",),
     }  # fmt: skip
     for session_id, inputs in ways.items():
         house.clock.seconds += 0 if session_id == "resumed" else 3000

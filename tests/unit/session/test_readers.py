@@ -37,6 +37,9 @@ def test_an_amount_is_of_what_the_callers_wallet_holds() -> None:
         ("10.5", "KES", 1_050),
         ("0500", "KES", 50_000),
         ("0.01", "KES", 1),
+        ("10 000", "XAF", 10_000),
+        ("1\u00a0234\u00a0567", "XAF", 1_234_567),
+        ("10\u202f000.5", "KES", 1_000_050),
     ],
 )
 def test_amounts_are_read_exactly(text: str, currency: str, minor: int) -> None:
@@ -62,6 +65,10 @@ def test_amounts_are_read_exactly(text: str, currency: str, minor: int) -> None:
         ("5.", "mistake.amount"),
         (".5", "mistake.amount"),
         ("5 00", "mistake.amount"),
+        ("5  000", "mistake.amount"),
+        ("5000 000", "mistake.amount"),
+        ("5 000,000", "mistake.amount"),
+        ("5\u2003000", "mistake.amount"),
         ("5*0", "mistake.amount"),
         ("NaN", "mistake.amount"),
         ("Infinity", "mistake.amount"),

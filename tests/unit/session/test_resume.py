@@ -11,7 +11,7 @@ from engine.msisdn import Msisdn
 from engine.payments.views import MoneyRequest
 from engine.ports import EndReason, SessionEnd
 from engine.session import steps
-from tests.unit.session.rooms import NETWORKS, PAYER, PIN, House
+from tests.unit.session.rooms import MENU, NETWORKS, PAYER, PIN, House
 
 PAYEE = "256772000002"
 TO_PIN = ("1", PAYEE, "1000", "1")
@@ -20,6 +20,13 @@ OFFER = "You were sending money\nTo +256772000002"
 
 async def caller() -> House:
     return await House().registered()
+
+
+def ask_for(house: House, shillings: int) -> None:
+    """Somebody in Uganda asks the payer for money."""
+    asker, amount = Msisdn("+256772000002"), Money(shillings, "UGX")
+    request = MoneyRequest("ASK0000009", asker, amount, house.clock.now(), "k")
+    house.payments.requests["ASK0000009"] = (PAYER, request)
 
 
 # Dropped.
@@ -31,15 +38,15 @@ async def test_who_was_dropped_may_continue_at_a_fresh_price_and_types_the_pin_a
     before = house.session().quote
     house.clock.seconds += 200
     offer = await house.press(session_id="s2")
-    assert offer.text.startswith(f"{OFFER} KES 1,000\n1. Continue\n2. Start over")
-    price = await house.take("1", "s2")
+    assert offer.text.startswith(f"{OFFER} KES 1,000\n7. Continue\n8. Start over")
+    price = await house.take("7", "s2")
     assert "Total KES 1,010" in price.text
     quote = house.session("s2").quote
     assert quote is not None
     assert before is not None
     assert quote.quote_id != before.quote_id
-    assert "Type your CAPP PIN" in (await house.take("1*1", "s2")).text
-    assert (await house.take(f"1*1*{PIN}", "s2")).ends
+    assert "Type your CAPP PIN" in (await house.take("7*1", "s2")).text
+    assert (await house.take(f"7*1*{PIN}", "s2")).ends
     assert len(house.payments.confirmed) == 1
 
 
@@ -47,15 +54,41 @@ async def test_who_typed_no_amount_yet_is_asked_for_it() -> None:
     house = await caller()
     await house.press("1", PAYEE)
     offer = await house.press(session_id="s2")
-    assert offer.text.startswith(f"{OFFER}\n1. Continue")
-    assert "Amount in KES" in (await house.take("1", "s2")).text
+    assert offer.text.startswith(f"{OFFER}\n7. Continue")
+    assert "Amount in KES" in (await house.take("7", "s2")).text
 
 
 async def test_who_starts_over_gets_the_menu() -> None:
     house = await caller()
     await house.press(*TO_PIN)
     await house.press(session_id="s2")
-    assert (await house.take("2", "s2")).text.startswith("CAPP\n1. Send money")
+    assert (await house.take("8", "s2")).text.startswith("CAPP\n1. Send money")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ("2", "1", PAYEE, "700"),  # asked for money
+        ("5", "4", "1", PAYEE, "Mary"),  # saved
+        ("4", PAYEE, "700"),  # priced
+        ("2", "2", "1"),  # asks for money
+    ],
+)
+async def test_who_chose_nobody_to_send_to_was_sending_to_nobody(before: tuple[str, ...]) -> None:
+    house = await caller()
+    ask_for(house, 27_123)
+    await house.press(*before, "00", "1")
+    assert house.session().screen == "send_money.to"
+    assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
+
+
+async def test_who_looked_at_a_request_and_then_sends_goes_on_with_what_is_sent() -> None:
+    house = await caller()
+    ask_for(house, 27_123)
+    await house.press("2", "2", "1", "00", "1", "256772000003")
+    offer = await house.press(session_id="s2")
+    assert offer.text.startswith("You were sending money\nTo +256772000003\n")
+    assert "Amount in KES" in (await house.take("7", "s2")).text
 
 
 async def test_a_price_that_can_no_longer_be_had_is_mended_where_it_is_typed() -> None:
@@ -63,7 +96,7 @@ async def test_a_price_that_can_no_longer_be_had_is_mended_where_it_is_typed() -
     await house.press("1", PAYEE, "900000")  # refused: the amount was never priced
     offer = await house.press(session_id="s2")
     assert "Continue" in offer.text
-    assert "Amount in KES" in (await house.take("1", "s2")).text
+    assert "Amount in KES" in (await house.take("7", "s2")).text
 
 
 @pytest.mark.parametrize("inputs", [("1", PAYEE), TO_PIN])
@@ -73,7 +106,7 @@ async def test_a_number_that_can_no_longer_be_paid_is_asked_for_again(
     house = await caller()
     await house.press(*inputs)
     house.replace("s1", payee=Msisdn("+254712000077"))
-    reply = await house.press("1", session_id="s2")
+    reply = await house.press("7", session_id="s2")
     assert "Number to pay" in reply.text
     assert house.session("s2").screen == "send_money.to"
 
@@ -92,10 +125,23 @@ async def test_an_offer_that_was_dropped_itself_is_made_again() -> None:
     assert (await house.press(session_id="s3")).text.startswith(OFFER)
 
 
+async def test_what_was_pressed_on_the_offer_means_nothing_on_the_menu() -> None:
+    """The record of the resumed session is lost; what is left of it ends in the PIN."""
+    house = await caller()
+    who = house.customers.known[PAYER].customer_id
+    await house.customers.save_recipient(who, Msisdn(f"+{PAYEE}"), "Mary")
+    await house.press(*TO_PIN)
+    await house.press("7", "1", session_id="s2")
+    lost = await house.take(f"7*1*{PIN}", "s3")
+    assert lost.text.startswith("We lost this session.")
+    assert (PAYER, "s3") not in house.records.records
+    assert not MENU.screens["home.resume"].choices.keys() & MENU.screens["home.menu"].choices.keys()
+
+
 async def test_what_was_turned_down_is_not_offered_again() -> None:
     house = await caller()
     await house.press(*TO_PIN)
-    await house.press("2", "5", session_id="s2")
+    await house.press("8", "5", session_id="s2")
     assert (await house.press(session_id="s3")).text.startswith("CAPP\n1. Send money")
 
 
@@ -116,13 +162,13 @@ async def test_an_offer_ends_when_it_is_too_old() -> None:
 async def test_a_session_that_still_lives_beside_the_resumed_one_keeps_to_itself() -> None:
     house = await caller()
     await house.press(*TO_PIN)
-    await house.press("1", "1", session_id="s2")
+    await house.press("7", "1", session_id="s2")
     first, second = house.session().quote, house.session("s2").quote
     assert first is not None
     assert second is not None
     assert first.quote_id != second.quote_id
     assert "Tries left: 2" in (await house.take("*".join((*TO_PIN, "9026")))).text
-    assert (await house.take(f"1*1*{PIN}", "s2")).ends
+    assert (await house.take(f"7*1*{PIN}", "s2")).ends
     assert len(house.payments.confirmed) == 1
     await house.take("*".join((*TO_PIN, "9026", "0", "00")))
     told = await house.press(session_id="s3")  # what was done last is told, not what lives on
@@ -146,7 +192,7 @@ async def test_nothing_is_offered_to_another_phone() -> None:
 async def test_what_was_typed_as_a_pin_is_not_carried_over() -> None:
     house = await caller()
     await house.press(*TO_PIN, "9026")
-    await house.press("1", "1", session_id="s2")
+    await house.press("7", "1", session_id="s2")
     for record in house.records.records.values():
         assert b"9026" not in record
 
@@ -262,20 +308,18 @@ async def test_an_end_and_a_turn_at_the_same_moment_leave_one_of_the_two() -> No
 
 async def test_who_was_dropped_at_a_request_goes_on_with_it_and_it_is_paid_once() -> None:
     house = await caller()
-    asker = Msisdn("+256772000002")
-    request = MoneyRequest("ASK0000009", asker, Money(27_123, "UGX"), house.clock.now(), "k")
-    house.payments.requests["ASK0000009"] = (PAYER, request)
+    ask_for(house, 27_123)
     await house.press("2", "2", "1", "1")
     offer = await house.press(session_id="s2")
     assert offer.text.startswith(OFFER)
-    assert "Gets UGX 27,123" in (await house.take("1", "s2")).text
+    assert "Gets UGX 27,123" in (await house.take("7", "s2")).text
     house.clock.seconds += 121
-    await house.take("1*1", "s2")
-    expired = await house.take(f"1*1*{PIN}", "s2")
+    await house.take("7*1", "s2")
+    expired = await house.take(f"7*1*{PIN}", "s2")
     assert expired.text.startswith("The price has expired.\n+256772000002 asks you for")
-    await house.take(f"1*1*{PIN}*1", "s2")
-    await house.take(f"1*1*{PIN}*1*1", "s2")
-    assert (await house.take(f"1*1*{PIN}*1*1*{PIN}", "s2")).ends
+    await house.take(f"7*1*{PIN}*1", "s2")
+    await house.take(f"7*1*{PIN}*1*1", "s2")
+    assert (await house.take(f"7*1*{PIN}*1*1*{PIN}", "s2")).ends
     assert house.payments.requests == {}
     assert len(house.payments.confirmed) == 1
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.customers.customers import Customer
+from engine.menu.deep_links import INPUTS_MAX
 from engine.menu.networks import Network, Networks
 from engine.msisdn import Msisdn
 from engine.ports import EndReason, Reply, SessionEnd, Turn
@@ -68,8 +69,8 @@ class Unasked(dict[Msisdn, Customer]):
 async def test_a_dial_string_of_too_many_inputs_costs_no_look_up() -> None:
     house = House()
     house.customers.known = Unasked()
-    assert (await house.take("*".join("1" * 7))).text.startswith("We lost this session.")
-    assert (await house.take("*".join("1" * 6))).text.startswith("Sorry")
+    assert (await house.take("*".join("1" * (INPUTS_MAX + 1)))).text.startswith("We lost this")
+    assert (await house.take("*".join("1" * INPUTS_MAX))).text.startswith("Sorry")
 
 
 async def test_a_star_in_a_name_belongs_to_the_name() -> None:

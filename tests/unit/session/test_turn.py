@@ -182,6 +182,7 @@ async def test_the_same_turn_gets_the_same_bytes_and_no_second_effect() -> None:
     house = await caller()
     for inputs in ((), ("1",), TO_PIN, (*TO_PIN, "9026"), (*TO_PIN, "9026", PIN)):
         session_id = f"s{len(inputs)}"
+        house.records.pointers.clear()
         first = await house.press(*inputs, session_id=session_id)
         record = dict(house.records.records)
         failures = dict(house.customers.failures)
@@ -256,7 +257,7 @@ async def test_another_phone_finds_nothing_under_a_session_id() -> None:
     await house.press(*TO_PIN)
     stranger = Msisdn("+254712000099")
     reply = await house.take("*".join((*TO_PIN, PIN)), msisdn=stranger)
-    assert reply.ends
+    assert "Choose your language" in reply.text
     assert house.payments.confirmed == {}
 
 
@@ -502,12 +503,58 @@ async def test_amounts_reach_payments_as_typed() -> None:
     assert quote.amount == Money(123_450, "KES")
 
 
+@pytest.mark.parametrize("dialled", ["5", f"1*{PAYEE}*500", "2*1"])
+async def test_a_new_caller_who_dials_a_link_is_asked_what_every_new_caller_is(
+    dialled: str,
+) -> None:
+    house = House()
+    plain = await House().take("")
+    assert await house.take(dialled) == plain
+    assert await house.take(dialled) == plain
+    for pressed, asked in (("1", "Choose a PIN"), ("4826", "Type the same"), ("4826", "CAPP\n")):
+        dialled += f"*{pressed}"
+        assert (await house.take(dialled)).text.startswith(asked)
+    assert house.customers.known[PAYER].language == "en"
+    assert (await house.take(f"{dialled}*5")).text.startswith("My account")
+
+
+async def test_whose_pin_may_be_chosen_anew_chooses_it_also_behind_a_link() -> None:
+    house = await caller()
+    await house.press("5", "3", "2", "1")
+    house.customers.allow_reset(PAYER)
+    assert (await house.take("5", "s2")).text.startswith("Your PIN was reset.")
+    lost = await House(shares=house).take("5*7391", "s3")  # the first turn's record is lost
+    assert lost.text.startswith("Your PIN was reset.")
+    assert house.session("s3").pin_mac is None
+    for text in ("5*7391", "5*7391*7391"):
+        done = await house.take(text, "s2")
+    assert done.text.startswith("Your new PIN is set.")
+
+
+@pytest.mark.parametrize("link", [f"1*{PAYEE}", f"4*{PAYEE}", f"2*1*{PAYEE}"])
+@pytest.mark.parametrize("more", ["", "*1"])
+async def test_a_pin_chosen_behind_a_link_is_no_amount_when_the_record_is_lost(
+    link: str, more: str
+) -> None:
+    house = await caller()
+    await house.press("5", "3", "2", "1")
+    house.customers.allow_reset(PAYER)
+    for typed in (link, f"{link}*7391", f"{link}*7391*7391"):
+        await house.take(typed, "s2")
+    house.records.records.clear()
+    lost = await house.take(f"{link}*7391*7391{more}", "s2")
+    assert lost.text.startswith("We lost this session.")
+    assert house.records.records == {}
+
+
 async def test_a_new_callers_pin_is_not_taken_from_a_dial_string() -> None:
     house = House()
-    assert "Choose a PIN" in (await house.take("1")).text
+    assert "Choose a PIN" in (await house.press("1")).text
     lost = await house.take("1*4826", "s2")
-    assert lost.text.startswith("We lost this session.")
-    assert (PAYER, "s2") not in house.records.records
+    assert "Choose your language" in lost.text
+    assert house.session("s2").pin_mac is None
+    assert (await house.take("1*4826*4826", "s3")).text.startswith("We lost this session.")
+    assert house.customers.known == {}
 
 
 async def test_amounts_beyond_their_width_never_push_a_screen_over_the_budget() -> None:

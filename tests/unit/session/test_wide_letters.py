@@ -1,8 +1,10 @@
 """A language in letters of 16 bits: on networks that carry them, and on those that do not."""
 
+import msgspec
 import pytest
 
 from engine.menu.networks import Network, Networks
+from engine.money import Money
 from engine.septets import fits, is_gsm7
 from tests.unit.session.rooms import NETWORKS, PIN, TEXTS, House
 
@@ -32,6 +34,28 @@ async def test_last_words_too_come_in_letters_the_network_carries() -> None:
         await house.press("1", PAYEE, "1000")
         over = await house.take(f"2*{PAYEE}*1000")
         assert over.text == TEXTS.render(language, "session.over")
+
+
+@pytest.mark.parametrize("by_link", [False, True])
+async def test_what_is_to_be_paid_is_not_what_is_cut(by_link: bool) -> None:
+    """The widest amounts that can be, on the last screen, which has no second page."""
+    house = await caller()
+    if by_link:
+        house.payments.by_link.add("mpesa_ke")
+    keys = ["1", PAYEE, "1000"]
+    await house.press(*keys)
+    while house.session().screen != "send_money.pin":
+        keys.append("1" if house.session().page + 1 == house.session().pages else "98")
+        await house.take("*".join(keys))
+    quote = house.session().quote
+    assert quote is not None
+    paid, arrives = Money(123_456_789_012, "KES"), Money(12_345_678_901, "UGX")
+    wide = msgspec.structs.replace(quote, amount=paid, fee=Money(0, "KES"), receives=arrives)
+    house.replace("s1", quote=wide)
+    done = await house.take("*".join((*keys, PIN)))
+    assert done.ends
+    assert fits(done.text, NETWORKS.of("").budget_septets)
+    assert f"{wide.total.minor // 100:,}.12" in done.text
 
 
 @pytest.mark.parametrize("budget", [160, 100])
