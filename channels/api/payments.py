@@ -16,7 +16,7 @@ from channels.api.payment_shown import (
     show_status,
 )
 from channels.api.problems import Code, Refusal
-from channels.api.proposals import open_about
+from channels.api.proposals import check_reason, open_about
 from channels.api.quotes import FindCustomer, PriceAsked, known_payer, offer, parties
 from channels.api.reservations import account_to_draw_on, too_small
 from channels.api.wire import AmountAsked, Id, Number
@@ -85,9 +85,12 @@ class PaymentAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RefundAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why, for the people who decide."""
+    """Why, for the people who decide: one line of printable characters."""
 
     why: Annotated[str, msgspec.Meta(min_length=3, max_length=TEXT_LENGTH_MAX)]
+
+    def __post_init__(self) -> None:
+        check_reason(self.why)
 
 
 class RefundShown(msgspec.Struct, frozen=True):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-import asyncpg
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
@@ -38,6 +37,7 @@ from engine.errors import (
     Unreachable,
 )
 from engine.once import Answered, Once, OtherRequest, Request, Taken, UnderWay
+from engine.outages import server_away
 from engine.staff.probes import TooSoon
 from engine.staff.retrying import NotTheirs
 from engine.tasks import beside
@@ -45,7 +45,6 @@ from engine.tasks import beside
 C = TypeVar("C")
 log = logging.getLogger(__name__)
 
-_AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _KEPT: Final = {400, 404, 409, 422}
 """Refusals that a repeat under the same key hears again; after others it is tried again, and after
 `not_now` as well.
@@ -134,10 +133,11 @@ class Serving(Generic[C]):
             return _refused(refusal, correlation_id)
         except ClientDisconnect:
             raise
-        except _AWAY as error:
-            log.warning("%s: the database is away: %s", correlation_id, type(error).__name__)
-            return _refused(Refusal(Code.AWAY, retry_after=5), correlation_id)
-        except Exception:
+        except Exception as error:
+            server = server_away(error)
+            if server is not None:
+                log.warning("%s: %s is away: %s", correlation_id, server, type(error).__name__)
+                return _refused(Refusal(Code.AWAY, retry_after=5), correlation_id)
             log.exception("%s failed", correlation_id)
             return _refused(Refusal(Code.OUR_FAULT), correlation_id)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from channels.api.endpoints import Call, Nothing
 from channels.api.problems import Code, Refusal
-from channels.api.proposals import ProposalShown, open_about, show
+from channels.api.proposals import ProposalShown, check_reason, open_about, show
 from channels.api.transaction_shown import (
     MessageShown,
     Possibilities,
@@ -63,9 +63,12 @@ class RetriedShown(msgspec.Struct, frozen=True):
 
 
 class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A reason, for the second person and for the books."""
+    """A reason, for the second person and for the books: one line of printable characters."""
 
     why: Annotated[str, msgspec.Meta(min_length=3, max_length=TEXT_LENGTH_MAX)]
+
+    def __post_init__(self) -> None:
+        check_reason(self.why)
 
 
 class Transactions:

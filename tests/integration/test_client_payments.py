@@ -424,6 +424,16 @@ async def test_a_refund_waits_for_one_of_our_people(room: ClientRoom) -> None:
     await assert_books(room.world.pool)
 
 
+@pytest.mark.parametrize(
+    "why", ["late\0", "late)\n5f3a9c01  CLOSE_CASE", "late\x1b[2K", "a\u202eb"]
+)
+async def test_a_reason_that_a_terminal_would_obey_is_malformed(room: ClientRoom, why: str) -> None:
+    path = f"/payments/{await queued(room)}/refund"
+    assert code(await room.post(path, {"why": why}, key="refund-01")) == (400, "malformed")
+    told = {"why": "annulé à la demande du client ✓"}
+    assert (await room.post(path, told, key="refund-01")).status_code == 201  # no key was taken
+
+
 async def test_a_refund_that_is_not_legal_says_why(room: ClientRoom) -> None:
     payment_id = await room.send()
     answer = await room.post(f"/payments/{payment_id}/refund", {"why": "please"})

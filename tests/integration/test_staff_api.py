@@ -466,6 +466,12 @@ async def test_a_reversal_is_refused_with_the_reason_where_it_is_not_legal(
     assert await room.world.pool.fetchval("select count(*) from proposal") == 0
 
 
+async def test_a_reason_of_several_lines_is_malformed(room: StaffRoom) -> None:
+    _, code = await held(room)
+    answer = await room.post("fay", f"/transactions/{code}/reverse", {"why": "two\nlines"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
 async def test_the_same_reversal_is_proposed_once(room: StaffRoom) -> None:
     _, code = await held(room)
     first = await room.post("fay", f"/transactions/{code}/reverse", {"why": "on a list"})
@@ -663,7 +669,7 @@ async def test_nothing_is_shown_or_done_that_cannot_be_written_down(room: StaffR
     finally:
         await Owner(room.world.pool).execute("alter table elsewhere rename to staff_action")
     for answer in (shown, done):
-        assert (answer.status_code, answer.json()["code"]) == (503, "away")
+        assert (answer.status_code, answer.json()["code"]) == (500, "our_fault")
         assert code not in answer.text
     assert room.world.mpesa.questions == []
 
