@@ -38,7 +38,7 @@ def check_reason(why: str) -> None:
 class ProposalPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A proposal's whole id."""
 
-    proposal: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    proposal: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 
 
 class ProposalShown(msgspec.Struct, frozen=True):

@@ -43,7 +43,7 @@ SEES_NUMBERS = Role.COMPLIANCE
 class TransactionPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A payment's code as both people see it, its id, or the id of one of its attempts."""
 
-    transaction: Annotated[str, msgspec.Meta(pattern="^([0-9A-Za-z]{10}|[0-9a-f]{32})$")]
+    transaction: Annotated[str, msgspec.Meta(pattern=r"^([0-9A-Za-z]{10}|[0-9a-f]{32})\Z")]
 
 
 class Sight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

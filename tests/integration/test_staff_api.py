@@ -683,6 +683,51 @@ REWRITINGS = (
 )
 
 
+async def test_the_log_of_a_payment_names_whoever_looked_by_whichever_of_its_names(
+    room: StaffRoom,
+) -> None:
+    payment_id, code = await collected(room)
+    attempt_id = (await room.get("sam", f"/transactions/{code}")).json()["attempts"][0]["id"]
+    _, other = await collecting(room)
+    await room.get("sam", f"/transactions/{other}")
+    misread = code.lower().replace("0", "o").replace("1", "l")
+    for who, name in (("fay", payment_id), ("cleo", misread), ("fin", attempt_id)):
+        assert (await room.get(who, f"/transactions/{name}")).status_code == 200, name
+    for name in (code, misread, payment_id, attempt_id, f"{code[:5]} {code[5:]}"):
+        told = [logged.action.who for logged in await room.actions.about(name)]
+        assert told == ["fin", "cleo", "fay", "sam"], name
+    assert (await room.get("ada", f"/transactions/{code}%0A")).status_code == 403
+    assert (await room.get("sam", f"/transactions/{code}%0A")).status_code == 400
+    assert [logged.action.who for logged in await room.actions.about(other)] == ["sam"]
+    assert await room.actions.about("0" * 32) == await room.actions.about("nobody") == []
+
+
+async def test_a_request_that_cannot_be_read_is_a_row_too_and_holds_no_number(
+    room: StaffRoom,
+) -> None:
+    _, code = await collected(room)
+    await room.get("sam", f"/transactions/{code}?numbers=all")
+    await room.get("sam", f"/transactions/{PAYEE}")
+    await room.get("nemo", "/transactions/a%00b")
+    key = {"idempotency-key": "key-of-this"}
+    for body, headers in (
+        (b'{"why":', key),
+        (b'{"why":', key | {"content-type": "application/json"}),
+        (b'{"why":"because"}', {"content-type": "application/json"}),
+    ):
+        room.world.clock.pass_(0.01)  # ids are times
+        path, headers = f"{PREFIX}/transactions/{code}/reverse", {**room.headers("fay"), **headers}
+        await room.client.post(path, content=body, headers=headers)
+    assert await room.log() == [
+        ("sam", "show_transaction", code, "malformed"),
+        ("sam", "show_transaction", "+2567*****002", "malformed"),
+        ("nemo", "show_transaction", "a?b", "forbidden"),
+        ("fay", "propose_reversal", code, "wrong_media_type"),
+        ("fay", "propose_reversal", code, "malformed"),
+        ("fay", "propose_reversal", code, "key_missing"),
+    ]
+
+
 async def test_what_was_written_down_stays(room: StaffRoom) -> None:
     await room.get("sam", "/providers")
     for statement in REWRITINGS:
