@@ -156,7 +156,9 @@ class Transactions:
         legal = (await self._retrying.possible(found)).legal
         kind, why_not = reversal_of(payment.state)
         payer, payee = Msisdn(quote.payer), Msisdn(quote.payee)
-        veil = Veil() if whole else Veil([payer, payee])
+        # Also whom people have paid since at another number: operators name things by the first.
+        hidden = () if whole else await self._conversations.people_of(payment.payment_id)
+        veil = Veil(hidden)
         return Transaction(
             code=payment.code,
             payment_id=payment.payment_id,

@@ -16,7 +16,9 @@ from engine.decisions import Decision
 from engine.decisions import Kind as About
 from engine.desk.proposals import Kind, Person
 from engine.errors import OutcomeUnknown, Rejected, Unreachable
+from engine.msisdn import Msisdn
 from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
 from engine.payments.health import Told
 from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
@@ -182,6 +184,24 @@ async def test_a_number_inside_an_operators_own_reference_is_hidden_too(room: St
         answer = await room.get(who, f"/transactions/{code}{query}")
         assert (national in answer.text) is is_there
         assert ("ws_CO_21117*****001" in answer.text) is not is_there
+
+
+async def test_a_number_that_people_corrected_since_is_hidden_as_before(room: StaffRoom) -> None:
+    national, other = PAYEE[4:], Msisdn("+256772000099")
+    payment_id, code = await collecting(room)
+    room.world.mtn.answers.append(Accepted(f"payout-{national}"))
+    room.world.clock.pass_(0.01)  # ids are times
+    await room.world.tell(await room.world.live(payment_id), SUCCEEDED)
+    await room.world.dispatched()
+    paid_out = await room.world.live(payment_id)
+    await room.world.tell(paid_out, SUCCEEDED)
+    await room.world.tell(paid_out, Finding(Outcome.REVERSED, "undone"), Source.QUERY)
+    assert await room.world.rulings.repay(payment_id, Ruling("x"), payee=other)
+    await room.world.dispatched()
+    shown = await room.get("sam", f"/transactions/{code}")
+    assert shown.json()["payee"] == other.masked
+    assert national not in shown.text
+    assert f"payout-7*****{PAYEE[-3:]}" in shown.text
 
 
 async def test_what_never_was_is_not_found(room: StaffRoom) -> None:
