@@ -108,7 +108,7 @@ def build_site(settings: Settings, *, give_up: Callable[[], None] | None = None)
             lost = LostCallbacks(reception).routes()
             ours = _routes(engine, limits, chain)
             doors.open(short_routes(ours), guards.lets_through)
-            routes[:] = [*busy, *_alive(), *looking, *ours, *lost]
+            routes[:] = [*busy, *_alive(), *looking, *_with_lost(ours, lost)]
             doors.know_all(routes, guards.lets_through)
 
         tries = opening(open_doors, draw=SystemRandom().random, give_up=give_up)
@@ -192,6 +192,16 @@ def _routes(engine: Engine, limits: Limits, chain: ChainProbe | None) -> list[Ro
     routes += client_routes(engine, limits)
     routes += metrics_routes(engine)
     return [*health_routes(dependencies_of(engine, limits.ping, chain)), *routes]
+
+
+def _with_lost(ours: list[Route], lost: list[Route]) -> list[Route]:
+    """Lost callbacks stand behind whatever has a name, and before what takes all the rest.
+
+    The API for clients begins with the same words as addresses of operators, and answers itself
+    what is none of its own: an operator that appended a slash would be kept nowhere.
+    """
+    rest = [route for route in ours if route.path.endswith("{rest:path}")]
+    return [*(route for route in ours if route not in rest), *lost, *rest]
 
 
 def _alive() -> list[Route]:

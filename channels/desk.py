@@ -29,6 +29,7 @@ from engine.errors import StaffMistake
 from engine.ledger.account_names import read_name
 from engine.money import CURRENCIES, from_decimal, plain
 from engine.payments.payment import code_of
+from providers.redaction import printable
 
 Say = Callable[[str], None]
 
@@ -218,7 +219,8 @@ async def _cases(office: Office, options: argparse.Namespace, say: Say) -> bool:
         age = timedelta(seconds=case.age_seconds(now_ms))
         owner = case.owner or "nobody"
         due = f", due {minute_of(case.due_ms)}" if case.due_ms is not None else ""
-        say(f"{case.key.kind:<18} {code_of(case.key.payment)} {age} {owner}{due}: {case.detail}")
+        line = f"{case.key.kind:<18} {code_of(case.key.payment)} {age} {owner}{due}: {case.detail}"
+        say(printable(line, length_max=LINE_LENGTH_MAX))
         say(f"    {case.key}")
     return True
 
@@ -314,16 +316,19 @@ async def _find(office: Office, part: str) -> ProposalId:
 
 ID_PART_MIN = 4
 ID_SHOWN = 8
+LINE_LENGTH_MAX = 4000
 
 
 def _line(proposal: Proposal, office: Office) -> str:
     who = proposal.made_by + (f"+{proposal.decided_by}" if proposal.decided_by else "")
     told = f": {proposal.outcome}" if proposal.outcome else ""
     body = _body(proposal, office)
-    return (
+    line = (
         f"{proposal.id[-ID_SHOWN:]}  {minute_of(proposal.made_ms)}  {proposal.kind:<12}"
         f"  {proposal.state:<8}  {who}  {body}  ({proposal.note}){told}"
     )
+    # What a stranger wrote never looks like a proposal of its own.
+    return printable(line, length_max=LINE_LENGTH_MAX)
 
 
 def _body(proposal: Proposal, office: Office) -> str:

@@ -69,6 +69,18 @@ class Sources:
         return None
 
 
+def counted_as(source: str) -> str:
+    """Whom a limit counts for a source: of IPv6 the network of 64 bits, which is one household's.
+
+    Whoever has one has 2^64 addresses, and would be somebody new with each. What is no address
+    stays as it is.
+    """
+    address = _address(source) if ":" in source else None
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address or source)
+
+
 def _within(address: Address, networks: Networks) -> bool:
     return any(address in network for network in networks)
 

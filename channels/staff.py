@@ -30,6 +30,7 @@ from engine.staff.members import (
 from engine.staff.sessions import Sessions
 from engine.staff.store import StaffStore
 from engine.staff.tokens import TokenKeys
+from providers.redaction import printable
 
 Say = Callable[[str], None]
 
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     end = words.add_parser("end", help="end a session, or all of somebody's")
     end.add_argument("of", help="a name, or a session's id")
     log = words.add_parser("log", help="what was read or done about something, and by whom")
-    log.add_argument("subject", help="a payment's code, a proposal's id, an operator, a name")
+    log.add_argument("subject", help="a payment's code or id, a proposal's id, an operator, a name")
 
 
 async def run_staff(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
@@ -173,7 +174,8 @@ async def _log(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool:
 def _line(logged: Logged) -> str:
     at = int(logged.id[:12], 16)  # ids are times
     outcome = logged.outcome or "nobody knows how it ended"
-    return f"{stamp_of(at)}  {logged.action.who}  {logged.action.what}: {outcome}"
+    line = f"{stamp_of(at)}  {logged.action.who}  {logged.action.what}: {outcome}"
+    return printable(line, length_max=len(line))
 
 
 COMMANDS: dict[str, Callable[[StaffRoom, argparse.Namespace, Say], Awaitable[bool]]] = {

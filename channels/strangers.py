@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from channels.limits import Limit, Limits
+from channels.sources import counted_as
 
 MINUTE: Final = 60
 SHUT_MAX: Final = 10_000
@@ -33,9 +34,10 @@ class Strangers:
     async def away_seconds(self, source: str) -> int:
         """Count one knock; how long they are to stay away, 0 for who is heard. Raises nothing.
 
-        Who stays after that costs no round trip to Redis until their time is over.
+        All of one network of IPv6 are one (`sources.counted_as`). Who stays after that costs no
+        round trip to Redis until their time is over.
         """
-        now = self._monotonic()
+        now, source = self._monotonic(), counted_as(source)
         until = self._shut.get(source, now)
         if until > now:
             return max(1, round(until - now))

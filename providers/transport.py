@@ -90,7 +90,9 @@ class Transport(httpx.AsyncBaseTransport):
         All headers it must have are among `headers`, save what is said of its body. `target`
         stands in the first line, if it is not what `url` says.
         """
-        origin = (url.scheme, url.host, url.port)
+        # As it goes over the wire: `url.host` decodes `xn--` by the rules of 2008, and the system
+        # would encode it again by those of 2003, which make another host of some.
+        origin = (url.scheme, url.raw_host.decode("ascii"), url.port)
         message = _serialise(method, target or url.raw_path, headers, body)
         await self._take_slot(timeouts["pool"])
         try:

@@ -88,14 +88,15 @@ class Webhooks:
             return f"wants at most {URL_LENGTH_MAX} characters of ASCII, without spaces"
         try:
             parts = httpx.URL(url)
-        except httpx.InvalidURL:
+            is_of_a_host = bool(parts.host)
+        except (httpx.InvalidURL, UnicodeError):  # the latter: what stands behind `xn--` is no name
             return "is no address"
         if parts.userinfo or "@" in url.partition("?")[0]:
             return "must not hold credentials"
-        if parts.fragment or "#" in url or "\\" in url or not parts.host:
+        if parts.fragment or "#" in url or "\\" in url or not is_of_a_host:
             return "is no address of a host"
         port = 443 if parts.port is None else parts.port
-        return self._fault_in_place(parts.scheme, parts.host, port)
+        return self._fault_in_place(parts.scheme, parts.raw_host.decode("ascii"), port)
 
     def _fault_in_place(self, scheme: str, host: str, port: int) -> str:
         if self._is_here(host):

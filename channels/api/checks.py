@@ -1,8 +1,8 @@
 """Would this payment succeed now? Asked before anybody is charged; it promises nothing.
 
-Operators' health, liquidity and limits are looked at; where nothing stands in the way the payee's
-operator is asked for the wallet. Sanctions lists and risk are not looked at: what they say is said
-to nobody who has not confirmed a payment.
+Operators' health, liquidity (the pool's, or what the client set aside) and limits are looked at;
+where nothing stands in the way the payee's operator is asked for the wallet. Sanctions lists and
+risk are not looked at: what they say is said to nobody who has not confirmed a payment.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from channels.api.endpoints import Call, Nothing
 from channels.api.problems import Refusal
 from channels.api.quotes import FindCustomer, PriceAsked, known_payer
+from channels.api.reservations import to_draw_on, too_small
 from channels.api.wire import read_amount, read_number
 from engine.clients.clients import KeyHolder
 from engine.customers.customers import Customer
@@ -21,6 +22,7 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.holders import WalletFound
 from engine.payments.outlook import End, Outlook
+from engine.payments.reservations import Reservations
 from engine.payments.selling import Selling
 from engine.payments.views import LimitsLeft
 
@@ -59,12 +61,19 @@ class Checks:
     """The handler."""
 
     def __init__(
-        self, *, selling: Selling, find: FindCustomer, limits_of: LimitsOf, wallet_found: AskWallet
+        self,
+        *,
+        selling: Selling,
+        find: FindCustomer,
+        limits_of: LimitsOf,
+        wallet_found: AskWallet,
+        reservations: Reservations,
     ) -> None:
         self._selling = selling
         self._wallet_found = wallet_found
         self._find = find
         self._limits_of = limits_of
+        self._reservations = reservations
 
     async def check(self, call: Call[KeyHolder, Nothing, Nothing, PriceAsked]) -> CheckShown:
         """What stands in the way is an answer, not a problem; what cannot be read is one."""
@@ -74,14 +83,32 @@ class Checks:
             payer = await known_payer(self._find, read_number(call.body.payer))
             outlook = await self._selling.outlook(
                 payer=payer, network=payer.network, payee=payee, amount=amount,
+                from_pool=call.body.is_from_pool,
             )  # fmt: skip
+            is_enough = outlook is None or await self._is_enough(call, outlook.holds)
             limit = await self._limit_in_the_way(payer, amount)
         except Refusal as refusal:
-            return CheckShown(would_succeed=False, reason=refusal.code.word)
+            return CheckShown(would_succeed=False, reason=refusal.reason or refusal.code.word)
         except (CustomerMistake, NoWayNow) as error:
             return CheckShown(would_succeed=False, reason=error.text_key.rpartition(".")[2])
         shown = _shown(outlook, limit)
+        if shown.would_succeed and not is_enough:
+            return replace(
+                shown, would_succeed=False, reason=too_small().reason, success_ppm=0,
+                has_liquidity=False,
+            )  # fmt: skip
         return await self._with_wallet(shown, payee) if shown.would_succeed else shown
+
+    async def _is_enough(
+        self, call: Call[KeyHolder, Nothing, Nothing, PriceAsked], holds: Money
+    ) -> bool:
+        """Whether the reservation, if one is named, has that much left. Raises as `to_draw_on`."""
+        reservation_id = call.body.reservation
+        if reservation_id is msgspec.UNSET:
+            return True
+        client_id = call.caller.client_id
+        found = await to_draw_on(self._reservations, client_id, reservation_id, holds.currency)
+        return found.left.minor >= holds.minor
 
     async def _with_wallet(self, shown: CheckShown, payee: Msisdn) -> CheckShown:
         """What its operator says of the payee's wallet; unknown stands in nobody's way."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from channels.api.endpoints import AnyEndpoint, Call, Endpoint, Nothing
+from channels.api.endpoints import Again, AnyEndpoint, Call, Endpoint, Nothing
 from channels.api.payments import Page
 from channels.api.problems import Code, Refusal
 from channels.api.wire import Id
@@ -136,7 +136,9 @@ class ClientHooks:
     def __init__(self, hooks: Hooks) -> None:
         self._hooks = hooks
 
-    async def subscribe(self, call: Call[KeyHolder, Nothing, Nothing, HookAsked]) -> HookMade:
+    async def subscribe(
+        self, call: Call[KeyHolder, Nothing, Nothing, HookAsked]
+    ) -> HookMade | Again[HookMade]:
         """Once per key; its repeat is told the same. Raises Refusal MALFORMED or KEY_REUSED."""
         asked, own = call.body, self._own(call)
         wish = Wish(asked.url, tuple(dict.fromkeys(asked.events)))
@@ -149,10 +151,11 @@ class ClientHooks:
         subscription = made.subscription
         if (subscription.url, subscription.events) != (wish.url, wish.events):
             raise Refusal(Code.KEY_REUSED)
-        return HookMade(
+        shown = HookMade(
             subscription.id, subscription.url, list(subscription.events),
             _iso(subscription.made_at), made.secret,
         )  # fmt: skip
+        return shown if made.is_fresh else Again(shown)
 
     async def listed(self, call: Call[KeyHolder, Nothing, Nothing, Nothing]) -> HooksShown:
         return HooksShown([_show(one) for one in await self._own(call).subscriptions()])
@@ -175,13 +178,18 @@ class ClientHooks:
         await own.remove(id_)
         return _show(msgspec.structs.replace(found, state="removed", why=""))
 
-    async def rotate(self, call: Call[KeyHolder, HookPath, Nothing, RotationAsked]) -> RotatedShown:
-        """Once per key; its repeat is told the same secret. Raises NoSuchHook."""
+    async def rotate(
+        self, call: Call[KeyHolder, HookPath, Nothing, RotationAsked]
+    ) -> RotatedShown | Again[RotatedShown]:
+        """Once per key; its repeat is told the same. Raises NoSuchHook, and Refusal KEY_REUSED."""
         rotated = await self._own(call).rotate(
             HookId(call.path.webhook), _operation(call, f"rotate {call.path.webhook}"),
             call.body.overlap_hours,
         )  # fmt: skip
-        return RotatedShown(rotated.secret, _iso(rotated.old_until))
+        if rotated.overlap_hours != call.body.overlap_hours:
+            raise Refusal(Code.KEY_REUSED)
+        shown = RotatedShown(rotated.secret, _iso(rotated.old_until))
+        return shown if rotated.is_fresh else Again(shown)
 
     async def deliveries(self, call: Call[KeyHolder, HookPath, Page, Nothing]) -> DeliveriesShown:
         """Raises NoSuchHook."""

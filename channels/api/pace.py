@@ -10,6 +10,7 @@ from typing import Final
 from channels.api.problems import Code, Refusal
 from channels.limits import Admitted, Asked, Limit, Limits
 from channels.settings import ApiPaces
+from channels.sources import counted_as
 
 MINUTE: Final = 60
 UNPROVEN_SECONDS: Final = 300
@@ -19,7 +20,10 @@ class Pace:
     """The limits of one API."""
 
     def __init__(self, limits: Limits, *, address: Limit, unproven: Limit) -> None:
-        """Of an address: how often it may come, and how often without showing who asks."""
+        """Of an address: how often it may come, and how often without showing who asks.
+
+        All of one network of IPv6 are one address here (`sources.counted_as`).
+        """
         self._limits = limits
         self._address = address
         self._unproven = unproven
@@ -31,7 +35,7 @@ class Pace:
 
     async def not_proven(self, address: str) -> None:
         """They could not show who they are."""
-        await self._limits.admit({self._unproven: address})
+        await self._limits.admit({self._unproven: counted_as(address)})
 
     async def seen(self, address: str, callers: Mapping[Limit, str]) -> dict[str, str]:
         """`knock` and `proven` at once, of somebody who was proven a moment ago: one round trip."""
@@ -43,7 +47,8 @@ class Pace:
 
     def _at_the_door(self, address: str) -> tuple[Asked, Asked]:
         """They come, which counts; whether they tried too many tokens is only asked."""
-        return ({self._address: address}, 1), ({self._unproven: address}, 0)
+        who = counted_as(address)
+        return ({self._address: who}, 1), ({self._unproven: who}, 0)
 
     async def proven(self, callers: Mapping[Limit, str]) -> dict[str, str]:
         """Somebody asks: what stands in the answer's headers. Raises Refusal TOO_MANY."""

@@ -12,6 +12,7 @@ from channels.api.transaction_shown import Amount
 from channels.api.wire import show
 from engine.clock import CustomerId, PaymentId, made_at
 from engine.fx.quotes import Quote
+from engine.msisdn import Msisdn
 from engine.payments.lifecycle import TERMINAL, State
 from engine.payments.payment import Payment, code_of
 
@@ -50,7 +51,8 @@ class PaymentMade(msgspec.Struct, frozen=True):
 class PaymentStatus(msgspec.Struct, frozen=True):
     """A payment as it stands. `outcome`: "under_way", "paid", "refunded" or "not_taken".
 
-    Late news may still move a payment that has an outcome: `version` then is higher.
+    `payee` is masked once our people have stated the terms anew, perhaps with another number. Late
+    news may still move a payment that has an outcome: `version` then is higher.
     """
 
     id: str
@@ -85,11 +87,12 @@ def show_made(payment_id: PaymentId, customer_id: CustomerId, quote: Quote) -> P
 
 
 def show_status(payment: Payment) -> PaymentStatus:
-    """A payment as it stands."""
+    """A payment as it stands. A number that its client never gave is not shown to it."""
     quote = payment.quote
+    payee = str(quote.payee) if payment.terms == 1 else Msisdn(quote.payee).masked
     return PaymentStatus(
         payment.payment_id, payment.code, payment.facts.customer_id, payment.state.name.lower(),
-        outcome_of(payment.state), payment.version, str(quote.payer), str(quote.payee),
+        outcome_of(payment.state), payment.version, str(quote.payer), payee,
         show(quote.amount), show(quote.fee), show(quote.total), show(quote.receives),
         _made(payment.payment_id),
     )  # fmt: skip

@@ -16,9 +16,9 @@ from channels.api.payment_shown import (
     show_status,
 )
 from channels.api.problems import Code, Refusal
-from channels.api.proposals import open_about
+from channels.api.proposals import check_reason, open_about
 from channels.api.quotes import FindCustomer, PriceAsked, known_payer, offer, parties
-from channels.api.reservations import account_to_draw_on, too_small
+from channels.api.reservations import to_draw_on, too_small
 from channels.api.wire import AmountAsked, Id, Number
 from channels.times import iso_millis_of
 from engine.clients.clients import KeyHolder
@@ -85,9 +85,12 @@ class PaymentAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RefundAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why, for the people who decide."""
+    """Why, for the people who decide: one line of printable characters."""
 
     why: Annotated[str, msgspec.Meta(min_length=3, max_length=TEXT_LENGTH_MAX)]
+
+    def __post_init__(self) -> None:
+        check_reason(self.why)
 
 
 class RefundShown(msgspec.Struct, frozen=True):
@@ -239,8 +242,7 @@ class Payments:
         if asked.quote is msgspec.UNSET:
             assert looked_up is not None, "whom no quote names is looked up"
             wanted, payer, payee = looked_up
-            from_pool = asked.reservation is msgspec.UNSET
-            return payer, offer(self._selling, payer, payee, wanted, from_pool=from_pool)
+            return payer, offer(self._selling, payer, payee, wanted)
         quote = await self._quotes.take(client, asked.quote, call.key)
         if quote is None:
             is_known = await self._quotes.find(client, asked.quote) is not None
@@ -253,9 +255,10 @@ class Payments:
         reservation_id = call.body.reservation
         if reservation_id is msgspec.UNSET:
             return None
-        return await account_to_draw_on(
+        found = await to_draw_on(
             self._reservations, call.caller.client_id, reservation_id, quote.receives.currency
         )
+        return found.account
 
     async def _find_own(self, call: Call[KeyHolder, PaymentPath, Any, Any]) -> Payment:
         client, payment_id = call.caller.client_id, PaymentId(call.path.payment)
@@ -267,7 +270,10 @@ class Payments:
 
 def _price_of(asked: PaymentAsked) -> PriceAsked:
     return msgspec.convert(
-        {name: getattr(asked, name) for name in PriceAsked.__struct_fields__},
+        {
+            name: given for name in PriceAsked.__struct_fields__
+            if (given := getattr(asked, name)) is not msgspec.UNSET
+        },
         PriceAsked, from_attributes=True,
     )  # fmt: skip
 

@@ -26,10 +26,19 @@ MOST = 200
 OPEN_MOST = 1000
 
 
+def check_reason(why: str) -> None:
+    """A reason is one line that every terminal may show: it stands beside proposals of others.
+
+    Raises ValueError, which says so.
+    """
+    if not why.isprintable():
+        raise ValueError("`why` is one line of printable characters")
+
+
 class ProposalPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A proposal's whole id."""
 
-    proposal: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    proposal: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 
 
 class ProposalShown(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from channels.api.endpoints import Again, Call, Nothing
 from channels.api.problems import Code, Refusal
+from channels.api.reservations import to_draw_on
 from channels.api.transaction_shown import Amount
 from channels.api.wire import AmountAsked, Id, Number, read_amount, read_number, show
 from channels.times import iso_millis_of
@@ -17,6 +18,7 @@ from engine.clients.quote_store import Kept, QuoteStore
 from engine.customers.customers import Customer
 from engine.fx.quotes import Quote
 from engine.msisdn import Msisdn
+from engine.payments.reservations import Reservations
 from engine.payments.selling import Payee, Selling
 from engine.tasks import beside
 
@@ -30,11 +32,20 @@ class QuotePath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PriceAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who pays whom how much. The amount is before the fee, in the payer's currency."""
+    """Who pays whom how much. The amount is before the fee, in the payer's currency.
+
+    With `reservation` for a payment that will draw on liquidity that the client set aside.
+    """
 
     payer: Number
     payee: Number
     amount: AmountAsked
+    reservation: Id | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def is_from_pool(self) -> bool:
+        """Whether its payout would be promised from what the pool has free (`Router.rank`)."""
+        return self.reservation is msgspec.UNSET
 
 
 class QuoteShown(msgspec.Struct, frozen=True):
@@ -56,22 +67,35 @@ class QuoteShown(msgspec.Struct, frozen=True):
 class Quotes:
     """The handlers."""
 
-    def __init__(self, *, selling: Selling, find: FindCustomer, store: QuoteStore) -> None:
+    def __init__(
+        self,
+        *,
+        selling: Selling,
+        find: FindCustomer,
+        store: QuoteStore,
+        reservations: Reservations,
+    ) -> None:
         self._selling = selling
         self._find = find
         self._store = store
+        self._reservations = reservations
 
     async def make(
         self, call: Call[KeyHolder, Nothing, Nothing, PriceAsked]
     ) -> QuoteShown | Again[QuoteShown]:
         """A price, kept for its client. Reserves nothing; a repeat is the same quote.
 
-        Raises CustomerMistake, NoWayNow, and Refusal NOT_A_CUSTOMER or KEY_REUSED.
+        Raises CustomerMistake, NoWayNow, and Refusal NOT_A_CUSTOMER or KEY_REUSED. Of a reservation
+        NOT_FOUND, or NOT_POSSIBLE with a reason; whether it is enough is asked when it is sent.
         """
         client_id = call.caller.client_id
         kept = await self._store.known(client_id, call.key, call.hash)
         if kept is None:
-            _, quote = await price(self._selling, self._find, call.body)
+            payer, payee = await parties(self._selling, self._find, call.body)
+            quote = offer(self._selling, payer, payee, call.body)
+            if call.body.reservation is not msgspec.UNSET:
+                currency = quote.receives.currency
+                await to_draw_on(self._reservations, client_id, call.body.reservation, currency)
             kept = await self._store.keep(client_id, call.key, call.hash, quote)
         return _answer(kept)
 
@@ -81,17 +105,6 @@ class Quotes:
         if quote is None:
             raise Refusal(Code.NOT_FOUND)
         return show_quote(quote)
-
-
-async def price(
-    selling: Selling, find: FindCustomer, asked: PriceAsked, *, from_pool: bool = True
-) -> tuple[Customer, Quote]:
-    """A price for a payer who is a customer, and who that is. Raises as `Quotes.make`.
-
-    `from_pool`: its payout is not set aside before (`Router.rank`).
-    """
-    payer, payee = await parties(selling, find, asked)
-    return payer, offer(selling, payer, payee, asked, from_pool=from_pool)
 
 
 async def parties(
@@ -105,13 +118,11 @@ async def parties(
         return await payer, payee
 
 
-def offer(
-    selling: Selling, payer: Customer, payee: Payee, asked: PriceAsked, *, from_pool: bool
-) -> Quote:
-    """The price for two people who were looked up. Raises as `price`."""
+def offer(selling: Selling, payer: Customer, payee: Payee, asked: PriceAsked) -> Quote:
+    """The price for two people who were looked up. Raises as `Quotes.make`, but of reservations."""
     quote = selling.offer(
         payer=payer, network=payer.network, payee=payee, amount=read_amount(asked.amount),
-        from_pool=from_pool,
+        from_pool=asked.is_from_pool,
     )  # fmt: skip
     selling.must_be_prompted(quote.payer_operator)
     return quote

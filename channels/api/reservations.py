@@ -97,13 +97,13 @@ class ClientReservations:
         return _shown(found)
 
 
-async def account_to_draw_on(
+async def to_draw_on(
     reservations: Reservations, client_id: ClientId, reservation_id: str, currency: str
-) -> int:
-    """The account that a payment's hold is taken from. Raises Refusal NOT_FOUND or NOT_POSSIBLE."""
+) -> Reservation:
+    """What a payment's hold may be taken from. Raises Refusal NOT_FOUND or NOT_POSSIBLE."""
     found = await reservations.to_draw_on(client_id, reservation_id, currency)
     if isinstance(found, Reservation):
-        return found.account
+        return found
     if found is Undrawable.NOT_THEIRS:
         raise Refusal(Code.NOT_FOUND)
     raise Refusal(Code.NOT_POSSIBLE, reason=found.value)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-import asyncpg
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
@@ -22,7 +21,7 @@ from channels.api.endpoints import Again, AnyEndpoint, Call, check_table
 from channels.api.in_time import in_time
 from channels.api.pace import Pace
 from channels.api.problems import MEDIA_TYPE, Code, Refusal, write_problem
-from engine.clock import Ids
+from engine.clock import Ids, is_id
 from engine.correlation import speaking_of
 from engine.errors import (
     AlreadyDecided,
@@ -38,18 +37,21 @@ from engine.errors import (
     Unreachable,
 )
 from engine.once import Answered, Once, OtherRequest, Request, Taken, UnderWay
+from engine.outages import server_away
+from engine.payments.payment import read_code
 from engine.staff.probes import TooSoon
 from engine.staff.retrying import NotTheirs
 from engine.tasks import beside
+from providers.redaction import mask_digits, printable
 
 C = TypeVar("C")
 log = logging.getLogger(__name__)
 
-_AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _KEPT: Final = {400, 404, 409, 422}
 """Refusals that a repeat under the same key hears again; after others it is tried again, and after
 `not_now` as well.
 """
+_SUBJECT_LENGTH_MAX: Final = 64
 _ANSWERED_AGAIN: Final = "answered again"
 _REPLAYED: Final = {"idempotency-replayed": "true"}
 
@@ -134,10 +136,11 @@ class Serving(Generic[C]):
             return _refused(refusal, correlation_id)
         except ClientDisconnect:
             raise
-        except _AWAY as error:
-            log.warning("%s: the database is away: %s", correlation_id, type(error).__name__)
-            return _refused(Refusal(Code.AWAY, retry_after=5), correlation_id)
-        except Exception:
+        except Exception as error:
+            server = server_away(error)
+            if server is not None:
+                log.warning("%s: %s is away: %s", correlation_id, server, type(error).__name__)
+                return _refused(Refusal(Code.AWAY, retry_after=5), correlation_id)
             log.exception("%s failed", correlation_id)
             return _refused(Refusal(Code.OUR_FAULT), correlation_id)
 
@@ -173,11 +176,18 @@ class Serving(Generic[C]):
     async def _permit(self, caller: C, asked: Asked, scope: Scope, receive: Receive) -> Answer:
         endpoint = asked.endpoint
         if not self._callers.grants_of(caller) & endpoint.grants:
-            subject = asked.words.get(endpoint.subject, "")
-            await self._callers.write(caller, _deed(asked, subject), Code.FORBIDDEN.word)
+            await self._callers.write(caller, _unread(asked), Code.FORBIDDEN.word)
             allowed = ", ".join(sorted(endpoint.grants))
             raise Refusal(Code.FORBIDDEN, f"it is for {allowed}")
-        body = await read_whole(asked, scope, receive)
+        try:
+            return await self._serve(caller, asked, await read_whole(asked, scope, receive))
+        except Refusal as refusal:  # what was read is answered; only what was not comes here
+            await self._callers.write(caller, _unread(asked), refusal.code.word)
+            raise
+
+    async def _serve(self, caller: C, asked: Asked, body: bytes) -> Answer:
+        """Raises Refusal for what cannot be read; nothing was written down of it."""
+        endpoint = asked.endpoint
         if not endpoint.changes:
             return await self._show(caller, asked, body)
         if endpoint.keeps_key:
@@ -300,6 +310,14 @@ def _subject(asked: Asked, call: Call[Any, Any, Any, Any]) -> str:
 
 def _deed(asked: Asked, subject: str) -> Deed:
     return Deed(asked.endpoint.what, subject, asked.correlation_id)
+
+
+def _unread(asked: Asked) -> Deed:
+    """Of a request whose words nobody checked: what is no id and no code may be anything."""
+    word = asked.words.get(asked.endpoint.subject, "")
+    if not is_id(word) and read_code(word) is None:
+        word = mask_digits(printable(word, length_max=_SUBJECT_LENGTH_MAX))
+    return _deed(asked, word)
 
 
 async def _carry_out(asked: Asked, call: Call[Any, Any, Any, Any]) -> Answer:

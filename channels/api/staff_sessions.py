@@ -18,7 +18,7 @@ from engine.staff.store import StaffStore
 class SessionPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session's whole id; whoever holds a token reads it there as `sid`."""
 
-    session: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    session: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 
 
 class SessionShown(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from channels.api.endpoints import Call, Nothing
 from channels.api.problems import Code, Refusal
-from channels.api.proposals import ProposalShown, open_about, show
+from channels.api.proposals import ProposalShown, check_reason, open_about, show
 from channels.api.transaction_shown import (
     MessageShown,
     Possibilities,
@@ -43,7 +43,7 @@ SEES_NUMBERS = Role.COMPLIANCE
 class TransactionPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A payment's code as both people see it, its id, or the id of one of its attempts."""
 
-    transaction: Annotated[str, msgspec.Meta(pattern="^([0-9A-Za-z]{10}|[0-9a-f]{32})$")]
+    transaction: Annotated[str, msgspec.Meta(pattern=r"^([0-9A-Za-z]{10}|[0-9a-f]{32})\Z")]
 
 
 class Sight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,9 +63,12 @@ class RetriedShown(msgspec.Struct, frozen=True):
 
 
 class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A reason, for the second person and for the books."""
+    """A reason, for the second person and for the books: one line of printable characters."""
 
     why: Annotated[str, msgspec.Meta(min_length=3, max_length=TEXT_LENGTH_MAX)]
+
+    def __post_init__(self) -> None:
+        check_reason(self.why)
 
 
 class Transactions:
@@ -153,7 +156,9 @@ class Transactions:
         legal = (await self._retrying.possible(found)).legal
         kind, why_not = reversal_of(payment.state)
         payer, payee = Msisdn(quote.payer), Msisdn(quote.payee)
-        veil = Veil() if whole else Veil([payer, payee])
+        # Also whom people have paid since at another number: operators name things by the first.
+        hidden = () if whole else await self._conversations.people_of(payment.payment_id)
+        veil = Veil(hidden)
         return Transaction(
             code=payment.code,
             payment_id=payment.payment_id,

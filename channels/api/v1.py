@@ -70,7 +70,7 @@ def table_of(
         Endpoint(
             "POST", "/quotes", "make_quote", "A price that is promised for some minutes",
             _scope(Scope.QUOTES_READ), Nothing, Nothing, PriceAsked, QuoteShown, quotes.make,
-            status=201, keeps_key=True, refuses=_PRICING,
+            status=201, keeps_key=True, refuses=_PRICING | {Code.NOT_FOUND},
         ),
         Endpoint(
             "GET", "/quotes/{quote}", "show_quote", "A price that was promised",
@@ -191,7 +191,7 @@ def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:
     tenant, find = engine.settings.tenant, engine.customers.find
     selling, store = engine.payments.selling, QuoteStore(engine.pool, tenant)
     return table_of(
-        Quotes(selling=selling, find=find, store=store),
+        Quotes(selling=selling, find=find, store=store, reservations=engine.reservations),
         Payments(
             selling=selling, rulings=engine.rulings, find=find, quotes=store,
             own=ClientPayments(engine.pool, tenant, engine.store),
@@ -204,7 +204,7 @@ def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:
         ),
         Checks(
             selling=selling, find=find, limits_of=engine.counter.limits_of,
-            wallet_found=engine.holders.of,
+            wallet_found=engine.holders.of, reservations=engine.reservations,
         ),
         ClientReservations(engine.reservations),
     )  # fmt: skip

@@ -8,8 +8,10 @@ from typing import Any
 
 from engine.clock import Clock, CustomerId
 from engine.errors import StaffMistake
+from engine.msisdn import Msisdn
 from engine.privacy.codec import TOMBSTONE
 from engine.privacy.people import read_number
+from engine.privacy.places import quote_place
 from engine.privacy.seals import seals_of
 
 _LOCK = """
@@ -35,6 +37,11 @@ _FORGET_ASKED_OF = """
 update money_request set payer = $3, payer_sealed = null
 where tenant = $1 and payer = any($2::text[])
 """
+# Of a week at most. No column says whose they are; they are opened and looked at, some at a time.
+_QUOTES = """
+select id, quote from client_quote where tenant = $1 and id > $2 order by id limit 1000
+"""
+_FORGET_QUOTES = "delete from client_quote where tenant = $1 and id = any($2::uuid[])"
 _FORGET_PORTED = "delete from ported_number where tenant = $1 and msisdn = any($2::text[])"
 # What was held or refused is what a compliance officer may be asked for.
 _FORGET_TRACES = """
@@ -64,11 +71,24 @@ class Erasing:
                 raise StaffMistake(f"there is no customer {customer_id}")
             if row["erased_ms"] is not None:
                 return False
-            under = self._seals.indexes(str(read_number(self._seals, row)))
+            number = read_number(self._seals, row)
+            under = self._seals.indexes(str(number))
             if await connection.fetchval(_IS_BUSY, self._tenant, customer_id, under):
                 raise StaffMistake("a payment or a request of theirs is not over yet")
             await self._forget(connection, customer_id, under)
+            await self._forget_quotes(connection, number)
         return True
+
+    async def _forget_quotes(self, connection: Any, number: Msisdn) -> None:
+        """Prices that businesses asked for, of payments to them or by them."""
+        theirs, last = f'"{number}"', "0" * 32
+        while rows := await connection.fetch(_QUOTES, self._tenant, last):
+            found = [row["id"].hex for row in rows if theirs in self._opened(row)]
+            await connection.execute(_FORGET_QUOTES, self._tenant, found)
+            last = rows[-1]["id"].hex
+
+    def _opened(self, row: Any) -> str:
+        return self._seals.open(row["quote"], quote_place(row["id"].hex))
 
     async def _forget(self, connection: Any, customer_id: CustomerId, under: list[str]) -> None:
         tombstone, now_ms = f"{TOMBSTONE}{customer_id}", int(self._clock.epoch() * 1000)

@@ -74,15 +74,16 @@ class Desk:
         """
         if kind not in self._executors:
             raise StaffMistake(f"nobody here can carry out {kind}")
-        if not 0 < len(note.strip()) <= TEXT_LENGTH_MAX:
-            raise StaffMistake(f"say why, in 1 to {TEXT_LENGTH_MAX} characters")
+        note = note.strip()
+        if not 0 < len(note) <= TEXT_LENGTH_MAX or not note.isprintable():
+            raise StaffMistake(f"say why, in one line of 1 to {TEXT_LENGTH_MAX} characters")
         read = read_body(kind, fields)
         if kind in self._checks:
             self._checks[kind](read)
         body = msgspec.json.encode(read).decode()
         now_ms = self._now_ms()
         asked = Proposal(
-            proposal_id or self.new_id(), kind, body, note.strip(), State.PROPOSED, by, now_ms,
+            proposal_id or self.new_id(), kind, body, note, State.PROPOSED, by, now_ms,
             now_ms + self._expires_after_ms,
         )  # fmt: skip
         await self._store.add(asked)

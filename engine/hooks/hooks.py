@@ -11,7 +11,7 @@ from engine.clock import Clock
 from engine.errors import NoSuchHook, StaffMistake
 from engine.hooks.secret import Place, SecretKeys
 from engine.hooks.signing import SECRET_BYTES, write_secret
-from engine.hooks.store import HookStore, KeptSecret
+from engine.hooks.store import Added, HookStore, KeptSecret
 from engine.hooks.subscription import (
     Attempt,
     Delivery,
@@ -27,6 +27,7 @@ SUBSCRIPTIONS_MOST: Final = 20
 OVERLAP_HOURS: Final = 24
 OVERLAP_HOURS_MAX: Final = 7 * 24
 PAGE_MOST: Final = 100
+_HOUR_MS: Final = 3_600_000
 
 
 class Hooks:
@@ -56,19 +57,21 @@ class Hooks:
         )  # fmt: skip
 
     async def subscribe(self, operation: HookId, wish: Wish) -> Subscribed:
-        """A subscription under that id, with its secret; the same again gives the same.
+        """A subscription under that id, with its secret; the same id again gives what was made.
 
         Raises StaffMistake for an address we do not call, and for one too many.
         """
         if fault := self._fault_in(wish.url):
             raise StaffMistake(f"url: {fault}")
         drawn = self._draw(Place(self._store.tenant, operation, operation))
-        if not await self._store.add(
+        added = await self._store.add(
             operation, wish, drawn, at_ms=drawn.made_ms, most=SUBSCRIPTIONS_MOST
-        ):
+        )
+        if added is Added.TOO_MANY:
             raise StaffMistake(f"there are {SUBSCRIPTIONS_MOST} subscriptions already")
         subscription = await self._store.one(operation)
-        return Subscribed(subscription, self._shown(await self._kept(operation, operation)))
+        secret = self._shown(await self._kept(operation, operation))
+        return Subscribed(subscription, secret, added is Added.FRESH)
 
     async def subscriptions(self) -> list[Subscription]:
         """The newest first."""
@@ -95,18 +98,22 @@ class Hooks:
     async def rotate(
         self, id: HookId, operation: HookId, overlap_hours: int = OVERLAP_HOURS
     ) -> Rotated:
-        """A new secret; the old ones sign as well for so long. The same operation gives the same.
+        """A new secret; the old ones sign as well for so long.
+
+        The same operation again gives what was made, also for another overlap: the answer tells.
 
         Raises NoSuchHook, and StaffMistake for an overlap that is none.
         """
         if not 0 <= overlap_hours <= OVERLAP_HOURS_MAX:
             raise StaffMistake(f"secrets overlap for 0 to {OVERLAP_HOURS_MAX} hours")
         drawn = self._draw(Place(self._store.tenant, id, operation))
-        overlap_ms = overlap_hours * 3_600_000
-        await self._store.rotate(drawn, drawn.made_ms + overlap_ms)
+        drawn = drawn._replace(overlap_ms=overlap_hours * _HOUR_MS)
+        is_fresh = await self._store.rotate(drawn, drawn.made_ms + overlap_hours * _HOUR_MS)
         kept = await self._kept(id, operation)
-        until = datetime.fromtimestamp((kept.made_ms + overlap_ms) / 1000, UTC)
-        return Rotated(self._shown(kept), until)
+        if kept.overlap_ms is not None:  # else it is older than its overlap is kept
+            overlap_hours = kept.overlap_ms // _HOUR_MS
+        until = datetime.fromtimestamp((kept.made_ms + overlap_hours * _HOUR_MS) / 1000, UTC)
+        return Rotated(self._shown(kept), until, overlap_hours, is_fresh)
 
     async def events(self, *, before: str = "", most: int = 50) -> list[Event]:
         """The newest first; `before` is the id of the last one seen."""

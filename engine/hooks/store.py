@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 from engine.errors import NoSuchHook
@@ -31,12 +32,24 @@ _NO_ID: Final = "f" * 32
 
 
 class KeptSecret(NamedTuple):
-    """A secret as it lies there. `until_ms`: from then on nothing is signed with it."""
+    """A secret as it lies there. `until_ms`: from then on nothing is signed with it.
+
+    `overlap_ms`: so long those before it sign as well; None for the first, and where nobody knows.
+    """
 
     place: Place
     sealed: Sealed
     made_ms: int
     until_ms: int | None
+    overlap_ms: int | None = None
+
+
+class Added(Enum):
+    """What became of a subscription that was to be kept."""
+
+    FRESH = auto()
+    KNOWN = auto()  # the same id was kept before
+    TOO_MANY = auto()
 
 
 class HookStore:
@@ -57,8 +70,8 @@ class HookStore:
 
     async def add(
         self, id: HookId, wish: Wish, secret: KeptSecret, *, at_ms: int, most: int
-    ) -> bool:
-        """Keep a subscription with its secret; False when there are `most` already.
+    ) -> Added:
+        """Keep a subscription with its secret, unless there are `most` already.
 
         The same id again changes nothing.
         """
@@ -66,9 +79,9 @@ class HookStore:
             await connection.execute(_TURN, f"hook subscriptions {self.tenant}")
             counted = await connection.fetchrow(_COUNT, self.tenant, id, self._client)
             if counted["known"]:
-                return True
+                return Added.KNOWN
             if counted["live"] >= most:
-                return False
+                return Added.TOO_MANY
             await connection.execute(
                 "insert into hook_subscription (id, tenant, url, events, whole_numbers, state,"
                 " made_ms, client) values ($1, $2, $3, $4, $5, 'active', $6, $7)",
@@ -76,7 +89,7 @@ class HookStore:
                 at_ms, self._client,
             )  # fmt: skip
             await _keep_secret(connection, secret)
-        return True
+        return Added.FRESH
 
     async def all(self) -> list[Subscription]:
         """The newest first, without those that were removed."""
@@ -137,8 +150,8 @@ class HookStore:
         )  # fmt: skip
         return [_secret(row) for row in rows]
 
-    async def rotate(self, secret: KeptSecret, old_until_ms: int) -> None:
-        """A new one; those before it sign no longer than until then. The same id is done once."""
+    async def rotate(self, secret: KeptSecret, old_until_ms: int) -> bool:
+        """A new one; those before it sign no longer than until then. False: it was done before."""
         async with self._pool.acquire() as connection, connection.transaction():
             # In turn with whoever else rotates this one, and with its removal.
             found = await connection.fetchval(
@@ -147,7 +160,7 @@ class HookStore:
             if found is None:
                 raise NoSuchHook(f"no subscription {secret.place.subscription}")
             if not await _keep_secret(connection, secret):
-                return
+                return False
             await connection.execute(
                 "delete from hook_secret where tenant = $1 and subscription = $2"
                 " and until_ms <= $3",
@@ -158,6 +171,7 @@ class HookStore:
                 " where tenant = $1 and subscription = $2 and id <> $3",
                 self.tenant, secret.place.subscription, secret.place.secret, old_until_ms,
             )  # fmt: skip
+        return True
 
     async def sealed_before(self, key_version: int) -> list[KeptSecret]:
         """What lies under another version of the key."""
@@ -243,10 +257,11 @@ class HookStore:
 
 async def _keep_secret(connection: Any, secret: KeptSecret) -> bool:
     tag = await connection.execute(
-        "insert into hook_secret (id, tenant, subscription, key_version, sealed, made_ms, until_ms)"
-        " values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do nothing",
+        "insert into hook_secret (id, tenant, subscription, key_version, sealed, made_ms, until_ms,"
+        " overlap_ms) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do nothing",
         secret.place.secret, secret.place.tenant, secret.place.subscription,
         secret.sealed.key_version, secret.sealed.bytes, secret.made_ms, secret.until_ms,
+        secret.overlap_ms,
     )  # fmt: skip
     return bool(tag == "INSERT 0 1")
 
@@ -264,6 +279,7 @@ def _secret(row: Any) -> KeptSecret:
     return KeptSecret(
         Place(row["tenant"], row["subscription"].hex, row["id"].hex),
         Sealed(row["key_version"], row["sealed"]), row["made_ms"], row["until_ms"],
+        row["overlap_ms"],
     )  # fmt: skip
 
 

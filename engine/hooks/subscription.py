@@ -38,20 +38,29 @@ class Subscription(msgspec.Struct, frozen=True):
 
 
 class Subscribed(msgspec.Struct, frozen=True):
-    """A fresh one. The secret is in no `repr` and is shown in this answer only."""
+    """A subscription and its secret, which is in no `repr` and is shown in this answer only.
+
+    `is_fresh` is False when it was made before, under the same id.
+    """
 
     subscription: Subscription
     secret: str
+    is_fresh: bool
 
     def __repr__(self) -> str:
         return f"Subscribed({self.subscription.id!r})"
 
 
 class Rotated(msgspec.Struct, frozen=True):
-    """A new secret; until `old_until` messages are signed with the old one as well."""
+    """A new secret; until `old_until` messages are signed with the old one as well.
+
+    `overlap_hours` and `is_fresh` tell what it was made with, and whether that was before.
+    """
 
     secret: str
     old_until: datetime
+    overlap_hours: int
+    is_fresh: bool
 
     def __repr__(self) -> str:
         return f"Rotated(old_until={self.old_until.isoformat()})"

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from engine.money import Money
 from engine.payments.breaker import Position
 from engine.payments.health import MILLION
 from engine.payments.ranking import Candidate, Ranking, Refusal
@@ -38,6 +39,9 @@ class Outlook(msgspec.Struct, frozen=True):
     payee: tuple[End, ...]  # the ways in order, then those that cannot now
     has_liquidity: bool  # for at least one way
     is_within_limits: bool  # of both operators, at least one way
+    holds: (
+        Money  # what it would take of a pool: what arrives, and the most that its payout may cost
+    )
 
 
 SHAKY_PPM = 850_000
@@ -47,8 +51,8 @@ _LIQUIDITY = {Refusal.NO_LIQUIDITY, Refusal.NO_FLOAT}
 _LIMITS = {Refusal.AMOUNT_OUTSIDE, Refusal.CAP_DAY, Refusal.CAP_MONTH}
 
 
-def outlook(ranking: Ranking) -> Outlook:
-    """What the ranking says about the payment it was made for."""
+def outlook(ranking: Ranking, receives: Money) -> Outlook:
+    """What the ranking says about the payment it was made for, of which that much arrives."""
     question = ranking.question
     refusals = {refused.operator: refused.why for refused in ranking.refused}
     by_name = {candidate.operator: candidate for candidate in question.candidates}
@@ -64,6 +68,7 @@ def outlook(ranking: Ranking) -> Outlook:
         has_liquidity=not _all_refused_by(_LIQUIDITY, payee),
         is_within_limits=not _all_refused_by(_LIMITS, payee)
         and ranking.payer_refused not in _LIMITS,
+        holds=receives + Money(ranking.payout_cost_minor_max, receives.currency),
     )
 
 

@@ -58,9 +58,14 @@ class Router:
             raise NoWayNow("no_way.busy")
         return ranking
 
-    def outlook(self, ways: Ways, amount: Money, price: Price) -> Outlook:
-        """Whether such a payment would succeed now. Keeps nothing and refuses nothing."""
-        return outlook(self.rank(ways, amount, price))
+    def outlook(
+        self, ways: Ways, amount: Money, price: Price, *, from_pool: bool = True
+    ) -> Outlook:
+        """Whether such a payment would succeed now. Keeps nothing and refuses nothing.
+
+        `from_pool` as in `rank`.
+        """
+        return outlook(self.rank(ways, amount, price, from_pool=from_pool), price.receives)
 
     def rank(self, ways: Ways, amount: Money, price: Price, *, from_pool: bool = True) -> Ranking:
         """The same as `choose`, also when there is no way; keeps nothing.

@@ -236,12 +236,18 @@ class Selling:
         return self._priced(payer, await self.payee(payee, wallet), amount, terms)
 
     async def outlook(
-        self, *, payer: Customer, network: str, payee: Msisdn, amount: Money
+        self,
+        *,
+        payer: Customer,
+        network: str,
+        payee: Msisdn,
+        amount: Money,
+        from_pool: bool = True,
     ) -> Outlook | None:
         """Whether a client's payment would succeed now, as far as operators and pools go.
 
-        None where nothing is known of operators' health. Stores nothing. Raises what `quote` does,
-        but not for having no way: that is told.
+        None where nothing is known of operators' health. Stores nothing. `from_pool` is as in
+        `Router.rank`. Raises what `quote` does, but not for having no way: that is told.
         """
         whose = await self._wallets.of(payee)
         ways = self._directory.choose_ways(payer.msisdn, network, payee, wallet=whose.operator)
@@ -251,7 +257,9 @@ class Selling:
         _, corridor, rate = self._terms(ways)
         self._policy.check_amount(payer, amount)
         priced = price(amount, rate.mid, corridor, ways.payer, ways.payee)
-        return self._router.outlook(ways, amount, priced) if self._router else None
+        if self._router is None:
+            return None
+        return self._router.outlook(ways, amount, priced, from_pool=from_pool)
 
     def _terms(self, ways: Ways) -> Terms:
         corridor = self._rates.corridor(ways.payer.name, ways.payee.name)

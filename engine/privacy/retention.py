@@ -17,18 +17,23 @@ LAW_DAYS = 7 * 366
 """What most of our countries ask for records of payments; a house whose law wants more sets it."""
 
 
+ANSWERED_AGAIN_DAYS = 7
+"""So long a request under its key is answered again, and a price is shown (`engine/once.py`)."""
+
+
 class Kept(NamedTuple):
     """One kind of thing. `old` finds its rows by $1 (tenant), and by $2: an id of before which all
     are old, or epoch milliseconds; `then` is what becomes of them.
     """
 
     kind: str
-    days: int  # unless the house says otherwise
+    days: int  # unless the house says otherwise, where it may
     table: str
     key: str
     by_id: bool
     old: str
     then: str
+    is_promised: bool = False  # these days are told to callers: no house changes them
 
 
 KEPT = (
@@ -64,8 +69,23 @@ KEPT = (
         "reports", 365, "sms_report", "message_id, status", False,
         "tenant = $1 and at_ms < $2", "delete from sms_report",
     ),
+    # Whoever asks again forgets these too; nobody may ask again.
+    Kept(
+        "quotes", ANSWERED_AGAIN_DAYS, "client_quote", "tenant, client, key", False,
+        "tenant = $1 and expires_at < $2::bigint / 1000", "delete from client_quote",
+        is_promised=True,
+    ),
+    Kept(
+        "answers", ANSWERED_AGAIN_DAYS, "client_request", "tenant, client, key", False,
+        "tenant = $1 and begun_ms < $2", "delete from client_request", is_promised=True,
+    ),
+    Kept(
+        "staff", ANSWERED_AGAIN_DAYS, "staff_request", "tenant, member, key", False,
+        "tenant = $1 and begun_ms < $2", "delete from staff_request", is_promised=True,
+    ),
 )  # fmt: skip
-KINDS = tuple(kept.kind for kept in KEPT)
+KINDS = tuple(kept.kind for kept in KEPT if not kept.is_promised)
+"""What a house may keep longer or shorter."""
 
 
 class Retention:

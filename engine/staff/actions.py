@@ -7,13 +7,19 @@ without an outcome says that a process died in between: the effect may be there.
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
 
-from engine.clock import Clock, Ids, epoch_of
+from engine.clock import Clock, Ids, PaymentId, epoch_of, first_id_at, is_id, made_at
 from engine.errors import StaffMistake
+from engine.ledger.entries import MANUAL_FROM
+from engine.payments.codes import find_by_code
+from engine.payments.payment import code_of, read_code
 from engine.staff.members import SessionId
 
 TEXT_MAX = 200
+CLOCKS_APART = timedelta(minutes=15)
+"""So far may the clocks of two processes be from each other, and not more."""
 OPEN_SECONDS = 600
 """So long may an outcome be written; later the row may be sealed as it is (`sealing.py`)."""
 
@@ -87,13 +93,36 @@ class Actions:
         await self._insert(action, outcome[:TEXT_MAX], self._now_ms())
 
     async def about(self, subject: str, most: int = 100) -> list[Logged]:
-        """What was read or done about a subject, the newest first."""
-        rows = await self._pool.fetch(
-            "select * from staff_action where tenant = $1 and subject = $2"
-            " order by id desc limit $3",
-            self._tenant, subject, most,
-        )  # fmt: skip
+        """What was read or done about a subject, the newest first.
+
+        A payment's code, its id and the ids of its attempts are one subject, however they were
+        written: whoever looked by one of them is named by each.
+        """
+        payment_id = await self._payment_of(subject)
+        if payment_id is None:
+            rows = await self._pool.fetch(
+                "select * from staff_action where tenant = $1 and subject = $2"
+                " order by id desc limit $3",
+                self._tenant, subject, most,
+            )  # fmt: skip
+        else:
+            since = first_id_at(made_at(payment_id) - CLOCKS_APART)
+            rows = await self._pool.fetch(
+                _ABOUT_PAYMENT, self._tenant, since, payment_id, code_of(payment_id), most
+            )
         return [_logged(row) for row in rows]
+
+    async def _payment_of(self, subject: str) -> PaymentId | None:
+        plain = subject.strip().replace("-", "").lower()
+        if is_id(plain):
+            row = await self._pool.fetchrow(
+                "select id from payment where id = $1 and tenant = $2 and state < $3"
+                " union all select payment from attempt where id = $1 and tenant = $2",
+                plain, self._tenant, MANUAL_FROM,
+            )  # fmt: skip
+            return PaymentId(row["id"].hex) if row else None
+        code = read_code(subject)
+        return None if code is None else await find_by_code(self._pool, self._tenant, code)
 
     async def _insert(self, action: Action, outcome: str | None, ended_ms: int | None) -> str:
         row_id = self._ids.hex()
@@ -107,6 +136,18 @@ class Actions:
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
+
+
+# No index knows all ways to write a name, but nothing was done about a payment before it was made.
+# Codes as `read_code` reads them.
+_ABOUT_PAYMENT: Final = """
+select s.* from staff_action s
+ cross join lateral (select replace(lower(s.subject), '-', '') as id) plain
+ cross join lateral (select case when plain.id ~ '^[0-9a-f]{32}$' then plain.id::uuid end as id) n
+ where s.tenant = $1 and s.id >= $2
+   and (n.id = $3 or translate(upper(s.subject), 'ILO -', '110') = $4
+        or exists (select 1 from attempt a where a.id = n.id and a.payment = $3))
+ order by s.id desc limit $5"""
 
 
 def _logged(row: Any) -> Logged:

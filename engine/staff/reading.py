@@ -1,6 +1,6 @@
 """Everything that is stored of one payment, for people who look after it. Reads only; SQL only."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from engine.clock import AttemptId, PaymentId, first_id_at, is_id, made_at
@@ -15,11 +15,10 @@ from engine.payments.store import PaymentStore
 from engine.ports import Direction
 from engine.privacy.places import evidence_place
 from engine.privacy.seals import Seals, open_maybe, seals_of
+from engine.staff.actions import CLOCKS_APART
 from engine.staff.remedies import Sending
 
 ROWS_MAX = 500
-CLOCKS_APART = timedelta(minutes=15)
-"""So far may the clocks of two processes be from each other, and not more."""
 
 
 class Found(NamedTuple):

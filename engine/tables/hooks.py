@@ -47,6 +47,7 @@ hook_secret = Table(
     required("sealed", LargeBinary),
     required("made_ms", BigInteger),
     Column("until_ms", BigInteger),
+    Column("overlap_ms", BigInteger),
     Index("hook_secret_subscription", "tenant", "subscription"),
 )
 

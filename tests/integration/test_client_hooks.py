@@ -81,6 +81,25 @@ async def test_the_same_key_makes_one_subscription_and_its_secret_lies_nowhere_o
             assert all(shown.removeprefix("whsec_") not in row["told"] for row in rows)
 
 
+async def test_a_repeat_is_told_as_one_and_another_rotation_under_its_key_is_refused(
+    room: ClientRoom,
+) -> None:
+    asked = {"url": "https://shop.example/hook"}
+    first, again = [await room.post("/webhooks", asked, key="key-of-this") for _ in range(2)]
+    assert "idempotency-replayed" not in first.headers
+    assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+    path = f"/webhooks/{first.json()['id']}/rotate"
+    turned = await room.post(path, {"overlap_hours": 168}, key="key-of-turn")
+    assert "idempotency-replayed" not in turned.headers
+    for other in ({"overlap_hours": 0}, None):
+        refused = await room.post(path, other, key="key-of-turn")
+        assert (refused.status_code, refused.json()["code"]) == (422, "key_reused")
+    room.world.clock.pass_(3600)
+    late = await room.post(path, {"overlap_hours": 168}, key="key-of-turn")
+    assert (late.content, late.headers["idempotency-replayed"]) == (turned.content, "true")
+    assert await room.world.pool.fetchval("select count(*) from hook_secret") == 2
+
+
 async def test_another_clients_subscription_is_not_found(room: ClientRoom) -> None:
     hook = await made(room, "https://shop.example/hook")
     assert (await room.get("/webhooks", who="other")).json() == {"webhooks": []}
@@ -106,6 +125,7 @@ async def test_pause_resume_and_remove(room: ClientRoom) -> None:
     [
         {"url": "http://shop.example/"},
         {"url": "https://169.254.169.254/latest"},
+        {"url": "https://xn--/hook"},
         {"url": "https://shop.example/", "events": ["payment.lost"]},
         {"url": "https://shop.example/", "whole_numbers": True},
         {"url": "https://shop.example/", "client": NOBODY},

@@ -9,14 +9,18 @@ import httpx
 import msgspec
 import pytest
 
+from engine.clock import AttemptId
 from engine.desk.proposals import Kind, Person
 from engine.errors import NoWayNow, OutcomeUnknown
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.msisdn import Msisdn
 from engine.payments.client_store import ClientPayments
+from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.store import PaymentStore
+from engine.ports import Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.client_room import PRICE, ClientRoom, client_room_of, open_client_room
 from tests.integration.owner import Owner
@@ -348,6 +352,25 @@ async def test_a_payment_is_found_by_its_own_client_alone(room: ClientRoom) -> N
     assert await room.state(payment_id) is State.COLLECTING
 
 
+async def test_a_number_that_our_people_corrected_is_not_the_clients_to_see(
+    room: ClientRoom,
+) -> None:
+    payment_id, other = await room.send(key="order-0001"), Msisdn("+256772000099")
+    await room.tell(payment_id)
+    paid_out = AttemptId((await room.payment(payment_id)).live or "")
+    await room.tell(payment_id)
+    undone = Finding(Outcome.REVERSED, "undone")
+    await room.engine.payments.apply_finding(paid_out, undone, Source.QUERY, '"x"')
+    assert await room.state(payment_id) is State.RETURNED
+    assert await room.engine.rulings.repay(payment_id, Ruling("x"), payee=other)
+    for path in (f"/payments/{payment_id}/status", "/payments"):
+        shown = await room.get(path)
+        assert other.masked in shown.text
+        assert other not in shown.text
+    again = await room.post("/payments/send", PRICE, key="order-0001")
+    assert again.json()["payee"] == PAYEE  # what it gave itself, byte for byte
+
+
 async def test_a_list_has_each_payment_once_the_newest_first_and_ends(room: ClientRoom) -> None:
     made = [await room.send() for _ in range(5)]
     theirs = await room.send(who="other")
@@ -447,6 +470,16 @@ async def test_a_refund_waits_for_one_of_our_people(room: ClientRoom) -> None:
     status = (await room.get(f"/payments/{payment_id}/status")).json()
     assert status["outcome"] == "refunded"
     await assert_books(room.world.pool)
+
+
+@pytest.mark.parametrize(
+    "why", ["late\0", "late)\n5f3a9c01  CLOSE_CASE", "late\x1b[2K", "a\u202eb"]
+)
+async def test_a_reason_that_a_terminal_would_obey_is_malformed(room: ClientRoom, why: str) -> None:
+    path = f"/payments/{await queued(room)}/refund"
+    assert code(await room.post(path, {"why": why}, key="refund-01")) == (400, "malformed")
+    told = {"why": "annulé à la demande du client ✓"}
+    assert (await room.post(path, told, key="refund-01")).status_code == 201  # no key was taken
 
 
 async def test_a_refund_that_is_not_legal_says_why(room: ClientRoom) -> None:

@@ -206,6 +206,7 @@ async def test_what_could_never_be_carried_out_is_not_taken_down(room: Room) -> 
     ):
         with pytest.raises(StaffMistake):
             await room.propose(kind, **fields)
-    with pytest.raises(StaffMistake):
-        await room.office.desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note=" ")
+    for note in (" ", "two\nlines", "a\0", "\x1b[2Jgone"):
+        with pytest.raises(StaffMistake):
+            await room.office.desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note=note)
     assert await room.office.proposals.listed(only_open=False, most=10) == []

@@ -7,6 +7,7 @@ import pytest
 from channels import books, desk
 from channels.cli import _parser
 from engine.desk.cases import LOW_WATER, CaseKey
+from engine.desk.proposals import Kind
 from engine.errors import SamePerson, StaffMistake
 from tests.integration.desk_room import Room, open_room
 
@@ -53,6 +54,20 @@ async def test_a_top_up_from_asking_to_the_statement(room: Room) -> None:
     assert [line.split()[-1] for line in said[1:]] == ["0", "50,000", "55,000.50", "55,000.50"]
     assert "SEEDED" in said[2]
     assert "TOPPED_UP" in said[3]
+
+
+async def test_what_was_stored_writes_no_line_of_its_own_and_moves_no_cursor(room: Room) -> None:
+    proposal = await room.propose(Kind.TOP_UP, operator="mpesa_ke", minor=500)
+    forged = "late)\n5f3a9c01  2026-11-22 09:00  CLOSE_CASE  proposed  asha\x1b[2K\x1b[1A"
+    await room.pool.execute("update proposal set note = $1 where id = $2", forged, proposal.id)
+    (said,) = await capp(room, "proposals")
+    assert said.isprintable()
+    assert "late)?5f3a9c01" in said
+    await room.pool.execute(
+        "insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
+        " values ($1, 'REFUND_FAILED', $1, 1, 0, $2)", "0" * 31 + "1", forged,
+    )  # fmt: skip
+    assert all(line.isprintable() for line in await capp(room, "cases"))
 
 
 async def test_a_rejected_proposal_says_by_whom(room: Room) -> None:

@@ -106,7 +106,7 @@ async def test_a_stranger_too_often_is_sent_away_and_costs_redis_nothing_more(
 async def test_a_process_forgets_strangers_before_it_fills_up_with_them() -> None:
     strangers = Strangers(COUNTED_HERE, 1)
     for number in range(3):
-        await strangers.away_seconds(f"2001:db8::{number:x}")
+        await strangers.away_seconds(f"2001:db8:0:{number:x}::1")
     strangers._shut.update({str(number): 1e12 for number in range(SHUT_MAX)})
-    await strangers.away_seconds("2001:db8::1")
+    await strangers.away_seconds("2001:db8:0:1::2")
     assert len(strangers._shut) == 1

@@ -505,7 +505,9 @@ async def test_both_secrets_sign_while_they_overlap_and_only_the_new_one_afterwa
     (old,) = hall.receiver.secrets
     operation = HookId(hall.ids.hex())
     rotated = await hall.hooks.rotate(id_, operation, overlap_hours=1)
-    assert (await hall.hooks.rotate(id_, operation, overlap_hours=1)).secret == rotated.secret
+    again = await hall.hooks.rotate(id_, operation, overlap_hours=5)
+    assert (again.secret, again.old_until) == (rotated.secret, rotated.old_until)
+    assert (again.overlap_hours, again.is_fresh) == (1, False)
     assert rotated.secret != old
     await hall.begun()
     await hall.told()
@@ -550,7 +552,8 @@ async def test_secrets_lie_sealed_and_are_put_under_a_new_key_while_messages_go(
 async def test_the_same_request_makes_one_subscription_with_one_secret(hall: HookHall) -> None:
     operation, wish = HookId(hall.ids.hex()), Wish(hall.url)
     first, second = [await hall.hooks.subscribe(operation, wish) for _ in range(2)]
-    assert first == second
+    assert (first.subscription, first.secret) == (second.subscription, second.secret)
+    assert (first.is_fresh, second.is_fresh) == (True, False)
     assert first.secret not in repr(first)
     assert len(await hall.hooks.subscriptions()) == 1
 

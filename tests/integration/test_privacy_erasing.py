@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
+from engine.clients.quote_store import QuoteStore
 from engine.clock import CustomerId
 from engine.customers.erasing import Erasing
 from engine.desk.proposals import Kind, Person, State
@@ -16,6 +18,7 @@ from tests.integration.offices import office_of
 from tests.integration.owner import Owner
 from tests.integration.privacy_room import (
     CARL,
+    CLIENT,
     FRIEND,
     KEYS,
     House,
@@ -79,6 +82,23 @@ async def test_who_asked_them_for_money_sees_no_number_and_no_tombstone(house: H
     assert await erased(house, amina.customer_id) is State.DONE
     [asked] = await house.room.counter.requests_by(BRIAN.customer_id)
     assert asked.payer is None
+
+
+async def test_prices_that_businesses_asked_for_them_are_gone_and_those_of_others_stay(
+    house: House,
+) -> None:
+    await live_a_while(house)
+    await over(house)
+    store = QuoteStore(house.pool, 1)
+    theirs = await house.room.world.quote()
+    carls = msgspec.structs.replace(theirs, payer=CARL, quote_id="c" * 32)
+    for quote in (theirs, carls):
+        await store.keep(CLIENT, quote.quote_id, b"h" * 32, quote)
+    amina = await house.customers.find(AMINA.msisdn)
+    assert amina is not None
+    assert await erased(house, amina.customer_id) is State.DONE
+    left = await house.pool.fetch("select key from client_quote")
+    assert [row["key"] for row in left] == [carls.quote_id]
 
 
 async def test_the_number_is_free_for_somebody_new(house: House) -> None:

@@ -8,7 +8,10 @@ import pytest
 
 from channels.data import run_data
 from channels.settings import BadSettings
-from engine.privacy.retention import KEPT, LAW_DAYS, Retention
+from engine.clients.quote_store import KEPT_SECONDS as QUOTES_KEPT_SECONDS
+from engine.clock import Ids
+from engine.once import KEPT_SECONDS, OF_STAFF, Once, Request, Taken
+from engine.privacy.retention import KEPT, KINDS, LAW_DAYS, Retention
 from tests.integration.privacy_room import KEYS, House, live_a_while, open_house
 from tests.integration.world import settings_for
 
@@ -31,6 +34,9 @@ async def house(database_url: str) -> AsyncIterator[House]:
         await opened.pool.execute(
             "update statement_line set taken_ms = $1", int(opened.room.world.clock.epoch() * 1000)
         )
+        clock = opened.room.world.clock
+        once = Once(opened.pool, 1, clock, Ids(clock), OF_STAFF)
+        assert isinstance(await once.take(Request("a" * 32, "key-of-this", b"h" * 32)), Taken)
         yield opened
 
 
@@ -82,6 +88,13 @@ async def test_a_house_says_how_long(house: House, database_url: str) -> None:
     assert await retention(house, **settings.kept_days).due(messages) > 0
     with pytest.raises(BadSettings, match="CAPP_KEPT_EVIDENCE_DAYS"):
         settings_for(database_url, CAPP_KEPT_EVIDENCE_DAYS="3")
+
+
+async def test_what_is_answered_again_for_a_week_is_kept_no_longer_and_no_shorter() -> None:
+    promised = {kept.table: kept.days for kept in KEPT if kept.is_promised}
+    assert promised == {"client_quote": 7, "client_request": 7, "staff_request": 7}
+    assert {kept.kind for kept in KEPT if kept.is_promised}.isdisjoint(KINDS)
+    assert KEPT_SECONDS == QUOTES_KEPT_SECONDS == 7 * DAY
 
 
 async def test_a_dry_run_tells_and_changes_nothing(house: House, database_url: str) -> None:

@@ -165,6 +165,57 @@ async def test_a_reservation_serves_its_client_when_the_pool_is_empty(room: Clie
     assert await left_in(room, id_) == ("open", free - needed)
 
 
+async def test_who_has_set_liquidity_aside_is_quoted_and_checked_by_that(room: ClientRoom) -> None:
+    needed = await price_minor(room)
+    free, _, _ = await pool_of(room)
+    small = await reserved(room, needed - 1)
+    id_ = await reserved(room, free - (needed - 1))
+    await room.engine.pools.refresh()
+    assert said(await room.post("/quotes", PRICE))[:2] == (409, "not_now")
+    check = (await room.post("/payments/check", PRICE)).json()
+    assert (check["would_succeed"], check["reason"], check["has_liquidity"]) == (
+        False, "float", False,
+    )  # fmt: skip
+    drawing = PRICE | {"reservation": id_}
+    check = (await room.post("/payments/check", drawing)).json()
+    assert (check["would_succeed"], check["reason"], check["has_liquidity"]) == (True, "", True)
+    quote = await room.post("/quotes", drawing, key="quote-0001")
+    assert quote.status_code == 201, quote.text
+    again = await room.post("/quotes", drawing, key="quote-0001")
+    assert (again.content, again.headers["idempotency-replayed"]) == (quote.content, "true")
+    assert said(await room.post("/quotes", PRICE, key="quote-0001"))[:2] == (422, "key_reused")
+    sent = {"quote": quote.json()["id"], "reservation": id_}
+    assert (await room.post("/payments/send", sent)).status_code == 201
+    assert await left_in(room, id_) == ("open", free - (needed - 1) - needed)
+    check = (await room.post("/payments/check", PRICE | {"reservation": small})).json()
+    assert (check["would_succeed"], check["reason"], check["has_liquidity"]) == (
+        False, "reservation_small", False,
+    )  # fmt: skip
+    await nothing_is_wrong(room)
+
+
+async def test_who_may_not_draw_is_not_quoted_either(room: ClientRoom) -> None:
+    shillings, released = await reserved(room, 100_000), await reserved(room, 1_000)
+    await room.post(f"/liquidity/reservations/{released}/release")
+    cents = await room.post(
+        "/liquidity/reserve", {"amount": {"minor": 100, "currency": "KES"}, "minutes": 5}
+    )
+    made = await room.made()
+    for id_, who, told in (
+        (shillings, "other", (404, "not_found", "")),
+        ("f" * 32, "shop", (404, "not_found", "")),
+        (released, "shop", (422, "not_possible", "reservation_over")),
+        (cents.json()["id"], "shop", (422, "not_possible", "reservation_currency")),
+    ):
+        asked = PRICE | {"reservation": id_}
+        assert said(await room.post("/quotes", asked, who=who)) == told
+        check = await room.post("/payments/check", asked, who=who)
+        assert check.json()["reason"] == (told[2] or told[1])
+        assert not check.json()["would_succeed"]
+    counted = await room.world.pool.fetchval("select count(*) from client_quote")
+    assert (counted, await room.made() - made) == (0, 4)  # the answers of four checks
+
+
 async def test_a_payment_that_came_to_nothing_gives_its_hold_to_the_pool(room: ClientRoom) -> None:
     needed = await price_minor(room)
     id_ = await reserved(room, needed)

@@ -31,8 +31,8 @@ from engine.staff.tokens import TokenKeys
 from simulator import embedded
 from tests.integration.world import ENVIRONMENT
 
-KEY, STRANGER, CLIENT_KEY = (
-    hashlib.sha256(word).digest() for word in (b"ours", b"a stranger's", b"clients'")
+KEY, STRANGER, CLIENT_KEY, HOOK_KEY = (
+    hashlib.sha256(word).digest() for word in (b"ours", b"a stranger's", b"clients'", b"hooks'")
 )
 # Only what the table says is wanted here: nobody is asked for anything.
 TABLE = table_of(
@@ -61,6 +61,7 @@ def doors(shared_database_url: str, redis_server: embedded.Server) -> Iterator[D
     environment = {
         **ENVIRONMENT,
         "CAPP_CLIENT_KEYS": f"1:{CLIENT_KEY.hex()}",
+        "CAPP_WEBHOOK_KEYS": f"1:{HOOK_KEY.hex()}",
         "CAPP_INSPECT_TOKEN": "i" * 32,
         "CAPP_METRICS_TOKEN": "m" * 32,
         "DATABASE_URL": shared_database_url,
@@ -268,6 +269,36 @@ def test_every_door_of_the_process_is_one_that_writes_down_or_is_for_nobody_of_u
     strange = [path for path in others if not path.startswith(tuple(NOBODY_OF_US))]
     assert strange == []
     assert all(any(path.startswith(door) for path in others) for door in NOBODY_OF_US)
+
+
+LOST = ("/daraja/stk-callback", "/daraja/stk-callback/1.abc/", "/mtn/collection/1.abc/more", "/")
+
+
+def test_a_callback_that_lost_its_way_is_kept_also_where_clients_have_an_api(doors: Doors) -> None:
+    """An operator that appends a slash or drops the token comes to no page of a business."""
+
+    async def kept() -> int:
+        pool = await open_pool(doors.settings.database_url, size=1)
+        count: int = await pool.fetchval(
+            "select count(*) from traffic where outcome = 'no such address'"
+        )
+        await pool.close()
+        return count
+
+    before = asyncio.run(kept())
+    for path in LOST:
+        answer = doors.client.post(f"/api/v1/webhooks{path}", content=b"{}")
+        assert (answer.status_code, answer.text) == (404, "not found"), path
+    assert asyncio.run(kept()) == before + len(LOST)
+    for method, path, status in (
+        ("POST", "/webhooks", 401),
+        ("POST", f"/webhooks/{'0' * 32}/rotate", 401),
+        ("DELETE", f"/webhooks/{'0' * 32}", 405),
+        ("GET", "/nowhere", 404),
+    ):  # a business, which is told what is the matter
+        answer = doors.client.request(method, f"/api/v1{path}")
+        assert answer.status_code == status, path
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_every_answer_of_a_process_is_held_alike_whichever_way_it_went(doors: Doors) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -162,6 +163,8 @@ REFUSED = [
     "https://shop.example/" + "a" * 1024,
     "https://[::1/hook",
     "https://shop.example:port/",
+    "https://xn--/hook",
+    "https://xn--a.example/hook",
 ]
 
 
@@ -339,6 +342,37 @@ async def test_a_certificate_must_be_the_hosts_whatever_its_address(
                 await carrier.deliver(message(f"https://{host}:{port}/hook"))
             await carrier.aclose()
         assert shop.requests == []
+
+
+async def test_a_name_with_letters_of_its_own_is_looked_up_and_proven_as_it_is_written(
+    tmp_path: Path,
+) -> None:
+    """By the rules of 2003 straße.de would be strasse.de, another shop."""
+    asked: list[str] = []
+
+    async def look(host: str) -> Sequence[str]:
+        asked.append(host)
+        return ["127.0.0.2"]
+
+    heard = {}
+    for host in ("xn--strae-oqa.de", "strasse.de"):
+        pem = pem_for(tmp_path, host)
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(pem)
+        async with opened("127.0.0.2", server) as shop:
+            port = urlsplit(shop.url).port
+            assert port is not None
+            shop.on("/hook", Answer(200))
+            carrier = Webhooks(
+                ports=frozenset({port}), look=look, is_open=lambda _: True,
+                ssl_context=ssl.create_default_context(cafile=str(pem)),
+            )  # fmt: skip
+            with suppress(Unreachable):
+                await carrier.deliver(message(f"https://xn--strae-oqa.de:{port}/hook"))
+            await carrier.aclose()
+            heard[host] = len(shop.requests)
+    assert heard == {"xn--strae-oqa.de": 1, "strasse.de": 0}
+    assert set(asked) == {"xn--strae-oqa.de"}
 
 
 async def test_an_address_that_refuses_is_followed_by_the_next_one_of_the_host(

@@ -1,12 +1,18 @@
 """Where a callback came from: only our own proxies are believed, and only about their callers."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from channels.api.pace import pace_of_staff
+from channels.api.problems import Refusal
 from channels.doctor import CHECKS
-from channels.settings import read_settings
-from channels.sources import UNKNOWN, Sources, read_networks
+from channels.limits import Limits
+from channels.settings import ApiPaces, read_settings
+from channels.sources import UNKNOWN, Sources, counted_as, read_networks
+from channels.strangers import Strangers
+from tests.integration.staff_room import RedisAway
 from tests.unit.channels.test_settings import GOOD
 
 PROXIES = read_networks(["10.0.0.0/8", "2001:db8:aaaa::/48"])
@@ -107,3 +113,41 @@ async def test_doctor_says_who_may_call_from_anywhere() -> None:
     alone = await check(read_settings(GOOD))
     assert "from anywhere: mpesa_ke, mtn_ug" in alone
     assert "no proxy is believed" in alone
+
+
+@pytest.mark.parametrize(
+    ("source", "counted"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("2001:db8:0:1::7", "2001:db8:0:1::/64"),
+        ("2001:DB8:0:1:ffff:ffff:ffff:ffff", "2001:db8:0:1::/64"),
+        ("2001:db8:0:2::7", "2001:db8:0:2::/64"),
+        ("::1", "::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        (UNKNOWN, UNKNOWN),
+        ("testclient", "testclient"),
+    ],
+)
+def test_who_has_a_whole_network_of_ipv6_is_counted_as_one(source: str, counted: str) -> None:
+    assert counted_as(source) == counted
+
+
+async def test_many_addresses_of_one_network_knock_no_oftener_than_one() -> None:
+    def limits() -> Limits:
+        return Limits(RedisAway(), key=b"k" * 16, monotonic=lambda: 0.0)
+
+    pace = pace_of_staff(limits(), ApiPaces(unproven_per_5_minutes=4))
+    strangers = Strangers(limits(), 4, monotonic=lambda: 0.0)
+    addresses = [f"2001:db8:0:1::{number:x}" for number in range(10)]
+    heard = []
+    for address in addresses:
+        with suppress(Refusal):
+            await pace.knock(address)
+            await pace.not_proven(address)
+            heard.append(address)
+    assert heard == addresses[:4]
+    away = [await strangers.away_seconds(address) for address in addresses]
+    assert [seconds > 0 for seconds in away] == [False] * 4 + [True] * 6
+    await pace.knock("2001:db8:0:2::1")  # a neighbour
+    assert await strangers.away_seconds("2001:db8:0:2::1") == 0

@@ -1,12 +1,17 @@
+from engine.money import Money
 from engine.payments.breaker import Position
 from engine.payments.health import Tally, believe
-from engine.payments.outlook import Condition, outlook
-from engine.payments.ranking import Refusal, Terms
+from engine.payments.outlook import Condition, Outlook, outlook
+from engine.payments.ranking import Ranking, Refusal, Terms
 from tests.unit.payments.candidates import candidate, ranked
 
 
+def expected(ranking: Ranking) -> Outlook:
+    return outlook(ranking, Money(1_000, "UGX"))
+
+
 def test_two_healthy_ends_will_most_likely_do() -> None:
-    seen = outlook(ranked(candidate(), payer=candidate("mpesa_ke")))
+    seen = expected(ranked(candidate(), payer=candidate("mpesa_ke")))
     assert seen.would_be_taken
     assert seen.success_ppm == 902_500  # 95 % of 95 %
     assert seen.payer is not None
@@ -17,7 +22,7 @@ def test_two_healthy_ends_will_most_likely_do() -> None:
 
 
 def test_an_operator_that_is_down_at_the_payers_end_takes_nothing() -> None:
-    seen = outlook(ranked(candidate(), payer=candidate("mpesa_ke", breaker=Position.OPEN)))
+    seen = expected(ranked(candidate(), payer=candidate("mpesa_ke", breaker=Position.OPEN)))
     assert not seen.would_be_taken
     assert seen.success_ppm == 0
     assert seen.payer is not None
@@ -29,15 +34,20 @@ def test_an_operator_that_is_down_at_the_payers_end_takes_nothing() -> None:
 def test_an_operator_that_mostly_fails_is_shaky_and_so_is_one_being_tried() -> None:
     poor = believe([Tally(succeeded=50, unclear=50)])
     being_tried = candidate("airtel_ug", breaker=Position.HALF_OPEN, may_probe=True)
-    seen = outlook(ranked(candidate(belief=poor), being_tried))
+    seen = expected(ranked(candidate(belief=poor), being_tried))
     assert {end.condition for end in seen.payee} == {Condition.SHAKY}
     assert seen.success_ppm == seen.payee[0].success_ppm
 
 
 def test_what_is_short_is_named() -> None:
-    poor = outlook(ranked(candidate(float_minor=0), candidate("airtel_ug", available_minor=0)))
+    poor = expected(ranked(candidate(float_minor=0), candidate("airtel_ug", available_minor=0)))
     assert (poor.would_be_taken, poor.has_liquidity, poor.is_within_limits) == (False, False, True)
-    capped = outlook(ranked(candidate(terms=Terms(day_minor_max=0))))
+    capped = expected(ranked(candidate(terms=Terms(day_minor_max=0))))
     assert (capped.has_liquidity, capped.is_within_limits) == (True, False)
-    too_much = outlook(ranked(candidate(), payer=candidate("mpesa_ke", amount_minor=9**9)))
+    too_much = expected(ranked(candidate(), payer=candidate("mpesa_ke", amount_minor=9**9)))
     assert not too_much.is_within_limits
+
+
+def test_it_holds_what_arrives_and_the_most_that_its_payout_may_cost() -> None:
+    ways = candidate(cost_minor=7), candidate("airtel_ug", cost_minor=30)
+    assert expected(ranked(*ways)).holds == Money(1_030, "UGX")

@@ -1,0 +1,1 @@
+alter table hook_secret drop column overlap_ms;
