@@ -148,7 +148,7 @@ def test_a_number_abroad_and_thousands_are_understood() -> None:
 def test_thousands_may_be_apart(text: str, country: str, payee: str, minor: int) -> None:
     command = WORDS.read(text)
     assert command is not None
-    found, amount = read_order(command.rest, country)
+    found, amount = read_order(command.rest, country, None)
     assert (found, amount.minor) == (payee, minor)
 
 
@@ -167,7 +167,7 @@ def test_an_amount_that_may_end_in_two_places_is_not_guessed(text: str, country:
     command = WORDS.read(text)
     assert command is not None
     with pytest.raises(CustomerMistake, match=r"sms\.in_send_how"):
-        read_order(command.rest, country)
+        read_order(command.rest, country, None)
 
 
 @pytest.mark.parametrize(
