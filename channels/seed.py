@@ -24,7 +24,7 @@ from engine.payments.breaker import Lane
 from engine.payments.health_store import HealthStore
 from engine.payments.ranking import Terms
 from engine.plain_yaml import read_yaml
-from engine.ports import Direction, OperatorFacts
+from engine.ports import Direction, Observation, OperatorFacts, Pair
 from providers.registry import build_operators
 
 SAID_AGAIN_MS = 24 * 3600 * 1000
@@ -37,6 +37,15 @@ class SeedRate(msgspec.Struct, forbid_unknown_fields=True):
     base: str
     quote: str
     mid: str
+
+    def __post_init__(self) -> None:
+        try:
+            Observation(Pair(self.base, self.quote), self.mid, 0)  # as the feed will read it
+        except ValueError as error:
+            raise ValueError(
+                f"mid of {self.base}/{self.quote}: wants a positive decimal in plain digits, at"
+                f" most 15 before the point and 24 behind it, not {self.mid[:40]!r}"
+            ) from error
 
 
 class SeedFloat(msgspec.Struct, forbid_unknown_fields=True):
