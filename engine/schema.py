@@ -26,8 +26,7 @@ def migrate(url: str, *, to: str = "head", tenant: int = 1) -> list[str]:
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    address = url.replace("postgresql://", "postgresql+asyncpg://", 1).replace("%", "%%")
-    config.set_main_option("sqlalchemy.url", address)
+    config.attributes["url"] = url
     if to == "head":
         command.upgrade(config, to)
         return asyncio.run(_make_ready(url, tenant))
