@@ -5,6 +5,7 @@ Importing this costs what routes, a server and an engine cost: only who serves d
 
 import argparse
 import contextlib
+import re
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -13,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from channels.app import build_app
+from channels.environment import PORT_MAX
 from channels.processes import sound_ones, tell_faults_of, tune_collector
 from channels.production import refuse_insecure
 from channels.server import Connection
@@ -37,7 +39,13 @@ SERVED: Final[dict[str, Any]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp serve`."""
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--port", type=_port, default=8080)
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > PORT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to {PORT_MAX}")
+    return int(text)
 
 
 def serve(settings: Settings, options: argparse.Namespace) -> int:
