@@ -116,6 +116,8 @@ def test_every_address_of_a_redis_that_is_served_is_taken(address: str) -> None:
         (["sessions", "--day", "2026-11-99"], "--day"),
         (["statements", "take", "mpesa_ke", "0001-01-01", "file"], "day"),
         (["take", "K", "--as", "me", "--days", "99999999999"], "--days"),
+        (["data", "rotate", "--notice-seconds", "nan"], "--notice-seconds"),
+        (["data", "rotate", "--notice-seconds", "-1"], "--notice-seconds"),
         (["serve", "--port", "99999"], "--port"),
         (["serve", "--port", "-1"], "--port"),
     ],
