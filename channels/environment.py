@@ -36,7 +36,7 @@ class BadSettings(ValueError):
 
 
 class BadArgument(ValueError):
-    """What stands behind a command cannot be used; the message names it. Nothing was changed."""
+    """What stands behind a command cannot be used; the message names it."""
 
 
 class Reader:

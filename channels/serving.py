@@ -21,6 +21,7 @@ from channels.server import Connection
 from channels.settings import EdgeSettings, Settings
 from channels.street import Street
 from channels.tls import loop_with, open_tls
+from providers.registry import refuse_strangers
 
 NEVER_STARTED: Final = 3
 """The exit code of a server that ended before it served anybody, as uvicorn has it."""
@@ -51,9 +52,14 @@ def _port(text: str) -> int:
 def serve(settings: Settings, options: argparse.Namespace) -> int:
     """The web process, until it is asked to end.
 
-    Raises BadSettings, in production mode also for what is weak or meant for a demo.
+    Raises BadSettings, in production mode also for what is weak or meant for a demo, and
+    SenselessSettings for names nobody knows.
     """
     refuse_insecure(settings)
+    # Inside the server it would be told with a trace.
+    refuse_strangers(
+        operators=settings.operators, sms=settings.sms_gateways, rates=settings.rates.sources
+    )
     return _serve(build_app(settings), settings, options)
 
 

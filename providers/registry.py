@@ -275,6 +275,19 @@ def build_sms(
     return built
 
 
+def refuse_strangers(*, operators: Iterable[str], sms: Iterable[str], rates: Iterable[str]) -> None:
+    """Raises SenselessSettings for a name nobody knows, for who has to know before building any."""
+    asked: list[tuple[str, str, Iterable[str], Collection[str]]] = [
+        ("CAPP_OPERATORS", "operator", operators, OPERATORS),
+        ("CAPP_SMS_GATEWAYS", "SMS gateway", sms, SMS),
+        ("CAPP_RATE_SOURCES", "rate source", rates, RATES),
+    ]
+    for variable, kind, names, known in asked:
+        for name in names:
+            if name not in known:
+                raise _nobody(variable, kind, name, known)
+
+
 def _nobody(variable: str, kind: str, name: str, known: Iterable[str]) -> SenselessSettings:
     return SenselessSettings(f"{variable}: no such {kind}: {name!r}; known: {', '.join(known)}")
 

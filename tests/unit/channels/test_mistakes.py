@@ -160,6 +160,13 @@ def test_an_operator_nobody_knows_ends_a_command_in_a_sentence(run: Run) -> None
     assert said.startswith("capp: CAPP_OPERATORS: no such operator: 'bogus'; known: ")
 
 
+@pytest.mark.parametrize("variable", NOBODY)
+def test_the_web_process_is_not_started_for_a_company_nobody_knows(run: Run, variable: str) -> None:
+    said = run("serve", **{variable: "bogus"})
+    assert said.startswith(f"capp: {variable}: no such ")
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("CAPP_MTN_UG_CONNECTIONS", "many"), ("CAPP_MPESA_KE_SHORTCODE", "abc"),
