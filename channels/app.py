@@ -133,7 +133,7 @@ def _gateways(settings: Settings) -> list[UssdPort]:
     try:
         return build_ussd(settings.ussd_gateways, shortcodes=settings.shortcodes)
     except ValueError as error:
-        raise BadSettings(f"CAPP_USSD_GATEWAYS: {error}") from error
+        raise BadSettings(str(error)) from error
 
 
 def _doors(

@@ -2,14 +2,12 @@
 
 import argparse
 from collections.abc import Callable
-from datetime import datetime
 
-from channels.decisions import read_since
 from channels.desk import open_office
 from channels.office import Office
 from channels.settings import Settings
-from channels.times import ms_of, second_of
-from engine.errors import KeyNotAtHand, StaffMistake
+from channels.times import ms_of, read_since, second_of, typed_since
+from engine.errors import KeyNotAtHand
 from engine.ledger.account_names import read_name, spell
 from engine.ledger.account_statement import Entry, read_statement
 from engine.ledger.books import Line
@@ -28,10 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp books`."""
     parser.add_argument("--account", help="a statement of one: FLOAT:mpesa_ke:KES, POOL_AVAIL:UGX")
     parser.add_argument(
-        "--from", dest="since", default="24h", help="its beginning: 24h, 7d or an ISO time (UTC)"
+        "--from", dest="since", type=typed_since, default="24h",
+        help="its beginning: 24h, 7d or an ISO time (UTC)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--to", dest="until", type=typed_since, help="its end, not included; otherwise now"
     )
-    parser.add_argument("--to", dest="until", help="its end, not included; otherwise now")
-    parser.add_argument("--at", help="the trial balance as it stood then")
+    parser.add_argument("--at", type=typed_since, help="the trial balance as it stood then")
 
 
 def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,13 +47,13 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def show_books(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
-    """Whether the books balance. Raises StaffMistake for an account or a time that is none."""
+    """Whether the books balance. Raises StaffMistake for an account that is none."""
     async with open_office(settings) as office:
         if options.account:
             await _say_statement(office, options, say)
             return True
         if options.at:
-            moment = _moment(options.at, office)
+            moment = read_since(options.at, office.clock.now())
             say(f"as of {second_of(ms_of(moment))} UTC")
             _say_balance(await office.books.trial_balance_at(ms_of(moment)), say)
             return True
@@ -115,8 +116,9 @@ def _say_balance(lines: list[Line], say: Say) -> None:
 
 async def _say_statement(office: Office, options: argparse.Namespace, say: Say) -> None:
     account = read_name(options.account, office.tenant, office.codes)
-    since = _moment(options.since, office)
-    until = _moment(options.until, office) if options.until else office.clock.now()
+    now = office.clock.now()
+    since = read_since(options.since, now)
+    until = read_since(options.until, now) if options.until else now
     # A step of this very millisecond belongs to "now".
     to_ms = ms_of(until) + (0 if options.until else 1)
     statement = await read_statement(office.pool, account, from_ms=ms_of(since), to_ms=to_ms)
@@ -139,10 +141,3 @@ def state_name(state: int) -> str:
     """A payment's state, or what a row is that belongs to none."""
     kinds = Manual if state >= MANUAL_FROM else State
     return kinds(state).name if state in set(kinds) else str(state)
-
-
-def _moment(text: str, office: Office) -> datetime:
-    try:
-        return read_since(text, office.clock.now())
-    except ValueError:
-        raise StaffMistake(f"{text}: neither a time nor like 30m, 24h, 7d") from None

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
+from channels.environment import BadArgument
 from channels.secrecy import with_files
 from channels.settings import BadSettings, log_form_of, read_settings
 from channels.tenants import FOLDER, environment_of, is_street
 from channels.terminal import LINES, Told, words_of
-from channels.watching.logs import set_up_logging
+from channels.watching.logs import LEVELS, set_up_logging
 from engine.errors import CappError
-from providers.environment import MissingSettings
+from providers.environment import MissingSettings, SenselessSettings
 
 Say = Callable[[str], None]
 
@@ -30,6 +31,9 @@ SIMULATOR = (
     "demo", "phone", "play", "record", "load", "operators", "console", "screens", "devnet",
 )  # fmt: skip
 """These are another program, which speaks to this one over HTTP only."""
+
+STOPPED = 130
+"""The exit code of what was stopped before it was done, as shells have it."""
 
 
 class Command(NamedTuple):
@@ -187,9 +191,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         set_up_logging(options.log_level, log_form_of(os.environ))
         return _run(options, words_of(parser, options))
-    except (BadSettings, MissingSettings) as error:
+    except (BadSettings, MissingSettings, SenselessSettings) as error:
         sys.stderr.write(f"capp: {error}\n")
         return 2
+    except BadArgument as error:
+        sys.stderr.write(f"capp {options.command}: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return STOPPED
     except (OSError, asyncpg.PostgresError, msgspec.ValidationError, CappError) as error:
         # What an operator of this installation can mend needs a sentence, not a trace.
         sys.stderr.write(f"capp {options.command}: {error or type(error).__name__}\n")
@@ -204,7 +213,7 @@ def _parser(given: Sequence[str] | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="capp", description=f"CAPP. Also: {', '.join(SIMULATOR)} (see python -m simulator)."
     )
-    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-level", default="info", type=str.lower, choices=LEVELS)
     parser.add_argument("--tenant", help="whose, where CAPP_TENANTS_FOLDER names several")
     commands = parser.add_subparsers(dest="command", required=True)
     known = {**{name: command.help for name, command in COMMANDS.items()}, **DESK}

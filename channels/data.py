@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -28,6 +29,13 @@ class Safe(NamedTuple):
     ring: KeyRing
 
 
+def _seconds(text: str) -> float:
+    """So many that somebody waits for them."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return float(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own words."""
     words = parser.add_subparsers(dest="word", required=True)
@@ -38,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     seal = words.add_parser("seal", help="bring all rows under the key in force, while serving")
     rotate = words.add_parser("rotate", help="a new data key; wait until all have it; seal")
     rotate.add_argument(
-        "--notice-seconds", type=float, default=NOTICE_SECONDS,
+        "--notice-seconds", type=_seconds, default=NOTICE_SECONDS,
         help=f"before it is written with; processes look every {REFRESH_SECONDS:g}",
     )  # fmt: skip
     for each in (seal, rotate):

@@ -4,28 +4,26 @@ It shows what was kept and decides nothing.
 """
 
 import argparse
-import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 import msgspec
 
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
-from channels.times import ms_of, read_moment, stamp_of
+from channels.times import ms_of, read_since, stamp_of, typed_since
 from engine.clock import Clock, Ids
 from engine.decision_log import DecisionLog, Kept
 from engine.payments.decided import Decided
 from engine.payments.payment import code_of
 from engine.payments.replays import REPLAYS, differing
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp decisions`."""
     parser.add_argument("--payment", help="all about one payment: its code or its id")
-    parser.add_argument("--since", default="1h", help="30m, 24h, 7d or an ISO time (UTC)")
+    parser.add_argument(
+        "--since", type=typed_since, default="1h", help="30m, 24h, 7d or an ISO time (UTC)"
+    )
     parser.add_argument("--most", type=int, default=1_000, help="how many steps are looked at")
     parser.add_argument("--inputs", action="store_true", help="show all that a decision saw")
     parser.add_argument("--replay", action="store_true", help="decide again, list what differs")
@@ -36,15 +34,10 @@ async def show_decisions(
 ) -> bool:
     """Say every decision, or with `replay` those that come out differently now.
 
-    False when something differs, the payment is unknown, or the time is none. Raises what the pool
-    raises.
+    False when something differs or the payment is unknown. Raises what the pool raises.
     """
     clock = Clock()
-    try:
-        since = read_since(options.since, clock.now())
-    except ValueError:
-        say(f"--since {options.since}: neither a time nor like 30m, 24h, 7d")
-        return False
+    since = read_since(options.since, clock.now())
     pool = await open_sealed_pool(settings, size=2)
     try:
         log = DecisionLog(pool, settings.tenant, Ids(clock))
@@ -66,13 +59,6 @@ async def show_decisions(
         if options.inputs:
             say("  " + msgspec.json.encode(one.decision.inputs).decode())
     return True
-
-
-def read_since(text: str, now: datetime) -> datetime:
-    """A moment: so long ago, or an ISO time, UTC unless it says otherwise. Raises ValueError."""
-    if ago := re.fullmatch(r"(\d{1,6})([mhd])", text):
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    return read_moment(text)
 
 
 def _say_differences(kept: list[Kept], say: Callable[[str], None]) -> bool:

@@ -6,6 +6,7 @@ names.
 """
 
 import argparse
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -85,8 +86,15 @@ def _add_cases(parser: argparse.ArgumentParser) -> None:
 
 def _add_take(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("key", help="as `capp cases` shows it")
-    parser.add_argument("--days", type=int, help="when it should be done")
+    parser.add_argument("--days", type=_days, help="when it should be done")
     _person(parser)
+
+
+def _days(text: str) -> int:
+    """So many that a calendar has the day."""
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days up to 9999")
+    return int(text)
 
 
 def _add_close(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from channels.addresses import address_faults
 from channels.menus import examine_with
 from channels.privacy import open_sealed_pool
 from channels.production import findings_of
+from channels.reconciliation import read_polling, read_statement_terms
 from channels.registrations import registrations
 from channels.settings import Settings
 from channels.settlement_checks import settlement_checks
@@ -27,7 +28,7 @@ from engine.row_security import TELLS_NOTHING, look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
 from providers.portability import build_portability
-from providers.registry import build_operators, build_ussd
+from providers.registry import build_operators, build_rate_sources, build_ussd
 
 Check = Callable[[Settings], Awaitable[str]]
 
@@ -231,6 +232,20 @@ async def _data_keys(settings: Settings) -> str:
     return f"people's data is sealed; data keys: {data}"
 
 
+async def _rates(settings: Settings) -> str:
+    """Nobody is asked: some count each question."""
+    built = build_rate_sources(settings.environment, names=settings.rates.sources)
+    for source in built:
+        await source.aclose()
+    return ", ".join([*(source.name for source in built), "the table of `capp seed`"])
+
+
+async def _reconciliation(settings: Settings) -> str:
+    read_polling(settings)
+    read_statement_terms(settings)
+    return "how operators are asked and what statements must be is said"
+
+
 async def _redis(settings: Settings) -> str:
     pipeline = open_pipeline(settings.redis_url)
     try:
@@ -274,6 +289,8 @@ CHECKS: dict[str, Check] = {
     "callback sources": _sources,
     "ported numbers": _portability,
     "USSD gateways": _ussd,
+    "rates": _rates,
+    "reconciliation": _reconciliation,
     "database": _database,
     "tenants": _tenants,
     "staff": _staff,

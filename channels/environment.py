@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
 from channels.sources import Networks, read_networks
 from engine.money import CURRENCIES
@@ -19,9 +21,22 @@ _TOKEN = re.compile(rf"[0-9A-Za-z._~-]{{{KEY_BYTES_MIN * 2},}}")  # a word of a 
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\]")
 _ORIGIN = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?")
 
+_PUBLIC = re.compile(
+    r"https?://(?:[^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:/[^\s?#]*)?", re.IGNORECASE
+)
+_PLACE = re.compile(r"(?:[^\s:\[\]]*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")  # a host and its port
+PORT_MAX: Final = 65535
+POSTGRES: Final = frozenset({"postgresql", "postgres"})
+REDIS: Final = frozenset({"redis", "rediss", "redis+cluster", "rediss+cluster", "unix"})
+SSL_MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+
 
 class BadSettings(ValueError):
     """The environment cannot be used; the message lists every variable and what is wrong."""
+
+
+class BadArgument(ValueError):
+    """What stands behind a command cannot be used; the message names it."""
 
 
 class Reader:
@@ -40,6 +55,34 @@ class Reader:
         if not value:
             self.wrong(name, "is missing")
         return value
+
+    def database(self) -> str:
+        """`DATABASE_URL`, as the driver takes it."""
+        like = "postgresql://user:password@host:5432/capp"
+        address = self._server("DATABASE_URL", POSTGRES, like)
+        asked = dict(parse_qsl(urlsplit(address).query)) if address else {}
+        if asked.get("sslmode", "prefer") not in SSL_MODES:
+            self.wrong("DATABASE_URL", f"sslmode must be one of {', '.join(sorted(SSL_MODES))}")
+        return address
+
+    def redis(self) -> str:
+        """`REDIS_URL`, of one server or of a cluster."""
+        return self._server("REDIS_URL", REDIS, "redis://:password@host:6379/0")
+
+    def _server(self, name: str, schemes: frozenset[str], like: str) -> str:
+        """An address that may hold a password; "" for one that drivers would take apart wrongly."""
+        address = self.text(name)
+        if not address or _is_server(address, schemes):
+            return address
+        self.wrong(name, f"wants {like} (in a password # / ? @ are written %23 %2F %3F %40)")
+        return ""
+
+    def public_address(self, name: str) -> str:
+        """How the world reaches us, without a slash at its end."""
+        address = self.text(name).rstrip("/")
+        if address and not _PUBLIC.fullmatch(address):
+            self.wrong(name, "wants http(s)://host[:port][/path]")
+        return address
 
     def path(self, name: str) -> str:
         """The name of a file; none is empty."""
@@ -141,7 +184,7 @@ class Reader:
         text = self.text(name)
         for word in text.split(",") if text else []:
             version, _, key = word.partition(":")
-            if not version.isdigit() or int(version) in out:
+            if not (version.isascii() and version.isdigit()) or int(version) in out:
                 self.wrong(name, "wants version:hex,version:hex with distinct versions")
                 continue
             out[int(version)] = self._key(name, key)
@@ -188,3 +231,19 @@ class Reader:
         if len(key) < KEY_BYTES_MIN:
             self.wrong(name, f"holds a key shorter than {KEY_BYTES_MIN} bytes")
         return key
+
+
+def _is_server(address: str, schemes: frozenset[str]) -> bool:
+    """Whether scheme, hosts, ports and query are some. What should have been escaped shows here."""
+    try:
+        parts = urlsplit(address)
+        if parts.query:
+            parse_qsl(parts.query, strict_parsing=True)
+    except ValueError:
+        return False
+    if parts.scheme not in schemes or "://" not in address or "#" in address:
+        return False
+    if "@" in parts.path + parts.query:
+        return False
+    places = [_PLACE.fullmatch(one) for one in parts.netloc.rpartition("@")[2].split(",")]
+    return all(one is not None and int(one[1] or 0) <= PORT_MAX for one in places)

@@ -12,6 +12,7 @@ from typing import Any
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.sms import sms_url
+from channels.times import typed_day
 from engine.clock import Clock
 from engine.messages.gateways import Gateway, Gateways
 from engine.messages.letters import Letters
@@ -68,7 +69,7 @@ def build_messages(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp messages`."""
-    parser.add_argument("--day", type=date.fromisoformat, help="2026-11-21 (UTC); default today")
+    parser.add_argument("--day", type=typed_day, help="2026-11-21 (UTC); default today")
 
 
 async def show_messages(

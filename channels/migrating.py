@@ -6,7 +6,7 @@ It needs the address that the tables' owner connects by, and no more.
 import argparse
 from collections.abc import Callable, Mapping
 
-from channels.settings import BadSettings
+from channels.environment import BadSettings, Reader
 from engine.ledger.chart import TENANT_MAX
 
 
@@ -18,16 +18,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_migrate(
     variables: Mapping[str, str], options: argparse.Namespace, say: Callable[[str], None]
 ) -> bool:
-    """Safe to repeat. Raises BadSettings without an address or for a revision that is none, and
+    """Safe to repeat. Raises BadSettings without a good address or for a revision that is none, and
     what Alembic raises.
 
     All is not well where roles are wanted that this user may not make: what to run is said.
     """
-    url, tenant = variables.get("DATABASE_URL", ""), variables.get("CAPP_TENANT") or "1"
-    if not url:
-        raise BadSettings("DATABASE_URL: is missing")
+    reader = Reader(variables)
+    url, tenant = reader.database(), variables.get("CAPP_TENANT") or "1"
     if not (tenant.isascii() and tenant.isdigit() and int(tenant) <= TENANT_MAX):
-        raise BadSettings("CAPP_TENANT: is no number of a tenant")
+        reader.wrong("CAPP_TENANT", "is no number of a tenant")
+    if reader.faults:
+        raise BadSettings("; ".join(reader.faults))
     from engine.schema import migrate, revisions  # Alembic: half a second that only this needs
 
     if options.to not in ("head", *revisions()):

@@ -4,12 +4,14 @@ Read from a YAML file; safe to repeat, and safe to repeat with more in it.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+import yaml
 
+from channels.environment import BadArgument
 from channels.settings import Settings
 from engine.clock import Clock, Ids
 from engine.database import connect
@@ -24,7 +26,7 @@ from engine.payments.breaker import Lane
 from engine.payments.health_store import HealthStore
 from engine.payments.ranking import Terms
 from engine.plain_yaml import read_yaml
-from engine.ports import Direction, OperatorFacts
+from engine.ports import Direction, Observation, OperatorFacts, Pair
 from providers.registry import build_operators
 
 SAID_AGAIN_MS = 24 * 3600 * 1000
@@ -38,12 +40,21 @@ class SeedRate(msgspec.Struct, forbid_unknown_fields=True):
     quote: str
     mid: str
 
+    def __post_init__(self) -> None:
+        try:
+            Observation(Pair(self.base, self.quote), self.mid, 0)  # as the feed will read it
+        except ValueError as error:
+            raise ValueError(
+                f"mid of {self.base}/{self.quote}: wants a positive decimal in plain digits, at"
+                f" most 15 before the point and 24 behind it, not {self.mid[:40]!r}"
+            ) from error
+
 
 class SeedFloat(msgspec.Struct, forbid_unknown_fields=True):
     """Money paid into our wallet at an operator; `key` makes it happen once."""
 
     operator: str
-    minor: int
+    minor: Annotated[int, msgspec.Meta(gt=0)]
     key: str
 
 
@@ -75,15 +86,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def sow(settings: Settings, options: argparse.Namespace, _: Callable[[str], None]) -> bool:
     """Store what the file holds. Raises what reading, connecting and storing raise."""
     clock = Clock()
+    seeds = read_seeds(options.file)
     operators = build_operators(settings.environment, clock=clock, names=settings.operators)
     facts = {name: port.facts for name, port in operators.items()}
-    await seed(settings, read_seeds(options.file), facts, clock)
+    await seed(settings, seeds, facts, clock)
     return True
 
 
 def read_seeds(path: Path) -> Seeds:
-    """Raises OSError, or msgspec.ValidationError that names the field."""
-    return msgspec.convert(read_yaml(path.read_text()), Seeds)
+    """Raises OSError, BadArgument for no YAML, or msgspec.ValidationError that names the field."""
+    try:
+        return msgspec.convert(read_yaml(path.read_text()), Seeds)
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadArgument(f"{path} is no file of YAML") from error
 
 
 async def seed(
@@ -91,8 +106,11 @@ async def seed(
 ) -> None:
     """Store the seeds. A rate is stored again when it differs from the newest, or a day later.
 
-    Seeding says that the table holds today, as a live source does when it repeats itself.
+    Seeding says that the table holds today, as a live source does when it repeats itself. Raises
+    BadArgument for an operator that is not among `operators`, before anything is stored, and for a
+    float whose key was another amount's.
     """
+    _refuse_strangers(seeds, operators)
     connection = await connect(settings.database_url)
     try:
         await _store_rates(connection, settings.tenant, seeds.rates, _at_ms(clock))
@@ -117,6 +135,14 @@ async def seed(
             await _pay_in(connection, settings.tenant, paid_in, operators[paid_in.operator], clock)
     finally:
         await connection.close()
+
+
+def _refuse_strangers(seeds: Seeds, operators: Mapping[str, OperatorFacts]) -> None:
+    named = {end for c in seeds.corridors for end in (c.payer_operator, c.payee_operator)}
+    named |= {paid_in.operator for paid_in in seeds.floats}
+    named |= {agreed.operator for agreed in seeds.terms}
+    if strange := sorted(named - operators.keys()):
+        raise BadArgument(f"CAPP_OPERATORS does not name {', '.join(strange)}, which the file does")
 
 
 def _accounts(routes: list[Route]) -> list[Account]:
@@ -169,6 +195,8 @@ async def _pay_in(
         transfers=top_up(float_account.number, pool.number, paid_in.minor),
     )
     (answer,) = await commit(connection, [plan], _at_ms(clock))
+    if answer.verdict is Verdict.CONFLICT:
+        raise BadArgument(f"float {paid_in.key!r}: another amount was paid in under this key")
     if answer.verdict not in (Verdict.APPLIED, Verdict.DUPLICATE):
         raise ValueError(f"float {paid_in.key}: {answer.verdict.name}")
 

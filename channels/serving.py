@@ -5,6 +5,7 @@ Importing this costs what routes, a server and an engine cost: only who serves d
 
 import argparse
 import contextlib
+import re
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -13,12 +14,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from channels.app import build_app
+from channels.environment import PORT_MAX
 from channels.processes import sound_ones, tell_faults_of, tune_collector
 from channels.production import refuse_insecure
 from channels.server import Connection
 from channels.settings import EdgeSettings, Settings
 from channels.street import Street
 from channels.tls import loop_with, open_tls
+from providers.registry import refuse_strangers
 
 NEVER_STARTED: Final = 3
 """The exit code of a server that ended before it served anybody, as uvicorn has it."""
@@ -37,15 +40,26 @@ SERVED: Final[dict[str, Any]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp serve`."""
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--port", type=_port, default=8080)
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > PORT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to {PORT_MAX}")
+    return int(text)
 
 
 def serve(settings: Settings, options: argparse.Namespace) -> int:
     """The web process, until it is asked to end.
 
-    Raises BadSettings, in production mode also for what is weak or meant for a demo.
+    Raises BadSettings, in production mode also for what is weak or meant for a demo, and
+    SenselessSettings for names nobody knows.
     """
     refuse_insecure(settings)
+    # Inside the server it would be told with a trace.
+    refuse_strangers(
+        operators=settings.operators, sms=settings.sms_gateways, rates=settings.rates.sources
+    )
     return _serve(build_app(settings), settings, options)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 
 from channels.settings import Settings
+from channels.times import typed_day
 from channels.wiring import MENUS
 from engine.clock import Clock
 from engine.menu.networks import Networks
@@ -19,7 +20,7 @@ _REASONS = tuple(EndReason)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp sessions`."""
-    parser.add_argument("--day", type=date.fromisoformat, help="2026-11-21 (UTC); default today")
+    parser.add_argument("--day", type=typed_day, help="2026-11-21 (UTC); default today")
 
 
 async def show_sessions(

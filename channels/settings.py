@@ -180,7 +180,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Raises BadSettings, which names every missing or senseless variable at once."""
     reader = Reader(environment)
     rates = _read_rates(reader)
-    database_url = reader.text("DATABASE_URL")
+    database_url = reader.database()
     tenant = reader.number("CAPP_TENANT", 1, high=TENANT_MAX)
     row_security = reader.choice("CAPP_DATABASE_ROLE", (ROLE, "none")) == ROLE
     first_look_seconds = reader.number("CAPP_FIRST_LOOK_SECONDS", 30, low=1)
@@ -189,11 +189,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     settings = Settings(
         database_url=as_tenant(database_url, tenant) if row_security else database_url,
         row_security=row_security,
-        redis_url=reader.text("REDIS_URL"),
+        redis_url=reader.redis(),
         tenant=tenant,
         tenant_name=reader.path("CAPP_TENANT_NAME"),
         shortcodes=frozenset(reader.words("CAPP_SHORTCODES", "*384*96#")),
-        public_url=reader.text("CAPP_PUBLIC_URL").rstrip("/"),
+        public_url=reader.public_address("CAPP_PUBLIC_URL"),
         pin_keys=reader.versioned_keys("CAPP_PIN_KEYS"),
         callback_keys=tuple(reader.keys("CAPP_CALLBACK_KEYS")),
         session_key=reader.one_key("CAPP_SESSION_KEY"),

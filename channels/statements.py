@@ -7,13 +7,14 @@ import argparse
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from channels.environment import BadArgument
 from channels.reconciliation import read_statement_terms
 from channels.settings import Settings
-from channels.times import minute_of
+from channels.times import minute_of, typed_day
 from channels.wiring import Engine, open_engine
 from engine.clock import AttemptId, Clock, Ids
 from engine.ledger.commit import Committer
@@ -51,7 +52,7 @@ class Comparison:
 
 
 def open_comparison(engine: Engine) -> Comparison:
-    """The comparison of a running engine. Raises msgspec.ValidationError for a senseless file."""
+    """The comparison of a running engine. Raises BadSettings for a senseless file."""
     settings = engine.settings
     return assemble(
         pool=engine.pool,
@@ -118,7 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = parser.add_subparsers(dest="word", required=True)
     take = words.add_parser("take", help="take in a day's file in the neutral format")
     take.add_argument("operator", help="mpesa_ke")
-    take.add_argument("day", type=date.fromisoformat, help="the operator's day, 2026-11-20")
+    take.add_argument("day", type=typed_day, help="the operator's day, 2026-11-20")
     take.add_argument("file", type=Path)
     words.add_parser("report", help="what was taken in, what is open and how old it is")
     words.add_parser("look", help="ask the operators for their balances, and age what is open")
@@ -127,12 +128,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run_statements(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
     """Whether nothing that statements raised is overdue.
 
-    Raises OSError for a file that is none, Unreadable for one that is refused, CustomerMistake
-    for an operator nobody knows.
+    Raises OSError for a file that is none, Unreadable for one that is refused, BadArgument for an
+    operator that is not served.
     """
     async with open_engine(settings) as engine:
         comparison = open_comparison(engine)
         if options.word == "take":
+            if options.operator not in engine.directory.by_name:
+                served = ", ".join(sorted(engine.directory.by_name))
+                raise BadArgument(f"no operator {options.operator!r} is served; there are {served}")
             body = await asyncio.to_thread(_read_file, options.file)
             report = await comparison.statements.take_in(options.operator, options.day, body)
             say_report(report, engine.directory.by_name[options.operator].currency, say)

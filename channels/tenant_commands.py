@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 
 import asyncpg
 
+from channels.environment import BadSettings, Reader
 from channels.menus import MENUS, examine_with
-from channels.settings import BadSettings, Settings
+from channels.settings import Settings
 from channels.tenants import FOLDER, Tenant, environment_of, is_street, look_at_files
 from engine.clock import Clock
 from engine.database import connect
@@ -78,7 +79,11 @@ async def _fault_of(settings: Settings) -> str:
 async def _open(environment: Mapping[str, str], name: str, say: Say) -> bool:
     """The role as the tables' owner makes it, then the accounts as the tenant itself opens them."""
     settings = _settings_of(environment, name)
-    owner = await asyncpg.connect(environment.get("DATABASE_URL", ""))
+    reader = Reader(environment)
+    address = reader.database()
+    if reader.faults:
+        raise BadSettings("; ".join(reader.faults))
+    owner = await asyncpg.connect(address)
     try:
         wanted = await open_tenant(owner, settings.tenant)
     finally:

@@ -1,10 +1,15 @@
 """Moments as people and programs read and write them, always UTC. Ours are epoch milliseconds."""
 
-from datetime import UTC, datetime, timedelta
+import re
+from argparse import ArgumentTypeError
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+_YEARS: Final = range(1970, 9999)
+"""Ours: what lies before or after them has no time of ours, or none in every zone."""
 
 
 def minute_of(at_ms: int) -> str:
@@ -46,6 +51,40 @@ def read_moment(text: str) -> datetime:
     """What somebody typed: ISO 8601, UTC unless it says otherwise. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def read_since(text: str, now: datetime) -> datetime:
+    """A moment: so long ago, or an ISO time, UTC unless it says otherwise. Raises ValueError."""
+    try:
+        if ago := re.fullmatch(r"([0-9]{1,6})([mhd])", text):
+            moment = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        else:
+            moment = read_moment(text).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+    if moment.year not in _YEARS:
+        raise ValueError(f"not between {_YEARS[0]} and {_YEARS[-1]}")
+    return moment
+
+
+def typed_since(text: str) -> str:
+    """What `read_since` will read, as it was typed: an argument's type."""
+    try:
+        read_since(text, datetime.now(UTC))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no time like 30m, 24h, 7d or 2026-11-21") from None
+    return text
+
+
+def typed_day(text: str) -> date:
+    """A day of ours, `2026-11-21`: an argument's type."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.min
+    if day.year not in _YEARS:
+        raise ArgumentTypeError(f"{text!r} is no day like 2026-11-21")
+    return day
 
 
 def _moment(at_ms: int) -> datetime:

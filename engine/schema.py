@@ -36,8 +36,7 @@ def migrate(url: str, *, to: str = "head", tenant: int = 1) -> list[str]:
     stands_at = asyncio.run(_revision(url))
     if stands_at not in known:
         raise StaffMistake(f"the schema is at {stands_at}, which this program does not know")
-    address = url.replace("postgresql://", "postgresql+asyncpg://", 1).replace("%", "%%")
-    config.set_main_option("sqlalchemy.url", address)
+    config.attributes["url"] = url
     if known.index(wanted) > known.index(stands_at):
         command.upgrade(config, wanted)
     elif wanted != stands_at:

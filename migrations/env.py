@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 from alembic import context
 from sqlalchemy import pool
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -16,8 +17,14 @@ def run(connection):
 
 
 async def main():
-    url = context.config.get_main_option("sqlalchemy.url")
-    database = create_async_engine(url, poolclass=pool.NullPool)
+    url = context.config.attributes["url"]
+    # The driver reads the address itself, as it does for everything else: whatever it takes
+    # (`sslmode`, `postgres://`) can be migrated with.
+    database = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(url),
+        poolclass=pool.NullPool,
+    )
     async with database.connect() as connection:
         await connection.run_sync(run)
         await connection.commit()

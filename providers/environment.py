@@ -19,6 +19,10 @@ class MissingSettings(ValueError):
         super().__init__("missing in the environment: " + ", ".join(self.names))
 
 
+class SenselessSettings(ValueError):
+    """A variable names nobody we know, or holds what its adapter cannot use."""
+
+
 class Environment:
     """The variables of one provider: `CAPP_<PROVIDER>_<NAME>`. A blank one counts as missing."""
 
@@ -39,19 +43,19 @@ class Environment:
         return {name.lower(): self.text(name) for name in names if self.text(name)}
 
     def whole(self, name: str, *, default: int) -> int:
-        """A whole number. Raises ValueError, naming the variable."""
+        """A whole number. Raises SenselessSettings, naming the variable."""
         text = self.text(name) or str(default)
         if not (text.isascii() and text.isdigit()):
-            raise ValueError(f"{self._prefix}{name} must be a whole number")
+            raise SenselessSettings(f"{self._prefix}{name} must be a whole number")
         return int(text)
 
     def positive(self, name: str) -> float | None:
-        """A decimal number above zero; None without one. Raises ValueError, naming it."""
+        """A decimal number above zero; None without one. Raises SenselessSettings, naming it."""
         text = self.text(name)
         if not text:
             return None
         if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not float(text):
-            raise ValueError(f"{self._prefix}{name} must be a number above zero")
+            raise SenselessSettings(f"{self._prefix}{name} must be a number above zero")
         return float(text)
 
     def line(self, *, usual: Timeouts = DEFAULT_TIMEOUTS) -> dict[str, Any]:
@@ -67,32 +71,36 @@ class Environment:
         }
 
     def names(self, name: str) -> tuple[str, ...]:
-        """Names of operators (`airtel_ug`), with commas. Raises ValueError, naming the variable."""
+        """Names of operators (`airtel_ug`), with commas. Raises SenselessSettings, naming it."""
         found = tuple(word.strip() for word in self.text(name).split(",") if word.strip())
         if not all(re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*_[a-z]{2}", word) for word in found):
-            raise ValueError(f"{self._prefix}{name} must be names of operators with commas between")
+            raise SenselessSettings(
+                f"{self._prefix}{name} must be names of operators with commas between"
+            )
         return found
 
     def path_word(self, name: str) -> str:
-        """A word of an address, "" without one. Raises ValueError, naming the variable."""
+        """A word of an address, "" without one. Raises SenselessSettings, naming the variable."""
         text = self.text(name)
         if text and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text):
-            raise ValueError(f"{self._prefix}{name} must be small letters and digits, and dashes")
+            raise SenselessSettings(
+                f"{self._prefix}{name} must be small letters and digits, and dashes"
+            )
         return text
 
     def currency(self, name: str, *, default: str) -> str:
-        """A currency's ISO code. Raises ValueError, naming the variable."""
+        """A currency's ISO code. Raises SenselessSettings, naming the variable."""
         code = self.text(name) or default
         if not re.fullmatch(r"[A-Z]{3}", code):
-            raise ValueError(f"{self._prefix}{name} must be the code of a currency")
+            raise SenselessSettings(f"{self._prefix}{name} must be the code of a currency")
         return code
 
     def pem(self, name: str) -> bytes:
-        """A PEM text, or the path of a file that holds one. Raises ValueError, naming it."""
+        """A PEM text, or the path of a file that holds one. Raises SenselessSettings, naming it."""
         text = self.text(name)
         if text.startswith("-----BEGIN"):
             return text.replace("\\n", "\n").encode()  # one line, as some shells need it
         try:
             return Path(text).read_bytes()
         except OSError as error:
-            raise ValueError(f"{self._prefix}{name} is no readable file") from error
+            raise SenselessSettings(f"{self._prefix}{name} is no readable file") from error

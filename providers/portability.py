@@ -16,7 +16,7 @@ import httpx
 
 from engine.errors import OutcomeUnknown, Throttled, Unreadable
 from engine.msisdn import Msisdn
-from providers.environment import Environment
+from providers.environment import Environment, SenselessSettings
 from providers.http import Client, Timeouts, Trace, no_trace
 from providers.wire import json_object, word
 
@@ -99,12 +99,15 @@ def build_portability(
 ) -> Portability | None:
     """The service of `CAPP_PORTABILITY_URL`, with `_TOKEN` if it wants one; None without a URL.
 
-    Raises ValueError when the address or the token cannot be sent.
+    Raises SenselessSettings when the address or the token cannot be sent.
     """
     environment = Environment(variables, "CAPP_PORTABILITY_")
     url, token = environment.text("URL"), environment.text("TOKEN")
     if not url:
         return None
     if not token.isascii() or not token.isprintable():
-        raise ValueError("CAPP_PORTABILITY_TOKEN must be plain ASCII")
-    return Portability(PortabilitySettings(url.rstrip("/"), token), networks, trace=trace)
+        raise SenselessSettings("CAPP_PORTABILITY_TOKEN must be plain ASCII")
+    try:
+        return Portability(PortabilitySettings(url.rstrip("/"), token), networks, trace=trace)
+    except ValueError as error:
+        raise SenselessSettings(f"CAPP_PORTABILITY_URL: {error}") from error

@@ -29,7 +29,7 @@ from providers.africastalking import (
 from providers.airtel_money import MARKETS as AIRTEL
 from providers.airtel_money import build_airtel
 from providers.arkesel import ArkeselUssd
-from providers.environment import Environment, MissingSettings
+from providers.environment import Environment, MissingSettings, SenselessSettings
 from providers.floatrates import FloatRates, FloatRatesSettings
 from providers.http import Trace, no_trace
 from providers.hubtel import HubtelUssd
@@ -171,18 +171,20 @@ def build_operators(
 ) -> dict[str, OperatorPort]:
     """An adapter for every name.
 
-    Raises MissingSettings with the variables that all of them lack, and ValueError for a name
-    nobody knows or a value that is senseless.
+    Raises MissingSettings with the variables that all of them lack, and SenselessSettings for a
+    name nobody knows or a value that is senseless.
     """
     built: dict[str, OperatorPort] = {}
     missing: list[str] = []
     for name in names:
         if name not in OPERATORS:
-            raise ValueError(f"no such operator: {name!r}; known: {', '.join(OPERATORS)}")
+            raise _nobody("CAPP_OPERATORS", "operator", name, OPERATORS)
         try:
             built[name] = OPERATORS[name](variables, clock, trace)
         except MissingSettings as error:
             missing.extend(error.names)
+        except ValueError as error:
+            raise _senseless(name, error) from error
         else:
             env = Environment(variables, f"CAPP_{name.upper()}_")
             _set_reaches(built[name], env)
@@ -224,22 +226,24 @@ def build_rate_sources(
     missing: list[str] = []
     for name in dict.fromkeys(names):
         if name not in RATES:
-            raise ValueError(f"no such rate source: {name!r}; known: {', '.join(RATES)}")
+            raise _nobody("CAPP_RATE_SOURCES", "rate source", name, RATES)
         try:
             built.append(RATES[name](variables, trace))
         except MissingSettings as error:
             missing.extend(error.names)
+        except ValueError as error:
+            raise _senseless(name, error) from error
     if missing:
         raise MissingSettings(missing)
     return built
 
 
 def build_ussd(names: Iterable[str], *, shortcodes: Collection[str]) -> list[UssdPort]:
-    """An adapter for every name, each name once. Raises ValueError for a name nobody knows."""
+    """An adapter for every name, each name once. Raises SenselessSettings for an unknown one."""
     built: list[UssdPort] = []
     for name in dict.fromkeys(names):
         if name not in USSD:
-            raise ValueError(f"no such gateway: {name!r}; known: {', '.join(USSD)}")
+            raise _nobody("CAPP_USSD_GATEWAYS", "gateway", name, USSD)
         built.append(USSD[name](shortcodes))
     return built
 
@@ -259,14 +263,37 @@ def build_sms(
     missing: list[str] = []
     for name in names:
         if name not in SMS:
-            raise ValueError(f"no such SMS gateway: {name!r}; known: {', '.join(SMS)}")
+            raise _nobody("CAPP_SMS_GATEWAYS", "SMS gateway", name, SMS)
         try:
             built[name] = SMS[name](variables, report_url(name), trace)
         except MissingSettings as error:
             missing.extend(error.names)
+        except ValueError as error:
+            raise _senseless(name, error) from error
     if missing:
         raise MissingSettings(missing)
     return built
+
+
+def refuse_strangers(*, operators: Iterable[str], sms: Iterable[str], rates: Iterable[str]) -> None:
+    """Raises SenselessSettings for a name nobody knows, for who has to know before building any."""
+    asked: list[tuple[str, str, Iterable[str], Collection[str]]] = [
+        ("CAPP_OPERATORS", "operator", operators, OPERATORS),
+        ("CAPP_SMS_GATEWAYS", "SMS gateway", sms, SMS),
+        ("CAPP_RATE_SOURCES", "rate source", rates, RATES),
+    ]
+    for variable, kind, names, known in asked:
+        for name in names:
+            if name not in known:
+                raise _nobody(variable, kind, name, known)
+
+
+def _nobody(variable: str, kind: str, name: str, known: Iterable[str]) -> SenselessSettings:
+    return SenselessSettings(f"{variable}: no such {kind}: {name!r}; known: {', '.join(known)}")
+
+
+def _senseless(name: str, error: ValueError) -> SenselessSettings:
+    return SenselessSettings(f"{error} (CAPP_{name.upper()}_*)")
 
 
 def africastalking_sms(

@@ -23,7 +23,7 @@ from simulator.places import Places
 from simulator.play import CALL_SECONDS
 from simulator.player import Played, Player
 from simulator.settling import Windows
-from simulator.stack import EVERY, PREFERRED, PROJECT, Busy, Stack
+from simulator.stack import EVERY, PREFERRED, PROJECT, Busy, NoFolder, Stack
 
 TRANSCRIPT = PROJECT / "tests" / "transcripts" / "kenya_to_uganda.txt"
 WATCH_SECONDS = 0.2
@@ -61,7 +61,7 @@ def run_demo(arguments: list[str]) -> int:
             return _show(stack, interrupts, keep=options.keep)
     except Interrupted:
         return 0 if options.keep else STOPPED
-    except (Busy, ChildDied, ValueError, embedded.StartFailed) as error:
+    except (NoFolder, Busy, ChildDied, ValueError, embedded.StartFailed) as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
 

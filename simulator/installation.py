@@ -3,11 +3,14 @@
 It starts nothing and speaks to nobody.
 """
 
+import hashlib
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from simulator import embedded
 from simulator.markets import MARKETS, Market
@@ -78,6 +81,19 @@ def read_secrets(file: Path) -> dict[str, str]:
             out.writelines(f"{name}={value}\n" for name, value in made.items())
     lines = file.read_text("utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line)
+
+
+def folder_of(database_url: str) -> str:
+    """The name of the folder for what belongs to a database of one's own, whoever connects to it.
+
+    Its keys, and the chain and settlement that its books know of, are of no use to another.
+    """
+    parts = urlsplit(database_url)
+    hosts = parts.netloc.rpartition("@")[2].lower().split(",")
+    places = [host if re.search(r":[0-9]+$", host) else f"{host}:5432" for host in hosts]
+    asked = [pair for pair in parse_qsl(parts.query) if pair[0] in ("host", "port", "dbname")]
+    place = repr((places, parts.path, sorted(asked)))
+    return f"own-{hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
 
 def places_of(ports: Ports, keys: Mapping[str, str]) -> Places:

@@ -6,9 +6,11 @@ It reads keys and steps, shows what comes, and leaves the writing to `recording`
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 
 import httpx
@@ -29,6 +31,11 @@ from simulator.ussd import PHONE_FAULT
 PEOPLE: Mapping[str, str] = {"payer": "+25471???????", "payee": "+25677???????"}
 FINAL = ("paid", "refunded", "collect_failed", "expired", "cancelled")
 POLL_SECONDS = 0.2
+STOPPED = 130
+"""The exit code of what was stopped before it was done, as shells have it."""
+LAST_WORDS_SECONDS = 2.0
+"""So long may it take to learn what must not stand in the file of what was broken off, and to hang
+up."""
 
 OF_SOMEBODY = (
     "dial", "type", "repeat", "hang up", "ended", "text", "network", "settled", "payment",
@@ -82,9 +89,22 @@ class Recorder:
         codes: list[str] = []
         with suppress(httpx.HTTPError, msgspec.DecodeError):  # no door: nothing to claim there
             codes = await self._keep_the_end(patience_seconds)
+        return self._write(codes, frozenset(await self._stage.admin.holders()))
+
+    async def break_off(self) -> str:
+        """The file's text as it is now: nothing is waited for, and nothing more is kept."""
+        codes: list[str] = []
+        holders: frozenset[str] = frozenset()
+        with suppress(httpx.HTTPError, msgspec.DecodeError, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                holders = frozenset(await self._stage.admin.holders())
+                for person in self._stage.people.values():
+                    codes += [p.code for p in await self._stage.inspector.payments(person.msisdn)]
+        return self._write(codes, holders)
+
+    def _write(self, codes: Sequence[str], holders: frozenset[str]) -> str:
         people = {name: person.msisdn for name, person in self._stage.people.items()}
         pins = {name: person.pins for name, person in self._stage.people.items()}
-        holders = frozenset(await self._stage.admin.holders())
         return self._recording.write(Known(people, pins, codes, holders))
 
     async def _keep_the_end(self, patience_seconds: float) -> list[str]:
@@ -124,7 +144,10 @@ class Recorder:
 
 
 def run_record(arguments: list[str]) -> int:
-    """0: recorded (with --prove: and played as written); 1: not as written; 2: unusable."""
+    """0: recorded (with --prove: and played as written); 1: not as written; 2: unusable.
+
+    130: broken off; what was taken until then is written.
+    """
     parser = argparse.ArgumentParser(prog="python -m simulator record", epilog=HOW_TO)
     parser.add_argument("file", type=Path, metavar="FILE", help="the transcript to write")
     parser.add_argument("--title", default=TITLE, help="the file's first line")
@@ -148,9 +171,11 @@ def run_record(arguments: list[str]) -> int:
         asyncio.run(_record(options.file, where, recording, people, weather))
         if options.prove:
             return asyncio.run(play_files([options.file], where, quiet=True))
-    except (NowhereToGo, Unreadable, ValueError, OSError, httpx.HTTPError) as error:
+    except (NowhereToGo, NotSo, Unreadable, ValueError, OSError, httpx.HTTPError) as error:
         sys.stderr.write(f"{error}\n")
         return UNUSABLE
+    except KeyboardInterrupt:
+        return STOPPED
     return AS_WRITTEN
 
 
@@ -161,18 +186,46 @@ async def _record(
     people: Mapping[str, str],
     weather: mishaps.Weather,
 ) -> None:
-    async with open_client() as client:
-        stage = Stage(client, where, World(), play=file.stem, weather=weather)
-        recorder = Recorder(stage, recording, say=_say)
-        try:
-            await recorder.meet(people)
-            _say(HOW_TO)
-            async for line in _typed_lines():
-                await recorder.take(line)
-            text = await recorder.close()
-        finally:
-            await stage.leave()
-    file.write_text(text, "utf-8")  # noqa: ASYNC240 - nothing else runs any more
+    with _ready(file):
+        async with open_client() as client:
+            stage = Stage(client, where, World(), play=file.stem, weather=weather)
+            recorder = Recorder(stage, recording, say=_say)
+            patience: float | None = None
+            try:
+                await recorder.meet(people)
+                _say(HOW_TO)
+                async for line in _typed_lines():
+                    await recorder.take(line)
+                _save(file, await recorder.close())
+            except asyncio.CancelledError:  # Ctrl-C
+                patience = LAST_WORDS_SECONDS
+                _save(file, await recorder.break_off())
+                raise
+            finally:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(patience):
+                        await stage.leave()
+
+
+@contextmanager
+def _ready(file: Path) -> Iterator[None]:
+    """That it can be written is known before the session begins. An empty new one does not stay."""
+    is_new = not file.exists()
+    with file.open("a"):
+        pass
+    try:
+        yield
+    finally:
+        if is_new and file.is_file() and not file.stat().st_size:
+            file.unlink()
+
+
+def _save(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, "utf-8")
+    except OSError:
+        _say(text)  # rather here than nowhere
+        raise
     _say(f"{file} is written; read it before you share it")
 
 
@@ -198,7 +251,18 @@ def _is_over(step: Step, person: Person) -> bool:
 
 
 async def _typed_lines() -> AsyncIterator[str]:
-    while line := await asyncio.to_thread(sys.stdin.readline):
+    """Read by a thread that nobody waits for: Ctrl-C must not wait for another line."""
+    loop, lines = asyncio.get_running_loop(), asyncio.Queue[str]()
+
+    def read() -> None:
+        # Unbuffered: a thread that held the lock of a buffer would break the interpreter's end.
+        with FileIO(sys.stdin.fileno(), closefd=False) as keys, suppress(RuntimeError):
+            while typed := keys.readline():
+                loop.call_soon_threadsafe(lines.put_nowait, typed.decode(errors="replace"))
+            loop.call_soon_threadsafe(lines.put_nowait, "")
+
+    threading.Thread(target=read, daemon=True).start()
+    while line := await lines.get():
         yield line
 
 

@@ -23,6 +23,7 @@ from simulator.installation import (
     PREFERRED,
     Ports,
     choose_ports,
+    folder_of,
     places_of,
     rate_sources_of,
     read_secrets,
@@ -45,6 +46,10 @@ Approval = Literal["ask", "approve"]
 
 class Busy(RuntimeError):
     """Another run uses the same data folder."""
+
+
+class NoFolder(RuntimeError):
+    """The data folder cannot be made, or nothing can be written there."""
 
 
 def _ignore(line: str) -> None:
@@ -73,6 +78,7 @@ class Stack:
         self, folder: Path, *, say: Callable[[str], None], proceed: Callable[[], None]
     ) -> None:
         self.folder = folder.resolve()
+        self.kept = self.folder  # keys, chain and settlement: they belong to one database
         self._say = say
         self._proceed = proceed
         self._lock: TextIOWrapper | None = None
@@ -103,7 +109,7 @@ class Stack:
         transcript with figures in it needs one that stands still. `windows`: operators are
         squared on a chain beside it, in such windows; without them nobody squares. `proceed` is
         called between steps and may raise to give up. Raises ValueError for an operator nobody
-        knows, Busy, embedded.StartFailed or ChildDied; then nothing is left running.
+        knows, NoFolder, Busy, embedded.StartFailed or ChildDied; then nothing is left running.
         """
         stack = cls(folder, say=say, proceed=proceed)
         stack.markets = read_markets(operators)
@@ -199,10 +205,16 @@ class Stack:
         windows: Windows | None,
         environment: Mapping[str, str],
     ) -> None:
-        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        try:
+            (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+        except OSError as error:
+            raise NoFolder(f"nothing can be kept in {self.folder}: {error}") from error
         end_leftovers(self.folder / "children.json")
-        keys = read_secrets(self.folder / "demo.env")
+        if database_url is not None:
+            self.kept = self.folder / folder_of(database_url)
+            self.kept.mkdir(exist_ok=True)
+        keys = read_secrets(self.kept / "demo.env")
         ports = choose_ports(ports, self.markets, self._say)
         self.places = places_of(ports, keys)
         self.rate_sources = rate_sources_of(ports)
@@ -253,10 +265,10 @@ class Stack:
 
     def _start_chain(self, ports: Ports, windows: Windows) -> Preparing:
         """The node; what stands on it is made ready while the rest starts."""
-        arguments = settling.arguments(ports.chain, self.folder)
+        arguments = settling.arguments(ports.chain, self.kept)
         self.chain = self._spawn("chain", arguments, dict(os.environ))
         pairs = settling.pairs_of(self.places.operators)
-        return Preparing(self.folder, ports.chain, pairs, windows)
+        return Preparing(self.kept, ports.chain, pairs, windows)
 
     def _tell_of_chain(self, preparing: Preparing, ports: Ports, server: dict[str, str]) -> None:
         """Where the chain is, for the server and for whoever looks from outside."""

@@ -19,6 +19,8 @@ from engine.correlation import spoken_of
 Form = Literal["text", "json"]
 # What moves a cursor, colours, deletes or turns the direction of writing; line feeds are not in it.
 _OBEYED: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+"""As they are typed, the most talkative first."""
 _TELLS_OF_EVERY_KEY: Final = ("transitions",)
 
 

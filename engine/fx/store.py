@@ -200,8 +200,9 @@ class RateStore:
 
     async def _last_mid(self, connection: Any, pair: Pair) -> str | None:
         mid = await connection.fetchval(
+            # To Postgres NaN is a number, and above all others.
             "select mid from fx_rate where tenant = $1 and base = $2 and quote = $3"
-            " order by decided_ms is null, at_ms desc limit 1",
+            " and mid < 'Infinity' order by decided_ms is null, at_ms desc limit 1",
             self._tenant, *pair,
         )  # fmt: skip
         return None if mid is None else plain_digits(mid)

@@ -1,11 +1,14 @@
 """The rates that people keep themselves (`capp seed`), as one source among the others."""
 
+import logging
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from engine.fx.consensus import inverse, plain_digits
 from engine.ports import Observation, Pair
+
+log = logging.getLogger(__name__)
 
 TABLE = "table"
 
@@ -25,7 +28,10 @@ class RateTable:
         self._tenant = tenant
 
     async def fetch(self, pairs: Sequence[Pair]) -> list[Observation]:
-        """A pair that the table knows only the other way round is inverted."""
+        """A pair that the table knows only the other way round is inverted.
+
+        A row that is no rate is left out: the others are as good as without it.
+        """
         rows = await self._pool.fetch(
             "select distinct on (base, quote) base, quote, mid, at_ms from fx_rate"
             " where tenant = $1 and decided_ms is null order by base, quote, at_ms desc",
@@ -35,9 +41,12 @@ class RateTable:
         found = []
         for pair in pairs:
             back = known.get(Pair(pair.quote, pair.base))
-            turned = None if back is None else (inverse(back[0]), back[1])
-            if entry := known.get(pair, turned):
-                found.append(_observation(pair, *entry))
+            try:
+                turned = None if back is None else (inverse(back[0]), back[1])
+                if entry := known.get(pair, turned):
+                    found.append(_observation(pair, *entry))
+            except ValueError as error:
+                log.error("the table's rate of %s is left out: seed it anew (%s)", pair, error)
         return found
 
     async def aclose(self) -> None:

@@ -89,4 +89,6 @@ def _read_metadata(state: str) -> tuple[str, tuple[str, ...]]:
         return "", (f"{_METADATA} has {len(state)} signs, the gateway takes {_METADATA_MAX}",)
     if "|" in state:
         return "", (f"{_METADATA} holds a '|': {shorten(state)}",)
+    if not (state.isascii() and state.isprintable()):
+        return "", (f"{_METADATA} holds what no header can: {shorten(state)}",)
     return state, ()

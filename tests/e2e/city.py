@@ -65,7 +65,7 @@ async def read_ring(stack: Stack, connection: Any) -> KeyRing:
     """What opens whatever a stack has stored sealed."""
     [(version, key)] = [
         word.split(":")
-        for word in read_secrets(stack.folder / "demo.env")["CAPP_DATA_KEYS"].split(",")
+        for word in read_secrets(stack.kept / "demo.env")["CAPP_DATA_KEYS"].split(",")
     ]
     wrap = HeldKeys({int(version): bytes.fromhex(key)}, os.urandom)
     ring = KeyRing(connection, 1, wrap, os.urandom, Clock())
@@ -87,7 +87,7 @@ class City:
         self.world = World(random=random)
         self.admin = Admin(client, self.places)
         self.inspector = Inspector(client, self.places)
-        keys = read_secrets(stack.folder / "demo.env")["CAPP_CALLBACK_KEYS"]
+        keys = read_secrets(stack.kept / "demo.env")["CAPP_CALLBACK_KEYS"]
         self.addresses = CallbackAddresses(
             self.places.server,
             [bytes.fromhex(key) for key in keys.split(",")],

@@ -13,7 +13,7 @@ from tests.e2e.city import City
 def key_of(city: City, name: str, scopes: str) -> str:
     """As whoever looks after the installation makes one, at the terminal."""
     environment = {
-        **os.environ, **read_secrets(city.stack.folder / "demo.env"),
+        **os.environ, **read_secrets(city.stack.kept / "demo.env"),
         "DATABASE_URL": city.stack.database_url, "REDIS_URL": city.stack.redis_url,
         "CAPP_PUBLIC_URL": city.places.server,
     }  # fmt: skip

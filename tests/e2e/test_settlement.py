@@ -101,7 +101,7 @@ def verified(receipt: Path, settling: Stack) -> tuple[Verdict, str]:
 
 def test_what_was_provided_is_booked_once_however_often_it_is_told(settling: Stack) -> None:
     before = capital(settling)
-    file = str(settling.folder / "settlement" / "provided.yaml")
+    file = str(settling.kept / "settlement" / "provided.yaml")
     assert settling.command("settlement", "provided", "--file", file).returncode == 0
     assert capital(settling) == before
     assert len(before) == 2
@@ -237,7 +237,7 @@ async def settled_on_chain(city: City) -> list[str]:
     """The ids of all batches in the history that the node tells, read past our adapter."""
     found = []
     for key in ("submitter_1", "submitter_2"):
-        file = city.stack.folder / "settlement" / "keys" / f"{key}.key"
+        file = city.stack.kept / "settlement" / "keys" / f"{key}.key"
         who = Account.load_key(file.read_text().strip()).address()
         url = f"{city.places.node}/accounts/{who}/transactions"
         answer = await city.client.get(url, params={"start": 0, "limit": 100})
@@ -266,7 +266,7 @@ def test_the_commands_prove_a_payment_that_lived_through_it_and_refuse_a_forged_
 
 
 def test_no_key_and_no_salt_is_in_any_log(settling: Stack, code: str) -> None:
-    folder = settling.folder / "settlement"
+    folder = settling.kept / "settlement"
     secrets = [file.read_text().strip()[-64:] for file in (folder / "keys").iterdir()]
     secrets.append((folder / "salt").read_text().strip())
     logs = "".join(file.read_text() for file in (settling.folder / "logs").iterdir())

@@ -105,7 +105,7 @@ async def city(stack: Stack, typed: Typed, random: Random) -> AsyncIterator[City
 
 def door(stack: Stack, gateway: str) -> str:
     """Where this gateway brings the messages of phones."""
-    token = read_secrets(stack.folder / "demo.env")["CAPP_GATEWAY_TOKEN"]
+    token = read_secrets(stack.kept / "demo.env")["CAPP_GATEWAY_TOKEN"]
     return f"{stack.places.server}/sms/{gateway}/{token}/message"
 
 

@@ -2,13 +2,12 @@
 
 import argparse
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from channels.decisions import add_arguments, read_since, show_decisions
+from channels.decisions import add_arguments, show_decisions
 from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId
 from engine.compliance.clearance import Seen, Thresholds, clear
 from engine.decision_log import DecisionLog
@@ -107,22 +106,3 @@ async def test_what_comes_out_differently_is_listed_and_is_a_failure(kept: Kept)
         "  now: mtn_ug>airtel_ug: best",
         "4 decided again, 1 differ, 1 without a replay",
     ]
-
-
-async def test_a_time_that_is_none_is_refused(kept: Kept) -> None:
-    assert not await kept.run("--since", "yesterday")
-    assert "yesterday" in kept.said[0]
-
-
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("30m", datetime(2026, 3, 1, 11, 30, tzinfo=UTC)),
-        ("24h", datetime(2026, 2, 28, 12, tzinfo=UTC)),
-        ("7d", datetime(2026, 2, 22, 12, tzinfo=UTC)),
-        ("2026-02-01T10:00", datetime(2026, 2, 1, 10, tzinfo=UTC)),
-        ("2026-02-01T10:00+03:00", datetime(2026, 2, 1, 7, tzinfo=UTC)),
-    ],
-)
-def test_a_moment_is_so_long_ago_or_a_time(text: str, moment: datetime) -> None:
-    assert read_since(text, datetime(2026, 3, 1, 12, tzinfo=UTC)) == moment

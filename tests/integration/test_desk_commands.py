@@ -131,9 +131,3 @@ async def test_cases_are_listed_taken_and_closed(room: Room) -> None:
     assert second.strip() == str(key)
     await capp(room, "close", str(key), "--as", "chep", "--why", "done")
     assert await capp(room, "cases") == []
-
-
-async def test_times_that_are_none_are_told_so(room: Room) -> None:
-    options = _parser().parse_args(["books", "--account", "POOL_AVAIL:UGX", "--from", "soon"])
-    with pytest.raises(StaffMistake):
-        await books._say_statement(room.office, options, print)

@@ -61,6 +61,14 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     assert asyncio.run(relations(database_url)) == before
 
 
+def test_an_address_may_ask_for_encryption_and_be_spelled_both_ways(database_url: str) -> None:
+    other = database_url.replace("postgresql://", "postgres://", 1)
+    for address in (f"{database_url}?sslmode=prefer", other, f"{other}?application_name=50%25"):
+        migrate(address, to="0030")
+        migrate(address)
+    assert asyncio.run(differences(database_url)) == []
+
+
 async def test_months_ahead_are_made_once_and_across_the_year(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -424,6 +425,32 @@ async def test_the_table_alone_is_enough_where_settings_say_so_and_each_way_roun
     assert await feed_of(pool, clock, table, sources_min=1).refresh() == 0  # the table went stale
 
 
+@pytest.mark.parametrize("mid", ["104.5454545454545454545454545", "NaN", "Infinity", "1e-30"])
+async def test_a_row_that_is_no_rate_takes_no_other_rate_with_it(
+    pool: Any, clock: TestClock, one: ScriptedSource, mid: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await write_table(pool, clock, "GHS", "NGN", mid)
+    await write_table(pool, clock, "KES", "UGX", "28.45")
+    table = RateTable(pool, 1, stale_after_seconds=HOUR)
+    pairs = pairs_of({"GHS", "NGN", "KES", "UGX"})
+    assert [said.pair for said in await table.fetch(pairs)] == [KES_UGX]
+    assert "GHS/NGN" in caplog.text
+    await table.fetch([Pair("NGN", "GHS")])  # the other way round neither
+    assert await feed_of(pool, clock, one, table).refresh() == 1
+    assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("28.45")
+
+
+@pytest.mark.parametrize("mid", ["104.5454545454545454545454545", "NaN", "Infinity"])
+async def test_a_row_that_is_no_rate_does_not_stop_live_sources_of_its_pair(
+    pool: Any, clock: TestClock, one: ScriptedSource, two: ScriptedSource, mid: str
+) -> None:
+    await write_table(pool, clock, "KES", "UGX", mid)
+    table = RateTable(pool, 1, stale_after_seconds=HOUR)
+    one.mid = two.mid = "104.5"
+    assert await feed_of(pool, clock, one, two, table).refresh() == 1
+    assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("104.5")
+
+
 async def test_the_table_prices_until_the_first_rate_is_accepted_and_never_over_it(
     pool: Any, clock: TestClock, one: ScriptedSource, two: ScriptedSource
 ) -> None:
@@ -582,6 +609,20 @@ async def test_the_command_tells_what_is_held_and_takes_it(database_url: str, po
     assert not await confirm_rate(settings, held, "amina", said.append)
     assert await show_rates(settings, 5, said.append)
     assert any("(amina)" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    "mid", ["104.5454545454545454545454545", "NaN", "Infinity", "1e3", "0", "-1", "abc", ""]
+)
+def test_a_seed_that_is_no_rate_is_refused_by_its_name_before_anything_is_stored(
+    mid: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "seed.yaml"
+    rates = [SeedRate("KES", "UGX", "28.45"), {"base": "GHS", "quote": "NGN", "mid": mid}]
+    parts = {"rates": rates, "corridors": [], "floats": []}
+    file.write_bytes(msgspec.yaml.encode(parts))
+    with pytest.raises(msgspec.ValidationError, match=r"^mid .* GHS/NGN.*`\$\.rates\[1\]`"):
+        read_seeds(file)
 
 
 def test_the_seeds_two_directions_are_each_others_inverse() -> None:

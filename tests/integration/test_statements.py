@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from channels.statements import Comparison, assemble, say_cases, say_report
-from engine.clock import AttemptId, Ids, PaymentId
+from channels.cli import _parser
+from channels.environment import BadArgument
+from channels.statements import Comparison, assemble, run_statements, say_cases, say_report
+from engine.clock import AttemptId, Clock, Ids, PaymentId
 from engine.errors import CustomerMistake, OutcomeUnknown, Unreachable, Unreadable
 from engine.ledger.commit import Committer
 from engine.money import Money
@@ -21,9 +23,12 @@ from engine.payments.statements.matching import Class
 from engine.payments.statements.neutral import write_statement
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
+from providers.environment import MissingSettings
+from providers.registry import build_operators
 from tests.integration.books import assert_books
 from tests.integration.owner import Owner
-from tests.integration.world import FAILED, World, open_world
+from tests.integration.world import FAILED, World, open_world, settings_for
+from tests.providers.capability_table import plausible
 from tests.unit.payments.examples import MPESA, MTN
 
 pytestmark = pytest.mark.long(
@@ -717,3 +722,16 @@ async def test_an_overdue_case_is_said_so(world: World, bureau: Bureau) -> None:
     assert not say_cases(cases, bureau.now_ms, said.append)
     assert "OVERDUE" in said[2] and "96 h" in said[2]
     assert said[-1] == "1 open, 1 overdue"
+
+
+async def test_an_operator_that_is_not_served_is_named_to_who_typed_it(database_url: str) -> None:
+    given = {f"CAPP_AFRICASTALKING_{name}": "x" for name in ("USERNAME", "API_KEY")}
+    given["CAPP_AFRICASTALKING_BASE_URL"] = "http://127.0.0.1:1"
+    try:
+        build_operators({}, clock=Clock(), names=["mtn_ug"])
+    except MissingSettings as error:
+        given |= {name: plausible(name) for name in error.names}
+    settings = settings_for(database_url, CAPP_OPERATORS="mtn_ug", **given)
+    options = _parser().parse_args(["statements", "take", "nobody", "2026-11-20", "README.md"])
+    with pytest.raises(BadArgument, match="no operator 'nobody' is served; there are mtn_ug"):
+        await run_statements(settings, options, print)

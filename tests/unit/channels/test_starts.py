@@ -1,10 +1,15 @@
 """What a program loads before it does anything: nothing dear that only another one needs."""
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.unit.channels.test_settings import GOOD
 
 pytestmark = pytest.mark.long("starts programs")
 
@@ -60,3 +65,20 @@ def test_help_and_mistakes_list_every_command_without_loading_one(words: list[st
     assert not loaded & {*DEAR, "channels.books", "channels.desk", "channels.wiring"}
     for command in ("serve", "worker", "doctor", "approve"):
         assert command in told.stdout + told.stderr.partition("invalid choice")[2]
+
+
+@pytest.mark.parametrize("words", [["books"], ["doctor"], ["data", "rotate"]])
+def test_what_is_stopped_by_ctrl_c_ends_without_a_trace(words: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # a database that never answers
+        mute.settimeout(30)
+        url = f"postgresql://127.0.0.1:{mute.getsockname()[1]}/capp?sslmode=disable"
+        command = [sys.executable, "-m", "channels.cli", *words]
+        with subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **GOOD, "DATABASE_URL": url},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as started:  # fmt: skip
+            heard, _ = mute.accept()
+            started.send_signal(signal.SIGINT)
+            _, err = started.communicate(timeout=30)
+            heard.close()
+    assert (started.returncode, err) == (130, "")

@@ -8,6 +8,7 @@ from channels.times import (
     minute_utc_of,
     ms_of,
     read_moment,
+    read_since,
     second_of,
     stamp_of,
 )
@@ -35,3 +36,25 @@ def test_what_is_typed_is_utc_unless_it_says_otherwise() -> None:
     assert stamp_of(ms_of(read_moment("2026-11-21T14:25:09+03:00"))) == "2026-11-21T11:25:09Z"
     with pytest.raises(ValueError, match="Invalid isoformat"):
         read_moment("yesterday")
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("30m", datetime(2026, 3, 1, 11, 30, tzinfo=UTC)),
+        ("24h", datetime(2026, 2, 28, 12, tzinfo=UTC)),
+        ("7d", datetime(2026, 2, 22, 12, tzinfo=UTC)),
+        ("2026-02-01T10:00", datetime(2026, 2, 1, 10, tzinfo=UTC)),
+        ("2026-02-01T10:00+03:00", datetime(2026, 2, 1, 7, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_so_long_ago_or_a_time(text: str, moment: datetime) -> None:
+    assert read_since(text, datetime(2026, 3, 1, 12, tzinfo=UTC)) == moment
+
+
+@pytest.mark.parametrize(
+    "text", ["yesterday", "", "999999d", "0001-01-01", "0001-01-01T00:00+05:00", "9999-12-31"]
+)
+def test_what_is_no_moment_of_ours_is_none(text: str) -> None:
+    with pytest.raises(ValueError):
+        read_since(text, datetime(2026, 3, 1, 12, tzinfo=UTC))

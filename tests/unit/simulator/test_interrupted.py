@@ -169,3 +169,25 @@ def test_load_at_a_terminal_ends_by_ctrl_c_and_leaves_nobody(server: str, tmp_pa
         assert walking.wait(PATIENCE_SECONDS) == 128 + signal.SIGINT
         assert b"broken off after" in told and b"Traceback" not in told
         assert group_of(walking.pid) == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_record_that_is_broken_off_writes_what_was_taken_and_ends_at_once(
+    server: str, tmp_path: Path, times: int
+) -> None:
+    file = tmp_path / "recorded.txt"
+    with at_a_terminal("record", str(file), "--url", server) as (terminal, recording):
+        read_until(terminal, b"End with Ctrl-D.")
+        for typed, shown in ((b"*384*96#\n", b"| Welcome"), (b"1\n", b"| Once more")):
+            os.write(terminal, typed)
+            read_until(terminal, shown)
+        began = time.monotonic()
+        for _ in range(times):
+            os.write(terminal, CTRL_C)
+        told = read_to_its_end(terminal)
+        assert recording.wait(PATIENCE_SECONDS) == 128 + signal.SIGINT
+        assert time.monotonic() - began < 10
+        assert b"Traceback" not in told and b"Fatal" not in told
+    assert file.read_text().endswith(
+        "\npayer: dial *384*96#\n| Welcome\npayer: type 1\n| Once more\n"
+    )

@@ -13,6 +13,7 @@ from simulator.homes import currency_of, homes_of
 from simulator.installation import (
     Ports,
     choose_ports,
+    folder_of,
     places_of,
     rate_sources_of,
     read_secrets,
@@ -108,3 +109,22 @@ def test_a_number_is_at_home_first_and_anywhere_in_its_country(
     assert homes[:1] == ([home] if home else [])
     assert {name.rsplit("_", 1)[1] for name in homes} <= {(home or "").rsplit("_", 1)[-1]}
     assert currency_of(msisdn) == currency
+
+
+@pytest.mark.parametrize(
+    ("address", "is_the_same"),
+    [
+        ("postgresql://db.example.org/capp", True),
+        ("postgres://capp@DB.example.org/capp?sslmode=verify-full", True),
+        ("postgresql://other:new@db.example.org:5432/capp", True),
+        ("postgresql://capp:secret@db.example.org:5433/capp", False),
+        ("postgresql://capp:secret@db.example.org/other", False),
+        ("postgresql:///capp?host=/run/postgresql", False),
+    ],
+)
+def test_what_belongs_to_a_database_is_found_by_whoever_connects_to_it(
+    address: str, is_the_same: bool
+) -> None:
+    named = folder_of("postgresql://capp:secret@db.example.org:5432/capp")
+    assert "secret" not in named
+    assert (folder_of(address) == named) == is_the_same

@@ -1,6 +1,6 @@
 """The commands `play` and `record`, as a build server runs them, against a small server."""
 
-import io
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -120,12 +120,26 @@ def test_faults_that_mean_nothing_are_of_no_use(
     assert flags.split(":")[0] in capsys.readouterr().err
 
 
+@pytest.fixture
+def at_the_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """What somebody types; a real file, for its descriptor is read."""
+    with (tmp_path / "keys").open("w+") as keys:
+
+        def type_(text: str) -> None:
+            keys.write(text)
+            keys.flush()
+            os.lseek(keys.fileno(), 0, os.SEEK_SET)
+            monkeypatch.setattr("sys.stdin", keys)
+
+        yield type_
+
+
 @pytest.mark.parametrize("typed", ["8305", "{pin}", "1111"])
 def test_what_was_recorded_passes_when_it_is_played(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+    url: str, tmp_path: Path, at_the_keys: Callable[[str], None], typed: str
 ) -> None:
     file = tmp_path / "recorded.txt"
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"*384*96#\n1\n{typed}\n"))
+    at_the_keys(f"*384*96#\n1\n{typed}\n")
     assert main(["record", str(file), "--url", url, "--title", "A PIN.", "--prove"]) == 0
     name = "weak_pin" if typed == "1111" else "pin"
     assert file.read_text() == (
@@ -136,21 +150,53 @@ def test_what_was_recorded_passes_when_it_is_played(
 
 
 def test_lines_that_cannot_be_carried_out_are_told_and_not_kept(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    url: str,
+    tmp_path: Path,
+    at_the_keys: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "recorded.txt"
-    monkeypatch.setattr("sys.stdin", io.StringIO("1\nnobody: *384*96#\n# note\n\n*384*96#\n"))
+    at_the_keys("1\nnobody: *384*96#\n# note\n\n*384*96#\n")
     assert main(["record", str(file), "--url", url]) == 0
     assert capsys.readouterr().out.count("not kept: ") == 2
     assert file.read_text().count("payer: ") == 1
 
 
 def test_a_lost_answer_is_recorded_as_what_the_phone_showed(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, tmp_path: Path, at_the_keys: Callable[[str], None]
 ) -> None:
     file = tmp_path / "recorded.txt"
-    monkeypatch.setattr("sys.stdin", io.StringIO("network drop_after\n*384*96#\n"))
+    at_the_keys("network drop_after\n*384*96#\n")
     assert main(["record", str(file), "--url", url, "--prove"]) == 0
     assert "payer: network drop_after\npayer: dial *384*96#\n| Connection problem" in (
         file.read_text()
     )
+
+
+@pytest.mark.parametrize("place", ["nowhere/recorded.txt", "more"])
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_dialled(
+    run: Callable[..., int],
+    url: str,
+    tmp_path: Path,
+    at_the_keys: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+) -> None:
+    at_the_keys("*384*96#\n")
+    assert main(["record", str(tmp_path / place), "--url", url]) == play.UNUSABLE
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert place in err
+
+
+def test_a_session_that_cannot_be_had_leaves_files_as_they_were(
+    tmp_path: Path, at_the_keys: Callable[[str], None], url: str
+) -> None:
+    at_the_keys("*384*96#\n")
+    old, new = tmp_path / "old.txt", tmp_path / "new.txt"
+    old.write_text(GOOD)
+    for file in (old, new):
+        many = [f"--phone=p{n}=+25471200000?" for n in range(11)]  # one more than there are
+        assert main(["record", str(file), "--url", url, *many]) == play.UNUSABLE
+    assert old.read_text() == GOOD
+    assert not new.exists()

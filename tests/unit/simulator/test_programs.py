@@ -15,6 +15,7 @@ import pytest
 from simulator import amounts, places, play, stack
 from simulator.__main__ import main
 from simulator.child import Child, ChildDied, end_leftovers, remember
+from simulator.installation import folder_of
 from simulator.places import NowhereToGo, Places
 from simulator.stack import Busy, Stack
 
@@ -240,6 +241,41 @@ def test_the_commands_are_listed(
     assert main(arguments) == code
     out, err = capsys.readouterr()
     assert "demo" in (out if code == 0 else err)
+
+
+def test_a_data_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "data"
+    told = subprocess.run(
+        [sys.executable, "-m", "simulator", "demo", "--data", str(folder)],
+        cwd=stack.PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.startswith(f"\nnothing can be kept in {folder}: ")
+    assert told.stderr.count("\n") == 2
+
+
+class Enough(Exception):
+    """The start has come far enough."""
+
+
+def test_keys_of_a_database_of_ones_own_are_kept_apart_under_its_name(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise Enough
+
+    def start(database_url: str | None) -> None:
+        with pytest.raises(Enough):
+            Stack.start(tmp_path, operators=["mpesa_ke"], database_url=database_url, proceed=stop)
+
+    own = ["postgresql://one@db.example.org/capp", "postgresql://one@db.example.org/other"]
+    for url in (None, *own):
+        start(url)
+    files = [tmp_path / "demo.env", *(tmp_path / folder_of(url) / "demo.env" for url in own)]
+    made = [file.read_text() for file in files]
+    assert len(set(made)) == 3
+    for url in (None, *own):
+        start(url)
+    assert [file.read_text() for file in files] == made
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -303,6 +303,9 @@ def test_africastalking_gives_back_what_the_server_asked_for() -> None:
     [
         ("x" * 100, "at-ussd-hop-metadata has 100 signs, the gateway takes 99"),
         ("a|b", "at-ussd-hop-metadata holds a '|': 'a|b'"),
+        ("état", "at-ussd-hop-metadata holds what no header can: 'état'"),
+        ("Ã©tat", "at-ussd-hop-metadata holds what no header can: 'Ã©tat'"),
+        ("a\tb", "at-ussd-hop-metadata holds what no header can: 'a\\tb'"),
     ],
 )
 def test_a_state_that_the_gateway_refuses_is_not_given_back(state: str, flaw: str) -> None:
