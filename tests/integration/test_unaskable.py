@@ -194,8 +194,7 @@ async def test_complete_statement_without_it_settles_it_the_other_way(world: Wor
     payment_id, _ = await lost(world)
     incomplete, complete = bureau_of(world), bureau_of(world, absence_proves_after_days=1)
     for _ in range(3):
-        await incomplete.take()
-        incomplete.pass_days(1)
+        await incomplete.take_whole()
     await incomplete.age()
     assert await world.state(payment_id) is State.COLLECT_UNKNOWN
     await complete.age()
