@@ -176,8 +176,6 @@ CASES = [
         cases=("CONFLICT",),
     ),
     *_both("payout throttled", Fault("disburse", "throttle_429"), patience=SLOW),
-    # MTN says "unavailable" in a way that means: not taken, come back.
-    Case("payout unavailable at MTN", "KE", (Fault("disburse", "error_503"),), patience=SLOW),
     Case("payout waits in a queue", "UG", (Fault("disburse", "queue_timeout", 1),)),
     Case(
         "payee cannot receive",
@@ -211,7 +209,7 @@ CASES = [
 # What may have been done, and nobody says so: the operator lost it, or only its answers.
 UNKNOWN = [
     *_both("payout lost, answered 500", Fault("disburse", "error_500_before")),
-    Case("payout lost, answered 503", "UG", (Fault("disburse", "error_503"),)),
+    *_both("payout lost, answered 503", Fault("disburse", "error_503")),
 ]
 UNKNOWN = [replace(case, ends="PAYOUT_UNKNOWN", told=(DELAYED,)) for case in UNKNOWN]
 UNKNOWN += [

@@ -164,4 +164,4 @@ async def test_a_refused_file_says_which_lines_and_takes_nothing_in(own_city: Ci
     assert done.returncode == 1
     assert "refused as a whole: line 1: the header" in done.stderr
     done = await asyncio.to_thread(own_city.stack.command, *arguments[:2], "nobody", *arguments[3:])
-    assert done.returncode == 1
+    assert done.returncode == 2

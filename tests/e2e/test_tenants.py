@@ -35,6 +35,11 @@ class House:
     places: Places
     database_url: str
 
+    @property
+    def kept(self) -> Path:
+        """Where its keys are."""
+        return self.folder
+
 
 @dataclass
 class Street:

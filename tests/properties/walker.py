@@ -174,7 +174,7 @@ class World:
         if chance.random() < 0.6:
             house.payments.by_link.add("mtn_ug")
         elif chance.random() < 0.5:
-            house.payments.unprompted.add("mtn_ug")
+            house.payments.unprompted |= {"mtn_ug", "mpesa_ke"}
         house.payments.wallets = {"KE": ["mpesa_ke", "airtel_ke"], "UG": ["mtn_ug", "airtel_ug"]}
         # Names that no text and no other caller uses.
         self.walkers = [
