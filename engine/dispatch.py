@@ -52,6 +52,7 @@ class Patience(msgspec.Struct, frozen=True):
     unreachable_retry: float = 10.0  # after "not one byte left"
     payout: float = 900.0  # a payout that never left is given up and refunded after this
     ingestion_horizon: float = 120.0  # until then "no such reference" proves nothing
+    prompt: float = 300.0  # so long after its price is over a payer may be asked once more
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -204,7 +205,13 @@ class Dispatcher:
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> bool:
         """Never beside somebody who holds its intent: that one may yet hear a definite no."""
-        age = self._clock.epoch() - epoch_of(attempt_id)
+        now = self._clock.epoch()
+        age = now - epoch_of(attempt_id)
+        if (
+            direction is Direction.COLLECT
+            and now > payment.quote.expires_at + self._patience.prompt
+        ):
+            return False  # they have paid otherwise by now, or given up
         return (
             payment.live == attempt_id
             and age > self._patience.ingestion_horizon

@@ -28,7 +28,7 @@ NETWORK = "sms"
 """The profile in `menus/networks.yaml` that journeys by SMS are laid out for."""
 
 
-_CAME_TO_NOTHING = {"collect_failed", "expired", "cancelled"}
+_WAITS_FOR_APPROVAL = {"reserved", "collecting"}
 
 
 class Asked(NamedTuple):
@@ -144,11 +144,12 @@ class Answers:
     async def _yes(self, asked: Asked, _: Command, customer: Customer) -> str:
         """The key is the price's own: however often and late YES comes, it is one payment."""
         quote = await self._memory.agreed(asked.msisdn, asked.key)
-        quote = quote or await self._memory.quote(asked.msisdn)
         if quote is None:
-            return await self._press_or_nothing(asked, customer)
-        if self._clock.epoch() < quote.expires_at:
-            await self._memory.keep_agreed(asked.msisdn, asked.key, quote)
+            quote = await self._memory.quote(asked.msisdn)
+            if quote is None:
+                return await self._press_or_nothing(asked, customer)
+            if self._clock.epoch() < quote.expires_at:
+                await self._memory.keep_agreed(asked.msisdn, asked.key, quote)
         try:
             confirmed = await self._payments.confirm(
                 payer=customer, quote=quote, key=_key_of(quote)
@@ -159,7 +160,7 @@ class Answers:
             return await self._press_or_nothing(asked, customer)
         if not confirmed.fresh:
             found = await self._payments.payment_by_code(customer, confirmed.code)
-            if found is not None and found.state in _CAME_TO_NOTHING:
+            if found is not None and found.state not in _WAITS_FOR_APPROVAL:
                 return self._tell(found, customer)
         return self._say(
             customer.language,
@@ -182,11 +183,22 @@ class Answers:
         return self._say(customer.language, "sms.in_cancelled")
 
     async def _cancel(self, asked: Asked, customer: Customer, code: str) -> str:
-        """The price is kept: whoever says NO again is told the same."""
-        after = await self._payments.cancel(customer, code, key=f"sms:{asked.key}")
-        if after.state != "cancelled":
+        """The price is kept: whoever says NO again is told the same.
+
+        "Too late" is said of what the operator is asking; what is over is told as it is.
+        """
+        try:
+            after = await self._payments.cancel(customer, code, key=f"sms:{asked.key}")
+        except NoWayNow as refusal:
+            found = await self._payments.payment_by_code(customer, code)
+            if refusal.text_key != "no_way.sent" or found is None:
+                raise
+            after = found
+        if after.state == "cancelled":
+            return self._say(customer.language, "sms.cancelled", code=code)
+        if after.state in {*_WAITS_FOR_APPROVAL, "collect_unknown"}:
             raise NoWayNow("no_way.sent")
-        return self._say(customer.language, "sms.cancelled", code=code)
+        return self._tell(after, customer)
 
     async def _press_or_nothing(self, asked: Asked, customer: Customer) -> str:
         """Where no price waits, the word belongs to the journey, if there is one."""

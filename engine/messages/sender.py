@@ -11,13 +11,14 @@ from typing import Protocol
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, IntentId, epoch_of
+from engine.clock import AttemptId, Clock, IntentId, epoch_of, made_at
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Handed
 from engine.messages.letters import KINDS, WITHOUT_PAYMENT, Letter, Letters
 from engine.msisdn import Msisdn
 from engine.outbox import Leased, SmsEnding
+from engine.payments.lifecycle import TERMINAL, State
 from engine.payments.payment import Payment
 from engine.ports import Sms
 
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 
 RECEIPT = "receipt_payer"
 UNKNOWN, QUIET, TOO_LATE = "unknown", "quiet", "refused:too_late"
+_RECEIPTS = {RECEIPT, "receipt_payee"}
+_NO_LONGER_DELAYED = TERMINAL | {
+    State.RETURNED, State.LATE_FUNDS, State.REFUND_DUE, State.REFUNDING, State.REFUND_UNKNOWN,
+}  # fmt: skip
 
 
 class Perseverance(msgspec.Struct, frozen=True):
@@ -105,6 +110,8 @@ class Messages:
         if left.was_sent:
             # Better no receipt than two; the status can be asked for.
             await self._end(letter, UNKNOWN)
+        elif payment is not None and _is_overtaken(letter.template, payment.state):
+            await self._end(letter, TOO_LATE)  # what was put off would be untrue by now
         else:
             await self.send(letter, left.claim)
 
@@ -145,7 +152,7 @@ class Messages:
         intent_id, payload = IntentId(id_), payload or ""
         if payment is None:
             return self._letters.without_payment(intent_id, kind, payload)
-        return self._letters.of_payment(intent_id, payment, payload, self._clock.now())
+        return self._letters.of_payment(intent_id, payment, payload, made_at(intent_id))
 
     async def _offer(self, letter: Letter, claim: int) -> None:
         if (later := await self._hand_over(letter)) is not None:
@@ -208,3 +215,10 @@ class Messages:
                 gateway, letter.planned.segments, counted,
             )
         )  # fmt: skip
+
+
+def _is_overtaken(template: str, state: State) -> bool:
+    """Whether a notice that was put off would tell of what is no longer so."""
+    if template in _RECEIPTS:
+        return state is not State.PAID
+    return template == "delayed" and state in _NO_LONGER_DELAYED

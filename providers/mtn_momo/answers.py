@@ -117,9 +117,10 @@ def order_error_of(name: str, answer: Answer, *, pays: bool) -> ProviderError:
     """The error for an order of money that was not accepted (section 9).
 
     SERVICE_UNAVAILABLE says "temporary", and to retry under the same reference, which is safe
-    whatever came of the first; that nothing came of it, it says nowhere. So its status is asked.
+    whatever came of the first; that nothing came of it, it says nowhere. So the status of what
+    `pays` is asked. A prompt is only tried again: one that was taken after all is late money.
     """
-    if _is_unavailable(answer):
+    if pays and _is_unavailable(answer):
         return OutcomeUnknown(name, "not available, perhaps too late", code=answer.code)
     return error_of(name, answer, pays=pays)
 

@@ -111,6 +111,8 @@ class Rooms:
                 raise CustomerMistake("mistake.quote_expired")
             self.must_be_prompted(quote.payer_operator)
         self.keys.append(key)
+        if len(self.keys) == 1:
+            self.summary = msgspec.structs.replace(SENT, state="collecting")
         return Confirmed(PaymentId("1" * 32), CODE, fresh=len(self.keys) == 1)
 
     async def code_of_key(self, key: str) -> str | None:
@@ -231,7 +233,7 @@ async def test_a_payment_is_priced_then_confirmed_then_asked_about(house: House)
     assert confirmed.startswith(f"{CODE} started. M-PESA now asks for your PIN")
     assert house.rooms.keys == [f"sms:{'9' * 32}"]
     assert await house.say(f"STATUS {CODE.lower()}") == (
-        f"{CODE} 02/11/26 15:04: KES 1,000 to +256772000002. Delivered."
+        f"{CODE} 02/11/26 15:04: KES 1,000 to +256772000002. Waiting for your PIN."
     )
 
 
@@ -325,6 +327,45 @@ async def test_a_yes_that_comes_again_late_is_answered_as_it_was(house: House, r
         await pass_time(house, redis, seconds)
         assert (await house.say("YES", id_=id_) or "").startswith(f"{CODE} started.")
     assert set(house.rooms.keys) == {f"sms:{'9' * 32}"}
+
+
+@pytest.mark.parametrize("state", ["paid", "refunded", "refund_due", "payout_queued", "on_hold"])
+async def test_a_yes_behind_what_went_on_promises_no_prompt(
+    house: House, redis: Any, state: str
+) -> None:
+    await house.say("SEND 500 +256772000002")
+    await house.say("YES")
+    house.rooms.summary = msgspec.structs.replace(SENT, state=state)
+    await pass_time(house, redis, 3 * 3600)
+    said = await house.say("YES") or ""
+    assert said.startswith(CODE)
+    assert "asks for your PIN" not in said
+
+
+@pytest.mark.parametrize("state", ["expired", "collect_failed", "paid"])
+async def test_a_no_behind_what_is_over_hears_how_it_ended(house: House, state: str) -> None:
+    await house.say("SEND 500 +256772000002")
+    await house.say("YES")
+    house.rooms.is_sent = True  # it can be cancelled no more
+    house.rooms.summary = msgspec.structs.replace(SENT, state=state)
+    said = await house.say("NO") or ""
+    assert said.startswith(CODE)
+    assert "Too late" not in said
+
+
+async def test_a_yes_that_comes_again_does_not_bring_its_price_back(
+    house: House, redis: Any
+) -> None:
+    """NO is about the price that was shown last, and YES agrees to that."""
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "YES", id_="in-yes")
+    house.rooms.quote_id = "8" * 32
+    await house.say("SEND 700 +256772000002")
+    await house.say("YES", id_="in-yes")
+    assert await house.say("NO") == "Cancelled. Nothing was charged."
+    await house.say("SEND 700 to +256772000002")
+    await house.say("NDIYO")
+    assert house.rooms.keys[-1] == f"sms:{'8' * 32}"
 
 
 async def test_a_yes_that_comes_again_agrees_to_no_later_price(house: House, redis: Any) -> None:

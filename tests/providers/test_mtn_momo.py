@@ -215,11 +215,20 @@ async def test_listed_refusal_is_final_and_blames_the_right_side(
 async def test_an_order_to_a_service_that_is_away_may_have_been_taken(
     company: Company, mtn: MtnMomo, status: int
 ) -> None:
-    for direction in (COLLECT, DISBURSE, REFUND):
+    for direction in (DISBURSE, REFUND):
         company.on(PATHS[direction], problem(status, "SERVICE_UNAVAILABLE"))
         with pytest.raises(OutcomeUnknown) as caught:
             await create(mtn, direction)
         assert caught.value.code == "SERVICE_UNAVAILABLE"
+
+
+async def test_a_prompt_is_tried_again_while_the_service_is_away(
+    company: Company, mtn: MtnMomo
+) -> None:
+    """Unknown it would be sent again whenever the service is back, hours after its price."""
+    company.on(PATHS[COLLECT], problem(503, "SERVICE_UNAVAILABLE"))
+    with pytest.raises(Throttled):
+        await create(mtn, COLLECT)
 
 
 async def test_too_many_orders_are_none(company: Company, mtn: MtnMomo) -> None:

@@ -200,9 +200,16 @@ AT_THE_DOOR: Iterable[tuple[str, ProviderError, Told | None]] = [
     (
         "mtn: away",
         mtn.order_error_of(
-            "m", mtn.read_answer(reply(503, {"code": "SERVICE_UNAVAILABLE"})), pays=False
+            "m", mtn.read_answer(reply(503, {"code": "SERVICE_UNAVAILABLE"})), pays=True
         ),
         Told.UNCLEAR,
+    ),
+    (
+        "mtn: away for a prompt",
+        mtn.order_error_of(
+            "m", mtn.read_answer(reply(503, {"code": "SERVICE_UNAVAILABLE"})), pays=False
+        ),
+        Told.THROTTLED,
     ),
     ("airtel: broken", airtel.error_of("a", airtel.read_answer(reply(500))), Told.UNCLEAR),
     ("airtel: not us", airtel.error_of("a", airtel.read_answer(reply(403))), Told.MISCONFIGURED),

@@ -1,0 +1,112 @@
+"""Notices that a gateway put off, and prompts that were lost: nothing untrue is told later."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from engine.errors import OutcomeUnknown, Throttled, Unreachable
+from engine.msisdn import Msisdn
+from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
+from engine.payments.lifecycle import State
+from engine.ports import Finding, Outcome
+from tests.integration.test_rulings import collected
+from tests.integration.world import SUCCEEDED, World, open_world
+from tests.unit.payments.examples import MPESA, PAYER
+
+REVERSED = Finding(Outcome.REVERSED, "reversed")
+AWAY = Unreachable("scripted", "away")
+LOOK_SECONDS = 61
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+
+
+def told(world: World, whom: Msisdn) -> list[str]:
+    return [message.text for message in world.sms.sent if message.to == whom]
+
+
+async def look(world: World, seconds: int = LOOK_SECONDS) -> None:
+    world.clock.pass_(seconds)
+    await world.dispatcher.sweep()
+    await world.reconciler.sweep()
+    await world.dispatched()
+
+
+async def test_nobody_hears_that_it_takes_longer_behind_the_receipt(world: World) -> None:
+    payment_id = await collected(world)
+    world.sms.answers = [Throttled("scripted", "slow", code="429", retry_after_seconds=30.0)]
+    live = await world.live(payment_id)
+    await world.payments.record_unclear(await world.payment(payment_id), live)
+    await world.dispatched()
+    await world.tell(live, SUCCEEDED)
+    await world.dispatched()
+    await look(world)
+    assert [" Confirmed. " in text for text in told(world, PAYER)] == [True]
+
+
+async def test_a_delay_that_lasts_is_told_of_later(world: World) -> None:
+    payment_id = await collected(world)
+    world.sms.answers = [AWAY]
+    await world.payments.record_unclear(
+        await world.payment(payment_id), await world.live(payment_id)
+    )
+    await world.dispatched()
+    assert told(world, PAYER) == []
+    await look(world)
+    assert "is taking longer than usual" in told(world, PAYER)[0]
+
+
+async def test_nobody_hears_of_money_that_went_back_meanwhile(world: World) -> None:
+    """The receipts of the first payout are due while the second one is under way."""
+    other = Msisdn("+256772000099")
+    payment_id = await collected(world)
+    world.sms.answers = [AWAY, AWAY]
+    payout = await world.live(payment_id)
+    await world.tell(payout, SUCCEEDED)
+    await world.dispatched()
+    await world.tell(payout, REVERSED, Source.QUERY)
+    await world.dispatched()
+    assert await world.rulings.repay(payment_id, Ruling("a new number"), payee=other)
+    await world.dispatched()
+    await look(world)
+    assert await world.state(payment_id) is State.PAYING
+    assert told(world, other) == []
+    assert not any("Confirmed" in text for text in told(world, PAYER))
+
+
+async def test_a_late_receipt_says_when_it_was_paid(world: World) -> None:
+    payment_id = await collected(world)
+    world.sms.answers = [AWAY] * 100
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    paid_at = world.clock.now() + timedelta(hours=3)  # Nairobi
+    for _ in range(5):
+        await look(world, 3600)
+    world.sms.answers = []
+    await look(world, 3600)
+    assert f" on {paid_at:%d/%m/%y %H:%M}" in told(world, PAYER)[-1]
+
+
+async def test_nobody_is_asked_to_pay_hours_after_the_price(database_url: str) -> None:
+    """Every call is lost before it arrives, and the operator says so each time."""
+    payer = msgspec.structs.replace(MPESA, collect_repeat_is_safe=True)
+    async with open_world(database_url, payer=payer) as world:
+        world.mpesa.answers = [OutcomeUnknown("scripted", "lost") for _ in range(99)]
+        world.mpesa.findings = [Finding(Outcome.NOT_FOUND, "unknown here") for _ in range(999)]
+        payment_id = await world.confirm()
+        await world.dispatched()
+        for _ in range(6):
+            await look(world)
+        asked = len(world.mpesa.orders)
+        assert asked > 1, "soon after it, they are asked again"
+        for _ in range(30):
+            await look(world, 3600)
+        assert len(world.mpesa.orders) == asked
+        assert await world.state(payment_id) is State.COLLECT_UNKNOWN
+        assert await world.cases() != [], "people look after it"
