@@ -140,6 +140,15 @@ class Outbox:
         """Keep what became of a message and strike its intent off, in one statement."""
         await self._ended.get(ending)
 
+    async def was_said(self, payment_id: PaymentId, template: str) -> bool:
+        """Whether somebody was sent this about a payment, or may have been."""
+        found = await self._pool.fetchval(
+            "select true from sms_message where payment = $1 and id > $1 and template = $2"
+            " and status not like 'refused%' limit 1",
+            payment_id, template,
+        )  # fmt: skip
+        return bool(found)
+
     async def keep_report(self, tenant: int, report: SmsReport) -> None:
         """A delivery report, which may come early, late, or twice."""
         await self._reports.get((tenant, report))

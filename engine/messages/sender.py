@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, IntentId, epoch_of, made_at
+from engine.clock import AttemptId, Clock, IntentId, PaymentId, epoch_of, made_at
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Handed
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 RECEIPT = "receipt_payer"
 UNKNOWN, QUIET, TOO_LATE = "unknown", "quiet", "refused:too_late"
+SAID_BEFORE = "refused:said_before"
+_DELAYED = "delayed"
 _RECEIPTS = {RECEIPT, "receipt_payee"}
 _NO_LONGER_DELAYED = TERMINAL | {
     State.RETURNED, State.LATE_FUNDS, State.REFUND_DUE, State.REFUNDING, State.REFUND_UNKNOWN,
@@ -57,6 +59,8 @@ class Endings(Protocol):
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None: ...
 
     async def end_sms(self, ending: SmsEnding) -> None: ...
+
+    async def was_said(self, payment_id: PaymentId, template: str) -> bool: ...
 
 
 class Quiet(Protocol):
@@ -121,6 +125,8 @@ class Messages:
             await self._end(letter, TOO_LATE)
         elif not letter.is_required and await self._opt_outs.are_quiet(letter.to):
             await self._end(letter, QUIET)
+        elif letter.template == _DELAYED and await self._was_said(letter):
+            await self._end(letter, SAID_BEFORE)
         else:
             await self._offer(letter, claim)
 
@@ -147,6 +153,10 @@ class Messages:
             IntentId(payment.payment_id), payment, payload, self._clock.now()
         )
         return letter.planned.text
+
+    async def _was_said(self, letter: Letter) -> bool:
+        """A payment may wait in several states, and come to one of them many times."""
+        return await self._outbox.was_said(PaymentId(letter.about), letter.template)
 
     def _letter(self, id_: str, kind: int, payload: str | None, payment: Payment | None) -> Letter:
         intent_id, payload = IntentId(id_), payload or ""
@@ -221,4 +231,4 @@ def _is_overtaken(template: str, state: State) -> bool:
     """Whether a notice that was put off would tell of what is no longer so."""
     if template in _RECEIPTS:
         return state is not State.PAID
-    return template == "delayed" and state in _NO_LONGER_DELAYED
+    return template == _DELAYED and state in _NO_LONGER_DELAYED

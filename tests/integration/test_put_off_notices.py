@@ -62,6 +62,20 @@ async def test_a_delay_that_lasts_is_told_of_later(world: World) -> None:
     assert "is taking longer than usual" in told(world, PAYER)[0]
 
 
+async def test_who_waits_in_several_states_hears_of_it_once(world: World) -> None:
+    """Of an operator out of reach a payout comes back to the queue over and over."""
+    world.mtn.answers = [Unreachable("scripted", "away") for _ in range(2000)]
+    payment_id = await collected(world)
+    for _ in range(150):
+        await look(world)
+        if await world.state(payment_id) is State.REFUNDING:
+            break
+    assert await world.state(payment_id) is State.REFUNDING
+    texts = told(world, PAYER)
+    assert sum("is taking longer than usual" in text for text in texts) == 1
+    assert "Not delivered" in texts[-1]
+
+
 async def test_nobody_hears_of_money_that_went_back_meanwhile(world: World) -> None:
     """The receipts of the first payout are due while the second one is under way."""
     other = Msisdn("+256772000099")

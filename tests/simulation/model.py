@@ -107,6 +107,7 @@ class Model:
     guarded: set[int] = field(default_factory=set)
     attempts: dict[str, AttemptRow] = field(default_factory=dict)
     outbox: dict[str, OutboxRow] = field(default_factory=dict)
+    said: set[tuple[str, str]] = field(default_factory=set)  # payment and template
     evidence: dict[tuple[str, str], EvidenceRow] = field(default_factory=dict)
     cases: dict[tuple[str, str, str], str] = field(default_factory=dict)
     spending: dict[Customer, Spent] = field(default_factory=dict)

@@ -366,7 +366,15 @@ class ModelOutbox(Outbox):
         return await self._wire.ask(lambda: intent_id in self._model.outbox)
 
     async def end_sms(self, ending: SmsEnding) -> None:
-        await self._wire.ask(lambda: self._model.outbox.pop(ending.id, None))
+        def end() -> None:
+            self._model.outbox.pop(ending.id, None)
+            if not ending.status.startswith("refused"):
+                self._model.said.add((ending.payment_id, ending.template))
+
+        await self._wire.ask(end)
+
+    async def was_said(self, payment_id: PaymentId, template: str) -> bool:
+        return await self._wire.ask(lambda: (payment_id, template) in self._model.said)
 
     async def keep_report(self, tenant: int, report: Any) -> None:
         raise AssertionError("nobody reports deliveries here")

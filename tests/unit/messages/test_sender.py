@@ -56,6 +56,10 @@ class Played:
     async def end_sms(self, ending: SmsEnding) -> None:
         self.ended.append(ending)
 
+    async def was_said(self, payment_id: str, template: str) -> bool:
+        told = [e for e in self.ended if e.status in ("sent", "unknown")]
+        return (payment_id, template) in [(e.payment_id, e.template) for e in told]
+
     async def are_quiet(self, msisdn: Msisdn) -> bool:
         return self.quiet
 
