@@ -236,12 +236,12 @@ async def test_a_poisoned_row_of_the_outbox_keeps_no_other_back(
 async def test_a_backlog_is_worked_off_by_several_processes_without_a_double(
     world: World, database_url: str
 ) -> None:
-    """Receipts of 3,000 payments whose process died; two others sweep, a hundred at a time."""
+    """Notices of 3,000 payments whose process died; two others sweep, a hundred at a time."""
     payment_id = await due(world)
     await world.pool.execute(
         "insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)"
         " select (substr($1, 1, 20) || lpad(to_hex(n), 12, '0'))::uuid, $2, 1, 10,"
-        " 'receipt_payer:payer:', 0, 1 from generate_series(1, 3000) n",
+        " 'cancelled:payer:', 0, 1 from generate_series(1, 3000) n",
         IDS.intent(), payment_id,
     )  # fmt: skip
     world.clock.pass_(61)

@@ -35,7 +35,7 @@ def test_two_thousand_payments_in_a_hundred_worlds_keep_every_law(group: int) ->
     for seed in range(group * each + 1, (group + 1) * each + 1):
         states.update(World(seed, Options(payments=PAYMENTS)).run().states)
     # A world in which nothing happens would keep every law as well.
-    assert states["PAID"] > 100
+    assert states["PAID"] > 75  # of 400: nobody is asked again long after the price
     assert {"REFUNDED", "PAYOUT_UNKNOWN", "COLLECT_FAILED"} <= states.keys()
 
 
