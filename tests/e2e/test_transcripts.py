@@ -15,6 +15,12 @@ CALL_SECONDS = 15.0
 # What needs time before the operator is asked is played in `test_cancelling.py`, what needs a
 # chain in `test_settlement.py`.
 ELSEWHERE = ("cancel_", "settled_")
+AGAIN = pytest.mark.long("the same turn of another that is quick, elsewhere or in other words")
+SEEN = (
+    "request_money_in_swahili",
+    "nigeria_to_ghana_answer_lost",
+    "ivory_coast_to_senegal_answer_lost",
+)
 FILES = sorted(file for file in FOLDER.glob("*.txt") if not file.stem.startswith(ELSEWHERE))
 
 
@@ -27,7 +33,10 @@ def test_there_are_transcripts() -> None:
     assert names >= {"kenya_to_uganda_answer_lost", "ivory_coast_to_senegal_answer_lost"}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(f, id=f.stem, marks=AGAIN if f.stem in SEEN else ()) for f in FILES],
+)
 async def test_it_goes_as_it_is_written(city: City, file: Path) -> None:
     await play(file, city)
 

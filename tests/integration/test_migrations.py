@@ -29,6 +29,7 @@ def test_migrations_equal_the_tables_and_run_down_and_up(database_url: str) -> N
     assert asyncio.run(differences(database_url)) == []
 
 
+@pytest.mark.long("the way that the test above goes whole, back and forth")
 def test_a_revision_is_gone_to_whether_it_lies_above_or_below(database_url: str) -> None:
     migrate(database_url, to="base")
     for revision in ("0028", "0030", "0030", "0029", "base", "0001"):

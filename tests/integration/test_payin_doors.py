@@ -149,6 +149,7 @@ async def test_a_validation_takes_what_is_waited_for_and_says_why_not(
     assert (kept["operation"], kept["outcome"]) == ("c2b-validation", "answered")
 
 
+@pytest.mark.long("waits as long as M-PESA does")
 async def test_a_validation_that_the_database_does_not_answer_is_refused_in_time(
     street: Street,
 ) -> None:

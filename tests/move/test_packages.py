@@ -83,6 +83,7 @@ def test_no_bytecode_and_no_library_is_in_the_repository() -> None:
     assert [file for file in files if _is_forbidden(file)] == []
 
 
+@pytest.mark.long("compiles a package once more, for what it leaves on the disk")
 def test_compiling_leaves_nothing_in_the_checkout(toolchain: Libraries) -> None:
     compiler.run_tests("test_asset", only="no_test_has_this_name")
     left = [

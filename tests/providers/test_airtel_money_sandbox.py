@@ -16,6 +16,10 @@ from simulator.sandbox import serving
 from tests.providers.airtel_client import PAYEE, PAYER, AirtelClient, with_code
 from tests.providers.sandbox_clients import Mailbox, mailbox, matches, open_client
 
+pytestmark = pytest.mark.long(
+    "the sandbox by itself; test_airtel_against_sandbox.py keeps the adapter at it"
+)
+
 COLLECTION, DISBURSEMENT = "DP00800001", "DP00900001"
 FLOAT_MINOR = 1_000_000
 FIRST_KEY = KeyPair(bits=1024)  # making one takes longer than most tests here

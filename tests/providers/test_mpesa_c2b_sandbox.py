@@ -28,6 +28,10 @@ from tests.providers.sandbox_clients import (
     open_client,
 )
 
+pytestmark = pytest.mark.long(
+    "the sandbox by itself; test_mpesa_pay_ins.py reads what is announced"
+)
+
 SHORTCODE = credentials.MPESA_SANDBOX_SHORTCODE
 PAYOUTS = credentials.MPESA_SANDBOX_B2C_SHORTCODE
 KEYS = {

@@ -30,6 +30,8 @@ from simulator.serving import serving
 from tests.providers.sandbox_clients import PAYEE, Mailbox, MtnClient, mailbox, open_client
 from tests.providers.test_mtn_momo_sandbox import collect
 
+pytestmark = pytest.mark.long("each product by hand; test_mtn_products.py keeps the adapter")
+
 IDS = Ids(Clock())
 PAYER = Msisdn("+256772123456")
 COLLECT, DISBURSE = Direction.COLLECT, Direction.DISBURSE

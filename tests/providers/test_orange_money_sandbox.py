@@ -49,6 +49,8 @@ from simulator.operators.world import World
 from simulator.sandbox import Sandboxes, serving
 from tests.providers.sandbox_clients import Hands, Mailbox, mailbox, matches, open_client
 
+pytestmark = pytest.mark.long("each way of the sandbox; test_orange_money.py keeps the adapter")
+
 COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
 FLOAT_MINOR = 5_000_000
 DEADLINE_SECONDS = 5.0

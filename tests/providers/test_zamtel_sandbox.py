@@ -24,6 +24,8 @@ from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.providers.sandbox_clients import Hands, open_client
 from tests.providers.subjects import CALLBACK_URL, order
 
+pytestmark = pytest.mark.long("each way of the sandbox; test_zamtel.py keeps the adapter")
+
 PERSON = "260955000042"
 CREDENTIALS = {
     "ThirdPartyID": credentials.ZAMTEL_SANDBOX_THIRD_PARTY_ID,

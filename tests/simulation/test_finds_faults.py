@@ -206,9 +206,17 @@ FAULTS: list[tuple[Fault, Weather]] = [
 
 CROWDS: dict[Fault, int] = {nobody_is_told_of_deadlines: 30}
 """Where few payments rarely show it: whatever else falls due wakes a worker too."""
+SEEN_RARELY = (nobody_is_told_of_deadlines, late_news_is_proven_at_once_or_never)
+RARE = pytest.mark.long("many worlds until it shows; quick: the faults that show at once")
 
 
-@pytest.mark.parametrize(("fault", "weather"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
+@pytest.mark.parametrize(
+    ("fault", "weather"),
+    [
+        pytest.param(*each, id=each[0].__name__, marks=RARE if each[0] in SEEN_RARELY else ())
+        for each in FAULTS
+    ],
+)
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, weather: Weather, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def busy_seed(machine: str, options: Options) -> int:
     raise AssertionError(f"{machine} is never busy")
 
 
+@pytest.mark.long("tells one world three times, each in a process of its own")
 def test_the_same_seed_is_the_same_story_in_any_process() -> None:
     def told(hash_seed: str) -> str:
         code = "from tests.simulation.world import World; print(World(11).run().digest)"

@@ -136,6 +136,7 @@ def test_alarm_is_silent_after_its_block() -> None:
     time.sleep(0.1)
 
 
+@pytest.mark.long("waits for a test that hangs")
 def test_a_test_that_hangs_fails_and_the_run_goes_on(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_hanging.py").write_text(HANGING)
