@@ -107,6 +107,11 @@ class Admin:
                 return wallet
         return None
 
+    async def open_wallet(self, msisdn: str) -> None:
+        """Have the number's own operator know it, if it is here; a repeat changes nothing."""
+        for url in self._home_operators(msisdn)[:1]:
+            await self._wallet(url, msisdn, {})
+
     async def wallet_at(self, url: str, msisdn: str) -> Wallet | None:
         """The subscriber's wallet at the operator whose sandbox this is, if it knows the number."""
         body = await self._get(f"{url}/_sandbox/wallets")

@@ -232,6 +232,8 @@ class Handset:
             new = await self._admin.messages(self.msisdn, after=self.inbox.last)
             self.inbox.take(new, is_open=self.mode is Mode.INBOX)
             self.wallet = await self._admin.wallet(self.msisdn)
+            if self.wallet is None:  # nobody has paid from it: shown with the next look
+                await self._admin.open_wallet(self.msisdn)
             prompts = await self._admin.prompts(self.msisdn)
         except (httpx.HTTPError, msgspec.DecodeError):
             self.reachable = False
