@@ -146,6 +146,7 @@ class TurnTaker:
         return True
 
     async def _answer(self, turn: Turn, network: Network, deadline: float) -> Reply:
+        came_at = int(self._clock.epoch())
         record = await self._record(turn)
         is_counted = False
         for _ in range(SAVES_MAX):
@@ -161,6 +162,8 @@ class TurnTaker:
             with speaking_of(session=session.told_name):
                 reply = await self._advance(edition, session, turn, pressed, network, deadline)
             session.keep_seconds = _keep_seconds(edition, session)
+            # What a late turn began may have its id by now: the books are asked from here on.
+            session.at = came_at if session.was_late else int(self._clock.epoch())
             record = await self._save(session, turn, reply, expected, network)
             if record is None:
                 return reply
@@ -302,7 +305,7 @@ class TurnTaker:
         pointer = Pointer.PROLONG if session.step else Pointer.POINT
         session.step += 1
         session.reply, session.ended = reply.text, reply.ends
-        session.at, session.sequence = int(self._clock.epoch()), turn.sequence
+        session.sequence = turn.sequence
         if reply.ends:
             session.shed()
         if reply.ends and session.code is None and not session.was_late:

@@ -76,23 +76,27 @@ class Opening:
 
     async def _after(self, kept: Session, session: Session) -> str:
         """What is told first when somebody dials again: the truth about a payment, or an offer."""
-        if found := await self._paid(kept, session.customer):
+        would_go_on = not kept.ended and bool(session.resumes) and kept.payee is not None
+        if found := await self._paid(kept, session.customer, would_go_on=would_go_on):
             session.summary = found
             return "confirmed"
-        if kept.ended or not session.resumes or kept.payee is None:
+        if not would_go_on:
             return "known"
         session.payee, session.request, session.chosen = kept.payee, kept.request, kept.chosen
         session.amount = kept.amount if kept.request is None else None
         session.kept = self._line(session, kept.payee, kept.amount)
         return "dropped"
 
-    async def _paid(self, kept: Session, customer: Customer) -> PaymentSummary | None:
+    async def _paid(
+        self, kept: Session, customer: Customer, *, would_go_on: bool
+    ) -> PaymentSummary | None:
         last_turn = datetime.fromtimestamp(kept.at, UTC)
         if kept.code is not None and kept.ended and kept.request is None:
             began = last_turn - SESSION_AT_MOST
             return await self._payments.confirmed_with_code(customer.customer_id, kept.code, began)
-        # Nobody saw what came of it, or its last save was lost: the books know.
-        if kept.was_late or (kept.quote is not None and not kept.ended):
+        # Nobody saw what came of it, or what was saved last was lost, perhaps more than once, as by
+        # a Redis that came back with an older record: the books know.
+        if kept.was_late or would_go_on or (kept.quote is not None and not kept.ended):
             return await self._payments.confirmed_since(customer.customer_id, last_turn)
         return None
 

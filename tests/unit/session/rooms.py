@@ -172,6 +172,8 @@ class MemoryPayments:
         self.unserved: set[str] = set()
         """Networks whose wallets nobody collects from."""
         self.delay = 0.0
+        self.commit_delay = 0.0
+        """Seconds from when a payment has its id to when it stands in the books."""
         self.failure: Exception | None = None
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
@@ -249,13 +251,16 @@ class MemoryPayments:
             raise NoWayNow("session.dial_instead")
         code = f"CAPP{len(self.confirmed) + 1:06d}"
         by_link = quote.payer_operator in self.by_link
+        made_at = self._clock.now()
+        if self.commit_delay:
+            await asyncio.sleep(self.commit_delay)
         self.confirmed[key] = Confirmed(
             PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link,
             prompted=quote.payer_operator not in self.unprompted,
         )  # fmt: skip
         summary = PaymentSummary(
             code, "collecting", quote.amount, quote.receives, quote.payee,
-            self._clock.now(), incoming=False, may_cancel=True,
+            made_at, incoming=False, may_cancel=True,
         )  # fmt: skip
         self.histories.setdefault(payer.customer_id, []).insert(0, summary)
         if quote.request:

@@ -229,6 +229,20 @@ async def test_who_was_told_that_it_takes_longer_learns_at_the_next_dial_what_ca
     assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
 
 
+async def test_a_payment_that_had_its_id_before_its_payer_was_told_to_wait_is_told_too() -> None:
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    house.payments.commit_delay = 0.2
+    paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
+    await asyncio.sleep(0.02)
+    house.clock.seconds += 7
+    assert (await paying).text.startswith("This is taking longer")
+    await house.turns.aclose()
+    told = await house.press(session_id="s2")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
 async def test_who_was_late_and_paid_nothing_is_told_of_no_payment() -> None:
     hasty = Network(name="hasty", deadline_seconds=1.05)
     house = House(networks=Networks(hasty, {}))
@@ -248,6 +262,19 @@ async def test_who_paid_when_the_last_save_was_lost_is_told_of_it_and_not_asked_
     house.clock.seconds += 20
     await house.take("*".join((*TO_PIN, PIN)))
     house.records.records = before
+    told = await house.press(session_id="s2")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
+async def test_who_paid_before_redis_came_back_with_an_old_record_is_not_asked_to_go_on() -> None:
+    house = await caller()
+    await house.press("1", PAYEE)
+    before = dict(house.records.records)
+    house.clock.seconds += 20
+    await house.take("*".join(TO_PIN[:3]))
+    await house.take("*".join(TO_PIN))
+    assert (await house.take("*".join((*TO_PIN, PIN)))).ends
+    house.records.records = before  # restarted from a snapshot
     told = await house.press(session_id="s2")
     assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
 
