@@ -9,6 +9,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 from engine.clock import Clock, Ids
@@ -29,7 +30,18 @@ from engine.session.recognition import (
     is_repeated_dial,
     new_input,
 )
-from engine.session.session import KEPT_SECONDS, OPENING, TEXT, Seal, Session, head_of, pack, unpack
+from engine.session.session import (
+    KEPT_SECONDS,
+    OPENING,
+    TEXT,
+    Seal,
+    Session,
+    head_of,
+    new_nonce,
+    pack,
+    unpack,
+    went_back,
+)
 from engine.session.steps import Late, LateWork
 from engine.session.store import Pointer, Records, StoreDown
 from engine.texts import FALLBACK
@@ -40,8 +52,6 @@ SAVE_SECONDS = 1.0
 """Kept back from the deadline for the save: twice the store's own timeout."""
 DIALLED_LENGTH_MAX = 60
 SAVES_MAX = 3
-_MINUTE_DIGITS = 8
-"""An id begins with twelve digits of milliseconds: these eight change every 65 seconds."""
 
 _log = logging.getLogger(__name__)
 
@@ -203,7 +213,7 @@ class TurnTaker:
         if not may_begin or too_much or chose_a_pin(dialled):
             raise Refused("mistake.session_lost")
         return Session(
-            nonce=_nonce(self._ids),
+            nonce=new_nonce(self._ids),
             step=0,
             menu=self._editions.current.version,
             msisdn=turn.msisdn,
@@ -313,15 +323,19 @@ class TurnTaker:
         if turn.cumulative:
             session.text_length = len(turn.text)
             session.text_mac = self._seal.of(session, TEXT, turn.text)
+        save = partial(
+            self._store.save,
+            turn.msisdn,
+            turn.session_id,
+            record=pack(session),
+            ttl_seconds=max(network.idle_seconds + TTL_GRACE_SECONDS, session.useful_seconds),
+            pointer=pointer,
+        )
         try:
-            return await self._store.save(
-                turn.msisdn,
-                turn.session_id,
-                expected=expected,
-                record=pack(session),
-                ttl_seconds=max(network.idle_seconds + TTL_GRACE_SECONDS, session.useful_seconds),
-                pointer=pointer,
-            )
+            other = await save(expected=expected)
+            if other is not None and went_back(other, session):
+                other = await save(expected=head_of(other))
+            return other
         except StoreDown as error:
             if not reply.ends:
                 raise
@@ -367,16 +381,6 @@ def _keep_seconds(edition: Edition, session: Session) -> int:
     """What the screen says; what became of work that was late is told as long as of any other."""
     screen = edition.menu.screens.get(session.screen)
     return KEPT_SECONDS if screen is None or session.was_late else screen.keep_seconds
-
-
-def _nonce(ids: Ids) -> str:
-    """By chance, behind the minute in which the session begins.
-
-    So the keys of payments that are made at one time lie side by side in their index, and each
-    does not touch a page of its own among all that were ever made.
-    """
-    fresh = ids.hex()
-    return fresh[:_MINUTE_DIGITS] + fresh[16:]
 
 
 def _tell(turn: Turn, error: Exception) -> None:

@@ -279,6 +279,22 @@ async def test_who_paid_before_redis_came_back_with_an_old_record_is_not_asked_t
     assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
 
 
+async def test_a_record_that_went_back_while_its_turn_was_taken_is_not_gone_on_from() -> None:
+    house = await caller()
+    await house.press(*TO_PIN[:3])
+    before = dict(house.records.records)
+    await house.take("*".join(TO_PIN))
+    house.payments.delay = 0.02
+    paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
+    await asyncio.sleep(0.01)
+    house.records.records.update(before)  # a replica that lacked the last key press took over
+    done = await paying
+    assert done.ends
+    assert done.text.startswith("CAPP000001 started")
+    assert await house.take("*".join((*TO_PIN, PIN))) == done
+    assert (await house.press(session_id="s2")).text.startswith("CAPP000001 +256772000002")
+
+
 async def test_what_was_paid_before_the_dropped_session_is_not_told_as_its_own() -> None:
     house = await caller()
     await house.press(*TO_PIN, PIN)
