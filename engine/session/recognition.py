@@ -31,7 +31,7 @@ def new_input(session: Session, turn: Turn, seal: Seal) -> str | None:
     Raises Refused.
     """
     if not turn.cumulative:
-        return _last_input(session, turn)
+        return _last_input(session, turn, seal)
     text, known = turn.text, session.text_length
     if len(text) < known:  # Older than what was answered last: overtaken on its way.
         return None
@@ -76,10 +76,16 @@ def chose_a_pin(dialled: list[str]) -> bool:
     return any(first == again and has_pin_shape(first) for first, again in pairwise(dialled))
 
 
-def _last_input(session: Session, turn: Turn) -> str | None:
+def _last_input(session: Session, turn: Turn, seal: Seal) -> str | None:
     if turn.sequence and _is_not_after(turn.sequence, session.sequence):
         return None
     if turn.opens and session.step == 1:
+        return None
+    if (
+        session.ended
+        and not turn.opens
+        and seal.matches(session, TEXT, turn.text, session.text_mac)
+    ):
         return None
     if turn.opens or session.ended or session.dropped:
         raise Refused("session.over", session)

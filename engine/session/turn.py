@@ -320,7 +320,7 @@ class TurnTaker:
             session.shed()
         if reply.ends and session.code is None and not session.was_late:
             pointer = Pointer.CLEAR
-        if turn.cumulative:
+        if turn.cumulative or reply.ends:
             session.text_length = len(turn.text)
             session.text_mac = self._seal.of(session, TEXT, turn.text)
         save = partial(

@@ -70,6 +70,16 @@ async def test_a_numbered_turn_that_was_overtaken_changes_nothing() -> None:
     assert house.session().step == 3
 
 
+async def test_the_last_turn_repeated_is_answered_again_where_nothing_tells_repeats() -> None:
+    house = await caller()
+    phone = Phone(house)
+    await phone.dial()
+    done = await phone.press("1", PAYEE, "500", "1", PIN)
+    assert done.ends
+    assert await phone.press(PIN) == done
+    assert len(house.payments.confirmed) == 1
+
+
 async def test_a_repeat_of_the_pin_is_counted_once_where_a_sequence_tells_it() -> None:
     house = await caller()
     phone = Phone(house)
