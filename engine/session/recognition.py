@@ -77,7 +77,7 @@ def chose_a_pin(dialled: list[str]) -> bool:
 
 
 def _last_input(session: Session, turn: Turn, seal: Seal) -> str | None:
-    if turn.sequence and _is_not_after(turn.sequence, session.sequence):
+    if turn.sequence and _is_not_after(turn.sequence, session):
         return None
     if turn.opens and session.step == 1:
         return None
@@ -92,9 +92,10 @@ def _last_input(session: Session, turn: Turn, seal: Seal) -> str | None:
     return turn.text
 
 
-def _is_not_after(sequence: str, last: str) -> bool:
-    """The same turn again, or one that was overtaken on its way, where turns are numbered."""
+def _is_not_after(sequence: str, session: Session) -> bool:
+    """The same turn again, or one that was overtaken on its way, where turns are told apart."""
+    last = session.sequence
     countable = max(len(sequence), len(last)) <= SEQUENCE_DIGITS_MAX
     if countable and sequence.isdecimal() and last.isdecimal():
         return int(sequence) <= int(last)
-    return sequence == last
+    return sequence == last or session.had(sequence)

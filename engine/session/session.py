@@ -33,6 +33,9 @@ PLAIN_BYTES_MAX = 1024
 No sooner, because it costs ten times what writing one does.
 """
 
+EARLIER_MAX = 20
+"""Of so many messages before the last a session knows that it had them."""
+
 _MINUTE_DIGITS = 8
 """An id begins with twelve digits of milliseconds: these eight change every 65 seconds."""
 _STEP_BYTES = 4
@@ -120,6 +123,7 @@ class Session(msgspec.Struct, array_like=True):
     chosen: Chosen | None = None  # the payer knows better than the payee's prefix
     elsewhere: bool = False  # the price shown could be one for another operator's wallet
     currency: str = ""  # of the caller's wallet; "" where it is their country's for all we know
+    earlier: list[int] = []  # messages before the last one, where they are named and not counted
 
     @property
     def customer(self) -> Customer:
@@ -137,6 +141,16 @@ class Session(msgspec.Struct, array_like=True):
         if self.quote is None:
             return self.keep_seconds
         return max(self.keep_seconds, KEPT_SECONDS)
+
+    def note(self, sequence: str) -> None:
+        """The last turn was the one that its gateway tells from others by `sequence`."""
+        if self.sequence and not self.sequence.isdecimal():
+            self.earlier = [*self.earlier, _short(self.sequence)][-EARLIER_MAX:]
+        self.sequence = sequence
+
+    def had(self, sequence: str) -> bool:
+        """Whether an earlier turn than the last was that one."""
+        return bool(self.earlier) and _short(sequence) in self.earlier
 
     def shed(self) -> None:
         """Keep what the next dial may ask of a session that is over, and nothing else."""
@@ -187,6 +201,11 @@ class Seal:
 
     def matches(self, session: Session, kind: bytes, text: str, mac: bytes) -> bool:
         return hmac.compare_digest(self.of(session, kind, text), mac)
+
+
+def _short(sequence: str) -> int:
+    """Four bytes of a name that may have a hundred."""
+    return zlib.crc32(sequence.encode("utf-8", "surrogatepass"))
 
 
 def new_nonce(ids: Ids) -> str:

@@ -315,7 +315,7 @@ class TurnTaker:
         pointer = Pointer.PROLONG if session.step else Pointer.POINT
         session.step += 1
         session.reply, session.ended = reply.text, reply.ends
-        session.sequence = turn.sequence
+        session.note(turn.sequence)
         if reply.ends:
             session.shed()
         if reply.ends and session.code is None and not session.was_late:

@@ -121,6 +121,20 @@ async def test_a_dial_that_comes_twice_with_such_an_id_begins_once() -> None:
     assert house.session(str(PAYER)).at == int(house.clock.epoch())
 
 
+async def test_a_message_that_was_overtaken_is_not_pressed_again() -> None:
+    """Its answer could not be queued: the gateway offers it again, hours later perhaps."""
+    house = await caller()
+    phone = sms(house)
+    await phone.dial(sequence="africastalking:a")
+    await phone.press("1", sequence="africastalking:b")
+    await phone.press(PAYEE, sequence="africastalking:c")
+    price = await phone.press("500", sequence="africastalking:d")
+    for name in "abcd":
+        assert await phone.press("1", sequence=f"africastalking:{name}") == price
+    assert house.payments.confirmed == {}
+    assert (await phone.press("1", sequence="africastalking:e")).ends
+
+
 # By SMS.
 
 
