@@ -66,6 +66,16 @@ class Memory:
     async def forget_journey(self, msisdn: Msisdn) -> None:
         await self._redis.execute("DEL", self._journey_key(msisdn))
 
+    async def keep_pressed(self, msisdn: Msisdn, message: str, session_id: str) -> None:
+        """A message is pressed in this session: whatever is walked since, its repeats are, too."""
+        key = self._pressed_key(msisdn, message)
+        await self._redis.execute("SET", key, session_id, "EX", AGREED_SECONDS)
+
+    async def pressed(self, msisdn: Msisdn, message: str) -> str | None:
+        """The id of the session this very message was pressed in when it came before."""
+        found = await self._redis.execute("GET", self._pressed_key(msisdn, message))
+        return found.decode() if found is not None else None
+
     async def _read(self, key: str) -> Quote | None:
         record = await self._redis.execute("GET", key)
         if record is None:
@@ -80,6 +90,9 @@ class Memory:
 
     def _agreed_key(self, msisdn: Msisdn, message: str) -> str:
         return f"{phone_key(self._tenant, msisdn)}:agreed:{message}"
+
+    def _pressed_key(self, msisdn: Msisdn, message: str) -> str:
+        return f"{phone_key(self._tenant, msisdn)}:pressed:{message}"
 
     def _journey_key(self, msisdn: Msisdn) -> str:
         return f"{phone_key(self._tenant, msisdn)}:journey"
