@@ -22,7 +22,7 @@ from engine.msisdn import Msisdn
 from engine.payments.views import PaymentSummary
 from engine.ports import Turn
 from engine.session.names import ANSWER_SECONDS, NAME_SECONDS
-from engine.session.readers import CURRENCY_OF_COUNTRY, read_code
+from engine.session.readers import read_code
 from engine.texts import FALLBACK, Texts
 
 NETWORK = "sms"
@@ -131,9 +131,7 @@ class Answers:
         return None
 
     async def _send(self, asked: Asked, command: Command, customer: Customer) -> str:
-        payee, amount = read_order(
-            command.rest, customer.country, self._payments.payer_currency(customer.msisdn, "")
-        )
+        payee, amount = read_order(command.rest, customer.country, self._currency_of(customer))
         quote = await self._payments.quote(payer=customer, network="", payee=payee, amount=amount)
         self._payments.must_be_prompted(quote.payer_operator)
         seconds = quote.expires_at - int(self._clock.epoch())
@@ -228,14 +226,17 @@ class Answers:
         return self._tell(last, customer, "sms.in_nothing_now")
 
     async def _limits(self, _: Asked, __: Command, customer: Customer) -> str:
-        currency = self._payments.payer_currency(customer.msisdn, "")
-        currency = currency or CURRENCY_OF_COUNTRY.get(customer.country)
-        if currency is None:
-            raise NoWayNow("no_way.corridor")
-        left = await self._payments.limits_of(customer, currency)
+        left = await self._payments.limits_of(customer, self._currency_of(customer))
         remaining = min(left.day_left, left.month_left, key=lambda money: money.minor)
         at_once = min(left.payment, remaining, key=lambda money: money.minor)
         return self._say(customer.language, "sms.in_limits", remaining=remaining, maximum=at_once)
+
+    def _currency_of(self, customer: Customer) -> str:
+        """Raises NoWayNow for a country that nobody pays from."""
+        currency = self._payments.payer_currency(customer.msisdn, "")
+        if currency is None:
+            raise NoWayNow("no_way.corridor")
+        return currency
 
     async def _status(self, _: Asked, command: Command, customer: Customer) -> str:
         found: PaymentSummary | None

@@ -104,7 +104,7 @@ class Payments(Protocol):
         ...
 
     def payer_currency(self, payer: Msisdn, network: str) -> str | None:
-        """The currency of a caller's wallet; None where we do not know better than its country."""
+        """The currency of a caller's wallet; None for a country that nobody pays from."""
         ...
 
     async def recent_payments(

@@ -122,7 +122,7 @@ class Session(msgspec.Struct, array_like=True):
     holders: list[Holder] = []  # of the wallets that were priced, one entry each
     chosen: Chosen | None = None  # the payer knows better than the payee's prefix
     elsewhere: bool = False  # the price shown could be one for another operator's wallet
-    currency: str = ""  # of the caller's wallet; "" where it is their country's for all we know
+    currency: str = ""  # of the caller's wallet
     earlier: list[int] = []  # messages before the last one, where they are named and not counted
 
     @property

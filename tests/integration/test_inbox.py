@@ -29,7 +29,7 @@ from engine.inbox.store import KEPT_SECONDS, InboxStore
 from engine.ledger.plans import Intent
 from engine.messages.letters import Answer
 from engine.messages.quiet import OptOuts
-from engine.money import Money
+from engine.money import CURRENCY_OF_COUNTRY, Money
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox
 from engine.payments.views import Confirmed, LimitsLeft, PaymentSummary
@@ -99,7 +99,7 @@ class Rooms:
         )  # fmt: skip
 
     def payer_currency(self, payer: Msisdn, network: str) -> str | None:
-        return self.wallet_currency
+        return self.wallet_currency or CURRENCY_OF_COUNTRY.get(self.country)
 
     def must_be_prompted(self, operator: str) -> None:
         if operator in self.unprompted:
@@ -269,6 +269,12 @@ async def test_who_has_a_wallet_in_dollars_sends_dollars(house: House) -> None:
     priced = await house.say("SEND 20 +256772000002")
     assert "You pay USD 40." in (priced or "")
     assert "USD" in (await house.say("BAL") or "")
+
+
+async def test_whose_country_has_no_money_of_ours_is_told(house: House) -> None:
+    house.rooms.country = "FR"
+    for text in ("SEND 500 +256772000002", "BAL"):
+        assert (await house.say(text) or "").startswith("CAPP cannot send money from your network")
 
 
 async def test_who_gets_no_prompt_is_told_to_dial_and_charged_nothing(house: House) -> None:

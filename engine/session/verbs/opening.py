@@ -8,7 +8,6 @@ from engine.money import Money
 from engine.msisdn import country_of
 from engine.payments.views import PaymentSummary
 from engine.session.press import Press
-from engine.session.readers import CURRENCY_OF_COUNTRY
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import PIN, Item, Seal, Session
 from engine.session.verbs.sending import must_be_served
@@ -30,10 +29,10 @@ class Opening:
         """`value` is the session that was left unfinished or confirmed a payment, if any."""
         session = press.session
         country = country_of(session.msisdn)
-        if country not in CURRENCY_OF_COUNTRY:
+        currency = self._payments.payer_currency(session.msisdn, session.network)
+        if country is None or currency is None:
             raise NoWayNow("no_way.corridor")
-        session.country = country
-        session.currency = self._payments.payer_currency(session.msisdn, session.network) or ""
+        session.country, session.currency = country, currency
         customer = await self._customers.find(session.msisdn)
         if customer is None:
             must_be_served(self._payments, session)  # whoever is known may look at what was paid

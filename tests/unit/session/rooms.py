@@ -19,7 +19,7 @@ from engine.fx.quotes import Quote
 from engine.menu.bundle import Bundle, read_bundle, version_of
 from engine.menu.check import load_menu
 from engine.menu.networks import Networks
-from engine.money import Money
+from engine.money import CURRENCY_OF_COUNTRY, Money
 from engine.msisdn import Msisdn, country_of
 from engine.payments.views import (
     Asked,
@@ -180,7 +180,8 @@ class MemoryPayments:
         return None if network in self.unserved else OPERATORS.get(country_of(payer) or "")
 
     def payer_currency(self, payer: Msisdn, network: str) -> str | None:
-        return self.currencies.get(OPERATORS.get(country_of(payer) or "", ""))
+        country = country_of(payer) or ""
+        return self.currencies.get(OPERATORS.get(country, "")) or CURRENCY_OF_COUNTRY.get(country)
 
     async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         if payee == payer.msisdn:
