@@ -9,6 +9,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -171,6 +172,8 @@ class TurnTaker:
             expected = head_of(record)
             with speaking_of(session=session.told_name):
                 reply = await self._advance(edition, session, turn, pressed, network, deadline)
+            if session.was_late:
+                session = copy(session)  # the verb goes on with its own, and with what is in it
             session.keep_seconds = _keep_seconds(edition, session)
             # What a late turn began may have its id by now: the books are asked from here on.
             session.at = came_at if session.was_late else int(self._clock.epoch())

@@ -72,6 +72,7 @@ class MemoryCustomers:
         self.saved: dict[CustomerId, dict[Msisdn, str]] = {}
         self.resets: set[CustomerId] = set()
         self.noted: list[str] = []
+        self.pin_delay = 0.0
 
     async def find(self, msisdn: Msisdn) -> Customer | None:
         return self.known.get(msisdn)
@@ -135,6 +136,8 @@ class MemoryCustomers:
 
     async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
         who = customer.customer_id
+        if self.pin_delay:
+            await asyncio.sleep(self.pin_delay)
         if self.locked.get(who, datetime.min.replace(tzinfo=UTC)) > self._clock.now():
             return PinVerdict(right=False, left=0, locked_until=self.locked[who])
         if self.pins[who] == pin:

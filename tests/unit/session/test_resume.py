@@ -243,6 +243,18 @@ async def test_a_payment_that_had_its_id_before_its_payer_was_told_to_wait_is_to
     assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
 
 
+async def test_a_pin_that_is_compared_late_still_pays() -> None:
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    house.customers.pin_delay = 0.1
+    assert (await house.take("*".join((*TO_PIN, PIN)))).text.startswith("This is taking longer")
+    await house.turns.aclose()
+    assert len(house.payments.confirmed) == 1
+    told = await house.press(session_id="s2")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
 async def test_who_was_late_and_paid_nothing_is_told_of_no_payment() -> None:
     hasty = Network(name="hasty", deadline_seconds=1.05)
     house = House(networks=Networks(hasty, {}))
