@@ -90,8 +90,13 @@ class Opening:
         self, kept: Session, customer: Customer, *, would_go_on: bool
     ) -> PaymentSummary | None:
         last_turn = datetime.fromtimestamp(kept.at, UTC)
+        began = last_turn - SESSION_AT_MOST
+        if kept.summary is not None and kept.listed is None and kept.step - kept.dropped == 1:
+            # It was told of this one, and nothing was pressed since: perhaps nobody saw that.
+            return await self._payments.confirmed_with_code(
+                customer.customer_id, kept.summary.code, began
+            )
         if kept.code is not None and kept.ended and kept.request is None:
-            began = last_turn - SESSION_AT_MOST
             return await self._payments.confirmed_with_code(customer.customer_id, kept.code, began)
         # Nobody saw what came of it, or what was saved last was lost, perhaps more than once, as by
         # a Redis that came back with an older record: the books know.

@@ -209,6 +209,18 @@ async def test_who_dials_after_a_payment_is_told_of_it_above_the_usual_menu() ->
     assert (await house.press(session_id="s3")).text.startswith("You were") is False
 
 
+async def test_it_is_told_again_to_who_hung_up_before_pressing_anything() -> None:
+    """The radio that lost the last screen of a payment may lose the next first screen as well."""
+    house = await caller()
+    await house.press(*TO_PIN, PIN)
+    told = await house.press(session_id="s2")
+    assert await house.press(session_id="s3") == told
+    await house.turns.note_end(end("s3"))
+    assert await house.press(session_id="s4") == told
+    await house.take("00", "s4")
+    assert (await house.press(session_id="s5")).text.startswith("CAPP\n1. Send money")
+
+
 async def test_it_is_told_as_it_stands_now_not_as_it_stood_then() -> None:
     house = await caller()
     await house.press(*TO_PIN, PIN)
