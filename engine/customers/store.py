@@ -128,15 +128,15 @@ class Customers:
                 int(self._clock.epoch() * 1000),
             )  # fmt: skip
 
-    async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
-        """Compare one guess and count it, also when many arrive at once. A repeat counts again.
+    async def check_pin(self, customer: Customer, pin: str, turn: str = "") -> PinVerdict:
+        """Compare one guess and count it, also when many arrive at once; once for a `turn`.
 
         A right PIN clears the count. The third wrong one in a row locks for the cool-down, and
         while it lasts no guess is compared, not even the right one; each lock in a row is longer,
         and the fourth ends only by a reset. Raises CustomerMistake `mistake.pin_format`, and
         OurFault when the key of this customer's PIN is not at hand, both uncounted.
         """
-        return await self._guesses.check(customer, pin)
+        return await self._guesses.check(customer, pin, turn)
 
     async def change_pin(self, customer: Customer, pin: str) -> None:
         """A new PIN from a customer whose old one was right just now.

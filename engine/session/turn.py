@@ -146,8 +146,8 @@ class TurnTaker:
     async def _wait_for_twin(self, turn: Turn, deadline: float) -> bool:
         """Let another turn of this session in this process finish first; False when it is slow.
 
-        A doubled delivery then finds the reply of the first, and a wrong PIN is not counted twice.
-        Between processes the conditional save and the idempotency keys do the same work.
+        A doubled delivery then finds the reply of the first. Between processes the conditional save
+        and the keys of what has an effect do the same work; a guess at a PIN has one too.
         """
         while (running := self._running.get(turn.session_id)) is not None:
             left = deadline - self._monotonic()

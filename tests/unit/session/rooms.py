@@ -72,6 +72,7 @@ class MemoryCustomers:
         self.saved: dict[CustomerId, dict[Msisdn, str]] = {}
         self.resets: set[CustomerId] = set()
         self.noted: list[str] = []
+        self.guessed: dict[CustomerId, tuple[str, str]] = {}
         self.pin_delay = 0.0
 
     async def find(self, msisdn: Msisdn) -> Customer | None:
@@ -134,7 +135,7 @@ class MemoryCustomers:
     async def remove_recipient(self, customer_id: CustomerId, msisdn: Msisdn) -> None:
         self.saved.get(customer_id, {}).pop(msisdn, None)
 
-    async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
+    async def check_pin(self, customer: Customer, pin: str, turn: str = "") -> PinVerdict:
         who = customer.customer_id
         if self.pin_delay:
             await asyncio.sleep(self.pin_delay)
@@ -143,7 +144,9 @@ class MemoryCustomers:
         if self.pins[who] == pin:
             self.failures[who] = 0
             return PinVerdict(right=True, left=ATTEMPTS_MAX)
-        self.failures[who] = self.failures.get(who, 0) + 1
+        guess, before = (turn, pin), self.guessed.get(who)
+        self.guessed[who] = guess
+        self.failures[who] = self.failures.get(who, 0) + (not turn or guess != before)
         left = ATTEMPTS_MAX - self.failures[who]
         if left == 0:
             self.failures[who] = 0
