@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 from redis.asyncio import Connection, ConnectionPool
@@ -20,9 +21,11 @@ MOVED = f"redis-py {version('redis')} keeps elsewhere what line.py takes over"
 
 @pytest.fixture
 async def connection(redis_url: str) -> Connection:
-    opened: Connection = ConnectionPool.from_url(redis_url, protocol=2).make_connection()
+    pool: Any = ConnectionPool.from_url(redis_url, protocol=2)
+    opened: Any = pool.make_connection()
     await opened.connect()
-    return opened
+    found: Connection = opened
+    return found
 
 
 async def test_an_open_connection_has_a_transport_that_changes_hands(
@@ -54,7 +57,7 @@ async def test_what_redis_refuses_is_named_by_redis_py(
     connection: Connection, said: str, kind: type[RedisError]
 ) -> None:
     """The store, the cluster and the pipeline tell by the kind what is to be done."""
-    parser = getattr(connection, "_parser", None)
+    parser: Any = getattr(connection, "_parser", None)
     assert hasattr(parser, "parse_error"), MOVED
     heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
     settle(heard, parser.parse_error(said))
