@@ -39,9 +39,11 @@ if redis.call('INCR', KEYS[3]) == 1 then redis.call('EXPIRE', KEYS[3], 60) end
 if redis.call('INCR', KEYS[4]) == 1 then redis.call('EXPIRE', KEYS[4], 86400) end
 return 0
 """
+# KEYS what holds the token, or the message's id; ARGV both.
 _FREE = b"""
 for _, key in ipairs(KEYS) do
-  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
+  local held = redis.call('GET', key)
+  if held == ARGV[1] or held == ARGV[2] then redis.call('DEL', key) end
 end
 return 0
 """
@@ -84,10 +86,10 @@ class Guard:
         phone = phone_key(self._tenant, msisdn)
         keys = (
             lease_key(self._tenant, msisdn, gateway, message_id),
-            f"{phone}:echo:{self._mac(text)}",
+            self._echo_key(msisdn, text),
             f"{phone}:minute",
             f"{phone}:day",
-            f"{phone}:claim",
+            _claim_key(self._tenant, msisdn),
         )
         answer = await self._redis.execute(
             "EVAL", _ADMIT, len(keys), *keys, token, LEASE_SECONDS, ECHO_SECONDS, MINUTE_MAX,
@@ -95,16 +97,28 @@ class Guard:
         )  # fmt: skip
         return Admission(answer)
 
-    async def free(self, msisdn: Msisdn, *, gateway: str, message_id: str, token: str) -> None:
-        """Give a claim back: the message was not carried out, the next offer may be."""
-        lease = lease_key(self._tenant, msisdn, gateway, message_id)
-        claim = f"{phone_key(self._tenant, msisdn)}:claim"
-        await self._redis.execute("EVAL", _FREE, 2, lease, claim, token)
+    async def free(
+        self, msisdn: Msisdn, text: str, *, gateway: str, message_id: str, token: str
+    ) -> None:
+        """Give a claim back: the message was not carried out, the next offer may be.
+
+        So may the same words under another id: they are no echo of what nobody answered.
+        """
+        keys = (
+            lease_key(self._tenant, msisdn, gateway, message_id),
+            self._echo_key(msisdn, text),
+            _claim_key(self._tenant, msisdn),
+        )
+        named = f"{gateway}:{message_id}"
+        await self._redis.execute("EVAL", _FREE, len(keys), *keys, token, named)
 
     async def done(self, msisdn: Msisdn, *, token: str) -> None:
         """The message was carried out: the phone's next one may be."""
-        claim = f"{phone_key(self._tenant, msisdn)}:claim"
-        await self._redis.execute("EVAL", _FREE, 1, claim, token)
+        claim = _claim_key(self._tenant, msisdn)
+        await self._redis.execute("EVAL", _FREE, 1, claim, token, "")
+
+    def _echo_key(self, msisdn: Msisdn, text: str) -> str:
+        return f"{phone_key(self._tenant, msisdn)}:echo:{self._mac(text)}"
 
     def _mac(self, text: str) -> str:
         folded = " ".join(text.split()).casefold().encode("utf-8", "surrogatepass")
@@ -114,6 +128,11 @@ class Guard:
 def lease_key(tenant: int, msisdn: Msisdn, gateway: str, message_id: str) -> str:
     """Where it stands who is at work on a message."""
     return f"{phone_key(tenant, msisdn)}:lease:{gateway}:{message_id}"
+
+
+def _claim_key(tenant: int, msisdn: Msisdn) -> str:
+    """Where it stands which process has a message of this phone in its hands."""
+    return f"{phone_key(tenant, msisdn)}:claim"
 
 
 def phone_key(tenant: int, msisdn: Msisdn) -> str:

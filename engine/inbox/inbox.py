@@ -85,7 +85,9 @@ class Inbox:
         try:
             await self._carry_out(gateway, message, msisdn)
         except Exception:
-            await self._guard.free(msisdn, gateway=gateway, message_id=message_id, token=token)
+            await self._guard.free(
+                msisdn, message.text, gateway=gateway, message_id=message_id, token=token
+            )
             raise
         await self._guard.done(msisdn, token=token)
         return True

@@ -666,6 +666,15 @@ async def test_the_same_words_within_seconds_are_an_echo(house: House, redis: An
     assert await house.say("BAL", id_="a4") is not None
 
 
+async def test_the_same_words_behind_what_failed_are_no_echo(house: House, redis: Any) -> None:
+    """Not every gateway repeats what it was told 503 about; people do."""
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "YES", id_="in-yes")
+    assert (await house.say("yes") or "").startswith(f"{CODE} started.")
+    assert await house.say("YES.") is not None
+    assert await house.say("YES") is None
+
+
 async def test_the_same_id_at_two_gateways_is_two_messages(house: House) -> None:
     for gateway, text in (("africastalking", "BAL"), ("twilio", "HELP")):
         assert await house.inbox.take(gateway, SmsMessage("7", PAYER, text))
