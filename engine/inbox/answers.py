@@ -130,7 +130,12 @@ class Answers:
             return self._say(language, "sms.in_started")
         return None
 
-    async def _send(self, asked: Asked, command: Command, customer: Customer) -> str:
+    async def _send(self, asked: Asked, command: Command, customer: Customer) -> str | None:
+        """A price to agree to. None for an order that comes again behind another: YES is about the
+        last one that was written.
+        """
+        if await self._memory.is_overtaken(asked.msisdn, asked.key):
+            return None
         payee, amount = read_order(command.rest, customer.country, self._currency_of(customer))
         quote = await self._payments.quote(payer=customer, network="", payee=payee, amount=amount)
         self._payments.must_be_prompted(quote.payer_operator)

@@ -40,6 +40,20 @@ class Memory:
     async def forget_quote(self, msisdn: Msisdn) -> None:
         await self._redis.execute("DEL", self._quote_key(msisdn))
 
+    async def is_overtaken(self, msisdn: Msisdn, message: str) -> bool:
+        """Whether this order came before, and another one since: then it is not to be priced again.
+
+        Only while the phone's claim is held (`guard.py`).
+        """
+        key, newest = self._order_key(msisdn, message), self._order_key(msisdn)
+        number = await self._redis.execute("GET", key)
+        if number is not None:
+            return int(number) < int(await self._redis.execute("GET", newest) or 0)
+        number = await self._redis.execute("INCR", newest)
+        await self._redis.execute("EXPIRE", newest, AGREED_SECONDS)
+        await self._redis.execute("SET", key, number, "EX", AGREED_SECONDS)
+        return False
+
     async def keep_agreed(self, msisdn: Msisdn, message: str, quote: Quote) -> None:
         """A message agrees to this price: whatever is priced since, its repeats are about this one.
 
@@ -90,6 +104,9 @@ class Memory:
 
     def _agreed_key(self, msisdn: Msisdn, message: str) -> str:
         return f"{phone_key(self._tenant, msisdn)}:agreed:{message}"
+
+    def _order_key(self, msisdn: Msisdn, message: str = "") -> str:
+        return f"{phone_key(self._tenant, msisdn)}:order:{message}"
 
     def _pressed_key(self, msisdn: Msisdn, message: str) -> str:
         return f"{phone_key(self._tenant, msisdn)}:pressed:{message}"

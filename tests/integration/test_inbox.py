@@ -456,6 +456,31 @@ async def test_a_yes_that_comes_again_agrees_to_no_later_price(house: House, red
     assert set(house.rooms.keys) == {f"sms:{'9' * 32}"}
 
 
+async def test_an_order_that_comes_again_behind_another_brings_no_price_back(
+    house: House, redis: Any
+) -> None:
+    """YES is about the order that was written last, not about the one that was repeated last."""
+    assert not await is_answered_without_writing(
+        house, redis, "SEND 500 +256772000002", id_="in-send"
+    )
+    house.rooms.quote_id = "8" * 32
+    assert "Reply YES" in (await house.say("SEND 700 +256772000003") or "")
+    house.rooms.quote_id = "7" * 32
+    assert await house.say("SEND 500 +256772000002", id_="in-send") is None
+    await house.say("YES")
+    assert house.rooms.keys == [f"sms:{'8' * 32}"]
+
+
+async def test_an_order_that_nobody_followed_is_priced_when_it_comes_again(
+    house: House, redis: Any
+) -> None:
+    for _ in range(2):
+        assert not await is_answered_without_writing(
+            house, redis, "SEND 500 +256772000002", id_="in-send"
+        )
+    assert "Reply YES" in (await house.say("SEND 500 +256772000002", id_="in-send") or "")
+
+
 async def test_a_price_nobody_agreed_to_in_time_is_over(house: House, redis: Any) -> None:
     await house.say("SEND 500 +256772000002")
     await pass_time(house, redis, 130)
