@@ -154,7 +154,7 @@ class Answers:
 
     async def _yes(self, asked: Asked, _: Command, customer: Customer) -> str:
         """The key is the price's own: however often and late YES comes, it is one payment."""
-        quote = await self._memory.agreed(asked.msisdn, asked.key)
+        quote = await self._memory.meant(asked.msisdn, asked.key)
         if quote is None:
             quote = await self._memory.quote(asked.msisdn)
             if quote is None:
@@ -182,13 +182,19 @@ class Answers:
         )
 
     async def _no(self, asked: Asked, _: Command, customer: Customer) -> str | None:
-        """Behind a YES it is the payment that is cancelled, if that can still be done."""
-        quote = await self._memory.quote(asked.msisdn)
+        """Behind a YES it is the payment that is cancelled, if that can still be done.
+
+        One that comes again is about the price it was about, whatever was agreed to since.
+        """
+        newest = await self._memory.quote(asked.msisdn)
+        quote = await self._memory.meant(asked.msisdn, asked.key) or newest
         if quote is None:
             return await self._press_or_nothing(asked, customer)
+        await self._memory.keep_meant(asked.msisdn, asked.key, quote)
         if (code := await self._payments.code_of_key(_key_of(quote))) is not None:
             return await self._cancel(asked, customer, code)
-        await self._memory.forget_quote(asked.msisdn)
+        if newest is not None and newest.quote_id == quote.quote_id:
+            await self._memory.forget_quote(asked.msisdn)
         if self._clock.epoch() >= quote.expires_at:  # a YES came, and was refused
             return await self._press_or_nothing(asked, customer)
         return self._say(customer.language, "sms.in_cancelled")

@@ -60,13 +60,17 @@ class Memory:
         It stays the price of the phone as well, for whoever says YES or NO again.
         """
         await self.keep_quote(msisdn, quote, AGREED_SECONDS)
+        await self.keep_meant(msisdn, message, quote)
+
+    async def keep_meant(self, msisdn: Msisdn, message: str, quote: Quote) -> None:
+        """A message is about this price, and so are its repeats."""
         record = msgspec.msgpack.encode(quote, enc_hook=str)
-        key = self._agreed_key(msisdn, message)
+        key = self._meant_key(msisdn, message)
         await self._redis.execute("SET", key, record, "EX", AGREED_SECONDS)
 
-    async def agreed(self, msisdn: Msisdn, message: str) -> Quote | None:
-        """The price this very message agreed to when it came before."""
-        return await self._read(self._agreed_key(msisdn, message))
+    async def meant(self, msisdn: Msisdn, message: str) -> Quote | None:
+        """The price this very message was about when it came before."""
+        return await self._read(self._meant_key(msisdn, message))
 
     async def journey(self, msisdn: Msisdn) -> str | None:
         """The id of the session this phone walks by SMS."""
@@ -102,7 +106,7 @@ class Memory:
     def _quote_key(self, msisdn: Msisdn) -> str:
         return f"{phone_key(self._tenant, msisdn)}:quote"
 
-    def _agreed_key(self, msisdn: Msisdn, message: str) -> str:
+    def _meant_key(self, msisdn: Msisdn, message: str) -> str:
         return f"{phone_key(self._tenant, msisdn)}:agreed:{message}"
 
     def _order_key(self, msisdn: Msisdn, message: str = "") -> str:

@@ -456,6 +456,30 @@ async def test_a_yes_that_comes_again_agrees_to_no_later_price(house: House, red
     assert set(house.rooms.keys) == {f"sms:{'9' * 32}"}
 
 
+async def test_a_no_that_comes_again_cancels_nothing_that_was_agreed_to_since(
+    house: House, redis: Any
+) -> None:
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "NO", id_="in-no")
+    house.rooms.quote_id = "8" * 32
+    await house.say("SEND 700 +256772000003")
+    await house.say("YES")
+    assert await house.say("NO", id_="in-no") == "Cancelled. Nothing was charged."  # the first
+    assert house.rooms.cancelled == 0
+    assert await house.say("no!") is None
+    assert house.rooms.cancelled == 1
+
+
+async def test_a_no_that_comes_again_leaves_a_newer_price_alone(house: House, redis: Any) -> None:
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "NO", id_="in-no")
+    house.rooms.quote_id = "8" * 32
+    await house.say("SEND 700 +256772000003")
+    await house.say("NO", id_="in-no")
+    await house.say("YES")
+    assert house.rooms.keys == [f"sms:{'8' * 32}"]
+
+
 async def test_an_order_that_comes_again_behind_another_brings_no_price_back(
     house: House, redis: Any
 ) -> None:
