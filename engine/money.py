@@ -46,6 +46,16 @@ CURRENCIES = {
         Currency("ZMW", 967, 2),
     )
 }
+CURRENCY_OF_COUNTRY = {
+    "BF": "XOF", "BJ": "XOF", "CD": "CDF", "CG": "XAF", "CI": "XOF", "CM": "XAF", "GA": "XAF",
+    "GH": "GHS", "GN": "GNF", "KE": "KES", "LR": "LRD", "MG": "MGA", "ML": "XOF", "MW": "MWK",
+    "NE": "XOF", "NG": "NGN", "RW": "RWF", "SC": "SCR", "SN": "XOF", "SS": "SSP", "SZ": "SZL",
+    "TD": "XAF", "TZ": "TZS", "UG": "UGX", "ZA": "ZAR", "ZM": "ZMW",
+}  # fmt: skip
+"""ISO 3166 to ISO 4217: wallets hold their country's money, unless their operator's facts say
+otherwise (`Directory.payer_currency`). A row here lets a country pay; from whom and to whom, the
+installation's operators and corridors decide."""
+
 ASSETS = frozenset({"USDC"})
 """Those that settle and that no wallet holds: nobody is paid, limited or priced in them."""
 BY_NUMERIC = {c.numeric: c for c in CURRENCIES.values()}

@@ -24,7 +24,7 @@ select exists (select from payment where customer = $2 and tenant = $1 and due i
 """
 _ERASE = """
 update customer set msisdn = $3, msisdn_sealed = null, name = null, born = null, language = 'en',
-    tier = 0, pin_mac = null, pin_key = null, pin_failures = 0, pin_locks = 0,
+    tier = 0, pin_mac = null, pin_key = null, pin_guess = null, pin_failures = 0, pin_locks = 0,
     pin_locked_until = null, pin_reset_asked_at = null, pin_reset_until = null,
     tier_paused_until = null, network = null, network_since_ms = null, erased_ms = $4
 where tenant = $1 and id = $2

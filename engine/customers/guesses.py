@@ -4,6 +4,7 @@ Knows no session. A PIN goes no further than into its MAC: neither an argument o
 an error ever holds one.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,28 +26,33 @@ LOCKS_MAX = len(LONGER) + 1
 """The lock that only a reset ends: twelve guesses of ten thousand are all a thief has."""
 WAIT_SECONDS = 5.0
 """Nothing of ours holds a customer's row longer than a statement; a person at psql may."""
+_MARK_BYTES = 16
 
 _RIGHT = "pin_mac = ($4::bytea[])[array_position($3::smallint[], pin_key)]"
+_SAME = "pin_guess = $9::bytea"
 _FAILURES = "case when pin_locked_until is not null then 1 else pin_failures + 1 end"
 # One statement counts and compares, under the row's lock: guesses made at the same moment queue up
 # and see each other's count. Expressions stand on the row itself, because Postgres evaluates only
 # those again after waiting for the lock. The MACs are compared here, not in constant time: both
 # sides are outputs of a keyed MAC, so a guesser chooses neither and learns nothing from the time.
-# A right guess is stored again under the newest key, which the last version and MAC are.
+# A right guess is stored again under the newest key, which the last version and MAC are. The same
+# guess of the same turn is compared and not counted: two processes may have got that turn.
 _COMPARE = f"""
 update customer set
-    pin_failures = case when {_RIGHT} then 0 else {_FAILURES} end,
-    pin_locks = case when {_RIGHT} then 0
+    pin_failures = case when {_RIGHT} then 0 when {_SAME} then pin_failures else {_FAILURES} end,
+    pin_locks = case when {_RIGHT} then 0 when {_SAME} then pin_locks
         when {_FAILURES} >= $6 then pin_locks + 1 else pin_locks end,
-    pin_locked_until = case when {_RIGHT} then null
+    pin_locked_until = case when {_RIGHT} then null when {_SAME} then pin_locked_until
         when {_FAILURES} >= $6
             then coalesce(($7::timestamptz[])[pin_locks + 1], 'infinity') end,
     pin_mac = case when {_RIGHT} then ($4::bytea[])[cardinality($4::bytea[])] else pin_mac end,
     pin_key = case when {_RIGHT} then ($3::smallint[])[cardinality($3::smallint[])]
-        else pin_key end
+        else pin_key end,
+    pin_guess = $9::bytea
 where tenant = $1 and id = $2 and (pin_locked_until is null or pin_locked_until <= $5)
     and (pin_key is null or pin_key = any($3::smallint[]))
-returning $8::int as number, id, pin_failures, pin_locks, pin_locked_until, pin_key
+returning $8::int as number, id, coalesce({_RIGHT}, false) as is_right, pin_failures, pin_locks,
+    pin_locked_until, pin_key
 """  # noqa: S608 - put together from the expressions above
 _LOCKS = """
 select id, pin_locks, pin_locked_until, pin_key from customer
@@ -55,10 +61,14 @@ where tenant = $1 and id = any((select $2::uuid[])::uuid[])
 
 
 class Guess(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One guess, as MACs under every key. Two of the same customer are never the same guess."""
+    """One guess, as MACs under every key. Two of the same customer are never the same guess.
+
+    `mark` is the same for the same PIN in the same turn; None where nobody says which turn it was.
+    """
 
     customer_id: CustomerId
     macs: list[bytes]
+    mark: bytes | None = None
 
     def __repr__(self) -> str:
         return f"Guess({self.customer_id})"
@@ -90,16 +100,19 @@ class Guesses:
         self._cool_downs = [timedelta(seconds=cool_down_seconds * times) for times in LONGER]
         self._gathered: Gatherer[Guess, PinVerdict] = Gatherer(self._compare, batch_max=100)
 
-    async def check(self, customer: Customer, pin: str) -> PinVerdict:
-        """Compare one guess and count it, also when many arrive at once. A repeat counts again.
+    async def check(self, customer: Customer, pin: str, turn: str = "") -> PinVerdict:
+        """Compare one guess and count it, also when many arrive at once.
 
-        Raises CustomerMistake `mistake.pin_format`, uncounted, for what is no PIN; OurFault,
-        uncounted, when the customer's PIN is kept under a key that this process was not given;
-        TimeoutError when a row was not to be had: then nobody hears whether it was counted.
+        `turn` names what brought it: the same PIN in the same turn is counted once, as long as no
+        other guess came between. Without one a repeat counts again. Raises CustomerMistake
+        `mistake.pin_format`, uncounted, for what is no PIN; OurFault, uncounted, when the
+        customer's PIN is kept under a key that this process was not given; TimeoutError when a row
+        was not to be had: then nobody hears whether it was counted.
         """
         refuse_shapeless(pin)
         macs = [self._keys.mac(version, customer.customer_id, pin) for version in self._versions]
-        verdict = await self._gathered.get(Guess(customer.customer_id, macs))
+        mark = _mark(turn, macs[-1]) if turn else None
+        verdict = await self._gathered.get(Guess(customer.customer_id, macs, mark))
         assert verdict is not None, "customers are never deleted"
         return verdict
 
@@ -119,7 +132,7 @@ class Guesses:
         ordered = sorted(guesses, key=lambda guess: guess.customer_id)
         tenant, versions = self._tenant, self._versions
         rows = [
-            (tenant, g.customer_id, versions, g.macs, now, ATTEMPTS_MAX, ends, number)
+            (tenant, g.customer_id, versions, g.macs, now, ATTEMPTS_MAX, ends, number, g.mark)
             for number, g in enumerate(ordered)
         ]
         async with self._pool.acquire() as connection:
@@ -151,8 +164,12 @@ class Guesses:
         return _locked(row, now)
 
 
+def _mark(turn: str, mac: bytes) -> bytes:
+    return hashlib.blake2b(turn.encode(), key=mac, digest_size=_MARK_BYTES).digest()
+
+
 def _verdict(row: Any) -> PinVerdict:
-    if row["pin_failures"] == 0:
+    if row["is_right"]:
         return PinVerdict(right=True, left=ATTEMPTS_MAX)
     if row["pin_locked_until"] is not None:
         return _locked(row, row["pin_locked_until"])

@@ -15,7 +15,7 @@ from engine.customers.guesses import ATTEMPTS_MAX, COOL_DOWN_SECONDS, Guesses
 from engine.customers.pins import PinKeys
 from engine.customers.recipients import Recipients
 from engine.customers.resets import PinResets
-from engine.errors import CustomerMistake
+from engine.errors import CustomerMistake, OurFault
 from engine.gather import Gatherer
 from engine.msisdn import Msisdn
 from engine.privacy.people import read_number, seal_number
@@ -85,7 +85,7 @@ class Customers:
         self._clock = clock
         self._languages = None if languages is None else frozenset(languages)
         self._seals = seals_of(pool)
-        self._finds = Gatherer(self._fetch)
+        self._finds: Gatherer[str, Customer] = Gatherer(self._fetch)
         self._guesses = Guesses(pool, tenant, keys, clock, cool_down_seconds=cool_down_seconds)
         self._recipients = Recipients(pool, tenant, clock)
         self._resets = PinResets(pool, tenant, clock, ids)
@@ -128,15 +128,15 @@ class Customers:
                 int(self._clock.epoch() * 1000),
             )  # fmt: skip
 
-    async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
-        """Compare one guess and count it, also when many arrive at once. A repeat counts again.
+    async def check_pin(self, customer: Customer, pin: str, turn: str = "") -> PinVerdict:
+        """Compare one guess and count it, also when many arrive at once; once for a `turn`.
 
         A right PIN clears the count. The third wrong one in a row locks for the cool-down, and
         while it lasts no guess is compared, not even the right one; each lock in a row is longer,
         and the fourth ends only by a reset. Raises CustomerMistake `mistake.pin_format`, and
         OurFault when the key of this customer's PIN is not at hand, both uncounted.
         """
-        return await self._guesses.check(customer, pin)
+        return await self._guesses.check(customer, pin, turn)
 
     async def change_pin(self, customer: Customer, pin: str) -> None:
         """A new PIN from a customer whose old one was right just now.
@@ -167,13 +167,13 @@ class Customers:
             raise CustomerMistake("mistake.reset_over")
 
     async def recipients(self, customer_id: CustomerId) -> list[Recipient]:
-        """Whom this customer saved, by name, at most 20."""
+        """Whom this customer saved, by name, at most `RECIPIENTS_MAX`."""
         return await self._recipients.of(customer_id)
 
     async def save_recipient(self, customer_id: CustomerId, msisdn: Msisdn, name: str) -> None:
         """Keep a number under a name, or give it a new name.
 
-        Raises CustomerMistake `mistake.name`, or `mistake.recipients_full` at 20.
+        Raises CustomerMistake `mistake.name`, or `mistake.recipients_full`.
         """
         await self._recipients.save(customer_id, msisdn, name)
 
@@ -185,13 +185,19 @@ class Customers:
         """Raises CustomerMistake when a new PIN has no shape or is among the first to be tried."""
         pins.refuse_weak(pin, msisdn)
 
-    async def _fetch(self, numbers: Sequence[str]) -> dict[str, Customer]:
-        under = [name for number in numbers for name in self._seals.indexes(number)]
+    async def _fetch(self, numbers: Sequence[str]) -> dict[str, Customer | Exception]:
+        under = {name: number for number in numbers for name in self._seals.indexes(number)}
         rows = await self._pool.fetch(
-            _FIND, self._tenant, under, self._clock.now(), TIER_NUMBER_ONLY
+            _FIND, self._tenant, [*under], self._clock.now(), TIER_NUMBER_ONLY
         )
-        found = (_customer(row, self._seals) for row in rows)
-        return {str(customer.msisdn): customer for customer in found}
+        return {under[row["msisdn"]]: self._read(row) for row in rows}
+
+    def _read(self, row: Any) -> Customer | Exception:
+        """Who cannot be read, by a key that is not at hand say, is no reason to know nobody."""
+        try:
+            return _customer(row, self._seals)
+        except OurFault as error:
+            return error
 
     async def _renew(self, statement: str, customer: Customer, pin: str, *more: Any) -> bool:
         version = self._keys.newest

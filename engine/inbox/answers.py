@@ -7,6 +7,7 @@ dial.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from engine.clock import Clock
@@ -14,14 +15,14 @@ from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, NoWayNow, TextKey
 from engine.fx.quotes import Quote
 from engine.inbox.keywords import Command, Verb, Vocabulary, has_foreign_digits, read_order
-from engine.inbox.memory import Memory
+from engine.inbox.memory import AGREED_SECONDS, Memory
 from engine.inbox.rooms import Customers, Journeys, Names, OptOuts, Payments
 from engine.messages.planning import Writer
 from engine.msisdn import Msisdn
 from engine.payments.views import PaymentSummary
 from engine.ports import Turn
 from engine.session.names import ANSWER_SECONDS, NAME_SECONDS
-from engine.session.readers import CURRENCY_OF_COUNTRY, read_code
+from engine.session.readers import read_code
 from engine.texts import FALLBACK, Texts
 
 NETWORK = "sms"
@@ -69,7 +70,7 @@ class Answers:
         self._monotonic = monotonic
         self._clock = clock
         self._shortcode = shortcode
-        self._verbs: Mapping[Verb, Callable[[Asked, Command, Customer], Awaitable[str]]] = {
+        self._verbs: Mapping[Verb, Callable[[Asked, Command, Customer], Awaitable[str | None]]] = {
             Verb.SEND: self._send,
             Verb.YES: self._yes,
             Verb.NO: self._no,
@@ -98,12 +99,14 @@ class Answers:
             told = {"shortcode": self._shortcode, **refusal.variables}
             return self._say(language, refusal.text_key, **told)
 
-    async def _carry_out(self, asked: Asked, command: Command | None, customer: Customer) -> str:
+    async def _carry_out(
+        self, asked: Asked, command: Command | None, customer: Customer
+    ) -> str | None:
         if has_foreign_digits(asked.text):
             return self._say(customer.language, "sms.in_digits")
         if command is not None and (verb := self._verbs.get(command.verb)) is not None:
             return await verb(asked, command, customer)
-        session_id = await self._memory.journey(asked.msisdn)
+        session_id = await self._journey_of(asked)
         if command is not None or session_id is None:
             return self._say(customer.language, "sms.in_help", shortcode=self._shortcode)
         return await self._press(asked, session_id, asked.text.strip())
@@ -111,7 +114,12 @@ class Answers:
     async def _may_be_pressed(self, asked: Asked) -> bool:
         """Four digits alone are an amount where a journey asks for one: it asks for no PIN."""
         digits_alone = not any(c.isalpha() for c in asked.text)
-        return digits_alone and await self._memory.journey(asked.msisdn) is not None
+        return digits_alone and await self._journey_of(asked) is not None
+
+    async def _journey_of(self, asked: Asked) -> str | None:
+        """The session that a message belongs to: where it was pressed before, or the open one."""
+        before = await self._memory.pressed(asked.msisdn, asked.key)
+        return before or await self._memory.journey(asked.msisdn)
 
     async def _quiet(self, asked: Asked, command: Command, language: str) -> str | None:
         """Answered when something changed, and else not at all."""
@@ -122,10 +130,13 @@ class Answers:
             return self._say(language, "sms.in_started")
         return None
 
-    async def _send(self, asked: Asked, command: Command, customer: Customer) -> str:
-        payee, amount = read_order(
-            command.rest, customer.country, self._payments.payer_currency(customer.msisdn, "")
-        )
+    async def _send(self, asked: Asked, command: Command, customer: Customer) -> str | None:
+        """A price to agree to. None for an order that comes again behind another: YES is about the
+        last one that was written.
+        """
+        if await self._memory.is_overtaken(asked.msisdn, asked.key):
+            return None
+        payee, amount = read_order(command.rest, customer.country, self._currency_of(customer))
         quote = await self._payments.quote(payer=customer, network="", payee=payee, amount=amount)
         self._payments.must_be_prompted(quote.payer_operator)
         seconds = quote.expires_at - int(self._clock.epoch())
@@ -143,7 +154,7 @@ class Answers:
 
     async def _yes(self, asked: Asked, _: Command, customer: Customer) -> str:
         """The key is the price's own: however often and late YES comes, it is one payment."""
-        quote = await self._memory.agreed(asked.msisdn, asked.key)
+        quote = await self._memory.meant(asked.msisdn, asked.key)
         if quote is None:
             quote = await self._memory.quote(asked.msisdn)
             if quote is None:
@@ -170,23 +181,31 @@ class Answers:
             payer_operator=TextKey(f"operator.{quote.payer_operator}"),
         )
 
-    async def _no(self, asked: Asked, _: Command, customer: Customer) -> str:
-        """Behind a YES it is the payment that is cancelled, if that can still be done."""
-        quote = await self._memory.quote(asked.msisdn)
+    async def _no(self, asked: Asked, _: Command, customer: Customer) -> str | None:
+        """Behind a YES it is the payment that is cancelled, if that can still be done.
+
+        One that comes again is about the price it was about, whatever was agreed to since.
+        """
+        newest = await self._memory.quote(asked.msisdn)
+        quote = await self._memory.meant(asked.msisdn, asked.key) or newest
         if quote is None:
             return await self._press_or_nothing(asked, customer)
+        await self._memory.keep_meant(asked.msisdn, asked.key, quote)
         if (code := await self._payments.code_of_key(_key_of(quote))) is not None:
             return await self._cancel(asked, customer, code)
-        await self._memory.forget_quote(asked.msisdn)
+        if newest is not None and newest.quote_id == quote.quote_id:
+            await self._memory.forget_quote(asked.msisdn)
         if self._clock.epoch() >= quote.expires_at:  # a YES came, and was refused
             return await self._press_or_nothing(asked, customer)
         return self._say(customer.language, "sms.in_cancelled")
 
-    async def _cancel(self, asked: Asked, customer: Customer, code: str) -> str:
+    async def _cancel(self, asked: Asked, customer: Customer, code: str) -> str | None:
         """The price is kept: whoever says NO again is told the same.
 
+        None where this NO cancels it: the commit that does so tells the payer in the same words.
         "Too late" is said of what the operator is asking; what is over is told as it is.
         """
+        before = await self._payments.payment_by_code(customer, code)
         try:
             after = await self._payments.cancel(customer, code, key=f"sms:{asked.key}")
         except NoWayNow as refusal:
@@ -195,27 +214,40 @@ class Answers:
                 raise
             after = found
         if after.state == "cancelled":
+            if before is not None and before.state != "cancelled":
+                return None
             return self._say(customer.language, "sms.cancelled", code=code)
         if after.state in {*_WAITS_FOR_APPROVAL, "collect_unknown"}:
             raise NoWayNow("no_way.sent")
         return self._tell(after, customer)
 
     async def _press_or_nothing(self, asked: Asked, customer: Customer) -> str:
-        """Where no price waits, the word belongs to the journey, if there is one."""
-        session_id = await self._memory.journey(asked.msisdn)
+        """Where no price waits, the word belongs to the journey, if there is one.
+
+        Else it may be one that comes again, and Redis forgot to what: the payment that it made is
+        told, and told as what it is, because it may be another's as well.
+        """
+        session_id = await self._journey_of(asked)
         if session_id is not None:
             return await self._press(asked, session_id, asked.text.strip())
-        return self._say(customer.language, "sms.in_nothing")
+        since = self._clock.now() - timedelta(seconds=AGREED_SECONDS)
+        last = await self._payments.confirmed_since(customer.customer_id, since)
+        if last is None:
+            return self._say(customer.language, "sms.in_nothing")
+        return self._tell(last, customer, "sms.in_nothing_now")
 
     async def _limits(self, _: Asked, __: Command, customer: Customer) -> str:
-        currency = self._payments.payer_currency(customer.msisdn, "")
-        currency = currency or CURRENCY_OF_COUNTRY.get(customer.country)
-        if currency is None:
-            raise NoWayNow("no_way.corridor")
-        left = await self._payments.limits_of(customer, currency)
+        left = await self._payments.limits_of(customer, self._currency_of(customer))
         remaining = min(left.day_left, left.month_left, key=lambda money: money.minor)
         at_once = min(left.payment, remaining, key=lambda money: money.minor)
         return self._say(customer.language, "sms.in_limits", remaining=remaining, maximum=at_once)
+
+    def _currency_of(self, customer: Customer) -> str:
+        """Raises NoWayNow for a country that nobody pays from."""
+        currency = self._payments.payer_currency(customer.msisdn, "")
+        if currency is None:
+            raise NoWayNow("no_way.corridor")
+        return currency
 
     async def _status(self, _: Asked, command: Command, customer: Customer) -> str:
         found: PaymentSummary | None
@@ -229,8 +261,8 @@ class Answers:
             return self._say(customer.language, "sms.in_status_none")
         return self._tell(found, customer)
 
-    def _tell(self, found: PaymentSummary, customer: Customer) -> str:
-        key = "sms.in_status_incoming" if found.incoming else "sms.in_status"
+    def _tell(self, found: PaymentSummary, customer: Customer, key: str = "sms.in_status") -> str:
+        key = "sms.in_status_incoming" if found.incoming else key
         return self._say(
             customer.language,
             key,
@@ -273,9 +305,11 @@ class Answers:
             opens=opens,
             sequence=asked.key,
         )
+        await self._memory.keep_pressed(asked.msisdn, asked.key, session_id)
         reply = await self._journeys.take(turn)
         if reply.ends:
-            await self._memory.forget_journey(asked.msisdn)
+            if await self._memory.journey(asked.msisdn) == session_id:
+                await self._memory.forget_journey(asked.msisdn)
         else:
             await self._memory.keep_journey(asked.msisdn, session_id)
         return reply.text

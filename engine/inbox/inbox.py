@@ -1,9 +1,10 @@
-"""One message from a phone, top to bottom: heard once, carried out, answered once.
+"""One message from a phone, top to bottom: heard once, in its turn, carried out, answered once.
 
 It is done with when its answer is queued, in one statement; until then it may come again. Knows no
 gateway's words. Nothing of a text reaches a log.
 """
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Callable
@@ -16,6 +17,10 @@ from engine.inbox.store import InboxStore
 from engine.ledger.plans import Intent
 from engine.msisdn import Msisdn
 from engine.ports import SmsMessage
+
+PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Between two askings whether the phone's message before this one is done with; then the gateway
+is asked to come again, which not every gateway does."""
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +69,14 @@ class Inbox:
 
     async def _admit(self, gateway: str, message: SmsMessage, msisdn: Msisdn) -> bool:
         token, message_id = self._ids.hex(), message.message_id
-        verdict = await self._guard.admit(
-            msisdn, message.text, gateway=gateway, message_id=message_id, token=token
-        )
-        if verdict is Admission.IN_WORK:
+        for pause in (*PAUSES_SECONDS, None):
+            verdict = await self._guard.admit(
+                msisdn, message.text, gateway=gateway, message_id=message_id, token=token
+            )
+            if verdict is not Admission.BUSY or pause is None:
+                break
+            await asyncio.sleep(pause)
+        if verdict in (Admission.IN_WORK, Admission.BUSY):
             return False
         if verdict is not Admission.WELCOME:
             log.warning("message of %s is not answered: %s", msisdn.masked, verdict.name)
@@ -76,8 +85,11 @@ class Inbox:
         try:
             await self._carry_out(gateway, message, msisdn)
         except Exception:
-            await self._guard.free(msisdn, gateway=gateway, message_id=message_id, token=token)
+            await self._guard.free(
+                msisdn, message.text, gateway=gateway, message_id=message_id, token=token
+            )
             raise
+        await self._guard.done(msisdn, token=token)
         return True
 
     async def _carry_out(self, gateway: str, message: SmsMessage, msisdn: Msisdn) -> None:

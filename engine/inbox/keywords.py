@@ -14,7 +14,7 @@ from engine.customers.pins import has_pin_shape
 from engine.errors import CustomerMistake
 from engine.money import Money
 from engine.msisdn import Msisdn, parse_msisdn
-from engine.session.readers import CURRENCY_OF_COUNTRY, read_amount
+from engine.session.readers import read_amount
 from engine.texts import FALLBACK, Texts
 
 SHORT_OF_CURRENCY = {
@@ -104,15 +104,12 @@ def has_foreign_digits(text: str) -> bool:
     return any(not c.isascii() and unicodedata.numeric(c, None) is not None for c in text)
 
 
-def read_order(words: tuple[str, ...], country: str, currency: str | None) -> tuple[Msisdn, Money]:
+def read_order(words: tuple[str, ...], country: str, currency: str) -> tuple[Msisdn, Money]:
     """Whom to send how much, in either order. Both may have spaces in them.
 
-    `currency` is that of the sender's wallet; None where we know no better than their country's.
-    Raises CustomerMistake: `sms.in_send_how` when the words allow no reading, or more than one.
+    `currency` is that of the sender's wallet. Raises CustomerMistake: `sms.in_send_how` when the
+    words allow no reading, or more than one.
     """
-    currency = currency or CURRENCY_OF_COUNTRY.get(country)
-    if currency is None:
-        raise CustomerMistake("no_way.corridor")
     found = {*_orders([*_bare(words, currency)], country, currency)}
     if len(found) != 1:
         raise CustomerMistake("sms.in_send_how")

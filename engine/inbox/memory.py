@@ -40,19 +40,37 @@ class Memory:
     async def forget_quote(self, msisdn: Msisdn) -> None:
         await self._redis.execute("DEL", self._quote_key(msisdn))
 
+    async def is_overtaken(self, msisdn: Msisdn, message: str) -> bool:
+        """Whether this order came before, and another one since: then it is not to be priced again.
+
+        Only while the phone's claim is held (`guard.py`).
+        """
+        key, newest = self._order_key(msisdn, message), self._order_key(msisdn)
+        number = await self._redis.execute("GET", key)
+        if number is not None:
+            return int(number) < int(await self._redis.execute("GET", newest) or 0)
+        number = await self._redis.execute("INCR", newest)
+        await self._redis.execute("EXPIRE", newest, AGREED_SECONDS)
+        await self._redis.execute("SET", key, number, "EX", AGREED_SECONDS)
+        return False
+
     async def keep_agreed(self, msisdn: Msisdn, message: str, quote: Quote) -> None:
         """A message agrees to this price: whatever is priced since, its repeats are about this one.
 
         It stays the price of the phone as well, for whoever says YES or NO again.
         """
         await self.keep_quote(msisdn, quote, AGREED_SECONDS)
+        await self.keep_meant(msisdn, message, quote)
+
+    async def keep_meant(self, msisdn: Msisdn, message: str, quote: Quote) -> None:
+        """A message is about this price, and so are its repeats."""
         record = msgspec.msgpack.encode(quote, enc_hook=str)
-        key = self._agreed_key(msisdn, message)
+        key = self._meant_key(msisdn, message)
         await self._redis.execute("SET", key, record, "EX", AGREED_SECONDS)
 
-    async def agreed(self, msisdn: Msisdn, message: str) -> Quote | None:
-        """The price this very message agreed to when it came before."""
-        return await self._read(self._agreed_key(msisdn, message))
+    async def meant(self, msisdn: Msisdn, message: str) -> Quote | None:
+        """The price this very message was about when it came before."""
+        return await self._read(self._meant_key(msisdn, message))
 
     async def journey(self, msisdn: Msisdn) -> str | None:
         """The id of the session this phone walks by SMS."""
@@ -66,6 +84,16 @@ class Memory:
     async def forget_journey(self, msisdn: Msisdn) -> None:
         await self._redis.execute("DEL", self._journey_key(msisdn))
 
+    async def keep_pressed(self, msisdn: Msisdn, message: str, session_id: str) -> None:
+        """A message is pressed in this session: whatever is walked since, its repeats are, too."""
+        key = self._pressed_key(msisdn, message)
+        await self._redis.execute("SET", key, session_id, "EX", AGREED_SECONDS)
+
+    async def pressed(self, msisdn: Msisdn, message: str) -> str | None:
+        """The id of the session this very message was pressed in when it came before."""
+        found = await self._redis.execute("GET", self._pressed_key(msisdn, message))
+        return found.decode() if found is not None else None
+
     async def _read(self, key: str) -> Quote | None:
         record = await self._redis.execute("GET", key)
         if record is None:
@@ -78,8 +106,14 @@ class Memory:
     def _quote_key(self, msisdn: Msisdn) -> str:
         return f"{phone_key(self._tenant, msisdn)}:quote"
 
-    def _agreed_key(self, msisdn: Msisdn, message: str) -> str:
+    def _meant_key(self, msisdn: Msisdn, message: str) -> str:
         return f"{phone_key(self._tenant, msisdn)}:agreed:{message}"
+
+    def _order_key(self, msisdn: Msisdn, message: str = "") -> str:
+        return f"{phone_key(self._tenant, msisdn)}:order:{message}"
+
+    def _pressed_key(self, msisdn: Msisdn, message: str) -> str:
+        return f"{phone_key(self._tenant, msisdn)}:pressed:{message}"
 
     def _journey_key(self, msisdn: Msisdn) -> str:
         return f"{phone_key(self._tenant, msisdn)}:journey"

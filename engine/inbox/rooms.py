@@ -1,6 +1,7 @@
 """What the answers ask of other rooms, as narrow as a message needs them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from engine.clock import CustomerId
@@ -48,6 +49,10 @@ class Payments(Protocol):
     async def recent_payments(
         self, customer_id: CustomerId, msisdn: Msisdn, most: int = 10
     ) -> Sequence[PaymentSummary]: ...
+
+    async def confirmed_since(
+        self, customer_id: CustomerId, since: datetime
+    ) -> PaymentSummary | None: ...
 
     async def payment_by_code(self, customer: Customer, code: str) -> PaymentSummary | None: ...
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.errors import CustomerMistake, NoWayNow, TextKey
-from engine.money import Money
-from engine.msisdn import Msisdn, Prefixes
+from engine.money import CURRENCY_OF_COUNTRY, Money
+from engine.msisdn import Msisdn, Prefixes, country_of
 from engine.ports import OperatorFacts
 
 
@@ -46,9 +46,11 @@ class Directory:
         return self._networks.get(network) or self._prefixes.operator_of(payer)
 
     def payer_currency(self, payer: Msisdn, network: str) -> str | None:
-        """What the wallet holds that would be collected from; None where we cannot call its own."""
+        """What the wallet holds that would be collected from, and where we cannot call its operator
+        its country's money; None for a country that nobody pays from.
+        """
         facts = self.by_name.get(self.payer_operator(payer, network) or "")
-        return facts.currency if facts else None
+        return facts.currency if facts else CURRENCY_OF_COUNTRY.get(country_of(payer) or "")
 
     def payee_operator(self, payee: Msisdn) -> str | None:
         """By prefix alone; None for a range nobody listed."""

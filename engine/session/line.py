@@ -3,6 +3,10 @@
 redis-py has connected it, spoken TLS and logged in, and hangs up. Between the two it is asked
 nothing: reading through a stream and a coroutine for each reply costs three times what is left
 here (`decisions/0009`).
+
+redis-py has no public way to the socket it opened, nor to how it names what Redis refuses: two
+private names of its connection are used, `_writer` and `_parser`, and `tests/integration/test_line`
+says so when an upgrade moves them.
 """
 
 import asyncio

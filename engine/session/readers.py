@@ -12,21 +12,11 @@ from engine.menu.patterns import Pattern
 from engine.menu.rules import folded
 from engine.menu.screens import Menu, OneOf, Range, Regex, Rule
 from engine.menu.vocabulary import CHOICE_MISTAKE
-from engine.money import CURRENCIES, Money, from_decimal
+from engine.money import CURRENCIES, CURRENCY_OF_COUNTRY, Money, from_decimal
 from engine.msisdn import parse_msisdn
 from engine.septets import cut, transliterate
 from engine.session.session import Session
 from engine.texts import FALLBACK, Texts
-
-CURRENCY_OF_COUNTRY = {
-    "BF": "XOF", "BJ": "XOF", "CD": "CDF", "CG": "XAF", "CI": "XOF", "CM": "XAF", "GA": "XAF",
-    "GH": "GHS", "GN": "GNF", "KE": "KES", "LR": "LRD", "MG": "MGA", "ML": "XOF", "MW": "MWK",
-    "NE": "XOF", "NG": "NGN", "RW": "RWF", "SC": "SCR", "SN": "XOF", "SS": "SSP", "SZ": "SZL",
-    "TD": "XAF", "TZ": "TZS", "UG": "UGX", "ZA": "ZAR", "ZM": "ZMW",
-}  # fmt: skip
-"""ISO 3166 to ISO 4217: wallets hold their country's money, unless their operator's facts say
-otherwise (`currency_of`). A row here lets a country pay; from whom and to whom, the installation's
-operators and corridors decide."""
 
 AMOUNT_LENGTH_MAX = 15
 """No amount anybody sends is longer, commas and decimals included."""
@@ -96,6 +86,7 @@ def currency_of(session: Session) -> str:
 
     What they type is an amount of this, whether they pay it or ask for it.
     """
+    # What a release wrote that left it empty where it was the country's money.
     return session.currency or CURRENCY_OF_COUNTRY[session.country]
 
 

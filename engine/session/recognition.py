@@ -31,7 +31,7 @@ def new_input(session: Session, turn: Turn, seal: Seal) -> str | None:
     Raises Refused.
     """
     if not turn.cumulative:
-        return _last_input(session, turn)
+        return _last_input(session, turn, seal)
     text, known = turn.text, session.text_length
     if len(text) < known:  # Older than what was answered last: overtaken on its way.
         return None
@@ -76,19 +76,26 @@ def chose_a_pin(dialled: list[str]) -> bool:
     return any(first == again and has_pin_shape(first) for first, again in pairwise(dialled))
 
 
-def _last_input(session: Session, turn: Turn) -> str | None:
-    if turn.sequence and _is_not_after(turn.sequence, session.sequence):
+def _last_input(session: Session, turn: Turn, seal: Seal) -> str | None:
+    if turn.sequence and _is_not_after(turn.sequence, session):
         return None
     if turn.opens and session.step == 1:
+        return None
+    if (
+        session.ended
+        and not turn.opens
+        and seal.matches(session, TEXT, turn.text, session.text_mac)
+    ):
         return None
     if turn.opens or session.ended or session.dropped:
         raise Refused("session.over", session)
     return turn.text
 
 
-def _is_not_after(sequence: str, last: str) -> bool:
-    """The same turn again, or one that was overtaken on its way, where turns are numbered."""
+def _is_not_after(sequence: str, session: Session) -> bool:
+    """The same turn again, or one that was overtaken on its way, where turns are told apart."""
+    last = session.sequence
     countable = max(len(sequence), len(last)) <= SEQUENCE_DIGITS_MAX
     if countable and sequence.isdecimal() and last.isdecimal():
         return int(sequence) <= int(last)
-    return sequence == last
+    return sequence == last or session.had(sequence)

@@ -36,8 +36,11 @@ class Customers(Protocol):
         """Who served a dial of theirs. Writes only what is new; a repeat changes nothing."""
         ...
 
-    async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
-        """Count a guess. Raises OurFault for a key this process lacks, TimeoutError when busy."""
+    async def check_pin(self, customer: Customer, pin: str, turn: str = "") -> PinVerdict:
+        """Count a guess, the same of the same turn once.
+
+        Raises OurFault for a key this process lacks, TimeoutError when busy.
+        """
         ...
 
     async def change_pin(self, customer: Customer, pin: str) -> None:
@@ -104,7 +107,7 @@ class Payments(Protocol):
         ...
 
     def payer_currency(self, payer: Msisdn, network: str) -> str | None:
-        """The currency of a caller's wallet; None where we do not know better than its country."""
+        """The currency of a caller's wallet; None for a country that nobody pays from."""
         ...
 
     async def recent_payments(

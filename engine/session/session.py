@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.clock import CustomerId
+from engine.clock import CustomerId, Ids
 from engine.customers.customers import Customer
 from engine.fx.quotes import Quote
 from engine.money import Money
@@ -33,6 +33,11 @@ PLAIN_BYTES_MAX = 1024
 No sooner, because it costs ten times what writing one does.
 """
 
+EARLIER_MAX = 20
+"""Of so many messages before the last a session knows that it had them."""
+
+_MINUTE_DIGITS = 8
+"""An id begins with twelve digits of milliseconds: these eight change every 65 seconds."""
 _STEP_BYTES = 4
 _DEFLATED = b"\xc1"
 """The one byte no msgpack ever begins with (specification, "Formats")."""
@@ -108,7 +113,7 @@ class Session(msgspec.Struct, array_like=True):
     reference: str = ""
     kept: str = ""  # what a dropped session had got to, as a line of text
     resumes: str = ""  # the dropped session's journey
-    at: int = 0  # epoch seconds of the last turn
+    at: int = 0  # epoch seconds of the last turn: its answer, or if that was late, its arrival
     dropped: bool = False  # the gateway said that it is over before we did
     was_late: bool = False  # it ended because a verb missed the deadline
     keep_seconds: int = KEPT_SECONDS  # how long after `at` it can be taken up: its screen's word
@@ -117,7 +122,8 @@ class Session(msgspec.Struct, array_like=True):
     holders: list[Holder] = []  # of the wallets that were priced, one entry each
     chosen: Chosen | None = None  # the payer knows better than the payee's prefix
     elsewhere: bool = False  # the price shown could be one for another operator's wallet
-    currency: str = ""  # of the caller's wallet; "" where it is their country's for all we know
+    currency: str = ""  # of the caller's wallet
+    earlier: list[int] = []  # messages before the last one, where they are named and not counted
 
     @property
     def customer(self) -> Customer:
@@ -135,6 +141,16 @@ class Session(msgspec.Struct, array_like=True):
         if self.quote is None:
             return self.keep_seconds
         return max(self.keep_seconds, KEPT_SECONDS)
+
+    def note(self, sequence: str) -> None:
+        """The last turn was the one that its gateway tells from others by `sequence`."""
+        if self.sequence and not self.sequence.isdecimal():
+            self.earlier = [*self.earlier, _short(self.sequence)][-EARLIER_MAX:]
+        self.sequence = sequence
+
+    def had(self, sequence: str) -> bool:
+        """Whether an earlier turn than the last was that one."""
+        return bool(self.earlier) and _short(sequence) in self.earlier
 
     def shed(self) -> None:
         """Keep what the next dial may ask of a session that is over, and nothing else."""
@@ -187,6 +203,21 @@ class Seal:
         return hmac.compare_digest(self.of(session, kind, text), mac)
 
 
+def _short(sequence: str) -> int:
+    """Four bytes of a name that may have a hundred."""
+    return zlib.crc32(sequence.encode("utf-8", "surrogatepass"))
+
+
+def new_nonce(ids: Ids) -> str:
+    """By chance, behind the minute in which the session begins.
+
+    So the keys of payments that are made at one time lie side by side in their index, and each
+    does not touch a page of its own among all that were ever made.
+    """
+    fresh = ids.hex()
+    return fresh[:_MINUTE_DIGITS] + fresh[16:]
+
+
 def pack(session: Session) -> bytes:
     """The step first, in four bytes, so that a save can compare it without reading the rest.
 
@@ -213,6 +244,15 @@ def unpack(record: bytes) -> Session | None:
 def head_of(record: bytes | None) -> bytes:
     """How a record begins: its step, which a save compares. Empty where there is none."""
     return b"" if record is None else record[:_STEP_BYTES]
+
+
+def went_back(record: bytes, session: Session) -> bool:
+    """Whether it is this session as it stood before the turn that `session` took was loaded.
+
+    Nobody was faster then: Redis forgot, and what the turn did must not be done from there again.
+    """
+    stored = unpack(record)
+    return stored is not None and stored.nonce == session.nonce and stored.step < session.step - 1
 
 
 def _encode_special(value: Any) -> Any:

@@ -9,6 +9,8 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from copy import copy
+from functools import partial
 from typing import Any
 
 from engine.clock import Clock, Ids
@@ -29,7 +31,18 @@ from engine.session.recognition import (
     is_repeated_dial,
     new_input,
 )
-from engine.session.session import KEPT_SECONDS, OPENING, TEXT, Seal, Session, head_of, pack, unpack
+from engine.session.session import (
+    KEPT_SECONDS,
+    OPENING,
+    TEXT,
+    Seal,
+    Session,
+    head_of,
+    new_nonce,
+    pack,
+    unpack,
+    went_back,
+)
 from engine.session.steps import Late, LateWork
 from engine.session.store import Pointer, Records, StoreDown
 from engine.texts import FALLBACK
@@ -40,8 +53,6 @@ SAVE_SECONDS = 1.0
 """Kept back from the deadline for the save: twice the store's own timeout."""
 DIALLED_LENGTH_MAX = 60
 SAVES_MAX = 3
-_MINUTE_DIGITS = 8
-"""An id begins with twelve digits of milliseconds: these eight change every 65 seconds."""
 
 _log = logging.getLogger(__name__)
 
@@ -135,8 +146,8 @@ class TurnTaker:
     async def _wait_for_twin(self, turn: Turn, deadline: float) -> bool:
         """Let another turn of this session in this process finish first; False when it is slow.
 
-        A doubled delivery then finds the reply of the first, and a wrong PIN is not counted twice.
-        Between processes the conditional save and the idempotency keys do the same work.
+        A doubled delivery then finds the reply of the first. Between processes the conditional save
+        and the keys of what has an effect do the same work; a guess at a PIN has one too.
         """
         while (running := self._running.get(turn.session_id)) is not None:
             left = deadline - self._monotonic()
@@ -146,6 +157,7 @@ class TurnTaker:
         return True
 
     async def _answer(self, turn: Turn, network: Network, deadline: float) -> Reply:
+        came_at = int(self._clock.epoch())
         record = await self._record(turn)
         is_counted = False
         for _ in range(SAVES_MAX):
@@ -160,7 +172,11 @@ class TurnTaker:
             expected = head_of(record)
             with speaking_of(session=session.told_name):
                 reply = await self._advance(edition, session, turn, pressed, network, deadline)
+            if session.was_late:
+                session = copy(session)  # the verb goes on with its own, and with what is in it
             session.keep_seconds = _keep_seconds(edition, session)
+            # What a late turn began may have its id by now: the books are asked from here on.
+            session.at = came_at if session.was_late else int(self._clock.epoch())
             record = await self._save(session, turn, reply, expected, network)
             if record is None:
                 return reply
@@ -200,7 +216,7 @@ class TurnTaker:
         if not may_begin or too_much or chose_a_pin(dialled):
             raise Refused("mistake.session_lost")
         return Session(
-            nonce=_nonce(self._ids),
+            nonce=new_nonce(self._ids),
             step=0,
             menu=self._editions.current.version,
             msisdn=turn.msisdn,
@@ -302,23 +318,27 @@ class TurnTaker:
         pointer = Pointer.PROLONG if session.step else Pointer.POINT
         session.step += 1
         session.reply, session.ended = reply.text, reply.ends
-        session.at, session.sequence = int(self._clock.epoch()), turn.sequence
+        session.note(turn.sequence)
         if reply.ends:
             session.shed()
         if reply.ends and session.code is None and not session.was_late:
             pointer = Pointer.CLEAR
-        if turn.cumulative:
+        if turn.cumulative or reply.ends:
             session.text_length = len(turn.text)
             session.text_mac = self._seal.of(session, TEXT, turn.text)
+        save = partial(
+            self._store.save,
+            turn.msisdn,
+            turn.session_id,
+            record=pack(session),
+            ttl_seconds=max(network.idle_seconds + TTL_GRACE_SECONDS, session.useful_seconds),
+            pointer=pointer,
+        )
         try:
-            return await self._store.save(
-                turn.msisdn,
-                turn.session_id,
-                expected=expected,
-                record=pack(session),
-                ttl_seconds=max(network.idle_seconds + TTL_GRACE_SECONDS, session.useful_seconds),
-                pointer=pointer,
-            )
+            other = await save(expected=expected)
+            if other is not None and went_back(other, session):
+                other = await save(expected=head_of(other))
+            return other
         except StoreDown as error:
             if not reply.ends:
                 raise
@@ -364,16 +384,6 @@ def _keep_seconds(edition: Edition, session: Session) -> int:
     """What the screen says; what became of work that was late is told as long as of any other."""
     screen = edition.menu.screens.get(session.screen)
     return KEPT_SECONDS if screen is None or session.was_late else screen.keep_seconds
-
-
-def _nonce(ids: Ids) -> str:
-    """By chance, behind the minute in which the session begins.
-
-    So the keys of payments that are made at one time lie side by side in their index, and each
-    does not touch a page of its own among all that were ever made.
-    """
-    fresh = ids.hex()
-    return fresh[:_MINUTE_DIGITS] + fresh[16:]
 
 
 def _tell(turn: Turn, error: Exception) -> None:

@@ -44,6 +44,7 @@ customer = Table(
     Column("network_since_ms", BigInteger),
     Column("msisdn_sealed", Text),
     Column("erased_ms", BigInteger),
+    Column("pin_guess", LargeBinary),
     UniqueConstraint("tenant", "msisdn"),
     CheckConstraint("(network is null) = (network_since_ms is null)", name="network_has_a_time"),
 )

@@ -11,6 +11,7 @@ from simulator.stack import Stack
 from tests.e2e.city import City, open_city
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
+from tests.e2e.test_sms import Phone, registered
 from tests.e2e.test_transcripts import FOLDER, play
 
 pytestmark = [
@@ -53,6 +54,19 @@ async def test_a_payment_is_cancelled_before_the_operator_hears_of_it(city: City
     await city.told(payer, f"{code} Cancelled. Nothing was charged.")
     assert await city.movements(payer) == []
     await city.assert_books()
+
+
+async def test_a_payment_is_cancelled_by_sms_and_told_once(city: City) -> None:
+    payer, payee = await registered(city), city.newcomer("UG")
+    phone = Phone(city, payer)
+    assert "Reply YES" in await phone.write(f"SEND 500 {payee.msisdn}")
+    started = await phone.write("YES")
+    code = started.partition(" ")[0]
+    assert await phone.write("NO") == f"{code} Cancelled. Nothing was charged."
+    await city.ends(payer, "CANCELLED")
+    assert await phone.write("NO!") == f"{code} Cancelled. Nothing was charged."
+    await city.told(payer, "Reply YES", f"{code} started", *[f"{code} Cancelled."] * 2)
+    assert await city.movements(payer) == []
 
 
 @pytest.mark.parametrize("name", ["cancel_in_english", "cancel_in_swahili"])

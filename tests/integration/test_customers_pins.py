@@ -88,6 +88,45 @@ async def test_the_same_wrong_pin_twice_in_one_batch_counts_twice(
     assert (await house.check_pin(customer, WRONG)).locked_until is not None
 
 
+async def test_a_turn_that_two_processes_got_is_one_guess(pool: Any, clock: StillClock) -> None:
+    houses = [customers(pool, clock) for _ in range(2)]
+    customer = await registered(houses[0])
+    for count in range(1, ATTEMPTS_MAX):
+        guesses = (house.check_pin(customer, WRONG, f"turn:n:{count}") for house in houses * 3)
+        verdicts = await asyncio.gather(*guesses)
+        assert {(v.right, v.left) for v in verdicts} == {(False, ATTEMPTS_MAX - count)}
+    last = [await house.check_pin(customer, WRONG, "turn:n:9") for house in houses]
+    assert last[0] == last[1]
+    assert last[0].locked_until is not None
+    assert await pool.fetchval("select pin_locks from customer") == 1
+
+
+async def test_other_pins_in_one_turn_are_guesses_of_their_own(
+    pool: Any, clock: StillClock
+) -> None:
+    """Who gets one turn to two processes with another PIN in each has no try for nothing."""
+    house = customers(pool, clock)
+    customer = await registered(house)
+    assert (await house.check_pin(customer, WRONG, "turn:n:1")).left == 2
+    assert (await house.check_pin(customer, "9028", "turn:n:1")).left == 1
+    assert (await house.check_pin(customer, WRONG, "turn:n:1")).locked_until is not None
+
+
+async def test_a_wrong_guess_that_comes_again_behind_a_right_one_stays_wrong(
+    pool: Any, clock: StillClock
+) -> None:
+    house = customers(pool, clock)
+    customer = await registered(house)
+    await house.check_pin(customer, WRONG, "turn:n:1")
+    assert (await house.check_pin(customer, PIN, "turn:n:2")).right
+    assert not (await house.check_pin(customer, WRONG, "turn:n:1")).right
+    await house.change_pin(customer, "3690")
+    assert not (await house.check_pin(customer, WRONG, "turn:n:1")).right
+    assert [(await house.check_pin(customer, "3690", "turn:n:3")).right for _ in range(2)] == [
+        True, True,
+    ]  # fmt: skip
+
+
 async def test_in_one_batch_everybody_hears_their_own_verdict(pool: Any, clock: StillClock) -> None:
     house = customers(pool, clock)
     people = [await registered(house, Msisdn(f"+2547120001{n:02d}")) for n in range(12)]

@@ -29,7 +29,7 @@ from engine.inbox.store import KEPT_SECONDS, InboxStore
 from engine.ledger.plans import Intent
 from engine.messages.letters import Answer
 from engine.messages.quiet import OptOuts
-from engine.money import Money
+from engine.money import CURRENCY_OF_COUNTRY, Money
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox
 from engine.payments.views import Confirmed, LimitsLeft, PaymentSummary
@@ -73,6 +73,8 @@ class Rooms:
     unprompted: tuple[str, ...] = ()
     quote_id: str = "9" * 32
     holder: str = ""
+    commit_seconds: float = 0.0
+    cancelled: int = 0
     looked_up: list[tuple[str, Msisdn, float]] = field(default_factory=list)
 
     async def of(self, operator: str, msisdn: Msisdn, due: float) -> str:
@@ -97,7 +99,7 @@ class Rooms:
         )  # fmt: skip
 
     def payer_currency(self, payer: Msisdn, network: str) -> str | None:
-        return self.wallet_currency
+        return self.wallet_currency or CURRENCY_OF_COUNTRY.get(self.country)
 
     def must_be_prompted(self, operator: str) -> None:
         if operator in self.unprompted:
@@ -110,6 +112,7 @@ class Rooms:
             if self.clock.epoch() >= quote.expires_at:
                 raise CustomerMistake("mistake.quote_expired")
             self.must_be_prompted(quote.payer_operator)
+        await asyncio.sleep(self.commit_seconds)
         self.keys.append(key)
         if len(self.keys) == 1:
             self.summary = msgspec.structs.replace(SENT, state="collecting")
@@ -122,8 +125,14 @@ class Rooms:
         assert code == CODE
         if self.is_sent:
             raise NoWayNow("no_way.sent")
+        self.cancelled += 1
         self.summary = msgspec.structs.replace(SENT, state="cancelled")
         return self.summary
+
+    async def confirmed_since(
+        self, customer_id: CustomerId, since: datetime
+    ) -> PaymentSummary | None:
+        return self.summary if self.summary and self.summary.at >= since else None
 
     async def recent_payments(
         self, customer_id: CustomerId, msisdn: Msisdn, most: int = 10
@@ -262,6 +271,12 @@ async def test_who_has_a_wallet_in_dollars_sends_dollars(house: House) -> None:
     assert "USD" in (await house.say("BAL") or "")
 
 
+async def test_whose_country_has_no_money_of_ours_is_told(house: House) -> None:
+    house.rooms.country = "FR"
+    for text in ("SEND 500 +256772000002", "BAL"):
+        assert (await house.say(text) or "").startswith("CAPP cannot send money from your network")
+
+
 async def test_who_gets_no_prompt_is_told_to_dial_and_charged_nothing(house: House) -> None:
     """A sender's number is easily forged: without a prompt nobody would ask its owner."""
     assert "Reply YES" in (await house.say("SEND 500 +256772000002") or "")
@@ -300,16 +315,79 @@ CANCELLED = f"{CODE} Cancelled. Nothing was charged."
 TOO_LATE = "Too late to cancel. Your operator has been asked already."
 
 
-@pytest.mark.parametrize(("is_sent", "said"), [(False, CANCELLED), (True, TOO_LATE)])
+@pytest.mark.parametrize(
+    ("is_sent", "said"), [(False, [None, CANCELLED]), (True, [TOO_LATE, TOO_LATE])]
+)
 @pytest.mark.parametrize("seconds", [1, 300, 11 * 3600])
 async def test_no_behind_a_yes_is_about_the_payment(
-    house: House, redis: Any, is_sent: bool, said: str, seconds: int
+    house: House, redis: Any, is_sent: bool, said: list[str | None], seconds: int
 ) -> None:
+    """The commit that cancels tells the payer so itself: once, in the same words."""
     house.rooms.is_sent = is_sent
     await house.say("SEND 500 +256772000002")
     await house.say("YES")
     await pass_time(house, redis, seconds)
-    assert [await house.say("NO"), await house.say("no!")] == [said, said]
+    assert [await house.say("NO"), await house.say("no!")] == said
+
+
+async def test_yes_and_no_of_one_moment_do_not_cross(
+    house: House, pool: Any, redis_url: str
+) -> None:
+    """NO hears of the payment that YES is about to make, in whichever process."""
+    await house.say("SEND 500 +256772000002")
+    house.rooms.commit_seconds = 0.15
+    other_redis = open_pipeline(redis_url)
+    other = House(pool, other_redis, house.clock, house.rooms)
+    yes = asyncio.create_task(house.say("YES", id_="y"))
+    await asyncio.sleep(0.03)
+    assert await other.say("NO", id_="n") is None
+    assert (await yes or "").startswith(f"{CODE} started.")
+    assert house.rooms.cancelled == 1
+    await other_redis.aclose()
+
+
+async def test_a_price_that_is_asked_for_during_a_yes_is_not_lost(
+    house: House, pool: Any, redis_url: str
+) -> None:
+    await house.say("SEND 500 +256772000002")
+    house.rooms.quote_id = "8" * 32
+    other_redis = open_pipeline(redis_url)
+    other = House(pool, other_redis, house.clock, house.rooms)
+    said = await asyncio.gather(house.say("YES", id_="y"), other.say("SEND 7 0700000002", id_="s"))
+    assert all(said)
+    house.rooms.keys.clear()
+    await house.say("NDIYO", id_="z")
+    assert house.rooms.keys == [f"sms:{'8' * 32}"]
+    await other_redis.aclose()
+
+
+async def test_who_is_kept_waiting_too_long_by_the_message_before_comes_again(
+    house: House, redis: Any
+) -> None:
+    claim = f"capp:sms:{{1:{PAYER}}}:claim"
+    await redis.execute("SET", claim, "another", "EX", 30)
+    message = SmsMessage("m1", PAYER, "BAL")
+    assert not await house.inbox.take("twilio", message)
+    assert await redis.execute("GET", f"capp:sms:{{1:{PAYER}}}:minute") is None
+    await redis.execute("DEL", claim)
+    assert await house.inbox.take("twilio", message)
+    assert await redis.execute("GET", claim) is None
+
+
+async def test_a_yes_that_comes_again_after_a_flush_hears_of_its_payment(
+    house: House, redis: Any
+) -> None:
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "YES", id_="in-yes")
+    await redis.execute("FLUSHALL")
+    assert (await house.say("NDIYO") or "").startswith("There is nothing to confirm. For a price")
+    just_now = house.clock.now()
+    house.rooms.summary = msgspec.structs.replace(SENT, state="collecting", at=just_now)
+    for word, id_ in (("YES", "in-yes"), ("NO", "")):
+        said = await house.say(word, id_=id_) or ""
+        assert said.startswith(f"There is nothing to confirm now. Your last payment: {CODE} ")
+        assert said.endswith(": KES 1,000 to +256772000002. Waiting for your PIN.")
+    assert len(house.rooms.keys) == 1
 
 
 async def test_yes_behind_what_was_cancelled_does_not_tell_that_it_started(house: House) -> None:
@@ -376,6 +454,55 @@ async def test_a_yes_that_comes_again_agrees_to_no_later_price(house: House, red
     await house.say("SEND 700 +256772000002")
     assert (await house.say("YES", id_="in-yes") or "").startswith(f"{CODE} started.")
     assert set(house.rooms.keys) == {f"sms:{'9' * 32}"}
+
+
+async def test_a_no_that_comes_again_cancels_nothing_that_was_agreed_to_since(
+    house: House, redis: Any
+) -> None:
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "NO", id_="in-no")
+    house.rooms.quote_id = "8" * 32
+    await house.say("SEND 700 +256772000003")
+    await house.say("YES")
+    assert await house.say("NO", id_="in-no") == "Cancelled. Nothing was charged."  # the first
+    assert house.rooms.cancelled == 0
+    assert await house.say("no!") is None
+    assert house.rooms.cancelled == 1
+
+
+async def test_a_no_that_comes_again_leaves_a_newer_price_alone(house: House, redis: Any) -> None:
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "NO", id_="in-no")
+    house.rooms.quote_id = "8" * 32
+    await house.say("SEND 700 +256772000003")
+    await house.say("NO", id_="in-no")
+    await house.say("YES")
+    assert house.rooms.keys == [f"sms:{'8' * 32}"]
+
+
+async def test_an_order_that_comes_again_behind_another_brings_no_price_back(
+    house: House, redis: Any
+) -> None:
+    """YES is about the order that was written last, not about the one that was repeated last."""
+    assert not await is_answered_without_writing(
+        house, redis, "SEND 500 +256772000002", id_="in-send"
+    )
+    house.rooms.quote_id = "8" * 32
+    assert "Reply YES" in (await house.say("SEND 700 +256772000003") or "")
+    house.rooms.quote_id = "7" * 32
+    assert await house.say("SEND 500 +256772000002", id_="in-send") is None
+    await house.say("YES")
+    assert house.rooms.keys == [f"sms:{'8' * 32}"]
+
+
+async def test_an_order_that_nobody_followed_is_priced_when_it_comes_again(
+    house: House, redis: Any
+) -> None:
+    for _ in range(2):
+        assert not await is_answered_without_writing(
+            house, redis, "SEND 500 +256772000002", id_="in-send"
+        )
+    assert "Reply YES" in (await house.say("SEND 500 +256772000002", id_="in-send") or "")
 
 
 async def test_a_price_nobody_agreed_to_in_time_is_over(house: House, redis: Any) -> None:
@@ -511,6 +638,22 @@ async def test_any_journey_is_walked_by_replies(house: House) -> None:
     assert (await house.say("2") or "").startswith("CAPP: SEND")  # it is over
 
 
+async def test_the_end_of_a_journey_is_told_again_to_whom_it_was_not_told(
+    house: House, redis: Any
+) -> None:
+    """Carried out, then Postgres was away: it is neither lost nor pressed elsewhere."""
+    await house.say("MENU", id_="menu")
+    house.rooms.replies = [Reply("Done", ends=True)]
+    assert not await is_answered_without_writing(house, redis, "1", id_="in-1")
+    await house.say("MENU 2", id_="another")
+    house.rooms.replies = [Reply("Done", ends=True)]
+    assert await house.say("1", id_="in-1") == "Done"
+    first, again = (house.rooms.turns[n] for n in (1, 3))
+    assert (again.session_id, again.sequence) == (first.session_id, first.sequence)
+    assert await house.say("3", id_="in-3") == "1. Send money"
+    assert house.rooms.turns[-1].session_id == house.rooms.turns[2].session_id
+
+
 async def test_a_keyword_counts_more_than_the_journey_and_leaves_it_open(house: House) -> None:
     await house.say("MENU 1 2")
     assert house.rooms.turns[0].text == "1*2"
@@ -570,6 +713,15 @@ async def test_the_same_words_within_seconds_are_an_echo(house: House, redis: An
         assert 0 < await redis.execute("TTL", key) <= 4
         await redis.execute("DEL", key)
     assert await house.say("BAL", id_="a4") is not None
+
+
+async def test_the_same_words_behind_what_failed_are_no_echo(house: House, redis: Any) -> None:
+    """Not every gateway repeats what it was told 503 about; people do."""
+    await house.say("SEND 500 +256772000002")
+    assert not await is_answered_without_writing(house, redis, "YES", id_="in-yes")
+    assert (await house.say("yes") or "").startswith(f"{CODE} started.")
+    assert await house.say("YES.") is not None
+    assert await house.say("YES") is None
 
 
 async def test_the_same_id_at_two_gateways_is_two_messages(house: House) -> None:

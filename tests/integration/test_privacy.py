@@ -3,6 +3,7 @@
 The guard reads the whole database: a column that somebody adds is looked at from its first day.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 
@@ -15,6 +16,7 @@ from engine.clients.quote_store import QuoteStore
 from engine.clock import Ids
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles
+from engine.customers.customers import Customer
 from engine.errors import Tampered
 from engine.messages.quiet import OptOuts
 from engine.once import Answered
@@ -137,6 +139,23 @@ async def test_what_was_sealed_is_read_where_it_is_needed(house: House) -> None:
     taken = await QuoteStore(house.pool, 1).take(CLIENT, promised.quote.quote_id, "p1")
     assert taken == promised.quote
     assert {sms.to for sms in world.sms.sent} >= {AMINA.msisdn, BRIAN.msisdn}
+
+
+async def test_who_cannot_be_read_keeps_nobody_else_from_being_found(house: House) -> None:
+    """They dial in the same moment and are looked up together."""
+    who = (FRIEND, AMINA.msisdn, BRIAN.msisdn)
+    for msisdn in who:
+        await house.customers.register(msisdn, "KE", "en", "4826")
+    await house.pool.execute(
+        "update customer c set msisdn_sealed = o.msisdn_sealed from customer o"
+        " where c.msisdn = any($1::text[]) and o.msisdn = any($2::text[])",
+        house.pool.seals.indexes(AMINA.msisdn), house.pool.seals.indexes(BRIAN.msisdn),
+    )  # fmt: skip
+    finds = [house.customers.find(msisdn) for msisdn in who]
+    friend, amina, brian = await asyncio.gather(*finds, return_exceptions=True)
+    assert isinstance(amina, Tampered)
+    found = [one.msisdn for one in (friend, brian) if isinstance(one, Customer)]
+    assert found == [FRIEND, BRIAN.msisdn]
 
 
 @pytest.mark.parametrize("column", ["msisdn_sealed", "name"])

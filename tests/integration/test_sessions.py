@@ -278,6 +278,18 @@ async def test_two_processes_that_get_the_same_turn_answer_alike_and_pay_once(
     assert len(house.payments.confirmed) == 1
 
 
+async def test_a_wrong_pin_that_two_processes_get_costs_one_try(
+    house: House, redis: TickPipeline
+) -> None:
+    twin = House(SessionStore(redis, 1), shares=house)
+    await house.press("1", PAYEE, "1000", "1")
+    house.customers.pin_delay = 0.02
+    replies = await asyncio.gather(*(h.take(f"1*{PAYEE}*1000*1*9026") for h in (house, twin)))
+    assert len({reply.text for reply in replies}) == 1
+    assert replies[0].text.startswith("Wrong PIN. Tries left: 2.")
+    assert list(house.customers.failures.values()) == [1]
+
+
 async def test_mistakes_among_the_commands_of_one_tick_fail_alone(redis: TickPipeline) -> None:
     run = redis.execute
     got = await asyncio.gather(

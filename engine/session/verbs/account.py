@@ -36,7 +36,7 @@ class Account:
         return "shown"
 
     async def check_pin(self, press: Press) -> str:
-        await must_know_pin(self._customers, press.session.customer, press.value)
+        await must_know_pin(self._customers, press)
         return "right"
 
     async def change_pin(self, press: Press) -> str:

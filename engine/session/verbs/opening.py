@@ -8,7 +8,6 @@ from engine.money import Money
 from engine.msisdn import country_of
 from engine.payments.views import PaymentSummary
 from engine.session.press import Press
-from engine.session.readers import CURRENCY_OF_COUNTRY
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import PIN, Item, Seal, Session
 from engine.session.verbs.sending import must_be_served
@@ -30,10 +29,10 @@ class Opening:
         """`value` is the session that was left unfinished or confirmed a payment, if any."""
         session = press.session
         country = country_of(session.msisdn)
-        if country not in CURRENCY_OF_COUNTRY:
+        currency = self._payments.payer_currency(session.msisdn, session.network)
+        if country is None or currency is None:
             raise NoWayNow("no_way.corridor")
-        session.country = country
-        session.currency = self._payments.payer_currency(session.msisdn, session.network) or ""
+        session.country, session.currency = country, currency
         customer = await self._customers.find(session.msisdn)
         if customer is None:
             must_be_served(self._payments, session)  # whoever is known may look at what was paid
@@ -76,23 +75,32 @@ class Opening:
 
     async def _after(self, kept: Session, session: Session) -> str:
         """What is told first when somebody dials again: the truth about a payment, or an offer."""
-        if found := await self._paid(kept, session.customer):
+        would_go_on = not kept.ended and bool(session.resumes) and kept.payee is not None
+        if found := await self._paid(kept, session.customer, would_go_on=would_go_on):
             session.summary = found
             return "confirmed"
-        if kept.ended or not session.resumes or kept.payee is None:
+        if not would_go_on:
             return "known"
         session.payee, session.request, session.chosen = kept.payee, kept.request, kept.chosen
         session.amount = kept.amount if kept.request is None else None
         session.kept = self._line(session, kept.payee, kept.amount)
         return "dropped"
 
-    async def _paid(self, kept: Session, customer: Customer) -> PaymentSummary | None:
+    async def _paid(
+        self, kept: Session, customer: Customer, *, would_go_on: bool
+    ) -> PaymentSummary | None:
         last_turn = datetime.fromtimestamp(kept.at, UTC)
+        began = last_turn - SESSION_AT_MOST
+        if kept.summary is not None and kept.listed is None and kept.step - kept.dropped == 1:
+            # It was told of this one, and nothing was pressed since: perhaps nobody saw that.
+            return await self._payments.confirmed_with_code(
+                customer.customer_id, kept.summary.code, began
+            )
         if kept.code is not None and kept.ended and kept.request is None:
-            began = last_turn - SESSION_AT_MOST
             return await self._payments.confirmed_with_code(customer.customer_id, kept.code, began)
-        # Nobody saw what came of it, or its last save was lost: the books know.
-        if kept.was_late or (kept.quote is not None and not kept.ended):
+        # Nobody saw what came of it, or what was saved last was lost, perhaps more than once, as by
+        # a Redis that came back with an older record: the books know.
+        if kept.was_late or would_go_on or (kept.quote is not None and not kept.ended):
             return await self._payments.confirmed_since(customer.customer_id, last_turn)
         return None
 

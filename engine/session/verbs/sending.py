@@ -1,6 +1,5 @@
 """Sending money: whom, how much, at what price, and the word that makes it happen."""
 
-from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, NoWayNow, TextKey
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.money import Money
@@ -106,7 +105,7 @@ class Sending:
         return "priced"
 
     async def pay(self, press: Press) -> str:
-        await must_know_pin(self._customers, press.session.customer, press.value)
+        await must_know_pin(self._customers, press)
         confirmed = await self._confirm(press, by_pin=True)
         if confirmed.by_link:
             return "by_link"
@@ -157,9 +156,10 @@ async def check_payee(payments: Payments, session: Session, payee: Msisdn) -> No
         raise CustomerMistake(refusal.text_key, **refusal.variables) from refusal
 
 
-async def must_know_pin(customers: Customers, customer: Customer, pin: str) -> None:
+async def must_know_pin(customers: Customers, press: Press) -> None:
     """Raises CustomerMistake `mistake.pin_wrong` with the tries left, NoWayNow once locked."""
-    (await customers.check_pin(customer, pin)).require_right()
+    verdict = await customers.check_pin(press.session.customer, press.value, press.key)
+    verdict.require_right()
 
 
 def _read_ref(ref: str) -> tuple[Msisdn, Money | None]:

@@ -38,8 +38,9 @@ def test_a_wallet_holds_what_its_operator_says_not_what_its_country_has() -> Non
     directory = Directory({"orange_cd": dollars, "mtn_ug": MTN}, numbers, {"64110": "mtn_ug"})
     assert directory.payer_currency(Msisdn("+243841000001"), "") == "USD"
     assert directory.payer_currency(Msisdn("+243841000001"), "64110") == "UGX"  # who served it
-    assert directory.payer_currency(Msisdn("+243811000001"), "") is None
-    assert directory.payer_currency(Msisdn("+27821000001"), "") is None
+    assert directory.payer_currency(Msisdn("+243811000001"), "") == "CDF"  # we cannot call it
+    assert directory.payer_currency(Msisdn("+27821000001"), "") == "ZAR"
+    assert directory.payer_currency(Msisdn("+33612345678"), "") is None
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from engine.fx.quotes import Quote
 from engine.menu.bundle import Bundle, read_bundle, version_of
 from engine.menu.check import load_menu
 from engine.menu.networks import Networks
-from engine.money import Money
+from engine.money import CURRENCY_OF_COUNTRY, Money
 from engine.msisdn import Msisdn, country_of
 from engine.payments.views import (
     Asked,
@@ -72,6 +72,8 @@ class MemoryCustomers:
         self.saved: dict[CustomerId, dict[Msisdn, str]] = {}
         self.resets: set[CustomerId] = set()
         self.noted: list[str] = []
+        self.guessed: dict[CustomerId, tuple[str, str]] = {}
+        self.pin_delay = 0.0
 
     async def find(self, msisdn: Msisdn) -> Customer | None:
         return self.known.get(msisdn)
@@ -133,14 +135,18 @@ class MemoryCustomers:
     async def remove_recipient(self, customer_id: CustomerId, msisdn: Msisdn) -> None:
         self.saved.get(customer_id, {}).pop(msisdn, None)
 
-    async def check_pin(self, customer: Customer, pin: str) -> PinVerdict:
+    async def check_pin(self, customer: Customer, pin: str, turn: str = "") -> PinVerdict:
         who = customer.customer_id
+        if self.pin_delay:
+            await asyncio.sleep(self.pin_delay)
         if self.locked.get(who, datetime.min.replace(tzinfo=UTC)) > self._clock.now():
             return PinVerdict(right=False, left=0, locked_until=self.locked[who])
         if self.pins[who] == pin:
             self.failures[who] = 0
             return PinVerdict(right=True, left=ATTEMPTS_MAX)
-        self.failures[who] = self.failures.get(who, 0) + 1
+        guess, before = (turn, pin), self.guessed.get(who)
+        self.guessed[who] = guess
+        self.failures[who] = self.failures.get(who, 0) + (not turn or guess != before)
         left = ATTEMPTS_MAX - self.failures[who]
         if left == 0:
             self.failures[who] = 0
@@ -172,13 +178,16 @@ class MemoryPayments:
         self.unserved: set[str] = set()
         """Networks whose wallets nobody collects from."""
         self.delay = 0.0
+        self.commit_delay = 0.0
+        """Seconds from when a payment has its id to when it stands in the books."""
         self.failure: Exception | None = None
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         return None if network in self.unserved else OPERATORS.get(country_of(payer) or "")
 
     def payer_currency(self, payer: Msisdn, network: str) -> str | None:
-        return self.currencies.get(OPERATORS.get(country_of(payer) or "", ""))
+        country = country_of(payer) or ""
+        return self.currencies.get(OPERATORS.get(country, "")) or CURRENCY_OF_COUNTRY.get(country)
 
     async def check_payee(self, *, payer: Customer, network: str, payee: Msisdn) -> None:
         if payee == payer.msisdn:
@@ -249,13 +258,16 @@ class MemoryPayments:
             raise NoWayNow("session.dial_instead")
         code = f"CAPP{len(self.confirmed) + 1:06d}"
         by_link = quote.payer_operator in self.by_link
+        made_at = self._clock.now()
+        if self.commit_delay:
+            await asyncio.sleep(self.commit_delay)
         self.confirmed[key] = Confirmed(
             PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link,
             prompted=quote.payer_operator not in self.unprompted,
         )  # fmt: skip
         summary = PaymentSummary(
             code, "collecting", quote.amount, quote.receives, quote.payee,
-            self._clock.now(), incoming=False, may_cancel=True,
+            made_at, incoming=False, may_cancel=True,
         )  # fmt: skip
         self.histories.setdefault(payer.customer_id, []).insert(0, summary)
         if quote.request:

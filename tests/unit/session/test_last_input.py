@@ -70,6 +70,16 @@ async def test_a_numbered_turn_that_was_overtaken_changes_nothing() -> None:
     assert house.session().step == 3
 
 
+async def test_the_last_turn_repeated_is_answered_again_where_nothing_tells_repeats() -> None:
+    house = await caller()
+    phone = Phone(house)
+    await phone.dial()
+    done = await phone.press("1", PAYEE, "500", "1", PIN)
+    assert done.ends
+    assert await phone.press(PIN) == done
+    assert len(house.payments.confirmed) == 1
+
+
 async def test_a_repeat_of_the_pin_is_counted_once_where_a_sequence_tells_it() -> None:
     house = await caller()
     phone = Phone(house)
@@ -109,6 +119,20 @@ async def test_a_dial_that_comes_twice_with_such_an_id_begins_once() -> None:
     await phone.dial()
     assert house.session(str(PAYER)).step == 1
     assert house.session(str(PAYER)).at == int(house.clock.epoch())
+
+
+async def test_a_message_that_was_overtaken_is_not_pressed_again() -> None:
+    """Its answer could not be queued: the gateway offers it again, hours later perhaps."""
+    house = await caller()
+    phone = sms(house)
+    await phone.dial(sequence="africastalking:a")
+    await phone.press("1", sequence="africastalking:b")
+    await phone.press(PAYEE, sequence="africastalking:c")
+    price = await phone.press("500", sequence="africastalking:d")
+    for name in "abcd":
+        assert await phone.press("1", sequence=f"africastalking:{name}") == price
+    assert house.payments.confirmed == {}
+    assert (await phone.press("1", sequence="africastalking:e")).ends
 
 
 # By SMS.

@@ -209,6 +209,18 @@ async def test_who_dials_after_a_payment_is_told_of_it_above_the_usual_menu() ->
     assert (await house.press(session_id="s3")).text.startswith("You were") is False
 
 
+async def test_it_is_told_again_to_who_hung_up_before_pressing_anything() -> None:
+    """The radio that lost the last screen of a payment may lose the next first screen as well."""
+    house = await caller()
+    await house.press(*TO_PIN, PIN)
+    told = await house.press(session_id="s2")
+    assert await house.press(session_id="s3") == told
+    await house.turns.note_end(end("s3"))
+    assert await house.press(session_id="s4") == told
+    await house.take("00", "s4")
+    assert (await house.press(session_id="s5")).text.startswith("CAPP\n1. Send money")
+
+
 async def test_it_is_told_as_it_stands_now_not_as_it_stood_then() -> None:
     house = await caller()
     await house.press(*TO_PIN, PIN)
@@ -225,6 +237,32 @@ async def test_who_was_told_that_it_takes_longer_learns_at_the_next_dial_what_ca
     assert (await house.take("*".join((*TO_PIN, PIN)))).ends
     await house.turns.aclose()
     house.payments.delay = 0.0
+    told = await house.press(session_id="s2")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
+async def test_a_payment_that_had_its_id_before_its_payer_was_told_to_wait_is_told_too() -> None:
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    house.payments.commit_delay = 0.2
+    paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
+    await asyncio.sleep(0.02)
+    house.clock.seconds += 7
+    assert (await paying).text.startswith("This is taking longer")
+    await house.turns.aclose()
+    told = await house.press(session_id="s2")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
+async def test_a_pin_that_is_compared_late_still_pays() -> None:
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    house.customers.pin_delay = 0.1
+    assert (await house.take("*".join((*TO_PIN, PIN)))).text.startswith("This is taking longer")
+    await house.turns.aclose()
+    assert len(house.payments.confirmed) == 1
     told = await house.press(session_id="s2")
     assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
 
@@ -250,6 +288,35 @@ async def test_who_paid_when_the_last_save_was_lost_is_told_of_it_and_not_asked_
     house.records.records = before
     told = await house.press(session_id="s2")
     assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
+async def test_who_paid_before_redis_came_back_with_an_old_record_is_not_asked_to_go_on() -> None:
+    house = await caller()
+    await house.press("1", PAYEE)
+    before = dict(house.records.records)
+    house.clock.seconds += 20
+    await house.take("*".join(TO_PIN[:3]))
+    await house.take("*".join(TO_PIN))
+    assert (await house.take("*".join((*TO_PIN, PIN)))).ends
+    house.records.records = before  # restarted from a snapshot
+    told = await house.press(session_id="s2")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
+async def test_a_record_that_went_back_while_its_turn_was_taken_is_not_gone_on_from() -> None:
+    house = await caller()
+    await house.press(*TO_PIN[:3])
+    before = dict(house.records.records)
+    await house.take("*".join(TO_PIN))
+    house.payments.delay = 0.02
+    paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
+    await asyncio.sleep(0.01)
+    house.records.records.update(before)  # a replica that lacked the last key press took over
+    done = await paying
+    assert done.ends
+    assert done.text.startswith("CAPP000001 started")
+    assert await house.take("*".join((*TO_PIN, PIN))) == done
+    assert (await house.press(session_id="s2")).text.startswith("CAPP000001 +256772000002")
 
 
 async def test_what_was_paid_before_the_dropped_session_is_not_told_as_its_own() -> None:
