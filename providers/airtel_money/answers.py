@@ -23,7 +23,11 @@ _TIMED_OUT = frozenset({_COLLECTION + "024", _DISBURSEMENT + "014"})
 _NOT_FOUND = frozenset({_COLLECTION + "025", _DISBURSEMENT + "015", "ESB000045"})
 _DUPLICATE = frozenset({_DISBURSEMENT + "017", "ESB000041"})
 _SIMILAR = frozenset({_DISBURSEMENT + "011"})  # "check before repeating"
-_UNDECIDED = _AMBIGUOUS | _IN_PROCESS | _TIMED_OUT | _NOT_FOUND | _DUPLICATE | _SIMILAR
+# "Something wrong", "error while initiating", "while fetching status", "request timeout".
+_NOBODY_KNOWS = frozenset({"ESB000001", "ESB000004", "ESB000014", "ROUTER117"})
+_UNDECIDED = (
+    _AMBIGUOUS | _IN_PROCESS | _TIMED_OUT | _NOT_FOUND | _DUPLICATE | _SIMILAR | _NOBODY_KNOWS
+)
 _SIGNATURE_REFUSED = frozenset({_COLLECTION + "026", _DISBURSEMENT + "016", _DISBURSEMENT + "018"})
 KEY_REFUSED = _SIGNATURE_REFUSED | {"ROUTER116"}
 """Sealed or signed with a key that is no longer theirs, or padded in another way than theirs."""
@@ -53,8 +57,7 @@ _FAILED = {
     _DISBURSEMENT + "018": Reason.CONFIGURATION,
     _DISBURSEMENT + "019": Reason.CONFIGURATION,  # we are barred
 }
-# What refuses a request before any money is looked at. ROUTER117 and ESB000001, 4 and 14 are not
-# here: of those nobody knows.
+# What refuses a request before any money is looked at.
 _REFUSED = {
     **dict.fromkeys(
         [f"ROUTER{n}" for n in ("001", "003", "005", "006", "007", "112", "114", "115", "116")]
@@ -104,6 +107,11 @@ class Answer(NamedTuple):
         return self.is_sound and not {self.code, self.result}.isdisjoint(_NOT_FOUND)
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether one of its codes says that nobody knows, whatever the other one says."""
+        return not {self.code, self.result}.isdisjoint(_UNDECIDED)
+
+    @property
     def is_key_refused(self) -> bool:
         return self.is_sound and self.code in KEY_REFUSED
 
@@ -141,7 +149,7 @@ def error_of(name: str, answer: Answer) -> ProviderError:
     if (refused_for_now := _refused_for_now(name, answer)) is not None:
         return refused_for_now
     code = answer.code or answer.result
-    if answer.is_sound and code in _REASONS:
+    if answer.is_sound and code in _REASONS and not answer.is_undecided:
         return Rejected(name, "the request was refused", code=code, reason=_reason(answer))
     if answer.response.status_code == 403:
         return Rejected(
@@ -176,7 +184,7 @@ def finding_of(name: str, answer: Answer, transaction_id: str) -> Finding:
     if answer.is_not_found:
         return Finding(Outcome.NOT_FOUND, code=answer.shown)
     if answer.response.status_code == 200:
-        if answer.code in _OF_THE_PAYMENT:
+        if answer.code in _OF_THE_PAYMENT and not answer.is_undecided:
             return _failed(answer)
         if answer.code in _AMBIGUOUS | _DONE | _IN_PROCESS | _TIMED_OUT:
             return Finding(Outcome.PENDING, code=answer.code)
@@ -195,7 +203,7 @@ def _told(answer: Answer) -> Finding:
     if answer.status == "TS" and codes <= _DONE | {""}:
         receipt = word(answer.transaction.get("airtel_money_id"))
         return Finding(Outcome.SUCCEEDED, code="TS", receipt=receipt or None)
-    if answer.status == "TF" and codes.isdisjoint(_UNDECIDED):
+    if answer.status == "TF" and not answer.is_undecided:
         return _failed(answer)
     if answer.status == "TE" and codes.isdisjoint(_UNDECIDED - _TIMED_OUT):
         return Finding(Outcome.FAILED, code="TE", reason=Reason.NOT_REACHED)

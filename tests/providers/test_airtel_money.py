@@ -376,6 +376,27 @@ async def test_ending_that_the_code_contradicts_is_unknown(
         await airtel.disburse(kenyan_order(DISBURSE))
 
 
+CONTRADICTIONS = [
+    *({"response_code": "DP00900001005", "result_code": f"ESB{n}"} for n in ("000001", "000004")),
+    {"response_code": "DP00900001013", "result_code": "ESB000014"},
+    {"response_code": "ROUTER117", "result_code": "ESB000011"},
+    {"response_code": None, "result_code": "ESB000001"},
+]
+
+
+@pytest.mark.parametrize("codes", CONTRADICTIONS)
+async def test_failed_by_one_word_and_unclear_by_another_is_unknown(
+    company: Company, airtel: AirtelMoney, codes: dict[str, str | None]
+) -> None:
+    order, told = kenyan_order(DISBURSE), envelope("", data=transaction("TF"), **codes)
+    company.on(DISBURSE_ENQUIRY_PATH, told)
+    assert (await airtel.query(order)).outcome is Outcome.PENDING
+    for answer in (told, refused("", **codes)):
+        company.on(DISBURSE_PATHS[1], answer)
+        with pytest.raises(OutcomeUnknown):
+            await airtel.disburse(order)
+
+
 ENQUIRIES = [
     (PAID, Finding(Outcome.SUCCEEDED, "TS", receipt="MP261121.1300.A00001")),
     (envelope("", data=transaction("TS")), Finding(Outcome.SUCCEEDED, "TS")),
@@ -403,6 +424,10 @@ ENQUIRIES = [
     (envelope("DP00800001007", data=transaction("TS")), Finding(Outcome.PENDING, "TS")),
     (envelope("DP00800001006", data=transaction("TF")), Finding(Outcome.PENDING, "TF")),
     (envelope("DP00800001025", data=transaction("TE")), Finding(Outcome.PENDING, "TE")),
+    (
+        envelope("DP00800001005", data=transaction("TF"), result_code="ESB000014"),
+        Finding(Outcome.PENDING, "TF"),
+    ),
     # Without a status word: only what cannot speak of the question itself.
     (
         envelope("DP00800001002"),
