@@ -59,8 +59,9 @@ class AirtelMoney:
             callback=trust,
             refund_is_payout=pays_refunds,
             can_refund=market.facts.can_disburse or not pays_refunds,
+            disburse_repeat_is_safe=settings.repeats_payouts,
             # What a second refund of Airtel's own does nobody knows.
-            refund_repeat_is_safe=pays_refunds and market.facts.refund_repeat_is_safe,
+            refund_repeat_is_safe=pays_refunds and settings.repeats_payouts,
         )
         self._market = market
         self._settings = settings
