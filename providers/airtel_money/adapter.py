@@ -238,7 +238,7 @@ class AirtelMoney:
             signed=self._settings.collection_version == 2,
         )
         receipt = word(answer.transaction.get("airtel_money_id"))
-        if not answer.is_accepted or not receipt:
+        if not answer.is_done or not receipt:
             raise error_of(self.facts.name, answer)
         done = Finding(Outcome.SUCCEEDED, code="refunded", receipt=receipt)
         return Accepted(finding=done)

@@ -18,6 +18,7 @@ _THROTTLED_SECONDS = 15.0
 _COLLECTION, _DISBURSEMENT = "DP00800001", "DP00900001"
 _AMBIGUOUS = frozenset({_COLLECTION + "000", _DISBURSEMENT + "000"})
 _DONE = frozenset({_COLLECTION + "001", _DISBURSEMENT + "001", "ESB000010"})
+_DONE_WORDS = frozenset({"SUCCESS", "Success.", "TS"})
 _IN_PROCESS = frozenset({_COLLECTION + "006", _DISBURSEMENT + "006"})
 _TIMED_OUT = frozenset({_COLLECTION + "024", _DISBURSEMENT + "014"})
 _NOT_FOUND = frozenset({_COLLECTION + "025", _DISBURSEMENT + "015", "ESB000045"})
@@ -96,6 +97,12 @@ class Answer(NamedTuple):
             and child(self.message, "status").get("success") is not False
             and (self.code or self.result) in _DONE | _IN_PROCESS
         )
+
+    @property
+    def is_done(self) -> bool:
+        """Taken and carried out, as the answer to a refund tells it (section 5.3)."""
+        is_in_process = (self.code or self.result) in _IN_PROCESS
+        return self.is_accepted and not is_in_process and self.status in _DONE_WORDS
 
     @property
     def is_duplicate(self) -> bool:

@@ -566,6 +566,11 @@ NOT_GIVEN_BACK: list[tuple[Reaction, type[ProviderError]]] = [
     (refused("DP00800001009", data=RECEIPT), Rejected),
     (envelope("DP00800001001", data=RECEIPT, success=False), OutcomeUnknown),
     (envelope("DP00800001000", data=RECEIPT), OutcomeUnknown),
+    (envelope("DP00800001006", data=RECEIPT), OutcomeUnknown),  # in process
+    *(
+        (envelope("DP00800001001", data=transaction(word, airtel_money_id="MP1")), OutcomeUnknown)
+        for word in ("TIP", "TF", "FAILED")
+    ),
 ]
 
 
