@@ -162,7 +162,8 @@ class _Pairs:
             for name in {*o.references, o.attempt_id}:
                 self._named["reference", o.side, name].append(o)
             self._named["code", o.side, o.code].append(o)
-            if o.gives_back and o.standing is Standing.OPEN:
+            # One that succeeded without a receipt: two of us saw it, or it was "done already".
+            if o.gives_back and not o.receipt and o.standing in (Standing.OPEN, Standing.SUCCEEDED):
                 self._named["gives back", o.side, o.gives_back].append(o)
         self.attempt_of: dict[str, Ours] = {}
         self.taken: set[AttemptId] = set()
@@ -222,7 +223,7 @@ class _Pairs:
 def _pair(attempts: Sequence[Ours], lines: Sequence[Theirs], paid_in: Mapping[str, bool]) -> _Pairs:
     """By the very receipt, by what was paired before, then by receipt, reference, code: equal
     amounts first. A pay-in is its payment's by the operator's words, never by what was typed. What
-    undoes a collection is our own refund of it, if there is one whose end nobody knows."""
+    undoes a collection is our own refund of it, if there is one that told no receipt."""
     pairs = _Pairs(attempts)
     others = [t for t in lines if t.line_id not in paid_in]
     suspended = [t for t in lines if paid_in.get(t.line_id)]
