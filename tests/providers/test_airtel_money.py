@@ -386,7 +386,7 @@ CONTRADICTIONS = [
 
 @pytest.mark.parametrize("codes", CONTRADICTIONS)
 async def test_failed_by_one_word_and_unclear_by_another_is_unknown(
-    company: Company, airtel: AirtelMoney, codes: dict[str, str | None]
+    company: Company, airtel: AirtelMoney, codes: dict[str, Any]
 ) -> None:
     order, told = kenyan_order(DISBURSE), envelope("", data=transaction("TF"), **codes)
     company.on(DISBURSE_ENQUIRY_PATH, told)
