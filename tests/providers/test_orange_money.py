@@ -159,6 +159,8 @@ SENSELESS = [
     ("CI", WEB, "MERCHANT_NAME", "x" * 31),
     ("CI", WEB, "RETURN_URL", "https://" + "x" * 120),
     ("CI", WEB, "BASE_URL", "orange"),
+    ("CI", WEB, "CLOSE_AFTER_SECONDS", "599"),
+    ("CI", WEB, "CLOSE_AFTER_SECONDS", "0"),
     ("CM", CORE, "CHANNEL_MSISDN", "237690000000"),
     ("CM", CORE, "CA_FILE", "/no/such/file.pem"),
     ("SN", WALLET, "MERCHANT_CODE", "12345"),
