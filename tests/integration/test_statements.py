@@ -297,13 +297,16 @@ async def refund_unknown(world: World) -> tuple[PaymentId, AttemptId]:
     return payment_id, refund
 
 
+@pytest.mark.parametrize("by", ["receipt", "our id", "our word"])
 async def test_a_listed_return_of_the_collection_is_the_refund_that_was_unknown(
-    world: World,
+    world: World, by: str
 ) -> None:
-    """A reversal is named by what it undoes: M-PESA's has no word of ours."""
+    """A reversal is named by what it undoes: M-PESA's has no word of ours for itself."""
     payment_id, refund = await refund_unknown(world)
+    collection = await world.store.collected_attempt(payment_id)
+    named = {"receipt": "R1", "our id": collection, "our word": f"ref:{collection}"}[by]
     bureau = bureau_of(world, absence_proves_after_days=1)
-    back = bureau.line("REV1", side=Side.OUT, reference="R1")
+    back = bureau.line("REV1", side=Side.OUT, reference=named)
     report = await bureau.take_whole(bureau.line("R1"), back)
     assert report.counts == {C.MATCHED: 1, C.UNKNOWN_RESOLVED: 1}
     assert await world.state(payment_id) is S.REFUNDED

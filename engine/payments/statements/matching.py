@@ -64,9 +64,9 @@ class Ours(msgspec.Struct, frozen=True):
     masked: str  # whose wallet
     begun_ms: int
     ended_ms: int | None
-    gives_back: str | None = None
-    """The receipt of the collection that it undoes, where the operator carries refunds out so: a
-    statement may name it by that alone."""
+    gives_back: tuple[str, ...] = ()
+    """Receipt and references of the collection that it undoes, where the operator carries refunds
+    out so: a statement may name it by those alone."""
 
     @property
     def side(self) -> Side:
@@ -163,8 +163,9 @@ class _Pairs:
                 self._named["reference", o.side, name].append(o)
             self._named["code", o.side, o.code].append(o)
             # One that succeeded without a receipt: two of us saw it, or it was "done already".
-            if o.gives_back and not o.receipt and o.standing in (Standing.OPEN, Standing.SUCCEEDED):
-                self._named["gives back", o.side, o.gives_back].append(o)
+            if not o.receipt and o.standing in (Standing.OPEN, Standing.SUCCEEDED):
+                for name in {*o.gives_back}:
+                    self._named["gives back", o.side, name].append(o)
         self.attempt_of: dict[str, Ours] = {}
         self.taken: set[AttemptId] = set()
         self._listed: dict[Hashable, Ours] = {}

@@ -1,7 +1,7 @@
 """Our side of a comparison: attempts at one operator as the books hold them. Reads only."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
@@ -87,7 +87,7 @@ class OursReader:
                 ended.get(a.attempt_id),
                 references.get(a.attempt_id),
                 waits=a.attempt_id in unsent,
-                gives_back=_given_back(facts, a, collected),
+                gives_back=self._given_back(facts, a, collected.get(a.payment.payment_id)),
             )
             for a in here
         ]
@@ -99,7 +99,7 @@ class OursReader:
         accepted: str | None,
         *,
         waits: bool,
-        gives_back: str | None,
+        gives_back: tuple[str, ...],
     ) -> Ours:
         named = self._references_of(a.operator, a.attempt_id)
         return Ours(
@@ -120,26 +120,33 @@ class OursReader:
 
     async def _ended(
         self, attempted: Sequence[Attempted]
-    ) -> tuple[dict[AttemptId, _Ended], dict[str, str | None]]:
-        """How each ended, what was proven last counts; and each payment's receipt of what was
-        collected, as `PaymentStore.collected_receipt` has it."""
+    ) -> tuple[dict[AttemptId, _Ended], dict[str, Ending]]:
+        """How each ended, and by payment how its collection did; what was proven last counts."""
         rows = await self._pool.fetch(
             "select payment, at_ms, facts from journal where payment = any($1::uuid[])"
             " and version > 1 and facts is not null order by payment, version",
             list({a.payment.payment_id for a in attempted}),
         )
         ended: dict[AttemptId, _Ended] = {}
-        first: dict[str, AttemptId] = {}
-        receipts: dict[str, str | None] = {}
+        collected: dict[str, Ending] = {}  # what ends first is the collection
         for row in rows:
             step, payment = read_step(row["facts"]), row["payment"].hex
             if not isinstance(step, Ending):
                 continue
             ended[step.attempt_id] = _Ended(step, row["at_ms"])
-            collection = first.setdefault(payment, step.attempt_id)
-            if step.attempt_id == collection and step.succeeded:
-                receipts[payment] = step.receipt
-        return ended, receipts
+            if collected.setdefault(payment, step).attempt_id == step.attempt_id:
+                collected[payment] = step
+        return ended, collected
+
+    def _given_back(
+        self, facts: OperatorFacts, a: Attempted, collection: Ending | None
+    ) -> tuple[str, ...]:
+        """How a statement may name what a refund undoes; nothing where a refund is a payout."""
+        if a.direction is not Direction.REFUND or facts.refund_is_payout or collection is None:
+            return ()
+        named = self._references_of(a.operator, collection.attempt_id)
+        told = (collection.receipt,) if collection.receipt else ()
+        return (*told, collection.attempt_id, *named)
 
     async def _accepted(self, ids: Sequence[AttemptId]) -> dict[AttemptId, str]:
         """What the operator answered when it took the order."""
@@ -159,14 +166,6 @@ class OursReader:
         """Those whose order has not been struck off the outbox."""
         rows = await self._pool.fetch("select id from outbox where id = any($1::uuid[])", list(ids))
         return {AttemptId(row["id"].hex) for row in rows}
-
-
-def _given_back(
-    facts: OperatorFacts, a: Attempted, receipts: Mapping[str, str | None]
-) -> str | None:
-    if a.direction is not Direction.REFUND or facts.refund_is_payout:
-        return None
-    return receipts.get(a.payment.payment_id)
 
 
 def _standing(ended: _Ended | None, *, waits: bool) -> Standing:

@@ -60,7 +60,7 @@ def ours(
     receipt: str | None = None,
     references: tuple[str, ...] = (),
     booked_fee_minor: int = 0,
-    gives_back: str | None = None,
+    gives_back: tuple[str, ...] = (),
 ) -> Ours:
     moment = datetime.fromtimestamp(begun_ms / 1000, UTC)
     attempt = AttemptId(f"{int(first_id_at(moment), 16) + n:032x}")

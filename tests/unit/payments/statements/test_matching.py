@@ -244,8 +244,8 @@ def test_what_undid_a_collection_is_our_refund_of_it_that_told_no_receipt(
 ) -> None:
     attempts = [
         ours(receipt="R1"),
-        ours(2, standing, direction=D.REFUND, gives_back="R1", receipt=receipt),
-        ours(3, Standing.OPEN, direction=D.REFUND, gives_back="R2"),
+        ours(2, standing, direction=D.REFUND, gives_back=("R1", "A1"), receipt=receipt),
+        ours(3, Standing.OPEN, direction=D.REFUND, gives_back=("R2",)),
     ]
     lines = [theirs("R1"), theirs("R9", side=Side.OUT, reference="R1", minor=minor)]
     (found,) = (j for j in judge(attempts, lines) if j.theirs and j.theirs.line.receipt == "R9")
