@@ -24,11 +24,11 @@ _TIMED_OUT = frozenset({_COLLECTION + "024", _DISBURSEMENT + "014"})
 _NOT_FOUND = frozenset({_COLLECTION + "025", _DISBURSEMENT + "015", "ESB000045"})
 _DUPLICATE = frozenset({_DISBURSEMENT + "017", "ESB000041"})
 _SIMILAR = frozenset({_DISBURSEMENT + "011"})  # "check before repeating"
-# "Something wrong", "error while initiating", "while fetching status", "request timeout".
+_UNDECIDED = _AMBIGUOUS | _IN_PROCESS | _TIMED_OUT | _NOT_FOUND | _DUPLICATE | _SIMILAR
+# "Something wrong", "error while initiating", "while fetching status", "request timeout". Beside a
+# word or code of failure they end a collection, as money that came after all is given back, and no
+# payout, which would be paid twice (`decisions/0008`).
 _NOBODY_KNOWS = frozenset({"ESB000001", "ESB000004", "ESB000014", "ROUTER117"})
-_UNDECIDED = (
-    _AMBIGUOUS | _IN_PROCESS | _TIMED_OUT | _NOT_FOUND | _DUPLICATE | _SIMILAR | _NOBODY_KNOWS
-)
 _SIGNATURE_REFUSED = frozenset({_COLLECTION + "026", _DISBURSEMENT + "016", _DISBURSEMENT + "018"})
 KEY_REFUSED = _SIGNATURE_REFUSED | {"ROUTER116"}
 """Sealed or signed with a key that is no longer theirs, or padded in another way than theirs."""
@@ -114,9 +114,9 @@ class Answer(NamedTuple):
         return self.is_sound and not {self.code, self.result}.isdisjoint(_NOT_FOUND)
 
     @property
-    def is_undecided(self) -> bool:
+    def is_no_end_of_a_payout(self) -> bool:
         """Whether one of its codes says that nobody knows, whatever the other one says."""
-        return not {self.code, self.result}.isdisjoint(_UNDECIDED)
+        return not {self.code, self.result}.isdisjoint(_UNDECIDED | _NOBODY_KNOWS)
 
     @property
     def is_key_refused(self) -> bool:
@@ -151,12 +151,13 @@ def is_token_refused(response: httpx.Response) -> bool:
     return response.status_code == 401
 
 
-def error_of(name: str, answer: Answer) -> ProviderError:
-    """The error for a request that was not taken (section 10)."""
+def error_of(name: str, answer: Answer, *, pays: bool) -> ProviderError:
+    """The error for a request that was not taken (section 10). `pays`: a payout, or a refund."""
     if (refused_for_now := _refused_for_now(name, answer)) is not None:
         return refused_for_now
     code = answer.code or answer.result
-    if answer.is_sound and code in _REASONS and not answer.is_undecided:
+    unclear = pays and answer.is_no_end_of_a_payout
+    if answer.is_sound and code in _REASONS and not unclear:
         return Rejected(name, "the request was refused", code=code, reason=_reason(answer))
     if answer.response.status_code == 403:
         return Rejected(
@@ -177,21 +178,21 @@ def query_error_of(name: str, answer: Answer) -> ProviderError:
 
 def ending_of(answer: Answer) -> Finding | None:
     """How a payout ended that is told at once (section 6); None while it has not."""
-    finding = _told(answer)
+    finding = _told(answer, pays=True)
     return finding if finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED) else None
 
 
-def finding_of(name: str, answer: Answer, transaction_id: str) -> Finding:
+def finding_of(name: str, answer: Answer, transaction_id: str, *, pays: bool) -> Finding:
     """The evidence in the answer to an enquiry (section 5.2). Raises Throttled, OutcomeUnknown."""
     told_id = answer.transaction.get("id")
     if isinstance(told_id, str) and told_id not in ("", transaction_id):
         raise OutcomeUnknown(name, "an answer about another transaction", code=answer.shown)
     if answer.status:
-        return _told(answer)
+        return _told(answer, pays=pays)
     if answer.is_not_found:
         return Finding(Outcome.NOT_FOUND, code=answer.shown)
     if answer.response.status_code == 200:
-        if answer.code in _OF_THE_PAYMENT and not answer.is_undecided:
+        if answer.code in _OF_THE_PAYMENT:
             return _failed(answer)
         if answer.code in _AMBIGUOUS | _DONE | _IN_PROCESS | _TIMED_OUT:
             return Finding(Outcome.PENDING, code=answer.code)
@@ -204,15 +205,16 @@ def child(message: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _told(answer: Answer) -> Finding:
+def _told(answer: Answer, *, pays: bool) -> Finding:
     """By the status word. An end that the codes contradict is none."""
     codes = {answer.code, answer.result}
     if answer.status == "TS" and codes <= _DONE | {""}:
         receipt = word(answer.transaction.get("airtel_money_id"))
         return Finding(Outcome.SUCCEEDED, code="TS", receipt=receipt or None)
-    if answer.status == "TF" and not answer.is_undecided:
+    unclear = _UNDECIDED | _NOBODY_KNOWS if pays else _UNDECIDED
+    if answer.status == "TF" and codes.isdisjoint(unclear):
         return _failed(answer)
-    if answer.status == "TE" and codes.isdisjoint(_UNDECIDED - _TIMED_OUT):
+    if answer.status == "TE" and codes.isdisjoint(unclear - _TIMED_OUT):
         return Finding(Outcome.FAILED, code="TE", reason=Reason.NOT_REACHED)
     return Finding(Outcome.PENDING, code=answer.status or answer.shown)
 

@@ -395,6 +395,9 @@ async def test_failed_by_one_word_and_unclear_by_another_is_unknown(
         company.on(DISBURSE_PATHS[1], answer)
         with pytest.raises(OutcomeUnknown):
             await airtel.disburse(order)
+    company.on(COLLECT_PATHS[1], refused("DP00800001005", result_code=codes["result_code"]))
+    with pytest.raises(Rejected):
+        await airtel.collect(kenyan_order(COLLECT))
 
 
 ENQUIRIES = [
@@ -425,8 +428,9 @@ ENQUIRIES = [
     (envelope("DP00800001006", data=transaction("TF")), Finding(Outcome.PENDING, "TF")),
     (envelope("DP00800001025", data=transaction("TE")), Finding(Outcome.PENDING, "TE")),
     (
-        envelope("DP00800001005", data=transaction("TF"), result_code="ESB000014"),
-        Finding(Outcome.PENDING, "TF"),
+        # Of a collection that is enough: what came after all is given back.
+        envelope("DP00800001007", data=transaction("TF"), result_code="ESB000001"),
+        Finding(Outcome.FAILED, "DP00800001007", reason=Reason.INSUFFICIENT_FUNDS),
     ),
     # Without a status word: only what cannot speak of the question itself.
     (
