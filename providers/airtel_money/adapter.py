@@ -59,8 +59,9 @@ class AirtelMoney:
             callback=trust,
             refund_is_payout=pays_refunds,
             can_refund=market.facts.can_disburse or not pays_refunds,
+            disburse_repeat_is_safe=settings.repeats_payouts,
             # What a second refund of Airtel's own does nobody knows.
-            refund_repeat_is_safe=pays_refunds and market.facts.refund_repeat_is_safe,
+            refund_repeat_is_safe=pays_refunds and settings.repeats_payouts,
         )
         self._market = market
         self._settings = settings
@@ -111,7 +112,7 @@ class AirtelMoney:
         )
         if answer.is_accepted or answer.is_duplicate:
             return Accepted()  # a later enquiry needs our own id alone
-        raise error_of(self.facts.name, answer)
+        raise error_of(self.facts.name, answer, pays=False)
 
     async def disburse(self, order: Order) -> Accepted:
         """Pay out (section 6), usually over at once; a repeat is refused as a duplicate."""
@@ -133,7 +134,7 @@ class AirtelMoney:
             raise OutcomeUnknown(self.facts.name, "a refund cannot be asked about")
         collects = order.direction is Direction.COLLECT
         url = self._enquiry_url if collects else self._disbursement_enquiry_url
-        return await self._enquire(url, transaction_id(order.attempt_id))
+        return await self._enquire(url, transaction_id(order.attempt_id), pays=not collects)
 
     def read_callback(self, kind: str, body: bytes) -> Callback:
         """Kinds `callback` and `status`. Without headers, so a hash in one counts as missing."""
@@ -221,7 +222,7 @@ class AirtelMoney:
             return Accepted(finding=finding)
         if answer.is_accepted:
             return Accepted()
-        raise error_of(self.facts.name, answer)
+        raise error_of(self.facts.name, answer, pays=True)
 
     async def _refund(self, order: Order) -> Accepted:
         """Section 5.3 wants Airtel's own id of the collection, which an enquiry tells."""
@@ -237,21 +238,21 @@ class AirtelMoney:
             signed=self._settings.collection_version == 2,
         )
         receipt = word(answer.transaction.get("airtel_money_id"))
-        if not answer.is_accepted or not receipt:
-            raise error_of(self.facts.name, answer)
+        if not answer.is_done or not receipt:
+            raise error_of(self.facts.name, answer, pays=True)
         done = Finding(Outcome.SUCCEEDED, code="refunded", receipt=receipt)
         return Accepted(finding=done)
 
     async def _ask_before(self, collected_id: str) -> Finding:
         """Ask about the collection before its refund is sent: a lost answer sends nothing."""
         try:
-            return await self._enquire(self._enquiry_url, collected_id)
+            return await self._enquire(self._enquiry_url, collected_id, pays=False)
         except OutcomeUnknown as error:
             raise Unreachable(
                 self.facts.name, "the collection is not known, so nothing was sent", code=error.code
             ) from error
 
-    async def _enquire(self, url: httpx.URL, asked_id: str) -> Finding:
+    async def _enquire(self, url: httpx.URL, asked_id: str, *, pays: bool) -> Finding:
         try:
             answer = await self._api.get("enquire", url, below=f"/{asked_id}")
         except Rejected as error:
@@ -259,7 +260,7 @@ class AirtelMoney:
             raise OutcomeUnknown(
                 self.facts.name, "the query brought no evidence", code=error.code
             ) from error
-        return finding_of(self.facts.name, answer, asked_id)
+        return finding_of(self.facts.name, answer, asked_id, pays=pays)
 
     def _amount(self, order: Order) -> int | Decimal:
         """A whole number wherever it is one, as all samples have it."""

@@ -18,12 +18,17 @@ _THROTTLED_SECONDS = 15.0
 _COLLECTION, _DISBURSEMENT = "DP00800001", "DP00900001"
 _AMBIGUOUS = frozenset({_COLLECTION + "000", _DISBURSEMENT + "000"})
 _DONE = frozenset({_COLLECTION + "001", _DISBURSEMENT + "001", "ESB000010"})
+_DONE_WORDS = frozenset({"SUCCESS", "Success.", "TS"})
 _IN_PROCESS = frozenset({_COLLECTION + "006", _DISBURSEMENT + "006"})
 _TIMED_OUT = frozenset({_COLLECTION + "024", _DISBURSEMENT + "014"})
 _NOT_FOUND = frozenset({_COLLECTION + "025", _DISBURSEMENT + "015", "ESB000045"})
 _DUPLICATE = frozenset({_DISBURSEMENT + "017", "ESB000041"})
 _SIMILAR = frozenset({_DISBURSEMENT + "011"})  # "check before repeating"
 _UNDECIDED = _AMBIGUOUS | _IN_PROCESS | _TIMED_OUT | _NOT_FOUND | _DUPLICATE | _SIMILAR
+# "Something wrong", "error while initiating", "while fetching status", "request timeout". Beside a
+# word or code of failure they end a collection, as money that came after all is given back, and no
+# payout, which would be paid twice (`decisions/0008`).
+_NOBODY_KNOWS = frozenset({"ESB000001", "ESB000004", "ESB000014", "ROUTER117"})
 _SIGNATURE_REFUSED = frozenset({_COLLECTION + "026", _DISBURSEMENT + "016", _DISBURSEMENT + "018"})
 KEY_REFUSED = _SIGNATURE_REFUSED | {"ROUTER116"}
 """Sealed or signed with a key that is no longer theirs, or padded in another way than theirs."""
@@ -53,8 +58,7 @@ _FAILED = {
     _DISBURSEMENT + "018": Reason.CONFIGURATION,
     _DISBURSEMENT + "019": Reason.CONFIGURATION,  # we are barred
 }
-# What refuses a request before any money is looked at. ROUTER117 and ESB000001, 4 and 14 are not
-# here: of those nobody knows.
+# What refuses a request before any money is looked at.
 _REFUSED = {
     **dict.fromkeys(
         [f"ROUTER{n}" for n in ("001", "003", "005", "006", "007", "112", "114", "115", "116")]
@@ -95,6 +99,12 @@ class Answer(NamedTuple):
         )
 
     @property
+    def is_done(self) -> bool:
+        """Taken and carried out, as the answer to a refund tells it (section 5.3)."""
+        is_in_process = (self.code or self.result) in _IN_PROCESS
+        return self.is_accepted and not is_in_process and self.status in _DONE_WORDS
+
+    @property
     def is_duplicate(self) -> bool:
         """Our id was there before: the first request was taken."""
         return self.is_sound and not {self.code, self.result}.isdisjoint(_DUPLICATE)
@@ -102,6 +112,11 @@ class Answer(NamedTuple):
     @property
     def is_not_found(self) -> bool:
         return self.is_sound and not {self.code, self.result}.isdisjoint(_NOT_FOUND)
+
+    @property
+    def is_no_end_of_a_payout(self) -> bool:
+        """Whether one of its codes says that nobody knows, whatever the other one says."""
+        return not {self.code, self.result}.isdisjoint(_UNDECIDED | _NOBODY_KNOWS)
 
     @property
     def is_key_refused(self) -> bool:
@@ -136,12 +151,13 @@ def is_token_refused(response: httpx.Response) -> bool:
     return response.status_code == 401
 
 
-def error_of(name: str, answer: Answer) -> ProviderError:
-    """The error for a request that was not taken (section 10)."""
+def error_of(name: str, answer: Answer, *, pays: bool) -> ProviderError:
+    """The error for a request that was not taken (section 10). `pays`: a payout, or a refund."""
     if (refused_for_now := _refused_for_now(name, answer)) is not None:
         return refused_for_now
     code = answer.code or answer.result
-    if answer.is_sound and code in _REASONS:
+    unclear = pays and answer.is_no_end_of_a_payout
+    if answer.is_sound and code in _REASONS and not unclear:
         return Rejected(name, "the request was refused", code=code, reason=_reason(answer))
     if answer.response.status_code == 403:
         return Rejected(
@@ -162,17 +178,17 @@ def query_error_of(name: str, answer: Answer) -> ProviderError:
 
 def ending_of(answer: Answer) -> Finding | None:
     """How a payout ended that is told at once (section 6); None while it has not."""
-    finding = _told(answer)
+    finding = _told(answer, pays=True)
     return finding if finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED) else None
 
 
-def finding_of(name: str, answer: Answer, transaction_id: str) -> Finding:
+def finding_of(name: str, answer: Answer, transaction_id: str, *, pays: bool) -> Finding:
     """The evidence in the answer to an enquiry (section 5.2). Raises Throttled, OutcomeUnknown."""
     told_id = answer.transaction.get("id")
     if isinstance(told_id, str) and told_id not in ("", transaction_id):
         raise OutcomeUnknown(name, "an answer about another transaction", code=answer.shown)
     if answer.status:
-        return _told(answer)
+        return _told(answer, pays=pays)
     if answer.is_not_found:
         return Finding(Outcome.NOT_FOUND, code=answer.shown)
     if answer.response.status_code == 200:
@@ -189,15 +205,16 @@ def child(message: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _told(answer: Answer) -> Finding:
+def _told(answer: Answer, *, pays: bool) -> Finding:
     """By the status word. An end that the codes contradict is none."""
     codes = {answer.code, answer.result}
     if answer.status == "TS" and codes <= _DONE | {""}:
         receipt = word(answer.transaction.get("airtel_money_id"))
         return Finding(Outcome.SUCCEEDED, code="TS", receipt=receipt or None)
-    if answer.status == "TF" and codes.isdisjoint(_UNDECIDED):
+    unclear = _UNDECIDED | _NOBODY_KNOWS if pays else _UNDECIDED
+    if answer.status == "TF" and codes.isdisjoint(unclear):
         return _failed(answer)
-    if answer.status == "TE" and codes.isdisjoint(_UNDECIDED - _TIMED_OUT):
+    if answer.status == "TE" and codes.isdisjoint(unclear - _TIMED_OUT):
         return Finding(Outcome.FAILED, code="TE", reason=Reason.NOT_REACHED)
     return Finding(Outcome.PENDING, code=answer.status or answer.shown)
 

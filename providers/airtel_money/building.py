@@ -41,9 +41,12 @@ def build_airtel(
 
 def _versions(env: Environment, *, signs: bool) -> dict[str, Any]:
     usual = 2 if signs else 1
+    payout = env.whole("DISBURSEMENT_VERSION", default=usual)
     return {
         "collection_version": env.whole("COLLECTION_VERSION", default=usual),
-        "disbursement_version": env.whole("DISBURSEMENT_VERSION", default=usual),
+        "disbursement_version": payout,
+        # That a used id is refused the texts say of the first two; of the third there are none.
+        "repeats_payouts": env.whole("REPEATS_PAYOUTS", default=0 if payout == 3 else 1) > 0,
         "signs_disbursements": env.whole("SIGNS_DISBURSEMENTS", default=1) > 0,
         "enquiry_version": env.whole("ENQUIRY_VERSION", default=1),
         "balance_version": env.whole("BALANCE_VERSION", default=1),

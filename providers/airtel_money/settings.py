@@ -34,6 +34,7 @@ class AirtelMoneySettings:
     collection_version: int = 1  # 1, or 2, which is signed (section 5.1)
     disbursement_version: int = 1  # 1, 2 or 3 (section 6)
     signs_disbursements: bool = True  # versions 2 and 3; "optional" in one text (section 6)
+    repeats_payouts: bool = True  # with the same id, when Airtel has no such (section 6)
     enquiry_version: int = 1  # of disbursements; 2 and 3 have one sighting (section 6)
     balance_version: int = 1  # 2 tells the wallets apart (section 7)
     refund_by: RefundBy = RefundBy.DISBURSEMENT

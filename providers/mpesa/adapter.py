@@ -187,7 +187,7 @@ class Mpesa(PayIns, Business):
 
     @property
     def _is_known_by_conversation(self) -> bool:
-        """Whether every answer that comes later is about an order known by its ConversationID."""
+        """Whether every result of an order is of one that is known by its ConversationID."""
         return self._names_payouts and self._settings.refund_by == "payout"
 
     def _is_reversal(self, order: Order) -> bool:

@@ -37,8 +37,10 @@ from providers.mpesa.answers import (
 from providers.mpesa.settings import MpesaSettings
 
 _TOKEN_MARGIN_SECONDS = 120.0  # section 2 proposes 60 to 300
-# Section 11: an address that contains one of these is refused, whatever the case.
+# Section 11: an address that contains one of these is refused, whatever the case. A random word
+# behind the host never spells the first ones; it may spell one of the others.
 _FORBIDDEN_IN_URL = ("mpesa", "m-pesa", "safaricom", "exe", "cmd", "sql", "query")
+_FORBIDDEN_HOSTS = ("ngrok", "mockbin", "requestbin")  # tunnels and inspectors
 
 
 class Daraja:
@@ -155,4 +157,6 @@ def allowed(url: str) -> str:
 def forbidden_in(url: str) -> str | None:
     """The first word of an address that Daraja forbids there; None when there is none."""
     lowered = url.lower()
-    return next((word for word in _FORBIDDEN_IN_URL if word in lowered), None)
+    host = lowered.partition("://")[2].partition("/")[0]
+    places = ((_FORBIDDEN_IN_URL, lowered), (_FORBIDDEN_HOSTS, host))
+    return next((word for words, place in places for word in words if word in place), None)

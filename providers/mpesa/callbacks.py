@@ -234,8 +234,8 @@ def _status_finding(message: dict[str, Any], customer: str = "CreditPartyName") 
         amount=_amount(told.get("Amount")),
         msisdn=_msisdn(told.get(customer)),
         receipt=word(told.get("ReceiptNo")) or None,
-        # Beside the parameters stand the ids of the query, not of the payment.
-        provider_reference=word(told.get("ConversationID")) or None,
+        # Beside the parameters stand the ids of the query. Whose ConversationID is among them, the
+        # query's or the payment's, section 9.1 does not say: the question's address says whose.
     )
 
 

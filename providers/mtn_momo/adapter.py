@@ -19,6 +19,7 @@ from engine.ports import (
     Accepted,
     Acknowledgement,
     Callback,
+    CallbackTrust,
     Direction,
     Finding,
     OperatorFacts,
@@ -63,7 +64,11 @@ class MtnMomo:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Raises ValueError when the address is none."""
-        self.facts = msgspec.structs.replace(facts, prompts_payer=not settings.only_preapproved)
+        self.facts = msgspec.structs.replace(
+            facts,
+            prompts_payer=not settings.only_preapproved,
+            callback=facts.callback if settings.calls_back else CallbackTrust.NONE,
+        )
         self.notifies = settings.notifies
         self._settings = settings
         self._client = Client(

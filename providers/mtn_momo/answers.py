@@ -40,9 +40,11 @@ _REASONS: dict[str, tuple[Reason, Reason]] = {
     "RESOURCE_NOT_FOUND": (Reason.OTHER, Reason.CONFIGURATION),
 }
 
-# Section 5. PENDING, CREATED, ONGOING, DELAYED and every other word are not final.
-_FAILED = frozenset({"FAILED", "TIMEOUT", "REJECTED", "CANCELLED"})
-# Words that say by themselves what a payer did; a `reason` beside them says more.
+_FAILED = "FAILED"
+# Section 5. PENDING, CREATED, ONGOING, DELAYED and every other word are not final. These three say
+# by themselves what a payer did, and a `reason` beside them says more; but MTN publishes none of
+# them. A collection they end, as money that came after all is given back. A payout that they ended
+# wrongly would be paid twice (`decisions/0008`).
 _BY_STATUS = {
     "TIMEOUT": (Reason.NOT_REACHED, Reason.OTHER),
     "REJECTED": (Reason.DECLINED, Reason.OTHER),
@@ -156,7 +158,7 @@ def finding_of(
     Raises Unreadable for an amount that is none.
     """
     status, code = word(message.get("status")), _reason_code(message.get("reason"))
-    is_failed = status in _FAILED
+    is_failed = status == _FAILED or (status in _BY_STATUS and not pays)
     meant = _REASONS.get(code) or _BY_STATUS.get(status, _UNSAID)
     reason = meant[_PAYING if pays else _COLLECTING]
     final = Outcome.FAILED if is_failed else Outcome.PENDING

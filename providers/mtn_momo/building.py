@@ -50,6 +50,7 @@ def build_mtn(market: Market, variables: Mapping[str, str], clock: Clock, trace:
         payouts_before=tuple(before),
         sender_fields=_read_sender_fields(env, facts.name),
         notifies=env.whole("NOTIFIES", default=0) > 0,
+        calls_back=env.whole("CALLBACKS", default=1) > 0,
         only_preapproved=env.whole("ONLY_PREAPPROVED", default=0) > 0,
         **env.line(),
     )

@@ -56,6 +56,7 @@ class MtnMomoSettings:
     the new one, which the operator could not tell from the old. Until none of those is open."""
     sender_fields: tuple[str, ...] = ()  # demanded by a market beyond country and amount
     notifies: bool = False  # of a collection whose payment is done
+    calls_back: bool = True  # False: no address is given away, everything is asked about
     only_preapproved: bool = False  # collect from those who have agreed beforehand, only
 
     @property
@@ -110,8 +111,11 @@ class Product:
         )
 
     async def create(self, resource: str, order: Order, message: dict[str, Any]) -> Answer:
+        reference = reference_id(order.attempt_id)
+        if not self._settings.calls_back:
+            return await self.make_uncalled(resource, reference, message)
         called_back = (b"X-Callback-Url", callback_at(order.callback_url, self._kind).encode())
-        return await self._make(resource, reference_id(order.attempt_id), message, called_back)
+        return await self._make(resource, reference, message, called_back)
 
     async def make_uncalled(self, resource: str, reference: str, message: dict[str, Any]) -> Answer:
         """Create what is only ever asked about: without an address there is no callback."""

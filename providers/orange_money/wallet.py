@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from engine.clock import AttemptId, Clock
-from engine.errors import ProviderError, Rejected, Unreadable
+from engine.errors import OutcomeUnknown, ProviderError, Rejected, Unreadable
 from engine.money import Money
 from engine.ports import (
     FORGED,
@@ -219,7 +219,13 @@ class EWallet:
         transaction_id = answer.word("transactionId")
         if answer.status not in (200, 201) or not answer.word("status"):
             raise self._error(answer)
-        found = self._finding(answer.message)
+        try:
+            found = self._finding(answer.message)
+        except Unreadable as error:
+            # It was taken, whatever the rest of the answer is: the id is what to ask by.
+            raise OutcomeUnknown(
+                error.provider, error.detail, provider_reference=transaction_id or None
+            ) from error
         over = found.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)
         return Accepted(provider_reference=transaction_id or None, finding=found if over else None)
 

@@ -39,7 +39,8 @@ from providers.orange_money.references import reference_of
 from providers.redaction import Fields, printable
 from providers.wire import json_object, order_amount, word
 
-CLOSE_AFTER_SECONDS = 1800
+PAGE_SECONDS = 600  # section 1.2
+CLOSE_AFTER_SECONDS = 3 * PAGE_SECONDS
 """Three lives of a page: what nobody has begun to pay by then stays so for ever (section 1.4)."""
 _URL_MAX = 120
 _LINK_MAX = 512
@@ -78,9 +79,12 @@ class WebPayment:
         trace: Trace = no_trace,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Raises ValueError when the address is none, or the names are too long."""
+        """Raises ValueError when the address is none, the names are too long, or a page would be
+        closed that can still be paid: what comes by it cannot be given back."""
         if len(settings.merchant_name) > 30 or len(settings.return_url) > _URL_MAX:
             raise ValueError(f"{market.name}: the merchant's name or the return address is long")
+        if settings.close_after_seconds < PAGE_SECONDS:
+            raise ValueError(f"{market.name}: a page lives for {PAGE_SECONDS} seconds")
         if settings.language not in ("fr", "en"):
             raise ValueError(f"{market.name}: pages are in fr or en")
         self.facts = facts_of(market, collects=settings.by_link, pays_out=False, by_link=True)

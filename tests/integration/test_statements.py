@@ -284,6 +284,50 @@ async def test_a_listed_payout_that_was_unknown_is_paid(world: World, bureau: Bu
     assert await world.state(payment_id) is S.PAID
 
 
+async def refund_unknown(world: World) -> tuple[PaymentId, AttemptId]:
+    """A collection of receipt R1 that is given back, and nobody knows whether it was."""
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), FAILED)
+    await world.dispatched()
+    refund = await world.live(payment_id)
+    await world.payments.record_unclear(await world.payment(payment_id), refund)
+    assert await world.state(payment_id) is S.REFUND_UNKNOWN
+    return payment_id, refund
+
+
+@pytest.mark.parametrize("by", ["receipt", "our id", "our word"])
+async def test_a_listed_return_of_the_collection_is_the_refund_that_was_unknown(
+    world: World, by: str
+) -> None:
+    """A reversal is named by what it undoes: M-PESA's has no word of ours for itself."""
+    payment_id, refund = await refund_unknown(world)
+    collection = await world.store.collected_attempt(payment_id)
+    named = {"receipt": "R1", "our id": collection, "our word": f"ref:{collection}"}[by]
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    back = bureau.line("REV1", side=Side.OUT, reference=named)
+    report = await bureau.take_whole(bureau.line("R1"), back)
+    assert report.counts == {C.MATCHED: 1, C.UNKNOWN_RESOLVED: 1}
+    assert await world.state(payment_id) is S.REFUNDED
+    for _ in range(3):
+        await bureau.take_whole()
+    await bureau.age()
+    await world.dispatched()
+    assert await world.store.ended_how(payment_id, refund) is True
+    assert await bureau.cases() == await world.cases() == []
+
+
+async def test_a_return_that_nobody_here_ordered_is_said_to_people(
+    world: World, bureau: Bureau
+) -> None:
+    await paid(world)
+    back = bureau.line("REV1", side=Side.OUT, reference="R1")
+    report = await bureau.take(bureau.line("R1"), back)
+    assert report.counts == {C.MATCHED: 1, C.CONTRADICTION: 1}
+    assert await world.cases() != []
+
+
 async def test_listed_money_of_a_failed_collection_comes_late_and_is_given_back(
     world: World, bureau: Bureau
 ) -> None:

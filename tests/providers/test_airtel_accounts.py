@@ -280,6 +280,26 @@ async def test_who_pays_nothing_out_gives_back_by_airtels_refund_or_not_at_all(
     await built["airtel_ke"].aclose()
 
 
+@pytest.mark.parametrize(
+    ("more", "is_safe"),
+    [
+        ({}, True),
+        ({"DISBURSEMENT_VERSION": "2"}, True),
+        ({"DISBURSEMENT_VERSION": "3"}, False),  # no text says it of the third
+        ({"DISBURSEMENT_VERSION": "3", "REPEATS_PAYOUTS": "1"}, True),
+        ({"REPEATS_PAYOUTS": "0"}, False),
+    ],
+)
+async def test_payouts_are_repeated_where_a_text_says_that_a_used_id_is_refused(
+    more: dict[str, str], is_safe: bool
+) -> None:
+    built = build_operators(environment("KE", **more), clock=Clock(), names=["airtel_ke"])
+    facts = built["airtel_ke"].facts
+    assert facts.repeat_is_safe(DISBURSE) is facts.repeat_is_safe(REFUND) is is_safe
+    assert not facts.repeat_is_safe(COLLECT)
+    await built["airtel_ke"].aclose()
+
+
 async def test_zambia_signs_and_the_others_do_not(company: Company, clock: HandClock) -> None:
     AIRTEL.script_tokens(company)
     for country, version in (("ZM", 2), ("KE", 1)):

@@ -376,6 +376,30 @@ async def test_ending_that_the_code_contradicts_is_unknown(
         await airtel.disburse(kenyan_order(DISBURSE))
 
 
+CONTRADICTIONS = [
+    *({"response_code": "DP00900001005", "result_code": f"ESB{n}"} for n in ("000001", "000004")),
+    {"response_code": "DP00900001013", "result_code": "ESB000014"},
+    {"response_code": "ROUTER117", "result_code": "ESB000011"},
+    {"response_code": None, "result_code": "ESB000001"},
+]
+
+
+@pytest.mark.parametrize("codes", CONTRADICTIONS)
+async def test_failed_by_one_word_and_unclear_by_another_is_unknown(
+    company: Company, airtel: AirtelMoney, codes: dict[str, Any]
+) -> None:
+    order, told = kenyan_order(DISBURSE), envelope("", data=transaction("TF"), **codes)
+    company.on(DISBURSE_ENQUIRY_PATH, told)
+    assert (await airtel.query(order)).outcome is Outcome.PENDING
+    for answer in (told, refused("", **codes)):
+        company.on(DISBURSE_PATHS[1], answer)
+        with pytest.raises(OutcomeUnknown):
+            await airtel.disburse(order)
+    company.on(COLLECT_PATHS[1], refused("DP00800001005", result_code=codes["result_code"]))
+    with pytest.raises(Rejected):
+        await airtel.collect(kenyan_order(COLLECT))
+
+
 ENQUIRIES = [
     (PAID, Finding(Outcome.SUCCEEDED, "TS", receipt="MP261121.1300.A00001")),
     (envelope("", data=transaction("TS")), Finding(Outcome.SUCCEEDED, "TS")),
@@ -403,6 +427,11 @@ ENQUIRIES = [
     (envelope("DP00800001007", data=transaction("TS")), Finding(Outcome.PENDING, "TS")),
     (envelope("DP00800001006", data=transaction("TF")), Finding(Outcome.PENDING, "TF")),
     (envelope("DP00800001025", data=transaction("TE")), Finding(Outcome.PENDING, "TE")),
+    (
+        # Of a collection that is enough: what came after all is given back.
+        envelope("DP00800001007", data=transaction("TF"), result_code="ESB000001"),
+        Finding(Outcome.FAILED, "DP00800001007", reason=Reason.INSUFFICIENT_FUNDS),
+    ),
     # Without a status word: only what cannot speak of the question itself.
     (
         envelope("DP00800001002"),
@@ -541,6 +570,11 @@ NOT_GIVEN_BACK: list[tuple[Reaction, type[ProviderError]]] = [
     (refused("DP00800001009", data=RECEIPT), Rejected),
     (envelope("DP00800001001", data=RECEIPT, success=False), OutcomeUnknown),
     (envelope("DP00800001000", data=RECEIPT), OutcomeUnknown),
+    (envelope("DP00800001006", data=RECEIPT), OutcomeUnknown),  # in process
+    *(
+        (envelope("DP00800001001", data=transaction(word, airtel_money_id="MP1")), OutcomeUnknown)
+        for word in ("TIP", "TF", "FAILED")
+    ),
 ]
 
 

@@ -456,6 +456,7 @@ async def test_a_reversal_is_asked_about_by_the_id_of_its_own_request(
         ({"refund_by": "reversal"}, "b2c-result", False),
         ({"refund_by": "reversal"}, "reversal-result", False),
         ({"payout_version": "v1"}, "b2c-result", False),
+        ({}, "status-result", False),
         ({"payout_version": "v1"}, "status-result", False),
     ],
 )

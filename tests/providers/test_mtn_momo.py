@@ -340,9 +340,6 @@ STATUSES = [
         Reason.OTHER,
     ),
     ("FAILED", "NEVER_SEEN", Outcome.FAILED, "NEVER_SEEN", Reason.OTHER, Reason.OTHER),
-    ("REJECTED", None, Outcome.FAILED, "REJECTED", Reason.DECLINED, Reason.OTHER),
-    ("CANCELLED", None, Outcome.FAILED, "CANCELLED", Reason.DECLINED, Reason.OTHER),
-    ("TIMEOUT", None, Outcome.FAILED, "TIMEOUT", Reason.NOT_REACHED, Reason.OTHER),
 ]
 
 
@@ -369,6 +366,31 @@ async def test_status_means_the_same_asked_and_told(
         told = mtn.read_callback("collection", json.dumps(body).encode()).finding
         assert asked == told
         assert (told.outcome, told.code, told.reason) == (outcome, code, expected)
+
+
+@pytest.mark.parametrize("reason", [{}, {"reason": "EXPIRED"}])
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [
+        ("REJECTED", Reason.DECLINED),
+        ("CANCELLED", Reason.DECLINED),
+        ("TIMEOUT", Reason.NOT_REACHED),
+    ],
+)
+async def test_word_that_mtn_does_not_publish_ends_collections_alone(
+    company: Company, mtn: MtnMomo, status: str, meant: Reason, reason: dict[str, str]
+) -> None:
+    for direction in (COLLECT, DISBURSE, REFUND):
+        pays = direction is not COLLECT
+        body = status_body(status, party="payee" if pays else "payer", **reason)
+        company.on(f"{PATHS[direction]}/{REFERENCE}", Answer(message=body))
+        asked = await mtn.query(ugandan_order(direction))
+        assert asked == mtn.read_callback("collection", json.dumps(body).encode()).finding
+        if pays:
+            assert (asked.outcome, asked.code, asked.reason) == (Outcome.PENDING, status, None)
+        else:
+            assert asked.outcome is Outcome.FAILED
+            assert asked.reason is (Reason.NOT_REACHED if reason else meant)
 
 
 async def test_unknown_reference_is_not_found_and_no_failure(

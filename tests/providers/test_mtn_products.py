@@ -11,7 +11,9 @@ from engine.errors import OutcomeUnknown, Rejected, Throttled
 from engine.money import Money
 from engine.ports import (
     Accepted,
+    CallbackTrust,
     DeliveryNoticePort,
+    Direction,
     Finding,
     HolderPort,
     Outcome,
@@ -217,6 +219,22 @@ async def test_remittance_has_a_balance_of_its_own(company: Company, clock: Hand
         assert await mtn.ask_balance("remittance", "") == Money(7_000, "UGX")
     (request,) = company.received("/remittance/v1_0/account/balance")
     assert request.headers["ocp-apim-subscription-key"] == KEYS["remittance"]
+
+
+async def test_without_callbacks_no_address_is_given_away(
+    company: Company, clock: HandClock
+) -> None:
+    assert built().facts.callback is CallbackTrust.UNSIGNED
+    assert built(CALLBACKS="0").facts.callback is CallbackTrust.NONE
+    for path in ("/collection/v1_0/requesttopay", "/disbursement/v1_0/transfer"):
+        company.on(path, Answer(202))
+    async with opened(company, clock, calls_back=False) as mtn:
+        assert await mtn.collect(ugandan_order(Direction.COLLECT)) == Accepted()
+        assert await mtn.disburse(ugandan_order(Direction.DISBURSE)) == Accepted()
+    for path in ("/collection/v1_0/requesttopay", "/disbursement/v1_0/transfer"):
+        (made,) = company.received(path)
+        assert "x-callback-url" not in made.headers
+        assert made.headers["x-reference-id"] == REFERENCE
 
 
 # Account holders.

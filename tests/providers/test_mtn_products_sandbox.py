@@ -249,7 +249,7 @@ async def test_payer_is_told_of_a_delivery_once_the_payment_succeeded(
 
     paid = await collect(mtn)
     assert (await notify(paid, notificationMessage="Shipped")).status_code == 200
-    assert sandboxes.mtn.transactions[paid].notifications == ["Shipped"]
+    assert sandboxes.mtn.transactions["requesttopay", paid].notifications == ["Shipped"]
     assert (await notify(paid, notificationMessage="x" * 161)).status_code == 400
     assert (await notify(paid)).status_code == 400
     assert (await notify(str(uuid4()), notificationMessage="x")).status_code == 404
@@ -258,7 +258,7 @@ async def test_payer_is_told_of_a_delivery_once_the_payment_succeeded(
     await mtn.create("requesttopay", reference_id=failed)
     await mtn.final("requesttopay", failed)
     assert (await notify(failed, notificationMessage="x")).status_code == 500
-    assert sandboxes.mtn.transactions[paid].notifications == ["Shipped"]
+    assert sandboxes.mtn.transactions["requesttopay", paid].notifications == ["Shipped"]
 
 
 # The adapter.
@@ -313,6 +313,13 @@ async def test_a_payout_is_not_made_twice_by_two_products(
         "collection": 0, "disbursement": 98_500, "remittance": 98_500,
     }  # fmt: skip
     await today.aclose()
+    # Its own reference is all that protects a product: without the word of before it pays again.
+    careless = adapter_of(payout=Payout.DEPOSIT)
+    await careless.disburse(paid)
+    await careless.disburse(paid)  # 409
+    assert (await final(lambda: careless.query(paid))).outcome is Outcome.SUCCEEDED
+    assert len(sandboxes.mtn.ledger.movements) == 3
+    await careless.aclose()
 
 
 async def test_the_adapter_tells_a_working_wallet_from_others(

@@ -159,6 +159,8 @@ SENSELESS = [
     ("CI", WEB, "MERCHANT_NAME", "x" * 31),
     ("CI", WEB, "RETURN_URL", "https://" + "x" * 120),
     ("CI", WEB, "BASE_URL", "orange"),
+    ("CI", WEB, "CLOSE_AFTER_SECONDS", "599"),
+    ("CI", WEB, "CLOSE_AFTER_SECONDS", "0"),
     ("CM", CORE, "CHANNEL_MSISDN", "237690000000"),
     ("CM", CORE, "CA_FILE", "/no/such/file.pem"),
     ("SN", WALLET, "MERCHANT_CODE", "12345"),
@@ -768,6 +770,19 @@ async def test_payout_carries_the_sealed_pin(company: Company, direction: Any) -
         "receiveNotification": True,
     }
     assert len(company.received(orange.KEY_PATH)) == 1
+
+
+@pytest.mark.parametrize("amount", [{"value": "x", "unit": "XOF"}, {"value": 1, "unit": "XXX"}])
+async def test_payout_whose_answer_cannot_be_read_is_asked_about_by_its_id(
+    company: Company, amount: Any
+) -> None:
+    orange.WALLET.script_tokens(company)
+    message = {**orange.CASHED_IN.message, "amount": amount}
+    company.on(f"{orange.WALLET_PATH}/cashins", Answer(200, message=message))
+    async with closing(wallet(company.url)) as adapter:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await adapter.disburse(orange.senegalese_order(DISBURSE))
+    assert caught.value.provider_reference == "CI260101.1029.C00001"
 
 
 async def test_revoked_key_is_fetched_anew_and_the_payout_sent_once_more(company: Company) -> None:

@@ -163,6 +163,10 @@ def reply(status: int, message: Any = None) -> httpx.Response:
     return httpx.Response(status, json=message if message is not None else {})
 
 
+def airtel_error(status: int) -> ProviderError:
+    return airtel.error_of("a", airtel.read_answer(reply(status)), pays=True)
+
+
 def by_mpesa(status: int, code: str, text: str) -> ProviderError:
     said = {"requestId": "1", "errorCode": code, "errorMessage": text}
     return mpesa_answers.error_of(mpesa_answers.read_answer(reply(status, said)))
@@ -211,8 +215,8 @@ AT_THE_DOOR: Iterable[tuple[str, ProviderError, Told | None]] = [
         ),
         Told.THROTTLED,
     ),
-    ("airtel: broken", airtel.error_of("a", airtel.read_answer(reply(500))), Told.UNCLEAR),
-    ("airtel: not us", airtel.error_of("a", airtel.read_answer(reply(403))), Told.MISCONFIGURED),
+    ("airtel: broken", airtel_error(500), Told.UNCLEAR),
+    ("airtel: not us", airtel_error(403), Told.MISCONFIGURED),
     ("zamtel: broken", zamtel._error_of(reply(500), zamtel._NOTHING), Told.UNCLEAR),
     ("zamtel: too fast", zamtel._error_of(reply(429), zamtel._NOTHING), Told.THROTTLED),
 ]

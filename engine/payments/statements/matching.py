@@ -64,6 +64,9 @@ class Ours(msgspec.Struct, frozen=True):
     masked: str  # whose wallet
     begun_ms: int
     ended_ms: int | None
+    gives_back: tuple[str, ...] = ()
+    """Receipt and references of the collection that it undoes, where the operator carries refunds
+    out so: a statement may name it by those alone."""
 
     @property
     def side(self) -> Side:
@@ -159,6 +162,10 @@ class _Pairs:
             for name in {*o.references, o.attempt_id}:
                 self._named["reference", o.side, name].append(o)
             self._named["code", o.side, o.code].append(o)
+            # One that succeeded without a receipt: two of us saw it, or it was "done already".
+            if not o.receipt and o.standing in (Standing.OPEN, Standing.SUCCEEDED):
+                for name in {*o.gives_back}:
+                    self._named["gives back", o.side, name].append(o)
         self.attempt_of: dict[str, Ours] = {}
         self.taken: set[AttemptId] = set()
         self._listed: dict[Hashable, Ours] = {}
@@ -216,7 +223,8 @@ class _Pairs:
 
 def _pair(attempts: Sequence[Ours], lines: Sequence[Theirs], paid_in: Mapping[str, bool]) -> _Pairs:
     """By the very receipt, by what was paired before, then by receipt, reference, code: equal
-    amounts first. A pay-in is its payment's by the operator's words, never by what was typed."""
+    amounts first. A pay-in is its payment's by the operator's words, never by what was typed. What
+    undoes a collection is our own refund of it, if there is one that told no receipt."""
     pairs = _Pairs(attempts)
     others = [t for t in lines if t.line_id not in paid_in]
     suspended = [t for t in lines if paid_in.get(t.line_id)]
@@ -228,6 +236,8 @@ def _pair(attempts: Sequence[Ours], lines: Sequence[Theirs], paid_in: Mapping[st
         for agrees in (_same_amount, _any_amount):
             for t in others:
                 pairs.choose(t, name(t.line), agrees)
+    for t in others:
+        pairs.choose(t, _by_what_it_undoes(t.line), _same_amount)
     for t in suspended:
         pairs.choose(t, _by_reference(t.line), _same_amount_without_receipt)
     return pairs
@@ -243,6 +253,10 @@ def _by_reference(line: Line) -> Hashable:
 
 def _by_code(line: Line) -> Hashable:
     return "code", line.side, line.reference
+
+
+def _by_what_it_undoes(line: Line) -> Hashable:
+    return "gives back", line.side, line.reference
 
 
 def _reversed(line: Line) -> Hashable:

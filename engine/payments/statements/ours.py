@@ -78,7 +78,7 @@ class OursReader:
     async def _read_chunk(self, facts: OperatorFacts, ids: Sequence[AttemptId]) -> list[Ours]:
         attempted = await asyncio.gather(*[self._store.attempt(id_) for id_ in ids])
         here = [a for a in attempted if a is not None and a.operator == facts.name]
-        ended = await self._ended(here)
+        ended, collected = await self._ended(here)
         references = await self._accepted(ids)
         unsent = await self._unsent(ids)
         return [
@@ -87,12 +87,19 @@ class OursReader:
                 ended.get(a.attempt_id),
                 references.get(a.attempt_id),
                 waits=a.attempt_id in unsent,
+                gives_back=self._given_back(facts, a, collected.get(a.payment.payment_id)),
             )
             for a in here
         ]
 
     def _ours(
-        self, a: Attempted, ended: _Ended | None, accepted: str | None, *, waits: bool
+        self,
+        a: Attempted,
+        ended: _Ended | None,
+        accepted: str | None,
+        *,
+        waits: bool,
+        gives_back: tuple[str, ...],
     ) -> Ours:
         named = self._references_of(a.operator, a.attempt_id)
         return Ours(
@@ -108,21 +115,38 @@ class OursReader:
             masked=a.payment.msisdn_of(a.direction).masked,
             begun_ms=epoch_ms_of(a.attempt_id),
             ended_ms=ended.at_ms if ended else None,
+            gives_back=gives_back,
         )
 
-    async def _ended(self, attempted: Sequence[Attempted]) -> dict[AttemptId, _Ended]:
-        """How each ended; what was proven last counts."""
+    async def _ended(
+        self, attempted: Sequence[Attempted]
+    ) -> tuple[dict[AttemptId, _Ended], dict[str, Ending]]:
+        """How each ended, and by payment how its collection did; what was proven last counts."""
         rows = await self._pool.fetch(
-            "select at_ms, facts from journal where payment = any($1::uuid[]) and version > 1"
-            " and facts is not null order by payment, version",
+            "select payment, at_ms, facts from journal where payment = any($1::uuid[])"
+            " and version > 1 and facts is not null order by payment, version",
             list({a.payment.payment_id for a in attempted}),
         )
-        steps = [(row["at_ms"], read_step(row["facts"])) for row in rows]
-        return {
-            step.attempt_id: _Ended(step, at_ms)
-            for at_ms, step in steps
-            if isinstance(step, Ending)
-        }
+        ended: dict[AttemptId, _Ended] = {}
+        collected: dict[str, Ending] = {}  # what ends first is the collection
+        for row in rows:
+            step, payment = read_step(row["facts"]), row["payment"].hex
+            if not isinstance(step, Ending):
+                continue
+            ended[step.attempt_id] = _Ended(step, row["at_ms"])
+            if collected.setdefault(payment, step).attempt_id == step.attempt_id:
+                collected[payment] = step
+        return ended, collected
+
+    def _given_back(
+        self, facts: OperatorFacts, a: Attempted, collection: Ending | None
+    ) -> tuple[str, ...]:
+        """How a statement may name what a refund undoes; nothing where a refund is a payout."""
+        if a.direction is not Direction.REFUND or facts.refund_is_payout or collection is None:
+            return ()
+        named = self._references_of(a.operator, collection.attempt_id)
+        told = (collection.receipt,) if collection.receipt else ()
+        return (*told, collection.attempt_id, *named)
 
     async def _accepted(self, ids: Sequence[AttemptId]) -> dict[AttemptId, str]:
         """What the operator answered when it took the order."""

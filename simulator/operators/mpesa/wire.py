@@ -61,8 +61,9 @@ _MSISDN = re.compile(r"254[17][0-9]{8}")
 _SHORTCODE = re.compile(r"[0-9]{5,7}")
 _TIMESTAMP = re.compile(r"20[0-9]{12}")
 _WHOLE = re.compile(r"[0-9]{1,12}")
-# Section 11: refused in any case, anywhere in the URL, the random path included.
-_FORBIDDEN_IN_URLS = re.compile("mpesa|m-pesa|safaricom|exe|cmd|sql|query|ngrok|mockbin|requestbin")
+# Section 11: refused in any case; the words anywhere in the URL, the random path included.
+_FORBIDDEN_IN_URLS = re.compile("mpesa|m-pesa|safaricom|exe|cmd|sql|query")
+_FORBIDDEN_HOSTS = re.compile("ngrok|mockbin|requestbin")
 
 
 def envelope(world: World, status: int, code: str, message: str) -> Response:
@@ -159,6 +160,7 @@ class Fields:
             parts.scheme not in ("http", "https")
             or not parts.hostname
             or _FORBIDDEN_IN_URLS.search(value.lower())
+            or _FORBIDDEN_HOSTS.search(parts.hostname)
         ):
             raise self.refuse(name)
         return value

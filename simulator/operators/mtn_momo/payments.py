@@ -87,12 +87,12 @@ class PaymentApi:
 
     async def show(self, request: Request) -> Response:
         """The status GET, by the reference id of the creating POST."""
-        transaction = self._sandbox.transactions.get(request.path_params["id"].lower())
+        transaction = self._found(request)
         msisdn = transaction.msisdn if transaction else None
 
         async def perform() -> Response:
             self._sandbox.admit(request, self._product, "query", msisdn)
-            if transaction is None or transaction.kind != self._kind:
+            if transaction is None:
                 raise Refusal(wire.error("RESOURCE_NOT_FOUND"))
             fault = self._sandbox.faults.take(UNKNOWN_STATUS, msisdn, "query")
             return json_response(self._body(transaction, "unknown_status" if fault else None))
@@ -105,13 +105,13 @@ class PaymentApi:
         What an earlier or failed payment is answered with is not documented: NOT_ALLOWED here.
         """
         values = await wire.read_json(request)
-        transaction = self._sandbox.transactions.get(request.path_params["id"].lower())
+        transaction = self._found(request)
         msisdn = transaction.msisdn if transaction else None
 
         async def perform() -> Response:
             wire.check_content_length(request)
             self._sandbox.admit(request, self._product, "query", msisdn)
-            if transaction is None or transaction.kind != self._kind:
+            if transaction is None:
                 raise Refusal(wire.error("RESOURCE_NOT_FOUND"))
             message = wire.read_notification(values)
             if transaction.status != "SUCCESSFUL":
@@ -126,7 +126,7 @@ class PaymentApi:
         reference_id = request.headers.get("x-reference-id", "").lower()
         if not wire.is_uuid4(reference_id):
             raise Refusal(wire.bad_request())
-        if reference_id in sandbox.transactions:
+        if (self._kind, reference_id) in sandbox.transactions:
             raise Refusal(wire.error("RESOURCE_ALREADY_EXIST"))
         callback_url = request.headers.get("x-callback-url")
         if callback_url and urlsplit(callback_url).hostname != sandbox.callback_host_of(user):
@@ -146,19 +146,25 @@ class PaymentApi:
             original=original,
         )
         self._refuse_at_once(transaction)
-        sandbox.transactions[reference_id] = transaction
+        sandbox.transactions[self._kind, reference_id] = transaction
         if original is not None:  # Reserved now, so that two refunds cannot share what is left.
             original.refunded_minor += order.amount_minor
         return transaction
 
+    def _found(self, request: Request) -> Transaction | None:
+        return self._sandbox.transactions.get((self._kind, request.path_params["id"].lower()))
+
+    def _collected(self, reference_id: str) -> Transaction | None:
+        return self._sandbox.transactions.get(("requesttopay", reference_id))
+
     def _payer_refunded(self, values: dict[str, object]) -> str | None:
-        original = self._sandbox.transactions.get(str(values.get("referenceIdToRefund", "")))
+        original = self._collected(str(values.get("referenceIdToRefund", "")))
         return original.msisdn if original else None
 
     def _check_refund(self, order: Order) -> Transaction:
         """The original of a refund: a successful collection with enough of it left."""
-        original = self._sandbox.transactions.get(order.reference_id_to_refund.lower())
-        if original is None or original.kind != "requesttopay":
+        original = self._collected(order.reference_id_to_refund.lower())
+        if original is None:
             raise Refusal(wire.error("RESOURCE_NOT_FOUND"))
         left_minor = original.order.amount_minor - original.refunded_minor
         if original.status != "SUCCESSFUL" or order.amount_minor > left_minor:

@@ -136,7 +136,9 @@ class MtnSandbox(Sandbox[MtnSettings]):
             constants.MTN_SANDBOX_API_USER: ApiUser(None, constants.MTN_SANDBOX_API_KEY)
         }
         self.tokens: dict[str, Token] = {}
-        self.transactions: dict[str, Transaction] = {}
+        self.transactions: dict[tuple[Kind, str], Transaction] = {}
+        """By kind and reference: whether two products share their references nobody publishes, so
+        the worst is taken, that they do not."""
         self.preapprovals: dict[str, Preapproval] = {}
         # Each product that pays out has money of its own.
         self.ledger.balances_minor["remittance"] = settings.remittance_float_minor

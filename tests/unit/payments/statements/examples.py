@@ -60,6 +60,7 @@ def ours(
     receipt: str | None = None,
     references: tuple[str, ...] = (),
     booked_fee_minor: int = 0,
+    gives_back: tuple[str, ...] = (),
 ) -> Ours:
     moment = datetime.fromtimestamp(begun_ms / 1000, UTC)
     attempt = AttemptId(f"{int(first_id_at(moment), 16) + n:032x}")
@@ -78,6 +79,7 @@ def ours(
         masked="+2547*****001",
         begun_ms=begun_ms,
         ended_ms=(ended_ms or begun_ms + 5_000) if is_over else None,
+        gives_back=gives_back,
     )
 
 

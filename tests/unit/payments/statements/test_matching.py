@@ -229,6 +229,31 @@ def test_a_pin_to_an_attempt_out_of_sight_leaves_the_line_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("standing", "receipt", "minor", "kind"),
+    [
+        (S.OPEN, None, 102_000, C.UNKNOWN_RESOLVED),
+        (S.SUCCEEDED, None, 102_000, C.MATCHED),  # "already reversed" tells no receipt
+        (S.SUCCEEDED, "R8", 102_000, None),
+        (S.OPEN, None, 50_000, None),
+        (S.UNSENT, None, 102_000, None),
+        (S.FAILED, None, 102_000, None),
+    ],
+)
+def test_what_undid_a_collection_is_our_refund_of_it_that_told_no_receipt(
+    standing: Standing, receipt: str | None, minor: int, kind: Class | None
+) -> None:
+    attempts = [
+        ours(receipt="R1"),
+        ours(2, standing, direction=D.REFUND, gives_back=("R1", "A1"), receipt=receipt),
+        ours(3, Standing.OPEN, direction=D.REFUND, gives_back=("R2",)),
+    ]
+    lines = [theirs("R1"), theirs("R9", side=Side.OUT, reference="R1", minor=minor)]
+    (found,) = (j for j in judge(attempts, lines) if j.theirs and j.theirs.line.receipt == "R9")
+    assert found.ours is (attempts[1] if kind else None)
+    assert kind in (None, found.kind)
+
+
+@pytest.mark.parametrize(
     ("direction", "side", "minor", "proves"),
     [
         (D.DISBURSE, Side.IN, 102_000, Outcome.REVERSED),
