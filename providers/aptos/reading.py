@@ -18,6 +18,7 @@ _STATUSES: Final = {1: "open", 2: "contested", 3: "ruled", 4: "closed"}
 # `PutIn` is what an operator does when it replenishes its pool, and what settlements do too.
 _SIGN_OF_MOVE: Final = {"Provided": 1, "PutIn": 1, "Withdrawn": -1, "EmergencyExited": -1}
 _POOL_TRIES: Final = 3
+_SECONDS_END: Final = 253_402_300_800  # the year 10000, which nobody can write or keep
 
 
 class CorridorBooks(NamedTuple):
@@ -49,7 +50,7 @@ class Books:
             payment_count=_number(row[2]),
             debits=_numbers(row[3]),
             credits=_numbers(row[4]),
-            settled_at=_number(row[5]),
+            settled_at=_second(row[5]),
         )
 
     async def corridor(self, corridor: str) -> CorridorBooks:
@@ -222,6 +223,13 @@ def _number(value: Any) -> int:
     if number is None:
         raise Unreadable(NAME, "a number that is none")
     return number
+
+
+def _second(value: Any) -> int:
+    second = _number(value)
+    if second >= _SECONDS_END:
+        raise Unreadable(NAME, "a time that is none")
+    return second
 
 
 def _numbers(value: Any) -> tuple[int, ...]:

@@ -132,6 +132,7 @@ SHAPES: dict[str, Any] = {
     "leaf.payment": "ab" * 17, "leaf.version": 0, "leaf.minor": 2**63, "leaf.source": "",
     "batch_id ended": "ab" * 16 + "\n", "leaf.salt ended": "ab" * 32 + "\n",
     "leaf.payment ended": "ab" * 16 + "\n", "proof ended": ["ab" * 32 + "\n"], "count": 2**63,
+    "leaf.at_ms": 253_402_300_800_000,
 }  # fmt: skip
 
 

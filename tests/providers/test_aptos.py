@@ -743,6 +743,10 @@ async def test_a_batch_is_read_as_it_was_recorded(company: Company, rail: Aptos)
     assert request.headers["content-type"] == "application/x.aptos.view_function+bcs"
     company.on(VIEW, answered([False]))
     assert await rail.recorded(CORRIDOR, bytes(16)) is None
+    for never in (253_402_300_800, 2**64 - 1):  # no calendar has it
+        company.on(VIEW, answered([True]), answered([*row[:5], str(never)]))
+        with pytest.raises(Unreadable):
+            await rail.recorded(CORRIDOR, bytes(16))
 
 
 async def test_no_batch_is_only_believed_of_a_node_that_is_not_behind(
