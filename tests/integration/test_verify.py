@@ -9,11 +9,13 @@ import pytest
 import pytest_asyncio
 
 from channels.verifying import ANY, Known, Verdict, _trusted, verify
+from engine.clock import Clock
 from engine.payments.settlement.leaves import Leaf
 from engine.payments.settlement.receipts import Receipt, read_receipt, write_receipt
 from engine.ports import Standing
 from providers.aptos.sdk import address
 from tests.integration.chain_room import CORRIDOR, ChainRoom, leaf, open_chain
+from tests.integration.world import TestClock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,9 +37,14 @@ async def settled(room: ChainRoom, told: list[Leaf] = TOLD) -> str:
     return batch_id
 
 
-async def asked(room: ChainRoom, receipt: Receipt, known: Known = NOBODY) -> tuple[Verdict, str]:
+async def asked(
+    room: ChainRoom, receipt: Receipt, known: Known = NOBODY, *, ahead_seconds: float = 0
+) -> tuple[Verdict, str]:
+    """`ahead_seconds`: by so much the node's clock is behind ours."""
     said: list[str] = []
-    verdict = await verify(receipt, room.node, known, said.append)
+    clock = TestClock()
+    clock.pass_(ahead_seconds)
+    verdict = await verify(receipt, room.node, known, clock, said.append)
     return verdict, "\n".join(said)
 
 
@@ -133,6 +140,23 @@ async def test_what_was_never_settled_is_refused(room: ChainRoom) -> None:
     assert (verdict, told) == (Verdict.REFUSED, "refused: the rail has no such batch")
 
 
+async def test_a_node_that_is_behind_proves_what_it_has_and_refuses_nothing_that_may_come(
+    room: ChainRoom,
+) -> None:
+    """The batch is in the chain for months; a node that still catches up does not have it."""
+    settled_one = room.receipt(await settled(room), TOLD, INDEX)
+    absent = room.receipt("00" * 16, TOLD, INDEX)
+    no_corridor = changed(settled_one, "chain.corridor", lambda _: OTHER)
+    for receipt in (absent, no_corridor):
+        verdict, told = await asked(room, receipt, ahead_seconds=3600)
+        assert verdict is Verdict.UNDECIDED, told
+        assert told.startswith("undecided: the node is 36"), told
+        assert (await asked(room, receipt))[0] is Verdict.REFUSED
+    assert (await asked(room, settled_one, ahead_seconds=3600))[0] is Verdict.PROVEN
+    forged = changed(settled_one, "leaf.fields.minor", lambda minor: minor * 10)
+    assert (await asked(room, forged, ahead_seconds=3600))[0] is Verdict.REFUSED
+
+
 async def test_a_contract_of_somebody_else_is_refused_where_ours_is_known(room: ChainRoom) -> None:
     receipt = room.receipt(await settled(room), TOLD, INDEX)
     package, corridor = (address(str(receipt.chain[name])) for name in ("package", "corridor"))
@@ -165,7 +189,7 @@ async def test_who_does_not_say_which_contract_is_ours_is_told_to_compare(room: 
 async def test_a_node_that_is_away_decides_nothing(room: ChainRoom) -> None:
     receipt = room.receipt(await settled(room), TOLD, INDEX)
     said: list[str] = []
-    verdict = await verify(receipt, "http://127.0.0.1:1/v1", NOBODY, said.append)
+    verdict = await verify(receipt, "http://127.0.0.1:1/v1", NOBODY, Clock(), said.append)
     assert verdict is Verdict.UNDECIDED
     assert said[0].startswith("undecided: the node could not be asked")
 
