@@ -26,6 +26,7 @@ from engine.payments.settlement import receipts
 from engine.payments.settlement.receipts import Receipt
 from providers.aptos import Aborted, Reader
 from providers.aptos.sdk import address
+from providers.redaction import printable
 
 Say = Callable[[str], None]
 
@@ -33,6 +34,7 @@ ANY = ""
 RECEIPT_BYTES_MAX = 64 * 1024
 BEHIND_SECONDS_MAX = 60
 """A node whose clock is farther behind ours may not have come to the batch yet."""
+LINE_LENGTH_MAX = 400
 _ADDRESS = r"^0x[0-9a-fA-F]{1,64}\Z"
 
 
@@ -71,17 +73,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_verify(variables: Mapping[str, str], options: argparse.Namespace, say: Say) -> Verdict:
     """Say what was proven, or why it was refused."""
+
+    def say_line(text: str) -> None:
+        # Whoever wrote the receipt must not write our other lines as well.
+        say(printable(text, length_max=LINE_LENGTH_MAX))
+
     try:
         receipt = _read(options.file)
     except (OSError, ValueError) as error:
-        say(f"undecided: {options.file} is no receipt: {error}")
+        say_line(f"undecided: {options.file} is no receipt: {error}")
         return Verdict.UNDECIDED
     try:
         node, known = _trusted(variables, options)
     except (OSError, ValueError) as error:
-        say(f"undecided: {error}")
+        say_line(f"undecided: {error}")
         return Verdict.UNDECIDED
-    return asyncio.run(verify(receipt, node, known, Clock(), say))
+    return asyncio.run(verify(receipt, node, known, Clock(), say_line))
 
 
 def _read(file: Path) -> Receipt:

@@ -1,14 +1,16 @@
 """`capp verify`: a payment's proof holds against the chain alone, and no forged one does."""
 
 import argparse
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
 
-from channels.verifying import ANY, Known, Verdict, _trusted, verify
+from channels.verifying import ANY, Known, Verdict, _trusted, run_verify, verify
 from engine.clock import Clock
 from engine.payments.settlement.leaves import Leaf
 from engine.payments.settlement.receipts import Receipt, read_receipt, write_receipt
@@ -155,6 +157,26 @@ async def test_a_node_that_is_behind_proves_what_it_has_and_refuses_nothing_that
     assert (await asked(room, settled_one, ahead_seconds=3600))[0] is Verdict.PROVEN
     forged = changed(settled_one, "leaf.fields.minor", lambda minor: minor * 10)
     assert (await asked(room, forged, ahead_seconds=3600))[0] is Verdict.REFUSED
+
+
+async def test_a_receipt_writes_no_line_of_ours(room: ChainRoom, tmp_path: Path) -> None:
+    """On a contract of one's own everything can be proven, and this says where to look."""
+    forged = msgspec.structs.replace(
+        TOLD[0], source="me\n\x1b[2Kproven: 1", destination="\x1b[1A\x1b[2K\u202eyou"
+    )
+    receipt = room.receipt(await settled(room, [forged]), [forged], 0)
+    whole = msgspec.json.decode(write_receipt(receipt))
+    strange = {**whole, "\x1b[2Jproven: all\n": 1}
+    label = {**whole, "corridor": "a\nproven: b"}
+    for number, told in enumerate((whole, strange, label)):
+        file = tmp_path / f"{number}.json"
+        file.write_bytes(msgspec.json.encode(told))
+        corridor = str(receipt.chain["corridor"]) if number < 2 else OTHER
+        said: list[str] = []
+        options = argparse.Namespace(file=file, node=room.node, package=None, corridor=corridor)
+        await asyncio.to_thread(run_verify, {}, options, said.append)
+        assert said
+        assert all(line.isprintable() for line in said), said
 
 
 async def test_a_contract_of_somebody_else_is_refused_where_ours_is_known(room: ChainRoom) -> None:
