@@ -272,7 +272,7 @@ async def _open_dispute(opened: OpenSettlement, options: argparse.Namespace, say
     dispute = await opened.room.disputes.open(
         await _payment(opened, options.payment), options.operator, minor, by=options.person
     )
-    say(f"dispute {dispute.hex()}; the worker tells the chain")
+    say(f"dispute {dispute.hex()}; the worker goes on with the chain")
     return True
 
 

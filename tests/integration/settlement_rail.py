@@ -100,6 +100,7 @@ class MemoryRail:
     is_stale: bool = False  # records of batches are not seen yet
     decimals: int = 6  # of the asset
     forgets_order: bool = False  # only hashes are known
+    elsewhere: set[int] = field(default_factory=set)  # places of members whose keys we have not
     decides: bool = True  # whether what waits is carried out
     faults: list[str] = field(default_factory=list)
     provided: dict[bytes, tuple[Provision, ...]] = field(default_factory=dict)
@@ -120,6 +121,10 @@ class MemoryRail:
                 return "submitter"
             case DisputeRuling():
                 return "arbiter"
+            case _ if instruction.member in self.elsewhere:
+                raise Rejected(
+                    self.name, "no account of ours", code="account", reason=Reason.CONFIGURATION
+                )
             case _:
                 return f"member {instruction.member}"
 

@@ -17,7 +17,14 @@ from engine.payments.settlement.receipts import (
     write_receipt,
 )
 from engine.payments.settlement.state import DisputeStage
-from engine.ports import Provision, Refusal
+from engine.ports import (
+    DisputeAnswer,
+    DisputeOpening,
+    DisputeRefund,
+    DisputeRuling,
+    Provision,
+    Refusal,
+)
 from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
 
 pytestmark = pytest.mark.long(
@@ -264,6 +271,73 @@ async def test_an_opening_that_the_rail_refuses_is_over(hall: Hall) -> None:
     assert (found.stage, found.reason) == (DisputeStage.REFUSED, "dispute")
     with pytest.raises(StaffMistake, match="refused"):
         await hall.room.disputes.rule(dispute, 1)
+
+
+async def test_a_dispute_that_a_member_opened_by_itself_is_followed_to_its_refund(
+    hall: Hall,
+) -> None:
+    """Its key is not ours, so the rail is the only one who could tell the books."""
+    [payment] = await settled(hall)
+    hall.rail.elsewhere = {0}
+    disputes, pools = hall.room.disputes, hall.rail.corridors[PAIR]
+    with pytest.raises(StaffMistake, match="mpesa_ke signs elsewhere, and has opened none") as told:
+        await disputes.open(payment, "mpesa_ke", 1000, by="amina")
+    batch, *_ = pools.batches
+    leaf = await hall.room.receipts.leaf_of(payment)
+    assert leaf is not None
+    theirs = DisputeOpening(PAIR, batch, leaf.hash, leaf.place, leaf.proof, 0, 1, 900_000)
+    assert str(told.value).endswith(hall.rail.dispute_id(theirs).hex())
+    hall.rail._do(theirs)
+    dispute = hall.rail.dispute_id(theirs)
+    for _ in range(2):
+        assert await disputes.open(payment, "mpesa_ke", 1000, by="amina") == dispute
+    with pytest.raises(StaffMistake, match="between nothing and 900000"):
+        await disputes.rule(dispute, 900_001)
+    await disputes.rule(dispute, 900_000)
+    await hall.sweep(2)
+    await disputes.refund(dispute)
+    await hall.sweep(3)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
+    assert pools.totals[0] == 10**12 - 7_750_000 + 900_000
+    await hall.assert_settled()
+
+
+async def test_what_others_did_to_the_end_is_booked_when_it_is_told(hall: Hall) -> None:
+    [payment] = await settled(hall)
+    hall.rail.elsewhere = {0, 1}
+    leaf = await hall.room.receipts.leaf_of(payment)
+    assert leaf is not None
+    batch, *_ = hall.rail.corridors[PAIR].batches
+    theirs = DisputeOpening(PAIR, batch, leaf.hash, leaf.place, leaf.proof, 0, 1, 900_000)
+    dispute = hall.rail.dispute_id(theirs)
+    for step in (
+        theirs, DisputeAnswer(PAIR, dispute, 1, True, b"e" * 32), DisputeRefund(PAIR, dispute),
+    ):  # fmt: skip
+        hall.rail._do(step)
+    hall.clock.pass_(61)
+    await hall.sweep(1)
+    assert any("the rail holds +900000 minor" in case for case in await hall.cases())
+    await hall.room.disputes.open(payment, "mpesa_ke", 1, by="amina")
+    await hall.sweep(2)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
+    await hall.assert_settled()
+
+
+async def test_the_amount_that_stands_on_the_rail_counts(hall: Hall) -> None:
+    """Whoever has the member's key besides us was there first, with another amount."""
+    [payment] = await settled(hall)
+    leaf = await hall.room.receipts.leaf_of(payment)
+    assert leaf is not None
+    batch, *_ = hall.rail.corridors[PAIR].batches
+    theirs = DisputeOpening(PAIR, batch, leaf.hash, leaf.place, leaf.proof, 0, 1, 900_000)
+    hall.rail._do(theirs)
+    dispute = await hall.room.disputes.open(payment, "mpesa_ke", 1000, by="amina")
+    hall.rail._do(DisputeRuling(PAIR, dispute, 800_000))
+    await hall.sweep(2)
+    assert await stage(hall, dispute) is DisputeStage.RULED
+    await hall.room.disputes.refund(dispute)
+    await hall.sweep(3)
+    await hall.assert_settled()
 
 
 async def test_what_is_no_dispute_is_refused(hall: Hall) -> None:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 
 from engine.clock import Clock, Ids
-from engine.errors import CappError, OurFault, ProviderError, StaffMistake
+from engine.errors import CappError, OurFault, ProviderError, Rejected, StaffMistake
 from engine.ledger.entries import Manual
 from engine.payments.settlement import posting
 from engine.payments.settlement.booking import Booking
@@ -69,8 +69,11 @@ class Disputes:
     async def open(self, payment: str, member: str, amount_minor: int, *, by: str) -> bytes:
         """A member says that so much of the asset should not have moved for a payment.
 
-        The dispute's id on the rail; the same for the same payment. Raises StaffMistake when the
-        payment is in no settled batch, or the operator is not of its corridor.
+        A member whose key is not ours opens it on the rail by itself: from here on it is followed,
+        with the amount that stands there. The dispute's id on the rail; the same for the same
+        payment. Raises StaffMistake when the payment is in no settled batch, the operator is not
+        of its corridor, or the rail does not have a dispute that we cannot open; and then what the
+        rail raises.
         """
         if amount_minor <= 0:
             raise StaffMistake("a dispute is about more than nothing")
@@ -87,8 +90,23 @@ class Disputes:
             found.leaf.version, place, 1 - place, amount_minor, 0, DisputeStage.OPEN,
             self._ids.hex(), by, "", self._now_ms(),
         )  # fmt: skip
-        await self._store.add(dispute, self._rail.account_for(opening), opening)
+        try:
+            account = self._rail.account_for(opening)
+        except Rejected:
+            await self._follow_anothers(dispute, member)
+        else:
+            await self._store.add(dispute, account, opening)
         return dispute.dispute
+
+    async def _follow_anothers(self, dispute: Dispute, member: str) -> None:
+        standing = await self._rail.dispute(dispute.corridor, dispute.dispute)
+        if standing is None:
+            raise StaffMistake(
+                f"{member} signs elsewhere, and has opened none on the rail; its id would be"
+                f" {dispute.dispute.hex()}"
+            )
+        opened = dispute._replace(errand=None, amount_minor=standing.amount_minor)
+        await self._store.follow(opened)
 
     async def answer(self, dispute: bytes, *, accepts: bool, evidence_hash: bytes) -> None:
         """The other member agrees, or says by hash why not. Raises StaffMistake when it is not
@@ -139,8 +157,9 @@ class Disputes:
             if errand is None or errand.state is not ErrandState.REFUSED:
                 return False  # it is not there yet, or this node has not come that far
             return await self._store.move(
-                dispute, DisputeStage.REFUSED, errand=None, reason=refusal
-            )
+                dispute, DisputeStage.REFUSED, errand=None, amount_minor=dispute.amount_minor,
+                reason=refusal,
+            )  # fmt: skip
         return await self._follow(dispute, standing, None if ended else dispute.errand, refusal)
 
     async def _follow(
@@ -153,9 +172,11 @@ class Disputes:
             return False
         if stage is DisputeStage.CLOSED:
             await self._book_refund(dispute, standing)
+        # Another one may have opened it before us, about another amount: that one stands.
         return await self._store.move(
-            dispute, stage, errand=errand, refund_minor=standing.refund_minor, reason=reason
-        )
+            dispute, stage, errand=errand, amount_minor=standing.amount_minor,
+            refund_minor=standing.refund_minor, reason=reason,
+        )  # fmt: skip
 
     async def _book_refund(self, dispute: Dispute, standing: DisputeStanding) -> None:
         """Once, under the dispute's own id, whoever asked the rail for it."""
