@@ -15,7 +15,7 @@ from engine.ledger.chart import Kind
 from engine.payments.settlement.batch import Batch
 from engine.payments.settlement.rules import Rules
 from engine.payments.settlement.state import BatchState, ErrandState
-from engine.ports import Approval, Instruction, Reason, Refusal, Settlement
+from engine.ports import Approval, Found, Instruction, Prepared, Reason, Refusal, Settlement
 from tests.integration.owner import Owner
 from tests.integration.settlement_rail import KeptKeys
 from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall, rules
@@ -672,6 +672,28 @@ async def test_what_the_rail_cannot_be_asked_at_all_keeps_no_other_batch_waiting
     assert len(cases) == len(await hall.cases()) == 1
     assert cases[0].__dict__["words"] == {"batch": first.id}
     hall.rail.estimate = ask  # type: ignore[method-assign]
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
+async def test_an_account_that_left_the_settings_with_something_on_its_way_is_told_of(
+    hall: Hall,
+) -> None:
+    """Its key was given another name: what it signed is asked for in vain until that is mended."""
+    hall.rail.decides = False
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(2)
+    find = hall.rail.find
+
+    async def nobody(_: Prepared) -> Found:
+        raise Rejected("rail", "no such account", code="account", reason=Reason.CONFIGURATION)
+
+    hall.rail.find = nobody  # type: ignore[method-assign]
+    await hall.sweep(3)
+    [case] = await hall.cases()
+    assert case == "submitter cannot send: rail: no such account [account]"
+    hall.rail.find, hall.rail.decides = find, True  # type: ignore[method-assign]
     await hall.sweep(3)
     await hall.assert_settled()
 
