@@ -25,7 +25,7 @@ from engine.ports import (
     Provision,
     Refusal,
 )
-from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
+from tests.integration.settlement_room import HOME, PAIR, Hall, changed, open_hall
 
 pytestmark = pytest.mark.long(
     "disputes at each turn; test_settlement_commands.py walks one to its refund"
@@ -337,6 +337,24 @@ async def test_the_amount_that_stands_on_the_rail_counts(hall: Hall) -> None:
     assert await stage(hall, dispute) is DisputeStage.RULED
     await hall.room.disputes.refund(dispute)
     await hall.sweep(3)
+    await hall.assert_settled()
+
+
+async def test_a_refund_is_booked_to_nobody_else_though_the_file_was_changed(hall: Hall) -> None:
+    dispute = await opened(hall)
+    await hall.room.disputes.answer(dispute, accepts=True, evidence_hash=b"e" * 32)
+    await hall.sweep(2)
+    await hall.room.disputes.refund(dispute)
+    for members in (("mtn_ug", "mpesa_ke"), ("mpesa_ke", "airtel_ke")):
+        room = hall.another(rules=changed(hall.rules, members=members))
+        await hall.sweep(3, room)
+        assert hall.rail.corridors[PAIR].disputes[dispute].status == "closed"
+        assert await stage(hall, dispute) is DisputeStage.RULED
+        assert await hall.minor(Kind.CHAIN_TREASURY, owner=1) == 2 * 10**12 - 7_750_000
+        with pytest.raises(StaffMistake, match="other members"):
+            await room.disputes.open(hall.payments[0], members[1], 1, by="amina")
+    await hall.sweep(2)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
     await hall.assert_settled()
 
 

@@ -13,12 +13,11 @@ from channels.watching.logs import About
 from engine.errors import Rejected, StaffMistake
 from engine.ledger.chart import Kind
 from engine.payments.settlement.batch import Batch
-from engine.payments.settlement.rules import Rules
 from engine.payments.settlement.state import BatchState, ErrandState
 from engine.ports import Approval, Found, Instruction, Prepared, Reason, Refusal, Settlement
 from tests.integration.owner import Owner
 from tests.integration.settlement_rail import KeptKeys
-from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall, rules
+from tests.integration.settlement_room import HOME, PAIR, Hall, changed, open_hall, rules
 
 pytestmark = pytest.mark.long(
     "each fault of a rail by itself; test_settlement.py has the way without"
@@ -590,16 +589,6 @@ async def test_the_approvals_of_our_own_keys_come_first(shared_database_url: str
 # The settlement file is changed while a batch is under way.
 
 
-def changed(given: Rules, **corridor: Any) -> Rules:
-    """With another first corridor; without it when nothing is told of it."""
-    first, *others = given.corridors
-    if not corridor:
-        return msgspec.structs.replace(given, corridors=tuple(others))
-    return msgspec.structs.replace(
-        given, corridors=(msgspec.structs.replace(first, **corridor), *others)
-    )
-
-
 async def approved(hall: Hall) -> Batch:
     """A batch that has its approvals, and of which nothing was signed yet."""
     await hall.pay()
@@ -628,6 +617,8 @@ async def test_a_threshold_that_was_raised_is_waited_for_and_met(hall: Hall) -> 
         ({}, "not in the settlement file any more"),
         ({"members": ("mtn_ug", "mpesa_ke")}, "other members, or in another order"),
         ({"members": ("airtel_ke", "mtn_ug")}, "other members, or in another order"),
+        # Who collected is in it still; who paid out is not.
+        ({"members": ("mpesa_ke", "airtel_ke")}, "other members, or in another order"),
     ],
 )
 async def test_a_corridor_that_was_changed_under_its_batch_books_nothing_until_people_looked(
@@ -644,6 +635,26 @@ async def test_a_corridor_that_was_changed_under_its_batch_books_nothing_until_p
     assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
     await hall.room.settling.take_up_again(batch.id)
     await hall.sweep(2)
+    await hall.assert_settled()
+
+
+@pytest.mark.parametrize("members", [("mpesa_ke", "airtel_ke"), ("airtel_ke", "mtn_ug")])
+async def test_a_corridor_that_was_changed_before_anybody_approved_is_not_approved(
+    hall: Hall, members: tuple[str, str]
+) -> None:
+    hall.rail.is_away = True
+    await hall.pay()
+    batch = await hall.close()
+    await hall.pay("airtel_ke", "mpesa_ke")
+    other = await hall.close(HOME)
+    hall.rail.is_away = False
+    room = hall.another(rules=changed(hall.rules, members=members))
+    await hall.sweep(3, room)  # and no other batch waits for it
+    assert (await hall.reopened(batch)).state is S.PARKED
+    assert (await hall.reopened(other)).state is S.SETTLED
+    assert any("of other operators than" in case for case in await hall.cases())
+    await hall.room.settling.take_up_again(batch.id)
+    await hall.sweep(3)
     await hall.assert_settled()
 
 

@@ -53,6 +53,8 @@ class Approving:
         accepted = await self._batches.accepted_mids(batch.basis.mids, self._rules.asset.pegged_to)
         if not owed:
             return ["it has no payments"]
+        if {name for o in owed for name in (o.source, o.destination)} != set(corridor.members):
+            return [f"its payments are of other operators than {batch.corridor} has"]
         try:
             content = await asyncio.to_thread(
                 work_out, [(o.account, o.leaf) for o in owed], accepted.values(),

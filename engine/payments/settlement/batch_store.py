@@ -71,6 +71,15 @@ class BatchStore:
         )
         return _batch(row) if row is not None else None
 
+    async def operators_of(self, batch: Batch) -> frozenset[str]:
+        """The two of its payments, which are all of one pair; none once it was reopened."""
+        row = await self._pool.fetchrow(
+            "select source, destination from settlement_obligation"
+            " where batch = $1 and leaf = 0 and tenant = $2",
+            batch.id, self._tenant,
+        )  # fmt: skip
+        return frozenset(row or ())
+
     async def unfinished(self) -> list[Batch]:
         """Every batch that is not over, the oldest first."""
         rows = await self._pool.fetch(

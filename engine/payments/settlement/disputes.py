@@ -11,6 +11,8 @@ from engine.clock import Clock, Ids
 from engine.errors import CappError, OurFault, ProviderError, Rejected, StaffMistake
 from engine.ledger.entries import Manual
 from engine.payments.settlement import posting
+from engine.payments.settlement.batch import Batch, fits
+from engine.payments.settlement.batch_store import BatchStore
 from engine.payments.settlement.booking import Booking
 from engine.payments.settlement.dispute_store import Dispute, DisputeStore
 from engine.payments.settlement.errand_store import ErrandStore
@@ -43,6 +45,7 @@ class Disputes:
     def __init__(
         self,
         store: DisputeStore,
+        batches: BatchStore,
         errands: ErrandStore,
         receipts: Receipts,
         booking: Booking,
@@ -56,6 +59,7 @@ class Disputes:
     ) -> None:
         """`operators` maps names to the codes in account numbers."""
         self._store = store
+        self._batches = batches
         self._errands = errands
         self._receipts = receipts
         self._booking = booking
@@ -72,8 +76,8 @@ class Disputes:
         A member whose key is not ours opens it on the rail by itself: from here on it is followed,
         with the amount that stands there. The dispute's id on the rail; the same for the same
         payment. Raises StaffMistake when the payment is in no settled batch, the operator is not
-        of its corridor, or the rail does not have a dispute that we cannot open; and then what the
-        rail raises.
+        of its corridor, the settlement file has other members of it by now, or the rail does not
+        have a dispute that we cannot open; and then what the rail raises.
         """
         if amount_minor <= 0:
             raise StaffMistake("a dispute is about more than nothing")
@@ -81,6 +85,8 @@ class Disputes:
         if found is None:
             raise StaffMistake(f"payment {payment} is in no settled batch")
         batch, place = found.batch, self._place(found.batch.corridor, member)
+        if not await self._fits(batch):
+            raise StaffMistake(f"the settlement file has other members of {batch.corridor} by now")
         opening = DisputeOpening(
             batch.corridor, bytes.fromhex(batch.id), found.hash, found.place, found.proof, place,
             1 - place, amount_minor,
@@ -183,6 +189,9 @@ class Disputes:
         corridor = self._rules.corridor(dispute.corridor)
         if corridor is None:
             raise OurFault(f"no corridor {dispute.corridor} in the settlement file")
+        batch = await self._batches.get(dispute.batch)
+        if batch is None or not await self._fits(batch):
+            raise OurFault(f"other members of {dispute.corridor} in the settlement file")
         codes = [self._operators[name] for name in corridor.members]
         await self._booking.first(
             dispute.id, Manual.CHAIN_REFUNDED,
@@ -209,6 +218,14 @@ class Disputes:
         if found is None:
             raise StaffMistake(f"no dispute {dispute.hex()}")
         return found
+
+    async def _fits(self, batch: Batch) -> bool:
+        """Whether its members still stand in the file at their places: a dispute names places."""
+        corridor = self._rules.corridor(batch.corridor)
+        operators = await self._batches.operators_of(batch)
+        return corridor is not None and fits(
+            batch, operators, corridor.members, self._rules.asset.code
+        )
 
     def _place(self, corridor_name: str, member: str) -> int:
         corridor = self._rules.corridor(corridor_name)

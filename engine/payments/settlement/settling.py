@@ -215,7 +215,7 @@ class Settling:
         """What has become of an approved batch, and what follows."""
         if batch.state not in (BatchState.APPROVED, BatchState.SUBMITTED):
             return False
-        if misfit := self._misfit(batch):
+        if misfit := await self._misfit(batch):
             await self._park(batch, misfit)
             return True
         errand = await self._errands.get(batch.id)
@@ -296,12 +296,13 @@ class Settling:
             return await self._confirm(batch)
         return await self._batches.move(batch, BatchState.REOPENING, reason=reason)
 
-    def _misfit(self, batch: Batch) -> str | None:
+    async def _misfit(self, batch: Batch) -> str | None:
         """What of the settlement file has changed under the batch; it would be booked wrongly."""
         corridor = self._rules.corridor(batch.corridor)
         if corridor is None:
             return "its corridor is not in the settlement file any more"
-        if not fits(batch, corridor.members, self._rules.asset.code):
+        operators = await self._batches.operators_of(batch)
+        if not fits(batch, operators, corridor.members, self._rules.asset.code):
             return "its corridor has other members, or in another order, than when it was closed"
         return None
 
