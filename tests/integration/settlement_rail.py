@@ -44,11 +44,15 @@ KINDS: dict[str, type[Instruction]] = {
 
 
 class KeptKeys:
-    """Real keys, made from their names; `signed` counts what each was used for."""
+    """Real keys, made from their names; `signed` counts what each was used for.
+
+    `lost`: those for which nobody answers while all others do.
+    """
 
     def __init__(self) -> None:
         self.signed: Counter[str] = Counter()
         self.is_away = False
+        self.lost: set[str] = set()
 
     def key(self, name: str) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
@@ -57,7 +61,7 @@ class KeptKeys:
         return self.key(name).public_key().public_bytes_raw()
 
     async def sign(self, name: str, message: bytes) -> bytes:
-        if self.is_away:
+        if self.is_away or name in self.lost:
             raise Unreachable("keys", "nobody answers")
         self.signed[name] += 1
         return self.key(name).sign(message)

@@ -638,6 +638,27 @@ async def test_a_corridor_that_was_changed_under_its_batch_books_nothing_until_p
     await hall.assert_settled()
 
 
+@pytest.mark.parametrize("lost", ["approver_a", "approver_b", "approver_house"])
+async def test_one_key_that_is_away_holds_up_nothing_while_the_others_are_enough(
+    hall: Hall, lost: str
+) -> None:
+    hall.keys.lost = {lost}
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert await hall.states() == [S.SETTLED]
+    assert lost not in hall.keys.signed
+    hall.keys.lost = {"approver_a", "approver_b"}
+    hall.clock.pass_(1)  # so that the newer one has the greater id
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert await hall.states() == [S.SETTLED, S.CLOSED]
+    hall.keys.lost = {"approver_a"}
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
 @pytest.mark.parametrize("members", [("mpesa_ke", "airtel_ke"), ("airtel_ke", "mtn_ug")])
 async def test_a_corridor_that_was_changed_before_anybody_approved_is_not_approved(
     hall: Hall, members: tuple[str, str]
