@@ -251,6 +251,29 @@ async def test_the_same_refusal_again_and_again_is_somebodys_affair_once(hall: H
     assert (await hall.room.batches.rest_of(PAIR)).refusals == 0
 
 
+async def test_one_refusal_is_one_also_when_two_reopen_its_batch(hall: Hall) -> None:
+    """The corridor rests for as long as after one, and nobody is told of a second."""
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.refuses = Refusal.SHORT
+    await hall.sweep(2)
+    hall.rail.pass_(601)
+    settling = hall.room.settling
+    for _ in range(2):
+        await settling._each(lambda each: settling._look(each, hall.rail.seconds))
+    reopening = await hall.reopened(batch)
+    assert reopening.state is S.REOPENING
+    for room in (hall.room, hall.another()):
+        await room.settling._turn_round(reopening)
+    assert await hall.states() == [S.REOPENED]
+    assert (await hall.room.batches.rest_of(PAIR)).refusals == 1
+    assert await hall.cases() == []
+    hall.rail.refuses = None
+    hall.clock.pass_(700)
+    await hall.sweep(4)
+    await hall.assert_settled()
+
+
 async def test_approvals_that_the_rail_does_not_take_open_a_case_and_reopen(hall: Hall) -> None:
     hall.rail.corridors[PAIR].approvers = [hashlib.sha256(b"strangers").digest()] * 3
     await hall.pay()

@@ -180,8 +180,9 @@ class Settling:
         ):
             await self._park(batch, "the books have it as final, and it was to be reopened")
             return
+        if not await self._batches.set_free(batch, self._now_ms()):
+            return  # somebody else did, and counts the refusal
         await self._let_rest(batch)
-        await self._batches.set_free(batch, self._now_ms())
         log.warning("settlement batch %s reopened: %s", batch.id, batch.reason)
 
     async def _let_rest(self, batch: Batch) -> None:
