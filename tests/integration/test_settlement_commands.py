@@ -20,6 +20,7 @@ from channels.settlement_outside import SettlementOutside
 from channels.wiring import Engine
 from engine.errors import StaffMistake
 from engine.payments.settlement.state import BatchState
+from engine.ports import Provision
 from engine.traffic.conversation import Conversations
 from providers.aptos import Aptos
 from tests.integration.settlement_room import HOME, PAIR, SALT_KEY, Hall, open_hall, rules
@@ -227,6 +228,15 @@ async def test_what_the_chain_does_not_show_is_not_booked(hall: Hall, tmp_path: 
             await capp(hall, "provided", "--file", str(file))
     with pytest.raises(StaffMistake, match="which operator"):
         await capp(hall, "provided", "mpesa_ke")
+
+
+async def test_what_an_issuer_took_is_booked_as_the_chain_shows_it(hall: Hall) -> None:
+    hall.rail.corridors[PAIR].totals[1] -= 300
+    hall.rail.provided[b"\xab" * 32] = (Provision(1, -300),)
+    assert not (await capp(hall))[0]
+    _, (told,) = await capp(hall, "provided", "mtn_ug", "-0.0003", "ab" * 32)
+    assert told.startswith("mtn_ug: USDC -0.000300 by ")
+    assert (await capp(hall))[0]
 
 
 async def test_a_dispute_goes_from_opening_to_its_refund(hall: Hall, tmp_path: Path) -> None:

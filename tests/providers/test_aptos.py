@@ -949,6 +949,10 @@ def event(name: str, pool: str, amount: int, package: str = "0xca03") -> dict[st
 
 
 SETTLED = {"type": "0xca04::settlement::Settled", "data": {}}
+LOST = {
+    "type": "0xca03::liquidity::LossTaken",
+    "data": {"pool": "0xb", "total_before": "1000", "total_after": "700"},
+}
 
 
 @pytest.mark.parametrize(
@@ -961,6 +965,10 @@ SETTLED = {"type": "0xca04::settlement::Settled", "data": {}}
             (Provision(1, -20), Provision(0, -5)),
         ),
         ([event("PutIn", "0xb", 500), SETTLED], ()),
+        # What an issuer took is written down by whichever transaction comes next.
+        ([LOST], (Provision(1, -300),)),
+        ([LOST, event("PutIn", "0xb", 500)], (Provision(1, -300), Provision(1, 500))),
+        ([LOST, event("PutIn", "0xa", 500), SETTLED], (Provision(1, -300),)),
         ([event("Provided", "0xc", 500)], ()),
         ([event("Provided", "0xa", 500, package="0xbad")], ()),
         ([event("FeesAdded", "0xa", 500)], ()),
