@@ -741,13 +741,14 @@ async def test_an_account_that_left_the_settings_with_something_on_its_way_is_to
     await hall.sweep(2)
     find = hall.rail.find
 
-    async def nobody(_: Prepared) -> Found:
-        raise Rejected("rail", "no such account", code="account", reason=Reason.CONFIGURATION)
+    async def nobody(prepared: Prepared) -> Found:
+        told = f"no account {prepared.slot.account}"
+        raise Rejected("rail", told, code="account", reason=Reason.CONFIGURATION)
 
     hall.rail.find = nobody  # type: ignore[method-assign]
     await hall.sweep(3)
     [case] = await hall.cases()
-    assert case == "submitter cannot send: rail: no such account [account]"
+    assert case == "submitter cannot send: rail: no account submitter [account]"
     hall.rail.find, hall.rail.decides = find, True  # type: ignore[method-assign]
     await hall.sweep(3)
     await hall.assert_settled()
