@@ -489,6 +489,7 @@ async def test_a_window_that_somebody_else_is_closing_is_left_to_them(hall: Hall
     async with hall.pool.acquire() as connection, connection.transaction():
         assert await hall.room.batches.turn(connection, PAIR)
         assert await hall.room.closing.close_due() == []
-        assert await hall.room.closing.close_now(PAIR) is None
+        with pytest.raises(StaffMistake, match="somebody else closes a window"):
+            await hall.room.closing.close_now(PAIR)
     assert len(await hall.room.closing.close_due()) == 1
     await hall.sweep(3)
