@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.errors import OurFault, StaffMistake
+from engine.errors import OurFault, Rejected, StaffMistake
 from engine.ledger.chart import Kind
 from engine.payments.settlement.dispute_store import DisputeStore
 from engine.payments.settlement.receipts import (
@@ -22,7 +22,9 @@ from engine.ports import (
     DisputeOpening,
     DisputeRefund,
     DisputeRuling,
+    DisputeStanding,
     Provision,
+    Reason,
     Refusal,
 )
 from tests.integration.settlement_room import HOME, PAIR, Hall, changed, open_hall
@@ -353,6 +355,20 @@ async def test_a_refund_is_booked_to_nobody_else_though_the_file_was_changed(hal
         assert await hall.minor(Kind.CHAIN_TREASURY, owner=1) == 2 * 10**12 - 7_750_000
         with pytest.raises(StaffMistake, match="other members"):
             await room.disputes.open(hall.payments[0], members[1], 1, by="amina")
+    await hall.sweep(2, hall.another(rules=changed(hall.rules)))
+    waits = [case for case in await hall.cases() if f"{PAIR}: a refund waits" in case]
+    assert len(waits) == 2  # one for each reason, however often it is looked at
+    ask = hall.rail.dispute
+
+    async def unplaced(corridor: str, _: bytes) -> DisputeStanding | None:
+        raise Rejected("rail", f"no {corridor}", code="corridor", reason=Reason.CONFIGURATION)
+
+    hall.rail.dispute = unplaced  # type: ignore[assignment]
+    await hall.sweep(2)
+    assert (
+        f"{PAIR}: a dispute cannot be looked at: rail: no {PAIR} [corridor]" in await hall.cases()
+    )
+    hall.rail.dispute = ask  # type: ignore[method-assign]
     await hall.sweep(2)
     assert await stage(hall, dispute) is DisputeStage.CLOSED
     await hall.assert_settled()

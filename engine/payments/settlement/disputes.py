@@ -148,6 +148,8 @@ class Disputes:
         for dispute in await self._store.unfinished():
             try:
                 moved += await self._look(dispute)
+            except Rejected as error:
+                await self._call_somebody(dispute, f"a dispute cannot be looked at: {error}")
             except ProviderError as error:
                 log.warning("dispute %s is looked at again later: %s", dispute.id, error)
             except CappError:
@@ -188,10 +190,10 @@ class Disputes:
         """Once, under the dispute's own id, whoever asked the rail for it."""
         corridor = self._rules.corridor(dispute.corridor)
         if corridor is None:
-            raise OurFault(f"no corridor {dispute.corridor} in the settlement file")
+            raise await self._waits(dispute, "it is not in the settlement file any more")
         batch = await self._batches.get(dispute.batch)
         if batch is None or not await self._fits(batch):
-            raise OurFault(f"other members of {dispute.corridor} in the settlement file")
+            raise await self._waits(dispute, "it has other members in the settlement file by now")
         codes = [self._operators[name] for name in corridor.members]
         await self._booking.first(
             dispute.id, Manual.CHAIN_REFUNDED,
@@ -202,6 +204,16 @@ class Disputes:
             key=f"settlement dispute:{dispute.dispute.hex()}",
             facts=f'{{"dispute":"{dispute.dispute.hex()}"}}',
         )  # fmt: skip
+
+    async def _waits(self, dispute: Dispute, why: str) -> OurFault:
+        """Nothing but people can mend that, so they are told."""
+        await self._call_somebody(dispute, f"a refund waits: {why}")
+        return OurFault(f"{dispute.corridor}: {why}")
+
+    async def _call_somebody(self, dispute: Dispute, why: str) -> None:
+        detail = f"{dispute.corridor}: {why}"
+        if await self._batches.open_case_of_day(dispute.batch, detail, detail, self._now_ms()):
+            log.error("case SETTLEMENT of dispute %s: %s", dispute.dispute.hex(), detail)
 
     async def _ask(
         self, dispute: Dispute, stages: set[DisputeStage], instruction: Instruction
