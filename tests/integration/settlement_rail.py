@@ -46,13 +46,14 @@ KINDS: dict[str, type[Instruction]] = {
 class KeptKeys:
     """Real keys, made from their names; `signed` counts what each was used for.
 
-    `lost`: those for which nobody answers while all others do.
+    `lost`: those for which nobody answers while all others do. `refused`: there are none such.
     """
 
     def __init__(self) -> None:
         self.signed: Counter[str] = Counter()
         self.is_away = False
         self.lost: set[str] = set()
+        self.refused: set[str] = set()
 
     def key(self, name: str) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
@@ -61,6 +62,8 @@ class KeptKeys:
         return self.key(name).public_key().public_bytes_raw()
 
     async def sign(self, name: str, message: bytes) -> bytes:
+        if name in self.refused:
+            raise Rejected("keys", f"no key {name}", code="key", reason=Reason.CONFIGURATION)
         if self.is_away or name in self.lost:
             raise Unreachable("keys", "nobody answers")
         self.signed[name] += 1

@@ -682,6 +682,25 @@ async def test_one_key_that_is_away_holds_up_nothing_while_the_others_are_enough
     await hall.assert_settled()
 
 
+async def test_keys_that_are_not_there_are_somebodys_affair_once_the_others_are_too_few(
+    hall: Hall,
+) -> None:
+    hall.keys.refused = {"approver_a"}
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert await hall.states() == [S.SETTLED]
+    assert await hall.cases() == []
+    hall.keys.refused = {"approver_a", "approver_house"}
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert await hall.cases() == [f"{PAIR}: it cannot go on: keys: no key approver_a [key]"]
+    hall.keys.refused = set()
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
 @pytest.mark.parametrize("members", [("mpesa_ke", "airtel_ke"), ("airtel_ke", "mtn_ug")])
 async def test_a_corridor_that_was_changed_before_anybody_approved_is_not_approved(
     hall: Hall, members: tuple[str, str]

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.clock import Clock
 from engine.correlation import speaking_of
-from engine.errors import CappError, OurFault, ProviderError, StaffMistake
+from engine.errors import CappError, OurFault, ProviderError, Rejected, StaffMistake
 from engine.ledger.entries import Manual
 from engine.ledger.pool_postings import turned_round
 from engine.ledger.postings import Transfers
@@ -151,6 +151,11 @@ class Settling:
     async def _one(self, step: Step, batch: Batch) -> bool:
         try:
             return await step(batch)
+        except Rejected as error:
+            # No time mends that: a key that is not there, a corridor that is not placed.
+            detail = f"{batch.corridor}: it cannot go on: {error}"
+            if await self._batches.open_case_of_day(batch.id, detail, detail, self._now_ms()):
+                log.error("case SETTLEMENT of batch %s: %s", batch.id, detail)
         except ProviderError as error:
             log.warning("settlement batch %s is looked at again later: %s", batch.id, error)
         except CappError:
