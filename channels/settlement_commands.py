@@ -7,11 +7,12 @@ What is asked of the chain here is stored as an errand; the worker carries it ou
 import argparse
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from decimal import Decimal, DecimalException
 from pathlib import Path
 
 import msgspec
+import yaml
 
 from channels.settings import Settings
 from channels.settlement import OpenSettlement, settlement_of
@@ -20,8 +21,9 @@ from channels.times import second_of
 from engine.clock import is_id
 from engine.errors import NoWayNow, StaffMistake
 from engine.money import from_decimal, plain
-from engine.payments.settlement.batch import Batch
+from engine.payments.settlement.batch import Batch, fits
 from engine.payments.settlement.receipts import write_receipt
+from engine.payments.settlement.rules import Corridor
 from engine.payments.settlement.standing import CorridorStanding, OperatorBalance
 from engine.payments.settlement.state import BatchState
 from engine.payments.settlement.windows import Cause
@@ -60,9 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _person(approve)
     take_up = tasks.add_parser("take-up", help="a parked batch goes on: what was wrong is mended")
     take_up.add_argument("batch", help="its id, or enough of its end")
-    provided = tasks.add_parser("provided", help="book what an operator put into its pools")
+    provided = tasks.add_parser("provided", help="book what came into an operator's pools, or left")
     provided.add_argument("operator", nargs="?")
-    provided.add_argument("amount", nargs="?", help="major units of the asset")
+    provided.add_argument("amount", nargs="?", help="major units of the asset; below zero: it left")
     provided.add_argument("transaction", nargs="?", help="its hash on the chain")
     provided.add_argument("--file", type=Path, help="many of them, in YAML")
     _add_disputes(tasks.add_parser("dispute", help="about one settled payment"))
@@ -124,9 +126,13 @@ async def write_receipt_file(settings: Settings, options: argparse.Namespace, sa
 
 
 def _place(settings: Settings, corridor: str) -> dict[str, str | int]:
-    """Which chain, contract and corridor: what a receipt says of the rail."""
+    """Which chain, contract and corridor: what a receipt says of the rail. Raises StaffMistake."""
     assert settings.settlement is not None, "it is open"
     chain = chain_of(read_document(Path(settings.settlement.file)))
+    if corridor not in chain["corridors"]:
+        raise StaffMistake(
+            f"the settlement file does not say any more where {corridor} is on the chain"
+        )
     return {
         "chain_id": chain["chain_id"],
         "package": chain["addresses"]["settlement"],
@@ -196,8 +202,16 @@ async def _batch(opened: OpenSettlement, options: argparse.Namespace, say: Say) 
     if corridor is None:
         say("    its corridor is not in the settlement file any more")
         return False
-    for name, debit, credit in zip(corridor.members, batch.debits, batch.credits, strict=True):
+    operators = await opened.room.batches.operators_of(batch)
+    members = _members_of(batch, operators, corridor, asset)
+    if members is None:
+        say("    its corridor has other members in the settlement file by now")
+        return False
+    for name, debit, credit in zip(members, batch.debits, batch.credits, strict=True):
         say(f"    {name} pays {plain(debit, asset)}, gets {plain(credit, asset)}")
+    if members != corridor.members:
+        say("    the settlement file has its members in another order by now: nobody must sign it")
+        return False
     if batch.terms_hash is not None and batch.expires_at is not None:
         # Whoever signs elsewhere signs what is shown here, so it is worked out, not repeated.
         if opened.outside.rail.terms_hash(batch.terms(batch.expires_at)) != batch.terms_hash:
@@ -211,6 +225,19 @@ async def _batch(opened: OpenSettlement, options: argparse.Namespace, say: Say) 
         say(f"    to be signed: {batch.terms_hash.hex()}, {corridor.threshold} are needed")
         say(f"    {told}")
     return True
+
+
+def _members_of(
+    batch: Batch, operators: Collection[str], corridor: Corridor, asset: str
+) -> tuple[str, str] | None:
+    """In the order in which it was netted, whatever the file says by now; None: they are others.
+
+    `operators` of its payments; none of one that was reopened.
+    """
+    first, second = corridor.members
+    orders = ((first, second), (second, first))
+    known = operators or corridor.members
+    return next((order for order in orders if fits(batch, known, order, asset)), None)
 
 
 async def _close(opened: OpenSettlement, options: argparse.Namespace, say: Say) -> bool:
@@ -255,7 +282,11 @@ async def _provided(opened: OpenSettlement, options: argparse.Namespace, say: Sa
 
 def _provisions(options: argparse.Namespace, asset: str) -> list[tuple[str, str, int]]:
     if options.file is not None:
-        lines = msgspec.convert(read_yaml(options.file.read_text("utf-8")), list[Provided])
+        try:
+            told = read_yaml(options.file.read_text("utf-8"))
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
+            raise StaffMistake(f"{options.file} is no file of YAML") from error
+        lines = msgspec.convert(told, list[Provided])
         return [(line.operator, line.transaction, line.minor) for line in lines]
     if not (options.operator and options.amount and options.transaction):
         raise StaffMistake("which operator, how much, by which transaction? Or --file")
@@ -272,7 +303,7 @@ async def _open_dispute(opened: OpenSettlement, options: argparse.Namespace, say
     dispute = await opened.room.disputes.open(
         await _payment(opened, options.payment), options.operator, minor, by=options.person
     )
-    say(f"dispute {dispute.hex()}; the worker tells the chain")
+    say(f"dispute {dispute.hex()}; the worker goes on with the chain")
     return True
 
 
@@ -333,7 +364,7 @@ def _is_hex(text: str) -> bool:
 def _minor(text: str, asset: str) -> int:
     try:
         return from_decimal(Decimal(text.replace(",", "")), asset).minor
-    except (InvalidOperation, ValueError):
+    except (DecimalException, ValueError):
         raise StaffMistake(f"{text!r} is no amount of {asset}") from None
 
 

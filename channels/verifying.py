@@ -18,6 +18,7 @@ from channels.keys import FILE_VARIABLE
 from channels.settings import BadSettings
 from channels.settlement_file import chain_of, read_document
 from channels.times import second_of
+from engine.clock import Clock
 from engine.errors import CappError, ProviderError, Rejected
 from engine.money import CURRENCIES, plain
 from engine.payments.payment import code_of
@@ -25,11 +26,15 @@ from engine.payments.settlement import receipts
 from engine.payments.settlement.receipts import Receipt
 from providers.aptos import Aborted, Reader
 from providers.aptos.sdk import address
+from providers.redaction import printable
 
 Say = Callable[[str], None]
 
 ANY = ""
 RECEIPT_BYTES_MAX = 64 * 1024
+BEHIND_SECONDS_MAX = 60
+"""A node whose clock is farther behind ours may not have come to the batch yet."""
+LINE_LENGTH_MAX = 400
 _ADDRESS = r"^0x[0-9a-fA-F]{1,64}\Z"
 
 
@@ -68,17 +73,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_verify(variables: Mapping[str, str], options: argparse.Namespace, say: Say) -> Verdict:
     """Say what was proven, or why it was refused."""
+
+    def say_line(text: str) -> None:
+        # Whoever wrote the receipt must not write our other lines as well.
+        say(printable(text, length_max=LINE_LENGTH_MAX))
+
     try:
         receipt = _read(options.file)
     except (OSError, ValueError) as error:
-        say(f"undecided: {options.file} is no receipt: {error}")
+        say_line(f"undecided: {options.file} is no receipt: {error}")
         return Verdict.UNDECIDED
     try:
         node, known = _trusted(variables, options)
     except (OSError, ValueError) as error:
-        say(f"undecided: {error}")
+        say_line(f"undecided: {error}")
         return Verdict.UNDECIDED
-    return asyncio.run(verify(receipt, node, known, say))
+    return asyncio.run(verify(receipt, node, known, Clock(), say_line))
 
 
 def _read(file: Path) -> Receipt:
@@ -89,8 +99,11 @@ def _read(file: Path) -> Receipt:
     return receipts.read_receipt(text)
 
 
-async def verify(receipt: Receipt, node: str, known: Known, say: Say) -> Verdict:
-    """Ask `node` about the receipt. Safe to repeat; nothing is sent that changes anything."""
+async def verify(receipt: Receipt, node: str, known: Known, clock: Clock, say: Say) -> Verdict:
+    """Ask `node` about the receipt. Safe to repeat; nothing is sent that changes anything.
+
+    By `clock` a node is behind: what it does not have then, it may have later.
+    """
     try:
         place = msgspec.convert(receipt.chain, Place)
     except msgspec.ValidationError as error:
@@ -100,12 +113,15 @@ async def verify(receipt: Receipt, node: str, known: Known, say: Say) -> Verdict
         say(f"refused: {stranger}")
         return Verdict.REFUSED
     try:
-        found = await _ask(receipt, place, node)
+        found, behind_seconds = await _ask(receipt, place, node, clock)
     except Rejected as error:
         say(f"refused: {error.detail}")
         return Verdict.REFUSED
     except (CappError, OSError, ValueError) as error:
         say(f"undecided: {_told(error)}")
+        return Verdict.UNDECIDED
+    if found.settled_at is None and behind_seconds > BEHIND_SECONDS_MAX:
+        say(f"undecided: the node is {behind_seconds} s behind, and says: {found.reasons[0]}")
         return Verdict.UNDECIDED
     if not found.holds:
         for reason in found.reasons:
@@ -116,7 +132,10 @@ async def verify(receipt: Receipt, node: str, known: Known, say: Say) -> Verdict
     return Verdict.PROVEN
 
 
-async def _ask(receipt: Receipt, place: Place, node: str) -> receipts.Verdict:
+async def _ask(
+    receipt: Receipt, place: Place, node: str, clock: Clock
+) -> tuple[receipts.Verdict, int]:
+    """What the node says, and by how many seconds its clock is behind ours."""
     reader = Reader(
         node,
         chain_id=place.chain_id,
@@ -124,10 +143,13 @@ async def _ask(receipt: Receipt, place: Place, node: str) -> receipts.Verdict:
         corridors={receipt.corridor: place.corridor},
     )
     try:
-        await reader.position()  # of the chain that the receipt names, or it is refused
-        return await receipts.verify(receipt, reader)
-    except Aborted:  # There is no such corridor: nobody can have been settled in it.
-        return receipts.Verdict(holds=False, reasons=("the contract has no such corridor",))
+        # Of the chain that the receipt names, or it is refused.
+        position = await reader.position()
+        try:
+            found = await receipts.verify(receipt, reader)
+        except Aborted:  # There is no such corridor: nobody can have been settled in it.
+            found = receipts.Verdict(holds=False, reasons=("the contract has no such corridor",))
+        return found, int(clock.epoch()) - position.seconds
     finally:
         await reader.aclose()
 

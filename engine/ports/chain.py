@@ -286,7 +286,8 @@ class SettlementPort(Protocol):
     async def provisions(self, corridor: str, transaction_hash: bytes) -> tuple[Provision, ...]:
         """What that final transaction put into the corridor's pools, or took out of them.
 
-        Settlements and disputes are not among it. Empty when it is not final or did nothing.
+        What settlements and disputes moved is not among it; what the asset's issuer took is. Empty
+        when it is not final or did nothing.
         """
         ...
 

@@ -17,7 +17,9 @@ from providers.aptos.refusals import NO_DISPUTE
 _STATUSES: Final = {1: "open", 2: "contested", 3: "ruled", 4: "closed"}
 # `PutIn` is what an operator does when it replenishes its pool, and what settlements do too.
 _SIGN_OF_MOVE: Final = {"Provided": 1, "PutIn": 1, "Withdrawn": -1, "EmergencyExited": -1}
+_LOSS: Final = "LossTaken"
 _POOL_TRIES: Final = 3
+_SECONDS_END: Final = 253_402_300_800  # the year 10000, which nobody can write or keep
 
 
 class CorridorBooks(NamedTuple):
@@ -49,7 +51,7 @@ class Books:
             payment_count=_number(row[2]),
             debits=_numbers(row[3]),
             credits=_numbers(row[4]),
-            settled_at=_number(row[5]),
+            settled_at=_second(row[5]),
         )
 
     async def corridor(self, corridor: str) -> CorridorBooks:
@@ -126,14 +128,20 @@ class Books:
         raise OutcomeUnknown(NAME, "the pools move while they are read", code="moving")
 
     async def provisions(self, corridor: str, transaction_hash: bytes) -> tuple[Provision, ...]:
-        """See `engine.ports.SettlementPort`: one for every event of providing or taking out."""
+        """See `engine.ports.SettlementPort`: one for every event of providing or taking out.
+
+        What an issuer took from a pool is written down by whatever moves the pool next, so of a
+        settlement or dispute that is all that is read.
+        """
         member_of = {pool: n for n, pool in enumerate(await self._pools_of(corridor))}
         found = await self._node.up_to_date(lambda: self._node.transaction(transaction_hash))
         if found is None or not found.is_final or not found.success:
             return ()
-        if any(self._is_of(event, self._contracts.settlement) for event in found.events):
-            return ()
-        moves = filter(None, (self._move(event) for event in found.events))
+        settles = any(self._is_of(event, self._contracts.settlement) for event in found.events)
+        read = (
+            self._loss(event) or (None if settles else self._move(event)) for event in found.events
+        )
+        moves = filter(None, read)
         return tuple(
             Provision(member_of[move.pool], move.amount_minor)
             for move in moves
@@ -144,13 +152,23 @@ class Books:
         return bytes_of(event.type.partition("::")[0]) == package
 
     def _move(self, event: Event) -> "_Move | None":
-        package, _, name = event.type.partition(f"::{LIQUIDITY}::")
-        sign = _SIGN_OF_MOVE.get(name)
-        if sign is None or bytes_of(package) != self._contracts.liquidity:
+        sign = _SIGN_OF_MOVE.get(self._name(event))
+        if sign is None:
             return None
-        if not isinstance(event.data, dict):
-            raise Unreadable(NAME, "an event without its fields")
-        return _Move(_address(event.data.get("pool")), sign * _number(event.data.get("amount")))
+        told = _fields(event)
+        return _Move(_address(told.get("pool")), sign * _number(told.get("amount")))
+
+    def _loss(self, event: Event) -> "_Move | None":
+        if self._name(event) != _LOSS:
+            return None
+        told = _fields(event)
+        before, after = _number(told.get("total_before")), _number(told.get("total_after"))
+        return _Move(_address(told.get("pool")), after - before)
+
+    def _name(self, event: Event) -> str:
+        """Of an event of the liquidity package; empty for any other."""
+        package, _, name = event.type.partition(f"::{LIQUIDITY}::")
+        return name if bytes_of(package) == self._contracts.liquidity else ""
 
     async def _read_pools(self, corridor: str) -> tuple[PoolStanding, ...]:
         return tuple(
@@ -211,6 +229,12 @@ class _Move(NamedTuple):
 # Values, as a node writes them in JSON (reference, section 2).
 
 
+def _fields(event: Event) -> dict[str, Any]:
+    if not isinstance(event.data, dict):
+        raise Unreadable(NAME, "an event without its fields")
+    return event.data
+
+
 def _all(values: list[Any], *, count: int) -> list[Any]:
     if len(values) != count:
         raise Unreadable(NAME, "other values than the view gives")
@@ -222,6 +246,13 @@ def _number(value: Any) -> int:
     if number is None:
         raise Unreadable(NAME, "a number that is none")
     return number
+
+
+def _second(value: Any) -> int:
+    second = _number(value)
+    if second >= _SECONDS_END:
+        raise Unreadable(NAME, "a time that is none")
+    return second
 
 
 def _numbers(value: Any) -> tuple[int, ...]:

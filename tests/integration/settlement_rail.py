@@ -44,11 +44,16 @@ KINDS: dict[str, type[Instruction]] = {
 
 
 class KeptKeys:
-    """Real keys, made from their names; `signed` counts what each was used for."""
+    """Real keys, made from their names; `signed` counts what each was used for.
+
+    `lost`: those for which nobody answers while all others do. `refused`: there are none such.
+    """
 
     def __init__(self) -> None:
         self.signed: Counter[str] = Counter()
         self.is_away = False
+        self.lost: set[str] = set()
+        self.refused: set[str] = set()
 
     def key(self, name: str) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
@@ -57,7 +62,9 @@ class KeptKeys:
         return self.key(name).public_key().public_bytes_raw()
 
     async def sign(self, name: str, message: bytes) -> bytes:
-        if self.is_away:
+        if name in self.refused:
+            raise Rejected("keys", f"no key {name}", code="key", reason=Reason.CONFIGURATION)
+        if self.is_away or name in self.lost:
             raise Unreachable("keys", "nobody answers")
         self.signed[name] += 1
         return self.key(name).sign(message)
@@ -100,6 +107,7 @@ class MemoryRail:
     is_stale: bool = False  # records of batches are not seen yet
     decimals: int = 6  # of the asset
     forgets_order: bool = False  # only hashes are known
+    elsewhere: set[int] = field(default_factory=set)  # places of members whose keys we have not
     decides: bool = True  # whether what waits is carried out
     faults: list[str] = field(default_factory=list)
     provided: dict[bytes, tuple[Provision, ...]] = field(default_factory=dict)
@@ -120,6 +128,10 @@ class MemoryRail:
                 return "submitter"
             case DisputeRuling():
                 return "arbiter"
+            case _ if instruction.member in self.elsewhere:
+                raise Rejected(
+                    self.name, "no account of ours", code="account", reason=Reason.CONFIGURATION
+                )
             case _:
                 return f"member {instruction.member}"
 

@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from engine.clock import Ids
 from engine.database import connect, open_pool
 from engine.fx.rates import RateBook
@@ -56,6 +58,16 @@ def rules(*, approvers: tuple[str | None, ...] = APPROVERS, **window: int) -> Ru
         },
         CURRENCY,
     )  # fmt: skip
+
+
+def changed(given: Rules, **corridor: Any) -> Rules:
+    """With another first corridor; without it when nothing is told of it."""
+    first, *others = given.corridors
+    if not corridor:
+        return msgspec.structs.replace(given, corridors=tuple(others))
+    return msgspec.structs.replace(
+        given, corridors=(msgspec.structs.replace(first, **corridor), *others)
+    )
 
 
 def make_rail() -> MemoryRail:

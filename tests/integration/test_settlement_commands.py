@@ -7,20 +7,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 import yaml
 
 from channels.cli import _parser
 from channels.inspect_settlement import settlement_of
+from channels.settings import Settings, SettlementSettings
 from channels.settlement import OpenSettlement
-from channels.settlement_commands import TASKS
+from channels.settlement_commands import TASKS, _place
 from channels.settlement_outside import SettlementOutside
 from channels.wiring import Engine
 from engine.errors import StaffMistake
 from engine.payments.settlement.state import BatchState
+from engine.ports import Provision
 from engine.traffic.conversation import Conversations
 from providers.aptos import Aptos
-from tests.integration.settlement_room import PAIR, SALT_KEY, Hall, open_hall, rules
+from tests.integration.settlement_room import HOME, PAIR, SALT_KEY, Hall, open_hall, rules
 
 ELSEWHERE = (None, "approver_b", None)
 """Who keeps the keys: one here, two with operators that sign for themselves."""
@@ -167,6 +170,46 @@ async def test_a_batch_that_nobody_can_mean_is_told_so(hall: Hall) -> None:
             await capp(hall, "batch", word)
 
 
+async def test_whoever_pays_is_named_though_the_file_has_another_order_by_now(hall: Hall) -> None:
+    await settled(hall)
+    [batch] = await hall.batches()
+    told = (await capp(hall, "batch", batch.id))[1]
+    assert "    mpesa_ke pays 7.750000, gets 0" in told
+    turned = tuple(
+        msgspec.structs.replace(corridor, members=corridor.members[::-1])
+        for corridor in hall.rules.corridors
+    )
+    hall.rules = msgspec.structs.replace(hall.rules, corridors=turned)
+    well, after = await capp(hall, "batch", batch.id)
+    assert not well
+    assert after[2:4] == told[2:4]
+    assert not any("to be signed" in line for line in after)
+    others = msgspec.structs.replace(turned[0], members=("mpesa_ke", "airtel_ke"))
+    hall.rules = msgspec.structs.replace(hall.rules, corridors=(others,))
+    well, after = await capp(hall, "batch", batch.id)
+    assert not well
+    assert after[-1] == "    its corridor has other members in the settlement file by now"
+    assert not any("pays" in line for line in after)
+
+
+async def test_a_receipt_of_a_corridor_that_left_the_file_is_refused_in_a_sentence(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "settlement.yaml"
+    chain = {"chain_id": 4, "addresses": {"settlement": "0x1"}, "corridors": {PAIR: "0x2"}}
+    file.write_text(yaml.safe_dump({"aptos": chain}))
+    settings = cast(Settings, SimpleNamespace(settlement=SettlementSettings(str(file), "")))
+    assert _place(settings, PAIR) == {"chain_id": 4, "package": "0x1", "corridor": "0x2"}
+    with pytest.raises(StaffMistake, match=f"any more where {HOME} is"):
+        _place(settings, HOME)
+
+
+@pytest.mark.parametrize("amount", ["1e999999", "1e30", "inf", "nan", "1e-7", "7,75x"])
+async def test_what_is_no_amount_is_told_so(hall: Hall, amount: str) -> None:
+    with pytest.raises(StaffMistake, match="is no amount of USDC"):
+        await capp(hall, "dispute", "rule", "ab" * 32, amount)
+
+
 async def test_what_the_chain_does_not_show_is_not_booked(hall: Hall, tmp_path: Path) -> None:
     file = tmp_path / "provided.yaml"
     line: dict[str, Any] = {
@@ -179,8 +222,21 @@ async def test_what_the_chain_does_not_show_is_not_booked(hall: Hall, tmp_path: 
         await capp(hall, "provided", "mpesa_ke", "5", "ab" * 32)
     with pytest.raises(StaffMistake, match="is no amount"):
         await capp(hall, "provided", "mpesa_ke", "0.0000001", "ab" * 32)
+    for text in (b"- {a: [", b"\xff\xfe"):
+        file.write_bytes(text)
+        with pytest.raises(StaffMistake, match="is no file of YAML"):
+            await capp(hall, "provided", "--file", str(file))
     with pytest.raises(StaffMistake, match="which operator"):
         await capp(hall, "provided", "mpesa_ke")
+
+
+async def test_what_an_issuer_took_is_booked_as_the_chain_shows_it(hall: Hall) -> None:
+    hall.rail.corridors[PAIR].totals[1] -= 300
+    hall.rail.provided[b"\xab" * 32] = (Provision(1, -300),)
+    assert not (await capp(hall))[0]
+    _, (told,) = await capp(hall, "provided", "mtn_ug", "-0.0003", "ab" * 32)
+    assert told.startswith("mtn_ug: USDC -0.000300 by ")
+    assert (await capp(hall))[0]
 
 
 async def test_a_dispute_goes_from_opening_to_its_refund(hall: Hall, tmp_path: Path) -> None:

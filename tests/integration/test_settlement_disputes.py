@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.errors import OurFault, StaffMistake
+from engine.errors import OurFault, Rejected, StaffMistake
 from engine.ledger.chart import Kind
 from engine.payments.settlement.dispute_store import DisputeStore
 from engine.payments.settlement.receipts import (
@@ -17,8 +17,17 @@ from engine.payments.settlement.receipts import (
     write_receipt,
 )
 from engine.payments.settlement.state import DisputeStage
-from engine.ports import Provision, Refusal
-from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
+from engine.ports import (
+    DisputeAnswer,
+    DisputeOpening,
+    DisputeRefund,
+    DisputeRuling,
+    DisputeStanding,
+    Provision,
+    Reason,
+    Refusal,
+)
+from tests.integration.settlement_room import HOME, PAIR, Hall, changed, open_hall
 
 pytestmark = pytest.mark.long(
     "disputes at each turn; test_settlement_commands.py walks one to its refund"
@@ -132,6 +141,7 @@ SHAPES: dict[str, Any] = {
     "leaf.payment": "ab" * 17, "leaf.version": 0, "leaf.minor": 2**63, "leaf.source": "",
     "batch_id ended": "ab" * 16 + "\n", "leaf.salt ended": "ab" * 32 + "\n",
     "leaf.payment ended": "ab" * 16 + "\n", "proof ended": ["ab" * 32 + "\n"], "count": 2**63,
+    "leaf.at_ms": 253_402_300_800_000,
 }  # fmt: skip
 
 
@@ -263,6 +273,105 @@ async def test_an_opening_that_the_rail_refuses_is_over(hall: Hall) -> None:
     assert (found.stage, found.reason) == (DisputeStage.REFUSED, "dispute")
     with pytest.raises(StaffMistake, match="refused"):
         await hall.room.disputes.rule(dispute, 1)
+
+
+async def test_a_dispute_that_a_member_opened_by_itself_is_followed_to_its_refund(
+    hall: Hall,
+) -> None:
+    """Its key is not ours, so the rail is the only one who could tell the books."""
+    [payment] = await settled(hall)
+    hall.rail.elsewhere = {0}
+    disputes, pools = hall.room.disputes, hall.rail.corridors[PAIR]
+    with pytest.raises(StaffMistake, match="mpesa_ke signs elsewhere, and has opened none") as told:
+        await disputes.open(payment, "mpesa_ke", 1000, by="amina")
+    batch, *_ = pools.batches
+    leaf = await hall.room.receipts.leaf_of(payment)
+    assert leaf is not None
+    theirs = DisputeOpening(PAIR, batch, leaf.hash, leaf.place, leaf.proof, 0, 1, 900_000)
+    assert str(told.value).endswith(hall.rail.dispute_id(theirs).hex())
+    hall.rail._do(theirs)
+    dispute = hall.rail.dispute_id(theirs)
+    for _ in range(2):
+        assert await disputes.open(payment, "mpesa_ke", 1000, by="amina") == dispute
+    with pytest.raises(StaffMistake, match="between nothing and 900000"):
+        await disputes.rule(dispute, 900_001)
+    await disputes.rule(dispute, 900_000)
+    await hall.sweep(2)
+    await disputes.refund(dispute)
+    await hall.sweep(3)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
+    assert pools.totals[0] == 10**12 - 7_750_000 + 900_000
+    await hall.assert_settled()
+
+
+async def test_what_others_did_to_the_end_is_booked_when_it_is_told(hall: Hall) -> None:
+    [payment] = await settled(hall)
+    hall.rail.elsewhere = {0, 1}
+    leaf = await hall.room.receipts.leaf_of(payment)
+    assert leaf is not None
+    batch, *_ = hall.rail.corridors[PAIR].batches
+    theirs = DisputeOpening(PAIR, batch, leaf.hash, leaf.place, leaf.proof, 0, 1, 900_000)
+    dispute = hall.rail.dispute_id(theirs)
+    for step in (
+        theirs, DisputeAnswer(PAIR, dispute, 1, True, b"e" * 32), DisputeRefund(PAIR, dispute),
+    ):  # fmt: skip
+        hall.rail._do(step)
+    hall.clock.pass_(61)
+    await hall.sweep(1)
+    assert any("the rail holds +900000 minor" in case for case in await hall.cases())
+    await hall.room.disputes.open(payment, "mpesa_ke", 1, by="amina")
+    await hall.sweep(2)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
+    await hall.assert_settled()
+
+
+async def test_the_amount_that_stands_on_the_rail_counts(hall: Hall) -> None:
+    """Whoever has the member's key besides us was there first, with another amount."""
+    [payment] = await settled(hall)
+    leaf = await hall.room.receipts.leaf_of(payment)
+    assert leaf is not None
+    batch, *_ = hall.rail.corridors[PAIR].batches
+    theirs = DisputeOpening(PAIR, batch, leaf.hash, leaf.place, leaf.proof, 0, 1, 900_000)
+    hall.rail._do(theirs)
+    dispute = await hall.room.disputes.open(payment, "mpesa_ke", 1000, by="amina")
+    hall.rail._do(DisputeRuling(PAIR, dispute, 800_000))
+    await hall.sweep(2)
+    assert await stage(hall, dispute) is DisputeStage.RULED
+    await hall.room.disputes.refund(dispute)
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
+async def test_a_refund_is_booked_to_nobody_else_though_the_file_was_changed(hall: Hall) -> None:
+    dispute = await opened(hall)
+    await hall.room.disputes.answer(dispute, accepts=True, evidence_hash=b"e" * 32)
+    await hall.sweep(2)
+    await hall.room.disputes.refund(dispute)
+    for members in (("mtn_ug", "mpesa_ke"), ("mpesa_ke", "airtel_ke")):
+        room = hall.another(rules=changed(hall.rules, members=members))
+        await hall.sweep(3, room)
+        assert hall.rail.corridors[PAIR].disputes[dispute].status == "closed"
+        assert await stage(hall, dispute) is DisputeStage.RULED
+        assert await hall.minor(Kind.CHAIN_TREASURY, owner=1) == 2 * 10**12 - 7_750_000
+        with pytest.raises(StaffMistake, match="other members"):
+            await room.disputes.open(hall.payments[0], members[1], 1, by="amina")
+    await hall.sweep(2, hall.another(rules=changed(hall.rules)))
+    waits = [case for case in await hall.cases() if f"{PAIR}: a refund waits" in case]
+    assert len(waits) == 2  # one for each reason, however often it is looked at
+    ask = hall.rail.dispute
+
+    async def unplaced(corridor: str, _: bytes) -> DisputeStanding | None:
+        raise Rejected("rail", f"no {corridor}", code="corridor", reason=Reason.CONFIGURATION)
+
+    hall.rail.dispute = unplaced  # type: ignore[assignment]
+    await hall.sweep(2)
+    assert (
+        f"{PAIR}: a dispute cannot be looked at: rail: no {PAIR} [corridor]" in await hall.cases()
+    )
+    hall.rail.dispute = ask  # type: ignore[method-assign]
+    await hall.sweep(2)
+    assert await stage(hall, dispute) is DisputeStage.CLOSED
+    await hall.assert_settled()
 
 
 async def test_what_is_no_dispute_is_refused(hall: Hall) -> None:

@@ -13,12 +13,11 @@ from channels.watching.logs import About
 from engine.errors import Rejected, StaffMistake
 from engine.ledger.chart import Kind
 from engine.payments.settlement.batch import Batch
-from engine.payments.settlement.rules import Rules
 from engine.payments.settlement.state import BatchState, ErrandState
-from engine.ports import Approval, Instruction, Reason, Refusal, Settlement
+from engine.ports import Approval, Found, Instruction, Prepared, Reason, Refusal, Settlement
 from tests.integration.owner import Owner
 from tests.integration.settlement_rail import KeptKeys
-from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall, rules
+from tests.integration.settlement_room import HOME, PAIR, Hall, changed, open_hall, rules
 
 pytestmark = pytest.mark.long(
     "each fault of a rail by itself; test_settlement.py has the way without"
@@ -250,6 +249,29 @@ async def test_the_same_refusal_again_and_again_is_somebodys_affair_once(hall: H
         await hall.sweep(4)
     await hall.assert_settled()
     assert (await hall.room.batches.rest_of(PAIR)).refusals == 0
+
+
+async def test_one_refusal_is_one_also_when_two_reopen_its_batch(hall: Hall) -> None:
+    """The corridor rests for as long as after one, and nobody is told of a second."""
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.refuses = Refusal.SHORT
+    await hall.sweep(2)
+    hall.rail.pass_(601)
+    settling = hall.room.settling
+    for _ in range(2):
+        await settling._each(lambda each: settling._look(each, hall.rail.seconds))
+    reopening = await hall.reopened(batch)
+    assert reopening.state is S.REOPENING
+    for room in (hall.room, hall.another()):
+        await room.settling._turn_round(reopening)
+    assert await hall.states() == [S.REOPENED]
+    assert (await hall.room.batches.rest_of(PAIR)).refusals == 1
+    assert await hall.cases() == []
+    hall.rail.refuses = None
+    hall.clock.pass_(700)
+    await hall.sweep(4)
+    await hall.assert_settled()
 
 
 async def test_approvals_that_the_rail_does_not_take_open_a_case_and_reopen(hall: Hall) -> None:
@@ -590,16 +612,6 @@ async def test_the_approvals_of_our_own_keys_come_first(shared_database_url: str
 # The settlement file is changed while a batch is under way.
 
 
-def changed(given: Rules, **corridor: Any) -> Rules:
-    """With another first corridor; without it when nothing is told of it."""
-    first, *others = given.corridors
-    if not corridor:
-        return msgspec.structs.replace(given, corridors=tuple(others))
-    return msgspec.structs.replace(
-        given, corridors=(msgspec.structs.replace(first, **corridor), *others)
-    )
-
-
 async def approved(hall: Hall) -> Batch:
     """A batch that has its approvals, and of which nothing was signed yet."""
     await hall.pay()
@@ -628,6 +640,8 @@ async def test_a_threshold_that_was_raised_is_waited_for_and_met(hall: Hall) -> 
         ({}, "not in the settlement file any more"),
         ({"members": ("mtn_ug", "mpesa_ke")}, "other members, or in another order"),
         ({"members": ("airtel_ke", "mtn_ug")}, "other members, or in another order"),
+        # Who collected is in it still; who paid out is not.
+        ({"members": ("mpesa_ke", "airtel_ke")}, "other members, or in another order"),
     ],
 )
 async def test_a_corridor_that_was_changed_under_its_batch_books_nothing_until_people_looked(
@@ -644,6 +658,66 @@ async def test_a_corridor_that_was_changed_under_its_batch_books_nothing_until_p
     assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
     await hall.room.settling.take_up_again(batch.id)
     await hall.sweep(2)
+    await hall.assert_settled()
+
+
+@pytest.mark.parametrize("lost", ["approver_a", "approver_b", "approver_house"])
+async def test_one_key_that_is_away_holds_up_nothing_while_the_others_are_enough(
+    hall: Hall, lost: str
+) -> None:
+    hall.keys.lost = {lost}
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert await hall.states() == [S.SETTLED]
+    assert lost not in hall.keys.signed
+    hall.keys.lost = {"approver_a", "approver_b"}
+    hall.clock.pass_(1)  # so that the newer one has the greater id
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert await hall.states() == [S.SETTLED, S.CLOSED]
+    hall.keys.lost = {"approver_a"}
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
+async def test_keys_that_are_not_there_are_somebodys_affair_once_the_others_are_too_few(
+    hall: Hall,
+) -> None:
+    hall.keys.refused = {"approver_a"}
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert await hall.states() == [S.SETTLED]
+    assert await hall.cases() == []
+    hall.keys.refused = {"approver_a", "approver_house"}
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(3)
+    assert await hall.cases() == [f"{PAIR}: it cannot go on: keys: no key approver_a [key]"]
+    hall.keys.refused = set()
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
+@pytest.mark.parametrize("members", [("mpesa_ke", "airtel_ke"), ("airtel_ke", "mtn_ug")])
+async def test_a_corridor_that_was_changed_before_anybody_approved_is_not_approved(
+    hall: Hall, members: tuple[str, str]
+) -> None:
+    hall.rail.is_away = True
+    await hall.pay()
+    batch = await hall.close()
+    await hall.pay("airtel_ke", "mpesa_ke")
+    other = await hall.close(HOME)
+    hall.rail.is_away = False
+    room = hall.another(rules=changed(hall.rules, members=members))
+    await hall.sweep(3, room)  # and no other batch waits for it
+    assert (await hall.reopened(batch)).state is S.PARKED
+    assert (await hall.reopened(other)).state is S.SETTLED
+    assert any("of other operators than" in case for case in await hall.cases())
+    await hall.room.settling.take_up_again(batch.id)
+    await hall.sweep(3)
     await hall.assert_settled()
 
 
@@ -672,6 +746,29 @@ async def test_what_the_rail_cannot_be_asked_at_all_keeps_no_other_batch_waiting
     assert len(cases) == len(await hall.cases()) == 1
     assert cases[0].__dict__["words"] == {"batch": first.id}
     hall.rail.estimate = ask  # type: ignore[method-assign]
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
+async def test_an_account_that_left_the_settings_with_something_on_its_way_is_told_of(
+    hall: Hall,
+) -> None:
+    """Its key was given another name: what it signed is asked for in vain until that is mended."""
+    hall.rail.decides = False
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(2)
+    find = hall.rail.find
+
+    async def nobody(prepared: Prepared) -> Found:
+        told = f"no account {prepared.slot.account}"
+        raise Rejected("rail", told, code="account", reason=Reason.CONFIGURATION)
+
+    hall.rail.find = nobody  # type: ignore[method-assign]
+    await hall.sweep(3)
+    [case] = await hall.cases()
+    assert case == "submitter cannot send: rail: no account submitter [account]"
+    hall.rail.find, hall.rail.decides = find, True  # type: ignore[method-assign]
     await hall.sweep(3)
     await hall.assert_settled()
 

@@ -32,7 +32,7 @@ from engine.payments.settlement.state import BatchState
 from engine.payments.settlement.windows import Cause
 from engine.ports import Refusal
 from tests.integration.owner import Owner
-from tests.integration.settlement_room import CODES, PAIR, Hall, open_hall, rules
+from tests.integration.settlement_room import CODES, PAIR, Hall, changed, open_hall, rules
 from tests.integration.world import SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA
 
@@ -112,6 +112,25 @@ async def test_a_correction_is_owed_between_those_of_the_payment_it_speaks_of(ha
         ("", "", -2), ("mpesa_ke", "mtn_ug", -2), ("mpesa_ke", "mtn_ug", 5),
     ]  # fmt: skip
     assert (await hall.room.closing.waiting(hall.rules.corridors[0])).payments == 2
+
+
+async def test_what_an_older_worker_read_of_a_new_operator_is_settled_by_the_next(
+    hall: Hall,
+) -> None:
+    """The web process has the operator already; the worker, which reads, is restarted after it."""
+    older = hall.another(
+        rules=changed(hall.rules), operators={"mpesa_ke": CODES["mpesa_ke"], "airtel_ke": 3}
+    )
+    payment = await hall.pay()
+    await hall.sweep(1, older)
+    [standing] = await older.standings.of_payment(payment)
+    assert (standing.destination, standing.standing) == ("operator 2", "outside")
+    newer = hall.another()
+    hall.clock.pass_(61)
+    await hall.sweep(3, newer)
+    [standing] = await newer.standings.of_payment(payment)
+    assert (standing.destination, standing.standing) == ("mtn_ug", "settled")
+    await hall.assert_settled()
 
 
 async def test_reading_again_keeps_nothing_twice(hall: Hall) -> None:
@@ -470,6 +489,7 @@ async def test_a_window_that_somebody_else_is_closing_is_left_to_them(hall: Hall
     async with hall.pool.acquire() as connection, connection.transaction():
         assert await hall.room.batches.turn(connection, PAIR)
         assert await hall.room.closing.close_due() == []
-        assert await hall.room.closing.close_now(PAIR) is None
+        with pytest.raises(StaffMistake, match="somebody else closes a window"):
+            await hall.room.closing.close_now(PAIR)
     assert len(await hall.room.closing.close_due()) == 1
     await hall.sweep(3)

@@ -1,19 +1,23 @@
 """`capp verify`: a payment's proof holds against the chain alone, and no forged one does."""
 
 import argparse
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
 
-from channels.verifying import ANY, Known, Verdict, _trusted, verify
+from channels.verifying import ANY, Known, Verdict, _trusted, run_verify, verify
+from engine.clock import Clock
 from engine.payments.settlement.leaves import Leaf
 from engine.payments.settlement.receipts import Receipt, read_receipt, write_receipt
 from engine.ports import Standing
 from providers.aptos.sdk import address
 from tests.integration.chain_room import CORRIDOR, ChainRoom, leaf, open_chain
+from tests.integration.world import TestClock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,9 +39,14 @@ async def settled(room: ChainRoom, told: list[Leaf] = TOLD) -> str:
     return batch_id
 
 
-async def asked(room: ChainRoom, receipt: Receipt, known: Known = NOBODY) -> tuple[Verdict, str]:
+async def asked(
+    room: ChainRoom, receipt: Receipt, known: Known = NOBODY, *, ahead_seconds: float = 0
+) -> tuple[Verdict, str]:
+    """`ahead_seconds`: by so much the node's clock is behind ours."""
     said: list[str] = []
-    verdict = await verify(receipt, room.node, known, said.append)
+    clock = TestClock()
+    clock.pass_(ahead_seconds)
+    verdict = await verify(receipt, room.node, known, clock, said.append)
     return verdict, "\n".join(said)
 
 
@@ -133,6 +142,43 @@ async def test_what_was_never_settled_is_refused(room: ChainRoom) -> None:
     assert (verdict, told) == (Verdict.REFUSED, "refused: the rail has no such batch")
 
 
+async def test_a_node_that_is_behind_proves_what_it_has_and_refuses_nothing_that_may_come(
+    room: ChainRoom,
+) -> None:
+    """The batch is in the chain for months; a node that still catches up does not have it."""
+    settled_one = room.receipt(await settled(room), TOLD, INDEX)
+    absent = room.receipt("00" * 16, TOLD, INDEX)
+    no_corridor = changed(settled_one, "chain.corridor", lambda _: OTHER)
+    for receipt in (absent, no_corridor):
+        verdict, told = await asked(room, receipt, ahead_seconds=3600)
+        assert verdict is Verdict.UNDECIDED, told
+        assert told.startswith("undecided: the node is 36"), told
+        assert (await asked(room, receipt))[0] is Verdict.REFUSED
+    assert (await asked(room, settled_one, ahead_seconds=3600))[0] is Verdict.PROVEN
+    forged = changed(settled_one, "leaf.fields.minor", lambda minor: minor * 10)
+    assert (await asked(room, forged, ahead_seconds=3600))[0] is Verdict.REFUSED
+
+
+async def test_a_receipt_writes_no_line_of_ours(room: ChainRoom, tmp_path: Path) -> None:
+    """On a contract of one's own everything can be proven, and this says where to look."""
+    forged = msgspec.structs.replace(
+        TOLD[0], source="me\n\x1b[2Kproven: 1", destination="\x1b[1A\x1b[2K\u202eyou"
+    )
+    receipt = room.receipt(await settled(room, [forged]), [forged], 0)
+    whole = msgspec.json.decode(write_receipt(receipt))
+    strange = {**whole, "\x1b[2Jproven: all\n": 1}
+    label = {**whole, "corridor": "a\nproven: b"}
+    for number, told in enumerate((whole, strange, label)):
+        file = tmp_path / f"{number}.json"
+        file.write_bytes(msgspec.json.encode(told))
+        corridor = str(receipt.chain["corridor"]) if number < 2 else OTHER
+        said: list[str] = []
+        options = argparse.Namespace(file=file, node=room.node, package=None, corridor=corridor)
+        await asyncio.to_thread(run_verify, {}, options, said.append)
+        assert said
+        assert all(line.isprintable() for line in said), said
+
+
 async def test_a_contract_of_somebody_else_is_refused_where_ours_is_known(room: ChainRoom) -> None:
     receipt = room.receipt(await settled(room), TOLD, INDEX)
     package, corridor = (address(str(receipt.chain[name])) for name in ("package", "corridor"))
@@ -165,7 +211,7 @@ async def test_who_does_not_say_which_contract_is_ours_is_told_to_compare(room: 
 async def test_a_node_that_is_away_decides_nothing(room: ChainRoom) -> None:
     receipt = room.receipt(await settled(room), TOLD, INDEX)
     said: list[str] = []
-    verdict = await verify(receipt, "http://127.0.0.1:1/v1", NOBODY, said.append)
+    verdict = await verify(receipt, "http://127.0.0.1:1/v1", NOBODY, Clock(), said.append)
     assert verdict is Verdict.UNDECIDED
     assert said[0].startswith("undecided: the node could not be asked")
 

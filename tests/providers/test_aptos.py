@@ -743,6 +743,10 @@ async def test_a_batch_is_read_as_it_was_recorded(company: Company, rail: Aptos)
     assert request.headers["content-type"] == "application/x.aptos.view_function+bcs"
     company.on(VIEW, answered([False]))
     assert await rail.recorded(CORRIDOR, bytes(16)) is None
+    for never in (253_402_300_800, 2**64 - 1):  # no calendar has it
+        company.on(VIEW, answered([True]), answered([*row[:5], str(never)]))
+        with pytest.raises(Unreadable):
+            await rail.recorded(CORRIDOR, bytes(16))
 
 
 async def test_no_batch_is_only_believed_of_a_node_that_is_not_behind(
@@ -945,6 +949,10 @@ def event(name: str, pool: str, amount: int, package: str = "0xca03") -> dict[st
 
 
 SETTLED = {"type": "0xca04::settlement::Settled", "data": {}}
+LOST = {
+    "type": "0xca03::liquidity::LossTaken",
+    "data": {"pool": "0xb", "total_before": "1000", "total_after": "700"},
+}
 
 
 @pytest.mark.parametrize(
@@ -957,6 +965,10 @@ SETTLED = {"type": "0xca04::settlement::Settled", "data": {}}
             (Provision(1, -20), Provision(0, -5)),
         ),
         ([event("PutIn", "0xb", 500), SETTLED], ()),
+        # What an issuer took is written down by whichever transaction comes next.
+        ([LOST], (Provision(1, -300),)),
+        ([LOST, event("PutIn", "0xb", 500)], (Provision(1, -300), Provision(1, 500))),
+        ([LOST, event("PutIn", "0xa", 500), SETTLED], (Provision(1, -300),)),
         ([event("Provided", "0xc", 500)], ()),
         ([event("Provided", "0xa", 500, package="0xbad")], ()),
         ([event("FeesAdded", "0xa", 500)], ()),

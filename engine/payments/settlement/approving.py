@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 
 from engine.clock import Clock
-from engine.errors import OurFault, StaffMistake
+from engine.errors import OurFault, ProviderError, StaffMistake
 from engine.payments.settlement.batch import Batch, faults_of, work_out
 from engine.payments.settlement.batch_store import BatchStore
 from engine.payments.settlement.obligation_store import ObligationStore
@@ -53,6 +53,8 @@ class Approving:
         accepted = await self._batches.accepted_mids(batch.basis.mids, self._rules.asset.pegged_to)
         if not owed:
             return ["it has no payments"]
+        if {name for o in owed for name in (o.source, o.destination)} != set(corridor.members):
+            return [f"its payments are of other operators than {batch.corridor} has"]
         try:
             content = await asyncio.to_thread(
                 work_out, [(o.account, o.leaf) for o in owed], accepted.values(),
@@ -66,8 +68,9 @@ class Approving:
         """Sign with every key of ours that has not; the approved terms once there are enough.
 
         Approvals that are past are asked for anew: the rail carries out a batch once, whichever
-        terms it is shown. `rail_seconds` is the rail's clock. Raises what the signer
-        raises, and OurFault when the batch is not what its obligations come to.
+        terms it is shown. `rail_seconds` is the rail's clock. Raises what the signer raises, while
+        those that did sign are too few, and OurFault when the batch is not what its obligations
+        come to.
         """
         corridor = self._rules.corridor(batch.corridor)
         if corridor is None:
@@ -89,8 +92,11 @@ class Approving:
             if faults := await self.faults(batch):
                 raise OurFault("; ".join(faults))
             await self._check_asset(batch)
-            await self._sign(batch, missing)
-        return await self.approved(batch)
+            lost = await self._sign(batch, missing)
+            approved = await self.approved(batch)
+            if approved is None and lost is not None:
+                raise lost
+        return approved
 
     async def approved(self, batch: Batch) -> Settlement | None:
         """The terms with as many approvals as are needed, ours first; None while too few."""
@@ -158,13 +164,21 @@ class Approving:
             return None
         return await self._batches.get(batch.id)
 
-    async def _sign(self, batch: Batch, missing: Sequence[tuple[int, str]]) -> None:
+    async def _sign(self, batch: Batch, missing: Sequence[tuple[int, str]]) -> ProviderError | None:
+        """With every key that answers; why the first did not that does not."""
         assert batch.expires_at is not None
+        lost: ProviderError | None = None
         # Never the hash that is stored: it is worked out again from what is signed for.
         told = self._rail.terms_hash(batch.terms(batch.expires_at))
         for index, key in missing:
-            approval = Approval(index, await self._signer.sign(key, told))
+            try:
+                approval = Approval(index, await self._signer.sign(key, told))
+            except ProviderError as error:
+                log.warning("approver %s does not sign batch %s: %s", key, batch.id, error)
+                lost = lost or error
+                continue
             await self._batches.approve(batch, approval, now_ms=self._now_ms())
+        return lost
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)

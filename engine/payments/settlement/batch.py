@@ -1,6 +1,6 @@
 """One batch as it is held in memory, and what it was made from. Pure; it knows no storage."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -98,8 +98,14 @@ def tree_of(told: Iterable[Leaf], salt_key: bytes) -> merkle.Tree:
     return merkle.Tree([leaves.hash_of(leaf, leaves.salt_of(salt_key, leaf)) for leaf in told])
 
 
-def fits(batch: Batch, members: Sequence[str], asset: str) -> bool:
-    """Whether these are the members, in the order, for whom the batch was netted."""
+def fits(batch: Batch, operators: Collection[str], members: Sequence[str], asset: str) -> bool:
+    """Whether these are the members, in the order, for whom the batch was netted.
+
+    `operators`: the two of its payments. Its sums name who collected alone, which in a window is
+    often always the same.
+    """
+    if set(operators) != set(members):
+        return False
     try:
         nets = netting.net(members, batch.basis.grosses, batch.basis.rates(), asset)
     except ValueError:  # somebody in it is no member

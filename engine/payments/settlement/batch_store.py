@@ -71,6 +71,15 @@ class BatchStore:
         )
         return _batch(row) if row is not None else None
 
+    async def operators_of(self, batch: Batch) -> frozenset[str]:
+        """The two of its payments, which are all of one pair; none once it was reopened."""
+        row = await self._pool.fetchrow(
+            "select source, destination from settlement_obligation"
+            " where batch = $1 and leaf = 0 and tenant = $2",
+            batch.id, self._tenant,
+        )  # fmt: skip
+        return frozenset(row or ())
+
     async def unfinished(self) -> list[Batch]:
         """Every batch that is not over, the oldest first."""
         rows = await self._pool.fetch(
@@ -125,13 +134,13 @@ class BatchStore:
         """It is in the books now. Counted once, with the state that says so."""
         await self._count(batch, BatchState.CLOSED, sign=1)
 
-    async def set_free(self, batch: Batch, now_ms: int) -> None:
-        """The books are turned round: its obligations wait again. Once."""
-        await self._count(batch, BatchState.REOPENED, sign=-1, now_ms=now_ms)
+    async def set_free(self, batch: Batch, now_ms: int) -> bool:
+        """The books are turned round: its obligations wait again. Once: False to who came later."""
+        return await self._count(batch, BatchState.REOPENED, sign=-1, now_ms=now_ms)
 
     async def _count(
         self, batch: Batch, state: BatchState, *, sign: int, now_ms: int | None = None
-    ) -> None:
+    ) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():
             moved = await connection.fetchval(
                 "update settlement_batch set state = $3, ended_ms = coalesce($4, ended_ms)"
@@ -139,7 +148,7 @@ class BatchStore:
                 batch.id, int(batch.state), int(state), now_ms,
             )  # fmt: skip
             if not moved:
-                return
+                return False
             interpool = batch.basis.interpool
             await connection.execute(
                 "update settlement_position p set closed_minor = p.closed_minor + $3 * l.minor"
@@ -152,6 +161,7 @@ class BatchStore:
                     "update settlement_obligation set batch = null, leaf = null where batch = $1",
                     batch.id,
                 )
+        return True
 
     # Approvals.
 

@@ -70,8 +70,8 @@ class Closing:
     async def close_now(self, name: str) -> Batch | None:
         """Close a corridor's window because somebody says so; None when nothing waits in it.
 
-        Raises StaffMistake for no corridor and while the books do not add up, NoWayNow when its
-        rates are stale.
+        Raises StaffMistake for no corridor, while the books do not add up and while somebody else
+        closes it, NoWayNow when its rates are stale.
         """
         corridor = self._rules.corridor(name)
         if corridor is None:
@@ -81,7 +81,10 @@ class Closing:
             raise StaffMistake(
                 "what is owed does not add up, and no window is closed until it does"
             )
-        return await self._close(corridor, Cause.ASKED)
+        batch = await self._close(corridor, Cause.ASKED)
+        if batch is None and await self._obligations.waiting(corridor.members):
+            raise StaffMistake(f"somebody else closes a window of {name} at this moment")
+        return batch
 
     async def waiting(self, corridor: Corridor) -> Waiting:
         """What waits in a corridor now. Raises NoWayNow when its rates are stale."""

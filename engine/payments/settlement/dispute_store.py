@@ -42,7 +42,18 @@ class DisputeStore:
         One that the rail did not take may be opened again: it stands in no books.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            added = await connection.fetchval(
+            added = await self._insert(connection, dispute)
+            if added:
+                await self._want(connection, dispute.errand, account, instruction, dispute.at_ms)
+        return added
+
+    async def follow(self, dispute: Dispute) -> bool:
+        """Store one that stands on the rail: nothing is asked. As `add` besides."""
+        return await self._insert(self._pool, dispute)
+
+    async def _insert(self, connection: Any, dispute: Dispute) -> bool:
+        return bool(
+            await connection.fetchval(
                 "insert into settlement_dispute (id, tenant, corridor, dispute, batch, payment,"
                 " version, member, against, amount_minor, stage, errand, opened_by, at_ms)"
                 " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
@@ -54,10 +65,8 @@ class DisputeStore:
                 dispute.payment, dispute.version, dispute.member, dispute.against,
                 dispute.amount_minor, int(dispute.stage), dispute.errand, dispute.opened_by,
                 dispute.at_ms,
-            )  # fmt: skip
-            if added:
-                await self._want(connection, dispute.errand, account, instruction, dispute.at_ms)
-        return bool(added)
+            )
+        )  # fmt: skip
 
     async def ask(
         self, dispute: Dispute, errand: str, account: str, instruction: Instruction, now_ms: int
@@ -90,6 +99,7 @@ class DisputeStore:
         stage: DisputeStage,
         *,
         errand: str | None,
+        amount_minor: int,
         refund_minor: int = 0,
         reason: str = "",
     ) -> bool:
@@ -97,10 +107,10 @@ class DisputeStore:
         return bool(
             await self._pool.fetchval(
                 "update settlement_dispute set stage = $3, errand = $5, refund_minor = $6,"
-                " reason = $7 where id = $1 and stage = $2 and errand is not distinct from $4"
-                " returning true",
+                " reason = $7, amount_minor = $8 where id = $1 and stage = $2"
+                " and errand is not distinct from $4 returning true",
                 dispute.id, int(dispute.stage), int(stage), dispute.errand, errand, refund_minor,
-                reason,
+                reason, amount_minor,
             )
         )  # fmt: skip
 

@@ -8,9 +8,11 @@ import logging
 from collections.abc import Mapping
 
 from engine.clock import Clock, Ids
-from engine.errors import CappError, OurFault, ProviderError, StaffMistake
+from engine.errors import CappError, OurFault, ProviderError, Rejected, StaffMistake
 from engine.ledger.entries import Manual
 from engine.payments.settlement import posting
+from engine.payments.settlement.batch import Batch, fits
+from engine.payments.settlement.batch_store import BatchStore
 from engine.payments.settlement.booking import Booking
 from engine.payments.settlement.dispute_store import Dispute, DisputeStore
 from engine.payments.settlement.errand_store import ErrandStore
@@ -43,6 +45,7 @@ class Disputes:
     def __init__(
         self,
         store: DisputeStore,
+        batches: BatchStore,
         errands: ErrandStore,
         receipts: Receipts,
         booking: Booking,
@@ -56,6 +59,7 @@ class Disputes:
     ) -> None:
         """`operators` maps names to the codes in account numbers."""
         self._store = store
+        self._batches = batches
         self._errands = errands
         self._receipts = receipts
         self._booking = booking
@@ -69,8 +73,11 @@ class Disputes:
     async def open(self, payment: str, member: str, amount_minor: int, *, by: str) -> bytes:
         """A member says that so much of the asset should not have moved for a payment.
 
-        The dispute's id on the rail; the same for the same payment. Raises StaffMistake when the
-        payment is in no settled batch, or the operator is not of its corridor.
+        A member whose key is not ours opens it on the rail by itself: from here on it is followed,
+        with the amount that stands there. The dispute's id on the rail; the same for the same
+        payment. Raises StaffMistake when the payment is in no settled batch, the operator is not
+        of its corridor, the settlement file has other members of it by now, or the rail does not
+        have a dispute that we cannot open; and then what the rail raises.
         """
         if amount_minor <= 0:
             raise StaffMistake("a dispute is about more than nothing")
@@ -78,6 +85,8 @@ class Disputes:
         if found is None:
             raise StaffMistake(f"payment {payment} is in no settled batch")
         batch, place = found.batch, self._place(found.batch.corridor, member)
+        if not await self._fits(batch):
+            raise StaffMistake(f"the settlement file has other members of {batch.corridor} by now")
         opening = DisputeOpening(
             batch.corridor, bytes.fromhex(batch.id), found.hash, found.place, found.proof, place,
             1 - place, amount_minor,
@@ -87,8 +96,23 @@ class Disputes:
             found.leaf.version, place, 1 - place, amount_minor, 0, DisputeStage.OPEN,
             self._ids.hex(), by, "", self._now_ms(),
         )  # fmt: skip
-        await self._store.add(dispute, self._rail.account_for(opening), opening)
+        try:
+            account = self._rail.account_for(opening)
+        except Rejected:
+            await self._follow_anothers(dispute, member)
+        else:
+            await self._store.add(dispute, account, opening)
         return dispute.dispute
+
+    async def _follow_anothers(self, dispute: Dispute, member: str) -> None:
+        standing = await self._rail.dispute(dispute.corridor, dispute.dispute)
+        if standing is None:
+            raise StaffMistake(
+                f"{member} signs elsewhere, and has opened none on the rail; its id would be"
+                f" {dispute.dispute.hex()}"
+            )
+        opened = dispute._replace(errand=None, amount_minor=standing.amount_minor)
+        await self._store.follow(opened)
 
     async def answer(self, dispute: bytes, *, accepts: bool, evidence_hash: bytes) -> None:
         """The other member agrees, or says by hash why not. Raises StaffMistake when it is not
@@ -124,6 +148,8 @@ class Disputes:
         for dispute in await self._store.unfinished():
             try:
                 moved += await self._look(dispute)
+            except Rejected as error:
+                await self._call_somebody(dispute, f"a dispute cannot be looked at: {error}")
             except ProviderError as error:
                 log.warning("dispute %s is looked at again later: %s", dispute.id, error)
             except CappError:
@@ -139,8 +165,9 @@ class Disputes:
             if errand is None or errand.state is not ErrandState.REFUSED:
                 return False  # it is not there yet, or this node has not come that far
             return await self._store.move(
-                dispute, DisputeStage.REFUSED, errand=None, reason=refusal
-            )
+                dispute, DisputeStage.REFUSED, errand=None, amount_minor=dispute.amount_minor,
+                reason=refusal,
+            )  # fmt: skip
         return await self._follow(dispute, standing, None if ended else dispute.errand, refusal)
 
     async def _follow(
@@ -153,15 +180,20 @@ class Disputes:
             return False
         if stage is DisputeStage.CLOSED:
             await self._book_refund(dispute, standing)
+        # Another one may have opened it before us, about another amount: that one stands.
         return await self._store.move(
-            dispute, stage, errand=errand, refund_minor=standing.refund_minor, reason=reason
-        )
+            dispute, stage, errand=errand, amount_minor=standing.amount_minor,
+            refund_minor=standing.refund_minor, reason=reason,
+        )  # fmt: skip
 
     async def _book_refund(self, dispute: Dispute, standing: DisputeStanding) -> None:
         """Once, under the dispute's own id, whoever asked the rail for it."""
         corridor = self._rules.corridor(dispute.corridor)
         if corridor is None:
-            raise OurFault(f"no corridor {dispute.corridor} in the settlement file")
+            raise await self._waits(dispute, "it is not in the settlement file any more")
+        batch = await self._batches.get(dispute.batch)
+        if batch is None or not await self._fits(batch):
+            raise await self._waits(dispute, "it has other members in the settlement file by now")
         codes = [self._operators[name] for name in corridor.members]
         await self._booking.first(
             dispute.id, Manual.CHAIN_REFUNDED,
@@ -172,6 +204,16 @@ class Disputes:
             key=f"settlement dispute:{dispute.dispute.hex()}",
             facts=f'{{"dispute":"{dispute.dispute.hex()}"}}',
         )  # fmt: skip
+
+    async def _waits(self, dispute: Dispute, why: str) -> OurFault:
+        """Nothing but people can mend that, so they are told."""
+        await self._call_somebody(dispute, f"a refund waits: {why}")
+        return OurFault(f"{dispute.corridor}: {why}")
+
+    async def _call_somebody(self, dispute: Dispute, why: str) -> None:
+        detail = f"{dispute.corridor}: {why}"
+        if await self._batches.open_case_of_day(dispute.batch, detail, detail, self._now_ms()):
+            log.error("case SETTLEMENT of dispute %s: %s", dispute.dispute.hex(), detail)
 
     async def _ask(
         self, dispute: Dispute, stages: set[DisputeStage], instruction: Instruction
@@ -188,6 +230,14 @@ class Disputes:
         if found is None:
             raise StaffMistake(f"no dispute {dispute.hex()}")
         return found
+
+    async def _fits(self, batch: Batch) -> bool:
+        """Whether its members still stand in the file at their places: a dispute names places."""
+        corridor = self._rules.corridor(batch.corridor)
+        operators = await self._batches.operators_of(batch)
+        return corridor is not None and fits(
+            batch, operators, corridor.members, self._rules.asset.code
+        )
 
     def _place(self, corridor_name: str, member: str) -> int:
         corridor = self._rules.corridor(corridor_name)

@@ -20,7 +20,7 @@ KEY_LENGTHS = range(32, 65)
 # What a leaf may say when it is read from a file: nothing that could be meant in two ways.
 _Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-_Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Moment = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]  # the end of the year 9999
 
 
 class Leaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class Leaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: _Name  # what was collected
     towards: _Name  # the currency that was paid out
     minor: Annotated[int, msgspec.Meta(gt=-(2**63), le=2**63 - 1)]
-    at_ms: _Whole
+    at_ms: _Moment
 
 
 def encode(leaf: Leaf, salt: bytes) -> bytes:

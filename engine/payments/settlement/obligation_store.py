@@ -87,6 +87,7 @@ class ObligationStore:
         self._tenant = tenant
         self._codes = list(operators)
         self._names = [operators[code] for code in self._codes]
+        self._has_named = False
 
     async def read_journal(self, now_ms: int) -> Reading | None:
         """Keep what is new in the journal; None when somebody else is at it. Safe to repeat.
@@ -101,9 +102,11 @@ class ObligationStore:
                 if not await connection.fetchval(_TURN, f"settlement {self._tenant}"):
                     return None
                 await connection.execute(_PLANNING)
-                return await self._read(connection, now_ms)
+                reading = await self._read(connection, now_ms)
         except asyncpg.SerializationError:
             return None  # whoever had the turn finished between our look and our lock
+        self._has_named = True
+        return reading
 
     async def _read(self, connection: Any, now_ms: int) -> Reading:
         look = await connection.fetchrow(
@@ -113,6 +116,9 @@ class ObligationStore:
         gathered = nobodys = 0
         wrong: tuple[Discrepancy, ...] = ()
         for mark, since_ms in list(_backwards(marks, now_ms)):
+            if mark != "looked_ms" or not self._has_named:
+                # Read by a process that did not know the operator: older than its settings.
+                await connection.execute(_NAME, self._tenant, self._codes, self._names)
             fresh = await self._keep(connection, since_ms)
             gathered += sum(row["payments"] for row in fresh)
             nobodys += sum(row["nobodys"] for row in fresh)
@@ -239,6 +245,11 @@ _MARK = (
     "insert into settlement_look (tenant, looked_ms, again_ms, whole_ms) values ($1, $2, $3, $4)"
     " on conflict (tenant) do update set looked_ms = excluded.looked_ms,"
     " again_ms = excluded.again_ms, whole_ms = excluded.whole_ms"
+)
+_NAME = (
+    "update settlement_obligation o set destination = n.name"
+    " from unnest($2::int[], $3::text[]) n(code, name)"
+    " where o.tenant = $1 and o.batch is null and o.destination = 'operator ' || n.code"
 )
 _OF_PAIR = (
     "tenant = $1 and batch is null"

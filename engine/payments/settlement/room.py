@@ -70,7 +70,7 @@ def build_room(
     )
     approving = Approving(batches, obligations, rail, signer, rules, salt_key=salt_key, clock=clock)
     disputes = Disputes(
-        dispute_store, errands, receipts, booking, rail, rules, book,
+        dispute_store, batches, errands, receipts, booking, rail, rules, book,
         operators, clock=clock, ids=ids,
     )  # fmt: skip
     standings = Standings(

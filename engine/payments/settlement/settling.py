@@ -11,7 +11,7 @@ import msgspec
 
 from engine.clock import Clock
 from engine.correlation import speaking_of
-from engine.errors import CappError, OurFault, ProviderError, StaffMistake
+from engine.errors import CappError, OurFault, ProviderError, Rejected, StaffMistake
 from engine.ledger.entries import Manual
 from engine.ledger.pool_postings import turned_round
 from engine.ledger.postings import Transfers
@@ -151,6 +151,11 @@ class Settling:
     async def _one(self, step: Step, batch: Batch) -> bool:
         try:
             return await step(batch)
+        except Rejected as error:
+            # No time mends that: a key that is not there, a corridor that is not placed.
+            detail = f"{batch.corridor}: it cannot go on: {error}"
+            if await self._batches.open_case_of_day(batch.id, detail, detail, self._now_ms()):
+                log.error("case SETTLEMENT of batch %s: %s", batch.id, detail)
         except ProviderError as error:
             log.warning("settlement batch %s is looked at again later: %s", batch.id, error)
         except CappError:
@@ -180,8 +185,9 @@ class Settling:
         ):
             await self._park(batch, "the books have it as final, and it was to be reopened")
             return
+        if not await self._batches.set_free(batch, self._now_ms()):
+            return  # somebody else did, and counts the refusal
         await self._let_rest(batch)
-        await self._batches.set_free(batch, self._now_ms())
         log.warning("settlement batch %s reopened: %s", batch.id, batch.reason)
 
     async def _let_rest(self, batch: Batch) -> None:
@@ -215,7 +221,7 @@ class Settling:
         """What has become of an approved batch, and what follows."""
         if batch.state not in (BatchState.APPROVED, BatchState.SUBMITTED):
             return False
-        if misfit := self._misfit(batch):
+        if misfit := await self._misfit(batch):
             await self._park(batch, misfit)
             return True
         errand = await self._errands.get(batch.id)
@@ -296,12 +302,13 @@ class Settling:
             return await self._confirm(batch)
         return await self._batches.move(batch, BatchState.REOPENING, reason=reason)
 
-    def _misfit(self, batch: Batch) -> str | None:
+    async def _misfit(self, batch: Batch) -> str | None:
         """What of the settlement file has changed under the batch; it would be booked wrongly."""
         corridor = self._rules.corridor(batch.corridor)
         if corridor is None:
             return "its corridor is not in the settlement file any more"
-        if not fits(batch, corridor.members, self._rules.asset.code):
+        operators = await self._batches.operators_of(batch)
+        if not fits(batch, operators, corridor.members, self._rules.asset.code):
             return "its corridor has other members, or in another order, than when it was closed"
         return None
 

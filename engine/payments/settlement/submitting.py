@@ -98,6 +98,9 @@ class Submitting:
             return
         try:
             await self._tend(account, holder, rail_seconds)
+        except Rejected as error:
+            # No time mends that: it is not in the settings any more, or has no key.
+            await self._call_somebody(account, error)
         except ProviderError as error:
             log.warning("settlement account %s is looked at again later: %s", account, error)
         finally:
