@@ -26,6 +26,7 @@ from engine.desk.proposals import (
 )
 from engine.desk.store import ProposalStore
 from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
+from engine.outages import server_away
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,9 @@ class Desk:
         for proposal in left:
             try:
                 await self._carry_out(proposal)
-            except CappError:
+            except Exception as error:  # what one of them may be guilty of stops no other
+                if not isinstance(error, CappError) and server_away(error):
+                    raise
                 log.exception("proposal %s is not carried out; it is tried again", proposal.id)
         return expired + len(left)
 

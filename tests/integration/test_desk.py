@@ -165,6 +165,43 @@ async def test_an_executor_that_stumbles_is_tried_again_and_hurts_nobody_else(ro
     assert (await stored(room, stumbled)).state is State.WAITING
 
 
+async def test_a_number_that_no_account_holds_stops_no_other_proposal(room: Room) -> None:
+    plan = await room.pay_whole()
+    for kind, fields in (
+        (Kind.WITHDRAWAL, {**TOP_UP, "minor": 2**63}),
+        (Kind.CORRECTION, {"payment": plan.payment, "version": 2**31}),
+    ):
+        with pytest.raises(StaffMistake):
+            await room.propose(kind, **fields)
+    old = await room.propose(Kind.CORRECTION, payment=plan.payment, version=1)
+    body = old.body.replace('"version":1', f'"version":{2**31}')  # as another release took it down
+    await room.pool.execute("update proposal set body = $1 where id = $2", body, old.id)
+    well = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    for proposal in (old, well):
+        await room.office.proposals.decide(proposal.id, State.APPROVED, BABU, proposal.made_ms)
+    await room.office.desk.carry_out_approved()
+    assert (await stored(room, old)).state is State.FAILED
+    assert (await stored(room, well)).state is State.WAITING
+
+
+@pytest.mark.parametrize("mistake", [ValueError("none"), asyncpg.DataError("out of range")])
+async def test_a_mistake_of_ours_in_one_proposal_stops_no_other(
+    room: Room, mistake: Exception
+) -> None:
+    proposals = [await room.propose(Kind.TOP_UP, **TOP_UP)]
+    proposals.append(await room.propose(Kind.WITHDRAWAL, **TOP_UP))
+    for proposal in proposals:
+        await room.office.proposals.decide(proposal.id, State.APPROVED, BABU, proposal.made_ms)
+
+    async def stumble(_: Proposal) -> Any:
+        raise mistake
+
+    room.office.desk._executors[Kind.TOP_UP] = stumble
+    await room.office.desk.carry_out_approved()
+    states = [(await stored(room, proposal)).state for proposal in proposals]
+    assert states == [State.APPROVED, State.WAITING]
+
+
 async def test_a_rejected_or_expired_proposal_is_never_carried_out(room: Room) -> None:
     rejected = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
     await room.office.desk.reject(rejected.id, by=BABU)
