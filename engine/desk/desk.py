@@ -12,7 +12,6 @@ import msgspec
 
 from engine.clock import Clock, Ids
 from engine.desk.proposals import (
-    TEXT_LENGTH_MAX,
     Check,
     Executor,
     Kind,
@@ -23,6 +22,7 @@ from engine.desk.proposals import (
     State,
     failed,
     read_body,
+    read_line,
 )
 from engine.desk.store import ProposalStore
 from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
@@ -75,9 +75,7 @@ class Desk:
         """
         if kind not in self._executors:
             raise StaffMistake(f"nobody here can carry out {kind}")
-        note = note.strip()
-        if not 0 < len(note) <= TEXT_LENGTH_MAX or not note.isprintable():
-            raise StaffMistake(f"say why, in one line of 1 to {TEXT_LENGTH_MAX} characters")
+        note = read_line(note)
         read = read_body(kind, fields)
         if kind in self._checks:
             self._checks[kind](read)
@@ -110,11 +108,9 @@ class Desk:
         """The outside was seen to have moved: an operator's or a bank's reference says so.
 
         Raises StaffMistake when the proposal waits for nothing, was seen under another reference,
-        or the reference belongs to another proposal.
+        the reference belongs to another proposal or is no line.
         """
-        reference = reference.strip()
-        if not 0 < len(reference) <= TEXT_LENGTH_MAX:
-            raise StaffMistake("a reference has 1 to 500 characters")
+        reference = read_line(reference)
         first = await self._store.see(proposal_id, reference, by)
         proposal = await self._store.get(proposal_id)
         if not first and proposal.reference != reference:

@@ -256,6 +256,18 @@ def read_person(text: str) -> Person:
     return Person(name)
 
 
+def read_line(text: str) -> str:
+    """A reason or a reference as it is stored: one line, trimmed, every blank an ordinary one.
+
+    Raises StaffMistake for none, for more than `TEXT_LENGTH_MAX` characters, and for line breaks
+    and control characters: it stands beside what others wrote, on every terminal.
+    """
+    line = "".join(" " if unicodedata.category(sign) == "Zs" else sign for sign in text).strip(" ")
+    if not 0 < len(line) <= TEXT_LENGTH_MAX or not line.isprintable():
+        raise StaffMistake(f"one line of 1 to {TEXT_LENGTH_MAX} printable characters is wanted")
+    return line
+
+
 def read_body(kind: Kind, fields: Mapping[str, Any] | str) -> msgspec.Struct:
     """The body of a kind from fields as typed, or from stored JSON.
 

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from engine.desk.cases import LOW_WATER, CaseKey
 from engine.desk.desk import EXPIRES_AFTER_SECONDS
 from engine.desk.proposals import Kind, Person, Proposal, State
 from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
@@ -226,6 +227,28 @@ async def test_asking_twice_under_one_id_is_one_proposal_and_never_two_different
         await desk.propose(
             Kind.TOP_UP, {**TOP_UP, "minor": 501}, by=ASHA, note="n", proposal_id=id_
         )
+
+
+async def test_what_people_write_is_one_plain_line(room: Room) -> None:
+    """Blanks that break no line come with what is pasted; what moves a cursor is refused."""
+    desk, cases = room.office.desk, room.office.cases
+    asked = await desk.propose(
+        Kind.TOP_UP, TOP_UP, by=ASHA, note="\u00a0500\u202f000\u00a0came\u3000late "
+    )
+    assert asked.note == "500 000 came late"
+    await desk.approve(asked.id, by=BABU)
+    key = CaseKey("a" * 32, LOW_WATER, "b" * 32)
+    await cases.open(key, "low")
+    for line in ("two\nlines", "\x1b[2Jgone", "a\0", "\u2028", "\udcff", " \u00a0", "x" * 501):
+        with pytest.raises(StaffMistake):
+            await desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note=line)
+        with pytest.raises(StaffMistake):
+            await desk.see(asked.id, line, by=CHEP)
+        with pytest.raises(StaffMistake):
+            await cases.close(key, by=ASHA, note=line)
+    assert (await desk.see(asked.id, "R\u00a01", by=CHEP)).reference == "R 1"
+    assert (await cases.close(key, by=ASHA, note="filled\u00a0up")).note == "filled up"
+    assert (await cases.close(key, by=ASHA, note="filled up")).closed_by == ASHA
 
 
 async def test_what_could_never_be_carried_out_is_not_taken_down(room: Room) -> None:
