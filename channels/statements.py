@@ -164,6 +164,9 @@ def say_report(report: Report, currency: str, say: Say) -> None:
     for gap in report.breaks[:SHOWN_MAX]:
         moved = plain(gap.gap_minor, currency)
         say(f"  before {gap.line.receipt} the balance moved by {moved} that no line lists")
+    if report.jump is not None:
+        moved = plain(report.jump.minor, currency)
+        say(f"  since the statement of {report.jump.before} it moved by {moved} that no line lists")
     for receipt in report.renamed[:SHOWN_MAX]:
         say(f"  {receipt} was listed under another reference before, which counts")
     if report.drift_minor is not None:

@@ -132,6 +132,7 @@ async def test_cases_are_listed_taken_and_closed(room: Room) -> None:
     await capp(room, "close", str(key), "--as", "chep", "--why", "done")
     assert await capp(room, "cases") == []
 
+
 async def test_what_an_operator_that_is_gone_was_asked_for_is_still_listed(room: Room) -> None:
     gone = await room.propose(Kind.TOP_UP, operator="mpesa_ke", minor=500)
     room.clock.pass_(1)

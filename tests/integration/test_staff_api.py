@@ -771,7 +771,9 @@ async def test_a_code_of_digits_alone_is_one_subject_all_the_same(room: StaffRoo
     )  # fmt: skip
     for name in (digits, twin):
         await room.actions.write(Action("terminal:asha", "traffic", name), "ok")
-    told = [[logged.action.subject for logged in await room.actions.about(n)] for n in (digits, twin)]
+    told = [
+        [logged.action.subject for logged in await room.actions.about(n)] for n in (digits, twin)
+    ]
     await owner.execute("delete from payment where id = $1", twin)
     assert told == [[twin, "07*****456"]] * 2
 

@@ -18,9 +18,10 @@ from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
-from engine.payments.statements.lines import Line, Side
+from engine.payments.statements.lines import Jump, Line, Side
 from engine.payments.statements.matching import Class
 from engine.payments.statements.neutral import write_statement
+from engine.payments.statements.store import STATEMENT_JUMP
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
 from providers.environment import MissingSettings
@@ -471,6 +472,79 @@ async def test_of_several_files_of_a_whole_day_the_last_says_whether_a_line_is_m
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
     await bureau.take(*lines, operator="mtn_ug", day=day)
     assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
+
+
+def balanced(bureau: Bureau, first: int, *receipts: str, held: int) -> list[Line]:
+    """Lines of 100 in, each with the balance after it; before the first one `held` was there."""
+    return [
+        bureau.line(
+            receipt, operator="mtn_ug", currency="UGX", minor=100, balance_minor=held + 100 * n
+        )
+        for n, receipt in enumerate(receipts, first)
+    ]
+
+
+async def test_a_line_that_lacks_between_two_days_proves_nothing_and_is_somebodys(
+    world: World,
+) -> None:
+    """Neither file shows by itself that its last or first line is not there."""
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    day = bureau.today
+    payment_id, _ = await payout_unknown(world)
+    whole = balanced(bureau, 1, "A", "B", held=0)
+    await bureau.take_whole(whole[0], operator="mtn_ug")
+    next_day = balanced(bureau, 1, "C", "D", held=200)
+    report = await bureau.take_whole(*next_day, operator="mtn_ug")
+    assert (report.breaks, report.jump) == ((), Jump(day, day + DAY, 100))
+    said: list[str] = []
+    say_report(report, "UGX", said.append)
+    assert f"  since the statement of {day} it moved by 100 that no line lists" in said
+    await bureau.age()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    (case,) = [c for c in await bureau.comparison.store.cases() if c.kind == STATEMENT_JUMP]
+    assert case.detail == (
+        f"mtn_ug's statement of {day + DAY} begins UGX 100 above what that of {day} ended with:"
+        " some line of either is missing"
+    )
+    await bureau.take(*whole, operator="mtn_ug", day=day)
+    assert STATEMENT_JUMP not in await bureau.cases()
+    assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
+
+
+async def test_a_jump_of_another_amount_is_another_case_and_one_that_people_closed_stays_closed(
+    world: World, bureau: Bureau
+) -> None:
+    await bureau.take_whole(*balanced(bureau, 1, "A", held=0), operator="mtn_ug")
+    day, lines = bureau.today, balanced(bureau, 1, "C", held=200)
+    await bureau.take_whole(*lines, operator="mtn_ug")
+    await world.pool.execute(
+        "update case_file set closed_ms = 1, closed_by = 'asha', note = 'known' where kind = $1",
+        STATEMENT_JUMP,
+    )
+    await bureau.age()
+    assert STATEMENT_JUMP not in await bureau.cases()
+    world.clock.pass_(60)
+    earlier = balanced(bureau, 1, "B", held=50)
+    await bureau.take(*earlier, *lines, operator="mtn_ug", day=day)
+    for _ in range(2):
+        await bureau.age()
+        assert (await bureau.cases()).count(STATEMENT_JUMP) == 1
+
+
+async def test_a_line_that_two_files_list_belongs_to_the_first_and_hides_no_jump(
+    bureau: Bureau,
+) -> None:
+    today = balanced(bureau, 1, "A", "B", held=0)
+    report = await bureau.take_whole(*today, operator="mtn_ug")
+    late = balanced(bureau, 3, "C", "D", held=0)
+    report = await bureau.take_whole(today[1], *late, operator="mtn_ug")
+    assert (report.breaks, report.jump, report.fresh) == ((), None, 2)
+    await bureau.take_whole(operator="mtn_ug")  # nothing moved
+    report = await bureau.take_whole(
+        *balanced(bureau, 5, "E", held=0), *balanced(bureau, 5, "E", held=0), operator="mtn_ug"
+    )
+    assert (report.breaks, report.jump, report.doubled) == ((), None, 1)
+    assert STATEMENT_JUMP not in await bureau.cases()
 
 
 async def test_a_refused_file_leaves_nothing_behind(world: World, bureau: Bureau) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.clock import AttemptId, PaymentId
 from engine.money import Money
-from engine.payments.statements.lines import SIDE_OF, Line, Side
+from engine.payments.statements.lines import SIDE_OF, Line, Side, days_between
 from engine.payments.statements.terms import Terms
 from engine.ports import Direction, Outcome
 
@@ -344,7 +344,7 @@ class _Judge:
         return self._unresolved(o)
 
     def _unlisted(self, o: Ours) -> Judged:
-        absent = _days(self._begun(o), self._over(o) + timedelta(days=1)) - self._taken
+        absent = days_between(self._begun(o), self._over(o) + timedelta(days=1)) - self._taken
         if absent:
             return Judged(Class.WAITING, ours=o, why=f"no statement of {min(absent)} yet")
         return Judged(Class.MISSING_THERE, ours=o, why="neither its day nor the next lists it")
@@ -354,7 +354,7 @@ class _Judge:
         last = self._begun(o) + timedelta(days=days)
         if not days or o.standing is Standing.UNSENT:
             return Judged(Class.WAITING, ours=o, why="unknown, and absence proves nothing")
-        if self._today <= last or _days(self._begun(o), last) - self._complete:
+        if self._today <= last or days_between(self._begun(o), last) - self._complete:
             return Judged(Class.WAITING, ours=o, why=f"unknown until the statement of {last}")
         why = f"not listed until {last}"
         return Judged(Class.UNKNOWN_RESOLVED, ours=o, proves=Outcome.FAILED, why=why)
@@ -364,10 +364,6 @@ class _Judge:
 
     def _over(self, o: Ours) -> date:
         return self._terms.day_of(o.begun_ms if o.ended_ms is None else o.ended_ms)
-
-
-def _days(first: date, last: date) -> set[date]:
-    return {first + timedelta(days=n) for n in range((last - first).days + 1)}
 
 
 def _other_number(theirs: str | None, ours: str) -> bool:

@@ -1,0 +1,1 @@
+alter table statement_file drop column opening_minor, drop column closing_minor;
