@@ -719,6 +719,35 @@ async def test_money_under_way_is_no_drift_and_more_than_that_is_one_case_an_epi
     assert await world.state(payment_id) is S.PAYING
 
 
+async def test_a_drift_that_people_closed_and_that_lasts_is_told_again_the_next_day(
+    world: World, bureau: Bureau
+) -> None:
+    """A small one that somebody knows of must not hide all that comes after it."""
+    world.clock.pass_(24 * HOURS - int(world.clock.epoch()) % (24 * HOURS))  # UTC's day begins
+
+    async def look_twice() -> list[str]:
+        for _ in range(2):
+            world.clock.pass_(60)
+            await bureau.comparison.balances.look()
+        return await bureau.cases()
+
+    bureau.mtn.holds["all"] -= 5
+    assert await look_twice() == ["FLOAT_DRIFT"]
+    await world.pool.execute(
+        "update case_file set closed_ms = 1, closed_by = 'asha', note = 'a fee'"
+    )
+    assert await look_twice() == []
+    bureau.mtn.holds["all"] = 0
+    bureau.pass_days(1)
+    for _ in range(3):
+        assert await look_twice() == ["FLOAT_DRIFT"]
+        bureau.pass_days(1)
+    details = await world.pool.fetch("select detail from case_file where closed_ms is null")
+    assert [row["detail"] for row in details] == [
+        "mtn_ug holds UGX 150,000,000 less than our books can explain"
+    ]
+
+
 async def test_a_balance_told_later_counts_once_every_account_has_answered(
     world: World, bureau: Bureau
 ) -> None:

@@ -227,6 +227,16 @@ class StatementStore:
                 opened += done == "INSERT 0 1"
         return opened
 
+    async def is_open(self, kind: str, subject: str) -> bool:
+        """Whether somebody has a case of this kind about this subject on their desk."""
+        return bool(
+            await self._pool.fetchval(
+                "select exists (select from case_file where payment = $1 and kind = $2"
+                " and tenant = $3 and closed_ms is null)",
+                subject, kind, self._tenant,
+            )
+        )  # fmt: skip
+
     async def close_cases(self, kind: str, hashes: Sequence[str], note: str, at_ms: int) -> None:
         """Close those that are open: a later statement explained them."""
         await self._pool.execute(
