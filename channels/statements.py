@@ -17,6 +17,7 @@ from channels.settings import Settings
 from channels.times import minute_of, typed_day
 from channels.wiring import Engine, open_engine
 from engine.clock import AttemptId, Clock, Ids
+from engine.desk.store import ProposalStore
 from engine.ledger.commit import Committer
 from engine.money import plain
 from engine.payments.health import Record, unheard
@@ -26,6 +27,7 @@ from engine.payments.statements.balances import BalanceBook, Balances, Seen
 from engine.payments.statements.consequences import Consequences
 from engine.payments.statements.importing import Report, Statements
 from engine.payments.statements.matching import Class, Judged
+from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import BYTES_MAX
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import OpenCase, StatementStore
@@ -103,6 +105,7 @@ def assemble(
         consequences=Consequences(kept, payments, suspense, terms, clock),
         balances=book,
         pay_ins=PayInStore(pool, tenant, clock, ids),
+        moves=Moves(ProposalStore(pool, tenant)),
         clock=clock,
     )
     telling = {

@@ -1,6 +1,6 @@
 """Proposals in Postgres. Every change is a compare-and-set, so whoever comes second hears it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -86,6 +86,15 @@ class ProposalStore:
             f"select {_FIELDS} from proposal where tenant = $1 and state = 'approved'"
             " and kind = any($2) order by decided_ms, id limit $3",
             self._tenant, list(kinds), most,
+        )  # fmt: skip
+        return [_proposal(row, self._seals) for row in rows]
+
+    async def done_as(self, references: Sequence[str]) -> list[Proposal]:
+        """What was carried out once the outside was seen to have moved under one of these."""
+        rows = await self._pool.fetch(
+            f"select {_FIELDS} from proposal where tenant = $1 and reference = any($2::text[])"
+            " and state = 'done'",
+            self._tenant, list(references),
         )  # fmt: skip
         return [_proposal(row, self._seals) for row in rows]
 

@@ -29,6 +29,7 @@ from engine.payments.statements.lines import (
     opening_minor,
 )
 from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match
+from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import (
@@ -99,6 +100,7 @@ class Statements:
         consequences: Consequences,
         balances: BalanceBook,
         pay_ins: PaidIns,
+        moves: Moves,
         clock: Clock,
     ) -> None:
         self._tenant = tenant
@@ -109,6 +111,7 @@ class Statements:
         self._consequences = consequences
         self._balances = balances
         self._pay_ins = pay_ins
+        self._moves = moves
         self._clock = clock
 
     async def take_in(self, operator: str, day: date, body: bytes) -> Report:
@@ -199,6 +202,7 @@ class Statements:
         stored = await self._store.lines(facts.name, day - ONE_DAY, last, ids)
         ours = await self._ours.read(facts, {*ids, *_named_attempts(stored)})
         paid_in = await self._pay_ins.among(facts.name, [s.theirs for s in stored])
+        moved = await self._moves.among(facts.name, [s.theirs for s in stored])
         today = self._today(facts.name)
         judged = match(
             ours,
@@ -209,9 +213,10 @@ class Statements:
             today=today,
             terms=terms,
             paid_in=paid_in,
+            moved=moved,
         )
         known = {s.theirs.line_id: s for s in stored}
-        changed = await self._consequences.act(facts, judged, known, today, paid_in)
+        changed = await self._consequences.act(facts, judged, known, today, paid_in, moved)
         return _Day(judged, ours, changed)
 
     async def _miss_statements(self, facts: OperatorFacts, taken: Taken, today: date) -> None:

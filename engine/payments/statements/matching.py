@@ -40,11 +40,12 @@ class Class(IntEnum):
     WAITING = 10  # nobody can tell yet
     OTHER_DAY = 11  # unpaired, and judged with its own day
     PAID_IN = 12  # what a customer sent of their own accord, or its way back: it has its own case
+    MOVED = 13  # what people moved themselves: a top-up, a withdrawal, a rebalancing
 
 
 AGREES = {
     Class.MATCHED, Class.NEXT_DAY, Class.UNKNOWN_RESOLVED, Class.DUPLICATE_LINE,
-    Class.NOTHING_MOVED, Class.OTHER_DAY, Class.PAID_IN,
+    Class.NOTHING_MOVED, Class.OTHER_DAY, Class.PAID_IN, Class.MOVED,
 }  # fmt: skip
 """Nobody has to look at these."""
 
@@ -111,17 +112,19 @@ def match(
     today: date,
     terms: Terms,
     paid_in: Mapping[str, bool],
+    moved: Mapping[str, bool],
 ) -> tuple[Judged, ...]:
     """Judge everything as of one operator's one day.
 
     `taken`: the days of whose whole we have a statement; `complete`: those where no line is known
-    to lack; `paid_in`: as `PaidIns.among` tells. Attempts and lines of the days around it are
-    candidates for pairs. An unpaired one of another day is OTHER_DAY: its own day judges it.
+    to lack; `paid_in`, `moved`: as `PaidIns.among` and `Moves.among` tell. Attempts and lines of
+    the days around it are candidates for pairs. An unpaired one of another day is OTHER_DAY: its
+    own day judges it.
     """
     lines, doubled = _without_doubles(theirs)
     attempts = sorted(ours, key=lambda o: o.attempt_id)
     pairs = _pair(attempts, lines, paid_in)
-    judge = _Judge(day, taken, complete, today, terms, paid_in)
+    judge = _Judge(day, taken, complete, today, terms, paid_in, moved)
     judged = [
         judge.pair(t, o) if (o := pairs.attempt_of.get(t.line_id)) else judge.line(t, pairs)
         for t in lines
@@ -295,6 +298,7 @@ class _Judge:
         today: date,
         terms: Terms,
         paid_in: Mapping[str, bool],
+        moved: Mapping[str, bool],
     ) -> None:
         self._day = day
         self._taken = taken
@@ -302,6 +306,7 @@ class _Judge:
         self._today = today
         self._terms = terms
         self._paid_in = paid_in
+        self._moved = moved
 
     def pair(self, t: Theirs, o: Ours) -> Judged:
         fee = t.line.fee_minor - o.booked_fee_minor
@@ -327,6 +332,10 @@ class _Judge:
             return Judged(Class.AMOUNT_DIFFERS, t, difference_minor=difference, hint=twin, why=why)
         if t.line_id in self._paid_in:
             return Judged(Class.PAID_IN, t, why="paid in by hand")
+        if t.line_id in self._moved:
+            if self._moved[t.line_id]:
+                return Judged(Class.MOVED, t, why="moved by people")
+            return Judged(Class.MISSING_HERE, t, why="under its name people moved another amount")
         if (undone := pairs.undone(t)) is not None:
             why = "they undid what had succeeded"
             return Judged(Class.CONTRADICTION, t, proves=Outcome.REVERSED, hint=undone, why=why)

@@ -91,6 +91,7 @@ def judge(
     today: date = date(2026, 11, 21),
     terms: Terms = TERMS,
     paid_in: Mapping[str, bool] | None = None,
+    moved: Mapping[str, bool] | None = None,
 ) -> tuple[Judged, ...]:
     return match(
         attempts,
@@ -101,6 +102,7 @@ def judge(
         today=today,
         terms=terms,
         paid_in=paid_in or {},
+        moved=moved or {},
     )
 
 
