@@ -616,6 +616,27 @@ async def test_another_reference_than_before_is_said_and_changes_nothing(
     assert "0712345678" not in "".join(said)
 
 
+async def test_what_a_later_file_takes_its_explanation_from_is_somebodys_again(
+    world: World, bureau: Bureau
+) -> None:
+    """A second payment under one code: its line is nobody's, then the payment's, then nobody's."""
+    day, (payment_id, *_) = bureau.today, await paid(world, "R1")
+    payment = await world.payment(payment_id)
+    strange = bureau.line("R9")
+    await bureau.take(strange)
+    assert await bureau.cases() == ["MISSING_HERE"]
+    named = bureau.line("R9", reference=payment.code)
+    await bureau.take(named)
+    assert await bureau.cases() == []
+    own = bureau.line("R1", at_ms=bureau.now_ms)
+    for _ in range(2):
+        await bureau.take(named, own, day=day)
+        assert await bureau.cases() == ["MISSING_HERE"]
+    await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'asha', note = 'ok'")
+    await bureau.take(own, named, day=day)
+    assert await bureau.cases() == []  # what people closed stays closed
+
+
 async def test_suspended_money_stays_there_when_it_turns_out_to_be_of_another_amount(
     world: World, bureau: Bureau
 ) -> None:

@@ -213,16 +213,23 @@ class StatementStore:
     async def open_cases(self, cases: Sequence[Case], terms: Terms, at_ms: int) -> int:
         """Put them on somebody's desk, due in `terms.case_days`. The same one twice is one.
 
-        Returns how many are new.
+        What only a comparison had explained is open again; what people closed stays closed.
+        Returns how many are new, or open again.
         """
         due_ms = at_ms + terms.case_days * 24 * 3600 * 1000
         opened = 0
         async with self._pool.acquire() as connection:
             for case in cases:
                 done = await connection.execute(
-                    "insert into case_file (payment, kind, hash, tenant, opened_ms, detail, due_ms)"
-                    " values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+                    "insert into case_file as known"
+                    " (payment, kind, hash, tenant, opened_ms, detail, due_ms)"
+                    " values ($1, $2, $3, $4, $5, $6, $7) on conflict (payment, kind, hash)"
+                    " do update set closed_ms = null, closed_by = null, note = null,"
+                    " opened_ms = excluded.opened_ms, detail = excluded.detail,"
+                    " due_ms = excluded.due_ms"
+                    " where known.closed_ms is not null and known.closed_by = $8",
                     case.subject, case.kind, case.hash, self._tenant, at_ms, case.detail, due_ms,
+                    CLOSED_BY,
                 )  # fmt: skip
                 opened += done == "INSERT 0 1"
         return opened
