@@ -474,6 +474,34 @@ async def test_of_several_files_of_a_whole_day_the_last_says_whether_a_line_is_m
     assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
 
 
+async def test_a_file_of_the_day_before_proves_nothing_of_this_one(world: World) -> None:
+    """Taken under the wrong day, by a slip or by a script, it lacks all that this day lists."""
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    payment_id, payout = await payout_unknown(world)
+    other = bureau.line("G1", operator="mtn_ug", currency="UGX", minor=100)
+    await bureau.take_whole(other, operator="mtn_ug")
+    day = bureau.today
+    with pytest.raises(Unreadable, match="of another day"):
+        await bureau.take_whole(other, operator="mtn_ug")
+    await bureau.age()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    listed = bureau.line(
+        "G2", operator="mtn_ug", currency="UGX", minor=28_023, side=Side.OUT, reference=payout,
+        at_ms=bureau.now_ms - 24 * HOURS * 1000,
+    )  # fmt: skip
+    await bureau.take(other, listed, operator="mtn_ug", day=day)
+    assert await world.state(payment_id) is S.PAID
+
+
+async def test_a_file_that_was_taken_under_the_wrong_day_is_taken_under_its_own(
+    bureau: Bureau,
+) -> None:
+    day, line = bureau.today, bureau.line("G1", operator="mtn_ug", currency="UGX")
+    await bureau.take(line, operator="mtn_ug", day=day + DAY)
+    report = await bureau.take_whole(line, operator="mtn_ug")
+    assert (report.lines, report.fresh) == (1, 0)
+
+
 def balanced(bureau: Bureau, first: int, *receipts: str, held: int) -> list[Line]:
     """Lines of 100 in, each with the balance after it; before the first one `held` was there."""
     return [

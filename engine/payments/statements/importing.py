@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import msgspec
 
 from engine.clock import AttemptId, Clock, is_id
-from engine.errors import CustomerMistake
+from engine.errors import CustomerMistake, Unreadable
 from engine.money import plain
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import BalanceBook
@@ -118,7 +118,8 @@ class Statements:
         """Take in a neutral file of an operator's day, and judge that day and those beside it.
 
         Raises CustomerMistake for an operator nobody knows and Unreadable, which names the lines,
-        for a file that is refused; then nothing is stored.
+        for a file that is refused, also one of a neighbouring day that was taken in already; then
+        nothing is stored.
         """
         facts = self._facts(operator)
         terms = self._terms.of(operator)
@@ -178,6 +179,9 @@ class Statements:
         digest = hashlib.blake2b(body, digest_size=16, person=about).hexdigest()
         elsewhere = await self._store.listed_elsewhere(day, list(once))
         own = [line for id_, line in once.items() if id_ not in elsewhere]
+        days = {self._terms.of(operator).day_of(line.completed_ms) for line in lines}
+        if lines and not own and day not in days:
+            raise Unreadable(operator, "the statement is refused as a whole: it is of another day")
         return File(
             operator, day, digest, len(lines), len(lines) - len(once),
             len(breaks_of(list(once.values()))), opening_minor(own), closing_minor(own),
