@@ -575,6 +575,26 @@ async def test_a_line_that_two_files_list_belongs_to_the_first_and_hides_no_jump
     assert STATEMENT_JUMP not in await bureau.cases()
 
 
+async def test_a_file_that_is_taken_again_after_another_one_is_the_last(world: World) -> None:
+    """The way back from a file that was taken by mistake, also when that is done over and over."""
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    day = bureau.today
+    payment_id, _ = await payout_unknown(world)
+    good = balanced(bureau, 1, "A", "B", "C", held=149_999_677)
+    await bureau.take_whole(*good, operator="mtn_ug")
+    spoilt = [good[0], good[2], bureau.line("X", operator="mtn_ug", currency="UGX", minor=7)]
+    for _ in range(2):
+        for lines, is_complete in ((spoilt, False), (good, True), (good, True)):
+            world.clock.pass_(60)
+            await bureau.take(*lines, operator="mtn_ug", day=day)
+            taken = await bureau.comparison.store.taken("mtn_ug", bureau.comparison.terms.of(""))
+            assert (day in taken.complete) is is_complete
+    files = await world.pool.fetchval("select count(*) from statement_file")
+    assert files == 2 + 3  # each as often as it was the last one anew
+    await bureau.take_whole(operator="mtn_ug")
+    assert await world.state(payment_id) is S.REFUNDING
+
+
 async def test_a_refused_file_leaves_nothing_behind(world: World, bureau: Bureau) -> None:
     good = write_statement([bureau.line("R1")])
     for body in (good + b"broken\r\n", b"", good.replace(b"KES", b"UGX")):

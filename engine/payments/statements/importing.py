@@ -182,10 +182,11 @@ class Statements:
         days = {self._terms.of(operator).day_of(line.completed_ms) for line in lines}
         if lines and not own and day not in days:
             raise Unreadable(operator, "the statement is refused as a whole: it is of another day")
+        hash_, doubled = await self._store.hash_of(operator, day, digest), len(lines) - len(once)
+        gaps = len(breaks_of(list(once.values())))
         return File(
-            operator, day, digest, len(lines), len(lines) - len(once),
-            len(breaks_of(list(once.values()))), opening_minor(own), closing_minor(own),
-        )  # fmt: skip
+            operator, day, hash_, len(lines), doubled, gaps, opening_minor(own), closing_minor(own)
+        )
 
     def _once(self, lines: Sequence[Line]) -> dict[str, Line]:
         """Each movement once, by its id, in the file's order."""

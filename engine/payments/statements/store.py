@@ -20,6 +20,7 @@ from engine.payments.statements.lines import (
     days_between,
     jumps_of,
     line_id,
+    named_id,
 )
 from engine.payments.statements.matching import Class, Judged, Theirs
 from engine.payments.statements.terms import Terms
@@ -152,6 +153,20 @@ class StatementStore:
             )
         renamed = [row["receipt"] for row in known if self._is_renamed(row, named[row["id"].hex])]
         return Kept(len(rows) - len(known), tuple(sorted(renamed)))
+
+    async def hash_of(self, operator: str, day: date, digest: str) -> str:
+        """Under what a file of these bytes is kept: the digest, or another one where it is taken
+        again after another file of its day. Then it is the last of them once more."""
+        rows = await self._pool.fetch(
+            "select hash from statement_file where tenant = $1 and operator = $2 and day = $3"
+            " order by taken_ms, hash",
+            self._tenant, operator, day,
+        )  # fmt: skip
+        known = [row["hash"].hex for row in rows]
+        if digest not in known or digest == known[-1]:
+            return digest
+        again = named_id(digest, known[-2])
+        return again if again == known[-1] else named_id(digest, known[-1])
 
     async def taken(self, operator: str, terms: Terms) -> Taken:
         """What was taken in; of a day that was not over nobody can say what lacks."""
