@@ -330,11 +330,12 @@ class _Judge:
             difference = t.line.amount.minor - twin.amount.minor
             why = "its receipt is listed in two amounts"
             return Judged(Class.AMOUNT_DIFFERS, t, difference_minor=difference, hint=twin, why=why)
+        # What a pay-in has suspended comes out: people have said that it was their own.
+        if self._moved.get(t.line_id) and self._paid_in.get(t.line_id, True):
+            return Judged(Class.MOVED, t, why="moved by people")
         if t.line_id in self._paid_in:
             return Judged(Class.PAID_IN, t, why="paid in by hand")
         if t.line_id in self._moved:
-            if self._moved[t.line_id]:
-                return Judged(Class.MOVED, t, why="moved by people")
             return Judged(Class.MISSING_HERE, t, why="under its name people moved another amount")
         if (undone := pairs.undone(t)) is not None:
             why = "they undid what had succeeded"
