@@ -68,7 +68,8 @@ class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cancellation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """CANCEL_WITHDRAWAL: a withdrawal that did not leave and will not."""
+    """CANCEL_WITHDRAWAL: a withdrawal that did not leave and will not, or a top-up or rebalancing
+    that nobody will see."""
 
     withdrawal: Id
 

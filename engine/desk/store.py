@@ -130,6 +130,15 @@ class ProposalStore:
             proposal_id, self._tenant, outcome.state, outcome.text,
         )  # fmt: skip
 
+    async def end_unseen(self, proposal_id: ProposalId, outcome: Outcome) -> bool:
+        """The same of what waits and was not seen; False when it was, or waits no more."""
+        row = await self._pool.fetchval(
+            "update proposal set state = $3, outcome = $4 where id = $1 and tenant = $2"
+            " and state = 'waiting' and reference is null returning true",
+            proposal_id, self._tenant, outcome.state, outcome.text,
+        )  # fmt: skip
+        return bool(row)
+
     async def expire(self, now_ms: int) -> int:
         """End proposals that nobody decided in time; how many."""
         rows = await self._pool.fetch(

@@ -203,6 +203,43 @@ async def test_a_mistake_of_ours_in_one_proposal_stops_no_other(
     assert states == [State.APPROVED, State.WAITING]
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Kind.TOP_UP, TOP_UP),
+        (Kind.REBALANCE, {"source": "mtn_ug", "target": "airtel_ug", "minor": 5}),
+    ],
+)
+async def test_what_was_never_seen_is_given_up_by_two_and_seen_no_more(
+    room: Room, kind: Kind, fields: dict[str, Any]
+) -> None:
+    """Nothing was booked for it; else it would wait for ever, and nobody could ask for it anew."""
+    waits = await room.agreed(kind, **fields)
+    given_up = await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=waits.id)
+    assert given_up.state is State.DONE
+    assert (await stored(room, waits)).state is State.FAILED
+    with pytest.raises(StaffMistake):
+        await room.office.desk.see(waits.id, "R-1", by=CHEP)
+    await room.pool.execute("update proposal set state = 'approved' where id = $1", given_up.id)
+    assert await room.office.desk.carry_out_approved() == 1  # once more, as after a crash
+    assert (await stored(room, given_up)).state is State.DONE
+    assert (await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=waits.id)).state is State.FAILED
+    assert await free(room) == POOL_UGX
+
+
+async def test_of_one_who_sees_a_top_up_and_two_who_give_it_up_one_side_wins(room: Room) -> None:
+    desk, seen = room.office.desk, 0
+    for n in range(6):
+        waits = await room.agreed(Kind.TOP_UP, **TOP_UP)
+        asked = await room.propose(Kind.CANCEL_WITHDRAWAL, withdrawal=waits.id)
+        both = [desk.see(waits.id, f"R-{n}", by=CHEP), desk.approve(asked.id, by=BABU)]
+        await asyncio.gather(*(both if n % 2 else reversed(both)), return_exceptions=True)
+        is_seen = (await stored(room, waits)).state is State.DONE
+        assert (await stored(room, asked)).state is (State.FAILED if is_seen else State.DONE)
+        seen += is_seen
+        assert await free(room) == POOL_UGX + 500 * seen
+
+
 async def test_a_rejected_or_expired_proposal_is_never_carried_out(room: Room) -> None:
     rejected = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
     await room.office.desk.reject(rejected.id, by=BABU)
