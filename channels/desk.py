@@ -295,13 +295,19 @@ async def _of_customer(fields: dict[str, str], office: Office) -> dict[str, str]
     return {**fields, "customer": found.customer_id}
 
 
-def _currency(fields: dict[str, str], office: Office) -> str:
+def _currency(fields: Mapping[str, str], office: Office) -> str:
+    found = _known_currency(fields, office)
+    if not found:
+        raise StaffMistake("an amount of which currency? Give minor= instead")
+    return found
+
+
+def _known_currency(fields: Mapping[str, str], office: Office) -> str:
+    """What the amount of a body is of; "" where nobody can tell, as of an operator that is gone."""
     operator = office.operators.get(fields.get("operator") or fields.get("source", ""))
     found = operator.currency if operator else fields.get("currency", "")
     found = found or fields.get("debit", "").rpartition(":")[2]
-    if found not in CURRENCIES:
-        raise StaffMistake("an amount of which currency? Give minor= instead")
-    return found
+    return found if found in CURRENCIES else ""
 
 
 def _minor(text: str, currency: str) -> int:
@@ -343,9 +349,7 @@ def _body(proposal: Proposal, office: Office) -> str:
     """The fields as they were typed; amounts with their currency, decisions left to the log."""
     fields: dict[str, Any] = msgspec.json.decode(proposal.body)
     fields.pop("decision", None)
-    if "minor" in fields:
-        words = {name: str(value) for name, value in fields.items()}
-        currency = _currency(words, office)
+    if "minor" in fields and (currency := _known_currency(fields, office)):
         fields["minor"] = f"{currency} {plain(fields['minor'], currency)}"
     # A number that is to be paid is not shown whole.
     if fields.get("payee"):

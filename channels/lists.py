@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load.add_argument(
         "--accept-smaller", action="store_true", help="somebody looked: it has shrunk rightly"
     )
+    load.add_argument(
+        "--accept-older", action="store_true", help="somebody looked: we go back to this file"
+    )
     tasks.add_parser("show", help="the versions in force")
     check = tasks.add_parser("check", help="which entries a name resembles")
     check.add_argument("name", type=read_name)
@@ -45,8 +48,9 @@ async def run_lists(settings: Settings, options: argparse.Namespace, say: Say) -
     match options.task:
         case "load":
             await load_list(
-                settings, options.file, options.kind, say, accept_smaller=options.accept_smaller
-            )
+                settings, options.file, options.kind, say,
+                accept_smaller=options.accept_smaller, accept_older=options.accept_older,
+            )  # fmt: skip
             return True
         case "show":
             return await _show(settings, say)
@@ -55,18 +59,27 @@ async def run_lists(settings: Settings, options: argparse.Namespace, say: Say) -
 
 
 async def load_list(
-    settings: Settings, path: Path, source: Source, say: Say, *, accept_smaller: bool = False
+    settings: Settings,
+    path: Path,
+    source: Source,
+    say: Say,
+    *,
+    accept_smaller: bool = False,
+    accept_older: bool = False,
 ) -> None:
     """Read a file and put it in force for all processes; the same file again changes nothing.
 
-    Raises OSError, or Unreadable when it is no whole file of that kind or has suddenly shrunk.
+    Raises OSError, or Unreadable when it is no whole file of that kind, has suddenly shrunk or is
+    older than what is in force.
     """
     with path.open("rb") as stream:
         file = READERS[source](stream)
     async with _pool(settings) as pool:
         lists = build_lists(settings, policy_of(settings), pool)
         now_ms = int(Clock().epoch() * 1000)
-        loaded = await lists.load(file, now_ms, accept_smaller=accept_smaller)
+        loaded = await lists.load(
+            file, now_ms, accept_smaller=accept_smaller, accept_older=accept_older
+        )
     version = loaded.version
     what = "is in force" if loaded.fresh else "was in force already"
     say(f"{source} version {version.version} {what}: {version.entry_count} entries")

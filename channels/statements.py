@@ -17,6 +17,7 @@ from channels.settings import Settings
 from channels.times import minute_of, typed_day
 from channels.wiring import Engine, open_engine
 from engine.clock import AttemptId, Clock, Ids
+from engine.desk.store import ProposalStore
 from engine.ledger.commit import Committer
 from engine.money import plain
 from engine.payments.health import Record, unheard
@@ -26,6 +27,7 @@ from engine.payments.statements.balances import BalanceBook, Balances, Seen
 from engine.payments.statements.consequences import Consequences
 from engine.payments.statements.importing import Report, Statements
 from engine.payments.statements.matching import Class, Judged
+from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import BYTES_MAX
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import OpenCase, StatementStore
@@ -103,6 +105,7 @@ def assemble(
         consequences=Consequences(kept, payments, suspense, terms, clock),
         balances=book,
         pay_ins=PayInStore(pool, tenant, clock, ids),
+        moves=Moves(ProposalStore(pool, tenant)),
         clock=clock,
     )
     telling = {
@@ -164,6 +167,9 @@ def say_report(report: Report, currency: str, say: Say) -> None:
     for gap in report.breaks[:SHOWN_MAX]:
         moved = plain(gap.gap_minor, currency)
         say(f"  before {gap.line.receipt} the balance moved by {moved} that no line lists")
+    if report.jump is not None:
+        moved = plain(report.jump.minor, currency)
+        say(f"  since the statement of {report.jump.before} it moved by {moved} that no line lists")
     for receipt in report.renamed[:SHOWN_MAX]:
         say(f"  {receipt} was listed under another reference before, which counts")
     if report.drift_minor is not None:

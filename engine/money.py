@@ -1,6 +1,6 @@
 """Money as integer minor units with a currency. It refuses floats and mixing currencies."""
 
-from decimal import Decimal
+from decimal import Decimal, Overflow
 from typing import NamedTuple
 
 import msgspec
@@ -111,7 +111,10 @@ def from_decimal(amount: Decimal, currency: str) -> Money:
     """
     if not amount.is_finite():
         raise ValueError(f"not an amount: {amount}")
-    scaled = amount.scaleb(CURRENCIES[currency].decimals)
+    try:
+        scaled = amount.scaleb(CURRENCIES[currency].decimals)
+    except Overflow:
+        raise ValueError(f"not an amount: {amount}") from None
     minor = int(scaled)
     if minor != scaled:
         raise ValueError(f"{currency} has no such fraction: {amount}")

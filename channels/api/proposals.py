@@ -13,7 +13,7 @@ from channels.api.problems import Code, Refusal
 from channels.times import iso_millis_of
 from engine.clock import PaymentId
 from engine.desk.desk import Desk
-from engine.desk.proposals import OfPayment, Proposal, ProposalId, read_body
+from engine.desk.proposals import OfPayment, Proposal, ProposalId, read_body, read_line
 from engine.desk.store import ProposalStore
 from engine.errors import OurFault, StaffMistake
 from engine.payments.payment import code_of
@@ -29,10 +29,13 @@ OPEN_MOST = 1000
 def check_reason(why: str) -> None:
     """A reason is one line that every terminal may show: it stands beside proposals of others.
 
-    Raises ValueError, which says so.
+    Raises ValueError, which says so. Blanks of any kind are taken: word processors write some that
+    break no line.
     """
-    if not why.isprintable():
-        raise ValueError("`why` is one line of printable characters")
+    try:
+        read_line(why)
+    except StaffMistake:
+        raise ValueError("`why` is one line of printable characters") from None
 
 
 class ProposalPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

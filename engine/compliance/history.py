@@ -80,17 +80,20 @@ select a.n, c.id, c.msisdn, c.msisdn_sealed, c.country, c.tier, c.name, c.born, 
       array[a.payer, a.payee, a.payer_before, a.payee_before]) limit 4) c on true
 """  # noqa: S608 - a number of ours
 _KEEP = """
-insert into clearance (tenant, quote, at_ms, payer, payee, minor, currency, receives_minor,
-                       receives_currency, action, decision, people_sealed)
-values ($1, $2, $5, $6, $7, $8, $9, $10, $11, $3, $4, $12)
+insert into clearance as c (tenant, quote, at_ms, payer, payee, minor, currency, receives_minor,
+                            receives_currency, action, decision, people_sealed, decided_ms)
+values ($1, $2, $5, $6, $7, $8, $9, $10, $11, $3, $4, $12, $5)
 on conflict (tenant, quote) do update
    set action = excluded.action, decision = excluded.decision, payee = excluded.payee,
-       people_sealed = excluded.people_sealed
+       people_sealed = excluded.people_sealed,
+       decided_ms = case when c.decision = excluded.decision
+                    then coalesce(c.decided_ms, c.at_ms) else excluded.decided_ms end
 """
 _FLAGGED = """
 select quote, at_ms, payer, payee, minor, currency, receives_minor, receives_currency, action,
        decision, people_sealed
-  from clearance where tenant = $1 and at_ms >= $2 and at_ms < $3 and decision is not null
+  from clearance where tenant = $1 and decision is not null
+   and (at_ms >= $2 and at_ms < $3 or decided_ms >= $2 and decided_ms < $3)
  order by at_ms, quote
 """
 # A quote's id is a time, so the primary key finds the oldest.
@@ -167,7 +170,11 @@ class HistoryStore:
         )  # fmt: skip
 
     async def flagged(self, since: datetime, until: datetime) -> list[Flagged]:
-        """What was held or refused from a moment on and before another, oldest first."""
+        """What was asked for, or held or refused, from a moment on and before another.
+
+        A payment may be held days after it was asked for, once a list has changed: it belongs to
+        both days, for the report of the first may be written. The oldest first.
+        """
         rows = await self._pool.fetch(_FLAGGED, self._tenant, _ms(since), _ms(until))
         return [_flagged(row, self._seals) for row in rows]
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from engine.clock import Clock, is_id
 from engine.customers.resets import PIN_RESET
 from engine.desk.proposals import (
-    TEXT_LENGTH_MAX,
     CaseClosing,
     Check,
     Executor,
@@ -19,6 +18,7 @@ from engine.desk.proposals import (
     Proposal,
     done,
     read_body,
+    read_line,
 )
 from engine.errors import AlreadyDecided, StaffMistake
 
@@ -147,16 +147,15 @@ class Cases:
         read_key(body.case)
 
     async def _close(self, key: CaseKey, by: Person, note: str, proposal_id: str | None) -> Case:
-        if not 0 < len(note.strip()) <= TEXT_LENGTH_MAX:
-            raise StaffMistake(f"say why, in 1 to {TEXT_LENGTH_MAX} characters")
+        note = read_line(note)
         await self._pool.execute(
             "update case_file set closed_ms = $5, closed_by = $6, note = $7, proposal = $8"
             " where payment = $1 and kind = $2 and hash = $3 and tenant = $4"
             " and closed_ms is null",
-            *key, self._tenant, self._now_ms(), by, note.strip(), proposal_id,
+            *key, self._tenant, self._now_ms(), by, note, proposal_id,
         )  # fmt: skip
         case = await self.get(key)
-        if (case.closed_by, case.note) != (by, note.strip()):
+        if (case.closed_by, case.note) != (by, note):
             raise AlreadyDecided(f"{key} was closed by {case.closed_by}: {case.note}")
         return case
 

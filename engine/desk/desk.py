@@ -12,7 +12,6 @@ import msgspec
 
 from engine.clock import Clock, Ids
 from engine.desk.proposals import (
-    TEXT_LENGTH_MAX,
     Check,
     Executor,
     Kind,
@@ -23,9 +22,11 @@ from engine.desk.proposals import (
     State,
     failed,
     read_body,
+    read_line,
 )
 from engine.desk.store import ProposalStore
 from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
+from engine.outages import server_away
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +75,7 @@ class Desk:
         """
         if kind not in self._executors:
             raise StaffMistake(f"nobody here can carry out {kind}")
-        note = note.strip()
-        if not 0 < len(note) <= TEXT_LENGTH_MAX or not note.isprintable():
-            raise StaffMistake(f"say why, in one line of 1 to {TEXT_LENGTH_MAX} characters")
+        note = read_line(note)
         read = read_body(kind, fields)
         if kind in self._checks:
             self._checks[kind](read)
@@ -109,11 +108,9 @@ class Desk:
         """The outside was seen to have moved: an operator's or a bank's reference says so.
 
         Raises StaffMistake when the proposal waits for nothing, was seen under another reference,
-        or the reference belongs to another proposal.
+        the reference belongs to another proposal or is no line.
         """
-        reference = reference.strip()
-        if not 0 < len(reference) <= TEXT_LENGTH_MAX:
-            raise StaffMistake("a reference has 1 to 500 characters")
+        reference = read_line(reference)
         first = await self._store.see(proposal_id, reference, by)
         proposal = await self._store.get(proposal_id)
         if not first and proposal.reference != reference:
@@ -127,7 +124,9 @@ class Desk:
         for proposal in left:
             try:
                 await self._carry_out(proposal)
-            except CappError:
+            except Exception as error:  # what one of them may be guilty of stops no other
+                if not isinstance(error, CappError) and server_away(error):
+                    raise
                 log.exception("proposal %s is not carried out; it is tried again", proposal.id)
         return expired + len(left)
 

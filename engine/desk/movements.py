@@ -90,10 +90,15 @@ class Movements:
         return wrong or done(f"{amount} left {body.operator}, {proposal.reference}")
 
     async def cancel_withdrawal(self, proposal: Proposal) -> Outcome:
-        """Give back what did not leave; two people say so, because nobody can take that back."""
+        """Give back what did not leave; two people say so, because nobody can take that back.
+
+        Of a top-up or a rebalancing that nobody has seen nothing is booked: it waits no more.
+        """
         wanted = read_body(proposal.kind, proposal.body)
         assert isinstance(wanted, Cancellation)
         withdrawal = await self._store.get(ProposalId(wanted.withdrawal))
+        if withdrawal.kind in (Kind.TOP_UP, Kind.REBALANCE):
+            return await self._give_up(withdrawal, proposal)
         if withdrawal.kind is not Kind.WITHDRAWAL:
             raise StaffMistake(f"{withdrawal.id} is no withdrawal")
         if withdrawal.reference is not None:
@@ -122,6 +127,15 @@ class Movements:
         )  # fmt: skip
         wrong = await self._booker.book(proposal, Manual.REBALANCED, transfers)
         return wrong or done(f"{amount} from {body.source} to {body.target}, {proposal.reference}")
+
+    async def _give_up(self, waits: Proposal, proposal: Proposal) -> Outcome:
+        ended = failed(f"cancelled by {proposal.id}")
+        if not await self._store.end_unseen(waits.id, ended):
+            now = await self._store.get(waits.id)
+            if now.outcome != ended.text:
+                told = now.outcome or now.state
+                return failed(f"{waits.id} waits for nothing any more: {told}")
+        return done(f"nothing was booked for {waits.id}, and nothing will be")
 
     def _check_operator(self, body: Movement) -> None:
         self._operator(body.operator)

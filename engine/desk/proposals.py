@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NewType
 import msgspec
 
 from engine.errors import StaffMistake
+from engine.money import MINOR_MAX
 
 ProposalId = NewType("ProposalId", str)
 """32 hex digits of a UUID version 7: also the id and the key of what the proposal books."""
@@ -16,6 +17,7 @@ Person = NewType("Person", str)
 
 Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 MaybeId = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$")]
+Version = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
 
 NAME_LENGTH_MAX = 64
 TEXT_LENGTH_MAX = 500
@@ -66,7 +68,8 @@ class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cancellation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """CANCEL_WITHDRAWAL: a withdrawal that did not leave and will not."""
+    """CANCEL_WITHDRAWAL: a withdrawal that did not leave and will not, or a top-up or rebalancing
+    that nobody will see."""
 
     withdrawal: Id
 
@@ -87,7 +90,7 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """CORRECTION: the journal row that is reversed."""
 
     payment: Id
-    version: int
+    version: Version
 
 
 class Adjustment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -254,6 +257,18 @@ def read_person(text: str) -> Person:
     return Person(name)
 
 
+def read_line(text: str) -> str:
+    """A reason or a reference as it is stored: one line, trimmed, every blank an ordinary one.
+
+    Raises StaffMistake for none, for more than `TEXT_LENGTH_MAX` characters, and for line breaks
+    and control characters: it stands beside what others wrote, on every terminal.
+    """
+    line = "".join(" " if unicodedata.category(sign) == "Zs" else sign for sign in text).strip(" ")
+    if not 0 < len(line) <= TEXT_LENGTH_MAX or not line.isprintable():
+        raise StaffMistake(f"one line of 1 to {TEXT_LENGTH_MAX} printable characters is wanted")
+    return line
+
+
 def read_body(kind: Kind, fields: Mapping[str, Any] | str) -> msgspec.Struct:
     """The body of a kind from fields as typed, or from stored JSON.
 
@@ -261,10 +276,11 @@ def read_body(kind: Kind, fields: Mapping[str, Any] | str) -> msgspec.Struct:
     """
     try:
         if isinstance(fields, str):
-            return msgspec.json.decode(fields, type=BODIES[kind])
-        body = msgspec.convert(fields, BODIES[kind], strict=False)
+            body = msgspec.json.decode(fields, type=BODIES[kind])
+        else:
+            body = msgspec.convert(fields, BODIES[kind], strict=False)
     except msgspec.ValidationError as error:
         raise StaffMistake(f"{kind}: {error}") from None
-    if getattr(body, "minor", 1) <= 0:
-        raise StaffMistake(f"{kind}: `minor` is not above zero")
+    if not 0 < getattr(body, "minor", 1) <= MINOR_MAX:
+        raise StaffMistake(f"{kind}: `minor` is not above zero, or more than any account holds")
     return body

@@ -1,6 +1,6 @@
 """Proposals in Postgres. Every change is a compare-and-set, so whoever comes second hears it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -89,6 +89,15 @@ class ProposalStore:
         )  # fmt: skip
         return [_proposal(row, self._seals) for row in rows]
 
+    async def done_as(self, references: Sequence[str]) -> list[Proposal]:
+        """What was carried out once the outside was seen to have moved under one of these."""
+        rows = await self._pool.fetch(
+            f"select {_FIELDS} from proposal where tenant = $1 and reference = any($2::text[])"
+            " and state = 'done'",
+            self._tenant, list(references),
+        )  # fmt: skip
+        return [_proposal(row, self._seals) for row in rows]
+
     async def keep_outcome(self, proposal: Proposal, outcome: Outcome) -> None:
         """What carrying it out led to, unless the proposal has moved on meanwhile."""
         await self._pool.execute(
@@ -120,6 +129,15 @@ class ProposalStore:
             " and state in ('approved', 'waiting')",
             proposal_id, self._tenant, outcome.state, outcome.text,
         )  # fmt: skip
+
+    async def end_unseen(self, proposal_id: ProposalId, outcome: Outcome) -> bool:
+        """The same of what waits and was not seen; False when it was, or waits no more."""
+        row = await self._pool.fetchval(
+            "update proposal set state = $3, outcome = $4 where id = $1 and tenant = $2"
+            " and state = 'waiting' and reference is null returning true",
+            proposal_id, self._tenant, outcome.state, outcome.text,
+        )  # fmt: skip
+        return bool(row)
 
     async def expire(self, now_ms: int) -> int:
         """End proposals that nobody decided in time; how many."""

@@ -290,6 +290,24 @@ async def open_case(
     return bool(row)
 
 
+async def open_case_again(
+    connection: Any, tenant: int, *, payment: str, hash_: str, detail: str, now_ms: int
+) -> bool:
+    """The same of what stands in the books today: also a day after people closed a case of it.
+
+    `hash_` is of the breach and the day.
+    """
+    row = await connection.fetchval(
+        "insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
+        " select $1::uuid, 'AUDIT', $2::uuid, $3::int, $4::bigint, $5::text where not exists ("
+        "   select from case_file where payment = $1 and kind = 'AUDIT' and tenant = $3"
+        "      and detail = $5 and (closed_ms is null or closed_ms > $4 - 86400000))"
+        " on conflict do nothing returning true",
+        payment, hash_, tenant, now_ms, detail,
+    )  # fmt: skip
+    return bool(row)
+
+
 async def _forget_closed(connection: Any, tenant: int) -> None:
     await connection.execute("delete from audit_position where tenant = $1 and minor = 0", tenant)
 

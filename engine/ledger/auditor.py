@@ -51,6 +51,12 @@ class Law(StrEnum):
     CHAIN = "chain"  # the auditor's own chain of hashes was altered
 
 
+OF_TODAY = frozenset({Law.BALANCE, Law.REST, Law.STANDING, Law.NOTHING_HELD})
+"""What breaks them stands in the books until it is corrected, and may come back as it was; what
+breaks another law has happened, and is told once (`decisions/0008`)."""
+DAY_MS = 86_400_000
+
+
 class Finding(NamedTuple):
     """One breach. `payment` is 32 hex digits, of the account where no payment is meant."""
 
@@ -61,8 +67,7 @@ class Finding(NamedTuple):
     @property
     def hash(self) -> str:
         """The same breach again has the same."""
-        told = f"{self.law}:{self.payment}:{self.detail}"
-        return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+        return _hash(f"{self.law}:{self.payment}:{self.detail}")
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -307,9 +312,13 @@ class Auditor:
     # Telling.
 
     async def _told(self, connection: Any, finding: Finding) -> bool:
-        return await store.open_case(
-            connection, self._tenant, payment=finding.payment, hash_=finding.hash,
-            detail=f"{finding.law}: {finding.detail}", now_ms=self._now_ms(),
+        now_ms, detail = self._now_ms(), f"{finding.law}: {finding.detail}"
+        open_case, hash_ = store.open_case, finding.hash
+        if finding.law in OF_TODAY:
+            open_case, hash_ = store.open_case_again, _hash(f"{hash_}:{now_ms // DAY_MS}")
+        return await open_case(
+            connection, self._tenant, payment=finding.payment, hash_=hash_, detail=detail,
+            now_ms=now_ms,
         )  # fmt: skip
 
     async def _unchecked_since(self, started_ms: int) -> bool:
@@ -358,6 +367,10 @@ def chained(previous: bytes, digest: bytes) -> bytes:
     return hashlib.sha256(previous + digest).digest()
 
 
+def _hash(told: str) -> str:
+    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+
+
 def _currency(breach: Breach) -> str:
     return read_account(breach.account).currency
 
@@ -375,5 +388,4 @@ def _of_rows(law: Law, block: Block, rows: list[tuple[str, int]], what: str) -> 
 
 
 def _of_block(law: Law, block: Block, what: str) -> Finding:
-    place = hashlib.blake2b(block.partition.encode(), digest_size=16).hexdigest()
-    return Finding(law, place, f"{block.partition} block {block.number} {what}")
+    return Finding(law, _hash(block.partition), f"{block.partition} block {block.number} {what}")

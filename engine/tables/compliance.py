@@ -54,8 +54,15 @@ clearance = Table(
     required("action", SmallInteger, server_default="0"),
     Column("decision", Text),
     Column("people_sealed", Text),
+    Column("decided_ms", BigInteger),
     PrimaryKeyConstraint("tenant", "quote"),
     Index("clearance_payer", "tenant", "payer", "at_ms"),
     Index("clearance_payee", "tenant", "payee", "at_ms"),
     Index("clearance_flagged", "tenant", "at_ms", postgresql_where=text("decision is not null")),
+    Index(
+        "clearance_decided",
+        "tenant",
+        "decided_ms",
+        postgresql_where=text("decision is not null"),
+    ),
 )

@@ -30,6 +30,8 @@ statement_file = Table(
     required("doubled", Integer),
     required("gaps", Integer),
     required("taken_ms", BigInteger),
+    Column("opening_minor", BigInteger),
+    Column("closing_minor", BigInteger),
     PrimaryKeyConstraint("tenant", "operator", "day", "hash"),
 )
 

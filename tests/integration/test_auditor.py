@@ -195,6 +195,58 @@ async def test_a_breach_is_told_once_while_the_payments_go_on(
     assert stored == -(1_000_000 - 3 * HELD) - 7  # it corrects nothing
 
 
+async def test_what_was_closed_and_is_still_wrong_is_told_again_the_next_day(room: Room) -> None:
+    """Also what was corrected and came back to the unit."""
+
+    async def change(minor: int) -> None:
+        await Owner(room.pool).execute(
+            "update balance set amount = amount + $1 where id = $2", minor, ROUTE.destination_float
+        )
+
+    async def open_cases() -> int:
+        await audit(room)
+        return len(await room.office.cases.open_cases(kind="AUDIT"))
+
+    async def close() -> None:
+        await room.pool.execute(
+            "update case_file set closed_ms = $1, closed_by = 'asha', note = 'known'"
+            " where closed_ms is null",
+            int(room.clock.epoch() * 1000),
+        )
+
+    await change(7)
+    for _ in range(2):
+        assert await open_cases() == 1
+        room.clock.pass_(2 * 86_400)  # an open one is not told of again
+    await close()
+    room.clock.pass_(86_000)
+    assert await open_cases() == 0
+    room.clock.pass_(800)
+    assert await open_cases() == 1
+    await close()
+    await change(-7)
+    room.clock.pass_(2 * 86_400)
+    assert await open_cases() == 0
+    await change(7)
+    assert await open_cases() == 1
+    await change(-7)
+    notes = await room.pool.fetch("select note from case_file where kind = 'AUDIT' order by note")
+    assert [row["note"] for row in notes] == ["known", "known", None]
+
+
+async def test_what_has_happened_is_told_once(room: Room) -> None:
+    paid = await room.pay_whole()
+    await sealed(room)
+    await Owner(room.pool).execute(
+        "update journal set at_ms = at_ms + 1 where payment = $1 and version = 1", paid.payment
+    )
+    assert {law for law, _ in await found(room)} == {Law.CHANGED}
+    await room.pool.execute("update case_file set closed_ms = 1, closed_by = 'asha', note = 'seen'")
+    room.clock.pass_(2 * 86_400)
+    assert {law for law, _ in await found(room)} == {Law.CHANGED}
+    assert await room.office.cases.open_cases(kind="AUDIT") == []
+
+
 async def test_an_old_row_that_was_changed_is_named_exactly(room: Room) -> None:
     plans = await busy(room)
     await sealed(room)

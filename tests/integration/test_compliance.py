@@ -448,3 +448,25 @@ async def test_the_report_lists_what_was_held_and_refused_in_its_period(house: H
         ("refuse", JUMA, "2000.00", 100),
     ]
     assert list(suspicious(await house.history.flagged(start, start))) == []
+
+
+async def test_what_is_held_only_before_the_payout_is_in_the_report_of_that_day(
+    house: House,
+) -> None:
+    """The report of the day it was asked on may be written; that of neither day may lack it."""
+    day = timedelta(days=1)
+    await house.register(JANE, name=LISTED)
+    asked = house.clock.now()
+    question = house.question()
+    decision = (await house.check(question)).decision
+    house.clock.seconds += day.total_seconds() * 2
+    await house.load()
+    held = house.clock.now()
+    later = msgspec.structs.replace(question, at=held)
+    for _ in range(2):
+        assert (await house.compliance.recheck(decision, later)) is not None
+        (line,) = suspicious(await house.history.flagged(held, held + day))
+        assert (line.action, line.payer, line.at) == ("hold", JANE, question.at)
+        later = msgspec.structs.replace(question, at=held + day)  # the same, once more
+    assert len(await house.history.flagged(asked, asked + day)) == 1
+    assert await house.history.flagged(held + day, held + 2 * day) == []

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from engine.desk.cases import LOW_WATER, CaseKey
 from engine.desk.desk import EXPIRES_AFTER_SECONDS
 from engine.desk.proposals import Kind, Person, Proposal, State
 from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
@@ -165,6 +166,80 @@ async def test_an_executor_that_stumbles_is_tried_again_and_hurts_nobody_else(ro
     assert (await stored(room, stumbled)).state is State.WAITING
 
 
+async def test_a_number_that_no_account_holds_stops_no_other_proposal(room: Room) -> None:
+    plan = await room.pay_whole()
+    for kind, fields in (
+        (Kind.WITHDRAWAL, {**TOP_UP, "minor": 2**63}),
+        (Kind.CORRECTION, {"payment": plan.payment, "version": 2**31}),
+    ):
+        with pytest.raises(StaffMistake):
+            await room.propose(kind, **fields)
+    old = await room.propose(Kind.CORRECTION, payment=plan.payment, version=1)
+    body = old.body.replace('"version":1', f'"version":{2**31}')  # as another release took it down
+    await room.pool.execute("update proposal set body = $1 where id = $2", body, old.id)
+    well = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
+    for proposal in (old, well):
+        await room.office.proposals.decide(proposal.id, State.APPROVED, BABU, proposal.made_ms)
+    await room.office.desk.carry_out_approved()
+    assert (await stored(room, old)).state is State.FAILED
+    assert (await stored(room, well)).state is State.WAITING
+
+
+@pytest.mark.parametrize("mistake", [ValueError("none"), asyncpg.DataError("out of range")])
+async def test_a_mistake_of_ours_in_one_proposal_stops_no_other(
+    room: Room, mistake: Exception
+) -> None:
+    proposals = [await room.propose(Kind.TOP_UP, **TOP_UP)]
+    proposals.append(await room.propose(Kind.WITHDRAWAL, **TOP_UP))
+    for proposal in proposals:
+        await room.office.proposals.decide(proposal.id, State.APPROVED, BABU, proposal.made_ms)
+
+    async def stumble(_: Proposal) -> Any:
+        raise mistake
+
+    room.office.desk._executors[Kind.TOP_UP] = stumble
+    await room.office.desk.carry_out_approved()
+    states = [(await stored(room, proposal)).state for proposal in proposals]
+    assert states == [State.APPROVED, State.WAITING]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Kind.TOP_UP, TOP_UP),
+        (Kind.REBALANCE, {"source": "mtn_ug", "target": "airtel_ug", "minor": 5}),
+    ],
+)
+async def test_what_was_never_seen_is_given_up_by_two_and_seen_no_more(
+    room: Room, kind: Kind, fields: dict[str, Any]
+) -> None:
+    """Nothing was booked for it; else it would wait for ever, and nobody could ask for it anew."""
+    waits = await room.agreed(kind, **fields)
+    given_up = await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=waits.id)
+    assert given_up.state is State.DONE
+    assert (await stored(room, waits)).state is State.FAILED
+    with pytest.raises(StaffMistake):
+        await room.office.desk.see(waits.id, "R-1", by=CHEP)
+    await room.pool.execute("update proposal set state = 'approved' where id = $1", given_up.id)
+    assert await room.office.desk.carry_out_approved() == 1  # once more, as after a crash
+    assert (await stored(room, given_up)).state is State.DONE
+    assert (await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=waits.id)).state is State.FAILED
+    assert await free(room) == POOL_UGX
+
+
+async def test_of_one_who_sees_a_top_up_and_two_who_give_it_up_one_side_wins(room: Room) -> None:
+    desk, seen = room.office.desk, 0
+    for n in range(6):
+        waits = await room.agreed(Kind.TOP_UP, **TOP_UP)
+        asked = await room.propose(Kind.CANCEL_WITHDRAWAL, withdrawal=waits.id)
+        both = [desk.see(waits.id, f"R-{n}", by=CHEP), desk.approve(asked.id, by=BABU)]
+        await asyncio.gather(*(both if n % 2 else reversed(both)), return_exceptions=True)
+        is_seen = (await stored(room, waits)).state is State.DONE
+        assert (await stored(room, asked)).state is (State.FAILED if is_seen else State.DONE)
+        seen += is_seen
+        assert await free(room) == POOL_UGX + 500 * seen
+
+
 async def test_a_rejected_or_expired_proposal_is_never_carried_out(room: Room) -> None:
     rejected = await room.propose(Kind.WITHDRAWAL, **TOP_UP)
     await room.office.desk.reject(rejected.id, by=BABU)
@@ -189,6 +264,28 @@ async def test_asking_twice_under_one_id_is_one_proposal_and_never_two_different
         await desk.propose(
             Kind.TOP_UP, {**TOP_UP, "minor": 501}, by=ASHA, note="n", proposal_id=id_
         )
+
+
+async def test_what_people_write_is_one_plain_line(room: Room) -> None:
+    """Blanks that break no line come with what is pasted; what moves a cursor is refused."""
+    desk, cases = room.office.desk, room.office.cases
+    asked = await desk.propose(
+        Kind.TOP_UP, TOP_UP, by=ASHA, note="\u00a0500\u202f000\u00a0came\u3000late "
+    )
+    assert asked.note == "500 000 came late"
+    await desk.approve(asked.id, by=BABU)
+    key = CaseKey("a" * 32, LOW_WATER, "b" * 32)
+    await cases.open(key, "low")
+    for line in ("two\nlines", "\x1b[2Jgone", "a\0", "\u2028", "\udcff", " \u00a0", "x" * 501):
+        with pytest.raises(StaffMistake):
+            await desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note=line)
+        with pytest.raises(StaffMistake):
+            await desk.see(asked.id, line, by=CHEP)
+        with pytest.raises(StaffMistake):
+            await cases.close(key, by=ASHA, note=line)
+    assert (await desk.see(asked.id, "R\u00a01", by=CHEP)).reference == "R 1"
+    assert (await cases.close(key, by=ASHA, note="filled\u00a0up")).note == "filled up"
+    assert (await cases.close(key, by=ASHA, note="filled up")).closed_by == ASHA
 
 
 async def test_what_could_never_be_carried_out_is_not_taken_down(room: Room) -> None:

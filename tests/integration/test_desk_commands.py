@@ -131,3 +131,23 @@ async def test_cases_are_listed_taken_and_closed(room: Room) -> None:
     assert second.strip() == str(key)
     await capp(room, "close", str(key), "--as", "chep", "--why", "done")
     assert await capp(room, "cases") == []
+
+
+async def test_what_an_operator_that_is_gone_was_asked_for_is_still_listed(room: Room) -> None:
+    gone = await room.propose(Kind.TOP_UP, operator="mpesa_ke", minor=500)
+    room.clock.pass_(1)
+    await room.propose(Kind.TOP_UP, operator="mtn_ug", minor=7)
+    body = gone.body.replace("mpesa_ke", "mpesa_tz")  # served when it was proposed
+    await room.pool.execute("update proposal set body = $1 where id = $2", body, gone.id)
+    newest, oldest = await capp(room, "proposals")
+    assert "minor=UGX 7 " in newest
+    assert "operator=mpesa_tz minor=500 " in oldest
+
+
+@pytest.mark.parametrize("amount", ["1e999999999", "1e30", "nan", "0.001", "five"])
+async def test_what_is_no_amount_is_told_in_a_sentence(room: Room, amount: str) -> None:
+    with pytest.raises(StaffMistake, match="is no amount of KES"):
+        await capp(
+            room, "propose", "TOP_UP", "operator=mpesa_ke", f"amount={amount}", "--as", "asha",
+            "--why", "low",
+        )  # fmt: skip

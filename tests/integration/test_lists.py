@@ -86,6 +86,26 @@ async def test_a_list_that_suddenly_shrank_is_refused_and_the_old_one_stays(pool
     assert (await store.load(shortened(sdn(), 4), 3_000, accept_smaller=True)).fresh
 
 
+@pytest.mark.parametrize("published", ["11/01/2026", "2026-11-01T23:59:59-05:00"])
+async def test_a_file_older_than_the_list_in_force_is_refused(pool: Any, published: str) -> None:
+    """A mirror that is behind, or a script with yesterday's file, takes nobody off the list."""
+    store = lists(pool)
+    older = msgspec.structs.replace(shortened(sdn(), 5), published=published)
+    await store.load(older, 1_000)
+    await store.load(sdn(), 2_000)
+    with pytest.raises(Unreadable, match=f"{published}.* version 2 of 11/02/2026 is in force"):
+        await store.load(older, 3_000)
+    assert (await store.newest())[Source.OFAC_SDN].version == 2
+    same_day = msgspec.structs.replace(shortened(sdn(), 5), published="11/02/2026")
+    assert (await store.load(same_day, 4_000)).fresh
+    assert (await store.load(older, 5_000, accept_older=True)).fresh is False  # the same entries
+    unsaid = msgspec.structs.replace(sdn(), published="last week")
+    assert (await store.load(unsaid, 6_000)).fresh  # what says no date is compared with none
+    assert (await store.load(older, 7_000)).fresh
+    assert (await store.load(shortened(sdn(), 6), 8_000)).fresh
+    assert (await store.load(older, 9_000, accept_older=True)).fresh  # going back, after a look
+
+
 async def test_each_tenant_has_lists_of_its_own(pool: Any) -> None:
     await lists(pool, 1).load(un(), 1_000)
     assert await lists(pool, 2).newest() == {}

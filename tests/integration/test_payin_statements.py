@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.clock import PaymentId
-from engine.desk.proposals import Kind
+from engine.desk.proposals import Kind, Person
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import PayIn, Stage
@@ -17,6 +17,7 @@ from tests.integration.owner import Owner
 from tests.integration.payins_room import AMINA, TOTAL, Till, code, open_till
 from tests.integration.test_statements import Bureau, bureau_of, paid
 from tests.integration.world import FAILED
+from tests.unit.payments.examples import MPESA
 
 pytestmark = pytest.mark.long("each kind of line; test_payin_doors.py keeps what is told at once")
 
@@ -296,3 +297,22 @@ async def test_money_given_back_by_hand_is_a_pay_in_and_undoes_no_payout(
     assert await till.world.state(payment_id) is state
     assert (await till.float_() - before, await till.suspense()) == (TOTAL.minor, TOTAL.minor)
     assert (await classes(bureau))[RECEIPT] is Class.PAID_IN
+
+
+async def test_what_the_owner_paid_in_to_top_up_is_booked_once(till: Till, bureau: Bureau) -> None:
+    """It was announced as money of nobody we know, and then two people said what it is."""
+    before = await till.float_()
+    pay_in = await till.announce("nobody")
+    desk = till.office.desk
+    asked = await desk.propose(
+        Kind.TOP_UP, {"operator": MPESA.name, "minor": TOTAL.minor}, by=Person("asha"), note="ours"
+    )
+    await desk.approve(asked.id, by=Person("babu"))
+    await desk.see(asked.id, RECEIPT, by=Person("asha"))
+    for _ in range(2):
+        await bureau.take(bureau.line(RECEIPT))
+        assert await till.suspense() == 0
+        assert await till.float_() - before == TOTAL.minor
+    assert await classes(bureau) == {RECEIPT: Class.MOVED}
+    refused = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert "suspended no more" in refused.outcome

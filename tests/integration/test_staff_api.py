@@ -21,8 +21,10 @@ from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.health import Told
 from engine.payments.lifecycle import State
+from engine.payments.payment import code_of, id_ending
 from engine.payments.policy import Clearance
 from engine.ports import Accepted, Direction, Finding, Outcome, Reason
+from engine.staff.actions import Action
 from engine.staff.members import Role
 from engine.staff.probes import EVERY_SECONDS
 from engine.staff.sessions import BELIEVED_SECONDS
@@ -492,6 +494,14 @@ async def test_a_reason_of_several_lines_is_malformed(room: StaffRoom) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
 
 
+async def test_a_reason_may_be_pasted_with_its_blanks(room: StaffRoom) -> None:
+    _, code = await held(room)
+    path = f"/transactions/{code}/reverse"
+    answer = await room.post("fay", path, {"why": "\u00a0500\u202f000 too\u00a0much"})
+    assert answer.json()["note"] == "500 000 too much"
+    assert (await room.post("fay", path, {"why": "\u00a0" * 3})).json()["code"] == "malformed"
+
+
 async def test_the_same_reversal_is_proposed_once(room: StaffRoom) -> None:
     _, code = await held(room)
     first = await room.post("fay", f"/transactions/{code}/reverse", {"why": "on a list"})
@@ -720,6 +730,52 @@ async def test_the_log_of_a_payment_names_whoever_looked_by_whichever_of_its_nam
     assert (await room.get("sam", f"/transactions/{code}%0A")).status_code == 400
     assert [logged.action.who for logged in await room.actions.about(other)] == ["sam"]
     assert await room.actions.about("0" * 32) == await room.actions.about("nobody") == []
+
+
+async def test_a_number_typed_where_a_code_belongs_is_not_kept(room: StaffRoom) -> None:
+    assert (await room.get("sam", "/transactions/0772123456")).status_code == 404
+    (logged,) = await room.actions.about("0772123456")
+    assert logged.action.subject == "07*****456"
+    assert "0772123456" not in str(await room.log())
+
+
+@pytest.mark.parametrize(
+    ("subject", "kept"),
+    [
+        ("+256772123456", "+2567*****456"),
+        ("0772 123 456", "07*****456"),
+        ("+254 712-345-001", "+2547*****001"),
+        ("01a20366-0123-7567-8901-234567890123", "01a20366-0123-7567-8901-234567890123"),
+        ("0" * 32, "0" * 32),
+        ("7K3M9QX2AB", "7K3M9QX2AB"),
+        ("FLOAT:mtn_ug:UGX", "FLOAT:mtn_ug:UGX"),
+        ("2026-11-22", "2026-11-22"),
+    ],
+)
+async def test_of_a_subject_only_a_number_is_hidden(
+    room: StaffRoom, subject: str, kept: str
+) -> None:
+    await room.actions.write(Action("terminal:asha", "traffic", subject), "ok")
+    assert (await room.log())[-1][2] == kept
+
+
+async def test_a_code_of_digits_alone_is_one_subject_all_the_same(room: StaffRoom) -> None:
+    """One in a hundred thousand: it is kept as a number is, and found by every name."""
+    digits, owner = "0772123456", Owner(room.world.pool)
+    made, _ = await collected(room)
+    twin = f"{made[:-13]}{int(made[-13], 16) & 0xC:x}{id_ending(digits)}"
+    assert code_of(twin) == digits
+    await owner.execute(
+        "insert into payment (id, tenant, state, version, way, terms) values ($1, 1, $2, 1, 0, 1)",
+        twin, int(State.CANCELLED),
+    )  # fmt: skip
+    for name in (digits, twin):
+        await room.actions.write(Action("terminal:asha", "traffic", name), "ok")
+    told = [
+        [logged.action.subject for logged in await room.actions.about(n)] for n in (digits, twin)
+    ]
+    await owner.execute("delete from payment where id = $1", twin)
+    assert told == [[twin, "07*****456"]] * 2
 
 
 async def test_a_request_that_cannot_be_read_is_a_row_too_and_holds_no_number(

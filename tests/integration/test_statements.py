@@ -18,9 +18,10 @@ from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
-from engine.payments.statements.lines import Line, Side
+from engine.payments.statements.lines import Jump, Line, Side
 from engine.payments.statements.matching import Class
 from engine.payments.statements.neutral import write_statement
+from engine.payments.statements.store import STATEMENT_JUMP
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
 from providers.environment import MissingSettings
@@ -517,6 +518,127 @@ async def test_of_several_files_of_a_whole_day_the_last_says_whether_a_line_is_m
     assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
 
 
+async def test_a_file_of_the_day_before_proves_nothing_of_this_one(world: World) -> None:
+    """Taken under the wrong day, by a slip or by a script, it lacks all that this day lists."""
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    payment_id, payout = await payout_unknown(world)
+    other = bureau.line("G1", operator="mtn_ug", currency="UGX", minor=100)
+    await bureau.take_whole(other, operator="mtn_ug")
+    day = bureau.today
+    with pytest.raises(Unreadable, match="of another day"):
+        await bureau.take_whole(other, operator="mtn_ug")
+    await bureau.age()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    listed = bureau.line(
+        "G2", operator="mtn_ug", currency="UGX", minor=28_023, side=Side.OUT, reference=payout,
+        at_ms=bureau.now_ms - 24 * HOURS * 1000,
+    )  # fmt: skip
+    await bureau.take(other, listed, operator="mtn_ug", day=day)
+    assert await world.state(payment_id) is S.PAID
+
+
+async def test_a_file_that_was_taken_under_the_wrong_day_is_taken_under_its_own(
+    bureau: Bureau,
+) -> None:
+    day, line = bureau.today, bureau.line("G1", operator="mtn_ug", currency="UGX")
+    await bureau.take(line, operator="mtn_ug", day=day + DAY)
+    report = await bureau.take_whole(line, operator="mtn_ug")
+    assert (report.lines, report.fresh) == (1, 0)
+
+
+def balanced(bureau: Bureau, first: int, *receipts: str, held: int) -> list[Line]:
+    """Lines of 100 in, each with the balance after it; before the first one `held` was there."""
+    return [
+        bureau.line(
+            receipt, operator="mtn_ug", currency="UGX", minor=100, balance_minor=held + 100 * n
+        )
+        for n, receipt in enumerate(receipts, first)
+    ]
+
+
+async def test_a_line_that_lacks_between_two_days_proves_nothing_and_is_somebodys(
+    world: World,
+) -> None:
+    """Neither file shows by itself that its last or first line is not there."""
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    day = bureau.today
+    payment_id, _ = await payout_unknown(world)
+    whole = balanced(bureau, 1, "A", "B", held=0)
+    await bureau.take_whole(whole[0], operator="mtn_ug")
+    next_day = balanced(bureau, 1, "C", "D", held=200)
+    report = await bureau.take_whole(*next_day, operator="mtn_ug")
+    assert (report.breaks, report.jump) == ((), Jump(day, day + DAY, 100))
+    said: list[str] = []
+    say_report(report, "UGX", said.append)
+    assert f"  since the statement of {day} it moved by 100 that no line lists" in said
+    await bureau.age()
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    (case,) = [c for c in await bureau.comparison.store.cases() if c.kind == STATEMENT_JUMP]
+    assert case.detail == (
+        f"mtn_ug's statement of {day + DAY} begins UGX 100 above what that of {day} ended with:"
+        " some line of either is missing"
+    )
+    await bureau.take(*whole, operator="mtn_ug", day=day)
+    assert STATEMENT_JUMP not in await bureau.cases()
+    assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
+
+
+async def test_a_jump_of_another_amount_is_another_case_and_one_that_people_closed_stays_closed(
+    world: World, bureau: Bureau
+) -> None:
+    await bureau.take_whole(*balanced(bureau, 1, "A", held=0), operator="mtn_ug")
+    day, lines = bureau.today, balanced(bureau, 1, "C", held=200)
+    await bureau.take_whole(*lines, operator="mtn_ug")
+    await world.pool.execute(
+        "update case_file set closed_ms = 1, closed_by = 'asha', note = 'known' where kind = $1",
+        STATEMENT_JUMP,
+    )
+    await bureau.age()
+    assert STATEMENT_JUMP not in await bureau.cases()
+    world.clock.pass_(60)
+    earlier = balanced(bureau, 1, "B", held=50)
+    await bureau.take(*earlier, *lines, operator="mtn_ug", day=day)
+    for _ in range(2):
+        await bureau.age()
+        assert (await bureau.cases()).count(STATEMENT_JUMP) == 1
+
+
+async def test_a_line_that_two_files_list_belongs_to_the_first_and_hides_no_jump(
+    bureau: Bureau,
+) -> None:
+    today = balanced(bureau, 1, "A", "B", held=0)
+    report = await bureau.take_whole(*today, operator="mtn_ug")
+    late = balanced(bureau, 3, "C", "D", held=0)
+    report = await bureau.take_whole(today[1], *late, operator="mtn_ug")
+    assert (report.breaks, report.jump, report.fresh) == ((), None, 2)
+    await bureau.take_whole(operator="mtn_ug")  # nothing moved
+    report = await bureau.take_whole(
+        *balanced(bureau, 5, "E", held=0), *balanced(bureau, 5, "E", held=0), operator="mtn_ug"
+    )
+    assert (report.breaks, report.jump, report.doubled) == ((), None, 1)
+    assert STATEMENT_JUMP not in await bureau.cases()
+
+
+async def test_a_file_that_is_taken_again_after_another_one_is_the_last(world: World) -> None:
+    """The way back from a file that was taken by mistake, also when that is done over and over."""
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    day = bureau.today
+    payment_id, _ = await payout_unknown(world)
+    good = balanced(bureau, 1, "A", "B", "C", held=149_999_677)
+    await bureau.take_whole(*good, operator="mtn_ug")
+    spoilt = [good[0], good[2], bureau.line("X", operator="mtn_ug", currency="UGX", minor=7)]
+    for _ in range(2):
+        for lines, is_complete in ((spoilt, False), (good, True), (good, True)):
+            world.clock.pass_(60)
+            await bureau.take(*lines, operator="mtn_ug", day=day)
+            taken = await bureau.comparison.store.taken("mtn_ug", bureau.comparison.terms.of(""))
+            assert (day in taken.complete) is is_complete
+    files = await world.pool.fetchval("select count(*) from statement_file")
+    assert files == 2 + 3  # each as often as it was the last one anew
+    await bureau.take_whole(operator="mtn_ug")
+    assert await world.state(payment_id) is S.REFUNDING
+
+
 async def test_a_refused_file_leaves_nothing_behind(world: World, bureau: Bureau) -> None:
     good = write_statement([bureau.line("R1")])
     for body in (good + b"broken\r\n", b"", good.replace(b"KES", b"UGX")):
@@ -584,6 +706,27 @@ async def test_another_reference_than_before_is_said_and_changes_nothing(
     say_report(report, "KES", said.append)
     assert "  R1 was listed under another reference before, which counts" in said
     assert "0712345678" not in "".join(said)
+
+
+async def test_what_a_later_file_takes_its_explanation_from_is_somebodys_again(
+    world: World, bureau: Bureau
+) -> None:
+    """A second payment under one code: its line is nobody's, then the payment's, then nobody's."""
+    day, (payment_id, *_) = bureau.today, await paid(world, "R1")
+    payment = await world.payment(payment_id)
+    strange = bureau.line("R9")
+    await bureau.take(strange)
+    assert await bureau.cases() == ["MISSING_HERE"]
+    named = bureau.line("R9", reference=payment.code)
+    await bureau.take(named)
+    assert await bureau.cases() == []
+    own = bureau.line("R1", at_ms=bureau.now_ms)
+    for _ in range(2):
+        await bureau.take(named, own, day=day)
+        assert await bureau.cases() == ["MISSING_HERE"]
+    await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'asha', note = 'ok'")
+    await bureau.take(own, named, day=day)
+    assert await bureau.cases() == []  # what people closed stays closed
 
 
 async def test_suspended_money_stays_there_when_it_turns_out_to_be_of_another_amount(
@@ -687,6 +830,35 @@ async def test_money_under_way_is_no_drift_and_more_than_that_is_one_case_an_epi
     every = "select count(*) from case_file where kind = 'FLOAT_DRIFT'"
     assert await world.pool.fetchval(every) == 2
     assert await world.state(payment_id) is S.PAYING
+
+
+async def test_a_drift_that_people_closed_and_that_lasts_is_told_again_the_next_day(
+    world: World, bureau: Bureau
+) -> None:
+    """A small one that somebody knows of must not hide all that comes after it."""
+    world.clock.pass_(24 * HOURS - int(world.clock.epoch()) % (24 * HOURS))  # UTC's day begins
+
+    async def look_twice() -> list[str]:
+        for _ in range(2):
+            world.clock.pass_(60)
+            await bureau.comparison.balances.look()
+        return await bureau.cases()
+
+    bureau.mtn.holds["all"] -= 5
+    assert await look_twice() == ["FLOAT_DRIFT"]
+    await world.pool.execute(
+        "update case_file set closed_ms = 1, closed_by = 'asha', note = 'a fee'"
+    )
+    assert await look_twice() == []
+    bureau.mtn.holds["all"] = 0
+    bureau.pass_days(1)
+    for _ in range(3):
+        assert await look_twice() == ["FLOAT_DRIFT"]
+        bureau.pass_days(1)
+    details = await world.pool.fetch("select detail from case_file where closed_ms is null")
+    assert [row["detail"] for row in details] == [
+        "mtn_ug holds UGX 150,000,000 less than our books can explain"
+    ]
 
 
 async def test_a_balance_told_later_counts_once_every_account_has_answered(

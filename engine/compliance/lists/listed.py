@@ -1,7 +1,7 @@
 """What an entry of a sanctions list is, whoever publishes it. Values only."""
 
 import calendar
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 import msgspec
@@ -72,6 +72,16 @@ class Listed(msgspec.Struct, frozen=True, array_like=True):
     births: tuple[Birth, ...] = ()
     programmes: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
+
+
+def published_on(told: str) -> date | None:
+    """The day of a publisher's word for it: `11/02/2026` or `2026-11-02T23:00:02`; else None."""
+    for shape, length in (("%m/%d/%Y", None), ("%Y-%m-%d", 10)):
+        try:
+            return datetime.strptime(told[:length], shape).date()  # noqa: DTZ007 - a date
+        except ValueError:
+            continue
+    return None
 
 
 class ListFile(msgspec.Struct, frozen=True):

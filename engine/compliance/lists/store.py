@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from engine.compliance.lists.listed import Listed, ListFile, Source
+from engine.compliance.lists.listed import Listed, ListFile, Source, published_on
 from engine.errors import Unreadable
 
 _NEWEST = """
@@ -76,11 +76,18 @@ class ListStore:
         packed = await self._pool.fetchval(_ENTRIES, self._tenant, version.source, version.version)
         return _unpack(packed)
 
-    async def load(self, file: ListFile, at_ms: int, *, accept_smaller: bool = False) -> Loaded:
+    async def load(
+        self,
+        file: ListFile,
+        at_ms: int,
+        *,
+        accept_smaller: bool = False,
+        accept_older: bool = False,
+    ) -> Loaded:
         """Put a file in force, in one step. The same entries again only confirm what is in force.
 
-        Raises Unreadable, and the old version stays, when the file is empty or suddenly much
-        smaller; `accept_smaller` is the word of a person who has looked.
+        Raises Unreadable, and the old version stays, when the file is empty, suddenly much smaller
+        or published on an earlier day; `accept_...` is the word of a person who has looked.
         """
         packed = zlib.compress(msgspec.msgpack.encode(file.entries), 9)
         digest = hashlib.sha256(msgspec.msgpack.encode(file.entries)).hexdigest()
@@ -96,6 +103,8 @@ class ListStore:
                 await connection.execute(_CONFIRM, self._tenant, file.source, at_ms)
                 return Loaded(known, fresh=False)
             self._refuse_shrunk(file, known, accept_smaller=accept_smaller)
+            if not accept_older:
+                _refuse_older(file, known)
             version = Version(
                 file.source, known.version + 1 if known else 1, file.published, at_ms,
                 len(file.entries), digest,
@@ -120,6 +129,17 @@ class ListStore:
                 f"{count} entries where version {known.version} has {known.entry_count};"
                 " the list in force stays",
             )
+
+
+def _refuse_older(file: ListFile, known: Version | None) -> None:
+    theirs = published_on(file.published)
+    ours = published_on(known.published) if known is not None else None
+    if known is not None and theirs is not None and ours is not None and theirs < ours:
+        raise Unreadable(
+            file.source,
+            f"published {file.published}, and version {known.version} of {known.published} is in"
+            " force; it stays",
+        )
 
 
 def _unpack(packed: bytes) -> tuple[Listed, ...]:

@@ -1,7 +1,7 @@
 """The third way of the comparison: what an operator says it holds for us, beside our FLOAT.
 
-Every look is stored. When looks begin to lie outside the band a case is opened, once for as long
-as that lasts; nothing is corrected.
+Every look is stored. When looks begin to lie outside the band a case is opened, and another on a
+later day if people closed it while that lasts; nothing is corrected.
 """
 
 import logging
@@ -23,6 +23,7 @@ from engine.ports import BalancePort, Direction, OperatorFacts
 
 log = logging.getLogger(__name__)
 
+DAY_MS = 86_400_000
 LATE_POSTINGS = timedelta(days=35)
 """How old a payment may be and still post to FLOAT."""
 
@@ -137,13 +138,15 @@ class BalanceBook:
         subject = named_id(self._tenant, facts.name, "drift", is_snapshot)
         if began is None:
             await self._cases.close_all(FLOAT_DRIFT, subject, "in the band again", at_ms)
-        elif is_alarming(looks):
+        elif is_alarming(looks) and not await self._cases.is_open(FLOAT_DRIFT, subject):
             off = looks[-1].drift_minor
             detail = (
                 f"{facts.name} holds {facts.currency} {plain(abs(off), facts.currency)}"
                 f" {'more' if off > 0 else 'less'} than our books can explain"
             )
-            case = Case(subject, FLOAT_DRIFT, began, detail)
+            # Closed by people while it lasts: once more tomorrow, or it hides all after it.
+            about = named_id(subject, began, at_ms // DAY_MS)
+            case = Case(subject, FLOAT_DRIFT, about, detail)
             if await self._cases.open_cases([case], self._terms.of(facts.name), at_ms):
                 log.error("case %s: %s", FLOAT_DRIFT, detail)
 

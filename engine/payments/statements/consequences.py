@@ -66,6 +66,7 @@ class Consequences:
         known: Mapping[str, Stored],
         today: date,
         paid_in: Mapping[str, bool],
+        moved: Mapping[str, bool],
     ) -> int:
         """Money first, then the payments, then people; last it is written down as done."""
         terms = self._terms.of(facts.name)
@@ -78,7 +79,7 @@ class Consequences:
         await self._close_explained(fresh, now_ms)
         await self._store.settle(fresh)
         await self._follow(judged, known, paid_in)
-        put = await self._put_aside(facts, judged, known, today)
+        put = await self._put_aside(facts, judged, known, today, moved)
         return back + told + put
 
     async def _tell(self, fresh: Iterable[Judged]) -> int:
@@ -139,6 +140,8 @@ class Consequences:
         await self._store.close_cases(MISSING_THERE, attempts, note, now_ms)
         paid_in = [j.theirs.line_id for j in fresh if j.kind is Class.PAID_IN and j.theirs]
         await self._store.close_cases(MISSING_HERE, paid_in, "it is a pay-in's", now_ms)
+        moved = [j.theirs.line_id for j in fresh if j.kind is Class.MOVED and j.theirs]
+        await self._store.close_cases(MISSING_HERE, moved, "people moved it", now_ms)
 
     # Money for nobody.
 
@@ -148,8 +151,10 @@ class Consequences:
         judged: Iterable[Judged],
         known: Mapping[str, Stored],
         today: date,
+        moved: Mapping[str, bool],
     ) -> int:
-        """Book what came in for nobody once it has aged; what went out is for people alone."""
+        """Book what came in for nobody once it has aged. What went out is for people alone, and so
+        is what goes by the name of something that they moved: that is booked."""
         ageing = timedelta(days=self._terms.of(facts.name).ageing_days)
         aged = [
             j.theirs
@@ -159,6 +164,7 @@ class Consequences:
             and j.theirs.line.side is Side.IN
             and today - j.theirs.line.day >= ageing
             and known[j.theirs.line_id].suspended_ms is None
+            and j.theirs.line_id not in moved
         ]
         for theirs in aged:
             await self._suspense.put(facts, theirs.line)
@@ -173,11 +179,11 @@ class Consequences:
         paid_in: Mapping[str, bool],
     ) -> int:
         """Before a payment is told of its money, that money leaves SUSPENSE: a pay-in's too, which
-        may lie there before any statement lists it."""
+        may lie there before any statement lists it. So does what people have said they moved."""
         found = [
             j.theirs
             for j in fresh
-            if _is_a_payments(j)
+            if (_is_a_payments(j) or j.kind is Class.MOVED)
             and j.theirs is not None
             and (known[j.theirs.line_id].suspended_ms is not None or paid_in.get(j.theirs.line_id))
         ]

@@ -12,23 +12,29 @@ from datetime import date, timedelta
 import msgspec
 
 from engine.clock import AttemptId, Clock, is_id
-from engine.errors import CustomerMistake
+from engine.errors import CustomerMistake, Unreadable
+from engine.money import plain
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import BalanceBook
 from engine.payments.statements.consequences import Consequences, PaidIns
 from engine.payments.statements.lines import (
+    ONE_DAY,
     Break,
+    Jump,
     Line,
     breaks_of,
     closing_minor,
     line_id,
     named_id,
+    opening_minor,
 )
 from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match
+from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import (
     STATEMENT_ABSENT,
+    STATEMENT_JUMP,
     Case,
     File,
     Kept,
@@ -42,7 +48,6 @@ from engine.ports import OperatorFacts
 AGED_DAYS = 10
 """How far back `age` judges days again; what is older has its case."""
 ABSENT_DAYS_MAX = 31
-ONE_DAY = timedelta(days=1)
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -54,6 +59,7 @@ class Report(msgspec.Struct, frozen=True):
     fresh: int  # lines that nobody had listed before
     doubled: int  # lines of this file that repeat another line of it
     breaks: tuple[Break, ...]
+    jump: Jump | None  # where its first balance does not follow from the statement before it
     renamed: tuple[str, ...]  # receipts listed under another reference before, which counts
     judged: tuple[Judged, ...]
     drift_minor: int | None  # of the closing balance; None when the file tells no balance
@@ -94,6 +100,7 @@ class Statements:
         consequences: Consequences,
         balances: BalanceBook,
         pay_ins: PaidIns,
+        moves: Moves,
         clock: Clock,
     ) -> None:
         self._tenant = tenant
@@ -104,31 +111,37 @@ class Statements:
         self._consequences = consequences
         self._balances = balances
         self._pay_ins = pay_ins
+        self._moves = moves
         self._clock = clock
 
     async def take_in(self, operator: str, day: date, body: bytes) -> Report:
         """Take in a neutral file of an operator's day, and judge that day and those beside it.
 
         Raises CustomerMistake for an operator nobody knows and Unreadable, which names the lines,
-        for a file that is refused; then nothing is stored.
+        for a file that is refused, also one of a neighbouring day that was taken in already; then
+        nothing is stored.
         """
         facts = self._facts(operator)
         terms = self._terms.of(operator)
         lines = read_whole_statement(operator, facts.currency, day, body, terms)
-        file = self._file(operator, day, body, lines)
+        once = self._once(lines)
         async with self._store.turn(operator):
-            kept = await self._keep(file, lines)
+            file = await self._file(operator, day, body, lines, once)
+            kept = await self._keep(file, list(once.values()))
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
             await self._judge(facts, day + ONE_DAY)
             drift = await self._compare_closing(facts, file, lines, judged.ours)
+            taken = await self._store.taken(operator, terms)
+            await self._follow_on(facts, taken, day)
         return Report(
             operator=operator,
             day=day,
             lines=len(lines),
             fresh=kept.fresh,
             doubled=file.doubled,
-            breaks=breaks_of(lines),
+            breaks=breaks_of(list(once.values())),
+            jump=taken.jumps.get(day),
             renamed=kept.renamed,
             judged=tuple(j for j in judged.judged if j.kind is not Class.OTHER_DAY),
             drift_minor=drift,
@@ -147,23 +160,40 @@ class Statements:
                 for day in sorted(d for d in taken.days if d >= today - timedelta(days=AGED_DAYS)):
                     changed += (await self._judge(facts, day)).changed
                 await self._miss_statements(facts, taken, today)
+                await self._follow_on(facts, taken, today - timedelta(days=AGED_DAYS))
         return changed
 
     async def _keep(self, file: File, lines: Sequence[Line]) -> Kept:
         """Store the file; says what of it is new."""
-        distinct = {line_id(self._tenant, line): line for line in reversed(lines)}
-        kept = await self._store.keep(file, list(distinct.values()), self._now_ms())
+        kept = await self._store.keep(file, lines, self._now_ms())
         if self._is_over(file.operator, file.day):
             absence = self._absence(file.operator, file.day)
             await self._store.close_cases(STATEMENT_ABSENT, [absence], "it came", self._now_ms())
         return kept
 
-    def _file(self, operator: str, day: date, body: bytes, lines: Sequence[Line]) -> File:
+    async def _file(
+        self, operator: str, day: date, body: bytes, lines: Sequence[Line], once: Mapping[str, Line]
+    ) -> File:
         # The same bytes say more once the day is over: that nothing came after them.
         about = b"the whole day" if self._is_over(operator, day) else b""
         digest = hashlib.blake2b(body, digest_size=16, person=about).hexdigest()
-        doubled = len(lines) - len({line_id(self._tenant, line) for line in lines})
-        return File(operator, day, digest, len(lines), doubled, len(breaks_of(lines)))
+        elsewhere = await self._store.listed_elsewhere(day, list(once))
+        own = [line for id_, line in once.items() if id_ not in elsewhere]
+        days = {self._terms.of(operator).day_of(line.completed_ms) for line in lines}
+        if lines and not own and day not in days:
+            raise Unreadable(operator, "the statement is refused as a whole: it is of another day")
+        hash_, doubled = await self._store.hash_of(operator, day, digest), len(lines) - len(once)
+        gaps = len(breaks_of(list(once.values())))
+        return File(
+            operator, day, hash_, len(lines), doubled, gaps, opening_minor(own), closing_minor(own)
+        )
+
+    def _once(self, lines: Sequence[Line]) -> dict[str, Line]:
+        """Each movement once, by its id, in the file's order."""
+        found: dict[str, Line] = {}
+        for line in lines:
+            found.setdefault(line_id(self._tenant, line), line)
+        return found
 
     async def _judge(self, facts: OperatorFacts, day: date) -> _Day:
         """Compare one day, if its statement was taken in, and act on it."""
@@ -177,6 +207,7 @@ class Statements:
         stored = await self._store.lines(facts.name, day - ONE_DAY, last, ids)
         ours = await self._ours.read(facts, {*ids, *_named_attempts(stored)})
         paid_in = await self._pay_ins.among(facts.name, [s.theirs for s in stored])
+        moved = await self._moves.among(facts.name, [s.theirs for s in stored])
         today = self._today(facts.name)
         judged = match(
             ours,
@@ -187,9 +218,10 @@ class Statements:
             today=today,
             terms=terms,
             paid_in=paid_in,
+            moved=moved,
         )
         known = {s.theirs.line_id: s for s in stored}
-        changed = await self._consequences.act(facts, judged, known, today, paid_in)
+        changed = await self._consequences.act(facts, judged, known, today, paid_in, moved)
         return _Day(judged, ours, changed)
 
     async def _miss_statements(self, facts: OperatorFacts, taken: Taken, today: date) -> None:
@@ -207,6 +239,19 @@ class Statements:
             for told in [f"{day} since it was over" if day in taken.days else f"{day}"]
         ]
         await self._store.open_cases(cases, terms, self._now_ms())
+
+    async def _follow_on(self, facts: OperatorFacts, taken: Taken, first: date) -> None:
+        """A case for each of the days from `first` on whose statement does not begin with what the
+        one before it ended with: some line of either is not listed."""
+        last = first + timedelta(days=AGED_DAYS)
+        for day in sorted(d for d in taken.whole if first <= d <= last):
+            subject = named_id(self._tenant, facts.name, day, "jump")
+            jump, note, hash_ = taken.jumps.get(day), "the two follow on each other", None
+            if jump is not None:
+                hash_, note = named_id(subject, jump.minor), "by another amount since"
+                case = Case(subject, STATEMENT_JUMP, hash_, _jump_words(facts, jump))
+                await self._store.open_cases([case], self._terms.of(facts.name), self._now_ms())
+            await self._store.close_all(STATEMENT_JUMP, subject, note, self._now_ms(), but=hash_)
 
     async def _compare_closing(
         self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]
@@ -238,6 +283,15 @@ class Statements:
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
+
+
+def _jump_words(facts: OperatorFacts, jump: Jump) -> str:
+    off = f"{facts.currency} {plain(abs(jump.minor), facts.currency)}"
+    side = "above" if jump.minor > 0 else "below"
+    return (
+        f"{facts.name}'s statement of {jump.day} begins {off} {side}"
+        f" what that of {jump.before} ended with: some line of either is missing"
+    )
 
 
 def _named_attempts(stored: Iterable[Stored]) -> set[AttemptId]:

@@ -5,8 +5,8 @@ got, `fee_minor` what the operator kept on top of it or out of it.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,6 +15,8 @@ import msgspec
 
 from engine.money import Money
 from engine.ports import Direction
+
+ONE_DAY = timedelta(days=1)
 
 
 class Side(IntEnum):
@@ -94,6 +96,52 @@ def breaks_of(lines: Sequence[Line]) -> tuple[Break, ...]:
         if gap:
             found.append(Break(before, line, gap))
     return tuple(found)
+
+
+class Extent(NamedTuple):
+    """What a day's statement says of the day as a whole. Minor units, None where nothing tells."""
+
+    lines: int
+    opening_minor: int | None  # what the operator held before its first line
+    closing_minor: int | None
+
+
+class Jump(NamedTuple):
+    """Between the statements of two days the operator's balance moved, and neither lists by what.
+
+    No day between the two moved anything.
+    """
+
+    before: date
+    day: date
+    minor: int
+
+
+def jumps_of(days: Mapping[date, Extent]) -> Mapping[date, Jump]:
+    """By the later day. One whose statement is not there, or tells no balance, hides every jump."""
+    found = {}
+    for day, extent in days.items():
+        before = day - ONE_DAY
+        while before in days and not days[before].lines:
+            before -= ONE_DAY
+        closed = days[before].closing_minor if before in days else None
+        opened = extent.opening_minor
+        if closed is not None and opened is not None and opened != closed:
+            found[day] = Jump(before, day, opened - closed)
+    return found
+
+
+def days_between(first: date, last: date) -> set[date]:
+    """Both included."""
+    return {first + timedelta(days=n) for n in range((last - first).days + 1)}
+
+
+def opening_minor(lines: Iterable[Line]) -> int | None:
+    """The balance before the first line that tells one."""
+    for line in lines:
+        if line.balance_minor is not None:
+            return line.balance_minor - line.effect_minor
+    return None
 
 
 def closing_minor(lines: Iterable[Line]) -> int | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.clock import AttemptId, PaymentId
 from engine.money import Money
-from engine.payments.statements.lines import SIDE_OF, Line, Side
+from engine.payments.statements.lines import SIDE_OF, Line, Side, days_between
 from engine.payments.statements.terms import Terms
 from engine.ports import Direction, Outcome
 
@@ -40,11 +40,12 @@ class Class(IntEnum):
     WAITING = 10  # nobody can tell yet
     OTHER_DAY = 11  # unpaired, and judged with its own day
     PAID_IN = 12  # what a customer sent of their own accord, or its way back: it has its own case
+    MOVED = 13  # what people moved themselves: a top-up, a withdrawal, a rebalancing
 
 
 AGREES = {
     Class.MATCHED, Class.NEXT_DAY, Class.UNKNOWN_RESOLVED, Class.DUPLICATE_LINE,
-    Class.NOTHING_MOVED, Class.OTHER_DAY, Class.PAID_IN,
+    Class.NOTHING_MOVED, Class.OTHER_DAY, Class.PAID_IN, Class.MOVED,
 }  # fmt: skip
 """Nobody has to look at these."""
 
@@ -114,17 +115,19 @@ def match(
     today: date,
     terms: Terms,
     paid_in: Mapping[str, bool],
+    moved: Mapping[str, bool],
 ) -> tuple[Judged, ...]:
     """Judge everything as of one operator's one day.
 
     `taken`: the days of whose whole we have a statement; `complete`: those where no line is known
-    to lack; `paid_in`: as `PaidIns.among` tells. Attempts and lines of the days around it are
-    candidates for pairs. An unpaired one of another day is OTHER_DAY: its own day judges it.
+    to lack; `paid_in`, `moved`: as `PaidIns.among` and `Moves.among` tell. Attempts and lines of
+    the days around it are candidates for pairs. An unpaired one of another day is OTHER_DAY: its
+    own day judges it.
     """
     lines, doubled = _without_doubles(theirs)
     attempts = sorted(ours, key=lambda o: o.attempt_id)
     pairs = _pair(attempts, lines, paid_in)
-    judge = _Judge(day, taken, complete, today, terms, paid_in)
+    judge = _Judge(day, taken, complete, today, terms, paid_in, moved)
     judged = [
         judge.pair(t, o) if (o := pairs.attempt_of.get(t.line_id)) else judge.line(t, pairs)
         for t in lines
@@ -309,6 +312,7 @@ class _Judge:
         today: date,
         terms: Terms,
         paid_in: Mapping[str, bool],
+        moved: Mapping[str, bool],
     ) -> None:
         self._day = day
         self._taken = taken
@@ -316,6 +320,7 @@ class _Judge:
         self._today = today
         self._terms = terms
         self._paid_in = paid_in
+        self._moved = moved
 
     def pair(self, t: Theirs, o: Ours) -> Judged:
         fee = t.line.fee_minor - o.booked_fee_minor
@@ -339,8 +344,13 @@ class _Judge:
             difference = t.line.amount.minor - twin.amount.minor
             why = "its receipt is listed in two amounts"
             return Judged(Class.AMOUNT_DIFFERS, t, difference_minor=difference, hint=twin, why=why)
+        # What a pay-in has suspended comes out: people have said that it was their own.
+        if self._moved.get(t.line_id) and self._paid_in.get(t.line_id, True):
+            return Judged(Class.MOVED, t, why="moved by people")
         if t.line_id in self._paid_in:
             return Judged(Class.PAID_IN, t, why="paid in by hand")
+        if t.line_id in self._moved:
+            return Judged(Class.MISSING_HERE, t, why="under its name people moved another amount")
         if (undone := pairs.undone(t)) is not None:
             why = "they undid what had succeeded"
             return Judged(Class.CONTRADICTION, t, proves=Outcome.REVERSED, hint=undone, why=why)
@@ -358,7 +368,7 @@ class _Judge:
         return self._unresolved(o)
 
     def _unlisted(self, o: Ours) -> Judged:
-        absent = _days(self._begun(o), self._over(o) + timedelta(days=1)) - self._taken
+        absent = days_between(self._begun(o), self._over(o) + timedelta(days=1)) - self._taken
         if absent:
             return Judged(Class.WAITING, ours=o, why=f"no statement of {min(absent)} yet")
         return Judged(Class.MISSING_THERE, ours=o, why="neither its day nor the next lists it")
@@ -368,7 +378,7 @@ class _Judge:
         last = self._begun(o) + timedelta(days=days)
         if not days or o.standing is Standing.UNSENT:
             return Judged(Class.WAITING, ours=o, why="unknown, and absence proves nothing")
-        if self._today <= last or _days(self._begun(o), last) - self._complete:
+        if self._today <= last or days_between(self._begun(o), last) - self._complete:
             return Judged(Class.WAITING, ours=o, why=f"unknown until the statement of {last}")
         why = f"not listed until {last}"
         return Judged(Class.UNKNOWN_RESOLVED, ours=o, proves=Outcome.FAILED, why=why)
@@ -378,10 +388,6 @@ class _Judge:
 
     def _over(self, o: Ours) -> date:
         return self._terms.day_of(o.begun_ms if o.ended_ms is None else o.ended_ms)
-
-
-def _days(first: date, last: date) -> set[date]:
-    return {first + timedelta(days=n) for n in range((last - first).days + 1)}
 
 
 def _other_number(theirs: str | None, ours: str) -> bool:

@@ -12,7 +12,16 @@ import msgspec
 
 from engine.clock import AttemptId
 from engine.money import Money
-from engine.payments.statements.lines import Line, Side, line_id
+from engine.payments.statements.lines import (
+    Extent,
+    Jump,
+    Line,
+    Side,
+    days_between,
+    jumps_of,
+    line_id,
+    named_id,
+)
 from engine.payments.statements.matching import Class, Judged, Theirs
 from engine.payments.statements.terms import Terms
 from engine.privacy.places import counterparty_place, reference_place
@@ -24,10 +33,11 @@ CLOSED_BY = "statements"
 MISSING_HERE = Class.MISSING_HERE.name
 MISSING_THERE = Class.MISSING_THERE.name
 STATEMENT_ABSENT = "STATEMENT_ABSENT"
+STATEMENT_JUMP = "STATEMENT_JUMP"
 FLOAT_DRIFT = "FLOAT_DRIFT"
 KINDS = (
     MISSING_HERE, MISSING_THERE, Class.AMOUNT_DIFFERS.name, Class.CONTRADICTION.name,
-    STATEMENT_ABSENT, FLOAT_DRIFT,
+    STATEMENT_ABSENT, STATEMENT_JUMP, FLOAT_DRIFT,
 )  # fmt: skip
 """The cases that statements and balances lead to; also those about payments."""
 
@@ -49,14 +59,18 @@ class File(NamedTuple):
     lines: int
     doubled: int
     gaps: int
+    opening_minor: int | None
+    closing_minor: int | None
 
 
 class Taken(NamedTuple):
     """The days a statement was taken in for; those of them with one of the whole day, made once
-    that was over; and those of these whose last one misses no line."""
+    that was over; where the balance jumps between the last ones of two of these; and those that
+    miss no line, by their own last one and by those beside it."""
 
     days: frozenset[date]
     whole: frozenset[date]
+    jumps: Mapping[date, Jump]
     complete: frozenset[date]
 
 
@@ -116,8 +130,9 @@ class StatementStore:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(
                 "insert into statement_file"
-                " (tenant, operator, day, hash, lines, doubled, gaps, taken_ms)"
-                " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+                " (tenant, operator, day, hash, lines, doubled, gaps, opening_minor,"
+                " closing_minor, taken_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+                " on conflict do nothing",
                 self._tenant, *file, at_ms,
             )  # fmt: skip
             known = await connection.fetch(
@@ -139,19 +154,47 @@ class StatementStore:
         renamed = [row["receipt"] for row in known if self._is_renamed(row, named[row["id"].hex])]
         return Kept(len(rows) - len(known), tuple(sorted(renamed)))
 
+    async def hash_of(self, operator: str, day: date, digest: str) -> str:
+        """Under what a file of these bytes is kept: the digest, or another one where it is taken
+        again after another file of its day. Then it is the last of them once more."""
+        rows = await self._pool.fetch(
+            "select hash from statement_file where tenant = $1 and operator = $2 and day = $3"
+            " order by taken_ms, hash",
+            self._tenant, operator, day,
+        )  # fmt: skip
+        known = [row["hash"].hex for row in rows]
+        if digest not in known or digest == known[-1]:
+            return digest
+        again = named_id(digest, known[-2])
+        return again if again == known[-1] else named_id(digest, known[-1])
+
     async def taken(self, operator: str, terms: Terms) -> Taken:
         """What was taken in; of a day that was not over nobody can say what lacks."""
         rows = await self._pool.fetch(
-            "select day, gaps, taken_ms from statement_file"
+            "select day, lines, opening_minor, closing_minor, gaps, taken_ms from statement_file"
             " where tenant = $1 and operator = $2 order by taken_ms, hash",
             self._tenant, operator,
         )  # fmt: skip
-        last = {r["day"]: r["gaps"] for r in rows if r["taken_ms"] >= terms.ends_ms(r["day"])}
+        last = {r["day"]: r for r in rows if r["taken_ms"] >= terms.ends_ms(r["day"])}
+        jumps = jumps_of(
+            {d: Extent(r["lines"], r["opening_minor"], r["closing_minor"]) for d, r in last.items()}
+        )
+        doubted = {day for jump in jumps.values() for day in days_between(jump.before, jump.day)}
         return Taken(
             frozenset(row["day"] for row in rows),
             frozenset(last),
-            frozenset(day for day, gaps in last.items() if not gaps),
+            jumps,
+            frozenset(day for day, row in last.items() if not row["gaps"] and day not in doubted),
         )
+
+    async def listed_elsewhere(self, day: date, ids: Sequence[str]) -> frozenset[str]:
+        """Which of these lines a file of another day listed first."""
+        rows = await self._pool.fetch(
+            "select id from statement_line where id = any($1::uuid[]) and tenant = $2"
+            " and day <> $3",
+            list(ids), self._tenant, day,
+        )  # fmt: skip
+        return frozenset(row["id"].hex for row in rows)
 
     async def lines(
         self, operator: str, first: date, last: date, attempts: Sequence[AttemptId]
@@ -185,19 +228,36 @@ class StatementStore:
     async def open_cases(self, cases: Sequence[Case], terms: Terms, at_ms: int) -> int:
         """Put them on somebody's desk, due in `terms.case_days`. The same one twice is one.
 
-        Returns how many are new.
+        What only a comparison had explained is open again; what people closed stays closed.
+        Returns how many are new, or open again.
         """
         due_ms = at_ms + terms.case_days * 24 * 3600 * 1000
         opened = 0
         async with self._pool.acquire() as connection:
             for case in cases:
                 done = await connection.execute(
-                    "insert into case_file (payment, kind, hash, tenant, opened_ms, detail, due_ms)"
-                    " values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+                    "insert into case_file as known"
+                    " (payment, kind, hash, tenant, opened_ms, detail, due_ms)"
+                    " values ($1, $2, $3, $4, $5, $6, $7) on conflict (payment, kind, hash)"
+                    " do update set closed_ms = null, closed_by = null, note = null,"
+                    " opened_ms = excluded.opened_ms, detail = excluded.detail,"
+                    " due_ms = excluded.due_ms"
+                    " where known.closed_ms is not null and known.closed_by = $8",
                     case.subject, case.kind, case.hash, self._tenant, at_ms, case.detail, due_ms,
+                    CLOSED_BY,
                 )  # fmt: skip
                 opened += done == "INSERT 0 1"
         return opened
+
+    async def is_open(self, kind: str, subject: str) -> bool:
+        """Whether somebody has a case of this kind about this subject on their desk."""
+        return bool(
+            await self._pool.fetchval(
+                "select exists (select from case_file where payment = $1 and kind = $2"
+                " and tenant = $3 and closed_ms is null)",
+                subject, kind, self._tenant,
+            )
+        )  # fmt: skip
 
     async def close_cases(self, kind: str, hashes: Sequence[str], note: str, at_ms: int) -> None:
         """Close those that are open: a later statement explained them."""
@@ -207,12 +267,15 @@ class StatementStore:
             self._tenant, kind, list(hashes), at_ms, CLOSED_BY, note,
         )  # fmt: skip
 
-    async def close_all(self, kind: str, subject: str, note: str, at_ms: int) -> None:
-        """Close every open case of a kind about one subject."""
+    async def close_all(
+        self, kind: str, subject: str, note: str, at_ms: int, *, but: str | None = None
+    ) -> None:
+        """Close every open case of a kind about one subject; not the one of the hash `but`."""
         await self._pool.execute(
             "update case_file set closed_ms = $4, closed_by = $5, note = $6"
-            " where tenant = $1 and kind = $2 and payment = $3 and closed_ms is null",
-            self._tenant, kind, subject, at_ms, CLOSED_BY, note,
+            " where tenant = $1 and kind = $2 and payment = $3 and closed_ms is null"
+            " and hash is distinct from $7",
+            self._tenant, kind, subject, at_ms, CLOSED_BY, note, but,
         )  # fmt: skip
 
     async def cases(self) -> list[OpenCase]:

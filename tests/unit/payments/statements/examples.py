@@ -93,6 +93,7 @@ def judge(
     today: date = date(2026, 11, 21),
     terms: Terms = TERMS,
     paid_in: Mapping[str, bool] | None = None,
+    moved: Mapping[str, bool] | None = None,
 ) -> tuple[Judged, ...]:
     return match(
         attempts,
@@ -103,6 +104,7 @@ def judge(
         today=today,
         terms=terms,
         paid_in=paid_in or {},
+        moved=moved or {},
     )
 
 

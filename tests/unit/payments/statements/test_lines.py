@@ -1,6 +1,17 @@
+from datetime import date
 from uuid import UUID
 
-from engine.payments.statements.lines import Side, breaks_of, closing_minor, line_id, named_id
+from engine.payments.statements.lines import (
+    Extent,
+    Jump,
+    Side,
+    breaks_of,
+    closing_minor,
+    jumps_of,
+    line_id,
+    named_id,
+    opening_minor,
+)
 from tests.unit.payments.statements.examples import NOON, line
 
 
@@ -36,3 +47,23 @@ def test_a_running_balance_that_does_not_follow_shows_what_is_not_listed() -> No
     assert (gap.line.receipt, gap.gap_minor) == ("D", -51)
     assert closing_minor([first, second, untold]) == 1_049
     assert closing_minor([untold]) is None
+    assert opening_minor([untold, first, second]) == 1_000
+    assert opening_minor([second]) == 1_100
+    assert opening_minor([untold]) is None
+
+
+def test_a_day_begins_with_what_the_one_before_it_ended_with() -> None:
+    first, second, third, fourth = (date(2026, 11, n) for n in (20, 21, 22, 23))
+    empty, untold = Extent(0, None, None), Extent(3, None, None)
+    ended, begun = Extent(2, 90, 100), Extent(2, 107, 120)
+    jump = Jump(first, second, 7)
+    assert jumps_of({first: ended, second: begun}) == {second: jump}
+    assert jumps_of({second: begun, first: ended, third: Extent(1, 120, 1)}) == {second: jump}
+    assert jumps_of({first: ended, second: empty, third: empty, fourth: begun}) == {
+        fourth: Jump(first, fourth, 7)
+    }
+    for between in (untold, Extent(1, 107, None)):
+        assert fourth not in jumps_of({second: ended, third: between, fourth: begun})
+    assert jumps_of({first: ended, third: begun}) == {}  # the day between is not there
+    assert jumps_of({first: empty, second: begun}) == {}
+    assert jumps_of({first: ended, second: Extent(1, 100, 90)}) == {}
