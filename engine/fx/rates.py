@@ -31,7 +31,8 @@ class RateBook:
 
     A rate older than `stale_after_seconds` prices nothing: better no payment than one at
     yesterday's rate. What people wrote into the table themselves prices until the first rate of
-    the pair is accepted; from then on it is one source among the others.
+    the pair is accepted; from then on it is one source among the others. A newest row that is no
+    number prices nothing either, nor does what it was to replace.
     """
 
     def __init__(self, tenant: int, clock: Clock, *, stale_after_seconds: float) -> None:
@@ -44,8 +45,10 @@ class RateBook:
     async def refresh(self, pool: Any) -> None:
         """Read the newest rate of each pair and all corridors. Raises what the pool raises."""
         rates = await pool.fetch(
-            "select distinct on (base, quote) base, quote, mid, at_ms from fx_rate"
-            " where tenant = $1 order by base, quote, decided_ms is null, at_ms desc",
+            "select * from (select distinct on (base, quote) base, quote, mid, at_ms from fx_rate"
+            "  where tenant = $1 order by base, quote, decided_ms is null, at_ms desc) newest"
+            # To Postgres NaN is a number, and above all others.
+            " where mid < 'Infinity'",
             self._tenant,
         )
         corridors = await pool.fetch("select * from corridor where tenant = $1", self._tenant)

@@ -451,6 +451,23 @@ async def test_a_row_that_is_no_rate_does_not_stop_live_sources_of_its_pair(
     assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("104.5")
 
 
+@pytest.mark.parametrize("mid", ["NaN", "Infinity"])
+async def test_a_row_that_is_no_number_prices_nothing(
+    pool: Any, clock: TestClock, mid: str
+) -> None:
+    await write_table(pool, clock, "KES", "UGX", "28.45")
+    clock.pass_(1)
+    await write_table(pool, clock, "KES", "UGX", mid)
+    await write_table(pool, clock, "GHS", "NGN", "104.5")
+    read = await book(pool, clock)
+    with pytest.raises(NoWayNow):
+        read.mid("KES", "UGX")
+    assert read.mid("GHS", "NGN") == Decimal("104.5")
+    clock.pass_(1)
+    await write_table(pool, clock, "KES", "UGX", "28.5")
+    assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("28.5")
+
+
 async def test_the_table_prices_until_the_first_rate_is_accepted_and_never_over_it(
     pool: Any, clock: TestClock, one: ScriptedSource, two: ScriptedSource
 ) -> None:
