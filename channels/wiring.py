@@ -266,7 +266,7 @@ def _assemble(
         selling=core.payments.selling,
         rulings=core.rulings,
         requests=requests,
-        past=PastStore(pool, settings.tenant, core.store),
+        past=PastStore(pool, settings.tenant, core.store, directory),
         store=core.store,
         limits_now=clearing.limits_now,
         clock=clock,

@@ -22,6 +22,7 @@ from engine.payments.views import PaymentSummary
 from engine.ports import Turn
 from engine.session.names import ANSWER_SECONDS, NAME_SECONDS
 from engine.session.readers import CURRENCY_OF_COUNTRY, read_code
+from engine.session.variables import state_of
 from engine.texts import FALLBACK, Texts
 
 NETWORK = "sms"
@@ -240,7 +241,7 @@ class Answers:
             amount=found.amount,
             receives=found.receives,
             payee=found.payee,
-            state=TextKey(f"state.{found.state}"),
+            state=state_of(found),
         )
 
     async def _language(self, _: Asked, command: Command, customer: Customer) -> str:

@@ -255,7 +255,8 @@ class MemoryPayments:
         )  # fmt: skip
         summary = PaymentSummary(
             code, "collecting", quote.amount, quote.receives, quote.payee,
-            self._clock.now(), incoming=False, may_cancel=True,
+            self._clock.now(), incoming=False, may_cancel=True, by_link=by_link,
+            prompted=self.confirmed[key].prompted,
         )  # fmt: skip
         self.histories.setdefault(payer.customer_id, []).insert(0, summary)
         if quote.request:
