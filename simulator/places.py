@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from simulator.dialects import DIALECTS
+from simulator.kept import write_whole
 from simulator.ussd import Line
 
 STATE_FILE = Path(".data") / "demo.json"
@@ -123,9 +123,7 @@ def _checked(url: str) -> str:
 def write(places: Places, state_file: Path, **more: object) -> None:
     """Leave the addresses for other terminals; the file holds tokens, so only we may read it."""
     text = json.dumps({**more, "places": asdict(places)}, indent=2)
-    descriptor = os.open(state_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
+    write_whole(state_file, text + "\n")
 
 
 def _read(state_file: Path) -> dict[str, object]:
