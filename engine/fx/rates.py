@@ -17,13 +17,15 @@ log = logging.getLogger(__name__)
 class Rate(NamedTuple):
     """A mid rate: major units of `quote` for one major unit of `base`, and when it was accepted.
 
-    The pair and `at_ms` name its row in the history, and with it the decision behind it.
+    The pair and `at_ms` name its row in the history, and with it the decision behind it; where a
+    clock was ahead, the name may be as well (`decisions/0003`).
     """
 
     base: str
     quote: str
     mid: Decimal
     at_ms: int
+    accepted_ms: int
 
 
 class RateBook:
@@ -45,8 +47,10 @@ class RateBook:
     async def refresh(self, pool: Any) -> None:
         """Read the newest rate of each pair and all corridors. Raises what the pool raises."""
         rates = await pool.fetch(
-            "select * from (select distinct on (base, quote) base, quote, mid, at_ms from fx_rate"
-            "  where tenant = $1 order by base, quote, decided_ms is null, at_ms desc) newest"
+            "select * from ("
+            "  select distinct on (base, quote) base, quote, mid, at_ms,"
+            "   coalesce(accepted_ms, at_ms) from fx_rate where tenant = $1"
+            "  order by base, quote, decided_ms is null, at_ms desc) newest"
             # To Postgres NaN is a number, and above all others.
             " where mid < 'Infinity'",
             self._tenant,
@@ -83,7 +87,7 @@ class RateBook:
     def rate(self, base: str, quote: str) -> Rate:
         """The same with the moment that names it; 0 for a currency and itself."""
         if base == quote:
-            return Rate(base, quote, Decimal(1), 0)
+            return Rate(base, quote, Decimal(1), 0, 0)
         rate = self._rates.get((base, quote))
         if rate is None or self.is_stale(rate):
             raise NoWayNow("no_way.busy")
@@ -95,4 +99,5 @@ class RateBook:
 
     def is_stale(self, rate: Rate) -> bool:
         """Whether it prices nothing any more."""
-        return self._clock.epoch() * 1000 - rate.at_ms > self._stale_after_ms
+        # The distance: what was accepted by a clock that was ahead is no fresher for it.
+        return abs(self._clock.epoch() * 1000 - rate.accepted_ms) > self._stale_after_ms
