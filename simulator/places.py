@@ -96,7 +96,7 @@ def from_options(options: argparse.Namespace, state_file: Path = STATE_FILE) -> 
         if (value := getattr(options, name)) is not None
     }  # fmt: skip
     if options.operators is not None:
-        told["operators"] = dict(pair.split("=", 1) for pair in options.operators.split(","))
+        told["operators"] = _operators(options.operators)
     if options.url is not None:
         return Places(**{"server": "", "gateway": "", **told, "ussd_url": _checked(options.url)})
     known = {**_read(state_file), **told}
@@ -105,6 +105,14 @@ def from_options(options: argparse.Namespace, state_file: Path = STATE_FILE) -> 
         flags = ", ".join("--" + name.replace("_", "-") for name in missing)
         raise NowhereToGo(f"no demo is running here ({state_file} is missing); give {flags}")
     return Places(**known)
+
+
+def _operators(given: str) -> dict[str, str]:
+    """Raises NowhereToGo for what is not NAME=URL,..."""
+    pairs = [pair.partition("=") for pair in given.split(",")]
+    if not all(name and url for name, _, url in pairs):
+        raise NowhereToGo(f"--operators {given!r}: write NAME=URL,...")
+    return {name: url for name, _, url in pairs}
 
 
 def _checked(url: str) -> str:
@@ -127,7 +135,13 @@ def write(places: Places, state_file: Path, **more: object) -> None:
 
 
 def _read(state_file: Path) -> dict[str, object]:
+    """What a demo of another version wrote down beside is nothing to us."""
     if not state_file.exists():
         return {}
-    found: dict[str, object] = json.loads(state_file.read_text())["places"]
-    return found
+    try:
+        found = dict(json.loads(state_file.read_text("utf-8"))["places"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise NowhereToGo(
+            f"{state_file} is of no demo; start one, or give its addresses"
+        ) from error
+    return {name: found[name] for name in Places.__dataclass_fields__ if name in found}
