@@ -37,6 +37,7 @@ _HOLDS_IN: Mapping[str, Set[State]] = {
     "cancelled": {State.CANCELLED},
     "returned": {State.RETURNED},
     "refund_started": _GOES_BACK,
+    "refund_decided": _GOES_BACK,
     "refunded": {State.REFUNDED},
     _DELAYED: set(State) - TERMINAL - _GOES_BACK - {State.RETURNED},
 }
