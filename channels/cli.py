@@ -36,6 +36,12 @@ STOPPED = 130
 """The exit code of what was stopped before it was done, as shells have it."""
 
 
+MISSING = (
+    asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError,
+)  # fmt: skip
+"""What an empty database lacks, and one of before this program."""
+
+
 class Command(NamedTuple):
     """`module:function` of what runs it and, where it takes any, of what adds its arguments.
 
@@ -199,6 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return STOPPED
+    except MISSING as error:
+        sys.stderr.write(f"capp {options.command}: {error}; was `capp migrate` run?\n")
+        return 1
     except (OSError, asyncpg.PostgresError, msgspec.ValidationError, CappError) as error:
         # What an operator of this installation can mend needs a sentence, not a trace.
         sys.stderr.write(f"capp {options.command}: {error or type(error).__name__}\n")

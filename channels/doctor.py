@@ -24,6 +24,7 @@ from engine.errors import CappError
 from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
 from engine.privacy.key_store import DATA, KeyStore
+from engine.revision import must_be_migrated
 from engine.row_security import TELLS_NOTHING, look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
@@ -114,7 +115,7 @@ async def _ussd(settings: Settings) -> str:
 async def _database(settings: Settings) -> str:
     connection = await asyncpg.connect(settings.database_url, timeout=5)
     try:
-        revision = await connection.fetchval("select version_num from alembic_version")
+        revision = await must_be_migrated(connection)
         if await connection.fetchval("show synchronous_commit") == "off":
             raise ValueError("synchronous_commit is off: acknowledged payments could be lost")
         version = await connection.fetchval("show server_version")

@@ -96,7 +96,7 @@ async def show_rates(settings: Settings, history: int, say: Say) -> bool:
     stale = [rate for rate in book.known() if book.is_stale(rate)]
     for rate in book.known():
         mark = "  STALE" if rate in stale else ""
-        age = _age(now_ms - rate.at_ms)
+        age = _age(now_ms - rate.accepted_ms)
         say(f"{rate.base}/{rate.quote}  {rate.mid:f}  accepted {age} ago{mark}")
     for decided in decisions:
         _say_decision(decided, now_ms, say)

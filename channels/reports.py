@@ -7,16 +7,18 @@ import argparse
 import logging
 import os
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from channels.compliance import policy_of
+from channels.environment import BadArgument
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.spreadsheets import write_rows
+from channels.times import typed_day
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles
 from engine.compliance.reports import SuspiciousPayment, suspicious
@@ -48,8 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def write_report(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
     """Write one report; False when it was asked for in a form it does not have.
 
-    Raises OSError, also when the file exists: a report is never written over another.
+    Raises OSError, also when the file exists: a report is never written over another. Raises
+    BadArgument for a period without a day: nobody is told that there was nothing to report.
     """
+    if options.until <= options.since:
+        raise BadArgument("--to: wants a day after --from; it is not included")
     if options.kind not in _COLUMNS and options.format == "csv":
         say("a travel-rule record is nested: ask for --format json")
         return False
@@ -101,4 +106,4 @@ def _csv(columns: tuple[str, ...], lines: Sequence[msgspec.Struct]) -> str:
 
 
 def _day(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    return datetime.combine(typed_day(text), time(), UTC)

@@ -157,11 +157,15 @@ def _accounts(routes: list[Route]) -> list[Account]:
 async def _store_rates(connection: Any, tenant: int, rates: list[SeedRate], at_ms: int) -> None:
     for rate in rates:
         await connection.execute(
-            "insert into fx_rate (tenant, base, quote, at_ms, mid, source)"
-            " select $1, $2, $3, $4, $5::text::numeric, 'seed' where not exists ("
-            "   select from (select mid, at_ms from fx_rate where tenant = $1 and base = $2"
-            "     and quote = $3 and decided_ms is null order by at_ms desc limit 1) newest"
-            "   where mid = $5::text::numeric and at_ms > $4::bigint - $6::bigint)",
+            "with newest as (select mid, at_ms, coalesce(accepted_ms, at_ms) as said_ms"
+            "   from fx_rate where tenant = $1 and base = $2 and quote = $3 and decided_ms is null"
+            "   order by at_ms desc limit 1)"
+            " insert into fx_rate (tenant, base, quote, at_ms, mid, source, accepted_ms)"
+            # Behind the newest, also where that was said by a clock that was ahead.
+            " select $1, $2, $3, greatest($4::bigint, (select at_ms + 1 from newest)),"
+            "   $5::text::numeric, 'seed', $4"
+            " where not exists (select from newest"
+            "   where mid = $5::text::numeric and abs(said_ms - $4::bigint) < $6::bigint)",
             tenant, rate.base, rate.quote, at_ms, rate.mid, SAID_AGAIN_MS,
         )  # fmt: skip
 

@@ -58,6 +58,7 @@ from engine.payments.watch import AWAY, Health
 from engine.plain_yaml import read_yaml
 from engine.ports import OperatorPort, SmsPort
 from engine.privacy.ring import KeyRing
+from engine.revision import must_be_migrated
 from engine.texts import BrokenTexts, Texts
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
@@ -115,7 +116,8 @@ class Engine:
 async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     """Connect and start; on leaving, let calls under way finish and close everything.
 
-    Raises what connecting raises, and BadSettings' kin when the environment lacks something.
+    Raises what connecting raises, NotServed before `capp migrate`, and BadSettings' kin when the
+    environment lacks something.
     """
     texts = read_texts(settings)  # what is broken is found before anything is opened
     async with AsyncExitStack() as closing:
@@ -131,6 +133,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             raise BadSettings(f"CAPP_PUBLIC_URL: {'; '.join(refused)}")
         pool = await open_pool(settings.database_url)
         closing.push_async_callback(pool.close)
+        async with pool.acquire() as connection:
+            await must_be_migrated(connection)
         ring = await give_keys(settings, pool)
         async with pool.acquire() as connection:
             await have_months(connection, clock.now())
@@ -266,7 +270,7 @@ def _assemble(
         selling=core.payments.selling,
         rulings=core.rulings,
         requests=requests,
-        past=PastStore(pool, settings.tenant, core.store),
+        past=PastStore(pool, settings.tenant, core.store, directory),
         store=core.store,
         limits_now=clearing.limits_now,
         clock=clock,

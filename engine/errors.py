@@ -152,7 +152,9 @@ class CommitUnknown(OurFault):
 
 
 class NotServed(OurFault):
-    """The database has no role for the tenant, or does not let our login take it on."""
+    """The database has no role for the tenant, or does not let our login take it on; or its schema
+    is of before this program.
+    """
 
 
 class KeyNotAtHand(OurFault):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from simulator.guard import Guard
+from simulator.kept import write_whole
 
 EXEC_SECONDS_MAX = 1.0
 STOP_SECONDS = 8.0
@@ -110,7 +111,7 @@ def end_group(group: int) -> None:
 def remember(children: Sequence[Child], file: Path) -> None:
     """Write down what runs, so that the next run can end what a killed one left behind."""
     running = [{"pid": child.pid, "command": child.command} for child in children if child.pid]
-    file.write_text(json.dumps(running), "utf-8")
+    write_whole(file, json.dumps(running))
 
 
 def end_leftovers(file: Path, seconds: float = STOP_SECONDS) -> None:

@@ -4,7 +4,6 @@ It starts nothing and speaks to nobody.
 """
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from simulator import embedded
+from simulator.kept import write_whole
 from simulator.markets import MARKETS, Market
 from simulator.operators import credentials
 from simulator.places import SHORTCODE, Places
@@ -63,24 +63,31 @@ def choose_ports(wanted: Ports, markets: Iterable[Market], say: Callable[[str], 
     return replace(wanted, operators=operators, **chosen)
 
 
+_SECRETS = {
+    "CAPP_PIN_KEYS": ("1:", 32),
+    "CAPP_CALLBACK_KEYS": ("", 32),
+    "CAPP_SESSION_KEY": ("", 32),
+    "CAPP_DATA_KEYS": ("1:", 32),
+    "CAPP_STAFF_KEYS": ("1:", 32),
+    "CAPP_CLIENT_KEYS": ("1:", 32),
+    "CAPP_GATEWAY_TOKEN": ("", 16),
+    "CAPP_INSPECT_TOKEN": ("", 16),
+}
+"""How each begins, and of how many bytes it is."""
+
+
 def read_secrets(file: Path) -> dict[str, str]:
-    """The server's keys and tokens: made on the first call, the same ever after."""
-    if not file.exists():
-        made = {
-            "CAPP_PIN_KEYS": f"1:{secrets.token_hex(32)}",
-            "CAPP_CALLBACK_KEYS": secrets.token_hex(32),
-            "CAPP_SESSION_KEY": secrets.token_hex(32),
-            "CAPP_DATA_KEYS": f"1:{secrets.token_hex(32)}",
-            "CAPP_STAFF_KEYS": f"1:{secrets.token_hex(32)}",
-            "CAPP_CLIENT_KEYS": f"1:{secrets.token_hex(32)}",
-            "CAPP_GATEWAY_TOKEN": secrets.token_hex(16),
-            "CAPP_INSPECT_TOKEN": secrets.token_hex(16),
-        }
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.writelines(f"{name}={value}\n" for name, value in made.items())
-    lines = file.read_text("utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if line)
+    """The server's keys and tokens: made on the first call, the same ever after.
+
+    What a file of an earlier version lacks is made and added.
+    """
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    known = dict(line.split("=", 1) for line in lines if line)
+    lacking = {name: begins + secrets.token_hex(size) for name, (begins, size) in _SECRETS.items()}
+    whole = {**lacking, **known}
+    if whole != known:
+        write_whole(file, "".join(f"{name}={value}\n" for name, value in whole.items()))
+    return whole
 
 
 def folder_of(database_url: str) -> str:

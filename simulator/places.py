@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from simulator.dialects import DIALECTS
+from simulator.kept import write_whole
 from simulator.ussd import Line
 
 STATE_FILE = Path(".data") / "demo.json"
@@ -96,7 +96,7 @@ def from_options(options: argparse.Namespace, state_file: Path = STATE_FILE) -> 
         if (value := getattr(options, name)) is not None
     }  # fmt: skip
     if options.operators is not None:
-        told["operators"] = dict(pair.split("=", 1) for pair in options.operators.split(","))
+        told["operators"] = _operators(options.operators)
     if options.url is not None:
         return Places(**{"server": "", "gateway": "", **told, "ussd_url": _checked(options.url)})
     known = {**_read(state_file), **told}
@@ -105,6 +105,14 @@ def from_options(options: argparse.Namespace, state_file: Path = STATE_FILE) -> 
         flags = ", ".join("--" + name.replace("_", "-") for name in missing)
         raise NowhereToGo(f"no demo is running here ({state_file} is missing); give {flags}")
     return Places(**known)
+
+
+def _operators(given: str) -> dict[str, str]:
+    """Raises NowhereToGo for what is not NAME=URL,..."""
+    pairs = [pair.partition("=") for pair in given.split(",")]
+    if not all(name and url for name, _, url in pairs):
+        raise NowhereToGo(f"--operators {given!r}: write NAME=URL,...")
+    return {name: url for name, _, url in pairs}
 
 
 def _checked(url: str) -> str:
@@ -123,13 +131,17 @@ def _checked(url: str) -> str:
 def write(places: Places, state_file: Path, **more: object) -> None:
     """Leave the addresses for other terminals; the file holds tokens, so only we may read it."""
     text = json.dumps({**more, "places": asdict(places)}, indent=2)
-    descriptor = os.open(state_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
+    write_whole(state_file, text + "\n")
 
 
 def _read(state_file: Path) -> dict[str, object]:
+    """What a demo of another version wrote down beside is nothing to us."""
     if not state_file.exists():
         return {}
-    found: dict[str, object] = json.loads(state_file.read_text())["places"]
-    return found
+    try:
+        found = dict(json.loads(state_file.read_text("utf-8"))["places"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise NowhereToGo(
+            f"{state_file} is of no demo; start one, or give its addresses"
+        ) from error
+    return {name: found[name] for name in Places.__dataclass_fields__ if name in found}

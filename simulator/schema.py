@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from simulator import embedded
+from simulator.kept import write_whole
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 RECORD = "schema.json"
@@ -25,7 +26,7 @@ def forget_other(folder: Path, data: str) -> bool:
     forgotten = kept.exists() and not usable
     if forgotten:
         embedded.remove(kept)
-    record.write_text(json.dumps(now, indent=1))
+    write_whole(record, json.dumps(now, indent=1))
     return forgotten
 
 

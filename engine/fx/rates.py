@@ -17,13 +17,15 @@ log = logging.getLogger(__name__)
 class Rate(NamedTuple):
     """A mid rate: major units of `quote` for one major unit of `base`, and when it was accepted.
 
-    The pair and `at_ms` name its row in the history, and with it the decision behind it.
+    The pair and `at_ms` name its row in the history, and with it the decision behind it; where a
+    clock was ahead, the name may be as well (`decisions/0003`).
     """
 
     base: str
     quote: str
     mid: Decimal
     at_ms: int
+    accepted_ms: int
 
 
 class RateBook:
@@ -31,7 +33,8 @@ class RateBook:
 
     A rate older than `stale_after_seconds` prices nothing: better no payment than one at
     yesterday's rate. What people wrote into the table themselves prices until the first rate of
-    the pair is accepted; from then on it is one source among the others.
+    the pair is accepted; from then on it is one source among the others. A newest row that is no
+    number prices nothing either, nor does what it was to replace.
     """
 
     def __init__(self, tenant: int, clock: Clock, *, stale_after_seconds: float) -> None:
@@ -44,8 +47,12 @@ class RateBook:
     async def refresh(self, pool: Any) -> None:
         """Read the newest rate of each pair and all corridors. Raises what the pool raises."""
         rates = await pool.fetch(
-            "select distinct on (base, quote) base, quote, mid, at_ms from fx_rate"
-            " where tenant = $1 order by base, quote, decided_ms is null, at_ms desc",
+            "select * from ("
+            "  select distinct on (base, quote) base, quote, mid, at_ms,"
+            "   coalesce(accepted_ms, at_ms) from fx_rate where tenant = $1"
+            "  order by base, quote, decided_ms is null, at_ms desc) newest"
+            # To Postgres NaN is a number, and above all others.
+            " where mid < 'Infinity'",
             self._tenant,
         )
         corridors = await pool.fetch("select * from corridor where tenant = $1", self._tenant)
@@ -80,7 +87,7 @@ class RateBook:
     def rate(self, base: str, quote: str) -> Rate:
         """The same with the moment that names it; 0 for a currency and itself."""
         if base == quote:
-            return Rate(base, quote, Decimal(1), 0)
+            return Rate(base, quote, Decimal(1), 0, 0)
         rate = self._rates.get((base, quote))
         if rate is None or self.is_stale(rate):
             raise NoWayNow("no_way.busy")
@@ -92,4 +99,5 @@ class RateBook:
 
     def is_stale(self, rate: Rate) -> bool:
         """Whether it prices nothing any more."""
-        return self._clock.epoch() * 1000 - rate.at_ms > self._stale_after_ms
+        # The distance: what was accepted by a clock that was ahead is no fresher for it.
+        return abs(self._clock.epoch() * 1000 - rate.accepted_ms) > self._stale_after_ms

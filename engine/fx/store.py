@@ -117,7 +117,8 @@ class RateStore:
             choice = choose(question)
             before = await self._newest(connection, pair)
             if before is not None and before["fingerprint"] == fingerprint(choice):
-                is_due = now_ms - before["at_ms"] >= renew_after_ms
+                made_ms = question_of(_decision(before)).now_ms  # its name may lie ahead of it
+                is_due = abs(now_ms - made_ms) >= renew_after_ms
                 if choice.mid is None or not is_due:
                     return None
             return await self._record(connection, pair, choice, now_ms, before)
@@ -226,7 +227,7 @@ class RateStore:
         # Decisions of one pair are told apart, and put in order, by their time alone.
         at_ms = now_ms if before is None else max(now_ms, before["at_ms"] + 1)
         if choice.mid is not None:
-            at_ms = await self._accept(connection, pair, choice.mid, at_ms)
+            at_ms = await self._accept(connection, pair, choice.mid, at_ms, now_ms)
         await connection.execute(
             "insert into fx_decision"
             " (tenant, base, quote, at_ms, outcome, decision, fingerprint, confirmed_by)"
@@ -245,7 +246,9 @@ class RateStore:
         )  # fmt: skip
         return Decided(pair, at_ms, choice.decision, by)
 
-    async def _accept(self, connection: Any, pair: Pair, mid: Decimal, at_ms: int) -> int:
+    async def _accept(
+        self, connection: Any, pair: Pair, mid: Decimal, at_ms: int, now_ms: int
+    ) -> int:
         """Write the rate in both directions; gives the time that became its id."""
         newest = await connection.fetchval(
             "select max(at_ms) from fx_rate where tenant = $1"
@@ -254,11 +257,11 @@ class RateStore:
         )  # fmt: skip
         at_ms = at_ms if newest is None else max(at_ms, newest + 1)
         await connection.executemany(
-            "insert into fx_rate (tenant, base, quote, at_ms, mid, source, decided_ms)"
-            " values ($1, $2, $3, $4, $5, $6, $4)",
+            "insert into fx_rate (tenant, base, quote, at_ms, mid, source, decided_ms, accepted_ms)"
+            " values ($1, $2, $3, $4, $5, $6, $4, $7)",
             [
-                (self._tenant, pair.base, pair.quote, at_ms, mid, ACCEPTED),
-                (self._tenant, pair.quote, pair.base, at_ms, inverse(mid), ACCEPTED),
+                (self._tenant, pair.base, pair.quote, at_ms, mid, ACCEPTED, now_ms),
+                (self._tenant, pair.quote, pair.base, at_ms, inverse(mid), ACCEPTED, now_ms),
             ],
         )
         return at_ms

@@ -33,11 +33,12 @@ class RateTable:
         A row that is no rate is left out: the others are as good as without it.
         """
         rows = await self._pool.fetch(
-            "select distinct on (base, quote) base, quote, mid, at_ms from fx_rate"
+            "select distinct on (base, quote) base, quote, mid,"
+            "  coalesce(accepted_ms, at_ms) as said_ms from fx_rate"
             " where tenant = $1 and decided_ms is null order by base, quote, at_ms desc",
             self._tenant,
         )
-        known = {Pair(r["base"], r["quote"]): (r["mid"], r["at_ms"]) for r in rows}
+        known = {Pair(r["base"], r["quote"]): (r["mid"], r["said_ms"]) for r in rows}
         found = []
         for pair in pairs:
             back = known.get(Pair(pair.quote, pair.base))

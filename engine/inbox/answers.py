@@ -23,6 +23,7 @@ from engine.payments.views import PaymentSummary
 from engine.ports import Turn
 from engine.session.names import ANSWER_SECONDS, NAME_SECONDS
 from engine.session.readers import read_code
+from engine.session.variables import state_of
 from engine.texts import FALLBACK, Texts
 
 NETWORK = "sms"
@@ -272,7 +273,7 @@ class Answers:
             amount=found.amount,
             receives=found.receives,
             payee=found.payee,
-            state=TextKey(f"state.{found.state}"),
+            state=state_of(found),
         )
 
     async def _language(self, _: Asked, command: Command, customer: Customer) -> str:

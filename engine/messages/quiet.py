@@ -18,6 +18,7 @@ REQUIRED = frozenset(
         "expired",
         "cancelled",
         "refund_started",
+        "refund_decided",
         "refunded",
         "returned",
         "delayed",

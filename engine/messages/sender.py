@@ -6,7 +6,7 @@ a delivery report, or told to staff (`watch.py`). Knows no operator and moves no
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from typing import Protocol
 
 import msgspec
@@ -28,10 +28,20 @@ RECEIPT = "receipt_payer"
 UNKNOWN, QUIET, TOO_LATE = "unknown", "quiet", "refused:too_late"
 SAID_BEFORE = "refused:said_before"
 _DELAYED = "delayed"
-_RECEIPTS = {RECEIPT, "receipt_payee"}
-_NO_LONGER_DELAYED = TERMINAL | {
-    State.RETURNED, State.LATE_FUNDS, State.REFUND_DUE, State.REFUNDING, State.REFUND_UNKNOWN,
-}  # fmt: skip
+_GOES_BACK = {State.LATE_FUNDS, State.REFUND_DUE, State.REFUNDING, State.REFUND_UNKNOWN}
+_HOLDS_IN: Mapping[str, Set[State]] = {
+    RECEIPT: {State.PAID},
+    "receipt_payee": {State.PAID},
+    "collect_failed": {State.COLLECT_FAILED},
+    "expired": {State.EXPIRED},
+    "cancelled": {State.CANCELLED},
+    "returned": {State.RETURNED},
+    "refund_started": _GOES_BACK,
+    "refund_decided": _GOES_BACK,
+    "refunded": {State.REFUNDED},
+    _DELAYED: set(State) - TERMINAL - _GOES_BACK - {State.RETURNED},
+}
+"""In which states a notice tells what is so: it may be sent long after the commit that owed it."""
 
 
 class Perseverance(msgspec.Struct, frozen=True):
@@ -229,6 +239,4 @@ class Messages:
 
 def _is_overtaken(template: str, state: State) -> bool:
     """Whether a notice that was put off would tell of what is no longer so."""
-    if template in _RECEIPTS:
-        return state is not State.PAID
-    return template == _DELAYED and state in _NO_LONGER_DELAYED
+    return state not in _HOLDS_IN[template]

@@ -13,6 +13,7 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, id_ending, read_code
+from engine.payments.routing import Directory
 from engine.payments.store import PaymentStore
 from engine.payments.views import PaymentSummary, RecentPayee
 from engine.privacy.seals import found_as, seals_of
@@ -42,10 +43,12 @@ _NEWEST_SENT = f"select * from {_SENT_SINCE.format(most='$4')}"  # noqa: S608 - 
 class PastStore:
     """The payments of one tenant as the people see them who take part. Nothing here writes."""
 
-    def __init__(self, pool: Any, tenant: int, store: PaymentStore) -> None:
+    def __init__(self, pool: Any, tenant: int, store: PaymentStore, directory: Directory) -> None:
+        """The `directory` says how payers approve what they pay."""
         self._pool = pool
         self._tenant = tenant
         self._store = store
+        self._directory = directory
         self._seals = seals_of(pool)
 
     async def recent_payments(
@@ -131,22 +134,21 @@ class PastStore:
         payment = self._store.read(row)
         if row["incoming"] and payment.quote.payee != msisdn:  # it went to another number instead
             return None
-        return summarise(payment, incoming=row["incoming"], may_cancel=row["may_cancel"])
+        return self._summarise(payment, incoming=row["incoming"], may_cancel=row["may_cancel"])
 
-
-def summarise(
-    payment: Payment, *, incoming: bool = False, may_cancel: bool = False
-) -> PaymentSummary:
-    """A payment as the payer may see it, or the payee when `incoming`."""
-    quote = payment.quote
-    return PaymentSummary(
-        code=payment.code,
-        state=payment.state.name.lower(),
-        amount=quote.amount,
-        receives=quote.receives,
-        payee=Msisdn(quote.payee),
-        at=made_at(payment.payment_id),
-        incoming=incoming,
-        may_cancel=may_cancel,
-        payer=Msisdn(quote.payer) if incoming else None,
-    )
+    def _summarise(self, payment: Payment, *, incoming: bool, may_cancel: bool) -> PaymentSummary:
+        quote = payment.quote
+        payer = self._directory.by_name[quote.payer_operator]
+        return PaymentSummary(
+            code=payment.code,
+            state=payment.state.name.lower(),
+            amount=quote.amount,
+            receives=quote.receives,
+            payee=Msisdn(quote.payee),
+            at=made_at(payment.payment_id),
+            incoming=incoming,
+            may_cancel=may_cancel,
+            payer=Msisdn(quote.payer) if incoming else None,
+            by_link=payer.collects_by_link,
+            prompted=payer.prompts_payer,
+        )

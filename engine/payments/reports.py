@@ -220,4 +220,4 @@ def _person(msisdn: Msisdn, profile: Profile | None) -> dict[str, Any]:
 
 def _before(identifier: str) -> str:
     """The id just before one: pages begin after an id, periods begin with one."""
-    return f"{int(identifier, 16) - 1:032x}"
+    return f"{max(int(identifier, 16) - 1, 0):032x}"

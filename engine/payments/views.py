@@ -25,6 +25,7 @@ class PaymentSummary(msgspec.Struct, frozen=True, array_like=True):
 
     `state` is the lower-case name of the lifecycle state; `incoming` says that the viewer is the
     payee, who is then told the payer as well. `may_cancel`: nobody has begun to ask the payer yet.
+    `by_link` and `prompted` are how the payer approves it, as in `Confirmed`.
     """
 
     code: str
@@ -36,6 +37,8 @@ class PaymentSummary(msgspec.Struct, frozen=True, array_like=True):
     incoming: bool
     may_cancel: bool = False
     payer: Msisdn | None = None
+    by_link: bool = False
+    prompted: bool = True
 
 
 class RecentPayee(msgspec.Struct, frozen=True, array_like=True):

@@ -19,12 +19,24 @@ Getter = Callable[[Session], Any]
 
 
 def state_of(summary: PaymentSummary) -> TextKey:
-    """To the payee, only three things are told: it is coming, it is there, it will not come."""
+    """What a payer or a payee is told of where a payment stands.
+
+    To the payee, only three things are told: it is coming, it is there, it will not come.
+    """
     if not summary.incoming:
-        return TextKey(f"state.{summary.state}")
+        return _state_of_own(summary)
     if summary.state not in _INCOMING_OVER:
         return TextKey("state.paying")
     return TextKey("state.paid" if summary.state == "paid" else "state.payout_failed")
+
+
+def _state_of_own(summary: PaymentSummary) -> TextKey:
+    """Nobody is told to wait for a prompt that never comes."""
+    if summary.state == "collecting" and summary.by_link:
+        return TextKey("state.collecting_by_link")
+    if summary.state == "collecting" and not summary.prompted:
+        return TextKey("state.collecting_unprompted")
+    return TextKey(f"state.{summary.state}")
 
 
 def _quote(session: Session) -> Quote:

@@ -23,6 +23,7 @@ fx_rate = Table(
     required("mid", Numeric),
     required("source", Text),
     Column("decided_ms", BigInteger),
+    Column("accepted_ms", BigInteger),
     PrimaryKeyConstraint("tenant", "base", "quote", "at_ms"),
     CheckConstraint("mid > 0", name="mid_is_positive"),
 )

@@ -178,7 +178,7 @@ def reads_of(pool: Pool, crowd: Crowd, some: Some) -> dict[str, Read]:
     clock = Clock()
     directory = Directory({f.name: f for f in (KENYA, UGANDA)}, Prefixes({}), {})
     store = PaymentStore(pool, directory)
-    past, own = PastStore(pool, TENANT, store), ClientPayments(pool, TENANT, store)
+    past, own = PastStore(pool, TENANT, store, directory), ClientPayments(pool, TENANT, store)
     history, outbox = HistoryStore(pool, TENANT), Outbox(pool, clock, lease_seconds=60)
     books, staff = Books(pool, TENANT, {}), Reader(pool, TENANT, store)
     ours = OursReader(pool, TENANT, store, lambda _, attempt_id: (attempt_id,))

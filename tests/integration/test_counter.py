@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from engine.clock import made_at
@@ -25,13 +26,15 @@ from tests.integration.counter_room import (
     BRIAN,
     KES,
     MTN_UGANDA,
+    SAFARICOM,
     STRANGER,
     UGX,
     CounterRoom,
+    furnish,
     open_room,
 )
-from tests.integration.world import FAILED, SUCCEEDED
-from tests.unit.payments.examples import PAYEE
+from tests.integration.world import FAILED, SUCCEEDED, open_world
+from tests.unit.payments.examples import MPESA, PAYEE
 
 OTHER_PAYEE = Msisdn("+256772000003")
 
@@ -200,6 +203,31 @@ async def test_a_payment_is_found_by_the_key_it_was_confirmed_under(room: Counte
     )
     assert await room.counter.code_of_key(key) == await room.code(payment_id)
     assert await room.counter.code_of_key(f"{key}-other") is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, (False, True)),
+        ({"collects_by_link": True}, (True, True)),
+        ({"prompts_payer": False}, (False, False)),
+    ],
+)
+async def test_a_payer_sees_how_a_payment_is_approved(
+    database_url: str, changed: dict[str, bool], said: tuple[bool, bool]
+) -> None:
+    payer = msgspec.structs.replace(MPESA, **changed)
+    async with open_world(database_url, payer=payer) as world:
+        room = await furnish(world)
+        quote = await room.counter.quote(
+            payer=AMINA, network=SAFARICOM, payee=PAYEE, amount=Money(100_000, KES)
+        )
+        confirmed = await room.counter.confirm(payer=AMINA, quote=quote, key="k1", by_pin=True)
+        [seen] = await room.counter.recent_payments(AMINA.customer_id, AMINA.msisdn)
+        assert (seen.by_link, seen.prompted) == said
+        found = await room.counter.payment_by_code(AMINA, confirmed.code)
+        assert found is not None
+        assert (found.by_link, found.prompted) == said
 
 
 # Cancelling.

@@ -289,6 +289,22 @@ async def test_who_gets_no_prompt_is_told_to_dial_and_charged_nothing(house: Hou
     assert house.rooms.keys == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"state": "collecting"}, "Waiting for your PIN"),
+        ({"state": "collecting", "by_link": True}, "Waiting for you to pay"),
+        ({"state": "collecting", "prompted": False}, "Charging your wallet"),
+        ({"by_link": True, "prompted": False}, "Delivered"),
+    ],
+)
+async def test_a_status_says_what_a_payment_waits_for(
+    house: House, fields: dict[str, Any], words: str
+) -> None:
+    house.rooms.summary = msgspec.structs.replace(SENT, **fields)
+    assert (await house.say("STATUS") or "").endswith(f" {words}.")
+
+
 @pytest.mark.parametrize(("country", "time"), [("NG", "13:04"), ("CI", "12:04"), ("ZM", "14:04")])
 async def test_a_status_is_told_on_the_clock_of_whoever_reads_it(
     house: House, country: str, time: str

@@ -11,13 +11,18 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from channels.cli import main
+from channels.doctor import checks_of
 from channels.migrating import run_migrate
 from channels.settings import BadSettings
+from channels.wiring import open_engine
 from engine.database import ensure_months
-from engine.errors import StaffMistake
-from engine.schema import migrate
+from engine.errors import NotServed, StaffMistake
+from engine.schema import migrate, revisions
 from engine.tables import metadata
 from tests.integration.owner import tell_owner
+from tests.integration.test_sealing import OUTSIDE
+from tests.integration.world import ENVIRONMENT, settings_for
 
 
 def test_migrations_equal_the_tables_and_run_down_and_up(database_url: str) -> None:
@@ -54,6 +59,43 @@ def test_a_schema_newer_than_the_program_is_left_alone(database_url: str) -> Non
     for revision in ("head", "0030", "base"):
         with pytest.raises(StaffMistake, match="9999, which this program does not know"):
             migrate(database_url, to=revision)
+
+
+def test_a_program_does_not_start_on_a_schema_of_before(database_url: str) -> None:
+    """Its payments would fail one by one, behind a door that says it is ready."""
+    settings = settings_for(database_url, **OUTSIDE)
+
+    async def start() -> None:
+        async with open_engine(settings):
+            pass
+
+    async def look() -> None:
+        await checks_of(settings)["database"](settings)
+
+    newest = revisions()[-1]
+    for revision, said in (
+        (revisions()[-2], f"at {revisions()[-2]}, this program wants {newest}: run `capp migrate`"),
+        ("base", "no tables of ours: run `capp migrate`"),
+    ):
+        migrate(database_url, to=revision)
+        with pytest.raises(NotServed, match=said):
+            asyncio.run(start())
+        with pytest.raises(NotServed, match=said):
+            asyncio.run(look())
+    migrate(database_url)
+    asyncio.run(start())
+    tell_owner(database_url, "update alembic_version set version_num = '9999'")
+    asyncio.run(start())  # once more, while another version is rolled out
+
+
+def test_who_forgot_to_migrate_is_told_so(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {**ENVIRONMENT, "DATABASE_URL": database_url}.items():
+        monkeypatch.setenv(name, value)
+    migrate(database_url, to="base")
+    assert main(["data", "retain"]) == 1
+    assert "was `capp migrate` run?" in capsys.readouterr().err
 
 
 def test_migrating_twice_changes_nothing(database_url: str) -> None:

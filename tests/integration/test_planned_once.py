@@ -56,7 +56,7 @@ def all_that_is_asked(pool: Any) -> list[Ask]:
     house, numbers = customers(pool, clock), PortabilityStore(pool, 1, clock, ids)
     history, outbox = HistoryStore(pool, 1), Outbox(pool, clock, lease_seconds=60)
     store = PaymentStore(pool, read_directory({}))
-    past, since = PastStore(pool, 1, store), datetime.now(UTC)
+    past, since = PastStore(pool, 1, store, read_directory({})), datetime.now(UTC)
     own, keys, traffic = (
         ClientPayments(pool, 1, store), ClientStore(pool, 1), TrafficLog(pool, 1, clock, ids)
     )  # fmt: skip

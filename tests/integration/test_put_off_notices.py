@@ -6,14 +6,16 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from engine.decisions import Decision, Kind
 from engine.errors import OutcomeUnknown, Throttled, Unreachable
 from engine.msisdn import Msisdn
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
-from engine.ports import Finding, Outcome
+from engine.payments.policy import Clearance
+from engine.ports import Finding, Outcome, Reason
 from tests.integration.test_rulings import collected
-from tests.integration.world import SUCCEEDED, World, open_world
+from tests.integration.world import FAILED, SUCCEEDED, World, open_world
 from tests.unit.payments.examples import MPESA, PAYER
 
 REVERSED = Finding(Outcome.REVERSED, "reversed")
@@ -92,6 +94,59 @@ async def test_nobody_hears_of_money_that_went_back_meanwhile(world: World) -> N
     assert await world.state(payment_id) is State.PAYING
     assert told(world, other) == []
     assert not any("Confirmed" in text for text in told(world, PAYER))
+
+
+async def test_nobody_hears_that_nothing_was_charged_once_late_money_is_proven(
+    world: World,
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    collection = await world.live(payment_id)
+    world.sms.answers = [AWAY]
+    await world.tell(collection, FAILED)
+    await world.dispatched()
+    assert told(world, PAYER) == [], "it was put off"
+    await world.tell(collection, SUCCEEDED, Source.QUERY)
+    await world.dispatched()
+    await look(world)
+    assert ["We are returning" in text for text in told(world, PAYER)] == [True]
+
+
+async def test_nobody_hears_of_a_refund_behind_the_refund(world: World) -> None:
+    payment_id = await collected(world)
+    world.sms.answers = [AWAY]
+    await world.tell(
+        await world.live(payment_id), Finding(Outcome.FAILED, "no", reason=Reason.CANNOT_RECEIVE)
+    )
+    await world.dispatched()
+    assert told(world, PAYER) == [], "it was put off"
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    await look(world)
+    assert await world.state(payment_id) is State.REFUNDED
+    assert ["was returned to you" in text for text in told(world, PAYER)] == [True]
+
+
+async def test_of_what_nobody_refused_no_operator_is_said_to_have(world: World) -> None:
+    """People would not let it go on; its payee's operator was asked nothing."""
+    world.policy.clearance = Clearance(Decision(Kind.COMPLIANCE, "hold", "a name", {}))
+    payment_id = await collected(world)
+    assert await world.rulings.refund(payment_id, Ruling("looked into", by=("amina", "brian")))
+    await world.dispatched()
+    assert told(world, PAYER)[-1].endswith(
+        " Not delivered. We are returning KES 1,020 to you. An SMS will confirm."
+    )
+
+
+async def test_a_refund_that_is_under_way_is_told_of_later(world: World) -> None:
+    payment_id = await collected(world)
+    world.sms.answers = [AWAY]
+    await world.tell(
+        await world.live(payment_id), Finding(Outcome.FAILED, "no", reason=Reason.CANNOT_RECEIVE)
+    )
+    await world.dispatched()
+    await look(world)
+    assert ["We are returning" in text for text in told(world, PAYER)] == [True]
 
 
 async def test_a_late_receipt_says_when_it_was_paid(world: World) -> None:

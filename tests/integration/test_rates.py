@@ -143,10 +143,11 @@ async def test_an_accepted_rate_counts_both_ways_and_tells_its_decision(
     assert await feed_of(pool, clock, one, two).refresh() == 1
     read = await book(pool, clock)
     there, back = read.rate("KES", "UGX"), read.rate("UGX", "KES")
-    assert there == Rate("KES", "UGX", Decimal("28.45"), int(clock.epoch() * 1000))
+    now_ms = int(clock.epoch() * 1000)
+    assert there == Rate("KES", "UGX", Decimal("28.45"), now_ms, now_ms)
     assert (back.mid, back.at_ms) == (Decimal("0.0351493848858"), there.at_ms)
     assert read.mid("KES", "UGX") == there.mid
-    assert read.rate("KES", "KES") == Rate("KES", "KES", Decimal(1), 0)
+    assert read.rate("KES", "KES") == Rate("KES", "KES", Decimal(1), 0, 0)
     row = await pool.fetchrow(
         "select d.decision from fx_rate r join fx_decision d on d.tenant = r.tenant"
         " and d.base = least(r.base, r.quote) and d.quote = greatest(r.base, r.quote)"
@@ -308,6 +309,77 @@ async def test_a_clock_set_back_does_not_stop_the_asking(
     assert await decisions(pool) == ["28.45", NONE, "28.45"]
 
 
+@dataclass
+class TrueSource(ScriptedSource):
+    """One whose own time is right, whatever our clock says."""
+
+    is_off_seconds: float = 0.0
+
+    def now_ms(self) -> int:
+        return int((self.clock.epoch() - self.is_off_seconds) * 1000)
+
+
+async def test_after_a_clock_that_was_ahead_rates_are_renewed_and_go_stale_as_ever(
+    pool: Any, clock: TestClock
+) -> None:
+    year = 365 * 24 * HOUR
+    source = TrueSource("one", clock, stale_after_seconds=48 * HOUR)
+    feed = feed_of(pool, clock, source, sources_min=1)
+    assert await feed.refresh() == 1
+    clock.pass_(year)
+    source.is_off_seconds = year
+    assert await feed.refresh() == 0  # by that clock the words are a year old
+    clock.pass_(60 - year)
+    source.is_off_seconds = 0.0
+    assert await feed.refresh() == 1
+    assert await decisions(pool) == ["28.45", NONE, "28.45"]
+    source.error = OutcomeUnknown("one", "silent")
+    clock.pass_(7 * HOUR)
+    assert await feed.refresh() == 1  # renewed by the same words
+    assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("28.45")
+    clock.pass_(25 * HOUR)
+    with pytest.raises(NoWayNow):
+        (await book(pool, clock)).mid("KES", "UGX")
+
+
+async def test_what_a_clock_that_was_ahead_had_accepted_is_renewed_at_the_true_time(
+    pool: Any, clock: TestClock
+) -> None:
+    days = 5 * 24 * HOUR
+    weekly = TrueSource("weekly", clock, stale_after_seconds=7 * 24 * HOUR)
+    feed = feed_of(pool, clock, weekly, sources_min=1)
+    clock.pass_(days)
+    weekly.is_off_seconds = days
+    assert await feed.refresh() == 1
+    weekly.error = OutcomeUnknown("weekly", "silent")
+    clock.pass_(60 - days)
+    with pytest.raises(NoWayNow):
+        (await book(pool, clock)).mid("KES", "UGX")
+    assert await feed.refresh() == 1
+    assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("28.45")
+
+
+async def test_what_is_seeded_behind_a_clock_that_was_ahead_takes_its_place(
+    database_url: str, pool: Any, clock: TestClock
+) -> None:
+    settings = read_settings({**ENVIRONMENT, "DATABASE_URL": database_url})
+
+    async def say(mid: str) -> None:
+        await seed(settings, Seeds([SeedRate("KES", "UGX", mid)], [], []), {}, clock)
+
+    year = 365 * 24 * HOUR
+    clock.pass_(year)
+    await say("2.8")
+    clock.pass_(-year)
+    for _ in range(2):
+        await say("28.45")
+        assert await count(pool, "fx_rate") == 2
+        assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("28.45")
+    table = RateTable(pool, 1, stale_after_seconds=HOUR)
+    (said,) = await table.fetch([KES_UGX])
+    assert (said.mid, said.at_ms) == ("28.45", int(clock.epoch() * 1000))
+
+
 async def test_one_failing_source_disturbs_no_other_and_is_told(
     pool: Any, clock: TestClock, one: ScriptedSource, two: ScriptedSource, caplog: Any
 ) -> None:
@@ -449,6 +521,23 @@ async def test_a_row_that_is_no_rate_does_not_stop_live_sources_of_its_pair(
     one.mid = two.mid = "104.5"
     assert await feed_of(pool, clock, one, two, table).refresh() == 1
     assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("104.5")
+
+
+@pytest.mark.parametrize("mid", ["NaN", "Infinity"])
+async def test_a_row_that_is_no_number_prices_nothing(
+    pool: Any, clock: TestClock, mid: str
+) -> None:
+    await write_table(pool, clock, "KES", "UGX", "28.45")
+    clock.pass_(1)
+    await write_table(pool, clock, "KES", "UGX", mid)
+    await write_table(pool, clock, "GHS", "NGN", "104.5")
+    read = await book(pool, clock)
+    with pytest.raises(NoWayNow):
+        read.mid("KES", "UGX")
+    assert read.mid("GHS", "NGN") == Decimal("104.5")
+    clock.pass_(1)
+    await write_table(pool, clock, "KES", "UGX", "28.5")
+    assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("28.5")
 
 
 async def test_the_table_prices_until_the_first_rate_is_accepted_and_never_over_it(

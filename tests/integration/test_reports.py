@@ -166,6 +166,24 @@ def test_large_and_suspicious_are_written_as_tables(
         assert json.loads(capsys.readouterr().out) == []
 
 
+@pytest.mark.parametrize("kind", ["large", "suspicious", "travel"])
+def test_a_period_may_begin_and_end_with_the_times_of_ours(
+    capp: Capp, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert capp("report", kind, "--from", "1970-01-01", "--to", "9998-12-31") == 0
+    assert capsys.readouterr().out == "[]\n"
+
+
+def test_a_period_without_a_day_is_no_report_of_nothing(
+    capp: Capp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for until in ("2026-11-01", "2026-10-01"):
+        assert capp("report", "large", "--from", "2026-11-01", "--to", until) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "--to: wants a day after --from" in said.err
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -174,6 +192,8 @@ def test_large_and_suspicious_are_written_as_tables(
         ("customer", PAYER, "--name", "=1+1"),
         ("customer", PAYER, "--tier", "7"),
         ("report", "large", "--from", "yesterday", "--to", "2026-01-01"),
+        ("report", "large", "--from", "0001-01-01", "--to", "2026-01-01"),
+        ("report", "large", "--from", "2026-01-01", "--to", "9999-12-31"),
         ("lists", "load", "x.xml", "--kind", "eu"),
     ],
 )

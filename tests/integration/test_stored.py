@@ -52,8 +52,11 @@ async def year(filled_url: str) -> AsyncIterator[Pool]:
     await pool.close()
 
 
+DIRECTORY = Directory({f.name: f for f in (KENYA, UGANDA)}, Prefixes({}), {})
+
+
 def store_of(pool: Pool) -> PaymentStore:
-    return PaymentStore(pool, Directory({f.name: f for f in (KENYA, UGANDA)}, Prefixes({}), {}))
+    return PaymentStore(pool, DIRECTORY)
 
 
 async def test_stored_payments_are_whole_and_their_books_are_right(year: Pool) -> None:
@@ -75,7 +78,7 @@ async def test_stored_payments_are_whole_and_their_books_are_right(year: Pool) -
 
 async def test_stored_payments_are_read_as_those_that_were_lived(year: Pool) -> None:
     store = store_of(year)
-    past, own = PastStore(year, TENANT, store), ClientPayments(year, TENANT, store)
+    past, own = PastStore(year, TENANT, store, DIRECTORY), ClientPayments(year, TENANT, store)
     ids = [
         r["id"].hex for r in await year.fetch("select id from payment where customer is not null")
     ]

@@ -78,7 +78,7 @@ class FixedRates(RateBook):
             raise NoWayNow("no_way.corridor") from None
 
     def rate(self, base: str, quote: str) -> Rate:
-        return Rate(base, quote, MIDS[base, quote], START * 1000)
+        return Rate(base, quote, MIDS[base, quote], START * 1000, START * 1000)
 
 
 class WorldPolicy:

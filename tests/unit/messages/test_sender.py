@@ -20,7 +20,7 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.outbox import Leased, SmsEnding
 from engine.payments.lifecycle import State
-from engine.payments.notices import MESSAGE, SMS, Message, write_message
+from engine.payments.notices import MESSAGE, SMS, Message, notices_of, write_message
 from engine.ports import Reason, Sms
 from engine.texts import Texts
 from tests.unit.messages.test_gateways import StillClock
@@ -285,3 +285,18 @@ async def test_a_payload_nobody_wrote_sends_nothing(payload: str) -> None:
     with pytest.raises((ValueError, KeyError)):
         await room.send(room.notice(payload))
     assert (room.played.sent, room.played.ended) == ([], [])
+
+
+OWING = [state for state in State if notices_of((state,), None, State.NEW)]
+
+
+@pytest.mark.parametrize("state", OWING, ids=lambda state: str(state.name))
+async def test_what_was_put_off_is_sent_while_the_payment_stands_where_it_was_owed(
+    state: State,
+) -> None:
+    room = Room()
+    for payload in notices_of((state,), None, State.NEW):
+        intent = room.notice(payload)
+        left = Leased(intent.id, PaymentId("b" * 32), SMS, payload, was_sent=False, claim=1)
+        await room.messages.take_over(left, payment(state))
+    assert {ending.status for ending in room.played.ended} == {"sent"}

@@ -33,6 +33,7 @@ S = State
             (S.PAYOUT_FAILED, S.REFUND_DUE, S.REFUNDING), "limit",
             [Notice("refund_started", reason="limit")],
         ),
+        ((S.LATE_FUNDS, S.REFUND_DUE), None, [Notice("refund_decided", reason="other")]),
         ((S.REFUNDING,), None, []),
         ((S.REFUNDED,), None, [Notice("refunded", reason="other")]),
     ],
@@ -46,8 +47,8 @@ def test_each_state_is_told_once_and_to_whom_it_concerns(
 @pytest.mark.parametrize(
     ("came_from", "told"),
     [
-        (S.ON_HOLD, ["refund_started"]),  # whoever is going to give it back
-        (S.PAYOUT_FAILED, ["refund_started"]),
+        (S.ON_HOLD, ["refund_decided"]),  # whoever is going to give it back
+        (S.PAYOUT_QUEUED, ["refund_decided"]),
         (S.REFUNDING, []),  # it was told when it was decided, and is due again
         (S.REFUND_UNKNOWN, []),
     ],

@@ -267,7 +267,8 @@ class MemoryPayments:
         )  # fmt: skip
         summary = PaymentSummary(
             code, "collecting", quote.amount, quote.receives, quote.payee,
-            made_at, incoming=False, may_cancel=True,
+            made_at, incoming=False, may_cancel=True, by_link=by_link,
+            prompted=self.confirmed[key].prompted,
         )  # fmt: skip
         self.histories.setdefault(payer.customer_id, []).insert(0, summary)
         if quote.request:

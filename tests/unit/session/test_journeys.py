@@ -105,6 +105,18 @@ async def test_who_agreed_beforehand_pays_by_our_pin_and_is_announced_no_other()
         assert not any(word in said for word in ("PIN", "code ", "ፒን")), language
 
 
+@pytest.mark.parametrize("way", ["by_link", "unprompted"])
+async def test_nobody_is_told_to_wait_for_a_prompt_that_never_comes(way: str) -> None:
+    house = await caller()
+    getattr(house.payments, way).add("mpesa_ke")
+    await house.press(*TO_PIN, PIN, session_id="p")
+    said = {"by_link": "Waiting for you to pay", "unprompted": "Charging your wallet"}[way]
+    assert said in (await house.press(session_id="d")).text
+    assert said in (await house.press("3", "1", session_id="h")).text
+    house.payments.turn_out(house.customers.known[PAYER].customer_id, "paid")
+    assert "Delivered" in (await house.press("3", "1", session_id="i")).text
+
+
 async def test_who_has_a_wallet_in_dollars_pays_and_asks_for_dollars() -> None:
     """Their country has money of its own, in which no price could be made."""
     house = await caller()

@@ -132,6 +132,61 @@ def test_secrets_are_made_once_and_only_we_may_read_them(tmp_path: Path) -> None
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("written", ["", '{"pla', "[]", '{"places": 1}', "{}"])
+def test_a_state_file_that_is_none_is_told_in_a_sentence(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "demo.json"
+    file.write_text(written)
+    with pytest.raises(NowhereToGo, match="is of no demo"):
+        places.from_options(_options(), file)
+
+
+def test_a_state_file_of_another_version_tells_what_it_knows(tmp_path: Path) -> None:
+    file = tmp_path / "demo.json"
+    file.write_text(
+        '{"places": {"server": "s", "ussd_url": "u", "gateway": "g", "of_tomorrow": 1}}'
+    )
+    assert places.from_options(_options(), file) == Places(server="s", ussd_url="u", gateway="g")
+
+
+@pytest.mark.parametrize("given", ["x", "mpesa_ke=", "=http://127.0.0.1", "a=b,"])
+def test_sandboxes_without_name_or_address_are_refused(tmp_path: Path, given: str) -> None:
+    with pytest.raises(NowhereToGo, match="write NAME=URL"):
+        places.from_options(_options("--operators", given), tmp_path / "none.json")
+
+
+def test_what_a_file_of_before_lacks_is_made_and_the_rest_stays(tmp_path: Path) -> None:
+    file = tmp_path / "demo.env"
+    kept = {**stack.read_secrets(file)}
+    kept.pop("CAPP_INSPECT_TOKEN")
+    file.write_text("".join(f"{name}={value}\n" for name, value in kept.items()))
+    whole = stack.read_secrets(file)
+    assert {name: whole[name] for name in kept} == kept
+    assert len(whole["CAPP_INSPECT_TOKEN"]) == 32
+    assert stack.read_secrets(file) == whole
+    file.write_text("")  # of a machine that went down while it was written
+    assert stack.read_secrets(file).keys() == whole.keys()
+
+
+def test_what_the_next_start_reads_is_whole_however_this_one_ends(
+    sleeper: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "children.json"
+    remember([sleeper], file)
+    before = file.read_text()
+
+    def die(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", die)
+        with pytest.raises(KeyboardInterrupt):
+            remember([sleeper, sleeper], file)
+    assert file.read_text() == before
+    remember([sleeper, sleeper], file)
+    assert file.read_text() != before
+    assert not [kept.name for kept in tmp_path.iterdir() if kept.name.endswith(".new")]
+
+
 def test_a_start_that_is_given_up_leaves_nothing_running(tmp_path: Path) -> None:
     class GivenUp(Exception):
         pass

@@ -35,6 +35,13 @@ def test_every_payment_state_has_a_text(state: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", ["collecting_by_link", "collecting_unprompted"])
+def test_who_gets_no_prompt_reads_of_none(language: str, state: str) -> None:
+    said = TEXTS.template(language, f"state.{state}").source
+    assert not any(word in said for word in ("PIN", "code", "ፒን"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_message_is_sent_in_a_known_number_of_parts(language: str) -> None:
     messages = [key for key in TEXTS if key.startswith("sms.")]
     assert messages

@@ -1,0 +1,1 @@
+alter table fx_rate drop column accepted_ms;
