@@ -192,11 +192,19 @@ class Dispatcher:
             await self.payments.stepper.keep(payment, done=(left.id,))
         elif not left.was_sent:
             await self._call(payment, AttemptId(left.id), Direction(left.kind), left.claim)
-        elif self._repeat_is_safe(payment, Direction(left.kind)):
-            # Never asked whether it is too late: the first call may have been carried out.
+        elif self._may_be_sent_again(payment, Direction(left.kind)):
+            # Never given up as too late: the first call may have been carried out.
             await self._send(payment, AttemptId(left.id), Direction(left.kind))
         else:
             await self.payments.record_unclear(payment, AttemptId(left.id))
+
+    def _may_be_sent_again(self, payment: Payment, direction: Direction) -> bool:
+        """Whether a call that may have been carried out may be made once more."""
+        if direction is Direction.COLLECT:
+            latest = payment.quote.expires_at + self._patience.prompt
+            if self._clock.epoch() > latest:  # they have paid otherwise by now, or given up
+                return False
+        return self._repeat_is_safe(payment, direction)
 
     def _repeat_is_safe(self, payment: Payment, direction: Direction) -> bool:
         return self._orders.repeat_is_safe(payment, direction)
@@ -205,17 +213,11 @@ class Dispatcher:
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> bool:
         """Never beside somebody who holds its intent: that one may yet hear a definite no."""
-        now = self._clock.epoch()
-        age = now - epoch_of(attempt_id)
-        if (
-            direction is Direction.COLLECT
-            and now > payment.quote.expires_at + self._patience.prompt
-        ):
-            return False  # they have paid otherwise by now, or given up
+        age = self._clock.epoch() - epoch_of(attempt_id)
         return (
             payment.live == attempt_id
             and age > self._patience.ingestion_horizon
-            and self._repeat_is_safe(payment, direction)
+            and self._may_be_sent_again(payment, direction)
             and not await self._outbox.still_there(attempt_id)
         )
 

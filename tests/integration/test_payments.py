@@ -508,8 +508,9 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
 
 
-async def test_a_collection_that_may_have_left_does_not_expire_with_its_quote(
-    world: World,
+@pytest.mark.parametrize(("seconds", "is_repeated"), [(61, True), (3600, False)])
+async def test_a_collection_that_may_have_left_does_not_expire_and_is_not_prompted_for_hours_later(
+    world: World, seconds: int, is_repeated: bool
 ) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
@@ -521,11 +522,12 @@ async def test_a_collection_that_may_have_left_does_not_expire_with_its_quote(
         " values ($1, $2, 1, 1, 0, 0, 1)",
         attempt, payment_id,
     )  # fmt: skip
-    world.clock.pass_(3600)
+    world.clock.pass_(seconds)
     await world.dispatcher.sweep()
     await world.dispatched()
-    assert await world.state(payment_id) is S.COLLECTING
-    assert [order.attempt_id for order in world.mpesa.orders] == [attempt, attempt]
+    state = S.COLLECTING if is_repeated else S.COLLECT_UNKNOWN
+    assert await world.state(payment_id) is state
+    assert [order.attempt_id for order in world.mpesa.orders] == [attempt] * (1 + is_repeated)
 
 
 async def test_a_reference_is_adopted_from_a_callback_only_if_nobody_else_holds_it(
