@@ -135,9 +135,13 @@ class Rulings:
         """
         return await self._settle_debt(payment_id, Event.GIVEN_BACK, ruling, operator)
 
-    def refunds_itself(self, payment: Payment) -> bool:
-        """As `Planner.refunds_itself`: nobody needs to be asked."""
-        return self._stepper.refunds_itself(payment)
+    async def refunds_itself(self, payment: Payment) -> bool:
+        """As `Stepper.refunds_itself`: nobody needs to be asked."""
+        return await self._stepper.refunds_itself(payment)
+
+    async def gives_back(self, payment: Payment) -> bool:
+        """As `Stepper.gives_back`."""
+        return await self._stepper.gives_back(payment)
 
     async def _settle_debt(
         self, payment_id: PaymentId, event: Event, ruling: Ruling, operator: str
