@@ -365,7 +365,7 @@ async def test_a_crash_after_the_claim_leaves_nothing_in_suspense(
         suspense.take_back = take_back  # type: ignore[method-assign]
         raise OurFault("killed")
 
-    suspense.take_back = dies  # type: ignore[method-assign]
+    suspense.take_back = dies  # type: ignore[assignment, method-assign]
     line = bureau.line(RECEIPT, reference=await till.world.live(payment_id))
     with pytest.raises(OurFault):
         await bureau.take(line)
