@@ -92,6 +92,14 @@ class Directory:
             )
         return Ways(payer_facts, payouts[0], name, payouts)
 
+    def must_be_prompted(self, operator: str) -> None:
+        """Raises NoWayNow `session.dial_instead` where only our PIN asks the payer.
+
+        Said of every price that is asked for where no PIN can be typed: by SMS, by a client.
+        """
+        if not self.by_name[operator].prompts_payer:
+            raise NoWayNow("session.dial_instead")
+
     def gives_back(self, payer_operator: str, amount: Money, *, has_receipt: bool) -> bool:
         """Whether it returns so much of what it collected (`OperatorFacts.gives_back`)."""
         return self.by_name[payer_operator].gives_back(amount, has_receipt=has_receipt)

@@ -1,4 +1,4 @@
-"""The story of a payment: quote and confirm (`selling.py`), and every piece of evidence after that.
+"""The story of a payment: price (`selling.py`), confirm (`confirming.py`), every piece of evidence.
 
 Each step asks `lifecycle` for what follows and hands one plan to the commit. No company is called
 from here: what the outside is to be asked leaves as intents, after the commit, through `hear`.
@@ -20,6 +20,7 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments import evidence as told
 from engine.payments import lifecycle
+from engine.payments.confirming import Confirming
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending
 from engine.payments.health import Record, told_by_finding, unheard
@@ -93,9 +94,12 @@ class Payments:
         self.hear_money: HearMoney | None = None  # set once there is somebody who takes it in
         planner = Planner(directory, clock, ids, timing)
         self.selling = Selling(
-            tenant=tenant, committer=committer, store=store, rates=rates, directory=directory,
-            language_of=language_of, clock=clock, ids=ids, timing=timing, planner=planner,
-            policy=policy, router=router, wallets=wallets, hear=hear,
+            rates=rates, directory=directory, language_of=language_of, clock=clock, ids=ids,
+            timing=timing, policy=policy, router=router, wallets=wallets,
+        )  # fmt: skip
+        self.confirming = Confirming(
+            tenant=tenant, committer=committer, store=store, directory=directory, clock=clock,
+            ids=ids, planner=planner, policy=policy, hear=hear,
         )  # fmt: skip
         self.sequel = Sequel(policy, store, clock)
         self.stepper = Stepper(
@@ -121,8 +125,8 @@ class Payments:
         return self.selling.quote(payer=payer, network=network, payee=payee, amount=amount)
 
     def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Coroutine[Any, Any, Confirmed]:
-        """As `Selling.confirm`."""
-        return self.selling.confirm(payer=payer, quote=quote, key=key)
+        """As `Confirming.confirm`."""
+        return self.confirming.confirm(payer=payer, quote=quote, key=key)
 
     # What the outside tells.
 
