@@ -149,16 +149,19 @@ class Payments:
         """
         heard_at = self._clock.epoch() if asked_at is None else asked_at
         told_ = (evidence_of((attempt_id, told.body_hash(source, body), source, body)),)
-        references: frozenset[str] = frozenset()
+        references = numbers = frozenset[str]()
         for _ in range(TRIES_MAX):
             found = await self._store.attempt(attempt_id)
             if found is None:
                 return Heard.UNKNOWN
             if finding.provider_reference is not None:
                 references = await self._store.provider_references(attempt_id)
-            heard = await self._hear_of(found, finding, source, told_, references)
+            if finding.msisdn is not None and found.may_be_to_another:
+                numbers = await self._store.payees(found.payment)
+            heard = await self._hear_of(found, finding, source, told_, references, numbers)
             if heard is not None:
-                if source is _QUERY and _answers_question(found, finding):
+                is_over = found.payment.live != attempt_id
+                if source is _QUERY and told.answers_question(finding, is_over=is_over):
                     news_before = int(heard_at) - NEWS_SETTLES_SECONDS
                     await self._store.strike_question(attempt_id, news_before)
                 return heard
@@ -171,9 +174,12 @@ class Payments:
         source: Source,
         kept: tuple[Evidence, ...],
         references: frozenset[str],
+        numbers: frozenset[str],
     ) -> Coroutine[Any, Any, Heard | None]:
         payment, direction = found.payment, found.direction
-        wrong = told.disagreement(payment, direction, finding, references=references)
+        wrong = told.disagreement(
+            payment, direction, finding, references=references, numbers=numbers
+        )
         if wrong is not None:
             return self._contradicted(found, kept, f"{direction.name}: {wrong}")
         if finding.outcome not in told.FINAL:
@@ -394,11 +400,3 @@ class Payments:
             done=done,
         )  # fmt: skip
         return None if after is None else Heard.ADVANCED
-
-
-def _answers_question(found: Attempted, finding: Finding) -> bool:
-    """Whether the operator said in the end how an attempt stands that we held to be over."""
-    if finding.outcome is Outcome.REVERSED:
-        return True
-    is_over = found.payment.live != found.attempt_id
-    return is_over and finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)

@@ -13,7 +13,15 @@ from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
 from engine.outbox import QUESTION
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Facts, Ruling, open_terms, read_step, read_terms
+from engine.payments.facts import (
+    Ending,
+    Facts,
+    Ruling,
+    holds_terms,
+    open_terms,
+    read_step,
+    read_terms,
+)
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
@@ -45,6 +53,13 @@ class Attempted(msgspec.Struct, frozen=True):
     direction: Direction
     operator: str  # who was asked: not always the one that would be asked now
     payment: Payment
+
+    @property
+    def may_be_to_another(self) -> bool:
+        """Whether another payee may have been put in the place of this attempt's since."""
+        payment = self.payment
+        is_over = payment.live != self.attempt_id
+        return is_over and payment.terms > 1 and self.direction is Direction.DISBURSE
 
 
 class Spent(NamedTuple):
@@ -176,6 +191,17 @@ class PaymentStore:
         """Whether a step of the payment carried out this proposal."""
         steps = await self._steps(payment_id)
         return any(isinstance(s, Ruling) and s.proposal == proposal_id for s in steps)
+
+    async def payees(self, payment: Payment) -> frozenset[str]:
+        """Every number that payouts were ordered to: people may have put another in its place."""
+        if payment.terms == 1:
+            return frozenset({str(payment.quote.payee)})
+        rows = await self._pool.fetch(
+            "select facts from journal where payment = $1 and version <= $2 and facts is not null",
+            payment.payment_id, payment.terms,
+        )  # fmt: skip
+        texts = [open_terms(row["facts"], self._seals, payment.payment_id) for row in rows]
+        return frozenset(str(read_terms(text).quote.payee) for text in texts if holds_terms(text))
 
     async def endings(self, payment_id: PaymentId) -> list[Ending]:
         """How a payment's attempts ended, oldest first."""

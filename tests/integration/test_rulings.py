@@ -255,6 +255,21 @@ async def test_a_returned_payment_is_paid_again_to_the_right_number(world: World
     assert await end(world, payment_id) is S.PAID
 
 
+async def test_what_is_said_again_of_the_number_before_contradicts_nothing(world: World) -> None:
+    payment_id = await returned(world)
+    first = world.mtn.orders[0]
+    assert await world.rulings.repay(payment_id, BY_TWO, payee=Msisdn("+256772000099"))
+    await world.dispatched()
+    for finding in (SUCCEEDED, REVERSED):
+        told = msgspec.structs.replace(finding, msisdn=str(first.msisdn))
+        assert await world.tell(first.attempt_id, told, Source.QUERY) is Heard.KEPT
+    assert await world.cases() == ["RETURNED"]
+    stranger = msgspec.structs.replace(SUCCEEDED, msisdn="+256772000077")
+    assert await world.tell(first.attempt_id, stranger, Source.QUERY) is Heard.CONFLICT
+    now = msgspec.structs.replace(SUCCEEDED, msisdn=str(first.msisdn))
+    assert await world.tell(await world.live(payment_id), now, Source.QUERY) is Heard.CONFLICT
+
+
 async def test_whoever_is_to_be_paid_again_is_looked_at_first(world: World) -> None:
     payment_id = await returned(world)
     world.policy.changed = HELD
