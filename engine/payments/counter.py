@@ -9,6 +9,7 @@ from datetime import datetime
 from engine.clock import Clock, CustomerId, PaymentId
 from engine.compliance.compliance import Standing
 from engine.customers.customers import Customer
+from engine.desk.cases import REPORTED
 from engine.errors import CustomerMistake
 from engine.fx.quotes import Quote
 from engine.money import CURRENCIES, Money
@@ -161,7 +162,7 @@ class Counter:
         what = f"{reason.replace('_', ' ')} ({summary.state})"
         detail = f"payment {summary.code}: its {who} reports: {what}"
         now_ms = int(self._clock.epoch() * 1000)
-        number = await self._store.open_report(payment_id, self._tenant, detail, now_ms)
+        number = await self._store.open_one(payment_id, self._tenant, REPORTED, detail, now_ms)
         return f"{summary.code}-{number}"
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:

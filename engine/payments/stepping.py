@@ -107,7 +107,7 @@ class Stepper:
             return
         if event is Event.REFUND_FAILED and isinstance(facts, Ending):
             # It is tried again by itself, but somebody should know that money is stuck with us.
-            await self.open_case(after, "REFUND_FAILED", facts.attempt_id, facts.code)
+            await self._tell_of_failed_refund(after, facts)
 
     async def keep(
         self,
@@ -129,6 +129,13 @@ class Stepper:
         now_ms = int(self._clock.epoch() * 1000)
         await self._store.open_case(payment, kind, hash_, detail, now_ms)
         log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
+
+    async def _tell_of_failed_refund(self, payment: Payment, ending: Ending) -> None:
+        """Once, however often it fails: each case needs two people to close it."""
+        now_ms = int(self._clock.epoch() * 1000)
+        kind, tenant = "REFUND_FAILED", payment.facts.tenant
+        await self._store.open_one(payment.payment_id, tenant, kind, ending.code, now_ms)
+        log.error("case %s %s: %s", kind, payment.code, ending.code)
 
     async def again(self, payment: Payment) -> Payment:
         """The payment as it is stored now."""

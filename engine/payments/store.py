@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
-from engine.desk.cases import REPORTED
 from engine.errors import OurFault
 from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
@@ -225,19 +224,21 @@ class PaymentStore:
             payment.payment_id, kind, hash_, payment.facts.tenant, at_ms, detail,
         )  # fmt: skip
 
-    async def open_report(self, payment_id: PaymentId, tenant: int, detail: str, at_ms: int) -> int:
-        """A customer says that something is wrong: one case, and another once that is closed.
+    async def open_one(
+        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+    ) -> int:
+        """The same complaint again and again is one case, and another once that is closed.
 
-        The number of the case that is open now, counted from 1 for each payment.
+        The number of the case that is open now, counted from 1 for each payment and kind.
         """
         number: int = await self._pool.fetchval(
-            "with closed as (select count(*) as n from case_file"
-            "   where payment = $1 and kind = $2 and closed_ms is not null),"
+            "with known as (select count(closed_ms) as n, count(*) > count(closed_ms) as is_open"
+            "   from case_file where payment = $1 and kind = $2),"
             " opened as (insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
-            "   select $1, $2, lpad(to_hex(n), 32, '0')::uuid, $3, $4, $5 from closed"
-            "   on conflict do nothing)"
-            " select n + 1 from closed",
-            payment_id, REPORTED, tenant, at_ms, detail,
+            "   select $1, $2, lpad(to_hex(n), 32, '0')::uuid, $3, $4, $5 from known"
+            "   where not is_open on conflict do nothing)"
+            " select n + 1 from known",
+            payment_id, kind, tenant, at_ms, detail,
         )  # fmt: skip
         return number
 

@@ -198,6 +198,15 @@ async def test_a_refund_that_fails_is_tried_again_later_and_somebody_is_told(wor
     assert await world.state(payment_id) is S.REFUNDING
     attempts = {order.attempt_id for order in world.mpesa.orders}
     assert len(attempts) == len(world.mpesa.orders) == 3
+    await world.tell(await world.live(payment_id), FAILED)
+    assert await world.cases() == ["REFUND_FAILED"]  # one, however often it fails
+    await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'two'")
+    await world.payments.order_refund(await world.payment(payment_id))
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), FAILED)
+    assert await world.cases() == ["REFUND_FAILED"] * 2  # and another once that is closed
+    await world.payments.order_refund(await world.payment(payment_id))
+    await world.dispatched()
     await world.tell(await world.live(payment_id), SUCCEEDED)
     assert await world.state(payment_id) is S.REFUNDED
 
