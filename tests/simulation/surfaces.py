@@ -22,7 +22,7 @@ from engine.ledger.commit import Committer
 from engine.ledger.plans import Plan, Verdicted
 from engine.outbox import NEVER_SENT, QUESTION, Leased, Outbox, SmsEnding
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Facts, read_step, read_terms
+from engine.payments.facts import Ending, Facts, holds_terms, read_step, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
@@ -191,6 +191,22 @@ class ModelStore(PaymentStore):
     ) -> None:
         key = payment.payment_id, kind, hash_
         await self._wire.ask(lambda: self._model.cases.setdefault(key, detail))
+
+    async def open_one(
+        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+    ) -> int:
+        """Nobody closes a case here."""
+        key = payment_id, kind, "0" * 32
+        await self._wire.ask(lambda: self._model.cases.setdefault(key, detail))
+        return 1
+
+    async def payees(self, payment: Payment) -> frozenset[str]:
+        def read() -> frozenset[str]:
+            rows = self._model.journal[payment.payment_id][: payment.terms]
+            texts = [row.facts for row in rows if row.facts is not None]
+            return frozenset(str(read_terms(t).quote.payee) for t in texts if holds_terms(t))
+
+        return await self._wire.ask(read)
 
     async def put_question(
         self, payment: Payment, attempt_id: AttemptId, now: int, ask_at: int
