@@ -212,13 +212,15 @@ class Dispatcher:
     async def _may_repeat(
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> bool:
-        """Never beside somebody who holds its intent: that one may yet hear a definite no."""
-        age = self._clock.epoch() - epoch_of(attempt_id)
+        """Never beside somebody who holds its intent, and may yet hear a definite no; nor soon
+        after the order left, which may be long after the attempt began."""
+        before = self._clock.epoch() - self._patience.ingestion_horizon
         return (
             payment.live == attempt_id
-            and age > self._patience.ingestion_horizon
+            and epoch_of(attempt_id) < before
             and self._may_be_sent_again(payment, direction)
             and not await self._outbox.still_there(attempt_id)
+            and await self._store.heard_last(payment, attempt_id) < before * 1000
         )
 
     # Operator calls.

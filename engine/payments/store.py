@@ -136,6 +136,18 @@ class PaymentStore:
         """All that the operator accepted the attempt under: a repeat may have got its own."""
         return await self._references.get(attempt_id) or frozenset()
 
+    async def heard_last(self, payment: Payment, attempt_id: AttemptId) -> int:
+        """When a payment's last step was made, or its attempt's order was last accepted, whichever
+        is later: until about then the order was under way. Epoch milliseconds.
+        """
+        return int(
+            await self._pool.fetchval(
+                "select greatest((select at_ms from journal where payment = $1 and version = $2),"
+                " (select max(at_ms) from evidence where attempt = $3 and source = $4))",
+                payment.payment_id, payment.version, attempt_id, int(Source.ACCEPTED),
+            )
+        )  # fmt: skip
+
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         """Whether another attempt of the last days was accepted under the same reference.
 

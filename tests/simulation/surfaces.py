@@ -167,6 +167,18 @@ class ModelStore(PaymentStore):
             )
         )
 
+    async def heard_last(self, payment: Payment, attempt_id: AttemptId) -> int:
+        def read() -> int:
+            step = self._model.journal[payment.payment_id][payment.version - 1]
+            accepted = [
+                row.at_ms
+                for _, row in self._model.evidence_of(attempt_id)
+                if row.source == Source.ACCEPTED
+            ]
+            return max([step.at_ms, *accepted])
+
+        return await self._wire.ask(read)
+
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         since = first_id_at(made_at(attempt_id) - REFERENCE_SEEN_WITHIN)
         return await self._wire.ask(
