@@ -189,7 +189,7 @@ class Payments:
         if payment.live != found.attempt_id:
             return self._hear_of_ended(found, finding, source, kept)
         if source is _CALLBACK and self._must_ask(found, finding):
-            return self._keep(payment, kept, Heard.NEEDS_PROOF)
+            return self._want_proof(payment, kept)
         return self._end(found, finding, source, kept)
 
     async def _end(
@@ -376,11 +376,15 @@ class Payments:
         await self.stepper.open_case(payment, "CONFLICT", kept[0].hash, detail)
         return Heard.CONFLICT
 
-    async def _keep(
-        self, payment: Payment, kept: tuple[Evidence, ...], heard: Heard = Heard.KEPT
-    ) -> Heard:
+    async def _want_proof(self, payment: Payment, kept: tuple[Evidence, ...]) -> Heard:
+        """Looked at soon, also where it was unknown for so long that nobody would for hours."""
+        await self._store.hurry(payment, int(self._clock.epoch()) + self._timing.first_look)
+        await self._keep(payment, kept)
+        return Heard.NEEDS_PROOF
+
+    async def _keep(self, payment: Payment, kept: tuple[Evidence, ...]) -> Heard:
         await self.stepper.keep(payment, kept)
-        return heard
+        return Heard.KEPT
 
     async def _advance(
         self,

@@ -284,6 +284,13 @@ class PaymentStore:
             payment.payment_id, payment.version, due,
         )  # fmt: skip
 
+    async def hurry(self, payment: Payment, due: int) -> None:
+        """Look no later than then, unless the payment has moved on meanwhile."""
+        await self._pool.execute(
+            "update payment set due = least(due, $3) where id = $1 and version = $2",
+            payment.payment_id, payment.version, due,
+        )  # fmt: skip
+
     async def lease_due(self, now: int, lease_seconds: int, most: int) -> list[PaymentId]:
         """Payments whose deadline has passed; nobody else gets them until the lease ends.
 

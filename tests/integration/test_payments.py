@@ -397,6 +397,25 @@ async def test_a_large_success_by_callback_counts_only_after_the_operator_confir
     assert await world.state(payment_id) is S.PAYING
 
 
+async def test_what_needs_proof_is_asked_about_soon_though_its_process_died_and_all_is_old(
+    world: World,
+) -> None:
+    """Unknown for five hours: nobody would look for hours more."""
+    payment_id = await world.confirm(shillings=20_000)
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    for _ in range(60):
+        world.clock.pass_(300)
+        await world.reconciler.sweep()
+    assert await world.state(payment_id) is S.COLLECT_UNKNOWN
+    assert await world.tell(attempt, SUCCEEDED) is Heard.NEEDS_PROOF  # and nobody proves it
+    world.mpesa.findings = [SUCCEEDED]
+    world.clock.pass_(61)
+    await world.reconciler.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUNDING  # proven, and its rate holds no more
+
+
 async def test_evidence_for_an_attempt_nobody_made_is_unknown(world: World) -> None:
     assert await world.tell(AttemptId("0190a0" + "0" * 26), SUCCEEDED) is Heard.UNKNOWN
 

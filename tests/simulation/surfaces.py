@@ -250,6 +250,14 @@ class ModelStore(PaymentStore):
 
         await self._wire.ask(write)
 
+    async def hurry(self, payment: Payment, due: int) -> None:
+        def write() -> None:
+            row = self._model.payments.get(payment.payment_id)
+            if row is not None and row.version == payment.version and row.due is not None:
+                self._model.set_due(payment.payment_id, min(row.due, due))
+
+        await self._wire.ask(write)
+
     async def lease_due(self, now: int, lease_seconds: int, most: int) -> list[PaymentId]:
         def lease() -> list[PaymentId]:
             leased = self._model.take_due(now, most)
