@@ -53,7 +53,7 @@ class Rulings:
                 await self._store.set_due(payment, queue_due(int(self._clock.epoch())))
 
         async def remind(payment: Payment) -> None:
-            await self._stepper.tell_people(payment, payment.state, "still waits for people")
+            await self._stepper.remind_people(payment)
             await self._store.set_due(payment, int(self._clock.epoch()) + reminder_seconds)
 
         return {State.PAYOUT_QUEUED: try_again, State.ON_HOLD: remind, State.RETURNED: remind}

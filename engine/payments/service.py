@@ -284,7 +284,7 @@ class Payments:
         """
         if payment.state is not State.REFUND_DUE:
             return
-        if await self.stepper.tell_of_debt(payment):  # again, if a crash kept it untold
+        if await self.stepper.tell_of_debt(payment, again=True):  # a crash may have kept it untold
             await self._store.set_due(payment, int(self._clock.epoch()) + self._timing.reminder)
         else:
             await self._advance(payment, Event.REFUND_ORDERED, ())

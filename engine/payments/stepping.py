@@ -107,7 +107,7 @@ class Stepper:
             return
         if event is Event.REFUND_FAILED and isinstance(facts, Ending):
             # It is tried again by itself, but somebody should know that money is stuck with us.
-            await self._tell_of_failed_refund(after, facts)
+            await self.open_one(after, "REFUND_FAILED", facts.code)
 
     async def keep(
         self,
@@ -130,12 +130,11 @@ class Stepper:
         await self._store.open_case(payment, kind, hash_, detail, now_ms)
         log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
 
-    async def _tell_of_failed_refund(self, payment: Payment, ending: Ending) -> None:
-        """Once, however often it fails: each case needs two people to close it."""
-        now_ms = int(self._clock.epoch() * 1000)
-        kind, tenant = "REFUND_FAILED", payment.facts.tenant
-        await self._store.open_one(payment.payment_id, tenant, kind, ending.code, now_ms)
-        log.error("case %s %s: %s", kind, payment.code, ending.code)
+    async def open_one(self, payment: Payment, kind: str, detail: str) -> None:
+        """The same, once however often it is said: anew only when the one before was closed."""
+        now_ms, tenant = int(self._clock.epoch() * 1000), payment.facts.tenant
+        await self._store.open_one(payment.payment_id, tenant, kind, detail, now_ms)
+        log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
 
     async def again(self, payment: Payment) -> Payment:
         """The payment as it is stored now."""
@@ -148,6 +147,11 @@ class Stepper:
         """Some states wait for people. Said after the commit; the sweep says it again."""
         if kind := WAITS_FOR_PEOPLE.get(state):
             await self.open_case(payment, kind, f"{payment.version:032x}", why)
+
+    async def remind_people(self, payment: Payment) -> None:
+        """It still waits, and somebody may have closed its case all the same."""
+        if kind := WAITS_FOR_PEOPLE.get(payment.state):
+            await self.open_one(payment, kind, "still waits for people")
 
     async def refunds_itself(self, payment: Payment, ending: Ending | None = None) -> bool:
         """Whether what is due back can be ordered without asking people. `ending` as below."""
@@ -169,15 +173,21 @@ class Stepper:
             return True
         return await self._store.collected_receipt(payment.payment_id) is not None
 
-    async def tell_of_debt(self, payment: Payment) -> bool:
-        """Put on somebody's desk what is owed to whom; False when it is given back by itself."""
+    async def tell_of_debt(self, payment: Payment, *, again: bool = False) -> bool:
+        """Put on somebody's desk what is owed to whom; False when it is given back by itself.
+
+        `again`: only where no such case is open.
+        """
         if await self.refunds_itself(payment):
             return False
         owed = payment.amount_of(Direction.REFUND)
         to = payment.msisdn_of(Direction.REFUND).masked
         operator = payment.operator_of(Direction.REFUND)
         detail = f"{owed} is owed to {to}: {operator} did not give it back and will not by itself"
-        await self.open_case(payment, REFUND_BY_HAND, f"{payment.version:032x}", detail)
+        if again:
+            await self.open_one(payment, REFUND_BY_HAND, detail)
+        else:
+            await self.open_case(payment, REFUND_BY_HAND, f"{payment.version:032x}", detail)
         return True
 
 

@@ -247,7 +247,8 @@ class PaymentStore:
             "with known as (select count(closed_ms) as n, count(*) > count(closed_ms) as is_open"
             "   from case_file where payment = $1 and kind = $2),"
             " opened as (insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
-            "   select $1, $2, lpad(to_hex(n), 32, '0')::uuid, $3, $4, $5 from known"
+            # No version is so large: a case of a step has that for its hash.
+            "   select $1, $2, ('c' || lpad(to_hex(n), 31, '0'))::uuid, $3, $4, $5 from known"
             "   where not is_open on conflict do nothing)"
             " select n + 1 from known",
             payment_id, kind, tenant, at_ms, detail,

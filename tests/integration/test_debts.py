@@ -168,6 +168,17 @@ async def test_a_case_that_a_crash_kept_untold_is_told_by_the_sweep(staffed: Sta
     assert await staffed.world.cases() == [REFUND_BY_HAND]
 
 
+async def test_a_case_that_was_closed_over_an_open_debt_is_there_again_the_next_day(
+    staffed: Staffed,
+) -> None:
+    await staffed.owed()
+    await staffed.world.pool.execute("update case_file set closed_ms = 1, closed_by = 'two'")
+    for _ in range(3):
+        staffed.world.clock.pass_(DAY + 1)
+        await staffed.world.reconciler.sweep()
+    assert await staffed.world.cases() == [REFUND_BY_HAND] * 2
+
+
 async def test_two_people_put_down_that_it_was_given_back_by_hand(staffed: Staffed) -> None:
     world = staffed.world
     payment_id = await staffed.owed()

@@ -64,6 +64,20 @@ async def test_what_must_be_held_is_collected_and_waits_with_a_case(world: World
     assert "delayed" in str([intents for _, intents in world.heard])
 
 
+async def test_whoever_closes_the_case_of_what_still_waits_has_it_again_the_next_day(
+    world: World,
+) -> None:
+    world.policy.clearance = Clearance(HELD)
+    payment_id = await collected(world)
+    for day in range(3):
+        opened = await world.pool.fetchval("select count(*) from case_file where closed_ms is null")
+        assert (opened, await world.state(payment_id)) == (1, S.ON_HOLD), day
+        await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'two'")
+        world.clock.pass_(2 * 86_400 + 1)
+        await world.reconciler.sweep()
+    assert await world.cases() == ["ON_HOLD"] * 4
+
+
 async def test_a_list_that_changed_after_the_confirm_holds_before_the_payout(world: World) -> None:
     payment_id = await world.confirm()
     await world.dispatched()

@@ -119,7 +119,8 @@ class ShadowedStore(PaymentStore):
         self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
     ) -> int:
         number = await super().open_one(payment_id, tenant, kind, detail, at_ms)
-        self._model.cases.setdefault((payment_id, kind, f"{number - 1:032x}"), detail)
+        if not any(case[:2] == (payment_id, kind) for case in self._model.cases):
+            self._model.cases[payment_id, kind, f"c{number - 1:031x}"] = detail
         return number
 
 

@@ -208,8 +208,13 @@ class ModelStore(PaymentStore):
         self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
     ) -> int:
         """Nobody closes a case here."""
-        key = payment_id, kind, "0" * 32
-        await self._wire.ask(lambda: self._model.cases.setdefault(key, detail))
+
+        def write() -> None:
+            cases = self._model.cases
+            if not any(case[:2] == (payment_id, kind) for case in cases):
+                cases[payment_id, kind, f"c{0:031x}"] = detail
+
+        await self._wire.ask(write)
         return 1
 
     async def payees(self, payment: Payment) -> frozenset[str]:
