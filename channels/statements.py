@@ -96,15 +96,16 @@ def assemble(
     ours = OursReader(pool, tenant, store, references_of)
     book = BalanceBook(pool, tenant, kept, ours, terms, clock)
     suspense = Suspense(pool, tenant, committer, clock, ids)
+    pay_ins = PayInStore(pool, tenant, clock, ids)
     statements = Statements(
         tenant=tenant,
         operators=facts,
         terms=terms,
         store=kept,
         ours=ours,
-        consequences=Consequences(kept, payments, suspense, terms, clock),
+        consequences=Consequences(kept, payments, suspense, pay_ins, terms, clock),
         balances=book,
-        pay_ins=PayInStore(pool, tenant, clock, ids),
+        pay_ins=pay_ins,
         moves=Moves(ProposalStore(pool, tenant)),
         clock=clock,
     )

@@ -268,6 +268,7 @@ def _assemble(
     counter = Counter(
         tenant=settings.tenant,
         selling=core.payments.selling,
+        confirming=core.payments.confirming,
         rulings=core.rulings,
         requests=requests,
         past=PastStore(pool, settings.tenant, core.store, directory),

@@ -8,8 +8,7 @@ has claimed its intent.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -18,19 +17,19 @@ from engine.correlation import speaking_of
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.holding import Holding
 from engine.ledger.plans import Intent
+from engine.messages.delivery_notices import DeliveryNotices
 from engine.messages.sender import Messages
 from engine.outbox import NEVER_SENT, Leased, Outbox
 from engine.payments.evidence import Source, finding_without_numbers
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.lifecycle import State
-from engine.payments.orders import Orders
+from engine.payments.orders import Orders, operation_of
 from engine.payments.payment import Payment
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
 from engine.ports import (
     Accepted,
-    DeliveryNoticePort,
     Direction,
     Finding,
     OperatorPort,
@@ -88,6 +87,7 @@ class Dispatcher:
         self._clock = clock
         self._patience = patience
         self._record = record
+        self._notices = DeliveryNotices(operators, store, messages)
         self._orders = Orders(operators=operators, store=store, callback_url=callback_url)
         self._tasks = Tasks(failed="an intent was not carried out; the sweep will take it over")
         self._start = self._tasks.start
@@ -97,8 +97,8 @@ class Dispatcher:
         """Carry out what a commit has just stored."""
         for intent in intents:
             self._start(self._carry_out(payment, intent))
-        if payment.state is State.PAID:
-            self._say_delivered(payment)
+        if payment.state is State.PAID and (notice := self._notices.of(payment)) is not None:
+            self._start(notice)
 
     def hear_message(self, intent: Intent) -> None:
         """Send a message that was just stored and belongs to no payment."""
@@ -192,11 +192,19 @@ class Dispatcher:
             await self.payments.stepper.keep(payment, done=(left.id,))
         elif not left.was_sent:
             await self._call(payment, AttemptId(left.id), Direction(left.kind), left.claim)
-        elif self._repeat_is_safe(payment, Direction(left.kind)):
-            # Never asked whether it is too late: the first call may have been carried out.
+        elif self._may_be_sent_again(payment, Direction(left.kind)):
+            # Never given up as too late: the first call may have been carried out.
             await self._send(payment, AttemptId(left.id), Direction(left.kind))
         else:
             await self.payments.record_unclear(payment, AttemptId(left.id))
+
+    def _may_be_sent_again(self, payment: Payment, direction: Direction) -> bool:
+        """Whether a call that may have been carried out may be made once more."""
+        if direction is Direction.COLLECT:
+            latest = payment.quote.expires_at + self._patience.prompt
+            if self._clock.epoch() > latest:  # they have paid otherwise by now, or given up
+                return False
+        return self._repeat_is_safe(payment, direction)
 
     def _repeat_is_safe(self, payment: Payment, direction: Direction) -> bool:
         return self._orders.repeat_is_safe(payment, direction)
@@ -204,19 +212,15 @@ class Dispatcher:
     async def _may_repeat(
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> bool:
-        """Never beside somebody who holds its intent: that one may yet hear a definite no."""
-        now = self._clock.epoch()
-        age = now - epoch_of(attempt_id)
-        if (
-            direction is Direction.COLLECT
-            and now > payment.quote.expires_at + self._patience.prompt
-        ):
-            return False  # they have paid otherwise by now, or given up
+        """Never beside somebody who holds its intent, and may yet hear a definite no; nor soon
+        after the order left, which may be long after the attempt began."""
+        before = self._clock.epoch() - self._patience.ingestion_horizon
         return (
             payment.live == attempt_id
-            and age > self._patience.ingestion_horizon
-            and self._repeat_is_safe(payment, direction)
+            and epoch_of(attempt_id) < before
+            and self._may_be_sent_again(payment, direction)
             and not await self._outbox.still_there(attempt_id)
+            and await self._store.heard_last(payment, attempt_id) < before * 1000
         )
 
     # Operator calls.
@@ -250,13 +254,12 @@ class Dispatcher:
         began = self._clock.epoch()
         try:
             with speaking_of(payment=payment.payment_id, attempt=attempt_id):
-                accepted = await _operation(port, order.direction)(order)
+                accepted = await operation_of(port, order.direction)(order)
         except (Rejected, Throttled, Unreachable) as error:
             if not isinstance(error, Rejected):  # a rejection is told with the attempt's end
                 self._tell_health(operator, order, error, began)
             if claim is None:
-                log.warning("%s %s stays unclear: %s", payment.code, direction.name, error)
-                await self.payments.record_unclear(payment, attempt_id)
+                await self._stays_unclear(payment, attempt_id, direction, error)
             else:
                 await self._not_done(payment, attempt_id, error, claim)
         except OutcomeUnknown as error:
@@ -291,8 +294,7 @@ class Dispatcher:
             return
         if finding.outcome is Outcome.FAILED and self._repeat_is_safe(payment, direction):
             if claim is None:
-                log.warning("%s %s stays unclear: %s", payment.code, direction.name, finding.code)
-                await self.payments.record_unclear(payment, attempt_id)
+                await self._stays_unclear(payment, attempt_id, direction, finding.code)
                 return
             refusal = Refusal(finding.code, finding.reason or Reason.OTHER)
             if not await self._counts(payment, attempt_id, refusal, claim):
@@ -304,6 +306,13 @@ class Dispatcher:
         if heard is not Heard.ADVANCED:
             log.warning("%s: its end moved nothing: %s", payment.code, heard)
             await self.payments.record_unclear(payment, attempt_id)
+
+    async def _stays_unclear(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction, no: object
+    ) -> None:
+        """A repeat was refused: that says nothing of the call before it."""
+        log.warning("%s %s stays unclear: %s", payment.code, direction.name, no)
+        await self.payments.record_unclear(payment, attempt_id)
 
     def _tell_health(self, operator: str, order: Order, error: ProviderError, began: float) -> None:
         told = told_by_error(error, order.direction)
@@ -376,22 +385,6 @@ class Dispatcher:
         log.warning("%s not sent, again in %.0f s: %s", payment.code, seconds, error)
         await self._outbox.release(attempt_id, claim, self._clock.epoch() + seconds)
 
-    def _say_delivered(self, payment: Payment) -> None:
-        """Through the payer's operator, where that is wanted: said once, or by nobody."""
-        port = self._operators[payment.quote.payer_operator]
-        # The setting first: what isinstance does to a Protocol costs as much as a line of the log.
-        if getattr(port, "notifies", False) and isinstance(port, DeliveryNoticePort):
-            self._start(self._notify(port, payment))
-
-    async def _notify(self, port: DeliveryNoticePort, payment: Payment) -> None:
-        collected = await self._store.collected_attempt(payment.payment_id)
-        if collected is None:
-            return
-        try:
-            await port.notify_delivered(collected, self._messages.receipt_of(payment))
-        except ProviderError as error:
-            log.warning("%s: the payer's operator was not told: %s", payment.code, error)
-
     async def _prove(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
         for pause in PROOF_PAUSES:
             await asyncio.sleep(pause)
@@ -406,14 +399,3 @@ class Dispatcher:
 
 def _written(refusal: Refusal) -> str:
     return msgspec.json.encode(refusal).decode()
-
-
-def _operation(
-    port: OperatorPort, direction: Direction
-) -> Callable[[Order], Coroutine[Any, Any, Accepted]]:
-    operations = {
-        Direction.COLLECT: port.collect,
-        Direction.DISBURSE: port.disburse,
-        Direction.REFUND: port.refund,
-    }
-    return operations[direction]

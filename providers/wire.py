@@ -79,7 +79,8 @@ def order_amount(facts: OperatorFacts, order: Order) -> Decimal:
 def _bounds(facts: OperatorFacts, order: Order) -> tuple[int, int]:
     if order.direction is Direction.COLLECT:
         return facts.collect_minor_min, facts.collect_minor_max
-    if order.direction is Direction.DISBURSE or facts.refund_is_payout:
+    is_paid = facts.refund_is_payout or (facts.refund_by_receipt and not order.collected_receipt)
+    if order.direction is Direction.DISBURSE or is_paid:
         return facts.disburse_minor_min, facts.disburse_minor_max
     return 1, MINOR_MAX
 

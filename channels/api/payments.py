@@ -32,6 +32,7 @@ from engine.errors import NoWayNow, OurFault, StaffMistake
 from engine.fx.quotes import Quote
 from engine.msisdn import Msisdn
 from engine.payments.client_store import LAST, ClientPayments, Known, payment_key
+from engine.payments.confirming import Confirming
 from engine.payments.facts import Ruling
 from engine.payments.payment import Payment
 from engine.payments.reservations import Reservations
@@ -110,6 +111,7 @@ class Payments:
         self,
         *,
         selling: Selling,
+        confirming: Confirming,
         rulings: Rulings,
         find: FindCustomer,
         quotes: QuoteStore,
@@ -119,6 +121,7 @@ class Payments:
         proposals: ProposalStore,
     ) -> None:
         self._selling = selling
+        self._confirming = confirming
         self._rulings = rulings
         self._find = find
         self._quotes = quotes
@@ -145,7 +148,7 @@ class Payments:
             payer, quote = await self._priced(call, await looking_up)
         draws_on = await self._draws_on(call, quote)
         try:
-            confirmed = await self._selling.confirm(
+            confirmed = await self._confirming.confirm(
                 payer=payer, quote=quote, key=payment_key(client, call.key), client=client,
                 request_hash=hash_, draws_on=draws_on,
             )  # fmt: skip

@@ -193,8 +193,8 @@ def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:
     return table_of(
         Quotes(selling=selling, find=find, store=store, reservations=engine.reservations),
         Payments(
-            selling=selling, rulings=engine.rulings, find=find, quotes=store,
-            own=ClientPayments(engine.pool, tenant, engine.store),
+            selling=selling, confirming=engine.payments.confirming, rulings=engine.rulings,
+            find=find, quotes=store, own=ClientPayments(engine.pool, tenant, engine.store),
             reservations=engine.reservations, desk=engine.office.desk,
             proposals=engine.office.proposals,
         ),

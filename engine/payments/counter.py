@@ -9,10 +9,12 @@ from datetime import datetime
 from engine.clock import Clock, CustomerId, PaymentId
 from engine.compliance.compliance import Standing
 from engine.customers.customers import Customer
+from engine.desk.cases import REPORTED
 from engine.errors import CustomerMistake
 from engine.fx.quotes import Quote
 from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn
+from engine.payments.confirming import Confirming
 from engine.payments.facts import Ruling
 from engine.payments.past_store import PastStore
 from engine.payments.payment import code_of
@@ -38,6 +40,7 @@ class Counter:
         *,
         tenant: int,
         selling: Selling,
+        confirming: Confirming,
         rulings: Rulings,
         requests: Requests,
         past: PastStore,
@@ -48,6 +51,7 @@ class Counter:
         """`limits_now` says what binds a customer in a currency (`Clearing.limits_now`)."""
         self._tenant = tenant
         self._selling = selling
+        self._confirming = confirming
         self._rulings = rulings
         self._requests = requests
         self._past = past
@@ -94,8 +98,8 @@ class Counter:
     async def confirm(
         self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
     ) -> Confirmed:
-        """As `Selling.confirm`, of a quote for a request as well."""
-        return await self._selling.confirm(payer=payer, quote=quote, key=key, by_pin=by_pin)
+        """As `Confirming.confirm`, of a quote for a request as well."""
+        return await self._confirming.confirm(payer=payer, quote=quote, key=key, by_pin=by_pin)
 
     async def code_of_key(self, key: str) -> str | None:
         """The code of the payment that was confirmed under a key; None when none was."""
@@ -158,7 +162,7 @@ class Counter:
         what = f"{reason.replace('_', ' ')} ({summary.state})"
         detail = f"payment {summary.code}: its {who} reports: {what}"
         now_ms = int(self._clock.epoch() * 1000)
-        number = await self._store.open_report(payment_id, self._tenant, detail, now_ms)
+        number = await self._store.open_one(payment_id, self._tenant, REPORTED, detail, now_ms)
         return f"{summary.code}-{number}"
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:

@@ -61,7 +61,7 @@ class Debts:
         return await rule_once(self._store, proposal, PaymentId(body.payment), decide)
 
     async def _decide(self, ruling: Ruling, body: Owed, payment: Payment) -> bool | str:
-        if (why_not := self._why_not(payment, body)) is not None:
+        if (why_not := await self._why_not(payment, body)) is not None:
             return f"{payment.code}: {why_not}"
         rule = (
             self._rulings.give_back
@@ -70,20 +70,20 @@ class Debts:
         )
         return await rule(payment.payment_id, ruling, operator=body.operator)
 
-    def _why_not(self, payment: Payment, body: Owed) -> str | None:
+    async def _why_not(self, payment: Payment, body: Owed) -> str | None:
         if payment.state is not State.REFUND_DUE:
             return f"it is {payment.state.name}, so nothing waits to be given back"
         match body:
             case HandRefund():
-                return self._why_not_by_hand(payment, body)
+                return await self._why_not_by_hand(payment, body)
             case RefundElsewhere():
-                return self._why_not_by(payment, body.operator)
+                return await self._why_not_by(payment, body.operator)
             case _:
                 assert_never(body)
 
-    def _why_not_by_hand(self, payment: Payment, body: HandRefund) -> str | None:
+    async def _why_not_by_hand(self, payment: Payment, body: HandRefund) -> str | None:
         """What is tried again by itself could be given back twice."""
-        if self._rulings.refunds_itself(payment):
+        if await self._rulings.refunds_itself(payment):
             return "it is given back by itself; take it over by REFUND_ELSEWHERE first"
         operator = self._directory.by_name.get(body.operator or payment.quote.payer_operator)
         owed = payment.amount_of(Direction.REFUND)
@@ -91,10 +91,10 @@ class Debts:
             return f"we hold no {owed.currency} at {body.operator}"
         return None
 
-    def _why_not_by(self, payment: Payment, operator: str) -> str | None:
+    async def _why_not_by(self, payment: Payment, operator: str) -> str | None:
         owed, own = payment.amount_of(Direction.REFUND), payment.quote.payer_operator
         able = [facts.name for facts in self._directory.refund_ways(own, owed)]
-        if self._directory.refunds_itself(own, owed):
+        if await self._rulings.gives_back(payment):
             able.append(own)  # once more, and from then on people decide
         if operator in able:
             return None

@@ -37,16 +37,19 @@ def disagreement(
     finding: Finding,
     *,
     references: Collection[str] = (),
+    numbers: Collection[str] = (),
 ) -> str | None:
     """What the operator says differently from what we ordered, or None. Silence agrees.
 
+    `numbers` are further ones that an attempt which is over may have been ordered to.
     `references` are those under which the operator took the attempt, as far as they are known: what
     names another one speaks of something else, whatever it says of that.
     """
     said = finding.amount
     if said is not None and said != (ordered := payment.amount_of(direction)):
         return f"amount {said.minor} {said.currency}, ordered {ordered.minor}"
-    if finding.msisdn is not None and finding.msisdn != payment.msisdn_of(direction):
+    number = finding.msisdn
+    if number is not None and number != payment.msisdn_of(direction) and number not in numbers:
         return "another number than ordered"
     told = finding.provider_reference
     if told is not None and references and told not in references:
@@ -60,6 +63,11 @@ def needs_proof(payment: Payment, direction: Direction, finding: Finding, above:
     A failure as much as a success: a forged failure of a payout would buy a refund.
     """
     return finding.outcome in FINAL and payment.minor_of(direction) > above
+
+
+def answers_question(finding: Finding, *, is_over: bool) -> bool:
+    """Whether the operator said in the end how an attempt stands that we held to be over."""
+    return finding.outcome is Outcome.REVERSED or (is_over and finding.outcome in FINAL)
 
 
 def came_otherwise(ending: Ending, finding: Finding) -> bool:

@@ -76,6 +76,11 @@ def read_terms(text: str) -> Facts:
     return step.terms
 
 
+def holds_terms(text: str) -> bool:
+    """Whether a row holds terms: that of a creation, or of a ruling that stated them anew."""
+    return _terms_at(text) is not None
+
+
 def seal_terms(text: str, seals: Seals, payment_id: str) -> str:
     """A row's text with the terms' two numbers hidden: the payer's place holds both, sealed, the
     payee's its index, by which a payee is found (`decisions/0015`). What holds no terms stays.

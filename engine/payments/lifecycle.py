@@ -224,6 +224,14 @@ def advance(
     return Step(path, transfers, ends, begins)
 
 
+def orders_refund(state: State, event: Event, then: Event | None = None) -> bool:
+    """Whether a refund is what follows the event by itself. Raises Impossible as `advance` does."""
+    if event is Event.REFUND_ORDERED:  # somebody decided
+        return False
+    refunds_itself = True
+    return _way(state, event, then, refunds_itself).begins is Direction.REFUND
+
+
 class _Way(NamedTuple):
     """A step before it has amounts."""
 

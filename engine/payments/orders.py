@@ -1,13 +1,14 @@
 """What an operator is asked on behalf of an attempt: the same at every repeat. Sends nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import msgspec
 
 from engine.clock import AttemptId
 from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore, question_id
-from engine.ports import Direction, OperatorPort, Order, Sender
+from engine.ports import Accepted, Direction, OperatorPort, Order, Sender
 
 
 class Orders:
@@ -95,3 +96,15 @@ class Orders:
             msisdn=quote.payer,
             language=quote.payer_language,
         )
+
+
+def operation_of(
+    port: OperatorPort, direction: Direction
+) -> Callable[[Order], Coroutine[Any, Any, Accepted]]:
+    """What is called to carry out an order of that direction."""
+    operations = {
+        Direction.COLLECT: port.collect,
+        Direction.DISBURSE: port.disburse,
+        Direction.REFUND: port.refund,
+    }
+    return operations[direction]

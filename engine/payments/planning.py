@@ -51,7 +51,8 @@ GIVES_BACK = {State.COLLECT_FAILED, State.EXPIRED, State.CANCELLED, State.REFUND
 
 _MOVE = Creation()
 
-_COLLECT, _RESERVED, _LATE_FUNDS = Direction.COLLECT, State.RESERVED, State.LATE_FUNDS
+_COLLECT, _REFUND = Direction.COLLECT, Direction.REFUND
+_RESERVED, _LATE_FUNDS = State.RESERVED, State.LATE_FUNDS
 
 
 class Planner:
@@ -72,12 +73,16 @@ class Planner:
             State.PAYING: timing.first_payout_look,
         }
 
-    def refunds_itself(self, payment: Payment) -> bool:
-        """Whether what is due back can be ordered without asking people."""
-        if payment.facts.refund_operator:  # two people sent it elsewhere
-            return False
-        owed = payment.amount_of(Direction.REFUND)
-        return self._directory.refunds_itself(payment.quote.payer_operator, owed)
+    def gives_back(self, payment: Payment, *, has_receipt: bool) -> bool:
+        """Whether the operator that collected gives back what is owed.
+
+        `has_receipt`: its own number of that collection is known. A part of it goes back without.
+        """
+        owed = payment.amount_of(_REFUND)
+        is_whole = owed.minor == payment.minor_of(_COLLECT)
+        return self._directory.gives_back(
+            payment.quote.payer_operator, owed, has_receipt=has_receipt and is_whole
+        )
 
     def plan(
         self,

@@ -1,7 +1,8 @@
 """Requests for money in Postgres. Whether one is being paid is read from the keys of payments.
 
-Each try to pay a request is a payment under the request's next key (`selling.request_key`), which
-`payment_key` gives away once. Whoever closes a request takes that key, so it is closed or paid.
+Each try to pay a request is a payment under the request's next key (`confirming.request_key`),
+which `payment_key` gives away once. Whoever closes a request takes that key, so it is closed or
+paid.
 """
 
 from typing import Any, NamedTuple
@@ -11,10 +12,10 @@ from engine.errors import OurFault
 from engine.ledger.plans import NIL
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.payments.confirming import request_key
 from engine.payments.lifecycle import State
 from engine.payments.notices import MESSAGE
 from engine.payments.planning import GIVES_BACK
-from engine.payments.selling import request_key
 from engine.payments.views import RequestState
 from engine.privacy.places import payer_place, payload_place, requester_place
 from engine.privacy.seals import (

@@ -1,7 +1,7 @@
 """Requests for money: one person asks, another pays or declines, and it ends by itself.
 
 A request moves nothing. Paying one is a payment like any other, quoted here and confirmed by
-`selling.py`; why that happens once, whoever approves, is `request_store.py`.
+`confirming.py`; why that happens once, whoever approves, is `request_store.py`.
 """
 
 from collections.abc import Awaitable, Callable

@@ -94,9 +94,17 @@ class Directory:
             )
         return Ways(payer_facts, payouts[0], name, payouts)
 
-    def refunds_itself(self, payer_operator: str, amount: Money) -> bool:
-        """Whether it gives back so much of what it collected (`OperatorFacts.gives_back`)."""
-        return self.by_name[payer_operator].gives_back(amount)
+    def must_be_prompted(self, operator: str) -> None:
+        """Raises NoWayNow `session.dial_instead` where only our PIN asks the payer.
+
+        Said of every price that is asked for where no PIN can be typed: by SMS, by a client.
+        """
+        if not self.by_name[operator].prompts_payer:
+            raise NoWayNow("session.dial_instead")
+
+    def gives_back(self, payer_operator: str, amount: Money, *, has_receipt: bool) -> bool:
+        """Whether it returns so much of what it collected (`OperatorFacts.gives_back`)."""
+        return self.by_name[payer_operator].gives_back(amount, has_receipt=has_receipt)
 
     def refund_ways(self, payer_operator: str, amount: Money) -> tuple[OperatorFacts, ...]:
         """Who can pay that amount into the payer's wallet, in the order of `payouts_to`."""

@@ -53,7 +53,7 @@ class Rulings:
                 await self._store.set_due(payment, queue_due(int(self._clock.epoch())))
 
         async def remind(payment: Payment) -> None:
-            await self._stepper.tell_people(payment, payment.state, "still waits for people")
+            await self._stepper.remind_people(payment)
             await self._store.set_due(payment, int(self._clock.epoch()) + reminder_seconds)
 
         return {State.PAYOUT_QUEUED: try_again, State.ON_HOLD: remind, State.RETURNED: remind}
@@ -135,9 +135,13 @@ class Rulings:
         """
         return await self._settle_debt(payment_id, Event.GIVEN_BACK, ruling, operator)
 
-    def refunds_itself(self, payment: Payment) -> bool:
-        """As `Planner.refunds_itself`: nobody needs to be asked."""
-        return self._stepper.refunds_itself(payment)
+    async def refunds_itself(self, payment: Payment) -> bool:
+        """As `Stepper.refunds_itself`: nobody needs to be asked."""
+        return await self._stepper.refunds_itself(payment)
+
+    async def gives_back(self, payment: Payment) -> bool:
+        """As `Stepper.gives_back`."""
+        return await self._stepper.gives_back(payment)
 
     async def _settle_debt(
         self, payment_id: PaymentId, event: Event, ruling: Ruling, operator: str

@@ -1,45 +1,29 @@
-"""What is promised and taken on: the price of a payment, and its first commit.
+"""What a payment costs, as it is promised for a while.
 
-Asks the policy, the rates and the ways; knows nothing of what operators tell afterwards
-(`service.py`), and nothing of who asked whom for money but the mark that a quote carries.
+Asks the policy, the rates and the ways; stores nothing, and knows nothing of what becomes of a
+price (`confirming.py`).
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from engine.clock import Clock, CustomerId, Ids, PaymentId
+from engine.clock import Clock, Ids
 from engine.customers.customers import Customer
 from engine.decisions import Decision
-from engine.errors import CappError, CustomerMistake, NoWayNow, OurFault
+from engine.errors import CustomerMistake, NoWayNow
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import Rate, RateBook
-from engine.ledger.commit import Committer
-from engine.ledger.plans import Plan, Spend, Verdict, Verdicted
 from engine.money import Money
 from engine.msisdn import Msisdn, country_of
-from engine.payments.facts import Facts, write
-from engine.payments.lifecycle import Event, State, advance
 from engine.payments.outlook import Outlook
-from engine.payments.payment import Payment, code_of
-from engine.payments.planning import Creation, Planner, Timing
+from engine.payments.planning import Timing
 from engine.payments.policy import Policy
 from engine.payments.portability import Wallet
 from engine.payments.pricing import amount_for, arrives, price
 from engine.payments.router import Router
 from engine.payments.routing import Directory, Ways
-from engine.payments.stepping import Hear
-from engine.payments.store import PaymentStore, left_of
-from engine.payments.views import Confirmed
 from engine.payments.wallets import Wallets
 from engine.tasks import beside
-
-# What every confirm asks about (`decisions/0027`).
-_NEW, _CONFIRMED = State.NEW, Event.CONFIRMED
-_APPLIED, _STALE = Verdict.APPLIED, Verdict.STALE
-
-TRIES_MAX = 5
-"""How often a creation is planned anew when an earlier one with its key was refused."""
 
 
 class Payee(NamedTuple):
@@ -59,41 +43,31 @@ class Terms(NamedTuple):
 
 
 class Selling:
-    """Quotes and confirms of one tenant. Every method may be repeated."""
+    """The prices of one tenant. Every method may be repeated."""
 
     def __init__(
         self,
         *,
-        tenant: int,
-        committer: Committer,
-        store: PaymentStore,
         rates: RateBook,
         directory: Directory,
         language_of: Callable[[Msisdn], Awaitable[str]],
         clock: Clock,
         ids: Ids,
         timing: Timing,
-        planner: Planner,
         policy: Policy,
         router: Router | None,
         wallets: Wallets | None,
-        hear: Hear,
     ) -> None:
-        """`hear`, `router` and `wallets` as in `Payments`."""
-        self._tenant = tenant
-        self._committer = committer
-        self._store = store
+        """`router` and `wallets` as in `Payments`."""
         self._rates = rates
         self._directory = directory
         self._language_of = language_of
         self._clock = clock
         self._ids = ids
         self._timing = timing
-        self._planner = planner
         self._policy = policy
         self._router = router
         self._wallets = wallets or Wallets(directory)
-        self._hear = hear
 
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         """The operator whose wallet would be collected from, if we can collect there."""
@@ -105,12 +79,8 @@ class Selling:
         return self._directory.payer_currency(payer, network)
 
     def must_be_prompted(self, operator: str) -> None:
-        """Raises NoWayNow `session.dial_instead` where only our PIN asks the payer.
-
-        Said of every price that is asked for where no PIN can be typed: by SMS, by a client.
-        """
-        if not self._directory.by_name[operator].prompts_payer:
-            raise NoWayNow("session.dial_instead")
+        """As `Directory.must_be_prompted`."""
+        self._directory.must_be_prompted(operator)
 
     async def wallet_of(self, msisdn: Msisdn) -> Wallet:
         """Whose wallet a number is, by everybody who may know; changes nothing."""
@@ -310,118 +280,3 @@ class Selling:
             rate_at_ms=rate.at_ms,
             decisions=tuple(decision for decision in decided if decision is not None),
         )
-
-    async def confirm(
-        self,
-        *,
-        payer: Customer,
-        quote: Quote,
-        key: str,
-        client: str = "",
-        request_hash: str = "",
-        draws_on: int | None = None,
-        by_pin: bool = False,
-    ) -> Confirmed:
-        """Reserve liquidity and order the collection, in one commit, once per key.
-
-        `by_pin`: the payer has just proved themself by our PIN. Whoever has not is asked by their
-        operator; where that asks nobody it is refused (`must_be_prompted`).
-
-        `client` is the id of the client that asked, where the payer did not dial; `request_hash`
-        (32 hex digits) is then of what it asked, by default of payer and quote.
-        `draws_on` is the account of a reservation of the payee's currency: the hold is taken from
-        it in the same commit, or the payment is refused (NoWayNow `no_way.float`); what the payment
-        does not need in the end goes to the pool.
-        A quote that answers a request for money is confirmed under the request's own key, so that
-        it is paid once whoever confirms (`CustomerMistake` `mistake.request_gone`). Raises also
-        CustomerMistake `mistake.quote_expired` or one about a limit, NoWayNow `no_way.float` when
-        the pool does not cover it or another when the payment is refused, OurFault when the key was
-        used for another quote.
-        """
-        if quote.request:
-            key = request_key(quote.request, quote.request_try)
-        request = request_hash or _request_hash(payer.customer_id, quote)
-        try:
-            if self._clock.epoch() >= quote.expires_at:
-                raise CustomerMistake("mistake.quote_expired")
-            if not by_pin:
-                self.must_be_prompted(quote.payer_operator)
-            clearance = await self._policy.clear(payer, quote)
-        except CappError:
-            # Whoever repeats a confirm that was taken on hears that, whatever holds today.
-            known = await self._store.by_key(self._tenant, key)
-            if known is None or known[1] != request:
-                raise
-            return self._confirmed(known[0], quote, fresh=False)
-        facts = Facts(
-            quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend,
-            client=client,
-        )  # fmt: skip
-        payment = Payment(self._ids.payment(), facts, self._store.route(facts), _NEW, 0, None)
-        # Only the first hold is taken from there: later steps know the pool.
-        route = payment.route._replace(pool_avail=draws_on) if draws_on else payment.route
-        step = advance(_NEW, _CONFIRMED, quote, route)
-        plan, after = self._planner.plan(
-            payment,
-            step,
-            facts=write(facts),
-            creation=Creation(key, request, payer.customer_id),
-        )
-        answer = await self._create(plan)
-        if answer.verdict is _APPLIED:
-            self._hear(after, plan.intents)
-            return self._confirmed(payment.payment_id, quote, fresh=True)
-        match answer.verdict:
-            case Verdict.DUPLICATE:
-                return self._confirmed(PaymentId(str(answer.known)), quote, fresh=False)
-            case Verdict.INSUFFICIENT:
-                raise NoWayNow("no_way.float")
-            case Verdict.CONFLICT if quote.request:
-                raise CustomerMistake("mistake.request_gone")
-            case Verdict.OVER_LIMIT if facts.spend is not None:
-                raise await self._over_limit(facts.spend, quote.amount.currency)
-            case _:
-                raise OurFault(f"confirm was refused: {answer.verdict.name} {answer.error or ''}")
-
-    def _confirmed(self, payment_id: PaymentId, quote: Quote, *, fresh: bool) -> Confirmed:
-        payer = self._directory.by_name[quote.payer_operator]
-        return Confirmed(
-            payment_id, code_of(payment_id), fresh=fresh,
-            by_link=payer.collects_by_link, prompted=payer.prompts_payer,
-        )  # fmt: skip
-
-    async def _create(self, plan: Plan) -> Verdicted:
-        """A creation is stale only when an earlier plan of its batch with its key was refused."""
-        for _ in range(TRIES_MAX):
-            answer = await self._committer.submit_until_known(plan)
-            if answer.verdict is not _STALE:
-                break
-        return answer
-
-    async def _over_limit(self, spend: Spend, currency: str) -> CustomerMistake:
-        """Which limit it was, and what is left of it; only for the sentence."""
-        spent = await self._store.spent(self._tenant, CustomerId(spend.customer), spend.currency)
-        left = left_of(
-            spent,
-            day=spend.day,
-            month=spend.month,
-            day_minor_max=spend.day_minor_max,
-            month_minor_max=spend.month_minor_max,
-        )
-        if left.month_minor < spend.minor:
-            remaining = Money(left.month_minor, currency)
-            return CustomerMistake("mistake.limit_month", remaining=remaining)
-        return CustomerMistake("mistake.limit_day", remaining=Money(left.day_minor, currency))
-
-
-def request_key(code: str, tried: int) -> str:
-    """The idempotency key of the one payment that may answer a request for money, for each try.
-
-    The tries of a request sort as they were made. Whoever closes a request takes its next key
-    instead, so that it is closed or paid and never both.
-    """
-    return f"request:{code}:{tried:06d}"
-
-
-def _request_hash(customer_id: CustomerId, quote: Quote) -> str:
-    return hashlib.blake2b(f"{customer_id}:{quote.quote_id}".encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""The story of a payment: quote and confirm (`selling.py`), and every piece of evidence after that.
+"""The story of a payment: price (`selling.py`), confirm (`confirming.py`), every piece of evidence.
 
 Each step asks `lifecycle` for what follows and hands one plan to the commit. No company is called
 from here: what the outside is to be asked leaves as intents, after the commit, through `hear`.
@@ -20,6 +20,7 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments import evidence as told
 from engine.payments import lifecycle
+from engine.payments.confirming import Confirming
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending
 from engine.payments.health import Record, told_by_finding, unheard
@@ -93,9 +94,12 @@ class Payments:
         self.hear_money: HearMoney | None = None  # set once there is somebody who takes it in
         planner = Planner(directory, clock, ids, timing)
         self.selling = Selling(
-            tenant=tenant, committer=committer, store=store, rates=rates, directory=directory,
-            language_of=language_of, clock=clock, ids=ids, timing=timing, planner=planner,
-            policy=policy, router=router, wallets=wallets, hear=hear,
+            rates=rates, directory=directory, language_of=language_of, clock=clock, ids=ids,
+            timing=timing, policy=policy, router=router, wallets=wallets,
+        )  # fmt: skip
+        self.confirming = Confirming(
+            tenant=tenant, committer=committer, store=store, directory=directory, clock=clock,
+            ids=ids, planner=planner, policy=policy, hear=hear,
         )  # fmt: skip
         self.sequel = Sequel(policy, store, clock)
         self.stepper = Stepper(
@@ -121,8 +125,8 @@ class Payments:
         return self.selling.quote(payer=payer, network=network, payee=payee, amount=amount)
 
     def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Coroutine[Any, Any, Confirmed]:
-        """As `Selling.confirm`."""
-        return self.selling.confirm(payer=payer, quote=quote, key=key)
+        """As `Confirming.confirm`."""
+        return self.confirming.confirm(payer=payer, quote=quote, key=key)
 
     # What the outside tells.
 
@@ -145,16 +149,19 @@ class Payments:
         """
         heard_at = self._clock.epoch() if asked_at is None else asked_at
         told_ = (evidence_of((attempt_id, told.body_hash(source, body), source, body)),)
-        references: frozenset[str] = frozenset()
+        references = numbers = frozenset[str]()
         for _ in range(TRIES_MAX):
             found = await self._store.attempt(attempt_id)
             if found is None:
                 return Heard.UNKNOWN
             if finding.provider_reference is not None:
                 references = await self._store.provider_references(attempt_id)
-            heard = await self._hear_of(found, finding, source, told_, references)
+            if finding.msisdn is not None and found.may_be_to_another:
+                numbers = await self._store.payees(found.payment)
+            heard = await self._hear_of(found, finding, source, told_, references, numbers)
             if heard is not None:
-                if source is _QUERY and _answers_question(found, finding):
+                is_over = found.payment.live != attempt_id
+                if source is _QUERY and told.answers_question(finding, is_over=is_over):
                     news_before = int(heard_at) - NEWS_SETTLES_SECONDS
                     await self._store.strike_question(attempt_id, news_before)
                 return heard
@@ -167,9 +174,12 @@ class Payments:
         source: Source,
         kept: tuple[Evidence, ...],
         references: frozenset[str],
+        numbers: frozenset[str],
     ) -> Coroutine[Any, Any, Heard | None]:
         payment, direction = found.payment, found.direction
-        wrong = told.disagreement(payment, direction, finding, references=references)
+        wrong = told.disagreement(
+            payment, direction, finding, references=references, numbers=numbers
+        )
         if wrong is not None:
             return self._contradicted(found, kept, f"{direction.name}: {wrong}")
         if finding.outcome not in told.FINAL:
@@ -179,7 +189,7 @@ class Payments:
         if payment.live != found.attempt_id:
             return self._hear_of_ended(found, finding, source, kept)
         if source is _CALLBACK and self._must_ask(found, finding):
-            return self._keep(payment, kept, Heard.NEEDS_PROOF)
+            return self._want_proof(payment, kept)
         return self._end(found, finding, source, kept)
 
     async def _end(
@@ -274,7 +284,7 @@ class Payments:
         """
         if payment.state is not State.REFUND_DUE:
             return
-        if await self.stepper.tell_of_debt(payment):  # again, if a crash kept it untold
+        if await self.stepper.tell_of_debt(payment, again=True):  # a crash may have kept it untold
             await self._store.set_due(payment, int(self._clock.epoch()) + self._timing.reminder)
         else:
             await self._advance(payment, Event.REFUND_ORDERED, ())
@@ -366,11 +376,15 @@ class Payments:
         await self.stepper.open_case(payment, "CONFLICT", kept[0].hash, detail)
         return Heard.CONFLICT
 
-    async def _keep(
-        self, payment: Payment, kept: tuple[Evidence, ...], heard: Heard = Heard.KEPT
-    ) -> Heard:
+    async def _want_proof(self, payment: Payment, kept: tuple[Evidence, ...]) -> Heard:
+        """Looked at soon, also where it was unknown for so long that nobody would for hours."""
+        await self._store.hurry(payment, int(self._clock.epoch()) + self._timing.first_look)
+        await self._keep(payment, kept)
+        return Heard.NEEDS_PROOF
+
+    async def _keep(self, payment: Payment, kept: tuple[Evidence, ...]) -> Heard:
         await self.stepper.keep(payment, kept)
-        return heard
+        return Heard.KEPT
 
     async def _advance(
         self,
@@ -390,11 +404,3 @@ class Payments:
             done=done,
         )  # fmt: skip
         return None if after is None else Heard.ADVANCED
-
-
-def _answers_question(found: Attempted, finding: Finding) -> bool:
-    """Whether the operator said in the end how an attempt stands that we held to be over."""
-    if finding.outcome is Outcome.REVERSED:
-        return True
-    is_over = found.payment.live != found.attempt_id
-    return is_over and finding.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)

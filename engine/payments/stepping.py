@@ -13,7 +13,7 @@ from engine.errors import Impossible, OurFault
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Evidence, Intent, Verdict, note
 from engine.payments.facts import Ending, Ruling, write
-from engine.payments.lifecycle import Event, State, advance
+from engine.payments.lifecycle import Event, State, advance, orders_refund
 from engine.payments.payment import Payment
 from engine.payments.planning import Onward, Planner
 from engine.payments.store import PaymentStore
@@ -71,10 +71,15 @@ class Stepper:
         a step that the table allows.
         """
         restated = facts.terms if isinstance(facts, Ruling) else None
+        ending = facts if isinstance(facts, Ending) else None
+        # What it takes to know is asked only of the few steps that lead to a refund.
+        refunds = not orders_refund(payment.state, event, then) or await self.refunds_itself(
+            payment, ending
+        )
         step = advance(
             payment.state, event, payment.facts.quote, payment.route,
             then=then, onward=onward.route if onward else None,
-            refunds_itself=self._planner.refunds_itself(payment),
+            refunds_itself=refunds,
         )  # fmt: skip
         plan, after = self._planner.plan(
             payment, step, facts=write(facts) if facts else None, reason=reason, onward=onward,
@@ -102,7 +107,7 @@ class Stepper:
             return
         if event is Event.REFUND_FAILED and isinstance(facts, Ending):
             # It is tried again by itself, but somebody should know that money is stuck with us.
-            await self.open_case(after, "REFUND_FAILED", facts.attempt_id, facts.code)
+            await self.open_one(after, "REFUND_FAILED", facts.code)
 
     async def keep(
         self,
@@ -125,6 +130,12 @@ class Stepper:
         await self._store.open_case(payment, kind, hash_, detail, now_ms)
         log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
 
+    async def open_one(self, payment: Payment, kind: str, detail: str) -> None:
+        """The same, once however often it is said: anew only when the one before was closed."""
+        now_ms, tenant = int(self._clock.epoch() * 1000), payment.facts.tenant
+        await self._store.open_one(payment.payment_id, tenant, kind, detail, now_ms)
+        log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
+
     async def again(self, payment: Payment) -> Payment:
         """The payment as it is stored now."""
         found = await self._store.payment(payment.payment_id)
@@ -137,19 +148,46 @@ class Stepper:
         if kind := WAITS_FOR_PEOPLE.get(state):
             await self.open_case(payment, kind, f"{payment.version:032x}", why)
 
-    def refunds_itself(self, payment: Payment) -> bool:
-        """As `Planner.refunds_itself`."""
-        return self._planner.refunds_itself(payment)
+    async def remind_people(self, payment: Payment) -> None:
+        """It still waits, and somebody may have closed its case all the same."""
+        if kind := WAITS_FOR_PEOPLE.get(payment.state):
+            await self.open_one(payment, kind, "still waits for people")
 
-    async def tell_of_debt(self, payment: Payment) -> bool:
-        """Put on somebody's desk what is owed to whom; False when it is given back by itself."""
-        if self._planner.refunds_itself(payment):
+    async def refunds_itself(self, payment: Payment, ending: Ending | None = None) -> bool:
+        """Whether what is due back can be ordered without asking people. `ending` as below."""
+        if payment.facts.refund_operator:  # two people sent it elsewhere
+            return False
+        return await self.gives_back(payment, ending)
+
+    async def gives_back(self, payment: Payment, ending: Ending | None = None) -> bool:
+        """Whether the operator that collected gives back what is owed.
+
+        `ending` is how an attempt ends by the step that is to be taken: maybe the collection,
+        with the receipt that no row holds yet.
+        """
+        if self._planner.gives_back(payment, has_receipt=False):
+            return True
+        if not self._planner.gives_back(payment, has_receipt=True):
+            return False
+        if ending is not None and ending.succeeded and ending.receipt:
+            return True
+        return await self._store.collected_receipt(payment.payment_id) is not None
+
+    async def tell_of_debt(self, payment: Payment, *, again: bool = False) -> bool:
+        """Put on somebody's desk what is owed to whom; False when it is given back by itself.
+
+        `again`: only where no such case is open.
+        """
+        if await self.refunds_itself(payment):
             return False
         owed = payment.amount_of(Direction.REFUND)
         to = payment.msisdn_of(Direction.REFUND).masked
         operator = payment.operator_of(Direction.REFUND)
         detail = f"{owed} is owed to {to}: {operator} did not give it back and will not by itself"
-        await self.open_case(payment, REFUND_BY_HAND, f"{payment.version:032x}", detail)
+        if again:
+            await self.open_one(payment, REFUND_BY_HAND, detail)
+        else:
+            await self.open_case(payment, REFUND_BY_HAND, f"{payment.version:032x}", detail)
         return True
 
 

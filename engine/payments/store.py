@@ -7,13 +7,20 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
-from engine.desk.cases import REPORTED
 from engine.errors import OurFault
 from engine.gather import Gatherer
 from engine.ledger.chart import Route, route_accounts
 from engine.outbox import QUESTION
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Facts, Ruling, open_terms, read_step, read_terms
+from engine.payments.facts import (
+    Ending,
+    Facts,
+    Ruling,
+    holds_terms,
+    open_terms,
+    read_step,
+    read_terms,
+)
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
@@ -45,6 +52,13 @@ class Attempted(msgspec.Struct, frozen=True):
     direction: Direction
     operator: str  # who was asked: not always the one that would be asked now
     payment: Payment
+
+    @property
+    def may_be_to_another(self) -> bool:
+        """Whether another payee may have been put in the place of this attempt's since."""
+        payment = self.payment
+        is_over = payment.live != self.attempt_id
+        return is_over and payment.terms > 1 and self.direction is Direction.DISBURSE
 
 
 class Spent(NamedTuple):
@@ -122,6 +136,18 @@ class PaymentStore:
         """All that the operator accepted the attempt under: a repeat may have got its own."""
         return await self._references.get(attempt_id) or frozenset()
 
+    async def heard_last(self, payment: Payment, attempt_id: AttemptId) -> int:
+        """When a payment's last step was made, or its attempt's order was last accepted, whichever
+        is later: until about then the order was under way. Epoch milliseconds.
+        """
+        return int(
+            await self._pool.fetchval(
+                "select greatest((select at_ms from journal where payment = $1 and version = $2),"
+                " (select max(at_ms) from evidence where attempt = $3 and source = $4))",
+                payment.payment_id, payment.version, attempt_id, int(Source.ACCEPTED),
+            )
+        )  # fmt: skip
+
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         """Whether another attempt of the last days was accepted under the same reference.
 
@@ -177,6 +203,17 @@ class PaymentStore:
         steps = await self._steps(payment_id)
         return any(isinstance(s, Ruling) and s.proposal == proposal_id for s in steps)
 
+    async def payees(self, payment: Payment) -> frozenset[str]:
+        """Every number that payouts were ordered to: people may have put another in its place."""
+        if payment.terms == 1:
+            return frozenset({str(payment.quote.payee)})
+        rows = await self._pool.fetch(
+            "select facts from journal where payment = $1 and version <= $2 and facts is not null",
+            payment.payment_id, payment.terms,
+        )  # fmt: skip
+        texts = [open_terms(row["facts"], self._seals, payment.payment_id) for row in rows]
+        return frozenset(str(read_terms(text).quote.payee) for text in texts if holds_terms(text))
+
     async def endings(self, payment_id: PaymentId) -> list[Ending]:
         """How a payment's attempts ended, oldest first."""
         return [s for s in await self._steps(payment_id) if isinstance(s, Ending)]
@@ -199,19 +236,22 @@ class PaymentStore:
             payment.payment_id, kind, hash_, payment.facts.tenant, at_ms, detail,
         )  # fmt: skip
 
-    async def open_report(self, payment_id: PaymentId, tenant: int, detail: str, at_ms: int) -> int:
-        """A customer says that something is wrong: one case, and another once that is closed.
+    async def open_one(
+        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+    ) -> int:
+        """The same complaint again and again is one case, and another once that is closed.
 
-        The number of the case that is open now, counted from 1 for each payment.
+        The number of the case that is open now, counted from 1 for each payment and kind.
         """
         number: int = await self._pool.fetchval(
-            "with closed as (select count(*) as n from case_file"
-            "   where payment = $1 and kind = $2 and closed_ms is not null),"
+            "with known as (select count(closed_ms) as n, count(*) > count(closed_ms) as is_open"
+            "   from case_file where payment = $1 and kind = $2),"
             " opened as (insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
-            "   select $1, $2, lpad(to_hex(n), 32, '0')::uuid, $3, $4, $5 from closed"
-            "   on conflict do nothing)"
-            " select n + 1 from closed",
-            payment_id, REPORTED, tenant, at_ms, detail,
+            # No version is so large: a case of a step has that for its hash.
+            "   select $1, $2, ('c' || lpad(to_hex(n), 31, '0'))::uuid, $3, $4, $5 from known"
+            "   where not is_open on conflict do nothing)"
+            " select n + 1 from known",
+            payment_id, kind, tenant, at_ms, detail,
         )  # fmt: skip
         return number
 
@@ -242,6 +282,13 @@ class PaymentStore:
         """Look again then, unless the payment has moved on meanwhile."""
         await self._pool.execute(
             "update payment set due = $3 where id = $1 and version = $2",
+            payment.payment_id, payment.version, due,
+        )  # fmt: skip
+
+    async def hurry(self, payment: Payment, due: int) -> None:
+        """Look no later than then, unless the payment has moved on meanwhile."""
+        await self._pool.execute(
+            "update payment set due = least(due, $3) where id = $1 and version = $2",
             payment.payment_id, payment.version, due,
         )  # fmt: skip
 

@@ -42,6 +42,9 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     can_be_asked: bool = True  # False: it has no answer to how an attempt went; a statement has
     callback: CallbackTrust = CallbackTrust.UNSIGNED
     refund_is_payout: bool = False  # it cannot give a collection back: the payer is paid instead
+    refund_by_receipt: bool = False
+    """It gives a collection back by its own number of it, all of it or nothing: where that number
+    is not known, or a part goes back, the payer is paid instead."""
     can_refund: bool = True  # False: what was collected goes back by people's hands only
     callback_tells_receipt: bool = False
     """A callback of a collection that succeeded always tells the operator's own number of it, in
@@ -70,15 +73,17 @@ class OperatorFacts(msgspec.Struct, frozen=True):
             and self.disburse_minor_min <= amount.minor <= self.disburse_minor_max
         )
 
-    def gives_back(self, amount: Money) -> bool:
+    def gives_back(self, amount: Money, *, has_receipt: bool = True) -> bool:
         """Whether it returns so much of what it collected; if not, people do, or another operator.
 
-        What limits payouts limits a refund only where that is one. What was collected is within
-        the limits of collections, those of its day.
+        `has_receipt`: its own number of all of it is known. What limits payouts limits a refund
+        only where that is one. What was collected is within the limits of collections, those of
+        its day.
         """
         if not self.can_refund or amount.currency != self.currency:
             return False
-        return not self.refund_is_payout or self.pays_out(amount)
+        is_payout = self.refund_is_payout or (self.refund_by_receipt and not has_receipt)
+        return not is_payout or self.pays_out(amount)
 
     def repeat_is_safe(self, direction: Direction) -> bool:
         """Whether the same order may be sent twice without a second effect."""

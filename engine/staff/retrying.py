@@ -76,7 +76,7 @@ class Retrying:
         sending = await self._reader.sending(payment.live) if payment.live else Sending.GONE
         legal = remedy_of(
             payment.state, sending=sending, has_attempt=attempt is not None,
-            can_be_asked=can_be_asked, can_refund=self._rulings.refunds_itself(payment),
+            can_be_asked=can_be_asked, can_refund=await self._rulings.refunds_itself(payment),
         )  # fmt: skip
         return Possible(legal, attempt)
 

@@ -258,6 +258,7 @@ def _facts(settings: MpesaSettings) -> OperatorFacts:
         refund_repeat_is_safe=payout_repeat_is_safe,
         confirm_callback_above_minor=settings.confirm_above_minor,
         refund_is_payout=settings.refund_by == "payout",
+        refund_by_receipt=settings.refund_by == "reversal",
         callback_tells_receipt=True,  # section 5: `MpesaReceiptNumber` of every success
         # Section 11 again: an address with the first word businesses look for is refused.
         webhooks=("daraja", "mpesa"),

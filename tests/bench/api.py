@@ -153,13 +153,13 @@ def as_served(app: Starlette) -> Guards:
 
 
 async def _confirm(room: ClientRoom, serial: int) -> None:
-    selling = room.engine.payments.selling
+    payments = room.engine.payments
     payer = await room.engine.customers.find(Msisdn(number(254, serial)))
     assert payer is not None
-    quote = await selling.quote(
+    quote = await payments.selling.quote(
         payer=payer, network="", payee=Msisdn(number(256, serial)), amount=Money(MINOR, "KES")
     )
-    confirmed = await selling.confirm(payer=payer, quote=quote, key=f"bench:{serial}")
+    confirmed = await payments.confirming.confirm(payer=payer, quote=quote, key=f"bench:{serial}")
     if not confirmed.fresh:
         raise Void("a payment was made twice")
 

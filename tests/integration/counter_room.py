@@ -168,8 +168,8 @@ async def furnish(world: World, rules: RequestRules = RequestRules()) -> Counter
         profiles=Profiles(world.pool, 1),
     )  # fmt: skip
     counter = Counter(
-        tenant=1, selling=payments.selling, rulings=rulings, requests=requests,
-        past=PastStore(counted, 1, store, world.directory), store=store,
+        tenant=1, selling=payments.selling, confirming=payments.confirming, rulings=rulings,
+        requests=requests, past=PastStore(counted, 1, store, world.directory), store=store,
         limits_now=Clearing(compliance, clock).limits_now, clock=clock,
     )  # fmt: skip
     return CounterRoom(world, counter, requests, payments, counted)

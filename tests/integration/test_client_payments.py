@@ -121,8 +121,8 @@ async def test_nobody_is_charged_for_a_client_whose_operator_asks_them_nothing(
         assert caught.value.text_key == "session.dial_instead"
         await room.engine.dispatcher.idle()
         assert room.world.mpesa.orders == []
-        selling = room.world.payments.selling
-        done = await selling.confirm(payer=room.payer, quote=quote, key="k", by_pin=True)
+        confirming = room.world.payments.confirming
+        done = await confirming.confirm(payer=room.payer, quote=quote, key="k", by_pin=True)
         assert (done.prompted, done.by_link) == (False, False)
 
 

@@ -15,6 +15,7 @@ from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as Purpose
 from engine.money import Money
 from engine.payments.debts import Debts
+from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.stepping import REFUND_BY_HAND
 from engine.ports import Direction
@@ -125,12 +126,57 @@ async def test_what_is_more_than_may_be_paid_out_is_not_ordered_as_a_payout(
         assert [order.direction for order in airtel.orders] == [Direction.DISBURSE]
 
 
+@pytest.mark.parametrize(
+    ("receipt", "late", "goes_back"),
+    [("R1", False, True), ("R1", True, True), (None, False, False), (None, True, False)],
+)
+async def test_what_can_be_undone_by_its_receipt_alone_is_not_ordered_without_one(
+    database_url: str, receipt: str | None, late: bool, goes_back: bool
+) -> None:
+    """Without one it would be a payout, which is refused: every few minutes, for ever."""
+    narrow = msgspec.structs.replace(MPESA, refund_by_receipt=True, disburse_minor_min=OWED + 100)
+    came = msgspec.structs.replace(SUCCEEDED, receipt=receipt)
+    airtel = ScriptedOperator(AIRTEL)
+    async with open_world(database_url, payer=narrow, also={"airtel_ke": airtel}) as world:
+        staffed = await _staff(world, airtel)
+        payment_id = await world.confirm()
+        await world.dispatched()
+        attempt = await world.live(payment_id)
+        for finding in (FAILED, came) if late else (came,):
+            await world.tell(attempt, finding, Source.QUERY)
+        await world.dispatched()
+        if not late:
+            await world.tell(await world.live(payment_id), FAILED)
+            await world.dispatched()
+        refunds = [o.collected_receipt for o in world.mpesa.orders[1:]]
+        state = State.REFUNDING if goes_back else State.REFUND_DUE
+        assert (refunds, await world.state(payment_id)) == (["R1"] if goes_back else [], state)
+        assert await world.cases() == ([] if goes_back else [REFUND_BY_HAND])
+        if not goes_back:
+            refused = await staffed.agree(Kind.REFUND_ELSEWHERE, payment_id, operator="mpesa_ke")
+            assert refused.state is Stands.FAILED
+            seen = await staffed.agree(Kind.REFUND_SEEN, payment_id, reference="QK1")
+            assert seen.state is Stands.DONE
+        await assert_books(world.pool)
+
+
 async def test_a_case_that_a_crash_kept_untold_is_told_by_the_sweep(staffed: Staffed) -> None:
     await staffed.owed()
     await Owner(staffed.world.pool).execute("delete from case_file")
     staffed.world.clock.pass_(1000)
     await staffed.world.reconciler.sweep()
     assert await staffed.world.cases() == [REFUND_BY_HAND]
+
+
+async def test_a_case_that_was_closed_over_an_open_debt_is_there_again_the_next_day(
+    staffed: Staffed,
+) -> None:
+    await staffed.owed()
+    await staffed.world.pool.execute("update case_file set closed_ms = 1, closed_by = 'two'")
+    for _ in range(3):
+        staffed.world.clock.pass_(DAY + 1)
+        await staffed.world.reconciler.sweep()
+    assert await staffed.world.cases() == [REFUND_BY_HAND] * 2
 
 
 async def test_two_people_put_down_that_it_was_given_back_by_hand(staffed: Staffed) -> None:

@@ -1,12 +1,14 @@
 """Lines of pay-ins in an operator's statement: they have a case of their own, and no second one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from engine.clock import PaymentId
 from engine.desk.proposals import Kind, Person
+from engine.desk.proposals import State as Stands
+from engine.errors import OurFault
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import PayIn, Stage
@@ -16,7 +18,7 @@ from engine.ports import Finding, Outcome
 from tests.integration.owner import Owner
 from tests.integration.payins_room import AMINA, TOTAL, Till, code, open_till
 from tests.integration.test_statements import Bureau, bureau_of, paid
-from tests.integration.world import FAILED
+from tests.integration.world import FAILED, SUCCEEDED
 from tests.unit.payments.examples import MPESA
 
 pytestmark = pytest.mark.long("each kind of line; test_payin_doors.py keeps what is told at once")
@@ -316,3 +318,120 @@ async def test_what_the_owner_paid_in_to_top_up_is_booked_once(till: Till, burea
     assert await classes(bureau) == {RECEIPT: Class.MOVED}
     refused = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
     assert "suspended no more" in refused.outcome
+
+
+# A statement finds the owner of what people have on their desk.
+
+
+async def stage(till: Till, pay_in: PayIn) -> Stage:
+    return (await till.again(pay_in)).stage
+
+
+def between(bureau: Bureau, what: Callable[[], Awaitable[Any]]) -> None:
+    """Do something once, after the statement has read what people have and before it acts."""
+    statements = bureau.comparison.statements
+    pay_ins = statements._pay_ins
+    among = pay_ins.among
+
+    async def then(operator: str, lines: Any) -> Any:
+        found = await among(operator, lines)
+        pay_ins.among = among  # type: ignore[method-assign]
+        await what()
+        return found
+
+    pay_ins.among = then  # type: ignore[method-assign]
+
+
+async def test_what_a_statement_finds_the_payment_of_is_nobodys_case_any_more(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id = await till.waiting()
+    pay_in = await till.announce("nobody")
+    await bureau.take(bureau.line(RECEIPT, reference=await till.world.live(payment_id)))
+    await till.world.dispatched()
+    assert (await stage(till, pay_in), await bureau.cases()) == (Stage.FOUND, [])
+    assert (await till.again(pay_in)).payment == payment_id
+    back = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert (back.state, till.mpesa.returned) == (Stands.FAILED, [])
+    await bureau.age()
+    assert await till.suspense() == 0
+
+
+@pytest.mark.parametrize("kind", [Kind.RETURN_PAY_IN, Kind.ASSIGN_PAY_IN])
+async def test_what_people_begin_to_send_on_meanwhile_no_payment_hears_of(
+    till: Till, bureau: Bureau, kind: Kind
+) -> None:
+    payment_id, other, before = await till.waiting(), await till.waiting(), await till.float_()
+    attempt, pay_in = await till.world.live(payment_id), await till.announce("nobody")
+    of = {} if kind is Kind.RETURN_PAY_IN else {"payment": str(other)}
+    between(bureau, lambda: till.agree(kind, pay_in=pay_in.id, **of))
+    await bureau.take(bureau.line(RECEIPT, reference=attempt))
+    await bureau.age()
+    await till.world.dispatched()
+    assert await till.world.state(payment_id) is State.COLLECTING
+    assert (await till.suspense(), await till.float_() - before) == (0, TOTAL.minor)
+    assert await till.held() == (TOTAL.minor if kind is Kind.RETURN_PAY_IN else 0)
+
+
+async def test_a_crash_after_the_claim_leaves_nothing_in_suspense(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id, before = await till.waiting(), await till.float_()
+    await till.announce("nobody")
+    suspense = bureau.comparison.statements._consequences._suspense
+    take_back = suspense.take_back
+
+    async def dies(*_: object) -> None:
+        suspense.take_back = take_back  # type: ignore[method-assign]
+        raise OurFault("killed")
+
+    suspense.take_back = dies  # type: ignore[assignment, method-assign]
+    line = bureau.line(RECEIPT, reference=await till.world.live(payment_id))
+    with pytest.raises(OurFault):
+        await bureau.take(line)
+    await bureau.age()
+    await till.world.dispatched()
+    assert await till.world.state(payment_id) is State.PAYING
+    assert (await till.suspense(), await till.float_() - before) == (0, TOTAL.minor)
+
+
+async def test_a_notice_that_comes_after_its_line_was_paired_is_not_booked_twice(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id, before = await till.waiting(), await till.float_()
+    attempt = await till.world.live(payment_id)
+    await till.world.tell(attempt, Finding(Outcome.SUCCEEDED, "0"), Source.QUERY)
+    await bureau.take(bureau.line(RECEIPT, reference=attempt))
+    pay_in = await till.announce("nobody")
+    await bureau.age()
+    assert (await till.suspense(), await till.float_() - before) == (0, TOTAL.minor)
+    assert (await stage(till, pay_in), await bureau.cases()) == (Stage.FOUND, [])
+
+
+async def test_what_nobody_could_prove_is_no_case_once_a_statement_shows_whose_it_is(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    pay_in = await till.announce(code(payment_id))
+    await Owner(till.world.pool).execute("update pay_in set stage = 2 where id = $1", pay_in.id)
+    await till.room.store.open_case(pay_in, "nobody could prove it")
+    await bureau.take(bureau.line(RECEIPT, reference=attempt))
+    assert (await stage(till, pay_in), await bureau.cases()) == (Stage.FOUND, [])
+
+
+async def test_late_money_is_known_in_the_statement_however_old_its_payment_is(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id, before = await till.waiting(), await till.float_()
+    await till.world.tell(await till.world.live(payment_id), FAILED)
+    bureau.pass_days(5)
+    pay_in = await till.announce(code(payment_id), proven=True)
+    assert pay_in.stage is Stage.TAKEN
+    await till.world.tell(await till.world.live(payment_id), SUCCEEDED)
+    assert await till.world.state(payment_id) is State.REFUNDED
+    await bureau.take(bureau.line(RECEIPT, reference=code(payment_id)))
+    bureau.pass_days(3)
+    await bureau.age()
+    assert (await till.suspense(), await till.float_() - before) == (0, 0)
+    assert await classes(bureau) == {RECEIPT: Class.MATCHED}

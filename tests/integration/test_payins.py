@@ -9,11 +9,13 @@ import pytest
 from engine.clock import Ids
 from engine.desk.proposals import Kind
 from engine.desk.proposals import State as Stands
-from engine.errors import OutcomeUnknown, Rejected, SamePerson, StaffMistake, Unreachable
+from engine.desk.store import ProposalStore
+from engine.errors import OurFault, OutcomeUnknown, Rejected, SamePerson, StaffMistake, Unreachable
 from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import Stage
+from engine.payments.payins.returns import CALL_AGAIN_SECONDS
 from engine.payments.service import PAID_TWICE
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.suspense import Suspense
@@ -521,6 +523,31 @@ async def test_a_return_that_definitely_failed_is_suspended_again_and_may_be_tri
     again = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
     assert again.state is Stands.WAITING
     assert len(till.mpesa.returned) == 2
+
+
+@pytest.mark.parametrize("died", ["give_up", "keep_outcome"])
+async def test_a_return_that_failed_is_not_ordered_again_though_the_process_died_over_it(
+    till: Till, monkeypatch: pytest.MonkeyPatch, died: str
+) -> None:
+    """The books say that it failed; what follows from that was lost, and the hour passes."""
+    pay_in = await till.announce("nobody")
+
+    async def dies(*_: object) -> None:
+        raise OurFault("killed")
+
+    till.mpesa.replies = [Rejected("mpesa_ke", "no", code="401", reason=Reason.CONFIGURATION)]
+    with monkeypatch.context() as patch:
+        patch.setattr(till.room.store if died == "give_up" else ProposalStore, died, dies)
+        with pytest.raises(OurFault):
+            await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_AGAIN_SECONDS + 61)
+    await till.sweep()
+    await till.office.desk.carry_out_approved()
+    assert till.mpesa.returned == [NOTICE]
+    assert (await till.again(pay_in)).stage is Stage.SUSPENDED
+    assert (await till.suspense(), await till.held()) == (TOTAL.minor, 0)
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)  # anew, it goes
+    assert (asked.state, till.mpesa.returned) == (Stands.WAITING, [NOTICE, NOTICE])
 
 
 async def test_a_return_nobody_answers_is_ordered_again_an_hour_later_and_not_before(

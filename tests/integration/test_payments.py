@@ -198,6 +198,15 @@ async def test_a_refund_that_fails_is_tried_again_later_and_somebody_is_told(wor
     assert await world.state(payment_id) is S.REFUNDING
     attempts = {order.attempt_id for order in world.mpesa.orders}
     assert len(attempts) == len(world.mpesa.orders) == 3
+    await world.tell(await world.live(payment_id), FAILED)
+    assert await world.cases() == ["REFUND_FAILED"]  # one, however often it fails
+    await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'two'")
+    await world.payments.order_refund(await world.payment(payment_id))
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), FAILED)
+    assert await world.cases() == ["REFUND_FAILED"] * 2  # and another once that is closed
+    await world.payments.order_refund(await world.payment(payment_id))
+    await world.dispatched()
     await world.tell(await world.live(payment_id), SUCCEEDED)
     assert await world.state(payment_id) is S.REFUNDED
 
@@ -388,6 +397,25 @@ async def test_a_large_success_by_callback_counts_only_after_the_operator_confir
     assert await world.state(payment_id) is S.PAYING
 
 
+async def test_what_needs_proof_is_asked_about_soon_though_its_process_died_and_all_is_old(
+    world: World,
+) -> None:
+    """Unknown for five hours: nobody would look for hours more."""
+    payment_id = await world.confirm(shillings=20_000)
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    for _ in range(60):
+        world.clock.pass_(300)
+        await world.reconciler.sweep()
+    assert await world.state(payment_id) is S.COLLECT_UNKNOWN
+    assert await world.tell(attempt, SUCCEEDED) is Heard.NEEDS_PROOF  # and nobody proves it
+    world.mpesa.findings = [SUCCEEDED]
+    world.clock.pass_(61)
+    await world.reconciler.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUNDING  # proven, and its rate holds no more
+
+
 async def test_evidence_for_an_attempt_nobody_made_is_unknown(world: World) -> None:
     assert await world.tell(AttemptId("0190a0" + "0" * 26), SUCCEEDED) is Heard.UNKNOWN
 
@@ -508,8 +536,9 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
 
 
-async def test_a_collection_that_may_have_left_does_not_expire_with_its_quote(
-    world: World,
+@pytest.mark.parametrize(("seconds", "is_repeated"), [(61, True), (3600, False)])
+async def test_a_collection_that_may_have_left_does_not_expire_and_is_not_prompted_for_hours_later(
+    world: World, seconds: int, is_repeated: bool
 ) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
@@ -521,11 +550,12 @@ async def test_a_collection_that_may_have_left_does_not_expire_with_its_quote(
         " values ($1, $2, 1, 1, 0, 0, 1)",
         attempt, payment_id,
     )  # fmt: skip
-    world.clock.pass_(3600)
+    world.clock.pass_(seconds)
     await world.dispatcher.sweep()
     await world.dispatched()
-    assert await world.state(payment_id) is S.COLLECTING
-    assert [order.attempt_id for order in world.mpesa.orders] == [attempt, attempt]
+    state = S.COLLECTING if is_repeated else S.COLLECT_UNKNOWN
+    assert await world.state(payment_id) is state
+    assert [order.attempt_id for order in world.mpesa.orders] == [attempt] * (1 + is_repeated)
 
 
 async def test_a_reference_is_adopted_from_a_callback_only_if_nobody_else_holds_it(
@@ -600,6 +630,31 @@ async def test_an_order_the_operator_never_got_is_sent_again_under_its_reference
     await world.reconciler.sweep()
     assert [order.attempt_id for order in world.mtn.orders] == [attempt, attempt]
     assert await world.state(payment_id) in (S.PAYING, S.PAYOUT_UNKNOWN)
+
+
+async def test_the_time_in_which_not_found_proves_nothing_begins_when_the_order_left(
+    world: World,
+) -> None:
+    """It could not be sent for ten minutes; then its answer was lost."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    away: list[Exception | Accepted] = [Unreachable("mtn", "refused")]
+    world.mtn.answers = [*away * 10, OutcomeUnknown("mtn", "silence")]
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    for _ in range(10):
+        world.clock.pass_(61)
+        await world.dispatcher.sweep()
+        await world.dispatched()
+    assert (len(world.mtn.orders), await world.state(payment_id)) == (11, S.PAYOUT_UNKNOWN)
+    world.mtn.findings = [Finding(Outcome.NOT_FOUND, "RESOURCE_NOT_FOUND")] * 3
+    world.clock.pass_(61)
+    await world.reconciler.sweep()
+    assert (len(world.mtn.questions), len(world.mtn.orders)) == (1, 11)
+    world.clock.pass_(1800)
+    await world.reconciler.sweep()
+    await world.dispatched()
+    assert (len(world.mtn.questions), len(world.mtn.orders)) == (2, 12)
 
 
 async def test_a_push_the_operator_does_not_know_is_never_sent_again(world: World) -> None:

@@ -64,6 +64,20 @@ async def test_what_must_be_held_is_collected_and_waits_with_a_case(world: World
     assert "delayed" in str([intents for _, intents in world.heard])
 
 
+async def test_whoever_closes_the_case_of_what_still_waits_has_it_again_the_next_day(
+    world: World,
+) -> None:
+    world.policy.clearance = Clearance(HELD)
+    payment_id = await collected(world)
+    for day in range(3):
+        opened = await world.pool.fetchval("select count(*) from case_file where closed_ms is null")
+        assert (opened, await world.state(payment_id)) == (1, S.ON_HOLD), day
+        await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'two'")
+        world.clock.pass_(2 * 86_400 + 1)
+        await world.reconciler.sweep()
+    assert await world.cases() == ["ON_HOLD"] * 4
+
+
 async def test_a_list_that_changed_after_the_confirm_holds_before_the_payout(world: World) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
@@ -253,6 +267,21 @@ async def test_a_returned_payment_is_paid_again_to_the_right_number(world: World
     assert [order.msisdn for order in world.mtn.orders] == ["+256772000002", other]
     assert (await world.payment(payment_id)).quote.payee == other
     assert await end(world, payment_id) is S.PAID
+
+
+async def test_what_is_said_again_of_the_number_before_contradicts_nothing(world: World) -> None:
+    payment_id = await returned(world)
+    first = world.mtn.orders[0]
+    assert await world.rulings.repay(payment_id, BY_TWO, payee=Msisdn("+256772000099"))
+    await world.dispatched()
+    for finding in (SUCCEEDED, REVERSED):
+        told = msgspec.structs.replace(finding, msisdn=str(first.msisdn))
+        assert await world.tell(first.attempt_id, told, Source.QUERY) is Heard.KEPT
+    assert await world.cases() == ["RETURNED"]
+    stranger = msgspec.structs.replace(SUCCEEDED, msisdn="+256772000077")
+    assert await world.tell(first.attempt_id, stranger, Source.QUERY) is Heard.CONFLICT
+    now = msgspec.structs.replace(SUCCEEDED, msisdn=str(first.msisdn))
+    assert await world.tell(await world.live(payment_id), now, Source.QUERY) is Heard.CONFLICT
 
 
 async def test_whoever_is_to_be_paid_again_is_looked_at_first(world: World) -> None:

@@ -15,7 +15,9 @@ from engine.clock import AttemptId, Clock, Ids, PaymentId
 from engine.errors import CustomerMistake, OutcomeUnknown, Unreachable, Unreadable
 from engine.ledger.commit import Committer
 from engine.money import Money
+from engine.msisdn import Msisdn
 from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
 from engine.payments.statements.lines import Jump, Line, Side
@@ -208,6 +210,40 @@ async def test_a_day_on_which_both_sides_agree_needs_nobody(world: World, bureau
     bureau.pass_days(1)
     assert await bureau.age() == 0
     assert await bureau.cases() == []
+
+
+async def test_a_repeats_own_reference_names_the_attempt_too(world: World, bureau: Bureau) -> None:
+    payment_id = (await paid(world))[0]
+    payout = (await world.store.endings(payment_id))[-1].attempt_id
+    payment = await world.payment(payment_id)
+    for reference in ("TX-FIRST", "TX-REPEAT"):
+        await world.payments.record_accepted(payment, payout, reference)
+    for n, reference in enumerate(("TX-FIRST", "TX-REPEAT")):
+        line = bureau.line(
+            f"OF{n}", operator="mtn_ug", currency="UGX", minor=28_023, side=Side.OUT,
+            reference=reference, at_ms=bureau.now_ms + n,
+        )  # fmt: skip
+        report = await bureau.take(line, operator="mtn_ug")
+        assert (report.judged[0].hint or report.judged[0].ours) is not None, reference
+
+
+async def test_a_payout_to_the_number_before_is_no_contradiction(
+    world: World, bureau: Bureau
+) -> None:
+    payment_id, _, payout = await paid(world)
+    masked = (await world.payment(payment_id)).msisdn_of(Direction.DISBURSE).masked
+    line = bureau.line(
+        "PR1", operator="mtn_ug", currency="UGX", minor=28_023, side=Side.OUT,
+        reference=f"ref:{payout}", counterparty=masked,
+    )  # fmt: skip
+    await bureau.take(line, operator="mtn_ug")
+    undone = Finding(Outcome.REVERSED, "listed_undone")
+    await world.tell(payout, undone, Source.STATEMENT)
+    by_two = Ruling("another number", by=("amina", "brian"))
+    assert await world.rulings.repay(payment_id, by_two, payee=Msisdn("+256772000099"))
+    await world.dispatched()
+    await bureau.age()
+    assert await bureau.cases() == ["RETURNED"]
 
 
 async def test_a_file_taken_in_twice_is_one(world: World, bureau: Bureau) -> None:

@@ -177,12 +177,12 @@ async def test_confirmation_threshold_comes_from_the_environment() -> None:
 
 async def test_how_mpesa_pays_and_gives_back_comes_from_the_environment() -> None:
     usual = build_operators(ENVIRONMENT, clock=Clock(), names=["mpesa_ke"])["mpesa_ke"]
-    assert usual.facts.refund_is_payout
+    assert (usual.facts.refund_is_payout, usual.facts.refund_by_receipt) == (True, False)
     assert usual.facts.disburse_repeat_is_safe
     chosen = {"CAPP_MPESA_KE_REFUND_BY": "reversal", "CAPP_MPESA_KE_PAYOUT_VERSION": "v1"}
     built = build_operators({**ENVIRONMENT, **chosen}, clock=Clock(), names=["mpesa_ke"])
     facts = built["mpesa_ke"].facts
-    assert not facts.refund_is_payout
+    assert (facts.refund_is_payout, facts.refund_by_receipt) == (False, True)
     assert not facts.disburse_repeat_is_safe
 
 

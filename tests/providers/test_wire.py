@@ -32,6 +32,7 @@ def test_form_value_is_read_back_as_it_was(text: str) -> None:
 NARROW = msgspec.structs.replace(
     MPESA, collect_minor_max=1_000, disburse_minor_min=300, disburse_minor_max=500
 )
+BY_RECEIPT = msgspec.structs.replace(NARROW, refund_by_receipt=True)
 PAYS_BACK = msgspec.structs.replace(NARROW, refund_is_payout=True)
 
 
@@ -50,6 +51,9 @@ PAYS_BACK = msgspec.structs.replace(NARROW, refund_is_payout=True)
         (PAYS_BACK, Direction.REFUND, 500, True),
         (PAYS_BACK, Direction.REFUND, 600, False),
         (PAYS_BACK, Direction.REFUND, 200, False),
+        # Nothing can be undone without a receipt: what is left is to pay it.
+        (BY_RECEIPT, Direction.REFUND, 500, True),
+        (BY_RECEIPT, Direction.REFUND, 200, False),
     ],
 )
 def test_limits_of_payouts_bound_what_is_paid_out(
@@ -62,3 +66,9 @@ def test_limits_of_payouts_bound_what_is_paid_out(
     with pytest.raises(Rejected) as caught:
         order_amount(facts, asked)
     assert caught.value.code == "amount"
+
+
+def test_what_is_undone_by_its_receipt_is_bound_by_no_limit_of_payouts() -> None:
+    asked = order(Direction.REFUND, money=Money(200, "KES"))
+    undone = msgspec.structs.replace(asked, collected_receipt="RKL51ZDR4F")
+    assert order_amount(BY_RECEIPT, undone) == 2

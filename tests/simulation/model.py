@@ -79,6 +79,7 @@ class EvidenceRow(NamedTuple):
     payment: str
     source: int
     body: str
+    at_ms: int
 
 
 class Spent(NamedTuple):
@@ -209,7 +210,7 @@ class Model:
             self._write(plan, at_ms)
         self.spending.update(batch.spending)
         for plan in plans:
-            self._keep_evidence(plan)
+            self._keep_evidence(plan, at_ms)
         for account, moved in batch.moved.items():
             self.balances[account] += moved
         for watcher in self.watchers:
@@ -256,11 +257,11 @@ class Model:
         if plan.begins is not None or plan.ends is not None:
             row.live = plan.begins
 
-    def _keep_evidence(self, plan: Plan) -> None:
+    def _keep_evidence(self, plan: Plan, at_ms: int) -> None:
         """What we were told is kept, whatever became of the plan that it came with."""
         for told in plan.evidence:
             if (told.attempt_id, told.hash) not in self.evidence:
-                row = EvidenceRow(plan.payment, told.source, told.body)
+                row = EvidenceRow(plan.payment, told.source, told.body, at_ms)
                 self.evidence[told.attempt_id, told.hash] = row
                 self.of_attempt.setdefault(told.attempt_id, []).append(told.hash)
 

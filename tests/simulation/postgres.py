@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from engine.clock import Clock
+from engine.clock import Clock, PaymentId
 from engine.database import connect, ensure_months
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import read_account
@@ -114,6 +114,14 @@ class ShadowedStore(PaymentStore):
     ) -> None:
         await super().open_case(payment, kind, hash_, detail, at_ms)
         self._model.cases.setdefault((payment.payment_id, kind, hash_), detail)
+
+    async def open_one(
+        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+    ) -> int:
+        number = await super().open_one(payment_id, tenant, kind, detail, at_ms)
+        if not any(case[:2] == (payment_id, kind) for case in self._model.cases):
+            self._model.cases[payment_id, kind, f"c{number - 1:031x}"] = detail
+        return number
 
 
 class PostgresWorld(World):

@@ -22,7 +22,7 @@ from engine.ledger.commit import Committer
 from engine.ledger.plans import Plan, Verdicted
 from engine.outbox import NEVER_SENT, QUESTION, Leased, Outbox, SmsEnding
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Facts, read_step, read_terms
+from engine.payments.facts import Ending, Facts, holds_terms, read_step, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
@@ -167,6 +167,18 @@ class ModelStore(PaymentStore):
             )
         )
 
+    async def heard_last(self, payment: Payment, attempt_id: AttemptId) -> int:
+        def read() -> int:
+            step = self._model.journal[payment.payment_id][payment.version - 1]
+            accepted = [
+                row.at_ms
+                for _, row in self._model.evidence_of(attempt_id)
+                if row.source == Source.ACCEPTED
+            ]
+            return max([step.at_ms, *accepted])
+
+        return await self._wire.ask(read)
+
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         since = first_id_at(made_at(attempt_id) - REFERENCE_SEEN_WITHIN)
         return await self._wire.ask(
@@ -191,6 +203,27 @@ class ModelStore(PaymentStore):
     ) -> None:
         key = payment.payment_id, kind, hash_
         await self._wire.ask(lambda: self._model.cases.setdefault(key, detail))
+
+    async def open_one(
+        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+    ) -> int:
+        """Nobody closes a case here."""
+
+        def write() -> None:
+            cases = self._model.cases
+            if not any(case[:2] == (payment_id, kind) for case in cases):
+                cases[payment_id, kind, f"c{0:031x}"] = detail
+
+        await self._wire.ask(write)
+        return 1
+
+    async def payees(self, payment: Payment) -> frozenset[str]:
+        def read() -> frozenset[str]:
+            rows = self._model.journal[payment.payment_id][: payment.terms]
+            texts = [row.facts for row in rows if row.facts is not None]
+            return frozenset(str(read_terms(t).quote.payee) for t in texts if holds_terms(t))
+
+        return await self._wire.ask(read)
 
     async def put_question(
         self, payment: Payment, attempt_id: AttemptId, now: int, ask_at: int
@@ -219,6 +252,14 @@ class ModelStore(PaymentStore):
             row = self._model.payments.get(payment.payment_id)
             if row is not None and row.version == payment.version:
                 self._model.set_due(payment.payment_id, due)
+
+        await self._wire.ask(write)
+
+    async def hurry(self, payment: Payment, due: int) -> None:
+        def write() -> None:
+            row = self._model.payments.get(payment.payment_id)
+            if row is not None and row.version == payment.version and row.due is not None:
+                self._model.set_due(payment.payment_id, min(row.due, due))
 
         await self._wire.ask(write)
 

@@ -28,6 +28,7 @@ class Stage(IntEnum):
     RETURNING = 5  # two people send it back; it may have left
     RETURNED = 6
     ASSIGNING = 7  # two people know whose it is
+    FOUND = 8  # a statement showed whose it is: that payment has it, or it was our own
 
 
 class PayIn(NamedTuple):

@@ -81,6 +81,8 @@ class PayInReturns:
         pay_in = await self._get(body.pay_in)
         if pay_in.stage is Stage.RETURNED and pay_in.proposal == proposal.id:
             return done(_returned(pay_in))
+        if (ended := await self._failed_before(pay_in, proposal)) is not None:
+            return ended
         if await self._strays.is_back(pay_in):
             return failed("a statement found its owner: it is suspended no more")
         if not await self._store.begin(pay_in, Stage.RETURNING, proposal.id):
@@ -102,7 +104,10 @@ class PayInReturns:
         """Order a return again that nobody answered: what was done is then found to be done."""
         if pay_in.stage is Stage.RETURNING and pay_in.proposal is not None:
             proposal = await self._proposals.get(ProposalId(pay_in.proposal))
-            await self._call(pay_in, proposal)
+            if (ended := await self._failed_before(pay_in, proposal)) is not None:
+                await self._proposals.end_waiting(proposal.id, ended)
+            else:
+                await self._call(pay_in, proposal)
 
     async def hear_return(self, pay_in_id: str, finding: Finding) -> bool:
         """What the operator says of a return. False: we know of none such.
@@ -169,6 +174,17 @@ class PayInReturns:
             return wrong
         await self._store.give_up(pay_in)
         return failed(f"{pay_in.operator} did not send it back: {code}")
+
+    async def _failed_before(self, pay_in: PayIn, proposal: Proposal) -> Outcome | None:
+        """What a process that died had still to do: the books say that it was not sent back.
+
+        Nothing is held for it any more, so it is never ordered again under this proposal.
+        """
+        if await self._booker.state_of(proposal.id) is not Manual.RETURN_FAILED:
+            return None
+        if pay_in.stage is Stage.RETURNING and pay_in.proposal == proposal.id:
+            await self._store.give_up(pay_in)
+        return failed(f"{pay_in.operator} did not send it back, as it said before")
 
     # To the payment it was meant for.
 

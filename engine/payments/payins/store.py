@@ -4,7 +4,7 @@ Every change is a compare-and-set. It moves no money: that is the commit's alone
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -28,6 +28,7 @@ CODE_GOOD = timedelta(days=7)
 
 _LEFT = (Stage.RETURNING, Stage.RETURNED)
 _BOOKED = (Stage.SUSPENDED, Stage.ASSIGNING, *_LEFT)
+_WITH_A_PAYMENT = (Stage.TAKEN, Stage.FOUND)
 _MADE_TOGETHER = timedelta(seconds=10)
 PAY_IN = "PAY_IN"
 """The kind of the case about money that nobody can tell the owner of."""
@@ -204,6 +205,66 @@ class PayInStore:
                 if t and amount in (t.line.amount, _with_fee(t.line))
             }
         return found
+
+    async def collections(
+        self, operator: str, lines: Sequence[Theirs], before: datetime
+    ) -> list[AttemptId]:
+        """The collections of payments made before that, which lines are as pay-ins: a code is good
+        for longer than a statement looks back."""
+        receipts = [t.line.receipt for t in lines if t.line.side is Side.IN]
+        rows = await self._pool.fetch(
+            "select payment from pay_in where tenant = $1 and operator = $2"
+            " and stage = any($3::smallint[]) and receipt = any($4::text[]) and payment < $5",
+            self._tenant, operator, [int(s) for s in _WITH_A_PAYMENT], receipts,
+            first_id_at(before),
+        )  # fmt: skip
+        found = [await self.collection_of(PaymentId(row["payment"].hex)) for row in rows]
+        return [attempt_id for attempt_id in found if attempt_id is not None]
+
+    async def find(self, operator: str, receipt: str, payment: PaymentId | None) -> bool:
+        """A statement shows whose money it is, so people have nothing to do with it any more.
+
+        It is a payment's, or our own (None). From then on none can send it back or assign it; safe
+        to repeat. False when they have begun to, or have done so: it is not that payment's. True
+        also when it was never told of.
+        """
+        rows = [(receipt, payment)]
+        if await self._find(operator, rows, (Stage.SUSPENDED, Stage.DENIED)):
+            return True
+        # Read after the attempt: whoever was faster has ended by now.
+        row = await self._pool.fetchrow(
+            "select stage, payment from pay_in"
+            " where tenant = $1 and operator = $2 and receipt = $3",
+            self._tenant, operator, receipt,
+        )  # fmt: skip
+        if row is None or Stage(row["stage"]) in (Stage.HEARD, Stage.FOUND):
+            return True
+        return Stage(row["stage"]) is Stage.TAKEN and row["payment"].hex == payment
+
+    async def find_denied(self, operator: str, owners: Sequence[tuple[str, PaymentId]]) -> None:
+        """A statement shows whose these receipts are, which nobody could prove. Safe to repeat."""
+        await self._find(operator, owners, (Stage.DENIED,))
+
+    async def _find(
+        self, operator: str, owners: Sequence[tuple[str, PaymentId | None]], stages: Sequence[Stage]
+    ) -> int:
+        """How many were found; their cases are closed in the same statement."""
+        return int(
+            await self._pool.fetchval(
+                "with found as (update pay_in p set stage = $3, payment = o.payment, due_ms = null"
+                "   from unnest($4::text[], $5::uuid[]) as o (receipt, payment)"
+                "   where p.tenant = $1 and p.operator = $2 and p.receipt = o.receipt"
+                "   and p.stage = any($6::smallint[]) returning p.id),"
+                " closed as (update case_file c set closed_ms = $7, closed_by = 'statements',"
+                "   note = 'a statement shows whose it is' from found"
+                "   where c.payment = found.id and c.kind = $8 and c.tenant = $1"
+                "   and c.closed_ms is null)"
+                " select count(*) from found",
+                self._tenant, operator, int(Stage.FOUND), [receipt for receipt, _ in owners],
+                [payment for _, payment in owners], [int(s) for s in stages], self._now_ms(),
+                PAY_IN,
+            )
+        )  # fmt: skip
 
     # Payments that it may be for.
 

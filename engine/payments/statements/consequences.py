@@ -6,12 +6,12 @@ It decides nothing about pairs; `matching` did. Every step may be repeated.
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
 
-from engine.clock import Clock
+from engine.clock import AttemptId, Clock, PaymentId
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
 from engine.payments.statements.lines import Line, Side
@@ -41,6 +41,20 @@ class PaidIns(Protocol):
         """Of these the ids of pay-ins' lines, and whether each one's money lies in SUSPENSE."""
         ...
 
+    async def collections(
+        self, operator: str, lines: Sequence[Theirs], before: datetime
+    ) -> list[AttemptId]:
+        """What these lines collected as pay-ins, of payments that were made before that."""
+        ...
+
+    async def find(self, operator: str, receipt: str, payment: PaymentId | None) -> bool:
+        """Take it for a payment, or as our own, out of people's hands; False: they have it."""
+        ...
+
+    async def find_denied(self, operator: str, owners: Sequence[tuple[str, PaymentId]]) -> None:
+        """The same of those that nobody could prove."""
+        ...
+
 
 class Consequences:
     """Acts on what was judged, for one tenant."""
@@ -50,10 +64,12 @@ class Consequences:
         store: StatementStore,
         payments: Payments,
         suspense: Suspense,
+        pay_ins: PaidIns,
         terms: TermsBook,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._pay_ins = pay_ins
         self._payments = payments
         self._suspense = suspense
         self._terms = terms
@@ -71,12 +87,13 @@ class Consequences:
         """Money first, then the payments, then people; last it is written down as done."""
         terms = self._terms.of(facts.name)
         now_ms = self._now_ms()
+        back, lost = await self._take_back(facts, judged, known, paid_in)
+        judged = [j for j in judged if j.theirs is None or j.theirs.line_id not in lost]
         fresh = [j for j in judged if j.kind is not Class.OTHER_DAY and _is_news(j, known)]
-        back = await self._take_back(facts, fresh, known, paid_in)
         told = await self._tell(fresh)
         cases = [case for j in judged for case in self._cases_of(j, today, terms)]
         await self._store.open_cases(cases, terms, now_ms)
-        await self._close_explained(fresh, now_ms)
+        await self._close_explained(facts.name, fresh, now_ms)
         await self._store.settle(fresh)
         await self._follow(judged, known, paid_in)
         put = await self._put_aside(facts, judged, known, today, moved)
@@ -131,7 +148,7 @@ class Consequences:
             return [Case(found.payment_id, j.kind.name, id_, detail)]
         return []
 
-    async def _close_explained(self, fresh: Sequence[Judged], now_ms: int) -> None:
+    async def _close_explained(self, operator: str, fresh: Sequence[Judged], now_ms: int) -> None:
         paired = [j for j in fresh if j.theirs is not None and j.ours is not None]
         lines = [j.theirs.line_id for j in paired if j.theirs]
         attempts = [j.ours.attempt_id for j in paired if j.ours]
@@ -142,6 +159,12 @@ class Consequences:
         await self._store.close_cases(MISSING_HERE, paid_in, "it is a pay-in's", now_ms)
         moved = [j.theirs.line_id for j in fresh if j.kind is Class.MOVED and j.theirs]
         await self._store.close_cases(MISSING_HERE, moved, "people moved it", now_ms)
+        owners = [
+            (j.theirs.line.receipt, j.ours.payment_id)
+            for j in paired
+            if j.theirs and j.ours and j.theirs.line.side is Side.IN and _is_a_payments(j)
+        ]
+        await self._pay_ins.find_denied(operator, owners)
 
     # Money for nobody.
 
@@ -174,23 +197,34 @@ class Consequences:
     async def _take_back(
         self,
         facts: OperatorFacts,
-        fresh: Iterable[Judged],
+        judged: Iterable[Judged],
         known: Mapping[str, Stored],
         paid_in: Mapping[str, bool],
-    ) -> int:
+    ) -> tuple[int, set[str]]:
         """Before a payment is told of its money, that money leaves SUSPENSE: a pay-in's too, which
-        may lie there before any statement lists it. So does what people have said they moved."""
-        found = [
-            j.theirs
-            for j in fresh
-            if (_is_a_payments(j) or j.kind is Class.MOVED)
-            and j.theirs is not None
-            and (known[j.theirs.line_id].suspended_ms is not None or paid_in.get(j.theirs.line_id))
-        ]
-        for theirs in found:
+        may lie there before any statement lists it, or since one did. So does what people have
+        said they moved. Returns how many did, and the lines whose money people have begun to send
+        on meanwhile: no payment hears of those.
+        """
+        back, lost = 0, set()
+        for j in judged:
+            if j.theirs is None or not (_is_a_payments(j) or j.kind is Class.MOVED):
+                continue
+            theirs, line_id = j.theirs, j.theirs.line_id
+            is_noted = known[line_id].suspended_ms is not None
+            if not is_noted and not paid_in.get(line_id):
+                continue
+            if not is_noted:  # or a crash after the claim would leave it there for ever
+                await self._store.set_suspended(line_id, self._now_ms())
+            owner = j.ours or j.hint
+            payment = owner.payment_id if owner else None
+            if not await self._pay_ins.find(facts.name, theirs.line.receipt, payment):
+                lost.add(line_id)
+                continue
             await self._suspense.take_back(facts, theirs.line)
-            await self._store.set_suspended(theirs.line_id, None)
-        return len(found)
+            await self._store.set_suspended(line_id, None)
+            back += 1
+        return back, lost
 
     async def _follow(
         self, judged: Iterable[Judged], known: Mapping[str, Stored], paid_in: Mapping[str, bool]

@@ -205,13 +205,15 @@ class Statements:
         ids = await self._ours.ids_between(facts, first, last, terms)
         ids += await self._ours.live_ids(facts)
         stored = await self._store.lines(facts.name, day - ONE_DAY, last, ids)
+        lines = [s.theirs for s in stored]
+        ids += await self._pay_ins.collections(facts.name, lines, terms.begins(first))
         ours = await self._ours.read(facts, {*ids, *_named_attempts(stored)})
-        paid_in = await self._pay_ins.among(facts.name, [s.theirs for s in stored])
-        moved = await self._moves.among(facts.name, [s.theirs for s in stored])
+        paid_in = await self._pay_ins.among(facts.name, lines)
+        moved = await self._moves.among(facts.name, lines)
         today = self._today(facts.name)
         judged = match(
             ours,
-            [s.theirs for s in stored],
+            lines,
             day=day,
             taken=taken.whole,
             complete=taken.complete,

@@ -62,7 +62,7 @@ class Ours(msgspec.Struct, frozen=True):
     standing: Standing
     receipt: str | None
     references: tuple[str, ...]  # how a statement may name it, beside receipt and code
-    masked: str  # whose wallet
+    masked: str  # whose wallet; "" where nobody can tell
     begun_ms: int
     ended_ms: int | None
     gives_back: tuple[str, ...] = ()

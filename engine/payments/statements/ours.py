@@ -85,7 +85,8 @@ class OursReader:
             self._ours(
                 a,
                 ended.get(a.attempt_id),
-                references.get(a.attempt_id),
+                references.get(a.attempt_id, ()),
+                masked=await self._masked(a),
                 waits=a.attempt_id in unsent,
                 gives_back=self._given_back(facts, a, collected.get(a.payment.payment_id)),
             )
@@ -96,8 +97,9 @@ class OursReader:
         self,
         a: Attempted,
         ended: _Ended | None,
-        accepted: str | None,
+        accepted: tuple[str, ...],
         *,
+        masked: str,
         waits: bool,
         gives_back: tuple[str, ...],
     ) -> Ours:
@@ -111,12 +113,18 @@ class OursReader:
             booked_fee_minor=_booked_fee_minor(a.payment, a.direction),
             standing=_standing(ended, waits=waits),
             receipt=ended.ending.receipt if ended else None,
-            references=(*named, accepted) if accepted else named,
-            masked=a.payment.msisdn_of(a.direction).masked,
+            references=(*named, *accepted),
+            masked=masked,
             begun_ms=epoch_ms_of(a.attempt_id),
             ended_ms=ended.at_ms if ended else None,
             gives_back=gives_back,
         )
+
+    async def _masked(self, a: Attempted) -> str:
+        """Whose wallet; "" where people have put another in its place, and it may be either's."""
+        if a.may_be_to_another and len(await self._store.payees(a.payment)) > 1:
+            return ""
+        return a.payment.msisdn_of(a.direction).masked
 
     async def _ended(
         self, attempted: Sequence[Attempted]
@@ -148,19 +156,21 @@ class OursReader:
         told = (collection.receipt,) if collection.receipt else ()
         return (*told, collection.attempt_id, *named)
 
-    async def _accepted(self, ids: Sequence[AttemptId]) -> dict[AttemptId, str]:
-        """What the operator answered when it took the order."""
+    async def _accepted(self, ids: Sequence[AttemptId]) -> dict[AttemptId, tuple[str, ...]]:
+        """What the operator answered when it took the order: a repeat may have got its own."""
         rows = await self._pool.fetch(
-            "select attempt, body from evidence where attempt = any($1::uuid[]) and source = $2",
+            "select attempt, body from evidence where attempt = any($1::uuid[]) and source = $2"
+            " order by attempt, hash",
             list(ids),
             int(Source.ACCEPTED),
         )
-        return {
-            AttemptId(row["attempt"].hex): msgspec.json.decode(
-                self._seals.open(row["body"], evidence_place(row["attempt"].hex)), type=str
-            )
-            for row in rows
-        }
+        found: dict[AttemptId, tuple[str, ...]] = {}
+        for row in rows:
+            attempt_id = AttemptId(row["attempt"].hex)
+            body = self._seals.open(row["body"], evidence_place(attempt_id))
+            told = msgspec.json.decode(body, type=str)
+            found[attempt_id] = (*found.get(attempt_id, ()), told)
+        return found
 
     async def _unsent(self, ids: Sequence[AttemptId]) -> set[AttemptId]:
         """Those whose order has not been struck off the outbox."""

@@ -98,7 +98,7 @@ def test_a_refund_nobody_can_order_waits_for_people_with_all_that_is_owed(refund
     clock = SetClock(1_000_000)
     planner = Planner(directory, clock, Ids(clock), Timing())
     held = payment(State.ON_HOLD, version=2)
-    assert planner.refunds_itself(held) is refunds
+    assert planner.gives_back(held, has_receipt=True) is refunds
     step = advance(
         State.ON_HOLD, Event.REFUND_DECIDED, held.quote, held.route, refunds_itself=refunds
     )
@@ -110,7 +110,6 @@ def test_a_refund_nobody_can_order_waits_for_people_with_all_that_is_owed(refund
     sent = msgspec.structs.replace(
         after, facts=msgspec.structs.replace(after.facts, refund_operator="other_ke")
     )
-    assert not planner.refunds_itself(sent)
     assert [sent.operator_of(d) for d in Direction] == ["mpesa_ke", "mtn_ug", "other_ke"]
 
 
@@ -129,6 +128,7 @@ def test_a_refund_nobody_can_order_waits_for_people_with_all_that_is_owed(refund
         ({"refund_is_payout": True, "disburse_minor_min": 102_001}, False),
         ({"refund_is_payout": True, "unit_minor": 2_500}, False),
         ({"refund_is_payout": True, "can_refund": False}, False),
+        ({"refund_by_receipt": True, "disburse_minor_max": 0}, True),
         ({"currency": "USD"}, False),  # its wallets hold another since
     ],
 )
@@ -139,4 +139,22 @@ def test_a_refund_that_is_a_payout_is_within_the_limits_of_payouts_or_waits_for_
     directory = Directory({"mpesa_ke": payer, "mtn_ug": MTN}, Prefixes({}), {})
     clock = SetClock(1_000_000)
     planner = Planner(directory, clock, Ids(clock), Timing())
-    assert planner.refunds_itself(payment(State.REFUND_DUE, version=2)) is gives_back
+    owed = payment(State.REFUND_DUE, version=2)
+    assert planner.gives_back(owed, has_receipt=True) is gives_back
+
+
+@pytest.mark.parametrize(
+    ("has_receipt", "fee_is_refunded", "gives_back"),
+    [(True, True, True), (False, True, False), (True, False, False)],
+)
+def test_what_goes_back_by_its_receipt_is_a_payout_without_one_or_in_part(
+    has_receipt: bool, fee_is_refunded: bool, gives_back: bool
+) -> None:
+    payer = msgspec.structs.replace(MPESA, refund_by_receipt=True, disburse_minor_max=50_000)
+    directory = Directory({"mpesa_ke": payer, "mtn_ug": MTN}, Prefixes({}), {})
+    clock = SetClock(1_000_000)
+    planner = Planner(directory, clock, Ids(clock), Timing())
+    owed = payment(State.REFUND_DUE, version=2)
+    quote = msgspec.structs.replace(owed.quote, fee_is_refunded=fee_is_refunded)
+    owed = msgspec.structs.replace(owed, facts=msgspec.structs.replace(owed.facts, quote=quote))
+    assert planner.gives_back(owed, has_receipt=has_receipt) is gives_back

@@ -4,10 +4,10 @@ import pytest
 
 from engine.clock import CustomerId
 from engine.money import Money
+from engine.payments.confirming import request_key
 from engine.payments.lifecycle import State
 from engine.payments.planning import GIVES_BACK
 from engine.payments.request_store import Stored
-from engine.payments.selling import request_key
 from engine.payments.views import RequestState
 from tests.unit.payments.examples import PAYEE, PAYER
 
