@@ -5,7 +5,7 @@ from alembic import op
 from engine.schema import run_script
 
 revision = "0042"
-down_revision = "0036"
+down_revision = "0039"
 
 
 def upgrade():
