@@ -8,7 +8,6 @@ a request, and who is one caller too many, is sent away: `decisions/0002`.
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -19,13 +18,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from channels.bodies import WHOLE
 from channels.doors import Door, Doors, plain
+from channels.heads import is_short, length_of, without_offer
 from channels.seldom import Seldom
 from engine.ports import Acknowledgement
 
-SHORT_BYTES_MAX: Final = 64 * 1024
-"""Of a body. Every door has a smaller or equal bound of its own and says so itself."""
-
-_UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade", b"content-encoding"})
 _OUR_FAULT: Final = plain(500, "internal error")
 _NO_DOORS: Final = Doors()
 _FULL: Final = b"too many connections, come again"
@@ -115,13 +111,26 @@ class Connection(HttpToolsProtocol):
         self._is_lost = False
         if self._is_coming and not self._is_body:
             self._head_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._read(data)
         if self._head_bytes > HEAD_BYTES_MAX and self._is_coming and not self._is_body:
             # The parser keeps what comes, and tells us of a header only when it is whole.
             self._refuse(431, _WORDY)
             return
         if self._patience is None and (self._is_coming or not self._owes_answer()):
             self._wait(self._bounds.request_seconds)
+
+    def _read(self, data: bytes) -> None:
+        """As uvicorn does, but for who offers another protocol: they are heard in this one."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as offer:
+            parser, self.parser = self.parser, httptools.HttpRequestParser(self)
+            method, version = parser.get_method(), parser.get_http_version()
+            head = without_offer(method, self.url, version, self.headers)
+            self._read(head + data[offer.args[0] :])
 
     def _wait(self, seconds: float) -> None:
         self._patience = self.loop.call_later(seconds, self._lose_patience)
@@ -201,6 +210,10 @@ class Connection(HttpToolsProtocol):
         if self._is_too_large():
             self._is_wordy = True
             raise ValueError("a head that nobody reads")  # the parser stops, and sends it away
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("nobody is connected to anybody")
+            return  # it is read once more, without the offer
         self._visit = self._short_way()
         if self._visit is not None:
             self.cycle = self._visit  # type: ignore[assignment]
@@ -221,6 +234,8 @@ class Connection(HttpToolsProtocol):
             self._visit.take(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._is_coming = False
         if self._patience is not None:
             self._stop_waiting()
@@ -241,13 +256,13 @@ class Connection(HttpToolsProtocol):
             return True
         if self._head_bytes == 0 and self._packet_bytes <= HEAD_BYTES_MAX:
             return False
-        return _length_of(self.url, self.headers) > HEAD_BYTES_MAX
+        return length_of(self.url, self.headers) > HEAD_BYTES_MAX
 
     def _short_way(self) -> "Visit | Lost | None":
         """None when the request must go the ordinary way, where everything is possible."""
         if self.cycle is not None and not self.cycle.response_complete:
             return None  # it came before the last answer left: uvicorn keeps them in order
-        if not self.parser.should_keep_alive() or not _is_short(self.headers):
+        if not self.parser.should_keep_alive() or not is_short(self.headers):
             return None
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
@@ -382,18 +397,3 @@ def _checked(lines: list[bytes]) -> bytes:
     head = b"".join(lines)
     assert head.count(b"\n") == len(lines), "line break inside a header"
     return head
-
-
-def _is_short(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether the body is small, or there is none (RFC 9112, 6.3), and nothing else is asked."""
-    length = b""
-    for name, value in headers:
-        if name in _UNUSUAL:
-            return False
-        if name == b"content-length":
-            length = value
-    return not length or (length.isdigit() and int(length) <= SHORT_BYTES_MAX)
-
-
-def _length_of(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    return len(url) + sum(len(name) + len(value) for name, value in headers)
