@@ -141,7 +141,8 @@ class Keys:
 
     def _known(self, key_id: KeyId) -> ApiKey | None:
         at, key = self._seen.get(key_id, (0.0, None))
-        return key if self._clock.epoch() - at < BELIEVED_SECONDS else None
+        # A clock may be set back: what it said an hour ahead is not believed for an hour.
+        return key if abs(self._clock.epoch() - at) < BELIEVED_SECONDS else None
 
     def _remember(self, key_id: KeyId, key: ApiKey | None) -> None:
         self._seen.pop(key_id, None)

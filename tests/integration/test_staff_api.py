@@ -835,6 +835,16 @@ async def test_an_ended_session_reads_for_a_few_seconds_at_most_and_changes_noth
     assert (await room.get("ada", "/health")).status_code == 401
 
 
+async def test_a_session_is_not_believed_longer_where_the_clock_was_set_back(
+    room: StaffRoom,
+) -> None:
+    room.world.clock.pass_(600)
+    assert (await room.get("ada", "/health")).status_code == 200
+    room.world.clock.pass_(-300)  # not before the token was written
+    await room.store.end_sessions(name=Person("ada"), session_id=None, by="test", at_ms=1)
+    assert (await room.get("ada", "/health")).status_code == 401
+
+
 async def sessions_of(room: StaffRoom) -> dict[str, str]:
     """The id of everybody's open session, as an admin sees them."""
     told = (await room.get("ada", "/sessions")).json()["sessions"]
