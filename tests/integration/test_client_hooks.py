@@ -102,7 +102,7 @@ async def test_a_repeat_is_told_as_one_and_another_rotation_under_its_key_is_ref
 
 
 async def test_so_many_secrets_sign_at_once_and_no_more(room: ClientRoom) -> None:
-    """A business that rotates at every start would outgrow what its own server takes as a header."""
+    """A business that rotates at every start outgrows what its own server takes as a header."""
     id_ = (await made(room, "https://shop.example/hook"))["id"]
     path, week = f"/webhooks/{id_}/rotate", {"overlap_hours": 168}
     for number in range(SECRETS_MOST - 1):
