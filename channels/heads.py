@@ -1,10 +1,13 @@
-"""Heads of requests as the web server reads them: how long one is, whether what follows is short.
+"""Heads of requests as the web server reads them, and of the answers that doors give.
 
 It refuses to know any connection, and what is asked for.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 SHORT_BYTES_MAX: Final = 64 * 1024
 """Of a body. Every door has a smaller or equal bound of its own and says so itself."""
@@ -40,3 +43,18 @@ def without_offer(method: bytes, url: bytes, version: str, headers: Headers) -> 
     lines = [b"%s %s HTTP/%s" % (method, url, version.encode())]
     lines += [b"%s: %s" % header for header in headers if header[0] != b"upgrade"]
     return b"\r\n".join([*lines, b"", b""])
+
+
+@lru_cache(maxsize=256)
+def head_of(status: int, content_type: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """The lines of an answer but its length: as few different ones as doors have to say."""
+    lines = [STATUS_LINE[status], b"content-type: %s\r\n" % content_type.encode()]
+    lines += [b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in headers]
+    return checked(lines)
+
+
+def checked(lines: list[bytes]) -> bytes:
+    """The lines of a head; none holds a line break of its own."""
+    head = b"".join(lines)
+    assert head.count(b"\n") == len(lines), "line break inside a header"
+    return head

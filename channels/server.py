@@ -9,7 +9,6 @@ a request, and who is one caller too many, is sent away: `decisions/0002`.
 import asyncio
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import httptools
@@ -18,8 +17,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from channels.bodies import WHOLE
 from channels.doors import Door, Doors, plain
-from channels.heads import is_short, length_of, without_offer
+from channels.heads import checked, head_of, is_short, length_of, without_offer
 from channels.seldom import Seldom
+from channels.unread import Unread
 from engine.ports import Acknowledgement
 
 _OUR_FAULT: Final = plain(500, "internal error")
@@ -44,6 +44,8 @@ FULL_SECONDS: Final = 1.0
 HEAD_BYTES_MAX: Final = 16 * 1024
 """Of the first line and all headers. Tokens, the longest of what we read, stay below 2 KiB."""
 HEADERS_MAX: Final = 64
+AHEAD_MAX: Final = 256
+"""Requests of one caller that may wait for the answers before them: each takes 2 KB of ours."""
 
 log = logging.getLogger(__name__)
 _strange = Seldom(log)
@@ -91,6 +93,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unread = Unread(transport, self._bounds.request_seconds)
         is_full = len(self.connections) > self._bounds.connections_max
         if is_full != self._bounds.is_full:
             self._tell_whether(is_full)
@@ -101,7 +104,28 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._unread.stop()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More was said than was taken: until it is, no more is read."""
+        super().pause_writing()
+        self.flow.pause_reading()
+        self._unread.watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.pipeline:
+            self.flow.resume_reading()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()  # which reads on, whatever waits
+        if self.flow.write_paused or self.pipeline:
+            self.flow.pause_reading()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._unread.watch()  # the end waits for what was said before
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -143,6 +167,7 @@ class Connection(HttpToolsProtocol):
     def _lose_patience(self) -> None:
         """Close, after a word where it cannot be taken for the answer to something else."""
         self._patience = None
+        self._unread.watch()
         if self._is_refused:
             self._send_away(503, _FULL)
         elif self._owes_earlier_answer():
@@ -218,6 +243,9 @@ class Connection(HttpToolsProtocol):
         if self._visit is not None:
             self.cycle = self._visit  # type: ignore[assignment]
             return
+        if len(self.pipeline) >= AHEAD_MAX:
+            self.transport.close()
+            raise ValueError("too many sent ahead")  # the parser stops
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()  # makes the scope that only the ordinary way needs
         self.url, self.expect_100_continue = url, expects
@@ -301,7 +329,7 @@ class Cycle:
         """What an application says in a message."""
         lines = [STATUS_LINE[start["status"]]]
         lines += [b"%s: %s\r\n" % header for header in start["headers"]]
-        self._write(_checked(lines) + self._connection.held, body)
+        self._write(checked(lines) + self._connection.held, body)
 
     def _write(self, head: bytes, body: bytes) -> None:
         """One write for the whole answer. `head`: its lines, each with its line break."""
@@ -350,7 +378,7 @@ class Visit(Cycle):
 
     def _say(self, reply: Acknowledgement) -> None:
         """What `send_whole` says in two messages."""
-        head = _head_of(reply.status, reply.content_type, reply.headers)
+        head = head_of(reply.status, reply.content_type, reply.headers)
         self._write(
             b"%scontent-length: %d\r\n%s" % (head, len(reply.body), self._connection.held),
             reply.body,
@@ -383,17 +411,3 @@ class _NobodyWaits:
 
 
 _NOBODY_WAITS: Final = _NobodyWaits()
-
-
-@lru_cache(maxsize=256)
-def _head_of(status: int, content_type: str, headers: tuple[tuple[str, str], ...]) -> bytes:
-    """The lines of an answer but its length: as few different ones as doors have to say."""
-    lines = [STATUS_LINE[status], b"content-type: %s\r\n" % content_type.encode()]
-    lines += [b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in headers]
-    return _checked(lines)
-
-
-def _checked(lines: list[bytes]) -> bytes:
-    head = b"".join(lines)
-    assert head.count(b"\n") == len(lines), "line break inside a header"
-    return head
