@@ -8,9 +8,7 @@ a request, and who is one caller too many, is sent away: `decisions/0002`.
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import httptools
@@ -19,13 +17,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from channels.bodies import WHOLE
 from channels.doors import Door, Doors, plain
+from channels.heads import checked, head_of, is_short, length_of, without_offer
 from channels.seldom import Seldom
+from channels.unread import Unread
 from engine.ports import Acknowledgement
 
-SHORT_BYTES_MAX: Final = 64 * 1024
-"""Of a body. Every door has a smaller or equal bound of its own and says so itself."""
-
-_UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade", b"content-encoding"})
 _OUR_FAULT: Final = plain(500, "internal error")
 _NO_DOORS: Final = Doors()
 _FULL: Final = b"too many connections, come again"
@@ -48,6 +44,8 @@ FULL_SECONDS: Final = 1.0
 HEAD_BYTES_MAX: Final = 16 * 1024
 """Of the first line and all headers. Tokens, the longest of what we read, stay below 2 KiB."""
 HEADERS_MAX: Final = 64
+AHEAD_MAX: Final = 256
+"""Requests of one caller that may wait for the answers before them: each takes 2 KB of ours."""
 
 log = logging.getLogger(__name__)
 _strange = Seldom(log)
@@ -95,6 +93,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unread = Unread(transport, self._bounds.request_seconds)
         is_full = len(self.connections) > self._bounds.connections_max
         if is_full != self._bounds.is_full:
             self._tell_whether(is_full)
@@ -105,7 +104,28 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._unread.stop()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More was said than was taken: until it is, no more is read."""
+        super().pause_writing()
+        self.flow.pause_reading()
+        self._unread.watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.pipeline:
+            self.flow.resume_reading()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()  # which reads on, whatever waits
+        if self.flow.write_paused or self.pipeline:
+            self.flow.pause_reading()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._unread.watch()  # the end waits for what was said before
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -115,13 +135,26 @@ class Connection(HttpToolsProtocol):
         self._is_lost = False
         if self._is_coming and not self._is_body:
             self._head_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._read(data)
         if self._head_bytes > HEAD_BYTES_MAX and self._is_coming and not self._is_body:
             # The parser keeps what comes, and tells us of a header only when it is whole.
             self._refuse(431, _WORDY)
             return
         if self._patience is None and (self._is_coming or not self._owes_answer()):
             self._wait(self._bounds.request_seconds)
+
+    def _read(self, data: bytes) -> None:
+        """As uvicorn does, but for who offers another protocol: they are heard in this one."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as offer:
+            parser, self.parser = self.parser, httptools.HttpRequestParser(self)
+            method, version = parser.get_method(), parser.get_http_version()
+            head = without_offer(method, self.url, version, self.headers)
+            self._read(head + data[offer.args[0] :])
 
     def _wait(self, seconds: float) -> None:
         self._patience = self.loop.call_later(seconds, self._lose_patience)
@@ -134,6 +167,7 @@ class Connection(HttpToolsProtocol):
     def _lose_patience(self) -> None:
         """Close, after a word where it cannot be taken for the answer to something else."""
         self._patience = None
+        self._unread.watch()
         if self._is_refused:
             self._send_away(503, _FULL)
         elif self._owes_earlier_answer():
@@ -201,10 +235,17 @@ class Connection(HttpToolsProtocol):
         if self._is_too_large():
             self._is_wordy = True
             raise ValueError("a head that nobody reads")  # the parser stops, and sends it away
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("nobody is connected to anybody")
+            return  # it is read once more, without the offer
         self._visit = self._short_way()
         if self._visit is not None:
             self.cycle = self._visit  # type: ignore[assignment]
             return
+        if len(self.pipeline) >= AHEAD_MAX:
+            self.transport.close()
+            raise ValueError("too many sent ahead")  # the parser stops
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()  # makes the scope that only the ordinary way needs
         self.url, self.expect_100_continue = url, expects
@@ -221,6 +262,8 @@ class Connection(HttpToolsProtocol):
             self._visit.take(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._is_coming = False
         if self._patience is not None:
             self._stop_waiting()
@@ -241,13 +284,13 @@ class Connection(HttpToolsProtocol):
             return True
         if self._head_bytes == 0 and self._packet_bytes <= HEAD_BYTES_MAX:
             return False
-        return _length_of(self.url, self.headers) > HEAD_BYTES_MAX
+        return length_of(self.url, self.headers) > HEAD_BYTES_MAX
 
     def _short_way(self) -> "Visit | Lost | None":
         """None when the request must go the ordinary way, where everything is possible."""
         if self.cycle is not None and not self.cycle.response_complete:
             return None  # it came before the last answer left: uvicorn keeps them in order
-        if not self.parser.should_keep_alive() or not _is_short(self.headers):
+        if not self.parser.should_keep_alive() or not is_short(self.headers):
             return None
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
@@ -286,7 +329,7 @@ class Cycle:
         """What an application says in a message."""
         lines = [STATUS_LINE[start["status"]]]
         lines += [b"%s: %s\r\n" % header for header in start["headers"]]
-        self._write(_checked(lines) + self._connection.held, body)
+        self._write(checked(lines) + self._connection.held, body)
 
     def _write(self, head: bytes, body: bytes) -> None:
         """One write for the whole answer. `head`: its lines, each with its line break."""
@@ -335,7 +378,7 @@ class Visit(Cycle):
 
     def _say(self, reply: Acknowledgement) -> None:
         """What `send_whole` says in two messages."""
-        head = _head_of(reply.status, reply.content_type, reply.headers)
+        head = head_of(reply.status, reply.content_type, reply.headers)
         self._write(
             b"%scontent-length: %d\r\n%s" % (head, len(reply.body), self._connection.held),
             reply.body,
@@ -368,32 +411,3 @@ class _NobodyWaits:
 
 
 _NOBODY_WAITS: Final = _NobodyWaits()
-
-
-@lru_cache(maxsize=256)
-def _head_of(status: int, content_type: str, headers: tuple[tuple[str, str], ...]) -> bytes:
-    """The lines of an answer but its length: as few different ones as doors have to say."""
-    lines = [STATUS_LINE[status], b"content-type: %s\r\n" % content_type.encode()]
-    lines += [b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in headers]
-    return _checked(lines)
-
-
-def _checked(lines: list[bytes]) -> bytes:
-    head = b"".join(lines)
-    assert head.count(b"\n") == len(lines), "line break inside a header"
-    return head
-
-
-def _is_short(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether the body is small, or there is none (RFC 9112, 6.3), and nothing else is asked."""
-    length = b""
-    for name, value in headers:
-        if name in _UNUSUAL:
-            return False
-        if name == b"content-length":
-            length = value
-    return not length or (length.isdigit() and int(length) <= SHORT_BYTES_MAX)
-
-
-def _length_of(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    return len(url) + sum(len(name) + len(value) for name, value in headers)

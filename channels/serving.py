@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channels.app import build_app
 from channels.environment import PORT_MAX
@@ -24,7 +24,7 @@ from channels.tls import loop_with, open_tls
 from providers.registry import refuse_strangers
 
 NEVER_STARTED: Final = 3
-"""The exit code of a server that ended before it served anybody, as uvicorn has it."""
+"""The exit code of a server that was ended before it served anybody, as uvicorn has it."""
 SERVED: Final[dict[str, Any]] = {
     "http": Connection,
     "access_log": False,  # paths hold callback tokens
@@ -52,12 +52,11 @@ def _port(text: str) -> int:
 def serve(settings: Settings, options: argparse.Namespace) -> int:
     """The web process, until it is asked to end.
 
-    Raises BadSettings, in production mode also for what is weak or meant for a demo, and
-    SenselessSettings for names nobody knows.
+    Raises BadSettings, in production mode also for what is weak or meant for a demo,
+    SenselessSettings for names nobody knows, and whatever kept it from being opened.
     """
     refuse_insecure(settings)
-    # Inside the server it would be told with a trace.
-    refuse_strangers(
+    refuse_strangers(  # before anything is waited for
         operators=settings.operators, sms=settings.sms_gateways, rates=settings.rates.sources
     )
     return _serve(build_app(settings), settings, options)
@@ -71,12 +70,49 @@ def serve_street(environment: Mapping[str, str], options: argparse.Namespace) ->
 
 
 def _serve(app: ASGIApp, settings: Settings, options: argparse.Namespace) -> int:
-    server = uvicorn.Server(server_config(app, settings.edges, options.host, options.port))
+    opened = Opened(app)
+    server = uvicorn.Server(server_config(opened, settings.edges, options.host, options.port))
     tune_collector()
     tell_faults_of(settings)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()
+    except SystemExit:
+        if opened.fault is not None:
+            raise opened.fault from None  # every command tells of it in the same words
+        raise
     return 0 if server.started else NEVER_STARTED
+
+
+class Opened:
+    """The application as the server opens it: why it could not be opened is kept, and not told.
+
+    The server would write a trace, and end with a code of its own.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.fault: Exception | None = None
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        is_open = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal is_open
+            is_open = is_open or message["type"] == "lifespan.startup.complete"
+            if is_open:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        except Exception as error:
+            if is_open:
+                raise
+            self.fault = error
+            await send({"type": "lifespan.startup.failed"})
 
 
 class _Config(uvicorn.Config):

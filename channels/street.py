@@ -26,6 +26,7 @@ from channels.settings import BadSettings
 from channels.tenants import PLACE, Tenant
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
+from providers.environment import MissingSettings, SenselessSettings
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,11 @@ class House:
                     self.doors, self.bounds = shared["doors"], shared["bounds"]
                     self.is_settled.set()
                     await self._leaves.wait()
-            except BadSettings as error:  # a sentence for whoever wrote them
+            except (
+                BadSettings,
+                MissingSettings,
+                SenselessSettings,
+            ) as error:  # a sentence for whoever wrote them
                 self.fault = str(error)
                 log.error("this tenant is not served: %s", error)
             except Exception as error:

@@ -45,7 +45,11 @@ async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
             words=words,
         )
 
-    editions = _editions(engine.settings, Binder(bind_verbs, late), RedisShelf(redis))
+    editions = _editions(
+        engine.settings,
+        Binder(bind_verbs, late, read={engine.words.version: engine.words.texts}),
+        RedisShelf(redis),
+    )
     turns = TurnTaker(
         editions=editions,
         late=late,

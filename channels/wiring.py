@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from channels.addresses import CallbackAddresses, address_faults
 from channels.compliance import LISTS_REFRESH_SECONDS, build_compliance, build_screener, policy_of
@@ -30,6 +30,8 @@ from engine.decision_log import DecisionLog
 from engine.dispatch import Dispatcher
 from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
+from engine.menu.bundle import laid_out, read_bundle, version_of
+from engine.menu.check import load_texts
 from engine.msisdn import Msisdn, Prefixes, country_of
 from engine.outbox import Outbox
 from engine.payments.approvals import Approvals
@@ -74,6 +76,13 @@ RATES_REFRESH_SECONDS = 5.0
 TRAFFIC_SECONDS = 1.0
 
 
+class Words(NamedTuple):
+    """What we say, and the version of the menus that it was read of."""
+
+    texts: Texts
+    version: str
+
+
 @dataclass(frozen=True)
 class Engine:
     """The running engine of one process."""
@@ -94,7 +103,7 @@ class Engine:
     dispatcher: Dispatcher
     reconciler: Reconciler
     customers: Customers
-    texts: Texts
+    words: Words
     office: Office
     health: Health
     pools: Pools
@@ -111,6 +120,10 @@ class Engine:
     reservations: Reservations
     holders: Holders
 
+    @property
+    def texts(self) -> Texts:
+        return self.words.texts
+
 
 @asynccontextmanager
 async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
@@ -119,7 +132,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     Raises what connecting raises, NotServed before `capp migrate`, and BadSettings' kin when the
     environment lacks something.
     """
-    texts = read_texts(settings)  # what is broken is found before anything is opened
+    words = read_words(settings)  # what is broken is found before anything is opened
     async with AsyncExitStack() as closing:
         clock = Clock()
         overheard, watch = Overheard(clock), open_watch(settings)
@@ -143,7 +156,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         await committer.start()
         closing.push_async_callback(committer.stop)
-        engine = _assemble(settings, outside, watch, texts=texts, pool=pool, committer=committer)
+        engine = _assemble(settings, outside, watch, words, pool=pool, committer=committer)
         overheard.traffic = engine.traffic
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
@@ -202,12 +215,12 @@ def _assemble(
     settings: Settings,
     outside: Outside,
     watch: Watch,
+    words: Words,
     *,
-    texts: Texts,
     pool: Any,
     committer: Committer,
 ) -> Engine:
-    clock, ids = outside.clock, outside.ids
+    clock, ids, texts = outside.clock, outside.ids, words.texts
     directory = read_directory(outside.operators)
     rates = RateBook(settings.tenant, clock, stale_after_seconds=settings.rate_stale_seconds)
     customers = Customers(
@@ -298,7 +311,7 @@ def _assemble(
     return Engine(
         settings, clock, ids, pool, committer, directory, rates, core.store, core.outbox,
         core.payments, counter, requests, core.rulings, core.dispatcher, core.reconciler, customers,
-        texts, office, health, pools, decisions, screener, compliance, outside.operators,
+        words, office, health, pools, decisions, screener, compliance, outside.operators,
         outside.sms, core.addresses,
         TrafficLog(
             pool, settings.tenant, clock, ids,
@@ -318,17 +331,18 @@ def _assemble(
     )  # fmt: skip
 
 
-def read_texts(settings: Settings) -> Texts:
+def read_words(settings: Settings) -> Words:
     """The house's, with the tenant's own laid over them.
 
     Raises BrokenTexts, and BadSettings where it is the tenant's that are broken.
     """
-    house = MENUS / "texts"
-    if settings.own_menus is None:
-        return Texts.load(house)
+    bundle = read_bundle(MENUS, settings.own_menus)
     try:
-        return Texts.load(house, settings.own_menus / "texts")
+        with laid_out(bundle) as folder:
+            return Words(load_texts(folder), version_of(bundle))
     except BrokenTexts as error:
+        if settings.own_menus is None:
+            raise
         raise own_words_refused(error) from error
 
 

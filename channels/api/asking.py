@@ -24,6 +24,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 _KEY: Final = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
+_ONCE: Final = ("authorization", "idempotency-key", "content-type")
+
+
 class Asked(NamedTuple):
     """A request before anybody knows what it wants."""
 
@@ -32,6 +35,21 @@ class Asked(NamedTuple):
     query: bytes
     headers: Mapping[str, str]
     correlation_id: str
+
+
+def read_headers(scope: Scope) -> dict[str, str]:
+    """By names in small letters. Raises Refusal MALFORMED where one that we read stands twice.
+
+    Whoever passed it on, or a library that adds a key of its own, may have meant the other one.
+    """
+    lines: list[tuple[bytes, bytes]] = scope["headers"]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in lines}
+    if len(headers) != len(lines):
+        names = [name.decode("latin-1") for name, _ in lines]
+        for name in _ONCE:
+            if names.count(name) > 1:
+                raise Refusal(Code.MALFORMED, f"`{name}` stands twice in the head")
+    return headers
 
 
 async def read_whole(asked: Asked, scope: Scope, receive: Receive) -> bytes:

@@ -25,7 +25,7 @@ from engine.staff.members import Staff
 from engine.staff.probes import Call as ProbeCall
 from engine.staff.probes import Probe, Probes
 
-OperatorName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{2,40}$")]
+OperatorName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{2,40}\Z")]
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -139,7 +139,7 @@ class TestCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     operator: OperatorName
     call: ProbeCall = ProbeCall.BALANCE
-    msisdn: Annotated[str, msgspec.Meta(pattern=r"^(\+[0-9]{7,15})?$")] = ""
+    msisdn: Annotated[str, msgspec.Meta(pattern=r"^(\+[0-9]{7,15})?\Z")] = ""
 
 
 class TestCalled(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from channels.api.asking import Asked, hash_of, read_call, read_key, read_whole
+from channels.api.asking import Asked, hash_of, read_call, read_headers, read_key, read_whole
 from channels.api.bearer import bearer_of
 from channels.api.callers import Callers, Deed
 from channels.api.endpoints import Again, AnyEndpoint, Call, check_table
@@ -127,10 +127,10 @@ class Serving(Generic[C]):
     ) -> Answer:
         try:
             endpoint = _endpoint(methods, scope["method"])
-            headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
             asked = Asked(
-                endpoint, scope["path_params"], scope["query_string"], headers, correlation_id
-            )
+                endpoint, scope["path_params"], scope["query_string"], read_headers(scope),
+                correlation_id,
+            )  # fmt: skip
             return await self._prove(asked, scope, receive)
         except Refusal as refusal:
             return _refused(refusal, correlation_id)

@@ -49,7 +49,7 @@ class TransactionPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Sight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`numbers=whole` for compliance; else they are masked."""
 
-    numbers: Annotated[str, msgspec.Meta(pattern="^(masked|whole)$")] = "masked"
+    numbers: Annotated[str, msgspec.Meta(pattern=r"^(masked|whole)\Z")] = "masked"
 
 
 class RetriedShown(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ USED_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
 OVERLAP_HOURS: Final = 24
 DAYS_MAX: Final = 3650
+OVERLAP_HOURS_MAX: Final = DAYS_MAX * 24
 
 
 class Keys:
@@ -103,11 +104,12 @@ class Keys:
     ) -> tuple[ApiKey, str]:
         """A new key of the same client for the same; the old one is good for the overlap yet.
 
-        Raises StaffMistake where there is no such key, or it is over or has a successor.
+        Raises StaffMistake where there is no such key, or it is over or has a successor, and for an
+        overlap that is none.
         """
         old, now_ms = await self._store.key(key_id), self._now_ms()
-        if overlap_hours < 0:
-            raise StaffMistake("an overlap has 0 or more hours")
+        if not 0 <= overlap_hours <= OVERLAP_HOURS_MAX:
+            raise StaffMistake(f"keys overlap for 0 to {OVERLAP_HOURS_MAX} hours")
         if old is None or not old.is_good(now_ms):
             raise StaffMistake("there is no such key, or it is over: create one")
         lasts_ms = None if old.expires_ms is None else old.expires_ms - old.made_ms
@@ -141,7 +143,8 @@ class Keys:
 
     def _known(self, key_id: KeyId) -> ApiKey | None:
         at, key = self._seen.get(key_id, (0.0, None))
-        return key if self._clock.epoch() - at < BELIEVED_SECONDS else None
+        # A clock may be set back: what it said an hour ahead is not believed for an hour.
+        return key if abs(self._clock.epoch() - at) < BELIEVED_SECONDS else None
 
     def _remember(self, key_id: KeyId, key: ApiKey | None) -> None:
         self._seen.pop(key_id, None)

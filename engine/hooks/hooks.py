@@ -26,6 +26,8 @@ from engine.hooks.subscription import (
 SUBSCRIPTIONS_MOST: Final = 20
 OVERLAP_HOURS: Final = 24
 OVERLAP_HOURS_MAX: Final = 7 * 24
+SECRETS_MOST: Final = 10
+"""So many sign at once. Each adds to a header of every message, and servers bound those."""
 PAGE_MOST: Final = 100
 _HOUR_MS: Final = 3_600_000
 
@@ -102,13 +104,15 @@ class Hooks:
 
         The same operation again gives what was made, also for another overlap: the answer tells.
 
-        Raises NoSuchHook, and StaffMistake for an overlap that is none.
+        Raises NoSuchHook, and StaffMistake for an overlap that is none, or where too many secrets
+        would sign at once; without an overlap it is the new one alone.
         """
         if not 0 <= overlap_hours <= OVERLAP_HOURS_MAX:
             raise StaffMistake(f"secrets overlap for 0 to {OVERLAP_HOURS_MAX} hours")
         drawn = self._draw(Place(self._store.tenant, id, operation))
         drawn = drawn._replace(overlap_ms=overlap_hours * _HOUR_MS)
-        is_fresh = await self._store.rotate(drawn, drawn.made_ms + overlap_hours * _HOUR_MS)
+        old_until_ms = drawn.made_ms + overlap_hours * _HOUR_MS
+        is_fresh = await self._store.rotate(drawn, old_until_ms, most=SECRETS_MOST)
         kept = await self._kept(id, operation)
         if kept.overlap_ms is not None:  # else it is older than its overlap is kept
             overlap_hours = kept.overlap_ms // _HOUR_MS

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
-from engine.errors import NoSuchHook
+from engine.errors import NoSuchHook, StaffMistake
 from engine.hooks.events import EventKind
 from engine.hooks.secret import Place, Sealed
 from engine.hooks.subscription import (
@@ -150,8 +150,11 @@ class HookStore:
         )  # fmt: skip
         return [_secret(row) for row in rows]
 
-    async def rotate(self, secret: KeptSecret, old_until_ms: int) -> bool:
-        """A new one; those before it sign no longer than until then. False: it was done before."""
+    async def rotate(self, secret: KeptSecret, old_until_ms: int, *, most: int) -> bool:
+        """A new one; those before it sign no longer than until then. False: it was done before.
+
+        Raises NoSuchHook, and StaffMistake where more than `most` would sign; nothing changed then.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
             # In turn with whoever else rotates this one, and with its removal.
             found = await connection.fetchval(
@@ -171,6 +174,15 @@ class HookStore:
                 " where tenant = $1 and subscription = $2 and id <> $3",
                 self.tenant, secret.place.subscription, secret.place.secret, old_until_ms,
             )  # fmt: skip
+            signing = await connection.fetchval(
+                "select count(*) from hook_secret where tenant = $1 and subscription = $2"
+                " and (until_ms is null or until_ms > $3)",
+                self.tenant, secret.place.subscription, secret.made_ms,
+            )  # fmt: skip
+            if signing > most:
+                raise StaffMistake(
+                    f"{most} secrets sign at once already: wait until one ends, or let none overlap"
+                )
         return True
 
     async def sealed_before(self, key_version: int) -> list[KeptSecret]:

@@ -16,7 +16,7 @@ from channels.limits import Limits
 from channels.settings import read_settings
 from channels.watching.metrics import Metrics
 from channels.watching.watch import Watch
-from channels.wiring import Engine, _assemble, read_texts
+from channels.wiring import Engine, _assemble, read_words
 from engine.clients.clients import KeyId, Scope
 from engine.clients.keys import KeyMacs, read_key
 from engine.clients.proving import Keys
@@ -170,7 +170,7 @@ async def _engine(database_url: str, world: World, environment: Mapping[str, str
     ids = Ids(world.clock)
     outside = Outside(dict(operators), {"scripted": world.sms}, world.clock, ids, lambda: 0.0)
     engine = _assemble(
-        settings, outside, Watch(Metrics()), texts=read_texts(settings), pool=world.pool,
+        settings, outside, Watch(Metrics()), read_words(settings), pool=world.pool,
         committer=world.committer,
     )  # fmt: skip
     await engine.rates.refresh(world.pool)

@@ -18,7 +18,7 @@ from channels.office import build_office
 from channels.settings import read_settings
 from channels.watching.metrics import Metrics
 from channels.watching.watch import Watch
-from channels.wiring import Engine, _assemble, read_texts
+from channels.wiring import Engine, _assemble, read_words
 from engine.clock import Ids
 from engine.desk.proposals import Person
 from engine.money import Money
@@ -163,7 +163,7 @@ def _engine(database_url: str, world: World) -> tuple[Engine, TellingOperator]:
     operators = {"mpesa_ke": world.mpesa, "mtn_ug": telling, "other_ug": world.other}
     outside = Outside(dict(operators), {"scripted": world.sms}, world.clock, ids, lambda: 0.0)
     engine = _assemble(
-        settings, outside, Watch(Metrics()), texts=read_texts(settings), pool=world.pool,
+        settings, outside, Watch(Metrics()), read_words(settings), pool=world.pool,
         committer=world.committer,
     )  # fmt: skip
     approvals = Approvals(

@@ -93,6 +93,18 @@ async def test_a_rotated_key_is_good_for_its_overlap_and_has_one_successor(
     await prove(settings, newest)
 
 
+@pytest.mark.parametrize("hours", ["-1", "87601", "999999999999", "99999999999999999999"])
+async def test_an_overlap_that_no_calendar_knows_is_refused_and_the_key_stays(
+    settings: Settings, hours: str
+) -> None:
+    (old,) = await capp(settings, "create", "shop", "--scopes", "rates:read")
+    before = (await capp(settings, "list"))[0].partition("  used")[0]
+    with pytest.raises(StaffMistake, match="keys overlap for 0 to 87600 hours"):
+        await capp(settings, "rotate", read_key(old)[0], "--overlap-hours", hours)
+    (line,) = await capp(settings, "list")
+    assert line.startswith(before.partition("  never")[0]) and "rotated" not in line
+
+
 async def test_a_revoked_key_is_over_at_once_and_cannot_be_rotated(settings: Settings) -> None:
     (text,) = await capp(settings, "create", "shop", "--scopes", "rates:read")
     assert await capp(settings, "revoke", text) == ["revoked"]  # by the key itself, if need be

@@ -269,6 +269,30 @@ async def test_every_post_wants_a_key_that_is_one(room: ClientRoom) -> None:
             assert (answer.status_code, answer.json()["code"]) == (400, "key_missing")
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("Idempotency-Key", "of-the-library-0001"), ("Authorization", "Bearer x"),
+     ("Content-Type", "text/plain"), ("idempotency-key", "")],
+)  # fmt: skip
+async def test_a_header_that_says_two_things_is_believed_in_neither(
+    room: ClientRoom, name: str, other: str
+) -> None:
+    """Of two keys, one made anew by a library for each try, a repeat would be a second payment."""
+    ours = room.headers("shop") | {
+        "idempotency-key": room.key(),
+        "content-type": "application/json",
+    }
+    for lines in ([*ours.items(), (name, other)], [(name, other), *ours.items()]):
+        path = f"{PREFIX}/payments/send"
+        answer = await room.client.post(path, content=json.dumps(PRICE), headers=lines)
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+        assert answer.json()["detail"] == f"`{name.lower()}` stands twice in the head"
+    assert await room.made() == 0
+    headers = [*ours.items(), ("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "192.0.2.2")]
+    answer = await room.client.post(path, content=json.dumps(PRICE), headers=headers)
+    assert answer.status_code == 201
+
+
 PLACES = (
     ("/payments/x/status", 400), ("/payments/" + "A" * 32 + "/status", 400),
     ("/payments/" + "0" * 32 + "%0a/status", 400), ("/payments/" + NOBODY + "/status", 404),

@@ -8,6 +8,7 @@ import pytest
 from channels.api.hooks import ClientHooks, hook_table
 from channels.api.v1 import PREFIX
 from channels.hook_room import open_hooks
+from engine.hooks.hooks import SECRETS_MOST
 from simulator.receiver import Receiver, receiver_app
 from simulator.serving import serving
 from tests.integration.client_room import ClientRoom, open_client_room
@@ -98,6 +99,32 @@ async def test_a_repeat_is_told_as_one_and_another_rotation_under_its_key_is_ref
     late = await room.post(path, {"overlap_hours": 168}, key="key-of-turn")
     assert (late.content, late.headers["idempotency-replayed"]) == (turned.content, "true")
     assert await room.world.pool.fetchval("select count(*) from hook_secret") == 2
+
+
+async def test_so_many_secrets_sign_at_once_and_no_more(room: ClientRoom) -> None:
+    """A business that rotates at every start outgrows what its own server takes as a header."""
+    id_ = (await made(room, "https://shop.example/hook"))["id"]
+    path, week = f"/webhooks/{id_}/rotate", {"overlap_hours": 168}
+    for number in range(SECRETS_MOST - 1):
+        assert (await room.post(path, week, key=f"key-of-{number:04d}")).status_code == 200
+    refused = await room.post(path, week, key="key-of-more")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_legal")
+    again = await room.post(path, week, key="key-of-0000")
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    assert await _signing(room) == SECRETS_MOST
+    # None of before signs beside it: that there is always room for.
+    assert (await room.post(path, {"overlap_hours": 0}, key="key-of-more")).status_code == 200
+    assert await _signing(room) == 1
+    assert (await room.post(path, week)).status_code == 200
+    assert await _signing(room) == 2
+
+
+async def _signing(room: ClientRoom) -> int:
+    signing: int = await room.world.pool.fetchval(
+        "select count(*) from hook_secret where until_ms is null or until_ms > $1",
+        int(room.world.clock.epoch() * 1000),
+    )
+    return signing
 
 
 async def test_another_clients_subscription_is_not_found(room: ClientRoom) -> None:

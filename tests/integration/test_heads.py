@@ -131,3 +131,70 @@ async def test_answers_of_doors_have_the_lines_that_all_answers_have() -> None:
         writer.write(post())
         _, headers, _ = await read_whole(reader)
         assert headers["x-content-type-options"] == "nosniff"
+
+
+UPGRADES: dict[str, tuple[bytes, ...]] = {
+    "HTTP/2": (
+        b"Connection: Upgrade, HTTP2-Settings",
+        b"Upgrade: h2c",
+        b"HTTP2-Settings: AAMAAABk",
+    ),
+    "sockets": (b"Connection: keep-alive, Upgrade", b"Upgrade: websocket"),
+    "anything": (b"Upgrade: x", b"Connection: upgrade"),
+}
+HIDDEN = post(b"", path=b"/hello", method=b"GET")
+
+
+@pytest.mark.parametrize("lines", UPGRADES.values(), ids=UPGRADES.keys())
+async def test_whoever_offers_another_protocol_is_heard_in_this_one(
+    lines: tuple[bytes, ...],
+) -> None:
+    """Java's own client does, and `curl --http2`: the parser would skip the body."""
+    chunked = post(b"2\r\nhi\r\n0\r\n\r\n", *lines, b"Transfer-Encoding: chunked")
+    told = post(b"hi", *lines, path=b"/told")
+    async with serving(Bounds()) as web:
+        asked = await web.ask(post(b"hi", *lines), chunked, post(b"", *lines), post(), told)
+        *heard, (status, names) = asked
+        assert [(status, body.partition(" ")[2]) for status, body in heard] == [
+            (200, "POST one hi"), (200, "POST one hi"), (200, "POST one "), (200, "POST one hi"),
+        ]  # fmt: skip
+        assert (status, "upgrade" in names.split()) == (200, False)
+
+
+@pytest.mark.parametrize("lines", UPGRADES.values(), ids=UPGRADES.keys())
+@pytest.mark.parametrize("at", [1, 30, 80, 0])
+async def test_a_body_behind_such_an_offer_is_never_a_request_of_its_own(
+    lines: tuple[bytes, ...], at: int
+) -> None:
+    """A proxy takes it for a body: its answer would be the next caller's. `at` 0: by the body."""
+    message = post(HIDDEN, *lines)
+    at = at or len(message) - len(HIDDEN)
+    async with serving(Bounds()) as web, web.connected() as (reader, writer):
+        writer.write(message[:at])
+        await asyncio.sleep(0.05)
+        writer.write(message[at:])
+        assert await read_answer(reader) == (200, "short POST one GET /hell")
+        writer.write(post(b"next"))
+        assert await read_answer(reader) == (200, "short POST one next")
+
+
+async def test_a_head_that_offers_another_protocol_is_bounded_all_the_same() -> None:
+    async with serving(Bounds()) as web:
+        for head in (HEADS["one header"], HEADS["many headers"]):
+            offering = head.replace(
+                b"Host: capp", b"Host: capp\r\n" + b"\r\n".join(UPGRADES["HTTP/2"])
+            )
+            async with web.connected() as (reader, writer):
+                writer.write(offering)
+                assert await read_answer(reader) == WORDY
+        assert web.door.called == 0
+
+
+async def test_nobody_is_connected_to_anybody() -> None:
+    async with serving(Bounds()) as web, web.connected() as (reader, writer):
+        writer.write(b"CONNECT /door/one HTTP/1.1\r\nHost: capp\r\nContent-Length: 2\r\n\r\n")
+        await asyncio.sleep(0.05)
+        writer.write(HIDDEN)
+        assert (await read_answer(reader))[0] == 400
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""

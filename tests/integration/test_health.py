@@ -274,6 +274,15 @@ async def test_beliefs_and_volumes_are_the_sum_of_all_processes(both: Processes)
     assert PRIOR.success_ppm < faded.success_ppm < large.belief.success_ppm
 
 
+async def test_beliefs_are_read_on_where_the_clock_was_set_back(both: Processes) -> None:
+    await both.tend()
+    both.clock.pass_(-3600)
+    told(both.two, Told.SUCCEEDED, times=30)
+    await both.two.tend()
+    await both.one.tend()
+    assert both.one.vitals("mtn_ug", DISBURSE, SMALL).belief != PRIOR
+
+
 async def test_a_month_is_its_days_and_no_other_months(both: Processes) -> None:
     store = HealthStore(both.pool, 1)
     days = {19_999: 1, 20_000: 20, 20_010: 300}

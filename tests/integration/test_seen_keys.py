@@ -88,3 +88,11 @@ async def test_who_tried_too_many_tokens_is_not_heard_with_a_key_just_seen(
         assert (await room.get("/operators")).status_code == 200
         assert await _tries(room, 4) == [401, 401, 401, 429]
         assert (await room.get("/operators")).status_code == 429
+
+
+async def test_a_key_is_not_believed_longer_where_the_clock_was_set_back(database_url: str) -> None:
+    async with open_client_room(database_url) as room:
+        assert (await room.get("/operators")).status_code == 200
+        room.world.clock.pass_(-3600)
+        assert await room.keys.revoke(room.id_of("shop"), by="asha")
+        assert (await room.get("/operators")).status_code == 401

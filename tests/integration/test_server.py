@@ -19,7 +19,8 @@ from starlette.types import Receive, Scope, Send
 from channels import doors
 from channels.bodies import read_body
 from channels.doors import Doors, plain, send_whole
-from channels.server import FULL_SECONDS, SHORT_BYTES_MAX, Bounds, Connection
+from channels.heads import SHORT_BYTES_MAX
+from channels.server import FULL_SECONDS, Bounds, Connection
 from engine.ports import Acknowledgement
 
 

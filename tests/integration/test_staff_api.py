@@ -130,6 +130,16 @@ async def test_stats_count_attempts_exposure_and_payments_nobody_knows_of(room: 
     assert floats["mpesa_ke"]["theirs_minor"] is None
 
 
+@pytest.mark.parametrize("asked", [{"operator": "mtn_ug\n"}, {"msisdn": "+256772000002\n"}])
+async def test_a_line_break_behind_a_word_is_malformed_and_reaches_no_log(
+    room: StaffRoom, asked: dict[str, str]
+) -> None:
+    answer = await room.post("sam", "/test-call", {"operator": "mtn_ug", "call": "name", **asked})
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+    told = await room.world.pool.fetch("select * from staff_action")
+    assert told and "\n" not in "".join(str(word) for row in told for word in row)
+
+
 async def test_a_window_is_bounded_and_nothing_else_may_be_asked(room: StaffRoom) -> None:
     for query in ("minutes=0", "minutes=241", "minutes=x", "hours=1", "minutes=1&minutes=2"):
         answer = await room.get("fay", f"/stats?{query}")
@@ -888,6 +898,16 @@ async def test_an_ended_session_reads_for_a_few_seconds_at_most_and_changes_noth
     assert (await room.get("ada", "/health")).status_code == 200
     await room.store.end_sessions(name=Person("ada"), session_id=None, by="test", at_ms=1)
     room.world.clock.pass_(BELIEVED_SECONDS)
+    assert (await room.get("ada", "/health")).status_code == 401
+
+
+async def test_a_session_is_not_believed_longer_where_the_clock_was_set_back(
+    room: StaffRoom,
+) -> None:
+    room.world.clock.pass_(600)
+    assert (await room.get("ada", "/health")).status_code == 200
+    room.world.clock.pass_(-300)  # not before the token was written
+    await room.store.end_sessions(name=Person("ada"), session_id=None, by="test", at_ms=1)
     assert (await room.get("ada", "/health")).status_code == 401
 
 

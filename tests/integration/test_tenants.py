@@ -208,6 +208,20 @@ def test_a_tenant_without_a_role_stops_nobody_else_in_development(
 
 
 @pytest.mark.long("houses of its own are opened")
+def test_a_tenant_whose_adapter_lacks_a_variable_is_told_of_in_a_sentence(
+    database_url: str, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.run(open_roles(database_url, 21, 22))
+    lacking = {**file_of("soko", 22), "CAPP_AFRICASTALKING_API_KEY": ""}
+    write_files(tmp_path, duka=file_of("duka", 21), soko=lacking)
+    tenants = read_tenants(house_environment(database_url, redis_url, tmp_path))
+    with open_street(tenants) as client:
+        assert client.get("/t/soko/health").status_code == 503
+    (told,) = [r for r in caplog.records if "this tenant is not served" in r.getMessage()]
+    assert "CAPP_AFRICASTALKING_API_KEY" in told.getMessage() and told.exc_info is None
+
+
+@pytest.mark.long("houses of its own are opened")
 async def test_a_tenant_without_a_role_ends_the_process_in_production(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from channels.tenant_commands import run_tenants
 from channels.tenants import Tenants, read_tenants
 from channels.watching.logs import About
 from channels.working import work_when_up
+from engine.texts import Texts
 from simulator import embedded
 from tests.integration.street_room import (
     StreetRoom,
@@ -161,6 +162,27 @@ def test_words_that_cannot_be_served_stop_nobody_else_in_development(
     (told,) = [r for r in caplog.records if "this tenant is not served" in r.getMessage()]
     assert SAID in told.getMessage() and "CAPP_MENUS_FOLDER" in told.getMessage()
     assert told.exc_info is None, "a sentence for whoever wrote them, and no trace"
+
+
+def test_words_are_read_once_for_each_tenant(
+    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that reads them for SMS and once more for dialogues waits for both."""
+    asyncio.run(open_roles(database_url, *NUMBERS.values()))
+    lay(tmp_path, "soko", "texts/en.yaml", WORDS["soko"]["en"])
+    write_files(tmp_path, **{name: file_of(name, number) for name, number in NUMBERS.items()})
+    tenants = read_tenants(house_environment(database_url, redis_url, tmp_path))
+    read: list[tuple[Path, Path | None]] = []
+    load = Texts.load
+
+    def counted(house: Path, own: Path | None = None) -> Texts:
+        read.append((house, own))
+        return load(house, own)
+
+    monkeypatch.setattr(Texts, "load", counted)
+    with open_street(tenants) as client:
+        assert [client.get(f"/t/{name}/health").text for name in NUMBERS] == ["ok", "ok"]
+    assert len(read) == len(NUMBERS)
 
 
 async def test_words_that_cannot_be_served_end_the_process_in_production(

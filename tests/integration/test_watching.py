@@ -58,6 +58,8 @@ async def test_gauges_follow_a_payment_and_are_read_at_most_so_often(world: Worl
     assert after["capp_outbox_intents",] == 1
     world.clock.pass_(3600)
     assert (await read(figures))["capp_outbox_oldest_seconds",] >= 3590
+    world.clock.pass_(-3590)  # set back: the figures of before are no newer for that
+    assert (await read(figures))["capp_outbox_oldest_seconds",] < 3590
 
 
 async def test_while_postgres_is_away_the_rest_is_told(world: World) -> None:

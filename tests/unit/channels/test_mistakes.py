@@ -167,6 +167,26 @@ def test_the_web_process_is_not_started_for_a_company_nobody_knows(run: Run, var
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["serve", "worker"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("CAPP_MTN_UG_CONNECTIONS", "many"), ("CAPP_PUBLIC_URL", "https://pay.example.org/mpesa"),
+     ("CAPP_AFRICASTALKING_API_KEY", "")],
+)  # fmt: skip
+def test_both_processes_say_of_an_adapters_variable_what_every_command_says(
+    run: Run, caplog: pytest.LogCaptureFixture, command: str, name: str, value: str
+) -> None:
+    """Those are read inside the web server, which told of them with its own trace and code."""
+    with pytest.raises(MissingSettings) as lacking:
+        build_operators({}, clock=Clock(), names=["mpesa_ke", "mtn_ug"])
+    wanted = {one: plausible(one) for one in lacking.value.names}
+    sms = {f"CAPP_AFRICASTALKING_{word}": "x" for word in ("API_KEY", "USERNAME")}
+    sms["CAPP_AFRICASTALKING_BASE_URL"] = "http://127.0.0.1:1"
+    said = run(command, **{**wanted, **sms, name: value})
+    assert said.startswith("capp: ") and name in said and said.count("\n") == 1
+    assert not any(r.exc_info or "Traceback" in r.getMessage() for r in caplog.records)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("CAPP_MTN_UG_CONNECTIONS", "many"), ("CAPP_MPESA_KE_SHORTCODE", "abc"),

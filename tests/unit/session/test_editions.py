@@ -8,6 +8,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from engine.menu.bundle import Bundle, pack_bundle, read_bundle, unpack_bundle, version_of
+from engine.menu.check import load_texts
 from engine.menu.screens import BrokenMenu
 from engine.session.editions import EDITIONS_MAX, UNKNOWN_SECONDS, Binder, Edition, Editions
 from tests.unit.session.rooms import BUNDLE, MENUS, PAYER, PIN, VERSION, House
@@ -91,6 +92,16 @@ async def test_what_was_broken_serves_once_it_is_mended(folder: Path) -> None:
     change(folder, "texts/sw.yaml", "  send_monye: ", "  send_money: Sasa ")
     assert await house.editions.take_up(folder, refused) == ""
     assert house.editions.current.version not in (VERSION, refused)
+
+
+def test_texts_that_were_read_of_these_very_menus_are_not_read_again(folder: Path) -> None:
+    read, house = load_texts(folder), House()
+    known = {version_of(read_bundle(folder)): read}
+    binder = Binder(house.build_verbs, house.late, read=known)
+    assert binder.bind(read_bundle(folder)).texts is read
+    change(folder, "texts/en.yaml", "  to: |\n    Number to pay", "  to: |\n    Who gets it")
+    changed = binder.bind(read_bundle(folder)).texts
+    assert changed.render("en", "send_money.to").startswith("Who gets it")
 
 
 async def test_a_folder_that_is_gone_changes_nothing(folder: Path) -> None:

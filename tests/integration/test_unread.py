@@ -1,0 +1,119 @@
+"""Callers who send and do not read: what we say to them lies in our memory, so it is bounded."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from channels.server import AHEAD_MAX, Bounds, Connection
+from channels.unread import PERIODS
+from tests.integration.test_server import Web, post, read_answer, serving
+
+pytestmark = pytest.mark.long("callers who do not read are waited for")
+
+LEFT_BYTES_MAX = 100 * 1024
+ASKED = 3_000
+LATER = 0.3
+REQUESTS: dict[str, bytes] = {
+    "a door": post(b"hi"),
+    "the ordinary way": post(b"2\r\nhi\r\n0\r\n\r\n", b"Transfer-Encoding: chunked"),
+    "what leads nowhere": post(b"", path=b"/nowhere"),
+}
+
+
+@asynccontextmanager
+async def deaf(web: Web) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection on which little is taken by the kernels of either side."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", web.port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=4096)
+    await asyncio.sleep(0.05)
+    held = transport_of(web).get_extra_info("socket")
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()  # what is still to be sent would be waited for
+
+
+def transport_of(web: Web) -> asyncio.Transport:
+    (connection,) = web.server.server_state.connections
+    assert isinstance(connection, Connection)
+    return connection.transport
+
+
+async def send(writer: asyncio.StreamWriter, request: bytes, many: int) -> None:
+    for _ in range(many):  # each in a packet of its own
+        writer.write(request)
+        await writer.drain()
+        await asyncio.sleep(0.0005)
+
+
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS.keys())
+async def test_of_a_caller_who_does_not_read_no_more_is_read(request_: bytes) -> None:
+    async with serving(Bounds()) as web, deaf(web) as (_, writer):
+        sending = asyncio.create_task(send(writer, request_, ASKED))
+        await asyncio.wait([sending], timeout=5)
+        assert transport_of(web).get_write_buffer_size() < LEFT_BYTES_MAX
+        assert await web_answers(web)
+        sending.cancel()
+
+
+async def web_answers(web: Web) -> bool:
+    return await web.ask(post(b"other")) == [(200, "short POST one other")]
+
+
+async def test_who_reads_on_hears_every_answer_in_its_order() -> None:
+    async with serving(Bounds()) as web, deaf(web) as (reader, writer):
+        asked = [post(b"n%d" % number) for number in range(1500)]
+
+        ahead = asyncio.Semaphore(AHEAD_MAX // 2)
+
+        async def send_all() -> None:
+            for request in asked:
+                await ahead.acquire()
+                writer.write(request)
+                await writer.drain()
+
+        sending = asyncio.create_task(send_all())
+        await asyncio.sleep(LATER)
+        heard = []
+        for _ in asked:
+            heard.append((await read_answer(reader))[1].split()[-1])
+            ahead.release()
+        assert heard == [f"n{number}" for number in range(1500)]
+        await sending
+
+
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS.keys())
+async def test_a_caller_who_takes_nothing_is_cut_in_time_and_takes_nobodys_place(
+    request_: bytes,
+) -> None:
+    async with serving(Bounds(request_seconds=LATER)) as web:
+        async with deaf(web) as (_, writer):
+            sending = asyncio.create_task(send(writer, request_, ASKED))
+            await asyncio.sleep(LATER)
+            assert web.server.server_state.connections
+            async with asyncio.timeout(PERIODS * LATER + 5):
+                while web.server.server_state.connections:  # noqa: ASYNC110 - a set, no event
+                    await asyncio.sleep(0.05)
+            sending.cancel()
+        assert await web_answers(web)
+
+
+async def test_who_sends_too_many_ahead_at_once_is_cut_and_the_next_is_served() -> None:
+    """Each that waits takes forty times as much of our memory as it has bytes."""
+    async with serving(Bounds()) as web:
+        async with web.connected() as (reader, writer):
+            writer.write(post(b"hi") * (2 * AHEAD_MAX))
+            heard = b""
+            async with asyncio.timeout(5):
+                with contextlib.suppress(ConnectionError):
+                    heard = await reader.read()
+            assert heard.count(b"HTTP/1.1 200") < AHEAD_MAX
+        assert await web_answers(web)
