@@ -1,7 +1,10 @@
+import msgspec
 import pytest
 
+from engine.clock import AttemptId
 from engine.money import Money
-from engine.payments.evidence import Source, body_hash, disagreement, needs_proof
+from engine.payments.evidence import Source, body_hash, came_twice, disagreement, needs_proof
+from engine.payments.facts import Ending
 from engine.payments.lifecycle import State
 from engine.ports import Direction, Finding, Outcome
 from tests.unit.payments.examples import PAYEE, payment
@@ -81,3 +84,26 @@ def test_the_same_body_from_another_source_is_other_evidence() -> None:
     assert len(hashes) == len(Source)
     assert body_hash(Source.CALLBACK, "{}") == body_hash(Source.CALLBACK, "{}")
     assert all(len(h) == 32 for h in hashes)
+
+
+_BEFORE = Ending(AttemptId("a" * 32), True, "0", Source.CALLBACK, receipt="NLJ7RT61SV")
+_OTHER = Finding(Outcome.SUCCEEDED, "0", receipt="NLJ7RT61SW")
+
+
+@pytest.mark.parametrize(
+    ("ending", "finding", "source", "is_other_money"),
+    [
+        (_BEFORE, _OTHER, Source.CALLBACK, True),
+        (_BEFORE, _OTHER, Source.QUERY, False),  # it may spell the first one otherwise
+        (msgspec.structs.replace(_BEFORE, source=Source.QUERY), _OTHER, Source.CALLBACK, False),
+        (_BEFORE, Finding(Outcome.SUCCEEDED, "0", receipt=" nlj7 rt61sv"), Source.CALLBACK, False),
+        (_BEFORE, Finding(Outcome.SUCCEEDED, "0"), Source.CALLBACK, False),
+        (msgspec.structs.replace(_BEFORE, receipt=None), _OTHER, Source.CALLBACK, False),
+        (msgspec.structs.replace(_BEFORE, succeeded=False), _OTHER, Source.CALLBACK, False),
+        (_BEFORE, Finding(Outcome.FAILED, "1032", receipt="NLJ7RT61SW"), Source.CALLBACK, False),
+    ],
+)
+def test_only_two_callbacks_under_two_receipts_are_two_payments(
+    ending: Ending, finding: Finding, source: Source, is_other_money: bool
+) -> None:
+    assert came_twice(ending, finding, source) is is_other_money

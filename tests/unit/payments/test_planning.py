@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.clock import Clock, Ids
+from engine.ledger.plans import UNLIMITED, Spend
 from engine.msisdn import Prefixes
 from engine.payments.lifecycle import TABLE, TERMINAL, Event, State, Transition, advance
 from engine.payments.planning import Planner, Timing, queue_due
@@ -158,3 +159,47 @@ def test_what_goes_back_by_its_receipt_is_a_payout_without_one_or_in_part(
     quote = msgspec.structs.replace(owed.quote, fee_is_refunded=fee_is_refunded)
     owed = msgspec.structs.replace(owed, facts=msgspec.structs.replace(owed.facts, quote=quote))
     assert planner.gives_back(owed, has_receipt=has_receipt) is gives_back
+
+
+SPENT = Spend("c" * 32, 404, 20_000, 202_611, 100_000, 500_000, 2_000_000)
+
+
+@pytest.mark.parametrize("transition", TABLE, ids=lambda t: f"{t.source.name}-{t.event}")
+def test_a_limit_counts_what_the_payer_parts_with_and_no_more(transition: Transition) -> None:
+    """Once when it is promised, back again where the money stays with them, never a second time."""
+    clock = SetClock(2_000_000)
+    directory = Directory({"mpesa_ke": MPESA, "mtn_ug": MTN}, Prefixes({}), {})
+    before = payment(transition.source, version=2, live="a" * 32)
+    facts = msgspec.structs.replace(before.facts, spend=SPENT)
+    before = msgspec.structs.replace(before, facts=facts)
+    step = advance(transition.source, transition.event, before.quote, before.route)
+    plan, _ = Planner(directory, clock, Ids(clock), Timing()).plan(before, step, facts=None)
+    path = step.path
+    if State.RESERVED in path:
+        assert plan.spend == (SPENT,)
+    elif path[-1] in (State.COLLECT_FAILED, State.EXPIRED, State.CANCELLED, State.REFUNDED):
+        assert plan.spend == (SPENT._replace(minor=-SPENT.minor),)
+    elif State.LATE_FUNDS in path:
+        late = SPENT._replace(day_minor_max=UNLIMITED, month_minor_max=UNLIMITED)
+        assert plan.spend == (late,)
+    else:
+        assert plan.spend == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "waits"),
+    [
+        (State.RESERVED, Event.COLLECTION_ORDERED, 3),
+        (State.COLLECTING, Event.COLLECTION_SUCCEEDED, 0),
+    ],
+)
+def test_only_the_payer_is_asked_a_little_later(state: State, event: Event, waits: int) -> None:
+    """While they can still take it back; the payee has nothing to wait for."""
+    clock = SetClock(2_000_000)
+    directory = Directory({"mpesa_ke": MPESA, "mtn_ug": MTN}, Prefixes({}), {})
+    before = payment(state, version=2, live=None if state is State.RESERVED else "a" * 32)
+    step = advance(state, event, before.quote, before.route)
+    planner = Planner(directory, clock, Ids(clock), Timing(collect_delay=3, lease=60))
+    plan, _ = planner.plan(before, step, facts=None)
+    (order,) = (intent for intent in plan.intents if intent.id == plan.begins)
+    assert (order.not_before, order.lease_until) == (2_000_000 + waits, 2_000_060 + waits)
