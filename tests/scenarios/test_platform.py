@@ -18,7 +18,7 @@ from engine.ledger.plans import Plan, Verdict
 from engine.payments.lifecycle import State
 from tests.integration.books import assert_books
 from tests.integration.owner import Owner
-from tests.integration.world import SUCCEEDED, World, open_world
+from tests.integration.world import FAILED, SUCCEEDED, World, open_world
 
 S, V = State, Verdict
 IDS = Ids(Clock())
@@ -238,10 +238,13 @@ async def test_a_backlog_is_worked_off_by_several_processes_without_a_double(
 ) -> None:
     """Notices of 3,000 payments whose process died; two others sweep, a hundred at a time."""
     payment_id = await due(world)
+    await world.tell(await world.live(payment_id), FAILED)  # what they tell is so
+    await world.dispatched()
+    world.sms.sent.clear()
     await world.pool.execute(
         "insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)"
         " select (substr($1, 1, 20) || lpad(to_hex(n), 12, '0'))::uuid, $2, 1, 10,"
-        " 'cancelled:payer:', 0, 1 from generate_series(1, 3000) n",
+        " 'collect_failed:payer:declined', 0, 1 from generate_series(1, 3000) n",
         IDS.intent(), payment_id,
     )  # fmt: skip
     world.clock.pass_(61)
