@@ -301,16 +301,20 @@ async def test_money_given_back_by_hand_is_a_pay_in_and_undoes_no_payout(
     assert (await classes(bureau))[RECEIPT] is Class.PAID_IN
 
 
+async def topped_up(till: Till, seen: str) -> None:
+    """Two people say that they saw a top-up of TOTAL under that word."""
+    desk = till.office.desk
+    fields = {"operator": MPESA.name, "minor": TOTAL.minor}
+    asked = await desk.propose(Kind.TOP_UP, fields, by=Person("asha"), note="ours")
+    await desk.approve(asked.id, by=Person("babu"))
+    await desk.see(asked.id, seen, by=Person("asha"))
+
+
 async def test_what_the_owner_paid_in_to_top_up_is_booked_once(till: Till, bureau: Bureau) -> None:
     """It was announced as money of nobody we know, and then two people said what it is."""
     before = await till.float_()
     pay_in = await till.announce("nobody")
-    desk = till.office.desk
-    asked = await desk.propose(
-        Kind.TOP_UP, {"operator": MPESA.name, "minor": TOTAL.minor}, by=Person("asha"), note="ours"
-    )
-    await desk.approve(asked.id, by=Person("babu"))
-    await desk.see(asked.id, RECEIPT, by=Person("asha"))
+    await topped_up(till, RECEIPT)
     for _ in range(2):
         await bureau.take(bureau.line(RECEIPT))
         assert await till.suspense() == 0
@@ -435,3 +439,21 @@ async def test_late_money_is_known_in_the_statement_however_old_its_payment_is(
     await bureau.age()
     assert (await till.suspense(), await till.float_() - before) == (0, 0)
     assert await classes(bureau) == {RECEIPT: Class.MATCHED}
+
+
+@pytest.mark.parametrize("whose", ["a payment's", "ours"])
+async def test_what_a_pay_in_suspended_leaves_suspense_as_it_came_whatever_fee_is_listed(
+    till: Till, bureau: Bureau, whose: str
+) -> None:
+    pay_in = await till.announce("nobody")
+    before = await till.float_() - TOTAL.minor
+    attempt = None
+    if whose == "ours":
+        await topped_up(till, RECEIPT)
+    else:
+        attempt = await till.world.live(await till.waiting())
+    await bureau.take(bureau.line(RECEIPT, fee_minor=510, reference=attempt))
+    await till.world.dispatched()
+    assert (await till.again(pay_in)).stage is Stage.FOUND
+    assert await till.suspense() == 0
+    assert await till.float_() - before == TOTAL.minor

@@ -221,7 +221,7 @@ class Consequences:
             if not await self._pay_ins.find(facts.name, theirs.line.receipt, payment):
                 lost.add(line_id)
                 continue
-            await self._suspense.take_back(facts, theirs.line)
+            await self._suspense.take_back(theirs.line)
             await self._store.set_suspended(line_id, None)
             back += 1
         return back, lost
