@@ -441,6 +441,29 @@ async def test_late_money_is_known_in_the_statement_however_old_its_payment_is(
     assert await classes(bureau) == {RECEIPT: Class.MATCHED}
 
 
+@pytest.mark.parametrize("left", [False, True])
+async def test_a_top_up_that_people_begin_to_send_back_meanwhile_goes_one_way_and_is_a_case(
+    till: Till, bureau: Bureau, left: bool
+) -> None:
+    before = await till.float_()
+    pay_in = await till.announce("nobody")
+    await topped_up(till, RECEIPT)
+    between(bureau, lambda: till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id))
+    line = bureau.line(RECEIPT)
+    await bureau.take(line)
+    if left:
+        await till.room.returns.hear_return(pay_in.id, WENT_BACK)
+    await bureau.take(line)
+    await bureau.age()
+    assert till.mpesa.returned == [RECEIPT]
+    held = 0 if left else TOTAL.minor
+    assert (await till.suspense(), await till.held()) == (0, held)
+    # The top-up stands, though what came by it went back: two people correct that.
+    assert await till.float_() - before == TOTAL.minor + held
+    assert "MISSING_HERE" in await bureau.cases()
+    assert not await till.world.pool.fetchval("select suspended_ms from statement_line")
+
+
 @pytest.mark.parametrize("whose", ["a payment's", "ours"])
 async def test_what_a_pay_in_suspended_leaves_suspense_as_it_came_whatever_fee_is_listed(
     till: Till, bureau: Bureau, whose: str

@@ -231,7 +231,12 @@ class Consequences:
     ) -> None:
         """A pay-in suspends its own money, under the line's key: here it is only noted, for the
         day on which the line's owner is found. What people sent on lies there no more."""
-        alone = [j.theirs.line_id for j in judged if j.kind is Class.PAID_IN and j.theirs]
+        alone = [
+            j.theirs.line_id
+            for j in judged
+            if j.theirs and j.theirs.line_id in paid_in
+            if j.kind in (Class.PAID_IN, Class.MISSING_HERE)
+        ]
         for line in alone:
             if paid_in[line] != (known[line].suspended_ms is not None):
                 await self._store.set_suspended(line, self._now_ms() if paid_in[line] else None)

@@ -345,8 +345,11 @@ class _Judge:
             why = "its receipt is listed in two amounts"
             return Judged(Class.AMOUNT_DIFFERS, t, difference_minor=difference, hint=twin, why=why)
         # What a pay-in has suspended comes out: people have said that it was their own.
-        if self._moved.get(t.line_id) and self._paid_in.get(t.line_id, True):
-            return Judged(Class.MOVED, t, why="moved by people")
+        if self._moved.get(t.line_id):
+            if self._paid_in.get(t.line_id, True):
+                return Judged(Class.MOVED, t, why="moved by people")
+            # It went back or to a payment, or lies in SUSPENSE in another amount: booked twice.
+            return Judged(Class.MISSING_HERE, t, why="people moved it, and have it as a pay-in too")
         if t.line_id in self._paid_in:
             return Judged(Class.PAID_IN, t, why="paid in by hand")
         if t.line_id in self._moved:
