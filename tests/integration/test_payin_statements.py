@@ -464,6 +464,27 @@ async def test_a_top_up_that_people_begin_to_send_back_meanwhile_goes_one_way_an
     assert not await till.world.pool.fetchval("select suspended_ms from statement_line")
 
 
+async def test_a_word_of_one_top_up_explains_one_line(till: Till, bureau: Bureau) -> None:
+    before = await till.float_()
+    await topped_up(till, "STANDING-7")
+    first = bureau.line("R1", reference="STANDING-7")
+    await bureau.take(first, bureau.line("R2", reference="STANDING-7"))
+    await bureau.age()
+    assert sorted((await classes(bureau)).values()) == [Class.MISSING_HERE, Class.MOVED]
+    assert await bureau.cases() == ["MISSING_HERE"]
+    assert await till.float_() - before == TOTAL.minor
+
+
+async def test_what_somebody_types_makes_their_money_no_top_up_of_ours(
+    till: Till, bureau: Bureau
+) -> None:
+    await topped_up(till, "STANDING-7")
+    await till.announce("STANDING-7")
+    await bureau.take(bureau.line(RECEIPT, reference="STANDING-7"))
+    assert await classes(bureau) == {RECEIPT: Class.PAID_IN}
+    assert (await till.suspense(), await bureau.cases()) == (TOTAL.minor, ["PAY_IN"])
+
+
 @pytest.mark.parametrize("whose", ["a payment's", "ours"])
 async def test_what_a_pay_in_suspended_leaves_suspense_as_it_came_whatever_fee_is_listed(
     till: Till, bureau: Bureau, whose: str
