@@ -93,7 +93,9 @@ class Consequences:
         told = await self._tell(fresh)
         cases = [case for j in judged for case in self._cases_of(j, today, terms)]
         await self._store.open_cases(cases, terms, now_ms)
-        await self._close_explained(facts.name, fresh, now_ms)
+        # One of another amount is not held to its pair: the attempt's own day just opened it again.
+        differs = [j for j in judged if j.kind is Class.AMOUNT_DIFFERS and not _is_news(j, known)]
+        await self._close_explained(facts.name, [*fresh, *differs], now_ms)
         await self._store.settle(fresh)
         await self._follow(judged, known, paid_in)
         put = await self._put_aside(facts, judged, known, today, moved)
