@@ -473,6 +473,12 @@ async def test_a_word_of_one_top_up_explains_one_line(till: Till, bureau: Bureau
     assert sorted((await classes(bureau)).values()) == [Class.MISSING_HERE, Class.MOVED]
     assert await bureau.cases() == ["MISSING_HERE"]
     assert await till.float_() - before == TOTAL.minor
+    bureau.pass_days(7)
+    await bureau.take(bureau.line("R3", reference="STANDING-7"))
+    await bureau.age()
+    found = await classes(bureau)
+    assert (list(found.values()).count(Class.MOVED), found["R3"]) == (1, Class.MISSING_HERE)
+    assert (await bureau.cases()).count("MISSING_HERE") == 2
 
 
 async def test_what_somebody_types_makes_their_money_no_top_up_of_ours(

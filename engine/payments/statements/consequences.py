@@ -82,7 +82,7 @@ class Consequences:
         known: Mapping[str, Stored],
         today: date,
         paid_in: Mapping[str, bool],
-        moved: Mapping[str, bool],
+        moved: Mapping[str, str | None],
     ) -> int:
         """Money first, then the payments, then people; last it is written down as done."""
         terms = self._terms.of(facts.name)
@@ -176,7 +176,7 @@ class Consequences:
         judged: Iterable[Judged],
         known: Mapping[str, Stored],
         today: date,
-        moved: Mapping[str, bool],
+        moved: Mapping[str, str | None],
     ) -> int:
         """Book what came in for nobody once it has aged. What went out is for people alone, and so
         is what goes by the name of something that they moved: that is booked."""

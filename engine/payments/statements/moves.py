@@ -10,22 +10,24 @@ from engine.desk.proposals import Kind, Movement, Proposal, Rebalancing, read_bo
 from engine.desk.store import ProposalStore
 from engine.payments.statements.lines import Side
 from engine.payments.statements.matching import Theirs
+from engine.payments.statements.store import StatementStore
 
 
 class Moves:
     """What the people of one tenant moved."""
 
-    def __init__(self, proposals: ProposalStore) -> None:
+    def __init__(self, proposals: ProposalStore, lines: StatementStore) -> None:
         self._proposals = proposals
+        self._lines = lines
 
     async def among(
         self, operator: str, lines: Sequence[Theirs], paid_in: Collection[str]
-    ) -> Mapping[str, bool]:
+    ) -> Mapping[str, str | None]:
         """Of an operator's lines the ids of those that go by such a word, as receipt or as
-        reference, and whether each is of the amount that was booked.
+        reference, with the proposal that each is; None in another amount than was booked.
 
-        What was booked once is one line: another one that goes by the same word, as each of a
-        standing order does, is not. A pay-in's (`paid_in`) goes by its receipt alone: its
+        What was booked once is one line, which it stays: another one that goes by the same word, as
+        each of a standing order does, is not. A pay-in's (`paid_in`) goes by its receipt alone: its
         reference is what somebody typed.
         """
         by_receipt: dict[str, list[Theirs]] = defaultdict(list)
@@ -35,18 +37,24 @@ class Moves:
             if t.line.reference and t.line_id not in paid_in:
                 by_reference[t.line.reference].append(t)
         made = await self._proposals.done_as(list({*by_receipt, *by_reference}))
-        rest = [(p.reference or "", side, minor) for p in made for side, minor in _at(operator, p)]
-        found: dict[str, bool] = {}
+        kept = await self._lines.kept_as(operator, [p.id for p in made])
+        rest = [(p, side, minor) for p in made for side, minor in _at(operator, p)]
+        found: dict[str, str | None] = {}
         for named in (by_receipt, by_reference):
             unlisted = []
-            for word, side, minor in rest:
-                free = [t for t in named[word] if t.line.side is side and not found.get(t.line_id)]
+            for proposal, side, minor in rest:
+                free = [
+                    t
+                    for t in named[proposal.reference or ""]
+                    if t.line.side is side and found.get(t.line_id) is None
+                    if kept.get(proposal.id, t.line_id) == t.line_id
+                ]
                 listed = next((t for t in free if minor in _amounts(t)), None)
                 if listed is not None:
-                    found[listed.line_id] = True
+                    found[listed.line_id] = proposal.id
                 else:
-                    found |= {t.line_id: False for t in free}
-                    unlisted.append((word, side, minor))
+                    found |= {t.line_id: None for t in free}
+                    unlisted.append((proposal, side, minor))
             rest = unlisted
         return found
 
