@@ -106,7 +106,7 @@ def assemble(
         consequences=Consequences(kept, payments, suspense, pay_ins, terms, clock),
         balances=book,
         pay_ins=pay_ins,
-        moves=Moves(ProposalStore(pool, tenant)),
+        moves=Moves(ProposalStore(pool, tenant), kept),
         clock=clock,
     )
     telling = {

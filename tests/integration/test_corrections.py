@@ -98,7 +98,7 @@ async def test_what_nobody_claimed_is_assigned_or_returned_and_not_corrected(roo
     entry = (await room.pool.fetchval("select payment from journal where state = 110")).hex
     refused = await room.agreed(Kind.CORRECTION, payment=entry, version=1)
     assert (refused.state, "assigned or returned" in refused.outcome) == (State.FAILED, True)
-    await suspense.take_back(MPESA, line)
+    await suspense.take_back(line)
     assert await room.minor(A.SUSPENSE, "KES", MPESA.code) == 0
     entry = (await room.pool.fetchval("select payment from journal where state = 111")).hex
     refused = await room.agreed(Kind.CORRECTION, payment=entry, version=1)

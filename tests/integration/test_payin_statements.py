@@ -301,16 +301,20 @@ async def test_money_given_back_by_hand_is_a_pay_in_and_undoes_no_payout(
     assert (await classes(bureau))[RECEIPT] is Class.PAID_IN
 
 
+async def topped_up(till: Till, seen: str) -> None:
+    """Two people say that they saw a top-up of TOTAL under that word."""
+    desk = till.office.desk
+    fields = {"operator": MPESA.name, "minor": TOTAL.minor}
+    asked = await desk.propose(Kind.TOP_UP, fields, by=Person("asha"), note="ours")
+    await desk.approve(asked.id, by=Person("babu"))
+    await desk.see(asked.id, seen, by=Person("asha"))
+
+
 async def test_what_the_owner_paid_in_to_top_up_is_booked_once(till: Till, bureau: Bureau) -> None:
     """It was announced as money of nobody we know, and then two people said what it is."""
     before = await till.float_()
     pay_in = await till.announce("nobody")
-    desk = till.office.desk
-    asked = await desk.propose(
-        Kind.TOP_UP, {"operator": MPESA.name, "minor": TOTAL.minor}, by=Person("asha"), note="ours"
-    )
-    await desk.approve(asked.id, by=Person("babu"))
-    await desk.see(asked.id, RECEIPT, by=Person("asha"))
+    await topped_up(till, RECEIPT)
     for _ in range(2):
         await bureau.take(bureau.line(RECEIPT))
         assert await till.suspense() == 0
@@ -435,3 +439,71 @@ async def test_late_money_is_known_in_the_statement_however_old_its_payment_is(
     await bureau.age()
     assert (await till.suspense(), await till.float_() - before) == (0, 0)
     assert await classes(bureau) == {RECEIPT: Class.MATCHED}
+
+
+@pytest.mark.parametrize("left", [False, True])
+async def test_a_top_up_that_people_begin_to_send_back_meanwhile_goes_one_way_and_is_a_case(
+    till: Till, bureau: Bureau, left: bool
+) -> None:
+    before = await till.float_()
+    pay_in = await till.announce("nobody")
+    await topped_up(till, RECEIPT)
+    between(bureau, lambda: till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id))
+    line = bureau.line(RECEIPT)
+    await bureau.take(line)
+    if left:
+        await till.room.returns.hear_return(pay_in.id, WENT_BACK)
+    await bureau.take(line)
+    await bureau.age()
+    assert till.mpesa.returned == [RECEIPT]
+    held = 0 if left else TOTAL.minor
+    assert (await till.suspense(), await till.held()) == (0, held)
+    # The top-up stands, though what came by it went back: two people correct that.
+    assert await till.float_() - before == TOTAL.minor + held
+    assert "MISSING_HERE" in await bureau.cases()
+    assert not await till.world.pool.fetchval("select suspended_ms from statement_line")
+
+
+async def test_a_word_of_one_top_up_explains_one_line(till: Till, bureau: Bureau) -> None:
+    before = await till.float_()
+    await topped_up(till, "STANDING-7")
+    first = bureau.line("R1", reference="STANDING-7")
+    await bureau.take(first, bureau.line("R2", reference="STANDING-7"))
+    await bureau.age()
+    assert sorted((await classes(bureau)).values()) == [Class.MISSING_HERE, Class.MOVED]
+    assert await bureau.cases() == ["MISSING_HERE"]
+    assert await till.float_() - before == TOTAL.minor
+    bureau.pass_days(7)
+    await bureau.take(bureau.line("R3", reference="STANDING-7"))
+    await bureau.age()
+    found = await classes(bureau)
+    assert (list(found.values()).count(Class.MOVED), found["R3"]) == (1, Class.MISSING_HERE)
+    assert (await bureau.cases()).count("MISSING_HERE") == 2
+
+
+async def test_what_somebody_types_makes_their_money_no_top_up_of_ours(
+    till: Till, bureau: Bureau
+) -> None:
+    await topped_up(till, "STANDING-7")
+    await till.announce("STANDING-7")
+    await bureau.take(bureau.line(RECEIPT, reference="STANDING-7"))
+    assert await classes(bureau) == {RECEIPT: Class.PAID_IN}
+    assert (await till.suspense(), await bureau.cases()) == (TOTAL.minor, ["PAY_IN"])
+
+
+@pytest.mark.parametrize("whose", ["a payment's", "ours"])
+async def test_what_a_pay_in_suspended_leaves_suspense_as_it_came_whatever_fee_is_listed(
+    till: Till, bureau: Bureau, whose: str
+) -> None:
+    pay_in = await till.announce("nobody")
+    before = await till.float_() - TOTAL.minor
+    attempt = None
+    if whose == "ours":
+        await topped_up(till, RECEIPT)
+    else:
+        attempt = await till.world.live(await till.waiting())
+    await bureau.take(bureau.line(RECEIPT, fee_minor=510, reference=attempt))
+    await till.world.dispatched()
+    assert (await till.again(pay_in)).stage is Stage.FOUND
+    assert await till.suspense() == 0
+    assert await till.float_() - before == TOTAL.minor

@@ -376,7 +376,7 @@ async def test_what_a_statement_suspended_before_it_was_told_of_is_not_booked_ag
     assert await till.suspense() == TOTAL.minor
     assert await till.world.state(payment_id) is State.COLLECTING
     await till.agree(Kind.ASSIGN_PAY_IN, pay_in=pay_in.id, payment=str(payment_id))
-    await suspense.take_back(MPESA, line)  # the next statement finds whose it is
+    await suspense.take_back(line)  # the next statement finds whose it is
     assert await till.suspense() == 0
 
 
@@ -385,7 +385,7 @@ async def test_what_a_statement_found_the_owner_of_is_neither_booked_nor_returne
 ) -> None:
     suspense, line = suspended_by_statement(till)
     await suspense.put(MPESA, line)
-    await suspense.take_back(MPESA, line)
+    await suspense.take_back(line)
     late = await till.announce("nobody")
     assert late.stage is Stage.DENIED
     assert (await till.agree(Kind.RETURN_PAY_IN, pay_in=late.id)).state is Stands.FAILED

@@ -987,3 +987,17 @@ async def test_an_operator_that_is_not_served_is_named_to_who_typed_it(database_
     options = _parser().parse_args(["statements", "take", "nobody", "2026-11-20", "README.md"])
     with pytest.raises(BadArgument, match="no operator 'nobody' is served; there are mtn_ug"):
         await run_statements(settings, options, print)
+
+
+async def test_what_is_listed_late_in_another_amount_is_one_case_however_often_one_looks(
+    world: World, bureau: Bureau
+) -> None:
+    _, collection, _ = await paid(world)
+    for _ in range(3):
+        await bureau.take_whole()
+    assert await bureau.cases() == ["MISSING_THERE"]
+    late = bureau.line("R1", reference=collection, minor=101_000)
+    for _ in range(2):
+        await bureau.take(late)
+        await bureau.age()
+        assert await bureau.cases() == ["AMOUNT_DIFFERS"]

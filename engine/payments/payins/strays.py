@@ -38,7 +38,7 @@ class Strays:
 
     async def take_back(self, pay_in: PayIn) -> None:
         """Its owner is known, and it is booked there: the same entry turned round."""
-        await self._suspense.take_back(self._operators[pay_in.operator], self._line(pay_in))
+        await self._suspense.take_back(self._line(pay_in))
 
     async def is_put(self, pay_in: PayIn) -> bool:
         """Whether it is, or was, in SUSPENSE."""

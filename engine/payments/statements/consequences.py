@@ -82,7 +82,7 @@ class Consequences:
         known: Mapping[str, Stored],
         today: date,
         paid_in: Mapping[str, bool],
-        moved: Mapping[str, bool],
+        moved: Mapping[str, str | None],
     ) -> int:
         """Money first, then the payments, then people; last it is written down as done."""
         terms = self._terms.of(facts.name)
@@ -93,7 +93,9 @@ class Consequences:
         told = await self._tell(fresh)
         cases = [case for j in judged for case in self._cases_of(j, today, terms)]
         await self._store.open_cases(cases, terms, now_ms)
-        await self._close_explained(facts.name, fresh, now_ms)
+        # One of another amount is not held to its pair: the attempt's own day just opened it again.
+        differs = [j for j in judged if j.kind is Class.AMOUNT_DIFFERS and not _is_news(j, known)]
+        await self._close_explained(facts.name, [*fresh, *differs], now_ms)
         await self._store.settle(fresh)
         await self._follow(judged, known, paid_in)
         put = await self._put_aside(facts, judged, known, today, moved)
@@ -174,7 +176,7 @@ class Consequences:
         judged: Iterable[Judged],
         known: Mapping[str, Stored],
         today: date,
-        moved: Mapping[str, bool],
+        moved: Mapping[str, str | None],
     ) -> int:
         """Book what came in for nobody once it has aged. What went out is for people alone, and so
         is what goes by the name of something that they moved: that is booked."""
@@ -221,7 +223,7 @@ class Consequences:
             if not await self._pay_ins.find(facts.name, theirs.line.receipt, payment):
                 lost.add(line_id)
                 continue
-            await self._suspense.take_back(facts, theirs.line)
+            await self._suspense.take_back(theirs.line)
             await self._store.set_suspended(line_id, None)
             back += 1
         return back, lost
@@ -231,7 +233,12 @@ class Consequences:
     ) -> None:
         """A pay-in suspends its own money, under the line's key: here it is only noted, for the
         day on which the line's owner is found. What people sent on lies there no more."""
-        alone = [j.theirs.line_id for j in judged if j.kind is Class.PAID_IN and j.theirs]
+        alone = [
+            j.theirs.line_id
+            for j in judged
+            if j.theirs and j.theirs.line_id in paid_in
+            if j.kind in (Class.PAID_IN, Class.MISSING_HERE)
+        ]
         for line in alone:
             if paid_in[line] != (known[line].suspended_ms is not None):
                 await self._store.set_suspended(line, self._now_ms() if paid_in[line] else None)

@@ -209,7 +209,7 @@ class Statements:
         ids += await self._pay_ins.collections(facts.name, lines, terms.begins(first))
         ours = await self._ours.read(facts, {*ids, *_named_attempts(stored)})
         paid_in = await self._pay_ins.among(facts.name, lines)
-        moved = await self._moves.among(facts.name, lines)
+        moved = await self._moves.among(facts.name, lines, paid_in)
         today = self._today(facts.name)
         judged = match(
             ours,

@@ -96,10 +96,13 @@ class Judged(msgspec.Struct, frozen=True):
     unbooked_fee_minor: int = 0  # the listed fee less what our books say
     hint: Ours | None = None  # an attempt that a line without a pair speaks of
     why: str = ""
+    moved_by: str | None = None  # the proposal that MOVED is
 
     @property
     def pair_to_keep(self) -> AttemptId | None:
-        """The attempt a line stays with from now on."""
+        """The attempt a line stays with from now on; of MOVED the proposal, which is no other's."""
+        if self.moved_by is not None:
+            return AttemptId(self.moved_by)
         if self.ours is None or self.theirs is None or self.kind is Class.AMOUNT_DIFFERS:
             return None
         return self.ours.attempt_id
@@ -115,7 +118,7 @@ def match(
     today: date,
     terms: Terms,
     paid_in: Mapping[str, bool],
-    moved: Mapping[str, bool],
+    moved: Mapping[str, str | None],
 ) -> tuple[Judged, ...]:
     """Judge everything as of one operator's one day.
 
@@ -312,7 +315,7 @@ class _Judge:
         today: date,
         terms: Terms,
         paid_in: Mapping[str, bool],
-        moved: Mapping[str, bool],
+        moved: Mapping[str, str | None],
     ) -> None:
         self._day = day
         self._taken = taken
@@ -345,8 +348,11 @@ class _Judge:
             why = "its receipt is listed in two amounts"
             return Judged(Class.AMOUNT_DIFFERS, t, difference_minor=difference, hint=twin, why=why)
         # What a pay-in has suspended comes out: people have said that it was their own.
-        if self._moved.get(t.line_id) and self._paid_in.get(t.line_id, True):
-            return Judged(Class.MOVED, t, why="moved by people")
+        if (by := self._moved.get(t.line_id)) is not None:
+            if self._paid_in.get(t.line_id, True):
+                return Judged(Class.MOVED, t, why="moved by people", moved_by=by)
+            # It went back or to a payment, or lies in SUSPENSE in another amount: booked twice.
+            return Judged(Class.MISSING_HERE, t, why="people moved it, and have it as a pay-in too")
         if t.line_id in self._paid_in:
             return Judged(Class.PAID_IN, t, why="paid in by hand")
         if t.line_id in self._moved:

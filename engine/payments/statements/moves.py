@@ -4,34 +4,59 @@ They are booked by their proposals, under the word by which somebody saw them at
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from engine.desk.proposals import Kind, Movement, Proposal, Rebalancing, read_body
 from engine.desk.store import ProposalStore
 from engine.payments.statements.lines import Side
 from engine.payments.statements.matching import Theirs
+from engine.payments.statements.store import StatementStore
 
 
 class Moves:
     """What the people of one tenant moved."""
 
-    def __init__(self, proposals: ProposalStore) -> None:
+    def __init__(self, proposals: ProposalStore, lines: StatementStore) -> None:
         self._proposals = proposals
+        self._lines = lines
 
-    async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, bool]:
+    async def among(
+        self, operator: str, lines: Sequence[Theirs], paid_in: Collection[str]
+    ) -> Mapping[str, str | None]:
         """Of an operator's lines the ids of those that go by such a word, as receipt or as
-        reference, and whether each is of the amount that was booked."""
-        by_word: dict[str, list[Theirs]] = defaultdict(list)
-        for t in lines:
-            for word in {t.line.receipt, t.line.reference or t.line.receipt}:
-                by_word[word].append(t)
-        return {
-            t.line_id: minor in _amounts(t)
-            for proposal in await self._proposals.done_as(list(by_word))
-            for side, minor in _at(operator, proposal)
-            for t in by_word[proposal.reference or ""]
-            if t.line.side is side
-        }
+        reference, with the proposal that each is; None in another amount than was booked.
+
+        What was booked once is one line, which it stays: another one that goes by the same word, as
+        each of a standing order does, is not. A pay-in's (`paid_in`) goes by its receipt alone: its
+        reference is what somebody typed.
+        """
+        by_receipt: dict[str, list[Theirs]] = defaultdict(list)
+        by_reference: dict[str, list[Theirs]] = defaultdict(list)
+        for t in sorted(lines, key=lambda t: (t.line.completed_ms, t.line_id)):
+            by_receipt[t.line.receipt].append(t)
+            if t.line.reference and t.line_id not in paid_in:
+                by_reference[t.line.reference].append(t)
+        made = await self._proposals.done_as(list({*by_receipt, *by_reference}))
+        kept = await self._lines.kept_as(operator, [p.id for p in made])
+        rest = [(p, side, minor) for p in made for side, minor in _at(operator, p)]
+        found: dict[str, str | None] = {}
+        for named in (by_receipt, by_reference):
+            unlisted = []
+            for proposal, side, minor in rest:
+                free = [
+                    t
+                    for t in named[proposal.reference or ""]
+                    if t.line.side is side and found.get(t.line_id) is None
+                    if kept.get(proposal.id, t.line_id) == t.line_id
+                ]
+                listed = next((t for t in free if minor in _amounts(t)), None)
+                if listed is not None:
+                    found[listed.line_id] = proposal.id
+                else:
+                    found |= {t.line_id: None for t in free}
+                    unlisted.append((proposal, side, minor))
+            rest = unlisted
+        return found
 
 
 def _at(operator: str, proposal: Proposal) -> Iterator[tuple[Side, int]]:

@@ -219,6 +219,15 @@ class StatementStore:
                 "update statement_line set class = $2, attempt = $3 where id = $1", rows
             )
 
+    async def kept_as(self, operator: str, pairs: Sequence[str]) -> dict[str, str]:
+        """Of attempts or proposals those that a line of the operator was paired with: its id."""
+        rows = await self._pool.fetch(
+            "select attempt, id from statement_line where tenant = $1 and operator = $2"
+            " and attempt = any($3::uuid[])",
+            self._tenant, operator, list(pairs),
+        )  # fmt: skip
+        return {row["attempt"].hex: row["id"].hex for row in rows}
+
     async def set_suspended(self, line: str, at_ms: int | None) -> None:
         """Since when a line's money lies in SUSPENSE; None when it does not any more."""
         await self._pool.execute(

@@ -12,6 +12,7 @@ from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
+from engine.ledger.pool_postings import turned_round
 from engine.ledger.postings import Transfers
 from engine.payments.facts import Ruling, write
 from engine.payments.statements.lines import Line, line_id
@@ -37,11 +38,18 @@ class Suspense:
             await open_accounts(connection, accounts)
         await self._book(Manual.SUSPENDED, self.key_of(line), line, _transfers(accounts, line))
 
-    async def take_back(self, facts: OperatorFacts, line: Line) -> None:
-        """Its owner was found: the same entry turned round. Safe to repeat."""
-        there = _transfers(_accounts(self._tenant, facts), line)
-        back = tuple((credit, debit, minor) for debit, credit, minor in there)
-        await self._book(Manual.UNSUSPENDED, self.key_back(line), line, back)
+    async def take_back(self, line: Line) -> None:
+        """Its owner was found: the same entry turned round, whatever fee is known by now; nothing
+        where none was made. Safe to repeat."""
+        there = await self._pool.fetchrow(
+            "select j.debits, j.credits, j.amounts from payment_key k"
+            " join journal j on j.payment = k.payment and j.version = 1"
+            " where k.tenant = $1 and k.key = $2",
+            self._tenant, self.key_of(line),
+        )  # fmt: skip
+        if there is not None:
+            back = turned_round(zip(*there, strict=True))
+            await self._book(Manual.UNSUSPENDED, self.key_back(line), line, back)
 
     async def _book(self, kind: Manual, key: str, line: Line, transfers: Transfers) -> None:
         named = line_id(self._tenant, line)

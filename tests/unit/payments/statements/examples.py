@@ -93,7 +93,7 @@ def judge(
     today: date = date(2026, 11, 21),
     terms: Terms = TERMS,
     paid_in: Mapping[str, bool] | None = None,
-    moved: Mapping[str, bool] | None = None,
+    moved: Mapping[str, str | None] | None = None,
 ) -> tuple[Judged, ...]:
     return match(
         attempts,
