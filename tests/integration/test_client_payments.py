@@ -218,7 +218,7 @@ async def test_quotes_and_answers_are_forgotten_after_a_week(room: ClientRoom) -
     await room.post("/payments/check", PRICE, key="check-0001")
     room.world.clock.pass_(7 * 24 * 3600 + 121)
     now_ms = int(room.world.clock.epoch() * 1000)
-    await Owner(room.world.pool).execute("update fx_rate set at_ms = $1", now_ms)
+    await Owner(room.world.pool).execute("update fx_rate set at_ms = $1, accepted_ms = $1", now_ms)
     await room.engine.rates.refresh(room.world.pool)
     await room.post("/quotes", PRICE)
     await room.post("/payments/check", PRICE)

@@ -780,6 +780,7 @@ async def test_a_code_of_digits_alone_is_one_subject_all_the_same(room: StaffRoo
         twin, int(State.CANCELLED),
     )  # fmt: skip
     for name in (digits, twin):
+        room.world.clock.pass_(0.01)  # ids are times
         await room.actions.write(Action("terminal:asha", "traffic", name), "ok")
     told = [
         [logged.action.subject for logged in await room.actions.about(n)] for n in (digits, twin)
