@@ -204,22 +204,26 @@ class Answers:
         One that comes again is about the price it was about, whatever was agreed to since.
         """
         newest = await self._memory.quote(asked.msisdn)
-        quote = await self._memory.meant(asked.msisdn, asked.key) or await self._shown(asked)
+        meant = await self._memory.meant(asked.msisdn, asked.key)
+        quote = meant or await self._shown(asked)
         if quote is None:
             return await self._press_or_nothing(asked, customer)
         await self._memory.keep_meant(asked.msisdn, asked.key, quote)
         if (code := await self._payments.code_of_key(_key_of(quote))) is not None:
-            return await self._cancel(asked, customer, code)
+            return await self._cancel(asked, customer, code, again=meant is not None)
         if newest is not None and newest.quote_id == quote.quote_id:
             await self._memory.forget_quote(asked.msisdn)
         if self._clock.epoch() >= quote.expires_at:  # a YES came, and was refused
             return await self._press_or_nothing(asked, customer)
         return self._say(customer.language, "sms.in_cancelled")
 
-    async def _cancel(self, asked: Asked, customer: Customer, code: str) -> str | None:
+    async def _cancel(
+        self, asked: Asked, customer: Customer, code: str, *, again: bool
+    ) -> str | None:
         """The price is kept: whoever says NO again is told the same.
 
-        None where this NO cancels it: the commit that does so tells the payer in the same words.
+        None where this NO cancels it, or did when it came before (`again`): the commit that does so
+        tells the payer in the same words.
         "Too late" is said of what the operator is asking; what is over is told as it is.
         """
         before = await self._payments.payment_by_code(customer, code)
@@ -231,7 +235,7 @@ class Answers:
                 raise
             after = found
         if after.state == "cancelled":
-            if before is not None and before.state != "cancelled":
+            if again or (before is not None and before.state != "cancelled"):
                 return None
             return self._say(customer.language, "sms.cancelled", code=code)
         if after.state in {*_WAITS_FOR_APPROVAL, "collect_unknown"}:

@@ -504,6 +504,16 @@ async def test_a_word_that_comes_again_is_about_no_price_that_was_shown_since(
     assert house.rooms.keys[-1] == new  # the price was not forgotten either
 
 
+async def test_a_no_that_cancelled_is_not_answered_either_when_it_comes_again(
+    house: House, redis: Any
+) -> None:
+    await house.say("SEND 500 +256772000002")
+    await house.say("YES")
+    assert not await is_answered_without_writing(house, redis, "NO", id_="in-no")
+    assert await house.say("NO", id_="in-no") is None
+    assert await house.say("no!") == f"{CODE} Cancelled. Nothing was charged."
+
+
 async def test_a_digit_that_met_no_journey_is_pressed_in_none_that_was_opened_since(
     house: House, redis: Any
 ) -> None:
