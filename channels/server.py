@@ -115,6 +115,7 @@ class Connection(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._unread.took()
         if not self.pipeline:
             self.flow.resume_reading()
 
@@ -152,6 +153,7 @@ class Connection(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
         except httptools.HttpParserUpgrade as offer:
             parser, self.parser = self.parser, httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
             method, version = parser.get_method(), parser.get_http_version()
             head = without_offer(method, self.url, version, self.headers)
             self._read(head + data[offer.args[0] :])

@@ -26,11 +26,13 @@ from channels.settings import BadSettings
 from channels.tenants import PLACE, Tenant
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
+from engine.errors import NotServed
 from providers.environment import MissingSettings, SenselessSettings
 
 log = logging.getLogger(__name__)
 
 _PLACE: Final = PLACE.encode()
+_TOLD: Final = (BadSettings, MissingSettings, SenselessSettings, NotServed)
 _SHUT: Final = PlainTextResponse("not served now", 503, {"retry-after": "60"})
 """What a house answers that could not be opened: a callback comes again."""
 
@@ -58,11 +60,7 @@ class House:
                     self.doors, self.bounds = shared["doors"], shared["bounds"]
                     self.is_settled.set()
                     await self._leaves.wait()
-            except (
-                BadSettings,
-                MissingSettings,
-                SenselessSettings,
-            ) as error:  # a sentence for whoever wrote them
+            except _TOLD as error:  # a sentence for whoever wrote or opened it
                 self.fault = str(error)
                 log.error("this tenant is not served: %s", error)
             except Exception as error:

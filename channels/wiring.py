@@ -61,7 +61,8 @@ from engine.plain_yaml import read_yaml
 from engine.ports import OperatorPort, SmsPort
 from engine.privacy.ring import KeyRing
 from engine.revision import must_be_migrated
-from engine.texts import BrokenTexts, Texts
+from engine.session.editions import BROKEN
+from engine.texts import Texts
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
 from providers.portability import build_portability
@@ -334,13 +335,13 @@ def _assemble(
 def read_words(settings: Settings) -> Words:
     """The house's, with the tenant's own laid over them.
 
-    Raises BrokenTexts, and BadSettings where it is the tenant's that are broken.
+    Raises one of BROKEN, and BadSettings where it is the tenant's that are broken, or gone.
     """
-    bundle = read_bundle(MENUS, settings.own_menus)
     try:
+        bundle = read_bundle(MENUS, settings.own_menus)
         with laid_out(bundle) as folder:
             return Words(load_texts(folder), version_of(bundle))
-    except BrokenTexts as error:
+    except BROKEN as error:
         if settings.own_menus is None:
             raise
         raise own_words_refused(error) from error

@@ -118,9 +118,17 @@ class Answers:
         return digits_alone and await self._journey_of(asked) is not None
 
     async def _journey_of(self, asked: Asked) -> str | None:
-        """The session that a message belongs to: where it was pressed before, or the open one."""
+        """The session that a message belongs to: where it was pressed before, or the open one.
+
+        None for none, also where one was opened since the message came first.
+        """
         before = await self._memory.pressed(asked.msisdn, asked.key)
-        return before or await self._memory.journey(asked.msisdn)
+        if before is not None:
+            return before or None
+        found = await self._memory.journey(asked.msisdn)
+        if found is None:
+            await self._memory.keep_pressed(asked.msisdn, asked.key, "")
+        return found
 
     async def _quiet(self, asked: Asked, command: Command, language: str) -> str | None:
         """Answered when something changed, and else not at all."""
@@ -153,15 +161,23 @@ class Answers:
             total=quote.total,
         )
 
+    async def _shown(self, asked: Asked) -> Quote | None:
+        """The phone's price; None for a message that came before and was about none."""
+        if await self._memory.pressed(asked.msisdn, asked.key) is not None:
+            return None
+        return await self._memory.quote(asked.msisdn)
+
     async def _yes(self, asked: Asked, _: Command, customer: Customer) -> str:
         """The key is the price's own: however often and late YES comes, it is one payment."""
         quote = await self._memory.meant(asked.msisdn, asked.key)
         if quote is None:
-            quote = await self._memory.quote(asked.msisdn)
+            quote = await self._shown(asked)
             if quote is None:
                 return await self._press_or_nothing(asked, customer)
             if self._clock.epoch() < quote.expires_at:
                 await self._memory.keep_agreed(asked.msisdn, asked.key, quote)
+            else:
+                await self._memory.keep_meant(asked.msisdn, asked.key, quote)
         try:
             confirmed = await self._payments.confirm(
                 payer=customer, quote=quote, key=_key_of(quote)
@@ -188,22 +204,26 @@ class Answers:
         One that comes again is about the price it was about, whatever was agreed to since.
         """
         newest = await self._memory.quote(asked.msisdn)
-        quote = await self._memory.meant(asked.msisdn, asked.key) or newest
+        meant = await self._memory.meant(asked.msisdn, asked.key)
+        quote = meant or await self._shown(asked)
         if quote is None:
             return await self._press_or_nothing(asked, customer)
         await self._memory.keep_meant(asked.msisdn, asked.key, quote)
         if (code := await self._payments.code_of_key(_key_of(quote))) is not None:
-            return await self._cancel(asked, customer, code)
+            return await self._cancel(asked, customer, code, again=meant is not None)
         if newest is not None and newest.quote_id == quote.quote_id:
             await self._memory.forget_quote(asked.msisdn)
         if self._clock.epoch() >= quote.expires_at:  # a YES came, and was refused
             return await self._press_or_nothing(asked, customer)
         return self._say(customer.language, "sms.in_cancelled")
 
-    async def _cancel(self, asked: Asked, customer: Customer, code: str) -> str | None:
+    async def _cancel(
+        self, asked: Asked, customer: Customer, code: str, *, again: bool
+    ) -> str | None:
         """The price is kept: whoever says NO again is told the same.
 
-        None where this NO cancels it: the commit that does so tells the payer in the same words.
+        None where this NO cancels it, or did when it came before (`again`): the commit that does so
+        tells the payer in the same words.
         "Too late" is said of what the operator is asking; what is over is told as it is.
         """
         before = await self._payments.payment_by_code(customer, code)
@@ -215,7 +235,7 @@ class Answers:
                 raise
             after = found
         if after.state == "cancelled":
-            if before is not None and before.state != "cancelled":
+            if again or (before is not None and before.state != "cancelled"):
                 return None
             return self._say(customer.language, "sms.cancelled", code=code)
         if after.state in {*_WAITS_FOR_APPROVAL, "collect_unknown"}:

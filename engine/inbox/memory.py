@@ -85,12 +85,14 @@ class Memory:
         await self._redis.execute("DEL", self._journey_key(msisdn))
 
     async def keep_pressed(self, msisdn: Msisdn, message: str, session_id: str) -> None:
-        """A message is pressed in this session: whatever is walked since, its repeats are, too."""
+        """A message is pressed in this session, or "" in none: whatever is walked or priced since,
+        its repeats are, too.
+        """
         key = self._pressed_key(msisdn, message)
         await self._redis.execute("SET", key, session_id, "EX", AGREED_SECONDS)
 
     async def pressed(self, msisdn: Msisdn, message: str) -> str | None:
-        """The id of the session this very message was pressed in when it came before."""
+        """The id of the session this very message was pressed in when it came before, or ""."""
         found = await self._redis.execute("GET", self._pressed_key(msisdn, message))
         return found.decode() if found is not None else None
 

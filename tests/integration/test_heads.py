@@ -178,6 +178,16 @@ async def test_a_body_behind_such_an_offer_is_never_a_request_of_its_own(
         assert await read_answer(reader) == (200, "short POST one next")
 
 
+async def test_what_follows_the_last_request_is_nobodys_business_behind_such_an_offer_too() -> None:
+    """Old clients send a line break behind a body: the answer is owed all the same."""
+    for first in (post(), post(b"hi", *UPGRADES["HTTP/2"])):
+        async with serving(Bounds()) as web, web.connected() as (reader, writer):
+            writer.write(first)
+            assert await read_answer(reader) == (200, "short POST one hi")
+            writer.write(post(b"last", b"Connection: close") + b"\r\nmore")
+            assert await read_answer(reader) == (200, "ordinary POST one last")
+
+
 async def test_a_head_that_offers_another_protocol_is_bounded_all_the_same() -> None:
     async with serving(Bounds()) as web:
         for head in (HEADS["one header"], HEADS["many headers"]):

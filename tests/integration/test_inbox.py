@@ -472,6 +472,58 @@ async def test_a_yes_that_comes_again_agrees_to_no_later_price(house: House, red
     assert set(house.rooms.keys) == {f"sms:{'9' * 32}"}
 
 
+BEFORE: dict[str, tuple[str, ...]] = {
+    "nothing was asked": (),
+    "a price is over": ("SEND 500 +256772000002",),
+    "a price was paid": ("SEND 500 +256772000002", "YES"),
+    "a journey is walked": ("MENU",),
+}
+
+
+@pytest.mark.parametrize("word", ["YES", "NO"])
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE.keys())
+async def test_a_word_that_comes_again_is_about_no_price_that_was_shown_since(
+    house: House, redis: Any, before: tuple[str, ...], word: str
+) -> None:
+    """Answered, but Postgres was away, so the gateway offers it again behind another order."""
+    house.rooms.replies += [Reply("Whom?", ends=False), Reply("Bye", ends=True), Reply("Bye", True)]
+    house.rooms.is_sent = True  # what was paid before can be cancelled no more
+    for text in before:
+        await house.say(text)
+    await pass_time(house, redis, 200)
+    agreed = len(house.rooms.keys)
+    assert not await is_answered_without_writing(house, redis, word, id_="in-word")
+    tried = len(house.rooms.keys)
+    house.rooms.quote_id = "8" * 32
+    await house.say("SEND 700 +256772000003")
+    await house.say(word, id_="in-word")
+    new = f"sms:{'8' * 32}"
+    assert new not in house.rooms.keys
+    assert len(house.rooms.keys) - tried <= tried - agreed
+    await house.say("NDIYO")
+    assert house.rooms.keys[-1] == new  # the price was not forgotten either
+
+
+async def test_a_no_that_cancelled_is_not_answered_either_when_it_comes_again(
+    house: House, redis: Any
+) -> None:
+    await house.say("SEND 500 +256772000002")
+    await house.say("YES")
+    assert not await is_answered_without_writing(house, redis, "NO", id_="in-no")
+    assert await house.say("NO", id_="in-no") is None
+    assert await house.say("no!") == f"{CODE} Cancelled. Nothing was charged."
+
+
+async def test_a_digit_that_met_no_journey_is_pressed_in_none_that_was_opened_since(
+    house: House, redis: Any
+) -> None:
+    house.rooms.replies += [Reply("1. Pay", ends=False)]
+    assert not await is_answered_without_writing(house, redis, "1", id_="in-one")
+    await house.say("MENU")
+    await house.say("1", id_="in-one")
+    assert [turn.opens for turn in house.rooms.turns] == [True]
+
+
 async def test_a_no_that_comes_again_cancels_nothing_that_was_agreed_to_since(
     house: House, redis: Any
 ) -> None:

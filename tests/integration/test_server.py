@@ -126,6 +126,9 @@ async def serving(bounds: Bounds) -> AsyncIterator[Web]:
         await request.body()
         return PlainTextResponse(" ".join(name.decode() for name, _ in request.headers.raw))
 
+    async def long(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("n" * int(request.path_params["many"]))
+
     places = [
         Route("/door/{word}", door, methods=["POST", "PUT"]),
         Route("/whole/{word}", Whole(), methods=["POST"]),
@@ -136,7 +139,12 @@ async def serving(bounds: Bounds) -> AsyncIterator[Web]:
         yield {"doors": Doors(places), "bounds": bounds}
 
     app = Starlette(
-        routes=[*places, Route("/hello", hello), Route("/told", told, methods=["POST"])],
+        routes=[
+            *places,
+            Route("/hello", hello),
+            Route("/long/{many}", long),
+            Route("/told", told, methods=["POST"]),
+        ],
         lifespan=lifespan,
     )
     config = uvicorn.Config(

@@ -164,6 +164,23 @@ def test_words_that_cannot_be_served_stop_nobody_else_in_development(
     assert told.exc_info is None, "a sentence for whoever wrote them, and no trace"
 
 
+def test_a_folder_of_words_that_is_gone_is_no_server_that_is_away(
+    database_url: str, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was there when the settings were read. Nothing is to be waited for."""
+    asyncio.run(open_roles(database_url, *NUMBERS.values()))
+    tenants = broken(database_url, redis_url, tmp_path, file="texts/en.yaml", content="{}\n")
+    soko = next(tenant for tenant in tenants.sound if tenant.name == "soko")
+    assert soko.settings.own_menus is not None
+    soko.settings.own_menus.rename(tmp_path / "elsewhere")
+    with open_street(tenants) as client:
+        assert client.get("/t/duka/health").text == "ok"
+        assert client.get("/t/soko/health").status_code == 503
+    (told,) = [r for r in caplog.records if "this tenant is not served" in r.getMessage()]
+    assert "CAPP_MENUS_FOLDER" in told.getMessage()
+    assert "away" not in caplog.text
+
+
 def test_words_are_read_once_for_each_tenant(
     database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

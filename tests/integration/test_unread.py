@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from channels.server import AHEAD_MAX, Bounds, Connection
-from channels.unread import PERIODS
+from channels.unread import PERIODS, Unread
 from tests.integration.test_server import Web, post, read_answer, serving
 
 pytestmark = pytest.mark.long("callers who do not read are waited for")
@@ -104,6 +104,42 @@ async def test_a_caller_who_takes_nothing_is_cut_in_time_and_takes_nobodys_place
                     await asyncio.sleep(0.05)
             sending.cancel()
         assert await web_answers(web)
+
+
+async def test_who_takes_one_long_answer_behind_another_is_not_cut() -> None:
+    """What lies there when it is looked at is not what lay there before."""
+    async with serving(Bounds(request_seconds=LATER)) as web, deaf(web) as (reader, writer):
+        for many in (150_000, 200_000, 250_000):
+            writer.write(b"GET /long/%d HTTP/1.1\r\nHost: us\r\n\r\n" % many)
+            await asyncio.sleep(PERIODS * LATER * 0.6)  # none is looked at before the last began
+            assert len((await read_answer(reader))[1]) == many
+
+
+async def test_it_is_looked_again_at_who_took_something_and_who_was_told_more() -> None:
+    line, seconds = Line(), 0.1
+    unread = Unread(line, seconds / PERIODS)
+    unread.watch()  # while nothing is left
+    line.left = 50_000
+    await asyncio.sleep(1.5 * seconds)
+    assert not line.is_cut
+    unread.took()
+    await asyncio.sleep(seconds)
+    assert not line.is_cut
+    await asyncio.sleep(seconds)
+    assert line.is_cut
+
+
+class Line(asyncio.Transport):
+    """One that has so much to say."""
+
+    left = 0
+    is_cut = False
+
+    def get_write_buffer_size(self) -> int:
+        return self.left
+
+    def abort(self) -> None:
+        self.is_cut = True
 
 
 async def test_who_sends_too_many_ahead_at_once_is_cut_and_the_next_is_served() -> None:
