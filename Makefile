@@ -16,11 +16,11 @@ demo: $(STAMP)
 	$(COMPILE)
 	@$(BIN)/python -m simulator demo
 
-# The quick tests; ALL=1 for every one. Two workers beside each other, and with the quick ones a third:
+# The quick tests; ALL=1 for every one. Two workers beside each other, and with the quick ones four:
 # whole programs mostly wait there. WORKERS=0 for one process, as a debugger wants it.
 test: $(STAMP)
 	$(COMPILE) tests -x '/test_[^/]*$$'
-	$(BIN)/pytest -n $(or $(WORKERS),$(if $(ALL),2,3)) $(if $(ALL),--all) $(TESTS)
+	$(BIN)/pytest -n $(or $(WORKERS),$(if $(ALL),2,4)) $(if $(ALL),--all) $(TESTS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
