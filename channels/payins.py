@@ -76,7 +76,7 @@ def build_pay_ins(
     kept = PayInStore(pool, tenant, clock, ids)
     strays = Strays(
         tenant=tenant,
-        suspense=Suspense(pool, tenant, committer, clock, ids),
+        suspense=Suspense(pool, tenant, committer, ids),
         payments=store,
         operators={name: port.facts for name, port in operators.items()},
         clock=clock,

@@ -95,7 +95,7 @@ def assemble(
     kept = StatementStore(pool, tenant)
     ours = OursReader(pool, tenant, store, references_of)
     book = BalanceBook(pool, tenant, kept, ours, terms, clock)
-    suspense = Suspense(pool, tenant, committer, clock, ids)
+    suspense = Suspense(pool, tenant, committer, ids)
     pay_ins = PayInStore(pool, tenant, clock, ids)
     statements = Statements(
         tenant=tenant,

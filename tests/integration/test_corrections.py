@@ -92,7 +92,7 @@ async def test_a_correction_is_not_taken_back_while_its_payment_is_under_way(roo
 
 async def test_what_nobody_claimed_is_assigned_or_returned_and_not_corrected(room: Room) -> None:
     """Else it would come out of SUSPENSE once more when its owner is found."""
-    suspense = Suspense(room.pool, 1, room.committer, room.clock, room.ids)
+    suspense = Suspense(room.pool, 1, room.committer, room.ids)
     line = example_line(minor=700)
     await suspense.put(MPESA, line)
     entry = (await room.pool.fetchval("select payment from journal where state = 110")).hex

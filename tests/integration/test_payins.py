@@ -414,7 +414,7 @@ def suspended_by_statement(till: Till) -> tuple[Suspense, Line]:
         side=Side.IN, amount=TOTAL, fee_minor=0, counterparty=None, completed_ms=0,
         balance_minor=None, raw_hash="e" * 32,
     )  # fmt: skip
-    return Suspense(world.pool, 1, world.committer, world.clock, Ids(world.clock)), line
+    return Suspense(world.pool, 1, world.committer, Ids(world.clock)), line
 
 
 async def test_an_amount_told_otherwise_the_second_time_is_a_case(till: Till) -> None:

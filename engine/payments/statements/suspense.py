@@ -5,7 +5,7 @@ It never touches a payment: finding the owner is the matching's affair, or two p
 
 from typing import Any
 
-from engine.clock import Clock, Ids
+from engine.clock import Ids
 from engine.errors import OurFault
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account, Kind
@@ -22,13 +22,10 @@ from engine.ports import OperatorFacts
 class Suspense:
     """Both entries of a line, each once: the key is named after operator and receipt."""
 
-    def __init__(
-        self, pool: Any, tenant: int, committer: Committer, clock: Clock, ids: Ids
-    ) -> None:
+    def __init__(self, pool: Any, tenant: int, committer: Committer, ids: Ids) -> None:
         self._pool = pool
         self._tenant = tenant
         self._committer = committer
-        self._clock = clock
         self._ids = ids
 
     async def put(self, facts: OperatorFacts, line: Line) -> None:
