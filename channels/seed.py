@@ -13,7 +13,7 @@ import yaml
 
 from channels.environment import BadArgument
 from channels.settings import Settings
-from engine.clock import Clock, Ids
+from engine.clock import DAY_MS, Clock, Ids
 from engine.database import connect
 from engine.fx.quotes import Corridor
 from engine.ledger.books import open_accounts
@@ -29,7 +29,7 @@ from engine.plain_yaml import read_yaml
 from engine.ports import Direction, Observation, OperatorFacts, Pair
 from providers.registry import build_operators
 
-SAID_AGAIN_MS = 24 * 3600 * 1000
+SAID_AGAIN_MS = DAY_MS
 """A rate that is seeded again after this time is said anew."""
 
 

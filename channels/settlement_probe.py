@@ -46,7 +46,7 @@ class ChainProbe:
         """What was told last, anew when that is old. Raises nothing of its own."""
         if self._chain is None:
             return Standing("away", "the settlement file cannot be read")
-        if abs(self._clock.epoch() - self._asked_at) >= FRESH_SECONDS:
+        if self._clock.apart(self._asked_at) >= FRESH_SECONDS:
             self._asked_at = self._clock.epoch()
             try:
                 self._told = await self._look(self._chain)

@@ -14,6 +14,9 @@ IntentId = NewType("IntentId", str)
 CustomerId = NewType("CustomerId", str)
 
 
+DAY_MS = 86_400_000
+
+
 class Clock:
     """The wall clock. `epoch` is in seconds; `now` is an aware UTC time."""
 
@@ -21,6 +24,14 @@ class Clock:
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.epoch(), UTC)
+
+    def apart(self, at: float) -> float:
+        """Seconds between a moment of the epoch and now, whichever is first.
+
+        How old something is, where the clock may have been set back since: what it said an hour
+        ahead is not fresh for an hour.
+        """
+        return abs(self.epoch() - at)
 
 
 class Keeper(Protocol):

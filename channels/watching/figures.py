@@ -98,7 +98,7 @@ class Figures:
     async def refresh(self) -> None:
         """Read anew what is old. While Postgres is away the gauges are left out."""
         async with self._lock:
-            if abs(self._clock.epoch() - self._read_at) < FRESH_SECONDS:
+            if self._clock.apart(self._read_at) < FRESH_SECONDS:
                 return
             try:
                 async with asyncio.timeout(SECONDS_MAX):

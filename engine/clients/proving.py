@@ -19,14 +19,13 @@ from engine.clients.clients import (
 )
 from engine.clients.keys import SECRET_BYTES, KeyMacs, read_key, write_key
 from engine.clients.store import ClientStore
-from engine.clock import Clock, Ids
+from engine.clock import DAY_MS, Clock, Ids
 from engine.errors import NotProven, StaffMistake
 
 BELIEVED_SECONDS: Final = 3.0
 REMEMBERED_MAX: Final = 1000
 USED_MS: Final = 60_000
 """Last use is written once in so long, however busy a key is."""
-DAY_MS: Final = 86_400_000
 OVERLAP_HOURS: Final = 24
 DAYS_MAX: Final = 3650
 OVERLAP_HOURS_MAX: Final = DAYS_MAX * 24
@@ -143,8 +142,7 @@ class Keys:
 
     def _known(self, key_id: KeyId) -> ApiKey | None:
         at, key = self._seen.get(key_id, (0.0, None))
-        # A clock may be set back: what it said an hour ahead is not believed for an hour.
-        return key if abs(self._clock.epoch() - at) < BELIEVED_SECONDS else None
+        return key if self._clock.apart(at) < BELIEVED_SECONDS else None
 
     def _remember(self, key_id: KeyId, key: ApiKey | None) -> None:
         self._seen.pop(key_id, None)

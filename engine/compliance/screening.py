@@ -11,7 +11,7 @@ from datetime import date
 
 import asyncpg
 
-from engine.clock import Clock
+from engine.clock import DAY_MS, Clock
 from engine.compliance.lists.listed import Listed, Source, Subject
 from engine.compliance.lists.store import ListStore, Version
 from engine.compliance.matching import Match, NameIndex
@@ -19,7 +19,6 @@ from engine.compliance.policy import Screening
 
 log = logging.getLogger(__name__)
 
-_DAY_MS = 24 * 3600 * 1000
 # Ships and aircraft hold no wallets; their names are those of people and places.
 _SCREENED = {Subject.INDIVIDUAL, Subject.ENTITY}
 
@@ -97,7 +96,7 @@ class Screener:
         if not self._versions:
             return ["no sanctions list is loaded: nobody is screened"]
         now_ms = self._clock.epoch() * 1000
-        stale_ms = self._scoring.list_stale_days * _DAY_MS
+        stale_ms = self._scoring.list_stale_days * DAY_MS
         missing = sorted(source for source in self._expected if source not in self._versions)
         return [
             *(f"sanctions list {source} is not loaded" for source in missing),

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from engine.clock import Clock
+from engine.clock import DAY_MS, Clock
 from engine.desk.cases import LOW_WATER, CaseKey
 from engine.desk.rebalancing import FloatFacts, forecast
 from engine.errors import StaffMistake
@@ -21,7 +21,6 @@ from engine.ports import OperatorFacts
 
 log = logging.getLogger(__name__)
 
-DAY_MS = 86_400_000
 HISTORY_DAYS = 7
 
 

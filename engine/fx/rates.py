@@ -40,7 +40,7 @@ class RateBook:
     def __init__(self, tenant: int, clock: Clock, *, stale_after_seconds: float) -> None:
         self._tenant = tenant
         self._clock = clock
-        self._stale_after_ms = stale_after_seconds * 1000
+        self._stale_after_seconds = stale_after_seconds
         self._rates: dict[tuple[str, str], Rate] = {}
         self._corridors: dict[tuple[str, str], Corridor] = {}
 
@@ -99,5 +99,4 @@ class RateBook:
 
     def is_stale(self, rate: Rate) -> bool:
         """Whether it prices nothing any more."""
-        # The distance: what was accepted by a clock that was ahead is no fresher for it.
-        return abs(self._clock.epoch() * 1000 - rate.accepted_ms) > self._stale_after_ms
+        return self._clock.apart(rate.accepted_ms / 1000) > self._stale_after_seconds

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
-from engine.clock import Clock
+from engine.clock import DAY_MS, Clock
 from engine.ledger import audit_store as store
 from engine.ledger import breach_store
 from engine.ledger.audit_rows import FOREVER_MS, SUSPECTS_MAX, Chain
@@ -54,7 +54,6 @@ class Law(StrEnum):
 OF_TODAY = frozenset({Law.BALANCE, Law.REST, Law.STANDING, Law.NOTHING_HELD})
 """What breaks them stands in the books until it is corrected, and may come back as it was; what
 breaks another law has happened, and is told once (`decisions/0008`)."""
-DAY_MS = 86_400_000
 
 
 class Finding(NamedTuple):

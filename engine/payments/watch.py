@@ -190,10 +190,10 @@ class Health:
         for lane, row in list(self._breakers.items()):
             if row.breaker.position is Position.OPEN and now_ms >= row.breaker.until_ms:
                 await self._move(Watched(lane, row.breaker.since_ms), NOTHING)
-        if abs(self._clock.epoch() - self._believed_at) >= BELIEF_SECONDS:
+        if self._clock.apart(self._believed_at) >= BELIEF_SECONDS:
             await self._read_beliefs()
             self._believed_at = self._clock.epoch()
-        if abs(self._clock.epoch() - self._forgotten_at) >= FORGET_SECONDS:
+        if self._clock.apart(self._forgotten_at) >= FORGET_SECONDS:
             await self._store.forget(self._minute() - self._rules.memory_minutes)
             self._forgotten_at = self._clock.epoch()
 

@@ -71,8 +71,7 @@ class Sessions:
 
     def _known(self, session_id: SessionId) -> Session | None:
         at, session = self._seen.get(session_id, (0.0, None))
-        # A clock may be set back: what it said an hour ahead is not believed for an hour.
-        return session if abs(self._clock.epoch() - at) < BELIEVED_SECONDS else None
+        return session if self._clock.apart(at) < BELIEVED_SECONDS else None
 
     def _remember(self, session_id: SessionId, session: Session | None) -> None:
         self._seen.pop(session_id, None)

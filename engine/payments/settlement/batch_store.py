@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from engine.clock import DAY_MS
 from engine.fx.consensus import plain_digits
 from engine.payments.settlement.batch import Basis, Batch
 from engine.payments.settlement.netting import Mid
@@ -35,7 +36,6 @@ class Rest(NamedTuple):
 AWAKE = Rest(0, 0, "")
 CASE = "SETTLEMENT"
 """The kind of every case that settlement opens."""
-DAY_MS = 86_400_000
 
 
 class BatchStore:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from engine.clock import AttemptId, Clock, Ids, first_id_at
+from engine.clock import DAY_MS, AttemptId, Clock, Ids, first_id_at
 from engine.errors import ProviderError, Unreachable
 from engine.ledger.chart import Account, Kind, natural
 from engine.money import Money, plain
@@ -23,7 +23,6 @@ from engine.ports import BalancePort, Direction, OperatorFacts
 
 log = logging.getLogger(__name__)
 
-DAY_MS = 86_400_000
 LATE_POSTINGS = timedelta(days=35)
 """How old a payment may be and still post to FLOAT."""
 

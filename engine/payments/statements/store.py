@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.clock import AttemptId
+from engine.clock import DAY_MS, AttemptId
 from engine.money import Money
 from engine.payments.statements.lines import (
     Extent,
@@ -240,7 +240,7 @@ class StatementStore:
         What only a comparison had explained is open again; what people closed stays closed.
         Returns how many are new, or open again.
         """
-        due_ms = at_ms + terms.case_days * 24 * 3600 * 1000
+        due_ms = at_ms + terms.case_days * DAY_MS
         opened = 0
         async with self._pool.acquire() as connection:
             for case in cases:
