@@ -19,11 +19,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channels.app import Shared, Site, build_site, edges_of
-from channels.doors import Doors
 from channels.guards import Guards, name_of_host
-from channels.server import Bounds
 from channels.settings import BadSettings
 from channels.tenants import PLACE, Tenant
+from channels.web.doors import Doors
+from channels.web.server import Bounds
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
 from engine.errors import NotServed

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope
 
 from channels.api.endpoints import AnyEndpoint, Call, Nothing
 from channels.api.problems import Code, Refusal
-from channels.bodies import BadJson, TooLarge, check_json, read_body
+from channels.web.bodies import BadJson, TooLarge, check_json, read_body
 
 BODY_BYTES_MAX: Final = 16 * 1024
 QUERY_BYTES_MAX: Final = 1024

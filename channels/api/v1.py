@@ -36,8 +36,8 @@ from channels.api.reservations import (
 )
 from channels.api.serving import Serving
 from channels.hook_room import build_hooks, build_port
-from channels.limits import Limit, Limits
 from channels.sources import Sources
+from channels.web.limits import Limit, Limits
 from channels.wiring import Engine
 from engine.clients.clients import KeyHolder, Scope
 from engine.clients.keys import KeyMacs

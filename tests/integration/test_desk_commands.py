@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from channels import books, desk
 from channels.cli import _parser
+from channels.commands import books, desk
 from engine.desk.cases import LOW_WATER, CaseKey
 from engine.desk.proposals import Kind
 from engine.errors import SamePerson, StaffMistake

@@ -19,8 +19,8 @@ from channels.api.proposals import Proposals
 from channels.api.staff_sessions import StaffSessions
 from channels.api.transactions import Transactions
 from channels.app import build_app
-from channels.server import Connection
 from channels.settings import Settings, read_settings
+from channels.web.server import Connection
 from engine.clock import Clock, Ids
 from engine.database import open_pool
 from engine.desk.proposals import Person

@@ -10,12 +10,12 @@ import pytest
 import redis
 
 from channels.addresses import CallbackAddresses, companies_of
+from channels.commands.working import work_when_up
 from channels.rounds import make_rounds
 from channels.settings import BadSettings
 from channels.street import Street
 from channels.tenants import read_tenants
 from channels.watching.logs import About
-from channels.working import work_when_up
 from engine.clock import Clock
 from providers.registry import build_operators
 from simulator import embedded

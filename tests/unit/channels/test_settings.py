@@ -1,6 +1,6 @@
 import pytest
 
-from channels.doctor import CHECKS
+from channels.commands.doctor import CHECKS
 from channels.settings import (
     ApiPaces,
     BadSettings,

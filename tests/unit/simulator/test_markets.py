@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.seed import read_seeds
+from channels.commands.seed import read_seeds
 from channels.settings import read_settings
 from engine.clock import Clock
 from engine.ports import FixedAddressPort

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from channels.customers import read_number
+from channels.commands.customers import read_number
 from channels.office import Office
 from channels.settings import Settings
 from channels.times import minute_of
