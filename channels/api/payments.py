@@ -140,11 +140,11 @@ class Payments:
         QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED. Of a reservation NOT_FOUND, or NOT_POSSIBLE with
         a reason.
         """
-        client, hash_ = call.caller.client_id, call.hash[:HASH_BYTES].hex()
+        client, (hash_, older) = call.caller.client_id, _hashes(call)
         async with beside(self._parties(call.body)) as looking_up:
             known = await self._own.by_key(client, call.key)
             if known is not None:
-                return _again(known, hash_)
+                return _again(known, hash_, older)
             payer, quote = await self._priced(call, await looking_up)
         draws_on = await self._draws_on(call, quote)
         try:
@@ -281,7 +281,12 @@ def _price_of(asked: PaymentAsked) -> PriceAsked:
     )  # fmt: skip
 
 
-def _again(known: Known, hash_: str) -> Again[PaymentMade]:
-    if known.hash != hash_:
+def _hashes(call: Call[Any, Any, Any, Any]) -> tuple[str, ...]:
+    """Of the request as they are kept: as it is written today, and as it was of old."""
+    return tuple(hash_[:HASH_BYTES].hex() for hash_ in (call.hash, call.hash_as_sent))
+
+
+def _again(known: Known, *hashes: str) -> Again[PaymentMade]:
+    if known.hash not in hashes:
         raise Refusal(Code.KEY_REUSED)
     return Again(show_made(known.payment_id, known.terms.customer_id, known.terms.quote))

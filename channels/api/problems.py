@@ -35,10 +35,13 @@ class Code(Enum):
     KEY_MISSING = _Known(
         400,
         "The request has no idempotency key",
-        "send `Idempotency-Key`, 8 to 64 letters, digits or dashes, new for each thing you want",
+        "send `Idempotency-Key`, 8 to 64 letters, digits, `-` or `_`, new for each thing you want",
     )
     KEY_REUSED = _Known(
-        422, "The idempotency key stands for another request", "take a new key for a new request"
+        422,
+        "The idempotency key stands for another request",
+        "nothing was done now: to hear what became of the first, send that again; a new key is for"
+        " something new, and does it once more",
     )
     UNDER_WAY = _Known(
         409, "The same request is being carried out", "send it again after `Retry-After` seconds"

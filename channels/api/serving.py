@@ -14,7 +14,15 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from channels.api.asking import Asked, hash_of, read_call, read_headers, read_key, read_whole
+from channels.api.asking import (
+    Asked,
+    hash_as_sent,
+    hash_of,
+    read_call,
+    read_headers,
+    read_key,
+    read_whole,
+)
 from channels.api.bearer import bearer_of
 from channels.api.callers import Callers, Deed
 from channels.api.endpoints import Again, AnyEndpoint, Call, check_table
@@ -202,8 +210,11 @@ class Serving(Generic[C]):
 
     async def _change_with_key(self, caller: C, asked: Asked, body: bytes) -> Answer:
         """The handler stores the key with what it does; it says itself what was done before."""
-        key, hash_ = read_key(asked), hash_of(asked, body)
-        call = read_call(caller, asked, body, key=key, hash_=hash_)
+        key = read_key(asked)
+        call = replace(
+            read_call(caller, asked, body), key=key, hash=hash_of(asked, body),
+            hash_as_sent=hash_as_sent(asked, body),
+        )  # fmt: skip
         deed = _deed(asked, _subject(asked, call))
         end = await self._callers.begin(caller, deed)
         answer = await _carry_out(asked, call)
@@ -211,8 +222,9 @@ class Serving(Generic[C]):
         return answer
 
     async def _change(self, caller: C, asked: Asked, body: bytes) -> Answer:
-        request = Request(self._callers.owner_of(caller), read_key(asked), hash_of(asked, body))
+        key = read_key(asked)
         call = read_call(caller, asked, body)
+        request = Request(self._callers.owner_of(caller), key, hash_of(asked, body))
         deed = _deed(asked, _subject(asked, call))
         taken = await self._once.take(request)
         if not isinstance(taken, Taken):

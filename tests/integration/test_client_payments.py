@@ -9,6 +9,8 @@ import httpx
 import msgspec
 import pytest
 
+from channels.api import serving
+from channels.api.v1 import PREFIX
 from engine.clock import AttemptId
 from engine.desk.proposals import Kind, Person
 from engine.errors import NoWayNow, OutcomeUnknown
@@ -254,13 +256,50 @@ async def test_another_body_under_a_key_is_a_conflict_and_moves_nothing(
     await room.post("/payments/send", PRICE, key="order-0001")
     other = PRICE | {"amount": {"minor": 200_000, "currency": "KES"}}
     assert code(await room.post("/payments/send", other, key="order-0001")) == (422, "key_reused")
-    # The same words in another order are another body: what is hashed is what came.
-    turned = dict(reversed(PRICE.items()))
-    assert code(await room.post("/payments/send", turned, key="order-0001")) == (422, "key_reused")
     # Keys are a client's own.
     assert (await room.post("/payments/send", PRICE, key="order-0001", who="other")).is_success
     paid = "select count(*) from payment where customer is not null"
     assert await room.world.pool.fetchval(paid) == 2
+
+
+async def test_the_same_written_otherwise_is_the_same_request(room: ClientRoom) -> None:
+    """Whoever died in between writes it anew: names in another order, blanks, nothing for {}."""
+    turned = dict(reversed(PRICE.items()))
+    payment_id = await room.send(key="order-0001")
+    for path, body, other in (
+        ("/payments/send", PRICE, turned),
+        ("/quotes", PRICE, turned),
+        ("/payments/check", PRICE, turned),
+        (f"/payments/{payment_id}/cancel", None, {}),
+    ):
+        key = f"order{path.replace('/', '-')}"
+        first = await room.post(path, body, key=key)
+        again = await room.post(path, other, key=key)
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        assert again.headers["idempotency-replayed"] == "true"
+    headers = {
+        **room.headers("shop"), "idempotency-key": "order-0001",
+        "content-type": "application/json",
+    }  # fmt: skip
+    spaced = msgspec.json.format(msgspec.json.encode(PRICE)).replace(b"payer", b"p\\u0061yer")
+    again = await room.client.post(f"{PREFIX}/payments/send", content=spaced, headers=headers)
+    assert again.headers["idempotency-replayed"] == "true"
+    made = "select count(*) from payment where customer is not null"
+    assert await room.world.pool.fetchval(made) == 2  # of each key one
+    await room.engine.dispatcher.idle()
+
+
+async def test_a_payment_that_was_taken_on_by_earlier_code_is_heard_of_again(
+    room: ClientRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the bytes were hashed: whoever repeats over our restart must not be told to pay anew."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr(serving, "hash_of", serving.hash_as_sent)
+        first = await room.post("/payments/send", PRICE, key="order-0001")
+    again = await room.post("/payments/send", PRICE, key="order-0001")
+    assert (again.status_code, again.content) == (201, first.content)
+    other = PRICE | {"amount": {"minor": 200_000, "currency": "KES"}}
+    assert code(await room.post("/payments/send", other, key="order-0001")) == (422, "key_reused")
 
 
 async def test_many_at_once_under_one_key_are_one_payment_and_one_answer(
