@@ -136,7 +136,7 @@ class Payments:
         """Take a payment on: its payer is asked by their operator to approve it.
 
         Once per key, for ever: key and hash are stored in the commit that takes it on. A refusal
-        takes no key. Raises CustomerMistake, NoWayNow, and Refusal NOT_FOUND (of the quote),
+        takes no key, but a quote that was named stays the key's own. Raises CustomerMistake, NoWayNow, and Refusal NOT_FOUND (of the quote),
         QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED. Of a reservation NOT_FOUND, or NOT_POSSIBLE with
         a reason.
         """
@@ -249,7 +249,9 @@ class Payments:
         quote = await self._quotes.take(client, asked.quote, call.key)
         if quote is None:
             is_known = await self._quotes.find(client, asked.quote) is not None
-            raise Refusal(Code.QUOTE_TAKEN if is_known else Code.NOT_FOUND)
+            if is_known:
+                raise Refusal(Code.QUOTE_TAKEN)
+            raise Refusal(Code.NOT_FOUND, "`quote`: you have none of that id, or it is long over")
         return await known_payer(self._find, Msisdn(quote.payer)), quote
 
     async def _draws_on(

@@ -27,7 +27,9 @@ class Code(Enum):
         401, "Nobody can tell who asks", "send `Authorization: Bearer` with a token that is good"
     )
     FORBIDDEN = _Known(403, "This is not for your roles", "ask somebody who has one that may")
-    NOT_FOUND = _Known(404, "There is nothing here", "look at the address")
+    NOT_FOUND = _Known(
+        404, "There is nothing here", "look at the address, or at what `detail` names"
+    )
     METHOD_NOT_ALLOWED = _Known(405, "Not with this method", "see the header `Allow`")
     MALFORMED = _Known(400, "The request cannot be read", "mend what `detail` names")
     TOO_LARGE = _Known(413, "The body is too large", "send less")
@@ -90,7 +92,10 @@ class Code(Enum):
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of every refusal. `code` is for programs, `detail` and `what_to_do` for people."""
+    """The body of every refusal. `code` is for programs, `detail` and `what_to_do` for people.
+
+    `reason` names the rule where there are several (`not_possible`, `not_now`), and is for programs.
+    """
 
     type: str
     title: str
@@ -99,7 +104,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     what_to_do: str
     correlation_id: str
     detail: str = ""
-    reason: str = ""  # of `not_possible` and `not_now`: which rule it was, stable like the code
+    reason: str = ""  # which rule it was, where there are several; stable like the code
 
 
 class Refusal(Exception):

@@ -59,6 +59,11 @@ _KEPT: Final = {400, 404, 409, 422}
 """Refusals that a repeat under the same key hears again; after others it is tried again, and after
 `not_now` as well.
 """
+_FOR_GOOD: Final = {
+    "corridor": "no corridor leads from the payer's operator to the payee's in that currency",
+    "dial_instead": "the payer's operator asks its payers nothing: they dial, and type our PIN",
+}
+"""What no waiting mends, though customers hear of it as of what cannot be done now."""
 _SUBJECT_LENGTH_MAX: Final = 64
 _ANSWERED_AGAIN: Final = "answered again"
 _REPLAYED: Final = {"idempotency-replayed": "true"}
@@ -351,7 +356,10 @@ def _meaning(error: CustomerMistake | NoWayNow | StaffMistake | ProviderError) -
         case CustomerMistake(text_key=key, variables=variables):
             return Refusal(Code.NOT_POSSIBLE, _told(variables), reason=_reason(key))
         case NoWayNow(text_key=key, variables=variables):
-            return Refusal(Code.NOT_NOW, _told(variables), reason=_reason(key))
+            reason = _reason(key)
+            if reason in _FOR_GOOD:
+                return Refusal(Code.NOT_POSSIBLE, _FOR_GOOD[reason], reason=reason)
+            return Refusal(Code.NOT_NOW, _told(variables), reason=reason)
         case SamePerson():
             return Refusal(Code.SAME_PERSON)
         case AlreadyDecided():

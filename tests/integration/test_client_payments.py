@@ -113,7 +113,7 @@ async def test_nobody_is_charged_for_a_client_whose_operator_asks_them_nothing(
     ):
         for path in ("/quotes", "/payments/send"):
             answer = await room.post(path, PRICE)
-            assert (code(answer), reason(answer)) == ((409, "not_now"), (409, "dial_instead"))
+            assert (code(answer), reason(answer)) == ((422, "not_possible"), (422, "dial_instead"))
         check = (await room.post("/payments/check", PRICE)).json()
         assert (check["would_succeed"], check["reason"]) == (False, "dial_instead")
         # A price of before, when they were still asked, is confirmed by nobody but who dials.
@@ -149,9 +149,30 @@ async def test_what_cannot_be_paid_says_which_rule_it_was(room: ClientRoom) -> N
     assert await room.made() == len(MISTAKES)  # the checks' answers, and nothing else
 
 
-async def test_what_cannot_be_done_now_is_no_mistake_and_takes_no_key(room: ClientRoom) -> None:
+async def test_what_no_waiting_mends_is_never_asked_for_again(room: ClientRoom) -> None:
+    """It was `not_now`: a program that does as it is told sent it again for ever."""
     wrong = PRICE | {"amount": {"minor": 100_000, "currency": "UGX"}}
-    assert code(await room.post("/payments/send", wrong)) == (409, "not_now")
+    at_home = PRICE | {"payee": "+254712000009"}  # nobody opened that corridor
+    for price in (wrong, at_home):
+        for path in ("/quotes", "/payments/send"):
+            answer = await room.post(path, price)
+            assert (code(answer), reason(answer)) == ((422, "not_possible"), (422, "corridor"))
+            assert "corridor" in answer.json()["detail"]
+        assert (await room.post("/payments/check", price)).json()["reason"] == "corridor"
+
+
+async def test_a_refusal_says_which_of_two_it_is_about(room: ClientRoom) -> None:
+    nowhere = "+99999999999"
+    for field in ("payer", "payee"):
+        answer = await room.post("/quotes", PRICE | {field: nowhere})
+        assert (reason(answer), answer.json()["detail"]) == ((422, "number"), f"`{field}`")
+    unknown = {"quote": "0" * 32, "reservation": "1" * 32}
+    assert "`quote`" in (await room.post("/payments/send", unknown)).json()["detail"]
+    unknown = PRICE | {"reservation": "1" * 32}
+    assert "`reservation`" in (await room.post("/payments/send", unknown)).json()["detail"]
+
+
+async def test_what_cannot_be_done_now_is_no_mistake_and_takes_no_key(room: ClientRoom) -> None:
     room.world.clock.pass_(8 * 24 * 3600)
     stale = await room.post("/payments/send", PRICE, key="same-key-1")
     assert (code(stale), reason(stale)) == ((409, "not_now"), (409, "busy"))
