@@ -136,9 +136,9 @@ class Payments:
         """Take a payment on: its payer is asked by their operator to approve it.
 
         Once per key, for ever: key and hash are stored in the commit that takes it on. A refusal
-        takes no key, but a quote that was named stays the key's own. Raises CustomerMistake, NoWayNow, and Refusal NOT_FOUND (of the quote),
-        QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED. Of a reservation NOT_FOUND, or NOT_POSSIBLE with
-        a reason.
+        takes no key, but a quote that was named stays the key's own. Raises CustomerMistake,
+        NoWayNow, and Refusal NOT_FOUND (of the quote), QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED.
+        Of a reservation NOT_FOUND, or NOT_POSSIBLE with a reason.
         """
         client, (hash_, older) = call.caller.client_id, _hashes(call)
         async with beside(self._parties(call.body)) as looking_up:

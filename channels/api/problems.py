@@ -94,7 +94,7 @@ class Code(Enum):
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of every refusal. `code` is for programs, `detail` and `what_to_do` for people.
 
-    `reason` names the rule where there are several (`not_possible`, `not_now`), and is for programs.
+    `reason` names the rule where there are several, of `not_possible` and `not_now`; for programs.
     """
 
     type: str

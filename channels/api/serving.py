@@ -115,7 +115,8 @@ class Serving(Generic[C]):
         for endpoint in table:
             paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
         routes = [Route(prefix + path, self._at(methods)) for path, methods in paths.items()]
-        return [*routes, Route(prefix + "/{rest:path}", self._at({}))]
+        nowhere = self._at({})
+        return [*routes, Route(prefix, nowhere), Route(prefix + "/{rest:path}", nowhere)]
 
     def _at(self, methods: Mapping[str, AnyEndpoint]) -> "_Place":
         return _Place(self, methods)
