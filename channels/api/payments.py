@@ -31,10 +31,9 @@ from engine.desk.store import ProposalStore
 from engine.errors import NoWayNow, OurFault, StaffMistake
 from engine.fx.quotes import Quote
 from engine.msisdn import Msisdn
-from engine.payments.client_store import LAST, ClientPayments, Known, payment_key
+from engine.payments.client_store import LAST, ClientPayments, Known, Standing, payment_key
 from engine.payments.confirming import Confirming
 from engine.payments.facts import Ruling
-from engine.payments.payment import Payment
 from engine.payments.reservations import Reservations
 from engine.payments.rulings import Rulings
 from engine.payments.selling import Payee, Selling
@@ -177,7 +176,7 @@ class Payments:
 
         Raises Refusal NOT_FOUND, or NOT_LEGAL when the operator may have been told already.
         """
-        payment = await self._find_own(call)
+        payment, _ = await self._find_own(call)
         ruling = Ruling(f"its client withdrew it: {call.operation}")
         try:
             await self._rulings.cancel(payment.payment_id, ruling)
@@ -192,7 +191,7 @@ class Payments:
         Raises StaffMistake with the reason where it is not legal, and Refusal NOT_FOUND or
         ALREADY_PROPOSED.
         """
-        payment = await self._find_own(call)
+        payment, _ = await self._find_own(call)
         proposal_id = ProposalId(call.operation)
         open_ = await open_about(self._proposals, payment.payment_id)
         if any(proposal.id != proposal_id for proposal in open_):
@@ -226,7 +225,7 @@ class Payments:
         found = await self._own.listed(
             holder.client_id, before=page.cursor, customer=customer, most=page.most + 1
         )
-        shown = [show_status(payment) for payment in found[: page.most]]
+        shown = [show_status(standing) for standing in found[: page.most]]
         return PaymentsShown(shown, shown[-1].id if len(found) > page.most else None)
 
     async def _parties(self, asked: PaymentAsked) -> tuple[PriceAsked, Customer, Payee] | None:
@@ -265,7 +264,7 @@ class Payments:
         )
         return found.account
 
-    async def _find_own(self, call: Call[KeyHolder, PaymentPath, Any, Any]) -> Payment:
+    async def _find_own(self, call: Call[KeyHolder, PaymentPath, Any, Any]) -> Standing:
         client, payment_id = call.caller.client_id, PaymentId(call.path.payment)
         found = await self._own.find(client, payment_id)
         if found is None:

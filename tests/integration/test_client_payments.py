@@ -11,6 +11,7 @@ import pytest
 
 from channels.api import serving
 from channels.api.v1 import PREFIX
+from channels.times import iso_millis_of
 from engine.clock import AttemptId
 from engine.desk.proposals import Kind, Person
 from engine.errors import NoWayNow, OutcomeUnknown
@@ -26,7 +27,7 @@ from engine.ports import Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.client_room import PRICE, ClientRoom, client_room_of, open_client_room
 from tests.integration.owner import Owner
-from tests.integration.world import FAILED, open_world
+from tests.integration.world import FAILED, SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
 
@@ -82,6 +83,28 @@ async def test_a_payment_that_its_payer_declines_takes_nothing(room: ClientRoom)
     status = (await room.get(f"/payments/{payment_id}/status")).json()
     assert (status["state"], status["outcome"]) == ("collect_failed", "not_taken")
     await assert_books(room.world.pool)
+
+
+async def test_a_status_says_when_it_came_to_that_and_what_its_payer_has_back(
+    room: ClientRoom,
+) -> None:
+    """With it each wage is reconciled: what was taken, what arrived, what came back, and when."""
+    paid, refunded = await room.send(), await room.send()
+    await room.tell(paid)
+    room.world.clock.pass_(60)
+    await room.tell(paid)
+    ended_ms = int(room.world.clock.epoch() * 1000)
+    for finding in (SUCCEEDED, FAILED, SUCCEEDED):  # collected, not paid out, returned
+        await room.tell(refunded, finding)
+    room.world.clock.pass_(3600)
+    first = (await room.get(f"/payments/{paid}/status")).json()
+    second = (await room.get(f"/payments/{refunded}/status")).json()
+    assert (first["outcome"], first["given_back"]) == ("paid", None)
+    assert first["changed_at"] == iso_millis_of(ended_ms) > first["made_at"]
+    assert (second["outcome"], second["given_back"]) == ("refunded", second["total"])
+    listed = (await room.get("/payments")).json()["payments"]
+    assert listed == [second, first]
+    assert (await room.get(f"/users/{first['user']}/payments")).json()["payments"] == listed
 
 
 async def test_unknown_is_under_way_and_no_failure(room: ClientRoom) -> None:
