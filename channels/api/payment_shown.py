@@ -4,7 +4,7 @@ What a client gave it hears back whole; of our books and of how we pay out it he
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -27,6 +27,11 @@ _OUTCOMES: Final[Mapping[State, str]] = {
     State.CANCELLED: "not_taken",
 }
 assert set(_OUTCOMES) == TERMINAL, "every end has a word"
+_UNDER_WAY: Final = "under_way"
+_ENDS: Final = [_UNDER_WAY, *dict.fromkeys(_OUTCOMES.values())]
+_STATES: Final = "there may be more one day, decide by `outcome`: " + ", ".join(
+    f"`{state.name.lower()}`" for state in State if state is not State.NEW
+)
 
 
 class PaymentMade(msgspec.Struct, frozen=True):
@@ -64,8 +69,8 @@ class PaymentStatus(msgspec.Struct, frozen=True):
     id: str
     code: str
     user: str
-    state: str  # lower case, as in the lifecycle
-    outcome: str
+    state: Annotated[str, msgspec.Meta(description=_STATES)]
+    outcome: Annotated[str, msgspec.Meta(extra_json_schema={"enum": _ENDS})]
     version: int
     payer: str
     payee: str
@@ -110,7 +115,7 @@ def show_status(standing: Standing) -> PaymentStatus:
 
 def outcome_of(state: State) -> str:
     """What a state comes to, for whoever wants four words and no more."""
-    return _OUTCOMES.get(state, "under_way")
+    return _OUTCOMES.get(state, _UNDER_WAY)
 
 
 def _made(payment_id: str) -> str:

@@ -67,6 +67,9 @@ class PaymentAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Either a quote, or who pays whom how much at the price of this moment.
 
     With `reservation` it draws on liquidity that the client set aside, and on nothing else.
+    Operators ask one payer about one payment at a time: of several that one payer is to make, send
+    each when the one before is no longer `collecting`. Sent at once, those that are not asked about
+    before their price is over end as `expired`.
     """
 
     ONE_OF: ClassVar = (("quote",), ("payer", "payee", "amount"))
