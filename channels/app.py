@@ -116,6 +116,8 @@ def build_site(settings: Settings, *, give_up: Callable[[], None] | None = None)
             yield {"doors": doors, "bounds": bounds}
 
     app = Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
+    # Else a slash too many or too few is redirected to whatever host and place the caller named.
+    app.router.redirect_slashes = False
     guards = Guards(app, edges, Ids(Clock()).hex)
     return Site(guards, partial(lifespan, app))
 

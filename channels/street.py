@@ -150,6 +150,7 @@ class Street:
             Route("/health/ready", self._health),
         ]
         inner = Starlette(routes=routes, lifespan=self._lifespan)
+        inner.router.redirect_slashes = False
         edges = edges_of(self._tenants[0].settings)._replace(hosts=frozenset())
         self._process = Guards(inner, edges, Ids(Clock()).hex)
 

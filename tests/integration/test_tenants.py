@@ -123,6 +123,16 @@ def test_a_path_that_two_could_read_differently_is_refused(room: StreetRoom, pat
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(
+    "path", ["/t/duka/api/v1", "/t/duka/api/v1/", "/t/duka/docs/", "/t/duka/health/", "/health/"]
+)
+def test_nobody_is_redirected_to_a_host_that_they_named(room: StreetRoom, path: str) -> None:
+    """It was one slash more or less, on the host of the request and without the tenant's name."""
+    answer = room.client.get(path, headers={"host": "evil.example"}, follow_redirects=False)
+    assert answer.status_code == 404
+    assert "location" not in answer.headers
+
+
 def test_every_house_has_its_pages_below_its_own_name(room: StreetRoom) -> None:
     page = room.client.get("/t/duka/docs")
     assert page.status_code == 200
