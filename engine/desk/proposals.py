@@ -269,6 +269,11 @@ def read_line(text: str) -> str:
     return line
 
 
+def spelled(reference: str) -> str:
+    """A reference as it is compared: nobody makes another one by small letters or blanks."""
+    return "".join(reference.split()).upper()
+
+
 def read_body(kind: Kind, fields: Mapping[str, Any] | str) -> msgspec.Struct:
     """The body of a kind from fields as typed, or from stored JSON.
 
