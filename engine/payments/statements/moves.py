@@ -24,7 +24,7 @@ class Moves:
         self, operator: str, lines: Sequence[Theirs], paid_in: Collection[str]
     ) -> Mapping[str, str | None]:
         """Of an operator's lines the ids of those that go by such a word, as receipt or as
-        reference (as `spelled`), with the proposal that each is; None in another amount than booked.
+        reference (as `spelled`), with the proposal that each is; None in another amount.
 
         What was booked once is one line, which it stays: another one that goes by the same word, as
         each of a standing order does, is not. A pay-in's (`paid_in`) goes by its receipt alone: its
