@@ -660,6 +660,20 @@ async def test_who_is_not_registered_is_told_how(house: House, text: str, begins
     assert (await house.say(text, STRANGER) or "").startswith(begins)
 
 
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("bonjour", "Bienvenue chez CAPP."),
+        ("my PIN is 4826", "N'envoyez jamais votre code PIN"),
+        ("HELP", "Welcome to CAPP."),  # whose language is plain
+    ],
+)
+async def test_a_stranger_reads_the_language_of_their_country(
+    house: House, text: str, begins: str
+) -> None:
+    assert (await house.say(text, Msisdn("+2250701000001")) or "").startswith(begins)
+
+
 async def test_stop_and_start_are_answered_once(house: House) -> None:
     opt_outs = OptOuts(house.pool, 1, house.clock)
     for sender in (PAYER, STRANGER):
