@@ -270,10 +270,10 @@ class Answers:
         return self._say(customer.language, "sms.in_limits", remaining=remaining, maximum=at_once)
 
     def _currency_of(self, customer: Customer) -> str:
-        """Raises NoWayNow `no_way.corridor` for a country that nobody pays from."""
+        """Raises NoWayNow `no_way.caller` for a country that nobody pays from."""
         currency = self._payments.payer_currency(customer.msisdn, "")
         if currency is None:
-            raise NoWayNow("no_way.corridor")
+            raise NoWayNow("no_way.caller")
         return currency
 
     async def _status(self, _: Asked, command: Command, customer: Customer) -> str:

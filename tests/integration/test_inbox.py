@@ -274,7 +274,7 @@ async def test_who_has_a_wallet_in_dollars_sends_dollars(house: House) -> None:
 async def test_whose_country_has_no_money_of_ours_is_told(house: House) -> None:
     house.rooms.country = "FR"
     for text in ("SEND 500 +256772000002", "BAL"):
-        assert (await house.say(text) or "").startswith("CAPP cannot send money from your network")
+        assert (await house.say(text) or "").startswith("CAPP does not serve your network")
 
 
 async def test_who_gets_no_prompt_is_told_to_dial_and_charged_nothing(house: House) -> None:
