@@ -135,9 +135,13 @@ class Bureau:
 
 
 def bureau_of(
-    world: World, committer: Committer | None = None, record: Record = unheard, **terms: Any
+    world: World,
+    committer: Committer | None = None,
+    record: Record = unheard,
+    mpesa: TellingOperator | None = None,
+    **terms: Any,
 ) -> Bureau:
-    mpesa = TellingOperator(MPESA, {"in": 400_000_000, "out": 100_000_000})
+    mpesa = mpesa or TellingOperator(MPESA, {"in": 400_000_000, "out": 100_000_000})
     mtn = TellingOperator(MTN, {"all": 150_000_000})
     ports: dict[str, Any] = {"mpesa_ke": mpesa, "mtn_ug": mtn}
     usual = Terms(utc_offset_minutes=_noon_now(world), **terms)
