@@ -21,7 +21,7 @@ from engine.payments.statements.store import StatementStore
 from engine.payments.statements.suspense import Suspense
 from engine.payments.statements.terms import TermsBook
 from engine.payments.store import PaymentStore
-from engine.ports import BalancePort, OperatorPort, StatementPort
+from engine.ports import BalancePort, OperatorPort, StatementPort, WayPort
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,14 @@ def assemble(
         port = operators[operator]
         return port.references_of(attempt_id) if isinstance(port, StatementPort) else ()
 
+    def pays_back(operator: str, by: str) -> bool:
+        port = operators[operator]
+        is_kept = isinstance(port, WayPort)
+        return port.refunds_by_payout(by) if is_kept else port.facts.refund_is_payout
+
     facts = {name: port.facts for name, port in operators.items()}
     kept = StatementStore(pool, tenant)
-    ours = OursReader(pool, tenant, store, references_of)
+    ours = OursReader(pool, tenant, store, references_of, pays_back)
     book = BalanceBook(pool, tenant, kept, ours, terms, clock)
     suspense = Suspense(pool, tenant, committer, ids)
     pay_ins = PayInStore(pool, tenant, clock, ids)

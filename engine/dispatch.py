@@ -192,22 +192,26 @@ class Dispatcher:
             await self.payments.stepper.keep(payment, done=(left.id,))
         elif not left.was_sent:
             await self._call(payment, AttemptId(left.id), Direction(left.kind), left.claim)
-        elif self._may_be_sent_again(payment, Direction(left.kind)):
+        elif await self._may_be_sent_again(payment, AttemptId(left.id), Direction(left.kind)):
             # Never given up as too late: the first call may have been carried out.
             await self._send(payment, AttemptId(left.id), Direction(left.kind))
         else:
             await self.payments.record_unclear(payment, AttemptId(left.id))
 
-    def _may_be_sent_again(self, payment: Payment, direction: Direction) -> bool:
+    async def _may_be_sent_again(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction
+    ) -> bool:
         """Whether a call that may have been carried out may be made once more."""
         if direction is Direction.COLLECT:
             latest = payment.quote.expires_at + self._patience.prompt
             if self._clock.epoch() > latest:  # they have paid otherwise by now, or given up
                 return False
-        return self._repeat_is_safe(payment, direction)
+        return await self._repeat_is_safe(payment, attempt_id, direction)
 
-    def _repeat_is_safe(self, payment: Payment, direction: Direction) -> bool:
-        return self._orders.repeat_is_safe(payment, direction)
+    async def _repeat_is_safe(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction
+    ) -> bool:
+        return await self._orders.repeat_is_safe(payment, attempt_id, direction)
 
     async def _may_repeat(
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
@@ -218,7 +222,7 @@ class Dispatcher:
         return (
             payment.live == attempt_id
             and epoch_of(attempt_id) < before
-            and self._may_be_sent_again(payment, direction)
+            and await self._may_be_sent_again(payment, attempt_id, direction)
             and not await self._outbox.still_there(attempt_id)
             and await self._store.heard_last(payment, attempt_id) < before * 1000
         )
@@ -292,7 +296,8 @@ class Dispatcher:
             if accepted.pay_link is not None:  # a crash before this loses it, and nothing is paid
                 await self._messages.bring_link(payment, attempt_id, accepted.pay_link)
             return
-        if finding.outcome is Outcome.FAILED and self._repeat_is_safe(payment, direction):
+        is_failed = finding.outcome is Outcome.FAILED
+        if is_failed and await self._repeat_is_safe(payment, attempt_id, direction):
             if claim is None:
                 await self._stays_unclear(payment, attempt_id, direction, finding.code)
                 return

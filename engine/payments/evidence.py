@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Collection
 from enum import IntEnum
 
+from engine.clock import AttemptId
+from engine.ledger.plans import Evidence, evidence_of
 from engine.payments.facts import Ending
 from engine.payments.payment import Payment
 from engine.ports import Direction, Finding, Outcome
@@ -19,6 +21,7 @@ class Source(IntEnum):
     STATEMENT = 5  # a line of the operator's statement
     PEOPLE = 6  # two of us saw it at the operator
     PAY_IN = 7  # the payer sent the money of their own accord
+    ORDERED = 8  # nobody told it: by which of its operator's ways an attempt began
 
 
 FINAL = (Outcome.SUCCEEDED, Outcome.FAILED)
@@ -29,6 +32,11 @@ _FROM = {source: f"{int(source)}:".encode() for source in Source}
 def body_hash(source: Source, body: str) -> str:
     """128 bits over where it came from and what it said: the same again is the same evidence."""
     return hashlib.blake2b(_FROM[source] + body.encode(), digest_size=16).hexdigest()
+
+
+def ordered_by(attempt_id: AttemptId, by: str) -> Evidence:
+    """By which way an attempt begins: kept in the commit that begins it."""
+    return evidence_of((attempt_id, body_hash(Source.ORDERED, by), Source.ORDERED, by))
 
 
 def disagreement(

@@ -8,7 +8,7 @@ import msgspec
 from engine.clock import AttemptId
 from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore, question_id
-from engine.ports import Accepted, Direction, OperatorPort, Order, Sender
+from engine.ports import Accepted, Direction, OperatorPort, Order, Sender, WayPort
 
 
 class Orders:
@@ -46,6 +46,7 @@ class Orders:
             collected_attempt_id=collected,
             collected_receipt=receipt,
             sender=self._sender(payment, direction) if ordered_as is Direction.DISBURSE else None,
+            by=await self._by(attempt_id, direction, operator),
         )
 
     async def question(
@@ -73,10 +74,16 @@ class Orders:
         gives_back = collected_it and self._operators[operator].facts.can_refund
         return direction if gives_back else Direction.DISBURSE
 
-    def repeat_is_safe(self, payment: Payment, direction: Direction) -> bool:
-        """Whether the live attempt's order may be sent again."""
-        facts = self._operators[payment.operator_of(direction)].facts
-        return facts.repeat_is_safe(self.ordered_as(payment, direction, facts.name))
+    async def repeat_is_safe(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction
+    ) -> bool:
+        """Whether the live attempt's order may be sent again, by the way it went."""
+        port = self._operators[operator := payment.operator_of(direction)]
+        ordered_as = self.ordered_as(payment, direction, operator)
+        by = await self._by(attempt_id, direction, operator)
+        if by and isinstance(port, WayPort):
+            return port.may_repeat(ordered_as, by)
+        return port.facts.repeat_is_safe(ordered_as)
 
     async def asked(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> str:
         """Who was asked by an attempt: one that is over may have gone another way."""
@@ -85,6 +92,12 @@ class Orders:
             if found is not None:
                 return found.operator
         return payment.operator_of(direction)
+
+    async def _by(self, attempt_id: AttemptId, direction: Direction, operator: str) -> str:
+        """The way an attempt went, whatever way is set by now (`decisions/0033`)."""
+        if direction is Direction.COLLECT or not self._operators[operator].facts.orders_by:
+            return ""
+        return await self._store.ordered_by(attempt_id)
 
     def _sender(self, payment: Payment, direction: Direction) -> Sender:
         """The payer; of a refund that goes as a payout too, with the money that is theirs."""

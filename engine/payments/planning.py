@@ -7,6 +7,7 @@ import msgspec
 from engine.clock import AttemptId, Clock, Ids
 from engine.ledger.chart import Route
 from engine.ledger.plans import NIL, UNLIMITED, Evidence, Intent, Plan, Spend, intent_of, plan_of
+from engine.payments.evidence import ordered_by
 from engine.payments.facts import Facts
 from engine.payments.lifecycle import TERMINAL, State, Step
 from engine.payments.notices import SMS, notices_of
@@ -110,7 +111,9 @@ class Planner:
         path, direction, is_ended = step.path, step.begins, step.ends
         state = path[-1]
         ends = live if is_ended else None
-        begins, operator, intents = self._begun(direction, facts_after, way, now)
+        begins, operator, intents, by = self._begun(direction, facts_after, way, now)
+        if by and begins is not None:
+            evidence += (ordered_by(begins, by),)
         if notices := notices_of(path, reason, payment.state):
             lease_until = now + self._timing.lease
             new_id = self._ids.intent
@@ -129,14 +132,16 @@ class Planner:
 
     def _begun(
         self, direction: Direction | None, facts: Facts, way: int, now: int
-    ) -> tuple[AttemptId | None, int, tuple[Intent, ...]]:
+    ) -> tuple[AttemptId | None, int, tuple[Intent, ...], str]:
         if direction is None:
-            return None, 0, ()
+            return None, 0, (), ""
         attempt_id, timing = self._ids.attempt(), self._timing
         operator = self._directory.by_name[operator_of(direction, facts, way)]
         begin = now + timing.collect_delay if direction is _COLLECT else now
         intent = intent_of((attempt_id, direction, None, begin, begin + timing.lease))
-        return attempt_id, operator.code, (intent,)
+        # A second prompt asks its payer, a second payout nobody.
+        by = "" if direction is _COLLECT else operator.orders_by
+        return attempt_id, operator.code, (intent,), by
 
     def _due(self, state: State, now: int) -> int:
         """When somebody has to look, rounded up to whole slots; 0 for never.

@@ -109,6 +109,7 @@ class PaymentStore:
         self._by_id: Gatherer[str, Payment] = Gatherer(self._fetch_payments)
         self._by_attempt: Gatherer[str, Attempted] = Gatherer(self._fetch_attempts)
         self._references: Gatherer[str, frozenset[str]] = Gatherer(self._fetch_references)
+        self._ordered_by: Gatherer[str, str] = Gatherer(self._fetch_ordered_by)
 
     def payment(self, payment_id: PaymentId) -> Awaitable[Payment | None]:
         return self._by_id.get(payment_id)
@@ -135,6 +136,10 @@ class PaymentStore:
     async def provider_references(self, attempt_id: AttemptId) -> frozenset[str]:
         """All that the operator accepted the attempt under: a repeat may have got its own."""
         return await self._references.get(attempt_id) or frozenset()
+
+    async def ordered_by(self, attempt_id: AttemptId) -> str:
+        """By which of its operator's ways the attempt began; "" where none was kept."""
+        return await self._ordered_by.get(attempt_id) or ""
 
     async def heard_last(self, payment: Payment, attempt_id: AttemptId) -> int:
         """When a payment's last step was made, or its attempt's order was last accepted, whichever
@@ -323,6 +328,15 @@ class PaymentStore:
             row["attempt"].hex: frozenset(
                 self._reference(body, row["attempt"].hex) for body in row["bodies"]
             )
+            for row in rows
+        }
+
+    async def _fetch_ordered_by(self, ids: Sequence[str]) -> dict[str, str | Exception]:
+        rows = await self._pool.fetch(
+            "select * from evidence_from($1, $2)", list(ids), int(Source.ORDERED)
+        )
+        return {
+            (id_ := row["attempt"].hex): self._seals.open(row["bodies"][0], evidence_place(id_))
             for row in rows
         }
 

@@ -51,6 +51,7 @@ from engine.ports.operators import (
     OperatorPort,
     SignedCallbackPort,
     StatementPort,
+    WayPort,
 )
 from engine.ports.payins import (
     PAY_IN_KINDS,
@@ -152,6 +153,7 @@ __all__ = [
     "StatementPort",
     "Turn",
     "UssdPort",
+    "WayPort",
     "Wrapped",
     "callback_at",
 ]

@@ -74,6 +74,9 @@ class Order(msgspec.Struct, frozen=True):
     """REFUND: the operator's own number of that collection, where it is known and all of it goes
     back. The same at every repeat of an order."""
     sender: Sender | None = None  # DISBURSE: who pays
+    by: str = ""
+    """`OperatorFacts.orders_by` as it was when the attempt began; "" of collections, of operators
+    with one way only, and of what began before this was kept."""
 
 
 def callback_at(callback_url: str, kind: str) -> str:

@@ -53,6 +53,9 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     prompts_payer: bool = True
     """False: nobody at the operator asks the payer about a collection, who agreed beforehand to all
     of them. Then only our own PIN does, so none is ordered by whoever could not be asked for it."""
+    orders_by: str = ""
+    """How it is ordered to pay out and to give back, and from which account, where settings say so:
+    a word of the adapter's own, see `WayPort`. It is kept with every such attempt that begins."""
     webhooks: tuple[str, ...] = ("operator",)
     """What the company is called in our addresses for its callbacks: the first stands in those it
     is given, it may come by any of them."""
@@ -173,6 +176,23 @@ class BalancePort(Protocol):
 
     def read_balance(self, body: bytes) -> Money | None:
         """Translate a late answer; None when it tells no balance. Raises `Unreadable`."""
+        ...
+
+
+@runtime_checkable
+class WayPort(Protocol):
+    """An operator that is ordered in one of several ways, by settings. Ask `isinstance`.
+
+    An order goes, and is asked about, by `Order.by`, whatever is set by then. Where it cannot go
+    that way any more, nothing is sent and `Rejected` is raised.
+    """
+
+    def may_repeat(self, direction: Direction, by: str) -> bool:
+        """Whether an order that left this way may be sent again without a second effect."""
+        ...
+
+    def refunds_by_payout(self, by: str) -> bool:
+        """`OperatorFacts.refund_is_payout` of a refund that began this way."""
         ...
 
 

@@ -31,6 +31,7 @@ from providers.airtel_money.callbacks import KINDS, SHOWN, Callbacks, transactio
 from providers.airtel_money.markets import Market
 from providers.airtel_money.settings import AirtelMoneySettings, RefundBy
 from providers.airtel_money.users import User, user_of
+from providers.airtel_money.way import Way, read_way, way_of
 from providers.http import Client, Trace, no_trace
 from providers.wire import order_amount, word
 
@@ -62,7 +63,9 @@ class AirtelMoney:
             disburse_repeat_is_safe=settings.repeats_payouts,
             # What a second refund of Airtel's own does nobody knows.
             refund_repeat_is_safe=pays_refunds and settings.repeats_payouts,
+            orders_by=str(way_of(settings)),
         )
+        self._way = way_of(settings)
         self._market = market
         self._settings = settings
         self._client = Client(
@@ -85,12 +88,12 @@ class AirtelMoney:
 
     def _set_addresses(self) -> None:
         url, settings = self._client.url, self._settings
-        payout, asked = settings.disbursement_version, settings.enquiry_version
+        asked = settings.enquiry_version
         refund = settings.collection_version  # the second is signed, as the collection's
         self._collection_url = url(f"/merchant/v{settings.collection_version}/payments/")
         # The first two end in a slash by the texts, the third does not (section 6).
-        slash = "" if payout == 3 else "/"
-        self._disbursement_url = url(f"/standard/v{payout}/disbursements{slash}")
+        paths = {1: "v1/disbursements/", 2: "v2/disbursements/", 3: "v3/disbursements"}
+        self._disbursement_urls = {version: url(f"/standard/{paths[version]}") for version in paths}
         self._refund_url = url(f"/standard/v{refund}/payments/refund")
         self._enquiry_url = url("/standard/v1/payments")
         self._disbursement_enquiry_url = url(f"/standard/v{asked}/disbursements")
@@ -124,13 +127,13 @@ class AirtelMoney:
         The payout's repeat is safe. Airtel's refund is always the whole amount, and its lost
         answer cannot be asked for: that ends with people.
         """
-        if self._settings.refund_by is RefundBy.DISBURSEMENT:
+        if self._way_of(order).refund_by is RefundBy.DISBURSEMENT:
             return await self._pay_out("refund", order)
         return await self._refund(order)
 
     async def query(self, order: Order) -> Finding:
         """The operator's answer at once, by our own id; NOT_FOUND when it has no such."""
-        if order.direction is Direction.REFUND and self._settings.refund_by is RefundBy.REFUND:
+        if order.direction is Direction.REFUND and self._is_airtels_refund(order):
             raise OutcomeUnknown(self.facts.name, "a refund cannot be asked about")
         collects = order.direction is Direction.COLLECT
         url = self._enquiry_url if collects else self._disbursement_enquiry_url
@@ -166,6 +169,27 @@ class AirtelMoney:
         user = await self.find_user(msisdn)
         return (user.name or None) if user else None
 
+    def may_repeat(self, direction: Direction, by: str) -> bool:
+        """By the application that knows the id, and by a version of which it is said (section 6).
+
+        `repeats_payouts` speaks of the version that is set; of another one what the texts say.
+        """
+        try:
+            way = read_way(self.facts.name, by)
+        except Rejected:
+            return False
+        is_refund = direction is Direction.REFUND and way.refund_by is RefundBy.REFUND
+        if direction is Direction.COLLECT or is_refund or way.application != self._way.application:
+            return False
+        is_said = way.disbursement_version in (self._way.disbursement_version, 1, 2)
+        return is_said and self._settings.repeats_payouts
+
+    def refunds_by_payout(self, by: str) -> bool:
+        try:
+            return read_way(self.facts.name, by).refund_by is RefundBy.DISBURSEMENT
+        except Rejected:
+            return self.facts.refund_is_payout
+
     def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
         """Our transaction id."""
         return (transaction_id(attempt_id),)
@@ -192,8 +216,7 @@ class AirtelMoney:
             },
         }
 
-    def _disbursement_message(self, order: Order) -> dict[str, Any]:
-        version = self._settings.disbursement_version
+    def _disbursement_message(self, order: Order, version: int) -> dict[str, Any]:
         payee: dict[str, Any] = {"msisdn": self._national(order.msisdn)}
         transaction: dict[str, Any] = {
             "amount": self._amount(order),
@@ -208,12 +231,12 @@ class AirtelMoney:
         return {"payee": payee, "reference": order.code, "transaction": transaction}
 
     async def _pay_out(self, operation: str, order: Order) -> Accepted:
-        settings = self._settings
+        version = self._sent_by(order).disbursement_version
         answer = await self._api.post(
             operation,
-            self._disbursement_url,
-            self._disbursement_message(order),
-            signed=settings.disbursement_version != 1 and settings.signs_disbursements,
+            self._disbursement_urls[version],
+            self._disbursement_message(order, version),
+            signed=version != 1 and self._settings.signs_disbursements,
             with_pin=True,
         )
         if answer.is_duplicate:
@@ -226,6 +249,7 @@ class AirtelMoney:
 
     async def _refund(self, order: Order) -> Accepted:
         """Section 5.3 wants Airtel's own id of the collection, which an enquiry tells."""
+        self._sent_by(order)
         if order.collected_attempt_id is None:
             raise self._no_collection("a refund that names no collection")
         found = await self._ask_before(transaction_id(order.collected_attempt_id))
@@ -261,6 +285,28 @@ class AirtelMoney:
                 self.facts.name, "the query brought no evidence", code=error.code
             ) from error
         return finding_of(self.facts.name, answer, asked_id, pays=pays)
+
+    def _way_of(self, order: Order) -> Way:
+        """How it began: a setting changes what begins from then on. Raises Rejected."""
+        return read_way(self.facts.name, order.by) if order.by else self._way
+
+    def _sent_by(self, order: Order) -> Way:
+        """The same, to send it: to another application its id would be a new one."""
+        way = self._way_of(order)
+        if way.application != self._way.application:
+            raise Rejected(
+                self.facts.name,
+                "it began at an application that is no longer set",
+                code="application",
+                reason=Reason.CONFIGURATION,
+            )
+        return way
+
+    def _is_airtels_refund(self, order: Order) -> bool:
+        try:
+            return self._way_of(order).refund_by is RefundBy.REFUND
+        except Rejected as error:
+            raise OutcomeUnknown(self.facts.name, "no such way", code=error.code) from error
 
     def _amount(self, order: Order) -> int | Decimal:
         """A whole number wherever it is one, as all samples have it."""

@@ -6,7 +6,7 @@ What customers pay in of their own accord is `pay_ins`, money between businesses
 
 import base64
 from datetime import timedelta, timezone
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import msgspec
@@ -23,16 +23,18 @@ from engine.ports import (
     OperatorFacts,
     Order,
     Outcome,
+    Reason,
 )
 from providers.http import Trace, no_trace
 from providers.mpesa import balance
 from providers.mpesa.answers import NAME, error_of
 from providers.mpesa.api import Daraja, address_for, forbidden_in
 from providers.mpesa.business import Business
-from providers.mpesa.callbacks import PUSH_FAILED, read_callback, verdict
+from providers.mpesa.callbacks import PUSH_FAILED, UNNAMED_KIND, read_callback, verdict
 from providers.mpesa.pay_ins import PayIns
 from providers.mpesa.reversal import Reversals
-from providers.mpesa.settings import MpesaSettings
+from providers.mpesa.settings import MpesaSettings, PayoutVersion
+from providers.mpesa.way import Way, read_way, way_of
 from providers.wire import order_amount
 
 _NAIROBI = timezone(timedelta(hours=3))  # what M-PESA itself sends; no summer time
@@ -54,12 +56,16 @@ class Mpesa(PayIns, Business):
         reversals = Reversals(api, settings)
         PayIns.__init__(self, api, settings, reversals)
         Business.__init__(self, api, settings)
-        self.facts = _facts(settings)
+        self._way = way_of(settings)
+        self.facts = _facts(self._way, settings.confirm_above_minor)
         self._reversals = reversals
         self._clock = clock
         self._push_url = api.url("/mpesa/stkpush/v1/processrequest")
         self._push_query_url = api.url("/mpesa/stkpushquery/v1/query")
-        self._payout_url = api.url(f"/mpesa/b2c/{settings.payout_version}/paymentrequest")
+        self._payout_urls = {
+            version: api.url(f"/mpesa/b2c/{version}/paymentrequest")
+            for version in get_args(PayoutVersion)
+        }
         self._balance_url = api.url("/mpesa/accountbalance/v1/query")
         self.balance_accounts = settings.shortcodes
 
@@ -80,9 +86,9 @@ class Mpesa(PayIns, Business):
 
         Which of the two is the same at every repeat of an order: its receipt never changes.
         """
-        if self._is_reversal(order):
+        if _is_reversal(order, self._way_of(order)):
             assert order.collected_receipt is not None
-            amount = order_amount(self.facts, order)
+            amount = order_amount(self._facts_of(order), order)
             return await self._reversals.order(
                 order.collected_receipt, int(amount), order.callback_url, kind="reversal-result"
             )
@@ -101,7 +107,7 @@ class Mpesa(PayIns, Business):
     def read_callback(self, kind: str, body: bytes) -> Callback:
         """Kinds: those of `callbacks.READERS`, and `timeout`."""
         callback = read_callback(kind, body)
-        if kind == "stk-callback" or self._is_known_by_conversation:
+        if kind == "stk-callback" or (kind != UNNAMED_KIND and self._is_known_by_conversation):
             return callback
         # Known by the id that questions need, and results may show another (section 8): the
         # unguessable address alone says whose they are.
@@ -122,6 +128,24 @@ class Mpesa(PayIns, Business):
         """Section 11: some words are refused in any address, in any case."""
         word = forbidden_in(callback_url)
         return None if word is None else f"an address may not contain {word!r}"
+
+    def may_repeat(self, direction: Direction, by: str) -> bool:
+        """v3 refuses an id that this shortcode has paid out under before, v1 has none.
+
+        A reversal's repeat says that it was done already; where it has no receipt it is a payout.
+        """
+        try:
+            way = read_way(by)
+        except Rejected:
+            return False
+        is_prompt = direction is Direction.COLLECT
+        return not is_prompt and way.names_payouts and way.shortcode == self._way.shortcode
+
+    def refunds_by_payout(self, by: str) -> bool:
+        try:
+            return read_way(by).refund_by == "payout"
+        except Rejected:
+            return self.facts.refund_is_payout
 
     def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
         """The OriginatorConversationID of payouts; a push is known by its CheckoutRequestID."""
@@ -155,45 +179,55 @@ class Mpesa(PayIns, Business):
         }
 
     async def _pay_out(self, operation: str, order: Order) -> Accepted:
-        answer = await self._api.post(operation, self._payout_url, self._payout_message(order))
+        way = self._way_of(order)
+        if way.shortcode != self._way.shortcode:
+            raise Rejected(
+                NAME,
+                f"it began at shortcode {way.shortcode}, which pays out no more",
+                code="shortcode",
+                reason=Reason.CONFIGURATION,
+            )
+        url = self._payout_urls[way.payout_version]
+        answer = await self._api.post(operation, url, self._payout_message(order, way))
         if answer.is_duplicate:
             return Accepted()  # the first one was taken; its ConversationID is not told again
         if not answer.is_accepted:
             raise error_of(answer)
         # What a later question needs: by v1 only the id that the gateway made (section 9.1).
-        told = "ConversationID" if self._names_payouts else "OriginatorConversationID"
+        told = "ConversationID" if way.names_payouts else "OriginatorConversationID"
         return Accepted(provider_reference=answer.word(told) or None)
 
-    def _payout_message(self, order: Order) -> dict[str, Any]:
-        named = {"OriginatorConversationID": order.attempt_id} if self._names_payouts else {}
+    def _payout_message(self, order: Order, way: Way) -> dict[str, Any]:
+        named = {"OriginatorConversationID": order.attempt_id} if way.names_payouts else {}
+        kind = "b2c-result" if way.names_payouts else UNNAMED_KIND
         return {
             **named,
             "InitiatorName": self._settings.initiator,
             "SecurityCredential": self._api.credential,
             "CommandID": "BusinessPayment",
-            "Amount": int(order_amount(self.facts, order)),
-            "PartyA": int(self._settings.b2c_shortcode),
+            "Amount": int(order_amount(self._facts_of(order), order)),
+            "PartyA": int(way.shortcode),
             "PartyB": int(order.msisdn.digits),
             "Remarks": f"Payment {order.code}",
             "QueueTimeOutURL": address_for(order.callback_url, "timeout"),
-            "ResultURL": address_for(order.callback_url, "b2c-result"),
+            "ResultURL": address_for(order.callback_url, kind),
             "Occassion": order.code,
         }
 
     @property
-    def _names_payouts(self) -> bool:
-        """Whether a payout carries an id of ours: v1 has no such field (section 8)."""
-        return self._settings.payout_version == "v3"
-
-    @property
     def _is_known_by_conversation(self) -> bool:
         """Whether every result of an order is of one that is known by its ConversationID."""
-        return self._names_payouts and self._settings.refund_by == "payout"
+        return self._way.names_payouts and self._way.refund_by == "payout"
 
-    def _is_reversal(self, order: Order) -> bool:
-        reverses = self._settings.refund_by == "reversal"
-        is_refund = order.direction is Direction.REFUND
-        return reverses and is_refund and order.collected_receipt is not None
+    def _way_of(self, order: Order) -> Way:
+        """How it began: a setting changes what begins from then on. Raises Rejected."""
+        return read_way(order.by) if order.by else self._way
+
+    def _facts_of(self, order: Order) -> OperatorFacts:
+        """What limits it: a refund may have begun as what refunds are no more."""
+        way = self._way_of(order)
+        is_usual = way.refund_by == self._way.refund_by
+        return self.facts if is_usual else _facts(way, self._settings.confirm_above_minor)
 
     async def _query_push(self, order: Order) -> Finding:
         if order.provider_reference is None:
@@ -218,8 +252,9 @@ class Mpesa(PayIns, Business):
 
     async def _query_later(self, order: Order) -> Finding:
         """Ask for a payout or a reversal by the OriginatorConversationID of its request."""
-        is_reversal = self._is_reversal(order)
-        is_ours = self._names_payouts and not is_reversal
+        way = self._way_of(order)
+        is_reversal = _is_reversal(order, way)
+        is_ours = way.names_payouts and not is_reversal
         original = order.attempt_id if is_ours else order.provider_reference
         if original is None:
             # Its answer was lost, and with it the only id: wait for the result.
@@ -228,7 +263,7 @@ class Mpesa(PayIns, Business):
             **self._api.initiator,
             "CommandID": "TransactionStatusQuery",
             "OriginalConversationID": original,
-            "PartyA": self._settings.shortcode if is_reversal else self._settings.b2c_shortcode,
+            "PartyA": self._settings.shortcode if is_reversal else way.shortcode,
             "IdentifierType": "4",
             "ResultURL": address_for(order.callback_url, "status-result"),
             "QueueTimeOutURL": address_for(order.callback_url, "timeout"),
@@ -239,9 +274,15 @@ class Mpesa(PayIns, Business):
         return Finding(Outcome.ASKED, code="asked")
 
 
-def _facts(settings: MpesaSettings) -> OperatorFacts:
+def _is_reversal(order: Order, way: Way) -> bool:
+    reverses = way.refund_by == "reversal"
+    is_refund = order.direction is Direction.REFUND
+    return reverses and is_refund and order.collected_receipt is not None
+
+
+def _facts(way: Way, confirm_above_minor: int) -> OperatorFacts:
     # B2C v3 refuses a second OriginatorConversationID; v1 has none.
-    payout_repeat_is_safe = settings.payout_version == "v3"
+    payout_repeat_is_safe = way.names_payouts
     return OperatorFacts(
         code=1,
         name=NAME,
@@ -256,9 +297,10 @@ def _facts(settings: MpesaSettings) -> OperatorFacts:
         disburse_repeat_is_safe=payout_repeat_is_safe,
         # Where a receipt is not known the refund is a payout, whatever is set.
         refund_repeat_is_safe=payout_repeat_is_safe,
-        confirm_callback_above_minor=settings.confirm_above_minor,
-        refund_is_payout=settings.refund_by == "payout",
-        refund_by_receipt=settings.refund_by == "reversal",
+        confirm_callback_above_minor=confirm_above_minor,
+        refund_is_payout=way.refund_by == "payout",
+        refund_by_receipt=way.refund_by == "reversal",
+        orders_by=str(way),
         callback_tells_receipt=True,  # section 5: `MpesaReceiptNumber` of every success
         # Section 11 again: an address with the first word businesses look for is refused.
         webhooks=("daraja", "mpesa"),

@@ -75,6 +75,10 @@ BUSINESS_FAILED = {
 # Section 9.1.
 _STATUS_FAILED = frozenset({"Cancelled", "Declined", "Expired"})
 
+UNNAMED_KIND = "b2c-v1-result"
+"""Results of payouts that carry no id of ours have an address of their own: which ids stand in them
+must not depend on what is set when they come (section 8)."""
+
 ACKNOWLEDGEMENT = Acknowledgement(body=b'{"ResultCode": 0, "ResultDesc": "Success"}')
 _NUMBER = re.compile(r"254[17]\d{8}(?!\d)")
 _FIELDS = Fields(
@@ -242,6 +246,7 @@ def _status_finding(message: dict[str, Any], customer: str = "CreditPartyName") 
 READERS: dict[str, Callable[[dict[str, Any]], Finding]] = {
     "stk-callback": _push_finding,
     "b2c-result": _payout_finding,
+    UNNAMED_KIND: _payout_finding,
     "b2b-result": _business_finding,
     "reversal-result": _reversal_finding,
     "status-result": _status_finding,

@@ -21,8 +21,7 @@ Unanswered = Literal["Cancelled", "Completed"]
 class MpesaSettings:
     """One Daraja app and its shortcodes. `certificate_pem` is Safaricom's (section 10).
 
-    `refund_by` must not change while a refund is under way, nor `payout_version` while anything is
-    paid out: an order sent one way and repeated the other way would be two.
+    What `way.Way` names of them holds for what begins from then on; each attempt keeps its own.
     """
 
     base_url: str

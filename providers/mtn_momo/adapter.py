@@ -5,6 +5,7 @@ that a repeat is the same request to the operator, which refuses it as a duplica
 """
 
 import re
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -32,7 +33,7 @@ from providers.http import Client, Trace, no_trace
 from providers.mtn_momo.answers import FIELDS, error_of, finding_of, order_error_of, query_error_of
 from providers.mtn_momo.balance import BALANCE, balance_of
 from providers.mtn_momo.holder import HOLDER, holder_name_of, is_holder_active
-from providers.mtn_momo.payouts import PLACES, Payout, Place, sender_fields
+from providers.mtn_momo.payouts import PLACES, Payout, Place, Way, read_way, sender_fields
 from providers.mtn_momo.preapproval import (
     PREAPPROVAL,
     PREAPPROVALS,
@@ -41,7 +42,7 @@ from providers.mtn_momo.preapproval import (
     preapproval_message,
 )
 from providers.mtn_momo.product import KINDS, MtnMomoSettings, Product, reference_id
-from providers.redaction import printable
+from providers.redaction import mark_of, printable
 from providers.wire import json_object, order_amount, word
 
 # Section 5: `&`, `(`, `)` and `#` were refused, so only what certainly passes is sent.
@@ -68,7 +69,9 @@ class MtnMomo:
             facts,
             prompts_payer=not settings.only_preapproved,
             callback=facts.callback if settings.calls_back else CallbackTrust.NONE,
+            orders_by=str(way := Way(settings.payout, mark_of(settings.api_user))),
         )
+        self._way = way
         self.notifies = settings.notifies
         self._settings = settings
         self._client = Client(
@@ -108,29 +111,32 @@ class MtnMomo:
         return await self._create(self._collection, "requesttopay", order, message)
 
     async def disburse(self, order: Order) -> Accepted:
-        """Pay the payee by the product of the settings (sections 6 and 7); a repeat is safe."""
+        """Pay the payee by the product it began by (sections 6 and 7); a repeat is safe."""
         message = self._message(order, party="payee")
-        present, *before = self._settings.payouts
+        place = PLACES[present := self._sent_by(order).payout]
+        if place.product not in self._products:
+            raise self._malformed("its product has no key any more", code="no_product")
+        before = [] if order.by else self._settings.payouts_before
         if present is Payout.CASH_TRANSFER:
             if order.sender is None:
                 raise self._malformed("a cash transfer from nobody", code="no_sender")
             message |= sender_fields(order.sender, self._settings.sender_fields)
         if await self._was_taken_before(order, before):
             return Accepted()
-        place = PLACES[present]
         return await self._create(self._products[place.product], place.resource, order, message)
 
     async def refund(self, order: Order) -> Accepted:
         """Give a collection back (section 6); a repeat is safe."""
         if order.collected_attempt_id is None:
             raise self._malformed("a refund that names no collection", code="no_collection")
+        self._sent_by(order)
         message = self._message(order, party=None)
         message["referenceIdToRefund"] = reference_id(order.collected_attempt_id)
         return await self._create(self._disbursement, "refund", order, message)
 
     async def query(self, order: Order) -> Finding:
         """The operator's answer at once; NOT_FOUND when it has no such reference anywhere."""
-        *others, last = self._places_of(order.direction)
+        *others, last = self._places_of(order)
         for place in others:
             finding = await self._query_at(place, order)
             if finding.outcome is not Outcome.NOT_FOUND:
@@ -139,6 +145,8 @@ class MtnMomo:
 
     async def _query_at(self, place: Place, order: Order) -> Finding:
         reference = reference_id(order.attempt_id)
+        if place.product not in self._products:
+            raise OutcomeUnknown(self.facts.name, "its product has no key", code="no_product")
         try:
             answer = await self._products[place.product].fetch(place.resource, reference)
             if answer.status == 404 and answer.code == "RESOURCE_NOT_FOUND":
@@ -218,6 +226,20 @@ class MtnMomo:
         answer = await self._collection.look(PREAPPROVALS, f"/{msisdn.digits}")
         return has_approved(self.facts.name, answer)
 
+    def may_repeat(self, direction: Direction, by: str) -> bool:
+        """Where the reference was sent before it is refused: by the same user and product."""
+        try:
+            way = read_way(self.facts.name, by)
+        except Rejected:
+            return False
+        has_key = PLACES[way.payout].product in self._products
+        return way.user == self._way.user and (has_key or direction is not Direction.DISBURSE)
+
+    def refunds_by_payout(self, by: str) -> bool:
+        """Never: it has a refund of its own, whatever pays out."""
+        del by
+        return self.facts.refund_is_payout
+
     def references_of(self, attempt_id: AttemptId) -> tuple[str, ...]:
         """The X-Reference-Id, as we send it."""
         return (reference_id(attempt_id),)
@@ -227,14 +249,27 @@ class MtnMomo:
             await product.aclose()
         await self._client.aclose()
 
-    def _places_of(self, direction: Direction) -> list[Place]:
+    def _sent_by(self, order: Order) -> Way:
+        """The way it began, to send it: of another user its reference would be a new one."""
+        way = read_way(self.facts.name, order.by) if order.by else self._way
+        if way.user != self._way.user:
+            raise self._malformed("it began with an API user that is no longer set", code="user")
+        return way
+
+    def _places_of(self, order: Order) -> list[Place]:
+        direction = order.direction
         if direction is Direction.COLLECT:
             return [Place("collection", "requesttopay")]
         if direction is Direction.REFUND:
             return [Place("disbursement", "refund")]
-        return [PLACES[payout] for payout in self._settings.payouts]
+        if not order.by:
+            return [PLACES[payout] for payout in self._settings.payouts]
+        try:
+            return [PLACES[read_way(self.facts.name, order.by).payout]]
+        except Rejected as error:
+            raise OutcomeUnknown(self.facts.name, "no such way", code=error.code) from error
 
-    async def _was_taken_before(self, order: Order, before: list[Payout]) -> bool:
+    async def _was_taken_before(self, order: Order, before: Iterable[Payout]) -> bool:
         """Whether an earlier call went by a product that was ours before: it would not be noticed.
 
         Raises what `query` raises; then nothing new was sent.

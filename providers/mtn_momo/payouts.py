@@ -7,8 +7,9 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from engine.errors import Rejected
 from engine.money import to_decimal
-from engine.ports import Sender
+from engine.ports import Reason, Sender
 
 
 class Payout(StrEnum):
@@ -30,6 +31,30 @@ class Place(NamedTuple):
 
     product: str
     resource: str
+
+
+class Way(NamedTuple):
+    """By which product and by whom money is ordered: kept with an attempt, read back later."""
+
+    payout: Payout
+    user: str  # a mark of the API user
+
+    def __str__(self) -> str:
+        return f"{self.payout} {self.user}"
+
+
+def read_way(name: str, word: str) -> Way:
+    """Of an attempt's word. Raises Rejected for one that other code wrote: nothing is sent."""
+    try:
+        payout, user = word.split(" ")
+        return Way(Payout(payout), user)
+    except ValueError as error:
+        raise Rejected(
+            name,
+            "it began in a way that this program does not know",
+            code="way",
+            reason=Reason.CONFIGURATION,
+        ) from error
 
 
 PLACES: Final = {

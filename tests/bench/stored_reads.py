@@ -181,7 +181,7 @@ def reads_of(pool: Pool, crowd: Crowd, some: Some) -> dict[str, Read]:
     past, own = PastStore(pool, TENANT, store, directory), ClientPayments(pool, TENANT, store)
     history, outbox = HistoryStore(pool, TENANT), Outbox(pool, clock, lease_seconds=60)
     books, staff = Books(pool, TENANT, {}), Reader(pool, TENANT, store)
-    ours = OursReader(pool, TENANT, store, lambda _, attempt_id: (attempt_id,))
+    ours = OursReader(pool, TENANT, store, lambda _, attempt_id: (attempt_id,), lambda *_: False)
     auditor = Auditor(pool, TENANT, {}, clock, Pace(), lambda facts, _: facts)
     retention, ids = Retention(pool, TENANT, clock, {}), Ids(clock)
     busy_as_payee = Msisdn(PAYEE.format(0))

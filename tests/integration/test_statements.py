@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from channels.cli import _parser
@@ -136,9 +137,13 @@ class Bureau:
 
 
 def bureau_of(
-    world: World, committer: Committer | None = None, record: Record = unheard, **terms: Any
+    world: World,
+    committer: Committer | None = None,
+    record: Record = unheard,
+    mpesa: TellingOperator | None = None,
+    **terms: Any,
 ) -> Bureau:
-    mpesa = TellingOperator(MPESA, {"in": 400_000_000, "out": 100_000_000})
+    mpesa = mpesa or TellingOperator(MPESA, {"in": 400_000_000, "out": 100_000_000})
     mtn = TellingOperator(MTN, {"all": 150_000_000})
     ports: dict[str, Any] = {"mpesa_ke": mpesa, "mtn_ug": mtn}
     usual = Terms(utc_offset_minutes=_noon_now(world), **terms)
@@ -620,11 +625,41 @@ async def test_a_line_that_lacks_between_two_days_proves_nothing_and_is_somebody
     assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
 
 
+async def test_a_file_that_lists_the_newest_first_is_the_same_file(
+    world: World, bureau: Bureau
+) -> None:
+    """What most portals export: its first balance is what the day ended with."""
+    first = balanced(bureau, 1, "A", "B", "C", held=0)
+    await bureau.take_whole(*reversed(first), operator="mtn_ug")
+    second = balanced(bureau, 1, "D", "E", held=300)
+    report = await bureau.take_whole(*reversed([*second, second[0]]), operator="mtn_ug")
+    assert (report.lines, report.doubled, report.breaks, report.jump) == (3, 1, (), None)
+    rows = await world.pool.fetch(
+        "select opening_minor, closing_minor, gaps from statement_file order by day"
+    )
+    assert [tuple(row) for row in rows] == [(0, 300, 0), (300, 500, 0)]
+    assert STATEMENT_JUMP not in await bureau.cases()
+
+
+async def test_a_file_whose_order_nobody_can_tell_is_refused_as_a_whole(
+    world: World, bureau: Bureau
+) -> None:
+    to = bureau.line("A", minor=100, balance_minor=1_100)
+    fro = bureau.line("B", minor=100, balance_minor=1_000, side=Side.OUT)
+    for lines in ((to, fro), (fro, to)):
+        with pytest.raises(Unreadable, match="sort the lines by time, the oldest first"):
+            await bureau.take(*lines)
+    assert await world.pool.fetchval("select count(*) from statement_file") == 0
+    later = msgspec.structs.replace(fro, completed_ms=fro.completed_ms + 1_000)
+    assert (await bureau.take(later, to)).breaks == ()
+
+
 async def test_a_jump_of_another_amount_is_another_case_and_one_that_people_closed_stays_closed(
     world: World, bureau: Bureau
 ) -> None:
     await bureau.take_whole(*balanced(bureau, 1, "A", held=0), operator="mtn_ug")
     day, lines = bureau.today, balanced(bureau, 1, "C", held=200)
+    earlier = balanced(bureau, 1, "B", held=50)
     await bureau.take_whole(*lines, operator="mtn_ug")
     await world.pool.execute(
         "update case_file set closed_ms = 1, closed_by = 'asha', note = 'known' where kind = $1",
@@ -633,7 +668,6 @@ async def test_a_jump_of_another_amount_is_another_case_and_one_that_people_clos
     await bureau.age()
     assert STATEMENT_JUMP not in await bureau.cases()
     world.clock.pass_(60)
-    earlier = balanced(bureau, 1, "B", held=50)
     await bureau.take(*earlier, *lines, operator="mtn_ug", day=day)
     for _ in range(2):
         await bureau.age()

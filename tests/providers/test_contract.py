@@ -288,7 +288,14 @@ async def test_repr_of_adapter_and_settings_shows_no_secret(
 
 OPERATORS = [MPESA, MTN, ZAMTEL, AIRTEL, AIRTEL_SIGNED, *ORANGE]
 KINDS: dict[str, tuple[str, ...]] = {
-    "mpesa_ke": ("stk-callback", "b2c-result", "status-result", "reversal-result", "b2b-result"),
+    "mpesa_ke": (
+        "stk-callback",
+        "b2c-result",
+        "b2c-v1-result",
+        "status-result",
+        "reversal-result",
+        "b2b-result",
+    ),
     "mtn_ug": ("collection", "disbursement", "remittance"),
     "zamtel_zm": (),
     "airtel_ke": ("callback", "status"),

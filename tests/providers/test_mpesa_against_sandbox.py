@@ -40,7 +40,7 @@ STEM = "/api/v1/webhooks/daraja"
 WORD = "1.0a"
 KINDS = (
     PAY_IN_NOTICE, PAY_IN_QUESTION, PAY_IN_STATUS, PAY_IN_RETURN, PAY_IN_TIMEOUT, RESULT_KIND,
-    "stk-callback", "b2c-result", "reversal-result", "status-result", "timeout",
+    "stk-callback", "b2c-result", "b2c-v1-result", "reversal-result", "status-result", "timeout",
 )  # fmt: skip
 DEADLINE_SECONDS = 5.0
 
@@ -206,7 +206,7 @@ async def test_v1_pays_and_is_asked_about_by_the_gateways_id(
     async with adapter_of(sandboxes, payout_version="v1") as mpesa:
         order = kenyan(Direction.DISBURSE, door.url)
         accepted = await mpesa.disburse(order)
-        paid = mpesa.read_callback("b2c-result", await door.came("b2c-result")).finding
+        paid = mpesa.read_callback("b2c-v1-result", await door.came("b2c-v1-result")).finding
         assert paid.outcome is Outcome.SUCCEEDED
         asked = msgspec.structs.replace(order, provider_reference=accepted.provider_reference)
         assert (await mpesa.query(asked)).outcome is Outcome.ASKED

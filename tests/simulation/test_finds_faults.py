@@ -87,7 +87,11 @@ def hints_are_proof(patch: pytest.MonkeyPatch) -> None:
 
 def every_repeat_is_safe(patch: pytest.MonkeyPatch) -> None:
     """What may have been sent is sent again, to any operator."""
-    patch.setattr(Dispatcher, "_repeat_is_safe", lambda *_: True)
+
+    async def always(*_: object) -> bool:
+        return True
+
+    patch.setattr(Dispatcher, "_repeat_is_safe", always)
 
 
 def a_refused_repeat_is_a_refusal(patch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from engine.payments.statements.lines import (
     closing_minor,
     line_id,
     named_id,
+    oldest_first,
     opening_minor,
 )
 from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match
@@ -123,21 +124,21 @@ class Statements:
         """
         facts = self._facts(operator)
         terms = self._terms.of(operator)
-        lines = read_whole_statement(operator, facts.currency, day, body, terms)
-        once = self._once(lines)
+        read = read_whole_statement(operator, facts.currency, day, body, terms)
+        once, doubled = self._once(operator, read)
         async with self._store.turn(operator):
-            file = await self._file(operator, day, body, lines, once)
+            file = await self._file(operator, day, body, once, doubled)
             kept = await self._keep(file, list(once.values()))
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
             await self._judge(facts, day + ONE_DAY)
-            drift = await self._compare_closing(facts, file, lines, judged.ours)
+            drift = await self._compare_closing(facts, file, list(once.values()), judged.ours)
             taken = await self._store.taken(operator, terms)
             await self._follow_on(facts, taken, day)
         return Report(
             operator=operator,
             day=day,
-            lines=len(lines),
+            lines=file.lines,
             fresh=kept.fresh,
             doubled=file.doubled,
             breaks=breaks_of(list(once.values())),
@@ -172,28 +173,39 @@ class Statements:
         return kept
 
     async def _file(
-        self, operator: str, day: date, body: bytes, lines: Sequence[Line], once: Mapping[str, Line]
+        self, operator: str, day: date, body: bytes, once: Mapping[str, Line], doubled: int
     ) -> File:
         # The same bytes say more once the day is over: that nothing came after them.
         about = b"the whole day" if self._is_over(operator, day) else b""
         digest = hashlib.blake2b(body, digest_size=16, person=about).hexdigest()
         elsewhere = await self._store.listed_elsewhere(day, list(once))
         own = [line for id_, line in once.items() if id_ not in elsewhere]
-        days = {self._terms.of(operator).day_of(line.completed_ms) for line in lines}
-        if lines and not own and day not in days:
+        days = {self._terms.of(operator).day_of(line.completed_ms) for line in once.values()}
+        if once and not own and day not in days:
             raise Unreadable(operator, "the statement is refused as a whole: it is of another day")
-        hash_, doubled = await self._store.hash_of(operator, day, digest), len(lines) - len(once)
-        gaps = len(breaks_of(list(once.values())))
+        hash_ = await self._store.hash_of(operator, day, digest)
+        gaps, listed = len(breaks_of(list(once.values()))), len(once) + doubled
         return File(
-            operator, day, hash_, len(lines), doubled, gaps, opening_minor(own), closing_minor(own)
+            operator, day, hash_, listed, doubled, gaps, opening_minor(own), closing_minor(own)
         )
 
-    def _once(self, lines: Sequence[Line]) -> dict[str, Line]:
-        """Each movement once, by its id, in the file's order."""
+    def _once(self, operator: str, lines: Sequence[Line]) -> tuple[dict[str, Line], int]:
+        """Each movement once, by its id, as they happened, and how many lines were doubles.
+
+        Raises Unreadable where nobody can tell in which order they happened.
+        """
         found: dict[str, Line] = {}
         for line in lines:
             found.setdefault(line_id(self._tenant, line), line)
-        return found
+        ordered = oldest_first(list(found.values()))
+        if ordered is None:
+            raise Unreadable(
+                operator,
+                "the statement is refused as a whole: its times and running balances do not tell"
+                " which line came first; sort the lines by time, the oldest first, or leave the"
+                " column balance empty",
+            )
+        return {line_id(self._tenant, line): line for line in ordered}, len(lines) - len(found)
 
     async def _judge(self, facts: OperatorFacts, day: date) -> _Day:
         """Compare one day, if its statement was taken in, and act on it."""

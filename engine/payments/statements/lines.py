@@ -98,6 +98,31 @@ def breaks_of(lines: Sequence[Line]) -> tuple[Break, ...]:
     return tuple(found)
 
 
+def oldest_first(lines: Sequence[Line]) -> Sequence[Line] | None:
+    """The lines as they happened, also of a file that lists the newest first; None where nobody can
+    tell. Without two balances nothing depends on it. No line stands there twice.
+
+    Running balances follow from one line to the next in one order only, as a rule, and times rise
+    in it. What the two say differently, or neither says, is not guessed: a file with lines missing
+    stays as it came while fewer are missing than the other way round.
+    """
+    if sum(line.balance_minor is not None for line in lines) < 2:
+        return lines
+    turned = lines[::-1]
+    missing, missing_turned = len(breaks_of(lines)), len(breaks_of(turned))
+    by_time = _rises(lines) - _rises(turned)
+    by_balance = (not missing) - (not missing_turned)
+    if by_time * by_balance < 0:
+        return None
+    if sign := by_time or by_balance:
+        return lines if sign > 0 else turned
+    return lines if missing and missing <= missing_turned else None
+
+
+def _rises(lines: Sequence[Line]) -> bool:
+    return all(a.completed_ms <= b.completed_ms for a, b in pairwise(lines))
+
+
 class Extent(NamedTuple):
     """What a day's statement says of the day as a whole. Minor units, None where nothing tells."""
 

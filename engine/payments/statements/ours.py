@@ -25,6 +25,9 @@ CHUNK = 2000
 ReferencesOf = Callable[[str, AttemptId], tuple[str, ...]]
 """(operator, attempt) -> the words under which that operator may name the attempt."""
 
+PaysBack = Callable[[str, str], bool]
+"""(operator, `OperatorFacts.orders_by`) -> whether a refund that began so is a payout."""
+
 
 class _Ended(NamedTuple):
     ending: Ending
@@ -35,12 +38,18 @@ class OursReader:
     """Reads the attempts of one tenant."""
 
     def __init__(
-        self, pool: Any, tenant: int, store: PaymentStore, references_of: ReferencesOf
+        self,
+        pool: Any,
+        tenant: int,
+        store: PaymentStore,
+        references_of: ReferencesOf,
+        pays_back: PaysBack,
     ) -> None:
         self._pool = pool
         self._tenant = tenant
         self._store = store
         self._references_of = references_of
+        self._pays_back = pays_back
         self._seals = seals_of(pool)
 
     async def ids_between(
@@ -88,7 +97,7 @@ class OursReader:
                 references.get(a.attempt_id, ()),
                 masked=await self._masked(a),
                 waits=a.attempt_id in unsent,
-                gives_back=self._given_back(facts, a, collected.get(a.payment.payment_id)),
+                gives_back=await self._given_back(facts, a, collected.get(a.payment.payment_id)),
             )
             for a in here
         ]
@@ -146,11 +155,14 @@ class OursReader:
                 collected[payment] = step
         return ended, collected
 
-    def _given_back(
+    async def _given_back(
         self, facts: OperatorFacts, a: Attempted, collection: Ending | None
     ) -> tuple[str, ...]:
         """How a statement may name what a refund undoes; nothing where a refund is a payout."""
-        if a.direction is not Direction.REFUND or facts.refund_is_payout or collection is None:
+        if a.direction is not Direction.REFUND or collection is None:
+            return ()
+        by = await self._store.ordered_by(a.attempt_id) if facts.orders_by else ""
+        if self._pays_back(a.operator, by) if by else facts.refund_is_payout:
             return ()
         named = self._references_of(a.operator, collection.attempt_id)
         told = (collection.receipt,) if collection.receipt else ()

@@ -1,15 +1,20 @@
 from datetime import date
 from uuid import UUID
 
+import msgspec
+import pytest
+
 from engine.payments.statements.lines import (
     Extent,
     Jump,
+    Line,
     Side,
     breaks_of,
     closing_minor,
     jumps_of,
     line_id,
     named_id,
+    oldest_first,
     opening_minor,
 )
 from tests.unit.payments.statements.examples import NOON, line
@@ -67,3 +72,56 @@ def test_a_day_begins_with_what_the_one_before_it_ended_with() -> None:
     assert jumps_of({first: ended, third: begun}) == {}  # the day between is not there
     assert jumps_of({first: empty, second: begun}) == {}
     assert jumps_of({first: ended, second: Extent(1, 100, 90)}) == {}
+
+
+def held(*movements: tuple[int, int], opening: int = 1_000) -> list[Line]:
+    """Lines of (minutes after noon, effect), the oldest first."""
+    lines = []
+    for n, (minute, effect) in enumerate(movements):
+        opening += effect
+        side = Side.IN if effect > 0 else Side.OUT
+        lines.append(
+            line(
+                f"R{n}", side=side, minor=abs(effect), balance_minor=opening,
+                at_ms=NOON + 60_000 * minute,
+            )
+        )  # fmt: skip
+    return lines
+
+
+RISING = held((0, 100), (1, -30), (2, 50))
+AT_ONCE = held((0, 100), (0, -30), (0, 50))
+THERE_AND_BACK = held((0, 100), (1, -100))
+THERE_AND_BACK_AT_ONCE = held((0, 100), (0, -100))
+WITH_A_GAP = [*RISING, *held((3, 7), (4, 9), opening=2_000)]
+
+
+@pytest.mark.parametrize("lines", [RISING, AT_ONCE, THERE_AND_BACK, WITH_A_GAP])
+def test_a_file_that_lists_the_newest_first_is_turned_round(lines: list[Line]) -> None:
+    assert oldest_first(lines) == lines
+    assert oldest_first(lines[::-1]) == lines
+
+
+def test_without_two_balances_the_order_means_nothing() -> None:
+    lines = [line("A", at_ms=NOON + 1), line("B"), line("C", balance_minor=5)]
+    assert oldest_first(lines) == lines
+    assert oldest_first([]) == []
+
+
+def test_a_file_with_lines_missing_stays_where_fewer_are_missing_so() -> None:
+    """Its times are in no order and its balances in neither: it is judged by what it lacks."""
+    moved = [msgspec.structs.replace(each, completed_ms=NOON) for each in WITH_A_GAP]
+    assert oldest_first(moved) == moved
+    assert oldest_first(moved[::-1]) is None
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        THERE_AND_BACK_AT_ONCE,
+        [msgspec.structs.replace(each, completed_ms=NOON - n) for n, each in enumerate(RISING)],
+    ],
+)
+def test_what_times_and_balances_do_not_say_alike_is_not_guessed(lines: list[Line]) -> None:
+    assert oldest_first(lines) is None
+    assert oldest_first(lines[::-1]) is None
