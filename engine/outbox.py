@@ -5,6 +5,7 @@ later knows whether the outside may have heard of it. Every claim has a number o
 holder finds out counts only while nobody else has claimed the intent since. Knows no payment.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -12,10 +13,13 @@ from typing import Any
 import msgspec
 
 from engine.clock import Clock, PaymentId, first_id_at
+from engine.errors import OurFault
 from engine.gather import UNHURRIED_SECONDS, Gatherer
 from engine.ports import SmsReport
 from engine.privacy.places import payload_place
 from engine.privacy.seals import open_maybe, seals_of
+
+log = logging.getLogger(__name__)
 
 RETRY_SECONDS_MIN = 5
 """No intent is taken up again sooner after it was made."""
@@ -166,14 +170,25 @@ class Outbox:
             "   o.claims, o.ended",
             now, most, now + self._lease_seconds, oldest, QUESTION, questions,
         )  # fmt: skip
-        return [
-            Leased(
-                r["id"].hex, PaymentId(r["payment"].hex), r["kind"],
-                open_maybe(self._seals, r["payload"], payload_place(r["id"].hex)), r["was_sent"],
-                r["claims"], r["ended"],
-            )
-            for r in rows
-        ]  # fmt: skip
+        return [left for row in rows if (left := await self._read(row)) is not None]
+
+    async def _read(self, row: Any) -> Leased | None:
+        """None for one that cannot be opened: it waits for its key, and keeps up nobody else.
+
+        Nothing of it leaves, and what has never left stays so.
+        """
+        intent_id, claim = row["id"].hex, row["claims"]
+        try:
+            payload = open_maybe(self._seals, row["payload"], payload_place(intent_id))
+        except OurFault as error:
+            log.error("intent %s waits: %s", intent_id, error)
+            if not row["was_sent"]:
+                await self.release(intent_id, claim, self._clock.epoch() + self._lease_seconds)
+            return None
+        return Leased(
+            intent_id, PaymentId(row["payment"].hex), row["kind"], payload, row["was_sent"], claim,
+            row["ended"],
+        )  # fmt: skip
 
     async def _claim_many(self, ids: Sequence[str]) -> dict[str, int]:
         now = int(self._clock.epoch())

@@ -1,14 +1,13 @@
 """Reads of payments, by id or by attempt, many at once; and the cases people must look at."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
-from engine.errors import OurFault
-from engine.gather import Gatherer
+from engine.gather import Gatherer, alone
 from engine.ledger.chart import Route, route_accounts
 from engine.outbox import QUESTION
 from engine.payments.evidence import Source
@@ -27,8 +26,6 @@ from engine.payments.routing import Directory
 from engine.ports import Direction
 from engine.privacy.places import evidence_place
 from engine.privacy.seals import seals_of
-
-T = TypeVar("T")
 
 REFERENCE_SEEN_WITHIN = timedelta(days=3)
 
@@ -88,14 +85,6 @@ def left_of(
 
 
 KNOWN_STATES = [int(state) for state in State]
-
-
-def _alone(read: Callable[[Any], T], row: Any) -> T | OurFault:
-    """A row as it is understood; one that is not is an error for those who asked for it alone."""
-    try:
-        return read(row)
-    except (ValueError, LookupError) as error:
-        return OurFault(f"payment {row['id'].hex} was written by other code: {error}")
 
 
 class PaymentStore:
@@ -309,22 +298,21 @@ class PaymentStore:
 
     async def _fetch_payments(self, ids: Sequence[str]) -> dict[str, Payment | Exception]:
         rows = await self._pool.fetch(_BY_ID, list(ids))
-        return {row["id"].hex: _alone(self.read, row) for row in rows}
+        return {row["id"].hex: alone(_named(row), self.read, row) for row in rows}
 
     async def _fetch_attempts(self, ids: Sequence[str]) -> dict[str, Attempted | Exception]:
         rows = await self._pool.fetch(_BY_ATTEMPT, list(ids))
-        return {row["attempt"].hex: _alone(self._attempted, row) for row in rows}
+        return {row["attempt"].hex: alone(_named(row), self._attempted, row) for row in rows}
 
     async def _fetch_references(self, ids: Sequence[str]) -> dict[str, frozenset[str] | Exception]:
         rows = await self._pool.fetch(
             "select * from evidence_from($1, $2)", list(ids), int(Source.ACCEPTED)
         )
-        return {
-            row["attempt"].hex: frozenset(
-                self._reference(body, row["attempt"].hex) for body in row["bodies"]
-            )
-            for row in rows
-        }
+        return {row["attempt"].hex: alone("evidence", self._all_references, row) for row in rows}
+
+    def _all_references(self, row: Any) -> frozenset[str]:
+        attempt_id = row["attempt"].hex
+        return frozenset(self._reference(body, attempt_id) for body in row["bodies"])
 
     def _reference(self, body: str, attempt_id: str) -> str:
         return msgspec.json.decode(self._seals.open(body, evidence_place(attempt_id)), type=str)
@@ -369,3 +357,7 @@ class PaymentStore:
                 refunds_at=refunds.code,
             )
         return found
+
+
+def _named(row: Any) -> str:
+    return f"payment {row['id'].hex}"

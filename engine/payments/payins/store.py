@@ -3,6 +3,7 @@
 Every change is a compare-and-set. It moves no money: that is the commit's alone.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
+from engine.gather import alone
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payment import code_of, id_ending, read_code
@@ -22,6 +24,8 @@ from engine.privacy.places import (
     pay_in_reference_place,
 )
 from engine.privacy.seals import Seals, open_moved, seals_of
+
+log = logging.getLogger(__name__)
 
 CODE_GOOD = timedelta(days=7)
 """How old a payment that is over may be, for late money to find it by its code."""
@@ -83,7 +87,10 @@ class PayInStore:
         return [_pay_in(row, self._seals) for row in rows]
 
     async def lease_due(self, lease_seconds: int, most: int) -> list[PayIn]:
-        """Those that somebody should look at; nobody else gets them until the lease ends."""
+        """Those that somebody should look at; nobody else gets them until the lease ends.
+
+        One that cannot be read waits for another lease, and keeps up nobody else.
+        """
         now_ms = self._now_ms()
         rows = await self._pool.fetch(
             "with old as (select id from pay_in where due_ms <= $1 and tenant = $2"
@@ -91,7 +98,11 @@ class PayInStore:
             " update pay_in set due_ms = $3 from old where pay_in.id = old.id returning pay_in.*",
             now_ms, self._tenant, now_ms + lease_seconds * 1000, most,
         )  # fmt: skip
-        return [_pay_in(row, self._seals) for row in rows]
+        read = [alone(f"pay-in {row['id'].hex}", _pay_in, row, self._seals) for row in rows]
+        for unread in read:
+            if isinstance(unread, Exception):
+                log.error("a pay-in waits: %s", unread)
+        return [pay_in for pay_in in read if isinstance(pay_in, PayIn)]
 
     async def is_turn_to_ask(self, pay_in: PayIn, again_ms: int) -> bool:
         """Count a question to the operator; False when somebody else has just asked."""
