@@ -158,8 +158,8 @@ class PayInStore:
         """What two people began came to nothing: it is suspended again."""
         await self._pool.execute(
             "update pay_in set stage = $3, proposal = null, calls = 0, due_ms = null"
-            " where id = $1 and stage = $2",
-            pay_in.id, int(pay_in.stage), int(Stage.SUSPENDED),
+            " where id = $1 and stage = $2 and proposal is not distinct from $4::uuid",
+            pay_in.id, int(pay_in.stage), int(Stage.SUSPENDED), pay_in.proposal,
         )  # fmt: skip
 
     async def claim_call(self, pay_in: PayIn, again_ms: int) -> bool:
@@ -172,6 +172,16 @@ class PayInStore:
                 "update pay_in set calls = calls + 1, called_ms = $3, due_ms = $4"
                 " where id = $1 and stage = $2 and calls = $5 returning true",
                 pay_in.id, int(Stage.RETURNING), self._now_ms(), again_ms, pay_in.calls,
+            )
+        )  # fmt: skip
+
+    async def take_turn(self, pay_in: PayIn, again_ms: int) -> bool:
+        """Nobody makes the next call before that time; False when somebody has just made one."""
+        return bool(
+            await self._pool.fetchval(
+                "update pay_in set calls = calls + 1, due_ms = $3"
+                " where id = $1 and stage = $2 and calls = $4 returning true",
+                pay_in.id, int(Stage.RETURNING), again_ms, pay_in.calls,
             )
         )  # fmt: skip
 
@@ -314,12 +324,12 @@ class PayInStore:
 
     # People.
 
-    async def open_case(self, pay_in: PayIn, detail: str) -> None:
+    async def open_case(self, pay_in: PayIn, detail: str, kind: str = PAY_IN) -> None:
         """Put it on somebody's desk. The same twice is one."""
         await self._pool.execute(
             "insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
             " values ($1, $2, $1, $3, $4, $5) on conflict do nothing",
-            pay_in.id, PAY_IN, self._tenant, self._now_ms(), detail,
+            pay_in.id, kind, self._tenant, self._now_ms(), detail,
         )  # fmt: skip
 
     async def close_case(self, pay_in: PayIn, note: str) -> None:
@@ -360,4 +370,5 @@ def _pay_in(row: Any, seals: Seals) -> PayIn:
         payment=PaymentId(payment.hex) if payment is not None else None,
         proposal=proposal.hex if proposal is not None else None,
         calls=row["calls"],
+        called_ms=row["called_ms"],
     )
