@@ -31,6 +31,16 @@ NEVER_SENT = "never_sent"
 """How a call ends of which no byte has left, and none will."""
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """How a call ended that was definitely not carried out, as it is kept until its commit."""
+
+    code: str
+    reason: str
+
+    def written(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
 class Leased(msgspec.Struct, frozen=True):
     """An intent some process left behind, under a claim of ours.
 
@@ -79,6 +89,25 @@ class Outbox:
             return await self._claims.get(intent_id) or 0
         finally:
             self._claiming.discard(intent_id)
+
+    async def take_again(
+        self, intent_id: str, payment_id: PaymentId, tenant: int, kind: int, ended: str | None
+    ) -> int:
+        """Claim an intent that was struck off, as a new one; 0 while it stands or somebody has it.
+
+        For an order that is to leave once more, or that shall not: then `ended` says how it ended,
+        as in `end`, and it is taken by whoever says the same. It goes with the commit that follows,
+        and is taken over like any other from whoever dies before that.
+        """
+        now = int(self._clock.epoch())
+        claim = await self._pool.fetchval(
+            "insert into outbox as o (id, payment, tenant, kind, not_before, lease_until, sent_at,"
+            "  claims, ended) values ($1, $2, $3, $4, $5, $6, $5, 1, $7) on conflict (id) do update"
+            " set claims = o.claims + 1, lease_until = excluded.lease_until"
+            " where o.ended = excluded.ended returning claims",
+            intent_id, payment_id, tenant, kind, now, now + self._lease_seconds, ended,
+        )  # fmt: skip
+        return int(claim or 0)
 
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
         """The outside definitely did not hear of it: let any process try again then.

@@ -19,6 +19,7 @@ class Source(IntEnum):
     STATEMENT = 5  # a line of the operator's statement
     PEOPLE = 6  # two of us saw it at the operator
     PAY_IN = 7  # the payer sent the money of their own accord
+    REPEATED = 8  # we sent the order once more; the body says when
 
 
 FINAL = (Outcome.SUCCEEDED, Outcome.FAILED)

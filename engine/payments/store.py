@@ -84,6 +84,7 @@ def left_of(
     return Left(min(max(day_minor_max - today, 0), left_month), left_month)
 
 
+_OF_ORDERS = [int(Source.ACCEPTED), int(Source.REPEATED)]
 KNOWN_STATES = [int(state) for state in State]
 
 
@@ -126,16 +127,24 @@ class PaymentStore:
         return await self._references.get(attempt_id) or frozenset()
 
     async def heard_last(self, payment: Payment, attempt_id: AttemptId) -> int:
-        """When a payment's last step was made, or its attempt's order was last accepted, whichever
-        is later: until about then the order was under way. Epoch milliseconds.
+        """When a payment's last step was made, or its attempt's order last repeated or accepted,
+        whichever is later: until about then the order was under way. Epoch milliseconds.
         """
         return int(
             await self._pool.fetchval(
                 "select greatest((select at_ms from journal where payment = $1 and version = $2),"
-                " (select max(at_ms) from evidence where attempt = $3 and source = $4))",
-                payment.payment_id, payment.version, attempt_id, int(Source.ACCEPTED),
+                " (select max(at_ms) from evidence where attempt = $3 and source = any($4)))",
+                payment.payment_id, payment.version, attempt_id, _OF_ORDERS,
             )
         )  # fmt: skip
+
+    async def repeated_ms(self, attempt_id: AttemptId) -> int:
+        """When an attempt's order was last sent once more; 0 for never. Epoch milliseconds."""
+        found = await self._pool.fetchval(
+            "select max(at_ms) from evidence where attempt = $1 and source = $2",
+            attempt_id, int(Source.REPEATED),
+        )  # fmt: skip
+        return int(found or 0)
 
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         """Whether another attempt of the last days was accepted under the same reference.
