@@ -707,6 +707,27 @@ async def test_only_a_return_under_way_is_ended_as_one_that_did_not_go(till: Til
     assert (await till.again(pay_in)).stage is Stage.RETURNED
 
 
+async def test_a_return_that_people_saw_arrive_did_not_fail(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said by one of them, and its process died before it was booked."""
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_OVER_SECONDS)
+
+    async def dies(*_: object, **__: object) -> None:
+        raise OurFault("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Booker, "follow", dies)
+        with pytest.raises(OurFault):
+            await till.office.desk.see(asked.id, "TKK632NMUA", by=AMINA)
+    assert (await did_not_go(till, asked)).state is Stands.FAILED
+    await till.office.desk.carry_out_approved()
+    assert (await till.again(pay_in)).stage is Stage.RETURNED
+    assert (await till.suspense(), await till.held()) == (0, 0)
+
+
 async def test_a_return_that_went_after_all_is_for_people(till: Till) -> None:
     """Its money was taken for ours again: a word that contradicts that is never lost."""
     pay_in = await till.announce("nobody")
