@@ -46,6 +46,7 @@ class Kind(StrEnum):
     REFUND_ELSEWHERE = "REFUND_ELSEWHERE"
     RETURN_PAY_IN = "RETURN_PAY_IN"
     ASSIGN_PAY_IN = "ASSIGN_PAY_IN"
+    RETURN_FAILED = "RETURN_FAILED"
 
 
 class State(StrEnum):
@@ -167,6 +168,12 @@ class PayInOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payment: Id
 
 
+class OfReturn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """RETURN_FAILED: the RETURN_PAY_IN whose money, as people saw there, did not go back."""
+
+    proposal: Id
+
+
 class OfCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """PIN_RESET and ERASE_CUSTOMER: whom it is about; the id also begins the key of a case. Never
     a number."""
@@ -195,6 +202,7 @@ BODIES: Mapping[Kind, type[msgspec.Struct]] = {
     Kind.REFUND_ELSEWHERE: RefundElsewhere,
     Kind.RETURN_PAY_IN: OfPayIn,
     Kind.ASSIGN_PAY_IN: PayInOwner,
+    Kind.RETURN_FAILED: OfReturn,
 }
 
 

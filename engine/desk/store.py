@@ -1,5 +1,6 @@
 """Proposals in Postgres. Every change is a compare-and-set, so whoever comes second hears it."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,8 +16,11 @@ from engine.desk.proposals import (
     spelled,
 )
 from engine.errors import SamePerson, StaffMistake
+from engine.gather import alone
 from engine.privacy.places import body_place
 from engine.privacy.seals import Seals, seals_of
+
+log = logging.getLogger(__name__)
 
 _FIELDS = (
     "id, kind, body, note, state, made_by, made_ms, expires_ms, decided_by, decided_ms,"
@@ -91,13 +95,20 @@ class ProposalStore:
         return bool(row)
 
     async def approved(self, kinds: Iterable[Kind], most: int) -> list[Proposal]:
-        """What two people agreed on and nobody has carried out to its end yet."""
+        """What two people agreed on and nobody has carried out to its end yet.
+
+        One that cannot be read waits, and keeps up none of the others.
+        """
         rows = await self._pool.fetch(
             f"select {_FIELDS} from proposal where tenant = $1 and state = 'approved'"
             " and kind = any($2) order by decided_ms, id limit $3",
             self._tenant, list(kinds), most,
         )  # fmt: skip
-        return [_proposal(row, self._seals) for row in rows]
+        read = [alone(f"proposal {row['id'].hex}", _proposal, row, self._seals) for row in rows]
+        for unread in read:
+            if isinstance(unread, Exception):
+                log.error("a proposal waits: %s", unread)
+        return [proposal for proposal in read if isinstance(proposal, Proposal)]
 
     async def done_as(self, references: Iterable[str]) -> list[Proposal]:
         """What was carried out once the outside was seen to have moved under one of these.

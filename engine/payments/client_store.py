@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.clock import CustomerId, PaymentId
-from engine.gather import Gatherer
+from engine.gather import Gatherer, alone
 from engine.payments.facts import Facts, open_terms, read_terms
 from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore
@@ -102,13 +102,14 @@ class ClientPayments:
     async def _fetch_known(self, keys: Sequence[str]) -> dict[str, Known | Exception]:
         rows = await self._pool.fetch(_KNOWN, self._tenant, list(keys))
         return {
-            row["key"]: Known(
-                PaymentId(row["payment"].hex),
-                row["hash"].hex,
-                read_terms(open_terms(row["facts"], self._seals, row["payment"].hex)),
-            )
+            row["key"]: alone(f"payment {row['payment'].hex}", self._read_known, row)
             for row in rows
         }
+
+    def _read_known(self, row: Any) -> Known:
+        payment_id = PaymentId(row["payment"].hex)
+        terms = read_terms(open_terms(row["facts"], self._seals, payment_id))
+        return Known(payment_id, row["hash"].hex, terms)
 
 
 def payment_key(client: str, key: str) -> str:
