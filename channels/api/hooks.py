@@ -16,9 +16,9 @@ from channels.api.problems import Code, Refusal
 from channels.api.wire import Id
 from channels.times import iso_millis_of, ms_of
 from engine.clients.clients import KeyHolder, Scope
-from engine.errors import NoSuchHook, StaffMistake
+from engine.errors import NoSuchHook
 from engine.hooks.events import EventKind
-from engine.hooks.hooks import OVERLAP_HOURS, OVERLAP_HOURS_MAX, Hooks
+from engine.hooks.hooks import OVERLAP_HOURS, OVERLAP_HOURS_MAX, Hooks, Uncallable
 from engine.hooks.subscription import Delivery, Event, HookId, Subscription, Wish
 
 URL_LENGTH_MAX = 1024
@@ -143,14 +143,18 @@ class ClientHooks:
     async def subscribe(
         self, call: Call[KeyHolder, Nothing, Nothing, HookAsked]
     ) -> HookMade | Again[HookMade]:
-        """Once per key; its repeat is told the same. Raises Refusal MALFORMED or KEY_REUSED."""
+        """Once per key; its repeat is told the same.
+
+        Raises StaffMistake for one too many, and Refusal MALFORMED, KEY_REUSED or, where what that
+        key made was removed, NOT_FOUND.
+        """
         asked, own = call.body, self._own(call)
         wish = Wish(asked.url, tuple(dict.fromkeys(asked.events)))
         try:
             made = await own.subscribe(_operation(call, "subscribe"), wish)
         except NoSuchHook:
-            raise
-        except StaffMistake as error:
+            raise Refusal(Code.NOT_FOUND, "what that key made was removed") from None
+        except Uncallable as error:
             raise Refusal(Code.MALFORMED, str(error)) from None
         subscription = made.subscription
         if (subscription.url, subscription.events) != (wish.url, wish.events):
@@ -226,7 +230,7 @@ def hook_table(hooks: ClientHooks) -> tuple[AnyEndpoint, ...]:
         Endpoint(
             "POST", "/webhooks", "subscribe", "Be told of your payments at an address", writes,
             Nothing, Nothing, HookAsked, HookMade, hooks.subscribe, status=201, keeps_key=True,
-            refuses=frozenset({Code.NOT_FOUND}),
+            refuses=frozenset({Code.NOT_FOUND, Code.NOT_LEGAL}),
         ),
         Endpoint(
             "GET", "/webhooks", "list_webhooks", "Addresses you are told at", reads,

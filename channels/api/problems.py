@@ -53,7 +53,9 @@ class Code(Enum):
         409, "Whoever asked for something cannot agree to it", "let somebody else decide"
     )
     ALREADY_DECIDED = _Known(409, "It was decided before", "see what was decided")
-    ALREADY_PROPOSED = _Known(409, "The same is proposed already", "approve or reject that one")
+    ALREADY_PROPOSED = _Known(
+        409, "The same is proposed already", "let that one be approved or rejected first"
+    )
     TOO_SOON = _Known(429, "That was done a moment ago", "come again after `Retry-After` seconds")
     TOO_MANY = _Known(
         429, "Too many requests", "come again after `Retry-After` seconds; see `RateLimit`"

@@ -60,8 +60,14 @@ class ReservationShown(msgspec.Struct, frozen=True):
 class ClientReservations:
     """The handlers."""
 
-    def __init__(self, reservations: Reservations) -> None:
+    def __init__(self, reservations: Reservations, percent_max: int) -> None:
+        """`percent_max`: how much of a pool is one client's, to tell who asks for more."""
         self._reservations = reservations
+        self._details = {
+            NotReserved.SHARE: f"your open reservations and this would be more than {percent_max} %"
+            " of what the pool has free or set aside",
+            NotReserved.POOL: "the pool has not so much free: see its `available`",
+        }
 
     async def reserve(
         self, call: Call[KeyHolder, Nothing, Nothing, ReservationAsked]
@@ -75,7 +81,7 @@ class ClientReservations:
             amount=read_amount(call.body.amount), minutes=call.body.minutes,
         )  # fmt: skip
         if isinstance(found, NotReserved):
-            raise Refusal(Code.NOT_NOW, reason=found.value)
+            raise Refusal(Code.NOT_NOW, self._details[found], reason=found.value)
         return _shown(found)
 
     async def look(

@@ -209,5 +209,5 @@ def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:
             selling=selling, find=find, limits_of=engine.counter.limits_of,
             wallet_found=engine.holders.of, reservations=engine.reservations,
         ),
-        ClientReservations(engine.reservations),
+        ClientReservations(engine.reservations, engine.settings.reservations.percent_max),
     )  # fmt: skip

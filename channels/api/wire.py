@@ -39,7 +39,7 @@ class AmountAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_amount(asked: AmountAsked) -> Money:
     """Raises Refusal MALFORMED for a currency that nobody has wallets in."""
     if not is_paid(asked.currency):
-        raise Refusal(Code.MALFORMED, "no such currency")
+        raise Refusal(Code.MALFORMED, "`currency`: nobody has a wallet in it")
     return Money(asked.minor, asked.currency)
 
 

@@ -32,6 +32,10 @@ PAGE_MOST: Final = 100
 _HOUR_MS: Final = 3_600_000
 
 
+class Uncallable(StaffMistake):
+    """An address that we do not call; the message says why."""
+
+
 class Hooks:
     """The subscriptions of one tenant, or of one client. Ids of others are not found, as ids of
     nobody.
@@ -61,16 +65,17 @@ class Hooks:
     async def subscribe(self, operation: HookId, wish: Wish) -> Subscribed:
         """A subscription under that id, with its secret; the same id again gives what was made.
 
-        Raises StaffMistake for an address we do not call, and for one too many.
+        Raises Uncallable, StaffMistake for one too many, and NoSuchHook where what was made under
+        that id has been removed.
         """
         if fault := self._fault_in(wish.url):
-            raise StaffMistake(f"url: {fault}")
+            raise Uncallable(f"url: {fault}")
         drawn = self._draw(Place(self._store.tenant, operation, operation))
         added = await self._store.add(
             operation, wish, drawn, at_ms=drawn.made_ms, most=SUBSCRIPTIONS_MOST
         )
         if added is Added.TOO_MANY:
-            raise StaffMistake(f"there are {SUBSCRIPTIONS_MOST} subscriptions already")
+            raise StaffMistake(f"there are {SUBSCRIPTIONS_MOST} subscriptions: remove one first")
         subscription = await self._store.one(operation)
         secret = self._shown(await self._kept(operation, operation))
         return Subscribed(subscription, secret, added is Added.FRESH)

@@ -8,7 +8,7 @@ import pytest
 from channels.api.hooks import ClientHooks, hook_table
 from channels.api.v1 import PREFIX
 from channels.hook_room import open_hooks
-from engine.hooks.hooks import SECRETS_MOST
+from engine.hooks.hooks import SECRETS_MOST, SUBSCRIPTIONS_MOST
 from simulator.receiver import Receiver, receiver_app
 from simulator.serving import serving
 from tests.integration.client_room import ClientRoom, open_client_room
@@ -117,6 +117,25 @@ async def test_so_many_secrets_sign_at_once_and_no_more(room: ClientRoom) -> Non
     assert await _signing(room) == 1
     assert (await room.post(path, week)).status_code == 200
     assert await _signing(room) == 2
+
+
+async def test_one_subscription_too_many_is_no_mistake_in_the_request(room: ClientRoom) -> None:
+    """It was `malformed`, "mend what `detail` names", and nothing in it was to be mended."""
+    ids = [
+        (await made(room, f"https://shop.example/{number}"))["id"]
+        for number in range(SUBSCRIPTIONS_MOST)
+    ]
+    more = {"url": "https://shop.example/more"}
+    refused = await room.post("/webhooks", more, key="key-of-more")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_legal")
+    assert "remove one" in refused.json()["detail"]
+    assert (await room.post(f"/webhooks/{ids[0]}/remove")).status_code == 200
+    assert (await room.post("/webhooks", more, key="key-of-more")).status_code == 201
+    # Whoever repeats what was removed hears that it was, and no secret.
+    id_ = (await room.post("/webhooks", more, key="key-of-more")).json()["id"]
+    await room.post(f"/webhooks/{id_}/remove")
+    gone = await room.post("/webhooks", more, key="key-of-more")
+    assert (gone.status_code, gone.json()["detail"]) == (404, "what that key made was removed")
 
 
 async def _signing(room: ClientRoom) -> int:

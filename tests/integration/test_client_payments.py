@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from channels.api import serving
+from channels.api.asking import hash_as_sent
 from channels.api.v1 import PREFIX
 from channels.times import iso_millis_of
 from engine.clock import AttemptId
@@ -191,8 +192,8 @@ async def test_a_refusal_says_which_of_two_it_is_about(room: ClientRoom) -> None
         assert (reason(answer), answer.json()["detail"]) == ((422, "number"), f"`{field}`")
     unknown = {"quote": "0" * 32, "reservation": "1" * 32}
     assert "`quote`" in (await room.post("/payments/send", unknown)).json()["detail"]
-    unknown = PRICE | {"reservation": "1" * 32}
-    assert "`reservation`" in (await room.post("/payments/send", unknown)).json()["detail"]
+    drawing = PRICE | {"reservation": "1" * 32}
+    assert "`reservation`" in (await room.post("/payments/send", drawing)).json()["detail"]
 
 
 async def test_what_cannot_be_done_now_is_no_mistake_and_takes_no_key(room: ClientRoom) -> None:
@@ -338,7 +339,7 @@ async def test_a_payment_that_was_taken_on_by_earlier_code_is_heard_of_again(
 ) -> None:
     """Then the bytes were hashed: whoever repeats over our restart must not be told to pay anew."""
     with monkeypatch.context() as earlier:
-        earlier.setattr(serving, "hash_of", serving.hash_as_sent)
+        earlier.setattr(serving, "hash_of", hash_as_sent)
         first = await room.post("/payments/send", PRICE, key="order-0001")
     again = await room.post("/payments/send", PRICE, key="order-0001")
     assert (again.status_code, again.content) == (201, first.content)

@@ -309,6 +309,7 @@ async def test_a_client_has_its_share_of_a_pool_and_no_more(database_url: str) -
         assert sorted(a.status_code for a in answers) == [201] * 4 + [409] * 4
         late = await reserve(room, tenth // 4, key="late-0001")
         assert said(late) == (409, "not_now", "reservation_share")
+        assert "more than 10 % of what the pool" in late.json()["detail"]
         assert (await reserve(room, tenth // 4, who="other")).status_code == 201
         ours = next(a for a in answers if a.status_code == 201).json()["id"]
         await room.post(f"/liquidity/reservations/{ours}/release")
