@@ -6,6 +6,7 @@ It starts nothing and speaks to nobody.
 import hashlib
 import re
 import secrets
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,6 +64,7 @@ def choose_ports(wanted: Ports, markets: Iterable[Market], say: Callable[[str], 
     return replace(wanted, operators=operators, **chosen)
 
 
+_OURS = re.compile(r"CAPP_|(DATABASE|REDIS)_URL$")
 _SECRETS = {
     "CAPP_PIN_KEYS": ("1:", 32),
     "CAPP_CALLBACK_KEYS": ("", 32),
@@ -148,3 +150,10 @@ def server_environment(
     for name, url in places.operators.items():
         told |= MARKETS[name].environment(url)
     return told
+
+
+def write_environment(file: Path, server: Mapping[str, str]) -> None:
+    """What a server was told, for the commands of its staff: `. FILE` in a shell. It has keys."""
+    told = {name: value for name, value in sorted(server.items()) if _OURS.match(name)}
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in told.items()]
+    write_whole(file, "".join(lines))

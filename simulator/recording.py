@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from simulator.redaction import Names, doubtful, pattern_of, reserved
+from simulator.steps.person import names_of
 from simulator.steps.step import Step
 
 TYPING = ("type", "dial", "text")
@@ -65,13 +66,21 @@ class Recording:
         for person, made in known.pins.items():
             mine = [taken.step.source for taken in self.taken if taken.person == person]
             names.secrets[person] = {made[name]: name for name in sorted(reserved(mine))}
+        shown = ""
         for index, taken in enumerate(self.taken):
             if taken.step.verb in TYPING:
                 for value in self._secrets_of(index):
                     names.keep_secret(taken.person, value)
+                met = set(names.people)
                 names.typed(taken.person, _typed(taken.step))  # meets the people in it
+                names.examples |= {
+                    name
+                    for name in names.people.keys() - met
+                    if any(value in shown for _, value in names_of(name, names.people[name]))
+                }
             for line in taken.came or ():
                 names.learn(line)
+                shown += f"{line}\n"
         names.codes += [code for code in known.codes if code not in names.codes]
         return names
 

@@ -36,6 +36,8 @@ class Names:
     holders: frozenset[str] = frozenset()  # what people are called at their operators
     secrets: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
     """Person -> value -> which of the person's PINs it is."""
+    examples: set[str] = field(default_factory=set)
+    """Whose number stood in a text before anybody typed it: it may stand there in every play."""
 
     def meet(self, msisdn: str) -> str:
         """The name of whoever has this number; somebody unknown gets one."""
@@ -67,6 +69,8 @@ class Names:
 
     def shown(self, text: str) -> str:
         """A line of a screen or a message, as a transcript expects it in every play."""
+        for value in self._shown_before():
+            text = text.replace(value, ANYTHING)
         text = self.named(text)
         for value in {value for mine in self.secrets.values() for value in mine}:
             text = _whole(value).sub(ANYTHING, text)
@@ -91,6 +95,11 @@ class Names:
         for name, msisdn in self.people.items():
             found += [(value, called) for called, value in names_of(name, msisdn)]
         return sorted(found, key=lambda pair: -len(pair[0]))
+
+    def _shown_before(self) -> Sequence[str]:
+        """The numbers of `examples` in every spelling, the longest first."""
+        spelled = [names_of(name, self.people[name]) for name in self.examples]
+        return sorted({value for pairs in spelled for _, value in pairs}, key=len, reverse=True)
 
     def _spell_number(self, person: str, digits: str) -> str:
         """A number in the form in which it was typed; without a country it is of the person's."""

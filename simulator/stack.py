@@ -28,6 +28,7 @@ from simulator.installation import (
     rate_sources_of,
     read_secrets,
     server_environment,
+    write_environment,
 )
 from simulator.markets import EVERY, Market, read_markets
 from simulator.places import Places
@@ -145,6 +146,7 @@ class Stack:
         if self._lock is not None:  # Without it the folder is somebody else's.
             (self.folder / "children.json").unlink(missing_ok=True)
             (self.folder / "demo.json").unlink(missing_ok=True)
+            (self.folder / "server.env").unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 
@@ -395,6 +397,7 @@ class Stack:
                 time.sleep(0.05)
 
     def _write_state(self) -> None:
+        write_environment(self.folder / "server.env", self._server)
         programs: Iterable[Child | embedded.Server] = [*self._children, *self._servers]
         places.write(
             self.places,

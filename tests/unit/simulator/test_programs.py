@@ -15,7 +15,7 @@ import pytest
 from simulator import amounts, places, play, stack
 from simulator.__main__ import main
 from simulator.child import Child, ChildDied, end_leftovers, remember
-from simulator.installation import folder_of
+from simulator.installation import folder_of, write_environment
 from simulator.places import NowhereToGo, Places
 from simulator.stack import Busy, Stack
 
@@ -348,3 +348,16 @@ def _options(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     places.add_options(parser)
     return parser.parse_args(arguments)
+
+
+def test_a_shell_reads_what_the_server_was_told_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "server.env"
+    told = {"CAPP_PIN_KEYS": "1:ab cd'$HOME", "DATABASE_URL": "postgresql:///x?a=1&b=2"}
+    write_environment(file, {**told, "PATH": "/nowhere", "MY_DATABASE_URL": "another's"})
+    assert file.stat().st_mode & 0o777 == 0o600
+    shown = subprocess.run(
+        ["/bin/sh", "-c", f". {file}; /usr/bin/env"],
+        env={}, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert {f"{name}={value}" for name, value in told.items()} <= set(shown)
+    assert not any("nowhere" in line or "another's" in line for line in shown)

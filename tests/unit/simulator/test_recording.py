@@ -133,6 +133,29 @@ def test_numbers_become_people(typed: str, written: str) -> None:
         assert "\nphone other2 +2" in found
 
 
+def test_an_example_that_somebody_typed_is_the_same_in_every_play() -> None:
+    """A screen shows it whoever is paid, and each play draws another number to type."""
+    example = "Number to pay\nWith country code, e.g. 256772000009"
+    found = record(
+        ("type 1", example),
+        ("type 256772000009", "To +256772000009"),
+        ("type 0", example),
+        ("type 256772000008", "To +256772000008"),
+    )
+    assert body(found) == [
+        "payer: type 1",
+        "| Number to pay",
+        "| With country code, e.g. *",
+        "payer: type {other2_digits}",
+        "| To *",
+        "payer: type 0",
+        "| Number to pay",
+        "| With country code, e.g. *",
+        "payer: type {other3_digits}",
+        "| To {other3}",
+    ]
+
+
 def test_texts_hold_no_numbers_codes_times_or_names_of_wallets() -> None:
     written = record(
         ("sms payee", "7K2M9QX4TB Confirmed. UGX 28,023 from +254712000001 on 21/11/26 14:05."),
