@@ -216,6 +216,7 @@ class Statements:
         first, last = day - timedelta(days=terms.lookback_days), day + ONE_DAY
         ids = await self._ours.ids_between(facts, first, last, terms)
         ids += await self._ours.live_ids(facts)
+        ids += await self._ours.ended_ids(first, last, terms)
         stored = await self._store.lines(facts.name, day - ONE_DAY, last, ids)
         lines = [s.theirs for s in stored]
         ids += await self._pay_ins.collections(facts.name, lines, terms.begins(first))

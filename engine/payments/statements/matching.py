@@ -77,7 +77,8 @@ class Ours(msgspec.Struct, frozen=True):
 class Theirs(msgspec.Struct, frozen=True):
     """One stored line, and the attempt it was paired with before, which it stays with.
 
-    One of another amount is not held to its pair: a corrected line may come.
+    One of another amount is not held to its pair, a corrected line may come; but the pair stays in
+    sight, however old.
     """
 
     line_id: str
@@ -103,7 +104,7 @@ class Judged(msgspec.Struct, frozen=True):
         """The attempt a line stays with from now on; of MOVED the proposal, which is no other's."""
         if self.moved_by is not None:
             return AttemptId(self.moved_by)
-        if self.ours is None or self.theirs is None or self.kind is Class.AMOUNT_DIFFERS:
+        if self.ours is None or self.theirs is None:
             return None
         return self.ours.attempt_id
 

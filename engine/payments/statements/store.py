@@ -146,10 +146,10 @@ class StatementStore:
                 " $10, $11, $12, $13, $14, $15) on conflict (id) do update"
                 " set reference = coalesce(known.reference, excluded.reference),"
                 " counterparty = coalesce(known.counterparty, excluded.counterparty)"
-                " where known.attempt is null"
+                " where (known.attempt is null or known.class = $16)"
                 " and (known.reference is null and excluded.reference is not null"
                 "   or known.counterparty is null and excluded.counterparty is not null)",
-                rows,
+                [(*row, int(Class.AMOUNT_DIFFERS)) for row in rows],
             )
         renamed = [row["receipt"] for row in known if self._is_renamed(row, named[row["id"].hex])]
         return Kept(len(rows) - len(known), tuple(sorted(renamed)))
