@@ -39,6 +39,7 @@ from engine.payments.statements.store import (
     Case,
     File,
     Kept,
+    Over,
     StatementStore,
     Stored,
     Taken,
@@ -259,14 +260,17 @@ class Statements:
         """A case for each of the days from `first` on whose statement does not begin with what the
         one before it ended with: some line of either is not listed."""
         last = first + timedelta(days=AGED_DAYS)
+        cases, over = [], []
         for day in sorted(d for d in taken.whole if first <= d <= last):
             subject = named_id(self._tenant, facts.name, day, "jump")
-            jump, note, hash_ = taken.jumps.get(day), "the two follow on each other", None
-            if jump is not None:
-                hash_, note = named_id(subject, jump.minor), "by another amount since"
-                case = Case(subject, STATEMENT_JUMP, hash_, _jump_words(facts, jump))
-                await self._store.open_cases([case], self._terms.of(facts.name), self._now_ms())
-            await self._store.close_all(STATEMENT_JUMP, subject, note, self._now_ms(), but=hash_)
+            if (jump := taken.jumps.get(day)) is None:
+                over.append(Over(subject, "the two follow on each other"))
+                continue
+            hash_ = named_id(subject, jump.minor)
+            cases.append(Case(subject, STATEMENT_JUMP, hash_, _jump_words(facts, jump)))
+            over.append(Over(subject, "by another amount since", but=hash_))
+        await self._store.open_cases(cases, self._terms.of(facts.name), self._now_ms())
+        await self._store.close_over(STATEMENT_JUMP, over, self._now_ms())
 
     async def _compare_closing(
         self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]

@@ -90,6 +90,14 @@ class Case(NamedTuple):
     detail: str
 
 
+class Over(NamedTuple):
+    """A subject of which no case of a kind is true any more, and why; save the one of a hash."""
+
+    subject: str
+    note: str
+    but: str | None = None
+
+
 class OpenCase(NamedTuple):
     """A case nobody has closed yet; times are epoch milliseconds."""
 
@@ -276,16 +284,23 @@ class StatementStore:
             self._tenant, kind, list(hashes), at_ms, CLOSED_BY, note,
         )  # fmt: skip
 
-    async def close_all(
-        self, kind: str, subject: str, note: str, at_ms: int, *, but: str | None = None
-    ) -> None:
-        """Close every open case of a kind about one subject; not the one of the hash `but`."""
+    async def close_over(self, kind: str, over: Sequence[Over], at_ms: int) -> None:
+        """Close the open cases of a kind about subjects of which they are not true any more."""
+        if not over:
+            return
+        subjects, notes, kept = zip(*over, strict=True)
         await self._pool.execute(
-            "update case_file set closed_ms = $4, closed_by = $5, note = $6"
-            " where tenant = $1 and kind = $2 and payment = $3 and closed_ms is null"
-            " and hash is distinct from $7",
-            self._tenant, kind, subject, at_ms, CLOSED_BY, note, but,
+            "update case_file c set closed_ms = $3, closed_by = $4, note = o.note"
+            " from unnest((select $5::uuid[]), (select $6::text[]), (select $7::uuid[]))"
+            "   as o (subject, note, but)"
+            " where c.tenant = $1 and c.kind = $2 and c.payment = o.subject"
+            " and c.closed_ms is null and c.hash is distinct from o.but",
+            self._tenant, kind, at_ms, CLOSED_BY, subjects, notes, kept,
         )  # fmt: skip
+
+    async def close_all(self, kind: str, subject: str, note: str, at_ms: int) -> None:
+        """Close every open case of a kind about one subject."""
+        await self.close_over(kind, [Over(subject, note)], at_ms)
 
     async def cases(self) -> list[OpenCase]:
         """What is open, the oldest first."""
