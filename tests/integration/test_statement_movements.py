@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 
 from channels.office import Office, build_office
-from engine.clock import Ids
+from engine.clock import AttemptId, Ids, PaymentId
 from engine.desk.proposals import Kind, Person, State
+from engine.money import Money
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State as PaymentState
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.matching import Class
+from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
-from tests.integration.test_statements import Bureau, bureau_of
+from tests.integration.test_statements import Bureau, bureau_of, paid, refund_unknown
 from tests.integration.world import World, open_world
 from tests.unit.payments.examples import MPESA, MTN
 

@@ -26,7 +26,7 @@ from engine.payments.statements.store import (
 from engine.payments.statements.suspense import Suspense
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.payments.stepping import Heard
-from engine.ports import Finding, OperatorFacts, Outcome, Reason
+from engine.ports import Direction, Finding, OperatorFacts, Outcome, Reason
 
 log = logging.getLogger(__name__)
 
@@ -263,7 +263,13 @@ def _is_news(judged: Judged, known: Mapping[str, Stored]) -> bool:
 
 
 def _is_a_payments(judged: Judged) -> bool:
-    """Whether a payment holds a line's money, or is about to."""
+    """Whether a payment holds a line's money, or is about to.
+
+    What came back of a refund no payment takes: that one is over, and people pay the payer anew.
+    """
+    undone = judged.hint if judged.proves is Outcome.REVERSED else None
+    if undone is not None and undone.direction is Direction.REFUND:
+        return False
     return judged.proves is not None or judged.kind in (Class.MATCHED, Class.NEXT_DAY)
 
 
