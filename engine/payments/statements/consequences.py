@@ -14,9 +14,10 @@ import msgspec
 from engine.clock import AttemptId, Clock, PaymentId
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
-from engine.payments.statements.lines import Line, Side
+from engine.payments.statements.lines import Line, Side, named_id
 from engine.payments.statements.matching import Class, Judged, Ours, Theirs
 from engine.payments.statements.store import (
+    CONTRADICTION,
     MISSING_HERE,
     MISSING_THERE,
     Case,
@@ -140,6 +141,14 @@ class Consequences:
         if j.theirs is None:
             return []
         line, id_ = j.theirs.line, j.theirs.line_id
+        if j.is_moved_too and j.ours is not None:
+            detail = (
+                f"{_line_words(line)}, the {_attempt_words(j.ours)}: people booked a movement of"
+                " ours under its name too"
+            )
+            twice = Case(j.ours.payment_id, CONTRADICTION, named_id(id_, "moved too"), detail)
+            once = msgspec.structs.replace(j, is_moved_too=False)
+            return [twice, *self._cases_of(once, today, terms)]
         detail = f"{_line_words(line)}: {j.why}"
         if j.kind is Class.MISSING_HERE:
             return [Case(id_, MISSING_HERE, id_, detail)]

@@ -32,11 +32,12 @@ CLOSED_BY = "statements"
 
 MISSING_HERE = Class.MISSING_HERE.name
 MISSING_THERE = Class.MISSING_THERE.name
+CONTRADICTION = Class.CONTRADICTION.name
 STATEMENT_ABSENT = "STATEMENT_ABSENT"
 STATEMENT_JUMP = "STATEMENT_JUMP"
 FLOAT_DRIFT = "FLOAT_DRIFT"
 KINDS = (
-    MISSING_HERE, MISSING_THERE, Class.AMOUNT_DIFFERS.name, Class.CONTRADICTION.name,
+    MISSING_HERE, MISSING_THERE, Class.AMOUNT_DIFFERS.name, CONTRADICTION,
     STATEMENT_ABSENT, STATEMENT_JUMP, FLOAT_DRIFT,
 )  # fmt: skip
 """The cases that statements and balances lead to; also those about payments."""
@@ -235,6 +236,19 @@ class StatementStore:
             self._tenant, operator, list(pairs),
         )  # fmt: skip
         return {row["attempt"].hex: row["id"].hex for row in rows}
+
+    async def undone(self, proposals: Sequence[str]) -> frozenset[str]:
+        """Of top-ups and rebalancings those that people have reversed since, and not restored."""
+        rows = await self._pool.fetch(
+            "with recursive undone(first, row, times) as ("
+            "   select id, id, 0 from unnest($2::uuid[]) id"
+            "  union all"
+            "   select u.first, k.payment, u.times + 1 from undone u join payment_key k"
+            "    on k.tenant = $1 and k.key = 'reversal:' || replace(u.row::text, '-', '') || ':1'"
+            " ) select first from undone group by first having max(times) % 2 = 1",
+            self._tenant, list(proposals),
+        )  # fmt: skip
+        return frozenset(row["first"].hex for row in rows)
 
     async def set_suspended(self, line: str, at_ms: int | None) -> None:
         """Since when a line's money lies in SUSPENSE; None when it does not any more."""
