@@ -369,8 +369,9 @@ class _Judge:
         if t.line_id in self._paid_in:
             return Judged(Class.PAID_IN, t, why="paid in by hand")
         if t.line_id in self._moved:
-            undone = "people undid what they had booked under its name"
-            why = undone if by == UNDONE else "under its name people moved another amount"
+            why = "under its name people moved another amount"
+            if by == UNDONE:
+                why = "people undid what they had booked under its name"
             return Judged(Class.MISSING_HERE, t, why=why)
         if (undone := pairs.undone(t)) is not None:
             why = "they undid what had succeeded"
