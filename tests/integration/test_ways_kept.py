@@ -151,3 +151,15 @@ async def test_a_statement_lists_a_refund_as_it_began(
         is_done = await world.state(payment_id) is State.REFUNDED
         assert is_done is is_its_refund
         assert (await world.cases() == []) is is_its_refund
+
+
+@pytest.mark.parametrize("may_prompt_again", [True, False])
+async def test_a_prompt_keeps_its_way_where_it_may_be_sent_again(
+    database_url: str, may_prompt_again: bool
+) -> None:
+    payer = msgspec.structs.replace(MPESA, orders_by="old", collect_repeat_is_safe=may_prompt_again)
+    async with open_world(database_url, payer=payer) as world:
+        await world.confirm()
+        await world.dispatched()
+        (order,) = world.mpesa.orders
+        assert order.by == ("old" if may_prompt_again else "")
