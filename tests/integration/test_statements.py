@@ -21,6 +21,7 @@ from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
+from engine.payments.statements import importing
 from engine.payments.statements.lines import Jump, Line, Side
 from engine.payments.statements.matching import Class
 from engine.payments.statements.neutral import write_statement
@@ -637,6 +638,27 @@ async def test_a_file_that_lists_the_newest_first_is_the_same_file(
         "select opening_minor, closing_minor, gaps from statement_file order by day"
     )
     assert [tuple(row) for row in rows] == [(0, 300, 0), (300, 500, 0)]
+    assert STATEMENT_JUMP not in await bureau.cases()
+    hashes = await world.pool.fetch("select hash from statement_file")
+    await bureau.take(*reversed([*second, second[0]]), operator="mtn_ug", day=bureau.today - DAY)
+    assert await world.pool.fetch("select hash from statement_file") == hashes
+
+
+async def test_a_file_that_an_older_program_took_as_it_stood_is_put_right_by_taking_it_again(
+    world: World, bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day, lines = bureau.today, balanced(bureau, 1, "A", "B", held=0)
+    moments = [
+        msgspec.structs.replace(x, completed_ms=x.completed_ms + n) for n, x in enumerate(lines)
+    ]
+    with monkeypatch.context() as older:
+        older.setattr(importing, "oldest_first", lambda lines: lines)
+        await bureau.take_whole(*moments[::-1], operator="mtn_ug")
+    await bureau.take_whole(*balanced(bureau, 1, "C", held=200), operator="mtn_ug")
+    assert STATEMENT_JUMP in await bureau.cases()
+    world.clock.pass_(60)
+    await bureau.take(*moments[::-1], operator="mtn_ug", day=day)
+    await bureau.age()
     assert STATEMENT_JUMP not in await bureau.cases()
 
 

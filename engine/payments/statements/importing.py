@@ -126,9 +126,9 @@ class Statements:
         facts = self._facts(operator)
         terms = self._terms.of(operator)
         read = read_whole_statement(operator, facts.currency, day, body, terms)
-        once, doubled = self._once(operator, read)
+        once = self._once(operator, read)
         async with self._store.turn(operator):
-            file = await self._file(operator, day, body, once, doubled)
+            file = await self._file(operator, day, body, read, once)
             kept = await self._keep(file, list(once.values()))
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
@@ -174,10 +174,12 @@ class Statements:
         return kept
 
     async def _file(
-        self, operator: str, day: date, body: bytes, once: Mapping[str, Line], doubled: int
+        self, operator: str, day: date, body: bytes, lines: Sequence[Line], once: Mapping[str, Line]
     ) -> File:
         # The same bytes say more once the day is over: that nothing came after them.
         about = b"the whole day" if self._is_over(operator, day) else b""
+        if once and next(iter(once.values())) != lines[0]:  # older programs took it as it stood
+            about = b"turned " + about[:9]
         digest = hashlib.blake2b(body, digest_size=16, person=about).hexdigest()
         elsewhere = await self._store.listed_elsewhere(day, list(once))
         own = [line for id_, line in once.items() if id_ not in elsewhere]
@@ -185,13 +187,13 @@ class Statements:
         if once and not own and day not in days:
             raise Unreadable(operator, "the statement is refused as a whole: it is of another day")
         hash_ = await self._store.hash_of(operator, day, digest)
-        gaps, listed = len(breaks_of(list(once.values()))), len(once) + doubled
+        gaps, doubled = len(breaks_of(list(once.values()))), len(lines) - len(once)
         return File(
-            operator, day, hash_, listed, doubled, gaps, opening_minor(own), closing_minor(own)
+            operator, day, hash_, len(lines), doubled, gaps, opening_minor(own), closing_minor(own)
         )
 
-    def _once(self, operator: str, lines: Sequence[Line]) -> tuple[dict[str, Line], int]:
-        """Each movement once, by its id, as they happened, and how many lines were doubles.
+    def _once(self, operator: str, lines: Sequence[Line]) -> dict[str, Line]:
+        """Each movement once, by its id, as they happened.
 
         Raises Unreadable where nobody can tell in which order they happened.
         """
@@ -206,7 +208,7 @@ class Statements:
                 " which line came first; sort the lines by time, the oldest first, or leave the"
                 " column balance empty",
             )
-        return {line_id(self._tenant, line): line for line in ordered}, len(lines) - len(found)
+        return {line_id(self._tenant, line): line for line in ordered}
 
     async def _judge(self, facts: OperatorFacts, day: date) -> _Day:
         """Compare one day, if its statement was taken in, and act on it."""
