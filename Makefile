@@ -6,7 +6,7 @@ STAMP := $(VENV)/.built
 # Programs start dozens of times in a run: what Python compiled is kept, whoever forbids it outside.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check move bench simulate chaos format clean
+.PHONY: demo test check move bench simulate chaos format lock clean
 
 # Where Python may not keep what it compiled (PYTHONDONTWRITEBYTECODE, as in many images), each of the
 # programs would compile everything at its start: a third of what that costs.
@@ -51,6 +51,13 @@ chaos: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# After a change of dependencies, with uv at hand: everything pinned with hashes, no index named; then
+# what serving needs of it.
+LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+lock:
+	$(LOCK) pyproject.toml --extra dev -o requirements.lock
+	echo "setuptools>=77" | $(LOCK) pyproject.toml - -c requirements.lock -o deploy/requirements.lock
 
 clean:
 	rm -rf .data $(VENV)

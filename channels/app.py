@@ -17,28 +17,28 @@ from channels.api.mmo import staff_routes
 from channels.api.serving import short_routes
 from channels.api.v1 import client_routes
 from channels.balances import BalanceAnswers
-from channels.dials import Dials
-from channels.doors import Doors
 from channels.guards import Edges, Guards
 from channels.inbox import open_inbox
 from channels.inspect import Inspection
 from channels.inspect_sessions import session_inspection
-from channels.limits import Limits, open_limits
 from channels.operators import OperatorCallbacks
 from channels.outages import told_once
 from channels.payins import pay_in_doors
-from channels.server import Bounds
 from channels.settings import BadSettings, Settings
 from channels.settlement_probe import ChainProbe, open_chain_probe
 from channels.sms import SmsMessages, SmsReports
 from channels.sources import Sources
 from channels.starting import opening
 from channels.statements import open_comparison
-from channels.strangers import Strangers
 from channels.turns import open_turns
 from channels.ussd import ussd_routes
 from channels.watching.dependencies import dependencies_of, metrics_routes
 from channels.watching.health import health_routes
+from channels.web.dials import Dials
+from channels.web.doors import Doors
+from channels.web.limits import Limits, open_limits
+from channels.web.server import Bounds
+from channels.web.strangers import Strangers
 from channels.webhooks import LostCallbacks, Reception
 from channels.wiring import Engine, open_engine
 from engine.clock import Clock, Ids
@@ -116,6 +116,8 @@ def build_site(settings: Settings, *, give_up: Callable[[], None] | None = None)
             yield {"doors": doors, "bounds": bounds}
 
     app = Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
+    # Else a slash too many or too few is redirected to whatever host and place the caller named.
+    app.router.redirect_slashes = False
     guards = Guards(app, edges, Ids(Clock()).hex)
     return Site(guards, partial(lifespan, app))
 

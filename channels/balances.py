@@ -5,7 +5,7 @@ Verified like every operator callback (`webhooks.py`); it moves nothing and find
 
 import logging
 
-from channels.doors import plain
+from channels.web.doors import plain
 from channels.webhooks import Knock, OperatorDoor, Reception, Taken, refused
 from engine.errors import Unreadable
 from engine.payments.statements.balances import Balances

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
+from channels.commands.terminal import LINES, Told, words_of
 from channels.environment import BadArgument
 from channels.secrecy import with_files
 from channels.settings import BadSettings, log_form_of, read_settings
 from channels.tenants import FOLDER, environment_of, is_street
-from channels.terminal import LINES, Told, words_of
 from channels.watching.logs import LEVELS, set_up_logging
 from engine.errors import CappError
 from providers.environment import MissingSettings, SenselessSettings
@@ -101,8 +101,8 @@ COMMANDS: Mapping[str, Command] = {
         "keys of people's data: seal, rotate, list", "data:run_data", "data:add_arguments"
     ),
     "payins": Command(
-        "money customers send of their own accord", "payin_commands:run_pay_ins",
-        "payin_commands:add_arguments",
+        "money customers send of their own accord", "payins:run_pay_ins",
+        "payins:add_arguments",
     ),
     "ported": Command(
         "whose wallet a number is, when its prefix lies", "ported:run_ported",
@@ -151,12 +151,12 @@ COMMANDS: Mapping[str, Command] = {
         "keys:add_arguments", is_bare=True,
     ),
     "settlement": Command(
-        "what operators owe each other, and the chain", "settlement_commands:run_settlement",
-        "settlement_commands:add_arguments",
+        "what operators owe each other, and the chain", "settlement:run_settlement",
+        "settlement:add_arguments",
     ),
     "receipt": Command(
-        "the proof that a payment was settled", "settlement_commands:write_receipt_file",
-        "settlement_commands:add_receipt_arguments",
+        "the proof that a payment was settled", "settlement:write_receipt_file",
+        "settlement:add_receipt_arguments",
     ),
     "verify": Command(
         "check such a proof against the chain alone", "verifying:run_verify",
@@ -166,8 +166,8 @@ COMMANDS: Mapping[str, Command] = {
         "what to register with operators that call us back", "registrations:show_addresses"
     ),
     "tenants": Command(
-        "those of CAPP_TENANTS_FOLDER: list, check, open one", "tenant_commands:run_tenants",
-        "tenant_commands:add_arguments", is_bare=True,
+        "those of CAPP_TENANTS_FOLDER: list, check, open one", "tenants:run_tenants",
+        "tenants:add_arguments", is_bare=True,
     ),
     "doctor": Command("check settings, databases and the SMS gateways", "doctor:run_doctor"),
 }  # fmt: skip
@@ -277,7 +277,7 @@ def _exit_code(told: int) -> int:
 
 def _load(place: str) -> Callable[..., Any]:
     module, _, name = place.partition(":")
-    found: Callable[..., Any] = getattr(import_module(f"channels.{module}"), name)
+    found: Callable[..., Any] = getattr(import_module(f"channels.commands.{module}"), name)
     return found
 
 

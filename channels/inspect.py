@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from channels.bodies import is_secret
 from channels.inspect_settlement import settlement_of
 from channels.times import iso_of
+from channels.web.bodies import is_secret
 from engine.clock import made_at
 from engine.ledger.books import Books, describe
 from engine.ledger.chart import read_account

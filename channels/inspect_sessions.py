@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from channels.bodies import is_secret
 from channels.settings import Settings
 from channels.times import iso_of
+from channels.web.bodies import is_secret
 from engine.msisdn import Msisdn
 from engine.session.pipeline import open_pipeline
 from engine.session.session import Session, unpack

@@ -40,7 +40,7 @@ TOLD: Final = frozenset({
 # CAPP_<COMPANY>_API_KEY and the like. A gateway's CAPP_<GATEWAY>_TOKEN is drawn by us.
 _TOLD: Final = re.compile(
     r"CAPP_[A-Z0-9_]+_(?:API_KEY|[A-Z]+_KEY|SECRET|[A-Z]+_SECRET|PASSWORD|[A-Z]+_PASSWORD|PASSKEY"
-    r"|PIN|AUTH_TOKEN)"
+    r"|PIN|AUTH_TOKEN|[A-Z]+_AUTHORIZATION)"
 )
 _DRAWN: Final = re.compile(r"CAPP_[A-Z0-9_]+_TOKEN")
 _NONE: Final = frozenset({"CAPP_TLS_KEY"})

@@ -222,7 +222,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         rates=rates,
         pin_cool_down_seconds=reader.number("CAPP_PIN_COOL_DOWN_SECONDS", 1800),
         lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60),
-        screening_required=environment.get("CAPP_SCREENING_REQUIRED", "") == "1",
+        screening_required=reader.choice("CAPP_SCREENING_REQUIRED", ("0", "1")) == "1",
         own_menus=reader.folder("CAPP_MENUS_FOLDER"),
         compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,
         portability_ms=reader.number("CAPP_PORTABILITY_MS", 800, low=50, high=3000),

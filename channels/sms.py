@@ -10,9 +10,9 @@ from typing import Protocol
 from starlette.routing import Route
 from starlette.types import Receive, Scope
 
-from channels.bodies import TooLarge, is_secret, read_body
-from channels.doors import Door, plain
 from channels.settings import Settings
+from channels.web.bodies import TooLarge, is_secret, read_body
+from channels.web.doors import Door, plain
 from engine.errors import Unreadable
 from engine.outbox import Outbox
 from engine.ports import FORGED, Acknowledgement, SmsCallback, SmsMessage, SmsPort

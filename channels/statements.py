@@ -1,45 +1,27 @@
-"""`capp statements`: take an operator's statement in, and see where our books and theirs differ.
+"""Our books beside the operators', put together from what a process has."""
 
-Also the place where the comparison is put together from what a process has.
-"""
-
-import argparse
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from channels.environment import BadArgument
 from channels.reconciliation import read_statement_terms
-from channels.settings import Settings
-from channels.times import minute_of, typed_day
-from channels.wiring import Engine, open_engine
+from channels.wiring import Engine
 from engine.clock import AttemptId, Clock, Ids
 from engine.desk.store import ProposalStore
 from engine.ledger.commit import Committer
-from engine.money import plain
 from engine.payments.health import Record, unheard
 from engine.payments.payins.store import PayInStore
 from engine.payments.service import Payments
-from engine.payments.statements.balances import BalanceBook, Balances, Seen
+from engine.payments.statements.balances import BalanceBook, Balances
 from engine.payments.statements.consequences import Consequences
-from engine.payments.statements.importing import Report, Statements
-from engine.payments.statements.matching import Class, Judged
+from engine.payments.statements.importing import Statements
 from engine.payments.statements.moves import Moves
-from engine.payments.statements.neutral import BYTES_MAX
 from engine.payments.statements.ours import OursReader
-from engine.payments.statements.store import OpenCase, StatementStore
+from engine.payments.statements.store import StatementStore
 from engine.payments.statements.suspense import Suspense
 from engine.payments.statements.terms import TermsBook
 from engine.payments.store import PaymentStore
 from engine.ports import BalancePort, OperatorPort, StatementPort, WayPort
-
-Say = Callable[[str], None]
-
-SHOWN_MAX = 50
-REPORTED_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -122,135 +104,3 @@ def assemble(
     }
     balances = Balances(pool, tenant, book, telling, address, clock, ids, record=record)
     return Comparison(statements, balances, book, kept, terms)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What may stand behind `capp statements`."""
-    words = parser.add_subparsers(dest="word", required=True)
-    take = words.add_parser("take", help="take in a day's file in the neutral format")
-    take.add_argument("operator", help="mpesa_ke")
-    take.add_argument("day", type=typed_day, help="the operator's day, 2026-11-20")
-    take.add_argument("file", type=Path)
-    words.add_parser("report", help="what was taken in, what is open and how old it is")
-    words.add_parser("look", help="ask the operators for their balances, and age what is open")
-
-
-async def run_statements(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
-    """Whether nothing that statements raised is overdue.
-
-    Raises OSError for a file that is none, Unreadable for one that is refused, BadArgument for an
-    operator that is not served.
-    """
-    async with open_engine(settings) as engine:
-        comparison = open_comparison(engine)
-        if options.word == "take":
-            if options.operator not in engine.directory.by_name:
-                served = ", ".join(sorted(engine.directory.by_name))
-                raise BadArgument(f"no operator {options.operator!r} is served; there are {served}")
-            body = await asyncio.to_thread(_read_file, options.file)
-            report = await comparison.statements.take_in(options.operator, options.day, body)
-            say_report(report, engine.directory.by_name[options.operator].currency, say)
-        elif options.word == "look":
-            await comparison.statements.age()
-            await comparison.balances.look()
-        now_ms = int(engine.clock.epoch() * 1000)
-        if options.word != "take":
-            await _say_balances(comparison, engine, say)
-            await _say_days(comparison, engine, say)
-        return say_cases(await comparison.store.cases(), now_ms, say)
-
-
-def say_report(report: Report, currency: str, say: Say) -> None:
-    """One file: how many lines, what became of them, and everything that is open."""
-    say(
-        f"{report.operator} {report.day}: {report.lines} lines, {report.fresh} new,"
-        f" {report.doubled} doubled"
-    )
-    for kind, count in sorted(report.counts.items()):
-        say(f"  {count:>7}  {kind.name}")
-    fees = sum(j.unbooked_fee_minor for j in report.judged)
-    if fees:
-        say(f"  fees listed beyond what is booked: {currency} {plain(fees, currency)}")
-    for gap in report.breaks[:SHOWN_MAX]:
-        moved = plain(gap.gap_minor, currency)
-        say(f"  before {gap.line.receipt} the balance moved by {moved} that no line lists")
-    if report.jump is not None:
-        moved = plain(report.jump.minor, currency)
-        say(f"  since the statement of {report.jump.before} it moved by {moved} that no line lists")
-    for receipt in report.renamed[:SHOWN_MAX]:
-        say(f"  {receipt} was listed under another reference before, which counts")
-    if report.drift_minor is not None:
-        say(f"  closing balance: {_off(report.drift_minor, currency)}")
-    for judged in report.open[:SHOWN_MAX]:
-        say(f"  {_item(judged)}")
-    if len(report.open) > SHOWN_MAX:
-        say(f"  and {len(report.open) - SHOWN_MAX} more")
-
-
-def say_cases(cases: list[OpenCase], now_ms: int, say: Say) -> bool:
-    """Every open case with its age; whether none is overdue."""
-    overdue = 0
-    for case in cases:
-        is_overdue = case.due_ms is not None and case.due_ms < now_ms
-        overdue += is_overdue
-        age = timedelta(milliseconds=now_ms - case.opened_ms)
-        hours = age // timedelta(hours=1)
-        mark = "  OVERDUE" if is_overdue else ""
-        say(f"{case.kind:<16} {hours:>5} h  {case.detail}{mark}")
-    say(f"{len(cases)} open, {overdue} overdue")
-    return not overdue
-
-
-def _item(judged: Judged) -> str:
-    words = [judged.kind.name]
-    if judged.theirs is not None:
-        line = judged.theirs.line
-        words.append(f"{line.receipt} {line.side.name.lower()} {line.amount}")
-    if judged.ours is not None:
-        ours = judged.ours
-        words.append(f"{ours.code} {ours.direction.name.lower()} {ours.amount}")
-    if judged.kind is Class.AMOUNT_DIFFERS and judged.theirs is not None:
-        currency = judged.theirs.line.amount.currency
-        words.append(f"they list {plain(judged.difference_minor, currency)} more")
-    return "  ".join([*words, judged.why])
-
-
-async def _say_balances(comparison: Comparison, engine: Engine, say: Say) -> None:
-    for name, facts in sorted(engine.directory.by_name.items()):
-        for seen in await comparison.book.newest(name):
-            say(_balance(seen, facts.currency))
-
-
-def _balance(seen: Seen, currency: str) -> str:
-    low, high = plain(seen.low_minor, currency), plain(seen.high_minor, currency)
-    theirs = plain(seen.theirs_minor, currency)
-    return (
-        f"{seen.operator} {minute_of(seen.at_ms)} UTC: holds {currency} {theirs}, by our books"
-        f" {low} to {high}: {_off(seen.drift_minor, currency)}"
-    )
-
-
-async def _say_days(comparison: Comparison, engine: Engine, say: Say) -> None:
-    for name in sorted(engine.directory.by_name):
-        terms = comparison.terms.of(name)
-        today = terms.day_of(int(engine.clock.epoch() * 1000))
-        first = today - timedelta(days=REPORTED_DAYS)
-        taken = [d for d in (await comparison.store.taken(name, terms)).days if d >= first]
-        if not taken:
-            say(f"{name}: no statement in {REPORTED_DAYS} days")
-            continue
-        counts = await comparison.store.counts(name, first)
-        told = ", ".join(f"{n} {Class(c).name}" for c, n in sorted(counts.items()) if c)
-        say(f"{name}: {len(taken)} days, the last {max(taken)}; {told or 'no lines'}")
-
-
-def _off(drift_minor: int, currency: str) -> str:
-    if not drift_minor:
-        return "as our books say"
-    more = "more" if drift_minor > 0 else "less"
-    return f"{currency} {plain(abs(drift_minor), currency)} {more} than our books can explain"
-
-
-def _read_file(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(BYTES_MAX + 1)

@@ -19,11 +19,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channels.app import Shared, Site, build_site, edges_of
-from channels.doors import Doors
 from channels.guards import Guards, name_of_host
-from channels.server import Bounds
 from channels.settings import BadSettings
 from channels.tenants import PLACE, Tenant
+from channels.web.doors import Doors
+from channels.web.server import Bounds
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
 from engine.errors import NotServed
@@ -150,6 +150,7 @@ class Street:
             Route("/health/ready", self._health),
         ]
         inner = Starlette(routes=routes, lifespan=self._lifespan)
+        inner.router.redirect_slashes = False
         edges = edges_of(self._tenants[0].settings)._replace(hosts=frozenset())
         self._process = Guards(inner, edges, Ids(Clock()).hex)
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from channels.dials import Dials
 from channels.settings import Settings
+from channels.web.dials import Dials
 from channels.wiring import MENUS, Engine, own_words_refused
 from engine.menu.bundle import read_bundle
 from engine.ports import NamePort

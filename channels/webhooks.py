@@ -15,11 +15,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope
 
 from channels.addresses import ANY_ATTEMPT, PREFIX, CallbackAddresses
-from channels.bodies import TooLarge, announced_length, has_doubled_names, read_body
-from channels.doors import Door, plain
-from channels.seldom import Seldom
 from channels.sources import Sources
-from channels.strangers import Strangers
+from channels.web.bodies import TooLarge, announced_length, has_doubled_names, read_body
+from channels.web.doors import Door, plain
+from channels.web.seldom import Seldom
+from channels.web.strangers import Strangers
 from engine.clock import AttemptId, Clock
 from engine.errors import Unreadable
 from engine.ports import FORGED, Acknowledgement, OperatorPort

@@ -294,7 +294,7 @@ def _assemble(
         rulings=core.rulings, store=core.store, directory=directory,
         wallet_of=core.payments.selling.wallet_of,
     )  # fmt: skip
-    attested = Attested(payments=core.payments, store=core.store)
+    attested = Attested(payments=core.payments, store=core.store, outbox=core.outbox)
     debts = Debts(rulings=core.rulings, store=core.store, directory=directory)
     pay_ins = build_pay_ins(
         tenant=settings.tenant, pool=pool, committer=committer, payments=core.payments,

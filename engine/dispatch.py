@@ -19,7 +19,7 @@ from engine.holding import Holding
 from engine.ledger.plans import Intent
 from engine.messages.delivery_notices import DeliveryNotices
 from engine.messages.sender import Messages
-from engine.outbox import NEVER_SENT, Leased, Outbox
+from engine.outbox import NEVER_SENT, Leased, Outbox, Refusal
 from engine.payments.evidence import Source, finding_without_numbers
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.lifecycle import State
@@ -52,13 +52,6 @@ class Patience(msgspec.Struct, frozen=True):
     payout: float = 900.0  # a payout that never left is given up and refunded after this
     ingestion_horizon: float = 120.0  # until then "no such reference" proves nothing
     prompt: float = 300.0  # so long after its price is over a payer may be asked once more
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """A definite no to the first call of an attempt, as it is kept until its commit."""
-
-    code: str
-    reason: str
 
 
 class Dispatcher:
@@ -130,9 +123,7 @@ class Dispatcher:
         if never_taken:  # what we hold may be old: somebody may have given it up meanwhile
             payment = await self.payments.stepper.again(payment)
         if never_taken and await self._may_repeat(payment, attempt_id, direction):
-            # Under the same reference it is done now, or refused as the repeat that it is.
-            log.warning("%s %s was never taken there: sent again", payment.code, direction.name)
-            await self._send(payment, attempt_id, direction)
+            await self._send_again(payment, attempt_id, direction)
             return Heard.KEPT
         body = msgspec.json.encode(finding_without_numbers(finding)).decode()
         return await self.payments.apply_finding(
@@ -216,16 +207,34 @@ class Dispatcher:
     async def _may_repeat(
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> bool:
-        """Never beside somebody who holds its intent, and may yet hear a definite no; nor soon
-        after the order left, which may be long after the attempt began."""
+        """Never soon after the order left, which may be long after the attempt began."""
         before = self._clock.epoch() - self._patience.ingestion_horizon
         return (
             payment.live == attempt_id
             and epoch_of(attempt_id) < before
             and await self._may_be_sent_again(payment, attempt_id, direction)
-            and not await self._outbox.still_there(attempt_id)
             and await self._store.heard_last(payment, attempt_id) < before * 1000
         )
+
+    async def _send_again(
+        self, payment: Payment, attempt_id: AttemptId, direction: Direction
+    ) -> None:
+        """Under the same reference it is done now, or refused as the repeat that it is.
+
+        Never beside somebody who holds its intent: they may yet hear a definite no, or be people
+        who say how the attempt ended (`decisions/0034`).
+        """
+        claim = await self._outbox.take_again(
+            attempt_id, payment.payment_id, payment.facts.tenant, direction, None
+        )
+        if not claim:
+            return
+        with self._holding(attempt_id, claim):
+            if (await self.payments.stepper.again(payment)).live != attempt_id:
+                await self.payments.stepper.keep(payment, done=(attempt_id,))
+                return
+            log.warning("%s %s was never taken there: sent again", payment.code, direction.name)
+            await self._send(payment, attempt_id, direction)
 
     # Operator calls.
 
@@ -255,6 +264,8 @@ class Dispatcher:
         operator = payment.operator_of(direction)
         port = self._operators[operator]
         order = await self._orders.made(payment, attempt_id, direction, operator)
+        if claim is None:
+            await self.payments.stepper.keep_repeat(payment, attempt_id)
         began = self._clock.epoch()
         try:
             with speaking_of(payment=payment.payment_id, attempt=attempt_id):
@@ -344,7 +355,7 @@ class Dispatcher:
         log.info("%s rejected: %s", payment.code, error)
         refusal = Refusal(error.code, error.reason)
         if await self._counts(payment, attempt_id, refusal, claim):
-            await self._finish(payment, attempt_id, _written(refusal))
+            await self._finish(payment, attempt_id, refusal.written())
 
     async def _counts(
         self, payment: Payment, attempt_id: AttemptId, refusal: Refusal, claim: int
@@ -353,7 +364,7 @@ class Dispatcher:
 
         Of an attempt that is over it is taken in all the same: it may contradict how that ended.
         """
-        if await self._outbox.end(attempt_id, claim, _written(refusal)):
+        if await self._outbox.end(attempt_id, claim, refusal.written()):
             return True
         if (await self.payments.stepper.again(payment)).live != attempt_id:
             return True
@@ -400,7 +411,3 @@ class Dispatcher:
                 continue
             if heard is not Heard.KEPT:
                 return
-
-
-def _written(refusal: Refusal) -> str:
-    return msgspec.json.encode(refusal).decode()

@@ -6,10 +6,13 @@ heavy load it is whatever gathered meanwhile, and a moment longer.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, ParamSpec, TypeVar
+
+from engine.errors import OurFault
 
 K = TypeVar("K")
 V = TypeVar("V")
+P = ParamSpec("P")
 
 PATIENCE_SECONDS = 0.002
 UNHURRIED_SECONDS = 0.05
@@ -69,6 +72,19 @@ class Gatherer(Generic[K, V]):
                 continue
             for key, answer in batch:
                 _give(answer, found.get(key))
+
+
+def alone(what: str, read: Callable[P, V], *args: P.args, **kwargs: P.kwargs) -> V | Exception:
+    """A row as it is understood; one that is not is an error for those who asked for it alone.
+
+    `what` names the row in that error, and holds nothing about people.
+    """
+    try:
+        return read(*args, **kwargs)
+    except OurFault as error:  # sealed under a key that is not at hand, or changed behind our back
+        return error
+    except (ValueError, LookupError) as error:
+        return OurFault(f"{what} was written by other code: {error}")
 
 
 def _give(answer: "asyncio.Future[V | None]", value: V | Exception | None) -> None:

@@ -1,5 +1,7 @@
 """Which of our servers is away, told from what was raised. It knows no company and no payment."""
 
+import errno
+
 import asyncpg
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -18,6 +20,7 @@ _POSTGRES_AWAY = (
 )
 # An OSError that tells of our own files, not of anybody else.
 _FILES = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError)
+_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # a full disk of ours is nobody's absence
 
 
 def server_away(error: BaseException) -> str | None:
@@ -35,6 +38,6 @@ def server_away(error: BaseException) -> str | None:
     if isinstance(error, asyncpg.InterfaceError):
         # The same type tells of mistakes of ours; of these none speaks of closing.
         return POSTGRES if "clos" in str(error) else None
-    if isinstance(error, OSError) and not isinstance(error, _FILES):
-        return POSTGRES
-    return None
+    if isinstance(error, _FILES) or not isinstance(error, OSError):
+        return None
+    return None if error.errno in _DISKS else POSTGRES

@@ -5,6 +5,7 @@ later knows whether the outside may have heard of it. Every claim has a number o
 holder finds out counts only while nobody else has claimed the intent since. Knows no payment.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -12,10 +13,13 @@ from typing import Any
 import msgspec
 
 from engine.clock import Clock, PaymentId, first_id_at
+from engine.errors import OurFault
 from engine.gather import UNHURRIED_SECONDS, Gatherer
 from engine.ports import SmsReport
 from engine.privacy.places import payload_place
 from engine.privacy.seals import open_maybe, seals_of
+
+log = logging.getLogger(__name__)
 
 RETRY_SECONDS_MIN = 5
 """No intent is taken up again sooner after it was made."""
@@ -25,6 +29,16 @@ QUESTION = 11
 
 NEVER_SENT = "never_sent"
 """How a call ends of which no byte has left, and none will."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """How a call ended that was definitely not carried out, as it is kept until its commit."""
+
+    code: str
+    reason: str
+
+    def written(self) -> str:
+        return msgspec.json.encode(self).decode()
 
 
 class Leased(msgspec.Struct, frozen=True):
@@ -75,6 +89,25 @@ class Outbox:
             return await self._claims.get(intent_id) or 0
         finally:
             self._claiming.discard(intent_id)
+
+    async def take_again(
+        self, intent_id: str, payment_id: PaymentId, tenant: int, kind: int, ended: str | None
+    ) -> int:
+        """Claim an intent that was struck off, as a new one; 0 while it stands or somebody has it.
+
+        For an order that is to leave once more, or that shall not: then `ended` says how it ended,
+        as in `end`, and it is taken by whoever says the same. It goes with the commit that follows,
+        and is taken over like any other from whoever dies before that.
+        """
+        now = int(self._clock.epoch())
+        claim = await self._pool.fetchval(
+            "insert into outbox as o (id, payment, tenant, kind, not_before, lease_until, sent_at,"
+            "  claims, ended) values ($1, $2, $3, $4, $5, $6, $5, 1, $7) on conflict (id) do update"
+            " set claims = o.claims + 1, lease_until = excluded.lease_until"
+            " where o.ended = excluded.ended returning claims",
+            intent_id, payment_id, tenant, kind, now, now + self._lease_seconds, ended,
+        )  # fmt: skip
+        return int(claim or 0)
 
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
         """The outside definitely did not hear of it: let any process try again then.
@@ -166,14 +199,25 @@ class Outbox:
             "   o.claims, o.ended",
             now, most, now + self._lease_seconds, oldest, QUESTION, questions,
         )  # fmt: skip
-        return [
-            Leased(
-                r["id"].hex, PaymentId(r["payment"].hex), r["kind"],
-                open_maybe(self._seals, r["payload"], payload_place(r["id"].hex)), r["was_sent"],
-                r["claims"], r["ended"],
-            )
-            for r in rows
-        ]  # fmt: skip
+        return [left for row in rows if (left := await self._read(row)) is not None]
+
+    async def _read(self, row: Any) -> Leased | None:
+        """None for one that cannot be opened: it waits for its key, and keeps up nobody else.
+
+        Nothing of it leaves, and what has never left stays so.
+        """
+        intent_id, claim = row["id"].hex, row["claims"]
+        try:
+            payload = open_maybe(self._seals, row["payload"], payload_place(intent_id))
+        except OurFault as error:
+            log.error("intent %s waits: %s", intent_id, error)
+            if not row["was_sent"]:
+                await self.release(intent_id, claim, self._clock.epoch() + self._lease_seconds)
+            return None
+        return Leased(
+            intent_id, PaymentId(row["payment"].hex), row["kind"], payload, row["was_sent"], claim,
+            row["ended"],
+        )  # fmt: skip
 
     async def _claim_many(self, ids: Sequence[str]) -> dict[str, int]:
         now = int(self._clock.epoch())

@@ -19,6 +19,11 @@ _OPERATORS: Mapping[str, str] = {
     "+26097": "airtel_zm", "+26077": "airtel_zm", "+26057": "airtel_zm",
     "+26096": "mtn_zm", "+26076": "mtn_zm", "+26056": "mtn_zm",
     "+260": "zamtel_zm",
+    "+256": "mtn_ug", "+234": "mtn_ng", "+225": "orange_ci", "+221": "orange_sn",
+}  # fmt: skip
+_NAMES: Mapping[str, str] = {
+    "mpesa": "M-PESA", "mtn": "MTN MoMo", "airtel": "Airtel Money", "orange": "Orange Money",
+    "zamtel": "Zamtel Money",
 }  # fmt: skip
 
 
@@ -31,5 +36,14 @@ def homes_of(msisdn: str, operators: Iterable[str]) -> list[str]:
     """Those of the operators that are in the number's country, its own one first."""
     country = _COUNTRIES.get(msisdn[:4])
     found = [name for name in operators if country and name.endswith(f"_{country}")]
-    own = next((name for stem, name in _OPERATORS.items() if msisdn.startswith(stem)), "")
+    own = _own_of(msisdn)
     return sorted(found, key=lambda name: name != own)
+
+
+def name_of(msisdn: str) -> str:
+    """What the number's own operator calls its wallets; "" where the beginning does not tell."""
+    return _NAMES.get(_own_of(msisdn).partition("_")[0], "")
+
+
+def _own_of(msisdn: str) -> str:
+    return next((name for stem, name in _OPERATORS.items() if msisdn.startswith(stem)), "")

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope
 
 from channels.api.endpoints import AnyEndpoint, Call, Nothing
 from channels.api.problems import Code, Refusal
-from channels.bodies import BadJson, TooLarge, check_json, read_body
+from channels.web.bodies import BadJson, TooLarge, check_json, read_body
 
 BODY_BYTES_MAX: Final = 16 * 1024
 QUERY_BYTES_MAX: Final = 1024
@@ -64,9 +64,7 @@ async def read_whole(asked: Asked, scope: Scope, receive: Receive) -> bytes:
     return body
 
 
-def read_call(
-    caller: Any, asked: Asked, body: bytes, *, key: str = "", hash_: bytes = b""
-) -> Call[Any, Any, Any, Any]:
+def read_call(caller: Any, asked: Asked, body: bytes) -> Call[Any, Any, Any, Any]:
     """Everything as its type says. Raises Refusal MALFORMED, which names the place.
 
     Where no body is wanted none may come, and an empty one is the same as an empty object.
@@ -80,8 +78,6 @@ def read_call(
             _words(asked.words, endpoint.path_type),
             _words(_query(asked.query) if asked.query else {}, endpoint.query_type),
             msgspec.json.decode(body or b"{}", type=endpoint.body_type),
-            key=key,
-            hash=hash_,
         )
     except (BadJson, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(Code.MALFORMED, str(error)) from None
@@ -118,7 +114,20 @@ def read_key(asked: Asked) -> str:
 
 
 def hash_of(asked: Asked, body: bytes) -> bytes:
-    """Over everything that was asked; the parts cannot run into each other."""
+    """Over everything that was asked; the parts cannot run into each other.
+
+    Of a body over what it says, which was read before: whoever repeats a request after a crash may
+    write the same with its names in another order, or with blanks (`decisions/0006`).
+    """
+    return _hash(asked, msgspec.json.encode(msgspec.json.decode(body or b"{}"), order="sorted"))
+
+
+def hash_as_sent(asked: Asked, body: bytes) -> bytes:
+    """As `hash_of` was until 0006, over the bytes: what payments of before are known under."""
+    return _hash(asked, body)
+
+
+def _hash(asked: Asked, body: bytes) -> bytes:
     words = sorted(asked.words.items())
     parts = [asked.endpoint.what, words, asked.query.decode("latin-1"), body.decode("latin-1")]
     return hashlib.sha256(msgspec.json.encode(parts)).digest()

@@ -6,7 +6,7 @@ Members of staff are one kind and clients another; it refuses to know either.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
-from channels.limits import Limit
+from channels.web.limits import Limit
 
 C = TypeVar("C")
 Ended = Callable[[str], Awaitable[None]]

@@ -79,8 +79,8 @@ class Checks:
         """What stands in the way is an answer, not a problem; what cannot be read is one."""
         amount = read_amount(call.body.amount)
         try:
-            payee = read_number(call.body.payee)
-            payer = await known_payer(self._find, read_number(call.body.payer))
+            payee = read_number(call.body.payee, "payee")
+            payer = await known_payer(self._find, read_number(call.body.payer, "payer"))
             outlook = await self._selling.outlook(
                 payer=payer, network=payer.network, payee=payee, amount=amount,
                 from_pool=call.body.is_from_pool,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from channels.api.callers import Deed, Ended
-from channels.limits import Limit
+from channels.web.limits import Limit
 from engine.clients.clients import KeyHolder
 from engine.clients.proving import Keys
 

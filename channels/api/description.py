@@ -4,7 +4,8 @@ Whatever a request may hold and an answer be is read from where it is decided, n
 refuses to describe by hand: what is missing here is missing in the table.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
@@ -28,22 +29,55 @@ _KEY: Final = {
     "description": "new for each thing you want; the same again is answered byte for byte",
     "schema": {"type": "string", "pattern": KEY_PATTERN},
 }
-_CORRELATION: Final = {
-    "description": "under which our log tells the rest",
-    "schema": {"type": "string"},
+_HEADERS: Final = {
+    "X-Correlation-Id": {
+        "description": "under which our log tells the rest",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "how many (`r`) may still come in the next `t` seconds, by each limit",
+        "schema": {"type": "string", "examples": ['"key";r=5999;t=60, "tenant";r=59999;t=60']},
+    },
+    "RateLimit-Policy": {
+        "description": "how many (`q`) may come in how many seconds (`w`), by each limit",
+        "schema": {"type": "string", "examples": ['"key";q=6000;w=60, "tenant";q=60000;w=60']},
+    },
+    "Retry-After": {
+        "description": "in how many seconds to send the same again, where that is known",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "WWW-Authenticate": {"schema": {"const": "Bearer"}},
+    "Idempotency-Replayed": {
+        "description": "`true` when the same request was answered before",
+        "schema": {"const": "true"},
+    },
+}
+_ALWAYS_TOLD: Final = ("X-Correlation-Id", "RateLimit", "RateLimit-Policy")
+_LATER: Final = {Code.UNDER_WAY, Code.TOO_MANY, Code.AWAY, Code.OUTCOME_UNKNOWN}
+"""Refusals that come with `Retry-After`."""
+_SIGNED: Final = {
+    "webhook-id": "of the event: the same however often it is sent; do nothing twice for one",
+    "webhook-timestamp": "seconds since 1970 when this try was signed",
+    "webhook-signature": "`v1,` and HMAC-SHA256 over `id.timestamp.body` in base64; the key is what"
+    " stands in base64 behind `whsec_`. Several, with blanks between, while a secret is rotated",
 }
 
 
-def describe(prefix: str, table: Iterable[AnyEndpoint]) -> bytes:
+def describe(
+    prefix: str, table: Iterable[AnyEndpoint], messages: Sequence[type[msgspec.Struct]] = ()
+) -> bytes:
     """The whole description as JSON: the same bytes for the same table.
 
-    Its server is named from where the description itself stands (OpenAPI 3.1.0, 4.8.5), one level
-    above `prefix`: below a tenant's name, behind a host of its own, behind any proxy.
+    `messages` are bodies that we send to who subscribed. Its server is named from where the
+    description itself stands (OpenAPI 3.1.0, 4.8.5), one level above `prefix`: below a tenant's
+    name, behind a host of its own, behind any proxy.
     """
     endpoints = tuple(table)
     _, components = msgspec.json.schema_components(
-        [*_bodies(endpoints), Problem], ref_template=_REFERENCE
+        [*_bodies(endpoints), *messages, Problem], ref_template=_REFERENCE
     )
+    for schema in components.values():
+        schema["description"] = cleandoc(schema["description"])  # else Markdown takes it for code
     for kind in _bodies(endpoints):
         _say_which(kind, components[kind.__name__])
     paths: dict[str, dict[str, Any]] = {}
@@ -62,8 +96,14 @@ def describe(prefix: str, table: Iterable[AnyEndpoint]) -> bytes:
             },
             "servers": [{"url": prefix.removeprefix("/")}],
             "paths": paths,
+            **(
+                {"webhooks": {kind.__name__: _message(kind) for kind in messages}}
+                if messages
+                else {}
+            ),
             "components": {
                 "schemas": components,
+                "headers": _HEADERS,
                 "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             },
         }
@@ -138,16 +178,32 @@ def _parameters(kind: type[msgspec.Struct], place: str) -> list[dict[str, Any]]:
     ]
 
 
-def _success(endpoint: AnyEndpoint) -> dict[str, Any]:
-    headers: dict[str, Any] = {"X-Correlation-Id": _CORRELATION}
-    if endpoint.changes:
-        headers["Idempotency-Replayed"] = {
-            "description": "`true` when the same request was answered before",
-            "schema": {"const": "true"},
+def _message(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {
+        "post": {
+            "operationId": "be_told",
+            "summary": "What you are told at an address that you subscribed: at least once",
+            "parameters": [
+                {"name": name, "in": "header", "required": True, "description": told,
+                 "schema": {"type": "string"}}
+                for name, told in _SIGNED.items()
+            ],
+            "requestBody": {
+                "required": True, "content": {"application/json": {"schema": _named(kind)}},
+            },
+            "responses": {
+                "2XX": {"description": "you heard it; answer within 15 seconds, work afterwards"},
+                "default": {"description": "it is sent again, under the same `webhook-id`"},
+            },
         }
+    }  # fmt: skip
+
+
+def _success(endpoint: AnyEndpoint) -> dict[str, Any]:
+    replayed = ("Idempotency-Replayed",) if endpoint.changes else ()
     return {
         "description": endpoint.summary,
-        "headers": headers,
+        "headers": _told(*_ALWAYS_TOLD, *replayed),
         "content": {"application/json": {"schema": _named(endpoint.answer_type)}},
     }
 
@@ -162,13 +218,22 @@ def _refusals(endpoint: AnyEndpoint) -> Mapping[str, Any]:
 
 def _refusal(codes: list[Code]) -> dict[str, Any]:
     words = [code.word for code in codes]
+    headers = [*_ALWAYS_TOLD]
+    if Code.UNAUTHENTICATED in codes:
+        headers = ["X-Correlation-Id", "WWW-Authenticate"]
+    elif _LATER & {*codes}:
+        headers.append("Retry-After")
     one_of_these = {"properties": {"code": {"enum": words}}}
     schema = {"allOf": [_named(Problem), one_of_these]}
     return {
         "description": "; ".join(f"`{code.word}`: {code.value.title}" for code in codes),
-        "headers": {"X-Correlation-Id": _CORRELATION},
+        "headers": _told(*headers),
         "content": {MEDIA_TYPE: {"schema": schema}},
     }
+
+
+def _told(*headers: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
 
 
 def _named(kind: type[msgspec.Struct]) -> dict[str, str]:

@@ -30,8 +30,8 @@ class Call(Generic[C, P, Q, B]):
     """One request as its handler sees it: read, bounded, and by somebody who may.
 
     `operation` is the id of what the request makes, the same however often it is tried; "" where it
-    changes nothing. `key` is its idempotency key and `hash` of all that was asked, for an endpoint
-    that keeps its key itself.
+    changes nothing. `key` is its idempotency key, `hash` of all that was asked and `hash_as_sent`
+    what that was before `decisions/0006`, for an endpoint that keeps its key itself.
     """
 
     caller: C
@@ -41,6 +41,7 @@ class Call(Generic[C, P, Q, B]):
     operation: str = ""
     key: str = ""
     hash: bytes = b""
+    hash_as_sent: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,11 @@ class EventShown(msgspec.Struct, frozen=True):
 
 
 class EventsShown(msgspec.Struct, frozen=True):
-    """A page, the newest first; `next` is the cursor of the one behind it, null on the last."""
+    """A page, the newest first; `next` is the cursor of the one behind it, null on the last.
+
+    Events are gathered while somebody is subscribed, and kept for 30 days: what happened before you
+    subscribed to anything may be missing. How a payment stands is in its status, always.
+    """
 
     events: list[EventShown]
     next: str | None

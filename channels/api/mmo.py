@@ -30,9 +30,9 @@ from channels.api.transactions import (
     Transactions,
     Why,
 )
-from channels.limits import Limit, Limits
 from channels.probing import build_probes
 from channels.sources import Sources
+from channels.web.limits import Limit, Limits
 from channels.wiring import Engine
 from engine.once import OF_STAFF, Once
 from engine.payments.health_store import HealthStore

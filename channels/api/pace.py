@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from channels.api.problems import Code, Refusal
-from channels.limits import Admitted, Asked, Limit, Limits
 from channels.settings import ApiPaces
 from channels.sources import counted_as
+from channels.web.limits import Admitted, Asked, Limit, Limits
 
 MINUTE: Final = 60
 UNPROVEN_SECONDS: Final = 300

@@ -4,11 +4,12 @@ Whoever may knock may read them: they say what the API is and nothing of this in
 all else from where they stand. Every byte comes from here: pages load nothing from any other host.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -50,10 +51,12 @@ _ASSETS: Final = {
 """Of the package `swagger-ui-py`: Swagger UI 5, which reads OpenAPI 3.1."""
 
 
-def pages(prefix: str, table: Iterable[AnyEndpoint]) -> list[Route]:
-    """The description of a table, and its pages. Read and written once, at the start."""
+def pages(
+    prefix: str, table: Iterable[AnyEndpoint], messages: Sequence[type[msgspec.Struct]] = ()
+) -> list[Route]:
+    """The description of a table and of what we send, and its pages. Written once, at the start."""
     return [
-        _constant("/openapi.json", describe(prefix, table), "application/json"),
+        _constant("/openapi.json", describe(prefix, table, messages), "application/json"),
         _constant("/docs", _PAGE, "text/html; charset=utf-8"),
         _constant("/docs/start.js", _START, "text/javascript"),
         *(

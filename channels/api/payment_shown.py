@@ -4,17 +4,20 @@ What a client gave it hears back whole; of our books and of how we pay out it he
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from channels.api.transaction_shown import Amount
 from channels.api.wire import show
+from channels.times import iso_millis_of
 from engine.clock import CustomerId, PaymentId, made_at
 from engine.fx.quotes import Quote
 from engine.msisdn import Msisdn
+from engine.payments.client_store import Standing
 from engine.payments.lifecycle import TERMINAL, State
-from engine.payments.payment import Payment, code_of
+from engine.payments.payment import code_of
+from engine.ports import Direction
 
 _OUTCOMES: Final[Mapping[State, str]] = {
     State.PAID: "paid",
@@ -24,6 +27,11 @@ _OUTCOMES: Final[Mapping[State, str]] = {
     State.CANCELLED: "not_taken",
 }
 assert set(_OUTCOMES) == TERMINAL, "every end has a word"
+_UNDER_WAY: Final = "under_way"
+_ENDS: Final = [_UNDER_WAY, *dict.fromkeys(_OUTCOMES.values())]
+_STATES: Final = "there may be more one day, decide by `outcome`: " + ", ".join(
+    f"`{state.name.lower()}`" for state in State if state is not State.NEW
+)
 
 
 class PaymentMade(msgspec.Struct, frozen=True):
@@ -51,15 +59,18 @@ class PaymentMade(msgspec.Struct, frozen=True):
 class PaymentStatus(msgspec.Struct, frozen=True):
     """A payment as it stands. `outcome`: "under_way", "paid", "refunded" or "not_taken".
 
-    `payee` is masked once our people have stated the terms anew, perhaps with another number. Late
-    news may still move a payment that has an outcome: `version` then is higher.
+    `changed_at` is when it came to this state: of one that was paid, when the payee's operator said
+    so. "paid": `total` was taken from the payer, `receives` arrived. "refunded": `total` was taken
+    and `given_back` returned, else null. "not_taken": nothing was taken. `payee` is masked once our
+    people have stated the terms anew, perhaps with another number. Late news may still move a
+    payment that has an outcome: `version` then is higher.
     """
 
     id: str
     code: str
     user: str
-    state: str  # lower case, as in the lifecycle
-    outcome: str
+    state: Annotated[str, msgspec.Meta(description=_STATES)]
+    outcome: Annotated[str, msgspec.Meta(extra_json_schema={"enum": _ENDS})]
     version: int
     payer: str
     payee: str
@@ -68,6 +79,8 @@ class PaymentStatus(msgspec.Struct, frozen=True):
     total: Amount
     receives: Amount
     made_at: str
+    changed_at: str
+    given_back: Amount | None
 
 
 class PaymentsShown(msgspec.Struct, frozen=True):
@@ -86,21 +99,23 @@ def show_made(payment_id: PaymentId, customer_id: CustomerId, quote: Quote) -> P
     )  # fmt: skip
 
 
-def show_status(payment: Payment) -> PaymentStatus:
+def show_status(standing: Standing) -> PaymentStatus:
     """A payment as it stands. A number that its client never gave is not shown to it."""
-    quote = payment.quote
+    payment = standing.payment
+    quote, is_back = payment.quote, payment.state is State.REFUNDED
     payee = str(quote.payee) if payment.terms == 1 else Msisdn(quote.payee).masked
     return PaymentStatus(
         payment.payment_id, payment.code, payment.facts.customer_id, payment.state.name.lower(),
         outcome_of(payment.state), payment.version, str(quote.payer), payee,
         show(quote.amount), show(quote.fee), show(quote.total), show(quote.receives),
-        _made(payment.payment_id),
+        _made(payment.payment_id), iso_millis_of(standing.at_ms),
+        show(payment.amount_of(Direction.REFUND)) if is_back else None,
     )  # fmt: skip
 
 
 def outcome_of(state: State) -> str:
     """What a state comes to, for whoever wants four words and no more."""
-    return _OUTCOMES.get(state, "under_way")
+    return _OUTCOMES.get(state, _UNDER_WAY)
 
 
 def _made(payment_id: str) -> str:

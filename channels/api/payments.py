@@ -31,10 +31,9 @@ from engine.desk.store import ProposalStore
 from engine.errors import NoWayNow, OurFault, StaffMistake
 from engine.fx.quotes import Quote
 from engine.msisdn import Msisdn
-from engine.payments.client_store import LAST, ClientPayments, Known, payment_key
+from engine.payments.client_store import LAST, ClientPayments, Known, Standing, payment_key
 from engine.payments.confirming import Confirming
 from engine.payments.facts import Ruling
-from engine.payments.payment import Payment
 from engine.payments.reservations import Reservations
 from engine.payments.rulings import Rulings
 from engine.payments.selling import Payee, Selling
@@ -68,6 +67,9 @@ class PaymentAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Either a quote, or who pays whom how much at the price of this moment.
 
     With `reservation` it draws on liquidity that the client set aside, and on nothing else.
+    Operators ask one payer about one payment at a time: of several that one payer is to make, send
+    each when the one before is no longer `collecting`. Sent at once, those that are not asked about
+    before their price is over end as `expired`.
     """
 
     ONE_OF: ClassVar = (("quote",), ("payer", "payee", "amount"))
@@ -136,15 +138,15 @@ class Payments:
         """Take a payment on: its payer is asked by their operator to approve it.
 
         Once per key, for ever: key and hash are stored in the commit that takes it on. A refusal
-        takes no key. Raises CustomerMistake, NoWayNow, and Refusal NOT_FOUND (of the quote),
-        QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED. Of a reservation NOT_FOUND, or NOT_POSSIBLE with
-        a reason.
+        takes no key, but a quote that was named stays the key's own. Raises CustomerMistake,
+        NoWayNow, and Refusal NOT_FOUND (of the quote), QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED.
+        Of a reservation NOT_FOUND, or NOT_POSSIBLE with a reason.
         """
-        client, hash_ = call.caller.client_id, call.hash[:HASH_BYTES].hex()
+        client, (hash_, older) = call.caller.client_id, _hashes(call)
         async with beside(self._parties(call.body)) as looking_up:
             known = await self._own.by_key(client, call.key)
             if known is not None:
-                return _again(known, hash_)
+                return _again(known, hash_, older)
             payer, quote = await self._priced(call, await looking_up)
         draws_on = await self._draws_on(call, quote)
         try:
@@ -177,7 +179,7 @@ class Payments:
 
         Raises Refusal NOT_FOUND, or NOT_LEGAL when the operator may have been told already.
         """
-        payment = await self._find_own(call)
+        payment, _ = await self._find_own(call)
         ruling = Ruling(f"its client withdrew it: {call.operation}")
         try:
             await self._rulings.cancel(payment.payment_id, ruling)
@@ -192,7 +194,7 @@ class Payments:
         Raises StaffMistake with the reason where it is not legal, and Refusal NOT_FOUND or
         ALREADY_PROPOSED.
         """
-        payment = await self._find_own(call)
+        payment, _ = await self._find_own(call)
         proposal_id = ProposalId(call.operation)
         open_ = await open_about(self._proposals, payment.payment_id)
         if any(proposal.id != proposal_id for proposal in open_):
@@ -226,7 +228,7 @@ class Payments:
         found = await self._own.listed(
             holder.client_id, before=page.cursor, customer=customer, most=page.most + 1
         )
-        shown = [show_status(payment) for payment in found[: page.most]]
+        shown = [show_status(standing) for standing in found[: page.most]]
         return PaymentsShown(shown, shown[-1].id if len(found) > page.most else None)
 
     async def _parties(self, asked: PaymentAsked) -> tuple[PriceAsked, Customer, Payee] | None:
@@ -249,7 +251,9 @@ class Payments:
         quote = await self._quotes.take(client, asked.quote, call.key)
         if quote is None:
             is_known = await self._quotes.find(client, asked.quote) is not None
-            raise Refusal(Code.QUOTE_TAKEN if is_known else Code.NOT_FOUND)
+            if is_known:
+                raise Refusal(Code.QUOTE_TAKEN)
+            raise Refusal(Code.NOT_FOUND, "`quote`: you have none of that id, or it is long over")
         return await known_payer(self._find, Msisdn(quote.payer)), quote
 
     async def _draws_on(
@@ -263,7 +267,7 @@ class Payments:
         )
         return found.account
 
-    async def _find_own(self, call: Call[KeyHolder, PaymentPath, Any, Any]) -> Payment:
+    async def _find_own(self, call: Call[KeyHolder, PaymentPath, Any, Any]) -> Standing:
         client, payment_id = call.caller.client_id, PaymentId(call.path.payment)
         found = await self._own.find(client, payment_id)
         if found is None:
@@ -281,7 +285,12 @@ def _price_of(asked: PaymentAsked) -> PriceAsked:
     )  # fmt: skip
 
 
-def _again(known: Known, hash_: str) -> Again[PaymentMade]:
-    if known.hash != hash_:
+def _hashes(call: Call[Any, Any, Any, Any]) -> tuple[str, ...]:
+    """Of the request as they are kept: as it is written today, and as it was of old."""
+    return tuple(hash_[:HASH_BYTES].hex() for hash_ in (call.hash, call.hash_as_sent))
+
+
+def _again(known: Known, *hashes: str) -> Again[PaymentMade]:
+    if known.hash not in hashes:
         raise Refusal(Code.KEY_REUSED)
     return Again(show_made(known.payment_id, known.terms.customer_id, known.terms.quote))

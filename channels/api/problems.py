@@ -27,7 +27,9 @@ class Code(Enum):
         401, "Nobody can tell who asks", "send `Authorization: Bearer` with a token that is good"
     )
     FORBIDDEN = _Known(403, "This is not for your roles", "ask somebody who has one that may")
-    NOT_FOUND = _Known(404, "There is nothing here", "look at the address")
+    NOT_FOUND = _Known(
+        404, "There is nothing here", "look at the address, or at what `detail` names"
+    )
     METHOD_NOT_ALLOWED = _Known(405, "Not with this method", "see the header `Allow`")
     MALFORMED = _Known(400, "The request cannot be read", "mend what `detail` names")
     TOO_LARGE = _Known(413, "The body is too large", "send less")
@@ -35,10 +37,13 @@ class Code(Enum):
     KEY_MISSING = _Known(
         400,
         "The request has no idempotency key",
-        "send `Idempotency-Key`, 8 to 64 letters, digits or dashes, new for each thing you want",
+        "send `Idempotency-Key`, 8 to 64 letters, digits, `-` or `_`, new for each thing you want",
     )
     KEY_REUSED = _Known(
-        422, "The idempotency key stands for another request", "take a new key for a new request"
+        422,
+        "The idempotency key stands for another request",
+        "nothing was done now: to hear what became of the first, send that again; a new key is for"
+        " something new, and does it once more",
     )
     UNDER_WAY = _Known(
         409, "The same request is being carried out", "send it again after `Retry-After` seconds"
@@ -87,7 +92,10 @@ class Code(Enum):
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of every refusal. `code` is for programs, `detail` and `what_to_do` for people."""
+    """The body of every refusal. `code` is for programs, `detail` and `what_to_do` for people.
+
+    `reason` names the rule where there are several, of `not_possible` and `not_now`; for programs.
+    """
 
     type: str
     title: str
@@ -96,7 +104,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     what_to_do: str
     correlation_id: str
     detail: str = ""
-    reason: str = ""  # of `not_possible` and `not_now`: which rule it was, stable like the code
+    reason: str = ""  # which rule it was, where there are several; stable like the code
 
 
 class Refusal(Exception):

@@ -111,7 +111,8 @@ async def parties(
     selling: Selling, find: FindCustomer, asked: PriceAsked
 ) -> tuple[Customer, Payee]:
     """Who pays whom, both looked up at once. Raises as `Quotes.make`."""
-    payer_number, payee_number = read_number(asked.payer), read_number(asked.payee)
+    payer_number = read_number(asked.payer, "payer")
+    payee_number = read_number(asked.payee, "payee")
     # Begun in this order both numbers travel together.
     async with beside(known_payer(find, payer_number)) as payer:
         payee = await selling.payee(payee_number)

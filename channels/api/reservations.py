@@ -105,7 +105,7 @@ async def to_draw_on(
     if isinstance(found, Reservation):
         return found
     if found is Undrawable.NOT_THEIRS:
-        raise Refusal(Code.NOT_FOUND)
+        raise Refusal(Code.NOT_FOUND, "`reservation`: you have none of that id")
     raise Refusal(Code.NOT_POSSIBLE, reason=found.value)
 
 

@@ -14,7 +14,15 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from channels.api.asking import Asked, hash_of, read_call, read_headers, read_key, read_whole
+from channels.api.asking import (
+    Asked,
+    hash_as_sent,
+    hash_of,
+    read_call,
+    read_headers,
+    read_key,
+    read_whole,
+)
 from channels.api.bearer import bearer_of
 from channels.api.callers import Callers, Deed
 from channels.api.endpoints import Again, AnyEndpoint, Call, check_table
@@ -51,6 +59,11 @@ _KEPT: Final = {400, 404, 409, 422}
 """Refusals that a repeat under the same key hears again; after others it is tried again, and after
 `not_now` as well.
 """
+_FOR_GOOD: Final = {
+    "corridor": "no corridor leads from the payer's operator to the payee's in that currency",
+    "dial_instead": "the payer's operator asks its payers nothing: they dial, and type our PIN",
+}
+"""What no waiting mends, though customers hear of it as of what cannot be done now."""
 _SUBJECT_LENGTH_MAX: Final = 64
 _ANSWERED_AGAIN: Final = "answered again"
 _REPLAYED: Final = {"idempotency-replayed": "true"}
@@ -102,7 +115,8 @@ class Serving(Generic[C]):
         for endpoint in table:
             paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
         routes = [Route(prefix + path, self._at(methods)) for path, methods in paths.items()]
-        return [*routes, Route(prefix + "/{rest:path}", self._at({}))]
+        nowhere = self._at({})
+        return [*routes, Route(prefix, nowhere), Route(prefix + "/{rest:path}", nowhere)]
 
     def _at(self, methods: Mapping[str, AnyEndpoint]) -> "_Place":
         return _Place(self, methods)
@@ -202,8 +216,11 @@ class Serving(Generic[C]):
 
     async def _change_with_key(self, caller: C, asked: Asked, body: bytes) -> Answer:
         """The handler stores the key with what it does; it says itself what was done before."""
-        key, hash_ = read_key(asked), hash_of(asked, body)
-        call = read_call(caller, asked, body, key=key, hash_=hash_)
+        key = read_key(asked)
+        call = replace(
+            read_call(caller, asked, body), key=key, hash=hash_of(asked, body),
+            hash_as_sent=hash_as_sent(asked, body),
+        )  # fmt: skip
         deed = _deed(asked, _subject(asked, call))
         end = await self._callers.begin(caller, deed)
         answer = await _carry_out(asked, call)
@@ -211,8 +228,9 @@ class Serving(Generic[C]):
         return answer
 
     async def _change(self, caller: C, asked: Asked, body: bytes) -> Answer:
-        request = Request(self._callers.owner_of(caller), read_key(asked), hash_of(asked, body))
+        key = read_key(asked)
         call = read_call(caller, asked, body)
+        request = Request(self._callers.owner_of(caller), key, hash_of(asked, body))
         deed = _deed(asked, _subject(asked, call))
         taken = await self._once.take(request)
         if not isinstance(taken, Taken):
@@ -339,7 +357,10 @@ def _meaning(error: CustomerMistake | NoWayNow | StaffMistake | ProviderError) -
         case CustomerMistake(text_key=key, variables=variables):
             return Refusal(Code.NOT_POSSIBLE, _told(variables), reason=_reason(key))
         case NoWayNow(text_key=key, variables=variables):
-            return Refusal(Code.NOT_NOW, _told(variables), reason=_reason(key))
+            reason = _reason(key)
+            if reason in _FOR_GOOD:
+                return Refusal(Code.NOT_POSSIBLE, _FOR_GOOD[reason], reason=reason)
+            return Refusal(Code.NOT_NOW, _told(variables), reason=reason)
         case SamePerson():
             return Refusal(Code.SAME_PERSON)
         case AlreadyDecided():

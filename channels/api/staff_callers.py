@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from channels.api.callers import Deed, Ended
-from channels.limits import Limit
+from channels.web.limits import Limit
 from engine.staff.actions import Action, Actions
 from engine.staff.members import Staff
 from engine.staff.sessions import Sessions

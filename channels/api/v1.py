@@ -36,8 +36,8 @@ from channels.api.reservations import (
 )
 from channels.api.serving import Serving
 from channels.hook_room import build_hooks, build_port
-from channels.limits import Limit, Limits
 from channels.sources import Sources
+from channels.web.limits import Limit, Limits
 from channels.wiring import Engine
 from engine.clients.clients import KeyHolder, Scope
 from engine.clients.keys import KeyMacs
@@ -45,6 +45,7 @@ from engine.clients.proving import Keys
 from engine.clients.quote_store import QuoteStore
 from engine.clients.store import ClientStore
 from engine.clock import SystemRandom
+from engine.hooks.body import EventTold
 from engine.once import OF_CLIENTS, Once
 from engine.payments.client_store import ClientPayments
 
@@ -151,8 +152,10 @@ def client_routes(engine: Engine, limits: Limits) -> list[Route]:
     if not settings.client_keys:
         return []
     serving = serving_of_clients(engine, limits)
-    table = (*_table(engine), *_hook_table(engine))
-    return [*pages(PREFIX, table), *serving.routes(PREFIX, table)]
+    hooks = _hook_table(engine)
+    table = (*_table(engine), *hooks)
+    messages = (EventTold,) if hooks else ()
+    return [*pages(PREFIX, table, messages), *serving.routes(PREFIX, table)]
 
 
 def serving_of_clients(engine: Engine, limits: Limits) -> Serving[KeyHolder]:

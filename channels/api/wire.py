@@ -48,11 +48,15 @@ def is_paid(currency: str) -> bool:
     return currency in CURRENCIES and currency not in ASSETS
 
 
-def read_number(text: str) -> Msisdn:
-    """Raises CustomerMistake for what is no mobile number of a country we know of."""
-    number = parse_msisdn(text, "")
-    if number != text:  # the plan reads more than one spelling; here only E.164 counts
-        raise CustomerMistake("mistake.number")
+def read_number(text: str, field: str) -> Msisdn:
+    """Raises Refusal NOT_POSSIBLE for what is no mobile number of a country we know of."""
+    try:
+        number = parse_msisdn(text, "")
+        if number != text:  # the plan reads more than one spelling; here only E.164 counts
+            raise CustomerMistake("mistake.number")
+    except CustomerMistake as error:
+        reason = error.text_key.rpartition(".")[2]
+        raise Refusal(Code.NOT_POSSIBLE, f"`{field}`", reason=reason) from None
     return number
 
 

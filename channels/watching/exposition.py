@@ -20,9 +20,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from channels.bodies import is_secret
 from channels.watching.figures import Figures
 from channels.watching.metrics import Metrics
+from channels.web.bodies import is_secret
 
 log = logging.getLogger(__name__)
 

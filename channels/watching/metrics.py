@@ -61,7 +61,7 @@ class Metrics:
         self._child(self._ends, "end", gateway, end.reason.value).inc()
 
     def dial(self, outcome: str) -> None:
-        """`refused` or `unheard` (`channels/dials.py`)."""
+        """`refused` or `unheard` (`channels/web/dials.py`)."""
         self._dials.labels(outcome).inc()
 
     def call(self, exchange: Exchange) -> None:

@@ -16,7 +16,7 @@ from engine.compliance.clearance import Clearance
 from engine.compliance.profiles import Profile, read_profile
 from engine.compliance.risk import History
 from engine.decisions import Decision
-from engine.gather import Gatherer
+from engine.gather import Gatherer, alone
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.privacy.places import people_place
@@ -184,7 +184,7 @@ class HistoryStore:
         done: str = await self._pool.execute(_FORGET, self._tenant, before, FORGOTTEN_AT_ONCE)
         return int(done.rpartition(" ")[2])
 
-    async def _fetch(self, asked: Sequence[_Asked]) -> dict[_Asked, Dossier]:
+    async def _fetch(self, asked: Sequence[_Asked]) -> dict[_Asked, Dossier | Exception]:
         questions = [each.question for each in asked]
         rows = await self._pool.fetch(
             LOOK,
@@ -206,7 +206,10 @@ class HistoryStore:
         by_number: dict[int, list[Any]] = {}
         for row in rows:
             by_number.setdefault(row["n"], []).append(row)
-        return {each: _dossier(each, by_number[n], self._seals) for n, each in enumerate(asked, 1)}
+        return {
+            each: alone("a customer", _dossier, each, by_number[n], self._seals)
+            for n, each in enumerate(asked, 1)
+        }
 
     def _people(self, question: Question) -> str:
         """Both numbers as they are read back; "" where they stand in their own columns."""

@@ -23,6 +23,7 @@ from engine.desk.proposals import (
     failed,
     read_body,
     read_line,
+    spelled,
 )
 from engine.desk.store import ProposalStore
 from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
@@ -108,12 +109,12 @@ class Desk:
         """The outside was seen to have moved: an operator's or a bank's reference says so.
 
         Raises StaffMistake when the proposal waits for nothing, was seen under another reference,
-        the reference belongs to another proposal or is no line.
+        the reference, however spelled, belongs to another proposal or is no line.
         """
         reference = read_line(reference)
         first = await self._store.see(proposal_id, reference, by)
         proposal = await self._store.get(proposal_id)
-        if not first and proposal.reference != reference:
+        if not first and spelled(proposal.reference or "") != spelled(reference):
             raise StaffMistake(f"{proposal_id} is {proposal.state}, {_seen(proposal)}")
         return await self._carry_out(proposal)
 

@@ -46,6 +46,7 @@ class Kind(StrEnum):
     REFUND_ELSEWHERE = "REFUND_ELSEWHERE"
     RETURN_PAY_IN = "RETURN_PAY_IN"
     ASSIGN_PAY_IN = "ASSIGN_PAY_IN"
+    RETURN_FAILED = "RETURN_FAILED"
 
 
 class State(StrEnum):
@@ -119,7 +120,7 @@ class CaseClosing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OfPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is decided about one payment; `payee` only where another number is to be paid."""
+    """What is decided about one payment; `payee` is the other number of REPAY_RETURNED alone."""
 
     payment: Id
     payee: str = ""
@@ -167,6 +168,12 @@ class PayInOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payment: Id
 
 
+class OfReturn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """RETURN_FAILED: the RETURN_PAY_IN whose money, as people saw there, did not go back."""
+
+    proposal: Id
+
+
 class OfCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """PIN_RESET and ERASE_CUSTOMER: whom it is about; the id also begins the key of a case. Never
     a number."""
@@ -195,6 +202,7 @@ BODIES: Mapping[Kind, type[msgspec.Struct]] = {
     Kind.REFUND_ELSEWHERE: RefundElsewhere,
     Kind.RETURN_PAY_IN: OfPayIn,
     Kind.ASSIGN_PAY_IN: PayInOwner,
+    Kind.RETURN_FAILED: OfReturn,
 }
 
 
@@ -269,6 +277,11 @@ def read_line(text: str) -> str:
     return line
 
 
+def spelled(reference: str) -> str:
+    """A reference as it is compared: nobody makes another one by small letters or blanks."""
+    return "".join(reference.split()).upper()
+
+
 def read_body(kind: Kind, fields: Mapping[str, Any] | str) -> msgspec.Struct:
     """The body of a kind from fields as typed, or from stored JSON.
 
@@ -278,9 +291,32 @@ def read_body(kind: Kind, fields: Mapping[str, Any] | str) -> msgspec.Struct:
         if isinstance(fields, str):
             body = msgspec.json.decode(fields, type=BODIES[kind])
         else:
+            _check_names(kind, fields)
             body = msgspec.convert(fields, BODIES[kind], strict=False)
+            if getattr(body, "payee", "") and kind is not Kind.REPAY_RETURNED:
+                raise StaffMistake(f"{kind}: pays no other number: only REPAY_RETURNED has `payee`")
     except msgspec.ValidationError as error:
-        raise StaffMistake(f"{kind}: {error}") from None
+        raise StaffMistake(f"{kind}: {_told(str(error))}") from None
     if not 0 < getattr(body, "minor", 1) <= MINOR_MAX:
         raise StaffMistake(f"{kind}: `minor` is not above zero, or more than any account holds")
     return body
+
+
+def _check_names(kind: Kind, fields: Mapping[str, Any]) -> None:
+    known = msgspec.structs.fields(BODIES[kind])
+    names = ", ".join(f"`{field.name}`" for field in known)
+    if unknown := sorted(fields.keys() - {field.name for field in known}):
+        raise StaffMistake(f"{kind}: there is no `{unknown[0]}`; it has {names}")
+    if lacks := [
+        f"`{field.name}`" for field in known if field.required and field.name not in fields
+    ]:
+        raise StaffMistake(f"{kind}: {', '.join(lacks)} is missing")
+
+
+def _told(fault: str) -> str:
+    """What msgspec finds, for people: which field, and what it wants."""
+    what, at, place = fault.partition(" - at `$.")
+    if not at:
+        return what
+    wants = "32 hexadecimal digits are wanted" if "regex" in what else what
+    return f"`{place.rstrip('`')}`: {wants[0].lower()}{wants[1:]}"

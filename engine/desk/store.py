@@ -1,19 +1,33 @@
 """Proposals in Postgres. Every change is a compare-and-set, so whoever comes second hears it."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable
 from typing import Any
 
 import asyncpg
 
-from engine.desk.proposals import Kind, Outcome, Person, Proposal, ProposalId, State
+from engine.desk.proposals import (
+    Kind,
+    Outcome,
+    Person,
+    Proposal,
+    ProposalId,
+    State,
+    spelled,
+)
 from engine.errors import SamePerson, StaffMistake
+from engine.gather import alone
 from engine.privacy.places import body_place
 from engine.privacy.seals import Seals, seals_of
+
+log = logging.getLogger(__name__)
 
 _FIELDS = (
     "id, kind, body, note, state, made_by, made_ms, expires_ms, decided_by, decided_ms,"
     " reference, reference_by, outcome"
 )
+_SPELLED = r"upper(regexp_replace(reference, '\s', '', 'g'))"  # as `spelled` does
+_TAKE_TURNS = "select pg_advisory_xact_lock(hashtextextended($1, $2))"
 OPEN = (State.PROPOSED, State.APPROVED, State.WAITING)
 
 
@@ -81,20 +95,30 @@ class ProposalStore:
         return bool(row)
 
     async def approved(self, kinds: Iterable[Kind], most: int) -> list[Proposal]:
-        """What two people agreed on and nobody has carried out to its end yet."""
+        """What two people agreed on and nobody has carried out to its end yet.
+
+        One that cannot be read waits, and keeps up none of the others.
+        """
         rows = await self._pool.fetch(
             f"select {_FIELDS} from proposal where tenant = $1 and state = 'approved'"
             " and kind = any($2) order by decided_ms, id limit $3",
             self._tenant, list(kinds), most,
         )  # fmt: skip
-        return [_proposal(row, self._seals) for row in rows]
+        read = [alone(f"proposal {row['id'].hex}", _proposal, row, self._seals) for row in rows]
+        for unread in read:
+            if isinstance(unread, Exception):
+                log.error("a proposal waits: %s", unread)
+        return [proposal for proposal in read if isinstance(proposal, Proposal)]
 
-    async def done_as(self, references: Sequence[str]) -> list[Proposal]:
-        """What was carried out once the outside was seen to have moved under one of these."""
+    async def done_as(self, references: Iterable[str]) -> list[Proposal]:
+        """What was carried out once the outside was seen to have moved under one of these.
+
+        They are compared as `spelled`: a person copies what an operator lists.
+        """
         rows = await self._pool.fetch(
-            f"select {_FIELDS} from proposal where tenant = $1 and reference = any($2::text[])"
-            " and state = 'done'",
-            self._tenant, list(references),
+            f"select {_FIELDS} from proposal where tenant = $1 and state = 'done'"
+            f" and {_SPELLED} = any($2::text[])",
+            self._tenant, list({spelled(reference) for reference in references}),
         )  # fmt: skip
         return [_proposal(row, self._seals) for row in rows]
 
@@ -109,15 +133,26 @@ class ProposalStore:
     async def see(self, proposal_id: ProposalId, reference: str, by: Person) -> bool:
         """The outside moved, under this reference: carry on. Whether it was this call.
 
-        Raises StaffMistake when another proposal has the reference already.
+        Raises StaffMistake when another proposal has the reference already, in whatever letters:
+        one movement would be booked twice.
         """
         try:
-            row = await self._pool.fetchval(
-                "update proposal set state = 'approved', reference = $3, reference_by = $4"
-                " where id = $1 and tenant = $2 and state = 'waiting' and reference is null"
-                " returning true",
-                proposal_id, self._tenant, reference, by,
-            )  # fmt: skip
+            async with self._pool.acquire() as connection, connection.transaction():
+                # Whoever sees another under the same, spelled otherwise, comes after us.
+                same = spelled(reference)
+                await connection.execute(_TAKE_TURNS, f"proposal {same}", self._tenant)
+                if await connection.fetchval(
+                    "select exists (select from proposal where tenant = $1 and id <> $2"
+                    f" and {_SPELLED} = $3)",
+                    self._tenant, proposal_id, same,
+                ):  # fmt: skip
+                    raise StaffMistake(f"{reference} belongs to another proposal")
+                row = await connection.fetchval(
+                    "update proposal set state = 'approved', reference = $3, reference_by = $4"
+                    " where id = $1 and tenant = $2 and state = 'waiting' and reference is null"
+                    " returning true",
+                    proposal_id, self._tenant, reference, by,
+                )  # fmt: skip
         except asyncpg.UniqueViolationError as error:
             raise StaffMistake(f"{reference} belongs to another proposal") from error
         return bool(row)

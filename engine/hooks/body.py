@@ -32,7 +32,10 @@ class AmountTold(msgspec.Struct, frozen=True):
 
 
 class PaymentTold(msgspec.Struct, frozen=True):
-    """The payment behind the step. `sequence` rises with every event of the same payment."""
+    """The payment behind the step. `sequence` rises with every event of the same payment.
+
+    `state` is where the step led, as in the payment's status but in capitals.
+    """
 
     payment_id: str
     code: str

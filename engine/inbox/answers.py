@@ -18,13 +18,13 @@ from engine.inbox.keywords import Command, Verb, Vocabulary, has_foreign_digits,
 from engine.inbox.memory import AGREED_SECONDS, Memory
 from engine.inbox.rooms import Customers, Journeys, Names, OptOuts, Payments
 from engine.messages.planning import Writer
-from engine.msisdn import Msisdn
+from engine.msisdn import Msisdn, country_of
 from engine.payments.views import PaymentSummary
 from engine.ports import Turn
 from engine.session.names import ANSWER_SECONDS, NAME_SECONDS
 from engine.session.readers import read_code
 from engine.session.variables import state_of
-from engine.texts import FALLBACK, Texts
+from engine.texts import Texts
 
 NETWORK = "sms"
 """The profile in `menus/networks.yaml` that journeys by SMS are laid out for."""
@@ -84,7 +84,7 @@ class Answers:
     async def answer(self, asked: Asked) -> str | None:
         """The text to send back; None when silence is the answer."""
         customer = await self._customers.find(asked.msisdn)
-        language = customer.language if customer is not None else FALLBACK
+        language = self._language_of(customer, asked.msisdn)
         command = self._vocabulary.read(asked.text, language)
         if self._vocabulary.looks_like_pin(asked.text) and not await self._may_be_pressed(asked):
             return self._say(language, "sms.in_pin", shortcode=self._shortcode)
@@ -111,6 +111,12 @@ class Answers:
         if command is not None or session_id is None:
             return self._say(customer.language, "sms.in_help", shortcode=self._shortcode)
         return await self._press(asked, session_id, asked.text.strip())
+
+    def _language_of(self, customer: Customer | None, msisdn: Msisdn) -> str:
+        """Their own, or what a caller of their country reads before choosing."""
+        if customer is not None:
+            return customer.language
+        return self._texts.default_of(country_of(msisdn) or "")
 
     async def _may_be_pressed(self, asked: Asked) -> bool:
         """Four digits alone are an amount where a journey asks for one: it asks for no PIN."""
@@ -264,10 +270,10 @@ class Answers:
         return self._say(customer.language, "sms.in_limits", remaining=remaining, maximum=at_once)
 
     def _currency_of(self, customer: Customer) -> str:
-        """Raises NoWayNow for a country that nobody pays from."""
+        """Raises NoWayNow `no_way.caller` for a country that nobody pays from."""
         currency = self._payments.payer_currency(customer.msisdn, "")
         if currency is None:
-            raise NoWayNow("no_way.corridor")
+            raise NoWayNow("no_way.caller")
         return currency
 
     async def _status(self, _: Asked, command: Command, customer: Customer) -> str:

@@ -189,7 +189,7 @@ VERBS: Mapping[str, VerbFacts] = {
     "choose_payer": VerbFacts(("chosen",), _PAYEE_MISTAKES, takes="msisdn",
                               makes=("payee",), drops=("request",)),
     "keep_amount": VerbFacts(("kept",), takes="amount", makes=("amount",)),
-    "ask": VerbFacts(("asked",), (*_NUMBER_MISTAKES, "mistake.requests_full",
+    "ask": VerbFacts(("asked",), (*_NUMBER_MISTAKES, "no_way.asking", "mistake.requests_full",
                                   "mistake.amount_whole", "mistake.amount_min",
                                   "mistake.amount_max"),
                      effects=True, asks=True,

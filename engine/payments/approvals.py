@@ -65,6 +65,8 @@ class Approvals:
     async def _decide(self, proposal: Proposal, number: str, payment: Payment) -> bool | str:
         if payment.state is not _WAITS_IN[proposal.kind]:
             return f"{payment.code} is {payment.state.name}"
+        if number and proposal.kind is not Kind.REPAY_RETURNED:
+            return f"{proposal.kind} pays no other number, and one was agreed on"
         try:
             payee = await self._payee(payment, number)
         except CustomerMistake as error:

@@ -1,10 +1,12 @@
 """What two people saw at an operator about an attempt that it cannot be asked about.
 
 It is evidence like any other and goes the same way; nothing is decided here. Of an attempt that is
-not unknown the operator's own word stands.
+not unknown the operator's own word stands, and what people saw before an order was repeated is no
+proof that it came to nothing (`decisions/0034`).
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -21,6 +23,7 @@ from engine.desk.proposals import (
     read_body,
 )
 from engine.errors import OurFault, StaffMistake
+from engine.outbox import Outbox, Refusal
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.service import Payments
@@ -29,14 +32,18 @@ from engine.ports import Finding, Reason
 from engine.ports import Outcome as Found
 
 UNKNOWN: Final = frozenset({State.COLLECT_UNKNOWN, State.PAYOUT_UNKNOWN, State.REFUND_UNKNOWN})
+SEEN_AFTER_SECONDS: Final = 600
+"""So long after an order left once more what people see there is what became of it."""
+SEEN: Final = "seen"
 
 
 class Attested:
     """Safe to repeat: an attempt that has ended so is done, one that ended otherwise is refused."""
 
-    def __init__(self, *, payments: Payments, store: PaymentStore) -> None:
+    def __init__(self, *, payments: Payments, store: PaymentStore, outbox: Outbox) -> None:
         self._payments = payments
         self._store = store
+        self._outbox = outbox
 
     def executors(self) -> Mapping[Kind, Executor]:
         return {Kind.ATTEMPT_SEEN: self.carry_out}
@@ -47,7 +54,8 @@ class Attested:
             raise StaffMistake("what moved has a reference at the operator: name it")
 
     async def carry_out(self, proposal: Proposal) -> Outcome:
-        """FAILED when there is no such attempt, or it is known how it ended.
+        """FAILED when there is no such attempt, or it is known how it ended; where it is said to
+        have failed also when its order left again since people looked, or is under way.
 
         Raises OurFault when the payment moved this moment: to be tried again.
         """
@@ -65,17 +73,39 @@ class Attested:
             return done(how) if ended == succeeded else failed(how)
         if found.payment.live != attempt_id or found.payment.state not in UNKNOWN:
             return failed(f"{code} is {found.payment.state.name}: its operator is still to answer")
+        if not succeeded and (moving := await self._keep_from_leaving(proposal, found)):
+            return failed(moving)
         await self._tell(proposal, body, found, succeeded=succeeded)
         if await self._store.ended_how(found.payment.payment_id, attempt_id) is None:
             raise OurFault(f"{code} moved this moment")
         return done(f"{found.direction.name.lower()} of {code} has {_word(succeeded)}")
+
+    async def _keep_from_leaving(self, proposal: Proposal, found: Attempted) -> str:
+        """Why the order may yet be carried out; "" when it was not sent since, and will not be.
+
+        Its intent is held from here on until the commit that ends the attempt: whoever would send
+        it again finds that. Of who dies in between the sweep makes that end.
+        """
+        attempt_id, payment = found.attempt_id, found.payment
+        ended = Refusal(SEEN, Reason.OTHER).written()
+        claim = await self._outbox.take_again(
+            attempt_id, payment.payment_id, payment.facts.tenant, found.direction, ended
+        )
+        if not claim:
+            return f"the order of {payment.code} is being sent once more: look again after that"
+        over_ms = await self._store.repeated_ms(attempt_id) + SEEN_AFTER_SECONDS * 1000
+        if proposal.made_ms >= over_ms:
+            return ""
+        await self._payments.stepper.keep(payment, done=(attempt_id,))
+        over = datetime.fromtimestamp(over_ms / 1000, UTC)
+        return f"its order was sent again: look once more after {over:%Y-%m-%d %H:%M} UTC"
 
     async def _tell(
         self, proposal: Proposal, body: OfAttempt, found: Attempted, *, succeeded: bool
     ) -> None:
         finding = Finding(
             Found.SUCCEEDED if succeeded else Found.FAILED,
-            code="seen",
+            code=SEEN,
             reason=None if succeeded else Reason.OTHER,
             receipt=body.reference.strip() or None,
         )

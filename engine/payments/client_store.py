@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.clock import CustomerId, PaymentId
-from engine.gather import Gatherer
+from engine.gather import Gatherer, alone
 from engine.payments.facts import Facts, open_terms, read_terms
 from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore
 from engine.privacy.seals import seals_of
 
-_COLUMNS = "p.id, p.state, p.version, p.live, p.way, p.terms, j.facts"
+# When it came to the version that is shown.
+_AT = "(select n.at_ms from journal n where n.payment = p.id and n.version = p.version) as at_ms"
+_COLUMNS = f"p.id, p.state, p.version, p.live, p.way, p.terms, j.facts, {_AT}"
 # As the index `journal_client` has it.
 _OWN = "i.version = 1 and split_part(i.facts, '\"', -2) = $2 and i.facts not like '%\"\"]'"
 # Why a function: `decisions/0025-a-read-that-is-planned-once.md`.
-_LISTED = "select * from payments_of_client($1, $2, $3, $4)"
+_LISTED = f"select p.*, {_AT} from payments_of_client($1, $2, $3, $4) p"
 # Begins with the payer's payments: of a client's, those of one payer are far apart.
 _LISTED_OF_PAYER = f"""
 select {_COLUMNS}
@@ -52,6 +54,13 @@ class Known(NamedTuple):
     terms: Facts  # as they were when it was taken on, for ever
 
 
+class Standing(NamedTuple):
+    """A payment as it stands, and since when."""
+
+    payment: Payment
+    at_ms: int
+
+
 class ClientPayments:
     """The payments of one tenant's clients."""
 
@@ -62,14 +71,14 @@ class ClientPayments:
         self._seals = seals_of(pool)
         self._by_key: Gatherer[str, Known] = Gatherer(self._fetch_known)
 
-    async def find(self, client: str, payment_id: PaymentId) -> Payment | None:
+    async def find(self, client: str, payment_id: PaymentId) -> Standing | None:
         """A client's own payment as it stands; None for every other id."""
         row = await self._pool.fetchrow(_ONE, self._tenant, client, payment_id)
-        return self._store.read(row) if row is not None else None
+        return self._read(row) if row is not None else None
 
     async def listed(
         self, client: str, *, before: str = LAST, customer: CustomerId | None = None, most: int
-    ) -> list[Payment]:
+    ) -> list[Standing]:
         """The newest first: those made before that one, of one payer if one is named."""
         asked = (self._tenant, client, before, most)
         rows = await (
@@ -77,7 +86,10 @@ class ClientPayments:
             if customer is None
             else self._pool.fetch(_LISTED_OF_PAYER, *asked, customer)
         )
-        return [self._store.read(row) for row in rows]
+        return [self._read(row) for row in rows]
+
+    def _read(self, row: Any) -> Standing:
+        return Standing(self._store.read(row), row["at_ms"])
 
     async def by_key(self, client: str, key: str) -> Known | None:
         """The payment that was made under a client's idempotency key.
@@ -90,13 +102,14 @@ class ClientPayments:
     async def _fetch_known(self, keys: Sequence[str]) -> dict[str, Known | Exception]:
         rows = await self._pool.fetch(_KNOWN, self._tenant, list(keys))
         return {
-            row["key"]: Known(
-                PaymentId(row["payment"].hex),
-                row["hash"].hex,
-                read_terms(open_terms(row["facts"], self._seals, row["payment"].hex)),
-            )
+            row["key"]: alone(f"payment {row['payment'].hex}", self._read_known, row)
             for row in rows
         }
+
+    def _read_known(self, row: Any) -> Known:
+        payment_id = PaymentId(row["payment"].hex)
+        terms = read_terms(open_terms(row["facts"], self._seals, payment_id))
+        return Known(payment_id, row["hash"].hex, terms)
 
 
 def payment_key(client: str, key: str) -> str:

@@ -22,6 +22,7 @@ class Source(IntEnum):
     PEOPLE = 6  # two of us saw it at the operator
     PAY_IN = 7  # the payer sent the money of their own accord
     ORDERED = 8  # nobody told it: by which of its operator's ways an attempt began
+    REPEATED = 9  # we sent the order once more; the body says when
 
 
 FINAL = (Outcome.SUCCEEDED, Outcome.FAILED)

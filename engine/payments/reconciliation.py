@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from engine.clock import AttemptId, Clock, PaymentId, epoch_of
-from engine.errors import CappError, OutcomeUnknown, Throttled, Unreachable
+from engine.errors import CappError, OurFault, OutcomeUnknown, Throttled, Unreachable
 from engine.outbox import Leased, Outbox
 from engine.payments.asking import Asking
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import LIVE_DIRECTION, State
-from engine.payments.payment import Payment
+from engine.payments.payment import Payment, code_of
 from engine.payments.schedule import Schedule, Timetable
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
@@ -97,13 +97,12 @@ class Reconciler:
         await self._asking.stop()
 
     async def _look_after(self, payment_id: PaymentId) -> None:
-        payment = await self._store.payment(payment_id)
-        if payment is None:
-            return
         try:
-            await self._looks_after.get(payment.state, self._call_for_help)(payment)
+            payment = await self._store.payment(payment_id)
+            if payment is not None:
+                await self._looks_after.get(payment.state, self._call_for_help)(payment)
         except CappError:
-            log.exception("%s was not looked after; its lease brings it back", payment.code)
+            log.exception("%s was not looked after; its lease brings it back", code_of(payment_id))
 
     async def _call_for_help(self, payment: Payment) -> None:
         log.error("%s waits in %s for nobody", payment.code, payment.state.name)
@@ -176,7 +175,11 @@ class Reconciler:
     # Late news of an attempt that is over.
 
     async def _ask_again(self, question: Leased) -> None:
-        found = await self._store.attempt(AttemptId(question_id(question.id)))
+        try:
+            found = await self._store.attempt(AttemptId(question_id(question.id)))
+        except OurFault:
+            log.exception("question %s waits; its lease brings it back", question.id)
+            return
         if found is None:
             log.error("question %s is about no attempt", question.id)
             return

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 
-from engine.clock import Clock
+from engine.clock import AttemptId, Clock
 from engine.errors import Impossible, OurFault
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Evidence, Intent, Verdict, note
+from engine.payments.evidence import Source, body_hash
 from engine.payments.facts import Ending, Ruling, write
 from engine.payments.lifecycle import Event, State, advance, orders_refund
 from engine.payments.payment import Payment
@@ -123,6 +124,12 @@ class Stepper:
         """
         plan = note(payment.payment_id, payment.facts.tenant, done=done, evidence=kept)
         await self._committer.submit_until_known(plan, is_urgent=is_urgent)
+
+    async def keep_repeat(self, payment: Payment, attempt_id: AttemptId) -> None:
+        """Before the first byte of an order that leaves once more: what people saw is of before."""
+        body = str(int(self._clock.epoch() * 1000))
+        digest = body_hash(Source.REPEATED, body)
+        await self.keep(payment, (Evidence(attempt_id, digest, Source.REPEATED, body),))
 
     async def open_case(self, payment: Payment, kind: str, hash_: str, detail: str) -> None:
         """Put the payment on somebody's desk. Safe to repeat: the same case is one."""

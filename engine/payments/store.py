@@ -1,14 +1,13 @@
 """Reads of payments, by id or by attempt, many at once; and the cases people must look at."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
-from engine.errors import OurFault
-from engine.gather import Gatherer
+from engine.gather import Gatherer, alone
 from engine.ledger.chart import Route, route_accounts
 from engine.outbox import QUESTION
 from engine.payments.evidence import Source
@@ -27,8 +26,6 @@ from engine.payments.routing import Directory
 from engine.ports import Direction
 from engine.privacy.places import evidence_place
 from engine.privacy.seals import seals_of
-
-T = TypeVar("T")
 
 REFERENCE_SEEN_WITHIN = timedelta(days=3)
 
@@ -87,15 +84,8 @@ def left_of(
     return Left(min(max(day_minor_max - today, 0), left_month), left_month)
 
 
+_OF_ORDERS = [int(Source.ACCEPTED), int(Source.REPEATED)]
 KNOWN_STATES = [int(state) for state in State]
-
-
-def _alone(read: Callable[[Any], T], row: Any) -> T | OurFault:
-    """A row as it is understood; one that is not is an error for those who asked for it alone."""
-    try:
-        return read(row)
-    except (ValueError, LookupError) as error:
-        return OurFault(f"payment {row['id'].hex} was written by other code: {error}")
 
 
 class PaymentStore:
@@ -142,16 +132,24 @@ class PaymentStore:
         return await self._ordered_by.get(attempt_id) or ""
 
     async def heard_last(self, payment: Payment, attempt_id: AttemptId) -> int:
-        """When a payment's last step was made, or its attempt's order was last accepted, whichever
-        is later: until about then the order was under way. Epoch milliseconds.
+        """When a payment's last step was made, or its attempt's order last repeated or accepted,
+        whichever is later: until about then the order was under way. Epoch milliseconds.
         """
         return int(
             await self._pool.fetchval(
                 "select greatest((select at_ms from journal where payment = $1 and version = $2),"
-                " (select max(at_ms) from evidence where attempt = $3 and source = $4))",
-                payment.payment_id, payment.version, attempt_id, int(Source.ACCEPTED),
+                " (select max(at_ms) from evidence where attempt = $3 and source = any($4)))",
+                payment.payment_id, payment.version, attempt_id, _OF_ORDERS,
             )
         )  # fmt: skip
+
+    async def repeated_ms(self, attempt_id: AttemptId) -> int:
+        """When an attempt's order was last sent once more; 0 for never. Epoch milliseconds."""
+        found = await self._pool.fetchval(
+            "select max(at_ms) from evidence where attempt = $1 and source = $2",
+            attempt_id, int(Source.REPEATED),
+        )  # fmt: skip
+        return int(found or 0)
 
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         """Whether another attempt of the last days was accepted under the same reference.
@@ -314,22 +312,21 @@ class PaymentStore:
 
     async def _fetch_payments(self, ids: Sequence[str]) -> dict[str, Payment | Exception]:
         rows = await self._pool.fetch(_BY_ID, list(ids))
-        return {row["id"].hex: _alone(self.read, row) for row in rows}
+        return {row["id"].hex: alone(_named(row), self.read, row) for row in rows}
 
     async def _fetch_attempts(self, ids: Sequence[str]) -> dict[str, Attempted | Exception]:
         rows = await self._pool.fetch(_BY_ATTEMPT, list(ids))
-        return {row["attempt"].hex: _alone(self._attempted, row) for row in rows}
+        return {row["attempt"].hex: alone(_named(row), self._attempted, row) for row in rows}
 
     async def _fetch_references(self, ids: Sequence[str]) -> dict[str, frozenset[str] | Exception]:
         rows = await self._pool.fetch(
             "select * from evidence_from($1, $2)", list(ids), int(Source.ACCEPTED)
         )
-        return {
-            row["attempt"].hex: frozenset(
-                self._reference(body, row["attempt"].hex) for body in row["bodies"]
-            )
-            for row in rows
-        }
+        return {row["attempt"].hex: alone("evidence", self._all_references, row) for row in rows}
+
+    def _all_references(self, row: Any) -> frozenset[str]:
+        attempt_id = row["attempt"].hex
+        return frozenset(self._reference(body, attempt_id) for body in row["bodies"])
 
     async def _fetch_ordered_by(self, ids: Sequence[str]) -> dict[str, str | Exception]:
         rows = await self._pool.fetch(
@@ -383,3 +380,7 @@ class PaymentStore:
                 refunds_at=refunds.code,
             )
         return found
+
+
+def _named(row: Any) -> str:
+    return f"payment {row['id'].hex}"

@@ -153,8 +153,13 @@ class Session(msgspec.Struct, array_like=True):
         return bool(self.earlier) and _short(sequence) in self.earlier
 
     def shed(self) -> None:
-        """Keep what the next dial may ask of a session that is over, and nothing else."""
-        self.quote, self.summary, self.limits, self.asked = None, None, None, None
+        """Keep what the next dial may ask of a session that is over, and nothing else.
+
+        What was late keeps its price: it may be that of a payment which is taken on yet.
+        """
+        if not self.was_late:
+            self.quote = None
+        self.summary, self.limits, self.asked = None, None, None
         self.history, self.items, self.listed = [], [], None
         self.holders, self.chosen = [], None
 

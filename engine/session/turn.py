@@ -53,6 +53,8 @@ SAVE_SECONDS = 1.0
 """Kept back from the deadline for the save: twice the store's own timeout."""
 DIALLED_LENGTH_MAX = 60
 SAVES_MAX = 3
+LATE_SECONDS_MAX = 60
+"""So long after a payment that was late a dial is told to wait for its SMS."""
 
 _log = logging.getLogger(__name__)
 
@@ -288,6 +290,8 @@ class TurnTaker:
         if kept is not None and self._age(kept) <= kept.keep_seconds:
             session.resumes = edition.steps.journey_to_resume(kept)
         await edition.steps.open(session, deadline, network, kept)
+        if kept is not None and self._is_unsettled(edition, kept, session):
+            raise Refused("session.late", session)
         if session.screen != edition.menu.home:
             return None
         mistake = None
@@ -306,6 +310,18 @@ class TurnTaker:
         if kept is None or self._age(kept) > kept.useful_seconds:
             return None
         return kept
+
+    def _is_unsettled(self, edition: Edition, kept: Session, session: Session) -> bool:
+        """Whether a payment that was late may yet be taken on: the books do not know of it so far.
+
+        Whoever is shown the menu as if nothing was pays a second time.
+        """
+        if not kept.was_late or kept.quote is None or kept.customer_id != session.customer_id:
+            return False
+        if session.summary is not None or self._age(kept) > LATE_SECONDS_MAX:
+            return False
+        screen = edition.menu.screens.get(kept.screen)
+        return screen is not None and (screen.sensitive or screen.kind == "confirm")
 
     def _age(self, session: Session) -> float:
         """Seconds since its last turn."""

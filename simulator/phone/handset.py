@@ -19,6 +19,7 @@ from simulator import amounts
 from simulator.admin import Admin, Prompt, Wallet
 from simulator.dialects.numbers import word_of
 from simulator.exchange import DEADLINE_SECONDS
+from simulator.homes import name_of
 from simulator.mishaps import CALM, Weather
 from simulator.operators.world import World
 from simulator.phone.caller import Caller
@@ -31,7 +32,6 @@ from simulator.ussd import PHONE_FAULT, Screen, UssdSession
 KEYS = "123456789*0#"
 TYPED_MAX = 160
 SESSIONS_KEPT = 3
-OPERATORS = {"+254": "M-PESA", "+256": "MTN MoMo"}
 WRITE_HINT = "Type one to CAPP, e.g. HELP"
 NO_SMS = "Nobody sends SMS here."
 
@@ -110,7 +110,7 @@ class Handset:
     @property
     def operator(self) -> str:
         """Who serves this number."""
-        return OPERATORS.get(self.msisdn[:4]) or word_of(self._caller.network_code) or "GSM"
+        return name_of(self.msisdn) or word_of(self._caller.network_code) or "GSM"
 
     @property
     def takes_words(self) -> bool:

@@ -5,6 +5,7 @@ into text; nothing here moves or decides. Every kind of line has a sign of its o
 nothing here.
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,8 @@ LEGEND = "# turn  = state  ✉ SMS\n→ asked ← heard @ server"
 CHAIN_LEGEND = f"{CHAIN} settlement"  # only where there is one
 TURNS_MAX = 12  # of the timeline; what is older has scrolled away
 
-
+LOOK_SECONDS = 3.0
+"""So long all that is asked at the door may take: what stands there meanwhile was so before."""
 SCREENS_MAX = 3  # of a session's way
 HASH_SHOWN = 12  # characters of a hash, as much as the panel is wide
 
@@ -58,26 +60,35 @@ class Event(NamedTuple):
     lines: Sequence[str]
 
 
-async def look(inspector: Inspector, lines: Sequence[Line]) -> Seen:
+async def look(
+    inspector: Inspector, lines: Sequence[Line], *, seconds: float = LOOK_SECONDS
+) -> Seen:
     """The latest payment and sessions of these phones, and the books. Never raises for a silent
-    server.
+    server, and waits for it `seconds` at most.
     """
     try:
-        found = [
-            payment for line in lines for payment in await inspector.payments(line.msisdn, limit=1)
-        ]
-        books = await inspector.books()
-        sessions = [
-            (line.who, session)
-            for line in lines
-            for session in await inspector.sessions(line.msisdn, line.session_ids)
-        ]
+        async with asyncio.timeout(seconds):
+            return await _look(inspector, lines)
+    except TimeoutError:
+        return Seen(trouble=f"the server does not answer within {seconds:g} s")
     except httpx.HTTPStatusError as error:
         return Seen(trouble=f"the server answers {error.response.status_code}")
     except httpx.HTTPError as error:
         return Seen(trouble=f"the server does not answer ({type(error).__name__})")
     except msgspec.DecodeError as error:
         return Seen(trouble=f"the server tells something else: {error}")
+
+
+async def _look(inspector: Inspector, lines: Sequence[Line]) -> Seen:
+    found = [
+        payment for line in lines for payment in await inspector.payments(line.msisdn, limit=1)
+    ]
+    books = await inspector.books()
+    sessions = [
+        (line.who, session)
+        for line in lines
+        for session in await inspector.sessions(line.msisdn, line.session_ids)
+    ]
     newest = max(found, key=lambda payment: payment.payment_id, default=None)
     return Seen(payment=newest, books=books, sessions=sessions)
 

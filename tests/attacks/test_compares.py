@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.bodies import is_secret
+from channels.web.bodies import is_secret
 
 ROOT = Path(__file__).parents[2]
 SECRET = re.compile(

@@ -8,10 +8,10 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from channels.doors import Doors
 from channels.guards import Edges, Guards
-from channels.server import Bounds, Connection
 from channels.ussd import ussd_routes
+from channels.web.doors import Doors
+from channels.web.server import Bounds, Connection
 from engine.clock import Clock, Ids
 from engine.ports import Reply, SessionEnd, Turn
 from providers.africastalking import AfricasTalkingUssd

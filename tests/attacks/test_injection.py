@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.spreadsheets import write_rows
+from channels.commands.spreadsheets import write_rows
 from channels.watching.logs import Form, handler_of
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def test_csv_for_people_is_written_in_one_place() -> None:
         for path in (ROOT / room).rglob("*.py")
         if re.search(r"csv\.(?:writer|DictWriter)", path.read_text("utf-8"))
     }
-    assert writers == {"channels/spreadsheets.py", "engine/payments/statements/neutral.py"}
+    assert writers == {"channels/commands/spreadsheets.py", "engine/payments/statements/neutral.py"}
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     log.propagate = True
 
 
-FORGED = "x\r\n2026-11-21 10:00:00,000 INFO channels.desk: approved by asha"
+FORGED = "x\r\n2026-11-21 10:00:00,000 INFO channels.commands.desk: approved by asha"
 
 
 @pytest.mark.parametrize("lines", ["text", "json"], indirect=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.bodies import JSON_DEPTH_MAX, JSON_DIGITS_MAX, BadJson, check_json
+from channels.web.bodies import JSON_DEPTH_MAX, JSON_DIGITS_MAX, BadJson, check_json
 
 DEEPEST = b"[" * JSON_DEPTH_MAX + b"]" * JSON_DEPTH_MAX
 ATTACKS: dict[str, bytes] = {

@@ -32,12 +32,12 @@ from starlette.applications import Starlette
 from channels.api.serving import short_routes
 from channels.api.v1 import PREFIX
 from channels.app import Shared
-from channels.doors import Doors
+from channels.commands.serving import SERVED
 from channels.guards import Edges, Guards
-from channels.limits import Limits
 from channels.processes import tune_collector
-from channels.server import Bounds
-from channels.serving import SERVED
+from channels.web.doors import Doors
+from channels.web.limits import Limits
+from channels.web.server import Bounds
 from engine.clock import Clock, Ids
 from engine.money import Money
 from engine.msisdn import Msisdn

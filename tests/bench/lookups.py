@@ -68,7 +68,7 @@ class Taken(NamedTuple):
 
 def run(options: Options) -> str:
     """One table. Raises Void."""
-    logging.getLogger("channels.limits").setLevel(logging.ERROR)  # no Redis counts here
+    logging.getLogger("channels.web.limits").setLevel(logging.ERROR)  # no Redis counts here
     with tempfile.TemporaryDirectory() as folder:
         postgres = embedded.start_postgres(Path(folder))
         try:

@@ -27,13 +27,13 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from channels.dials import Dials
-from channels.doors import Doors
 from channels.guards import Edges, Guards
-from channels.limits import Limits
-from channels.server import Bounds, Connection
 from channels.turns import WATCH_SECONDS
 from channels.ussd import ussd_routes
+from channels.web.dials import Dials
+from channels.web.doors import Doors
+from channels.web.limits import Limits
+from channels.web.server import Bounds, Connection
 from engine.clock import Clock, CustomerId, Ids
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers

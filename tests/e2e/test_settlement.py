@@ -14,7 +14,7 @@ import pytest
 from aptos_sdk.account import Account
 
 from channels.cli import _parser
-from channels.verifying import Verdict, run_verify
+from channels.commands.verifying import Verdict, run_verify
 from engine.payments.settlement.state import BatchState
 from simulator import transcript
 from simulator.chain import Chain

@@ -12,10 +12,10 @@ from starlette.applications import Starlette
 
 from channels.api.v1 import PREFIX, client_routes
 from channels.core import Outside
-from channels.limits import Limits
 from channels.settings import read_settings
 from channels.watching.metrics import Metrics
 from channels.watching.watch import Watch
+from channels.web.limits import Limits
 from channels.wiring import Engine, _assemble, read_words
 from engine.clients.clients import KeyId, Scope
 from engine.clients.keys import KeyMacs, read_key

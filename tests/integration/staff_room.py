@@ -13,11 +13,11 @@ from starlette.applications import Starlette
 
 from channels.api.mmo import PREFIX, staff_routes
 from channels.core import Outside
-from channels.limits import Limits
 from channels.office import build_office
 from channels.settings import read_settings
 from channels.watching.metrics import Metrics
 from channels.watching.watch import Watch
+from channels.web.limits import Limits
 from channels.wiring import Engine, _assemble, read_words
 from engine.clock import Ids
 from engine.desk.proposals import Person

@@ -17,10 +17,10 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from channels.server import Connection
 from channels.settings import Settings
 from channels.street import Street
 from channels.tenants import FOLDER, Tenants, read_tenants
+from channels.web.server import Connection
 from engine.clients.clients import Scope
 from engine.clients.keys import KeyMacs
 from engine.clients.proving import Keys

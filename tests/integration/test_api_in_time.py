@@ -16,8 +16,8 @@ from channels.api.endpoints import EVERYBODY, Call, Endpoint, Nothing
 from channels.api.pace import MINUTE, pace_of_staff
 from channels.api.serving import Serving
 from channels.api.staff_callers import StaffCallers
-from channels.limits import Limit
 from channels.settings import ApiPaces
+from channels.web.limits import Limit
 from engine.clock import Ids
 from engine.once import OF_STAFF, UNDER_WAY_SECONDS, Once
 from engine.staff.actions import Actions

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from channels import api_keys
 from channels.cli import _parser
+from channels.commands import api_keys
 from channels.settings import BadSettings, Settings, read_settings
 from engine.clients.clients import KeyHolder, Scope
 from engine.clients.keys import KeyMacs, read_key

@@ -13,8 +13,8 @@ from channels.api.endpoints import EVERYBODY, Call, Endpoint, Nothing
 from channels.api.pace import MINUTE, pace_of_staff
 from channels.api.serving import Serving
 from channels.api.staff_callers import StaffCallers
-from channels.limits import Limit, Limits
 from channels.settings import ApiPaces
+from channels.web.limits import Limit, Limits
 from engine.clock import Clock, Ids
 from engine.database import open_pool
 from engine.desk.proposals import Person

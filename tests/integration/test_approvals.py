@@ -74,6 +74,23 @@ async def staffed(database_url: str) -> AsyncIterator[Staffed]:
         await assert_books(world.pool)
 
 
+async def test_a_hold_that_was_agreed_to_go_to_another_number_goes_to_nobody(
+    staffed: Staffed,
+) -> None:
+    payment_id = await staffed.held()
+    asked = await staffed.office.desk.propose(
+        Kind.RELEASE_HOLD, {"payment": payment_id}, by=AMINA, note="looked into"
+    )
+    # As it could be asked for before; the approver saw that number.
+    await staffed.world.pool.execute(
+        "update proposal set body = $2 where id = $1", asked.id,
+        f'{{"payment":"{payment_id}","payee":"+256772000009"}}',
+    )  # fmt: skip
+    decided = await staffed.office.desk.approve(asked.id, by=BRIAN)
+    assert decided.state is Stands.FAILED
+    assert await staffed.world.state(payment_id) is State.ON_HOLD
+
+
 async def test_two_people_release_a_held_payment(staffed: Staffed) -> None:
     payment_id = await staffed.held()
     decided = await staffed.agree(Kind.RELEASE_HOLD, payment_id)

@@ -1,19 +1,22 @@
 """Two people who looked at the operator's own books end an attempt that cannot be asked about."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from channels.office import Office
-from engine.clock import PaymentId
+from engine.clock import AttemptId, PaymentId
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.desk.proposals import State as Stands
-from engine.errors import OutcomeUnknown, SamePerson, StaffMistake
+from engine.errors import OurFault, OutcomeUnknown, SamePerson, StaffMistake
+from engine.outbox import Outbox
 from engine.payments.attested import Attested
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
-from engine.ports import Accepted, Finding, Outcome
+from engine.payments.service import Payments
+from engine.ports import Accepted, Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.offices import office_of
 from tests.integration.world import SUCCEEDED, World, open_world
@@ -21,6 +24,10 @@ from tests.integration.world import SUCCEEDED, World, open_world
 AMINA, BRIAN = Person("amina"), Person("brian")
 LOST = OutcomeUnknown("mpesa_ke", "no answer to rely on")
 PAID = Accepted(finding=Finding(Outcome.SUCCEEDED, "0", receipt="R7"))
+
+
+NOT_THERE = Finding(Outcome.NOT_FOUND, "no such reference")
+HOUR = 3600
 
 
 class Staffed(NamedTuple):
@@ -39,6 +46,11 @@ class Staffed(NamedTuple):
         fields = {"attempt": attempt, "outcome": outcome, "reference": reference}
         return await self.office.desk.propose(Kind.ATTEMPT_SEEN, fields, by=AMINA, note="called")
 
+    async def ask(self, payment_id: PaymentId) -> None:
+        payment = await self.world.payment(payment_id)
+        assert payment.live is not None and payment.live_direction is not None
+        await self.world.dispatcher.ask(payment, payment.live, payment.live_direction)
+
     async def agree(self, attempt: str, outcome: str, reference: str = "") -> Proposal:
         asked = await self.propose(attempt, outcome, reference)
         decided = await self.office.desk.approve(asked.id, by=BRIAN)
@@ -49,7 +61,9 @@ class Staffed(NamedTuple):
 @pytest.fixture
 async def staffed(database_url: str) -> AsyncIterator[Staffed]:
     async with open_world(database_url) as world:
-        attested = Attested(payments=world.payments, store=world.store)
+        attested = Attested(
+            payments=world.payments, store=world.store, outbox=world.dispatcher._outbox
+        )
         yield Staffed(world, office_of(world, attested.executors()))
         await assert_books(world.pool)
         assert await world.books.is_balanced()
@@ -135,3 +149,104 @@ async def test_what_moved_without_a_reference_and_what_never_was_are_refused(
                 note="x",
             )
     assert await staffed.world.state(payment_id) is State.COLLECT_UNKNOWN
+
+
+async def test_no_payout_is_given_back_while_its_order_is_under_way_once_more(
+    staffed: Staffed,
+) -> None:
+    """The operator knew nothing of it, so it was sent again: people saw what was before that."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    world.clock.pass_(HOUR)
+    proposed = await staffed.propose(attempt, "failed")
+    world.mtn.findings, world.mtn.may_answer = [NOT_THERE], asyncio.Event()
+    sent = asyncio.Event()
+    world.mtn.takes = sent.set
+    asking = asyncio.create_task(staffed.ask(payment_id))
+    await sent.wait()
+    ruled = await staffed.office.desk.approve(proposed.id, by=BRIAN)
+    assert (ruled.state, await world.state(payment_id)) == (Stands.FAILED, State.PAYOUT_UNKNOWN)
+    world.mtn.may_answer.set()
+    await asking
+    assert await world.live(payment_id) == attempt
+    await world.tell(AttemptId(attempt), SUCCEEDED)
+    assert await world.state(payment_id) is State.PAID
+    assert await world.cases() == []
+
+
+async def test_what_people_saw_before_an_order_was_repeated_is_no_proof(staffed: Staffed) -> None:
+    """Also when the operator's word about the repeat was lost: nothing else tells of it."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    world.clock.pass_(HOUR)
+    proposed = await staffed.propose(attempt, "failed")
+    world.clock.pass_(HOUR)
+    world.mtn.findings, world.mtn.answers = [NOT_THERE], [LOST]
+    await staffed.ask(payment_id)
+    assert len(world.mtn.orders) == 2
+    ruled = await staffed.office.desk.approve(proposed.id, by=BRIAN)
+    assert ruled.state is Stands.FAILED and "once more" in (ruled.outcome or "")
+    assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
+    world.clock.pass_(HOUR)
+    assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+    assert await world.state(payment_id) is State.REFUNDED
+
+
+@pytest.mark.parametrize("when", ["beside it", "behind it"])
+async def test_no_order_is_repeated_once_people_have_ruled(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """By whoever asked the operator before that, and was told that it knows nothing."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    payment = await world.payment(payment_id)
+    world.clock.pass_(HOUR)
+    world.mtn.findings = [NOT_THERE, NOT_THERE]
+    ask = world.dispatcher.ask
+    if when == "beside it":
+        apply = Payments.apply_finding
+
+        async def beside(*given: Any, **named: Any) -> Any:
+            monkeypatch.undo()
+            await ask(payment, AttemptId(attempt), Direction.DISBURSE)
+            return await apply(*given, **named)
+
+        monkeypatch.setattr(Payments, "apply_finding", beside)
+        assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+    else:
+        take = Outbox.take_again
+
+        async def behind(*given: Any) -> int:
+            monkeypatch.undo()
+            assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+            return await take(*given)
+
+        monkeypatch.setattr(Outbox, "take_again", behind)
+        await ask(payment, AttemptId(attempt), Direction.DISBURSE)
+    assert (len(world.mtn.orders), await world.state(payment_id)) == (1, State.REFUNDED)
+    assert not await world.pool.fetchval("select count(*) from outbox where id = $1", attempt)
+
+
+@pytest.mark.parametrize("carried_out_by", ["the desk", "the sweep"])
+async def test_a_ruling_whose_process_died_is_carried_out_and_its_order_never_sent(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch, carried_out_by: str
+) -> None:
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+
+    async def dies(*_: object, **__: object) -> Any:
+        raise OurFault("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Payments, "apply_finding", dies)
+        with pytest.raises(OurFault):
+            await staffed.agree(attempt, "failed")
+    world.clock.pass_(HOUR)
+    if carried_out_by == "the desk":
+        await staffed.office.desk.carry_out_approved()
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    await staffed.office.desk.carry_out_approved()
+    assert (len(world.mtn.orders), await world.state(payment_id)) == (1, State.REFUNDED)
+    assert await world.pool.fetchval("select state from proposal") == Stands.DONE
+    assert await world.cases() == []

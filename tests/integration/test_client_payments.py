@@ -9,6 +9,9 @@ import httpx
 import msgspec
 import pytest
 
+from channels.api import serving
+from channels.api.v1 import PREFIX
+from channels.times import iso_millis_of
 from engine.clock import AttemptId
 from engine.desk.proposals import Kind, Person
 from engine.errors import NoWayNow, OutcomeUnknown
@@ -24,7 +27,7 @@ from engine.ports import Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.client_room import PRICE, ClientRoom, client_room_of, open_client_room
 from tests.integration.owner import Owner
-from tests.integration.world import FAILED, open_world
+from tests.integration.world import FAILED, SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
 
@@ -82,6 +85,28 @@ async def test_a_payment_that_its_payer_declines_takes_nothing(room: ClientRoom)
     await assert_books(room.world.pool)
 
 
+async def test_a_status_says_when_it_came_to_that_and_what_its_payer_has_back(
+    room: ClientRoom,
+) -> None:
+    """With it each wage is reconciled: what was taken, what arrived, what came back, and when."""
+    paid, refunded = await room.send(), await room.send()
+    await room.tell(paid)
+    room.world.clock.pass_(60)
+    await room.tell(paid)
+    ended_ms = int(room.world.clock.epoch() * 1000)
+    for finding in (SUCCEEDED, FAILED, SUCCEEDED):  # collected, not paid out, returned
+        await room.tell(refunded, finding)
+    room.world.clock.pass_(3600)
+    first = (await room.get(f"/payments/{paid}/status")).json()
+    second = (await room.get(f"/payments/{refunded}/status")).json()
+    assert (first["outcome"], first["given_back"]) == ("paid", None)
+    assert first["changed_at"] == iso_millis_of(ended_ms) > first["made_at"]
+    assert (second["outcome"], second["given_back"]) == ("refunded", second["total"])
+    listed = (await room.get("/payments")).json()["payments"]
+    assert listed == [second, first]
+    assert (await room.get(f"/users/{first['user']}/payments")).json()["payments"] == listed
+
+
 async def test_unknown_is_under_way_and_no_failure(room: ClientRoom) -> None:
     room.world.mpesa.answers.append(OutcomeUnknown("mpesa_ke", "silence"))
     payment_id = await room.send()
@@ -111,7 +136,7 @@ async def test_nobody_is_charged_for_a_client_whose_operator_asks_them_nothing(
     ):
         for path in ("/quotes", "/payments/send"):
             answer = await room.post(path, PRICE)
-            assert (code(answer), reason(answer)) == ((409, "not_now"), (409, "dial_instead"))
+            assert (code(answer), reason(answer)) == ((422, "not_possible"), (422, "dial_instead"))
         check = (await room.post("/payments/check", PRICE)).json()
         assert (check["would_succeed"], check["reason"]) == (False, "dial_instead")
         # A price of before, when they were still asked, is confirmed by nobody but who dials.
@@ -147,9 +172,30 @@ async def test_what_cannot_be_paid_says_which_rule_it_was(room: ClientRoom) -> N
     assert await room.made() == len(MISTAKES)  # the checks' answers, and nothing else
 
 
-async def test_what_cannot_be_done_now_is_no_mistake_and_takes_no_key(room: ClientRoom) -> None:
+async def test_what_no_waiting_mends_is_never_asked_for_again(room: ClientRoom) -> None:
+    """It was `not_now`: a program that does as it is told sent it again for ever."""
     wrong = PRICE | {"amount": {"minor": 100_000, "currency": "UGX"}}
-    assert code(await room.post("/payments/send", wrong)) == (409, "not_now")
+    at_home = PRICE | {"payee": "+254712000009"}  # nobody opened that corridor
+    for price in (wrong, at_home):
+        for path in ("/quotes", "/payments/send"):
+            answer = await room.post(path, price)
+            assert (code(answer), reason(answer)) == ((422, "not_possible"), (422, "corridor"))
+            assert "corridor" in answer.json()["detail"]
+        assert (await room.post("/payments/check", price)).json()["reason"] == "corridor"
+
+
+async def test_a_refusal_says_which_of_two_it_is_about(room: ClientRoom) -> None:
+    nowhere = "+99999999999"
+    for field in ("payer", "payee"):
+        answer = await room.post("/quotes", PRICE | {field: nowhere})
+        assert (reason(answer), answer.json()["detail"]) == ((422, "number"), f"`{field}`")
+    unknown = {"quote": "0" * 32, "reservation": "1" * 32}
+    assert "`quote`" in (await room.post("/payments/send", unknown)).json()["detail"]
+    unknown = PRICE | {"reservation": "1" * 32}
+    assert "`reservation`" in (await room.post("/payments/send", unknown)).json()["detail"]
+
+
+async def test_what_cannot_be_done_now_is_no_mistake_and_takes_no_key(room: ClientRoom) -> None:
     room.world.clock.pass_(8 * 24 * 3600)
     stale = await room.post("/payments/send", PRICE, key="same-key-1")
     assert (code(stale), reason(stale)) == ((409, "not_now"), (409, "busy"))
@@ -254,13 +300,50 @@ async def test_another_body_under_a_key_is_a_conflict_and_moves_nothing(
     await room.post("/payments/send", PRICE, key="order-0001")
     other = PRICE | {"amount": {"minor": 200_000, "currency": "KES"}}
     assert code(await room.post("/payments/send", other, key="order-0001")) == (422, "key_reused")
-    # The same words in another order are another body: what is hashed is what came.
-    turned = dict(reversed(PRICE.items()))
-    assert code(await room.post("/payments/send", turned, key="order-0001")) == (422, "key_reused")
     # Keys are a client's own.
     assert (await room.post("/payments/send", PRICE, key="order-0001", who="other")).is_success
     paid = "select count(*) from payment where customer is not null"
     assert await room.world.pool.fetchval(paid) == 2
+
+
+async def test_the_same_written_otherwise_is_the_same_request(room: ClientRoom) -> None:
+    """Whoever died in between writes it anew: names in another order, blanks, nothing for {}."""
+    turned = dict(reversed(PRICE.items()))
+    payment_id = await room.send(key="order-0001")
+    for path, body, other in (
+        ("/payments/send", PRICE, turned),
+        ("/quotes", PRICE, turned),
+        ("/payments/check", PRICE, turned),
+        (f"/payments/{payment_id}/cancel", None, {}),
+    ):
+        key = f"order{path.replace('/', '-')}"
+        first = await room.post(path, body, key=key)
+        again = await room.post(path, other, key=key)
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        assert again.headers["idempotency-replayed"] == "true"
+    headers = {
+        **room.headers("shop"), "idempotency-key": "order-0001",
+        "content-type": "application/json",
+    }  # fmt: skip
+    spaced = msgspec.json.format(msgspec.json.encode(PRICE)).replace(b"payer", b"p\\u0061yer")
+    again = await room.client.post(f"{PREFIX}/payments/send", content=spaced, headers=headers)
+    assert again.headers["idempotency-replayed"] == "true"
+    made = "select count(*) from payment where customer is not null"
+    assert await room.world.pool.fetchval(made) == 2  # of each key one
+    await room.engine.dispatcher.idle()
+
+
+async def test_a_payment_that_was_taken_on_by_earlier_code_is_heard_of_again(
+    room: ClientRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the bytes were hashed: whoever repeats over our restart must not be told to pay anew."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr(serving, "hash_of", serving.hash_as_sent)
+        first = await room.post("/payments/send", PRICE, key="order-0001")
+    again = await room.post("/payments/send", PRICE, key="order-0001")
+    assert (again.status_code, again.content) == (201, first.content)
+    other = PRICE | {"amount": {"minor": 200_000, "currency": "KES"}}
+    assert code(await room.post("/payments/send", other, key="order-0001")) == (422, "key_reused")
 
 
 async def test_many_at_once_under_one_key_are_one_payment_and_one_answer(

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from channels import customers, desk
 from channels.cli import _parser
+from channels.commands import customers, desk
 from engine.customers.guesses import ATTEMPTS_MAX, LOCKS_MAX
 from engine.customers.resets import PIN_RESET
 from engine.errors import StaffMistake

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from channels.decisions import add_arguments, show_decisions
+from channels.commands.decisions import add_arguments, show_decisions
 from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId
 from engine.compliance.clearance import Seen, Thresholds, clear
 from engine.decision_log import DecisionLog

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from channels import books, desk
 from channels.cli import _parser
+from channels.commands import books, desk
+from channels.commands.proposing import DOES, KINDS_TOLD, read_fields
 from engine.desk.cases import LOW_WATER, CaseKey
 from engine.desk.proposals import Kind
 from engine.errors import SamePerson, StaffMistake
+from engine.payments.payment import code_of
 from tests.integration.desk_room import Room, open_room
+from tests.integration.owner import Owner
 
 pytestmark = pytest.mark.long("commands at each of their turns; test_desk.py keeps what they do")
 
@@ -85,7 +88,7 @@ async def test_fields_that_mean_nothing_are_told_so(room: Room) -> None:
         "operator=mtn_ug amount=much", "operator=mtn_ug amount=nan",
     ):  # fmt: skip
         with pytest.raises(StaffMistake):
-            desk.read_fields(words.split(), room.office)
+            await read_fields(Kind.TOP_UP, words.split(), room.office)
 
 
 async def test_an_id_is_found_by_its_end_and_only_when_it_is_one(room: Room) -> None:
@@ -151,3 +154,50 @@ async def test_what_is_no_amount_is_told_in_a_sentence(room: Room, amount: str) 
             room, "propose", "TOP_UP", "operator=mpesa_ke", f"amount={amount}", "--as", "asha",
             "--why", "low",
         )  # fmt: skip
+
+
+async def test_a_payment_is_named_by_the_code_that_customers_see(room: Room) -> None:
+    payment_id = room.office.ids.hex()
+    await Owner(room.pool).execute(
+        "insert into payment (id, tenant, state, version, way, terms) values ($1, 1, 1, 1, 0, 1)",
+        payment_id,
+    )  # fmt: skip
+    code = code_of(payment_id)
+    named = ("--as", "Asha", "--why", "looked")
+    for typed in (code, code.lower(), payment_id):
+        (asked,) = await capp(
+            room, "propose", "CORRECTION", f"payment={typed}", "version=1", *named
+        )
+        assert f"payment={payment_id} " in asked
+    for typed in ("ZZZZZZZZZZ", "7K2M"):
+        with pytest.raises(StaffMistake, match=f"no payment {typed}"):
+            await capp(room, "propose", "CORRECTION", f"payment={typed}", "version=1", *named)
+
+
+async def test_a_withdrawal_is_cancelled_by_the_end_of_its_id(room: Room) -> None:
+    made = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=500)
+    (asked,) = await capp(
+        room, "propose", "CANCEL_WITHDRAWAL", f"withdrawal={made.id[-8:]}", "--as", "a",
+        "--why", "not needed",
+    )  # fmt: skip
+    assert f"withdrawal={made.id} " in asked
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["operator=mtn_ug", "amount=5", "minor=6"], "give one"),
+        (["operator=mtn_xx", "amount=5"], "no operator 'mtn_xx'; known: "),
+    ],
+)
+async def test_a_contradiction_or_a_slip_is_said(room: Room, words: list[str], said: str) -> None:
+    with pytest.raises(StaffMistake, match=said):
+        await capp(room, "propose", "TOP_UP", *words, "--as", "a", "--why", "x")
+    assert await capp(room, "proposals") == []
+
+
+def test_the_help_of_propose_names_every_kind_with_its_fields() -> None:
+    assert set(DOES) == set(Kind)
+    assert "  RELEASE_HOLD payment=\n" in KINDS_TOLD
+    assert "  REPAY_RETURNED payment= [payee=]\n" in KINDS_TOLD
+    assert "  TOP_UP operator= amount=\n" in KINDS_TOLD

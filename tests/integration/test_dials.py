@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from channels.dials import PATIENCE_SECONDS, Dials
-from channels.limits import Limits
-from channels.strangers import SHUT_MAX, Strangers
+from channels.web.dials import PATIENCE_SECONDS, Dials
+from channels.web.limits import Limits
+from channels.web.strangers import SHUT_MAX, Strangers
 from engine.msisdn import Msisdn
 from engine.session.pipeline import open_pipeline
 from simulator import embedded

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from channels.doctor import _clients, checks_of, examine
+from channels.commands.doctor import _clients, checks_of, examine
 from channels.settings import read_settings
 from engine.clients.clients import Scope
 from engine.clients.keys import KeyMacs

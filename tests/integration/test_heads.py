@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from channels.server import HEAD_BYTES_MAX, HEADERS_MAX, Bounds
+from channels.web.server import HEAD_BYTES_MAX, HEADERS_MAX, Bounds
 from tests.integration.test_server import post, read_answer, read_whole, serving
 
 WORDY = (431, "the head of the request is too large")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from channels.seed import read_seeds, seed
+from channels.commands.seed import read_seeds, seed
 from engine.clock import Ids
 from engine.decision_log import DecisionLog, Kept
 from engine.decisions import Decision, Kind

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from channels.doctor import _told_of_hooks, checks_of
+from channels.commands.doctor import _told_of_hooks, checks_of
 from channels.watching import hook_figures
 from channels.watching.figures import FRESH_SECONDS, Figures
 from channels.watching.hook_figures import HookRead, read_hooks

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from channels.hooks import add_arguments, run_hooks
+from channels.commands.hooks import add_arguments, run_hooks
 from channels.settings import BadSettings, Settings
 from channels.worker import run_worker
 from engine.errors import NoSuchHook, StaffMistake

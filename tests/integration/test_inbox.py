@@ -274,7 +274,7 @@ async def test_who_has_a_wallet_in_dollars_sends_dollars(house: House) -> None:
 async def test_whose_country_has_no_money_of_ours_is_told(house: House) -> None:
     house.rooms.country = "FR"
     for text in ("SEND 500 +256772000002", "BAL"):
-        assert (await house.say(text) or "").startswith("CAPP cannot send money from your network")
+        assert (await house.say(text) or "").startswith("CAPP does not serve your network")
 
 
 async def test_who_gets_no_prompt_is_told_to_dial_and_charged_nothing(house: House) -> None:
@@ -658,6 +658,20 @@ async def test_the_language_is_changed_by_its_code_or_its_name(house: House, wor
 )
 async def test_who_is_not_registered_is_told_how(house: House, text: str, begins: str) -> None:
     assert (await house.say(text, STRANGER) or "").startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("bonjour", "Bienvenue chez CAPP."),
+        ("my PIN is 4826", "N'envoyez jamais votre code PIN"),
+        ("HELP", "Welcome to CAPP."),  # whose language is plain
+    ],
+)
+async def test_a_stranger_reads_the_language_of_their_country(
+    house: House, text: str, begins: str
+) -> None:
+    assert (await house.say(text, Msisdn("+2250701000001")) or "").startswith(begins)
 
 
 async def test_stop_and_start_are_answered_once(house: House) -> None:

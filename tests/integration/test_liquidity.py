@@ -1,5 +1,6 @@
 """Money of the owner comes and goes in two phases; what is promised cannot leave."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -7,7 +8,7 @@ import pytest
 
 from engine.desk.booking import Booker
 from engine.desk.movements import Movements
-from engine.desk.proposals import Kind, State
+from engine.desk.proposals import Kind, Proposal, State
 from engine.errors import StaffMistake
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
@@ -68,6 +69,21 @@ async def test_one_reference_is_seen_once(room: Room) -> None:
     for proposal, reference in ((second, "BANK-1"), (first, "BANK-2")):
         with pytest.raises(StaffMistake):
             await room.office.desk.see(proposal.id, reference, by=CHEP)
+    assert (await pools(room))[0] == POOL_UGX + 700
+
+
+async def test_a_reference_is_the_same_in_small_letters_and_with_blanks(room: Room) -> None:
+    first = await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=700)
+    second = await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=700)
+    desk = room.office.desk
+    ends = await asyncio.gather(
+        desk.see(first.id, "TKK6 32NMUA", by=CHEP),
+        desk.see(second.id, "tkk632nmua", by=CHEP),
+        return_exceptions=True,
+    )
+    assert sorted(type(end).__name__ for end in ends) == ["Proposal", "StaffMistake"]
+    kept = next(end for end in ends if isinstance(end, Proposal))
+    assert (await desk.see(kept.id, "Tkk632nmuA", by=CHEP)) == kept
     assert (await pools(room))[0] == POOL_UGX + 700
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from channels.messages import show_messages
+from channels.commands.messages import show_messages
 from channels.wiring import MENUS
 from engine.clock import Ids, IntentId, PaymentId
 from engine.desk.cases import SMS_UNKNOWN

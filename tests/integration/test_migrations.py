@@ -12,8 +12,8 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from channels.cli import main
-from channels.doctor import checks_of
-from channels.migrating import run_migrate
+from channels.commands.doctor import checks_of
+from channels.commands.migrating import run_migrate
 from channels.settings import BadSettings
 from channels.wiring import open_engine
 from engine.database import ensure_months

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from channels.seed import read_seeds, seed
+from channels.commands.seed import read_seeds, seed
 from engine.clock import PaymentId
 from engine.fx.quotes import Corridor
 from engine.money import Money

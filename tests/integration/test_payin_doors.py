@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from channels.payin_commands import register
+from channels.commands.payins import register
 from channels.payins import ANSWER_SECONDS, build_pay_ins, pay_in_doors
 from channels.sources import Sources, read_networks
 from engine.clock import AttemptId, Clock, Ids

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
 
 from engine.clock import Ids
-from engine.desk.proposals import Kind
+from engine.desk.booking import Booker
+from engine.desk.proposals import Kind, Proposal
 from engine.desk.proposals import State as Stands
 from engine.desk.store import ProposalStore
 from engine.errors import OurFault, OutcomeUnknown, Rejected, SamePerson, StaffMistake, Unreachable
@@ -15,13 +17,13 @@ from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import Stage
-from engine.payments.payins.returns import CALL_AGAIN_SECONDS
+from engine.payments.payins.returns import CALL_AGAIN_SECONDS, CALL_OVER_SECONDS
 from engine.payments.service import PAID_TWICE
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.suspense import Suspense
 from engine.payments.stepping import Heard
 from engine.ports import Finding, Outcome, PaidIn, PayInRefusal, Reason
-from tests.integration.payins_room import AMINA, CAME, TOTAL, Till, code, open_till, till_of
+from tests.integration.payins_room import AMINA, BRIAN, CAME, TOTAL, Till, code, open_till, till_of
 from tests.integration.world import FAILED, SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA, MTN, PAYER
 
@@ -606,6 +608,145 @@ async def test_what_is_on_its_way_back_cannot_be_returned_or_assigned_as_well(ti
         assert refused.state is Stands.FAILED
     assert len(till.mpesa.returned) == 1
     assert await till.world.state(payment_id) is State.COLLECTING
+
+
+async def did_not_go(till: Till, asked: Proposal) -> Proposal:
+    return await till.agree(Kind.RETURN_FAILED, proposal=asked.id)
+
+
+async def test_people_who_saw_that_it_did_not_go_end_a_return(till: Till) -> None:
+    """Nobody answers, and a refusal of a repeat proves nothing: else it is ordered for ever."""
+    payment_id = await till.waiting()
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_OVER_SECONDS)
+    assert (await did_not_go(till, asked)).state is Stands.DONE
+    assert (await till.suspense(), await till.held()) == (TOTAL.minor, 0)
+    assert (await till.again(pay_in)).stage is Stage.SUSPENDED
+    assert (await till.office.proposals.get(asked.id)).state is Stands.FAILED
+    assert await till.open_cases() == ["PAY_IN"]
+    till.world.clock.pass_(CALL_AGAIN_SECONDS * 2)
+    await till.sweep()
+    assert till.mpesa.returned == [NOTICE]
+    done = await till.agree(Kind.ASSIGN_PAY_IN, pay_in=pay_in.id, payment=str(payment_id))
+    assert done.state is Stands.DONE
+
+
+async def test_what_people_saw_of_a_return_counts_of_orders_that_were_over_by_then(
+    till: Till,
+) -> None:
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_OVER_SECONDS - 1)
+    early = await did_not_go(till, asked)
+    assert early.state is Stands.FAILED and "look once more" in (early.outcome or "")
+    till.world.clock.pass_(CALL_AGAIN_SECONDS)
+    proposed = await till.office.desk.propose(
+        Kind.RETURN_FAILED, {"proposal": asked.id}, by=AMINA, note="not there"
+    )
+    await till.sweep()  # it is ordered once more before the other person agrees
+    late = await till.office.desk.approve(proposed.id, by=BRIAN)
+    assert (late.state, till.mpesa.returned) == (Stands.FAILED, [NOTICE, NOTICE])
+    assert await till.held() == TOTAL.minor
+
+
+async def test_no_return_is_ordered_beside_people_who_end_it(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep that took it up a moment before finds its turn taken."""
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_AGAIN_SECONDS + 1)
+    before = await till.again(pay_in)
+    books = Booker.follow
+
+    async def swept(*given: Any) -> Any:
+        await till.room.returns.call_again(before)
+        return await books(*given)
+
+    monkeypatch.setattr(Booker, "follow", swept)
+    assert (await did_not_go(till, asked)).state is Stands.DONE
+    assert till.mpesa.returned == [NOTICE]
+
+
+@pytest.mark.parametrize("died", ["end_waiting", "give_up", "keep_outcome"])
+async def test_a_return_that_people_ended_is_ended_though_the_process_died_over_it(
+    till: Till, monkeypatch: pytest.MonkeyPatch, died: str
+) -> None:
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_OVER_SECONDS)
+
+    async def dies(*_: object) -> None:
+        raise OurFault("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(till.room.store if died == "give_up" else ProposalStore, died, dies)
+        with pytest.raises(OurFault):
+            await did_not_go(till, asked)
+    await till.office.desk.carry_out_approved()
+    kind = "select state from proposal where kind = 'RETURN_FAILED'"
+    assert await till.world.pool.fetchval(kind) == "done"
+    assert (await till.office.proposals.get(asked.id)).state is Stands.FAILED
+    assert (await till.again(pay_in)).stage is Stage.SUSPENDED
+    assert (await till.suspense(), await till.held()) == (TOTAL.minor, 0)
+
+
+async def test_only_a_return_under_way_is_ended_as_one_that_did_not_go(till: Till) -> None:
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_OVER_SECONDS)
+    ruled = await did_not_go(till, asked)
+    assert (await did_not_go(till, ruled)).state is Stands.FAILED  # that one returns nothing
+    again = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert (await did_not_go(till, asked)).state is Stands.DONE  # said before; the new one stays
+    assert await till.held() == TOTAL.minor
+    await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+    till.world.clock.pass_(CALL_OVER_SECONDS)
+    assert (await did_not_go(till, again)).state is Stands.FAILED
+    assert (await till.again(pay_in)).stage is Stage.RETURNED
+
+
+async def test_a_return_that_people_saw_arrive_did_not_fail(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said by one of them, and its process died before it was booked."""
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_OVER_SECONDS)
+
+    async def dies(*_: object, **__: object) -> None:
+        raise OurFault("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Booker, "follow", dies)
+        with pytest.raises(OurFault):
+            await till.office.desk.see(asked.id, "TKK632NMUA", by=AMINA)
+    assert (await did_not_go(till, asked)).state is Stands.FAILED
+    await till.office.desk.carry_out_approved()
+    assert (await till.again(pay_in)).stage is Stage.RETURNED
+    assert (await till.suspense(), await till.held()) == (0, 0)
+
+
+async def test_a_return_that_went_after_all_is_for_people(till: Till) -> None:
+    """Its money was taken for ours again: a word that contradicts that is never lost."""
+    pay_in = await till.announce("nobody")
+    assert not await till.room.returns.hear_return(pay_in.id, SUCCEEDED)  # nobody ordered it
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_OVER_SECONDS)
+    await did_not_go(till, asked)
+    for _ in range(2):
+        assert await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+    assert await till.open_cases() == ["CONFLICT", "PAY_IN"]
+
+
+async def test_a_return_nobody_answers_is_ordered_ever_more_seldom(till: Till) -> None:
+    pay_in = await till.announce("nobody")
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    for hours, calls in ((1, 2), (1, 2), (1, 3), (3, 3), (1, 4), (24, 5), (17, 6), (17, 7)):
+        till.world.clock.pass_(hours * 3600 + 61)
+        await till.sweep()
+        assert len(till.mpesa.returned) == calls
 
 
 # To the payment it was meant for, by two people.

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
-from channels import ported
 from channels.cli import _parser
+from channels.commands import ported
 from engine.clock import Ids
 from engine.customers.customers import Customer
 from engine.customers.store import Customers

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from channels.data import run_data
+from channels.commands.data import run_data
 from channels.settings import BadSettings
 from engine.clients.quote_store import KEPT_SECONDS as QUOTES_KEPT_SECONDS
 from engine.clock import Ids

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from channels.data import run_data
+from channels.commands.data import run_data
 from channels.privacy import give_keys
 from engine.clock import Clock, Ids
 from engine.customers.pins import PinKeys

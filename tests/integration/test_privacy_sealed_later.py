@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from channels.books import audit_in
-from channels.data import run_data
+from channels.commands.books import audit_in
+from channels.commands.data import run_data
 from channels.office import Office
 from channels.privacy import give_keys
 from engine.errors import KeyNotAtHand

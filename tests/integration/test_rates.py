@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from channels.rates import build_feed, confirm_rate, show_rates
-from channels.seed import SeedRate, Seeds, read_seeds, seed
+from channels.commands.rates import confirm_rate, show_rates
+from channels.commands.seed import SeedRate, Seeds, read_seeds, seed
+from channels.rates import build_feed
 from channels.settings import read_settings
 from channels.wiring import MENUS
 from engine.decisions import Decision, Kind

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from channels.migrating import run_migrate
+from channels.commands.migrating import run_migrate
 from channels.settings import BadSettings
 from engine.clock import Clock, Ids, first_id_at
 from engine.database import connect, ensure_months

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from channels.books import audit
+from channels.commands.books import audit
 from engine.clock import Ids
 from engine.database import open_pool
 from engine.staff.actions import OPEN_SECONDS, Action, Actions

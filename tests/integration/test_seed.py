@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from channels.commands.seed import SeedFloat, SeedRate, Seeds, SeedTerms, read_seeds, seed
 from channels.environment import BadArgument
-from channels.seed import SeedFloat, SeedRate, Seeds, SeedTerms, read_seeds, seed
 from engine.clock import Clock
 from tests.integration.world import SEEDS, settings_for
 from tests.unit.payments.examples import MPESA, MTN

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from channels.limits import Limits
+from channels.web.limits import Limits
 from engine.clients.clients import Scope
 from engine.clients.proving import BELIEVED_SECONDS
 from tests.integration.client_room import PRICE, ClientRoom, open_client_room

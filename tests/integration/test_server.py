@@ -16,11 +16,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from channels import doors
-from channels.bodies import read_body
-from channels.doors import Doors, plain, send_whole
-from channels.heads import SHORT_BYTES_MAX
-from channels.server import FULL_SECONDS, Bounds, Connection
+from channels.web import doors
+from channels.web.bodies import read_body
+from channels.web.doors import Doors, plain, send_whole
+from channels.web.heads import SHORT_BYTES_MAX
+from channels.web.server import FULL_SECONDS, Bounds, Connection
 from engine.ports import Acknowledgement
 
 

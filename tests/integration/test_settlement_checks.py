@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from channels.commands.settlement_checks import settlement_checks
 from channels.settings import BadSettings, Settings, read_settings
-from channels.settlement_checks import settlement_checks
 from channels.settlement_file import pegged_to
 from engine.errors import CappError
 from simulator.markets import MARKETS

@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from channels.cli import _parser
+from channels.commands.settlement import TASKS, _place
 from channels.inspect_settlement import settlement_of
 from channels.settings import Settings, SettlementSettings
 from channels.settlement import OpenSettlement
-from channels.settlement_commands import TASKS, _place
 from channels.settlement_outside import SettlementOutside
 from channels.wiring import Engine
 from engine.errors import StaffMistake

@@ -17,12 +17,12 @@ from channels.api.callers import Deed, Ended
 from channels.api.endpoints import EVERYBODY, Call, Endpoint, Nothing
 from channels.api.pace import MINUTE, pace_of_staff
 from channels.api.serving import Serving, short_routes
-from channels.doors import Doors
+from channels.commands.serving import SERVED
 from channels.guards import Edges, Guards
-from channels.limits import Limit
-from channels.server import Bounds
-from channels.serving import SERVED
 from channels.settings import ApiPaces
+from channels.web.doors import Doors
+from channels.web.limits import Limit
+from channels.web.server import Bounds
 from engine.clock import Clock, Ids
 from engine.errors import NotProven
 from engine.once import OF_STAFF, Once

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from channels.limits import Admitted, Limit, Limits, Room
+from channels.web.limits import Admitted, Limit, Limits, Room
 from engine.session.pipeline import TickPipeline, open_pipeline
 from simulator import embedded
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from channels import staff
 from channels.cli import _parser
+from channels.commands import staff
 from channels.settings import BadSettings, Settings, read_settings
 from engine.clock import Clock, Ids
 from engine.database import open_pool

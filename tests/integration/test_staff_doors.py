@@ -19,8 +19,8 @@ from channels.api.proposals import Proposals
 from channels.api.staff_sessions import StaffSessions
 from channels.api.transactions import Transactions
 from channels.app import build_app
-from channels.server import Connection
 from channels.settings import Settings, read_settings
+from channels.web.server import Connection
 from engine.clock import Clock, Ids
 from engine.database import open_pool
 from engine.desk.proposals import Person
@@ -247,7 +247,7 @@ NOBODY_OF_US = {
     "/ussd/": "gateways: customers' own sessions",
     "/sms/": "gateways",
     "/api/v1/webhooks/": "operators, and businesses about their own webhooks",
-    "/api/v1/": "businesses, about their own payments: told to the log of the process",
+    "/api/v1": "businesses, about their own payments: told to the log of the process",
     "/openapi.json": "the description of the API",
     "/docs": "the same as pages",
     "/health": "whether we live; nothing about people or money",
@@ -263,7 +263,7 @@ def test_every_door_of_the_process_is_one_that_writes_down_or_is_for_nobody_of_u
     """A door that somebody adds for staff goes through the table above, or is explained here."""
     staff = [path for path in doors.paths if path.startswith(PREFIX)]
     assert {path.removeprefix(PREFIX) for path in staff} == {
-        *(endpoint.path for endpoint in TABLE), "/{rest:path}",
+        *(endpoint.path for endpoint in TABLE), "", "/{rest:path}",
     }  # fmt: skip
     others = [path for path in doors.paths if not path.startswith(PREFIX)]
     strange = [path for path in others if not path.startswith(tuple(NOBODY_OF_US))]
@@ -299,6 +299,19 @@ def test_a_callback_that_lost_its_way_is_kept_also_where_clients_have_an_api(doo
         answer = doors.client.request(method, f"/api/v1{path}")
         assert answer.status_code == status, path
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [("/api/v1", "application/problem+json"), ("/api/v1/admin/mmo", "application/problem+json"),
+     ("/api/v1/payments/", "application/problem+json"), ("/docs/", "text/plain; charset=utf-8"),
+     ("/health/", "text/plain; charset=utf-8")],
+)  # fmt: skip
+def test_nobody_is_redirected_for_a_slash(doors: Doors, path: str, media_type: str) -> None:
+    """What is built from the request's own `Host` leads wherever somebody wants it to."""
+    answer = doors.client.get(path, headers={"host": "evil.example"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, media_type)
+    assert "location" not in answer.headers
 
 
 def test_every_answer_of_a_process_is_held_alike_whichever_way_it_went(doors: Doors) -> None:

@@ -76,6 +76,17 @@ async def test_a_top_up_that_is_listed_is_not_booked_a_second_time(
     assert await bureau.cases() == []
 
 
+async def test_a_word_that_was_typed_in_small_letters_is_the_one_that_is_listed(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    await moved(office, "tkk 632nmua")
+    report = await bureau.take_whole(line(bureau, "TKK632NMUA"), operator="mtn_ug")
+    assert [j.kind for j in report.judged] == [Class.MOVED]
+    bureau.pass_days(2)
+    await bureau.age()
+    assert await float_and_suspense(world) == (FLOAT + 500, 0)
+
+
 async def test_what_was_suspended_before_people_said_what_it_is_comes_out_again(
     world: World, bureau: Bureau, office: Office
 ) -> None:

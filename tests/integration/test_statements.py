@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from channels.cli import _parser
+from channels.commands.statements import run_statements, say_cases, say_report
 from channels.environment import BadArgument
-from channels.statements import Comparison, assemble, run_statements, say_cases, say_report
+from channels.statements import Comparison, assemble
 from engine.clock import AttemptId, Clock, Ids, PaymentId
 from engine.errors import CustomerMistake, OutcomeUnknown, Unreachable, Unreadable
 from engine.ledger.commit import Committer

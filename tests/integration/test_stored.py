@@ -93,7 +93,7 @@ async def test_stored_payments_are_read_as_those_that_were_lived(year: Pool) -> 
         assert attempted is not None and attempted.payment == payment
     listed: list[str] = []
     while page := await own.listed(CLIENT, before=(listed or [LAST])[-1], most=7):
-        listed += [payment.payment_id for payment in page]
+        listed += [payment.payment_id for payment, _ in page]
     assert listed == sorted(listed, reverse=True)
     assert len(set(listed)) == CROWD.payments // filling.CLIENT_EVERY
     busy = (await year.fetchval("select id from customer where msisdn = $1", PAYER.format(0))).hex

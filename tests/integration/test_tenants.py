@@ -10,12 +10,12 @@ import pytest
 import redis
 
 from channels.addresses import CallbackAddresses, companies_of
+from channels.commands.working import work_when_up
 from channels.rounds import make_rounds
 from channels.settings import BadSettings
 from channels.street import Street
 from channels.tenants import read_tenants
 from channels.watching.logs import About
-from channels.working import work_when_up
 from engine.clock import Clock
 from providers.registry import build_operators
 from simulator import embedded
@@ -121,6 +121,16 @@ def test_a_path_that_two_could_read_differently_is_refused(room: StreetRoom, pat
         room.client.build_request("GET", "/x", extensions={"target": path.encode()})
     )
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/t/duka/api/v1", "/t/duka/api/v1/", "/t/duka/docs/", "/t/duka/health/", "/health/"]
+)
+def test_nobody_is_redirected_to_a_host_that_they_named(room: StreetRoom, path: str) -> None:
+    """It was one slash more or less, on the host of the request and without the tenant's name."""
+    answer = room.client.get(path, headers={"host": "evil.example"}, follow_redirects=False)
+    assert answer.status_code == 404
+    assert "location" not in answer.headers
 
 
 def test_every_house_has_its_pages_below_its_own_name(room: StreetRoom) -> None:

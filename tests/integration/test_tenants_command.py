@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from channels.commands.tenants import run_tenants
 from channels.settings import BadSettings
-from channels.tenant_commands import run_tenants
 from tests.integration.street_room import file_of, house_environment, write_files
 
 pytestmark = pytest.mark.long("commands at each of their turns")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from channels.api.v1 import PREFIX
-from channels.seed import Seeds, seed
+from channels.commands.seed import Seeds, seed
 from channels.settings import Settings
 from engine.clock import Clock
 from providers.registry import build_operators

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from channels.commands.tenants import run_tenants
+from channels.commands.working import work_when_up
 from channels.rounds import make_rounds
 from channels.settings import BadSettings
 from channels.street import Street
-from channels.tenant_commands import run_tenants
 from channels.tenants import Tenants, read_tenants
 from channels.watching.logs import About
-from channels.working import work_when_up
 from engine.texts import Texts
 from simulator import embedded
 from tests.integration.street_room import (

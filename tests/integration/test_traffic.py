@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from channels.traffic import Overheard, lines_of, show_traffic
+from channels.commands.traffic import lines_of, show_traffic
+from channels.traffic import Overheard
 from engine.clock import AttemptId, Ids
 from engine.correlation import spoken_of
 from engine.errors import OutcomeUnknown

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from channels.server import AHEAD_MAX, Bounds, Connection
-from channels.unread import PERIODS, Unread
+from channels.web.server import AHEAD_MAX, Bounds, Connection
+from channels.web.unread import PERIODS, Unread
 from tests.integration.test_server import Web, post, read_answer, serving
 
 pytestmark = pytest.mark.long("callers who do not read are waited for")

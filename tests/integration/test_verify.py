@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from channels.verifying import ANY, Known, Verdict, _trusted, run_verify, verify
+from channels.commands.verifying import ANY, Known, Verdict, _trusted, run_verify, verify
 from engine.clock import Clock
 from engine.payments.settlement.leaves import Leaf
 from engine.payments.settlement.receipts import Receipt, read_receipt, write_receipt

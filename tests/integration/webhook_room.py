@@ -10,7 +10,7 @@ from starlette.routing import Route
 from channels.addresses import CallbackAddresses, companies_of
 from channels.operators import OperatorCallbacks
 from channels.sources import Sources
-from channels.strangers import Strangers
+from channels.web.strangers import Strangers
 from channels.webhooks import LostCallbacks, Reception
 from engine.clock import Ids
 from engine.ports import OperatorPort

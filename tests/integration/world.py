@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
+from channels.commands.seed import Seeds, read_seeds, seed
 from channels.core import Deciders, Known, Outside, build_core
 from channels.privacy import give_keys, plan_sealer
-from channels.seed import Seeds, read_seeds, seed
 from channels.settings import Settings, read_settings
 from channels.wiring import MENUS
 from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId

@@ -88,4 +88,5 @@ MTN_ABROAD = Subject(
     token_refused=Answer(401, message={"message": f"expired: {TOKEN}"}),
     key_refused=MTN.key_refused,
     preparing={"preapprovals/msisdn": (PREAPPROVALS_PATH, AGREED)},
+    refuses_by=MTN.refuses_by,
 )

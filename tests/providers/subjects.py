@@ -1,6 +1,7 @@
 """The adapters under test with their settings, orders and addresses, as the contract suite needs.
 
-A new adapter joins the suite with one more `Subject`.
+A new adapter joins the suite with one more `Subject` and its secrets in `SECRETS`; a test names it
+until it has.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -100,6 +101,8 @@ class Subject:
     key_refused: Answer = NOTHING
     preparing: Mapping[str, tuple[str, Answer]] = field(default_factory=dict)
     """By their names in a trace: calls that are made before the one that counts."""
+    refuses_by: frozenset[int] = frozenset()
+    """Statuses that its reference lists as a definitive no, whatever else stands in the answer."""
 
     def script_tokens(self, company: Company, *answers: Answer) -> None:
         for path in self.token_paths:
@@ -413,6 +416,7 @@ MTN = Subject(
     token=Answer(message={"access_token": TOKEN, "token_type": "access_token", "expires_in": 3600}),
     token_refused=Answer(401, message={"message": f"expired: {TOKEN}"}),
     key_refused=Answer(500, message={"error": "login_failed"}),
+    refuses_by=frozenset({400}),
 )
 SMS_GATEWAY = Subject(
     "africastalking",

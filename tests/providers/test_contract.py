@@ -20,8 +20,18 @@ from engine.errors import (
     Unreachable,
     Unreadable,
 )
-from engine.ports import Accepted, Callback, Finding, OperatorPort, Outcome, Reason, SmsAccepted
+from engine.ports import (
+    Accepted,
+    Callback,
+    Direction,
+    Finding,
+    OperatorPort,
+    Outcome,
+    Reason,
+    SmsAccepted,
+)
 from providers.http import Exchange
+from providers.registry import SMS
 from tests.providers import company as companies
 from tests.providers import subjects
 from tests.providers.airtel_subjects import AIRTEL, AIRTEL_SIGNED
@@ -29,7 +39,7 @@ from tests.providers.company import Answer, Company, Raw, Reaction
 from tests.providers.conftest import HandClock
 from tests.providers.mtn_subjects import MTN_ABROAD
 from tests.providers.orange_subjects import ORANGE
-from tests.providers.subjects import MPESA, MTN, SECRETS, ZAMTEL, Operation, Subject
+from tests.providers.subjects import MPESA, MTN, SECRETS, Operation, Subject
 
 SUBJECTS = (*subjects.SUBJECTS, MTN_ABROAD, AIRTEL, AIRTEL_SIGNED, *ORANGE)
 Case = tuple[Subject, Operation]
@@ -140,6 +150,35 @@ async def test_answer_no_list_knows_leaves_the_outcome_unknown_and_is_asked_once
             await operation.call(adapter)
     assert len(company.received(operation.path)) == 1
     assert_discreet(caught.value)
+
+
+# As many companies write it; each finds a code here that its lists have not.
+_UNLISTED = {
+    "code": "NEW_ONE", "errorCode": "500.009.99", "state": "FAILED", "status": "FAILED",
+    "error": {"code": "NEW_ONE", "message": "new"},
+}  # fmt: skip
+_LONG = pytest.mark.long("of one kind")
+_STATUSES = [400, *(pytest.param(status, marks=_LONG) for status in (404, 409, 422))]
+
+
+@named(CASES)
+@pytest.mark.parametrize("status", _STATUSES)
+async def test_unlisted_code_is_no_refusal_under_any_status(
+    subject: Subject,
+    operation: Operation,
+    status: int,
+    company: Company,
+    clock: HandClock,
+    traced: list[Exchange],
+) -> None:
+    """A status is a class of answers; unless its reference says so it ends no order."""
+    subject.script_tokens(company)
+    company.on(operation.path, Answer(status, message=_UNLISTED))
+    is_final = status in subject.refuses_by and not operation.is_query
+    async with built(subject, company.url, clock, traced) as adapter:
+        with pytest.raises(Rejected if is_final else OutcomeUnknown):
+            await operation.call(adapter)
+    assert len(company.received(operation.path)) == 1
 
 
 @named(CASES)
@@ -286,7 +325,7 @@ async def test_repr_of_adapter_and_settings_shows_no_secret(
         assert_discreet(adapter, settings)
 
 
-OPERATORS = [MPESA, MTN, ZAMTEL, AIRTEL, AIRTEL_SIGNED, *ORANGE]
+OPERATORS = [subject for subject in SUBJECTS if subject.name not in SMS]
 KINDS: dict[str, tuple[str, ...]] = {
     "mpesa_ke": (
         "stk-callback",
@@ -306,6 +345,34 @@ KINDS: dict[str, tuple[str, ...]] = {
     "orange_cd": ("callback", "status"),
 }
 GARBAGE = [b"", b"null", b"[]", b"{}", b"{", b"\xff\xfe", b'{"a":' * 5000, b"x" * 100_000]
+
+
+ORDERS = [case for case in CASES if case[1].name.upper() in Direction.__members__]
+
+
+@named(ORDERS)
+async def test_an_order_that_may_be_repeated_bears_one_reference_each_time(
+    subject: Subject,
+    operation: Operation,
+    company: Company,
+    clock: HandClock,
+    traced: list[Exchange],
+) -> None:
+    """Or the operator cannot know the second for the first, and whoever repeats it pays twice."""
+    subject.script_tokens(company)
+    company.on(operation.path, operation.success)
+    async with built(subject, company.url, clock, traced) as adapter:
+        if not adapter.facts.repeat_is_safe(Direction[operation.name.upper()]):
+            return  # nobody repeats it
+        references = adapter.references_of(subjects.ATTEMPT)
+        for _ in range(2):
+            await operation.call(adapter)
+            clock.seconds += 7200
+    sent = [
+        f"{each.target} {each.headers} {each.body!r}" for each in company.received(operation.path)
+    ]
+    assert len(sent) == 2
+    assert any(all(word in request for request in sent) for word in references)
 
 
 @pytest.mark.parametrize("subject", OPERATORS, ids=lambda subject: subject.name)

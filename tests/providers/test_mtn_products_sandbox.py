@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from channels.provision import run_provision
+from channels.commands.provision import run_provision
 from engine.clock import Clock, Ids
 from engine.errors import CappError, Rejected
 from engine.money import Money

@@ -10,9 +10,9 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from channels.doors import Doors
 from channels.operators import OperatorCallbacks
-from channels.server import Connection
+from channels.web.doors import Doors
+from channels.web.server import Connection
 from engine.errors import Unreadable
 from engine.payments.lifecycle import State
 from engine.ports import Acknowledgement, Callback, callback_at

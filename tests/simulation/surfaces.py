@@ -173,7 +173,7 @@ class ModelStore(PaymentStore):
             accepted = [
                 row.at_ms
                 for _, row in self._model.evidence_of(attempt_id)
-                if row.source == Source.ACCEPTED
+                if row.source in (Source.ACCEPTED, Source.REPEATED)
             ]
             return max([step.at_ms, *accepted])
 
@@ -334,6 +334,21 @@ class ModelOutbox(Outbox):
 
     async def claim(self, intent_id: str) -> int:
         return await self._claims.get(intent_id) or 0
+
+    async def take_again(
+        self, intent_id: str, payment_id: PaymentId, tenant: int, kind: int, ended: str | None
+    ) -> int:
+        now = int(self._clock.epoch())
+
+        def write() -> int:
+            if intent_id in self._model.outbox:
+                return 0
+            self._model.outbox[intent_id] = OutboxRow(payment_id, kind, None, now, now, now, 1)
+            self._model.lease(intent_id, now + self._lease_seconds)
+            self._tell("take_again", intent_id, now)
+            return 1
+
+        return await self._wire.ask(write)
 
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
         def write() -> None:

@@ -1,5 +1,7 @@
 """What is raised when a server is away, and what is raised beside it."""
 
+import errno
+
 import asyncpg
 import httpx
 import pytest
@@ -35,6 +37,8 @@ RAISED: dict[str, tuple[Exception, str | None]] = {
     ),
     "a mistake in our Lua": (ResponseError("ERR"), None),
     "a file that is not there": (FileNotFoundError(2, "menus"), None),
+    "a disk that is full": (OSError(errno.ENOSPC, "No space left on device"), None),
+    "a disk that is read-only": (OSError(errno.EROFS, "Read-only file system"), None),
     "an operator that is away": (
         caused(Unreachable("mpesa_ke", "refused"), ConnectionRefusedError()), None,
     ),

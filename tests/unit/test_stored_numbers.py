@@ -49,6 +49,7 @@ STORED: dict[type[IntEnum], str] = {
     """,
     Source: """
         ANSWER=1 CALLBACK=2 QUERY=3 ACCEPTED=4 STATEMENT=5 PEOPLE=6 PAY_IN=7
+        ORDERED=8 REPEATED=9
     """,
     Action: """
         ALLOW=0 HOLD=1 REFUSE=2

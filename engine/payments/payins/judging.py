@@ -44,6 +44,7 @@ class PayIn(NamedTuple):
     payment: PaymentId | None = None
     proposal: str | None = None
     calls: int = 0  # how often its return was ordered
+    called_ms: int | None = None  # when that was done last; None: never, also under any other
 
 
 class Verdict(StrEnum):

@@ -6,6 +6,7 @@ operator is called; it is over when the operator says so, or when people saw it 
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from engine.clock import AttemptId, Clock, PaymentId
 from engine.desk.booking import Booker
@@ -13,6 +14,7 @@ from engine.desk.proposals import (
     Executor,
     Kind,
     OfPayIn,
+    OfReturn,
     Outcome,
     PayInOwner,
     Proposal,
@@ -40,11 +42,16 @@ log = logging.getLogger(__name__)
 
 CALL_AGAIN_SECONDS = 3600
 """When a return that nobody answered is ordered again: the first call is over by then, and what it
-did is found done already."""
+did is found done already. Doubled with every call, so that people have time to look."""
+DOUBLED_MAX = 4
+CALL_OVER_SECONDS = 600
+"""So long after an order what people see of it at the operator is what became of it."""
+CONFLICT = "CONFLICT"
+"""The kind of the case about a return that went although it was booked as one that did not."""
 
 
 class PayInReturns:
-    """The executors of RETURN_PAY_IN and ASSIGN_PAY_IN."""
+    """The executors of RETURN_PAY_IN, RETURN_FAILED and ASSIGN_PAY_IN."""
 
     def __init__(
         self,
@@ -70,7 +77,11 @@ class PayInReturns:
         self._clock = clock
 
     def executors(self) -> Mapping[Kind, Executor]:
-        return {Kind.RETURN_PAY_IN: self.give_back, Kind.ASSIGN_PAY_IN: self.assign}
+        return {
+            Kind.RETURN_PAY_IN: self.give_back,
+            Kind.RETURN_FAILED: self.end_return,
+            Kind.ASSIGN_PAY_IN: self.assign,
+        }
 
     # Back to whoever sent it.
 
@@ -113,12 +124,16 @@ class PayInReturns:
         """What the operator says of a return. False: we know of none such.
 
         Only a listed code is a failure, and only of the one call that was made: what a repeat is
-        refused for says nothing of the first. That it went back before is a success.
+        refused for says nothing of the first. That it went back before is a success. Of one that
+        was booked as a failure a success is a case for people.
         """
         pay_in = await self._store.get(pay_in_id)
-        if pay_in is None or pay_in.proposal is None:
+        if pay_in is None or pay_in.called_ms is None:
             return False
-        if pay_in.stage is not Stage.RETURNING:
+        if pay_in.stage is not Stage.RETURNING or pay_in.proposal is None:
+            if finding.outcome is Found.SUCCEEDED and pay_in.stage is not Stage.RETURNED:
+                told = f"{pay_in.operator} says that {_returned(pay_in)}; it is {pay_in.stage.name}"
+                await self._store.open_case(pay_in, told, CONFLICT)
             return True
         proposal = await self._proposals.get(ProposalId(pay_in.proposal))
         ended: Outcome | None = None
@@ -134,11 +149,12 @@ class PayInReturns:
 
     async def _call(self, pay_in: PayIn, proposal: Proposal) -> Outcome:
         """One call. Of a repeat only its result means something: the first may have been done."""
-        again_ms = int((self._clock.epoch() + CALL_AGAIN_SECONDS) * 1000)
         is_first = pay_in.calls == 0
         waits = waiting(f"until {pay_in.operator} says that {pay_in.paid.amount} went back")
         port = self._operators.get(pay_in.operator)
-        if not isinstance(port, PayInPort) or not await self._store.claim_call(pay_in, again_ms):
+        if not isinstance(port, PayInPort) or not await self._store.claim_call(
+            pay_in, self._again_ms(pay_in)
+        ):
             return waits
         url = self._address(self._code(pay_in), AttemptId(pay_in.id))
         try:
@@ -156,6 +172,10 @@ class PayInReturns:
             log.warning("return of %s is unclear: %s", pay_in.paid.receipt, error)
         return waits
 
+    def _again_ms(self, pay_in: PayIn) -> int:
+        pause = CALL_AGAIN_SECONDS * 2 ** min(pay_in.calls, DOUBLED_MAX)
+        return int((self._clock.epoch() + pause) * 1000)
+
     async def _complete(self, pay_in: PayIn, proposal: Proposal, receipt: str | None) -> Outcome:
         transfers = postings.complete_return(*self._held(pay_in))
         wrong = await self._booker.follow(
@@ -168,12 +188,15 @@ class PayInReturns:
         return done(_returned(pay_in))
 
     async def _fail(self, pay_in: PayIn, proposal: Proposal, code: str) -> Outcome:
-        transfers = postings.turned_round(postings.reserve_return(*self._held(pay_in)))
-        wrong = await self._booker.follow(proposal, proposal.id, Manual.RETURN_FAILED, transfers)
+        wrong = await self._suspend_again(pay_in, proposal, proposal.id)
         if wrong is not None:
             return wrong
         await self._store.give_up(pay_in)
         return failed(f"{pay_in.operator} did not send it back: {code}")
+
+    async def _suspend_again(self, pay_in: PayIn, proposal: Proposal, id: str) -> Outcome | None:
+        transfers = postings.turned_round(postings.reserve_return(*self._held(pay_in)))
+        return await self._booker.follow(proposal, id, Manual.RETURN_FAILED, transfers)
 
     async def _failed_before(self, pay_in: PayIn, proposal: Proposal) -> Outcome | None:
         """What a process that died had still to do: the books say that it was not sent back.
@@ -185,6 +208,40 @@ class PayInReturns:
         if pay_in.stage is Stage.RETURNING and pay_in.proposal == proposal.id:
             await self._store.give_up(pay_in)
         return failed(f"{pay_in.operator} did not send it back, as it said before")
+
+    # It did not go, as people saw there.
+
+    async def end_return(self, proposal: Proposal) -> Outcome:
+        """Suspend again what did not go back; two people say so: it may go another way then.
+
+        What they saw counts of orders that were over when they proposed it. None leaves beside
+        this: the turn to order it again is taken first.
+        """
+        body = read_body(proposal.kind, proposal.body)
+        assert isinstance(body, OfReturn)
+        returning = await self._proposals.get(ProposalId(body.proposal))
+        of = read_body(returning.kind, returning.body)
+        if returning.kind is not Kind.RETURN_PAY_IN or not isinstance(of, OfPayIn):
+            raise StaffMistake(f"{returning.id} returns no pay-in")
+        pay_in = await self._get(of.pay_in)
+        is_its_own = pay_in.stage is Stage.RETURNING and pay_in.proposal == returning.id
+        if await self._booker.state_of(returning.id) is not Manual.RETURN_FAILED:
+            if not is_its_own:
+                return failed(f"it is {pay_in.stage.name}, {returning.id} {returning.state}")
+            if returning.reference is not None:
+                return failed(f"it went back, {returning.reference}")
+            if wrong := _looked_too_early(pay_in, proposal):
+                return failed(wrong)
+            if not await self._store.take_turn(pay_in, self._again_ms(pay_in)):
+                raise OurFault(f"the return of {pay_in.paid.receipt} moved this moment")
+            refused = await self._suspend_again(pay_in, proposal, returning.id)
+            if refused is not None:
+                return refused
+        ended = failed(f"people saw that it did not go: {proposal.id}")
+        await self._proposals.end_waiting(returning.id, ended)
+        if is_its_own:
+            await self._store.give_up(pay_in)
+        return done(f"{pay_in.paid.amount} of {pay_in.paid.receipt} did not go back")
 
     # To the payment it was meant for.
 
@@ -256,6 +313,15 @@ def _event(payment: Payment) -> Event | None:
         return Event.COLLECTION_SUCCEEDED
     is_over = may(payment.state, Event.LATE_MONEY_PROVEN)
     return Event.LATE_MONEY_PROVEN if is_over else None
+
+
+def _looked_too_early(pay_in: PayIn, proposal: Proposal) -> str:
+    """Why what people saw may be of before the last order; "" when that was over by then."""
+    over_ms = (pay_in.called_ms or 0) + CALL_OVER_SECONDS * 1000
+    if proposal.made_ms >= over_ms:
+        return ""
+    over = datetime.fromtimestamp(over_ms / 1000, UTC)
+    return f"it was ordered again: look once more after {over:%Y-%m-%d %H:%M} UTC, then propose it"
 
 
 def _returned(pay_in: PayIn) -> str:

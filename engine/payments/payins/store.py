@@ -3,6 +3,7 @@
 Every change is a compare-and-set. It moves no money: that is the commit's alone.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
+from engine.gather import alone
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payment import code_of, id_ending, read_code
@@ -22,6 +24,8 @@ from engine.privacy.places import (
     pay_in_reference_place,
 )
 from engine.privacy.seals import Seals, open_moved, seals_of
+
+log = logging.getLogger(__name__)
 
 CODE_GOOD = timedelta(days=7)
 """How old a payment that is over may be, for late money to find it by its code."""
@@ -83,7 +87,10 @@ class PayInStore:
         return [_pay_in(row, self._seals) for row in rows]
 
     async def lease_due(self, lease_seconds: int, most: int) -> list[PayIn]:
-        """Those that somebody should look at; nobody else gets them until the lease ends."""
+        """Those that somebody should look at; nobody else gets them until the lease ends.
+
+        One that cannot be read waits for another lease, and keeps up nobody else.
+        """
         now_ms = self._now_ms()
         rows = await self._pool.fetch(
             "with old as (select id from pay_in where due_ms <= $1 and tenant = $2"
@@ -91,7 +98,11 @@ class PayInStore:
             " update pay_in set due_ms = $3 from old where pay_in.id = old.id returning pay_in.*",
             now_ms, self._tenant, now_ms + lease_seconds * 1000, most,
         )  # fmt: skip
-        return [_pay_in(row, self._seals) for row in rows]
+        read = [alone(f"pay-in {row['id'].hex}", _pay_in, row, self._seals) for row in rows]
+        for unread in read:
+            if isinstance(unread, Exception):
+                log.error("a pay-in waits: %s", unread)
+        return [pay_in for pay_in in read if isinstance(pay_in, PayIn)]
 
     async def is_turn_to_ask(self, pay_in: PayIn, again_ms: int) -> bool:
         """Count a question to the operator; False when somebody else has just asked."""
@@ -147,8 +158,8 @@ class PayInStore:
         """What two people began came to nothing: it is suspended again."""
         await self._pool.execute(
             "update pay_in set stage = $3, proposal = null, calls = 0, due_ms = null"
-            " where id = $1 and stage = $2",
-            pay_in.id, int(pay_in.stage), int(Stage.SUSPENDED),
+            " where id = $1 and stage = $2 and proposal is not distinct from $4::uuid",
+            pay_in.id, int(pay_in.stage), int(Stage.SUSPENDED), pay_in.proposal,
         )  # fmt: skip
 
     async def claim_call(self, pay_in: PayIn, again_ms: int) -> bool:
@@ -161,6 +172,16 @@ class PayInStore:
                 "update pay_in set calls = calls + 1, called_ms = $3, due_ms = $4"
                 " where id = $1 and stage = $2 and calls = $5 returning true",
                 pay_in.id, int(Stage.RETURNING), self._now_ms(), again_ms, pay_in.calls,
+            )
+        )  # fmt: skip
+
+    async def take_turn(self, pay_in: PayIn, again_ms: int) -> bool:
+        """Nobody makes the next call before that time; False when somebody has just made one."""
+        return bool(
+            await self._pool.fetchval(
+                "update pay_in set calls = calls + 1, due_ms = $3"
+                " where id = $1 and stage = $2 and calls = $4 returning true",
+                pay_in.id, int(Stage.RETURNING), again_ms, pay_in.calls,
             )
         )  # fmt: skip
 
@@ -303,12 +324,12 @@ class PayInStore:
 
     # People.
 
-    async def open_case(self, pay_in: PayIn, detail: str) -> None:
+    async def open_case(self, pay_in: PayIn, detail: str, kind: str = PAY_IN) -> None:
         """Put it on somebody's desk. The same twice is one."""
         await self._pool.execute(
             "insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
             " values ($1, $2, $1, $3, $4, $5) on conflict do nothing",
-            pay_in.id, PAY_IN, self._tenant, self._now_ms(), detail,
+            pay_in.id, kind, self._tenant, self._now_ms(), detail,
         )  # fmt: skip
 
     async def close_case(self, pay_in: PayIn, note: str) -> None:
@@ -349,4 +370,5 @@ def _pay_in(row: Any, seals: Seals) -> PayIn:
         payment=PaymentId(payment.hex) if payment is not None else None,
         proposal=proposal.hex if proposal is not None else None,
         calls=row["calls"],
+        called_ms=row["called_ms"],
     )

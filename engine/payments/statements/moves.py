@@ -6,7 +6,7 @@ They are booked by their proposals, under the word by which somebody saw them at
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from engine.desk.proposals import Kind, Movement, Proposal, Rebalancing, read_body
+from engine.desk.proposals import Kind, Movement, Proposal, Rebalancing, read_body, spelled
 from engine.desk.store import ProposalStore
 from engine.payments.statements.lines import Side
 from engine.payments.statements.matching import UNDONE, Theirs
@@ -24,8 +24,8 @@ class Moves:
         self, operator: str, lines: Sequence[Theirs], paid_in: Collection[str]
     ) -> Mapping[str, str | None]:
         """Of an operator's lines the ids of those that go by such a word, as receipt or as
-        reference, with the proposal that each is; None in another amount than was booked, UNDONE
-        where that was reversed since.
+        reference (as `spelled`), with the proposal that each is; None in another amount than was
+        booked, UNDONE where that was reversed since.
 
         What was booked once is one line, which it stays: another one that goes by the same word, as
         each of a standing order does, is not. A pay-in's (`paid_in`) goes by its receipt alone: its
@@ -34,10 +34,10 @@ class Moves:
         by_receipt: dict[str, list[Theirs]] = defaultdict(list)
         by_reference: dict[str, list[Theirs]] = defaultdict(list)
         for t in sorted(lines, key=lambda t: (t.line.completed_ms, t.line_id)):
-            by_receipt[t.line.receipt].append(t)
+            by_receipt[spelled(t.line.receipt)].append(t)
             if t.line.reference and t.line_id not in paid_in:
-                by_reference[t.line.reference].append(t)
-        made = await self._proposals.done_as(list({*by_receipt, *by_reference}))
+                by_reference[spelled(t.line.reference)].append(t)
+        made = await self._proposals.done_as({*by_receipt, *by_reference})
         kept = await self._lines.kept_as(operator, [p.id for p in made])
         undone = await self._lines.undone([p.id for p in made]) if made else frozenset()
         made.sort(key=lambda p: p.id in undone)  # what stands has the first choice
@@ -48,7 +48,7 @@ class Moves:
             for proposal, side, minor in rest:
                 free = [
                     t
-                    for t in named[proposal.reference or ""]
+                    for t in named[spelled(proposal.reference or "")]
                     if t.line.side is side and not found.get(t.line_id)
                     if kept.get(proposal.id, t.line_id) == t.line_id
                 ]

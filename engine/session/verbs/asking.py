@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from engine.errors import CustomerMistake
+from engine.errors import CustomerMistake, NoWayNow
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.payments.views import MoneyRequest
 from engine.session.press import Press
@@ -39,9 +39,15 @@ class Asking:
         session = press.session
         assert session.payee is not None, "the amount is asked after the number"
         assert session.amount is not None, "the amount was typed before it is asked for"
-        asked = await self._payments.ask(
-            session.customer, session.network, session.payee, session.amount, key=press.key
-        )
+        try:
+            asked = await self._payments.ask(
+                session.customer, session.network, session.payee, session.amount, key=press.key
+            )
+        except NoWayNow as refusal:
+            if refusal.text_key != "no_way.corridor":
+                raise
+            # That one speaks of money that leaves the caller's network, and another number may do.
+            raise CustomerMistake("no_way.asking") from refusal
         session.code = asked.code
         return "asked"
 

@@ -29,9 +29,10 @@ class Opening:
         """`value` is the session that was left unfinished or confirmed a payment, if any."""
         session = press.session
         country = country_of(session.msisdn)
+        session.language = self._words.offered(country or "")[0]  # until it is known who calls
         currency = self._payments.payer_currency(session.msisdn, session.network)
         if country is None or currency is None:
-            raise NoWayNow("no_way.corridor")
+            raise NoWayNow("no_way.caller")
         session.country, session.currency = country, currency
         customer = await self._customers.find(session.msisdn)
         if customer is None:

@@ -143,9 +143,9 @@ class Sending:
 
 
 def must_be_served(payments: Payments, session: Session) -> None:
-    """Raises NoWayNow when we serve no wallet of the caller's."""
+    """Raises NoWayNow `no_way.caller` when we serve no wallet of the caller's."""
     if payments.payer_operator(session.msisdn, session.network) is None:
-        raise NoWayNow("no_way.corridor")
+        raise NoWayNow("no_way.caller")
 
 
 async def check_payee(payments: Payments, session: Session, payee: Msisdn) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from channels.doctor import CHECKS
+from channels.commands.doctor import CHECKS
 from channels.settings import BadSettings, Settings, read_settings
 from channels.wiring import open_engine
 from engine.clock import Clock

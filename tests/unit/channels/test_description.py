@@ -18,6 +18,10 @@ from channels.api.problems import Code
 from channels.api.quotes import Quotes
 from channels.api.reservations import ClientReservations
 from channels.api.v1 import PREFIX, table_of
+from engine.hooks.body import EventTold, Happened, write_body
+from engine.hooks.events import EventKind
+from engine.payments.lifecycle import State
+from tests.unit.payments.examples import quote
 
 TABLE = table_of(
     Quotes.__new__(Quotes), Payments.__new__(Payments), Markets.__new__(Markets),
@@ -77,8 +81,47 @@ def test_whoever_reads_the_description_asks_where_they_read_it(where: str) -> No
 def test_every_reference_leads_somewhere() -> None:
     text = json.dumps(TOLD)
     for part in text.split('"$ref": "')[1:]:
-        *_, name = part.partition('"')[0].split("/")
-        assert name in TOLD["components"]["schemas"]
+        *_, kind, name = part.partition('"')[0].split("/")
+        assert name in TOLD["components"][kind]
+
+
+def test_what_is_sent_to_who_subscribed_is_described_as_it_is_sent() -> None:
+    told = json.loads(describe(PREFIX, TABLE, [EventTold]))
+    assert "webhooks" not in TOLD
+    message = told["webhooks"]["EventTold"]["post"]
+    headers = {"webhook-id", "webhook-timestamp", "webhook-signature"}
+    assert {p["name"] for p in message["parameters"]} == headers
+    schema = message["requestBody"]["content"]["application/json"]["schema"]
+    happened = Happened(QUOTE, EventKind.PAID, QUOTE, 24, State.PAID, 1, quote())
+    body = json.loads(write_body(happened, whole_numbers=False))
+    assert jsonschema_rs.is_valid(schema | {"components": told["components"]}, body)
+    del body["data"]["code"]
+    assert not jsonschema_rs.is_valid(schema | {"components": told["components"]}, body)
+
+
+def test_what_a_refusal_says_in_its_headers_is_described() -> None:
+    for place in TOLD["paths"].values():
+        for told in place.values():
+            for status, answer in told["responses"].items():
+                headers = set(answer["headers"])
+                assert ("Retry-After" in headers) is (
+                    status in ("429", "503", "504") or "`under_way`" in answer["description"]
+                )
+                assert ("WWW-Authenticate" in headers) is (status == "401")
+                assert ("RateLimit" in headers) is (status != "401")
+
+
+def test_a_description_is_text_and_no_block_of_code() -> None:
+    """Markdown takes what is four blanks in for a program, and every docstring is."""
+    for schema in TOLD["components"]["schemas"].values():
+        assert "\n    " not in schema["description"]
+
+
+def test_a_status_says_which_words_there_are() -> None:
+    told = TOLD["components"]["schemas"]["PaymentStatus"]["properties"]
+    assert told["outcome"]["enum"] == ["under_way", "paid", "refunded", "not_taken"]
+    assert "`on_hold`" in told["state"]["description"]
+    assert "`new`" not in told["state"]["description"]
 
 
 CHOICES: list[tuple[dict[str, Any], bool]] = [

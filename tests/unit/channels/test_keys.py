@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from channels.cli import _parser
-from channels.keys import run_keys
+from channels.commands.keys import run_keys
 from engine.errors import Rejected, StaffMistake
 
 ARBITER, SPONSOR = "arbiter", "sponsor"

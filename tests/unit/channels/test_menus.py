@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from channels import cli, menus
+from channels import cli
+from channels.commands import menus
 from channels.tenants import FOLDER
 from channels.tenants import MENUS as OWN_MENUS
 from engine.menu.bundle import read_bundle

@@ -1,6 +1,6 @@
 from datetime import UTC, date, datetime
 
-from channels.messages import lines_of
+from channels.commands.messages import lines_of
 from engine.messages.watch import Tallied, Unclear
 
 DAY = date(2026, 11, 21)

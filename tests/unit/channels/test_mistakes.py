@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from channels import cli
-from channels.doctor import CHECKS
+from channels.commands.doctor import CHECKS
+from channels.commands.seed import read_seeds
 from channels.environment import BadArgument
 from channels.reconciliation import OTHER_FILE, read_polling, read_statement_terms
-from channels.seed import read_seeds
 from channels.settings import BadSettings, read_settings
 from engine.clock import Clock
 from providers.environment import MissingSettings, SenselessSettings

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from channels import serving, working
 from channels.app import edges_of
-from channels.doctor import examine
+from channels.commands import serving, working
+from channels.commands.doctor import examine
 from channels.production import findings_of, refuse_insecure
 from channels.settings import BadSettings, Settings, read_settings
 from tests.unit.channels.test_secrecy import STRONG, drawn

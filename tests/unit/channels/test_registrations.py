@@ -3,7 +3,7 @@
 import argparse
 
 from channels.addresses import ANY_ATTEMPT, CallbackAddresses
-from channels.registrations import registrations, show_addresses
+from channels.commands.registrations import registrations, show_addresses
 from channels.settings import Settings, read_settings
 from engine.clock import Clock
 from providers.registry import build_operators

@@ -2,8 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +15,18 @@ from channels.secrecy import (
     ADDRESSES,
     DRAWN,
     TOLD,
+    is_a_houses_own,
     is_secret_name,
     weaknesses_of,
     with_files,
 )
 from channels.settings import BadSettings, read_settings
+from engine.clock import Clock
+from providers.environment import MissingSettings
+from providers.http import no_trace
+from providers.registry import OPERATORS, SMS, BuildSms
 from simulator.operators import credentials
+from tests.providers.capability_table import plausible
 
 
 def drawn(name: str) -> str:
@@ -52,6 +61,10 @@ STRONG = {
 SECRETS = sorted(name for name in STRONG if is_secret_name(name))
 
 
+def _sms(build: BuildSms, variables: Mapping[str, str]) -> Any:
+    return build(variables, "https://pay.example.org/report", no_trace)
+
+
 def hidden_fields() -> set[str]:
     """Fields of the settings and of their parts that are kept out of the `repr`."""
     parts = [part for part in vars(settings_module).values() if is_dataclass(part)]
@@ -81,6 +94,62 @@ def test_every_secret_an_adapter_reads_is_on_the_list() -> None:
     assert {"API_KEY", "CONSUMER_SECRET", "PASSKEY", "CLIENT_SECRET", "AUTH_TOKEN"} <= asked
     unlisted = {word for word in asked if not is_secret_name(f"CAPP_OPENEXCHANGERATES_{word}")}
     assert unlisted == set()
+
+
+NO_SECRETS = frozenset({"API_USER", "CLIENT_ID", "INITIATOR", "THIRD_PARTY_ID"})
+"""Who we are with a company: kept out of logs, and of no use without what is proven with."""
+
+
+class Asked(dict[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        super().__init__(known)
+        self.names: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.names.add(key)
+        return super().get(key, default)
+
+
+def hidden_from(name: str, build: Callable[[Mapping[str, str]], Any]) -> set[str]:
+    """The variables behind what an adapter's settings keep out of their `repr`."""
+    try:
+        build({})
+        lacking: tuple[str, ...] = ()
+    except MissingSettings as error:
+        lacking = error.names
+    environment = Asked({each: plausible(each) for each in lacking})
+    parts = [part for part in vars(build(environment)).values() if is_dataclass(part)]
+    hidden = {field.name.upper() for part in parts for field in fields(part) if not field.repr}
+    assert parts, f"{name}: an adapter keeps its settings, a frozen dataclass"
+    return {each for each in environment.names if each.removeprefix(_prefix(name)) in hidden}
+
+
+def _prefix(name: str) -> str:
+    return f"CAPP_{name.upper()}_"
+
+
+ADAPTERS: dict[str, Callable[[Mapping[str, str]], Any]] = {
+    **{name: partial(build, clock=Clock(), trace=no_trace) for name, build in OPERATORS.items()},
+    **{name: partial(_sms, build) for name, build in SMS.items()},
+}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_whatever_an_adapters_settings_hide_is_on_the_list(name: str) -> None:
+    """What its settings hide is a secret by its variable's name too, or none can come from a file,
+    be found weak, and be kept from other tenants. Call it `..._KEY`, `_SECRET`, `_PASSWORD`.
+    """
+    hidden = hidden_from(name, ADAPTERS[name])
+    known = {f"{_prefix(name)}{word}" for word in NO_SECRETS}
+    assert {each for each in hidden - known if not is_secret_name(each)} == set()
+
+
+def test_what_proves_a_callback_is_one_houses_own() -> None:
+    name = "CAPP_ORANGE_CD_CALLBACK_AUTHORIZATION"
+    assert name in hidden_from("orange_cd", ADAPTERS["orange_cd"])
+    assert is_secret_name(name) and is_a_houses_own(name) and is_a_houses_own(f"{name}_FILE")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from channels.seldom import QUIET_SECONDS, Seldom
+from channels.web.seldom import QUIET_SECONDS, Seldom
 
 log = logging.getLogger("tests.seldom")
 

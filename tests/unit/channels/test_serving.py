@@ -11,8 +11,8 @@ from channels.api.callers import Deed, Ended
 from channels.api.endpoints import EVERYBODY, Call, Endpoint, Nothing
 from channels.api.pace import pace_of_staff
 from channels.api.serving import Serving
-from channels.limits import Limit, Limits
 from channels.settings import ApiPaces
+from channels.web.limits import Limit, Limits
 from engine.clock import Clock, Ids
 from engine.once import OF_STAFF, Once
 from tests.integration.staff_room import RedisAway

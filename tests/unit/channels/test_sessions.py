@@ -1,6 +1,6 @@
 from datetime import date
 
-from channels.sessions import lines_of
+from channels.commands.sessions import lines_of
 from engine.ports import EndReason
 from engine.session.drops import Ended
 from tests.unit.session.rooms import NETWORKS

@@ -1,6 +1,6 @@
 import pytest
 
-from channels.doctor import CHECKS
+from channels.commands.doctor import CHECKS
 from channels.settings import (
     ApiPaces,
     BadSettings,
@@ -59,6 +59,13 @@ def test_an_empty_environment_names_all_that_is_needed() -> None:
     with pytest.raises(BadSettings) as caught:
         read_settings({})
     assert all(name in str(caught.value) for name in GOOD)
+
+
+@pytest.mark.parametrize("word", ["true", "yes", "on", "2"])
+def test_who_wants_a_list_and_says_so_in_another_word_is_told(word: str) -> None:
+    assert read_settings({**GOOD, "CAPP_SCREENING_REQUIRED": "1"}).screening_required
+    with pytest.raises(BadSettings, match="CAPP_SCREENING_REQUIRED"):
+        read_settings({**GOOD, "CAPP_SCREENING_REQUIRED": word})
 
 
 def test_rates_live_by_the_table_alone_until_sources_are_named() -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from channels.api.pace import pace_of_staff
 from channels.api.problems import Refusal
-from channels.doctor import CHECKS
-from channels.limits import Limits
+from channels.commands.doctor import CHECKS
 from channels.settings import ApiPaces, read_settings
 from channels.sources import UNKNOWN, Sources, counted_as, read_networks
-from channels.strangers import Strangers
+from channels.web.limits import Limits
+from channels.web.strangers import Strangers
 from tests.integration.staff_room import RedisAway
 from tests.unit.channels.test_settings import GOOD
 

@@ -5,14 +5,14 @@ import inspect
 import pytest
 
 from channels.cli import COMMANDS, DESK, _load, _parser
-from channels.terminal import LINES, Silent, TellsItself, Told, all_words, words_of
+from channels.commands.terminal import LINES, Silent, TellsItself, Told, all_words, words_of
 
 PARSER = _parser()
 TYPED = sorted(all_words(PARSER))
 
 
 def test_every_command_and_each_of_its_words_has_a_line() -> None:
-    """Who adds one says in `channels/terminal.py` whether it is written down, and if not why."""
+    """Who adds one says in `commands/terminal.py` whether it is written down, and if not why."""
     assert set(TYPED) == set(LINES)
     assert {words.split()[0] for words in TYPED} == {*COMMANDS, *DESK}
 

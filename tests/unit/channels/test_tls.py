@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.responses import PlainTextResponse
 
-from channels.serving import server_config
+from channels.commands.serving import server_config
 from channels.settings import BadSettings, EdgeSettings, read_settings
-from channels.tls import open_tls
+from channels.web.tls import open_tls
 from tests.unit.channels.test_settings import GOOD
 
 PASSWORD = "of the key"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from channels.cli import _parser
-from channels.verifying import RECEIPT_BYTES_MAX, Verdict, run_verify
+from channels.commands.verifying import RECEIPT_BYTES_MAX, Verdict, run_verify
 from engine.payments.settlement.leaves import Leaf
 from engine.payments.settlement.receipts import Receipt, SaltedLeaf, write_receipt
 

@@ -47,5 +47,36 @@ def test_a_body_that_is_none_names_what_is_wrong(kind: Kind, fields: dict[str, A
         read_body(kind, fields)
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"operator": "mtn_ug"}, "TOP_UP: `minor` is missing"),
+        ({"sum": "1"}, "TOP_UP: there is no `sum`; it has `operator`, `minor`"),
+        ({"operator": "mtn_ug", "minor": "x"}, "TOP_UP: `minor`: expected `int`, got `str`"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_the_form(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(StaffMistake) as caught:
+        read_body(Kind.TOP_UP, fields)
+    assert str(caught.value) == said
+
+
+def test_an_id_that_is_none_is_said_without_a_pattern() -> None:
+    with pytest.raises(StaffMistake, match="`payment`: 32 hexadecimal digits are wanted"):
+        read_body(Kind.RELEASE_HOLD, {"payment": "7K2M9QX4TB"})
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.RELEASE_HOLD, Kind.REFUSE_HOLD, Kind.REFUND_RETURNED, Kind.REFUND_QUEUED]
+)
+def test_another_number_is_agreed_on_only_where_it_will_be_paid(kind: Kind) -> None:
+    fields = {"payment": "a" * 32, "payee": "+256772000009"}
+    with pytest.raises(StaffMistake, match="only REPAY_RETURNED"):
+        read_body(kind, fields)
+    assert read_body(Kind.REPAY_RETURNED, fields)
+    # What was stored before is still read by those who list it.
+    assert read_body(kind, msgspec.json.encode(fields).decode())
+
+
 def test_numbers_may_be_typed_as_words() -> None:
     assert read_body(Kind.TOP_UP, {"operator": "mtn_ug", "minor": "5"}) == Movement("mtn_ug", 5)

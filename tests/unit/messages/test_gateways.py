@@ -133,6 +133,21 @@ async def test_a_silent_gateway_is_asked_last_until_it_has_rested() -> None:
     assert (await gateways.send(MESSAGE)).gateway == "first"
 
 
+@pytest.mark.parametrize("clear", [None, no(Reason.CONFIGURATION), Throttled("first", "busy")])
+async def test_any_clear_answer_ends_a_row_of_silences(clear: ProviderError | None) -> None:
+    """One silence now and then is weather: a gateway that answers is not asked last for it."""
+    silences: list[ProviderError] = [Unreachable("first", "refused")] * (FAILURES_MAX - 1)
+    first, second = Scripted(list(silences)), Scripted()
+    gateways, _ = two(first, second)
+    for _ in silences:
+        await gateways.send(MESSAGE)
+    first.answers = [clear] if clear is not None else []
+    await gateways.send(MESSAGE)
+    first.answers = [Unreachable("first", "refused")]
+    await gateways.send(MESSAGE)
+    assert (await gateways.send(MESSAGE)).gateway == "first"
+
+
 async def test_who_rests_is_still_asked_when_nobody_else_can() -> None:
     first = Scripted([Unreachable("first", "x")] * FAILURES_MAX)
     second = Scripted([no(Reason.OTHER)] * (FAILURES_MAX + 1))

@@ -11,11 +11,12 @@ NEEDS_NO_NUMBER = {
     "engine/payments/statements/terms.py",  # the same as of reconciliation
 }
 OPENS_PLAIN_POOLS = {
-    "channels/data.py",  # gives the keys itself
-    "channels/lists.py",
+    "channels/commands/data.py",  # gives the keys itself
+    "channels/commands/lists.py",
     "channels/privacy.py",
+    "channels/commands/rates.py",
     "channels/rates.py",
-    "channels/terminal_log.py",  # its log keeps no number
+    "channels/commands/terminal_log.py",  # its log keeps no number
     "channels/wiring.py",  # the same
     "engine/database.py",
 }

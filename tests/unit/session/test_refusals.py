@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.errors import NoWayNow
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -54,7 +55,48 @@ async def test_who_has_no_wallet_we_serve_hears_so_before_anything_is_typed(
     house.payments.unserved.add("63902")
     reply = await house.press(*inputs)
     assert reply.ends
-    assert reply.text == TEXTS.render("en", "no_way.corridor")
+    assert reply.text == TEXTS.render("en", "no_way.caller")
+
+
+@pytest.mark.parametrize(
+    ("number", "unserved", "language"),
+    [
+        ("+22670000001", False, "fr"),  # nobody pays from there
+        ("+254712000077", True, "en"),  # somebody does, but not from this network
+        ("+447911123456", False, "en"),
+    ],
+)
+async def test_a_new_caller_hears_in_a_language_of_the_country_that_nobody_serves_them(
+    number: str, unserved: bool, language: str
+) -> None:
+    house = House()
+    if unserved:
+        house.payments.unserved.add("61203")
+    reply = await house.take("", msisdn=Msisdn(number), network="61203")
+    assert (reply.text, reply.ends) == (TEXTS.render(language, "no_way.caller"), True)
+
+
+# Asking somebody whose operator does not lead to ours.
+
+
+async def test_who_cannot_be_paid_by_whom_they_ask_may_ask_another() -> None:
+    house = await caller()
+    keys = ("2", "1", PAYEE, "500")
+    await house.press(*keys)
+    house.payments.failure = NoWayNow("no_way.corridor")
+    reply = await house.take("*".join((*keys, "1")))
+    said = TEXTS.render("en", "no_way.asking")
+    assert (reply.text.startswith(said), reply.ends) == (True, False)
+    assert house.session().screen == "request_money.number"
+
+
+async def test_another_refusal_of_a_request_is_told_as_it_is() -> None:
+    house = await caller()
+    keys = ("2", "1", PAYEE, "500")
+    await house.press(*keys)
+    house.payments.failure = NoWayNow("no_way.busy")
+    reply = await house.take("*".join((*keys, "1")))
+    assert (reply.text, reply.ends) == (TEXTS.render("en", "no_way.busy"), True)
 
 
 # One's own number.

@@ -11,6 +11,7 @@ from engine.msisdn import Msisdn
 from engine.payments.views import MoneyRequest
 from engine.ports import EndReason, SessionEnd
 from engine.session import steps
+from engine.session.turn import LATE_SECONDS_MAX
 from tests.unit.session.rooms import MENU, NETWORKS, PAYER, PIN, House
 
 PAYEE = "256772000002"
@@ -265,6 +266,36 @@ async def test_a_pin_that_is_compared_late_still_pays() -> None:
     assert len(house.payments.confirmed) == 1
     told = await house.press(session_id="s2")
     assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+
+
+async def test_while_a_late_payment_is_under_way_nobody_is_shown_the_menu_as_if_nothing_was() -> (
+    None
+):
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered("sw")
+    await house.press(*TO_PIN)
+    house.payments.delay = 0.3
+    told = await house.take("*".join((*TO_PIN, PIN)))
+    house.payments.delay = 0.0
+    for session_id in ("s2", "s3"):
+        assert await house.press(session_id=session_id) == told
+        house.clock.seconds += 20
+    assert not house.payments.confirmed, "it is under way all the while"
+    await house.turns.aclose()
+    assert (await house.press(session_id="s4")).text.startswith("CAPP000001 +256772000002")
+
+
+async def test_a_late_payment_that_came_to_nothing_is_waited_for_no_longer_than_a_minute() -> None:
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    house.customers.pin_delay = 0.1
+    assert (await house.take("*".join((*TO_PIN, "9173")))).ends  # it is not theirs
+    await house.turns.aclose()
+    house.clock.seconds += LATE_SECONDS_MAX
+    assert (await house.press(session_id="s2")).text.startswith("This is taking longer")
+    house.clock.seconds += 1
+    assert (await house.press(session_id="s3")).text.startswith("CAPP\n1. Send money")
 
 
 async def test_who_was_late_and_paid_nothing_is_told_of_no_payment() -> None:

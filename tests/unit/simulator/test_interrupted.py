@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -129,7 +129,8 @@ def at_a_terminal(*arguments: str) -> Iterator[tuple[int, "subprocess.Popen[byte
         if started.poll() is None:
             started.kill()
         started.wait()
-        os.close(ours)
+        with suppress(OSError):  # it may have been closed before
+            os.close(ours)
 
 
 def group_of(leader: int) -> list[int]:
@@ -154,6 +155,15 @@ def test_console_over_its_own_sandboxes_ends_by_ctrl_c_and_leaves_nobody() -> No
         assert console.wait(PATIENCE_SECONDS) == 0
         assert b"Traceback" not in rest
         assert group_of(console.pid) == []
+
+
+def test_the_phones_end_when_their_terminal_is_closed(server: str) -> None:
+    """Their window: nobody reads any more what they draw, and what they say at their end."""
+    with at_a_terminal("phone", "--url", server) as (terminal, phone):
+        read_until(terminal, b"Nothing yet.")
+        os.close(terminal)
+        assert phone.wait(PATIENCE_SECONDS) == 0
+        assert group_of(phone.pid) == []
 
 
 def test_load_at_a_terminal_ends_by_ctrl_c_and_leaves_nobody(server: str, tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from channels.seed import read_seeds
+from channels.commands.seed import read_seeds
 from channels.settings import read_settings
 from engine.clock import Clock
 from engine.ports import FixedAddressPort
 from providers.registry import build_operators
-from simulator.homes import currency_of, homes_of
+from simulator.dialects.numbers import network_of
+from simulator.homes import currency_of, homes_of, name_of
 from simulator.installation import (
     Ports,
     choose_ports,
@@ -128,3 +129,22 @@ def test_what_belongs_to_a_database_is_found_by_whoever_connects_to_it(
     named = folder_of("postgresql://capp:secret@db.example.org:5432/capp")
     assert "secret" not in named
     assert (folder_of(address) == named) == is_the_same
+
+
+@pytest.mark.parametrize(
+    ("msisdn", "network", "name"),
+    [
+        ("+254712000001", "63902", "M-PESA"),
+        ("+254733000009", "63903", "Airtel Money"),
+        ("+254781000009", "63903", "Airtel Money"),
+        ("+254100000009", "63903", "Airtel Money"),
+        ("+256772000002", "64110", "MTN MoMo"),
+        ("+221771234567", "99999", "Orange Money"),
+        ("+233200000001", "62002", ""),
+    ],
+)
+def test_a_phone_dials_from_the_network_that_its_wallet_is_at(
+    msisdn: str, network: str, name: str
+) -> None:
+    """The server takes the wallet's operator from the network of a dial."""
+    assert (network_of(msisdn), name_of(msisdn)) == (network, name)

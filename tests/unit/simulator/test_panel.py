@@ -1,7 +1,9 @@
 """The timeline beside the phones: everything that happened, newest first, a sign for each kind."""
 
+import asyncio
 from datetime import datetime, timedelta
 
+import httpx
 import msgspec
 
 from simulator.inspect import (
@@ -9,6 +11,7 @@ from simulator.inspect import (
     Attempt,
     Books,
     Heard,
+    Inspector,
     Payment,
     Posting,
     Sent,
@@ -20,6 +23,7 @@ from simulator.inspect import (
 from simulator.phone import panel
 from simulator.phone.panel import Seen, describe, describe_turns
 from simulator.phone.trail import Seen as Turn
+from simulator.places import Places
 from tests.unit.simulator.conftest import START
 
 BOOKS = Books(balanced=True, accounts=[])
@@ -133,3 +137,19 @@ def test_a_payment_in_its_window_has_no_batch_yet() -> None:
 def test_without_settlement_nothing_is_said_of_it() -> None:
     assert panel.CHAIN not in describe(Seen(payment(), BOOKS))
     assert panel.CHAIN_LEGEND in describe(Seen(settled("waiting"), BOOKS))
+
+
+async def test_a_server_that_hangs_is_told_of_and_not_what_was_so_before() -> None:
+    async def hang(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(60)
+        return httpx.Response(500)
+
+    places = Places(server="http://server", ussd_url="http://server/ussd", gateway="")
+    async with httpx.AsyncClient(transport=httpx.MockTransport(hang)) as client:
+        async with asyncio.timeout(10):
+            seen = await panel.look(
+                Inspector(client, places), [panel.Line("payer", "+254712000001")], seconds=0.05
+            )
+    told = describe(seen, TURNS)
+    assert told.startswith("! the server does not answer within 0.05 s")
+    assert "balance" not in told and "# payer" in told

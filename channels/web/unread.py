@@ -7,7 +7,7 @@ import asyncio
 import logging
 from typing import Final
 
-from channels.seldom import Seldom
+from channels.web.seldom import Seldom
 
 PERIODS: Final = 3
 """So many times as long as a request may take nothing may be taken of an answer."""

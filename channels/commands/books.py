@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from channels.desk import open_office
+from channels.commands.desk import open_office
 from channels.office import Office
 from channels.settings import Settings
 from channels.times import ms_of, read_since, second_of, typed_since

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+from channels.commands.staff import who_is_here
 from channels.privacy import open_sealed_pool
 from channels.settings import BadSettings, Settings
-from channels.staff import who_is_here
 from channels.times import stamp_of
 from engine.clients.clients import ApiKey, KeyId, Scope, read_scopes, write_scopes
 from engine.clients.keys import KeyMacs

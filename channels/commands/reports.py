@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
+from channels.commands.spreadsheets import write_rows
 from channels.compliance import policy_of
 from channels.environment import BadArgument
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
-from channels.spreadsheets import write_rows
 from channels.times import typed_day
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles

@@ -10,25 +10,28 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
-from channels.customers import read_number
+from channels.commands.proposing import (
+    KINDS_TOLD,
+    find_proposal,
+    known_currency,
+    read_fields,
+    read_minor,
+)
 from channels.office import Office
 from channels.settings import Settings
 from channels.times import minute_of
 from channels.wiring import open_engine
-from engine.compliance.profiles import Profiles
 from engine.decision_log import DecisionLog
 from engine.desk.cases import read_key
 from engine.desk.liquidity import FloatStatus, PoolStatus
-from engine.desk.proposals import Kind, Person, Proposal, ProposalId, State, read_person
+from engine.desk.proposals import Kind, Person, Proposal, State, read_person
 from engine.desk.rebalancing import COVER_DAYS, Advice, Move, advise
-from engine.errors import StaffMistake
 from engine.ledger.account_names import read_name
-from engine.money import CURRENCIES, from_decimal, plain
+from engine.money import plain
 from engine.payments.payment import code_of
 from providers.redaction import printable
 
@@ -57,12 +60,12 @@ def _add_rebalance(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_propose(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", type=Kind, choices=list(Kind), metavar="KIND")
-    parser.add_argument(
-        "fields", nargs="*", metavar="FIELD=VALUE", help="minor= or amount=, msisdn=, ..."
-    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = KINDS_TOLD
+    parser.add_argument("kind", choices=[kind.value for kind in Kind], metavar="KIND")
+    parser.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help="as listed below")
     _person(parser)
-    parser.add_argument("--why", required=True)
+    parser.add_argument("--why", required=True, help="the reason, which is kept")
 
 
 def _add_proposals(parser: argparse.ArgumentParser) -> None:
@@ -142,7 +145,7 @@ async def _pools(office: Office, _: argparse.Namespace, say: Say) -> bool:
 
 async def _mark(office: Office, options: argparse.Namespace, say: Say) -> bool:
     account = read_name(options.account, office.tenant, office.codes)
-    low, target = (_minor(text, account.currency) for text in (options.low, options.target))
+    low, target = (read_minor(text, account.currency) for text in (options.low, options.target))
     await office.liquidity.set_mark(account, low_minor=low, target_minor=target)
     say(f"{options.account}: called below {options.low}, filled to {options.target}")
     return True
@@ -186,11 +189,10 @@ async def _propose_move(office: Office, advice: Advice, move: Move, person: Pers
 
 
 async def _propose(office: Office, options: argparse.Namespace, say: Say) -> bool:
-    fields = read_fields(options.fields, office)
-    if options.kind in (Kind.PIN_RESET, Kind.ERASE_CUSTOMER):
-        fields = await _of_customer(fields, office)
+    kind = Kind(options.kind)
+    fields = await read_fields(kind, options.fields, office)
     by = read_person(options.person)
-    say(_line(await office.desk.propose(options.kind, fields, by=by, note=options.why), office))
+    say(_line(await office.desk.propose(kind, fields, by=by, note=options.why), office))
     return True
 
 
@@ -201,20 +203,20 @@ async def _proposals(office: Office, options: argparse.Namespace, say: Say) -> b
 
 
 async def _approve(office: Office, options: argparse.Namespace, say: Say) -> bool:
-    wanted = await _find(office, options.id)
+    wanted = await find_proposal(office, options.id)
     proposal = await office.desk.approve(wanted, by=read_person(options.person))
     say(_line(proposal, office))
     return proposal.state is not State.FAILED
 
 
 async def _reject(office: Office, options: argparse.Namespace, say: Say) -> bool:
-    wanted = await _find(office, options.id)
+    wanted = await find_proposal(office, options.id)
     say(_line(await office.desk.reject(wanted, by=read_person(options.person)), office))
     return True
 
 
 async def _seen(office: Office, options: argparse.Namespace, say: Say) -> bool:
-    wanted = await _find(office, options.id)
+    wanted = await find_proposal(office, options.id)
     by = read_person(options.person)
     proposal = await office.desk.see(wanted, options.reference, by=by)
     say(_line(proposal, office))
@@ -265,70 +267,6 @@ COMMANDS: dict[str, Callable[[Office, argparse.Namespace, Say], Awaitable[bool]]
 }
 
 
-def read_fields(words: list[str], office: Office) -> dict[str, str]:
-    """`operator=mpesa_ke amount=5000.50` as the fields of a body; `amount` is major units.
-
-    Raises StaffMistake for a word that is no field, or an amount of no currency.
-    """
-    fields: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name or name in fields:
-            raise StaffMistake(f"{word!r} is no FIELD=VALUE, or there twice")
-        fields[name] = value
-    if "amount" in fields:
-        fields["minor"] = str(_minor(fields.pop("amount"), _currency(fields, office)))
-    return fields
-
-
-async def _of_customer(fields: dict[str, str], office: Office) -> dict[str, str]:
-    """`msisdn=` as the customer's id: a proposal keeps no number. Raises StaffMistake."""
-    if "msisdn" not in fields:
-        return fields
-    try:
-        msisdn = read_number(fields.pop("msisdn"))
-    except ValueError as error:
-        raise StaffMistake(str(error)) from error
-    found = (await Profiles(office.pool, office.tenant).find([msisdn])).get(msisdn)
-    if found is None:
-        raise StaffMistake(f"{msisdn.masked} is not registered")
-    return {**fields, "customer": found.customer_id}
-
-
-def _currency(fields: Mapping[str, str], office: Office) -> str:
-    found = _known_currency(fields, office)
-    if not found:
-        raise StaffMistake("an amount of which currency? Give minor= instead")
-    return found
-
-
-def _known_currency(fields: Mapping[str, str], office: Office) -> str:
-    """What the amount of a body is of; "" where nobody can tell, as of an operator that is gone."""
-    operator = office.operators.get(fields.get("operator") or fields.get("source", ""))
-    found = operator.currency if operator else fields.get("currency", "")
-    found = found or fields.get("debit", "").rpartition(":")[2]
-    return found if found in CURRENCIES else ""
-
-
-def _minor(text: str, currency: str) -> int:
-    try:
-        return from_decimal(Decimal(text), currency).minor
-    except (InvalidOperation, ValueError):
-        raise StaffMistake(f"{text!r} is no amount of {currency}") from None
-
-
-async def _find(office: Office, part: str) -> ProposalId:
-    """The one proposal that is meant by a part of its id. Raises StaffMistake."""
-    part = part.lower()
-    if len(part) < ID_PART_MIN or set(part) - set("0123456789abcdef"):
-        raise StaffMistake(f"{part!r} is no part of an id")
-    found = await office.proposals.ending_in(part)
-    if len(found) != 1:
-        raise StaffMistake(f"{len(found)} proposals end in {part}")
-    return found[0]
-
-
-ID_PART_MIN = 4
 ID_SHOWN = 8
 LINE_LENGTH_MAX = 4000
 
@@ -349,7 +287,7 @@ def _body(proposal: Proposal, office: Office) -> str:
     """The fields as they were typed; amounts with their currency, decisions left to the log."""
     fields: dict[str, Any] = msgspec.json.decode(proposal.body)
     fields.pop("decision", None)
-    if "minor" in fields and (currency := _known_currency(fields, office)):
+    if "minor" in fields and (currency := known_currency(fields, office)):
         fields["minor"] = f"{currency} {plain(fields['minor'], currency)}"
     # A number that is to be paid is not shown whole.
     if fields.get("payee"):

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 import asyncpg
 
+from channels.commands.menus import MENUS, examine_with
 from channels.environment import BadSettings, Reader
-from channels.menus import MENUS, examine_with
 from channels.settings import Settings
 from channels.tenants import FOLDER, Tenant, environment_of, is_street, look_at_files
 from engine.clock import Clock

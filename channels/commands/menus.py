@@ -29,7 +29,7 @@ from engine.texts import FALLBACK
 
 Say = Callable[[str], None]
 
-MENUS = Path(__file__).parents[1] / "menus"
+MENUS = Path(__file__).parents[2] / "menus"
 
 _VERSION = re.compile(r"[0-9a-f]{8}")
 _REVISION = re.compile(r"[A-Za-z0-9_][\w./~^@{}-]*")

@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from channels.keys import FILE_VARIABLE
+from channels.commands.keys import FILE_VARIABLE
 from channels.settings import BadSettings
 from channels.settlement_file import chain_of, read_document
 from channels.times import second_of

@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import NamedTuple
 
+from channels.commands.staff import who_is_here
 from channels.hook_room import build_hooks, build_port
 from channels.privacy import open_sealed_pool
 from channels.settings import BadSettings, Settings
-from channels.staff import who_is_here
 from channels.times import ms_of, read_moment, stamp_of
 from engine.clock import Clock, Ids, is_id
 from engine.errors import StaffMistake

@@ -17,10 +17,10 @@ from channels.app import build_app
 from channels.environment import PORT_MAX
 from channels.processes import sound_ones, tell_faults_of, tune_collector
 from channels.production import refuse_insecure
-from channels.server import Connection
 from channels.settings import EdgeSettings, Settings
 from channels.street import Street
-from channels.tls import loop_with, open_tls
+from channels.web.server import Connection
+from channels.web.tls import loop_with, open_tls
 from providers.registry import refuse_strangers
 
 NEVER_STARTED: Final = 3

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from channels.limits import Limit, Limits
-from channels.seldom import Seldom
+from channels.web.limits import Limit, Limits
+from channels.web.seldom import Seldom
 from engine.msisdn import Msisdn
 
 WINDOW_SECONDS: Final = 600

@@ -7,9 +7,9 @@ import argparse
 import re
 from collections.abc import Awaitable, Callable
 
+from channels.commands.staff import who_is_here
+from channels.commands.terminal import Told
 from channels.settings import Settings
-from channels.staff import who_is_here
-from channels.terminal import Told
 from engine.clock import Clock, Ids
 from engine.database import open_pool
 from engine.desk.proposals import read_person

@@ -7,7 +7,7 @@ is shown masked.
 import argparse
 from collections.abc import Callable
 
-from channels.customers import read_number
+from channels.commands.customers import read_number
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.times import minute_utc_of

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from channels.limits import Limit, Limits
 from channels.sources import counted_as
+from channels.web.limits import Limit, Limits
 
 MINUTE: Final = 60
 SHUT_MAX: Final = 10_000

@@ -15,11 +15,11 @@ import httptools
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from channels.bodies import WHOLE
-from channels.doors import Door, Doors, plain
-from channels.heads import checked, head_of, is_short, length_of, without_offer
-from channels.seldom import Seldom
-from channels.unread import Unread
+from channels.web.bodies import WHOLE
+from channels.web.doors import Door, Doors, plain
+from channels.web.heads import checked, head_of, is_short, length_of, without_offer
+from channels.web.seldom import Seldom
+from channels.web.unread import Unread
 from engine.ports import Acknowledgement
 
 _OUR_FAULT: Final = plain(500, "internal error")

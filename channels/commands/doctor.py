@@ -9,13 +9,13 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from channels.addresses import address_faults
-from channels.menus import examine_with
+from channels.commands.menus import examine_with
+from channels.commands.registrations import registrations
+from channels.commands.settlement_checks import settlement_checks
 from channels.privacy import open_sealed_pool
 from channels.production import findings_of
 from channels.reconciliation import read_polling, read_statement_terms
-from channels.registrations import registrations
 from channels.settings import Settings
-from channels.settlement_checks import settlement_checks
 from channels.watching.hook_figures import HookRead, read_hooks
 from channels.wiring import MENUS, read_directory, read_networks
 from engine.clock import Clock

@@ -1,0 +1,1 @@
+"""What is typed at a terminal: one module for each `capp` command."""

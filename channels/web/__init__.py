@@ -1,0 +1,1 @@
+"""HTTP itself: the server, its doors, and who is refused before anybody looks."""
