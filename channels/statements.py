@@ -75,8 +75,9 @@ def assemble(
 
     def pays_back(operator: str, by: str) -> bool:
         port = operators[operator]
-        is_kept = isinstance(port, WayPort)
-        return port.refunds_by_payout(by) if is_kept else port.facts.refund_is_payout
+        if isinstance(port, WayPort):
+            return port.refunds_by_payout(by)
+        return port.facts.refund_is_payout
 
     facts = {name: port.facts for name, port in operators.items()}
     kept = StatementStore(pool, tenant)

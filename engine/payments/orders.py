@@ -95,9 +95,8 @@ class Orders:
 
     async def _by(self, attempt_id: AttemptId, direction: Direction, operator: str) -> str:
         """The way an attempt went, whatever way is set by now (`decisions/0033`)."""
-        if direction is Direction.COLLECT or not self._operators[operator].facts.orders_by:
-            return ""
-        return await self._store.ordered_by(attempt_id)
+        is_kept = self._operators[operator].facts.kept_way(direction)
+        return await self._store.ordered_by(attempt_id) if is_kept else ""
 
     def _sender(self, payment: Payment, direction: Direction) -> Sender:
         """The payer; of a refund that goes as a payout too, with the money that is theirs."""

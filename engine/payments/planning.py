@@ -139,9 +139,7 @@ class Planner:
         operator = self._directory.by_name[operator_of(direction, facts, way)]
         begin = now + timing.collect_delay if direction is _COLLECT else now
         intent = intent_of((attempt_id, direction, None, begin, begin + timing.lease))
-        # A second prompt asks its payer, a second payout nobody.
-        by = "" if direction is _COLLECT else operator.orders_by
-        return attempt_id, operator.code, (intent,), by
+        return attempt_id, operator.code, (intent,), operator.kept_way(direction)
 
     def _due(self, state: State, now: int) -> int:
         """When somebody has to look, rounded up to whole slots; 0 for never.

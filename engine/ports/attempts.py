@@ -75,8 +75,8 @@ class Order(msgspec.Struct, frozen=True):
     back. The same at every repeat of an order."""
     sender: Sender | None = None  # DISBURSE: who pays
     by: str = ""
-    """`OperatorFacts.orders_by` as it was when the attempt began; "" of collections, of operators
-    with one way only, and of what began before this was kept."""
+    """`OperatorFacts.orders_by` as it was when the attempt began; "" of prompts that are never
+    repeated, of operators with one way only, and of what began before this was kept."""
 
 
 def callback_at(callback_url: str, kind: str) -> str:

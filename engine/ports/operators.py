@@ -55,7 +55,7 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     of them. Then only our own PIN does, so none is ordered by whoever could not be asked for it."""
     orders_by: str = ""
     """How it is ordered to pay out and to give back, and from which account, where settings say so:
-    a word of the adapter's own, see `WayPort`. It is kept with every such attempt that begins."""
+    a word of the adapter's own, see `WayPort`."""
     webhooks: tuple[str, ...] = ("operator",)
     """What the company is called in our addresses for its callbacks: the first stands in those it
     is given, it may come by any of them."""
@@ -87,6 +87,12 @@ class OperatorFacts(msgspec.Struct, frozen=True):
             return False
         is_payout = self.refund_is_payout or (self.refund_by_receipt and not has_receipt)
         return not is_payout or self.pays_out(amount)
+
+    def kept_way(self, direction: Direction) -> str:
+        """What is kept of `orders_by` with an attempt that begins: a prompt that is never repeated
+        needs none."""
+        is_sent_once = direction is Direction.COLLECT and not self.collect_repeat_is_safe
+        return "" if is_sent_once else self.orders_by
 
     def repeat_is_safe(self, direction: Direction) -> bool:
         """Whether the same order may be sent twice without a second effect."""

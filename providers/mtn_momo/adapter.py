@@ -105,6 +105,7 @@ class MtnMomo:
 
         Where only those are collected from who have agreed beforehand, nobody else is asked.
         """
+        self._sent_by(order)
         message = self._message(order, party="payer")
         if self._settings.only_preapproved:
             await self._check_preapproved(order)

@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from channels.office import Office, build_office
-from engine.clock import Ids
+from engine.clock import AttemptId, Ids, PaymentId
 from engine.desk.proposals import Kind, Person, State
+from engine.money import Money
+from engine.payments.evidence import Source
+from engine.payments.lifecycle import State as PaymentState
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.matching import Class
+from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
-from tests.integration.test_statements import Bureau, bureau_of
+from tests.integration.test_statements import Bureau, bureau_of, paid, refund_unknown
 from tests.integration.world import World, open_world
 from tests.unit.payments.examples import MPESA, MTN
 
@@ -130,3 +135,134 @@ async def test_of_another_amount_it_is_peoples_and_never_booked_by_itself(
     assert await float_and_suspense(world) == (FLOAT + 500, 0)
     (case,) = await bureau.comparison.store.cases()
     assert "people moved another amount" in case.detail
+
+
+async def reversed_(office: Office, row: str) -> str:
+    """Asha and Babu undo what was booked; the id of that."""
+    asked = await office.desk.propose(
+        Kind.CORRECTION, {"payment": row, "version": 1}, by=ASHA, note="it was none"
+    )
+    await office.desk.approve(asked.id, by=BABU)
+    return asked.id
+
+
+async def test_a_movement_that_people_undid_is_somebodys_again(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    """Else its line would stay explained by what the books no longer hold."""
+    await moved(office, "MP1")
+    await bureau.take_whole(line(bureau, "MP1"), operator="mtn_ug")
+    top_up = (await world.pool.fetchval("select payment from journal where state = 101")).hex
+    undone = await reversed_(office, top_up)
+    for _ in range(3):
+        await bureau.age()
+        (case,) = await bureau.comparison.store.cases()
+        assert "MP1" in case.detail and "people undid" in case.detail
+        bureau.pass_days(1)
+    assert await float_and_suspense(world) == (FLOAT, 0)  # people book it, nobody else
+    await reversed_(office, undone)
+    await bureau.age()
+    assert await float_and_suspense(world) == (FLOAT + 500, 0)
+    assert "MISSING_HERE" not in await bureau.cases()
+
+
+async def test_what_people_undid_leaves_the_line_to_what_they_booked_instead(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    await moved(office, "MP1")
+    top_up = (await world.pool.fetchval("select payment from journal where state = 101")).hex
+    await reversed_(office, top_up)
+    await moved(office, "BANK-8")
+    report = await bureau.take(line(bureau, "MP1", reference="BANK-8"), operator="mtn_ug")
+    assert [j.kind for j in report.judged] == [Class.MOVED]
+    assert await bureau.cases() == []
+
+
+@pytest.mark.parametrize("minor", [102_000, 500])
+async def test_a_movement_seen_under_a_payments_own_receipt_is_booked_twice_and_somebodys(
+    world: World, bureau: Bureau, office: Office, minor: int
+) -> None:
+    _, collection, _ = await paid(world)
+    await moved(office, "R1", operator="mpesa_ke", minor=minor)
+    for _ in range(2):
+        report = await bureau.take(bureau.line("R1", reference=collection))
+        assert report.counts[Class.MATCHED] == 1
+    (case,) = await bureau.comparison.store.cases()
+    assert (case.kind, case.subject) == ("CONTRADICTION", (await _payment_of(world, collection)))
+    assert "people booked a movement of ours under its name too" in case.detail
+    await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'asha', note = 'x'")
+    top_up = (await world.pool.fetchval("select payment from journal where state = 101")).hex
+    await reversed_(office, top_up)
+    await bureau.age()
+    assert await bureau.cases() == []
+
+
+async def _payment_of(world: World, attempt: AttemptId) -> str:
+    found = await world.store.attempt(attempt)
+    assert found is not None
+    return found.payment.payment_id
+
+
+async def test_what_people_moved_days_ago_is_no_attempt_that_ended_since(
+    bureau: Bureau, office: Office
+) -> None:
+    body = {"operator": "mtn_ug", "minor": 500}
+    asked = await office.desk.propose(Kind.WITHDRAWAL, body, by=ASHA, note="because")
+    await office.desk.approve(asked.id, by=BABU)
+    bureau.pass_days(8)
+    await office.desk.see(asked.id, "BANK-9", by=ASHA)
+    gone = line(bureau, "MP3", side=Side.OUT, reference="BANK-9")
+    report = await bureau.take(gone, operator="mtn_ug")
+    assert [j.kind for j in report.judged] == [Class.MOVED]
+
+
+async def refunded(world: World) -> tuple[PaymentId, Money]:
+    """Collected, not paid out, and given back under the receipt B1; what went back."""
+    payment_id, refund = await refund_unknown(world)
+    told = Finding(Outcome.SUCCEEDED, "ok", receipt="B1")
+    await world.tell(refund, told, Source.QUERY)
+    await world.dispatched()
+    payment = await world.payment(payment_id)
+    assert payment.state is PaymentState.REFUNDED
+    return payment_id, payment.amount_of(Direction.REFUND)
+
+
+@pytest.mark.parametrize("is_named", ["at once", "later"])
+async def test_what_came_back_of_a_refund_stays_in_suspense_until_people_have_paid_it(
+    world: World, bureau: Bureau, office: Office, is_named: str
+) -> None:
+    """No payment takes it: out of SUSPENSE it would stand in no account, though we hold it."""
+    payment_id, back = await refunded(world)
+    before = await world.balance("FLOAT mpesa_ke", "KES")
+    day = bureau.today
+    unnamed = bureau.line("REV7", minor=back.minor)
+    named = msgspec.structs.replace(unnamed, reference="B1")
+    if is_named == "later":
+        await bureau.take_whole(unnamed)
+        bureau.pass_days(2)
+        await bureau.age()
+        assert await world.balance("SUSPENSE mpesa_ke", "KES") == back.minor
+    else:
+        bureau.pass_days(1)
+        suspended = {"debit": "FLOAT:mpesa_ke:KES", "credit": "SUSPENSE:mpesa_ke:KES"}
+        await agreed(office, Kind.ADJUSTMENT, **suspended, minor=back.minor)
+    for _ in range(2):
+        await bureau.take(named, day=day)
+        await bureau.age()
+        assert await world.balance("SUSPENSE mpesa_ke", "KES") == back.minor
+        assert await world.balance("FLOAT mpesa_ke", "KES") == before + back.minor
+    assert (await world.cases()).count("CONFLICT") == 1
+    assert await world.state(payment_id) is PaymentState.REFUNDED
+    # People pay it out of the operator's portal, and say so.
+    paid_out = {"debit": "SUSPENSE:mpesa_ke:KES", "credit": "FLOAT:mpesa_ke:KES"}
+    await agreed(office, Kind.ADJUSTMENT, **paid_out, minor=back.minor)
+    await bureau.age()
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 0
+    assert await world.balance("FLOAT mpesa_ke", "KES") == before
+    assert (await office.auditor.audit()).findings == ()
+
+
+async def agreed(office: Office, kind: Kind, **fields: Any) -> None:
+    asked = await office.desk.propose(kind, fields, by=ASHA, note="because")
+    done = await office.desk.approve(asked.id, by=BABU)
+    assert done.state is State.DONE, done.outcome

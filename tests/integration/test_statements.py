@@ -22,6 +22,7 @@ from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
+from engine.payments.statements import importing
 from engine.payments.statements.lines import Jump, Line, Side
 from engine.payments.statements.matching import Class
 from engine.payments.statements.neutral import write_statement
@@ -639,6 +640,27 @@ async def test_a_file_that_lists_the_newest_first_is_the_same_file(
     )
     assert [tuple(row) for row in rows] == [(0, 300, 0), (300, 500, 0)]
     assert STATEMENT_JUMP not in await bureau.cases()
+    hashes = await world.pool.fetch("select hash from statement_file")
+    await bureau.take(*reversed([*second, second[0]]), operator="mtn_ug", day=bureau.today - DAY)
+    assert await world.pool.fetch("select hash from statement_file") == hashes
+
+
+async def test_a_file_that_an_older_program_took_as_it_stood_is_put_right_by_taking_it_again(
+    world: World, bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day, lines = bureau.today, balanced(bureau, 1, "A", "B", held=0)
+    moments = [
+        msgspec.structs.replace(x, completed_ms=x.completed_ms + n) for n, x in enumerate(lines)
+    ]
+    with monkeypatch.context() as older:
+        older.setattr(importing, "oldest_first", lambda lines: lines)
+        await bureau.take_whole(*moments[::-1], operator="mtn_ug")
+    await bureau.take_whole(*balanced(bureau, 1, "C", held=200), operator="mtn_ug")
+    assert STATEMENT_JUMP in await bureau.cases()
+    world.clock.pass_(60)
+    await bureau.take(*moments[::-1], operator="mtn_ug", day=day)
+    await bureau.age()
+    assert STATEMENT_JUMP not in await bureau.cases()
 
 
 async def test_a_file_whose_order_nobody_can_tell_is_refused_as_a_whole(
@@ -1036,3 +1058,48 @@ async def test_what_is_listed_late_in_another_amount_is_one_case_however_often_o
         await bureau.take(late)
         await bureau.age()
         assert await bureau.cases() == ["AMOUNT_DIFFERS"]
+
+
+async def test_a_line_of_another_amount_keeps_its_attempt_in_sight_however_old(
+    world: World,
+) -> None:
+    """One that was unknown for longer than a statement looks back, and ends: out of sight its line
+    would be money for nobody, and be booked beside the collection."""
+    bureau = bureau_of(world, lookback_days=1)
+    payment_id, collection = await collecting(world)
+    code = (await world.payment(payment_id)).code
+    bureau.pass_days(4)
+    await bureau.take_whole(bureau.line("R1", reference=code, minor=101_000))
+    assert "AMOUNT_DIFFERS" in await bureau.cases()
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    for _ in range(4):
+        bureau.pass_days(1)
+        await bureau.age()
+        cases = await bureau.cases()
+        assert cases.count("AMOUNT_DIFFERS") == 1 and "MISSING_HERE" not in cases
+    with pytest.raises(KeyError):  # nothing was ever booked there
+        await world.balance("SUSPENSE mpesa_ke", "KES")
+
+
+@pytest.mark.parametrize("state", ["unknown", "failed"])
+async def test_what_moved_long_after_it_began_is_known_by_its_receipt(
+    world: World, state: str
+) -> None:
+    """Not live any more when its line comes, and begun before the statement looks back."""
+    bureau = bureau_of(world, lookback_days=1)
+    _, collection = await collecting(world)
+    if state == "failed":
+        await world.tell(collection, FAILED)
+    bureau.pass_days(4)
+    told = Finding(Outcome.SUCCEEDED, "ok", receipt="R1")
+    await world.tell(collection, told, Source.QUERY)
+    await world.dispatched()
+    report = await bureau.take_whole(bureau.line("R1"))
+    assert report.counts[C.MATCHED] + report.counts[C.NEXT_DAY] == 1
+    for _ in range(3):
+        bureau.pass_days(1)
+        await bureau.age()
+    assert "MISSING_HERE" not in await bureau.cases()
+    with pytest.raises(KeyError):  # nothing was ever booked there
+        await world.balance("SUSPENSE mpesa_ke", "KES")

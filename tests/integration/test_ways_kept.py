@@ -1,6 +1,7 @@
 """An order is repeated, and asked about, by the way it began, whatever is set by then."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,9 +11,29 @@ from engine.errors import OutcomeUnknown, Unreachable
 from engine.payments.lifecycle import State
 from engine.payments.statements.lines import Side
 from engine.ports import Direction, Finding, OperatorFacts, Order, Outcome
+from providers.mpesa import Mpesa
 from tests.integration.books import assert_books
 from tests.integration.test_statements import TellingOperator, bureau_of, refund_unknown
-from tests.integration.world import SUCCEEDED, ScriptedOperator, TestClock, World, open_world
+from tests.integration.world import (
+    FAILED,
+    SUCCEEDED,
+    ScriptedOperator,
+    TestClock,
+    World,
+    open_world,
+)
+from tests.providers.company import EMPTY_500
+from tests.providers.company import opened as opened_company
+from tests.providers.subjects import (
+    KENYAN_TOKEN_PATH,
+    PAYOUT_PATH,
+    PUSH_PATH,
+    PUSHED,
+    STATUS_PATH,
+    TAKEN,
+)
+from tests.providers.subjects import MPESA as MPESA_SUBJECT
+from tests.providers.test_mpesa_pay_ins import settings_with
 from tests.unit.payments.examples import MPESA, MTN
 
 NOT_FOUND = Finding(Outcome.NOT_FOUND, "no_such_reference")
@@ -151,3 +172,48 @@ async def test_a_statement_lists_a_refund_as_it_began(
         is_done = await world.state(payment_id) is State.REFUNDED
         assert is_done is is_its_refund
         assert (await world.cases() == []) is is_its_refund
+
+
+@pytest.mark.parametrize("may_prompt_again", [True, False])
+async def test_a_prompt_keeps_its_way_where_it_may_be_sent_again(
+    database_url: str, may_prompt_again: bool
+) -> None:
+    payer = msgspec.structs.replace(MPESA, orders_by="old", collect_repeat_is_safe=may_prompt_again)
+    async with open_world(database_url, payer=payer) as world:
+        await world.confirm()
+        await world.dispatched()
+        (order,) = world.mpesa.orders
+        assert order.by == ("old" if may_prompt_again else "")
+
+
+async def test_a_refund_of_b2c_v1_whose_answer_was_lost_is_not_paid_again_by_v3(
+    database_url: str,
+) -> None:
+    """The whole way with the real adapter: v3 knows no order of v1's, and would pay it anew."""
+    clock = TestClock()
+    async with opened_company() as company:
+        company.on(KENYAN_TOKEN_PATH, MPESA_SUBJECT.token)
+        company.on(PUSH_PATH, PUSHED)
+        company.on(STATUS_PATH, TAKEN)
+        company.on(PAYOUT_PATH, TAKEN)
+        company.on("/mpesa/b2c/v1/paymentrequest", EMPTY_500)
+        before = Mpesa(settings_with(company.url, payout_version="v1"), clock=clock)
+        after = Mpesa(settings_with(company.url), clock=clock)
+        also: dict[str, Any] = {"mpesa_ke": before}
+        async with open_world(database_url, clock=clock, also=also) as world:
+            payment_id = await paying(world)
+            await world.tell(await world.live(payment_id), FAILED)
+            await world.dispatched()
+            assert await world.state(payment_id) is State.REFUND_UNKNOWN
+        clock.pass_(500)
+        also = {"mpesa_ke": after}
+        async with open_world(database_url, clock=clock, seeded=False, also=also) as world:
+            for _ in range(3):
+                await world.reconciler.sweep()
+                await world.dispatched()
+                clock.pass_(3_600)
+            assert await world.state(payment_id) is State.REFUND_UNKNOWN
+        assert len(company.received("/mpesa/b2c/v1/paymentrequest")) == 1
+        assert company.received(PAYOUT_PATH) == []
+        await before.aclose()
+        await after.aclose()

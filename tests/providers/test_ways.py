@@ -215,9 +215,12 @@ async def test_mtn_sends_nothing_again_where_key_or_user_are_others(
         with pytest.raises(OutcomeUnknown):
             await mtn.query(paid)
     async with mtn_subjects.opened(company, clock, api_user="another") as mtn:
-        assert not mtn.may_repeat(DISBURSE, by) and not mtn.may_repeat(REFUND, by)
-        with pytest.raises(Rejected):
-            await mtn.disburse(paid)
+        for direction in Direction:  # a prompt of another user is a second prompt
+            assert not mtn.may_repeat(direction, by)
+        for order_ in (mtn.disburse, mtn.refund, mtn.collect):
+            with pytest.raises(Rejected) as caught:
+                await order_(msgspec.structs.replace(paid, collected_attempt_id=paid.attempt_id))
+            assert caught.value.code == "user"
 
 
 # All of them.

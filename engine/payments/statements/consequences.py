@@ -14,9 +14,10 @@ import msgspec
 from engine.clock import AttemptId, Clock, PaymentId
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
-from engine.payments.statements.lines import Line, Side
+from engine.payments.statements.lines import Line, Side, named_id
 from engine.payments.statements.matching import Class, Judged, Ours, Theirs
 from engine.payments.statements.store import (
+    CONTRADICTION,
     MISSING_HERE,
     MISSING_THERE,
     Case,
@@ -26,7 +27,7 @@ from engine.payments.statements.store import (
 from engine.payments.statements.suspense import Suspense
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.payments.stepping import Heard
-from engine.ports import Finding, OperatorFacts, Outcome, Reason
+from engine.ports import Direction, Finding, OperatorFacts, Outcome, Reason
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +141,14 @@ class Consequences:
         if j.theirs is None:
             return []
         line, id_ = j.theirs.line, j.theirs.line_id
+        if j.is_moved_too and j.ours is not None:
+            detail = (
+                f"{_line_words(line)}, the {_attempt_words(j.ours)}: people booked a movement of"
+                " ours under its name too"
+            )
+            twice = Case(j.ours.payment_id, CONTRADICTION, named_id(id_, "moved too"), detail)
+            once = msgspec.structs.replace(j, is_moved_too=False)
+            return [twice, *self._cases_of(once, today, terms)]
         detail = f"{_line_words(line)}: {j.why}"
         if j.kind is Class.MISSING_HERE:
             return [Case(id_, MISSING_HERE, id_, detail)]
@@ -263,7 +272,13 @@ def _is_news(judged: Judged, known: Mapping[str, Stored]) -> bool:
 
 
 def _is_a_payments(judged: Judged) -> bool:
-    """Whether a payment holds a line's money, or is about to."""
+    """Whether a payment holds a line's money, or is about to.
+
+    What came back of a refund no payment takes: that one is over, and people pay the payer anew.
+    """
+    undone = judged.hint if judged.proves is Outcome.REVERSED else None
+    if undone is not None and undone.direction is Direction.REFUND:
+        return False
     return judged.proves is not None or judged.kind in (Class.MATCHED, Class.NEXT_DAY)
 
 

@@ -39,6 +39,7 @@ from engine.payments.statements.store import (
     Case,
     File,
     Kept,
+    Over,
     StatementStore,
     Stored,
     Taken,
@@ -125,9 +126,9 @@ class Statements:
         facts = self._facts(operator)
         terms = self._terms.of(operator)
         read = read_whole_statement(operator, facts.currency, day, body, terms)
-        once, doubled = self._once(operator, read)
+        once = self._once(operator, read)
         async with self._store.turn(operator):
-            file = await self._file(operator, day, body, once, doubled)
+            file = await self._file(operator, day, body, read, once)
             kept = await self._keep(file, list(once.values()))
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
@@ -173,10 +174,12 @@ class Statements:
         return kept
 
     async def _file(
-        self, operator: str, day: date, body: bytes, once: Mapping[str, Line], doubled: int
+        self, operator: str, day: date, body: bytes, lines: Sequence[Line], once: Mapping[str, Line]
     ) -> File:
         # The same bytes say more once the day is over: that nothing came after them.
         about = b"the whole day" if self._is_over(operator, day) else b""
+        if once and next(iter(once.values())) != lines[0]:  # older programs took it as it stood
+            about = b"turned " + about[:9]
         digest = hashlib.blake2b(body, digest_size=16, person=about).hexdigest()
         elsewhere = await self._store.listed_elsewhere(day, list(once))
         own = [line for id_, line in once.items() if id_ not in elsewhere]
@@ -184,13 +187,13 @@ class Statements:
         if once and not own and day not in days:
             raise Unreadable(operator, "the statement is refused as a whole: it is of another day")
         hash_ = await self._store.hash_of(operator, day, digest)
-        gaps, listed = len(breaks_of(list(once.values()))), len(once) + doubled
+        gaps, doubled = len(breaks_of(list(once.values()))), len(lines) - len(once)
         return File(
-            operator, day, hash_, listed, doubled, gaps, opening_minor(own), closing_minor(own)
+            operator, day, hash_, len(lines), doubled, gaps, opening_minor(own), closing_minor(own)
         )
 
-    def _once(self, operator: str, lines: Sequence[Line]) -> tuple[dict[str, Line], int]:
-        """Each movement once, by its id, as they happened, and how many lines were doubles.
+    def _once(self, operator: str, lines: Sequence[Line]) -> dict[str, Line]:
+        """Each movement once, by its id, as they happened.
 
         Raises Unreadable where nobody can tell in which order they happened.
         """
@@ -205,7 +208,7 @@ class Statements:
                 " which line came first; sort the lines by time, the oldest first, or leave the"
                 " column balance empty",
             )
-        return {line_id(self._tenant, line): line for line in ordered}, len(lines) - len(found)
+        return {line_id(self._tenant, line): line for line in ordered}
 
     async def _judge(self, facts: OperatorFacts, day: date) -> _Day:
         """Compare one day, if its statement was taken in, and act on it."""
@@ -216,6 +219,7 @@ class Statements:
         first, last = day - timedelta(days=terms.lookback_days), day + ONE_DAY
         ids = await self._ours.ids_between(facts, first, last, terms)
         ids += await self._ours.live_ids(facts)
+        ids += await self._ours.ended_ids(first, last, terms)
         stored = await self._store.lines(facts.name, day - ONE_DAY, last, ids)
         lines = [s.theirs for s in stored]
         ids += await self._pay_ins.collections(facts.name, lines, terms.begins(first))
@@ -258,14 +262,17 @@ class Statements:
         """A case for each of the days from `first` on whose statement does not begin with what the
         one before it ended with: some line of either is not listed."""
         last = first + timedelta(days=AGED_DAYS)
+        cases, over = [], []
         for day in sorted(d for d in taken.whole if first <= d <= last):
             subject = named_id(self._tenant, facts.name, day, "jump")
-            jump, note, hash_ = taken.jumps.get(day), "the two follow on each other", None
-            if jump is not None:
-                hash_, note = named_id(subject, jump.minor), "by another amount since"
-                case = Case(subject, STATEMENT_JUMP, hash_, _jump_words(facts, jump))
-                await self._store.open_cases([case], self._terms.of(facts.name), self._now_ms())
-            await self._store.close_all(STATEMENT_JUMP, subject, note, self._now_ms(), but=hash_)
+            if (jump := taken.jumps.get(day)) is None:
+                over.append(Over(subject, "the two follow on each other"))
+                continue
+            hash_ = named_id(subject, jump.minor)
+            cases.append(Case(subject, STATEMENT_JUMP, hash_, _jump_words(facts, jump)))
+            over.append(Over(subject, "by another amount since", but=hash_))
+        await self._store.open_cases(cases, self._terms.of(facts.name), self._now_ms())
+        await self._store.close_over(STATEMENT_JUMP, over, self._now_ms())
 
     async def _compare_closing(
         self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]

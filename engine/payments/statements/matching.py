@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import IntEnum, StrEnum
+from typing import Final
 
 import msgspec
 
@@ -74,10 +75,15 @@ class Ours(msgspec.Struct, frozen=True):
         return SIDE_OF[self.direction]
 
 
+UNDONE: Final = ""
+"""In place of a proposal: people booked a movement under a line's name, and reversed it since."""
+
+
 class Theirs(msgspec.Struct, frozen=True):
     """One stored line, and the attempt it was paired with before, which it stays with.
 
-    One of another amount is not held to its pair: a corrected line may come.
+    One of another amount is not held to its pair, a corrected line may come; but the pair stays in
+    sight, however old.
     """
 
     line_id: str
@@ -97,13 +103,14 @@ class Judged(msgspec.Struct, frozen=True):
     hint: Ours | None = None  # an attempt that a line without a pair speaks of
     why: str = ""
     moved_by: str | None = None  # the proposal that MOVED is
+    is_moved_too: bool = False  # a pair's: people booked a movement under its name as well
 
     @property
     def pair_to_keep(self) -> AttemptId | None:
         """The attempt a line stays with from now on; of MOVED the proposal, which is no other's."""
         if self.moved_by is not None:
             return AttemptId(self.moved_by)
-        if self.ours is None or self.theirs is None or self.kind is Class.AMOUNT_DIFFERS:
+        if self.ours is None or self.theirs is None:
             return None
         return self.ours.attempt_id
 
@@ -326,6 +333,12 @@ class _Judge:
         self._moved = moved
 
     def pair(self, t: Theirs, o: Ours) -> Judged:
+        judged = self._pair(t, o)
+        if self._moved.get(t.line_id, UNDONE) == UNDONE:
+            return judged
+        return msgspec.structs.replace(judged, is_moved_too=True)
+
+    def _pair(self, t: Theirs, o: Ours) -> Judged:
         fee = t.line.fee_minor - o.booked_fee_minor
         if difference := _difference(t.line, o):
             return Judged(Class.AMOUNT_DIFFERS, t, o, None, difference, fee, why="another amount")
@@ -348,7 +361,7 @@ class _Judge:
             why = "its receipt is listed in two amounts"
             return Judged(Class.AMOUNT_DIFFERS, t, difference_minor=difference, hint=twin, why=why)
         # What a pay-in has suspended comes out: people have said that it was their own.
-        if (by := self._moved.get(t.line_id)) is not None:
+        if by := self._moved.get(t.line_id):
             if self._paid_in.get(t.line_id, True):
                 return Judged(Class.MOVED, t, why="moved by people", moved_by=by)
             # It went back or to a payment, or lies in SUSPENSE in another amount: booked twice.
@@ -356,7 +369,10 @@ class _Judge:
         if t.line_id in self._paid_in:
             return Judged(Class.PAID_IN, t, why="paid in by hand")
         if t.line_id in self._moved:
-            return Judged(Class.MISSING_HERE, t, why="under its name people moved another amount")
+            why = "under its name people moved another amount"
+            if by == UNDONE:
+                why = "people undid what they had booked under its name"
+            return Judged(Class.MISSING_HERE, t, why=why)
         if (undone := pairs.undone(t)) is not None:
             why = "they undid what had succeeded"
             return Judged(Class.CONTRADICTION, t, proves=Outcome.REVERSED, hint=undone, why=why)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from engine.desk.proposals import Kind, Movement, Proposal, Rebalancing, read_body, spelled
 from engine.desk.store import ProposalStore
 from engine.payments.statements.lines import Side
-from engine.payments.statements.matching import Theirs
+from engine.payments.statements.matching import UNDONE, Theirs
 from engine.payments.statements.store import StatementStore
 
 
@@ -24,7 +24,8 @@ class Moves:
         self, operator: str, lines: Sequence[Theirs], paid_in: Collection[str]
     ) -> Mapping[str, str | None]:
         """Of an operator's lines the ids of those that go by such a word, as receipt or as
-        reference (as `spelled`), with the proposal that each is; None in another amount.
+        reference (as `spelled`), with the proposal that each is; None in another amount than was
+        booked, UNDONE where that was reversed since.
 
         What was booked once is one line, which it stays: another one that goes by the same word, as
         each of a standing order does, is not. A pay-in's (`paid_in`) goes by its receipt alone: its
@@ -38,6 +39,8 @@ class Moves:
                 by_reference[spelled(t.line.reference)].append(t)
         made = await self._proposals.done_as({*by_receipt, *by_reference})
         kept = await self._lines.kept_as(operator, [p.id for p in made])
+        undone = await self._lines.undone([p.id for p in made]) if made else frozenset()
+        made.sort(key=lambda p: p.id in undone)  # what stands has the first choice
         rest = [(p, side, minor) for p in made for side, minor in _at(operator, p)]
         found: dict[str, str | None] = {}
         for named in (by_receipt, by_reference):
@@ -46,15 +49,16 @@ class Moves:
                 free = [
                     t
                     for t in named[spelled(proposal.reference or "")]
-                    if t.line.side is side and found.get(t.line_id) is None
+                    if t.line.side is side and not found.get(t.line_id)
                     if kept.get(proposal.id, t.line_id) == t.line_id
                 ]
                 listed = next((t for t in free if minor in _amounts(t)), None)
                 if listed is not None:
-                    found[listed.line_id] = proposal.id
-                else:
+                    found[listed.line_id] = UNDONE if proposal.id in undone else proposal.id
+                    continue
+                unlisted.append((proposal, side, minor))
+                if proposal.id not in undone:
                     found |= {t.line_id: None for t in free}
-                    unlisted.append((proposal, side, minor))
             rest = unlisted
         return found
 

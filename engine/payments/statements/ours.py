@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.clock import AttemptId, epoch_ms_of, first_id_at
+from engine.ledger.entries import MANUAL_FROM
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, read_step
 from engine.payments.payment import Payment
@@ -64,6 +65,19 @@ class OursReader:
             self._tenant,
         )
         return [AttemptId(row["id"].hex) for row in rows]
+
+    async def ended_ids(self, first: date, last: date, terms: Terms) -> list[AttemptId]:
+        """The attempts at any operator that ended on those days and began before: unknown for
+        long, they are listed when they moved."""
+        begun = first_id_at(terms.begins(first))
+        rows = await self._pool.fetch(
+            "select facts from journal where payment < $1 and at_ms >= $2 and at_ms < $3"
+            " and tenant = $4 and version > 1 and facts is not null and state < $5",
+            begun, terms.ends_ms(first - timedelta(days=1)), terms.ends_ms(last), self._tenant,
+            MANUAL_FROM,
+        )  # fmt: skip
+        steps = [read_step(row["facts"]) for row in rows]
+        return [s.attempt_id for s in steps if isinstance(s, Ending) and s.attempt_id < begun]
 
     async def live_ids(self, facts: OperatorFacts) -> list[AttemptId]:
         """The attempts at an operator that may be moving money now, however old."""

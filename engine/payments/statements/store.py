@@ -32,11 +32,12 @@ CLOSED_BY = "statements"
 
 MISSING_HERE = Class.MISSING_HERE.name
 MISSING_THERE = Class.MISSING_THERE.name
+CONTRADICTION = Class.CONTRADICTION.name
 STATEMENT_ABSENT = "STATEMENT_ABSENT"
 STATEMENT_JUMP = "STATEMENT_JUMP"
 FLOAT_DRIFT = "FLOAT_DRIFT"
 KINDS = (
-    MISSING_HERE, MISSING_THERE, Class.AMOUNT_DIFFERS.name, Class.CONTRADICTION.name,
+    MISSING_HERE, MISSING_THERE, Class.AMOUNT_DIFFERS.name, CONTRADICTION,
     STATEMENT_ABSENT, STATEMENT_JUMP, FLOAT_DRIFT,
 )  # fmt: skip
 """The cases that statements and balances lead to; also those about payments."""
@@ -88,6 +89,14 @@ class Case(NamedTuple):
     kind: str
     hash: str
     detail: str
+
+
+class Over(NamedTuple):
+    """A subject of which no case of a kind is true any more, and why; save the one of a hash."""
+
+    subject: str
+    note: str
+    but: str | None = None
 
 
 class OpenCase(NamedTuple):
@@ -146,10 +155,10 @@ class StatementStore:
                 " $10, $11, $12, $13, $14, $15) on conflict (id) do update"
                 " set reference = coalesce(known.reference, excluded.reference),"
                 " counterparty = coalesce(known.counterparty, excluded.counterparty)"
-                " where known.attempt is null"
+                " where (known.attempt is null or known.class = $16)"
                 " and (known.reference is null and excluded.reference is not null"
                 "   or known.counterparty is null and excluded.counterparty is not null)",
-                rows,
+                [(*row, int(Class.AMOUNT_DIFFERS)) for row in rows],
             )
         renamed = [row["receipt"] for row in known if self._is_renamed(row, named[row["id"].hex])]
         return Kept(len(rows) - len(known), tuple(sorted(renamed)))
@@ -228,6 +237,19 @@ class StatementStore:
         )  # fmt: skip
         return {row["attempt"].hex: row["id"].hex for row in rows}
 
+    async def undone(self, proposals: Sequence[str]) -> frozenset[str]:
+        """Of top-ups and rebalancings those that people have reversed since, and not restored."""
+        rows = await self._pool.fetch(
+            "with recursive undone(first, row, times) as ("
+            "   select id, id, 0 from unnest($2::uuid[]) id"
+            "  union all"
+            "   select u.first, k.payment, u.times + 1 from undone u join payment_key k"
+            "    on k.tenant = $1 and k.key = 'reversal:' || replace(u.row::text, '-', '') || ':1'"
+            " ) select first from undone group by first having max(times) % 2 = 1",
+            self._tenant, list(proposals),
+        )  # fmt: skip
+        return frozenset(row["first"].hex for row in rows)
+
     async def set_suspended(self, line: str, at_ms: int | None) -> None:
         """Since when a line's money lies in SUSPENSE; None when it does not any more."""
         await self._pool.execute(
@@ -276,16 +298,23 @@ class StatementStore:
             self._tenant, kind, list(hashes), at_ms, CLOSED_BY, note,
         )  # fmt: skip
 
-    async def close_all(
-        self, kind: str, subject: str, note: str, at_ms: int, *, but: str | None = None
-    ) -> None:
-        """Close every open case of a kind about one subject; not the one of the hash `but`."""
+    async def close_over(self, kind: str, over: Sequence[Over], at_ms: int) -> None:
+        """Close the open cases of a kind about subjects of which they are not true any more."""
+        if not over:
+            return
+        subjects, notes, kept = zip(*over, strict=True)
         await self._pool.execute(
-            "update case_file set closed_ms = $4, closed_by = $5, note = $6"
-            " where tenant = $1 and kind = $2 and payment = $3 and closed_ms is null"
-            " and hash is distinct from $7",
-            self._tenant, kind, subject, at_ms, CLOSED_BY, note, but,
+            "update case_file c set closed_ms = $3, closed_by = $4, note = o.note"
+            " from unnest((select $5::uuid[]), (select $6::text[]), (select $7::uuid[]))"
+            "   as o (subject, note, but)"
+            " where c.tenant = $1 and c.kind = $2 and c.payment = o.subject"
+            " and c.closed_ms is null and c.hash is distinct from o.but",
+            self._tenant, kind, at_ms, CLOSED_BY, subjects, notes, kept,
         )  # fmt: skip
+
+    async def close_all(self, kind: str, subject: str, note: str, at_ms: int) -> None:
+        """Close every open case of a kind about one subject."""
+        await self.close_over(kind, [Over(subject, note)], at_ms)
 
     async def cases(self) -> list[OpenCase]:
         """What is open, the oldest first."""

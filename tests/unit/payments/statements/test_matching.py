@@ -195,10 +195,14 @@ def test_one_receipt_in_two_amounts_is_for_a_person_and_never_money_for_nobody()
 
 
 def test_a_pair_of_another_amount_is_not_kept_once_the_right_line_comes() -> None:
-    (judged,) = judge([ours(receipt="R1")], [theirs("R1", minor=1)])
-    assert (judged.kind, judged.pair_to_keep) == (C.AMOUNT_DIFFERS, None)
-    (judged,) = judge([ours(receipt="R1")], [theirs("R1")])
-    assert judged.pair_to_keep == ours().attempt_id
+    attempt = ours(receipt="R1")
+    (judged,) = judge([attempt], [theirs("R1", minor=1)])
+    assert (judged.kind, judged.pair_to_keep) == (C.AMOUNT_DIFFERS, attempt.attempt_id)
+    wrong = msgspec.structs.replace(theirs("R1", minor=1), pinned=attempt.attempt_id)
+    right = theirs("R1")
+    judged_by = {j.theirs: j for j in judge([attempt], [wrong, right])}
+    assert (judged_by[right].kind, judged_by[right].ours) == (C.MATCHED, attempt)
+    assert (judged_by[wrong].ours, judged_by[wrong].hint) == (None, attempt)
 
 
 def test_a_code_with_two_attempts_goes_to_the_one_that_succeeded() -> None:
