@@ -43,7 +43,7 @@ DOES: Final[Mapping[Kind, str]] = {
     Kind.REFUND_SEEN: "a payer was paid back by hand, under this reference",
     Kind.REFUND_ELSEWHERE: "another operator is to pay a payer back",
     Kind.RETURN_PAY_IN: "money that came by itself goes back; its id as in `capp payins list`",
-    Kind.RETURN_FAILED: "money that should have gone back did not; the RETURN_PAY_IN that ordered it",
+    Kind.RETURN_FAILED: "money that was to go back did not; proposal= is the RETURN_PAY_IN",
     Kind.ASSIGN_PAY_IN: "it was meant for this payment",
 }
 """What each kind asks for, in a line."""
