@@ -10,6 +10,7 @@ from channels.cli import _parser
 from channels.environment import BadArgument
 from channels.proposing import DOES, KINDS_TOLD, read_fields
 from engine.desk.cases import LOW_WATER, CaseKey
+from engine.desk.next_steps import NEXT
 from engine.desk.proposals import Kind
 from engine.errors import SamePerson, StaffMistake
 from engine.ledger.books import Line, adds_up
@@ -131,12 +132,22 @@ async def test_cases_are_listed_taken_and_closed(room: Room) -> None:
     assert await capp(room, "take", str(key), "--as", "chep", "--days", "1") == [
         "chep looks after it"
     ]
-    first, second = await capp(room, "cases")
+    first, second, todo = await capp(room, "cases", "--kind", "low_water")
+    assert todo == f"LOW_WATER: {NEXT[LOW_WATER]}"
+    with pytest.raises(StaffMistake, match="LOWWATER' is no kind of case; there are AMOUNT"):
+        await capp(room, "cases", "--kind", "LOWWATER")
     assert first.startswith("LOW_WATER")
     assert "chep, due " in first
     assert second.strip() == str(key)
     await capp(room, "close", str(key), "--as", "chep", "--why", "done")
     assert await capp(room, "cases") == []
+
+
+async def test_a_case_says_how_its_payment_stands_by_now(room: Room) -> None:
+    paid = await room.pay_whole()
+    await room.office.cases.open(CaseKey(paid.payment, "UNRESOLVED", "b" * 32), "nobody knows")
+    first, *_ = await capp(room, "cases")
+    assert f"{code_of(paid.payment)} (now PAID) " in first
 
 
 async def test_what_an_operator_that_is_gone_was_asked_for_is_still_listed(room: Room) -> None:
