@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from socket import gaierror
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -210,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (OSError, asyncpg.PostgresError, msgspec.ValidationError, CappError) as error:
         # What an operator of this installation can mend needs a sentence, not a trace.
-        sys.stderr.write(f"capp {options.command}: {error or type(error).__name__}\n")
+        sys.stderr.write(f"capp {options.command}: {_sentence(error)}\n")
         return 1
 
 
@@ -268,6 +269,18 @@ def _run(options: argparse.Namespace, words: str) -> int:
     if isinstance(line, Told):
         work = partial(_load("terminal_log:write_down"), settings, line, words, options, work)
     return _exit_code(asyncio.run(work()))
+
+
+def _sentence(error: Exception) -> str:
+    """What happened, in words: of a file which one and why, of a server that it is away."""
+    if not isinstance(error, OSError):
+        return str(error) or type(error).__name__
+    why = error.strerror or str(error) or "no answer"
+    if error.filename is not None:
+        return f"{error.filename}: {why}"
+    # All that opens connections itself is the driver of Postgres: Redis' errors are its own.
+    away = isinstance(error, ConnectionRefusedError | TimeoutError | gaierror)
+    return f"Postgres cannot be reached: {why}" if away else why
 
 
 def _exit_code(told: int) -> int:

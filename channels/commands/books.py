@@ -4,13 +4,14 @@ import argparse
 from collections.abc import Callable
 
 from channels.commands.desk import open_office
+from channels.environment import BadArgument
 from channels.office import Office
 from channels.settings import Settings
 from channels.times import ms_of, read_since, second_of, typed_since
 from engine.errors import KeyNotAtHand
 from engine.ledger.account_names import read_name, spell
 from engine.ledger.account_statement import Entry, read_statement
-from engine.ledger.books import Line
+from engine.ledger.books import Line, adds_up
 from engine.ledger.entries import MANUAL_FROM, Manual
 from engine.money import plain
 from engine.payments.lifecycle import State
@@ -47,18 +48,32 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def show_books(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
-    """Whether the books balance. Raises StaffMistake for an account that is none."""
+    """Whether the books balance, now or at the moment asked for.
+
+    Raises StaffMistake for an account that is none, BadArgument for a time that is none.
+    """
     async with open_office(settings) as office:
         if options.account:
             await _say_statement(office, options, say)
             return True
         if options.at:
-            moment = read_since(options.at, office.clock.now())
-            say(f"as of {second_of(ms_of(moment))} UTC")
-            _say_balance(await office.books.trial_balance_at(ms_of(moment)), say)
-            return True
+            return await _say_balance_at(office, options.at, say)
         _say_balance(await office.books.trial_balance(), say)
-        balanced = await office.books.is_balanced()
+        return _say_verdict(await office.books.is_balanced(), say)
+
+
+async def _say_balance_at(office: Office, at: str, say: Say) -> bool:
+    now = office.clock.now()
+    moment = read_since(at, now)
+    if moment > now:
+        raise BadArgument("--at: is still to come")
+    lines = await office.books.trial_balance_at(ms_of(moment))
+    say(f"as of {second_of(ms_of(moment))} UTC")
+    _say_balance(lines, say)
+    return _say_verdict(adds_up(lines), say)
+
+
+def _say_verdict(balanced: bool, say: Say) -> bool:
     say("the books balance" if balanced else "THE BOOKS DO NOT BALANCE")
     return balanced
 
@@ -119,10 +134,14 @@ async def _say_statement(office: Office, options: argparse.Namespace, say: Say) 
     now = office.clock.now()
     since = read_since(options.since, now)
     until = read_since(options.until, now) if options.until else now
+    if until < since:
+        raise BadArgument("--to: is before --from")
     # A step of this very millisecond belongs to "now".
     to_ms = ms_of(until) + (0 if options.until else 1)
     statement = await read_statement(office.pool, account, from_ms=ms_of(since), to_ms=to_ms)
     say(f"{spell(account, office.names)} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC")
+    if not statement.known:
+        say("the books have no such account, or none yet: nothing was ever booked on it")
     say(f"{'opening':<61} {plain(statement.opening_minor, account.currency):>20}")
     for entry in statement.entries:
         say(_entry_line(entry, account.currency))

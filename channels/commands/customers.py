@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
@@ -14,6 +15,7 @@ from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn, parse_msisdn
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "who", type=_number_or_id, help="+254712000001, or the id that begins a case's key"
     )
-    parser.add_argument("--tier", type=read_tier, help="0 a number only, 1 described, 2 verified")
-    parser.add_argument("--name", type=read_name)
-    parser.add_argument("--born", type=read_born, metavar="YYYY-MM-DD")
+    parser.add_argument(
+        "--tier", type=said(read_tier), help="0 a number only, 1 described, 2 verified"
+    )
+    parser.add_argument("--name", type=said(read_name))
+    parser.add_argument("--born", type=said(read_born), metavar="YYYY-MM-DD")
 
 
 async def describe_customer(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
@@ -98,10 +102,19 @@ def read_number(text: str) -> Msisdn:
         raise ValueError("that is no mobile number") from error
 
 
+def said(read: Callable[[str], T]) -> Callable[[str], T]:
+    """The type of an argument that says why a word is none; argparse would name our function."""
+
+    def typed(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return typed
+
+
 def _number_or_id(text: str) -> Msisdn | CustomerId:
     if is_id(text):
         return CustomerId(text)
-    try:
-        return read_number(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    return said(read_number)(text)

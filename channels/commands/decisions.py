@@ -4,6 +4,7 @@ It shows what was kept and decides nothing.
 """
 
 import argparse
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -13,6 +14,7 @@ from channels.settings import Settings
 from channels.times import ms_of, read_since, stamp_of, typed_since
 from engine.clock import Clock, Ids
 from engine.decision_log import DecisionLog, Kept
+from engine.decisions import Decision
 from engine.payments.decided import Decided
 from engine.payments.payment import code_of
 from engine.payments.replays import REPLAYS, differing
@@ -24,9 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--since", type=typed_since, default="1h", help="30m, 24h, 7d or an ISO time (UTC)"
     )
-    parser.add_argument("--most", type=int, default=1_000, help="how many steps are looked at")
+    parser.add_argument("--most", type=_most, default=1_000, help="how many steps are looked at")
     parser.add_argument("--inputs", action="store_true", help="show all that a decision saw")
     parser.add_argument("--replay", action="store_true", help="decide again, list what differs")
+
+
+def _most(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 999999")
+    return int(text)
 
 
 async def show_decisions(
@@ -52,11 +60,16 @@ async def show_decisions(
             kept = await decided.since(since, most=options.most)
     finally:
         await pool.close()
-    if options.replay:
-        return _say_differences(kept, say)
+    is_well = _say_differences(kept, say) if options.replay else _say_all(kept, options.inputs, say)
+    if not options.payment and len(kept) >= options.most:
+        say(f"there may be more: the oldest {options.most} steps are looked at (--most, --since)")
+    return is_well
+
+
+def _say_all(kept: list[Kept], with_inputs: bool, say: Callable[[str], None]) -> bool:
     for one in kept:
         say(_line(one))
-        if options.inputs:
+        if with_inputs:
             say("  " + msgspec.json.encode(one.decision.inputs).decode())
     return True
 
@@ -77,6 +90,12 @@ def _say_differences(kept: list[Kept], say: Callable[[str], None]) -> bool:
 
 def _line(kept: Kept) -> str:
     decision = kept.decision
-    code = code_of(kept.payment_id) if kept.payment_id else "-"
+    code = code_of(kept.payment_id) if kept.payment_id else _about(decision)
     at = stamp_of(ms_of(kept.at))
     return f"{at}  {code:<10}  {decision.kind:<10}  {decision.outcome}: {decision.reason}"
+
+
+def _about(decision: Decision) -> str:
+    """What a decision about no payment is about: a rate's pair."""
+    base, quote = (decision.inputs.get(word) for word in ("base", "quote"))
+    return f"{base}/{quote}" if base and quote else "-"

@@ -28,10 +28,14 @@ from channels.wiring import open_engine
 from engine.decision_log import DecisionLog
 from engine.desk.cases import read_key
 from engine.desk.liquidity import FloatStatus, PoolStatus
-from engine.desk.proposals import Kind, Person, Proposal, State, read_person
+from engine.desk.next_steps import NEXT
+from engine.desk.proposals import Kind, Person, Proposal, read_person
+from engine.desk.proposals import State as Stands
 from engine.desk.rebalancing import COVER_DAYS, Advice, Move, advise
+from engine.errors import StaffMistake
 from engine.ledger.account_names import read_name
 from engine.money import plain
+from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
 from providers.redaction import printable
 
@@ -84,7 +88,7 @@ def _add_seen(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_cases(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kind", help="only these")
+    parser.add_argument("--kind", type=str.upper, help="only these: ON_HOLD, UNRESOLVED, ...")
 
 
 def _add_take(parser: argparse.ArgumentParser) -> None:
@@ -206,7 +210,7 @@ async def _approve(office: Office, options: argparse.Namespace, say: Say) -> boo
     wanted = await find_proposal(office, options.id)
     proposal = await office.desk.approve(wanted, by=read_person(options.person))
     say(_line(proposal, office))
-    return proposal.state is not State.FAILED
+    return proposal.state is not Stands.FAILED
 
 
 async def _reject(office: Office, options: argparse.Namespace, say: Say) -> bool:
@@ -220,18 +224,29 @@ async def _seen(office: Office, options: argparse.Namespace, say: Say) -> bool:
     by = read_person(options.person)
     proposal = await office.desk.see(wanted, options.reference, by=by)
     say(_line(proposal, office))
-    return proposal.state is not State.FAILED
+    return proposal.state is not Stands.FAILED
 
 
 async def _cases(office: Office, options: argparse.Namespace, say: Say) -> bool:
+    if options.kind is not None and options.kind not in NEXT:
+        raise StaffMistake(f"{options.kind!r} is no kind of case; there are {', '.join(NEXT)}")
     now_ms = int(office.clock.epoch() * 1000)
-    for case in await office.cases.open_cases(kind=options.kind):
+    cases = await office.cases.open_cases(most=CASES_MAX + 1, kind=options.kind)
+    states = await office.cases.states({case.key.payment for case in cases})
+    for case in cases[:CASES_MAX]:
         age = timedelta(seconds=case.age_seconds(now_ms))
         owner = case.owner or "nobody"
         due = f", due {minute_of(case.due_ms)}" if case.due_ms is not None else ""
-        line = f"{case.key.kind:<18} {code_of(case.key.payment)} {age} {owner}{due}: {case.detail}"
+        state = states.get(case.key.payment)
+        now = f" (now {State(state).name})" if state in set(State) else ""
+        about = f"{code_of(case.key.payment)}{now}"
+        line = f"{case.key.kind:<18} {about} {age} {owner}{due}: {case.detail}"
         say(printable(line, length_max=LINE_LENGTH_MAX))
         say(f"    {case.key}")
+    if len(cases) > CASES_MAX:
+        say(f"... and more: these are the oldest {CASES_MAX}; choose a --kind")
+    for kind in sorted({case.key.kind for case in cases[:CASES_MAX]} & NEXT.keys()):
+        say(f"{kind}: {NEXT[kind]}")
     return True
 
 
@@ -268,6 +283,7 @@ COMMANDS: dict[str, Callable[[Office, argparse.Namespace, Say], Awaitable[bool]]
 
 
 ID_SHOWN = 8
+CASES_MAX = 200
 LINE_LENGTH_MAX = 4000
 
 

@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import asyncpg
 from redis.exceptions import RedisError
@@ -15,7 +17,8 @@ from channels.commands.settlement_checks import settlement_checks
 from channels.privacy import open_sealed_pool
 from channels.production import findings_of
 from channels.reconciliation import read_polling, read_statement_terms
-from channels.settings import Settings
+from channels.settings import Settings, read_settings
+from channels.tenants import FOLDER, NAME
 from channels.watching.hook_figures import HookRead, read_hooks
 from channels.wiring import MENUS, read_directory, read_networks
 from engine.clock import Clock
@@ -47,21 +50,62 @@ FAULTS = (
 )
 
 
+_OF_THE_STREET = {FOLDER, NAME}  # read before there are settings
+
+
+class Asked(dict[str, str]):
+    """An environment that knows which of its variables were asked for."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__(environment)
+        self._asked: set[str] = set()
+
+    def was(self, name: str) -> bool:
+        return name in self._asked
+
+    def __getitem__(self, name: str) -> str:
+        self._asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._asked.add(name)
+        return super().get(name, default)
+
+
 async def run_doctor(settings: Settings, _: argparse.Namespace, say: Callable[[str], None]) -> bool:
     """`capp doctor`."""
     return await examine(settings, say)
 
 
 async def examine(settings: Settings, say: Callable[[str], None]) -> bool:
-    """Run every check, also after one that failed; whether all is well."""
-    well = _tell_findings(settings, say)
+    """Run every check, also after one that failed; whether all is well.
+
+    At last what no check has read is told: a variable that was misspelt is none at all.
+    """
+    asked = Asked(settings.environment)
+    settings = replace(read_settings(asked), environment=asked)
+    well, faulty = _tell_findings(settings, say), False
     for name, check in checks_of(settings).items():
         try:
             say(f"ok    {name}: {await check(settings)}")
         except FAULTS as error:
-            well = False
+            well, faulty = False, True
             say(f"FAULT {name}: {error or type(error).__name__}")
+    if unread := _unread(asked, _companies(settings) if faulty else ()):
+        say(f"look  variables: nobody reads {', '.join(unread)}: misspelt, or of what is not used")
     return well
+
+
+def _unread(asked: Asked, unsure: tuple[str, ...]) -> list[str]:
+    """Our variables that nobody asked for; of the `unsure` companies none is named."""
+    ours = {name for name in asked if name.startswith("CAPP_")} - _OF_THE_STREET
+    return sorted(n for n in ours if not asked.was(n) and not n.startswith(unsure))
+
+
+def _companies(settings: Settings) -> tuple[str, ...]:
+    """How the variables begin of those we call: one that lacks something reads no more of them."""
+    names = (*settings.operators, *settings.sms_gateways, *settings.rates.sources)
+    return tuple(f"CAPP_{name.upper()}_" for name in names)
 
 
 def _tell_findings(settings: Settings, say: Callable[[str], None]) -> bool:

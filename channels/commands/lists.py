@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from channels.commands.customers import said
 from channels.compliance import build_lists, build_screener, policy_of
 from channels.settings import Settings
 from channels.times import minute_of
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tasks = parser.add_subparsers(dest="task", required=True)
     load = tasks.add_parser("load", help="read a file and put it in force")
     load.add_argument("file", type=Path)
-    load.add_argument("--kind", type=Source, choices=list(Source), required=True)
+    load.add_argument("--kind", choices=[source.value for source in Source], required=True)
     load.add_argument(
         "--accept-smaller", action="store_true", help="somebody looked: it has shrunk rightly"
     )
@@ -39,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     tasks.add_parser("show", help="the versions in force")
     check = tasks.add_parser("check", help="which entries a name resembles")
-    check.add_argument("name", type=read_name)
-    check.add_argument("--born", type=read_born, metavar="YYYY-MM-DD")
+    check.add_argument("name", type=said(read_name))
+    check.add_argument("--born", type=said(read_born), metavar="YYYY-MM-DD")
 
 
 async def run_lists(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
@@ -48,7 +49,7 @@ async def run_lists(settings: Settings, options: argparse.Namespace, say: Say) -
     match options.task:
         case "load":
             await load_list(
-                settings, options.file, options.kind, say,
+                settings, options.file, Source(options.kind), say,
                 accept_smaller=options.accept_smaller, accept_older=options.accept_older,
             )  # fmt: skip
             return True
@@ -107,6 +108,9 @@ async def _check(settings: Settings, options: argparse.Namespace, say: Say) -> b
     async with _pool(settings) as pool:
         screener = build_screener(settings, policy_of(settings), pool, Clock())
         await screener.refresh()
+    if not screener.versions:
+        say("nobody was compared: no list is loaded (`capp lists load`)")
+        return False
     matches = screener.screen(options.name, options.born)
     for match in matches:
         listed = screener.listed(match.source, match.entry_id)
@@ -114,6 +118,8 @@ async def _check(settings: Settings, options: argparse.Namespace, say: Say) -> b
         say(f"{match.score:>3}  {match.source}:{match.entry_id}  {name}  birth {match.birth}")
     if not matches:
         say("resembles nobody")
+    for alarm in screener.alarms():
+        say(f"ALARM {alarm}")
     return True
 
 

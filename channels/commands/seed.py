@@ -4,6 +4,7 @@ Read from a YAML file; safe to repeat, and safe to repeat with more in it.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -83,13 +84,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path)
 
 
-async def sow(settings: Settings, options: argparse.Namespace, _: Callable[[str], None]) -> bool:
-    """Store what the file holds. Raises what reading, connecting and storing raise."""
+async def sow(settings: Settings, options: argparse.Namespace, say: Callable[[str], None]) -> bool:
+    """Store what the file holds, and say what is served beside it.
+
+    Raises what reading, connecting and storing raise.
+    """
     clock = Clock()
     seeds = read_seeds(options.file)
     operators = build_operators(settings.environment, clock=clock, names=settings.operators)
     facts = {name: port.facts for name, port in operators.items()}
-    await seed(settings, seeds, facts, clock)
+    beside = await seed(settings, seeds, facts, clock)
+    say(
+        f"{len(seeds.rates)} rates, {len(seeds.corridors)} corridors and {len(seeds.floats)} floats"
+        " are there"
+    )
+    for payer, payee in beside:
+        say(f"{payer} to {payee} is not in this file, and is served as it was seeded before")
     return True
 
 
@@ -103,14 +113,17 @@ def read_seeds(path: Path) -> Seeds:
 
 async def seed(
     settings: Settings, seeds: Seeds, operators: dict[str, OperatorFacts], clock: Clock
-) -> None:
+) -> list[tuple[str, str]]:
     """Store the seeds. A rate is stored again when it differs from the newest, or a day later.
 
+    Returns the corridors that are stored and not among them: none is ever taken out.
+
     Seeding says that the table holds today, as a live source does when it repeats itself. Raises
-    BadArgument for an operator that is not among `operators`, before anything is stored, and for a
-    float whose key was another amount's.
+    BadArgument for an operator that is not among `operators` and for two floats of one key, before
+    anything is stored, and for a float whose key was another amount's or another wallet's.
     """
     _refuse_strangers(seeds, operators)
+    _refuse_doubles(seeds)
     connection = await connect(settings.database_url)
     try:
         await _store_rates(connection, settings.tenant, seeds.rates, _at_ms(clock))
@@ -133,6 +146,7 @@ async def seed(
             await HealthStore(connection, settings.tenant).set_terms(lane, terms)
         for paid_in in seeds.floats:
             await _pay_in(connection, settings.tenant, paid_in, operators[paid_in.operator], clock)
+        return await _beside(connection, settings.tenant, seeds.corridors)
     finally:
         await connection.close()
 
@@ -143,6 +157,22 @@ def _refuse_strangers(seeds: Seeds, operators: Mapping[str, OperatorFacts]) -> N
     named |= {agreed.operator for agreed in seeds.terms}
     if strange := sorted(named - operators.keys()):
         raise BadArgument(f"CAPP_OPERATORS does not name {', '.join(strange)}, which the file does")
+
+
+def _refuse_doubles(seeds: Seeds) -> None:
+    """The second of two would be taken for the first said again, and not be paid in."""
+    times = Counter(paid_in.key for paid_in in seeds.floats)
+    if doubles := [key for key, n in times.items() if n > 1]:
+        raise BadArgument(f"floats: each wants a key of its own, {doubles[0]!r} is there twice")
+
+
+async def _beside(connection: Any, tenant: int, corridors: list[Corridor]) -> list[tuple[str, str]]:
+    rows = await connection.fetch(
+        "select payer_operator, payee_operator from corridor where tenant = $1 order by 1, 2",
+        tenant,
+    )
+    named = {(c.payer_operator, c.payee_operator) for c in corridors}
+    return [pair for row in rows if (pair := (row[0], row[1])) not in named]
 
 
 def _accounts(routes: list[Route]) -> list[Account]:
@@ -201,6 +231,11 @@ async def _pay_in(
     (answer,) = await commit(connection, [plan], _at_ms(clock))
     if answer.verdict is Verdict.CONFLICT:
         raise BadArgument(f"float {paid_in.key!r}: another amount was paid in under this key")
+    if answer.verdict is Verdict.DUPLICATE and not await connection.fetchval(
+        "select $2 = any(debits) from journal where payment = $1 and version = 1",
+        answer.known, float_account.number,
+    ):  # fmt: skip
+        raise BadArgument(f"float {paid_in.key!r}: was paid in at another operator")
     if answer.verdict not in (Verdict.APPLIED, Verdict.DUPLICATE):
         raise ValueError(f"float {paid_in.key}: {answer.verdict.name}")
 

@@ -14,11 +14,14 @@ class Told(NamedTuple):
 
     `is_long`: it may outlast the time in which an outcome can be written, so its end is a row too.
     `marks` are arguments that make it another deed; that one was given is told, never its value.
+    `field`: of words like FIELD=VALUE the one whose value it is about, where it is given; the
+    subject is then a part of what was done.
     """
 
     subject: str = ""
     is_long: bool = False
     marks: tuple[str, ...] = ()
+    field: str = ""
 
 
 class TellsItself(NamedTuple):
@@ -117,7 +120,7 @@ LINES: Mapping[str, Line] = {
     "pools": TOLD,
     "liquidity set": Told("account"),
     "rebalance": Told(marks=("person",)),
-    "propose": Told("kind"),
+    "propose": Told("kind", field="payment"),
     "proposals": TOLD,
     "approve": Told("id"),
     "reject": Told("id"),

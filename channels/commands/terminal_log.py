@@ -37,8 +37,10 @@ async def write_down(
     pool = await open_pool(settings.database_url, size=1)
     try:
         actions = Actions(pool, settings.tenant, clock, Ids(clock))
-        what = " ".join([words, *_marks(told, options)])
-        end = await _begin(actions, Action(_who(options), what, _subject(told, options)), told)
+        what, subject = " ".join([words, *_marks(told, options)]), _subject(told, options)
+        if about := _field(told, options):
+            what, subject = f"{what} {subject}", about
+        end = await _begin(actions, Action(_who(options), what, subject), told)
         try:
             is_well = await work()
         except StaffMistake:
@@ -76,3 +78,10 @@ def _who(options: argparse.Namespace) -> str:
 def _subject(told: Told, options: argparse.Namespace) -> str:
     found = str(getattr(options, told.subject) or "") if told.subject else ""
     return Msisdn(found).masked if _NUMBER.fullmatch(found) else found
+
+
+def _field(told: Told, options: argparse.Namespace) -> str:
+    """`payment=7K2M9QX4TB` among the words: whoever asks about that payment finds the row."""
+    words = getattr(options, "fields", ()) if told.field else ()
+    given = dict(word.partition("=")[::2] for word in words)
+    return given.get(told.field, "")

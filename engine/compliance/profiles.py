@@ -112,7 +112,10 @@ def read_name(text: str) -> str:
 
 def read_born(text: str) -> date:
     """`YYYY-MM-DD`. Raises ValueError."""
-    born = date.fromisoformat(text)
+    try:
+        born = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no day like 1990-12-31") from None
     if born < _OLDEST:
         raise ValueError(f"nobody alive was born before {_OLDEST.year}")
     return born

@@ -4,6 +4,7 @@ Cases are opened by whoever meets one (payments, statements, the auditor). Where
 stake, two people close one: the second way in is the executor of CLOSE_CASE.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from engine.clock import Clock, is_id
@@ -93,6 +94,15 @@ class Cases:
             self._tenant, kind, most,
         )  # fmt: skip
         return [_case(row) for row in rows]
+
+    async def states(self, payments: Iterable[str]) -> dict[str, int]:
+        """How those of them stand that are payments (a case may speak of an account or a line)."""
+        rows = await self._pool.fetch(
+            "select id, state from payment where id = any((select $1::uuid[])::uuid[])"
+            " and tenant = $2",
+            list(payments), self._tenant,
+        )  # fmt: skip
+        return {row["id"].hex: row["state"] for row in rows}
 
     async def open(self, key: CaseKey, detail: str) -> bool:
         """Put something on somebody's desk; False when it lies there, or lay there, already."""

@@ -23,13 +23,17 @@ class Entry(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What moved from `from_ms` up to, not including, `to_ms`. `cut` when entries were left off."""
+    """What moved from `from_ms` up to, not including, `to_ms`. `cut` when entries were left off.
+
+    `known`: whether the books have the account, which they do once it is opened or booked on.
+    """
 
     account: Account
     opening_minor: int
     closing_minor: int
     entries: tuple[Entry, ...]
     cut: bool
+    known: bool
 
 
 async def read_statement(
@@ -60,6 +64,7 @@ async def read_statement(
         natural(account.number, closing),
         tuple(entries),
         cut=len(rows) > most,
+        known=now is not None,
     )
 
 

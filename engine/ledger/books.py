@@ -1,5 +1,6 @@
 """Reading the books: a trial balance, whether it adds up, and names people can read."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -100,6 +101,14 @@ class Books:
         side = "debit" if account.kind in DEBIT_NATURED else "credit"
         name = describe(number, self._operators)
         return Line(number, name, account.currency, side, natural(number, amount))
+
+
+def adds_up(lines: Iterable[Line]) -> bool:
+    """Whether what stands on either side is the same in every currency."""
+    off: Counter[str] = Counter()
+    for line in lines:
+        off[line.currency] += line.minor if line.side == "debit" else -line.minor
+    return not any(off.values())
 
 
 async def open_accounts(connection: Any, accounts: Iterable[Account]) -> None:

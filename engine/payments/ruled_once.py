@@ -4,23 +4,37 @@ What is decided and whether it may be is theirs; here a ruling is found again by
 in the payment's own journal, and a payment that moved meanwhile is left for the next try.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from engine.clock import PaymentId
-from engine.desk.proposals import Outcome, Proposal, done, failed
+from engine.desk.proposals import Kind, Outcome, Proposal, done, failed
 from engine.errors import OurFault
 from engine.payments.facts import Ruling
+from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
+from engine.payments.stepping import REFUND_BY_HAND, WAITS_FOR_PEOPLE
 from engine.payments.store import PaymentStore
 
 Decide = Callable[[Payment], Awaitable[bool | str]]
 """Whether the ruling was applied to the payment as it was; a text says why it cannot be."""
 
 
+_ANSWERS: Final[Mapping[Kind, str]] = {
+    Kind.RELEASE_HOLD: WAITS_FOR_PEOPLE[State.ON_HOLD],
+    Kind.REFUSE_HOLD: WAITS_FOR_PEOPLE[State.ON_HOLD],
+    Kind.REPAY_RETURNED: WAITS_FOR_PEOPLE[State.RETURNED],
+    Kind.REFUND_RETURNED: WAITS_FOR_PEOPLE[State.RETURNED],
+    Kind.REFUND_SEEN: REFUND_BY_HAND,
+    Kind.REFUND_ELSEWHERE: REFUND_BY_HAND,
+}
+"""The kind of the case that a ruling answers (`engine/desk/decisions/0003`)."""
+
+
 async def rule_once(
     store: PaymentStore, proposal: Proposal, payment_id: PaymentId, decide: Decide
 ) -> Outcome:
-    """DONE also when it was ruled before. Safe to repeat.
+    """DONE also when it was ruled before; the case it answers is closed. Safe to repeat.
 
     Raises OurFault when the payment moved this moment: to be tried again.
     """
@@ -28,15 +42,22 @@ async def rule_once(
     if payment is None:
         return failed("there is no such payment")
     if await store.was_ruled(payment_id, proposal.id):
+        await _close_answered(store, proposal, payment_id)
         return done(f"{payment.code} is {payment.state.name}")
     applied = await decide(payment)
     if isinstance(applied, str):
         return failed(applied)
     if not applied:
         raise OurFault(f"{payment.code} moved this moment")
+    await _close_answered(store, proposal, payment_id)
     after = await store.payment(payment_id)
     assert after is not None
     return done(f"{payment.code} is {after.state.name}")
+
+
+async def _close_answered(store: PaymentStore, proposal: Proposal, payment_id: PaymentId) -> None:
+    if kind := _ANSWERS.get(proposal.kind):
+        await store.close_answered(payment_id, kind, proposal)
 
 
 def ruling_of(proposal: Proposal) -> Ruling:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
+from engine.desk.proposals import Proposal
 from engine.gather import Gatherer, alone
 from engine.ledger.chart import Route, route_accounts
 from engine.outbox import QUESTION
@@ -257,6 +258,17 @@ class PaymentStore:
             payment_id, kind, tenant, at_ms, detail,
         )  # fmt: skip
         return number
+
+    async def close_answered(self, payment_id: PaymentId, kind: str, by: Proposal) -> None:
+        """What two people agreed on has been done: the cases it answers lie on no desk any more.
+
+        One that was opened after they agreed is another. Safe to repeat.
+        """
+        await self._pool.execute(
+            "update case_file set closed_ms = $3, closed_by = $4, note = $5, proposal = $6"
+            " where payment = $1 and kind = $2 and closed_ms is null and opened_ms <= $3",
+            payment_id, kind, by.decided_ms, by.made_by, by.note, by.id,
+        )  # fmt: skip
 
     async def put_question(
         self, payment: Payment, attempt_id: AttemptId, now: int, ask_at: int

@@ -74,6 +74,29 @@ async def staffed(database_url: str) -> AsyncIterator[Staffed]:
         await assert_books(world.pool)
 
 
+@pytest.mark.parametrize("kind", [Kind.RELEASE_HOLD, Kind.REFUSE_HOLD])
+async def test_a_hold_that_two_people_ruled_on_lies_on_no_desk_any_more(
+    staffed: Staffed, kind: Kind
+) -> None:
+    payment_id = await staffed.held()
+    assert [case.key.kind for case in await staffed.office.cases.open_cases()] == ["ON_HOLD"]
+    made = await staffed.agree(kind, payment_id)
+    assert made.state is Stands.DONE
+    assert await staffed.office.cases.open_cases() == []
+
+
+@pytest.mark.parametrize("kind", [Kind.REPAY_RETURNED, Kind.REFUND_RETURNED])
+async def test_a_return_that_two_people_ruled_on_lies_on_no_desk_any_more(
+    staffed: Staffed, kind: Kind
+) -> None:
+    payment_id = await staffed.returned()
+    before = [case.key.kind for case in await staffed.office.cases.open_cases()]
+    assert "RETURNED" in before
+    await staffed.agree(kind, payment_id)
+    after = [case.key.kind for case in await staffed.office.cases.open_cases()]
+    assert after == [kind_ for kind_ in before if kind_ != "RETURNED"]
+
+
 async def test_a_hold_that_was_agreed_to_go_to_another_number_goes_to_nobody(
     staffed: Staffed,
 ) -> None:

@@ -179,6 +179,34 @@ async def test_a_case_that_was_closed_over_an_open_debt_is_there_again_the_next_
     assert await staffed.world.cases() == [REFUND_BY_HAND] * 2
 
 
+@pytest.mark.parametrize("kind", [Kind.REFUND_SEEN, Kind.REFUND_ELSEWHERE])
+async def test_what_two_people_saw_to_lies_on_no_desk_any_more(
+    staffed: Staffed, kind: Kind
+) -> None:
+    payment_id = await staffed.owed()
+    fields = {"reference": "TKK6"} if kind is Kind.REFUND_SEEN else {"operator": "airtel_ke"}
+    made = await staffed.agree(kind, payment_id, **fields)
+    assert made.state is Stands.DONE
+    assert await staffed.office.cases.open_cases() == []
+    row = await staffed.world.pool.fetchrow("select * from case_file")
+    assert (row["closed_by"], row["note"], row["proposal"].hex) == (AMINA, "looked into", made.id)
+
+
+async def test_a_refund_elsewhere_that_fails_is_a_case_of_its_own(staffed: Staffed) -> None:
+    payment_id = await staffed.owed()
+    made = await staffed.agree(Kind.REFUND_ELSEWHERE, payment_id, operator="airtel_ke")
+    staffed.world.clock.pass_(1)
+    await staffed.world.tell(await staffed.world.live(payment_id), FAILED)
+    await staffed.world.dispatched()
+    (case,) = await staffed.office.cases.open_cases()
+    assert case.key.kind == REFUND_BY_HAND
+    await staffed.world.pool.execute(  # as after a crash before its outcome was kept
+        "update proposal set state = 'approved' where id = $1", made.id
+    )
+    assert await staffed.office.desk.carry_out_approved() == 1
+    assert await staffed.office.cases.open_cases() == [case]
+
+
 async def test_two_people_put_down_that_it_was_given_back_by_hand(staffed: Staffed) -> None:
     world = staffed.world
     payment_id = await staffed.owed()

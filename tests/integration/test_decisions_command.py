@@ -92,6 +92,17 @@ async def test_the_last_hour_is_shown_with_what_was_seen(kept: Kept) -> None:
     assert kept.said == []
 
 
+async def test_a_rate_is_told_with_its_pair_and_a_cut_is_told_too(kept: Kept) -> None:
+    rate = Decision(Kind.RATE, "28.45", "the median", {"base": "KES", "quote": "UGX"})
+    await DecisionLog(kept.pool, 1, Ids(Clock())).keep([rate])
+    assert await kept.run()
+    assert kept.said[-1].split()[1:3] == ["KES/UGX", "rate"]
+    assert await kept.run("--most", "1")
+    assert kept.said[-1].startswith("there may be more: the oldest 1 steps")
+    with pytest.raises(SystemExit):
+        await kept.run("--most", "0")
+
+
 async def test_what_is_decided_the_same_again_is_counted(kept: Kept) -> None:
     assert await kept.run("--replay")
     assert kept.said == ["3 decided again, 0 differ, 1 without a replay"]

@@ -1,15 +1,19 @@
 """What staff type and read, from `capp propose` to `capp books`."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from channels.cli import _parser
 from channels.commands import books, desk
 from channels.commands.proposing import DOES, KINDS_TOLD, read_fields
+from channels.environment import BadArgument
 from engine.desk.cases import LOW_WATER, CaseKey
+from engine.desk.next_steps import NEXT
 from engine.desk.proposals import Kind
 from engine.errors import SamePerson, StaffMistake
+from engine.ledger.books import Line, adds_up
 from engine.payments.payment import code_of
 from tests.integration.desk_room import Room, open_room
 from tests.integration.owner import Owner
@@ -128,12 +132,22 @@ async def test_cases_are_listed_taken_and_closed(room: Room) -> None:
     assert await capp(room, "take", str(key), "--as", "chep", "--days", "1") == [
         "chep looks after it"
     ]
-    first, second = await capp(room, "cases")
+    first, second, todo = await capp(room, "cases", "--kind", "low_water")
+    assert todo == f"LOW_WATER: {NEXT[LOW_WATER]}"
+    with pytest.raises(StaffMistake, match="LOWWATER' is no kind of case; there are AMOUNT"):
+        await capp(room, "cases", "--kind", "LOWWATER")
     assert first.startswith("LOW_WATER")
     assert "chep, due " in first
     assert second.strip() == str(key)
     await capp(room, "close", str(key), "--as", "chep", "--why", "done")
     assert await capp(room, "cases") == []
+
+
+async def test_a_case_says_how_its_payment_stands_by_now(room: Room) -> None:
+    paid = await room.pay_whole()
+    await room.office.cases.open(CaseKey(paid.payment, "UNRESOLVED", "b" * 32), "nobody knows")
+    first, *_ = await capp(room, "cases")
+    assert f"{code_of(paid.payment)} (now PAID) " in first
 
 
 async def test_what_an_operator_that_is_gone_was_asked_for_is_still_listed(room: Room) -> None:
@@ -201,3 +215,43 @@ def test_the_help_of_propose_names_every_kind_with_its_fields() -> None:
     assert "  RELEASE_HOLD payment=\n" in KINDS_TOLD
     assert "  REPAY_RETURNED payment= [payee=]\n" in KINDS_TOLD
     assert "  TOP_UP operator= amount=\n" in KINDS_TOLD
+
+
+async def said_by_books(room: Room, *words: str) -> list[str]:
+    said: list[str] = []
+    options = _parser().parse_args(["books", *words])
+    if options.account:
+        await books._say_statement(room.office, options, said.append)
+    else:
+        assert await books._say_balance_at(room.office, options.at, said.append)
+    return said
+
+
+async def test_the_trial_balance_of_a_day_says_whether_it_adds_up(room: Room) -> None:
+    await room.pay_whole()
+    room.clock.pass_(60)
+    at = room.clock.now().isoformat()
+    await room.pay_whole()
+    first, *lines, last = await said_by_books(room, "--at", at)
+    assert (first.startswith("as of "), last) == (True, "the books balance")
+    assert any("POOL_AVAIL" in line for line in lines)
+    with pytest.raises(BadArgument, match="still to come"):
+        await said_by_books(room, "--at", (room.clock.now() + timedelta(seconds=1)).isoformat())
+
+
+def test_books_of_which_one_side_is_more_do_not_add_up() -> None:
+    debit, credit = (Line(n, "X", "KES", side, 5) for n, side in enumerate(("debit", "credit")))
+    assert adds_up([debit, credit])
+    assert not adds_up([debit, credit._replace(minor=4)])
+    assert not adds_up([debit, credit._replace(currency="UGX")])
+
+
+async def test_an_account_that_the_books_do_not_have_is_no_balance_of_zero(room: Room) -> None:
+    said = await said_by_books(room, "--account", "FLOAT:mpesa_ke:UGX")
+    assert said[1] == "the books have no such account, or none yet: nothing was ever booked on it"
+    said = await said_by_books(room, "--account", "FLOAT:mpesa_ke:KES")
+    assert not any("no such" in line for line in said)
+    with pytest.raises(BadArgument, match="--to"):
+        await said_by_books(
+            room, "--account", "FLOAT:mpesa_ke:KES", "--from", "1h", "--to", "2026-01-01"
+        )

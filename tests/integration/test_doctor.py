@@ -40,6 +40,9 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
             "CAPP_TWILIO_ACCOUNT_SID": credentials.TWILIO_SANDBOX_ACCOUNT_SID,
             "CAPP_TWILIO_AUTH_TOKEN": credentials.TWILIO_SANDBOX_AUTH_TOKEN,
             "CAPP_TWILIO_SENDER": credentials.TWILIO_SANDBOX_SENDER,
+            "CAPP_QOUTE_SECONDS": "5",
+            "CAPP_MPESA_KE_PASSKEY": "of an operator that is not named",
+            "CAPP_TENANTS_FOLDER": "",
         }
         said: list[str] = []
         well = await examine(read_settings(environment), said.append)
@@ -51,6 +54,10 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
             assert by_name[name].startswith("ok"), by_name[name]
         assert "SDK KES" in by_name[AT]
         assert by_name[TWILIO].endswith("the account is active")
+        assert by_name["variables"] == (
+            "look  variables: nobody reads CAPP_MPESA_KE_PASSKEY, CAPP_QOUTE_SECONDS: misspelt, or"
+            " of what is not used"
+        )
 
         wrong = {
             **environment,

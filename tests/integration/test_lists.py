@@ -201,6 +201,8 @@ def capp(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_staff_load_show_and_check_lists(capp: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert capp("lists", "show") == 1
     assert "ALARM no sanctions list" in capsys.readouterr().out
+    assert capp("lists", "check", "Mohamed Kasem Al-Zubaidi") == 1
+    assert capsys.readouterr().out.startswith("nobody was compared: no list is loaded")
     assert capp("lists", "load", SDN, "--kind", "ofac_sdn") == 0
     assert capp("lists", "load", SDN, "--kind", "ofac_sdn") == 0
     assert capp("lists", "load", UN, "--kind", "un") == 0

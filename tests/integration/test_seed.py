@@ -44,6 +44,34 @@ async def test_another_amount_under_a_known_key_is_told_and_not_paid_in(database
         await seed(settings, other, OPERATORS, clock)
 
 
+async def test_a_key_that_was_another_wallets_is_told(database_url: str, pool: Any) -> None:
+    settings, clock = settings_for(database_url), Clock()
+    first, copied = SeedFloat("mtn_ug", 100, "one"), SeedFloat("mpesa_ke", 100, "one")
+    with pytest.raises(BadArgument, match="'one' is there twice"):
+        await seed(
+            settings, msgspec.structs.replace(NOTHING, floats=[first, copied]), OPERATORS, clock
+        )
+    assert await pool.fetchval("select count(*) from journal") == 0
+    await seed(settings, msgspec.structs.replace(NOTHING, floats=[first]), OPERATORS, clock)
+    with pytest.raises(BadArgument, match="'one': was paid in at another operator"):
+        await seed(settings, msgspec.structs.replace(NOTHING, floats=[copied]), OPERATORS, clock)
+
+
+async def test_a_corridor_that_left_the_file_is_said_to_be_served_still(database_url: str) -> None:
+    settings, clock = settings_for(database_url), Clock()
+    whole = msgspec.structs.replace(read_seeds(SEEDS), floats=[])
+    served = {end for c in whole.corridors for end in (c.payer_operator, c.payee_operator)}
+    facts = {
+        name: msgspec.structs.replace(MPESA if name.endswith("_ke") else MTN, name=name)
+        for name in served
+    }
+    assert await seed(settings, whole, facts, clock) == []
+    first, *rest = whole.corridors
+    fewer = msgspec.structs.replace(whole, corridors=rest)
+    left_out = (first.payer_operator, first.payee_operator)
+    assert await seed(settings, fewer, facts, clock) == [left_out]
+
+
 @pytest.mark.parametrize("minor", [0, -5])
 def test_a_float_of_nothing_or_less_is_refused(minor: int) -> None:
     part = {"operator": "mtn_ug", "minor": minor, "key": "one"}

@@ -925,6 +925,26 @@ async def test_money_under_way_is_no_drift_and_more_than_that_is_one_case_an_epi
     assert await world.state(payment_id) is S.PAYING
 
 
+async def test_a_case_about_a_little_says_so_when_much_is_missing(
+    world: World, bureau: Bureau, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def details() -> list[str]:
+        world.clock.pass_(60)
+        await bureau.comparison.balances.look()
+        rows = await world.pool.fetch("select detail from case_file where closed_ms is null")
+        return [row["detail"].removesuffix(" than our books can explain") for row in rows]
+
+    bureau.mtn.holds["all"] -= 5
+    assert await details() == []
+    assert await details() == ["mtn_ug holds UGX 5 less"]
+    bureau.mtn.holds["all"] -= 1_000_000
+    assert await details() == ["mtn_ug holds UGX 1,000,005 less"]
+    assert await details() == ["mtn_ug holds UGX 1,000,005 less"]
+    said = [r.getMessage() for r in caplog.records if "by now" in r.getMessage()]
+    assert len(said) == 1
+    assert "1,000,005" in said[0]
+
+
 async def test_a_drift_that_people_closed_and_that_lasts_is_told_again_the_next_day(
     world: World, bureau: Bureau
 ) -> None:

@@ -69,6 +69,14 @@ def test_what_is_read_is_written_down_by_whom_and_about_what(terminal: Terminal)
     assert all(re.fullmatch(r"terminal:\S+", row["who"]) for row in terminal.rows())
 
 
+def test_who_proposes_something_about_a_payment_is_named_by_its_code(terminal: Terminal) -> None:
+    why = ("--as", "Asha", "--why", "looked into")
+    words = ("propose", "CORRECTION", f"payment={'a' * 32}", "version=1", *why)
+    assert terminal.type(*words) == [("propose CORRECTION", "a" * 32, "ok")]
+    words = ("propose", "WRITE_OFF", "currency=UGX", "minor=5", *why)
+    assert terminal.type(*words) == [("propose", "WRITE_OFF", "ok")]
+
+
 def test_a_number_is_masked_in_the_log(terminal: Terminal) -> None:
     [(what, subject, outcome)] = terminal.type("customer", NUMBER)
     assert (what, outcome) == ("customer", "not well")

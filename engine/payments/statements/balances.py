@@ -137,12 +137,17 @@ class BalanceBook:
         subject = named_id(self._tenant, facts.name, "drift", is_snapshot)
         if began is None:
             await self._cases.close_all(FLOAT_DRIFT, subject, "in the band again", at_ms)
-        elif is_alarming(looks) and not await self._cases.is_open(FLOAT_DRIFT, subject):
+        elif is_alarming(looks):
             off = looks[-1].drift_minor
             detail = (
                 f"{facts.name} holds {facts.currency} {plain(abs(off), facts.currency)}"
                 f" {'more' if off > 0 else 'less'} than our books can explain"
             )
+            if await self._cases.is_open(FLOAT_DRIFT, subject):
+                # A case about a little hides no much: it says what is missing by now.
+                if await self._cases.restate(FLOAT_DRIFT, subject, detail):
+                    log.warning("case %s: by now %s", FLOAT_DRIFT, detail)
+                return
             # Closed by people while it lasts: once more tomorrow, or it hides all after it.
             about = named_id(subject, began, at_ms // DAY_MS)
             case = Case(subject, FLOAT_DRIFT, about, detail)

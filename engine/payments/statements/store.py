@@ -290,6 +290,15 @@ class StatementStore:
             )
         )  # fmt: skip
 
+    async def restate(self, kind: str, subject: str, detail: str) -> bool:
+        """Have what is open about this subject say this; False when it says so already."""
+        done = await self._pool.execute(
+            "update case_file set detail = $4 where payment = $1 and kind = $2 and tenant = $3"
+            " and closed_ms is null and detail <> $4",
+            subject, kind, self._tenant, detail,
+        )  # fmt: skip
+        return bool(done != "UPDATE 0")
+
     async def close_cases(self, kind: str, hashes: Sequence[str], note: str, at_ms: int) -> None:
         """Close those that are open: a later statement explained them."""
         await self._pool.execute(

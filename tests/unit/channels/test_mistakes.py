@@ -239,3 +239,36 @@ def test_a_public_address_that_nobody_can_call_is_refused(run: Run, address: str
 )
 def test_a_public_address_may_have_a_port_and_a_path(address: str) -> None:
     assert read_settings({**GOOD, "CAPP_PUBLIC_URL": address + "/"}).public_url == address
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "a.csv"), "a.csv: No such file"),
+        (ConnectionRefusedError(111, "Connect call failed ('h', 1)"), "Postgres cannot be reached"),
+        (TimeoutError(), "Postgres cannot be reached: no answer"),
+        (BrokenPipeError(32, "Broken pipe"), "Broken pipe"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_fails_outside_is_told_without_its_number(error: OSError, said: str) -> None:
+    assert cli._sentence(error).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["customer", "+254712000001", "--tier", "9"], "there are the tiers 0, 1, 2"),
+        (["customer", "+254712000001", "--born", "1.1.1990"], "no day like 1990-12-31"),
+        (["customer", "+254712000001", "--name", "="], "a name begins with a letter"),
+        (["lists", "check", ""], "a name begins with a letter"),
+        (["lists", "load", "--kind", "eu", "f.xml"], "choose from 'ofac_sdn', 'un'"),
+        (["propose", "TOPUP", "--as", "a", "--why", "b"], "choose from 'TOP_UP'"),
+    ],
+    ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
+)
+def test_a_word_that_is_none_is_told_with_what_is(run: Run, words: list[str], said: str) -> None:
+    told = run(*words)
+    assert said in told
+    assert "read_" not in told
