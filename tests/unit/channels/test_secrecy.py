@@ -24,7 +24,7 @@ from channels.settings import BadSettings, read_settings
 from engine.clock import Clock
 from providers.environment import MissingSettings
 from providers.http import no_trace
-from providers.registry import OPERATORS, SMS, BuildSms
+from providers.registry import OPERATORS, SMS, BuildOperator, BuildSms
 from simulator.operators import credentials
 from tests.providers.capability_table import plausible
 
@@ -126,12 +126,16 @@ def hidden_from(name: str, build: Callable[[Mapping[str, str]], Any]) -> set[str
     return {each for each in environment.names if each.removeprefix(_prefix(name)) in hidden}
 
 
+def _operator(build: BuildOperator, variables: Mapping[str, str]) -> Any:
+    return build(variables, Clock(), no_trace)
+
+
 def _prefix(name: str) -> str:
     return f"CAPP_{name.upper()}_"
 
 
 ADAPTERS: dict[str, Callable[[Mapping[str, str]], Any]] = {
-    **{name: partial(build, clock=Clock(), trace=no_trace) for name, build in OPERATORS.items()},
+    **{name: partial(_operator, build) for name, build in OPERATORS.items()},
     **{name: partial(_sms, build) for name, build in SMS.items()},
 }
 
