@@ -419,11 +419,19 @@ def suspended_by_statement(till: Till) -> tuple[Suspense, Line]:
     return Suspense(world.pool, 1, world.committer, Ids(world.clock)), line
 
 
-async def test_an_amount_told_otherwise_the_second_time_is_a_case(till: Till) -> None:
-    await till.announce("nobody")
-    await till.announce("nobody", amount=Money(200, "KES"))
-    assert await till.suspense() == TOTAL.minor
-    assert "PAY_IN" in await till.open_cases()
+@pytest.mark.parametrize("when", ["while it is suspended", "once it went back"])
+async def test_an_amount_told_otherwise_the_second_time_is_a_case(till: Till, when: str) -> None:
+    """A case of its own: that of whose it is tells of the first amount, or is closed."""
+    pay_in, open_cases = await till.announce("nobody"), ["PAY_IN"]
+    if when == "once it went back":
+        await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+        await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+        open_cases = []
+    assert await till.open_cases() == open_cases
+    for _ in range(2):
+        await till.announce("nobody", amount=Money(200, "KES"))
+    assert await till.suspense() == (TOTAL.minor if open_cases else 0)
+    assert await till.open_cases() == ["CONFLICT", *open_cases]
 
 
 async def test_two_processes_hear_the_same_money_and_book_it_once(
