@@ -9,7 +9,7 @@ import pytest
 
 from engine.clock import Ids
 from engine.desk.booking import Booker
-from engine.desk.proposals import Kind, Proposal
+from engine.desk.proposals import Kind, Proposal, failed
 from engine.desk.proposals import State as Stands
 from engine.desk.store import ProposalStore
 from engine.errors import OurFault, OutcomeUnknown, Rejected, SamePerson, StaffMistake, Unreachable
@@ -242,6 +242,19 @@ async def test_a_large_pay_in_moves_nothing_before_the_operator_was_asked(till: 
     await till.room.pay_ins.hear_answer(pay_in.id, told)
     await till.world.dispatched()
     assert await till.world.state(payment_id) is State.PAYING
+
+
+async def test_what_proves_one_pay_in_proves_no_other(till: Till) -> None:
+    mine, other = await till.waiting(LARGE), await till.waiting(LARGE)
+    total = (await till.world.payment(mine)).quote.total
+    pay_in = await till.announce(code(mine), amount=total)
+    untold = await till.announce(code(other), "SG632NMUAB", amount=total)
+    await till.room.pay_ins.hear_answer(pay_in.id, CAME)
+    await till.world.dispatched()
+    await till.sweep()
+    assert (await till.again(untold)).stage is Stage.HEARD
+    states = [await till.world.state(payment_id) for payment_id in (mine, other)]
+    assert states == [State.PAYING, State.COLLECTING]
 
 
 @pytest.mark.parametrize(
@@ -533,6 +546,22 @@ async def test_a_return_that_definitely_failed_is_suspended_again_and_may_be_tri
     again = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
     assert again.state is Stands.WAITING
     assert len(till.mpesa.returned) == 2
+
+
+async def test_a_return_that_the_books_refuse_may_be_proposed_again(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay_in = await till.announce("nobody")
+
+    async def refuse(*_: object, **__: object) -> Any:
+        return failed("the books refused it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Booker, "book", refuse)
+        refused = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert (refused.state, till.mpesa.returned) == (Stands.FAILED, [])
+    assert (await till.again(pay_in)).stage is Stage.SUSPENDED
+    assert (await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)).state is Stands.WAITING
 
 
 @pytest.mark.parametrize("died", ["give_up", "keep_outcome"])
