@@ -196,7 +196,7 @@ async def test_whose_wallets_an_operator_reaches_comes_from_the_environment() ->
 
 
 DOCUMENTED = {"mpesa", "mtn-momo", "airtel-money", "orange-money", "zamtel"}
-"""A company more is a word more; the paths below it stand in `tests/integration/test_webhooks.py`."""
+"""A company more is a word more; paths below it: `tests/integration/test_webhooks.py`."""
 FORBIDDEN = ("mpesa", "m-pesa", "safaricom", "exe", "cmd", "sql", "query")
 
 
