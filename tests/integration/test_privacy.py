@@ -1,7 +1,7 @@
 """With keys set, no number and no name stands plain in any column of any table, and all is found.
 
-The guard reads the whole database: a column that somebody adds is looked at from its first day, and a
-table in which nothing was written is named.
+The guard reads the whole database: a column that somebody adds is looked at from its first day, and
+a table in which nothing was written is named.
 """
 
 import asyncio
