@@ -22,10 +22,6 @@ HEADER: Final = (
     "calls back", "safe to repeat", "balance", "own word in statements", "payee's name",
     "pay-ins",
 )  # fmt: skip
-_CALLBACKS: Final = {
-    CallbackTrust.NONE: "never",
-    CallbackTrust.SIGNED: "signed",
-}
 
 
 def table_of(ports: Iterable[OperatorPort]) -> str:
@@ -45,7 +41,7 @@ def _row(port: OperatorPort) -> tuple[str, ...]:
         _range(facts, facts.disburse_minor_min, facts.disburse_minor_max),
         _refund(facts),
         _said(facts.can_be_asked),
-        _CALLBACKS.get(facts.callback, _unsigned(facts)),
+        _callback(facts),
         _repeats(facts),
         _said(isinstance(port, BalancePort)),
         _said(isinstance(port, StatementPort)),
@@ -70,10 +66,14 @@ def _refund(facts: OperatorFacts) -> str:
     return "by a payout" if facts.can_disburse else "by hand"
 
 
-def _unsigned(facts: OperatorFacts) -> str:
+def _callback(facts: OperatorFacts) -> str:
+    """What its own word is worth. A signature proves who speaks; large sums are asked about too."""
+    if facts.callback is CallbackTrust.NONE:
+        return "never"
     above = facts.confirm_callback_above_minor
     asked = f"asked above {plain(above, facts.currency)}" if above else "always asked"
-    return f"unsigned, {asked}" if facts.can_be_asked else "unsigned"
+    word = facts.callback.value
+    return f"{word}, {asked}" if facts.can_be_asked else word
 
 
 def _repeats(facts: OperatorFacts) -> str:

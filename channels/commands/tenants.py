@@ -5,21 +5,25 @@ It moves no money: a tenant begins with accounts at zero, and `capp seed` pays i
 
 import argparse
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import asyncpg
 
 from channels.commands.menus import MENUS, examine_with
 from channels.environment import BadSettings, Reader
+from channels.messages import build_ports
 from channels.settings import Settings
 from channels.tenants import FOLDER, Tenant, environment_of, is_street, look_at_files
 from engine.clock import Clock
 from engine.database import connect
-from engine.errors import CappError
+from engine.errors import CappError, NotServed
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account, Kind
+from engine.ports import OperatorPort, RateSource, SmsPort
 from engine.row_security import look_at, open_tenant
-from providers.registry import build_operators
+from providers.environment import MissingSettings, SenselessSettings
+from providers.http import no_trace
+from providers.registry import build_operators, build_rate_sources
 
 Say = Callable[[str], None]
 
@@ -30,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp tenants`."""
     what = parser.add_subparsers(dest="what", required=True)
     what.add_parser("list", help="names, numbers and addresses, without asking anything")
-    what.add_parser("check", help="files, words and the database's roles; faults of all")
+    what.add_parser(
+        "check", help="files, words, companies' variables and the database's roles; faults of all"
+    )
     opening = what.add_parser("open", help="the role and the accounts of one; safe to repeat")
     opening.add_argument("name")
 
@@ -44,7 +50,7 @@ def run_tenants(environment: Mapping[str, str], options: argparse.Namespace, say
     tenants = look_at_files(environment)
     well = not tenants.faults
     for tenant in tenants.sound:
-        fault = asyncio.run(_fault_of(tenant.settings)) if options.what == "check" else ""
+        fault = asyncio.run(_fault_of(tenant)) if options.what == "check" else ""
         well = well and not fault
         say(f"FAULT {tenant.name}: {fault}" if fault else _line(tenant))
     for name, what in tenants.faults.items():
@@ -58,13 +64,21 @@ def _line(tenant: Tenant) -> str:
     return f"{tenant.name:20}{settings.tenant:>8}  {dialled:20}  {settings.public_url}"
 
 
-async def _fault_of(settings: Settings) -> str:
-    """Why its own words or its connections would not serve it, or nothing."""
+async def _fault_of(tenant: Tenant) -> str:
+    """Why its words, its companies' variables or its connections would not serve it, or nothing.
+
+    No company is called.
+    """
+    settings = tenant.settings
     if settings.own_menus and (faults := examine_with(MENUS, settings.own_menus).faults):
         return f"{faults[0]} ({len(faults)} faults: `capp menus check`)"
+    if lacking := await _lacking(settings):
+        return lacking
     try:
         async with asyncio.timeout(5):
             connection = await connect(settings.database_url)
+    except NotServed as error:
+        return f"{error.__cause__}: `capp tenants open {tenant.name}` makes it, or says who must"
     except (OSError, TimeoutError, asyncpg.PostgresError, CappError) as error:
         return str(error) or type(error).__name__
     try:
@@ -76,9 +90,33 @@ async def _fault_of(settings: Settings) -> str:
     return ""
 
 
+async def _lacking(settings: Settings) -> str:
+    """What the adapters of its companies cannot be built without; all of it, or nothing."""
+    kinds: tuple[Callable[[], Iterable[OperatorPort | RateSource | SmsPort]], ...] = (
+        lambda: _operators(settings).values(),
+        lambda: build_rate_sources(settings.environment, names=settings.rates.sources),
+        lambda: build_ports(settings, no_trace).values(),
+    )
+    faults: list[str] = []
+    for build in kinds:
+        try:
+            built = [*build()]
+        except (MissingSettings, SenselessSettings) as error:
+            faults.append(str(error))
+            continue
+        for port in built:
+            await port.aclose()
+    return "; ".join(faults)
+
+
+def _operators(settings: Settings) -> dict[str, OperatorPort]:
+    return build_operators(settings.environment, clock=Clock(), names=settings.operators)
+
+
 async def _open(environment: Mapping[str, str], name: str, say: Say) -> bool:
     """The role as the tables' owner makes it, then the accounts as the tenant itself opens them."""
     settings = _settings_of(environment, name)
+    accounts = _accounts(settings)  # before the role: who lacks a variable is not opened by half
     reader = Reader(environment)
     address = reader.database()
     if reader.faults:
@@ -93,7 +131,6 @@ async def _open(environment: Mapping[str, str], name: str, say: Say) -> bool:
         for line in wanted:
             say(f"  {line}")
         return False
-    accounts = _accounts(settings)
     connection = await connect(settings.database_url)
     try:
         await open_accounts(connection, accounts)
@@ -116,8 +153,7 @@ def _settings_of(environment: Mapping[str, str], name: str) -> Settings:
 
 def _accounts(settings: Settings) -> list[Account]:
     """The float at each operator, and the pool of each currency."""
-    operators = build_operators(settings.environment, clock=Clock(), names=settings.operators)
-    facts = [port.facts for port in operators.values()]
+    facts = [port.facts for port in _operators(settings).values()]
     floats = [Account(settings.tenant, f.currency, Kind.FLOAT, f.code) for f in facts]
     currencies = sorted({f.currency for f in facts})
     return floats + [

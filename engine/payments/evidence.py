@@ -67,7 +67,7 @@ def disagreement(
 
 
 def needs_proof(payment: Payment, direction: Direction, finding: Finding, above: int) -> bool:
-    """An unsigned end above the operator's threshold is asked for again before it counts.
+    """An end above the operator's threshold, signed or not, is asked for again before it counts.
 
     A failure as much as a success: a forged failure of a payout would buy a refund.
     """

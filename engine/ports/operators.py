@@ -16,7 +16,7 @@ class CallbackTrust(StrEnum):
 
     NONE = "none"  # it never calls back
     UNSIGNED = "unsigned"  # believed for its unguessable address; asked about above an amount
-    SIGNED = "signed"
+    SIGNED = "signed"  # proven to be the operator's own; asked about above an amount all the same
 
 
 class OperatorFacts(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class OperatorFacts(msgspec.Struct, frozen=True):
     collect_repeat_is_safe: bool  # may the same reference be sent twice without a second effect?
     disburse_repeat_is_safe: bool
     refund_repeat_is_safe: bool  # of `refund`, however the operator carries it out
-    confirm_callback_above_minor: int  # above this an unsigned callback is confirmed by a query
+    confirm_callback_above_minor: int  # above this a callback, signed or not, is asked about first
     reaches: tuple[str, ...] = ()  # other operators' wallets it pays out to; its own always
     can_be_asked: bool = True  # False: it has no answer to how an attempt went; a statement has
     callback: CallbackTrust = CallbackTrust.UNSIGNED

@@ -37,5 +37,6 @@ def build_verbs(
 
 def _method(rooms: tuple[object, ...], name: str) -> Verb:
     found: list[Verb] = [getattr(room, name) for room in rooms if hasattr(room, name)]
-    assert len(found) == 1, f"the verb {name} must stand in one place, not in {len(found)}"
+    where = f"the verb {name} must be a method of one class of verbs/, not of {len(found)}"
+    assert len(found) == 1, where
     return found[0]

@@ -49,6 +49,7 @@ def problems_of(folder: Folder) -> Iterator[str]:
     if FALLBACK not in folder.languages:
         yield f"{FALLBACK}.yaml is missing: every other language falls back to it"
         return
+    yield from _name_problems(folder.languages)
     for language in folder.languages.values():
         yield from _header_problems(language)
         yield from _key_problems(language, folder.reference)
@@ -125,6 +126,17 @@ def _header_problems(language: Language) -> Iterator[str]:
         yield f"{where}: plurals: no rules of {header.plurals}; there are {', '.join(RULES)}"
     if header.numbers is not None and header.numbers not in NUMBERS:
         yield f"{where}: numbers: no signs of {header.numbers}; there are {', '.join(NUMBERS)}"
+
+
+def _name_problems(languages: Mapping[str, Language]) -> Iterator[str]:
+    """Of two languages of one name nobody knows which to choose; a copy that was not renamed."""
+    first: dict[str, str] = {}
+    for language in languages.values():
+        if language.header is None:
+            continue
+        name = language.header.menu_name or language.header.name
+        if (other := first.setdefault(name, language.file)) != language.file:
+            yield f"{language.file}: language: {name!r} is what {other} is called"
 
 
 def _key_problems(language: Language, reference: Mapping[str, Written]) -> Iterator[str]:

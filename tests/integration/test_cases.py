@@ -90,3 +90,21 @@ async def test_somebody_looks_after_a_case_until_it_is_closed(room: Room) -> Non
 def test_what_is_no_key_is_told_so(text: str) -> None:
     with pytest.raises(StaffMistake):
         read_key(text)
+
+
+async def test_what_is_done_with_one_case_is_done_with_no_other(room: Room) -> None:
+    """Those of a step have its number for a hash: all but one part of a key may be another's."""
+    cases = room.office.cases
+    held = CaseKey("a" * 32, "ON_HOLD", "0" * 31 + "3")
+    others = [
+        held._replace(payment="b" * 32), held._replace(kind="RETURNED"),
+        held._replace(hash="0" * 31 + "4"),
+    ]  # fmt: skip
+    for key in (held, *others):
+        assert await cases.open(key, str(key))
+    assert (await cases.get(held)).detail == str(held)
+    await cases.take(held, owner=ASHA)
+    assert [(c.key, c.owner) for c in await cases.open_cases() if c.owner] == [(held, ASHA)]
+    proposal = await room.propose(Kind.CLOSE_CASE, case=str(held))
+    assert (await room.office.desk.approve(proposal.id, by=BABU)).state is State.DONE
+    assert {c.key for c in await cases.open_cases()} == set(others)

@@ -1,6 +1,7 @@
 """Businesses told of their payments: each step once, in order, signed, until they heard it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -341,6 +342,20 @@ async def test_what_was_heard_may_be_sent_again_under_its_id(hall: HookHall) -> 
     await hall.hooks.resend(id_, delivery.event)
     await hall.told(seconds=1)
     assert [h.id for h in hall.receiver.heard] == [delivery.event] * 2
+
+
+async def test_one_of_many_that_were_heard_is_sent_again_and_shown(hall: HookHall) -> None:
+    id_ = await hall.subscribe()
+    await hall.paid()
+    await hall.told()
+    heard = await hall.deliveries(id_)
+    assert len(heard) > 1
+    for delivery in heard:
+        again = await hall.hooks.resend(id_, delivery.event)
+        assert (again.event, again.kind) == (delivery.event, delivery.kind)
+    await hall.told(seconds=1)
+    told = Counter(h.id for h in hall.receiver.heard)
+    assert told == {delivery.event: 2 for delivery in heard}
 
 
 async def test_all_that_was_parked_since_a_time_is_sent_again_at_once(hall: HookHall) -> None:

@@ -237,6 +237,18 @@ async def test_a_report_settles_what_was_unknown(
     assert await world.pool.fetchval("select message_id from sms_message") == "SM1"
 
 
+@pytest.mark.parametrize("status", ["sent", "quiet", "refused:403", "unknown:told"])
+async def test_a_report_changes_nothing_of_what_is_known_or_with_people(
+    world: World, status: str
+) -> None:
+    outbox = Outbox(world.pool, world.clock, lease_seconds=60)
+    intent_id = Ids(world.clock).intent()
+    await outbox.keep_report(1, reported(intent_id, delivered=False))
+    await outbox.end_sms(SmsEnding(intent_id, PaymentId("9" * 32), 1, "delayed", status, "SM0"))
+    await MessageWatch(world.pool, 1, world.clock).look()
+    assert await statuses(world) == {"delayed": status}
+
+
 async def test_a_report_that_came_before_the_end_settles_it_too(world: World) -> None:
     outbox = Outbox(world.pool, world.clock, lease_seconds=60)
     intent_id = Ids(world.clock).intent()

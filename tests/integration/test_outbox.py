@@ -89,6 +89,46 @@ async def test_an_end_is_written_once_and_found_by_whoever_takes_the_intent_over
     assert not await outbox.end(Ids(clock).intent(), 1, NEVER_SENT)
 
 
+@pytest.mark.parametrize("what", ["end", "release", "renew", "withhold"])
+async def test_what_is_done_to_one_intent_is_done_to_no_other(
+    pool: Any, clock: TestClock, outbox: Outbox, what: str
+) -> None:
+    """Most claims are a row's first, so their numbers are the same."""
+    mine, other = await put(pool, clock), await put(pool, clock)
+    if what != "withhold":
+        assert await outbox.claim(mine) == await outbox.claim(other) == 1
+    before = await pool.fetchrow("select * from outbox where id = $1", other)
+    clock.pass_(30)
+    match what:
+        case "end":
+            assert await outbox.end(mine, 1, NEVER_SENT)
+        case "release":
+            await outbox.release(mine, 1, clock.epoch())
+        case "renew":
+            assert await outbox.renew(mine, 1)
+        case _:
+            assert await outbox.withhold(mine)
+    assert await pool.fetchrow("select * from outbox where id = $1", other) == before
+
+
+async def test_an_order_that_left_is_taken_again_by_one_and_its_end_by_who_says_the_same(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intent, payment = Ids(clock).intent(), PaymentId("9" * 32)
+    first = [outbox.take_again(intent, payment, 1, 2, None) for _ in range(3)]
+    assert sorted(await asyncio.gather(*first)) == [0, 0, 1]
+    assert not await outbox.take_again(intent, payment, 1, 2, "it failed")
+    assert not await outbox.claim(intent)  # it is under way
+    await pool.execute("delete from outbox where id = $1", intent)
+    assert await outbox.take_again(intent, payment, 1, 2, "it failed") == 1
+    assert await outbox.take_again(intent, payment, 1, 2, "it failed") == 2
+    assert not await outbox.take_again(intent, payment, 1, 2, "it succeeded")
+    assert not await outbox.take_again(intent, payment, 1, 2, None)
+    clock.pass_(61)
+    (left,) = await outbox.lease_left_behind(10)
+    assert (left.kind, left.was_sent, left.ended) == (2, True, "it failed")
+
+
 async def test_what_is_withheld_is_sent_by_nobody_and_what_was_claimed_is_not_withheld(
     pool: Any, clock: TestClock, outbox: Outbox
 ) -> None:

@@ -263,6 +263,18 @@ async def test_a_pay_in_that_no_statement_listed_yet_leaves_suspense_when_its_pa
     assert (await till.float_() - before, await till.suspense()) == (TOTAL.minor, 0)
 
 
+async def test_a_case_that_people_closed_before_its_owner_was_found_keeps_their_word(
+    till: Till, bureau: Bureau
+) -> None:
+    payment_id = await till.waiting()
+    pay_in = await till.announce("nobody")
+    await till.agree(Kind.CLOSE_CASE, case=f"{pay_in.id}:PAY_IN:{pay_in.id}")
+    await bureau.take(bureau.line(RECEIPT, reference=await till.world.live(payment_id)))
+    assert (await till.again(pay_in)).stage is Stage.FOUND
+    told = await till.world.pool.fetchrow("select closed_by, note from case_file")
+    assert (told["closed_by"], told["note"]) == ("amina", "they called")
+
+
 async def test_a_second_receipt_of_a_payment_stays_in_suspense_whichever_day_comes_first(
     till: Till, bureau: Bureau
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.clock import Ids
 from engine.desk.booking import Booker
-from engine.desk.proposals import Kind, Proposal
+from engine.desk.proposals import Kind, Proposal, failed
 from engine.desk.proposals import State as Stands
 from engine.desk.store import ProposalStore
 from engine.errors import OurFault, OutcomeUnknown, Rejected, SamePerson, StaffMistake, Unreachable
@@ -244,6 +244,19 @@ async def test_a_large_pay_in_moves_nothing_before_the_operator_was_asked(till: 
     assert await till.world.state(payment_id) is State.PAYING
 
 
+async def test_what_proves_one_pay_in_proves_no_other(till: Till) -> None:
+    mine, other = await till.waiting(LARGE), await till.waiting(LARGE)
+    total = (await till.world.payment(mine)).quote.total
+    pay_in = await till.announce(code(mine), amount=total)
+    untold = await till.announce(code(other), "SG632NMUAB", amount=total)
+    await till.room.pay_ins.hear_answer(pay_in.id, CAME)
+    await till.world.dispatched()
+    await till.sweep()
+    assert (await till.again(untold)).stage is Stage.HEARD
+    states = [await till.world.state(payment_id) for payment_id in (mine, other)]
+    assert states == [State.PAYING, State.COLLECTING]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -419,11 +432,19 @@ def suspended_by_statement(till: Till) -> tuple[Suspense, Line]:
     return Suspense(world.pool, 1, world.committer, Ids(world.clock)), line
 
 
-async def test_an_amount_told_otherwise_the_second_time_is_a_case(till: Till) -> None:
-    await till.announce("nobody")
-    await till.announce("nobody", amount=Money(200, "KES"))
-    assert await till.suspense() == TOTAL.minor
-    assert "PAY_IN" in await till.open_cases()
+@pytest.mark.parametrize("when", ["while it is suspended", "once it went back"])
+async def test_an_amount_told_otherwise_the_second_time_is_a_case(till: Till, when: str) -> None:
+    """A case of its own: that of whose it is tells of the first amount, or is closed."""
+    pay_in, open_cases = await till.announce("nobody"), ["PAY_IN"]
+    if when == "once it went back":
+        await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+        await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+        open_cases = []
+    assert await till.open_cases() == open_cases
+    for _ in range(2):
+        await till.announce("nobody", amount=Money(200, "KES"))
+    assert await till.suspense() == (TOTAL.minor if open_cases else 0)
+    assert await till.open_cases() == ["CONFLICT", *open_cases]
 
 
 async def test_two_processes_hear_the_same_money_and_book_it_once(
@@ -525,6 +546,22 @@ async def test_a_return_that_definitely_failed_is_suspended_again_and_may_be_tri
     again = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
     assert again.state is Stands.WAITING
     assert len(till.mpesa.returned) == 2
+
+
+async def test_a_return_that_the_books_refuse_may_be_proposed_again(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay_in = await till.announce("nobody")
+
+    async def refuse(*_: object, **__: object) -> Any:
+        return failed("the books refused it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Booker, "book", refuse)
+        refused = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert (refused.state, till.mpesa.returned) == (Stands.FAILED, [])
+    assert (await till.again(pay_in)).stage is Stage.SUSPENDED
+    assert (await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)).state is Stands.WAITING
 
 
 @pytest.mark.parametrize("died", ["give_up", "keep_outcome"])

@@ -657,6 +657,19 @@ async def test_the_time_in_which_not_found_proves_nothing_begins_when_the_order_
     assert (len(world.mtn.questions), len(world.mtn.orders)) == (2, 12)
 
 
+async def test_an_order_whose_repeat_got_lost_is_not_repeated_in_the_same_breath(
+    world: World,
+) -> None:
+    payment_id, attempt = await collected(world)
+    world.mtn.findings = [Finding(Outcome.NOT_FOUND, "RESOURCE_NOT_FOUND")] * 3
+    world.mtn.answers = [OutcomeUnknown("mtn", "silence")]
+    for seconds, orders in ((1800, 2), (119, 2), (2, 3)):
+        world.clock.pass_(seconds)
+        payment = await world.payment(payment_id)
+        await world.dispatcher.ask(payment, attempt, Direction.DISBURSE)
+        assert len(world.mtn.orders) == orders
+
+
 async def test_a_push_the_operator_does_not_know_is_never_sent_again(world: World) -> None:
     payment_id = await world.confirm()
     await world.dispatched()

@@ -1,6 +1,7 @@
 """With keys set, no number and no name stands plain in any column of any table, and all is found.
 
-The guard reads the whole database: a column that somebody adds is looked at from its first day.
+The guard reads the whole database: a column that somebody adds is looked at from its first day, and
+a table in which nothing was written is named.
 """
 
 import asyncio
@@ -35,12 +36,14 @@ from tests.integration.privacy_room import (
     PEOPLE,
     QUIET,
     SEALED,
+    UNWRITTEN,
     House,
     columns_with,
     live_a_while,
     once_of,
     open_house,
     question,
+    unwritten,
 )
 
 pytestmark = pytest.mark.long(
@@ -58,6 +61,8 @@ async def house(database_url: str) -> AsyncIterator[House]:
 async def test_no_number_and_no_name_stands_plain_anywhere(house: House) -> None:
     await live_a_while(house)
     assert await columns_with(house.pool, PEOPLE) == set()
+    strangers = await unwritten(house.pool) - UNWRITTEN
+    assert strangers == set(), "nothing is proven of these: let live_a_while write them"
 
 
 async def test_the_guard_sees_a_column_that_was_forgotten(database_url: str) -> None:

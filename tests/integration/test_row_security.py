@@ -83,7 +83,7 @@ async def first(url: str) -> AsyncIterator[Any]:
 async def test_every_table_keeps_tenants_apart_or_has_a_reason_not_to(owner: Any) -> None:
     rows = await owner.fetch(_RULES)
     bare = {r["relname"] for r in rows if not r["relrowsecurity"] or r["policies"] != ["tenant"]}
-    assert bare == OF_NO_TENANT.keys()
+    assert bare == OF_NO_TENANT.keys(), "its step wants keep_tenants_apart, or a reason here"
     planned = "(CURRENT_USER = role_of_plan())"
     of_tenant = f"((tenant = held_to_tenant()) AND {planned})"
     by_number = f"(((id >> 42) = held_to_tenant()) AND {planned})"
@@ -91,7 +91,8 @@ async def test_every_table_keeps_tenants_apart_or_has_a_reason_not_to(owner: Any
         if row["relname"] not in OF_NO_TENANT:
             rule = by_number if row["relname"] == "balance" else of_tenant
             assert (row["rule"], row["commands"], row["is_plain"]) == (rule, "*", True), row
-    assert {r["relname"] for r in rows if not r["relispartition"]} == {*TABLES, *OF_NO_TENANT}
+    tables = {r["relname"] for r in rows if not r["relispartition"]}
+    assert tables == {*TABLES, *OF_NO_TENANT}, "its shape is missing in engine/tables"
 
 
 async def test_every_row_says_whose_it_is(owner: Any) -> None:

@@ -524,6 +524,21 @@ async def test_absence_fails_an_unknown_payout_only_where_the_operator_is_comple
     assert await complete.age() == 0
 
 
+async def test_absence_proves_nothing_of_an_order_that_left_again_since(world: World) -> None:
+    """It was carried out then, and is listed with a later day: given back, it were paid twice."""
+    payment_id, payout = await payout_unknown(world)
+    usual, complete = bureau_of(world), bureau_of(world, absence_proves_after_days=1)
+    for _ in range(2):
+        await usual.take_whole(operator="mtn_ug")
+    await world.payments.stepper.keep_repeat(await world.payment(payment_id), payout)
+    assert await complete.age() == 0
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    for _ in range(2):
+        await usual.take_whole(operator="mtn_ug")
+    assert await complete.age() == 1
+    assert await world.store.ended_how(payment_id, payout) is False
+
+
 async def test_a_file_of_a_day_that_was_not_over_proves_nothing_by_what_it_lacks(
     world: World,
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from channels.commands.tenants import run_tenants
 from channels.settings import BadSettings
+from providers.environment import MissingSettings
 from tests.integration.street_room import file_of, house_environment, write_files
 
 pytestmark = pytest.mark.long("commands at each of their turns")
@@ -67,6 +68,29 @@ def test_check_tells_of_a_missing_role_and_of_a_broken_file(
     assert said[0].startswith("duka ")
     assert said[1].startswith("FAULT soko: ") and "capp_tenant_933" in said[1]
     assert said[2].startswith("FAULT torn.env: CAPP_TENANT: is missing")
+
+
+def test_check_tells_of_a_company_that_cannot_be_called_and_open_makes_nothing_by_half(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """Its web process would leave it out: what its file lacks is told before anybody starts it."""
+    lacking = ("CAPP_MTN_UG_API_KEY", "CAPP_AFRICASTALKING_API_KEY")
+    write_files(tmp_path, duka={**file_of("duka", 36), **dict.fromkeys(lacking, "")})
+    environment = house_environment(database_url, redis_url, tmp_path)
+    well, said = run(environment, "check", "")
+    assert not well and said[0].startswith("FAULT duka: missing in the environment: ")
+    assert all(name in said[0] for name in lacking)
+    with pytest.raises(MissingSettings):
+        run(environment, "open", "duka")
+    assert rows(database_url, "select 1, count(*)::int from balance") == [(1, 0)]
+
+
+def test_check_says_how_a_role_is_made(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    write_files(tmp_path, duka=file_of("duka", 937))
+    environment = house_environment(database_url, redis_url, tmp_path)
+    _, said = run(environment, "check", "")
+    assert "capp_tenant_937" in said[0] and "`capp tenants open duka` makes it" in said[0]
+    assert "capp migrate" not in said[0]
 
 
 def test_nobody_unknown_is_opened(database_url: str, redis_url: str, tmp_path: Path) -> None:

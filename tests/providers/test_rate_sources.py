@@ -126,7 +126,12 @@ FLOATRATES = Source(
     DAILY.replace(b"UGX", b"UGY"),
     lambda price: feed(("UGX", "3650.1"), ("KES", price), ("EUR", "0.91819")),
 )
-SOURCES = pytest.mark.parametrize("source", [OXR, FLOATRATES], ids=lambda s: s.name)
+HERE = (OXR, FLOATRATES)
+SOURCES = pytest.mark.parametrize("source", HERE, ids=lambda s: s.name)
+
+
+def test_every_source_of_the_registry_is_in_this_suite() -> None:
+    assert {source.name for source in HERE} == {*RATES}, "each wants a Source here"
 
 
 @asynccontextmanager

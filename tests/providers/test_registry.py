@@ -196,13 +196,15 @@ async def test_whose_wallets_an_operator_reaches_comes_from_the_environment() ->
 
 
 DOCUMENTED = {"mpesa", "mtn-momo", "airtel-money", "orange-money", "zamtel"}
+"""A company more is a word more; paths below it: `tests/integration/test_webhooks.py`."""
 FORBIDDEN = ("mpesa", "m-pesa", "safaricom", "exe", "cmd", "sql", "query")
 
 
 async def test_every_operator_may_call_back_by_the_word_businesses_know() -> None:
     given = {}
     for port in all_ports():
-        assert len(DOCUMENTED & {*port.facts.webhooks}) == 1, port.facts.name
+        known = f"{port.facts.name}: one of {port.facts.webhooks} must be in DOCUMENTED"
+        assert len(DOCUMENTED & {*port.facts.webhooks}) == 1, known
         given[port.facts.name] = port.facts.webhooks[0]
         await port.aclose()
     assert len(given) > 30

@@ -26,7 +26,7 @@ from engine.payments.payins.judging import (
     refusal,
     shown,
 )
-from engine.payments.payins.store import PayInStore
+from engine.payments.payins.store import CONFLICT, PayInStore
 from engine.payments.payins.strays import Strays
 from engine.payments.payment import Payment
 from engine.payments.sequel import Following, Sequel
@@ -80,7 +80,7 @@ class PayIns:
         pay_in = await self._store.hear(operator, paid, proven=proven)
         if pay_in.paid.amount != paid.amount:
             told = f"{operator} told {paid.receipt} of {pay_in.paid.amount} and of {paid.amount}"
-            await self._store.open_case(pay_in, told)
+            await self._store.open_case(pay_in, told, CONFLICT)
         return pay_in
 
     async def hear_stray(self, operator: str, paid: PaidIn, proven: bool) -> None:

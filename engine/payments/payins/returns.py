@@ -31,7 +31,7 @@ from engine.ledger.entries import Manual
 from engine.payments.lifecycle import LIVE_DIRECTION, Event, may
 from engine.payments.payins.judging import PayIn, Stage, mismatch
 from engine.payments.payins.payins import Address, PayIns
-from engine.payments.payins.store import PayInStore
+from engine.payments.payins.store import CONFLICT, PayInStore
 from engine.payments.payins.strays import Strays
 from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore
@@ -46,8 +46,6 @@ did is found done already. Doubled with every call, so that people have time to 
 DOUBLED_MAX = 4
 CALL_OVER_SECONDS = 600
 """So long after an order what people see of it at the operator is what became of it."""
-CONFLICT = "CONFLICT"
-"""The kind of the case about a return that went although it was booked as one that did not."""
 
 
 class PayInReturns:

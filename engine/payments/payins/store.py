@@ -36,6 +36,9 @@ _WITH_A_PAYMENT = (Stage.TAKEN, Stage.FOUND)
 _MADE_TOGETHER = timedelta(seconds=10)
 PAY_IN = "PAY_IN"
 """The kind of the case about money that nobody can tell the owner of."""
+CONFLICT = "CONFLICT"
+"""That of the case about an operator's word which contradicts what is booked: of another amount, or
+that a return went which was booked as one that did not."""
 
 
 class PayInStore:

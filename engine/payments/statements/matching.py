@@ -69,6 +69,8 @@ class Ours(msgspec.Struct, frozen=True):
     gives_back: tuple[str, ...] = ()
     """Receipt and references of the collection that it undoes, where the operator carries refunds
     out so: a statement may name it by those alone."""
+    repeated_ms: int | None = None
+    """When its order was last sent once more: it may have been carried out only then."""
 
     @property
     def side(self) -> Side:
@@ -397,7 +399,8 @@ class _Judge:
 
     def _unresolved(self, o: Ours) -> Judged:
         days = self._terms.absence_proves_after_days
-        last = self._begun(o) + timedelta(days=days)
+        left_ms = o.begun_ms if o.repeated_ms is None else o.repeated_ms
+        last = self._terms.day_of(left_ms) + timedelta(days=days)
         if not days or o.standing is Standing.UNSENT:
             return Judged(Class.WAITING, ours=o, why="unknown, and absence proves nothing")
         if self._today <= last or days_between(self._begun(o), last) - self._complete:

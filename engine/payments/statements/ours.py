@@ -103,6 +103,7 @@ class OursReader:
         here = [a for a in attempted if a is not None and a.operator == facts.name]
         ended, collected = await self._ended(here)
         references = await self._accepted(ids)
+        repeated = await self._repeated(ids)
         unsent = await self._unsent(ids)
         return [
             self._ours(
@@ -111,6 +112,7 @@ class OursReader:
                 references.get(a.attempt_id, ()),
                 masked=await self._masked(a),
                 waits=a.attempt_id in unsent,
+                repeated_ms=repeated.get(a.attempt_id),
                 gives_back=await self._given_back(facts, a, collected.get(a.payment.payment_id)),
             )
             for a in here
@@ -125,6 +127,7 @@ class OursReader:
         masked: str,
         waits: bool,
         gives_back: tuple[str, ...],
+        repeated_ms: int | None,
     ) -> Ours:
         named = self._references_of(a.operator, a.attempt_id)
         return Ours(
@@ -141,6 +144,7 @@ class OursReader:
             begun_ms=epoch_ms_of(a.attempt_id),
             ended_ms=ended.at_ms if ended else None,
             gives_back=gives_back,
+            repeated_ms=repeated_ms,
         )
 
     async def _masked(self, a: Attempted) -> str:
@@ -197,6 +201,15 @@ class OursReader:
             told = msgspec.json.decode(body, type=str)
             found[attempt_id] = (*found.get(attempt_id, ()), told)
         return found
+
+    async def _repeated(self, ids: Sequence[AttemptId]) -> dict[AttemptId, int]:
+        """When the orders of those that were sent once more left last."""
+        rows = await self._pool.fetch(
+            "select attempt, max(at_ms) as at_ms from evidence where attempt = any($1::uuid[])"
+            " and source = $2 group by attempt",
+            list(ids), int(Source.REPEATED),
+        )  # fmt: skip
+        return {AttemptId(row["attempt"].hex): row["at_ms"] for row in rows}
 
     async def _unsent(self, ids: Sequence[AttemptId]) -> set[AttemptId]:
         """Those whose order has not been struck off the outbox."""

@@ -76,7 +76,7 @@ def words_of(key: str) -> set[tuple[str, str]]:
 
 def test_no_word_means_two_things_in_whatever_language() -> None:
     """A customer's language decides which words are tried first, never what one of them does."""
-    assert len(TEXTS.languages) == 5
+    assert len(TEXTS.languages) >= 5
     meanings = set().union(*(words_of(key) for key in (*Verb, "filler", "pin")))
     doubled = Counter(word for word, _ in meanings)
     assert [word for word, times in doubled.items() if times > 1] == []

@@ -54,6 +54,13 @@ async def test_the_server_can_call_every_operator_with_what_it_is_told(tmp_path:
         await port.aclose()
 
 
+def test_people_have_wallets_in_every_market() -> None:
+    for market in MARKETS.values():
+        number = f"{market.dialling_code}700000000"
+        assert currency_of(number) == market.currency, f"{market.name}: its country in homes.py"
+        assert market.name in homes_of(number, EVERY), market.name
+
+
 def test_no_two_sandboxes_want_one_port() -> None:
     assert len({market.port for market in MARKETS.values()}) == len(MARKETS)
 

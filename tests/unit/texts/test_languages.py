@@ -89,6 +89,12 @@ def test_a_translation_is_not_a_copy(language: str) -> None:
     assert len(same) <= 8, same
 
 
+def test_every_language_is_offered_to_somebody() -> None:
+    rows = (FOLDER.countries.elsewhere, *FOLDER.countries.countries.values())
+    offered = {language for row in rows for language in row.languages}
+    assert set(LANGUAGES) - offered == set(), "name them in countries.yaml"
+
+
 def test_every_country_whose_money_we_know_has_a_clock_and_a_language() -> None:
     currency_unions = {"XOF": "CI", "XAF": "CM", "EUR": None, "USD": None, "USDC": None}
     countries = [currency_unions.get(code, code[:2]) for code in CURRENCIES]

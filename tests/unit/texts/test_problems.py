@@ -112,6 +112,8 @@ def test_a_ucs2_message_is_counted_in_utf_16_units(tmp_path: Path) -> None:
         ("{name: F, plurals: xx}", "language: plurals: no rules of xx; there are am, en, fr"),
         ("{name: F, numbers: xx}", "language: numbers: no signs of xx; there are am, en, fr"),
         ("F", "Expected `object`, got `str`"),
+        ("{name: English}", "language: 'English' is what en.yaml is called"),
+        ("{name: F, menu_name: English}", "language: 'English' is what en.yaml is called"),
     ],
 )
 def test_a_language_says_who_it_is(tmp_path: Path, header: str, fault: str) -> None:

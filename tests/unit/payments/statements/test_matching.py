@@ -134,6 +134,20 @@ def test_absence_proves_failure_only_where_the_statement_is_complete_and_time_is
 
 
 @pytest.mark.parametrize(
+    ("day", "proves"), [(21, None), (22, None), (23, Outcome.FAILED)], ids=lambda value: str(value)
+)
+def test_absence_is_counted_from_the_day_on_which_an_order_left_last(
+    day: int, proves: Outcome | None
+) -> None:
+    """It was sent once more on the 21st: a statement of the 20th and that day cannot lack it."""
+    terms = Terms(utc_offset_minutes=180, absence_proves_after_days=1)
+    mine = msgspec.structs.replace(ours(1, S.OPEN), repeated_ms=NOON + DAY_MS)
+    complete = frozenset({*DAYS, date(2026, 11, 22)})
+    (judged,) = judge([mine], [], today=date(2026, 11, day), complete=complete, terms=terms)
+    assert judged.proves is proves
+
+
+@pytest.mark.parametrize(
     ("line_day", "ended_ms", "kind"),
     [
         (date(2026, 11, 21), NOON, C.NEXT_DAY),
