@@ -1,7 +1,7 @@
 """Two people: the law in Python, the law in Postgres, and what survives a crash between them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -9,7 +9,8 @@ import pytest
 
 from engine.desk.cases import LOW_WATER, CaseKey
 from engine.desk.desk import EXPIRES_AFTER_SECONDS
-from engine.desk.proposals import Kind, Person, Proposal, State
+from engine.desk.proposals import Kind, Outcome, Person, Proposal, State
+from engine.desk.store import ProposalStore
 from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
 from engine.ledger.chart import Kind as AccountKind
 from tests.integration.books import assert_books
@@ -307,3 +308,29 @@ async def test_what_could_never_be_carried_out_is_not_taken_down(room: Room) -> 
         with pytest.raises(StaffMistake):
             await room.office.desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note=note)
     assert await room.office.proposals.listed(only_open=False, most=10) == []
+
+
+WELL = Outcome(State.DONE, "well")
+ONE_BY_ONE: dict[str, tuple[State, Callable[[ProposalStore, Proposal], Awaitable[Any]]]] = {
+    "is decided": (State.PROPOSED, lambda s, mine: s.decide(mine.id, State.APPROVED, BABU, 1)),
+    "is carried out": (State.APPROVED, lambda s, mine: s.keep_outcome(mine, WELL)),
+    "is seen": (State.WAITING, lambda s, mine: s.see(mine.id, "R1", ASHA)),
+    "is ended": (State.WAITING, lambda s, mine: s.end_waiting(mine.id, WELL)),
+    "is given up": (State.WAITING, lambda s, mine: s.end_unseen(mine.id, WELL)),
+}
+
+
+@pytest.mark.parametrize("what", ONE_BY_ONE)
+async def test_what_becomes_of_one_proposal_becomes_of_no_other(room: Room, what: str) -> None:
+    """Two that stand alike in everything but their ids."""
+    state, do = ONE_BY_ONE[what]
+    mine, other = [await room.propose(Kind.TOP_UP, **TOP_UP) for _ in range(2)]
+    if state is not State.PROPOSED:
+        await room.pool.execute(
+            "update proposal set state = $1, decided_by = $2, decided_ms = made_ms", state, BABU
+        )
+    row = "select * from proposal where id = $1"
+    before = [await room.pool.fetchrow(row, each.id) for each in (mine, other)]
+    await do(room.office.proposals, mine)
+    after = [await room.pool.fetchrow(row, each.id) for each in (mine, other)]
+    assert (after[0] == before[0], after[1] == before[1]) == (False, True)

@@ -1,7 +1,7 @@
 """Money that customers send of their own accord, on a real Postgres: booked once, and whose."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -16,8 +16,9 @@ from engine.errors import OurFault, OutcomeUnknown, Rejected, SamePerson, StaffM
 from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
-from engine.payments.payins.judging import Stage
+from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.returns import CALL_AGAIN_SECONDS, CALL_OVER_SECONDS
+from engine.payments.payins.store import PayInStore
 from engine.payments.service import PAID_TWICE
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.suspense import Suspense
@@ -845,3 +846,34 @@ async def test_a_refund_by_the_operators_own_receipt_knows_the_one_that_came(til
     await till.world.dispatched()
     refund = till.world.mpesa.orders[-1]
     assert (refund.collected_receipt, refund.amount) == (NOTICE, TOTAL)
+
+
+HELD = Stage.RETURNING
+ONE_BY_ONE: dict[str, tuple[Stage, Callable[[PayInStore, PayIn], Awaitable[Any]]]] = {
+    "is asked about": (Stage.HEARD, lambda store, mine: store.is_turn_to_ask(mine, 1)),
+    "is proven": (Stage.HEARD, lambda store, mine: store.prove(mine.id)),
+    "is settled": (Stage.HEARD, lambda store, mine: store.settle(mine, Stage.SUSPENDED)),
+    "is begun": (Stage.SUSPENDED, lambda store, mine: store.begin(mine, HELD, "2" * 32)),
+    "is ordered": (HELD, lambda store, mine: store.claim_call(mine, 1)),
+    "is kept from leaving": (HELD, lambda store, mine: store.take_turn(mine, 1)),
+    "has not left": (HELD, lambda store, mine: store.release_call(mine._replace(calls=-1))),
+    "comes to nothing": (HELD, lambda store, mine: store.give_up(mine)),
+    "is closed": (HELD, lambda store, mine: store.close_case(mine, "done")),
+}
+
+
+@pytest.mark.parametrize("what", ONE_BY_ONE)
+async def test_what_becomes_of_one_pay_in_becomes_of_no_other(till: Till, what: str) -> None:
+    """Two that stand alike in everything but their ids."""
+    stage, do = ONE_BY_ONE[what]
+    pool, store = till.world.pool, till.room.store
+    kept = [await till.announce("nobody", f"R{n}") for n in range(2)]
+    await pool.execute("update pay_in set stage = $1, proposal = $2", int(stage), "1" * 32)
+    mine, other = [await till.again(pay_in) for pay_in in kept]
+    rows = (
+        "select p.*, c.closed_ms from pay_in p join case_file c on c.payment = p.id where p.id = $1"
+    )
+    before = [await pool.fetchrow(rows, pay_in.id) for pay_in in (mine, other)]
+    await do(store, mine)
+    after = [await pool.fetchrow(rows, pay_in.id) for pay_in in (mine, other)]
+    assert (after[0] == before[0], after[1] == before[1]) == (False, True)
