@@ -59,7 +59,7 @@ def _add_liquidity(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rebalance(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--days", type=int, default=COVER_DAYS, help="how long it should last")
+    parser.add_argument("--days", type=_days, default=COVER_DAYS, help="how long it should last")
     parser.add_argument("--as", dest="person", help="propose the moves in this name")
 
 

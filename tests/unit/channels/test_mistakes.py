@@ -264,6 +264,7 @@ def test_what_fails_outside_is_told_without_its_number(error: OSError, said: str
         (["customer", "+254712000001", "--name", "="], "a name begins with a letter"),
         (["lists", "check", ""], "a name begins with a letter"),
         (["lists", "load", "--kind", "eu", "f.xml"], "choose from 'ofac_sdn', 'un'"),
+        (["rebalance", "--days", "-3"], "'-3' is no number of days"),
         (["propose", "TOPUP", "--as", "a", "--why", "b"], "choose from 'TOP_UP'"),
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
