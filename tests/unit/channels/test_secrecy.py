@@ -24,7 +24,7 @@ from channels.settings import BadSettings, read_settings
 from engine.clock import Clock
 from providers.environment import MissingSettings
 from providers.http import no_trace
-from providers.registry import OPERATORS, SMS, BuildSms
+from providers.registry import OPERATORS, SMS, BuildOperator, BuildSms
 from simulator.operators import credentials
 from tests.providers.capability_table import plausible
 
@@ -59,6 +59,10 @@ STRONG = {
     "CAPP_TWILIO_AUTH_TOKEN": drawn("twilio"),
 }
 SECRETS = sorted(name for name in STRONG if is_secret_name(name))
+
+
+def _operator(build: BuildOperator, variables: Mapping[str, str]) -> Any:
+    return build(variables, Clock(), no_trace)
 
 
 def _sms(build: BuildSms, variables: Mapping[str, str]) -> Any:
@@ -131,7 +135,7 @@ def _prefix(name: str) -> str:
 
 
 ADAPTERS: dict[str, Callable[[Mapping[str, str]], Any]] = {
-    **{name: partial(build, clock=Clock(), trace=no_trace) for name, build in OPERATORS.items()},
+    **{name: partial(_operator, build) for name, build in OPERATORS.items()},
     **{name: partial(_sms, build) for name, build in SMS.items()},
 }
 
