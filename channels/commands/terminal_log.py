@@ -83,5 +83,5 @@ def _subject(told: Told, options: argparse.Namespace) -> str:
 def _field(told: Told, options: argparse.Namespace) -> str:
     """`payment=7K2M9QX4TB` among the words: whoever asks about that payment finds the row."""
     words = getattr(options, "fields", ()) if told.field else ()
-    given = dict(word.partition("=")[::2] for word in words)
+    given: dict[str, str] = dict(word.partition("=")[::2] for word in words)
     return given.get(told.field, "")
