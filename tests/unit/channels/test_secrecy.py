@@ -61,6 +61,10 @@ STRONG = {
 SECRETS = sorted(name for name in STRONG if is_secret_name(name))
 
 
+def _operator(build: BuildOperator, variables: Mapping[str, str]) -> Any:
+    return build(variables, Clock(), no_trace)
+
+
 def _sms(build: BuildSms, variables: Mapping[str, str]) -> Any:
     return build(variables, "https://pay.example.org/report", no_trace)
 
