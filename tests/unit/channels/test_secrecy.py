@@ -130,10 +130,6 @@ def hidden_from(name: str, build: Callable[[Mapping[str, str]], Any]) -> set[str
     return {each for each in environment.names if each.removeprefix(_prefix(name)) in hidden}
 
 
-def _operator(build: BuildOperator, variables: Mapping[str, str]) -> Any:
-    return build(variables, Clock(), no_trace)
-
-
 def _prefix(name: str) -> str:
     return f"CAPP_{name.upper()}_"
 
