@@ -14,6 +14,7 @@ from channels.addresses import address_faults
 from channels.commands.menus import examine_with
 from channels.commands.registrations import registrations
 from channels.commands.settlement_checks import settlement_checks
+from channels.compliance import build_screener, policy_of
 from channels.privacy import open_sealed_pool
 from channels.production import findings_of
 from channels.reconciliation import read_polling, read_statement_terms
@@ -300,6 +301,20 @@ async def _redis(settings: Settings) -> str:
     return "answers"
 
 
+async def _lists(settings: Settings) -> str:
+    """Sanctions lists: a fault where they are required, told where they are not."""
+    async with asyncio.timeout(5):
+        pool = await open_sealed_pool(settings, size=1)
+    try:
+        screener = build_screener(settings, policy_of(settings), pool, Clock())
+        alarms = "; ".join(await screener.stored_alarms())
+    finally:
+        await pool.close()
+    if alarms and settings.screening_required:
+        raise ValueError(f"{alarms}: `capp lists load`")
+    return alarms or "in force, and not old"
+
+
 async def _sms(settings: Settings, gateway: str) -> str:
     if (ask := SMS_ACCOUNTS.get(gateway)) is None:
         raise ValueError(f"no such SMS gateway: {gateway!r}; known: {', '.join(SMS_ACCOUNTS)}")
@@ -342,6 +357,7 @@ CHECKS: dict[str, Check] = {
     "clients": _clients,
     "webhooks": _hooks,
     "people's data": _data_keys,
+    "sanctions lists": _lists,
     "redis": _redis,
 }
 """What every installation needs; `checks_of` adds the SMS gateways it names, and settlement."""

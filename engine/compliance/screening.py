@@ -6,7 +6,7 @@ version whole.
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import asyncpg
@@ -34,7 +34,7 @@ class Screener:
         *,
         expected: Collection[Source] = (),
     ) -> None:
-        """Each of the `expected` lists that is not loaded is an alarm."""
+        """Each of the `expected` lists that is not loaded is an alarm: without any nobody pays."""
         self._store = store
         self._expected = expected
         self._scoring = scoring
@@ -93,17 +93,27 @@ class Screener:
 
         Old is a list that nobody has loaded for some days, changed or not.
         """
-        if not self._versions:
-            return ["no sanctions list is loaded: nobody is screened"]
+        return self._alarms_of(self._versions, self._confirmed)
+
+    async def stored_alarms(self) -> list[str]:
+        """The same of what is stored by now, for who only looks: no index is built."""
+        return self._alarms_of(await self._store.newest(), await self._store.confirmed())
+
+    def _alarms_of(
+        self, versions: Mapping[Source, Version], confirmed: Mapping[Source, int]
+    ) -> list[str]:
+        if not versions:
+            then = "no payment is taken on" if self._expected else "nobody is screened"
+            return [f"no sanctions list is loaded: {then}"]
         now_ms = self._clock.epoch() * 1000
         stale_ms = self._scoring.list_stale_days * DAY_MS
-        missing = sorted(source for source in self._expected if source not in self._versions)
+        missing = sorted(source for source in self._expected if source not in versions)
         return [
             *(f"sanctions list {source} is not loaded" for source in missing),
             *(
                 f"sanctions list {source} is older than {self._scoring.list_stale_days} days"
-                for source, known in sorted(self._versions.items())
-                if now_ms - max(known.loaded_ms, self._confirmed.get(source, 0)) > stale_ms
+                for source, known in sorted(versions.items())
+                if now_ms - max(known.loaded_ms, confirmed.get(source, 0)) > stale_ms
             ),
         ]
 

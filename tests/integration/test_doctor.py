@@ -90,6 +90,19 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
         assert AT not in faults_of(said)
 
 
+async def test_doctor_says_when_no_list_is_there(database_url: str) -> None:
+    environment = {**ENVIRONMENT, "DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1"}
+    said: list[str] = []
+    await examine(read_settings(environment), said.append)
+    assert "ok    sanctions lists: no sanctions list is loaded: nobody is screened" in said
+    said.clear()
+    await examine(read_settings({**environment, "CAPP_SCREENING_REQUIRED": "1"}), said.append)
+    assert (
+        "FAULT sanctions lists: no sanctions list is loaded: no payment is taken on:"
+        " `capp lists load`"
+    ) in said
+
+
 async def test_doctor_reads_the_words_of_a_tenants_own(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     own = settings_for(database_url, CAPP_MENUS_FOLDER=str(tmp_path))

@@ -148,6 +148,16 @@ async def test_a_missing_or_old_list_raises_an_alarm_once(
     assert screener.alarms() == ["sanctions list un is older than 7 days"]
 
 
+async def test_without_a_list_that_is_required_nobody_pays_and_it_is_said_so(
+    pool: Any, clock: FakeClock
+) -> None:
+    screener = Screener(lists(pool), SCORING, clock, expected=tuple(Source))
+    assert await screener.stored_alarms() == ["no sanctions list is loaded: no payment is taken on"]
+    await lists(pool).load(un(), int(clock.epoch() * 1000))
+    assert await screener.stored_alarms() == ["sanctions list ofac_sdn is not loaded"]
+    assert screener.versions == {}  # who only looks builds nothing
+
+
 async def test_a_list_that_is_loaded_every_day_unchanged_is_not_old(
     pool: Any, clock: FakeClock
 ) -> None:
