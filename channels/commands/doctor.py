@@ -51,7 +51,7 @@ FAULTS = (
 )
 
 
-_OF_THE_STREET = {FOLDER, NAME}  # read before there are settings
+_BEFORE = {FOLDER, NAME, "CAPP_LOG_FORM"}  # read before there are settings
 
 
 class Asked(dict[str, str]):
@@ -99,7 +99,7 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> bool:
 
 def _unread(asked: Asked, unsure: tuple[str, ...]) -> list[str]:
     """Our variables that nobody asked for; of the `unsure` companies none is named."""
-    ours = {name for name in asked if name.startswith("CAPP_")} - _OF_THE_STREET
+    ours = {name for name in asked if name.startswith("CAPP_")} - _BEFORE
     return sorted(n for n in ours if not asked.was(n) and not n.startswith(unsure))
 
 

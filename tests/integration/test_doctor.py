@@ -1,6 +1,7 @@
 """`capp doctor` against real servers and the gateway's sandbox."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.integration.world import ENVIRONMENT, settings_for
 
 pytestmark = pytest.mark.long("each thing the doctor says, with servers that are away")
 
+PROJECT = Path(__file__).parents[2]
 AT, TWILIO = "SMS gateway africastalking", "SMS gateway twilio"
 
 
@@ -88,6 +90,24 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
         await examine(read_settings(bad_token), said.append)
         assert TWILIO in faults_of(said)
         assert AT not in faults_of(said)
+
+
+async def test_nothing_that_is_documented_is_called_misspelt(database_url: str) -> None:
+    pages = [PROJECT / "channels" / page for page in ("settings.md", "watching/README.md")]
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"`(CAPP_[A-Z0-9_]+[A-Z0-9])`", page.read_text())
+        if not name.endswith("_BASE_URL")  # of companies that are not called here
+    }
+    assert len(named) > 50
+    unset = dict.fromkeys(named, "")
+    environment = {
+        **unset, **ENVIRONMENT, "DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1"
+    }  # fmt: skip
+    said: list[str] = []
+    await examine(read_settings(environment), said.append)
+    assert not [line for line in said if line.startswith("look")]
 
 
 async def test_doctor_says_when_no_list_is_there(database_url: str) -> None:
