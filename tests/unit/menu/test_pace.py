@@ -88,7 +88,8 @@ def large(folder: Path) -> Path:
     (menus / "home.yaml").write_text(home, encoding="utf-8")
     english = (SOUND / "texts" / "en.yaml").read_text(encoding="utf-8")
     for code in ("fr", "lg"):
-        (menus / "texts" / f"{code}.yaml").write_text(english, encoding="utf-8")
+        own = english.replace("name: English", f"name: Of {code}")
+        (menus / "texts" / f"{code}.yaml").write_text(own, encoding="utf-8")
     networks = (menus / "networks.yaml").read_text(encoding="utf-8")
     patient = networks.replace("idle_seconds:", "session_seconds: 900, idle_seconds:")
     (menus / "networks.yaml").write_text(patient, encoding="utf-8")
