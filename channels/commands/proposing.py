@@ -68,6 +68,7 @@ KINDS_TOLD: Final = "\n".join([
     *(f"  {kind.value} {fields_told(kind)}\n      {DOES[kind]}" for kind in Kind),
     "",
     "amount= is in major units (5000.50); payment= is the code that customers see, or the id.",
+    "withdrawal= and proposal= are ids as `capp proposals` shows them.",
 ])  # fmt: skip
 
 
@@ -89,8 +90,9 @@ async def read_fields(kind: Kind, words: list[str], office: Office) -> dict[str,
         fields["minor"] = str(read_minor(fields.pop("amount"), _currency(fields, office)))
     if fields.get("payment"):
         fields["payment"] = await _payment(fields["payment"], office)
-    if fields.get("withdrawal") and not is_id(fields["withdrawal"]):
-        fields["withdrawal"] = await find_proposal(office, fields["withdrawal"])
+    for name in ("withdrawal", "proposal"):
+        if fields.get(name) and not is_id(fields[name]):
+            fields[name] = await find_proposal(office, fields[name])
     if kind in (Kind.PIN_RESET, Kind.ERASE_CUSTOMER):
         return await _of_customer(fields, office)
     return fields

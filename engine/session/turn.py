@@ -283,10 +283,13 @@ class TurnTaker:
         The same text may be all that is left of a session whose record was lost. Replayed, it has
         no effect; where that would take a secret or an effect, the customer must dial again. Who
         is first asked for something else, a language or a new PIN, is asked that and nothing is
-        pressed for them: what stands in a dial string was meant for the menu.
+        pressed for them: what stands in a dial string was meant for the menu. Nor is it for who is
+        told of a payment that was late: most often it is the one that the string would make again.
         """
         dialled = dialled_inputs(turn)
-        kept = None if dialled else await self._kept(turn)
+        kept = await self._kept(turn)
+        if dialled and kept is not None and not self._was_late_just_now(kept):
+            kept = None
         if kept is not None and self._age(kept) <= kept.keep_seconds:
             session.resumes = edition.steps.journey_to_resume(kept)
         await edition.steps.open(session, deadline, network, kept)
@@ -316,12 +319,15 @@ class TurnTaker:
 
         Whoever is shown the menu as if nothing was pays a second time.
         """
-        if not kept.was_late or kept.quote is None or kept.customer_id != session.customer_id:
+        if kept.quote is None or kept.customer_id != session.customer_id:
             return False
-        if session.summary is not None or self._age(kept) > LATE_SECONDS_MAX:
+        if session.summary is not None or not self._was_late_just_now(kept):
             return False
         screen = edition.menu.screens.get(kept.screen)
         return screen is not None and (screen.sensitive or screen.kind == "confirm")
+
+    def _was_late_just_now(self, kept: Session) -> bool:
+        return kept.was_late and self._age(kept) <= LATE_SECONDS_MAX
 
     def _age(self, session: Session) -> float:
         """Seconds since its last turn."""

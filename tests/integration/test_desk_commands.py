@@ -197,6 +197,14 @@ async def test_a_withdrawal_is_cancelled_by_the_end_of_its_id(room: Room) -> Non
     assert f"withdrawal={made.id} " in asked
 
 
+async def test_a_return_that_did_not_go_is_named_by_the_end_of_its_id(room: Room) -> None:
+    """`capp proposals` shows no more of it."""
+    made = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=500)
+    (listed,) = await capp(room, "proposals")
+    fields = await read_fields(Kind.RETURN_FAILED, [f"proposal={listed.split()[0]}"], room.office)
+    assert fields == {"proposal": made.id}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

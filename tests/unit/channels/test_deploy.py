@@ -14,6 +14,8 @@ from channels.settings import Settings, read_settings
 
 PROJECT = Path(__file__).parents[3]
 DEPLOY = PROJECT / "deploy"
+README = (DEPLOY / "README.md").read_text()
+PROXY = (DEPLOY / "nginx" / "capp.conf").read_text()
 PINNED = re.compile(r"^\S+==\S+(?: \\\n    --hash=\S+)+", re.MULTILINE)
 
 
@@ -87,6 +89,46 @@ def test_what_serves_is_pinned_as_it_was_tested() -> None:
     wanted = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
     pinned = {pin.partition("==")[0] for pin in serving}
     assert {re.split(r"[\[<>=~!]", one)[0].lower() for one in wanted} <= pinned
+
+
+def test_who_owns_the_tables_migrates_beside_the_environment(tmp_path: Path) -> None:
+    """The line of `README.md`, where the address of who serves is not there yet."""
+    line = next(line for line in README.splitlines() if line.endswith("makes, once"))
+    given = dict(word.split("=", 1) for word in line.split(" capp migrate")[0].split())
+    environment = installed(tmp_path)
+    Path(environment["DATABASE_URL_FILE"]).unlink()
+    assert with_files(environment | given)["DATABASE_URL"].startswith("postgresql://capp_owner:")
+
+
+def test_a_shell_reads_the_environment_as_systemd_does() -> None:
+    file = DEPLOY / "capp.env"
+    told = subprocess.run(
+        ["sh", "-c", "set -a; . ./capp.env; env"],
+        cwd=DEPLOY, env={}, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    heard = dict(line.split("=", 1) for line in told.stdout.splitlines())
+    wanted = variables_of(file.read_text())
+    assert {name: heard.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("unit", sorted((DEPLOY / "systemd").glob("*.service"), key=str))
+def test_what_ends_at_once_is_started_as_often_as_it_takes(unit: Path) -> None:
+    """systemd gives up for ever after five starts in ten seconds, unless it is told otherwise."""
+    lines = unit.read_text().partition("[Service]")[0].splitlines()
+    assert "StartLimitIntervalSec=0" in lines
+
+
+def test_no_level_that_writes_a_path_reaches_the_log_of_nginx() -> None:
+    """Of nginx' levels `alert` quotes the request too: "worker_connections are not enough"."""
+    levels = re.findall(r"^\s*error_log \S+ (\w+);", PROXY, re.MULTILINE)
+    assert levels == ["emerg"]
+
+
+def test_the_proxy_hands_on_one_word_about_its_caller() -> None:
+    """`Sources` believes nobody where two headers differ, and `Forwarded` is the caller's own."""
+    sent = re.findall(r"proxy_set_header (\S+) ([^;]+);", PROXY)
+    assert ("X-Forwarded-For", "$proxy_add_x_forwarded_for") in sent
+    assert ("Forwarded", '""') in sent
 
 
 @pytest.mark.parametrize("unit", sorted((DEPLOY / "systemd").glob("*.service"), key=str))

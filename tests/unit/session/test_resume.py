@@ -285,6 +285,24 @@ async def test_while_a_late_payment_is_under_way_nobody_is_shown_the_menu_as_if_
     assert (await house.press(session_id="s4")).text.startswith("CAPP000001 +256772000002")
 
 
+@pytest.mark.parametrize("dialled", ["1", f"1*{PAYEE}*1000"])
+async def test_who_dials_the_same_string_again_after_a_late_payment_is_told_of_it(
+    dialled: str,
+) -> None:
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    house.payments.delay = 0.3
+    late = await house.take("*".join((*TO_PIN, PIN)))
+    house.payments.delay = 0.0
+    assert await house.take(dialled, "s2") == late
+    await house.turns.aclose()
+    told = await house.take(dialled, "s3")
+    assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
+    house.clock.seconds += LATE_SECONDS_MAX + 1
+    assert "CAPP000001" not in (await house.take(dialled, "s4")).text
+
+
 async def test_a_late_payment_that_came_to_nothing_is_waited_for_no_longer_than_a_minute() -> None:
     house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
     await house.registered()
