@@ -144,6 +144,15 @@ class PaymentStore:
             )
         )  # fmt: skip
 
+    async def stood_since(self, payment: Payment) -> int:
+        """When a payment came to the version that it is in. Epoch milliseconds."""
+        return int(
+            await self._pool.fetchval(
+                "select at_ms from journal where payment = $1 and version = $2",
+                payment.payment_id, payment.version,
+            )
+        )  # fmt: skip
+
     async def repeated_ms(self, attempt_id: AttemptId) -> int:
         """When an attempt's order was last sent once more; 0 for never. Epoch milliseconds."""
         found = await self._pool.fetchval(
