@@ -85,7 +85,7 @@ def left_of(
     return Left(min(max(day_minor_max - today, 0), left_month), left_month)
 
 
-_OF_ORDERS = [int(Source.ACCEPTED), int(Source.REPEATED)]
+ORDER_SOURCES = [int(Source.ACCEPTED), int(Source.REPEATED)]
 KNOWN_STATES = [int(state) for state in State]
 
 
@@ -140,7 +140,7 @@ class PaymentStore:
             await self._pool.fetchval(
                 "select greatest((select at_ms from journal where payment = $1 and version = $2),"
                 " (select max(at_ms) from evidence where attempt = $3 and source = any($4)))",
-                payment.payment_id, payment.version, attempt_id, _OF_ORDERS,
+                payment.payment_id, payment.version, attempt_id, ORDER_SOURCES,
             )
         )  # fmt: skip
 

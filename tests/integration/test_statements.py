@@ -539,6 +539,32 @@ async def test_absence_proves_nothing_of_an_order_that_left_again_since(world: W
     assert await world.store.ended_how(payment_id, payout) is False
 
 
+async def test_absence_proves_nothing_of_an_order_that_was_held_back_for_days(
+    world: World,
+) -> None:
+    """A refund is owed for as long as it takes: it left only when the operator was there again."""
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    world.mpesa.answers = [Unreachable("mpesa_ke", "no route")]
+    await world.tell(await world.live(payment_id), FAILED)
+    await world.dispatched()
+    refund = await world.live(payment_id)
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    for _ in range(2):
+        await bureau.take_whole()
+    world.mpesa.answers = [OutcomeUnknown("mpesa_ke", "no answer to rely on")]
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUND_UNKNOWN
+    assert await bureau.age() == 0
+    assert await world.state(payment_id) is S.REFUND_UNKNOWN
+    for _ in range(2):
+        await bureau.take_whole()
+    assert await bureau.age() == 1
+    assert await world.store.ended_how(payment_id, refund) is False
+
+
 async def test_a_file_of_a_day_that_was_not_over_proves_nothing_by_what_it_lacks(
     world: World,
 ) -> None:
