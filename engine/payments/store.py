@@ -353,10 +353,10 @@ class PaymentStore:
         rows = await self._pool.fetch(
             "select * from evidence_from($1, $2)", list(ids), int(Source.ORDERED)
         )
-        return {
-            (id_ := row["attempt"].hex): self._seals.open(row["bodies"][0], evidence_place(id_))
-            for row in rows
-        }
+        return {row["attempt"].hex: alone("evidence", self._first_body, row) for row in rows}
+
+    def _first_body(self, row: Any) -> str:
+        return self._seals.open(row["bodies"][0], evidence_place(row["attempt"].hex))
 
     def _reference(self, body: str, attempt_id: str) -> str:
         return msgspec.json.decode(self._seals.open(body, evidence_place(attempt_id)), type=str)
