@@ -9,6 +9,7 @@ from channels.wiring import Engine
 from engine.clock import AttemptId, Clock, Ids
 from engine.desk.store import ProposalStore
 from engine.ledger.commit import Committer
+from engine.outbox import Outbox
 from engine.payments.health import Record, unheard
 from engine.payments.payins.store import PayInStore
 from engine.payments.service import Payments
@@ -50,6 +51,7 @@ def open_comparison(engine: Engine) -> Comparison:
         clock=engine.clock,
         ids=engine.ids,
         record=engine.health.record,
+        lease_seconds=settings.lease_seconds,
     )
 
 
@@ -66,8 +68,10 @@ def assemble(
     clock: Clock,
     ids: Ids,
     record: Record = unheard,
+    lease_seconds: int = 60,
 ) -> Comparison:
-    """The comparison from its parts; `record` is told of operators that could not be reached."""
+    """The comparison from its parts; `record` is told of operators that could not be reached,
+    `lease_seconds` is how long an order is held that a statement says has failed."""
 
     def references_of(operator: str, attempt_id: AttemptId) -> tuple[str, ...]:
         port = operators[operator]
@@ -84,6 +88,7 @@ def assemble(
     ours = OursReader(pool, tenant, store, references_of, pays_back)
     book = BalanceBook(pool, tenant, kept, ours, terms, clock)
     suspense = Suspense(pool, tenant, committer, ids)
+    outbox = Outbox(pool, clock, lease_seconds=lease_seconds)
     pay_ins = PayInStore(pool, tenant, clock, ids)
     statements = Statements(
         tenant=tenant,
@@ -91,7 +96,7 @@ def assemble(
         terms=terms,
         store=kept,
         ours=ours,
-        consequences=Consequences(kept, payments, suspense, pay_ins, terms, clock),
+        consequences=Consequences(kept, payments, suspense, pay_ins, terms, clock, (store, outbox)),
         balances=book,
         pay_ins=pay_ins,
         moves=Moves(ProposalStore(pool, tenant), kept),

@@ -95,16 +95,17 @@ class Outbox:
     ) -> int:
         """Claim an intent that was struck off, as a new one; 0 while it stands or somebody has it.
 
-        For an order that is to leave once more, or that shall not: then `ended` says how it ended,
-        as in `end`, and it is taken by whoever says the same. It goes with the commit that follows,
-        and is taken over like any other from whoever dies before that.
+        For an order that is to leave once more, or that shall not: one that stands `ended` in these
+        words is taken by whoever says the same. Nothing has ended by the claim alone: that is
+        written by `end`. It goes with the commit that follows, and is taken over like any other
+        from whoever dies before that.
         """
         now = int(self._clock.epoch())
         claim = await self._pool.fetchval(
             "insert into outbox as o (id, payment, tenant, kind, not_before, lease_until, sent_at,"
-            "  claims, ended) values ($1, $2, $3, $4, $5, $6, $5, 1, $7) on conflict (id) do update"
+            "  claims) values ($1, $2, $3, $4, $5, $6, $5, 1) on conflict (id) do update"
             " set claims = o.claims + 1, lease_until = excluded.lease_until"
-            " where o.ended = excluded.ended returning claims",
+            " where o.ended = $7 returning claims",
             intent_id, payment_id, tenant, kind, now, now + self._lease_seconds, ended,
         )  # fmt: skip
         return int(claim or 0)

@@ -84,19 +84,30 @@ class Attested:
         """Why the order may yet be carried out; "" when it was not sent since, and will not be.
 
         Its intent is held from here on until the commit that ends the attempt: whoever would send
-        it again finds that. Of who dies in between the sweep makes that end.
+        it again finds that. It stands ended only once it is known that nobody did: of who dies
+        after that the sweep makes that end, of who dies before it an order like any other.
         """
         attempt_id, payment = found.attempt_id, found.payment
+        if early := await self._seen_too_early(proposal, found):
+            return early
         ended = Refusal(SEEN, Reason.OTHER).written()
         claim = await self._outbox.take_again(
             attempt_id, payment.payment_id, payment.facts.tenant, found.direction, ended
         )
-        if not claim:
+        if claim and (early := await self._seen_too_early(proposal, found)):
+            await self._payments.stepper.keep(payment, done=(attempt_id,))
+            return early
+        if not claim or not await self._outbox.end(attempt_id, claim, ended):
             return f"the order of {payment.code} is being sent once more: look again after that"
-        over_ms = await self._store.repeated_ms(attempt_id) + SEEN_AFTER_SECONDS * 1000
+        return ""
+
+    async def _seen_too_early(self, proposal: Proposal, found: Attempted) -> str:
+        """Why what people saw may be of before the order left; "" when it had left by then."""
+        if proposal.made_ms < await self._store.stood_since(found.payment):
+            return f"{found.payment.code} was not unknown yet when it was proposed: look once more"
+        over_ms = await self._store.repeated_ms(found.attempt_id) + SEEN_AFTER_SECONDS * 1000
         if proposal.made_ms >= over_ms:
             return ""
-        await self._payments.stepper.keep(payment, done=(attempt_id,))
         over = datetime.fromtimestamp(over_ms / 1000, UTC)
         return f"its order was sent again: look once more after {over:%Y-%m-%d %H:%M} UTC"
 

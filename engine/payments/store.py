@@ -85,7 +85,7 @@ def left_of(
     return Left(min(max(day_minor_max - today, 0), left_month), left_month)
 
 
-_OF_ORDERS = [int(Source.ACCEPTED), int(Source.REPEATED)]
+ORDER_SOURCES = [int(Source.ACCEPTED), int(Source.REPEATED)]
 KNOWN_STATES = [int(state) for state in State]
 
 
@@ -140,7 +140,16 @@ class PaymentStore:
             await self._pool.fetchval(
                 "select greatest((select at_ms from journal where payment = $1 and version = $2),"
                 " (select max(at_ms) from evidence where attempt = $3 and source = any($4)))",
-                payment.payment_id, payment.version, attempt_id, _OF_ORDERS,
+                payment.payment_id, payment.version, attempt_id, ORDER_SOURCES,
+            )
+        )  # fmt: skip
+
+    async def stood_since(self, payment: Payment) -> int:
+        """When a payment came to the version that it is in. Epoch milliseconds."""
+        return int(
+            await self._pool.fetchval(
+                "select at_ms from journal where payment = $1 and version = $2",
+                payment.payment_id, payment.version,
             )
         )  # fmt: skip
 
@@ -344,10 +353,10 @@ class PaymentStore:
         rows = await self._pool.fetch(
             "select * from evidence_from($1, $2)", list(ids), int(Source.ORDERED)
         )
-        return {
-            (id_ := row["attempt"].hex): self._seals.open(row["bodies"][0], evidence_place(id_))
-            for row in rows
-        }
+        return {row["attempt"].hex: alone("evidence", self._first_body, row) for row in rows}
+
+    def _first_body(self, row: Any) -> str:
+        return self._seals.open(row["bodies"][0], evidence_place(row["attempt"].hex))
 
     def _reference(self, body: str, attempt_id: str) -> str:
         return msgspec.json.decode(self._seals.open(body, evidence_place(attempt_id)), type=str)

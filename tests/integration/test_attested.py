@@ -10,7 +10,7 @@ from channels.office import Office
 from engine.clock import AttemptId, PaymentId
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.desk.proposals import State as Stands
-from engine.errors import OurFault, OutcomeUnknown, SamePerson, StaffMistake
+from engine.errors import OurFault, OutcomeUnknown, SamePerson, StaffMistake, Unreachable
 from engine.outbox import Outbox
 from engine.payments.attested import Attested
 from engine.payments.evidence import Source
@@ -192,6 +192,56 @@ async def test_what_people_saw_before_an_order_was_repeated_is_no_proof(staffed:
     assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
     assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
     assert await world.state(payment_id) is State.REFUNDED
+
+
+async def test_what_people_saw_before_the_order_left_at_all_is_no_proof(staffed: Staffed) -> None:
+    """An operator that was out of reach gets the order later: they had looked before that."""
+    world = staffed.world
+    world.mpesa.answers, world.mtn.answers = [PAID, PAID], [Unreachable("mtn_ug", "no route")]
+    payment_id = await world.confirm()
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    assert (len(world.mtn.orders), await world.state(payment_id)) == (1, State.PAYING)
+    proposed = await staffed.propose(attempt, "failed")
+    world.clock.pass_(60)
+    world.mtn.answers = [LOST]
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert (len(world.mtn.orders), await world.state(payment_id)) == (2, State.PAYOUT_UNKNOWN)
+    ruled = await staffed.office.desk.approve(proposed.id, by=BRIAN)
+    assert ruled.state is Stands.FAILED and "once more" in (ruled.outcome or "")
+    assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
+    assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+
+
+async def test_a_ruling_that_comes_to_nothing_ends_nothing_though_its_process_died(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order left once more while the ruling was under way: nobody has looked since."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    world.clock.pass_(HOUR)
+    proposed = await staffed.propose(attempt, "failed")
+    world.mtn.findings, world.mtn.answers = [NOT_THERE], [LOST]
+    take = Outbox.take_again
+
+    async def after_a_repeat_and_dies(*given: Any) -> int:
+        monkeypatch.undo()
+        await staffed.ask(payment_id)
+        await take(*given)
+        raise OurFault("killed")
+
+    monkeypatch.setattr(Outbox, "take_again", after_a_repeat_and_dies)
+    with pytest.raises(OurFault):
+        await staffed.office.desk.approve(proposed.id, by=BRIAN)
+    assert len(world.mtn.orders) == 2
+    world.clock.pass_(300)
+    world.mtn.answers = [LOST]
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    await staffed.office.desk.carry_out_approved()
+    assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
+    assert await world.pool.fetchval("select state from proposal") == Stands.FAILED
 
 
 @pytest.mark.parametrize("when", ["beside it", "behind it"])

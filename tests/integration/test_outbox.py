@@ -121,6 +121,8 @@ async def test_an_order_that_left_is_taken_again_by_one_and_its_end_by_who_says_
     assert not await outbox.claim(intent)  # it is under way
     await pool.execute("delete from outbox where id = $1", intent)
     assert await outbox.take_again(intent, payment, 1, 2, "it failed") == 1
+    assert not await outbox.take_again(intent, payment, 1, 2, "it failed")  # nobody has said so yet
+    assert await outbox.end(intent, 1, "it failed")
     assert await outbox.take_again(intent, payment, 1, 2, "it failed") == 2
     assert not await outbox.take_again(intent, payment, 1, 2, "it succeeded")
     assert not await outbox.take_again(intent, payment, 1, 2, None)

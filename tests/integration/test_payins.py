@@ -9,7 +9,7 @@ import pytest
 
 from engine.clock import Ids
 from engine.desk.booking import Booker
-from engine.desk.proposals import Kind, Proposal, failed
+from engine.desk.proposals import Kind, Proposal, ProposalId, failed
 from engine.desk.proposals import State as Stands
 from engine.desk.store import ProposalStore
 from engine.errors import OurFault, OutcomeUnknown, Rejected, SamePerson, StaffMistake, Unreachable
@@ -776,6 +776,84 @@ async def test_a_return_that_went_after_all_is_for_people(till: Till) -> None:
     for _ in range(2):
         assert await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
     assert await till.open_cases() == ["CONFLICT", "PAY_IN"]
+
+
+async def test_a_success_told_while_people_end_the_return_is_a_case(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The books have it as one that did not go, and its row does not say so yet."""
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(CALL_OVER_SECONDS)
+    give_up = till.room.store.give_up
+
+    async def after_the_news(given: PayIn) -> None:
+        assert await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+        await give_up(given)
+
+    monkeypatch.setattr(till.room.store, "give_up", after_the_news)
+    assert (await did_not_go(till, asked)).state is Stands.DONE
+    assert await till.open_cases() == ["CONFLICT", "PAY_IN"]
+
+
+async def test_a_failure_told_twice_is_no_failure_of_the_next_return(till: Till) -> None:
+    """Both are told at one address; what is suspended again would be returned once more."""
+    pay_in = await till.announce("nobody")
+    no = Finding(Outcome.FAILED, "R000002", reason=Reason.OTHER)
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    await till.room.returns.hear_return(pay_in.id, no)
+    assert await till.suspense() == TOTAL.minor
+    till.mpesa.replies = [Unreachable("mpesa_ke", "refused")]
+    with pytest.raises(OurFault):
+        await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    await till.office.desk.carry_out_approved()
+    await till.room.returns.hear_return(pay_in.id, no)
+    assert (await till.suspense(), await till.held()) == (0, TOTAL.minor)
+    await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+    assert (await till.again(pay_in)).stage is Stage.RETURNED
+    assert len(till.mpesa.returned) == 3
+
+
+async def test_a_failure_is_believed_of_the_first_return_that_left(till: Till) -> None:
+    """Not sent at first: no byte of that call left, so nothing was ever said of it."""
+    pay_in = await till.announce("nobody")
+    till.mpesa.replies = [Unreachable("mpesa_ke", "refused")]
+    with pytest.raises(OurFault):
+        await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    await till.office.desk.carry_out_approved()
+    no = Finding(Outcome.FAILED, "R000002", reason=Reason.OTHER)
+    await till.room.returns.hear_return(pay_in.id, no)
+    assert (await till.suspense(), await till.held()) == (TOTAL.minor, 0)
+
+
+async def test_a_return_that_people_ended_is_not_begun_anew_by_who_was_late(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process died before the first call, another took it up, and stood still for long."""
+    pay_in = await till.announce("nobody")
+
+    async def dies(*_: object) -> None:
+        raise OurFault("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(till.room.store, "claim_call", dies)
+        with pytest.raises(OurFault):
+            await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    asked = await till.office.proposals.get(
+        ProposalId((await till.world.pool.fetchval("select id from proposal")).hex)
+    )
+    begin = till.room.store.begin
+
+    async def late(*given: Any) -> bool:
+        monkeypatch.undo()
+        assert (await did_not_go(till, asked)).state is Stands.DONE
+        return await begin(*given)
+
+    monkeypatch.setattr(till.room.store, "begin", late)
+    await till.office.desk.carry_out_approved()
+    assert till.mpesa.returned == []
+    assert (await till.suspense(), await till.held()) == (TOTAL.minor, 0)
+    assert (await till.again(pay_in)).stage is Stage.SUSPENDED
 
 
 async def test_a_return_nobody_answers_is_ordered_ever_more_seldom(till: Till) -> None:

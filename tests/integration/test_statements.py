@@ -23,6 +23,7 @@ from engine.payments.facts import Ruling
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
 from engine.payments.statements import importing
+from engine.payments.statements.consequences import Consequences
 from engine.payments.statements.lines import Jump, Line, Side
 from engine.payments.statements.matching import Class
 from engine.payments.statements.neutral import write_statement
@@ -537,6 +538,58 @@ async def test_absence_proves_nothing_of_an_order_that_left_again_since(world: W
         await usual.take_whole(operator="mtn_ug")
     assert await complete.age() == 1
     assert await world.store.ended_how(payment_id, payout) is False
+
+
+@pytest.mark.parametrize("repeat", ["has left", "is under way"])
+async def test_absence_proves_nothing_of_an_order_that_leaves_again_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch, repeat: str
+) -> None:
+    """It was judged, and before its payment hears of that the order is sent once more."""
+    payment_id, payout = await payout_unknown(world)
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    await bureau.take_whole(operator="mtn_ug")
+    bureau.pass_days(1)
+    payment, take_back = await world.payment(payment_id), Consequences._take_back
+
+    async def meanwhile(*given: Any) -> Any:
+        if repeat == "has left":
+            await world.payments.stepper.keep_repeat(payment, payout)
+        else:
+            outbox = world.dispatcher._outbox
+            await outbox.take_again(payout, payment_id, 1, Direction.DISBURSE, None)
+        return await take_back(*given)
+
+    monkeypatch.setattr(Consequences, "_take_back", meanwhile)
+    await bureau.take(operator="mtn_ug", day=bureau.today - DAY)
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    left = await world.pool.fetchval("select ended is null from outbox where id = $1", payout)
+    assert left is (True if repeat == "is under way" else None)
+
+
+async def test_absence_proves_nothing_of_an_order_that_was_held_back_for_days(
+    world: World,
+) -> None:
+    """A refund is owed for as long as it takes: it left only when the operator was there again."""
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    world.mpesa.answers = [Unreachable("mpesa_ke", "no route")]
+    await world.tell(await world.live(payment_id), FAILED)
+    await world.dispatched()
+    refund = await world.live(payment_id)
+    bureau = bureau_of(world, absence_proves_after_days=1)
+    for _ in range(2):
+        await bureau.take_whole()
+    world.mpesa.answers = [OutcomeUnknown("mpesa_ke", "no answer to rely on")]
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUND_UNKNOWN
+    assert await bureau.age() == 0
+    assert await world.state(payment_id) is S.REFUND_UNKNOWN
+    for _ in range(2):
+        await bureau.take_whole()
+    assert await bureau.age() == 1
+    assert await world.store.ended_how(payment_id, refund) is False
 
 
 async def test_a_file_of_a_day_that_was_not_over_proves_nothing_by_what_it_lacks(

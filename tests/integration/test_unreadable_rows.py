@@ -15,6 +15,7 @@ from engine.errors import Tampered
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.client_store import ClientPayments, Known, payment_key
+from engine.payments.evidence import ordered_by
 from engine.payments.payment import Payment
 from engine.payments.store import Attempted
 from engine.ports import Accepted, PaidIn
@@ -69,6 +70,20 @@ async def test_references_of_attempts(house: House) -> None:
     await spoil(world.pool, "evidence", "body", "attempt", bad, good)
     read, error = await together(*map(world.store.provider_references, attempts))
     assert read == {"theirs-1"} and isinstance(error, Tampered)
+
+
+async def test_ways_of_attempts(house: House) -> None:
+    world = house.room.world
+    attempts = []
+    for way in ("old", "new"):
+        payment = await world.payment(await world.confirm())
+        assert payment.live is not None
+        await world.payments.stepper.keep(payment, (ordered_by(payment.live, way),))
+        attempts.append(payment.live)
+    good, bad = attempts
+    await spoil(world.pool, "evidence", "body", "attempt", bad, good)
+    read, error = await together(*map(world.store.ordered_by, attempts))
+    assert read == "old" and isinstance(error, Tampered)
 
 
 async def test_what_clients_repeat(house: House) -> None:

@@ -97,6 +97,9 @@ class PayInReturns:
         if not await self._store.begin(pay_in, Stage.RETURNING, proposal.id):
             return failed(f"it is {pay_in.stage.name}")
         pay_in = await self._get(body.pay_in)
+        # Once more: people may have ended it this moment, and then it began anew just now.
+        if (ended := await self._failed_before(pay_in, proposal)) is not None:
+            return ended
         if await self._booker.state_of(proposal.id) is None:
             transfers = postings.reserve_return(*self._held(pay_in))
             wrong = await self._booker.book(proposal, Manual.RETURN_RESERVED, transfers)
@@ -121,8 +124,9 @@ class PayInReturns:
     async def hear_return(self, pay_in_id: str, finding: Finding) -> bool:
         """What the operator says of a return. False: we know of none such.
 
-        Only a listed code is a failure, and only of the one call that was made: what a repeat is
-        refused for says nothing of the first. That it went back before is a success. Of one that
+        Only a listed code is a failure, and only of the one call that was ever made: what a repeat
+        is refused for says nothing of the first, and what was said of a return that failed before
+        may come again. That it went back before is a success. Of one that
         was booked as a failure a success is a case for people.
         """
         pay_in = await self._store.get(pay_in_id)
@@ -130,13 +134,14 @@ class PayInReturns:
             return False
         if pay_in.stage is not Stage.RETURNING or pay_in.proposal is None:
             if finding.outcome is Found.SUCCEEDED and pay_in.stage is not Stage.RETURNED:
-                told = f"{pay_in.operator} says that {_returned(pay_in)}; it is {pay_in.stage.name}"
-                await self._store.open_case(pay_in, told, CONFLICT)
+                await self._contradict(pay_in, pay_in.stage.name)
             return True
         proposal = await self._proposals.get(ProposalId(pay_in.proposal))
         ended: Outcome | None = None
         if finding.outcome is Found.SUCCEEDED:
             ended = await self._complete(pay_in, proposal, finding.receipt)
+            if await self._booker.state_of(proposal.id) is Manual.RETURN_FAILED:  # this moment
+                await self._contradict(pay_in, Manual.RETURN_FAILED.name)
         elif finding.outcome is Found.FAILED and pay_in.calls > 1:
             log.warning("return of %s stays unclear: %s", pay_in.paid.receipt, finding.code)
         elif finding.outcome is Found.FAILED:
@@ -144,6 +149,10 @@ class PayInReturns:
         if ended is not None:
             await self._proposals.end_waiting(proposal.id, ended)
         return True
+
+    async def _contradict(self, pay_in: PayIn, stands: str) -> None:
+        told = f"{pay_in.operator} says that {_returned(pay_in)}; it is {stands}"
+        await self._store.open_case(pay_in, told, CONFLICT)
 
     async def _call(self, pay_in: PayIn, proposal: Proposal) -> Outcome:
         """One call. Of a repeat only its result means something: the first may have been done."""

@@ -168,11 +168,14 @@ class PayInStore:
     async def claim_call(self, pay_in: PayIn, again_ms: int) -> bool:
         """Before the first byte of a return leaves; False when somebody else makes this call.
 
-        `again_ms`: when it is made again, should nobody have answered by then.
+        `again_ms`: when it is made again, should nobody have answered by then. The first call of
+        what was ordered before under another proposal counts as its repeat: an answer does not say
+        which of them it is about.
         """
         return bool(
             await self._pool.fetchval(
-                "update pay_in set calls = calls + 1, called_ms = $3, due_ms = $4"
+                "update pay_in set called_ms = $3, due_ms = $4,"
+                " calls = calls + case when calls = 0 and called_ms is not null then 2 else 1 end"
                 " where id = $1 and stage = $2 and calls = $5 returning true",
                 pay_in.id, int(Stage.RETURNING), self._now_ms(), again_ms, pay_in.calls,
             )
@@ -191,8 +194,9 @@ class PayInStore:
     async def release_call(self, pay_in: PayIn) -> None:
         """No byte of the call left: it is as if it had never been made."""
         await self._pool.execute(
-            "update pay_in set calls = $3 where id = $1 and stage = $2 and calls = $3 + 1",
-            pay_in.id, int(Stage.RETURNING), pay_in.calls,
+            "update pay_in set calls = $3, called_ms = $4 where id = $1 and stage = $2"
+            " and (calls = $3 + 1 or $3 = 0 and calls = 2 and $4::bigint is not null)",
+            pay_in.id, int(Stage.RETURNING), pay_in.calls, pay_in.called_ms,
         )  # fmt: skip
 
     # Statements that list it.

@@ -69,8 +69,9 @@ class Ours(msgspec.Struct, frozen=True):
     gives_back: tuple[str, ...] = ()
     """Receipt and references of the collection that it undoes, where the operator carries refunds
     out so: a statement may name it by those alone."""
-    repeated_ms: int | None = None
-    """When its order was last sent once more: it may have been carried out only then."""
+    left_ms: int | None = None
+    """Of one under way, when its order had left last, at the latest: held back at first or sent
+    once more, it may have been carried out only then."""
 
     @property
     def side(self) -> Side:
@@ -399,7 +400,7 @@ class _Judge:
 
     def _unresolved(self, o: Ours) -> Judged:
         days = self._terms.absence_proves_after_days
-        left_ms = o.begun_ms if o.repeated_ms is None else o.repeated_ms
+        left_ms = o.begun_ms if o.left_ms is None else o.left_ms
         last = self._terms.day_of(left_ms) + timedelta(days=days)
         if not days or o.standing is Standing.UNSENT:
             return Judged(Class.WAITING, ours=o, why="unknown, and absence proves nothing")

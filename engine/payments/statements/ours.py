@@ -15,7 +15,7 @@ from engine.payments.facts import Ending, read_step
 from engine.payments.payment import Payment
 from engine.payments.statements.matching import Ours, Standing
 from engine.payments.statements.terms import Terms
-from engine.payments.store import Attempted, PaymentStore
+from engine.payments.store import ORDER_SOURCES, Attempted, PaymentStore
 from engine.ports import Direction, OperatorFacts
 from engine.privacy.places import evidence_place
 from engine.privacy.seals import seals_of
@@ -103,8 +103,11 @@ class OursReader:
         here = [a for a in attempted if a is not None and a.operator == facts.name]
         ended, collected = await self._ended(here)
         references = await self._accepted(ids)
-        repeated = await self._repeated(ids)
+        left = await self._left(here)
         unsent = await self._unsent(ids)
+        given_back = await asyncio.gather(
+            *[self._given_back(facts, a, collected.get(a.payment.payment_id)) for a in here]
+        )
         return [
             self._ours(
                 a,
@@ -112,10 +115,10 @@ class OursReader:
                 references.get(a.attempt_id, ()),
                 masked=await self._masked(a),
                 waits=a.attempt_id in unsent,
-                repeated_ms=repeated.get(a.attempt_id),
-                gives_back=await self._given_back(facts, a, collected.get(a.payment.payment_id)),
+                left_ms=left.get(a.attempt_id),
+                gives_back=gives_back,
             )
-            for a in here
+            for a, gives_back in zip(here, given_back, strict=True)
         ]
 
     def _ours(
@@ -127,7 +130,7 @@ class OursReader:
         masked: str,
         waits: bool,
         gives_back: tuple[str, ...],
-        repeated_ms: int | None,
+        left_ms: int | None,
     ) -> Ours:
         named = self._references_of(a.operator, a.attempt_id)
         return Ours(
@@ -144,7 +147,7 @@ class OursReader:
             begun_ms=epoch_ms_of(a.attempt_id),
             ended_ms=ended.at_ms if ended else None,
             gives_back=gives_back,
-            repeated_ms=repeated_ms,
+            left_ms=left_ms,
         )
 
     async def _masked(self, a: Attempted) -> str:
@@ -202,12 +205,18 @@ class OursReader:
             found[attempt_id] = (*found.get(attempt_id, ()), told)
         return found
 
-    async def _repeated(self, ids: Sequence[AttemptId]) -> dict[AttemptId, int]:
-        """When the orders of those that were sent once more left last."""
+    async def _left(self, attempted: Sequence[Attempted]) -> dict[AttemptId, int]:
+        """Of those under way when their orders had left last, at the latest (`heard_last`)."""
+        live = [a for a in attempted if a.payment.live == a.attempt_id]
         rows = await self._pool.fetch(
-            "select attempt, max(at_ms) as at_ms from evidence where attempt = any($1::uuid[])"
-            " and source = $2 group by attempt",
-            list(ids), int(Source.REPEATED),
+            "select k.attempt, greatest((select j.at_ms from journal j"
+            "   where j.payment = k.payment and j.version = k.version),"
+            "  (select max(e.at_ms) from evidence e"
+            "   where e.attempt = k.attempt and e.source = any($4::smallint[]))) as at_ms"
+            " from unnest((select $1::uuid[]), (select $2::uuid[]), (select $3::int[]))"
+            "  as k (attempt, payment, version)",
+            [a.attempt_id for a in live], [a.payment.payment_id for a in live],
+            [a.payment.version for a in live], ORDER_SOURCES,
         )  # fmt: skip
         return {AttemptId(row["attempt"].hex): row["at_ms"] for row in rows}
 

@@ -141,7 +141,7 @@ def test_absence_is_counted_from_the_day_on_which_an_order_left_last(
 ) -> None:
     """It was sent once more on the 21st: a statement of the 20th and that day cannot lack it."""
     terms = Terms(utc_offset_minutes=180, absence_proves_after_days=1)
-    mine = msgspec.structs.replace(ours(1, S.OPEN), repeated_ms=NOON + DAY_MS)
+    mine = msgspec.structs.replace(ours(1, S.OPEN), left_ms=NOON + DAY_MS)
     complete = frozenset({*DAYS, date(2026, 11, 22)})
     (judged,) = judge([mine], [], today=date(2026, 11, day), complete=complete, terms=terms)
     assert judged.proves is proves
