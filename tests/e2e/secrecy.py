@@ -43,7 +43,7 @@ class Typed:
                 yield _around(content, start, start + len(pin))
 
     def numbers_in(self, content: bytes) -> Iterator[str]:
-        """Every place that holds a full number: behind its country code, or as it is dialled at home.
+        """Every place that holds a full number: behind its country code, or as it is dialled.
 
         Among thousands of random receipts of ten digits some hold the nine of somebody's number.
         """
