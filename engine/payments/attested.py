@@ -7,6 +7,7 @@ proof that it came to nothing (`decisions/0034`).
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -23,11 +24,12 @@ from engine.desk.proposals import (
     read_body,
 )
 from engine.errors import OurFault, StaffMistake
-from engine.outbox import Outbox, Refusal
+from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.service import Payments
 from engine.payments.store import Attempted, PaymentStore
+from engine.payments.withholding import withhold
 from engine.ports import Finding, Reason
 from engine.ports import Outcome as Found
 
@@ -81,25 +83,14 @@ class Attested:
         return done(f"{found.direction.name.lower()} of {code} has {_word(succeeded)}")
 
     async def _keep_from_leaving(self, proposal: Proposal, found: Attempted) -> str:
-        """Why the order may yet be carried out; "" when it was not sent since, and will not be.
-
-        Its intent is held from here on until the commit that ends the attempt: whoever would send
-        it again finds that. It stands ended only once it is known that nobody did: of who dies
-        after that the sweep makes that end, of who dies before it an order like any other.
-        """
-        attempt_id, payment = found.attempt_id, found.payment
-        if early := await self._seen_too_early(proposal, found):
+        """As `withhold`; also why what was seen was seen too early."""
+        look = partial(self._seen_too_early, proposal, found)
+        if early := await look():
             return early
-        ended = Refusal(SEEN, Reason.OTHER).written()
-        claim = await self._outbox.take_again(
-            attempt_id, payment.payment_id, payment.facts.tenant, found.direction, ended
-        )
-        if claim and (early := await self._seen_too_early(proposal, found)):
-            await self._payments.stepper.keep(payment, done=(attempt_id,))
-            return early
-        if not claim or not await self._outbox.end(attempt_id, claim, ended):
-            return f"the order of {payment.code} is being sent once more: look again after that"
-        return ""
+        return await withhold(
+            self._outbox, self._payments.stepper, found.payment, found.attempt_id, found.direction,
+            code=SEEN, look=look,
+        )  # fmt: skip
 
     async def _seen_too_early(self, proposal: Proposal, found: Attempted) -> str:
         """Why what people saw may be of before the order left; "" when it had left by then."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from engine.clock import AttemptId, Clock, PaymentId
-from engine.outbox import Outbox, Refusal
+from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
 from engine.payments.statements.lines import Line, Side, named_id
@@ -29,6 +29,7 @@ from engine.payments.statements.suspense import Suspense
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
+from engine.payments.withholding import withhold
 from engine.ports import Direction, Finding, OperatorFacts, Outcome, Reason
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class Consequences:
         attempt = judged.ours or judged.hint
         assert attempt is not None and judged.proves is not None
         line = judged.theirs.line if judged.theirs else None
-        if line is None and not await self._keeps_from_leaving(attempt):
+        if line is None and not await self._kept_from_leaving(attempt):
             log.info("statement: %s may have left again", attempt.code)
             return Heard.KEPT
         finding = Finding(
@@ -137,24 +138,23 @@ class Consequences:
         log.info("statement: %s %s: %s", attempt.code, judged.why, heard)
         return heard
 
-    async def _keeps_from_leaving(self, o: Ours) -> bool:
-        """Whether the order that a statement lacks has not left since it was judged, and will not:
-        its intent is held until the commit, as by people (`../decisions/0034`)."""
-        ended = Refusal(_CODES[Outcome.FAILED], Reason.OTHER).written()
+    async def _kept_from_leaving(self, o: Ours) -> bool:
+        """Whether an order that a statement lacks has not left since it was judged, nor will."""
         payment = await self._known.payment(PaymentId(o.payment_id))
         if payment is None or payment.live != o.attempt_id:
             return False
-        claim = await self._outbox.take_again(
-            o.attempt_id, payment.payment_id, payment.facts.tenant, o.direction, ended
-        )
-        if not claim:
-            return False
-        payment = await self._payments.stepper.again(payment)
-        left_ms = await self._known.heard_last(payment, o.attempt_id)
-        if payment.live == o.attempt_id and left_ms <= (o.left_ms or 0):
-            return await self._outbox.end(o.attempt_id, claim, ended)
-        await self._payments.stepper.keep(payment, done=(o.attempt_id,))
-        return False
+
+        async def look() -> str:
+            now = await self._payments.stepper.again(payment)
+            left_ms = await self._known.heard_last(now, o.attempt_id)
+            has_left = now.live != o.attempt_id or left_ms > (o.left_ms or 0)
+            return "it left since" if has_left else ""
+
+        code = _CODES[Outcome.FAILED]
+        return not await withhold(
+            self._outbox, self._payments.stepper, payment, o.attempt_id, o.direction,
+            code=code, look=look,
+        )  # fmt: skip
 
     # What people hear.
 

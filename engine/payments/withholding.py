@@ -1,0 +1,40 @@
+"""An order kept from leaving while somebody says that it came to nothing (`decisions/0034`)."""
+
+from collections.abc import Awaitable, Callable
+
+from engine.clock import AttemptId
+from engine.outbox import Outbox, Refusal
+from engine.payments.payment import Payment
+from engine.payments.stepping import Stepper
+from engine.ports import Direction, Reason
+
+Look = Callable[[], Awaitable[str]]
+"""Why the order may have left since it was last looked at; "" when it has not."""
+
+
+async def withhold(
+    outbox: Outbox,
+    stepper: Stepper,
+    payment: Payment,
+    attempt_id: AttemptId,
+    direction: Direction,
+    *,
+    code: str,
+    look: Look,
+) -> str:
+    """Why the order may yet be carried out; "" when it was not sent since, and will not be.
+
+    Its intent is held from here on until the commit that ends the attempt, with this code: whoever
+    would send it again finds that. It stands ended only once it is known that nobody did: of who
+    dies after that the sweep makes that end, of who dies before it an order like any other.
+    """
+    ended = Refusal(code, Reason.OTHER).written()
+    claim = await outbox.take_again(
+        attempt_id, payment.payment_id, payment.facts.tenant, direction, ended
+    )
+    if claim and (why := await look()):
+        await stepper.keep(payment, done=(attempt_id,))
+        return why
+    if not claim or not await outbox.end(attempt_id, claim, ended):
+        return f"the order of {payment.code} is being sent once more: look again after that"
+    return ""
