@@ -5,10 +5,13 @@ heavy load it is whatever gathered meanwhile, and a moment longer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Generic, ParamSpec, TypeVar
 
 from engine.errors import OurFault
+
+log = logging.getLogger(__name__)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -85,6 +88,17 @@ def alone(what: str, read: Callable[P, V], *args: P.args, **kwargs: P.kwargs) ->
         return error
     except (ValueError, LookupError) as error:
         return OurFault(f"{what} was written by other code: {error}")
+
+
+def readable(what: str, read: Iterable[V | Exception]) -> list[V]:
+    """Those of the rows read `alone` that were understood; of the others the log is told."""
+    found: list[V] = []
+    for each in read:
+        if isinstance(each, Exception):
+            log.error("%s waits: %s", what, each)
+        else:
+            found.append(each)
+    return found
 
 
 def _give(answer: "asyncio.Future[V | None]", value: V | Exception | None) -> None:

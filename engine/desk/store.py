@@ -1,6 +1,5 @@
 """Proposals in Postgres. Every change is a compare-and-set, so whoever comes second hears it."""
 
-import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,11 +15,9 @@ from engine.desk.proposals import (
     spelled,
 )
 from engine.errors import SamePerson, StaffMistake
-from engine.gather import alone
+from engine.gather import alone, readable
 from engine.privacy.places import body_place
 from engine.privacy.seals import Seals, seals_of
-
-log = logging.getLogger(__name__)
 
 _FIELDS = (
     "id, kind, body, note, state, made_by, made_ms, expires_ms, decided_by, decided_ms,"
@@ -105,10 +102,7 @@ class ProposalStore:
             self._tenant, list(kinds), most,
         )  # fmt: skip
         read = [alone(f"proposal {row['id'].hex}", _proposal, row, self._seals) for row in rows]
-        for unread in read:
-            if isinstance(unread, Exception):
-                log.error("a proposal waits: %s", unread)
-        return [proposal for proposal in read if isinstance(proposal, Proposal)]
+        return readable("a proposal", read)
 
     async def done_as(self, references: Iterable[str]) -> list[Proposal]:
         """What was carried out once the outside was seen to have moved under one of these.

@@ -3,7 +3,6 @@
 Every change is a compare-and-set. It moves no money: that is the commit's alone.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
-from engine.gather import alone
+from engine.gather import alone, readable
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payment import code_of, id_ending, read_code
@@ -24,8 +23,6 @@ from engine.privacy.places import (
     pay_in_reference_place,
 )
 from engine.privacy.seals import Seals, open_moved, seals_of
-
-log = logging.getLogger(__name__)
 
 CODE_GOOD = timedelta(days=7)
 """How old a payment that is over may be, for late money to find it by its code."""
@@ -102,10 +99,7 @@ class PayInStore:
             now_ms, self._tenant, now_ms + lease_seconds * 1000, most,
         )  # fmt: skip
         read = [alone(f"pay-in {row['id'].hex}", _pay_in, row, self._seals) for row in rows]
-        for unread in read:
-            if isinstance(unread, Exception):
-                log.error("a pay-in waits: %s", unread)
-        return [pay_in for pay_in in read if isinstance(pay_in, PayIn)]
+        return readable("a pay-in", read)
 
     async def is_turn_to_ask(self, pay_in: PayIn, again_ms: int) -> bool:
         """Count a question to the operator; False when somebody else has just asked."""
