@@ -5,10 +5,9 @@ Facts: reference `airtel-money.md`, sections 5.3 and 6. It sends nothing.
 
 from typing import NamedTuple
 
-from engine.errors import Rejected
-from engine.ports import Reason
 from providers.airtel_money.settings import AirtelMoneySettings, RefundBy
 from providers.redaction import mark_of
+from providers.ways import unknown_way
 
 
 class Way(NamedTuple):
@@ -36,9 +35,4 @@ def read_way(name: str, word: str) -> Way:
             raise ValueError("no such version")
         return Way(int(version), RefundBy(refund_by), application)
     except ValueError as error:
-        raise Rejected(
-            name,
-            "it began in a way that this program does not know",
-            code="way",
-            reason=Reason.CONFIGURATION,
-        ) from error
+        raise unknown_way(name) from error

@@ -5,10 +5,9 @@ Facts: reference `mpesa.md`, sections 8 and 9.2. It sends nothing.
 
 from typing import NamedTuple
 
-from engine.errors import Rejected
-from engine.ports import Reason
 from providers.mpesa.answers import NAME
 from providers.mpesa.settings import MpesaSettings
+from providers.ways import unknown_way
 
 
 class Way(NamedTuple):
@@ -36,10 +35,5 @@ def read_way(word: str) -> Way:
     """Of an attempt's word. Raises Rejected for one that other code wrote: nothing is sent."""
     parts = word.split(" ")
     if len(parts) != len(Way._fields) or parts[0] not in ("v1", "v3"):
-        raise Rejected(
-            NAME,
-            "it began in a way that this program does not know",
-            code="way",
-            reason=Reason.CONFIGURATION,
-        )
+        raise unknown_way(NAME)
     return Way(*parts)

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from engine.errors import Rejected
 from engine.money import to_decimal
-from engine.ports import Reason, Sender
+from engine.ports import Sender
+from providers.ways import unknown_way
 
 
 class Payout(StrEnum):
@@ -49,12 +49,7 @@ def read_way(name: str, word: str) -> Way:
         payout, user = word.split(" ")
         return Way(Payout(payout), user)
     except ValueError as error:
-        raise Rejected(
-            name,
-            "it began in a way that this program does not know",
-            code="way",
-            reason=Reason.CONFIGURATION,
-        ) from error
+        raise unknown_way(name) from error
 
 
 PLACES: Final = {
