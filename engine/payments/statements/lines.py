@@ -46,7 +46,9 @@ class Line(msgspec.Struct, frozen=True):
     counterparty: str | None  # masked
     completed_ms: int  # epoch milliseconds
     balance_minor: int | None  # what the operator held for us after it
-    raw_hash: str  # 128 bits over the line as it came, but masked: a hash gives a number away
+    raw_hash: str
+    """128 bits over the line as it came, its number masked and without its reference, in which
+    M-PESA's ids and what customers type may hold one: a hash gives a number away."""
 
     @property
     def effect_minor(self) -> int:

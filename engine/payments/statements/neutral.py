@@ -25,9 +25,9 @@ HEADER = (
 )  # fmt: skip
 BYTES_MAX = 64 * 1024 * 1024
 FAULTS_SHOWN = 20
+REFERENCE_LENGTH_MAX = 128
 
 _RECEIPT = re.compile(r"[0-9A-Za-z._:/-]{1,64}")
-_REFERENCE = re.compile(r"[!-~]{1,128}")
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 _BALANCE = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _NUMBER = re.compile(r"\+?[1-9][0-9]{8,14}")
@@ -165,14 +165,14 @@ class _Columns:
             operator=self._operator,
             day=self._day,
             receipt=_matching("receipt", named["receipt"], _RECEIPT),
-            reference=_matching("reference", named["reference"], _REFERENCE, empty=True) or None,
+            reference=_reference(named["reference"]),
             side=side,
             amount=amount,
             fee_minor=fee.minor,
             counterparty=named["counterparty"] or None,
             completed_ms=self._moment(named["completed_at"]),
             balance_minor=self._money("balance", balance, _BALANCE).minor if balance else None,
-            raw_hash=_hash("\x1f".join(named.values())),
+            raw_hash=_hash("\x1f".join(({**named, "reference": ""}).values())),
         )
 
     def _money(self, name: str, text: str, pattern: re.Pattern[str]) -> Money:
@@ -203,10 +203,19 @@ class _Wrong(Exception):
     """A field breaks its rule; the message names the field and never its value."""
 
 
-def _matching(name: str, text: str, pattern: re.Pattern[str], *, empty: bool = False) -> str:
-    if pattern.fullmatch(text) or (empty and not text):
+def _matching(name: str, text: str, pattern: re.Pattern[str]) -> str:
+    if pattern.fullmatch(text):
         return text
     raise _Wrong(f"{name}: is {'not one' if text else 'missing'}")
+
+
+def _reference(text: str) -> str | None:
+    """What is called so, or nothing: a customer types it, and no word of theirs refuses a file.
+
+    Nothing of ours is called what cannot be printed, or is that long.
+    """
+    word = text.strip()
+    return word if word.isprintable() and 0 < len(word) <= REFERENCE_LENGTH_MAX else None
 
 
 def _side(text: str) -> Side:
