@@ -39,6 +39,6 @@ NEXT: Final[Mapping[str, str]] = {
     "STATEMENT_JUMP": "fetch the files of both days anew and take them in, which closes this",
     "STUCK": "no step follows its state in this version: is a newer one running? tell who wrote it",
     "UNRESOLVED": "find out at the operator (`capp traffic CODE`); it is asked on where it can be;"
-    " else ATTEMPT_SEEN says how it ended; then CLOSE_CASE",
+    " else ATTEMPT_SEEN says how it ended. Its end closes this; one about late news, CLOSE_CASE",
 }
 """In capitals what is proposed (`capp propose --help`); CODE is the payment's."""

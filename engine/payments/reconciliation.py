@@ -6,7 +6,6 @@ behind the sweep (`asking.py`): it is over although one of them answers nothing.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -22,6 +21,7 @@ from engine.payments.schedule import Schedule, Timetable
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
 from engine.payments.store import Attempted, PaymentStore, question_id
+from engine.payments.unresolved import UNRESOLVED, case_id, digest_of
 from engine.ports import Direction
 
 log = logging.getLogger(__name__)
@@ -212,8 +212,8 @@ class Reconciler:
             f"late news of {found.direction.name.lower()} at {found.operator} without proof"
             f" for {age / 3600:.0f} h ({payment.state.name}); asked now: {answer}"
         )
-        digest = _digest(f"{question.id}:{question.payload}")
-        await self._open_case(payment, "UNRESOLVED", digest, detail)
+        digest = digest_of(f"{question.id}:{question.payload}")
+        await self._open_case(payment, UNRESOLVED, digest, detail)
         await self._store.strike_question(found.attempt_id, int(self._clock.epoch()))
 
     # How an operator is asked, and people are called.
@@ -245,8 +245,7 @@ class Reconciler:
             f" ({payment.state.name}), promised was"
             f" {_length(self._schedule.of(operator, direction).escalate_after)}; {why}"
         )
-        digest = attempt_id if times == 1 else _digest(f"{attempt_id}:{times}")
-        await self._open_case(payment, "UNRESOLVED", digest, detail)
+        await self._open_case(payment, UNRESOLVED, case_id(attempt_id, times), detail)
 
     async def _open_case(self, payment: Payment, kind: str, digest: str, detail: str) -> None:
         now_ms = int(self._clock.epoch() * 1000)
@@ -259,7 +258,3 @@ def _length(seconds: float) -> str:
 
 def _operator(payment: Payment) -> str:
     return payment.operator_of(LIVE_DIRECTION[payment.state])
-
-
-def _digest(name: str) -> str:
-    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
