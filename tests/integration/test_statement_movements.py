@@ -76,6 +76,17 @@ async def test_a_top_up_that_is_listed_is_not_booked_a_second_time(
     assert await bureau.cases() == []
 
 
+async def test_a_top_up_that_people_book_after_they_saw_it_listed_is_no_drift(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    held = FLOAT + 500
+    listed = line(bureau, "MP1", balance_minor=held)
+    world.clock.pass_(3600)
+    await moved(office, "MP1")
+    assert (await bureau.take(listed, operator="mtn_ug")).drift_minor == 0
+    assert await bureau.cases() == []
+
+
 async def test_a_word_that_was_typed_in_small_letters_is_the_one_that_is_listed(
     world: World, bureau: Bureau, office: Office
 ) -> None:

@@ -955,6 +955,19 @@ async def test_the_closing_balance_is_compared_with_float_as_of_then(
     assert await bureau.cases() == ["FLOAT_DRIFT"]
 
 
+async def test_what_a_statement_has_put_aside_is_no_drift_of_its_own_closing_balance(
+    bureau: Bureau,
+) -> None:
+    """Its entry is made days after that moment, and the statement is what it was made by."""
+    day, held = bureau.today, 500_000_007
+    line = bureau.line("R9", minor=7, balance_minor=held)
+    bureau.pass_days(2)
+    assert (await bureau.take(line, day=day)).drift_minor == 0
+    assert await bureau.cases() == ["MISSING_HERE"]
+    more = bureau.line("R9", minor=7, balance_minor=held + 1, at_ms=line.completed_ms)
+    assert (await bureau.take(more, day=day)).drift_minor == 1
+
+
 async def test_money_under_way_is_no_drift_and_more_than_that_is_one_case_an_episode(
     world: World, bureau: Bureau
 ) -> None:

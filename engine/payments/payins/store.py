@@ -228,6 +228,17 @@ class PayInStore:
             }
         return found
 
+    async def sent_back(self, operator: str, lines: Sequence[Theirs]) -> list[str]:
+        """The entries of returns that these lines are: each goes by its proposal."""
+        went = [t.line for t in lines if t.line.side is Side.OUT]
+        rows = await self._pool.fetch(
+            "select proposal from pay_in where tenant = $1 and operator = $2 and stage = $3"
+            " and (return_receipt = any($4::text[]) or receipt = any($5::text[]))",
+            self._tenant, operator, int(Stage.RETURNED), [line.receipt for line in went],
+            [line.reference for line in went if line.reference],
+        )  # fmt: skip
+        return [row["proposal"].hex for row in rows if row["proposal"] is not None]
+
     async def collections(
         self, operator: str, lines: Sequence[Theirs], before: datetime
     ) -> list[AttemptId]:

@@ -70,9 +70,13 @@ class BalanceBook:
         arriving = await self._arriving_minor(facts)
         return Band(float_, sum(leaving), arriving, self._terms.of(facts.name).unbooked_minor)
 
-    async def float_minor_at(self, facts: OperatorFacts, at_ms: int) -> int:
+    async def float_minor_at(
+        self, facts: OperatorFacts, at_ms: int, listed: Sequence[str] = ()
+    ) -> int:
         """FLOAT now, less what was posted to it since, in one snapshot.
 
+        `listed`: ids of entries about what had moved by then, though they were made later: those
+        stay in. A pay-in is told of after it came, and people book what they see in a statement.
         Counts postings of payments that are at most `LATE_POSTINGS` older than now. Reads the
         journal of those months: for a statement a day, not for every minute.
         """
@@ -83,8 +87,8 @@ class BalanceBook:
             " - coalesce((select sum(case when c = $1 then x else -x end)"
             "   from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)"
             "   where j.payment >= $2 and j.tenant = $3 and j.at_ms > $4 and $1 in (d, c)"
-            " ), 0))::bigint",
-            number, first, self._tenant, at_ms,
+            "   and j.payment <> all($5::uuid[])), 0))::bigint",
+            number, first, self._tenant, at_ms, listed,
         )  # fmt: skip
         return natural(number, minor)
 

@@ -16,7 +16,7 @@ from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
 from engine.payments.statements.lines import Line, Side, named_id
-from engine.payments.statements.matching import Class, Judged, Ours, Theirs
+from engine.payments.statements.matching import UNDONE, Class, Judged, Ours, Theirs
 from engine.payments.statements.store import (
     CONTRADICTION,
     MISSING_HERE,
@@ -49,6 +49,10 @@ class PaidIns(Protocol):
         self, operator: str, lines: Sequence[Theirs], before: datetime
     ) -> list[AttemptId]:
         """What these lines collected as pay-ins, of payments that were made before that."""
+        ...
+
+    async def sent_back(self, operator: str, lines: Sequence[Theirs]) -> list[str]:
+        """The entries of the returns that these lines are."""
         ...
 
     async def find(self, operator: str, receipt: str, payment: PaymentId | None) -> bool:
@@ -107,6 +111,20 @@ class Consequences:
         await self._follow(judged, known, paid_in)
         put = await self._put_aside(facts, judged, known, today, moved)
         return back + told + put
+
+    async def entries(
+        self, facts: OperatorFacts, judged: Iterable[Judged], moved: Mapping[str, str | None]
+    ) -> list[str]:
+        """Entries beside payments that lines are told by, whenever those were made."""
+        alone = [
+            j.theirs
+            for j in judged
+            if j.theirs and j.kind in (Class.MISSING_HERE, Class.PAID_IN, Class.MOVED)
+        ]
+        ids = [moved.get(theirs.line_id) for theirs in alone]
+        ids += await self._pay_ins.sent_back(facts.name, alone)
+        ids += await self._suspense.entries([t.line for t in alone if t.line.side is Side.IN])
+        return [id_ for id_ in ids if id_ is not None and id_ != UNDONE]
 
     async def _tell(self, fresh: Iterable[Judged]) -> int:
         """Hand what is proven to the payments; returns how many moved by it."""

@@ -86,6 +86,7 @@ class _Day(msgspec.Struct, frozen=True):
     judged: tuple[Judged, ...] = ()
     ours: Sequence[Ours] = ()
     changed: int = 0
+    moved: Mapping[str, str | None] = {}
 
 
 class Statements:
@@ -133,7 +134,7 @@ class Statements:
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
             await self._judge(facts, day + ONE_DAY)
-            drift = await self._compare_closing(facts, file, list(once.values()), judged.ours)
+            drift = await self._compare_closing(facts, file, list(once.values()), judged)
             taken = await self._store.taken(operator, terms)
             await self._follow_on(facts, taken, day)
         return Report(
@@ -240,7 +241,7 @@ class Statements:
         )
         known = {s.theirs.line_id: s for s in stored}
         changed = await self._consequences.act(facts, judged, known, today, paid_in, moved)
-        return _Day(judged, ours, changed)
+        return _Day(judged, ours, changed, moved)
 
     async def _miss_statements(self, facts: OperatorFacts, taken: Taken, today: date) -> None:
         """A case for every day whose statement is long overdue; from the first one ever taken."""
@@ -275,15 +276,18 @@ class Statements:
         await self._store.close_over(STATEMENT_JUMP, over, self._now_ms())
 
     async def _compare_closing(
-        self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]
+        self, facts: OperatorFacts, file: File, lines: Sequence[Line], day: _Day
     ) -> int | None:
-        """The balance after the last line, beside FLOAT as of that moment."""
+        """The balance after the last line, beside FLOAT as of that moment; with what the lines
+        until then say had moved, whenever we booked that."""
         closing = closing_minor(lines)
         if closing is None:
             return None
         at_ms = [line.completed_ms for line in lines if line.balance_minor is not None][-1]
-        float_minor = await self._balances.float_minor_at(facts, at_ms)
-        band = band_at(at_ms, float_minor, ours, self._terms.of(facts.name).unbooked_minor)
+        until = [j for j in day.judged if j.theirs and j.theirs.line.completed_ms <= at_ms]
+        listed = await self._consequences.entries(facts, until, day.moved)
+        float_minor = await self._balances.float_minor_at(facts, at_ms, listed)
+        band = band_at(at_ms, float_minor, day.ours, self._terms.of(facts.name).unbooked_minor)
         look = named_id(self._tenant, facts.name, file.day, file.hash)
         return await self._balances.judge(facts, look, closing, band, at_ms, is_snapshot=True)
 
