@@ -45,13 +45,17 @@ def summary(result: Result, seconds: float) -> list[str]:
     kills = ", ".join(f"{victim} {count}" for victim, count in result.kills.most_common())
     lines = [f"{result.cycles} cycles in {seconds:.0f} s; killed: {kills or 'nobody'}"]
     if reading := result.reading:
-        acknowledged = sum(placed.code is not None for placed in reading.placed)
+        acknowledged = sum(bool(placed.codes) for placed in reading.placed)
         states = Counter(stored.state for stored in reading.stored)
         waiting = [s for s in reading.stored if s.state not in TERMINAL]
         cases = Counter(words.split(":", 1)[0] for s in reading.stored for words in s.cases)
         lines += [
             f"{len(reading.placed)} confirmed, {acknowledged} acknowledged,"
             f" {len(reading.stored)} stored; {result.interrupted} dialogues broke off before",
+            f"{sum(bool(placed.business) for placed in reading.placed)} confirmed by businesses,"
+            f" who were told {len(reading.told)} things",
+            f"{len(reading.paid_in)} paid in by strangers:"
+            f" {dict(Counter(deposit.stage for deposit in reading.deposits))}",
             f"states: {dict(states.most_common())}",
             f"{len(reading.movements)} movements in the operators' ledgers;"
             f" open cases about payments: {dict(cases) or 'none'}",
@@ -64,7 +68,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--seed", default=secrets.token_hex(4), help="any word; drawn if not given")
-    parser.add_argument("--callers", type=int, default=6, help="people who pay at the same time")
+    parser.add_argument(
+        "--callers",
+        type=int,
+        default=6,
+        help="people who dial at the same time; two businesses ask besides",
+    )
     return parser.parse_args(arguments)
 
 

@@ -1,7 +1,7 @@
 """What must be true once everything has ended, judged from three sides that share nothing.
 
-What callers saw on their phones, what our database keeps, what the operators' ledgers say moved.
-Pure: figures in, sentences about what is wrong out. Amounts are minor units.
+What callers and businesses were shown, what our database keeps, what the operators' ledgers say
+moved. Pure: figures in, sentences about what is wrong out. Amounts are minor units.
 """
 
 from collections import Counter, defaultdict
@@ -12,11 +12,26 @@ TERMINAL = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLE
 
 
 class Placed(NamedTuple):
-    """One caller's one dialogue. `code` stood on the last screen; None: no such screen came."""
+    """One caller's one dialogue, or what a business asked for under one key.
+
+    `codes`: the payment's, from each screen or answer that said it was taken; none came: empty.
+    """
 
     payer: str  # digits
     payee: str
-    code: str | None
+    codes: tuple[str, ...] = ()
+    business: str = ""
+    refused: str = ""  # the last word, if it was a no
+
+
+class Told(NamedTuple):
+    """What a business heard by webhook, when it heard it first."""
+
+    business: str
+    event: str
+    code: str
+    kind: str
+    sequence: int
 
 
 class Stored(NamedTuple):
@@ -42,10 +57,19 @@ class Movement(NamedTuple):
     kind: str
     msisdn: str
     minor: int
+    receipt: str = ""
 
     @property
     def into_ours(self) -> int:
         return self.minor if self.kind == "collection" else -self.minor
+
+
+class Deposit(NamedTuple):
+    """What a stranger paid in, as we keep it. `stage` says who has it now."""
+
+    receipt: str
+    minor: int
+    stage: str
 
 
 class Reading(NamedTuple):
@@ -56,6 +80,11 @@ class Reading(NamedTuple):
     movements: Sequence[Movement]
     grown_in_books: Mapping[str, int]  # by operator, since before the first payment
     grown_at_operators: Mapping[str, int]
+    paid_in: Mapping[str, int] = {}  # by number: what strangers gave to an operator for us
+    deposits: Sequence[Deposit] = ()
+    grown_by_deposits: Mapping[str, int] = {}  # our books, by operator, beside payments
+    told: Sequence[Told] = ()
+    unbelieved: Sequence[str] = ()  # messages that a business could not take as ours, and why
 
 
 def breaches(reading: Reading) -> list[str]:
@@ -64,12 +93,35 @@ def breaches(reading: Reading) -> list[str]:
     for movement in reading.movements:
         by_number[movement.msisdn].append(movement)
     found = list(_acknowledged_is_stored(reading.placed, reading.stored))
+    found += _businesses_were_told(reading)
     for stored in reading.stored:
         taken, given = by_number.pop(stored.payer, []), by_number.pop(stored.payee, [])
         found += [f"{stored.code} ({stored.state}): {why}" for why in _story(stored, taken, given)]
+    found += _deposits(reading, by_number)
     found += [f"money moved for no payment: {moved}" for moved in by_number.values()]
     found += _totals(reading)
     return found
+
+
+def unsettled(reading: Reading) -> list[str]:
+    """What is still open after the operators have listed all that moved: nothing may be."""
+    found = [
+        f"{one.code} is {one.state} ({'; '.join(one.cases)})"
+        for one in reading.stored
+        if one.state not in TERMINAL or one.cases
+    ]
+    back = {m.msisdn for m in reading.movements if m.kind != "collection"}
+    by_receipt = {deposit.receipt: deposit for deposit in reading.deposits}
+    for moved in reading.movements:
+        deposit = by_receipt.get(moved.receipt)
+        if deposit and moved.msisdn in back and deposit.stage != "RETURNED":
+            found.append(f"the pay-in {deposit.receipt} went back, and is {deposit.stage}")
+    if reading.grown_in_books != reading.grown_at_operators:
+        found.append(
+            f"our books hold {dict(reading.grown_in_books)},"
+            f" operators {dict(reading.grown_at_operators)}"
+        )
+    return [f"after the statements: {what}" for what in found]
 
 
 def _acknowledged_is_stored(placed: Iterable[Placed], stored: Iterable[Stored]) -> Iterator[str]:
@@ -79,11 +131,55 @@ def _acknowledged_is_stored(placed: Iterable[Placed], stored: Iterable[Stored]) 
     for one in placed:
         codes = kept.pop((one.payer, one.payee), [])
         if len(codes) > 1:
-            yield f"one dialogue, {len(codes)} payments: {codes}"
-        if one.code is not None and one.code not in codes:
-            yield f"{one.code} was acknowledged; stored is {codes}"
+            yield f"one dialogue or key, {len(codes)} payments: {codes}"
+        for code in sorted({*one.codes}.difference(codes)):
+            yield f"{code} was acknowledged; stored is {codes}"
+        if one.refused:  # nobody here asks for what cannot be
+            yield f"a payment was refused ({one.refused}); stored is {codes}"
     for codes in kept.values():
-        yield f"stored, and nobody dialled it: {codes}"
+        yield f"stored, and nobody asked for it: {codes}"
+
+
+def _businesses_were_told(reading: Reading) -> Iterator[str]:
+    """Of each of their payments, of nobody else's; each step once, in order, signed."""
+    yield from (f"a business was told what it cannot believe: {why}" for why in reading.unbelieved)
+    asked = {(one.payer, one.payee): one.business for one in reading.placed if one.business}
+    told: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    for one in reading.told:
+        told[one.business, one.code].append(one)
+    for payment in reading.stored:
+        business = asked.get((payment.payer, payment.payee))
+        if business is not None:
+            heard = told.pop((business, payment.code), [])
+            yield from (f"{business} of {payment.code}: {why}" for why in _heard(payment, heard))
+    for business, code in told:
+        yield f"{business} was told of {code}, which is not its own"
+
+
+def _heard(payment: Stored, heard: Sequence[Told]) -> Iterator[str]:
+    kinds = [one.kind for one in heard]
+    if len({one.event for one in heard}) < len(heard) or len({*kinds}) < len(kinds):
+        yield f"one step told as several: {kinds}"
+    if [*heard] != sorted(heard, key=lambda one: one.sequence):
+        yield f"told in another order than it happened: {kinds}"
+    always, perhaps = _KINDS.get(payment.state, (_BEGUN, None))
+    missing = always - {*kinds}
+    added = {*kinds} - always - perhaps if perhaps is not None else set()
+    if missing or added:
+        yield f"it is {payment.state}; told was {kinds}"
+
+
+_BEGUN = frozenset({"payment.created"})
+_FAILED = _BEGUN | {"payment.failed"}
+_GIVEN_BACK = _BEGUN | {"payment.collected", "payment.refunding", "payment.refunded"}
+# By state: what is always told of such a payment, and what may have been told besides.
+_KINDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "PAID": (_BEGUN | {"payment.collected", "payment.paid"}, frozenset({"payment.delayed"})),
+    "REFUNDED": (_GIVEN_BACK, frozenset({"payment.delayed", "payment.failed"})),
+    "COLLECT_FAILED": (_FAILED, frozenset()),
+    "EXPIRED": (_FAILED, frozenset()),
+    "CANCELLED": (_BEGUN | {"payment.cancelled"}, frozenset()),
+}
 
 
 def _story(stored: Stored, taken: Sequence[Movement], given: Sequence[Movement]) -> Iterator[str]:
@@ -134,6 +230,33 @@ def _once(what: str, minors: Sequence[int], expected: int) -> Iterator[str]:
         yield f"{what} {minors} instead of {expected}"
 
 
+def _deposits(reading: Reading, by_number: dict[str, list[Movement]]) -> Iterator[str]:
+    """Each came once and went back once at most; what went back is called so, and nothing else."""
+    kept = {deposit.receipt: deposit for deposit in reading.deposits}
+    for number, minor in reading.paid_in.items():
+        moved = by_number.pop(number, [])
+        came = [movement for movement in moved if movement.kind == "collection"]
+        back = [movement.minor for movement in moved if movement.kind != "collection"]
+        yield from _once("a stranger paid in", [movement.minor for movement in came], minor)
+        yield from _once("a stranger was given back", back, minor)
+        for movement in came:
+            deposit = kept.pop(movement.receipt, None)
+            if deposit is None:
+                if back:
+                    yield f"{movement.receipt} went back, and we never heard of it"
+            elif deposit.minor != minor:
+                yield f"{movement.receipt} is kept as {deposit.minor} instead of {minor}"
+            elif deposit.stage not in _RESTING:
+                yield f"the pay-in {movement.receipt} is left in {deposit.stage}"
+            elif deposit.stage == ("SUSPENDED" if back else "RETURNED"):
+                yield f"the pay-in {movement.receipt} is {deposit.stage}, and back went {back}"
+    for receipt in kept:
+        yield f"the pay-in {receipt} is kept, and nobody paid it in"
+
+
+_RESTING = frozenset({"SUSPENDED", "RETURNING", "RETURNED"})
+
+
 def _totals(reading: Reading) -> Iterator[str]:
     """All payments together explain both balances; what has not ended is judged by itself."""
     theirs: Counter[str] = Counter()
@@ -145,6 +268,10 @@ def _totals(reading: Reading) -> Iterator[str]:
     for operator, grown in reading.grown_at_operators.items():
         if grown != theirs[operator]:
             yield f"{operator} holds {grown} more for us; its movements say {theirs[operator]}"
+    held = sum(deposit.minor for deposit in reading.deposits if deposit.stage != "RETURNED")
+    if (booked := sum(reading.grown_by_deposits.values())) != held:
+        yield f"our books hold {booked} of strangers, who paid in {held}"
     for operator, grown in reading.grown_in_books.items():
-        if grown != ours[operator]:
-            yield f"our books hold {grown} more at {operator}; payments say {ours[operator]}"
+        said = ours[operator] + reading.grown_by_deposits.get(operator, 0)
+        if grown != said:
+            yield f"our books hold {grown} more at {operator}; payments and pay-ins say {said}"

@@ -11,12 +11,13 @@ import asyncpg
 
 from engine.ledger.books import describe
 from engine.ledger.chart import read_account
-from engine.ledger.entries import MANUAL_FROM
+from engine.ledger.entries import MANUAL_FROM, Manual
 from engine.payments.facts import open_terms, read_terms
 from engine.payments.lifecycle import State
+from engine.payments.payins.judging import Stage
 from engine.payments.payment import code_of
 from engine.privacy.seals import Seals
-from tests.chaos.laws import TERMINAL, Movement, Placed, Reading, Stored
+from tests.chaos.laws import TERMINAL, Deposit, Movement, Placed, Reading, Stored
 from tests.e2e.city import CODES, START_MINOR, City
 from tests.integration.books import LAWS
 
@@ -26,19 +27,34 @@ UNDER_WAY = (
 NAMES = {code: name for name, code in CODES.items()}
 OPERATORS = ("mpesa_ke", "mtn_ug")
 """Two are enough to lose money between."""
+OF_DEPOSITS = tuple(range(Manual.SUSPENDED, Manual.RETURN_FAILED + 1))
 STARTS = {name: START_MINOR[name] for name in OPERATORS}
 _OPEN = "select 1 from case_file c where c.payment = p.id and c.closed_ms is null"
 
 
 async def unended(connection: Any) -> Counter[str]:
     """Payments that have neither ended nor called for a person, by state."""
+    return await _unended(connection, f"not exists ({_OPEN})")
+
+
+async def unended_or_asked(connection: Any) -> Counter[str]:
+    """Payments that have not ended, whoever was called for them."""
+    return await _unended(connection, "true")
+
+
+async def _unended(connection: Any, which: str) -> Counter[str]:
     terminal = [state.value for state in State if state.name in TERMINAL]
     rows = await connection.fetch(
-        f"select state from payment p where state < $1 and state <> all($2)"
-        f" and not exists ({_OPEN})",
+        f"select state from payment p where state < $1 and state <> all($2) and {which}",
         MANUAL_FROM, terminal,
     )  # fmt: skip
     return Counter(State(row["state"]).name for row in rows)
+
+
+async def untold(connection: Any) -> Counter[str]:
+    """Messages to businesses that nobody has heard yet and that are tried again."""
+    waiting = await connection.fetchval("select count(*) from hook_delivery where state = 1")
+    return Counter({"untold": waiting} if waiting else {})
 
 
 async def broken_books(connection: Any) -> list[str]:
@@ -53,6 +69,8 @@ async def read(city: City, placed: Sequence[Placed]) -> Reading:
     try:
         stored = await _stored(connection, await city.seals(connection))
         grown_in_books = await _float_growth(connection)
+        grown_by_deposits = await _deposit_growth(connection)
+        deposits = await _deposits(connection)
     finally:
         await connection.close()
     theirs = await city.merchant_minor()
@@ -62,6 +80,8 @@ async def read(city: City, placed: Sequence[Placed]) -> Reading:
         movements=await _movements(city),
         grown_in_books=grown_in_books,
         grown_at_operators={n: theirs[n] - start.theirs for n, start in STARTS.items()},
+        deposits=deposits,
+        grown_by_deposits=grown_by_deposits,
     )
 
 
@@ -123,6 +143,21 @@ async def _cases(connection: Any) -> dict[object, list[str]]:
     return found
 
 
+async def _deposits(connection: Any) -> list[Deposit]:
+    rows = await connection.fetch("select receipt, minor, stage from pay_in")
+    return [Deposit(row["receipt"], row["minor"], Stage(row["stage"]).name) for row in rows]
+
+
+async def _deposit_growth(connection: Any) -> dict[str, int]:
+    """What entries about strangers' money come to on our floats."""
+    effects = await _effects(connection)
+    rows = await connection.fetch(
+        "select distinct payment from journal where state = any($1)", OF_DEPOSITS
+    )
+    of = [effects[row["payment"]] for row in rows]
+    return {name: -sum(effect[f"FLOAT {name}"] for effect in of) for name in STARTS}
+
+
 async def _float_growth(connection: Any) -> dict[str, int]:
     rows = await connection.fetch("select id, amount from balance")
     held: Counter[str] = Counter()
@@ -136,7 +171,9 @@ async def _movements(city: City) -> list[Movement]:
     for operator, url in city.places.operators.items():
         response = (await city.client.get(f"{url}/_sandbox/ledger")).raise_for_status()
         found += [
-            Movement(operator, moved["kind"], moved["msisdn"], moved["amount_minor"])
+            Movement(
+                operator, moved["kind"], moved["msisdn"], moved["amount_minor"], moved["receipt"]
+            )
             for moved in response.json()["movements"]
         ]
     return found

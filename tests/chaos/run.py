@@ -4,6 +4,7 @@ What was drawn comes from the seed; what it met does not.
 """
 
 import asyncio
+import secrets
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -18,21 +19,36 @@ import yaml
 from simulator.child import ChildDied
 from simulator.embedded import StartFailed
 from simulator.stack import PROJECT, Stack
-from tests.chaos.callers import Load
+from tests.chaos.businesses import open_businesses
+from tests.chaos.callers import Callers
+from tests.chaos.clerk import Clerk
+from tests.chaos.depositors import Depositors
 from tests.chaos.draws import FAULT_ODDS, draw_blows
 from tests.chaos.killer import Killer, NeverBack, wait_for
-from tests.chaos.laws import Reading, breaches
+from tests.chaos.laws import Reading, breaches, unsettled
 from tests.chaos.leftovers import left_behind
-from tests.chaos.readings import OPERATORS, broken_books, read, unended
+from tests.chaos.load import Door, Load
+from tests.chaos.people import People
+from tests.chaos.readings import (
+    OPERATORS,
+    STARTS,
+    broken_books,
+    read,
+    unended,
+    unended_or_asked,
+    untold,
+)
 from tests.e2e.city import City, open_city
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import running, start_stack
+from tests.providers.sandbox_clients import MpesaClient, open_client
 
 LEASE_SECONDS = 3
 ENVIRONMENT = {
     "CAPP_COLLECT_DELAY_SECONDS": "1",
     "CAPP_FIRST_LOOK_SECONDS": "2",
     "CAPP_LEASE_SECONDS": str(LEASE_SECONDS),
+    "CAPP_WEBHOOK_LOCAL": "1",
 }
 # What takes a day in life takes under a minute here: then people are called.
 POLLING = {
@@ -44,7 +60,10 @@ POLLING = {
 # Slow enough that a blow finds payments at every stage, and callbacks nobody takes.
 SANDBOX = {"processing_seconds": 0.5, "callback_delay_seconds": 0.3}
 
+BUSINESSES = ("shop", "school")
 HEARD_SECONDS_MAX = 40.0
+# Who dies while telling a business holds that message for a minute.
+TOLD_SECONDS_MAX = 150.0
 ENDED_SECONDS_MAX = 150.0
 # Whoever took over a lease too early would have moved the money a second time by now.
 QUIET_SECONDS = LEASE_SECONDS + 2.0
@@ -70,7 +89,7 @@ class Plan(NamedTuple):
 
     cycles: int
     seed: str
-    callers: int = 6
+    callers: int = 6  # with phones; besides them each of the businesses asks for payments
     fault_odds: float = FAULT_ODDS  # of one payment meeting a fault of an operator
 
 
@@ -88,7 +107,11 @@ def run(folder: Path, plan: Plan, say: Say, *, before_judging: Falsify = _leave)
     cannot be started at all is raised (StartFailed, ChildDied); what dies later is a breach.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {**ENVIRONMENT, "CAPP_RECONCILIATION_FILE": str(_write_schedule(folder))}
+    environment = {
+        **ENVIRONMENT,
+        "CAPP_RECONCILIATION_FILE": str(_write_schedule(folder)),
+        "CAPP_WEBHOOK_KEYS": f"1:{secrets.token_hex(32)}",
+    }
     with (
         running(folder / "databases") as databases,
         start_stack(
@@ -111,6 +134,13 @@ def _write_schedule(folder: Path) -> Path:
     """What the server is told of the sandboxes anyway, with `POLLING` for its hours and days."""
     told = yaml.safe_load((PROJECT / "simulator" / "reconciliation.yaml").read_text())
     told["polling"]["usual"] = POLLING
+    # What the sandboxes begin with beyond our books; and what is not listed is a case at once.
+    told["statements"] = {
+        "usual": {"utc_offset_minutes": 180, "ageing_days": 0},
+        "operators": {
+            name: {"unbooked_minor": start.theirs - start.ours} for name, start in STARTS.items()
+        },
+    }
     file = folder.resolve() / "reconciliation.yaml"
     file.write_text(yaml.safe_dump(told))
     return file
@@ -131,20 +161,42 @@ class _Story:
         self._began = time.monotonic()
 
     async def tell(self) -> Result:
-        async with open_city(self._stack, Typed(), Random(f"{self._plan.seed}:city")) as city:
-            load = Load(city, self._plan.seed, fault_odds=self._plan.fault_odds)
+        seed = self._plan.seed
+        async with (
+            open_city(self._stack, Typed(), Random(f"{seed}:city")) as city,
+            open_client(city.places.operators["mpesa_ke"]) as client,
+        ):
+            clerk, people = Clerk(city), People(city)
+            callers = Callers(people)
+            depositors = Depositors(people, MpesaClient(client, ""))
             await self._set_sandboxes(city)
-            reading: Reading | None = None
-            try:
-                async with load.of(self._plan.callers):
-                    await self._kill(load)
-                await self._make_peace(city)
-                await self._before_judging(city)
-                reading = await read(city, load.placed)
-                self._found += breaches(reading) + await self._books()
-            except (NeverBack, ChildDied, StartFailed) as error:
-                self._found.append(f"{type(error).__name__}: {error}")
-            return Result(self._found, self._kills, self._cycles, load.interrupted, reading)
+            await depositors.register()
+            async with open_businesses(city, people, BUSINESSES, seed) as businesses:
+                doors: list[Door] = [*[callers] * self._plan.callers, *businesses, depositors]
+                load = Load(city, seed, doors, fault_odds=self._plan.fault_odds)
+                reading: Reading | None = None
+                try:
+                    async with load.under_way():
+                        await self._kill(load)
+                    await self._make_peace(city)
+                    await self._before_judging(city)
+                    reading = (await read(city, load.placed))._replace(
+                        paid_in=depositors.paid_in,
+                        told=[told for one in businesses for told in one.told],
+                        unbelieved=[why for one in businesses for why in one.receiver.refused],
+                    )
+                    self._found += breaches(reading) + await self._books()
+                    self._found += await self._close_the_day(city, clerk)
+                except (NeverBack, ChildDied, StartFailed) as error:
+                    self._found.append(f"{type(error).__name__}: {error}")
+                return Result(self._found, self._kills, self._cycles, load.interrupted, reading)
+
+    async def _close_the_day(self, city: City, clerk: Clerk) -> list[str]:
+        """What the operators list, taken in: whatever was open ends by it."""
+        found = await clerk.take_all()
+        await self._until_none(unended_or_asked, "payments that are listed now", ENDED_SECONDS_MAX)
+        await asyncio.sleep(QUIET_SECONDS)
+        return found + unsettled(await read(city, [])) + await self._books()
 
     async def _kill(self, load: Load) -> None:
         await wait_for(lambda: load.acknowledged > 0, "nobody can pay at all", HEARD_SECONDS_MAX)
@@ -174,15 +226,21 @@ class _Story:
         """Faults off; then until nothing is under way that nobody was called for."""
         for url in city.places.operators.values():
             (await city.client.delete(f"{url}/_sandbox/faults")).raise_for_status()
-        deadline = time.monotonic() + ENDED_SECONDS_MAX
+        await self._until_none(unended, "payments to end", ENDED_SECONDS_MAX)
+        await asyncio.sleep(QUIET_SECONDS)
+        await self._until_none(untold, "messages to businesses", TOLD_SECONDS_MAX)
+
+    async def _until_none(
+        self, question: Callable[[Any], Awaitable[Counter[str]]], whom: str, seconds: float
+    ) -> None:
+        """Whoever is late is named by the laws."""
+        deadline = time.monotonic() + seconds
         said: Counter[str] = Counter()
-        # Whoever is late is named by the laws.
-        while (waiting := await self._ask(unended)) and time.monotonic() < deadline:
+        while (waiting := await self._ask(question)) and time.monotonic() < deadline:
             if waiting != said:
-                self._say(f"waiting for {sum(waiting.values())} payments to end: {dict(waiting)}")
+                self._say(f"waiting for {sum(waiting.values())} {whom}: {dict(waiting)}")
             said = waiting
             await asyncio.sleep(POLL_SECONDS)
-        await asyncio.sleep(QUIET_SECONDS)
 
     async def _books(self) -> list[str]:
         """What the books say of themselves, by our SQL and by the commands that staff use."""

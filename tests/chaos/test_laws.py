@@ -1,11 +1,23 @@
 """A breach would be seen: falsify one figure of a true story, and the law it breaks speaks."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from tests.chaos.laws import Movement, Placed, Reading, Stored, breaches
+from tests.chaos.laws import (
+    Deposit,
+    Movement,
+    Placed,
+    Reading,
+    Stored,
+    Told,
+    breaches,
+    unsettled,
+)
 
 KE, UG = "mpesa_ke", "mtn_ug"
 PAYER, PAYEE, OTHER_PAYER, OTHER_PAYEE = "254711", "256772", "256773", "254714"
+STRANGER, SENDER = "254715", "254716"
 
 PAID = Stored(
     code="PAID1", state="PAID", payer=PAYER, payee=PAYEE, payer_operator=KE, payee_operator=UG,
@@ -22,12 +34,24 @@ PAYOUT = Movement(UG, "disbursement", PAYEE, 14_000)
 TAKEN = Movement(UG, "collection", OTHER_PAYER, 20_700)
 RETURNED = Movement(UG, "refund", OTHER_PAYER, 20_700)
 
+DEPOSITED = Movement(KE, "collection", STRANGER, 7_000, "R1")
+SENT = Movement(KE, "collection", SENDER, 9_000, "R2")
+SENT_BACK = Movement(KE, "refund", SENDER, 9_000, "R3")
+MOVEMENTS = [COLLECTION, PAYOUT, TAKEN, RETURNED, DEPOSITED, SENT, SENT_BACK]
+
 TRUE = Reading(
-    placed=[Placed(PAYER, PAYEE, "PAID1"), Placed(OTHER_PAYER, OTHER_PAYEE, None)],
+    placed=[Placed(PAYER, PAYEE, ("PAID1",)), Placed(OTHER_PAYER, OTHER_PAYEE, business="shop")],
     stored=[PAID, REFUNDED],
-    movements=[COLLECTION, PAYOUT, TAKEN, RETURNED],
-    grown_in_books={KE: 51_500, UG: -14_000},
-    grown_at_operators={KE: 51_500, UG: -14_000},
+    movements=MOVEMENTS,
+    grown_in_books={KE: 58_500, UG: -14_000},
+    grown_at_operators={KE: 58_500, UG: -14_000},
+    paid_in={STRANGER: 7_000, SENDER: 9_000},
+    deposits=[Deposit("R1", 7_000, "SUSPENDED"), Deposit("R2", 9_000, "RETURNED")],
+    grown_by_deposits={KE: 7_000, UG: 0},
+    told=[
+        Told("shop", f"e{sequence}", "BACK1", f"payment.{kind}", sequence)
+        for sequence, kind in enumerate(("created", "collected", "refunding", "refunded"), start=8)
+    ],
 )
 WAITING = PAID._replace(
     state="COLLECT_UNKNOWN", grown={}, under_way={"POOL_HELD UGX": 14_000},
@@ -40,20 +64,61 @@ def _stored(payment: Stored) -> Reading:
 
 
 def _moved(*movements: Movement) -> Reading:
-    return TRUE._replace(movements=movements)
+    return TRUE._replace(movements=[*movements, *MOVEMENTS[4:]])
+
+
+def _deposited(*movements: Movement) -> Reading:
+    return TRUE._replace(movements=[*MOVEMENTS[:4], *movements])
+
+
+def _kept(*deposits: Deposit) -> Reading:
+    return TRUE._replace(deposits=deposits)
+
+
+def _told(told: Sequence[Told]) -> Reading:
+    return TRUE._replace(told=told)
 
 
 FALSE: dict[str, tuple[Reading, str]] = {
     "acknowledged and not stored": (TRUE._replace(stored=[REFUNDED]), "PAID1 was acknowledged"),
     "acknowledged under another code": (
-        TRUE._replace(placed=[Placed(PAYER, PAYEE, "ELSE1"), TRUE.placed[1]]),
+        TRUE._replace(placed=[Placed(PAYER, PAYEE, ("PAID1", "ELSE1")), TRUE.placed[1]]),
         "ELSE1 was acknowledged",
     ),
     "stored twice": (
         TRUE._replace(stored=[PAID, PAID._replace(code="PAID2"), REFUNDED]),
-        "one dialogue, 2 payments",
+        "one dialogue or key, 2 payments",
     ),
-    "dialled by nobody": (TRUE._replace(placed=TRUE.placed[:1]), "nobody dialled it"),
+    "asked for by nobody": (
+        TRUE._replace(placed=TRUE.placed[:1], told=[]), "nobody asked for it",
+    ),
+    "refused": (
+        TRUE._replace(placed=[TRUE.placed[0], TRUE.placed[1]._replace(refused="not_possible")]),
+        "a payment was refused (not_possible)",
+    ),
+    "a business not told of an end": (_told(TRUE.told[:3]), "shop of BACK1: it is REFUNDED"),
+    "a business told nothing": (_told([]), "shop of BACK1: it is REFUNDED; told was []"),
+    "a business told of what was not": (
+        _told([*TRUE.told, Told("shop", "e12", "BACK1", "payment.paid", 12)]), "it is REFUNDED",
+    ),
+    "a step told as two": (
+        _told([*TRUE.told, TRUE.told[3]._replace(event="e99")]), "one step told as several",
+    ),
+    "two steps told as one": (
+        _told([*TRUE.told[:3], TRUE.told[3]._replace(event="e10")]), "one step told as several",
+    ),
+    "told out of order": (
+        _told([TRUE.told[1], TRUE.told[0], *TRUE.told[2:]]), "another order than it happened",
+    ),
+    "told of somebody else's": (
+        _told([*TRUE.told, Told("shop", "e99", "PAID1", "payment.paid", 24)]), "not its own",
+    ),
+    "told another business's": (
+        _told([one._replace(business="school") for one in TRUE.told]), "not its own",
+    ),
+    "told without a signature": (
+        TRUE._replace(unbelieved=["no signature of ours"]), "cannot believe: no signature",
+    ),
     "charged twice": (
         _moved(COLLECTION, COLLECTION, PAYOUT, TAKEN, RETURNED), "charged 2 times",
     ),
@@ -80,7 +145,7 @@ FALSE: dict[str, tuple[Reading, str]] = {
         _moved(COLLECTION._replace(operator=UG), PAYOUT, TAKEN, RETURNED), "another operator",
     ),
     "money for no payment": (
-        _moved(*TRUE.movements, Movement(KE, "disbursement", "254799", 1)), "for no payment",
+        _deposited(*MOVEMENTS[4:], Movement(KE, "disbursement", "254799", 1)), "for no payment",
     ),
     "ended with money on its way": (
         _stored(PAID._replace(under_way={"REFUND_DUE KES": 1})), "still on its way",
@@ -89,10 +154,41 @@ FALSE: dict[str, tuple[Reading, str]] = {
         _stored(PAID._replace(grown={KE: 51_501, UG: -14_000})), "our books say",
     ),
     "all books off by one": (
-        TRUE._replace(grown_in_books={KE: 51_501, UG: -14_000}), "our books hold 51501 more",
+        TRUE._replace(grown_in_books={KE: 58_501, UG: -14_000}), "our books hold 58501 more",
     ),
     "an operator's balance off by one": (
-        TRUE._replace(grown_at_operators={KE: 51_500, UG: -13_999}), "mtn_ug holds -13999 more",
+        TRUE._replace(grown_at_operators={KE: 58_500, UG: -13_999}), "mtn_ug holds -13999 more",
+    ),
+    "a stranger's money twice": (
+        _deposited(DEPOSITED, DEPOSITED, SENT, SENT_BACK), "a stranger paid in 2 times",
+    ),
+    "a stranger given back twice": (
+        _deposited(DEPOSITED, SENT, SENT_BACK, SENT_BACK), "a stranger was given back 2 times",
+    ),
+    "a stranger given back too much": (
+        _deposited(DEPOSITED, SENT, SENT_BACK._replace(minor=9_001)),
+        "given back [9001] instead of 9000",
+    ),
+    "called returned, and still here": (
+        _deposited(DEPOSITED, SENT), "R2 is RETURNED, and back went []",
+    ),
+    "called suspended, and given back": (
+        _kept(TRUE.deposits[0], Deposit("R2", 9_000, "SUSPENDED")),
+        "R2 is SUSPENDED, and back went [9000]",
+    ),
+    "given back and never heard of": (_kept(TRUE.deposits[0]), "R2 went back, and we never heard"),
+    "a deposit of another sum": (
+        _kept(Deposit("R1", 7_001, "SUSPENDED"), TRUE.deposits[1]),
+        "R1 is kept as 7001 instead of 7000",
+    ),
+    "a deposit left lying": (
+        _kept(Deposit("R1", 7_000, "HEARD"), TRUE.deposits[1]), "R1 is left in HEARD",
+    ),
+    "a deposit nobody made": (
+        _kept(*TRUE.deposits, Deposit("R9", 1, "RETURNED")), "R9 is kept, and nobody paid it in",
+    ),
+    "strangers' money not booked": (
+        TRUE._replace(grown_by_deposits={KE: 0, UG: 0}), "our books hold 0 of strangers",
     ),
     "not ended and no case": (_stored(WAITING._replace(cases=())), "no case says why"),
     "not ended and a case without words": (_stored(WAITING._replace(cases=(" ",))), "no case says"),
@@ -109,9 +205,31 @@ def test_falsified_figure_is_a_breach(falsehood: str) -> None:
     assert any(expected in breach for breach in breaches(reading)), breaches(reading)
 
 
+OPEN: dict[str, tuple[Reading, str]] = {
+    "a payment that waits": (_stored(WAITING), "PAID1 is COLLECT_UNKNOWN"),
+    "a case that stays": (_stored(PAID._replace(cases=("CONFLICT: x",))), "CONFLICT: x"),
+    "a return that is not seen": (
+        _kept(TRUE.deposits[0], Deposit("R2", 9_000, "RETURNING")), "went back, and is RETURNING",
+    ),
+    "money that is not ours": (
+        TRUE._replace(grown_at_operators={KE: 58_501, UG: -14_000}), "our books hold",
+    ),
+}  # fmt: skip
+
+
+def test_true_story_is_settled() -> None:
+    assert unsettled(TRUE) == []
+
+
+@pytest.mark.parametrize("what", OPEN, ids=lambda name: name.replace(" ", "_"))
+def test_what_stays_open_after_the_statements_is_told(what: str) -> None:
+    reading, expected = OPEN[what]
+    assert any(expected in said for said in unsettled(reading)), unsettled(reading)
+
+
 def test_payment_that_waits_with_a_case_is_no_breach() -> None:
     only_charged = Reading(
-        placed=[Placed(PAYER, PAYEE, "PAID1")],
+        placed=[Placed(PAYER, PAYEE, ("PAID1",))],
         stored=[WAITING],
         movements=[COLLECTION],
         grown_in_books={KE: 0, UG: 0},

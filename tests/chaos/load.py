@@ -1,0 +1,76 @@
+"""Everybody who wants something at the same time, until the blows are over."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Protocol
+
+from tests.chaos.draws import Order, draw_orders
+from tests.chaos.laws import Placed
+from tests.chaos.people import PAUSE_SECONDS, Interrupted
+from tests.e2e.city import City
+
+
+class Door(Protocol):
+    """A way to ask for a payment, and all that was asked by it."""
+
+    placed: list[Placed]
+
+    async def take(self, random: Random, pin: str, order: Order) -> None:
+        """One order. Raises Interrupted when it broke off before anything was asked."""
+
+
+class Load:
+    """Orders on their way through doors. `acknowledged` only grows."""
+
+    def __init__(self, city: City, seed: str, doors: Sequence[Door], *, fault_odds: float) -> None:
+        """One order after the other goes through each of the doors, which may be named twice."""
+        self._city = city
+        self._seed = seed
+        self._doors = doors
+        self._fault_odds = fault_odds
+        self._stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.interrupted = 0
+
+    @property
+    def placed(self) -> list[Placed]:
+        """Through all doors."""
+        each = {id(door): door for door in self._doors}.values()
+        return [placed for door in each for placed in door.placed]
+
+    @property
+    def acknowledged(self) -> int:
+        return sum(bool(placed.codes) for placed in self.placed)
+
+    @asynccontextmanager
+    async def under_way(self) -> AsyncIterator[None]:
+        """Orders keep coming until the block ends; each that was begun comes to its end."""
+        self._tasks = [
+            asyncio.create_task(self._order(number, door))
+            for number, door in enumerate(self._doors)
+        ]
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            await asyncio.gather(*self._tasks)
+
+    def check(self) -> None:
+        """Raises what somebody met that nobody expects."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def _order(self, number: int, door: Door) -> None:
+        random = Random(f"{self._seed}:caller:{number}")
+        pin = self._city.new_pin()
+        for order in draw_orders(random, self._fault_odds):
+            try:
+                await door.take(random, pin, order)
+            except Interrupted:
+                self.interrupted += 1
+            await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))
+            if self._stopping.is_set():
+                return

@@ -1,0 +1,61 @@
+"""Newcomers with phones, seen once each, and dialogues that may break off while servers die."""
+
+import asyncio
+from random import Random
+
+from simulator.ussd import UssdSession
+from tests.chaos.draws import Country, Order
+from tests.e2e.city import OPERATOR, City, Person
+
+STEMS: dict[Country, str] = {"KE": "+25471", "UG": "+25677"}
+OTHER: dict[Country, Country] = {"KE": "UG", "UG": "KE"}
+PAUSE_SECONDS = 0.25
+
+
+class Interrupted(Exception):
+    """The dialogue ended before its last question: the caller hangs up."""
+
+
+class People:
+    """Nobody is given out twice, so whatever an operator moved for a number is of one payment."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self._numbers: set[str] = set()
+
+    def pair(self, random: Random, order: Order, pin: str) -> tuple[Person, Person]:
+        """Payer and payee of an order."""
+        return (
+            self._newcomer(random, order.payer, pin),
+            self._newcomer(random, OTHER[order.payer], pin),
+        )
+
+    def _newcomer(self, random: Random, country: Country, pin: str) -> Person:
+        """Numbers may not end in the PIN: that PIN is refused."""
+        while True:
+            msisdn = f"{STEMS[country]}{random.randrange(10**7):07d}"
+            if msisdn not in self._numbers and not msisdn.endswith(pin):
+                self._numbers.add(msisdn)
+                return Person(msisdn, pin, country, operator=OPERATOR[country])
+
+    async def register(self, session: UssdSession, person: Person) -> None:
+        """The first dial of somebody; the session stands at the menu afterwards."""
+        await self.ask(session, None)
+        for text in ("1", person.pin, person.pin):
+            await self.ask(session, text)
+
+    async def ask(self, session: UssdSession, text: str | None) -> None:
+        """One turn before the last; a dialogue that breaks off here has moved nothing."""
+        if text is None:
+            screen = await session.dial(self.city.places.shortcode)
+        else:
+            screen = await session.answer(text)
+        if screen.ends or screen.fault is not None:
+            await asyncio.sleep(PAUSE_SECONDS)
+            raise Interrupted
+
+    async def arm(self, payer: Person, payee: Person, order: Order) -> None:
+        """Have the operators do what the order says they do wrong."""
+        for fault in order.faults:
+            person = payer if fault.side == "payer" else payee
+            await self.city.arm(person, fault.on, fault.name, seconds=fault.seconds)
