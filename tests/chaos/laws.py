@@ -48,6 +48,7 @@ class Stored(NamedTuple):
     grown: Mapping[str, int]
     under_way: Mapping[str, int]  # what it left on accounts of money that is on its way
     cases: tuple[str, ...]  # open ones, with their words
+    unsure: frozenset[str] = frozenset()  # notices that may have left; nobody can say
 
 
 class Movement(NamedTuple):
@@ -80,6 +81,7 @@ class Reading(NamedTuple):
     movements: Sequence[Movement]
     grown_in_books: Mapping[str, int]  # by operator, since before the first payment
     grown_at_operators: Mapping[str, int]
+    inboxes: Mapping[str, Sequence[str]] = {}  # by number: the texts that phones were brought
     paid_in: Mapping[str, int] = {}  # by number: what strangers gave to an operator for us
     deposits: Sequence[Deposit] = ()
     grown_by_deposits: Mapping[str, int] = {}  # our books, by operator, beside payments
@@ -98,6 +100,8 @@ def breaches(reading: Reading) -> list[str]:
         taken, given = by_number.pop(stored.payer, []), by_number.pop(stored.payee, [])
         found += [f"{stored.code} ({stored.state}): {why}" for why in _story(stored, taken, given)]
     found += _deposits(reading, by_number)
+    for stored in reading.stored:
+        found += [f"{stored.code} ({stored.state}): {why}" for why in _learned(stored, reading)]
     found += [f"money moved for no payment: {moved}" for moved in by_number.values()]
     found += _totals(reading)
     return found
@@ -212,6 +216,39 @@ def _story(stored: Stored, taken: Sequence[Movement], given: Sequence[Movement])
     if ours != dict(theirs):
         yield f"our books say {ours}, the operators' ledgers {dict(theirs)}"
 
+
+def _learned(stored: Stored, reading: Reading) -> Iterator[str]:
+    """Both hear the truth, once. What may have left is sent to nobody again: it may be missing."""
+    for number, side in ((stored.payer, "payer"), (stored.payee, "payee")):
+        texts = [text for text in reading.inboxes.get(number, ()) if stored.code in text]
+        if len({*texts}) < len(texts):
+            yield f"the {side} was told the same twice: {texts}"
+        for template, words in _NOTICES.items():
+            due = (stored.state, side) in _DUE[template]
+            told = sum(words in text for text in texts)
+            if told > due:
+                yield f"the {side} was told what is not so: {texts}"
+            if told < due and template not in stored.unsure:
+                yield f"the {side} was never told: {texts}"
+
+
+# Words of each notice, and whom it is due in which end.
+_NOTICES = {
+    "receipt_payer": "Total paid",
+    "receipt_payee": "You have received",
+    "refunded": "was returned to you",
+    "collect_failed": "Failed: ",
+    "expired": "Expired before it was paid",
+    "cancelled": "Cancelled. Nothing was charged",
+}
+_DUE = {
+    "receipt_payer": {("PAID", "payer")},
+    "receipt_payee": {("PAID", "payee")},
+    "refunded": {("REFUNDED", "payer")},
+    "collect_failed": {("COLLECT_FAILED", "payer")},
+    "expired": {("EXPIRED", "payer")},
+    "cancelled": {("CANCELLED", "payer")},
+}
 
 # Whether the payer was charged, the payee paid, the payer refunded.
 _ENDINGS = {

@@ -4,7 +4,7 @@ It changes nothing, and asks the server for nothing: what a process believes is 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import asyncpg
@@ -74,12 +74,14 @@ async def read(city: City, placed: Sequence[Placed]) -> Reading:
     finally:
         await connection.close()
     theirs = await city.merchant_minor()
+    people = {number for payment in stored for number in (payment.payer, payment.payee)}
     return Reading(
         placed=list(placed),
         stored=stored,
         movements=await _movements(city),
         grown_in_books=grown_in_books,
         grown_at_operators={n: theirs[n] - start.theirs for n, start in STARTS.items()},
+        inboxes={number: await _inbox(city, number) for number in sorted(people)},
         deposits=deposits,
         grown_by_deposits=grown_by_deposits,
     )
@@ -87,15 +89,21 @@ async def read(city: City, placed: Sequence[Placed]) -> Reading:
 
 async def _stored(connection: Any, seals: Seals) -> list[Stored]:
     effects, cases = await _effects(connection), await _cases(connection)
+    unsure = await _unsure(connection)
     rows = await connection.fetch(
         "select p.id, p.state, j.facts from payment p"
         " join journal j on j.payment = p.id and j.version = 1 where p.state < $1",
         MANUAL_FROM,
     )
-    return [_payment(row, seals, effects[row["id"]], cases[row["id"]]) for row in rows]
+    return [
+        _payment(row, seals, effects[row["id"]], cases[row["id"]], unsure[row["id"]])
+        for row in rows
+    ]
 
 
-def _payment(row: Any, seals: Seals, effects: Counter[str], cases: Sequence[str]) -> Stored:
+def _payment(
+    row: Any, seals: Seals, effects: Counter[str], cases: Sequence[str], unsure: Collection[str]
+) -> Stored:
     quote = read_terms(open_terms(row["facts"], seals, row["id"].hex)).quote
     return Stored(
         code=code_of(row["id"].hex),
@@ -110,7 +118,18 @@ def _payment(row: Any, seals: Seals, effects: Counter[str], cases: Sequence[str]
         grown={name: -effects[f"FLOAT {name}"] for name in STARTS},
         under_way={k: v for k, v in effects.items() if k.startswith(UNDER_WAY)},
         cases=tuple(cases),
+        unsure=frozenset(unsure),
     )
+
+
+async def _unsure(connection: Any) -> dict[object, set[str]]:
+    rows = await connection.fetch(
+        "select payment, template from sms_message where status = 'unknown'"
+    )
+    found: dict[object, set[str]] = defaultdict(set)
+    for row in rows:
+        found[row["payment"]].add(row["template"])
+    return found
 
 
 async def _effects(connection: Any) -> dict[object, Counter[str]]:
@@ -164,6 +183,10 @@ async def _float_growth(connection: Any) -> dict[str, int]:
     for row in rows:
         held[describe(row["id"], NAMES)] -= row["amount"]
     return {name: held[f"FLOAT {name}"] - start.ours for name, start in STARTS.items()}
+
+
+async def _inbox(city: City, number: str) -> list[str]:
+    return [message.text for message in await city.admin.messages(f"+{number}", after=0)]
 
 
 async def _movements(city: City) -> list[Movement]:

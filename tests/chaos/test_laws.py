@@ -34,6 +34,9 @@ PAYOUT = Movement(UG, "disbursement", PAYEE, 14_000)
 TAKEN = Movement(UG, "collection", OTHER_PAYER, 20_700)
 RETURNED = Movement(UG, "refund", OTHER_PAYER, 20_700)
 
+PAID_BY = "PAID1 Confirmed. KES 500 sent to +256772. Fee KES 15. Total paid KES 515."
+RECEIVED = "PAID1 Confirmed. You have received UGX 14,000 from +254711."
+GIVEN_BACK = "BACK1 Confirmed. UGX 20,700 was returned to you."
 DEPOSITED = Movement(KE, "collection", STRANGER, 7_000, "R1")
 SENT = Movement(KE, "collection", SENDER, 9_000, "R2")
 SENT_BACK = Movement(KE, "refund", SENDER, 9_000, "R3")
@@ -45,6 +48,11 @@ TRUE = Reading(
     movements=MOVEMENTS,
     grown_in_books={KE: 58_500, UG: -14_000},
     grown_at_operators={KE: 58_500, UG: -14_000},
+    inboxes={
+        PAYER: ["PAID1 is taking longer than usual", PAID_BY],
+        PAYEE: [RECEIVED],
+        OTHER_PAYER: ["BACK1 Not delivered: x. We are returning UGX 20,700 to you.", GIVEN_BACK],
+    },
     paid_in={STRANGER: 7_000, SENDER: 9_000},
     deposits=[Deposit("R1", 7_000, "SUSPENDED"), Deposit("R2", 9_000, "RETURNED")],
     grown_by_deposits={KE: 7_000, UG: 0},
@@ -69,6 +77,10 @@ def _moved(*movements: Movement) -> Reading:
 
 def _deposited(*movements: Movement) -> Reading:
     return TRUE._replace(movements=[*MOVEMENTS[:4], *movements])
+
+
+def _inbox(number: str, *texts: str) -> Reading:
+    return TRUE._replace(inboxes={**TRUE.inboxes, number: texts})
 
 
 def _kept(*deposits: Deposit) -> Reading:
@@ -159,6 +171,17 @@ FALSE: dict[str, tuple[Reading, str]] = {
     "an operator's balance off by one": (
         TRUE._replace(grown_at_operators={KE: 58_500, UG: -13_999}), "mtn_ug holds -13999 more",
     ),
+    "a payer not told": (_inbox(PAYER, "PAID1 is taking longer"), "the payer was never told"),
+    "a payee not told": (_inbox(PAYEE), "the payee was never told: []"),
+    "a payer not told of a refund": (_inbox(OTHER_PAYER), "the payer was never told: []"),
+    "the same twice": (_inbox(PAYER, PAID_BY, PAID_BY), "the payer was told the same twice"),
+    "paid, and told that it went back": (
+        _inbox(PAYER, PAID_BY, "PAID1 Confirmed. KES 515 was returned to you."), "what is not so",
+    ),
+    "refunded, and the payee told of money": (
+        _inbox(OTHER_PAYEE, "BACK1 Confirmed. You have received KES 690 from +256773."),
+        "the payee was told what is not so",
+    ),
     "a stranger's money twice": (
         _deposited(DEPOSITED, DEPOSITED, SENT, SENT_BACK), "a stranger paid in 2 times",
     ),
@@ -215,6 +238,14 @@ OPEN: dict[str, tuple[Reading, str]] = {
         TRUE._replace(grown_at_operators={KE: 58_501, UG: -14_000}), "our books hold",
     ),
 }  # fmt: skip
+
+
+def test_notice_that_may_have_left_may_be_missing() -> None:
+    unsure = TRUE._replace(
+        stored=[PAID._replace(unsure=frozenset({"receipt_payee"})), REFUNDED],
+        inboxes={**TRUE.inboxes, PAYEE: []},
+    )
+    assert breaches(unsure) == []
 
 
 def test_true_story_is_settled() -> None:
