@@ -21,7 +21,8 @@ SHORTCODE = 174379
 REFERENCES = ("school fees", "rent", "0712", "a present")
 WANTS_BACK_ODDS = 0.4
 AGREED_SECONDS_MAX = 60.0
-PAUSE_BETWEEN_SECONDS = 1.0
+HEARD_SECONDS_MAX = 8.0
+"""Whoever was away when it was announced hears of it from the day's statement."""
 _SUSPENDED = "select id from pay_in where stage = 3 and minor = $1 limit 1"
 _OPEN = (
     "select id from proposal where kind = 'RETURN_PAY_IN' and state in ('proposed', 'approved')"
@@ -58,28 +59,32 @@ class Depositors:
             },
         )  # fmt: skip
         answer.raise_for_status()
-        await asyncio.sleep(PAUSE_BETWEEN_SECONDS)
         if random.random() < WANTS_BACK_ODDS:
             await _give_back(self._people.city, shillings * 100)
+        else:
+            await asyncio.sleep(1)
 
 
 async def _give_back(city: City, minor: int) -> None:
     """Two people, who look at what there is before they type anything."""
-    deadline = time.monotonic() + AGREED_SECONDS_MAX
+    deadline = time.monotonic() + HEARD_SECONDS_MAX
+    is_there = False
     while time.monotonic() < deadline:
         try:
             typed = await _next_command(city, minor)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             typed = None  # Postgres is away: nobody can look
-        if typed == ():
-            return
-        if typed is not None:
+        if typed:
+            if not is_there:
+                is_there, deadline = True, time.monotonic() + AGREED_SECONDS_MAX
             await asyncio.to_thread(city.stack.command, *typed)
+        elif typed == () and is_there:
+            return
         await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _next_command(city: City, minor: int) -> tuple[str, ...]:
-    """What is to be typed now; nothing when it is on its way, or was never suspended."""
+    """What is to be typed now; nothing when it is on its way, or is not suspended yet."""
     connection = await asyncpg.connect(city.stack.database_url, timeout=2)
     try:
         pay_in = await connection.fetchval(_SUSPENDED, minor)
