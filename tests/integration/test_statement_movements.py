@@ -108,6 +108,7 @@ async def test_what_left_is_known_by_either_word_of_the_line(
     gone = line(bureau, "MP2", side=Side.OUT, reference="BANK-7", fee_minor=3)
     report = await bureau.take(gone, operator="mtn_ug")
     assert [j.kind for j in report.judged] == [Class.MOVED]
+    assert report.unbooked_fee_minor == 3  # charged on top, and booked by nobody
     assert await bureau.cases() == []
 
 

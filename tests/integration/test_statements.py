@@ -15,6 +15,7 @@ from channels.environment import BadArgument
 from channels.statements import Comparison, assemble
 from engine.clock import AttemptId, Clock, Ids, PaymentId
 from engine.errors import CustomerMistake, OutcomeUnknown, Unreachable, Unreadable
+from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -218,6 +219,39 @@ async def test_a_day_on_which_both_sides_agree_needs_nobody(world: World, bureau
     bureau.pass_days(1)
     assert await bureau.age() == 0
     assert await bureau.cases() == []
+
+
+async def test_a_day_is_told_without_the_days_beside_it(
+    world: World, bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who books the fees that each day's report tells would else book them again and again."""
+    monkeypatch.setattr(RateBook, "is_stale", lambda *_: False)
+    told: list[str] = []
+    for n in range(3):
+        _, collection, _ = await paid(world, f"R{n}")
+        line = bureau.line(f"R{n}", reference=collection, fee_minor=10)
+        say_report(await bureau.take_whole(line), "KES", told.append)
+    assert [line for line in told if "MATCHED" in line] == ["        1  MATCHED"] * 3
+    assert [line for line in told if "fees" in line] == [
+        "  fees listed beyond what is booked: KES 0.10"
+    ] * 3
+
+
+async def test_what_another_day_lists_is_told_with_its_attempts_day_and_costs_once(
+    world: World, bureau: Bureau
+) -> None:
+    _, collection, _ = await paid(world)
+    day = bureau.today
+    listed = msgspec.structs.replace(
+        bureau.line("R1", reference=collection, fee_minor=10), day=day + DAY
+    )
+    bureau.pass_days(2)
+    later = await bureau.take(listed, day=day + DAY)
+    assert (later.counts, later.unbooked_fee_minor) == ({C.NEXT_DAY: 1}, 10)
+    own = await bureau.take(day=day)
+    assert (own.counts, own.unbooked_fee_minor) == ({C.NEXT_DAY: 1}, 0)
+    after = await bureau.take(day=day + 2 * DAY)
+    assert after.counts == {}
 
 
 async def test_a_repeats_own_reference_names_the_attempt_too(world: World, bureau: Bureau) -> None:

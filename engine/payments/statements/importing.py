@@ -29,7 +29,7 @@ from engine.payments.statements.lines import (
     oldest_first,
     opening_minor,
 )
-from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match
+from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match, over_on
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
@@ -44,7 +44,7 @@ from engine.payments.statements.store import (
     Stored,
     Taken,
 )
-from engine.payments.statements.terms import TermsBook
+from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import OperatorFacts
 
 AGED_DAYS = 10
@@ -53,7 +53,9 @@ ABSENT_DAYS_MAX = 31
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What taking one file in led to. `judged` is the day's own; the days beside it have theirs."""
+    """What taking one file in led to. `judged` is the day's own: what its statement lists, and
+    attempts of the day that another day's lists, or none. The days beside it have theirs.
+    """
 
     operator: str
     day: date
@@ -73,6 +75,15 @@ class Report(msgspec.Struct, frozen=True):
         if self.doubled:
             counts[Class.DUPLICATE_LINE] = self.doubled
         return counts
+
+    @property
+    def unbooked_fee_minor(self) -> int:
+        """What the day's lines say that the operator kept or charged, less what our books say."""
+        return sum(
+            j.unbooked_fee_minor
+            for j in self.judged
+            if j.theirs is not None and j.theirs.line.day == self.day
+        )
 
     @property
     def open(self) -> tuple[Judged, ...]:
@@ -145,7 +156,7 @@ class Statements:
             breaks=breaks_of(list(once.values())),
             jump=taken.jumps.get(day),
             renamed=kept.renamed,
-            judged=tuple(j for j in judged.judged if j.kind is not Class.OTHER_DAY),
+            judged=tuple(j for j in judged.judged if _is_of(j, day, terms)),
             drift_minor=drift,
         )
 
@@ -304,6 +315,16 @@ class Statements:
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
+
+
+def _is_of(judged: Judged, day: date, terms: Terms) -> bool:
+    """Whether a day's report tells it: a line with its own day's alone, and what an attempt of
+    this day has come to by a line of another one, unless the two agree."""
+    if judged.theirs is None or judged.theirs.line.day == day:
+        return judged.kind is not Class.OTHER_DAY
+    if judged.ours is None or judged.kind is Class.MATCHED:
+        return False
+    return terms.day_of(judged.ours.begun_ms) <= day <= over_on(judged.ours, terms)
 
 
 def _jump_words(facts: OperatorFacts, jump: Jump) -> str:
