@@ -254,6 +254,26 @@ async def test_what_another_day_lists_is_told_with_its_attempts_day_and_costs_on
     assert after.counts == {}
 
 
+async def test_a_closing_balance_is_compared_with_the_float_of_then_however_old_what_came_after(
+    world: World, bureau: Bureau
+) -> None:
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    bureau.pass_days(40)
+    float_ = next(
+        line.minor for line in await world.books.trial_balance() if line.name == "FLOAT mpesa_ke"
+    )
+    day, last = bureau.today, bureau.line("X9", minor=100, balance_minor=float_ + 100)
+    bureau.pass_days(1)
+    await world.tell(await world.live(payment_id), FAILED)  # what was unknown for weeks
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), Finding(Outcome.SUCCEEDED, "ok", receipt="B1"))
+    assert await world.state(payment_id) is S.REFUNDED
+    report = await bureau.take(last, day=day)
+    assert report.drift_minor == 100  # what nobody here made, and nothing else
+
+
 async def test_a_repeats_own_reference_names_the_attempt_too(world: World, bureau: Bureau) -> None:
     payment_id = (await paid(world))[0]
     payout = (await world.store.endings(payment_id))[-1].attempt_id

@@ -6,10 +6,9 @@ later day if people closed it while that lasts; nothing is corrected.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, NamedTuple
 
-from engine.clock import DAY_MS, AttemptId, Clock, Ids, first_id_at
+from engine.clock import DAY_MS, AttemptId, Clock, Ids
 from engine.errors import ProviderError, Unreachable
 from engine.ledger.chart import Account, Kind, natural
 from engine.money import Money, plain
@@ -22,9 +21,6 @@ from engine.payments.statements.terms import TermsBook
 from engine.ports import BalancePort, Direction, OperatorFacts
 
 log = logging.getLogger(__name__)
-
-LATE_POSTINGS = timedelta(days=35)
-"""How old a payment may be and still post to FLOAT."""
 
 _OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, Kind.RETURN_HELD)
 
@@ -71,20 +67,18 @@ class BalanceBook:
         return Band(float_, sum(leaving), arriving, self._terms.of(facts.name).unbooked_minor)
 
     async def float_minor_at(self, facts: OperatorFacts, at_ms: int) -> int:
-        """FLOAT now, less what was posted to it since, in one snapshot.
+        """FLOAT now, less what was posted to it since, in one snapshot, however old its payment.
 
-        Counts postings of payments that are at most `LATE_POSTINGS` older than now. Reads the
-        journal of those months: for a statement a day, not for every minute.
+        Reads the journal from that moment on: for a statement a day, not for every minute.
         """
         number = Account(self._tenant, facts.currency, Kind.FLOAT, facts.code).number
-        first = first_id_at(self._clock.now() - LATE_POSTINGS)
         minor = await self._pool.fetchval(
             "select (coalesce((select amount from balance where id = $1), 0)"
             " - coalesce((select sum(case when c = $1 then x else -x end)"
             "   from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)"
-            "   where j.payment >= $2 and j.tenant = $3 and j.at_ms > $4 and $1 in (d, c)"
+            "   where j.tenant = $2 and j.at_ms > $3 and $1 in (d, c)"
             " ), 0))::bigint",
-            number, first, self._tenant, at_ms,
+            number, self._tenant, at_ms,
         )  # fmt: skip
         return natural(number, minor)
 
