@@ -27,7 +27,7 @@ BYTES_MAX = 64 * 1024 * 1024
 FAULTS_SHOWN = 20
 
 _RECEIPT = re.compile(r"[0-9A-Za-z._:/-]{1,64}")
-_REFERENCE = re.compile(r"[!-~]{1,128}")
+REFERENCE_LENGTH_MAX = 128
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 _BALANCE = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _NUMBER = re.compile(r"\+?[1-9][0-9]{8,14}")
@@ -165,7 +165,7 @@ class _Columns:
             operator=self._operator,
             day=self._day,
             receipt=_matching("receipt", named["receipt"], _RECEIPT),
-            reference=_matching("reference", named["reference"], _REFERENCE, empty=True) or None,
+            reference=_reference(named["reference"]) or None,
             side=side,
             amount=amount,
             fee_minor=fee.minor,
@@ -203,8 +203,15 @@ class _Wrong(Exception):
     """A field breaks its rule; the message names the field and never its value."""
 
 
-def _matching(name: str, text: str, pattern: re.Pattern[str], *, empty: bool = False) -> str:
-    if pattern.fullmatch(text) or (empty and not text):
+def _reference(text: str) -> str:
+    """Ours, or what a customer or a bank wrote: words, in any script, refuse no file."""
+    if text.isprintable() and len(text) <= REFERENCE_LENGTH_MAX:
+        return text.strip()
+    raise _Wrong("reference: is not one")
+
+
+def _matching(name: str, text: str, pattern: re.Pattern[str]) -> str:
+    if pattern.fullmatch(text):
         return text
     raise _Wrong(f"{name}: is {'not one' if text else 'missing'}")
 

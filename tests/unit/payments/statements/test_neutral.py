@@ -70,6 +70,7 @@ def changed(name: str, value: str) -> str:
         ("receipt", "", "receipt: is missing"),
         ("receipt", "a b", "receipt: is not one"),
         ("reference", "tab\there", "reference: is not one"),
+        ("reference", "x" * 129, "reference: is not one"),
         ("side", "credit", "side: neither in nor out"),
         ("amount", "", "amount: is missing"),
         ("amount", "-5", "amount: is not one"),
@@ -98,6 +99,18 @@ def test_a_bad_field_is_named_with_its_line_and_never_repeated(
     assert fault.number == 3
     assert why in fault.why
     assert not value or value not in fault.why
+
+
+@pytest.mark.parametrize("typed", ["school fees", "Ada y’umwana", "ክፍያ", "=1+1", "x" * 128])
+def test_what_a_customer_typed_refuses_no_file(typed: str) -> None:
+    lines, faults = read(f"{HEAD}\n{GOOD}\n{changed('reference', typed)}\n")
+    assert (faults, lines[1].reference) == ((), typed)
+    assert read(write_statement(lines)).lines[1].reference == typed
+
+
+def test_a_reference_of_blanks_is_none() -> None:
+    (line,), _ = read(f"{HEAD}\n{changed('reference', '  ')}\n")
+    assert line.reference is None
 
 
 def test_a_fraction_is_refused_where_the_currency_has_none() -> None:
