@@ -1,20 +1,21 @@
-"""`capp books` and `capp audit`: the trial balance, one account's statement, and the auditor."""
+"""`capp books` and `capp audit`: the trial balance, statements, earnings, and the auditor."""
 
 import argparse
 from collections.abc import Callable
+from datetime import datetime
 
 from channels.commands.desk import open_office
+from channels.commands.earnings import say_earned
+from channels.commands.journal import balance_rows, entry_line, say_entry, statement_rows
 from channels.environment import BadArgument
 from channels.office import Office
 from channels.settings import Settings
 from channels.times import ms_of, read_since, second_of, typed_since
 from engine.errors import KeyNotAtHand
 from engine.ledger.account_names import read_name, spell
-from engine.ledger.account_statement import Entry, read_statement
+from engine.ledger.account_statement import ENTRIES_MAX, read_statement
 from engine.ledger.books import Line, adds_up
-from engine.ledger.entries import MANUAL_FROM, Manual
 from engine.money import plain
-from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
 from engine.privacy.key_store import KeyStore
 from engine.privacy.seals import seals_of
@@ -22,16 +23,31 @@ from engine.staff.sealing import Sealing
 
 Say = Callable[[str], None]
 
+WHOLE_MAX = 1_000_000
+"""How many entries a statement for a file may have: it is held in memory."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp books`."""
     parser.add_argument("--account", help="a statement of one: FLOAT:mpesa_ke:KES, POOL_AVAIL:UGX")
     parser.add_argument(
-        "--from", dest="since", type=typed_since, default="24h",
-        help="its beginning: 24h, 7d or an ISO time (UTC)",
+        "--entry", metavar="CODE",
+        help="all rows of one payment or movement, by the code a statement shows, or its id",
     )  # fmt: skip
     parser.add_argument(
-        "--to", dest="until", type=typed_since, help="its end, not included; otherwise now"
+        "--earned", action="store_true", help="what was earned and what it cost, by corridor"
+    )
+    parser.add_argument(
+        "--from", dest="since", type=typed_since, default="24h",
+        help="the beginning: 24h, 7d or an ISO time (UTC, unless 2026-10-01T00:00+03:00 says)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--to", dest="until", type=typed_since, help="the end, not included; otherwise now"
+    )
+    parser.add_argument(
+        "--csv",
+        action="store_true",
+        help="the balance, a whole statement or what was earned as CSV",
     )
     parser.add_argument("--at", type=typed_since, help="the trial balance as it stood then")
 
@@ -50,31 +66,39 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
 async def show_books(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
     """Whether the books balance, now or at the moment asked for.
 
-    Raises StaffMistake for an account that is none, BadArgument for a time that is none.
+    Raises StaffMistake for an account or a code that is none, BadArgument for a time that is none.
     """
     async with open_office(settings) as office:
         if options.account:
             await _say_statement(office, options, say)
             return True
+        if options.entry:
+            await say_entry(office, options.entry, say)
+            return True
+        if options.earned:
+            await say_earned(office, *_period(office, options), is_csv=options.csv, say=say)
+            return True
         if options.at:
-            return await _say_balance_at(office, options.at, say)
-        _say_balance(await office.books.trial_balance(), say)
-        return _say_verdict(await office.books.is_balanced(), say)
+            return await _say_balance_at(office, options, say)
+        _say_balance(await office.books.trial_balance(), office, options, say)
+        return _say_verdict(await office.books.is_balanced(), options, say)
 
 
-async def _say_balance_at(office: Office, at: str, say: Say) -> bool:
+async def _say_balance_at(office: Office, options: argparse.Namespace, say: Say) -> bool:
     now = office.clock.now()
-    moment = read_since(at, now)
+    moment = read_since(options.at, now)
     if moment > now:
         raise BadArgument("--at: is still to come")
     lines = await office.books.trial_balance_at(ms_of(moment))
-    say(f"as of {second_of(ms_of(moment))} UTC")
-    _say_balance(lines, say)
-    return _say_verdict(adds_up(lines), say)
+    if not options.csv:
+        say(f"as of {second_of(ms_of(moment))} UTC")
+    _say_balance(lines, office, options, say)
+    return _say_verdict(adds_up(lines), options, say)
 
 
-def _say_verdict(balanced: bool, say: Say) -> bool:
-    say("the books balance" if balanced else "THE BOOKS DO NOT BALANCE")
+def _say_verdict(balanced: bool, options: argparse.Namespace, say: Say) -> bool:
+    if not options.csv:  # a file has its exit code
+        say("the books balance" if balanced else "THE BOOKS DO NOT BALANCE")
     return balanced
 
 
@@ -123,7 +147,10 @@ async def _verify_actions(office: Office, say: Say) -> int:
     return len(verified.findings)
 
 
-def _say_balance(lines: list[Line], say: Say) -> None:
+def _say_balance(lines: list[Line], office: Office, options: argparse.Namespace, say: Say) -> None:
+    if options.csv:
+        say(balance_rows(lines, office).removesuffix("\r\n"))
+        return
     for line in lines:
         amount = plain(line.minor, line.currency)
         say(f"{line.currency}  {line.name:<28} {amount:>20}  {line.side}")
@@ -131,32 +158,33 @@ def _say_balance(lines: list[Line], say: Say) -> None:
 
 async def _say_statement(office: Office, options: argparse.Namespace, say: Say) -> None:
     account = read_name(options.account, office.tenant, office.codes)
+    since, until, to_ms = _period(office, options)
+    most = WHOLE_MAX if options.csv else ENTRIES_MAX
+    statement = await read_statement(
+        office.pool, account, from_ms=ms_of(since), to_ms=to_ms, most=most
+    )
+    if options.csv:
+        if statement.cut:
+            raise BadArgument(f"more than {most:,} entries; choose a shorter time")
+        say(statement_rows(statement, office).removesuffix("\r\n"))
+        return
+    say(f"{spell(account, office.names)} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC")
+    if not statement.known:
+        say("the books have no such account, or none yet: nothing was ever booked on it")
+    say(f"{'opening':<64} {plain(statement.opening_minor, account.currency):>20}")
+    for entry in statement.entries:
+        say(entry_line(entry, account.currency, office))
+    if statement.cut:
+        say("... and more; choose a shorter time, or --csv")
+    say(f"{'closing':<64} {plain(statement.closing_minor, account.currency):>20}")
+
+
+def _period(office: Office, options: argparse.Namespace) -> tuple[datetime, datetime, int]:
+    """From when until when, and the first millisecond after it."""
     now = office.clock.now()
     since = read_since(options.since, now)
     until = read_since(options.until, now) if options.until else now
     if until < since:
         raise BadArgument("--to: is before --from")
     # A step of this very millisecond belongs to "now".
-    to_ms = ms_of(until) + (0 if options.until else 1)
-    statement = await read_statement(office.pool, account, from_ms=ms_of(since), to_ms=to_ms)
-    say(f"{spell(account, office.names)} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC")
-    if not statement.known:
-        say("the books have no such account, or none yet: nothing was ever booked on it")
-    say(f"{'opening':<61} {plain(statement.opening_minor, account.currency):>20}")
-    for entry in statement.entries:
-        say(_entry_line(entry, account.currency))
-    if statement.cut:
-        say("... and more; choose a shorter time")
-    say(f"{'closing':<61} {plain(statement.closing_minor, account.currency):>20}")
-
-
-def _entry_line(entry: Entry, currency: str) -> str:
-    moved, left = plain(entry.minor, currency), plain(entry.balance_minor, currency)
-    state = state_name(entry.state)
-    return f"{second_of(entry.at_ms)} {code_of(entry.payment)} {state:<19} {moved:>14} {left:>16}"
-
-
-def state_name(state: int) -> str:
-    """A payment's state, or what a row is that belongs to none."""
-    kinds = Manual if state >= MANUAL_FROM else State
-    return kinds(state).name if state in set(kinds) else str(state)
+    return since, until, ms_of(until) + (0 if options.until else 1)

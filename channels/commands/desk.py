@@ -179,7 +179,7 @@ async def _propose_moves(office: Office, advices: list[Advice], person: Person, 
             if (move.source, move.target) in under_way:
                 say(f"{move.source} to {move.target} is proposed already")
                 continue
-            say(_line(await _propose_move(office, advice, move, person), office))
+            say(proposal_line(await _propose_move(office, advice, move, person), office))
 
 
 async def _propose_move(office: Office, advice: Advice, move: Move, person: Person) -> Proposal:
@@ -196,26 +196,26 @@ async def _propose(office: Office, options: argparse.Namespace, say: Say) -> boo
     kind = Kind(options.kind)
     fields = await read_fields(kind, options.fields, office)
     by = read_person(options.person)
-    say(_line(await office.desk.propose(kind, fields, by=by, note=options.why), office))
+    say(proposal_line(await office.desk.propose(kind, fields, by=by, note=options.why), office))
     return True
 
 
 async def _proposals(office: Office, options: argparse.Namespace, say: Say) -> bool:
     for proposal in await office.proposals.listed(only_open=not options.all, most=200):
-        say(_line(proposal, office))
+        say(proposal_line(proposal, office))
     return True
 
 
 async def _approve(office: Office, options: argparse.Namespace, say: Say) -> bool:
     wanted = await find_proposal(office, options.id)
     proposal = await office.desk.approve(wanted, by=read_person(options.person))
-    say(_line(proposal, office))
+    say(proposal_line(proposal, office))
     return proposal.state is not Stands.FAILED
 
 
 async def _reject(office: Office, options: argparse.Namespace, say: Say) -> bool:
     wanted = await find_proposal(office, options.id)
-    say(_line(await office.desk.reject(wanted, by=read_person(options.person)), office))
+    say(proposal_line(await office.desk.reject(wanted, by=read_person(options.person)), office))
     return True
 
 
@@ -223,7 +223,7 @@ async def _seen(office: Office, options: argparse.Namespace, say: Say) -> bool:
     wanted = await find_proposal(office, options.id)
     by = read_person(options.person)
     proposal = await office.desk.see(wanted, options.reference, by=by)
-    say(_line(proposal, office))
+    say(proposal_line(proposal, office))
     return proposal.state is not Stands.FAILED
 
 
@@ -287,7 +287,8 @@ CASES_MAX = 200
 LINE_LENGTH_MAX = 4000
 
 
-def _line(proposal: Proposal, office: Office) -> str:
+def proposal_line(proposal: Proposal, office: Office) -> str:
+    """A proposal as the terminal shows it: who asked, who agreed, what came of it."""
     who = proposal.made_by + (f"+{proposal.decided_by}" if proposal.decided_by else "")
     told = f": {proposal.outcome}" if proposal.outcome else ""
     body = _body(proposal, office)

@@ -19,10 +19,11 @@ from channels.environment import BadArgument
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.times import typed_day
+from engine.clock import Clock
 from engine.compliance.history import HistoryStore
 from engine.compliance.profiles import Profiles
 from engine.compliance.reports import SuspiciousPayment, suspicious
-from engine.payments.reports import LargePayment, Reports
+from engine.payments.reports import LargePayment, Reports, last_day_ends
 
 log = logging.getLogger(__name__)
 
@@ -59,22 +60,27 @@ async def write_report(settings: Settings, options: argparse.Namespace, say: Say
         say("a travel-rule record is nested: ask for --format json")
         return False
     lines, open_count = await collect_lines(settings, options.kind, options.since, options.until)
-    still_open = f"{open_count} payment(s) of these days have not ended yet: ask again later"
+    wants = []
+    if open_count:
+        wants.append(f"{open_count} payment(s) of these days have not ended yet: ask again later")
+    if (over := _over_at(settings, options.kind, options.until)) > Clock().now():
+        days = "these days, by the payers' own clocks," if options.kind == "large" else "these days"
+        wants.append(f"{days} are over at {over:%Y-%m-%d %H:%M} UTC: ask again then")
     if options.format == "csv":
         written = _csv(_COLUMNS[options.kind], lines)
     else:
         written = msgspec.json.format(msgspec.json.encode(lines), indent=2).decode() + "\n"
     if options.output is None:
         say(written.removesuffix("\n"))
-        if open_count:  # beside the report: what is said stands in it
-            log.warning("%s", still_open)
+        for want in wants:  # beside the report: what is said stands in it
+            log.warning("%s", want)
         return True
     only_mine = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(only_mine, "w", encoding="utf-8", newline="") as file:
         file.write(written)
     say(f"{len(lines)} lines in {options.output}")
-    if open_count:
-        say(still_open)
+    for want in wants:
+        say(want)
     return True
 
 
@@ -98,6 +104,14 @@ async def collect_lines(
         return await reports.large(since, until, policy.large, policy.limits), open_count
     finally:
         await pool.close()
+
+
+def _over_at(settings: Settings, kind: str, until: datetime) -> datetime:
+    """From when on no payment more can change what a report tells of its days."""
+    if kind != "large":
+        return until
+    policy = policy_of(settings)
+    return last_day_ends(until, policy.large, policy.limits)
 
 
 def _csv(columns: tuple[str, ...], lines: Sequence[msgspec.Struct]) -> str:

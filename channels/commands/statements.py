@@ -11,7 +11,7 @@ from channels.settings import Settings
 from channels.statements import Comparison, open_comparison
 from channels.times import minute_of, typed_day
 from channels.wiring import Engine, open_engine
-from engine.money import plain
+from engine.money import Money, plain
 from engine.payments.statements.balances import Seen
 from engine.payments.statements.importing import Report
 from engine.payments.statements.matching import Class, Judged
@@ -68,8 +68,7 @@ def say_report(report: Report, currency: str, say: Say) -> None:
     )
     for kind, count in sorted(report.counts.items()):
         say(f"  {count:>7}  {kind.name}")
-    fees = sum(j.unbooked_fee_minor for j in report.judged)
-    if fees:
+    if fees := report.unbooked_fee_minor:
         say(f"  fees listed beyond what is booked: {currency} {plain(fees, currency)}")
     for gap in report.breaks[:SHOWN_MAX]:
         moved = plain(gap.gap_minor, currency)
@@ -131,7 +130,7 @@ def _balance(seen: Seen, currency: str) -> str:
 
 
 async def _say_days(comparison: Comparison, engine: Engine, say: Say) -> None:
-    for name in sorted(engine.directory.by_name):
+    for name, facts in sorted(engine.directory.by_name.items()):
         terms = comparison.terms.of(name)
         today = terms.day_of(int(engine.clock.epoch() * 1000))
         first = today - timedelta(days=REPORTED_DAYS)
@@ -141,7 +140,9 @@ async def _say_days(comparison: Comparison, engine: Engine, say: Say) -> None:
             continue
         counts = await comparison.store.counts(name, first)
         told = ", ".join(f"{n} {Class(c).name}" for c, n in sorted(counts.items()) if c)
-        say(f"{name}: {len(taken)} days, the last {max(taken)}; {told or 'no lines'}")
+        fees = Money(await comparison.store.fees_minor(name, first), facts.currency)
+        listed = f"; fees listed: {fees}" if fees.minor else ""
+        say(f"{name}: {len(taken)} days, the last {max(taken)}; {told or 'no lines'}{listed}")
 
 
 def _off(drift_minor: int, currency: str) -> str:

@@ -46,7 +46,7 @@ LINES: Mapping[str, Line] = {
     "worker": _SERVES,
     "migrate": Silent("tables, before there may be a log"),
     "seed": TOLD,
-    "books": Told("account"),
+    "books": Told("account", marks=("entry",)),
     "audit": Told("verify", is_long=True),
     "rates": Told("confirm"),
     "decisions": Told("payment"),

@@ -19,6 +19,7 @@ from engine.plain_yaml import read_yaml
 TIERS = (0, 1, 2)
 """0: only a number is known; 1: name and birth were taken down; 2: identity was verified."""
 ZONES_FILE = Path(__file__).parent / "zones.yaml"
+_DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).date()
 
 
@@ -92,6 +93,12 @@ class Limits:
         """The country's own day, month and hour; UTC's for a country that is not listed."""
         local = now.astimezone(UTC) + self._zones.get(country, timedelta())
         return LocalTime((local.date() - _EPOCH).days, local.year * 100 + local.month, local.hour)
+
+    def day_ends(self, country: str, moment: datetime) -> datetime:
+        """When the country's own day of a moment is over."""
+        ahead = self._zones.get(country, timedelta())
+        local = moment.astimezone(UTC) + ahead
+        return local.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY - ahead
 
     @staticmethod
     def allowance(ceiling: Ceiling, amount: Money, when: LocalTime) -> Allowance:

@@ -7,12 +7,17 @@ payments by id only.
 from typing import Any, NamedTuple
 
 from engine.ledger.chart import Account, natural
+from engine.ledger.entries import MANUAL_FROM
 
 ENTRIES_MAX = 1000
 
 
 class Entry(NamedTuple):
-    """One journal row as this account sees it; minor units with the account's natural sign."""
+    """One journal row as this account sees it; minor units with the account's natural sign.
+
+    `against`: the accounts that gave or took it. `facts`: what a row of no payment says of itself,
+    as it is stored; "" for a payment's.
+    """
 
     at_ms: int
     payment: str
@@ -20,6 +25,8 @@ class Entry(NamedTuple):
     state: int
     minor: int
     balance_minor: int
+    against: tuple[int, ...]
+    facts: str
 
 
 class Statement(NamedTuple):
@@ -68,10 +75,38 @@ async def read_statement(
     )
 
 
+class Row(NamedTuple):
+    """One journal row; each transfer takes its minor units from the first account, and gives them
+    to the second. `facts` is what the row says of itself, as it is stored."""
+
+    version: int
+    state: int
+    at_ms: int
+    transfers: tuple[tuple[int, int, int], ...]
+    facts: str
+
+
+async def read_rows(pool: Any, tenant: int, payment: str) -> list[Row]:
+    """All rows of a payment, or of what else moved money under this id; none of one unknown."""
+    rows = await pool.fetch(
+        "select version, state, at_ms, debits, credits, amounts, facts from journal"
+        " where payment = $1 and tenant = $2 order by version",
+        payment, tenant,
+    )  # fmt: skip
+    return [
+        Row(
+            r["version"], r["state"], r["at_ms"],
+            tuple(zip(r["debits"], r["credits"], r["amounts"], strict=True)), r["facts"] or "",
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
 def _entry(account: Account, row: Any, running: int) -> Entry:
     return Entry(
         row["at_ms"], row["payment"].hex, row["version"], row["state"],
         natural(account.number, row["minor"]), natural(account.number, running),
+        tuple(row["against"]), row["facts"] or "",
     )  # fmt: skip
 
 
@@ -84,6 +119,10 @@ _SINCE = f"""
 select coalesce(sum(minor), 0)::bigint as since_from,
        coalesce(sum(minor) filter (where at_ms >= $4), 0)::bigint as since_to
   from (select at_ms, {_MINOR} as minor from journal where {_TOUCHED}) e"""
+_AGAINST = """(select array_agg(distinct case when d = $2 then c else d end)
+               from unnest(debits, credits) t(d, c) where $2 in (d, c))"""
 _ENTRIES = f"""
-select at_ms, payment, version, state, {_MINOR} as minor from journal
+select at_ms, payment, version, state, {_MINOR} as minor, {_AGAINST} as against,
+       case when state >= {MANUAL_FROM} then facts end as facts
+  from journal
  where {_TOUCHED} and at_ms < $4 order by at_ms, payment, version limit $5"""

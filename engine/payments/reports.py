@@ -109,7 +109,7 @@ class Reports:
         """Payments that reach their country's threshold, alone or with others of the same day.
 
         A payer's own day reaches beyond the period at both ends: it is summed whole, and of it the
-        payments of the period are told.
+        payments of the period are told. It may not be over: see `last_day_ends`.
         """
         found = [payment async for payment in self.collected(since - _DAY, until + _DAY)]
         return [p for p in large_among(found, thresholds, limits) if since <= p.at < until]
@@ -131,6 +131,16 @@ class Reports:
             people = await self._profiles.find(sorted(numbers))
             out += [travel_record(payment, people) for payment in page]
         return out
+
+
+def last_day_ends(until: datetime, thresholds: Iterable[str], limits: Limits) -> datetime:
+    """When the last of the payers' own days is over in which a payment before `until` may count.
+
+    Until then another payment may take such a day to its country's threshold, and with it all of
+    its payments. `thresholds`: the countries that have one.
+    """
+    last = until - timedelta(milliseconds=1)
+    return max([until, *(limits.day_ends(country, last) for country in thresholds)])
 
 
 def large_among(

@@ -1,5 +1,7 @@
 """What staff type and read, from `capp propose` to `capp books`."""
 
+import csv
+import io
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -7,6 +9,7 @@ import pytest
 
 from channels.cli import _parser
 from channels.commands import books, desk
+from channels.commands.journal import say_entry
 from channels.commands.proposing import DOES, KINDS_TOLD, read_fields
 from channels.environment import BadArgument
 from engine.desk.cases import LOW_WATER, CaseKey
@@ -15,7 +18,7 @@ from engine.desk.proposals import Kind
 from engine.errors import SamePerson, StaffMistake
 from engine.ledger.books import Line, adds_up
 from engine.payments.payment import code_of
-from tests.integration.desk_room import Room, open_room
+from tests.integration.desk_room import CHEP, Room, open_room
 from tests.integration.owner import Owner
 
 pytestmark = pytest.mark.long("commands at each of their turns; test_desk.py keeps what they do")
@@ -58,9 +61,42 @@ async def test_a_top_up_from_asking_to_the_statement(room: Room) -> None:
     options = _parser().parse_args(["books", "--account", "FLOAT:mpesa_ke:KES"])
     await books._say_statement(room.office, options, said.append)
     assert said[0].startswith("FLOAT:mpesa_ke:KES from ")
-    assert [line.split()[-1] for line in said[1:]] == ["0", "50,000", "55,000.50", "55,000.50"]
-    assert "SEEDED" in said[2]
-    assert "TOPPED_UP" in said[3]
+    opening, seeded, topped_up, closing = said[1:]
+    assert (opening.split()[-1], closing.split()[-1]) == ("0", "55,000.50")
+    assert seeded.split()[3:] == ["1", "SEEDED", "50,000", "50,000", "POOL_AVAIL:KES"]
+    code, *why = topped_up.split()[2:]
+    assert why == [
+        "1", "TOPPED_UP", "5,000.50", "55,000.50", "POOL_AVAIL:KES", "BANK-77", "proposal", id_,
+    ]  # fmt: skip
+    told: list[str] = []
+    await say_entry(room.office, code, told.append)
+    assert (told[1], told[2].split()[-3:]) == (seen, ["BANK-77", "proposal", id_])
+    assert told[3].strip() == "debit FLOAT:mpesa_ke:KES  credit POOL_AVAIL:KES  KES 5,000.50"
+    with pytest.raises(StaffMistake, match="the journal has no ZZZZZZZZZZ"):
+        await say_entry(room.office, "ZZZZZZZZZZ", told.append)
+
+
+async def test_a_statement_for_a_file_is_whole_exact_and_safe_to_open(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.clock.pass_(1)
+    asked = await room.agreed(Kind.TOP_UP, operator="mpesa_ke", minor=500_050)
+    await room.office.desk.see(asked.id, "=1+1", by=CHEP)
+    monkeypatch.setattr(books, "ENTRIES_MAX", 1)
+    account = ("--account", "FLOAT:mpesa_ke:KES")
+    assert "... and more; choose a shorter time, or --csv" in await said_by_books(room, *account)
+    (file,) = await said_by_books(room, *account, "--csv")
+    first, *entries, last = csv.DictReader(io.StringIO(file))
+    assert (first["balance"], last["state"], last["balance"]) == ("0.00", "closing", "55000.50")
+    assert [(e["amount"], e["balance"]) for e in entries] == [
+        ("50000.00", "50000.00"),
+        ("5000.50", "55000.50"),
+    ]
+    assert entries[1]["why"] == f"'=1+1 proposal {asked.id[-8:]}"
+    assert {e["currency"] for e in (first, *entries, last)} == {"KES"}
+    monkeypatch.setattr(books, "WHOLE_MAX", 1)
+    with pytest.raises(BadArgument, match="more than 1 entries"):
+        await said_by_books(room, *account, "--csv")
 
 
 async def test_what_was_stored_writes_no_line_of_its_own_and_moves_no_cursor(room: Room) -> None:
@@ -231,7 +267,7 @@ async def said_by_books(room: Room, *words: str) -> list[str]:
     if options.account:
         await books._say_statement(room.office, options, said.append)
     else:
-        assert await books._say_balance_at(room.office, options.at, said.append)
+        assert await books._say_balance_at(room.office, options, said.append)
     return said
 
 
@@ -243,6 +279,10 @@ async def test_the_trial_balance_of_a_day_says_whether_it_adds_up(room: Room) ->
     first, *lines, last = await said_by_books(room, "--at", at)
     assert (first.startswith("as of "), last) == (True, "the books balance")
     assert any("POOL_AVAIL" in line for line in lines)
+    (file,) = await said_by_books(room, "--at", at, "--csv")
+    rows = list(csv.DictReader(io.StringIO(file)))
+    assert next(row["account"] for row in rows if row["currency"] == "UGX") == "FLOAT:mtn_ug:UGX"
+    assert len(rows) == len(lines)
     with pytest.raises(BadArgument, match="still to come"):
         await said_by_books(room, "--at", (room.clock.now() + timedelta(seconds=1)).isoformat())
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
-from engine.payments.reports import Reports
+from engine.payments.reports import Reports, last_day_ends
 from tests.integration.world import (
     ENVIRONMENT,
     FAILED,
@@ -101,6 +101,25 @@ async def test_a_payers_day_that_the_periods_border_cuts_counts_whole(world: Wor
     assert {line.day_total for line in (*before, *after)} == {"12000.00"}
 
 
+async def test_a_report_that_comes_before_its_payers_days_are_over_knows_when_they_are(
+    world: World,
+) -> None:
+    clock = world.clock
+    now = clock.now()
+    clock.pass_((23 - now.hour) % 24 * 3600 - now.minute * 60)  # two o'clock in Nairobi
+    made = code_of(await collected(world, 6_000))
+    border = (clock.now() + DAY).replace(hour=0, minute=0, second=0, microsecond=0)
+    thresholds = {"KE": LargeFrom("KES", 1_000_000)}
+    over = last_day_ends(border, thresholds, LIMITS)
+    assert over == border + timedelta(hours=21)
+    assert last_day_ends(border, {"GH"}, LIMITS) == last_day_ends(border, {}, LIMITS) == border
+    clock.pass_(2 * 3600)  # a daily report of that day finds nothing large yet
+    assert await reports(world).large(border - DAY, border, thresholds, LIMITS) == []
+    await collected(world, 6_000)
+    lines = await reports(world).large(border - DAY, border, thresholds, LIMITS)
+    assert [line.code for line in lines] == [made]
+
+
 async def test_what_may_still_come_into_a_period_is_counted(world: World) -> None:
     await collected(world, 2_000)
     await world.confirm(shillings=3_000)
@@ -119,6 +138,18 @@ def capp(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Capp:
     for name, value in {**ENVIRONMENT, "DATABASE_URL": database_url}.items():
         monkeypatch.setenv(name, value)
     return lambda *words: main([str(word) for word in words])
+
+
+@pytest.mark.parametrize("kind", ["large", "suspicious", "travel"])
+def test_a_report_of_days_that_are_not_over_says_so(
+    capp: Capp, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    today = datetime.now(UTC).date()
+    words = ("report", kind, "--from", today - 9 * DAY, "--output")
+    assert capp(*words, tmp_path / "open", "--to", today + DAY) == 0
+    assert "are over at" in capsys.readouterr().out
+    assert capp(*words, tmp_path / "over", "--to", today - DAY) == 0
+    assert "are over at" not in capsys.readouterr().out
 
 
 async def a_payment_of_jane(database_url: str) -> None:

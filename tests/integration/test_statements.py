@@ -15,6 +15,7 @@ from channels.environment import BadArgument
 from channels.statements import Comparison, assemble
 from engine.clock import AttemptId, Clock, Ids, PaymentId
 from engine.errors import CustomerMistake, OutcomeUnknown, Unreachable, Unreadable
+from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -218,6 +219,59 @@ async def test_a_day_on_which_both_sides_agree_needs_nobody(world: World, bureau
     bureau.pass_days(1)
     assert await bureau.age() == 0
     assert await bureau.cases() == []
+
+
+async def test_a_day_is_told_without_the_days_beside_it(
+    world: World, bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who books the fees that each day's report tells would else book them again and again."""
+    monkeypatch.setattr(RateBook, "is_stale", lambda *_: False)
+    told: list[str] = []
+    for n in range(3):
+        _, collection, _ = await paid(world, f"R{n}")
+        line = bureau.line(f"R{n}", reference=collection, fee_minor=10)
+        say_report(await bureau.take_whole(line), "KES", told.append)
+    assert [line for line in told if "MATCHED" in line] == ["        1  MATCHED"] * 3
+    assert [line for line in told if "fees" in line] == [
+        "  fees listed beyond what is booked: KES 0.10"
+    ] * 3
+
+
+async def test_what_another_day_lists_is_told_with_its_attempts_day_and_costs_once(
+    world: World, bureau: Bureau
+) -> None:
+    _, collection, _ = await paid(world)
+    day = bureau.today
+    listed = msgspec.structs.replace(
+        bureau.line("R1", reference=collection, fee_minor=10), day=day + DAY
+    )
+    bureau.pass_days(2)
+    later = await bureau.take(listed, day=day + DAY)
+    assert (later.counts, later.unbooked_fee_minor) == ({C.NEXT_DAY: 1}, 10)
+    own = await bureau.take(day=day)
+    assert (own.counts, own.unbooked_fee_minor) == ({C.NEXT_DAY: 1}, 0)
+    after = await bureau.take(day=day + 2 * DAY)
+    assert after.counts == {}
+
+
+async def test_a_closing_balance_is_compared_with_the_float_of_then_however_old_what_came_after(
+    world: World, bureau: Bureau
+) -> None:
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    bureau.pass_days(40)
+    float_ = next(
+        line.minor for line in await world.books.trial_balance() if line.name == "FLOAT mpesa_ke"
+    )
+    day, last = bureau.today, bureau.line("X9", minor=100, balance_minor=float_ + 100)
+    bureau.pass_days(1)
+    await world.tell(await world.live(payment_id), FAILED)  # what was unknown for weeks
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), Finding(Outcome.SUCCEEDED, "ok", receipt="B1"))
+    assert await world.state(payment_id) is S.REFUNDED
+    report = await bureau.take(last, day=day)
+    assert report.drift_minor == 100  # what nobody here made, and nothing else
 
 
 async def test_a_repeats_own_reference_names_the_attempt_too(world: World, bureau: Bureau) -> None:

@@ -14,7 +14,7 @@ from engine.gather import alone, readable
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payment import code_of, id_ending, read_code
-from engine.payments.statements.lines import Line, Side
+from engine.payments.statements.lines import Line, PaidInLine, Side
 from engine.payments.statements.matching import Theirs
 from engine.ports import Direction, PaidIn
 from engine.privacy.places import (
@@ -195,9 +195,9 @@ class PayInStore:
 
     # Statements that list it.
 
-    async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, bool]:
-        """Which of an operator's lines are pay-ins that people have, or their ways back, and
-        whether each one's money lies in SUSPENSE (`statements/consequences.py`).
+    async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, PaidInLine]:
+        """Which of an operator's lines are pay-ins that people have, or their ways back, and what
+        is known of each (`statements/consequences.py`).
 
         Of another amount than was told none is: that is for people. Where the listed fee explains
         the difference its money is in SUSPENSE under another key, so that only people take it out.
@@ -214,7 +214,7 @@ class PayInStore:
             self._tenant, operator, [int(s) for s in _BOOKED],
             [*came, *by_reference], [*by_receipt],
         )  # fmt: skip
-        found: dict[str, bool] = {}
+        found: dict[str, PaidInLine] = {}
         for row in rows:
             stage, amount = Stage(row["stage"]), Money(row["minor"], row["currency"])
             of_it = [(came.get(row["receipt"]), stage is Stage.SUSPENDED)]
@@ -222,22 +222,11 @@ class PayInStore:
                 back = by_receipt.get(row["return_receipt"]) or by_reference.get(row["receipt"])
                 of_it.append((back, False))
             found |= {
-                t.line_id: held and t.line.amount == amount
+                t.line_id: PaidInLine(held and t.line.amount == amount, amount.minor)
                 for t, held in of_it
                 if t and amount in (t.line.amount, _with_fee(t.line))
             }
         return found
-
-    async def sent_back(self, operator: str, lines: Sequence[Theirs]) -> list[str]:
-        """The entries of returns that these lines are: each goes by its proposal."""
-        went = [t.line for t in lines if t.line.side is Side.OUT]
-        rows = await self._pool.fetch(
-            "select proposal from pay_in where tenant = $1 and operator = $2 and stage = $3"
-            " and (return_receipt = any($4::text[]) or receipt = any($5::text[]))",
-            self._tenant, operator, int(Stage.RETURNED), [line.receipt for line in went],
-            [line.reference for line in went if line.reference],
-        )  # fmt: skip
-        return [row["proposal"].hex for row in rows if row["proposal"] is not None]
 
     async def collections(
         self, operator: str, lines: Sequence[Theirs], before: datetime

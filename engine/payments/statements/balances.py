@@ -6,16 +6,18 @@ later day if people closed it while that lasts; nothing is corrected.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from engine.clock import DAY_MS, AttemptId, Clock, Ids, first_id_at
+from engine.clock import DAY_MS, AttemptId, Clock, Ids
 from engine.errors import ProviderError, Unreachable
 from engine.ledger.chart import Account, Kind, natural
+from engine.ledger.entries import MANUAL_FROM
 from engine.money import Money, plain
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.statements.balance import Band, Look, is_alarming
 from engine.payments.statements.lines import named_id
+from engine.payments.statements.matching import Class
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import FLOAT_DRIFT, Case, StatementStore
 from engine.payments.statements.terms import TermsBook
@@ -23,10 +25,28 @@ from engine.ports import BalancePort, Direction, OperatorFacts
 
 log = logging.getLogger(__name__)
 
-LATE_POSTINGS = timedelta(days=35)
-"""How old a payment may be and still post to FLOAT."""
-
 _OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, Kind.RETURN_HELD)
+
+
+LATE_LINES = timedelta(days=10)
+"""So long after a line its money may be booked by people."""
+
+# The keys of `Suspense.key_of`; a movement's row has its proposal's id, which its line stays with.
+_BOOKED_SINCE = """
+with listed as (
+  select * from statement_line where tenant = $2 and operator = $5 and day >= $6
+     and completed_ms <= $3 and class in ($7, $8, $9)),
+named as (
+  select 'statement:' || operator || ':' || receipt || ':' || minor as key from listed)
+select coalesce(sum(case when d = $1 then x else -x end), 0)::bigint
+  from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)
+ where j.tenant = $2 and j.at_ms > $3 and j.state >= $4 and $1 in (d, c) and j.payment in (
+   select attempt from listed where class = $7 and attempt is not null
+   union all select p.proposal from listed l join pay_in p on p.tenant = $2
+      and p.operator = $5 and p.return_receipt = l.receipt where p.proposal is not null
+   union all select k.payment from payment_key k
+    where k.tenant = $2 and k.key in (select key from named union all
+      select key || ':back' from named))"""
 
 
 class Seen(NamedTuple):
@@ -70,27 +90,32 @@ class BalanceBook:
         arriving = await self._arriving_minor(facts)
         return Band(float_, sum(leaving), arriving, self._terms.of(facts.name).unbooked_minor)
 
-    async def float_minor_at(
-        self, facts: OperatorFacts, at_ms: int, listed: Sequence[str] = ()
-    ) -> int:
-        """FLOAT now, less what was posted to it since, in one snapshot.
+    async def minor_at(self, facts: OperatorFacts, kind: Kind, at_ms: int) -> int:
+        """An account of the operator now, less what was posted to it since, in one snapshot.
 
-        `listed`: ids of entries about what had moved by then, though they were made later: those
-        stay in. A pay-in is told of after it came, and people book what they see in a statement.
-        Counts postings of payments that are at most `LATE_POSTINGS` older than now. Reads the
-        journal of those months: for a statement a day, not for every minute.
+        Reads the journal from that moment on: for a statement a day, not for every minute.
         """
-        number = Account(self._tenant, facts.currency, Kind.FLOAT, facts.code).number
-        first = first_id_at(self._clock.now() - LATE_POSTINGS)
+        number = Account(self._tenant, facts.currency, kind, facts.code).number
         minor = await self._pool.fetchval(
             "select (coalesce((select amount from balance where id = $1), 0)"
             " - coalesce((select sum(case when c = $1 then x else -x end)"
             "   from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)"
-            "   where j.payment >= $2 and j.tenant = $3 and j.at_ms > $4 and $1 in (d, c)"
-            "   and j.payment <> all($5::uuid[])), 0))::bigint",
-            number, first, self._tenant, at_ms, listed,
+            "   where j.tenant = $2 and j.at_ms > $3 and $1 in (d, c)"
+            " ), 0))::bigint",
+            number, self._tenant, at_ms,
         )  # fmt: skip
         return natural(number, minor)
+
+    async def booked_since_minor(self, facts: OperatorFacts, day: date, at_ms: int) -> int:
+        """By how much FLOAT grew since a moment by what lines until then list: pay-ins, ways back,
+        what people moved and saw later, what was suspended. Lines of `LATE_LINES` up to the day.
+        """
+        number = Account(self._tenant, facts.currency, Kind.FLOAT, facts.code).number
+        since: int = await self._pool.fetchval(
+            _BOOKED_SINCE, number, self._tenant, at_ms, MANUAL_FROM, facts.name, day - LATE_LINES,
+            int(Class.MOVED), int(Class.PAID_IN), int(Class.MISSING_HERE),
+        )  # fmt: skip
+        return since
 
     async def judge(
         self,

@@ -15,8 +15,8 @@ from engine.clock import AttemptId, Clock, PaymentId
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
-from engine.payments.statements.lines import Line, Side, named_id
-from engine.payments.statements.matching import UNDONE, Class, Judged, Ours, Theirs
+from engine.payments.statements.lines import Line, Moved, PaidInLine, Side, named_id
+from engine.payments.statements.matching import Class, Judged, Ours, Theirs, over_on
 from engine.payments.statements.store import (
     CONTRADICTION,
     MISSING_HERE,
@@ -41,18 +41,14 @@ AT_ONCE = 50
 class PaidIns(Protocol):
     """What is known of money that customers sent of their own accord (`payins/store.py`)."""
 
-    async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, bool]:
-        """Of these the ids of pay-ins' lines, and whether each one's money lies in SUSPENSE."""
+    async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, PaidInLine]:
+        """Of these the ids of pay-ins' lines, and what is known of each."""
         ...
 
     async def collections(
         self, operator: str, lines: Sequence[Theirs], before: datetime
     ) -> list[AttemptId]:
         """What these lines collected as pay-ins, of payments that were made before that."""
-        ...
-
-    async def sent_back(self, operator: str, lines: Sequence[Theirs]) -> list[str]:
-        """The entries of the returns that these lines are."""
         ...
 
     async def find(self, operator: str, receipt: str, payment: PaymentId | None) -> bool:
@@ -92,8 +88,8 @@ class Consequences:
         judged: Sequence[Judged],
         known: Mapping[str, Stored],
         today: date,
-        paid_in: Mapping[str, bool],
-        moved: Mapping[str, str | None],
+        paid_in: Mapping[str, PaidInLine],
+        moved: Mapping[str, Moved | None],
     ) -> int:
         """Money first, then the payments, then people; last it is written down as done."""
         terms = self._terms.of(facts.name)
@@ -111,20 +107,6 @@ class Consequences:
         await self._follow(judged, known, paid_in)
         put = await self._put_aside(facts, judged, known, today, moved)
         return back + told + put
-
-    async def entries(
-        self, facts: OperatorFacts, judged: Iterable[Judged], moved: Mapping[str, str | None]
-    ) -> list[str]:
-        """Entries beside payments that lines are told by, whenever those were made."""
-        alone = [
-            j.theirs
-            for j in judged
-            if j.theirs and j.kind in (Class.MISSING_HERE, Class.PAID_IN, Class.MOVED)
-        ]
-        ids = [moved.get(theirs.line_id) for theirs in alone]
-        ids += await self._pay_ins.sent_back(facts.name, alone)
-        ids += await self._suspense.entries([t.line for t in alone if t.line.side is Side.IN])
-        return [id_ for id_ in ids if id_ is not None and id_ != UNDONE]
 
     async def _tell(self, fresh: Iterable[Judged]) -> int:
         """Hand what is proven to the payments; returns how many moved by it."""
@@ -178,7 +160,7 @@ class Consequences:
 
     def _cases_of(self, j: Judged, today: date, terms: Terms) -> list[Case]:
         if j.kind is Class.MISSING_THERE and j.ours is not None:
-            if (today - _over(j.ours, terms)).days < terms.ageing_days:
+            if (today - over_on(j.ours, terms)).days < terms.ageing_days:
                 return []
             attempt = j.ours
             detail = f"{_attempt_words(attempt)}: {j.why}"
@@ -230,7 +212,7 @@ class Consequences:
         judged: Iterable[Judged],
         known: Mapping[str, Stored],
         today: date,
-        moved: Mapping[str, str | None],
+        moved: Mapping[str, Moved | None],
     ) -> int:
         """Book what came in for nobody once it has aged. What went out is for people alone, and so
         is what goes by the name of something that they moved: that is booked."""
@@ -255,7 +237,7 @@ class Consequences:
         facts: OperatorFacts,
         judged: Iterable[Judged],
         known: Mapping[str, Stored],
-        paid_in: Mapping[str, bool],
+        paid_in: Mapping[str, PaidInLine],
     ) -> tuple[int, set[str]]:
         """Before a payment is told of its money, that money leaves SUSPENSE: a pay-in's too, which
         may lie there before any statement lists it, or since one did. So does what people have
@@ -268,7 +250,8 @@ class Consequences:
                 continue
             theirs, line_id = j.theirs, j.theirs.line_id
             is_noted = known[line_id].suspended_ms is not None
-            if not is_noted and not paid_in.get(line_id):
+            is_suspended = line_id in paid_in and paid_in[line_id].is_suspended
+            if not is_noted and not is_suspended:
                 continue
             if not is_noted:  # or a crash after the claim would leave it there for ever
                 await self._store.set_suspended(line_id, self._now_ms())
@@ -283,7 +266,10 @@ class Consequences:
         return back, lost
 
     async def _follow(
-        self, judged: Iterable[Judged], known: Mapping[str, Stored], paid_in: Mapping[str, bool]
+        self,
+        judged: Iterable[Judged],
+        known: Mapping[str, Stored],
+        paid_in: Mapping[str, PaidInLine],
     ) -> None:
         """A pay-in suspends its own money, under the line's key: here it is only noted, for the
         day on which the line's owner is found. What people sent on lies there no more."""
@@ -294,8 +280,9 @@ class Consequences:
             if j.kind in (Class.PAID_IN, Class.MISSING_HERE)
         ]
         for line in alone:
-            if paid_in[line] != (known[line].suspended_ms is not None):
-                await self._store.set_suspended(line, self._now_ms() if paid_in[line] else None)
+            lies_there = paid_in[line].is_suspended
+            if lies_there != (known[line].suspended_ms is not None):
+                await self._store.set_suspended(line, self._now_ms() if lies_there else None)
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
@@ -325,10 +312,6 @@ def _is_a_payments(judged: Judged) -> bool:
     if undone is not None and undone.direction is Direction.REFUND:
         return False
     return judged.proves is not None or judged.kind in (Class.MATCHED, Class.NEXT_DAY)
-
-
-def _over(o: Ours, terms: Terms) -> date:
-    return terms.day_of(o.begun_ms if o.ended_ms is None else o.ended_ms)
 
 
 def _told(judged: Judged, line: Line | None) -> dict[str, Any]:

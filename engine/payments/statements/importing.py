@@ -13,6 +13,7 @@ import msgspec
 
 from engine.clock import AttemptId, Clock, is_id
 from engine.errors import CustomerMistake, Unreadable
+from engine.ledger.chart import Kind
 from engine.money import plain
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import BalanceBook
@@ -29,7 +30,7 @@ from engine.payments.statements.lines import (
     oldest_first,
     opening_minor,
 )
-from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match
+from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match, over_on
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
@@ -44,7 +45,7 @@ from engine.payments.statements.store import (
     Stored,
     Taken,
 )
-from engine.payments.statements.terms import TermsBook
+from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import OperatorFacts
 
 AGED_DAYS = 10
@@ -53,7 +54,9 @@ ABSENT_DAYS_MAX = 31
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What taking one file in led to. `judged` is the day's own; the days beside it have theirs."""
+    """What taking one file in led to. `judged` is the day's own: what its statement lists, and
+    attempts of the day that another day's lists, or none. The days beside it have theirs.
+    """
 
     operator: str
     day: date
@@ -75,6 +78,15 @@ class Report(msgspec.Struct, frozen=True):
         return counts
 
     @property
+    def unbooked_fee_minor(self) -> int:
+        """What the day's lines say that the operator kept or charged, less what our books say."""
+        return sum(
+            j.unbooked_fee_minor
+            for j in self.judged
+            if j.theirs is not None and j.theirs.line.day == self.day
+        )
+
+    @property
     def open(self) -> tuple[Judged, ...]:
         """What somebody, or time, still has to explain."""
         return tuple(j for j in self.judged if j.kind not in AGREES)
@@ -86,7 +98,6 @@ class _Day(msgspec.Struct, frozen=True):
     judged: tuple[Judged, ...] = ()
     ours: Sequence[Ours] = ()
     changed: int = 0
-    moved: Mapping[str, str | None] = {}
 
 
 class Statements:
@@ -134,7 +145,7 @@ class Statements:
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
             await self._judge(facts, day + ONE_DAY)
-            drift = await self._compare_closing(facts, file, list(once.values()), judged)
+            drift = await self._compare_closing(facts, file, list(once.values()), judged.ours)
             taken = await self._store.taken(operator, terms)
             await self._follow_on(facts, taken, day)
         return Report(
@@ -146,7 +157,7 @@ class Statements:
             breaks=breaks_of(list(once.values())),
             jump=taken.jumps.get(day),
             renamed=kept.renamed,
-            judged=tuple(j for j in judged.judged if j.kind is not Class.OTHER_DAY),
+            judged=tuple(j for j in judged.judged if _is_of(j, day, terms)),
             drift_minor=drift,
         )
 
@@ -241,7 +252,7 @@ class Statements:
         )
         known = {s.theirs.line_id: s for s in stored}
         changed = await self._consequences.act(facts, judged, known, today, paid_in, moved)
-        return _Day(judged, ours, changed, moved)
+        return _Day(judged, ours, changed)
 
     async def _miss_statements(self, facts: OperatorFacts, taken: Taken, today: date) -> None:
         """A case for every day whose statement is long overdue; from the first one ever taken."""
@@ -276,18 +287,20 @@ class Statements:
         await self._store.close_over(STATEMENT_JUMP, over, self._now_ms())
 
     async def _compare_closing(
-        self, facts: OperatorFacts, file: File, lines: Sequence[Line], day: _Day
+        self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]
     ) -> int | None:
-        """The balance after the last line, beside FLOAT as of that moment; with what the lines
-        until then say had moved, whenever we booked that."""
+        """The balance after the last line, beside FLOAT as of that moment, with what the lines
+        until then list and was booked only since."""
         closing = closing_minor(lines)
         if closing is None:
             return None
         at_ms = [line.completed_ms for line in lines if line.balance_minor is not None][-1]
-        until = [j for j in day.judged if j.theirs and j.theirs.line.completed_ms <= at_ms]
-        listed = await self._consequences.entries(facts, until, day.moved)
-        float_minor = await self._balances.float_minor_at(facts, at_ms, listed)
-        band = band_at(at_ms, float_minor, day.ours, self._terms.of(facts.name).unbooked_minor)
+        books = self._balances
+        float_minor = await books.minor_at(facts, Kind.FLOAT, at_ms)
+        float_minor += await books.booked_since_minor(facts, file.day, at_ms)
+        returning_minor = await books.minor_at(facts, Kind.RETURN_HELD, at_ms)
+        unbooked_minor = self._terms.of(facts.name).unbooked_minor
+        band = band_at(at_ms, float_minor, ours, unbooked_minor, returning_minor=returning_minor)
         look = named_id(self._tenant, facts.name, file.day, file.hash)
         return await self._balances.judge(facts, look, closing, band, at_ms, is_snapshot=True)
 
@@ -308,6 +321,16 @@ class Statements:
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
+
+
+def _is_of(judged: Judged, day: date, terms: Terms) -> bool:
+    """Whether a day's report tells it: a line with its own day's alone, and what an attempt of
+    this day has come to by a line of another one, unless the two agree."""
+    if judged.theirs is None or judged.theirs.line.day == day:
+        return judged.kind is not Class.OTHER_DAY
+    if judged.ours is None or judged.kind is Class.MATCHED:
+        return False
+    return terms.day_of(judged.ours.begun_ms) <= day <= over_on(judged.ours, terms)
 
 
 def _jump_words(facts: OperatorFacts, jump: Jump) -> str:

@@ -57,6 +57,10 @@ class Line(msgspec.Struct, frozen=True):
             return self.amount.minor - self.fee_minor
         return -self.amount.minor - self.fee_minor
 
+    def fee_beyond(self, minor: int) -> int:
+        """What the operator kept or charged beyond what our books say: `minor` came, or left."""
+        return minor - self.effect_minor if self.side is Side.IN else -self.effect_minor - minor
+
 
 def line_id(tenant: int, line: Line) -> str:
     """A name-based id (UUID version 8): the same movement listed again has the same one.
@@ -75,6 +79,22 @@ def named_id(*parts: object) -> str:
     name = "\x1f".join(map(str, parts))
     digits = hashlib.blake2b(name.encode(), digest_size=16, person=b"capp statements").hexdigest()
     return f"{digits[:12]}8{digits[13:16]}{'89ab'[int(digits[16], 16) & 3]}{digits[17:]}"
+
+
+class Moved(NamedTuple):
+    """What people booked under a line's name: by which proposal, "" where they reversed it since,
+    and how much of our wallet it moved, in minor units."""
+
+    by: str
+    minor: int
+
+
+class PaidInLine(NamedTuple):
+    """A pay-in's line, or its way back: whether its money lies in SUSPENSE, and how much of our
+    wallet it moved by our books, in minor units."""
+
+    is_suspended: bool
+    minor: int
 
 
 class Break(NamedTuple):

@@ -6,13 +6,19 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import IntEnum, StrEnum
-from typing import Final
 
 import msgspec
 
 from engine.clock import AttemptId, PaymentId
 from engine.money import Money
-from engine.payments.statements.lines import SIDE_OF, Line, Side, days_between
+from engine.payments.statements.lines import (
+    SIDE_OF,
+    Line,
+    Moved,
+    PaidInLine,
+    Side,
+    days_between,
+)
 from engine.payments.statements.terms import Terms
 from engine.ports import Direction, Outcome
 
@@ -78,8 +84,9 @@ class Ours(msgspec.Struct, frozen=True):
         return SIDE_OF[self.direction]
 
 
-UNDONE: Final = ""
-"""In place of a proposal: people booked a movement under a line's name, and reversed it since."""
+def over_on(o: Ours, terms: Terms) -> date:
+    """The operator's day on which an attempt ended; of one that has not, on which it began."""
+    return terms.day_of(o.begun_ms if o.ended_ms is None else o.ended_ms)
 
 
 class Theirs(msgspec.Struct, frozen=True):
@@ -127,8 +134,8 @@ def match(
     complete: frozenset[date],
     today: date,
     terms: Terms,
-    paid_in: Mapping[str, bool],
-    moved: Mapping[str, str | None],
+    paid_in: Mapping[str, PaidInLine],
+    moved: Mapping[str, Moved | None],
 ) -> tuple[Judged, ...]:
     """Judge everything as of one operator's one day.
 
@@ -237,13 +244,15 @@ class _Pairs:
         self._listed[_by_receipt(t.line)] = o
 
 
-def _pair(attempts: Sequence[Ours], lines: Sequence[Theirs], paid_in: Mapping[str, bool]) -> _Pairs:
+def _pair(
+    attempts: Sequence[Ours], lines: Sequence[Theirs], paid_in: Mapping[str, PaidInLine]
+) -> _Pairs:
     """By the very receipt, by what was paired before, then by receipt, reference, code: equal
     amounts first. A pay-in is its payment's by the operator's words, never by what was typed. What
     undoes a collection is our own refund of it, if there is one that told no receipt."""
     pairs = _Pairs(attempts)
     others = [t for t in lines if t.line_id not in paid_in]
-    suspended = [t for t in lines if paid_in.get(t.line_id)]
+    suspended = [t for t in lines if (known := paid_in.get(t.line_id)) and known.is_suspended]
     for t in (*others, *suspended):
         pairs.choose(t, _by_receipt(t.line), _same_amount)
     for t in (*others, *[t for t in suspended if pairs.keeps(t)]):
@@ -314,6 +323,9 @@ def _difference(line: Line, o: Ours) -> int | None:
     return 0 if difference in (0, explained) else difference
 
 
+_UNDONE = Moved("", 0)
+
+
 class _Judge:
     """What a pair, or one without a partner, is on this day."""
 
@@ -324,8 +336,8 @@ class _Judge:
         complete: frozenset[date],
         today: date,
         terms: Terms,
-        paid_in: Mapping[str, bool],
-        moved: Mapping[str, str | None],
+        paid_in: Mapping[str, PaidInLine],
+        moved: Mapping[str, Moved | None],
     ) -> None:
         self._day = day
         self._taken = taken
@@ -337,7 +349,8 @@ class _Judge:
 
     def pair(self, t: Theirs, o: Ours) -> Judged:
         judged = self._pair(t, o)
-        if self._moved.get(t.line_id, UNDONE) == UNDONE:
+        moved = self._moved.get(t.line_id, _UNDONE)
+        if moved is not None and not moved.by:
             return judged
         return msgspec.structs.replace(judged, is_moved_too=True)
 
@@ -364,16 +377,20 @@ class _Judge:
             why = "its receipt is listed in two amounts"
             return Judged(Class.AMOUNT_DIFFERS, t, difference_minor=difference, hint=twin, why=why)
         # What a pay-in has suspended comes out: people have said that it was their own.
-        if by := self._moved.get(t.line_id):
-            if self._paid_in.get(t.line_id, True):
-                return Judged(Class.MOVED, t, why="moved by people", moved_by=by)
+        moved, paid_in = self._moved.get(t.line_id), self._paid_in.get(t.line_id)
+        if moved is not None and moved.by:
+            if paid_in is None or paid_in.is_suspended:
+                fee, by = t.line.fee_beyond(moved.minor), moved.by
+                why = "moved by people"
+                return Judged(Class.MOVED, t, unbooked_fee_minor=fee, why=why, moved_by=by)
             # It went back or to a payment, or lies in SUSPENSE in another amount: booked twice.
             return Judged(Class.MISSING_HERE, t, why="people moved it, and have it as a pay-in too")
-        if t.line_id in self._paid_in:
-            return Judged(Class.PAID_IN, t, why="paid in by hand")
+        if paid_in is not None:
+            fee = t.line.fee_beyond(paid_in.minor)
+            return Judged(Class.PAID_IN, t, unbooked_fee_minor=fee, why="paid in by hand")
         if t.line_id in self._moved:
             why = "under its name people moved another amount"
-            if by == UNDONE:
+            if moved is not None:
                 why = "people undid what they had booked under its name"
             return Judged(Class.MISSING_HERE, t, why=why)
         if (undone := pairs.undone(t)) is not None:
@@ -413,7 +430,7 @@ class _Judge:
         return self._terms.day_of(o.begun_ms)
 
     def _over(self, o: Ours) -> date:
-        return self._terms.day_of(o.begun_ms if o.ended_ms is None else o.ended_ms)
+        return over_on(o, self._terms)
 
 
 def _other_number(theirs: str | None, ours: str) -> bool:

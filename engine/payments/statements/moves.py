@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from engine.desk.proposals import Kind, Movement, Proposal, Rebalancing, read_body, spelled
 from engine.desk.store import ProposalStore
-from engine.payments.statements.lines import Side
-from engine.payments.statements.matching import UNDONE, Theirs
+from engine.payments.statements.lines import Moved, Side
+from engine.payments.statements.matching import Theirs
 from engine.payments.statements.store import StatementStore
 
 
@@ -22,10 +22,9 @@ class Moves:
 
     async def among(
         self, operator: str, lines: Sequence[Theirs], paid_in: Collection[str]
-    ) -> Mapping[str, str | None]:
+    ) -> Mapping[str, Moved | None]:
         """Of an operator's lines the ids of those that go by such a word, as receipt or as
-        reference (as `spelled`), with the proposal that each is; None in another amount than was
-        booked, UNDONE where that was reversed since.
+        reference (as `spelled`), with what each is; None in another amount than was booked.
 
         What was booked once is one line, which it stays: another one that goes by the same word, as
         each of a standing order does, is not. A pay-in's (`paid_in`) goes by its receipt alone: its
@@ -42,19 +41,20 @@ class Moves:
         undone = await self._lines.undone([p.id for p in made]) if made else frozenset()
         made.sort(key=lambda p: p.id in undone)  # what stands has the first choice
         rest = [(p, side, minor) for p in made for side, minor in _at(operator, p)]
-        found: dict[str, str | None] = {}
+        found: dict[str, Moved | None] = {}
         for named in (by_receipt, by_reference):
             unlisted = []
             for proposal, side, minor in rest:
                 free = [
                     t
                     for t in named[spelled(proposal.reference or "")]
-                    if t.line.side is side and not found.get(t.line_id)
+                    if t.line.side is side and not ((known := found.get(t.line_id)) and known.by)
                     if kept.get(proposal.id, t.line_id) == t.line_id
                 ]
                 listed = next((t for t in free if minor in _amounts(t)), None)
                 if listed is not None:
-                    found[listed.line_id] = UNDONE if proposal.id in undone else proposal.id
+                    by = "" if proposal.id in undone else proposal.id
+                    found[listed.line_id] = Moved(by, minor)
                     continue
                 unlisted.append((proposal, side, minor))
                 if proposal.id not in undone:

@@ -344,6 +344,15 @@ class StatementStore:
         )  # fmt: skip
         return {row["class"]: row["n"] for row in rows}
 
+    async def fees_minor(self, operator: str, first: date) -> int:
+        """All that its lines since a day list as kept or charged, booked or not."""
+        fees: int = await self._pool.fetchval(
+            "select coalesce(sum(fee_minor), 0)::bigint from statement_line"
+            " where tenant = $1 and operator = $2 and day >= $3",
+            self._tenant, operator, first,
+        )  # fmt: skip
+        return fees
+
     def _is_renamed(self, row: Any, reference: str | None) -> bool:
         if row["reference"] is None or reference is None:
             return False

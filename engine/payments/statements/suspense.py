@@ -3,7 +3,6 @@
 It never touches a payment: finding the owner is the matching's affair, or two people's.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from engine.clock import Ids
@@ -48,15 +47,6 @@ class Suspense:
         if there is not None:
             back = turned_round(zip(*there, strict=True))
             await self._book(Manual.UNSUSPENDED, self.key_back(line), line, back)
-
-    async def entries(self, lines: Sequence[Line]) -> list[str]:
-        """The ids of both entries of these lines, of those that were made."""
-        keys = [key for line in lines for key in (self.key_of(line), self.key_back(line))]
-        rows = await self._pool.fetch(
-            "select payment from payment_key where tenant = $1 and key = any($2::text[])",
-            self._tenant, keys,
-        )  # fmt: skip
-        return [row["payment"].hex for row in rows]
 
     async def _book(self, kind: Manual, key: str, line: Line, transfers: Transfers) -> None:
         named = line_id(self._tenant, line)

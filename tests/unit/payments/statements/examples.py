@@ -7,7 +7,14 @@ from typing import Any
 from engine.clock import AttemptId, PaymentId, first_id_at
 from engine.money import Money
 from engine.payments.payment import code_of
-from engine.payments.statements.lines import Line, Side, line_id, named_id
+from engine.payments.statements.lines import (
+    Line,
+    Moved,
+    PaidInLine,
+    Side,
+    line_id,
+    named_id,
+)
 from engine.payments.statements.matching import Class, Judged, Ours, Standing, Theirs, match
 from engine.payments.statements.terms import Terms
 from engine.ports import Direction
@@ -92,8 +99,8 @@ def judge(
     complete: frozenset[date] | None = None,
     today: date = date(2026, 11, 21),
     terms: Terms = TERMS,
-    paid_in: Mapping[str, bool] | None = None,
-    moved: Mapping[str, str | None] | None = None,
+    paid_in: Mapping[str, PaidInLine] | None = None,
+    moved: Mapping[str, Moved | None] | None = None,
 ) -> tuple[Judged, ...]:
     return match(
         attempts,

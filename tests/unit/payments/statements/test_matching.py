@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.clock import AttemptId
-from engine.payments.statements.lines import Side
+from engine.payments.statements.lines import Moved, PaidInLine, Side
 from engine.payments.statements.matching import Class, Ours, Standing, Theirs
 from engine.payments.statements.terms import Terms
 from engine.ports import Direction, Outcome
@@ -307,7 +307,12 @@ def test_a_line_the_other_way_that_names_our_receipt_undid_it(
 def test_a_suspended_pay_in_is_a_payments_by_the_operators_words_not_by_what_was_typed(
     attempt: Ours, line: Theirs, kind: Class
 ) -> None:
-    judged = {j.theirs: j for j in judge([attempt], [line], paid_in={line.line_id: True})}
+    judged = {
+        j.theirs: j
+        for j in judge(
+            [attempt], [line], paid_in={line.line_id: PaidInLine(True, line.line.amount.minor)}
+        )
+    }
     assert judged[line].kind is kind
     assert (judged[line].ours is None) is (kind is C.PAID_IN)
 
@@ -316,17 +321,38 @@ def test_a_suspended_pay_in_is_a_payments_by_the_operators_words_not_by_what_was
 def test_what_is_with_people_or_went_back_is_never_paired(pinned: AttemptId | None) -> None:
     attempt = ours(1, S.FAILED, receipt="R1")
     line = theirs("R1", reference=attempt.attempt_id, pinned=pinned)
-    judged = judge([attempt], [line], paid_in={line.line_id: False})
+    judged = judge(
+        [attempt], [line], paid_in={line.line_id: PaidInLine(False, line.line.amount.minor)}
+    )
     assert sorted(kinds(judged)) == [C.NOTHING_MOVED, C.PAID_IN]
 
 
 def test_of_two_lines_under_our_reference_the_one_that_is_no_pay_in_is_taken() -> None:
     attempt = ours(references=("x",))
     early = theirs("R1", reference="x", at_ms=NOON - HOUR)
-    judged = judge([attempt], [early, theirs("R2", reference="x")], paid_in={early.line_id: True})
+    judged = judge(
+        [attempt],
+        [early, theirs("R2", reference="x")],
+        paid_in={early.line_id: PaidInLine(True, early.line.amount.minor)},
+    )
     by_receipt = {j.theirs.line.receipt: j.kind for j in judged if j.theirs}
     assert by_receipt == {"R1": C.PAID_IN, "R2": C.MATCHED}
 
 
 def test_the_usual_terms_let_absence_prove_nothing() -> None:
     assert TERMS.absence_proves_after_days == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "booked", "beyond"),
+    [(Side.IN, 102_000, 7), (Side.IN, 101_993, 0), (Side.OUT, 102_000, 7), (Side.OUT, 102_007, 0)],
+    ids=["came whole", "came less the fee", "left without the fee", "left with it"],
+)
+def test_the_fee_of_what_no_payment_made_is_told_unless_it_is_booked(
+    side: Side, booked: int, beyond: int
+) -> None:
+    line = theirs("M1", side=side, minor=102_000, fee_minor=7)
+    (moved,) = judge([], [line], moved={line.line_id: Moved("p" * 32, booked)})
+    (paid_in,) = judge([], [line], paid_in={line.line_id: PaidInLine(False, booked)})
+    assert (moved.kind, moved.unbooked_fee_minor) == (C.MOVED, beyond)
+    assert (paid_in.kind, paid_in.unbooked_fee_minor) == (C.PAID_IN, beyond)

@@ -117,6 +117,18 @@ def test_a_bad_field_is_named_with_its_line_and_never_repeated(
     assert not value or value not in fault.why
 
 
+@pytest.mark.parametrize("typed", ["school fees", "Ada y’umwana", "ክፍያ", "=1+1", "x" * 128])
+def test_what_a_customer_typed_refuses_no_file(typed: str) -> None:
+    lines, faults = read(f"{HEAD}\n{GOOD}\n{changed('reference', typed)}\n")
+    assert (faults, lines[1].reference) == ((), typed)
+    assert read(write_statement(lines)).lines[1].reference == typed
+
+
+def test_a_reference_of_blanks_is_none() -> None:
+    (line,), _ = read(f"{HEAD}\n{changed('reference', '  ')}\n")
+    assert line.reference is None
+
+
 def test_a_fraction_is_refused_where_the_currency_has_none() -> None:
     bad = GOOD.replace("KES", "UGX").replace(",0.50,", ",,").replace("5000.25", "")
     _, faults = read(f"{HEAD}\n{bad.replace('1020.00', '1020.50')}\n", currency="UGX")
