@@ -21,7 +21,7 @@ TO_PIN = ("1", PAYEE, "1000", "1")
 CONFIRMED = "*".join((*TO_PIN, PIN))
 SORRY = "CAPP cannot answer right now."
 LOST = "We lost this session."
-PATIENT_SECONDS = 5.0
+PATIENT_SECONDS = 30.0
 ANSWER_SECONDS_MAX = 2 * TIMEOUT_SECONDS + 0.4
 """Of a turn whose Redis is away: a load and a save, and some room for a busy machine."""
 

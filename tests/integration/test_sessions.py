@@ -33,7 +33,7 @@ TOKEN = "t" * 32
 PATH = f"/ussd/africastalking/{TOKEN}"
 PAYEE = "256772000002"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-PATIENT_SECONDS = 5.0
+PATIENT_SECONDS = 30.0
 
 
 @pytest.fixture
