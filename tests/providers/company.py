@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from simulator.embedded import free_port
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -194,7 +196,5 @@ def _reset_on_close(writer: asyncio.StreamWriter) -> None:
 
 
 def closed_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 on which nobody listens, and that nobody is lent meanwhile."""
+    return free_port()
