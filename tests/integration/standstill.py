@@ -1,0 +1,32 @@
+"""Redis stands still, and who asks it gives up soon: both for a block, whatever the machine does."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.session.cluster import ClusterPipeline
+from engine.session.pipeline import TickPipeline
+from simulator import embedded
+
+
+@contextmanager
+def standing_still(server: embedded.Server) -> Iterator[None]:
+    """Alive, connected and silent. Nothing is answered within, and everything after."""
+    server.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, server.pid, os.WSTOPPED)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def hurried(pipeline: TickPipeline | ClusterPipeline, seconds: float = 0.3) -> Iterator[None]:
+    """Only within is a batch given up so soon: outside, a busy machine may take its time."""
+    assert isinstance(pipeline, TickPipeline)
+    patient, pipeline._timeout = pipeline._timeout, seconds
+    try:
+        yield
+    finally:
+        pipeline._timeout = patient
