@@ -23,10 +23,11 @@ def standing_still(server: embedded.Server) -> Iterator[None]:
 
 @contextmanager
 def hurried(pipeline: TickPipeline | ClusterPipeline, seconds: float = 0.3) -> Iterator[None]:
-    """Only within is a batch given up so soon: outside, a busy machine may take its time."""
-    assert isinstance(pipeline, TickPipeline)
-    patient, pipeline._timeout = pipeline._timeout, seconds
+    """Only within is Redis given up so soon: outside, a busy machine may take its time."""
+    bound = "_timeout" if isinstance(pipeline, TickPipeline) else "_seconds"
+    patient = getattr(pipeline, bound)
+    setattr(pipeline, bound, seconds)
     try:
         yield
     finally:
-        pipeline._timeout = patient
+        setattr(pipeline, bound, patient)
