@@ -1,4 +1,4 @@
-"""Redis stands still, and who asks it gives up soon: both for a block, whatever the machine does."""
+"""Redis stands still, who asks it gives up soon: both for a block, on whatever machine."""
 
 import os
 import signal
