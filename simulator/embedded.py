@@ -67,7 +67,7 @@ class Server:
 
 
 def free_port(preferred: int = 0) -> int:
-    """`preferred` when nobody listens there, else one that is drawn, and lent to nobody meanwhile."""
+    """`preferred` when nobody listens there, else one that is drawn and lent to nobody else."""
     port = preferred or random.SystemRandom().choice(PORTS)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
