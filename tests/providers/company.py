@@ -172,6 +172,8 @@ async def _serve(
         while True:
             reaction = company.react(await _read_request(reader))
             if isinstance(reaction, Answer):
+                if reaction.delay_seconds > company.patience_seconds > 0:
+                    await _pass_time(reader, company.patience_seconds)
                 await asyncio.sleep(reaction.delay_seconds)
                 writer.write(reaction.encode())
                 await writer.drain()
@@ -201,10 +203,12 @@ async def _read_request(reader: asyncio.StreamReader) -> Received:
 
 async def _pass_time(reader: asyncio.StreamReader, seconds: float) -> None:
     """Until a caller who has begun to wait waits no more."""
-    if seconds:
-        await asyncio.sleep(MOMENT_SECONDS)
-        if not reader.at_eof():
-            leap(seconds)
+    if not seconds:
+        return
+    for _ in range(20):  # whoever can go on has gone on then, however late the loop is
+        await asyncio.sleep(MOMENT_SECONDS / 20)
+    if not reader.at_eof():
+        leap(seconds)
 
 
 async def _write_slowly(

@@ -19,7 +19,7 @@ from tests.providers.company import Answer, Company, Raw
 
 @pytest.fixture
 async def company() -> AsyncIterator[Company]:
-    async with companies.opened() as opened:
+    async with companies.opened(patience_seconds=21) as opened:
         yield opened
 
 
@@ -179,7 +179,7 @@ async def test_broken_server_is_told_in_words_and_the_next_request_is_served(
 ) -> None:
     company.on("/ussd", reaction, Answer(200, body=b"END well again"))
     with pytest.raises(Unanswered, match=words):
-        await post(wires, company, seconds=0.5)
+        await post(wires, company, seconds=20)
     assert await post(wires, company) == (200, b"END well again")
 
 
