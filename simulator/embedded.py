@@ -4,6 +4,7 @@ They are ordinary servers reached over connections; nothing of them runs inside 
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,6 +20,8 @@ from simulator.guard import Guard
 
 START_SECONDS_MAX = 30.0
 DATABASE = "capp"
+# Below what systems lend to whoever names none: such a port may be taken before its server is up.
+PORTS = range(15_000, 22_000)
 
 # A laptop's settings. Synchronous commit stays on everywhere: a payment that was acknowledged
 # survives a crash of the server.
@@ -64,14 +67,14 @@ class Server:
 
 
 def free_port(preferred: int = 0) -> int:
-    """`preferred` when nobody listens there, else one that the system picks."""
+    """`preferred` when nobody listens there, else one that is drawn and lent to nobody else."""
+    port = preferred or random.SystemRandom().choice(PORTS)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", preferred))
+            probe.bind(("127.0.0.1", port))
         except OSError:
             return free_port()
-        port: int = probe.getsockname()[1]
         return port
 
 

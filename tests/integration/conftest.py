@@ -9,7 +9,7 @@ from engine.session.pipeline import TickPipeline, open_pipeline
 from engine.session.store import SessionStore
 from tests.unit.session.rooms import House
 
-PATIENT_SECONDS = 5.0
+PATIENT_SECONDS = 30.0
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from engine.session.commands import SLOTS
 NODES = 3
 START_SECONDS_MAX = 20.0
 STARTS_MAX = 5
-PORTS = range(12_000, 22_000)
-"""A node talks to its peers 10,000 above its port; both lie below what the system hands out."""
+PORTS = range(12_000, 15_000)
+"""A node talks to its peers 10,000 above its port; both lie below what the system hands out, and
+beside what `embedded.free_port` draws."""
 SETTINGS = {
     "cluster-enabled": "yes",
     "cluster-node-timeout": "500",

@@ -11,15 +11,15 @@ import httpx
 import pytest
 from textual.widgets import Static
 
+from simulator import embedded
 from simulator.__main__ import main
 from simulator.operators.world import World
 from simulator.phone.app import Panel, PhoneApp
 from simulator.places import Places
-from tests.providers.company import closed_port
 
 README = Path(__file__).parents[2] / "simulator" / "dialects" / "README.md"
 PHONE = "+254712000001"
-START_SECONDS_MAX = 15.0
+START_SECONDS_MAX = 30.0
 
 
 def block(language: str) -> str:
@@ -31,7 +31,7 @@ def block(language: str) -> str:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The server of the README, started as a reader would, on a free port."""
-    port = closed_port()
+    port = embedded.free_port()
     file = tmp_path_factory.mktemp("server") / "server.py"
     file.write_text(block("python").replace("8000", str(port)), "utf-8")
     with (file.parent / "log").open("w") as log:

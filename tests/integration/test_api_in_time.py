@@ -1,7 +1,7 @@
 """A handler that hangs is answered for in time, and never as if its effect had not come."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +22,11 @@ from engine.clock import Ids
 from engine.once import OF_STAFF, UNDER_WAY_SECONDS, Once
 from engine.staff.actions import Actions
 from tests.integration.client_room import open_client_room
+from tests.integration.locks import somebody_waits
 from tests.integration.staff_room import COUNTED_HERE, StaffRoom, open_staff_room
+from tests.leap import leap
 
-SECONDS = 0.3
+SECONDS = 20.0  # which go by at once where something hangs
 PACES = ApiPaces(10_000, 10_000, 10_000)
 SET_ASIDE = {"amount": {"minor": 100, "currency": "UGX"}}
 
@@ -35,13 +37,17 @@ class Done(msgspec.Struct):
 
 @dataclass
 class Hanging:
-    """Does what it is asked at once, for its operation, and then hangs until it may go on."""
+    """Does what it is asked at once, for its operation, and then hangs until it may go on: as long
+    as an answer may take goes by."""
 
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
     done: set[str] = field(default_factory=set)
 
     async def do(self, call: Call[Any, Any, Any, Any]) -> Done:
         self.done.add(call.operation)
+        if not self.may_go_on.is_set():
+            await asyncio.sleep(0.02)
+            leap(SECONDS)
         await self.may_go_on.wait()
         return Done(call.operation)
 
@@ -114,28 +120,38 @@ async def test_what_hangs_while_it_changes_is_unknown_and_its_repeat_does_the_sa
 
 
 @asynccontextmanager
-async def locked(database_url: str, table: str) -> AsyncIterator[None]:
-    """A table that nobody reads or writes meanwhile, as during a change of it."""
+async def locked(database_url: str, table: str) -> AsyncIterator[Any]:
+    """A table that nobody reads or writes meanwhile, as during a change of it; who holds it."""
     connection = await asyncpg.connect(database_url)
     try:
-        async with asyncio.timeout(20), connection.transaction():
+        async with asyncio.timeout(100), connection.transaction():
             await connection.execute(f"lock table {table} in access exclusive mode")
-            yield
+            yield connection
     finally:
         await connection.close()
+
+
+async def outwaited(holder: Any, asked: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+    """The answer to who has waited for a lock as long as an answer may take."""
+    answer = asyncio.create_task(asked)
+    await somebody_waits(holder)
+    leap(SECONDS)
+    return await answer
 
 
 async def test_a_table_that_is_locked_keeps_no_client_waiting_and_loses_nothing(
     database_url: str,
 ) -> None:
-    async with open_client_room(database_url, CAPP_API_ANSWER_SECONDS_MAX="1") as room:
-        async with locked(database_url, "client_request"):
-            late = await room.post("/liquidity/reserve", SET_ASIDE, key="set-aside-1")
+    async with open_client_room(database_url, CAPP_API_ANSWER_SECONDS_MAX="20") as room:
+        async with locked(database_url, "client_request") as holder:
+            late = await outwaited(
+                holder, room.post("/liquidity/reserve", SET_ASIDE, key="set-aside-1")
+            )
             assert (late.status_code, late.json()["code"]) == (504, "outcome_unknown")
         made = await room.post("/liquidity/reserve", SET_ASIDE, key="set-aside-1")
         again = await room.post("/liquidity/reserve", SET_ASIDE, key="set-aside-1")
         assert (made.status_code, made.content) == (201, again.content)
-        async with locked(database_url, "payment"):
-            listed = await room.get("/payments")
+        async with locked(database_url, "payment") as holder:
+            listed = await outwaited(holder, room.get("/payments"))
             assert (listed.status_code, listed.json()["code"]) == (503, "away")
         assert (await room.get("/payments")).status_code == 200

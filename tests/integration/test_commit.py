@@ -14,6 +14,7 @@ from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer, commit
 from engine.ledger.plans import NIL, NOTE, Evidence, Intent, Plan, Spend, Verdict, Verdicted, note
 from tests.integration.books import assert_books
+from tests.integration.locks import somebody_waits
 
 V = Verdict
 IDS = Ids(Clock())
@@ -311,7 +312,7 @@ async def test_a_lost_connection_is_unknown_and_the_committer_goes_on(
     await door.submit(new(1))
     await books.execute("begin; lock table balance")
     pending = door.submit(new(1))
-    await asyncio.sleep(0.2)
+    await somebody_waits(books)
     await books.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where pid <> pg_backend_pid() and datname = current_database()"

@@ -74,6 +74,7 @@ class Rooms:
     quote_id: str = "9" * 32
     holder: str = ""
     commit_seconds: float = 0.0
+    confirming: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: int = 0
     looked_up: list[tuple[str, Msisdn, float]] = field(default_factory=list)
 
@@ -112,6 +113,7 @@ class Rooms:
             if self.clock.epoch() >= quote.expires_at:
                 raise CustomerMistake("mistake.quote_expired")
             self.must_be_prompted(quote.payer_operator)
+        self.confirming.set()
         await asyncio.sleep(self.commit_seconds)
         self.keys.append(key)
         if len(self.keys) == 1:
@@ -220,7 +222,7 @@ async def pool(shared_pool: Any) -> Any:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def redis(redis_url: str) -> AsyncIterator[Any]:
-    pipeline = open_pipeline(redis_url)
+    pipeline = open_pipeline(redis_url, timeout_seconds=30)
     yield pipeline
     await pipeline.aclose()
 
@@ -352,10 +354,10 @@ async def test_yes_and_no_of_one_moment_do_not_cross(
     """NO hears of the payment that YES is about to make, in whichever process."""
     await house.say("SEND 500 +256772000002")
     house.rooms.commit_seconds = 0.15
-    other_redis = open_pipeline(redis_url)
+    other_redis = open_pipeline(redis_url, timeout_seconds=30)
     other = House(pool, other_redis, house.clock, house.rooms)
     yes = asyncio.create_task(house.say("YES", id_="y"))
-    await asyncio.sleep(0.03)
+    await house.rooms.confirming.wait()
     assert await other.say("NO", id_="n") is None
     assert (await yes or "").startswith(f"{CODE} started.")
     assert house.rooms.cancelled == 1
@@ -367,7 +369,7 @@ async def test_a_price_that_is_asked_for_during_a_yes_is_not_lost(
 ) -> None:
     await house.say("SEND 500 +256772000002")
     house.rooms.quote_id = "8" * 32
-    other_redis = open_pipeline(redis_url)
+    other_redis = open_pipeline(redis_url, timeout_seconds=30)
     other = House(pool, other_redis, house.clock, house.rooms)
     said = await asyncio.gather(house.say("YES", id_="y"), other.say("SEND 7 0700000002", id_="s"))
     assert all(said)
@@ -766,7 +768,7 @@ async def test_a_repeated_message_is_taken_and_answered_once(house: House) -> No
 async def test_two_processes_that_get_one_message_answer_once(
     house: House, pool: Any, redis: Any, redis_url: str
 ) -> None:
-    other_redis = open_pipeline(redis_url)
+    other_redis = open_pipeline(redis_url, timeout_seconds=30)
     other = House(pool, other_redis, house.clock, house.rooms)
     message = SmsMessage("m1", PAYER, "MENU")
     takes = [h.inbox.take("twilio", message) for h in (house, other) for _ in range(5)]

@@ -15,7 +15,7 @@ from tests.unit.menu.cases import SOUND
 
 async def put(url: str, folder: Path) -> str:
     bundle = read_bundle(folder)
-    pipeline = open_pipeline(url)
+    pipeline = open_pipeline(url, timeout_seconds=30)
     try:
         await RedisShelf(pipeline).put(version_of(bundle), pack_bundle(bundle))
     finally:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,8 +19,10 @@ from channels.web import doors
 from channels.web.bodies import read_body
 from channels.web.doors import Doors, plain, send_whole
 from channels.web.heads import SHORT_BYTES_MAX
-from channels.web.server import FULL_SECONDS, Bounds, Connection
+from channels.web.server import Bounds, Connection
 from engine.ports import Acknowledgement
+from tests.leap import leap
+from tests.until import until
 
 
 class Door:
@@ -98,7 +99,7 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
 
 
 async def read_whole(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], str]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         start, *lines = head.strip().split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines)
@@ -115,7 +116,7 @@ async def web() -> AsyncIterator[Web]:
 
 
 @asynccontextmanager
-async def serving(bounds: Bounds) -> AsyncIterator[Web]:
+async def serving(bounds: Bounds, keep_alive_seconds: int = 30) -> AsyncIterator[Web]:
     door = Door()
 
     async def hello(_: Request) -> PlainTextResponse:
@@ -149,7 +150,8 @@ async def serving(bounds: Bounds) -> AsyncIterator[Web]:
     )
     config = uvicorn.Config(
         app, port=0, http=Connection, log_config=None, access_log=False, date_header=False,
-        server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=1,
+        server_header=False, timeout_graceful_shutdown=30,
+        timeout_keep_alive=keep_alive_seconds,
     )  # fmt: skip
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve())  # `serve` would take over this run's signals
@@ -310,21 +312,25 @@ async def test_caller_who_hangs_up_costs_nobody_anything(
     for sent in (post(b"wait"), post(b"wait")[:-2]):  # before the answer, before the end
         async with web.connected() as (_, writer):
             writer.write(sent)
+            await until(lambda: web.door.called)
             await asyncio.sleep(0.05)
             writer.transport.abort()
-    await asyncio.sleep(0.05)
+    await until(lambda: not web.server.server_state.connections)
     web.door.may_answer.set()
     assert await web.ask(post()) == [(200, "short POST one hi")]
     assert web.door.called == 2
     assert not caplog.records
-    assert not web.server.server_state.tasks
+    await until(lambda: not web.server.server_state.tasks)
 
 
-async def test_idle_connection_is_closed_after_its_time(web: Web) -> None:
-    async with web.connected() as (reader, writer):
+async def test_idle_connection_is_closed_after_its_time() -> None:
+    async with serving(Bounds(), 20) as web, web.connected() as (reader, writer):
         writer.write(post())
         await read_answer(reader)
-        async with asyncio.timeout(4):
+        await asyncio.sleep(0.05)
+        assert not reader.at_eof()
+        leap(20)
+        async with asyncio.timeout(30):
             assert await reader.read() == b""
 
 
@@ -332,16 +338,16 @@ async def test_stopping_lets_a_door_finish_and_says_that_the_connection_ends(web
     web.door.may_answer.clear()
     async with web.connected() as (reader, writer):
         writer.write(post(b"wait"))
-        await asyncio.sleep(0.05)
+        await until(lambda: web.door.called)
         web.server.should_exit = True
-        await asyncio.sleep(0.3)
+        await until(lambda: not web.server.servers[0].sockets)
         web.door.may_answer.set()
         status, headers, body = await read_whole(reader)
         assert (status, headers["connection"], body) == (200, "close", "short POST one wait")
         assert await reader.read() == b""
 
 
-REQUEST_SECONDS = 0.3
+REQUEST_SECONDS = 20.0  # which go by at once
 HURRIED = Bounds(request_seconds=REQUEST_SECONDS)
 SLOW_408 = (408, "the request took too long")
 # What has been sent when the drops begin, the drop, and what is said before the connection ends.
@@ -360,39 +366,44 @@ DRIPS: dict[str, tuple[bytes, bytes, list[tuple[int, str]]]] = {
 
 
 async def drip(writer: asyncio.StreamWriter, drop: bytes) -> None:
+    """One drop in a twentieth of the time that a request may take."""
     with contextlib.suppress(ConnectionError):
         while True:
             writer.write(drop)
             await writer.drain()
-            await asyncio.sleep(REQUEST_SECONDS / 20)
+            await asyncio.sleep(0.01)
+            leap(REQUEST_SECONDS / 20)
 
 
 @pytest.mark.parametrize(("sent", "drop", "said"), DRIPS.values(), ids=DRIPS.keys())
 async def test_caller_who_drips_is_cut_in_time_and_delays_nobody(
     sent: bytes, drop: bytes, said: list[tuple[int, str]]
 ) -> None:
-    async with serving(HURRIED) as web, web.connected() as (reader, writer):
+    clock = asyncio.get_running_loop()
+    async with serving(HURRIED, 300) as web, web.connected() as (reader, writer):
         writer.write(sent)
-        began = time.monotonic()
-        dripping = asyncio.create_task(drip(writer, drop))
+        writer.write(drop)
+        began = clock.time()
         assert await web.ask(post(b"other")) == [(200, "short POST one other")]
-        assert time.monotonic() - began < REQUEST_SECONDS
+        assert not reader.at_eof()
+        dripping = asyncio.create_task(drip(writer, drop))
         for status, body in said:
             found = await read_answer(reader)
             assert found[0] == status and found[1].startswith(body)
         with contextlib.suppress(ConnectionResetError):
-            async with asyncio.timeout(5):
-                assert await reader.read() == b""
-        assert REQUEST_SECONDS * 0.9 < time.monotonic() - began < REQUEST_SECONDS * 4
+            assert await reader.read() == b""
+        assert REQUEST_SECONDS * 0.9 < clock.time() - began < REQUEST_SECONDS * 4
         dripping.cancel()
-        await asyncio.sleep(0.05)
-        assert not web.server.server_state.connections
-        assert not web.server.server_state.tasks
+        await until(lambda: not web.server.server_state.connections)
+        await until(lambda: not web.server.server_state.tasks)
 
 
 async def test_caller_who_says_nothing_at_all_is_cut_in_time() -> None:
     async with serving(HURRIED) as web, web.connected() as (reader, _):
-        async with asyncio.timeout(REQUEST_SECONDS * 4):
+        await until(lambda: web.server.server_state.connections)
+        assert not reader.at_eof()
+        leap(REQUEST_SECONDS)
+        async with asyncio.timeout(30):
             assert await reader.read() == b""
 
 
@@ -430,16 +441,17 @@ async def test_one_caller_too_many_is_answered_503_and_takes_nobodys_place(
                     )
                     assert await late_reader.read() == b""
             async with web.connected() as (late_reader, _):  # who says nothing is told as well
-                async with asyncio.timeout(FULL_SECONDS * 3):
-                    assert (await read_whole(late_reader))[0] == 503
+                assert (await read_whole(late_reader))[0] == 503
             writer.write(post())
             assert await read_answer(reader) == (200, "short POST one hi")
             assert web.door.called == 1
-        await asyncio.sleep(0.05)
+        await until(lambda: not web.server.server_state.connections)
         assert await web.ask(post()) == [(200, "short POST one hi")]
+        await until(lambda: not web.server.server_state.connections)
         async with web.connected(), web.connected() as (_, leaving), web.connected():
+            await until(lambda: len(caplog.records) == 3)  # no place was left for the third
             leaving.transport.abort()
-            await asyncio.sleep(FULL_SECONDS / 10)  # the third has not been told yet
+            await until(lambda: len(web.server.server_state.connections) == 1)
             assert await web.ask(post()) == [(200, "short POST one hi")]
     told = [record.getMessage() for record in caplog.records]
     full = "2 connections are open: more are answered 503"

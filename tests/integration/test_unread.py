@@ -11,12 +11,15 @@ import pytest
 from channels.web.server import AHEAD_MAX, Bounds, Connection
 from channels.web.unread import PERIODS, Unread
 from tests.integration.test_server import Web, post, read_answer, serving
+from tests.leap import leap
+from tests.until import until
 
 pytestmark = pytest.mark.long("callers who do not read are waited for")
 
 LEFT_BYTES_MAX = 100 * 1024
 ASKED = 3_000
-LATER = 0.3
+LATER = 20.0  # which goes by at once
+HURRIED = Bounds(request_seconds=LATER)
 REQUESTS: dict[str, bytes] = {
     "a door": post(b"hi"),
     "the ordinary way": post(b"2\r\nhi\r\n0\r\n\r\n", b"Transfer-Encoding: chunked"),
@@ -47,21 +50,36 @@ def transport_of(web: Web) -> asyncio.Transport:
     return connection.transport
 
 
-async def send(writer: asyncio.StreamWriter, request: bytes, many: int) -> None:
-    for _ in range(many):  # each in a packet of its own
-        writer.write(request)
-        await writer.drain()
-        await asyncio.sleep(0.0005)
+class Sending:
+    """Requests that are sent one by one, each in a packet of its own, as far as they are taken."""
+
+    def __init__(self, writer: asyncio.StreamWriter, request: bytes) -> None:
+        self.sent = 0
+        self.task = asyncio.create_task(self._send(writer, request))
+
+    async def _send(self, writer: asyncio.StreamWriter, request: bytes) -> None:
+        for _ in range(ASKED):
+            writer.write(request)
+            await writer.drain()
+            self.sent += 1
+            await asyncio.sleep(0.0005)
+
+    async def stuck(self) -> None:
+        """Wait until nothing more is taken."""
+        before = -1
+        while before != self.sent:
+            before = self.sent
+            await asyncio.sleep(0.5)
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS.keys())
 async def test_of_a_caller_who_does_not_read_no_more_is_read(request_: bytes) -> None:
     async with serving(Bounds()) as web, deaf(web) as (_, writer):
-        sending = asyncio.create_task(send(writer, request_, ASKED))
-        await asyncio.wait([sending], timeout=5)
+        sending = Sending(writer, request_)
+        await sending.stuck()
         assert transport_of(web).get_write_buffer_size() < LEFT_BYTES_MAX
         assert await web_answers(web)
-        sending.cancel()
+        sending.task.cancel()
 
 
 async def web_answers(web: Web) -> bool:
@@ -81,7 +99,7 @@ async def test_who_reads_on_hears_every_answer_in_its_order() -> None:
                 await writer.drain()
 
         sending = asyncio.create_task(send_all())
-        await asyncio.sleep(LATER)
+        await asyncio.sleep(0.3)
         heard = []
         for _ in asked:
             heard.append((await read_answer(reader))[1].split()[-1])
@@ -94,38 +112,47 @@ async def test_who_reads_on_hears_every_answer_in_its_order() -> None:
 async def test_a_caller_who_takes_nothing_is_cut_in_time_and_takes_nobodys_place(
     request_: bytes,
 ) -> None:
-    async with serving(Bounds(request_seconds=LATER)) as web:
+    async with serving(HURRIED, 300) as web:
         async with deaf(web) as (_, writer):
-            sending = asyncio.create_task(send(writer, request_, ASKED))
-            await asyncio.sleep(LATER)
+            sending = Sending(writer, request_)
+            await sending.stuck()
+            leap(LATER)
+            await asyncio.sleep(0.05)
             assert web.server.server_state.connections
-            async with asyncio.timeout(PERIODS * LATER + 5):
-                while web.server.server_state.connections:  # noqa: ASYNC110 - a set, no event
-                    await asyncio.sleep(0.05)
-            sending.cancel()
+            for _ in range(6 * PERIODS):
+                leap(LATER)
+                await asyncio.sleep(0.02)
+            await until(lambda: not web.server.server_state.connections)
+            sending.task.cancel()
         assert await web_answers(web)
 
 
 async def test_who_takes_one_long_answer_behind_another_is_not_cut() -> None:
     """What lies there when it is looked at is not what lay there before."""
-    async with serving(Bounds(request_seconds=LATER)) as web, deaf(web) as (reader, writer):
+    async with serving(HURRIED, 300) as web, deaf(web) as (reader, writer):
         for many in (150_000, 200_000, 250_000):
             writer.write(b"GET /long/%d HTTP/1.1\r\nHost: us\r\n\r\n" % many)
-            await asyncio.sleep(PERIODS * LATER * 0.6)  # none is looked at before the last began
+            await asyncio.sleep(0.3)  # all that goes into the buffers has gone there
+            leap(PERIODS * LATER * 0.6)  # none is looked at before the last began
+            await asyncio.sleep(0.05)
             assert len((await read_answer(reader))[1]) == many
 
 
 async def test_it_is_looked_again_at_who_took_something_and_who_was_told_more() -> None:
-    line, seconds = Line(), 0.1
+    line, seconds = Line(), 60.0
     unread = Unread(line, seconds / PERIODS)
     unread.watch()  # while nothing is left
     line.left = 50_000
-    await asyncio.sleep(1.5 * seconds)
+    for _ in range(3):  # a timer that is set meanwhile runs from then on
+        leap(seconds / 2)
+        await asyncio.sleep(0.01)
     assert not line.is_cut
     unread.took()
-    await asyncio.sleep(seconds)
+    leap(seconds)
+    await asyncio.sleep(0.01)
     assert not line.is_cut
-    await asyncio.sleep(seconds)
+    leap(seconds)
+    await asyncio.sleep(0.01)
     assert line.is_cut
 
 
@@ -148,7 +175,7 @@ async def test_who_sends_too_many_ahead_at_once_is_cut_and_the_next_is_served() 
         async with web.connected() as (reader, writer):
             writer.write(post(b"hi") * (2 * AHEAD_MAX))
             heard = b""
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 with contextlib.suppress(ConnectionError):
                     heard = await reader.read()
             assert heard.count(b"HTTP/1.1 200") < AHEAD_MAX

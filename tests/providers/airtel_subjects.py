@@ -19,13 +19,12 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.ports import Direction, Order
 from providers.airtel_money import MARKETS, AirtelMoney, AirtelMoneySettings
-from providers.http import Timeouts, Trace
+from providers.http import Trace
 from tests.providers.company import Answer, Company
-from tests.providers.subjects import ATTEMPT, KENYAN, QUICK, TOKEN, Operation, Subject, order
+from tests.providers.subjects import ATTEMPT, KENYAN, PATIENT, TOKEN, Operation, Subject, order
 
 COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
 PIN = "7391"
-PATIENT = Timeouts()
 """For many requests at once, which a busy machine may not answer as quickly as the suite wants."""
 ZAMBIAN_AIRTEL = Msisdn("+260977123456")
 TOKEN_PATH = "/auth/oauth2/token"
@@ -59,7 +58,7 @@ def airtel_settings(url: str, **changes: Any) -> AirtelMoneySettings:
         "client_secret": "airtel-secret-x16",
         "pin": PIN,
         "encryption_key": public_text(airtel_key()),
-        "timeouts": QUICK,
+        "timeouts": PATIENT,
     }
     return AirtelMoneySettings(**{**given, **changes})
 

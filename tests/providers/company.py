@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from simulator.embedded import free_port
+from tests.leap import leap
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -62,6 +65,12 @@ EMPTY_500 = Answer(500)
 ELSEWHERE = Answer(302, headers=(("Location", "https://elsewhere.invalid/"),))
 
 
+MOMENT_SECONDS = 0.02
+_BYTES_IN_TIME = 20  # so many of those that it says slowly
+PATIENCE_SECONDS = 30.0
+"""As long as no busy machine takes. A company that is opened with it costs nobody so much."""
+
+
 @dataclass
 class Received:
     """One request as it came over the wire."""
@@ -82,7 +91,11 @@ class Received:
 
 @dataclass
 class Company:
+    """`patience_seconds`: what its callers wait at the most. Where it is silent that goes by at
+    once, so they can be given long for what they wait for really; 0: it is waited for."""
+
     url: str = ""
+    patience_seconds: float = 0.0
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
     connections_open: int = 0
@@ -95,9 +108,17 @@ class Company:
     def received(self, path: str) -> list[Received]:
         return [request for request in self.requests if request.path == path]
 
+    async def until_asked(self, path: str) -> None:
+        """Wait until a request for `path` has come."""
+        for _ in range(3000):
+            if self.received(path):
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"nobody asked for {path}")
+
     async def until_open(self, connections: int) -> None:
         """Wait until so many connections are open."""
-        for _ in range(1000):
+        for _ in range(3000):
             if self.connections_open == connections:
                 return
             await asyncio.sleep(0.01)
@@ -113,10 +134,10 @@ class Company:
 
 @contextlib.asynccontextmanager
 async def opened(
-    host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, *, patience_seconds: float = 0.0
 ) -> AsyncIterator[Company]:
     """A company that is open for business until the block ends."""
-    company, tasks = Company(), set[asyncio.Task[Any]]()
+    company, tasks = Company(patience_seconds=patience_seconds), set[asyncio.Task[Any]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -151,12 +172,15 @@ async def _serve(
         while True:
             reaction = company.react(await _read_request(reader))
             if isinstance(reaction, Answer):
+                if reaction.delay_seconds > company.patience_seconds > 0:
+                    await _pass_time(reader, company.patience_seconds)
                 await asyncio.sleep(reaction.delay_seconds)
                 writer.write(reaction.encode())
                 await writer.drain()
                 continue
-            await _write_slowly(writer, reaction)
+            await _write_slowly(writer, reaction, company.patience_seconds)
             if reaction.then == "hold":
+                await _pass_time(reader, company.patience_seconds)
                 await reader.read()  # until the caller gives up
             if reaction.then == "reset":
                 _reset_on_close(writer)
@@ -177,7 +201,20 @@ async def _read_request(reader: asyncio.StreamReader) -> Received:
     return Received(method, target, headers, body)
 
 
-async def _write_slowly(writer: asyncio.StreamWriter, reaction: Raw) -> None:
+async def _pass_time(reader: asyncio.StreamReader, seconds: float) -> None:
+    """Until a caller who has begun to wait waits no more."""
+    if not seconds:
+        return
+    for _ in range(20):  # whoever can go on has gone on then, however late the loop is
+        await asyncio.sleep(MOMENT_SECONDS / 20)
+    if not reader.at_eof():
+        leap(seconds)
+
+
+async def _write_slowly(
+    writer: asyncio.StreamWriter, reaction: Raw, patience_seconds: float
+) -> None:
+    """Of the caller's patience each byte takes a small part: any byte alone would be in time."""
     if not reaction.pause_seconds:
         writer.write(reaction.sent)
         await writer.drain()
@@ -185,7 +222,12 @@ async def _write_slowly(writer: asyncio.StreamWriter, reaction: Raw) -> None:
     for index in range(len(reaction.sent)):
         writer.write(reaction.sent[index : index + 1])
         await writer.drain()
-        await asyncio.sleep(reaction.pause_seconds)
+        if not patience_seconds:
+            await asyncio.sleep(reaction.pause_seconds)
+            continue
+        await asyncio.sleep(min(MOMENT_SECONDS, reaction.pause_seconds))
+        if not writer.is_closing():
+            leap(patience_seconds / _BYTES_IN_TIME)
 
 
 def _reset_on_close(writer: asyncio.StreamWriter) -> None:
@@ -194,7 +236,5 @@ def _reset_on_close(writer: asyncio.StreamWriter) -> None:
 
 
 def closed_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 on which nobody listens, and that nobody is lent meanwhile."""
+    return free_port()

@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import pytest
 import uvloop
+from starlette.types import Receive
 
 from engine.clock import Clock
 from providers.http import Exchange
-from tests.providers.company import Company, opened
+from simulator import faults
+from tests.leap import leap
+from tests.providers.company import MOMENT_SECONDS, PATIENCE_SECONDS, Company, opened
+from tests.providers.subjects import PATIENT
 
 NOON = 1_795_255_200.0  # 2026-11-21 10:00:00 UTC, 13:00 in Nairobi
 
@@ -30,8 +35,23 @@ def clock() -> HandClock:
 
 @pytest.fixture
 async def company() -> AsyncIterator[Company]:
-    async with opened() as company:
+    async with opened(patience_seconds=PATIENCE_SECONDS) as company:
         yield company
+
+
+@pytest.fixture(autouse=True)
+def silence_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox that is silent lies in its caller's loop: what the caller waits goes by at once."""
+    until_gone = faults._until_the_caller_is_gone
+
+    async def outwaited(receive: Receive) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MOMENT_SECONDS):
+                return await until_gone(receive)
+        leap(PATIENT.read_seconds)
+        return await until_gone(receive)
+
+    monkeypatch.setattr(faults, "_until_the_caller_is_gone", outwaited)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from providers.orange_money import (
     WebPaymentSettings,
 )
 from tests.providers.company import Answer
-from tests.providers.subjects import QUICK, TOKEN, Operation, Subject, order, safaricom_key
+from tests.providers.subjects import PATIENT, TOKEN, Operation, Subject, order, safaricom_key
 
 CI, SN, CM, CD = (MARKETS[name] for name in ("orange_ci", "orange_sn", "orange_cm", "orange_cd"))
 IVORIAN, SENEGALESE = Msisdn("+2250712345699"), Msisdn("+221771234567")
@@ -48,7 +48,7 @@ def web_settings(url: str, **changes: Any) -> WebPaymentSettings:
         "merchant_name": "CAPP",
         "return_url": "https://pay.example.org/thanks",
         "by_link": True,
-        "timeouts": QUICK,
+        "timeouts": PATIENT,
     }
     return WebPaymentSettings(**{**given, **changes})
 
@@ -62,7 +62,7 @@ def core_settings(url: str, **changes: Any) -> CoreSettings:
         "api_password": "orange-password-x22",
         "channel_msisdn": "690000000",
         "pin": "orange-pin-x23",
-        "timeouts": QUICK,
+        "timeouts": PATIENT,
     }
     return CoreSettings(**{**given, **changes})
 
@@ -79,7 +79,7 @@ def wallet_settings(url: str, **changes: Any) -> EWalletSettings:
         "api_key": API_KEY,
         "signing_secret": SIGNING_SECRET,
         "by_link": True,
-        "timeouts": QUICK,
+        "timeouts": PATIENT,
     }
     return EWalletSettings(**{**given, **changes})
 
@@ -91,7 +91,7 @@ def b2b_settings(url: str, **changes: Any) -> B2bSettings:
         "client_secret": "orange-secret-x19",
         "pos_id": "POS0001",
         "callback_authorization": "Basic orange-callback-x26",
-        "timeouts": QUICK,
+        "timeouts": PATIENT,
     }
     return B2bSettings(**{**given, **changes})
 

@@ -26,7 +26,7 @@ from simulator.sandbox import serving
 
 PAYER = "254712345678"
 PAYEE = "256772123456"
-WAIT_SECONDS_MAX = 5.0
+WAIT_SECONDS_MAX = 30.0
 
 
 @dataclass
@@ -94,7 +94,7 @@ async def answering(receives: Callable[[Request], Awaitable[Response]]) -> Async
 
 def open_client(url: str) -> httpx.AsyncClient:
     """A client of one sandbox; plain HTTP only, so it loads no certificates."""
-    return httpx.AsyncClient(base_url=url, trust_env=False, verify=False)
+    return httpx.AsyncClient(base_url=url, trust_env=False, verify=False, timeout=60)
 
 
 class Hands:

@@ -29,8 +29,8 @@ from providers.zamtel import Zamtel, ZamtelSettings
 from tests.providers.company import Answer, Company
 
 NOTHING = Answer()
-# Short where silence is waited for, long where a busy machine alone could make it fail.
-QUICK = Timeouts(connect_seconds=10.0, read_seconds=0.7, pool_seconds=10.0)
+# Longer than any busy machine takes, shorter than the patience of `company`: silence costs nothing.
+PATIENT = Timeouts(connect_seconds=20.0, read_seconds=20.0, pool_seconds=20.0)
 CODE = "7KQ2M4XW9D"
 CALLBACK_URL = "https://pay.example.org/cb/6f1c0f1e9b"
 ATTEMPT = AttemptId("0193488c2d7a7c3e9f0112233445566a")
@@ -175,7 +175,7 @@ def mpesa_settings(url: str) -> MpesaSettings:
         initiator="testapi",
         initiator_password="initiator-password-x4",
         certificate_pem=certificate_pem(),
-        timeouts=QUICK,
+        timeouts=PATIENT,
     )
 
 
@@ -187,17 +187,17 @@ def mtn_settings(url: str) -> MtnMomoSettings:
         api_key="api-key-x6",
         collection_key="collection-key-x7",
         disbursement_key="disbursement-key-x8",
-        timeouts=QUICK,
+        timeouts=PATIENT,
     )
 
 
 def at_settings(url: str, *, sender: str = "CAPP") -> AfricasTalkingSettings:
-    return AfricasTalkingSettings(url, "capp", "at-key-x9", sender, timeouts=QUICK)
+    return AfricasTalkingSettings(url, "capp", "at-key-x9", sender, timeouts=PATIENT)
 
 
 def twilio_settings(url: str, *, sender: str = "+254700000000") -> TwilioSettings:
     return TwilioSettings(
-        url, ACCOUNT_SID, "twilio-token-x10", sender, f"{CALLBACK_URL}/report", timeouts=QUICK
+        url, ACCOUNT_SID, "twilio-token-x10", sender, f"{CALLBACK_URL}/report", timeouts=PATIENT
     )
 
 
@@ -212,7 +212,7 @@ def zamtel_settings(url: str, **changes: Any) -> ZamtelSettings:
         "shortcode": "000001",
         "initiator": "zamtel-initiator-x13",
         "initiator_password": "zamtel-credential-x14",
-        "timeouts": QUICK,
+        "timeouts": PATIENT,
         **changes,
     }
     return ZamtelSettings(url, **settings)

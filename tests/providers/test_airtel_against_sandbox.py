@@ -15,7 +15,6 @@ from engine.ports import Accepted, Direction, Finding, Order, Outcome, Reason
 from providers.airtel_money import MARKETS, AirtelMoney, AirtelMoneySettings, RefundBy
 from providers.airtel_money.sealing import Padding
 from providers.airtel_money.settings import CallbackHash
-from providers.http import Timeouts
 from simulator.faults import Fault
 from simulator.operators import credentials
 from simulator.operators.airtel_money import AirtelSandbox, AirtelSettings, airtel_money_app
@@ -24,11 +23,12 @@ from simulator.operators.airtel_money.sealing import KeyPair
 from simulator.operators.world import World
 from simulator.sandbox import Sandboxes, serving
 from tests.providers.sandbox_clients import mailbox
+from tests.providers.subjects import PATIENT
 
 CLOCK = Clock()
 IDS = Ids(CLOCK)
 COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
-DEADLINE_SECONDS = 5.0
+DEADLINE_SECONDS = 30.0
 # Making a key takes longer than most tests here.
 FIRST_KEY, SECOND_KEY = KeyPair(bits=1024), KeyPair(bits=2048)
 SIGNED: dict[str, Any] = {"collection_version": 2, "disbursement_version": 2}
@@ -150,7 +150,7 @@ async def test_lost_answer_is_unknown_until_it_is_asked_for(
 ) -> None:
     on: Any = "collect" if direction is COLLECT else "disburse"
     # Long enough for a busy machine to answer, and for nobody to wait for silence.
-    async with opened(timeouts=Timeouts(read_seconds=1.0)) as (airtel, sandbox):
+    async with opened(timeouts=PATIENT) as (airtel, sandbox):
         call = airtel.collect if direction is COLLECT else airtel.disburse
         await call(order(direction))  # tokens and keys are there from now on
         sandbox.faults.arm(Fault(on=on, fault=fault))

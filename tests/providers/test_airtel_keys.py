@@ -17,7 +17,6 @@ from tests.providers.airtel_subjects import (
     DISBURSE_PATHS,
     KEYS_PATH,
     PAID_OUT,
-    PATIENT,
     PIN,
     QUEUED,
     TOKEN_PATH,
@@ -38,14 +37,14 @@ from tests.providers.subjects import TOKEN
 
 @pytest.fixture
 async def airtel(company: Company, clock: HandClock) -> AsyncIterator[AirtelMoney]:
-    async with opened(company, clock, timeouts=PATIENT) as adapter:
+    async with opened(company, clock) as adapter:
         yield adapter
 
 
 async def test_keys_are_fetched_once_however_many_wait(company: Company, clock: HandClock) -> None:
     company.on(KEYS_PATH, keys_answer(airtel_key()))
     company.on(DISBURSE_PATHS[2], PAID_OUT)
-    changes: dict[str, Any] = {"disbursement_version": 2, "timeouts": PATIENT}
+    changes: dict[str, Any] = {"disbursement_version": 2}
     async with opened(company, clock, encryption_key="", **changes) as airtel:
         await asyncio.gather(*(airtel.disburse(kenyan_order(DISBURSE)) for _ in range(20)))
     (request,) = company.received(KEYS_PATH)

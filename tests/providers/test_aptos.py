@@ -34,7 +34,7 @@ from engine.ports import (
     Standing,
 )
 from providers.aptos import Aptos, read_settings, sdk
-from providers.http import Exchange, Timeouts
+from providers.http import Exchange
 from tests.providers.aptos_subjects import (
     CORRIDOR,
     CORRIDORS,
@@ -62,10 +62,10 @@ from tests.providers.company import (
     Reaction,
     closed_port,
 )
+from tests.providers.subjects import PATIENT
 
 ROOT, SUBMIT, SIMULATE = "/v1", "/v1/transactions", "/v1/transactions/simulate"
 VIEW, PRICE = "/v1/view", "/v1/estimate_gas_price"
-QUICK = Timeouts(connect_seconds=0.5, read_seconds=0.4, pool_seconds=0.5)
 HTML_429 = Answer(429, body=b"<html>Slow down</html>", content_type="text/html")
 TRUNCATED = Answer(200, body=b'[{"success": tr', headers=HEADERS)
 PRICES = Answer(
@@ -116,7 +116,7 @@ def hand() -> Hand:
 async def rail(
     company: Company, signer: NamedKeys, hand: Hand, traced: list[Exchange]
 ) -> AsyncIterator[Aptos]:
-    settings = read_settings(settings_file(company.url), CORRIDORS)._replace(timeouts=QUICK)
+    settings = read_settings(settings_file(company.url), CORRIDORS)._replace(timeouts=PATIENT)
     built = Aptos(settings, signer, trace=traced.append, seconds=hand.seconds, sleep=hand.sleep)
     company.on(ROOT, Answer(message=INFO, headers=HEADERS))
     company.on(PRICE, PRICES)

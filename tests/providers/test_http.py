@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -26,9 +25,18 @@ from tests.certificates import pem_for
 from tests.providers import company as companies
 from tests.providers.company import Answer, Company, Raw
 from tests.providers.conftest import HandClock
+from tests.providers.subjects import PATIENT
+from tests.ticks import counted
 
-QUICK = Timeouts(connect_seconds=0.3, read_seconds=0.3, pool_seconds=0.3)
+QUICK = Timeouts(connect_seconds=20.0, read_seconds=0.3, pool_seconds=20.0)
 OK = Answer(200, body=b'{"taken": true}')
+
+
+@pytest.fixture
+async def company() -> AsyncIterator[Company]:
+    """One whose silence is waited for: on uvloop no time goes by at once."""
+    async with companies.opened() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -37,9 +45,9 @@ async def make_client(
 ) -> AsyncIterator[Callable[..., Client]]:
     clients: list[Client] = []
 
-    def make(url: str, **options: object) -> Client:
+    def make(url: str, timeouts: Timeouts = PATIENT, **options: object) -> Client:
         transport = Transport(**options)  # type: ignore[arg-type]
-        client = Client("acme", url, timeouts=QUICK, transport=transport, trace=traced.append)
+        client = Client("acme", url, timeouts=timeouts, transport=transport, trace=traced.append)
         clients.append(client)
         return client
 
@@ -76,14 +84,14 @@ async def test_after_the_request_left_the_outcome_is_unknown_and_nothing_is_sent
     company: Company, make_client: MakeClient, fault: companies.Reaction
 ) -> None:
     company.on("/pay", fault)
-    client = make_client(company.url)
-    began = time.monotonic()
+    client = make_client(company.url, QUICK)
 
-    with pytest.raises(OutcomeUnknown):
-        await post(client)
+    async with counted() as ticks:
+        with pytest.raises(OutcomeUnknown):
+            await post(client)
 
     assert len(company.received("/pay")) == 1
-    assert time.monotonic() - began < 1.5
+    assert ticks.seconds < 1.5
 
 
 async def test_closed_port_is_unreachable(make_client: MakeClient) -> None:
@@ -107,7 +115,8 @@ async def test_server_that_never_accepts_is_unreachable(make_client: MakeClient)
                 waiting[-1].setblocking(False)
                 waiting[-1].connect_ex(listener.getsockname())
             with pytest.raises(Unreachable, match="ConnectTimeout"):
-                await post(make_client(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+                address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                await post(make_client(address, QUICK._replace(connect_seconds=0.3)))
         finally:
             for each in waiting:
                 each.close()
@@ -116,13 +125,11 @@ async def test_server_that_never_accepts_is_unreachable(make_client: MakeClient)
 async def test_full_pool_is_unreachable_and_heals(
     company: Company, make_client: MakeClient
 ) -> None:
-    company.on("/slow", Answer(200, delay_seconds=0.2))
+    company.on("/slow", Answer(200, delay_seconds=0.5))
     company.on("/pay", OK)
-    client = make_client(company.url, connections=1)
-    timeouts = {"connect": 1.0, "read": 1.0, "write": None, "pool": 0.05}
-    client._timeouts = timeouts
+    client = make_client(company.url, PATIENT._replace(pool_seconds=0.05), connections=1)
     slow = asyncio.create_task(post(client, "/slow"))
-    await asyncio.sleep(0.05)
+    await company.until_open(1)
 
     with pytest.raises(Unreachable, match="PoolTimeout"):
         await post(client)
@@ -173,6 +180,7 @@ async def test_idle_connection_the_server_closed_is_replaced_before_use(
     company.on("/pay", Raw(OK.encode(), then="close"), OK)
     client = make_client(company.url)
     await post(client)
+    await company.until_open(0)
     await asyncio.sleep(0.05)
 
     assert (await post(client)).status_code == 200
@@ -183,7 +191,7 @@ async def test_idle_connection_the_server_closed_is_replaced_before_use(
 async def test_connection_closed_while_our_loop_was_busy_is_replaced_before_use(
     make_client: MakeClient,
 ) -> None:
-    served = []
+    served, hung_up = [], threading.Semaphore(0)
 
     def serve(listener: socket.socket) -> None:
         for _ in range(2):  # one answer for each connection, then it hangs up
@@ -191,15 +199,16 @@ async def test_connection_closed_while_our_loop_was_busy_is_replaced_before_use(
             with connection:
                 served.append(connection.recv(4096))
                 connection.sendall(OK.encode())
+            hung_up.release()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = make_client(f"http://127.0.0.1:{listener.getsockname()[1]}")
         server = threading.Thread(target=serve, args=(listener,), daemon=True)
         server.start()
         await post(client)
-        time.sleep(0.1)  # noqa: ASYNC251 - a stalled loop has not yet seen the close
+        assert hung_up.acquire(timeout=30)  # a stalled loop has not yet seen the close
         assert (await post(client)).status_code == 200
-        server.join(timeout=1)
+        server.join(timeout=30)
     assert len(served) == 2
 
 
@@ -238,10 +247,10 @@ async def test_unasked_second_answer_is_never_given_to_the_next_caller(
 async def test_late_answer_of_a_cancelled_caller_never_meets_the_next_one(
     company: Company, make_client: MakeClient
 ) -> None:
-    company.on("/pay", Answer(200, body=b'{"late": true}', delay_seconds=0.1), OK)
+    company.on("/pay", Answer(200, body=b'{"late": true}', delay_seconds=0.5), OK)
     client = make_client(company.url, connections=1)
     first = asyncio.create_task(post(client))
-    await asyncio.sleep(0.05)
+    await company.until_asked("/pay")
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first

@@ -18,6 +18,8 @@ from starlette.responses import Response
 from simulator.operators import credentials
 from simulator.operators.mpesa import MpesaSettings
 from simulator.sandbox import Sandboxes, SandboxesSettings
+from tests.leap import leap
+from tests.providers.company import MOMENT_SECONDS
 from tests.providers.sandbox_clients import (
     PAYER,
     Mailbox,
@@ -27,6 +29,7 @@ from tests.providers.sandbox_clients import (
     matches,
     open_client,
 )
+from tests.until import until
 
 pytestmark = pytest.mark.long(
     "the sandbox by itself; test_mpesa_pay_ins.py reads what is announced"
@@ -41,6 +44,9 @@ KEYS = {
 }  # fmt: skip
 
 
+VALIDATION_SECONDS = 20  # which go by at once
+
+
 @dataclass
 class Validator:
     """A merchant that answers validations with the next of `answers`; None: not in time."""
@@ -48,12 +54,16 @@ class Validator:
     url: str = ""
     answers: list[bytes | None] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
+    is_outwaited: bool = False
 
     async def receive(self, request: Request) -> Response:
         self.asked.append(msgspec.json.decode(await request.body()))
         answer = self.answers.pop(0)
         if answer is None:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(MOMENT_SECONDS)
+            leap(VALIDATION_SECONDS)
+            self.is_outwaited = True
+            await asyncio.sleep(0.5)
         return Response(answer or b"")
 
 
@@ -80,7 +90,7 @@ async def merchant() -> AsyncIterator[Validator]:
 async def mpesa(box: Mailbox) -> AsyncIterator[MpesaClient]:
     settings = SandboxesSettings(
         mpesa=MpesaSettings(
-            processing_seconds=0, callback_delay_seconds=0.01, validation_seconds=0.4
+            processing_seconds=0, callback_delay_seconds=0.01, validation_seconds=VALIDATION_SECONDS
         )
     )
     async with (
@@ -240,7 +250,8 @@ async def test_the_merchant_decides_or_else_the_response_type(
         third = "ours-1" if answer == ACCEPT else ""
         assert letter.json["ThirdPartyTransID"] == third
     else:
-        await asyncio.sleep(0.6)
+        await until(lambda: merchant.is_outwaited if answer is None else merchant.asked)
+        await asyncio.sleep(0.3)
         assert box.letters == []
     assert len(await mpesa.movements()) == int(moves)
     [asked] = merchant.asked

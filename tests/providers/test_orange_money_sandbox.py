@@ -25,7 +25,6 @@ from engine.errors import OutcomeUnknown, Rejected, Throttled
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.ports import Direction, Finding, Order, Outcome, Reason
-from providers.http import Timeouts
 from providers.orange_money import (
     MARKETS,
     B2b,
@@ -48,14 +47,14 @@ from simulator.operators.orange_money import (
 from simulator.operators.world import World
 from simulator.sandbox import Sandboxes, serving
 from tests.providers.sandbox_clients import Hands, Mailbox, mailbox, matches, open_client
+from tests.providers.subjects import PATIENT
 
 pytestmark = pytest.mark.long("each way of the sandbox; test_orange_money.py keeps the adapter")
 
 COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
 FLOAT_MINOR = 5_000_000
-DEADLINE_SECONDS = 5.0
+DEADLINE_SECONDS = 30.0
 IDS = Ids(Clock())
-QUICK = Timeouts(connect_seconds=10.0, read_seconds=0.7, pool_seconds=10.0)
 TOKEN_PATHS: dict[Api, str] = {
     "web_payment": "/oauth/v3/token",
     "b2b": "/oauth/v3/token",
@@ -192,7 +191,7 @@ def web(street: Street) -> WebPayment:
         merchant_name="CAPP",
         return_url="https://pay.example.org/thanks",
         by_link=True,
-        timeouts=QUICK,
+        timeouts=PATIENT,
     )
     return WebPayment(MARKETS["orange_ci"], settings, clock=Clock())
 
@@ -206,7 +205,7 @@ def core(street: Street, *, pin: str = credentials.ORANGE_SANDBOX_PIN) -> Core:
         api_password=credentials.ORANGE_SANDBOX_API_PASSWORD,
         channel_msisdn=credentials.ORANGE_SANDBOX_CHANNEL_MSISDN,
         pin=pin,
-        timeouts=QUICK,
+        timeouts=PATIENT,
     )
     return Core(MARKETS["orange_cm"], settings, clock=Clock())
 
@@ -223,7 +222,7 @@ def wallet(street: Street, **changes: Any) -> EWallet:
         api_key=credentials.ORANGE_SANDBOX_API_KEY,
         signing_secret=credentials.ORANGE_SANDBOX_SIGNING_SECRET,
         by_link=True,
-        timeouts=QUICK,
+        timeouts=PATIENT,
         **changes,
     )
     return EWallet(MARKETS["orange_sn"], settings, clock=Clock())
@@ -236,7 +235,7 @@ def b2b(street: Street) -> B2b:
         client_secret=credentials.ORANGE_SANDBOX_SECRET,
         pos_id=credentials.ORANGE_SANDBOX_POS_ID,
         callback_authorization="Basic agreed",
-        timeouts=QUICK,
+        timeouts=PATIENT,
     )
     return B2b(MARKETS["orange_cd"], settings, clock=Clock())
 

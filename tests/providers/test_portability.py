@@ -9,7 +9,7 @@ from engine.errors import OutcomeUnknown, Throttled, Unreachable, Unreadable
 from engine.msisdn import Msisdn
 from engine.payments.portability import Source
 from engine.payments.wallets import LookUp, Wallets
-from providers.http import Exchange, Timeouts
+from providers.http import Exchange
 from providers.portability import Portability, PortabilitySettings, build_portability
 from tests.providers.company import (
     CUT_SHORT,
@@ -25,17 +25,17 @@ from tests.providers.company import (
     Reaction,
     closed_port,
 )
+from tests.providers.subjects import PATIENT
 
 NUMBER = Msisdn("+256772000002")
 NETWORKS = {"64101": "airtel_ug"}
 TOKEN = "a-secret-that-nobody-may-read"
 PATH = "/v1/numbers/256772000002"
-QUICK = Timeouts(connect_seconds=0.3, read_seconds=0.3, pool_seconds=0.3)
 
 
 @pytest.fixture
 async def client(company: Company, traced: list[Exchange]) -> AsyncIterator[Portability]:
-    settings = PortabilitySettings(f"{company.url}/v1/numbers", TOKEN, QUICK)
+    settings = PortabilitySettings(f"{company.url}/v1/numbers", TOKEN, PATIENT)
     built = Portability(settings, NETWORKS, trace=traced.append)
     yield built
     await built.aclose()

@@ -18,7 +18,7 @@ from simulator.operators.world import World
 from simulator.rates import Market, MarketSettings
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.providers.sandbox_clients import open_client
-from tests.providers.subjects import QUICK
+from tests.providers.subjects import PATIENT
 
 NOON = datetime(2026, 11, 21, 9, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
@@ -50,9 +50,11 @@ async def sandboxes() -> AsyncIterator[Sandboxes]:
 @pytest.fixture
 async def sources(sandboxes: Sandboxes) -> AsyncIterator[dict[str, RateSource]]:
     oxr = OpenExchangeRates(
-        OpenExchangeRatesSettings(f"{sandboxes.openexchangerates_url}/api", APP_ID, timeouts=QUICK)
+        OpenExchangeRatesSettings(
+            f"{sandboxes.openexchangerates_url}/api", APP_ID, timeouts=PATIENT
+        )
     )
-    daily = FloatRates(FloatRatesSettings(f"{sandboxes.floatrates_url}/daily", timeouts=QUICK))
+    daily = FloatRates(FloatRatesSettings(f"{sandboxes.floatrates_url}/daily", timeouts=PATIENT))
     yield {"openexchangerates": oxr, "floatrates": daily}
     await oxr.aclose()
     await daily.aclose()

@@ -29,7 +29,7 @@ from providers.rates import Price, cross, read_price
 from providers.registry import RATES, build_rate_sources
 from tests.providers import company as companies
 from tests.providers.company import Answer, Company, Reaction
-from tests.providers.subjects import QUICK
+from tests.providers.subjects import PATIENT
 
 APP_ID = "app-id-x10"
 KES_UGX, EUR_KES, KES_USD = Pair("KES", "UGX"), Pair("EUR", "KES"), Pair("KES", "USD")
@@ -101,11 +101,11 @@ class Source:
 
 
 def _oxr(url: str, **options: Any) -> OpenExchangeRates:
-    return OpenExchangeRates(OpenExchangeRatesSettings(url, APP_ID, timeouts=QUICK), **options)
+    return OpenExchangeRates(OpenExchangeRatesSettings(url, APP_ID, timeouts=PATIENT), **options)
 
 
 def _floatrates(url: str, **options: Any) -> FloatRates:
-    return FloatRates(FloatRatesSettings(url, timeouts=QUICK), **options)
+    return FloatRates(FloatRatesSettings(url, timeouts=PATIENT), **options)
 
 
 OXR = Source(
@@ -183,7 +183,7 @@ async def test_another_base_is_asked_for_where_a_plan_allows_it(
     company: Company, traced: list[Exchange]
 ) -> None:
     company.on("/latest.json", Answer(body=OXR.other_base))
-    settings = OpenExchangeRatesSettings(company.url, APP_ID, base="EUR", timeouts=QUICK)
+    settings = OpenExchangeRatesSettings(company.url, APP_ID, base="EUR", timeouts=PATIENT)
     adapter = OpenExchangeRates(settings, trace=traced.append)
     (said,) = await adapter.fetch([EUR_KES])
     await adapter.aclose()

@@ -20,7 +20,7 @@ from engine.errors import (
     Unreadable,
 )
 from engine.ports import Reason, SignerPort
-from providers.http import Exchange, Timeouts
+from providers.http import Exchange
 from providers.signers import (
     BadKeys,
     FileSigner,
@@ -35,6 +35,7 @@ from simulator.serving import serving
 from simulator.vault import Fault, FaultName, VaultSandbox, vault_app
 from tests.providers.company import closed_port
 from tests.providers.conftest import HandClock
+from tests.providers.subjects import PATIENT
 
 # RFC 8032, section 7.1: secret key, public key, message, signature.
 VECTORS = [
@@ -61,7 +62,6 @@ VECTORS = [
     ),
 ]
 SECRET = VECTORS[1][0]
-QUICK = Timeouts(connect_seconds=0.5, read_seconds=1.0, pool_seconds=0.5)
 
 
 def write_key(folder: Path, name: str, secret: str, *, mode: int = 0o600) -> Path:
@@ -94,7 +94,7 @@ async def vault(
     token_file = tmp_path / "token"
     token_file.write_text(sandbox.make_token() + "\n")
     signer = VaultSigner(
-        VaultSettings(vault_url, token_file, timeouts=QUICK), clock=clock, trace=traced.append
+        VaultSettings(vault_url, token_file, timeouts=PATIENT), clock=clock, trace=traced.append
     )
     yield signer
     await signer.aclose()

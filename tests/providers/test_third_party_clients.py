@@ -14,6 +14,7 @@ from mpesa_connect.stk_push import STKPush
 
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes
+from tests.until import until
 
 SHORTCODE = int(credentials.MPESA_SANDBOX_SHORTCODE)
 PASSKEY = credentials.MPESA_SANDBOX_PASSKEY
@@ -50,7 +51,7 @@ async def test_mpesa_connect_collects_by_a_push_and_asks_how_it_went(sandboxes: 
     )
     assert pushed.response.status_code == 200
     assert pushed.response_code == "0"
-    await asyncio.sleep(0.5)
+    await until(lambda: sandboxes.mpesa.ledger.movements)
     asked = await asyncio.to_thread(
         pushes.query,
         business_short_code=SHORTCODE,

@@ -19,7 +19,7 @@ from tests.certificates import pem_for
 from tests.providers.company import CUT_SHORT, NOT_HTTP, Answer, Company, Raw, closed_port, opened
 
 BODY = b'{"type":"payment.paid"}'
-QUICK = 0.3
+PATIENT_SECONDS = 20.0
 
 
 def message(url: str) -> HookMessage:
@@ -30,7 +30,7 @@ def message(url: str) -> HookMessage:
 async def local(traced: list[Exchange] | None = None) -> AsyncIterator[Webhooks]:
     """As for development: 127.0.0.1 may be called."""
     trace = traced.append if traced is not None else lambda _: None
-    carrier = Webhooks(local=True, answer_seconds=QUICK, trace=trace)
+    carrier = Webhooks(local=True, answer_seconds=PATIENT_SECONDS, trace=trace)
     try:
         yield carrier
     finally:
@@ -99,7 +99,7 @@ async def test_no_answer_in_time_is_an_unknown_outcome_that_says_why(
     company: Company, traced: list[Exchange], reaction: Raw, failure: str
 ) -> None:
     company.on("/hook", reaction)
-    async with local(traced) as carrier, asyncio.timeout(QUICK * 5):
+    async with local(traced) as carrier, asyncio.timeout(5 * PATIENT_SECONDS):
         with pytest.raises(OutcomeUnknown) as caught:
             await carrier.deliver(message(company.url + "/hook"))
     assert caught.value.code == failure
@@ -307,7 +307,7 @@ async def test_a_name_that_changes_after_it_was_checked_changes_nothing(
         assert port is not None
         carrier = Webhooks(
             ports=frozenset({port}), look=look, is_open=lambda a: a == "127.0.0.2",
-            ssl_context=trust, answer_seconds=QUICK,
+            ssl_context=trust, answer_seconds=PATIENT_SECONDS,
         )  # fmt: skip
         shop.on("/hook", Answer(200, headers=(("Connection", "close"),)))
         url = f"https://shop.example:{port}/hook"

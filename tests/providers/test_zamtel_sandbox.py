@@ -15,14 +15,13 @@ from engine.errors import OutcomeUnknown, Throttled
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.ports import Direction, Outcome, Reason
-from providers.http import Timeouts
 from providers.zamtel import Zamtel
 from providers.zamtel import ZamtelSettings as AdapterSettings
 from simulator.operators import credentials
 from simulator.operators.zamtel import ZamtelSettings
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.providers.sandbox_clients import Hands, open_client
-from tests.providers.subjects import CALLBACK_URL, order
+from tests.providers.subjects import CALLBACK_URL, PATIENT, order
 
 pytestmark = pytest.mark.long("each way of the sandbox; test_zamtel.py keeps the adapter")
 
@@ -87,7 +86,7 @@ async def adapter(sandboxes: Sandboxes) -> AsyncIterator[Zamtel]:
             shortcode=credentials.ZAMTEL_SANDBOX_SHORTCODE,
             initiator=credentials.ZAMTEL_SANDBOX_INITIATOR,
             initiator_password=credentials.ZAMTEL_SANDBOX_INITIATOR_PASSWORD,
-            timeouts=Timeouts(read_seconds=0.4),
+            timeouts=PATIENT,
         )
     )
     yield opened

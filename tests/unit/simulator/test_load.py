@@ -421,7 +421,7 @@ async def walked(url: str, plan: Plan) -> Crowd:
     wires = Wires()
     async with httpx.AsyncClient(verify=False) as client:
         crowd = Crowd(plan, places, client, wires)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await crowd.run()
     await wires.aclose()
     return crowd

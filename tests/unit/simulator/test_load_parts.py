@@ -19,7 +19,7 @@ from tests.providers.company import Answer, Company, Raw
 
 @pytest.fixture
 async def company() -> AsyncIterator[Company]:
-    async with companies.opened() as opened:
+    async with companies.opened(patience_seconds=21) as opened:
         yield opened
 
 
@@ -179,7 +179,7 @@ async def test_broken_server_is_told_in_words_and_the_next_request_is_served(
 ) -> None:
     company.on("/ussd", reaction, Answer(200, body=b"END well again"))
     with pytest.raises(Unanswered, match=words):
-        await post(wires, company, seconds=0.5)
+        await post(wires, company, seconds=20)
     assert await post(wires, company) == (200, b"END well again")
 
 
@@ -233,7 +233,7 @@ def saying(body: bytes, fields: bytes = b"") -> bytes:
 
 
 async def ask(wires: Wires, url: str) -> bytes:
-    return (await wires.bring(url, Request(b"", "text/plain"), deadline_seconds=2.0)).body
+    return (await wires.bring(url, Request(b"", "text/plain"), deadline_seconds=30.0)).body
 
 
 ONE = saying(b"one")
@@ -256,7 +256,7 @@ async def test_connection_is_used_again_only_where_both_sides_agree(
     async with talking(server) as url:
         assert await ask(wires, url) == b"one"
         if connections == 2:  # what only then is seen of the first may take its time
-            await asyncio.wait_for(server.ended.wait(), 2)
+            await asyncio.wait_for(server.ended.wait(), 30)
             await asyncio.sleep(0.05)
         assert await ask(wires, url) == b"one"
         assert server.connections == connections
@@ -268,7 +268,7 @@ async def test_nothing_stays_open_behind_a_run() -> None:
     async with talking(server) as url:
         await ask(wires, url)
         await wires.aclose()
-        await asyncio.wait_for(server.ended.wait(), 2)
+        await asyncio.wait_for(server.ended.wait(), 30)
 
 
 # The picture.
