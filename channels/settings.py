@@ -48,7 +48,7 @@ class HookSettings:
 
 @dataclass(frozen=True)
 class ApiPaces:
-    """How many requests may come to the API, before they are answered 429."""
+    """How many requests may come to the API, before they are answered 429; of payments, 409."""
 
     address_per_minute: int = 600
     member_per_minute: int = 300  # of one member of staff, wherever they are
@@ -56,6 +56,7 @@ class ApiPaces:
     client_address_per_minute: int = 6_000
     client_key_per_minute: int = 6_000
     client_tenant_per_minute: int = 60_000  # of all keys together
+    client_payer_per_10_minutes: int = 30  # payments that one client asks one payer for
 
 
 @dataclass(frozen=True)
@@ -290,6 +291,9 @@ def _read_paces(reader: Reader) -> ApiPaces:
         reader.number("CAPP_API_CLIENT_ADDRESS_PER_MINUTE", usual.client_address_per_minute, low=1),
         reader.number("CAPP_API_CLIENT_KEY_PER_MINUTE", usual.client_key_per_minute, low=1),
         reader.number("CAPP_API_CLIENT_TENANT_PER_MINUTE", usual.client_tenant_per_minute, low=1),
+        reader.number(
+            "CAPP_API_CLIENT_PAYER_PER_10_MINUTES", usual.client_payer_per_10_minutes, low=1
+        ),
     )
 
 

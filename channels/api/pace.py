@@ -1,4 +1,5 @@
-"""How often the API may be asked: by an address, by a caller, and by who cannot be proven.
+"""How often the API may be asked: by an address, by a caller, and by who cannot be proven; and how
+often a client may have one payer asked for money.
 
 Whoever shows many tokens that are none is not listened to for a while, whatever they show then: no
 token can be found by trying.
@@ -11,9 +12,12 @@ from channels.api.problems import Code, Refusal
 from channels.settings import ApiPaces
 from channels.sources import counted_as
 from channels.web.limits import Admitted, Asked, Limit, Limits
+from engine.clients.clients import ClientId
+from engine.msisdn import Msisdn
 
 MINUTE: Final = 60
 UNPROVEN_SECONDS: Final = 300
+PAYER_SECONDS: Final = 600
 
 
 class Pace:
@@ -55,6 +59,26 @@ class Pace:
         admitted = await self._limits.admit(callers)
         _let_in(admitted)
         return admitted.headers()
+
+
+class PayersPace:
+    """How often a client may have one payer asked: each payment is a prompt of their operator's and
+    an SMS of ours to them, whatever becomes of it.
+    """
+
+    def __init__(self, limits: Limits, most: int) -> None:
+        """`most` payments of one client and one payer in ten minutes."""
+        self._limits = limits
+        self._limit = Limit("payer", most, PAYER_SECONDS)
+
+    async def ask(self, client_id: ClientId, payer: Msisdn) -> None:
+        """Count one more, also if it is refused then. Raises Refusal NOT_NOW for one too many."""
+        admitted = await self._limits.admit({self._limit: f"{client_id} {payer}"})
+        if not admitted.is_in:
+            raise Refusal(
+                Code.NOT_NOW, "`payer`: you have them asked very often", reason="payer_asked",
+                retry_after=admitted.retry_after_seconds,
+            )  # fmt: skip
 
 
 def pace_of_staff(limits: Limits, paces: ApiPaces) -> Pace:

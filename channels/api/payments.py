@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from channels.api.endpoints import Again, Call, Nothing
+from channels.api.pace import PayersPace
 from channels.api.payment_shown import (
     PaymentMade,
     PaymentsShown,
@@ -119,6 +120,7 @@ class Payments:
         quotes: QuoteStore,
         own: ClientPayments,
         reservations: Reservations,
+        pace: PayersPace,
         desk: Desk,
         proposals: ProposalStore,
     ) -> None:
@@ -129,6 +131,7 @@ class Payments:
         self._quotes = quotes
         self._own = own
         self._reservations = reservations
+        self._pace = pace
         self._desk = desk
         self._proposals = proposals
 
@@ -140,7 +143,8 @@ class Payments:
         Once per key, for ever: key and hash are stored in the commit that takes it on. A refusal
         takes no key, but a quote that was named stays the key's own. Raises CustomerMistake,
         NoWayNow, and Refusal NOT_FOUND (of the quote), QUOTE_TAKEN, NOT_A_CUSTOMER or KEY_REUSED.
-        Of a reservation NOT_FOUND, or NOT_POSSIBLE with a reason.
+        Of a reservation NOT_FOUND, or NOT_POSSIBLE with a reason. NOT_NOW where the client has this
+        payer asked too often.
         """
         client, (hash_, older) = call.caller.client_id, _hashes(call)
         async with beside(self._parties(call.body)) as looking_up:
@@ -148,6 +152,7 @@ class Payments:
             if known is not None:
                 return _again(known, hash_, older)
             payer, quote = await self._priced(call, await looking_up)
+        await self._pace.ask(client, payer.msisdn)
         draws_on = await self._draws_on(call, quote)
         try:
             confirmed = await self._confirming.confirm(

@@ -14,8 +14,8 @@ from channels.api.wire import AmountAsked, Id, read_amount, show
 from channels.times import iso_millis_of
 from engine.clients.clients import ClientId, KeyHolder
 from engine.ledger.entries import Manual
-from engine.payments.reservation_store import Reservation
-from engine.payments.reservations import NotReserved, Reservations, Undrawable
+from engine.payments.reservation_store import NotReserved, Reservation
+from engine.payments.reservations import OPEN_MOST, Reservations, Undrawable
 
 MINUTES_MAX = 10_080
 
@@ -64,6 +64,7 @@ class ClientReservations:
         """`percent_max`: how much of a pool is one client's, to tell who asks for more."""
         self._reservations = reservations
         self._details = {
+            NotReserved.MANY: f"you have {OPEN_MOST} open ones of this currency: release one",
             NotReserved.SHARE: f"your open reservations and this would be more than {percent_max} %"
             " of what the pool has free or set aside",
             NotReserved.POOL: "the pool has not so much free: see its `available`",
@@ -74,7 +75,8 @@ class ClientReservations:
     ) -> ReservationShown:
         """Set an amount of a currency's pool aside. A repeat is the same reservation.
 
-        Raises Refusal NOT_NOW with the reason: the client's share, or the pool, is not enough.
+        Raises Refusal NOT_NOW with the reason: the client's share, or the pool, is not enough, or
+        too many are open.
         """
         found = await self._reservations.reserve(
             reservation_id=call.operation, client=call.caller.client_id,

@@ -14,7 +14,7 @@ from channels.api.markets import (
     RatePath,
     RateShown,
 )
-from channels.api.pace import MINUTE, pace_of_clients
+from channels.api.pace import MINUTE, PayersPace, pace_of_clients
 from channels.api.pages import pages
 from channels.api.payment_shown import PaymentMade, PaymentsShown, PaymentStatus
 from channels.api.payments import (
@@ -153,7 +153,7 @@ def client_routes(engine: Engine, limits: Limits) -> list[Route]:
         return []
     serving = serving_of_clients(engine, limits)
     hooks = _hook_table(engine)
-    table = (*_table(engine), *hooks)
+    table = (*_table(engine, limits), *hooks)
     messages = (EventTold,) if hooks else ()
     return [*pages(PREFIX, table, messages), *serving.routes(PREFIX, table)]
 
@@ -190,7 +190,7 @@ def _hook_table(engine: Engine) -> tuple[AnyEndpoint, ...]:
     return hook_table(ClientHooks(hooks)) if hooks is not None else ()
 
 
-def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:
+def _table(engine: Engine, limits: Limits) -> tuple[AnyEndpoint, ...]:
     tenant, find = engine.settings.tenant, engine.customers.find
     selling, store = engine.payments.selling, QuoteStore(engine.pool, tenant)
     return table_of(
@@ -198,8 +198,9 @@ def _table(engine: Engine) -> tuple[AnyEndpoint, ...]:
         Payments(
             selling=selling, confirming=engine.payments.confirming, rulings=engine.rulings,
             find=find, quotes=store, own=ClientPayments(engine.pool, tenant, engine.store),
-            reservations=engine.reservations, desk=engine.office.desk,
-            proposals=engine.office.proposals,
+            reservations=engine.reservations,
+            pace=PayersPace(limits, engine.settings.api_paces.client_payer_per_10_minutes),
+            desk=engine.office.desk, proposals=engine.office.proposals,
         ),
         Markets(
             pools=engine.pools, rates=engine.rates, health=engine.health,

@@ -13,10 +13,11 @@ from channels.settings import Settings
 from channels.times import minute_utc_of
 from channels.wiring import read_directory
 from engine.clock import Clock, Ids
-from engine.desk.proposals import read_person
+from engine.desk.proposals import read_line, read_person
 from engine.msisdn import Msisdn, country_of
 from engine.payments.portability_store import PortabilityStore
 from engine.payments.routing import Directory
+from providers.redaction import printable
 
 Say = Callable[[str], None]
 WHY_CHARACTERS_MAX = 200
@@ -34,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run_ported(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
     """Put down, take back or look; False, and nothing written, for words that make no sense.
 
-    Safe to repeat: what stands already is not written again. Raises StaffMistake for no name.
+    Safe to repeat: what stands already is not written again. Raises StaffMistake for no name, and
+    for a reason that is no line of printable characters.
     """
     clock, directory = Clock(), read_directory({})  # the numbering plan alone: nobody is called
     changes = options.operator is not None or options.forget
@@ -42,11 +44,12 @@ async def run_ported(settings: Settings, options: argparse.Namespace, say: Say) 
         say(wrong)
         return False
     by = read_person(options.person) if changes else ""
+    why = read_line(options.why) if changes and options.why.strip() else ""
     pool = await open_sealed_pool(settings, size=1)
     try:
         store = PortabilityStore(pool, settings.tenant, clock, Ids(clock))
         if changes:
-            await store.put_down(options.msisdn, options.operator, by=by, why=options.why.strip())
+            await store.put_down(options.msisdn, options.operator, by=by, why=why)
         await _show(store, directory, options.msisdn, say)
     finally:
         await pool.close()
@@ -74,7 +77,7 @@ async def _show(store: PortabilityStore, directory: Directory, msisdn: Msisdn, s
         say(f"  dials by {dialled} since {minute_utc_of(seen.network_since_ms)}")
     for word in await store.history(msisdn):
         what = f"put down as {word.operator}" if word.operator else "taken back"
-        why = f": {word.why}" if word.why else ""
+        why = f": {printable(word.why)}" if word.why else ""  # typed before it was looked at
         say(f"  {what} by {word.by} {minute_utc_of(word.at_ms)}{why}")
 
 

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from channels.settings import Settings
 from engine.clock import Clock
 from engine.database import open_pool
+from engine.desk.proposals import read_person
 from engine.fx.consensus import HELD, Verdict, question_of, replay
 from engine.fx.rates import RateBook
 from engine.fx.store import Asked, Decided, RateStore
 from engine.ports import Pair
+from providers.redaction import printable
 
 Say = Callable[[str], None]
 _HELD_ID = re.compile(r"([A-Z]{3})/([A-Z]{3})@([0-9]{1,15})")
@@ -23,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp rates`."""
     parser.add_argument("--history", type=int, default=1, help="how many decisions of each pair")
     parser.add_argument("--confirm", metavar="PAIR@TIME", help="take a rate that is held")
-    parser.add_argument("--by", metavar="NAME", help="who confirms it")
+    parser.add_argument("--by", dest="person", metavar="NAME", help="who confirms it")
 
 
 async def run_rates(
@@ -31,7 +33,7 @@ async def run_rates(
 ) -> bool:
     """Show what is accepted, or take a rate that is held; whether it could be."""
     if options.confirm:
-        return await confirm_rate(settings, options.confirm, options.by, say)
+        return await confirm_rate(settings, options.confirm, options.person, say)
     return await show_rates(settings, options.history, say)
 
 
@@ -63,7 +65,10 @@ async def show_rates(settings: Settings, history: int, say: Say) -> bool:
 
 
 async def confirm_rate(settings: Settings, held: str, by: str | None, say: Say) -> bool:
-    """Take a held rate, named as `capp rates` shows it; whether it was taken."""
+    """Take a held rate, named as `capp rates` shows it; whether it was taken.
+
+    Raises StaffMistake for who is no name.
+    """
     named = _HELD_ID.fullmatch(held)
     if named is None or not by:
         say("wants --confirm KES/UGX@1795255200000 --by NAME")
@@ -71,7 +76,7 @@ async def confirm_rate(settings: Settings, held: str, by: str | None, say: Say) 
     pool = await open_pool(settings.database_url, size=1)
     try:
         decided = await RateStore(pool, settings.tenant).confirm(
-            Pair(named[1], named[2]), int(named[3]), by, int(Clock().epoch() * 1000)
+            Pair(named[1], named[2]), int(named[3]), read_person(by), int(Clock().epoch() * 1000)
         )
     finally:
         await pool.close()
@@ -84,7 +89,7 @@ async def confirm_rate(settings: Settings, held: str, by: str | None, say: Say) 
 
 def _say_decision(decided: Decided, now_ms: int, say: Say) -> None:
     decision = decided.decision
-    by = f" ({decided.confirmed_by})" if decided.confirmed_by else ""
+    by = f" ({printable(decided.confirmed_by)})" if decided.confirmed_by else ""
     say(f"decided on {decided.pair} {_age(now_ms - decided.at_ms)} ago: {decision.outcome}{by}")
     say(f"  because: {decision.reason}")
     if decision.outcome == HELD:

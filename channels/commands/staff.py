@@ -5,11 +5,12 @@ token is printed once and stored nowhere.
 """
 
 import argparse
-import getpass
 import os
+import pwd
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from channels.privacy import open_sealed_pool
 from channels.settings import BadSettings, Settings
@@ -33,6 +34,10 @@ from engine.staff.tokens import TokenKeys
 from providers.redaction import printable
 
 Say = Callable[[str], None]
+
+LOGIN: Final = Path("/proc/self/loginuid")
+NOBODY_LOGGED_IN: Final = 2**32 - 1
+"""Linux's word for a process that no login began (proc_pid_loginuid(5))."""
 
 
 class StaffRoom(NamedTuple):
@@ -89,12 +94,25 @@ async def run_staff(settings: Settings, options: argparse.Namespace, say: Say) -
         return await COMMANDS[options.word](room, options, say)
 
 
-def who_is_here() -> str:
-    """By the system's word; in a container there may be no name for the number."""
+def who_is_here(login: Path = LOGIN) -> str:
+    """Who logged in, by the system's word, which `sudo` and `su` do not change; else whose process
+    this is. In a container there may be no name for the number.
+
+    Never by LOGNAME or USER: whoever types here sets those, to a colleague's name as well.
+    """
+    number = _logged_in(login)
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _logged_in(login: Path) -> int:
+    try:
+        number = int(login.read_text())
+    except (OSError, ValueError):  # not Linux, or one that keeps no such thing
+        return os.getuid()
+    return os.getuid() if number == NOBODY_LOGGED_IN else number
 
 
 async def _add(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool:

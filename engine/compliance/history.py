@@ -53,22 +53,27 @@ select a.n, c.id, c.msisdn, c.msisdn_sealed, c.country, c.tier, c.name, c.born, 
        c.tier_paused_until, sent.*, received.*, paid.*
   from asked a
   left join lateral (
-    select count(*) filter (where p.at_ms > a.at_ms - 3600000) as sent_hour_count,
-           count(distinct p.payee) filter (where p.at_ms > a.at_ms - 86400000) as payees_day_count,
-           count(*) filter (where p.minor >= a.near_minor and p.currency = a.currency)
-             as near_limit_week_count
-      from (select h.* from clearance h
-             where a.watched = 1 and h.tenant = $1 and h.payer = a.payer and h.quote <> a.quote
-               and h.at_ms > a.at_ms - 604800000 and h.at_ms <= a.at_ms
-             order by h.at_ms desc limit {ROWS_MAX}) p) sent on true
-  left join lateral (
     select count(distinct p.payer) as payers_day_count,
            sum(p.receives_minor) filter (where p.at_ms > a.at_ms - 1800000
-             and p.receives_currency = a.currency and p.action < 2) as received_recent_minor
+             and p.receives_currency = a.currency and p.action < 2) as received_recent_minor,
+           min(p.at_ms) filter (where p.at_ms > a.at_ms - 1800000
+             and p.receives_currency = a.currency and p.action < 2) as received_since_ms
       from (select h.* from clearance h
              where a.watched = 1 and h.tenant = $1 and h.payee = a.payer
                and h.at_ms > a.at_ms - 86400000 and h.at_ms <= a.at_ms
              order by h.at_ms desc limit {ROWS_MAX}) p) received on true
+  left join lateral (
+    select count(*) filter (where p.at_ms > a.at_ms - 3600000) as sent_hour_count,
+           count(distinct p.payee) filter (where p.at_ms > a.at_ms - 86400000) as payees_day_count,
+           count(*) filter (where p.minor >= a.near_minor and p.currency = a.currency)
+             as near_limit_week_count,
+           sum(p.minor) filter (where p.at_ms >= received.received_since_ms
+             and p.currency = a.currency and p.action < 2
+             and p.minor * 100 <= received.received_recent_minor * 120) as passed_on_minor
+      from (select h.* from clearance h
+             where a.watched = 1 and h.tenant = $1 and h.payer = a.payer and h.quote <> a.quote
+               and h.at_ms > a.at_ms - 604800000 and h.at_ms <= a.at_ms
+             order by h.at_ms desc limit {ROWS_MAX}) p) sent on true
   left join lateral (
     select count(distinct p.payer) filter (where p.payer <> a.payer) as payee_payers_day_count
       from (select h.* from clearance h

@@ -28,10 +28,15 @@ class History(msgspec.Struct, frozen=True):
     received_recent_minor: int = 0  # what was sent to the payer within half an hour
     payers_day_count: int = 0  # how many people paid the payer within a day
     payee_payers_day_count: int = 0  # how many others paid this payee within a day
+    passed_on_minor: int = 0  # sent since the first of what was received, in parts no larger
 
 
 class Signals(msgspec.Struct, frozen=True):
-    """What the rules measure: one whole number each."""
+    """What the rules measure: one whole number each. Stored: a new one comes last, with a default.
+
+    `passed_on_percent`: this payment of what its payer received within half an hour;
+    `passed_on_together_percent`: with what they sent since, so that nobody hides it by halving it.
+    """
 
     sent_hour_count: int
     payees_day_count: int
@@ -43,6 +48,7 @@ class Signals(msgspec.Struct, frozen=True):
     account_age_hours: int
     is_round: int
     is_night: int
+    passed_on_together_percent: int = 0
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +122,7 @@ def measure(
 ) -> Signals:
     """The payment in figures. `account_age_seconds` is None when the payer is not registered."""
     received = history.received_recent_minor
+    together = history.passed_on_minor + amount.minor
     round_minor = _ROUND_MAJOR * 10 ** CURRENCIES[amount.currency].decimals
     return Signals(
         sent_hour_count=history.sent_hour_count,
@@ -132,6 +139,7 @@ def measure(
         ),
         is_round=int(amount.minor % round_minor == 0),
         is_night=int(when.hour in NIGHT_HOURS),
+        passed_on_together_percent=together * 100 // received if received else 0,
     )
 
 

@@ -4,6 +4,9 @@ How one stands is the state of `payment` under its id, what is left of it the ba
 account: neither is kept twice.
 """
 
+import asyncio
+from collections import defaultdict
+from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from engine.ledger.books import open_accounts
@@ -29,7 +32,18 @@ select coalesce((select amount from balance where id = $3), 0) as free,
          as reserved,
        coalesce((select sum(amount_minor) from liquidity_reservation
                   where tenant = $1 and ended_ms is null and account >> 32 = $4
-                    and client = $2), 0)::bigint as own"""
+                    and client = $2), 0)::bigint as own,
+       (select count(*) from liquidity_reservation
+         where tenant = $1 and ended_ms is null and account >> 32 = $4
+           and client = $2) as own_open"""
+
+
+class NotReserved(StrEnum):
+    """Why nothing was set aside."""
+
+    MANY = "reservations_open"  # the client has so many open that one more is too many
+    SHARE = "reservation_share"  # the client would have more of the pool than one may
+    POOL = "float"  # the pool does not cover it
 
 
 class Reservation(NamedTuple):
@@ -58,25 +72,37 @@ class ReservationStore:
     def __init__(self, pool: Any, tenant: int) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def ask(self, asked: Reservation, *, percent_max: int) -> bool:
+    async def ask(
+        self, asked: Reservation, *, percent_max: int, open_most: int
+    ) -> NotReserved | None:
         """Write down what is asked for and open its account; its `account` is chosen here.
 
-        False when the client would have more than its share of what the pool has free or reserved.
-        What it asked for counts until it has ended, drawn on or not. Exact under concurrency: those
-        of one pool wait for each other. Known before, it stays as it was.
+        MANY when the client has `open_most` of the currency, SHARE when it would have more than its
+        share of what the pool has free or reserved. What it asked for counts until it has ended,
+        drawn on or not. Exact under concurrency: those of one pool wait for each other, and of one
+        process a single connection waits. Known before, it stays as it was.
         """
+        async with self._turns[asked.amount.currency]:
+            return await self._ask(asked, percent_max, open_most)
+
+    async def _ask(
+        self, asked: Reservation, percent_max: int, open_most: int
+    ) -> NotReserved | None:
         currency = asked.amount.currency
         first = Account(self._tenant, currency, Kind.POOL_RESERVED).number
         free = Account(self._tenant, currency, Kind.POOL_AVAIL).number
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute("select pg_advisory_xact_lock($1)", first)
             if await connection.fetchval(_KNOWN, self._tenant, asked.id):
-                return True
+                return None
             room = await connection.fetchrow(_ROOM, self._tenant, asked.client, free, free >> 32)
+            if room["own_open"] >= open_most:
+                return NotReserved.MANY
             share = (room["free"] + room["reserved"]) * percent_max // 100
             if room["own"] + asked.amount.minor > share:
-                return False
+                return NotReserved.SHARE
             last = await connection.fetchval(_LAST, self._tenant, first >> 32)
             account = (last or first) + 1
             await connection.execute(
@@ -87,7 +113,7 @@ class ReservationStore:
                 asked.expires_ms,
             )  # fmt: skip
             await open_accounts(connection, [read_account(account)])
-            return True
+            return None
 
     async def one(self, reservation_id: str) -> Reservation | None:
         """As it stands now."""

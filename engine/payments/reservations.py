@@ -14,10 +14,12 @@ from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, NIL, Plan, Verdict, Verdicted
 from engine.ledger.pool_postings import release_for_client, reserve_for_client
 from engine.money import Money
-from engine.payments.reservation_store import Reservation, ReservationStore
+from engine.payments.reservation_store import NotReserved, Reservation, ReservationStore
 
 TRIES_MAX: Final = 50
 """How often an end is planned anew when payments drew on the reservation meanwhile."""
+OPEN_MOST: Final = 100
+"""Of one client and currency: whoever reserves adds up all that are open."""
 
 
 class ReservationRules(NamedTuple):
@@ -25,13 +27,6 @@ class ReservationRules(NamedTuple):
 
     minutes_max: int
     percent_max: int
-
-
-class NotReserved(StrEnum):
-    """Why nothing was set aside."""
-
-    SHARE = "reservation_share"  # the client would have more of the pool than one may
-    POOL = "float"  # the pool does not cover it
 
 
 class Undrawable(StrEnum):
@@ -74,8 +69,11 @@ class Reservations:
         asked = Reservation(
             reservation_id, client, 0, amount, now_ms, now_ms + lasts_ms, None, amount
         )
-        if not await self._store.ask(asked, percent_max=self._rules.percent_max):
-            return NotReserved.SHARE
+        denied = await self._store.ask(
+            asked, percent_max=self._rules.percent_max, open_most=OPEN_MOST
+        )
+        if denied is not None:
+            return denied
         found = await self._must(reservation_id)
         if found.state is None and now_ms < found.expires_ms:
             await self._book(found)

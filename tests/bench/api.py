@@ -70,7 +70,13 @@ STEADY_SECONDS = 5.0
 PER_SECOND_MAX = 2_000
 """So many customers there are for each second."""
 PLENTY: dict[str, Any] = {
-    f"CAPP_API_CLIENT_{name}_PER_MINUTE": "100000000" for name in ("ADDRESS", "KEY", "TENANT")
+    f"CAPP_API_CLIENT_{name}": "100000000"
+    for name in (
+        "ADDRESS_PER_MINUTE",
+        "KEY_PER_MINUTE",
+        "TENANT_PER_MINUTE",
+        "PAYER_PER_10_MINUTES",
+    )
 }
 
 

@@ -163,6 +163,7 @@ async def _engine(database_url: str, world: World, environment: Mapping[str, str
             "CAPP_CLIENT_KEYS": f"1:{MAC_KEY.hex()}",
             "CAPP_API_UNPROVEN_PER_5_MINUTES": "100000",
             "CAPP_API_CLIENT_ADDRESS_PER_MINUTE": "100000",
+            "CAPP_API_CLIENT_PAYER_PER_10_MINUTES": "100000",
             **environment,
         }
     )

@@ -61,7 +61,8 @@ def house_environment(database_url: str, redis_url: str, folder: Path) -> dict[s
         "CAPP_METRICS_TOKEN": drawn("metrics"),
         **{f"CAPP_API_{name}": "1000000" for name in (
             "ADDRESS_PER_MINUTE", "MEMBER_PER_MINUTE", "UNPROVEN_PER_5_MINUTES",
-            "CLIENT_ADDRESS_PER_MINUTE", "CLIENT_KEY_PER_MINUTE", "CLIENT_TENANT_PER_MINUTE")},
+            "CLIENT_ADDRESS_PER_MINUTE", "CLIENT_KEY_PER_MINUTE", "CLIENT_TENANT_PER_MINUTE",
+            "CLIENT_PAYER_PER_10_MINUTES")},
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from channels.api import serving
 from channels.api.asking import hash_as_sent
 from channels.api.v1 import PREFIX
 from channels.times import iso_millis_of
+from channels.web.limits import Limits
 from engine.clock import AttemptId
 from engine.desk.proposals import Kind, Person
 from engine.errors import NoWayNow, OutcomeUnknown
@@ -28,6 +29,7 @@ from engine.ports import Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.client_room import PRICE, ClientRoom, client_room_of, open_client_room
 from tests.integration.owner import Owner
+from tests.integration.staff_room import RedisAway
 from tests.integration.world import FAILED, SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
@@ -514,6 +516,29 @@ async def test_a_payment_is_withdrawn_until_its_payer_is_asked(database_url: str
         assert twice.json() == first.json()
         await room.engine.dispatcher.idle()  # those seconds are the machine's own
         assert room.world.mpesa.orders == []
+        await assert_books(room.world.pool)
+
+
+async def test_nobody_is_asked_by_a_client_without_end(database_url: str) -> None:
+    """Ordered and withdrawn each is an SMS to the payer, and gives back what it counted."""
+    now = [0.0]
+    limits = Limits(RedisAway(), key=b"k" * 16, monotonic=lambda: now[0])
+    most = {"CAPP_API_CLIENT_PAYER_PER_10_MINUTES": "3", "CAPP_COLLECT_DELAY_SECONDS": "2"}
+    async with open_client_room(database_url, limits=limits, **most) as room:
+        for number in range(3):
+            sent = await room.post("/payments/send", PRICE, key=f"order-{number:04d}")
+            await room.post(f"/payments/{sent.json()['id']}/cancel")
+        late = await room.post("/payments/send", PRICE, key="order-0003")
+        assert (code(late), reason(late)) == ((409, "not_now"), (409, "payer_asked"))
+        assert 0 < int(late.headers["retry-after"]) <= 600
+        await room.engine.dispatcher.idle()
+        assert sum("Cancelled" in sms.text for sms in room.world.sms.sent) == 3
+        again = await room.post("/payments/send", PRICE, key="order-0000")
+        assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+        assert (await room.post("/payments/send", PRICE, who="other")).status_code == 201
+        now[0] = 600.0
+        assert (await room.post("/payments/send", PRICE, key="order-0003")).status_code == 201
+        await room.engine.dispatcher.idle()
         await assert_books(room.world.pool)
 
 

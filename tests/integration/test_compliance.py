@@ -253,6 +253,25 @@ async def test_a_mule_is_held(house: House) -> None:
     }
 
 
+async def test_a_mule_that_halves_what_it_passes_on_is_held_as_well(house: House) -> None:
+    """Also behind tries that come to nothing: what is asked for counts, and what is larger than all
+    that came in hides none of it."""
+    await house.register(JANE)
+    house.clock.seconds += 60
+    await house.check(house.question(600, ago_seconds=1_000))  # before anything came in
+    for n in range(6):
+        sender = Msisdn(f"+2567720001{n:02d}")
+        to_jane = house.question(
+            200, payer=sender, payee=JANE, ago_seconds=600, receives=Money(20_000, "KES")
+        )
+        await house.history_of(to_jane)
+    actions = []
+    for shillings in (4_000, 600, 600):
+        house.clock.seconds += 10
+        actions.append((await house.check(house.question(shillings))).action)
+    assert actions == [Action.ALLOW, Action.ALLOW, Action.HOLD]
+
+
 async def test_questions_of_one_moment_are_answered_apart(house: House) -> None:
     await house.load()
     await house.register(JANE, name=LISTED)
@@ -295,6 +314,7 @@ async def test_history_counts_what_was_asked_within_each_window(house: House) ->
         received_recent_minor=500,
         payers_day_count=2,
         payee_payers_day_count=1,
+        passed_on_minor=0,  # what was sent within that time is more than came in
     )
 
 

@@ -270,6 +270,18 @@ async def test_what_makes_no_sense_is_not_written(
     assert await room.store.history(AIRTELS) == []
 
 
+async def test_no_reason_looks_like_another_persons_word(room: Room, database_url: str) -> None:
+    """Who moves a number to a network leaves no line of somebody else's behind it."""
+    forged = "said so\n  taken back by babu 2026-11-22 10:00: a mistake"
+    with pytest.raises(StaffMistake, match="one line"):
+        await capp(database_url, AIRTELS, "mtn_ug", "--as", "asha", "--why", forged)
+    assert await room.store.history(AIRTELS) == []
+    await room.store.put_down(AIRTELS, "mtn_ug", by="asha", why=forged)  # as earlier programs did
+    _, said = await capp(database_url, AIRTELS)
+    assert [line for line in said if line.startswith("  ")] == said[1:2]
+    assert all(line.isprintable() for line in said)
+
+
 async def test_somebody_without_a_name_is_nobody(database_url: str) -> None:
     with pytest.raises(StaffMistake):
         await capp(database_url, AIRTELS, "mtn_ug", "--as", "  ")

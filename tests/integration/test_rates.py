@@ -18,7 +18,7 @@ from channels.rates import build_feed
 from channels.settings import read_settings
 from channels.wiring import MENUS
 from engine.decisions import Decision, Kind
-from engine.errors import NoWayNow, OutcomeUnknown
+from engine.errors import NoWayNow, OutcomeUnknown, StaffMistake
 from engine.fx.consensus import HELD, NONE, Terms, question_of, replay
 from engine.fx.feed import RateFeed, pairs_of
 from engine.fx.rates import Rate, RateBook
@@ -694,7 +694,9 @@ async def test_the_command_tells_what_is_held_and_takes_it(database_url: str, po
     assert not await confirm_rate(settings, held, None, said.append)
     assert not await confirm_rate(settings, "KES/UGX@1", "amina", said.append)
     assert not await confirm_rate(settings, "KES", "amina", said.append)
-    assert await confirm_rate(settings, held, "amina", said.append)
+    with pytest.raises(StaffMistake):
+        await confirm_rate(settings, held, "amina)\ndecided on KES/UGX (babu", said.append)
+    assert await confirm_rate(settings, held, "Amina", said.append)
     assert said[-1].startswith("KES/UGX is 40: ")
     assert not await confirm_rate(settings, held, "amina", said.append)
     assert await show_rates(settings, 5, said.append)

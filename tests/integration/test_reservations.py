@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -17,8 +18,8 @@ from engine.ledger.corrections import adjustment, read_row, reversal
 from engine.ledger.entries import Manual
 from engine.money import Money
 from engine.payments.lifecycle import State
-from engine.payments.reservation_store import Reservation, ReservationStore
-from engine.payments.reservations import NotReserved, ReservationRules, Reservations, Undrawable
+from engine.payments.reservation_store import NotReserved, Reservation, ReservationStore
+from engine.payments.reservations import OPEN_MOST, ReservationRules, Reservations, Undrawable
 from tests.integration.client_room import PRICE, ClientRoom, open_client_room
 from tests.integration.doom import Died, Doom, Doomed
 from tests.integration.owner import Owner
@@ -317,6 +318,46 @@ async def test_a_client_has_its_share_of_a_pool_and_no_more(database_url: str) -
         assert (await reserve(room, tenth // 4, key="late-0001")).status_code == 201
 
 
+async def test_a_client_has_so_many_open_and_no_more(room: ClientRoom) -> None:
+    """All are added up for each one more: with thousands nobody else would be heard."""
+    shop = await room.world.pool.fetchval("select id from client where name = 'shop'")
+    house = rooms_of(room)
+    found = await asyncio.gather(
+        *[
+            house.reserve(
+                reservation_id=room.engine.ids.hex(), client=shop.hex, amount=Money(1, "UGX"),
+                minutes=60,
+            )
+            for _ in range(OPEN_MOST + 3)
+        ]
+    )  # fmt: skip
+    taken = [each for each in found if isinstance(each, Reservation)]
+    assert (len(taken), found.count(NotReserved.MANY)) == (OPEN_MOST, 3)
+    late = await reserve(room, 1, key="late-0001")
+    assert said(late) == (409, "not_now", "reservations_open")
+    assert f"you have {OPEN_MOST} open ones" in late.json()["detail"]
+    assert (await reserve(room, 1, who="other")).status_code == 201
+    await room.post(f"/liquidity/reservations/{taken[0].id}/release")
+    assert (await reserve(room, 1, key="late-0001")).status_code == 201
+
+
+async def test_who_waits_to_reserve_leaves_the_others_their_connections(
+    room: ClientRoom, database_url: str
+) -> None:
+    """Turns are taken for each pool; eight who wait for theirs would be all that a process has."""
+    other = await asyncpg.connect(database_url)
+    first = Account(1, "UGX", Kind.POOL_RESERVED).number
+    await other.execute("select pg_advisory_lock($1)", first)
+    waiting = [asyncio.create_task(reserve(room, 1)) for _ in range(20)]
+    await asyncio.sleep(1)
+    assert not any(task.done() for task in waiting)
+    async with asyncio.timeout(10):
+        assert (await room.post("/payments/send", PRICE, who="other")).status_code == 201
+    await other.close()
+    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {201}
+    await room.engine.dispatcher.idle()
+
+
 @pytest.mark.long("a thousand at once; quick: a reservation is never overdrawn")
 async def test_a_thousand_at_once_reserve_exactly_what_the_pool_covers(room: ClientRoom) -> None:
     """Every client may have all of it, so only the books say no."""
@@ -327,7 +368,7 @@ async def test_a_thousand_at_once_reserve_exactly_what_the_pool_covers(room: Cli
     found = await asyncio.gather(
         *[
             house.reserve(
-                reservation_id=id_, client=f"{n % 7:032x}", amount=Money(each, "UGX"), minutes=9
+                reservation_id=id_, client=f"{n % 20:032x}", amount=Money(each, "UGX"), minutes=9
             )
             for n, id_ in enumerate(ids)
         ]
@@ -419,7 +460,8 @@ async def test_a_reservation_nobody_booked_in_time_is_never_booked(room: ClientR
     id_ = room.engine.ids.hex()
     now = int(room.world.clock.epoch() * 1000)
     asked = Reservation(id_, SHOP, 0, Money(7, "UGX"), now, now + 60_000, None, Money(7, "UGX"))
-    assert await ReservationStore(room.world.pool, 1).ask(asked, percent_max=100)
+    store = ReservationStore(room.world.pool, 1)
+    assert await store.ask(asked, percent_max=100, open_most=OPEN_MOST) is None
     room.world.clock.pass_(61)
     assert await room.engine.reservations.sweep(10) == 1
     house = rooms_of(room)

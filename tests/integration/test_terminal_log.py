@@ -1,13 +1,17 @@
 """What is typed at a terminal leaves its row, before anything is shown or done."""
 
 import asyncio
+import os
+import pwd
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from channels.cli import main
+from channels.commands.staff import who_is_here
 from engine.database import open_pool
 from tests.integration.owner import Owner
 from tests.integration.world import ENVIRONMENT
@@ -94,6 +98,30 @@ def test_who_somebody_says_they_are_is_kept_beside_who_the_system_says(terminal:
     assert terminal.type(*words) == [("propose", "WRITE_OFF", "ok")]
     assert terminal.rows()[-1]["who"].endswith(" as asha")
     assert terminal.type("approve", "0" * 8, "--as", "babu") == [("approve", "0" * 8, "refused")]
+    terminal.type("rates", "--confirm", "KES/UGX@1795255200000", "--by", "Asha")
+    assert terminal.rows()[-1]["what"] == "rates"
+    assert terminal.rows()[-1]["who"].endswith(" as asha")
+
+
+def test_nobody_does_anything_under_a_colleagues_name(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the environment says is the word of whoever types."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "babu")
+    terminal.type("traffic", "7K2M9QX4TB", "--whole")
+    terminal.type("staff", "add", "asha", "--roles", "finance")
+    assert "terminal:babu" not in (told := {row["who"] for row in terminal.rows()})
+    assert told == {f"terminal:{who_is_here()}"}
+    me = tmp_path / "loginuid"
+    mine = pwd.getpwuid(os.getuid()).pw_name
+    assert who_is_here(me) == mine  # there is no such file yet
+    nobody, unreadable = str(2**32 - 1), "-"
+    for number, name in (("0", "root"), (nobody, mine), (unreadable, mine)):
+        me.write_text(number)
+        assert who_is_here(me) == name
+    me.write_text("3999999999")
+    assert who_is_here(me) == "3999999999"
 
 
 def test_what_writes_its_own_rows_is_not_written_down_twice(terminal: Terminal) -> None:

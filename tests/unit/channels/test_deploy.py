@@ -92,12 +92,17 @@ def test_what_serves_is_pinned_as_it_was_tested() -> None:
 
 
 def test_who_owns_the_tables_migrates_beside_the_environment(tmp_path: Path) -> None:
-    """The line of `README.md`, where the address of who serves is not there yet."""
+    """The line of `README.md`, where the address of who serves is not there yet. Theirs is read
+    before it: what is typed on a line stays in the shell's history."""
     line = next(line for line in README.splitlines() if line.endswith("makes, once"))
     given = dict(word.split("=", 1) for word in line.split(" capp migrate")[0].split())
+    assert "read -rs DATABASE_URL; export DATABASE_URL" in README
+    assert not any(given.values())
     environment = installed(tmp_path)
     Path(environment["DATABASE_URL_FILE"]).unlink()
-    assert with_files(environment | given)["DATABASE_URL"].startswith("postgresql://capp_owner:")
+    owners = "postgresql://capp_owner:0123@db/capp"
+    told = with_files(environment | given | {"DATABASE_URL": owners})
+    assert told["DATABASE_URL"] == owners
 
 
 def test_a_shell_reads_the_environment_as_systemd_does() -> None:
@@ -116,6 +121,11 @@ def test_what_ends_at_once_is_started_as_often_as_it_takes(unit: Path) -> None:
     """systemd gives up for ever after five starts in ten seconds, unless it is told otherwise."""
     lines = unit.read_text().partition("[Service]")[0].splitlines()
     assert "StartLimitIntervalSec=0" in lines
+
+
+@pytest.mark.parametrize("unit", sorted((DEPLOY / "systemd").glob("*.service"), key=str))
+def test_no_crash_leaves_keys_on_a_disk(unit: Path) -> None:
+    assert "LimitCORE=0" in unit.read_text().partition("[Service]")[2].splitlines()
 
 
 def test_no_level_that_writes_a_path_reaches_the_log_of_nginx() -> None:

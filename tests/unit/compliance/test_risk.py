@@ -36,6 +36,8 @@ def test_an_ordinary_payment_gets_no_points() -> None:
         (History(payees_day_count=8), 123_400, "many_payees"),
         (History(near_limit_week_count=2), 1_990_000, "just_below_limit"),
         (History(received_recent_minor=130_000), 123_400, "passed_on"),
+        (History(received_recent_minor=250_000, passed_on_minor=80_000), 123_400, "passed_on"),
+        (History(received_recent_minor=130_000, passed_on_minor=900_000), 12_340, "passed_on"),
         (History(payers_day_count=5), 123_400, "collects_from_many"),
         (History(payee_payers_day_count=10), 123_400, "payee_of_many"),
         (QUIET, 1_000_000, "round_amount"),
@@ -54,6 +56,8 @@ def test_each_pattern_is_recognised(history: History, minor: int, rule: str) -> 
         (History(near_limit_week_count=1), 1_990_000, "just_below_limit"),
         (History(received_recent_minor=1_000_000), 123_400, "passed_on"),  # a small part of it
         (History(received_recent_minor=1_000), 123_400, "passed_on"),  # has other money as well
+        (History(received_recent_minor=250_000, passed_on_minor=70_000), 123_400, "passed_on"),
+        (History(passed_on_minor=900_000), 123_400, "passed_on"),  # nothing came in
         (History(payers_day_count=4), 123_400, "collects_from_many"),
         (QUIET, 1_000_001, "round_amount"),
     ],
