@@ -148,6 +148,13 @@ async def test_unbalanced_is_refused_alone(books: Any) -> None:
     assert await amount(books, A) == 80
 
 
+async def test_a_repeat_beside_an_unbalanced_plan_is_still_a_repeat(books: Any) -> None:
+    await commit(books, [new(30, key="k")], 1)
+    plans = new(-10), new(10), new(30, key="k")
+    assert await verdicts(books, *plans) == [V.UNBALANCED, V.APPLIED, V.DUPLICATE]
+    assert await amount(books, A) == 60
+
+
 @pytest.mark.parametrize("careful", [False, True])
 async def test_poison_is_found_by_bisecting(books: Any, careful: bool) -> None:
     plans = [new(1) for _ in range(20)]

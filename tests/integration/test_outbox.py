@@ -37,8 +37,8 @@ async def test_an_intent_is_claimed_once_however_many_ask(
 ) -> None:
     intent = await put(pool, clock)
     other = Outbox(pool, clock, lease_seconds=60)
-    first = await asyncio.gather(outbox.claim(intent), other.claim(intent))
-    assert sorted(first) == [0, 1]
+    first = await asyncio.gather(outbox.claim(intent), outbox.claim(intent), other.claim(intent))
+    assert sorted(first) == [0, 0, 1]
     assert not await outbox.claim(intent)
     assert not await outbox.claim(Ids(clock).intent())  # nobody ever stored that one
 
@@ -49,6 +49,7 @@ async def test_what_was_released_may_be_claimed_again_but_not_before_its_time(
     intent = await put(pool, clock)
     claim = await outbox.claim(intent)
     await outbox.release(intent, claim, clock.epoch() + 30)
+    assert not await outbox.renew(intent, claim)  # who let go holds nothing any more
     assert await outbox.lease_left_behind(10) == []
     clock.pass_(31)
     (left,) = await outbox.lease_left_behind(10)
@@ -177,6 +178,24 @@ async def test_an_ended_sms_is_kept_and_its_intent_is_gone(
     await outbox.end_sms(ending)
     assert not await outbox.still_there(intent)
     assert await pool.fetchval("select count(*) from sms_message where status = 'sent'") == 1
+
+
+async def test_what_was_said_of_a_payment_is_known_by_its_words(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    ids = Ids(clock)
+    payment, other = ids.payment(), ids.payment()
+    clock.pass_(1)
+
+    async def end(template: str, status: str) -> None:
+        await outbox.end_sms(SmsEnding(ids.intent(), payment, 1, template, status))
+
+    await end("receipt_payer", "sent")
+    await end("payout_delayed", "refused:1")
+    assert not await outbox.was_said(payment, "payout_delayed")
+    await end("payout_delayed", "unknown")  # it may have come
+    assert await outbox.was_said(payment, "payout_delayed")
+    assert not await outbox.was_said(other, "payout_delayed")
 
 
 async def test_a_delivery_report_may_come_twice_and_before_the_message(

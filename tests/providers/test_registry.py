@@ -195,6 +195,26 @@ async def test_whose_wallets_an_operator_reaches_comes_from_the_environment() ->
     assert built["mpesa_ke"].facts.reaches == ()
 
 
+CODES = """
+    mpesa_ke=1 mtn_ug=2 airtel_ke=20 airtel_ug=21 airtel_tz=22 airtel_rw=23 airtel_zm=24
+    airtel_mw=25 airtel_ng=26 airtel_ga=27 airtel_cg=28 airtel_td=29 airtel_ne=30 airtel_cd=31
+    airtel_sc=32 airtel_mg=33 orange_ci=40 orange_sn=41 orange_ml=42 orange_bf=43 orange_ne=44
+    orange_gn=45 orange_cm=46 orange_mg=47 orange_cd=48 zamtel_zm=60 mtn_gh=80 mtn_ci=81 mtn_zm=82
+    mtn_cm=83 mtn_bj=84 mtn_cg=85 mtn_sz=86 mtn_gn=87 mtn_za=88 mtn_lr=89 mtn_rw=90 mtn_ss=91
+    mtn_ng=92
+"""
+
+
+async def test_no_operator_has_another_code_than_ever() -> None:
+    """It is in the numbers of its accounts and in every attempt. A new operator gets one nobody
+    has had."""
+    ports = all_ports()
+    for port in ports:
+        await port.aclose()
+    told = sorted((port.facts.code, port.facts.name) for port in ports)
+    assert [f"{name}={code}" for code, name in told] == CODES.split()
+
+
 DOCUMENTED = {"mpesa", "mtn-momo", "airtel-money", "orange-money", "zamtel"}
 """A company more is a word more; paths below it: `tests/integration/test_webhooks.py`."""
 FORBIDDEN = ("mpesa", "m-pesa", "safaricom", "exe", "cmd", "sql", "query")

@@ -9,6 +9,7 @@ import pytest
 from engine.compliance.clearance import Action
 from engine.ledger.chart import Kind
 from engine.ledger.entries import Manual
+from engine.money import CURRENCIES
 from engine.payments import notices
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
@@ -89,6 +90,20 @@ def test_a_stored_number_keeps_its_meaning(stored: type[IntEnum]) -> None:
     assert [f"{name}={value}" for name, value in stored.__members__.items()] == (
         STORED[stored].split()
     )
+
+
+CURRENCY_NUMBERS = """
+    CDF=976.2 ETB=230.2 EUR=978.2 GHS=936.2 GNF=324.0 KES=404.2 LRD=430.2 MGA=969.2 MWK=454.2
+    NGN=566.2 RWF=646.0 SCR=690.2 SSP=728.2 SZL=748.2 TZS=834.2 UGX=800.0 USD=840.2 USDC=1001.6
+    XAF=950.0 XOF=952.0 ZAR=710.2 ZMW=967.2
+"""
+"""ISO 4217: the number, and how many digits come after the point."""
+
+
+def test_a_currency_keeps_its_number_and_its_digits() -> None:
+    """The number is in every account's, and by the digits every stored amount means what it does."""
+    told = [f"{c.code}={c.numeric}.{c.decimals}" for c in CURRENCIES.values()]
+    assert told == CURRENCY_NUMBERS.split()
 
 
 def test_kinds_of_intents_keep_their_meaning() -> None:

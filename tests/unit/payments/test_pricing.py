@@ -24,6 +24,22 @@ def test_the_price_of_a_thousand_shillings_to_the_last_unit() -> None:
     assert priced.collection_cost_minor == 510  # half a percent of 1,020
 
 
+@pytest.mark.parametrize(
+    ("mid", "shown"),
+    [
+        ("20", "20"),
+        ("28.40", "28.4"),
+        ("0.035149384", "0.0351494"),
+        ("250000", "250000"),
+        ("1234567.8", "1234568"),
+    ],
+)
+def test_a_shown_rate_has_six_digits_and_loses_no_zero_that_counts(mid: str, shown: str) -> None:
+    corridor = msgspec.structs.replace(KE_UG, spread_bp=0)
+    payee = msgspec.structs.replace(MTN, disburse_minor_min=0, disburse_minor_max=10**12)
+    assert price(Money(100_000, "KES"), Decimal(mid), corridor, MPESA, payee).rate == shown
+
+
 def test_a_payout_in_whole_shillings_goes_down_to_the_shilling() -> None:
     priced = price(Money(50_000, "UGX"), Decimal("0.03515"), UG_KE, MTN, MPESA)
     assert priced.receives == Money(173_100, "KES")  # 1,731.1375 whole shillings down
@@ -86,6 +102,35 @@ def test_too_little_for_the_payers_operator_is_not_called_too_much() -> None:
     assert caught.value.text_key == "mistake.amount_min"
     least = caught.value.variables["minimum"]
     assert least == Money(48_500, "KES")  # its fee is 10 + 4.85, up: 500 together
+
+
+@pytest.mark.parametrize(
+    ("corridor", "payer", "payee", "typed", "named"),
+    [
+        ({"amount_minor_max": 6_999_950}, {}, {}, 7_000_000, 6_999_900),
+        ({"amount_minor_min": 10_050}, {}, {}, 10_000, 10_100),
+        # 494,000 and its fee of 6,000 are 500,000; a shilling more is 500,100.
+        ({}, {"collect_minor_max": 500_050}, {}, 500_000, 494_000),
+        # 48,500 and its fee of 1,500 are 50,000: a shilling too little.
+        ({}, {"collect_minor_min": 50_050}, {}, 20_000, 48_600),
+        # For a cent arrive 0.591 shillings: of 1,000,444 a whole 1,000,000, of a shilling more
+        # 1,000,500.
+        ({}, {}, {"disburse_minor_max": 1_000_200}, 2_000_000, 1_692_800),
+        ({}, {}, {"disburse_minor_min": 20_200}, 20_000, 34_700),  # 20,507, down to 20,500
+    ],
+)
+def test_a_bound_that_is_no_whole_unit_is_named_as_the_nearest_that_is_taken(
+    corridor: dict[str, int], payer: dict[str, int], payee: dict[str, int], typed: int, named: int
+) -> None:
+    with pytest.raises(CustomerMistake) as caught:
+        price(
+            Money(typed, "KES"),
+            Decimal("60"),
+            msgspec.structs.replace(KE_UG, **corridor),
+            msgspec.structs.replace(MPESA, **payer),
+            msgspec.structs.replace(MTN, unit_minor=500, **payee),
+        )
+    assert [*caught.value.variables.values()] == [Money(named, "KES")]
 
 
 UNITS = st.sampled_from([1, 100, 500])

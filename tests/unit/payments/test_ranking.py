@@ -34,6 +34,7 @@ POOR = believe([Tally(succeeded=50, unclear=50)])
         ({"available_minor": 28_300}, None),
         ({"available_minor": 28_300, "in_flight_minor": 1}, Refusal.NO_LIQUIDITY),
         ({"available_minor": 28_400, "in_flight_minor": 1_000}, None),
+        ({"available_minor": 28_399, "in_flight_minor": 1_000}, Refusal.NO_LIQUIDITY),
         ({"float_minor": 28_299}, Refusal.NO_FLOAT),
         ({"float_minor": 28_300}, None),
         ({"float_minor": None, "available_minor": None}, None),
