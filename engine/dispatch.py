@@ -19,7 +19,7 @@ from engine.holding import Holding
 from engine.ledger.plans import Intent
 from engine.messages.delivery_notices import DeliveryNotices
 from engine.messages.sender import Messages
-from engine.outbox import NEVER_SENT, Leased, Outbox, Refusal
+from engine.outbox import HELD, NEVER_SENT, Leased, Outbox, Refusal
 from engine.payments.evidence import Source, finding_without_numbers
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.lifecycle import State
@@ -174,6 +174,8 @@ class Dispatcher:
             log.error("intent %s belongs to no payment", left.id)
         elif self._messages.carries(left.kind):
             await self._messages.take_over(left, payment)
+        elif left.ended == HELD:  # who kept it from leaving died, and has ended nothing
+            await self._outbox.let_go(left.id, left.claim)
         elif left.ended is not None:
             await self._finish(payment, AttemptId(left.id), left.ended)
         elif payment.live != left.id:

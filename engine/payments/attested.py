@@ -88,8 +88,7 @@ class Attested:
         if early := await look():
             return early
         return await withhold(
-            self._outbox, self._payments.stepper, found.payment, found.attempt_id, found.direction,
-            code=SEEN, look=look,
+            self._outbox, found.payment, found.attempt_id, found.direction, code=SEEN, look=look
         )  # fmt: skip
 
     async def _seen_too_early(self, proposal: Proposal, found: Attempted) -> str:

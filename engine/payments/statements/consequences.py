@@ -152,8 +152,7 @@ class Consequences:
 
         code = _CODES[Outcome.FAILED]
         return not await withhold(
-            self._outbox, self._payments.stepper, payment, o.attempt_id, o.direction,
-            code=code, look=look,
+            self._outbox, payment, o.attempt_id, o.direction, code=code, look=look
         )  # fmt: skip
 
     # What people hear.
