@@ -545,7 +545,7 @@ async def test_a_refund_waits_for_one_of_our_people(room: ClientRoom) -> None:
     assert code(await room.post(path, why)) == (409, "already_proposed")
     assert await room.state(payment_id) is State.PAYOUT_QUEUED  # nothing moved yet
     desk = room.engine.office.desk
-    (proposal,) = await room.engine.office.proposals.listed(only_open=True, most=5)
+    (proposal,) = (await room.engine.office.proposals.listed(only_open=True, most=5)).proposals
     assert (proposal.kind, proposal.made_by) == (Kind.REFUND_QUEUED, "client:shop")
     await desk.approve(proposal.id, by=Person("fay"))
     await room.engine.dispatcher.idle()

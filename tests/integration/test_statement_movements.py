@@ -137,6 +137,25 @@ async def test_of_another_amount_it_is_peoples_and_never_booked_by_itself(
     assert "people moved another amount" in case.detail
 
 
+async def test_a_movement_that_cannot_be_read_keeps_up_no_statement_and_is_no_lost_money(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    """Its key is away: what was paired with it before stays so, what is new waits for people."""
+    await moved(office, "MP1")
+    await moved(office, "MP2")
+    day, lines = bureau.today, [line(bureau, "MP1"), line(bureau, "MP2")]
+    await bureau.take_whole(lines[0], operator="mtn_ug")
+    await world.pool.execute("update proposal set body = 'v1.77.' || repeat('A', 60)")
+    report = await bureau.take(*lines, operator="mtn_ug", day=day)
+    kinds = {j.theirs.line.receipt: j.kind for j in report.judged if j.theirs}
+    assert kinds == {"MP1": Class.MOVED, "MP2": Class.MISSING_HERE}
+    bureau.pass_days(1)
+    await bureau.age()
+    assert await float_and_suspense(world) == (FLOAT + 1000, 0)
+    (case,) = await office.cases.open_cases()
+    assert "cannot be read" in case.detail
+
+
 async def reversed_(office: Office, row: str) -> str:
     """Asha and Babu undo what was booked; the id of that."""
     asked = await office.desk.propose(

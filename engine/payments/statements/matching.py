@@ -372,7 +372,7 @@ class _Judge:
         if t.line_id in self._paid_in:
             return Judged(Class.PAID_IN, t, why="paid in by hand")
         if t.line_id in self._moved:
-            why = "under its name people moved another amount"
+            why = "under its name people moved another amount, or one that cannot be read"
             if by == UNDONE:
                 why = "people undid what they had booked under its name"
             return Judged(Class.MISSING_HERE, t, why=why)
