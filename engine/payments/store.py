@@ -250,11 +250,18 @@ class PaymentStore:
         )  # fmt: skip
 
     async def open_one(
-        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+        self,
+        payment_id: PaymentId,
+        tenant: int,
+        kind: str,
+        detail: str,
+        at_ms: int,
+        at_version: int | None = None,
     ) -> int:
         """The same complaint again and again is one case, and another once that is closed.
 
-        The number of the case that is open now, counted from 1 for each payment and kind.
+        With `at_version` only of a payment that has not moved on since: whoever moved it closed its
+        case. The number of the case that is open now, counted from 1 for each payment and kind.
         """
         number: int = await self._pool.fetchval(
             "with known as (select count(closed_ms) as n, count(*) > count(closed_ms) as is_open"
@@ -262,9 +269,11 @@ class PaymentStore:
             " opened as (insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
             # No version is so large: a case of a step has that for its hash.
             "   select $1, $2, ('c' || lpad(to_hex(n), 31, '0'))::uuid, $3, $4, $5 from known"
-            "   where not is_open on conflict do nothing)"
+            "   where not is_open and ($6::int is null"
+            "    or exists (select from payment where id = $1 and version = $6))"
+            "   on conflict do nothing)"
             " select n + 1 from known",
-            payment_id, kind, tenant, at_ms, detail,
+            payment_id, kind, tenant, at_ms, detail, at_version,
         )  # fmt: skip
         return number
 

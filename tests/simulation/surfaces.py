@@ -205,9 +205,15 @@ class ModelStore(PaymentStore):
         await self._wire.ask(lambda: self._model.cases.setdefault(key, detail))
 
     async def open_one(
-        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+        self,
+        payment_id: PaymentId,
+        tenant: int,
+        kind: str,
+        detail: str,
+        at_ms: int,
+        at_version: int | None = None,
     ) -> int:
-        """Nobody closes a case here."""
+        """Nobody closes a case here, so none comes back."""
 
         def write() -> None:
             cases = self._model.cases
