@@ -90,7 +90,9 @@ async def test_who_cannot_be_paid_by_whom_they_ask_may_ask_another() -> None:
     assert house.session().screen == "request_money.number"
 
 
-async def test_another_refusal_of_a_request_is_told_as_it_is() -> None:
+@pytest.mark.parametrize("key", ["no_way.busy", "no_way.receiving"])
+async def test_another_refusal_of_a_request_is_told_as_it_is(key: str) -> None:
+    """Of one's own wallet no other number is asked for: none would help."""
     house = await caller()
     keys = ("2", "1", PAYEE, "500")
     await house.press(*keys)
