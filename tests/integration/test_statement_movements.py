@@ -12,8 +12,8 @@ from engine.desk.proposals import Kind, Person, State
 from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State as PaymentState
+from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Line, Side
-from engine.payments.statements.matching import Class
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.test_statements import Bureau, bureau_of, paid, refund_unknown

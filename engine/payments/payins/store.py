@@ -14,8 +14,8 @@ from engine.gather import alone, readable
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payment import code_of, id_ending, read_code
+from engine.payments.statements.judged import Theirs
 from engine.payments.statements.lines import Line, Side
-from engine.payments.statements.matching import Theirs
 from engine.ports import Direction, PaidIn
 from engine.privacy.places import (
     pay_in_payer_place,

@@ -15,8 +15,8 @@ from engine.clock import AttemptId, Clock, PaymentId
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
+from engine.payments.statements.judged import Class, Judged, Ours, Theirs
 from engine.payments.statements.lines import Line, Side, named_id
-from engine.payments.statements.matching import Class, Judged, Ours, Theirs
 from engine.payments.statements.store import (
     CONTRADICTION,
     MISSING_HERE,

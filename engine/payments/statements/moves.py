@@ -9,10 +9,9 @@ from typing import Final
 
 from engine.desk.proposals import Kind, Movement, Proposal, Rebalancing, read_body, spelled
 from engine.desk.store import ProposalStore
+from engine.payments.statements.judged import UNDONE, Theirs
 from engine.payments.statements.lines import Side
-from engine.payments.statements.matching import UNDONE, Theirs
 from engine.payments.statements.store import StatementStore
-
 
 MOVEMENTS: Final = (Kind.TOP_UP, Kind.WITHDRAWAL, Kind.REBALANCE)
 
