@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -24,6 +24,7 @@ from engine.payments.facts import (
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
+from engine.payments.spending import Spent
 from engine.ports import Direction
 from engine.privacy.places import evidence_place
 from engine.privacy.seals import seals_of
@@ -57,32 +58,6 @@ class Attempted(msgspec.Struct, frozen=True):
         payment = self.payment
         is_over = payment.live != self.attempt_id
         return is_over and payment.terms > 1 and self.direction is Direction.DISBURSE
-
-
-class Spent(NamedTuple):
-    """What a customer spent in one currency: on that day, in that month, in minor units."""
-
-    day: int
-    day_minor: int
-    month: int
-    month_minor: int
-
-
-class Left(NamedTuple):
-    """What a customer may still send in one currency, in minor units; the day within the month."""
-
-    day_minor: int
-    month_minor: int
-
-
-def left_of(
-    spent: Spent | None, *, day: int, month: int, day_minor_max: int, month_minor_max: int
-) -> Left:
-    """What is left of both limits on that day of that month."""
-    today = spent.day_minor if spent and spent.day >= day else 0
-    this_month = spent.month_minor if spent and spent.month >= month else 0
-    left_month = max(month_minor_max - this_month, 0)
-    return Left(min(max(day_minor_max - today, 0), left_month), left_month)
 
 
 ORDER_SOURCES = [int(Source.ACCEPTED), int(Source.REPEATED)]

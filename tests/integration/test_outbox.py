@@ -121,7 +121,9 @@ async def test_an_order_that_left_is_taken_again_by_one_and_its_end_by_who_says_
     assert not await outbox.claim(intent)  # it is under way
     await pool.execute("delete from outbox where id = $1", intent)
     assert await outbox.take_again(intent, payment, 1, 2, "it failed") == 1
-    assert await outbox.take_again(intent, payment, 1, 2, "it failed") == 2  # who held it may be dead
+    assert (
+        await outbox.take_again(intent, payment, 1, 2, "it failed") == 2
+    )  # who held it may be dead
     await outbox.let_go(intent, 1)
     assert not await outbox.end(intent, 1, "it failed")
     assert await outbox.end(intent, 2, "it failed")

@@ -26,11 +26,11 @@ from engine.payments.facts import Ending, Facts, holds_terms, read_step, read_te
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
+from engine.payments.spending import Spent
 from engine.payments.store import (
     REFERENCE_SEEN_WITHIN,
     Attempted,
     PaymentStore,
-    Spent,
     question_id,
 )
 from engine.ports import Direction
