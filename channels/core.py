@@ -12,12 +12,13 @@ from channels.messages import build_messages
 from channels.reconciliation import read_polling
 from channels.settings import Settings
 from engine.clock import Clock, Ids
-from engine.dispatch import Dispatcher, Patience
+from engine.dispatch import Dispatcher
 from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox
 from engine.payments.health import Record, unheard
+from engine.payments.patience import Patience
 from engine.payments.planning import Timing
 from engine.payments.policy import Policy
 from engine.payments.reconciliation import Reconciler

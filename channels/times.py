@@ -8,7 +8,7 @@ from typing import Final
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
-_YEARS: Final = range(1970, 9999)
+YEARS: Final = range(1970, 9999)
 """Ours: what lies before or after them has no time of ours, or none in every zone."""
 
 
@@ -62,8 +62,8 @@ def read_since(text: str, now: datetime) -> datetime:
             moment = read_moment(text).astimezone(UTC)
     except OverflowError as error:
         raise ValueError(str(error)) from error
-    if moment.year not in _YEARS:
-        raise ValueError(f"not between {_YEARS[0]} and {_YEARS[-1]}")
+    if moment.year not in YEARS:
+        raise ValueError(f"not between {YEARS[0]} and {YEARS[-1]}")
     return moment
 
 
@@ -82,7 +82,7 @@ def typed_day(text: str) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         day = date.min
-    if day.year not in _YEARS:
+    if day.year not in YEARS:
         raise ArgumentTypeError(f"{text!r} is no day like 2026-11-21")
     return day
 

@@ -19,11 +19,12 @@ from engine.holding import Holding
 from engine.ledger.plans import Intent
 from engine.messages.delivery_notices import DeliveryNotices
 from engine.messages.sender import Messages
-from engine.outbox import NEVER_SENT, Leased, Outbox, Refusal
+from engine.outbox import HELD, NEVER_SENT, Leased, Outbox, Refusal
 from engine.payments.evidence import Source, finding_without_numbers
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.lifecycle import State
 from engine.payments.orders import Orders, operation_of
+from engine.payments.patience import Patience
 from engine.payments.payment import Payment
 from engine.payments.service import Payments
 from engine.payments.stepping import Heard
@@ -43,15 +44,6 @@ log = logging.getLogger(__name__)
 
 PROOF_PAUSES = (0.0, 1.0, 4.0)
 """Seconds before each question: some callbacks come before the status shows what they say."""
-
-
-class Patience(msgspec.Struct, frozen=True):
-    """How long things are tried, in seconds."""
-
-    unreachable_retry: float = 10.0  # after "not one byte left"
-    payout: float = 900.0  # a payout that never left is given up and refunded after this
-    ingestion_horizon: float = 120.0  # until then "no such reference" proves nothing
-    prompt: float = 300.0  # so long after its price is over a payer may be asked once more
 
 
 class Dispatcher:
@@ -174,6 +166,8 @@ class Dispatcher:
             log.error("intent %s belongs to no payment", left.id)
         elif self._messages.carries(left.kind):
             await self._messages.take_over(left, payment)
+        elif left.ended == HELD:  # who kept it from leaving died, and has ended nothing
+            await self._outbox.let_go(left.id, left.claim)
         elif left.ended is not None:
             await self._finish(payment, AttemptId(left.id), left.ended)
         elif payment.live != left.id:
@@ -193,10 +187,8 @@ class Dispatcher:
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> bool:
         """Whether a call that may have been carried out may be made once more."""
-        if direction is Direction.COLLECT:
-            latest = payment.quote.expires_at + self._patience.prompt
-            if self._clock.epoch() > latest:  # they have paid otherwise by now, or given up
-                return False
+        if self._patience.is_over_again(payment, direction, self._clock.epoch()):
+            return False
         return await self._repeat_is_safe(payment, attempt_id, direction)
 
     async def _repeat_is_safe(
@@ -244,7 +236,8 @@ class Dispatcher:
         """The first call of an attempt, or the next after one that was definitely refused."""
         if payment.live != attempt_id:
             return
-        if not self._is_too_late(payment, attempt_id, direction):
+        now = self._clock.epoch()
+        if not self._patience.is_over(payment, attempt_id, direction, now):
             await self._send(payment, attempt_id, direction, claim)
         elif await self._outbox.end(attempt_id, claim, NEVER_SENT):
             await self._finish(payment, attempt_id, NEVER_SENT)
@@ -380,15 +373,6 @@ class Dispatcher:
         finding = Finding(Outcome.FAILED, refusal.code, reason=Reason(refusal.reason))
         body = msgspec.json.encode({"rejected": refusal.code}).decode()
         await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
-
-    def _is_too_late(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> bool:
-        """Only asked before the first byte of an attempt, or after it was definitely refused."""
-        now = self._clock.epoch()
-        if direction is Direction.COLLECT:
-            return now > payment.quote.expires_at
-        if direction is Direction.DISBURSE:
-            return now > epoch_of(attempt_id) + self._patience.payout
-        return False  # a refund is owed for as long as it takes
 
     async def _later(
         self,

@@ -30,6 +30,9 @@ QUESTION = 11
 NEVER_SENT = "never_sent"
 """How a call ends of which no byte has left, and none will."""
 
+HELD = "held"
+"""Stands where an end will: the order is kept from leaving by somebody who says how it ended."""
+
 
 class Refusal(msgspec.Struct, frozen=True):
     """How a call ended that was definitely not carried out, as it is kept until its commit."""
@@ -45,7 +48,7 @@ class Leased(msgspec.Struct, frozen=True):
     """An intent some process left behind, under a claim of ours.
 
     `was_sent`: the outside may have heard of it. `ended`: what `Outbox.end` wrote, if it did; then
-    nobody calls any more, and whoever holds the row carries out what follows.
+    nobody calls any more, and whoever holds the row carries out what follows. HELD is no end.
     """
 
     id: str
@@ -95,20 +98,27 @@ class Outbox:
     ) -> int:
         """Claim an intent that was struck off, as a new one; 0 while it stands or somebody has it.
 
-        For an order that is to leave once more, or that shall not: one that stands `ended` in these
-        words is taken by whoever says the same. Nothing has ended by the claim alone: that is
-        written by `end`. It goes with the commit that follows, and is taken over like any other
-        from whoever dies before that.
+        For an order that is to leave once more (`ended` is None), or that shall not. The latter
+        stands HELD until `end` says more, or `let_go`: one that stands so, or `ended` in these
+        words, is taken at once by whoever says the same. It goes with the commit that follows. Of
+        who dies before that an order is taken over like any other; one that was held is let go.
         """
-        now = int(self._clock.epoch())
+        now, held = int(self._clock.epoch()), HELD if ended is not None else None
         claim = await self._pool.fetchval(
             "insert into outbox as o (id, payment, tenant, kind, not_before, lease_until, sent_at,"
-            "  claims) values ($1, $2, $3, $4, $5, $6, $5, 1) on conflict (id) do update"
+            "  claims, ended) values ($1, $2, $3, $4, $5, $6, $5, 1, $8) on conflict (id) do update"
             " set claims = o.claims + 1, lease_until = excluded.lease_until"
-            " where o.ended = $7 returning claims",
-            intent_id, payment_id, tenant, kind, now, now + self._lease_seconds, ended,
+            " where o.ended in ($7, $8) returning claims",
+            intent_id, payment_id, tenant, kind, now, now + self._lease_seconds, ended, held,
         )  # fmt: skip
         return int(claim or 0)
+
+    async def let_go(self, intent_id: str, claim: int) -> None:
+        """Strike off what was held and came to nothing, unless somebody has taken it since."""
+        await self._pool.execute(
+            "delete from outbox where id = $1 and claims = $2 and ended = $3",
+            intent_id, claim, HELD,
+        )  # fmt: skip
 
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
         """The outside definitely did not hear of it: let any process try again then.

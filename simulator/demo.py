@@ -15,6 +15,7 @@ import httpx
 
 from simulator import embedded, places, transcript
 from simulator.child import ChildDied
+from simulator.folder_lock import Busy, NoFolder
 from simulator.inspect import Inspector
 from simulator.interrupts import Interrupted, Interrupts
 from simulator.operators.world import World
@@ -23,7 +24,7 @@ from simulator.places import Places
 from simulator.play import CALL_SECONDS
 from simulator.player import Played, Player
 from simulator.settling import Windows
-from simulator.stack import EVERY, PREFERRED, PROJECT, Busy, NoFolder, Stack
+from simulator.stack import EVERY, PREFERRED, PROJECT, Stack
 
 TRANSCRIPT = PROJECT / "tests" / "transcripts" / "kenya_to_uganda.txt"
 WATCH_SECONDS = 0.2

@@ -4,14 +4,12 @@ The demo, the end-to-end tests and the benches start it. It speaks to the server
 environment, its command line and HTTP.
 """
 
-import fcntl
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal, Self
 
@@ -19,6 +17,7 @@ import httpx
 
 from simulator import embedded, places, schema, seeding, settling
 from simulator.child import Child, ChildDied, end_leftovers, remember
+from simulator.folder_lock import FolderLock, NoFolder
 from simulator.installation import (
     PREFERRED,
     Ports,
@@ -34,7 +33,7 @@ from simulator.markets import EVERY, Market, read_markets
 from simulator.places import Places
 from simulator.settling import Preparing, Windows
 
-__all__ = ["EVERY", "PREFERRED", "PROJECT", "Approval", "Busy", "Ports", "Stack", "read_secrets"]
+__all__ = ["EVERY", "PREFERRED", "PROJECT", "Approval", "Ports", "Stack", "read_secrets"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 RECONCILIATION = PROJECT / "simulator" / "reconciliation.yaml"
@@ -43,14 +42,6 @@ COMMAND_SECONDS_MAX = 60.0
 
 ANY_PORTS = Ports()
 Approval = Literal["ask", "approve"]
-
-
-class Busy(RuntimeError):
-    """Another run uses the same data folder."""
-
-
-class NoFolder(RuntimeError):
-    """The data folder cannot be made, or nothing can be written there."""
 
 
 def _ignore(line: str) -> None:
@@ -82,7 +73,7 @@ class Stack:
         self.kept = self.folder  # keys, chain and settlement: they belong to one database
         self._say = say
         self._proceed = proceed
-        self._lock: TextIOWrapper | None = None
+        self._lock: FolderLock | None = None
         self._servers: list[embedded.Server] = []
         self._children: list[Child] = []
 
@@ -147,7 +138,7 @@ class Stack:
             (self.folder / "children.json").unlink(missing_ok=True)
             (self.folder / "demo.json").unlink(missing_ok=True)
             (self.folder / "server.env").unlink(missing_ok=True)
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def kill_web(self) -> None:
@@ -209,7 +200,7 @@ class Stack:
     ) -> None:
         try:
             (self.folder / "logs").mkdir(parents=True, exist_ok=True)
-            self._take_lock()
+            self._lock = FolderLock(self.folder)
         except OSError as error:
             raise NoFolder(f"nothing can be kept in {self.folder}: {error}") from error
         end_leftovers(self.folder / "children.json")
@@ -249,15 +240,6 @@ class Stack:
         self._wait(self.web, f"{self.places.server}/health")
         self.worker.check()
         self._write_state()
-
-    def _take_lock(self) -> None:
-        self._lock = (self.folder / "lock").open("a")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock.close()
-            self._lock = None
-            raise Busy(f"another run uses {self.folder}; stop it first") from error
 
     def _forget_what_is_of_no_use(self, *, keeps_chain: bool) -> None:
         if schema.forget_other(self.folder, "postgres"):

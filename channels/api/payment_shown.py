@@ -17,7 +17,7 @@ from engine.msisdn import Msisdn
 from engine.payments.client_store import Standing
 from engine.payments.lifecycle import TERMINAL, State
 from engine.payments.payment import code_of
-from engine.ports import Direction
+from engine.ports import Direction, Reason
 
 _OUTCOMES: Final[Mapping[State, str]] = {
     State.PAID: "paid",
@@ -29,6 +29,7 @@ _OUTCOMES: Final[Mapping[State, str]] = {
 assert set(_OUTCOMES) == TERMINAL, "every end has a word"
 _UNDER_WAY: Final = "under_way"
 _ENDS: Final = [_UNDER_WAY, *dict.fromkeys(_OUTCOMES.values())]
+_REASONS: Final = [*(reason.value for reason in Reason), None]
 _STATES: Final = "there may be more one day, decide by `outcome`: " + ", ".join(
     f"`{state.name.lower()}`" for state in State if state is not State.NEW
 )
@@ -59,6 +60,11 @@ class PaymentMade(msgspec.Struct, frozen=True):
 class PaymentStatus(msgspec.Struct, frozen=True):
     """A payment as it stands. `outcome`: "under_way", "paid", "refunded" or "not_taken".
 
+    `key` is the Idempotency-Key it was asked for with. `reason` is why an operator did not take it,
+    or did not pay it out so that it goes back; `reason_text` is the key of the sentence that its
+    payer reads about that. Both are null where it is none of these, where no operator was asked or
+    said why (its state tells more), and of what ended before reasons were kept.
+
     `changed_at` is when it came to this state: of one that was paid, when the payee's operator said
     so. "paid": `total` was taken from the payer, `receives` arrived. "refunded": `total` was taken
     and `given_back` returned, else null. "not_taken": nothing was taken. `payee` is masked once our
@@ -81,6 +87,9 @@ class PaymentStatus(msgspec.Struct, frozen=True):
     made_at: str
     changed_at: str
     given_back: Amount | None
+    key: str | None
+    reason: Annotated[str | None, msgspec.Meta(extra_json_schema={"enum": _REASONS})]
+    reason_text: str | None
 
 
 class PaymentsShown(msgspec.Struct, frozen=True):
@@ -109,7 +118,8 @@ def show_status(standing: Standing) -> PaymentStatus:
         outcome_of(payment.state), payment.version, str(quote.payer), payee,
         show(quote.amount), show(quote.fee), show(quote.total), show(quote.receives),
         _made(payment.payment_id), iso_millis_of(standing.at_ms),
-        show(payment.amount_of(Direction.REFUND)) if is_back else None,
+        show(payment.amount_of(Direction.REFUND)) if is_back else None, standing.key,
+        standing.reason, f"reason.{standing.reason}" if standing.reason else None,
     )  # fmt: skip
 
 

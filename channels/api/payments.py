@@ -20,11 +20,11 @@ from channels.api.problems import Code, Refusal
 from channels.api.proposals import check_reason, open_about
 from channels.api.quotes import FindCustomer, PriceAsked, known_payer, offer, parties
 from channels.api.reservations import to_draw_on, too_small
-from channels.api.wire import AmountAsked, Id, Number
-from channels.times import iso_millis_of
+from channels.api.wire import AmountAsked, Id, Moment, Number
+from channels.times import YEARS, iso_millis_of
 from engine.clients.clients import KeyHolder
 from engine.clients.quote_store import QuoteStore
-from engine.clock import CustomerId, PaymentId
+from engine.clock import CustomerId, PaymentId, first_id_at
 from engine.customers.customers import Customer
 from engine.desk.desk import Desk
 from engine.desk.proposals import TEXT_LENGTH_MAX, Person, ProposalId
@@ -32,7 +32,14 @@ from engine.desk.store import ProposalStore
 from engine.errors import NoWayNow, OurFault, StaffMistake
 from engine.fx.quotes import Quote
 from engine.msisdn import Msisdn
-from engine.payments.client_store import LAST, ClientPayments, Known, Standing, payment_key
+from engine.payments.client_store import (
+    FIRST,
+    LAST,
+    ClientPayments,
+    Known,
+    Standing,
+    payment_key,
+)
 from engine.payments.confirming import Confirming
 from engine.payments.facts import Ruling
 from engine.payments.reservations import Reservations
@@ -62,6 +69,29 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     most: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 20
     cursor: Id = LAST
+
+
+class Listing(Page, frozen=True, forbid_unknown_fields=True, rename={"since": "from"}):
+    """A page of payments that were made (`made_at`) at `from` or later, and before `to`."""
+
+    since: Moment | msgspec.UnsetType = msgspec.UNSET
+    to: Moment | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        for moment in (self.since, self.to):
+            if moment is not msgspec.UNSET and moment.year not in YEARS:
+                raise ValueError(f"a year from {YEARS[0]} to {YEARS[-1]} is wanted")
+
+    @property
+    def first(self) -> str:
+        """The least id that is listed."""
+        return FIRST if self.since is msgspec.UNSET else first_id_at(self.since)
+
+    @property
+    def before(self) -> str:
+        """Ids from this one on are not."""
+        to = LAST if self.to is msgspec.UNSET else first_id_at(self.to)
+        return min(self.cursor, to)
 
 
 class PaymentAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,7 +214,7 @@ class Payments:
 
         Raises Refusal NOT_FOUND, or NOT_LEGAL when the operator may have been told already.
         """
-        payment, _ = await self._find_own(call)
+        payment = (await self._find_own(call)).payment
         ruling = Ruling(f"its client withdrew it: {call.operation}")
         try:
             await self._rulings.cancel(payment.payment_id, ruling)
@@ -199,7 +229,7 @@ class Payments:
         Raises StaffMistake with the reason where it is not legal, and Refusal NOT_FOUND or
         ALREADY_PROPOSED.
         """
-        payment, _ = await self._find_own(call)
+        payment = (await self._find_own(call)).payment
         proposal_id = ProposalId(call.operation)
         open_ = await open_about(self._proposals, payment.payment_id)
         if any(proposal.id != proposal_id for proposal in open_):
@@ -219,20 +249,21 @@ class Payments:
             iso_millis_of(made.expires_ms),
         )
 
-    async def listed(self, call: Call[KeyHolder, Nothing, Page, Nothing]) -> PaymentsShown:
+    async def listed(self, call: Call[KeyHolder, Nothing, Listing, Nothing]) -> PaymentsShown:
         """The client's payments, the newest first."""
         return await self._page(call.caller, call.query, None)
 
-    async def of_user(self, call: Call[KeyHolder, UserPath, Page, Nothing]) -> PaymentsShown:
+    async def of_user(self, call: Call[KeyHolder, UserPath, Listing, Nothing]) -> PaymentsShown:
         """Those of one payer; none for an id that is nobody's, as for one who never paid."""
         return await self._page(call.caller, call.query, CustomerId(call.path.user))
 
     async def _page(
-        self, holder: KeyHolder, page: Page, customer: CustomerId | None
+        self, holder: KeyHolder, page: Listing, customer: CustomerId | None
     ) -> PaymentsShown:
         found = await self._own.listed(
-            holder.client_id, before=page.cursor, customer=customer, most=page.most + 1
-        )
+            holder.client_id, since=page.first, before=page.before, customer=customer,
+            most=page.most + 1,
+        )  # fmt: skip
         shown = [show_status(standing) for standing in found[: page.most]]
         return PaymentsShown(shown, shown[-1].id if len(found) > page.most else None)
 

@@ -74,8 +74,8 @@ class Proposals:
 
     async def waiting(self, _: Call[Staff, Nothing, Nothing, Nothing]) -> ProposalsShown:
         """What waits for a second person."""
-        listed = await self._store.listed(only_open=True, most=MOST)
-        return ProposalsShown([show(p) for p in listed if p.kind in REVERSALS])
+        listed = await self._store.listed(only_open=True, most=MOST, kinds=REVERSALS)
+        return ProposalsShown([show(proposal) for proposal in listed.proposals])
 
     async def approve(self, call: Call[Staff, ProposalPath, Nothing, Nothing]) -> ProposalShown:
         """Agree, and carry it out. A repeat is safe.
@@ -106,8 +106,8 @@ class Proposals:
 
 async def open_about(store: ProposalStore, payment_id: PaymentId) -> list[Proposal]:
     """Open proposals to give this payment back."""
-    listed = await store.listed(only_open=True, most=OPEN_MOST)
-    return [proposal for proposal in listed if _gives_back(proposal) == payment_id]
+    listed = await store.listed(only_open=True, most=OPEN_MOST, kinds=REVERSALS)
+    return [proposal for proposal in listed.proposals if _gives_back(proposal) == payment_id]
 
 
 def _gives_back(proposal: Proposal) -> str | None:

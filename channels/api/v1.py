@@ -18,7 +18,7 @@ from channels.api.pace import MINUTE, PayersPace, pace_of_clients
 from channels.api.pages import pages
 from channels.api.payment_shown import PaymentMade, PaymentsShown, PaymentStatus
 from channels.api.payments import (
-    Page,
+    Listing,
     PaymentAsked,
     PaymentPath,
     Payments,
@@ -104,12 +104,12 @@ def table_of(
         ),
         Endpoint(
             "GET", "/payments", "list_payments", "Your payments, the newest first", reads,
-            Nothing, Page, Nothing, PaymentsShown, payments.listed,
+            Nothing, Listing, Nothing, PaymentsShown, payments.listed,
         ),
         Endpoint(
             "GET", "/users/{user}/payments", "list_payments_of_user",
             "Your payments of one payer, the newest first", reads,
-            UserPath, Page, Nothing, PaymentsShown, payments.of_user,
+            UserPath, Listing, Nothing, PaymentsShown, payments.of_user,
         ),
         Endpoint(
             "GET", "/liquidity/pools/{currency}", "show_pool", "What payouts are taken from",

@@ -1,5 +1,6 @@
 """Words that several resources of the API for clients are made of: ids, numbers, amounts."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -22,6 +23,13 @@ Number = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^\+[1-9][0-9]{7,14}$", description="a mobile number in E.164, with plus"
+    ),
+]
+Moment = Annotated[
+    datetime,
+    msgspec.Meta(
+        tz=True,
+        description="RFC 3339 with its zone: `2026-11-21T00:00:00Z`; in a query write `+` as `%2B`",
     ),
 ]
 CurrencyCode = Annotated[

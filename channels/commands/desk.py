@@ -74,6 +74,7 @@ def _add_propose(parser: argparse.ArgumentParser) -> None:
 
 def _add_proposals(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also what is over")
+    parser.add_argument("--before", metavar="ID", help="only those made before this one")
 
 
 def _add_decide(parser: argparse.ArgumentParser) -> None:
@@ -169,11 +170,9 @@ async def _rebalance(office: Office, options: argparse.Namespace, say: Say) -> b
 
 
 async def _propose_moves(office: Office, advices: list[Advice], person: Person, say: Say) -> None:
-    under_way = {
-        (body["source"], body["target"])
-        for p in await office.proposals.listed(only_open=True, most=1000)
-        if p.kind is Kind.REBALANCE and (body := msgspec.json.decode(p.body))
-    }
+    known = await office.proposals.listed(only_open=True, most=1000, kinds=[Kind.REBALANCE])
+    bodies = [msgspec.json.decode(proposal.body) for proposal in known.proposals]
+    under_way = {(body["source"], body["target"]) for body in bodies}
     for advice in advices:
         for move in advice.moves:
             if (move.source, move.target) in under_way:
@@ -201,9 +200,18 @@ async def _propose(office: Office, options: argparse.Namespace, say: Say) -> boo
 
 
 async def _proposals(office: Office, options: argparse.Namespace, say: Say) -> bool:
-    for proposal in await office.proposals.listed(only_open=not options.all, most=200):
+    before = await find_proposal(office, options.before) if options.before else None
+    listed = await office.proposals.listed(
+        only_open=not options.all, most=PROPOSALS_MAX, before=before
+    )
+    for proposal in listed.proposals:
         say(proposal_line(proposal, office))
-    return True
+    for unread in listed.unread:
+        say(f"{unread[-ID_SHOWN:]} cannot be read and waits: the log says why")
+    if listed.last is not None:
+        which = " --all" if options.all else ""
+        say(f"... and older: `capp proposals{which} --before {listed.last[-ID_SHOWN:]}`")
+    return not listed.unread
 
 
 async def _approve(office: Office, options: argparse.Namespace, say: Say) -> bool:
@@ -284,6 +292,7 @@ COMMANDS: dict[str, Callable[[Office, argparse.Namespace, Say], Awaitable[bool]]
 
 ID_SHOWN = 8
 CASES_MAX = 200
+PROPOSALS_MAX = 200
 LINE_LENGTH_MAX = 4000
 
 

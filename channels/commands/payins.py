@@ -36,8 +36,11 @@ async def run_pay_ins(settings: Settings, options: argparse.Namespace, say: Say)
             return True
         store = PayInStore(engine.pool, settings.tenant, engine.clock, engine.ids)
         stages = list(Stage) if options.all else OPEN
-        for pay_in in await store.listed(stages, SHOWN_MAX):
+        pay_ins = await store.listed(stages, SHOWN_MAX + 1)
+        for pay_in in pay_ins[:SHOWN_MAX]:
             say(_line(pay_in))
+        if len(pay_ins) > SHOWN_MAX:
+            say(f"... and more: these are the newest {SHOWN_MAX}")
     return True
 
 

@@ -14,7 +14,7 @@ from channels.wiring import Engine, open_engine
 from engine.money import Money, plain
 from engine.payments.statements.balances import Seen
 from engine.payments.statements.importing import Report
-from engine.payments.statements.matching import Class, Judged
+from engine.payments.statements.judged import Class, Judged
 from engine.payments.statements.neutral import BYTES_MAX
 from engine.payments.statements.store import OpenCase
 

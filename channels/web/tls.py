@@ -1,5 +1,6 @@
 """TLS spoken by this process itself where no proxy does it: its certificate, its oldest version."""
 
+import errno
 import ssl
 import stat
 from collections.abc import Callable
@@ -42,16 +43,30 @@ def loop_with(handshake_seconds: float) -> Callable[[], uvloop.Loop]:
     """What makes the loop of a process whose callers must have shaken hands in that time.
 
     Before that a connection is none: no bound of `server.py` counts it. uvicorn, which opens the
-    listening socket, cannot be told and leaves it at a minute.
+    listening socket, cannot be told and leaves it at a minute; and tells of a port that is taken
+    in a number's words.
     """
 
     class Loop(uvloop.Loop):
         async def create_server(self, *arguments: Any, **named: Any) -> Any:
             if named.get("ssl") is not None:
                 named.setdefault("ssl_handshake_timeout", handshake_seconds)
-            return await super().create_server(*arguments, **named)
+            try:
+                return await super().create_server(*arguments, **named)
+            except OSError as error:
+                raise OSError(_why_not(error, named.get("host"), named.get("port"))) from error
 
     return Loop
+
+
+def _why_not(error: OSError, host: str | None, port: int | None) -> str:
+    """Why nobody can be listened to there, for whoever started us."""
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {host} is taken: another process serves there;"
+            " end that one, or choose another --port"
+        )
+    return f"nobody can be served at {host}, port {port}: {error.strerror or error}"
 
 
 def _is_for_everybody(path: str) -> bool:

@@ -207,7 +207,7 @@ BODIES: Mapping[Kind, type[msgspec.Struct]] = {
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A proposal as it is stored. `body` is one of `BODIES`, as JSON."""
+    """A proposal as it is stored. `body` is one of `BODIES`, as JSON; "" if it cannot be read."""
 
     id: ProposalId
     kind: Kind

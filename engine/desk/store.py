@@ -1,7 +1,7 @@
 """Proposals in Postgres. Every change is a compare-and-set, so whoever comes second hears it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -26,6 +26,15 @@ _FIELDS = (
 _SPELLED = r"upper(regexp_replace(reference, '\s', '', 'g'))"  # as `spelled` does
 _TAKE_TURNS = "select pg_advisory_xact_lock(hashtextextended($1, $2))"
 OPEN = (State.PROPOSED, State.APPROVED, State.WAITING)
+
+
+class Listed(NamedTuple):
+    """Proposals, the newest first; `unread` are those among them that cannot be read, and are left
+    out. `last` is the one that older ones come after; None when there are none."""
+
+    proposals: list[Proposal]
+    unread: list[ProposalId]
+    last: ProposalId | None
 
 
 class ProposalStore:
@@ -65,14 +74,28 @@ class ProposalStore:
         )  # fmt: skip
         return [ProposalId(row["id"].hex) for row in rows]
 
-    async def listed(self, *, only_open: bool, most: int) -> list[Proposal]:
-        """The newest first."""
+    async def listed(
+        self,
+        *,
+        only_open: bool,
+        most: int,
+        before: ProposalId | None = None,
+        kinds: Iterable[Kind] = Kind,
+    ) -> Listed:
+        """The newest `most` of these kinds, or those made before another one."""
         rows = await self._pool.fetch(
             f"select {_FIELDS} from proposal where tenant = $1 and (state = any($2) or not $3)"
-            " order by made_ms desc, id desc limit $4",
-            self._tenant, list(OPEN), only_open, most,
+            " and ($5::uuid is null or (made_ms, id) <"
+            "  (select made_ms, id from proposal where id = $5 and tenant = $1))"
+            " and kind = any($6) order by made_ms desc, id desc limit $4",
+            self._tenant, list(OPEN), only_open, most + 1, before, list(kinds),
         )  # fmt: skip
-        return [_proposal(row, self._seals) for row in rows]
+        shown = rows[:most]
+        found = readable("a proposal", [self._alone(row) for row in shown])
+        ids = [ProposalId(row["id"].hex) for row in shown]
+        read = {proposal.id for proposal in found}
+        last = ids[-1] if ids and len(rows) > most else None
+        return Listed(found, [id_ for id_ in ids if id_ not in read], last)
 
     async def decide(self, proposal_id: ProposalId, state: State, by: Person, at_ms: int) -> bool:
         """Approve or reject what is proposed and has not expired; whether it was this call.
@@ -101,20 +124,25 @@ class ProposalStore:
             " and kind = any($2) order by decided_ms, id limit $3",
             self._tenant, list(kinds), most,
         )  # fmt: skip
-        read = [alone(f"proposal {row['id'].hex}", _proposal, row, self._seals) for row in rows]
-        return readable("a proposal", read)
+        return readable("a proposal", [self._alone(row) for row in rows])
 
     async def done_as(self, references: Iterable[str]) -> list[Proposal]:
         """What was carried out once the outside was seen to have moved under one of these.
 
-        They are compared as `spelled`: a person copies what an operator lists.
+        They are compared as `spelled`: a person copies what an operator lists. One that cannot be
+        read is told to the log, and comes with no body.
         """
         rows = await self._pool.fetch(
             f"select {_FIELDS} from proposal where tenant = $1 and state = 'done'"
             f" and {_SPELLED} = any($2::text[])",
             self._tenant, list({spelled(reference) for reference in references}),
         )  # fmt: skip
-        return [_proposal(row, self._seals) for row in rows]
+        read = [self._alone(row) for row in rows]
+        readable("a proposal", read)
+        return [
+            _of(row, body="") if isinstance(each, Exception) else each
+            for row, each in zip(rows, read, strict=True)
+        ]
 
     async def keep_outcome(self, proposal: Proposal, outcome: Outcome) -> None:
         """What carrying it out led to, unless the proposal has moved on meanwhile."""
@@ -177,11 +205,17 @@ class ProposalStore:
         )  # fmt: skip
         return len(rows)
 
+    def _alone(self, row: Any) -> Proposal | Exception:
+        return alone(f"proposal {row['id'].hex}", _proposal, row, self._seals)
+
 
 def _proposal(row: Any, seals: Seals) -> Proposal:
+    return _of(row, seals.open(row["body"], body_place(row["id"].hex)))
+
+
+def _of(row: Any, body: str) -> Proposal:
     return Proposal(
-        ProposalId(row["id"].hex), Kind(row["kind"]),
-        seals.open(row["body"], body_place(row["id"].hex)), row["note"],
+        ProposalId(row["id"].hex), Kind(row["kind"]), body, row["note"],
         State(row["state"]), row["made_by"], row["made_ms"], row["expires_ms"],
         row["decided_by"], row["decided_ms"], row["reference"], row["reference_by"],
         row["outcome"],

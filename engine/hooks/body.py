@@ -34,7 +34,8 @@ class AmountTold(msgspec.Struct, frozen=True):
 class PaymentTold(msgspec.Struct, frozen=True):
     """The payment behind the step. `sequence` rises with every event of the same payment.
 
-    `state` is where the step led, as in the payment's status but in capitals.
+    `state` is where the step led, as in the payment's status but in capitals; `given_back` is what
+    its payer has back, as there: of REFUNDED alone, else null.
     """
 
     payment_id: str
@@ -48,6 +49,7 @@ class PaymentTold(msgspec.Struct, frozen=True):
     payee: str
     payer_operator: str
     payee_operator: str
+    given_back: AmountTold | None
 
 
 class EventTold(msgspec.Struct, frozen=True):
@@ -77,6 +79,7 @@ def tell(happened: Happened, *, whole_numbers: bool) -> EventTold:
             happened.payment_id, code_of(happened.payment_id), happened.state.name,
             happened.sequence, _amount(quote.amount), _amount(quote.fee), _amount(quote.receives),
             number(quote.payer), number(quote.payee), quote.payer_operator, quote.payee_operator,
+            _amount(quote.total) if happened.state is State.REFUNDED else None,
         ),
     )  # fmt: skip
 

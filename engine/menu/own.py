@@ -10,7 +10,7 @@ import msgspec
 from engine.menu.paths import first_screens, reach, targets_of
 from engine.menu.screens import Menu, Move, OneOf, Screen
 from engine.menu.shape import own_mistakes
-from engine.menu.vocabulary import LISTS
+from engine.menu.vocabulary import LISTS, OTHER_ITEMS
 from engine.texts import Texts
 
 
@@ -54,6 +54,7 @@ def words_of(screen: Screen) -> Iterator[str]:
         yield from screen.rule.words.values()
     if screen.lists is not None and screen.lists in LISTS:
         yield LISTS[screen.lists]
+        yield from OTHER_ITEMS.get(screen.lists, ())
 
 
 def blamed(texts: Texts, language: str, keys: Iterable[str]) -> str:

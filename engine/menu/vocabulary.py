@@ -111,6 +111,11 @@ LISTS: Mapping[str, str] = {
 }
 """List -> the text each of its items is written by."""
 
+OTHER_ITEMS: Mapping[str, tuple[str, ...]] = {
+    "payments": ("item.received", "item.payment_alike", "item.received_alike"),
+}
+"""List -> the texts of items that are not like the others."""
+
 ITEMS_MAX = 10
 """No list is longer: two digits find every item, and a session record stays small."""
 
@@ -264,7 +269,7 @@ SUBJECTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "payment": {
         "code": ("summary",), "time": ("summary",), "amount": ("summary",),
         "receives": ("summary",), "payee": ("summary",), "state": ("summary",),
-        "reference": ("reference",),
+        "payer": ("summary",), "reference": ("reference",),
     },
     "request": {
         "code": ("code",), "requester": ("request",), "payer": ("payee",),

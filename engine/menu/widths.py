@@ -10,7 +10,7 @@ from engine.menu.paging import Footer
 from engine.menu.rules import widest_answer
 from engine.menu.screens import PAGED, Menu, Screen
 from engine.menu.shape import own_mistakes
-from engine.menu.vocabulary import ITEMS_MAX, LISTS, facts_of
+from engine.menu.vocabulary import ITEMS_MAX, LISTS, OTHER_ITEMS, facts_of
 from engine.septets import USSD_UCS2_MAX, fits, is_gsm7, septets, ucs2_units
 from engine.texts import Encoding, Texts
 
@@ -44,8 +44,9 @@ def widest_lines(laid: Laid, texts: Texts, language: str, screen: Screen) -> lis
     """The lines below a screen's text: its choices, and as many items as a list may have."""
     lines = [line.text for line in laid.lines]
     if screen.lists is not None:
-        items = [texts.widest(language, LISTS[screen.lists])] * ITEMS_MAX
-        lines += numbered(items, len(laid.lines))
+        others = filter(texts.has, OTHER_ITEMS.get(screen.lists, ()))
+        widest = [texts.widest(language, key) for key in (LISTS[screen.lists], *others)]
+        lines += numbered([max(widest, key=len)] * ITEMS_MAX, len(laid.lines))
     return lines
 
 

@@ -6,7 +6,6 @@ proof that it came to nothing (`decisions/0034`).
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -27,6 +26,7 @@ from engine.errors import OurFault, StaffMistake
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
+from engine.payments.ruled_once import seen_too_early
 from engine.payments.service import Payments
 from engine.payments.store import Attempted, PaymentStore
 from engine.payments.withholding import withhold
@@ -34,8 +34,6 @@ from engine.ports import Finding, Reason
 from engine.ports import Outcome as Found
 
 UNKNOWN: Final = frozenset({State.COLLECT_UNKNOWN, State.PAYOUT_UNKNOWN, State.REFUND_UNKNOWN})
-SEEN_AFTER_SECONDS: Final = 600
-"""So long after an order left once more what people see there is what became of it."""
 SEEN: Final = "seen"
 
 
@@ -88,19 +86,14 @@ class Attested:
         if early := await look():
             return early
         return await withhold(
-            self._outbox, self._payments.stepper, found.payment, found.attempt_id, found.direction,
-            code=SEEN, look=look,
+            self._outbox, found.payment, found.attempt_id, found.direction, code=SEEN, look=look
         )  # fmt: skip
 
     async def _seen_too_early(self, proposal: Proposal, found: Attempted) -> str:
         """Why what people saw may be of before the order left; "" when it had left by then."""
         if proposal.made_ms < await self._store.stood_since(found.payment):
             return f"{found.payment.code} was not unknown yet when it was proposed: look once more"
-        over_ms = await self._store.repeated_ms(found.attempt_id) + SEEN_AFTER_SECONDS * 1000
-        if proposal.made_ms >= over_ms:
-            return ""
-        over = datetime.fromtimestamp(over_ms / 1000, UTC)
-        return f"its order was sent again: look once more after {over:%Y-%m-%d %H:%M} UTC"
+        return seen_too_early(proposal, await self._store.repeated_ms(found.attempt_id))
 
     async def _tell(
         self, proposal: Proposal, body: OfAttempt, found: Attempted, *, succeeded: bool

@@ -19,8 +19,9 @@ from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Creation, Planner
 from engine.payments.policy import Policy
 from engine.payments.routing import Directory
+from engine.payments.spending import left_of
 from engine.payments.stepping import Hear
-from engine.payments.store import PaymentStore, left_of
+from engine.payments.store import PaymentStore
 from engine.payments.views import Confirmed
 
 # What every confirm asks about (`decisions/0027`).

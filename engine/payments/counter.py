@@ -21,7 +21,8 @@ from engine.payments.payment import code_of
 from engine.payments.requests import Requests
 from engine.payments.rulings import Rulings
 from engine.payments.selling import Selling
-from engine.payments.store import PaymentStore, left_of
+from engine.payments.spending import left_of
+from engine.payments.store import PaymentStore
 from engine.payments.views import (
     Asked,
     Confirmed,

@@ -33,7 +33,10 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ending(msgspec.Struct, frozen=True, tag="ending", omit_defaults=True):
-    """An attempt ended: how, by whose word, and why the payment went on as it did."""
+    """An attempt ended: how, by whose word, and why the payment went on as it did.
+
+    `reason`, one of `ports.Reason`, is why it failed, as far as people are told whose money it is.
+    """
 
     attempt_id: AttemptId
     succeeded: bool
@@ -41,6 +44,7 @@ class Ending(msgspec.Struct, frozen=True, tag="ending", omit_defaults=True):
     source: int
     receipt: str | None = None
     decisions: tuple[Decision, ...] = ()
+    reason: str | None = None
 
 
 class Ruling(msgspec.Struct, frozen=True, tag="ruling", omit_defaults=True):

@@ -9,15 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from engine.clock import CustomerId, PaymentId, first_id_at, made_at
+from engine.gather import alone, readable
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.lifecycle import State
-from engine.payments.payment import Payment, id_ending, read_code
+from engine.payments.payment import Payment, code_of, id_ending, read_code
 from engine.payments.routing import Directory
 from engine.payments.store import PaymentStore
 from engine.payments.views import PaymentSummary, RecentPayee
 from engine.privacy.seals import found_as, seals_of
 
+ONE_PAYMENT = "a payment that somebody wants to see"
 EVER = "0" * 32
 """An id before every payment's."""
 PAYEES_LOOKED_AT = (10, 50)
@@ -56,16 +58,25 @@ class PastStore:
     ) -> list[PaymentSummary]:
         """The newest first. What was sent to the number is seen once it has arrived there.
 
-        A payment whose payee people corrected later is seen by neither of the two numbers.
+        A payment whose payee people corrected later is seen by neither of the two numbers. One that
+        cannot be read is told to the log, and hides no other. Raises OurFault when none can be
+        read: nobody is told that there are none.
         """
         under, before = found_as(self._seals, str(msisdn))
         rows = await self._pool.fetch(_RECENT, self._tenant, customer_id, EVER, most, under, before)
-        return [summary for row in rows if (summary := self._seen(row, msisdn))]
+        read = [alone(_named(row), self._seen, row, msisdn) for row in rows]
+        seen = readable(ONE_PAYMENT, read)
+        if not seen and read and isinstance(read[0], Exception):
+            raise read[0]
+        return [summary for summary in seen if summary is not None]
 
     async def payment_by_code(
         self, customer_id: CustomerId, msisdn: Msisdn, code: str
     ) -> PaymentSummary | None:
-        """One's own payment by its code, as payer or as payee; None for every other code."""
+        """One's own payment by its code, as payer or as payee; None for every other code.
+
+        Raises OurFault for one that cannot be read: nobody is told that there is none.
+        """
         found = await self.find(customer_id, msisdn, code)
         return found[1] if found is not None else None
 
@@ -101,9 +112,14 @@ class PastStore:
             _BY_ENDING, self._tenant, customer_id, since, list(payees), id_ending(asked)
         )
         for row in rows:
-            summary = self._seen(row, msisdn)
-            if summary is not None and summary.code == asked:
-                return PaymentId(row["id"].hex), summary
+            payment_id = PaymentId(row["id"].hex)
+            if code_of(payment_id) != asked:
+                continue
+            summary = alone(_named(row), self._seen, row, msisdn)
+            if isinstance(summary, Exception):
+                raise summary
+            if summary is not None:
+                return payment_id, summary
         return None
 
     async def confirmed_since(
@@ -116,13 +132,15 @@ class PastStore:
     async def recent_payees(self, customer_id: CustomerId, most: int = 5) -> list[RecentPayee]:
         """To whom the customer sent last, each once with the newest amount, the newest first.
 
-        Whatever became of the payment: one that failed is likely to be tried again.
+        Whatever became of the payment: one that failed is likely to be tried again. One that
+        cannot be read is told to the log.
         """
         found: dict[Msisdn, Money] = {}
         for count in PAYEES_LOOKED_AT:
             rows = await self._pool.fetch(_NEWEST_SENT, self._tenant, customer_id, EVER, count)
-            for row in rows:
-                quote = self._store.read(row).quote
+            read = [alone(_named(row), self._store.read, row) for row in rows]
+            for payment in readable(ONE_PAYMENT, read):
+                quote = payment.quote
                 found.setdefault(Msisdn(quote.payee), quote.amount)
                 if len(found) == most:
                     break
@@ -152,3 +170,7 @@ class PastStore:
             by_link=payer.collects_by_link,
             prompted=payer.prompts_payer,
         )
+
+
+def _named(row: Any) -> str:
+    return f"payment {row['id'].hex}"

@@ -151,12 +151,14 @@ class Requests:
         return len(requests)
 
     async def _check(self, requester: Customer, network: str, payer: Msisdn, amount: Money) -> str:
-        """The operator of the requester's wallet."""
+        """The operator of the requester's wallet. No other payer helps where that is the matter."""
         if requester.msisdn == payer:
             raise CustomerMistake("mistake.own_number")
         wallet = self._directory.payer_operator(requester.msisdn, network)
-        if wallet is None or not self._directory.payouts_to(wallet):
-            raise NoWayNow("no_way.corridor")
+        if wallet is None:
+            raise NoWayNow("no_way.caller")
+        if not self._directory.payouts_to(wallet):
+            raise NoWayNow("no_way.receiving")
         name = (await self._selling.wallet_of(payer)).operator
         if name is None:
             raise CustomerMistake("mistake.operator_unknown")

@@ -5,6 +5,7 @@ in the payment's own journal, and a payment that moved meanwhile is left for the
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from engine.clock import PaymentId
@@ -29,6 +30,10 @@ _ANSWERS: Final[Mapping[Kind, str]] = {
     Kind.REFUND_ELSEWHERE: REFUND_BY_HAND,
 }
 """The kind of the case that a ruling answers (`engine/desk/decisions/0003`)."""
+
+
+ORDER_OVER_SECONDS: Final = 600
+"""So long after an order left what people see of it at the operator is what became of it."""
 
 
 async def rule_once(
@@ -58,6 +63,15 @@ async def rule_once(
 async def _close_answered(store: PaymentStore, proposal: Proposal, payment_id: PaymentId) -> None:
     if kind := _ANSWERS.get(proposal.kind):
         await store.close_answered(payment_id, kind, proposal)
+
+
+def seen_too_early(proposal: Proposal, left_ms: int) -> str:
+    """Why what people saw may be of before an order that left then; "" when it was over by then."""
+    over_ms = left_ms + ORDER_OVER_SECONDS * 1000
+    if proposal.made_ms >= over_ms:
+        return ""
+    over = datetime.fromtimestamp(over_ms / 1000, UTC)
+    return f"its order had just left: look once more after {over:%Y-%m-%d %H:%M} UTC, then propose"
 
 
 def ruling_of(proposal: Proposal) -> Ruling:

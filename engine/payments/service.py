@@ -205,8 +205,9 @@ class Payments:
         elif event is _PAYOUT_FAILED:
             following = await self.sequel.after_failed_payout(payment, finding.reason)
         ending = Ending(
-            found.attempt_id, succeeded, finding.code, source, finding.receipt, following.decisions
-        )
+            found.attempt_id, succeeded, finding.code, source, finding.receipt,
+            following.decisions, None if succeeded else finding.reason,
+        )  # fmt: skip
         heard = await self._advance(
             payment, event, kept, ending=ending, reason=finding.reason, following=following
         )

@@ -137,10 +137,17 @@ class Stepper:
         await self._store.open_case(payment, kind, hash_, detail, now_ms)
         log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
 
-    async def open_one(self, payment: Payment, kind: str, detail: str) -> None:
-        """The same, once however often it is said: anew only when the one before was closed."""
+    async def open_one(
+        self, payment: Payment, kind: str, detail: str, *, at_version: int | None = None
+    ) -> None:
+        """The same, once however often it is said: anew only when the one before was closed.
+
+        `at_version` as in `PaymentStore.open_one`.
+        """
         now_ms, tenant = int(self._clock.epoch() * 1000), payment.facts.tenant
-        await self._store.open_one(payment.payment_id, tenant, kind, detail, now_ms)
+        await self._store.open_one(
+            payment.payment_id, tenant, kind, detail, now_ms, at_version=at_version
+        )
         log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
 
     async def again(self, payment: Payment) -> Payment:
@@ -156,9 +163,13 @@ class Stepper:
             await self.open_case(payment, kind, f"{payment.version:032x}", why)
 
     async def remind_people(self, payment: Payment) -> None:
-        """It still waits, and somebody may have closed its case all the same."""
+        """It still waits, and somebody may have closed its case all the same.
+
+        A ruling of this moment has closed it for good: nothing is opened behind it.
+        """
         if kind := WAITS_FOR_PEOPLE.get(payment.state):
-            await self.open_one(payment, kind, "still waits for people")
+            told = "still waits for people"
+            await self.open_one(payment, kind, told, at_version=payment.version)
 
     async def refunds_itself(self, payment: Payment, ending: Ending | None = None) -> bool:
         """Whether what is due back can be ordered without asking people. `ending` as below."""
@@ -183,7 +194,7 @@ class Stepper:
     async def tell_of_debt(self, payment: Payment, *, again: bool = False) -> bool:
         """Put on somebody's desk what is owed to whom; False when it is given back by itself.
 
-        `again`: only where no such case is open.
+        `again`: only where no such case is open, and nobody has given it back this moment.
         """
         if await self.refunds_itself(payment):
             return False
@@ -192,7 +203,7 @@ class Stepper:
         operator = payment.operator_of(Direction.REFUND)
         detail = f"{owed} is owed to {to}: {operator} did not give it back and will not by itself"
         if again:
-            await self.open_one(payment, REFUND_BY_HAND, detail)
+            await self.open_one(payment, REFUND_BY_HAND, detail, at_version=payment.version)
         else:
             await self.open_case(payment, REFUND_BY_HAND, f"{payment.version:032x}", detail)
         return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -24,6 +24,7 @@ from engine.payments.facts import (
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
+from engine.payments.spending import Spent
 from engine.ports import Direction
 from engine.privacy.places import evidence_place
 from engine.privacy.seals import seals_of
@@ -57,32 +58,6 @@ class Attempted(msgspec.Struct, frozen=True):
         payment = self.payment
         is_over = payment.live != self.attempt_id
         return is_over and payment.terms > 1 and self.direction is Direction.DISBURSE
-
-
-class Spent(NamedTuple):
-    """What a customer spent in one currency: on that day, in that month, in minor units."""
-
-    day: int
-    day_minor: int
-    month: int
-    month_minor: int
-
-
-class Left(NamedTuple):
-    """What a customer may still send in one currency, in minor units; the day within the month."""
-
-    day_minor: int
-    month_minor: int
-
-
-def left_of(
-    spent: Spent | None, *, day: int, month: int, day_minor_max: int, month_minor_max: int
-) -> Left:
-    """What is left of both limits on that day of that month."""
-    today = spent.day_minor if spent and spent.day >= day else 0
-    this_month = spent.month_minor if spent and spent.month >= month else 0
-    left_month = max(month_minor_max - this_month, 0)
-    return Left(min(max(day_minor_max - today, 0), left_month), left_month)
 
 
 ORDER_SOURCES = [int(Source.ACCEPTED), int(Source.REPEATED)]
@@ -250,11 +225,18 @@ class PaymentStore:
         )  # fmt: skip
 
     async def open_one(
-        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+        self,
+        payment_id: PaymentId,
+        tenant: int,
+        kind: str,
+        detail: str,
+        at_ms: int,
+        at_version: int | None = None,
     ) -> int:
         """The same complaint again and again is one case, and another once that is closed.
 
-        The number of the case that is open now, counted from 1 for each payment and kind.
+        With `at_version` only of a payment that has not moved on since: whoever moved it closed its
+        case. The number of the case that is open now, counted from 1 for each payment and kind.
         """
         number: int = await self._pool.fetchval(
             "with known as (select count(closed_ms) as n, count(*) > count(closed_ms) as is_open"
@@ -262,9 +244,11 @@ class PaymentStore:
             " opened as (insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
             # No version is so large: a case of a step has that for its hash.
             "   select $1, $2, ('c' || lpad(to_hex(n), 31, '0'))::uuid, $3, $4, $5 from known"
-            "   where not is_open on conflict do nothing)"
+            "   where not is_open and ($6::int is null"
+            "    or exists (select from payment where id = $1 and version = $6))"
+            "   on conflict do nothing)"
             " select n + 1 from known",
-            payment_id, kind, tenant, at_ms, detail,
+            payment_id, kind, tenant, at_ms, detail, at_version,
         )  # fmt: skip
         return number
 

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 
 from engine.clock import AttemptId
+from engine.errors import OurFault
 from engine.outbox import Outbox, Refusal
 from engine.payments.payment import Payment
-from engine.payments.stepping import Stepper
 from engine.ports import Direction, Reason
 
 Look = Callable[[], Awaitable[str]]
@@ -14,7 +14,6 @@ Look = Callable[[], Awaitable[str]]
 
 async def withhold(
     outbox: Outbox,
-    stepper: Stepper,
     payment: Payment,
     attempt_id: AttemptId,
     direction: Direction,
@@ -25,16 +24,21 @@ async def withhold(
     """Why the order may yet be carried out; "" when it was not sent since, and will not be.
 
     Its intent is held from here on until the commit that ends the attempt, with this code: whoever
-    would send it again finds that. It stands ended only once it is known that nobody did: of who
-    dies after that the sweep makes that end, of who dies before it an order like any other.
+    would send it again finds that. It stands ended only once it is known that nobody did. Safe to
+    repeat: whoever says the same goes on from where somebody died. Of who dies after the end the
+    sweep makes that end; of who dies before it the sweep lets the order go, and sends nothing.
+
+    Raises OurFault when somebody else has it since who says the same: to be tried again.
     """
     ended = Refusal(code, Reason.OTHER).written()
     claim = await outbox.take_again(
         attempt_id, payment.payment_id, payment.facts.tenant, direction, ended
     )
     if claim and (why := await look()):
-        await stepper.keep(payment, done=(attempt_id,))
+        await outbox.let_go(attempt_id, claim)
         return why
-    if not claim or not await outbox.end(attempt_id, claim, ended):
+    if not claim:
         return f"the order of {payment.code} is being sent once more: look again after that"
+    if not await outbox.end(attempt_id, claim, ended):
+        raise OurFault(f"{payment.code} moved this moment")
     return ""

@@ -21,6 +21,7 @@ from engine.menu.networks import Network
 from engine.msisdn import Msisdn, country_of
 from engine.outages import server_away
 from engine.ports import EndReason, Reply, SessionEnd, Turn
+from engine.session.before import SessionBefore
 from engine.session.drops import NO_SCREEN, Drops
 from engine.session.editions import Edition, Editions
 from engine.session.recognition import (
@@ -53,8 +54,6 @@ SAVE_SECONDS = 1.0
 """Kept back from the deadline for the save: twice the store's own timeout."""
 DIALLED_LENGTH_MAX = 60
 SAVES_MAX = 3
-LATE_SECONDS_MAX = 60
-"""So long after a payment that was late a dial is told to wait for its SMS."""
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +92,7 @@ class TurnTaker:
         self._told_shortcode = min(shortcodes, default="")
         self._monotonic = monotonic
         self._running: dict[str, asyncio.Future[None]] = {}
+        self._before = SessionBefore(store, clock)
 
     async def take(self, turn: Turn) -> Reply:
         """The screen that answers a turn, always, and within the network's deadline.
@@ -287,13 +287,13 @@ class TurnTaker:
         told of a payment that was late: most often it is the one that the string would make again.
         """
         dialled = dialled_inputs(turn)
-        kept = await self._kept(turn)
-        if dialled and kept is not None and not self._was_late_just_now(kept):
+        kept = await self._before.of(turn.msisdn)
+        if dialled and kept is not None and not self._before.was_late_just_now(kept):
             kept = None
-        if kept is not None and self._age(kept) <= kept.keep_seconds:
+        if kept is not None and self._before.may_be_resumed(kept):
             session.resumes = edition.steps.journey_to_resume(kept)
         await edition.steps.open(session, deadline, network, kept)
-        if kept is not None and self._is_unsettled(edition, kept, session):
+        if kept is not None and self._before.is_unsettled(edition, kept, session):
             raise Refused("session.late", session)
         if session.screen != edition.menu.home:
             return None
@@ -305,33 +305,6 @@ class TurnTaker:
                 raise Refused("mistake.session_lost", session)
             mistake = await edition.steps.press(session, pressed, key, deadline, network)
         return mistake
-
-    async def _kept(self, turn: Turn) -> Session | None:
-        """The phone's last session, when it left something the caller should be told of."""
-        record = await self._store.last(turn.msisdn)
-        kept = None if record is None else unpack(record)
-        if kept is None or self._age(kept) > kept.useful_seconds:
-            return None
-        return kept
-
-    def _is_unsettled(self, edition: Edition, kept: Session, session: Session) -> bool:
-        """Whether a payment that was late may yet be taken on: the books do not know of it so far.
-
-        Whoever is shown the menu as if nothing was pays a second time.
-        """
-        if kept.quote is None or kept.customer_id != session.customer_id:
-            return False
-        if session.summary is not None or not self._was_late_just_now(kept):
-            return False
-        screen = edition.menu.screens.get(kept.screen)
-        return screen is not None and (screen.sensitive or screen.kind == "confirm")
-
-    def _was_late_just_now(self, kept: Session) -> bool:
-        return kept.was_late and self._age(kept) <= LATE_SECONDS_MAX
-
-    def _age(self, session: Session) -> float:
-        """Seconds since its last turn."""
-        return self._clock.epoch() - session.at
 
     async def _save(
         self, session: Session, turn: Turn, reply: Reply, expected: bytes, network: Network

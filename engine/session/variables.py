@@ -110,6 +110,7 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
         "amount": lambda s: _summary(s).amount,
         "receives": lambda s: _summary(s).receives,
         "payee": lambda s: _summary(s).payee,
+        "payer": lambda s: _summary(s).payer,
         "state": lambda s: state_of(_summary(s)),
         "reference": lambda s: s.reference,
     },

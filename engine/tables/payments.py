@@ -44,6 +44,7 @@ payment_key = Table(
     required("payment", Uuid),
     required("hash", Uuid),
     PrimaryKeyConstraint("tenant", "key"),
+    Index("payment_key_of_client", "payment", postgresql_where=text("key like 'client:%'")),
 )
 
 journal = Table(

@@ -279,9 +279,13 @@ async def test_no_order_is_repeated_once_people_have_ruled(
     assert not await world.pool.fetchval("select count(*) from outbox where id = $1", attempt)
 
 
+@pytest.mark.parametrize("dies_at", [(Outbox, "end"), (Payments, "apply_finding")])
 @pytest.mark.parametrize("carried_out_by", ["the desk", "the sweep"])
 async def test_a_ruling_whose_process_died_is_carried_out_and_its_order_never_sent(
-    staffed: Staffed, monkeypatch: pytest.MonkeyPatch, carried_out_by: str
+    staffed: Staffed,
+    monkeypatch: pytest.MonkeyPatch,
+    carried_out_by: str,
+    dies_at: tuple[type, str],
 ) -> None:
     world = staffed.world
     payment_id, attempt = await staffed.lost(PAID, PAID)
@@ -290,7 +294,7 @@ async def test_a_ruling_whose_process_died_is_carried_out_and_its_order_never_se
         raise OurFault("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Payments, "apply_finding", dies)
+        patch.setattr(*dies_at, dies)
         with pytest.raises(OurFault):
             await staffed.agree(attempt, "failed")
     world.clock.pass_(HOUR)
@@ -299,6 +303,28 @@ async def test_a_ruling_whose_process_died_is_carried_out_and_its_order_never_se
     await world.dispatcher.sweep()
     await world.dispatched()
     await staffed.office.desk.carry_out_approved()
+    await world.dispatched()
     assert (len(world.mtn.orders), await world.state(payment_id)) == (1, State.REFUNDED)
     assert await world.pool.fetchval("select state from proposal") == Stands.DONE
     assert await world.cases() == []
+
+
+async def test_a_ruling_that_two_processes_carry_out_at_once_is_refused_by_neither(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second goes on from where the first stands, as from one that is dead."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    end = Outbox.end
+
+    async def after_another(*given: Any) -> bool:
+        monkeypatch.undo()
+        await staffed.office.desk.carry_out_approved()
+        return await end(*given)
+
+    monkeypatch.setattr(Outbox, "end", after_another)
+    with pytest.raises(OurFault, match="moved this moment"):
+        await staffed.agree(attempt, "failed")
+    await world.dispatched()
+    assert (len(world.mtn.orders), await world.state(payment_id)) == (1, State.REFUNDED)
+    assert await world.pool.fetchval("select state from proposal") == Stands.DONE

@@ -85,6 +85,7 @@ async def test_a_payment_that_its_payer_declines_takes_nothing(room: ClientRoom)
     await room.tell(payment_id, FAILED)
     status = (await room.get(f"/payments/{payment_id}/status")).json()
     assert (status["state"], status["outcome"]) == ("collect_failed", "not_taken")
+    assert (status["reason"], status["reason_text"]) == ("declined", "reason.declined")
     await assert_books(room.world.pool)
 
 
@@ -105,6 +106,8 @@ async def test_a_status_says_when_it_came_to_that_and_what_its_payer_has_back(
     assert (first["outcome"], first["given_back"]) == ("paid", None)
     assert first["changed_at"] == iso_millis_of(ended_ms) > first["made_at"]
     assert (second["outcome"], second["given_back"]) == ("refunded", second["total"])
+    assert (first["reason"], first["reason_text"]) == (None, None)
+    assert second["reason"] == FAILED.reason
     listed = (await room.get("/payments")).json()["payments"]
     assert listed == [second, first]
     assert (await room.get(f"/users/{first['user']}/payments")).json()["payments"] == listed
@@ -474,6 +477,26 @@ async def test_a_list_has_each_payment_once_the_newest_first_and_ends(room: Clie
     assert [payment["id"] for payment in others] == [theirs]
 
 
+async def test_a_list_is_of_the_time_between_two_moments_and_names_the_clients_own_keys(
+    room: ClientRoom,
+) -> None:
+    """A month's payments are reconciled by what the client itself calls them."""
+    made: list[str] = []
+    for n in range(5):
+        made.append(await room.send(key=f"wage-2026-{n}"))
+        room.world.clock.pass_(3600)
+    status = [(await room.get(f"/payments/{id_}/status")).json() for id_ in made]
+    assert [s["key"] for s in status] == [f"wage-2026-{n}" for n in range(5)]
+    since, to = (status[n]["made_at"].replace("+", "%2B") for n in (1, 4))
+    for path in ("/payments", f"/users/{room.payer.customer_id}/payments"):
+        first = (await room.get(f"{path}?most=2&from={since}&to={to}")).json()
+        assert first == {"payments": [status[3], status[2]], "next": made[2]}
+        rest = (await room.get(f"{path}?most=2&from={since}&to={to}&cursor={made[2]}")).json()
+        assert rest == {"payments": [status[1]], "next": None}
+    for wrong in ("from=2026-11-21", "from=0001-01-01T00:00:00Z", "to=yesterday"):
+        assert code(await room.get(f"/payments?{wrong}")) == (400, "malformed")
+
+
 async def test_the_payments_of_a_user_are_those_that_the_client_asked_for(
     room: ClientRoom,
 ) -> None:
@@ -570,7 +593,7 @@ async def test_a_refund_waits_for_one_of_our_people(room: ClientRoom) -> None:
     assert code(await room.post(path, why)) == (409, "already_proposed")
     assert await room.state(payment_id) is State.PAYOUT_QUEUED  # nothing moved yet
     desk = room.engine.office.desk
-    (proposal,) = await room.engine.office.proposals.listed(only_open=True, most=5)
+    (proposal,) = (await room.engine.office.proposals.listed(only_open=True, most=5)).proposals
     assert (proposal.kind, proposal.made_by) == (Kind.REFUND_QUEUED, "client:shop")
     await desk.approve(proposal.id, by=Person("fay"))
     await room.engine.dispatcher.idle()

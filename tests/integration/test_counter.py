@@ -10,7 +10,7 @@ import pytest
 from engine.clock import made_at
 from engine.compliance.policy import read_policy
 from engine.customers.customers import Customer
-from engine.errors import CustomerMistake, NoWayNow
+from engine.errors import CustomerMistake, NoWayNow, OurFault
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.clearing import spend_of
@@ -33,6 +33,7 @@ from tests.integration.counter_room import (
     furnish,
     open_room,
 )
+from tests.integration.owner import Owner
 from tests.integration.world import FAILED, SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA, PAYEE
 
@@ -60,6 +61,24 @@ async def test_a_payer_sees_every_payment_the_newest_first(room: CounterRoom) ->
     assert await both(room, AMINA) == [(300, False), (200, False), (100, False)]
     assert await both(room, AMINA, most=2) == [(300, False), (200, False)]
     assert await both(room, STRANGER) == []
+
+
+async def test_a_payment_that_cannot_be_read_hides_no_other_and_is_not_said_never_to_have_been(
+    room: CounterRoom,
+) -> None:
+    first = await room.sent(100)
+    lost = await room.sent(200)
+    told, untold = await room.code(first), await room.code(lost)
+    unreadable = "update journal set facts = '[1]' where payment = $1 and facts is not null"
+    await Owner(room.world.pool).execute(unreadable, lost)
+    assert await both(room, AMINA) == [(100, False)]
+    assert [p.amount.minor for p in await room.counter.recent_payees(AMINA.customer_id)] == [10_000]
+    assert await room.counter.payment_by_code(AMINA, told) is not None
+    with pytest.raises(OurFault):
+        await room.counter.payment_by_code(AMINA, untold)
+    await Owner(room.world.pool).execute(unreadable, first)
+    with pytest.raises(OurFault):
+        await both(room, AMINA)
 
 
 async def test_a_payee_sees_what_has_arrived_and_from_whom(room: CounterRoom) -> None:

@@ -192,6 +192,17 @@ async def test_what_two_people_saw_to_lies_on_no_desk_any_more(
     assert (row["closed_by"], row["note"], row["proposal"].hex) == (AMINA, "looked into", made.id)
 
 
+async def test_no_case_comes_back_behind_a_ruling_of_this_moment(staffed: Staffed) -> None:
+    """The sweep had read the payment before: whoever reads its case would pay once more."""
+    payment_id = await staffed.owed()
+    seen_before = await staffed.world.payment(payment_id)
+    assert (
+        await staffed.agree(Kind.REFUND_SEEN, payment_id, reference="TKK6")
+    ).state is Stands.DONE
+    await staffed.world.payments.order_refund(seen_before)
+    assert await staffed.office.cases.open_cases() == []
+
+
 async def test_a_refund_elsewhere_that_fails_is_a_case_of_its_own(staffed: Staffed) -> None:
     payment_id = await staffed.owed()
     made = await staffed.agree(Kind.REFUND_ELSEWHERE, payment_id, operator="airtel_ke")

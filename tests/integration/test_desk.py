@@ -307,7 +307,25 @@ async def test_what_could_never_be_carried_out_is_not_taken_down(room: Room) -> 
     for note in (" ", "two\nlines", "a\0", "\x1b[2Jgone"):
         with pytest.raises(StaffMistake):
             await room.office.desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note=note)
-    assert await room.office.proposals.listed(only_open=False, most=10) == []
+    assert (await room.office.proposals.listed(only_open=False, most=10)).proposals == []
+
+
+async def test_one_proposal_that_cannot_be_read_hides_no_other(room: Room) -> None:
+    made = []
+    for _ in range(3):
+        made.append(await room.propose(Kind.TOP_UP, **TOP_UP))
+        room.clock.pass_(1)
+    first, lost, last = made
+    await room.pool.execute(
+        "update proposal set body = 'v1.77.' || repeat('A', 60) where id = $1", lost.id
+    )
+    listed = await room.office.proposals.listed(only_open=True, most=2)
+    assert ([p.id for p in listed.proposals], listed.unread) == ([last.id], [lost.id])
+    assert listed.last == lost.id
+    older = await room.office.proposals.listed(only_open=True, most=2, before=listed.last)
+    assert ([p.id for p in older.proposals], older.unread, older.last) == ([first.id], [], None)
+    none = await room.office.proposals.listed(only_open=True, most=2, kinds=[Kind.REBALANCE])
+    assert none == ([], [], None)
 
 
 WELL = Outcome(State.DONE, "well")

@@ -38,6 +38,27 @@ async def capp(room: Room, *words: str) -> list[str]:
     return said
 
 
+async def test_more_proposals_than_a_screen_holds_are_told_of_and_can_be_seen(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "PROPOSALS_MAX", 2)
+    made = []
+    for _ in range(3):
+        made.append(await room.propose(Kind.TOP_UP, operator="mpesa_ke", minor=5))
+        room.clock.pass_(1)
+    newest, middle, more = await capp(room, "proposals")
+    assert (newest[:8], middle[:8]) == (made[2].id[-8:], made[1].id[-8:])
+    assert more == f"... and older: `capp proposals --before {middle[:8]}`"
+    (oldest,) = await capp(room, "proposals", "--before", middle[:8])
+    assert oldest[:8] == made[0].id[-8:]
+    await room.pool.execute(
+        "update proposal set body = 'v1.77.' || repeat('A', 60) where id = $1", made[0].id
+    )
+    assert (await capp(room, "proposals", "--before", middle[:8])) == [
+        f"{oldest[:8]} cannot be read and waits: the log says why"
+    ]
+
+
 async def test_a_top_up_from_asking_to_the_statement(room: Room) -> None:
     (asked,) = await capp(
         room, "propose", "TOP_UP", "operator=mpesa_ke", "amount=5000.50", "--as", "Asha",

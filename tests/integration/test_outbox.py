@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.clock import Ids, PaymentId
-from engine.outbox import NEVER_SENT, QUESTION, Outbox, SmsEnding
+from engine.outbox import HELD, NEVER_SENT, QUESTION, Outbox, SmsEnding
 from engine.ports import SmsReport
 from tests.integration.world import TestClock
 
@@ -122,14 +122,34 @@ async def test_an_order_that_left_is_taken_again_by_one_and_its_end_by_who_says_
     assert not await outbox.claim(intent)  # it is under way
     await pool.execute("delete from outbox where id = $1", intent)
     assert await outbox.take_again(intent, payment, 1, 2, "it failed") == 1
-    assert not await outbox.take_again(intent, payment, 1, 2, "it failed")  # nobody has said so yet
-    assert await outbox.end(intent, 1, "it failed")
-    assert await outbox.take_again(intent, payment, 1, 2, "it failed") == 2
+    assert (
+        await outbox.take_again(intent, payment, 1, 2, "it failed") == 2
+    )  # who held it may be dead
+    await outbox.let_go(intent, 1)
+    assert not await outbox.end(intent, 1, "it failed")
+    assert await outbox.end(intent, 2, "it failed")
+    await outbox.let_go(intent, 2)  # it has ended: that is no hold any more
+    assert await outbox.take_again(intent, payment, 1, 2, "it failed") == 3
     assert not await outbox.take_again(intent, payment, 1, 2, "it succeeded")
     assert not await outbox.take_again(intent, payment, 1, 2, None)
     clock.pass_(61)
     (left,) = await outbox.lease_left_behind(10)
     assert (left.kind, left.was_sent, left.ended) == (2, True, "it failed")
+
+
+async def test_what_is_held_and_let_go_is_an_order_like_any_other(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intent, payment = Ids(clock).intent(), PaymentId("9" * 32)
+    claim = await outbox.take_again(intent, payment, 1, 2, "it failed")
+    assert not await outbox.take_again(intent, payment, 1, 2, None)
+    clock.pass_(61)
+    (left,) = await outbox.lease_left_behind(10)
+    assert left.ended == HELD
+    await outbox.let_go(intent, claim)
+    assert await outbox.still_there(intent)
+    await outbox.let_go(intent, left.claim)
+    assert await outbox.take_again(intent, payment, 1, 2, None) == 1
 
 
 async def test_what_is_withheld_is_sent_by_nobody_and_what_was_claimed_is_not_withheld(

@@ -12,8 +12,8 @@ from engine.errors import OurFault
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import PayIn, Stage
+from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Side
-from engine.payments.statements.matching import Class
 from engine.ports import Finding, Outcome
 from tests.integration.owner import Owner
 from tests.integration.payins_room import AMINA, TOTAL, Till, code, open_till

@@ -17,8 +17,9 @@ from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import PayIn, Stage
-from engine.payments.payins.returns import CALL_AGAIN_SECONDS, CALL_OVER_SECONDS
+from engine.payments.payins.returns import CALL_AGAIN_SECONDS
 from engine.payments.payins.store import PayInStore
+from engine.payments.ruled_once import ORDER_OVER_SECONDS
 from engine.payments.service import PAID_TWICE
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.suspense import Suspense
@@ -657,7 +658,7 @@ async def test_people_who_saw_that_it_did_not_go_end_a_return(till: Till) -> Non
     payment_id = await till.waiting()
     pay_in = await till.announce("nobody")
     asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
-    till.world.clock.pass_(CALL_OVER_SECONDS)
+    till.world.clock.pass_(ORDER_OVER_SECONDS)
     assert (await did_not_go(till, asked)).state is Stands.DONE
     assert (await till.suspense(), await till.held()) == (TOTAL.minor, 0)
     assert (await till.again(pay_in)).stage is Stage.SUSPENDED
@@ -675,7 +676,7 @@ async def test_what_people_saw_of_a_return_counts_of_orders_that_were_over_by_th
 ) -> None:
     pay_in = await till.announce("nobody")
     asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
-    till.world.clock.pass_(CALL_OVER_SECONDS - 1)
+    till.world.clock.pass_(ORDER_OVER_SECONDS - 1)
     early = await did_not_go(till, asked)
     assert early.state is Stands.FAILED and "look once more" in (early.outcome or "")
     till.world.clock.pass_(CALL_AGAIN_SECONDS)
@@ -713,7 +714,7 @@ async def test_a_return_that_people_ended_is_ended_though_the_process_died_over_
 ) -> None:
     pay_in = await till.announce("nobody")
     asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
-    till.world.clock.pass_(CALL_OVER_SECONDS)
+    till.world.clock.pass_(ORDER_OVER_SECONDS)
 
     async def dies(*_: object) -> None:
         raise OurFault("killed")
@@ -733,14 +734,14 @@ async def test_a_return_that_people_ended_is_ended_though_the_process_died_over_
 async def test_only_a_return_under_way_is_ended_as_one_that_did_not_go(till: Till) -> None:
     pay_in = await till.announce("nobody")
     asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
-    till.world.clock.pass_(CALL_OVER_SECONDS)
+    till.world.clock.pass_(ORDER_OVER_SECONDS)
     ruled = await did_not_go(till, asked)
     assert (await did_not_go(till, ruled)).state is Stands.FAILED  # that one returns nothing
     again = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
     assert (await did_not_go(till, asked)).state is Stands.DONE  # said before; the new one stays
     assert await till.held() == TOTAL.minor
     await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
-    till.world.clock.pass_(CALL_OVER_SECONDS)
+    till.world.clock.pass_(ORDER_OVER_SECONDS)
     assert (await did_not_go(till, again)).state is Stands.FAILED
     assert (await till.again(pay_in)).stage is Stage.RETURNED
 
@@ -751,7 +752,7 @@ async def test_a_return_that_people_saw_arrive_did_not_fail(
     """Said by one of them, and its process died before it was booked."""
     pay_in = await till.announce("nobody")
     asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
-    till.world.clock.pass_(CALL_OVER_SECONDS)
+    till.world.clock.pass_(ORDER_OVER_SECONDS)
 
     async def dies(*_: object, **__: object) -> None:
         raise OurFault("killed")
@@ -771,7 +772,7 @@ async def test_a_return_that_went_after_all_is_for_people(till: Till) -> None:
     pay_in = await till.announce("nobody")
     assert not await till.room.returns.hear_return(pay_in.id, SUCCEEDED)  # nobody ordered it
     asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
-    till.world.clock.pass_(CALL_OVER_SECONDS)
+    till.world.clock.pass_(ORDER_OVER_SECONDS)
     await did_not_go(till, asked)
     for _ in range(2):
         assert await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
@@ -784,7 +785,7 @@ async def test_a_success_told_while_people_end_the_return_is_a_case(
     """The books have it as one that did not go, and its row does not say so yet."""
     pay_in = await till.announce("nobody")
     asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
-    till.world.clock.pass_(CALL_OVER_SECONDS)
+    till.world.clock.pass_(ORDER_OVER_SECONDS)
     give_up = till.room.store.give_up
 
     async def after_the_news(given: PayIn) -> None:

@@ -135,7 +135,7 @@ async def test_what_was_sealed_is_read_where_it_is_needed(house: House) -> None:
         "mpesa_ke", date(2026, 11, 1), date(2026, 11, 30), []
     )
     assert line.theirs.line.counterparty == f"{CARL.digits} CARL OTIENO"
-    proposals = await house.till.office.proposals.listed(only_open=True, most=10)
+    proposals = (await house.till.office.proposals.listed(only_open=True, most=10)).proposals
     assert any(CARL in proposal.body for proposal in proposals)
     told = await once_of(house).take(ASKED)
     assert told == Answered(201, ANSWERED)

@@ -137,7 +137,9 @@ async def test_the_trail_of_it_names_nobody(house: House) -> None:
     customer = await house.customers.register(CARL, "KE", "en", "4826")
     await erased(house, customer.customer_id)
     assert await columns_with(house.pool, [CARL[-9:]]) == set()
-    [proposal] = await office_of(house.room.world, {}).proposals.listed(only_open=False, most=5)
+    [proposal] = (
+        await office_of(house.room.world, {}).proposals.listed(only_open=False, most=5)
+    ).proposals
     assert (proposal.made_by, proposal.decided_by, proposal.state) == (ASHA, BARAKA, State.DONE)
 
 

@@ -25,9 +25,11 @@ from tests.integration.counter_room import (
     STRANGER,
     UGX,
     CounterRoom,
+    furnish,
     open_room,
 )
-from tests.integration.world import FAILED, SUCCEEDED
+from tests.integration.world import FAILED, SUCCEEDED, open_world
+from tests.unit.payments.examples import MPESA
 
 pytestmark = pytest.mark.long("each end of a request; tests/e2e/test_menus.py keeps the journey")
 
@@ -115,9 +117,19 @@ async def test_what_nobody_could_pay_is_not_asked_for(room: CounterRoom) -> None
 
 async def test_who_has_no_wallet_we_pay_into_asks_nobody(room: CounterRoom) -> None:
     unserved = msgspec.structs.replace(BRIAN, msisdn=Msisdn("+256701000001"))
-    with pytest.raises(NoWayNow, match=r"no_way\.corridor"):
+    with pytest.raises(NoWayNow, match=r"no_way\.receiving"):
         await room.counter.ask(unserved, "", AMINA.msisdn, Money(28_000, UGX), key="k1")
     assert await room.messages() == []
+
+
+async def test_who_can_be_paid_by_nobody_is_told_so_and_asks_nobody(database_url: str) -> None:
+    """No other number would help: it is their own wallet that we cannot pay into."""
+    mute = msgspec.structs.replace(MPESA, disburse_minor_max=0)
+    async with open_world(database_url, payer=mute) as world:
+        room = await furnish(world)
+        with pytest.raises(NoWayNow, match=r"no_way\.receiving"):
+            await room.counter.ask(AMINA, SAFARICOM, BRIAN.msisdn, Money(100_000, KES), key="k1")
+        assert await room.messages() == []
 
 
 async def test_bounds_are_told_in_what_arrives_and_can_be_asked_for(room: CounterRoom) -> None:

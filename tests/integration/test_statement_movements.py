@@ -12,8 +12,8 @@ from engine.desk.proposals import Kind, Person, State
 from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State as PaymentState
+from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Line, Side
-from engine.payments.statements.matching import Class
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.test_statements import Bureau, bureau_of, paid, refund_unknown
@@ -168,6 +168,25 @@ async def test_what_people_saw_only_on_the_next_day_is_no_drift_of_the_day_that_
     strange = line(bureau, "MP3", balance_minor=FLOAT + 700)  # what nobody saw is one
     assert (await bureau.take(strange, operator="mtn_ug")).drift_minor == 500
     assert await bureau.cases() == ["FLOAT_DRIFT", "MISSING_HERE"]
+
+
+async def test_a_movement_that_cannot_be_read_keeps_up_no_statement_and_is_no_lost_money(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    """Its key is away: what was paired with it before stays so, what is new waits for people."""
+    await moved(office, "MP1")
+    await moved(office, "MP2")
+    day, lines = bureau.today, [line(bureau, "MP1"), line(bureau, "MP2")]
+    await bureau.take_whole(lines[0], operator="mtn_ug")
+    await world.pool.execute("update proposal set body = 'v1.77.' || repeat('A', 60)")
+    report = await bureau.take(*lines, operator="mtn_ug", day=day)
+    kinds = {j.theirs.line.receipt: j.kind for j in report.judged if j.theirs}
+    assert kinds == {"MP1": Class.MOVED, "MP2": Class.MISSING_HERE}
+    bureau.pass_days(1)
+    await bureau.age()
+    assert await float_and_suspense(world) == (FLOAT + 1000, 0)
+    (case,) = await office.cases.open_cases()
+    assert "cannot be read" in case.detail
 
 
 async def reversed_(office: Office, row: str) -> str:

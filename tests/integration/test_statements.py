@@ -25,8 +25,8 @@ from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
 from engine.payments.statements import importing
 from engine.payments.statements.consequences import Consequences
+from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Jump, Line, Side
-from engine.payments.statements.matching import Class
 from engine.payments.statements.neutral import write_statement
 from engine.payments.statements.store import STATEMENT_JUMP
 from engine.payments.statements.terms import Terms, TermsBook

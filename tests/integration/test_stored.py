@@ -12,6 +12,7 @@ from engine.clock import Clock, PaymentId
 from engine.database import Pool, open_pool
 from engine.ledger.auditor import Auditor, Pace
 from engine.msisdn import Msisdn, Prefixes
+from engine.payments import client_store
 from engine.payments.client_store import LAST, ClientPayments
 from engine.payments.lifecycle import State
 from engine.payments.past_store import PastStore
@@ -93,7 +94,7 @@ async def test_stored_payments_are_read_as_those_that_were_lived(year: Pool) -> 
         assert attempted is not None and attempted.payment == payment
     listed: list[str] = []
     while page := await own.listed(CLIENT, before=(listed or [LAST])[-1], most=7):
-        listed += [payment.payment_id for payment, _ in page]
+        listed += [standing.payment.payment_id for standing in page]
     assert listed == sorted(listed, reverse=True)
     assert len(set(listed)) == CROWD.payments // filling.CLIENT_EVERY
     busy = (await year.fetchval("select id from customer where msisdn = $1", PAYER.format(0))).hex
@@ -150,6 +151,20 @@ async def test_every_read_goes_by_indexes_and_opens_no_month_it_need_not(year: P
     assert evidence.count("Subplans Removed") == 1, evidence
     sent, *_ = await plans_in(year, "payments_ending", asked["payments_ending"])
     assert sent.count("Subplans Removed") == 1, sent
+
+
+@pytest.mark.parametrize("sql", ["_LISTED", "_LISTED_OF_PAYER"])
+async def test_what_is_told_beside_a_clients_payments_goes_by_indexes(year: Pool, sql: str) -> None:
+    """Between two moments: nothing is read of what lies before them."""
+    newest = (await year.fetchval("select id from payment order by id desc limit 1")).hex
+    customer = (await year.fetchval("select id from customer limit 1")).hex
+    given = [TENANT, CLIENT, LAST, 20, newest, *([customer] if sql.endswith("PAYER") else [])]
+    async with year.acquire() as connection, connection.transaction():
+        await connection.execute("set local enable_seqscan = off")  # keys are few here
+        lines = await connection.fetch(f"explain {getattr(client_store, sql)}", *given)
+    plan = "\n".join(line[0] for line in lines)
+    assert "using payment_key_of_client on payment_key" in plan, plan
+    assert not re.search(r"Seq Scan", plan), plan
 
 
 async def test_every_read_is_planned_once_for_all_arguments(year: Pool) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.payments.statements.judged import Class, Judged, Ours, Standing, Theirs
 from engine.payments.statements.lines import Line, Side, line_id
-from engine.payments.statements.matching import Class, Judged, Ours, Standing, Theirs
 from engine.payments.statements.neutral import read_statement, write_statement
 from engine.ports import Direction
 from tests.unit.payments.statements.examples import (

@@ -14,7 +14,7 @@ from channels.wiring import MENUS
 from engine.clock import AttemptId, Clock, Ids
 from engine.customers.customers import Customer
 from engine.decisions import Decision
-from engine.dispatch import Dispatcher, Patience
+from engine.dispatch import Dispatcher
 from engine.errors import CappError, NoWayNow
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import Rate, RateBook
@@ -27,6 +27,7 @@ from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
+from engine.payments.patience import Patience
 from engine.payments.payment import Payment
 from engine.payments.planning import Timing
 from engine.payments.policy import Clearance

@@ -116,9 +116,15 @@ class ShadowedStore(PaymentStore):
         self._model.cases.setdefault((payment.payment_id, kind, hash_), detail)
 
     async def open_one(
-        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+        self,
+        payment_id: PaymentId,
+        tenant: int,
+        kind: str,
+        detail: str,
+        at_ms: int,
+        at_version: int | None = None,
     ) -> int:
-        number = await super().open_one(payment_id, tenant, kind, detail, at_ms)
+        number = await super().open_one(payment_id, tenant, kind, detail, at_ms, at_version)
         if not any(case[:2] == (payment_id, kind) for case in self._model.cases):
             self._model.cases[payment_id, kind, f"c{number - 1:031x}"] = detail
         return number

@@ -26,11 +26,11 @@ from engine.payments.facts import Ending, Facts, holds_terms, read_step, read_te
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
+from engine.payments.spending import Spent
 from engine.payments.store import (
     REFERENCE_SEEN_WITHIN,
     Attempted,
     PaymentStore,
-    Spent,
     question_id,
 )
 from engine.ports import Direction
@@ -205,9 +205,15 @@ class ModelStore(PaymentStore):
         await self._wire.ask(lambda: self._model.cases.setdefault(key, detail))
 
     async def open_one(
-        self, payment_id: PaymentId, tenant: int, kind: str, detail: str, at_ms: int
+        self,
+        payment_id: PaymentId,
+        tenant: int,
+        kind: str,
+        detail: str,
+        at_ms: int,
+        at_version: int | None = None,
     ) -> int:
-        """Nobody closes a case here."""
+        """Nobody closes a case here, so none comes back."""
 
         def write() -> None:
             cases = self._model.cases

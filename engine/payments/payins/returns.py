@@ -6,7 +6,6 @@ operator is called; it is over when the operator says so, or when people saw it 
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from engine.clock import AttemptId, Clock, PaymentId
 from engine.desk.booking import Booker
@@ -34,6 +33,7 @@ from engine.payments.payins.payins import Address, PayIns
 from engine.payments.payins.store import CONFLICT, PayInStore
 from engine.payments.payins.strays import Strays
 from engine.payments.payment import Payment
+from engine.payments.ruled_once import seen_too_early
 from engine.payments.store import PaymentStore
 from engine.ports import Direction, Finding, OperatorPort, PayInPort
 from engine.ports import Outcome as Found
@@ -44,8 +44,6 @@ CALL_AGAIN_SECONDS = 3600
 """When a return that nobody answered is ordered again: the first call is over by then, and what it
 did is found done already. Doubled with every call, so that people have time to look."""
 DOUBLED_MAX = 4
-CALL_OVER_SECONDS = 600
-"""So long after an order what people see of it at the operator is what became of it."""
 
 
 class PayInReturns:
@@ -237,7 +235,7 @@ class PayInReturns:
                 return failed(f"it is {pay_in.stage.name}, {returning.id} {returning.state}")
             if returning.reference is not None:
                 return failed(f"it went back, {returning.reference}")
-            if wrong := _looked_too_early(pay_in, proposal):
+            if wrong := seen_too_early(proposal, pay_in.called_ms or 0):
                 return failed(wrong)
             if not await self._store.take_turn(pay_in, self._again_ms(pay_in)):
                 raise OurFault(f"the return of {pay_in.paid.receipt} moved this moment")
@@ -320,15 +318,6 @@ def _event(payment: Payment) -> Event | None:
         return Event.COLLECTION_SUCCEEDED
     is_over = may(payment.state, Event.LATE_MONEY_PROVEN)
     return Event.LATE_MONEY_PROVEN if is_over else None
-
-
-def _looked_too_early(pay_in: PayIn, proposal: Proposal) -> str:
-    """Why what people saw may be of before the last order; "" when that was over by then."""
-    over_ms = (pay_in.called_ms or 0) + CALL_OVER_SECONDS * 1000
-    if proposal.made_ms >= over_ms:
-        return ""
-    over = datetime.fromtimestamp(over_ms / 1000, UTC)
-    return f"it was ordered again: look once more after {over:%Y-%m-%d %H:%M} UTC, then propose it"
 
 
 def _returned(pay_in: PayIn) -> str:

@@ -14,8 +14,8 @@ from engine.gather import alone, readable
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payment import code_of, id_ending, read_code
+from engine.payments.statements.judged import Theirs
 from engine.payments.statements.lines import Line, PaidInLine, Side
-from engine.payments.statements.matching import Theirs
 from engine.ports import Direction, PaidIn
 from engine.privacy.places import (
     pay_in_payer_place,
@@ -78,13 +78,14 @@ class PayInStore:
         return _pay_in(row, self._seals) if row is not None else None
 
     async def listed(self, stages: Sequence[Stage], most: int) -> list[PayIn]:
-        """The newest first."""
+        """The newest first. One that cannot be read is told to the log, and hides no other."""
         rows = await self._pool.fetch(
             "select * from pay_in where tenant = $1 and stage = any($2::smallint[])"
             " order by id desc limit $3",
             self._tenant, [int(s) for s in stages], most,
         )  # fmt: skip
-        return [_pay_in(row, self._seals) for row in rows]
+        read = [alone(f"pay-in {row['id'].hex}", _pay_in, row, self._seals) for row in rows]
+        return readable("a pay-in", read)
 
     async def lease_due(self, lease_seconds: int, most: int) -> list[PayIn]:
         """Those that somebody should look at; nobody else gets them until the lease ends.

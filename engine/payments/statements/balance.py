@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.payments.statements.matching import Ours, Standing
+from engine.payments.statements.judged import Ours, Standing
 from engine.ports import Direction
 
 

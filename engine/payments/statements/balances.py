@@ -16,8 +16,8 @@ from engine.ledger.entries import MANUAL_FROM
 from engine.money import Money, plain
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.statements.balance import Band, Look, is_alarming
+from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import named_id
-from engine.payments.statements.matching import Class
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import FLOAT_DRIFT, Case, StatementStore
 from engine.payments.statements.terms import TermsBook

@@ -15,8 +15,8 @@ from engine.clock import AttemptId, Clock, PaymentId
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
+from engine.payments.statements.judged import Class, Judged, Ours, Theirs, over_on
 from engine.payments.statements.lines import Line, Moved, PaidInLine, Side, named_id
-from engine.payments.statements.matching import Class, Judged, Ours, Theirs, over_on
 from engine.payments.statements.store import (
     CONTRADICTION,
     MISSING_HERE,
@@ -152,8 +152,7 @@ class Consequences:
 
         code = _CODES[Outcome.FAILED]
         return not await withhold(
-            self._outbox, self._payments.stepper, payment, o.attempt_id, o.direction,
-            code=code, look=look,
+            self._outbox, payment, o.attempt_id, o.direction, code=code, look=look
         )  # fmt: skip
 
     # What people hear.

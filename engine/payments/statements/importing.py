@@ -18,6 +18,7 @@ from engine.money import plain
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import BalanceBook
 from engine.payments.statements.consequences import Consequences, PaidIns
+from engine.payments.statements.judged import AGREES, Class, Judged, Ours, over_on
 from engine.payments.statements.lines import (
     ONE_DAY,
     Break,
@@ -30,7 +31,7 @@ from engine.payments.statements.lines import (
     oldest_first,
     opening_minor,
 )
-from engine.payments.statements.matching import AGREES, Class, Judged, Ours, match, over_on
+from engine.payments.statements.matching import match
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader

@@ -5,12 +5,15 @@ They are booked by their proposals, under the word by which somebody saw them at
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
 
 from engine.desk.proposals import Kind, Movement, Proposal, Rebalancing, read_body, spelled
 from engine.desk.store import ProposalStore
+from engine.payments.statements.judged import Theirs
 from engine.payments.statements.lines import Moved, Side
-from engine.payments.statements.matching import Theirs
 from engine.payments.statements.store import StatementStore
+
+MOVEMENTS: Final = (Kind.TOP_UP, Kind.WITHDRAWAL, Kind.REBALANCE)
 
 
 class Moves:
@@ -24,7 +27,8 @@ class Moves:
         self, operator: str, lines: Sequence[Theirs], paid_in: Collection[str]
     ) -> Mapping[str, Moved | None]:
         """Of an operator's lines the ids of those that go by such a word, as receipt or as
-        reference (as `spelled`), with what each is; None in another amount than was booked.
+        reference (as `spelled`), with what each is; None in another amount than was booked or in
+        one that cannot be read.
 
         What was booked once is one line, which it stays: another one that goes by the same word, as
         each of a standing order does, is not. A pay-in's (`paid_in`) goes by its receipt alone: its
@@ -60,12 +64,20 @@ class Moves:
                 if proposal.id not in undone:
                     found |= {t.line_id: None for t in free}
             rest = unlisted
+        for proposal in made:
+            if not proposal.body and proposal.kind in MOVEMENTS and proposal.id not in undone:
+                name = spelled(proposal.reference or "")
+                for t in (*by_receipt[name], *by_reference[name]):
+                    if not ((known := found.get(t.line_id)) and known.by):
+                        is_kept = kept.get(proposal.id) == t.line_id
+                        whole = Moved(proposal.id, abs(t.line.effect_minor))
+                        found[t.line_id] = whole if is_kept else None
         return found
 
 
 def _at(operator: str, proposal: Proposal) -> Iterator[tuple[Side, int]]:
     """What a movement did to our wallet at one operator, in minor units."""
-    if proposal.kind not in (Kind.TOP_UP, Kind.WITHDRAWAL, Kind.REBALANCE):
+    if proposal.kind not in MOVEMENTS or not proposal.body:
         return
     body = read_body(proposal.kind, proposal.body)
     if isinstance(body, Movement) and body.operator == operator:

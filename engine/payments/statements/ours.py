@@ -13,7 +13,7 @@ from engine.ledger.entries import MANUAL_FROM
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, read_step
 from engine.payments.payment import Payment
-from engine.payments.statements.matching import Ours, Standing
+from engine.payments.statements.judged import Ours, Standing
 from engine.payments.statements.terms import Terms
 from engine.payments.store import ORDER_SOURCES, Attempted, PaymentStore
 from engine.ports import Direction, OperatorFacts

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.clock import DAY_MS, AttemptId
 from engine.money import Money
+from engine.payments.statements.judged import Class, Judged, Theirs
 from engine.payments.statements.lines import (
     Extent,
     Jump,
@@ -22,7 +23,6 @@ from engine.payments.statements.lines import (
     line_id,
     named_id,
 )
-from engine.payments.statements.matching import Class, Judged, Theirs
 from engine.payments.statements.terms import Terms
 from engine.privacy.places import counterparty_place, reference_place
 from engine.privacy.seals import Seals, open_maybe, seal_maybe, seals_of

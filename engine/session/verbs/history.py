@@ -26,7 +26,12 @@ class History:
         found = await self._payments.recent_payments(
             session.customer.customer_id, session.msisdn, ITEMS_MAX
         )
-        session.fill("payments", [self._item(session, summary) for summary in found])
+        labels = [self._label(session, summary) for summary in found]
+        items = [
+            Item(summary.code, self._label(session, summary, is_alike=labels.count(label) > 1))
+            for summary, label in zip(found, labels, strict=True)
+        ]
+        session.fill("payments", items)
         return "some" if found else "none"
 
     async def pick_payment(self, press: Press) -> str:
@@ -71,17 +76,18 @@ class History:
         session.name = next((r.name for r in saved if r.msisdn == summary.payee), "")
         return "sent"
 
-    def _item(self, session: Session, summary: PaymentSummary) -> Item:
+    def _label(self, session: Session, summary: PaymentSummary, *, is_alike: bool = False) -> str:
+        """One that reads as another line of the list says its code as well."""
         key = "item.received" if summary.incoming else "item.payment"
-        label = self._words.render(
+        return self._words.render(
             session.language,
-            key,
-            time=summary.at,
+            f"{key}_alike" if is_alike else key,
+            code=summary.code,
             amount=summary.amount,
             receives=summary.receives,
             payee=summary.payee,
+            payer=summary.payer,
         )
-        return Item(summary.code, label)
 
 
 def _found(session: Session) -> PaymentSummary:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.responses import PlainTextResponse
 
-from channels.commands.serving import server_config
+from channels.commands.serving import NEVER_STARTED, server_config
 from channels.settings import BadSettings, EdgeSettings, read_settings
 from channels.web.tls import open_tls
 from tests.unit.channels.test_settings import GOOD
@@ -172,3 +173,29 @@ def test_who_connects_and_never_shakes_hands_is_dropped(tmp_path: Path) -> None:
 def test_without_tls_the_same_process_is_served_plainly() -> None:
     with served({}, handshake_seconds=0.2) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).text == "hello"
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("127.0.0.1", "is taken: another process serves there; end that one, or choose another"),
+        ("203.0.113.7", "nobody can be served at 203.0.113.7, port"),
+    ],
+)
+def test_where_nobody_can_be_served_one_plain_line_says_why(
+    host: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "lifespan"
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        config = server_config(answer, read_settings(GOOD).edges, host, port)
+        with pytest.raises(SystemExit) as ended:
+            uvicorn.Server(config).run()
+    assert ended.value.code == NEVER_STARTED
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told in line and str(port) in line and "Errno" not in line

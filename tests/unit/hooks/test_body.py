@@ -31,8 +31,16 @@ def test_a_body_says_what_happened_when_to_which_payment() -> None:
             "payee": PAYEE.masked,
             "payer_operator": "mpesa_ke",
             "payee_operator": "mtn_ug",
+            "given_back": None,
         },
     }
+
+
+def test_what_went_back_is_said_once_it_has_gone() -> None:
+    for state, given in ((State.REFUNDING, None), (State.REFUNDED, 102_000)):
+        happened = msgspec.structs.replace(HAPPENED, state=state)
+        told = msgspec.json.decode(write_body(happened, whole_numbers=False))["data"]["given_back"]
+        assert told == (given and {"minor": given, "currency": "KES"})
 
 
 def test_numbers_are_whole_only_for_who_may_see_them() -> None:

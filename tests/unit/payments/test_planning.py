@@ -13,7 +13,7 @@ from engine.msisdn import Prefixes
 from engine.payments.lifecycle import TABLE, TERMINAL, Event, State, Transition, advance
 from engine.payments.planning import Planner, Timing, queue_due
 from engine.payments.routing import Directory
-from engine.payments.store import Left, Spent, left_of
+from engine.payments.spending import Left, Spent, left_of
 from engine.ports import Direction
 from tests.unit.payments.examples import MPESA, MTN, payment
 

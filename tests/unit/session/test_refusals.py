@@ -1,5 +1,6 @@
 """What a verb refuses, where the caller goes on from there, and what a payee may see."""
 
+import msgspec
 import pytest
 
 from engine.errors import NoWayNow
@@ -11,6 +12,7 @@ from tests.unit.session.rooms import PAYER, PIN, TEXTS, House
 
 PAYEE = "256772000002"
 MARY = Msisdn("+256772000002")
+OTHER = Msisdn("+256772000003")
 TO_PIN = ("1", PAYEE, "1000", "1")
 
 
@@ -90,13 +92,15 @@ async def test_who_cannot_be_paid_by_whom_they_ask_may_ask_another() -> None:
     assert house.session().screen == "request_money.number"
 
 
-async def test_another_refusal_of_a_request_is_told_as_it_is() -> None:
+@pytest.mark.parametrize("key", ["no_way.busy", "no_way.receiving"])
+async def test_another_refusal_of_a_request_is_told_as_it_is(key: str) -> None:
+    """Of one's own wallet no other number is asked for: none would help."""
     house = await caller()
     keys = ("2", "1", PAYEE, "500")
     await house.press(*keys)
-    house.payments.failure = NoWayNow("no_way.busy")
+    house.payments.failure = NoWayNow(key)
     reply = await house.take("*".join((*keys, "1")))
-    assert (reply.text, reply.ends) == (TEXTS.render("en", "no_way.busy"), True)
+    assert (reply.text, reply.ends) == (TEXTS.render("en", key), True)
 
 
 # One's own number.
@@ -119,9 +123,9 @@ async def test_ones_own_number_is_refused_wherever_it_is_typed(inputs: tuple[str
 async def test_a_payee_sees_what_arrived_and_neither_the_amount_nor_ways_to_undo_it() -> None:
     house = await with_past({"incoming": True, "may_cancel": True, "payer": MARY})
     listed = await house.press("3")
-    assert "1. +UGX 27,123\n" in listed.text
+    assert f"1. +UGX 27,123 {MARY}\n" in listed.text
     shown = await house.take("3*1")
-    assert "You get UGX 27,123\nDelivered\n3. Report a problem\n0 Back" in shown.text
+    assert f"You get UGX 27,123\nFrom {MARY}\nDelivered\n3. Report a problem\n0 Back" in shown.text
     assert "KES 1,000" not in shown.text
     for pressed in ("1", "2", "4"):
         await house.press("3", "1", pressed, session_id=pressed)
@@ -141,8 +145,25 @@ async def test_a_payee_sees_what_arrived_and_neither_the_amount_nor_ways_to_undo
     ],
 )
 async def test_a_payee_is_told_three_things_only(state: str, told: str) -> None:
-    house = await with_past({"incoming": True, "state": state})
+    house = await with_past({"incoming": True, "state": state, "payer": MARY})
     assert f"\n{told}\n" in (await house.press("3", "1")).text
+
+
+@pytest.mark.parametrize("language", TEXTS.languages)
+async def test_two_lines_that_read_alike_say_their_codes_and_no_other_does(language: str) -> None:
+    """The same amount to the same number: each has its code, as its receipts do."""
+    came: dict[str, object] = {"incoming": True, "payer": MARY}
+    house = await with_past({}, {}, {"payee": OTHER}, came, came, came | {"payer": OTHER})
+    house.customers.known[PAYER] = msgspec.structs.replace(
+        house.customers.known[PAYER], language=language
+    )
+    await house.press("3")
+    labels = [item.label for item in house.session().items]
+    assert len({*labels}) == len(labels) == 6
+    codes = [f"CAPP00000{n}" for n in range(6)]
+    assert [code in label for code, label in zip(codes, labels, strict=True)] == [
+        True, True, False, True, True, False,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("state", ["paid", "refunded", "collect_failed", "expired", "cancelled"])

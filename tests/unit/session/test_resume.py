@@ -11,7 +11,7 @@ from engine.msisdn import Msisdn
 from engine.payments.views import MoneyRequest
 from engine.ports import EndReason, SessionEnd
 from engine.session import steps
-from engine.session.turn import LATE_SECONDS_MAX
+from engine.session.before import LATE_SECONDS_MAX
 from tests.unit.session.rooms import MENU, NETWORKS, PAYER, PIN, House
 
 PAYEE = "256772000002"

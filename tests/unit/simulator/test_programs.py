@@ -15,9 +15,10 @@ import pytest
 from simulator import amounts, places, play, stack
 from simulator.__main__ import main
 from simulator.child import Child, ChildDied, end_leftovers, remember
+from simulator.folder_lock import Busy, FolderLock
 from simulator.installation import folder_of, write_environment
 from simulator.places import NowhereToGo, Places
-from simulator.stack import Busy, Stack
+from simulator.stack import Stack
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 STUBBORN = [
@@ -213,13 +214,13 @@ def test_a_start_that_is_given_up_leaves_nothing_running(tmp_path: Path) -> None
 
 
 def test_a_folder_in_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    holder = Stack(tmp_path, say=lambda line: None, proceed=lambda: None)
     (tmp_path / "demo.json").write_text("{}")
-    holder._take_lock()
+    lock = FolderLock(tmp_path)
     with pytest.raises(Busy):
         Stack.start(tmp_path)
     assert (tmp_path / "demo.json").exists()
-    holder.stop()
+    lock.release()
+    FolderLock(tmp_path).release()
 
 
 PLACES = Places(

@@ -7,6 +7,7 @@ from typing import Any
 from engine.clock import AttemptId, PaymentId, first_id_at
 from engine.money import Money
 from engine.payments.payment import code_of
+from engine.payments.statements.judged import Class, Judged, Ours, Standing, Theirs
 from engine.payments.statements.lines import (
     Line,
     Moved,
@@ -15,7 +16,7 @@ from engine.payments.statements.lines import (
     line_id,
     named_id,
 )
-from engine.payments.statements.matching import Class, Judged, Ours, Standing, Theirs, match
+from engine.payments.statements.matching import match
 from engine.payments.statements.terms import Terms
 from engine.ports import Direction
 

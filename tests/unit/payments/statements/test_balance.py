@@ -1,7 +1,7 @@
 import pytest
 
 from engine.payments.statements.balance import Band, Look, band_at, is_alarming
-from engine.payments.statements.matching import Ours, Standing
+from engine.payments.statements.judged import Ours, Standing
 from engine.ports import Direction
 from tests.unit.payments.statements.examples import NOON, ours
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from engine.clock import AttemptId
+from engine.payments.statements.judged import Class, Ours, Standing, Theirs
 from engine.payments.statements.lines import Moved, PaidInLine, Side
-from engine.payments.statements.matching import Class, Ours, Standing, Theirs
 from engine.payments.statements.terms import Terms
 from engine.ports import Direction, Outcome
 from tests.unit.payments.statements.examples import (
