@@ -24,10 +24,7 @@ AGREED_SECONDS_MAX = 60.0
 HEARD_SECONDS_MAX = 8.0
 """Whoever was away when it was announced hears of it from the day's statement."""
 _SUSPENDED = "select id from pay_in where stage = 3 and minor = $1 limit 1"
-_OPEN = (
-    "select id from proposal where kind = 'RETURN_PAY_IN' and state in ('proposed', 'approved')"
-    " and position($1 in body) > 0"
-)
+_OPEN = "select id from proposal where kind = 'RETURN_PAY_IN' and state in ('proposed', 'approved')"
 
 
 class Depositors:
@@ -90,7 +87,7 @@ async def _next_command(city: City, minor: int) -> tuple[str, ...]:
         pay_in = await connection.fetchval(_SUSPENDED, minor)
         if pay_in is None:
             return ()
-        proposed = await connection.fetchval(_OPEN, pay_in.hex)
+        proposed = await connection.fetchval(_OPEN)
         if proposed is not None:
             return "approve", proposed.hex, "--as", "brian"
         why = ("--as", "amina", "--why", "asked for it back")
