@@ -21,6 +21,7 @@ REQUIRED = frozenset(
         "refund_decided",
         "refunded",
         "returned",
+        "taken_back",
         "delayed",
         "request_declined",
         "request_expired",

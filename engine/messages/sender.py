@@ -36,6 +36,8 @@ _HOLDS_IN: Mapping[str, Set[State]] = {
     "expired": {State.EXPIRED},
     "cancelled": {State.CANCELLED},
     "returned": {State.RETURNED},
+    # Not once it is paid again: maybe to another number, whose letter this would be.
+    "taken_back": {State.RETURNED, State.REFUNDED} | _GOES_BACK,
     "refund_started": _GOES_BACK,
     "refund_decided": _GOES_BACK,
     "refunded": {State.REFUNDED},

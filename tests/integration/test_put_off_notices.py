@@ -16,7 +16,7 @@ from engine.payments.policy import Clearance
 from engine.ports import Finding, Outcome, Reason
 from tests.integration.test_rulings import collected
 from tests.integration.world import FAILED, SUCCEEDED, World, open_world
-from tests.unit.payments.examples import MPESA, PAYER
+from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
 REVERSED = Finding(Outcome.REVERSED, "reversed")
 AWAY = Unreachable("scripted", "away")
@@ -94,6 +94,43 @@ async def test_nobody_hears_of_money_that_went_back_meanwhile(world: World) -> N
     assert await world.state(payment_id) is State.PAYING
     assert told(world, other) == []
     assert not any("Confirmed" in text for text in told(world, PAYER))
+
+
+async def test_a_payee_hears_that_what_came_went_back_and_that_it_came_again(
+    world: World,
+) -> None:
+    """The payee's receipt stands on the phone; a second one alone would look like more money."""
+    payment_id = await collected(world)
+    payout = await world.live(payment_id)
+    await world.tell(payout, SUCCEEDED)
+    await world.dispatched()
+    await world.tell(payout, REVERSED, Source.QUERY)
+    await world.dispatched()
+    assert await world.rulings.repay(payment_id, Ruling("it was theirs"))
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    received, gone, again = [text[11:].split(" tarehe ")[0] for text in told(world, PAYEE)]
+    assert received == f"Imethibitishwa. Umepokea UGX 28,023 kutoka {PAYER}"
+    assert gone == (
+        f" mtandao umerudisha UGX 28,023 kutoka {PAYER}. Hazipo tena kwenye akaunti yako."
+    )
+    assert again == received
+
+
+async def test_a_new_payee_does_not_hear_that_money_of_another_went_back(world: World) -> None:
+    other = Msisdn("+256772000099")
+    payment_id = await collected(world)
+    payout = await world.live(payment_id)
+    await world.tell(payout, SUCCEEDED)
+    await world.dispatched()
+    world.sms.answers = [AWAY, AWAY]  # both notices of what went back
+    await world.tell(payout, REVERSED, Source.QUERY)
+    await world.dispatched()
+    assert await world.rulings.repay(payment_id, Ruling("a new number"), payee=other)
+    await world.dispatched()
+    await look(world)
+    assert told(world, other) == []
 
 
 async def test_nobody_hears_that_nothing_was_charged_once_late_money_is_proven(
