@@ -298,6 +298,7 @@ class Answers:
             time=found.at,
             amount=found.amount,
             receives=found.receives,
+            payer=found.payer,
             payee=found.payee,
             state=state_of(found),
         )

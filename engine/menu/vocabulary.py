@@ -263,8 +263,8 @@ SUBJECTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "payment": {
         "code": ("summary",), "time": ("summary",), "amount": ("summary",),
-        "receives": ("summary",), "payee": ("summary",), "state": ("summary",),
-        "reference": ("reference",),
+        "receives": ("summary",), "payer": ("summary",), "payee": ("summary",),
+        "state": ("summary",), "reference": ("reference",),
     },
     "request": {
         "code": ("code",), "requester": ("request",), "payer": ("payee",),

@@ -79,6 +79,7 @@ class History:
             time=summary.at,
             amount=summary.amount,
             receives=summary.receives,
+            payer=summary.payer,
             payee=summary.payee,
         )
         return Item(summary.code, label)

@@ -116,12 +116,14 @@ async def test_ones_own_number_is_refused_wherever_it_is_typed(inputs: tuple[str
 # Payments that were.
 
 
-async def test_a_payee_sees_what_arrived_and_neither_the_amount_nor_ways_to_undo_it() -> None:
+async def test_a_payee_sees_what_arrived_from_whom_and_neither_the_amount_nor_ways_to_undo_it() -> (
+    None
+):
     house = await with_past({"incoming": True, "may_cancel": True, "payer": MARY})
     listed = await house.press("3")
-    assert "1. +UGX 27,123\n" in listed.text
+    assert f"1. +UGX 27,123 {MARY}\n" in listed.text
     shown = await house.take("3*1")
-    assert "You get UGX 27,123\nDelivered\n3. Report a problem\n0 Back" in shown.text
+    assert f"You get UGX 27,123\nFrom {MARY}\nDelivered\n3. Report a problem\n0 Back" in shown.text
     assert "KES 1,000" not in shown.text
     for pressed in ("1", "2", "4"):
         await house.press("3", "1", pressed, session_id=pressed)
