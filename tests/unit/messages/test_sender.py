@@ -200,7 +200,8 @@ async def test_a_link_comes_whole_behind_its_sentence_and_passes_a_stop() -> Non
     await room.messages.bring_link(asked, AttemptId("a" * 32), LINK)
     (message,) = room.played.sent
     assert (message.to, message.intent_id) == (asked.quote.payer, "a" * 32)
-    assert message.text.startswith(f"{asked.code}: pay ")
+    said = f"{asked.code}: UGX 28,023 to {asked.quote.payee}. Pay KES 1,020 on this M-PESA page."
+    assert message.text.startswith(said)
     assert message.text.splitlines()[1:] == [LINK]
     (ending,) = room.played.ended
     assert (ending.template, ending.status) == ("pay_link", "sent")
