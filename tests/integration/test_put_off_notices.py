@@ -78,6 +78,17 @@ async def test_who_waits_in_several_states_hears_of_it_once(world: World) -> Non
     assert "Not delivered" in texts[-1]
 
 
+async def test_who_has_paid_hears_soon_that_the_payees_operator_is_out_of_reach(
+    world: World,
+) -> None:
+    """The money has left the wallet; whoever hears nothing for a quarter of an hour pays again."""
+    world.mtn.answers = [Unreachable("scripted", "away") for _ in range(100)]
+    await collected(world)
+    for _ in range(4):
+        await look(world)
+    assert ["is taking longer than usual" in text for text in told(world, PAYER)] == [True]
+
+
 async def test_nobody_hears_of_money_that_went_back_meanwhile(world: World) -> None:
     """The receipts of the first payout are due while the second one is under way."""
     other = Msisdn("+256772000099")
