@@ -6,7 +6,7 @@ import pytest
 from engine.clock import CustomerId
 from engine.money import Money
 from engine.msisdn import Msisdn
-from engine.payments.views import MoneyRequest
+from engine.payments.views import MoneyRequest, PaymentSummary
 from tests.unit.session.rooms import PAYER, PIN, TEXTS, House
 
 PAYEE = "256772000002"
@@ -264,6 +264,21 @@ async def test_a_payment_is_cancelled_before_anybody_was_asked() -> None:
     assert (await house.take("3*1*2*1")).text.startswith("CAPP000001 is cancelled.")
     history = house.payments.histories[house.customers.known[PAYER].customer_id]
     assert history[0].state == "cancelled"
+
+
+async def test_what_was_paid_at_the_moment_it_was_cancelled_is_not_called_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN, session_id="p")
+    await house.press("3", "1", "2")
+    history = house.payments.histories[house.customers.known[PAYER].customer_id]
+
+    async def paid_by_hand(*_: object, **__: object) -> PaymentSummary:
+        return msgspec.structs.replace(history[0], state="paying", may_cancel=False)
+
+    monkeypatch.setattr(house.payments, "cancel", paid_by_hand)
+    assert (await house.take("3*1*2*1")).text.startswith("Too late to cancel.")
 
 
 async def test_it_is_too_late_to_cancel_once_the_operator_was_asked() -> None:
