@@ -157,8 +157,8 @@ async def test_anothers_code_and_an_unknown_one_ask_the_same_of_the_database(
 
 async def test_recent_payees_come_once_each_with_the_newest_amount(room: CounterRoom) -> None:
     await room.sent(100)
-    await room.sent(200, OTHER_PAYEE)
-    await room.sent(300)
+    await room.arrived(200, OTHER_PAYEE)
+    await room.arrived(300)
     recent = await room.counter.recent_payees(AMINA.customer_id)
     assert [(r.msisdn, r.amount) for r in recent] == [
         (PAYEE, Money(30_000, KES)),
@@ -166,6 +166,13 @@ async def test_recent_payees_come_once_each_with_the_newest_amount(room: Counter
     ]
     assert len(await room.counter.recent_payees(AMINA.customer_id, 1)) == 1
     assert await room.counter.recent_payees(STRANGER.customer_id) == []
+
+
+async def test_what_is_under_way_is_not_offered_once_more(room: CounterRoom) -> None:
+    await room.arrived(100)
+    await room.sent(300)
+    (recent,) = await room.counter.recent_payees(AMINA.customer_id)
+    assert (recent.msisdn, recent.amount) == (PAYEE, None)
 
 
 async def test_a_payee_behind_many_payments_to_another_is_looked_for_further_back(

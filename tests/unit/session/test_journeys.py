@@ -39,6 +39,12 @@ async def test_who_was_paid_lately_is_offered_with_the_last_amount() -> None:
     assert "Total KES 1,010" in (await house.take("1*1*1")).text
 
 
+async def test_what_is_not_over_yet_is_not_paid_again_by_a_key() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN, session_id="p")
+    assert (await house.press("1", "1")).text.startswith("To +256772000002\nAmount in KES")
+
+
 async def test_another_amount_may_be_sent_to_the_same_person() -> None:
     house = await caller()
     await paid(house)
