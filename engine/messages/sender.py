@@ -52,7 +52,9 @@ class Perseverance(msgspec.Struct, frozen=True):
     first_pause: float = 10.0  # doubled after every try
     pause_max: float = 900.0
     worth_sending: float = 86_400.0  # later than this nobody is served by it
-    worth_answering: float = 3_600.0  # an answer even sooner
+    # An answer tells a price, how a payment stands, that a PIN is asked for now: so much is so no
+    # longer than a price lasts. Who got none asks again.
+    worth_answering: float = 120.0
     link_pauses: tuple[float, ...] = (0.0, 2.0, 8.0)  # before each try of a link: it is short-lived
 
 

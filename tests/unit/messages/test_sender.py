@@ -143,14 +143,18 @@ async def test_pauses_are_drawn_and_never_shorter_than_was_asked_for() -> None:
     assert room.played.released == pytest.approx([room.clock.at + 11, room.clock.at + 300])
 
 
-async def test_after_a_day_a_receipt_is_not_worth_sending_and_an_answer_after_an_hour() -> None:
+async def test_after_a_day_a_receipt_is_not_worth_sending_and_an_answer_after_two_minutes() -> None:
     room = Room()
     receipt, answer = room.notice(), room.reply()
-    room.clock.at += 3_601
+    room.clock.at += 119
+    await room.send(answer)
+    assert room.status == "sent"
+    room.played.ended.clear()
+    room.clock.at += 2
     await room.send(answer)
     assert room.status == "refused:too_late"
     room.played.ended.clear()
-    room.clock.at += 86_400 - 3_602
+    room.clock.at += 86_400 - 122
     await room.send(receipt)
     assert room.status == "sent"
     room.clock.at += 2
