@@ -277,13 +277,13 @@ class Answers:
         return currency
 
     async def _status(self, _: Asked, command: Command, customer: Customer) -> str:
-        found: PaymentSummary | None
-        if command.rest:
-            code = read_code(" ".join(command.rest))
-            found = await self._payments.payment_by_code(customer, code)
-        else:
+        if not command.rest:
             newest = await self._payments.recent_payments(customer.customer_id, customer.msisdn, 1)
-            found = newest[0] if newest else None
+            if newest:
+                return self._tell(newest[0], customer)
+            return self._say(customer.language, "payments.none")  # and not: send STATUS
+        code = read_code(" ".join(command.rest))
+        found = await self._payments.payment_by_code(customer, code)
         if found is None:
             return self._say(customer.language, "sms.in_status_none")
         return self._tell(found, customer)
@@ -298,6 +298,7 @@ class Answers:
             time=found.at,
             amount=found.amount,
             receives=found.receives,
+            payer=found.payer,
             payee=found.payee,
             state=state_of(found),
         )

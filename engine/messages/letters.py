@@ -106,11 +106,14 @@ class Letters:
     def of_link(self, payment: Payment, attempt_id: AttemptId, link: str) -> Letter:
         """The page where the payer approves an attempt; it goes by the attempt's own id.
 
-        The link stands behind the sentence, whole: how long it is, its operator decides.
+        The link stands behind the sentence, whole: how long it is, its operator decides. Of what a
+        business asked for it is the first word that the payer reads, so it says whom it is for.
         """
         quote = payment.quote
         variables = {
             "code": payment.code,
+            "receives": quote.receives,
+            "payee": Msisdn(quote.payee),
             "total": quote.total,
             "payer_operator": TextKey(f"operator.{quote.payer_operator}"),
         }

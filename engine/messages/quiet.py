@@ -21,10 +21,15 @@ REQUIRED = frozenset(
         "refund_decided",
         "refunded",
         "returned",
+        "taken_back",
         "delayed",
+        "request_declined",
+        "request_expired",
+        "pin_reset",
     }
 )
-"""Templates of receipts, refunds, failures and delays of one's own payments (`decisions/0002`)."""
+"""Templates of receipts, refunds, failures and delays of one's own payments, and of what one
+asked for: money of somebody, or a new PIN (`decisions/0002`)."""
 
 
 class OptOuts:

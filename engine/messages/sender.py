@@ -36,6 +36,8 @@ _HOLDS_IN: Mapping[str, Set[State]] = {
     "expired": {State.EXPIRED},
     "cancelled": {State.CANCELLED},
     "returned": {State.RETURNED},
+    # Not once it is paid again: maybe to another number, whose letter this would be.
+    "taken_back": {State.RETURNED, State.REFUNDED} | _GOES_BACK,
     "refund_started": _GOES_BACK,
     "refund_decided": _GOES_BACK,
     "refunded": {State.REFUNDED},
@@ -50,7 +52,9 @@ class Perseverance(msgspec.Struct, frozen=True):
     first_pause: float = 10.0  # doubled after every try
     pause_max: float = 900.0
     worth_sending: float = 86_400.0  # later than this nobody is served by it
-    worth_answering: float = 3_600.0  # an answer even sooner
+    # An answer tells a price, how a payment stands, that a PIN is asked for now: so much is so no
+    # longer than a price lasts. Who got none asks again.
+    worth_answering: float = 120.0
     link_pauses: tuple[float, ...] = (0.0, 2.0, 8.0)  # before each try of a link: it is short-lived
 
 

@@ -132,7 +132,7 @@ class Counter:
         return await self._past.confirmed_since(customer_id, since)
 
     async def recent_payees(self, customer_id: CustomerId, most: int = 5) -> list[RecentPayee]:
-        """To whom the customer sent last, with the newest amount, the newest first."""
+        """As `PastStore.recent_payees`."""
         return await self._past.recent_payees(customer_id, most)
 
     # What can be done about it.

@@ -57,6 +57,8 @@ def notices_of(path: tuple[State, ...], reason: str | None, came_from: State) ->
     for state in path:
         if template := _PAYER_NOTICES.get(state):
             out.append(_payload(Notice(template, reason=said)))
+            if state is State.RETURNED:  # the payee was told that it came
+                out.append(_payload(Notice("taken_back", to_payee=True)))
         elif state is State.PAID:
             out.append(_payload(Notice("receipt_payer")))
             out.append(_payload(Notice("receipt_payee", to_payee=True)))

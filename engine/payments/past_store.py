@@ -12,7 +12,7 @@ from engine.clock import CustomerId, PaymentId, first_id_at, made_at
 from engine.gather import alone, readable
 from engine.money import Money
 from engine.msisdn import Msisdn
-from engine.payments.lifecycle import State
+from engine.payments.lifecycle import TERMINAL, State
 from engine.payments.payment import Payment, code_of, id_ending, read_code
 from engine.payments.routing import Directory
 from engine.payments.store import PaymentStore
@@ -132,16 +132,17 @@ class PastStore:
     async def recent_payees(self, customer_id: CustomerId, most: int = 5) -> list[RecentPayee]:
         """To whom the customer sent last, each once with the newest amount, the newest first.
 
-        Whatever became of the payment: one that failed is likely to be tried again. One that
-        cannot be read is told to the log.
+        Whatever became of the payment: one that failed is likely to be tried again. Of one that is
+        not over no amount is told, so that it is not paid twice by two keys. One that cannot be
+        read is told to the log.
         """
-        found: dict[Msisdn, Money] = {}
+        found: dict[Msisdn, Money | None] = {}
         for count in PAYEES_LOOKED_AT:
             rows = await self._pool.fetch(_NEWEST_SENT, self._tenant, customer_id, EVER, count)
             read = [alone(_named(row), self._store.read, row) for row in rows]
             for payment in readable(ONE_PAYMENT, read):
-                quote = payment.quote
-                found.setdefault(Msisdn(quote.payee), quote.amount)
+                is_over, quote = payment.state in TERMINAL, payment.quote
+                found.setdefault(Msisdn(quote.payee), quote.amount if is_over else None)
                 if len(found) == most:
                     break
             if len(found) == most or len(rows) < count:

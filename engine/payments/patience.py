@@ -11,7 +11,7 @@ class Patience(msgspec.Struct, frozen=True):
     """How long things are tried, in seconds; `now` is epoch seconds."""
 
     unreachable_retry: float = 10.0  # after "not one byte left"
-    payout: float = 900.0  # a payout that never left is given up and refunded after this
+    payout: float = 120.0  # one that never left so long goes another way, or waits and is told of
     ingestion_horizon: float = 120.0  # until then "no such reference" proves nothing
     prompt: float = 300.0  # so long after its price is over a payer may be asked once more
 

@@ -7,7 +7,7 @@ paid.
 
 from typing import Any, NamedTuple
 
-from engine.clock import CustomerId, IntentId
+from engine.clock import CustomerId
 from engine.errors import OurFault
 from engine.ledger.plans import NIL
 from engine.money import Money
@@ -21,7 +21,6 @@ from engine.privacy.places import payer_place, payload_place, requester_place
 from engine.privacy.seals import (
     Seals,
     open_number,
-    seal_maybe,
     seals_of,
 )
 
@@ -65,7 +64,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothin
 _INTENT = """
 insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)
 values ($1, $2, $3, $4, $5, $6, $6)"""
-# The message is owed by whoever closed it, in the same statement; a null payload is none.
+# The message is owed by whoever closed it, in the same statement.
 _CLOSE = """
 with claimed as (
   insert into payment_key (tenant, key, payment, hash) values ($1, $2, $3, $4)
@@ -75,7 +74,7 @@ closed as (
    where id = claimed.payment and closed_as is null returning id),
 told as (
   insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)
-  select $7, id, $1, $8, $9, $10, $10 from closed where $9::text is not null)
+  select $7, id, $1, $8, $9, $10, $10 from closed)
 select count(*) from closed"""
 _SETTLE = """
 update money_request set closed_as = $3, closed_ms = $4
@@ -115,7 +114,7 @@ class Intended(NamedTuple):
     """A message to be sent with a change: the intent's id, its payload, epoch seconds."""
 
     id: str
-    payload: str | None
+    payload: str
     now: int
 
 
@@ -211,10 +210,9 @@ class RequestStore:
         request: Stored,
         closed_as: RequestState,
         now_ms: int,
-        message: Intended | None = None,
+        told: Intended,
     ) -> bool:
         """Close what nobody is paying, and owe the message; False when somebody was faster."""
-        told = message or Intended(IntentId(request.id), None, 0)
         closed = await self._pool.fetchval(
             _CLOSE, self._tenant, request_key(request.code, request.tries), request.id, NIL,
             str(closed_as), now_ms, told.id, MESSAGE, self._sealed(told), told.now,
@@ -225,8 +223,8 @@ class RequestStore:
         """A payment has answered it: no key is asked any more."""
         await self._pool.execute(_SETTLE, request.id, self._tenant, str(RequestState.PAID), now_ms)
 
-    def _sealed(self, message: Intended) -> str | None:
-        return seal_maybe(self._seals, message.payload, payload_place(message.id))
+    def _sealed(self, message: Intended) -> str:
+        return self._seals.seal(message.payload, payload_place(message.id))
 
 
 def _stored(row: Any, seals: Seals) -> Stored:

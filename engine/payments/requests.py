@@ -129,9 +129,7 @@ class Requests:
                 raise CustomerMistake("mistake.request_gone")
             if state is not _R.OPEN:
                 return
-            said_no = await self._message(
-                request.requester_msisdn, "request_declined", request, payer=request.payer
-            )
+            said_no = await self._answer("request_declined", request)
             if await self._store.close(request, _R.DECLINED, self._now_ms(), said_no):
                 return
         raise OurFault(f"request {code} moved {TRIES_MAX} times under one answer")
@@ -139,7 +137,8 @@ class Requests:
     async def expire(self, now: datetime, most: int = 100) -> int:
         """Close what nobody paid in time, settle what was paid; returns how many there were.
 
-        One with a payment under way is left until that has ended.
+        One with a payment under way is left until that has ended. Whoever asked was promised an
+        answer: that it was not paid is told once, by whoever closes it.
         """
         now_ms = int(now.timestamp() * 1000)
         requests = await self._store.over(now_ms, most)
@@ -147,7 +146,8 @@ class Requests:
             if request.state_at(now_ms) is _R.PAID:
                 await self._store.settle(request, now_ms)
             else:
-                await self._store.close(request, _R.EXPIRED, now_ms)
+                unpaid = await self._answer("request_expired", request)
+                await self._store.close(request, _R.EXPIRED, now_ms, unpaid)
         return len(requests)
 
     async def _check(self, requester: Customer, network: str, payer: Msisdn, amount: Money) -> str:
@@ -195,6 +195,11 @@ class Requests:
         if entered is None:
             raise CustomerMistake("mistake.requests_full")
         return entered
+
+    def _answer(self, template: str, request: Stored) -> Awaitable[Intended]:
+        """What whoever asked is told of how it ended without being paid."""
+        to, payer = request.requester_msisdn, request.payer
+        return self._message(to, template, request, payer=payer)
 
     async def _message(
         self, to: Msisdn, template: str, request: Stored, **variables: str

@@ -42,10 +42,12 @@ class PaymentSummary(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RecentPayee(msgspec.Struct, frozen=True, array_like=True):
-    """Somebody a customer has sent money to, and how much the last time."""
+    """Somebody a customer has sent money to, and how much the last time; None while that payment is
+    under way: whoever wants to pay the same once more says how much.
+    """
 
     msisdn: Msisdn
-    amount: Money
+    amount: Money | None
 
 
 class LimitsLeft(msgspec.Struct, frozen=True, array_like=True):

@@ -315,6 +315,18 @@ async def test_a_status_is_told_on_the_clock_of_whoever_reads_it(
     assert f"02/11/26 {time}" in (await house.say("STATUS") or "")
 
 
+async def test_who_was_paid_is_told_by_whom(house: House) -> None:
+    house.rooms.summary = msgspec.structs.replace(SENT, incoming=True, payer=STRANGER)
+    assert await house.say("STATUS") == (
+        f"{CODE} 02/11/26 15:04: you get UGX 28,023 from {STRANGER}. Delivered."
+    )
+
+
+async def test_who_has_no_payment_is_not_told_to_ask_what_was_just_asked(house: House) -> None:
+    house.rooms.summary = None
+    assert await house.say("STATUS") == "You have no payments yet"
+
+
 async def test_however_often_yes_comes_it_is_one_payment(house: House) -> None:
     await house.say("SEND 500 +256772000002")
     answers = [await house.say(word) for word in ("YES", "yes!", "NDIYO")]

@@ -20,6 +20,7 @@ from engine.messages.planning import Writer
 from engine.messages.quiet import OptOuts
 from engine.messages.sender import Messages
 from engine.messages.watch import MessageWatch
+from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox, SmsEnding
 from engine.payments.notices import MESSAGE, Message, write_message
@@ -66,6 +67,9 @@ async def queue(world: World, kind: int, payload: str, *, at: int = 0) -> Intent
 async def statuses(world: World) -> dict[str, str]:
     rows = await world.pool.fetch("select template, status from sms_message")
     return {row["template"]: row["status"] for row in rows}
+
+
+ABOUT: dict[str, Money | str] = {"code": "2YFTBRZRDS", "amount": Money(20_000, "UGX")}
 
 
 def request_to(msisdn: Msisdn, language: str = "en") -> str:
@@ -189,14 +193,24 @@ async def test_who_said_stop_gets_receipts_and_nothing_else(world: World) -> Non
     opt_outs = OptOuts(world.pool, 1, world.clock)
     assert await opt_outs.stop(PAYEE)
     assert not await opt_outs.stop(PAYEE)
-    await queue(world, MESSAGE, request_to(PAYEE))
+    asked = Message(PAYEE, "en", "request", {**ABOUT, "requester": str(PAYER)})
+    await queue(world, MESSAGE, write_message(asked))
     await swept(world)
-    assert (world.sms.sent, await statuses(world)) == ([], {"pin_reset": "quiet"})
+    assert (world.sms.sent, await statuses(world)) == ([], {"request": "quiet"})
     await paid(world)
     assert {sms.to for sms in world.sms.sent} == {PAYER, PAYEE}
     assert await opt_outs.start(PAYEE)
     assert not await opt_outs.start(PAYEE)
     assert not await opt_outs.are_quiet(PAYEE)
+
+
+@pytest.mark.parametrize("promised", ["request_declined", "request_expired", "pin_reset"])
+async def test_who_said_stop_gets_the_answer_that_was_promised(world: World, promised: str) -> None:
+    await OptOuts(world.pool, 1, world.clock).stop(PAYEE)
+    answer = Message(PAYEE, "en", promised, {**ABOUT, "payer": str(PAYER)})
+    await queue(world, MESSAGE, write_message(answer))
+    await swept(world)
+    assert [sms.to for sms in world.sms.sent] == [PAYEE]
 
 
 async def test_another_tenants_stop_is_its_own(world: World) -> None:

@@ -635,26 +635,30 @@ async def test_an_order_the_operator_never_got_is_sent_again_under_its_reference
 async def test_the_time_in_which_not_found_proves_nothing_begins_when_the_order_left(
     world: World,
 ) -> None:
-    """It could not be sent for ten minutes; then its answer was lost."""
+    """A refund could not be sent for ten minutes; then its answer was lost."""
     payment_id = await world.confirm()
     await world.dispatched()
-    away: list[Exception | Accepted] = [Unreachable("mtn", "refused")]
-    world.mtn.answers = [*away * 10, OutcomeUnknown("mtn", "silence")]
     await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    away: list[Exception | Accepted] = [Unreachable("mpesa", "refused")]
+    world.mpesa.answers = [*away * 10, OutcomeUnknown("mpesa", "silence")]
+    world.mpesa.orders.clear()
+    await world.tell(await world.live(payment_id), FAILED)
     await world.dispatched()
     for _ in range(10):
         world.clock.pass_(61)
         await world.dispatcher.sweep()
         await world.dispatched()
-    assert (len(world.mtn.orders), await world.state(payment_id)) == (11, S.PAYOUT_UNKNOWN)
-    world.mtn.findings = [Finding(Outcome.NOT_FOUND, "RESOURCE_NOT_FOUND")] * 3
+    assert (len(world.mpesa.orders), await world.state(payment_id)) == (11, S.REFUND_UNKNOWN)
+    world.mpesa.findings = [Finding(Outcome.NOT_FOUND, "unknown here")] * 3
+    world.mpesa.questions.clear()
     world.clock.pass_(61)
     await world.reconciler.sweep()
-    assert (len(world.mtn.questions), len(world.mtn.orders)) == (1, 11)
+    assert (len(world.mpesa.questions), len(world.mpesa.orders)) == (1, 11)
     world.clock.pass_(1800)
     await world.reconciler.sweep()
     await world.dispatched()
-    assert (len(world.mtn.questions), len(world.mtn.orders)) == (2, 12)
+    assert (len(world.mpesa.questions), len(world.mpesa.orders)) == (2, 12)
 
 
 async def test_an_order_whose_repeat_got_lost_is_not_repeated_in_the_same_breath(

@@ -16,7 +16,7 @@ from engine.payments.policy import Clearance
 from engine.ports import Finding, Outcome, Reason
 from tests.integration.test_rulings import collected
 from tests.integration.world import FAILED, SUCCEEDED, World, open_world
-from tests.unit.payments.examples import MPESA, PAYER
+from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
 REVERSED = Finding(Outcome.REVERSED, "reversed")
 AWAY = Unreachable("scripted", "away")
@@ -78,6 +78,17 @@ async def test_who_waits_in_several_states_hears_of_it_once(world: World) -> Non
     assert "Not delivered" in texts[-1]
 
 
+async def test_who_has_paid_hears_soon_that_the_payees_operator_is_out_of_reach(
+    world: World,
+) -> None:
+    """The money has left the wallet; whoever hears nothing for a quarter of an hour pays again."""
+    world.mtn.answers = [Unreachable("scripted", "away") for _ in range(100)]
+    await collected(world)
+    for _ in range(4):
+        await look(world)
+    assert ["is taking longer than usual" in text for text in told(world, PAYER)] == [True]
+
+
 async def test_nobody_hears_of_money_that_went_back_meanwhile(world: World) -> None:
     """The receipts of the first payout are due while the second one is under way."""
     other = Msisdn("+256772000099")
@@ -94,6 +105,43 @@ async def test_nobody_hears_of_money_that_went_back_meanwhile(world: World) -> N
     assert await world.state(payment_id) is State.PAYING
     assert told(world, other) == []
     assert not any("Confirmed" in text for text in told(world, PAYER))
+
+
+async def test_a_payee_hears_that_what_came_went_back_and_that_it_came_again(
+    world: World,
+) -> None:
+    """The payee's receipt stands on the phone; a second one alone would look like more money."""
+    payment_id = await collected(world)
+    payout = await world.live(payment_id)
+    await world.tell(payout, SUCCEEDED)
+    await world.dispatched()
+    await world.tell(payout, REVERSED, Source.QUERY)
+    await world.dispatched()
+    assert await world.rulings.repay(payment_id, Ruling("it was theirs"))
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    received, gone, again = [text[11:].split(" tarehe ")[0] for text in told(world, PAYEE)]
+    assert received == f"Imethibitishwa. Umepokea UGX 28,023 kutoka {PAYER}"
+    assert gone == (
+        f" mtandao umerudisha UGX 28,023 kutoka {PAYER}. Hazipo tena kwenye akaunti yako."
+    )
+    assert again == received
+
+
+async def test_a_new_payee_does_not_hear_that_money_of_another_went_back(world: World) -> None:
+    other = Msisdn("+256772000099")
+    payment_id = await collected(world)
+    payout = await world.live(payment_id)
+    await world.tell(payout, SUCCEEDED)
+    await world.dispatched()
+    world.sms.answers = [AWAY, AWAY]  # both notices of what went back
+    await world.tell(payout, REVERSED, Source.QUERY)
+    await world.dispatched()
+    assert await world.rulings.repay(payment_id, Ruling("a new number"), payee=other)
+    await world.dispatched()
+    await look(world)
+    assert told(world, other) == []
 
 
 async def test_nobody_hears_that_nothing_was_charged_once_late_money_is_proven(

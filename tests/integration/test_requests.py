@@ -379,7 +379,14 @@ async def test_a_request_is_over_after_a_week(room: CounterRoom) -> None:
     assert await room.state(code) == "expired"
     assert await mistake_of(room.counter.confirm(payer=AMINA, quote=quote, key="p1")) == GONE
     await room.counter.decline(AMINA, code)  # what was asked for is so already
-    assert [message.template for message in await room.messages()] == ["request"]
+    await assert_told_that_it_expired(room)
+
+
+async def assert_told_that_it_expired(room: CounterRoom) -> None:
+    """Whoever asked was promised an answer, and gets one."""
+    told = [message for message in await room.messages() if message.to == BRIAN.msisdn]
+    assert [(m.template, m.language) for m in told] == [("request_expired", "sw")]
+    assert told[0].variables["payer"] == AMINA.msisdn
 
 
 async def test_what_is_being_paid_at_the_end_is_left_until_that_has_ended(
@@ -396,6 +403,7 @@ async def test_what_is_being_paid_at_the_end_is_left_until_that_has_ended(
     await room.world.tell(await room.world.live(payment_id), FAILED)
     assert await room.state(code) == "expired"
     assert await expire(room) == 1
+    await assert_told_that_it_expired(room)
 
 
 async def test_two_workers_may_sweep_at_once(room: CounterRoom) -> None:
@@ -404,3 +412,5 @@ async def test_two_workers_may_sweep_at_once(room: CounterRoom) -> None:
     await asyncio.gather(*[room.requests.expire(room.world.clock.now(), 3) for _ in range(4)])
     await room.requests.expire(room.world.clock.now() + timedelta(seconds=1))
     assert {await room.state(code) for code in codes} == {"expired"}
+    told = [message for message in await room.messages() if message.to == BRIAN.msisdn]
+    assert sorted(str(message.variables["code"]) for message in told) == sorted(codes)

@@ -229,11 +229,15 @@ class World:
         histories = self.house.payments.histories
         for customer_id, history in list(histories.items()):
             if history and not history[0].incoming:
+                payer = next(
+                    known.msisdn for known in self.house.customers.known.values()
+                    if known.customer_id == customer_id
+                )  # fmt: skip
                 state = self.chance.choice(["paid", "refunded", "expired", "collect_failed"])
                 self.house.payments.turn_out(customer_id, state)
                 payee = self.house.customers.known.get(history[0].payee)
                 if payee is not None and state == "paid":
-                    received = msgspec.structs.replace(history[0], incoming=True)
+                    received = msgspec.structs.replace(history[0], incoming=True, payer=payer)
                     theirs = histories.setdefault(payee.customer_id, [])
                     if received not in theirs:
                         theirs.insert(0, received)

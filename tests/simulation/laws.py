@@ -38,6 +38,7 @@ NEEDS_STATE = {
     "receipt_payee": S.PAID,
     "refunded": S.REFUNDED,
     "returned": S.RETURNED,
+    "taken_back": S.RETURNED,
 }
 MONEY_STAYED = {S.COLLECT_FAILED, S.EXPIRED, S.CANCELLED}
 

@@ -1,6 +1,6 @@
 """What became of payments: the last ones, one by its code, and what may be done about it."""
 
-from engine.errors import CustomerMistake
+from engine.errors import CustomerMistake, NoWayNow
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.payments.views import PaymentSummary
 from engine.session.press import Press
@@ -51,7 +51,10 @@ class History:
 
     async def cancel(self, press: Press) -> str:
         session, summary = press.session, _found(press.session)
-        session.summary = await self._payments.cancel(session.customer, summary.code, key=press.key)
+        after = await self._payments.cancel(session.customer, summary.code, key=press.key)
+        if after.state != "cancelled":  # paid in by hand at that very moment, for example
+            raise NoWayNow("no_way.sent")
+        session.summary = after
         return "cancelled"
 
     async def report(self, press: Press) -> str:
@@ -85,8 +88,8 @@ class History:
             code=summary.code,
             amount=summary.amount,
             receives=summary.receives,
-            payee=summary.payee,
             payer=summary.payer,
+            payee=summary.payee,
         )
 
 

@@ -34,6 +34,10 @@ S = State
             [Notice("refund_started", reason="limit")],
         ),
         ((S.LATE_FUNDS, S.REFUND_DUE), None, [Notice("refund_decided", reason="other")]),
+        (
+            (S.RETURNED,), None,
+            [Notice("returned", reason="other"), Notice("taken_back", to_payee=True)],
+        ),
         ((S.REFUNDING,), None, []),
         ((S.REFUNDED,), None, [Notice("refunded", reason="other")]),
     ],

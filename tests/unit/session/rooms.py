@@ -287,10 +287,11 @@ class MemoryPayments:
         return self.histories.get(customer_id, [])[:most]
 
     async def recent_payees(self, customer_id: CustomerId, most: int = 5) -> list[RecentPayee]:
-        last: dict[Msisdn, Money] = {}
+        last: dict[Msisdn, Money | None] = {}
         for summary in self.histories.get(customer_id, []):
             if not summary.incoming:
-                last.setdefault(summary.payee, summary.amount)
+                is_over = summary.state in OVER
+                last.setdefault(summary.payee, summary.amount if is_over else None)
         return [RecentPayee(msisdn, amount) for msisdn, amount in last.items()][:most]
 
     async def payment_by_code(self, customer: Customer, code: str) -> PaymentSummary | None:
@@ -468,6 +469,7 @@ VERSION = version_of(BUNDLE)
 SHORTCODE = "*384*96#"
 PAYER = Msisdn("+254712000001")
 PIN = "4826"
+OVER = {"paid", "refunded", "collect_failed", "expired", "cancelled"}
 
 _RENDERER = Renderer(MENU, TEXTS)
 

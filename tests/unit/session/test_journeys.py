@@ -6,7 +6,7 @@ import pytest
 from engine.clock import CustomerId
 from engine.money import Money
 from engine.msisdn import Msisdn
-from engine.payments.views import MoneyRequest
+from engine.payments.views import MoneyRequest, PaymentSummary
 from tests.unit.session.rooms import PAYER, PIN, TEXTS, House
 
 PAYEE = "256772000002"
@@ -37,6 +37,12 @@ async def test_who_was_paid_lately_is_offered_with_the_last_amount() -> None:
     again = await house.take("1*1")
     assert again.text.startswith("To +256772000002\nLast time KES 1,000\n1. The same again")
     assert "Total KES 1,010" in (await house.take("1*1*1")).text
+
+
+async def test_what_is_not_over_yet_is_not_paid_again_by_a_key() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN, session_id="p")
+    assert (await house.press("1", "1")).text.startswith("To +256772000002\nAmount in KES")
 
 
 async def test_another_amount_may_be_sent_to_the_same_person() -> None:
@@ -264,6 +270,21 @@ async def test_a_payment_is_cancelled_before_anybody_was_asked() -> None:
     assert (await house.take("3*1*2*1")).text.startswith("CAPP000001 is cancelled.")
     history = house.payments.histories[house.customers.known[PAYER].customer_id]
     assert history[0].state == "cancelled"
+
+
+async def test_what_was_paid_at_the_moment_it_was_cancelled_is_not_called_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN, session_id="p")
+    await house.press("3", "1", "2")
+    history = house.payments.histories[house.customers.known[PAYER].customer_id]
+
+    async def paid_by_hand(*_: object, **__: object) -> PaymentSummary:
+        return msgspec.structs.replace(history[0], state="paying", may_cancel=False)
+
+    monkeypatch.setattr(house.payments, "cancel", paid_by_hand)
+    assert (await house.take("3*1*2*1")).text.startswith("Too late to cancel.")
 
 
 async def test_it_is_too_late_to_cancel_once_the_operator_was_asked() -> None:

@@ -120,7 +120,9 @@ async def test_ones_own_number_is_refused_wherever_it_is_typed(inputs: tuple[str
 # Payments that were.
 
 
-async def test_a_payee_sees_what_arrived_and_neither_the_amount_nor_ways_to_undo_it() -> None:
+async def test_a_payee_sees_what_arrived_from_whom_and_neither_the_amount_nor_ways_to_undo_it() -> (
+    None
+):
     house = await with_past({"incoming": True, "may_cancel": True, "payer": MARY})
     listed = await house.press("3")
     assert f"1. +UGX 27,123 {MARY}\n" in listed.text
