@@ -1,7 +1,9 @@
 """The environment's words, read as what they mean. Every fault is kept, none repeats a value."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -116,6 +118,18 @@ class Reader:
         if number < low or (high is not None and number > high):
             self.wrong(name, f"must be {low} or more" + (f", up to {high}" if high else ""))
         return number
+
+    def moment(self, name: str) -> float:
+        """Epoch seconds of a moment with its offset; 0 where nothing is set."""
+        value = self.path(name)
+        if not value:
+            return 0.0
+        with contextlib.suppress(ValueError, OverflowError):
+            at = datetime.fromisoformat(value)
+            if at.tzinfo is not None:
+                return at.timestamp()
+        self.wrong(name, "wants a moment like 2026-03-01T02:40:00Z, with Z or an offset")
+        return 0.0
 
     def networks(self, name: str) -> Networks:
         """Addresses and networks (CIDR) of either kind; none is empty."""

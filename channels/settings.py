@@ -136,6 +136,7 @@ class Settings:
     rates: RateSettings
     pin_cool_down_seconds: int
     lease_seconds: int
+    restored_at: float  # epoch seconds: what began before may have gone on in what a restore lost
     screening_required: bool  # without a sanctions list nothing is allowed
     own_menus: Path | None  # journeys and texts laid over those of `menus/`; None: the house's
     compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
@@ -222,6 +223,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         rates=rates,
         pin_cool_down_seconds=reader.number("CAPP_PIN_COOL_DOWN_SECONDS", 1800),
         lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60),
+        restored_at=reader.moment("CAPP_RESTORED_AT"),
         screening_required=reader.choice("CAPP_SCREENING_REQUIRED", ("0", "1")) == "1",
         own_menus=reader.folder("CAPP_MENUS_FOLDER"),
         compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from channels.settings import Settings, read_settings
 from channels.tenants import FOLDER, NAME
 from channels.watching.hook_figures import HookRead, read_hooks
 from channels.wiring import MENUS, read_directory, read_networks
-from engine.clock import Clock
+from engine.clock import Clock, first_id_at
 from engine.database import connect
 from engine.errors import CappError
 from engine.menu.screens import BrokenMenu
@@ -167,6 +168,25 @@ async def _database(settings: Settings) -> str:
     finally:
         await connection.close()
     return f"Postgres {version}, schema {revision}"
+
+
+async def _restore(settings: Settings) -> str:
+    """What began before the database was restored (`deploy/restoring.md`)."""
+    if not settings.restored_at:
+        return "none is told of (CAPP_RESTORED_AT)"
+    clock = Clock()
+    if settings.restored_at > clock.epoch():
+        raise ValueError("CAPP_RESTORED_AT is to come: until then nothing is paid out by itself")
+    at = datetime.fromtimestamp(settings.restored_at, UTC)
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        live = await connection.fetchval(
+            "select count(*) from payment where tenant = $1 and due is not null and id < $2",
+            settings.tenant, first_id_at(at),
+        )  # fmt: skip
+    finally:
+        await connection.close()
+    return f"{live} payments of before {at:%Y-%m-%d %H:%M} UTC are not over: `capp cases`"
 
 
 async def _tenants(settings: Settings) -> str:
@@ -352,6 +372,7 @@ CHECKS: dict[str, Check] = {
     "rates": _rates,
     "reconciliation": _reconciliation,
     "database": _database,
+    "restore": _restore,
     "tenants": _tenants,
     "staff": _staff,
     "clients": _clients,
