@@ -160,11 +160,18 @@ class Reader:
             self.wrong(name, f"wants {KEY_BYTES_MIN * 2} or more of letters, digits and -._~")
         return token
 
-    def own_tokens(self, gateways: Iterable[str]) -> dict[str, str]:
+    def tokens(self, name: str) -> tuple[str, ...]:
+        """One or more of them, with commas between; the first is the one in force."""
+        words = [word.strip() for word in self.text(name).split(",")]
+        if words != [""] and not all(_TOKEN.fullmatch(word) for word in words):
+            self.wrong(name, f"wants {KEY_BYTES_MIN * 2} or more of letters, digits and -._~")
+        return tuple(words)
+
+    def own_tokens(self, gateways: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """`CAPP_<GATEWAY>_TOKEN` of those that have one."""
         names = {gateway: f"CAPP_{gateway.upper()}_TOKEN" for gateway in gateways}
         return {
-            gateway: self.token(name)
+            gateway: self.tokens(name)
             for gateway, name in names.items()
             if self._environment.get(name, "").strip()
         }

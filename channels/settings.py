@@ -118,8 +118,8 @@ class Settings:
     session_key: bytes = field(repr=False)
     data_keys: Mapping[int, bytes] = field(repr=False)  # wrap data keys; none: nothing is sealed
     kept_days: Mapping[str, int]  # by kind, where it is not the usual (`engine/privacy/retention`)
-    gateway_token: str = field(repr=False)
-    gateway_tokens: Mapping[str, str] = field(repr=False)  # of gateways that have one of their own
+    gateway_token: tuple[str, ...] = field(repr=False)  # the first is given out, all are heard
+    gateway_tokens: Mapping[str, tuple[str, ...]] = field(repr=False)  # gateways' own, likewise
     ussd_gateways: tuple[str, ...]  # each once
     sms_gateways: tuple[str, ...]  # the preferred one first, each once
     sms_per_second: Mapping[str, int]  # of those that have a limit, for each process
@@ -161,7 +161,11 @@ class Settings:
         return min(self.shortcodes)
 
     def token_of(self, gateway: str) -> str:
-        """The unguessable part of one gateway's addresses."""
+        """The unguessable part of one gateway's addresses, as the gateway is given them."""
+        return self.tokens_of(gateway)[0]
+
+    def tokens_of(self, gateway: str) -> tuple[str, ...]:
+        """The same and, while it is changed, those of the addresses that were given before."""
         return self.gateway_tokens.get(gateway, self.gateway_token)
 
 
@@ -200,7 +204,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         session_key=reader.one_key("CAPP_SESSION_KEY"),
         data_keys=reader.sealing_keys("CAPP_DATA_KEYS"),
         kept_days=reader.kept_days(),
-        gateway_token=reader.token("CAPP_GATEWAY_TOKEN"),
+        gateway_token=reader.tokens("CAPP_GATEWAY_TOKEN"),
         gateway_tokens=reader.own_tokens({*ussd_gateways, *sms_gateways}),
         ussd_gateways=ussd_gateways,
         sms_gateways=sms_gateways,

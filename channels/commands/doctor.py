@@ -238,6 +238,25 @@ async def _staff(settings: Settings) -> str:
     return f"{able} of {members} members have a role; keys of tokens: {versions}"
 
 
+async def _pins(settings: Settings) -> str:
+    """A customer whose key is not here cannot pay, and no wrong PIN is counted."""
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        rows = await connection.fetch(
+            "select pin_key, count(*) as n from customer where tenant = $1"
+            " and pin_key is not null group by 1 order by 1",
+            settings.tenant,
+        )
+    finally:
+        await connection.close()
+    if lost := [row for row in rows if row["pin_key"] not in settings.pin_keys]:
+        raise ValueError(
+            f"CAPP_PIN_KEYS lacks {lost[0]['pin_key']}: PINs of {lost[0]['n']} customers need it"
+        )
+    told = ", ".join(f"{row['n']} under key {row['pin_key']}" for row in rows)
+    return told or "nobody has chosen one"
+
+
 async def _clients(settings: Settings) -> str:
     if not settings.client_keys:
         return "no CAPP_CLIENT_KEYS, so businesses have no API"
@@ -374,6 +393,7 @@ CHECKS: dict[str, Check] = {
     "database": _database,
     "restore": _restore,
     "tenants": _tenants,
+    "PINs": _pins,
     "staff": _staff,
     "clients": _clients,
     "webhooks": _hooks,

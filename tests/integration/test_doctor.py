@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from channels.commands.doctor import _clients, checks_of, examine
-from channels.settings import read_settings
+from channels.commands.doctor import _clients, _pins, _restore, checks_of, examine
+from channels.settings import BadSettings, read_settings
 from engine.clients.clients import Scope
 from engine.clients.keys import KeyMacs
 from engine.clients.proving import Keys
@@ -172,6 +172,37 @@ async def of_tenants(database_url: str, **environment: str) -> str:
 
 def faults_of(said: list[str]) -> set[str]:
     return {line.split(":")[0][6:] for line in said if line.startswith("FAULT")}
+
+
+async def test_doctor_says_whose_pins_need_a_key_that_is_gone(database_url: str) -> None:
+    environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
+    old, new = "1:" + "0a" * 32, "2:" + "0b" * 32
+    assert await _pins(read_settings(environment)) == "nobody has chosen one"
+    pool = await open_pool(database_url, size=1)
+    for number, version in ((1, 1), (2, 2), (3, None)):
+        await pool.execute(
+            "insert into customer (id, tenant, msisdn, country, language, tier, created_at,"
+            " pin_mac, pin_key) values ($1, 1, $2, 'KE', 'en', 0, now(), $3, $4)",
+            f"{number:032x}", f"+25471200000{number}", version and b"m" * 32, version,
+        )  # fmt: skip
+    await pool.close()
+    both = read_settings({**environment, "CAPP_PIN_KEYS": f"{old},{new}"})
+    assert await _pins(both) == "1 under key 1, 1 under key 2"
+    with pytest.raises(ValueError, match="lacks 1: PINs of 1 customers"):
+        await _pins(read_settings({**environment, "CAPP_PIN_KEYS": new}))
+
+
+async def test_doctor_says_what_is_not_over_since_a_restore(database_url: str) -> None:
+    environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
+    assert "CAPP_RESTORED_AT" in await _restore(read_settings(environment))
+    at = {"CAPP_RESTORED_AT": "2026-03-01T02:40:00Z"}
+    told = await _restore(read_settings(environment | at))
+    assert told == "0 payments of before 2026-03-01 02:40 UTC are not over: `capp cases`"
+    for wrong in ("2026-03-01T02:40:00", "yesterday", "1772332800"):
+        with pytest.raises(BadSettings, match="CAPP_RESTORED_AT: wants a moment"):
+            read_settings(environment | {"CAPP_RESTORED_AT": wrong})
+    with pytest.raises(ValueError, match="is to come"):
+        await _restore(read_settings(environment | {"CAPP_RESTORED_AT": "2999-01-01T00:00:00Z"}))
 
 
 async def test_doctor_says_when_keys_of_clients_cannot_be_compared_any_more(
