@@ -4,7 +4,6 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from channels.addresses import address_faults
+from channels.commands.database_checks import check_database, check_pins, check_restore
 from channels.commands.menus import examine_with
 from channels.commands.registrations import registrations
 from channels.commands.settlement_checks import settlement_checks
@@ -23,13 +23,12 @@ from channels.settings import Settings, read_settings
 from channels.tenants import FOLDER, NAME
 from channels.watching.hook_figures import HookRead, read_hooks
 from channels.wiring import MENUS, read_directory, read_networks
-from engine.clock import Clock, first_id_at
+from engine.clock import Clock
 from engine.database import connect
 from engine.errors import CappError
 from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
 from engine.privacy.key_store import DATA, KeyStore
-from engine.revision import must_be_migrated
 from engine.row_security import TELLS_NOTHING, look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
@@ -158,37 +157,6 @@ async def _ussd(settings: Settings) -> str:
     return ", ".join(f"{gateway.name} (posts {gateway.media_type})" for gateway in built)
 
 
-async def _database(settings: Settings) -> str:
-    connection = await asyncpg.connect(settings.database_url, timeout=5)
-    try:
-        revision = await must_be_migrated(connection)
-        if await connection.fetchval("show synchronous_commit") == "off":
-            raise ValueError("synchronous_commit is off: acknowledged payments could be lost")
-        version = await connection.fetchval("show server_version")
-    finally:
-        await connection.close()
-    return f"Postgres {version}, schema {revision}"
-
-
-async def _restore(settings: Settings) -> str:
-    """What began before the database was restored (`deploy/restoring.md`)."""
-    if not settings.restored_at:
-        return "none is told of (CAPP_RESTORED_AT)"
-    clock = Clock()
-    if settings.restored_at > clock.epoch():
-        raise ValueError("CAPP_RESTORED_AT is to come: until then nothing is paid out by itself")
-    at = datetime.fromtimestamp(settings.restored_at, UTC)
-    connection = await asyncpg.connect(settings.database_url, timeout=5)
-    try:
-        live = await connection.fetchval(
-            "select count(*) from payment where tenant = $1 and due is not null and id < $2",
-            settings.tenant, first_id_at(at),
-        )  # fmt: skip
-    finally:
-        await connection.close()
-    return f"{live} payments of before {at:%Y-%m-%d %H:%M} UTC are not over: `capp cases`"
-
-
 async def _tenants(settings: Settings) -> str:
     """Whether the connections of web and worker are really held to one tenant's rows."""
     if not settings.row_security:
@@ -236,25 +204,6 @@ async def _staff(settings: Settings) -> str:
         await connection.close()
     versions = ", ".join(map(str, sorted(settings.staff_keys)))
     return f"{able} of {members} members have a role; keys of tokens: {versions}"
-
-
-async def _pins(settings: Settings) -> str:
-    """A customer whose key is not here cannot pay, and no wrong PIN is counted."""
-    connection = await asyncpg.connect(settings.database_url, timeout=5)
-    try:
-        rows = await connection.fetch(
-            "select pin_key, count(*) as n from customer where tenant = $1"
-            " and pin_key is not null group by 1 order by 1",
-            settings.tenant,
-        )
-    finally:
-        await connection.close()
-    if lost := [row for row in rows if row["pin_key"] not in settings.pin_keys]:
-        raise ValueError(
-            f"CAPP_PIN_KEYS lacks {lost[0]['pin_key']}: PINs of {lost[0]['n']} customers need it"
-        )
-    told = ", ".join(f"{row['n']} under key {row['pin_key']}" for row in rows)
-    return told or "nobody has chosen one"
 
 
 async def _clients(settings: Settings) -> str:
@@ -390,10 +339,10 @@ CHECKS: dict[str, Check] = {
     "USSD gateways": _ussd,
     "rates": _rates,
     "reconciliation": _reconciliation,
-    "database": _database,
-    "restore": _restore,
+    "database": check_database,
+    "restore": check_restore,
     "tenants": _tenants,
-    "PINs": _pins,
+    "PINs": check_pins,
     "staff": _staff,
     "clients": _clients,
     "webhooks": _hooks,

@@ -5,9 +5,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
-from channels.commands.doctor import _clients, _pins, _restore, checks_of, examine
+from channels.commands.database_checks import (
+    check_database,
+    check_pins,
+    check_restore,
+    must_agree,
+)
+from channels.commands.doctor import _clients, checks_of, examine
 from channels.settings import BadSettings, read_settings
 from engine.clients.clients import Scope
 from engine.clients.keys import KeyMacs
@@ -177,7 +184,7 @@ def faults_of(said: list[str]) -> set[str]:
 async def test_doctor_says_whose_pins_need_a_key_that_is_gone(database_url: str) -> None:
     environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
     old, new = "1:" + "0a" * 32, "2:" + "0b" * 32
-    assert await _pins(read_settings(environment)) == "nobody has chosen one"
+    assert await check_pins(read_settings(environment)) == "nobody has chosen one"
     pool = await open_pool(database_url, size=1)
     for number, version in ((1, 1), (2, 2), (3, None)):
         await pool.execute(
@@ -187,22 +194,47 @@ async def test_doctor_says_whose_pins_need_a_key_that_is_gone(database_url: str)
         )  # fmt: skip
     await pool.close()
     both = read_settings({**environment, "CAPP_PIN_KEYS": f"{old},{new}"})
-    assert await _pins(both) == "1 under key 1, 1 under key 2"
+    assert await check_pins(both) == "1 under key 1, 1 under key 2"
     with pytest.raises(ValueError, match="lacks 1: PINs of 1 customers"):
-        await _pins(read_settings({**environment, "CAPP_PIN_KEYS": new}))
+        await check_pins(read_settings({**environment, "CAPP_PIN_KEYS": new}))
 
 
-async def test_doctor_says_what_is_not_over_since_a_restore(database_url: str) -> None:
+async def test_doctor_says_when_nothing_can_be_written(database_url: str) -> None:
     environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
-    assert "CAPP_RESTORED_AT" in await _restore(read_settings(environment))
+    owner = await asyncpg.connect(database_url)
+    name = await owner.fetchval("select current_database()")
+    for setting in ("on", "off"):
+        await owner.execute(f"alter database {name} set default_transaction_read_only = {setting}")
+        if setting == "on":
+            await owner.execute("set default_transaction_read_only = off")
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match="takes no writes"):
+                await check_database(read_settings(environment))
+    assert "schema" in await check_database(read_settings(environment))
+    await owner.execute("update alembic_version set version_num = '9999'")
+    await owner.close()
+    told = await check_database(read_settings(environment))
+    assert told.endswith("schema 9999, which is of a newer version than this program")
+
+
+def test_doctor_says_when_two_clocks_differ() -> None:
+    must_agree(1000.0, 1029.0)
+    for ours, word in ((4600.0, "3600 s ahead of"), (940.0, "60 s behind")):
+        with pytest.raises(ValueError, match=word):
+            must_agree(ours, 1000.0)
+
+
+async def test_doctor_says_what_is_not_over_since_acheck_restore(database_url: str) -> None:
+    environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
+    assert "CAPP_RESTORED_AT" in await check_restore(read_settings(environment))
     at = {"CAPP_RESTORED_AT": "2026-03-01T02:40:00Z"}
-    told = await _restore(read_settings(environment | at))
+    told = await check_restore(read_settings(environment | at))
     assert told == "0 payments of before 2026-03-01 02:40 UTC are not over: `capp cases`"
     for wrong in ("2026-03-01T02:40:00", "yesterday", "1772332800"):
         with pytest.raises(BadSettings, match="CAPP_RESTORED_AT: wants a moment"):
             read_settings(environment | {"CAPP_RESTORED_AT": wrong})
     with pytest.raises(ValueError, match="is to come"):
-        await _restore(read_settings(environment | {"CAPP_RESTORED_AT": "2999-01-01T00:00:00Z"}))
+        to_come = {"CAPP_RESTORED_AT": "2999-01-01T00:00:00Z"}
+        await check_restore(read_settings(environment | to_come))
 
 
 async def test_doctor_says_when_keys_of_clients_cannot_be_compared_any_more(
