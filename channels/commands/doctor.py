@@ -283,10 +283,10 @@ async def _reconciliation(settings: Settings) -> str:
 async def _redis(settings: Settings) -> str:
     pipeline = open_pipeline(settings.redis_url)
     try:
-        await pipeline.execute("PING")
+        await pipeline.execute("SET", "capp:doctor", "1", "EX", "5")
     finally:
         await pipeline.aclose()
-    return "answers"
+    return "answers, and keeps what it is given"
 
 
 async def _lists(settings: Settings) -> str:
