@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from redis.exceptions import RedisError
 
 from channels.commands.database_checks import (
     check_database,
@@ -16,6 +17,7 @@ from channels.commands.database_checks import (
 )
 from channels.commands.doctor import _clients, checks_of, examine
 from channels.settings import BadSettings, read_settings
+from channels.web.limits import Limits
 from engine.clients.clients import Scope
 from engine.clients.keys import KeyMacs
 from engine.clients.proving import Keys
@@ -24,6 +26,8 @@ from engine.clock import Clock, Ids, SystemRandom
 from engine.database import open_pool
 from engine.errors import NotServed
 from engine.menu.screens import BrokenMenu
+from engine.session.pipeline import open_pipeline
+from simulator import embedded
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.integration.world import ENVIRONMENT, settings_for
@@ -214,6 +218,25 @@ async def test_doctor_says_when_nothing_can_be_written(database_url: str) -> Non
     await owner.close()
     told = await check_database(read_settings(environment))
     assert told.endswith("schema 9999, which is of a newer version than this program")
+
+
+async def test_doctor_and_health_say_when_redis_keeps_nothing(tmp_path: Path) -> None:
+    """One that is full answers PING all the same, and every dialogue begins anew."""
+    server = embedded.start_redis(tmp_path / "redis")
+    settings = settings_for("postgresql://postgres@127.0.0.1:1/capp", REDIS_URL=server.url)
+    pipeline = open_pipeline(server.url)
+    limits = Limits(pipeline, key=b"k" * 32)
+    try:
+        await limits.ping()
+        assert "keeps" in await checks_of(settings)["redis"](settings)
+        await pipeline.execute("CONFIG", "SET", "maxmemory", "1")
+        with pytest.raises(RedisError, match="maxmemory"):
+            await limits.ping()
+        with pytest.raises(RedisError, match="maxmemory"):
+            await checks_of(settings)["redis"](settings)
+    finally:
+        await pipeline.aclose()
+        server.stop()
 
 
 def test_doctor_says_when_two_clocks_differ() -> None:
