@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from channels.settings import Settings
-from engine.clock import Clock, first_id_at
+from engine.clock import Clock, first_id_at, made_at
 from engine.database import must_take_writes
 from engine.revision import is_known, must_be_migrated
 
@@ -41,9 +41,11 @@ def must_agree(ours: float, theirs: float) -> None:
 
 
 async def check_restore(settings: Settings) -> str:
-    """What began before the database was restored (`deploy/restoring.md`)."""
+    """What began before the database was restored, or whether it may have been, as nobody has said
+    (`deploy/restoring.md`).
+    """
     if not settings.restored_at:
-        return "none is told of (CAPP_RESTORED_AT)"
+        return f"none is told of (CAPP_RESTORED_AT); {await _newest(settings)}"
     clock = Clock()
     if settings.restored_at > clock.epoch():
         raise ValueError("CAPP_RESTORED_AT is to come: until then nothing is paid out by itself")
@@ -57,6 +59,20 @@ async def check_restore(settings: Settings) -> str:
     finally:
         await connection.close()
     return f"{live} payments of before {at:%Y-%m-%d %H:%M} UTC are not over: `capp cases`"
+
+
+async def _newest(settings: Settings) -> str:
+    """Of a database that was restored it is older than who looks remembers."""
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        newest = await connection.fetchval(
+            "select id from payment where tenant = $1 order by id desc limit 1", settings.tenant
+        )
+    finally:
+        await connection.close()
+    if newest is None:
+        return "no payment is here"
+    return f"the newest payment here began {made_at(newest.hex):%Y-%m-%d %H:%M} UTC"
 
 
 async def check_pins(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from engine.clients.clients import Scope
 from engine.clients.keys import KeyMacs
 from engine.clients.proving import Keys
 from engine.clients.store import ClientStore
-from engine.clock import Clock, Ids, SystemRandom
+from engine.clock import Clock, Ids, SystemRandom, made_at
 from engine.database import open_pool
 from engine.errors import NotServed
 from engine.menu.screens import BrokenMenu
@@ -30,7 +31,7 @@ from engine.session.pipeline import open_pipeline
 from simulator import embedded
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
-from tests.integration.world import ENVIRONMENT, settings_for
+from tests.integration.world import ENVIRONMENT, open_world, settings_for
 
 pytestmark = pytest.mark.long("each thing the doctor says, with servers that are away")
 
@@ -248,10 +249,17 @@ def test_doctor_says_when_two_clocks_differ() -> None:
 
 async def test_doctor_says_what_is_not_over_since_acheck_restore(database_url: str) -> None:
     environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
-    assert "CAPP_RESTORED_AT" in await check_restore(read_settings(environment))
+    settings = read_settings(environment)
+    assert (await check_restore(settings)).endswith("(CAPP_RESTORED_AT); no payment is here")
+    async with open_world(database_url) as world:
+        began = made_at(await world.confirm())
+    told = await check_restore(settings)
+    assert told.endswith(f"the newest payment here began {began:%Y-%m-%d %H:%M} UTC")
     at = {"CAPP_RESTORED_AT": "2026-03-01T02:40:00Z"}
     told = await check_restore(read_settings(environment | at))
     assert told == "0 payments of before 2026-03-01 02:40 UTC are not over: `capp cases`"
+    since = {"CAPP_RESTORED_AT": datetime.now(UTC).isoformat()}
+    assert (await check_restore(read_settings(environment | since))).startswith("1 payments of")
     for wrong in ("2026-03-01T02:40:00", "yesterday", "1772332800"):
         with pytest.raises(BadSettings, match="CAPP_RESTORED_AT: wants a moment"):
             read_settings(environment | {"CAPP_RESTORED_AT": wrong})
