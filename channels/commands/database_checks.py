@@ -1,5 +1,6 @@
 """What `capp doctor` looks at in Postgres: schema, settings, clock, a restore, keys of PINs."""
 
+import contextlib
 from datetime import UTC, datetime
 
 import asyncpg
@@ -21,6 +22,8 @@ async def check_database(settings: Settings) -> str:
         if await connection.fetchval("show synchronous_commit") == "off":
             raise ValueError("synchronous_commit is off: acknowledged payments could be lost")
         await must_take_writes(connection)
+        with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+            await _must_have_room(connection)
         version = await connection.fetchval("show server_version")
         theirs = await connection.fetchval("select extract(epoch from clock_timestamp())")
     finally:
@@ -28,6 +31,15 @@ async def check_database(settings: Settings) -> str:
     must_agree(Clock().epoch(), float(theirs))
     newer = "" if is_known(revision) else ", which is of a newer version than this program"
     return f"Postgres {version}, schema {revision}{newer}"
+
+
+async def _must_have_room(connection: asyncpg.Connection) -> None:
+    """Raises asyncpg.DiskFullError. What is written for that is gone with its transaction."""
+    async with connection.transaction():
+        await connection.execute(
+            "create temporary table capp_doctor on commit drop as"
+            " select md5(n::text) as room from generate_series(1, 20000) n"
+        )
 
 
 def must_agree(ours: float, theirs: float) -> None:

@@ -46,6 +46,8 @@ async def _postgres(engine: Engine) -> Standing:
         await must_take_writes(engine.pool)
     except asyncpg.ReadOnlySQLTransactionError as error:
         return Standing("away", str(error))
+    if trouble := engine.committer.trouble():  # as of a full disk; what is only read still works
+        return Standing("stale", f"payments wait: {trouble}")
     return Standing("ok")
 
 
