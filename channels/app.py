@@ -150,9 +150,9 @@ def _doors(
     doors: list[Route] = []
     for gateway in gateways:
         watched = engine.watch.turns(turns, gateway.name)
-        doors += ussd_routes(gateway, watched, settings.token_of(gateway.name))
+        doors += ussd_routes(gateway, watched, *settings.tokens_of(gateway.name))
     for name, port in engine.sms.items():
-        where = (settings.token_of(name), settings.public_url)
+        where = (settings.tokens_of(name), settings.public_url)
         doors += SmsReports(port, name, engine.outbox, settings.tenant, *where).routes()
         doors += SmsMessages(port, name, inbox, *where).routes()
     doors += BalanceAnswers(reception, balances=open_comparison(engine).balances).routes()

@@ -93,7 +93,8 @@ def build_core(
     """Nothing is opened or read here. `overhear` may stand between a step and its dispatching."""
     clock = outside.clock
     store = PaymentStore(pool, known.directory)
-    outbox = Outbox(pool, clock, lease_seconds=settings.lease_seconds)
+    restored_at = settings.restored_at
+    outbox = Outbox(pool, clock, lease_seconds=settings.lease_seconds, restored_at=restored_at)
     addresses = CallbackAddresses(
         settings.public_url, settings.callback_keys, companies_of(known.directory.by_code.values())
     )
@@ -132,6 +133,7 @@ def build_core(
         router=deciders.router,
         wallets=deciders.wallets,
         record=deciders.record,
+        restored_at=restored_at,
     )
     dispatcher.payments = payments
     rulings = Rulings(
@@ -141,6 +143,7 @@ def build_core(
         policy=deciders.policy,
         withhold=outbox.withhold,
         clock=clock,
+        restored_at=restored_at,
     )
     reconciler = Reconciler(
         store=store,

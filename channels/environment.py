@@ -1,7 +1,9 @@
 """The environment's words, read as what they mean. Every fault is kept, none repeats a value."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -117,6 +119,18 @@ class Reader:
             self.wrong(name, f"must be {low} or more" + (f", up to {high}" if high else ""))
         return number
 
+    def moment(self, name: str) -> float:
+        """Epoch seconds of a moment with its offset; 0 where nothing is set."""
+        value = self.path(name)
+        if not value:
+            return 0.0
+        with contextlib.suppress(ValueError, OverflowError):
+            at = datetime.fromisoformat(value)
+            if at.tzinfo is not None:
+                return at.timestamp()
+        self.wrong(name, "wants a moment like 2026-03-01T02:40:00Z, with Z or an offset")
+        return 0.0
+
     def networks(self, name: str) -> Networks:
         """Addresses and networks (CIDR) of either kind; none is empty."""
         try:
@@ -146,11 +160,18 @@ class Reader:
             self.wrong(name, f"wants {KEY_BYTES_MIN * 2} or more of letters, digits and -._~")
         return token
 
-    def own_tokens(self, gateways: Iterable[str]) -> dict[str, str]:
+    def tokens(self, name: str) -> tuple[str, ...]:
+        """One or more of them, with commas between; the first is the one in force."""
+        words = [word.strip() for word in self.text(name).split(",")]
+        if words != [""] and not all(_TOKEN.fullmatch(word) for word in words):
+            self.wrong(name, f"wants {KEY_BYTES_MIN * 2} or more of letters, digits and -._~")
+        return tuple(words)
+
+    def own_tokens(self, gateways: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """`CAPP_<GATEWAY>_TOKEN` of those that have one."""
         names = {gateway: f"CAPP_{gateway.upper()}_TOKEN" for gateway in gateways}
         return {
-            gateway: self.token(name)
+            gateway: self.tokens(name)
             for gateway, name in names.items()
             if self._environment.get(name, "").strip()
         }

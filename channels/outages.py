@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from engine.database import connect
+from engine.database import connect, must_take_writes
 from engine.outages import POSTGRES, server_away
 from engine.payments.watch import AWAY
 
@@ -114,7 +114,10 @@ async def watch_for_end(
 async def _ask_postgres(url: str) -> None:
     async with asyncio.timeout(ANSWER_SECONDS_MAX):
         connection = await connect(url)
-    await connection.close()
+        try:
+            await must_take_writes(connection)
+        finally:
+            await connection.close()
 
 
 def _told_of(record: logging.LogRecord) -> str | None:

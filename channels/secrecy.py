@@ -162,7 +162,7 @@ def _weakness(name: str, value: str) -> str:
     if name in DRAWN and not _is_token(name):
         return _first(_weak_key(part) for part in _parts(value))
     if _is_token(name):
-        return _weak_token(value)
+        return _first(_weak_token(part) for part in _parts(value))
     return "is a placeholder" if _PLACEHOLDERS.search(value) else ""
 
 

@@ -119,8 +119,8 @@ class Settings:
     session_key: bytes = field(repr=False)
     data_keys: Mapping[int, bytes] = field(repr=False)  # wrap data keys; none: nothing is sealed
     kept_days: Mapping[str, int]  # by kind, where it is not the usual (`engine/privacy/retention`)
-    gateway_token: str = field(repr=False)
-    gateway_tokens: Mapping[str, str] = field(repr=False)  # of gateways that have one of their own
+    gateway_token: tuple[str, ...] = field(repr=False)  # the first is given out, all are heard
+    gateway_tokens: Mapping[str, tuple[str, ...]] = field(repr=False)  # gateways' own, likewise
     ussd_gateways: tuple[str, ...]  # each once
     sms_gateways: tuple[str, ...]  # the preferred one first, each once
     sms_per_second: Mapping[str, int]  # of those that have a limit, for each process
@@ -137,6 +137,7 @@ class Settings:
     rates: RateSettings
     pin_cool_down_seconds: int
     lease_seconds: int
+    restored_at: float  # epoch seconds: what began before may have gone on in what a restore lost
     screening_required: bool  # without a sanctions list nothing is allowed
     own_menus: Path | None  # journeys and texts laid over those of `menus/`; None: the house's
     compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
@@ -161,7 +162,11 @@ class Settings:
         return min(self.shortcodes)
 
     def token_of(self, gateway: str) -> str:
-        """The unguessable part of one gateway's addresses."""
+        """The unguessable part of one gateway's addresses, as the gateway is given them."""
+        return self.tokens_of(gateway)[0]
+
+    def tokens_of(self, gateway: str) -> tuple[str, ...]:
+        """The same and, while it is changed, those of the addresses that were given before."""
         return self.gateway_tokens.get(gateway, self.gateway_token)
 
 
@@ -200,7 +205,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         session_key=reader.one_key("CAPP_SESSION_KEY"),
         data_keys=reader.sealing_keys("CAPP_DATA_KEYS"),
         kept_days=reader.kept_days(),
-        gateway_token=reader.token("CAPP_GATEWAY_TOKEN"),
+        gateway_token=reader.tokens("CAPP_GATEWAY_TOKEN"),
         gateway_tokens=reader.own_tokens({*ussd_gateways, *sms_gateways}),
         ussd_gateways=ussd_gateways,
         sms_gateways=sms_gateways,
@@ -223,6 +228,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         rates=rates,
         pin_cool_down_seconds=reader.number("CAPP_PIN_COOL_DOWN_SECONDS", 1800),
         lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60),
+        restored_at=reader.moment("CAPP_RESTORED_AT"),
         screening_required=reader.choice("CAPP_SCREENING_REQUIRED", ("0", "1")) == "1",
         own_menus=reader.folder("CAPP_MENUS_FOLDER"),
         compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,

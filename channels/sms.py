@@ -5,13 +5,14 @@ message means is the inbox's affair. No text of a message is ever logged: it may
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from starlette.routing import Route
 from starlette.types import Receive, Scope
 
 from channels.settings import Settings
-from channels.web.bodies import TooLarge, is_secret, read_body
+from channels.web.bodies import TooLarge, is_any_secret, read_body
 from channels.web.doors import Door, plain
 from engine.errors import Unreadable
 from engine.outbox import Outbox
@@ -41,14 +42,14 @@ def sms_url(settings: Settings, gateway: str, what: str) -> str:
 class _SmsDoor(Door):
     """404 for a token that is not ours, 413, 403 for a forgery, 400 for what cannot be read."""
 
-    def __init__(self, sms: SmsPort, name: str, token: str, public_url: str) -> None:
+    def __init__(self, sms: SmsPort, name: str, tokens: Sequence[str], public_url: str) -> None:
         self._sms = sms
         self._name = name
-        self._token = token
+        self._tokens = tokens
         self._public_url = public_url
 
     async def answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
-        if not is_secret(scope["path_params"]["token"], self._token):
+        if not is_any_secret(scope["path_params"]["token"], self._tokens):
             return plain(404, "not found")
         try:
             body = await read_body(scope, receive, BODY_BYTES_MAX)
@@ -72,9 +73,15 @@ class SmsReports(_SmsDoor):
     """The door of delivery reports, `POST /sms/<gateway>/<token>/report`; 200 once it is kept."""
 
     def __init__(
-        self, sms: SmsPort, name: str, outbox: Outbox, tenant: int, token: str, public_url: str = ""
+        self,
+        sms: SmsPort,
+        name: str,
+        outbox: Outbox,
+        tenant: int,
+        tokens: Sequence[str],
+        public_url: str = "",
     ) -> None:
-        super().__init__(sms, name, token, public_url)
+        super().__init__(sms, name, tokens, public_url)
         self._outbox = outbox
         self._tenant = tenant
 
@@ -93,9 +100,9 @@ class SmsMessages(_SmsDoor):
     """
 
     def __init__(
-        self, sms: SmsPort, name: str, inbox: Inbound, token: str, public_url: str
+        self, sms: SmsPort, name: str, inbox: Inbound, tokens: Sequence[str], public_url: str
     ) -> None:
-        super().__init__(sms, name, token, public_url)
+        super().__init__(sms, name, tokens, public_url)
         self._inbox = inbox
 
     def routes(self) -> list[Route]:

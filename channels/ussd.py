@@ -11,7 +11,7 @@ from typing import Protocol
 from starlette.routing import Route
 from starlette.types import Receive, Scope
 
-from channels.web.bodies import TooLarge, is_secret, read_body
+from channels.web.bodies import TooLarge, is_any_secret, read_body
 from channels.web.doors import Door, plain
 from engine.errors import Unreadable
 from engine.ports import Acknowledgement, EndNotices, Reply, SessionEnd, Turn, UssdPort
@@ -36,10 +36,11 @@ class Dialogues(Protocol):
         ...
 
 
-def ussd_routes(gateway: UssdPort, dialogues: Dialogues, path_token: str) -> list[Route]:
+def ussd_routes(gateway: UssdPort, dialogues: Dialogues, *path_tokens: str) -> list[Route]:
     """The gateway's callbacks: every turn, and an address for ends where it has one of their own.
 
-    The path token is all that tells the gateway from a stranger: these callbacks are not signed.
+    A path token is all that tells the gateway from a stranger: these callbacks are not signed.
+    There is another one while it is changed.
     """
 
     async def answer(body: bytes) -> Acknowledgement:
@@ -57,14 +58,14 @@ def ussd_routes(gateway: UssdPort, dialogues: Dialogues, path_token: str) -> lis
         return end.acknowledgement
 
     path = f"/ussd/{gateway.name}/{{token}}"
-    routes = [Route(path, _Gateway(answer, gateway, path_token), methods=["POST"])]
+    routes = [Route(path, _Gateway(answer, gateway, path_tokens), methods=["POST"])]
     if isinstance(gateway, EndNotices):
         read_end = gateway.read_end
 
         async def answer_end(body: bytes) -> Acknowledgement:
             return await note(read_end(body))
 
-        end_door = _Gateway(answer_end, gateway, path_token)
+        end_door = _Gateway(answer_end, gateway, path_tokens)
         routes.append(Route(f"{path}/end", end_door, methods=["POST"]))
     return routes
 
@@ -72,14 +73,14 @@ def ussd_routes(gateway: UssdPort, dialogues: Dialogues, path_token: str) -> lis
 class _Gateway(Door):
     """Checks token, type and size before anything is read; then one answer."""
 
-    def __init__(self, answer: _Answer, gateway: UssdPort, token: str) -> None:
+    def __init__(self, answer: _Answer, gateway: UssdPort, tokens: tuple[str, ...]) -> None:
         self._answer_body = answer
         self._gateway = gateway.name
         self._media_type = gateway.media_type.encode()
-        self._token = token
+        self._tokens = tokens
 
     async def answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
-        if not is_secret(scope["path_params"]["token"], self._token):
+        if not is_any_secret(scope["path_params"]["token"], self._tokens):
             return plain(404, "Not found.")
         if _media_type(scope) != self._media_type:
             return plain(415, f"Send {self._media_type.decode()}.")

@@ -42,6 +42,7 @@ from engine.payments.debts import Debts
 from engine.payments.gate import Gate
 from engine.payments.health_store import HealthStore
 from engine.payments.holders import Holders
+from engine.payments.paid_before import PaidOut
 from engine.payments.past_store import PastStore
 from engine.payments.pools import Pools
 from engine.payments.portability_store import PortabilityStore
@@ -296,6 +297,7 @@ def _assemble(
     )  # fmt: skip
     attested = Attested(payments=core.payments, store=core.store, outbox=core.outbox)
     debts = Debts(rulings=core.rulings, store=core.store, directory=directory)
+    paid_out = PaidOut(rulings=core.rulings, store=core.store)
     pay_ins = build_pay_ins(
         tenant=settings.tenant, pool=pool, committer=committer, payments=core.payments,
         store=core.store, operators=outside.operators, addresses=core.addresses, clock=clock,
@@ -306,7 +308,7 @@ def _assemble(
         clock=clock, ids=ids,
         executors={
             **approvals.executors(), **attested.executors(), **debts.executors(),
-            **pay_ins.returns.executors(),
+            **paid_out.executors(), **pay_ins.returns.executors(),
         },
     )  # fmt: skip
     return Engine(

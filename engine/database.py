@@ -37,6 +37,14 @@ async def connect(url: str) -> Any:
     return connection
 
 
+async def must_take_writes(connection: Any) -> None:
+    """Raises asyncpg.ReadOnlySQLTransactionError where nothing can be stored; takes a pool too."""
+    if await connection.fetchval("show transaction_read_only") == "on":
+        raise asyncpg.ReadOnlySQLTransactionError(
+            "it takes no writes: a standby, a full disk, or default_transaction_read_only"
+        )
+
+
 async def open_pool(url: str, *, size: int = 8) -> "Pool":
     """A pool for reads and small writes; the commit has connections of its own.
 
@@ -151,7 +159,9 @@ class _Loan:
         # An Exception is an answer, or the end of the connection; anything else is a caller who
         # gave up while his statement was under way.
         is_confused = isinstance(error, asyncpg.InternalClientError)
-        is_sound = kind is None or (issubclass(kind, Exception) and not is_confused)
+        # Who was first and is a standby now answers on, for ever: another connection may find more.
+        is_of_no_use = is_confused or isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+        is_sound = kind is None or (issubclass(kind, Exception) and not is_of_no_use)
         self._pool.give_back(self._connection, is_sound=is_sound)
         if is_confused:
             # What asyncpg says when the server's farewell meets the next statement half-way.

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     COMPLIANCE = "compliance"
     SETTLEMENT = "settlement"
     WALLET = "wallet"
+    RESTORED = "restored"
 
 
 class Decision(msgspec.Struct, frozen=True, array_like=True):

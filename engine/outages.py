@@ -17,6 +17,7 @@ _POSTGRES_AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or one that its keepers closed for writing
 )
 # An OSError that tells of our own files, not of anybody else.
 _FILES = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError)

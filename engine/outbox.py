@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from engine.clock import Clock, PaymentId, first_id_at
+from engine.clock import Clock, PaymentId, epoch_of, first_id_at
 from engine.errors import OurFault
 from engine.gather import UNHURRIED_SECONDS, Gatherer
 from engine.ports import SmsReport
@@ -63,10 +63,16 @@ class Leased(msgspec.Struct, frozen=True):
 class Outbox:
     """Claims, releases and endings of intents; all of them may be repeated."""
 
-    def __init__(self, pool: Any, clock: Clock, *, lease_seconds: int) -> None:
+    def __init__(
+        self, pool: Any, clock: Clock, *, lease_seconds: int, restored_at: float = 0.0
+    ) -> None:
+        """`restored_at`, in epoch seconds: intents of before may have left in what a restore of the
+        database lost, whatever their rows say (`migrations/decisions/0005`).
+        """
         self._pool = pool
         self._clock = clock
         self._lease_seconds = lease_seconds
+        self._restored_at = restored_at
         self._seals = seals_of(pool)
         self._claiming: set[str] = set()
         # Under a moderate load each of these would be a statement and a flush of its own.
@@ -155,6 +161,8 @@ class Outbox:
 
     async def withhold(self, intent_id: str) -> bool:
         """End an intent that nobody has claimed yet as never sent; False when it may have left."""
+        if self._may_be_lost(intent_id):
+            return False
         now = int(self._clock.epoch())
         return bool(
             await self._pool.fetchval(
@@ -226,9 +234,13 @@ class Outbox:
                 await self.release(intent_id, claim, self._clock.epoch() + self._lease_seconds)
             return None
         return Leased(
-            intent_id, PaymentId(row["payment"].hex), row["kind"], payload, row["was_sent"], claim,
-            row["ended"],
+            intent_id, PaymentId(row["payment"].hex), row["kind"], payload,
+            row["was_sent"] or self._may_be_lost(intent_id), claim, row["ended"],
         )  # fmt: skip
+
+    def _may_be_lost(self, intent_id: str) -> bool:
+        """Whether it may have left, and the row that said so is gone with what a restore lost."""
+        return epoch_of(intent_id) < self._restored_at
 
     async def _claim_many(self, ids: Sequence[str]) -> dict[str, int]:
         now = int(self._clock.epoch())

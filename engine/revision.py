@@ -28,13 +28,22 @@ async def must_be_migrated(connection: Any) -> str:
     except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
         found = None  # nothing was made here, or not for this role
     if found is None:
-        raise NotServed("the database has no tables of ours: run `capp migrate`")
+        raise NotServed(
+            "the database has no tables of ours: is DATABASE_URL the one that was meant? For a new"
+            " one run `capp migrate`"
+        )
     before, newest = _known()
     if found in before:
         raise NotServed(
             f"the schema is at {found}, this program wants {newest}: run `capp migrate`"
         )
     return found
+
+
+def is_known(revision: str) -> bool:
+    """Whether this program has that revision; else it is a newer one's."""
+    before, newest = _known()
+    return revision == newest or revision in before
 
 
 @cache

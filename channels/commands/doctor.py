@@ -11,6 +11,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from channels.addresses import address_faults
+from channels.commands.database_checks import check_database, check_pins, check_restore
 from channels.commands.menus import examine_with
 from channels.commands.registrations import registrations
 from channels.commands.settlement_checks import settlement_checks
@@ -28,7 +29,6 @@ from engine.errors import CappError
 from engine.menu.screens import BrokenMenu
 from engine.ports import PayInPort
 from engine.privacy.key_store import DATA, KeyStore
-from engine.revision import must_be_migrated
 from engine.row_security import TELLS_NOTHING, look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
@@ -157,18 +157,6 @@ async def _ussd(settings: Settings) -> str:
     return ", ".join(f"{gateway.name} (posts {gateway.media_type})" for gateway in built)
 
 
-async def _database(settings: Settings) -> str:
-    connection = await asyncpg.connect(settings.database_url, timeout=5)
-    try:
-        revision = await must_be_migrated(connection)
-        if await connection.fetchval("show synchronous_commit") == "off":
-            raise ValueError("synchronous_commit is off: acknowledged payments could be lost")
-        version = await connection.fetchval("show server_version")
-    finally:
-        await connection.close()
-    return f"Postgres {version}, schema {revision}"
-
-
 async def _tenants(settings: Settings) -> str:
     """Whether the connections of web and worker are really held to one tenant's rows."""
     if not settings.row_security:
@@ -295,10 +283,10 @@ async def _reconciliation(settings: Settings) -> str:
 async def _redis(settings: Settings) -> str:
     pipeline = open_pipeline(settings.redis_url)
     try:
-        await pipeline.execute("PING")
+        await pipeline.execute("SET", "capp:doctor", "1", "EX", "5")
     finally:
         await pipeline.aclose()
-    return "answers"
+    return "answers, and keeps what it is given"
 
 
 async def _lists(settings: Settings) -> str:
@@ -351,8 +339,10 @@ CHECKS: dict[str, Check] = {
     "USSD gateways": _ussd,
     "rates": _rates,
     "reconciliation": _reconciliation,
-    "database": _database,
+    "database": check_database,
+    "restore": check_restore,
     "tenants": _tenants,
+    "PINs": check_pins,
     "staff": _staff,
     "clients": _clients,
     "webhooks": _hooks,

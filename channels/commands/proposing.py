@@ -40,6 +40,7 @@ DOES: Final[Mapping[Kind, str]] = {
     Kind.PIN_RESET: "a customer who forgot the PIN chooses a new one",
     Kind.ERASE_CUSTOMER: "a customer is forgotten for good",
     Kind.ATTEMPT_SEEN: "how an attempt ended (succeeded or failed), as the operator shows it",
+    Kind.PAYOUT_SEEN: "the payee of a held payment has the money already, under this reference",
     Kind.REFUND_SEEN: "a payer was paid back by hand, under this reference",
     Kind.REFUND_ELSEWHERE: "another operator is to pay a payer back",
     Kind.RETURN_PAY_IN: "money that came by itself goes back; its id as in `capp payins list`",

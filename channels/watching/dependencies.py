@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import asyncpg
 from starlette.routing import Route
 
 from channels.settlement_probe import ChainProbe
@@ -10,6 +11,7 @@ from channels.watching.exposition import metrics_route
 from channels.watching.figures import Figures
 from channels.watching.health import Dependency, Standing
 from channels.wiring import Engine
+from engine.database import must_take_writes
 
 
 def dependencies_of(
@@ -40,7 +42,12 @@ def metrics_routes(engine: Engine) -> list[Route]:
 
 
 async def _postgres(engine: Engine) -> Standing:
-    await engine.pool.fetchval("select 1")
+    try:
+        await must_take_writes(engine.pool)
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        return Standing("away", str(error))
+    if trouble := engine.committer.trouble():  # as of a full disk; what is only read still works
+        return Standing("stale", f"payments wait: {trouble}")
     return Standing("ok")
 
 

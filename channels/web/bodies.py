@@ -4,6 +4,7 @@ import hmac
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect
@@ -25,6 +26,11 @@ class TooLarge(Exception):
 def is_secret(given: str, expected: str) -> bool:
     """Whether they are the same, in a time that tells nothing of where they differ."""
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
+
+
+def is_any_secret(given: str, expected: Sequence[str]) -> bool:
+    """Whether it is one of them, in a time that tells nothing of which or where it differs."""
+    return sum(is_secret(given, each) for each in expected) > 0
 
 
 def announced_length(scope: Scope) -> int:

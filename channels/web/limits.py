@@ -181,8 +181,10 @@ class Limits:
         return tuple(answers)
 
     async def ping(self) -> None:
-        """Raises redis' `RedisError` while it does not answer."""
-        await self._redis.execute("PING")
+        """Raises redis' `RedisError` while it does not answer, or keeps nothing: a full one and a
+        replica answer all the same.
+        """
+        await self._redis.execute("SET", "capp:limit:{limits}:ping", "1", "EX", "5")
 
     async def _ask(self, windows: "Sequence[_Window]") -> list[int]:
         arguments: list[str | int] = [len(windows), *(window.key for window in windows)]

@@ -22,7 +22,8 @@ NEXT: Final[Mapping[str, str]] = {
     " seen` by the line's word; else ask the operator, then CLOSE_CASE",
     "MISSING_THERE": "we booked what they do not list: ask the operator; a later statement that"
     " has it closes this",
-    "ON_HOLD": "`capp decisions --payment CODE`; RELEASE_HOLD or REFUSE_HOLD, which closes this",
+    "ON_HOLD": "`capp decisions --payment CODE`; RELEASE_HOLD or REFUSE_HOLD, which closes this;"
+    " after a restore first `deploy/restoring.md`",
     "PAID_TWICE": "ask the operator whether the payer paid twice; its statement shows the money;"
     " then CLOSE_CASE",
     "PAY_IN": "`capp payins list`; RETURN_PAY_IN or ASSIGN_PAY_IN, which closes this",

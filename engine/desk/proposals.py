@@ -42,6 +42,7 @@ class Kind(StrEnum):
     PIN_RESET = "PIN_RESET"
     ERASE_CUSTOMER = "ERASE_CUSTOMER"
     ATTEMPT_SEEN = "ATTEMPT_SEEN"
+    PAYOUT_SEEN = "PAYOUT_SEEN"
     REFUND_SEEN = "REFUND_SEEN"
     REFUND_ELSEWHERE = "REFUND_ELSEWHERE"
     RETURN_PAY_IN = "RETURN_PAY_IN"
@@ -137,6 +138,17 @@ class OfAttempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
+class PaidBefore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PAYOUT_SEEN: the payee of a held payment has the money, as the reference there proves.
+
+    `operator` is the one whose wallet of ours it left; by default the one that is to pay out.
+    """
+
+    payment: Id
+    reference: Annotated[str, msgspec.Meta(max_length=64)]
+    operator: str = ""
+
+
 class HandRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """REFUND_SEEN: the payer was paid back by hand, as the reference there proves.
 
@@ -198,6 +210,7 @@ BODIES: Mapping[Kind, type[msgspec.Struct]] = {
     Kind.PIN_RESET: OfCustomer,
     Kind.ERASE_CUSTOMER: OfCustomer,
     Kind.ATTEMPT_SEEN: OfAttempt,
+    Kind.PAYOUT_SEEN: PaidBefore,
     Kind.REFUND_SEEN: HandRefund,
     Kind.REFUND_ELSEWHERE: RefundElsewhere,
     Kind.RETURN_PAY_IN: OfPayIn,

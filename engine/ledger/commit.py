@@ -50,6 +50,11 @@ _POISON = (
 
 _TRIES = 4
 
+TOLD_SECONDS = 60.0
+"""So often it is said that nothing can be stored; the same plans are tried every other second."""
+TROUBLED_SECONDS = 10.0
+"""So long after a batch was lost the trouble counts as lasting, unless one was stored since."""
+
 
 class Care(IntEnum):
     """What is locked first and then taken plan by plan, in their order."""
@@ -201,8 +206,16 @@ class Committer:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
         self._short_until = 0.0  # while money is short, optimism would only do the work twice
+        self._trouble = ""  # why the last batch was lost, and when
+        self._trouble_at = 0.0
+        self._tell_at = 0.0
         self.batches = 0
         self.plans = 0
+
+    def trouble(self) -> str:
+        """Why nothing can be stored these moments, by the error's name; "" when it can."""
+        lasts = asyncio.get_running_loop().time() < self._trouble_at + TROUBLED_SECONDS
+        return self._trouble if lasts else ""
 
     async def start(self) -> None:
         """Open the writers' connections. Raises what connecting raises."""
@@ -318,18 +331,30 @@ class Committer:
             careful = loop.time() < self._short_until
             verdicts = await commit(connection, plans, at_ms, careful=careful)
         except CommitUnknown as error:
+            self._tell(error, len(plans))
             _refuse(batch, error)
             return False
         except Exception as error:  # The loop must go on, and whoever waits must hear.
             log.exception("a batch of %d plans failed in a way nobody foresaw", len(batch))
             _refuse(batch, OurFault(f"the commit failed: {type(error).__name__}"))
             return False
+        self._trouble = ""
         for (_, answer), verdict in zip(batch, verdicts, strict=True):
             if not answer.done():
                 answer.set_result(verdict)
             if verdict is not APPLIED and verdict.verdict is Verdict.INSUFFICIENT:
                 self._short_until = loop.time() + 1
         return True
+
+    def _tell(self, error: CommitUnknown, plans: int) -> None:
+        """Whoever submitted tries again, for as long as it takes: without a word a full disk of
+        Postgres looks like turns that are late.
+        """
+        now = asyncio.get_running_loop().time()
+        self._trouble, self._trouble_at = type(error.__cause__ or error).__name__, now
+        if now >= self._tell_at:
+            self._tell_at = now + TOLD_SECONDS
+            log.warning("a batch of %d plans was not stored, it is tried again: %s", plans, error)
 
     async def _reconnect(self) -> Any:
         pause = 0.05

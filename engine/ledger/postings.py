@@ -72,8 +72,17 @@ def send(quote: Price, route: Route) -> Transfers:
 
 def settle(quote: Price, route: Route) -> Transfers:
     """Paid: the exposure is over, the fee is earned, the pools owe each other the value at mid."""
+    return _settled(route.payout_in_flight, quote, route)
+
+
+def settle_held(quote: Price, route: Route) -> Transfers:
+    """People saw that it was paid before, by an order that these books do not know."""
+    return _settled(route.pool_held, quote, route)
+
+
+def _settled(held: int, quote: Price, route: Route) -> Transfers:
     return (
-        (route.payout_in_flight, route.destination_float, held_minor(quote)),
+        (held, route.destination_float, held_minor(quote)),
         *[(route.customer_funds, to, minor) for to, minor in _earned(quote, route) if minor],
     )
 

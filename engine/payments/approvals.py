@@ -30,6 +30,8 @@ _WAITS_IN = {
     Kind.REFUND_QUEUED: State.PAYOUT_QUEUED,
 }
 
+_PAYS = {Kind.RELEASE_HOLD, Kind.REPAY_RETURNED}
+
 
 class Approvals:
     """Safe to repeat: a ruling is found by its proposal's id in the payment's own journal."""
@@ -67,6 +69,8 @@ class Approvals:
             return f"{payment.code} is {payment.state.name}"
         if number and proposal.kind is not Kind.REPAY_RETURNED:
             return f"{proposal.kind} pays no other number, and one was agreed on"
+        if proposal.kind in _PAYS and (too_old := self._rulings.why_too_old(proposal.id)):
+            return f"{payment.code}: {too_old}"
         try:
             payee = await self._payee(payment, number)
         except CustomerMistake as error:

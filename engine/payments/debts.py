@@ -63,6 +63,9 @@ class Debts:
     async def _decide(self, ruling: Ruling, body: Owed, payment: Payment) -> bool | str:
         if (why_not := await self._why_not(payment, body)) is not None:
             return f"{payment.code}: {why_not}"
+        is_order = isinstance(body, RefundElsewhere) and ruling.proposal is not None
+        if is_order and (too_old := self._rulings.why_too_old(ruling.proposal or "")):
+            return f"{payment.code}: {too_old}"
         rule = (
             self._rulings.give_back
             if isinstance(body, HandRefund)

@@ -74,6 +74,7 @@ class Event(StrEnum):
     REFUND_FAILED = "refund failed"
     REFUND_UNCLEAR = "refund unclear"
     GIVEN_BACK = "given back by hand, as two people saw"
+    PAID_BEFORE = "paid out before, as two people saw"
 
 
 Posting = Callable[[postings.Price, Route], Transfers]
@@ -107,6 +108,7 @@ TABLE: tuple[Transition, ...] = (
     T(S.COLLECTED, E.REFUND_DECIDED, S.REFUND_DUE, postings.give_up),
     T(S.ON_HOLD, E.RELEASED, S.COLLECTED),
     T(S.ON_HOLD, E.REFUND_DECIDED, S.REFUND_DUE, postings.give_up),
+    T(S.ON_HOLD, E.PAID_BEFORE, S.PAID, postings.settle_held),
     T(S.PAYOUT_QUEUED, E.PAYOUT_ORDERED, S.PAYING, postings.send, begins=D.DISBURSE),
     T(S.PAYOUT_QUEUED, E.HELD, S.ON_HOLD),
     T(S.PAYOUT_QUEUED, E.REFUND_DECIDED, S.REFUND_DUE, postings.give_up),
@@ -177,7 +179,7 @@ A caller may name another event for a state on the way (`then`): hold, queue, or
 """
 
 
-_LEAVES = {E.PAYOUT_ORDERED, E.REFUND_ORDERED, E.GIVEN_BACK}
+_LEAVES = {E.PAYOUT_ORDERED, E.REFUND_ORDERED, E.GIVEN_BACK, E.PAID_BEFORE}
 """Money leaves by these: at the operator that pays from now on, if it is another one."""
 
 

@@ -77,6 +77,11 @@ class Payment(msgspec.Struct, frozen=True):
         """Who pays the payee, or will next."""
         return payout_operator(self.facts.quote, self.way)
 
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Who may pay the payee, in order; the payee's own operator where no ways were ranked."""
+        return self.facts.quote.ways or (self.facts.quote.payee_operator,)
+
     def operator_of(self, direction: Direction) -> str:
         """Who carries out an attempt: a payout goes its way, all else is the payer's operator."""
         return operator_of(direction, self.facts, self.way)

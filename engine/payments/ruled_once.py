@@ -24,6 +24,7 @@ Decide = Callable[[Payment], Awaitable[bool | str]]
 _ANSWERS: Final[Mapping[Kind, str]] = {
     Kind.RELEASE_HOLD: WAITS_FOR_PEOPLE[State.ON_HOLD],
     Kind.REFUSE_HOLD: WAITS_FOR_PEOPLE[State.ON_HOLD],
+    Kind.PAYOUT_SEEN: WAITS_FOR_PEOPLE[State.ON_HOLD],
     Kind.REPAY_RETURNED: WAITS_FOR_PEOPLE[State.RETURNED],
     Kind.REFUND_RETURNED: WAITS_FOR_PEOPLE[State.RETURNED],
     Kind.REFUND_SEEN: REFUND_BY_HAND,

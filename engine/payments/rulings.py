@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from engine.clock import Clock, PaymentId
+from engine.clock import Clock, PaymentId, epoch_of
 from engine.errors import Impossible, NoWayNow
 from engine.msisdn import Msisdn
 from engine.payments.facts import Ruling
@@ -35,8 +35,13 @@ class Rulings:
         policy: Policy,
         withhold: Callable[[str], Awaitable[bool]],
         clock: Clock,
+        restored_at: float = 0.0,
     ) -> None:
-        """`withhold` ends an intent that nobody has begun, so that nobody sends it any more."""
+        """`withhold` ends an intent that nobody has begun, so that nobody sends it any more.
+
+        `restored_at`, in epoch seconds, is when the database was last restored.
+        """
+        self._restored_at = restored_at
         self._stepper = stepper
         self._sequel = sequel
         self._store = store
@@ -86,6 +91,25 @@ class Rulings:
             facts = msgspec.structs.replace(payment.facts, clearance=looked_at)
             ruling = msgspec.structs.replace(ruling, terms=facts)
         return await self._take(payment, Event.RELEASED, ruling, self._sequel.payout_of(payment))
+
+    def why_too_old(self, proposal_id: str) -> str:
+        """Why what was proposed before a restore pays nobody any more: it may have been carried
+        out in what that lost. "" for what was proposed since.
+        """
+        if epoch_of(proposal_id) >= self._restored_at:
+            return ""
+        return "the database was restored since it was proposed: look there, and propose it again"
+
+    async def pay_seen(self, payment_id: PaymentId, ruling: Ruling, *, operator: str) -> bool:
+        """Book that the payee of a held payment has the money, by an order that these books do not
+        know; `operator` is one of its ways. False: it is not held.
+        """
+        payment = await self._payment(payment_id)
+        if not may(payment.state, Event.PAID_BEFORE):
+            return False
+        way = payment.ways.index(operator)
+        onward = Onward(way, self._store.route(payment.facts, way))
+        return await self._take(payment, Event.PAID_BEFORE, ruling, Following(onward=onward))
 
     async def refund(self, payment_id: PaymentId, ruling: Ruling) -> bool:
         """Give back a payment that is held, queued or returned. False: it is none of these."""
@@ -161,6 +185,8 @@ class Rulings:
         """
         if payment.state is not State.PAYOUT_QUEUED:
             return False
+        if lost := await self._sequel.lost(payment):
+            return await self._leave_queue(payment, lost)
         following = self._sequel.payout_of(payment)
         if following.event is Event.PAYOUT_QUEUED:
             return await self._try_out(payment)

@@ -5,7 +5,7 @@ Looks at what is known in memory and at what compliance says; moves nothing itse
 
 from typing import NamedTuple
 
-from engine.clock import Clock
+from engine.clock import Clock, epoch_of
 from engine.decisions import Decision, Kind
 from engine.payments.lifecycle import Event
 from engine.payments.payment import Payment
@@ -33,20 +33,38 @@ _AS_USUAL = Following(Event.PAYOUT_ORDERED)
 class Sequel:
     """Decides; every decision that is not the ordinary one says why."""
 
-    def __init__(self, policy: Policy, store: PaymentStore, clock: Clock) -> None:
+    def __init__(
+        self, policy: Policy, store: PaymentStore, clock: Clock, *, restored_at: float = 0.0
+    ) -> None:
+        """`restored_at`, in epoch seconds: see `lost`."""
         self._policy = policy
         self._store = store
         self._clock = clock
+        self._restored_at = restored_at
+
+    async def lost(self, payment: Payment) -> Following | None:
+        """What follows where the payout may have been made in what a restore of the database lost:
+        it is held until two people have agreed on something since. None for every other payment.
+        """
+        if epoch_of(payment.payment_id) >= self._restored_at:
+            return None
+        if await self._store.was_ruled_since(payment.payment_id, self._restored_at):
+            return None
+        why = Decision(
+            Kind.RESTORED, HOLD, "the database was restored: see at the operators whether it was"
+            " paid or given back before", {"restored_at": int(self._restored_at)},
+        )  # fmt: skip
+        return Following(Event.HELD, decisions=(why,))
 
     async def after_collected(self, payment: Payment) -> Following:
         """The money is here: pay out now, later, after people have looked, or not at all."""
-        clearance = payment.facts.clearance
+        clearance, lost = payment.facts.clearance, await self.lost(payment) or NOTHING
         if clearance is not None and clearance.outcome == HOLD:
-            return Following(Event.HELD, decisions=(clearance,))
+            return Following(Event.HELD, decisions=(*lost.decisions, clearance))
         changed = await self._policy.clear_again(payment)
         if changed is not None:
-            return Following(Event.HELD, decisions=(changed,))
-        return self.payout_of(payment)
+            return Following(Event.HELD, decisions=(*lost.decisions, changed))
+        return lost if lost.event else self.payout_of(payment)
 
     def payout_of(self, payment: Payment) -> Following:
         """By the first way that is open; queued when none is; not at all once it is too late."""
@@ -73,12 +91,18 @@ class Sequel:
         """Another operator may try, if this one is why it failed and the quote still holds."""
         following = payment.way + 1
         is_possible = following < len(payment.quote.ways) and self._may_still_pay(payment)
+        lost = await self.lost(payment)
         if reason in _OF_THE_WALLET or not is_possible:
-            return NOTHING
-        return await self.cleared(payment, self._from_way(payment, following))
+            return lost or NOTHING
+        onward = self._from_way(payment, following)
+        if lost:
+            return Following(Event.HELD, onward.onward, lost.decisions)
+        return await self.cleared(payment, onward)
 
     async def after_payout_never_sent(self, payment: Payment) -> Following:
         """Nobody refused it: nobody could be reached. It waits for an operator while it may."""
+        if lost := await self.lost(payment):
+            return lost
         if not self._may_still_pay(payment):
             return NOTHING
         return await self.cleared(payment, self._from_way(payment, payment.way, wait=True))
@@ -90,7 +114,7 @@ class Sequel:
         """
         if first == payment.way and not wait and self._policy.may_pay(payment.payout_operator):
             return _AS_USUAL
-        names = payment.quote.ways or (payment.quote.payee_operator,)
+        names = payment.ways
         is_open = {name: self._policy.may_pay(name) for name in names[first:]}
         if wait:
             is_open[names[first]] = False

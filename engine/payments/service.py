@@ -79,12 +79,15 @@ class Payments:
         router: Router | None = None,
         wallets: Wallets | None = None,
         record: Record = unheard,
+        restored_at: float = 0.0,
     ) -> None:
         """`hear` is told of every committed step with its intents, at once and in memory.
 
         `router` ranks the ways to a payee; without one there is only the payee's own operator.
         `wallets` knows whose wallet a number is; without it there is only the number's prefix.
-        `record` is told how attempts ended, for the operators' health.
+        `record` is told how attempts ended, for the operators' health. `restored_at`, in epoch
+        seconds, is when the database was last restored: what of before may have been paid or given
+        back in what that lost waits for people (`migrations/decisions/0005`).
         """
         self._store = store
         self._directory = directory
@@ -101,10 +104,11 @@ class Payments:
             tenant=tenant, committer=committer, store=store, directory=directory, clock=clock,
             ids=ids, planner=planner, policy=policy, hear=hear,
         )  # fmt: skip
-        self.sequel = Sequel(policy, store, clock)
+        self.sequel = Sequel(policy, store, clock, restored_at=restored_at)
         self.stepper = Stepper(
-            committer=committer, store=store, planner=planner, clock=clock, hear=hear
-        )
+            committer=committer, store=store, planner=planner, clock=clock, hear=hear,
+            restored_at=restored_at,
+        )  # fmt: skip
 
     # What a customer asks for.
 

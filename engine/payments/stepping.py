@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 
-from engine.clock import AttemptId, Clock
+from engine.clock import AttemptId, Clock, epoch_of
 from engine.errors import Impossible, OurFault
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Evidence, Intent, Verdict, note
@@ -47,12 +47,17 @@ class Stepper:
         planner: Planner,
         clock: Clock,
         hear: Hear,
+        restored_at: float = 0.0,
     ) -> None:
+        """`restored_at`, in epoch seconds: what is due back of payments of before may have been
+        given back in what a restore of the database lost, and waits for people.
+        """
         self._committer = committer
         self._store = store
         self._planner = planner
         self._clock = clock
         self._hear = hear
+        self._restored_at = restored_at
 
     async def take(
         self,
@@ -175,7 +180,13 @@ class Stepper:
         """Whether what is due back can be ordered without asking people. `ending` as below."""
         if payment.facts.refund_operator:  # two people sent it elsewhere
             return False
+        if self.is_of_before(payment):
+            return False
         return await self.gives_back(payment, ending)
+
+    def is_of_before(self, payment: Payment) -> bool:
+        """Whether it began before the database was restored."""
+        return epoch_of(payment.payment_id) < self._restored_at
 
     async def gives_back(self, payment: Payment, ending: Ending | None = None) -> bool:
         """Whether the operator that collected gives back what is owed.
@@ -202,6 +213,9 @@ class Stepper:
         to = payment.msisdn_of(Direction.REFUND).masked
         operator = payment.operator_of(Direction.REFUND)
         detail = f"{owed} is owed to {to}: {operator} did not give it back and will not by itself"
+        if self.is_of_before(payment):
+            detail = f"{owed} is owed to {to}: the database was restored, see whether {operator}"
+            detail += " has given it back before"
         if again:
             await self.open_one(payment, REFUND_BY_HAND, detail, at_version=payment.version)
         else:

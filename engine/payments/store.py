@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from engine.clock import AttemptId, CustomerId, PaymentId, first_id_at, made_at
+from engine.clock import AttemptId, CustomerId, PaymentId, epoch_of, first_id_at, made_at
 from engine.desk.proposals import Proposal
 from engine.gather import Gatherer, alone
 from engine.ledger.chart import Route, route_accounts
@@ -190,6 +190,11 @@ class PaymentStore:
         """Whether a step of the payment carried out this proposal."""
         steps = await self._steps(payment_id)
         return any(isinstance(s, Ruling) and s.proposal == proposal_id for s in steps)
+
+    async def was_ruled_since(self, payment_id: PaymentId, epoch: float) -> bool:
+        """Whether a step carried out what two people have proposed since that moment."""
+        proposals = [s.proposal for s in await self._steps(payment_id) if isinstance(s, Ruling)]
+        return any(epoch_of(proposal) >= epoch for proposal in proposals if proposal)
 
     async def payees(self, payment: Payment) -> frozenset[str]:
         """Every number that payouts were ordered to: people may have put another in its place."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 import hiredis
 from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse
+from redis.exceptions import InvalidResponse, MasterDownError, ReadOnlyError, ResponseError
 
 Entry = tuple[bytes, "asyncio.Future[Any]"]
 """A packed command, and who waits for its reply."""
@@ -71,6 +71,9 @@ class Line(asyncio.Protocol):
                 if isinstance(reply, RedisConnectionError):  # it is starting, or refuses us
                     self._end(reply)
                     return
+                if _is_of_replica(reply):  # its name may lead to another server by now
+                    self._end(RedisConnectionError(str(reply)))
+                    return
                 settle(self._left.popleft()[1], reply)
         except InvalidResponse as error:
             self._end(RedisConnectionError(f"no reply of Redis: {error}"))
@@ -88,6 +91,16 @@ class Line(asyncio.Protocol):
         self.hang_up()
         if over is not None:
             over(error if self._left else None)
+
+
+def _is_of_replica(reply: object) -> bool:
+    """Whether a server says that it was first when it was connected to, and is a replica now.
+
+    Of what a script wrote Redis 6 says so behind other words.
+    """
+    if isinstance(reply, ReadOnlyError | MasterDownError):
+        return True
+    return isinstance(reply, ResponseError) and "READONLY " in str(reply)
 
 
 def settle(future: "asyncio.Future[Any]", reply: Any) -> None:

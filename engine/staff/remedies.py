@@ -56,8 +56,8 @@ class Reversal(NamedTuple):
 _BETWEEN: Final = "it is between two steps: look again in a moment"
 _TWO_PEOPLE: Final = "it waits for two people: propose what is to become of it"
 _PEOPLE_PAY: Final = (
-    "its operator takes no orders to give back: two people say who does (REFUND_ELSEWHERE), or that"
-    " it was done by hand (REFUND_SEEN)"
+    "it is not given back by itself: two people say who does (REFUND_ELSEWHERE), or that it was"
+    " done by hand (REFUND_SEEN)"
 )
 _CANNOT_BE_ASKED: Final = (
     "its operator cannot be asked: its statement decides, or two people who saw it there"

@@ -124,7 +124,7 @@ class StreetRoom:
         self, name: str, *, session: str, text: str = "", token_of: str = ""
     ) -> httpx.Response:
         """One turn by Africa's Talking at one tenant's address."""
-        token = self.settings[token_of or name].gateway_token
+        token = self.settings[token_of or name].token_of("africastalking")
         form = {
             "sessionId": session, "phoneNumber": str(PHONE), "networkCode": "63902",
             "serviceCode": self.settings[name].shortcode, "text": text,

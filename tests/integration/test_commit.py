@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+import asyncpg
 import pytest
 
 from engine.clock import Clock, Ids
@@ -329,6 +330,48 @@ async def test_a_lost_connection_is_unknown_and_the_committer_goes_on(
     await books.execute("commit")
     # The other writer may learn only by sending that its connection is gone as well.
     assert (await door.submit_until_known(new(1))).verdict is V.APPLIED
+    await door.stop()
+
+
+class OnFullDisk:
+    """A connection to a Postgres whose disk is full, for as long as it `is_full`."""
+
+    is_full = True
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def fetchrow(self, *words: Any) -> Any:
+        if self.is_full:
+            raise asyncpg.DiskFullError("could not extend file: No space left on device")
+        return await self._connection.fetchrow(*words)
+
+
+async def test_a_disk_that_is_full_is_told_once_a_minute_and_what_waits_is_stored_later(
+    books: Any, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def open_one() -> OnFullDisk:
+        return OnFullDisk(await connect(database_url))
+
+    door = Committer(open_one, Clock(), writers=1)
+    await door.start()
+    assert door.trouble() == ""
+    for _ in range(3):
+        with pytest.raises(CommitUnknown):
+            await door.submit(new(1))
+    assert door.trouble() == "DiskFullError"
+    assert [r.message for r in caplog.records if "not stored" in r.message] == [
+        "a batch of 1 plans was not stored, it is tried again:"
+        " could not extend file: No space left on device"
+    ]
+    waiting = asyncio.create_task(door.submit_until_known(new(1)))
+    await asyncio.sleep(0.1)
+    OnFullDisk.is_full = False
+    assert (await waiting).verdict is V.APPLIED
+    assert door.trouble() == ""
     await door.stop()
 
 

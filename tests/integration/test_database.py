@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from engine.database import Pool, connect, open_pool
+from engine.database import Pool, connect, must_take_writes, open_pool
 from simulator import embedded
 
 PID = "select pg_backend_pid()"
@@ -27,6 +27,21 @@ async def killed(pool: Any, pid: int) -> None:
     """End a backend as an administrator would, and wait until it is gone."""
     await pool.fetchval("select pg_terminate_backend($1, 30000)", pid)
     await asyncio.sleep(0.05)
+
+
+async def test_who_may_only_read_is_asked_nothing_more(two: Pool) -> None:
+    """As who was first and became a standby: the connection lives on."""
+    await two.execute("create table kept (n int)")
+    await must_take_writes(two)
+    async with two.acquire() as connection:
+        pid = await connection.fetchval(PID)
+        await connection.execute("set default_transaction_read_only = on")
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await must_take_writes(two)
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await two.execute("insert into kept values (1)")
+    assert await two.fetchval(PID) != pid
+    await two.execute("insert into kept values (1)")
 
 
 async def test_every_kind_of_statement_gives_what_the_connection_gives(two: Pool) -> None:

@@ -2,24 +2,36 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+from redis.exceptions import RedisError
 
+from channels.commands.database_checks import (
+    check_database,
+    check_pins,
+    check_restore,
+    must_agree,
+)
 from channels.commands.doctor import _clients, checks_of, examine
-from channels.settings import read_settings
+from channels.settings import BadSettings, read_settings
+from channels.web.limits import Limits
 from engine.clients.clients import Scope
 from engine.clients.keys import KeyMacs
 from engine.clients.proving import Keys
 from engine.clients.store import ClientStore
-from engine.clock import Clock, Ids, SystemRandom
+from engine.clock import Clock, Ids, SystemRandom, made_at
 from engine.database import open_pool
 from engine.errors import NotServed
 from engine.menu.screens import BrokenMenu
+from engine.session.pipeline import open_pipeline
+from simulator import embedded
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
-from tests.integration.world import ENVIRONMENT, settings_for
+from tests.integration.world import ENVIRONMENT, open_world, settings_for
 
 pytestmark = pytest.mark.long("each thing the doctor says, with servers that are away")
 
@@ -172,6 +184,88 @@ async def of_tenants(database_url: str, **environment: str) -> str:
 
 def faults_of(said: list[str]) -> set[str]:
     return {line.split(":")[0][6:] for line in said if line.startswith("FAULT")}
+
+
+async def test_doctor_says_whose_pins_need_a_key_that_is_gone(database_url: str) -> None:
+    environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
+    old, new = "1:" + "0a" * 32, "2:" + "0b" * 32
+    assert await check_pins(read_settings(environment)) == "nobody has chosen one"
+    pool = await open_pool(database_url, size=1)
+    for number, version in ((1, 1), (2, 2), (3, None)):
+        await pool.execute(
+            "insert into customer (id, tenant, msisdn, country, language, tier, created_at,"
+            " pin_mac, pin_key) values ($1, 1, $2, 'KE', 'en', 0, now(), $3, $4)",
+            f"{number:032x}", f"+25471200000{number}", version and b"m" * 32, version,
+        )  # fmt: skip
+    await pool.close()
+    both = read_settings({**environment, "CAPP_PIN_KEYS": f"{old},{new}"})
+    assert await check_pins(both) == "1 under key 1, 1 under key 2"
+    with pytest.raises(ValueError, match="lacks 1: PINs of 1 customers"):
+        await check_pins(read_settings({**environment, "CAPP_PIN_KEYS": new}))
+
+
+async def test_doctor_says_when_nothing_can_be_written(database_url: str) -> None:
+    environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
+    owner = await asyncpg.connect(database_url)
+    name = await owner.fetchval("select current_database()")
+    for setting in ("on", "off"):
+        await owner.execute(f"alter database {name} set default_transaction_read_only = {setting}")
+        if setting == "on":
+            await owner.execute("set default_transaction_read_only = off")
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match="takes no writes"):
+                await check_database(read_settings(environment))
+    assert "schema" in await check_database(read_settings(environment))
+    await owner.execute("update alembic_version set version_num = '9999'")
+    await owner.close()
+    told = await check_database(read_settings(environment))
+    assert told.endswith("schema 9999, which is of a newer version than this program")
+
+
+async def test_doctor_and_health_say_when_redis_keeps_nothing(tmp_path: Path) -> None:
+    """One that is full answers PING all the same, and every dialogue begins anew."""
+    server = embedded.start_redis(tmp_path / "redis")
+    settings = settings_for("postgresql://postgres@127.0.0.1:1/capp", REDIS_URL=server.url)
+    pipeline = open_pipeline(server.url)
+    limits = Limits(pipeline, key=b"k" * 32)
+    try:
+        await limits.ping()
+        assert "keeps" in await checks_of(settings)["redis"](settings)
+        await pipeline.execute("CONFIG", "SET", "maxmemory", "1")
+        with pytest.raises(RedisError, match="maxmemory"):
+            await limits.ping()
+        with pytest.raises(RedisError, match="maxmemory"):
+            await checks_of(settings)["redis"](settings)
+    finally:
+        await pipeline.aclose()
+        server.stop()
+
+
+def test_doctor_says_when_two_clocks_differ() -> None:
+    must_agree(1000.0, 1029.0)
+    for ours, word in ((4600.0, "3600 s ahead of"), (940.0, "60 s behind")):
+        with pytest.raises(ValueError, match=word):
+            must_agree(ours, 1000.0)
+
+
+async def test_doctor_says_what_is_not_over_since_acheck_restore(database_url: str) -> None:
+    environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
+    settings = read_settings(environment)
+    assert (await check_restore(settings)).endswith("(CAPP_RESTORED_AT); no payment is here")
+    async with open_world(database_url) as world:
+        began = made_at(await world.confirm())
+    told = await check_restore(settings)
+    assert told.endswith(f"the newest payment here began {began:%Y-%m-%d %H:%M} UTC")
+    at = {"CAPP_RESTORED_AT": "2026-03-01T02:40:00Z"}
+    told = await check_restore(read_settings(environment | at))
+    assert told == "0 payments of before 2026-03-01 02:40 UTC are not over: `capp cases`"
+    since = {"CAPP_RESTORED_AT": datetime.now(UTC).isoformat()}
+    assert (await check_restore(read_settings(environment | since))).startswith("1 payments of")
+    for wrong in ("2026-03-01T02:40:00", "yesterday", "1772332800"):
+        with pytest.raises(BadSettings, match="CAPP_RESTORED_AT: wants a moment"):
+            read_settings(environment | {"CAPP_RESTORED_AT": wrong})
+    with pytest.raises(ValueError, match="is to come"):
+        to_come = {"CAPP_RESTORED_AT": "2999-01-01T00:00:00Z"}
+        await check_restore(read_settings(environment | to_come))
 
 
 async def test_doctor_says_when_keys_of_clients_cannot_be_compared_any_more(

@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from engine.session.line import Line, settle
+from engine.session.pipeline import open_pipeline
+from simulator import embedded
 
 MOVED = f"redis-py {version('redis')} keeps elsewhere what line.py takes over"
 
@@ -64,3 +68,56 @@ async def test_what_redis_refuses_is_named_by_redis_py(
     with pytest.raises(kind):
         await heard
     await connection.disconnect()
+
+
+WRITES = "return redis.call('SET', KEYS[1], '2')"
+
+
+class Name:
+    """A name that leads to one of several servers, as DNS does: who is connected stays there."""
+
+    def __init__(self) -> None:
+        self.leads_to = 0
+
+    async def serve(self) -> asyncio.Server:
+        return await asyncio.start_server(self._lead, "127.0.0.1", 0)
+
+    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self.leads_to)
+        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+        finally:
+            writer.close()
+
+
+async def test_who_has_become_a_replica_is_left_for_where_the_name_leads_now(
+    tmp_path: Path,
+) -> None:
+    """The old first server answers on; without this every dialogue would end until a restart."""
+    servers = [embedded.start_redis(tmp_path / name) for name in ("old", "new")]
+    old, new = (server.port for server in servers)
+    name = Name()
+    name.leads_to = old
+    door = await name.serve()
+    port = door.sockets[0].getsockname()[1]
+    pipeline = open_pipeline(f"redis://127.0.0.1:{port}/0")
+    try:
+        await pipeline.execute("SET", "k", "1")
+        demoted = open_pipeline(servers[0].url)
+        await demoted.execute("REPLICAOF", "127.0.0.1", str(new))
+        await demoted.aclose()
+        for command in (("SET", "k", "2"), ("EVAL", WRITES, 1, "k")):
+            with pytest.raises(RedisConnectionError):  # nowhere else to go yet
+                await pipeline.execute(*command)
+        name.leads_to = new
+        await pipeline.execute("SET", "k", "3")
+        assert await pipeline.execute("GET", "k") == b"3"
+    finally:
+        await pipeline.aclose()
+        door.close()
+        for server in servers:
+            server.stop()

@@ -75,7 +75,7 @@ def test_a_program_does_not_start_on_a_schema_of_before(database_url: str) -> No
     newest = revisions()[-1]
     for revision, said in (
         (revisions()[-2], f"at {revisions()[-2]}, this program wants {newest}: run `capp migrate`"),
-        ("base", "no tables of ours: run `capp migrate`"),
+        ("base", "no tables of ours: is DATABASE_URL the one that was meant\\?"),
     ):
         migrate(database_url, to=revision)
         with pytest.raises(NotServed, match=said):

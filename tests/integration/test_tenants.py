@@ -81,7 +81,7 @@ def test_a_gateways_token_opens_its_own_tenants_door_alone(room: StreetRoom) -> 
 
 def test_the_ordinary_way_reaches_the_same_door(room: StreetRoom) -> None:
     """A body in chunks never goes the short way of `server.py`."""
-    token = room.settings["soko"].gateway_token
+    token = room.settings["soko"].token_of("africastalking")
     form = "sessionId=chunks&phoneNumber=%2B254712000001&networkCode=63902&text="
     form += "&serviceCode=*384*22%23"
     answer = room.client.post(
@@ -163,7 +163,7 @@ def test_counts_say_whose_they_are(room: StreetRoom) -> None:
 
 def test_lines_say_whose_they_are(room: StreetRoom, caplog: pytest.LogCaptureFixture) -> None:
     caplog.handler.addFilter(about := About())
-    token = room.settings["soko"].gateway_token
+    token = room.settings["soko"].token_of("africastalking")
     for content in (b"text=1", iter([b"text=1"])):  # by the short way, and by the ordinary one
         headers = {"content-type": "application/x-www-form-urlencoded"}
         place = f"/t/soko/ussd/africastalking/{token}"

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
@@ -9,10 +11,13 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
+from channels.watching.dependencies import dependencies_of
 from channels.watching.exposition import listening, metrics_route
 from channels.watching.figures import FRESH_SECONDS, Figures
 from channels.watching.health import Dependency, Standing, health_routes
 from channels.watching.metrics import Metrics
+from channels.wiring import Engine
+from engine.database import Pool, open_pool
 from tests.integration.world import World, open_world
 
 TOKEN = "m" * 32
@@ -95,3 +100,24 @@ async def test_the_workers_door_is_there_as_long_as_its_block() -> None:
                     pass
         with pytest.raises(httpx.TransportError):
             await client.get(url)
+
+
+async def test_a_postgres_that_takes_no_writes_is_away(database_url: str) -> None:
+    """Prices could be made and no callback stored: whoever asks must go elsewhere, and be told."""
+    pool = await open_pool(f"{database_url}?default_transaction_read_only=on", size=1)
+    told = await standing_of(pool)
+    assert (told.word, told.detail[:19]) == ("away", "it takes no writes:")
+
+
+async def test_a_postgres_that_stores_no_payments_is_told(database_url: str) -> None:
+    """Its disk is full, say: what is only read still works, so nobody is sent elsewhere."""
+    pool = await open_pool(database_url, size=1)
+    assert await standing_of(pool) == Standing("stale", "payments wait: no space left")
+
+
+async def standing_of(pool: Pool) -> Standing:
+    committer = SimpleNamespace(trouble=lambda: "no space left")
+    engine = cast(Engine, SimpleNamespace(pool=pool, committer=committer))
+    standing = await dependencies_of(engine, pool.close)["postgres"].ask()
+    await pool.close()
+    return standing

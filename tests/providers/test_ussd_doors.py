@@ -79,6 +79,24 @@ async def test_turn_through_the_door(
 
 
 @every
+async def test_while_the_token_is_changed_both_addresses_lead_here(
+    gateway: Gateway, sessions: Sessions
+) -> None:
+    app = Starlette(routes=ussd_routes(gateway.build(), sessions, "n" * 32, TOKEN))
+    transport, body = httpx.ASGITransport(app=app), gateway.write(gateway.turn)
+    async with httpx.AsyncClient(transport=transport, base_url="http://capp.test") as client:
+        answers = [
+            await client.post(
+                f"/ussd/{gateway.name}/{token}",
+                content=body,
+                headers={"content-type": gateway.media_type},
+            )
+            for token in (TOKEN, "n" * 32, "o" * 32)
+        ]
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+
+
+@every
 @pytest.mark.parametrize("parameters", ["; charset=utf-8", ";charset=UTF-8", " "])
 async def test_parameters_of_the_content_type_do_not_matter(
     gateway: Gateway, web: httpx.AsyncClient, parameters: str

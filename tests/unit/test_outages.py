@@ -25,6 +25,7 @@ RAISED: dict[str, tuple[Exception, str | None]] = {
     "ended in the middle": (asyncpg.ConnectionDoesNotExistError("closed in the middle"), POSTGRES),
     "starting up": (asyncpg.CannotConnectNowError("the database system is starting up"), POSTGRES),
     "shut down": (asyncpg.AdminShutdownError("terminating connection"), POSTGRES),
+    "a standby": (asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT"), POSTGRES),
     "already closed": (asyncpg.InterfaceError("connection is closed"), POSTGRES),
     "its answer lost": (caused(CommitUnknown("lost"), ConnectionResetError()), POSTGRES),
     "Redis refuses": (RedisConnectionError("Error 111 connecting"), REDIS),

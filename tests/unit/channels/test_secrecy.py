@@ -179,7 +179,7 @@ def test_settings_are_read_from_what_files_hold(tmp_path: Path) -> None:
     file.write_text(drawn("gateway") + "\r\n")
     given = {**STRONG, "CAPP_GATEWAY_TOKEN_FILE": str(file)}
     del given["CAPP_GATEWAY_TOKEN"]
-    assert read_settings(with_files(given)).gateway_token == drawn("gateway")
+    assert read_settings(with_files(given)).gateway_token == (drawn("gateway"),)
 
 
 def test_every_file_that_holds_no_secret_is_named_at_once_and_nothing_of_it_shown(

@@ -115,6 +115,21 @@ def test_gateway_may_have_a_token_of_its_own() -> None:
     assert own not in repr(settings)
 
 
+def test_while_a_token_is_changed_the_one_before_is_heard_as_well() -> None:
+    new, own = "new-token" * 4, "own-token" * 4
+    settings = read_settings({
+        **GOOD, "CAPP_USSD_GATEWAYS": "hubtel,nalo", "CAPP_GATEWAY_TOKEN": f"{new}, {SECRET}",
+        "CAPP_NALO_TOKEN": f"{own},{new}",
+    })  # fmt: skip
+    assert settings.tokens_of("hubtel") == (new, SECRET)
+    assert settings.tokens_of("nalo") == (own, new)
+    assert (settings.token_of("hubtel"), settings.token_of("nalo")) == (new, own)
+    assert SECRET not in repr(settings)
+    for bad in (f"{new},short", f"{new},", f",{new}"):
+        with pytest.raises(BadSettings, match="CAPP_GATEWAY_TOKEN: wants 32 or more"):
+            read_settings({**GOOD, "CAPP_GATEWAY_TOKEN": bad})
+
+
 @pytest.mark.parametrize("token", ["short-token", SECRET + "/end", SECRET + "%20", f"a b{SECRET}"])
 @pytest.mark.parametrize("name", ["CAPP_GATEWAY_TOKEN", "CAPP_AFRICASTALKING_TOKEN"])
 def test_token_that_can_be_guessed_or_is_no_word_of_a_path_is_refused(

@@ -148,6 +148,10 @@ OTHER_PATHS: dict[str, Events] = {
         (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.PAYOUT_QUEUED),
         (S.PAYOUT_QUEUED, E.HELD), (S.ON_HOLD, E.RELEASED), (S.PAYING, E.PAYOUT_SUCCEEDED),
     ],
+    "held and seen paid": [
+        (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED, E.HELD),
+        (S.ON_HOLD, E.PAID_BEFORE),
+    ],
     "held before another way": [
         (S.NEW, E.CONFIRMED), (S.COLLECTING, E.COLLECTION_SUCCEEDED),
         (S.PAYING, E.PAYOUT_FAILED, E.HELD), (S.ON_HOLD, E.RELEASED),
@@ -222,7 +226,7 @@ def test_what_cannot_be_given_back_by_itself_is_owed_until_people_have_done_it()
 @pytest.mark.parametrize(
     "path",
     [
-        "held and released", "queued and paid", "queued, held and released",
+        "held and released", "held and seen paid", "queued and paid", "queued, held and released",
         "held before another way", "another way at once",
     ],
 )  # fmt: skip

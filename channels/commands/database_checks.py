@@ -1,0 +1,106 @@
+"""What `capp doctor` looks at in Postgres: schema, settings, clock, a restore, keys of PINs."""
+
+import contextlib
+from datetime import UTC, datetime
+
+import asyncpg
+
+from channels.settings import Settings
+from engine.clock import Clock, first_id_at, made_at
+from engine.database import must_take_writes
+from engine.revision import is_known, must_be_migrated
+
+APART_SECONDS_MAX = 30
+"""How far this machine's clock may be from that of Postgres: leases and prices go by both."""
+
+
+async def check_database(settings: Settings) -> str:
+    """Raises NotServed for another schema, ValueError for what would lose or mistime payments."""
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        revision = await must_be_migrated(connection)
+        if await connection.fetchval("show synchronous_commit") == "off":
+            raise ValueError("synchronous_commit is off: acknowledged payments could be lost")
+        await must_take_writes(connection)
+        with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+            await _must_have_room(connection)
+        version = await connection.fetchval("show server_version")
+        theirs = await connection.fetchval("select extract(epoch from clock_timestamp())")
+    finally:
+        await connection.close()
+    must_agree(Clock().epoch(), float(theirs))
+    newer = "" if is_known(revision) else ", which is of a newer version than this program"
+    return f"Postgres {version}, schema {revision}{newer}"
+
+
+async def _must_have_room(connection: asyncpg.Connection) -> None:
+    """Raises asyncpg.DiskFullError. What is written for that is gone with its transaction."""
+    async with connection.transaction():
+        await connection.execute(
+            "create temporary table capp_doctor on commit drop as"
+            " select md5(n::text) as room from generate_series(1, 20000) n"
+        )
+
+
+def must_agree(ours: float, theirs: float) -> None:
+    """Raises ValueError where two clocks, in epoch seconds, are too far apart."""
+    if abs(ours - theirs) > APART_SECONDS_MAX:
+        is_ahead = "ahead of" if ours > theirs else "behind"
+        raise ValueError(
+            f"the clock of this machine is {abs(ours - theirs):.0f} s {is_ahead} that of Postgres:"
+            " what waits for its time is done too early or too late"
+        )
+
+
+async def check_restore(settings: Settings) -> str:
+    """What began before the database was restored, or whether it may have been, as nobody has said
+    (`deploy/restoring.md`).
+    """
+    if not settings.restored_at:
+        return f"none is told of (CAPP_RESTORED_AT); {await _newest(settings)}"
+    clock = Clock()
+    if settings.restored_at > clock.epoch():
+        raise ValueError("CAPP_RESTORED_AT is to come: until then nothing is paid out by itself")
+    at = datetime.fromtimestamp(settings.restored_at, UTC)
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        live = await connection.fetchval(
+            "select count(*) from payment where tenant = $1 and due is not null and id < $2",
+            settings.tenant, first_id_at(at),
+        )  # fmt: skip
+    finally:
+        await connection.close()
+    return f"{live} payments of before {at:%Y-%m-%d %H:%M} UTC are not over: `capp cases`"
+
+
+async def _newest(settings: Settings) -> str:
+    """Of a database that was restored it is older than who looks remembers."""
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        newest = await connection.fetchval(
+            "select id from payment where tenant = $1 order by id desc limit 1", settings.tenant
+        )
+    finally:
+        await connection.close()
+    if newest is None:
+        return "no payment is here"
+    return f"the newest payment here began {made_at(newest.hex):%Y-%m-%d %H:%M} UTC"
+
+
+async def check_pins(settings: Settings) -> str:
+    """A customer whose key is not here cannot pay, and no wrong PIN is counted."""
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    try:
+        rows = await connection.fetch(
+            "select pin_key, count(*) as n from customer where tenant = $1"
+            " and pin_key is not null group by 1 order by 1",
+            settings.tenant,
+        )
+    finally:
+        await connection.close()
+    if lost := [row for row in rows if row["pin_key"] not in settings.pin_keys]:
+        raise ValueError(
+            f"CAPP_PIN_KEYS lacks {lost[0]['pin_key']}: PINs of {lost[0]['n']} customers need it"
+        )
+    told = ", ".join(f"{row['n']} under key {row['pin_key']}" for row in rows)
+    return told or "nobody has chosen one"

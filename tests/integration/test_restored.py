@@ -1,0 +1,267 @@
+"""The database is restored to an older state: what may have been paid since is not paid again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pytest
+
+from channels.office import Office
+from engine.clock import PaymentId
+from engine.decisions import Decision
+from engine.decisions import Kind as About
+from engine.desk.proposals import Kind, Person, Proposal
+from engine.desk.proposals import State as Stands
+from engine.errors import NoWayNow, Rejected
+from engine.payments.approvals import Approvals
+from engine.payments.debts import Debts
+from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
+from engine.payments.lifecycle import State
+from engine.payments.paid_before import PaidOut
+from engine.payments.policy import Clearance
+from engine.ports import Direction, Reason
+from tests.integration.books import assert_books
+from tests.integration.offices import office_of
+from tests.integration.world import (
+    FAILED,
+    SUCCEEDED,
+    TestClock,
+    World,
+    open_world,
+)
+
+AMINA, BRIAN = Person("amina"), Person("brian")
+LOST_SECONDS = 300
+
+
+class Staffed(NamedTuple):
+    """A world and the office of the people who look after it."""
+
+    world: World
+    office: Office
+
+    async def agree(self, kind: Kind, payment_id: str, **fields: str) -> Proposal:
+        body = {"payment": payment_id, **fields}
+        asked = await self.office.desk.propose(kind, body, by=AMINA, note="looked there")
+        decided = await self.office.desk.approve(asked.id, by=BRIAN)
+        await self.world.dispatched()
+        return decided
+
+
+def staff(world: World) -> Staffed:
+    approvals = Approvals(
+        rulings=world.rulings, store=world.store, directory=world.directory,
+        wallet_of=world.payments.selling.wallet_of,
+    )  # fmt: skip
+    debts = Debts(rulings=world.rulings, store=world.store, directory=world.directory)
+    paid_out = PaidOut(rulings=world.rulings, store=world.store)
+    executors = {**approvals.executors(), **debts.executors(), **paid_out.executors()}
+    return Staffed(world, office_of(world, executors))
+
+
+@asynccontextmanager
+async def restored(database_url: str, clock: TestClock) -> AsyncIterator[Staffed]:
+    """The processes of after a restore to this moment: what went on since then is lost."""
+    clock.pass_(LOST_SECONDS)
+    at = datetime.fromtimestamp(clock.epoch(), UTC).isoformat()
+    clock.pass_(1)
+    async with open_world(database_url, clock=clock, seeded=False, CAPP_RESTORED_AT=at) as world:
+        yield staff(world)
+        await world.dispatched()
+        await assert_books(world.pool)
+        assert await world.books.is_balanced()
+
+
+async def collecting(world: World) -> PaymentId:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    return payment_id
+
+
+async def paying(world: World) -> PaymentId:
+    payment_id = await collecting(world)
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    assert await world.state(payment_id) is State.PAYING
+    return payment_id
+
+
+async def held(staffed: Staffed, payment_id: PaymentId) -> None:
+    """Its collection was proven after the restore: nobody was paid, people know."""
+    world = staffed.world
+    await world.tell(await world.live(payment_id), SUCCEEDED, Source.QUERY)
+    await world.dispatched()
+    assert await world.state(payment_id) is State.ON_HOLD
+    assert world.mtn.orders == []
+    (case,) = await staffed.office.cases.open_cases()
+    assert (case.key.kind, "the database was restored" in case.detail) == ("ON_HOLD", True)
+
+
+async def test_a_payout_that_may_have_been_made_in_what_is_lost_waits_for_two_people(
+    database_url: str,
+) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await collecting(before)
+    async with restored(database_url, clock) as staffed:
+        await held(staffed, payment_id)
+        assert (await staffed.agree(Kind.RELEASE_HOLD, payment_id)).state is Stands.DONE
+        assert [order.direction for order in staffed.world.mtn.orders] == [Direction.DISBURSE]
+        await staffed.world.tell(await staffed.world.live(payment_id), SUCCEEDED)
+        assert await staffed.world.state(payment_id) is State.PAID
+
+
+async def test_what_two_people_saw_paid_is_booked_and_paid_no_second_time(
+    database_url: str,
+) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await collecting(before)
+    async with restored(database_url, clock) as staffed:
+        await held(staffed, payment_id)
+        for fields, why in (
+            ({"reference": "MP1", "operator": "mpesa_ke"}, "mtn_ug"),
+            ({"reference": " "}, "reference"),
+        ):
+            refused = await staffed.agree(Kind.PAYOUT_SEEN, payment_id, **fields)
+            assert (refused.state, why in refused.outcome) == (Stands.FAILED, True)
+        seen = await staffed.agree(Kind.PAYOUT_SEEN, payment_id, reference="MP1")
+        assert (seen.state, staffed.world.mtn.orders) == (Stands.DONE, [])
+        assert await staffed.world.state(payment_id) is State.PAID
+        assert await staffed.office.cases.open_cases() == []
+        again = await staffed.agree(Kind.PAYOUT_SEEN, payment_id, reference="MP1")
+        assert (again.state, "is PAID" in again.outcome) == (Stands.FAILED, True)
+
+
+async def test_what_was_held_for_a_list_says_both(database_url: str) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        before.policy.clearance = Clearance(Decision(About.COMPLIANCE, "hold", "a name", {}))
+        payment_id = await collecting(before)
+    async with restored(database_url, clock) as staffed:
+        await held(staffed, payment_id)
+        facts = await staffed.world.pool.fetchval(
+            "select facts from journal where payment = $1 order by version desc limit 1", payment_id
+        )
+        assert "a name" in facts
+
+
+async def test_a_payout_that_failed_tries_no_other_way_and_is_not_given_back_by_itself(
+    database_url: str,
+) -> None:
+    """In what is lost the other way may have been taken already."""
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await paying(before)
+    async with restored(database_url, clock) as staffed:
+        world = staffed.world
+        await world.tell(await world.live(payment_id), FAILED, Source.QUERY)
+        await world.dispatched()
+        assert await world.state(payment_id) is State.ON_HOLD
+        assert (world.other.orders, world.mpesa.orders) == ([], [])
+
+
+async def test_what_is_due_back_was_maybe_given_back_and_waits_for_two_people(
+    database_url: str,
+) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await collecting(before)
+    async with restored(database_url, clock) as staffed:
+        world = staffed.world
+        await held(staffed, payment_id)
+        await staffed.agree(Kind.REFUSE_HOLD, payment_id)
+        assert await world.state(payment_id) is State.REFUND_DUE
+        clock.pass_(86_400)
+        await world.reconciler.sweep()
+        await world.dispatched()
+        assert world.mpesa.orders == []
+        (case,) = await staffed.office.cases.open_cases()
+        assert (case.key.kind, "restored" in case.detail) == ("REFUND_BY_HAND", True)
+        sent = await staffed.agree(Kind.REFUND_ELSEWHERE, payment_id, operator="mpesa_ke")
+        assert sent.state is Stands.DONE
+        assert [order.direction for order in world.mpesa.orders] == [Direction.REFUND]
+        await world.tell(await world.live(payment_id), SUCCEEDED)
+        assert await world.state(payment_id) is State.REFUNDED
+
+
+async def test_the_queue_of_before_is_held_when_its_operator_is_back(database_url: str) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await collecting(before)
+        before.policy.closed = {"mtn_ug", "other_ug"}
+        await before.tell(await before.live(payment_id), SUCCEEDED)
+        assert await before.state(payment_id) is State.PAYOUT_QUEUED
+    async with restored(database_url, clock) as staffed:
+        await staffed.world.reconciler.sweep()
+        await staffed.world.dispatched()
+        assert await staffed.world.state(payment_id) is State.ON_HOLD
+        assert staffed.world.mtn.orders == []
+
+
+async def test_an_order_whose_row_says_that_it_never_left_may_have_left(database_url: str) -> None:
+    """Another prompt could be paid as well: M-PESA knows no repeat."""
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        before.dispatching = False
+        payment_id = await before.confirm()
+    async with restored(database_url, clock) as staffed:
+        world = staffed.world
+        with pytest.raises(NoWayNow):
+            await world.rulings.cancel(payment_id, Ruling("customer"))
+        assert await world.dispatcher.sweep() == 1
+        await world.dispatched()
+        assert world.mpesa.orders == []
+        assert await world.state(payment_id) is State.COLLECT_UNKNOWN
+
+
+async def test_an_order_that_may_be_repeated_leaves_under_its_old_reference(
+    database_url: str,
+) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await collecting(before)
+        before.dispatching = False
+        await before.tell(await before.live(payment_id), SUCCEEDED)
+        attempt_id = await before.live(payment_id)
+    async with restored(database_url, clock) as staffed:
+        world = staffed.world
+        world.mtn.answers = [Rejected("mtn_ug", "again", code="DUPLICATE", reason=Reason.OTHER)]
+        assert await world.dispatcher.sweep() == 1
+        await world.dispatched()
+        assert [order.attempt_id for order in world.mtn.orders] == [attempt_id]
+        assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
+
+
+async def test_what_was_agreed_on_before_pays_nobody_any_more(database_url: str) -> None:
+    """It may have been carried out in what is lost."""
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        before.policy.clearance = Clearance(Decision(About.COMPLIANCE, "hold", "a name", {}))
+        payment_id = await collecting(before)
+        await before.tell(await before.live(payment_id), SUCCEEDED)
+        assert await before.state(payment_id) is State.ON_HOLD
+        asked = await staff(before).office.desk.propose(
+            Kind.RELEASE_HOLD, {"payment": payment_id}, by=AMINA, note="looked into"
+        )
+    async with restored(database_url, clock) as staffed:
+        decided = await staffed.office.desk.approve(asked.id, by=BRIAN)
+        assert (decided.state, "restored" in decided.outcome) == (Stands.FAILED, True)
+        assert await staffed.world.state(payment_id) is State.ON_HOLD
+        await staffed.agree(Kind.RELEASE_HOLD, payment_id)
+        assert len(staffed.world.mtn.orders) == 1
+
+
+async def test_what_begins_after_the_restore_goes_its_usual_way(database_url: str) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock):
+        pass
+    async with restored(database_url, clock) as staffed:
+        world = staffed.world
+        payment_id = await paying(world)
+        assert len(world.mtn.orders) == 1
+        await world.tell(await world.live(payment_id), FAILED)
+        await world.dispatched()
+        assert [order.direction for order in world.mpesa.orders][-1] is Direction.REFUND
