@@ -160,14 +160,17 @@ class Outbox:
         )  # fmt: skip
 
     async def withhold(self, intent_id: str) -> bool:
-        """End an intent that nobody has claimed yet as never sent; False when it may have left."""
+        """End an intent that nobody has claimed yet as never sent; False when it may have left.
+
+        Safe to repeat: one that ended so is withheld.
+        """
         if self._may_be_lost(intent_id):
             return False
         now = int(self._clock.epoch())
         return bool(
             await self._pool.fetchval(
                 "update outbox set ended = $2, sent_at = $3, lease_until = $4, claims = claims + 1"
-                " where id = $1 and sent_at is null returning true",
+                " where id = $1 and (sent_at is null or ended = $2) returning true",
                 intent_id, NEVER_SENT, now, now + self._lease_seconds,
             )
         )  # fmt: skip

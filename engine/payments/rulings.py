@@ -67,7 +67,8 @@ class Rulings:
         """Withdraw a payment whose collection has not left yet; True when it is cancelled.
 
         Raises NoWayNow `no_way.sent` when the payer may have been asked already. A crash between
-        withholding and the commit leaves an order that was never sent: the payment expires.
+        withholding and the commit leaves an order that is never sent: the repeat withdraws it, and
+        without one the payment expires.
         """
         payment = await self._payment(payment_id)
         if payment.state is State.CANCELLED:

@@ -391,6 +391,21 @@ async def test_what_was_withheld_by_a_process_that_died_expires_and_is_sent_by_n
         await world.rulings.cancel(payment_id, Ruling("the payer asked"))
 
 
+async def test_a_withdrawal_that_dies_halfway_is_finished_by_its_repeat(world: World) -> None:
+    """Nobody was asked and nobody will be: who asks again is not told the contrary."""
+    world.dispatching = False
+    payment_id = await world.confirm()
+    outbox = Outbox(world.pool, world.clock, lease_seconds=60)
+    assert await outbox.withhold(await world.live(payment_id))  # and died
+    assert await world.rulings.cancel(payment_id, Ruling("the payer asked"))
+    world.dispatching = True
+    world.clock.pass_(61)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert await world.state(payment_id) is S.CANCELLED
+    assert world.mpesa.orders == []
+
+
 # Limits, counted in the commit.
 
 

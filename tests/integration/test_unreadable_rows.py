@@ -16,6 +16,7 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.client_store import ClientPayments, Known, payment_key
 from engine.payments.evidence import ordered_by
+from engine.payments.payins.judging import Stage
 from engine.payments.payment import Payment
 from engine.payments.store import Attempted
 from engine.ports import Accepted, PaidIn
@@ -178,6 +179,7 @@ async def test_pay_ins_are_looked_at(house: House) -> None:
         "mpesa_ke", PaidIn("R2", Money(100, "KES"), "hello", ""), proven=True
     )
     await spoil(till.world.pool, "pay_in", "reference", "id", bad.id, good.id)
+    assert [p.id for p in await till.room.store.listed([Stage.HEARD], 9)] == [good.id]
     till.world.clock.pass_(60)
     await till.sweep()
     assert (await till.again(good)).stage.name == "SUSPENDED"

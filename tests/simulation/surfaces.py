@@ -393,9 +393,9 @@ class ModelOutbox(Outbox):
 
         def write() -> bool:
             row = self._model.outbox.get(intent_id)
-            if row is None or row.sent_at is not None:
+            if row is None or (row.sent_at is not None and row.ended != NEVER_SENT):
                 return False
-            row.sent_at = now
+            row.sent_at = row.sent_at or now
             row.claims, row.ended = row.claims + 1, NEVER_SENT
             self._model.lease(intent_id, now + self._lease_seconds)
             return True
