@@ -1,5 +1,5 @@
 """How often the API may be asked: by an address, by a caller, and by who cannot be proven; and how
-often a client may have one payer asked for money.
+often a client may have one payer asked for money, or liquidity set aside.
 
 Whoever shows many tokens that are none is not listened to for a while, whatever they show then: no
 token can be found by trying.
@@ -13,11 +13,13 @@ from channels.settings import ApiPaces
 from channels.sources import counted_as
 from channels.web.limits import Admitted, Asked, Limit, Limits
 from engine.clients.clients import ClientId
-from engine.msisdn import Msisdn
 
 MINUTE: Final = 60
 UNPROVEN_SECONDS: Final = 300
 PAYER_SECONDS: Final = 600
+DAY: Final = 24 * 3600
+RESERVATIONS_MOST: Final = 1000
+"""That one client may ask for in a day."""
 
 
 class Pace:
@@ -61,24 +63,36 @@ class Pace:
         return admitted.headers()
 
 
-class PayersPace:
-    """How often a client may have one payer asked: each payment is a prompt of their operator's and
-    an SMS of ours to them, whatever becomes of it.
-    """
+class ClientsPace:
+    """How often a client may have something done, each time counted also if it is refused then."""
 
-    def __init__(self, limits: Limits, most: int) -> None:
-        """`most` payments of one client and one payer in ten minutes."""
+    def __init__(self, limits: Limits, limit: Limit, detail: str) -> None:
+        """`limit` is named as the reason of a refusal; `detail` says it to people."""
         self._limits = limits
-        self._limit = Limit("payer", most, PAYER_SECONDS)
+        self._limit = limit
+        self._detail = detail
 
-    async def ask(self, client_id: ClientId, payer: Msisdn) -> None:
-        """Count one more, also if it is refused then. Raises Refusal NOT_NOW for one too many."""
-        admitted = await self._limits.admit({self._limit: f"{client_id} {payer}"})
+    async def take(self, client_id: ClientId, about: str = "") -> None:
+        """Once more, about that. Raises Refusal NOT_NOW for one too many."""
+        admitted = await self._limits.admit({self._limit: f"{client_id} {about}"})
         if not admitted.is_in:
-            raise Refusal(
-                Code.NOT_NOW, "`payer`: you have them asked very often", reason="payer_asked",
-                retry_after=admitted.retry_after_seconds,
-            )  # fmt: skip
+            seconds = admitted.retry_after_seconds
+            reason = self._limit.name
+            raise Refusal(Code.NOT_NOW, self._detail, reason=reason, retry_after=seconds)
+
+
+def pace_of_payers(limits: Limits, most: int) -> ClientsPace:
+    """`most` payments of one client and one payer in ten minutes: each is a prompt of the payer's
+    operator and an SMS of ours to them, whatever becomes of it.
+    """
+    limit = Limit("payer_asked", most, PAYER_SECONDS)
+    return ClientsPace(limits, limit, "`payer`: you have them asked very often")
+
+
+def pace_of_reservations(limits: Limits) -> ClientsPace:
+    """Each takes a number for ever, and of those a currency has 16 million."""
+    limit = Limit("reservations_day", RESERVATIONS_MOST, DAY)
+    return ClientsPace(limits, limit, f"you have asked for {RESERVATIONS_MOST} in a day")
 
 
 def pace_of_staff(limits: Limits, paces: ApiPaces) -> Pace:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from channels.api.endpoints import Again, Call, Nothing
-from channels.api.pace import PayersPace
+from channels.api.pace import ClientsPace
 from channels.api.payment_shown import (
     PaymentMade,
     PaymentsShown,
@@ -150,7 +150,7 @@ class Payments:
         quotes: QuoteStore,
         own: ClientPayments,
         reservations: Reservations,
-        pace: PayersPace,
+        pace: ClientsPace,
         desk: Desk,
         proposals: ProposalStore,
     ) -> None:
@@ -182,7 +182,7 @@ class Payments:
             if known is not None:
                 return _again(known, hash_, older)
             payer, quote = await self._priced(call, await looking_up)
-        await self._pace.ask(client, payer.msisdn)
+        await self._pace.take(client, payer.msisdn)
         draws_on = await self._draws_on(call, quote)
         try:
             confirmed = await self._confirming.confirm(

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from channels.api.endpoints import Call, Nothing
+from channels.api.pace import ClientsPace
 from channels.api.problems import Code, Refusal
 from channels.api.transaction_shown import Amount
 from channels.api.wire import AmountAsked, Id, read_amount, show
@@ -60,9 +61,10 @@ class ReservationShown(msgspec.Struct, frozen=True):
 class ClientReservations:
     """The handlers."""
 
-    def __init__(self, reservations: Reservations, percent_max: int) -> None:
+    def __init__(self, reservations: Reservations, percent_max: int, pace: ClientsPace) -> None:
         """`percent_max`: how much of a pool is one client's, to tell who asks for more."""
         self._reservations = reservations
+        self._pace = pace
         self._details = {
             NotReserved.MANY: f"you have {OPEN_MOST} open ones of this currency: release one",
             NotReserved.SHARE: f"your open reservations and this would be more than {percent_max} %"
@@ -76,10 +78,13 @@ class ClientReservations:
         """Set an amount of a currency's pool aside. A repeat is the same reservation.
 
         Raises Refusal NOT_NOW with the reason: the client's share, or the pool, is not enough, or
-        too many are open.
+        too many are open or were made in a day.
         """
+        client, reservation_id = call.caller.client_id, call.operation
+        if await self._reservations.find(client, reservation_id) is None:
+            await self._pace.take(client)
         found = await self._reservations.reserve(
-            reservation_id=call.operation, client=call.caller.client_id,
+            reservation_id=reservation_id, client=client,
             amount=read_amount(call.body.amount), minutes=call.body.minutes,
         )  # fmt: skip
         if isinstance(found, NotReserved):

@@ -14,7 +14,12 @@ from channels.api.markets import (
     RatePath,
     RateShown,
 )
-from channels.api.pace import MINUTE, PayersPace, pace_of_clients
+from channels.api.pace import (
+    MINUTE,
+    pace_of_clients,
+    pace_of_payers,
+    pace_of_reservations,
+)
 from channels.api.pages import pages
 from channels.api.payment_shown import PaymentMade, PaymentsShown, PaymentStatus
 from channels.api.payments import (
@@ -199,7 +204,7 @@ def _table(engine: Engine, limits: Limits) -> tuple[AnyEndpoint, ...]:
             selling=selling, confirming=engine.payments.confirming, rulings=engine.rulings,
             find=find, quotes=store, own=ClientPayments(engine.pool, tenant, engine.store),
             reservations=engine.reservations,
-            pace=PayersPace(limits, engine.settings.api_paces.client_payer_per_10_minutes),
+            pace=pace_of_payers(limits, engine.settings.api_paces.client_payer_per_10_minutes),
             desk=engine.office.desk, proposals=engine.office.proposals,
         ),
         Markets(
@@ -210,5 +215,8 @@ def _table(engine: Engine, limits: Limits) -> tuple[AnyEndpoint, ...]:
             selling=selling, find=find, limits_of=engine.counter.limits_of,
             wallet_found=engine.holders.of, reservations=engine.reservations,
         ),
-        ClientReservations(engine.reservations, engine.settings.reservations.percent_max),
+        ClientReservations(
+            engine.reservations, engine.settings.reservations.percent_max,
+            pace_of_reservations(limits),
+        ),
     )  # fmt: skip

@@ -13,7 +13,8 @@ class Told(NamedTuple):
     """A row: what was done, and about what. `subject` names the argument that says so.
 
     `is_long`: it may outlast the time in which an outcome can be written, so its end is a row too.
-    `marks` are arguments that make it another deed; that one was given is told, never its value.
+    `marks` are arguments that make it another deed; that one was given is told, never its value,
+    unless it is one of `values`, which hold nothing of anybody: a tier, not a name.
     `field`: of words like FIELD=VALUE the one whose value it is about, where it is given; the
     subject is then a part of what was done.
     """
@@ -22,6 +23,7 @@ class Told(NamedTuple):
     is_long: bool = False
     marks: tuple[str, ...] = ()
     field: str = ""
+    values: tuple[str, ...] = ()
 
 
 class TellsItself(NamedTuple):
@@ -53,7 +55,7 @@ LINES: Mapping[str, Line] = {
     "lists load": Told("kind", is_long=True),
     "lists show": Silent("which public lists are in force"),
     "lists check": TOLD,
-    "customer": Told("who", marks=("tier", "name", "born")),
+    "customer": Told("who", marks=("tier", "name", "born"), values=("tier",)),
     "data keys": Silent("which keys there are, none of them, and nobody's data"),
     "data retain": Told(is_long=True, marks=("dry_run",)),
     "data rewrap": TOLD,

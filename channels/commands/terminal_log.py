@@ -61,10 +61,10 @@ async def _begin(actions: Actions, action: Action, told: Told) -> Callable[[str]
 
 
 def _marks(told: Told, options: argparse.Namespace) -> list[str]:
-    """As they are typed: `--dry-run`. A tier of 0 was given too."""
+    """As they are typed: `--dry-run`, `--tier 2`. A tier of 0 was given too."""
     given = {name: getattr(options, name) for name in told.marks}
     return [
-        f"--{name.replace('_', '-')}"
+        f"--{name.replace('_', '-')}" + (f" {value}" if name in told.values else "")
         for name, value in given.items()
         if value is not None and value is not False
     ]

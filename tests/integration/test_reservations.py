@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from channels.api import pace
 from channels.office import build_office
 from channels.watching.figures import Figures
 from engine.errors import StaffMistake
@@ -339,6 +340,23 @@ async def test_a_client_has_so_many_open_and_no_more(room: ClientRoom) -> None:
     assert (await reserve(room, 1, who="other")).status_code == 201
     await room.post(f"/liquidity/reservations/{taken[0].id}/release")
     assert (await reserve(room, 1, key="late-0001")).status_code == 201
+
+
+async def test_no_client_uses_up_the_numbers_of_all(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number is never used again, also of what was released at once."""
+    monkeypatch.setattr(pace, "RESERVATIONS_MOST", 3)
+    async with open_client_room(database_url, **SHARE) as room:
+        for _ in range(3):
+            id_ = await reserved(room, 1)
+            await room.post(f"/liquidity/reservations/{id_}/release")
+        late = await reserve(room, 1)
+        assert said(late) == (409, "not_now", "reservations_day")
+        assert 0 < int(late.headers["retry-after"]) <= 24 * HOUR
+        assert (await reserve(room, 1, who="other")).status_code == 201
+        numbers = await room.world.pool.fetchval("select count(*) from liquidity_reservation")
+        assert numbers == 4
 
 
 async def test_who_waits_to_reserve_leaves_the_others_their_connections(

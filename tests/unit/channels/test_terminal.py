@@ -38,6 +38,7 @@ def test_the_argument_that_names_a_subject_is_there(words: str) -> None:
         parser = next(a for a in parser._actions if a.choices and word in a.choices).choices[word]  # type: ignore[index]
     known = {action.dest for action in parser._actions}
     assert {*line.marks, line.subject or "help"} <= known
+    assert {*line.values} <= {*line.marks}
 
 
 @pytest.mark.parametrize("words", [w for w, line in LINES.items() if isinstance(line, TellsItself)])
