@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.clock import PaymentId
@@ -75,6 +76,41 @@ async def test_the_line_of_a_return_is_known_and_opens_no_case(
     bureau.pass_days(2)
     await bureau.age()
     assert (await till.suspense(), await bureau.cases()) == (0, [])
+
+
+async def test_what_was_told_only_after_the_days_last_line_is_no_drift(
+    till: Till, bureau: Bureau
+) -> None:
+    held = await till.float_()
+    came = bureau.line(RECEIPT, balance_minor=held + TOTAL.minor)
+    back = bureau.line(BACK, side=Side.OUT, balance_minor=held, at_ms=bureau.now_ms + 1)
+    day = bureau.today
+    bureau.pass_days(1)
+    pay_in = await till.announce("nobody")
+    assert (await bureau.take(came, day=day)).drift_minor == 0
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    await till.room.returns.hear_return(pay_in.id, WENT_BACK)
+    assert (await bureau.take(came, back, day=day)).drift_minor == 0
+    assert await bureau.cases() == []
+
+
+@pytest.mark.parametrize("receipt", [BACK, None])
+async def test_what_was_on_its_way_back_at_the_days_last_line_is_no_drift(
+    till: Till, bureau: Bureau, receipt: str | None
+) -> None:
+    held = await till.float_()
+    pay_in = await till.announce("nobody")
+    came = bureau.line(RECEIPT, balance_minor=held + TOTAL.minor)
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    back = bureau.line(
+        BACK, side=Side.OUT, reference=RECEIPT, balance_minor=held, at_ms=bureau.now_ms + 1
+    )
+    day = bureau.today
+    bureau.pass_days(1)
+    await till.room.returns.hear_return(pay_in.id, Finding(Outcome.SUCCEEDED, "0", receipt=receipt))
+    assert (await bureau.take(came, back, day=day)).drift_minor == 0
+    short = msgspec.structs.replace(back, balance_minor=held - 1)  # and what is missing is told
+    assert (await bureau.take(came, short, day=day)).drift_minor == -1
 
 
 async def test_the_number_that_people_saw_a_return_under_is_kept(

@@ -138,6 +138,27 @@ async def test_of_another_amount_it_is_peoples_and_never_booked_by_itself(
     assert "people moved another amount" in case.detail
 
 
+async def test_what_people_saw_only_on_the_next_day_is_no_drift_of_the_day_that_lists_it(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    came = line(bureau, "MP1", balance_minor=FLOAT + 500)
+    left = line(
+        bureau, "MP2", side=Side.OUT, minor=300, reference="BANK-7", balance_minor=FLOAT + 200,
+        at_ms=bureau.now_ms + 1,
+    )  # fmt: skip
+    day = bureau.today
+    bureau.pass_days(1)
+    await moved(office, "MP1")
+    await moved(office, "BANK-7", Kind.WITHDRAWAL, minor=300)
+    report = await bureau.take(came, left, operator="mtn_ug", day=day)
+    assert [j.kind for j in report.judged] == [Class.MOVED, Class.MOVED]
+    assert report.drift_minor == 0
+    assert await bureau.cases() == []
+    strange = line(bureau, "MP3", balance_minor=FLOAT + 700)  # what nobody saw is one
+    assert (await bureau.take(strange, operator="mtn_ug")).drift_minor == 500
+    assert await bureau.cases() == ["FLOAT_DRIFT", "MISSING_HERE"]
+
+
 async def reversed_(office: Office, row: str) -> str:
     """Asha and Babu undo what was booked; the id of that."""
     asked = await office.desk.propose(

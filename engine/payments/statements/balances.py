@@ -6,15 +6,18 @@ later day if people closed it while that lasts; nothing is corrected.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from engine.clock import DAY_MS, AttemptId, Clock, Ids
 from engine.errors import ProviderError, Unreachable
 from engine.ledger.chart import Account, Kind, natural
+from engine.ledger.entries import MANUAL_FROM
 from engine.money import Money, plain
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.statements.balance import Band, Look, is_alarming
 from engine.payments.statements.lines import named_id
+from engine.payments.statements.matching import Class
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import FLOAT_DRIFT, Case, StatementStore
 from engine.payments.statements.terms import TermsBook
@@ -23,6 +26,30 @@ from engine.ports import BalancePort, Direction, OperatorFacts
 log = logging.getLogger(__name__)
 
 _OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, Kind.RETURN_HELD)
+
+
+LATE_LINES = timedelta(days=10)
+"""So long after a line its money may be booked by people."""
+
+# The keys of `Suspense.key_of`; a movement's row has its proposal's id, which its line stays with.
+_LISTED_AT = """
+with listed as (
+  select * from statement_line where tenant = $2 and operator = $5 and day >= $6
+     and completed_ms <= $3 and class in ($7, $8, $9)),
+named as (
+  select 'statement:' || operator || ':' || receipt || ':' || minor as key from listed),
+explained as (
+  select attempt as id from listed where class = $7 and attempt is not null
+  union all select p.proposal from listed l join pay_in p on p.tenant = $2
+     and p.operator = $5 and p.return_receipt = l.receipt where p.proposal is not null
+  union all select k.payment from payment_key k
+   where k.tenant = $2 and k.key in (select key from named union all
+     select key || ':back' from named))
+select (coalesce((select amount from balance where id = $1), 0)
+  - coalesce((select sum(case when c = $1 then x else -x end)
+      from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)
+     where j.tenant = $2 and j.at_ms > $3 and $1 in (d, c)
+       and not (j.state >= $4 and j.payment in (select id from explained))), 0))::bigint"""
 
 
 class Seen(NamedTuple):
@@ -66,19 +93,17 @@ class BalanceBook:
         arriving = await self._arriving_minor(facts)
         return Band(float_, sum(leaving), arriving, self._terms.of(facts.name).unbooked_minor)
 
-    async def float_minor_at(self, facts: OperatorFacts, at_ms: int) -> int:
-        """FLOAT now, less what was posted to it since, in one snapshot, however old its payment.
+    async def listed_minor_at(self, facts: OperatorFacts, kind: Kind, day: date, at_ms: int) -> int:
+        """An account of the operator as of a moment, with what is booked since and lines until then
+        list: pay-ins and their ways back, what people moved and saw later, what was suspended.
 
-        Reads the journal from that moment on: for a statement a day, not for every minute.
+        Looks at lines of `LATE_LINES` up to the day. Reads the journal from that moment on, in one
+        snapshot with the balance: for a statement a day, not for every minute.
         """
-        number = Account(self._tenant, facts.currency, Kind.FLOAT, facts.code).number
+        number = Account(self._tenant, facts.currency, kind, facts.code).number
         minor = await self._pool.fetchval(
-            "select (coalesce((select amount from balance where id = $1), 0)"
-            " - coalesce((select sum(case when c = $1 then x else -x end)"
-            "   from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)"
-            "   where j.tenant = $2 and j.at_ms > $3 and $1 in (d, c)"
-            " ), 0))::bigint",
-            number, self._tenant, at_ms,
+            _LISTED_AT, number, self._tenant, at_ms, MANUAL_FROM, facts.name, day - LATE_LINES,
+            int(Class.MOVED), int(Class.PAID_IN), int(Class.MISSING_HERE),
         )  # fmt: skip
         return natural(number, minor)
 

@@ -13,6 +13,7 @@ import msgspec
 
 from engine.clock import AttemptId, Clock, is_id
 from engine.errors import CustomerMistake, Unreadable
+from engine.ledger.chart import Kind
 from engine.money import plain
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import BalanceBook
@@ -288,13 +289,18 @@ class Statements:
     async def _compare_closing(
         self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]
     ) -> int | None:
-        """The balance after the last line, beside FLOAT as of that moment."""
+        """The balance after the last line, beside FLOAT as of that moment, with what the lines
+        until then list and was booked only since."""
         closing = closing_minor(lines)
         if closing is None:
             return None
         at_ms = [line.completed_ms for line in lines if line.balance_minor is not None][-1]
-        float_minor = await self._balances.float_minor_at(facts, at_ms)
-        band = band_at(at_ms, float_minor, ours, self._terms.of(facts.name).unbooked_minor)
+        float_minor, returning_minor = [
+            await self._balances.listed_minor_at(facts, kind, file.day, at_ms)
+            for kind in (Kind.FLOAT, Kind.RETURN_HELD)
+        ]
+        unbooked_minor = self._terms.of(facts.name).unbooked_minor
+        band = band_at(at_ms, float_minor, ours, unbooked_minor, returning_minor=returning_minor)
         look = named_id(self._tenant, facts.name, file.day, file.hash)
         return await self._balances.judge(facts, look, closing, band, at_ms, is_snapshot=True)
 
