@@ -201,8 +201,11 @@ async def _propose(office: Office, options: argparse.Namespace, say: Say) -> boo
 
 
 async def _proposals(office: Office, options: argparse.Namespace, say: Say) -> bool:
-    for proposal in await office.proposals.listed(only_open=not options.all, most=200):
+    found = await office.proposals.listed(only_open=not options.all, most=PROPOSALS_MAX + 1)
+    for proposal in found[:PROPOSALS_MAX]:
         say(proposal_line(proposal, office))
+    if len(found) > PROPOSALS_MAX:
+        say(f"... and more: these are the newest {PROPOSALS_MAX}; `capp books --entry` tells one")
     return True
 
 
@@ -284,6 +287,7 @@ COMMANDS: dict[str, Callable[[Office, argparse.Namespace, Say], Awaitable[bool]]
 
 ID_SHOWN = 8
 CASES_MAX = 200
+PROPOSALS_MAX = 200
 LINE_LENGTH_MAX = 4000
 
 

@@ -76,6 +76,16 @@ async def test_a_top_up_from_asking_to_the_statement(room: Room) -> None:
         await say_entry(room.office, "ZZZZZZZZZZ", told.append)
 
 
+async def test_a_list_that_is_cut_says_so(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    await room.propose(Kind.TOP_UP, operator="mpesa_ke", minor=500)
+    (newest,) = await capp(room, "proposals")
+    monkeypatch.setattr(desk, "PROPOSALS_MAX", 1)
+    assert await capp(room, "proposals") == [newest]
+    await room.propose(Kind.TOP_UP, operator="mpesa_ke", minor=501)
+    said = await capp(room, "proposals", "--all")
+    assert (len(said), said[1].startswith("... and more: these are the newest 1;")) == (2, True)
+
+
 async def test_a_statement_for_a_file_is_whole_exact_and_safe_to_open(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
