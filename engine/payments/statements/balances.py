@@ -25,7 +25,9 @@ from engine.ports import BalancePort, Direction, OperatorFacts
 
 log = logging.getLogger(__name__)
 
-_OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, Kind.RETURN_HELD)
+HELD = (Kind.RETURN_HELD, Kind.WITHDRAWAL_HELD)
+"""What people agreed should leave stands in these until somebody sees that it has."""
+_OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, *HELD)
 
 
 LATE_LINES = timedelta(days=10)
