@@ -1,7 +1,7 @@
 """`capp payins`: tell an operator where to announce pay-ins, and see which still need somebody."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from channels.addresses import CallbackAddresses
 from channels.settings import Settings
@@ -36,12 +36,16 @@ async def run_pay_ins(settings: Settings, options: argparse.Namespace, say: Say)
             return True
         store = PayInStore(engine.pool, settings.tenant, engine.clock, engine.ids)
         stages = list(Stage) if options.all else OPEN
-        pay_ins = await store.listed(stages, SHOWN_MAX + 1)
-        for pay_in in pay_ins[:SHOWN_MAX]:
-            say(_line(pay_in))
-        if len(pay_ins) > SHOWN_MAX:
-            say(f"... and more: these are the newest {SHOWN_MAX}")
+        say_pay_ins(await store.listed(stages, SHOWN_MAX + 1), say)
     return True
+
+
+def say_pay_ins(found: Sequence[PayIn], say: Say) -> None:
+    """The newest, a line each, and whether there are more."""
+    for pay_in in found[:SHOWN_MAX]:
+        say(_line(pay_in))
+    if len(found) > SHOWN_MAX:
+        say(f"... and more: these are the newest {SHOWN_MAX}")
 
 
 async def register(

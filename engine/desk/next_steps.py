@@ -11,8 +11,8 @@ NEXT: Final[Mapping[str, str]] = {
     "CONTRADICTION": "the statement says otherwise than the operator did: ask it which holds"
     " (`capp traffic CODE`), then CLOSE_CASE",
     "FLOAT_DRIFT": "`capp statements report`; find the difference in the operator's own list; fees"
-    " not booked: ADJUSTMENT debit=OPERATOR_COST:... credit=FLOAT:...; it closes itself once both"
-    " agree",
+    " that nobody booked: ADJUSTMENT from the operator's cost to its float; it closes itself once"
+    " both agree",
     "FOREIGN_REFERENCE": "one movement was told of two attempts: ask the operator whose it is,"
     " then CLOSE_CASE",
     "HOOK_PAUSED": "`capp hooks deliveries`; the business mends its address; `capp hooks resume`,"

@@ -12,6 +12,7 @@ from engine.clock import PaymentId
 from engine.desk.proposals import Kind, Person
 from engine.ledger.account_statement import read_statement
 from engine.ledger.chart import read_account
+from engine.msisdn import Msisdn
 from engine.payments.earnings import EARNED_IN, Corridor, Earned, Earnings
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
@@ -124,6 +125,22 @@ async def test_what_is_undone_later_is_taken_off_then(world: World) -> None:
     ]  # fmt: skip
     assert (first.corridor, first.payments, first.fee_minor) == (HERE, 1, quote.fee.minor)
     assert (second.corridor, second.earned_minor) == (HERE, -first.earned_minor)
+
+
+async def test_what_is_paid_again_to_another_number_is_earned_once_in_its_corridor(
+    world: World,
+) -> None:
+    payment_id = await paid(world)
+    quote = (await world.payment(payment_id)).quote
+    payout = (await world.store.endings(payment_id))[-1].attempt_id
+    await world.tell(payout, Finding(Outcome.REVERSED, "listed_undone"), Source.STATEMENT)
+    ruling = Ruling("another number", by=("asha", "babu"))
+    assert await world.rulings.repay(payment_id, ruling, payee=Msisdn("+256772000099"))
+    await told(world, payment_id)
+    assert await world.state(payment_id) is State.PAID
+    (found,) = await Earnings(world.pool, 1).earned(0, now_ms(world) + 1)
+    assert (found.corridor, found.payments) == (HERE, 1)
+    assert (found.fee_minor, found.spread_minor) == (quote.fee.minor, quote.spread_minor)
 
 
 async def test_what_operators_keep_is_a_cost_and_what_a_payout_costs_is_told_beside(

@@ -189,6 +189,28 @@ async def test_a_movement_that_cannot_be_read_keeps_up_no_statement_and_is_no_lo
     assert "cannot be read" in case.detail
 
 
+async def test_a_withdrawal_that_has_left_and_that_nobody_has_seen_is_no_drift(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    asked = await office.desk.propose(
+        Kind.WITHDRAWAL, {"operator": "mtn_ug", "minor": 300}, by=ASHA, note="because"
+    )
+    await office.desk.approve(asked.id, by=BABU)
+    for holds, drift in ((FLOAT, 0), (FLOAT - 300, 0), (FLOAT - 301, -1)):
+        bureau.mtn.holds = {"all": holds}
+        await bureau.comparison.balances.look()
+        (seen,) = await bureau.comparison.book.newest("mtn_ug")
+        assert seen.drift_minor == drift
+    day = bureau.today
+    left = line(bureau, "MP2", side=Side.OUT, minor=300, balance_minor=FLOAT - 300)
+    bureau.pass_days(1)
+    assert (await bureau.take(left, operator="mtn_ug", day=day)).drift_minor == 0
+    assert await bureau.cases() == ["MISSING_HERE"]
+    await office.desk.see(asked.id, "MP2", by=ASHA)
+    await bureau.age()
+    assert await bureau.cases() == []
+
+
 async def reversed_(office: Office, row: str) -> str:
     """Asha and Babu undo what was booked; the id of that."""
     asked = await office.desk.propose(

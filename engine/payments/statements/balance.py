@@ -1,8 +1,8 @@
 """What an operator may say it holds for us, by our books: the band, and how far off it is. Pure.
 
 The band. FLOAT is what we hold there by our books. Money that may have left already stands in
-PAYOUT_IN_FLIGHT, REFUND_IN_FLIGHT and RETURN_HELD; money that may have arrived already is what live
-collections ask for. So, with what is not in our books at all (`unbooked`):
+PAYOUT_IN_FLIGHT, REFUND_IN_FLIGHT, RETURN_HELD and WITHDRAWAL_HELD; money that may have arrived
+already is what live collections ask for. So, with what is not in our books at all (`unbooked`):
 
     FLOAT - leaving  <=  theirs - unbooked  <=  FLOAT + arriving
 """
@@ -44,12 +44,12 @@ def band_at(
     ours: Sequence[Ours],
     unbooked_minor: int,
     *,
-    returning_minor: int = 0,
+    held_minor: int = 0,
 ) -> Band:
     """The band at a moment that is past, from the attempts around it and FLOAT as of then.
 
     What had begun and was not known to be over at that moment may have moved or not, and so may
-    `returning_minor`: pay-ins that were on their way back then.
+    `held_minor`: pay-ins that were on their way back then, and withdrawals that nobody had seen.
     """
     open_then = [
         o
@@ -65,7 +65,7 @@ def band_at(
         for o in open_then
         if o.direction is not Direction.COLLECT
     )
-    return Band(float_minor, leaving + returning_minor, arriving, unbooked_minor)
+    return Band(float_minor, leaving + held_minor, arriving, unbooked_minor)
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -25,28 +25,33 @@ from engine.ports import BalancePort, Direction, OperatorFacts
 
 log = logging.getLogger(__name__)
 
-_OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, Kind.RETURN_HELD)
+HELD = (Kind.RETURN_HELD, Kind.WITHDRAWAL_HELD)
+"""What people agreed should leave stands in these until somebody sees that it has."""
+_OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, *HELD)
 
 
 LATE_LINES = timedelta(days=10)
 """So long after a line its money may be booked by people."""
 
 # The keys of `Suspense.key_of`; a movement's row has its proposal's id, which its line stays with.
-_BOOKED_SINCE = """
+_LISTED_AT = """
 with listed as (
   select * from statement_line where tenant = $2 and operator = $5 and day >= $6
      and completed_ms <= $3 and class in ($7, $8, $9)),
 named as (
-  select 'statement:' || operator || ':' || receipt || ':' || minor as key from listed)
-select coalesce(sum(case when d = $1 then x else -x end), 0)::bigint
-  from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)
- where j.tenant = $2 and j.at_ms > $3 and j.state >= $4 and $1 in (d, c) and j.payment in (
-   select attempt from listed where class = $7 and attempt is not null
-   union all select p.proposal from listed l join pay_in p on p.tenant = $2
-      and p.operator = $5 and p.return_receipt = l.receipt where p.proposal is not null
-   union all select k.payment from payment_key k
-    where k.tenant = $2 and k.key in (select key from named union all
-      select key || ':back' from named))"""
+  select 'statement:' || operator || ':' || receipt || ':' || minor as key from listed),
+explained as (
+  select attempt as id from listed where class = $7 and attempt is not null
+  union all select p.proposal from listed l join pay_in p on p.tenant = $2
+     and p.operator = $5 and p.return_receipt = l.receipt where p.proposal is not null
+  union all select k.payment from payment_key k
+   where k.tenant = $2 and k.key in (select key from named union all
+     select key || ':back' from named))
+select (coalesce((select amount from balance where id = $1), 0)
+  - coalesce((select sum(case when c = $1 then x else -x end)
+      from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)
+     where j.tenant = $2 and j.at_ms > $3 and $1 in (d, c)
+       and not (j.state >= $4 and j.payment in (select id from explained))), 0))::bigint"""
 
 
 class Seen(NamedTuple):
@@ -90,32 +95,19 @@ class BalanceBook:
         arriving = await self._arriving_minor(facts)
         return Band(float_, sum(leaving), arriving, self._terms.of(facts.name).unbooked_minor)
 
-    async def minor_at(self, facts: OperatorFacts, kind: Kind, at_ms: int) -> int:
-        """An account of the operator now, less what was posted to it since, in one snapshot.
+    async def listed_minor_at(self, facts: OperatorFacts, kind: Kind, day: date, at_ms: int) -> int:
+        """An account of the operator as of a moment, with what is booked since and lines until then
+        list: pay-ins and their ways back, what people moved and saw later, what was suspended.
 
-        Reads the journal from that moment on: for a statement a day, not for every minute.
+        Looks at lines of `LATE_LINES` up to the day. Reads the journal from that moment on, in one
+        snapshot with the balance: for a statement a day, not for every minute.
         """
         number = Account(self._tenant, facts.currency, kind, facts.code).number
         minor = await self._pool.fetchval(
-            "select (coalesce((select amount from balance where id = $1), 0)"
-            " - coalesce((select sum(case when c = $1 then x else -x end)"
-            "   from journal j, unnest(j.debits, j.credits, j.amounts) t(d, c, x)"
-            "   where j.tenant = $2 and j.at_ms > $3 and $1 in (d, c)"
-            " ), 0))::bigint",
-            number, self._tenant, at_ms,
-        )  # fmt: skip
-        return natural(number, minor)
-
-    async def booked_since_minor(self, facts: OperatorFacts, day: date, at_ms: int) -> int:
-        """By how much FLOAT grew since a moment by what lines until then list: pay-ins, ways back,
-        what people moved and saw later, what was suspended. Lines of `LATE_LINES` up to the day.
-        """
-        number = Account(self._tenant, facts.currency, Kind.FLOAT, facts.code).number
-        since: int = await self._pool.fetchval(
-            _BOOKED_SINCE, number, self._tenant, at_ms, MANUAL_FROM, facts.name, day - LATE_LINES,
+            _LISTED_AT, number, self._tenant, at_ms, MANUAL_FROM, facts.name, day - LATE_LINES,
             int(Class.MOVED), int(Class.PAID_IN), int(Class.MISSING_HERE),
         )  # fmt: skip
-        return since
+        return natural(number, minor)
 
     async def judge(
         self,

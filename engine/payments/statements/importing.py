@@ -16,7 +16,7 @@ from engine.errors import CustomerMistake, Unreadable
 from engine.ledger.chart import Kind
 from engine.money import plain
 from engine.payments.statements.balance import band_at
-from engine.payments.statements.balances import BalanceBook
+from engine.payments.statements.balances import HELD, BalanceBook
 from engine.payments.statements.consequences import Consequences, PaidIns
 from engine.payments.statements.judged import AGREES, Class, Judged, Ours, over_on
 from engine.payments.statements.lines import (
@@ -296,12 +296,12 @@ class Statements:
         if closing is None:
             return None
         at_ms = [line.completed_ms for line in lines if line.balance_minor is not None][-1]
-        books = self._balances
-        float_minor = await books.minor_at(facts, Kind.FLOAT, at_ms)
-        float_minor += await books.booked_since_minor(facts, file.day, at_ms)
-        returning_minor = await books.minor_at(facts, Kind.RETURN_HELD, at_ms)
+        float_minor, *held_minor = [
+            await self._balances.listed_minor_at(facts, kind, file.day, at_ms)
+            for kind in (Kind.FLOAT, *HELD)
+        ]
         unbooked_minor = self._terms.of(facts.name).unbooked_minor
-        band = band_at(at_ms, float_minor, ours, unbooked_minor, returning_minor=returning_minor)
+        band = band_at(at_ms, float_minor, ours, unbooked_minor, held_minor=sum(held_minor))
         look = named_id(self._tenant, facts.name, file.day, file.hash)
         return await self._balances.judge(facts, look, closing, band, at_ms, is_snapshot=True)
 
