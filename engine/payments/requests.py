@@ -118,17 +118,17 @@ class Requests:
         return msgspec.structs.replace(quote, request=request.code, request_try=request.tries)
 
     async def decline(self, payer: Customer, code: str) -> None:
-        """Say no, for good; the requester is told once. One that is over stays as it is.
+        """Say no, for good; the requester is told once. A repeat is safe.
 
-        Raises CustomerMistake `mistake.request_gone` when it is none of the payer's, or when a
-        payment for it is under way or has arrived.
+        Raises CustomerMistake `mistake.request_gone` when it is none of the payer's, when a payment
+        for it is under way or has arrived, or when its time is over: that is what is told then.
         """
         for _ in range(TRIES_MAX):
             request, state = await self._find(payer, code)
-            if state in (_R.TAKEN, _R.PAID):
-                raise CustomerMistake("mistake.request_gone")
-            if state is not _R.OPEN:
+            if state is _R.DECLINED:
                 return
+            if state is not _R.OPEN:
+                raise CustomerMistake("mistake.request_gone")
             said_no = await self._answer("request_declined", request)
             if await self._store.close(request, _R.DECLINED, self._now_ms(), said_no):
                 return

@@ -378,7 +378,7 @@ async def test_a_request_is_over_after_a_week(room: CounterRoom) -> None:
     assert await expire(room) == 0
     assert await room.state(code) == "expired"
     assert await mistake_of(room.counter.confirm(payer=AMINA, quote=quote, key="p1")) == GONE
-    await room.counter.decline(AMINA, code)  # what was asked for is so already
+    assert await mistake_of(room.counter.decline(AMINA, code)) == GONE  # nobody is told of a no
     await assert_told_that_it_expired(room)
 
 
