@@ -108,11 +108,16 @@ def breaches(reading: Reading) -> list[str]:
 
 
 def unsettled(reading: Reading) -> list[str]:
-    """What is still open after the operators have listed all that moved: nothing may be."""
+    """What is still open after the operators have listed all that moved: nothing may be.
+
+    Of what did not move a day's statement says nothing before that day is over.
+    """
+    moved_for = {movement.msisdn for movement in reading.movements}
     found = [
         f"{one.code} is {one.state} ({'; '.join(one.cases)})"
         for one in reading.stored
-        if one.state not in TERMINAL or one.cases
+        if (one.state not in TERMINAL and moved_for & {one.payer, one.payee})
+        or (one.state in TERMINAL and one.cases)
     ]
     back = {m.msisdn for m in reading.movements if m.kind != "collection"}
     by_receipt = {deposit.receipt: deposit for deposit in reading.deposits}

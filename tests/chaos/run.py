@@ -65,6 +65,7 @@ HEARD_SECONDS_MAX = 40.0
 # Who dies while telling a business holds that message for a minute.
 TOLD_SECONDS_MAX = 150.0
 ENDED_SECONDS_MAX = 150.0
+LISTED_SECONDS_MAX = 40.0
 # Whoever took over a lease too early would have moved the money a second time by now.
 QUIET_SECONDS = LEASE_SECONDS + 2.0
 
@@ -194,7 +195,7 @@ class _Story:
     async def _close_the_day(self, city: City, clerk: Clerk) -> list[str]:
         """What the operators list, taken in: whatever was open ends by it."""
         found = await clerk.take_all()
-        await self._until_none(unended_or_asked, "payments that are listed now", ENDED_SECONDS_MAX)
+        await self._until_none(unended_or_asked, "payments, some listed now", LISTED_SECONDS_MAX)
         await asyncio.sleep(QUIET_SECONDS)
         return found + unsettled(await read(city, [])) + await self._books()
 

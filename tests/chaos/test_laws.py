@@ -252,6 +252,14 @@ def test_true_story_is_settled() -> None:
     assert unsettled(TRUE) == []
 
 
+def test_what_never_moved_may_wait_for_the_end_of_the_day() -> None:
+    unmoved = TRUE._replace(
+        stored=[WAITING, REFUNDED], movements=[TAKEN, RETURNED],
+        grown_in_books={KE: 0, UG: 0}, grown_at_operators={KE: 0, UG: 0}, deposits=[],
+    )  # fmt: skip
+    assert unsettled(unmoved) == []
+
+
 @pytest.mark.parametrize("what", OPEN, ids=lambda name: name.replace(" ", "_"))
 def test_what_stays_open_after_the_statements_is_told(what: str) -> None:
     reading, expected = OPEN[what]

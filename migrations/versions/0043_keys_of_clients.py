@@ -4,13 +4,13 @@ from alembic import op
 
 from engine.schema import run_script
 
-revision = "0044"
+revision = "0043"
 down_revision = "0042"
 
 
 def upgrade():
-    run_script(op.get_bind(), "0044_keys_of_clients.sql")
+    run_script(op.get_bind(), "0043_keys_of_clients.sql")
 
 
 def downgrade():
-    run_script(op.get_bind(), "0044_keys_of_clients_down.sql")
+    run_script(op.get_bind(), "0043_keys_of_clients_down.sql")
