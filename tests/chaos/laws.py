@@ -49,6 +49,7 @@ class Stored(NamedTuple):
     under_way: Mapping[str, int]  # what it left on accounts of money that is on its way
     cases: tuple[str, ...]  # open ones, with their words
     unsure: frozenset[str] = frozenset()  # notices that may have left; nobody can say
+    is_named: bool = True  # the operator has told what it calls the order that is under way
 
 
 class Movement(NamedTuple):
@@ -110,13 +111,14 @@ def breaches(reading: Reading) -> list[str]:
 def unsettled(reading: Reading) -> list[str]:
     """What is still open after the operators have listed all that moved: nothing may be.
 
-    Of what did not move a day's statement says nothing before that day is over.
+    Of what did not move a day's statement says nothing before that day is over. What an operator
+    carried out under a name that it never told us is money of nobody: in SUSPENSE, for people.
     """
     moved_for = {movement.msisdn for movement in reading.movements}
     found = [
         f"{one.code} is {one.state} ({'; '.join(one.cases)})"
         for one in reading.stored
-        if (one.state not in TERMINAL and moved_for & {one.payer, one.payee})
+        if (one.state not in TERMINAL and one.is_named and moved_for & {one.payer, one.payee})
         or (one.state in TERMINAL and one.cases)
     ]
     theirs = Counter(reading.grown_at_operators)

@@ -12,6 +12,7 @@ import asyncpg
 from engine.ledger.books import describe
 from engine.ledger.chart import read_account
 from engine.ledger.entries import MANUAL_FROM, Manual
+from engine.payments.evidence import Source
 from engine.payments.facts import open_terms, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import Stage
@@ -91,10 +92,11 @@ async def _stored(connection: Any, seals: Seals) -> list[Stored]:
     effects, cases = await _effects(connection), await _cases(connection)
     unsure = await _unsure(connection)
     rows = await connection.fetch(
-        "select p.id, p.state, j.facts from payment p"
+        "select p.id, p.state, j.facts, p.live is null or exists (select from evidence e"
+        "   where e.attempt = p.live and e.source = $2) as is_named from payment p"
         " join journal j on j.payment = p.id and j.version = 1 where p.state < $1",
-        MANUAL_FROM,
-    )
+        MANUAL_FROM, int(Source.ACCEPTED),
+    )  # fmt: skip
     return [
         _payment(row, seals, effects[row["id"]], cases[row["id"]], unsure[row["id"]])
         for row in rows
@@ -119,6 +121,7 @@ def _payment(
         under_way={k: v for k, v in effects.items() if k.startswith(UNDER_WAY)},
         cases=tuple(cases),
         unsure=frozenset(unsure),
+        is_named=row["is_named"],
     )
 
 

@@ -255,6 +255,10 @@ def test_return_whose_answer_was_lost_stays_in_our_books_for_an_hour() -> None:
     assert unsettled(waits) != []
 
 
+def test_what_moved_under_a_name_that_nobody_told_us_waits_for_people() -> None:
+    assert unsettled(_stored(WAITING._replace(is_named=False))) == []
+
+
 def test_what_never_moved_may_wait_for_the_end_of_the_day() -> None:
     unmoved = TRUE._replace(
         stored=[WAITING, REFUNDED], movements=[TAKEN, RETURNED],
