@@ -101,7 +101,7 @@ CURRENCY_NUMBERS = """
 
 
 def test_a_currency_keeps_its_number_and_its_digits() -> None:
-    """The number is in every account's, and by the digits every stored amount means what it does."""
+    """The number is in every account's; by the digits a stored amount means what it means."""
     told = [f"{c.code}={c.numeric}.{c.decimals}" for c in CURRENCIES.values()]
     assert told == CURRENCY_NUMBERS.split()
 
