@@ -189,6 +189,16 @@ async def test_each_lock_in_a_row_is_longer_and_the_fourth_waits_for_staff(
     assert await pool.fetchval("select pin_locks from customer") == LOCKS_MAX
 
 
+async def test_after_a_lock_there_are_as_many_guesses_as_before(
+    pool: Any, clock: StillClock
+) -> None:
+    house = customers(pool, clock)
+    customer = await registered(house)
+    clock.seconds += await lock(house, customer, clock)
+    verdict = await house.check_pin(customer, WRONG)
+    assert (verdict.left, verdict.locked_until) == (ATTEMPTS_MAX - 1, None)
+
+
 async def test_a_right_pin_makes_the_next_lock_short_again(pool: Any, clock: StillClock) -> None:
     house = customers(pool, clock)
     customer = await registered(house)

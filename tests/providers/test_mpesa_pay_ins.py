@@ -299,6 +299,14 @@ async def test_a_pay_in_goes_back_by_a_reversal(company: Company, mpesa: Mpesa) 
     assert message == {**REVERSAL, **urls}
 
 
+async def test_what_is_no_whole_shilling_is_not_given_back_in_part(
+    company: Company, mpesa: Mpesa
+) -> None:
+    with pytest.raises(Rejected, match="whole shillings"):
+        await mpesa.return_pay_in(PaidIn(RECEIPT, Money(15_050, "KES"), "", ""), CALLBACK_URL)
+    assert company.requests == []
+
+
 def result(code: object, parameters: object = None, **more: object) -> bytes:
     told: dict[str, object] = {
         "ResultType": 0,
@@ -504,6 +512,10 @@ async def test_a_till_is_paid_at_its_head_office(company: Company, clock: HandCl
     await adapter.ask_pay_in(RECEIPT, CALLBACK_URL)
     asked = company.received(STATUS_PATH)[0].json
     assert (asked["PartyA"], asked["IdentifierType"]) == ("654321", "2")
+    path = "/mpesa/c2b/v2/registerurl"
+    company.on(path, TAKEN)
+    await adapter.register_pay_ins(question_url=at("c2b-validation"), notice_url=at("c2b-confirm"))
+    assert company.received(path)[0].json["ShortCode"] == "654321"
     await adapter.aclose()
 
 

@@ -940,7 +940,7 @@ def test_published_signature_holds() -> None:
     ],
 )
 def test_signature_that_is_not_theirs_or_not_of_now_is_none(header: str, now: float) -> None:
-    assert not vector(header, now=VECTOR_AT + now)
+    assert not vector(header, now=float(VECTOR_AT + now))  # as clocks tell it
 
 
 def test_signature_is_over_the_very_bytes_and_either_secret_of_two_will_do() -> None:

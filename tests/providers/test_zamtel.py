@@ -182,6 +182,15 @@ async def test_names_are_read_in_any_case(
     assert accepted.finding == Finding(Outcome.SUCCEEDED, "0", receipt=RECEIPT)
 
 
+async def test_two_transaction_numbers_that_differ_are_none(
+    company: Company, zamtel: Zamtel
+) -> None:
+    message = {"status": "0", "TransactionId": RECEIPT, "transactionID": "another"}
+    company.on(ZAMTEL_COLLECT_PATH, Answer(message=message))
+    accepted = await call(zamtel, COLLECT)
+    assert accepted.finding == Finding(Outcome.SUCCEEDED, "0", receipt=None)
+
+
 async def test_success_without_a_transaction_number_is_a_success(
     company: Company, zamtel: Zamtel
 ) -> None:

@@ -15,8 +15,8 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payins import judging
 from engine.payments.settlement import state
-from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Side
+from engine.payments.statements.matching import Class
 from engine.ports import Direction
 from engine.traffic.messages import Way
 
@@ -101,7 +101,7 @@ CURRENCY_NUMBERS = """
 
 
 def test_a_currency_keeps_its_number_and_its_digits() -> None:
-    """Its number is in every account's; by its digits every stored amount means what it does."""
+    """The number is in every account's; by the digits a stored amount means what it means."""
     told = [f"{c.code}={c.numeric}.{c.decimals}" for c in CURRENCIES.values()]
     assert told == CURRENCY_NUMBERS.split()
 

@@ -60,6 +60,8 @@ def test_what_the_commit_is_to_count() -> None:
     ("ceilings", "said"),
     [
         ({"KES": {0: LOW, 1: MIDDLE, 2: HIGH}}, "tier 2 allows less"),
+        ({"KES": {0: Ceiling(1, 2, 4), 1: Ceiling(1, 2, 3), 2: HIGH}}, "tier 1 allows less"),
+        ({"KES": {0: Ceiling(1, 3, 3), 1: Ceiling(1, 2, 3), 2: HIGH}}, "tier 1 allows less"),
         ({"KES": {0: LOW, 1: MIDDLE}}, "must have the tiers"),
         ({"XXX": {0: LOW, 1: LOW, 2: LOW}}, "no such currency"),
     ],

@@ -107,6 +107,12 @@ def test_a_senseless_rule_is_refused(rule: dict[str, object]) -> None:
         msgspec.convert(rule, Rule)
 
 
+@pytest.mark.parametrize(("hold", "refuse"), [(0, 10), (11, 10)])
+def test_points_that_would_refuse_before_they_hold_are_refused(hold: int, refuse: int) -> None:
+    with pytest.raises(ValueError, match="hold_points"):
+        msgspec.structs.replace(RISK, hold_points=hold, refuse_points=refuse)
+
+
 def test_both_bounds_of_a_condition_are_included() -> None:
     condition = Condition("passed_on_percent", at_least=80, at_most=120)
     signals = measure(QUIET, Money(1, "KES"), CEILING, NOON, YEAR)

@@ -101,6 +101,16 @@ async def test_who_fails_again_and_again_is_left_alone_for_a_while() -> None:
     assert await asking.of("mtn_ug", PAYEE) is WalletFound.FOUND
 
 
+async def test_who_answers_in_between_is_asked_on() -> None:
+    port = Active(True)
+    asking = holders(port)
+    away = Unreachable("mtn_ug", "away")
+    answers = [*[away] * (FAILURES_MAX - 1), True] * 3
+    for port.answer in answers:
+        await asking.of("mtn_ug", PAYEE)
+    assert len(port.asked) == len(answers)
+
+
 async def test_no_number_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     for error in (Unreachable("mtn_ug", "away"), ValueError(PAYEE)):

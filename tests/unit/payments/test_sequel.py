@@ -37,6 +37,14 @@ class Doors:
         return self._changed
 
 
+class At(Clock):
+    def __init__(self, epoch: float) -> None:
+        self._epoch = epoch
+
+    def epoch(self) -> float:
+        return self._epoch
+
+
 def sequel(*open_: str, changed: Decision | None = None) -> Sequel:
     return Sequel(cast(Policy, Doors(*open_, changed=changed)), STORE, Clock())
 
@@ -125,6 +133,15 @@ async def test_a_rate_that_no_longer_holds_pays_nobody() -> None:
     assert by(await doors.after_collected(late)) == (Event.REFUND_DECIDED, None)
     assert by(await doors.after_payout_never_sent(late)) == (None, None)
     assert by(await doors.after_failed_payout(late, Reason.OTHER)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("second", "event"), [(1_000, Event.PAYOUT_ORDERED), (1_001, Event.REFUND_DECIDED)]
+)
+async def test_a_rate_holds_through_its_last_second(second: int, event: Event) -> None:
+    """As whoever decides it again says (`replays.py`)."""
+    doors = Sequel(cast(Policy, Doors("mtn_ug")), STORE, At(second))
+    assert doors.payout_of(two_ways(State.COLLECTED, pay_until=1_000)).event is event
 
 
 async def test_what_compliance_says_by_then_is_heard_before_any_way_is_looked_at() -> None:

@@ -65,6 +65,12 @@ def test_a_proof_grows_with_the_logarithm_of_the_payments(size: int, longest: in
     assert max(len(tree.proof(index)) for index in range(0, size, max(size // 97, 1))) == longest
 
 
+def test_a_proof_that_is_longer_than_the_tree_is_high_proves_nothing() -> None:
+    """Else the last of two leaves would stand at the place of the first, in a tree of one."""
+    first, last = hashes(2)
+    assert not verify(last, 0, 1, (first,), Tree([first, last]).root)
+
+
 def test_what_is_no_place_or_no_hash_is_not_proven() -> None:
     leaf, tree = hashes(1)[0], Tree(hashes(1))
     assert verify(leaf, 0, 1, (), tree.root)

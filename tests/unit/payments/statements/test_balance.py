@@ -31,9 +31,10 @@ PAYOUT = ours(1, S.OPEN, direction=D.DISBURSE, begun_ms=NOON - 1, minor=7, booke
     ("attempt", "leaving", "arriving"),
     [
         (ours(1, S.OPEN, begun_ms=NOON - 1, minor=7), 0, 7),
+        (ours(1, S.OPEN, begun_ms=NOON, minor=7), 0, 7),
         (ours(1, S.OPEN, begun_ms=NOON + 1, minor=7), 0, 0),
         (ours(1, S.SUCCEEDED, begun_ms=NOON - 1, ended_ms=NOON + 1, minor=7), 0, 7),
-        (ours(1, S.SUCCEEDED, begun_ms=NOON - 2, ended_ms=NOON - 1, minor=7), 0, 0),
+        (ours(1, S.SUCCEEDED, begun_ms=NOON - 2, ended_ms=NOON, minor=7), 0, 0),
         (ours(1, S.FAILED, begun_ms=NOON - 1, ended_ms=NOON + 1, minor=7), 0, 0),
         (PAYOUT, 9, 0),
         (ours(1, S.UNSENT, direction=D.REFUND, begun_ms=NOON - 1, minor=7), 7, 0),

@@ -272,6 +272,33 @@ def test_what_undid_a_collection_is_our_refund_of_it_that_told_no_receipt(
 
 
 @pytest.mark.parametrize(
+    ("standings", "chosen"),
+    [
+        ((S.SUCCEEDED, S.FAILED), 0),
+        ((S.FAILED, S.SUCCEEDED), 1),
+        ((S.FAILED, S.OPEN), 1),
+        ((S.OPEN, S.UNSENT), 0),
+        ((S.SUCCEEDED, S.SUCCEEDED), 0),  # as likely: the earlier
+    ],
+)
+def test_of_two_attempts_under_one_name_a_line_is_the_likelier(
+    standings: tuple[Standing, ...], chosen: int
+) -> None:
+    """A try that failed and the next one share a code: its money is no proof against the first."""
+    attempts = [ours(n, standing, references=("X",)) for n, standing in enumerate(standings)]
+    (paired,) = (j for j in judge(attempts, [theirs("R1", reference="X")]) if j.theirs)
+    assert paired.ours is attempts[chosen]
+
+
+@pytest.mark.parametrize("standing", [S.FAILED, S.OPEN, S.UNSENT])
+def test_what_never_succeeded_was_not_undone(standing: Standing) -> None:
+    attempt = ours(1, standing, direction=D.DISBURSE, receipt="R1")
+    judged = judge([attempt], [theirs("R9", side=Side.IN, reference="R1")])
+    (line,) = (j for j in judged if j.theirs)
+    assert (line.kind, line.proves, line.hint) == (C.MISSING_HERE, None, attempt)
+
+
+@pytest.mark.parametrize(
     ("direction", "side", "minor", "proves"),
     [
         (D.DISBURSE, Side.IN, 102_000, Outcome.REVERSED),
