@@ -18,7 +18,7 @@ from pathlib import Path
 
 from simulator.guard import Guard
 
-START_SECONDS_MAX = 30.0
+START_SECONDS_MAX = 120.0
 DATABASE = "capp"
 # Below what systems lend to whoever names none: such a port may be taken before its server is up.
 PORTS = range(15_000, 22_000)

@@ -88,13 +88,19 @@ class _Server(uvicorn.Server):
         await self._ending.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, let answers under way finish for a moment, then cut the rest."""
+        """Stop listening, let answers under way finish for a moment, then cut the rest.
+
+        What was accepted becomes a connection before its server is closed: asyncio would leave it
+        open, and in nobody's hands.
+        """
+        for bound in sockets or []:
+            asyncio.get_running_loop().remove_reader(bound)
+        await _accepted_are_connections()
         for listening in self.servers:
             listening.close()
         for bound in sockets or []:
             bound.close()
-        for _ in range(_STEPS_FROM_ACCEPTED_TO_CONNECTION):
-            await asyncio.sleep(0)
+        await _accepted_are_connections()
         connections = tuple(self.server_state.connections)
         for connection in connections:
             connection.shutdown()
@@ -110,6 +116,11 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+async def _accepted_are_connections() -> None:
+    for _ in range(_STEPS_FROM_ACCEPTED_TO_CONNECTION):
+        await asyncio.sleep(0)
 
 
 class _CuttableProtocol(HttpToolsProtocol):

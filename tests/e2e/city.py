@@ -51,7 +51,7 @@ _LANGUAGE_CHOICE = {("KE", "sw"): "2", ("UG", "sw"): "3"}
 _DIALLING_CODES = tuple(market.dialling_code[1:] for market in MARKETS.values())
 ENDED = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLED"})
 # A call that is still under way at the first look is asked about half a minute later.
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 POLL_SECONDS = 0.2
 
 

@@ -19,7 +19,7 @@ def key_of(city: City, name: str, scopes: str) -> str:
     }  # fmt: skip
     made = subprocess.run(
         [sys.executable, "-m", "channels.cli", "api-keys", "create", name, "--scopes", scopes],
-        cwd=PROJECT, env=environment, capture_output=True, text=True, check=True, timeout=60,
+        cwd=PROJECT, env=environment, capture_output=True, text=True, check=True, timeout=180,
     )  # fmt: skip
     return made.stdout.strip()
 

@@ -40,7 +40,7 @@ REPEATS_MAX = 3
 HANDS = 8
 """How many people type at the same moment."""
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 400.0
 WALLET_PIN = "1234"  # as the sandboxes give it to a wallet that nobody has told another
 # Nobody is in a hurry before the last has confirmed: prices and prompts hold, nobody is asked.
 ENVIRONMENT = {

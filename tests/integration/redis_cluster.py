@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from engine.session.commands import SLOTS
 
 NODES = 3
-START_SECONDS_MAX = 20.0
+START_SECONDS_MAX = 60.0
 STARTS_MAX = 5
 PORTS = range(12_000, 15_000)
 """A node talks to its peers 10,000 above its port; both lie below what the system hands out, and

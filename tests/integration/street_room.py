@@ -147,7 +147,7 @@ def serving(build: Callable[[], ASGIApp]) -> Iterator[str]:
 
 
 def _url(server: uvicorn.Server, thread: threading.Thread) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while thread.is_alive() and time.monotonic() < deadline:
         if server.started:
             return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

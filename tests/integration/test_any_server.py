@@ -19,7 +19,7 @@ from simulator.places import Places
 
 README = Path(__file__).parents[2] / "simulator" / "dialects" / "README.md"
 PHONE = "+254712000001"
-START_SECONDS_MAX = 30.0
+START_SECONDS_MAX = 120.0
 
 
 def block(language: str) -> str:

@@ -171,7 +171,7 @@ async def test_two_sweeps_of_one_process_keep_out_of_each_others_way(
     monkeypatch.setattr(hall.rail, "prepare", held_up)
     first = asyncio.create_task(hall.room.settling.sweep())
     await entered.wait()
-    await asyncio.wait_for(hall.room.settling.sweep(), timeout=20)
+    await asyncio.wait_for(hall.room.settling.sweep(), timeout=60)
     go_on.set()
     await first
     assert sorted(signed_for) == list(range(5)), "no place was given up while it was signed for"

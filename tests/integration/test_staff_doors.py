@@ -93,7 +93,7 @@ def doors(shared_database_url: str, redis_server: embedded.Server) -> Iterator[D
 
 
 def _url(server: uvicorn.Server, thread: threading.Thread) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while thread.is_alive() and time.monotonic() < deadline:
         if server.started:
             url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

@@ -106,7 +106,7 @@ def capp(environment: dict[str, str], *words: str) -> subprocess.CompletedProces
     kept = {n: v for n, v in os.environ.items() if not n.startswith("CAPP_")}
     return subprocess.run(
         [sys.executable, "-m", "channels.cli", *words], cwd=PROJECT, env={**kept, **environment},
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=180,
     )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ async def run(rest: Any, account: Account, payload: Any) -> dict[str, Any]:
 
 async def test_the_sdk_finds_its_way(base: str, rest: Any, alice: Account) -> None:
     assert await rest.chain_id() == 4
-    assert abs(await rest.current_timestamp() - time.time()) < 5
+    assert abs(await rest.current_timestamp() - time.time()) < 60
     assert await FaucetClient(base, rest).healthy()
     assert await rest.account_balance(alice.address()) == APT
     assert await rest.account_sequence_number(alice.address()) == 0
@@ -271,7 +271,7 @@ async def test_every_answer_says_where_the_chain_is(http: httpx.AsyncClient) -> 
         headers = (await http.get(path)).headers
         assert headers["X-Aptos-Chain-Id"] == "4"
         assert int(headers["X-Aptos-Ledger-Version"]) >= int(headers["X-Aptos-Block-Height"]) > 0
-        assert abs(int(headers["X-Aptos-Ledger-TimestampUsec"]) / 1e6 - time.time()) < 5
+        assert abs(int(headers["X-Aptos-Ledger-TimestampUsec"]) / 1e6 - time.time()) < 60
         for name in ("Ledger-Oldest-Version", "Oldest-Block-Height"):
             assert headers[f"X-Aptos-{name}"] == "0"
 

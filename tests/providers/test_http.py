@@ -399,9 +399,10 @@ async def test_trace_tells_status_or_failure_and_nothing_else(
         ("acme", "pay", 503, ""),
         ("acme", "pay", None, "ReadError"),
     ]
-    assert all(0 <= e.elapsed_seconds < 1 for e in traced)
-    assert "4711" not in repr(traced)
-    assert "sesame" not in repr(traced)
+    assert all(0 <= e.elapsed_seconds < 60 for e in traced)
+    shown = repr([e._replace(elapsed_seconds=0.0) for e in traced])  # any digits may be in those
+    assert "4711" not in shown
+    assert "sesame" not in shown
 
 
 RETRY_AFTER = {"7": 7.0, "0": 1.0, "99999": 600.0, "": 30.0, "-5": 30.0, "soon": 30.0, "²": 30.0}

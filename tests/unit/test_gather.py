@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from engine.gather import BUSY_SECONDS, Gatherer
+from tests.leap import leap, stand
 
 
 async def test_questions_of_one_moment_travel_together_and_each_gets_its_answer() -> None:
@@ -75,6 +76,7 @@ async def test_who_asks_seldom_waits_for_nobody_and_who_asks_often_for_company(
         asked.append(list(keys))
         return {}
 
+    stand()
     gather = Gatherer(fetch, patience=patience)
     seldom = gather.get(1)
     for _ in range(3):
@@ -85,9 +87,11 @@ async def test_who_asks_seldom_waits_for_nobody_and_who_asks_often_for_company(
     for _ in range(3):
         await asyncio.sleep(0)
     assert not often.done()
-    await gather.get(3)  # it came a little later
+    company = gather.get(3)  # it came a little later
+    leap(patience)
+    await company
     assert asked == [[1], [2, 3]]
-    await asyncio.sleep(2 * max(BUSY_SECONDS, patience))
+    leap(2 * max(BUSY_SECONDS, patience))
     last = gather.get(4)
     for _ in range(3):
         await asyncio.sleep(0)

@@ -127,7 +127,7 @@ def test_alarm_rings_where_it_hangs_and_the_one_around_it_still_does() -> None:
         with alarm(10):
             pass
         time.sleep(10)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 9, "neither was slept to its end"
 
 
 def test_alarm_is_silent_after_its_block() -> None:
@@ -144,7 +144,7 @@ def test_a_test_that_hangs_fails_and_the_run_goes_on(tmp_path: Path) -> None:
     place = ["--rootdir", str(tmp_path), str(tmp_path)]
     command = [sys.executable, "-m", "pytest", "-rA", *plugins, *place]
     done = subprocess.run(
-        command, cwd=TESTS.parent, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=TESTS.parent, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 1, done.stdout
     assert "1 failed, 1 passed, 1 error" in done.stdout.splitlines()[-1], done.stdout

@@ -75,7 +75,7 @@ def test_help_and_mistakes_list_every_command_without_loading_one(words: list[st
 @pytest.mark.parametrize("words", [["books"], ["doctor"], ["data", "rotate"]])
 def test_what_is_stopped_by_ctrl_c_ends_without_a_trace(words: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # a database that never answers
-        mute.settimeout(30)
+        mute.settimeout(120)
         url = f"postgresql://127.0.0.1:{mute.getsockname()[1]}/capp?sslmode=disable"
         command = [sys.executable, "-m", "channels.cli", *words]
         with subprocess.Popen(
@@ -84,6 +84,6 @@ def test_what_is_stopped_by_ctrl_c_ends_without_a_trace(words: list[str]) -> Non
         ) as started:  # fmt: skip
             heard, _ = mute.accept()
             started.send_signal(signal.SIGINT)
-            _, err = started.communicate(timeout=30)
+            _, err = started.communicate(timeout=120)
             heard.close()
     assert (started.returncode, err) == (130, "")

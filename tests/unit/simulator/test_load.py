@@ -442,10 +442,12 @@ async def test_journeys_begin_by_the_clock_though_the_server_is_slow(bank: Bank,
     bank.slow_seconds = 0.6
     plan = plan_of(journey(), seconds=1.6)
     crowd = await walked(url, plan)
-    due = Counter(map(int, plan.begins()))
-    begun = {n: second.begun for n, second in enumerate(crowd.tally.seconds) if second.begun}
-    assert set(begun) == set(due)
-    assert abs(begun[1] - due[1]) <= 5  # whoever was due at the edge of a second may be late
+    due = plan.begins()
+    seconds, lateness = crowd.tally.seconds, crowd.tally.lateness
+    assert sum(second.begun for second in seconds) == len(due)
+    assert seconds[0].begun <= sum(moment < 1 for moment in due), "nobody was early"
+    # A busy machine may be late as well, but not as if each had waited for the one before.
+    assert lateness.total_seconds / len(due) < len(due) * bank.slow_seconds / 8
     assert crowd.tally.walking_max > 20
 
 

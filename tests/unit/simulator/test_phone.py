@@ -39,7 +39,7 @@ def handset(client: httpx.AsyncClient, places: Places, world: World) -> Handset:
 
 
 async def _until(pilot: Pilot[Any], so: Callable[[], bool]) -> None:
-    for _ in range(100):
+    for _ in range(600):
         if so():
             return
         await pilot.pause(0.05)
@@ -47,7 +47,7 @@ async def _until(pilot: Pilot[Any], so: Callable[[], bool]) -> None:
 
 
 async def _until_so(so: Callable[[], object]) -> None:
-    for _ in range(200):
+    for _ in range(3000):
         if so():
             return
         await asyncio.sleep(0.01)
@@ -281,13 +281,13 @@ async def test_a_prompt_that_ran_out_leaves_the_display(handset: Handset, server
 async def test_hanging_up_while_the_network_is_slow_drops_the_late_screen(
     handset: Handset, server: Any
 ) -> None:
-    server.slow_seconds = 0.05
+    server.slow_seconds = 0.5
     dialling = asyncio.create_task(handset.enter())
-    await asyncio.sleep(0.01)
-    assert _mode(handset) is Mode.WAITING
+    await _until_so(lambda: _mode(handset) is Mode.WAITING)
     await handset.escape()
     await dialling
     assert _mode(handset) is Mode.IDLE
+    await _until_so(lambda: server.ends)
     assert [end["status"] for end in server.ends] == ["Incomplete"]
 
 

@@ -346,7 +346,7 @@ async def test_some_gateways_tell_an_end_where_they_tell_turns(
 async def test_hanging_up_while_an_end_is_on_its_way_is_told_once(
     session: UssdSession, server: Any
 ) -> None:
-    server.slow_seconds = 0.05
+    server.slow_seconds = 0.5
     server.answers.append(PlainTextResponse("END Bye"))
     dialling = asyncio.create_task(session.dial("*384*96#"))
     await asyncio.sleep(0.01)
