@@ -110,13 +110,17 @@ async def test_never_more_questions_at_once_than_the_operator_bears(world: World
     for _ in range(9):
         await silent(world)
     world.clock.pass_(61)
-    asking, most = 0, 0
+    asking, most, three = 0, 0, asyncio.Event()
 
     async def ask(*_: object) -> Heard:
         nonlocal asking, most
         asking += 1
         most = max(most, asking)
-        await asyncio.sleep(0.01)
+        if asking == 3:
+            three.set()
+        async with asyncio.timeout(30):
+            await three.wait()
+        await asyncio.sleep(0.05)  # so long a fourth may come, if nothing keeps it
         asking -= 1
         return Heard.KEPT
 

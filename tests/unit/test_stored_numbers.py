@@ -15,8 +15,8 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payins import judging
 from engine.payments.settlement import state
+from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Side
-from engine.payments.statements.matching import Class
 from engine.ports import Direction
 from engine.traffic.messages import Way
 
