@@ -12,13 +12,14 @@ from engine.payments.service import PAID_TWICE
 from engine.payments.settlement.batch_store import CASE
 from engine.payments.statements.store import KINDS
 from engine.payments.stepping import REFUND_BY_HAND, WAITS_FOR_PEOPLE
+from engine.payments.unresolved import UNRESOLVED
 
 OPENED = re.compile(r'open_(?:case|one)\(\s*[a-z.]+,\s*"([A-Z_]+)"')
 
 
 def test_every_kind_of_case_has_its_line() -> None:
     told = {*cases.ONE_PERSON, *KINDS, *WAITS_FOR_PEOPLE.values(), "AUDIT"}
-    told |= {CASE, PAID_TWICE, PAY_IN, REFUND_BY_HAND}
+    told |= {CASE, PAID_TWICE, PAY_IN, REFUND_BY_HAND, UNRESOLVED}
     for file in Path(engine.__file__).parent.rglob("*.py"):
         told |= set(OPENED.findall(file.read_text("utf-8")))
     assert told == set(NEXT)

@@ -283,7 +283,8 @@ async def test_hanging_up_while_the_network_is_slow_drops_the_late_screen(
 ) -> None:
     server.slow_seconds = 0.5
     dialling = asyncio.create_task(handset.enter())
-    await _until_so(lambda: _mode(handset) is Mode.WAITING)
+    await _until_so(lambda: server.turns)
+    assert _mode(handset) is Mode.WAITING
     await handset.escape()
     await dialling
     assert _mode(handset) is Mode.IDLE
