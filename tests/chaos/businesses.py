@@ -33,14 +33,11 @@ DEAFNESS: tuple[ReceiverFault, ...] = ("error_500", "reset", "answer_lost")
 class Business:
     """One with a key and an address of its own, and all that it asked and heard."""
 
-    def __init__(
-        self, name: str, people: People, random: Random, client: httpx.AsyncClient
-    ) -> None:
+    def __init__(self, name: str, people: People, client: httpx.AsyncClient) -> None:
         self.name = name
         self.receiver = Receiver()
         self.placed: list[Placed] = []
         self._people = people
-        self._random = random
         self._client = client
         self._keys = 0
 
@@ -61,12 +58,8 @@ class Business:
         """One payment, after the payer has registered by phone. Raises Interrupted."""
         people = self._people
         payer, payee = people.pair(random, order, pin)
-        session = people.city.phone(payer)
-        try:
-            await people.register(session, payer)
-        finally:
-            await session.hang_up()
-            await session.notified()
+        async with people.dialogue(payer):
+            pass  # whoever is at the menu is a customer
         await people.arm(payer, payee, order)
         if random.random() < DEAF_ODDS:
             self.receiver.faults.append(random.choice(DEAFNESS))
@@ -107,14 +100,11 @@ class Business:
 
 @asynccontextmanager
 async def open_businesses(
-    city: City, people: People, names: Iterable[str], seed: str
+    city: City, people: People, names: Iterable[str]
 ) -> AsyncIterator[list[Business]]:
     """Each with a key made at the terminal, and an address that hears until the block ends."""
     async with _doors(city, names) as clients:
-        opened = [
-            Business(name, people, Random(f"{seed}:{name}"), client)
-            for name, client in clients.items()
-        ]
+        opened = [Business(name, people, client) for name, client in clients.items()]
         apps = {one.name: (receiver_app(one.receiver), 0) for one in opened}
         async with serving(apps) as urls:
             for one in opened:

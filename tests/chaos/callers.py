@@ -28,18 +28,13 @@ class Callers:
         """One dialogue, from the first dial to the last screen. Raises Interrupted."""
         people = self._people
         payer, payee = people.pair(random, order, pin)
-        session = people.city.phone(payer)
-        try:
-            await people.register(session, payer)
+        async with people.dialogue(payer) as session:
             for text in ("1", payee.digits, str(order.amount), "1"):
                 await people.ask(session, text)
             await people.arm(payer, payee, order)
             last = await _confirm(session, payer.pin)
             if order.repeats:
                 await session.repeat()
-        finally:
-            await session.hang_up()
-            await session.notified()
         self.placed.append(Placed(payer.digits, payee.digits, _codes(last, payee)))
 
 

@@ -1,6 +1,8 @@
 """Newcomers with phones, seen once each, and dialogues that may break off while servers die."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from random import Random
 
 from simulator.ussd import UssdSession
@@ -38,11 +40,18 @@ class People:
                 self._numbers.add(msisdn)
                 return Person(msisdn, pin, country, operator=OPERATOR[country])
 
-    async def register(self, session: UssdSession, person: Person) -> None:
-        """The first dial of somebody; the session stands at the menu afterwards."""
-        await self.ask(session, None)
-        for text in ("1", person.pin, person.pin):
-            await self.ask(session, text)
+    @asynccontextmanager
+    async def dialogue(self, person: Person) -> AsyncIterator[UssdSession]:
+        """The first dial of somebody, who stands at the menu and hangs up at the block's end."""
+        session = self.city.phone(person)
+        try:
+            await self.ask(session, None)
+            for text in ("1", person.pin, person.pin):
+                await self.ask(session, text)
+            yield session
+        finally:
+            await session.hang_up()
+            await session.notified()
 
     async def ask(self, session: UssdSession, text: str | None) -> None:
         """One turn before the last; a dialogue that breaks off here has moved nothing."""

@@ -172,7 +172,7 @@ class _Story:
             depositors = Depositors(people, MpesaClient(client, ""))
             await self._set_sandboxes(city)
             await depositors.register()
-            async with open_businesses(city, people, BUSINESSES, seed) as businesses:
+            async with open_businesses(city, people, BUSINESSES) as businesses:
                 doors: list[Door] = [*[callers] * self._plan.callers, *businesses, depositors]
                 load = Load(city, seed, doors, fault_odds=self._plan.fault_odds)
                 reading: Reading | None = None
