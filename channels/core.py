@@ -30,6 +30,7 @@ from engine.payments.stepping import Hear
 from engine.payments.store import PaymentStore
 from engine.payments.wallets import Wallets
 from engine.ports import OperatorPort, PortabilityPort, SmsPort
+from engine.restored import Restored
 from engine.texts import Texts
 
 
@@ -93,8 +94,8 @@ def build_core(
     """Nothing is opened or read here. `overhear` may stand between a step and its dispatching."""
     clock = outside.clock
     store = PaymentStore(pool, known.directory)
-    restored_at = settings.restored_at
-    outbox = Outbox(pool, clock, lease_seconds=settings.lease_seconds, restored_at=restored_at)
+    restored = Restored(settings.restored_at)
+    outbox = Outbox(pool, clock, lease_seconds=settings.lease_seconds, restored=restored)
     addresses = CallbackAddresses(
         settings.public_url, settings.callback_keys, companies_of(known.directory.by_code.values())
     )
@@ -133,7 +134,7 @@ def build_core(
         router=deciders.router,
         wallets=deciders.wallets,
         record=deciders.record,
-        restored_at=restored_at,
+        restored=restored,
     )
     dispatcher.payments = payments
     rulings = Rulings(
@@ -143,7 +144,7 @@ def build_core(
         policy=deciders.policy,
         withhold=outbox.withhold,
         clock=clock,
-        restored_at=restored_at,
+        restored=restored,
     )
     reconciler = Reconciler(
         store=store,

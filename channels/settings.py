@@ -138,6 +138,7 @@ class Settings:
     pin_cool_down_seconds: int
     lease_seconds: int
     restored_at: float  # epoch seconds: what began before may have gone on in what a restore lost
+    promoted_has_all: bool  # a standby that is promoted lacks no commit: they are synchronous
     screening_required: bool  # without a sanctions list nothing is allowed
     own_menus: Path | None  # journeys and texts laid over those of `menus/`; None: the house's
     compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
@@ -229,6 +230,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         pin_cool_down_seconds=reader.number("CAPP_PIN_COOL_DOWN_SECONDS", 1800),
         lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60),
         restored_at=reader.moment("CAPP_RESTORED_AT"),
+        promoted_has_all=reader.choice("CAPP_STANDBYS", ("asynchronous", "synchronous"))
+        == "synchronous",
         screening_required=reader.choice("CAPP_SCREENING_REQUIRED", ("0", "1")) == "1",
         own_menus=reader.folder("CAPP_MENUS_FOLDER"),
         compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,

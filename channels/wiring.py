@@ -15,6 +15,7 @@ from channels.compliance import LISTS_REFRESH_SECONDS, build_compliance, build_s
 from channels.core import Deciders, Known, Outside, build_core
 from channels.messages import build_ports
 from channels.office import Office, build_office
+from channels.one_database import OneDatabase, tell_people, with_restore
 from channels.payins import PayInRoom, build_pay_ins
 from channels.privacy import give_keys, plan_sealer
 from channels.settings import BadSettings, Settings
@@ -25,7 +26,7 @@ from engine.compliance.compliance import Compliance
 from engine.compliance.screening import Screener
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
-from engine.database import connect, have_months, open_pool
+from engine.database import POOL_SIZE, Pool, have_months
 from engine.decision_log import DecisionLog
 from engine.dispatch import Dispatcher
 from engine.fx.rates import RateBook
@@ -66,6 +67,7 @@ from engine.session.editions import BROKEN
 from engine.texts import Texts
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
+from engine.which_database import Restores
 from providers.portability import build_portability
 from providers.registry import build_operators
 
@@ -146,20 +148,23 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             closing.push_async_callback(outside.portability.aclose)
         if refused := address_faults(settings, outside.operators.values()):
             raise BadSettings(f"CAPP_PUBLIC_URL: {'; '.join(refused)}")
-        pool = await open_pool(settings.database_url)
+        database = OneDatabase(settings)
+        pool = Pool(database.connect, size=POOL_SIZE)
         closing.push_async_callback(pool.close)
         async with pool.acquire() as connection:
             await must_be_migrated(connection)
+            restores = Restores(settings.tenant, clock, promoted_has_all=settings.promoted_has_all)
+            noticed = await restores.notice(connection)
+            settings = with_restore(settings, noticed)
         ring = await give_keys(settings, pool)
         async with pool.acquire() as connection:
             await have_months(connection, clock.now())
-        committer = Committer(
-            partial(connect, settings.database_url), clock, seal=plan_sealer(pool)
-        )
+        committer = Committer(database.connect, clock, seal=plan_sealer(pool))
         await committer.start()
         closing.push_async_callback(committer.stop)
         engine = _assemble(settings, outside, watch, words, pool=pool, committer=committer)
         overheard.traffic = engine.traffic
+        await tell_people(engine.office.cases, settings.tenant, noticed)
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
         closing.push_async_callback(engine.reconciler.stop)

@@ -18,6 +18,7 @@ from engine.privacy.seals import PLAIN, Seals
 log = logging.getLogger(__name__)
 
 MONTHS_AHEAD = 3
+POOL_SIZE = 8
 
 # The role in an address does not exist, or is not the login's to take on.
 _NOT_SERVED = (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError)
@@ -45,7 +46,7 @@ async def must_take_writes(connection: Any) -> None:
         )
 
 
-async def open_pool(url: str, *, size: int = 8) -> "Pool":
+async def open_pool(url: str, *, size: int = POOL_SIZE) -> "Pool":
     """A pool for reads and small writes; the commit has connections of its own.
 
     The first connection is opened here: raises what `asyncpg.connect` raises.

@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from engine.clock import Clock, PaymentId, epoch_of, first_id_at
+from engine.clock import Clock, PaymentId, first_id_at
 from engine.errors import OurFault
 from engine.gather import UNHURRIED_SECONDS, Gatherer
 from engine.ports import SmsReport
 from engine.privacy.places import payload_place
 from engine.privacy.seals import open_maybe, seals_of
+from engine.restored import NEVER, Restored
 
 log = logging.getLogger(__name__)
 
@@ -64,15 +65,15 @@ class Outbox:
     """Claims, releases and endings of intents; all of them may be repeated."""
 
     def __init__(
-        self, pool: Any, clock: Clock, *, lease_seconds: int, restored_at: float = 0.0
+        self, pool: Any, clock: Clock, *, lease_seconds: int, restored: Restored = NEVER
     ) -> None:
-        """`restored_at`, in epoch seconds: intents of before may have left in what a restore of the
-        database lost, whatever their rows say (`migrations/decisions/0005`).
+        """Intents that a restore forgot may have left in what it lost, whatever their rows say
+        (`migrations/decisions/0005`).
         """
         self._pool = pool
         self._clock = clock
         self._lease_seconds = lease_seconds
-        self._restored_at = restored_at
+        self._restored = restored
         self._seals = seals_of(pool)
         self._claiming: set[str] = set()
         # Under a moderate load each of these would be a statement and a flush of its own.
@@ -243,7 +244,7 @@ class Outbox:
 
     def _may_be_lost(self, intent_id: str) -> bool:
         """Whether it may have left, and the row that said so is gone with what a restore lost."""
-        return epoch_of(intent_id) < self._restored_at
+        return self._restored.forgot(intent_id)
 
     async def _claim_many(self, ids: Sequence[str]) -> dict[str, int]:
         now = int(self._clock.epoch())

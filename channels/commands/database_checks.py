@@ -9,6 +9,7 @@ from channels.settings import Settings
 from engine.clock import Clock, first_id_at, made_at
 from engine.database import must_take_writes
 from engine.revision import is_known, must_be_migrated
+from engine.which_database import last_restore
 
 APART_SECONDS_MAX = 30
 """How far this machine's clock may be from that of Postgres: leases and prices go by both."""
@@ -53,35 +54,33 @@ def must_agree(ours: float, theirs: float) -> None:
 
 
 async def check_restore(settings: Settings) -> str:
-    """What began before the database was restored, or whether it may have been, as nobody has said
-    (`deploy/restoring.md`).
+    """What began before the database was restored, by the settings or as it told itself; else
+    whether it may have been (`deploy/restoring.md`).
     """
-    if not settings.restored_at:
-        return f"none is told of (CAPP_RESTORED_AT); {await _newest(settings)}"
     clock = Clock()
     if settings.restored_at > clock.epoch():
         raise ValueError("CAPP_RESTORED_AT is to come: until then nothing is paid out by itself")
-    at = datetime.fromtimestamp(settings.restored_at, UTC)
     connection = await asyncpg.connect(settings.database_url, timeout=5)
     try:
+        at = max(settings.restored_at, await last_restore(connection, settings.tenant))
+        if not at:
+            newest = await _newest(connection, settings.tenant)
+            return f"none is told of (CAPP_RESTORED_AT), and none was noticed; {newest}"
+        since = datetime.fromtimestamp(at, UTC)
         live = await connection.fetchval(
             "select count(*) from payment where tenant = $1 and due is not null and id < $2",
-            settings.tenant, first_id_at(at),
+            settings.tenant, first_id_at(since),
         )  # fmt: skip
     finally:
         await connection.close()
-    return f"{live} payments of before {at:%Y-%m-%d %H:%M} UTC are not over: `capp cases`"
+    return f"{live} payments of before {since:%Y-%m-%d %H:%M} UTC are not over: `capp cases`"
 
 
-async def _newest(settings: Settings) -> str:
+async def _newest(connection: asyncpg.Connection, tenant: int) -> str:
     """Of a database that was restored it is older than who looks remembers."""
-    connection = await asyncpg.connect(settings.database_url, timeout=5)
-    try:
-        newest = await connection.fetchval(
-            "select id from payment where tenant = $1 order by id desc limit 1", settings.tenant
-        )
-    finally:
-        await connection.close()
+    newest = await connection.fetchval(
+        "select id from payment where tenant = $1 order by id desc limit 1", tenant
+    )
     if newest is None:
         return "no payment is here"
     return f"the newest payment here began {made_at(newest.hex):%Y-%m-%d %H:%M} UTC"

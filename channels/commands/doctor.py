@@ -281,7 +281,7 @@ async def _reconciliation(settings: Settings) -> str:
 
 
 async def _redis(settings: Settings) -> str:
-    pipeline = open_pipeline(settings.redis_url)
+    pipeline = open_pipeline(settings.redis_url, timeout_seconds=5)  # nobody is dialling
     try:
         await pipeline.execute("SET", "capp:doctor", "1", "EX", "5")
     finally:

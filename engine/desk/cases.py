@@ -26,6 +26,7 @@ from engine.errors import AlreadyDecided, StaffMistake
 LOW_WATER = "LOW_WATER"
 SMS_UNKNOWN = "SMS_UNKNOWN"  # nobody knows whether a message arrived
 HOOK_PAUSED = "HOOK_PAUSED"  # a business is told nothing any more: its address fails or is gone
+RESTORED = "RESTORED"  # the database was restored: `deploy/restoring.md` is to be gone through
 REPORTED = "REPORTED"  # a customer says that something is wrong with a payment
 ONE_PERSON = frozenset({HOOK_PAUSED, LOW_WATER, PIN_RESET, REPORTED, SMS_UNKNOWN})
 """Kinds at which no money is at stake. A kind nobody listed needs two people.

@@ -34,6 +34,8 @@ NEXT: Final[Mapping[str, str]] = {
     "REFUND_FAILED": "it is ordered again by itself; where it cannot succeed, REFUND_ELSEWHERE"
     " takes it over; then CLOSE_CASE",
     "REPORTED": "`capp traffic CODE`; call the customer; then `capp close`",
+    "RESTORED": "go through `deploy/restoring.md`; when the other cases about it are closed,"
+    " CLOSE_CASE",
     "RETURNED": "REPAY_RETURNED (payee= for another number) or REFUND_RETURNED, which closes this",
     "SETTLEMENT": "`capp settlement` says what waits for what; then CLOSE_CASE",
     "SMS_UNKNOWN": "tell the customer another way if it matters; then `capp close`",

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from engine.clock import Clock, PaymentId, epoch_of
+from engine.clock import Clock, PaymentId
 from engine.errors import Impossible, NoWayNow
 from engine.msisdn import Msisdn
 from engine.payments.facts import Ruling
@@ -19,6 +19,7 @@ from engine.payments.policy import Policy
 from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Stepper
 from engine.payments.store import PaymentStore
+from engine.restored import NEVER, Restored
 
 LookAfter = Callable[[Payment], Awaitable[None]]
 
@@ -35,13 +36,10 @@ class Rulings:
         policy: Policy,
         withhold: Callable[[str], Awaitable[bool]],
         clock: Clock,
-        restored_at: float = 0.0,
+        restored: Restored = NEVER,
     ) -> None:
-        """`withhold` ends an intent that nobody has begun, so that nobody sends it any more.
-
-        `restored_at`, in epoch seconds, is when the database was last restored.
-        """
-        self._restored_at = restored_at
+        """`withhold` ends an intent that nobody has begun, so that nobody sends it any more."""
+        self._restored = restored
         self._stepper = stepper
         self._sequel = sequel
         self._store = store
@@ -97,7 +95,7 @@ class Rulings:
         """Why what was proposed before a restore pays nobody any more: it may have been carried
         out in what that lost. "" for what was proposed since.
         """
-        if epoch_of(proposal_id) >= self._restored_at:
+        if not self._restored.forgot(proposal_id):
             return ""
         return "the database was restored since it was proposed: look there, and propose it again"
 

@@ -5,7 +5,7 @@ Looks at what is known in memory and at what compliance says; moves nothing itse
 
 from typing import NamedTuple
 
-from engine.clock import Clock, epoch_of
+from engine.clock import Clock
 from engine.decisions import Decision, Kind
 from engine.payments.lifecycle import Event
 from engine.payments.payment import Payment
@@ -13,6 +13,7 @@ from engine.payments.planning import Onward
 from engine.payments.policy import HOLD, Policy
 from engine.payments.store import PaymentStore
 from engine.ports import Reason
+from engine.restored import NEVER, Restored
 
 # The payee's own wallet refuses: another operator would come to the same wallet.
 _OF_THE_WALLET = {Reason.CANNOT_RECEIVE, Reason.NOT_REGISTERED, Reason.LIMIT}
@@ -34,25 +35,24 @@ class Sequel:
     """Decides; every decision that is not the ordinary one says why."""
 
     def __init__(
-        self, policy: Policy, store: PaymentStore, clock: Clock, *, restored_at: float = 0.0
+        self, policy: Policy, store: PaymentStore, clock: Clock, *, restored: Restored = NEVER
     ) -> None:
-        """`restored_at`, in epoch seconds: see `lost`."""
         self._policy = policy
         self._store = store
         self._clock = clock
-        self._restored_at = restored_at
+        self._restored = restored
 
     async def lost(self, payment: Payment) -> Following | None:
         """What follows where the payout may have been made in what a restore of the database lost:
         it is held until two people have agreed on something since. None for every other payment.
         """
-        if epoch_of(payment.payment_id) >= self._restored_at:
+        if not self._restored.forgot(payment.payment_id):
             return None
-        if await self._store.was_ruled_since(payment.payment_id, self._restored_at):
+        if await self._store.was_ruled_since(payment.payment_id, self._restored.at):
             return None
         why = Decision(
             Kind.RESTORED, HOLD, "the database was restored: see at the operators whether it was"
-            " paid or given back before", {"restored_at": int(self._restored_at)},
+            " paid or given back before", {"restored_at": int(self._restored.at)},
         )  # fmt: skip
         return Following(Event.HELD, decisions=(why,))
 

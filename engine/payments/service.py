@@ -37,6 +37,7 @@ from engine.payments.store import Attempted, PaymentStore
 from engine.payments.views import Confirmed
 from engine.payments.wallets import Wallets
 from engine.ports import Direction, Finding, Outcome, PaidIn
+from engine.restored import NEVER, Restored
 
 TRIES_MAX = 5
 """How often a step is planned anew when somebody else moved the payment meanwhile."""
@@ -79,15 +80,14 @@ class Payments:
         router: Router | None = None,
         wallets: Wallets | None = None,
         record: Record = unheard,
-        restored_at: float = 0.0,
+        restored: Restored = NEVER,
     ) -> None:
         """`hear` is told of every committed step with its intents, at once and in memory.
 
         `router` ranks the ways to a payee; without one there is only the payee's own operator.
         `wallets` knows whose wallet a number is; without it there is only the number's prefix.
-        `record` is told how attempts ended, for the operators' health. `restored_at`, in epoch
-        seconds, is when the database was last restored: what of before may have been paid or given
-        back in what that lost waits for people (`migrations/decisions/0005`).
+        `record` is told how attempts ended, for the operators' health. What a restore forgot may
+        have been paid or given back in what it lost, and waits for people.
         """
         self._store = store
         self._directory = directory
@@ -104,10 +104,10 @@ class Payments:
             tenant=tenant, committer=committer, store=store, directory=directory, clock=clock,
             ids=ids, planner=planner, policy=policy, hear=hear,
         )  # fmt: skip
-        self.sequel = Sequel(policy, store, clock, restored_at=restored_at)
+        self.sequel = Sequel(policy, store, clock, restored=restored)
         self.stepper = Stepper(
             committer=committer, store=store, planner=planner, clock=clock, hear=hear,
-            restored_at=restored_at,
+            restored=restored,
         )  # fmt: skip
 
     # What a customer asks for.

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 
-from engine.clock import AttemptId, Clock, epoch_of
+from engine.clock import AttemptId, Clock
 from engine.errors import Impossible, OurFault
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Evidence, Intent, Verdict, note
@@ -19,6 +19,7 @@ from engine.payments.payment import Payment
 from engine.payments.planning import Onward, Planner
 from engine.payments.store import PaymentStore
 from engine.ports import Direction
+from engine.restored import NEVER, Restored
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +48,17 @@ class Stepper:
         planner: Planner,
         clock: Clock,
         hear: Hear,
-        restored_at: float = 0.0,
+        restored: Restored = NEVER,
     ) -> None:
-        """`restored_at`, in epoch seconds: what is due back of payments of before may have been
-        given back in what a restore of the database lost, and waits for people.
+        """What is due back of payments that a restore forgot may have been given back in what it
+        lost, and waits for people.
         """
         self._committer = committer
         self._store = store
         self._planner = planner
         self._clock = clock
         self._hear = hear
-        self._restored_at = restored_at
+        self._restored = restored
 
     async def take(
         self,
@@ -186,7 +187,7 @@ class Stepper:
 
     def is_of_before(self, payment: Payment) -> bool:
         """Whether it began before the database was restored."""
-        return epoch_of(payment.payment_id) < self._restored_at
+        return self._restored.forgot(payment.payment_id)
 
     async def gives_back(self, payment: Payment, ending: Ending | None = None) -> bool:
         """Whether the operator that collected gives back what is owed.

@@ -39,6 +39,7 @@ from engine.tables.payments import (
 )
 from engine.tables.privacy import data_key
 from engine.tables.rates import fx_decision, fx_observation, fx_rate, fx_source
+from engine.tables.restores import database_seen
 from engine.tables.routing import (
     breaker,
     corridor,
@@ -89,6 +90,7 @@ __all__ = [
     "corridor",
     "customer",
     "data_key",
+    "database_seen",
     "decision",
     "evidence",
     "fx_decision",

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,22 @@ class Databases:
             self.folder / "postgres", port=port, settings=POSTGRES
         )
         assert self.postgres.port == port, "somebody took the port meanwhile"
+
+    def dump(self, database: str, file: Path) -> None:
+        """As staff back it up."""
+        self._run("pg_dump", "--format=custom", f"--file={file}", database)
+
+    def restore(self, database: str, file: Path) -> None:
+        """What was there is gone, whoever was connected."""
+        self._run("dropdb", "--force", database)
+        self._run("createdb", database)
+        self._run("pg_restore", "--exit-on-error", f"--dbname={database}", str(file))
+
+    def _run(self, program: str, *arguments: str) -> None:
+        address = ["--host=127.0.0.1", f"--port={self.postgres.port}", "--username=postgres"]
+        command = [str(embedded.program(program)), *address, *arguments]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
     def stop_redis(self) -> None:
         self.redis.stop()

@@ -247,10 +247,10 @@ def test_doctor_says_when_two_clocks_differ() -> None:
             must_agree(ours, 1000.0)
 
 
-async def test_doctor_says_what_is_not_over_since_acheck_restore(database_url: str) -> None:
+async def test_doctor_says_what_is_not_over_since_a_restore(database_url: str) -> None:
     environment = {**ENVIRONMENT, "DATABASE_URL": database_url}
     settings = read_settings(environment)
-    assert (await check_restore(settings)).endswith("(CAPP_RESTORED_AT); no payment is here")
+    assert (await check_restore(settings)).endswith("none was noticed; no payment is here")
     async with open_world(database_url) as world:
         began = made_at(await world.confirm())
     told = await check_restore(settings)

@@ -15,6 +15,7 @@ import msgspec
 
 from channels.commands.seed import Seeds, read_seeds, seed
 from channels.core import Deciders, Known, Outside, build_core
+from channels.one_database import with_restore
 from channels.privacy import give_keys, plan_sealer
 from channels.settings import Settings, read_settings
 from channels.wiring import MENUS
@@ -60,6 +61,7 @@ from engine.ports import (
     SmsReport,
 )
 from engine.texts import Texts
+from engine.which_database import Restores
 from tests.numbering import directory_of
 from tests.unit.payments.examples import MPESA, MTN, PAYEE, PAYER
 
@@ -325,6 +327,9 @@ async def open_world(
     settings = settings_for(database_url, **environment)
     pool = await open_pool(settings.database_url)
     await give_keys(settings, pool)
+    async with pool.acquire() as connection:
+        restores = Restores(1, clock, promoted_has_all=settings.promoted_has_all)
+        settings = with_restore(settings, await restores.notice(connection))
     if seeded:
         await _open_other(pool)
     committer = Committer(partial(connect, settings.database_url), clock, seal=plan_sealer(pool))

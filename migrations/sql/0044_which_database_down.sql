@@ -1,0 +1,2 @@
+drop function which_database();
+drop table database_seen;
