@@ -25,7 +25,7 @@ from engine.compliance.compliance import Compliance
 from engine.compliance.screening import Screener
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
-from engine.database import connect, have_months, open_pool
+from engine.database import ANSWER_SECONDS_MAX, connect, have_months, open_pool
 from engine.decision_log import DecisionLog
 from engine.dispatch import Dispatcher
 from engine.fx.rates import RateBook
@@ -146,16 +146,15 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             closing.push_async_callback(outside.portability.aclose)
         if refused := address_faults(settings, outside.operators.values()):
             raise BadSettings(f"CAPP_PUBLIC_URL: {'; '.join(refused)}")
-        pool = await open_pool(settings.database_url)
+        pool = await open_pool(settings.database_url, answer_seconds_max=ANSWER_SECONDS_MAX)
         closing.push_async_callback(pool.close)
         async with pool.acquire() as connection:
             await must_be_migrated(connection)
         ring = await give_keys(settings, pool)
         async with pool.acquire() as connection:
             await have_months(connection, clock.now())
-        committer = Committer(
-            partial(connect, settings.database_url), clock, seal=plan_sealer(pool)
-        )
+        writer = partial(connect, settings.database_url, answer_seconds_max=ANSWER_SECONDS_MAX)
+        committer = Committer(writer, clock, seal=plan_sealer(pool))
         await committer.start()
         closing.push_async_callback(committer.stop)
         engine = _assemble(settings, outside, watch, words, pool=pool, committer=committer)
