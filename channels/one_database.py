@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 
 from channels.settings import Settings
-from engine.database import connect
+from engine.database import ANSWER_SECONDS_MAX, connect
 from engine.desk.cases import RESTORED, CaseKey, Cases
 from engine.errors import NotServed
 from engine.revision import must_be_migrated
@@ -44,7 +44,7 @@ class OneDatabase:
         """
         known = self._known
         try:
-            connection = await connect(self._url)
+            connection = await connect(self._url, answer_seconds_max=ANSWER_SECONDS_MAX)
         except NotServed as error:
             if known is None:
                 raise

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -20,22 +21,52 @@ log = logging.getLogger(__name__)
 MONTHS_AHEAD = 3
 POOL_SIZE = 8
 
+CONNECT_SECONDS_MAX = 10.0
+ANSWER_SECONDS_MAX = 30.0
+"""How long a process that serves waits for one statement. Who has heard nothing for so long talks
+to a machine, a balancer or a pooler that has lost the connection without a word, and would wait for
+ever."""
+_KEPT_ALIVE = (
+    ("SOL_SOCKET", "SO_KEEPALIVE", 1),
+    ("IPPROTO_TCP", "TCP_KEEPIDLE", 30),  # seconds; a firewall forgets who is silent for minutes
+    ("IPPROTO_TCP", "TCP_KEEPINTVL", 10),
+    ("IPPROTO_TCP", "TCP_KEEPCNT", 3),
+    ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 60_000),  # milliseconds
+)
+
 # The role in an address does not exist, or is not the login's to take on.
 _NOT_SERVED = (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError)
 
 
-async def connect(url: str) -> Any:
+async def connect(url: str, *, answer_seconds_max: float | None = None) -> Any:
     """One connection whose array types are packed by our own codecs (`arrays.py`).
 
-    It is whom the address says, a tenant's role where we serve (`row_security.as_tenant`). Raises
-    NotServed when it cannot be, and what `asyncpg.connect` raises.
+    It is whom the address says, a tenant's role where we serve (`row_security.as_tenant`). Who is
+    not answered within `answer_seconds_max` gets TimeoutError, an OSError: what was asked may have
+    been done, and the connection must be ended. Without it a statement may take for ever.
+
+    Raises NotServed when it cannot be whom the address says, and what `asyncpg.connect` raises.
     """
     try:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(
+            url, timeout=CONNECT_SECONDS_MAX, command_timeout=answer_seconds_max
+        )
     except _NOT_SERVED as error:
         raise NotServed(f"{error}: `capp migrate` makes it, or says who must") from error
+    _keep_alive(connection)
     register_codecs(connection)
     return connection
+
+
+def _keep_alive(connection: Any) -> None:
+    """Have the system find out that nobody is there any more, also while nothing is asked."""
+    transport = connection._transport  # asyncpg has no other door to its socket
+    bare = transport.get_extra_info("socket")
+    if bare is None or bare.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    for level, option, value in _KEPT_ALIVE:
+        if hasattr(socket, option):  # not every system has each
+            bare.setsockopt(getattr(socket, level), getattr(socket, option), value)
 
 
 async def must_take_writes(connection: Any) -> None:
@@ -140,6 +171,11 @@ class Pool:
             self._resting.append(connection)
         self._free.release()
 
+    def let_go_of_the_resting(self) -> None:
+        """They lead where nobody answers, too: each would cost the next caller the same wait."""
+        while self._resting:
+            self._resting.pop().terminate()
+
 
 class _Loan:
     """Written out, because a generator as a context manager would cost as much as the lending."""
@@ -161,9 +197,13 @@ class _Loan:
         # gave up while his statement was under way.
         is_confused = isinstance(error, asyncpg.InternalClientError)
         # Who was first and is a standby now answers on, for ever: another connection may find more.
-        is_of_no_use = is_confused or isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+        # Whose answer did not come in time may be gone for good.
+        no_use = (asyncpg.ReadOnlySQLTransactionError, TimeoutError)
+        is_of_no_use = is_confused or isinstance(error, no_use)
         is_sound = kind is None or (issubclass(kind, Exception) and not is_of_no_use)
         self._pool.give_back(self._connection, is_sound=is_sound)
+        if isinstance(error, TimeoutError):
+            self._pool.let_go_of_the_resting()
         if is_confused:
             # What asyncpg says when the server's farewell meets the next statement half-way.
             raise asyncpg.ConnectionDoesNotExistError("the connection has ended") from error

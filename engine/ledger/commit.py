@@ -142,7 +142,7 @@ async def commit(
         try:
             verdicts, known = await connection.fetchrow(_CALL, care, at_ms, *columns(plans))
         except _LOST as error:
-            raise CommitUnknown(str(error)) from error
+            raise CommitUnknown(str(error) or type(error).__name__) from error
         except _AGAIN as error:
             refusal = Verdicted(Verdict.STALE, None, str(error))
             care = Care.MONEY if care else Care.LIMITS

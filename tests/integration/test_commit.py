@@ -16,6 +16,7 @@ from engine.ledger.commit import Committer, commit
 from engine.ledger.plans import NIL, NOTE, Evidence, Intent, Plan, Spend, Verdict, Verdicted, note
 from tests.integration.books import assert_books
 from tests.integration.locks import somebody_waits
+from tests.until import until
 
 V = Verdict
 IDS = Ids(Clock())
@@ -330,6 +331,23 @@ async def test_a_lost_connection_is_unknown_and_the_committer_goes_on(
     await books.execute("commit")
     # The other writer may learn only by sending that its connection is gone as well.
     assert (await door.submit_until_known(new(1))).verdict is V.APPLIED
+    await door.stop()
+
+
+async def test_a_reply_that_never_comes_is_unknown_and_the_plan_is_stored_once(
+    books: Any, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of a machine that vanished, or a pooler that lost its server: nobody ever says so."""
+    writer = partial(connect, database_url, answer_seconds_max=0.5)
+    door = Committer(writer, Clock(), writers=1)
+    await door.start()
+    await books.execute("begin; lock table balance")
+    stored = asyncio.create_task(door.submit_until_known(new(1, key="once")))
+    await until(lambda: door.trouble() == "TimeoutError")
+    await books.execute("commit")
+    assert (await stored).verdict is V.APPLIED
+    assert "tried again: TimeoutError" in caplog.text
+    assert await amount(books, A) == 99  # once
     await door.stop()
 
 

@@ -1,6 +1,7 @@
 """The pool on a real Postgres: one statement at a time, and what happens when connections die."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from channels import wiring
 from engine.database import Pool, connect, must_take_writes, open_pool
 from simulator import embedded
+from tests.integration.test_sealing import OUTSIDE
+from tests.integration.world import settings_for
 
 PID = "select pg_backend_pid()"
 
@@ -108,6 +112,51 @@ async def test_a_caller_who_gives_up_takes_his_connection_with_him(two: Pool) ->
         await caller
     pids = await asyncio.gather(*[two.fetchval(PID) for _ in range(4)])
     assert pid not in pids  # the next one would have met the rest of his answer
+
+
+async def test_who_hears_nothing_hangs_up_and_what_was_asked_is_not_called_off(
+    database_url: str, pool: Any
+) -> None:
+    """A commit that is called off while it waits for a standby would be stored, and lost there."""
+    mute = Pool(partial(connect, database_url, answer_seconds_max=0.5), size=2)
+    async with mute.acquire() as one, mute.acquire() as other:
+        old = {await one.fetchval(PID), await other.fetchval(PID)}
+    slow = "select pg_backend_pid() from pg_sleep(20)"
+    with pytest.raises(TimeoutError):
+        await mute.fetchval(slow)
+    new = await asyncio.gather(*[mute.fetchval(PID) for _ in range(4)])
+    assert not old & {*new}  # nor is anybody lent what rested beside it
+    await asyncio.sleep(0.2)  # as long as calling it off would take
+    asked = "select pid from pg_stat_activity where query = $1 and state = 'active'"
+    assert await pool.fetchval(asked, slow) in old
+    await mute.close()
+
+
+async def test_a_process_that_serves_waits_for_no_answer_for_ever(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "ANSWER_SECONDS_MAX", 1.0)
+    async with wiring.open_engine(settings_for(database_url, **OUTSIDE)) as engine:
+        with pytest.raises(TimeoutError):
+            await engine.pool.fetchval("select pg_sleep(20)")
+        async with asyncio.timeout(30):
+            assert await engine.pool.fetchval("select 1") == 1
+
+
+async def test_a_machine_that_vanished_is_noticed_also_while_nothing_is_asked(
+    database_url: str,
+) -> None:
+    """It sends no farewell; a firewall that forgets a quiet connection sends none either."""
+    connection = await connect(database_url)
+    bare = connection._transport.get_extra_info("socket")  # it has no other door
+    assert bare.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    told = [
+        bare.getsockopt(socket.IPPROTO_TCP, getattr(socket, option))
+        for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+        if hasattr(socket, option)
+    ]
+    assert sum(told[:1]) + (told[1] * told[2] if len(told) == 3 else 0) <= 60  # seconds
+    await connection.close()
 
 
 async def test_a_caller_who_gives_up_while_he_waits_costs_nobody_a_connection(two: Pool) -> None:
