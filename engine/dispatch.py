@@ -14,7 +14,7 @@ import msgspec
 
 from engine.clock import AttemptId, Clock, epoch_of
 from engine.correlation import speaking_of
-from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
+from engine.errors import OurFault, OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.holding import Holding
 from engine.ledger.plans import Intent
 from engine.messages.delivery_notices import DeliveryNotices
@@ -161,7 +161,11 @@ class Dispatcher:
         if not self._messages.needs_payment(left.kind):
             await self._messages.take_over(left, None)
             return
-        payment = await self._store.payment(left.payment_id)
+        try:
+            payment = await self._store.payment(left.payment_id)
+        except OurFault:
+            await self._outbox.put_back(left)
+            raise
         if payment is None:
             log.error("intent %s belongs to no payment", left.id)
         elif self._messages.carries(left.kind):

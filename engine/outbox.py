@@ -28,6 +28,10 @@ RETRY_SECONDS_MIN = 5
 QUESTION = 11
 """The intent kind of a question about an attempt that is over; kinds below are sent, not asked."""
 
+LEFT_BEHIND = (1, 2, 3, 10, 12, 13)
+"""The kinds that are taken over: orders by their direction, and messages. One that this code does
+not know is left to the newer code that wrote it."""
+
 NEVER_SENT = "never_sent"
 """How a call ends of which no byte has left, and none will."""
 
@@ -137,6 +141,13 @@ class Outbox:
             intent_id, claim, int(retry_at),
         )  # fmt: skip
 
+    async def put_back(self, left: Leased) -> None:
+        """Whoever leased it cannot read what it is about, and others may: what has never left
+        stays so.
+        """
+        if not left.was_sent:
+            await self.release(left.id, left.claim, self._clock.epoch() + self._lease_seconds)
+
     async def renew(self, intent_id: str, claim: int) -> bool:
         """Hold a claim for another lease from now; False when it is no longer held."""
         return bool(
@@ -182,11 +193,11 @@ class Outbox:
         Only ids older than the shortest retry are looked at: they are times, and few rows live
         that long. That spares an index which every claim would have to touch.
         """
-        return await self._lease(most, questions=False)
+        return await self._lease(most, LEFT_BEHIND)
 
     async def lease_questions(self, most: int) -> list[Leased]:
         """Questions whose time has come, claimed likewise; those about late news, only."""
-        return await self._lease(most, questions=True)
+        return await self._lease(most, (QUESTION,))
 
     async def still_there(self, intent_id: str) -> bool:
         """Whether an intent is yet to be carried out or under way."""
@@ -209,18 +220,19 @@ class Outbox:
         """A delivery report, which may come early, late, or twice."""
         await self._reports.get((tenant, report))
 
-    async def _lease(self, most: int, *, questions: bool) -> list[Leased]:
+    async def _lease(self, most: int, kinds: Sequence[int]) -> list[Leased]:
         now = int(self._clock.epoch())
         oldest = first_id_at(self._clock.now() - timedelta(seconds=RETRY_SECONDS_MIN))
         rows = await self._pool.fetch(
             "with old as (select id, sent_at from outbox where id < $4 and lease_until < $1"
-            "   and (kind = $5) = $6 order by id limit $2 for update skip locked)"
+            "   and kind = any((select $5::smallint[])::smallint[])"
+            "   order by id limit $2 for update skip locked)"
             " update outbox o set lease_until = $3, sent_at = coalesce(o.sent_at, $1),"
             "   claims = o.claims + 1"
             " from old where o.id = old.id"
             " returning o.id, o.payment, o.kind, o.payload, old.sent_at is not null as was_sent,"
             "   o.claims, o.ended",
-            now, most, now + self._lease_seconds, oldest, QUESTION, questions,
+            now, most, now + self._lease_seconds, oldest, list(kinds),
         )  # fmt: skip
         return [left for row in rows if (left := await self._read(row)) is not None]
 

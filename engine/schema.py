@@ -1,6 +1,8 @@
 """Runs the migrations. Apart from `database.py`, because only one command needs Alembic."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,15 +21,36 @@ from engine.row_security import open_tenant
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 BASE = "base"
 """The revision of an empty schema."""
+LOCK_TIMEOUT = "2s"
+"""So long a step waits for a lock, and whoever else wants that table waits behind it."""
+PAUSE_SECONDS = 5.0
+TRIES_MAX = 120
+"""Of one step: about a quarter of an hour."""
+_IN_THE_WAY = ("55P03", "40P01")  # lock_not_available, deadlock_detected
+
+Say = Callable[[str], None]
 
 
-def migrate(url: str, *, to: str = "head", tenant: int = 1) -> list[str]:
+def _to_nobody(line: str) -> None:
+    del line
+
+
+def migrate(
+    url: str,
+    *,
+    to: str = "head",
+    tenant: int = 1,
+    say: Say = _to_nobody,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[str]:
     """Bring the schema up or down to a revision, `base` for empty. Safe to repeat, outside a loop.
 
-    At the head, this month's partitions and the role that serves the tenant are made as well. The
+    Each step is a transaction of its own, and never waits for a lock longer than LOCK_TIMEOUT: it
+    is tried again after `sleep`, which `say` hears of (`migrations/decisions/0007`). At the head,
+    this month's partitions and the role that serves the tenant are made as well. The
     address must be that of the tables' owner. Returns the SQL that somebody with more rights has
     to run before a repeat; empty when all is done. Raises StaffMistake where the revision, or the
-    one that the schema is at, is none of ours.
+    one that the schema is at, is none of ours, or where a step's table was never free.
     """
     config, known = _config(), revisions()
     wanted = known[-1] if to == "head" else to
@@ -37,10 +60,22 @@ def migrate(url: str, *, to: str = "head", tenant: int = 1) -> list[str]:
     if stands_at not in known:
         raise StaffMistake(f"the schema is at {stands_at}, which this program does not know")
     config.attributes["url"] = url
-    if known.index(wanted) > known.index(stands_at):
-        command.upgrade(config, wanted)
-    elif wanted != stands_at:
-        command.downgrade(config, wanted)
+    tries = 0
+    while wanted != stands_at:
+        go = command.upgrade if known.index(wanted) > known.index(stands_at) else command.downgrade
+        try:
+            go(config, wanted)
+            break
+        except Exception as error:
+            if not _is_in_the_way(error):
+                raise
+        before, stands_at = stands_at, asyncio.run(_revision(url))
+        tries = tries + 1 if stands_at == before else 1
+        if tries == TRIES_MAX:
+            raise StaffMistake(f"{_held(stands_at)}: nothing is half done, run it again later")
+        if tries == 1:
+            say(f"{_held(stands_at)}: it is tried again")
+        sleep(PAUSE_SECONDS)
     return asyncio.run(_make_ready(url, tenant)) if wanted == known[-1] else []
 
 
@@ -55,6 +90,19 @@ def run_script(connection: Connection, name: str) -> None:
     connection.execute(text("select 1"))  # SQLAlchemy begins its transaction only now
     driver: Any = connection.connection.driver_connection
     await_only(driver.execute((MIGRATIONS / "sql" / name).read_text()))
+
+
+def _is_in_the_way(error: BaseException) -> bool:
+    """Whether a step could not have its lock. SQLAlchemy wraps what its own statements meet."""
+    met = getattr(error, "orig", None) or error
+    return getattr(met, "sqlstate", None) in _IN_THE_WAY
+
+
+def _held(stands_at: str) -> str:
+    return (
+        f"the schema is at {stands_at}, and a transaction that is not over (a backup, a report)"
+        " holds what the next step changes"
+    )
 
 
 def _config() -> Config:

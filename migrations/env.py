@@ -7,11 +7,15 @@ from alembic import context
 from sqlalchemy import pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from engine.schema import LOCK_TIMEOUT
 from engine.tables import metadata
 
 
 def run(connection):
-    context.configure(connection=connection, target_metadata=metadata)
+    # Each step by itself: what one has locked is free again before the next waits for anything.
+    context.configure(
+        connection=connection, target_metadata=metadata, transaction_per_migration=True
+    )
     with context.begin_transaction():
         context.run_migrations()
 
@@ -22,7 +26,7 @@ async def main():
     # (`sslmode`, `postgres://`) can be migrated with.
     database = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(url),
+        async_creator=lambda: asyncpg.connect(url, server_settings={"lock_timeout": LOCK_TIMEOUT}),
         poolclass=pool.NullPool,
     )
     async with database.connect() as connection:

@@ -33,7 +33,7 @@ def run_migrate(
 
     if options.to not in ("head", *revisions()):
         raise BadSettings(f"--to: there is no such revision: {options.to!r}")
-    wanted = migrate(url, to=options.to, tenant=int(tenant))
+    wanted = migrate(url, to=options.to, tenant=int(tenant), say=say)
     if not wanted or variables.get("CAPP_DATABASE_ROLE") == "none":
         return True
     say("the schema is there; nobody can serve it before a user who may make roles has run")

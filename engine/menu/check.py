@@ -17,7 +17,7 @@ from engine.menu.pace import pace_problems, pace_warnings
 from engine.menu.paths import path_problems
 from engine.menu.reading import read_menu
 from engine.menu.screens import BrokenMenu, Menu
-from engine.menu.shape import shape_problems
+from engine.menu.shape import shape_problems, without_impossible
 from engine.menu.widths import width_problems
 from engine.texts import BrokenTexts, Texts
 
@@ -40,9 +40,17 @@ def load_texts(folder: Path) -> Texts:
     return Texts.load(folder / "texts", folder / OWN_TEXTS)
 
 
-def load_menu(folder: Path, texts: Texts, networks: Networks) -> Menu:
-    """Read and prove a folder of journeys. Raises BrokenMenu, naming every fault."""
-    menu = read_menu(folder)
+def adopt_texts(folder: Path, home: Path) -> Texts:
+    """Those of another release's folder in the words of ours at `home`. Raises BrokenTexts."""
+    return Texts.adopt(folder / "texts", folder / OWN_TEXTS, home / "texts", home / OWN_TEXTS)
+
+
+def load_menu(folder: Path, texts: Texts, networks: Networks, *, is_adopted: bool = False) -> Menu:
+    """Read and prove a folder of journeys. Raises BrokenMenu, naming every fault.
+
+    `is_adopted`: they are another release's, whose verbs may refuse what ours do not.
+    """
+    menu = without_impossible(read_menu(folder)) if is_adopted else read_menu(folder)
     problems = list(problems_of(menu, texts, networks, read_deep_links(folder)))
     if problems:
         raise BrokenMenu(problems)

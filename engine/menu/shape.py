@@ -5,6 +5,8 @@ It looks at one screen and one move at a time; where they lead together, `paths.
 
 from collections.abc import Iterator
 
+import msgspec
+
 from engine.menu.rules import reading_mistakes, rule_problems
 from engine.menu.screens import PAGED, Choice, Menu, Move, OneOf, Screen
 from engine.menu.vocabulary import (
@@ -56,6 +58,18 @@ def own_mistakes(screen: Screen) -> set[str]:
         if (facts := facts_of(verb)) is not None:
             found |= set(facts.mistakes)
     return found
+
+
+def without_impossible(menu: Menu) -> Menu:
+    """The same without where mistakes lead that no verb of ours makes: a newer release's do."""
+    screens = {name: _without_impossible(screen) for name, screen in menu.screens.items()}
+    return msgspec.structs.replace(menu, screens=screens)
+
+
+def _without_impossible(screen: Screen) -> Screen:
+    possible = own_mistakes(screen)
+    mistakes = {key: target for key, target in screen.mistakes.items() if key in possible}
+    return msgspec.structs.replace(screen, mistakes=mistakes)
 
 
 def _kind_faults(screen: Screen) -> Iterator[str]:

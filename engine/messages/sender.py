@@ -72,6 +72,8 @@ class Endings(Protocol):
 
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None: ...
 
+    async def put_back(self, left: Leased) -> None: ...
+
     async def end_sms(self, ending: SmsEnding) -> None: ...
 
     async def was_said(self, payment_id: PaymentId, template: str) -> bool: ...
@@ -123,8 +125,15 @@ class Messages:
         await self.send(self._letter(intent.id, intent.kind, intent.payload, payment), claim)
 
     async def take_over(self, left: Leased, payment: Payment | None) -> None:
-        """The same for an intent whose process died; what may have left is not sent again."""
-        letter = self._letter(left.id, left.kind, left.payload, payment)
+        """The same for an intent whose process died; what may have left is not sent again.
+
+        Raises as `carry_out` for what other code wrote, who can send it if it has not left.
+        """
+        try:
+            letter = self._letter(left.id, left.kind, left.payload, payment)
+        except (ValueError, LookupError):
+            await self._outbox.put_back(left)
+            raise
         if left.was_sent:
             # Better no receipt than two; the status can be asked for.
             await self._end(letter, UNKNOWN)

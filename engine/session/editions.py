@@ -22,7 +22,7 @@ from engine.menu.bundle import (
     unpack_bundle,
     version_of,
 )
-from engine.menu.check import load_menu, load_texts
+from engine.menu.check import adopt_texts, load_menu, load_texts
 from engine.menu.networks import BrokenNetworks, Networks
 from engine.menu.screens import BrokenMenu, Menu
 from engine.session.press import Verb
@@ -86,6 +86,25 @@ class Binder:
             texts = self._read.get(version) or load_texts(folder)
             networks = Networks.load(folder / "networks.yaml")
             menu = load_menu(folder, texts, networks)
+        return self._bound(version, menu, texts, networks)
+
+    def adopt(self, bundle: Bundle, ours: Bundle) -> Edition:
+        """An edition of another process. One of another release is proved in the words of `ours`.
+
+        Its screens and ways stay as they are; where a verb, a list or a fact of it is none of ours
+        it cannot be served. As slow as `bind`, and twice as slow as that. Raises one of BROKEN.
+        """
+        try:
+            return self.bind(bundle)
+        except (BrokenMenu, BrokenTexts) as broken:
+            _log.info("an edition of another release: %s", broken)
+        with laid_out(bundle) as folder, laid_out(ours) as home:
+            texts = adopt_texts(folder, home)
+            networks = Networks.load(folder / "networks.yaml")
+            menu = load_menu(folder, texts, networks, is_adopted=True)
+        return self._bound(version_of(bundle), menu, texts, networks)
+
+    def _bound(self, version: str, menu: Menu, texts: Texts, networks: Networks) -> Edition:
         steps = Steps(menu, texts, self._build_verbs(texts), self._late, self._monotonic)
         return Edition(version, menu, texts, networks, steps, Renderer(menu, texts))
 
@@ -196,7 +215,7 @@ class Editions:
             bundle = unpack_bundle(packed)
             if version_of(bundle) != version:
                 raise ValueError("the edition is not what it is called")
-            return await asyncio.to_thread(self._binder.bind, bundle)
+            return await asyncio.to_thread(self._binder.adopt, bundle, self._bundle)
         except RedisError:
             return None
         except BROKEN as error:  # another release's menu may use verbs this one has not

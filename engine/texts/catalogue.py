@@ -36,6 +36,7 @@ from engine.texts.reading import (
     Language,
     Widths,
     Written,
+    adopt,
     read_folder,
 )
 from engine.texts.templates import Plural, Sentence, Template
@@ -151,10 +152,12 @@ class Texts:
         `own` may hold files of some of the languages, whose texts take the place of the house's;
         they are proved as if they had stood there. Raises BrokenTexts with every fault.
         """
-        folder = read_folder(path, own)
-        if problems := list(problems_of(folder)):
-            raise BrokenTexts("\n".join(problems))
-        return cls(folder)
+        return cls(_proved(read_folder(path, own)))
+
+    @classmethod
+    def adopt(cls, path: Path, own: Path, home: Path, own_at_home: Path) -> "Texts":
+        """The same for a folder of another release, in the words of ours at `home`."""
+        return cls(_proved(adopt(read_folder(path, own), read_folder(home, own_at_home))))
 
     def voice(self, language: str, country: str | None = None) -> Voice:
         """A language on a country's clock: English when it is unknown, the home clock for None."""
@@ -218,6 +221,12 @@ class Texts:
 
     def _country(self, code: str) -> Country:
         return self._countries.countries.get(code, self._countries.elsewhere)
+
+
+def _proved(folder: Folder) -> Folder:
+    if problems := list(problems_of(folder)):
+        raise BrokenTexts("\n".join(problems))
+    return folder
 
 
 def _clock(country: Country) -> tzinfo:

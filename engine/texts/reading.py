@@ -152,6 +152,24 @@ def read_folder(folder: Path, own: Path | None = None) -> Folder:
     return Folder(languages, widths, countries, faults, reference)
 
 
+def adopt(theirs: Folder, ours: Folder) -> Folder:
+    """What another release says, in our words where both have a text; what it lacks is ours too.
+
+    What only a tenant of ours says is left out: no screen of theirs shows it.
+    """
+    known = {key: written for key, written in ours.reference.items() if not written.is_own}
+    reference = {**theirs.reference, **known}
+    languages = dict(theirs.languages)
+    for code, language in theirs.languages.items():
+        of_ours = ours.languages[code].texts if code in ours.languages else {}
+        said = {key: text for key, text in of_ours.items() if key in known}
+        languages[code] = language._replace(texts={**language.texts, **said})
+    widths = Widths(
+        {**theirs.widths.widths, **ours.widths.widths}, [*theirs.widths.counts, *ours.widths.counts]
+    )
+    return theirs._replace(languages=languages, widths=widths, reference=reference)
+
+
 def _own_files(own: Path | None) -> list[Path]:
     return [] if own is None else sorted(own.glob("*.yaml"))
 

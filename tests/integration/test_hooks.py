@@ -136,6 +136,22 @@ async def test_a_row_that_becomes_visible_late_is_not_missed(hall: HookHall) -> 
     assert hall.kinds(payment_id) == LIFE
 
 
+async def test_a_step_that_a_newer_version_made_keeps_no_other_payment_untold(
+    hall: HookHall, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ended each reading, and no business heard of anything any more."""
+    await hall.subscribe()
+    theirs = await hall.begun()
+    await hall.step(theirs)
+    newer = "update journal set state = 99 where payment = $1 and version = 1"
+    await hall.owner.execute(newer, theirs)
+    ours = await hall.paid()
+    await hall.told(seconds=1)
+    assert hall.kinds(ours) == LIFE
+    assert hall.kinds(theirs) == []
+    assert f"payment {theirs} was written by other code" in caplog.text
+
+
 async def test_a_row_from_before_nobody_read_is_found_when_somebody_does_again(
     hall: HookHall,
 ) -> None:

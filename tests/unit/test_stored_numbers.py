@@ -9,7 +9,9 @@ import pytest
 from engine.compliance.clearance import Action
 from engine.ledger.chart import Kind
 from engine.ledger.entries import Manual
+from engine.messages import letters
 from engine.money import CURRENCIES
+from engine.outbox import LEFT_BEHIND, QUESTION
 from engine.payments import notices
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
@@ -109,6 +111,8 @@ def test_a_currency_keeps_its_number_and_its_digits() -> None:
 def test_kinds_of_intents_keep_their_meaning() -> None:
     """Those below are directions. A notice that waits is read by the next release."""
     assert (notices.SMS, notices.MESSAGE) == (10, 12)
+    assert {*LEFT_BEHIND} == {*Direction, *letters.KINDS}
+    assert QUESTION not in LEFT_BEHIND
 
 
 def test_every_enumeration_of_numbers_is_among_them() -> None:

@@ -53,6 +53,9 @@ class Played:
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
         self.released.append(retry_at)
 
+    async def put_back(self, left: Leased) -> None:
+        raise AssertionError("it can be read")
+
     async def end_sms(self, ending: SmsEnding) -> None:
         self.ended.append(ending)
 

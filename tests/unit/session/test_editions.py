@@ -1,7 +1,9 @@
 """A change of the menus: sound ones serve at once, broken ones never, live sessions keep theirs."""
 
 import logging
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -133,6 +135,77 @@ async def test_an_edition_nobody_has_any_more_is_a_lost_session(folder: Path) ->
     other = House(shares=house)
     assert (await other.take("1")).text.startswith("We lost this session.")
     assert PAYEE not in str(house.redis.values)
+
+
+# Two releases beside each other: each meets dialogues that the other began.
+
+
+def of_an_older_release(folder: Path) -> None:
+    """As before there was `no_way.asking`, which a verb of ours says."""
+    change(folder, "request_money.yaml", "      no_way.asking: request_money.number\n", "")
+    in_every_language(folder, r"(?s)(\nno_way:\n.*?)  asking: [^\n]*\n", r"\1")
+
+
+def of_a_newer_release(folder: Path) -> None:
+    """As once a screen shows what ours cannot, and a verb refuses what ours does not."""
+    change(
+        folder, "request_money.yaml", "      no_way.asking:",
+        "      no_way.tomorrow: request_money.number\n      no_way.asking:",
+    )  # fmt: skip
+    in_every_language(folder, r"(?m)^no_way:\n", "no_way:\n  tomorrow: X\n")
+    in_every_language(folder, r"\{payer\}(?=\n +\{state\})", "{nickname}")
+    change(folder, "texts/widths.yaml", "  name: 12", "  nickname: 12\n  name: 12")
+
+
+def in_every_language(folder: Path, old: str, new: str) -> None:
+    for language in ("en", "sw", "fr", "lg", "am"):
+        file = folder / "texts" / f"{language}.yaml"
+        content, found = re.subn(old, new, file.read_text())
+        assert found == 1, (language, found)
+        file.write_text(content)
+
+
+@pytest.mark.parametrize("is_so", [of_an_older_release, of_a_newer_release])
+async def test_a_dialogue_that_another_release_began_goes_on_in_our_words(
+    folder: Path, is_so: Callable[[Path], None]
+) -> None:
+    """Everybody who dialled while both served was told that the session was lost."""
+    is_so(folder)
+    change(folder, "home.yaml", "      1: {label: home.send", "      7: {label: home.send")
+    (folder / "deep_links.yaml").write_text('links: {"5": account.menu}\n')
+    change(folder, "texts/en.yaml", "  to: |\n    Number to pay", "  to: |\n    Who gets it")
+    house = await caller()
+    await house.press()
+    theirs = read_bundle(folder)
+    house.redis.values[f"capp:menus:{version_of(theirs)}"] = pack_bundle(theirs)
+    house.replace("s1", menu=version_of(theirs))
+    assert (await house.take("7")).text.startswith("Number to pay")
+    assert house.session().menu == version_of(theirs)
+    assert house.editions.current.version == VERSION
+
+
+async def test_what_a_tenant_says_otherwise_is_said_in_an_adopted_edition_too(
+    folder: Path, own: Path
+) -> None:
+    (own / "texts" / "en.yaml").write_text(OWN_TO)
+    house = await House(bundle=read_bundle(MENUS, own)).registered()
+    await house.press()
+    of_an_older_release(folder)
+    theirs = read_bundle(folder)
+    house.redis.values[f"capp:menus:{version_of(theirs)}"] = pack_bundle(theirs)
+    house.replace("s1", menu=version_of(theirs))
+    assert (await house.take("1")).text.startswith("Who gets it")
+
+
+async def test_a_dialogue_of_verbs_that_are_none_of_ours_is_lost(folder: Path) -> None:
+    of_a_newer_release(folder)
+    change(folder, "home.yaml", "do: open_payees", "do: open_paris")
+    house = await caller()
+    await house.press()
+    theirs = read_bundle(folder)
+    house.redis.values[f"capp:menus:{version_of(theirs)}"] = pack_bundle(theirs)
+    house.replace("s1", menu=version_of(theirs))
+    assert (await house.take("1")).text.startswith("We lost this session.")
 
 
 async def test_an_edition_that_is_not_what_it_is_called_is_not_served() -> None:
