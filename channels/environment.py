@@ -192,10 +192,6 @@ class Reader:
             found.append((min(base, quote), max(base, quote)))
         return tuple(dict.fromkeys(found))
 
-    def one_key(self, name: str) -> bytes:
-        keys = self.keys(name)
-        return keys[0] if keys else b""
-
     def keys(self, name: str) -> list[bytes]:
         text = self.text(name)
         return [self._key(name, word) for word in text.split(",")] if text else []

@@ -13,6 +13,7 @@ from engine.inbox.rooms import Journeys
 from engine.inbox.store import InboxStore
 from engine.messages.quiet import OptOuts
 from engine.session.pipeline import open_pipeline
+from engine.session.sealing import RecordSeal
 
 
 @asynccontextmanager
@@ -28,20 +29,21 @@ async def open_inbox(engine: Engine, journeys: Journeys) -> AsyncIterator[Inbox]
         lease_seconds=settings.lease_seconds,
     )
     names = names_of(engine)
+    seal = RecordSeal(settings.session_keys, engine.watch.metrics.strange_record)
     answers = Answers(
         texts=engine.texts,
         customers=engine.customers,
         payments=engine.counter,
         journeys=journeys,
         opt_outs=OptOuts(engine.pool, settings.tenant, engine.clock),
-        memory=Memory(redis, settings.tenant),
+        memory=Memory(redis, settings.tenant, seal),
         names=names,
         clock=engine.clock,
         shortcode=settings.shortcode,
     )
     try:
         yield Inbox(
-            guard=Guard(redis, settings.tenant, settings.session_key),
+            guard=Guard(redis, settings.tenant, settings.session_keys[0]),
             store=store,
             answers=answers,
             ids=engine.ids,

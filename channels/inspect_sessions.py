@@ -19,6 +19,7 @@ from channels.times import iso_of
 from channels.web.bodies import is_secret
 from engine.msisdn import Msisdn
 from engine.session.pipeline import open_pipeline
+from engine.session.sealing import RecordSeal
 from engine.session.session import Session, unpack
 from engine.session.store import SessionStore, StoreDown
 
@@ -36,7 +37,7 @@ async def session_inspection(settings: Settings) -> AsyncIterator[list[Route]]:
         return
     redis = open_pipeline(settings.redis_url)
     try:
-        store = SessionStore(redis, settings.tenant)
+        store = SessionStore(redis, settings.tenant, RecordSeal(settings.session_keys))
         yield SessionInspection(store, settings.inspect_token).routes()
     finally:
         await redis.aclose()

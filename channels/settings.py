@@ -116,7 +116,7 @@ class Settings:
     public_url: str
     pin_keys: Mapping[int, bytes] = field(repr=False)  # the highest version makes new MACs
     callback_keys: tuple[bytes, ...] = field(repr=False)  # the first signs, all verify
-    session_key: bytes = field(repr=False)
+    session_keys: tuple[bytes, ...] = field(repr=False)  # the first seals, all open
     data_keys: Mapping[int, bytes] = field(repr=False)  # wrap data keys; none: nothing is sealed
     kept_days: Mapping[str, int]  # by kind, where it is not the usual (`engine/privacy/retention`)
     gateway_token: tuple[str, ...] = field(repr=False)  # the first is given out, all are heard
@@ -203,7 +203,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         public_url=reader.public_address("CAPP_PUBLIC_URL"),
         pin_keys=reader.versioned_keys("CAPP_PIN_KEYS"),
         callback_keys=tuple(reader.keys("CAPP_CALLBACK_KEYS")),
-        session_key=reader.one_key("CAPP_SESSION_KEY"),
+        session_keys=tuple(reader.keys("CAPP_SESSION_KEY")),
         data_keys=reader.sealing_keys("CAPP_DATA_KEYS"),
         kept_days=reader.kept_days(),
         gateway_token=reader.tokens("CAPP_GATEWAY_TOKEN"),

@@ -16,6 +16,7 @@ from engine.session.names import OperatorNames
 from engine.session.pipeline import open_pipeline
 from engine.session.press import Verb
 from engine.session.rooms import Words
+from engine.session.sealing import RecordSeal
 from engine.session.session import Seal
 from engine.session.steps import LateWork
 from engine.session.store import SessionStore
@@ -31,7 +32,8 @@ async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
 
     Raises BrokenMenu, BrokenTexts, BrokenNetworks; BadSettings where a tenant's own are broken.
     """
-    seal = Seal(engine.settings.session_key)
+    seal = Seal(*engine.settings.session_keys)
+    closing = RecordSeal(engine.settings.session_keys, engine.watch.metrics.strange_record)
     redis = open_pipeline(engine.settings.redis_url)
     late = LateWork()
     names = names_of(engine)
@@ -53,7 +55,7 @@ async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
     turns = TurnTaker(
         editions=editions,
         late=late,
-        store=SessionStore(redis, engine.settings.tenant),
+        store=SessionStore(redis, engine.settings.tenant, closing),
         drops=Drops(redis, engine.settings.tenant),
         seal=seal,
         ids=engine.ids,

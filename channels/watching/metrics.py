@@ -43,6 +43,10 @@ class Metrics:
             "capp_dials_limited", "Dials that were too many, or let in while Redis was slow",
             ["outcome"], registry=self.registry,
         )  # fmt: skip
+        self._strange_records = Counter(
+            "capp_records_refused", "Records in Redis with a wrong seal, taken for lost",
+            ["kind"], registry=self.registry,
+        )  # fmt: skip
         self._hook_tries = Counter(
             "capp_hook_tries", "Tries to tell a business of an event, by what came of it",
             ["outcome"], registry=self.registry,
@@ -63,6 +67,10 @@ class Metrics:
     def dial(self, outcome: str) -> None:
         """`refused` or `unheard` (`channels/web/dials.py`)."""
         self._dials.labels(outcome).inc()
+
+    def strange_record(self, kind: str) -> None:
+        """`session` or `sms` (`engine/session/sealing.py`)."""
+        self._strange_records.labels(kind).inc()
 
     def call(self, exchange: Exchange) -> None:
         status = exchange.status

@@ -221,7 +221,7 @@ async def open_limits(settings: Settings) -> AsyncIterator[Limits]:
 def _key_of_tenant(settings: Settings) -> bytes:
     """Callers of one tenant take no room of another's, also where both have the same key."""
     tenant = settings.tenant.to_bytes(8, "big")
-    return hashlib.blake2b(tenant, key=settings.session_key[:64], digest_size=32).digest()
+    return hashlib.blake2b(tenant, key=settings.session_keys[0][:64], digest_size=32).digest()
 
 
 class _Alone:

@@ -1,7 +1,7 @@
 """What is kept of a dialogue by SMS between two messages: a price to confirm, a journey. In Redis.
 
 Never what somebody wrote. All of it may be lost: then a price is asked for again. Whether one was
-paid, the books alone know.
+paid, the books alone know. A price is sealed, for a YES to it is all that moves the money.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ import msgspec
 from engine.fx.quotes import Quote
 from engine.inbox.guard import Redis, phone_key
 from engine.msisdn import Msisdn
+from engine.session.sealing import RecordSeal
 
 JOURNEY_SECONDS = 600
 """How long a journey waits for the next reply; people take their time over an SMS."""
@@ -21,19 +22,19 @@ AGREED_SECONDS = 12 * 3600
 class Memory:
     """Every method raises redis' `RedisError` when Redis does not answer, and may be repeated."""
 
-    def __init__(self, redis: Redis, tenant: int) -> None:
+    def __init__(self, redis: Redis, tenant: int, seal: RecordSeal) -> None:
         self._redis = redis
         self._tenant = tenant
+        self._seal = seal
 
     async def keep_quote(self, msisdn: Msisdn, quote: Quote, seconds: int) -> None:
         """The newest price of a phone takes the place of the one before."""
-        record = msgspec.msgpack.encode(quote, enc_hook=str)
-        await self._redis.execute("SET", self._quote_key(msisdn), record, "EX", max(seconds, 1))
+        await self._keep(self._quote_key(msisdn), quote, max(seconds, 1))
 
     async def quote(self, msisdn: Msisdn) -> Quote | None:
         """The newest price of a phone: it waits for YES, or was agreed to within half a day.
 
-        None also for a record this version of the program cannot read.
+        None also for a record this version of the program cannot read, or that is not ours.
         """
         return await self._read(self._quote_key(msisdn))
 
@@ -64,9 +65,7 @@ class Memory:
 
     async def keep_meant(self, msisdn: Msisdn, message: str, quote: Quote) -> None:
         """A message is about this price, and so are its repeats."""
-        record = msgspec.msgpack.encode(quote, enc_hook=str)
-        key = self._meant_key(msisdn, message)
-        await self._redis.execute("SET", key, record, "EX", AGREED_SECONDS)
+        await self._keep(self._meant_key(msisdn, message), quote, AGREED_SECONDS)
 
     async def meant(self, msisdn: Msisdn, message: str) -> Quote | None:
         """The price this very message was about when it came before."""
@@ -96,8 +95,13 @@ class Memory:
         found = await self._redis.execute("GET", self._pressed_key(msisdn, message))
         return found.decode() if found is not None else None
 
+    async def _keep(self, key: str, quote: Quote, seconds: int) -> None:
+        record = self._seal.close(key, msgspec.msgpack.encode(quote, enc_hook=str))
+        await self._redis.execute("SET", key, record, "EX", seconds)
+
     async def _read(self, key: str) -> Quote | None:
-        record = await self._redis.execute("GET", key)
+        closed = await self._redis.execute("GET", key)
+        record = None if closed is None else self._seal.open(key, closed)
         if record is None:
             return None
         try:

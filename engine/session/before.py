@@ -3,7 +3,7 @@
 from engine.clock import Clock
 from engine.msisdn import Msisdn
 from engine.session.editions import Edition
-from engine.session.session import Session, unpack
+from engine.session.session import KEPT_SECONDS, Session, unpack, unread
 from engine.session.store import Records
 
 LATE_SECONDS_MAX = 60
@@ -23,10 +23,12 @@ class SessionBefore:
         Raises StoreDown.
         """
         record = await self._store.last(msisdn)
-        kept = None if record is None else unpack(record)
-        if kept is None or self._age(kept) > kept.useful_seconds:
+        if record is None:
             return None
-        return kept
+        kept = unpack(record)
+        if kept is None:  # perhaps of a payment: the books know
+            return unread(msisdn, int(self._clock.epoch()) - KEPT_SECONDS)
+        return None if self._age(kept) > kept.useful_seconds else kept
 
     def may_be_resumed(self, kept: Session) -> bool:
         """Whether its screen is kept so long."""

@@ -24,6 +24,8 @@ to a screen is kept."""
 
 OPENING = "opening"
 """Where a session stands before its first screen."""
+UNREAD = "unread"
+"""Where one stands whose record is there and says nothing: sealed by another key, or by nobody."""
 
 TEXT, PIN = b"text", b"pin"
 """The kinds of text that are sealed; a MAC of one never passes for one of the other."""
@@ -163,6 +165,10 @@ class Session(msgspec.Struct, array_like=True):
         self.history, self.items, self.listed = [], [], None
         self.holders, self.chosen = [], None
 
+    @property
+    def is_unread(self) -> bool:
+        return self.screen == UNREAD
+
     def holder_of(self, msisdn: Msisdn, operator: str) -> str:
         """The name that an operator told for a number, or ""."""
         wallet = (msisdn, operator)
@@ -185,13 +191,15 @@ class Session(msgspec.Struct, array_like=True):
 class Seal:
     """Keyed MACs (BLAKE2b) of what must be recognised but not kept."""
 
-    def __init__(self, key: bytes) -> None:
-        """Raises ValueError unless the key has 16 to 64 bytes."""
-        if not _MAC_BYTES <= len(key) <= hashlib.blake2b.MAX_KEY_SIZE:
+    def __init__(self, *keys: bytes) -> None:
+        """The first of `keys` seals, all are known. Raises ValueError unless each has 16 to 64
+        bytes.
+        """
+        if not all(_MAC_BYTES <= len(key) <= hashlib.blake2b.MAX_KEY_SIZE for key in keys):
             raise ValueError("the session key must have 16 to 64 bytes")
         # Keyed once: a copy costs a third of mixing the key in again.
         self._keyed = {
-            kind: hashlib.blake2b(digest_size=_MAC_BYTES, key=key, person=kind)
+            kind: [hashlib.blake2b(digest_size=_MAC_BYTES, key=key, person=kind) for key in keys]
             for kind in (TEXT, PIN)
         }
 
@@ -200,17 +208,32 @@ class Seal:
 
     def of(self, session: Session, kind: bytes, text: str) -> bytes:
         """The MAC of a text; the session's nonce is mixed in, so equal texts look different."""
-        mac = self._keyed[kind].copy()
-        mac.update(session.nonce.encode() + text.encode("utf-8", "surrogatepass"))
+        mac = self._keyed[kind][0].copy()
+        mac.update(_said(session, text))
         return mac.digest()
 
     def matches(self, session: Session, kind: bytes, text: str, mac: bytes) -> bool:
-        return hmac.compare_digest(self.of(session, kind, text), mac)
+        said = _said(session, text)
+        for keyed in self._keyed[kind]:
+            made = keyed.copy()
+            made.update(said)
+            if hmac.compare_digest(made.digest(), mac):
+                return True
+        return False
+
+
+def _said(session: Session, text: str) -> bytes:
+    return session.nonce.encode() + text.encode("utf-8", "surrogatepass")
 
 
 def _short(sequence: str) -> int:
     """Four bytes of a name that may have a hundred."""
     return zlib.crc32(sequence.encode("utf-8", "surrogatepass"))
+
+
+def unread(msisdn: Msisdn, at: int) -> Session:
+    """Stands for a session whose record cannot be read; `at`: its last turn was not before that."""
+    return Session("", 0, "", msisdn, "", "", "", UNREAD, [], at=at)
 
 
 def new_nonce(ids: Ids) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from redis.exceptions import NoScriptError, RedisError
 
 from engine.msisdn import Msisdn
+from engine.session.sealing import RecordSeal
+from engine.session.session import head_of
 
 # Keeps the record when nobody else saved meanwhile, else answers what they saved. The same bytes
 # again are no conflict, so a save whose reply was lost may be repeated. A record that vanished
@@ -82,19 +84,24 @@ class Records(Protocol):
 
 
 class SessionStore:
-    """`Records` of one tenant in Redis, which all tenants of an installation share."""
+    """`Records` of one tenant in Redis, which all tenants of an installation share.
 
-    def __init__(self, redis: Pipeline, tenant: int) -> None:
+    What lies there is sealed. Of a record that we did not close only the head is told: nobody can
+    read it, and whoever begins anew under its key can save over it.
+    """
+
+    def __init__(self, redis: Pipeline, tenant: int, seal: RecordSeal) -> None:
         self._redis = redis
         self._tenant = tenant
+        self._seal = seal
 
     async def load(self, msisdn: Msisdn, session_id: str) -> bytes | None:
         try:
             key = key_of(self._tenant, msisdn, session_id)
-            record: bytes | None = await self._redis.execute("GET", key)
+            closed: bytes | None = await self._redis.execute("GET", key)
         except RedisError as error:
             raise StoreDown from error
-        return record
+        return None if closed is None else self._open(key, closed)
 
     async def last(self, msisdn: Msisdn) -> bytes | None:
         try:
@@ -128,9 +135,9 @@ class SessionStore:
         ttl_seconds: int,
         pointer: Pointer,
     ) -> bytes | None:
-        phone = (self._tenant, msisdn)
-        keys = (2, key_of(*phone, session_id), pointer_of(*phone))
-        arguments = (*keys, expected, record, ttl_seconds, pointer, session_id)
+        key, last = key_of(self._tenant, msisdn, session_id), pointer_of(self._tenant, msisdn)
+        closed = self._seal.close(key, record)
+        arguments = (2, key, last, expected, closed, ttl_seconds, pointer, session_id)
         try:
             other: bytes | None
             try:
@@ -139,7 +146,11 @@ class SessionStore:
                 other = await self._redis.execute("EVAL", _SAVE, *arguments)
         except RedisError as error:
             raise StoreDown from error
-        return other
+        return None if other is None else self._open(key, other)
+
+    def _open(self, key: str, closed: bytes) -> bytes:
+        record = self._seal.open(key, closed)
+        return head_of(closed) if record is None else record
 
 
 def key_of(tenant: int, msisdn: Msisdn, session_id: str) -> str:

@@ -44,7 +44,7 @@ from simulator import embedded
 from tests.bench.command import Bench, main
 from tests.bench.table import Section, Void, cpu_seconds
 from tests.bench.ussd_servers import PAYEE, PAYING, PIN, Asked
-from tests.unit.session.rooms import MENUS, NETWORKS, PAYER, SHORTCODE, House
+from tests.unit.session.rooms import MENUS, NETWORKS, PAYER, RECORD_SEAL, SHORTCODE, House
 
 RECORD_BYTES_MAX = 1_024
 TASKS = 64
@@ -163,7 +163,7 @@ _SPOKEN = tuple(Asked(asked.text, asked.reply[4:]) for asked in PAYING[:-1])
 
 async def _house(place: Place) -> tuple[House, TickPipeline | ClusterPipeline]:
     pipeline = open_pipeline(place.server.url, timeout_seconds=5.0)
-    house = House(SessionStore(pipeline, 1))
+    house = House(SessionStore(pipeline, 1, RECORD_SEAL))
     for number in range(CALLERS):
         await house.customers.register(_caller(number), "KE", "en", PIN)
     return house, pipeline
@@ -225,7 +225,7 @@ async def measure_menus(options: Options, folder: Path) -> Section:
             place = Place(f"{len(edition.menu.screens)} screens", server)
             place.taken = screens * 1_000_000
             places.append(place)
-            takers.append(_taker(edition, SessionStore(pipeline, 1)))
+            takers.append(_taker(edition, SessionStore(pipeline, 1, RECORD_SEAL)))
         for _ in range(options.rounds):
             for place, turns in zip(places, takers, strict=True):
                 await _measured(place, WALK, turns, options.sessions)

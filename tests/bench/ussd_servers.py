@@ -56,7 +56,7 @@ from engine.session.turn import TurnTaker
 from providers.africastalking import AfricasTalkingUssd
 from simulator import embedded
 from tests.bench.table import Void
-from tests.unit.session.rooms import MENUS, SHORTCODE, MemoryPayments
+from tests.unit.session.rooms import MENUS, RECORD_SEAL, SHORTCODE, MemoryPayments
 
 PHONES = 1_000
 TOKEN = "b" * 32
@@ -144,7 +144,7 @@ def turns_app(redis_url: str, database_url: str) -> Starlette:
         turns = TurnTaker(
             editions=editions,
             late=late,
-            store=SessionStore(pipeline, 1),
+            store=SessionStore(pipeline, 1, RECORD_SEAL),
             drops=Drops(pipeline, 1),
             seal=seal,
             ids=ids,

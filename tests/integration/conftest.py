@@ -7,7 +7,7 @@ import pytest
 from engine.session.cluster import ClusterPipeline
 from engine.session.pipeline import TickPipeline, open_pipeline
 from engine.session.store import SessionStore
-from tests.unit.session.rooms import House
+from tests.unit.session.rooms import RECORD_SEAL, House
 
 PATIENT_SECONDS = 30.0
 
@@ -22,4 +22,4 @@ async def redis(redis_url: str) -> AsyncIterator[TickPipeline]:
 
 @pytest.fixture
 async def house(redis: TickPipeline | ClusterPipeline) -> House:
-    return await House(SessionStore(redis, 1)).registered()
+    return await House(SessionStore(redis, 1, RECORD_SEAL)).registered()

@@ -22,7 +22,7 @@ from simulator import embedded
 from tests.integration.redis_cluster import Cluster, ClusterNode, NoCluster, running_cluster
 from tests.integration.standstill import hurried
 from tests.ticks import counted
-from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
+from tests.unit.session.rooms import PAYER, PIN, RECORD_SEAL, SHORTCODE, House
 
 pytestmark = pytest.mark.long("three servers, of which some die")
 
@@ -249,7 +249,7 @@ async def test_a_node_that_dies_takes_only_its_own_callers_with_it(servers_folde
             pytest.skip(f"NOT TESTED: this Redis cannot form a cluster: {error}")
         redis = open_pipeline(cluster.url, timeout_seconds=PATIENT_SECONDS)
         assert isinstance(redis, ClusterPipeline)
-        house = House(SessionStore(redis, 1))
+        house = House(SessionStore(redis, 1, RECORD_SEAL))
         callers = phones(30)
         for phone in callers:
             await house.customers.register(phone, "KE", "en", PIN)

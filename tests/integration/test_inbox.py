@@ -43,6 +43,7 @@ from tests.holds import holds
 from tests.integration.world import TestClock
 from tests.providers.subjects import TWILIO_SID, at_settings, twilio_settings
 from tests.unit.payments.examples import PAYEE, PAYER, quote
+from tests.unit.session.rooms import RECORD_SEAL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -168,7 +169,7 @@ class House:
             payments=rooms,
             journeys=rooms,
             opt_outs=OptOuts(pool, 1, clock),
-            memory=Memory(redis, 1),
+            memory=Memory(redis, 1, RECORD_SEAL),
             names=rooms,
             clock=clock,
             shortcode="*384*96#",
@@ -260,6 +261,17 @@ async def test_a_price_says_whose_wallet_it_is_where_its_operator_tells(house: H
     assert 100.0 + NAME_SECONDS < due < 100.0 + 2 * NAME_SECONDS  # it has all of its own time
     house.rooms.holder = ""
     assert (await house.say("SEND 600 +256772000002") or "").startswith("+256772000002 gets UGX")
+
+
+async def test_a_price_that_somebody_changed_in_redis_is_none(house: House, redis: Any) -> None:
+    await house.say("SEND 500 +256772000002")
+    (key,) = await redis.execute("KEYS", "capp:sms:*:quote")
+    kept = await redis.execute("GET", key)
+    assert b"+256772000002" in kept
+    changed = kept.replace(b"+256772000002", b"+256772000666")
+    await redis.execute("SET", key, changed, "EX", 900)
+    assert (await house.say("YES") or "").startswith("There is nothing to confirm")
+    assert house.rooms.keys == []
 
 
 async def test_a_refused_price_asks_nobody_for_a_name(house: House) -> None:

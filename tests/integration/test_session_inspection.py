@@ -12,7 +12,7 @@ from engine.session.pipeline import TickPipeline, open_pipeline
 from engine.session.store import SessionStore
 from simulator.inspect import Inspector
 from simulator.places import Places
-from tests.unit.session.rooms import PAYER, PIN, VERSION, House
+from tests.unit.session.rooms import PAYER, PIN, RECORD_SEAL, VERSION, House
 
 TOKEN = "open" * 4
 URL = "http://capp.test/inspect/sessions"
@@ -21,7 +21,7 @@ PAYEE = "256772000002"
 
 @pytest.fixture
 async def web(redis: TickPipeline) -> AsyncIterator[httpx.AsyncClient]:
-    door = SessionInspection(SessionStore(redis, 1), TOKEN)
+    door = SessionInspection(SessionStore(redis, 1, RECORD_SEAL), TOKEN)
     transport = httpx.ASGITransport(Starlette(routes=door.routes()))
     headers = {"authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(transport=transport, headers=headers) as client:
@@ -123,7 +123,7 @@ async def test_the_door_stays_shut_without_its_token(
 
 async def test_redis_that_is_away_is_told() -> None:
     pipeline = open_pipeline("redis://127.0.0.1:1/0")
-    door = SessionInspection(SessionStore(pipeline, 1), TOKEN)
+    door = SessionInspection(SessionStore(pipeline, 1, RECORD_SEAL), TOKEN)
     transport = httpx.ASGITransport(Starlette(routes=door.routes()))
     headers = {"authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(transport=transport, headers=headers) as client:

@@ -16,7 +16,7 @@ from engine.session.store import SessionStore, key_of, pointer_of
 from simulator import embedded
 from tests.integration.standstill import hurried
 from tests.ticks import counted
-from tests.unit.session.rooms import PAYER, PIN, House
+from tests.unit.session.rooms import PAYER, PIN, RECORD_SEAL, House
 
 PAYEE = "256772000002"
 TO_PIN = ("1", PAYEE, "1000", "1")
@@ -166,7 +166,7 @@ async def test_sessions_live_through_a_restart_of_redis(servers_folder: Path) ->
     folder = servers_folder / "restarted"
     server = embedded.start_redis(folder)
     redis = open_pipeline(server.url, timeout_seconds=PATIENT_SECONDS)
-    house = await House(SessionStore(redis, 1)).registered()
+    house = await House(SessionStore(redis, 1, RECORD_SEAL)).registered()
     await house.press(*TO_PIN)
     server.stop()
     during, seconds = await timed(house, CONFIRMED)

@@ -28,7 +28,7 @@ from tests.collector import left_to_collector
 from tests.integration.standstill import hurried, standing_still
 from tests.ticks import counted
 from tests.unit.session.extremes import extreme_turns
-from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
+from tests.unit.session.rooms import PAYER, PIN, RECORD_SEAL, SHORTCODE, House
 
 TOKEN = "t" * 32
 PATH = f"/ussd/africastalking/{TOKEN}"
@@ -163,7 +163,7 @@ async def test_sessions_expire(house: House, redis: TickPipeline) -> None:
 async def test_every_turn_keeps_the_way_to_its_session_as_long_as_the_session(
     redis: TickPipeline,
 ) -> None:
-    store = SessionStore(redis, 1)
+    store = SessionStore(redis, 1, RECORD_SEAL)
 
     async def save(expected: bytes, record: bytes, ttl_seconds: int, pointer: Pointer) -> None:
         await store.save(
@@ -189,7 +189,7 @@ async def test_fields_at_their_extremes_are_answered_also_with_a_real_redis(
 
 
 async def test_a_save_is_repeatable_but_never_overwrites_another(redis: TickPipeline) -> None:
-    store = SessionStore(redis, 1)
+    store = SessionStore(redis, 1, RECORD_SEAL)
 
     async def save(expected: bytes, record: bytes) -> bytes | None:
         return await store.save(
@@ -208,7 +208,7 @@ async def test_a_save_is_repeatable_but_never_overwrites_another(redis: TickPipe
 
 
 async def test_the_save_survives_a_redis_that_forgot_its_scripts(redis: TickPipeline) -> None:
-    store = SessionStore(redis, 1)
+    store = SessionStore(redis, 1, RECORD_SEAL)
     await redis.execute("SCRIPT", "FLUSH")
     for step in (b"\0\0\0\1", b"\0\0\0\2"):
         kept = await store.save(
@@ -221,7 +221,7 @@ async def test_the_save_survives_a_redis_that_forgot_its_scripts(redis: TickPipe
 async def test_the_next_dial_finds_what_the_last_session_left_until_it_is_cleared(
     redis: TickPipeline,
 ) -> None:
-    store = SessionStore(redis, 1)
+    store = SessionStore(redis, 1, RECORD_SEAL)
 
     async def save(session_id: str, record: bytes, pointer: Pointer) -> None:
         await store.save(
@@ -270,7 +270,7 @@ async def test_a_flushed_redis_ends_sessions_politely(house: House, redis: TickP
 async def test_two_processes_that_get_the_same_turn_answer_alike_and_pay_once(
     house: House, redis: TickPipeline
 ) -> None:
-    twin = House(SessionStore(redis, 1), shares=house)
+    twin = House(SessionStore(redis, 1, RECORD_SEAL), shares=house)
     house.payments.delay = 0.02
     text = f"1*{PAYEE}*1000*1*{PIN}"
     await house.press("1", PAYEE, "1000", "1")
@@ -282,7 +282,7 @@ async def test_two_processes_that_get_the_same_turn_answer_alike_and_pay_once(
 async def test_a_wrong_pin_that_two_processes_get_costs_one_try(
     house: House, redis: TickPipeline
 ) -> None:
-    twin = House(SessionStore(redis, 1), shares=house)
+    twin = House(SessionStore(redis, 1, RECORD_SEAL), shares=house)
     await house.press("1", PAYEE, "1000", "1")
     house.customers.pin_delay = 0.02
     replies = await asyncio.gather(*(h.take(f"1*{PAYEE}*1000*1*9026") for h in (house, twin)))
@@ -469,7 +469,7 @@ async def test_commands_beyond_the_limit_are_refused_at_once(redis_url: str) -> 
 
 async def test_a_dead_redis_still_answers_the_caller_and_nothing_hangs() -> None:
     pipeline = open_pipeline(f"redis://127.0.0.1:{embedded.free_port()}/0", timeout_seconds=0.3)
-    house = await House(SessionStore(pipeline, 1)).registered()
+    house = await House(SessionStore(pipeline, 1, RECORD_SEAL)).registered()
     async with counted() as ticks:
         reply = await house.take("")
     assert ticks.seconds < 2
@@ -490,7 +490,7 @@ async def test_a_redis_that_stalls_still_answers_the_caller(
 
 async def test_a_store_that_is_away_says_so() -> None:
     pipeline = open_pipeline(f"redis://127.0.0.1:{embedded.free_port()}/0", timeout_seconds=0.2)
-    store = SessionStore(pipeline, 1)
+    store = SessionStore(pipeline, 1, RECORD_SEAL)
     with pytest.raises(StoreDown):
         await store.load(PAYER, "s")
     with pytest.raises(StoreDown):

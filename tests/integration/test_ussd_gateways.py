@@ -16,7 +16,7 @@ from engine.session.drops import Drops
 from engine.session.pipeline import open_pipeline
 from engine.session.store import SessionStore
 from providers.registry import USSD, build_ussd
-from tests.unit.session.rooms import PAYER, PIN, SHORTCODE, House
+from tests.unit.session.rooms import PAYER, PIN, RECORD_SEAL, SHORTCODE, House
 
 TOKEN = "t" * 32
 PAYEE = "256772000002"
@@ -124,7 +124,7 @@ DIALECTS: dict[str, tuple[Callable[[Phone, str], Fields], Callable[[httpx.Respon
 @pytest.fixture
 async def house(redis_url: str) -> AsyncIterator[House]:
     redis = open_pipeline(redis_url, timeout_seconds=5.0)
-    yield await House(SessionStore(redis, 1)).registered()
+    yield await House(SessionStore(redis, 1, RECORD_SEAL)).registered()
     await redis.aclose()
 
 

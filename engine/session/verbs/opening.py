@@ -44,7 +44,7 @@ class Opening:
         if customer.may_reset_pin:
             return "reset"
         kept: Session | None = press.value
-        if kept is None or kept.customer_id != customer.customer_id:
+        if kept is None or (kept.customer_id != customer.customer_id and not kept.is_unread):
             return "known"
         return await self._after(kept, session)
 
@@ -101,7 +101,8 @@ class Opening:
             return await self._payments.confirmed_with_code(customer.customer_id, kept.code, began)
         # Nobody saw what came of it, or what was saved last was lost, perhaps more than once, as by
         # a Redis that came back with an older record: the books know.
-        if kept.was_late or would_go_on or (kept.quote is not None and not kept.ended):
+        has_price = kept.quote is not None and not kept.ended
+        if kept.is_unread or kept.was_late or would_go_on or has_price:
             return await self._payments.confirmed_since(customer.customer_id, last_turn)
         return None
 

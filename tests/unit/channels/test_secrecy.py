@@ -85,6 +85,7 @@ def test_every_hidden_field_of_the_settings_is_on_the_list() -> None:
         "gateway_tokens": "CAPP_HUBTEL_TOKEN",
         "key_password": "CAPP_TLS_KEY_PASSWORD",
         "keys": "CAPP_WEBHOOK_KEYS",
+        "session_keys": "CAPP_SESSION_KEY",
     }
     named = {name: known.get(name, f"CAPP_{name.upper()}") for name in hidden_fields()}
     assert {n: v for n, v in named.items() if not is_secret_name(v) or v not in STRONG} == {}

@@ -4,7 +4,7 @@ Also used by the session's property and integration tests and by the bench of tu
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from engine.session.names import OperatorNames
 from engine.session.press import Verb
 from engine.session.render import Renderer
 from engine.session.rooms import Words
+from engine.session.sealing import RecordSeal
 from engine.session.session import Seal, Session, pack, unpack
 from engine.session.steps import LateWork, Steps
 from engine.session.store import Pointer, Records
@@ -45,6 +46,8 @@ from engine.texts import Texts
 
 QUOTE_SECONDS = 120
 RECIPIENTS_MAX = 10
+RECORD_SEAL = RecordSeal([b"k" * 32])
+"""Of the stores that a `House` lives in."""
 OPERATORS = {"KE": "mpesa_ke", "UG": "mtn_ug"}
 AMOUNT_MAX = {"KES": 25_000_000, "UGX": 10_000_000, "USD": 190_000}
 
@@ -500,10 +503,11 @@ class House:
         networks: Networks = NETWORKS,
         shares: "House | None" = None,
         bundle: Bundle = BUNDLE,
+        keys: Sequence[bytes] = (b"k" * 32,),
     ) -> None:
         self.clock: FakeClock = shares.clock if shares else FakeClock()
         ids = Ids(self.clock)
-        self.seal = Seal(b"k" * 32)
+        self.seal = Seal(*keys)
         self.records: MemoryRecords = shares.records if shares else MemoryRecords()
         self.redis: MemoryRedis = shares.redis if shares else MemoryRedis()
         self.customers: MemoryCustomers = (
