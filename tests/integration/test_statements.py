@@ -24,7 +24,7 @@ from engine.payments.facts import Ruling
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
 from engine.payments.statements import importing
-from engine.payments.statements.consequences import Consequences
+from engine.payments.statements.consequences import Consequences, HearReturn, nobody_returns
 from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Jump, Line, Side
 from engine.payments.statements.neutral import write_statement
@@ -144,6 +144,7 @@ def bureau_of(
     committer: Committer | None = None,
     record: Record = unheard,
     mpesa: TellingOperator | None = None,
+    hear_return: HearReturn = nobody_returns,
     **terms: Any,
 ) -> Bureau:
     mpesa = mpesa or TellingOperator(MPESA, {"in": 400_000_000, "out": 100_000_000})
@@ -162,6 +163,7 @@ def bureau_of(
         clock=world.clock,
         ids=Ids(world.clock),
         record=record,
+        hear_return=hear_return,
     )
     return Bureau(world, comparison, mpesa, mtn)
 
