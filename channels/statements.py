@@ -89,7 +89,8 @@ def assemble(
     facts = {name: port.facts for name, port in operators.items()}
     kept = StatementStore(pool, tenant)
     ours = OursReader(pool, tenant, store, references_of, pays_back)
-    book = BalanceBook(pool, tenant, kept, ours, terms, clock)
+    moves = Moves(ProposalStore(pool, tenant), kept)
+    book = BalanceBook(pool, tenant, kept, ours, terms, clock, moves)
     suspense = Suspense(pool, tenant, committer, ids)
     outbox = Outbox(pool, clock, lease_seconds=lease_seconds)
     pay_ins = PayInStore(pool, tenant, clock, ids)
@@ -104,7 +105,7 @@ def assemble(
         ),
         balances=book,
         pay_ins=pay_ins,
-        moves=Moves(ProposalStore(pool, tenant), kept),
+        moves=moves,
         clock=clock,
     )
     telling = {

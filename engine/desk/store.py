@@ -160,6 +160,19 @@ class ProposalStore:
             raise StaffMistake(f"there is no pay-in {pay_in}")
         return row["operator"], row["minor"]
 
+    async def under_way(
+        self, kinds: Iterable[Kind], *, since_ms: int, at_ms: int
+    ) -> list[Proposal]:
+        """Of these kinds what two people agreed on from a moment on and was not booked by another
+        one, and may have moved by then; not what never will. One that is unread has no body."""
+        rows = await self._pool.fetch(
+            f"select {_FIELDS} from proposal p where tenant = $1 and kind = any($2)"
+            " and decided_ms between $3 and $4 and state in ('approved', 'waiting', 'done')"
+            " and not exists (select from journal j where j.payment = p.id and j.at_ms <= $4)",
+            self._tenant, list(kinds), since_ms, at_ms,
+        )  # fmt: skip
+        return self._read(rows)
+
     async def keep_outcome(self, proposal: Proposal, outcome: Outcome) -> None:
         """What carrying it out led to, unless the proposal has moved on meanwhile."""
         await self._pool.execute(
