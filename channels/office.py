@@ -7,6 +7,7 @@ from typing import Any
 from engine.clock import Clock, Ids
 from engine.customers.erasing import Erasing
 from engine.customers.resets import PinResets
+from engine.desk.agreed import Agreed
 from engine.desk.booking import Booker
 from engine.desk.cases import Cases
 from engine.desk.desk import Desk
@@ -97,7 +98,15 @@ def build_office(
         store,
         cases,
         Liquidity(pool, tenant, operators, clock),
-        Auditor(pool, tenant, names, clock, pace or Pace(), _as_written(pool)),
+        Auditor(
+            pool,
+            tenant,
+            names,
+            clock,
+            pace or Pace(),
+            _as_written(pool),
+            Agreed(store, tenant, operators).differing,
+        ),
         Books(pool, tenant, names),
     )
 

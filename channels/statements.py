@@ -14,7 +14,7 @@ from engine.payments.health import Record, unheard
 from engine.payments.payins.store import PayInStore
 from engine.payments.service import Payments
 from engine.payments.statements.balances import BalanceBook, Balances
-from engine.payments.statements.consequences import Consequences
+from engine.payments.statements.consequences import Consequences, HearReturn, nobody_returns
 from engine.payments.statements.importing import Statements
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.ours import OursReader
@@ -51,6 +51,7 @@ def open_comparison(engine: Engine) -> Comparison:
         clock=engine.clock,
         ids=engine.ids,
         record=engine.health.record,
+        hear_return=engine.pay_ins.returns.hear_return,
         lease_seconds=settings.lease_seconds,
     )
 
@@ -68,10 +69,12 @@ def assemble(
     clock: Clock,
     ids: Ids,
     record: Record = unheard,
+    hear_return: HearReturn = nobody_returns,
     lease_seconds: int = 60,
 ) -> Comparison:
     """The comparison from its parts; `record` is told of operators that could not be reached,
-    `lease_seconds` is how long an order is held that a statement says has failed."""
+    `hear_return` of pay-ins that went back, `lease_seconds` is how long an order is held that a
+    statement says has failed."""
 
     def references_of(operator: str, attempt_id: AttemptId) -> tuple[str, ...]:
         port = operators[operator]
@@ -86,7 +89,8 @@ def assemble(
     facts = {name: port.facts for name, port in operators.items()}
     kept = StatementStore(pool, tenant)
     ours = OursReader(pool, tenant, store, references_of, pays_back)
-    book = BalanceBook(pool, tenant, kept, ours, terms, clock)
+    moves = Moves(ProposalStore(pool, tenant), kept)
+    book = BalanceBook(pool, tenant, kept, ours, terms, clock, moves)
     suspense = Suspense(pool, tenant, committer, ids)
     outbox = Outbox(pool, clock, lease_seconds=lease_seconds)
     pay_ins = PayInStore(pool, tenant, clock, ids)
@@ -96,10 +100,12 @@ def assemble(
         terms=terms,
         store=kept,
         ours=ours,
-        consequences=Consequences(kept, payments, suspense, pay_ins, terms, clock, (store, outbox)),
+        consequences=Consequences(
+            kept, payments, suspense, pay_ins, terms, clock, (store, outbox), hear_return
+        ),
         balances=book,
         pay_ins=pay_ins,
-        moves=Moves(ProposalStore(pool, tenant), kept),
+        moves=moves,
         clock=clock,
     )
     telling = {

@@ -39,7 +39,8 @@ Say = Callable[[str], None]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own words. Days are UTC; `--to` is not included.
 
-    A day of a payer's own counts whole, also where the period begins or ends in it.
+    A day of a payer's own counts whole, also where the period begins or ends in it. Money that is
+    proven late is in the report of the day on which that happened.
     """
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--from", dest="since", type=_day, required=True, metavar="YYYY-MM-DD")

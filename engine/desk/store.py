@@ -1,6 +1,6 @@
 """Proposals in Postgres. Every change is a compare-and-set, so whoever comes second hears it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -137,12 +137,41 @@ class ProposalStore:
             f" and {_SPELLED} = any($2::text[])",
             self._tenant, list({spelled(reference) for reference in references}),
         )  # fmt: skip
-        read = [self._alone(row) for row in rows]
-        readable("a proposal", read)
-        return [
-            _of(row, body="") if isinstance(each, Exception) else each
-            for row, each in zip(rows, read, strict=True)
-        ]
+        return self._read(rows)
+
+    async def read(self, connection: Any, ids: Iterable[str]) -> dict[str, Proposal]:
+        """Those of these ids, in the moment of a connection; with no body where that is unread."""
+        rows = await connection.fetch(
+            f"select {_FIELDS} from proposal where tenant = $1 and id = any($2::uuid[])",
+            self._tenant, sorted(ids),
+        )  # fmt: skip
+        return {proposal.id: proposal for proposal in self._read(rows)}
+
+    async def pay_in(self, connection: Any, pay_in: str) -> tuple[str, int]:
+        """Operator and minor units of money that a proposal speaks of.
+
+        Raises StaffMistake when there is none such.
+        """
+        row = await connection.fetchrow(
+            "select operator, minor from pay_in where id = $1 and tenant = $2",
+            pay_in, self._tenant,
+        )  # fmt: skip
+        if row is None:
+            raise StaffMistake(f"there is no pay-in {pay_in}")
+        return row["operator"], row["minor"]
+
+    async def under_way(
+        self, kinds: Iterable[Kind], *, since_ms: int, at_ms: int
+    ) -> list[Proposal]:
+        """Of these kinds what two people agreed on from a moment on and was not booked by another
+        one, and may have moved by then; not what never will. One that is unread has no body."""
+        rows = await self._pool.fetch(
+            f"select {_FIELDS} from proposal p where tenant = $1 and kind = any($2)"
+            " and decided_ms between $3 and $4 and state in ('approved', 'waiting', 'done')"
+            " and not exists (select from journal j where j.payment = p.id and j.at_ms <= $4)",
+            self._tenant, list(kinds), since_ms, at_ms,
+        )  # fmt: skip
+        return self._read(rows)
 
     async def keep_outcome(self, proposal: Proposal, outcome: Outcome) -> None:
         """What carrying it out led to, unless the proposal has moved on meanwhile."""
@@ -204,6 +233,14 @@ class ProposalStore:
             self._tenant, now_ms,
         )  # fmt: skip
         return len(rows)
+
+    def _read(self, rows: Sequence[Any]) -> list[Proposal]:
+        read = [self._alone(row) for row in rows]
+        readable("a proposal", read)
+        return [
+            _of(row, body="") if isinstance(each, Exception) else each
+            for row, each in zip(rows, read, strict=True)
+        ]
 
     def _alone(self, row: Any) -> Proposal | Exception:
         return alone(f"proposal {row['id'].hex}", _proposal, row, self._seals)

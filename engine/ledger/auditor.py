@@ -22,7 +22,7 @@ from engine.ledger import breach_store
 from engine.ledger.audit_rows import FOREVER_MS, SUSPECTS_MAX, Chain
 from engine.ledger.audit_store import AsWritten, Block, Opened, Sealed
 from engine.ledger.books import describe
-from engine.ledger.breach_store import Breach
+from engine.ledger.breach_store import Breach, Differing
 from engine.ledger.chart import read_account
 from engine.money import plain
 
@@ -40,6 +40,7 @@ class Law(StrEnum):
 
     ENTRY = "entry"  # a transfer leaves its book or its tenant, or moves nothing
     TWO_PEOPLE = "two people"  # a row that people made without a proposal both agreed on
+    AGREED = "agreed"  # a row that people made is not what both agreed on
     PATH = "path"  # a version is missing, or the payment is not where its journal ends
     BALANCE = "balance"  # a balance is not what the journal adds up to
     REST = "rest"  # a payment is over, and still money stands for it
@@ -100,9 +101,11 @@ class Auditor:
         clock: Clock,
         pace: Pace,
         as_written: AsWritten,
+        differing: Differing,
     ) -> None:
         """`operators` maps the codes in account numbers to names; `as_written` gives facts back as
-        they were before their numbers were sealed (`decisions/0003-what-was-sealed-later.md`).
+        they were before their numbers were sealed (`decisions/0003-what-was-sealed-later.md`);
+        `differing` compares rows with what two people agreed on (`decisions/0009-...`).
         """
         self._pool = pool
         self._tenant = tenant
@@ -110,6 +113,7 @@ class Auditor:
         self._clock = clock
         self._pace = pace
         self._as_written = as_written
+        self._differing = differing
 
     async def sweep(self) -> int:
         """One round, for the worker. Blocks sealed; as many as may be when there is more to do."""
@@ -242,7 +246,14 @@ class Auditor:
         broken = await breach_store.broken_entries(
             connection, self._tenant, chain.partition, from_ms=chain.sealed_ms, to_ms=to_ms
         )
-        return [self._finding(breach) for breach in broken]
+        manual = await breach_store.manual_rows(
+            connection, self._tenant, chain.partition, from_ms=chain.sealed_ms, to_ms=to_ms
+        )
+        other = await self._differing(connection, manual) if manual else []
+        told = "is not what two people agreed on"
+        return [self._finding(breach) for breach in broken] + [
+            _of_row(Law.AGREED, (row.payment, row.version), f"{told}: {why}") for row, why in other
+        ]
 
     async def _sums(self, connection: Any, tails: list[Chain]) -> list[Finding]:
         """Before a balance is called wrong, look for rows that came later than they should."""

@@ -3,6 +3,7 @@
 As in `audit_store`, every function runs inside one repeatable-read transaction of the caller's.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from engine.ledger.audit_rows import (
@@ -18,6 +19,7 @@ from engine.ledger.audit_rows import (
 )
 from engine.ledger.chart import Kind
 from engine.ledger.entries import MANUAL_FROM, NEEDS_NOBODY
+from engine.ledger.postings import Transfers
 from engine.ports import Direction
 
 
@@ -30,6 +32,37 @@ class Breach(NamedTuple):
     account: int
     there: int
     expected: int
+
+
+class ManualRow(NamedTuple):
+    """A row that people made; `payment` is its proposal's id, 32 hex digits."""
+
+    payment: str
+    version: int
+    state: int
+    transfers: Transfers
+    facts: str | None
+
+
+Differing = Callable[[Any, Sequence[ManualRow]], Awaitable[list[tuple[ManualRow, str]]]]
+"""Of rows that people made those that are not what was agreed on, and why; the first argument is a
+connection in the auditor's own moment."""
+
+
+async def manual_rows(
+    connection: Any, tenant: int, partition: str, *, from_ms: int, to_ms: int
+) -> list[ManualRow]:
+    """Those that need two people, of a stretch."""
+    asked = rows_of(partition, also=f"state >= {MANUAL_FROM} and state <> all($4::int[])")
+    rows = await connection.fetch(asked, tenant, from_ms, to_ms, [int(s) for s in NEEDS_NOBODY])
+    return [
+        ManualRow(
+            row["payment"].hex, row["version"], row["state"],
+            # Whoever forges a row must not stop the auditor: `broken_entries` tells of such.
+            tuple(zip(row["debits"], row["credits"], row["amounts"], strict=False)), row["facts"],
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 async def broken_entries(

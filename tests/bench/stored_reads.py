@@ -36,6 +36,7 @@ from engine.staff.reading import Reader
 from tests.bench.filling import CLIENT, PAYEE, PAYER, Crowd
 from tests.bench.lives import KENYA, TENANT, UGANDA
 from tests.bench.table import Section, Void, progress
+from tests.integration.books import as_agreed
 
 WARM = 6
 """Executions before Postgres settles whether it keeps a plan (five) and we measure."""
@@ -182,7 +183,7 @@ def reads_of(pool: Pool, crowd: Crowd, some: Some) -> dict[str, Read]:
     history, outbox = HistoryStore(pool, TENANT), Outbox(pool, clock, lease_seconds=60)
     books, staff = Books(pool, TENANT, {}), Reader(pool, TENANT, store)
     ours = OursReader(pool, TENANT, store, lambda _, attempt_id: (attempt_id,), lambda *_: False)
-    auditor = Auditor(pool, TENANT, {}, clock, Pace(), lambda facts, _: facts)
+    auditor = Auditor(pool, TENANT, {}, clock, Pace(), lambda facts, _: facts, as_agreed)
     retention, ids = Retention(pool, TENANT, clock, {}), Ids(clock)
     busy_as_payee = Msisdn(PAYEE.format(0))
 

@@ -23,6 +23,11 @@ LAWS = {
 }
 
 
+async def as_agreed(*_: object) -> list[Any]:
+    """For an auditor of books in which nobody agreed on anything."""
+    return []
+
+
 async def assert_books(connection: Any) -> None:
     """Every entry balances, every balance is its journal, nothing guarded is below zero."""
     for breach, sql in LAWS.items():

@@ -47,6 +47,7 @@ from simulator.devnet.ledger import Committed
 from simulator.devnet.node import NodeSettings
 from simulator.operators.world import World
 from simulator.serving import serving
+from tests.integration.books import as_agreed
 from tests.integration.settlement_room import CODES, CURRENCY, HOME, PAIR, Hall, open_books
 from tests.integration.world import TestClock
 
@@ -479,7 +480,7 @@ async def open_chain_hall(
             )  # fmt: skip
             hall.auditor = Auditor(
                 books.pool, 1, {}, books.clock, Pace(lag_seconds=0, block_seconds=0),
-                lambda facts, _: facts,
+                lambda facts, _: facts, as_agreed,
             )  # fmt: skip
             try:
                 hall.pools = await _pools(hall)

@@ -1,7 +1,9 @@
 """The auditor finds what was broken, names it, tells once, and changes nothing."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from engine.clock import PaymentId
 from engine.decisions import Decision
 from engine.decisions import Kind as About
 from engine.desk.proposals import Kind
+from engine.ledger import pool_postings
 from engine.ledger.auditor import Law, Pace, Report
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
@@ -20,7 +23,7 @@ from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
-from tests.integration.desk_room import CHEP, HELD, Room, open_room
+from tests.integration.desk_room import BABU, CHEP, HELD, Room, open_room
 from tests.integration.owner import Owner
 from tests.integration.world import FAILED, SUCCEEDED, World, open_world
 from tests.unit.payments.examples import ROUTE
@@ -381,6 +384,109 @@ async def test_a_row_of_two_people_without_a_proposal_is_named(room: Room) -> No
         "update proposal set state = 'rejected' where id = $1", rightful.id
     )
     assert (Law.TWO_PEOPLE, rightful.id) in await found(room)
+
+
+async def agreed_on_everything(room: Room) -> dict[str, str]:
+    """One of each that people book, carried out; by the state of its last row, its id."""
+    booked: dict[str, Any] = {}
+    seen = {
+        Kind.TOP_UP: {"operator": "mtn_ug", "minor": 50},
+        Kind.WITHDRAWAL: {"operator": "mtn_ug", "minor": 10},
+        Kind.REBALANCE: {"source": "mtn_ug", "target": "airtel_ug", "minor": 7},
+    }
+    for kind, fields in seen.items():
+        booked[kind] = await room.agreed(kind, **fields)
+        await room.office.desk.see(booked[kind].id, f"R {kind}", by=CHEP)
+    back = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=9)
+    await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=back.id)
+    booked[Kind.CANCEL_WITHDRAWAL] = back
+    of_top_up = {"payment": booked[Kind.TOP_UP].id, "version": 1}
+    booked[Kind.CORRECTION] = await room.agreed(Kind.CORRECTION, **of_top_up)
+    for debit in ("LOSS:UGX", "RECOVERABLE:UGX"):
+        fields = {"debit": debit, "credit": "OPERATOR_COST:mtn_ug:UGX", "minor": 3}
+        booked[Kind.ADJUSTMENT] = await room.agreed(Kind.ADJUSTMENT, **fields)
+    booked[Kind.WRITE_OFF] = await room.agreed(Kind.WRITE_OFF, currency="UGX", minor=2)
+    return {kind: proposal.id for kind, proposal in booked.items()}
+
+
+async def test_what_two_people_agreed_on_is_what_is_booked(room: Room) -> None:
+    booked = await agreed_on_everything(room)
+    rows = await room.pool.fetch("select distinct state from journal where state >= 101")
+    assert len(rows) == 8 and len(booked) == 7
+    assert (await audit(room)).findings == ()
+    assert (await sealed(room)).findings == ()
+
+
+BODIES = {
+    Kind.TOP_UP: ({"operator": "mtn_ug", "minor": 51}, {"operator": "airtel_ug", "minor": 50}),
+    Kind.WITHDRAWAL: ({"operator": "mtn_ug", "minor": 11},),
+    Kind.REBALANCE: ({"source": "airtel_ug", "target": "mtn_ug", "minor": 7},),
+    Kind.CANCEL_WITHDRAWAL: ({"operator": "mtn_ug", "minor": 8},),
+    Kind.CORRECTION: ({"payment": "0" * 32, "version": 1},),
+    Kind.ADJUSTMENT: (
+        {"debit": "RECOVERABLE:UGX", "credit": "OPERATOR_COST:mtn_ug:UGX", "minor": 4},
+        {"debit": "LOSS:UGX", "credit": "OPERATOR_COST:mtn_ug:UGX", "minor": 3},
+        {
+            "debit": "RECOVERABLE:UGX", "credit": "OPERATOR_COST:mtn_ug:UGX", "minor": 3,
+            "payment": "0" * 32,
+        },
+    ),
+    Kind.WRITE_OFF: ({"currency": "UGX", "minor": 1}, {"currency": "???", "minor": 2}, "no JSON"),
+}  # fmt: skip
+
+
+async def test_a_row_that_is_not_what_two_people_agreed_on_is_named(room: Room) -> None:
+    """The other way round: they agreed on something else. It is the same to the auditor."""
+    booked = await agreed_on_everything(room)
+    for kind, bodies in BODIES.items():
+        for body in bodies:
+            text = body if isinstance(body, str) else json.dumps(body)
+            change = "update proposal set body = $2 where id = $1 returning body"
+            kept = "select body from proposal where id = $1"
+            before = await room.pool.fetchval(kept, booked[kind])
+            await Owner(room.pool).execute(change, booked[kind], text)
+            found_now = await found(room)
+            assert (Law.AGREED, booked[kind]) in found_now, (kind, body)
+            assert {law for law, _ in found_now} == {Law.AGREED}
+            await Owner(room.pool).execute(change, booked[kind], before)
+    assert await found(room) == set()
+    cases = await room.office.cases.open_cases(kind="AUDIT")
+    assert all("not what two people agreed on" in case.detail for case in cases)
+
+
+async def test_another_amount_under_a_proposal_and_one_that_nobody_saw_are_named(
+    room: Room,
+) -> None:
+    agreed = [await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=50) for _ in range(2)]
+    for proposal, minor in zip(agreed, (5000, 50), strict=True):
+        forged = Plan(
+            proposal.id, CREATE, 1, Manual.TOPPED_UP, key=f"proposal:{proposal.id}",
+            transfers=((ROUTE.destination_float, ROUTE.pool_avail, minor),),
+        )  # fmt: skip
+        assert await room.committed(forged) is Verdict.APPLIED
+    first, second = (p.id for p in agreed)
+    assert await found(room) == {(Law.AGREED, first), (Law.AGREED, second)}
+    await Owner(room.pool).execute(
+        "update proposal set reference = id::text, reference_by = 'chep'"
+        " where id = any($1::uuid[])",
+        [first, second],
+    )
+    assert await found(room) == {(Law.AGREED, first)}
+    told = {case.detail for case in await room.office.cases.open_cases(kind="AUDIT")}
+    because = "agreed: version 1 is not what two people agreed on"
+    assert told == {f"{because}: nobody has seen it move", f"{because}: it moves something else"}
+
+
+async def test_a_withdrawal_that_nobody_agreed_to_cancel_is_named(room: Room) -> None:
+    kept, other = [await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=9) for _ in range(2)]
+    by = await room.propose(Kind.CANCEL_WITHDRAWAL, withdrawal=other.id)
+    back = pool_postings.cancel_withdrawal(1, "UGX", 2, 9)
+    facts = json.dumps({"proposal": by.id, "reference": None})
+    forged = Plan(kept.id, 1, 1, Manual.WITHDRAWAL_CANCELLED, facts=facts, transfers=back)
+    assert await room.committed(forged) is Verdict.APPLIED
+    assert await found(room) == {(Law.AGREED, kept.id)}
+    await room.office.desk.approve(by.id, by=BABU)
+    assert await found(room) == {(Law.AGREED, kept.id)}  # it was about the other one
 
 
 async def test_a_gap_and_a_payment_beside_its_journal_are_named(room: Room) -> None:

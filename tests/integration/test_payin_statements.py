@@ -9,7 +9,7 @@ import pytest
 from engine.clock import PaymentId
 from engine.desk.proposals import Kind, Person
 from engine.desk.proposals import State as Stands
-from engine.errors import OurFault
+from engine.errors import OurFault, Rejected
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import PayIn, Stage
@@ -36,7 +36,7 @@ async def till(database_url: str) -> AsyncIterator[Till]:
 
 @pytest.fixture
 def bureau(till: Till) -> Bureau:
-    return bureau_of(till.world)
+    return bureau_of(till.world, hear_return=till.room.returns.hear_return)
 
 
 async def classes(bureau: Bureau) -> dict[str, Class]:
@@ -122,6 +122,61 @@ async def test_the_number_that_people_saw_a_return_under_is_kept(
     assert (await till.again(pay_in)).stage is Stage.RETURNED
     await bureau.take(bureau.line(RECEIPT), bureau.line(BACK, side=Side.OUT))
     assert await bureau.cases() == []
+
+
+@pytest.mark.parametrize("in_the_first_file", [True, False])
+async def test_a_return_that_nobody_answers_is_over_when_its_line_is_listed(
+    till: Till, bureau: Bureau, in_the_first_file: bool
+) -> None:
+    pay_in = await till.announce("nobody")
+    held = await till.float_()
+    lines = (
+        bureau.line(RECEIPT, balance_minor=held),
+        bureau.line(
+            BACK,
+            side=Side.OUT,
+            reference=RECEIPT,
+            balance_minor=held - TOTAL.minor,
+            at_ms=bureau.now_ms + 1,
+        ),
+    )
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    day = bureau.today
+    till.mpesa.replies = [Rejected("mpesa_ke", "no", code="400.002.02", reason="other")]
+    till.world.clock.pass_(3700)
+    await till.sweep()  # of a repeat a refusal means nothing: it would be ordered for ever
+    assert (await till.again(pay_in)).stage is Stage.RETURNING
+    first = lines if in_the_first_file else lines[:1]
+    for listed in (first, lines, lines):
+        assert (await bureau.take(*listed, day=day)).open == ()
+    assert (await till.again(pay_in)).stage is Stage.RETURNED
+    assert (await till.held(), await till.float_()) == (0, held - TOTAL.minor)
+    ended = await till.office.proposals.get(asked.id)
+    assert (ended.state, await bureau.cases()) == (Stands.DONE, [])
+    orders = len(till.mpesa.returned)
+    till.world.clock.pass_(24 * 3600)
+    await till.sweep()
+    assert len(till.mpesa.returned) == orders
+    refused = await till.agree(Kind.RETURN_FAILED, proposal=asked.id)
+    assert refused.state is Stands.FAILED
+    assert await till.suspense() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"minor": 101_000}, {"reference": "RKL00OTHER"}, {"side": Side.IN}],
+    ids=["another amount", "another receipt", "the other way"],
+)
+async def test_what_is_not_quite_its_line_ends_no_return(
+    till: Till, bureau: Bureau, wrong: dict[str, Any]
+) -> None:
+    pay_in = await till.announce("nobody")
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    back = bureau.line(BACK, **{"side": Side.OUT, "reference": RECEIPT} | wrong)
+    await bureau.take(bureau.line(RECEIPT), back)
+    assert (await till.again(pay_in)).stage is Stage.RETURNING
+    assert await bureau.cases() == ["MISSING_HERE", "PAY_IN"]
+    assert await till.held() == TOTAL.minor
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from engine.compliance.policy import LargeFrom, read_policy
 from engine.compliance.profiles import Profiles
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
+from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
 from engine.payments.reports import Reports, last_day_ends
@@ -118,6 +119,50 @@ async def test_a_report_that_comes_before_its_payers_days_are_over_knows_when_th
     await collected(world, 6_000)
     lines = await reports(world).large(border - DAY, border, thresholds, LIMITS)
     assert [line.code for line in lines] == [made]
+
+
+async def test_money_proven_late_is_in_the_report_of_that_day_and_in_no_other(
+    world: World,
+) -> None:
+    """The report of the day on which it was made was written, and is not written again."""
+    clock = world.clock
+    now = clock.now()
+    clock.pass_((9 - now.hour) % 24 * 3600 - now.minute * 60)
+    border = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [(border + n * DAY, border + (n + 1) * DAY) for n in range(5)]
+    thresholds = {"KE": LargeFrom("KES", 1_000_000)}
+
+    async def written() -> list[tuple[list[str], list[str], list[tuple[str, str]]]]:
+        room, found = reports(world), []
+        for day in days:
+            collected = [code_of(p.payment_id) async for p in room.collected(*day)]
+            travel = [record["payment"]["code"] for record in await room.travel(*day)]
+            large = await room.large(*day, thresholds, LIMITS)
+            found.append((collected, travel, [(p.code, p.day_total) for p in large]))
+        return found
+
+    on_time = code_of(await collected(world, 6_000))
+    late = await world.confirm(shillings=5_000)
+    attempt = await world.live(late)
+    await world.tell(attempt, FAILED)
+    nothing: tuple[list[str], list[str], list[tuple[str, str]]] = ([], [], [])
+    first = ([on_time], [on_time], [])
+    assert await written() == [first, *[nothing] * 4]
+    clock.pass_(3 * 24 * 3600)
+    await world.tell(attempt, SUCCEEDED, Source.QUERY)
+    assert await world.state(late) is not State.COLLECT_FAILED
+    code = code_of(late)
+    together = [(on_time, "11000.00"), (code, "11000.00")]
+    assert await written() == [first, nothing, nothing, ([code], [code], together), nothing]
+    whole = (days[0][0], days[-1][1])
+    assert [p.payment_id async for p in reports(world).collected(*whole)][1:] == [late]
+    lines = await reports(world).large(*whole, thresholds, LIMITS)
+    assert [(p.code, p.counts_at.date()) for p in lines] == [
+        (on_time, days[3][0].date()), (code, days[3][0].date()),
+    ]  # fmt: skip
+    assert await reports(world).count_open(*days[3]) == 1  # it has not gone back yet
+    (record,) = await reports(world).travel(*days[3])
+    assert record["payment"]["provenLateAt"] > record["payment"]["at"]
 
 
 async def test_what_may_still_come_into_a_period_is_counted(world: World) -> None:

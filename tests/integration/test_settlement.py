@@ -8,6 +8,7 @@ from channels.watching.figures import Figures
 from engine.ledger.auditor import Auditor, Pace
 from engine.ledger.chart import Kind
 from engine.payments.settlement.state import BatchState
+from tests.integration.books import as_agreed
 from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
 
 
@@ -66,7 +67,7 @@ async def test_the_auditor_finds_nothing_wrong_with_it(hall: Hall) -> None:
     hall.rail.decides = False
     await hall.sweep(2)
     pace = Pace(lag_seconds=0, block_seconds=0)
-    auditor = Auditor(hall.pool, 1, {}, hall.clock, pace, lambda facts, _: facts)
+    auditor = Auditor(hall.pool, 1, {}, hall.clock, pace, lambda facts, _: facts, as_agreed)
     assert (await auditor.audit_all()).findings == ()
     hall.rail.decides = True
     await hall.sweep(3)

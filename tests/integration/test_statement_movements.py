@@ -16,7 +16,14 @@ from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Line, Side
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
-from tests.integration.test_statements import Bureau, bureau_of, paid, refund_unknown
+from tests.integration.desk_room import AIRTEL
+from tests.integration.test_statements import (
+    Bureau,
+    TellingOperator,
+    bureau_of,
+    paid,
+    refund_unknown,
+)
 from tests.integration.world import World, open_world
 from tests.unit.payments.examples import MPESA, MTN
 
@@ -44,6 +51,16 @@ def office(world: World) -> Office:
         operators={facts.name: facts for facts in (MPESA, MTN)}, clock=world.clock,
         ids=Ids(world.clock),
     )  # fmt: skip
+
+
+def in_uganda(world: World) -> tuple[Bureau, Office]:
+    """Where float can be moved from one operator to another of the currency."""
+    office = build_office(
+        tenant=1, pool=world.pool, committer=world.committer,
+        operators={facts.name: facts for facts in (MTN, AIRTEL)}, clock=world.clock,
+        ids=Ids(world.clock),
+    )  # fmt: skip
+    return bureau_of(world, airtel=TellingOperator(AIRTEL, {"all": 0})), office
 
 
 async def moved(office: Office, reference: str, kind: Kind = Kind.TOP_UP, **fields: Any) -> None:
@@ -209,6 +226,76 @@ async def test_a_withdrawal_that_has_left_and_that_nobody_has_seen_is_no_drift(
     await office.desk.see(asked.id, "MP2", by=ASHA)
     await bureau.age()
     assert await bureau.cases() == []
+
+
+async def held(office: Office, kind: Kind, **fields: Any) -> str:
+    """Asha asks and Babu agrees; nobody has seen it yet."""
+    asked = await office.desk.propose(kind, fields, by=ASHA, note="because")
+    await office.desk.approve(asked.id, by=BABU)
+    return asked.id
+
+
+async def drifts(bureau: Bureau, mtn: int, airtel: int) -> dict[str, int]:
+    """How far off they are when they say that they hold so much."""
+    assert bureau.airtel is not None
+    bureau.mtn.holds, bureau.airtel.holds = {"all": mtn}, {"all": airtel}
+    await bureau.comparison.balances.look()
+    operators = ("mtn_ug", "airtel_ug")
+    seen = [s for name in operators for s in await bureau.comparison.book.newest(name)]
+    return {s.operator: s.drift_minor for s in seen}
+
+
+async def test_what_has_left_one_operator_and_nobody_has_seen_at_the_other_is_no_drift(
+    world: World,
+) -> None:
+    bureau, office = in_uganda(world)
+    agreed = {"source": "mtn_ug", "target": "airtel_ug", "minor": 300}
+    asked = await held(office, Kind.REBALANCE, **agreed)
+    for left, came in ((0, 0), (300, 0), (300, 300), (0, 300)):
+        assert await drifts(bureau, FLOAT - left, came) == {"mtn_ug": 0, "airtel_ug": 0}
+    assert await drifts(bureau, FLOAT - 301, 301) == {"mtn_ug": -1, "airtel_ug": 1}
+    assert await drifts(bureau, FLOAT - 300, 0) == {"mtn_ug": 0, "airtel_ug": 0}
+    bureau.pass_days(3)
+    for _ in range(2):
+        assert await drifts(bureau, FLOAT - 300, 0) == {"mtn_ug": -300, "airtel_ug": 0}
+    assert await bureau.cases() == ["FLOAT_DRIFT"]  # it should have come long ago
+    await office.desk.see(asked, "MP7", by=ASHA)
+    assert await drifts(bureau, FLOAT - 300, 300) == {"mtn_ug": 0, "airtel_ug": 0}
+    assert await bureau.cases() == []
+
+
+async def test_a_rebalancing_or_top_up_that_was_cancelled_explains_nothing(world: World) -> None:
+    bureau, office = in_uganda(world)
+    agreed = {"source": "mtn_ug", "target": "airtel_ug", "minor": 300}
+    for kind, fields in (
+        (Kind.REBALANCE, agreed),
+        (Kind.TOP_UP, {"operator": "airtel_ug", "minor": 300}),
+    ):
+        asked = await held(office, kind, **fields)
+        assert (await drifts(bureau, FLOAT, 300))["airtel_ug"] == 0
+        await held(office, Kind.CANCEL_WITHDRAWAL, withdrawal=asked)
+        assert (await drifts(bureau, FLOAT, 300))["airtel_ug"] == 300
+
+
+@pytest.mark.parametrize("seen", ["before its statement is taken", "after it"])
+async def test_what_was_on_its_way_at_the_days_last_line_is_no_drift(
+    world: World, seen: str
+) -> None:
+    bureau, office = in_uganda(world)
+    agreed = {"source": "mtn_ug", "target": "airtel_ug", "minor": 300}
+    asked = await held(office, Kind.REBALANCE, **agreed)
+    day = bureau.today
+    gone = line(bureau, "MP1", side=Side.OUT, minor=300, balance_minor=FLOAT - 300)
+    came = line(bureau, "AP1", operator="airtel_ug", minor=300, balance_minor=300)
+    other = msgspec.structs.replace(gone, balance_minor=FLOAT - 301)
+    bureau.pass_days(1)
+    if seen == "before its statement is taken":  # under the word of the second operator
+        await office.desk.see(asked, "AP1", by=ASHA)
+    assert (await bureau.take(gone, operator="mtn_ug", day=day)).drift_minor == 0
+    assert (await bureau.take(other, operator="mtn_ug", day=day)).drift_minor == -1
+    assert (await bureau.take(came, operator="airtel_ug", day=day)).drift_minor == 0
+    more = msgspec.structs.replace(came, balance_minor=301)
+    assert (await bureau.take(more, operator="airtel_ug", day=day)).drift_minor == 1
 
 
 async def reversed_(office: Office, row: str) -> str:

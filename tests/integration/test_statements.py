@@ -24,7 +24,7 @@ from engine.payments.facts import Ruling
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
 from engine.payments.statements import importing
-from engine.payments.statements.consequences import Consequences
+from engine.payments.statements.consequences import Consequences, HearReturn, nobody_returns
 from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Jump, Line, Side
 from engine.payments.statements.neutral import write_statement
@@ -86,6 +86,7 @@ class Bureau:
     comparison: Comparison
     mpesa: TellingOperator
     mtn: TellingOperator
+    airtel: TellingOperator | None
 
     @property
     def today(self) -> date:
@@ -144,11 +145,15 @@ def bureau_of(
     committer: Committer | None = None,
     record: Record = unheard,
     mpesa: TellingOperator | None = None,
+    airtel: TellingOperator | None = None,
+    hear_return: HearReturn = nobody_returns,
     **terms: Any,
 ) -> Bureau:
     mpesa = mpesa or TellingOperator(MPESA, {"in": 400_000_000, "out": 100_000_000})
     mtn = TellingOperator(MTN, {"all": 150_000_000})
     ports: dict[str, Any] = {"mpesa_ke": mpesa, "mtn_ug": mtn}
+    if airtel is not None:
+        ports[airtel.facts.name] = airtel
     usual = Terms(utc_offset_minutes=_noon_now(world), **terms)
     comparison = assemble(
         pool=world.pool,
@@ -162,8 +167,9 @@ def bureau_of(
         clock=world.clock,
         ids=Ids(world.clock),
         record=record,
+        hear_return=hear_return,
     )
-    return Bureau(world, comparison, mpesa, mtn)
+    return Bureau(world, comparison, mpesa, mtn, airtel)
 
 
 def _noon_now(world: World) -> int:

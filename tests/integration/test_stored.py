@@ -23,7 +23,7 @@ from tests.bench import commit, filling
 from tests.bench.filling import CLIENT, PAYEE, PAYER, Crowd
 from tests.bench.lives import KENYA, TENANT, UGANDA, live_one
 from tests.bench.stored import TABLES
-from tests.integration.books import assert_books
+from tests.integration.books import as_agreed, assert_books
 
 CROWD = Crowd(240)
 NONE = "0" * 32
@@ -71,7 +71,7 @@ async def test_stored_payments_are_whole_and_their_books_are_right(year: Pool) -
         lives
     )
     at_once = Pace(lag_seconds=0, block_seconds=0)
-    auditor = Auditor(year, TENANT, {}, Clock(), at_once, lambda facts, _: facts)
+    auditor = Auditor(year, TENANT, {}, Clock(), at_once, lambda facts, _: facts, as_agreed)
     report = await auditor.audit_all()
     assert report.findings == ()
     assert report.checked > 200, "a block of each day was compared with the journal"

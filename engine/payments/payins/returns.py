@@ -1,7 +1,8 @@
 """What two people agreed on about money of nobody we know: back to its sender, or to its payment.
 
 Every step may be repeated and comes to the same end. A return is held in the books before the
-operator is called; it is over when the operator says so, or when people saw it there.
+operator is called; it is over when the operator or its statement says so, or when people saw it
+there.
 """
 
 import logging

@@ -202,14 +202,15 @@ class PayInStore:
 
         Of another amount than was told none is: that is for people. Where the listed fee explains
         the difference its money is in SUSPENSE under another key, so that only people take it out.
-        What is not booked yet is not here either: the statement may be what proves it.
+        What is not booked yet is not here either: the statement may be what proves it. A way back
+        proves nothing of a return that no order has left for.
         """
         came = {t.line.receipt: t for t in lines if t.line.side is Side.IN}
         went = [t for t in lines if t.line.side is Side.OUT]
         by_receipt = {t.line.receipt: t for t in went}
         by_reference = {t.line.reference: t for t in went if t.line.reference}
         rows = await self._pool.fetch(
-            "select receipt, return_receipt, minor, currency, stage from pay_in"
+            "select id, receipt, return_receipt, minor, currency, stage, calls from pay_in"
             " where tenant = $1 and operator = $2 and stage = any($3::smallint[])"
             " and (receipt = any($4::text[]) or return_receipt = any($5::text[]))",
             self._tenant, operator, [int(s) for s in _BOOKED],
@@ -218,13 +219,14 @@ class PayInStore:
         found: dict[str, PaidInLine] = {}
         for row in rows:
             stage, amount = Stage(row["stage"]), Money(row["minor"], row["currency"])
-            of_it = [(came.get(row["receipt"]), stage is Stage.SUSPENDED)]
+            held, goes = stage is Stage.SUSPENDED, stage is Stage.RETURNING and row["calls"]
+            of_it = [(came.get(row["receipt"]), held, None)]
             if stage in _LEFT:
                 back = by_receipt.get(row["return_receipt"]) or by_reference.get(row["receipt"])
-                of_it.append((back, False))
+                of_it.append((back, False, row["id"].hex if goes else None))
             found |= {
-                t.line_id: PaidInLine(held and t.line.amount == amount, amount.minor)
-                for t, held in of_it
+                t.line_id: PaidInLine(is_held and t.line.amount == amount, amount.minor, on_its_way)
+                for t, is_held, on_its_way in of_it
                 if t and amount in (t.line.amount, _with_fee(t.line))
             }
         return found

@@ -2,7 +2,8 @@
 
 The band. FLOAT is what we hold there by our books. Money that may have left already stands in
 PAYOUT_IN_FLIGHT, REFUND_IN_FLIGHT, RETURN_HELD and WITHDRAWAL_HELD; money that may have arrived
-already is what live collections ask for. So, with what is not in our books at all (`unbooked`):
+already is what live collections ask for. Of a rebalancing that waits to be seen both may be, and a
+top-up may have arrived, until they are late. So, with what is not in our books at all (`unbooked`):
 
     FLOAT - leaving  <=  theirs - unbooked  <=  FLOAT + arriving
 """
@@ -45,11 +46,13 @@ def band_at(
     unbooked_minor: int,
     *,
     held_minor: int = 0,
+    awaited_minor: int = 0,
 ) -> Band:
     """The band at a moment that is past, from the attempts around it and FLOAT as of then.
 
     What had begun and was not known to be over at that moment may have moved or not, and so may
-    `held_minor`: pay-ins that were on their way back then, and withdrawals that nobody had seen.
+    `held_minor`: pay-ins that were on their way back then, withdrawals and rebalancings that nobody
+    had seen. `awaited_minor` may have come: top-ups, and rebalancings from elsewhere.
     """
     open_then = [
         o
@@ -65,7 +68,7 @@ def band_at(
         for o in open_then
         if o.direction is not Direction.COLLECT
     )
-    return Band(float_minor, leaving + held_minor, arriving, unbooked_minor)
+    return Band(float_minor, leaving + held_minor, arriving + awaited_minor, unbooked_minor)
 
 
 class Look(msgspec.Struct, frozen=True):

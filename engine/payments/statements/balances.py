@@ -18,6 +18,7 @@ from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.statements.balance import Band, Look, is_alarming
 from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import named_id
+from engine.payments.statements.moves import Moves
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import FLOAT_DRIFT, Case, StatementStore
 from engine.payments.statements.terms import TermsBook
@@ -76,9 +77,11 @@ class BalanceBook:
         ours: OursReader,
         terms: TermsBook,
         clock: Clock,
+        moves: Moves,
     ) -> None:
         self._pool = pool
         self._tenant = tenant
+        self._moves = moves
         self._cases = cases
         self._ours = ours
         self._terms = terms
@@ -93,7 +96,15 @@ class BalanceBook:
         minor = {row["id"]: natural(row["id"], row["amount"]) for row in rows}
         float_, *leaving = (minor.get(number, 0) for number in numbers)
         arriving = await self._arriving_minor(facts)
-        return Band(float_, sum(leaving), arriving, self._terms.of(facts.name).unbooked_minor)
+        left, came = await self.under_way_minor(facts, int(self._clock.epoch() * 1000))
+        unbooked_minor = self._terms.of(facts.name).unbooked_minor
+        return Band(float_, sum(leaving) + left, arriving + came, unbooked_minor)
+
+    async def under_way_minor(self, facts: OperatorFacts, at_ms: int) -> tuple[int, int]:
+        """Of top-ups and rebalancings that nobody had seen at a moment: what may have left, and
+        what may have come. Only those of the last `ageing_days`: what is later is somebody's."""
+        late_ms = self._terms.of(facts.name).ageing_days * DAY_MS
+        return await self._moves.under_way(facts.name, since_ms=at_ms - late_ms, at_ms=at_ms)
 
     async def listed_minor_at(self, facts: OperatorFacts, kind: Kind, day: date, at_ms: int) -> int:
         """An account of the operator as of a moment, with what is booked since and lines until then

@@ -5,7 +5,7 @@ It decides nothing about pairs; `matching` did. Every step may be repeated.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
@@ -60,6 +60,15 @@ class PaidIns(Protocol):
         ...
 
 
+HearReturn = Callable[[str, Finding], Awaitable[bool]]
+"""What became of a pay-in's return, by the pay-in (`PayInReturns.hear_return`)."""
+
+
+async def nobody_returns(_pay_in: str, _finding: Finding) -> bool:
+    """Where nobody sends pay-ins back."""
+    return False
+
+
 class Consequences:
     """Acts on what was judged, for one tenant."""
 
@@ -72,11 +81,13 @@ class Consequences:
         terms: TermsBook,
         clock: Clock,
         orders: tuple[PaymentStore, Outbox],
+        hear_return: HearReturn,
     ) -> None:
         """`orders`: what is known of them, and what keeps them from leaving."""
         self._store = store
         self._known, self._outbox = orders
         self._pay_ins = pay_ins
+        self._hear_return = hear_return
         self._payments = payments
         self._suspense = suspense
         self._terms = terms
@@ -97,7 +108,7 @@ class Consequences:
         back, lost = await self._take_back(facts, judged, known, paid_in)
         judged = [j for j in judged if j.theirs is None or j.theirs.line_id not in lost]
         fresh = [j for j in judged if j.kind is not Class.OTHER_DAY and _is_news(j, known)]
-        told = await self._tell(fresh)
+        told = await self._tell(fresh) + await self._tell_returns(judged, paid_in)
         cases = [case for j in judged for case in self._cases_of(j, today, terms)]
         await self._store.open_cases(cases, terms, now_ms)
         # One of another amount is not held to its pair: the attempt's own day just opened it again.
@@ -116,6 +127,29 @@ class Consequences:
             heard = await asyncio.gather(*[self._apply(j) for j in proofs[n : n + AT_ONCE]])
             moved += sum(h is Heard.ADVANCED for h in heard)
         return moved
+
+    async def _tell_returns(
+        self, judged: Iterable[Judged], paid_in: Mapping[str, PaidInLine]
+    ) -> int:
+        """End the returns of pay-ins that a line shows to have gone; how many.
+
+        Looked at whenever their day is, until they have ended: the line was there before, or the
+        order left only then.
+        """
+        gone = 0
+        for j in judged:
+            known = paid_in.get(j.theirs.line_id) if j.theirs else None
+            if j.kind is not Class.PAID_IN or known is None or known.on_its_way is None:
+                continue
+            assert j.theirs is not None
+            line = j.theirs.line
+            finding = Finding(
+                Outcome.SUCCEEDED, _CODES[Outcome.SUCCEEDED], amount=line.amount,
+                receipt=line.receipt,
+            )  # fmt: skip
+            gone += await self._hear_return(known.on_its_way, finding)
+            log.info("statement: %s is a pay-in's way back", line.receipt)
+        return gone
 
     async def _apply(self, judged: Judged) -> Heard:
         attempt = judged.ours or judged.hint

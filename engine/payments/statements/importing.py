@@ -300,8 +300,15 @@ class Statements:
             await self._balances.listed_minor_at(facts, kind, file.day, at_ms)
             for kind in (Kind.FLOAT, *HELD)
         ]
-        unbooked_minor = self._terms.of(facts.name).unbooked_minor
-        band = band_at(at_ms, float_minor, ours, unbooked_minor, held_minor=sum(held_minor))
+        left, came = await self._balances.under_way_minor(facts, at_ms)
+        band = band_at(
+            at_ms,
+            float_minor,
+            ours,
+            self._terms.of(facts.name).unbooked_minor,
+            held_minor=sum(held_minor) + left,
+            awaited_minor=came,
+        )
         look = named_id(self._tenant, facts.name, file.day, file.hash)
         return await self._balances.judge(facts, look, closing, band, at_ms, is_snapshot=True)
 

@@ -91,10 +91,12 @@ class Moved(NamedTuple):
 
 class PaidInLine(NamedTuple):
     """A pay-in's line, or its way back: whether its money lies in SUSPENSE, and how much of our
-    wallet it moved by our books, in minor units."""
+    wallet it moved by our books, in minor units. `on_its_way`: the pay-in whose return was ordered
+    and which the line shows to have gone."""
 
     is_suspended: bool
     minor: int
+    on_its_way: str | None = None
 
 
 class Break(NamedTuple):

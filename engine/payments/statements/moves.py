@@ -13,6 +13,8 @@ from engine.payments.statements.judged import Theirs
 from engine.payments.statements.lines import Moved, Side
 from engine.payments.statements.store import StatementStore
 
+UNHELD: Final = (Kind.TOP_UP, Kind.REBALANCE)
+"""They are booked when they are seen, and stand nowhere in the books before."""
 MOVEMENTS: Final = (Kind.TOP_UP, Kind.WITHDRAWAL, Kind.REBALANCE)
 
 
@@ -73,6 +75,15 @@ class Moves:
                         whole = Moved(proposal.id, abs(t.line.effect_minor))
                         found[t.line_id] = whole if is_kept else None
         return found
+
+    async def under_way(self, operator: str, *, since_ms: int, at_ms: int) -> tuple[int, int]:
+        """What at a moment may have left our wallet there, and what may have come, in minor units:
+        agreed on from `since_ms` on and not seen by then. What a line explains is booked there."""
+        asked = await self._proposals.under_way(UNHELD, since_ms=since_ms, at_ms=at_ms)
+        listed = await self._lines.kept_as(operator, [p.id for p in asked]) if asked else {}
+        moved = [step for p in asked if p.id not in listed for step in _at(operator, p)]
+        left = sum(minor for side, minor in moved if side is Side.OUT)
+        return left, sum(minor for side, minor in moved if side is Side.IN)
 
 
 def _at(operator: str, proposal: Proposal) -> Iterator[tuple[Side, int]]:

@@ -15,7 +15,8 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     utc_offset_minutes: Annotated[int, msgspec.Meta(ge=-720, le=840)] = 0
     # What was begun so many days before may still be listed today.
     lookback_days: Days = 3
-    # What one side lacks may be late for so long; then it is a case.
+    # What one side lacks may be late for so long; then it is a case. So may what people agreed to
+    # move and have not seen.
     ageing_days: Days = 2
     # A day without a statement for so long is a case; counted from the first one ever taken in.
     absent_after_days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 2
