@@ -79,22 +79,26 @@ class Pair:
             model.balances
         )
         assert {
-            r["id"].hex: (r["state"], r["version"], r["due"], _hex(r["live"]), r["way"], r["terms"])
+            r["id"].hex: (
+                r["tenant"], r["state"], r["version"], r["due"], _hex(r["live"]), r["way"],
+                r["terms"], _hex(r["customer"]),
+            )
             for r in await fetch("select * from payment")
         } == {
-            id_: (p.state, p.version, p.due, p.live, p.way, p.terms)
+            id_: (p.tenant, p.state, p.version, p.due, p.live, p.way, p.terms, p.customer)
             for id_, p in model.payments.items()
-        }
+        }  # fmt: skip
         assert {
             (r["tenant"], r["key"]): (r["payment"].hex, r["hash"].hex)
             for r in await fetch("select * from payment_key")
         } == model.keys
         assert {
-            (r["payment"].hex, r["version"], r["state"], r["at_ms"], r["facts"],
+            (r["payment"].hex, r["version"], r["tenant"], r["state"], r["at_ms"], r["facts"],
              tuple(zip(r["debits"], r["credits"], r["amounts"], strict=True)))
             for r in await fetch("select * from journal")
         } == {
-            (payment, row.version, row.state, row.at_ms, row.facts, row.transfers)
+            (payment, row.version, model.payments[payment].tenant, row.state, row.at_ms, row.facts,
+             row.transfers)
             for payment, path in model.journal.items() for row in path
         }  # fmt: skip
         assert {
@@ -102,16 +106,24 @@ class Pair:
             for r in await fetch("select * from attempt")
         } == model.attempts
         assert {
-            r["id"].hex: (r["payment"].hex, r["kind"], r["payload"], r["lease_until"])
+            r["id"].hex: (
+                r["payment"].hex, r["tenant"], r["kind"], r["payload"], r["not_before"],
+                r["lease_until"],
+            )
             for r in await fetch("select * from outbox")
         } == {
-            id_: (row.payment, row.kind, row.payload, row.lease_until)
+            id_: (
+                row.payment, model.payments[row.payment].tenant, row.kind, row.payload,
+                row.not_before, row.lease_until,
+            )
             for id_, row in model.outbox.items()
-        }
+        }  # fmt: skip
         assert {
-            (r["attempt"].hex, r["hash"].hex): r["body"]
+            (r["attempt"].hex, r["hash"].hex): (
+                r["payment"].hex, r["tenant"], r["source"], r["body"], r["at_ms"],
+            )
             for r in await fetch("select * from evidence")
-        } == {key: row.body for key, row in model.evidence.items()}
+        } == {key: tuple(row) for key, row in model.evidence.items()}  # fmt: skip
         found = {
             (r["tenant"], r["customer"].hex, r["currency"]): Spent(
                 r["day"], r["day_minor"], r["month"], r["month_minor"]
@@ -165,17 +177,19 @@ class Author:
 
     def create(self, **changes: Any) -> Plan:
         payment, chance = self.ids.payment(), self.chance
+        tenant = changes.pop("tenant", None) or chance.choice((1, 1, 1, 2))
         self.keys.append(changes.get("key") or payment)
         fields: dict[str, Any] = {
             "key": payment, "hash": HASHES[0], "due": chance.choice((0, 60)),
             "facts": "[1]", "customer": chance.choice([None, *CUSTOMERS]),
-            "transfers": self.transfers(), "intents": self.intents(), "evidence": self.evidence(),
+            "transfers": self.transfers() if tenant == 1 else (), "intents": self.intents(),
+            "evidence": self.evidence(), "way": chance.randint(0, 2),
         }  # fmt: skip
         if chance.random() < 0.5:
             fields |= {"begins": self.ids.attempt(), "direction": 1, "operator": 2}
         if chance.random() < 0.4:
             fields["spend"] = self.spends()
-        return Plan(payment, 0, 1, chance.randint(1, 20), **{**fields, **changes})
+        return Plan(payment, 0, tenant, chance.randint(1, 20), **{**fields, **changes})
 
     def repeat(self) -> Plan:
         """A key that was used before, or a moment ago, for the same request or another."""
@@ -191,7 +205,8 @@ class Author:
         payment = self.chance.choice(list(self.model.payments)[-8:])
         row = self.model.payments[payment]
         fields: dict[str, Any] = {
-            "due": self.chance.choice((0, 90)), "transfers": self.transfers(),
+            "due": self.chance.choice((0, 90)),
+            "transfers": self.transfers() if row.tenant == 1 else (),
             "facts": self.chance.choice((None, "{}")), "way": self.chance.randint(0, 2),
             "evidence": self.evidence(), "intents": self.intents(),
             "done": tuple(i for i, o in self.model.outbox.items() if o.payment == payment)[:1],
@@ -202,7 +217,8 @@ class Author:
             fields |= {"begins": self.ids.attempt(), "direction": 2, "operator": 2}
         if self.chance.random() < 0.3:
             fields["spend"] = self.spends()
-        return Plan(payment, row.version, 1, self.chance.randint(1, 20), **{**fields, **changes})
+        state = self.chance.randint(1, 20)
+        return Plan(payment, row.version, row.tenant, state, **{**fields, **changes})
 
     def late_move(self) -> Plan:
         """Of another version or tenant, of a payment nobody knows, of a wrong attempt."""
@@ -212,7 +228,7 @@ class Author:
         return self.chance.choice(
             (
                 plan._replace(version=plan.version + self.chance.choice((-1, 1)) or 7),
-                plan._replace(tenant=2),
+                plan._replace(tenant=3 - plan.tenant, transfers=()),
                 plan._replace(payment=self.ids.payment(), ends=None),
                 plan._replace(ends=self.ids.attempt()),
             )
@@ -222,8 +238,13 @@ class Author:
         if not self.model.payments:
             return self.create()
         payment = self.chance.choice(list(self.model.payments))
-        done = tuple(self.chance.sample(sorted(self.model.outbox), min(1, len(self.model.outbox))))
-        return note(payment, 1, evidence=self.evidence(), done=done)
+        tenant = self.model.payments[payment].tenant
+        theirs = sorted(
+            id_ for id_, row in self.model.outbox.items()
+            if self.model.payments[row.payment].tenant == tenant
+        )  # fmt: skip
+        done = tuple(self.chance.sample(theirs, min(1, len(theirs))))
+        return note(payment, tenant, evidence=self.evidence(), done=done)
 
     def moving_note(self) -> Plan:
         return self.note()._replace(
@@ -265,7 +286,13 @@ class Author:
 
     def intents(self) -> tuple[Intent, ...]:
         return tuple(
-            Intent(self.ids.intent(), 10, self.chance.choice((None, "text")), 0, 60)
+            Intent(
+                self.ids.intent(),
+                10,
+                self.chance.choice((None, "text")),
+                not_before=self.chance.choice((0, 30)),
+                lease_until=60,
+            )
             for _ in range(self.chance.choice((0, 0, 1, 2)))
         )
 
@@ -283,7 +310,8 @@ class Author:
         """Yesterday, today or tomorrow by the clock of whoever counts it; some back, some late."""
         who, minor = self.chance.choice(CUSTOMERS), self.chance.choice((-20, -50, 1, 20, 60, 60))
         day = self.pair.day + self.chance.choice((-1, 0, 0, 0, 0, 1))
-        spend = Spend(who, 800, day, 202611 if day < 102 else 202612, minor, 150, 400)
+        limits = self.chance.choice(((150, 400), (150, 400), (110, 300)))
+        spend = Spend(who, 800, day, 202611 if day < 102 else 202612, minor, *limits)
         if minor > 0 and self.chance.random() < 0.2:  # money that came late
             return spend._replace(day_minor_max=UNLIMITED, month_minor_max=UNLIMITED)
         return spend

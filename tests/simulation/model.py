@@ -77,6 +77,7 @@ class EvidenceRow(NamedTuple):
     """What we were told, as it came."""
 
     payment: str
+    tenant: int
     source: int
     body: str
     at_ms: int
@@ -261,7 +262,7 @@ class Model:
         """What we were told is kept, whatever became of the plan that it came with."""
         for told in plan.evidence:
             if (told.attempt_id, told.hash) not in self.evidence:
-                row = EvidenceRow(plan.payment, told.source, told.body, at_ms)
+                row = EvidenceRow(plan.payment, plan.tenant, told.source, told.body, at_ms)
                 self.evidence[told.attempt_id, told.hash] = row
                 self.of_attempt.setdefault(told.attempt_id, []).append(told.hash)
 
