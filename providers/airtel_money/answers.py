@@ -216,7 +216,7 @@ def _told(answer: Answer, *, pays: bool) -> Finding:
         return _failed(answer)
     if answer.status == "TE" and codes.isdisjoint(unclear - _TIMED_OUT):
         return Finding(Outcome.FAILED, code="TE", reason=Reason.NOT_REACHED)
-    return Finding(Outcome.PENDING, code=answer.status or answer.shown)
+    return Finding(Outcome.PENDING, code=answer.status)
 
 
 def _failed(answer: Answer) -> Finding:

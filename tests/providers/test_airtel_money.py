@@ -350,6 +350,11 @@ async def test_number_they_do_not_know_is_not_registered(
     with pytest.raises(Rejected) as caught:
         await airtel.collect(kenyan_order(COLLECT))
     assert caught.value.reason is Reason.NOT_REGISTERED
+    # Of any other code the sentence says nothing.
+    company.on(COLLECT_PATHS[1], refused("DP00800001003", message="Limit of this MSISDN reached"))
+    with pytest.raises(Rejected) as caught:
+        await airtel.collect(kenyan_order(COLLECT))
+    assert caught.value.reason is Reason.LIMIT
 
 
 DUPLICATES = [
@@ -435,6 +440,7 @@ async def test_failed_by_one_word_and_unclear_by_another_is_unknown(
 ENQUIRIES = [
     (PAID, Finding(Outcome.SUCCEEDED, "TS", receipt="MP261121.1300.A00001")),
     (envelope("", data=transaction("TS")), Finding(Outcome.SUCCEEDED, "TS")),
+    (envelope("", data=transaction("TS", id="")), Finding(Outcome.SUCCEEDED, "TS")),  # names none
     (
         envelope("DP00800001007", data=transaction("TF", airtel_money_id="MP1")),
         Finding(Outcome.FAILED, "DP00800001007", reason=Reason.INSUFFICIENT_FUNDS),
