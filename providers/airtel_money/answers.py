@@ -159,7 +159,7 @@ def error_of(name: str, answer: Answer, *, pays: bool) -> ProviderError:
     unclear = pays and answer.is_no_end_of_a_payout
     if answer.is_sound and code in _REASONS and not unclear:
         return Rejected(name, "the request was refused", code=code, reason=_reason(answer))
-    if answer.response.status_code == 403:
+    if answer.response.status_code == 403 and not unclear:
         return Rejected(
             name,
             "we may not do that, or not from this address",
@@ -216,7 +216,7 @@ def _told(answer: Answer, *, pays: bool) -> Finding:
         return _failed(answer)
     if answer.status == "TE" and codes.isdisjoint(unclear - _TIMED_OUT):
         return Finding(Outcome.FAILED, code="TE", reason=Reason.NOT_REACHED)
-    return Finding(Outcome.PENDING, code=answer.status or answer.shown)
+    return Finding(Outcome.PENDING, code=answer.status)
 
 
 def _failed(answer: Answer) -> Finding:

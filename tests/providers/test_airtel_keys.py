@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Rejected, Unreachable
+from engine.errors import OutcomeUnknown, Rejected, Unreachable
 from engine.ports import Reason
 from providers.airtel_money import AirtelMoney
 from tests.providers.airtel_subjects import (
@@ -112,6 +112,18 @@ async def test_refused_key_is_renewed_and_the_order_repeated_once(
     assert (unsealed(first["pin"]), unsealed(second["pin"], renewed)) == (PIN, PIN)
     assert first["transaction"] == second["transaction"]
     assert len(company.received(KEYS_PATH)) == 2
+
+
+@pytest.mark.parametrize("http", [408, 500, 503])
+async def test_refused_key_is_not_believed_of_a_server_that_broke(
+    company: Company, clock: HandClock, http: int
+) -> None:
+    company.on(KEYS_PATH, keys_answer(airtel_key()), keys_answer(new_key()))
+    company.on(DISBURSE_PATHS[1], refused("ROUTER116", http=http), PAID_OUT)
+    async with opened(company, clock, encryption_key="") as airtel:
+        with pytest.raises(OutcomeUnknown):
+            await airtel.disburse(kenyan_order(DISBURSE))
+    assert len(company.received(DISBURSE_PATHS[1])) == 1
 
 
 @pytest.mark.parametrize("own_key", [True, False])

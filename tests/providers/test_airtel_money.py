@@ -291,6 +291,37 @@ async def test_success_that_is_none_is_not_taken_for_one(
         await airtel.collect(kenyan_order(COLLECT))
 
 
+TAKEN_BY = [
+    {"response_code": "DP00800001006", "result_code": None},
+    {"response_code": None, "result_code": "ESB000010"},  # the older code stands alone at times
+]
+
+
+@pytest.mark.parametrize("codes", TAKEN_BY)
+async def test_word_of_success_counts_under_http_200_alone(
+    company: Company, airtel: AirtelMoney, codes: dict[str, Any]
+) -> None:
+    for http in (202, 400, 408, 500, 503):
+        for path in (COLLECT_PATHS[1], DISBURSE_PATHS[1]):
+            company.on(path, envelope("", http=http, success=True, **codes))
+        async for each in orders(airtel):
+            with pytest.raises(OutcomeUnknown):
+                await each
+    company.on(COLLECT_PATHS[1], envelope("", **codes))
+    assert await airtel.collect(kenyan_order(COLLECT)) == Accepted()
+
+
+@pytest.mark.parametrize("http", [408, 500, 503])
+async def test_used_id_of_a_server_that_broke_says_nothing(
+    company: Company, airtel: AirtelMoney, http: int
+) -> None:
+    for path in (COLLECT_PATHS[1], DISBURSE_PATHS[1]):
+        company.on(path, refused("DP00900001017", result_code="ESB000041", http=http))
+    async for each in orders(airtel):
+        with pytest.raises(OutcomeUnknown):
+            await each
+
+
 @pytest.mark.parametrize("http", [404, 405, 408, 503])
 async def test_http_status_alone_decides_nothing(
     company: Company, airtel: AirtelMoney, http: int
@@ -319,6 +350,11 @@ async def test_number_they_do_not_know_is_not_registered(
     with pytest.raises(Rejected) as caught:
         await airtel.collect(kenyan_order(COLLECT))
     assert caught.value.reason is Reason.NOT_REGISTERED
+    # Of any other code the sentence says nothing.
+    company.on(COLLECT_PATHS[1], refused("DP00800001003", message="Limit of this MSISDN reached"))
+    with pytest.raises(Rejected) as caught:
+        await airtel.collect(kenyan_order(COLLECT))
+    assert caught.value.reason is Reason.LIMIT
 
 
 DUPLICATES = [
@@ -391,7 +427,8 @@ async def test_failed_by_one_word_and_unclear_by_another_is_unknown(
     order, told = kenyan_order(DISBURSE), envelope("", data=transaction("TF"), **codes)
     company.on(DISBURSE_ENQUIRY_PATH, told)
     assert (await airtel.query(order)).outcome is Outcome.PENDING
-    for answer in (told, refused("", **codes)):
+    # Also where the status alone would say that we may not do that.
+    for answer in (told, refused("", **codes), refused("", http=403, **codes)):
         company.on(DISBURSE_PATHS[1], answer)
         with pytest.raises(OutcomeUnknown):
             await airtel.disburse(order)
@@ -403,6 +440,7 @@ async def test_failed_by_one_word_and_unclear_by_another_is_unknown(
 ENQUIRIES = [
     (PAID, Finding(Outcome.SUCCEEDED, "TS", receipt="MP261121.1300.A00001")),
     (envelope("", data=transaction("TS")), Finding(Outcome.SUCCEEDED, "TS")),
+    (envelope("", data=transaction("TS", id="")), Finding(Outcome.SUCCEEDED, "TS")),  # names none
     (
         envelope("DP00800001007", data=transaction("TF", airtel_money_id="MP1")),
         Finding(Outcome.FAILED, "DP00800001007", reason=Reason.INSUFFICIENT_FUNDS),

@@ -5,6 +5,7 @@ import logging
 import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -177,6 +178,25 @@ async def test_unlisted_code_is_no_refusal_under_any_status(
     is_final = status in subject.refuses_by and not operation.is_query
     async with built(subject, company.url, clock, traced) as adapter:
         with pytest.raises(Rejected if is_final else OutcomeUnknown):
+            await operation.call(adapter)
+    assert len(company.received(operation.path)) == 1
+
+
+@named(CASES)
+@pytest.mark.parametrize("status", [500, pytest.param(404, marks=_LONG)])
+async def test_words_of_success_under_another_status_prove_nothing(
+    subject: Subject,
+    operation: Operation,
+    status: int,
+    company: Company,
+    clock: HandClock,
+    traced: list[Exchange],
+) -> None:
+    """A server that broke, or has no such place, may say anything: nothing was taken or paid."""
+    subject.script_tokens(company)
+    company.on(operation.path, replace(operation.success, status=status))
+    async with built(subject, company.url, clock, traced) as adapter:
+        with pytest.raises(OutcomeUnknown):
             await operation.call(adapter)
     assert len(company.received(operation.path)) == 1
 

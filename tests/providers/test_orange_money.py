@@ -162,6 +162,8 @@ SENSELESS = [
     ("CI", WEB, "CLOSE_AFTER_SECONDS", "599"),
     ("CI", WEB, "CLOSE_AFTER_SECONDS", "0"),
     ("CM", CORE, "CHANNEL_MSISDN", "237690000000"),
+    ("CM", CORE, "CHANNEL_MSISDN", "69000000x"),
+    ("CM", CORE, "CHANNEL_MSISDN", "٦٩٠٠٠٠٠٠٠"),
     ("CM", CORE, "CA_FILE", "/no/such/file.pem"),
     ("SN", WALLET, "MERCHANT_CODE", "12345"),
     ("SN", WALLET, "LINK_SECONDS", "86401"),
@@ -204,6 +206,14 @@ def test_callback_is_signed_only_where_a_secret_was_agreed_upon() -> None:
     assert wallet().facts.callback is CallbackTrust.SIGNED
     assert wallet(signing_secret="").facts.callback is CallbackTrust.UNSIGNED
     assert wallet().facts.confirm_callback_above_minor == 0
+
+
+@pytest.mark.parametrize("country", ["CM", "SN", "CD"])
+def test_callbacks_are_always_asked_about_unless_a_setting_says_otherwise(country: str) -> None:
+    needed = NEEDED[MARKETS[f"orange_{country.lower()}"].api]
+    assert build(country, needed).facts.confirm_callback_above_minor == 0
+    facts = build(country, {**needed, "CONFIRM_ABOVE_MINOR": "5000"}).facts
+    assert facts.confirm_callback_above_minor == 5000
 
 
 def test_numbers_lose_their_country_and_get_it_back() -> None:
@@ -576,13 +586,21 @@ async def test_payout_that_is_over_at_once_says_so(
 async def test_question_about_cameroon_needs_the_token_and_its_own_answer(company: Company) -> None:
     orange.CORE.script_tokens(company)
     path = f"{orange.CORE_PATH}/mp/paymentstatus/{PAY_TOKEN}"
-    company.on(path, orange.core_answer(payToken="ANOTHER", status="SUCCESSFULL"))
+    company.on(
+        path,
+        orange.core_answer(payToken="ANOTHER", status="SUCCESSFULL"),
+        orange.core_answer(payToken=None, status="SUCCESSFULL"),
+    )
     async with closing(core(company.url)) as adapter:
         nothing = await adapter.query(orange.cameroonian_order(COLLECT))
         assert (nothing.outcome, company.requests) == (Outcome.PENDING, [])
         for reference in (PAY_TOKEN, "../mp/pay", "a b", "a" * 65):
             with pytest.raises(OutcomeUnknown):
                 await adapter.query(orange.cameroonian_order(COLLECT, provider_reference=reference))
+        unnamed = await adapter.query(
+            orange.cameroonian_order(COLLECT, provider_reference=PAY_TOKEN)
+        )
+    assert unnamed.outcome is Outcome.SUCCEEDED  # it names none, so it is that of the question
     assert {each.path for each in company.requests} == {"/token", path}
 
 
