@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from channels import wiring
+from channels import one_database, wiring
 from engine.database import Pool, connect, must_take_writes, open_pool
 from simulator import embedded
 from tests.integration.test_sealing import OUTSIDE
@@ -135,7 +135,7 @@ async def test_who_hears_nothing_hangs_up_and_what_was_asked_is_not_called_off(
 async def test_a_process_that_serves_waits_for_no_answer_for_ever(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "ANSWER_SECONDS_MAX", 1.0)
+    monkeypatch.setattr(one_database, "ANSWER_SECONDS_MAX", 1.0)
     async with wiring.open_engine(settings_for(database_url, **OUTSIDE)) as engine:
         with pytest.raises(TimeoutError):
             await engine.pool.fetchval("select pg_sleep(20)")

@@ -76,18 +76,19 @@ async def test_however_many_ask_an_operator_hears_a_few_at_a_time() -> None:
     """A key that may only read asks a hundred times a second; payments need the connections."""
     port = Active(True)
     port.may_answer.clear()
-    asking = holders(port, seconds=0.2)
-    many = [asyncio.create_task(asking.of("mtn_ug", PAYEE)) for _ in range(50)]
+    patient, hasty = holders(port, seconds=60), holders(port, seconds=0.2)
+    many = [asyncio.create_task(patient.of("mtn_ug", PAYEE)) for _ in range(50)]
     await asyncio.sleep(0.05)
     assert len(port.asked) == AT_ONCE
     port.may_answer.set()  # the others have their turn in time
     assert set(await asyncio.gather(*many)) == {WalletFound.FOUND}
     port.may_answer.clear()
-    late = [asyncio.create_task(asking.of("mtn_ug", PAYEE)) for _ in range(AT_ONCE + 1)]
+    late = [asyncio.create_task(hasty.of("mtn_ug", PAYEE)) for _ in range(AT_ONCE + 1)]
     assert set(await asyncio.gather(*late)) == {WalletFound.UNKNOWN}
     assert len(port.asked) == 50 + AT_ONCE  # who had no turn never asked
     port.may_answer.set()
-    await asking.aclose()
+    await patient.aclose()
+    await hasty.aclose()
 
 
 async def test_who_fails_again_and_again_is_left_alone_for_a_while() -> None:
