@@ -62,6 +62,12 @@ class Pace:
         _let_in(admitted)
         return admitted.headers()
 
+    async def heavier(self, callers: Mapping[Limit, str], weight: int) -> dict[str, str]:
+        """The same request counts as so many: the rest of them. Raises Refusal TOO_MANY."""
+        admitted = await self._limits.admit(callers, cost=weight - 1)
+        _let_in(admitted)
+        return admitted.headers()
+
 
 class ClientsPace:
     """How often a client may have something done, each time counted also if it is refused then."""

@@ -48,7 +48,8 @@ from engine.payments.selling import Payee, Selling
 from engine.staff.remedies import reversal_of
 from engine.tasks import beside
 
-MOST = 100
+MOST, USUAL = 100, 20
+"""Lines of a page: at most, and where nobody says how many."""
 HASH_BYTES = 16  # what the commit keeps of a request's hash
 
 
@@ -67,8 +68,13 @@ class UserPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many, and behind which: `next` of the page before."""
 
-    most: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 20
+    most: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = USUAL
     cursor: Id = LAST
+
+    @property
+    def weight(self) -> int:
+        """As how many requests it counts (`decisions/0008`)."""
+        return -(-self.most // USUAL)
 
 
 class Listing(Page, frozen=True, forbid_unknown_fields=True, rename={"since": "from"}):

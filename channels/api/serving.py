@@ -183,7 +183,7 @@ class Serving(Generic[C]):
         try:
             answer = await self._permit(caller, asked, scope, receive)
         except Refusal as refusal:
-            refusal.headers |= told
+            refusal.headers = {**told, **refusal.headers}
             raise
         return answer._replace(headers={**told, **answer.headers})
 
@@ -210,9 +210,12 @@ class Serving(Generic[C]):
 
     async def _show(self, caller: C, asked: Asked, body: bytes) -> Answer:
         call = read_call(caller, asked, body)
+        weight, told = getattr(call.query, "weight", 1), dict[str, str]()
+        if weight > 1:
+            told = await self._pace.heavier(self._callers.limits_of(caller), weight)
         answer = await _carry_out(asked, call)
         await self._callers.write(caller, _deed(asked, _subject(asked, call)), answer.outcome)
-        return answer
+        return answer._replace(headers={**told, **answer.headers})
 
     async def _change_with_key(self, caller: C, asked: Asked, body: bytes) -> Answer:
         """The handler stores the key with what it does; it says itself what was done before."""

@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 MENUS = Path(__file__).parents[2] / "menus"
 
-_VERSION = re.compile(r"[0-9a-f]{8}")
+_VERSION = re.compile(r"[0-9a-f]{16}")
 _REVISION = re.compile(r"[A-Za-z0-9_][\w./~^@{}-]*")
 """Never an option: a revision that begins with a dash would be one."""
 

@@ -297,6 +297,7 @@ class Answers:
             code=found.code,
             time=found.at,
             amount=found.amount,
+            fee=found.fee,
             receives=found.receives,
             payer=found.payer,
             payee=found.payee,

@@ -25,7 +25,8 @@ class PaymentSummary(msgspec.Struct, frozen=True, array_like=True):
 
     `state` is the lower-case name of the lifecycle state; `incoming` says that the viewer is the
     payee, who is then told the payer as well. `may_cancel`: nobody has begun to ask the payer yet.
-    `by_link` and `prompted` are how the payer approves it, as in `Confirmed`.
+    `by_link` and `prompted` are how the payer approves it, as in `Confirmed`. `fee` is told to the
+    payer alone.
     """
 
     code: str
@@ -39,6 +40,7 @@ class PaymentSummary(msgspec.Struct, frozen=True, array_like=True):
     payer: Msisdn | None = None
     by_link: bool = False
     prompted: bool = True
+    fee: Money | None = None
 
 
 class RecentPayee(msgspec.Struct, frozen=True, array_like=True):

@@ -102,6 +102,10 @@ class Payments(Protocol):
         """
         ...
 
+    async def code_of_key(self, key: str) -> str | None:
+        """The code of the payment that was confirmed under a key; None when none was."""
+        ...
+
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         """The operator a caller would pay from, or None when we serve none of theirs."""
         ...

@@ -126,6 +126,7 @@ class Session(msgspec.Struct, array_like=True):
     elsewhere: bool = False  # the price shown could be one for another operator's wallet
     currency: str = ""  # of the caller's wallet
     earlier: list[int] = []  # messages before the last one, where they are named and not counted
+    unseen_since: int = 0  # epoch seconds: the session before may have paid since, and nobody knew
 
     @property
     def customer(self) -> Customer:
@@ -168,6 +169,11 @@ class Session(msgspec.Struct, array_like=True):
     @property
     def is_unread(self) -> bool:
         return self.screen == UNREAD
+
+    @property
+    def may_have_paid(self) -> bool:
+        """Whether somebody may have agreed to its price without the answer being kept."""
+        return self.quote is not None and (self.was_late or not self.ended)
 
     def holder_of(self, msisdn: Msisdn, operator: str) -> str:
         """The name that an operator told for a number, or ""."""

@@ -288,6 +288,8 @@ class TurnTaker:
         """
         dialled = dialled_inputs(turn)
         kept = await self._before.of(turn.msisdn)
+        if kept is not None and kept.may_have_paid:
+            session.unseen_since = kept.at
         if dialled and kept is not None and not self._before.was_late_just_now(kept):
             kept = None
         if kept is not None and self._before.may_be_resumed(kept):

@@ -21,10 +21,12 @@ Getter = Callable[[Session], Any]
 def state_of(summary: PaymentSummary) -> TextKey:
     """What a payer or a payee is told of where a payment stands.
 
-    To the payee, only three things are told: it is coming, it is there, it will not come.
+    To the payee it is told that it is coming, is there, came back to us, or will not come.
     """
     if not summary.incoming:
         return _state_of_own(summary)
+    if summary.state == "returned":  # it was there, and nobody knows yet whether it comes again
+        return TextKey("state.returned")
     if summary.state not in _INCOMING_OVER:
         return TextKey("state.paying")
     return TextKey("state.paid" if summary.state == "paid" else "state.payout_failed")

@@ -4,6 +4,7 @@ What the customer sees is the truth, nothing is paid twice and the books balance
 """
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -131,8 +132,8 @@ async def test_a_recorded_session_passes_when_it_is_played_at_once(city: City) -
     written = await recorder.close()
     await stage.leave()
 
-    assert pin not in written
-    assert wrong_pin not in written
+    for typed in (pin, wrong_pin):  # `phone payer +25471???????` holds four digits of anybody's
+        assert not re.search(rf"(?<!\d){typed}(?!\d)", written)
     assert payee.digits[-6:] not in written
     assert "payer: payment paid" in written
     assert "{code} Confirmed. KES 1,000 sent to {other2} on *." in written

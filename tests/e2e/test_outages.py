@@ -1,7 +1,6 @@
 """Redis or Postgres away in the middle of the day: a clear text, and no payment is harmed."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from simulator.ussd import UssdSession
 from tests.e2e.city import OPERATOR, City
 from tests.e2e.servers import Databases
+from tests.ticks import counted
 
 pytestmark = pytest.mark.long("servers are away for seconds, and payments wait for them")
 
@@ -44,10 +44,10 @@ async def test_without_redis_every_turn_ends_with_a_clear_text_in_time(
     await asyncio.to_thread(without_redis.stop_redis)
 
     for session in (city.phone(city.newcomer("UG")), city.phone(payer)):
-        began_at = time.monotonic()
-        screen = await session.dial(city.places.shortcode)
+        async with counted() as ticks:
+            screen = await session.dial(city.places.shortcode)
         assert screen.fault is None and screen.ends and screen.text.startswith(UNAVAILABLE)
-        assert time.monotonic() - began_at < ANSWER_SECONDS_MAX
+        assert ticks.seconds < ANSWER_SECONDS_MAX
     screen = await city.type(under_way, payer.pin)
     assert screen.ends and screen.text.startswith(UNAVAILABLE)
     assert (await city.client.get(f"{city.places.server}/health")).status_code == 200
@@ -96,11 +96,11 @@ async def test_payments_end_once_when_postgres_crashes_in_the_middle(
         await city.approve(payer)
     response = await city.client.get(f"{city.places.server}/health")
     assert response.status_code == 503
-    began_at = time.monotonic()
     session = city.phone(city.newcomer("KE"))
-    screen = await session.dial(city.places.shortcode)
+    async with counted() as ticks:
+        screen = await session.dial(city.places.shortcode)
     assert screen.fault is None and screen.ends, "without Postgres a dial ends with a text"
-    assert time.monotonic() - began_at < 10.0
+    assert ticks.seconds < ANSWER_SECONDS_MAX
     await city.until(lambda: _callbacks_were_refused(city), "no callback was refused")
     await asyncio.to_thread(without_postgres.start_postgres)
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +43,8 @@ NUMBERS = {"duka": 21, "soko": 22}
 PHONE = Msisdn("+254712000001")
 LANGUAGES = {"duka": "en", "soko": "fr"}
 NOWHERE = "http://127.0.0.1:1"
+HANGS_SECONDS = 600.0
+"""Two houses open in seconds; where thirty programs had two cores it took five minutes."""
 
 
 def drawn(*words: str) -> str:
@@ -137,22 +141,25 @@ def serving(build: Callable[[], ASGIApp]) -> Iterator[str]:
     """The address of a server that runs it, once every house is ready."""
     config = uvicorn.Config(build(), port=0, http=Connection, log_config=None, loop="asyncio")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         yield _url(server, thread)
     finally:
         server.should_exit = True
-        thread.join()
+        # Who never came to its start never looks at that: waiting would hide why.
+        thread.join(HANGS_SECONDS if server.started else 0)
 
 
 def _url(server: uvicorn.Server, thread: threading.Thread) -> str:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + HANGS_SECONDS
     while thread.is_alive() and time.monotonic() < deadline:
         if server.started:
             return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         time.sleep(0.02)
-    raise TimeoutError("the server does not answer")
+    stands = sys._current_frames().get(thread.ident or 0)
+    where = "".join(traceback.format_stack(stands)) if stands else "its thread has ended"
+    raise TimeoutError(f"the server does not answer: {where}")
 
 
 @contextmanager

@@ -337,6 +337,19 @@ async def test_limits_are_told_in_headers_and_hold_for_a_key_and_for_all_keys(
         assert others == [200, 200, 429]
 
 
+async def test_a_long_page_counts_as_the_requests_that_it_costs(database_url: str) -> None:
+    """A hundred lines as five; otherwise one key at its pace would fill a web process."""
+    async with open_client_room(database_url, CAPP_API_CLIENT_KEY_PER_MINUTE="7") as room:
+        for most, left in ((100, 2), (20, 1)):
+            answer = await room.get(f"/payments?most={most}")
+            assert answer.status_code == 200
+            assert answer.headers["ratelimit"].startswith(f'"key";r={left};')
+        late = await room.get("/payments?most=21")
+        assert (late.status_code, late.json()["code"]) == (429, "too_many")
+        assert late.headers["ratelimit"].startswith('"key";r=0;')
+        assert int(late.headers["retry-after"]) > 0
+
+
 async def test_who_tries_keys_is_not_listened_to_for_a_while(database_url: str) -> None:
     async with open_client_room(database_url, CAPP_API_UNPROVEN_PER_5_MINUTES="4") as room:
         wrong = {"authorization": f"Bearer {write_key(room.id_of('shop'), '1' * 48)}"}

@@ -21,6 +21,7 @@ from engine.payments.past_store import PAYEES_LOOKED_AT
 from engine.payments.payment import id_ending
 from engine.payments.policy import Clearance
 from engine.ports import Finding, Outcome
+from engine.session.variables import state_of
 from tests.integration.counter_room import (
     AMINA,
     BRIAN,
@@ -149,6 +150,39 @@ async def test_a_code_finds_ones_own_payment_and_no_other(room: CounterRoom) -> 
     assert await room.counter.payment_by_code(AMINA, neighbour) is None
 
 
+async def test_a_payee_finds_by_its_code_what_was_taken_back_from_them(room: CounterRoom) -> None:
+    """They had an SMS that it arrived; of what never did they find nothing."""
+    payment_id = await room.sent()
+    await room.world.dispatched()
+    await room.world.tell(await room.world.live(payment_id), SUCCEEDED)
+    await room.world.dispatched()
+    payout, code = await room.world.live(payment_id), await room.code(payment_id)
+    assert await room.counter.payment_by_code(BRIAN, code) is None
+    await room.world.tell(payout, SUCCEEDED)
+    await room.world.tell(payout, Finding(Outcome.REVERSED, "reversed"), Source.QUERY)
+    found = await room.counter.payment_by_code(BRIAN, code)
+    assert found is not None
+    assert (found.incoming, found.state, found.fee) == (True, "returned", None)
+    assert state_of(found) == "state.returned"
+    assert await room.counter.payment_by_code(STRANGER, code) is None
+    assert await room.world.rulings.refund(payment_id, Ruling("given back"))
+    found = await room.counter.payment_by_code(BRIAN, code)
+    assert found is not None
+    assert state_of(found) == "state.payout_failed"
+
+
+async def test_a_payer_sees_what_a_payment_cost(room: CounterRoom) -> None:
+    code = await room.code(await room.arrived())
+    found = await room.counter.payment_by_code(AMINA, code)
+    assert found is not None
+    assert found.fee == Money(2_000, KES)
+    [listed] = await room.counter.recent_payments(AMINA.customer_id, AMINA.msisdn)
+    assert listed == found
+    received = await room.counter.payment_by_code(BRIAN, code)
+    assert received is not None
+    assert received.fee is None
+
+
 async def test_who_dials_again_finds_what_was_confirmed_since(room: CounterRoom) -> None:
     payment_id = await room.arrived()
     code, made = await room.code(payment_id), made_at(payment_id)
@@ -171,7 +205,7 @@ async def test_anothers_code_and_an_unknown_one_ask_the_same_of_the_database(
         assert await room.counter.payment_by_code(STRANGER, wanted) is None
         asked.append(list(room.counted.statements))
     assert asked[0] == asked[1]
-    assert len(asked[0]) == 1
+    assert len(asked[0]) == 2  # as payer or payee, and as payee of what was taken back
 
 
 async def test_recent_payees_come_once_each_with_the_newest_amount(room: CounterRoom) -> None:

@@ -55,7 +55,7 @@ PIN = "4831"
 STRANGER = Msisdn("+254733000009")
 SENT = PaymentSummary(
     CODE, "paid", Money(100_000, "KES"), Money(28_023, "UGX"), PAYEE,
-    datetime(2026, 11, 2, 12, 4, tzinfo=UTC), incoming=False,
+    datetime(2026, 11, 2, 12, 4, tzinfo=UTC), incoming=False, fee=Money(2_000, "KES"),
 )  # fmt: skip
 
 
@@ -247,7 +247,7 @@ async def test_a_payment_is_priced_then_confirmed_then_asked_about(house: House)
     assert confirmed.startswith(f"{CODE} started. M-PESA now asks for your PIN")
     assert house.rooms.keys == [f"sms:{'9' * 32}"]
     assert await house.say(f"STATUS {CODE.lower()}") == (
-        f"{CODE} 02/11/26 15:04: KES 1,000 to +256772000002. Waiting for your PIN."
+        f"{CODE} 02/11/26 15:04: KES 1,000 to +256772000002, fee KES 20. Waiting for your PIN."
     )
 
 
@@ -438,7 +438,9 @@ async def test_yes_behind_what_was_cancelled_does_not_tell_that_it_started(house
     await house.say("SEND 500 +256772000002")
     await house.say("YES")
     await house.say("NO")
-    assert (await house.say("NDIYO") or "").endswith("KES 1,000 to +256772000002. Cancelled.")
+    assert (await house.say("NDIYO") or "").endswith(
+        "KES 1,000 to +256772000002, fee KES 20. Cancelled."
+    )
 
 
 async def test_a_yes_that_comes_again_late_is_answered_as_it_was(house: House, redis: Any) -> None:
@@ -655,7 +657,7 @@ ANSWERS = [
     ("SEND 500 12", "Send it like this, amount and number: SEND 500 0772123456"),
     ("SEND ٥٠٠ 0712345678", "Please write numbers with the digits 0 to 9."),
     ("BAL", "You can send up to KES 50,000 at once, KES 50,000 more today."),
-    ("STATUS", f"{CODE} 02/11/26 15:04: KES 1,000 to +256772000002. Delivered."),
+    ("STATUS", f"{CODE} 02/11/26 15:04: KES 1,000 to +256772000002, fee KES 20. Delivered."),
     ("STATUS 1111111111", "We find no such payment of yours."),
     ("LANG xx", "Send LANG and one of: "),
     ("LANG", "Send LANG and one of: "),

@@ -100,7 +100,7 @@ async def test_whoever_dials_again_under_the_key_of_a_spoilt_record_is_served(
     house: House, redis: TickPipeline, spoilt: bytes
 ) -> None:
     await redis.execute("SET", KEY, spoilt, "EX", 900)
-    dial = {"cumulative": False, "opens": True, "id_recurs": True}
+    dial: dict[str, Any] = {"cumulative": False, "opens": True, "id_recurs": True}
     assert (await house.take("", **dial)).text.startswith("CAPP\n1. Send")
 
 

@@ -78,7 +78,7 @@ class Opening:
         """What is told first when somebody dials again: the truth about a payment, or an offer."""
         would_go_on = not kept.ended and bool(session.resumes) and kept.payee is not None
         if found := await self._paid(kept, session.customer, would_go_on=would_go_on):
-            session.summary = found
+            session.summary, session.unseen_since = found, 0
             return "confirmed"
         if not would_go_on:
             return "known"

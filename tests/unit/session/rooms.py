@@ -278,6 +278,10 @@ class MemoryPayments:
             del self.requests[quote.request]
         return self.confirmed[key]
 
+    async def code_of_key(self, key: str) -> str | None:
+        known = self.confirmed.get(key)
+        return known.code if known else None
+
     def turn_out(self, customer_id: CustomerId, state: str) -> None:
         """The customer's newest payment comes to a state."""
         history = self.histories[customer_id]

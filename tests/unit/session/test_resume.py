@@ -9,7 +9,7 @@ from engine.menu.vocabulary import VERBS
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.views import MoneyRequest
-from engine.ports import EndReason, SessionEnd
+from engine.ports import EndReason, Reply, SessionEnd
 from engine.session import steps
 from engine.session.before import LATE_SECONDS_MAX
 from tests.unit.session.rooms import MENU, NETWORKS, PAYER, PIN, House
@@ -366,6 +366,88 @@ async def test_a_record_that_went_back_while_its_turn_was_taken_is_not_gone_on_f
     assert done.text.startswith("CAPP000001 started")
     assert await house.take("*".join((*TO_PIN, PIN))) == done
     assert (await house.press(session_id="s2")).text.startswith("CAPP000001 +256772000002")
+
+
+@pytest.mark.parametrize("cumulative", [True, False])
+async def test_who_is_shown_the_price_again_because_redis_lost_two_turns_pays_once(
+    cumulative: bool,
+) -> None:
+    """The answer to the PIN was lost as well: the gateway repeats it, and it is no choice there."""
+    house, typed = await caller(), [*TO_PIN, PIN]
+
+    async def take(count: int) -> Reply:
+        if cumulative:
+            return await house.take("*".join(typed[:count]))
+        return await house.take(
+            typed[count - 1] if count else "", cumulative=False, opens=not count
+        )
+
+    for count in range(4):
+        await take(count)
+    at_the_price = dict(house.records.records)
+    await take(4)
+    assert (await take(5)).text.startswith("CAPP000001 started")
+    house.records.records.update(at_the_price)
+    again = await take(5)
+    assert "Pay KES 1,010 to" in again.text
+    typed += ["1", PIN]
+    await take(6)
+    assert (await take(7)).text.startswith("CAPP000001 started")
+    assert len(house.payments.confirmed) == 1
+
+
+@pytest.mark.parametrize("again", [("7", "1"), ("8", *TO_PIN)], ids=["goes on", "starts over"])
+async def test_who_dials_again_while_the_payment_is_being_stored_pays_once(
+    again: tuple[str, ...],
+) -> None:
+    """The PIN was typed and nothing came back: the books do not know of it at the dial, only
+    before the PIN is taken again.
+    """
+    house = await caller()
+    await house.press(*TO_PIN)
+    house.payments.commit_delay = 0.2
+    paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
+    await asyncio.sleep(0.02)
+    house.clock.seconds += 4
+    assert (await house.press(session_id="s2")).text.startswith("You were sending money")
+    await house.press(*again, session_id="s2")
+    house.payments.commit_delay = 0.0
+    assert (await paying).text.startswith("CAPP000001 started")
+    twice = await house.take("*".join((*again, PIN)), "s2")
+    assert twice.text.startswith("This is taking longer")
+    assert twice.ends
+    assert len(house.payments.confirmed) == 1
+    assert (await house.press(session_id="s3")).text.startswith("CAPP000001 +256772000002")
+    house.clock.seconds += 1
+    assert (await house.press(*TO_PIN, PIN, session_id="s4")).text.startswith("CAPP000002 started")
+
+
+async def test_who_dials_a_string_while_the_payment_is_being_stored_pays_once() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    house.payments.commit_delay = 0.2
+    paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
+    await asyncio.sleep(0.02)
+    dialled = f"1*{PAYEE}*1000"
+    assert "Total KES 1,010" in (await house.take(dialled, "s2")).text
+    await house.take(f"{dialled}*1", "s2")
+    house.payments.commit_delay = 0.0
+    await paying
+    assert (await house.take(f"{dialled}*1*{PIN}", "s2")).text.startswith("This is taking longer")
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_who_goes_on_behind_a_drop_and_repeats_the_pin_is_told_of_that_payment() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    house.clock.seconds += 20
+    await house.press("7", "1", session_id="s2")
+    before = dict(house.records.records)
+    paid = await house.take(f"7*1*{PIN}", "s2")
+    assert paid.text.startswith("CAPP000001 started")
+    house.records.records = before  # the save was lost, and the gateway repeats the turn
+    assert await house.take(f"7*1*{PIN}", "s2") == paid
+    assert len(house.payments.confirmed) == 1
 
 
 async def test_what_was_paid_before_the_dropped_session_is_not_told_as_its_own() -> None:
