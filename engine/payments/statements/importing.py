@@ -69,6 +69,7 @@ class Report(msgspec.Struct, frozen=True):
     renamed: tuple[str, ...]  # receipts listed under another reference before, which counts
     judged: tuple[Judged, ...]
     drift_minor: int | None  # of the closing balance; None when the file tells no balance
+    sha256: str  # of the file's bytes, 64 hex digits
 
     @property
     def counts(self) -> Counter[Class]:
@@ -129,8 +130,10 @@ class Statements:
         self._moves = moves
         self._clock = clock
 
-    async def take_in(self, operator: str, day: date, body: bytes) -> Report:
+    async def take_in(self, operator: str, day: date, body: bytes, *, by: str) -> Report:
         """Take in a neutral file of an operator's day, and judge that day and those beside it.
+
+        `by` is who takes it in: it is kept with the file's hash, beside whatever it proves.
 
         Raises CustomerMistake for an operator nobody knows and Unreadable, which names the lines,
         for a file that is refused, also one of a neighbouring day that was taken in already; then
@@ -141,7 +144,7 @@ class Statements:
         read = read_whole_statement(operator, facts.currency, day, body, terms)
         once = self._once(operator, read)
         async with self._store.turn(operator):
-            file = await self._file(operator, day, body, read, once)
+            file = await self._file(operator, day, body, read, once, by)
             kept = await self._keep(file, list(once.values()))
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
@@ -160,6 +163,7 @@ class Statements:
             renamed=kept.renamed,
             judged=tuple(j for j in judged.judged if _is_of(j, day, terms)),
             drift_minor=drift,
+            sha256=file.sha256,
         )
 
     async def age(self) -> int:
@@ -187,7 +191,13 @@ class Statements:
         return kept
 
     async def _file(
-        self, operator: str, day: date, body: bytes, lines: Sequence[Line], once: Mapping[str, Line]
+        self,
+        operator: str,
+        day: date,
+        body: bytes,
+        lines: Sequence[Line],
+        once: Mapping[str, Line],
+        by: str,
     ) -> File:
         # The same bytes say more once the day is over: that nothing came after them.
         about = b"the whole day" if self._is_over(operator, day) else b""
@@ -202,8 +212,9 @@ class Statements:
         hash_ = await self._store.hash_of(operator, day, digest)
         gaps, doubled = len(breaks_of(list(once.values()))), len(lines) - len(once)
         return File(
-            operator, day, hash_, len(lines), doubled, gaps, opening_minor(own), closing_minor(own)
-        )
+            operator, day, hash_, len(lines), doubled, gaps, opening_minor(own), closing_minor(own),
+            by, hashlib.sha256(body).hexdigest(),
+        )  # fmt: skip
 
     def _once(self, operator: str, lines: Sequence[Line]) -> dict[str, Line]:
         """Each movement once, by its id, as they happened.
