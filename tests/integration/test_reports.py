@@ -6,6 +6,7 @@ import stat
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -121,6 +122,14 @@ async def test_a_report_that_comes_before_its_payers_days_are_over_knows_when_th
     assert [line.code for line in lines] == [made]
 
 
+class Written(NamedTuple):
+    """What the reports of a day hold: codes, and of large payments their day's sum too."""
+
+    collected: list[str]
+    travel: list[str]
+    large: list[tuple[str, str]]
+
+
 async def test_money_proven_late_is_in_the_report_of_that_day_and_in_no_other(
     world: World,
 ) -> None:
@@ -132,28 +141,28 @@ async def test_money_proven_late_is_in_the_report_of_that_day_and_in_no_other(
     days = [(border + n * DAY, border + (n + 1) * DAY) for n in range(5)]
     thresholds = {"KE": LargeFrom("KES", 1_000_000)}
 
-    async def written() -> list[tuple[list[str], list[str], list[tuple[str, str]]]]:
+    async def written() -> list[Written]:
         room, found = reports(world), []
         for day in days:
             collected = [code_of(p.payment_id) async for p in room.collected(*day)]
             travel = [record["payment"]["code"] for record in await room.travel(*day)]
             large = await room.large(*day, thresholds, LIMITS)
-            found.append((collected, travel, [(p.code, p.day_total) for p in large]))
+            found.append(Written(collected, travel, [(p.code, p.day_total) for p in large]))
         return found
 
     on_time = code_of(await collected(world, 6_000))
     late = await world.confirm(shillings=5_000)
     attempt = await world.live(late)
     await world.tell(attempt, FAILED)
-    nothing: tuple[list[str], list[str], list[tuple[str, str]]] = ([], [], [])
-    first = ([on_time], [on_time], [])
+    nothing, first = Written([], [], []), Written([on_time], [on_time], [])
     assert await written() == [first, *[nothing] * 4]
     clock.pass_(3 * 24 * 3600)
     await world.tell(attempt, SUCCEEDED, Source.QUERY)
     assert await world.state(late) is not State.COLLECT_FAILED
     code = code_of(late)
     together = [(on_time, "11000.00"), (code, "11000.00")]
-    assert await written() == [first, nothing, nothing, ([code], [code], together), nothing]
+    fourth = Written([code], [code], together)
+    assert await written() == [first, nothing, nothing, fourth, nothing]
     whole = (days[0][0], days[-1][1])
     assert [p.payment_id async for p in reports(world).collected(*whole)][1:] == [late]
     lines = await reports(world).large(*whole, thresholds, LIMITS)

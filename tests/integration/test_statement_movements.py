@@ -8,7 +8,7 @@ import pytest
 
 from channels.office import Office, build_office
 from engine.clock import AttemptId, Ids, PaymentId
-from engine.desk.proposals import Kind, Person, State
+from engine.desk.proposals import Kind, Person, ProposalId, State
 from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State as PaymentState
@@ -228,7 +228,7 @@ async def test_a_withdrawal_that_has_left_and_that_nobody_has_seen_is_no_drift(
     assert await bureau.cases() == []
 
 
-async def held(office: Office, kind: Kind, **fields: Any) -> str:
+async def held(office: Office, kind: Kind, **fields: Any) -> ProposalId:
     """Asha asks and Babu agrees; nobody has seen it yet."""
     asked = await office.desk.propose(kind, fields, by=ASHA, note="because")
     await office.desk.approve(asked.id, by=BABU)
