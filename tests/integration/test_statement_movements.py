@@ -327,6 +327,27 @@ async def test_a_movement_that_people_undid_is_somebodys_again(
     assert "MISSING_HERE" not in await bureau.cases()
 
 
+async def test_what_people_undid_weeks_later_is_somebodys_too(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    await moved(office, "MP1")
+    await bureau.take_whole(line(bureau, "MP1"), operator="mtn_ug")
+    top_up = (await world.pool.fetchval("select payment from journal where state = 101")).hex
+    bureau.pass_days(25)
+    await bureau.age()
+    assert "MISSING_HERE" not in await bureau.cases()
+    await reversed_(office, top_up)
+    for _ in range(2):
+        await bureau.age()
+        (detail,) = [
+            case.detail
+            for case in await bureau.comparison.store.cases()
+            if case.kind == "MISSING_HERE"
+        ]
+        assert "MP1" in detail and "people undid" in detail
+    assert await float_and_suspense(world) == (FLOAT, 0)
+
+
 async def test_what_people_undid_leaves_the_line_to_what_they_booked_instead(
     world: World, bureau: Bureau, office: Office
 ) -> None:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, is_id
+from engine.clock import DAY_MS, AttemptId, Clock, is_id
 from engine.errors import CustomerMistake, Unreadable
 from engine.ledger.chart import Kind
 from engine.money import plain
@@ -50,7 +50,8 @@ from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import OperatorFacts
 
 AGED_DAYS = 10
-"""How far back `age` judges days again; what is older has its case."""
+"""How far back `age` judges days again; what is older has its case, or what people moved and have
+undone since."""
 ABSENT_DAYS_MAX = 31
 
 
@@ -176,10 +177,13 @@ class Statements:
             async with self._store.turn(facts.name):
                 today = self._today(facts.name)
                 taken = await self._store.taken(facts.name, self._terms.of(facts.name))
-                for day in sorted(d for d in taken.days if d >= today - timedelta(days=AGED_DAYS)):
+                first = today - timedelta(days=AGED_DAYS)
+                since_ms = self._now_ms() - AGED_DAYS * DAY_MS
+                older = await self._store.undone_days(facts.name, first, since_ms)
+                for day in (*older, *sorted(d for d in taken.days if d >= first)):
                     changed += (await self._judge(facts, day)).changed
                 await self._miss_statements(facts, taken, today)
-                await self._follow_on(facts, taken, today - timedelta(days=AGED_DAYS))
+                await self._follow_on(facts, taken, first)
         return changed
 
     async def _keep(self, file: File, lines: Sequence[Line]) -> Kept:

@@ -260,6 +260,21 @@ class StatementStore:
         )  # fmt: skip
         return frozenset(row["first"].hex for row in rows)
 
+    async def undone_days(self, operator: str, before: date, since_ms: int) -> list[date]:
+        """Days before another with a line that is what people moved, of which two have agreed since
+        a moment to reverse it: nobody looks at such a day by itself any more."""
+        rows = await self._pool.fetch(
+            "select distinct l.day from proposal p"
+            " join journal j on j.payment = p.id and j.version = 1"
+            " join statement_line l on l.attempt ="
+            r"""   substring(j.facts from '^\{"about":"([0-9a-f]{32})"')::uuid"""
+            " where p.tenant = $1 and p.kind = 'CORRECTION' and p.state = 'done'"
+            "   and p.decided_ms >= $4 and l.tenant = $1 and l.operator = $2 and l.day < $3"
+            "   and l.class = $5 order by l.day",
+            self._tenant, operator, before, since_ms, int(Class.MOVED),
+        )  # fmt: skip
+        return [row["day"] for row in rows]
+
     async def set_suspended(self, line: str, at_ms: int | None) -> None:
         """Since when a line's money lies in SUSPENSE; None when it does not any more."""
         await self._pool.execute(
