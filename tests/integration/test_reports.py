@@ -16,6 +16,7 @@ from engine.compliance.policy import LargeFrom, read_policy
 from engine.compliance.profiles import Profiles
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
+from engine.fx.rates import RateBook
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
@@ -87,6 +88,13 @@ async def test_large_payments_are_found_in_the_books(world: World) -> None:
     assert await reports(world).large(now - DAY, now + DAY, {}, LIMITS) == []
 
 
+@pytest.fixture
+def rates_that_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who waits for an evening, which may be more than a day after the rates came."""
+    monkeypatch.setattr(RateBook, "is_stale", lambda *_: False)
+
+
+@pytest.mark.usefixtures("rates_that_last")
 async def test_a_payers_day_that_the_periods_border_cuts_counts_whole(world: World) -> None:
     clock = world.clock
     now = clock.now()  # Nairobi's midnight is 21:00 UTC: an hour before and after that of UTC
@@ -103,6 +111,7 @@ async def test_a_payers_day_that_the_periods_border_cuts_counts_whole(world: Wor
     assert {line.day_total for line in (*before, *after)} == {"12000.00"}
 
 
+@pytest.mark.usefixtures("rates_that_last")
 async def test_a_report_that_comes_before_its_payers_days_are_over_knows_when_they_are(
     world: World,
 ) -> None:
@@ -130,6 +139,7 @@ class Written(NamedTuple):
     large: list[tuple[str, str]]
 
 
+@pytest.mark.usefixtures("rates_that_last")
 async def test_money_proven_late_is_in_the_report_of_that_day_and_in_no_other(
     world: World,
 ) -> None:
