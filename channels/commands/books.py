@@ -7,6 +7,7 @@ from datetime import datetime
 from channels.commands.desk import open_office
 from channels.commands.earnings import say_earned
 from channels.commands.journal import balance_rows, entry_line, say_entry, statement_rows
+from channels.commands.proofs import say_proofs
 from channels.environment import BadArgument
 from channels.office import Office
 from channels.settings import Settings
@@ -113,7 +114,8 @@ async def audit(settings: Settings, options: argparse.Namespace, say: Say) -> bo
 
 
 async def audit_in(office: Office, options: argparse.Namespace, say: Say) -> bool:
-    """The same in an office that is open."""
+    """The same in an office that is open. Who took in the statements of the last days that proved
+    something is told with it: that is for people, and no finding."""
     await _refuse_without_keys(office)
     whole = options.all or options.verify
     look = office.auditor.audit_all if whole else office.auditor.audit
@@ -123,6 +125,8 @@ async def audit_in(office: Office, options: argparse.Namespace, say: Say) -> boo
         say(f"{finding.law}  {about}  {finding.payment}  {finding.detail}")
     for partition, head in (await office.auditor.heads()).items():
         say(f"{partition} is sealed by {head}")
+    now_ms = int(office.clock.epoch() * 1000)
+    await say_proofs(office.pool, office.tenant, now_ms, say)
     behind = "; there is more to seal" if report.behind else ""
     say(f"{report.sealed} blocks sealed, {report.checked} compared{behind}")
     wrong_actions = await _verify_actions(office, say) if options.verify else 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from channels.commands.proofs import file_words
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.times import ms_of, read_since, stamp_of, typed_since
@@ -18,6 +19,7 @@ from engine.decisions import Decision
 from engine.payments.decided import Decided
 from engine.payments.payment import code_of
 from engine.payments.replays import REPLAYS, differing
+from engine.payments.statements.proofs import Proof, Proofs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +46,7 @@ async def show_decisions(
 
     False when something differs or the payment is unknown. Raises what the pool raises.
     """
-    clock = Clock()
+    clock, proofs = Clock(), list[Proof]()
     since = read_since(options.since, clock.now())
     pool = await open_sealed_pool(settings, size=2)
     try:
@@ -56,11 +58,14 @@ async def show_decisions(
                 say(f"no payment {options.payment}")
                 return False
             kept = await decided.of(payment_id)
+            proofs = await Proofs(pool, settings.tenant).of(payment_id)
         else:
             kept = await decided.since(since, most=options.most)
     finally:
         await pool.close()
     is_well = _say_differences(kept, say) if options.replay else _say_all(kept, options.inputs, say)
+    for proof in proofs:
+        say(_proof_line(proof))
     if not options.payment and len(kept) >= options.most:
         say(f"there may be more: the oldest {options.most} steps are looked at (--most, --since)")
     return is_well
@@ -93,6 +98,11 @@ def _line(kept: Kept) -> str:
     code = code_of(kept.payment_id) if kept.payment_id else _about(decision)
     at = stamp_of(ms_of(kept.at))
     return f"{at}  {code:<10}  {decision.kind:<10}  {decision.outcome}: {decision.reason}"
+
+
+def _proof_line(proof: Proof) -> str:
+    file = f"; {file_words(proof.file)}" if proof.file is not None else ""
+    return f"{stamp_of(proof.at_ms)}  {proof.attempt_id}  statement: {proof.words}{file}"
 
 
 def _about(decision: Decision) -> str:

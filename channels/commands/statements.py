@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from channels.commands.proofs import REPORTED_DAYS, say_proofs
+from channels.commands.staff import who_is_here
 from channels.environment import BadArgument
 from channels.settings import Settings
 from channels.statements import Comparison, open_comparison
@@ -21,7 +23,6 @@ from engine.payments.statements.store import OpenCase
 Say = Callable[[str], None]
 
 SHOWN_MAX = 50
-REPORTED_DAYS = 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +49,10 @@ async def run_statements(settings: Settings, options: argparse.Namespace, say: S
                 served = ", ".join(sorted(engine.directory.by_name))
                 raise BadArgument(f"no operator {options.operator!r} is served; there are {served}")
             body = await asyncio.to_thread(_read_file, options.file)
-            report = await comparison.statements.take_in(options.operator, options.day, body)
+            by = f"terminal:{who_is_here()}"
+            report = await comparison.statements.take_in(options.operator, options.day, body, by=by)
             say_report(report, engine.directory.by_name[options.operator].currency, say)
+            say(f"  taken in by {by}, sha256 {report.sha256}")
         elif options.word == "look":
             await comparison.statements.age()
             await comparison.balances.look()
@@ -57,6 +60,7 @@ async def run_statements(settings: Settings, options: argparse.Namespace, say: S
         if options.word != "take":
             await _say_balances(comparison, engine, say)
             await _say_days(comparison, engine, say)
+            await say_proofs(engine.pool, settings.tenant, now_ms, say)
         return say_cases(await comparison.store.cases(), now_ms, say)
 
 

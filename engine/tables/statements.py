@@ -32,6 +32,8 @@ statement_file = Table(
     required("taken_ms", BigInteger),
     Column("opening_minor", BigInteger),
     Column("closing_minor", BigInteger),
+    Column("taken_by", Text),
+    Column("sha256", Text),
     PrimaryKeyConstraint("tenant", "operator", "day", "hash"),
 )
 
@@ -56,9 +58,16 @@ statement_line = Table(
     required("class", SmallInteger, server_default="0"),
     Column("attempt", Uuid),
     Column("suspended_ms", BigInteger),
+    Column("proved_ms", BigInteger),
     CheckConstraint("minor > 0 and fee_minor >= 0", name="moves_something"),
     Index("statement_line_day", "tenant", "operator", "day"),
     Index("statement_line_attempt", "attempt", postgresql_where=text("attempt is not null")),
+    Index(
+        "statement_line_proved",
+        "tenant",
+        "proved_ms",
+        postgresql_where=text("proved_ms is not null"),
+    ),
 )
 
 balance_question = Table(

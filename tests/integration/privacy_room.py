@@ -125,7 +125,11 @@ async def live_a_while(house: House) -> None:
     await HistoryStore(house.pool, 1).keep(question(), HELD)
     await TrafficLog(house.pool, 1, clock, ids).keep(said(await attempt_of(house, paid)))
     await StatementStore(house.pool, 1).keep(
-        File("mpesa_ke", date(2026, 11, 21), "f" * 32, 1, 0, 0, None, None), [statement_line()], 1
+        File(
+            "mpesa_ke", date(2026, 11, 21), "f" * 32, 1, 0, 0, None, None, "terminal:asha", "f" * 64
+        ),
+        [statement_line()],
+        1,
     )
     await QuoteStore(house.pool, 1).keep(CLIENT, "q1", b"h" * 32, await world.quote())
     once = once_of(house)

@@ -6,6 +6,7 @@ import stat
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -15,6 +16,7 @@ from engine.compliance.policy import LargeFrom, read_policy
 from engine.compliance.profiles import Profiles
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
+from engine.fx.rates import RateBook
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
@@ -86,6 +88,13 @@ async def test_large_payments_are_found_in_the_books(world: World) -> None:
     assert await reports(world).large(now - DAY, now + DAY, {}, LIMITS) == []
 
 
+@pytest.fixture
+def rates_that_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who waits for an evening, which may be more than a day after the rates came."""
+    monkeypatch.setattr(RateBook, "is_stale", lambda *_: False)
+
+
+@pytest.mark.usefixtures("rates_that_last")
 async def test_a_payers_day_that_the_periods_border_cuts_counts_whole(world: World) -> None:
     clock = world.clock
     now = clock.now()  # Nairobi's midnight is 21:00 UTC: an hour before and after that of UTC
@@ -102,6 +111,7 @@ async def test_a_payers_day_that_the_periods_border_cuts_counts_whole(world: Wor
     assert {line.day_total for line in (*before, *after)} == {"12000.00"}
 
 
+@pytest.mark.usefixtures("rates_that_last")
 async def test_a_report_that_comes_before_its_payers_days_are_over_knows_when_they_are(
     world: World,
 ) -> None:
@@ -121,6 +131,15 @@ async def test_a_report_that_comes_before_its_payers_days_are_over_knows_when_th
     assert [line.code for line in lines] == [made]
 
 
+class Written(NamedTuple):
+    """What the reports of a day hold: codes, and of large payments their day's sum too."""
+
+    collected: list[str]
+    travel: list[str]
+    large: list[tuple[str, str]]
+
+
+@pytest.mark.usefixtures("rates_that_last")
 async def test_money_proven_late_is_in_the_report_of_that_day_and_in_no_other(
     world: World,
 ) -> None:
@@ -132,28 +151,28 @@ async def test_money_proven_late_is_in_the_report_of_that_day_and_in_no_other(
     days = [(border + n * DAY, border + (n + 1) * DAY) for n in range(5)]
     thresholds = {"KE": LargeFrom("KES", 1_000_000)}
 
-    async def written() -> list[tuple[list[str], list[str], list[tuple[str, str]]]]:
+    async def written() -> list[Written]:
         room, found = reports(world), []
         for day in days:
             collected = [code_of(p.payment_id) async for p in room.collected(*day)]
             travel = [record["payment"]["code"] for record in await room.travel(*day)]
             large = await room.large(*day, thresholds, LIMITS)
-            found.append((collected, travel, [(p.code, p.day_total) for p in large]))
+            found.append(Written(collected, travel, [(p.code, p.day_total) for p in large]))
         return found
 
     on_time = code_of(await collected(world, 6_000))
     late = await world.confirm(shillings=5_000)
     attempt = await world.live(late)
     await world.tell(attempt, FAILED)
-    nothing: tuple[list[str], list[str], list[tuple[str, str]]] = ([], [], [])
-    first = ([on_time], [on_time], [])
+    nothing, first = Written([], [], []), Written([on_time], [on_time], [])
     assert await written() == [first, *[nothing] * 4]
     clock.pass_(3 * 24 * 3600)
     await world.tell(attempt, SUCCEEDED, Source.QUERY)
     assert await world.state(late) is not State.COLLECT_FAILED
     code = code_of(late)
     together = [(on_time, "11000.00"), (code, "11000.00")]
-    assert await written() == [first, nothing, nothing, ([code], [code], together), nothing]
+    fourth = Written([code], [code], together)
+    assert await written() == [first, nothing, nothing, fourth, nothing]
     whole = (days[0][0], days[-1][1])
     assert [p.payment_id async for p in reports(world).collected(*whole)][1:] == [late]
     lines = await reports(world).large(*whole, thresholds, LIMITS)

@@ -8,7 +8,7 @@ import pytest
 
 from channels.office import Office, build_office
 from engine.clock import AttemptId, Ids, PaymentId
-from engine.desk.proposals import Kind, Person, State
+from engine.desk.proposals import Kind, Person, ProposalId, State
 from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State as PaymentState
@@ -228,7 +228,7 @@ async def test_a_withdrawal_that_has_left_and_that_nobody_has_seen_is_no_drift(
     assert await bureau.cases() == []
 
 
-async def held(office: Office, kind: Kind, **fields: Any) -> str:
+async def held(office: Office, kind: Kind, **fields: Any) -> ProposalId:
     """Asha asks and Babu agrees; nobody has seen it yet."""
     asked = await office.desk.propose(kind, fields, by=ASHA, note="because")
     await office.desk.approve(asked.id, by=BABU)
@@ -325,6 +325,27 @@ async def test_a_movement_that_people_undid_is_somebodys_again(
     await bureau.age()
     assert await float_and_suspense(world) == (FLOAT + 500, 0)
     assert "MISSING_HERE" not in await bureau.cases()
+
+
+async def test_what_people_undid_weeks_later_is_somebodys_too(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    await moved(office, "MP1")
+    await bureau.take_whole(line(bureau, "MP1"), operator="mtn_ug")
+    top_up = (await world.pool.fetchval("select payment from journal where state = 101")).hex
+    bureau.pass_days(25)
+    await bureau.age()
+    assert "MISSING_HERE" not in await bureau.cases()
+    await reversed_(office, top_up)
+    for _ in range(2):
+        await bureau.age()
+        (detail,) = [
+            case.detail
+            for case in await bureau.comparison.store.cases()
+            if case.kind == "MISSING_HERE"
+        ]
+        assert "MP1" in detail and "people undid" in detail
+    assert await float_and_suspense(world) == (FLOAT, 0)
 
 
 async def test_what_people_undid_leaves_the_line_to_what_they_booked_instead(

@@ -98,7 +98,8 @@ class Bureau:
 
     async def take(self, *lines: Line, operator: str = "mpesa_ke", day: date | None = None) -> Any:
         body = write_statement(lines)
-        return await self.comparison.statements.take_in(operator, day or self.today, body)
+        statements = self.comparison.statements
+        return await statements.take_in(operator, day or self.today, body, by="terminal:asha")
 
     async def take_whole(self, *lines: Line, operator: str = "mpesa_ke") -> Any:
         """The day's file, made once the day is over: it is tomorrow after this."""
@@ -864,9 +865,9 @@ async def test_a_refused_file_leaves_nothing_behind(world: World, bureau: Bureau
     good = write_statement([bureau.line("R1")])
     for body in (good + b"broken\r\n", b"", good.replace(b"KES", b"UGX")):
         with pytest.raises(Unreadable):
-            await bureau.comparison.statements.take_in("mpesa_ke", bureau.today, body)
+            await bureau.comparison.statements.take_in("mpesa_ke", bureau.today, body, by="x")
     with pytest.raises(CustomerMistake):
-        await bureau.comparison.statements.take_in("nobody", bureau.today, good)
+        await bureau.comparison.statements.take_in("nobody", bureau.today, good, by="x")
     assert await world.pool.fetchval("select count(*) from statement_file") == 0
     assert await world.pool.fetchval("select count(*) from statement_line") == 0
 

@@ -114,7 +114,7 @@ class Consequences:
         # One of another amount is not held to its pair: the attempt's own day just opened it again.
         differs = [j for j in judged if j.kind is Class.AMOUNT_DIFFERS and not _is_news(j, known)]
         await self._close_explained(facts.name, [*fresh, *differs], now_ms)
-        await self._store.settle(fresh)
+        await self._store.settle(fresh, now_ms)
         await self._follow(judged, known, paid_in)
         put = await self._put_aside(facts, judged, known, today, moved)
         return back + told + put

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, is_id
+from engine.clock import DAY_MS, AttemptId, Clock, is_id
 from engine.errors import CustomerMistake, Unreadable
 from engine.ledger.chart import Kind
 from engine.money import plain
@@ -50,7 +50,8 @@ from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import OperatorFacts
 
 AGED_DAYS = 10
-"""How far back `age` judges days again; what is older has its case."""
+"""How far back `age` judges days again; what is older has its case, or what people moved and have
+undone since."""
 ABSENT_DAYS_MAX = 31
 
 
@@ -69,6 +70,7 @@ class Report(msgspec.Struct, frozen=True):
     renamed: tuple[str, ...]  # receipts listed under another reference before, which counts
     judged: tuple[Judged, ...]
     drift_minor: int | None  # of the closing balance; None when the file tells no balance
+    sha256: str  # of the file's bytes, 64 hex digits
 
     @property
     def counts(self) -> Counter[Class]:
@@ -129,8 +131,10 @@ class Statements:
         self._moves = moves
         self._clock = clock
 
-    async def take_in(self, operator: str, day: date, body: bytes) -> Report:
+    async def take_in(self, operator: str, day: date, body: bytes, *, by: str) -> Report:
         """Take in a neutral file of an operator's day, and judge that day and those beside it.
+
+        `by` is who takes it in: it is kept with the file's hash, beside whatever it proves.
 
         Raises CustomerMistake for an operator nobody knows and Unreadable, which names the lines,
         for a file that is refused, also one of a neighbouring day that was taken in already; then
@@ -141,7 +145,7 @@ class Statements:
         read = read_whole_statement(operator, facts.currency, day, body, terms)
         once = self._once(operator, read)
         async with self._store.turn(operator):
-            file = await self._file(operator, day, body, read, once)
+            file = await self._file(operator, day, body, read, once, by)
             kept = await self._keep(file, list(once.values()))
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
@@ -160,6 +164,7 @@ class Statements:
             renamed=kept.renamed,
             judged=tuple(j for j in judged.judged if _is_of(j, day, terms)),
             drift_minor=drift,
+            sha256=file.sha256,
         )
 
     async def age(self) -> int:
@@ -172,10 +177,13 @@ class Statements:
             async with self._store.turn(facts.name):
                 today = self._today(facts.name)
                 taken = await self._store.taken(facts.name, self._terms.of(facts.name))
-                for day in sorted(d for d in taken.days if d >= today - timedelta(days=AGED_DAYS)):
+                first = today - timedelta(days=AGED_DAYS)
+                since_ms = self._now_ms() - AGED_DAYS * DAY_MS
+                older = await self._store.undone_days(facts.name, first, since_ms)
+                for day in (*older, *sorted(d for d in taken.days if d >= first)):
                     changed += (await self._judge(facts, day)).changed
                 await self._miss_statements(facts, taken, today)
-                await self._follow_on(facts, taken, today - timedelta(days=AGED_DAYS))
+                await self._follow_on(facts, taken, first)
         return changed
 
     async def _keep(self, file: File, lines: Sequence[Line]) -> Kept:
@@ -187,7 +195,13 @@ class Statements:
         return kept
 
     async def _file(
-        self, operator: str, day: date, body: bytes, lines: Sequence[Line], once: Mapping[str, Line]
+        self,
+        operator: str,
+        day: date,
+        body: bytes,
+        lines: Sequence[Line],
+        once: Mapping[str, Line],
+        by: str,
     ) -> File:
         # The same bytes say more once the day is over: that nothing came after them.
         about = b"the whole day" if self._is_over(operator, day) else b""
@@ -202,8 +216,9 @@ class Statements:
         hash_ = await self._store.hash_of(operator, day, digest)
         gaps, doubled = len(breaks_of(list(once.values()))), len(lines) - len(once)
         return File(
-            operator, day, hash_, len(lines), doubled, gaps, opening_minor(own), closing_minor(own)
-        )
+            operator, day, hash_, len(lines), doubled, gaps, opening_minor(own), closing_minor(own),
+            by, hashlib.sha256(body).hexdigest(),
+        )  # fmt: skip
 
     def _once(self, operator: str, lines: Sequence[Line]) -> dict[str, Line]:
         """Each movement once, by its id, as they happened.

@@ -62,6 +62,8 @@ class File(NamedTuple):
     gaps: int
     opening_minor: int | None
     closing_minor: int | None
+    taken_by: str  # who, as in the log of staff's actions
+    sha256: str  # of the file's bytes, 64 hex digits: whoever has the operator's compares
 
 
 class Taken(NamedTuple):
@@ -132,7 +134,8 @@ class StatementStore:
         """Store a file and the lines nobody listed before, in one transaction.
 
         No two lines are the same movement. A line without a pair takes over the reference and the
-        number that it lacked; any other word than the first one changes nothing.
+        number that it lacked, and is from then on this file's; any other word than the first one
+        changes nothing.
         """
         rows = [self._row(line, at_ms) for line in lines]
         named = {row[0]: line.reference for row, line in zip(rows, lines, strict=True)}
@@ -140,7 +143,8 @@ class StatementStore:
             await connection.execute(
                 "insert into statement_file"
                 " (tenant, operator, day, hash, lines, doubled, gaps, opening_minor,"
-                " closing_minor, taken_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+                " closing_minor, taken_by, sha256, taken_ms)"
+                " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
                 " on conflict do nothing",
                 self._tenant, *file, at_ms,
             )  # fmt: skip
@@ -153,7 +157,8 @@ class StatementStore:
                 " reference, side, minor, fee_minor, currency, counterparty, completed_ms,"
                 " balance_minor, raw_hash, taken_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
                 " $10, $11, $12, $13, $14, $15) on conflict (id) do update"
-                " set reference = coalesce(known.reference, excluded.reference),"
+                " set taken_ms = excluded.taken_ms,"
+                " reference = coalesce(known.reference, excluded.reference),"
                 " counterparty = coalesce(known.counterparty, excluded.counterparty)"
                 " where (known.attempt is null or known.class = $16)"
                 " and (known.reference is null and excluded.reference is not null"
@@ -218,14 +223,19 @@ class StatementStore:
         )  # fmt: skip
         return [_stored(row, self._seals) for row in rows]
 
-    async def settle(self, judged: Iterable[Judged]) -> None:
-        """Write down what became of lines, and which attempt each belongs to."""
+    async def settle(self, judged: Iterable[Judged], at_ms: int) -> None:
+        """Write down what became of lines, which attempt each belongs to, and when one was first
+        believed that proves something about a payment."""
         rows = [
-            (j.theirs.line_id, int(j.kind), j.pair_to_keep) for j in judged if j.theirs is not None
+            (j.theirs.line_id, int(j.kind), j.pair_to_keep, at_ms if j.proves is not None else None)
+            for j in judged
+            if j.theirs is not None
         ]
         async with self._pool.acquire() as connection:
             await connection.executemany(
-                "update statement_line set class = $2, attempt = $3 where id = $1", rows
+                "update statement_line set class = $2, attempt = $3,"
+                " proved_ms = coalesce(proved_ms, $4) where id = $1",
+                rows,
             )
 
     async def kept_as(self, operator: str, pairs: Sequence[str]) -> dict[str, str]:
@@ -249,6 +259,21 @@ class StatementStore:
             self._tenant, list(proposals),
         )  # fmt: skip
         return frozenset(row["first"].hex for row in rows)
+
+    async def undone_days(self, operator: str, before: date, since_ms: int) -> list[date]:
+        """Days before another with a line that is what people moved, of which two have agreed since
+        a moment to reverse it: nobody looks at such a day by itself any more."""
+        rows = await self._pool.fetch(
+            "select distinct l.day from proposal p"
+            " join journal j on j.payment = p.id and j.version = 1"
+            " join statement_line l on l.attempt ="
+            r"""   substring(j.facts from '^\{"about":"([0-9a-f]{32})"')::uuid"""
+            " where p.tenant = $1 and p.kind = 'CORRECTION' and p.state = 'done'"
+            "   and p.decided_ms >= $4 and l.tenant = $1 and l.operator = $2 and l.day < $3"
+            "   and l.class = $5 order by l.day",
+            self._tenant, operator, before, since_ms, int(Class.MOVED),
+        )  # fmt: skip
+        return [row["day"] for row in rows]
 
     async def set_suspended(self, line: str, at_ms: int | None) -> None:
         """Since when a line's money lies in SUSPENSE; None when it does not any more."""
