@@ -5,7 +5,7 @@ from alembic import op
 from engine.schema import run_script
 
 revision = "0045"
-down_revision = "0043"
+down_revision = "0044"
 
 
 def upgrade():
