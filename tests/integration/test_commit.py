@@ -360,6 +360,33 @@ async def test_whoever_waits_for_the_first_account_holds_none_of_the_others(
         await connection.close()
 
 
+@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize("minor", [1, -1])
+async def test_whoever_waits_for_what_a_customer_may_spend_holds_no_payment(
+    books: Any, database_url: str, minor: int, careful: bool
+) -> None:
+    made = [new() for _ in range(2)]
+    await commit(books, made, 1)
+    await books.execute(SPENDING, MANY)
+    first, other = await connect(database_url), await connect(database_url)
+    holding, looking = first.transaction(), other.transaction()
+    await holding.start()
+    await first.execute(SPENT, MANY[:1])
+    spend = Spend(MANY[0], 404, 1, 202611, minor, 100, 100)
+    plans = [step(plan, 1, spend=(spend,)) for plan in made]
+    waiting = asyncio.create_task(commit(books, plans, 1, careful=careful))
+    await somebody_waits(other)
+    await looking.start()
+    await other.execute("set local lock_timeout = 1000")
+    ids = [plan.payment for plan in made]
+    await other.execute("select from payment where id = any($1::uuid[]) for update", ids)
+    await looking.rollback()
+    await holding.rollback()
+    assert {a.verdict for a in await waiting} == {V.APPLIED}
+    for connection in (first, other):
+        await connection.close()
+
+
 async def committers(url: str, count: int, batch_max: int) -> list[Committer]:
     out = []
     for _ in range(count):
