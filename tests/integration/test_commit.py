@@ -1,7 +1,7 @@
 """Every verdict of the commit, one by one, against a real Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
@@ -274,6 +274,118 @@ async def test_a_key_that_another_writer_stores_in_between_takes_no_money(
     await transaction.commit()
     assert [a.verdict for a in await waiting] == [V.DUPLICATE, V.APPLIED]
     await other.close()
+
+
+MANY = sorted(IDS.attempt() for _ in range(8))  # ids of today, as customers' and keys too
+
+
+def spends(minor: int) -> list[Plan]:
+    """One plan a customer, the last customer first."""
+    return [new(spend=(Spend(c, 404, 1, 202611, minor, 100, 100),)) for c in reversed(MANY)]
+
+
+def told() -> list[Plan]:
+    """One plan for each attempt that something was told of, the last attempt first."""
+    return [new(evidence=(Evidence(a, HASH, 2, "said"),)) for a in reversed(MANY)]
+
+
+SPENDING = "insert into spending select 1, c, 404, 1, 9, 9, 202611, 9, 9 from unnest($1::uuid[]) c"
+SPENT = "select from spending where customer = any($1::uuid[]) for update"
+KEYS = "insert into payment_key select 1, k, k::uuid, k::uuid from unnest($1::text[]) k"
+TOLD = "insert into evidence select e, $2, e, 1, 1, 2, 'said' from unnest($1::uuid[]) e"
+
+
+@pytest.mark.parametrize(
+    ("there", "lock", "plans", "careful"),
+    [
+        (SPENDING, SPENT, lambda: spends(1), False),
+        (SPENDING, SPENT, lambda: spends(1), True),
+        (SPENDING, SPENT, lambda: spends(-1), False),
+        (None, KEYS, lambda: [new(key=k) for k in reversed(MANY)], False),
+        (None, TOLD, told, False),
+    ],
+    ids=["counted", "counted in order", "given back", "keys", "evidence"],
+)
+async def test_whoever_waits_for_the_first_row_holds_none_of_the_others(
+    books: Any,
+    database_url: str,
+    there: str | None,
+    lock: str,
+    plans: Callable[[], list[Plan]],
+    careful: bool,
+) -> None:
+    """Rows are locked in their own order, whatever that of the plans: no two batches that meet
+    wait for each other."""
+    if there is not None:
+        await books.execute(there, MANY)
+    also = [HASH] if "$2" in lock else []
+    first, other = await connect(database_url), await connect(database_url)
+    holding = first.transaction()
+    await holding.start()
+    await first.execute(lock, MANY[:1], *also)
+    waiting = asyncio.create_task(commit(books, plans(), 1, careful=careful))
+    await somebody_waits(other)
+    looking = other.transaction()
+    await looking.start()
+    await other.execute("set local lock_timeout = 1000")
+    await other.execute(lock, MANY[1:], *also)
+    await looking.rollback()
+    await holding.rollback()
+    assert {a.verdict for a in await waiting} == {V.APPLIED}
+    for connection in (first, other):
+        await connection.close()
+
+
+@pytest.mark.parametrize("careful", [False, True])
+async def test_whoever_waits_for_the_first_account_holds_none_of_the_others(
+    books: Any, database_url: str, careful: bool
+) -> None:
+    lock = "select from balance where id = any($1::bigint[]) for update"
+    numbers = sorted((FREE, A, B))
+    await commit(books, [new(3, debit=FREE, credit=n) for n in (A, B)], 1)
+    first, other = await connect(database_url), await connect(database_url)
+    holding = first.transaction()
+    await holding.start()
+    await first.execute(lock, numbers[:1])
+    plans = [new(1, debit=d, credit=c) for c in numbers for d in reversed(numbers) if d > c]
+    waiting = asyncio.create_task(commit(books, plans[::-1], 1, careful=careful))
+    await somebody_waits(other)
+    looking = other.transaction()
+    await looking.start()
+    await other.execute("set local lock_timeout = 1000")
+    await other.execute(lock, numbers[1:])
+    await looking.rollback()
+    await holding.rollback()
+    assert {a.verdict for a in await waiting} == {V.APPLIED}
+    for connection in (first, other):
+        await connection.close()
+
+
+@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize("minor", [1, -1])
+async def test_whoever_waits_for_what_a_customer_may_spend_holds_no_payment(
+    books: Any, database_url: str, minor: int, careful: bool
+) -> None:
+    made = [new() for _ in range(2)]
+    await commit(books, made, 1)
+    await books.execute(SPENDING, MANY)
+    first, other = await connect(database_url), await connect(database_url)
+    holding, looking = first.transaction(), other.transaction()
+    await holding.start()
+    await first.execute(SPENT, MANY[:1])
+    spend = Spend(MANY[0], 404, 1, 202611, minor, 100, 100)
+    plans = [step(plan, 1, spend=(spend,)) for plan in made]
+    waiting = asyncio.create_task(commit(books, plans, 1, careful=careful))
+    await somebody_waits(other)
+    await looking.start()
+    await other.execute("set local lock_timeout = 1000")
+    ids = [plan.payment for plan in made]
+    await other.execute("select from payment where id = any($1::uuid[]) for update", ids)
+    await looking.rollback()
+    await holding.rollback()
+    assert {a.verdict for a in await waiting} == {V.APPLIED}
+    for connection in (first, other):
+        await connection.close()
 
 
 async def committers(url: str, count: int, batch_max: int) -> list[Committer]:

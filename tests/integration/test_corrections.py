@@ -13,6 +13,7 @@ from engine.ledger.entries import Manual
 from engine.payments.statements.suspense import Suspense
 from tests.integration.books import assert_books
 from tests.integration.desk_room import ASHA, CHEP, POOL_UGX, Room, open_room
+from tests.integration.owner import Owner
 from tests.unit.payments.examples import MPESA
 from tests.unit.payments.statements.examples import line as example_line
 
@@ -78,13 +79,17 @@ async def test_an_adjustment_taken_back_leaves_nothing_to_ask(room: Room) -> Non
     assert (await room.office.auditor.audit()).findings == ()
 
 
-async def test_a_correction_is_not_taken_back_while_its_payment_is_under_way(room: Room) -> None:
+@pytest.mark.parametrize("how", ["due = 1", "live = id"])
+async def test_a_correction_is_not_taken_back_while_its_payment_is_under_way(
+    room: Room, how: str
+) -> None:
+    """Also one that waits for people, with an attempt that may be moving money."""
     over = await room.fail(await room.reserve())
     adjusted = await room.agreed(
         Kind.ADJUSTMENT, debit="POOL_AVAIL:UGX", credit="POOL_HELD:UGX", minor=5,
         payment=over.payment,
     )  # fmt: skip
-    await room.pool.execute("update payment set due = 1 where id = $1", over.payment)
+    await Owner(room.pool).execute(f"update payment set {how} where id = $1", over.payment)
     refused = await room.agreed(Kind.CORRECTION, payment=adjusted.id, version=1)
     assert refused.state is State.FAILED
     assert f"{over.payment} is still under way" in refused.outcome

@@ -258,6 +258,18 @@ async def test_of_two_limits_that_a_plan_counts_against_both_or_none_are_counted
     assert (await spent(books), await spent(books, BRIAN)) == ((40, 40), (100, 100))
 
 
+@pytest.mark.parametrize("which", ["day_minor_max", "month_minor_max"])
+async def test_each_plan_of_a_batch_is_held_to_its_own_limit(books: Any, which: str) -> None:
+    """A customer whose tier was lowered between two payments that go to the books together."""
+    await verdicts(books, new(spend(60)))
+    high, low = (spend(20)._replace(**{which: most}) for most in (100, 90))
+    assert await verdicts(books, new(high), new(low)) == [V.APPLIED, V.OVER_LIMIT]
+    assert await verdicts(books, new(low._replace(minor=11)), new(high)) == [
+        V.OVER_LIMIT, V.APPLIED,
+    ]  # fmt: skip
+    assert await spent(books) == (100, 100)
+
+
 async def test_a_clock_that_is_behind_and_refused_leaves_nothing_in_the_newer_day(
     books: Any,
 ) -> None:

@@ -188,6 +188,18 @@ async def test_two_sweeps_at_once_share_the_work(
     assert set(ids) == intents
 
 
+async def test_what_another_sweep_is_taking_is_neither_waited_for_nor_taken_too(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    mine, theirs = await put(pool, clock, lease=5), await put(pool, clock, lease=5)
+    clock.pass_(6)
+    async with pool.acquire() as other, other.transaction():
+        await other.execute("select from outbox where id = $1 for update", theirs)
+        async with asyncio.timeout(20):
+            taken = await outbox.lease_left_behind(10)
+    assert [left.id for left in taken] == [mine]
+
+
 async def test_an_ended_sms_is_kept_and_its_intent_is_gone(
     pool: Any, clock: TestClock, outbox: Outbox
 ) -> None:

@@ -196,6 +196,28 @@ async def test_what_is_changed_in_a_row_that_was_sealed_later_is_found(database_
             assert (await auditor.audit_all()).findings == (), what
 
 
+async def test_a_row_that_nobody_could_ever_read_is_named_when_it_is_sealed_and_at_every_look(
+    database_url: str,
+) -> None:
+    """Its block holds it as it stands, so no digest tells of it."""
+    async with open_house(database_url) as house:
+        await live_a_while(house)
+        ring = await with_keys(database_url, house)
+        assert await Resealing(house.pool, 1, ring, also=[OLD_TERMS]).seal(lambda _: None)
+        victim = await house.pool.fetchrow(
+            f"select payment, version from journal where {LATER} order by 1 limit 1"
+        )
+        forged = FORGED["the sealed numbers"]
+        await Owner(house.pool).execute(
+            f"update journal set {forged} where payment = $1 and version = $2", *victim
+        )
+        house.room.world.clock.pass_(5)
+        for _ in range(2):
+            (finding,) = (await auditing(house).auditor.audit_all()).findings
+            assert (finding.law, finding.payment) == (Law.CHANGED, victim["payment"].hex)
+            assert finding.detail.endswith("does not open")
+
+
 async def test_a_late_row_between_rows_that_were_sealed_later_is_late_and_alone(
     database_url: str,
 ) -> None:

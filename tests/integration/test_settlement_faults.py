@@ -14,7 +14,16 @@ from engine.errors import Rejected, StaffMistake
 from engine.ledger.chart import Kind
 from engine.payments.settlement.batch import Batch
 from engine.payments.settlement.state import BatchState, ErrandState
-from engine.ports import Approval, Found, Instruction, Prepared, Reason, Refusal, Settlement
+from engine.ports import (
+    Approval,
+    Found,
+    Instruction,
+    Prepared,
+    Reason,
+    Recorded,
+    Refusal,
+    Settlement,
+)
 from tests.integration.owner import Owner
 from tests.integration.settlement_rail import KeptKeys
 from tests.integration.settlement_room import HOME, PAIR, Hall, changed, open_hall, rules
@@ -340,6 +349,65 @@ async def test_the_same_batch_carried_out_by_other_bytes_is_read_from_the_record
     assert (await hall.reopened(batch)).state is S.SETTLED
     assert hall.rail.corridors[PAIR].totals == [10**12 - 7_750_000, 10**12 + 7_750_000]
     await hall.assert_settled()
+
+
+async def test_what_the_rail_has_on_record_is_settled_though_we_had_given_it_up(hall: Hall) -> None:
+    """Whoever carried it out: reopened, its payments would be settled a second time."""
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.decides = False
+    await hall.sweep(2)
+    hall.rail.decides = True
+    hall.rail.carry_out()
+    await hall.pool.execute(f"update settlement_errand set state = {int(ErrandState.LAPSED)}")
+    await hall.pool.execute("update settlement_transaction set stage = 5")
+    hall.rail.pass_(601)
+    await hall.sweep(2)
+    assert (await hall.reopened(batch)).state is S.SETTLED
+    await hall.assert_settled()
+
+
+async def test_what_the_books_have_as_final_is_never_owed_again(hall: Hall) -> None:
+    await hall.pay()
+    batch = await hall.close()
+    await hall.sweep(2)
+    await hall.pool.execute(f"update settlement_batch set state = {int(S.REOPENING)}")
+    await hall.sweep(2)
+    parked = await hall.reopened(batch)
+    assert (parked.state, "the books have it as final" in parked.reason) == (S.PARKED, True)
+    waiting = "select count(*) from settlement_obligation where batch is null"
+    assert await hall.pool.fetchval(waiting) == 0
+    assert any("the books have it as final" in case for case in await hall.cases())
+    await hall.pool.execute(f"update settlement_batch set state = {int(S.SETTLED)}")
+    await hall.assert_settled()
+
+
+async def test_what_the_rail_carried_out_and_the_books_have_as_reopened_is_for_people(
+    hall: Hall,
+) -> None:
+    """One process turned the books round while another still held it for under way."""
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.refuses = Refusal.PAUSED
+    await hall.sweep(2)
+    await hall.pool.execute(f"update settlement_errand set state = {int(ErrandState.LAPSED)}")
+    hall.rail.pass_(601)
+    await hall.sweep(1)
+    given_up = await hall.reopened(batch)
+    assert given_up.state is S.REOPENED and given_up.terms_hash is not None
+    hall.rail.corridors[PAIR].batches[bytes.fromhex(batch.id)] = Recorded(
+        given_up.terms_hash, batch.merkle_root, batch.payment_count, batch.debits, batch.credits, 1
+    )
+    await hall.pool.execute(
+        f"update settlement_batch set state = {int(S.SUBMITTED)} where id = $1", batch.id
+    )
+    await hall.pool.execute("update settlement_obligation set batch = $1, leaf = 0", batch.id)
+    await hall.pool.execute(f"update settlement_errand set state = {int(ErrandState.DONE)}")
+    await hall.sweep(1)
+    parked = await hall.reopened(batch)
+    assert parked.state is S.PARKED
+    assert parked.reason == "the rail has carried out what the books have as reopened"
+    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 0
 
 
 async def test_a_record_that_differs_is_for_people_and_books_nothing(hall: Hall) -> None:

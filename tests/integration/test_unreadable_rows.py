@@ -168,6 +168,11 @@ async def test_intents_are_taken_over_and_what_never_left_stays_unsent(house: Ho
     )
     left = {left.id: left.was_sent for left in await outbox.lease_left_behind(10)}
     assert left == {bad: False, good: True}
+    # By now it may have left, and that is not forgotten either.
+    await spoil(world.pool, "outbox", "payload", "id", bad, good)
+    world.clock.pass_(600)
+    assert [left.id for left in await outbox.lease_left_behind(10)] == [good]
+    assert await world.pool.fetchval("select sent_at is not null from outbox where id = $1", bad)
 
 
 async def test_pay_ins_are_looked_at(house: House) -> None:
