@@ -166,7 +166,10 @@ SENSELESS = [
     ("CM", CORE, "CHANNEL_MSISDN", "٦٩٠٠٠٠٠٠٠"),
     ("CM", CORE, "CA_FILE", "/no/such/file.pem"),
     ("SN", WALLET, "MERCHANT_CODE", "12345"),
+    ("SN", WALLET, "MERCHANT_CODE", "12345x"),
+    ("SN", WALLET, "AGENT_MSISDN", "٧٧٠٠٠٠٠٠٠"),
     ("SN", WALLET, "LINK_SECONDS", "86401"),
+    ("SN", WALLET, "LINK_SECONDS", "0"),
     ("CD", NEEDED[Api.B2B], "CASHIN_SERVICE", "../cashin"),
     ("CD", NEEDED[Api.B2B], "CURRENCY", "XOF"),
 ]
@@ -192,7 +195,10 @@ async def test_a_country_of_pages_collects_only_where_somebody_brings_the_link()
 async def test_senegal_pays_out_and_collects_only_where_somebody_brings_the_link() -> None:
     facts = build("SN", WALLET).facts
     assert (facts.can_collect, facts.can_disburse, facts.can_refund) == (False, True, True)
-    assert build("SN", {**WALLET, "BY_LINK": "1"}).facts.can_collect
+    facts = build("SN", {**WALLET, "BY_LINK": "1"}).facts
+    assert facts.can_collect and facts.collects_by_link
+    for seconds in ("1", "86400"):
+        assert build("SN", {**WALLET, "LINK_SECONDS": seconds}).facts.name == "orange_sn"
 
 
 async def test_congo_without_permission_pays_nobody_out_and_serves_dollars() -> None:
@@ -763,6 +769,19 @@ async def test_link_is_ordered_as_the_reference_records_it(company: Company) -> 
         "callbackCancelUrl": "https://x.org",
         "restrictions": {"isSingleUse": True},
     }
+
+
+async def test_link_may_be_the_long_one_and_needs_no_proof_to_come_back_with(
+    company: Company,
+) -> None:
+    orange.WALLET.script_tokens(company)
+    message = {**orange.LINK_MADE.message, "shortLink": None}
+    company.on(orange.LINK_PATH, Answer(200, message=message), Answer(201, message=message))
+    async with closing(wallet(company.url, api_key="")) as adapter:
+        for _ in range(2):
+            accepted = await adapter.collect(orange.senegalese_order(COLLECT))
+            assert accepted == Accepted(pay_link="https://om.example/d/abc")
+    assert "x-api-key" not in company.received(orange.LINK_PATH)[0].headers
 
 
 @pytest.mark.parametrize("direction", [DISBURSE, REFUND])
