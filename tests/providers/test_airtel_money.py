@@ -577,6 +577,18 @@ async def test_airtels_own_refund_names_the_collection_by_their_id(
     assert ("x-signature" in request.headers) == (version == 2)
 
 
+@pytest.mark.parametrize("word", ["SUCCESS", "Success.", "TS"])
+async def test_airtels_refund_is_done_by_each_of_its_words(
+    company: Company, clock: HandClock, word: str
+) -> None:
+    company.on(COLLECTED_PATH, collected())
+    told = {"transaction": {"airtel_money_id": "MP1", "status": word}}
+    company.on(REFUND_PATHS[1], envelope("DP00800001001", data=told))
+    async with opened(company, clock, refund_by=RefundBy.REFUND) as airtel:
+        accepted = await airtel.refund(kenyan_order(REFUND, collected_attempt_id=COLLECTED))
+    assert accepted.finding == Finding(Outcome.SUCCEEDED, "refunded", receipt="MP1")
+
+
 BEFORE_A_REFUND: list[tuple[Reaction, type[ProviderError]]] = [
     (collected("TIP"), Rejected),
     (collected("TF"), Rejected),
