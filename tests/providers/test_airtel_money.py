@@ -475,6 +475,15 @@ ENQUIRIES = [
         envelope("DP00800001002"),
         Finding(Outcome.FAILED, "DP00800001002", reason=Reason.WRONG_PIN),
     ),
+    *(
+        (envelope(code), Finding(Outcome.FAILED, code, reason=reason))
+        for code, reason in (
+            ("DP00800001003", Reason.LIMIT),
+            ("DP00800001007", Reason.INSUFFICIENT_FUNDS),
+            ("DP00800001010", Reason.NOT_REGISTERED),
+            ("DP00800001029", Reason.NOT_REACHED),
+        )
+    ),
     (envelope("DP00800001001"), Finding(Outcome.PENDING, "DP00800001001")),
     (envelope("DP00800001024"), Finding(Outcome.PENDING, "DP00800001024")),
     (
