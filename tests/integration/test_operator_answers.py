@@ -206,9 +206,35 @@ async def test_the_one_address_is_nothing_to_an_operator_with_an_address_for_eac
         assert (await client.post(path, content=b"{}")).status_code == 200
 
 
-# Answers to our own questions that come later.
-
 LARGE = 60_000  # shillings: above the threshold of either operator
+
+
+class NamingOperator(HintingOperator):
+    """Its callback names the reference that our order was answered with."""
+
+    def read_callback(self, kind: str, body: bytes) -> Callback:
+        named = msgspec.structs.replace(SUCCEEDED, provider_reference="MP1")
+        return Callback(named, Acknowledgement(), redacted='"paid as MP1"')
+
+
+async def test_reference_of_a_lost_answer_may_come_with_a_callback_and_is_asked_by(
+    world: World,
+) -> None:
+    world.mpesa.answers = [OutcomeUnknown("mpesa_ke", "lost")]
+    payment_id = await world.confirm(shillings=LARGE)
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    world.mpesa.findings = [SUCCEEDED]
+    async with opened(world, NamingOperator(world.mpesa.facts)) as client:
+        told = await client.post(path_of(world.mpesa, attempt), content=b"{}")
+    assert told.status_code == 200
+    await world.dispatched()
+    assert [question.provider_reference for question in world.mpesa.questions] == ["MP1"]
+    assert await world.store.provider_reference(attempt) == "MP1"
+    assert await world.state(payment_id) is State.PAYING
+
+
+# Answers to our own questions that come later.
 
 
 class LaterOperator(ScriptedOperator):
