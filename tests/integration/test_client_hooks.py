@@ -64,6 +64,25 @@ async def test_a_client_is_told_of_its_own_payment_and_may_have_it_sent_again(
         assert receiver.refused == []
 
 
+async def test_the_page_that_holds_the_last_names_no_next(room: ClientRoom) -> None:
+    async with open_hooks(room.engine) as hooks:
+        assert hooks is not None
+        hook = await made(room, "https://shop.example/hook", events=["payment.created"])
+        payments = [await room.send() for _ in range(2)]
+        await hooks.journal.sweep()
+        for path, listed, name in (
+            ("/events", "events", "id"),
+            (f"/webhooks/{hook['id']}/deliveries", "deliveries", "event"),
+        ):
+            whole = (await room.get(f"{path}?most=2")).json()
+            assert [each["payment"] for each in whole[listed]] == payments[::-1]
+            assert whole["next"] is None
+            first = (await room.get(f"{path}?most=1")).json()
+            assert (first[listed], first["next"]) == (whole[listed][:1], whole[listed][0][name])
+            rest = (await room.get(f"{path}?most=1&cursor={first['next']}")).json()
+            assert (rest[listed], rest["next"]) == (whole[listed][1:], None)
+
+
 async def test_the_same_key_makes_one_subscription_and_its_secret_lies_nowhere_open(
     room: ClientRoom,
 ) -> None:
@@ -99,6 +118,29 @@ async def test_a_repeat_is_told_as_one_and_another_rotation_under_its_key_is_ref
     late = await room.post(path, {"overlap_hours": 168}, key="key-of-turn")
     assert (late.content, late.headers["idempotency-replayed"]) == (turned.content, "true")
     assert await room.world.pool.fetchval("select count(*) from hook_secret") == 2
+
+
+async def test_a_key_is_one_clients_own_and_stands_for_one_request(room: ClientRoom) -> None:
+    asked = {"url": "https://shop.example/hook", "events": ["payment.paid"]}
+    mine = await room.post("/webhooks", asked, key="key-of-both")
+    theirs = await room.post("/webhooks", asked, key="key-of-both", who="other")
+    assert (mine.status_code, theirs.status_code) == (201, 201)
+    assert "idempotency-replayed" not in theirs.headers
+    assert mine.json()["id"] != theirs.json()["id"]
+    assert mine.json()["secret"] != theirs.json()["secret"]
+    for other in ({**asked, "events": ["payment.failed"]}, {"url": asked["url"]}):
+        refused = await room.post("/webhooks", other, key="key-of-both")
+        assert (refused.status_code, refused.json()["code"]) == (422, "key_reused")
+    doubled = await room.post("/webhooks", {**asked, "events": ["payment.paid"] * 2})
+    assert doubled.json()["events"] == ["payment.paid"]
+    # To make one, to rotate it and to rotate another are three requests, whatever their key.
+    secrets = {mine.json()["secret"], doubled.json()["secret"]}
+    for hook in (mine, doubled):
+        path = f"/webhooks/{hook.json()['id']}/rotate"
+        turned = await room.post(path, key="key-of-both")
+        assert (turned.status_code, "idempotency-replayed" in turned.headers) == (200, False)
+        secrets.add(turned.json()["secret"])
+    assert len(secrets) == 4
 
 
 async def test_so_many_secrets_sign_at_once_and_no_more(room: ClientRoom) -> None:

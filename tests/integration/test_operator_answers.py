@@ -176,12 +176,16 @@ async def test_callback_on_the_one_address_moves_the_attempt_it_names(world: Wor
     payment_ids = [await world.confirm() for _ in range(2)]
     await world.dispatched()
     path = path_of(world.mpesa, ANY_ATTEMPT)
-    body = msgspec.json.encode({"attempt": await world.live(payment_ids[1])})
+    attempt = await world.live(payment_ids[1])
+    body = msgspec.json.encode({"attempt": attempt})
     async with opened(world, HeaderOperator(world.mpesa.facts)) as client:
         assert (await client.post(path, content=body)).status_code == 400
-        stranger = msgspec.json.encode({"attempt": "f" * 32})
         headers = {"X-Signature": "theirs"}
-        assert (await client.post(path, content=stranger, headers=headers)).status_code == 404
+        # An id that only a question's own address may speak of is nobody's here.
+        for stranger in ("f" * 32, question_id(attempt)):
+            named = msgspec.json.encode({"attempt": stranger})
+            assert (await client.post(path, content=named, headers=headers)).status_code == 404
+            assert await world.state(payment_ids[1]) is State.COLLECTING
         assert (await client.post(path, content=body, headers=headers)).status_code == 200
     states = [await world.state(payment_id) for payment_id in payment_ids]
     assert states == [State.COLLECTING, State.PAYING]
@@ -202,9 +206,35 @@ async def test_the_one_address_is_nothing_to_an_operator_with_an_address_for_eac
         assert (await client.post(path, content=b"{}")).status_code == 200
 
 
-# Answers to our own questions that come later.
-
 LARGE = 60_000  # shillings: above the threshold of either operator
+
+
+class NamingOperator(HintingOperator):
+    """Its callback names the reference that our order was answered with."""
+
+    def read_callback(self, kind: str, body: bytes) -> Callback:
+        named = msgspec.structs.replace(SUCCEEDED, provider_reference="MP1")
+        return Callback(named, Acknowledgement(), redacted='"paid as MP1"')
+
+
+async def test_reference_of_a_lost_answer_may_come_with_a_callback_and_is_asked_by(
+    world: World,
+) -> None:
+    world.mpesa.answers = [OutcomeUnknown("mpesa_ke", "lost")]
+    payment_id = await world.confirm(shillings=LARGE)
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    world.mpesa.findings = [SUCCEEDED]
+    async with opened(world, NamingOperator(world.mpesa.facts)) as client:
+        told = await client.post(path_of(world.mpesa, attempt), content=b"{}")
+    assert told.status_code == 200
+    await world.dispatched()
+    assert [question.provider_reference for question in world.mpesa.questions] == ["MP1"]
+    assert await world.store.provider_reference(attempt) == "MP1"
+    assert await world.state(payment_id) is State.PAYING
+
+
+# Answers to our own questions that come later.
 
 
 class LaterOperator(ScriptedOperator):

@@ -475,6 +475,15 @@ ENQUIRIES = [
         envelope("DP00800001002"),
         Finding(Outcome.FAILED, "DP00800001002", reason=Reason.WRONG_PIN),
     ),
+    *(
+        (envelope(code), Finding(Outcome.FAILED, code, reason=reason))
+        for code, reason in (
+            ("DP00800001003", Reason.LIMIT),
+            ("DP00800001007", Reason.INSUFFICIENT_FUNDS),
+            ("DP00800001010", Reason.NOT_REGISTERED),
+            ("DP00800001029", Reason.NOT_REACHED),
+        )
+    ),
     (envelope("DP00800001001"), Finding(Outcome.PENDING, "DP00800001001")),
     (envelope("DP00800001024"), Finding(Outcome.PENDING, "DP00800001024")),
     (
@@ -575,6 +584,18 @@ async def test_airtels_own_refund_names_the_collection_by_their_id(
     (request,) = company.received(REFUND_PATHS[version])
     assert request.json == {"transaction": {"airtel_money_id": "MP261121.1300.A00001"}}
     assert ("x-signature" in request.headers) == (version == 2)
+
+
+@pytest.mark.parametrize("word", ["SUCCESS", "Success.", "TS"])
+async def test_airtels_refund_is_done_by_each_of_its_words(
+    company: Company, clock: HandClock, word: str
+) -> None:
+    company.on(COLLECTED_PATH, collected())
+    told = {"transaction": {"airtel_money_id": "MP1", "status": word}}
+    company.on(REFUND_PATHS[1], envelope("DP00800001001", data=told))
+    async with opened(company, clock, refund_by=RefundBy.REFUND) as airtel:
+        accepted = await airtel.refund(kenyan_order(REFUND, collected_attempt_id=COLLECTED))
+    assert accepted.finding == Finding(Outcome.SUCCEEDED, "refunded", receipt="MP1")
 
 
 BEFORE_A_REFUND: list[tuple[Reaction, type[ProviderError]]] = [

@@ -166,7 +166,10 @@ SENSELESS = [
     ("CM", CORE, "CHANNEL_MSISDN", "٦٩٠٠٠٠٠٠٠"),
     ("CM", CORE, "CA_FILE", "/no/such/file.pem"),
     ("SN", WALLET, "MERCHANT_CODE", "12345"),
+    ("SN", WALLET, "MERCHANT_CODE", "12345x"),
+    ("SN", WALLET, "AGENT_MSISDN", "٧٧٠٠٠٠٠٠٠"),
     ("SN", WALLET, "LINK_SECONDS", "86401"),
+    ("SN", WALLET, "LINK_SECONDS", "0"),
     ("CD", NEEDED[Api.B2B], "CASHIN_SERVICE", "../cashin"),
     ("CD", NEEDED[Api.B2B], "CURRENCY", "XOF"),
 ]
@@ -192,7 +195,10 @@ async def test_a_country_of_pages_collects_only_where_somebody_brings_the_link()
 async def test_senegal_pays_out_and_collects_only_where_somebody_brings_the_link() -> None:
     facts = build("SN", WALLET).facts
     assert (facts.can_collect, facts.can_disburse, facts.can_refund) == (False, True, True)
-    assert build("SN", {**WALLET, "BY_LINK": "1"}).facts.can_collect
+    facts = build("SN", {**WALLET, "BY_LINK": "1"}).facts
+    assert facts.can_collect and facts.collects_by_link
+    for seconds in ("1", "86400"):
+        assert build("SN", {**WALLET, "LINK_SECONDS": seconds}).facts.name == "orange_sn"
 
 
 async def test_congo_without_permission_pays_nobody_out_and_serves_dollars() -> None:
@@ -685,12 +691,16 @@ async def test_transaction_nobody_knows_is_not_found_and_another_ones_answer_is_
     orange.BUSINESS.script_tokens(company)
     path = f"{orange.B2B_PATH}/{TRANSACTION_ID}"
     unknown = Answer(404, message={"code": 60, "message": "Resource not found"})
-    company.on(path, unknown, orange.b2b_answer(200, "SUCCESS", transactionId="another"))
+    # A server that broke knows nobody either, and that proves nothing.
+    others = [Answer(status, message=unknown.message) for status in (400, 500)]
+    another = orange.b2b_answer(200, "SUCCESS", transactionId="another")
+    company.on(path, unknown, *others, another)
     async with closing(b2b(company.url)) as adapter:
         found = await adapter.query(orange.congolese_order(COLLECT))
         assert found.outcome is Outcome.NOT_FOUND
-        with pytest.raises(OutcomeUnknown):
-            await adapter.query(orange.congolese_order(COLLECT))
+        for _ in (*others, another):
+            with pytest.raises(OutcomeUnknown):
+                await adapter.query(orange.congolese_order(COLLECT))
 
 
 B2B_CALLBACK = (
@@ -763,6 +773,19 @@ async def test_link_is_ordered_as_the_reference_records_it(company: Company) -> 
         "callbackCancelUrl": "https://x.org",
         "restrictions": {"isSingleUse": True},
     }
+
+
+async def test_link_may_be_the_long_one_and_needs_no_proof_to_come_back_with(
+    company: Company,
+) -> None:
+    orange.WALLET.script_tokens(company)
+    message = {**orange.LINK_MADE.message, "shortLink": None}
+    company.on(orange.LINK_PATH, Answer(200, message=message), Answer(201, message=message))
+    async with closing(wallet(company.url, api_key="")) as adapter:
+        for _ in range(2):
+            accepted = await adapter.collect(orange.senegalese_order(COLLECT))
+            assert accepted == Accepted(pay_link="https://om.example/d/abc")
+    assert "x-api-key" not in company.received(orange.LINK_PATH)[0].headers
 
 
 @pytest.mark.parametrize("direction", [DISBURSE, REFUND])
