@@ -8,13 +8,13 @@ import asyncio
 import secrets
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import asyncpg
 
@@ -45,15 +45,22 @@ def unpack(revision: str, folder: Path) -> Path:
 
     Raises NoOlderVersion without such a history, or where it needs other packages than are here.
     """
-    if not revision:
-        last = _git("log", "-1", "--format=%H", "--", STEPS).decode().strip()
-        revision = f"{last}^"
-    packed = _git("archive", revision)
-    with tarfile.open(fileobj=BytesIO(packed)) as files:
-        files.extractall(folder, filter="data")
+    revision = revision or _last_of_an_older_schema()
+    with ZipFile(BytesIO(_git("archive", "--format=zip", revision))) as files:
+        files.extractall(folder)
     if (folder / "requirements.lock").read_bytes() != (PROJECT / "requirements.lock").read_bytes():
         raise NoOlderVersion(f"{revision} needs other packages")
     return folder
+
+
+def _last_of_an_older_schema() -> str:
+    """All of its steps are among today's: one that was renumbered meanwhile leads nowhere."""
+    ours = {f"{STEPS}/{file.name}" for file in (PROJECT / STEPS).glob("*.py")}
+    for changed in _git("log", "--format=%H", "--", STEPS).decode().split():
+        steps = _git("ls-tree", "--name-only", f"{changed}^", f"{STEPS}/").decode().split()
+        if steps and {*steps} < ours:
+            return f"{changed}^"
+    raise NoOlderVersion("no version of an older schema is in this history")
 
 
 def _git(*arguments: str) -> bytes:
