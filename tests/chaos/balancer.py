@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 ANSWERED_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 30.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _KEPT = re.compile(rb"\r\nconnection:[^\r]*", re.IGNORECASE)
 _SECRET = re.compile(r"[0-9a-zA-Z_-]{16,}")
@@ -27,24 +28,28 @@ class Balancer:
         self.faults: Counter[str] = Counter()  # what was asked, and the status that came
         self._port = port
         self._turn = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._is_up = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._listen()), daemon=True)
 
     def __enter__(self) -> Self:
-        server = asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(server, self._loop).result(10)
+        assert self._is_up.wait(START_SECONDS_MAX), f"nobody listens on {self._port}"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join()
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+    async def _listen(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._is_up.set()
+        try:
+            await self._ended.wait()
+        finally:
+            server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
