@@ -6,7 +6,7 @@ STAMP := $(VENV)/.built
 # Programs start dozens of times in a run: what Python compiled is kept, whoever forbids it outside.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check move bench simulate chaos format lock clean
+.PHONY: demo test check move bench simulate chaos beside format lock clean
 
 # Where Python may not keep what it compiled (PYTHONDONTWRITEBYTECODE, as in many images), each of the
 # programs would compile everything at its start: a third of what that costs.
@@ -47,6 +47,10 @@ simulate: $(STAMP)
 # Real processes killed under load: CYCLES=20 for twenty blows, SEED=karibu for the same draws again.
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --cycles $(or $(CYCLES),100) $(if $(SEED),--seed $(SEED))
+
+# An older version's processes and today's take turns under load: OLD=main~20, or the last of an older schema.
+beside: $(STAMP)
+	@$(BIN)/python -m tests.chaos.beside $(OLD)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -65,6 +65,7 @@ class Stack:
     worker: Child
     sandboxes: Child
     chain: Child | None = None  # who squares the operators, where somebody does
+    program = PROJECT  # where the server's code lies: a test plays another version's
 
     def __init__(
         self, folder: Path, *, say: Callable[[str], None], proceed: Callable[[], None]
@@ -160,7 +161,7 @@ class Stack:
         """Run one command of the server beside it, as staff would at its terminal."""
         return subprocess.run(
             [sys.executable, "-m", "channels.cli", *arguments],
-            cwd=PROJECT,
+            cwd=self.program,
             env=self._server,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -332,7 +333,7 @@ class Stack:
         self._say(f"{name} ...")
         result = subprocess.run(
             [sys.executable, "-m", "channels.cli", *arguments],
-            cwd=PROJECT,
+            cwd=self.program,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -351,7 +352,8 @@ class Stack:
         log = self.folder / "logs" / f"{name}.log"
         log.write_bytes(b"")
         command = [sys.executable, "-m", *arguments]
-        child = Child(name, command, environment=environment, folder=PROJECT, log=log)
+        code = self.program if arguments[0] == "channels.cli" else PROJECT
+        child = Child(name, command, environment=environment, folder=code, log=log)
         self._children.append(child)
         child.start()
         self._remember()

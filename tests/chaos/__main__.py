@@ -23,17 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     folder = Path(tempfile.mkdtemp(prefix="capp-chaos-"))
     began = time.monotonic()
-    _say(f"seed {options.seed}, {options.cycles} cycles, {options.callers} callers")
-    result = run(folder, Plan(options.cycles, options.seed, options.callers), _say)
+    say_line(f"seed {options.seed}, {options.cycles} cycles, {options.callers} callers")
+    result = run(folder, Plan(options.cycles, options.seed, options.callers), say_line)
     for line in summary(result, time.monotonic() - began):
-        _say(line)
+        say_line(line)
     if not result.breaches:
         embedded.remove(folder)
         return 0
     for breach in result.breaches:
-        _say(f"BREACH: {breach}")
-    _say(f"logs and data: {folder}")
-    _say(
+        say_line(f"BREACH: {breach}")
+    say_line(f"logs and data: {folder}")
+    say_line(
         "the same draws: python -m tests.chaos"
         f" --cycles {options.cycles} --seed {options.seed} --callers {options.callers}"
     )
@@ -77,7 +77,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _say(line: str) -> None:
+def say_line(line: str) -> None:
+    """One line at the terminal, at once."""
     print(line, flush=True)  # noqa: T201
 
 

@@ -92,6 +92,7 @@ class Plan(NamedTuple):
     seed: str
     callers: int = 6  # with phones; besides them each of the businesses asks for payments
     fault_odds: float = FAULT_ODDS  # of one payment meeting a fault of an operator
+    has_strangers: bool = True  # who pay in by hand; each of them costs commands at the terminal
 
 
 Falsify = Callable[[City], Awaitable[None]]
@@ -107,12 +108,7 @@ def run(folder: Path, plan: Plan, say: Say, *, before_judging: Falsify = _leave)
     `before_judging` is called when everything is quiet: a test falsifies something there. What
     cannot be started at all is raised (StartFailed, ChildDied); what dies later is a breach.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = {
-        **ENVIRONMENT,
-        "CAPP_RECONCILIATION_FILE": str(_write_schedule(folder)),
-        "CAPP_WEBHOOK_KEYS": f"1:{secrets.token_hex(32)}",
-    }
+    environment = prepare(folder)
     with (
         running(folder / "databases") as databases,
         start_stack(
@@ -125,10 +121,20 @@ def run(folder: Path, plan: Plan, say: Say, *, before_judging: Falsify = _leave)
         ) as stack,
     ):
         killer = Killer(stack, databases)
-        story = _Story(stack, killer, plan, say, before_judging)
+        story = Story(stack, killer, plan, say, before_judging)
         result = asyncio.run(story.tell())
     alive = [f"left behind: {process}" for process in left_behind(killer.pids, folder)]
     return result._replace(breaches=[*result.breaches, *alive])
+
+
+def prepare(folder: Path) -> dict[str, str]:
+    """Make the folder of a run; what its server is told beyond what it is told anyway."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        **ENVIRONMENT,
+        "CAPP_RECONCILIATION_FILE": str(_write_schedule(folder)),
+        "CAPP_WEBHOOK_KEYS": f"1:{secrets.token_hex(32)}",
+    }
 
 
 def _write_schedule(folder: Path) -> Path:
@@ -147,16 +153,18 @@ def _write_schedule(folder: Path) -> Path:
     return file
 
 
-class _Story:
+class Story:
+    """One run on a stack that is up. What happens under load is `meanwhile`: blows."""
+
     def __init__(
         self, stack: Stack, killer: Killer, plan: Plan, say: Say, before_judging: Falsify
     ) -> None:
-        self._stack = stack
+        self.stack = stack
         self._killer = killer
         self._plan = plan
-        self._say = say
+        self.say = say
         self._before_judging = before_judging
-        self._found: list[str] = []
+        self.found: list[str] = []
         self._kills: Counter[str] = Counter()
         self._cycles = 0
         self._began = time.monotonic()
@@ -164,21 +172,23 @@ class _Story:
     async def tell(self) -> Result:
         seed = self._plan.seed
         async with (
-            open_city(self._stack, Typed(), Random(f"{seed}:city")) as city,
+            open_city(self.stack, Typed(), Random(f"{seed}:city")) as city,
             open_client(city.places.operators["mpesa_ke"]) as client,
         ):
             clerk, people = Clerk(city), People(city)
             callers = Callers(people)
             depositors = Depositors(people, MpesaClient(client, ""))
             await self._set_sandboxes(city)
-            await depositors.register()
+            strangers = [depositors] if self._plan.has_strangers else []
+            if strangers:
+                await depositors.register()
             async with open_businesses(city, people, BUSINESSES) as businesses:
-                doors: list[Door] = [*[callers] * self._plan.callers, *businesses, depositors]
+                doors: list[Door] = [*[callers] * self._plan.callers, *businesses, *strangers]
                 load = Load(city, seed, doors, fault_odds=self._plan.fault_odds)
                 reading: Reading | None = None
                 try:
                     async with load.under_way():
-                        await self._kill(load)
+                        await self.meanwhile(load)
                     await self._make_peace(city)
                     await self._before_judging(city)
                     reading = (await read(city, load.placed))._replace(
@@ -186,11 +196,11 @@ class _Story:
                         told=[told for one in businesses for told in one.told],
                         unbelieved=[why for one in businesses for why in one.receiver.refused],
                     )
-                    self._found += breaches(reading) + await self._books()
-                    self._found += await self._close_the_day(city, clerk)
+                    self.found += breaches(reading) + await self._books()
+                    self.found += await self._close_the_day(city, clerk)
                 except (NeverBack, ChildDied, StartFailed) as error:
-                    self._found.append(f"{type(error).__name__}: {error}")
-                return Result(self._found, self._kills, self._cycles, load.interrupted, reading)
+                    self.found.append(f"{type(error).__name__}: {error}")
+                return Result(self.found, self._kills, self._cycles, load.interrupted, reading)
 
     async def _close_the_day(self, city: City, clerk: Clerk) -> list[str]:
         """What the operators list, taken in: whatever was open ends by it."""
@@ -199,25 +209,26 @@ class _Story:
         await asyncio.sleep(QUIET_SECONDS)
         return found + unsettled(await read(city, [])) + await self._books()
 
-    async def _kill(self, load: Load) -> None:
+    async def meanwhile(self, load: Load) -> None:
+        """Everything that the seed has drawn, one blow after the other."""
         await wait_for(lambda: load.acknowledged > 0, "nobody can pay at all", HEARD_SECONDS_MAX)
         blows = draw_blows(Random(f"{self._plan.seed}:killer"))
         for number, blow in enumerate(islice(blows, self._plan.cycles), start=1):
             await asyncio.sleep(blow.after_seconds)
             at = time.monotonic() - self._began
-            self._found += await self._killer.strike(blow)
+            self.found += await self._killer.strike(blow)
             load.check()
             self._cycles = number
             self._kills.update(blow.victims)
             victims, back = ", ".join(blow.victims), time.monotonic() - self._began - at
-            self._say(
+            self.say(
                 f"cycle {number:3} at {at:6.1f} s: kill -9 {victims};"
                 f" down {blow.down_seconds:.1f} s, healthy after {back:.1f} s;"
                 f" acknowledged {load.acknowledged}"
             )
-            await self._pays_again(load, victims)
+            await self.pays_again(load, victims)
 
-    async def _pays_again(self, load: Load, victims: str) -> None:
+    async def pays_again(self, load: Load, victims: str) -> None:
         """Healthy is a claim; the proof is the next payment."""
         before = load.acknowledged
         excuse = f"nobody could pay after {victims} had been killed"
@@ -239,7 +250,7 @@ class _Story:
         said: Counter[str] = Counter()
         while (waiting := await self._ask(question)) and time.monotonic() < deadline:
             if waiting != said:
-                self._say(f"waiting for {sum(waiting.values())} {whom}: {dict(waiting)}")
+                self.say(f"waiting for {sum(waiting.values())} {whom}: {dict(waiting)}")
             said = waiting
             await asyncio.sleep(POLL_SECONDS)
 
@@ -247,7 +258,7 @@ class _Story:
         """What the books say of themselves, by our SQL and by the commands that staff use."""
         found = await self._ask(broken_books)
         for arguments in (("books",), ("audit", "--all")):
-            told = await asyncio.to_thread(self._stack.command, *arguments)
+            told = await asyncio.to_thread(self.stack.command, *arguments)
             if told.returncode:
                 found.append(
                     f"capp {' '.join(arguments)}: {told.stdout[-600:]}{told.stderr[-600:]}"
@@ -259,7 +270,7 @@ class _Story:
             (await city.client.put(f"{url}/_sandbox/settings", json=SANDBOX)).raise_for_status()
 
     async def _ask(self, question: Callable[[Any], Awaitable[T]]) -> T:
-        connection = await asyncpg.connect(self._stack.database_url)
+        connection = await asyncpg.connect(self.stack.database_url)
         try:
             return await question(connection)
         finally:

@@ -90,12 +90,13 @@ def start_stack(
     approval: Approval = "approve",
     operators: Iterable[str] = EVERY,
     windows: Windows | None = None,
+    kind: type[Stack] = Stack,
 ) -> Stack:
     """The product on a database of its own, made now."""
     server = databases.postgres.url.rsplit("/", 1)[0]
     asyncio.run(_make_database(databases.postgres.url, database))
     redis = databases.redis.url.rsplit("/", 1)[0]
-    return Stack.start(
+    return kind.start(
         folder,
         operators=operators,
         approval=approval,

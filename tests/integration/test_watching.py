@@ -18,6 +18,7 @@ from channels.watching.health import Dependency, Standing, health_routes
 from channels.watching.metrics import Metrics
 from channels.wiring import Engine
 from engine.database import Pool, open_pool
+from tests.integration.owner import Owner
 from tests.integration.world import World, open_world
 
 TOKEN = "m" * 32
@@ -65,6 +66,19 @@ async def test_gauges_follow_a_payment_and_are_read_at_most_so_often(world: Worl
     assert (await read(figures))["capp_outbox_oldest_seconds",] >= 3590
     world.clock.pass_(-3590)  # set back: the figures of before are no newer for that
     assert (await read(figures))["capp_outbox_oldest_seconds",] < 3590
+
+
+async def test_what_a_newer_version_wrote_takes_no_gauge_away(world: World) -> None:
+    world.dispatching = False
+    owner, newer = Owner(world.pool), await world.confirm()
+    await world.confirm()
+    strange = (1 << 10 | 1023) << 32 | 255 << 24
+    await owner.execute("update payment set state = 99 where id = $1", newer)
+    await owner.execute("insert into balance (id, guarded) values ($1, false)", strange)
+    figures = await read(figures_of(world))
+    assert figures["capp_payments_live", "state_99"] == 1
+    assert figures["capp_payments_live", "collecting"] == 1
+    assert figures["capp_account_minor", "UGX", "POOL_HELD", ""] > 0
 
 
 async def test_while_postgres_is_away_the_rest_is_told(world: World) -> None:

@@ -1,0 +1,88 @@
+"""What stands before several web processes: each request goes to the next of them, as behind nginx.
+
+It runs in a thread of its own, keeps no connection, and counts what no client should ever read.
+"""
+
+import asyncio
+import re
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+ANSWERED_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 30.0
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+_KEPT = re.compile(rb"\r\nconnection:[^\r]*", re.IGNORECASE)
+_SECRET = re.compile(r"[0-9a-zA-Z_-]{16,}")
+_NOBODY = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_SERVER_FAULT = 500
+
+
+class Balancer:
+    """Listens from `start` to the block's end. `ports` may be replaced at any time."""
+
+    def __init__(self, port: int) -> None:
+        self.ports: Sequence[int] = ()
+        self.faults: Counter[str] = Counter()  # what was asked, and the status that came
+        self._port = port
+        self._turn = 0
+        self._is_up = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._listen()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._is_up.wait(START_SECONDS_MAX), f"nobody listens on {self._port}"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join()
+
+    async def _listen(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._is_up.set()
+        try:
+            await self._ended.wait()
+        finally:
+            server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = _LENGTH.search(head)
+            body = await reader.readexactly(int(length[1])) if length else b""
+            once = _KEPT.sub(b"", head)[:-4] + b"\r\nconnection: close\r\n\r\n"
+            answer = await self._ask(once + body) or _NOBODY
+            if (status := int(answer[9:12])) >= _SERVER_FAULT:
+                asked = _SECRET.sub("...", head.split(b" HTTP", 1)[0].decode())
+                self.faults[f"{asked}: {status}"] += 1
+            writer.write(answer)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # whoever asked is gone
+        finally:
+            writer.close()
+
+    async def _ask(self, request: bytes) -> bytes:
+        """Another process is asked only where the first could not be reached at all."""
+        self._turn += 1
+        ports = self.ports
+        first = self._turn % len(ports)
+        for port in (*ports[first:], *ports[:first]):
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                continue
+            try:
+                writer.write(request)
+                return await asyncio.wait_for(reader.read(), ANSWERED_SECONDS_MAX)
+            except (OSError, TimeoutError):
+                return b""
+            finally:
+                writer.close()
+        return b""

@@ -1,0 +1,242 @@
+"""Two versions over one Postgres and one Redis: an upgrade under load, the way back, and again.
+
+As `deploy/upgrading.md` says it: the schema while the older version serves, workers one after the
+other, all web processes at once; back in the other order, on the schema as it is.
+"""
+
+import asyncio
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import asyncpg
+
+from simulator import embedded
+from simulator.child import Child, ChildDied
+from simulator.embedded import free_port
+from simulator.stack import PROJECT, START_SECONDS_MAX, Stack
+from tests.chaos.__main__ import say_line, summary
+from tests.chaos.balancer import Balancer
+from tests.chaos.killer import UP, Killer, wait_for
+from tests.chaos.load import Load
+from tests.chaos.readings import OPERATORS
+from tests.chaos.run import HEARD_SECONDS_MAX, Plan, Result, Say, Story, prepare
+from tests.e2e.city import City
+from tests.e2e.servers import running, start_stack
+
+MANY = 2
+"""Processes of each kind."""
+STEPS = "migrations/versions"
+
+
+class NoOlderVersion(Exception):
+    """There is nothing to play beside: the message says why."""
+
+
+def unpack(revision: str, folder: Path) -> Path:
+    """The project as it was at a revision of its history, "" for the last of an older schema.
+
+    Raises NoOlderVersion without such a history, or where it needs other packages than are here.
+    """
+    revision = revision or _last_of_an_older_schema()
+    with ZipFile(BytesIO(_git("archive", "--format=zip", revision))) as files:
+        files.extractall(folder)
+    if (folder / "requirements.lock").read_bytes() != (PROJECT / "requirements.lock").read_bytes():
+        raise NoOlderVersion(f"{revision} needs other packages")
+    return folder
+
+
+def _last_of_an_older_schema() -> str:
+    """All of its steps are among today's: one that was renumbered meanwhile leads nowhere."""
+    ours = {f"{STEPS}/{file.name}" for file in (PROJECT / STEPS).glob("*.py")}
+    for changed in _git("log", "--format=%H", "--", STEPS).decode().split():
+        steps = _git("ls-tree", "--name-only", f"{changed}^", f"{STEPS}/").decode().split()
+        if steps and {*steps} < ours:
+            return f"{changed}^"
+    raise NoOlderVersion("no version of an older schema is in this history")
+
+
+def _git(*arguments: str) -> bytes:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=PROJECT, capture_output=True, timeout=60, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NoOlderVersion(f"git {arguments[0]}: no history here ({error})") from error
+    return done.stdout
+
+
+class Beside(Stack):
+    """Web processes behind a balancer, and workers; the next is started from `program`."""
+
+    older: Path
+    balancer: Balancer
+    _environment: Mapping[str, str]
+
+    @classmethod
+    def of(cls, older: Path) -> "type[Beside]":
+        """The kind of stack that begins with that version."""
+        return type("Beside", (cls,), {"older": older, "program": older})
+
+    def migrate(self) -> None:
+        """Bring the schema to today's, while whoever serves serves."""
+        self.program = PROJECT
+        self._run_once("migrated", ["migrate"], self._server)
+
+    def change_workers(self) -> None:
+        """One after the other: the next begins before the last ends."""
+        for old in [child for child in self._children if child.name.startswith("worker")]:
+            self._start_worker()
+            self._end(old)
+
+    def change_web(self) -> None:
+        """All at once: nobody is sent to the others any more before they end."""
+        before = [child for child in self._children if child.name.startswith("web")]
+        self._start_web()
+        for old in before:
+            self._end(old)
+
+    def stop(self) -> None:
+        super().stop()
+        if hasattr(self, "balancer"):
+            self.balancer.__exit__(None, None, None)
+
+    def _spawn(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> Child:
+        self._environment = environment
+        if name == "web":
+            self.balancer = Balancer(int(arguments[-1])).__enter__()
+            return self._start_web()
+        if name == "worker":
+            first, *_ = [self._start_worker() for _ in range(MANY)]
+            return first
+        return super()._spawn(name, arguments, environment)
+
+    def _start_web(self) -> Child:
+        ports = [free_port() for _ in range(MANY)]
+        serve = ["channels.cli", "serve", "--port"]
+        begun = [
+            super(Beside, self)._spawn(f"web-{port}", [*serve, str(port)], self._environment)
+            for port in ports
+        ]
+        for child, port in zip(begun, ports, strict=True):
+            self._wait(child, f"http://127.0.0.1:{port}/health")
+        self.balancer.ports = ports
+        return begun[0]
+
+    def _start_worker(self) -> Child:
+        name = f"worker-{time.monotonic_ns()}"
+        child = super()._spawn(name, ["channels.cli", "worker"], self._environment)
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while UP not in child.log.read_bytes():
+            child.check()
+            if time.monotonic() > deadline:
+                raise ChildDied(f"{name} is not up; {child.log}")
+            time.sleep(0.05)
+        return child
+
+    def _end(self, child: Child) -> None:
+        child.check()  # whoever ended before by itself could not stand the other version
+        child.stop()
+        self._children.remove(child)
+        self._remember()
+
+
+class Rollout(Story):
+    """The story of one upgrade, and of the way back."""
+
+    stack: Beside
+
+    async def meanwhile(self, load: Load) -> None:
+        """Everybody pays at every stage, and while a backup holds what the schema's steps want."""
+        await wait_for(lambda: load.acknowledged > 0, "nobody can pay at all", HEARD_SECONDS_MAX)
+        stack = self.stack
+        await self._tell(load, "the older version alone")
+        await self._migrate(load)
+        await self._tell(load, "the older version on the newer schema")
+        for words in ("upgraded", "back", "upgraded again"):
+            stack.program = stack.older if words == "back" else PROJECT
+            changes = [("workers", stack.change_workers), ("web", stack.change_web)]
+            for what, change in changes[::-1] if words == "back" else changes:
+                await asyncio.to_thread(change)
+                await self._tell(load, f"{words}: {what}")
+
+    async def _migrate(self, load: Load) -> None:
+        backup = await asyncpg.connect(self.stack.database_url)
+        try:
+            tables = await backup.fetch(
+                "select relname from pg_class where relkind in ('r', 'p') and relnamespace ="
+                " 'public'::regnamespace"
+            )
+            await backup.execute("begin")
+            for table in tables:
+                await backup.execute(f"lock table {table['relname']} in access share mode")
+            migrating = asyncio.create_task(asyncio.to_thread(self.stack.migrate))
+            await self._tell(load, "beside a backup")
+        finally:
+            await backup.close()
+        await migrating
+
+    async def _tell(self, load: Load, words: str) -> None:
+        load.check()
+        await self.pays_again(load, words)
+        self.say(f"{words}; acknowledged {load.acknowledged}, broken off {load.interrupted}")
+
+
+async def _leave(city: City) -> None:
+    del city
+
+
+def run_beside(folder: Path, older: Path, plan: Plan, say: Say) -> Result:
+    """An upgrade from that version's folder to this one; afterwards nothing runs any more."""
+    environment = prepare(folder)
+    with (
+        running(folder / "databases") as databases,
+        start_stack(
+            folder / "stack",
+            databases,
+            database="beside",
+            redis_number=0,
+            environment=environment,
+            operators=OPERATORS,
+            kind=Beside.of(older),
+        ) as stack,
+    ):
+        assert isinstance(stack, Beside)
+        story = Rollout(stack, Killer(stack, databases), plan, say, _leave)
+        result = asyncio.run(story.tell())
+        faults = [f"{asked}, {n} times" for asked, n in stack.balancer.faults.items()]
+    return result._replace(breaches=[*result.breaches, *faults], kills=Counter())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m tests.chaos.beside [REVISION]`; the folder stays when something was wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="capp-beside-"))
+    seed = secrets.token_hex(4)
+    try:
+        older = unpack(arguments[0] if arguments else "", folder / "older")
+    except NoOlderVersion as why:
+        say_line(str(why))
+        return 2
+    began = time.monotonic()
+    plan = Plan(0, seed, fault_odds=0.05, has_strangers=False)
+    result = run_beside(folder, older, plan, say_line)
+    for line in summary(result, time.monotonic() - began):
+        say_line(line)
+    for breach in result.breaches:
+        say_line(f"BREACH: {breach}")
+    if not result.breaches:
+        embedded.remove(folder)
+        return 0
+    say_line(f"logs and data: {folder}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
