@@ -52,8 +52,9 @@ _TRIES = 4
 
 TOLD_SECONDS = 60.0
 """So often it is said that nothing can be stored; the same plans are tried every other second."""
-TROUBLED_SECONDS = 10.0
-"""So long after a batch was lost the trouble counts as lasting, unless one was stored since."""
+TROUBLED_SECONDS = 40.0
+"""So long after a batch was lost the trouble counts as lasting, unless one was stored since: where
+nobody answers the next is lost half a minute later."""
 
 
 class Care(IntEnum):
