@@ -46,7 +46,7 @@ simulate: $(STAMP)
 
 # Real processes killed under load: CYCLES=20 for twenty blows, SEED=karibu for the same draws again.
 chaos: $(STAMP)
-	@$(BIN)/python -m tests.chaos --cycles $(or $(CYCLES),100) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.chaos --cycles $(or $(CYCLES),100) $(if $(SEED),--seed $(SEED)) $(if $(BLOWS),--blows $(BLOWS))
 
 format: $(STAMP)
 	$(BIN)/ruff format .
