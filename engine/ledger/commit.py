@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 from engine.clock import Clock
-from engine.errors import CommitUnknown, OurFault
+from engine.errors import CommitUnknown, NotServed, OurFault
 from engine.gather import UNHURRIED_SECONDS
 from engine.ledger.plans import APPLIED, NOTE, Plan, Verdict, Verdicted
 
@@ -362,6 +362,6 @@ class Committer:
         while True:
             try:
                 return await self._connect()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotServed):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
