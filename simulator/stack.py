@@ -183,6 +183,10 @@ class Stack:
         self._remember()
         self._wait(self.chain, self.places.node)
 
+    def second_worker(self) -> Child:
+        """One more worker beside the first, running, as where several machines serve."""
+        return self._spawn("worker-2", ["channels.cli", "worker"], self._server)
+
     def restart_worker(self) -> None:
         """Stop the worker if it runs, and start it."""
         self.worker.stop()

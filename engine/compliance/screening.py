@@ -16,6 +16,7 @@ from engine.compliance.lists.listed import Listed, Source, Subject
 from engine.compliance.lists.store import ListStore, Version
 from engine.compliance.matching import Match, NameIndex
 from engine.compliance.policy import Screening
+from engine.errors import NotServed
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Screener:
             await asyncio.sleep(every_seconds)
             try:
                 await self.refresh()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotServed) as error:
                 log.warning("lists not refreshed: %s", error)
 
     def alarms(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 There is no timer. A batch leaves whenever a writer is idle, so under light load a batch is one
 plan and under heavy load it is whatever gathered while the writers were busy. It knows nothing of
-what a payment's states mean; the laws it enforces are those of `migrations/sql/0033_late_money.sql`.
+what a payment's states mean; the laws it enforces: `migrations/sql/0033_late_money.sql`.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 from engine.clock import Clock
-from engine.errors import CommitUnknown, OurFault
+from engine.errors import CommitUnknown, NotServed, OurFault
 from engine.gather import UNHURRIED_SECONDS
 from engine.ledger.plans import APPLIED, NOTE, Plan, Verdict, Verdicted
 
@@ -52,8 +52,9 @@ _TRIES = 4
 
 TOLD_SECONDS = 60.0
 """So often it is said that nothing can be stored; the same plans are tried every other second."""
-TROUBLED_SECONDS = 10.0
-"""So long after a batch was lost the trouble counts as lasting, unless one was stored since."""
+TROUBLED_SECONDS = 40.0
+"""So long after a batch was lost the trouble counts as lasting, unless one was stored since: where
+nobody answers the next is lost half a minute later."""
 
 
 class Care(IntEnum):
@@ -361,6 +362,6 @@ class Committer:
         while True:
             try:
                 return await self._connect()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotServed):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)

@@ -105,6 +105,8 @@ class Reconciler:
             log.exception("%s was not looked after; its lease brings it back", code_of(payment_id))
 
     async def _call_for_help(self, payment: Payment) -> None:
+        if not await self._store.waits(payment.payment_id):
+            return  # it came to rest between its lease and our reading
         log.error("%s waits in %s for nobody", payment.code, payment.state.name)
         detail = f"nothing follows {payment.state.name}"
         await self._open_case(payment, "STUCK", payment.payment_id, detail)

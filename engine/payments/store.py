@@ -320,6 +320,11 @@ class PaymentStore:
         )  # fmt: skip
         return [PaymentId(row["id"].hex) for row in rows]
 
+    async def waits(self, payment_id: PaymentId) -> bool:
+        """Whether a payment is to be looked at again; one that rests or has ended is not."""
+        due = await self._pool.fetchval("select due from payment where id = $1", payment_id)
+        return due is not None
+
     async def _fetch_payments(self, ids: Sequence[str]) -> dict[str, Payment | Exception]:
         rows = await self._pool.fetch(_BY_ID, list(ids))
         return {row["id"].hex: alone(_named(row), self.read, row) for row in rows}

@@ -14,8 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator import embedded
+from tests.chaos.draws import draw_blows, draw_both, draw_troubles
 from tests.chaos.laws import TERMINAL
 from tests.chaos.run import Plan, Result, run
+
+DRAWS = {"both": draw_both, "deaths": draw_blows, "troubles": draw_troubles}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="capp-chaos-"))
     began = time.monotonic()
     say_line(f"seed {options.seed}, {options.cycles} cycles, {options.callers} callers")
-    result = run(folder, Plan(options.cycles, options.seed, options.callers), say_line)
+    draw = DRAWS[options.blows]
+    plan = Plan(
+        options.cycles, options.seed, options.callers,
+        draw=draw, is_troubled=draw is not draw_blows,
+    )  # fmt: skip
+    result = run(folder, plan, say_line)
     for line in summary(result, time.monotonic() - began):
         say_line(line)
     if not result.breaches:
@@ -36,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say_line(
         "the same draws: python -m tests.chaos"
         f" --cycles {options.cycles} --seed {options.seed} --callers {options.callers}"
+        f" --blows {options.blows}"
     )
     return 1
 
@@ -43,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def summary(result: Result, seconds: float) -> list[str]:
     """What happened, in a few lines."""
     kills = ", ".join(f"{victim} {count}" for victim, count in result.kills.most_common())
-    lines = [f"{result.cycles} cycles in {seconds:.0f} s; killed: {kills or 'nobody'}"]
+    lines = [f"{result.cycles} cycles in {seconds:.0f} s; struck: {kills or 'nobody'}"]
     if reading := result.reading:
         acknowledged = sum(bool(placed.codes) for placed in reading.placed)
         states = Counter(stored.state for stored in reading.stored)
@@ -68,6 +77,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--seed", default=secrets.token_hex(4), help="any word; drawn if not given")
+    parser.add_argument(
+        "--blows", choices=DRAWS, default="both", help="deaths, troubles that kill nobody, or both"
+    )
     parser.add_argument(
         "--callers",
         type=int,

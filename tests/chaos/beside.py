@@ -27,7 +27,9 @@ from tests.chaos.balancer import Balancer
 from tests.chaos.killer import UP, Killer, wait_for
 from tests.chaos.load import Load
 from tests.chaos.readings import OPERATORS
+from tests.chaos.relay import Network
 from tests.chaos.run import HEARD_SECONDS_MAX, Plan, Result, Say, Story, prepare
+from tests.chaos.troubles import Troubles
 from tests.e2e.city import City
 from tests.e2e.servers import running, start_stack
 
@@ -198,6 +200,7 @@ def run_beside(folder: Path, older: Path, plan: Plan, say: Say) -> Result:
     environment = prepare(folder)
     with (
         running(folder / "databases") as databases,
+        Network({}) as network,
         start_stack(
             folder / "stack",
             databases,
@@ -209,7 +212,8 @@ def run_beside(folder: Path, older: Path, plan: Plan, say: Say) -> Result:
         ) as stack,
     ):
         assert isinstance(stack, Beside)
-        story = Rollout(stack, Killer(stack, databases), plan, say, _leave)
+        killer = Killer(stack, databases, Troubles(stack, databases, network))
+        story = Rollout(stack, killer, plan, say, _leave)
         result = asyncio.run(story.tell())
         faults = [f"{asked}, {n} times" for asked, n in stack.balancer.faults.items()]
     return result._replace(breaches=[*result.breaches, *faults], kills=Counter())

@@ -5,6 +5,8 @@ dies. They type a command again until they see that it took.
 """
 
 import asyncio
+import contextlib
+import subprocess
 import time
 from random import Random
 
@@ -74,7 +76,8 @@ async def _give_back(city: City, minor: int) -> None:
         if typed:
             if not is_there:
                 is_there, deadline = True, time.monotonic() + AGREED_SECONDS_MAX
-            await asyncio.to_thread(city.stack.command, *typed)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(city.stack.command, *typed)
         elif typed == () and is_there:
             return
         await asyncio.sleep(PAUSE_SECONDS)

@@ -1,11 +1,12 @@
-"""What a seed fixes: who is killed, when, for how long, who pays whom, what operators do wrong.
+"""What a seed fixes: who is struck, when, for how long, who pays whom, what operators do wrong.
 
 Pure draws. It does not know whom the blow meets: what a process was doing at that moment is up to
 the machine, and so no two runs of one seed are the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -22,10 +23,43 @@ class Victim(StrEnum):
     BACKEND = "a backend of postgres"
 
 
+class Trouble(StrEnum):
+    """What can go wrong while everybody lives; `troubles.py` says what each is.
+
+    Where the second word is a weather of `relay.py` the network to the first is meant.
+    """
+
+    POSTGRES_STILL = "postgres still"
+    POSTGRES_SLOW = "postgres slow"
+    POSTGRES_CUT = "postgres cut"
+    POSTGRES_DEAF = "postgres deaf"
+    POSTGRES_GONE = "postgres gone"
+    POSTGRES_FULL = "postgres full"
+    POSTGRES_READ_ONLY = "postgres read-only"
+    REDIS_STILL = "redis still"
+    REDIS_CUT = "redis cut"
+    REDIS_DEAF = "redis deaf"
+    REDIS_GONE = "redis gone"
+    REDIS_FULL = "redis full"
+    REDIS_EMPTIED = "redis emptied"
+    OPERATORS_STILL = "operators still"
+    OPERATORS_SLOW = "operators slow"
+    OPERATORS_DEAF = "operators deaf"
+    OPERATORS_GONE = "operators gone"
+    OPERATORS_PAGE = "operators page"
+    OPERATORS_HALF = "operators half"
+    OPERATORS_PACKED = "operators packed"
+    OPERATORS_LATE = "operators late"
+    CALLBACKS_STILL = "callbacks still"
+    CALLBACKS_DEAF = "callbacks deaf"
+    WEB_STOPPED = "web stopped"
+    WORKER_STOPPED = "worker stopped"
+
+
 class Blow(NamedTuple):
     """One cycle of the killer."""
 
-    victims: tuple[Victim, ...]
+    victims: tuple[Victim | Trouble, ...]
     after_seconds: float
     down_seconds: float
 
@@ -57,6 +91,8 @@ TOGETHER = (
 )
 AFTER_SECONDS = (0.3, 2.0)
 DOWN_SECONDS = (0.1, 2.0)
+TROUBLED_SECONDS = (3.5, 8.0)  # longer than a lease
+TROUBLES_IN_A_ROUND = 5
 
 AMOUNTS: Mapping[Country, tuple[int, int]] = {"KE": (200, 900), "UG": (8_000, 40_000)}
 FAULT_ODDS = 0.15
@@ -75,6 +111,15 @@ FAULTS = (
     Fault("payee", "disburse", "hang_after", 2.0),
     Fault("payee", "disburse", "recipient_rejected"),
 )
+LATE_FAULTS = (
+    Fault("payer", "collect", "callback_twice", 20.0),
+    Fault("payer", "collect", "callback_twice", 75.0),
+    Fault("payer", "collect", "callback_late", 75.0),
+    Fault("payee", "disburse", "callback_twice", 20.0),
+    Fault("payee", "disburse", "callback_twice", 75.0),
+    Fault("payee", "disburse", "callback_late", 75.0),
+)
+"""Of callbacks that come when everybody has been asked, told or called."""
 
 
 def draw_blows(random: Random) -> Iterator[Blow]:
@@ -86,11 +131,29 @@ def draw_blows(random: Random) -> Iterator[Blow]:
             yield Blow(victims, after, random.uniform(*DOWN_SECONDS))
 
 
-def draw_orders(random: Random, fault_odds: float = FAULT_ODDS) -> Iterator[Order]:
+def draw_troubles(random: Random, of: Sequence[Trouble] = tuple(Trouble)) -> Iterator[Blow]:
+    """Without end: each once, in any order, and again."""
+    while True:
+        for trouble in random.sample(of, len(of)):
+            after = random.uniform(*AFTER_SECONDS)
+            yield Blow((trouble,), after, random.uniform(*TROUBLED_SECONDS))
+
+
+def draw_both(random: Random) -> Iterator[Blow]:
+    """Without end: a round of `draw_blows`, some troubles, and again."""
+    blows, troubles = draw_blows(random), draw_troubles(random)
+    while True:
+        yield from islice(blows, len(EACH) + 1)
+        yield from islice(troubles, TROUBLES_IN_A_ROUND)
+
+
+def draw_orders(
+    random: Random, fault_odds: float = FAULT_ODDS, faults_of: Sequence[Fault] = FAULTS
+) -> Iterator[Order]:
     """Without end, in both directions."""
     while True:
         payer: Country = random.choice(("KE", "UG"))
         low, high = AMOUNTS[payer]
-        faults = (random.choice(FAULTS),) if random.random() < fault_odds else ()
+        faults = (random.choice(faults_of),) if random.random() < fault_odds else ()
         repeats = random.random() < REPEAT_ODDS
         yield Order(payer, random.randint(low, high), faults, repeats)

@@ -1,4 +1,7 @@
-"""Kills real processes in a loop, and starts them again. It knows nothing of payments."""
+"""Kills real processes in a loop, and starts them again; brings trouble, and ends it.
+
+It knows nothing of payments.
+"""
 
 import asyncio
 import os
@@ -11,7 +14,8 @@ import httpx
 
 from simulator.child import ChildDied
 from simulator.stack import Stack
-from tests.chaos.draws import Blow, Victim
+from tests.chaos.draws import Blow, Trouble, Victim
+from tests.chaos.troubles import Troubles
 from tests.e2e.servers import Databases
 
 BACK_SECONDS_MAX = 40.0
@@ -29,9 +33,10 @@ class NeverBack(AssertionError):
 class Killer:
     """Holds the life of one stack and its databases. `pids` are all that ever lived."""
 
-    def __init__(self, stack: Stack, databases: Databases) -> None:
+    def __init__(self, stack: Stack, databases: Databases, troubles: Troubles) -> None:
         self._stack = stack
         self._databases = databases
+        self._troubles = troubles
         self.pids: set[int] = set()
         self.remember()
 
@@ -40,7 +45,7 @@ class Killer:
         stack, databases = self._stack, self._databases
         found = (
             stack.web.pid, stack.worker.pid, stack.sandboxes.pid,
-            databases.postgres.pid, databases.redis.pid,
+            databases.postgres.pid, databases.redis.pid, *self._troubles.pids,
         )  # fmt: skip
         self.pids |= {pid for pid in found if pid is not None}
 
@@ -49,16 +54,22 @@ class Killer:
 
         Raises NeverBack when health does not come back.
         """
-        for victim in blow.victims:
+        victims = [victim for victim in blow.victims if isinstance(victim, Victim)]
+        troubles = [trouble for trouble in blow.victims if isinstance(trouble, Trouble)]
+        for victim in victims:
             if victim is Victim.BACKEND:
                 await self._kill_backend()
             else:
                 await asyncio.to_thread(self._kill, victim)
+        for trouble in troubles:
+            await asyncio.to_thread(self._troubles.begin, trouble)
         await asyncio.sleep(blow.down_seconds)
-        for victim in sorted(blow.victims, key=ORDER.index):
+        for trouble in troubles:
+            await asyncio.to_thread(self._troubles.end, trouble)
+        for victim in sorted(victims, key=ORDER.index):
             await asyncio.to_thread(self._start, victim)
         self.remember()
-        await self._healthy()
+        await self._healthy(after=", ".join(blow.victims))
         return await asyncio.to_thread(self._revive)
 
     def _revive(self) -> list[str]:
@@ -124,12 +135,12 @@ class Killer:
         finally:
             connection.terminate()
 
-    async def _healthy(self) -> None:
+    async def _healthy(self, *, after: str) -> None:
         """Until the server calls itself healthy."""
         began = time.monotonic()
         while not await asyncio.to_thread(self._is_healthy):
             if time.monotonic() - began > BACK_SECONDS_MAX:
-                raise NeverBack(f"not healthy for {BACK_SECONDS_MAX:g} s")
+                raise NeverBack(f"not healthy for {BACK_SECONDS_MAX:g} s after {after}")
             await asyncio.sleep(POLL_SECONDS)
 
     def _is_healthy(self) -> bool:

@@ -72,6 +72,12 @@ class Deposit(NamedTuple):
     receipt: str
     minor: int
     stage: str
+    asked: int = 0  # how often its operator was asked whether it came
+
+    @property
+    def is_asked_about(self) -> bool:
+        """An answer was lost: it is asked for again after minutes, and booked then."""
+        return self.stage == "HEARD" and self.asked > 0
 
 
 class Reading(NamedTuple):
@@ -289,6 +295,9 @@ def _deposits(reading: Reading, by_number: dict[str, list[Movement]]) -> Iterato
                     yield f"{movement.receipt} went back, and we never heard of it"
             elif deposit.minor != minor:
                 yield f"{movement.receipt} is kept as {deposit.minor} instead of {minor}"
+            elif deposit.is_asked_about:
+                if back:
+                    yield f"the pay-in {movement.receipt} is yet to be proven, and back went {back}"
             elif deposit.stage not in _RESTING:
                 yield f"the pay-in {movement.receipt} is left in {deposit.stage}"
             elif deposit.stage == ("SUSPENDED" if back else "RETURNED"):
@@ -311,7 +320,11 @@ def _totals(reading: Reading) -> Iterator[str]:
     for operator, grown in reading.grown_at_operators.items():
         if grown != theirs[operator]:
             yield f"{operator} holds {grown} more for us; its movements say {theirs[operator]}"
-    held = sum(deposit.minor for deposit in reading.deposits if deposit.stage != "RETURNED")
+    held = sum(
+        deposit.minor
+        for deposit in reading.deposits
+        if deposit.stage != "RETURNED" and not deposit.is_asked_about
+    )
     if (booked := sum(reading.grown_by_deposits.values())) != held:
         yield f"our books hold {booked} of strangers, who paid in {held}"
     for operator, grown in reading.grown_in_books.items():

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Protocol
 
-from tests.chaos.draws import Order, draw_orders
+from tests.chaos.draws import FAULTS, Fault, Order, draw_orders
 from tests.chaos.laws import Placed
 from tests.chaos.people import PAUSE_SECONDS, Interrupted
 from tests.e2e.city import City
@@ -24,12 +24,21 @@ class Door(Protocol):
 class Load:
     """Orders on their way through doors. `acknowledged` only grows."""
 
-    def __init__(self, city: City, seed: str, doors: Sequence[Door], *, fault_odds: float) -> None:
+    def __init__(
+        self,
+        city: City,
+        seed: str,
+        doors: Sequence[Door],
+        *,
+        fault_odds: float,
+        faults_of: Sequence[Fault] = FAULTS,
+    ) -> None:
         """One order after the other goes through each of the doors, which may be named twice."""
         self._city = city
         self._seed = seed
         self._doors = doors
         self._fault_odds = fault_odds
+        self._faults_of = faults_of
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.interrupted = 0
@@ -66,7 +75,7 @@ class Load:
     async def _order(self, number: int, door: Door) -> None:
         random = Random(f"{self._seed}:caller:{number}")
         pin = self._city.new_pin()
-        for order in draw_orders(random, self._fault_odds):
+        for order in draw_orders(random, self._fault_odds, self._faults_of):
             try:
                 await door.take(random, pin, order)
             except Interrupted:

@@ -166,8 +166,11 @@ async def _cases(connection: Any) -> dict[object, list[str]]:
 
 
 async def _deposits(connection: Any) -> list[Deposit]:
-    rows = await connection.fetch("select receipt, minor, stage from pay_in")
-    return [Deposit(row["receipt"], row["minor"], Stage(row["stage"]).name) for row in rows]
+    rows = await connection.fetch("select receipt, minor, stage, asked from pay_in")
+    return [
+        Deposit(row["receipt"], row["minor"], Stage(row["stage"]).name, row["asked"])
+        for row in rows
+    ]
 
 
 async def _deposit_growth(connection: Any) -> dict[str, int]:

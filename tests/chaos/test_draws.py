@@ -4,11 +4,25 @@ from itertools import islice
 from random import Random
 
 from simulator.faults import CATALOGUE
-from tests.chaos.draws import EACH, FAULTS, TOGETHER, draw_blows, draw_orders
+from tests.chaos.draws import (
+    EACH,
+    FAULTS,
+    LATE_FAULTS,
+    TOGETHER,
+    TROUBLES_IN_A_ROUND,
+    Trouble,
+    Victim,
+    draw_blows,
+    draw_both,
+    draw_orders,
+    draw_troubles,
+)
+from tests.chaos.relay import Weather
+from tests.chaos.troubles import BEGUN_OTHERWISE, LED_TO
 
 
 def test_same_seed_draws_the_same_blows_and_orders() -> None:
-    for draw in (draw_blows, draw_orders):
+    for draw in (draw_blows, draw_troubles, draw_both, draw_orders):
         first, second, other = (list(islice(draw(Random(seed)), 50)) for seed in ("a", "a", "b"))
         assert first == second != other
 
@@ -20,6 +34,23 @@ def test_four_cycles_kill_each_once_and_the_fifth_is_another_blow() -> None:
         assert last.victims in TOGETHER
 
 
+def test_a_round_of_both_kills_each_and_brings_troubles_none_twice_before_all_came() -> None:
+    rounds = len(Trouble) // TROUBLES_IN_A_ROUND
+    a_round = len(EACH) + 1 + TROUBLES_IN_A_ROUND
+    blows = [*islice(draw_both(Random(1)), rounds * a_round)]
+    troubles = [v for blow in blows for v in blow.victims if isinstance(v, Trouble)]
+    killed = [v for blow in blows for v in blow.victims if isinstance(v, Victim)]
+    assert sorted(troubles) == sorted(Trouble)
+    assert {*killed} >= {*EACH}
+
+
+def test_every_trouble_is_known_to_who_brings_it() -> None:
+    for trouble in Trouble:
+        whom, what = trouble.split()
+        is_weather = whom in LED_TO and what in {*Weather}
+        assert is_weather is not (trouble in BEGUN_OTHERWISE), trouble
+
+
 def test_orders_go_both_ways_and_few_meet_a_fault() -> None:
     orders = list(islice(draw_orders(Random(1)), 1000))
     assert {order.payer for order in orders} == {"KE", "UG"}
@@ -27,4 +58,6 @@ def test_orders_go_both_ways_and_few_meet_a_fault() -> None:
 
 
 def test_every_fault_can_happen_to_its_call() -> None:
-    assert [fault for fault in FAULTS if fault.name not in CATALOGUE[fault.on]] == []
+    assert [
+        fault for fault in (*FAULTS, *LATE_FAULTS) if fault.name not in CATALOGUE[fault.on]
+    ] == []

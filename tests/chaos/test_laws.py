@@ -255,6 +255,15 @@ def test_return_whose_answer_was_lost_stays_in_our_books_for_an_hour() -> None:
     assert unsettled(waits) != []
 
 
+def test_pay_in_whose_proof_was_lost_is_booked_when_it_is_asked_for_again() -> None:
+    asked = _kept(Deposit("R1", 7_000, "HEARD", asked=1), TRUE.deposits[1])
+    unbooked = asked._replace(
+        grown_in_books={KE: 51_500, UG: -14_000}, grown_by_deposits={KE: 0, UG: 0}
+    )
+    assert breaches(unbooked) == []
+    assert breaches(asked) != []
+
+
 def test_what_moved_under_a_name_that_nobody_told_us_waits_for_people() -> None:
     assert unsettled(_stored(WAITING._replace(is_named=False))) == []
 

@@ -11,7 +11,7 @@ import asyncpg
 
 from simulator import embedded
 from simulator.settling import Windows
-from simulator.stack import EVERY, Approval, Stack
+from simulator.stack import ANY_PORTS, EVERY, Approval, Ports, Stack
 
 # A crash of the server process loses nothing with fsync off; only a crash of the machine would.
 POSTGRES = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
@@ -91,6 +91,7 @@ def start_stack(
     operators: Iterable[str] = EVERY,
     windows: Windows | None = None,
     kind: type[Stack] = Stack,
+    ports: Ports = ANY_PORTS,
 ) -> Stack:
     """The product on a database of its own, made now."""
     server = databases.postgres.url.rsplit("/", 1)[0]
@@ -103,6 +104,7 @@ def start_stack(
         database_url=f"{server}/{database}",
         redis_url=f"{redis}/{redis_number}",
         windows=windows,
+        ports=ports,
         environment=environment,
     )
 

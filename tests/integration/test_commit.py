@@ -10,7 +10,7 @@ import pytest
 
 from engine.clock import Clock, Ids
 from engine.database import connect
-from engine.errors import CommitUnknown
+from engine.errors import CommitUnknown, NotServed
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer, commit
 from engine.ledger.plans import NIL, NOTE, Evidence, Intent, Plan, Spend, Verdict, Verdicted, note
@@ -460,6 +460,28 @@ async def test_a_reply_that_never_comes_is_unknown_and_the_plan_is_stored_once(
     assert (await stored).verdict is V.APPLIED
     assert "tried again: TimeoutError" in caplog.text
     assert await amount(books, A) == 99  # once
+    await door.stop()
+
+
+async def test_a_login_that_may_not_serve_for_a_while_stops_no_writer_for_good(
+    books: Any, database_url: str
+) -> None:
+    """As while a restore makes the roles anew: `connect` says NotServed until they are there."""
+    refusals = [NotServed("there is no such role")] * 3
+
+    async def open_one() -> Any:
+        if opened and refusals:
+            raise refusals.pop()
+        opened.append(await connect(database_url))
+        return opened[-1]
+
+    opened: list[Any] = []
+    door = Committer(open_one, Clock(), writers=1)
+    await door.start()
+    opened[0].terminate()
+    async with asyncio.timeout(30):
+        assert (await door.submit_until_known(new(1))).verdict is V.APPLIED
+    assert refusals == []
     await door.stop()
 
 

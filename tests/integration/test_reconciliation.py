@@ -268,6 +268,23 @@ async def test_a_state_of_its_own_can_be_looked_after_and_any_other_calls_for_he
     assert [(row["payment"].hex, row["kind"]) for row in rows] == [(stuck, "STUCK")]
 
 
+async def test_a_payment_that_ends_between_its_lease_and_its_look_calls_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment_id = await silent(world)
+    lease_due = world.store.lease_due
+
+    async def lease_and_lag(now: int, lease_seconds: int, most: int) -> list[PaymentId]:
+        leased = await lease_due(now, lease_seconds, most)
+        await world.tell(await world.live(payment_id), FAILED)
+        return leased
+
+    monkeypatch.setattr(world.store, "lease_due", lease_and_lag)
+    world.clock.pass_(101)
+    assert await reconciler(world, Schedule()).sweep() == 1
+    assert (await world.state(payment_id), await world.cases()) == (State.COLLECT_FAILED, [])
+
+
 async def put_into(world: World, payment_id: PaymentId, state: State) -> None:
     await Owner(world.pool).execute(
         "update payment set state = $2, live = null, due = 1 where id = $1", payment_id, int(state)

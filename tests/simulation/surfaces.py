@@ -280,6 +280,13 @@ class ModelStore(PaymentStore):
             return []
         return await self._wire.ask(lease)
 
+    async def waits(self, payment_id: PaymentId) -> bool:
+        def read() -> bool:
+            row = self._model.payments.get(payment_id)
+            return row is not None and row.due is not None
+
+        return await self._wire.ask(read)
+
     async def _read_payments(self, ids: Sequence[str]) -> dict[str, Payment]:
         def read() -> dict[str, Payment]:
             return {id_: self._stored(id_) for id_ in ids if id_ in self._model.payments}
