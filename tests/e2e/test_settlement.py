@@ -95,7 +95,9 @@ def test_its_receipt_is_proven_on_the_chain_and_a_forged_one_refused(
 
 def verified(receipt: Path, settling: Stack) -> tuple[Verdict, str]:
     said: list[str] = []
-    options = _parser().parse_args(["verify", str(receipt), "--node", settling.places.node])
+    options = _parser(["verify"]).parse_args(
+        ["verify", str(receipt), "--node", settling.places.node]
+    )
     return run_verify({}, options, said.append), "\n".join(said)
 
 
