@@ -16,11 +16,12 @@ demo: $(STAMP)
 	$(COMPILE)
 	@$(BIN)/python -m simulator demo
 
-# The quick tests; ALL=1 for every one. Two workers beside each other, and with the quick ones four:
-# whole programs mostly wait there. WORKERS=0 for one process, as a debugger wants it.
+# The quick tests; ALL=1 for every one. Three workers beside each other, and with the quick ones four:
+# whole programs mostly wait, and one worker runs them all. WORKERS=0 for one process, as a debugger
+# wants it.
 test: $(STAMP)
 	$(COMPILE) tests -x '/test_[^/]*$$'
-	$(BIN)/pytest -n $(or $(WORKERS),$(if $(ALL),2,4)) $(if $(ALL),--all) $(TESTS)
+	$(BIN)/pytest -n $(or $(WORKERS),$(if $(ALL),3,4)) $(if $(ALL),--all) $(TESTS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

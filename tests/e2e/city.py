@@ -28,6 +28,7 @@ from simulator.admin import Admin, Message, Prompt
 from simulator.inspect import Amount, Inspector, Payment
 from simulator.markets import MARKETS
 from simulator.operators.world import World
+from simulator.play import IDLE_SECONDS
 from simulator.stack import Stack, read_secrets
 from simulator.ussd import Line, Screen, UssdSession
 from tests.e2e.people import (
@@ -437,7 +438,7 @@ def states_of(payment: Payment) -> list[str]:
 @asynccontextmanager
 async def open_city(stack: Stack, typed: Typed, random: Random) -> AsyncIterator[City]:
     """A city for one event loop."""
-    limits = httpx.Limits(max_connections=100)
+    limits = httpx.Limits(max_connections=100, keepalive_expiry=IDLE_SECONDS)
     # Nobody on a loopback shows a certificate, and reading the world's takes longer than a payment.
     options: dict[str, Any] = {"trust_env": False, "verify": False}
     async with httpx.AsyncClient(timeout=15.0, limits=limits, **options) as client:

@@ -19,6 +19,7 @@ from engine.payments.settlement.state import BatchState
 from simulator import transcript
 from simulator.chain import Chain
 from simulator.operators.world import World
+from simulator.play import IDLE_SECONDS
 from simulator.player import Player
 from simulator.settling import Windows
 from simulator.stack import Stack
@@ -52,7 +53,10 @@ async def play(settling: Stack) -> str:
     file = FOLDER / "settled_on_chain.txt"
     script = transcript.parse(file.read_text("utf-8"), name=file.name)
     said: list[str] = []
-    async with httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False, verify=False) as client:
+    limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
+    async with httpx.AsyncClient(
+        timeout=CALL_SECONDS, trust_env=False, verify=False, limits=limits
+    ) as client:
         player = Player(client, settling.places, World(), say=said.append)
         played = await player.play(script)
         assert played.failure is None, "\n".join([*said, str(played.failure)])
@@ -95,7 +99,9 @@ def test_its_receipt_is_proven_on_the_chain_and_a_forged_one_refused(
 
 def verified(receipt: Path, settling: Stack) -> tuple[Verdict, str]:
     said: list[str] = []
-    options = _parser().parse_args(["verify", str(receipt), "--node", settling.places.node])
+    options = _parser(["verify"]).parse_args(
+        ["verify", str(receipt), "--node", settling.places.node]
+    )
     return run_verify({}, options, said.append), "\n".join(said)
 
 

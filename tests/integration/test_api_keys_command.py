@@ -30,7 +30,7 @@ def settings(database_url: str) -> Settings:
 
 async def capp(settings: Settings, *words: str) -> list[str]:
     said: list[str] = []
-    options = _parser().parse_args(["api-keys", *words])
+    options = _parser(["api-keys"]).parse_args(["api-keys", *words])
     await api_keys.run_api_keys(settings, options, said.append)
     return said
 

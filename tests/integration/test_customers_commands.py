@@ -29,14 +29,14 @@ async def room(database_url: str) -> AsyncIterator[Room]:
 
 async def capp(room: Room, *words: str) -> list[str]:
     said: list[str] = []
-    options = _parser().parse_args(words)
+    options = _parser(words).parse_args(words)
     await desk.COMMANDS[options.command](room.office, options, said.append)
     return said
 
 
 async def capp_customer(database_url: str, *words: str) -> list[str]:
     said: list[str] = []
-    options = _parser().parse_args(["customer", *words])
+    options = _parser(["customer"]).parse_args(["customer", *words])
     await customers.describe_customer(settings_for(database_url), options, said.append)
     return said
 

@@ -33,7 +33,7 @@ async def room(database_url: str) -> AsyncIterator[Room]:
 async def capp(room: Room, *words: str) -> list[str]:
     """The lines that a command of the desk says."""
     said: list[str] = []
-    options = _parser().parse_args(words)
+    options = _parser(words).parse_args(words)
     await desk.COMMANDS[options.command](room.office, options, said.append)
     return said
 
@@ -79,7 +79,7 @@ async def test_a_top_up_from_asking_to_the_statement(room: Room) -> None:
     assert await capp(room, "proposals") == []
     assert len(await capp(room, "proposals", "--all")) == 1
     said: list[str] = []
-    options = _parser().parse_args(["books", "--account", "FLOAT:mpesa_ke:KES"])
+    options = _parser(["books"]).parse_args(["books", "--account", "FLOAT:mpesa_ke:KES"])
     await books._say_statement(room.office, options, said.append)
     assert said[0].startswith("FLOAT:mpesa_ke:KES from ")
     opening, seeded, topped_up, closing = said[1:]
@@ -284,7 +284,7 @@ def test_the_help_of_propose_names_every_kind_with_its_fields() -> None:
 
 async def said_by_books(room: Room, *words: str) -> list[str]:
     said: list[str] = []
-    options = _parser().parse_args(["books", *words])
+    options = _parser(["books"]).parse_args(["books", *words])
     if options.account:
         await books._say_statement(room.office, options, said.append)
     else:

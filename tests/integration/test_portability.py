@@ -232,7 +232,7 @@ async def test_only_wallets_with_a_corridor_are_offered(room: Room) -> None:
 
 async def capp(database_url: str, *words: str) -> tuple[bool, list[str]]:
     said: list[str] = []
-    options = _parser().parse_args(["ported", *words])
+    options = _parser(["ported"]).parse_args(["ported", *words])
     return await ported.run_ported(settings_for(database_url), options, said.append), said
 
 

@@ -42,7 +42,7 @@ def opened(hall: Hall) -> OpenSettlement:
 
 
 def options(*words: str) -> argparse.Namespace:
-    return _parser().parse_args(["settlement", *words])
+    return _parser(["settlement"]).parse_args(["settlement", *words])
 
 
 async def capp(hall: Hall, *words: str) -> tuple[bool, list[str]]:

@@ -28,7 +28,7 @@ def settings(database_url: str) -> Settings:
 
 async def capp(settings: Settings, *words: str) -> list[str]:
     said: list[str] = []
-    await staff.run_staff(settings, _parser().parse_args(["staff", *words]), said.append)
+    await staff.run_staff(settings, _parser(["staff"]).parse_args(["staff", *words]), said.append)
     return said
 
 

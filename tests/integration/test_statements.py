@@ -1203,7 +1203,9 @@ async def test_an_operator_that_is_not_served_is_named_to_who_typed_it(database_
     except MissingSettings as error:
         given |= {name: plausible(name) for name in error.names}
     settings = settings_for(database_url, CAPP_OPERATORS="mtn_ug", **given)
-    options = _parser().parse_args(["statements", "take", "nobody", "2026-11-20", "README.md"])
+    options = _parser(["statements"]).parse_args(
+        ["statements", "take", "nobody", "2026-11-20", "README.md"]
+    )
     with pytest.raises(BadArgument, match="no operator 'nobody' is served; there are mtn_ug"):
         await run_statements(settings, options, print)
 

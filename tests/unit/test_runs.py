@@ -113,6 +113,8 @@ def test_the_shipped_sentences_are_read_once_and_a_changed_copy_as_it_stands(
     assert Texts.load(shipped, tmp_path / "nobody's") is Texts.load(shipped)
     assert Texts.load(shipped, tmp_path) is not Texts.load(shipped)
     copy = Path(shutil.copytree(shipped, tmp_path / "texts"))
+    assert Texts.load(copy) is Texts.load(shipped), "an edition is laid out before it is read"
+    (copy / "en.yaml").write_bytes((copy / "en.yaml").read_bytes() + b"# changed\n")
     assert Texts.load(copy) is not Texts.load(copy)
     (copy / "en.yaml").write_text("{")
     with pytest.raises(BrokenTexts):

@@ -14,7 +14,7 @@ ARBITER, SPONSOR = "arbiter", "sponsor"
 
 def capp(*words: str, variables: dict[str, str] | None = None) -> tuple[bool, list[str]]:
     said: list[str] = []
-    options = _parser().parse_args(["keys", *words])
+    options = _parser(["keys"]).parse_args(["keys", *words])
     return run_keys(variables or {}, options, said.append), said
 
 

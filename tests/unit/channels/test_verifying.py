@@ -23,7 +23,7 @@ def written(folder: Path, chain: dict[str, str | int]) -> Path:
 
 def capp(*words: str, **variables: str) -> tuple[Verdict, list[str]]:
     said: list[str] = []
-    options = _parser().parse_args(["verify", *words])
+    options = _parser(["verify"]).parse_args(["verify", *words])
     return run_verify(variables, options, said.append), said
 
 

@@ -374,7 +374,10 @@ async def test_an_sms_is_written_where_messages_are_read(
 @pytest.mark.long("a terminal is drawn again and again")
 async def test_the_end_of_a_long_message_is_seen_where_it_is_written(app: PhoneApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("m", *"ab" * 40, "z")
+        await pilot.press("m")
+        for key in "ab" * 40 + "z":  # All at once: after each press the pilot waits until it rests.
+            app.post_message(events.Key(key, key))
+        await _until(pilot, lambda: (app.handsets[0].display().typed or "").endswith("z"))
         await pilot.pause(0.3)
         field = app.query_one("#payer .input", Static)
         assert str(field.render()).endswith("abz_")
