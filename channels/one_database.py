@@ -17,7 +17,6 @@ import asyncpg
 from channels.settings import Settings
 from engine.database import ANSWER_SECONDS_MAX, connect
 from engine.desk.cases import RESTORED, CaseKey, Cases
-from engine.errors import NotServed
 from engine.revision import must_be_migrated
 from engine.which_database import AnotherDatabase, Identity, identity_of
 
@@ -42,15 +41,9 @@ class OneDatabase:
         """As `engine.database.connect`. Raises AnotherDatabase after `end`, NotServed before
         `capp migrate`, and asyncpg.ReadOnlySQLTransactionError for a standby.
         """
-        known = self._known
+        connection = await connect(self._url, answer_seconds_max=ANSWER_SECONDS_MAX)
         try:
-            connection = await connect(self._url, answer_seconds_max=ANSWER_SECONDS_MAX)
-        except NotServed as error:
-            if known is None:
-                raise
-            raise self._ended(str(error)) from error
-        try:
-            self._known = await self._same(connection, known)
+            self._known = await self._same(connection, self._known)
         except BaseException:
             connection.terminate()
             raise
