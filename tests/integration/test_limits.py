@@ -262,7 +262,8 @@ async def test_of_two_limits_that_a_plan_counts_against_both_or_none_are_counted
 async def test_each_plan_of_a_batch_is_held_to_its_own_limit(books: Any, which: str) -> None:
     """A customer whose tier was lowered between two payments that go to the books together."""
     await verdicts(books, new(spend(60)))
-    high, low = (spend(20)._replace(**{which: most}) for most in (100, 90))
+    limits: list[dict[str, Any]] = [{which: 100}, {which: 90}]
+    high, low = (spend(20)._replace(**limit) for limit in limits)
     assert await verdicts(books, new(high), new(low)) == [V.APPLIED, V.OVER_LIMIT]
     assert await verdicts(books, new(low._replace(minor=11)), new(high)) == [
         V.OVER_LIMIT, V.APPLIED,

@@ -314,6 +314,18 @@ async def test_a_window_is_never_reopened_before_the_rail_itself_can_do_no_more(
     assert S.REOPENED in await hall.states()
 
 
+async def test_nothing_that_is_signed_outlives_its_approvals(hall: Hall) -> None:
+    hall.rail.expires_seconds = 10_000
+    hall.rail.decides = False
+    await hall.pay()
+    batch = await hall.close()
+    await hall.sweep(2)
+    ends = await hall.pool.fetchval("select expires_at from settlement_transaction")
+    assert ends == (await hall.reopened(batch)).expires_at
+    hall.rail.decides = True
+    await hall.sweep(2)
+
+
 async def test_what_another_process_gave_up_is_reopened_by_the_rails_clock_alone(
     hall: Hall,
 ) -> None:
