@@ -208,6 +208,20 @@ async def test_pause_resume_and_remove(room: ClientRoom) -> None:
     assert (await room.get(path)).status_code == 404
 
 
+async def test_a_key_stands_for_one_deed_and_what_it_was_done_to(room: ClientRoom) -> None:
+    first, second = [
+        f"/webhooks/{(await made(room, f'https://shop.example/{n}'))['id']}" for n in range(2)
+    ]
+    paused = await room.post(f"{first}/pause", key="key-of-deed")
+    for path in (f"{second}/pause", f"{first}/resume"):
+        refused = await room.post(path, key="key-of-deed")
+        assert (refused.status_code, refused.json()["code"]) == (422, "key_reused")
+    again = await room.post(f"{first}/pause", key="key-of-deed")
+    assert (again.content, again.headers["idempotency-replayed"]) == (paused.content, "true")
+    states = [(await room.get(path)).json()["state"] for path in (first, second)]
+    assert states == ["paused", "active"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -127,6 +127,19 @@ async def test_the_same_request_reserves_once_and_is_answered_byte_for_byte(
     assert await minor_in(room, Kind.POOL_RESERVED) == 10_000
 
 
+async def test_an_idempotency_key_is_the_clients_own_whatever_api_key_it_comes_under(
+    room: ClientRoom,
+) -> None:
+    mine = await reserve(room, 10_000, key="reserve-0001")
+    theirs = await reserve(room, 10_000, key="reserve-0001", who="other")
+    assert (theirs.status_code, "idempotency-replayed" in theirs.headers) == (201, False)
+    assert theirs.json()["id"] != mine.json()["id"]
+    _, room.texts["shop"] = await room.keys.rotate(room.id_of("shop"))
+    again = await reserve(room, 10_000, key="reserve-0001")
+    assert (again.content, again.headers["idempotency-replayed"]) == (mine.content, "true")
+    assert await minor_in(room, Kind.POOL_RESERVED) == 20_000
+
+
 async def test_a_payment_draws_its_hold_and_leaves_the_rest(room: ClientRoom) -> None:
     needed = await price_minor(room)
     id_ = await reserved(room, 2 * needed + 5)
