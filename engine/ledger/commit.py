@@ -2,7 +2,7 @@
 
 There is no timer. A batch leaves whenever a writer is idle, so under light load a batch is one
 plan and under heavy load it is whatever gathered while the writers were busy. It knows nothing of
-what a payment's states mean; the laws it enforces are those of `migrations/sql/0033_late_money.sql`.
+what a payment's states mean; its laws are those of `migrations/sql/0033_late_money.sql`.
 """
 
 import asyncio
