@@ -13,6 +13,7 @@ from channels.watching.logs import About
 from engine.errors import Rejected, StaffMistake
 from engine.ledger.chart import Kind
 from engine.payments.settlement.batch import Batch
+from engine.payments.settlement.batch_store import BatchStore
 from engine.payments.settlement.state import BatchState, ErrandState
 from engine.ports import (
     Approval,
@@ -312,6 +313,20 @@ async def test_a_window_is_never_reopened_before_the_rail_itself_can_do_no_more(
     hall.clock.pass_(700)
     await hall.sweep(3)
     assert S.REOPENED in await hall.states()
+
+
+async def test_who_read_the_terms_before_others_were_proposed_proposes_none(hall: Hall) -> None:
+    hall.rail.is_away = True
+    await hall.pay()
+    batch = await hall.close()
+    await hall.sweep(1)
+    batches = BatchStore(hall.pool, 1)
+    read = await hall.reopened(batch)
+    assert await batches.propose_terms(read, expires_at=100, terms_hash=b"a" * 32)
+    assert not await batches.propose_terms(read, expires_at=200, terms_hash=b"b" * 32)
+    assert (await hall.reopened(batch)).expires_at == 100
+    hall.rail.is_away = False
+    await hall.sweep(2)
 
 
 async def test_nothing_that_is_signed_outlives_its_approvals(hall: Hall) -> None:
