@@ -2,11 +2,7 @@
 
 There is no timer. A batch leaves whenever a writer is idle, so under light load a batch is one
 plan and under heavy load it is whatever gathered while the writers were busy. It knows nothing of
-<<<<<<< HEAD
-what a payment's states mean; the laws it enforces: `migrations/sql/0033_late_money.sql`.
-=======
 what a payment's states mean; its laws are those of `migrations/sql/0033_late_money.sql`.
->>>>>>> b50bb45d0ae2af0393dc2e37cd686ef3f8beca20
 """
 
 import asyncio
