@@ -6,6 +6,7 @@ A run with several workers (`tests/workers.py`) gives each a Postgres and a Redi
 import asyncio
 import gc
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,10 @@ settings.load_profile("tests")
 
 # Runs one statement as the user of the tests' server.
 Say = Callable[[str], None]
+
+# A run that was begun in the background ignores Ctrl-C, and all that it starts would as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tests.tiers", "tests.workers", "tests.alarm", "tests.shipped"]
 

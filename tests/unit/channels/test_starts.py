@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,15 +72,6 @@ def test_help_and_mistakes_list_every_command_without_loading_one(words: list[st
         assert command in told.stdout + told.stderr.partition("invalid choice")[2]
 
 
-@pytest.fixture
-def heeds_ctrl_c() -> Iterator[None]:
-    """Tests that were begun in the background ignore it, and so would what they start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("words", [["books"], ["doctor"], ["data", "rotate"]])
 def test_what_is_stopped_by_ctrl_c_ends_without_a_trace(words: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # a database that never answers
