@@ -158,7 +158,7 @@ async def test_a_row_that_somebody_holds_keeps_others_waiting_for_a_moment_only(
 ) -> None:
     house = customers(pool, clock)
     held, free = await registered(house), await registered(house, OTHER_PHONE)
-    guesses = Guesses(pool, 1, PinKeys({1: OLD_KEY}), clock, cool_down_seconds=60, wait_seconds=0.2)
+    guesses = Guesses(pool, 1, PinKeys({1: OLD_KEY}), clock, cool_down_seconds=60, wait_seconds=2.0)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
             "select from customer where msisdn = $1 for update", str(held.msisdn)
