@@ -136,10 +136,9 @@ class Guesses:
             for number, g in enumerate(ordered)
         ]
         async with self._pool.acquire() as connection:
-            if len(rows) == 1:  # cheaper than a batch, and no other guess is waiting
-                compared = await connection.fetch(_COMPARE, *rows[0], timeout=self._wait)
-            else:
-                compared = await connection.fetchmany(_COMPARE, rows, timeout=self._wait)
+            compared = await self._in_time(connection, rows)
+        if compared is None:
+            raise TimeoutError
         verdicts: dict[Guess, PinVerdict | Exception] = {
             ordered[row["number"]]: _verdict(row) for row in compared
         }
@@ -147,6 +146,19 @@ class Guesses:
             left_over = [guess for guess in ordered if guess not in verdicts]
             verdicts |= await self._look(left_over, now)
         return verdicts
+
+    async def _in_time(self, connection: Any, rows: Sequence[tuple[Any, ...]]) -> Any:
+        """None when somebody holds a row too long.
+
+        The driver then calls the batch off, over a connection that stays: were it hung up, the
+        rows that the batch has locked so far would stay so for as long as that other one is held.
+        """
+        try:
+            if len(rows) == 1:  # cheaper than a batch, and no other guess is waiting
+                return await connection.fetch(_COMPARE, *rows[0], timeout=self._wait)
+            return await connection.fetchmany(_COMPARE, rows, timeout=self._wait)
+        except TimeoutError:
+            return None
 
     async def _look(
         self, guesses: Sequence[Guess], now: datetime
