@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from engine.database import connect, must_take_writes
-from engine.outages import POSTGRES, server_away
-from engine.payments.watch import AWAY
+from engine.outages import AWAY, POSTGRES, server_away
 
 QUIET_SECONDS = 60.0
 """A line after so long a silence tells of another outage."""

@@ -17,6 +17,7 @@ from engine.desk.booking import Booker
 from engine.desk.store import ProposalStore
 from engine.errors import CappError, Unreadable
 from engine.ledger.commit import Committer
+from engine.outages import AWAY
 from engine.payments.payins.judging import shown
 from engine.payments.payins.payins import PayIns
 from engine.payments.payins.returns import PayInReturns
@@ -26,7 +27,6 @@ from engine.payments.payins.watch import PayInWatch
 from engine.payments.service import Payments
 from engine.payments.statements.suspense import Suspense
 from engine.payments.store import PaymentStore
-from engine.payments.watch import AWAY
 from engine.ports import (
     PAY_IN_KINDS,
     PAY_IN_NOTICE,

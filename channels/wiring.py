@@ -34,6 +34,7 @@ from engine.ledger.commit import Committer
 from engine.menu.bundle import laid_out, read_bundle, version_of
 from engine.menu.check import load_texts
 from engine.msisdn import Msisdn, Prefixes, country_of
+from engine.outages import AWAY
 from engine.outbox import Outbox
 from engine.payments.approvals import Approvals
 from engine.payments.attested import Attested
@@ -58,7 +59,7 @@ from engine.payments.rulings import Rulings
 from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
 from engine.payments.wallets import LookUp, Wallets
-from engine.payments.watch import AWAY, Health
+from engine.payments.watch import Health
 from engine.plain_yaml import read_yaml
 from engine.ports import OperatorPort, SmsPort
 from engine.privacy.ring import KeyRing

@@ -6,9 +6,13 @@ import asyncpg
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from engine.errors import OurFault
+from engine.errors import NotServed, OurFault
 
 POSTGRES, REDIS = "Postgres", "Redis"
+
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotServed)
+"""What it looks like when the database is away, or while it has no role for us: whoever reads on in
+the background tries again."""
 
 _REDIS_AWAY = (RedisConnectionError, RedisTimeoutError)
 _POSTGRES_AWAY = (

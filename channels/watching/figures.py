@@ -14,9 +14,9 @@ from channels.watching.hook_figures import HookRead, hook_families, read_hooks
 from channels.watching.samples import Figure, family
 from engine.clock import Clock
 from engine.ledger.chart import OF_OPERATOR, Kind, natural, read_account
+from engine.outages import AWAY
 from engine.payments.lifecycle import State
 from engine.payments.settlement.state import BatchState
-from engine.payments.watch import AWAY
 
 FRESH_SECONDS: Final = 5.0
 SECONDS_MAX: Final = 5.0

@@ -9,14 +9,12 @@ import logging
 from collections.abc import Collection, Mapping
 from datetime import date
 
-import asyncpg
-
 from engine.clock import DAY_MS, Clock
 from engine.compliance.lists.listed import Listed, Source, Subject
 from engine.compliance.lists.store import ListStore, Version
 from engine.compliance.matching import Match, NameIndex
 from engine.compliance.policy import Screening
-from engine.errors import NotServed
+from engine.outages import AWAY
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +84,7 @@ class Screener:
             await asyncio.sleep(every_seconds)
             try:
                 await self.refresh()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotServed) as error:
+            except AWAY as error:
                 log.warning("lists not refreshed: %s", error)
 
     def alarms(self) -> list[str]:

@@ -5,11 +5,10 @@ import logging
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import asyncpg
-
 from engine.clock import Clock
-from engine.errors import NotServed, NoWayNow
+from engine.errors import NoWayNow
 from engine.fx.quotes import Corridor
+from engine.outages import AWAY
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class RateBook:
             await asyncio.sleep(every_seconds)
             try:
                 await self.refresh(pool)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotServed) as error:
+            except AWAY as error:
                 log.warning("rates not refreshed: %s", error)
 
     def corridor(self, payer_operator: str, payee_operator: str) -> Corridor:

@@ -17,9 +17,10 @@ from typing import Any
 import asyncpg
 
 from engine.clock import Clock
-from engine.errors import CommitUnknown, NotServed, OurFault
+from engine.errors import CommitUnknown, OurFault
 from engine.gather import UNHURRIED_SECONDS
 from engine.ledger.plans import APPLIED, NOTE, Plan, Verdict, Verdicted
+from engine.outages import AWAY
 
 log = logging.getLogger(__name__)
 
@@ -362,6 +363,6 @@ class Committer:
         while True:
             try:
                 return await self._connect()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotServed):
+            except AWAY:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)

@@ -9,13 +9,14 @@ from engine.decisions import Decision
 from engine.errors import NoWayNow
 from engine.fx.quotes import Corridor
 from engine.money import Money
+from engine.outages import AWAY
 from engine.payments.health import MILLION
 from engine.payments.outlook import Outlook, outlook
 from engine.payments.pools import Holding, Pools
 from engine.payments.pricing import Price
 from engine.payments.ranking import Candidate, Ranking, RouteRules, rank
 from engine.payments.routing import Ways
-from engine.payments.watch import AWAY, Health
+from engine.payments.watch import Health
 from engine.ports import Direction, OperatorFacts
 
 log = logging.getLogger(__name__)

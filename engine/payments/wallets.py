@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from engine.errors import ProviderError
 from engine.msisdn import Msisdn, country_of
+from engine.outages import AWAY
 from engine.payments.portability import Hints, Wallet, decide
 from engine.payments.portability_store import PortabilityStore, Seen
 from engine.payments.routing import Directory
-from engine.payments.watch import AWAY
 from engine.ports import PortabilityPort
 from engine.tasks import beside
 

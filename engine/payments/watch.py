@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import asyncpg
-
 from engine.clock import Clock, Ids
 from engine.decision_log import Kept
 from engine.decisions import Decision
-from engine.errors import NotServed
+from engine.outages import AWAY
 from engine.payments.breaker import (
     MINUTE_MS,
     NOTHING,
@@ -43,8 +41,6 @@ from engine.ports import Direction, OperatorFacts
 
 log = logging.getLogger(__name__)
 
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotServed)
-"""What it looks like when the database is away, or while it has no role for us."""
 TRIES_MAX = 5
 BELIEF_SECONDS = 10.0
 """Beliefs, volumes and terms are read anew so often; breakers with every `tend`."""
