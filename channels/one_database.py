@@ -43,13 +43,14 @@ class OneDatabase:
         """
         connection = await connect(self._url, answer_seconds_max=ANSWER_SECONDS_MAX)
         try:
-            self._known = await self._same(connection, self._known)
+            await self._must_be_the_same(connection)
         except BaseException:
             connection.terminate()
             raise
         return connection
 
-    async def _same(self, connection: Any, known: Identity | None) -> Identity:
+    async def _must_be_the_same(self, connection: Any) -> None:
+        known = self._known
         try:
             found = await identity_of(connection)
         except asyncpg.UndefinedFunctionError as error:
@@ -59,7 +60,7 @@ class OneDatabase:
             raise self._ended("it has no tables of ours, or not all of them yet") from error
         if known and found.is_other(known, promoted_has_all=self._promoted_has_all):
             raise self._ended(f"{found}, was {known}")
-        return found
+        self._known = found
 
     def _ended(self, why: str) -> AnotherDatabase:
         log.critical("the database is another one, this process ends: %s", why)

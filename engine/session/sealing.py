@@ -21,6 +21,30 @@ def unheard(kind: str) -> None:
     """For whoever does not count."""
 
 
+class Macs:
+    """Keyed MACs (BLAKE2b) of one kind. The first key makes them, all are known."""
+
+    def __init__(self, keys: Sequence[bytes], kind: bytes) -> None:
+        """`kind`: a MAC of one never passes for one of another. Raises ValueError for a key of more
+        than 64 bytes.
+        """
+        # Keyed once: a copy costs a third of mixing the key in again.
+        self._keyed = [hashlib.blake2b(digest_size=MAC_BYTES, key=key, person=kind) for key in keys]
+
+    def of(self, said: bytes) -> bytes:
+        mac = self._keyed[0].copy()
+        mac.update(said)
+        return mac.digest()
+
+    def match(self, said: bytes, told: bytes) -> bool:
+        for keyed in self._keyed:
+            mac = keyed.copy()
+            mac.update(said)
+            if hmac.compare_digest(mac.digest(), told):
+                return True
+        return False
+
+
 class RecordSeal:
     """Closes and opens records. Every process of an installation has the same keys."""
 
@@ -30,29 +54,20 @@ class RecordSeal:
         `refused` is told of each record that is none, by its kind: `session` or `sms`.
         """
         self._refused = refused
-        # Keyed once, as in `session.Seal`.
-        self._keyed = [
-            hashlib.blake2b(digest_size=MAC_BYTES, key=key, person=_KIND) for key in keys
-        ]
+        self._macs = Macs(keys, _KIND)
 
     def __repr__(self) -> str:
         return "RecordSeal(...)"
 
     def close(self, place: str, record: bytes) -> bytes:
         """The record with its MAC behind; `place` is the key it will lie under. Always the same."""
-        mac = self._keyed[0].copy()
-        mac.update(_said(place, record))
-        return record + mac.digest()
+        return record + self._macs.of(_said(place, record))
 
     def open(self, place: str, closed: bytes) -> bytes | None:
         """What was closed for this place; None for anything else, which the log then says."""
         record, told = closed[:-MAC_BYTES], closed[-MAC_BYTES:]
-        said = _said(place, record)
-        for keyed in self._keyed:
-            mac = keyed.copy()
-            mac.update(said)
-            if hmac.compare_digest(mac.digest(), told):
-                return record
+        if self._macs.match(_said(place, record), told):
+            return record
         kind = place.split(":", 2)[1]
         _log.warning("a record of kind %s had a wrong seal and is taken for lost", kind)
         self._refused(kind)

@@ -1,7 +1,7 @@
 """Every verdict of the commit, one by one, against a real Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -289,6 +289,32 @@ def told() -> list[Plan]:
     return [new(evidence=(Evidence(a, HASH, 2, "said"),)) for a in reversed(MANY)]
 
 
+async def waits_alone(
+    committing: Coroutine[Any, Any, list[Verdicted]],
+    url: str,
+    *,
+    held: tuple[Any, ...],
+    free: tuple[Any, ...],
+) -> None:
+    """While a commit waits for what `held` has locked, `free` can lock what it says; a statement
+    and its arguments each.
+    """
+    first, other = await connect(url), await connect(url)
+    holding, looking = first.transaction(), other.transaction()
+    await holding.start()
+    await first.execute(*held)
+    waiting = asyncio.create_task(committing)
+    await somebody_waits(other)
+    await looking.start()
+    await other.execute("set local lock_timeout = 1000")
+    await other.execute(*free)
+    await looking.rollback()
+    await holding.rollback()
+    assert {a.verdict for a in await waiting} == {V.APPLIED}
+    for connection in (first, other):
+        await connection.close()
+
+
 SPENDING = "insert into spending select 1, c, 404, 1, 9, 9, 202611, 9, 9 from unnest($1::uuid[]) c"
 SPENT = "select from spending where customer = any($1::uuid[]) for update"
 KEYS = "insert into payment_key select 1, k, k::uuid, k::uuid from unnest($1::text[]) k"
@@ -319,21 +345,10 @@ async def test_whoever_waits_for_the_first_row_holds_none_of_the_others(
     if there is not None:
         await books.execute(there, MANY)
     also = [HASH] if "$2" in lock else []
-    first, other = await connect(database_url), await connect(database_url)
-    holding = first.transaction()
-    await holding.start()
-    await first.execute(lock, MANY[:1], *also)
-    waiting = asyncio.create_task(commit(books, plans(), 1, careful=careful))
-    await somebody_waits(other)
-    looking = other.transaction()
-    await looking.start()
-    await other.execute("set local lock_timeout = 1000")
-    await other.execute(lock, MANY[1:], *also)
-    await looking.rollback()
-    await holding.rollback()
-    assert {a.verdict for a in await waiting} == {V.APPLIED}
-    for connection in (first, other):
-        await connection.close()
+    waiting = commit(books, plans(), 1, careful=careful)
+    await waits_alone(
+        waiting, database_url, held=(lock, MANY[:1], *also), free=(lock, MANY[1:], *also)
+    )
 
 
 @pytest.mark.parametrize("careful", [False, True])
@@ -343,22 +358,9 @@ async def test_whoever_waits_for_the_first_account_holds_none_of_the_others(
     lock = "select from balance where id = any($1::bigint[]) for update"
     numbers = sorted((FREE, A, B))
     await commit(books, [new(3, debit=FREE, credit=n) for n in (A, B)], 1)
-    first, other = await connect(database_url), await connect(database_url)
-    holding = first.transaction()
-    await holding.start()
-    await first.execute(lock, numbers[:1])
     plans = [new(1, debit=d, credit=c) for c in numbers for d in reversed(numbers) if d > c]
-    waiting = asyncio.create_task(commit(books, plans[::-1], 1, careful=careful))
-    await somebody_waits(other)
-    looking = other.transaction()
-    await looking.start()
-    await other.execute("set local lock_timeout = 1000")
-    await other.execute(lock, numbers[1:])
-    await looking.rollback()
-    await holding.rollback()
-    assert {a.verdict for a in await waiting} == {V.APPLIED}
-    for connection in (first, other):
-        await connection.close()
+    waiting = commit(books, plans[::-1], 1, careful=careful)
+    await waits_alone(waiting, database_url, held=(lock, numbers[:1]), free=(lock, numbers[1:]))
 
 
 @pytest.mark.parametrize("careful", [False, True])
@@ -369,23 +371,11 @@ async def test_whoever_waits_for_what_a_customer_may_spend_holds_no_payment(
     made = [new() for _ in range(2)]
     await commit(books, made, 1)
     await books.execute(SPENDING, MANY)
-    first, other = await connect(database_url), await connect(database_url)
-    holding, looking = first.transaction(), other.transaction()
-    await holding.start()
-    await first.execute(SPENT, MANY[:1])
     spend = Spend(MANY[0], 404, 1, 202611, minor, 100, 100)
-    plans = [step(plan, 1, spend=(spend,)) for plan in made]
-    waiting = asyncio.create_task(commit(books, plans, 1, careful=careful))
-    await somebody_waits(other)
-    await looking.start()
-    await other.execute("set local lock_timeout = 1000")
-    ids = [plan.payment for plan in made]
-    await other.execute("select from payment where id = any($1::uuid[]) for update", ids)
-    await looking.rollback()
-    await holding.rollback()
-    assert {a.verdict for a in await waiting} == {V.APPLIED}
-    for connection in (first, other):
-        await connection.close()
+    waiting = commit(books, [step(plan, 1, spend=(spend,)) for plan in made], 1, careful=careful)
+    payments = "select from payment where id = any($1::uuid[]) for update"
+    free = (payments, [plan.payment for plan in made])
+    await waits_alone(waiting, database_url, held=(SPENT, MANY[:1]), free=free)
 
 
 async def committers(url: str, count: int, batch_max: int) -> list[Committer]:
