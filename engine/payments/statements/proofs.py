@@ -14,6 +14,7 @@ from engine.ledger.entries import MANUAL_FROM
 from engine.money import Money
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, read_step
+from engine.payments.statements.lines import Side
 from engine.privacy.places import evidence_place
 from engine.privacy.seals import seals_of
 
@@ -81,12 +82,12 @@ class Proofs:
         rows = await self._pool.fetch(
             "select l.operator, l.day, l.currency, l.taken_ms, f.taken_by, f.sha256,"  # noqa: S608
             "   count(*) as lines,"
-            "   coalesce(sum(l.minor) filter (where l.side = 1), 0)::bigint as came,"
-            "   coalesce(sum(l.minor) filter (where l.side = 2), 0)::bigint as went"
+            "   coalesce(sum(l.minor) filter (where l.side = $3), 0)::bigint as came,"
+            "   coalesce(sum(l.minor) filter (where l.side = $4), 0)::bigint as went"
             f" from statement_line l {_ITS_FILE}"
             " where l.tenant = $1 and l.proved_ms >= $2"
             " group by 1, 2, 3, 4, 5, 6 order by 4 desc, 1, 2",
-            self._tenant, at_ms,
+            self._tenant, at_ms, int(Side.IN), int(Side.OUT),
         )  # fmt: skip
         return [
             Proven(
@@ -130,7 +131,7 @@ class _Told(msgspec.Struct):
     absent: str = ""
 
 
-_SIDES = {"in": 1, "out": 2}
+_SIDES = {side.name.lower(): int(side) for side in Side}
 
 
 def _is_listed(ending: Ending) -> bool:
