@@ -1,13 +1,13 @@
 """Patterns mean what regular expressions mean, and none of them can keep a turn waiting."""
 
 import re
-import time
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.menu.patterns import LENGTH_MAX, BrokenPattern, Pattern
+from tests.alarm import alarm
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,9 @@ def test_a_pattern_outside_the_language_is_refused_with_its_reason(source: str, 
 def test_no_pattern_takes_longer_than_a_look_at_each_sign(source: str) -> None:
     """Each of these takes a backtracking matcher years, or nearly."""
     pattern = Pattern(source)
-    begun = time.process_time()
-    for text in ("a" * LENGTH_MAX, "a" * (LENGTH_MAX - 1) + "b", "a" * 39 + "c", "a" * 100_000):
-        pattern.matches(text)
-    assert time.process_time() - begun < 5.0
+    with alarm(60):
+        for text in ("a" * LENGTH_MAX, "a" * (LENGTH_MAX - 1) + "b", "a" * 39 + "c", "a" * 100_000):
+            pattern.matches(text)
 
 
 def test_a_pattern_knows_its_lengths_and_whether_it_is_of_digits() -> None:

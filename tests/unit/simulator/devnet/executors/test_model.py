@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +20,7 @@ from simulator.devnet.executors.model import governance as governed
 from simulator.devnet.executors.model import liquidity as liquid
 from simulator.devnet.executors.model import settlement as settled
 from simulator.devnet.executors.model.shares import Position, buy, divide, fees_of
+from tests.growth import ROUNDS, grows_in_line
 from tests.unit.simulator.devnet.executors.stage import (
     ADA,
     BEN,
@@ -300,15 +301,16 @@ def test_bytecode_is_not_run_by_the_model() -> None:
     )
 
 
-def test_the_model_settles_hundreds_of_batches_a_second(stage: Stage) -> None:
-    batches = [
-        stage.settlement(stage.terms((1, 0), (0, 1), batch_id=bcs.u64(n) * 2), 0, 1)
-        for n in range(150)
-    ]
-    began = time.process_time()
-    for arguments in batches:
-        stage.done("settlement::settle", SUBMITTER, *arguments)
-    assert len(batches) / (time.process_time() - began) > 150
+def test_a_settlement_costs_the_model_the_same_however_many_there_were(stage: Stage) -> None:
+    terms = [stage.terms((1, 0), (0, 1), batch_id=bcs.u64(n) * 2) for n in range(ROUNDS * 170)]
+    batches = iter([stage.settlement(each, 0, 1) for each in terms])
+
+    def settle(size: int) -> None:
+        for arguments in islice(batches, size):
+            stage.done("settlement::settle", SUBMITTER, *arguments)
+
+    assert grows_in_line(settle, 10)
+    assert next(batches, None) is None
 
 
 def _executed(call: Call) -> Executed:
