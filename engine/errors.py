@@ -15,9 +15,9 @@ CappError
 │   ├── OutcomeUnknown     it may have been done: ask, never resend blindly
 │   └── Unreadable         what came in is not what the company documents
 └── OurFault               a law of this house was about to be broken
-    ├── Unbalanced         a plan whose transfers are no balanced entry
     ├── Impossible         a transition the lifecycle does not know
     ├── CommitUnknown      the database's reply was lost: repeat the same plan to find out
+    ├── NotServed          the database serves no such tenant, or not this version
     ├── KeyNotAtHand       a stored value is sealed under a key that this process has not got
     └── Tampered           a stored value was changed, or put where it was not sealed
 """
@@ -137,10 +137,6 @@ class Unreadable(ProviderError):
 
 class OurFault(CappError):
     """A law of this house was about to be broken; it is refused and somebody must look."""
-
-
-class Unbalanced(OurFault):
-    """Transfers with an amount of zero or less, or between two currencies or tenants."""
 
 
 class Impossible(OurFault):

@@ -1,6 +1,7 @@
 """What a payment costs when many are stored already, and what else reads among stored payments.
 
-    python -m tests.bench.stored [--payments N] [--seconds N] [--repeats N] [--reads N] [--folder F]
+    python -m tests.bench.stored [--payments N] [--seconds N] [--repeats N] [--reads N]
+                                 [--memory M] [--folder F]
 
 A database for ten thousand finished payments, one for ten times as many, and so on to `--payments`:
 whole payments of the last year (`filling.py`), on one server. Then lives are lived in each of them
@@ -79,13 +80,15 @@ DISK_BYTES_EACH = 4_700
 class Options(NamedTuple):
     """How many payments are stored in the largest database; how long and often each is measured.
 
-    `folder`: where the databases are kept for the next run; a temporary one by default.
+    `memory`: Postgres' `shared_buffers`. `folder`: where the databases are kept for the next run;
+    a temporary one by default.
     """
 
     payments: int = PAYMENTS
     seconds: float = SECONDS
     repeats: int = REPEATS
     reads: int = READS
+    memory: str = commit.SETTINGS["shared_buffers"]
     folder: str = ""
 
 
@@ -372,7 +375,8 @@ def run(options: Options) -> str:
         _fill(folder, tuple(sizes(options.payments)))
         if not options.repeats:
             return "filled"
-        postgres = embedded.start_postgres(folder, settings=commit.SETTINGS)
+        settings = {**commit.SETTINGS, "shared_buffers": options.memory}
+        postgres = embedded.start_postgres(folder, settings=settings)
         try:
             base = postgres.url.rpartition("/")[0]
             houses = [House(base, size) for size in sizes(options.payments)]
