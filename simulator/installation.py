@@ -137,6 +137,9 @@ def server_environment(
         "CAPP_PUBLIC_URL": places.server,
         "CAPP_OPERATORS": ",".join(places.operators),
         "CAPP_COLLECT_DELAY_SECONDS": "2",
+        # Phones rest for as long as a person reads; who asks on a connection that is being closed
+        # at that moment gets no answer.
+        "CAPP_HTTP_KEEP_ALIVE_SECONDS": "60",
         "CAPP_AFRICASTALKING_BASE_URL": places.gateway,
         "CAPP_AFRICASTALKING_USERNAME": credentials.GATEWAY_SANDBOX_USERNAME,
         "CAPP_AFRICASTALKING_API_KEY": credentials.GATEWAY_SANDBOX_API_KEY,

@@ -1,10 +1,12 @@
 """What strangers and operators may post at the callback door, and how little it moves."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from simulator.inspect import Payment
@@ -65,10 +67,16 @@ async def push_result(
 
 
 async def snapshot(city: City, payer: Person) -> tuple[Payment | None, object]:
-    """All that a callback could change about a payer's payment."""
+    """All that a callback could change about a payer's payment.
+
+    Not what we asked for meanwhile: whoever takes long to approve is asked about.
+    """
     payment = await city.latest(payer)
     assert payment is not None
-    return payment, (await city.evidence(payment), await city.cases(payment))
+    told = [heard for heard in payment.heard if heard.source != "QUERY"]
+    kept = await city.evidence(payment)
+    unasked = Counter({key: count for key, count in kept.items() if key[1] != QUERY})
+    return msgspec.structs.replace(payment, heard=told), (unasked, await city.cases(payment))
 
 
 def forge(url: str) -> dict[str, str]:
