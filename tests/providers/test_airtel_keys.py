@@ -98,6 +98,18 @@ async def test_pin_has_a_key_of_its_own_where_there_is_one(
         assert ":" in unsealed(request.headers["x-key"])
 
 
+async def test_keys_may_stand_between_the_lines_of_pem(company: Company, clock: HandClock) -> None:
+    """As the settings take them: a key that was found to be one must serve as one."""
+    pem = f"-----BEGIN PUBLIC KEY-----\n{public_text(airtel_key())}\n-----END PUBLIC KEY-----\n"
+    company.on(KEYS_PATH, envelope("DP02010001001", data={"key": pem}))
+    company.on(DISBURSE_PATHS[2], PAID_OUT)
+    async with opened(company, clock, encryption_key="", disbursement_version=2) as airtel:
+        await airtel.disburse(kenyan_order(DISBURSE))
+    (request,) = company.received(DISBURSE_PATHS[2])
+    assert unsealed(request.json["pin"]) == PIN
+    assert ":" in unsealed(request.headers["x-key"])
+
+
 @pytest.mark.parametrize("code", ["ROUTER116", "DP00900001016", "DP00900001018", "DP00800001026"])
 async def test_refused_key_is_renewed_and_the_order_repeated_once(
     company: Company, clock: HandClock, code: str
