@@ -1,10 +1,12 @@
 """Airtel's tokens and public keys: fetched once, kept, renewed, and never in anybody's way."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from engine.errors import OutcomeUnknown, Rejected, Unreachable
 from engine.ports import Reason
@@ -33,6 +35,10 @@ from tests.providers.airtel_subjects import (
 from tests.providers.company import EMPTY_500, SILENCE, Answer, Company, Reaction
 from tests.providers.conftest import HandClock
 from tests.providers.subjects import TOKEN
+
+# Both are public keys, and nothing can be sealed with either.
+NO_RSA_KEY = public_text(ec.generate_private_key(ec.SECP256R1()))
+KEY_OF_NO_KIND = base64.b64encode(bytes.fromhex("300d300706032a0304050003020000")).decode()
 
 
 @pytest.fixture
@@ -160,6 +166,8 @@ async def test_refused_key_that_does_not_change_is_our_configuration(
         refused("DP02010001000"),
         envelope("DP02010001001", data={"key": "no key", "valid_upto": "31-12-2026 21:29:26"}),
         envelope("DP02010001001", data={"key": 7}),
+        envelope("DP02010001001", data={"key": NO_RSA_KEY}),
+        envelope("DP02010001001", data={"key": KEY_OF_NO_KIND}),
         Answer(500, message=keys_answer(airtel_key()).message),
         envelope("DP02010001001"),
     ],
