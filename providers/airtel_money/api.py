@@ -143,11 +143,11 @@ class Api:
         if (own.signing or not signed) and (own.pin or not with_pin):
             return own
         fetched = await self._keys.current()
-        signing, _, pin = fetched.partition(" ")
+        signing, _, pin = fetched.partition(",")
         return Keys(own.signing or signing, own.pin or pin, fetched)
 
     async def _fetch_keys(self) -> Token:
-        """Both keys with a blank between; base64 has none."""
+        """Both keys with a comma between; base64 has none, nor have lines of PEM around it."""
         name = self._client.provider
         answer = await self._send("keys", "GET", self._keys_url)
         told = child(answer.message, "data")
@@ -160,7 +160,7 @@ class Api:
                 read_public_key(key if isinstance(key, str) else "")
         except ValueError as error:
             raise OutcomeUnknown(name, "no key in the answer", code=answer.shown) from error
-        return Token(f"{signing} {pin}", self._keys_live(told.get("valid_upto")))
+        return Token(f"{signing},{pin}", self._keys_live(told.get("valid_upto")))
 
     def _keys_live(self, valid_upto: Any) -> float:
         """Seconds from now. A date that is none, or is over, is not asked about all the time."""

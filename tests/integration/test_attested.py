@@ -239,6 +239,7 @@ async def test_a_ruling_that_comes_to_nothing_ends_nothing_though_its_process_di
     world.mtn.answers = [LOST]
     await world.dispatcher.sweep()
     await world.dispatched()
+    assert not await world.dispatcher._outbox.still_there(attempt)  # else nobody asked about it
     await staffed.office.desk.carry_out_approved()
     assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
     assert await world.pool.fetchval("select state from proposal") == Stands.FAILED

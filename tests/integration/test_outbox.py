@@ -90,6 +90,32 @@ async def test_an_end_is_written_once_and_found_by_whoever_takes_the_intent_over
     assert not await outbox.end(Ids(clock).intent(), 1, NEVER_SENT)
 
 
+@pytest.mark.parametrize("how", ["claimed", "renewed", "taken again", "withheld"])
+async def test_whoever_has_an_intent_has_it_for_a_lease_from_then(
+    pool: Any, clock: TestClock, outbox: Outbox, how: str
+) -> None:
+    """Some calls outlive a lease by far: nobody may make the same one beside them."""
+    intent = await put(pool, clock, kind=2)
+    if how == "renewed":
+        assert await outbox.claim(intent) == 1
+    if how == "taken again":
+        assert await outbox.end(intent, await outbox.claim(intent), "it failed")
+    clock.pass_(59)
+    match how:
+        case "claimed":
+            assert await outbox.claim(intent)
+        case "renewed":
+            assert await outbox.renew(intent, 1)
+        case "taken again":
+            assert await outbox.take_again(intent, PaymentId(intent), 1, 2, "it failed")
+        case _:
+            assert await outbox.withhold(intent)
+    clock.pass_(59)
+    assert await outbox.lease_left_behind(10) == []
+    clock.pass_(2)
+    assert [left.id for left in await outbox.lease_left_behind(10)] == [intent]
+
+
 @pytest.mark.parametrize("what", ["end", "release", "renew", "withhold"])
 async def test_what_is_done_to_one_intent_is_done_to_no_other(
     pool: Any, clock: TestClock, outbox: Outbox, what: str
@@ -186,6 +212,19 @@ async def test_two_sweeps_at_once_share_the_work(
     ids = [left.id for some in taken for left in some]
     assert len(ids) == len(set(ids)) == 20
     assert set(ids) == intents
+
+
+async def test_who_was_left_behind_longest_is_taken_over_first(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    """While more are left behind than a sweep takes, the oldest would else wait for ever."""
+    intents = []
+    for _ in range(4):
+        intents.append(await put(pool, clock, lease=5))
+        clock.pass_(1)
+    clock.pass_(6)
+    taken = [{left.id for left in await outbox.lease_left_behind(2)} for _ in range(2)]
+    assert taken == [set(intents[:2]), set(intents[2:])]
 
 
 async def test_what_another_sweep_is_taking_is_neither_waited_for_nor_taken_too(

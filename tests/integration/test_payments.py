@@ -785,6 +785,28 @@ async def test_a_refusal_proves_nothing_once_another_process_has_taken_the_call_
     assert await world.state(payment_id) is S.PAID
 
 
+async def test_an_order_that_somebody_else_has_by_now_is_not_given_up_as_never_sent(
+    world: World,
+) -> None:
+    """Too late for a first call, and its lease has run out: whoever has it may be sending it."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.dispatching = False
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    attempt = await world.live(payment_id)
+    world.clock.pass_(61)
+    (late,) = await world.dispatcher._outbox.lease_left_behind(1)
+    world.clock.pass_(61)
+    (next_,) = await world.dispatcher._outbox.lease_left_behind(1)
+    assert (late.was_sent, next_.was_sent) == (False, True)
+    world.dispatching = True
+    await world.dispatcher._take_over(late)
+    await world.dispatcher._take_over(next_)
+    await world.dispatched()
+    assert (await world.state(payment_id), await world.live(payment_id)) == (S.PAYING, attempt)
+    assert [order.attempt_id for order in world.mtn.orders] == [attempt]
+
+
 @pytest.mark.parametrize("answer", [REJECTED, NO_WITH_THE_ANSWER])
 async def test_a_refusal_counts_however_late_while_nobody_has_taken_over(
     world: World, answer: Exception | Accepted

@@ -175,6 +175,27 @@ async def test_intents_are_taken_over_and_what_never_left_stays_unsent(house: Ho
     assert await world.pool.fetchval("select sent_at is not null from outbox where id = $1", bad)
 
 
+async def test_an_order_whose_payment_nobody_can_read_waits_and_counts_as_never_sent(
+    house: House,
+) -> None:
+    """Else a payer whom nobody asked would be one who may have paid."""
+    world = house.room.world
+    world.dispatching = False
+    bad, good = await world.confirm(), await world.confirm()
+    waiting = await world.live(bad)
+    await spoil(world.pool, "journal", "facts", "payment", bad, good)
+    world.clock.pass_(61)
+    assert await world.dispatcher.sweep() == 2
+    await world.dispatched()
+    assert [order.attempt_id for order in world.mpesa.orders] == [await world.live(good)]
+    assert await world.pool.fetchval("select sent_at is null from outbox where id = $1", waiting)
+    world.clock.pass_(59)
+    assert await world.dispatcher.sweep() == 0
+    world.clock.pass_(2)
+    (again,) = await world.dispatcher._outbox.lease_left_behind(10)
+    assert (again.id, again.was_sent) == (waiting, False)
+
+
 async def test_pay_ins_are_looked_at(house: House) -> None:
     till = house.till
     bad = await till.room.pay_ins.hear(

@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from engine.clock import Clock
@@ -44,7 +44,7 @@ def airtel_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=1024)
 
 
-def public_text(key: rsa.RSAPrivateKey) -> str:
+def public_text(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     der = key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -1,10 +1,12 @@
 """Airtel's tokens and public keys: fetched once, kept, renewed, and never in anybody's way."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from engine.errors import OutcomeUnknown, Rejected, Unreachable
 from engine.ports import Reason
@@ -33,6 +35,10 @@ from tests.providers.airtel_subjects import (
 from tests.providers.company import EMPTY_500, SILENCE, Answer, Company, Reaction
 from tests.providers.conftest import HandClock
 from tests.providers.subjects import TOKEN
+
+# Both are public keys, and nothing can be sealed with either.
+NO_RSA_KEY = public_text(ec.generate_private_key(ec.SECP256R1()))
+KEY_OF_NO_KIND = base64.b64encode(bytes.fromhex("300d300706032a0304050003020000")).decode()
 
 
 @pytest.fixture
@@ -98,6 +104,18 @@ async def test_pin_has_a_key_of_its_own_where_there_is_one(
         assert ":" in unsealed(request.headers["x-key"])
 
 
+async def test_keys_may_stand_between_the_lines_of_pem(company: Company, clock: HandClock) -> None:
+    """As the settings take them: a key that was found to be one must serve as one."""
+    pem = f"-----BEGIN PUBLIC KEY-----\n{public_text(airtel_key())}\n-----END PUBLIC KEY-----\n"
+    company.on(KEYS_PATH, envelope("DP02010001001", data={"key": pem}))
+    company.on(DISBURSE_PATHS[2], PAID_OUT)
+    async with opened(company, clock, encryption_key="", disbursement_version=2) as airtel:
+        await airtel.disburse(kenyan_order(DISBURSE))
+    (request,) = company.received(DISBURSE_PATHS[2])
+    assert unsealed(request.json["pin"]) == PIN
+    assert ":" in unsealed(request.headers["x-key"])
+
+
 @pytest.mark.parametrize("code", ["ROUTER116", "DP00900001016", "DP00900001018", "DP00800001026"])
 async def test_refused_key_is_renewed_and_the_order_repeated_once(
     company: Company, clock: HandClock, code: str
@@ -148,6 +166,8 @@ async def test_refused_key_that_does_not_change_is_our_configuration(
         refused("DP02010001000"),
         envelope("DP02010001001", data={"key": "no key", "valid_upto": "31-12-2026 21:29:26"}),
         envelope("DP02010001001", data={"key": 7}),
+        envelope("DP02010001001", data={"key": NO_RSA_KEY}),
+        envelope("DP02010001001", data={"key": KEY_OF_NO_KIND}),
         Answer(500, message=keys_answer(airtel_key()).message),
         envelope("DP02010001001"),
     ],
