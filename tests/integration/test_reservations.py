@@ -230,6 +230,13 @@ async def test_who_has_set_liquidity_aside_is_quoted_and_checked_by_that(room: C
     await nothing_is_wrong(room)
 
 
+async def test_a_reservation_of_exactly_what_a_payment_needs_is_enough(room: ClientRoom) -> None:
+    drawing = PRICE | {"reservation": await reserved(room, await price_minor(room))}
+    check = (await room.post("/payments/check", drawing)).json()
+    assert (check["would_succeed"], check["reason"]) == (True, "")
+    assert (await room.post("/payments/send", drawing)).status_code == 201
+
+
 async def test_who_may_not_draw_is_not_quoted_either(room: ClientRoom) -> None:
     shillings, released = await reserved(room, 100_000), await reserved(room, 1_000)
     await room.post(f"/liquidity/reservations/{released}/release")
