@@ -211,6 +211,19 @@ async def test_a_secret_is_nowhere_in_the_database_or_the_log(
     assert "client shop: send_payment" in caplog.text
 
 
+async def test_a_number_where_an_id_belongs_reaches_no_log(
+    room: ClientRoom, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    await room.key_of("rates", [Scope.RATES_READ])
+    for who, status in (("shop", 400), ("rates", 403)):
+        answer = await room.get(f"/payments/{PAYEE}/status", who=who)
+        assert answer.status_code == status
+    told = [r.getMessage() for r in caplog.records if r.name.startswith("channels.")]
+    assert "client rates: show_payment +2567*****002: forbidden" in told
+    assert "client shop: show_payment +2567*****002: malformed" in told
+
+
 # What is sent.
 
 UNREADABLE: list[bytes] = [

@@ -224,6 +224,17 @@ async def test_the_limits_of_the_payer_hold_for_clients_too(room: ClientRoom) ->
     assert (check["reason"], check["is_within_limits"]) == ("limit_day", False)
 
 
+async def test_a_check_and_a_payment_agree_about_the_last_unit_of_a_limit(
+    room: ClientRoom,
+) -> None:
+    most = (await room.engine.counter.limits_of(room.payer, "KES")).payment
+    for minor, told in ((most.minor, ""), (most.minor + 100, "limit_payment")):
+        body = PRICE | {"amount": {"minor": minor, "currency": "KES"}}
+        assert (await room.post("/payments/check", body)).json()["reason"] == told
+        sent = await room.post("/payments/send", body)
+        assert (sent.json().get("reason", ""), sent.status_code == 201) == (told, not told)
+
+
 # Quotes.
 
 

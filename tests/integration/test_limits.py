@@ -271,6 +271,17 @@ async def test_each_plan_of_a_batch_is_held_to_its_own_limit(books: Any, which: 
     assert await spent(books) == (100, 100)
 
 
+@pytest.mark.parametrize("which", ["day_minor_max", "month_minor_max"])
+async def test_who_never_paid_before_is_held_to_each_plans_own_limit_as_well(
+    books: Any, which: str
+) -> None:
+    """Their row is made by the batch: what it begins with is bounded like what is added."""
+    plenty = spend(60, day_minor_max=1_000)
+    high, low = (plenty._replace(**{which: most}) for most in (150, 100))
+    assert await verdicts(books, new(high), new(low)) == [V.APPLIED, V.OVER_LIMIT]
+    assert await spent(books) == (60, 60)
+
+
 async def test_a_clock_that_is_behind_and_refused_leaves_nothing_in_the_newer_day(
     books: Any,
 ) -> None:

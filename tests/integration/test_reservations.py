@@ -12,7 +12,7 @@ import pytest
 from channels.api import pace
 from channels.office import build_office
 from channels.watching.figures import Figures
-from engine.errors import StaffMistake
+from engine.errors import NoWayNow, StaffMistake
 from engine.ledger.books import Books
 from engine.ledger.chart import Account, Kind
 from engine.ledger.corrections import adjustment, read_row, reversal
@@ -180,6 +180,27 @@ async def test_a_reservation_serves_its_client_when_the_pool_is_empty(room: Clie
     assert await left_in(room, id_) == ("open", free - needed)
 
 
+async def test_nobody_is_told_that_a_reservation_is_small_for_another_reason(
+    room: ClientRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool that went empty after a price was promised fills again; a refusal has its own word."""
+    quoted = {"quote": (await room.post("/quotes", PRICE)).json()["id"]}
+    free, _, _ = await pool_of(room)
+    id_ = await reserved(room, free)
+    answer = await room.post("/payments/send", quoted, key="send-0001")
+    assert said(answer) == (409, "not_now", "float")
+
+    async def refuse(*_: object) -> None:
+        raise NoWayNow("no_way.refused")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(room.engine.payments.confirming._policy, "clear", refuse)
+        answer = await room.post("/payments/send", PRICE | {"reservation": id_})
+    assert said(answer) == (409, "not_now", "refused")
+    await room.post(f"/liquidity/reservations/{id_}/release")
+    assert (await room.post("/payments/send", quoted, key="send-0001")).status_code == 201
+
+
 async def test_who_has_set_liquidity_aside_is_quoted_and_checked_by_that(room: ClientRoom) -> None:
     needed = await price_minor(room)
     free, _, _ = await pool_of(room)
@@ -207,6 +228,13 @@ async def test_who_has_set_liquidity_aside_is_quoted_and_checked_by_that(room: C
         False, "reservation_small", False,
     )  # fmt: skip
     await nothing_is_wrong(room)
+
+
+async def test_a_reservation_of_exactly_what_a_payment_needs_is_enough(room: ClientRoom) -> None:
+    drawing = PRICE | {"reservation": await reserved(room, await price_minor(room))}
+    check = (await room.post("/payments/check", drawing)).json()
+    assert (check["would_succeed"], check["reason"]) == (True, "")
+    assert (await room.post("/payments/send", drawing)).status_code == 201
 
 
 async def test_who_may_not_draw_is_not_quoted_either(room: ClientRoom) -> None:

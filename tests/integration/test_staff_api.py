@@ -563,6 +563,15 @@ async def test_a_refusal_is_answered_again_too(room: StaffRoom) -> None:
     again = await room.post("fay", f"/transactions/{code}/reverse", {"why": "oops"}, key="k" * 8)
     assert first.status_code == 409
     assert again.content == first.content
+    assert again.headers["content-type"] == first.headers["content-type"]
+
+
+async def test_who_hears_an_answer_again_is_written_down_again(room: StaffRoom) -> None:
+    _, code = await held(room)
+    for why in ("on a list", "on a list", "another reason"):
+        await room.post("fay", f"/transactions/{code}/reverse", {"why": why}, key="reverse-once")
+    row = "fay", "propose_reversal", code
+    assert await room.log() == [(*row, "ok"), (*row, "answered again"), (*row, "key_reused")]
 
 
 async def test_many_at_once_under_one_key_are_carried_out_once(room: StaffRoom) -> None:

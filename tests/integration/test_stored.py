@@ -109,6 +109,44 @@ async def test_stored_payments_are_read_as_those_that_were_lived(year: Pool) -> 
     assert len(of_payer) == theirs
 
 
+async def test_what_is_asked_for_together_is_found_whatever_its_order(year: Pool) -> None:
+    """Only months between the first and the last of it are opened, and nothing is mixed up."""
+    async with year.acquire() as connection:
+        undone = connection.transaction()
+        await undone.start()
+        ids = [row["id"] for row in await connection.fetch("select id from payment order by id")]
+        three = [ids[n].hex for n in (0, len(ids) // 2, -1)]
+        # The oldest was paid out once more, when the others were over.
+        last = await connection.fetchval("select id from attempt order by id desc limit 1")
+        await connection.execute(
+            "insert into attempt (id, payment, tenant, direction, operator)"
+            " values ($1, $2, $3, 2, 9)", f"{last.int + 1:032x}", three[0], TENANT,
+        )  # fmt: skip
+        attempts = await connection.fetch(
+            "select id, payment, direction, operator from attempt where payment = any($1)", three
+        )
+        said = await connection.fetch(
+            "select attempt, array_agg(body) from evidence where source = 4 and payment = any($1)"
+            " group by 1", three,
+        )  # fmt: skip
+        assert (len(attempts), len(said)) == (7, 6)
+        asked = [row["id"].hex for row in attempts]
+        of = {row["id"].hex: row["payment"].hex for row in attempts}
+        for _ in range(len(asked)):
+            asked.append(asked.pop(0))
+            for order in (asked, asked[::-1]):
+                payments = [of[attempt] for attempt in order]
+                found = await connection.fetch("select id from payments_by_id($1)", payments)
+                assert [row["id"].hex for row in found] == sorted(payments)
+                found = await connection.fetch(
+                    "select attempt, id, direction, operator from payments_by_attempt($1)", order
+                )
+                assert sorted(found) == sorted(attempts)
+                found = await connection.fetch("select * from evidence_from($1, 4::int2)", order)
+                assert sorted(found) == sorted(said)
+        await undone.rollback()
+
+
 PLANS = {
     "payments_by_id": (("ordered", "low", "high"), "uuid[], uuid, uuid"),
     "payments_sent": (
