@@ -26,6 +26,16 @@ ANSWER_SECONDS_MAX = 30.0
 """How long a process that serves waits for one statement. Who has heard nothing for so long talks
 to a machine, a balancer or a pooler that has lost the connection without a word, and would wait for
 ever."""
+WHO_IS_GONE = {  # milliseconds; what an address says itself is left to it
+    # A process that is frozen says nothing more, and its kernel goes on answering for it: its
+    # transaction would keep its locks for ever. None of ours stands open while others are asked.
+    "idle_in_transaction_session_timeout": "10000",
+    # Who has hung up waits for nothing, yet what he asked would go on, and wait for its locks.
+    "client_connection_check_interval": "5000",
+}
+"""What the server is to do about us when we are gone. Neither ever ends a commit that waits for a
+standby: it would be stored here, told as done to whoever asks again, and lost with this machine
+(`ledger/decisions/0011`)."""
 _KEPT_ALIVE = (
     ("SOL_SOCKET", "SO_KEEPALIVE", 1),
     ("IPPROTO_TCP", "TCP_KEEPIDLE", 30),  # seconds; a firewall forgets who is silent for minutes
@@ -43,19 +53,28 @@ async def connect(url: str, *, answer_seconds_max: float | None = None) -> Any:
 
     It is whom the address says, a tenant's role where we serve (`row_security.as_tenant`). Who is
     not answered within `answer_seconds_max` gets TimeoutError, an OSError: what was asked may have
-    been done, and the connection must be ended. Without it a statement may take for ever.
+    been done, and the connection must be ended: seconds later the server gives up what was asked.
+    Without it a statement may take for ever.
 
     Raises NotServed when it cannot be whom the address says, and what `asyncpg.connect` raises.
     """
     try:
         connection = await asyncpg.connect(
-            url, timeout=CONNECT_SECONDS_MAX, command_timeout=answer_seconds_max
+            url,
+            timeout=CONNECT_SECONDS_MAX,
+            command_timeout=answer_seconds_max,
+            server_settings=who_is_gone(url),
         )
     except _NOT_SERVED as error:
         raise NotServed(f"{error}: `capp migrate` makes it, or says who must") from error
     _keep_alive(connection)
     register_codecs(connection)
     return connection
+
+
+def who_is_gone(url: str) -> dict[str, str]:
+    """How a connection to that address is to be opened, so that whoever is gone holds no locks."""
+    return {name: value for name, value in WHO_IS_GONE.items() if f"{name}=" not in url}
 
 
 def _keep_alive(connection: Any) -> None:

@@ -7,6 +7,7 @@ from alembic import context
 from sqlalchemy import pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from engine.database import who_is_gone
 from engine.schema import LOCK_TIMEOUT
 from engine.tables import metadata
 
@@ -26,7 +27,9 @@ async def main():
     # (`sslmode`, `postgres://`) can be migrated with.
     database = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(url, server_settings={"lock_timeout": LOCK_TIMEOUT}),
+        async_creator=lambda: asyncpg.connect(
+            url, server_settings={"lock_timeout": LOCK_TIMEOUT, **who_is_gone(url)}
+        ),
         poolclass=pool.NullPool,
     )
     async with database.connect() as connection:

@@ -55,6 +55,10 @@ _UNPAID = f"""
 select count(*) from (
 {_REQUEST} and r.requester = $2 and r.payer = any($3::text[]) and r.closed_as is null
    and r.expires_ms > $4 and p.state is distinct from {_PAID}) unpaid"""  # noqa: S608 - fixed names and numbers
+_SAME = f"""
+{_REQUEST} and r.requester = $2 and r.payer = any($3::text[]) and r.requester_operator = $4
+   and r.minor = $5 and r.currency = $6 and r.id >= $7 and r.expires_ms > $8
+   and r.closed_as is null and p.state is distinct from {_PAID} order by r.id desc limit 1"""
 _SINCE = "select count(*) from money_request where tenant = $1 and requester = $2 and id >= $3"
 _TAKE_TURNS = "select pg_advisory_xact_lock(hashtextextended($1, $2))"
 _INSERT = """
@@ -124,6 +128,7 @@ class Bounds(NamedTuple):
     unpaid_most: int  # open or under way, of one requester and one payer
     recent_most: int  # of one requester
     recent_since: str  # counted from this id on
+    same_since: str  # who asks the same person for the same amount since asks again, not twice
 
 
 class RequestStore:
@@ -145,13 +150,19 @@ class RequestStore:
         """Enter a request with the message to the payer; None when the requester has too many.
 
         Requests of one requester take turns, so that the bounds hold for those made at once, and
-        so do keys: the request that the key made before is answered. Raises OurFault when the key
-        is used by somebody else at this moment.
+        so do keys: the request that the key made before is answered, and so is one for the same
+        that is open: who dialled again without having heard. Raises OurFault when the key is used
+        by somebody else at this moment.
         """
         seals, under = self._seals, self._seals.indexes(str(request.payer))
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_TAKE_TURNS, f"request {request.requester}", self._tenant)
             row = await connection.fetchrow(_BY_KEY, self._tenant, key)
+            if row is None:
+                row = await connection.fetchrow(
+                    _SAME, self._tenant, request.requester, under, request.requester_operator,
+                    request.amount.minor, request.amount.currency, bounds.same_since, now_ms,
+                )  # fmt: skip
             if row is not None:
                 return _stored(row, self._seals)
             unpaid = await connection.fetchval(

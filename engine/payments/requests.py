@@ -35,6 +35,7 @@ class RequestRules(msgspec.Struct, frozen=True):
     open_seconds: int = 7 * 24 * 3600
     unpaid_most: int = 5  # of one requester and one payer
     recent_most: int = 20  # of one requester within any 24 hours, whatever became of them
+    again_seconds: int = 15 * 60  # so long the same from the same person is the same request
 
 
 class Requests:
@@ -65,6 +66,8 @@ class Requests:
     ) -> Asked:
         """Ask somebody for money, once per key, and tell them by SMS; they need be no customer.
 
+        The same asked again within `again_seconds` while it is unpaid is that request: who did not
+        see the last screen dials and asks once more (`decisions/0038`).
         `amount` is what is to arrive, in the currency of the requester's wallet at the operator of
         `network`. Raises CustomerMistake (own number, operator unknown or unsupported, an amount
         that cannot be made to arrive, `mistake.requests_full`), NoWayNow without a corridor or a
@@ -187,10 +190,11 @@ class Requests:
         )
         rules = self._rules
         day_ago = first_id_at(self._clock.now() - timedelta(days=1))
+        just_now = first_id_at(self._clock.now() - timedelta(seconds=rules.again_seconds))
         message = await self._message(payer, "request", request, requester=requester.msisdn)
         entered = await self._store.put(
             request, key=key, message=message, now_ms=now_ms,
-            bounds=Bounds(rules.unpaid_most, rules.recent_most, day_ago),
+            bounds=Bounds(rules.unpaid_most, rules.recent_most, day_ago, just_now),
         )  # fmt: skip
         if entered is None:
             raise CustomerMistake("mistake.requests_full")

@@ -9,8 +9,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy.exc import DBAPIError
 
-from engine import schema
+from engine import database, schema
 from engine.errors import StaffMistake
 from engine.schema import migrate, revisions
 from tests.integration.locks import somebody_waits
@@ -87,3 +88,13 @@ async def test_what_is_held_for_too_long_is_told_and_loses_no_step_before_it(
     assert await stands_at(database_url) == BEFORE
     await asyncio.to_thread(migrate, database_url)
     assert await stands_at(database_url) == revisions()[-1]
+
+
+async def test_a_step_that_is_stopped_loses_its_locks_as_every_transaction_of_ours(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two statements of a step a table may be locked for everybody."""
+    bound = "idle_in_transaction_session_timeout"
+    monkeypatch.setitem(database.WHO_IS_GONE, bound, "no figure")
+    with pytest.raises(DBAPIError, match=f'invalid value for parameter "{bound}'):
+        await asyncio.to_thread(migrate, database_url, to=BEFORE)

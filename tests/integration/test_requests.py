@@ -35,6 +35,7 @@ pytestmark = pytest.mark.long("each end of a request; tests/e2e/test_menus.py ke
 
 GONE = "mistake.request_gone"
 WEEK = RequestRules().open_seconds
+AGAIN = RequestRules().again_seconds
 
 
 @pytest.fixture
@@ -89,6 +90,31 @@ async def test_one_key_pressed_twice_at_once_is_one_request(room: CounterRoom) -
     ])  # fmt: skip
     assert len({answer.code for answer in asked}) == 1
     assert len(await room.messages()) == 1
+
+
+async def test_who_dials_again_and_asks_for_the_same_has_asked_once(room: CounterRoom) -> None:
+    """They had not seen the last screen. The payer had two requests, and could pay both."""
+    code = await room.ask(28_000)
+    room.world.clock.pass_(AGAIN - 1)
+    again = await asyncio.gather(*[room.ask(28_000, key=f"again {n}") for n in range(4)])
+    assert {*again} == {code}
+    payment_id = await room.pay(code)
+    assert await room.ask(28_000, key="while it is paid") == code
+    assert len(await room.messages()) == 1
+    room.world.dispatching = True
+    await room.arrive(payment_id)
+    assert await room.ask(28_000, key="once more, please") != code  # it was paid
+
+
+async def test_another_request_is_another(room: CounterRoom) -> None:
+    code = await room.ask(28_000)
+    other_amount = await room.ask(28_100, key="k2")
+    other_payer = await room.ask(28_000, key="k3", payer=STRANGER.msisdn)
+    await room.counter.decline(AMINA, code)
+    after_a_no = await room.ask(28_000, key="k4")
+    room.world.clock.pass_(AGAIN)
+    later = await room.ask(28_000, key="k5")
+    assert len({code, other_amount, other_payer, after_a_no, later}) == 5
 
 
 async def test_a_key_is_for_one_request(room: CounterRoom) -> None:
@@ -153,7 +179,7 @@ async def test_nobody_is_asked_by_one_person_more_than_five_times_at_once(
     room: CounterRoom,
 ) -> None:
     answers = await asyncio.gather(
-        *[room.ask(key=f"k{n}") for n in range(9)], return_exceptions=True
+        *[room.ask(28_000 + n, key=f"k{n}") for n in range(9)], return_exceptions=True
     )
     codes = [answer for answer in answers if isinstance(answer, str)]
     assert len(codes) == 5
@@ -166,11 +192,11 @@ async def test_nobody_is_asked_by_one_person_more_than_five_times_at_once(
 async def test_nobody_asks_more_than_twenty_times_a_day(database_url: str) -> None:
     async with open_room(database_url, RequestRules(unpaid_most=100, recent_most=3)) as room:
         answers = await asyncio.gather(
-            *[room.ask(key=f"k{n}") for n in range(5)], return_exceptions=True
+            *[room.ask(28_000 + n, key=f"k{n}") for n in range(5)], return_exceptions=True
         )
         assert sum(isinstance(answer, str) for answer in answers) == 3
         room.world.clock.pass_(23 * 3600)
-        assert await mistake_of(room.ask(key="k8")) == "mistake.requests_full"
+        assert await mistake_of(room.ask(29_000, key="k8")) == "mistake.requests_full"
         room.world.clock.pass_(3600)
         await room.ask(key="k9")
 
@@ -407,7 +433,7 @@ async def test_what_is_being_paid_at_the_end_is_left_until_that_has_ended(
 
 
 async def test_two_workers_may_sweep_at_once(room: CounterRoom) -> None:
-    codes = [await room.ask(key=f"k{n}") for n in range(5)]
+    codes = [await room.ask(28_000 + n, key=f"k{n}") for n in range(5)]
     room.world.clock.pass_(WEEK)
     await asyncio.gather(*[room.requests.expire(room.world.clock.now(), 3) for _ in range(4)])
     await room.requests.expire(room.world.clock.now() + timedelta(seconds=1))

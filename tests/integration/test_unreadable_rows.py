@@ -149,7 +149,7 @@ async def test_intents_are_taken_over_and_what_never_left_stays_unsent(house: Ho
     """One that was leased in vain and then counted as sent would never be said again."""
     world = house.room.world
     for number in range(2):
-        await house.room.ask(key=f"k{number}")
+        await house.room.ask(28_000 + number, key=f"k{number}")
     bad, good = [
         row["id"].hex
         for row in await world.pool.fetch(

@@ -27,6 +27,9 @@ from engine.payments.statements.terms import Terms
 from engine.privacy.places import counterparty_place, reference_place
 from engine.privacy.seals import Seals, open_maybe, seal_maybe, seals_of
 
+TURN_SECONDS_MAX = 900
+"""So long may one comparison of an operator's statements take. A process that was frozen in its
+turn keeps the others from theirs for no longer."""
 CLOSED_BY = "statements"
 """Who closed a case that a later statement explained."""
 
@@ -121,14 +124,19 @@ class StatementStore:
 
     @asynccontextmanager
     async def turn(self, operator: str) -> AsyncIterator[None]:
-        """While the block lasts no other process compares this operator's statements."""
+        """While the block lasts no other process compares this operator's statements.
+
+        Whoever says nothing for `TURN_SECONDS_MAX` loses the turn, and at the end of the block
+        gets what a connection that is gone raises: what was done is to be done again.
+        """
         name = f"statements:{self._tenant}:{operator}"
-        async with self._pool.acquire() as connection:
-            await connection.execute("select pg_advisory_lock(hashtext($1))", name)
-            try:
-                yield
-            finally:
-                await connection.execute("select pg_advisory_unlock(hashtext($1))", name)
+        async with self._pool.acquire() as connection, connection.transaction():
+            # It stands open while others are asked, longer than any other of ours.
+            await connection.execute(
+                f"set local idle_in_transaction_session_timeout = {TURN_SECONDS_MAX * 1000}"
+            )
+            await connection.execute("select pg_advisory_xact_lock(hashtext($1))", name)
+            yield
 
     async def keep(self, file: File, lines: Sequence[Line], at_ms: int) -> Kept:
         """Store a file and the lines nobody listed before, in one transaction.

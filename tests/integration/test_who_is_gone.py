@@ -1,0 +1,164 @@
+"""A process that is frozen, has hung up or gave up keeps no lock for long, and no commit is lost.
+
+Real processes that are really stopped; the bounds are shorter than those in force.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from engine.clock import Clock
+from engine.database import Pool, connect
+from engine.ledger.commit import Committer
+from engine.ledger.plans import Verdict
+from engine.outages import AWAY, POSTGRES
+from engine.payments.statements import store as statements
+from engine.payments.statements.store import StatementStore
+from engine.schema import migrate
+from simulator import embedded
+from tests.integration.test_commit import FREE, A, amount, new
+from tests.until import until
+
+SOON = "?idle_in_transaction_session_timeout=500&client_connection_check_interval=100"
+LOCK = "select pg_advisory_xact_lock(7)"
+# Stands still in the middle of a transaction, with a row and a lock; says how it ended.
+FROZEN = """
+import asyncio, os, signal, sys
+from functools import partial
+from engine.database import Pool, connect
+from engine.outages import server_away
+
+async def main():
+    pool = Pool(partial(connect, sys.argv[1], answer_seconds_max=30.0), size=1)
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("insert into kept values (1)")
+            await connection.execute("select pg_advisory_xact_lock(7)")
+            os.kill(os.getpid(), signal.SIGSTOP)
+            await connection.execute("insert into kept values (2)")
+    except Exception as error:
+        print(server_away(error), repr(error))
+    await pool.execute("insert into kept values (3)")
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def frozen(url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that stands still in a transaction; the block may let it go on."""
+    program = (sys.executable, "-c", FROZEN, url)
+    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    try:
+        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_a_frozen_process_keeps_nobody_waiting_and_changes_nothing_when_it_wakes(
+    pool: Any, database_url: str
+) -> None:
+    """Its kernel goes on answering for it, so its locks stayed until somebody ended it."""
+    await pool.execute("create table kept (n int)")
+    async with frozen(database_url + SOON) as process:
+        async with asyncio.timeout(60):
+            await pool.execute(LOCK)
+        process.send_signal(signal.SIGCONT)
+        said, _ = await process.communicate()
+    assert said.decode().startswith(POSTGRES), said
+    assert [row["n"] for row in await pool.fetch("select n from kept")] == [3]
+
+
+async def test_every_connection_of_ours_says_what_is_to_become_of_it(database_url: str) -> None:
+    connection = await connect(database_url)
+    told = [
+        await connection.fetchval(f"show {name}")
+        for name in ("idle_in_transaction_session_timeout", "client_connection_check_interval")
+    ]
+    assert told == ["10s", "5s"]
+    # Ended by it, a commit would be stored and might be lost with the machine.
+    assert await connection.fetchval("show statement_timeout") == "0"
+    await connection.close()
+
+
+async def test_what_nobody_waits_for_any_more_waits_for_no_lock(
+    pool: Any, database_url: str
+) -> None:
+    """Each try of those who gave up after half a minute left a backend behind, until none was
+    left to be had.
+    """
+    await pool.execute("create table kept (n int)")
+    hasty = Pool(partial(connect, database_url + SOON, answer_seconds_max=0.3), size=2)
+    holding = await asyncpg.connect(database_url)
+    await holding.execute("begin; lock table kept")
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await hasty.execute("insert into kept values (1)")
+    waiting = "select count(*) from pg_stat_activity where query like 'insert into kept%'"
+    async with asyncio.timeout(60):
+        while await pool.fetchval(waiting):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.05)
+    await holding.execute("commit")
+    assert await pool.fetchval("select count(*) from kept") == 0
+    await holding.close()
+    await hasty.close()
+
+
+@pytest.mark.long("starts a server of its own")
+async def test_a_commit_that_waits_for_a_standby_is_never_ended_and_is_stored_once(
+    servers_folder: Path,
+) -> None:
+    """Ended, it would be stored here alone, and its repeat told that it is: a promoted standby
+    would know nothing of it.
+    """
+    server = embedded.start_postgres(servers_folder / "standby")
+    try:
+        await asyncio.to_thread(migrate, server.url)
+        books = await connect(server.url)
+        await books.executemany(
+            "insert into balance (id, guarded) values ($1, $2)", [(FREE, False), (A, False)]
+        )
+        await books.execute("alter system set synchronous_standby_names = 'nobody'")
+        await books.execute("select pg_reload_conf()")
+        async with asyncio.timeout(60):
+            while await books.fetchval("show synchronous_standby_names") != "nobody":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        writer = partial(connect, server.url + SOON, answer_seconds_max=0.3)
+        door = Committer(writer, Clock(), writers=1)
+        await door.start()
+        stored = asyncio.create_task(door.submit_until_known(new(1, key="k", debit=FREE, credit=A)))
+        await until(lambda: door.batches > 3)
+        waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
+        assert await books.fetchval(waiting) == 1  # the first: the rest, who wait for it, hung up
+        assert not stored.done() and await amount(books, A) == 0
+        await books.execute("alter system reset synchronous_standby_names")
+        await books.execute("select pg_reload_conf()")
+        assert (await stored).verdict is Verdict.APPLIED
+        assert await amount(books, A) == 1
+        await door.stop()
+        await books.close()
+    finally:
+        server.stop()
+
+
+async def test_who_is_frozen_in_its_turn_loses_it_and_hears_so(
+    pool: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "TURN_SECONDS_MAX", 1)
+    silent = StatementStore(Pool(partial(connect, database_url), size=1), 1)
+    other = StatementStore(pool, 1)
+    with pytest.raises(AWAY):
+        async with silent.turn("mtn_ug"), asyncio.timeout(60), other.turn("mtn_ug"):
+            pass
