@@ -16,9 +16,9 @@ demo: $(STAMP)
 	$(COMPILE)
 	@$(BIN)/python -m simulator demo
 
-# The quick tests; ALL=1 for every one. Four workers beside each other on two cores: one runs whole
-# programs, and mostly waits, and the others wait for their servers. WORKERS=0 for one process, as a
-# debugger wants it.
+# The quick tests; ALL=1 for every one. Four workers beside each other on two cores: one runs the
+# end-to-end tests, and mostly waits, and the others wait for their servers. WORKERS=0 for one process,
+# as a debugger wants it.
 test: $(STAMP)
 	$(COMPILE) tests -x '/test_[^/]*$$'
 	$(BIN)/pytest -n $(or $(WORKERS),4) $(if $(ALL),--all) $(TESTS)
