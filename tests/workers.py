@@ -1,18 +1,25 @@
-"""Who runs what when a run has several workers (`-n`), and in which order.
+"""Who runs what when a run has several workers (`-n`), in which order, and who gives way to whom.
 
-A file's tests stay together, because fixtures of a file are costly. What runs whole programs and
-looks at the clock is one unit: its parts must not compete with each other for the cores.
+A file's tests stay together, because fixtures of a file are costly; the end-to-end tests are one
+unit, because they share a running product and the last of them reads what all have left. What runs
+whole programs begins first, and all the rest gives way to it: it mostly waits for programs that
+look at the clock.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = "whole programs"
-WHOLE_PROGRAMS = ("tests/e2e/", "tests/chaos/")
+WORKER = "PYTEST_XDIST_WORKER"
+TOGETHER = "tests/e2e/"
+WHOLE_PROGRAMS = (TOGETHER, "tests/chaos/")
+NICENESS = 5
+"""Of a worker, and of the servers it starts, from its first test on that runs no whole programs."""
 # The longest unit first and the long files next, so that all workers end at about the same time.
 ORDER = (
     *WHOLE_PROGRAMS,
@@ -27,11 +34,12 @@ ORDER = (
 )
 
 EVERYTHING = ["tests"]
+_GIVES_WAY = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Every other worker reads the rooms backwards: each finds compiled what the other has read."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    worker = os.environ.get(WORKER, "gw0")
     if int(worker.removeprefix("gw")) % 2 and config.args == EVERYTHING:
         config.args = backwards(config.rootpath / "tests")
 
@@ -54,6 +62,15 @@ def room_of(node_id: str) -> int:
     return next((n for n, room in enumerate(ORDER) if node_id.startswith(room)), len(ORDER))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Whole programs are handed out first: who has come to something else gives way to them."""
+    stash, is_whole = item.config.stash, item.nodeid.startswith(WHOLE_PROGRAMS)
+    if WORKER in os.environ and not is_whole and _GIVES_WAY not in stash:
+        stash[_GIVES_WAY] = True
+        os.nice(NICENESS)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Replaces the distributions that xdist knows."""
@@ -61,11 +78,35 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands out whole files in the order of the run, and all that runs whole programs as one."""
+    """Hands out whole files in the order of the run, and the end-to-end tests as one.
+
+    What is done is forgotten, and where a test stands is looked up: what xdist does instead, going
+    through all tests at each, costs the more the more tests there are.
+    """
 
     def __init__(self, config: pytest.Config, log: Producer) -> None:
         super().__init__(config, log)
         config.option.loadscopereorder = False  # by number of tests: that is not by time
+        self._places: dict[Any, dict[str, int]] = {}
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        done = self.registered_collections[node][item_index]
+        units, unit = self.assigned_work[node], unit_of(done)
+        del units[unit][done]
+        if not units[unit]:
+            del units[unit]
+        self._reschedule(node)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        name, tests = self.workqueue.popitem(last=False)
+        self.assigned_work[node][name] = tests
+        if node not in self._places:
+            collected = self.registered_collections[node]
+            self._places[node] = {test: place for place, test in enumerate(collected)}
+        node.send_runtest_some([self._places[node][test] for test in tests])
+
+    def _pending_of(self, workload: Mapping[str, Mapping[str, bool]]) -> int:
+        return sum(map(len, workload.values()))
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)
@@ -73,6 +114,4 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]
 
 def unit_of(node_id: str) -> str:
     """What is run by one worker, one after the other."""
-    if node_id.startswith(WHOLE_PROGRAMS):
-        return TOGETHER
-    return node_id.split("::", 1)[0]
+    return TOGETHER if node_id.startswith(TOGETHER) else node_id.split("::", 1)[0]

@@ -1,5 +1,6 @@
 """How a run of all tests is put together: who runs what, and that a test that hangs ends."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,10 +10,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
 
 from engine.texts import BrokenTexts, Texts
 from tests.alarm import alarm
-from tests.workers import ORDER, pytest_collection_modifyitems, pytest_configure, unit_of
+from tests.workers import (
+    NICENESS,
+    ORDER,
+    ByFile,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_runtest_protocol,
+    unit_of,
+)
 
 TESTS = Path(__file__).parent.parent
 NODES = [
@@ -23,6 +33,7 @@ NODES = [
     "tests/integration/test_commit.py::test_e",
     "tests/integration/test_commit.py::test_f",
 ]
+IN_ORDER = [NODES[place] for place in (1, 2, 3, 4, 5, 0)]
 
 CONFTEST = """
 import tests.alarm
@@ -60,15 +71,50 @@ def test_three_comes_to_its_turn():
 """
 
 
-def test_whole_programs_are_one_unit_and_other_files_one_each() -> None:
+class Worker:
+    """What a scheduler knows of one, and the tests it was given."""
+
+    shutting_down = False
+    gateway = SimpleNamespace(id="one of several")
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    def send_runtest_some(self, places: list[int]) -> None:
+        self.given += [IN_ORDER[place] for place in places]
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def test_end_to_end_is_one_unit_and_other_files_one_each() -> None:
     assert [unit_of(node) for node in NODES] == [
         "tests/unit/test_money.py",
-        "whole programs",
-        "whole programs",
-        "whole programs",
+        "tests/e2e/",
+        "tests/e2e/",
+        "tests/chaos/test_chaos.py",
         "tests/integration/test_commit.py",
         "tests/integration/test_commit.py",
     ]
+
+
+def test_units_are_handed_out_in_their_order_and_each_test_once() -> None:
+    first, second = workers = [Worker(), Worker()]
+    option = SimpleNamespace(loadscopereorder=True)
+    config: Any = SimpleNamespace(option=option, getvalue=lambda _: ["2*popen"])
+    scheduler = ByFile(config, Producer("nobody", enabled=False))
+    for worker in workers:
+        scheduler.add_node(worker)
+        scheduler.add_node_collection(worker, IN_ORDER)
+    scheduler.schedule()
+    assert first.given == [*IN_ORDER[:2], *IN_ORDER[3:5]]
+    assert second.given == [IN_ORDER[2], IN_ORDER[5]]
+    assert scheduler.has_pending and not scheduler.tests_finished
+    for worker in workers:
+        for test in worker.given:
+            scheduler.mark_test_complete(worker, IN_ORDER.index(test))
+    assert scheduler.tests_finished and not scheduler.has_pending
+    assert first.shutting_down and second.shutting_down
 
 
 def test_long_rooms_are_run_first_and_keep_their_order() -> None:
@@ -96,6 +142,27 @@ def test_every_other_worker_reads_all_rooms_from_the_other_end(
     assert read["gw0"] == read["gw2"] == ["tests"]
     assert {f"{room}/" for room in read["gw1"]} == set(ORDER)
     assert read["gw1"] == sorted(read["gw1"], reverse=True)
+
+
+def test_a_worker_gives_way_once_its_whole_programs_are_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(os, "nice", given.append)
+    config = SimpleNamespace(stash=pytest.Stash())
+
+    def begin(node: str) -> list[int]:
+        item: Any = SimpleNamespace(nodeid=node, config=config)
+        pytest_runtest_protocol(item)
+        return given
+
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    assert begin("tests/unit/test_money.py::test_a") == [], "alone it gives way to nobody"
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    assert begin("tests/e2e/test_faults.py::test_c") == []
+    assert begin("tests/chaos/test_chaos.py::test_d") == []
+    assert begin("tests/unit/test_money.py::test_a") == [NICENESS]
+    assert begin("tests/unit/test_money.py::test_b") == [NICENESS], "once is enough"
 
 
 def test_a_part_that_was_asked_for_is_read_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
