@@ -152,10 +152,14 @@ async def _connected(url: str) -> Any:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected stays to the end, so nothing is looked for in it: now, or at each test."""
+    """What is collected stays to the end, so nothing is looked for in it: now, or at each test.
+
+    What tests leave is looked for rarely: a run makes millions of objects and keeps hardly any.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000)
         gc.enable()
