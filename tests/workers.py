@@ -15,6 +15,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from simulator import embedded
 from tests.tiers import is_long, is_quick
 
 WORKER, WORKERS = "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"
@@ -57,6 +58,19 @@ def files_of(tests: Path, *, is_quick: bool) -> list[str]:
         for file in sorted(tests.rglob("test_*.py"))
         if not (is_quick and is_long(file.read_text("utf-8")))
     ]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What several workers start at the same moment draws from different ports: none is taken."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(embedded, "PORTS", own(embedded.PORTS))
+    session.config.add_cleanup(patch.undo)
+
+
+def own(ports: range) -> range:
+    """This worker's share of them, all of them where there is no other worker."""
+    number, workers = os.environ.get(WORKER, "gw0"), int(os.environ.get(WORKERS, "1"))
+    return ports[int(number.removeprefix("gw")) % workers :: workers]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

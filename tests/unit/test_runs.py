@@ -22,6 +22,7 @@ from tests.workers import (
     ORDER,
     ByFile,
     files_of,
+    own,
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_runtest_protocol,
@@ -153,6 +154,18 @@ def test_each_worker_begins_to_read_at_another_place_and_reads_all(
     assert begun[0] == begun[4] == 0, "the fifth stands in for the first, which died"
     assert [(after - before) // quarter for before, after in pairwise(begun[:4])] == [1, 1, 1]
     assert ("tests/chaos/test_chaos.py" in files) == is_all, "what is long is not even read"
+
+
+def test_workers_draw_from_ports_that_are_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    every, drawn = range(15_000, 22_000), list[int]()
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    for worker in ("gw0", "gw1", "gw2"):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        drawn += own(every)
+    assert sorted(drawn) == list(every)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT")
+    assert own(every) == every
 
 
 def test_a_worker_gives_way_once_its_whole_programs_are_over(
