@@ -42,12 +42,14 @@ pytest_plugins = ["tests.tiers", "tests.workers", "tests.alarm", "tests.shipped"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 # Workers may share the server of TEST_DATABASE_URL.
 TEMPLATE = f"template_capp_{WORKER}"
-# The tests' database may forget everything when the machine dies; nothing else is relaxed.
+# The tests' database may forget everything when the machine dies; nothing else is relaxed. All
+# buffers are looked through when a database is made and dropped: as many as a test fills will do.
 SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "max_connections": "200",
     "max_wal_size": "256MB",
+    "shared_buffers": "32MB",
 }
 
 
@@ -152,10 +154,14 @@ async def _connected(url: str) -> Any:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected stays to the end, so nothing is looked for in it: now, or at each test."""
+    """What is collected stays to the end, so nothing is looked for in it: now, or at each test.
+
+    What tests leave is looked for rarely: a run makes millions of objects and keeps hardly any.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000)
         gc.enable()

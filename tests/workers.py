@@ -15,14 +15,19 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-WORKER = "PYTEST_XDIST_WORKER"
+from simulator import embedded
+from tests.tiers import is_long, is_quick
+
+WORKER, WORKERS = "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"
 TOGETHER = "tests/e2e/"
 WHOLE_PROGRAMS = (TOGETHER, "tests/chaos/")
 NICENESS = 5
 """Of a worker, and of the servers it starts, from its first test on that runs no whole programs."""
 # The longest unit first and the long files next, so that all workers end at about the same time.
+# Terminals (`unit/simulator`) wait as much as they work: while others have work for the cores.
 ORDER = (
     *WHOLE_PROGRAMS,
+    "tests/unit/simulator/",
     "tests/simulation/",
     "tests/move/",
     "tests/properties/",
@@ -38,23 +43,39 @@ _GIVES_WAY = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Every other worker reads the rooms backwards: each finds compiled what the other has read."""
-    worker = os.environ.get(WORKER, "gw0")
-    if int(worker.removeprefix("gw")) % 2 and config.args == EVERYTHING:
-        config.args = backwards(config.rootpath / "tests")
+    """Each worker begins to read at another place: it finds compiled what the others have read."""
+    number, workers = os.environ.get(WORKER, ""), int(os.environ.get(WORKERS, "1"))
+    if number and config.args == EVERYTHING:
+        files = files_of(config.rootpath / "tests", is_quick=is_quick(config))
+        begin = int(number.removeprefix("gw")) % workers * len(files) // workers
+        config.args = files[begin:] + files[:begin]
 
 
-def backwards(tests: Path) -> list[str]:
-    """Every room of tests, the last first; the sorting below undoes it."""
-    found = {
-        f"{tests.name}/{file.relative_to(tests).parts[0]}" for file in tests.rglob("test_*.py")
-    }
-    return sorted(found, reverse=True)
+def files_of(tests: Path, *, is_quick: bool) -> list[str]:
+    """Every file of tests that is to be read, by its path."""
+    return [
+        str(file.relative_to(tests.parent))
+        for file in sorted(tests.rglob("test_*.py"))
+        if not (is_quick and is_long(file.read_text("utf-8")))
+    ]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What several workers start at the same moment draws from different ports: none is taken."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(embedded, "PORTS", own(embedded.PORTS))
+    session.config.add_cleanup(patch.undo)
+
+
+def own(ports: range) -> range:
+    """This worker's share of them, all of them where there is no other worker."""
+    number, workers = os.environ.get(WORKER, "gw0"), int(os.environ.get(WORKERS, "1"))
+    return ports[int(number.removeprefix("gw")) % workers :: workers]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort by room; within a room the order stays, on which the last test of e2e relies."""
-    items.sort(key=lambda item: room_of(item.nodeid))
+    """Sort by room and file, wherever reading began; within a file the order stays."""
+    items.sort(key=lambda item: (room_of(item.nodeid), item.nodeid.split("::", 1)[0]))
 
 
 def room_of(node_id: str) -> int:

@@ -41,6 +41,9 @@ HANDS = 8
 """How many people type at the same moment."""
 
 PATIENCE_SECONDS = 400.0
+POLL_SECONDS = 1.0
+"""Who looks at everybody's payments and at all SMS takes the time from those who pay."""
+
 WALLET_PIN = "1234"  # as the sandboxes give it to a wallet that nobody has told another
 # Nobody is in a hurry before the last has confirmed: prices and prompts hold, nobody is asked.
 ENVIRONMENT = {
@@ -102,12 +105,19 @@ async def test_a_thousand_payments_in_flight_all_end_and_every_book_agrees(city:
     for group in _zamtel_last(people):
         await _by_many_hands([_confirm_all(city, each) for each in group])
     confirmed = time.monotonic()
-    await city.until(lambda: _are(city, State.COLLECTING), "not all are in flight")
+    await city.until(
+        lambda: _are(city, State.COLLECTING), "not all are in flight", poll_seconds=POLL_SECONDS
+    )
     assert await _states(city) == {State.COLLECTING: PAYMENTS}
 
     asked = time.monotonic()
     await _approve_everything(city, people)
-    await city.until(lambda: _are(city, State.PAID), "not all were paid", patience=PATIENCE_SECONDS)
+    await city.until(
+        lambda: _are(city, State.PAID),
+        "not all were paid",
+        patience=PATIENCE_SECONDS,
+        poll_seconds=POLL_SECONDS,
+    )
     paid = time.monotonic()
 
     await _assert_moved_once(city, people)
@@ -253,7 +263,7 @@ async def _assert_told_once(city: City, people: list[Paying]) -> None:
         found = (await city.client.get(url)).json()["messages"]
         return Counter(message["to"] for message in found) == expected or None
 
-    await city.until(told, "somebody was not told, or told twice")
+    await city.until(told, "somebody was not told, or told twice", poll_seconds=POLL_SECONDS)
 
 
 async def _by_many_hands(work: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -5,19 +5,24 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from xdist.remote import Producer
 
+from engine.plain_yaml import read_yaml
 from engine.texts import BrokenTexts, Texts
 from tests.alarm import alarm
 from tests.workers import (
     NICENESS,
     ORDER,
     ByFile,
+    files_of,
+    own,
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_runtest_protocol,
@@ -33,7 +38,7 @@ NODES = [
     "tests/integration/test_commit.py::test_e",
     "tests/integration/test_commit.py::test_f",
 ]
-IN_ORDER = [NODES[place] for place in (1, 2, 3, 4, 5, 0)]
+IN_ORDER = [NODES[place] for place in (2, 1, 3, 4, 5, 0)]
 
 CONFTEST = """
 import tests.alarm
@@ -117,31 +122,50 @@ def test_units_are_handed_out_in_their_order_and_each_test_once() -> None:
     assert first.shutting_down and second.shutting_down
 
 
-def test_long_rooms_are_run_first_and_keep_their_order() -> None:
+def test_long_rooms_are_run_first_and_files_by_their_names() -> None:
     items: list[Any] = [SimpleNamespace(nodeid=node) for node in NODES]
     pytest_collection_modifyitems(items)
     assert [item.nodeid[-6:] for item in items] == [
-        "test_b", "[x::y]", "test_d", "test_e", "test_f", "test_a",
+        "[x::y]", "test_b", "test_d", "test_e", "test_f", "test_a",
     ]  # fmt: skip
 
 
 def test_every_room_has_its_place() -> None:
     rooms = {f"tests/{file.relative_to(TESTS).parts[0]}/" for file in TESTS.glob("*/**/test_*.py")}
-    assert rooms == set(ORDER)
+    assert rooms <= set(ORDER)
+    assert all(any((TESTS.parent / room).rglob("test_*.py")) for room in ORDER)
 
 
-def test_every_other_worker_reads_all_rooms_from_the_other_end(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("is_all", [True, False])
+def test_each_worker_begins_to_read_at_another_place_and_reads_all(
+    monkeypatch: pytest.MonkeyPatch, is_all: bool
 ) -> None:
-    read = {}
-    for worker in ("gw0", "gw1", "gw2"):
+    files = files_of(TESTS, is_quick=not is_all)
+    quarter = len(files) // 4
+    monkeypatch.setattr("tests.workers.is_quick", lambda _: not is_all)
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "4")
+    begun = []
+    for worker in ("gw0", "gw1", "gw2", "gw3", "gw4"):
         monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
         config: Any = SimpleNamespace(args=["tests"], rootpath=TESTS.parent)
         pytest_configure(config)
-        read[worker] = config.args
-    assert read["gw0"] == read["gw2"] == ["tests"]
-    assert {f"{room}/" for room in read["gw1"]} == set(ORDER)
-    assert read["gw1"] == sorted(read["gw1"], reverse=True)
+        assert sorted(config.args) == sorted(files)
+        begun.append(files.index(config.args[0]))
+    assert begun[0] == begun[4] == 0, "the fifth stands in for the first, which died"
+    assert [(after - before) // quarter for before, after in pairwise(begun[:4])] == [1, 1, 1]
+    assert ("tests/chaos/test_chaos.py" in files) == is_all, "what is long is not even read"
+
+
+def test_workers_draw_from_ports_that_are_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    every, drawn = range(15_000, 22_000), list[int]()
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    for worker in ("gw0", "gw1", "gw2"):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        drawn += own(every)
+    assert sorted(drawn) == list(every)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT")
+    assert own(every) == every
 
 
 def test_a_worker_gives_way_once_its_whole_programs_are_over(
@@ -186,6 +210,15 @@ def test_the_shipped_sentences_are_read_once_and_a_changed_copy_as_it_stands(
     (copy / "en.yaml").write_text("{")
     with pytest.raises(BrokenTexts):
         Texts.load(copy)
+
+
+def test_yaml_that_was_read_before_is_nobody_elses_and_what_is_broken_stays_so() -> None:
+    first = read_yaml("a: [1, 2]")
+    first["a"].append(3)
+    assert read_yaml("a: [1, 2]") == {"a": [1, 2]} != first
+    for _ in range(2):
+        with pytest.raises(yaml.YAMLError):
+            read_yaml("a: [1")
 
 
 def test_alarm_rings_where_it_hangs_and_the_one_around_it_still_does() -> None:
