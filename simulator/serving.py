@@ -19,6 +19,9 @@ from simulator.faults import ABORT
 HOST = "127.0.0.1"
 _SHUTDOWN_SECONDS_MAX = 1.0
 _BACKLOG = 2048
+_IDLE_SECONDS_MAX = 60
+"""How long a connection may rest: longer than any caller of ours lets it, also on a machine that is
+so busy that a request lies unread for seconds. Who asks while it is being closed gets no answer."""
 _STEPS_FROM_ACCEPTED_TO_CONNECTION = 3
 """Steps of the event loop after which whatever was accepted before is a connection to be closed:
 nobody would close one that comes up while the loop ends."""
@@ -142,6 +145,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         backlog=_BACKLOG,
+        timeout_keep_alive=_IDLE_SECONDS_MAX,
     )
 
 
