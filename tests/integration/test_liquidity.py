@@ -10,11 +10,15 @@ from engine.desk.booking import Booker
 from engine.desk.movements import Movements
 from engine.desk.proposals import Kind, Proposal, State
 from engine.errors import StaffMistake
+from engine.ledger import postings
+from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
-from engine.ledger.pool_postings import reserve_withdrawal
+from engine.ledger.pool_postings import reserve_return, reserve_withdrawal
+from engine.payments.lifecycle import State as PaymentState
+from engine.ports import Direction
 from tests.integration.books import assert_books
 from tests.integration.desk_room import (
     ASHA,
@@ -23,10 +27,12 @@ from tests.integration.desk_room import (
     HELD,
     OPERATORS,
     POOL_UGX,
+    QUOTE,
     Room,
     open_room,
 )
 from tests.integration.owner import Owner
+from tests.unit.payments.examples import ROUTE
 
 A = AccountKind
 
@@ -239,6 +245,35 @@ async def test_the_status_shows_what_is_free_promised_leaving_and_how_long_it_la
     assert mtn.days == round((POOL_UGX - HELD) / mtn.use_per_day_minor, 1)
     facts = {f.operator: f.minor for f in await room.office.liquidity.float_facts()}
     assert facts["mtn_ug"] == POOL_UGX - 2 * HELD - 1_000
+
+
+async def test_what_may_have_left_a_float_is_in_flight_and_no_longer_counts_as_there(
+    room: Room,
+) -> None:
+    """A payout, a refund, and what goes back to whoever sent it by mistake."""
+    await room.collect(await room.reserve())
+    failed = await room.collect(await room.reserve())
+    given_back = (
+        *postings.take_back(QUOTE, ROUTE), *postings.give_up(QUOTE, ROUTE),
+        *postings.send_refund(QUOTE, ROUTE),
+    )  # fmt: skip
+    await room.follow(failed, PaymentState.REFUNDING, given_back, begins=Direction.REFUND)
+    suspense = Account(1, "UGX", A.SUSPENSE, 2)
+    await open_accounts(room.pool, [suspense, suspense._replace(kind=A.RETURN_HELD)])
+    stray = (
+        (Account(1, "UGX", A.FLOAT, 2).number, suspense.number, 500),
+        *reserve_return(1, "UGX", 2, 300),
+    )
+    by_hand = Plan(
+        room.ids.payment(), CREATE, 1, Manual.SUSPENDED, key="stray", transfers=stray
+    )  # fmt: skip
+    assert await room.committed(by_hand) is Verdict.APPLIED
+    refund = postings.refund_minor(QUOTE)
+    kes, ugx = await room.office.liquidity.status()
+    assert (kes.in_flight_minor, ugx.in_flight_minor) == (refund, HELD + 300)
+    there = {f.operator: f.minor for f in await room.office.liquidity.float_facts()}
+    assert there["mtn_ug"] == POOL_UGX + 500 - HELD - 300
+    assert there["mpesa_ke"] == await room.minor(A.FLOAT, "KES", 1) - refund
 
 
 async def test_an_alarm_a_crossing_not_an_alarm_a_second(room: Room, database_url: str) -> None:
