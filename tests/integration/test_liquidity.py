@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from engine.desk.booking import Booker
+from engine.desk.liquidity import Liquidity
 from engine.desk.movements import Movements
 from engine.desk.proposals import Kind, Proposal, State
 from engine.errors import StaffMistake
@@ -274,6 +275,58 @@ async def test_what_may_have_left_a_float_is_in_flight_and_no_longer_counts_as_t
     there = {f.operator: f.minor for f in await room.office.liquidity.float_facts()}
     assert there["mtn_ug"] == POOL_UGX + 500 - HELD - 300
     assert there["mpesa_ke"] == await room.minor(A.FLOAT, "KES", 1) - refund
+
+
+async def test_the_use_of_a_float_is_what_payments_took_out_of_it_in_the_last_week(
+    room: Room,
+) -> None:
+    """What people take out, or move elsewhere, would be bought again and again."""
+    liquidity, desk = room.office.liquidity, room.office.desk
+    await room.pay_whole()
+    room.clock.pass_(8 * 86_400)
+    taken = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=1_000)
+    await desk.see(taken.id, "OUT-1", by=CHEP)
+    moved = await room.agreed(Kind.REBALANCE, source="mtn_ug", target="airtel_ug", minor=2_000)
+    await desk.see(moved.id, "BANK-9", by=CHEP)
+    room.clock.pass_(1)
+    assert await liquidity.use_per_day() == {}
+    await room.pay_whole()  # at this very moment, or by a clock that is before ours
+    assert await liquidity.use_per_day() == {}
+    room.clock.pass_(1)
+    float_ = Account(1, "UGX", A.FLOAT, 2)
+    assert await liquidity.use_per_day() == {float_.number: HELD * 3 // 10}
+
+
+async def test_a_mark_is_a_pools_or_a_floats_and_its_target_is_not_below_it(room: Room) -> None:
+    liquidity, float_ = room.office.liquidity, Account(1, "UGX", A.FLOAT, 2)
+    with pytest.raises(StaffMistake, match="POOL_AVAIL and FLOAT"):
+        await liquidity.set_mark(Account(1, "UGX", A.POOL_HELD), low_minor=1, target_minor=2)
+    for low, target in ((-1, 2), (3, 2)):
+        with pytest.raises(StaffMistake, match="low mark"):
+            await liquidity.set_mark(float_, low_minor=low, target_minor=target)
+    await liquidity.set_mark(float_, low_minor=0, target_minor=0)
+    for _ in range(2):  # the second time it is changed
+        await liquidity.set_mark(float_, low_minor=7, target_minor=9)
+        (facts,) = (f for f in await liquidity.float_facts() if f.operator == "mtn_ug")
+        assert (facts.low_minor, facts.target_minor) == (7, 9)
+        assert await liquidity.watch() == 0
+    await liquidity.set_mark(float_, low_minor=POOL_UGX, target_minor=POOL_UGX)
+    assert await liquidity.watch() == 0  # not below it
+    taken = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=1)
+    await room.office.desk.see(taken.id, "OUT-1", by=CHEP)
+    assert await liquidity.watch() == 1
+    (case,) = await room.office.cases.open_cases()
+    assert case.detail == "FLOAT:mtn_ug:UGX has UGX 999,999, its mark is UGX 1,000,000"
+
+
+async def test_the_float_of_an_operator_that_is_served_no_more_is_shown_and_left_alone(
+    room: Room,
+) -> None:
+    others = {name: facts for name, facts in OPERATORS.items() if name != "mtn_ug"}
+    liquidity = Liquidity(room.pool, 1, others, room.clock)
+    (_, ugx) = await liquidity.status()
+    assert [(f.operator, f.minor) for f in ugx.floats] == [("2", POOL_UGX)]
+    assert [f.operator for f in await liquidity.float_facts()] == ["mpesa_ke"]
 
 
 async def test_an_alarm_a_crossing_not_an_alarm_a_second(room: Room, database_url: str) -> None:
