@@ -27,6 +27,7 @@ from engine.ports import (
     Reason,
     Refusal,
 )
+from tests.integration.owner import Owner
 from tests.integration.settlement_room import HOME, PAIR, Hall, changed, open_hall
 
 pytestmark = pytest.mark.long(
@@ -457,6 +458,34 @@ async def test_what_is_on_its_way_is_no_drift_whether_it_has_arrived_or_not(hall
     await hall.assert_settled()
 
 
+async def test_a_refund_that_was_ruled_is_no_drift_whether_it_has_arrived_or_not(
+    hall: Hall,
+) -> None:
+    dispute = await opened(hall)
+    await hall.room.disputes.rule(dispute, 400_000)
+    await hall.sweep(2)
+    pools = hall.rail.corridors[PAIR]
+
+    async def drifts() -> dict[str, int]:
+        balances = await hall.room.standings.balances()
+        return {b.operator: b.drift_minor for b in balances if b.drift_minor}
+
+    assert await drifts() == {}
+    found = pools.disputes[dispute]
+    pools.totals[0] += 400_000  # somebody else has asked the rail for it
+    pools.totals[1] -= 400_000
+    assert await drifts() == {}
+    pools.totals[0] += 1
+    pools.totals[1] -= 1
+    assert await drifts() == {"mpesa_ke": 1, "mtn_ug": -1}
+    pools.totals[0] -= 1
+    pools.totals[1] += 1
+    pools.disputes[dispute] = msgspec.structs.replace(found, status="closed")
+    await hall.sweep(2)
+    assert await drifts() == {}
+    await hall.assert_settled()
+
+
 # How it stands.
 
 
@@ -495,6 +524,25 @@ async def test_how_long_a_corridor_lags_is_told(hall: Hall) -> None:
     hall.clock.pass_(70)
     pair, _ = await hall.room.standings.of_corridors()
     assert (pair.payments, len(pair.unfinished), pair.lag_seconds) == (0, 1, 70)
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(5)
+    pair, home = await hall.room.standings.of_corridors()
+    assert (pair.payments, len(pair.unfinished), pair.lag_seconds) == (1, 1, 75)
+    assert (home.payments, home.unfinished, home.lag_seconds) == (0, (), 0)
+
+
+async def test_while_rates_are_stale_it_is_told_how_many_wait_and_how_long(hall: Hall) -> None:
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(20)
+    await hall.pay("mtn_ug", "mpesa_ke", 1_000)
+    await hall.sweep(1)
+    hall.clock.pass_(30)
+    await Owner(hall.pool).execute("delete from fx_rate where base = 'KES'")
+    await hall.rates.refresh(hall.pool)
+    pair, _ = await hall.room.standings.of_corridors()
+    assert (pair.payments, pair.exposure_minor, pair.lag_seconds) == (2, None, 50)
 
 
 async def test_a_dispute_that_the_rail_did_not_take_may_be_opened_again(hall: Hall) -> None:
