@@ -317,6 +317,12 @@ async def test_a_mark_is_a_pools_or_a_floats_and_its_target_is_not_below_it(room
     assert await liquidity.watch() == 1
     (case,) = await room.office.cases.open_cases()
     assert case.detail == "FLOAT:mtn_ug:UGX has UGX 999,999, its mark is UGX 1,000,000"
+    topped = await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=1)
+    await room.office.desk.see(topped.id, "BANK-1", by=CHEP)
+    assert (await liquidity.watch(), await liquidity.watch()) == (1, 0)  # it is back at its mark
+    assert len(await room.office.cases.open_cases()) == 1
+    await liquidity.set_mark(Account(1, "UGX", A.POOL_AVAIL), low_minor=5, target_minor=6)
+    assert [pool.low_minor for pool in await liquidity.status()] == [0, 5]
 
 
 async def test_the_float_of_an_operator_that_is_served_no_more_is_shown_and_left_alone(
