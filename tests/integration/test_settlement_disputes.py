@@ -16,13 +16,14 @@ from engine.payments.settlement.receipts import (
     verify,
     write_receipt,
 )
-from engine.payments.settlement.state import DisputeStage
+from engine.payments.settlement.state import BatchState, DisputeStage
 from engine.ports import (
     DisputeAnswer,
     DisputeOpening,
     DisputeRefund,
     DisputeRuling,
     DisputeStanding,
+    PoolStanding,
     Provision,
     Reason,
     Refusal,
@@ -443,17 +444,57 @@ async def test_a_drift_that_comes_back_is_told_of_again(hall: Hall) -> None:
         await hall.close_cases()
 
 
-async def test_what_is_on_its_way_is_no_drift_whether_it_has_arrived_or_not(hall: Hall) -> None:
+@pytest.mark.parametrize("state", [BatchState.APPROVED, BatchState.SUBMITTED, BatchState.PARKED])
+async def test_what_is_on_its_way_is_no_drift_whether_it_has_arrived_or_not(
+    hall: Hall, state: BatchState
+) -> None:
+    """What is approved others may have handed in, and what is parked may have been carried out."""
     await hall.pay()
-    await hall.close()
+    batch = await hall.close()
     hall.rail.decides = False
     await hall.sweep(2)
+    assert await hall.room.batches.move(await hall.reopened(batch), state)
     assert not any(b.drift_minor for b in await hall.room.standings.balances())
     hall.rail.decides = True
     hall.rail.carry_out()
     balances = await hall.room.standings.balances()
     assert not any(b.drift_minor for b in balances)
     assert any(b.books_minor != b.rail_minor for b in balances)
+    assert await hall.room.batches.move(await hall.reopened(batch), BatchState.SUBMITTED)
+    await hall.sweep(2)
+    await hall.assert_settled()
+
+
+@pytest.mark.parametrize("what", ["it is booked", "it leaves"])
+async def test_what_happens_while_the_rail_is_asked_is_no_drift(hall: Hall, what: str) -> None:
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.decides = False
+    if what == "it is booked":
+        await hall.sweep(2)
+    look = hall.rail.pools
+    told: list[tuple[PoolStanding, ...]] = []
+
+    async def pools(corridor: str) -> tuple[PoolStanding, ...]:
+        if told:
+            return await look(corridor)
+        if what == "it is booked":
+            told.append(await look(corridor))
+            hall.rail.decides = True
+            hall.rail.carry_out()
+            await hall.sweep(2)
+        else:
+            await hall.sweep(2)
+            hall.rail.decides = True
+            hall.rail.carry_out()
+            told.append(await look(corridor))
+        return told[0]
+
+    hall.rail.pools = pools  # type: ignore[method-assign]
+    drifts = [b.drift_minor for b in await hall.room.standings.balances()]
+    del hall.rail.pools
+    is_settled = (await hall.reopened(batch)).state is BatchState.SETTLED
+    assert (drifts, is_settled) == ([0, 0, 0], what == "it is booked")
     await hall.sweep(2)
     await hall.assert_settled()
 
@@ -471,9 +512,12 @@ async def test_a_refund_that_was_ruled_is_no_drift_whether_it_has_arrived_or_not
         return {b.operator: b.drift_minor for b in balances if b.drift_minor}
 
     assert await drifts() == {}
+    pools.totals[0] -= 1
+    pools.totals[1] += 1
+    assert await drifts() == {"mpesa_ke": -1, "mtn_ug": 1}
     found = pools.disputes[dispute]
-    pools.totals[0] += 400_000  # somebody else has asked the rail for it
-    pools.totals[1] -= 400_000
+    pools.totals[0] += 400_001  # somebody else has asked the rail for it
+    pools.totals[1] -= 400_001
     assert await drifts() == {}
     pools.totals[0] += 1
     pools.totals[1] -= 1
@@ -508,6 +552,20 @@ async def test_how_a_payment_stands_is_told_from_its_window_to_the_rail(hall: Ha
     assert standing.settled_at == hall.rail.seconds
     stages = (standing.closed_ms, standing.approved_ms, standing.submitted_ms, standing.ended_ms)
     assert None not in stages
+
+
+async def test_how_a_payment_stands_is_told_while_nobody_has_signed_for_its_batch(
+    hall: Hall,
+) -> None:
+    payment = await hall.pay()
+    await hall.close()
+    hall.rail.unsigned = 2
+    await hall.sweep(2)
+    [standing] = await hall.room.standings.of_payment(payment)
+    assert standing.standing in ("approved", "submitted")
+    assert (standing.transaction_hash, standing.rail_version) == (None, None)
+    await hall.sweep(3)
+    await hall.assert_settled()
 
 
 async def test_how_long_a_corridor_lags_is_told(hall: Hall) -> None:
