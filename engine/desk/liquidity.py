@@ -81,7 +81,8 @@ class Liquidity:
     async def float_facts(self) -> list[FloatFacts]:
         """What rebalancing wants to know, in one row for each float.
 
-        What is on its way out of a float, to a payee or to its owner, no longer counts as there.
+        What is on its way out of a float, to a payee, back to whoever sent it or to its owner, no
+        longer counts as there.
         """
         return [
             FloatFacts(
@@ -183,7 +184,7 @@ class Liquidity:
             total(Kind.POOL_HELD),
             total(Kind.POOL_RESERVED),
             total(Kind.WITHDRAWAL_HELD),
-            total(Kind.PAYOUT_IN_FLIGHT) + total(Kind.REFUND_IN_FLIGHT),
+            sum(total(kind) for kind in _IN_FLIGHT),
             marks.get(available.number, _NO_MARK).low_minor,
             tuple(self._float_status(account, minor, use, marks) for account in floats),
         )
@@ -203,7 +204,7 @@ class Liquidity:
         return FloatStatus(
             self._names.get(account.owner, str(account.owner)),
             there,
-            beside(Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT),
+            beside(*_IN_FLIGHT),
             beside(Kind.WITHDRAWAL_HELD),
             per_day,
             round(there / per_day, 1) if per_day else None,
@@ -216,14 +217,14 @@ class Liquidity:
 
 
 _NO_MARK = _Mark(0, 0)
+_IN_FLIGHT = (Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, Kind.RETURN_HELD)
 _SHOWN = {
     Kind.FLOAT,
     Kind.POOL_AVAIL,
     Kind.POOL_HELD,
     Kind.POOL_RESERVED,
-    Kind.PAYOUT_IN_FLIGHT,
-    Kind.REFUND_IN_FLIGHT,
     Kind.WITHDRAWAL_HELD,
+    *_IN_FLIGHT,
 }
 _CROSSED = """
 with now_ as (

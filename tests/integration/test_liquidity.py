@@ -7,14 +7,19 @@ import asyncpg
 import pytest
 
 from engine.desk.booking import Booker
+from engine.desk.liquidity import Liquidity
 from engine.desk.movements import Movements
 from engine.desk.proposals import Kind, Proposal, State
 from engine.errors import StaffMistake
+from engine.ledger import postings
+from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
-from engine.ledger.pool_postings import reserve_withdrawal
+from engine.ledger.pool_postings import reserve_return, reserve_withdrawal
+from engine.payments.lifecycle import State as PaymentState
+from engine.ports import Direction
 from tests.integration.books import assert_books
 from tests.integration.desk_room import (
     ASHA,
@@ -23,10 +28,12 @@ from tests.integration.desk_room import (
     HELD,
     OPERATORS,
     POOL_UGX,
+    QUOTE,
     Room,
     open_room,
 )
 from tests.integration.owner import Owner
+from tests.unit.payments.examples import ROUTE
 
 A = AccountKind
 
@@ -239,6 +246,93 @@ async def test_the_status_shows_what_is_free_promised_leaving_and_how_long_it_la
     assert mtn.days == round((POOL_UGX - HELD) / mtn.use_per_day_minor, 1)
     facts = {f.operator: f.minor for f in await room.office.liquidity.float_facts()}
     assert facts["mtn_ug"] == POOL_UGX - 2 * HELD - 1_000
+
+
+async def test_what_may_have_left_a_float_is_in_flight_and_no_longer_counts_as_there(
+    room: Room,
+) -> None:
+    """A payout, a refund, and what goes back to whoever sent it by mistake."""
+    await room.collect(await room.reserve())
+    failed = await room.collect(await room.reserve())
+    given_back = (
+        *postings.take_back(QUOTE, ROUTE), *postings.give_up(QUOTE, ROUTE),
+        *postings.send_refund(QUOTE, ROUTE),
+    )  # fmt: skip
+    await room.follow(failed, PaymentState.REFUNDING, given_back, begins=Direction.REFUND)
+    suspense = Account(1, "UGX", A.SUSPENSE, 2)
+    await open_accounts(room.pool, [suspense, suspense._replace(kind=A.RETURN_HELD)])
+    stray = (
+        (Account(1, "UGX", A.FLOAT, 2).number, suspense.number, 500),
+        *reserve_return(1, "UGX", 2, 300),
+    )
+    by_hand = Plan(
+        room.ids.payment(), CREATE, 1, Manual.SUSPENDED, key="stray", transfers=stray
+    )  # fmt: skip
+    assert await room.committed(by_hand) is Verdict.APPLIED
+    refund = postings.refund_minor(QUOTE)
+    kes, ugx = await room.office.liquidity.status()
+    assert (kes.in_flight_minor, ugx.in_flight_minor) == (refund, HELD + 300)
+    there = {f.operator: f.minor for f in await room.office.liquidity.float_facts()}
+    assert there["mtn_ug"] == POOL_UGX + 500 - HELD - 300
+    assert there["mpesa_ke"] == await room.minor(A.FLOAT, "KES", 1) - refund
+
+
+async def test_the_use_of_a_float_is_what_payments_took_out_of_it_in_the_last_week(
+    room: Room,
+) -> None:
+    """What people take out, or move elsewhere, would be bought again and again."""
+    liquidity, desk = room.office.liquidity, room.office.desk
+    await room.pay_whole()
+    room.clock.pass_(8 * 86_400)
+    taken = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=1_000)
+    await desk.see(taken.id, "OUT-1", by=CHEP)
+    moved = await room.agreed(Kind.REBALANCE, source="mtn_ug", target="airtel_ug", minor=2_000)
+    await desk.see(moved.id, "BANK-9", by=CHEP)
+    room.clock.pass_(1)
+    assert await liquidity.use_per_day() == {}
+    await room.pay_whole()  # at this very moment, or by a clock that is before ours
+    assert await liquidity.use_per_day() == {}
+    room.clock.pass_(1)
+    float_ = Account(1, "UGX", A.FLOAT, 2)
+    assert await liquidity.use_per_day() == {float_.number: HELD * 3 // 10}
+
+
+async def test_a_mark_is_a_pools_or_a_floats_and_its_target_is_not_below_it(room: Room) -> None:
+    liquidity, float_ = room.office.liquidity, Account(1, "UGX", A.FLOAT, 2)
+    with pytest.raises(StaffMistake, match="POOL_AVAIL and FLOAT"):
+        await liquidity.set_mark(Account(1, "UGX", A.POOL_HELD), low_minor=1, target_minor=2)
+    for low, target in ((-1, 2), (3, 2)):
+        with pytest.raises(StaffMistake, match="low mark"):
+            await liquidity.set_mark(float_, low_minor=low, target_minor=target)
+    await liquidity.set_mark(float_, low_minor=0, target_minor=0)
+    for _ in range(2):  # the second time it is changed
+        await liquidity.set_mark(float_, low_minor=7, target_minor=9)
+        (facts,) = (f for f in await liquidity.float_facts() if f.operator == "mtn_ug")
+        assert (facts.low_minor, facts.target_minor) == (7, 9)
+        assert await liquidity.watch() == 0
+    await liquidity.set_mark(float_, low_minor=POOL_UGX, target_minor=POOL_UGX)
+    assert await liquidity.watch() == 0  # not below it
+    taken = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=1)
+    await room.office.desk.see(taken.id, "OUT-1", by=CHEP)
+    assert await liquidity.watch() == 1
+    (case,) = await room.office.cases.open_cases()
+    assert case.detail == "FLOAT:mtn_ug:UGX has UGX 999,999, its mark is UGX 1,000,000"
+    topped = await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=1)
+    await room.office.desk.see(topped.id, "BANK-1", by=CHEP)
+    assert (await liquidity.watch(), await liquidity.watch()) == (1, 0)  # it is back at its mark
+    assert len(await room.office.cases.open_cases()) == 1
+    await liquidity.set_mark(Account(1, "UGX", A.POOL_AVAIL), low_minor=5, target_minor=6)
+    assert [pool.low_minor for pool in await liquidity.status()] == [0, 5]
+
+
+async def test_the_float_of_an_operator_that_is_served_no_more_is_shown_and_left_alone(
+    room: Room,
+) -> None:
+    others = {name: facts for name, facts in OPERATORS.items() if name != "mtn_ug"}
+    liquidity = Liquidity(room.pool, 1, others, room.clock)
+    (_, ugx) = await liquidity.status()
+    assert [(f.operator, f.minor) for f in ugx.floats] == [("2", POOL_UGX)]
+    assert [f.operator for f in await liquidity.float_facts()] == ["mpesa_ke"]
 
 
 async def test_an_alarm_a_crossing_not_an_alarm_a_second(room: Room, database_url: str) -> None:

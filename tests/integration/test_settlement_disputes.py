@@ -16,17 +16,19 @@ from engine.payments.settlement.receipts import (
     verify,
     write_receipt,
 )
-from engine.payments.settlement.state import DisputeStage
+from engine.payments.settlement.state import BatchState, DisputeStage
 from engine.ports import (
     DisputeAnswer,
     DisputeOpening,
     DisputeRefund,
     DisputeRuling,
     DisputeStanding,
+    PoolStanding,
     Provision,
     Reason,
     Refusal,
 )
+from tests.integration.owner import Owner
 from tests.integration.settlement_room import HOME, PAIR, Hall, changed, open_hall
 
 pytestmark = pytest.mark.long(
@@ -442,18 +444,89 @@ async def test_a_drift_that_comes_back_is_told_of_again(hall: Hall) -> None:
         await hall.close_cases()
 
 
-async def test_what_is_on_its_way_is_no_drift_whether_it_has_arrived_or_not(hall: Hall) -> None:
+@pytest.mark.parametrize("state", [BatchState.APPROVED, BatchState.SUBMITTED, BatchState.PARKED])
+async def test_what_is_on_its_way_is_no_drift_whether_it_has_arrived_or_not(
+    hall: Hall, state: BatchState
+) -> None:
+    """What is approved others may have handed in, and what is parked may have been carried out."""
     await hall.pay()
-    await hall.close()
+    batch = await hall.close()
     hall.rail.decides = False
     await hall.sweep(2)
+    assert await hall.room.batches.move(await hall.reopened(batch), state)
     assert not any(b.drift_minor for b in await hall.room.standings.balances())
     hall.rail.decides = True
     hall.rail.carry_out()
     balances = await hall.room.standings.balances()
     assert not any(b.drift_minor for b in balances)
     assert any(b.books_minor != b.rail_minor for b in balances)
+    assert await hall.room.batches.move(await hall.reopened(batch), BatchState.SUBMITTED)
     await hall.sweep(2)
+    await hall.assert_settled()
+
+
+@pytest.mark.parametrize("what", ["it is booked", "it leaves"])
+async def test_what_happens_while_the_rail_is_asked_is_no_drift(hall: Hall, what: str) -> None:
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.decides = False
+    if what == "it is booked":
+        await hall.sweep(2)
+    look = hall.rail.pools
+    told: list[tuple[PoolStanding, ...]] = []
+
+    async def pools(corridor: str) -> tuple[PoolStanding, ...]:
+        if told:
+            return await look(corridor)
+        if what == "it is booked":
+            told.append(await look(corridor))
+            hall.rail.decides = True
+            hall.rail.carry_out()
+            await hall.sweep(2)
+        else:
+            await hall.sweep(2)
+            hall.rail.decides = True
+            hall.rail.carry_out()
+            told.append(await look(corridor))
+        return told[0]
+
+    hall.rail.pools = pools  # type: ignore[method-assign]
+    drifts = [b.drift_minor for b in await hall.room.standings.balances()]
+    del hall.rail.pools
+    is_settled = (await hall.reopened(batch)).state is BatchState.SETTLED
+    assert (drifts, is_settled) == ([0, 0, 0], what == "it is booked")
+    await hall.sweep(2)
+    await hall.assert_settled()
+
+
+async def test_a_refund_that_was_ruled_is_no_drift_whether_it_has_arrived_or_not(
+    hall: Hall,
+) -> None:
+    dispute = await opened(hall)
+    await hall.room.disputes.rule(dispute, 400_000)
+    await hall.sweep(2)
+    pools = hall.rail.corridors[PAIR]
+
+    async def drifts() -> dict[str, int]:
+        balances = await hall.room.standings.balances()
+        return {b.operator: b.drift_minor for b in balances if b.drift_minor}
+
+    assert await drifts() == {}
+    pools.totals[0] -= 1
+    pools.totals[1] += 1
+    assert await drifts() == {"mpesa_ke": -1, "mtn_ug": 1}
+    found = pools.disputes[dispute]
+    pools.totals[0] += 400_001  # somebody else has asked the rail for it
+    pools.totals[1] -= 400_001
+    assert await drifts() == {}
+    pools.totals[0] += 1
+    pools.totals[1] -= 1
+    assert await drifts() == {"mpesa_ke": 1, "mtn_ug": -1}
+    pools.totals[0] -= 1
+    pools.totals[1] += 1
+    pools.disputes[dispute] = msgspec.structs.replace(found, status="closed")
+    await hall.sweep(2)
+    assert await drifts() == {}
     await hall.assert_settled()
 
 
@@ -481,6 +554,20 @@ async def test_how_a_payment_stands_is_told_from_its_window_to_the_rail(hall: Ha
     assert None not in stages
 
 
+async def test_how_a_payment_stands_is_told_while_nobody_has_signed_for_its_batch(
+    hall: Hall,
+) -> None:
+    payment = await hall.pay()
+    await hall.close()
+    hall.rail.unsigned = 2
+    await hall.sweep(2)
+    [standing] = await hall.room.standings.of_payment(payment)
+    assert standing.standing in ("approved", "submitted")
+    assert (standing.transaction_hash, standing.rail_version) == (None, None)
+    await hall.sweep(3)
+    await hall.assert_settled()
+
+
 async def test_how_long_a_corridor_lags_is_told(hall: Hall) -> None:
     hall.rail.is_away = True
     await hall.pay()
@@ -495,6 +582,25 @@ async def test_how_long_a_corridor_lags_is_told(hall: Hall) -> None:
     hall.clock.pass_(70)
     pair, _ = await hall.room.standings.of_corridors()
     assert (pair.payments, len(pair.unfinished), pair.lag_seconds) == (0, 1, 70)
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(5)
+    pair, home = await hall.room.standings.of_corridors()
+    assert (pair.payments, len(pair.unfinished), pair.lag_seconds) == (1, 1, 75)
+    assert (home.payments, home.unfinished, home.lag_seconds) == (0, (), 0)
+
+
+async def test_while_rates_are_stale_it_is_told_how_many_wait_and_how_long(hall: Hall) -> None:
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(20)
+    await hall.pay("mtn_ug", "mpesa_ke", 1_000)
+    await hall.sweep(1)
+    hall.clock.pass_(30)
+    await Owner(hall.pool).execute("delete from fx_rate where base = 'KES'")
+    await hall.rates.refresh(hall.pool)
+    pair, _ = await hall.room.standings.of_corridors()
+    assert (pair.payments, pair.exposure_minor, pair.lag_seconds) == (2, None, 50)
 
 
 async def test_a_dispute_that_the_rail_did_not_take_may_be_opened_again(hall: Hall) -> None:

@@ -424,6 +424,23 @@ async def test_a_listed_return_of_the_collection_is_the_refund_that_was_unknown(
     assert await bureau.cases() == await world.cases() == []
 
 
+async def test_a_listed_return_of_a_collection_that_came_late_is_its_refund(
+    world: World, bureau: Bureau
+) -> None:
+    """How it ended first told no receipt; the statement names the one that came in the end."""
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, FAILED)
+    late = Finding(Outcome.SUCCEEDED, "ok", receipt="R1")
+    await world.tell(collection, late, Source.QUERY)
+    await world.dispatched()
+    refund = await world.live(payment_id)
+    await world.payments.record_unclear(await world.payment(payment_id), refund)
+    back = bureau.line("REV1", side=Side.OUT, reference="R1")
+    report = await bureau.take(bureau.line("R1"), back)
+    assert report.counts == {C.MATCHED: 1, C.UNKNOWN_RESOLVED: 1}
+    assert await world.state(payment_id) is S.REFUNDED
+
+
 async def test_a_return_that_nobody_here_ordered_is_said_to_people(
     world: World, bureau: Bureau
 ) -> None:
@@ -584,6 +601,22 @@ async def test_absence_fails_an_unknown_payout_only_where_the_operator_is_comple
     assert await world.state(payment_id) is not S.PAYOUT_UNKNOWN
     assert await world.store.ended_how(payment_id, payout) is False
     assert await complete.age() == 0
+
+
+async def test_what_is_asked_and_answered_meanwhile_puts_off_no_proof_by_absence(
+    world: World,
+) -> None:
+    """Only an order that left later may be listed later; else what is asked about never ends."""
+    payment_id, payout = await payout_unknown(world)
+    usual, complete = bureau_of(world), bureau_of(world, absence_proves_after_days=1)
+    for _ in range(3):
+        await usual.take_whole(operator="mtn_ug")
+    pending = Finding(Outcome.PENDING, "nobody knows yet")
+    await world.tell(payout, pending, Source.QUERY)
+    asked = "select count(*) from evidence where attempt = $1 and source = $2"
+    assert await world.pool.fetchval(asked, payout, int(Source.QUERY)) == 1
+    assert await complete.age() == 1
+    assert await world.store.ended_how(payment_id, payout) is False
 
 
 async def test_absence_proves_nothing_of_an_order_that_left_again_since(world: World) -> None:
@@ -915,6 +948,17 @@ async def test_a_number_that_is_listed_later_contradicts_an_unpaired_line(
     assert await world.state(payment_id) is S.COLLECTING
 
 
+async def test_a_number_alone_that_is_listed_later_is_kept_for_the_day_its_owner_is_found(
+    world: World, bureau: Bureau
+) -> None:
+    _, attempt = await collecting(world)
+    first = bureau.line("R1", reference="till 7")
+    await bureau.take(first)
+    await bureau.take(msgspec.structs.replace(first, counterparty="+254799999999"))
+    await world.tell(attempt, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    assert (await bureau.take(first)).counts == {C.CONTRADICTION: 1}
+
+
 async def test_another_reference_than_before_is_said_and_changes_nothing(
     world: World, bureau: Bureau
 ) -> None:
@@ -1014,6 +1058,34 @@ async def test_the_closing_balance_is_compared_with_float_as_of_then(
     for _ in range(2):
         assert (await bureau.take(bad)).drift_minor == 7
     assert await bureau.cases() == ["FLOAT_DRIFT"]
+    worse = bureau.line("R1", reference=collection, balance_minor=500_102_009, at_ms=at_ms)
+    assert (await bureau.take(worse)).drift_minor == 9
+    (case,) = await bureau.comparison.store.cases()
+    assert case.detail == "mpesa_ke holds KES 0.09 more than our books can explain"
+    assert (await bureau.take(line)).drift_minor == 0  # the last file of a day is what counts
+    assert await bureau.cases() == []
+
+
+async def test_a_last_line_without_a_balance_moves_the_moment_of_comparison_nowhere(
+    world: World, bureau: Bureau
+) -> None:
+    _, collection, _ = await paid(world, "R1")
+    told = bureau.line("R1", reference=collection, balance_minor=500_000_000 + 102_000)
+    world.clock.pass_(60)
+    _, later, _ = await paid(world, "R2")
+    report = await bureau.take(told, bureau.line("R2", reference=later))
+    assert (report.counts, report.drift_minor) == ({C.MATCHED: 2}, 0)
+
+
+async def test_what_an_operator_tells_since_hides_no_drift_of_a_statement(
+    world: World, bureau: Bureau
+) -> None:
+    """Each is an episode of its own: the live balance is right again before the file comes."""
+    last = bureau.line("X9", minor=100, balance_minor=500_000_107)
+    world.clock.pass_(60)
+    assert await bureau.comparison.balances.look() == 0
+    assert (await bureau.take(last)).drift_minor == 107
+    assert await bureau.cases() == ["FLOAT_DRIFT", "MISSING_HERE"]
 
 
 async def test_what_a_statement_has_put_aside_is_no_drift_of_its_own_closing_balance(
@@ -1267,3 +1339,19 @@ async def test_what_moved_long_after_it_began_is_known_by_its_receipt(
     assert "MISSING_HERE" not in await bureau.cases()
     with pytest.raises(KeyError):  # nothing was ever booked there
         await world.balance("SUSPENSE mpesa_ke", "KES")
+
+
+async def test_what_ended_late_at_another_operator_is_no_affair_of_this_ones_statement(
+    world: World,
+) -> None:
+    bureau = bureau_of(world, lookback_days=1)
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    bureau.pass_days(4)
+    told = Finding(Outcome.SUCCEEDED, "ok", receipt="P1")
+    await world.tell(await world.live(payment_id), told, Source.QUERY)
+    assert await world.state(payment_id) is S.PAID
+    day = bureau.today
+    assert (await bureau.take_whole()).counts == {}
+    assert (await bureau.take(operator="mtn_ug", day=day)).counts == {C.WAITING: 1}

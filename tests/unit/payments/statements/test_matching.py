@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from engine.clock import AttemptId
+from engine.money import Money
 from engine.payments.statements.judged import Class, Ours, Standing, Theirs
 from engine.payments.statements.lines import Moved, PaidInLine, Side
 from engine.payments.statements.terms import Terms
@@ -37,6 +38,8 @@ C, S, D = Class, Standing, Direction
         (ours(direction=D.DISBURSE, receipt="R1"), theirs("R1", side=Side.OUT)),
         (ours(receipt="R1"), theirs("R1", counterparty="+2547*****001")),
         (ours(receipt="R1"), theirs("R1", counterparty="254***0001")),  # another way of masking
+        (ours(receipt="R1"), theirs("R1", counterparty="254*****0001")),  # as many stars as ours
+        (ours(receipt="R1"), theirs("R1", counterparty="25471****0001")),  # as long as ours
     ],
 )
 def test_a_line_finds_its_attempt_by_receipt_reference_or_code(attempt: Ours, line: Theirs) -> None:
@@ -219,6 +222,22 @@ def test_a_pair_of_another_amount_is_not_kept_once_the_right_line_comes() -> Non
     assert (judged_by[wrong].ours, judged_by[wrong].hint) == (None, attempt)
 
 
+def test_a_pair_of_another_amount_is_not_kept_though_the_right_line_only_names_it() -> None:
+    attempt = ours(references=("x",))
+    wrong = theirs("R1", minor=1, reference="x", pinned=attempt.attempt_id)
+    right = theirs("R2", reference="x")
+    judged_by = {j.theirs: j for j in judge([attempt], [wrong, right])}
+    assert (judged_by[right].kind, judged_by[right].ours) == (C.MATCHED, attempt)
+    assert (judged_by[wrong].kind, judged_by[wrong].hint) == (C.MISSING_HERE, attempt)
+
+
+def test_as_much_of_another_currency_is_never_the_same_movement() -> None:
+    attempt, line = ours(receipt="R1"), theirs("R1")
+    other = msgspec.structs.replace(line.line, amount=Money(102_000, "UGX"))
+    judged = judge([attempt], [msgspec.structs.replace(line, line=other)])
+    assert sorted(kinds(judged)) == [C.MISSING_HERE, C.MISSING_THERE]
+
+
 def test_a_code_with_two_attempts_goes_to_the_one_that_succeeded() -> None:
     failed, paid = ours(1, S.FAILED), ours(2)
     paid = msgspec.structs.replace(paid, code=failed.code)
@@ -239,6 +258,12 @@ def test_the_very_receipt_is_stronger_than_what_was_paired_before() -> None:
     judged = judge([attempt], [second, theirs("R1")])
     by_receipt = {j.theirs.line.receipt: j.kind for j in judged if j.theirs}
     assert by_receipt == {"R1": C.MATCHED, "R2": C.MISSING_HERE}
+
+
+def test_a_line_whose_receipt_is_anothers_leaves_what_it_was_paired_with_before() -> None:
+    before, owner = ours(1), ours(2, receipt="R1")
+    judged = judge([before, owner], [theirs("R1", pinned=before.attempt_id)])
+    assert {(j.kind, j.ours) for j in judged} == {(C.MATCHED, owner), (C.MISSING_THERE, before)}
 
 
 def test_a_pin_to_an_attempt_out_of_sight_leaves_the_line_alone() -> None:
