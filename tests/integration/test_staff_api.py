@@ -524,6 +524,18 @@ async def test_the_same_reversal_is_proposed_once(room: StaffRoom) -> None:
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
 
 
+async def test_a_proposal_keeps_others_away_from_its_own_payment_while_it_is_open(
+    room: StaffRoom,
+) -> None:
+    first, second = [f"/transactions/{(await held(room))[1]}/reverse" for _ in range(2)]
+    why = {"why": "on a list"}
+    made = await room.post("fay", first, why)
+    assert (made.status_code, (await room.post("fay", second, why)).status_code) == (201, 201)
+    assert (await room.post("fin", first, why)).json()["code"] == "already_proposed"
+    await room.post("fin", f"/proposals/{made.json()['id']}/reject")
+    assert (await room.post("fay", first, why)).status_code == 201
+
+
 async def test_a_proposal_of_another_kind_is_not_decided_here(room: StaffRoom) -> None:
     made = await room.engine.office.desk.propose(
         Kind.WRITE_OFF, {"currency": "UGX", "minor": 5}, by=Person("asha"), note="gone"
