@@ -519,7 +519,7 @@ async def test_the_same_reversal_is_proposed_once(room: StaffRoom) -> None:
     assert (second.status_code, second.json()["code"]) == (409, "already_proposed")
     assert first.json()["id"] in second.json()["detail"]
     rejected = await room.post("fin", f"/proposals/{first.json()['id']}/reject")
-    assert rejected.json()["state"] == "rejected"
+    assert (rejected.json()["state"], rejected.json()["decided_by"]) == ("rejected", "fin")
     late = await room.post("fin", f"/proposals/{first.json()['id']}/approve")
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
 
