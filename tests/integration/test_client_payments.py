@@ -566,6 +566,10 @@ async def test_nobody_is_asked_by_a_client_without_end(database_url: str) -> Non
         late = await room.post("/payments/send", PRICE, key="order-0003")
         assert (code(late), reason(late)) == ((409, "not_now"), (409, "payer_asked"))
         assert 0 < int(late.headers["retry-after"]) <= 600
+        neighbour = Msisdn("+254712000077")
+        await room.engine.customers.register(neighbour, "KE", "en", "4826")
+        theirs = await room.post("/payments/send", PRICE | {"payer": str(neighbour)})
+        assert theirs.status_code == 201
         await room.engine.dispatcher.idle()
         assert sum("Cancelled" in sms.text for sms in room.world.sms.sent) == 3
         again = await room.post("/payments/send", PRICE, key="order-0000")
