@@ -844,6 +844,20 @@ async def test_what_was_written_down_stays(room: StaffRoom) -> None:
     assert await room.log() == [("sam", "list_providers", "", "ok")]
 
 
+async def test_whoever_says_how_an_action_ended_changes_nothing_else_of_it(room: StaffRoom) -> None:
+    action = await room.actions.begin(Action("sam", "retry_transaction", "7K3M9QX2AB"))
+    ended = "update staff_action set outcome = 'ok', ended_ms = 1"
+    another = "gen_random_uuid()"
+    for changed in (
+        "who = 'nobody'", "what = 'look'", "subject = ''", f"session = {another}",
+        f"correlation = {another}", f"id = {another}",
+    ):  # fmt: skip
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+            await Owner(room.world.pool).execute(f"{ended}, {changed}")
+    await room.actions.end(action, "ok")
+    assert await room.log() == [("sam", "retry_transaction", "7K3M9QX2AB", "ok")]
+
+
 async def test_an_error_of_ours_tells_a_stranger_nothing(
     room: StaffRoom, caplog: pytest.LogCaptureFixture
 ) -> None:
