@@ -277,7 +277,8 @@ async def test_who_never_paid_before_is_held_to_each_plans_own_limit_as_well(
 ) -> None:
     """Their row is made by the batch: what it begins with is bounded like what is added."""
     plenty = spend(60, day_minor_max=1_000)
-    high, low = (plenty._replace(**{which: most}) for most in (150, 100))
+    limits: list[dict[str, Any]] = [{which: 150}, {which: 100}]
+    high, low = (plenty._replace(**limit) for limit in limits)
     assert await verdicts(books, new(high), new(low)) == [V.APPLIED, V.OVER_LIMIT]
     assert await spent(books) == (60, 60)
 
