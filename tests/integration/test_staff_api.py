@@ -568,6 +568,18 @@ async def test_the_same_key_is_answered_byte_for_byte_and_does_nothing_more(
     assert fin.json()["code"] == "already_proposed"
 
 
+async def test_a_key_stands_for_one_deed_and_what_it_was_done_to(room: StaffRoom) -> None:
+    made = []
+    for _ in range(2):
+        path = f"/transactions/{(await held(room))[1]}/reverse"
+        made.append((await room.post("fay", path, {"why": "on a list"})).json()["id"])
+    rejected = await room.post("fin", f"/proposals/{made[0]}/reject", key="decided-once")
+    assert rejected.json()["state"] == "rejected"
+    for path in (f"/proposals/{made[0]}/approve", f"/proposals/{made[1]}/reject"):
+        other = await room.post("fin", path, key="decided-once")
+        assert (other.status_code, other.json()["code"]) == (422, "key_reused")
+
+
 async def test_a_refusal_is_answered_again_too(room: StaffRoom) -> None:
     payment_id, code = await collecting(room)
     first = await room.post("fay", f"/transactions/{code}/reverse", {"why": "oops"}, key="k" * 8)
