@@ -127,8 +127,8 @@ async def test_a_payment_that_went_to_another_number_is_seen_by_neither(
     assert await room.world.state(payment_id) is State.PAID
     for number in (PAYEE, OTHER_PAYEE):
         assert await both(room, Customer(BRIAN.customer_id, number, "UG", "en", 0)) == []
-    [(_, incoming)] = await both(room, AMINA)
-    assert not incoming
+    [sent] = await room.counter.recent_payments(AMINA.customer_id, AMINA.msisdn)
+    assert (sent.incoming, sent.payee) == (False, OTHER_PAYEE)
 
 
 async def test_a_code_finds_ones_own_payment_and_no_other(room: CounterRoom) -> None:
@@ -299,6 +299,8 @@ async def test_a_payment_can_be_cancelled_until_the_operator_is_asked(room: Coun
     seen = await room.counter.payment_by_code(AMINA, code)
     assert seen is not None
     assert seen.may_cancel
+    [listed] = await room.counter.recent_payments(AMINA.customer_id, AMINA.msisdn)
+    assert listed.may_cancel
     answers = await asyncio.gather(
         *[room.counter.cancel(AMINA, code, key=f"k{n}") for n in range(4)],
         return_exceptions=True,
@@ -333,10 +335,24 @@ async def test_what_is_being_asked_this_moment_cannot_be_cancelled(room: Counter
         seen = await room.counter.payment_by_code(AMINA, code)
         assert seen is not None
         assert not seen.may_cancel
+        [listed] = await room.counter.recent_payments(AMINA.customer_id, AMINA.msisdn)
+        assert not listed.may_cancel
         with pytest.raises(NoWayNow, match=r"no_way\.sent"):
             await room.counter.cancel(AMINA, code, key="k1")
     finally:
         room.world.mpesa.may_answer.set()
+
+
+async def test_a_payout_that_has_not_left_yet_is_nothing_to_cancel(room: CounterRoom) -> None:
+    payment_id = await room.sent()
+    await room.world.dispatched()
+    room.world.dispatching = False
+    await room.world.tell(await room.world.live(payment_id), SUCCEEDED)
+    assert await room.world.state(payment_id) is State.PAYING
+    [listed] = await room.counter.recent_payments(AMINA.customer_id, AMINA.msisdn)
+    seen = await room.counter.payment_by_code(AMINA, await room.code(payment_id))
+    assert seen == listed
+    assert not listed.may_cancel
 
 
 async def test_only_the_payer_cancels(room: CounterRoom) -> None:

@@ -519,9 +519,21 @@ async def test_the_same_reversal_is_proposed_once(room: StaffRoom) -> None:
     assert (second.status_code, second.json()["code"]) == (409, "already_proposed")
     assert first.json()["id"] in second.json()["detail"]
     rejected = await room.post("fin", f"/proposals/{first.json()['id']}/reject")
-    assert rejected.json()["state"] == "rejected"
+    assert (rejected.json()["state"], rejected.json()["decided_by"]) == ("rejected", "fin")
     late = await room.post("fin", f"/proposals/{first.json()['id']}/approve")
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
+
+
+async def test_a_proposal_keeps_others_away_from_its_own_payment_while_it_is_open(
+    room: StaffRoom,
+) -> None:
+    first, second = [f"/transactions/{(await held(room))[1]}/reverse" for _ in range(2)]
+    why = {"why": "on a list"}
+    made = await room.post("fay", first, why)
+    assert (made.status_code, (await room.post("fay", second, why)).status_code) == (201, 201)
+    assert (await room.post("fin", first, why)).json()["code"] == "already_proposed"
+    await room.post("fin", f"/proposals/{made.json()['id']}/reject")
+    assert (await room.post("fay", first, why)).status_code == 201
 
 
 async def test_a_proposal_of_another_kind_is_not_decided_here(room: StaffRoom) -> None:
@@ -554,6 +566,18 @@ async def test_the_same_key_is_answered_byte_for_byte_and_does_nothing_more(
     # Keys are a person's own: somebody else's is another.
     fin = await room.post("fin", path, body, key="reverse-once")
     assert fin.json()["code"] == "already_proposed"
+
+
+async def test_a_key_stands_for_one_deed_and_what_it_was_done_to(room: StaffRoom) -> None:
+    made = []
+    for _ in range(2):
+        path = f"/transactions/{(await held(room))[1]}/reverse"
+        made.append((await room.post("fay", path, {"why": "on a list"})).json()["id"])
+    rejected = await room.post("fin", f"/proposals/{made[0]}/reject", key="decided-once")
+    assert rejected.json()["state"] == "rejected"
+    for path in (f"/proposals/{made[0]}/approve", f"/proposals/{made[1]}/reject"):
+        other = await room.post("fin", path, key="decided-once")
+        assert (other.status_code, other.json()["code"]) == (422, "key_reused")
 
 
 async def test_a_refusal_is_answered_again_too(room: StaffRoom) -> None:
@@ -830,6 +854,20 @@ async def test_what_was_written_down_stays(room: StaffRoom) -> None:
         with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
             await Owner(room.world.pool).execute(statement)
     assert await room.log() == [("sam", "list_providers", "", "ok")]
+
+
+async def test_whoever_says_how_an_action_ended_changes_nothing_else_of_it(room: StaffRoom) -> None:
+    action = await room.actions.begin(Action("sam", "retry_transaction", "7K3M9QX2AB"))
+    ended = "update staff_action set outcome = 'ok', ended_ms = 1"
+    another = "gen_random_uuid()"
+    for changed in (
+        "who = 'nobody'", "what = 'look'", "subject = ''", f"session = {another}",
+        f"correlation = {another}", f"id = {another}",
+    ):  # fmt: skip
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+            await Owner(room.world.pool).execute(f"{ended}, {changed}")
+    await room.actions.end(action, "ok")
+    assert await room.log() == [("sam", "retry_transaction", "7K3M9QX2AB", "ok")]
 
 
 async def test_an_error_of_ours_tells_a_stranger_nothing(

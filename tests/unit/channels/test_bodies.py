@@ -1,4 +1,4 @@
-"""Bodies in which a name stands twice are found, and no others."""
+"""Bodies are read whole and up to their bound; those in which a name stands twice are found."""
 
 import json
 from typing import Any
@@ -7,8 +7,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
-from channels.web.bodies import has_doubled_names
+from channels.web.bodies import WHOLE, TooLarge, has_doubled_names, read_body
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -61,3 +63,38 @@ def test_any_name_written_twice_is_found(name: str, one: Any, other: Any) -> Non
     key = json.dumps(name)
     body = f"{{{key}:{json.dumps(one)},{key}:{json.dumps(other)}}}"
     assert has_doubled_names(body.encode())
+
+
+async def read(*pieces: bytes | None, **scope: Any) -> bytes:
+    """A body of at most ten bytes; None where the other side hangs up."""
+    last = len(pieces) - 1
+    messages: list[Message] = [
+        {"type": "http.disconnect"} if piece is None
+        else {"type": "http.request", "body": piece, "more_body": n < last}
+        for n, piece in enumerate(pieces)
+    ]  # fmt: skip
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    return await read_body({"type": "http", "headers": [], **scope}, receive, 10)
+
+
+@pytest.mark.parametrize("pieces", [(None,), (b"SEND 50", None), (b"SEND 500 +", None)])
+async def test_what_is_cut_off_is_no_shorter_body(pieces: tuple[bytes | None, ...]) -> None:
+    """Half an order may read as an order for less, or to another number."""
+    with pytest.raises(ClientDisconnect):
+        await read(*pieces)
+
+
+async def test_a_body_may_have_as_many_bytes_as_its_bound_whichever_way_it_came() -> None:
+    assert await read(b"12345", b"", b"67890") == b"1234567890"
+    assert await read(**{WHOLE: b"1234567890"}) == b"1234567890"
+    for pieces, scope in (
+        ((b"12345", b"678901"), {}),
+        ((b"12345", b"678901", b"2", None), {}),
+        ((), {WHOLE: b"12345678901"}),
+        ((), {"headers": [(b"content-length", b"11")]}),  # before anything is read
+    ):
+        with pytest.raises(TooLarge):
+            await read(*pieces, **scope)
