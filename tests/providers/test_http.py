@@ -158,6 +158,14 @@ async def test_answer_larger_than_the_bound_is_not_read_whole(
         await post(make_client(company.url, answer_bytes_max=50_000))
 
 
+async def test_answer_that_comes_in_small_pieces_is_bounded_as_a_whole(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", Raw(Answer(200, body=b"x" * 400).encode(), pause_seconds=0.001))
+    with pytest.raises(OutcomeUnknown, match="ReadError"):
+        await post(make_client(company.url, answer_bytes_max=300))
+
+
 async def test_redirect_is_handed_back_not_followed(
     company: Company, make_client: MakeClient
 ) -> None:
