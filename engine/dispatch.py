@@ -256,7 +256,7 @@ class Dispatcher:
         """One call: a first one under its claim, or a repeat.
 
         Of a repeat only acceptance means something: a refusal speaks of the repeat, and the call
-        whose answer was lost may still have been carried out.
+        whose answer was lost may still have been carried out. A fault of our own is unclear too.
         """
         operator = payment.operator_of(direction)
         port = self._operators[operator]
@@ -279,6 +279,9 @@ class Dispatcher:
             self._tell_health(operator, order, error, began)
             if error.provider_reference is not None:
                 await self.payments.record_accepted(payment, attempt_id, error.provider_reference)
+            await self.payments.record_unclear(payment, attempt_id)
+        except Exception:  # nobody knows how far the call came (`payments/decisions/0037`)
+            log.exception("%s %s unclear by our own fault", payment.code, direction.name)
             await self.payments.record_unclear(payment, attempt_id)
         else:
             await self._taken(payment, attempt_id, direction, accepted, claim)

@@ -245,6 +245,29 @@ async def test_a_ruling_that_comes_to_nothing_ends_nothing_though_its_process_di
     assert await world.pool.fetchval("select state from proposal") == Stands.FAILED
 
 
+async def test_an_order_that_leaves_after_the_last_look_is_seen_before_its_attempt_is_ended(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody repeats it between the ruling's first look and its hold on the intent."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    world.clock.pass_(HOUR)
+    proposed = await staffed.propose(attempt, "failed")
+    world.mtn.findings, world.mtn.answers = [NOT_THERE], [LOST]
+    take = Outbox.take_again
+
+    async def after_a_repeat(*given: Any) -> int:
+        monkeypatch.undo()
+        await staffed.ask(payment_id)
+        return await take(*given)
+
+    monkeypatch.setattr(Outbox, "take_again", after_a_repeat)
+    ruled = await staffed.office.desk.approve(proposed.id, by=BRIAN)
+    assert len(world.mtn.orders) == 2
+    assert (ruled.state, await world.state(payment_id)) == (Stands.FAILED, State.PAYOUT_UNKNOWN)
+    assert not await world.dispatcher._outbox.still_there(attempt)
+
+
 @pytest.mark.parametrize("when", ["beside it", "behind it"])
 async def test_no_order_is_repeated_once_people_have_ruled(
     staffed: Staffed, monkeypatch: pytest.MonkeyPatch, when: str

@@ -178,6 +178,18 @@ async def test_when_the_promised_time_is_over_people_are_called_and_no_more_is_a
     assert await questions(world) == 1
 
 
+@pytest.mark.parametrize("answer", [SUCCEEDED, FAILED])
+async def test_an_operator_that_answers_when_the_promised_time_is_over_calls_nobody(
+    world: World, answer: Finding
+) -> None:
+    _, attempt = await failed(world)
+    await world.tell(attempt, SUCCEEDED)
+    world.mpesa.findings = [answer]
+    await sweep_after(world, 25 * HOUR)
+    assert len(world.mpesa.questions) == 1
+    assert (await questions(world), await world.cases()) == (0, [])
+
+
 async def test_however_often_it_is_told_it_is_one_question_of_one_process(
     world: World, database_url: str
 ) -> None:

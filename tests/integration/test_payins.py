@@ -956,3 +956,25 @@ async def test_what_becomes_of_one_pay_in_becomes_of_no_other(till: Till, what: 
     await do(store, mine)
     after = [await pool.fetchrow(rows, pay_in.id) for pay_in in (mine, other)]
     assert (after[0] == before[0], after[1] == before[1]) == (False, True)
+
+
+async def test_a_pay_in_that_cannot_be_looked_after_keeps_up_no_other(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came first, and comes first with every sweep."""
+    hear, look = till.room.pay_ins.hear, till.room.pay_ins.look
+    bad, good = [
+        await hear("mpesa_ke", PaidIn(receipt, TOTAL, "whose?", ""), proven=True)
+        for receipt in ("R1", "R2")
+    ]
+
+    async def look_but(pay_in_id: str, **more: bool) -> None:
+        if pay_in_id == bad.id:
+            raise OurFault("the commit refuses it")
+        await look(pay_in_id, **more)
+
+    monkeypatch.setattr(till.room.pay_ins, "look", look_but)
+    till.world.clock.pass_(60)
+    await till.sweep()
+    assert (await till.again(bad)).stage is Stage.HEARD
+    assert (await till.again(good)).stage is Stage.SUSPENDED

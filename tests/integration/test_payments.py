@@ -537,6 +537,35 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
 
 
+async def test_a_call_that_fails_by_our_own_fault_may_have_been_carried_out_and_calls_people(
+    world: World,
+) -> None:
+    """An error no adapter should raise, at every try: the payer's money lies with us meanwhile."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    fault: list[Exception | Accepted] = [ValueError("no key to seal it with")] * 50
+    world.mtn.answers = fault
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    world.mtn.findings = [Finding(Outcome.NOT_FOUND, "RESOURCE_NOT_FOUND")] * 50
+    for _ in range(27):
+        world.clock.pass_(3600)
+        await world.dispatcher.sweep()
+        await world.reconciler.sweep()
+        await world.dispatched()
+    assert {order.attempt_id for order in world.mtn.orders} == {attempt}
+    assert (await world.state(payment_id), await world.cases()) == (
+        S.PAYOUT_UNKNOWN, ["UNRESOLVED"],
+    )  # fmt: skip
+    world.mtn.answers = []
+    world.clock.pass_(24 * 3600)
+    await world.reconciler.sweep()
+    await world.tell(attempt, SUCCEEDED)
+    assert await world.state(payment_id) is S.PAID
+
+
 @pytest.mark.parametrize(("seconds", "is_repeated"), [(61, True), (3600, False)])
 async def test_a_collection_that_may_have_left_does_not_expire_and_is_not_prompted_for_hours_later(
     world: World, seconds: int, is_repeated: bool

@@ -205,6 +205,17 @@ async def test_what_stays_unknown_is_a_case_that_says_how_long_and_what_was_aske
     assert await world.state(payment_id) is State.COLLECT_UNKNOWN
 
 
+async def test_an_end_that_is_told_when_the_promised_time_is_over_calls_nobody(
+    world: World,
+) -> None:
+    payment_id = await silent(world)
+    world.mpesa.findings = [FAILED]
+    world.clock.pass_(25 * HOUR)
+    await reconciler(world, Schedule()).sweep()
+    assert len(world.mpesa.questions) == 1
+    assert (await world.state(payment_id), await world.cases()) == (State.COLLECT_FAILED, [])
+
+
 async def test_a_refund_that_cannot_leave_is_a_case_like_one_that_stays_unknown(
     world: World,
 ) -> None:

@@ -17,6 +17,7 @@ from providers.http import (
     Timeouts,
     Token,
     TokenCache,
+    read_token,
     retry_after_seconds,
     with_token,
 )
@@ -155,6 +156,14 @@ async def test_answer_larger_than_the_bound_is_not_read_whole(
     company.on("/pay", Answer(200, body=b"x" * 200_000))
     with pytest.raises(OutcomeUnknown, match="ReadError"):
         await post(make_client(company.url, answer_bytes_max=50_000))
+
+
+async def test_answer_that_comes_in_small_pieces_is_bounded_as_a_whole(
+    company: Company, make_client: MakeClient
+) -> None:
+    company.on("/pay", Raw(Answer(200, body=b"x" * 400).encode(), pause_seconds=0.001))
+    with pytest.raises(OutcomeUnknown, match="ReadError"):
+        await post(make_client(company.url, answer_bytes_max=300))
 
 
 async def test_redirect_is_handed_back_not_followed(
@@ -412,6 +421,41 @@ RETRY_AFTER = {"7": 7.0, "0": 1.0, "99999": 600.0, "": 30.0, "-5": 30.0, "soon":
 def test_retry_after_is_believed_within_reason(header: str, expected: float) -> None:
     response = httpx.Response(429, headers=[(b"Retry-After", header.encode())])
     assert retry_after_seconds(response, 30.0) == expected
+
+
+def token_answer(status: int = 200, **told: object) -> httpx.Response:
+    return httpx.Response(status, json=told)
+
+
+LIFETIMES = [("180", 180.0), (180, 180.0), (179.5, 0.0), ("soon", 0.0), (-5, 0.0), (None, 0.0)]
+
+
+@pytest.mark.parametrize(("told", "seconds"), LIFETIMES)
+def test_a_lifetime_that_is_no_number_of_seconds_is_over_at_once(
+    told: object, seconds: float
+) -> None:
+    answer = token_answer(access_token="t1", expires_in=told)
+    assert read_token(answer) == Token("t1", seconds)
+
+
+NO_TOKENS = {
+    "refused": token_answer(401, access_token="t1", expires_in=180),
+    "of a server that broke": token_answer(500, access_token="t1", expires_in=180),
+    "a line break in it": token_answer(access_token="t1\r\nX-Forged: 1", expires_in=180),
+    "a blank in it": token_answer(access_token="t 1", expires_in=180),
+    "letters no header has": token_answer(access_token="té", expires_in=180),
+    "empty": token_answer(access_token="", expires_in=180),
+    "far too long": token_answer(access_token="t" * 8193, expires_in=180),
+    "a number": token_answer(access_token=7, expires_in=180),
+    "none": token_answer(expires_in=180),
+    "no object": httpx.Response(200, json=["t1"]),
+    "no JSON": httpx.Response(200, content=b"<html>"),
+}
+
+
+@pytest.mark.parametrize("answer", NO_TOKENS.values(), ids=NO_TOKENS.keys())
+def test_what_cannot_stand_in_a_header_is_no_token(answer: httpx.Response) -> None:
+    assert read_token(answer) is None
 
 
 class Mint:

@@ -106,11 +106,17 @@ async def test_no_answer_in_time_is_an_unknown_outcome_that_says_why(
     assert [(e.provider, e.status, e.failure) for e in traced] == [("webhooks", None, failure)]
 
 
-async def test_a_megabyte_of_answer_is_not_read_and_its_status_counts(company: Company) -> None:
-    large = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 1_000_000
+@pytest.mark.parametrize("sent", [1_100, 1_000_000])
+async def test_a_megabyte_of_answer_is_not_read_and_its_status_counts(
+    company: Company, sent: int
+) -> None:
+    """Nor is what comes of it later taken for the answer to the next message."""
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * sent
     company.on("/hook", Raw(large, then="hold"))
     async with local() as carrier:
-        assert (await carrier.deliver(message(company.url + "/hook"))).status == 200
+        for _ in range(2):
+            assert (await carrier.deliver(message(company.url + "/hook"))).status == 200
+        assert company.connections == 2
         await company.until_open(0)
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import Rejected
+from engine.errors import Rejected, Unreadable
 from engine.money import Money
-from engine.ports import Direction, OperatorFacts
-from providers.wire import form_value, order_amount
+from engine.ports import Direction, OperatorFacts, Reason
+from providers.wire import form_value, order_amount, read_amount
 from tests.providers.subjects import order
 from tests.unit.payments.examples import MPESA
 
@@ -41,6 +41,8 @@ PAYS_BACK = msgspec.structs.replace(NARROW, refund_is_payout=True)
     [
         (NARROW, Direction.COLLECT, 1_000, True),
         (NARROW, Direction.COLLECT, 1_100, False),
+        (NARROW, Direction.DISBURSE, 200, False),
+        (NARROW, Direction.DISBURSE, 300, True),
         (NARROW, Direction.DISBURSE, 500, True),
         (NARROW, Direction.DISBURSE, 600, False),
         # A collection is given back however little may be paid out, or collected today.
@@ -72,3 +74,36 @@ def test_what_is_undone_by_its_receipt_is_bound_by_no_limit_of_payouts() -> None
     asked = order(Direction.REFUND, money=Money(200, "KES"))
     undone = msgspec.structs.replace(asked, collected_receipt="RKL51ZDR4F")
     assert order_amount(BY_RECEIPT, undone) == 2
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_no_order_leaves_in_another_currency_than_its_operators(direction: Direction) -> None:
+    with pytest.raises(Rejected) as caught:
+        order_amount(MPESA, order(direction, money=Money(1_000, "UGX")))
+    assert (caught.value.code, caught.value.reason) == ("amount", Reason.CONFIGURATION)
+
+
+@pytest.mark.parametrize(
+    ("value", "minor"),
+    [("150", 15_000), (" 150.00 ", 15_000), (150, 15_000), (Decimal("150.50"), 15_050), ("0", 0)],
+)
+def test_an_amount_is_read_to_its_last_unit(value: object, minor: int) -> None:
+    assert read_amount("acme", value, "KES") == Money(minor, "KES")
+
+
+NO_AMOUNTS = [
+    "", "soon", "1,000", "150.005", Decimal("0.001"), True, None, [150], {"amount": 150},
+    "١٥٠", "１５０", "NaN", "Infinity", Decimal("NaN"), "1e999999999", "1e-999999999",
+    "0" * 25, "9" * 25,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NO_AMOUNTS)
+def test_what_is_no_amount_is_never_read_as_one(value: object) -> None:
+    with pytest.raises(Unreadable):
+        read_amount("acme", value, "KES")
+
+
+def test_an_amount_of_a_currency_nobody_knows_is_none() -> None:
+    with pytest.raises(Unreadable):
+        read_amount("acme", "150", "KSH")
