@@ -38,6 +38,11 @@ No sooner, because it costs ten times what writing one does.
 EARLIER_MAX = 20
 """Of so many messages before the last a session knows that it had them."""
 
+UNSEEN_MAX = 5
+"""Of so many prices that earlier sessions may have paid a session knows the keys: the last ones."""
+
+_QUOTE_DIGITS = 8
+"""Of a price's id, drawn by chance. Two alike in one session: the second is refused, not paid."""
 _MINUTE_DIGITS = 8
 """An id begins with twelve digits of milliseconds: these eight change every 65 seconds."""
 _STEP_BYTES = 4
@@ -126,6 +131,7 @@ class Session(msgspec.Struct, array_like=True):
     currency: str = ""  # of the caller's wallet
     earlier: list[int] = []  # messages before the last one, where they are named and not counted
     unseen_since: int = 0  # epoch seconds: the session before may have paid since, and nobody knew
+    unseen: list[str] = []  # the keys of what they may pay yet: `price_key` of those sessions
 
     @property
     def customer(self) -> Customer:
@@ -173,6 +179,21 @@ class Session(msgspec.Struct, array_like=True):
     def may_have_paid(self) -> bool:
         """Whether somebody may have agreed to its price without the answer being kept."""
         return self.quote is not None and (self.was_late or not self.ended)
+
+    @property
+    def price_key(self) -> str:
+        """A price is paid once, whichever turn agrees to it: a record that went back asks again."""
+        assert self.quote is not None, "a price was shown before it is confirmed"
+        return f"turn:{self.nonce}:{self.quote.quote_id[-_QUOTE_DIGITS:]}"
+
+    @property
+    def left_unseen(self) -> list[str]:
+        """The keys under which this session or those before it may be paid, and nobody knows.
+
+        A price for a request has the request's own key, which is paid once by itself.
+        """
+        is_own = self.may_have_paid and self.quote is not None and not self.quote.request
+        return [*self.unseen, *([self.price_key] if is_own else [])][-UNSEEN_MAX:]
 
     def holder_of(self, msisdn: Msisdn, operator: str) -> str:
         """The name that an operator told for a number, or ""."""
