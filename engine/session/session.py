@@ -40,6 +40,8 @@ EARLIER_MAX = 20
 
 UNSEEN_MAX = 5
 """Of so many prices that earlier sessions may have paid a session knows the keys: the last ones."""
+UNSEEN_SECONDS = 86_400
+"""How long these are known, and what came of them is asked for: a full disk may last a night."""
 
 _QUOTE_DIGITS = 8
 """Of a price's id, drawn by chance. Two alike in one session: the second is refused, not paid."""
@@ -144,8 +146,11 @@ class Session(msgspec.Struct, array_like=True):
         """How long after its last turn the next dial may ask for it.
 
         With a price in it, somebody may have agreed to that without the answer being kept: the
-        truth about a payment is told as long as ever, however soon the offer to go on ends.
+        truth about a payment is told as long as ever, however soon the offer to go on ends; what
+        was late may be stored hours later.
         """
+        if self.unseen or (self.was_late and self.quote is not None):
+            return UNSEEN_SECONDS
         if self.quote is None:
             return self.keep_seconds
         return max(self.keep_seconds, KEPT_SECONDS)

@@ -290,7 +290,7 @@ class TurnTaker:
         kept = await self._before.of(turn.msisdn)
         if kept is not None and (kept.may_have_paid or kept.unseen):
             session.unseen_since, session.unseen = kept.unseen_since or kept.at, kept.left_unseen
-        if dialled and kept is not None and not self._before.was_late_just_now(kept):
+        if dialled and kept is not None and not kept.was_late:
             kept = None
         if kept is not None and self._before.may_be_resumed(kept):
             session.resumes = edition.steps.journey_to_resume(kept)

@@ -4,10 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
+from engine.menu.networks import Network, Networks
+from engine.ports import Reply
 from engine.session.before import LATE_SECONDS_MAX
 from engine.session.session import UNSEEN_MAX
 from tests.unit.session.rooms import PIN, House
-from tests.unit.session.test_resume import TO_PIN, caller
+from tests.unit.session.test_resume import PAYEE, TO_PIN, caller
+
+LATE = Reply(
+    "This is taking longer than usual. If you confirmed a payment, an SMS will tell you how it"
+    " went.",
+    ends=True,
+)
 
 
 @asynccontextmanager
@@ -50,6 +60,34 @@ async def test_the_third_of_three_is_the_only_one() -> None:
         assert third.text.startswith("CAPP000001 started")
     await second
     assert len(house.payments.confirmed) == 1
+
+
+async def test_who_waited_for_the_sms_for_hours_pays_once() -> None:
+    """The disk of Postgres was full that night."""
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        assert await asyncio.shield(paying) == LATE
+        house.clock.seconds += 6 * 3600
+        await house.press(*TO_PIN, session_id="s2")
+        again = await house.take("*".join((*TO_PIN, PIN)), "s2")
+        assert again.text.startswith("CAPP000001 started")
+        await house.turns.aclose()
+    assert len(house.payments.confirmed) == 1
+
+
+@pytest.mark.parametrize("dialled", ["", f"1*{PAYEE}*1000"])
+async def test_who_was_told_by_sms_hours_ago_may_pay_again(dialled: str) -> None:
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1"):
+        pass
+    await house.turns.aclose()
+    house.clock.seconds += 6 * 3600
+    assert (await house.take(dialled, "s2")).text.startswith("CAPP000001 +256772000002")
+    assert (await house.press(*TO_PIN, PIN, session_id="s3")).text.startswith("CAPP000002 started")
 
 
 async def test_who_looked_at_something_else_between_pays_once() -> None:
