@@ -11,7 +11,7 @@ from engine import database
 from engine.ledger.auditor import Auditor, Pace
 from engine.ledger.chart import Kind
 from engine.payments.settlement import closing
-from engine.payments.settlement.batch import Content
+from engine.payments.settlement.batch import Content, work_out
 from engine.payments.settlement.state import BatchState
 from tests.integration.books import as_agreed
 from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
@@ -49,7 +49,6 @@ async def test_a_window_that_takes_long_to_work_out_is_closed_all_the_same(
 ) -> None:
     """It is worked out in a transaction: one that says nothing for so long is ended elsewhere."""
     monkeypatch.setitem(database.WHO_IS_GONE, "idle_in_transaction_session_timeout", "400")
-    work_out = closing.work_out
 
     def slowly(*words: Any, **named: Any) -> Content:
         time.sleep(1)
