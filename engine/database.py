@@ -28,7 +28,7 @@ to a machine, a balancer or a pooler that has lost the connection without a word
 ever."""
 WHO_IS_GONE = {  # milliseconds; what an address says itself is left to it
     # A process that is frozen says nothing more, and its kernel goes on answering for it: its
-    # transaction would keep its locks for ever. None of ours stands open while others are asked.
+    # transaction would keep its locks for ever. What stands open for longer says so (`stand_open`).
     "idle_in_transaction_session_timeout": "10000",
     # Who has hung up waits for nothing, yet what he asked would go on, and wait for its locks.
     "client_connection_check_interval": "5000",
@@ -75,6 +75,15 @@ async def connect(url: str, *, answer_seconds_max: float | None = None) -> Any:
 def who_is_gone(url: str) -> dict[str, str]:
     """How a connection to that address is to be opened, so that whoever is gone holds no locks."""
     return {name: value for name, value in WHO_IS_GONE.items() if f"{name}=" not in url}
+
+
+async def stand_open(connection: Any, seconds: int) -> None:
+    """Let this transaction wait so long for our next word: something is worked out in it, or others
+    are asked. Where its process is stopped it keeps its locks for as long.
+    """
+    await connection.execute(
+        "select set_config('idle_in_transaction_session_timeout', $1, true)", f"{seconds}s"
+    )
 
 
 def _keep_alive(connection: Any) -> None:

@@ -188,8 +188,9 @@ class Answers:
             confirmed = await self._payments.confirm(
                 payer=customer, quote=quote, key=_key_of(quote)
             )
-        except CustomerMistake as mistake:
-            if mistake.text_key != "mistake.quote_expired":
+        except (CustomerMistake, NoWayNow) as refusal:
+            # The price is over, or a NO has given it up.
+            if refusal.text_key not in ("mistake.quote_expired", "session.over"):
                 raise
             return await self._press_or_nothing(asked, customer)
         if not confirmed.fresh:
@@ -205,7 +206,8 @@ class Answers:
         )
 
     async def _no(self, asked: Asked, _: Command, customer: Customer) -> str | None:
-        """Behind a YES it is the payment that is cancelled, if that can still be done.
+        """Behind a YES it is the payment that is cancelled, if that can still be done; of a price
+        that no payment was made at, none is made any more, also by a YES that is under way.
 
         One that comes again is about the price it was about, whatever was agreed to since.
         """
@@ -215,7 +217,7 @@ class Answers:
         if quote is None:
             return await self._press_or_nothing(asked, customer)
         await self._memory.keep_meant(asked.msisdn, asked.key, quote)
-        if (code := await self._payments.code_of_key(_key_of(quote))) is not None:
+        if (code := await self._payments.give_up([_key_of(quote)])) is not None:
             return await self._cancel(asked, customer, code, again=meant is not None)
         if newest is not None and newest.quote_id == quote.quote_id:
             await self._memory.forget_quote(asked.msisdn)

@@ -40,8 +40,8 @@ class Payments(Protocol):
 
     async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed: ...
 
-    async def code_of_key(self, key: str) -> str | None:
-        """The code of the payment that was confirmed under a key; None when none was."""
+    async def give_up(self, keys: Sequence[str]) -> str | None:
+        """Let no payment be made under these keys any more; the code of the newest that was."""
         ...
 
     async def cancel(self, customer: Customer, code: str, *, key: str) -> PaymentSummary: ...

@@ -269,7 +269,7 @@ SUBJECTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "payment": {
         "code": ("summary",), "time": ("summary",), "amount": ("summary",),
         "receives": ("summary",), "payee": ("summary",), "state": ("summary",),
-        "payer": ("summary",), "reference": ("reference",),
+        "fee": ("summary",), "payer": ("summary",), "reference": ("reference",),
     },
     "request": {
         "code": ("code",), "requester": ("request",), "payer": ("payee",),

@@ -11,7 +11,7 @@ from engine.customers.customers import Customer
 from engine.errors import CappError, CustomerMistake, NoWayNow, OurFault
 from engine.fx.quotes import Quote
 from engine.ledger.commit import Committer
-from engine.ledger.plans import Plan, Spend, Verdict, Verdicted
+from engine.ledger.plans import NIL, Plan, Spend, Verdict, Verdicted
 from engine.money import Money
 from engine.payments.facts import Facts, write
 from engine.payments.lifecycle import Event, State, advance
@@ -83,7 +83,8 @@ class Confirming:
         A quote that answers a request for money is confirmed under the request's own key, so that
         it is paid once whoever confirms (`CustomerMistake` `mistake.request_gone`). Raises also
         CustomerMistake `mistake.quote_expired` or one about a limit, NoWayNow `no_way.float` when
-        the pool does not cover it or another when the payment is refused, OurFault when the key was
+        the pool does not cover it, `session.over` when the key was given up by who dialled again
+        (`PaymentStore.give_up`) or another when the payment is refused, OurFault when the key was
         used for another quote.
         """
         if quote.request:
@@ -124,6 +125,8 @@ class Confirming:
                 return self._confirmed(PaymentId(str(answer.known)), quote, fresh=False)
             case Verdict.INSUFFICIENT:
                 raise NoWayNow("no_way.float")
+            case Verdict.CONFLICT if answer.known == NIL:
+                raise NoWayNow("session.over")
             case Verdict.CONFLICT if quote.request:
                 raise CustomerMistake("mistake.request_gone")
             case Verdict.OVER_LIMIT if facts.spend is not None:

@@ -3,7 +3,7 @@
 Hands on and translates; it decides nothing about money and knows no session.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from engine.clock import Clock, CustomerId, PaymentId
@@ -106,6 +106,11 @@ class Counter:
         """The code of the payment that was confirmed under a key; None when none was."""
         known = await self._store.by_key(self._tenant, key)
         return code_of(known[0]) if known is not None else None
+
+    async def give_up(self, keys: Sequence[str]) -> str | None:
+        """As `PaymentStore.give_up`; the code of the newest payment there is, or None."""
+        taken = await self._store.give_up(self._tenant, keys) if keys else None
+        return code_of(taken) if taken is not None else None
 
     # What was paid.
 

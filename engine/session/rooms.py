@@ -106,6 +106,13 @@ class Payments(Protocol):
         """The code of the payment that was confirmed under a key; None when none was."""
         ...
 
+    async def give_up(self, keys: Sequence[str]) -> str | None:
+        """Let no payment be taken on under these keys any more, also one that is under way.
+
+        The code of the newest that was: then it stays, and only the other keys are given up.
+        """
+        ...
+
     def payer_operator(self, payer: Msisdn, network: str) -> str | None:
         """The operator a caller would pay from, or None when we serve none of theirs."""
         ...

@@ -38,6 +38,13 @@ No sooner, because it costs ten times what writing one does.
 EARLIER_MAX = 20
 """Of so many messages before the last a session knows that it had them."""
 
+UNSEEN_MAX = 5
+"""Of so many prices that earlier sessions may have paid a session knows the keys: the last ones."""
+UNSEEN_SECONDS = 86_400
+"""How long these are known, and what came of them is asked for: a full disk may last a night."""
+
+_QUOTE_DIGITS = 8
+"""Of a price's id, drawn by chance. Two alike in one session: the second is refused, not paid."""
 _MINUTE_DIGITS = 8
 """An id begins with twelve digits of milliseconds: these eight change every 65 seconds."""
 _STEP_BYTES = 4
@@ -126,6 +133,7 @@ class Session(msgspec.Struct, array_like=True):
     currency: str = ""  # of the caller's wallet
     earlier: list[int] = []  # messages before the last one, where they are named and not counted
     unseen_since: int = 0  # epoch seconds: the session before may have paid since, and nobody knew
+    unseen: list[str] = []  # the keys of what they may pay yet: `price_key` of those sessions
 
     @property
     def customer(self) -> Customer:
@@ -138,8 +146,11 @@ class Session(msgspec.Struct, array_like=True):
         """How long after its last turn the next dial may ask for it.
 
         With a price in it, somebody may have agreed to that without the answer being kept: the
-        truth about a payment is told as long as ever, however soon the offer to go on ends.
+        truth about a payment is told as long as ever, however soon the offer to go on ends; what
+        was late may be stored hours later.
         """
+        if self.unseen or (self.was_late and self.quote is not None):
+            return UNSEEN_SECONDS
         if self.quote is None:
             return self.keep_seconds
         return max(self.keep_seconds, KEPT_SECONDS)
@@ -173,6 +184,21 @@ class Session(msgspec.Struct, array_like=True):
     def may_have_paid(self) -> bool:
         """Whether somebody may have agreed to its price without the answer being kept."""
         return self.quote is not None and (self.was_late or not self.ended)
+
+    @property
+    def price_key(self) -> str:
+        """A price is paid once, whichever turn agrees to it: a record that went back asks again."""
+        assert self.quote is not None, "a price was shown before it is confirmed"
+        return f"turn:{self.nonce}:{self.quote.quote_id[-_QUOTE_DIGITS:]}"
+
+    @property
+    def left_unseen(self) -> list[str]:
+        """The keys under which this session or those before it may be paid, and nobody knows.
+
+        A price for a request has the request's own key, which is paid once by itself.
+        """
+        is_own = self.may_have_paid and self.quote is not None and not self.quote.request
+        return [*self.unseen, *([self.price_key] if is_own else [])][-UNSEEN_MAX:]
 
     def holder_of(self, msisdn: Msisdn, operator: str) -> str:
         """The name that an operator told for a number, or ""."""

@@ -288,9 +288,9 @@ class TurnTaker:
         """
         dialled = dialled_inputs(turn)
         kept = await self._before.of(turn.msisdn)
-        if kept is not None and kept.may_have_paid:
-            session.unseen_since = kept.at
-        if dialled and kept is not None and not self._before.was_late_just_now(kept):
+        if kept is not None and (kept.may_have_paid or kept.unseen):
+            session.unseen_since, session.unseen = kept.unseen_since or kept.at, kept.left_unseen
+        if dialled and kept is not None and not kept.was_late:
             kept = None
         if kept is not None and self._before.may_be_resumed(kept):
             session.resumes = edition.steps.journey_to_resume(kept)
@@ -318,7 +318,7 @@ class TurnTaker:
         session.note(turn.sequence)
         if reply.ends:
             session.shed()
-        if reply.ends and session.code is None and not session.was_late:
+        if reply.ends and session.code is None and not session.was_late and not session.unseen:
             pointer = Pointer.CLEAR
         if turn.cumulative or reply.ends:
             session.text_length = len(turn.text)

@@ -111,6 +111,7 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
         "time": lambda s: _summary(s).at,
         "amount": lambda s: _summary(s).amount,
         "receives": lambda s: _summary(s).receives,
+        "fee": lambda s: _summary(s).fee,
         "payer": lambda s: _summary(s).payer,
         "payee": lambda s: _summary(s).payee,
         "state": lambda s: state_of(_summary(s)),

@@ -34,6 +34,7 @@ from tests.integration.counter_room import (
     furnish,
     open_room,
 )
+from tests.integration.locks import somebody_waits
 from tests.integration.owner import Owner
 from tests.integration.world import FAILED, SUCCEEDED, open_world
 from tests.unit.payments.examples import MPESA, PAYEE
@@ -263,6 +264,50 @@ async def test_a_payment_is_found_by_the_key_it_was_confirmed_under(room: Counte
     )
     assert await room.counter.code_of_key(key) == await room.code(payment_id)
     assert await room.counter.code_of_key(f"{key}-other") is None
+
+
+async def test_a_key_that_was_given_up_pays_nothing_any_more(room: CounterRoom) -> None:
+    """Who dialled again is not paid for twice, however late the first commit comes."""
+    quote = await room.counter.quote(
+        payer=AMINA, network=SAFARICOM, payee=PAYEE, amount=Money(30_000, KES)
+    )
+    assert await room.counter.give_up(["turn:first:1", "turn:first:0"]) is None
+    assert await room.counter.give_up(["turn:first:1"]) is None
+    for _ in range(2):
+        with pytest.raises(NoWayNow, match=r"session\.over"):
+            await room.counter.confirm(payer=AMINA, quote=quote, key="turn:first:1", by_pin=True)
+    assert await room.counter.code_of_key("turn:first:1") is None
+    assert (
+        await room.world.pool.fetchval("select count(*) from payment where customer is not null")
+        == 0
+    )
+    again = await room.counter.confirm(payer=AMINA, quote=quote, key="turn:second:1", by_pin=True)
+    keys = ["turn:first:1", "turn:second:1"]
+    assert await room.counter.give_up(keys) == again.code
+    assert await room.counter.code_of_key("turn:second:1") == again.code  # it stays
+
+
+async def test_a_commit_under_way_is_waited_for_before_its_key_is_given_up(
+    room: CounterRoom,
+) -> None:
+    room.world.dispatching = False
+    quote = await room.counter.quote(
+        payer=AMINA, network=SAFARICOM, payee=PAYEE, amount=Money(30_000, KES)
+    )
+    owner = Owner(room.world.pool)
+    async with owner.acquire() as connection:
+        holding = connection.transaction()
+        await holding.start()
+        await connection.execute("lock table balance")
+        confirming = asyncio.create_task(
+            room.counter.confirm(payer=AMINA, quote=quote, key="turn:first:1", by_pin=True)
+        )
+        await somebody_waits(connection)
+        giving_up = asyncio.create_task(room.counter.give_up(["turn:first:1"]))
+        await asyncio.sleep(0.3)
+        assert not giving_up.done()
+        await holding.rollback()
+    assert await giving_up == (await confirming).code
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -66,6 +66,7 @@ class Rooms:
     clock: TestClock
     languages: dict[Msisdn, str] = field(default_factory=lambda: {PAYER: "en"})
     keys: list[str] = field(default_factory=list)
+    given_up: set[str] = field(default_factory=set)
     turns: list[Turn] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     refusal: Exception | None = None
@@ -118,13 +119,16 @@ class Rooms:
             self.must_be_prompted(quote.payer_operator)
         self.confirming.set()
         await asyncio.sleep(self.commit_seconds)
+        if key in self.given_up:
+            raise NoWayNow("session.over")
         self.keys.append(key)
         if len(self.keys) == 1:
             self.summary = msgspec.structs.replace(SENT, state="collecting")
         return Confirmed(PaymentId("1" * 32), CODE, fresh=len(self.keys) == 1)
 
-    async def code_of_key(self, key: str) -> str | None:
-        return CODE if key in self.keys else None
+    async def give_up(self, keys: Sequence[str]) -> str | None:
+        self.given_up |= {*keys} - {*self.keys}
+        return CODE if {*keys} & {*self.keys} else None
 
     async def cancel(self, customer: Customer, code: str, *, key: str) -> PaymentSummary:
         assert code == CODE
@@ -390,6 +394,25 @@ async def test_yes_and_no_of_one_moment_do_not_cross(
     await other_redis.aclose()
 
 
+async def test_no_behind_a_yes_that_cannot_be_stored_for_long_is_kept(
+    house: House, pool: Any, redis: Any, redis_url: str
+) -> None:
+    """Postgres stored nothing; the YES outlasted its claim on the phone. Who was told that nothing
+    was charged paid when it did.
+    """
+    await house.say("SEND 500 +256772000002")
+    house.rooms.commit_seconds = 0.5
+    other_redis = open_pipeline(redis_url, timeout_seconds=30)
+    other = House(pool, other_redis, house.clock, house.rooms)
+    yes = asyncio.create_task(house.say("YES", id_="y"))
+    await house.rooms.confirming.wait()
+    await redis.execute("DEL", f"capp:sms:{{1:{PAYER}}}:claim")
+    assert await other.say("NO", id_="n") == "Cancelled. Nothing was charged."
+    assert (await yes or "").startswith("There is nothing to confirm")
+    assert house.rooms.keys == []
+    await other_redis.aclose()
+
+
 async def test_a_price_that_is_asked_for_during_a_yes_is_not_lost(
     house: House, pool: Any, redis_url: str
 ) -> None:
@@ -487,9 +510,10 @@ async def test_a_yes_that_comes_again_does_not_bring_its_price_back(
     await house.say("SEND 700 +256772000002")
     await house.say("YES", id_="in-yes")
     assert await house.say("NO") == "Cancelled. Nothing was charged."
+    house.rooms.quote_id = "7" * 32
     await house.say("SEND 700 to +256772000002")
     await house.say("NDIYO")
-    assert house.rooms.keys[-1] == f"sms:{'8' * 32}"
+    assert house.rooms.keys[-1] == f"sms:{'7' * 32}"
 
 
 async def test_a_yes_that_comes_again_agrees_to_no_later_price(house: House, redis: Any) -> None:

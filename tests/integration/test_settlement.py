@@ -1,12 +1,17 @@
 """From payments to a settled batch on a real Postgres: once each, and the books are the rail's."""
 
+import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from channels.watching.figures import Figures
+from engine import database
 from engine.ledger.auditor import Auditor, Pace
 from engine.ledger.chart import Kind
+from engine.payments.settlement import closing
+from engine.payments.settlement.batch import Content, work_out
 from engine.payments.settlement.state import BatchState
 from tests.integration.books import as_agreed
 from tests.integration.settlement_room import HOME, PAIR, Hall, open_hall
@@ -37,6 +42,22 @@ async def test_what_payments_owe_is_netted_moved_once_and_booked(hall: Hall) -> 
     assert len(hall.rail.sent) == 1
     await hall.assert_settled()
     assert await hall.cases() == []
+
+
+async def test_a_window_that_takes_long_to_work_out_is_closed_all_the_same(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is worked out in a transaction: one that says nothing for so long is ended elsewhere."""
+    monkeypatch.setitem(database.WHO_IS_GONE, "idle_in_transaction_session_timeout", "400")
+
+    def slowly(*words: Any, **named: Any) -> Content:
+        time.sleep(1)
+        return work_out(*words, **named)
+
+    monkeypatch.setattr(closing, "work_out", slowly)
+    async with open_hall(database_url) as hall:
+        await hall.pay()
+        assert (await hall.close()).payment_count == 1
 
 
 async def test_sweeping_on_changes_nothing(hall: Hall) -> None:

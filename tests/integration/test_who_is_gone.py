@@ -25,7 +25,9 @@ from engine.payments.statements import store as statements
 from engine.payments.statements.store import StatementStore
 from engine.schema import migrate
 from simulator import embedded
-from tests.integration.test_commit import FREE, A, amount, new
+from tests.integration.books import assert_books
+from tests.integration.locks import somebody_waits
+from tests.integration.test_commit import FREE, A, B, amount, new, verdicts
 from tests.until import until
 
 SOON = "?idle_in_transaction_session_timeout=500&client_connection_check_interval=100"
@@ -52,14 +54,40 @@ async def main():
 asyncio.run(main())
 """
 
+# Pays once, however often it has to ask, and says which verdict it got.
+PAYING = """
+import asyncio, sys
+from functools import partial
+from engine.clock import Clock
+from engine.database import connect
+from engine.ledger.commit import Committer
+from tests.integration.test_commit import new
+
+async def main():
+    door = Committer(partial(connect, sys.argv[1], answer_seconds_max=2.0), Clock(), writers=1)
+    await door.start()
+    print((await door.submit_until_known(new(1, key="once"))).verdict.name)
+    await door.stop()
+
+asyncio.run(main())
+"""
+
+
+async def started(program: str, url: str) -> asyncio.subprocess.Process:
+    command = (sys.executable, "-c", program, url)
+    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+
+
+async def stands_still(process: asyncio.subprocess.Process) -> None:
+    await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+
 
 @asynccontextmanager
 async def frozen(url: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that stands still in a transaction; the block may let it go on."""
-    program = (sys.executable, "-c", FROZEN, url)
-    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    process = await started(FROZEN, url)
     try:
-        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        await stands_still(process)
         yield process
     finally:
         if process.returncode is None:
@@ -79,6 +107,41 @@ async def test_a_frozen_process_keeps_nobody_waiting_and_changes_nothing_when_it
         said, _ = await process.communicate()
     assert said.decode().startswith(POSTGRES), said
     assert [row["n"] for row in await pool.fetch("select n from kept")] == [3]
+
+
+async def with_balances(url: str) -> Any:
+    """A connection to books with 100 in A."""
+    books = await connect(url)
+    await books.executemany(
+        "insert into balance (id, guarded) values ($1, $2)", [(FREE, False), (A, True), (B, True)]
+    )
+    assert await verdicts(books, new(100, debit=FREE, credit=A)) == [Verdict.APPLIED]
+    return books
+
+
+async def test_a_process_frozen_in_its_commit_pays_once_and_others_pay_meanwhile(
+    database_url: str,
+) -> None:
+    books = await with_balances(database_url)
+    holding = await asyncpg.connect(database_url)
+    await holding.execute("begin; lock table balance")
+    process = await started(PAYING, database_url + SOON)
+    await somebody_waits(holding)
+    process.send_signal(signal.SIGSTOP)
+    await stands_still(process)
+    await holding.execute("commit")
+    assert await verdicts(books, new(1)) == [Verdict.APPLIED]
+    async with asyncio.timeout(60):  # the frozen one's too: a commit needs nobody who listens
+        while await amount(books, A) > 98:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(2.5)  # longer than the frozen one would wait
+    process.send_signal(signal.SIGCONT)
+    said, _ = await process.communicate()
+    assert said.split() == [b"APPLIED"]
+    assert await amount(books, A) == 98
+    await assert_books(books)
+    await holding.close()
+    await books.close()
 
 
 async def test_every_connection_of_ours_says_what_is_to_become_of_it(database_url: str) -> None:
@@ -126,27 +189,28 @@ async def test_a_commit_that_waits_for_a_standby_is_never_ended_and_is_stored_on
     server = embedded.start_postgres(servers_folder / "standby")
     try:
         await asyncio.to_thread(migrate, server.url)
-        books = await connect(server.url)
-        await books.executemany(
-            "insert into balance (id, guarded) values ($1, $2)", [(FREE, False), (A, False)]
-        )
+        books = await with_balances(server.url)
         await books.execute("alter system set synchronous_standby_names = 'nobody'")
         await books.execute("select pg_reload_conf()")
         async with asyncio.timeout(60):
             while await books.fetchval("show synchronous_standby_names") != "nobody":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        writer = partial(connect, server.url + SOON, answer_seconds_max=0.3)
+        writer = partial(connect, server.url + SOON, answer_seconds_max=1.0)
         door = Committer(writer, Clock(), writers=1)
         await door.start()
-        stored = asyncio.create_task(door.submit_until_known(new(1, key="k", debit=FREE, credit=A)))
-        await until(lambda: door.batches > 3)
-        waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
-        assert await books.fetchval(waiting) == 1  # the first: the rest, who wait for it, hung up
-        assert not stored.done() and await amount(books, A) == 0
+        stored = asyncio.create_task(door.submit_until_known(new(1, key="once")))
+        waiting = "select array_agg(pid) from pg_stat_activity where wait_event = 'SyncRep'"
+        async with asyncio.timeout(60):
+            while (first := await books.fetchval(waiting)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        seen = door.batches
+        await until(lambda: door.batches > seen + 2)
+        assert await books.fetchval(waiting) == first  # the rest, who waited for it, hung up
+        assert not stored.done() and await amount(books, A) == 100
         await books.execute("alter system reset synchronous_standby_names")
         await books.execute("select pg_reload_conf()")
         assert (await stored).verdict is Verdict.APPLIED
-        assert await amount(books, A) == 1
+        assert await amount(books, A) == 99
         await door.stop()
         await books.close()
     finally:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.clock import Clock, Ids
+from engine.database import stand_open
 from engine.errors import NoWayNow, StaffMistake
 from engine.fx.consensus import plain_digits
 from engine.fx.rates import RateBook
@@ -25,6 +26,9 @@ from engine.payments.settlement.windows import Cause, Waiting, why_close
 
 log = logging.getLogger(__name__)
 
+WORK_OUT_SECONDS_MAX = 300
+"""So long may working out a window take, on whatever machine; its corridor waits as long where the
+process was stopped in it."""
 BATCHES_MAX = 20
 """So many batches one look closes in one corridor; the rest is for the next."""
 
@@ -131,6 +135,7 @@ class Closing:
             # Of what was chosen, not of what was seen to wait: more may have come since.
             mids = self._mids(o.account for o in owed)
             # Ten thousand hashes take a while; whoever else is in this process goes on meanwhile.
+            await stand_open(connection, WORK_OUT_SECONDS_MAX)
             content = await asyncio.to_thread(
                 work_out, [(o.account, o.leaf) for o in owed], mids, members=corridor.members,
                 asset=self._rules.asset.code, salt_key=self._salt_key,

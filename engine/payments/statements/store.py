@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.clock import DAY_MS, AttemptId
+from engine.database import stand_open
 from engine.money import Money
 from engine.payments.statements.judged import Class, Judged, Theirs
 from engine.payments.statements.lines import (
@@ -131,10 +132,7 @@ class StatementStore:
         """
         name = f"statements:{self._tenant}:{operator}"
         async with self._pool.acquire() as connection, connection.transaction():
-            # It stands open while others are asked, longer than any other of ours.
-            await connection.execute(
-                f"set local idle_in_transaction_session_timeout = {TURN_SECONDS_MAX * 1000}"
-            )
+            await stand_open(connection, TURN_SECONDS_MAX)
             await connection.execute("select pg_advisory_xact_lock(hashtext($1))", name)
             yield
 

@@ -78,7 +78,7 @@ class Opening:
         """What is told first when somebody dials again: the truth about a payment, or an offer."""
         would_go_on = not kept.ended and bool(session.resumes) and kept.payee is not None
         if found := await self._paid(kept, session.customer, would_go_on=would_go_on):
-            session.summary, session.unseen_since = found, 0
+            session.summary, session.unseen_since, session.unseen = found, 0, []
             return "confirmed"
         if not would_go_on:
             return "known"
@@ -102,8 +102,9 @@ class Opening:
         # Nobody saw what came of it, or what was saved last was lost, perhaps more than once, as by
         # a Redis that came back with an older record: the books know.
         has_price = kept.quote is not None and not kept.ended
-        if kept.is_unread or kept.was_late or would_go_on or has_price:
-            return await self._payments.confirmed_since(customer.customer_id, last_turn)
+        if kept.is_unread or kept.was_late or would_go_on or has_price or kept.unseen:
+            since = datetime.fromtimestamp(kept.unseen_since or kept.at, UTC)
+            return await self._payments.confirmed_since(customer.customer_id, since)
         return None
 
     def _line(self, session: Session, payee: object, amount: Money | None) -> str:

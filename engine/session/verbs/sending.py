@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from engine.errors import CustomerMistake, NoWayNow, TextKey
-from engine.fx.quotes import Quote
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -12,9 +11,6 @@ from engine.session.press import Press
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import Chosen, Item, Session
 from engine.session.verbs.pricing import Prices
-
-_QUOTE_DIGITS = 8
-"""Of a price's id, drawn by chance. Two alike in one session: the second is refused, not paid."""
 
 
 class Sending:
@@ -128,25 +124,28 @@ class Sending:
     async def _confirm(self, press: Press, *, by_pin: bool) -> Confirmed:
         session = press.session
         assert session.quote is not None, "a price was shown before it is confirmed"
-        key = _key_of(session, session.quote)
+        key = session.price_key
         if session.unseen_since and not session.quote.request:
             await self._refuse_what_was_unseen(session, key)
         confirmed = await self._payments.confirm(
             payer=session.customer, quote=session.quote, key=key, by_pin=by_pin
         )
-        session.code, session.request, session.unseen_since = confirmed.code, None, 0
+        session.code, session.request = confirmed.code, None
+        session.unseen_since, session.unseen = 0, []
         return confirmed
 
     async def _refuse_what_was_unseen(self, session: Session, key: str) -> None:
-        """Raises NoWayNow when the session before paid after all: its commit was under way when
-        this one was dialled. The next dial tells of that payment.
+        """Raises NoWayNow `session.late` when a session before paid after all: its commit was
+        under way when this one was dialled. The next dial tells of that payment. One that is under
+        way still is not taken on any more.
         """
         if await self._payments.code_of_key(key) is not None:  # this very turn, once more
             return
         since = datetime.fromtimestamp(session.unseen_since, UTC)
         found = await self._payments.confirmed_since(session.customer.customer_id, since)
-        if found is not None:
-            session.code, session.request = found.code, None
+        code = found.code if found is not None else await self._payments.give_up(session.unseen)
+        if code is not None:
+            session.code, session.request, session.unseen = code, None, []
             raise NoWayNow("session.late")
 
     async def _take_payee(self, session: Session, payee: Msisdn, amount: Money | None) -> None:
@@ -181,11 +180,6 @@ async def must_know_pin(customers: Customers, press: Press) -> None:
     """Raises CustomerMistake `mistake.pin_wrong` with the tries left, NoWayNow once locked."""
     verdict = await customers.check_pin(press.session.customer, press.value, press.key)
     verdict.require_right()
-
-
-def _key_of(session: Session, quote: Quote) -> str:
-    """A price is paid once, whichever turn agrees to it: a record that went back asks again."""
-    return f"turn:{session.nonce}:{quote.quote_id[-_QUOTE_DIGITS:]}"
 
 
 def _read_ref(ref: str) -> tuple[Msisdn, Money | None]:

@@ -44,7 +44,7 @@ class Room:
         now = house.clock.now()
         summary = PaymentSummary(
             "CAPP000001", "collecting", THOUSAND, THOUSAND, MARY, now,
-            incoming=False, may_cancel=True, payer=PAYER,
+            incoming=False, may_cancel=True, payer=PAYER, fee=Money(1_050, "KES"),
         )  # fmt: skip
         request = MoneyRequest("ASK0000001", MARY, Money(27_000, "UGX"), now, "open")
         await house.customers.ask_pin_reset(customer)

@@ -182,6 +182,7 @@ class MemoryPayments:
         """Networks whose wallets nobody collects from."""
         self.delay = 0.0
         self.commit_delay = 0.0
+        self.given_up: set[str] = set()  # keys under which nothing is taken on any more
         """Seconds from when a payment has its id to when it stands in the books."""
         self.failure: Exception | None = None
 
@@ -264,6 +265,8 @@ class MemoryPayments:
         made_at = self._clock.now()
         if self.commit_delay:
             await asyncio.sleep(self.commit_delay)
+        if key in self.given_up:
+            raise NoWayNow("session.over")
         self.confirmed[key] = Confirmed(
             PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link,
             prompted=quote.payer_operator not in self.unprompted,
@@ -271,7 +274,7 @@ class MemoryPayments:
         summary = PaymentSummary(
             code, "collecting", quote.amount, quote.receives, quote.payee,
             made_at, incoming=False, may_cancel=True, by_link=by_link,
-            prompted=self.confirmed[key].prompted,
+            prompted=self.confirmed[key].prompted, fee=quote.fee,
         )  # fmt: skip
         self.histories.setdefault(payer.customer_id, []).insert(0, summary)
         if quote.request:
@@ -281,6 +284,11 @@ class MemoryPayments:
     async def code_of_key(self, key: str) -> str | None:
         known = self.confirmed.get(key)
         return known.code if known else None
+
+    async def give_up(self, keys: Sequence[str]) -> str | None:
+        taken = [self.confirmed[key].code for key in keys if key in self.confirmed]
+        self.given_up |= {*keys} - {*self.confirmed}
+        return max(taken, default=None)
 
     def turn_out(self, customer_id: CustomerId, state: str) -> None:
         """The customer's newest payment comes to a state."""

@@ -1,0 +1,123 @@
+"""Payments whose commit outlasts the dialogue: who dials again, however often, pays once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from engine.menu.networks import Network, Networks
+from engine.ports import Reply
+from engine.session.before import LATE_SECONDS_MAX
+from engine.session.session import UNSEEN_MAX
+from tests.unit.session.rooms import PIN, House
+from tests.unit.session.test_resume import PAYEE, TO_PIN, caller
+
+LATE = Reply(
+    "This is taking longer than usual. If you confirmed a payment, an SMS will tell you how it"
+    " went.",
+    ends=True,
+)
+
+
+@asynccontextmanager
+async def storing(house: House, session_id: str) -> AsyncIterator[asyncio.Task[object]]:
+    """A payment was confirmed in a session, and cannot be stored before the block is over."""
+    house.payments.commit_delay = 0.5
+    dialled = "*".join((*TO_PIN, PIN))
+    paying: asyncio.Task[object] = asyncio.create_task(house.take(dialled, session_id))
+    await asyncio.sleep(0.02)
+    house.payments.commit_delay = 0.0
+    house.clock.seconds += LATE_SECONDS_MAX + 1
+    yield paying
+    await paying
+
+
+async def test_a_payment_that_could_not_be_stored_is_not_taken_on_behind_the_next_one() -> None:
+    """Postgres stored nothing for minutes: both were taken on when it did again."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1"):
+        await house.press("8", *TO_PIN, session_id="s2")
+        again = await house.take("*".join(("8", *TO_PIN, PIN)), "s2")
+        assert again.text.startswith("CAPP000001 started")
+        assert await house.take("*".join(("8", *TO_PIN, PIN)), "s2") == again
+    assert len(house.payments.confirmed) == 1
+    assert (await house.press(session_id="s3")).text.startswith("CAPP000001 +256772000002")
+
+
+async def test_the_third_of_three_is_the_only_one() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1"):
+        await house.press("8", *TO_PIN, session_id="s2")
+        house.payments.delay = 0.7  # before its key is asked about
+        second = asyncio.create_task(house.take("*".join(("8", *TO_PIN, PIN)), "s2"))
+        await asyncio.sleep(0.02)
+        house.payments.delay = 0.0
+        await house.press("8", *TO_PIN, session_id="s3")
+        third = await house.take("*".join(("8", *TO_PIN, PIN)), "s3")
+        assert third.text.startswith("CAPP000001 started")
+    await second
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_who_waited_for_the_sms_for_hours_pays_once() -> None:
+    """The disk of Postgres was full that night."""
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        assert await asyncio.shield(paying) == LATE
+        house.clock.seconds += 6 * 3600
+        await house.press(*TO_PIN, session_id="s2")
+        again = await house.take("*".join((*TO_PIN, PIN)), "s2")
+        assert again.text.startswith("CAPP000001 started")
+        await house.turns.aclose()
+    assert len(house.payments.confirmed) == 1
+
+
+@pytest.mark.parametrize("dialled", ["", f"1*{PAYEE}*1000"])
+async def test_who_was_told_by_sms_hours_ago_may_pay_again(dialled: str) -> None:
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1"):
+        pass
+    await house.turns.aclose()
+    house.clock.seconds += 6 * 3600
+    assert (await house.take(dialled, "s2")).text.startswith("CAPP000001 +256772000002")
+    assert (await house.press(*TO_PIN, PIN, session_id="s3")).text.startswith("CAPP000002 started")
+
+
+async def test_who_looked_at_something_else_between_pays_once() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1"):
+        await house.press("8", "5", session_id="s2")
+        assert not house.payments.confirmed
+        await house.press(*TO_PIN, session_id="s3")
+        again = await house.take("*".join((*TO_PIN, PIN)), "s3")
+        assert again.text.startswith("CAPP000001 started")
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_what_was_stored_in_the_meantime_stays_and_the_next_one_is_refused() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        await house.press("8", *TO_PIN, session_id="s2")
+        await paying
+        refused = await house.take("*".join(("8", *TO_PIN, PIN)), "s2")
+        assert refused.text.startswith("This is taking longer")
+    assert len(house.payments.confirmed) == 1
+
+
+async def test_a_record_keeps_the_keys_of_a_few_only() -> None:
+    house = await caller()
+    for number in range(UNSEEN_MAX + 2):
+        again = ("8",) if number else ()
+        await house.press(*again, *TO_PIN, session_id=f"s{number}")
+        house.clock.seconds += 20
+    await house.press(session_id="last")
+    assert len(house.session("last").unseen) == UNSEEN_MAX
