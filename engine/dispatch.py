@@ -174,6 +174,8 @@ class Dispatcher:
             await self._outbox.let_go(left.id, left.claim)
         elif left.ended is not None:
             await self._finish(payment, AttemptId(left.id), left.ended)
+            if payment.live != left.id:  # no step follows that would strike it off
+                await self.payments.stepper.keep(payment, done=(left.id,))
         elif payment.live != left.id:
             # Its end was told since it was leased: what is live now is another order, maybe
             # to another operator, and has an intent of its own.
