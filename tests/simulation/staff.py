@@ -67,7 +67,7 @@ class Staff:
     # What they see, and what they make of it.
 
     def _wish(self, payment_id: PaymentId, row: PaymentRow) -> Wish | None:
-        about = {"payment": payment_id}
+        about: dict[str, str] = {"payment": payment_id}
         match State(row.state):
             case State.ON_HOLD:
                 return self._of_held(payment_id, about)

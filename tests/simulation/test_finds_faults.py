@@ -15,7 +15,7 @@ from engine.dispatch import Dispatcher
 from engine.errors import OutcomeUnknown, Rejected
 from engine.ledger.plans import Plan
 from engine.outbox import Outbox
-from engine.payments import approvals, attested, evidence, service, stepping
+from engine.payments import approvals, attested, evidence, ruled_once, service, stepping
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import Event, State, Step
@@ -242,7 +242,7 @@ def nobody_is_told_of_a_debt(patch: pytest.MonkeyPatch) -> None:
 
 def both_names_are_one_persons(patch: pytest.MonkeyPatch) -> None:
     """A ruling names whoever asked for it, and nobody who agreed."""
-    inner = approvals.ruling_of
+    inner = ruled_once.ruling_of
 
     def ruling_of(proposal: Proposal) -> Ruling:
         return inner(msgspec.structs.replace(proposal, decided_by=proposal.made_by))
@@ -281,12 +281,11 @@ FAULTS: list[tuple[Fault, Weather]] = [
 ]
 
 
-SPANS: dict[Fault, float] = dict.fromkeys(
-    (
-        a_restore_is_not_noticed, people_are_believed_whenever_they_looked,
-    ),
-    200.0,
-) | {orders_of_before_a_restore_leave_again: 600.0}  # fmt: skip
+SPANS: dict[Fault, float] = {
+    a_restore_is_not_noticed: 200.0,
+    people_are_believed_whenever_they_looked: 200.0,
+    orders_of_before_a_restore_leave_again: 600.0,
+}
 """Where everything must come close together, in seconds."""
 
 
