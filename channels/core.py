@@ -93,8 +93,8 @@ def build_core(
 ) -> Core:
     """Nothing is opened or read here. `overhear` may stand between a step and its dispatching."""
     clock = outside.clock
-    store = PaymentStore(pool, known.directory)
     restored = Restored(settings.restored_at)
+    store = PaymentStore(pool, known.directory, restored)
     outbox = Outbox(pool, clock, lease_seconds=settings.lease_seconds, restored=restored)
     addresses = CallbackAddresses(
         settings.public_url, settings.callback_keys, companies_of(known.directory.by_code.values())

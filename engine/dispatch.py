@@ -174,6 +174,8 @@ class Dispatcher:
             await self._outbox.let_go(left.id, left.claim)
         elif left.ended is not None:
             await self._finish(payment, AttemptId(left.id), left.ended)
+            if payment.live != left.id:  # no step follows that would strike it off
+                await self.payments.stepper.keep(payment, done=(left.id,))
         elif payment.live != left.id:
             # Its end was told since it was leased: what is live now is another order, maybe
             # to another operator, and has an intent of its own.
@@ -190,7 +192,13 @@ class Dispatcher:
     async def _may_be_sent_again(
         self, payment: Payment, attempt_id: AttemptId, direction: Direction
     ) -> bool:
-        """Whether a call that may have been carried out may be made once more."""
+        """Whether a call that may have been carried out may be made once more.
+
+        Never one of before a restore: what that lost may say that it came to nothing, and that the
+        money went another way since. No operator takes a repeat of what it refused for one.
+        """
+        if self._outbox.may_be_lost(attempt_id):
+            return False
         if self._patience.is_over_again(payment, direction, self._clock.epoch()):
             return False
         return await self._repeat_is_safe(payment, attempt_id, direction)

@@ -72,7 +72,7 @@ class Outbox:
         self, pool: Any, clock: Clock, *, lease_seconds: int, restored: Restored = NEVER
     ) -> None:
         """Intents that a restore forgot may have left in what it lost, whatever their rows say
-        (`migrations/decisions/0005`).
+        (`decisions/0039` of payments).
         """
         self._pool = pool
         self._clock = clock
@@ -176,7 +176,7 @@ class Outbox:
 
         Safe to repeat: one that ended so is withheld.
         """
-        if self._may_be_lost(intent_id):
+        if self.may_be_lost(intent_id):
             return False
         now = int(self._clock.epoch())
         return bool(
@@ -198,6 +198,11 @@ class Outbox:
     async def lease_questions(self, most: int) -> list[Leased]:
         """Questions whose time has come, claimed likewise; those about late news, only."""
         return await self._lease(most, (QUESTION,))
+
+    def may_be_lost(self, intent_id: str) -> bool:
+        """Whether it may have left, or come to nothing, and what said so is gone with what a
+        restore lost."""
+        return self._restored.forgot(intent_id)
 
     async def still_there(self, intent_id: str) -> bool:
         """Whether an intent is yet to be carried out or under way."""
@@ -251,12 +256,8 @@ class Outbox:
             return None
         return Leased(
             intent_id, PaymentId(row["payment"].hex), row["kind"], payload,
-            row["was_sent"] or self._may_be_lost(intent_id), claim, row["ended"],
+            row["was_sent"] or self.may_be_lost(intent_id), claim, row["ended"],
         )  # fmt: skip
-
-    def _may_be_lost(self, intent_id: str) -> bool:
-        """Whether it may have left, and the row that said so is gone with what a restore lost."""
-        return self._restored.forgot(intent_id)
 
     async def _claim_many(self, ids: Sequence[str]) -> dict[str, int]:
         now = int(self._clock.epoch())

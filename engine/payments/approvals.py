@@ -71,6 +71,8 @@ class Approvals:
             return f"{proposal.kind} pays no other number, and one was agreed on"
         if proposal.kind in _PAYS and (too_old := self._rulings.why_too_old(proposal.id)):
             return f"{payment.code}: {too_old}"
+        if too_early := self._rulings.seen_too_early(payment, proposal):
+            return f"{payment.code}: {too_early}"
         try:
             payee = await self._payee(payment, number)
         except CustomerMistake as error:

@@ -74,6 +74,8 @@ class Attested:
         if found.payment.live != attempt_id or found.payment.state not in UNKNOWN:
             return failed(f"{code} is {found.payment.state.name}: its operator is still to answer")
         if not succeeded and (moving := await self._keep_from_leaving(proposal, found)):
+            if await self._store.ended_how(found.payment.payment_id, attempt_id) is not None:
+                raise OurFault(f"{code} moved this moment")
             return failed(moving)
         await self._tell(proposal, body, found, succeeded=succeeded)
         if await self._store.ended_how(found.payment.payment_id, attempt_id) is None:
@@ -90,10 +92,14 @@ class Attested:
         )  # fmt: skip
 
     async def _seen_too_early(self, proposal: Proposal, found: Attempted) -> str:
-        """Why what people saw may be of before the order left; "" when it had left by then."""
-        if proposal.made_ms < await self._store.stood_since(found.payment):
-            return f"{found.payment.code} was not unknown yet when it was proposed: look once more"
-        return seen_too_early(proposal, await self._store.repeated_ms(found.attempt_id))
+        """Why what people saw may be of before the order left; "" when it was over by then.
+
+        Nor is anything kept from leaving that has ended since: nobody would strike that off.
+        """
+        now = await self._payments.stepper.again(found.payment)
+        if now.live != found.attempt_id:
+            return f"{now.code} moved this moment"
+        return seen_too_early(proposal, await self._store.heard_last(now, found.attempt_id))
 
     async def _tell(
         self, proposal: Proposal, body: OfAttempt, found: Attempted, *, succeeded: bool

@@ -19,7 +19,6 @@ from engine.desk.proposals import (
     read_body,
 )
 from engine.errors import StaffMistake
-from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
@@ -57,21 +56,22 @@ class Debts:
         body = read_body(proposal.kind, proposal.body)
         assert isinstance(body, Owed)
         self.check(body)
-        decide = partial(self._decide, ruling_of(proposal), body)
+        decide = partial(self._decide, proposal, body)
         return await rule_once(self._store, proposal, PaymentId(body.payment), decide)
 
-    async def _decide(self, ruling: Ruling, body: Owed, payment: Payment) -> bool | str:
+    async def _decide(self, proposal: Proposal, body: Owed, payment: Payment) -> bool | str:
         if (why_not := await self._why_not(payment, body)) is not None:
             return f"{payment.code}: {why_not}"
-        is_order = isinstance(body, RefundElsewhere) and ruling.proposal is not None
-        if is_order and (too_old := self._rulings.why_too_old(ruling.proposal or "")):
-            return f"{payment.code}: {too_old}"
+        if isinstance(body, RefundElsewhere):
+            too_old = self._rulings.why_too_old(proposal.id)
+            if why := too_old or self._rulings.seen_too_early(payment, proposal):
+                return f"{payment.code}: {why}"
         rule = (
             self._rulings.give_back
             if isinstance(body, HandRefund)
             else self._rulings.refund_elsewhere
         )
-        return await rule(payment.payment_id, ruling, operator=body.operator)
+        return await rule(payment.payment_id, ruling_of(proposal), operator=body.operator)
 
     async def _why_not(self, payment: Payment, body: Owed) -> str | None:
         if payment.state is not State.REFUND_DUE:

@@ -72,7 +72,10 @@ def seen_too_early(proposal: Proposal, left_ms: int) -> str:
     if proposal.made_ms >= over_ms:
         return ""
     over = datetime.fromtimestamp(over_ms / 1000, UTC)
-    return f"its order had just left: look once more after {over:%Y-%m-%d %H:%M} UTC, then propose"
+    return (
+        "its order had just left, or may have: look once more after"
+        f" {over:%Y-%m-%d %H:%M} UTC, then propose"
+    )
 
 
 def ruling_of(proposal: Proposal) -> Ruling:

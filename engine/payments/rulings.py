@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from engine.clock import Clock, PaymentId
+from engine.desk.proposals import Proposal
 from engine.errors import Impossible, NoWayNow
 from engine.msisdn import Msisdn
 from engine.payments.facts import Ruling
@@ -16,6 +17,7 @@ from engine.payments.lifecycle import Event, State, may
 from engine.payments.payment import Payment
 from engine.payments.planning import Onward, queue_due
 from engine.payments.policy import Policy
+from engine.payments.ruled_once import seen_too_early
 from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Stepper
 from engine.payments.store import PaymentStore
@@ -98,6 +100,14 @@ class Rulings:
         if not self._restored.forgot(proposal_id):
             return ""
         return "the database was restored since it was proposed: look there, and propose it again"
+
+    def seen_too_early(self, payment: Payment, proposal: Proposal) -> str:
+        """Why what people saw of a payment of before a restore says nothing yet: what left just
+        before may not have been listed. "" for every other payment.
+        """
+        if not self._restored.forgot(payment.payment_id):
+            return ""
+        return seen_too_early(proposal, int(self._restored.at * 1000))
 
     async def pay_seen(self, payment_id: PaymentId, ruling: Ruling, *, operator: str) -> bool:
         """Book that the payee of a held payment has the money, by an order that these books do not

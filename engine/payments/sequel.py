@@ -51,8 +51,9 @@ class Sequel:
         if await self._store.was_ruled_since(payment.payment_id, self._restored.at):
             return None
         why = Decision(
-            Kind.RESTORED, HOLD, "the database was restored: see at the operators whether it was"
-            " paid or given back before", {"restored_at": int(self._restored.at)},
+            Kind.RESTORED, HOLD, "the database was restored: see at the operators, from ten minutes"
+            " after it on, whether it was paid or given back before",
+            {"restored_at": int(self._restored.at)},
         )  # fmt: skip
         return Following(Event.HELD, decisions=(why,))
 

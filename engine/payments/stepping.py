@@ -215,8 +215,10 @@ class Stepper:
         operator = payment.operator_of(Direction.REFUND)
         detail = f"{owed} is owed to {to}: {operator} did not give it back and will not by itself"
         if self.is_of_before(payment):
-            detail = f"{owed} is owed to {to}: the database was restored, see whether {operator}"
-            detail += " has given it back before"
+            detail = (
+                f"{owed} is owed to {to}: the database was restored, see from ten minutes after"
+            )
+            detail += f" it on whether {operator} has given it back before"
         if again:
             await self.open_one(payment, REFUND_BY_HAND, detail, at_version=payment.version)
         else:

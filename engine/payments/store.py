@@ -29,6 +29,7 @@ from engine.payments.spending import Spent
 from engine.ports import Direction
 from engine.privacy.places import evidence_place
 from engine.privacy.seals import seals_of
+from engine.restored import NEVER, Restored
 
 REFERENCE_SEEN_WITHIN = timedelta(days=3)
 
@@ -76,7 +77,9 @@ select payment from payment_key where tenant = $1 and key = any($2::text[]) and 
 class PaymentStore:
     """What the engine reads back. Never writes a payment: that is the commit's alone."""
 
-    def __init__(self, pool: Any, directory: Directory) -> None:
+    def __init__(self, pool: Any, directory: Directory, restored: Restored = NEVER) -> None:
+        """Of an attempt of before a restore an order may have left in what that lost."""
+        self._restored = restored
         self._pool = pool
         self._directory = directory
         self._seals = seals_of(pool)
@@ -135,30 +138,22 @@ class PaymentStore:
         """When a payment's last step was made, or its attempt's order last repeated or accepted,
         whichever is later: until about then the order was under way. Epoch milliseconds.
         """
-        return int(
+        heard_ms = int(
             await self._pool.fetchval(
                 "select greatest((select at_ms from journal where payment = $1 and version = $2),"
                 " (select max(at_ms) from evidence where attempt = $3 and source = any($4)))",
                 payment.payment_id, payment.version, attempt_id, ORDER_SOURCES,
             )
         )  # fmt: skip
+        return self.left_by(attempt_id, heard_ms)
 
-    async def stood_since(self, payment: Payment) -> int:
-        """When a payment came to the version that it is in. Epoch milliseconds."""
-        return int(
-            await self._pool.fetchval(
-                "select at_ms from journal where payment = $1 and version = $2",
-                payment.payment_id, payment.version,
-            )
-        )  # fmt: skip
-
-    async def repeated_ms(self, attempt_id: AttemptId) -> int:
-        """When an attempt's order was last sent once more; 0 for never. Epoch milliseconds."""
-        found = await self._pool.fetchval(
-            "select max(at_ms) from evidence where attempt = $1 and source = $2",
-            attempt_id, int(Source.REPEATED),
-        )  # fmt: skip
-        return int(found or 0)
+    def left_by(self, attempt_id: AttemptId, heard_ms: int) -> int:
+        """When an attempt's order had left last, by what is known here: the moment of a restore
+        that may have forgotten another one is later. Epoch milliseconds.
+        """
+        if not self._restored.forgot(attempt_id):
+            return heard_ms
+        return max(heard_ms, int(self._restored.at * 1000))
 
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         """Whether another attempt of the last days was accepted under the same reference.

@@ -15,6 +15,7 @@ from engine.outbox import Outbox
 from engine.payments.attested import Attested
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
+from engine.payments.ruled_once import ORDER_OVER_SECONDS
 from engine.payments.service import Payments
 from engine.ports import Accepted, Direction, Finding, Outcome
 from tests.integration.books import assert_books
@@ -35,11 +36,13 @@ class Staffed(NamedTuple):
     office: Office
 
     async def lost(self, *before: Accepted) -> tuple[PaymentId, str]:
-        """A payment whose next answer got lost: its collection, or its payout behind `before`."""
+        """A payment whose next answer got lost an hour ago: its collection, or its payout behind
+        `before`."""
         self.world.mpesa.answers = [*before] or [LOST]
         self.world.mtn.answers = [LOST]
         payment_id = await self.world.confirm()
         await self.world.dispatched()
+        self.world.clock.pass_(HOUR)
         return payment_id, await self.world.live(payment_id)
 
     async def propose(self, attempt: str, outcome: str, reference: str = "") -> Proposal:
@@ -211,7 +214,21 @@ async def test_what_people_saw_before_the_order_left_at_all_is_no_proof(staffed:
     ruled = await staffed.office.desk.approve(proposed.id, by=BRIAN)
     assert ruled.state is Stands.FAILED and "once more" in (ruled.outcome or "")
     assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
+    world.clock.pass_(HOUR)
     assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+
+
+async def test_what_people_saw_right_after_the_order_left_is_no_proof(staffed: Staffed) -> None:
+    """Its answer was lost and the operator lists it late: it may be carried out all the same."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    world.clock.pass_(-HOUR + 60)
+    ruled = await staffed.agree(attempt, "failed")
+    assert ruled.state is Stands.FAILED and "once more" in (ruled.outcome or "")
+    assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
+    world.clock.pass_(ORDER_OVER_SECONDS)
+    assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+    assert await world.state(payment_id) is State.REFUNDED
 
 
 async def test_a_ruling_that_comes_to_nothing_ends_nothing_though_its_process_died(
@@ -352,3 +369,46 @@ async def test_a_ruling_that_two_processes_carry_out_at_once_is_refused_by_neith
     await world.dispatched()
     assert (len(world.mtn.orders), await world.state(payment_id)) == (1, State.REFUNDED)
     assert await world.pool.fetchval("select state from proposal") == Stands.DONE
+
+
+async def test_a_ruling_carried_out_while_another_process_does_it_leaves_nothing_behind(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had found the attempt unknown, and takes its order only once that has ended."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    world.clock.pass_(HOUR)
+    take = Outbox.take_again
+
+    async def after_another(*given: Any) -> int:
+        monkeypatch.undo()
+        await staffed.office.desk.carry_out_approved()
+        return await take(*given)
+
+    monkeypatch.setattr(Outbox, "take_again", after_another)
+    with pytest.raises(OurFault, match="moved this moment"):
+        await staffed.agree(attempt, "failed")
+    await world.dispatched()
+    assert (len(world.mtn.orders), await world.state(payment_id)) == (1, State.REFUNDED)
+    assert await world.pool.fetchval("select state from proposal") == Stands.DONE
+    assert not await world.pool.fetchval("select count(*) from outbox where id = $1", attempt)
+
+
+async def test_an_end_that_was_left_behind_of_an_attempt_that_is_over_is_struck_off(
+    staffed: Staffed,
+) -> None:
+    """Else it is taken over every minute, for ever."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    world.clock.pass_(HOUR)
+    assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+    ended = '{"code":"seen","reason":"other"}'
+    outbox = world.dispatcher._outbox
+    claim = await outbox.take_again(attempt, payment_id, 1, Direction.DISBURSE, ended)
+    assert await outbox.end(attempt, claim, ended)
+    world.clock.pass_(HOUR)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert not await world.pool.fetchval("select count(*) from outbox where id = $1", attempt)
+    assert await world.state(payment_id) is State.REFUNDED
+    assert await world.cases() == []

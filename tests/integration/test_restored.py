@@ -8,20 +8,22 @@ from typing import NamedTuple
 import pytest
 
 from channels.office import Office
-from engine.clock import PaymentId
+from engine.clock import AttemptId, PaymentId
 from engine.decisions import Decision
 from engine.decisions import Kind as About
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.desk.proposals import State as Stands
-from engine.errors import NoWayNow, Rejected
+from engine.errors import NoWayNow
 from engine.payments.approvals import Approvals
+from engine.payments.attested import Attested
 from engine.payments.debts import Debts
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.paid_before import PaidOut
 from engine.payments.policy import Clearance
-from engine.ports import Direction, Reason
+from engine.payments.ruled_once import ORDER_OVER_SECONDS
+from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.offices import office_of
 from tests.integration.world import (
@@ -57,16 +59,21 @@ def staff(world: World) -> Staffed:
     )  # fmt: skip
     debts = Debts(rulings=world.rulings, store=world.store, directory=world.directory)
     paid_out = PaidOut(rulings=world.rulings, store=world.store)
-    executors = {**approvals.executors(), **debts.executors(), **paid_out.executors()}
+    attested = Attested(payments=world.payments, store=world.store, outbox=world.dispatcher._outbox)
+    executors = {
+        **approvals.executors(), **debts.executors(), **paid_out.executors(),
+        **attested.executors(),
+    }  # fmt: skip
     return Staffed(world, office_of(world, executors))
 
 
 @asynccontextmanager
 async def restored(database_url: str, clock: TestClock) -> AsyncIterator[Staffed]:
-    """The processes of after a restore to this moment: what went on since then is lost."""
+    """The processes of after a restore to this moment, once what left before it is listed: what
+    went on since then is lost."""
     clock.pass_(LOST_SECONDS)
     at = datetime.fromtimestamp(clock.epoch(), UTC).isoformat()
-    clock.pass_(1)
+    clock.pass_(ORDER_OVER_SECONDS + 1)
     async with open_world(database_url, clock=clock, seeded=False, CAPP_RESTORED_AT=at) as world:
         yield staff(world)
         await world.dispatched()
@@ -217,9 +224,11 @@ async def test_an_order_whose_row_says_that_it_never_left_may_have_left(database
         assert await world.state(payment_id) is State.COLLECT_UNKNOWN
 
 
-async def test_an_order_that_may_be_repeated_leaves_under_its_old_reference(
+async def test_an_order_of_before_is_not_repeated_though_its_operator_knows_repeats(
     database_url: str,
 ) -> None:
+    """It may have been refused in what is lost, and another way have paid: a refused one is done
+    when it comes again."""
     clock = TestClock()
     async with open_world(database_url, clock=clock) as before:
         payment_id = await collecting(before)
@@ -228,11 +237,46 @@ async def test_an_order_that_may_be_repeated_leaves_under_its_old_reference(
         attempt_id = await before.live(payment_id)
     async with restored(database_url, clock) as staffed:
         world = staffed.world
-        world.mtn.answers = [Rejected("mtn_ug", "again", code="DUPLICATE", reason=Reason.OTHER)]
         assert await world.dispatcher.sweep() == 1
         await world.dispatched()
-        assert [order.attempt_id for order in world.mtn.orders] == [attempt_id]
         assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
+        clock.pass_(3600)
+        world.mtn.findings = [Finding(Outcome.NOT_FOUND, "no such reference")]
+        payment = await world.payment(payment_id)
+        await world.dispatcher.ask(payment, AttemptId(attempt_id), Direction.DISBURSE)
+        assert (world.mtn.orders, await world.live(payment_id)) == ([], attempt_id)
+        assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
+
+
+async def test_what_people_saw_right_after_a_restore_rules_nothing(database_url: str) -> None:
+    """What left just before may not be listed yet."""
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await collecting(before)
+        await before.tell(await before.live(payment_id), SUCCEEDED)
+        await before.dispatched()
+        attempt_id = await before.live(payment_id)
+        other_id = await collecting(before)
+    async with restored(database_url, clock) as staffed:
+        world = staffed.world
+        clock.pass_(-ORDER_OVER_SECONDS)
+        await held(staffed, other_id)
+        await world.payments.record_unclear(await world.payment(payment_id), AttemptId(attempt_id))
+        for _ in range(2):
+            asked = await staffed.office.desk.propose(
+                Kind.ATTEMPT_SEEN, {"attempt": attempt_id, "outcome": "failed"}, by=AMINA,
+                note="nothing there",
+            )  # fmt: skip
+            ruled = [
+                await staffed.office.desk.approve(asked.id, by=BRIAN),
+                *[
+                    await staffed.agree(kind, other_id)
+                    for kind in (Kind.RELEASE_HOLD, Kind.REFUSE_HOLD)
+                ],
+            ]
+            assert all(one.state is Stands.FAILED for one in ruled)
+            assert all("once more after" in one.outcome for one in ruled)
+            clock.pass_(ORDER_OVER_SECONDS - 60)
 
 
 async def test_what_was_agreed_on_before_pays_nobody_any_more(database_url: str) -> None:

@@ -31,6 +31,7 @@ from engine.payments.statements.neutral import write_statement
 from engine.payments.statements.store import STATEMENT_JUMP
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
+from engine.restored import Restored
 from providers.environment import MissingSettings
 from providers.registry import build_operators
 from tests.integration.books import assert_books
@@ -626,6 +627,21 @@ async def test_absence_proves_nothing_of_an_order_that_left_again_since(world: W
     for _ in range(2):
         await usual.take_whole(operator="mtn_ug")
     await world.payments.stepper.keep_repeat(await world.payment(payment_id), payout)
+    assert await complete.age() == 0
+    assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
+    for _ in range(2):
+        await usual.take_whole(operator="mtn_ug")
+    assert await complete.age() == 1
+    assert await world.store.ended_how(payment_id, payout) is False
+
+
+async def test_absence_proves_nothing_until_the_day_of_a_restore_is_over(world: World) -> None:
+    """The order may have left once more in what that lost."""
+    payment_id, payout = await payout_unknown(world)
+    usual, complete = bureau_of(world), bureau_of(world, absence_proves_after_days=1)
+    for _ in range(2):
+        await usual.take_whole(operator="mtn_ug")
+    world.store._restored = Restored(world.clock.epoch())
     assert await complete.age() == 0
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
     for _ in range(2):

@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from engine.clock import AttemptId
+from engine.desk.proposals import State as Stands
 from engine.ledger.chart import GUARDED, Kind, read_account
 from engine.ledger.plans import NOTE, Plan
 from engine.ledger.postings import held_minor, refund_minor
-from engine.payments.facts import Ending, Facts, read_step, read_terms
+from engine.payments.facts import Ending, Facts, Ruling, read_step, read_terms
 from engine.payments.lifecycle import LIVE_DIRECTION, TERMINAL, State
 from engine.payments.notices import SMS, read_notice
 from engine.ports import Direction, Order, Sms
-from tests.simulation.model import Model
+from tests.simulation.model import AttemptRow, JournalRow, Model
 from tests.simulation.operators import Job, Move, SimulatedOperator
 
 S, K, D = State, Kind, Direction
@@ -40,6 +41,8 @@ NEEDS_STATE = {
     "returned": S.RETURNED,
     "taken_back": S.RETURNED,
 }
+# Cases that say that an end may be untrue.
+_EXCUSES = {"CONFLICT", "PAID_TWICE", "FOREIGN_REFERENCE"}
 MONEY_STAYED = {S.COLLECT_FAILED, S.EXPIRED, S.CANCELLED}
 
 
@@ -61,6 +64,12 @@ class Laws:
         self._terms: dict[str, Facts] = {}
         self._notices: dict[str, tuple[str, str]] = {}
         self._attempts: dict[str, list[AttemptId]] = {}
+        self.rows: dict[str, AttemptRow] = {}  # also those that a restore forgot, or made by hand
+        self._ruled: set[tuple[str, str]] = set()
+        self.agreed: dict[str, set[str]] = {}  # by proposal: who asked for it, and who agreed
+        self.lost: set[str] = set()  # payments that a restore forgot altogether
+        self._of_before: set[str] = set()  # payments that a restore has left
+        self._reached: Counter[tuple[str, State]] = Counter()
         self._sent: Counter[str] = Counter()
         self._told: Counter[tuple[str, str]] = Counter()
         self._moved: dict[str, Counter[Direction]] = {}
@@ -93,15 +102,29 @@ class Laws:
         self.checks += 1
         state = State(plan.state)
         self.states[state.name] += 1
+        self._reached[plan.payment, state] += 1
         for intent in plan.intents:
             if intent.kind == SMS:
                 template = read_notice(intent.payload or "").template
                 self._notices[intent.id] = plan.payment, template
+        if plan.version > 0 and plan.facts is not None and '"proposal":' in plan.facts:
+            self._check_ruling(plan, read_step(plan.facts))
         if not plan.due and state not in TERMINAL:
             self.broken("nobody will look after it", payment=plan.payment, state=state.name)
         self._check_path(plan, state)
         self._check_books(plan, state)
         self._check_attempts(plan, state)
+
+    def _check_ruling(self, plan: Plan, step: Ending | Ruling) -> None:
+        """What two people agreed on is carried out once, and nothing else in their names."""
+        if not isinstance(step, Ruling) or step.proposal is None:
+            return
+        ruling = plan.payment, step.proposal
+        if ruling in self._ruled:
+            self.broken("ruled twice", payment=plan.payment, proposal=step.proposal)
+        self._ruled.add(ruling)
+        if len(set(step.by)) != 2 or set(step.by) != self.agreed.get(step.proposal):
+            self.broken("ruled by nobody", payment=plan.payment, proposal=step.proposal)
 
     def _check_path(self, plan: Plan, state: State) -> None:
         path = self._model.journal[plan.payment]
@@ -156,7 +179,7 @@ class Laws:
             self._check_beginning(plan)
 
     def _check_ending(self, plan: Plan, ending: Ending) -> None:
-        row = self._model.attempts[ending.attempt_id]
+        row = self.rows[ending.attempt_id]
         operator = self._operators[row.operator]
         if plan.payment in self.turned:
             return
@@ -171,8 +194,9 @@ class Laws:
     def _check_beginning(self, plan: Plan) -> None:
         attempts = self._attempts.setdefault(plan.payment, [])
         attempts.append(AttemptId(str(plan.begins)))
+        self.rows[str(plan.begins)] = self._model.attempts[str(plan.begins)]
         for attempt_id in attempts:
-            row = self._model.attempts[attempt_id]
+            row = self.rows[attempt_id]
             same_way = row.direction == plan.direction or row.direction != D.COLLECT
             if attempt_id == plan.begins or not same_way or plan.payment in self.turned:
                 continue
@@ -186,8 +210,7 @@ class Laws:
 
     def on_order(self, operator: SimulatedOperator, order: Order) -> None:
         """An order reached an operator."""
-        row = self._model.attempts.get(order.attempt_id)
-        if row is None:
+        if order.attempt_id not in self.rows:
             self.broken("an order before its attempt was committed", attempt=order.attempt_id)
         known = operator.jobs.get(order.attempt_id)
         if known and not operator.deduplicates(order):
@@ -197,11 +220,13 @@ class Laws:
 
     def on_move(self, operator: SimulatedOperator, job: Job, move: Move) -> None:
         """Money moved at an operator."""
-        payment = self._model.attempts[move.attempt_id].payment
+        row = self.rows[move.attempt_id]
+        payment = row.payment
         if job.turned:
             self.turned.add(payment)
         moved = self._moved.setdefault(payment, Counter())
-        moved[move.direction] += move.sign
+        # A refund that goes another way is a payout there.
+        moved[D(row.direction)] += move.sign
         if payment in self.turned:
             return
         if moved[D.DISBURSE] > 1:
@@ -227,45 +252,88 @@ class Laws:
             self.broken("a message twice", payment=payment, template=template)
         self._told[payment, template] += 1
         if template in NEEDS_STATE:
-            path = [row.state for row in self._model.journal[payment]]
-            reached = path.count(NEEDS_STATE[template])
+            reached = self._reached[payment, NEEDS_STATE[template]]
             if self._told[payment, template] > reached:
                 law = "a state told twice" if reached else "told what is not so"
                 self.broken(law, payment=payment, template=template)
 
+    # After a restore.
+
+    def forget(self) -> None:
+        """The model has gone back to what it was: what is summed up here, with it.
+
+        What was ordered, moved and told has happened all the same.
+        """
+        model = self._model
+        self.lost |= self._sums.keys() - model.payments.keys()
+        self._of_before = set(model.payments)
+        self._sums = {id_: _sums_of(model.journal[id_]) for id_ in model.payments}
+        self._terms = {
+            id_: read_terms(str(model.journal[id_][row.terms - 1].facts))
+            for id_, row in model.payments.items()
+            if row.customer is not None
+        }
+        self._ruled &= {
+            (id_, step.proposal)
+            for id_, path in model.journal.items()
+            for step in [read_step(row.facts) for row in path[1:] if row.facts is not None]
+            if isinstance(step, Ruling) and step.proposal is not None
+        }
+
+    def told_cancelled(self, payment: str) -> None:
+        """Its payer was told that it is cancelled."""
+        if not self._reached[payment, S.CANCELLED]:
+            self.broken("told cancelled what is not", payment=payment)
+
+    def of_payment(self, payment: str) -> list[AttemptId]:
+        """All that was ever ordered for a payment, also what a restore forgot."""
+        return self._attempts.get(payment, [])
+
     # Once the world is quiet.
 
     def unsettled(self) -> list[str]:
-        """Payments that have not ended and that nobody has been called for."""
-        with_case = {payment for payment, _, _ in self._model.cases}
+        """Payments that have not ended. People have looked after those that wait for them.
+
+        Of one whose operator has said one thing and then another it is enough that they are called.
+        """
         return [
             id_
             for id_, row in self._model.payments.items()
-            if row.customer and State(row.state) not in TERMINAL and id_ not in with_case
+            if row.customer
+            and State(row.state) not in TERMINAL
+            and not (id_ in self.turned and self._model.open_kinds(id_))
         ]
 
     def check_all(self, acknowledged: Iterable[str]) -> None:
         """The whole of the books, from nothing; and the ends against the operators' ledgers."""
         self.check_balances()
         for payment in acknowledged:
-            if payment not in self._model.payments:
+            if payment not in self._model.payments and payment not in self.lost:
                 self.broken("an acknowledged payment is gone", payment=payment)
-        with_case = {payment for payment, _, _ in self._model.cases}
+        excused = {id_ for id_ in self._model.payments if self._is_excused(id_)}
         for payment, row in self._model.payments.items():
-            if row.customer is not None and payment not in with_case:
+            if row.customer is not None and payment not in excused:
                 self._check_end(payment, State(row.state))
-        left = [id_ for id_, row in self._model.outbox.items() if row.payment not in with_case]
+        left = [id_ for id_, row in self._model.outbox.items() if row.payment not in excused]
         if left:
             self.broken("an intent was left behind", intents=left[:3])
+        for proposal in self._model.proposals.values():
+            if proposal.state is Stands.APPROVED:
+                self.broken("agreed on and never carried out", proposal=proposal)
+
+    def _is_excused(self, payment: str) -> bool:
+        """Whether its end may be another than the operators' ledgers say: people know, or a restore
+        has lost the news."""
+        if not _EXCUSES.isdisjoint(self._model.open_kinds(payment)):
+            return True
+        is_known = any(key[0] == payment for key in self._model.cases)
+        return payment in self.turned and (is_known or payment in self._of_before)
 
     def check_balances(self) -> None:
         """Every balance is the sum of its journal, and none that is guarded is below zero."""
         sums: Counter[int] = Counter()
         for path in self._model.journal.values():
-            for row in path:
-                for debit, credit, minor in row.transfers:
-                    sums[debit] -= minor
-                    sums[credit] += minor
+            sums.update(_sums_of(path))
         for account, minor in self._model.balances.items():
             if sums[account] != minor:
                 self.broken("a balance is not its journal", account=read_account(account))
@@ -281,6 +349,15 @@ class Laws:
                 "the end is not what the operators' ledgers say", payment=payment,
                 state=state.name, collected=came, paid=paid, refunded=back,
             )  # fmt: skip
+
+
+def _sums_of(path: Iterable[JournalRow]) -> Counter[int]:
+    sums: Counter[int] = Counter()
+    for row in path:
+        for debit, credit, minor in row.transfers:
+            sums[debit] -= minor
+            sums[credit] += minor
+    return sums
 
 
 def expected_balances(state: State, facts: Facts) -> dict[Kind, int]:

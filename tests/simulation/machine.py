@@ -5,8 +5,8 @@ engine, without HTTP.
 """
 
 from decimal import Decimal
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
@@ -14,6 +14,8 @@ from channels.wiring import MENUS
 from engine.clock import AttemptId, Clock, Ids
 from engine.customers.customers import Customer
 from engine.decisions import Decision
+from engine.decisions import Kind as About
+from engine.desk.desk import Desk
 from engine.dispatch import Dispatcher
 from engine.errors import CappError, NoWayNow
 from engine.fx.quotes import Corridor, Quote
@@ -25,13 +27,21 @@ from engine.messages.planning import Writer
 from engine.messages.sender import Messages
 from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn
+from engine.payments.approvals import Approvals
+from engine.payments.attested import Attested
+from engine.payments.debts import Debts
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
+from engine.payments.paid_before import PaidOut
 from engine.payments.patience import Patience
 from engine.payments.payment import Payment
 from engine.payments.planning import Timing
-from engine.payments.policy import Clearance
+from engine.payments.policy import HOLD, Clearance
+from engine.payments.pricing import Price
+from engine.payments.ranking import Ranking
 from engine.payments.reconciliation import Reconciler
+from engine.payments.router import Router
+from engine.payments.routing import Ways
 from engine.payments.rulings import Rulings
 from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
@@ -40,19 +50,19 @@ from engine.ports import Callback
 from engine.texts import Texts
 from tests.simulation.gateway import NobodyIsQuiet
 from tests.simulation.loop import Process
+from tests.simulation.model import START
 from tests.unit.payments.examples import KE_UG, UG_KE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-START = 1_795_219_200  # 2026-11-21, midnight UTC: when every world begins
 LEASE_SECONDS = 60
 TIMING = Timing(lease=LEASE_SECONDS)
 CORRIDORS = {("mpesa_ke", "mtn_ug"): KE_UG, ("mtn_ug", "mpesa_ke"): UG_KE}
+PAYOUT_COST_MINOR = {name: corridor.payout_cost_minor for (_, name), corridor in CORRIDORS.items()}
 MIDS = {("KES", "UGX"): Decimal("28.45"), ("UGX", "KES"): Decimal("0.03515")}
 DAY = 24 * 3600
 QUEUE_SECONDS = 30
-WAITS = (State.ON_HOLD, State.RETURNED)
 
 
 class ProcessClock(Clock):
@@ -106,13 +116,39 @@ class WorldPolicy:
         """Any amount will do."""
 
     async def clear_again(self, payment: Payment) -> Decision | None:
-        return None
+        version = self._world.lists.get(payment.quote.payee)
+        before = payment.facts.clearance
+        if version is None or (before is not None and before.inputs.get("list") == version):
+            return None
+        return Decision(About.COMPLIANCE, HOLD, "a name", {"list": version})
 
     def may_pay(self, operator: str) -> bool:
         return operator not in self._world.breakers_open
 
     async def take_turn(self, operator: str, minor: int) -> bool:
         return self.may_pay(operator)
+
+
+class AnyWay(Router):
+    """Every way there is, in an order of chance."""
+
+    def __init__(self, world: "World") -> None:
+        """Needs no health and no pools."""
+        self._chance = world.id_chance
+
+    def choose(self, ways: Ways, amount: Money, price: Price, *, from_pool: bool = True) -> Ranking:
+        names = [facts.name for facts in ways.payouts]
+        self._chance.shuffle(names)
+        cost_minor = PAYOUT_COST_MINOR[ways.payee.name]
+        return Chosen(tuple(names), cost_minor)  # type: ignore[return-value] # as a quote needs it
+
+
+class Chosen(NamedTuple):
+    """What a quote takes from a ranking."""
+
+    ways: tuple[str, ...]
+    payout_cost_minor_max: int
+    decision: None = None
 
 
 @cache
@@ -128,8 +164,8 @@ class Machine:
         self.name = name
         self.process = Process(name)
         self.clock = ProcessClock(world)
-        ids = Ids(self.clock, world.id_chance.randbytes)
-        wire = world.wire()
+        self._ids = ids = Ids(self.clock, world.id_chance.randbytes)
+        self._wire = wire = world.wire()
         directory = world.directory
         committer = world.committer(wire, self.clock)
         self.store = world.store(wire)
@@ -163,6 +199,8 @@ class Machine:
             timing=TIMING,
             policy=policy,
             hear=self.dispatcher.hear,
+            router=AnyWay(world),
+            restored=world.restored,
         )
         self.dispatcher.payments = self.payments
         self.rulings = Rulings(
@@ -172,6 +210,7 @@ class Machine:
             policy=policy,
             withhold=self.outbox.withhold,
             clock=self.clock,
+            restored=world.restored,
         )
         self.reconciler = Reconciler(
             store=self.store,
@@ -180,8 +219,32 @@ class Machine:
             ask=self.dispatcher.ask,
             clock=self.clock,
             schedule=Schedule(),
-            also={State.PAYOUT_QUEUED: self._look_at_queued, **dict.fromkeys(WAITS, self._wait)},
+            also={
+                **self.rulings.looks_after(TIMING.reminder),
+                State.PAYOUT_QUEUED: self._look_at_queued,
+            },
         )
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What people ask for and agree on, and whoever carries it out."""
+        store, rulings, directory = self.store, self.rulings, self.world.directory
+        approvals = Approvals(
+            rulings=rulings, store=store, directory=directory,
+            wallet_of=self.payments.selling.wallet_of,
+        )  # fmt: skip
+        attested = Attested(payments=self.payments, store=store, outbox=self.outbox)
+        debts = Debts(rulings=rulings, store=store, directory=directory)
+        paid_out = PaidOut(rulings=rulings, store=store)
+        return Desk(
+            store=self.world.proposals(self._wire),
+            executors={
+                **approvals.executors(), **attested.executors(), **debts.executors(),
+                **paid_out.executors(),
+            },
+            clock=self.clock,
+            ids=self._ids,
+        )  # fmt: skip
 
     async def work(self) -> None:
         """Sweep for ever, like the worker; between two sweeps until something may be due."""
@@ -209,12 +272,9 @@ class Machine:
             self.dispatcher.prove(found.payment, attempt_id, found.direction)
 
     async def _look_at_queued(self, payment: Payment) -> None:
+        """As the engine does, and three times as seldom."""
         if not await self.rulings.order_payout(payment):
             await self.store.set_due(payment, int(self.clock.epoch()) + QUEUE_SECONDS)
-
-    async def _wait(self, payment: Payment) -> None:
-        """People will decide; remind nobody for a day."""
-        await self.store.set_due(payment, int(self.clock.epoch()) + DAY)
 
     async def stop(self) -> None:
         """Leave in good order: calls under way are finished, what waits is left to the others."""

@@ -6,14 +6,16 @@ I/O and knows no states; time is passed in. `test_conformance.py` compares it wi
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
+from engine.desk.proposals import Proposal
 from engine.ledger.plans import NOTE, UNLIMITED, Plan, Spend, Verdict, Verdicted
 from engine.outbox import QUESTION
 from tests.simulation.deadlines import Deadlines
 
 V = Verdict
+START = 1_795_219_200  # 2026-11-21, midnight UTC: when every world begins
 BIGINT_MAX = 2**63 - 1
 SMALLINT_MAX = 2**15 - 1
 
@@ -83,6 +85,15 @@ class EvidenceRow(NamedTuple):
     at_ms: int
 
 
+@dataclass
+class CaseRow:
+    """Something that people are called for. Not closed: it lies on somebody's desk."""
+
+    detail: str
+    opened_ms: int
+    closed_ms: int | None = None
+
+
 class Spent(NamedTuple):
     """What counts against a customer's limits."""
 
@@ -94,6 +105,13 @@ class Spent(NamedTuple):
 
 Key = tuple[int, str]
 Customer = tuple[int, str, int]
+CaseKey = tuple[str, str, str]  # payment, kind, hash
+
+
+TABLES = (
+    "payments", "keys", "journal", "balances", "guarded", "attempts", "outbox", "said", "evidence",
+    "cases", "proposals", "spending", "waiting", "of_attempt",
+)  # fmt: skip
 
 
 @dataclass
@@ -111,7 +129,8 @@ class Model:
     outbox: dict[str, OutboxRow] = field(default_factory=dict)
     said: set[tuple[str, str]] = field(default_factory=set)  # payment and template
     evidence: dict[tuple[str, str], EvidenceRow] = field(default_factory=dict)
-    cases: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    cases: dict[CaseKey, CaseRow] = field(default_factory=dict)
+    proposals: dict[str, Proposal] = field(default_factory=dict)
     spending: dict[Customer, Spent] = field(default_factory=dict)
     waiting: dict[str, None] = field(default_factory=dict)  # payments that have a deadline
     of_attempt: dict[str, list[str]] = field(default_factory=dict)
@@ -174,6 +193,57 @@ class Model:
     def _lease_end(self, intent: str) -> int | None:
         row = self.outbox.get(intent)
         return row.lease_until + 1 if row is not None else None
+
+    # Cases.
+
+    def open_case(self, key: CaseKey, detail: str, at_ms: int) -> None:
+        """The same case twice is one."""
+        self.cases.setdefault(key, CaseRow(detail, at_ms))
+
+    def open_one(self, payment: str, kind: str, detail: str, at_ms: int) -> int:
+        """Another one only once those before are closed; the number of the one that is open."""
+        known = [row for key, row in self.cases.items() if key[:2] == (payment, kind)]
+        closed = sum(row.closed_ms is not None for row in known)
+        if closed == len(known):
+            self.open_case((payment, kind, f"c{closed:031x}"), detail, at_ms)
+        return closed + 1
+
+    def open_kinds(self, payment: str) -> set[str]:
+        """Of what kinds a payment's open cases are."""
+        return {
+            key[1] for key, row in self.cases.items() if key[0] == payment and row.closed_ms is None
+        }
+
+    # A backup, and what is left when all after it is lost.
+
+    def copy(self) -> "Model":
+        """The rows as they stand; none of them is shared. Nobody watches it."""
+        return Model(
+            payments={id_: replace(row) for id_, row in self.payments.items()},
+            keys=dict(self.keys),
+            journal={id_: list(path) for id_, path in self.journal.items()},
+            balances=dict(self.balances),
+            guarded=set(self.guarded),
+            attempts=dict(self.attempts),
+            outbox={id_: replace(row) for id_, row in self.outbox.items()},
+            said=set(self.said),
+            evidence=dict(self.evidence),
+            cases={key: replace(row) for key, row in self.cases.items()},
+            proposals=dict(self.proposals),
+            spending=dict(self.spending),
+            waiting=dict(self.waiting),
+            of_attempt={id_: list(hashes) for id_, hashes in self.of_attempt.items()},
+        )
+
+    def restore(self, backup: "Model") -> None:
+        """All is as it was there, which is not to be used any more."""
+        for name in TABLES:
+            setattr(self, name, getattr(backup, name))
+        self.__post_init__()
+        for id_ in self.waiting:
+            self._dues.put(id_, self.payments[id_].due or 0)
+        for id_, row in self.outbox.items():
+            self.lease(id_, row.lease_until)
 
     # The commit.
 

@@ -108,6 +108,7 @@ class SimulatedOperator:
         self._deliver = deliver
         self._happened = happened
         self.jobs: dict[AttemptId, list[Job]] = {}
+        self._by_code: dict[str, list[Job]] = {}
         self.travelling: dict[AttemptId, int] = {}
         self.is_out = False
         self.on_move: Callable[[SimulatedOperator, Job, Move], None] = lambda *_: None
@@ -115,6 +116,11 @@ class SimulatedOperator:
         self.on_order: Callable[[SimulatedOperator, Order], None] = lambda *_: None
 
     # The port.
+
+    async def refund(self, order: Order) -> Accepted:
+        """Of an operator that cannot give back nobody asks that."""
+        assert self.facts.can_refund, "asked to give back"
+        return await self.collect(order)
 
     async def collect(self, order: Order) -> Accepted:
         """Any order; the fate it meets is drawn before it leaves."""
@@ -143,7 +149,6 @@ class SimulatedOperator:
         return await self._loop.remote(arrives_after, arrive, answer_after - arrives_after)
 
     disburse = collect
-    refund = collect
 
     async def query(self, order: Order) -> Finding:
         """What is known now; nothing on some days."""
@@ -175,6 +180,24 @@ class SimulatedOperator:
         """Whether its own ledger shows the money moved, even if it went back later."""
         return any(job.outcome or job.undone for job in self.jobs.get(attempt_id, ()))
 
+    def shown(self, code: str) -> list[Job]:
+        """What its portal shows of a payment, by the code that orders bear.
+
+        As late as its answers where clocks are right, at once elsewhere: people's looks are dated
+        by the processes' clocks, and ten minutes are all that there is between the two.
+        """
+        jobs, now = self._by_code.get(code, []), self._loop.time()
+        if self._weather.clock_jump_per_hour:
+            return list(jobs)
+        return [job for job in jobs if job.visible_at <= now]
+
+    def pay_by_hand(self, order: Order) -> str:
+        """Somebody moves money in its portal: done at once, and told to nobody. Its reference."""
+        job = Job(order, f"hand-{len(self.jobs)}", self._loop.time(), outcome=True)
+        self._keep(job)
+        self._move(job, +1)
+        return job.reference
+
     def settle(self) -> None:
         """An honest end for everything that was never acted on."""
         for job in [job for jobs in self.jobs.values() for job in jobs if job.outcome is None]:
@@ -204,13 +227,17 @@ class SimulatedOperator:
                 return Accepted(finding=Finding(Outcome.FAILED, "refused", reason=reason))
             raise Rejected(self.facts.name, "no", code="refused", reason=reason)
         job = Job(order, f"ref-{len(self.jobs)}-{len(known)}", self._visible_at())
-        self.jobs.setdefault(order.attempt_id, []).append(job)
+        self._keep(job)
         self._plan(job)
         if fate == "answer_lost":
             raise OutcomeUnknown(self.facts.name, "silence")
         if fate == "server_error":
             raise OutcomeUnknown(self.facts.name, "500")
         return Accepted(job.reference)
+
+    def _keep(self, job: Job) -> None:
+        self.jobs.setdefault(job.order.attempt_id, []).append(job)
+        self._by_code.setdefault(job.order.code, []).append(job)
 
     def deduplicates(self, order: Order) -> bool:
         return self.facts.repeat_is_safe(order.direction)

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from engine.clock import Clock, PaymentId
 from engine.database import connect, ensure_months
+from engine.desk.proposals import Proposal
+from engine.desk.store import ProposalStore
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import read_account
 from engine.ledger.commit import Committer, commit
@@ -22,8 +24,8 @@ from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore
 from engine.tables import metadata
 from tests.integration.books import assert_books
-from tests.simulation.machine import LEASE_SECONDS, START, Machine
-from tests.simulation.model import Model
+from tests.simulation.machine import LEASE_SECONDS, Machine
+from tests.simulation.model import START, Model
 from tests.simulation.surfaces import Wire, WiredCommitter
 from tests.simulation.world import HOUR, Options, World
 
@@ -113,7 +115,7 @@ class ShadowedStore(PaymentStore):
         self, payment: Payment, kind: str, hash_: str, detail: str, at_ms: int
     ) -> None:
         await super().open_case(payment, kind, hash_, detail, at_ms)
-        self._model.cases.setdefault((payment.payment_id, kind, hash_), detail)
+        self._model.open_case((payment.payment_id, kind, hash_), detail, at_ms)
 
     async def open_one(
         self,
@@ -125,13 +127,20 @@ class ShadowedStore(PaymentStore):
         at_version: int | None = None,
     ) -> int:
         number = await super().open_one(payment_id, tenant, kind, detail, at_ms, at_version)
-        if not any(case[:2] == (payment_id, kind) for case in self._model.cases):
-            self._model.cases[payment_id, kind, f"c{number - 1:031x}"] = detail
+        self._model.open_case((payment_id, kind, f"c{number - 1:031x}"), detail, at_ms)
         return number
+
+    async def close_answered(self, payment_id: PaymentId, kind: str, by: Proposal) -> None:
+        await super().close_answered(payment_id, kind, by)
+        for key, row in self._model.cases.items():
+            if key[:2] == (payment_id, kind) and row.opened_ms <= (by.decided_ms or 0):
+                row.closed_ms = row.closed_ms or by.decided_ms
 
 
 class PostgresWorld(World):
-    """A world on an empty, migrated database."""
+    """A world on an empty, migrated database. What is in it is not lost."""
+
+    may_restore = False
 
     def __init__(self, bridge: Bridge, seed: int, options: Options | None = None) -> None:
         self._bridge = bridge
@@ -146,6 +155,9 @@ class PostgresWorld(World):
 
     def outbox(self, wire: Wire, clock: Clock) -> Outbox:
         return Outbox(BridgedPool(self._bridge, wire), clock, lease_seconds=LEASE_SECONDS)
+
+    def proposals(self, wire: Wire) -> ProposalStore:
+        return ProposalStore(BridgedPool(self._bridge, wire), 1)
 
     def intents(self) -> list[str]:
         """Those that are left in Postgres; the model forgets the messages that are over."""

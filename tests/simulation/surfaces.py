@@ -9,20 +9,23 @@ that finds nothing changes nothing, and there would be more of them than of all 
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from engine.clock import AttemptId, Clock, CustomerId, PaymentId, first_id_at, made_at
-from engine.errors import CommitUnknown
+from engine.desk.proposals import Kind, Outcome, Person, Proposal, ProposalId
+from engine.desk.proposals import State as Stands
+from engine.desk.store import ProposalStore
+from engine.errors import CommitUnknown, StaffMistake
 from engine.gather import Gatherer
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Plan, Verdicted
-from engine.outbox import NEVER_SENT, QUESTION, Leased, Outbox, SmsEnding
+from engine.outbox import HELD, NEVER_SENT, QUESTION, Leased, Outbox, SmsEnding
 from engine.payments.evidence import Source
-from engine.payments.facts import Ending, Facts, holds_terms, read_step, read_terms
+from engine.payments.facts import Ending, Facts, Ruling, holds_terms, read_step, read_terms
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
@@ -34,6 +37,7 @@ from engine.payments.store import (
     question_id,
 )
 from engine.ports import Direction
+from engine.restored import NEVER, Restored
 from tests.simulation.loop import SimulatedLoop, fail, give
 from tests.simulation.model import Model, OutboxRow
 from tests.simulation.weather import Weather
@@ -130,8 +134,10 @@ class WiredCommitter(Committer):
 class ModelStore(PaymentStore):
     """Reads of the model, many at once like the real ones."""
 
-    def __init__(self, model: Model, wire: Wire, directory: Directory) -> None:
-        super().__init__(None, directory)
+    def __init__(
+        self, model: Model, wire: Wire, directory: Directory, restored: Restored = NEVER
+    ) -> None:
+        super().__init__(None, directory, restored)
         self._model = model
         self._wire = wire
         self._codes = directory.by_code
@@ -177,7 +183,7 @@ class ModelStore(PaymentStore):
             ]
             return max([step.at_ms, *accepted])
 
-        return await self._wire.ask(read)
+        return self.left_by(attempt_id, await self._wire.ask(read))
 
     async def is_held_elsewhere(self, digest: str, attempt_id: AttemptId) -> bool:
         since = first_id_at(made_at(attempt_id) - REFERENCE_SEEN_WITHIN)
@@ -189,8 +195,12 @@ class ModelStore(PaymentStore):
             )
         )
 
-    async def endings(self, payment_id: PaymentId) -> list[Ending]:
-        return await self._wire.ask(lambda: self._ended(payment_id))
+    async def _steps(self, payment_id: PaymentId) -> list[Ending | Ruling]:
+        def read() -> list[Ending | Ruling]:
+            rows = self._model.journal.get(payment_id, [])
+            return [read_step(row.facts) for row in rows[1:] if row.facts is not None]
+
+        return await self._wire.ask(read)
 
     async def spent(self, tenant: int, customer_id: CustomerId, currency: int) -> Spent | None:
         found = await self._wire.ask(
@@ -202,7 +212,7 @@ class ModelStore(PaymentStore):
         self, payment: Payment, kind: str, hash_: str, detail: str, at_ms: int
     ) -> None:
         key = payment.payment_id, kind, hash_
-        await self._wire.ask(lambda: self._model.cases.setdefault(key, detail))
+        await self._wire.ask(lambda: self._model.open_case(key, detail, at_ms))
 
     async def open_one(
         self,
@@ -213,15 +223,22 @@ class ModelStore(PaymentStore):
         at_ms: int,
         at_version: int | None = None,
     ) -> int:
-        """Nobody closes a case here, so none comes back."""
+        def write() -> int:
+            row = self._model.payments.get(payment_id)
+            if at_version is not None and (row is None or row.version != at_version):
+                return 0
+            return self._model.open_one(payment_id, kind, detail, at_ms)
 
+        return await self._wire.ask(write)
+
+    async def close_answered(self, payment_id: PaymentId, kind: str, by: Proposal) -> None:
         def write() -> None:
-            cases = self._model.cases
-            if not any(case[:2] == (payment_id, kind) for case in cases):
-                cases[payment_id, kind, f"c{0:031x}"] = detail
+            for key, row in self._model.cases.items():
+                is_answered = row.closed_ms is None and row.opened_ms <= (by.decided_ms or 0)
+                if key[:2] == (payment_id, kind) and is_answered:
+                    row.closed_ms = by.decided_ms
 
         await self._wire.ask(write)
-        return 1
 
     async def payees(self, payment: Payment) -> frozenset[str]:
         def read() -> frozenset[str]:
@@ -324,18 +341,13 @@ class ModelStore(PaymentStore):
             known = self._terms[payment_id, terms] = read_terms(str(text))
         return known
 
-    def _ended(self, payment_id: str) -> list[Ending]:
-        rows = self._model.journal.get(payment_id, [])
-        steps = [read_step(row.facts) for row in rows[1:] if row.facts is not None]
-        return [step for step in steps if isinstance(step, Ending)]
-
 
 class ModelOutbox(Outbox):
     """Claims, releases and endings of the model's intents."""
 
     def __init__(
         self, model: Model, wire: Wire, clock: Clock, *, lease_seconds: int,
-        tell: Callable[..., None],
+        tell: Callable[..., None], restored: Restored = NEVER,
     ) -> None:  # fmt: skip
         """`tell` hears of every claim, release and takeover, for the story of the world."""
         self._model = model
@@ -343,6 +355,7 @@ class ModelOutbox(Outbox):
         self._clock = clock
         self._tell = tell
         self._lease_seconds = lease_seconds
+        self._restored = restored
         self._claims: Gatherer[str, int] = Gatherer(self._take)
 
     async def claim(self, intent_id: str) -> int:
@@ -351,17 +364,30 @@ class ModelOutbox(Outbox):
     async def take_again(
         self, intent_id: str, payment_id: PaymentId, tenant: int, kind: int, ended: str | None
     ) -> int:
-        now = int(self._clock.epoch())
+        now, held = int(self._clock.epoch()), HELD if ended is not None else None
 
         def write() -> int:
-            if intent_id in self._model.outbox:
+            row = self._model.outbox.get(intent_id)
+            if row is None:
+                row = OutboxRow(payment_id, kind, None, now, now, now, 0, held)
+                self._model.outbox[intent_id] = row
+            elif held is None or row.ended not in (ended, held):
                 return 0
-            self._model.outbox[intent_id] = OutboxRow(payment_id, kind, None, now, now, now, 1)
+            row.claims += 1
             self._model.lease(intent_id, now + self._lease_seconds)
-            self._tell("take_again", intent_id, now)
-            return 1
+            self._tell("take_again" if held is None else "hold", intent_id, now)
+            return row.claims
 
         return await self._wire.ask(write)
+
+    async def let_go(self, intent_id: str, claim: int) -> None:
+        def write() -> None:
+            row = self._held(intent_id, claim)
+            if row is not None and row.ended == HELD:
+                del self._model.outbox[intent_id]
+                self._tell("let_go", intent_id)
+
+        await self._wire.ask(write)
 
     async def release(self, intent_id: str, claim: int, retry_at: float) -> None:
         def write() -> None:
@@ -403,7 +429,9 @@ class ModelOutbox(Outbox):
 
         def write() -> bool:
             row = self._model.outbox.get(intent_id)
-            if row is None or (row.sent_at is not None and row.ended != NEVER_SENT):
+            if row is None or self.may_be_lost(intent_id):
+                return False
+            if row.sent_at is not None and row.ended != NEVER_SENT:
                 return False
             row.sent_at = row.sent_at or now
             row.claims, row.ended = row.claims + 1, NEVER_SENT
@@ -453,8 +481,8 @@ class ModelOutbox(Outbox):
 
     def _leased(self, id_: str, now: int) -> Leased:
         row = self._model.outbox[id_]
-        was_sent = row.sent_at is not None
-        row.sent_at = row.sent_at if was_sent else now
+        was_sent = row.sent_at is not None or self.may_be_lost(id_)
+        row.sent_at = row.sent_at or now
         self._model.lease(id_, now + self._lease_seconds)
         row.claims += 1
         self._tell("take over", id_, now, "sent" if was_sent else "not sent")
@@ -479,3 +507,67 @@ class ModelOutbox(Outbox):
             return {id_: self._model.outbox[id_].claims for id_ in free}
 
         return await self._wire.ask(claim)
+
+
+class ModelProposals(ProposalStore):
+    """What people ask for and agree on."""
+
+    def __init__(self, model: Model, wire: Wire) -> None:
+        self._model = model
+        self._wire = wire
+
+    async def add(self, proposal: Proposal) -> None:
+        await self._wire.ask(lambda: self._model.proposals.setdefault(proposal.id, proposal))
+
+    async def get(self, proposal_id: ProposalId) -> Proposal:
+        found = await self._wire.ask(lambda: self._model.proposals.get(proposal_id))
+        if found is None:
+            raise StaffMistake(f"there is no proposal {proposal_id}")
+        return found
+
+    async def decide(self, proposal_id: ProposalId, state: Stands, by: Person, at_ms: int) -> bool:
+        def write() -> bool:
+            known = self._model.proposals.get(proposal_id)
+            if known is None or known.state is not Stands.PROPOSED or known.expires_ms <= at_ms:
+                return False
+            self._put(known, state=state, decided_by=by, decided_ms=at_ms)
+            return True
+
+        return await self._wire.ask(write)
+
+    async def approved(self, kinds: Iterable[Kind], most: int) -> list[Proposal]:
+        wanted = set(kinds)
+
+        def read() -> list[Proposal]:
+            found = [
+                p
+                for p in self._model.proposals.values()
+                if p.state is Stands.APPROVED and p.kind in wanted
+            ]
+            return sorted(found, key=lambda p: (p.decided_ms or 0, p.id))[:most]
+
+        return await self._wire.ask(read)
+
+    async def keep_outcome(self, proposal: Proposal, outcome: Outcome) -> None:
+        def write() -> None:
+            known = self._model.proposals.get(proposal.id)
+            if known is not None and known.state is Stands.APPROVED:
+                self._put(known, state=outcome.state, outcome=outcome.text)
+
+        await self._wire.ask(write)
+
+    async def expire(self, now_ms: int) -> int:
+        def write() -> int:
+            over = [
+                p
+                for p in self._model.proposals.values()
+                if p.state is Stands.PROPOSED and p.expires_ms <= now_ms
+            ]
+            for proposal in over:
+                self._put(proposal, state=Stands.EXPIRED)
+            return len(over)
+
+        return await self._wire.ask(write)
+
+    def _put(self, proposal: Proposal, **changes: Any) -> None:
+        self._model.proposals[proposal.id] = msgspec.structs.replace(proposal, **changes)

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.simulation.deadlines import Deadlines
-from tests.simulation.machine import START, Machine
-from tests.simulation.model import PaymentRow
+from tests.simulation.machine import Machine
+from tests.simulation.model import START, PaymentRow
 from tests.simulation.weather import calm_weather
 from tests.simulation.world import Options, World
 

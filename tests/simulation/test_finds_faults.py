@@ -10,16 +10,21 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.desk.proposals import Proposal
 from engine.dispatch import Dispatcher
 from engine.errors import OutcomeUnknown, Rejected
 from engine.ledger.plans import Plan
 from engine.outbox import Outbox
-from engine.payments import evidence, service
+from engine.payments import approvals, attested, evidence, ruled_once, service, stepping
 from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
 from engine.payments.lifecycle import Event, State, Step
 from engine.payments.payment import Payment
 from engine.payments.planning import Planner
+from engine.payments.rulings import Rulings
+from engine.payments.stepping import Stepper
 from engine.ports import Direction
+from engine.restored import Restored
 from tests.simulation.model import Model
 from tests.simulation.surfaces import ModelOutbox, ModelStore
 from tests.simulation.test_storms import NEWS_ONCE, WRONG_CLOCKS
@@ -189,7 +194,68 @@ def a_posting_is_short(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Planner, "plan", plan)
 
 
+def a_restore_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    """The processes of after it go on from what the rows say."""
+    patch.setattr(Restored, "forgot", lambda *_: False)
+
+
+def orders_of_before_a_restore_leave_again(patch: pytest.MonkeyPatch) -> None:
+    """Whatever may have become of them in what it lost."""
+    inner = Dispatcher._may_be_sent_again
+
+    async def may(self: Dispatcher, *arguments: Any) -> bool:
+        with pytest.MonkeyPatch.context() as here:
+            here.setattr(Outbox, "may_be_lost", lambda *_: False)
+            return await inner(self, *arguments)
+
+    patch.setattr(Dispatcher, "_may_be_sent_again", may)
+
+
+def people_are_believed_whenever_they_looked(patch: pytest.MonkeyPatch) -> None:
+    """What an operator does not list yet came to nothing."""
+    patch.setattr(attested, "seen_too_early", lambda *_: "")
+    patch.setattr(Rulings, "seen_too_early", lambda *_: "")
+
+
+def a_cancelled_order_leaves(patch: pytest.MonkeyPatch) -> None:
+    """Its payer is told that it is cancelled, whoever has claimed it."""
+
+    async def withhold(*_: object) -> bool:
+        return True
+
+    patch.setattr(ModelOutbox, "withhold", withhold)
+
+
+def what_cannot_be_given_back_is_ordered(patch: pytest.MonkeyPatch) -> None:
+    """Of an operator that gives nothing back a refund is asked all the same."""
+
+    async def refunds_itself(*_: object) -> bool:
+        return True
+
+    patch.setattr(Stepper, "refunds_itself", refunds_itself)
+
+
+def nobody_is_told_of_a_debt(patch: pytest.MonkeyPatch) -> None:
+    """What only people can give back lies on nobody's desk."""
+    patch.setattr(stepping, "REFUND_BY_HAND", "NOBODY")
+
+
+def both_names_are_one_persons(patch: pytest.MonkeyPatch) -> None:
+    """A ruling names whoever asked for it, and nobody who agreed."""
+    inner = ruled_once.ruling_of
+
+    def ruling_of(proposal: Proposal) -> Ruling:
+        return inner(msgspec.structs.replace(proposal, decided_by=proposal.made_by))
+
+    patch.setattr(approvals, "ruling_of", ruling_of)
+
+
 FORGED = replace(Weather(), callback_forged=0.6)
+RESTORES = replace(
+    Weather(), restored=1.0, lost_seconds_max=100.0, index_lags=0.6, clock_jump_per_hour=0.0
+)
+HELD_BACK = replace(RESTORES, lost_seconds_max=300.0, throttled=0.5, restart_per_hour=0.0)
+RIGHT_CLOCKS = replace(Weather(), index_lags=0.6, clock_jump_per_hour=0.0)
 FAULTS: list[tuple[Fault, Weather]] = [
     (unknown_is_failed, Weather()),
     (claims_are_skipped, Weather()),
@@ -205,12 +271,30 @@ FAULTS: list[tuple[Fault, Weather]] = [
     (nobody_is_told_of_deadlines, Weather()),
     (a_refund_is_forgotten, Weather()),
     (a_posting_is_short, Weather()),
+    (a_restore_is_not_noticed, RESTORES),
+    (orders_of_before_a_restore_leave_again, HELD_BACK),
+    (people_are_believed_whenever_they_looked, RIGHT_CLOCKS),
+    (a_cancelled_order_leaves, replace(Weather(), cancels=0.9)),
+    (what_cannot_be_given_back_is_ordered, Weather()),
+    (nobody_is_told_of_a_debt, Weather()),
+    (both_names_are_one_persons, Weather()),
 ]
+
+
+SPANS: dict[Fault, float] = {
+    a_restore_is_not_noticed: 200.0,
+    people_are_believed_whenever_they_looked: 200.0,
+    orders_of_before_a_restore_leave_again: 600.0,
+}
+"""Where everything must come close together, in seconds."""
 
 
 CROWDS: dict[Fault, int] = {nobody_is_told_of_deadlines: 30}
 """Where few payments rarely show it: whatever else falls due wakes a worker too."""
-SEEN_RARELY = (nobody_is_told_of_deadlines, late_news_is_proven_at_once_or_never)
+SEEN_RARELY = (
+    nobody_is_told_of_deadlines, late_news_is_proven_at_once_or_never,
+    orders_of_before_a_restore_leave_again,
+)  # fmt: skip
 RARE = pytest.mark.long("many worlds until it shows; quick: the faults that show at once")
 
 
@@ -225,7 +309,10 @@ def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, weather: Weather, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault(monkeypatch)
-    options = Options(payments=CROWDS.get(fault, 15), weather=weather, stirred=False)
+    options = Options(
+        payments=CROWDS.get(fault, 15), weather=weather, stirred=False,
+        span_seconds=SPANS.get(fault),
+    )  # fmt: skip
     for seed in range(1, SEEDS + 1):
         try:
             World(seed, options).run()

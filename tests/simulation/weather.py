@@ -54,6 +54,11 @@ class Weather:
     double_press: float = 0.15
     other_body: float = 0.05
     hesitates: float = 0.05
+    cancels: float = 0.05
+    # People, lists and what is lost.
+    listed_per_hour: float = 0.1  # somebody's number comes onto a list
+    restored: float = 0.25  # once in the world's life, to a moment ago
+    lost_seconds_max: float = 3600.0
 
     def calm(self) -> None:
         """From now on nothing goes wrong any more."""

@@ -17,14 +17,23 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 import msgspec
 
-from engine.clock import AttemptId, Clock, CustomerId, PaymentId, first_id_at
+from engine.clock import AttemptId, Clock, CustomerId, PaymentId, epoch_of, first_id_at
 from engine.customers.customers import Customer
-from engine.errors import CappError, CustomerMistake, Impossible, NoWayNow, OurFault
+from engine.desk.store import ProposalStore
+from engine.errors import (
+    CappError,
+    CustomerMistake,
+    Impossible,
+    NoWayNow,
+    OurFault,
+    StaffMistake,
+)
 from engine.fx.quotes import Quote
 from engine.ledger.chart import GUARDED, Account, Kind, Route, read_account, route_accounts
 from engine.ledger.commit import Committer
@@ -35,10 +44,10 @@ from engine.msisdn import Msisdn
 from engine.outbox import Outbox
 from engine.payments.evidence import Source, body_hash
 from engine.payments.facts import Ruling
-from engine.payments.lifecycle import State
 from engine.payments.store import PaymentStore
 from engine.payments.views import Confirmed
 from engine.ports import Callback, Order
+from engine.restored import NEVER, Restored
 from tests.numbering import directory_of
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.laws import Laws
@@ -52,10 +61,17 @@ from tests.simulation.loop import (
     give,
     make_loop,
 )
-from tests.simulation.machine import LEASE_SECONDS, START, Machine
-from tests.simulation.model import Model
+from tests.simulation.machine import LEASE_SECONDS, Machine
+from tests.simulation.model import START, Model
 from tests.simulation.operators import Habits, SimulatedOperator, all_jobs
-from tests.simulation.surfaces import ModelOutbox, ModelStore, Wire, WiredCommitter
+from tests.simulation.staff import Staff
+from tests.simulation.surfaces import (
+    ModelOutbox,
+    ModelProposals,
+    ModelStore,
+    Wire,
+    WiredCommitter,
+)
 from tests.simulation.weather import Weather
 from tests.unit.payments.examples import MPESA, MTN
 
@@ -70,7 +86,11 @@ REST_SECONDS_MIN = 1.0
 PATIENCE_SECONDS = 10.0
 TOO_LATE: Any = object()
 LINES_MAX = 40
-WAITS_FOR_PEOPLE = {State.ON_HOLD, State.RETURNED}
+AIRTEL = msgspec.structs.replace(
+    MTN, code=3, name="airtel_ug", collect_minor_max=0, reaches=("mtn_ug",)
+)
+"""Nobody pays from there; payees at the other operator can be paid by it."""
+OPERATORS = (MPESA, MTN, AIRTEL)
 
 
 class Person(NamedTuple):
@@ -165,6 +185,8 @@ class Alarm:
 class World:
     """Everything there is, for one seed."""
 
+    may_restore = True
+
     def __init__(self, seed: int, options: Options | None = None) -> None:
         self.seed = seed
         self.options = options = options or Options()
@@ -179,9 +201,12 @@ class World:
                 "people",
                 "hazards",
                 "rests",
+                "staff",
                 "weather",
             )
         }
+        self.restored = NEVER
+        self.lists: dict[str, int] = {}
         self.loop = make_loop(chances["order"])
         self.id_chance = chances["ids"]
         self.wire_chance = chances["wire"]
@@ -204,6 +229,8 @@ class World:
         self.breakers_open: set[str] = set()
         self.day_limit_minor = chances["weather"].choice((None, None, 20_000_000, 400_000))
         self.is_calm = False
+        self.staff = Staff(self, chances["staff"])
+        self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
         self._wires: list[Wire] = []
@@ -228,12 +255,21 @@ class World:
         return WiredCommitter(self.model, wire, clock)
 
     def store(self, wire: Wire) -> PaymentStore:
-        return ModelStore(self.model, wire, self.directory)
+        return ModelStore(self.model, wire, self.directory, self.restored)
 
     def outbox(self, wire: Wire, clock: Clock) -> Outbox:
         return ModelOutbox(
-            self.model, wire, clock, lease_seconds=LEASE_SECONDS, tell=partial(self.trace, "outbox")
-        )
+            self.model, wire, clock, lease_seconds=LEASE_SECONDS,
+            tell=partial(self.trace, "outbox"), restored=self.restored,
+        )  # fmt: skip
+
+    def proposals(self, wire: Wire) -> ProposalStore:
+        return ModelProposals(self.model, wire)
+
+    @staticmethod
+    def route(payer_operator: str, payout_operator: str) -> Route:
+        codes = {facts.name: (facts.currency, facts.code) for facts in OPERATORS}
+        return route_accounts(1, source=codes[payer_operator], destination=codes[payout_operator])
 
     async def rest(self, machine: Machine) -> None:
         """Until something is due by that machine's clock, or was a while ago.
@@ -288,6 +324,7 @@ class World:
             when = self._people.random() * self._span
             self.loop.outside(when, self._spawn, self._customer)
         self._begin_hazards()
+        self._await_restore()
         self._open_desk()
         self.loop.outside(self._span + 10 * 60.0, self._grow_calm)
         with _listening(self.laws):
@@ -334,6 +371,9 @@ class World:
     # Machines.
 
     def _start(self, name: str) -> None:
+        if self.loop.time() < self._down_until:
+            self.loop.outside(self._down_until - self.loop.time(), self._start, name)
+            return
         machine = Machine(self, name)
         self.machines[name] = machine
         if not self.is_calm:
@@ -380,6 +420,7 @@ class World:
             ("database_down", weather.database_down_per_hour, self._fell_database),
             ("outage", weather.outage_per_hour, self._fell_operator),
             ("breaker_open", weather.outage_per_hour, self._open_breaker),
+            ("listed", weather.listed_per_hour, self._list_somebody),
             ("replay", 0.05, self._replay),
         ):
             if odds_per_hour:
@@ -454,6 +495,44 @@ class World:
         self.trace("replay")
         self.operators[self._hazards.choice(sorted(self.operators))].replay()
 
+    def _list_somebody(self) -> None:
+        """A sanctions list has changed; whoever is on it is paid once people have looked."""
+        person = self._hazards.choice(PEOPLE)
+        self.lists[person.customer.msisdn] = len(self.lists) + 1
+        self.trace("listed", person.customer.msisdn)
+
+    # The database is lost, and what is left is of a moment ago.
+
+    def _await_restore(self) -> None:
+        """Once in a while, in some worlds; long enough before the quiet."""
+        if self.may_restore and self._hazards.random() < self.weather.restored:
+            most = min(self.weather.lost_seconds_max, self._span / 2)
+            when = self._hazards.uniform(0.0, self._span)
+            lost = self._hazards.choice((1.0, 10.0, 60.0, most, most * self._hazards.random()))
+            self.loop.outside(when, self._back_up, lost)
+
+    def _back_up(self, lost_seconds: float) -> None:
+        self.loop.outside(lost_seconds, self._restore, self.model.copy())
+
+    def _restore(self, backup: Model) -> None:
+        """Everybody is stopped, the rows are of before, and the world outside went on."""
+        if self.is_calm:
+            return
+        self.happened["restored"] += 1
+        down_seconds = self._hazards.choice((5.0, 60.0, HOUR * self._hazards.random()))
+        self._down_until = self.loop.time() + down_seconds
+        for wire in self._wires:
+            wire.is_cut = True
+        self._wires.clear()
+        for machine in self.machines.values():
+            self.loop.kill(machine.process)
+        self.model.restore(backup)
+        self.laws.forget()
+        newest = max(map(epoch_of, [*self.model.payments, *self.model.outbox]), default=0.0)
+        self.restored = Restored(max(START + self._down_until, newest + 0.001))
+        self.staff.restored()
+        self.trace("restored", len(self.laws.lost), f"{self.restored.at:.3f}")
+
     # The world grows quiet.
 
     def _grow_calm(self) -> None:
@@ -470,14 +549,15 @@ class World:
         for operator in self.operators.values():
             operator.is_out = False
             operator.settle()
+        self.lists.clear()
         self._quiet_until = self.loop.time() + QUIET_DAYS_MAX * DAY
         self.loop.outside(HOUR, self._look)
 
     def _look(self) -> None:
         """Whether all has come to its end. News that turns things around may take nine days."""
-        open_jobs = any(row.state in WAITS_FOR_PEOPLE for row in self.model.payments.values())
-        open_jobs = open_jobs or any(job.outcome is None for job in all_jobs(self.operators))
+        open_jobs = any(job.outcome is None for job in all_jobs(self.operators))
         waits = self._busy or open_jobs or self.intents() or self.laws.unsettled()
+        waits = waits or self.staff.is_busy
         if not waits and not (self.laws.turned and self.loop.time() < self._quiet_until):
             self.loop.stop()
         elif self.loop.time() >= self._quiet_until:
@@ -500,23 +580,13 @@ class World:
     # People at the desk.
 
     def _open_desk(self) -> None:
-        """Somebody looks every few hours at what waits for people, and decides."""
-        self.loop.spawn(self._rule())
-        self.loop.outside(self._hazards.uniform(HOUR, 6 * HOUR), self._open_desk)
+        """Somebody looks every few hours at what waits for people, or sooner in a brief world."""
+        self.loop.spawn(self.staff.visit())
+        longest = 6 * HOUR if self.is_calm else min(6 * HOUR, self._span / 3)
+        self.loop.outside(self._hazards.uniform(longest / 6, longest), self._open_desk)
 
-    async def _rule(self) -> None:
-        for payment_id, row in list(self.model.payments.items()):
-            if row.state not in WAITS_FOR_PEOPLE:
-                continue
-            verb = self._people.choice(("release", "refund", "repay"))
-            machine = self.machines[self._people.choice(MACHINES)]
-            ruling = Ruling("somebody looked", by=("one", "two"))
-            work = getattr(machine.rulings, verb)(PaymentId(payment_id), ruling)
-            try:
-                decided = await self._request(machine, work)
-                self.trace("ruling", verb, payment_id, decided)
-            except (OSError, TimeoutError, CappError) as error:
-                self.trace("ruling failed", verb, payment_id, type(error).__name__)
+    def any_machine(self, chance: random.Random) -> Machine:
+        return self.machines[chance.choice(MACHINES)]
 
     # Customers.
 
@@ -540,17 +610,39 @@ class World:
                 other = await self._quoted(payer, payee)
                 if other is not None:
                     presses.append(self._confirmed(payer, other, key))
+            restored = self.restored
             answers = [a for a in await asyncio.gather(*presses) if a is not None]
-            if len({answer.payment_id for answer in answers}) > 1:
-                self.laws.broken("one key, two payments", key=key)
-            for answer in answers:
-                self._acknowledged.append(answer.payment_id)
-                if answer.payment_id not in self.model.payments:
-                    self.laws.broken("acknowledged and not stored", payment=answer.payment_id)
+            if restored is self.restored:  # else what was acknowledged may be lost
+                self._acknowledge(key, [answer.payment_id for answer in answers])
+                if answers and self._happens("cancels"):
+                    await self._cancel(answers[0].payment_id)
         except Exception as error:  # noqa: BLE001 - a world without customers keeps every law
             self.laws.broken(f"nobody foresaw {type(error).__name__}: {error}")
         finally:
             self._busy -= 1
+
+    def _acknowledge(self, key: str, payments: list[PaymentId]) -> None:
+        """Somebody was told that these were taken on."""
+        if len(set(payments)) > 1:
+            self.laws.broken("one key, two payments", key=key)
+        for payment_id in payments:
+            self._acknowledged.append(payment_id)
+            if payment_id not in self.model.payments:
+                self.laws.broken("acknowledged and not stored", payment=payment_id)
+
+    async def _cancel(self, payment_id: PaymentId) -> None:
+        """The payer thinks better of it, and is told whether that came in time."""
+        await asyncio.sleep(self._people.uniform(0.0, 6.0))
+        ruling = Ruling("the payer")
+
+        async def cancel(machine: Machine) -> bool:
+            return await machine.rulings.cancel(payment_id, ruling)
+
+        restored = self.restored
+        is_cancelled = await self.served(cancel, self._people)
+        self.trace("cancelled", payment_id, is_cancelled)
+        if is_cancelled and restored is self.restored:
+            self.laws.told_cancelled(payment_id)
 
     def _happens(self, name: str) -> bool:
         if self._people.random() >= getattr(self.weather, name):
@@ -569,35 +661,43 @@ class World:
                 amount=Money(minor, currency),
             )  # fmt: skip
 
-        return await self._served(quote)
+        return await self.served(quote, self._people)
 
     async def _confirmed(self, payer: Person, quote: Quote, key: str) -> Confirmed | None:
         async def confirm(machine: Machine) -> Confirmed:
             return await machine.payments.confirm(payer=payer.customer, quote=quote, key=key)
 
-        return await self._served(confirm)
+        return await self.served(confirm, self._people)
 
-    async def _served(self, ask: Callable[[Machine], Coroutine[Any, Any, T]]) -> T | None:
+    async def served(
+        self,
+        ask: Callable[[Machine], Coroutine[Any, Any, T]],
+        chance: random.Random,
+        *,
+        tries: int = 6,
+    ) -> T | None:
         """The answer of any process; who hears nothing asks again, a few times."""
-        for _ in range(6):
-            machine = self.machines[self._people.choice(MACHINES)]
+        for _ in range(tries):
+            machine = self.any_machine(chance)
             try:
-                return await self._request(machine, ask(machine))
-            except (CustomerMistake, NoWayNow):
+                return await self._request(machine, ask)
+            except (CustomerMistake, NoWayNow, StaffMistake):
                 return None
             except OurFault as error:
                 if "CONFLICT" in str(error):
                     return None
             except (OSError, TimeoutError, CappError):
                 pass
-            await asyncio.sleep(self._people.uniform(1.0, 20.0))
+            await asyncio.sleep(chance.uniform(1.0, 20.0))
         return None
 
-    async def _request(self, machine: Machine, work: Coroutine[Any, Any, T]) -> T:
+    async def _request(
+        self, machine: Machine, ask: Callable[[Machine], Coroutine[Any, Any, T]]
+    ) -> T:
         """Run it in the process; a dead or frozen one never answers."""
         if not machine.process.alive:
-            work.close()
             raise ConnectionRefusedError(machine.name)
+        work = ask(machine)
         answer: asyncio.Future[T] = self.loop.create_future()
 
         async def serve() -> None:
@@ -628,9 +728,9 @@ class World:
     async def _delivered(
         self, operator: SimulatedOperator, attempt_id: AttemptId, callback: Callback, tries: int
     ) -> None:
-        machine = self.machines[self._people.choice(MACHINES)]
+        machine, restored = self.any_machine(self._people), self.restored
         try:
-            await self._request(machine, machine.receive(attempt_id, callback))
+            await self._request(machine, lambda door: door.receive(attempt_id, callback))
         except (OSError, TimeoutError, CappError, LookupError) as error:
             self.trace("callback not taken", operator.facts.name, attempt_id, type(error).__name__)
             if operator.habits.redelivers and tries < 5:
@@ -639,6 +739,8 @@ class World:
             return
         self.trace("callback", operator.facts.name, attempt_id, callback.finding.outcome)
         source = Source.QUERY if callback.answers_query else Source.CALLBACK
+        if restored is not self.restored:
+            return
         if (attempt_id, body_hash(source, callback.redacted)) not in self.model.evidence:
             self.laws.broken("acknowledged and not kept", attempt=attempt_id)
 
@@ -654,9 +756,10 @@ class World:
         self, chance: random.Random, kind: random.Random
     ) -> dict[str, SimulatedOperator]:
         out = {}
-        for facts in (MPESA, MTN):
+        for facts in OPERATORS:
             changed = msgspec.structs.replace(
                 facts,
+                can_refund=kind.random() < 0.75,
                 collect_repeat_is_safe=kind.random() < 0.5,
                 disburse_repeat_is_safe=(is_safe := kind.random() < 0.7),
                 refund_repeat_is_safe=is_safe,
@@ -710,12 +813,11 @@ def is_worker(name: str) -> bool:
 
 
 def routes() -> list[Route]:
-    """The accounts of both corridors."""
-    kenya, uganda = ("KES", MPESA.code), ("UGX", MTN.code)
-    return [
-        route_accounts(1, source=kenya, destination=uganda),
-        route_accounts(1, source=uganda, destination=kenya),
-    ]
+    """The accounts of both corridors, by every way there is and back."""
+    kenya = [(f.currency, f.code) for f in OPERATORS if f.currency == "KES"]
+    uganda = [(f.currency, f.code) for f in OPERATORS if f.currency == "UGX"]
+    ends = [*product(kenya, uganda), *product(uganda, kenya)]
+    return [route_accounts(1, source=source, destination=there) for source, there in ends]
 
 
 def endowments() -> list[Plan]:

@@ -218,7 +218,8 @@ class OursReader:
             [a.attempt_id for a in live], [a.payment.payment_id for a in live],
             [a.payment.version for a in live], ORDER_SOURCES,
         )  # fmt: skip
-        return {AttemptId(row["attempt"].hex): row["at_ms"] for row in rows}
+        heard = {AttemptId(row["attempt"].hex): row["at_ms"] for row in rows}
+        return {id_: self._store.left_by(id_, at_ms) for id_, at_ms in heard.items()}
 
     async def _unsent(self, ids: Sequence[AttemptId]) -> set[AttemptId]:
         """Those whose order has not been struck off the outbox."""
