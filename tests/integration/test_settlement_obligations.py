@@ -298,11 +298,25 @@ async def test_a_window_is_closed_when_one_owes_the_other_too_much(
         assert (batch.cause, batch.payment_count) == (Cause.EXPOSURE, 4)
 
 
+async def test_a_window_is_as_old_as_the_oldest_that_waits_either_way(hall: Hall) -> None:
+    await hall.pay()
+    await hall.sweep(1)
+    hall.clock.pass_(40)
+    await hall.pay("mtn_ug", "mpesa_ke", 1_000)
+    await hall.sweep(1)
+    assert await hall.states() == []
+    hall.clock.pass_(20)
+    await hall.sweep(1)
+    [batch] = await hall.batches()
+    assert (batch.cause, batch.payment_count) == (Cause.TIME, 2)
+    await hall.sweep(3)
+
+
 async def test_a_large_payment_is_settled_alone_and_at_once(shared_database_url: str) -> None:
     given = rules(single_above_minor=10_000_000, seconds=10**6)
     async with open_hall(shared_database_url, given=given) as hall:
         await hall.pay()
-        large = [await hall.pay(minor=130_000) for _ in range(2)]  # 10.075 dollars each
+        large = [await hall.pay(minor=129_033) for _ in range(2)]  # 10.00006 dollars each
         await hall.pay(minor=129_032)  # 9.99998
         await hall.sweep(4)
         batches = await hall.batches()
