@@ -1014,6 +1014,23 @@ async def test_the_closing_balance_is_compared_with_float_as_of_then(
     for _ in range(2):
         assert (await bureau.take(bad)).drift_minor == 7
     assert await bureau.cases() == ["FLOAT_DRIFT"]
+    worse = bureau.line("R1", reference=collection, balance_minor=500_102_009, at_ms=at_ms)
+    assert (await bureau.take(worse)).drift_minor == 9
+    (case,) = await bureau.comparison.store.cases()
+    assert case.detail == "mpesa_ke holds KES 0.09 more than our books can explain"
+    assert (await bureau.take(line)).drift_minor == 0  # the last file of a day is what counts
+    assert await bureau.cases() == []
+
+
+async def test_what_an_operator_tells_since_hides_no_drift_of_a_statement(
+    world: World, bureau: Bureau
+) -> None:
+    """Each is an episode of its own: the live balance is right again before the file comes."""
+    last = bureau.line("X9", minor=100, balance_minor=500_000_107)
+    world.clock.pass_(60)
+    assert await bureau.comparison.balances.look() == 0
+    assert (await bureau.take(last)).drift_minor == 107
+    assert await bureau.cases() == ["FLOAT_DRIFT", "MISSING_HERE"]
 
 
 async def test_what_a_statement_has_put_aside_is_no_drift_of_its_own_closing_balance(
