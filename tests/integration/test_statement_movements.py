@@ -298,6 +298,34 @@ async def test_what_was_on_its_way_at_the_days_last_line_is_no_drift(
     assert (await bureau.take(more, operator="airtel_ug", day=day)).drift_minor == 1
 
 
+async def test_what_has_left_one_operator_is_not_at_the_other_by_its_own_line(
+    world: World,
+) -> None:
+    bureau, office = in_uganda(world)
+    agreed = {"source": "mtn_ug", "target": "airtel_ug", "minor": 300}
+    asked = await held(office, Kind.REBALANCE, **agreed)
+    day = bureau.today
+    gone = line(bureau, "MP1", side=Side.OUT, minor=300, balance_minor=FLOAT - 300)
+    last = line(bureau, "AP1", operator="airtel_ug", minor=7, balance_minor=7)
+    bureau.pass_days(1)
+    await office.desk.see(asked, "MP1", by=ASHA)
+    assert (await bureau.take(gone, operator="mtn_ug", day=day)).drift_minor == 0
+    assert (await bureau.take(last, operator="airtel_ug", day=day)).drift_minor == 0
+
+
+async def test_what_a_later_line_lists_was_not_there_at_the_days_last_one(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    """The day's file comes after that of the next day, which lists a top-up."""
+    day, last = bureau.today, line(bureau, "MP1", minor=7, balance_minor=FLOAT + 7)
+    bureau.pass_days(1)
+    await moved(office, "MP2")
+    came = line(bureau, "MP2", balance_minor=FLOAT + 507)
+    await bureau.take(came, operator="mtn_ug")
+    report = await bureau.take(last, operator="mtn_ug", day=day)
+    assert report.drift_minor == 7  # what nobody here knows of, and nothing else
+
+
 async def reversed_(office: Office, row: str) -> str:
     """Asha and Babu undo what was booked; the id of that."""
     asked = await office.desk.propose(
