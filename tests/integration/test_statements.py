@@ -424,6 +424,23 @@ async def test_a_listed_return_of_the_collection_is_the_refund_that_was_unknown(
     assert await bureau.cases() == await world.cases() == []
 
 
+async def test_a_listed_return_of_a_collection_that_came_late_is_its_refund(
+    world: World, bureau: Bureau
+) -> None:
+    """How it ended first told no receipt; the statement names the one that came in the end."""
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, FAILED)
+    late = Finding(Outcome.SUCCEEDED, "ok", receipt="R1")
+    await world.tell(collection, late, Source.QUERY)
+    await world.dispatched()
+    refund = await world.live(payment_id)
+    await world.payments.record_unclear(await world.payment(payment_id), refund)
+    back = bureau.line("REV1", side=Side.OUT, reference="R1")
+    report = await bureau.take(bureau.line("R1"), back)
+    assert report.counts == {C.MATCHED: 1, C.UNKNOWN_RESOLVED: 1}
+    assert await world.state(payment_id) is S.REFUNDED
+
+
 async def test_a_return_that_nobody_here_ordered_is_said_to_people(
     world: World, bureau: Bureau
 ) -> None:
@@ -1284,3 +1301,19 @@ async def test_what_moved_long_after_it_began_is_known_by_its_receipt(
     assert "MISSING_HERE" not in await bureau.cases()
     with pytest.raises(KeyError):  # nothing was ever booked there
         await world.balance("SUSPENSE mpesa_ke", "KES")
+
+
+async def test_what_ended_late_at_another_operator_is_no_affair_of_this_ones_statement(
+    world: World,
+) -> None:
+    bureau = bureau_of(world, lookback_days=1)
+    payment_id, collection = await collecting(world)
+    await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    bureau.pass_days(4)
+    told = Finding(Outcome.SUCCEEDED, "ok", receipt="P1")
+    await world.tell(await world.live(payment_id), told, Source.QUERY)
+    assert await world.state(payment_id) is S.PAID
+    day = bureau.today
+    assert (await bureau.take_whole()).counts == {}
+    assert (await bureau.take(operator="mtn_ug", day=day)).counts == {C.WAITING: 1}
