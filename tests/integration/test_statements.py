@@ -603,6 +603,22 @@ async def test_absence_fails_an_unknown_payout_only_where_the_operator_is_comple
     assert await complete.age() == 0
 
 
+async def test_what_is_asked_and_answered_meanwhile_puts_off_no_proof_by_absence(
+    world: World,
+) -> None:
+    """Only an order that left later may be listed later; else what is asked about never ends."""
+    payment_id, payout = await payout_unknown(world)
+    usual, complete = bureau_of(world), bureau_of(world, absence_proves_after_days=1)
+    for _ in range(3):
+        await usual.take_whole(operator="mtn_ug")
+    pending = Finding(Outcome.PENDING, "nobody knows yet")
+    await world.tell(payout, pending, Source.QUERY)
+    asked = "select count(*) from evidence where attempt = $1 and source = $2"
+    assert await world.pool.fetchval(asked, payout, int(Source.QUERY)) == 1
+    assert await complete.age() == 1
+    assert await world.store.ended_how(payment_id, payout) is False
+
+
 async def test_absence_proves_nothing_of_an_order_that_left_again_since(world: World) -> None:
     """It was carried out then, and is listed with a later day: given back, it were paid twice."""
     payment_id, payout = await payout_unknown(world)
