@@ -948,6 +948,17 @@ async def test_a_number_that_is_listed_later_contradicts_an_unpaired_line(
     assert await world.state(payment_id) is S.COLLECTING
 
 
+async def test_a_number_alone_that_is_listed_later_is_kept_for_the_day_its_owner_is_found(
+    world: World, bureau: Bureau
+) -> None:
+    _, attempt = await collecting(world)
+    first = bureau.line("R1", reference="till 7")
+    await bureau.take(first)
+    await bureau.take(msgspec.structs.replace(first, counterparty="+254799999999"))
+    await world.tell(attempt, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    assert (await bureau.take(first)).counts == {C.CONTRADICTION: 1}
+
+
 async def test_another_reference_than_before_is_said_and_changes_nothing(
     world: World, bureau: Bureau
 ) -> None:
