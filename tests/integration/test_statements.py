@@ -1066,6 +1066,17 @@ async def test_the_closing_balance_is_compared_with_float_as_of_then(
     assert await bureau.cases() == []
 
 
+async def test_a_last_line_without_a_balance_moves_the_moment_of_comparison_nowhere(
+    world: World, bureau: Bureau
+) -> None:
+    _, collection, _ = await paid(world, "R1")
+    told = bureau.line("R1", reference=collection, balance_minor=500_000_000 + 102_000)
+    world.clock.pass_(60)
+    _, later, _ = await paid(world, "R2")
+    report = await bureau.take(told, bureau.line("R2", reference=later))
+    assert (report.counts, report.drift_minor) == ({C.MATCHED: 2}, 0)
+
+
 async def test_what_an_operator_tells_since_hides_no_drift_of_a_statement(
     world: World, bureau: Bureau
 ) -> None:
