@@ -47,8 +47,9 @@ class Staff:
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything that was asked for is not over."""
-        return bool(self._open)
+        """Whether anything that was asked for is not over, also what they gave up and was heard."""
+        left = self._world.model.proposals.values()
+        return bool(self._open) or any(p.state is Stands.APPROVED for p in left)
 
     def restored(self) -> None:
         """The database was restored: nobody pays by hand sooner than the runbook says."""
@@ -56,7 +57,7 @@ class Staff:
 
     async def visit(self) -> None:
         """Carry out what was left behind, and look at all that waits for people."""
-        if self._open:
+        if self.is_busy:
             await self._carry_out()
         for payment_id, row in list(self._world.model.payments.items()):
             if payment_id in self._open or row.customer is None:

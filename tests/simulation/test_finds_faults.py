@@ -27,7 +27,7 @@ from engine.ports import Direction
 from engine.restored import Restored
 from tests.simulation.model import Model
 from tests.simulation.surfaces import ModelOutbox, ModelStore
-from tests.simulation.test_storms import NEWS_ONCE, WRONG_CLOCKS
+from tests.simulation.test_storms import NEWS_ONCE, RESTORES, WRONG_CLOCKS
 from tests.simulation.weather import Weather
 from tests.simulation.world import Broken, Options, World
 
@@ -251,9 +251,6 @@ def both_names_are_one_persons(patch: pytest.MonkeyPatch) -> None:
 
 
 FORGED = replace(Weather(), callback_forged=0.6)
-RESTORES = replace(
-    Weather(), restored=1.0, lost_seconds_max=100.0, index_lags=0.6, clock_jump_per_hour=0.0
-)
 HELD_BACK = replace(RESTORES, lost_seconds_max=300.0, throttled=0.5, restart_per_hour=0.0)
 RIGHT_CLOCKS = replace(Weather(), index_lags=0.6, clock_jump_per_hour=0.0)
 FAULTS: list[tuple[Fault, Weather]] = [

@@ -15,6 +15,10 @@ NEWS_ONCE = replace(
     turns_around=0.5, fails=0.5, index_lags=0.5, query_fails=0.8, news_told_days_max=1.0,
 )  # fmt: skip
 
+RESTORES = replace(
+    Weather(), restored=1.0, lost_seconds_max=100.0, index_lags=0.6, clock_jump_per_hour=0.0
+)
+
 
 def live_through(
     weather: Weather, *, seeds: int, span_seconds: float, redelivers: bool | None = None
@@ -41,3 +45,8 @@ def test_news_that_was_acknowledged_once_survives_the_death_of_every_process() -
     """Operators tell it again only until somebody has taken it."""
     mortal = replace(NEWS_ONCE, death_per_step=0.01)
     live_through(mortal, seeds=6, span_seconds=2 * DAY, redelivers=True)
+
+
+def test_what_a_restore_forgot_is_paid_no_second_time() -> None:
+    """Everything comes close together: orders, what refuses them, and people who look at once."""
+    live_through(RESTORES, seeds=6, span_seconds=200.0)
