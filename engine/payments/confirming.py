@@ -84,7 +84,7 @@ class Confirming:
         it is paid once whoever confirms (`CustomerMistake` `mistake.request_gone`). Raises also
         CustomerMistake `mistake.quote_expired` or one about a limit, NoWayNow `no_way.float` when
         the pool does not cover it, `session.over` when the key was given up by who dialled again
-        (`PaymentStore.give_up`) or another when the payment is refused, OurFault when the key was
+        (`PaymentKeys.give_up`) or another when the payment is refused, OurFault when the key was
         used for another quote.
         """
         if quote.request:
@@ -98,7 +98,7 @@ class Confirming:
             clearance = await self._policy.clear(payer, quote)
         except CappError:
             # Whoever repeats a confirm that was taken on hears that, whatever holds today.
-            known = await self._store.by_key(self._tenant, key)
+            known = await self._store.keys.payment(self._tenant, key)
             if known is None or known[1] != request:
                 raise
             return self._confirmed(known[0], quote, fresh=False)

@@ -104,12 +104,12 @@ class Counter:
 
     async def code_of_key(self, key: str) -> str | None:
         """The code of the payment that was confirmed under a key; None when none was."""
-        known = await self._store.by_key(self._tenant, key)
+        known = await self._store.keys.payment(self._tenant, key)
         return code_of(known[0]) if known is not None else None
 
     async def give_up(self, keys: Sequence[str]) -> str | None:
-        """As `PaymentStore.give_up`; the code of the newest payment there is, or None."""
-        taken = await self._store.give_up(self._tenant, keys) if keys else None
+        """As `PaymentKeys.give_up`; the code of the newest payment there is, or None."""
+        taken = await self._store.keys.give_up(self._tenant, keys) if keys else None
         return code_of(taken) if taken is not None else None
 
     # What was paid.

@@ -10,7 +10,6 @@ from engine.clock import AttemptId, CustomerId, PaymentId, epoch_of, first_id_at
 from engine.desk.proposals import Proposal
 from engine.gather import Gatherer, alone
 from engine.ledger.chart import Route, route_accounts
-from engine.ledger.plans import NIL
 from engine.outbox import QUESTION
 from engine.payments.evidence import Source
 from engine.payments.facts import (
@@ -22,6 +21,7 @@ from engine.payments.facts import (
     read_step,
     read_terms,
 )
+from engine.payments.keys import PaymentKeys
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment, payout_operator
 from engine.payments.routing import Directory
@@ -66,19 +66,12 @@ ORDER_SOURCES = [int(Source.ACCEPTED), int(Source.REPEATED)]
 KNOWN_STATES = [int(state) for state in State]
 
 
-_GIVE_UP = """
-insert into payment_key (tenant, key, payment, hash)
-select $1, k, $3::uuid, $3::uuid from unnest($2::text[]) k order by k on conflict do nothing"""
-_TAKEN = """
-select payment from payment_key where tenant = $1 and key = any($2::text[]) and payment <> $3::uuid
- order by payment desc limit 1"""
-
-
 class PaymentStore:
     """What the engine reads back. Never writes a payment: that is the commit's alone."""
 
     def __init__(self, pool: Any, directory: Directory, restored: Restored = NEVER) -> None:
         """Of an attempt of before a restore an order may have left in what that lost."""
+        self.keys = PaymentKeys(pool)
         self._restored = restored
         self._pool = pool
         self._directory = directory
@@ -94,28 +87,6 @@ class PaymentStore:
 
     def attempt(self, attempt_id: AttemptId) -> Awaitable[Attempted | None]:
         return self._by_attempt.get(attempt_id)
-
-    async def by_key(self, tenant: int, key: str) -> tuple[PaymentId, str] | None:
-        """The payment made under an idempotency key and the hash of its request; None also where
-        the key was given up.
-        """
-        row = await self._pool.fetchrow(
-            "select payment, hash from payment_key"
-            " where tenant = $1 and key = $2 and payment <> $3::uuid",
-            tenant, key, NIL,
-        )  # fmt: skip
-        return (PaymentId(row["payment"].hex), row["hash"].hex) if row else None
-
-    async def give_up(self, tenant: int, keys: Sequence[str]) -> PaymentId | None:
-        """Take the keys, so that nothing is paid under them any more; the newest payment that was.
-
-        A commit under way that has taken one is waited for; one that has not finds it taken and is
-        refused (`Confirming.confirm`). Safe to repeat.
-        """
-        async with self._pool.acquire() as connection:
-            await connection.execute(_GIVE_UP, tenant, keys, NIL)
-            taken = await connection.fetchval(_TAKEN, tenant, keys, NIL)
-        return PaymentId(taken.hex) if taken is not None else None
 
     async def provider_reference(self, attempt_id: AttemptId) -> str | None:
         """What the operator answered when it accepted the attempt, if that is known."""

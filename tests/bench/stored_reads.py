@@ -179,6 +179,7 @@ def reads_of(pool: Pool, crowd: Crowd, some: Some) -> dict[str, Read]:
     clock = Clock()
     directory = Directory({f.name: f for f in (KENYA, UGANDA)}, Prefixes({}), {})
     store = PaymentStore(pool, directory)
+    keys = store.keys
     past, own = PastStore(pool, TENANT, store, directory), ClientPayments(pool, TENANT, store)
     history, outbox = HistoryStore(pool, TENANT), Outbox(pool, clock, lease_seconds=60)
     books, staff = Books(pool, TENANT, {}), Reader(pool, TENANT, store)
@@ -214,8 +215,8 @@ def reads_of(pool: Pool, crowd: Crowd, some: Some) -> dict[str, Read]:
         "a payment, by its id": lambda n: store.payment(one(some.payments, n)),
         "a payment, by an attempt": lambda n: store.attempt(one(some.attempts, n)),
         "a client's own payment": lambda n: own.find(CLIENT, one(some.clients, n)),
-        "(what stands under a key)": lambda n: store.by_key(TENANT, _key(one(some.payments, n))),
-        "(a key that is new)": lambda n: store.by_key(TENANT, f"turn:{n:024x}:6"),
+        "(what stands under a key)": lambda n: keys.payment(TENANT, _key(one(some.payments, n))),
+        "(a key that is new)": lambda n: keys.payment(TENANT, f"turn:{n:024x}:6"),
         "a client's newest twenty": lambda _: own.listed(CLIENT, most=20),
         "a page of twenty from a cursor": lambda n: own.listed(
             CLIENT, before=one(some.clients, n), most=20

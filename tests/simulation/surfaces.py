@@ -26,6 +26,7 @@ from engine.ledger.plans import Plan, Verdicted
 from engine.outbox import HELD, NEVER_SENT, QUESTION, Leased, Outbox, SmsEnding
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, Facts, Ruling, holds_terms, read_step, read_terms
+from engine.payments.keys import PaymentKeys
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
@@ -131,6 +132,18 @@ class WiredCommitter(Committer):
         self._wire.send(lambda: self._door.commit(plans, at_ms), tell, lose)
 
 
+class ModelKeys(PaymentKeys):
+    """The model's keys. Nobody gives one up there: sessions are not simulated."""
+
+    def __init__(self, model: Model, wire: Wire) -> None:
+        self._model = model
+        self._wire = wire
+
+    async def payment(self, tenant: int, key: str) -> tuple[PaymentId, str] | None:
+        found = await self._wire.ask(lambda: self._model.keys.get((tenant, key)))
+        return (PaymentId(found[0]), found[1]) if found else None
+
+
 class ModelStore(PaymentStore):
     """Reads of the model, many at once like the real ones."""
 
@@ -138,6 +151,7 @@ class ModelStore(PaymentStore):
         self, model: Model, wire: Wire, directory: Directory, restored: Restored = NEVER
     ) -> None:
         super().__init__(None, directory, restored)
+        self.keys = ModelKeys(model, wire)
         self._model = model
         self._wire = wire
         self._codes = directory.by_code
@@ -150,10 +164,6 @@ class ModelStore(PaymentStore):
 
     async def attempt(self, attempt_id: AttemptId) -> Attempted | None:
         return await self._many_attempts.get(attempt_id)
-
-    async def by_key(self, tenant: int, key: str) -> tuple[PaymentId, str] | None:
-        found = await self._wire.ask(lambda: self._model.keys.get((tenant, key)))
-        return (PaymentId(found[0]), found[1]) if found else None
 
     async def provider_reference(self, attempt_id: AttemptId) -> str | None:
         def read() -> str | None:

@@ -43,12 +43,12 @@ class Strays:
     async def is_put(self, pay_in: PayIn) -> bool:
         """Whether it is, or was, in SUSPENSE."""
         key = self._suspense.key_of(self._line(pay_in))
-        return await self._payments.by_key(self._tenant, key) is not None
+        return await self._payments.keys.payment(self._tenant, key) is not None
 
     async def is_back(self, pay_in: PayIn) -> bool:
         """Whether it was taken out again because its owner was found."""
         key = self._suspense.key_back(self._line(pay_in))
-        return await self._payments.by_key(self._tenant, key) is not None
+        return await self._payments.keys.payment(self._tenant, key) is not None
 
     def _line(self, pay_in: PayIn) -> Line:
         """As a statement would list it; what a line has besides names nothing."""
