@@ -35,7 +35,7 @@ WHO_IS_GONE = {  # milliseconds; what an address says itself is left to it
 }
 """What the server is to do about us when we are gone. Neither ever ends a commit that waits for a
 standby: it would be stored here, told as done to whoever asks again, and lost with this machine
-(`ledger/decisions/0011`)."""
+(`ledger/decisions/0010`)."""
 _KEPT_ALIVE = (
     ("SOL_SOCKET", "SO_KEEPALIVE", 1),
     ("IPPROTO_TCP", "TCP_KEEPIDLE", 30),  # seconds; a firewall forgets who is silent for minutes
