@@ -80,8 +80,8 @@ DISK_BYTES_EACH = 4_700
 class Options(NamedTuple):
     """How many payments are stored in the largest database; how long and often each is measured.
 
-    `memory`: Postgres' `shared_buffers`. `folder`: where the databases are kept for the next run;
-    a temporary one by default.
+    `reads`: how often each read is asked, 0 for none. `memory`: Postgres' `shared_buffers`.
+    `folder`: where the databases are kept for the next run; a temporary one by default.
     """
 
     payments: int = PAYMENTS
@@ -386,15 +386,16 @@ def run(options: Options) -> str:
             for _ in range(options.repeats):
                 for house, since in product(houses, Since):
                     house.measure(postgres.pid, options.seconds, since)
-            asked = asyncio.run(
-                stored_reads.ask({house.payments: house.url for house in houses}, options.reads)
-            )
+            parts = [section(houses)]
+            if options.reads:
+                urls = {house.payments: house.url for house in houses}
+                asked = asyncio.run(stored_reads.ask(urls, options.reads))
+                parts.append(stored_reads.section(list(urls), asked))
             for house in houses:
                 asyncio.run(house.check())
         finally:
             postgres.stop(STOP_SECONDS)
-    reads = stored_reads.section([house.payments for house in houses], asked)
-    return f"{section(houses).written()}\n\n{reads.written()}"
+    return "\n\n".join(part.written() for part in parts)
 
 
 @contextmanager
