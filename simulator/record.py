@@ -5,6 +5,7 @@ It reads keys and steps, shows what comes, and leaves the writing to `recording`
 
 import argparse
 import asyncio
+import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -198,6 +199,7 @@ async def _record(
                     await recorder.take(line)
                 _save(file, await recorder.close())
             except asyncio.CancelledError:  # Ctrl-C
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over in LAST_WORDS_SECONDS
                 patience = LAST_WORDS_SECONDS
                 _save(file, await recorder.break_off())
                 raise

@@ -1,7 +1,7 @@
 """What a payment costs when many are stored already, and what else reads among stored payments.
 
-    python -m tests.bench.stored [--payments N] [--seconds N] [--repeats N] [--reads N]
-                                 [--memory M] [--folder F]
+    python -m tests.bench.stored [--payments N] [--seconds N] [--repeats N] [--warm N]
+                                 [--reads N] [--memory M] [--folder F]
 
 A database for ten thousand finished payments, one for ten times as many, and so on to `--payments`:
 whole payments of the last year (`filling.py`), on one server. Then lives are lived in each of them
@@ -80,13 +80,15 @@ DISK_BYTES_EACH = 4_700
 class Options(NamedTuple):
     """How many payments are stored in the largest database; how long and often each is measured.
 
-    `reads`: how often each read is asked, 0 for none. `memory`: Postgres' `shared_buffers`.
+    `warm`: so many rounds go before that are not counted, until what is touched often lies in
+    memory. `reads`: how often each read is asked, 0 for none. `memory`: Postgres' `shared_buffers`.
     `folder`: where the databases are kept for the next run; a temporary one by default.
     """
 
     payments: int = PAYMENTS
     seconds: float = SECONDS
     repeats: int = REPEATS
+    warm: int = 0
     reads: int = READS
     memory: str = commit.SETTINGS["shared_buffers"]
     folder: str = ""
@@ -271,7 +273,7 @@ class House:
         )
         await connection.close()
 
-    def measure(self, postmaster: int, seconds: float, since: Since) -> None:
+    def measure(self, postmaster: int, seconds: float, since: Since) -> Row:
         """Live some more payments. Raises Void when a step is not taken."""
         asyncio.run(_write_images(self.url, since is Since.CHECKPOINT))
         with ExitStack() as closing:
@@ -302,8 +304,8 @@ class House:
             p99_ms=done.p99_ms,
             loop_ms=pace.loop_ms,
         )
-        self.rows[since].append(row)
         progress(f"{self.payments:,}, {since}: {row}")
+        return row
 
     async def check(self) -> None:
         """Raises Void when a book is not right, or a life is missing."""
@@ -383,9 +385,11 @@ def run(options: Options) -> str:
             for house in houses:
                 migrate(house.url)  # what an earlier run has filled
                 asyncio.run(house.count())
-            for _ in range(options.repeats):
+            for number in range(options.warm + options.repeats):
                 for house, since in product(houses, Since):
-                    house.measure(postgres.pid, options.seconds, since)
+                    row = house.measure(postgres.pid, options.seconds, since)
+                    if number >= options.warm:
+                        house.rows[since].append(row)
             parts = [section(houses)]
             if options.reads:
                 urls = {house.payments: house.url for house in houses}
