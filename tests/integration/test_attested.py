@@ -231,10 +231,12 @@ async def test_what_people_saw_right_after_the_order_left_is_no_proof(staffed: S
     assert await world.state(payment_id) is State.REFUNDED
 
 
-async def test_a_ruling_that_comes_to_nothing_ends_nothing_though_its_process_died(
-    staffed: Staffed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The order left once more while the ruling was under way: nobody has looked since."""
+async def repeated_at_its_hold(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch, *, dies: bool = False
+) -> tuple[PaymentId, str, Proposal]:
+    """A payout proposed as failed, whose order leaves once more just before the ruling holds it;
+    who carries the ruling out may die behind that hold.
+    """
     world = staffed.world
     payment_id, attempt = await staffed.lost(PAID, PAID)
     world.clock.pass_(HOUR)
@@ -242,13 +244,24 @@ async def test_a_ruling_that_comes_to_nothing_ends_nothing_though_its_process_di
     world.mtn.findings, world.mtn.answers = [NOT_THERE], [LOST]
     take = Outbox.take_again
 
-    async def after_a_repeat_and_dies(*given: Any) -> int:
+    async def after_a_repeat(*given: Any) -> int:
         monkeypatch.undo()
         await staffed.ask(payment_id)
-        await take(*given)
-        raise OurFault("killed")
+        claim: int = await take(*given)
+        if dies:
+            raise OurFault("killed")
+        return claim
 
-    monkeypatch.setattr(Outbox, "take_again", after_a_repeat_and_dies)
+    monkeypatch.setattr(Outbox, "take_again", after_a_repeat)
+    return payment_id, attempt, proposed
+
+
+async def test_a_ruling_that_comes_to_nothing_ends_nothing_though_its_process_died(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order left once more while the ruling was under way: nobody has looked since."""
+    world = staffed.world
+    payment_id, attempt, proposed = await repeated_at_its_hold(staffed, monkeypatch, dies=True)
     with pytest.raises(OurFault):
         await staffed.office.desk.approve(proposed.id, by=BRIAN)
     assert len(world.mtn.orders) == 2
@@ -267,18 +280,7 @@ async def test_an_order_that_leaves_after_the_last_look_is_seen_before_its_attem
 ) -> None:
     """Somebody repeats it between the ruling's first look and its hold on the intent."""
     world = staffed.world
-    payment_id, attempt = await staffed.lost(PAID, PAID)
-    world.clock.pass_(HOUR)
-    proposed = await staffed.propose(attempt, "failed")
-    world.mtn.findings, world.mtn.answers = [NOT_THERE], [LOST]
-    take = Outbox.take_again
-
-    async def after_a_repeat(*given: Any) -> int:
-        monkeypatch.undo()
-        await staffed.ask(payment_id)
-        return await take(*given)
-
-    monkeypatch.setattr(Outbox, "take_again", after_a_repeat)
+    payment_id, attempt, proposed = await repeated_at_its_hold(staffed, monkeypatch)
     ruled = await staffed.office.desk.approve(proposed.id, by=BRIAN)
     assert len(world.mtn.orders) == 2
     assert (ruled.state, await world.state(payment_id)) == (Stands.FAILED, State.PAYOUT_UNKNOWN)
