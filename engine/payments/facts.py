@@ -106,6 +106,18 @@ def open_terms(text: str, seals: Seals, payment_id: str) -> str:
     return f'{text[:at]}{head}","{payer}","{payee}","{rest}' if payee else text
 
 
+def payee_mark(text: str) -> str:
+    """What stands for the payee in a row of terms as it is stored: nobody's but theirs.
+
+    One payee has several where the index key changed, or where older rows are not sealed. "" in a
+    row that holds no terms.
+    """
+    if (at := _terms_at(text)) is None:
+        return ""
+    _, *marks = text[at:].split(_BETWEEN, _NUMBERS_END)
+    return marks[1] if len(marks) == _NUMBERS_END else ""
+
+
 def _terms_at(text: str) -> int | None:
     """Where the terms begin in the row of a creation, or of a ruling that stated them anew."""
     if text.startswith('[["'):

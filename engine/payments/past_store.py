@@ -12,6 +12,7 @@ from engine.clock import CustomerId, PaymentId, first_id_at, made_at
 from engine.gather import alone, readable
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.payments.facts import payee_mark
 from engine.payments.lifecycle import TERMINAL, State
 from engine.payments.payment import Payment, code_of, id_ending, read_code
 from engine.payments.routing import Directory
@@ -151,14 +152,20 @@ class PastStore:
         read is told to the log.
         """
         found: dict[Msisdn, Money | None] = {}
+        opened: set[str] = set()  # people pay the same few: of each the newest row is opened
         for count in PAYEES_LOOKED_AT:
             rows = await self._pool.fetch(_NEWEST_SENT, self._tenant, customer_id, EVER, count)
-            read = [alone(_named(row), self._store.read, row) for row in rows]
-            for payment in readable(ONE_PAYMENT, read):
-                is_over, quote = payment.state in TERMINAL, payment.quote
-                found.setdefault(Msisdn(quote.payee), quote.amount if is_over else None)
+            for row in rows:
                 if len(found) == most:
                     break
+                mark = payee_mark(row["facts"])
+                if mark and mark in opened:
+                    continue
+                read = alone(_named(row), self._store.read, row)
+                for payment in readable(ONE_PAYMENT, [read]):
+                    is_over, quote = payment.state in TERMINAL, payment.quote
+                    found.setdefault(Msisdn(quote.payee), quote.amount if is_over else None)
+                    opened.add(mark)
             if len(found) == most or len(rows) < count:
                 break
         return [RecentPayee(msisdn, amount) for msisdn, amount in found.items()]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,8 +19,9 @@ from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.past_store import PAYEES_LOOKED_AT
-from engine.payments.payment import id_ending
+from engine.payments.payment import Payment, id_ending
 from engine.payments.policy import Clearance
+from engine.payments.store import PaymentStore
 from engine.ports import Finding, Outcome
 from engine.session.variables import state_of
 from tests.integration.counter_room import (
@@ -241,6 +243,27 @@ async def test_a_payee_behind_many_payments_to_another_is_looked_for_further_bac
         recent = await room.counter.recent_payees(AMINA.customer_id, most)
         assert [r.msisdn for r in recent] == found
         assert len(room.counted.statements) == looks
+
+
+async def test_a_payee_is_opened_once_however_often_they_were_paid(
+    room: CounterRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest tells all there is to tell: opening terms is most of what this screen costs."""
+    for _ in range(PAYEES_LOOKED_AT[0] + 1):
+        newest = await room.sent(200)
+    await room.sent(100, OTHER_PAYEE)
+    opened: list[str] = []
+    read = PaymentStore.read
+
+    def counted(store: PaymentStore, row: Any) -> Payment:
+        opened.append(row["id"].hex)
+        return read(store, row)
+
+    monkeypatch.setattr(PaymentStore, "read", counted)
+    recent = await room.counter.recent_payees(AMINA.customer_id)
+    assert [r.msisdn for r in recent] == [OTHER_PAYEE, PAYEE]
+    assert len(opened) == 2
+    assert opened[1] == newest
 
 
 async def test_a_payment_is_found_by_when_it_was_confirmed(room: CounterRoom) -> None:
