@@ -22,7 +22,7 @@ from engine.staff.reading import Reader
 from tests.bench import commit, filling
 from tests.bench.filling import CLIENT, PAYEE, PAYER, Crowd
 from tests.bench.lives import KENYA, TENANT, UGANDA, live_one
-from tests.bench.stored import TABLES
+from tests.bench.stored_house import TABLES
 from tests.integration.books import as_agreed, assert_books
 
 CROWD = Crowd(240)
