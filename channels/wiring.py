@@ -307,7 +307,10 @@ def _assemble(
     )  # fmt: skip
     attested = Attested(payments=core.payments, store=core.store, outbox=core.outbox)
     debts = Debts(rulings=core.rulings, store=core.store, directory=directory)
-    paid_out = PaidOut(rulings=core.rulings, store=core.store)
+    paid_out = PaidOut(
+        rulings=core.rulings, store=core.store, directory=directory,
+        wallet_of=core.payments.selling.wallet_of,
+    )  # fmt: skip
     pay_ins = build_pay_ins(
         tenant=settings.tenant, pool=pool, committer=committer, payments=core.payments,
         store=core.store, operators=outside.operators, addresses=core.addresses, clock=clock,
