@@ -157,5 +157,6 @@ def build_core(
         lease_seconds=settings.lease_seconds,
         also=rulings.looks_after(timing.reminder),
         record=deciders.record,
+        restored=restored,
     )
     return Core(store, outbox, addresses, dispatcher, payments, rulings, reconciler)

@@ -102,7 +102,7 @@ def build_pay_ins(
         address=addresses.address,
         clock=clock,
     )
-    payments.hear_money = pay_ins.hear_stray
+    payments.late_news.hear_money = pay_ins.hear_stray
     return PayInRoom(pay_ins, returns, kept, PayInWatch(kept, pay_ins, returns))
 
 

@@ -14,6 +14,7 @@ from engine.payments.health import Record, unheard
 from engine.payments.payins.store import PayInStore
 from engine.payments.service import Payments
 from engine.payments.statements.balances import BalanceBook, Balances
+from engine.payments.statements.cases import StatementCases
 from engine.payments.statements.consequences import Consequences, HearReturn, nobody_returns
 from engine.payments.statements.importing import Statements
 from engine.payments.statements.moves import Moves
@@ -33,6 +34,7 @@ class Comparison:
     balances: Balances
     book: BalanceBook
     store: StatementStore
+    cases: StatementCases
     terms: TermsBook
 
 
@@ -87,10 +89,10 @@ def assemble(
         return port.facts.refund_is_payout
 
     facts = {name: port.facts for name, port in operators.items()}
-    kept = StatementStore(pool, tenant)
+    kept, cases = StatementStore(pool, tenant), StatementCases(pool, tenant)
     ours = OursReader(pool, tenant, store, references_of, pays_back)
     moves = Moves(ProposalStore(pool, tenant), kept)
-    book = BalanceBook(pool, tenant, kept, ours, terms, clock, moves)
+    book = BalanceBook(pool, tenant, cases, ours, terms, clock, moves)
     suspense = Suspense(pool, tenant, committer, ids)
     outbox = Outbox(pool, clock, lease_seconds=lease_seconds)
     pay_ins = PayInStore(pool, tenant, clock, ids)
@@ -99,9 +101,10 @@ def assemble(
         operators=facts,
         terms=terms,
         store=kept,
+        cases=cases,
         ours=ours,
         consequences=Consequences(
-            kept, payments, suspense, pay_ins, terms, clock, (store, outbox), hear_return
+            kept, cases, payments, suspense, pay_ins, terms, clock, (store, outbox), hear_return
         ),
         balances=book,
         pay_ins=pay_ins,
@@ -114,4 +117,4 @@ def assemble(
         if isinstance(port, BalancePort)
     }
     balances = Balances(pool, tenant, book, telling, address, clock, ids, record=record)
-    return Comparison(statements, balances, book, kept, terms)
+    return Comparison(statements, balances, book, kept, cases, terms)

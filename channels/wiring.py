@@ -20,6 +20,7 @@ from channels.payins import PayInRoom, build_pay_ins
 from channels.privacy import give_keys, plan_sealer
 from channels.settings import BadSettings, Settings
 from channels.traffic import Overheard, tell_log
+from channels.watching.clocks import ClockWatch
 from channels.watching.watch import Watch, open_watch
 from engine.clock import Clock, Ids, SystemRandom
 from engine.compliance.compliance import Compliance
@@ -196,11 +197,14 @@ async def _keep_informed(engine: Engine, ring: KeyRing | None) -> list[asyncio.T
     await engine.screener.refresh()
     await engine.health.tend()
     await engine.pools.refresh()
+    clocks = ClockWatch(pool, engine.clock, engine.watch.metrics.clock_ahead)
+    await clocks.look()
     keys = [ring.keep_fresh(AWAY)] if ring is not None else []
     return [
         asyncio.create_task(work)
         for work in (
             *keys,
+            clocks.keep_looking(),
             engine.rates.keep_fresh(pool, RATES_REFRESH_SECONDS),
             engine.screener.keep_fresh(LISTS_REFRESH_SECONDS),
             keep_current(engine.health, engine.pools, engine.decisions),
@@ -303,7 +307,10 @@ def _assemble(
     )  # fmt: skip
     attested = Attested(payments=core.payments, store=core.store, outbox=core.outbox)
     debts = Debts(rulings=core.rulings, store=core.store, directory=directory)
-    paid_out = PaidOut(rulings=core.rulings, store=core.store)
+    paid_out = PaidOut(
+        rulings=core.rulings, store=core.store, directory=directory,
+        wallet_of=core.payments.selling.wallet_of,
+    )  # fmt: skip
     pay_ins = build_pay_ins(
         tenant=settings.tenant, pool=pool, committer=committer, payments=core.payments,
         store=core.store, operators=outside.operators, addresses=core.addresses, clock=clock,

@@ -28,6 +28,11 @@ _FILES = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError
 _DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # a full disk of ours is nobody's absence
 
 
+def nameable(error: BaseException) -> object:
+    """What a log may say of an error: itself when a server is away, of others only the kind."""
+    return error if server_away(error) is not None else type(error).__name__
+
+
 def server_away(error: BaseException) -> str | None:
     """POSTGRES, REDIS, or None when the error tells of something else.
 

@@ -27,28 +27,15 @@ from channels.api.bearer import bearer_of
 from channels.api.callers import Callers, Deed
 from channels.api.endpoints import Again, AnyEndpoint, Call, check_table
 from channels.api.in_time import in_time
+from channels.api.meanings import MEANT, meaning_of
 from channels.api.pace import Pace
 from channels.api.problems import MEDIA_TYPE, Code, Refusal, write_problem
 from engine.clock import Ids, is_id
 from engine.correlation import speaking_of
-from engine.errors import (
-    AlreadyDecided,
-    CustomerMistake,
-    NoSuchHook,
-    NotProven,
-    NoWayNow,
-    OutcomeUnknown,
-    ProviderError,
-    SamePerson,
-    StaffMistake,
-    Throttled,
-    Unreachable,
-)
+from engine.errors import NotProven
 from engine.once import Answered, Once, OtherRequest, Request, Taken, UnderWay
 from engine.outages import server_away
 from engine.payments.payment import read_code
-from engine.staff.probes import TooSoon
-from engine.staff.retrying import NotTheirs
 from engine.tasks import beside
 from providers.redaction import mask_digits, printable
 
@@ -59,11 +46,6 @@ _KEPT: Final = {400, 404, 409, 422}
 """Refusals that a repeat under the same key hears again; after others it is tried again, and after
 `not_now` as well.
 """
-_FOR_GOOD: Final = {
-    "corridor": "no corridor leads from the payer's operator to the payee's in that currency",
-    "dial_instead": "the payer's operator asks its payers nothing: they dial, and type our PIN",
-}
-"""What no waiting mends, though customers hear of it as of what cannot be done now."""
 _SUBJECT_LENGTH_MAX: Final = 64
 _ANSWERED_AGAIN: Final = "answered again"
 _REPLAYED: Final = {"idempotency-replayed": "true"}
@@ -346,49 +328,14 @@ async def _carry_out(asked: Asked, call: Call[Any, Any, Any, Any]) -> Answer:
     endpoint = asked.endpoint
     try:
         answer = await endpoint.handler(call)
-    except (Refusal, CustomerMistake, NoWayNow, StaffMistake, ProviderError) as error:
-        refusal = error if isinstance(error, Refusal) else _meaning(error)
+    except Refusal as refusal:
         return _refused(refusal, asked.correlation_id)
+    except MEANT as error:
+        return _refused(meaning_of(error), asked.correlation_id)
     if isinstance(answer, Again):
         body = msgspec.json.encode(answer.answer)
         return Answer(endpoint.status, body, _ANSWERED_AGAIN, headers=_REPLAYED)
     return Answer(endpoint.status, msgspec.json.encode(answer), "ok")
-
-
-def _meaning(error: CustomerMistake | NoWayNow | StaffMistake | ProviderError) -> Refusal:
-    match error:
-        case CustomerMistake(text_key=key, variables=variables):
-            return Refusal(Code.NOT_POSSIBLE, _told(variables), reason=_reason(key))
-        case NoWayNow(text_key=key, variables=variables):
-            reason = _reason(key)
-            if reason in _FOR_GOOD:
-                return Refusal(Code.NOT_POSSIBLE, _FOR_GOOD[reason], reason=reason)
-            return Refusal(Code.NOT_NOW, _told(variables), reason=reason)
-        case SamePerson():
-            return Refusal(Code.SAME_PERSON)
-        case AlreadyDecided():
-            return Refusal(Code.ALREADY_DECIDED, str(error))
-        case NotTheirs():
-            return Refusal(Code.FORBIDDEN, str(error))
-        case TooSoon(seconds=seconds):
-            return Refusal(Code.TOO_SOON, str(error), retry_after=seconds)
-        case NoSuchHook():
-            return Refusal(Code.NOT_FOUND)
-        case StaffMistake():
-            return Refusal(Code.NOT_LEGAL, str(error))
-        case Throttled() | Unreachable() | OutcomeUnknown():
-            return Refusal(Code.NO_ANSWER, type(error).__name__)
-    return Refusal(Code.NO_ANSWER, "it was not understood")
-
-
-def _reason(text_key: str) -> str:
-    """`mistake.limit_day` is `limit_day`: what menus call their sentence is nobody's affair."""
-    return text_key.rpartition(".")[2]
-
-
-def _told(variables: Mapping[str, Any]) -> str:
-    """`maximum: KES 70,000`, for people."""
-    return ", ".join(f"{name}: {value}" for name, value in sorted(variables.items()))
 
 
 def _before(earlier: Answered | UnderWay | OtherRequest, correlation_id: str) -> Answer:

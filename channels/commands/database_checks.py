@@ -6,13 +6,11 @@ from datetime import UTC, datetime
 import asyncpg
 
 from channels.settings import Settings
+from channels.watching.clocks import seconds_ahead, trouble_of
 from engine.clock import Clock, first_id_at, made_at
 from engine.database import must_take_writes
 from engine.revision import is_known, must_be_migrated
 from engine.which_database import last_restore
-
-APART_SECONDS_MAX = 30
-"""How far this machine's clock may be from that of Postgres: leases and prices go by both."""
 
 
 async def check_database(settings: Settings) -> str:
@@ -26,10 +24,11 @@ async def check_database(settings: Settings) -> str:
         with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
             await _must_have_room(connection)
         version = await connection.fetchval("show server_version")
-        theirs = await connection.fetchval("select extract(epoch from clock_timestamp())")
+        ahead = await seconds_ahead(connection, Clock())
     finally:
         await connection.close()
-    must_agree(Clock().epoch(), float(theirs))
+    if trouble := trouble_of(ahead):
+        raise ValueError(trouble)
     newer = "" if is_known(revision) else ", which is of a newer version than this program"
     return f"Postgres {version}, schema {revision}{newer}"
 
@@ -40,16 +39,6 @@ async def _must_have_room(connection: asyncpg.Connection) -> None:
         await connection.execute(
             "create temporary table capp_doctor on commit drop as"
             " select md5(n::text) as room from generate_series(1, 20000) n"
-        )
-
-
-def must_agree(ours: float, theirs: float) -> None:
-    """Raises ValueError where two clocks, in epoch seconds, are too far apart."""
-    if abs(ours - theirs) > APART_SECONDS_MAX:
-        is_ahead = "ahead of" if ours > theirs else "behind"
-        raise ValueError(
-            f"the clock of this machine is {abs(ours - theirs):.0f} s {is_ahead} that of Postgres:"
-            " what waits for its time is done too early or too late"
         )
 
 

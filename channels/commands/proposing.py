@@ -15,7 +15,7 @@ from channels.office import Office
 from engine.clock import is_id
 from engine.compliance.profiles import Profiles
 from engine.decision_log import DecisionLog
-from engine.desk.proposals import BODIES, Kind, ProposalId
+from engine.desk.proposals import BODIES, NAMES_PAYEE, Kind, ProposalId
 from engine.errors import StaffMistake
 from engine.money import CURRENCIES, from_decimal
 from engine.payments.decided import Decided
@@ -40,7 +40,7 @@ DOES: Final[Mapping[Kind, str]] = {
     Kind.PIN_RESET: "a customer who forgot the PIN chooses a new one",
     Kind.ERASE_CUSTOMER: "a customer is forgotten for good",
     Kind.ATTEMPT_SEEN: "how an attempt ended (succeeded or failed), as the operator shows it",
-    Kind.PAYOUT_SEEN: "the payee of a held payment has the money already, under this reference",
+    Kind.PAYOUT_SEEN: "the payee of a held or returned payment has the money, under this reference",
     Kind.REFUND_SEEN: "a payer was paid back by hand, under this reference",
     Kind.REFUND_ELSEWHERE: "another operator is to pay a payer back",
     Kind.RETURN_PAY_IN: "money that came by itself goes back; its id as in `capp payins list`",
@@ -58,7 +58,7 @@ def fields_told(kind: Kind) -> str:
     told = []
     for field in msgspec.structs.fields(BODIES[kind]):
         # A decision is a program's own.
-        if field.name != "decision" and (field.name != "payee" or kind is Kind.REPAY_RETURNED):
+        if field.name != "decision" and (field.name != "payee" or kind in NAMES_PAYEE):
             name = f"{_TYPED.get(field.name, field.name)}="
             told.append(name if field.required else f"[{name}]")
     return " ".join(told)

@@ -15,10 +15,10 @@ from channels.times import minute_of, typed_day
 from channels.wiring import Engine, open_engine
 from engine.money import Money, plain
 from engine.payments.statements.balances import Seen
+from engine.payments.statements.cases import OpenCase
 from engine.payments.statements.importing import Report
 from engine.payments.statements.judged import Class, Judged
 from engine.payments.statements.neutral import BYTES_MAX
-from engine.payments.statements.store import OpenCase
 
 Say = Callable[[str], None]
 
@@ -61,7 +61,7 @@ async def run_statements(settings: Settings, options: argparse.Namespace, say: S
             await _say_balances(comparison, engine, say)
             await _say_days(comparison, engine, say)
             await say_proofs(engine.pool, settings.tenant, now_ms, say)
-        return say_cases(await comparison.store.cases(), now_ms, say)
+        return say_cases(await comparison.cases.all_open(), now_ms, say)
 
 
 def say_report(report: Report, currency: str, say: Say) -> None:

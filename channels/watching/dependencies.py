@@ -7,6 +7,7 @@ import asyncpg
 from starlette.routing import Route
 
 from channels.settlement_probe import ChainProbe
+from channels.watching.clocks import seconds_ahead, trouble_of
 from channels.watching.exposition import metrics_route
 from channels.watching.figures import Figures
 from channels.watching.health import Dependency, Standing
@@ -27,6 +28,7 @@ def dependencies_of(
         "redis": Dependency(partial(_redis, ping)),
         "rates": Dependency(partial(_rates, engine)),
         "sanctions lists": Dependency(partial(_lists, engine)),
+        "clock": Dependency(partial(_clock, engine)),
         **settled,
     }
 
@@ -49,6 +51,11 @@ async def _postgres(engine: Engine) -> Standing:
     if trouble := engine.committer.trouble():  # as of a full disk; what is only read still works
         return Standing("stale", f"payments wait: {trouble}")
     return Standing("ok")
+
+
+async def _clock(engine: Engine) -> Standing:
+    trouble = trouble_of(await seconds_ahead(engine.pool, engine.clock))
+    return Standing("stale", trouble) if trouble else Standing("ok")
 
 
 async def _redis(ping: Callable[[], Awaitable[None]]) -> Standing:

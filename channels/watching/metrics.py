@@ -6,7 +6,7 @@ Counting costs a turn or a call about two microseconds and never fails it.
 
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from engine.hooks.schedule import HookTry
 from engine.payments.lifecycle import State
@@ -51,6 +51,11 @@ class Metrics:
             "capp_hook_tries", "Tries to tell a business of an event, by what came of it",
             ["outcome"], registry=self.registry,
         )  # fmt: skip
+        self._clock_ahead = Gauge(
+            "capp_clock_ahead_seconds",
+            "By how much this process's clock is ahead of that of Postgres; below zero: behind",
+            registry=self.registry,
+        )
         for word in HookTry:
             self._hook_tries.labels(word.value)
         for state in State:
@@ -80,6 +85,9 @@ class Metrics:
 
     def hook_try(self, outcome: HookTry) -> None:
         self._hook_tries.labels(outcome.value).inc()
+
+    def clock_ahead(self, seconds: float) -> None:
+        self._clock_ahead.set(seconds)
 
     def step(self, state: State) -> None:
         self._child(self._steps, "step", state.name.lower()).inc()

@@ -37,7 +37,8 @@ NEXT: Final[Mapping[str, str]] = {
     "REPORTED": "`capp traffic CODE`; call the customer; then `capp close`",
     "RESTORED": "go through `deploy/restoring.md`; when the other cases about it are closed,"
     " CLOSE_CASE",
-    "RETURNED": "REPAY_RETURNED (payee= for another number) or REFUND_RETURNED, which closes this",
+    "RETURNED": "REPAY_RETURNED (payee= for another number) or REFUND_RETURNED, which closes this;"
+    " after a restore first `deploy/restoring.md`: it may have been paid again (PAYOUT_SEEN)",
     "SETTLEMENT": "`capp settlement` says what waits for what; then CLOSE_CASE",
     "SMS_UNKNOWN": "tell the customer another way if it matters; then `capp close`",
     "STATEMENT_ABSENT": "fetch the day's file: `capp statements take` closes this",

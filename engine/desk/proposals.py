@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NewType
+from typing import Annotated, Any, Final, Literal, NewType
 
 import msgspec
 
@@ -139,14 +139,17 @@ class OfAttempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PaidBefore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PAYOUT_SEEN: the payee of a held payment has the money, as the reference there proves.
+    """PAYOUT_SEEN: the payee of a payment that is held or came back has the money, as the reference
+    there proves.
 
     `operator` is the one whose wallet of ours it left; by default the one that is to pay out.
+    `payee` is the other number that was paid, of what had come back alone.
     """
 
     payment: Id
     reference: Annotated[str, msgspec.Meta(max_length=64)]
     operator: str = ""
+    payee: str = ""
 
 
 class HandRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -217,6 +220,10 @@ BODIES: Mapping[Kind, type[msgspec.Struct]] = {
     Kind.ASSIGN_PAY_IN: PayInOwner,
     Kind.RETURN_FAILED: OfReturn,
 }
+
+
+NAMES_PAYEE: Final = (Kind.REPAY_RETURNED, Kind.PAYOUT_SEEN)
+"""Kinds that may name another number than the payee's."""
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -306,8 +313,9 @@ def read_body(kind: Kind, fields: Mapping[str, Any] | str) -> msgspec.Struct:
         else:
             _check_names(kind, fields)
             body = msgspec.convert(fields, BODIES[kind], strict=False)
-            if getattr(body, "payee", "") and kind is not Kind.REPAY_RETURNED:
-                raise StaffMistake(f"{kind}: pays no other number: only REPAY_RETURNED has `payee`")
+            if getattr(body, "payee", "") and kind not in NAMES_PAYEE:
+                known = " and ".join(NAMES_PAYEE)
+                raise StaffMistake(f"{kind}: pays no other number: only {known} have `payee`")
     except msgspec.ValidationError as error:
         raise StaffMistake(f"{kind}: {_told(str(error))}") from None
     if not 0 < getattr(body, "minor", 1) <= MINOR_MAX:

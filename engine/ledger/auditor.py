@@ -9,7 +9,6 @@ import hashlib
 import logging
 from bisect import bisect_right
 from collections.abc import Iterable
-from enum import StrEnum
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -19,12 +18,19 @@ import msgspec
 from engine.clock import DAY_MS, Clock
 from engine.ledger import audit_store as store
 from engine.ledger import breach_store
-from engine.ledger.audit_rows import FOREVER_MS, SUSPECTS_MAX, Chain
+from engine.ledger.audit_rows import FOREVER_MS, Chain
 from engine.ledger.audit_store import AsWritten, Block, Opened, Sealed
-from engine.ledger.books import describe
-from engine.ledger.breach_store import Breach, Differing
-from engine.ledger.chart import read_account
-from engine.money import plain
+from engine.ledger.breach_store import Differing
+from engine.ledger.findings import (
+    OF_TODAY,
+    Finding,
+    Law,
+    digest_of,
+    finding_of,
+    of_block,
+    of_row,
+    of_rows,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,41 +39,6 @@ _UNREADABLE = "was sealed later and does not open"
 # Sorting a block in memory halves its price; without statistics of a new month Postgres would
 # read all of it; and compiling these statements costs more than it saves.
 _PLANNING = "set local work_mem = '64MB'; set local enable_seqscan = off; set local jit = off"
-
-
-class Law(StrEnum):
-    """What a breach is a breach of. The values are the words of `breach_store`."""
-
-    ENTRY = "entry"  # a transfer leaves its book or its tenant, or moves nothing
-    TWO_PEOPLE = "two people"  # a row that people made without a proposal both agreed on
-    AGREED = "agreed"  # a row that people made is not what both agreed on
-    PATH = "path"  # a version is missing, or the payment is not where its journal ends
-    BALANCE = "balance"  # a balance is not what the journal adds up to
-    REST = "rest"  # a payment is over, and still money stands for it
-    STANDING = "standing"  # money is in flight without the attempt that carries it
-    NOTHING_HELD = "nothing held"  # an attempt is live and no money stands for it
-    CHANGED = "changed"  # sealed history is not what it was
-    MISSING = "missing"  # a sealed row is gone
-    LATE = "late"  # a row appeared in a stretch that was sealed
-    CHAIN = "chain"  # the auditor's own chain of hashes was altered
-
-
-OF_TODAY = frozenset({Law.BALANCE, Law.REST, Law.STANDING, Law.NOTHING_HELD})
-"""What breaks them stands in the books until it is corrected, and may come back as it was; what
-breaks another law has happened, and is told once (`decisions/0008`)."""
-
-
-class Finding(NamedTuple):
-    """One breach. `payment` is 32 hex digits, of the account where no payment is meant."""
-
-    law: Law
-    payment: str
-    detail: str
-
-    @property
-    def hash(self) -> str:
-        """The same breach again has the same."""
-        return _hash(f"{self.law}:{self.payment}:{self.detail}")
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -172,7 +143,7 @@ class Auditor:
         for chain in before:
             room = self._pace.blocks_sealed_most - sealed
             ahead, blocks, more, unreadable = await self._seal(connection, chain, room)
-            findings += [_of_row(Law.CHANGED, row, _UNREADABLE) for row in unreadable]
+            findings += [of_row(Law.CHANGED, row, _UNREADABLE) for row in unreadable]
             # Looked at before it is forgotten: what is sealed now, and what is not sealed yet.
             to_ms = ahead.sealed_ms if more else FOREVER_MS
             findings += await self._rows(connection, chain, to_ms)
@@ -251,8 +222,8 @@ class Auditor:
         )
         other = await self._differing(connection, manual) if manual else []
         told = "is not what two people agreed on"
-        return [self._finding(breach) for breach in broken] + [
-            _of_row(Law.AGREED, (row.payment, row.version), f"{told}: {why}") for row, why in other
+        return [finding_of(breach, self._operators) for breach in broken] + [
+            of_row(Law.AGREED, (row.payment, row.version), f"{told}: {why}") for row, why in other
         ]
 
     async def _sums(self, connection: Any, tails: list[Chain]) -> list[Finding]:
@@ -266,7 +237,7 @@ class Auditor:
             late = await self._compare(connection, newest)
             if any(finding.law is Law.LATE for finding in late):
                 broken = await breach_store.broken_sums(connection, self._tenant, tails)
-        return late + [self._finding(breach) for breach in broken]
+        return late + [finding_of(breach, self._operators) for breach in broken]
 
     async def _compare(self, connection: Any, blocks: Iterable[Block]) -> list[Finding]:
         """Sealed stretches with the journal as it is today."""
@@ -276,7 +247,7 @@ class Auditor:
             if block.partition in there:
                 findings += await self._compare_block(connection, block)
             else:
-                findings.append(_of_block(Law.MISSING, block, "its partition is gone"))
+                findings.append(of_block(Law.MISSING, block, "its partition is gone"))
             await store.mark_checked(connection, self._tenant, block, self._now_ms())
         return findings
 
@@ -285,16 +256,16 @@ class Auditor:
         if block.hash != chained(block.previous or b"", block.digest) or (
             block.number > 1 and block.previous is None
         ):
-            findings.append(_of_block(Law.CHAIN, block, "does not follow from the one before"))
+            findings.append(of_block(Law.CHAIN, block, "does not follow from the one before"))
         opened = await self._opened(connection, block.partition, block.from_ms, block.to_ms)
-        findings += [_of_row(Law.CHANGED, row, _UNREADABLE) for row in opened.unreadable]
+        findings += [of_row(Law.CHANGED, row, _UNREADABLE) for row in opened.unreadable]
         now = await store.digest_again(connection, self._tenant, block, opened)
         if now != (block.entries, block.digest):
             findings += await self._what_changed(connection, block, now, opened)
         elif opened.payments:
             await store.see_anew(connection, self._tenant, block)
         late = await store.changed_late(connection, self._tenant, block, self._as_written)
-        return findings + [_of_row(Law.CHANGED, row, "is not what it was") for row in late]
+        return findings + [of_row(Law.CHANGED, row, "is not what it was") for row in late]
 
     def _affordable(self, blocks: list[Block]) -> list[Block]:
         """The first of them that hold no more rows than one sweep should read; one at least."""
@@ -310,14 +281,14 @@ class Auditor:
         old = await store.digest_of_the_old(connection, self._tenant, block, opened)
         if written and old == (block.entries, block.digest):
             await store.adopt(connection, self._tenant, block, written, self._now_ms())
-            return _of_rows(Law.LATE, block, written, "appeared")
+            return of_rows(Law.LATE, block, written, "appeared")
         written = await store.written_since(connection, self._tenant, block, also_sealed_later=True)
-        findings = _of_rows(Law.CHANGED, block, written, "was written")
+        findings = of_rows(Law.CHANGED, block, written, "was written")
         if now.entries < block.entries or not written:
             missing = await breach_store.gaps(connection, self._tenant, block.partition)
-            findings += [_of_row(Law.MISSING, row, "is gone from the journal") for row in missing]
+            findings += [of_row(Law.MISSING, row, "is gone from the journal") for row in missing]
         told = f"{now.entries} rows, sealed with {block.entries}; its digest is another"
-        return findings or [_of_block(Law.CHANGED, block, told)]
+        return findings or [of_block(Law.CHANGED, block, told)]
 
     # Telling.
 
@@ -325,7 +296,7 @@ class Auditor:
         now_ms, detail = self._now_ms(), f"{finding.law}: {finding.detail}"
         open_case, hash_ = store.open_case, finding.hash
         if finding.law in OF_TODAY:
-            open_case, hash_ = store.open_case_again, _hash(f"{hash_}:{now_ms // DAY_MS}")
+            open_case, hash_ = store.open_case_again, digest_of(f"{hash_}:{now_ms // DAY_MS}")
         return await open_case(
             connection, self._tenant, payment=finding.payment, hash_=hash_, detail=detail,
             now_ms=now_ms,
@@ -338,36 +309,6 @@ class Auditor:
             )
         return checked is not None and checked < started_ms
 
-    def _finding(self, breach: Breach) -> Finding:
-        return Finding(Law(breach.law), breach.payment, self._sentence(breach))
-
-    def _sentence(self, breach: Breach) -> str:
-        match Law(breach.law):
-            case Law.ENTRY:
-                return f"version {breach.version} is no balanced entry of this tenant"
-            case Law.TWO_PEOPLE:
-                return f"version {breach.version} was made without two people"
-            case Law.PATH:
-                return f"version {breach.version} and the journal do not fit"
-            case Law.BALANCE:
-                # Told by the difference: while payments go on, only that stays the same.
-                more = self._minor(breach, breach.there - breach.expected)
-                return f"{self._account(breach)} holds {more} more than the journal adds up to"
-            case Law.REST:
-                left = self._minor(breach, breach.there)
-                return f"it is over, and {left} is left in {self._account(breach)}"
-            case Law.STANDING:
-                left = self._minor(breach, breach.there)
-                return f"{left} stands in {self._account(breach)} and no attempt of it is live"
-            case law:
-                return f"an attempt is live: {law}"
-
-    def _account(self, breach: Breach) -> str:
-        return f"{describe(breach.account, self._operators)} {_currency(breach)}"
-
-    def _minor(self, breach: Breach, minor: int) -> str:
-        return plain(minor, _currency(breach))
-
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
 
@@ -375,27 +316,3 @@ class Auditor:
 def chained(previous: bytes, digest: bytes) -> bytes:
     """A block's hash: SHA-256 over the hash before it and its own digest."""
     return hashlib.sha256(previous + digest).digest()
-
-
-def _hash(told: str) -> str:
-    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
-
-
-def _currency(breach: Breach) -> str:
-    return read_account(breach.account).currency
-
-
-def _of_row(law: Law, row: tuple[str, int], what: str) -> Finding:
-    payment, version = row
-    return Finding(law, payment, f"version {version} {what}")
-
-
-def _of_rows(law: Law, block: Block, rows: list[tuple[str, int]], what: str) -> list[Finding]:
-    after = f"{what} after block {block.number} was sealed"
-    if len(rows) > SUSPECTS_MAX:
-        return [_of_block(law, block, f"{len(rows)} rows: each {after}, first {rows[0][0]}")]
-    return [_of_row(law, row, after) for row in rows]
-
-
-def _of_block(law: Law, block: Block, what: str) -> Finding:
-    return Finding(law, _hash(block.partition), f"{block.partition} block {block.number} {what}")

@@ -135,6 +135,16 @@ def restore(quote: Price, route: Route) -> Transfers:
     )
 
 
+def settle_returned(quote: Price, route: Route) -> Transfers:
+    """People saw that what came back was paid once more, by an order that these books do not know:
+    out of what was returned, and the pool bears what sending it cost again. What was earned stays.
+    """
+    return _nonzero(
+        (route.returned, route.destination_float, quote.receives.minor),
+        (route.pool_avail, route.destination_float, quote.payout_cost_minor_max),
+    )
+
+
 def undo(quote: Price, route: Route) -> Transfers:
     """Give a returned payment back at the rate that the quote promised, whatever the rate is now.
 

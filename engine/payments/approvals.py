@@ -13,14 +13,16 @@ from engine.desk.proposals import (
     read_body,
 )
 from engine.errors import CustomerMistake
-from engine.msisdn import Msisdn, parse_msisdn
+from engine.msisdn import Msisdn
 from engine.payments.lifecycle import State
+from engine.payments.payees import Payees, not_payable
 from engine.payments.payment import Payment
 from engine.payments.portability import Wallet
 from engine.payments.routing import Directory
 from engine.payments.ruled_once import rule_once, ruling_of
 from engine.payments.rulings import Rulings
 from engine.payments.store import PaymentStore
+from engine.payments.timeliness import why_untimely
 
 _WAITS_IN = {
     Kind.RELEASE_HOLD: State.ON_HOLD,
@@ -45,10 +47,9 @@ class Approvals:
         wallet_of: Callable[[Msisdn], Awaitable[Wallet]],
     ) -> None:
         """`wallet_of` says whose wallet a number is (`Selling.wallet_of`)."""
-        self._wallet_of = wallet_of
+        self._payees = Payees(directory, wallet_of)
         self._rulings = rulings
         self._store = store
-        self._directory = directory
 
     def executors(self) -> Mapping[Kind, Executor]:
         """One for each kind that speaks of a payment."""
@@ -69,25 +70,14 @@ class Approvals:
             return f"{payment.code} is {payment.state.name}"
         if number and proposal.kind is not Kind.REPAY_RETURNED:
             return f"{proposal.kind} pays no other number, and one was agreed on"
-        if proposal.kind in _PAYS and (too_old := self._rulings.why_too_old(proposal.id)):
-            return f"{payment.code}: {too_old}"
-        if too_early := self._rulings.seen_too_early(payment, proposal):
-            return f"{payment.code}: {too_early}"
+        pays = proposal.kind in _PAYS
+        if untimely := why_untimely(self._rulings, payment, proposal, pays=pays):
+            return f"{payment.code}: {untimely}"
         try:
-            payee = await self._payee(payment, number)
+            payee = await self._payees.read(payment, number)
         except CustomerMistake as error:
-            return f"{error.text_key}: not a number that {payment.code} can be paid to"
+            return not_payable(payment, error)
         return await self._rule(proposal, payment.payment_id, payee)
-
-    async def _payee(self, payment: Payment, text: str) -> Msisdn | None:
-        """Another number, at the operator that the quote was made for: the price holds there."""
-        if not text:
-            return None
-        country = self._directory.by_name[payment.payout_operator].country
-        payee = parse_msisdn(text, country)
-        if (await self._wallet_of(payee)).operator != payment.quote.payee_operator:
-            raise CustomerMistake("mistake.operator_unsupported")
-        return payee
 
     async def _rule(self, proposal: Proposal, payment_id: PaymentId, payee: Msisdn | None) -> bool:
         ruling = ruling_of(proposal)

@@ -25,6 +25,7 @@ from engine.payments.routing import Directory
 from engine.payments.ruled_once import rule_once, ruling_of
 from engine.payments.rulings import Rulings
 from engine.payments.store import PaymentStore
+from engine.payments.timeliness import why_untimely
 from engine.ports import Direction
 
 Owed = HandRefund | RefundElsewhere
@@ -62,16 +63,20 @@ class Debts:
     async def _decide(self, proposal: Proposal, body: Owed, payment: Payment) -> bool | str:
         if (why_not := await self._why_not(payment, body)) is not None:
             return f"{payment.code}: {why_not}"
-        if isinstance(body, RefundElsewhere):
-            too_old = self._rulings.why_too_old(proposal.id)
-            if why := too_old or self._rulings.seen_too_early(payment, proposal):
-                return f"{payment.code}: {why}"
+        if untimely := self._untimely(payment, proposal, body):
+            return f"{payment.code}: {untimely}"
         rule = (
             self._rulings.give_back
             if isinstance(body, HandRefund)
             else self._rulings.refund_elsewhere
         )
         return await rule(payment.payment_id, ruling_of(proposal), operator=body.operator)
+
+    def _untimely(self, payment: Payment, proposal: Proposal, body: Owed) -> str:
+        """What was paid back by hand has been seen to move, and may be told at once."""
+        if isinstance(body, HandRefund):
+            return ""
+        return why_untimely(self._rulings, payment, proposal, pays=True)
 
     async def _why_not(self, payment: Payment, body: Owed) -> str | None:
         if payment.state is not State.REFUND_DUE:

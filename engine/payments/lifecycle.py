@@ -123,6 +123,7 @@ TABLE: tuple[Transition, ...] = (
     T(S.PAYOUT_FAILED, E.REFUND_DECIDED, S.REFUND_DUE, postings.give_up),
     T(S.PAID, E.PAYOUT_RETURNED, S.RETURNED, postings.take_returned),
     T(S.RETURNED, E.REPAY_DECIDED, S.COLLECTED, postings.restore),
+    T(S.RETURNED, E.PAID_BEFORE, S.PAID, postings.settle_returned),
     T(S.RETURNED, E.REFUND_DECIDED, S.REFUND_DUE, postings.undo),
     T(S.COLLECT_FAILED, E.LATE_MONEY_PROVEN, S.LATE_FUNDS, postings.receive),
     T(S.EXPIRED, E.LATE_MONEY_PROVEN, S.LATE_FUNDS, postings.receive),

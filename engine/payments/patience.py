@@ -1,10 +1,17 @@
 """How long an order is tried before it is given up. Pure."""
 
+from typing import Final
+
 import msgspec
 
 from engine.clock import AttemptId, epoch_of
 from engine.payments.payment import Payment
 from engine.ports import Direction
+
+ORDER_OVER_SECONDS: Final = 600
+"""So long after an order left what people see of it at the operator is what became of it."""
+SEEN_FROM: Final = f"from {ORDER_OVER_SECONDS // 60} minutes after it on"
+"""Since when that is, for the cases that call people."""
 
 
 class Patience(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ behind the sweep (`asking.py`): it is over although one of them answers nothing.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
@@ -16,6 +17,7 @@ from engine.outbox import Leased, Outbox
 from engine.payments.asking import Asking
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import LIVE_DIRECTION, State
+from engine.payments.patience import ORDER_OVER_SECONDS
 from engine.payments.payment import Payment, code_of
 from engine.payments.schedule import Schedule, Timetable
 from engine.payments.service import Payments
@@ -23,6 +25,7 @@ from engine.payments.stepping import Heard
 from engine.payments.store import Attempted, PaymentStore, question_id
 from engine.payments.unresolved import UNRESOLVED, case_id, digest_of
 from engine.ports import Direction
+from engine.restored import NEVER, Restored
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +55,15 @@ class Reconciler:
         lease_seconds: int = 60,
         also: Mapping[State, LookAfter] | None = None,
         record: Record = unheard,
+        restored: Restored = NEVER,
     ) -> None:
         """`draw` gives a number from 0 to 1: by how much of its jitter a look is late.
 
         `also` says what to do with payments that wait in further states. `record` is told of
-        operators that stayed silent.
+        operators that stayed silent. About an order of before a restore people are called as soon
+        as what they see of it counts: nobody sends it again (`decisions/0041`).
         """
+        self._restored = restored
         self._store = store
         self._outbox = outbox
         self._payments = payments
@@ -155,16 +161,28 @@ class Reconciler:
         now = self._clock.epoch()
         return int(now + schedule.next_look(now - epoch_of(attempt_id), self._draw())) + 1
 
+    async def _seen_from(self, payment: Payment, attempt_id: AttemptId) -> float:
+        """From when on what people see of an order of before a restore counts, in epoch seconds;
+        never, for one of since."""
+        if not self._restored.forgot(attempt_id):
+            return math.inf
+        left_ms = await self._store.heard_last(payment, attempt_id)
+        return left_ms / 1000 + ORDER_OVER_SECONDS
+
     async def _ask_now(self, payment: Payment, attempt_id: AttemptId, operator: str) -> None:
         direction = LIVE_DIRECTION[payment.state]
         schedule = self._schedule.of(operator, direction)
         age = self._clock.epoch() - epoch_of(attempt_id)
         again = self._again(attempt_id, schedule)
+        seen_from = await self._seen_from(payment, attempt_id)
         heard, answer = await self._hear(payment, attempt_id, direction)
         if heard is Heard.ADVANCED:
             return
-        if times := schedule.escalation(age):
-            why = f"asked now: {answer}"
+        times, why = schedule.escalation(age), f"asked now: {answer}"
+        now = self._clock.epoch()
+        if not times and seen_from <= now:
+            times, why = 1, f"the database was restored: it is not sent again; {why}"
+        if times:
             await self._escalate(payment, attempt_id, operator, age, times, why)
         if age >= schedule.unclear_after and payment.state in _SAYS_UNKNOWN:
             minor = payment.minor_of(direction)
@@ -172,7 +190,8 @@ class Reconciler:
             self._record(operator, direction, Told.UNCLEAR, minor, began_at=began)
             await self._payments.record_unclear(payment, attempt_id)
         else:
-            await self._store.set_due(payment, again)
+            due = again if seen_from <= now else min(again, seen_from)
+            await self._store.set_due(payment, math.ceil(due))
 
     # Late news of an attempt that is over.
 

@@ -13,6 +13,7 @@ from engine.desk.proposals import Kind, Outcome, Proposal, done, failed
 from engine.errors import OurFault
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
+from engine.payments.patience import ORDER_OVER_SECONDS
 from engine.payments.payment import Payment
 from engine.payments.stepping import REFUND_BY_HAND, WAITS_FOR_PEOPLE
 from engine.payments.store import PaymentStore
@@ -21,20 +22,17 @@ Decide = Callable[[Payment], Awaitable[bool | str]]
 """Whether the ruling was applied to the payment as it was; a text says why it cannot be."""
 
 
-_ANSWERS: Final[Mapping[Kind, str]] = {
-    Kind.RELEASE_HOLD: WAITS_FOR_PEOPLE[State.ON_HOLD],
-    Kind.REFUSE_HOLD: WAITS_FOR_PEOPLE[State.ON_HOLD],
-    Kind.PAYOUT_SEEN: WAITS_FOR_PEOPLE[State.ON_HOLD],
-    Kind.REPAY_RETURNED: WAITS_FOR_PEOPLE[State.RETURNED],
-    Kind.REFUND_RETURNED: WAITS_FOR_PEOPLE[State.RETURNED],
-    Kind.REFUND_SEEN: REFUND_BY_HAND,
-    Kind.REFUND_ELSEWHERE: REFUND_BY_HAND,
+_HELD, _RETURNED = WAITS_FOR_PEOPLE[State.ON_HOLD], WAITS_FOR_PEOPLE[State.RETURNED]
+_ANSWERS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.RELEASE_HOLD: (_HELD,),
+    Kind.REFUSE_HOLD: (_HELD,),
+    Kind.PAYOUT_SEEN: (_HELD, _RETURNED),
+    Kind.REPAY_RETURNED: (_RETURNED,),
+    Kind.REFUND_RETURNED: (_RETURNED,),
+    Kind.REFUND_SEEN: (REFUND_BY_HAND,),
+    Kind.REFUND_ELSEWHERE: (REFUND_BY_HAND,),
 }
-"""The kind of the case that a ruling answers (`engine/desk/decisions/0003`)."""
-
-
-ORDER_OVER_SECONDS: Final = 600
-"""So long after an order left what people see of it at the operator is what became of it."""
+"""The kinds of the cases that a ruling answers (`engine/desk/decisions/0003`)."""
 
 
 async def rule_once(
@@ -62,7 +60,7 @@ async def rule_once(
 
 
 async def _close_answered(store: PaymentStore, proposal: Proposal, payment_id: PaymentId) -> None:
-    if kind := _ANSWERS.get(proposal.kind):
+    for kind in _ANSWERS.get(proposal.kind, ()):
         await store.close_answered(payment_id, kind, proposal)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from engine.clock import Clock
 from engine.decisions import Decision, Kind
 from engine.payments.lifecycle import Event
+from engine.payments.patience import SEEN_FROM
 from engine.payments.payment import Payment
 from engine.payments.planning import Onward
 from engine.payments.policy import HOLD, Policy
@@ -51,8 +52,8 @@ class Sequel:
         if await self._store.was_ruled_since(payment.payment_id, self._restored.at):
             return None
         why = Decision(
-            Kind.RESTORED, HOLD, "the database was restored: see at the operators, from ten minutes"
-            " after it on, whether it was paid or given back before",
+            Kind.RESTORED, HOLD, f"the database was restored: see at the operators, {SEEN_FROM},"
+            " whether it was paid or given back before",
             {"restored_at": int(self._restored.at)},
         )  # fmt: skip
         return Following(Event.HELD, decisions=(why,))

@@ -24,6 +24,7 @@ from engine.payments.confirming import Confirming
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending
 from engine.payments.health import Record, told_by_finding, unheard
+from engine.payments.late_news import LateNews
 from engine.payments.lifecycle import Event, State
 from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Planner, Timing
@@ -36,20 +37,11 @@ from engine.payments.stepping import Hear, Heard, Stepper
 from engine.payments.store import Attempted, PaymentStore
 from engine.payments.views import Confirmed
 from engine.payments.wallets import Wallets
-from engine.ports import Direction, Finding, Outcome, PaidIn
+from engine.ports import Direction, Finding, Outcome
 from engine.restored import NEVER, Restored
 
 TRIES_MAX = 5
 """How often a step is planned anew when somebody else moved the payment meanwhile."""
-
-WITHDRAWN = "withdrawn"
-"""How an attempt failed that its payer withdrew before a byte of it left: nothing says more."""
-
-PAID_TWICE = "PAID_TWICE"
-"""The kind of the case about a payer who seems to have paid by hand and by prompt."""
-
-HearMoney = Callable[[str, PaidIn, bool], Awaitable[None]]
-"""Takes in money that belongs to no collection: operator, what came, whether that is proven."""
 
 NEWS_SETTLES_SECONDS = 120
 """Until then an operator's status may not show what its own callback has said already."""
@@ -94,7 +86,6 @@ class Payments:
         self._clock = clock
         self._timing = timing
         self._record = record
-        self.hear_money: HearMoney | None = None  # set once there is somebody who takes it in
         planner = Planner(directory, clock, ids, timing)
         self.selling = Selling(
             rates=rates, directory=directory, language_of=language_of, clock=clock, ids=ids,
@@ -108,6 +99,10 @@ class Payments:
         self.stepper = Stepper(
             committer=committer, store=store, planner=planner, clock=clock, hear=hear,
             restored=restored,
+        )  # fmt: skip
+        self.late_news = LateNews(
+            stepper=self.stepper, store=store, directory=directory, clock=clock,
+            first_look_seconds=timing.first_look,
         )  # fmt: skip
 
     # What a customer asks for.
@@ -185,13 +180,13 @@ class Payments:
             payment, direction, finding, references=references, numbers=numbers
         )
         if wrong is not None:
-            return self._contradicted(found, kept, f"{direction.name}: {wrong}")
+            return self.late_news.contradicted(found, kept, f"{direction.name}: {wrong}")
         if finding.outcome not in told.FINAL:
             if finding.outcome is Outcome.REVERSED:
-                return self._hear_of_reversal(found, source, kept)
+                return self.late_news.of_reversal(found, source, kept)
             return self._keep(payment, kept)
         if payment.live != found.attempt_id:
-            return self._hear_of_ended(found, finding, source, kept)
+            return self.late_news.of_end(found, finding, source, kept)
         if source is _CALLBACK and self._must_ask(found, finding):
             return self._want_proof(payment, kept)
         return self._end(found, finding, source, kept)
@@ -299,87 +294,6 @@ class Payments:
     def _must_ask(self, found: Attempted, finding: Finding) -> bool:
         above = self._directory.by_name[found.operator].confirm_callback_above_minor
         return told.needs_proof(found.payment, found.direction, finding, above)
-
-    def _came_twice(
-        self, found: Attempted, ending: Ending, finding: Finding, source: Source
-    ) -> bool:
-        operator = self._directory.by_name[found.operator]
-        is_told = operator.callback_tells_receipt and found.direction is Direction.COLLECT
-        return is_told and told.came_twice(ending, finding, source)
-
-    async def _hear_of_ended(
-        self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
-    ) -> Heard | None:
-        """Evidence about an attempt that is over: the same again, late money, or a conflict."""
-        payment, succeeded = found.payment, finding.outcome is Outcome.SUCCEEDED
-        ending = await self._store.ending_of(payment.payment_id, found.attempt_id)
-        if ending is None:  # withdrawn before it left: a ruling stands where its end would
-            ending = Ending(found.attempt_id, False, WITHDRAWN, Source.ANSWER)
-        if told.came_otherwise(ending, finding) or self._came_twice(found, ending, finding, source):
-            return await self._hear_of_prompt(found, finding, source, kept)
-        if ending.succeeded == succeeded:
-            return await self._keep(payment, kept)
-        late = found.direction is Direction.COLLECT and succeeded
-        if late and lifecycle.may(payment.state, Event.LATE_MONEY_PROVEN):
-            if source is Source.CALLBACK:
-                return await self._doubt(found, kept)
-            proven = Ending(found.attempt_id, True, finding.code, source, finding.receipt)
-            return await self._advance(payment, Event.LATE_MONEY_PROVEN, kept, ending=proven)
-        said = "succeeded after it had failed" if succeeded else "failed after it had succeeded"
-        return await self._contradicted(found, kept, f"{found.direction.name} {said}")
-
-    async def _hear_of_prompt(
-        self, found: Attempted, finding: Finding, source: Source, kept: tuple[Evidence, ...]
-    ) -> Heard:
-        """The payer had paid before: by themselves, or by a first approval of the same prompt.
-
-        Other money is taken in where it has a receipt. A query tells none, and what it says may be
-        the very money that came: a second one has its own notice, or stands in the statement.
-        """
-        payment, receipt = found.payment, finding.receipt
-        if finding.outcome is not Outcome.SUCCEEDED or (receipt is None and source is Source.QUERY):
-            return await self._keep(payment, kept)
-        if receipt is None or self.hear_money is None:
-            detail = f"{found.operator}: a prompt was paid after the payer had paid before"
-            await self.stepper.open_case(payment, PAID_TWICE, found.attempt_id, detail)
-        else:
-            amount = finding.amount or payment.amount_of(found.direction)
-            paid = PaidIn(receipt, amount, payment.code, payer="")
-            await self.hear_money(found.operator, paid, source is not Source.CALLBACK)
-        return await self._keep(payment, kept)
-
-    async def _hear_of_reversal(
-        self, found: Attempted, source: Source, kept: tuple[Evidence, ...]
-    ) -> Heard | None:
-        """The operator undid what had succeeded. Unsigned word of it is asked about first."""
-        payment, attempt_id = found.payment, found.attempt_id
-        if source is Source.CALLBACK:
-            return await self._doubt(found, kept)
-        endings = await self._store.endings(payment.payment_id)
-        has_succeeded = any(e.attempt_id == attempt_id and e.succeeded for e in endings)
-        if found.direction is not Direction.DISBURSE or not has_succeeded:
-            return await self._contradicted(found, kept, f"{found.direction.name} reversed")
-        if payment.state is not State.PAID or endings[-1].attempt_id != attempt_id:
-            return await self._keep(payment, kept)  # it was returned before
-        return await self._advance(payment, Event.PAYOUT_RETURNED, kept)
-
-    async def _doubt(self, found: Attempted, kept: tuple[Evidence, ...]) -> Heard:
-        """News of what nobody looks at any more. The question is stored first: what was kept and
-        acknowledged is never without it.
-        """
-        now = int(self._clock.epoch())
-        ask_at = now + self._timing.first_look
-        await self._store.put_question(found.payment, found.attempt_id, now, ask_at)
-        await self._keep(found.payment, kept)
-        return Heard.NEEDS_PROOF
-
-    async def _contradicted(
-        self, found: Attempted, kept: tuple[Evidence, ...], detail: str
-    ) -> Heard:
-        payment = found.payment
-        await self._keep(payment, kept)
-        await self.stepper.open_case(payment, "CONFLICT", kept[0].hash, detail)
-        return Heard.CONFLICT
 
     async def _want_proof(self, payment: Payment, kept: tuple[Evidence, ...]) -> Heard:
         """Looked at soon, also where it was unknown for so long that nobody would for hours."""

@@ -201,6 +201,13 @@ class PaymentStore:
         """How a payment's attempts ended, oldest first."""
         return [s for s in await self._steps(payment_id) if isinstance(s, Ending)]
 
+    async def paid_by(self, payment_id: PaymentId) -> AttemptId | None:
+        """The attempt that a paid payment was paid by; None where its last step says otherwise: two
+        people saw it paid by an order that these books do not know.
+        """
+        last = (await self._steps(payment_id))[-1:]
+        return last[0].attempt_id if last and isinstance(last[0], Ending) else None
+
     async def _steps(self, payment_id: PaymentId) -> list[Ending | Ruling]:
         rows = await self._pool.fetch(
             "select facts from journal where payment = $1 and version > 1 and facts is not null"

@@ -5,7 +5,8 @@ alone, and stays.
 """
 
 import hashlib
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from engine.clock import AttemptId, Clock, PaymentId
 from engine.payments.store import PaymentStore
@@ -34,10 +35,16 @@ class Unresolved:
         self._tenant = tenant
         self._store = store
         self._clock = clock
+        self._behind: tuple[int, UUID | str, UUID | str] = _NEWEST
 
     async def sweep(self, most: int) -> int:
-        """Close those whose attempt has ended, by whoever's word; how many. Safe to repeat."""
-        rows = await self._pool.fetch(_OVER, self._tenant, UNRESOLVED, most)
+        """Close those whose attempt has ended, by whoever's word; how many. Safe to repeat.
+
+        Looks at `most` of them, the newest first, and at the older ones in the sweeps that follow:
+        what stays for people keeps nobody's case from being seen.
+        """
+        rows = await self._pool.fetch(_OVER, self._tenant, UNRESOLVED, most, *self._behind)
+        self._behind = tuple(rows[-1]) if len(rows) == most else _NEWEST
         closed = [await self._close(PaymentId(row["payment"].hex), row["hash"].hex) for row in rows]
         return sum(closed)
 
@@ -54,12 +61,14 @@ class Unresolved:
         return False
 
 
+_NEWEST: Final[tuple[int, UUID | str, UUID | str]] = 2**63 - 1, "f" * 32, "f" * 32
 # Whose payment waits for no attempt that was there when people were called.
 _OVER = """
-select c.payment, c.hash from case_file c join payment p on p.id = c.payment
+select c.opened_ms, c.payment, c.hash from case_file c join payment p on p.id = c.payment
  where c.tenant = $1 and c.kind = $2 and c.closed_ms is null
    and (p.live is null or p.live > (lpad(to_hex(c.opened_ms), 12, '0') || repeat('0', 20))::uuid)
- order by c.opened_ms desc limit $3"""
+   and (c.opened_ms, c.payment, c.hash) < ($4, $5, $6)
+ order by c.opened_ms desc, c.payment desc, c.hash desc limit $3"""
 
 _CLOSE = """
 update case_file set closed_ms = $4, closed_by = $5, note = $6

@@ -22,6 +22,9 @@ KEPT_SECONDS = 900
 """How long what became of a payment is told at the next dial, and what a session that never came
 to a screen is kept."""
 
+TTL_GRACE_SECONDS = 150
+"""Kept beyond the network's patience: those figures are hearsay, and repeats arrive late."""
+
 OPENING = "opening"
 """Where a session stands before its first screen."""
 UNREAD = "unread"

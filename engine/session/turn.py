@@ -19,11 +19,12 @@ from engine.errors import CustomerMistake, NoWayNow
 from engine.menu.deep_links import INPUTS_MAX
 from engine.menu.networks import Network
 from engine.msisdn import Msisdn, country_of
-from engine.outages import server_away
-from engine.ports import EndReason, Reply, SessionEnd, Turn
+from engine.outages import nameable, server_away
+from engine.ports import Reply, SessionEnd, Turn
 from engine.session.before import SessionBefore
-from engine.session.drops import NO_SCREEN, Drops
+from engine.session.drops import Drops
 from engine.session.editions import Edition, Editions
+from engine.session.ends import SessionEnds
 from engine.session.recognition import (
     Refused,
     chose_a_pin,
@@ -36,6 +37,7 @@ from engine.session.session import (
     KEPT_SECONDS,
     OPENING,
     TEXT,
+    TTL_GRACE_SECONDS,
     Seal,
     Session,
     head_of,
@@ -48,8 +50,6 @@ from engine.session.steps import Late, LateWork
 from engine.session.store import Pointer, Records, StoreDown
 from engine.texts import FALLBACK
 
-TTL_GRACE_SECONDS = 150
-"""Kept beyond the network's patience: those figures are hearsay, and repeats arrive late."""
 SAVE_SECONDS = 1.0
 """Kept back from the deadline for the save: twice the store's own timeout."""
 DIALLED_LENGTH_MAX = 60
@@ -83,7 +83,7 @@ class TurnTaker:
         self._editions = editions
         self._late = late
         self._store = store
-        self._drops = drops
+        self._ends = SessionEnds(store, drops, clock)
         self._seal = seal
         self._ids = ids
         self._clock = clock
@@ -113,7 +113,7 @@ class TurnTaker:
         except Refused as refusal:
             return self._refusal(refusal, network)
         except StoreDown as error:
-            _log.warning("session store: %s", _nameable(error.__cause__ or error))
+            _log.warning("session store: %s", nameable(error.__cause__ or error))
             return self._last_words("session.unavailable")
         except Exception as error:  # noqa: BLE001 - the edge that must answer the gateway
             _tell(turn, error)
@@ -129,11 +129,7 @@ class TurnTaker:
         What the session had got to stays for the next dial. A notice that comes late or twice
         counts once more and changes nothing else. Raises nothing but a cancellation.
         """
-        try:
-            screen, reason = await self._close(end)
-            await self._drops.count(self._clock.now().date(), end.network, screen, reason)
-        except StoreDown as error:
-            _log.warning("an end was not counted: %s", _nameable(error.__cause__ or error))
+        await self._ends.note(end)
 
     async def aclose(self) -> None:
         """Let the work of turns that were answered as late come to its end."""
@@ -340,31 +336,8 @@ class TurnTaker:
             if not reply.ends:
                 raise
             # The last screen needs no record: better the payment's code than an apology.
-            _log.warning("session store: %s", _nameable(error.__cause__ or error))
+            _log.warning("session store: %s", nameable(error.__cause__ or error))
             return None
-
-    async def _close(self, end: SessionEnd) -> tuple[str, EndReason]:
-        """Which screen a session ended on, and why. Raises StoreDown."""
-        if end.msisdn is None or not end.session_id:
-            return NO_SCREEN, end.reason
-        record = await self._store.load(end.msisdn, end.session_id)
-        session = None if record is None else unpack(record)
-        if record is None or session is None:
-            return NO_SCREEN, end.reason
-        if session.ended:  # by our own last screen, whatever the gateway calls it
-            return session.screen, EndReason.COMPLETED
-        if not session.dropped:
-            session.dropped = True
-            session.step += 1
-            await self._store.save(
-                end.msisdn,
-                end.session_id,
-                expected=head_of(record),
-                record=pack(session),
-                ttl_seconds=max(TTL_GRACE_SECONDS, session.useful_seconds),
-                pointer=Pointer.PROLONG,
-            )
-        return session.screen, end.reason
 
     def _refusal(self, refusal: Refused, network: Network) -> Reply:
         if refusal.session is None:
@@ -395,8 +368,3 @@ def _tell(turn: Turn, error: Exception) -> None:
     _log.error(
         "turn of %s failed with %s\n%s", turn.msisdn.masked, type(error).__name__, "".join(where)
     )
-
-
-def _nameable(error: BaseException) -> object:
-    """The error itself when a server is away, told once an outage; of others only the kind."""
-    return error if server_away(error) is not None else type(error).__name__

@@ -15,7 +15,7 @@ from engine.outbox import Outbox
 from engine.payments.attested import Attested
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
-from engine.payments.ruled_once import ORDER_OVER_SECONDS
+from engine.payments.patience import ORDER_OVER_SECONDS
 from engine.payments.service import Payments
 from engine.ports import Accepted, Direction, Finding, Outcome
 from tests.integration.books import assert_books

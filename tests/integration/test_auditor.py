@@ -13,10 +13,11 @@ from engine.decisions import Decision
 from engine.decisions import Kind as About
 from engine.desk.proposals import Kind
 from engine.ledger import pool_postings
-from engine.ledger.auditor import Law, Pace, Report
+from engine.ledger.auditor import Pace, Report
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.ledger.entries import Manual
+from engine.ledger.findings import Law
 from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling

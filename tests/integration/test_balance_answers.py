@@ -9,12 +9,13 @@ from channels.balances import BalanceAnswers
 from channels.statements import assemble
 from channels.webhooks import BODY_BYTES_MAX
 from engine.clock import AttemptId, Clock, Ids
-from engine.payments.statements.balances import Balances
+from engine.money import Money
+from engine.payments.statements.balances import ANSWER_SECONDS_MAX, Balances
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import BALANCE_KIND, callback_at
 from providers.mpesa import Mpesa
 from tests.integration.webhook_room import addresses_of, knocking, reception_of
-from tests.integration.world import World, open_world
+from tests.integration.world import SUCCEEDED, World, open_world
 from tests.providers.subjects import mpesa_settings
 from tests.providers.test_balances import SAMPLE, result
 
@@ -76,6 +77,41 @@ async def test_the_answers_of_both_shortcodes_make_one_comparison(
     row = await world.pool.fetchrow("select theirs_minor, drift_minor from balance_look")
     assert row["theirs_minor"] == 2 * 92_649_700
     assert row["drift_minor"] == 2 * 92_649_700 - 500_000_000
+
+
+async def test_answers_that_come_too_late_are_compared_with_no_books_of_today(
+    world: World, balances: Balances
+) -> None:
+    """An operator that catches up tells two balances of an hour ago: all was right then."""
+    for _ in range(2):
+        await balances.look()
+        world.clock.pass_(1)
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    world.clock.pass_(3600)
+    half = Money(250_000_000, "KES")
+    for question in await questions(world):
+        assert await balances.hear(AttemptId(question), half)
+    assert await world.cases() == []
+    assert await world.pool.fetchval("select count(*) from balance_look") == 0
+    told = "select count(*) from balance_question where minor = 250000000"
+    assert await world.pool.fetchval(told) == 4
+
+
+async def test_one_late_answer_makes_a_whole_look_late(world: World, balances: Balances) -> None:
+    await balances.look()
+    first, second = await questions(world)
+    assert await balances.hear(first, Money(1, "KES"))
+    world.clock.pass_(ANSWER_SECONDS_MAX)
+    assert await balances.hear(second, Money(1, "KES"))
+    assert await world.pool.fetchval("select count(*) from balance_look") == 1
+    await balances.look()
+    rows = await world.pool.fetch("select id from balance_question where told_ms is null")
+    assert await balances.hear(rows[0]["id"].hex, Money(1, "KES"))
+    world.clock.pass_(ANSWER_SECONDS_MAX + 1)
+    assert await balances.hear(rows[1]["id"].hex, Money(1, "KES"))
+    assert await world.pool.fetchval("select count(*) from balance_look") == 1
 
 
 async def test_a_refused_question_tells_nothing(

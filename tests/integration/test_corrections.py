@@ -7,9 +7,9 @@ import pytest
 
 from engine.desk.proposals import Kind, Proposal, State
 from engine.errors import SamePerson
-from engine.ledger.auditor import Law
 from engine.ledger.chart import Kind as A
 from engine.ledger.entries import Manual
+from engine.ledger.findings import Law
 from engine.payments.statements.suspense import Suspense
 from tests.integration.books import assert_books
 from tests.integration.desk_room import ASHA, CHEP, POOL_UGX, Room, open_room

@@ -15,12 +15,12 @@ from engine.desk.store import ProposalStore
 from engine.errors import OurFault, OutcomeUnknown, Rejected, SamePerson, StaffMistake, Unreachable
 from engine.money import Money
 from engine.payments.evidence import Source
+from engine.payments.late_news import PAID_TWICE
 from engine.payments.lifecycle import State
+from engine.payments.patience import ORDER_OVER_SECONDS
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.returns import CALL_AGAIN_SECONDS
 from engine.payments.payins.store import PayInStore
-from engine.payments.ruled_once import ORDER_OVER_SECONDS
-from engine.payments.service import PAID_TWICE
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.suspense import Suspense
 from engine.payments.stepping import Heard

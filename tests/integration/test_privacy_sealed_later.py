@@ -14,7 +14,8 @@ from channels.commands.data import run_data
 from channels.office import Office
 from channels.privacy import give_keys
 from engine.errors import KeyNotAtHand
-from engine.ledger.auditor import Law, Pace
+from engine.ledger.auditor import Pace
+from engine.ledger.findings import Law
 from engine.payments.old_terms import OLD_TERMS
 from engine.privacy import resealing
 from engine.privacy.resealing import Resealing

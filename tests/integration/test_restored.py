@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from channels.office import Office
@@ -21,21 +22,26 @@ from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.paid_before import PaidOut
+from engine.payments.patience import ORDER_OVER_SECONDS
 from engine.payments.policy import Clearance
-from engine.payments.ruled_once import ORDER_OVER_SECONDS
+from engine.payments.unresolved import Unresolved
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.offices import office_of
 from tests.integration.world import (
+    CUSTOMER,
     FAILED,
     SUCCEEDED,
     TestClock,
     World,
     open_world,
 )
+from tests.unit.payments.examples import PAYEE, PAYER
 
 AMINA, BRIAN = Person("amina"), Person("brian")
 LOST_SECONDS = 300
+PAID_OUT = Finding(Outcome.SUCCEEDED, "ok", receipt="MP1")
+REVERSED = Finding(Outcome.REVERSED, "reversed")
 
 
 class Staffed(NamedTuple):
@@ -58,7 +64,10 @@ def staff(world: World) -> Staffed:
         wallet_of=world.payments.selling.wallet_of,
     )  # fmt: skip
     debts = Debts(rulings=world.rulings, store=world.store, directory=world.directory)
-    paid_out = PaidOut(rulings=world.rulings, store=world.store)
+    paid_out = PaidOut(
+        rulings=world.rulings, store=world.store, directory=world.directory,
+        wallet_of=world.payments.selling.wallet_of,
+    )  # fmt: skip
     attested = Attested(payments=world.payments, store=world.store, outbox=world.dispatcher._outbox)
     executors = {
         **approvals.executors(), **debts.executors(), **paid_out.executors(),
@@ -248,6 +257,54 @@ async def test_an_order_of_before_is_not_repeated_though_its_operator_knows_repe
         assert await world.state(payment_id) is State.PAYOUT_UNKNOWN
 
 
+async def test_people_are_called_about_an_order_of_before_once_what_they_see_counts(
+    database_url: str,
+) -> None:
+    """Nobody sends it again, and its operator may never have had it."""
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        before.dispatching = False
+        payment_id = await before.confirm()
+    async with restored(database_url, clock) as staffed:
+        world, cases = staffed.world, staffed.office.cases
+        clock.pass_(60 - ORDER_OVER_SECONDS)
+        await world.dispatcher.sweep()
+        await world.dispatched()
+        assert await world.state(payment_id) is State.COLLECT_UNKNOWN
+        assert [sms.text for sms in world.sms.sent if "longer than usual" in sms.text]
+        for seconds, called in ((120, []), (240, []), (239, []), (2, ["UNRESOLVED"])):
+            clock.pass_(seconds)
+            await world.reconciler.sweep()
+            assert [case.key.kind for case in await cases.open_cases()] == called
+        (case,) = await cases.open_cases()
+        assert "it is not sent again" in case.detail
+        seen = await staffed.office.desk.propose(
+            Kind.ATTEMPT_SEEN, {"attempt": await world.live(payment_id), "outcome": "failed"},
+            by=AMINA, note="nothing there",
+        )  # fmt: skip
+        assert (await staffed.office.desk.approve(seen.id, by=BRIAN)).state is Stands.DONE
+        assert await world.state(payment_id) is State.COLLECT_FAILED
+        closer = Unresolved(world.pool, 1, world.store, clock)
+        assert (await closer.sweep(10), await cases.open_cases()) == (1, [])
+
+
+async def test_about_an_order_of_since_people_are_called_when_its_promise_is_over(
+    database_url: str,
+) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock):
+        pass
+    async with restored(database_url, clock) as staffed:
+        payment_id = await collecting(staffed.world)
+        for seconds in (600, 600, 602):
+            clock.pass_(seconds)
+            await staffed.world.reconciler.sweep()
+        assert await staffed.office.cases.open_cases() == []
+        due = "select due from payment where id = $1"
+        asked_again = await staffed.world.pool.fetchval(due, payment_id)
+        assert asked_again > clock.epoch() + 1200  # by its schedule, after an hour
+
+
 async def test_what_people_saw_right_after_a_restore_rules_nothing(database_url: str) -> None:
     """What left just before may not be listed yet."""
     clock = TestClock()
@@ -277,6 +334,93 @@ async def test_what_people_saw_right_after_a_restore_rules_nothing(database_url:
             assert all(one.state is Stands.FAILED for one in ruled)
             assert all("once more after" in one.outcome for one in ruled)
             clock.pass_(ORDER_OVER_SECONDS - 60)
+
+
+async def returned(world: World) -> PaymentId:
+    """Paid, and given back by the operator that paid; another one could have paid as well."""
+    quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
+    confirmed = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    payment_id = confirmed.payment_id
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    attempt_id = await world.live(payment_id)
+    await world.tell(attempt_id, PAID_OUT)
+    await world.tell(attempt_id, REVERSED, Source.QUERY)
+    await world.dispatched()
+    assert await world.state(payment_id) is State.RETURNED
+    return payment_id
+
+
+@pytest.mark.parametrize("payee", ["", "0772000099"])
+async def test_a_return_that_was_paid_again_in_what_is_lost_is_booked_and_paid_no_third_time(
+    database_url: str, payee: str
+) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await returned(before)
+        first = before.mtn.orders[0].attempt_id
+    async with restored(database_url, clock) as staffed:
+        world = staffed.world
+        for fields, why in (
+            ({"reference": "mp 1", "payee": payee}, "is in these books"),
+            ({"reference": f"ref-{first}", "payee": payee}, "is in these books"),
+            ({"reference": "MP2", "payee": "0702000099"}, "not a number"),
+        ):
+            refused = await staffed.agree(Kind.PAYOUT_SEEN, payment_id, **fields)
+            assert (refused.state, why in refused.outcome) == (Stands.FAILED, True)
+        seen = await staffed.agree(
+            Kind.PAYOUT_SEEN, payment_id, reference="MP2", operator="other_ug", payee=payee
+        )
+        assert (seen.state, world.mtn.orders, world.other.orders) == (Stands.DONE, [], [])
+        assert await world.state(payment_id) is State.PAID
+        assert await staffed.office.cases.open_cases() == []
+        told = {str(sms.to) for sms in world.sms.sent if sms.to != PAYER}
+        assert told == {"+256772000099" if payee else str(PAYEE)}
+        # The operator says once more what it said of the first.
+        await world.tell(first, Finding(Outcome.REVERSED, "again"), Source.QUERY)
+        assert await world.state(payment_id) is State.PAID
+
+
+async def test_a_return_that_was_paid_again_is_in_the_float_of_who_paid(database_url: str) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await returned(before)
+        names = ("FLOAT mtn_ug", "FLOAT other_ug", "POOL_AVAIL")
+        stood = [await before.balance(name, "UGX") for name in names]
+    async with restored(database_url, clock) as staffed:
+        await staffed.agree(Kind.PAYOUT_SEEN, payment_id, reference="MP2", operator="other_ug")
+        stands = [await staffed.world.balance(name, "UGX") for name in names]
+        quote = (await staffed.world.payment(payment_id)).quote
+        cost = quote.payout_cost_minor_max
+        moved = [now - then for now, then in zip(stands, stood, strict=True)]
+        assert moved == [0, -quote.receives.minor - cost, -cost]
+
+
+async def test_a_return_that_was_given_back_in_what_is_lost_is_booked_and_not_given_again(
+    database_url: str,
+) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await returned(before)
+    async with restored(database_url, clock) as staffed:
+        await staffed.agree(Kind.REFUND_RETURNED, payment_id)
+        seen = await staffed.agree(Kind.REFUND_SEEN, payment_id, reference="RB1")
+        assert (seen.state, staffed.world.mpesa.orders) == (Stands.DONE, [])
+        assert await staffed.world.state(payment_id) is State.REFUNDED
+        assert await staffed.office.cases.open_cases() == []
+
+
+async def test_what_is_held_was_paid_to_no_other_number(database_url: str) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await collecting(before)
+    async with restored(database_url, clock) as staffed:
+        await held(staffed, payment_id)
+        refused = await staffed.agree(
+            Kind.PAYOUT_SEEN, payment_id, reference="MP1", payee="0772000099"
+        )
+        assert (refused.state, "its payee" in refused.outcome) == (Stands.FAILED, True)
 
 
 async def test_what_was_agreed_on_before_pays_nobody_any_more(database_url: str) -> None:

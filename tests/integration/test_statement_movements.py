@@ -162,7 +162,7 @@ async def test_of_another_amount_it_is_peoples_and_never_booked_by_itself(
     bureau.pass_days(1)
     await bureau.age()
     assert await float_and_suspense(world) == (FLOAT + 500, 0)
-    (case,) = await bureau.comparison.store.cases()
+    (case,) = await bureau.comparison.cases.all_open()
     assert "people moved another amount" in case.detail
 
 
@@ -345,7 +345,7 @@ async def test_a_movement_that_people_undid_is_somebodys_again(
     undone = await reversed_(office, top_up)
     for _ in range(3):
         await bureau.age()
-        (case,) = await bureau.comparison.store.cases()
+        (case,) = await bureau.comparison.cases.all_open()
         assert "MP1" in case.detail and "people undid" in case.detail
         bureau.pass_days(1)
     assert await float_and_suspense(world) == (FLOAT, 0)  # people book it, nobody else
@@ -369,7 +369,7 @@ async def test_what_people_undid_weeks_later_is_somebodys_too(
         await bureau.age()
         (detail,) = [
             case.detail
-            for case in await bureau.comparison.store.cases()
+            for case in await bureau.comparison.cases.all_open()
             if case.kind == "MISSING_HERE"
         ]
         assert "MP1" in detail and "people undid" in detail
@@ -397,7 +397,7 @@ async def test_a_movement_seen_under_a_payments_own_receipt_is_booked_twice_and_
     for _ in range(2):
         report = await bureau.take(bureau.line("R1", reference=collection))
         assert report.counts[Class.MATCHED] == 1
-    (case,) = await bureau.comparison.store.cases()
+    (case,) = await bureau.comparison.cases.all_open()
     assert (case.kind, case.subject) == ("CONTRADICTION", (await _payment_of(world, collection)))
     assert "people booked a movement of ours under its name too" in case.detail
     await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'asha', note = 'x'")

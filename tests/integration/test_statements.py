@@ -24,11 +24,11 @@ from engine.payments.facts import Ruling
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
 from engine.payments.statements import importing
+from engine.payments.statements.cases import STATEMENT_JUMP
 from engine.payments.statements.consequences import Consequences, HearReturn, nobody_returns
 from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Jump, Line, Side
 from engine.payments.statements.neutral import write_statement
-from engine.payments.statements.store import STATEMENT_JUMP
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
 from engine.restored import Restored
@@ -794,7 +794,7 @@ async def test_a_line_that_lacks_between_two_days_proves_nothing_and_is_somebody
     assert f"  since the statement of {day} it moved by 100 that no line lists" in said
     await bureau.age()
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
-    (case,) = [c for c in await bureau.comparison.store.cases() if c.kind == STATEMENT_JUMP]
+    (case,) = [c for c in await bureau.comparison.cases.all_open() if c.kind == STATEMENT_JUMP]
     assert case.detail == (
         f"mtn_ug's statement of {day + DAY} begins UGX 100 above what that of {day} ended with:"
         " some line of either is missing"
@@ -1030,15 +1030,19 @@ class Crash(BaseException):
     """The process is gone."""
 
 
-@pytest.mark.parametrize("at", ["settle", "open_cases", "set_suspended", "close_cases"])
+@pytest.mark.parametrize(
+    ("where", "at"),
+    [("store", "settle"), ("cases", "open"), ("store", "set_suspended"), ("cases", "close")],
+)
 async def test_a_crash_in_the_middle_and_a_repeat_are_one(
-    world: World, bureau: Bureau, at: str, monkeypatch: pytest.MonkeyPatch
+    world: World, bureau: Bureau, where: str, at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment_id, attempt = await collecting(world)
     lines = [bureau.line("R1", reference=attempt), bureau.line("R9", minor=7)]
     day = bureau.today
     bureau.pass_days(2)  # so that money for nobody is put aside at once
-    store, real = bureau.comparison.store, getattr(bureau.comparison.store, at)
+    store = getattr(bureau.comparison, where)
+    real = getattr(store, at)
 
     async def crash(*_: Any, **__: Any) -> None:
         raise Crash
@@ -1076,7 +1080,7 @@ async def test_the_closing_balance_is_compared_with_float_as_of_then(
     assert await bureau.cases() == ["FLOAT_DRIFT"]
     worse = bureau.line("R1", reference=collection, balance_minor=500_102_009, at_ms=at_ms)
     assert (await bureau.take(worse)).drift_minor == 9
-    (case,) = await bureau.comparison.store.cases()
+    (case,) = await bureau.comparison.cases.all_open()
     assert case.detail == "mpesa_ke holds KES 0.09 more than our books can explain"
     assert (await bureau.take(line)).drift_minor == 0  # the last file of a day is what counts
     assert await bureau.cases() == []
@@ -1274,7 +1278,7 @@ async def test_the_report_names_what_is_open_and_no_number(world: World, bureau:
 
 async def test_an_overdue_case_is_said_so(world: World, bureau: Bureau) -> None:
     await bureau.take(bureau.line("R9"))
-    cases = await bureau.comparison.store.cases()
+    cases = await bureau.comparison.cases.all_open()
     said: list[str] = []
     assert say_cases(cases, bureau.now_ms, said.append)
     bureau.pass_days(4)

@@ -95,6 +95,24 @@ async def test_a_case_that_was_opened_while_the_end_came_is_closed_too(world: Wo
     ]  # fmt: skip
 
 
+async def test_cases_that_stay_for_people_hide_no_older_one(world: World) -> None:
+    """Late news of an attempt that is over is people's: such a case stays in every sweep."""
+    payment_id = await called_for(world, 1)
+    await world.tell(await world.live(payment_id), FAILED)
+    payment = await world.store.payment(payment_id)
+    assert payment is not None
+    for newer in "abc":
+        world.clock.pass_(1)
+        now_ms = int(world.clock.epoch() * 1000)
+        await world.store.open_case(payment, "UNRESOLVED", newer * 32, "late news", now_ms)
+    one_by_one = closer(world)
+    assert [await one_by_one.sweep(1) for _ in range(5)] == [0, 0, 0, 1, 0]
+    # And from the newest on again.
+    payment_id = await called_for(world, 1)
+    await world.tell(await world.live(payment_id), FAILED)
+    assert await one_by_one.sweep(1) == 1
+
+
 async def test_a_case_about_the_next_attempt_stays(world: World) -> None:
     """One about late news of an attempt that is over is named after its question."""
     payment_id = await called_for(world, 1)

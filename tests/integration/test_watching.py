@@ -11,15 +11,18 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
+from channels.commands.database_checks import check_database
 from channels.watching.dependencies import dependencies_of
 from channels.watching.exposition import listening, metrics_route
 from channels.watching.figures import FRESH_SECONDS, Figures
 from channels.watching.health import Dependency, Standing, health_routes
 from channels.watching.metrics import Metrics
-from channels.wiring import Engine
-from engine.database import Pool, open_pool
+from channels.wiring import Engine, open_engine
+from engine.clock import Clock
+from engine.database import Pool, connect, open_pool
 from tests.integration.owner import Owner
-from tests.integration.world import World, open_world
+from tests.integration.test_sealing import OUTSIDE
+from tests.integration.world import World, open_world, settings_for
 
 TOKEN = "m" * 32
 
@@ -127,6 +130,40 @@ async def test_a_postgres_that_stores_no_payments_is_told(database_url: str) -> 
     """Its disk is full, say: what is only read still works, so nobody is sent elsewhere."""
     pool = await open_pool(database_url, size=1)
     assert await standing_of(pool) == Standing("stale", "payments wait: no space left")
+
+
+async def test_a_process_whose_clock_is_ahead_says_so_from_its_start_on(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rulings wait ten minutes, by the clock of whoever writes them down."""
+    await put_back_clock_of(database_url, seconds=600)
+    settings = settings_for(database_url, **OUTSIDE)
+    async with open_engine(settings) as engine:
+        assert "600 s ahead of that of Postgres" in caplog.text
+        ahead = engine.watch.metrics.registry.get_sample_value("capp_clock_ahead_seconds")
+        assert ahead is not None and round(ahead, -1) == 600
+        told = await dependencies_of(engine, engine.pool.close)["clock"].ask()
+        assert (told.word, "ahead of" in told.detail) == ("stale", True)
+    with pytest.raises(ValueError, match="600 s ahead"):
+        await check_database(settings)
+
+
+async def test_a_process_whose_clock_is_right_says_nothing(world: World) -> None:
+    engine = cast(Engine, SimpleNamespace(pool=world.pool, clock=Clock()))
+    told = await dependencies_of(engine, world.pool.close)["clock"].ask()
+    assert told == Standing("ok")
+
+
+async def put_back_clock_of(url: str, *, seconds: int) -> None:
+    """From the next connection on."""
+    connection = await connect(url)
+    await connection.execute(
+        "create function clock_timestamp() returns timestamptz language sql volatile as"
+        f" $$ select pg_catalog.clock_timestamp() - make_interval(secs => {seconds}) $$"
+    )
+    name = await connection.fetchval("select current_database()")
+    await connection.execute(f'alter database "{name}" set search_path = public, pg_catalog')
+    await connection.close()
 
 
 async def standing_of(pool: Pool) -> Standing:

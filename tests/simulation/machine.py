@@ -223,6 +223,7 @@ class Machine:
                 **self.rulings.looks_after(TIMING.reminder),
                 State.PAYOUT_QUEUED: self._look_at_queued,
             },
+            restored=world.restored,
         )
 
     @cached_property
@@ -235,7 +236,10 @@ class Machine:
         )  # fmt: skip
         attested = Attested(payments=self.payments, store=store, outbox=self.outbox)
         debts = Debts(rulings=rulings, store=store, directory=directory)
-        paid_out = PaidOut(rulings=rulings, store=store)
+        paid_out = PaidOut(
+            rulings=rulings, store=store, directory=directory,
+            wallet_of=self.payments.selling.wallet_of,
+        )  # fmt: skip
         return Desk(
             store=self.world.proposals(self._wire),
             executors={

@@ -12,8 +12,8 @@ from engine.desk.proposals import Kind, Person, Proposal, ProposalId
 from engine.desk.proposals import State as Stands
 from engine.payments.facts import read_terms
 from engine.payments.lifecycle import State
+from engine.payments.patience import ORDER_OVER_SECONDS
 from engine.payments.payment import Payment, payout_operator
-from engine.payments.ruled_once import ORDER_OVER_SECONDS
 from engine.payments.stepping import REFUND_BY_HAND
 from engine.ports import Direction, Order
 from tests.simulation.model import START, AttemptRow, PaymentRow

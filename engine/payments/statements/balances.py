@@ -16,11 +16,11 @@ from engine.ledger.entries import MANUAL_FROM
 from engine.money import Money, plain
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.statements.balance import Band, Look, is_alarming
+from engine.payments.statements.cases import FLOAT_DRIFT, Case, StatementCases
 from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import named_id
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.ours import OursReader
-from engine.payments.statements.store import FLOAT_DRIFT, Case, StatementStore
 from engine.payments.statements.terms import TermsBook
 from engine.ports import BalancePort, Direction, OperatorFacts
 
@@ -30,6 +30,9 @@ HELD = (Kind.RETURN_HELD, Kind.WITHDRAWAL_HELD)
 """What people agreed should leave stands in these until somebody sees that it has."""
 _OURS = (Kind.FLOAT, Kind.PAYOUT_IN_FLIGHT, Kind.REFUND_IN_FLIGHT, *HELD)
 
+
+ANSWER_SECONDS_MAX = 120
+"""What an operator says later than that is of an unknown moment: our side is of now."""
 
 LATE_LINES = timedelta(days=10)
 """So long after a line its money may be booked by people."""
@@ -73,7 +76,7 @@ class BalanceBook:
         self,
         pool: Any,
         tenant: int,
-        cases: StatementStore,
+        cases: StatementCases,
         ours: OursReader,
         terms: TermsBook,
         clock: Clock,
@@ -183,7 +186,7 @@ class BalanceBook:
             # Closed by people while it lasts: once more tomorrow, or it hides all after it.
             about = named_id(subject, began, at_ms // DAY_MS)
             case = Case(subject, FLOAT_DRIFT, about, detail)
-            if await self._cases.open_cases([case], self._terms.of(facts.name), at_ms):
+            if await self._cases.open([case], self._terms.of(facts.name), at_ms):
                 log.error("case %s: %s", FLOAT_DRIFT, detail)
 
     async def _episode(
@@ -258,7 +261,10 @@ class Balances:
         return silent
 
     async def hear(self, question: str, money: Money) -> bool:
-        """The answer to one question; the first counts. False when nobody asked it here."""
+        """The answer to one question; the first counts. False when nobody asked it here.
+
+        One that comes later than `ANSWER_SECONDS_MAX` is kept and not compared.
+        """
         row = await self._pool.fetchrow(
             "update balance_question set told_ms = coalesce(told_ms, $3),"
             " minor = coalesce(minor, $4) where id = $1 and tenant = $2"
@@ -294,11 +300,19 @@ class Balances:
     async def _compare(self, operator: str, look: str) -> None:
         """Once every account has been told."""
         told = await self._pool.fetchrow(
-            "select sum(minor)::bigint as minor, bool_and(told_ms is not null) as complete"
+            "select sum(minor)::bigint as minor, bool_and(told_ms is not null) as complete,"
+            " (max(told_ms) - min(asked_ms))::bigint as took_ms"
             " from balance_question where look = $1",
             look,
         )
-        if told["complete"]:
+        if not told["complete"]:
+            return
+        if told["took_ms"] > ANSWER_SECONDS_MAX * 1000:
+            log.warning(
+                "%s told its balance %d s after it was asked: nobody can say of when that is",
+                operator, told["took_ms"] // 1000,
+            )  # fmt: skip
+        else:
             facts, _ = self._operators[operator]
             band = await self._book.band(facts)
             await self._book.judge(

@@ -15,16 +15,16 @@ from engine.clock import AttemptId, Clock, PaymentId
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
-from engine.payments.statements.judged import Class, Judged, Ours, Theirs, over_on
-from engine.payments.statements.lines import Line, Moved, PaidInLine, Side, named_id
-from engine.payments.statements.store import (
+from engine.payments.statements.cases import (
     CONTRADICTION,
     MISSING_HERE,
     MISSING_THERE,
     Case,
-    StatementStore,
-    Stored,
+    StatementCases,
 )
+from engine.payments.statements.judged import Class, Judged, Ours, Theirs, over_on
+from engine.payments.statements.lines import Line, Moved, PaidInLine, Side, named_id
+from engine.payments.statements.store import StatementStore, Stored
 from engine.payments.statements.suspense import Suspense
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.payments.stepping import Heard
@@ -75,6 +75,7 @@ class Consequences:
     def __init__(
         self,
         store: StatementStore,
+        cases: StatementCases,
         payments: Payments,
         suspense: Suspense,
         pay_ins: PaidIns,
@@ -85,6 +86,7 @@ class Consequences:
     ) -> None:
         """`orders`: what is known of them, and what keeps them from leaving."""
         self._store = store
+        self._cases = cases
         self._known, self._outbox = orders
         self._pay_ins = pay_ins
         self._hear_return = hear_return
@@ -110,7 +112,7 @@ class Consequences:
         fresh = [j for j in judged if j.kind is not Class.OTHER_DAY and _is_news(j, known)]
         told = await self._tell(fresh) + await self._tell_returns(judged, paid_in)
         cases = [case for j in judged for case in self._cases_of(j, today, terms)]
-        await self._store.open_cases(cases, terms, now_ms)
+        await self._cases.open(cases, terms, now_ms)
         # One of another amount is not held to its pair: the attempt's own day just opened it again.
         differs = [j for j in judged if j.kind is Class.AMOUNT_DIFFERS and not _is_news(j, known)]
         await self._close_explained(facts.name, [*fresh, *differs], now_ms)
@@ -224,12 +226,12 @@ class Consequences:
         lines = [j.theirs.line_id for j in paired if j.theirs]
         attempts = [j.ours.attempt_id for j in paired if j.ours]
         note = "a later comparison paired the two"
-        await self._store.close_cases(MISSING_HERE, lines, note, now_ms)
-        await self._store.close_cases(MISSING_THERE, attempts, note, now_ms)
+        await self._cases.close(MISSING_HERE, lines, note, now_ms)
+        await self._cases.close(MISSING_THERE, attempts, note, now_ms)
         paid_in = [j.theirs.line_id for j in fresh if j.kind is Class.PAID_IN and j.theirs]
-        await self._store.close_cases(MISSING_HERE, paid_in, "it is a pay-in's", now_ms)
+        await self._cases.close(MISSING_HERE, paid_in, "it is a pay-in's", now_ms)
         moved = [j.theirs.line_id for j in fresh if j.kind is Class.MOVED and j.theirs]
-        await self._store.close_cases(MISSING_HERE, moved, "people moved it", now_ms)
+        await self._cases.close(MISSING_HERE, moved, "people moved it", now_ms)
         owners = [
             (j.theirs.line.receipt, j.ours.payment_id)
             for j in paired

@@ -17,6 +17,13 @@ from engine.ledger.chart import Kind
 from engine.money import plain
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import HELD, BalanceBook
+from engine.payments.statements.cases import (
+    STATEMENT_ABSENT,
+    STATEMENT_JUMP,
+    Case,
+    Over,
+    StatementCases,
+)
 from engine.payments.statements.consequences import Consequences, PaidIns
 from engine.payments.statements.judged import AGREES, Class, Judged, Ours, over_on
 from engine.payments.statements.lines import (
@@ -35,17 +42,7 @@ from engine.payments.statements.matching import match
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
-from engine.payments.statements.store import (
-    STATEMENT_ABSENT,
-    STATEMENT_JUMP,
-    Case,
-    File,
-    Kept,
-    Over,
-    StatementStore,
-    Stored,
-    Taken,
-)
+from engine.payments.statements.store import File, Kept, StatementStore, Stored, Taken
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import OperatorFacts
 
@@ -113,6 +110,7 @@ class Statements:
         operators: Mapping[str, OperatorFacts],
         terms: TermsBook,
         store: StatementStore,
+        cases: StatementCases,
         ours: OursReader,
         consequences: Consequences,
         balances: BalanceBook,
@@ -124,6 +122,7 @@ class Statements:
         self._operators = dict(operators)
         self._terms = terms
         self._store = store
+        self._cases = cases
         self._ours = ours
         self._consequences = consequences
         self._balances = balances
@@ -191,7 +190,7 @@ class Statements:
         kept = await self._store.keep(file, lines, self._now_ms())
         if self._is_over(file.operator, file.day):
             absence = self._absence(file.operator, file.day)
-            await self._store.close_cases(STATEMENT_ABSENT, [absence], "it came", self._now_ms())
+            await self._cases.close(STATEMENT_ABSENT, [absence], "it came", self._now_ms())
         return kept
 
     async def _file(
@@ -284,7 +283,7 @@ class Statements:
             for absence in [self._absence(facts.name, day)]
             for told in [f"{day} since it was over" if day in taken.days else f"{day}"]
         ]
-        await self._store.open_cases(cases, terms, self._now_ms())
+        await self._cases.open(cases, terms, self._now_ms())
 
     async def _follow_on(self, facts: OperatorFacts, taken: Taken, first: date) -> None:
         """A case for each of the days from `first` on whose statement does not begin with what the
@@ -299,8 +298,8 @@ class Statements:
             hash_ = named_id(subject, jump.minor)
             cases.append(Case(subject, STATEMENT_JUMP, hash_, _jump_words(facts, jump)))
             over.append(Over(subject, "by another amount since", but=hash_))
-        await self._store.open_cases(cases, self._terms.of(facts.name), self._now_ms())
-        await self._store.close_over(STATEMENT_JUMP, over, self._now_ms())
+        await self._cases.open(cases, self._terms.of(facts.name), self._now_ms())
+        await self._cases.close_over(STATEMENT_JUMP, over, self._now_ms())
 
     async def _compare_closing(
         self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]

@@ -7,10 +7,10 @@ import engine
 from engine.desk import cases
 from engine.desk.next_steps import NEXT
 from engine.desk.proposals import Kind
+from engine.payments.late_news import PAID_TWICE
 from engine.payments.payins.store import PAY_IN
-from engine.payments.service import PAID_TWICE
 from engine.payments.settlement.batch_store import CASE
-from engine.payments.statements.store import KINDS
+from engine.payments.statements.cases import KINDS
 from engine.payments.stepping import REFUND_BY_HAND, WAITS_FOR_PEOPLE
 from engine.payments.unresolved import UNRESOLVED
 

@@ -169,6 +169,9 @@ OTHER_PATHS: dict[str, Events] = {
         *TO_PAID, (S.PAID, E.PAYOUT_RETURNED), (S.RETURNED, E.REPAY_DECIDED),
         (S.PAYING, E.PAYOUT_SUCCEEDED),
     ],
+    "returned and seen paid again": [
+        *TO_PAID, (S.PAID, E.PAYOUT_RETURNED), (S.RETURNED, E.PAID_BEFORE),
+    ],
     "returned and given back": [
         *TO_PAID, (S.PAID, E.PAYOUT_RETURNED), (S.RETURNED, E.REFUND_DECIDED),
         (S.REFUNDING, E.REFUND_SUCCEEDED),
@@ -232,6 +235,11 @@ def test_what_cannot_be_given_back_by_itself_is_owed_until_people_have_done_it()
 )  # fmt: skip
 def test_a_detour_ends_in_the_books_of_the_straight_way(path: str) -> None:
     assert balances(*walk(OTHER_PATHS[path])) == balances(*walk(TO_PAID))
+
+
+def test_what_people_saw_paid_again_is_booked_as_if_we_had_paid_it_again() -> None:
+    seen, paid = OTHER_PATHS["returned and seen paid again"], OTHER_PATHS["returned and paid again"]
+    assert balances(*walk(seen)) == balances(*walk(paid))
 
 
 def test_a_fee_that_the_quote_keeps_is_all_that_a_refund_lacks() -> None:

@@ -17,8 +17,7 @@ from engine.menu.vocabulary import VERBS
 from engine.ports import EndReason, SessionEnd
 from engine.session import steps
 from engine.session.editions import KEPT_SECONDS as EDITION_SECONDS
-from engine.session.session import KEPT_SECONDS
-from engine.session.turn import TTL_GRACE_SECONDS
+from engine.session.session import KEPT_SECONDS, TTL_GRACE_SECONDS
 from tests.unit.session.rooms import MENU, MENUS, NETWORKS, PAYER, PIN, House
 
 PAYEE = "256772000002"
