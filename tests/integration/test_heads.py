@@ -7,6 +7,7 @@ import pytest
 
 from channels.web.server import HEAD_BYTES_MAX, HEADERS_MAX, Bounds
 from tests.integration.test_server import post, read_answer, read_whole, serving
+from tests.until import until
 
 WORDY = (431, "the head of the request is too large")
 
@@ -72,6 +73,52 @@ async def test_heads_up_to_the_bound_and_many_sent_ahead_are_read() -> None:
     async with serving(Bounds()) as web:
         assert [status for status, _ in await web.ask(largest)] == [200]
         assert [status for status, _ in await web.ask(*ahead)] == [200] * 60
+
+
+BEHIND: dict[str, tuple[bytes, bytes]] = {
+    "one trailer": (b"2\r\nhi\r\n0\r\nX-Endless: ", b"x" * 4096),
+    "many trailers": (b"2\r\nhi\r\n0\r\n", b"X-Many: y\r\n" * 400),
+    "an extension of a chunk": (b"2\r\nhi\r\n2;", b"x" * 4096),
+}
+
+
+@pytest.mark.parametrize(("begins", "goes_on"), BEHIND.values(), ids=BEHIND.keys())
+async def test_what_is_no_body_behind_a_head_is_bounded_as_the_head_is(
+    begins: bytes, goes_on: bytes
+) -> None:
+    """The parser keeps it all, and copies it with each packet: nobody else would be heard."""
+    async with serving(Bounds(request_seconds=60)) as web, web.connected() as (_, writer):
+        writer.write(post(begins, b"Transfer-Encoding: chunked", path=b"/told"))
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 40 * HEAD_BYTES_MAX:
+                writer.write(goes_on)
+                await writer.drain()
+                await asyncio.sleep(0.001)
+                sent += len(goes_on)
+        assert sent < 40 * HEAD_BYTES_MAX, "it was cut"
+        await until(lambda: not web.server.server_state.connections)
+
+
+async def test_a_head_up_to_the_bound_may_have_a_body_in_the_smallest_pieces() -> None:
+    """Most of these bytes are no body, and are no head either."""
+    lines = [b"X-%d: %s" % (number, b"y" * 240) for number in range(HEADERS_MAX - 2)]
+    message = post(b"1\r\nx\r\n" * 4_000 + b"0\r\n\r\n", *lines, b"Transfer-Encoding: chunked")
+    async with serving(Bounds()) as web, web.connected() as (reader, writer):
+        for at in range(0, len(message), 5):
+            writer.write(message[at : at + 5])
+            await writer.drain()
+            if at % 1000 == 0:
+                await asyncio.sleep(0)
+        assert (await read_answer(reader))[1].startswith("ordinary POST one x")
+
+
+async def test_as_many_headers_as_may_be_are_read_and_one_more_is_not() -> None:
+    for more, status in ((0, 200), (1, 431)):
+        lines = [b"X-%d: y" % number for number in range(HEADERS_MAX - 2 + more)]
+        async with serving(Bounds()) as web, web.connected() as (reader, writer):
+            writer.write(post(b"hi", *lines))
+            assert (await read_answer(reader))[0] == status
 
 
 async def test_a_head_too_large_behind_a_request_is_not_taken_for_its_answer() -> None:
