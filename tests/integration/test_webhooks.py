@@ -10,7 +10,7 @@ import pytest
 
 from channels.addresses import ANY_ATTEMPT, PREFIX
 from channels.sources import Sources, read_networks
-from channels.webhooks import BODY_BYTES_MAX
+from channels.webhooks import BODY_BYTES_MAX, _strange
 from engine.clock import AttemptId, Clock, Ids
 from engine.errors import Unreadable
 from engine.payments.lifecycle import State
@@ -241,6 +241,37 @@ async def test_forged_address_is_not_found_on_any_path_and_is_kept_as_a_stranger
     shown = f'{{"bytes":{len(body)},"type":""}}'
     assert set(rows) == {("no such address", "", "", None, "203.0.113.7", shown)}
     assert len(rows) == sum(url != PREFIX for url in forged.values())
+    assert await nothing_happened(world, attempt)
+
+
+async def test_a_callback_to_an_operator_that_was_removed_moves_nothing_and_people_are_told(
+    world: World,
+    adapters: dict[int, OperatorPort],
+    attempt: AttemptId,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its payments may be under way still; nobody here can read what it says of them."""
+    paths = [path for path in every_path(adapters, attempt) if "/mpesa/" in path]
+    served = {code: port for code, port in adapters.items() if "mpesa" not in port.facts.webhooks}
+    body = msgspec.json.encode({"pin": PIN, "msisdn": NUMBER, "name": NAME})
+    _strange._told.clear()  # another test may have had this minute's line
+    async with knocking(callback_routes(world, reception_of(world, served))) as client:
+        for path in paths:
+            for method in ("POST", "GET"):
+                answer = await client.request(method, path, content=body)
+                assert (answer.status_code, answer.content) == (404, b"not found")
+    rows = await kept(world, "outcome, status, operator, asked")
+    shown = f'{{"bytes":{len(body)},"type":""}}'
+    assert rows == [("no such address", 404, "", shown)] * (2 * len(paths))
+    assert {found.hex for found in await kept(world, "attempt")} == {attempt}
+    (told,) = [
+        record.getMessage() for record in caplog.records if record.name == "channels.webhooks"
+    ]
+    assert (
+        told == "a callback came for an operator that is not among CAPP_OPERATORS: nobody heard it"
+    )
+    token = paths[0].rsplit("/", 1)[1]
+    assert not [word for word in (PIN, NUMBER, NAME, token) if word in caplog.text]
     assert await nothing_happened(world, attempt)
 
 
