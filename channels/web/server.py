@@ -94,6 +94,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         self._unread.stop()
+        self._unset_keepalive_if_required()  # uvicorn lets it run where they hung up rudely
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from channels.web.server import AHEAD_MAX, HEADERS_MAX, Bounds, Connection
+from channels.web.server import AHEAD_MAX, HEADERS_MAX, Bounds
 from channels.web.unread import PERIODS, Unread
-from tests.integration.test_server import Web, post, read_answer, serving
+from tests.integration.test_server import Web, connections_of, post, read_answer, serving
 from tests.leap import leap
 from tests.until import until
 
@@ -45,8 +47,7 @@ async def deaf(web: Web) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.St
 
 
 def transport_of(web: Web) -> asyncio.Transport:
-    (connection,) = web.server.server_state.connections
-    assert isinstance(connection, Connection)
+    (connection,) = connections_of(web)
     return connection.transport
 
 
@@ -209,3 +210,26 @@ async def test_who_does_not_take_what_was_said_before_the_end_keeps_no_connectio
             leap(LATER)
             await asyncio.sleep(0.02)
         await until(lambda: not web.server.server_state.connections)
+
+
+HALF: dict[str, bytes] = {
+    "who was yet to say more": b"POST /do",
+    "who took too little": b"GET /long/500000 HTTP/1.1\r\nHost: us\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("said", HALF.values(), ids=HALF.keys())
+async def test_of_a_caller_who_has_gone_nothing_is_kept(said: bytes) -> None:
+    """Whoever comes and goes as fast as they can would fill our memory with what waits for them."""
+    async with serving(Bounds(request_seconds=600)) as web:
+        async with deaf(web) as (_, writer):
+            writer.write(said)
+            (connection,) = connections_of(web)
+            await until(lambda: connection._is_coming or connection.flow.write_paused)
+            kept = [weakref.ref(connection), weakref.ref(connection._unread)]
+            del connection
+            writer.transport.abort()
+            await until(lambda: not web.server.server_state.connections)
+        await until(lambda: not web.server.server_state.tasks)
+        gc.collect()
+        assert [found() for found in kept] == [None, None]
