@@ -460,12 +460,12 @@ async def test_one_caller_too_many_is_answered_503_and_takes_nobodys_place(
 
 async def test_who_was_sent_away_keeps_nobody_out_while_they_are_told() -> None:
     bounds = Bounds(connections_max=1)
-    async with serving(bounds) as web, web.connected() as (_, first):
-        async with web.connected():  # one too many, who says nothing and may stay a moment
-            await until(lambda: bounds.is_full)
-            first.transport.abort()
-            await until(lambda: not [c for c in connections_of(web) if not c._is_refused])
-            assert await web.ask(post()) == [(200, "short POST one hi")]
+    # The second is one too many, says nothing, and may stay a moment.
+    async with serving(bounds) as web, web.connected() as (_, first), web.connected():
+        await until(lambda: bounds.is_full)
+        first.transport.abort()
+        await until(lambda: not [c for c in connections_of(web) if not c._is_refused])
+        assert await web.ask(post()) == [(200, "short POST one hi")]
 
 
 def connections_of(web: Web) -> list[Connection]:
