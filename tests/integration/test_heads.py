@@ -102,16 +102,16 @@ async def test_what_is_no_body_behind_a_head_is_bounded_as_the_head_is(
 
 async def test_a_head_up_to_the_bound_may_have_a_body_in_the_smallest_pieces() -> None:
     """Most of these bytes are no body, and are no head either."""
-    body = b"1;%s\r\nx\r\n" % (b"e" * 20) + b"1\r\nx\r\n" * 4_000 + b"0\r\n\r\n"
-    chunked = b"Transfer-Encoding: chunked"
-    rest = HEAD_BYTES_MAX - len(post(b"", chunked, b"X-Long: "))
-    message = post(body, chunked, b"X-Long: " + b"y" * rest)
+    chunked, long = b"Transfer-Encoding: chunked", b"X-Long: "
+    rest = HEAD_BYTES_MAX - len(post(b"", chunked, long))
+    head = post(b"", chunked, long + b"y" * rest)
+    tiny = b"1\r\nx\r\n" * 4_000
+    pieces = [head[:9], head[9:], b"1;%s" % (b"e" * 20), b"\r\nx\r\n", tiny, b"0\r\n\r\n"]
     async with serving(Bounds()) as web, web.connected() as (reader, writer):
-        for at in range(0, len(message), 5):
-            writer.write(message[at : at + 5])
+        for piece in pieces:
+            writer.write(piece)
             await writer.drain()
-            if at % 1000 == 0:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0.02)
         assert (await read_answer(reader))[1].startswith("ordinary POST one x")
 
 
