@@ -398,6 +398,22 @@ async def test_caller_who_drips_is_cut_in_time_and_delays_nobody(
         await until(lambda: not web.server.server_state.tasks)
 
 
+async def test_who_came_slowly_and_in_time_is_not_cut_later() -> None:
+    """No clock of a request runs on behind its end."""
+    async with serving(HURRIED, 300) as web, web.connected() as (reader, writer):
+        message = post(b"hi")
+        for body in (message, ORDINARY["chunked"]):
+            for at in range(0, len(body), 20):
+                writer.write(body[at : at + 20])
+                await writer.drain()
+                await asyncio.sleep(0.002)
+            assert (await read_answer(reader))[0] == 200
+        leap(REQUEST_SECONDS * 1.1)
+        await asyncio.sleep(0.02)
+        writer.write(post(b"again"))
+        assert await read_answer(reader) == (200, "short POST one again")
+
+
 async def test_caller_who_says_nothing_at_all_is_cut_in_time() -> None:
     async with serving(HURRIED) as web, web.connected() as (reader, _):
         await until(lambda: web.server.server_state.connections)

@@ -119,10 +119,12 @@ async def test_what_costs_more_than_is_left_is_refused_and_counted_nowhere(limit
 async def test_of_who_comes_no_more_is_remembered_than_is_bounded(limits: Limits) -> None:
     away = open_pipeline("redis://127.0.0.1:1", timeout_seconds=0.2)
     alone = Limits(away, key=KEY, monotonic=lambda: 1000.0)
-    for counting, kept in ((limits, limits._keys), (alone, alone._alone._counted)):
-        kept.update({("short", str(number)): 1 for number in range(REMEMBERED_MAX + 1)})  # type: ignore[call-overload]
+    many = range(REMEMBERED_MAX + 1)
+    limits._keys.update({("short", str(number)): "" for number in many})
+    alone._alone._counted.update({(str(number), 0): 1 for number in many})
+    for counting in (limits, alone):
         await counting.admit({SHORT: "one more"})
-        assert len(kept) <= 1
+    assert (len(limits._keys), len(alone._alone._counted)) == (1, 1)
     await away.aclose()
 
 

@@ -264,6 +264,7 @@ async def test_a_callback_to_an_operator_that_was_removed_moves_nothing_and_peop
     shown = f'{{"bytes":{len(body)},"type":""}}'
     assert rows == [("no such address", 404, "", shown)] * (2 * len(paths))
     assert {found.hex for found in await kept(world, "attempt")} == {attempt}
+    assert set(await kept(world, "at_ms")) == {int(world.clock.epoch() * 1000)}
     (told,) = [
         record.getMessage() for record in caplog.records if record.name == "channels.webhooks"
     ]
@@ -355,6 +356,7 @@ async def test_forged_signature_is_kept_as_forged(world: World, attempt: Attempt
         assert (await client.post(path, content=b'"forged"')).status_code == 400
     (row,) = await kept(world, "outcome, attempt, asked")
     assert (row[0], row[1].hex) == ("forged", attempt)
+    assert await kept(world, "at_ms") == [int(world.clock.epoch() * 1000)]
     assert "forged" not in row[2]
     assert '"digest"' in row[2]
 
