@@ -263,6 +263,18 @@ async def test_a_street_whose_houses_are_all_away_lives_and_is_not_ready(tmp_pat
 
 
 @pytest.mark.long("houses of its own are opened")
+async def test_a_street_where_no_house_can_be_opened_ends_in_development_too(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    write_files(tmp_path, duka=file_of("duka", 902), soko=file_of("soko", 903))
+    tenants = read_tenants(house_environment(database_url, redis_url, tmp_path))
+    street = Street(tenants.sound, is_strict=False)
+    with pytest.raises(BadSettings, match=r"duka: .*capp_tenant_902.*soko: .*capp_tenant_903"):
+        async with street._lifespan(Starlette()):
+            raise AssertionError("it was opened")
+
+
+@pytest.mark.long("houses of its own are opened")
 async def test_a_tenant_without_a_role_ends_the_process_in_production(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
