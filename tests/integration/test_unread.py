@@ -215,6 +215,7 @@ async def test_who_does_not_take_what_was_said_before_the_end_keeps_no_connectio
 HALF: dict[str, bytes] = {
     "who was yet to say more": b"POST /do",
     "who took too little": b"GET /long/500000 HTTP/1.1\r\nHost: us\r\n\r\n",
+    "who waited for a door": post(b"wait"),
 }
 
 
@@ -222,14 +223,19 @@ HALF: dict[str, bytes] = {
 async def test_of_a_caller_who_has_gone_nothing_is_kept(said: bytes) -> None:
     """Whoever comes and goes as fast as they can would fill our memory with what waits for them."""
     async with serving(Bounds(request_seconds=600)) as web:
+        web.door.may_answer.clear()
         async with deaf(web) as (_, writer):
             writer.write(said)
             await until(
-                lambda: any(c._is_coming or c.flow.write_paused for c in connections_of(web))
+                lambda: (
+                    web.door.called
+                    or any(c._is_coming or c.flow.write_paused for c in connections_of(web))
+                )
             )
             kept = [weakref.ref(held) for c in connections_of(web) for held in (c, c._unread)]
             writer.transport.abort()
             await until(lambda: not web.server.server_state.connections)
+        web.door.may_answer.set()
         await until(lambda: not web.server.server_state.tasks)
         gc.collect()
         assert [found() for found in kept] == [None, None]
