@@ -174,10 +174,11 @@ async def test_a_body_that_is_encoded_goes_the_way_where_it_is_refused_for_all_a
         assert await web.ask(encoded) == [(200, "ordinary POST one hi")]
 
 
-async def test_answers_of_doors_have_the_lines_that_all_answers_have() -> None:
+@pytest.mark.parametrize("path", [b"/door/one", b"/whole/one"])
+async def test_answers_of_doors_have_the_lines_that_all_answers_have(path: bytes) -> None:
     bounds = Bounds(headers=b"x-content-type-options: nosniff\r\n")
     async with serving(bounds) as web, web.connected() as (reader, writer):
-        writer.write(post())
+        writer.write(post(path=path))
         _, headers, _ = await read_whole(reader)
         assert headers["x-content-type-options"] == "nosniff"
 
