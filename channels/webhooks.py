@@ -14,7 +14,7 @@ import msgspec
 from starlette.routing import Route
 from starlette.types import Receive, Scope
 
-from channels.addresses import ANY_ATTEMPT, PREFIX, CallbackAddresses
+from channels.addresses import ANY_ATTEMPT, PREFIX, Addressed, CallbackAddresses
 from channels.sources import Sources
 from channels.web.bodies import TooLarge, announced_length, has_doubled_names, read_body
 from channels.web.doors import Door, plain
@@ -33,6 +33,8 @@ _strange = Seldom(log)
 BODY_BYTES_MAX: Final = 64 * 1024
 METHODS: Final = ("POST", "PUT")  # MTN may use either (reference mtn-momo.md, section 10)
 _KIND_LENGTH_MAX = 40
+_NEVER_MADE: Final = "a callback came on an address that we never made"
+_GONE: Final = "a callback came for an operator that is not among CAPP_OPERATORS: nobody heard it"
 
 _STATUS: Final = {
     Fate.NO_SUCH_ADDRESS: plain(404, "not found"),
@@ -137,6 +139,8 @@ class OperatorDoor(Door):
         path = scope["path_params"]
         addressed = self._reception.addresses.read(path["token"])
         port = self._reception.operators.get(addressed.operator_code) if addressed else None
+        if addressed is not None and port is None:
+            return await turn_away(self._reception, scope, addressed)
         if addressed is None or port is None or path["company"] not in port.facts.webhooks:
             return await turn_away(self._reception, scope)
         kind = path.get("kind", self.kind)
@@ -183,10 +187,9 @@ class OperatorDoor(Door):
         shown = taken.shown
         if shown is None and taken.evidence is None and knock.body:
             shown = self._reception.outline(knock.body, knock.scope)
-        known = None if knock.attempt_id == ANY_ATTEMPT else knock.attempt_id
         return Said(
             knock.at_ms, Way.THEY_CALLED, knock.port.facts.name, _kind(knock.kind), taken.fate,
-            taken.attempt_id or known, taken.acknowledgement.status,
+            taken.attempt_id or _known(knock.attempt_id), taken.acknowledgement.status,
             self._reception.sources.of(knock.scope), asked=shown or "", evidence=taken.evidence,
         )  # fmt: skip
 
@@ -205,19 +208,25 @@ class LostCallbacks(Door):
         return await turn_away(self._reception, scope)
 
 
-async def turn_away(reception: Reception, scope: Scope) -> Acknowledgement:
+async def turn_away(
+    reception: Reception, scope: Scope, addressed: Addressed | None = None
+) -> Acknowledgement:
     """A stranger: what of theirs is kept says nothing but that they came. Their body is not read.
+
+    `addressed`: what an address of ours stands for whose operator nobody serves any more. Nobody
+    here could read what it says: its attempt is kept, and people are told.
 
     Whoever comes so often that they are no mistake of an operator's is answered 429, and counted
     instead of kept: they take nobody else's room. Raises what storing raises.
     """
-    _strange.warning("a callback came on an address that we never made")
+    _strange.warning(_NEVER_MADE if addressed is None else _GONE)
     source = reception.sources.of(scope)
     away_seconds = await reception.strangers.away_seconds(source)
     answer = _too_many(away_seconds) if away_seconds else _STATUS[Fate.NO_SUCH_ADDRESS]
     said = Said(
-        int(reception.clock.epoch() * 1000), Way.THEY_CALLED, "", "", Fate.NO_SUCH_ADDRESS, None,
-        answer.status, source, asked=_announced(scope),
+        int(reception.clock.epoch() * 1000), Way.THEY_CALLED, "", "", Fate.NO_SUCH_ADDRESS,
+        None if addressed is None else _known(addressed.attempt_id), answer.status, source,
+        asked=_announced(scope),
     )  # fmt: skip
     if away_seconds:
         reception.traffic.count(said)
@@ -228,6 +237,10 @@ async def turn_away(reception: Reception, scope: Scope) -> Acknowledgement:
 
 def _too_many(away_seconds: int) -> Acknowledgement:
     return Acknowledgement(429, b"too many", "text/plain", (("retry-after", str(away_seconds)),))
+
+
+def _known(attempt_id: AttemptId) -> AttemptId | None:
+    return None if attempt_id == ANY_ATTEMPT else attempt_id
 
 
 def _kind(kind: str) -> str:

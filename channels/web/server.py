@@ -72,7 +72,7 @@ class Connection(HttpToolsProtocol):
         self._is_body = False  # its head is here
         self._is_refused = False
         self._is_wordy = False  # its head is larger than any that we read
-        self._head_bytes = 0  # of what came after the packet in which the head began
+        self._loose_bytes = 0  # of what came since the packet in which the head began, or any body
         self._packet_bytes = 0
         self._is_lost = False  # a request of this packet led nowhere
         self._patience: asyncio.TimerHandle | None = None
@@ -94,6 +94,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         self._unread.stop()
+        self._unset_keepalive_if_required()  # uvicorn lets it run where they hung up rudely
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -110,6 +111,8 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()  # which reads on, whatever waits
+        if self.transport.is_closing():
+            self._unread.watch()  # that was the last: no clock of the connection runs any more
         if self.flow.write_paused or self.pipeline:
             self.flow.pause_reading()
 
@@ -123,13 +126,17 @@ class Connection(HttpToolsProtocol):
             return
         self._packet_bytes = len(data)
         self._is_lost = False
-        if self._is_coming and not self._is_body:
-            self._head_bytes += len(data)
+        if self._is_coming:
+            self._loose_bytes += len(data)
         self._unset_keepalive_if_required()
         self._read(data)
-        if self._head_bytes > HEAD_BYTES_MAX and self._is_coming and not self._is_body:
-            # The parser keeps what comes, and tells us of a header only when it is whole.
-            self._refuse(431, _WORDY)
+        if self._loose_bytes > HEAD_BYTES_MAX and self._is_coming:
+            # The parser keeps what comes, and tells us of a header only when it is whole: also of
+            # one behind a body in chunks, where nothing is left to be said.
+            if self._is_body:
+                self.transport.close()
+            else:
+                self._refuse(431, _WORDY)
             return
         if self._patience is None and (self._is_coming or not self._owes_answer()):
             self._wait(self._bounds.request_seconds)
@@ -218,7 +225,7 @@ class Connection(HttpToolsProtocol):
             # The rest of their packet is not read; what they sent besides, the kernel throws away.
             self.transport.close()
             raise ValueError("more of what leads nowhere")  # the parser stops
-        self._is_coming, self._is_body, self._head_bytes = True, False, 0
+        self._is_coming, self._is_body, self._loose_bytes = True, False, 0
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
@@ -226,6 +233,7 @@ class Connection(HttpToolsProtocol):
         if self._is_too_large():
             self._is_wordy = True
             raise ValueError("a head that nobody reads")  # the parser stops, and sends it away
+        self._loose_bytes = 0
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise ValueError("nobody is connected to anybody")
@@ -247,6 +255,7 @@ class Connection(HttpToolsProtocol):
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
+        self._loose_bytes = 0
         if self._visit is None:
             super().on_body(body)
         else:
@@ -273,7 +282,7 @@ class Connection(HttpToolsProtocol):
         """Whether the head is. Nearly every one is one small packet: then nothing is added up."""
         if len(self.headers) > HEADERS_MAX:
             return True
-        if self._head_bytes == 0 and self._packet_bytes <= HEAD_BYTES_MAX:
+        if self._loose_bytes == 0 and self._packet_bytes <= HEAD_BYTES_MAX:
             return False
         return length_of(self.url, self.headers) > HEAD_BYTES_MAX
 

@@ -23,9 +23,10 @@ from engine.msisdn import Msisdn
 from engine.payments.client_store import ClientPayments
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
+from engine.payments.health import Told
 from engine.payments.lifecycle import State
 from engine.payments.store import PaymentStore
-from engine.ports import Finding, Outcome
+from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.client_room import PRICE, ClientRoom, client_room_of, open_client_room
 from tests.integration.owner import Owner
@@ -672,6 +673,7 @@ async def test_a_pool_tells_what_is_free_and_what_is_promised(room: ClientRoom) 
 async def test_rates_and_operators_are_told_as_they_are_now(room: ClientRoom) -> None:
     rate = (await room.get("/exchange-rates/KES/UGX")).json()
     assert (rate["base"], rate["quote"], rate["mid"]) == ("KES", "UGX", "28.45")
+    assert rate["at"].endswith("Z") or rate["at"].endswith("+00:00")
     same = (await room.get("/exchange-rates/KES/KES")).json()
     assert (same["mid"], same["at"]) == ("1", None)
     operators = {o["name"]: o for o in (await room.get("/operators")).json()["operators"]}
@@ -679,6 +681,26 @@ async def test_rates_and_operators_are_told_as_they_are_now(room: ClientRoom) ->
     assert operators["mpesa_ke"]["collects"] == {
         "condition": "well", "amount_minor_min": 100, "amount_minor_max": 25_000_000,
     }  # fmt: skip
+
+
+async def test_each_direction_of_an_operator_is_told_apart_with_how_it_does(
+    room: ClientRoom,
+) -> None:
+    known = room.engine.directory.by_name
+    known["mtn_ug"] = msgspec.structs.replace(known["mtn_ug"], collect_minor_max=0)
+    known["other_ug"] = msgspec.structs.replace(known["other_ug"], disburse_minor_max=0)
+    for _ in range(6):
+        room.engine.health.record("mpesa_ke", Direction.DISBURSE, Told.UNCLEAR, 5_000)
+    await room.engine.health.tend()
+    told = (await room.get("/operators")).json()["operators"]
+    assert [one["name"] for one in told] == ["mpesa_ke", "mtn_ug", "other_ug"]
+    kenya, uganda, other = told
+    assert kenya["disburses"] == {
+        "condition": "down", "amount_minor_min": 1_000, "amount_minor_max": 25_000_000,
+    }  # fmt: skip
+    assert kenya["collects"]["condition"] == "well"
+    assert (uganda["collects"], uganda["disburses"]["amount_minor_max"]) == (None, 5_000_000)
+    assert (other["collects"]["amount_minor_min"], other["disburses"]) == (500, None)
 
 
 async def test_a_check_says_what_stands_in_the_way_and_keeps_nothing(room: ClientRoom) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from channels.web.server import HEAD_BYTES_MAX, HEADERS_MAX, Bounds
 from tests.integration.test_server import post, read_answer, read_whole, serving
+from tests.until import until
 
 WORDY = (431, "the head of the request is too large")
 
@@ -74,6 +75,54 @@ async def test_heads_up_to_the_bound_and_many_sent_ahead_are_read() -> None:
         assert [status for status, _ in await web.ask(*ahead)] == [200] * 60
 
 
+BEHIND: dict[str, tuple[bytes, bytes]] = {
+    "one trailer": (b"2\r\nhi\r\n0\r\nX-Endless: ", b"x" * 4096),
+    "many trailers": (b"2\r\nhi\r\n0\r\n", b"X-Many: y\r\n" * 400),
+    "an extension of a chunk": (b"2\r\nhi\r\n2;", b"x" * 4096),
+}
+
+
+@pytest.mark.parametrize(("begins", "goes_on"), BEHIND.values(), ids=BEHIND.keys())
+async def test_what_is_no_body_behind_a_head_is_bounded_as_the_head_is(
+    begins: bytes, goes_on: bytes
+) -> None:
+    """The parser keeps it all, and copies it with each packet: nobody else would be heard."""
+    async with serving(Bounds(request_seconds=60)) as web, web.connected() as (_, writer):
+        writer.write(post(begins, b"Transfer-Encoding: chunked", path=b"/told"))
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 40 * HEAD_BYTES_MAX:
+                writer.write(goes_on)
+                await writer.drain()
+                await asyncio.sleep(0.001)
+                sent += len(goes_on)
+        assert sent < 40 * HEAD_BYTES_MAX, "it was cut"
+        await until(lambda: not web.server.server_state.connections)
+
+
+async def test_a_head_up_to_the_bound_may_have_a_body_in_the_smallest_pieces() -> None:
+    """Most of these bytes are no body, and are no head either."""
+    chunked, long = b"Transfer-Encoding: chunked", b"X-Long: "
+    rest = HEAD_BYTES_MAX - len(post(b"", chunked, long))
+    head = post(b"", chunked, long + b"y" * rest)
+    tiny = b"1\r\nx\r\n" * 4_000
+    pieces = [head[:9], head[9:], b"1;%s" % (b"e" * 20), b"\r\nx\r\n", tiny, b"0\r\n\r\n"]
+    async with serving(Bounds()) as web, web.connected() as (reader, writer):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        assert (await read_answer(reader))[1].startswith("ordinary POST one x")
+
+
+async def test_as_many_headers_as_may_be_are_read_and_one_more_is_not() -> None:
+    for more, status in ((0, 200), (1, 431)):
+        lines = [b"X-%d: y" % number for number in range(HEADERS_MAX - 2 + more)]
+        async with serving(Bounds()) as web, web.connected() as (reader, writer):
+            writer.write(post(b"hi", *lines))
+            assert (await read_answer(reader))[0] == status
+
+
 async def test_a_head_too_large_behind_a_request_is_not_taken_for_its_answer() -> None:
     async with serving(Bounds()) as web:
         web.door.may_answer.clear()
@@ -125,10 +174,11 @@ async def test_a_body_that_is_encoded_goes_the_way_where_it_is_refused_for_all_a
         assert await web.ask(encoded) == [(200, "ordinary POST one hi")]
 
 
-async def test_answers_of_doors_have_the_lines_that_all_answers_have() -> None:
+@pytest.mark.parametrize("path", [b"/door/one", b"/whole/one"])
+async def test_answers_of_doors_have_the_lines_that_all_answers_have(path: bytes) -> None:
     bounds = Bounds(headers=b"x-content-type-options: nosniff\r\n")
     async with serving(bounds) as web, web.connected() as (reader, writer):
-        writer.write(post())
+        writer.write(post(path=path))
         _, headers, _ = await read_whole(reader)
         assert headers["x-content-type-options"] == "nosniff"
 

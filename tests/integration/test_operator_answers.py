@@ -182,10 +182,13 @@ async def test_callback_on_the_one_address_moves_the_attempt_it_names(world: Wor
         assert (await client.post(path, content=body)).status_code == 400
         headers = {"X-Signature": "theirs"}
         # An id that only a question's own address may speak of is nobody's here.
-        for stranger in ("f" * 32, question_id(attempt)):
+        strangers = ["f" * 32, question_id(attempt)]
+        for stranger in strangers:
             named = msgspec.json.encode({"attempt": stranger})
             assert (await client.post(path, content=named, headers=headers)).status_code == 404
             assert await world.state(payment_ids[1]) is State.COLLECTING
+        lost = "select attempt from traffic where outcome = 'unknown attempt' order by ctid"
+        assert [row["attempt"].hex for row in await world.pool.fetch(lost)] == strangers
         assert (await client.post(path, content=body, headers=headers)).status_code == 200
     states = [await world.state(payment_id) for payment_id in payment_ids]
     assert states == [State.COLLECTING, State.PAYING]

@@ -398,6 +398,22 @@ async def test_caller_who_drips_is_cut_in_time_and_delays_nobody(
         await until(lambda: not web.server.server_state.tasks)
 
 
+async def test_who_came_slowly_and_in_time_is_not_cut_later() -> None:
+    """No clock of a request runs on behind its end."""
+    async with serving(HURRIED, 300) as web, web.connected() as (reader, writer):
+        message = post(b"hi")
+        for body in (message, ORDINARY["chunked"]):
+            for at in range(0, len(body), 20):
+                writer.write(body[at : at + 20])
+                await writer.drain()
+                await asyncio.sleep(0.002)
+            assert (await read_answer(reader))[0] == 200
+        leap(REQUEST_SECONDS * 1.1)
+        await asyncio.sleep(0.02)
+        writer.write(post(b"again"))
+        assert await read_answer(reader) == (200, "short POST one again")
+
+
 async def test_caller_who_says_nothing_at_all_is_cut_in_time() -> None:
     async with serving(HURRIED) as web, web.connected() as (reader, _):
         await until(lambda: web.server.server_state.connections)
@@ -456,6 +472,22 @@ async def test_one_caller_too_many_is_answered_503_and_takes_nobodys_place(
     told = [record.getMessage() for record in caplog.records]
     full = "2 connections are open: more are answered 503"
     assert told == [full, "1 connections are open: there is room again", full]
+
+
+async def test_who_was_sent_away_keeps_nobody_out_while_they_are_told() -> None:
+    bounds = Bounds(connections_max=1)
+    # The second is one too many, says nothing, and may stay a moment.
+    async with serving(bounds) as web, web.connected() as (_, first), web.connected():
+        await until(lambda: bounds.is_full)
+        first.transport.abort()
+        await until(lambda: not [c for c in connections_of(web) if not c._is_refused])
+        assert await web.ask(post()) == [(200, "short POST one hi")]
+
+
+def connections_of(web: Web) -> list[Connection]:
+    found = list(web.server.server_state.connections)
+    assert all(isinstance(connection, Connection) for connection in found)
+    return found  # type: ignore[return-value]
 
 
 def test_door_with_a_parameter_that_is_no_word_is_refused() -> None:

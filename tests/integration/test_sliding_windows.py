@@ -6,9 +6,19 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from channels.web.limits import Admitted, Limit, Limits, Room
+from channels.settings import read_settings
+from channels.web.limits import (
+    REMEMBERED_MAX,
+    SLOTS,
+    Admitted,
+    Limit,
+    Limits,
+    Room,
+    open_limits,
+)
 from engine.session.pipeline import TickPipeline, open_pipeline
 from simulator import embedded
+from tests.unit.channels.test_settings import GOOD
 
 KEY = b"k" * 16
 SHORT = Limit("short", 5, 1)
@@ -61,12 +71,77 @@ async def test_callers_and_limits_are_told_apart(limits: Limits) -> None:
     assert other.rooms[0].left == LONG.most - 1  # who was refused by one was counted by none
 
 
+async def test_who_has_used_all_of_a_long_window_is_told_to_stay_away_so_long(
+    limits: Limits,
+) -> None:
+    """Who is told a second comes again each second: by Redis' clock and by a process's own."""
+    away = open_pipeline("redis://127.0.0.1:1", timeout_seconds=0.2)
+    for counting in (limits, Limits(away, key=KEY, monotonic=lambda: 7_300.0)):
+        assert (await counting.admit({LONG: "a"}, cost=LONG.most)).is_in
+        refused = await counting.admit({LONG: "a"})
+        (room,) = refused.rooms
+        assert (refused.is_in, room.left) == (False, 0)
+        assert refused.retry_after_seconds == room.reset_seconds
+        assert LONG.seconds * 0.9 < room.reset_seconds <= LONG.seconds + LONG.seconds // SLOTS
+    await away.aclose()
+
+
+async def test_what_is_older_than_the_window_counts_no_more_and_the_oldest_says_when_there_is_room(
+    limits: Limits, redis_url: str
+) -> None:
+    slot_seconds, key = LONG.seconds // SLOTS, limits._key_of(LONG, "a")
+    redis: Redis = Redis.from_url(redis_url)
+
+    async def slot() -> int:
+        return int((await redis.time())[0] // slot_seconds)
+
+    now = -1
+    while now != await slot():  # the next one began meanwhile: once more
+        now = await slot()
+        counts = {now - SLOTS - 1: 1000, now - SLOTS: LONG.most - 4, now - 1: 1, now: 1}
+        await redis.delete(key)
+        await redis.hset(key, mapping={str(at): count for at, count in counts.items()})
+        (room,) = (await limits.admit({LONG: "a"})).rooms
+        kept = {int(at): int(count) for at, count in (await redis.hgetall(key)).items()}
+    assert (room.left, 1 <= room.reset_seconds <= slot_seconds) == (1, True)
+    assert kept == {now - SLOTS: LONG.most - 4, now - 1: 1, now: 2}
+    await redis.aclose()
+
+
+async def test_what_costs_more_than_is_left_is_refused_and_counted_nowhere(limits: Limits) -> None:
+    assert not (await limits.admit({LONG: "a"}, cost=LONG.most + 1)).is_in
+    assert (await limits.admit({LONG: "a"}, cost=LONG.most - 1)).is_in
+    refused = await limits.admit({LONG: "a"}, cost=2)
+    assert (refused.is_in, refused.rooms[0].left) == (False, 1)
+    assert (await limits.admit({LONG: "a"}, cost=1)).is_in
+
+
+async def test_of_who_comes_no_more_is_remembered_than_is_bounded(limits: Limits) -> None:
+    away = open_pipeline("redis://127.0.0.1:1", timeout_seconds=0.2)
+    alone = Limits(away, key=KEY, monotonic=lambda: 1000.0)
+    many = range(REMEMBERED_MAX + 1)
+    limits._keys.update({("short", str(number)): "" for number in many})
+    alone._alone._counted.update({(str(number), 0): 1 for number in many})
+    for counting in (limits, alone):
+        await counting.admit({SHORT: "one more"})
+    assert (len(limits._keys), len(alone._alone._counted)) == (1, 1)
+    await away.aclose()
+
+
 async def test_looking_counts_nothing(limits: Limits) -> None:
     for _ in range(3):
         assert (await limits.admit({LONG: "x"}, cost=0)).rooms[0].left == LONG.most
     for _ in range(LONG.most):
         await limits.admit({LONG: "x"})
     assert not (await limits.admit({LONG: "x"}, cost=0)).is_in
+
+
+async def test_tenants_that_share_a_key_take_no_room_of_each_other(redis_url: str) -> None:
+    for tenant in ("1", "2"):
+        settings = read_settings({**GOOD, "REDIS_URL": redis_url, "CAPP_TENANT": tenant})
+        async with open_limits(settings) as own:
+            answers = [await own.admit({LONG: "192.0.2.7"}) for _ in range(LONG.most)]
+        assert [answer.rooms[0].left for answer in answers] == [*reversed(range(LONG.most))]
 
 
 async def test_redis_keeps_nobodys_name_and_forgets(limits: Limits, redis_url: str) -> None:

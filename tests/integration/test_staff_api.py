@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
+from msgspec import structs
 
 from channels.api.mmo import PREFIX, staff_routes
 from engine.clock import PaymentId
@@ -32,7 +33,7 @@ from tests.integration.books import assert_books
 from tests.integration.owner import Owner
 from tests.integration.staff_room import COUNTED_HERE, StaffRoom, open_staff_room
 from tests.integration.world import FAILED, SUCCEEDED
-from tests.unit.payments.examples import MPESA, PAYEE, PAYER
+from tests.unit.payments.examples import MPESA, MTN, PAYEE, PAYER
 
 pytestmark = pytest.mark.long("each remedy by itself; test_staff_doors.py tries each door")
 
@@ -93,6 +94,33 @@ async def test_what_operators_can_do_is_read_from_their_facts_and_ports(room: St
     assert not shown["mpesa_ke"]["tells_balance"]
     assert shown["mtn_ug"]["tells_balance"]
     assert shown["mtn_ug"]["tells_names"]
+
+
+async def test_who_gives_what_back_and_what_an_operator_cannot_is_told(database_url: str) -> None:
+    operators = {
+        "mpesa_ke": structs.replace(MPESA, can_refund=False, collect_minor_max=0),
+        "mtn_ug": structs.replace(MTN, refund_is_payout=True, disburse_minor_max=0),
+    }
+    async with open_staff_room(database_url, operators=operators) as room:
+        told = {
+            one["name"]: one for one in (await room.get("ada", "/providers")).json()["providers"]
+        }
+        assert [told[name]["refunds"] for name in (*operators, "other_ug")] == [
+            "people", "payout", "collection",
+        ]  # fmt: skip
+        kenya, uganda = (told[name] for name in operators)
+        assert (kenya["collects"], kenya["disburses"]["minor_max"]) == (None, 25_000_000)
+        assert (uganda["collects"]["minor_min"], uganda["disburses"]) == (500, None)
+
+
+async def test_of_an_operator_that_said_nothing_yet_nothing_is_told(room: StaffRoom) -> None:
+    for operator in (await room.get("sam", "/health")).json()["operators"]:
+        assert operator["last_probe"] is None
+        for lane in operator["lanes"]:
+            told = (lane["breaker"], lane["since"], lane["until"], lane["reason"])
+            assert told == ("closed", None, None, "")
+    for held in (await room.get("sam", "/stats")).json()["floats"]:
+        assert (held["theirs_minor"], held["theirs_at"]) == (None, None)
 
 
 async def test_health_shows_an_open_breaker_with_its_reason(room: StaffRoom) -> None:

@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 import redis
+from starlette.applications import Starlette
 
-from channels.addresses import CallbackAddresses, companies_of
+from channels.addresses import PREFIX, CallbackAddresses, companies_of
 from channels.commands.working import work_when_up
 from channels.rounds import make_rounds
 from channels.settings import BadSettings
@@ -230,6 +232,46 @@ def test_a_tenant_whose_adapter_lacks_a_variable_is_told_of_in_a_sentence(
         assert client.get("/t/soko/health").status_code == 503
     (told,) = [r for r in caplog.records if "this tenant is not served" in r.getMessage()]
     assert "CAPP_AFRICASTALKING_API_KEY" in told.getMessage() and told.exc_info is None
+
+
+async def test_a_street_whose_houses_are_all_away_lives_and_is_not_ready(tmp_path: Path) -> None:
+    """A balancer takes it out; who calls back meanwhile comes again, also when it stays so."""
+    write_files(tmp_path, **{name: file_of(name, number) for name, number in NUMBERS.items()})
+    nowhere = house_environment(
+        "postgresql://capp@127.0.0.1:1/capp", "redis://127.0.0.1:1", tmp_path
+    )
+    street = Street(read_tenants(nowhere).sound, is_strict=False)
+    transport = httpx.ASGITransport(street)
+    async with (
+        street._lifespan(Starlette()) as shared,
+        httpx.AsyncClient(transport=transport, base_url="http://capp") as client,
+    ):
+        for retry_after in ("5", "60"):  # it waits for its servers; it can never start
+            for path in ("/health", "/health/ready"):
+                answer = await client.get(path)
+                told = {"state": "not ready", "tenants": 2, "tenants_ready": 0}
+                assert (answer.status_code, answer.json()) == (503, told)
+            assert (await client.get("/health/live")).status_code == 200
+            for name in NUMBERS:
+                path = f"/t/{name}{PREFIX}/mtn-momo/collection/x"
+                answer = await client.post(path, content=b"{}")
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, retry_after)
+                scope = {"method": "POST", "path": path, "headers": []}
+                assert shared["doors"].find(scope) is None
+            for house in street._houses.values():
+                house._give_up()
+
+
+@pytest.mark.long("houses of its own are opened")
+async def test_a_street_where_no_house_can_be_opened_ends_in_development_too(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    write_files(tmp_path, duka=file_of("duka", 902), soko=file_of("soko", 903))
+    tenants = read_tenants(house_environment(database_url, redis_url, tmp_path))
+    street = Street(tenants.sound, is_strict=False)
+    with pytest.raises(BadSettings, match=r"duka: .*capp_tenant_902.*soko: .*capp_tenant_903"):
+        async with street._lifespan(Starlette()):
+            raise AssertionError("it was opened")
 
 
 @pytest.mark.long("houses of its own are opened")

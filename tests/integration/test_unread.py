@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from channels.web.server import AHEAD_MAX, Bounds, Connection
+from channels.web.server import AHEAD_MAX, HEADERS_MAX, Bounds
 from channels.web.unread import PERIODS, Unread
-from tests.integration.test_server import Web, post, read_answer, serving
+from tests.integration.test_server import Web, connections_of, post, read_answer, serving
 from tests.leap import leap
 from tests.until import until
 
@@ -45,8 +47,7 @@ async def deaf(web: Web) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.St
 
 
 def transport_of(web: Web) -> asyncio.Transport:
-    (connection,) = web.server.server_state.connections
-    assert isinstance(connection, Connection)
+    (connection,) = connections_of(web)
     return connection.transport
 
 
@@ -180,3 +181,61 @@ async def test_who_sends_too_many_ahead_at_once_is_cut_and_the_next_is_served() 
                     heard = await reader.read()
             assert heard.count(b"HTTP/1.1 200") < AHEAD_MAX
         assert await web_answers(web)
+
+
+LAST: dict[str, bytes] = {
+    "nothing more": b"",
+    "half a request": b"POST /do",
+    "the last request": post(b"hi", b"Connection: close"),
+    "one of HTTP/1.0": post(version=b"1.0"),
+    "no HTTP": b"\x16\x03\x01 no HTTP\r\n\r\n",
+    "too large a head": post(b"", *[b"X-%d: y" % number for number in range(HEADERS_MAX)]),
+    "two that lead nowhere": post(b"", path=b"/nowhere") * 2,
+    "too many ahead": post(b"hi") * (2 * AHEAD_MAX),
+}
+
+
+@pytest.mark.parametrize("last", LAST.values(), ids=LAST.keys())
+async def test_who_does_not_take_what_was_said_before_the_end_keeps_no_connection(
+    last: bytes,
+) -> None:
+    """It is too little to wait with reading for it, and would be kept for ever."""
+    async with serving(HURRIED, 20) as web, deaf(web) as (_, writer):
+        writer.write(b"GET /long/50000 HTTP/1.1\r\nHost: us\r\n\r\n")
+        await until(lambda: transport_of(web).get_write_buffer_size())
+        writer.write(last)
+        await asyncio.sleep(0.05)
+        assert web.server.server_state.connections, "what was said waits to be taken"
+        for _ in range(6 * PERIODS):
+            leap(LATER)
+            await asyncio.sleep(0.02)
+        await until(lambda: not web.server.server_state.connections)
+
+
+HALF: dict[str, bytes] = {
+    "who was yet to say more": b"POST /do",
+    "who took too little": b"GET /long/500000 HTTP/1.1\r\nHost: us\r\n\r\n",
+    "who waited for a door": post(b"wait"),
+}
+
+
+@pytest.mark.parametrize("said", HALF.values(), ids=HALF.keys())
+async def test_of_a_caller_who_has_gone_nothing_is_kept(said: bytes) -> None:
+    """Whoever comes and goes as fast as they can would fill our memory with what waits for them."""
+    async with serving(Bounds(request_seconds=600)) as web:
+        web.door.may_answer.clear()
+        async with deaf(web) as (_, writer):
+            writer.write(said)
+            await until(
+                lambda: (
+                    web.door.called
+                    or any(c._is_coming or c.flow.write_paused for c in connections_of(web))
+                )
+            )
+            kept = [weakref.ref(held) for c in connections_of(web) for held in (c, c._unread)]
+            writer.transport.abort()
+            await until(lambda: not web.server.server_state.connections)
+        web.door.may_answer.set()
+        await until(lambda: not web.server.server_state.tasks)
+        gc.collect()
+        assert [found() for found in kept] == [None, None]

@@ -10,7 +10,7 @@ import pytest
 
 from channels.addresses import ANY_ATTEMPT, PREFIX
 from channels.sources import Sources, read_networks
-from channels.webhooks import BODY_BYTES_MAX
+from channels.webhooks import BODY_BYTES_MAX, _strange
 from engine.clock import AttemptId, Clock, Ids
 from engine.errors import Unreadable
 from engine.payments.lifecycle import State
@@ -244,6 +244,38 @@ async def test_forged_address_is_not_found_on_any_path_and_is_kept_as_a_stranger
     assert await nothing_happened(world, attempt)
 
 
+async def test_a_callback_to_an_operator_that_was_removed_moves_nothing_and_people_are_told(
+    world: World,
+    adapters: dict[int, OperatorPort],
+    attempt: AttemptId,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its payments may be under way still; nobody here can read what it says of them."""
+    paths = [path for path in every_path(adapters, attempt) if "/mpesa/" in path]
+    served = {code: port for code, port in adapters.items() if "mpesa" not in port.facts.webhooks}
+    body = msgspec.json.encode({"pin": PIN, "msisdn": NUMBER, "name": NAME})
+    _strange._told.clear()  # another test may have had this minute's line
+    async with knocking(callback_routes(world, reception_of(world, served))) as client:
+        for path in paths:
+            for method in ("POST", "GET"):
+                answer = await client.request(method, path, content=body)
+                assert (answer.status_code, answer.content) == (404, b"not found")
+    rows = await kept(world, "outcome, status, operator, asked")
+    shown = f'{{"bytes":{len(body)},"type":""}}'
+    assert rows == [("no such address", 404, "", shown)] * (2 * len(paths))
+    assert {found.hex for found in await kept(world, "attempt")} == {attempt}
+    assert set(await kept(world, "at_ms")) == {int(world.clock.epoch() * 1000)}
+    (told,) = [
+        record.getMessage() for record in caplog.records if record.name == "channels.webhooks"
+    ]
+    assert (
+        told == "a callback came for an operator that is not among CAPP_OPERATORS: nobody heard it"
+    )
+    token = paths[0].rsplit("/", 1)[1]
+    assert not [word for word in (PIN, NUMBER, NAME, token) if word in caplog.text]
+    assert await nothing_happened(world, attempt)
+
+
 # Callbacks that are understood.
 
 
@@ -324,6 +356,7 @@ async def test_forged_signature_is_kept_as_forged(world: World, attempt: Attempt
         assert (await client.post(path, content=b'"forged"')).status_code == 400
     (row,) = await kept(world, "outcome, attempt, asked")
     assert (row[0], row[1].hex) == ("forged", attempt)
+    assert await kept(world, "at_ms") == [int(world.clock.epoch() * 1000)]
     assert "forged" not in row[2]
     assert '"digest"' in row[2]
 

@@ -51,6 +51,7 @@ BEHIND_PROXIES = [
     ("empty", OURS, [(XFF, "")], UNKNOWN),
     ("very long", OURS, [(XFF, ",".join([THEIRS, *[OTHER_OF_OURS] * 1000]))], UNKNOWN),
     ("a socket without a name", None, [(XFF, THEIRS)], UNKNOWN),
+    ("a socket whose name is no address", "unix", [(XFF, THEIRS)], UNKNOWN),
 ]
 
 
