@@ -608,6 +608,18 @@ async def test_a_reference_is_adopted_from_a_callback_only_if_nobody_else_holds_
     assert await world.store.provider_reference(await world.live(other)) == "ws_CO_other"
 
 
+async def test_a_prompt_waits_for_the_end_of_the_dialogue_and_who_ends_before_leaves_it_to_others(
+    database_url: str,
+) -> None:
+    """The phone is busy until then: it would never be seen."""
+    async with open_world(database_url, CAPP_COLLECT_DELAY_SECONDS="3600") as world:
+        attempt = await world.live(await world.confirm())
+        await asyncio.sleep(0.2)
+        await world.dispatcher.stop()
+        row = await world.pool.fetchrow("select sent_at, claims from outbox where id = $1", attempt)
+        assert (world.mpesa.orders, *row) == ([], None, 0)
+
+
 async def test_two_processes_sweep_and_nobody_gets_an_intent_twice(
     world: World, database_url: str
 ) -> None:
