@@ -214,7 +214,7 @@ async def test_a_payout_waits_while_its_operator_is_down_and_leaves_when_it_is_b
 async def test_who_waits_is_looked_at_at_the_next_slot_and_who_is_held_the_next_day(
     world: World,
 ) -> None:
-    """Who was looked at in vain keeps the place in the queue, and people are reminded once a day."""
+    """Who was looked at in vain keeps the place in the queue; people are reminded once a day."""
     world.policy.closed = {"mtn_ug"}
     queued = await collected(world)
     world.policy.clearance = Clearance(HELD)
