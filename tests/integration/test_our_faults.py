@@ -19,6 +19,7 @@ from tests.integration.books import assert_books
 from tests.integration.offices import office_of
 from tests.integration.owner import Owner
 from tests.integration.privacy_room import KEYS
+from tests.integration.test_newer_rows import owe
 from tests.integration.world import (
     FAILED,
     SUCCEEDED,
@@ -282,6 +283,43 @@ async def test_its_order_waits_and_counts_as_it_did_before(world: World) -> None
         assert max([await claims(world, one) for one in attempts]) < 15
         assert len(await cases(world)) == 2
     assert await mended(world).sweep(10) == 0  # they can be read, and their orders wait
+
+
+async def test_a_receipt_of_what_nobody_can_read_is_told_and_said_when_it_can_be(
+    world: World,
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    intent = await owe(world, payment_id, 10, "delayed:payer:")
+    async with terms_of(world, payment_id):
+        await Owner(world.pool).execute("update payment set due = null")
+        await goes_by(world, HOUR, steps=60)
+        assert len(await cases(world)) == 1
+        assert await never_left(world, intent)
+    await goes_by(world, HOUR)
+    said = await world.pool.fetchval("select status from sms_message where id = $1", intent)
+    assert said == "sent"
+
+
+async def test_a_notice_that_a_newer_version_wrote_is_no_fault_of_ours(world: World) -> None:
+    """It is that version's to say, and the payment goes on without it."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await owe(world, payment_id, 10, "something_new:payer:")
+    await goes_by(world, HOUR, steps=30)
+    assert await cases(world) == []
+
+
+async def test_an_end_in_words_that_nobody_here_reads_is_told(world: World) -> None:
+    """An order's own row says how its call ended, and this version does not know what that says."""
+    payment_id = await world.confirm()
+    attempt = await owing(world, payment_id)
+    outbox = world.dispatcher._outbox
+    assert await outbox.end(attempt, await outbox.claim(attempt), '{"newer":1}')
+    await goes_by(world, HOUR, steps=60)
+    ((detail, _),) = await cases(world)
+    assert detail.endswith("by a fault of our own: ValidationError, see the log")
+    assert (await world.state(payment_id), world.mtn.orders) == (State.PAYING, [])
 
 
 async def test_who_cannot_be_read_keeps_no_case_behind_it_open(world: World) -> None:

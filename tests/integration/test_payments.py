@@ -21,6 +21,7 @@ from engine.ledger.plans import Spend
 from engine.money import Money
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
+from engine.payments.health import Told, told_by_error
 from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
 from engine.payments.stepping import Heard
@@ -535,6 +536,39 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert len(world.mpesa.orders) == 1
     await world.tell(attempt, SUCCEEDED)
     assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Throttled("mtn", "busy"), [Told.THROTTLED]),
+        (Unreachable("mtn", "refused"), [Told.UNREACHABLE]),
+        (OutcomeUnknown("mtn", ""), [Told.UNCLEAR]),
+        (REJECTED, [told_by_error(REJECTED, Direction.DISBURSE)]),
+        (ValueError("no key to sign it with"), []),
+    ],
+)
+async def test_what_a_call_says_of_its_operator_is_told_once(
+    world: World, answer: Exception, said: list[Told]
+) -> None:
+    """What it refuses is told with the attempt's end, and a fault of our own says nothing of it."""
+    told: list[tuple[str, Direction, Told | None]] = []
+
+    def record(
+        operator: str, direction: Direction, what: Told | None, minor: int,
+        *, began_at: float | None = None,
+    ) -> None:  # fmt: skip
+        told.append((operator, direction, what))
+
+    world.dispatcher._record = world.payments._record = record
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mtn.answers = [answer]
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    of_payout = [what for _, direction, what in told if direction is Direction.DISBURSE]
+    assert of_payout == said
+    assert {operator for operator, direction, _ in told} <= {"mpesa_ke", "mtn_ug"}
 
 
 async def test_a_call_that_fails_by_our_own_fault_may_have_been_carried_out_and_calls_people(
