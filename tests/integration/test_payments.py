@@ -552,13 +552,13 @@ async def test_what_a_call_says_of_its_operator_is_told_once(
     world: World, answer: Exception, said: list[Told]
 ) -> None:
     """What it refuses is told with the attempt's end, and a fault of our own says nothing of it."""
-    told: list[tuple[str, Direction, Told | None]] = []
+    heard: list[tuple[str, Direction, Told | None]] = []
 
     def record(
-        operator: str, direction: Direction, what: Told | None, minor: int,
+        operator: str, direction: Direction, told: Told | None, minor: int,
         *, began_at: float | None = None,
     ) -> None:  # fmt: skip
-        told.append((operator, direction, what))
+        heard.append((operator, direction, told))
 
     world.dispatcher._record = world.payments._record = record
     payment_id = await world.confirm()
@@ -566,9 +566,9 @@ async def test_what_a_call_says_of_its_operator_is_told_once(
     world.mtn.answers = [answer]
     await world.tell(await world.live(payment_id), SUCCEEDED)
     await world.dispatched()
-    of_payout = [what for _, direction, what in told if direction is Direction.DISBURSE]
+    of_payout = [what for _, direction, what in heard if direction is Direction.DISBURSE]
     assert of_payout == said
-    assert {operator for operator, direction, _ in told} <= {"mpesa_ke", "mtn_ug"}
+    assert {operator for operator, direction, _ in heard} <= {"mpesa_ke", "mtn_ug"}
 
 
 async def test_a_call_that_fails_by_our_own_fault_may_have_been_carried_out_and_calls_people(
