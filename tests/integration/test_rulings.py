@@ -1,24 +1,26 @@
 """What people decide, queues, other ways and returned payouts, on a real Postgres."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import msgspec
 import pytest
 
 from engine.clock import PaymentId
 from engine.decisions import Decision, Kind
-from engine.errors import CustomerMistake, NoWayNow
+from engine.errors import CustomerMistake, NoWayNow, OurFault
 from engine.ledger.plans import Spend
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
-from engine.payments.lifecycle import State
+from engine.payments.lifecycle import Event, State
 from engine.payments.planning import queue_due
 from engine.payments.policy import Clearance
 from engine.payments.stepping import Heard
 from engine.ports import Direction, Finding, Outcome, Reason
 from tests.integration.books import assert_books
+from tests.integration.owner import Owner
 from tests.integration.world import CUSTOMER, FAILED, SUCCEEDED, World, open_world
 
 pytestmark = pytest.mark.long(
@@ -191,6 +193,30 @@ async def test_what_waits_for_no_ruling_is_left_where_it_is(world: World) -> Non
         assert (await world.payment(payment_id)).version == version
         if state is S.PAYING:
             await end(world, payment_id)
+
+
+async def test_a_step_that_was_not_stored_is_told_to_nobody(world: World) -> None:
+    """Somebody else was faster, or the books refused it: no order leaves for it."""
+    world.policy.closed = {"mtn_ug"}
+    payment_id = await collected(world)
+    before, heard = await world.payment(payment_id), len(world.heard)
+    step = partial(world.payments.stepper.take, before, Event.REFUND_DECIDED, facts=BY_TWO)
+    owner = Owner(world.pool)
+    rows = await owner.fetch("select id, amount from balance where guarded and amount > 0")
+    await owner.execute("update balance set amount = 0 where guarded")
+    with pytest.raises(OurFault, match="refund decided of"):
+        await step()
+    await owner.executemany(
+        "update balance set amount = $2 where id = $1", [tuple(row) for row in rows]
+    )
+    assert len(world.heard) == heard
+    assert await world.state(payment_id) is S.PAYOUT_QUEUED
+    taken = await step()
+    assert taken is not None and taken.state is S.REFUNDING
+    assert await step() is None
+    assert len(world.heard) == heard + 1
+    await world.dispatched()
+    assert [order.direction for order in world.mpesa.orders[1:]] == [Direction.REFUND]
 
 
 # Queues and other ways.
