@@ -25,7 +25,7 @@ from engine.payments.health import Told, told_by_error
 from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
 from engine.payments.stepping import Heard
-from engine.ports import Accepted, Direction, Finding, Outcome, Reason
+from engine.ports import Accepted, Direction, Finding, Outcome, Reason, Sender
 from tests.collector import left_to_collector
 from tests.integration.books import assert_books
 from tests.integration.world import CUSTOMER, FAILED, PENDING, SUCCEEDED, World, open_world
@@ -183,6 +183,21 @@ async def test_a_payout_that_definitely_fails_is_refunded_in_full(world: World) 
     assert await world.balance("FLOAT mpesa_ke", "KES") == 500_000_000
     assert await world.balance("FEE_INCOME", "KES") == 0
     assert len(world.sms.sent) == 2  # the refund began; the refund is there
+
+
+async def test_a_payout_says_whose_money_it_is_and_what_they_send(world: World) -> None:
+    """Some operators ask for that. What is collected, or given back, is the payer's own."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    quote = (await world.payment(payment_id)).quote
+    assert [order.sender for order in world.mtn.orders] == [
+        Sender(country="KE", amount=quote.amount, msisdn=PAYER, language=quote.payer_language)
+    ]
+    await world.tell(await world.live(payment_id), FAILED)
+    await world.dispatched()
+    assert [order.sender for order in world.mpesa.orders] == [None, None]
 
 
 async def test_a_refund_that_fails_is_tried_again_later_and_somebody_is_told(world: World) -> None:
