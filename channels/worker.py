@@ -24,6 +24,7 @@ from engine.errors import CappError
 from engine.fx.feed import RateFeed
 from engine.inbox.store import InboxStore
 from engine.messages.watch import MessageWatch
+from engine.payments.our_faults import Mended
 from engine.payments.unresolved import Unresolved
 from engine.privacy.retention import Retention
 from engine.staff.sealing import Sealing
@@ -81,6 +82,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         engine.pool, engine.settings.tenant, engine.clock, engine.settings.kept_days
     )
     unresolved = Unresolved(engine.pool, engine.settings.tenant, engine.store, engine.clock)
+    mended = Mended(engine.pool, engine.settings.tenant, engine.store, engine.clock)
     sealing = Sealing(engine.pool, engine.settings.tenant, engine.clock)
     kept_days = engine.settings.webhooks.traffic_days
     inbox = InboxStore(
@@ -97,6 +99,7 @@ def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:
         _every(DESK_SECONDS, office.auditor.sweep, "audit"),
         _every(DESK_SECONDS, lambda: _expire_requests(engine), "requests"),
         _every(DESK_SECONDS, lambda: unresolved.sweep(BATCH), "cases of ended attempts"),
+        _every(DESK_SECONDS, lambda: mended.sweep(BATCH), "cases of our own faults"),
         _every(DESK_SECONDS, lambda: engine.reservations.sweep(BATCH), "reservations"),
         _every(LIQUIDITY_SECONDS, office.liquidity.watch, "low water"),
         _every(BALANCES_SECONDS, comparison.balances.look, "balances"),

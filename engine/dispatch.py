@@ -19,11 +19,12 @@ from engine.holding import Holding
 from engine.ledger.plans import Intent
 from engine.messages.delivery_notices import DeliveryNotices
 from engine.messages.sender import Messages
-from engine.outbox import HELD, NEVER_SENT, Leased, Outbox, Refusal
+from engine.outbox import HELD, NEVER_SENT, Leased, Outbox, Refusal, ever_rarer
 from engine.payments.evidence import Source, finding_without_numbers
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.lifecycle import State
-from engine.payments.orders import Orders, operation_of
+from engine.payments.orders import Orders, answer_to, operation_of
+from engine.payments.our_faults import OurFaults
 from engine.payments.patience import Patience
 from engine.payments.payment import Payment
 from engine.payments.service import Payments
@@ -74,6 +75,7 @@ class Dispatcher:
         self._record = record
         self._notices = DeliveryNotices(operators, store, messages)
         self._orders = Orders(operators=operators, store=store, callback_url=callback_url)
+        self._faults = OurFaults(store, clock)
         self._tasks = Tasks(failed="an intent was not carried out; the sweep will take it over")
         self._start = self._tasks.start
         self.payments: Payments  # set once by the wiring: the two know each other
@@ -99,14 +101,14 @@ class Dispatcher:
     async def ask(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> Heard:
         """Ask the operator how an attempt went, also one that is over, and apply what it says.
 
-        Raises Throttled, Unreachable or OutcomeUnknown: no evidence this time.
+        Raises ProviderError, or OurFault where it could not be asked: no evidence this time.
         """
         asked_at = self._clock.epoch()
         operator = await self._orders.asked(payment, attempt_id, direction)
         port = self._operators[operator]
         order = await self._orders.question(payment, attempt_id, direction, operator)
         with speaking_of(payment=payment.payment_id, attempt=attempt_id):
-            finding = await port.query(order)
+            finding = await answer_to(order, port)
         # An operator that answers later has no word for "unknown here": there it counts that
         # nobody ever said that the order was taken.
         never_taken = finding.outcome is Outcome.NOT_FOUND or (
@@ -152,7 +154,14 @@ class Dispatcher:
 
     async def _take_over(self, left: Leased) -> None:
         with speaking_of(payment=left.payment_id), self._holding(left.id, left.claim):
-            await self._finish_or_repeat(left)
+            try:
+                await self._finish_or_repeat(left)
+            except Exception as error:  # nothing is concluded from it (`payments/decisions/0040`)
+                if isinstance(error, OurFault) or not self._messages.carries(left.kind):
+                    await self._faults.tell(
+                        left.payment_id, "an order of it, or a message, waits", error
+                    )
+                raise
 
     def _holding(self, intent_id: str, claim: int) -> Holding:
         return Holding(self._outbox, self._tasks, intent_id, claim)
@@ -267,8 +276,14 @@ class Dispatcher:
         whose answer was lost may still have been carried out. A fault of our own is unclear too.
         """
         operator = payment.operator_of(direction)
-        port = self._operators[operator]
-        order = await self._orders.made(payment, attempt_id, direction, operator)
+        try:
+            port = self._operators[operator]
+            order = await self._orders.made(payment, attempt_id, direction, operator)
+        except Exception as error:
+            if claim is None:  # the call before may have been carried out
+                raise
+            await self._not_made(payment, attempt_id, direction, error, claim)
+            return
         if claim is None:
             await self.payments.stepper.keep_repeat(payment, attempt_id)
         began = self._clock.epoch()
@@ -293,6 +308,26 @@ class Dispatcher:
             await self.payments.record_unclear(payment, attempt_id)
         else:
             await self._taken(payment, attempt_id, direction, accepted, claim)
+
+    async def _not_made(
+        self,
+        payment: Payment,
+        attempt_id: AttemptId,
+        direction: Direction,
+        error: Exception,
+        claim: int,
+    ) -> None:
+        """No byte has left, by a fault of our own: tried again until its time is over, as where
+        nobody can be reached. Whose money is with us by then, of that one people hear.
+        """
+        word = direction.name.lower()
+        log.exception("%s %s cannot be made, by our own fault", payment.code, word)
+        now = self._clock.epoch()
+        pause = ever_rarer(attempt_id, now, self._patience.unreachable_retry)
+        await self._outbox.release(attempt_id, claim, now + pause)
+        if direction is not Direction.COLLECT:
+            what = f"the order to {word} cannot be made"
+            await self._faults.tell(payment.payment_id, what, error, after_seconds=0)
 
     async def _taken(
         self,

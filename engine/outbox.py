@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from engine.clock import Clock, PaymentId, first_id_at
+from engine.clock import Clock, PaymentId, epoch_of, first_id_at
 from engine.errors import OurFault
 from engine.gather import UNHURRIED_SECONDS, Gatherer
 from engine.ports import SmsReport
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS_MIN = 5
 """No intent is taken up again sooner after it was made."""
+
+LEFT_ALONE_SECONDS_MAX = 3600.0
+"""What waits for us to mend something goes on so soon after that was done."""
 
 QUESTION = 11
 """The intent kind of a question about an attempt that is over; kinds below are sent, not asked."""
@@ -37,6 +40,13 @@ NEVER_SENT = "never_sent"
 
 HELD = "held"
 """Stands where an end will: the order is kept from leaving by somebody who says how it ended."""
+
+
+def ever_rarer(made: str, now: float, seconds_min: float) -> float:
+    """So many seconds what nobody here can mend is left alone: half as long again as it has waited
+    since that id was made, and an hour at most.
+    """
+    return min(max((now - epoch_of(made)) / 2, seconds_min), LEFT_ALONE_SECONDS_MAX)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -143,10 +153,15 @@ class Outbox:
 
     async def put_back(self, left: Leased) -> None:
         """Whoever leased it cannot read what it is about, and others may: what has never left
-        stays so.
+        stays so. The longer that lasts, the more rarely it is looked at.
         """
-        if not left.was_sent:
-            await self.release(left.id, left.claim, self._clock.epoch() + self._lease_seconds)
+        now = self._clock.epoch()
+        await self._pool.execute(
+            "update outbox set sent_at = case when $3 then sent_at end, lease_until = $4"
+            " where id = $1 and claims = $2",
+            left.id, left.claim, left.was_sent,
+            int(now + ever_rarer(left.id, now, self._lease_seconds)),
+        )  # fmt: skip
 
     async def renew(self, intent_id: str, claim: int) -> bool:
         """Hold a claim for another lease from now; False when it is no longer held."""

@@ -25,6 +25,9 @@ NEXT: Final[Mapping[str, str]] = {
     " has it closes this",
     "ON_HOLD": "`capp decisions --payment CODE`; RELEASE_HOLD or REFUSE_HOLD, which closes this;"
     " after a restore first `deploy/restoring.md`",
+    "OUR_FAULT": "it says what keeps the payment: a key that is not set (`deploy/keys.md`), an"
+    " operator that the settings lack, a row that was changed (`capp audit`), an error that the log"
+    " tells; mend that: it goes on by itself, which closes this; where nothing does, CLOSE_CASE",
     "PAID_TWICE": "ask the operator whether the payer paid twice; its statement shows the money;"
     " then CLOSE_CASE",
     "PAY_IN": "`capp payins list`; RETURN_PAY_IN or ASSIGN_PAY_IN, which closes this",

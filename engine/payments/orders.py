@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from engine.clock import AttemptId
+from engine.errors import CappError, OurFault
 from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore, question_id
-from engine.ports import Accepted, Direction, OperatorPort, Order, Sender, WayPort
+from engine.ports import Accepted, Direction, Finding, OperatorPort, Order, Sender, WayPort
 
 
 class Orders:
@@ -120,3 +121,14 @@ def operation_of(
         Direction.REFUND: port.refund,
     }
     return operations[direction]
+
+
+async def answer_to(question: Order, port: OperatorPort) -> Finding:
+    """What the operator says of an attempt. Raises ProviderError; OurFault for whatever else."""
+    try:
+        return await port.query(question)
+    except CappError:
+        raise
+    except Exception as error:
+        fault = f"{port.facts.name} could not be asked ({type(error).__name__})"
+        raise OurFault(fault) from error

@@ -10,13 +10,15 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from engine.clock import AttemptId, Clock, PaymentId, epoch_of
-from engine.errors import CappError, OurFault, OutcomeUnknown, Throttled, Unreachable
-from engine.outbox import Leased, Outbox
+from engine.errors import CappError, OurFault, ProviderError
+from engine.outbox import Leased, Outbox, ever_rarer
 from engine.payments.asking import Asking
 from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import LIVE_DIRECTION, State
+from engine.payments.our_faults import OurFaults, words_of
 from engine.payments.patience import ORDER_OVER_SECONDS
 from engine.payments.payment import Payment, code_of
 from engine.payments.schedule import Schedule, Timetable
@@ -33,6 +35,14 @@ LookAfter = Callable[[Payment], Awaitable[None]]
 Ask = Callable[[Payment, AttemptId, Direction], Awaitable[Heard]]
 
 _SAYS_UNKNOWN = {State.COLLECTING, State.PAYING, State.REFUNDING}
+
+
+class _Answer(NamedTuple):
+    """What came of asking an operator, and what people are told of it."""
+
+    heard: Heard
+    told: str
+    is_theirs: bool = True  # not: it could not be asked, by a fault of our own
 
 
 def _never_late() -> float:
@@ -78,6 +88,7 @@ class Reconciler:
             **(also or {}),
         }
         self._record = record
+        self._faults = OurFaults(store, clock)
         self._asking = Asking(clock, lease_seconds=lease_seconds)
 
     async def sweep(self, most: int = 100) -> int:
@@ -89,7 +100,7 @@ class Reconciler:
         due = await self._store.lease_due(now, self._lease_seconds, most)
         asked = await self._outbox.lease_questions(most)
         await asyncio.gather(
-            *[self._look_after(payment_id) for payment_id in due],
+            *[self._look_after(payment_id, now + self._lease_seconds) for payment_id in due],
             *[self._ask_again(question) for question in asked],
         )
         return len(due) + len(asked)
@@ -102,13 +113,18 @@ class Reconciler:
         """Let questions under way finish; nothing else is asked. Leases bring back what waited."""
         await self._asking.stop()
 
-    async def _look_after(self, payment_id: PaymentId) -> None:
+    async def _look_after(self, payment_id: PaymentId, leased_until: int) -> None:
         try:
             payment = await self._store.payment(payment_id)
             if payment is not None:
                 await self._looks_after.get(payment.state, self._call_for_help)(payment)
-        except CappError:
+        except CappError as error:
             log.exception("%s was not looked after; its lease brings it back", code_of(payment_id))
+            if isinstance(error, OurFault):
+                await self._faults.tell(payment_id, "nobody can look after it", error)
+                now = self._clock.epoch()
+                pause = ever_rarer(payment_id, now, self._lease_seconds)
+                await self._store.put_off(payment_id, leased_until, int(now + pause))
 
     async def _call_for_help(self, payment: Payment) -> None:
         if not await self._store.waits(payment.payment_id):
@@ -175,19 +191,19 @@ class Reconciler:
         age = self._clock.epoch() - epoch_of(attempt_id)
         again = self._again(attempt_id, schedule)
         seen_from = await self._seen_from(payment, attempt_id)
-        heard, answer = await self._hear(payment, attempt_id, direction)
-        if heard is Heard.ADVANCED:
+        answer = await self._hear(payment, attempt_id, direction)
+        if answer.heard is Heard.ADVANCED:
             return
-        times, why = schedule.escalation(age), f"asked now: {answer}"
+        times, why = schedule.escalation(age), f"asked now: {answer.told}"
         now = self._clock.epoch()
         if not times and seen_from <= now:
             times, why = 1, f"the database was restored: it is not sent again; {why}"
         if times:
             await self._escalate(payment, attempt_id, operator, age, times, why)
         if age >= schedule.unclear_after and payment.state in _SAYS_UNKNOWN:
-            minor = payment.minor_of(direction)
-            began = epoch_of(attempt_id)
-            self._record(operator, direction, Told.UNCLEAR, minor, began_at=began)
+            if answer.is_theirs:
+                minor, began = payment.minor_of(direction), epoch_of(attempt_id)
+                self._record(operator, direction, Told.UNCLEAR, minor, began_at=began)
             await self._payments.record_unclear(payment, attempt_id)
         else:
             due = again if seen_from <= now else min(again, seen_from)
@@ -198,8 +214,10 @@ class Reconciler:
     async def _ask_again(self, question: Leased) -> None:
         try:
             found = await self._store.attempt(AttemptId(question_id(question.id)))
-        except OurFault:
+        except OurFault as fault:
             log.exception("question %s waits; its lease brings it back", question.id)
+            await self._outbox.put_back(question)
+            await self._faults.tell(question.payment_id, "late news of it waits", fault)
             return
         if found is None:
             log.error("question %s is about no attempt", question.id)
@@ -222,7 +240,7 @@ class Reconciler:
         """
         payment, schedule = found.payment, self._schedule.of(found.operator, found.direction)
         age = self._clock.epoch() - int(question.payload or 0)
-        _, answer = await self._hear(payment, found.attempt_id, found.direction)
+        answer = await self._hear(payment, found.attempt_id, found.direction)
         if not await self._outbox.still_there(question.id):
             return
         if not schedule.escalation(age):
@@ -231,7 +249,7 @@ class Reconciler:
             return
         detail = (
             f"late news of {found.direction.name.lower()} at {found.operator} without proof"
-            f" for {age / 3600:.0f} h ({payment.state.name}); asked now: {answer}"
+            f" for {age / 3600:.0f} h ({payment.state.name}); asked now: {answer.told}"
         )
         digest = digest_of(f"{question.id}:{question.payload}")
         await self._open_case(payment, UNRESOLVED, digest, detail)
@@ -239,16 +257,18 @@ class Reconciler:
 
     # How an operator is asked, and people are called.
 
-    async def _hear(
-        self, payment: Payment, attempt_id: AttemptId, direction: Direction
-    ) -> tuple[Heard, str]:
-        """Ask, and what came of it."""
+    async def _hear(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> _Answer:
+        """Ask, and what came of it. Whatever keeps it from being asked, people hear in time."""
         try:
             heard = await self._ask(payment, attempt_id, direction)
-        except (Throttled, Unreachable, OutcomeUnknown) as error:
+        except ProviderError as error:
             log.warning("%s: no answer about its attempt: %s", payment.code, error)
-            return Heard.KEPT, f"no answer: {error}"
-        return heard, "it answered, without an end"
+            return _Answer(Heard.KEPT, f"no answer: {error}")
+        except OurFault as fault:
+            log.exception("%s: its operator was not asked, by our own fault", payment.code)
+            told = f"nothing came of it, by a fault of our own: {words_of(fault)}"
+            return _Answer(Heard.KEPT, told, is_theirs=False)
+        return _Answer(heard, "it answered, without an end")
 
     async def _escalate(
         self,

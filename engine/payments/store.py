@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, epoch_of, first_id_at, made_at
 from engine.desk.proposals import Proposal
+from engine.errors import OurFault
 from engine.gather import Gatherer, alone
 from engine.ledger.chart import Route, route_accounts
 from engine.outbox import QUESTION
@@ -60,6 +61,14 @@ class Attempted(msgspec.Struct, frozen=True):
         payment = self.payment
         is_over = payment.live != self.attempt_id
         return is_over and payment.terms > 1 and self.direction is Direction.DISBURSE
+
+
+class Standing(NamedTuple):
+    """What is known of a payment beside its terms; times in epoch milliseconds."""
+
+    tenant: int
+    moved_ms: int
+    closed_ms: int | None
 
 
 ORDER_SOURCES = [int(Source.ACCEPTED), int(Source.REPEATED)]
@@ -214,7 +223,10 @@ class PaymentStore:
             " order by version",
             payment_id,
         )
-        return [read_step(row["facts"]) for row in rows]
+        try:
+            return [read_step(row["facts"]) for row in rows]
+        except ValueError as error:
+            raise OurFault(f"a step of payment {payment_id} was written by other code") from error
 
     async def open_case(
         self, payment: Payment, kind: str, hash_: str, detail: str, at_ms: int
@@ -253,6 +265,19 @@ class PaymentStore:
             payment_id, kind, tenant, at_ms, detail, at_version,
         )  # fmt: skip
         return number
+
+    async def standing(self, payment_id: PaymentId, kind: str) -> Standing | None:
+        """Of a payment that may be unreadable: whose it is, when it moved last, and when two people
+        last closed such a case about it. None where there is no such payment.
+        """
+        row = await self._pool.fetchrow(
+            "select p.tenant, j.at_ms, (select max(c.closed_ms) from case_file c"
+            "   where c.payment = p.id and c.kind = $2 and c.proposal is not null) as closed_ms"
+            " from payment p join journal j on j.payment = p.id and j.version = p.version"
+            " where p.id = $1",
+            payment_id, kind,
+        )  # fmt: skip
+        return Standing(*row) if row else None
 
     async def close_answered(self, payment_id: PaymentId, kind: str, by: Proposal) -> None:
         """What two people agreed on has been done: the cases it answers lie on no desk any more.
@@ -301,6 +326,12 @@ class PaymentStore:
             "update payment set due = least(due, $3) where id = $1 and version = $2",
             payment.payment_id, payment.version, due,
         )  # fmt: skip
+
+    async def put_off(self, payment_id: PaymentId, leased_until: int, due: int) -> None:
+        """Whoever leased it cannot look after it: nobody does before then, if it stays as it is."""
+        await self._pool.execute(
+            "update payment set due = $3 where id = $1 and due = $2", payment_id, leased_until, due
+        )
 
     async def lease_due(self, now: int, lease_seconds: int, most: int) -> list[PaymentId]:
         """Payments whose deadline has passed; nobody else gets them until the lease ends.

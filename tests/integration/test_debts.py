@@ -8,6 +8,8 @@ import pytest
 
 from channels.office import Office
 from engine.clock import PaymentId
+from engine.decisions import Decision
+from engine.decisions import Kind as About
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.desk.proposals import State as Stands
 from engine.ledger.books import open_accounts
@@ -17,6 +19,7 @@ from engine.money import Money
 from engine.payments.debts import Debts
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
+from engine.payments.policy import Clearance
 from engine.payments.stepping import REFUND_BY_HAND
 from engine.ports import Direction
 from tests.integration.books import assert_books
@@ -87,6 +90,19 @@ async def staffed(database_url: str) -> AsyncIterator[Staffed]:
         await world.dispatched()
         await assert_books(world.pool)
         assert await world.books.is_balanced()
+
+
+async def test_what_is_held_is_owed_to_nobody_yet(staffed: Staffed) -> None:
+    """Who reads that it is owed would pay it back at the operator, and it is paid out as well."""
+    world = staffed.world
+    reason = Decision(About.COMPLIANCE, "hold", "a name", {})
+    world.policy.clearance = Clearance(reason)
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    assert await world.state(payment_id) is State.ON_HOLD
+    assert (await world.cases(), await staffed.debts()) == (["ON_HOLD"], [])
 
 
 async def test_what_cannot_be_given_back_is_never_asked_for_and_people_know_at_once(

@@ -1,135 +1,463 @@
-"""Somebody agrees, and it ends in a fault of our own: they hear the truth, and nothing is stuck."""
+"""What a fault of our own keeps is neither given up nor repeated blindly, and people hear of it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+import msgspec
 import pytest
 
+from engine.clock import AttemptId, PaymentId
+from engine.desk.proposals import Kind, Person
+from engine.errors import CommitUnknown, NotServed, OurFault, Unreadable
+from engine.outbox import ever_rarer
 from engine.payments.lifecycle import State
-from engine.ports import Direction
-from engine.session.actions import build_verbs
-from engine.session.press import Verb
-from engine.session.rooms import Words
-from tests.integration.client_room import PRICE, open_client_room
-from tests.integration.counter_room import AMINA, CounterRoom, open_room
+from engine.payments.our_faults import AGAIN_SECONDS, MENDED_SECONDS, OUR_FAULT, Mended, OurFaults
+from engine.payments.reconciliation import Reconciler
+from engine.payments.schedule import Schedule
+from tests.integration.books import assert_books
+from tests.integration.offices import office_of
 from tests.integration.owner import Owner
-from tests.integration.staff_room import open_staff_room
-from tests.integration.test_staff_api import held
-from tests.scenarios.test_platform import broken
-from tests.unit.session.rooms import PIN, House
+from tests.integration.privacy_room import KEYS
+from tests.integration.test_newer_rows import owe
+from tests.integration.world import (
+    FAILED,
+    SUCCEEDED,
+    EndedSweeps,
+    ScriptedOperator,
+    World,
+    open_world,
+)
+from tests.unit.payments.examples import MPESA, MTN
 
-MISTAKE = "raise exception 'a mistake';"
-"""What the commit's function does as long as it is broken."""
-SORRY = "Sorry, something went wrong on our side."
-TO_PRICE = ("2", "2", "1", "1")
-TO_PIN = (*TO_PRICE, "1")
+HOUR = 3600
+AMINA, BRIAN = Person("amina"), Person("brian")
 
 
-class AtCounter(House):
-    """Amina's phone, whose payments are those of a real counter."""
-
-    def __init__(self, room: CounterRoom) -> None:
-        self._counter = room.counter
-        super().__init__()
-        self.clock.seconds = room.world.clock.epoch()
-        self.customers.known[AMINA.msisdn] = AMINA
-        self.customers.pins[AMINA.customer_id] = PIN
-
-    def build_verbs(self, words: Words) -> Mapping[str, Verb]:
-        return build_verbs(
-            customers=self.customers, payments=self._counter, names=self.operator_names,
-            seal=self.seal, words=words,
-        )  # fmt: skip
-
-    async def type(self, *inputs: str, session_id: str = "s1") -> str:
-        """What she reads once she has dialled and typed all of it."""
-        reply = await self.press(*inputs, session_id=session_id, msisdn=AMINA.msisdn)
-        return reply.text
-
-    async def send(self, *inputs: str, session_id: str = "s1") -> str:
-        """What the last turn is answered, which may be a repeat."""
-        text = "*".join(inputs)
-        return (await self.take(text, session_id, msisdn=AMINA.msisdn)).text
+@asynccontextmanager
+async def sealed(database_url: str) -> AsyncIterator[World]:
+    """Whatever speaks of people or orders is sealed, so that a changed row opens no more."""
+    by_way = {
+        "mpesa_ke": msgspec.structs.replace(MPESA, orders_by="way", collect_repeat_is_safe=True),
+        "mtn_ug": msgspec.structs.replace(MTN, orders_by="way"),
+    }
+    also = {name: ScriptedOperator(facts) for name, facts in by_way.items()}
+    keys: Any = KEYS
+    async with open_world(database_url, also=also, **keys) as world:
+        world.mpesa, world.mtn = also["mpesa_ke"], also["mtn_ug"]
+        yield world
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[CounterRoom]:
-    async with open_room(database_url) as opened:
-        opened.world.dispatching = False
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with sealed(database_url) as opened:
         yield opened
 
 
-async def paying(room: CounterRoom) -> int:
-    """How many payments people have made."""
-    counted: int = await room.world.pool.fetchval(
-        "select count(*) from payment where customer is not null"
+class Changed:
+    """A column of one payment's rows that holds what nobody can open, until it is mended."""
+
+    def __init__(self, world: World, table: str, column: str, which: str, id: str) -> None:
+        self._owner = Owner(world.pool)
+        self._where = f"{table} where {which} = $1 and {column} is not null"
+        self._set = f"update {table} set {column} = $2 where {which} = $1 and {column} = $3"
+        self._column, self._id = column, id
+        self._pairs: list[tuple[str, str]] = []
+
+    async def __aenter__(self) -> None:
+        rows = await self._owner.fetch(f"select {self._column} from {self._where}", self._id)
+        assert rows
+        self._pairs = [(row[0], row[0][:-6] + "AAAAAA") for row in rows]
+        await self._write(self._pairs)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._write([(after, before) for before, after in self._pairs])
+
+    async def _write(self, pairs: list[tuple[str, str]]) -> None:
+        async with self._owner.acquire() as connection, connection.transaction():
+            await connection.execute("set local session_replication_role = replica")
+            for before, after in pairs:
+                await connection.execute(self._set, self._id, after, before)
+
+
+def order_of(world: World, attempt: AttemptId) -> Changed:
+    """The way by which it was ordered, without which its order cannot be made."""
+    return Changed(world, "evidence", "body", "attempt", attempt)
+
+
+def terms_of(world: World, payment_id: PaymentId) -> Changed:
+    return Changed(world, "journal", "facts", "payment", payment_id)
+
+
+def mended(world: World) -> Mended:
+    return Mended(world.pool, 1, world.store, world.clock)
+
+
+async def cases(world: World) -> list[tuple[str, str | None]]:
+    """What is told, and how it was closed."""
+    rows = await world.pool.fetch(
+        "select detail, note from case_file where kind = $1 order by opened_ms, hash", OUR_FAULT
     )
-    return counted
+    return [(row["detail"], row["note"]) for row in rows]
 
 
-async def test_a_request_that_could_not_be_taken_on_is_open_and_its_repeat_pays_it_once(
-    room: CounterRoom,
+async def goes_by(world: World, seconds: float, *, steps: int = 1) -> None:
+    """Time in which the worker sweeps as it always does."""
+    for _ in range(steps):
+        world.clock.pass_(seconds / steps)
+        await world.dispatcher.sweep()
+        await world.dispatched()
+        await world.reconciler.sweep()
+        await world.dispatched()
+
+
+async def claims(world: World, intent: str) -> int:
+    return int(await world.pool.fetchval("select claims from outbox where id = $1", intent))
+
+
+async def never_left(world: World, intent: str) -> bool:
+    row = await world.pool.fetchrow("select sent_at from outbox where id = $1", intent)
+    return row is not None and row["sent_at"] is None
+
+
+async def owing(world: World, payment_id: PaymentId) -> AttemptId:
+    """Its money came, and nobody has begun to pay it out."""
+    await world.dispatched()
+    world.dispatching = False
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    world.dispatching = True
+    return await world.live(payment_id)
+
+
+async def giving_back(world: World, payment_id: PaymentId) -> AttemptId:
+    """Its payout failed, and nobody has begun to give it back."""
+    await owing(world, payment_id)
+    await goes_by(world, 61)
+    world.dispatching = False
+    await world.tell(await world.live(payment_id), FAILED)
+    world.dispatching = True
+    return await world.live(payment_id)
+
+
+async def test_a_payout_that_cannot_be_made_counts_as_never_sent_and_people_hear_at_once(
+    world: World,
 ) -> None:
-    code, phone = await room.ask(), AtCounter(room)
-    assert "Total KES" in await phone.type(*TO_PRICE)
-    await phone.send(*TO_PIN)
-    async with broken(Owner(room.world.pool), MISTAKE):
-        for _ in range(2):  # the gateway repeats what it had no answer to
-            assert (await phone.send(*TO_PIN, PIN)).startswith(SORRY)
-        assert (await room.state(code), await paying(room)) == ("open", 0)
-    answers = {await phone.send(*TO_PIN, PIN) for _ in range(3)}
-    assert len(answers) == 1 and " started" in answers.pop()
-    assert (await room.state(code), await paying(room)) == ("taken", 1)
+    """It was lost to everybody: no payout, no refund, no case."""
+    payment_id = await world.confirm()
+    attempt = await owing(world, payment_id)
+    async with order_of(world, attempt):
+        await goes_by(world, 61)
+        assert await never_left(world, attempt)
+        ((detail, note),) = await cases(world)
+        assert detail.startswith("the order to disburse cannot be made, by a fault of our own: ")
+        assert note is None and "evidence" in detail
+        await goes_by(world, 91)
+        assert await world.state(payment_id) is State.PAYOUT_QUEUED  # its time was over
+        assert world.mtn.orders == []
+    assert await mended(world).sweep(10) == 0  # in the queue: nobody knows yet
+    await goes_by(world, 30)
+    assert [order.attempt_id for order in world.mtn.orders] == [await world.live(payment_id)]
+    assert await mended(world).sweep(10) == 1
+    assert await cases(world) == [(detail, "it goes on")]
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is State.PAID
+    await assert_books(world.pool)
 
 
-async def test_who_dials_again_after_our_fault_finds_the_request_and_pays_it_once(
-    room: CounterRoom,
+async def test_fresh_from_its_commit_it_is_the_same(world: World) -> None:
+    payment_id = await world.confirm()
+    attempt = await owing(world, payment_id)
+    async with order_of(world, attempt):
+        world.dispatcher.hear(*world.heard[-1])
+        await world.dispatched()
+        assert await never_left(world, attempt)
+        assert len(await cases(world)) == 1
+    await goes_by(world, 31)  # not hammered, and not late for its time either
+    assert [order.attempt_id for order in world.mtn.orders] == [attempt]
+
+
+async def test_a_collection_that_cannot_be_made_expires_and_calls_nobody(world: World) -> None:
+    world.dispatching = False
+    payment_id = await world.confirm()
+    attempt = await world.live(payment_id)
+    async with order_of(world, attempt):
+        await goes_by(world, 61)
+        assert await never_left(world, attempt)
+        await goes_by(world, 90)
+        assert await world.state(payment_id) is State.EXPIRED
+    assert (world.mpesa.orders, await cases(world)) == ([], [])
+    await assert_books(world.pool)
+
+
+async def test_a_refund_that_cannot_be_made_is_tried_ever_more_rarely_and_is_one_case(
+    world: World,
 ) -> None:
-    code, phone = await room.ask(), AtCounter(room)
-    await phone.type(*TO_PIN)
-    async with broken(Owner(room.world.pool), MISTAKE):
-        assert (await phone.send(*TO_PIN, PIN)).startswith(SORRY)
-    assert "Total KES" in await phone.type("7", session_id="s2")  # where she was, at a new price
-    await phone.send("7", "1", session_id="s2")
-    assert " started" in await phone.send("7", "1", PIN, session_id="s2")
-    assert (await room.state(code), await paying(room)) == ("taken", 1)
-    # What a gateway repeats of the first session after that pays nothing more.
-    await phone.send(*TO_PIN, PIN)
-    assert await paying(room) == 1
+    payment_id = await world.confirm()
+    attempt = await giving_back(world, payment_id)
+    before = len(world.mpesa.orders)
+    async with order_of(world, attempt):
+        await goes_by(world, 6 * HOUR, steps=180)
+        assert len(await cases(world)) == 1
+        assert await never_left(world, attempt)
+        assert await claims(world, attempt) < 25  # of 180 sweeps
+    await goes_by(world, HOUR, steps=6)
+    assert [order.attempt_id for order in world.mpesa.orders[before:]] == [attempt]
+    assert await mended(world).sweep(10) == 1
+    await world.tell(attempt, SUCCEEDED)
+    assert await world.state(payment_id) is State.REFUNDED
 
 
-async def test_what_two_agreed_on_stays_agreed_and_is_done_once_the_fault_is_mended(
-    database_url: str,
+async def test_what_may_have_left_is_not_given_up_nor_called_unclear_nor_sent_blindly(
+    world: World,
 ) -> None:
-    async with open_staff_room(database_url) as room:
-        payment_id, code = await held(room)
-        asked = await room.post("fay", f"/transactions/{code}/reverse", {"why": "on a list"})
-        path = f"/proposals/{asked.json()['id']}/approve"
-        desk = room.engine.office.desk
-        async with broken(Owner(room.world.pool), MISTAKE):
-            for _ in range(2):
-                agreed = await room.post("fin", path)
-                told = agreed.json()
-                assert (agreed.status_code, told["state"], told["outcome"]) == (200, "approved", "")
-            await desk.carry_out_approved()  # stops for none of them
-            assert await room.world.state(payment_id) is State.ON_HOLD
-        await desk.carry_out_approved()
-        await room.world.dispatched()
-        assert await room.world.state(payment_id) is State.REFUNDING
-        assert [order.direction for order in room.world.mpesa.orders].count(Direction.REFUND) == 1
-        assert (await room.post("fin", path)).json()["state"] == "done"
+    """Its way says whether a repeat is safe, and cannot be read."""
+    payment_id = await world.confirm()
+    attempt = await owing(world, payment_id)
+    await world.pool.execute("update outbox set sent_at = 1 where id = $1", attempt)
+    async with order_of(world, attempt):
+        await goes_by(world, MENDED_SECONDS - 1, steps=9)
+        assert await cases(world) == []
+        await goes_by(world, HOUR, steps=60)
+        ((detail, _),) = await cases(world)
+        assert detail.startswith("an order of it, or a message, waits, by a fault of our own: ")
+        assert (await world.state(payment_id), world.mtn.orders) == (State.PAYING, [])
+        assert not await never_left(world, attempt)
+        assert await mended(world).sweep(10) == 0
+    await goes_by(world, 61)
+    assert [order.attempt_id for order in world.mtn.orders] == [attempt]
+    assert await mended(world).sweep(10) == 1
 
 
-async def test_what_a_business_asked_for_in_vain_is_made_by_its_repeat_once(
-    database_url: str,
+async def test_a_repeat_that_cannot_be_made_leaves_the_call_before_it_alone(world: World) -> None:
+    payment_id = await world.confirm()
+    attempt = await giving_back(world, payment_id)
+    sent = len(world.mpesa.orders)
+    await world.pool.execute("update outbox set sent_at = 1 where id = $1", attempt)
+    newer = '{"type":"newer"}'
+    facts = await Owner(world.pool).fetchval(
+        "select facts from journal where payment = $1 and version = 2", payment_id
+    )
+    change = "update journal set facts = $2 where payment = $1 and version = 2"
+    await Owner(world.pool).execute(change, payment_id, newer)  # by which it was collected
+    await goes_by(world, HOUR, steps=60)
+    assert await world.state(payment_id) is State.REFUNDING
+    assert (len(await cases(world)), len(world.mpesa.orders)) == (1, sent)
+    assert not await never_left(world, attempt)
+    await Owner(world.pool).execute(change, payment_id, facts)
+    await goes_by(world, 61)
+    assert [order.attempt_id for order in world.mpesa.orders[sent:]] == [attempt]
+
+
+async def test_a_payment_that_nobody_can_read_is_a_case_and_goes_on_when_it_can_be(
+    world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_client_room(database_url) as room:
-        async with broken(Owner(room.world.pool), MISTAKE):
-            for _ in range(2):
-                failed = await room.post("/payments/send", PRICE, key="order-0001")
-                assert (failed.status_code, failed.json()["code"]) == (500, "our_fault")
-        assert room.world.mpesa.orders == []
-        made = [await room.post("/payments/send", PRICE, key="order-0001") for _ in range(2)]
-        assert [answer.status_code for answer in made] == [201, 201]
-        assert made[0].content == made[1].content
-        stored = "select count(*) from payment where customer is not null"
-        assert await room.world.pool.fetchval(stored) == 1
+    payment_id, other = await world.confirm(), await world.confirm()
+    await world.dispatched()
+    async with terms_of(world, payment_id):
+        await goes_by(world, MENDED_SECONDS - 1, steps=20)
+        assert await cases(world) == []
+        await goes_by(world, 6 * HOUR, steps=72)
+        ((detail, note),) = await cases(world)
+        assert detail.startswith("nobody can look after it, by a fault of our own: payment")
+        assert note is None
+        assert await mended(world).sweep(10) == 0
+        looks = [record for record in caplog.records if "was not looked after" in record.message]
+        assert len(looks) < 20  # of 92 sweeps
+    assert await mended(world).sweep(10) == 1
+    assert await cases(world) == [(detail, "it goes on")]
+    asked = len(world.mpesa.questions)
+    await goes_by(world, HOUR)
+    assert (await world.live(payment_id)) in [q.attempt_id for q in world.mpesa.questions[asked:]]
+    assert other != payment_id and await world.state(other) is State.COLLECT_UNKNOWN
+
+
+async def test_its_order_waits_and_counts_as_it_did_before(world: World) -> None:
+    world.dispatching = False
+    fresh, left = await world.confirm(), await world.confirm()
+    attempts = [await world.live(fresh), await world.live(left)]
+    await world.pool.execute("update outbox set sent_at = 1 where id = $1", attempts[1])
+    await Owner(world.pool).execute("update payment set due = null")
+    async with terms_of(world, fresh), terms_of(world, left):
+        await goes_by(world, 3 * HOUR, steps=180)
+        assert [await never_left(world, one) for one in attempts] == [True, False]
+        assert max([await claims(world, one) for one in attempts]) < 15
+        assert len(await cases(world)) == 2
+    assert await mended(world).sweep(10) == 0  # they can be read, and their orders wait
+
+
+async def test_a_receipt_of_what_nobody_can_read_is_told_and_said_when_it_can_be(
+    world: World,
+) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    intent = await owe(world, payment_id, 10, "delayed:payer:")
+    async with terms_of(world, payment_id):
+        await Owner(world.pool).execute("update payment set due = null")
+        await goes_by(world, HOUR, steps=60)
+        assert len(await cases(world)) == 1
+        assert await never_left(world, intent)
+    await goes_by(world, HOUR)
+    said = await world.pool.fetchval("select status from sms_message where id = $1", intent)
+    assert said == "sent"
+
+
+async def test_a_notice_that_a_newer_version_wrote_is_no_fault_of_ours(world: World) -> None:
+    """It is that version's to say, and the payment goes on without it."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await owe(world, payment_id, 10, "something_new:payer:")
+    await goes_by(world, HOUR, steps=30)
+    assert await cases(world) == []
+
+
+async def test_an_end_in_words_that_nobody_here_reads_is_told(world: World) -> None:
+    """An order's own row says how its call ended, and this version does not know what that says."""
+    payment_id = await world.confirm()
+    attempt = await owing(world, payment_id)
+    outbox = world.dispatcher._outbox
+    assert await outbox.end(attempt, await outbox.claim(attempt), '{"newer":1}')
+    await goes_by(world, HOUR, steps=60)
+    ((detail, _),) = await cases(world)
+    assert detail.endswith("by a fault of our own: ValidationError, see the log")
+    assert (await world.state(payment_id), world.mtn.orders) == (State.PAYING, [])
+
+
+async def test_who_cannot_be_read_keeps_no_case_behind_it_open(world: World) -> None:
+    waiting = [await world.confirm() for _ in range(3)]
+    await world.dispatched()
+    faults = OurFaults(world.store, world.clock)
+    for payment_id in waiting:
+        await faults.tell(payment_id, "it waits", OurFault("no key"), after_seconds=0)
+    bad = min(waiting)
+    async with terms_of(world, bad):
+        closer = mended(world)
+        assert [await closer.sweep(1) for _ in range(5)] == [0, 1, 1, 0, 0]
+    assert sum([await closer.sweep(2) for _ in range(2)]) == 1
+
+
+async def test_nothing_is_told_while_the_database_is_away_nor_before_somebody_could_mend_it(
+    world: World,
+) -> None:
+    payment_id = await world.confirm()
+    faults = OurFaults(world.store, world.clock)
+    lost = CommitUnknown("no reply")
+    lost.__cause__ = ConnectionResetError()
+    for error in (NotServed("no role"), lost, ConnectionResetError()):
+        await faults.tell(payment_id, "it waits", error, after_seconds=0)
+    await faults.tell(payment_id, "it waits", OurFault("no key"))
+    await faults.tell(PaymentId("0" * 32), "it waits", OurFault("no key"), after_seconds=0)
+    assert await cases(world) == []
+    world.clock.pass_(MENDED_SECONDS)
+    await faults.tell(payment_id, "it waits", OurFault("no key"))
+    assert await cases(world) == [("it waits, by a fault of our own: no key", None)]
+
+
+async def test_what_others_raise_is_told_by_its_name_alone(world: World) -> None:
+    """It may hold what it was given: a number, or a key."""
+    payment_id = await world.confirm()
+    faults = OurFaults(world.store, world.clock)
+    await faults.tell(payment_id, "it waits", ValueError("+254712000001"), after_seconds=0)
+    assert await cases(world) == [
+        ("it waits, by a fault of our own: ValueError, see the log", None)
+    ]
+
+
+async def test_what_two_people_have_closed_is_quiet_for_a_day(world: World) -> None:
+    payment_id = await world.confirm()
+    desk = office_of(world, {}).desk
+    faults, fault = OurFaults(world.store, world.clock), OurFault("the row was changed")
+    await faults.tell(payment_id, "it waits", fault, after_seconds=0)
+    hash_ = await world.pool.fetchval("select hash from case_file")
+    case = f"{payment_id}:{OUR_FAULT}:{hash_.hex}"
+    asked = await desk.propose(Kind.CLOSE_CASE, {"case": case}, by=AMINA, note="paid by hand")
+    await desk.approve(asked.id, by=BRIAN)
+    world.clock.pass_(AGAIN_SECONDS - 1)
+    await faults.tell(payment_id, "it waits", fault, after_seconds=0)
+    assert len(await cases(world)) == 1
+    world.clock.pass_(1)
+    await faults.tell(payment_id, "it waits", fault, after_seconds=0)
+    assert [note for _, note in await cases(world)] == ["paid by hand", None]
+
+
+@pytest.mark.parametrize("fault", [ValueError("no key to sign it with"), OSError("no such file")])
+async def test_a_question_that_our_own_fault_keeps_is_one_without_an_answer(
+    world: World, fault: Exception
+) -> None:
+    """It was asked with every lease, for ever, and the day of the promise never came."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    told: list[Any] = []
+    world.mpesa.findings = [fault] * 50
+    sweeps = EndedSweeps(
+        Reconciler(
+            store=world.store, outbox=world.dispatcher._outbox, payments=world.payments,
+            ask=world.dispatcher.ask, clock=world.clock,
+            schedule=Schedule(escalate_after=2 * HOUR, jitter=0),
+            record=lambda *words, **more: told.append(words),
+        )
+    )  # fmt: skip
+    for _ in range(300):
+        world.clock.pass_(30)
+        await sweeps.sweep()
+    assert await world.state(payment_id) is State.COLLECT_UNKNOWN
+    assert len(world.mpesa.questions) < 12
+    (case,) = await world.pool.fetch("select kind, detail from case_file")
+    assert case["kind"] == "UNRESOLVED"
+    assert case["detail"].endswith(
+        "asked now: nothing came of it, by a fault of our own:"
+        f" mpesa_ke could not be asked ({type(fault).__name__})"
+    )
+    assert told == []  # it is not the operator that was silent
+
+
+async def test_an_answer_that_is_none_of_its_words_is_no_answer_either(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mpesa.findings = [Unreadable("mpesa_ke", "what is this")] * 50
+    await goes_by(world, 25 * HOUR, steps=50)
+    assert await world.state(payment_id) is State.COLLECT_UNKNOWN
+    assert await world.cases() == ["UNRESOLVED"]
+
+
+async def test_late_news_of_what_cannot_be_read_waits_and_is_told(world: World) -> None:
+    payment_id = await world.confirm()
+    await world.dispatched()
+    attempt = await world.live(payment_id)
+    await world.tell(attempt, FAILED)
+    await world.store.put_question(await world.payment(payment_id), attempt, 0, 0)
+    async with terms_of(world, payment_id):
+        await goes_by(world, 3 * HOUR, steps=180)
+        ((detail, _),) = await cases(world)
+        assert detail.startswith("late news of it waits, by a fault of our own: ")
+        assert world.mpesa.questions == []
+        question = await world.pool.fetchval("select id from outbox where kind = 11")
+        assert await claims(world, question.hex) < 15
+    assert await mended(world).sweep(10) == 0  # it has not been asked about
+    await goes_by(world, HOUR)
+    assert {asked.attempt_id for asked in world.mpesa.questions} == {attempt}
+
+
+async def test_a_refusal_that_cannot_be_booked_is_told_and_booked_when_it_can_be(
+    world: World,
+) -> None:
+    """What ended on the intent's row is carried out by whoever finds it: also days later."""
+    payment_id = await world.confirm()
+    attempt = await owing(world, payment_id)
+    outbox = world.dispatcher._outbox
+    ended = '{"code":"no","reason":"other"}'
+    assert await outbox.end(attempt, await outbox.claim(attempt), ended)
+    async with terms_of(world, payment_id):
+        await goes_by(world, HOUR, steps=60)
+        assert len(await cases(world)) == 1
+    await goes_by(world, HOUR)
+    assert await world.state(payment_id) is State.REFUNDING
+    assert world.mtn.orders == []
+    assert await mended(world).sweep(10) == 1
+
+
+@pytest.mark.parametrize(
+    ("waited", "pause"), [(0, 10), (19, 10), (30, 15), (600, 300), (7200, 3600), (10**6, 3600)]
+)
+def test_what_we_cannot_mend_is_left_alone_ever_longer(waited: float, pause: float) -> None:
+    made = f"{1_700_000_000_000:012x}" + "0" * 20
+    assert ever_rarer(made, 1_700_000_000 + waited, 10) == pause

@@ -21,10 +21,11 @@ from engine.ledger.plans import Spend
 from engine.money import Money
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
+from engine.payments.health import Told, told_by_error
 from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
 from engine.payments.stepping import Heard
-from engine.ports import Accepted, Direction, Finding, Outcome, Reason
+from engine.ports import Accepted, Direction, Finding, Outcome, Reason, Sender
 from tests.collector import left_to_collector
 from tests.integration.books import assert_books
 from tests.integration.world import CUSTOMER, FAILED, PENDING, SUCCEEDED, World, open_world
@@ -182,6 +183,21 @@ async def test_a_payout_that_definitely_fails_is_refunded_in_full(world: World) 
     assert await world.balance("FLOAT mpesa_ke", "KES") == 500_000_000
     assert await world.balance("FEE_INCOME", "KES") == 0
     assert len(world.sms.sent) == 2  # the refund began; the refund is there
+
+
+async def test_a_payout_says_whose_money_it_is_and_what_they_send(world: World) -> None:
+    """Some operators ask for that. What is collected, or given back, is the payer's own."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    quote = (await world.payment(payment_id)).quote
+    assert [order.sender for order in world.mtn.orders] == [
+        Sender(country="KE", amount=quote.amount, msisdn=PAYER, language=quote.payer_language)
+    ]
+    await world.tell(await world.live(payment_id), FAILED)
+    await world.dispatched()
+    assert [order.sender for order in world.mpesa.orders] == [None, None]
 
 
 async def test_a_refund_that_fails_is_tried_again_later_and_somebody_is_told(world: World) -> None:
@@ -537,6 +553,39 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Throttled("mtn", "busy"), [Told.THROTTLED]),
+        (Unreachable("mtn", "refused"), [Told.UNREACHABLE]),
+        (OutcomeUnknown("mtn", ""), [Told.UNCLEAR]),
+        (REJECTED, [told_by_error(REJECTED, Direction.DISBURSE)]),
+        (ValueError("no key to sign it with"), []),
+    ],
+)
+async def test_what_a_call_says_of_its_operator_is_told_once(
+    world: World, answer: Exception, said: list[Told]
+) -> None:
+    """What it refuses is told with the attempt's end, and a fault of our own says nothing of it."""
+    heard: list[tuple[str, Direction, Told | None]] = []
+
+    def record(
+        operator: str, direction: Direction, told: Told | None, minor: int,
+        *, began_at: float | None = None,
+    ) -> None:  # fmt: skip
+        heard.append((operator, direction, told))
+
+    world.dispatcher._record = world.payments._record = record
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.mtn.answers = [answer]
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    of_payout = [what for _, direction, what in heard if direction is Direction.DISBURSE]
+    assert of_payout == said
+    assert {operator for operator, direction, _ in heard} <= {"mpesa_ke", "mtn_ug"}
+
+
 async def test_a_call_that_fails_by_our_own_fault_may_have_been_carried_out_and_calls_people(
     world: World,
 ) -> None:
@@ -606,6 +655,18 @@ async def test_a_reference_is_adopted_from_a_callback_only_if_nobody_else_holds_
     assert await world.store.provider_reference(attempt) == "ws_CO_mine"
     assert not await world.payments.adopt_reference(found, "ws_CO_later")
     assert await world.store.provider_reference(await world.live(other)) == "ws_CO_other"
+
+
+async def test_a_prompt_waits_for_the_end_of_the_dialogue_and_who_ends_before_leaves_it_to_others(
+    database_url: str,
+) -> None:
+    """The phone is busy until then: it would never be seen."""
+    async with open_world(database_url, CAPP_COLLECT_DELAY_SECONDS="3600") as world:
+        attempt = await world.live(await world.confirm())
+        await asyncio.sleep(0.2)
+        await world.dispatcher.stop()
+        row = await world.pool.fetchrow("select sent_at, claims from outbox where id = $1", attempt)
+        assert (world.mpesa.orders, *row) == ([], None, 0)
 
 
 async def test_two_processes_sweep_and_nobody_gets_an_intent_twice(

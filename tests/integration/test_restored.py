@@ -217,6 +217,27 @@ async def test_the_queue_of_before_is_held_when_its_operator_is_back(database_ur
         assert staffed.world.mtn.orders == []
 
 
+async def test_what_two_people_released_since_is_not_held_for_the_restore_again(
+    database_url: str,
+) -> None:
+    """Their operator was away at that moment: it waits for that alone."""
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await collecting(before)
+    async with restored(database_url, clock) as staffed:
+        world = staffed.world
+        await held(staffed, payment_id)
+        world.policy.closed = {"mtn_ug", "other_ug"}
+        await staffed.agree(Kind.RELEASE_HOLD, payment_id)
+        assert await world.state(payment_id) is State.PAYOUT_QUEUED
+        world.policy.closed = set()
+        clock.pass_(60)
+        await world.reconciler.sweep()
+        await world.dispatched()
+        assert await world.state(payment_id) is State.PAYING
+        assert len(world.mtn.orders) == 1
+
+
 async def test_an_order_whose_row_says_that_it_never_left_may_have_left(database_url: str) -> None:
     """Another prompt could be paid as well: M-PESA knows no repeat."""
     clock = TestClock()

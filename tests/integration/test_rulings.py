@@ -1,23 +1,26 @@
 """What people decide, queues, other ways and returned payouts, on a real Postgres."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import msgspec
 import pytest
 
 from engine.clock import PaymentId
 from engine.decisions import Decision, Kind
-from engine.errors import CustomerMistake, NoWayNow
+from engine.errors import CustomerMistake, NoWayNow, OurFault
 from engine.ledger.plans import Spend
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
-from engine.payments.lifecycle import State
+from engine.payments.lifecycle import Event, State
+from engine.payments.planning import queue_due
 from engine.payments.policy import Clearance
 from engine.payments.stepping import Heard
 from engine.ports import Direction, Finding, Outcome, Reason
 from tests.integration.books import assert_books
+from tests.integration.owner import Owner
 from tests.integration.world import CUSTOMER, FAILED, SUCCEEDED, World, open_world
 
 pytestmark = pytest.mark.long(
@@ -152,6 +155,70 @@ async def test_a_list_that_changed_holds_before_another_operator_is_tried(world:
     assert await end(world, payment_id) is S.PAID
 
 
+async def test_what_is_to_be_paid_out_is_not_kept_from_leaving_by_who_wants_to_cancel(
+    world: World,
+) -> None:
+    """Its order has not left yet either, and it is no collection."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    world.dispatching = False
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    with pytest.raises(NoWayNow):
+        await world.rulings.cancel(payment_id, Ruling("customer"))
+    world.clock.pass_(61)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert len(world.mtn.orders) == 1
+    world.dispatching = True
+    assert await end(world, payment_id) is S.PAID
+
+
+async def test_what_waits_for_no_ruling_is_left_where_it_is(world: World) -> None:
+    """Two people may agree on something that was overtaken: that is told, and no fault of ours."""
+    payment_id = await collected(world)
+    rulings = world.rulings
+    for state in (S.PAYING, S.PAID):
+        assert await world.state(payment_id) is state
+        version = (await world.payment(payment_id)).version
+        ruled = [
+            await rulings.release(payment_id, BY_TWO),
+            await rulings.pay_seen(payment_id, BY_TWO, operator="mtn_ug"),
+            await rulings.refund(payment_id, BY_TWO),
+            await rulings.repay(payment_id, BY_TWO),
+            await rulings.refund_elsewhere(payment_id, BY_TWO, operator="mpesa_ke"),
+            await rulings.give_back(payment_id, BY_TWO),
+            await rulings.order_payout(await world.payment(payment_id)),
+        ]
+        assert ruled == [False] * 7
+        assert (await world.payment(payment_id)).version == version
+        if state is S.PAYING:
+            await end(world, payment_id)
+
+
+async def test_a_step_that_was_not_stored_is_told_to_nobody(world: World) -> None:
+    """Somebody else was faster, or the books refused it: no order leaves for it."""
+    world.policy.closed = {"mtn_ug"}
+    payment_id = await collected(world)
+    before, heard = await world.payment(payment_id), len(world.heard)
+    step = partial(world.payments.stepper.take, before, Event.REFUND_DECIDED, facts=BY_TWO)
+    owner = Owner(world.pool)
+    rows = await owner.fetch("select id, amount from balance where guarded and amount > 0")
+    await owner.execute("update balance set amount = 0 where guarded")
+    with pytest.raises(OurFault, match="refund decided of"):
+        await step()
+    await owner.executemany(
+        "update balance set amount = $2 where id = $1", [tuple(row) for row in rows]
+    )
+    assert len(world.heard) == heard
+    assert await world.state(payment_id) is S.PAYOUT_QUEUED
+    taken = await step()
+    assert taken is not None and taken.state is S.REFUNDING
+    assert await step() is None
+    assert len(world.heard) == heard + 1
+    await world.dispatched()
+    assert [order.direction for order in world.mpesa.orders[1:]] == [Direction.REFUND]
+
+
 # Queues and other ways.
 
 
@@ -168,6 +235,22 @@ async def test_a_payout_waits_while_its_operator_is_down_and_leaves_when_it_is_b
     await world.dispatched()
     assert await end(world, payment_id) is S.PAID
     assert len(world.mtn.orders) == 1
+
+
+async def test_who_waits_is_looked_at_at_the_next_slot_and_who_is_held_the_next_day(
+    world: World,
+) -> None:
+    """Who was looked at in vain keeps the place in the queue; people are reminded once a day."""
+    world.policy.closed = {"mtn_ug"}
+    queued = await collected(world)
+    world.policy.clearance = Clearance(HELD)
+    held = await collected(world)
+    for payment_id, seconds in ((queued, 30), (held, 2 * 86_400)):
+        world.clock.pass_(seconds)
+        await world.reconciler.sweep()
+        now = int(world.clock.epoch())
+        due = await world.pool.fetchval("select due from payment where id = $1", payment_id)
+        assert due == (queue_due(now) if payment_id == queued else now + 86_400)
 
 
 async def test_while_an_operator_is_being_tried_again_only_those_with_a_permit_leave(

@@ -35,6 +35,7 @@ from engine.payments.store import (
     REFERENCE_SEEN_WITHIN,
     Attempted,
     PaymentStore,
+    Standing,
     question_id,
 )
 from engine.ports import Direction
@@ -241,6 +242,14 @@ class ModelStore(PaymentStore):
 
         return await self._wire.ask(write)
 
+    async def standing(self, payment_id: PaymentId, kind: str) -> Standing | None:
+        def read() -> Standing | None:
+            if (row := self._model.payments.get(payment_id)) is None:
+                return None
+            return Standing(1, self._model.journal[payment_id][row.version - 1].at_ms, None)
+
+        return await self._wire.ask(read)
+
     async def close_answered(self, payment_id: PaymentId, kind: str, by: Proposal) -> None:
         def write() -> None:
             for key, row in self._model.cases.items():
@@ -293,6 +302,14 @@ class ModelStore(PaymentStore):
             row = self._model.payments.get(payment.payment_id)
             if row is not None and row.version == payment.version and row.due is not None:
                 self._model.set_due(payment.payment_id, min(row.due, due))
+
+        await self._wire.ask(write)
+
+    async def put_off(self, payment_id: PaymentId, leased_until: int, due: int) -> None:
+        def write() -> None:
+            row = self._model.payments.get(payment_id)
+            if row is not None and row.due == leased_until:
+                self._model.set_due(payment_id, due)
 
         await self._wire.ask(write)
 

@@ -8,6 +8,7 @@ from engine.desk import cases
 from engine.desk.next_steps import NEXT
 from engine.desk.proposals import Kind
 from engine.payments.late_news import PAID_TWICE
+from engine.payments.our_faults import OUR_FAULT
 from engine.payments.payins.store import PAY_IN
 from engine.payments.settlement.batch_store import CASE
 from engine.payments.statements.cases import KINDS
@@ -19,7 +20,7 @@ OPENED = re.compile(r'open_(?:case|one)\(\s*[a-z.]+,\s*"([A-Z_]+)"')
 
 def test_every_kind_of_case_has_its_line() -> None:
     told = {*cases.ONE_PERSON, *KINDS, *WAITS_FOR_PEOPLE.values(), "AUDIT"}
-    told |= {CASE, PAID_TWICE, PAY_IN, REFUND_BY_HAND, cases.RESTORED, UNRESOLVED}
+    told |= {CASE, OUR_FAULT, PAID_TWICE, PAY_IN, REFUND_BY_HAND, cases.RESTORED, UNRESOLVED}
     for file in Path(engine.__file__).parent.rglob("*.py"):
         told |= set(OPENED.findall(file.read_text("utf-8")))
     assert told == set(NEXT)

@@ -114,3 +114,9 @@ def test_schedules_by_lane_are_told_apart() -> None:
 def test_a_senseless_schedule_is_refused(own: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         read_timetables({"operators": {"mpesa_ke": own}})
+
+
+def test_a_word_that_is_none_of_the_files_is_refused() -> None:
+    """Else everybody would be asked as usual, and nobody would know."""
+    with pytest.raises(msgspec.ValidationError, match="operator"):
+        read_timetables({"operator": {"mpesa_ke": {"looks": [180]}}})

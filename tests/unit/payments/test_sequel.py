@@ -130,7 +130,11 @@ async def test_after_the_last_way_nothing_else_is_tried() -> None:
 async def test_a_rate_that_no_longer_holds_pays_nobody() -> None:
     late = two_ways(State.COLLECTING, pay_until=1_000_000_000)
     doors = sequel("mtn_ug", "airtel_ug")
-    assert by(await doors.after_collected(late)) == (Event.REFUND_DECIDED, None)
+    given_back = await doors.after_collected(late)
+    assert by(given_back) == (Event.REFUND_DECIDED, None)
+    assert [(why.outcome, why.inputs["pay_until"]) for why in given_back.decisions] == [
+        ("refund", 1_000_000_000)
+    ]
     assert by(await doors.after_payout_never_sent(late)) == (None, None)
     assert by(await doors.after_failed_payout(late, Reason.OTHER)) == (None, None)
 
@@ -148,6 +152,20 @@ async def test_what_compliance_says_by_then_is_heard_before_any_way_is_looked_at
     doors = sequel("mtn_ug", changed=LATER)
     following = await doors.after_collected(two_ways(State.COLLECTING))
     assert (following.event, following.decisions) == (Event.HELD, (LATER,))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "event"), [(HOLD, Event.HELD), ("allow", Event.PAYOUT_ORDERED)]
+)
+async def test_what_compliance_let_pass_at_the_confirm_is_not_held(
+    outcome: str, event: Event
+) -> None:
+    """What people have released keeps what was said of it as well."""
+    said = Decision(Kind.COMPLIANCE, outcome, "a name", {})
+    one = two_ways(State.COLLECTING)
+    facts = msgspec.structs.replace(one.facts, clearance=said)
+    cleared = msgspec.structs.replace(one, facts=facts)
+    assert by(await sequel("mtn_ug").after_collected(cleared)) == (event, None)
 
 
 async def test_another_way_is_held_where_compliance_says_so_and_is_the_one_to_be_released() -> None:
