@@ -1026,6 +1026,25 @@ async def test_suspended_money_stays_there_when_it_turns_out_to_be_of_another_am
     assert await world.state(payment_id) is S.COLLECTING
 
 
+async def test_suspended_money_goes_back_to_the_payment_that_has_its_receipt_whatever_the_number(
+    world: World, bureau: Bureau
+) -> None:
+    """It was listed under a name that nobody knew, and the payment heard of it otherwise since."""
+    payment_id, attempt = await collecting(world)
+    line = bureau.line("R1", reference="0", counterparty="+2547*****999")
+    await bureau.take(line)
+    bureau.pass_days(2)
+    assert await bureau.age() == 1
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 102_000
+    await world.tell(attempt, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    held = await world.balance("FLOAT mpesa_ke", "KES")
+    assert [await bureau.age() for _ in range(2)] == [1, 0]
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 0
+    assert await world.balance("FLOAT mpesa_ke", "KES") == held - 102_000
+    assert await bureau.cases() == ["CONTRADICTION"]  # the number is people's affair all the same
+
+
 class Crash(BaseException):
     """The process is gone."""
 

@@ -15,7 +15,14 @@ from engine.clock import AttemptId, Clock, PaymentId
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
-from engine.payments.statements.judged import Class, Judged, Ours, Theirs, over_on
+from engine.payments.statements.judged import (
+    Class,
+    Judged,
+    Ours,
+    Standing,
+    Theirs,
+    over_on,
+)
 from engine.payments.statements.lines import Line, Moved, PaidInLine, Side, named_id
 from engine.payments.statements.store import (
     CONTRADICTION,
@@ -344,7 +351,18 @@ def _is_a_payments(judged: Judged) -> bool:
     undone = judged.hint if judged.proves is Outcome.REVERSED else None
     if undone is not None and undone.direction is Direction.REFUND:
         return False
-    return judged.proves is not None or judged.kind in (Class.MATCHED, Class.NEXT_DAY)
+    if judged.proves is not None or judged.kind in (Class.MATCHED, Class.NEXT_DAY):
+        return True
+    return judged.kind is Class.CONTRADICTION and _is_held(judged)
+
+
+def _is_held(judged: Judged) -> bool:
+    """Whether a payment has this very receipt, in this amount: whatever number the line tells, its
+    money is not beside that."""
+    theirs, ours = judged.theirs, judged.ours
+    if theirs is None or ours is None or ours.standing is not Standing.SUCCEEDED:
+        return False
+    return ours.receipt == theirs.line.receipt
 
 
 def _told(judged: Judged, line: Line | None) -> dict[str, Any]:
