@@ -291,7 +291,7 @@ class Consequences:
             theirs, line_id = j.theirs, j.theirs.line_id
             is_noted = known[line_id].suspended_ms is not None
             is_suspended = line_id in paid_in and paid_in[line_id].is_suspended
-            if not is_noted and not is_suspended:
+            if not is_noted and not is_suspended and not await self._lies_unnoted(known[line_id]):
                 continue
             if not is_noted:  # or a crash after the claim would leave it there for ever
                 await self._store.set_suspended(line_id, self._now_ms())
@@ -304,6 +304,11 @@ class Consequences:
             await self._store.set_suspended(line_id, None)
             back += 1
         return back, lost
+
+    async def _lies_unnoted(self, stored: Stored) -> bool:
+        """Whether it was booked for nobody by who died before it was noted."""
+        was_nobodys = stored.kind == Class.MISSING_HERE
+        return was_nobodys and await self._suspense.is_put(stored.theirs.line)
 
     async def _follow(
         self,
