@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -39,8 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    options = Options(payments=given.payments_per_seed, trace=given.trace)
-    return replace(options, **dict.fromkeys(given.also, True))
+    return Options(
+        payments=given.payments_per_seed, trace=given.trace, statements="statements" in given.also,
+        requests="requests" in given.also, pay_ins="pay_ins" in given.also,
+    )  # fmt: skip
 
 
 def _worlds(given: argparse.Namespace, seeds: range) -> Iterator[Total]:

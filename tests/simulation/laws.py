@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from engine.clock import AttemptId
 from engine.desk.proposals import State as Stands
+from engine.fx.quotes import Quote
 from engine.ledger.chart import GUARDED, Kind, read_account
 from engine.ledger.plans import NOTE, Plan
 from engine.ledger.postings import held_minor, refund_minor
-from engine.money import Money
 from engine.payments.facts import Ending, Facts, Ruling, read_step, read_terms
 from engine.payments.lifecycle import LIVE_DIRECTION, TERMINAL, State
 from engine.payments.notices import SMS, read_notice
@@ -45,8 +45,8 @@ NEEDS_STATE = {
 # Cases that say that an end may be untrue.
 _EXCUSES = {"CONFLICT", "PAID_TWICE", "FOREIGN_REFERENCE"}
 MONEY_STAYED = {S.COLLECT_FAILED, S.EXPIRED, S.CANCELLED}
-IsPaidIn = Callable[[Ending, str, str, Money], bool]
-"""Of an ending, its payment, its operator and what that costs: whether the money came by itself."""
+IsPaidIn = Callable[[Ending, str, str, Quote], bool]
+"""Of an ending, its payment, its operator and its price: whether the money came by itself."""
 
 
 class Laws:
@@ -141,8 +141,8 @@ class Laws:
             return
         row = self.rows[step.attempt_id]
         operator = self._operators[row.operator].facts.name
-        total = self._terms[plan.payment].quote.total
-        if row.direction != D.COLLECT or not self.is_paid_in(step, plan.payment, operator, total):
+        quote = self._terms[plan.payment].quote
+        if row.direction != D.COLLECT or not self.is_paid_in(step, plan.payment, operator, quote):
             return
         name = f"{operator} {step.receipt}"
         others = [id_ for id_, known in self.paid_in.items() if known == name]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.clock import PaymentId
 from engine.errors import CappError, Unreadable
+from engine.fx.quotes import Quote
 from engine.ledger.plans import Plan
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -45,6 +46,7 @@ class Sent(NamedTuple):
     amount: Money
     reference: str
     msisdn: str
+    told: str  # of the number, where its notice tells one
 
 
 class PayInOperator(SimulatedOperator):
@@ -131,12 +133,13 @@ class Payers:
         port = self._world.operators[operator]
         return port.sent.get(receipt or "") if isinstance(port, PayInOperator) else None
 
-    def is_of(self, ending: Ending, payment: str, operator: str, total: Money) -> bool:
+    def is_of(self, ending: Ending, payment: str, operator: str, quote: Quote) -> bool:
         """Whether an ending is by money that came for that payment."""
         sent = self.sent(operator, ending.receipt)
         if sent is None:
             return False
-        if sent.reference != code_of(payment) or sent.amount != total:
+        is_payers = sent.told in ("", quote.payer)
+        if (sent.reference, sent.amount) != (code_of(payment), quote.total) or not is_payers:
             self._world.laws.broken("took another's money", payment=payment, sent=sent)
         return True
 
@@ -153,7 +156,7 @@ class Payers:
             delay = self._chance.choice((10.0, 60.0, 600.0, HOUR, DAY)) * self._chance.random()
             self._world.loop.outside(delay, self._send, PaymentId(plan.payment), quote)
 
-    def _send(self, payment_id: PaymentId, quote: Any) -> None:
+    def _send(self, payment_id: PaymentId, quote: Quote) -> None:
         """In the right amount by the right word, mostly."""
         chance = self._chance
         port = self._world.operators[quote.payer_operator]
@@ -169,13 +172,13 @@ class Payers:
         if chance.random() < 0.1:
             number = number[:-1] + "9"
         self._number += 1
-        sent = Sent(f"P{self._number}", amount, reference, number)
+        told = number if chance.random() < 0.7 else ""
+        sent = Sent(f"P{self._number}", amount, reference, number, told)
         port.sent[sent.receipt] = sent
         self._world.happened["paid in"] += 1
         self._world.trace("pays in", port.facts.name, payment_id, *sent[:3])
         if self._world.clerk is not None:
             self._world.clerk.enter_sent(port.facts.name, sent)
-        told = number if chance.random() < 0.7 else ""
         self._tell(port, PaidIn(sent.receipt, amount, reference, told))
         above = port.facts.confirm_callback_above_minor
         if self._happens("callback_forged") and total.minor > above:
