@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.payments.payins import payins
-from engine.payments.payins.judging import Judgement, PayIn, Stage, Verdict, judge
+from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.payins import PayIns
 from engine.payments.request_store import Intended, Stored
 from engine.payments.statements import consequences
@@ -87,18 +86,6 @@ def nothing_is_put_aside(patch: pytest.MonkeyPatch) -> None:
 # Pay-ins.
 
 
-def what_is_known_is_strange(patch: pytest.MonkeyPatch) -> None:
-    """A notice of what a statement has proven is put aside: the same money again."""
-
-    def never_known(*given: Any, **named: Any) -> Judgement:
-        judgement = judge(*given, **named)
-        if judgement.verdict is Verdict.KNOWN:
-            return Judgement(Verdict.STRANGE, "nobody remembers")
-        return judgement
-
-    patch.setattr(payins, "judge", never_known)
-
-
 def anybody_may_have_sent_it(patch: pytest.MonkeyPatch) -> None:
     """The code alone makes it a payment's, whoever the operator says has paid."""
     patch.setattr(PayIns, "_agrees", lambda *_: True)
@@ -157,7 +144,7 @@ def what_was_paid_is_never_settled(patch: pytest.MonkeyPatch) -> None:
 SLOW = PaperWeather(slow_news=1.0, wrong_number=0.3, unnamed=0.6, left_out_at_first=0.0)
 STATEMENTS = Options(payments=15, statements=True, papers=SLOW, stirred=False, span_seconds=7200.0)
 WAITING = Weather(never_acts=0.6)  # nobody answers a prompt: what comes by itself is awaited
-LOSSY = replace(WAITING, reply_lost=0.1, request_lost=0.05)
+FORGED = replace(WAITING, callback_forged=0.9)
 PAY_INS = Options(
     payments=15, pay_ins=True, weather=WAITING, stirred=False, span_seconds=7200.0
 )  # fmt: skip
@@ -169,9 +156,8 @@ FAULTS: Sequence[tuple[Fault, Options]] = [
     (nobody_notes_what_is_put_aside, STATEMENTS),
     (nothing_ages, STATEMENTS),
     (nothing_is_put_aside, STATEMENTS),
-    (what_is_known_is_strange, replace(PAY_INS, weather=LOSSY)),
     (anybody_may_have_sent_it, PAY_INS),
-    (notices_need_no_proof, PAY_INS),
+    (notices_need_no_proof, replace(PAY_INS, weather=FORGED)),
     (a_restive_pay_in_is_forgotten, PAY_INS),
     (what_is_being_paid_is_open, REQUESTS),
     (whoever_closes_takes_no_key, REQUESTS),
