@@ -43,6 +43,7 @@ simulate: $(STAMP)
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEED),1..$(or $(SEEDS),50)) \
 	  --payments-per-seed $(or $(PAYMENTS),20) $(if $(TRACE),--trace) \
 	  $(if $(PROCESSES),--processes $(PROCESSES)) \
+	  $(if $(WITH),--with $(WITH)) \
 	  $(if $(POSTGRES),--postgres)
 
 # Real processes killed under load: CYCLES=20 for twenty blows, SEED=karibu for the same draws again.

@@ -1026,6 +1026,25 @@ async def test_suspended_money_stays_there_when_it_turns_out_to_be_of_another_am
     assert await world.state(payment_id) is S.COLLECTING
 
 
+async def test_suspended_money_goes_back_to_the_payment_that_has_its_receipt_whatever_the_number(
+    world: World, bureau: Bureau
+) -> None:
+    """It was listed under a name that nobody knew, and the payment heard of it otherwise since."""
+    _, attempt = await collecting(world)
+    line = bureau.line("R1", reference="0", counterparty="+2547*****999")
+    await bureau.take(line)
+    bureau.pass_days(2)
+    assert await bureau.age() == 1
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 102_000
+    await world.tell(attempt, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    held = await world.balance("FLOAT mpesa_ke", "KES")
+    assert [await bureau.age() for _ in range(2)] == [1, 0]
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 0
+    assert await world.balance("FLOAT mpesa_ke", "KES") == held - 102_000
+    assert await bureau.cases() == ["CONTRADICTION"]  # the number is people's affair all the same
+
+
 class Crash(BaseException):
     """The process is gone."""
 
@@ -1059,6 +1078,31 @@ async def test_a_crash_in_the_middle_and_a_repeat_are_one(
     assert await bureau.cases() == ["MISSING_HERE"]
     directions = [order.direction for order in world.mpesa.orders + world.mtn.orders]
     assert directions == [Direction.COLLECT, Direction.REFUND]
+
+
+async def test_money_whose_note_was_lost_in_a_crash_leaves_suspense_once_its_owner_is_known(
+    world: World, bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was booked, and the payment heard of its money before anybody looked again."""
+    _, attempt = await collecting(world)
+    line = bureau.line("R1", reference="0")
+    await bureau.take(line)
+    bureau.pass_days(2)
+    store, real = bureau.comparison.store, bureau.comparison.store.set_suspended
+
+    async def crash(*_: Any, **__: Any) -> None:
+        raise Crash
+
+    monkeypatch.setattr(store, "set_suspended", crash)
+    with pytest.raises(Crash):
+        await bureau.age()
+    monkeypatch.setattr(store, "set_suspended", real)
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 102_000
+    await world.tell(attempt, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    assert [await bureau.age() for _ in range(2)] == [1, 0]
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 0
+    assert await bureau.cases() == []
 
 
 # The third way.

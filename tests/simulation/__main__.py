@@ -19,7 +19,7 @@ from engine.schema import migrate
 from simulator import embedded
 from tests.simulation.postgres import Bridge, PostgresWorld
 from tests.simulation.runs import Total, in_turn, side_by_side
-from tests.simulation.world import Options
+from tests.simulation.world import ALSO, Options
 
 REPORT_SECONDS = 30.0
 
@@ -38,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    return Options(payments=given.payments_per_seed, trace=given.trace)
+    return Options(
+        payments=given.payments_per_seed, trace=given.trace, statements="statements" in given.also,
+        requests="requests" in given.also, pay_ins="pay_ins" in given.also,
+    )  # fmt: skip
 
 
 def _worlds(given: argparse.Namespace, seeds: range) -> Iterator[Total]:
@@ -99,6 +102,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=_seeds, default=range(1, 51), metavar="A..B")
     parser.add_argument("--payments-per-seed", type=int, default=20)
     parser.add_argument("--processes", type=int, default=1, help="worlds lived through at once")
+    parser.add_argument(
+        "--with", dest="also", type=_also, default=(), metavar="NAME,...",
+        help=f"worlds that have more than payments: {', '.join(ALSO)}, or all",
+    )  # fmt: skip
     parser.add_argument("--trace", action="store_true", help="print every event")
     parser.add_argument("--postgres", action="store_true", help="the real SQL beside the model")
     parser.add_argument("--all", action="store_true", help="go on after a breach")
@@ -106,6 +113,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--chunk", type=int, default=500, help="seeds of one line of the log")
     parser.add_argument("--stop", type=Path, help="end after the chunk in which this file appears")
     return parser.parse_args(arguments)
+
+
+def _also(text: str) -> tuple[str, ...]:
+    """What else worlds have, by its names in the options."""
+    names = ALSO if text == "all" else tuple(text.split(","))
+    if unknown := set(names) - set(ALSO):
+        raise argparse.ArgumentTypeError(f"nobody knows {sorted(unknown)}")
+    return names
 
 
 def _seeds(text: str) -> range:

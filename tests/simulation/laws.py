@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from engine.clock import AttemptId
 from engine.desk.proposals import State as Stands
+from engine.fx.quotes import Quote
 from engine.ledger.chart import GUARDED, Kind, read_account
 from engine.ledger.plans import NOTE, Plan
 from engine.ledger.postings import held_minor, refund_minor
@@ -44,6 +45,8 @@ NEEDS_STATE = {
 # Cases that say that an end may be untrue.
 _EXCUSES = {"CONFLICT", "PAID_TWICE", "FOREIGN_REFERENCE"}
 MONEY_STAYED = {S.COLLECT_FAILED, S.EXPIRED, S.CANCELLED}
+IsPaidIn = Callable[[Ending, str, str, Quote], bool]
+"""Of an ending, its payment, its operator and its price: whether the money came by itself."""
 
 
 class Laws:
@@ -74,6 +77,10 @@ class Laws:
         self._told: Counter[tuple[str, str]] = Counter()
         self._moved: dict[str, Counter[Direction]] = {}
         self.turned: set[str] = set()  # payments whose operators said one thing and then another
+        # Payments whose money came by itself, as `is_paid_in` knows it of an ending.
+        self.paid_in: dict[str, str] = {}
+        self.is_paid_in: IsPaidIn = lambda *_: False
+        self._ever_paid_in: set[str] = set()
         self.states: Counter[str] = Counter()
         self.breach: str | None = None
         self.checks = 0
@@ -109,6 +116,8 @@ class Laws:
                 self._notices[intent.id] = plan.payment, template
         if plan.version > 0 and plan.facts is not None and '"proposal":' in plan.facts:
             self._check_ruling(plan, read_step(plan.facts))
+        if plan.version > 0 and plan.facts is not None and '"receipt":"P' in plan.facts:
+            self._note_pay_in(plan, read_step(plan.facts))
         if not plan.due and state not in TERMINAL:
             self.broken("nobody will look after it", payment=plan.payment, state=state.name)
         self._check_path(plan, state)
@@ -125,6 +134,22 @@ class Laws:
         self._ruled.add(ruling)
         if len(set(step.by)) != 2 or set(step.by) != self.agreed.get(step.proposal):
             self.broken("ruled by nobody", payment=plan.payment, proposal=step.proposal)
+
+    def _note_pay_in(self, plan: Plan, step: Ending | Ruling) -> None:
+        """Money that came by itself is one payment's, and no other's."""
+        if not isinstance(step, Ending) or not step.succeeded:
+            return
+        row = self.rows[step.attempt_id]
+        operator = self._operators[row.operator].facts.name
+        quote = self._terms[plan.payment].quote
+        if row.direction != D.COLLECT or not self.is_paid_in(step, plan.payment, operator, quote):
+            return
+        name = f"{operator} {step.receipt}"
+        others = [id_ for id_, known in self.paid_in.items() if known == name]
+        if others and others != [plan.payment]:
+            self.broken("a pay-in is booked twice", receipt=name, payments=[*others, plan.payment])
+        self.paid_in[plan.payment] = name
+        self._ever_paid_in.add(plan.payment)
 
     def _check_path(self, plan: Plan, state: State) -> None:
         path = self._model.journal[plan.payment]
@@ -181,6 +206,10 @@ class Laws:
     def _check_ending(self, plan: Plan, ending: Ending) -> None:
         row = self.rows[ending.attempt_id]
         operator = self._operators[row.operator]
+        if ending.succeeded and plan.payment in self.paid_in:
+            name = f"{operator.facts.name} {ending.receipt}"
+            if self.paid_in[plan.payment] == name:
+                return
         if plan.payment in self.turned:
             return
         if ending.succeeded and not operator.has_succeeded(ending.attempt_id):
@@ -235,7 +264,8 @@ class Laws:
             self.broken("charged twice", payment=payment)
         if moved[D.REFUND] > 1:
             self.broken("refunded twice", payment=payment)
-        if moved[D.DISBURSE] + moved[D.REFUND] > moved[D.COLLECT]:
+        came = moved[D.COLLECT] + (payment in self._ever_paid_in)
+        if moved[D.DISBURSE] + moved[D.REFUND] > came:
             self.broken("more went out than came in", payment=payment, moved=dict(moved))
 
     # After every message.
@@ -273,12 +303,22 @@ class Laws:
             for id_, row in model.payments.items()
             if row.customer is not None
         }
+        self.paid_in = {
+            id_: name
+            for id_, name in self.paid_in.items()
+            if id_ in model.journal
+            and any(f'"{name.split()[1]}"' in (row.facts or "") for row in model.journal[id_])
+        }
         self._ruled &= {
             (id_, step.proposal)
             for id_, path in model.journal.items()
             for step in [read_step(row.facts) for row in path[1:] if row.facts is not None]
             if isinstance(step, Ruling) and step.proposal is not None
         }
+
+    def expect(self, intent: str, about: str, template: str) -> None:
+        """A message was ordered that belongs to no payment."""
+        self._notices[intent] = about, template
 
     def told_cancelled(self, payment: str) -> None:
         """Its payer was told that it is cancelled."""
@@ -310,7 +350,7 @@ class Laws:
         for payment in acknowledged:
             if payment not in self._model.payments and payment not in self.lost:
                 self.broken("an acknowledged payment is gone", payment=payment)
-        excused = {id_ for id_ in self._model.payments if self._is_excused(id_)}
+        excused = {id_ for id_ in self._model.payments if self.is_excused(id_)}
         for payment, row in self._model.payments.items():
             if row.customer is not None and payment not in excused:
                 self._check_end(payment, State(row.state))
@@ -321,7 +361,7 @@ class Laws:
             if proposal.state is Stands.APPROVED:
                 self.broken("agreed on and never carried out", proposal=proposal)
 
-    def _is_excused(self, payment: str) -> bool:
+    def is_excused(self, payment: str) -> bool:
         """Whether its end may be another than the operators' ledgers say: people know, or a restore
         has lost the news."""
         if not _EXCUSES.isdisjoint(self._model.open_kinds(payment)):
@@ -343,6 +383,8 @@ class Laws:
     def _check_end(self, payment: str, state: State) -> None:
         moved = self._moved.get(payment, Counter())
         came, paid, back = moved[D.COLLECT], moved[D.DISBURSE], moved[D.REFUND]
+        if payment in self.paid_in:  # what came beside it is nobody's
+            came = 1
         wanted = {S.PAID: (1, 1, 0), S.REFUNDED: (1, 0, 1)}.get(state, (0, 0, 0))
         if (came, paid, back) != wanted:
             self.broken(

@@ -6,7 +6,7 @@ engine, without HTTP.
 
 from decimal import Decimal
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import asyncpg
 
@@ -20,6 +20,7 @@ from engine.dispatch import Dispatcher
 from engine.errors import CappError, NoWayNow
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import Rate, RateBook
+from engine.ledger.commit import Committer
 from engine.ledger.plans import Spend
 from engine.messages.gateways import Gateway, Gateways
 from engine.messages.letters import Letters
@@ -34,23 +35,39 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.paid_before import PaidOut
 from engine.payments.patience import Patience
+from engine.payments.payins.payins import PayIns
+from engine.payments.payins.returns import PayInReturns
+from engine.payments.payins.strays import Strays
+from engine.payments.payins.watch import PayInWatch
 from engine.payments.payment import Payment
 from engine.payments.planning import Timing
 from engine.payments.policy import HOLD, Clearance
 from engine.payments.pricing import Price
 from engine.payments.ranking import Ranking
 from engine.payments.reconciliation import Reconciler
+from engine.payments.requests import RequestRules, Requests
 from engine.payments.router import Router
 from engine.payments.routing import Ways
 from engine.payments.rulings import Rulings
 from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
+from engine.payments.statements.balances import BalanceBook
+from engine.payments.statements.cases import StatementCases
+from engine.payments.statements.consequences import Consequences, PaidIns, nobody_returns
+from engine.payments.statements.importing import Statements
+from engine.payments.statements.ours import OursReader
+from engine.payments.statements.store import StatementStore
+from engine.payments.statements.suspense import Suspense
 from engine.payments.stepping import Heard
-from engine.ports import Callback
+from engine.payments.store import PaymentStore
+from engine.ports import Callback, PaidIn
 from engine.texts import Texts
 from tests.simulation.gateway import NobodyIsQuiet
 from tests.simulation.loop import Process
 from tests.simulation.model import START
+from tests.simulation.paper_terms import TERMS
+from tests.simulation.papers import NobodyMoves
+from tests.simulation.surfaces import Wire
 from tests.unit.payments.examples import KE_UG, UG_KE
 
 if TYPE_CHECKING:
@@ -62,6 +79,8 @@ CORRIDORS = {("mpesa_ke", "mtn_ug"): KE_UG, ("mtn_ug", "mpesa_ke"): UG_KE}
 PAYOUT_COST_MINOR = {name: corridor.payout_cost_minor for (_, name), corridor in CORRIDORS.items()}
 MIDS = {("KES", "UGX"): Decimal("28.45"), ("UGX", "KES"): Decimal("0.03515")}
 DAY = 24 * 3600
+OPEN_SECONDS = 2 * 3600
+RULES = RequestRules(open_seconds=OPEN_SECONDS, unpaid_most=2, recent_most=4, again_seconds=600)
 QUEUE_SECONDS = 30
 
 
@@ -143,6 +162,27 @@ class AnyWay(Router):
         return Chosen(tuple(names), cost_minor)  # type: ignore[return-value] # as a quote needs it
 
 
+class Parts(NamedTuple):
+    """What a process has that a comparison is made of."""
+
+    wire: Wire
+    store: PaymentStore
+    committer: Committer
+    clock: Clock
+    ids: Ids
+
+
+class Books(NamedTuple):
+    """What a comparison reads and writes through."""
+
+    kept: StatementStore
+    cases: StatementCases
+    ours: OursReader
+    balances: BalanceBook
+    suspense: Suspense
+    pay_ins: PaidIns
+
+
 class Chosen(NamedTuple):
     """What a quote takes from a ranking."""
 
@@ -167,7 +207,7 @@ class Machine:
         self._ids = ids = Ids(self.clock, world.id_chance.randbytes)
         self._wire = wire = world.wire()
         directory = world.directory
-        committer = world.committer(wire, self.clock)
+        self._committer = committer = world.committer(wire, self.clock)
         self.store = world.store(wire)
         self.outbox = world.outbox(wire, self.clock)
         policy = WorldPolicy(world, self.clock)
@@ -203,6 +243,8 @@ class Machine:
             restored=world.restored,
         )
         self.dispatcher.payments = self.payments
+        if world.payers is not None:
+            self.payments.late_news.hear_money = self._hear_money
         self.rulings = Rulings(
             stepper=self.payments.stepper,
             sequel=self.payments.sequel,
@@ -250,6 +292,69 @@ class Machine:
             ids=self._ids,
         )  # fmt: skip
 
+    @property
+    def _parts(self) -> Parts:
+        return Parts(self._wire, self.store, self._committer, self.clock, self._ids)
+
+    @cached_property
+    def pay_in_watch(self) -> PayInWatch:
+        """Whoever looks after pay-ins. None is ever on its way back here."""
+        nobody = cast(PayInReturns, None)
+        return PayInWatch(self.world.pay_ins(self._parts), self.pay_ins, nobody)
+
+    @cached_property
+    def pay_ins(self) -> PayIns:
+        """Money that comes by itself, as `channels/payins.py` makes it."""
+        operators = self.world.operators
+        strays = Strays(
+            tenant=1, suspense=self.world.books(self._parts).suspense, payments=self.store,
+            operators={name: port.facts for name, port in operators.items()}, clock=self.clock,
+        )  # fmt: skip
+        return PayIns(
+            store=self.world.pay_ins(self._parts), payments=self.store,
+            stepper=self.payments.stepper, sequel=self.payments.sequel, strays=strays,
+            operators=operators, clock=self.clock,
+            address=lambda code, attempt_id: f"http://127.0.0.1/{code}/{attempt_id}",
+        )  # fmt: skip
+
+    async def hear_pay_in(self, operator: str, paid: PaidIn) -> None:
+        """A notice, as its door takes it: stored, and then answered whatever comes of it."""
+        pay_in = await self.pay_ins.hear(operator, paid)
+        try:
+            await self.pay_ins.look(pay_in.id, may_call=False)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CappError):
+            self.world.trace("looked at again later", paid.receipt)
+
+    @cached_property
+    def statements(self) -> Statements:
+        """Operators' statements beside our books, as `channels/statements.py` makes it."""
+        books = self.world.books(self._parts)
+        return Statements(
+            tenant=1,
+            operators={name: port.facts for name, port in self.world.operators.items()},
+            terms=TERMS,
+            store=books.kept,
+            cases=books.cases,
+            ours=books.ours,
+            consequences=Consequences(
+                books.kept, books.cases, self.payments, books.suspense, books.pay_ins, TERMS,
+                self.clock, (self.store, self.outbox), nobody_returns,
+            ),
+            balances=books.balances,
+            pay_ins=books.pay_ins,
+            moves=NobodyMoves(),
+            clock=self.clock,
+        )  # fmt: skip
+
+    @cached_property
+    def requests(self) -> Requests:
+        """Who asks whom for money, as `channels/wiring.py` makes it."""
+        return Requests(
+            store=self.world.requests(self._wire), selling=self.payments.selling,
+            directory=self.world.directory, language_of=_language_of, clock=self.clock,
+            ids=self._ids, rules=RULES,
+        )  # fmt: skip
+
     async def work(self) -> None:
         """Sweep for ever, like the worker; between two sweeps until something may be due."""
         while True:
@@ -259,6 +364,9 @@ class Machine:
                 except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CappError):
                     self.world.trace("sweep failed", self.name)
             await self.world.rest(self)
+
+    async def _hear_money(self, operator: str, paid: PaidIn, proven: bool) -> None:
+        await self.pay_ins.hear_stray(operator, paid, proven)
 
     async def receive(self, attempt_id: AttemptId, callback: Callback) -> None:
         """One callback, as the door for operators takes it. An error is no acknowledgement."""

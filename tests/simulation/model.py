@@ -12,7 +12,11 @@ from typing import ClassVar, NamedTuple
 from engine.desk.proposals import Proposal
 from engine.ledger.plans import NOTE, UNLIMITED, Plan, Spend, Verdict, Verdicted
 from engine.outbox import QUESTION
+from engine.payments.payins.judging import PayIn
+from engine.payments.request_store import Stored
+from engine.payments.views import RequestState
 from tests.simulation.deadlines import Deadlines
+from tests.simulation.paper_rows import Papers
 
 V = Verdict
 START = 1_795_219_200  # 2026-11-21, midnight UTC: when every world begins
@@ -92,6 +96,24 @@ class CaseRow:
     detail: str
     opened_ms: int
     closed_ms: int | None = None
+    closed_by: str | None = None  # said only where it is not people
+
+
+@dataclass
+class RequestRow:
+    """A request for money as it was made, under its key, and how it was closed."""
+
+    made: Stored
+    key: str
+    closed_as: RequestState | None = None
+
+
+@dataclass
+class PayInRow:
+    """Money that was paid in as it stands, and when somebody is to look at it."""
+
+    stands: PayIn
+    due_ms: int | None
 
 
 class Spent(NamedTuple):
@@ -110,7 +132,8 @@ CaseKey = tuple[str, str, str]  # payment, kind, hash
 
 TABLES = (
     "payments", "keys", "journal", "balances", "guarded", "attempts", "outbox", "said", "evidence",
-    "cases", "proposals", "spending", "waiting", "of_attempt",
+    "cases", "proposals", "spending", "waiting", "of_attempt", "papers",
+    "requests", "pay_ins",
 )  # fmt: skip
 
 
@@ -134,6 +157,9 @@ class Model:
     spending: dict[Customer, Spent] = field(default_factory=dict)
     waiting: dict[str, None] = field(default_factory=dict)  # payments that have a deadline
     of_attempt: dict[str, list[str]] = field(default_factory=dict)
+    papers: Papers = field(default_factory=Papers)
+    requests: dict[str, RequestRow] = field(default_factory=dict)
+    pay_ins: dict[str, PayInRow] = field(default_factory=dict)
     watchers: list[Callable[[Plan], None]] = field(default_factory=list)
     on_deadline: Callable[[int], None] = field(default=lambda when: None)
 
@@ -233,6 +259,9 @@ class Model:
             spending=dict(self.spending),
             waiting=dict(self.waiting),
             of_attempt={id_: list(hashes) for id_, hashes in self.of_attempt.items()},
+            papers=self.papers.copy(),
+            requests={id_: replace(row) for id_, row in self.requests.items()},
+            pay_ins={id_: replace(row) for id_, row in self.pay_ins.items()},
         )
 
     def restore(self, backup: "Model") -> None:

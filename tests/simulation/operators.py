@@ -40,6 +40,7 @@ from tests.simulation.weather import Weather
 HOUR = 3600.0
 DAY = 24 * HOUR
 STORM = 20
+BY_HAND = "hand-"
 ACKNOWLEDGED = Acknowledgement()
 REASONS = {
     Direction.COLLECT: (Reason.DECLINED, Reason.INSUFFICIENT_FUNDS, Reason.NOT_REACHED),
@@ -111,6 +112,7 @@ class SimulatedOperator:
         self._by_code: dict[str, list[Job]] = {}
         self.travelling: dict[AttemptId, int] = {}
         self.is_out = False
+        self.callback_late_max = 2 * DAY
         self.on_move: Callable[[SimulatedOperator, Job, Move], None] = lambda *_: None
         self.on_fate: Callable[[SimulatedOperator, Order, str], None] = lambda *_: None
         self.on_order: Callable[[SimulatedOperator, Order], None] = lambda *_: None
@@ -193,10 +195,15 @@ class SimulatedOperator:
 
     def pay_by_hand(self, order: Order) -> str:
         """Somebody moves money in its portal: done at once, and told to nobody. Its reference."""
-        job = Job(order, f"hand-{len(self.jobs)}", self._loop.time(), outcome=True)
+        job = Job(order, f"{BY_HAND}{len(self.jobs)}", self._loop.time(), outcome=True)
         self._keep(job)
         self._move(job, +1)
         return job.reference
+
+    @staticmethod
+    def receipt_of(job: Job) -> str:
+        """Its own number of a movement, as it is told and listed."""
+        return job.reference if job.reference.startswith(BY_HAND) else f"R{job.reference}"
 
     def settle(self) -> None:
         """An honest end for everything that was never acted on."""
@@ -324,7 +331,9 @@ class SimulatedOperator:
             copies = STORM
         late = self._happens("callback_late")
         for _ in range(copies):
-            delay = self._between(600.0, 2 * DAY) if late else self._between(0.0, 5.0)
+            delay = (
+                self._between(600.0, self.callback_late_max) if late else self._between(0.0, 5.0)
+            )
             self._tell(job.order.attempt_id, finding, delay)
         if self._happens("callback_replayed"):
             self._tell(job.order.attempt_id, finding, DAY)
@@ -397,7 +406,7 @@ class SimulatedOperator:
             reason=job.reason if outcome is Outcome.FAILED else None,
             amount=order.amount if self._odds(0.7) else None,
             msisdn=order.msisdn if self._odds(0.7) else None,
-            receipt=f"R{job.reference}",
+            receipt=self.receipt_of(job),
             provider_reference=job.reference,
         )
 

@@ -7,11 +7,12 @@ the same verdicts from both, and at the end both must hold the same payments and
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from engine.clock import Clock, PaymentId
+from engine.clock import AttemptId, Clock, Ids, PaymentId
 from engine.database import connect, ensure_months
 from engine.desk.proposals import Proposal
 from engine.desk.store import ProposalStore
@@ -20,12 +21,30 @@ from engine.ledger.chart import read_account
 from engine.ledger.commit import Committer, commit
 from engine.ledger.plans import Plan, Verdicted
 from engine.outbox import Outbox
+from engine.payments.payins.judging import PayIn, Stage
+from engine.payments.payins.store import PayInStore
 from engine.payments.payment import Payment
+from engine.payments.request_store import RequestStore
+from engine.payments.statements.balances import BalanceBook
+from engine.payments.statements.cases import StatementCases
+from engine.payments.statements.judged import Theirs
+from engine.payments.statements.lines import PaidInLine
+from engine.payments.statements.ours import OursReader
+from engine.payments.statements.store import StatementStore, _stored
+from engine.payments.statements.suspense import Suspense
 from engine.payments.store import PaymentStore
+from engine.ports import PaidIn
+from engine.privacy.seals import seals_of
 from engine.tables import metadata
 from tests.integration.books import assert_books
-from tests.simulation.machine import LEASE_SECONDS, Machine
-from tests.simulation.model import START, Model
+from tests.simulation.askers import REQUEST_CALLS, whole
+from tests.simulation.machine import LEASE_SECONDS, Books, Machine, Parts
+from tests.simulation.model import START, CaseRow, Model
+from tests.simulation.paper_rows import LineRow
+from tests.simulation.paper_terms import TERMS
+from tests.simulation.papers import NobodyMoves, NobodyPaysIn, Turns, turn_of
+from tests.simulation.pay_in_table import PayInTable
+from tests.simulation.request_table import RequestTable
 from tests.simulation.surfaces import Wire, WiredCommitter
 from tests.simulation.world import HOUR, Options, World
 
@@ -82,10 +101,191 @@ class BridgedPool:
     async def execute(self, sql: str, *values: Any) -> Any:
         return await self._ask(self._bridge.connection.execute, sql, values)
 
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator["BridgedPool"]:
+        """Itself: what is asked of a connection one by one needs none of its own."""
+        yield self
+
+    async def executemany(self, sql: str, rows: Sequence[Any]) -> None:
+        await self._ask(self._bridge.connection.executemany, sql, (rows,))
+
     async def _ask(
         self, call: Callable[..., Coroutine[Any, Any, Any]], sql: str, values: tuple[Any, ...]
     ) -> Any:
         return await self._wire.ask(lambda: self._bridge.run(call(sql, *values)))
+
+
+class OneConnection:
+    """The bridge's connection in a pool's place, for what is run whole over there."""
+
+    def __init__(self, connection: Any) -> None:
+        self.fetch, self.fetchrow = connection.fetch, connection.fetchrow
+        self.fetchval, self.execute = connection.fetchval, connection.execute
+        self._connection = connection
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        yield self._connection
+
+
+class BridgedStatements(StatementStore):
+    """The real store: each call is made whole, and takes a turn as the model's do.
+
+    Postgres ends a turn by its own clock, which no world here has.
+    """
+
+    def __init__(self, bridge: Bridge, wire: Wire, turns: Turns) -> None:
+        super().__init__(None, 1)
+        self._bridge = bridge
+        self._wire = wire
+        self._turns = turns
+        self._real = StatementStore(OneConnection(bridge.connection), 1)
+
+    @asynccontextmanager
+    async def turn(self, operator: str) -> AsyncIterator[None]:
+        async with turn_of(self._turns, self._wire, operator):
+            yield
+
+    async def ask(self, name: str, *given: Any) -> Any:
+        """What the real method of that name answers."""
+        return await self._wire.ask(lambda: self._bridge.run(getattr(self._real, name)(*given)))
+
+
+for _name in (
+    "keep", "hash_of", "taken", "listed_elsewhere", "lines", "settle", "kept_as", "undone",
+    "undone_days", "set_suspended",
+):  # fmt: skip
+    setattr(BridgedStatements, _name, whole(_name))
+
+
+class BridgedCases(StatementCases):
+    """The real cases: each call is made whole."""
+
+    def __init__(self, bridge: Bridge, wire: Wire) -> None:
+        super().__init__(None, 1)
+        self._bridge = bridge
+        self._wire = wire
+        self._real = StatementCases(OneConnection(bridge.connection), 1)
+
+    async def ask(self, name: str, *given: Any) -> Any:
+        """What the real method of that name answers."""
+        return await self._wire.ask(lambda: self._bridge.run(getattr(self._real, name)(*given)))
+
+
+for _name in ("open", "is_open", "restate", "close", "close_over"):
+    setattr(BridgedCases, _name, whole(_name))
+
+
+class BothRequests(RequestStore):
+    """The real requests and the model's, held to the same answers."""
+
+    def __init__(
+        self, bridge: Bridge, wire: Wire, table: RequestTable, disagree: Callable[..., None]
+    ) -> None:
+        super().__init__(None, 1)
+        self._bridge = bridge
+        self._wire = wire
+        self._table = table
+        self._disagree = disagree
+        self._real = RequestStore(OneConnection(bridge.connection), 1)
+
+    async def ask(self, name: str, *given: Any, **named: Any) -> Any:
+        """What both answer to the method of that name."""
+
+        def both() -> Any:
+            found = self._bridge.run(getattr(self._real, name)(*given, **named))
+            expected = getattr(self._table, name)(*given, **named)
+            if found != expected:
+                self._disagree("requests disagree", name=name, found=found, expected=expected)
+            return found
+
+        return await self._wire.ask(both)
+
+
+for _name in REQUEST_CALLS:
+    setattr(BothRequests, _name, whole(_name))
+
+
+class At(Clock):
+    """Stands still."""
+
+    def __init__(self, at_ms: int) -> None:
+        self._at_ms = at_ms
+
+    def epoch(self) -> float:
+        return self._at_ms / 1000
+
+
+class Given(Ids):
+    """Gives out one id."""
+
+    def __init__(self, id_: str) -> None:
+        self._id = id_
+
+    def hex(self) -> str:
+        return self._id
+
+
+class BothPayIns(PayInTable):
+    """The real pay-ins and the model's, held to the same answers."""
+
+    def __init__(self, bridge: Bridge, model: Model, disagree: Callable[..., None]) -> None:
+        super().__init__(model)
+        self._bridge = bridge
+        self._disagree = disagree
+
+    def hear(self, operator: str, paid: PaidIn, fresh: PayIn) -> PayIn:
+        real = self._real(fresh.heard_ms, fresh.id).hear(operator, paid, proven=fresh.proven)
+        return self._both("hear", real, super().hear(operator, paid, fresh))
+
+    def get(self, pay_in_id: str) -> PayIn | None:
+        return self._both("get", self._real().get(pay_in_id), super().get(pay_in_id))
+
+    def lease_due(self, now_ms: int, until_ms: int, most: int) -> list[PayIn]:
+        real = self._real(now_ms).lease_due((until_ms - now_ms) // 1000, most)
+        found = super().lease_due(now_ms, until_ms, most)
+        return self._both("lease_due", self._in_order(real), sorted(found))
+
+    def is_turn_to_ask(self, pay_in: PayIn, again_ms: int) -> bool:
+        real = self._real().is_turn_to_ask(pay_in, again_ms)
+        return self._both("is_turn_to_ask", real, super().is_turn_to_ask(pay_in, again_ms))
+
+    def prove(self, pay_in_id: str, now_ms: int) -> None:
+        self._both("prove", self._real(now_ms).prove(pay_in_id), super().prove(pay_in_id, now_ms))
+
+    def settle(self, pay_in: PayIn, stage: Stage, payment: PaymentId | None) -> bool:
+        real = self._real().settle(pay_in, stage, payment=payment)
+        return self._both("settle", real, super().settle(pay_in, stage, payment))
+
+    def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, PaidInLine]:
+        real = self._real().among(operator, lines)
+        return self._both("among", real, super().among(operator, lines))
+
+    def find(
+        self,
+        operator: str,
+        owners: Sequence[tuple[str, PaymentId | None]],
+        stages: Sequence[Stage],
+        now_ms: int,
+    ) -> int:
+        real = self._real(now_ms)._find(operator, owners, stages)
+        return self._both("find", real, super().find(operator, owners, stages, now_ms))
+
+    def collection_of(self, payment_id: PaymentId) -> AttemptId | None:
+        real = self._real().collection_of(payment_id)
+        return self._both("collection_of", real, super().collection_of(payment_id))
+
+    def _real(self, at_ms: int = 0, id_: str = "") -> PayInStore:
+        return PayInStore(OneConnection(self._bridge.connection), 1, At(at_ms), Given(id_))
+
+    async def _in_order(self, real: Coroutine[Any, Any, list[PayIn]]) -> list[PayIn]:
+        return sorted(await real)
+
+    def _both(self, name: str, real: Coroutine[Any, Any, T], expected: T) -> T:
+        found = self._bridge.run(real)
+        if found != expected:
+            self._disagree("pay-ins disagree", name=name, found=found, expected=expected)
+        return found
 
 
 class TwoDoors:
@@ -146,6 +346,7 @@ class PostgresWorld(World):
         self._bridge = bridge
         super().__init__(seed, options)
         self._doors = TwoDoors(bridge, self.model, self.laws.broken)
+        self.pay_in_table = BothPayIns(bridge, self.model, self.laws.broken)
 
     def committer(self, wire: Wire, clock: Clock) -> Committer:
         return WiredCommitter(self._doors, wire, clock)
@@ -158,6 +359,23 @@ class PostgresWorld(World):
 
     def proposals(self, wire: Wire) -> ProposalStore:
         return ProposalStore(BridgedPool(self._bridge, wire), 1)
+
+    def requests(self, wire: Wire) -> RequestStore:
+        return BothRequests(self._bridge, wire, self.request_table, self.laws.broken)
+
+    def books(self, parts: Parts) -> Books:
+        pool = BridgedPool(self._bridge, parts.wire)
+        kept = BridgedStatements(self._bridge, parts.wire, self.turns)
+        cases = BridgedCases(self._bridge, parts.wire)
+        ours = OursReader(pool, 1, parts.store, lambda *_: (), lambda *_: False)
+        return Books(
+            kept,
+            cases,
+            ours,
+            BalanceBook(pool, 1, cases, ours, TERMS, parts.clock, NobodyMoves()),
+            Suspense(pool, 1, parts.committer, parts.ids),
+            NobodyPaysIn() if self.payers is None else self.pay_ins(parts),
+        )
 
     def intents(self) -> list[str]:
         """Those that are left in Postgres; the model forgets the messages that are over."""
@@ -183,6 +401,17 @@ class PostgresWorld(World):
         wait = longest if due is None else due - machine.clock.epoch()
         await asyncio.sleep(min(max(wait, 1.0), longest))
 
+    def _read_papers(self) -> None:
+        """What the laws of statements look at, as Postgres holds it."""
+        run, fetch = self._bridge.run, self._bridge.connection.fetch
+        for row in run(fetch("select * from statement_line")):
+            stored = _stored(row, seals_of(self._bridge.connection))
+            kept = LineRow(stored.theirs.line, row["taken_ms"], stored.kind, stored.theirs.pinned)
+            self.model.papers.lines[stored.theirs.line_id] = kept
+        for row in run(fetch("select * from case_file")):
+            key = row["payment"].hex, row["kind"], row["hash"].hex
+            self.model.cases[key] = CaseRow(row["detail"], row["opened_ms"], row["closed_ms"])
+
     def open_books(self) -> None:
         self._bridge.empty()
         accounts = {read_account(number) for number in self.accounts()}
@@ -194,6 +423,7 @@ class PostgresWorld(World):
 
     def check_end(self) -> None:
         """Beyond the laws: Postgres itself holds to the books, and holds what the model holds."""
+        self._read_papers()
         self.intents()
         super().check_end()
         run, fetch = self._bridge.run, self._bridge.connection.fetch

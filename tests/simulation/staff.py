@@ -79,9 +79,13 @@ class Staff:
                 return Wish(Kind.REFUND_QUEUED, about)
             case State.REFUND_DUE if REFUND_BY_HAND in self._world.model.open_kinds(payment_id):
                 return self._of_debt(payment_id, about)
-            case state if state in UNKNOWN and row.live and self._chance.random() < 0.5:
-                return self._of_unknown(payment_id, AttemptId(row.live))
+            case state if self._may_attest(state, row) and self._chance.random() < 0.5:
+                return self._of_unknown(payment_id, AttemptId(str(row.live)))
         return None
+
+    def _may_attest(self, state: State, row: PaymentRow) -> bool:
+        """Whether anybody looks after what nobody knows the end of."""
+        return state in UNKNOWN and row.live is not None and self._world.attests()
 
     def _of_held(self, payment_id: PaymentId, about: dict[str, str]) -> Wish | None:
         """Whoever has the money is said to have it; else it is paid now, or given back."""
@@ -90,7 +94,7 @@ class Staff:
             return None
         for operator, job in paid:
             if job.outcome:
-                seen = {"reference": job.reference, "operator": operator.facts.name}
+                seen = {"reference": self._world.told(job), "operator": operator.facts.name}
                 return Wish(Kind.PAYOUT_SEEN, {**about, **seen})
         if any(job.outcome for _, job in back):
             return Wish(Kind.REFUSE_HOLD, about)
@@ -103,7 +107,7 @@ class Staff:
             return None
         for operator, job in back:
             if job.outcome:
-                seen = {"reference": job.reference, "operator": operator.facts.name}
+                seen = {"reference": self._world.told(job), "operator": operator.facts.name}
                 return Wish(Kind.REFUND_SEEN, {**about, **seen})
         payment = self._payment(payment_id)
         owed = payment.amount_of(Direction.REFUND)
@@ -142,7 +146,7 @@ class Staff:
         ]
         for job in jobs:
             if job.outcome:
-                seen = {"outcome": "succeeded", "reference": job.reference}
+                seen = {"outcome": "succeeded", "reference": self._world.told(job)}
                 return Wish(Kind.ATTEMPT_SEEN, {"attempt": attempt_id, **seen})
         if any(job.outcome is None for job in jobs):
             return None

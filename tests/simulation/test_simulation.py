@@ -25,6 +25,7 @@ GROUPS = 5
 CRASH_POINTS = 40
 QUIET = calm_weather()
 LOSSY = replace(QUIET, answer_lost=0.4, silent=0.5, fails=0.4, reply_lost=0.1)
+AROUND = Options(statements=True, requests=True, pay_ins=True)
 MORE = pytest.mark.long("more worlds of the same kind")
 
 
@@ -93,6 +94,26 @@ def test_the_same_world_on_the_real_sql_gets_the_same_verdicts(database_url: str
         for seed in (3, 4):
             result = PostgresWorld(bridge, seed, Options(payments=8)).run()
             assert result.states["COLLECTING"] > 2
+    finally:
+        bridge.close()
+
+
+def test_statements_pay_ins_and_requests_keep_every_law() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(1, 7):
+        happened.update(World(seed, replace(AROUND, payments=12)).run().happened)
+    # As above: a world in which none of it comes about would keep every law as well.
+    for name in ("put aside", "taken back", "paid in", "line PAID_IN", "request paid"):
+        assert happened[name], name
+
+
+@MORE
+def test_what_stands_around_payments_is_answered_alike_by_the_real_sql(database_url: str) -> None:
+    bridge = Bridge(database_url)
+    try:
+        happened = PostgresWorld(bridge, 1, replace(AROUND, payments=6)).run().happened
+        assert happened["line MATCHED"]
+        assert happened["request expired"]
     finally:
         bridge.close()
 

@@ -23,8 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 import asyncpg
 import msgspec
 
-from engine.clock import AttemptId, Clock, CustomerId, PaymentId, epoch_of, first_id_at
-from engine.customers.customers import Customer
+from engine.clock import AttemptId, Clock, PaymentId, epoch_of, first_id_at
 from engine.desk.store import ProposalStore
 from engine.errors import (
     CappError,
@@ -40,15 +39,19 @@ from engine.ledger.commit import Committer
 from engine.ledger.plans import CREATE, Plan, Verdict, Verdicted
 from engine.ledger.postings import top_up
 from engine.money import Money
-from engine.msisdn import Msisdn
 from engine.outbox import Outbox
 from engine.payments.evidence import Source, body_hash
 from engine.payments.facts import Ruling
+from engine.payments.payins.store import PayInStore
+from engine.payments.request_store import RequestStore
+from engine.payments.statements.suspense import Suspense
 from engine.payments.store import PaymentStore
 from engine.payments.views import Confirmed
-from engine.ports import Callback, Order
+from engine.ports import Callback, Order, Sms
 from engine.restored import NEVER, Restored
 from tests.numbering import directory_of
+from tests.simulation.askers import Askers, ModelRequests
+from tests.simulation.clerk import Clerk
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.laws import Laws
 from tests.simulation.loop import (
@@ -61,9 +64,26 @@ from tests.simulation.loop import (
     give,
     make_loop,
 )
-from tests.simulation.machine import LEASE_SECONDS, Machine
+from tests.simulation.machine import LEASE_SECONDS, Books, Machine, Parts
 from tests.simulation.model import START, Model
-from tests.simulation.operators import Habits, SimulatedOperator, all_jobs
+from tests.simulation.operators import Habits, Job, SimulatedOperator, all_jobs
+from tests.simulation.paper_cases import ModelCases
+from tests.simulation.paper_laws import PaperLaws
+from tests.simulation.paper_terms import TERMS
+from tests.simulation.paper_weather import PaperWeather
+from tests.simulation.papers import (
+    TENANT,
+    ModelBalances,
+    ModelOurs,
+    ModelStatements,
+    NobodyPaysIn,
+    SuspensePool,
+    Turns,
+)
+from tests.simulation.pay_in_table import ModelPayIns, PayInTable
+from tests.simulation.payers import Payers, PayInOperator
+from tests.simulation.people import PEOPLE, Person
+from tests.simulation.request_table import RequestTable
 from tests.simulation.staff import Staff
 from tests.simulation.surfaces import (
     ModelOutbox,
@@ -80,34 +100,22 @@ T = TypeVar("T")
 HOUR = 3600.0
 DAY = 24 * HOUR
 QUIET_DAYS_MAX = 10
+QUIET_DAYS_WITH_PAPERS = 18
+PATIENT_DAYS = 10
+CALLBACK_LATE_DAYS = 5
 MACHINES = ("web-1", "web-2", "worker-1", "worker-2")
 STEPS_MAX = 3_000_000
 REST_SECONDS_MIN = 1.0
 PATIENCE_SECONDS = 10.0
 TOO_LATE: Any = object()
 LINES_MAX = 40
+ALSO = ("statements", "requests", "pay_ins")
+"""What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
     MTN, code=3, name="airtel_ug", collect_minor_max=0, reaches=("mtn_ug",)
 )
 """Nobody pays from there; payees at the other operator can be paid by it."""
 OPERATORS = (MPESA, MTN, AIRTEL)
-
-
-class Person(NamedTuple):
-    """A customer, and the network that serves the dial."""
-
-    customer: Customer
-    network: str
-
-
-PEOPLE = [
-    Person(Customer(CustomerId(f"{n:032x}"), Msisdn(number), country, "en", 0), network)
-    for n, (number, country, network) in enumerate(
-        [(f"+25471200000{n}", "KE", "63902") for n in range(6)]
-        + [(f"+25677200000{n}", "UG", "64110") for n in range(6)],
-        1,
-    )
-]
 
 
 class Broken(AssertionError):
@@ -121,8 +129,12 @@ class Options:
     payments: int = 20
     span_seconds: float | None = None
     weather: Weather = field(default_factory=Weather)
+    papers: PaperWeather = field(default_factory=PaperWeather)
     stirred: bool = True  # the seed makes the weather its own
     crash_at: tuple[str, int] | None = None
+    statements: bool = False  # operators' statements come, and are compared
+    requests: bool = False  # people ask each other for money
+    pay_ins: bool = False  # money comes by itself; statements as well
     trace: bool = False
 
 
@@ -203,6 +215,9 @@ class World:
                 "rests",
                 "staff",
                 "weather",
+                "papers",
+                "asking",
+                "paying",
             )
         }
         self.restored = NEVER
@@ -223,13 +238,26 @@ class World:
             loop=self.loop, chance=chances["sms"], weather=self.weather, happened=self.happened
         )
         self.laws = Laws(self.model, self.operators, on_breach=self.loop.stop)
-        self.gateway.on_sms = self.laws.on_sms
+        self.gateway.on_sms = self._on_sms
         self.model.watchers.append(self._note_plan)
         self.model.on_deadline = self._on_deadline
         self.breakers_open: set[str] = set()
         self.day_limit_minor = chances["weather"].choice((None, None, 20_000_000, 400_000))
         self.is_calm = False
         self.staff = Staff(self, chances["staff"])
+        self.turns = Turns(self.loop)
+        self.clerk: Clerk | None = None
+        if options.statements or options.pay_ins:
+            self._bring_papers(chances["papers"])
+        self.pay_in_table = PayInTable(self.model)
+        self.payers: Payers | None = None
+        if options.pay_ins:
+            self.payers = Payers(self, chances["paying"])
+            self.laws.is_paid_in = self.payers.is_of
+        self.request_table = RequestTable(self.model)
+        self.askers: Askers | None = None
+        if options.requests:
+            self.askers = Askers(self, chances["asking"], self.request_table)
         self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
@@ -239,6 +267,8 @@ class World:
         self._busy = 0
         self._acknowledged: list[str] = []
         self._told: list[str] = []
+        self._quiet_days = QUIET_DAYS_MAX if self.clerk is None else QUIET_DAYS_WITH_PAPERS
+        self._quiet_until = math.inf
         self._span = options.span_seconds or chances["weather"].choice((300.0, 2 * HOUR, 2 * DAY))
         self._late_seconds_max = 2.0 if self._span < HOUR else self._span / 100
         self.loop.on_death = self._on_death
@@ -265,6 +295,36 @@ class World:
 
     def proposals(self, wire: Wire) -> ProposalStore:
         return ModelProposals(self.model, wire)
+
+    def requests(self, wire: Wire) -> RequestStore:
+        return ModelRequests(self.request_table, wire)
+
+    def books(self, parts: Parts) -> Books:
+        """What a comparison reads and writes through."""
+        kept = ModelStatements(self.model, parts.wire, self.turns)
+        cases = ModelCases(self.model, parts.wire, TENANT)
+        ours = ModelOurs(self.model, parts.wire, parts.store)
+        return Books(
+            kept,
+            cases,
+            ours,
+            ModelBalances(self.model, parts.wire, cases, ours, TERMS, parts.clock),
+            Suspense(SuspensePool(self.model, parts.wire), 1, parts.committer, parts.ids),
+            NobodyPaysIn() if self.payers is None else self.pay_ins(parts),
+        )
+
+    def pay_ins(self, parts: Parts) -> PayInStore:
+        return ModelPayIns(self.pay_in_table, self.model, parts.wire, parts.clock, parts.ids)
+
+    def told(self, job: Job) -> str:
+        """What people read in a portal of a movement: where statements come, as those list it."""
+        return job.reference if self.clerk is None else SimulatedOperator.receipt_of(job)
+
+    def attests(self) -> bool:
+        """Whether anybody looks at a portal for what is unknown; some wait long for statements."""
+        if self.clerk is None or not self.clerk.is_slow:
+            return True
+        return self.is_calm and self.loop.time() > self._quiet_until - PATIENT_DAYS * DAY
 
     @staticmethod
     def route(payer_operator: str, payout_operator: str) -> Route:
@@ -303,6 +363,11 @@ class World:
         if (alarm := self._alarms.get(machine.name)) is not None:
             alarm.set()
 
+    def _on_sms(self, message: Sms) -> None:
+        self.laws.on_sms(message)
+        if self.askers is not None:
+            self.askers.on_sms(message)
+
     def trace(self, *words: object) -> None:
         """One line of the story; its digest is what two runs of a seed must share."""
         if words[0] == "outbox":
@@ -325,6 +390,12 @@ class World:
             self.loop.outside(when, self._spawn, self._customer)
         self._begin_hazards()
         self._await_restore()
+        if self.clerk is not None:
+            self.clerk.begin()
+        if self.payers is not None:
+            self.payers.begin()
+        if self.askers is not None:
+            self.askers.begin(self._span)
         self._open_desk()
         self.loop.outside(self._span + 10 * 60.0, self._grow_calm)
         with _listening(self.laws):
@@ -361,6 +432,9 @@ class World:
         words = [f"make simulate SEED={self.seed} TRACE=1"]
         if self.options.payments != Options.payments:
             words.append(f"PAYMENTS={self.options.payments}")
+        also = [name for name in ALSO if getattr(self.options, name)]
+        if also:
+            words.append(f"WITH={','.join(also)}")
         if self.options.weather != Weather() or not self.options.stirred:
             words.append("(in the weather of the test)")
         return " ".join(words)
@@ -473,6 +547,8 @@ class World:
     def _set_database(self, *, down: bool) -> None:
         self.trace("database", "down" if down else "up")
         self._is_down = down
+        if down:
+            self.turns.forget()
         for wire in self._wires:
             wire.is_cut = down
 
@@ -531,6 +607,9 @@ class World:
         newest = max(map(epoch_of, [*self.model.payments, *self.model.outbox]), default=0.0)
         self.restored = Restored(max(START + self._down_until, newest + 0.001))
         self.staff.restored()
+        self.turns.forget()
+        if self.clerk is not None:
+            self.clerk.restored()
         self.trace("restored", len(self.laws.lost), f"{self.restored.at:.3f}")
 
     # The world grows quiet.
@@ -550,7 +629,7 @@ class World:
             operator.is_out = False
             operator.settle()
         self.lists.clear()
-        self._quiet_until = self.loop.time() + QUIET_DAYS_MAX * DAY
+        self._quiet_until = self.loop.time() + self._quiet_days * DAY
         self.loop.outside(HOUR, self._look)
 
     def _look(self) -> None:
@@ -558,6 +637,9 @@ class World:
         open_jobs = any(job.outcome is None for job in all_jobs(self.operators))
         waits = self._busy or open_jobs or self.intents() or self.laws.unsettled()
         waits = waits or self.staff.is_busy
+        waits = waits or (self.clerk is not None and self.clerk.is_busy)
+        waits = waits or (self.payers is not None and self.payers.is_busy)
+        waits = waits or (self.askers is not None and self.askers.is_busy)
         if not waits and not (self.laws.turned and self.loop.time() < self._quiet_until):
             self.loop.stop()
         elif self.loop.time() >= self._quiet_until:
@@ -613,7 +695,7 @@ class World:
             restored = self.restored
             answers = [a for a in await asyncio.gather(*presses) if a is not None]
             if restored is self.restored:  # else what was acknowledged may be lost
-                self._acknowledge(key, [answer.payment_id for answer in answers])
+                self.acknowledge(key, [answer.payment_id for answer in answers])
                 if answers and self._happens("cancels"):
                     await self._cancel(answers[0].payment_id)
         except Exception as error:  # noqa: BLE001 - a world without customers keeps every law
@@ -621,7 +703,7 @@ class World:
         finally:
             self._busy -= 1
 
-    def _acknowledge(self, key: str, payments: list[PaymentId]) -> None:
+    def acknowledge(self, key: str, payments: list[PaymentId]) -> None:
         """Somebody was told that these were taken on."""
         if len(set(payments)) > 1:
             self.laws.broken("one key, two payments", key=key)
@@ -680,7 +762,7 @@ class World:
         for _ in range(tries):
             machine = self.any_machine(chance)
             try:
-                return await self._request(machine, ask)
+                return await self.request(machine, ask)
             except (CustomerMistake, NoWayNow, StaffMistake):
                 return None
             except OurFault as error:
@@ -691,7 +773,7 @@ class World:
             await asyncio.sleep(chance.uniform(1.0, 20.0))
         return None
 
-    async def _request(
+    async def request(
         self, machine: Machine, ask: Callable[[Machine], Coroutine[Any, Any, T]]
     ) -> T:
         """Run it in the process; a dead or frozen one never answers."""
@@ -730,7 +812,7 @@ class World:
     ) -> None:
         machine, restored = self.any_machine(self._people), self.restored
         try:
-            await self._request(machine, lambda door: door.receive(attempt_id, callback))
+            await self.request(machine, lambda door: door.receive(attempt_id, callback))
         except (OSError, TimeoutError, CappError, LookupError) as error:
             self.trace("callback not taken", operator.facts.name, attempt_id, type(error).__name__)
             if operator.habits.redelivers and tries < 5:
@@ -745,6 +827,13 @@ class World:
             self.laws.broken("acknowledged and not kept", attempt=attempt_id)
 
     # The making of it.
+
+    def _bring_papers(self, chance: random.Random) -> None:
+        """Operators' statements, laws about them, and news that comes later than they do."""
+        self.clerk = Clerk(self, chance)
+        self.paper_laws = PaperLaws(self, self.clerk)
+        for port in self.operators.values():
+            port.callback_late_max = CALLBACK_LATE_DAYS * DAY
 
     def _weather(self, chance: random.Random) -> Weather:
         weather = copy(self.options.weather)
@@ -769,7 +858,8 @@ class World:
                 answers_by_callback=kind.random() < 0.4,
                 redelivers=kind.random() < 0.5,
             )
-            out[facts.name] = SimulatedOperator(
+            kind_of = PayInOperator if self.options.pay_ins else SimulatedOperator
+            out[facts.name] = kind_of(
                 changed, habits, loop=self.loop, chance=chance, weather=self.weather,
                 deliver=self._deliver, happened=self.happened,
             )  # fmt: skip
@@ -788,7 +878,14 @@ class World:
         return self.model.commit([plan], at_ms)[0]
 
     def accounts(self) -> set[int]:
-        return {number for route in routes() for number in route}
+        numbers = {number for route in routes() for number in route}
+        if self.clerk is not None:
+            numbers |= {
+                Account(1, facts.currency, kind, facts.code).number
+                for facts in OPERATORS
+                for kind in (Kind.FLOAT, Kind.OPERATOR_COST, Kind.SUSPENSE)
+            }
+        return numbers
 
     def intents(self) -> list[str]:
         """What is still to be carried out."""
@@ -797,6 +894,10 @@ class World:
     def check_end(self) -> None:
         """What must hold once it is quiet."""
         self.laws.check_all(self._acknowledged)
+        if self.clerk is not None:
+            self.paper_laws.check_end()
+        if self.askers is not None:
+            self.askers.check_end()
 
     def _note_order(self, operator: SimulatedOperator, order: Order, fate: str) -> None:
         process = CURRENT.get()

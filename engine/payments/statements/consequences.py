@@ -22,7 +22,7 @@ from engine.payments.statements.cases import (
     Case,
     StatementCases,
 )
-from engine.payments.statements.judged import Class, Judged, Ours, Theirs, over_on
+from engine.payments.statements.judged import Class, Judged, Ours, Standing, Theirs, over_on
 from engine.payments.statements.lines import Line, Moved, PaidInLine, Side, named_id
 from engine.payments.statements.store import StatementStore, Stored
 from engine.payments.statements.suspense import Suspense
@@ -286,7 +286,7 @@ class Consequences:
             theirs, line_id = j.theirs, j.theirs.line_id
             is_noted = known[line_id].suspended_ms is not None
             is_suspended = line_id in paid_in and paid_in[line_id].is_suspended
-            if not is_noted and not is_suspended:
+            if not is_noted and not is_suspended and not await self._lies_unnoted(known[line_id]):
                 continue
             if not is_noted:  # or a crash after the claim would leave it there for ever
                 await self._store.set_suspended(line_id, self._now_ms())
@@ -299,6 +299,11 @@ class Consequences:
             await self._store.set_suspended(line_id, None)
             back += 1
         return back, lost
+
+    async def _lies_unnoted(self, stored: Stored) -> bool:
+        """Whether it was booked for nobody by who died before it was noted."""
+        was_nobodys = stored.kind == Class.MISSING_HERE
+        return was_nobodys and await self._suspense.is_put(stored.theirs.line)
 
     async def _follow(
         self,
@@ -346,7 +351,18 @@ def _is_a_payments(judged: Judged) -> bool:
     undone = judged.hint if judged.proves is Outcome.REVERSED else None
     if undone is not None and undone.direction is Direction.REFUND:
         return False
-    return judged.proves is not None or judged.kind in (Class.MATCHED, Class.NEXT_DAY)
+    if judged.proves is not None or judged.kind in (Class.MATCHED, Class.NEXT_DAY):
+        return True
+    return judged.kind is Class.CONTRADICTION and _is_held(judged)
+
+
+def _is_held(judged: Judged) -> bool:
+    """Whether a payment has this very receipt, in this amount: whatever number the line tells, its
+    money is not beside that."""
+    theirs, ours = judged.theirs, judged.ours
+    if theirs is None or ours is None or ours.standing is not Standing.SUCCEEDED:
+        return False
+    return ours.receipt == theirs.line.receipt
 
 
 def _told(judged: Judged, line: Line | None) -> dict[str, Any]:

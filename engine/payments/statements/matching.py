@@ -92,12 +92,13 @@ class _Pairs:
             self._take(t, o)
 
     def keeps(self, t: Theirs) -> bool:
-        """Whether the operator's own words name what a line was paired with before."""
+        """Whether the operator's own words name what a suspended line was paired with before; of an
+        attempt with another receipt of its own it is a second payment."""
         named = (
             *self._named.get(_by_receipt(t.line), ()),
             *self._named.get(_by_reference(t.line), ()),
         )
-        return any(o.attempt_id == t.pinned for o in named)
+        return any(o.attempt_id == t.pinned and o.receipt in (None, t.line.receipt) for o in named)
 
     def choose(self, t: Theirs, key: Hashable, agrees: Callable[[Theirs, Ours], bool]) -> None:
         """Take the best free attempt that goes by this name, if there is one."""

@@ -38,15 +38,22 @@ class Suspense:
     async def take_back(self, line: Line) -> None:
         """Its owner was found: the same entry turned round, whatever fee is known by now; nothing
         where none was made. Safe to repeat."""
-        there = await self._pool.fetchrow(
+        there = await self._entry(line)
+        if there is not None:
+            back = turned_round(zip(*there, strict=True))
+            await self._book(Manual.UNSUSPENDED, self.key_back(line), line, back)
+
+    async def is_put(self, line: Line) -> bool:
+        """Whether its money was ever put there, also where it has come out again."""
+        return await self._entry(line) is not None
+
+    async def _entry(self, line: Line) -> Any:
+        return await self._pool.fetchrow(
             "select j.debits, j.credits, j.amounts from payment_key k"
             " join journal j on j.payment = k.payment and j.version = 1"
             " where k.tenant = $1 and k.key = $2",
             self._tenant, self.key_of(line),
         )  # fmt: skip
-        if there is not None:
-            back = turned_round(zip(*there, strict=True))
-            await self._book(Manual.UNSUSPENDED, self.key_back(line), line, back)
 
     async def _book(self, kind: Manual, key: str, line: Line, transfers: Transfers) -> None:
         named = line_id(self._tenant, line)

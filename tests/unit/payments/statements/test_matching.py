@@ -351,6 +351,11 @@ def test_a_line_the_other_way_that_names_our_receipt_undid_it(
         (ours(1, S.OPEN), theirs("R1", reference=ours().attempt_id), C.UNKNOWN_RESOLVED),
         (ours(receipt="R1"), theirs("R1", reference=ours().code), C.MATCHED),
         (ours(receipt="R2"), theirs("R1", reference=ours().attempt_id), C.PAID_IN),
+        (
+            ours(receipt="R2"),
+            theirs("R1", reference=ours().attempt_id, pinned=ours().attempt_id),
+            C.PAID_IN,
+        ),
         (ours(), theirs("R1", minor=5, reference=ours().attempt_id), C.PAID_IN),
         (ours(), theirs("R1", reference=ours().code, pinned=ours().attempt_id), C.PAID_IN),
         (ours(), theirs("R1", reference=ours().attempt_id, pinned=ours().attempt_id), C.MATCHED),

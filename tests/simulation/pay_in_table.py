@@ -1,0 +1,234 @@
+"""Pay-ins in the model: the table from the contract of `PayInStore`, and the store over a wire.
+
+Each method of the table is one transaction. Nobody returns or assigns any here.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
+from engine.money import Money
+from engine.payments.payins.judging import PayIn, Stage
+from engine.payments.payins.store import CODE_GOOD, PAY_IN, PayInStore
+from engine.payments.payment import code_of, read_code
+from engine.payments.statements.judged import Theirs
+from engine.payments.statements.lines import PaidInLine, Side
+from engine.ports import Direction, PaidIn
+from tests.simulation.model import Model, PayInRow
+from tests.simulation.surfaces import Wire
+
+TENANT = 1
+MADE_TOGETHER = timedelta(seconds=10)
+
+
+class PayInTable:
+    """All pay-ins of a model."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def hear(self, operator: str, paid: PaidIn, fresh: PayIn) -> PayIn:
+        for row in self._model.pay_ins.values():
+            if (row.stands.operator, row.stands.paid.receipt) == (operator, paid.receipt):
+                row.stands = row.stands._replace(proven=row.stands.proven or fresh.proven)
+                return row.stands
+        self._model.pay_ins[fresh.id] = PayInRow(fresh, fresh.heard_ms)
+        return fresh
+
+    def get(self, pay_in_id: str) -> PayIn | None:
+        row = self._model.pay_ins.get(pay_in_id)
+        return row.stands if row is not None else None
+
+    def lease_due(self, now_ms: int, until_ms: int, most: int) -> list[PayIn]:
+        due = [(r.due_ms, id_) for id_, r in self._model.pay_ins.items() if r.due_ms is not None]
+        found = [id_ for when, id_ in sorted(due) if when <= now_ms][:most]
+        for id_ in found:
+            self._model.pay_ins[id_].due_ms = until_ms
+        return [self._model.pay_ins[id_].stands for id_ in found]
+
+    def is_turn_to_ask(self, pay_in: PayIn, again_ms: int) -> bool:
+        row = self._model.pay_ins[pay_in.id]
+        if (row.stands.stage, row.stands.asked) != (Stage.HEARD, pay_in.asked):
+            return False
+        row.stands, row.due_ms = row.stands._replace(asked=pay_in.asked + 1), again_ms
+        return True
+
+    def prove(self, pay_in_id: str, now_ms: int) -> None:
+        row = self._model.pay_ins.get(pay_in_id)
+        if row is not None and row.stands.stage is Stage.HEARD:
+            row.stands, row.due_ms = row.stands._replace(proven=True), now_ms
+
+    def settle(self, pay_in: PayIn, stage: Stage, payment: PaymentId | None) -> bool:
+        row = self._model.pay_ins[pay_in.id]
+        if row.stands.stage is not pay_in.stage:
+            return False
+        owner = payment or row.stands.payment
+        if stage is Stage.TAKEN and any(
+            r is not row and r.stands.stage is Stage.TAKEN and r.stands.payment == owner
+            for r in self._model.pay_ins.values()
+        ):
+            return False
+        row.stands, row.due_ms = row.stands._replace(stage=stage, payment=owner), None
+        return True
+
+    def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, PaidInLine]:
+        """Of those in SUSPENSE the lines: nothing of them ever leaves it by people's hands here."""
+        found = {}
+        for row in self._model.pay_ins.values():
+            paid = row.stands.paid
+            if row.stands.operator != operator or row.stands.stage is not Stage.SUSPENDED:
+                continue
+            for t in lines:
+                if t.line.side is not Side.IN or t.line.receipt != paid.receipt:
+                    continue
+                fee = Money(t.line.fee_minor, t.line.amount.currency)
+                if paid.amount in (t.line.amount, t.line.amount + fee):
+                    is_there = t.line.amount == paid.amount
+                    found[t.line_id] = PaidInLine(is_there, paid.amount.minor)
+        return found
+
+    def with_a_payment(
+        self, operator: str, receipts: set[str], before: datetime
+    ) -> list[PaymentId]:
+        return [
+            row.stands.payment
+            for row in self._model.pay_ins.values()
+            if row.stands.operator == operator
+            and row.stands.stage in (Stage.TAKEN, Stage.FOUND)
+            and row.stands.paid.receipt in receipts
+            and row.stands.payment is not None
+            and row.stands.payment < first_id_at(before)
+        ]
+
+    def find(
+        self,
+        operator: str,
+        owners: Sequence[tuple[str, PaymentId | None]],
+        stages: Sequence[Stage],
+        now_ms: int,
+    ) -> int:
+        owner_of, found = dict(owners), 0
+        for id_, row in self._model.pay_ins.items():
+            receipt = row.stands.paid.receipt
+            if row.stands.operator != operator or receipt not in owner_of:
+                continue
+            if row.stands.stage not in stages:
+                continue
+            found += 1
+            row.stands = row.stands._replace(stage=Stage.FOUND, payment=owner_of[receipt])
+            row.due_ms = None
+            case = self._model.cases.get((id_, PAY_IN, id_))
+            if case is not None and case.closed_ms is None:
+                case.closed_ms, case.closed_by = now_ms, "statements"
+        return found
+
+    def stage_of(self, operator: str, receipt: str) -> tuple[Stage, PaymentId | None] | None:
+        for row in self._model.pay_ins.values():
+            if (row.stands.operator, row.stands.paid.receipt) == (operator, receipt):
+                return row.stands.stage, row.stands.payment
+        return None
+
+    def named(self, code: str, since: datetime, *, waiting: bool) -> PaymentId | None:
+        ids = self._model.waiting if waiting else self._model.payments
+        found = [id_ for id_ in ids if id_ >= first_id_at(since) and code_of(id_) == code]
+        return PaymentId(found[0]) if len(found) == 1 else None
+
+    def collection_of(self, payment_id: PaymentId) -> AttemptId | None:
+        made = made_at(payment_id)
+        found = [
+            id_
+            for id_, row in self._model.attempts.items()
+            if first_id_at(made) <= id_ < first_id_at(made + MADE_TOGETHER)
+            and row.payment == payment_id
+            and row.direction == Direction.COLLECT
+        ]
+        return AttemptId(min(found)) if found else None
+
+
+class ModelPayIns(PayInStore):
+    """The pay-ins of the model, over a process's wire."""
+
+    def __init__(self, table: PayInTable, model: Model, wire: Wire, clock: Clock, ids: Ids) -> None:
+        super().__init__(None, TENANT, clock, ids)
+        self._table = table
+        self._model = model
+        self._wire = wire
+
+    async def hear(self, operator: str, paid: PaidIn, *, proven: bool) -> PayIn:
+        fresh = PayIn(self._ids.hex(), operator, paid, Stage.HEARD, self._now_ms(), proven=proven)
+        return await self._wire.ask(lambda: self._table.hear(operator, paid, fresh))
+
+    async def get(self, pay_in_id: str) -> PayIn | None:
+        return await self._wire.ask(lambda: self._table.get(pay_in_id))
+
+    async def lease_due(self, lease_seconds: int, most: int) -> list[PayIn]:
+        now_ms = self._now_ms()
+        until_ms = now_ms + lease_seconds * 1000
+        return await self._wire.ask(lambda: self._table.lease_due(now_ms, until_ms, most))
+
+    async def is_turn_to_ask(self, pay_in: PayIn, again_ms: int) -> bool:
+        return await self._wire.ask(lambda: self._table.is_turn_to_ask(pay_in, again_ms))
+
+    async def prove(self, pay_in_id: str) -> None:
+        now_ms = self._now_ms()
+        await self._wire.ask(lambda: self._table.prove(pay_in_id, now_ms))
+
+    async def settle(
+        self,
+        pay_in: PayIn,
+        stage: Stage,
+        *,
+        payment: PaymentId | None = None,
+        return_receipt: str | None = None,
+    ) -> bool:
+        return await self._wire.ask(lambda: self._table.settle(pay_in, stage, payment))
+
+    async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, PaidInLine]:
+        return await self._wire.ask(lambda: self._table.among(operator, lines))
+
+    async def collections(
+        self, operator: str, lines: Sequence[Theirs], before: datetime
+    ) -> list[AttemptId]:
+        receipts = {t.line.receipt for t in lines if t.line.side is Side.IN}
+
+        def read() -> list[AttemptId]:
+            payments = self._table.with_a_payment(operator, receipts, before)
+            found = [self._table.collection_of(payment) for payment in payments]
+            return [id_ for id_ in found if id_ is not None]
+
+        return await self._wire.ask(read)
+
+    async def find(self, operator: str, receipt: str, payment: PaymentId | None) -> bool:
+        owners = [(receipt, payment)]
+        if await self._find(operator, owners, (Stage.SUSPENDED, Stage.DENIED)):
+            return True
+        stands = await self._wire.ask(lambda: self._table.stage_of(operator, receipt))
+        if stands is None or stands[0] in (Stage.HEARD, Stage.FOUND):
+            return True
+        return stands == (Stage.TAKEN, payment)
+
+    async def _find(
+        self, operator: str, owners: Sequence[tuple[str, PaymentId | None]], stages: Sequence[Stage]
+    ) -> int:
+        now_ms = self._now_ms()
+        return await self._wire.ask(lambda: self._table.find(operator, owners, stages, now_ms))
+
+    async def waiting_payment(self, reference: str) -> PaymentId | None:
+        return await self._look_for(reference, waiting=True)
+
+    async def recent_payment(self, reference: str) -> PaymentId | None:
+        return await self._look_for(reference, waiting=False)
+
+    async def _look_for(self, reference: str, *, waiting: bool) -> PaymentId | None:
+        code, since = read_code(reference), self._clock.now() - CODE_GOOD
+        if code is None:
+            return None
+        return await self._wire.ask(lambda: self._table.named(code, since, waiting=waiting))
+
+    async def collection_of(self, payment_id: PaymentId) -> AttemptId | None:
+        return await self._wire.ask(lambda: self._table.collection_of(payment_id))
+
+    async def open_case(self, pay_in: PayIn, detail: str, kind: str = PAY_IN) -> None:
+        now_ms = self._now_ms()
+        key = pay_in.id, kind, pay_in.id
+        await self._wire.ask(lambda: self._model.open_case(key, detail, now_ms))
