@@ -53,6 +53,10 @@ class Business:
         """Be told of everything at this address."""
         made = await self._post("/webhooks", {"url": url}, f"{self.name}-hears")
         self.receiver.secrets.append(made.raise_for_status().json()["secret"])
+        # As if they had done so an hour ago: of what a clock behind dates before it none is told.
+        await self._people.city.rows(
+            "update hook_subscription set made_ms = made_ms - 3600000 where url = $1", url
+        )
 
     async def take(self, random: Random, pin: str, order: Order) -> None:
         """One payment, after the payer has registered by phone. Raises Interrupted."""
