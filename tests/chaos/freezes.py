@@ -16,15 +16,19 @@ import asyncpg
 
 from simulator.guard import Guard
 
+PREFERRED_SECONDS = 5.0
+"""So long somebody is looked for who is in the middle of moving money."""
 MET_SECONDS_MAX = 10.0
-"""So long somebody is looked for who is in the middle of something."""
+"""And so long one who is in the middle of anything."""
 LOOK_SECONDS_MAX = 2.0
 STOPPED_SECONDS_MAX = 2.0
 _BACKEND = (
-    "select pid, backend_xid is not null as is_writing from pg_stat_activity"
+    "select pid, backend_xid is not null as is_writing,"
+    " strpos(query, 'commit_plans') > 0 as moves_money from pg_stat_activity"
     " where backend_type = 'client backend' and pid <> pg_backend_pid()"
     " and datname = current_database() and ($1::int is null or pid = $1)"
-    " order by backend_xid is not null desc, state = 'active' desc, backend_start limit 1"
+    " order by backend_xid is not null desc, strpos(query, 'commit_plans') > 0 desc,"
+    " state = 'active' desc, backend_start limit 1"
 )
 
 
@@ -50,7 +54,8 @@ class Freezer:
         self.freeze(_children(pid))
 
     def freeze_backend(self, url: str) -> None:
-        """One that has written and not committed yet, if such a one is met; else any."""
+        """One that has moved money and not committed yet; if none is met, that wrote anything, or
+        any."""
         asyncio.run(self._freeze_backend(url))
 
     def thaw(self) -> None:
@@ -64,11 +69,14 @@ class Freezer:
     async def _freeze_backend(self, url: str) -> None:
         connection = await asyncpg.connect(url, command_timeout=LOOK_SECONDS_MAX)
         try:
-            deadline = time.monotonic() + MET_SECONDS_MAX
+            began = time.monotonic()
             while True:
-                row = await connection.fetchrow(_BACKEND, None)
-                is_over = time.monotonic() > deadline
-                if row and (row["is_writing"] or is_over):
+                row, waited = await connection.fetchrow(_BACKEND, None), time.monotonic() - began
+                is_over = waited > MET_SECONDS_MAX
+                is_met = row and row["is_writing"]
+                if is_met and waited < PREFERRED_SECONDS:
+                    is_met = row["moves_money"]
+                if is_met or (row and is_over):
                     await asyncio.to_thread(self.freeze, [row["pid"]])
                     if is_over or await _holds(connection, row["pid"]):
                         return
