@@ -11,7 +11,7 @@ from random import Random
 import asyncpg
 
 from tests.chaos.callers import Callers
-from tests.chaos.draws import AMOUNTS, Fault, Order, Trouble
+from tests.chaos.draws import AMOUNTS, Country, Fault, Order, Trouble
 from tests.chaos.laws import Placed, Reading
 from tests.chaos.people import Interrupted
 from tests.chaos.readings import is_put_aside, movements
@@ -34,7 +34,17 @@ class Latecomer:
     async def pay(self, random: Random) -> None:
         """Up to the last screen. From now on no callback arrives."""
         await asyncio.to_thread(self._troubles.begin, Trouble.CALLBACKS_STILL)
-        order = Order("KE", random.randint(*AMOUNTS["KE"]), (ANSWER_LOST,), repeats=False)
+        await self._take(random, Order("KE", random.randint(*AMOUNTS["KE"]), (ANSWER_LOST,), False))
+        self._placed = self._callers.placed[-1]
+
+    async def pay_before(self, random: Random) -> None:
+        """As everybody does, in both directions: each operator's last line is of a time on which
+        all clocks agree, and by which books and closing balance are compared."""
+        both: tuple[Country, Country] = ("KE", "UG")
+        for payer in both:
+            await self._take(random, Order(payer, random.randint(*AMOUNTS[payer]), (), False))
+
+    async def _take(self, random: Random, order: Order) -> None:
         pin = self._city.new_pin()
         for _ in range(TRIES):
             try:
@@ -42,7 +52,6 @@ class Latecomer:
             except Interrupted:
                 continue
             break
-        self._placed = self._callers.placed[-1]
 
     async def is_heard(self) -> list[str]:
         """The statements are in, and now the callbacks arrive. What was not as it is told here."""

@@ -94,7 +94,7 @@ class Reading(NamedTuple):
     grown_by_deposits: Mapping[str, int] = {}  # our books, by operator, beside payments
     told: Sequence[Told] = ()
     unbelieved: Sequence[str] = ()  # messages that a business could not take as ours, and why
-    was_behind: bool = False  # somebody's clock, for a while
+    was_behind: bool = False  # somebody's clock, or a commit that stood still half-way
 
 
 def breaches(reading: Reading) -> list[str]:
@@ -142,7 +142,8 @@ def unsettled(reading: Reading) -> list[str]:
 
 
 def _is_due(case: str, reading: Reading) -> bool:
-    """A clock behind writes into what was sealed, which people are called for, as for a forger."""
+    """Who writes into what was sealed is a person's to judge: a clock behind, a commit that hung
+    for longer than the auditor lags, a forger."""
     return reading.was_behind and case.startswith("AUDIT: late: ")
 
 

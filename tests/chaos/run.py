@@ -27,7 +27,7 @@ from tests.chaos.clerk import Clerk
 from tests.chaos.clocks import Clocked
 from tests.chaos.depositors import Depositors
 from tests.chaos.disks import small_disk
-from tests.chaos.draws import FAULT_ODDS, FAULTS, LATE_FAULTS, SERVED, Blow, draw_blows
+from tests.chaos.draws import FAULT_ODDS, FAULTS, HUNG, LATE_FAULTS, SERVED, Blow, draw_blows
 from tests.chaos.killer import Killer, NeverBack, wait_for
 from tests.chaos.latecomer import Latecomer
 from tests.chaos.laws import Placed, Reading, breaches, unsettled
@@ -286,14 +286,17 @@ class Story:
         return found, reading
 
     async def _read(self, city: City, placed: Sequence[Placed]) -> Reading:
-        was_behind = self._killer.troubles.clocks.was_behind
+        was_behind = self._killer.troubles.clocks.was_behind or bool({*self._kills} & HUNG)
         return (await read(city, placed))._replace(was_behind=was_behind)
 
     async def _meet_latecomer(self, city: City, callers: Callers) -> Latecomer | None:
         if not self._plan.is_troubled:  # without a network nothing can hang in it
             return None
         late = Latecomer(city, callers, self._killer.troubles)
-        await late.pay(Random(f"{self._plan.seed}:late"))
+        random = Random(f"{self._plan.seed}:late")
+        await late.pay_before(random)
+        await self._until_none(unended, "payments of the last", ENDED_SECONDS_MAX)
+        await late.pay(random)
         await self._until_none(unended, "payments of who comes late", ENDED_SECONDS_MAX)
         return late
 
