@@ -48,7 +48,7 @@ simulate: $(STAMP)
 
 # Real processes killed under load: CYCLES=20 for twenty blows, SEED=karibu for the same draws again.
 chaos: $(STAMP)
-	@$(BIN)/python -m tests.chaos --cycles $(or $(CYCLES),100) $(if $(SEED),--seed $(SEED)) $(if $(BLOWS),--blows $(BLOWS))
+	@$(BIN)/python -m tests.chaos --cycles $(or $(CYCLES),100) $(if $(SEED),--seed $(SEED)) $(if $(BLOWS),--blows $(BLOWS)) $(if $(LEASE),--lease $(LEASE))
 
 # An older version's processes and today's take turns under load: OLD=main~20, or the last of an older schema.
 beside: $(STAMP)

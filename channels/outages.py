@@ -16,6 +16,9 @@ from engine.outages import AWAY, POSTGRES, server_away
 
 QUIET_SECONDS = 60.0
 """A line after so long a silence tells of another outage."""
+SILENT_SECONDS = 2.0
+"""Nothing is over while there is talk of it: a Postgres whose disk is full answers, and keeps
+nothing."""
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS_MAX = 5.0
 
@@ -80,6 +83,11 @@ class Outages(logging.Filter):
         """Whether an outage of it was told whose end was not."""
         return server in self._under_way
 
+    def may_be_over(self, server: str) -> bool:
+        """Whether an outage was told, and for a while no line spoke of it."""
+        outage = self._under_way.get(server)
+        return outage is not None and self._monotonic() - outage.last_at >= SILENT_SECONDS
+
     def end(self, server: str) -> None:
         """Tell that it is back. Safe to repeat: nothing is said of a server that was not away."""
         outage = self._under_way.pop(server, None)
@@ -98,10 +106,10 @@ async def watch_for_end(
     *,
     every_seconds: float = LOOK_SECONDS,
 ) -> None:
-    """Ask a server that is away, again and again, until it answers; for ever."""
+    """Ask a server that is away, once there is no talk of it, until it answers; for ever."""
     while True:
         await asyncio.sleep(every_seconds)
-        if not outages.is_told(server):
+        if not outages.may_be_over(server):
             continue
         try:
             await ask()

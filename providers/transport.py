@@ -23,6 +23,12 @@ NOT_SENT: Final = (
 )
 """Raised before the first byte. After any other `httpx.RequestError` the request may be there."""
 
+STOOD_STILL_SECONDS: Final = 0.5
+"""A timer that is so much too late is no sign of a slow company: our own process, or its machine,
+stood still, and what came meanwhile lies in the socket."""
+LISTENS_SECONDS: Final = 1.0
+"""So long whoever stood still listens before giving up."""
+
 _PORTS: Final = {"http": 80, "https": 443}
 _UNLIMITED: Final = httpx.Timeout(None).as_dict()
 _SET_HERE: Final = frozenset({b"accept-encoding", b"transfer-encoding", b"content-length"})
@@ -222,6 +228,7 @@ class _Connection(asyncio.Protocol):
         self._input = select.poll()
         self._answer: asyncio.Future[_Answer] | None = None  # of the exchange under way
         self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0  # the whole answer must be here, by the loop's time
         self._parser: Any = None
         self._method = ""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -238,7 +245,8 @@ class _Connection(asyncio.Protocol):
         self._headers_done = False
         self._parser = httptools.HttpResponseParser(self)
         if seconds is not None:
-            self._timer = loop.call_later(seconds, self._late)
+            self._until = loop.time() + seconds
+            self._timer = loop.call_at(self._until, self._late)
         try:
             self._socket.write(message)
             return await self._answer
@@ -274,6 +282,13 @@ class _Connection(asyncio.Protocol):
             self._timer = None
 
     def _late(self) -> None:
+        # uvloop calls timers before it reads sockets: without this every company that was asked
+        # would be called silent, and left alone for it, because we stood still.
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._until > STOOD_STILL_SECONDS:
+            self._until = loop.time() + LISTENS_SECONDS
+            self._timer = loop.call_at(self._until, self._late)
+            return
         self._fail(httpx.ReadTimeout("no whole answer in time"))
 
     def _fail(self, error: Exception) -> None:

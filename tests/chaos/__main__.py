@@ -14,11 +14,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator import embedded
-from tests.chaos.draws import draw_blows, draw_both, draw_troubles
+from tests.chaos.disks import NoSmallDisk
+from tests.chaos.draws import (
+    draw_blows,
+    draw_both,
+    draw_clocks,
+    draw_freezes,
+    draw_full_disks,
+    draw_troubles,
+)
 from tests.chaos.laws import TERMINAL
-from tests.chaos.run import Plan, Result, run
+from tests.chaos.run import LEASE_SECONDS, Plan, Result, run
 
-DRAWS = {"both": draw_both, "deaths": draw_blows, "troubles": draw_troubles}
+DRAWS = {
+    "both": draw_both, "deaths": draw_blows, "troubles": draw_troubles, "freezes": draw_freezes,
+    "clocks": draw_clocks, "disk": draw_full_disks,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,9 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     draw = DRAWS[options.blows]
     plan = Plan(
         options.cycles, options.seed, options.callers,
-        draw=draw, is_troubled=draw is not draw_blows,
+        draw=draw, is_troubled=draw is not draw_blows, lease_seconds=options.lease,
+        has_small_disk=draw is draw_full_disks,
     )  # fmt: skip
-    result = run(folder, plan, say_line)
+    try:
+        result = run(folder, plan, say_line)
+    except NoSmallDisk as why:
+        say_line(str(why))
+        return 2
     for line in summary(result, time.monotonic() - began):
         say_line(line)
     if not result.breaches:
@@ -44,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say_line(
         "the same draws: python -m tests.chaos"
         f" --cycles {options.cycles} --seed {options.seed} --callers {options.callers}"
-        f" --blows {options.blows}"
+        f" --blows {options.blows} --lease {options.lease}"
     )
     return 1
 
@@ -78,8 +94,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--seed", default=secrets.token_hex(4), help="any word; drawn if not given")
     parser.add_argument(
-        "--blows", choices=DRAWS, default="both", help="deaths, troubles that kill nobody, or both"
-    )
+        "--blows", choices=DRAWS, default="both",
+        help="deaths, troubles that kill nobody, or both; of these only freezes, or clocks apart;"
+        " or a full disk, which takes root",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lease", type=int, default=LEASE_SECONDS,
+        help="seconds for which a call is its process's own; 60 is what it is in life",
+    )  # fmt: skip
     parser.add_argument(
         "--callers",
         type=int,

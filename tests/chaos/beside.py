@@ -1,7 +1,8 @@
 """Two versions over one Postgres and one Redis: an upgrade under load, the way back, and again.
 
 As `deploy/upgrading.md` says it: the schema while the older version serves, workers one after the
-other, all web processes at once; back in the other order, on the schema as it is.
+other, all web processes at once; back in the other order, on the schema as it is. Between the first
+worker and the last both versions' are killed in turn, as often as the plan has cycles.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from itertools import cycle, islice
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -35,6 +37,8 @@ from tests.e2e.servers import running, start_stack
 
 MANY = 2
 """Processes of each kind."""
+KILLS = 6
+"""So often a worker of two versions side by side is killed, at each of the three changes."""
 STEPS = "migrations/versions"
 
 
@@ -92,11 +96,30 @@ class Beside(Stack):
         self.program = PROJECT
         self._run_once("migrated", ["migrate"], self._server)
 
+    @property
+    def workers(self) -> list[Child]:
+        return [child for child in self._children if child.name.startswith("worker")]
+
+    def change_a_worker(self) -> None:
+        """The first of them: from now on two versions' workers stand beside each other."""
+        first = self.workers[0]
+        self._start_worker()
+        self._end(first)
+
     def change_workers(self) -> None:
         """One after the other: the next begins before the last ends."""
-        for old in [child for child in self._children if child.name.startswith("worker")]:
+        for old in self.workers:
             self._start_worker()
             self._end(old)
+
+    def kill_for_a_while(self, worker: Child, seconds: float) -> None:
+        """SIGKILL, and the same version's worker once more after that."""
+        worker.kill()
+        time.sleep(seconds)
+        said = worker.log.read_bytes().count(UP)
+        worker.start()
+        self._remember()
+        self._wait_until_up(worker, said)
 
     def change_web(self) -> None:
         """All at once: nobody is sent to the others any more before they end."""
@@ -135,13 +158,17 @@ class Beside(Stack):
     def _start_worker(self) -> Child:
         name = f"worker-{time.monotonic_ns()}"
         child = super()._spawn(name, ["channels.cli", "worker"], self._environment)
+        self._wait_until_up(child, 0)
+        return child
+
+    def _wait_until_up(self, child: Child, said: int) -> None:
+        """Once more than it has said before."""
         deadline = time.monotonic() + START_SECONDS_MAX
-        while UP not in child.log.read_bytes():
+        while child.log.read_bytes().count(UP) == said:
             child.check()
             if time.monotonic() > deadline:
-                raise ChildDied(f"{name} is not up; {child.log}")
+                raise ChildDied(f"{child.name} is not up; {child.log}")
             time.sleep(0.05)
-        return child
 
     def _end(self, child: Child) -> None:
         child.check()  # whoever ended before by itself could not stand the other version
@@ -166,6 +193,8 @@ class Rollout(Story):
             stack.program = stack.older if words == "back" else PROJECT
             changes = [("workers", stack.change_workers), ("web", stack.change_web)]
             for what, change in changes[::-1] if words == "back" else changes:
+                if what == "workers" and self._plan.cycles:
+                    await self._kill_either(load, words)
                 await asyncio.to_thread(change)
                 await self._tell(load, f"{words}: {what}")
 
@@ -184,6 +213,15 @@ class Rollout(Story):
         finally:
             await backup.close()
         await migrating
+
+    async def _kill_either(self, load: Load, words: str) -> None:
+        """Of two versions' workers each in turn: the other takes over what it has begun."""
+        stack = self.stack
+        await asyncio.to_thread(stack.change_a_worker)
+        for number, worker in enumerate(islice(cycle(stack.workers), self._plan.cycles)):
+            seconds = self._plan.quiet_seconds
+            await asyncio.to_thread(stack.kill_for_a_while, worker, seconds)
+            await self._tell(load, f"{words}: a worker of two versions killed, {number + 1}")
 
     async def _tell(self, load: Load, words: str) -> None:
         load.check()
@@ -229,7 +267,7 @@ def main(arguments: Sequence[str]) -> int:
         say_line(str(why))
         return 2
     began = time.monotonic()
-    plan = Plan(0, seed, fault_odds=0.05, has_strangers=False)
+    plan = Plan(KILLS, seed, fault_odds=0.05, has_strangers=False)
     result = run_beside(folder, older, plan, say_line)
     for line in summary(result, time.monotonic() - began):
         say_line(line)

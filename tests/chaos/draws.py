@@ -26,7 +26,8 @@ class Victim(StrEnum):
 class Trouble(StrEnum):
     """What can go wrong while everybody lives; `troubles.py` says what each is.
 
-    Where the second word is a weather of `relay.py` the network to the first is meant.
+    Where the second word is a weather of `relay.py` the network to the first is meant; whom the
+    second word freezes `freezes.py` knows, and whose clock it moves `clocks.py`.
     """
 
     POSTGRES_STILL = "postgres still"
@@ -42,6 +43,7 @@ class Trouble(StrEnum):
     REDIS_GONE = "redis gone"
     REDIS_FULL = "redis full"
     REDIS_EMPTIED = "redis emptied"
+    REDIS_LAGGED = "redis lagged"
     OPERATORS_STILL = "operators still"
     OPERATORS_SLOW = "operators slow"
     OPERATORS_DEAF = "operators deaf"
@@ -54,6 +56,19 @@ class Trouble(StrEnum):
     CALLBACKS_DEAF = "callbacks deaf"
     WEB_STOPPED = "web stopped"
     WORKER_STOPPED = "worker stopped"
+    WEB_FROZEN = "web frozen"
+    WORKER_FROZEN = "worker frozen"
+    REDIS_FROZEN = "redis frozen"
+    BACKEND_FROZEN = "backend frozen"
+    POSTGRES_FROZEN = "postgres frozen"
+    MACHINE_FROZEN = "machine frozen"
+    WEB_OVERTAKEN = "web overtaken"
+    WORKER_OVERTAKEN = "worker overtaken"
+    WEB_AHEAD = "web ahead"
+    WEB_BEHIND = "web behind"
+    WORKER_AHEAD = "worker ahead"
+    WORKER_BEHIND = "worker behind"
+    DISK_FULL = "disk full"
 
 
 class Blow(NamedTuple):
@@ -62,6 +77,7 @@ class Blow(NamedTuple):
     victims: tuple[Victim | Trouble, ...]
     after_seconds: float
     down_seconds: float
+    off_seconds: float = 0.0  # by how much a clock is moved, either way
 
 
 class Fault(NamedTuple):
@@ -92,7 +108,25 @@ TOGETHER = (
 AFTER_SECONDS = (0.3, 2.0)
 DOWN_SECONDS = (0.1, 2.0)
 TROUBLED_SECONDS = (3.5, 8.0)  # longer than a lease
+FROZEN_SECONDS = (15.0, 90.0)  # what we ask of Postgres is given up after 30
+OVERTAKEN_SECONDS = (65.0, 90.0)  # longer than a lease in life
+TIGHT_SECONDS = (15.0, 40.0)  # of clocks, and of a full disk
+OFF_SECONDS = (60.0, 180.0)
 TROUBLES_IN_A_ROUND = 5
+
+OVERTAKES = (Trouble.WEB_OVERTAKEN, Trouble.WORKER_OVERTAKEN)
+FREEZES = (
+    Trouble.WEB_FROZEN, Trouble.WORKER_FROZEN, Trouble.REDIS_FROZEN, Trouble.BACKEND_FROZEN,
+    Trouble.POSTGRES_FROZEN, Trouble.MACHINE_FROZEN, *OVERTAKES,
+)  # fmt: skip
+CLOCKS = (Trouble.WEB_AHEAD, Trouble.WEB_BEHIND, Trouble.WORKER_AHEAD, Trouble.WORKER_BEHIND)
+SERVED = frozenset({Trouble.WORKER_FROZEN, Trouble.WORKER_OVERTAKEN, *CLOCKS})
+"""During these people pay as ever."""
+
+HUNG = frozenset({Trouble.BACKEND_FROZEN, Trouble.POSTGRES_FROZEN, Trouble.MACHINE_FROZEN})
+"""In these a commit may become visible long after the time it is of."""
+ANYWHERE = tuple(trouble for trouble in Trouble if trouble is not Trouble.DISK_FULL)
+"""What can be brought on every machine; a full disk takes one that can be filled (`disks.py`)."""
 
 AMOUNTS: Mapping[Country, tuple[int, int]] = {"KE": (200, 900), "UG": (8_000, 40_000)}
 FAULT_ODDS = 0.15
@@ -131,12 +165,37 @@ def draw_blows(random: Random) -> Iterator[Blow]:
             yield Blow(victims, after, random.uniform(*DOWN_SECONDS))
 
 
-def draw_troubles(random: Random, of: Sequence[Trouble] = tuple(Trouble)) -> Iterator[Blow]:
+def draw_troubles(random: Random, of: Sequence[Trouble] = ANYWHERE) -> Iterator[Blow]:
     """Without end: each once, in any order, and again."""
     while True:
         for trouble in random.sample(of, len(of)):
             after = random.uniform(*AFTER_SECONDS)
-            yield Blow((trouble,), after, random.uniform(*TROUBLED_SECONDS))
+            down = random.uniform(*_lasts(trouble))
+            off = random.uniform(*OFF_SECONDS) if trouble in CLOCKS else 0.0
+            yield Blow((trouble,), after, down, off)
+
+
+def draw_freezes(random: Random) -> Iterator[Blow]:
+    """Without end: nobody is killed, and somebody stands still."""
+    return draw_troubles(random, FREEZES)
+
+
+def draw_clocks(random: Random) -> Iterator[Blow]:
+    """Without end: one process has another time than all others."""
+    return draw_troubles(random, CLOCKS)
+
+
+def draw_full_disks(random: Random) -> Iterator[Blow]:
+    """Without end: nothing more fits on the disk of Postgres, and then somebody makes room."""
+    return draw_troubles(random, (Trouble.DISK_FULL,))
+
+
+def _lasts(trouble: Trouble) -> tuple[float, float]:
+    if trouble in OVERTAKES:
+        return OVERTAKEN_SECONDS
+    if trouble in FREEZES:
+        return FROZEN_SECONDS
+    return TIGHT_SECONDS if trouble in (*CLOCKS, Trouble.DISK_FULL) else TROUBLED_SECONDS
 
 
 def draw_both(random: Random) -> Iterator[Blow]:

@@ -36,7 +36,7 @@ class Killer:
     def __init__(self, stack: Stack, databases: Databases, troubles: Troubles) -> None:
         self._stack = stack
         self._databases = databases
-        self._troubles = troubles
+        self.troubles = troubles
         self.pids: set[int] = set()
         self.remember()
 
@@ -45,7 +45,7 @@ class Killer:
         stack, databases = self._stack, self._databases
         found = (
             stack.web.pid, stack.worker.pid, stack.sandboxes.pid,
-            databases.postgres.pid, databases.redis.pid, *self._troubles.pids,
+            databases.postgres.pid, databases.redis.pid, *self.troubles.pids,
         )  # fmt: skip
         self.pids |= {pid for pid in found if pid is not None}
 
@@ -62,10 +62,10 @@ class Killer:
             else:
                 await asyncio.to_thread(self._kill, victim)
         for trouble in troubles:
-            await asyncio.to_thread(self._troubles.begin, trouble)
+            await asyncio.to_thread(self.troubles.begin, trouble, blow.off_seconds)
         await asyncio.sleep(blow.down_seconds)
         for trouble in troubles:
-            await asyncio.to_thread(self._troubles.end, trouble)
+            await asyncio.to_thread(self.troubles.end, trouble, blow.off_seconds)
         for victim in sorted(victims, key=ORDER.index):
             await asyncio.to_thread(self._start, victim)
         self.remember()

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
-from simulator.ussd import UssdSession
+from simulator.ussd import Screen, UssdSession
 from tests.chaos.draws import Country, Order
 from tests.e2e.city import OPERATOR, City, Person
 
 STEMS: dict[Country, str] = {"KE": "+25471", "UG": "+25677"}
 OTHER: dict[Country, Country] = {"KE": "UG", "UG": "KE"}
 PAUSE_SECONDS = 0.25
+AT_THE_MENU = "CAPP"
 
 
 class Interrupted(Exception):
@@ -47,13 +48,15 @@ class People:
         try:
             await self.ask(session, None)
             for text in ("1", person.pin, person.pin):
-                await self.ask(session, text)
+                screen = await self.ask(session, text)
+            if not screen.text.startswith(AT_THE_MENU):  # Redis was of a sudden what it was before
+                raise Interrupted
             yield session
         finally:
             await session.hang_up()
             await session.notified()
 
-    async def ask(self, session: UssdSession, text: str | None) -> None:
+    async def ask(self, session: UssdSession, text: str | None) -> Screen:
         """One turn before the last; a dialogue that breaks off here has moved nothing."""
         if text is None:
             screen = await session.dial(self.city.places.shortcode)
@@ -62,6 +65,7 @@ class People:
         if screen.ends or screen.fault is not None:
             await asyncio.sleep(PAUSE_SECONDS)
             raise Interrupted
+        return screen
 
     async def arm(self, payer: Person, payee: Person, order: Order) -> None:
         """Have the operators do what the order says they do wrong."""

@@ -58,6 +58,21 @@ async def untold(connection: Any) -> Counter[str]:
     return Counter({"untold": waiting} if waiting else {})
 
 
+async def entries(connection: Any) -> int:
+    """How many there are in the journal."""
+    return int(await connection.fetchval("select count(*) from journal"))
+
+
+async def is_put_aside(connection: Any, receipt: str) -> bool:
+    """Whether an operator has listed it, and its money lies in SUSPENSE."""
+    return bool(
+        await connection.fetchval(
+            "select true from statement_line where receipt = $1 and suspended_ms is not null",
+            receipt,
+        )
+    )
+
+
 async def broken_books(connection: Any) -> list[str]:
     """The laws of the books that do not hold, each with how often."""
     found = {breach: await connection.fetchval(sql) for breach, sql in LAWS.items()}
@@ -79,7 +94,7 @@ async def read(city: City, placed: Sequence[Placed]) -> Reading:
     return Reading(
         placed=list(placed),
         stored=stored,
-        movements=await _movements(city),
+        movements=await movements(city),
         grown_in_books=grown_in_books,
         grown_at_operators={n: theirs[n] - start.theirs for n, start in STARTS.items()},
         inboxes={number: await _inbox(city, number) for number in sorted(people)},
@@ -195,7 +210,7 @@ async def _inbox(city: City, number: str) -> list[str]:
     return [message.text for message in await city.admin.messages(f"+{number}", after=0)]
 
 
-async def _movements(city: City) -> list[Movement]:
+async def movements(city: City) -> list[Movement]:
     found: list[Movement] = []
     for operator, url in city.places.operators.items():
         response = (await city.client.get(f"{url}/_sandbox/ledger")).raise_for_status()

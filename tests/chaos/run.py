@@ -7,7 +7,8 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -23,10 +24,13 @@ from simulator.stack import PROJECT, Ports, Stack
 from tests.chaos.businesses import open_businesses
 from tests.chaos.callers import Callers
 from tests.chaos.clerk import Clerk
+from tests.chaos.clocks import Clocked
 from tests.chaos.depositors import Depositors
-from tests.chaos.draws import FAULT_ODDS, FAULTS, LATE_FAULTS, Blow, draw_blows
+from tests.chaos.disks import small_disk
+from tests.chaos.draws import FAULT_ODDS, FAULTS, HUNG, LATE_FAULTS, SERVED, Blow, draw_blows
 from tests.chaos.killer import Killer, NeverBack, wait_for
-from tests.chaos.laws import Reading, breaches, unsettled
+from tests.chaos.latecomer import Latecomer
+from tests.chaos.laws import Placed, Reading, breaches, unsettled
 from tests.chaos.leftovers import left_behind
 from tests.chaos.load import Door, Load
 from tests.chaos.people import People
@@ -34,6 +38,7 @@ from tests.chaos.readings import (
     OPERATORS,
     STARTS,
     broken_books,
+    entries,
     read,
     unended,
     unended_or_asked,
@@ -48,10 +53,10 @@ from tests.providers.sandbox_clients import MpesaClient, open_client
 
 DATABASE = "chaos"
 LEASE_SECONDS = 3
+"""A twentieth of what it is in life; `Plan.lease_seconds` may say otherwise."""
 ENVIRONMENT = {
     "CAPP_COLLECT_DELAY_SECONDS": "1",
     "CAPP_FIRST_LOOK_SECONDS": "2",
-    "CAPP_LEASE_SECONDS": str(LEASE_SECONDS),
     "CAPP_WEBHOOK_LOCAL": "1",
 }
 # What takes a day in life takes under a minute here: then people are called.
@@ -70,8 +75,9 @@ HEARD_SECONDS_MAX = 40.0
 TOLD_SECONDS_MAX = 150.0
 ENDED_SECONDS_MAX = 150.0
 LISTED_SECONDS_MAX = 40.0
-# Whoever took over a lease too early would have moved the money a second time by now.
-QUIET_SECONDS = LEASE_SECONDS + 2.0
+# Whoever took over a lease too early would have moved the money a second time so long after it.
+QUIET_SECONDS = 2.0
+COMPARISONS_MAX = 5
 
 POLL_SECONDS = 1.0
 
@@ -98,8 +104,15 @@ class Plan(NamedTuple):
     fault_odds: float = FAULT_ODDS  # of one payment meeting a fault of an operator
     has_strangers: bool = True  # who pay in by hand; each of them costs commands at the terminal
     draw: Callable[[Random], Iterator[Blow]] = draw_blows
-    # With a network between that can go wrong, and callbacks that come minutes late.
+    # With a network between that can go wrong, clocks apart, and callbacks that come minutes late.
     is_troubled: bool = False
+    lease_seconds: int = LEASE_SECONDS
+    has_small_disk: bool = False  # which can be filled; where it cannot be had nothing begins
+
+    @property
+    def quiet_seconds(self) -> float:
+        """How long nothing may happen before it counts as over."""
+        return self.lease_seconds + QUIET_SECONDS
 
 
 Falsify = Callable[[City], Awaitable[None]]
@@ -113,12 +126,16 @@ def run(folder: Path, plan: Plan, say: Say, *, before_judging: Falsify = _leave)
     """Everything from the start of the servers to their end; afterwards nothing runs any more.
 
     `before_judging` is called when everything is quiet: a test falsifies something there. What
-    cannot be started at all is raised (StartFailed, ChildDied); what dies later is a breach.
+    cannot be started at all is raised (StartFailed, ChildDied, NoSmallDisk); what dies later is a
+    breach.
     """
-    environment = prepare(folder)
+    environment = prepare(folder, plan.lease_seconds)
     operators = {name: free_port() for name in OPERATORS}
     ports = Ports(web=free_port(), gateway=free_port(), operators=operators)
     with (
+        small_disk(folder / "databases" / "postgres")
+        if plan.has_small_disk
+        else nullcontext() as disk,
         running(folder / "databases") as databases,
         Network(_ways(databases, ports)) as network,
         start_stack(
@@ -128,21 +145,26 @@ def run(folder: Path, plan: Plan, say: Say, *, before_judging: Falsify = _leave)
             redis_number=0,
             environment={**environment, **(_detours(network) if plan.is_troubled else {})},
             operators=OPERATORS,
+            kind=Clocked if plan.is_troubled else Stack,
             ports=ports,
         ) as stack,
     ):
-        killer = Killer(stack, databases, Troubles(stack, databases, network))
+        killer = Killer(stack, databases, Troubles(stack, databases, network, disk))
         story = Story(stack, killer, plan, say, before_judging)
-        result = asyncio.run(story.tell())
+        try:
+            result = asyncio.run(story.tell())
+        finally:  # who stands still cannot be told to end
+            killer.troubles.release()
     alive = [f"left behind: {process}" for process in left_behind(killer.pids, folder)]
     return result._replace(breaches=[*result.breaches, *alive])
 
 
-def prepare(folder: Path) -> dict[str, str]:
+def prepare(folder: Path, lease_seconds: int = LEASE_SECONDS) -> dict[str, str]:
     """Make the folder of a run; what its server is told beyond what it is told anyway."""
     folder.mkdir(parents=True, exist_ok=True)
     return {
         **ENVIRONMENT,
+        "CAPP_LEASE_SECONDS": str(lease_seconds),
         "CAPP_RECONCILIATION_FILE": str(_write_schedule(folder)),
         "CAPP_WEBHOOK_KEYS": f"1:{secrets.token_hex(32)}",
     }
@@ -225,24 +247,58 @@ class Story:
                     async with load.under_way():
                         await self.meanwhile(load)
                     await self._make_peace(city)
+                    latecomer = await self._meet_latecomer(city, callers)
                     await self._before_judging(city)
-                    reading = (await read(city, load.placed))._replace(
+                    reading = (await self._read(city, load.placed))._replace(
                         paid_in=depositors.paid_in,
                         told=[told for one in businesses for told in one.told],
                         unbelieved=[why for one in businesses for why in one.receiver.refused],
                     )
                     self.found += breaches(reading) + await self._books()
-                    self.found += await self._close_the_day(city, clerk)
+                    self.found += await self._close_the_day(city, clerk, latecomer)
                 except (NeverBack, ChildDied, StartFailed) as error:
                     self.found.append(f"{type(error).__name__}: {error}")
                 return Result(self.found, self._kills, self._cycles, load.interrupted, reading)
 
-    async def _close_the_day(self, city: City, clerk: Clerk) -> list[str]:
+    async def _close_the_day(self, city: City, clerk: Clerk, late: Latecomer | None) -> list[str]:
         """What the operators list, taken in: whatever was open ends by it."""
         found = await clerk.take_all()
+        if late is not None:
+            found += await late.is_heard()
         await self._until_none(unended_or_asked, "payments, some listed now", LISTED_SECONDS_MAX)
-        await asyncio.sleep(QUIET_SECONDS)
-        return found + unsettled(await read(city, [])) + await self._books()
+        await asyncio.sleep(self._plan.quiet_seconds)
+        said, reading = await self._compare(city, clerk)
+        found += [*said, *unsettled(reading), *(late.untrue(reading) if late is not None else ())]
+        return found + await self._books()
+
+    async def _compare(self, city: City, clerk: Clerk) -> tuple[list[str], Reading]:
+        """What the commands could not do, and all there is once a comparison changes nothing more.
+
+        What is proven after its statement was taken in lies in SUSPENSE too, until the next one.
+        """
+        found: list[str] = []
+        for _ in range(COMPARISONS_MAX):
+            before = await self._ask(entries)
+            found += await clerk.compare_again()
+            reading = await self._read(city, [])
+            if await self._ask(entries) == before:
+                break
+        return found, reading
+
+    async def _read(self, city: City, placed: Sequence[Placed]) -> Reading:
+        was_behind = self._killer.troubles.clocks.was_behind or bool({*self._kills} & HUNG)
+        return (await read(city, placed))._replace(was_behind=was_behind)
+
+    async def _meet_latecomer(self, city: City, callers: Callers) -> Latecomer | None:
+        if not self._plan.is_troubled:  # without a network nothing can hang in it
+            return None
+        late = Latecomer(city, callers, self._killer.troubles)
+        random = Random(f"{self._plan.seed}:late")
+        await late.pay_before(random)
+        await self._until_none(unended, "payments of the last", ENDED_SECONDS_MAX)
+        await late.pay(random)
+        await self._until_none(unended, "payments of who comes late", ENDED_SECONDS_MAX)
+        return late
 
     async def meanwhile(self, load: Load) -> None:
         """Everything that the seed has drawn, one blow after the other."""
@@ -250,16 +306,18 @@ class Story:
         blows = self._plan.draw(Random(f"{self._plan.seed}:killer"))
         for number, blow in enumerate(islice(blows, self._plan.cycles), start=1):
             await asyncio.sleep(blow.after_seconds)
-            at = time.monotonic() - self._began
+            at, before = time.monotonic() - self._began, load.acknowledged
             self.found += await self._killer.strike(blow)
             load.check()
+            if load.acknowledged == before and {*blow.victims} & SERVED:
+                self.found.append(f"nobody could pay during {', '.join(blow.victims)}")
             self._cycles = number
             self._kills.update(blow.victims)
             victims, back = ", ".join(blow.victims), time.monotonic() - self._began - at
             self.say(
                 f"cycle {number:3} at {at:6.1f} s: {victims};"
                 f" down {blow.down_seconds:.1f} s, healthy after {back:.1f} s;"
-                f" acknowledged {load.acknowledged}"
+                f" acknowledged {load.acknowledged}, meanwhile {load.acknowledged - before}"
             )
             await self.pays_again(load, victims)
 
@@ -273,8 +331,10 @@ class Story:
         """Faults off; then until nothing is under way that nobody was called for."""
         for url in city.places.operators.values():
             (await city.client.delete(f"{url}/_sandbox/faults")).raise_for_status()
-        await self._until_none(unended, "payments to end", ENDED_SECONDS_MAX)
-        await asyncio.sleep(QUIET_SECONDS)
+        clocks = self._killer.troubles.clocks
+        seconds = ENDED_SECONDS_MAX + self._plan.lease_seconds + clocks.seconds_left
+        await self._until_none(unended, "payments to end", seconds)
+        await asyncio.sleep(max(self._plan.quiet_seconds, clocks.seconds_left))
         await self._until_none(untold, "messages to businesses", TOLD_SECONDS_MAX)
 
     async def _until_none(

@@ -1,9 +1,14 @@
 """What a caller may conclude when the network misbehaves, shown on real sockets."""
 
 import asyncio
+import os
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -21,7 +26,7 @@ from providers.http import (
     retry_after_seconds,
     with_token,
 )
-from providers.transport import Transport
+from providers.transport import STOOD_STILL_SECONDS, Transport
 from tests.certificates import pem_for
 from tests.providers import company as companies
 from tests.providers.company import Answer, Company, Raw
@@ -93,6 +98,50 @@ async def test_after_the_request_left_the_outcome_is_unknown_and_nothing_is_sent
 
     assert len(company.received("/pay")) == 1
     assert ticks.seconds < 1.5
+
+
+# Asks once on either loop, and says what it heard.
+ASKS = """
+import asyncio, sys
+import uvloop
+from engine.errors import OutcomeUnknown
+from providers.http import Client, Timeouts
+
+async def main():
+    client = Client("acme", sys.argv[1], timeouts=Timeouts(20.0, 1.0, 20.0))
+    try:
+        answer = await client.send("pay", "POST", client.url("/pay"), headers=[], body=b"{}")
+        print(answer.status_code)
+    except OutcomeUnknown as error:
+        print(error.code)
+    await client.aclose()
+
+loops = {"asyncio": None, "uvloop": uvloop.new_event_loop}
+asyncio.Runner(loop_factory=loops[sys.argv[2]]).run(main())
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("answers", [True, False], ids=["answered", "silent"])
+def test_who_stood_still_hears_what_came_meanwhile_before_giving_up(
+    answers: bool, loop: str
+) -> None:
+    """A process is frozen, or its machine is, for longer than it would have waited."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = [sys.executable, "-c", ASKS, url, loop]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+                if answers:
+                    connection.sendall(OK.encode())
+                time.sleep(1.0 + 2 * STOOD_STILL_SECONDS)
+                process.send_signal(signal.SIGCONT)
+                said, _ = process.communicate(timeout=20)
+    assert said == ("200\n" if answers else "ReadTimeout\n")
 
 
 async def test_closed_port_is_unreachable(make_client: MakeClient) -> None:

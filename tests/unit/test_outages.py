@@ -26,6 +26,7 @@ RAISED: dict[str, tuple[Exception, str | None]] = {
     "starting up": (asyncpg.CannotConnectNowError("the database system is starting up"), POSTGRES),
     "shut down": (asyncpg.AdminShutdownError("terminating connection"), POSTGRES),
     "a standby": (asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT"), POSTGRES),
+    "its disk is full": (asyncpg.DiskFullError("could not extend file"), POSTGRES),
     "already closed": (asyncpg.InterfaceError("connection is closed"), POSTGRES),
     "its answer lost": (caused(CommitUnknown("lost"), ConnectionResetError()), POSTGRES),
     "Redis refuses": (RedisConnectionError("Error 111 connecting"), REDIS),

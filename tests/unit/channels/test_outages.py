@@ -2,10 +2,11 @@ import asyncio
 import logging
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from channels.outages import QUIET_SECONDS, Outages, watch_for_end
+from channels.outages import QUIET_SECONDS, SILENT_SECONDS, Outages, watch_for_end
 from engine.outages import POSTGRES, REDIS
 
 AWAY = ConnectionRefusedError(111, "Connect call failed")
@@ -124,7 +125,7 @@ def test_other_lines_and_other_errors_pass_as_they_are(lines: Lines) -> None:
 
 
 async def test_the_end_is_found_by_asking_and_only_while_it_is_away(
-    outages: Outages, lines: Lines
+    outages: Outages, lines: Lines, ticks: Ticks
 ) -> None:
     answers: list[Exception | None] = [AWAY, None]
     answered = asyncio.Event()
@@ -142,9 +143,32 @@ async def test_the_end_is_found_by_asking_and_only_while_it_is_away(
     await asyncio.sleep(0.02)
     assert asked == 0
     fail()
+    await asyncio.sleep(0.02)
+    assert asked == 0, "there is talk of it"
+    ticks.seconds += SILENT_SECONDS
     async with asyncio.timeout(30):
         await answered.wait()
     await asyncio.sleep(0.02)
     watch.cancel()
     assert asked == 2
     assert "is back" in lines.written[-1]
+
+
+async def test_an_outage_lasts_as_long_as_lines_speak_of_it_whatever_the_server_answers(
+    outages: Outages, lines: Lines, ticks: Ticks
+) -> None:
+    """A disk that is full: Postgres answers all along."""
+
+    async def ask() -> None:
+        return
+
+    watch = asyncio.create_task(watch_for_end(outages, POSTGRES, ask, every_seconds=0.001))
+    for _ in range(5):
+        fail(asyncpg.DiskFullError("could not extend file"), trace=True)
+        ticks.seconds += SILENT_SECONDS - 0.5
+        await asyncio.sleep(0.01)
+    assert len(lines.written) == 1
+    ticks.seconds += 0.5
+    await asyncio.sleep(0.02)
+    watch.cancel()
+    assert lines.written[1:] == ["Postgres is back after 8 s; 4 lines about it were left out"]
