@@ -1,9 +1,10 @@
 """Who runs what when a run has several workers (`-n`), in which order, and who gives way to whom.
 
-A file's tests stay together, because fixtures of a file are costly; the end-to-end tests are one
-unit, because they share a running product and the last of them reads what all have left. What runs
-whole programs begins first, and all the rest gives way to it: it mostly waits for programs that
-look at the clock.
+A file's tests stay together, because fixtures of a file are costly. So do the end-to-end tests:
+they share a running product, and the last of them reads what all have left. Where every test is run
+they are two units, each with such a last test: who shares the product, and who starts stacks of its
+own; one after the other they would last as long as all the rest. What runs whole programs begins
+first, and all the rest gives way to it: it mostly waits for programs that look at the clock.
 """
 
 import os
@@ -19,8 +20,17 @@ from simulator import embedded
 from tests.tiers import is_long, is_quick
 
 WORKER, WORKERS = "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"
-TOGETHER = "tests/e2e/"
-WHOLE_PROGRAMS = (TOGETHER, "tests/chaos/")
+END_TO_END = "tests/e2e/"
+WHOLE_PROGRAMS = (END_TO_END, "tests/chaos/")
+SHARED, OWN = PARTS = ("shared", "own")
+"""The parts of the end-to-end tests. What is left is read in each, by `[shared]` and by `[own]`."""
+STACKS_OF_THEIR_OWN = frozenset(
+    f"{END_TO_END}test_{name}.py"
+    for name in (
+        *("cancelling", "crashes", "restoring", "settlement", "sms", "starting"),
+        *("statements", "tenants", "thousand"),
+    )
+)
 NICENESS = 5
 """Of a worker, and of the servers it starts, from its first test on that runs no whole programs."""
 # The longest unit first and the long files next, so that all workers end at about the same time.
@@ -95,24 +105,25 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Replaces the distributions that xdist knows."""
-    return ByFile(config, log)
+    return ByFile(config, log, is_parted=not is_quick(config))
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands out whole files in the order of the run, and the end-to-end tests as one.
+    """Hands out whole files in the order of the run, and the end-to-end tests as one or two units.
 
     What is done is forgotten, and where a test stands is looked up: what xdist does instead, going
     through all tests at each, costs the more the more tests there are.
     """
 
-    def __init__(self, config: pytest.Config, log: Producer) -> None:
+    def __init__(self, config: pytest.Config, log: Producer, *, is_parted: bool) -> None:
         super().__init__(config, log)
+        self._is_parted = is_parted
         config.option.loadscopereorder = False  # by number of tests: that is not by time
         self._places: dict[Any, dict[str, int]] = {}
 
     def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
         done = self.registered_collections[node][item_index]
-        units, unit = self.assigned_work[node], unit_of(done)
+        units, unit = self.assigned_work[node], self._split_scope(done)
         del units[unit][done]
         if not units[unit]:
             del units[unit]
@@ -130,9 +141,13 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         return sum(map(len, workload.values()))
 
     def _split_scope(self, nodeid: str) -> str:
-        return unit_of(nodeid)
+        return unit_of(nodeid, is_parted=self._is_parted)
 
 
-def unit_of(node_id: str) -> str:
-    """What is run by one worker, one after the other."""
-    return TOGETHER if node_id.startswith(TOGETHER) else node_id.split("::", 1)[0]
+def unit_of(node_id: str, *, is_parted: bool) -> str:
+    """What is run by one worker, one after the other: a file, or a part of the end-to-end tests."""
+    file = node_id.split("::", 1)[0]
+    if not file.startswith(END_TO_END):
+        return file
+    is_own = file in STACKS_OF_THEIR_OWN or node_id.endswith(f"[{OWN}]")
+    return END_TO_END + (OWN if is_own else SHARED) if is_parted else END_TO_END

@@ -1,15 +1,21 @@
 """What was typed and dialled in the whole run must be in no log and in no table.
 
-Runs last, by its name: it reads what all the others have left behind.
+Runs last, by its name, in each of the parts that workers are given (`tests/workers.py`): it reads
+what all the others there have left behind.
 """
 
 from pathlib import Path
 
 import asyncpg
+import pytest
 import redis
 
 from tests.e2e.city import City
 from tests.e2e.secrecy import Typed
+from tests.workers import OWN, SHARED
+
+ONE = pytest.mark.long("the quick end-to-end tests are one unit")
+in_each_part = pytest.mark.parametrize("part", [SHARED, pytest.param(OWN, marks=ONE)])
 
 _TABLES = """
     select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -32,8 +38,9 @@ def _logs(folder: Path) -> dict[str, bytes]:
     return {str(log.relative_to(folder)): log.read_bytes() for log in folder.rglob("*.log")}
 
 
+@in_each_part
 async def test_no_log_holds_a_pin_or_a_full_number(
-    city: City, typed: Typed, e2e_folder: Path
+    city: City, typed: Typed, e2e_folder: Path, part: str
 ) -> None:
     await _type_other_secrets(city)
     logs = _logs(e2e_folder)
@@ -45,7 +52,8 @@ async def test_no_log_holds_a_pin_or_a_full_number(
         assert list(typed.numbers_in(content)) == [], name
 
 
-async def test_no_session_record_holds_a_pin(city: City, typed: Typed) -> None:
+@in_each_part
+async def test_no_session_record_holds_a_pin(city: City, typed: Typed, part: str) -> None:
     await _type_other_secrets(city)
     records = 0
     for places in typed.stacks:
@@ -56,7 +64,8 @@ async def test_no_session_record_holds_a_pin(city: City, typed: Typed) -> None:
     assert records > 0
 
 
-async def test_no_table_holds_a_pin_or_a_full_number(city: City, typed: Typed) -> None:
+@in_each_part
+async def test_no_table_holds_a_pin_or_a_full_number(city: City, typed: Typed, part: str) -> None:
     await _type_other_secrets(city)
     for places in typed.stacks:
         connection = await asyncpg.connect(places.database_url)

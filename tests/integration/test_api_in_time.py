@@ -71,9 +71,9 @@ class Room:
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[Room]:
+async def room(seeded_url: str) -> AsyncIterator[Room]:
     hanging = Hanging()
-    async with open_staff_room(database_url) as staff:
+    async with open_staff_room(seeded_url) as staff:
         clock, pool = staff.world.clock, staff.world.pool
         ids = Ids(clock)
         serving = Serving(

@@ -64,8 +64,8 @@ class Staffed(NamedTuple):
 
 
 @pytest.fixture
-async def staffed(database_url: str) -> AsyncIterator[Staffed]:
-    async with open_world(database_url) as world:
+async def staffed(seeded_url: str) -> AsyncIterator[Staffed]:
+    async with open_world(seeded_url) as world:
         approvals = Approvals(
             rulings=world.rulings, store=world.store, directory=world.directory,
             wallet_of=world.payments.selling.wallet_of,

@@ -62,8 +62,8 @@ class Staffed(NamedTuple):
 
 
 @pytest.fixture
-async def staffed(database_url: str) -> AsyncIterator[Staffed]:
-    async with open_world(database_url) as world:
+async def staffed(seeded_url: str) -> AsyncIterator[Staffed]:
+    async with open_world(seeded_url) as world:
         attested = Attested(
             payments=world.payments, store=world.store, outbox=world.dispatcher._outbox
         )

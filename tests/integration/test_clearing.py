@@ -76,8 +76,8 @@ class Office:
 
 
 @pytest.fixture
-async def office(database_url: str) -> AsyncIterator[Office]:
-    async with open_world(database_url) as world:
+async def office(seeded_url: str) -> AsyncIterator[Office]:
+    async with open_world(seeded_url) as world:
         yield Office(world)
 
 

@@ -68,8 +68,8 @@ async def ask(
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[ClientRoom]:
-    async with open_client_room(database_url, limits=None, **HOOKS) as opened:
+async def room(seeded_url: str) -> AsyncIterator[ClientRoom]:
+    async with open_client_room(seeded_url, limits=None, **HOOKS) as opened:
         yield opened
 
 

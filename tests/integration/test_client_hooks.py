@@ -22,8 +22,8 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[ClientRoom]:
-    async with open_client_room(database_url, limits=None, **ENVIRONMENT) as opened:
+async def room(seeded_url: str) -> AsyncIterator[ClientRoom]:
+    async with open_client_room(seeded_url, limits=None, **ENVIRONMENT) as opened:
         yield opened
 
 

@@ -36,8 +36,8 @@ from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[ClientRoom]:
-    async with open_client_room(database_url) as opened:
+async def room(seeded_url: str) -> AsyncIterator[ClientRoom]:
+    async with open_client_room(seeded_url) as opened:
         yield opened
 
 

@@ -45,8 +45,8 @@ OTHER_PAYEE = Msisdn("+256772000003")
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[CounterRoom]:
-    async with open_room(database_url) as opened:
+async def room(seeded_url: str) -> AsyncIterator[CounterRoom]:
+    async with open_room(seeded_url) as opened:
         yield opened
 
 

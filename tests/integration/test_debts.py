@@ -83,9 +83,9 @@ async def _staff(world: World, airtel: ScriptedOperator) -> Staffed:
 
 
 @pytest.fixture
-async def staffed(database_url: str) -> AsyncIterator[Staffed]:
+async def staffed(seeded_url: str) -> AsyncIterator[Staffed]:
     airtel = ScriptedOperator(AIRTEL)
-    async with open_world(database_url, payer=MUTE, also={"airtel_ke": airtel}) as world:
+    async with open_world(seeded_url, payer=MUTE, also={"airtel_ke": airtel}) as world:
         yield await _staff(world, airtel)
         await world.dispatched()
         await assert_books(world.pool)

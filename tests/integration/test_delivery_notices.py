@@ -28,8 +28,8 @@ class Herald(ScriptedOperator):
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url, also={"mpesa_ke": Herald(MPESA)}) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url, also={"mpesa_ke": Herald(MPESA)}) as opened:
         yield opened
         await opened.dispatched()
         await assert_books(opened.pool)

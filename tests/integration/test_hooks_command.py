@@ -46,8 +46,8 @@ async def working(given: Settings) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url) as opened:
         yield opened
 
 

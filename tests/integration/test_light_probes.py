@@ -22,8 +22,8 @@ QUIET, BETWEEN = 300, 120
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[StaffRoom]:
-    async with open_staff_room(database_url) as opened:
+async def room(seeded_url: str) -> AsyncIterator[StaffRoom]:
+    async with open_staff_room(seeded_url) as opened:
         yield opened
 
 

@@ -16,8 +16,8 @@ LEASE_SECONDS = 1
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url, CAPP_LEASE_SECONDS=str(LEASE_SECONDS)) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url, CAPP_LEASE_SECONDS=str(LEASE_SECONDS)) as opened:
         yield opened
         await opened.dispatched()
         await assert_books(opened.pool)

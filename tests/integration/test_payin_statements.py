@@ -29,8 +29,8 @@ WENT_BACK = Finding(Outcome.SUCCEEDED, "0", receipt=BACK)
 
 
 @pytest.fixture
-async def till(database_url: str) -> AsyncIterator[Till]:
-    async with open_till(database_url) as opened:
+async def till(seeded_url: str) -> AsyncIterator[Till]:
+    async with open_till(seeded_url) as opened:
         yield opened
 
 

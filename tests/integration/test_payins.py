@@ -39,8 +39,8 @@ PROMPT = Finding(Outcome.SUCCEEDED, "0", amount=TOTAL, receipt="TKK7RT61SV")
 
 
 @pytest.fixture
-async def till(database_url: str) -> AsyncIterator[Till]:
-    async with open_till(database_url) as opened:
+async def till(seeded_url: str) -> AsyncIterator[Till]:
+    async with open_till(seeded_url) as opened:
         yield opened
 
 

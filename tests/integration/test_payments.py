@@ -37,8 +37,8 @@ NO_WITH_THE_ANSWER = Accepted(finding=Finding(Outcome.FAILED, "TF", reason=Reaso
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url) as opened:
         yield opened
         await opened.dispatched()
         await assert_books(opened.pool)

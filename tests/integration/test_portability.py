@@ -70,8 +70,8 @@ class Room(NamedTuple):
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[Room]:
-    async with open_world(database_url) as world:
+async def room(seeded_url: str) -> AsyncIterator[Room]:
+    async with open_world(seeded_url) as world:
         store = PortabilityStore(world.pool, 1, world.clock, Ids(world.clock))
         counted = Counted(world.pool)
         house = house_of(counted, world.clock)

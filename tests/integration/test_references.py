@@ -19,8 +19,8 @@ THEIRS = msgspec.structs.replace(SUCCEEDED, provider_reference="ws_CO_2")
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url) as opened:
         opened.mpesa.answers = [Accepted("ws_CO_1")]
         yield opened
         await opened.dispatched()

@@ -39,8 +39,8 @@ AGAIN = RequestRules().again_seconds
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[CounterRoom]:
-    async with open_room(database_url) as opened:
+async def room(seeded_url: str) -> AsyncIterator[CounterRoom]:
+    async with open_room(seeded_url) as opened:
         opened.world.dispatching = False
         yield opened
 

@@ -32,8 +32,8 @@ SHOP = "0" * 31 + "1"
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[ClientRoom]:
-    async with open_client_room(database_url, **SHARE) as opened:
+async def room(seeded_url: str) -> AsyncIterator[ClientRoom]:
+    async with open_client_room(seeded_url, **SHARE) as opened:
         yield opened
 
 

@@ -34,8 +34,8 @@ REVERSED = Finding(Outcome.REVERSED, "reversed")
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url) as opened:
         yield opened
         await assert_books(opened.pool)
 

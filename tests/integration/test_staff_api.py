@@ -41,8 +41,8 @@ HOLD = Clearance(Decision(About.COMPLIANCE, "hold", "a name on a list", {}))
 
 
 @pytest.fixture
-async def room(database_url: str) -> AsyncIterator[StaffRoom]:
-    async with open_staff_room(database_url) as opened:
+async def room(seeded_url: str) -> AsyncIterator[StaffRoom]:
+    async with open_staff_room(seeded_url) as opened:
         yield opened
         await assert_books(opened.world.pool)
 

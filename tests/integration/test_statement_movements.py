@@ -32,8 +32,8 @@ FLOAT = 150_000_000
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url) as opened:
         yield opened
         await assert_books(opened.pool)
         assert await opened.books.is_balanced()

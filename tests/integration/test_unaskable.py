@@ -40,8 +40,8 @@ REFUSED = ended(Outcome.FAILED, "E8003", Reason.WRONG_PIN)
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url) as opened:
         opened.mpesa.findings = [MUTE] * 1000
         opened.mtn.findings = [MUTE] * 1000
         yield opened

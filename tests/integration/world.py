@@ -276,6 +276,19 @@ ENVIRONMENT = {
 OTHER = msgspec.structs.replace(MTN, code=3, name="other_ug")
 
 
+SEEDED = "_seeded"
+"""In the name of a database that was copied from one with the seeds of a world."""
+FACTS = {"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}
+
+
+async def seed_world(database_url: str) -> None:
+    """What every world begins with, stored for those that are opened on copies."""
+    await seed(settings_for(database_url), _seeds(), FACTS, Clock())
+    pool = await open_pool(database_url)
+    await _open_other(pool)
+    await pool.close()
+
+
 async def _open_other(pool: Any) -> None:
     async with pool.acquire() as connection:
         await open_accounts(
@@ -316,9 +329,9 @@ async def open_world(
     clock = clock or TestClock()
     mpesa, mtn, sms = ScriptedOperator(payer), ScriptedOperator(MTN), ScriptedSms()
     other = ScriptedOperator(OTHER)
-    facts = {"mpesa_ke": MPESA, "mtn_ug": MTN, "other_ug": OTHER}
-    if seeded:
-        await seed(settings_for(database_url), _seeds(), facts, clock)
+    is_bare = seeded and SEEDED not in database_url
+    if is_bare:
+        await seed(settings_for(database_url), _seeds(), FACTS, clock)
     operators: dict[str, OperatorPort] = {
         "mpesa_ke": mpesa, "mtn_ug": mtn, "other_ug": other, **(also or {}),
     }  # fmt: skip
@@ -330,7 +343,7 @@ async def open_world(
     async with pool.acquire() as connection:
         restores = Restores(1, clock, promoted_has_all=settings.promoted_has_all)
         settings = with_restore(settings, await restores.notice(connection))
-    if seeded:
+    if is_bare:
         await _open_other(pool)
     committer = Committer(partial(connect, settings.database_url), clock, seal=plan_sealer(pool))
     await committer.start()

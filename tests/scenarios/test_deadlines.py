@@ -23,8 +23,8 @@ LEASE_SECONDS = 60
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url) as opened:
         yield opened
         await opened.dispatched()
         await assert_books(opened.pool)

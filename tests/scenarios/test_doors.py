@@ -25,8 +25,8 @@ ACKNOWLEDGED_SECONDS_MAX = 10.0
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url) as opened:
         yield opened
 
 

@@ -52,8 +52,8 @@ class Watched(NamedTuple):
 
 
 @pytest.fixture
-async def watched(database_url: str) -> AsyncIterator[Watched]:
-    async with open_world(database_url) as world:
+async def watched(seeded_url: str) -> AsyncIterator[Watched]:
+    async with open_world(seeded_url) as world:
         operators = {"mpesa_ke": MPESA, "mtn_ug": MTN}
         store = HealthStore(world.pool, 1)
         health = Health(store=store, operators=operators, clock=world.clock, ids=Ids(world.clock))

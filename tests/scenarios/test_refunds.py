@@ -26,8 +26,8 @@ BY_TWO_OTHERS = Ruling("looked into", by=("chep", "dalmas"), proposal="p2")
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
+async def world(seeded_url: str) -> AsyncIterator[World]:
+    async with open_world(seeded_url) as opened:
         yield opened
         await opened.dispatched()
         await assert_books(opened.pool)

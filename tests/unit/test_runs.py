@@ -17,9 +17,13 @@ from xdist.remote import Producer
 from engine.plain_yaml import read_yaml
 from engine.texts import BrokenTexts, Texts
 from tests.alarm import alarm
+from tests.e2e import test_what_is_left as what_is_left
 from tests.workers import (
     NICENESS,
     ORDER,
+    OWN,
+    SHARED,
+    STACKS_OF_THEIR_OWN,
     ByFile,
     files_of,
     own,
@@ -32,13 +36,15 @@ from tests.workers import (
 TESTS = Path(__file__).parent.parent
 NODES = [
     "tests/unit/test_money.py::test_a",
-    "tests/e2e/test_what_is_left.py::test_b",
+    "tests/e2e/test_what_is_left.py::test_b[shared]",
     "tests/e2e/test_faults.py::test_c[x::y]",
+    "tests/e2e/test_what_is_left.py::test_b[own]",
+    "tests/e2e/test_thousand.py::test_g",
     "tests/chaos/test_chaos.py::test_d",
     "tests/integration/test_commit.py::test_e",
     "tests/integration/test_commit.py::test_f",
 ]
-IN_ORDER = [NODES[place] for place in (2, 1, 3, 4, 5, 0)]
+IN_ORDER = [NODES[place] for place in (2, 4, 1, 3, 5, 6, 7, 0)]
 
 CONFTEST = """
 import tests.alarm
@@ -92,32 +98,56 @@ class Worker:
         self.shutting_down = True
 
 
-def test_end_to_end_is_one_unit_and_other_files_one_each() -> None:
-    assert [unit_of(node) for node in NODES] == [
-        "tests/unit/test_money.py",
-        "tests/e2e/",
-        "tests/e2e/",
+def test_end_to_end_is_two_units_or_one_and_other_files_one_each() -> None:
+    files = [
         "tests/chaos/test_chaos.py",
         "tests/integration/test_commit.py",
         "tests/integration/test_commit.py",
     ]
+    assert [unit_of(node, is_parted=True) for node in NODES] == [
+        "tests/unit/test_money.py",
+        "tests/e2e/shared",
+        "tests/e2e/shared",
+        "tests/e2e/own",
+        "tests/e2e/own",
+        *files,
+    ]
+    assert [unit_of(node, is_parted=False) for node in NODES] == [
+        "tests/unit/test_money.py",
+        *["tests/e2e/"] * 4,
+        *files,
+    ]
+
+
+def test_who_starts_a_stack_is_in_the_unit_of_those() -> None:
+    files = (TESTS / "e2e").glob("test_*.py")
+    start = {f"tests/e2e/{file.name}" for file in files if "start_stack" in file.read_text()}
+    assert start == STACKS_OF_THEIR_OWN
+
+
+def test_what_is_left_is_read_in_each_unit() -> None:
+    readers = [getattr(what_is_left, name) for name in dir(what_is_left) if name[:8] == "test_no_"]
+    assert [reader.pytestmark for reader in readers] == [[what_is_left.in_each_part.mark]] * 3
+    parts = what_is_left.in_each_part.args[1]
+    assert [getattr(part, "values", (part,)) for part in parts] == [(SHARED,), (OWN,)]
 
 
 def test_units_are_handed_out_in_their_order_and_each_test_once() -> None:
     first, second = workers = [Worker(), Worker()]
     option = SimpleNamespace(loadscopereorder=True)
     config: Any = SimpleNamespace(option=option, getvalue=lambda _: ["2*popen"])
-    scheduler = ByFile(config, Producer("nobody", enabled=False))
+    scheduler = ByFile(config, Producer("nobody", enabled=False), is_parted=True)
     for worker in workers:
         scheduler.add_node(worker)
         scheduler.add_node_collection(worker, IN_ORDER)
     scheduler.schedule()
-    assert first.given == [*IN_ORDER[:2], *IN_ORDER[3:5]]
-    assert second.given == [IN_ORDER[2], IN_ORDER[5]]
+    assert first.given == [IN_ORDER[place] for place in (0, 2, 4)]
+    assert second.given == [IN_ORDER[place] for place in (1, 3, 5, 6)]
     assert scheduler.has_pending and not scheduler.tests_finished
     for worker in workers:
         for test in worker.given:
             scheduler.mark_test_complete(worker, IN_ORDER.index(test))
+    assert sorted(first.given + second.given) == sorted(IN_ORDER)
     assert scheduler.tests_finished and not scheduler.has_pending
     assert first.shutting_down and second.shutting_down
 
@@ -126,7 +156,7 @@ def test_long_rooms_are_run_first_and_files_by_their_names() -> None:
     items: list[Any] = [SimpleNamespace(nodeid=node) for node in NODES]
     pytest_collection_modifyitems(items)
     assert [item.nodeid[-6:] for item in items] == [
-        "[x::y]", "test_b", "test_d", "test_e", "test_f", "test_a",
+        "[x::y]", "test_g", "hared]", "b[own]", "test_d", "test_e", "test_f", "test_a",
     ]  # fmt: skip
 
 
