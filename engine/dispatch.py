@@ -2,8 +2,7 @@
 
 Straight from memory after a commit; `sweep` takes over what a dead process left behind. An intent
 is claimed before its first byte leaves, and an attempt whose fate is unclear is never sent again
-unless its operator refuses a repeated reference. What a call proves counts only while nobody else
-has claimed its intent.
+unless its operator refuses a repeated reference. What follows from a call is `call_ends.py`'s.
 """
 
 import asyncio
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from engine.call_ends import CallEnds
 from engine.clock import AttemptId, Clock, epoch_of
 from engine.correlation import speaking_of
 from engine.errors import OurFault, OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
@@ -19,7 +19,7 @@ from engine.holding import Holding
 from engine.ledger.plans import Intent
 from engine.messages.delivery_notices import DeliveryNotices
 from engine.messages.sender import Messages
-from engine.outbox import HELD, NEVER_SENT, Leased, Outbox, Refusal, ever_rarer
+from engine.outbox import HELD, NEVER_SENT, Leased, Outbox
 from engine.payments.evidence import Source, finding_without_numbers
 from engine.payments.health import Record, told_by_error, unheard
 from engine.payments.lifecycle import State
@@ -31,13 +31,10 @@ from engine.payments.service import Payments
 from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
 from engine.ports import (
-    Accepted,
     Direction,
-    Finding,
     OperatorPort,
     Order,
     Outcome,
-    Reason,
 )
 from engine.tasks import Tasks
 
@@ -76,6 +73,10 @@ class Dispatcher:
         self._notices = DeliveryNotices(operators, store, messages)
         self._orders = Orders(operators=operators, store=store, callback_url=callback_url)
         self._faults = OurFaults(store, clock)
+        self._ends = CallEnds(
+            payments=lambda: self.payments, outbox=outbox, orders=self._orders, messages=messages,
+            faults=self._faults, patience=patience, clock=clock,
+        )  # fmt: skip
         self._tasks = Tasks(failed="an intent was not carried out; the sweep will take it over")
         self._start = self._tasks.start
         self.payments: Payments  # set once by the wiring: the two know each other
@@ -182,7 +183,7 @@ class Dispatcher:
         elif left.ended == HELD:  # who kept it from leaving died, and has ended nothing
             await self._outbox.let_go(left.id, left.claim)
         elif left.ended is not None:
-            await self._finish(payment, AttemptId(left.id), left.ended)
+            await self._ends.finish(payment, AttemptId(left.id), left.ended)
             if payment.live != left.id:  # no step follows that would strike it off
                 await self.payments.stepper.keep(payment, done=(left.id,))
         elif payment.live != left.id:
@@ -210,11 +211,6 @@ class Dispatcher:
             return False
         if self._patience.is_over_again(payment, direction, self._clock.epoch()):
             return False
-        return await self._repeat_is_safe(payment, attempt_id, direction)
-
-    async def _repeat_is_safe(
-        self, payment: Payment, attempt_id: AttemptId, direction: Direction
-    ) -> bool:
         return await self._orders.repeat_is_safe(payment, attempt_id, direction)
 
     async def _may_repeat(
@@ -261,7 +257,7 @@ class Dispatcher:
         if not self._patience.is_over(payment, attempt_id, direction, now):
             await self._send(payment, attempt_id, direction, claim)
         elif await self._outbox.end(attempt_id, claim, NEVER_SENT):
-            await self._finish(payment, attempt_id, NEVER_SENT)
+            await self._ends.finish(payment, attempt_id, NEVER_SENT)
 
     async def _send(
         self,
@@ -282,7 +278,7 @@ class Dispatcher:
         except Exception as error:
             if claim is None:  # the call before may have been carried out
                 raise
-            await self._not_made(payment, attempt_id, direction, error, claim)
+            await self._ends.not_made(payment, attempt_id, direction, error, claim)
             return
         if claim is None:
             await self.payments.stepper.keep_repeat(payment, attempt_id)
@@ -294,9 +290,9 @@ class Dispatcher:
             if not isinstance(error, Rejected):  # a rejection is told with the attempt's end
                 self._tell_health(operator, order, error, began)
             if claim is None:
-                await self._stays_unclear(payment, attempt_id, direction, error)
+                await self._ends.stays_unclear(payment, attempt_id, direction, error)
             else:
-                await self._not_done(payment, attempt_id, error, claim)
+                await self._ends.not_done(payment, attempt_id, error, claim)
         except OutcomeUnknown as error:
             log.warning("%s %s unclear: %s", payment.code, direction.name, error)
             self._tell_health(operator, order, error, began)
@@ -307,133 +303,11 @@ class Dispatcher:
             log.exception("%s %s unclear by our own fault", payment.code, direction.name)
             await self.payments.record_unclear(payment, attempt_id)
         else:
-            await self._taken(payment, attempt_id, direction, accepted, claim)
-
-    async def _not_made(
-        self,
-        payment: Payment,
-        attempt_id: AttemptId,
-        direction: Direction,
-        error: Exception,
-        claim: int,
-    ) -> None:
-        """No byte has left, by a fault of our own: tried again until its time is over, as where
-        nobody can be reached. Whose money is with us by then, of that one people hear.
-        """
-        word = direction.name.lower()
-        log.exception("%s %s cannot be made, by our own fault", payment.code, word)
-        now = self._clock.epoch()
-        pause = ever_rarer(attempt_id, now, self._patience.unreachable_retry)
-        await self._outbox.release(attempt_id, claim, now + pause)
-        if direction is not Direction.COLLECT:
-            what = f"the order to {word} cannot be made"
-            await self._faults.tell(payment.payment_id, what, error, after_seconds=0)
-
-    async def _taken(
-        self,
-        payment: Payment,
-        attempt_id: AttemptId,
-        direction: Direction,
-        accepted: Accepted,
-        claim: int | None,
-    ) -> None:
-        """The order was taken. Some operators tell its end with the same answer.
-
-        What such an end ends is struck off with it. Until it is stored the intent stays claimed: a
-        crash leaves an attempt that may have been done. Where a repeat may be sent, a failure is
-        no more than a refusal: it speaks of its own call.
-        """
-        finding = accepted.finding
-        if finding is None or finding.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
-            reference = accepted.provider_reference
-            await self.payments.record_accepted(payment, attempt_id, reference)
-            if accepted.pay_link is not None:  # a crash before this loses it, and nothing is paid
-                await self._messages.bring_link(payment, attempt_id, accepted.pay_link)
-            return
-        is_failed = finding.outcome is Outcome.FAILED
-        if is_failed and await self._repeat_is_safe(payment, attempt_id, direction):
-            if claim is None:
-                await self._stays_unclear(payment, attempt_id, direction, finding.code)
-                return
-            refusal = Refusal(finding.code, finding.reason or Reason.OTHER)
-            if not await self._counts(payment, attempt_id, refusal, claim):
-                return
-        body = msgspec.json.encode(finding_without_numbers(finding)).decode()
-        heard = await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
-        if accepted.provider_reference is not None:  # late news may have to be asked about
-            await self.payments.record_accepted(payment, attempt_id, accepted.provider_reference)
-        if heard is not Heard.ADVANCED:
-            log.warning("%s: its end moved nothing: %s", payment.code, heard)
-            await self.payments.record_unclear(payment, attempt_id)
-
-    async def _stays_unclear(
-        self, payment: Payment, attempt_id: AttemptId, direction: Direction, no: object
-    ) -> None:
-        """A repeat was refused: that says nothing of the call before it."""
-        log.warning("%s %s stays unclear: %s", payment.code, direction.name, no)
-        await self.payments.record_unclear(payment, attempt_id)
+            await self._ends.taken(payment, attempt_id, direction, accepted, claim)
 
     def _tell_health(self, operator: str, order: Order, error: ProviderError, began: float) -> None:
         told = told_by_error(error, order.direction)
         self._record(operator, order.direction, told, order.amount.minor, began_at=began)
-
-    async def _not_done(
-        self,
-        payment: Payment,
-        attempt_id: AttemptId,
-        error: Rejected | Throttled | Unreachable,
-        claim: int,
-    ) -> None:
-        """The first call of this attempt was definitely not carried out."""
-        if isinstance(error, Rejected):
-            await self._rejected(payment, attempt_id, error, claim)
-        elif isinstance(error, Throttled):
-            await self._later(payment, attempt_id, error, error.retry_after_seconds, claim)
-        else:
-            await self._later(payment, attempt_id, error, self._patience.unreachable_retry, claim)
-
-    async def _rejected(
-        self, payment: Payment, attempt_id: AttemptId, error: Rejected, claim: int
-    ) -> None:
-        log.info("%s rejected: %s", payment.code, error)
-        refusal = Refusal(error.code, error.reason)
-        if await self._counts(payment, attempt_id, refusal, claim):
-            await self._finish(payment, attempt_id, refusal.written())
-
-    async def _counts(
-        self, payment: Payment, attempt_id: AttemptId, refusal: Refusal, claim: int
-    ) -> bool:
-        """A no counts while nobody else has taken the call over: theirs may have been taken.
-
-        Of an attempt that is over it is taken in all the same: it may contradict how that ended.
-        """
-        if await self._outbox.end(attempt_id, claim, refusal.written()):
-            return True
-        if (await self.payments.stepper.again(payment)).live != attempt_id:
-            return True
-        log.warning("%s: somebody else is at it since, %s is no proof", payment.code, refusal.code)
-        return False
-
-    async def _finish(self, payment: Payment, attempt_id: AttemptId, ended: str) -> None:
-        """What follows from an end that stands on the intent's row. Safe to repeat by anybody."""
-        if ended == NEVER_SENT:
-            await self.payments.record_never_sent(payment, attempt_id)
-            return
-        refusal = msgspec.json.decode(ended, type=Refusal)
-        finding = Finding(Outcome.FAILED, refusal.code, reason=Reason(refusal.reason))
-        body = msgspec.json.encode({"rejected": refusal.code}).decode()
-        await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, body)
-
-    async def _later(
-        self,
-        payment: Payment,
-        attempt_id: AttemptId,
-        error: ProviderError,
-        seconds: float,
-        claim: int,
-    ) -> None:
-        log.warning("%s not sent, again in %.0f s: %s", payment.code, seconds, error)
-        await self._outbox.release(attempt_id, claim, self._clock.epoch() + seconds)
 
     async def _prove(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> None:
         for pause in PROOF_PAUSES:

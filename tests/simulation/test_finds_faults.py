@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.call_ends import CallEnds
 from engine.desk.proposals import Proposal
 from engine.dispatch import Dispatcher
 from engine.errors import OutcomeUnknown, Rejected
@@ -19,6 +20,7 @@ from engine.payments import approvals, attested, evidence, ruled_once, service, 
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import Event, State, Step
+from engine.payments.orders import Orders
 from engine.payments.payment import Payment
 from engine.payments.planning import Planner
 from engine.payments.rulings import Rulings
@@ -96,7 +98,7 @@ def every_repeat_is_safe(patch: pytest.MonkeyPatch) -> None:
     async def always(*_: object) -> bool:
         return True
 
-    patch.setattr(Dispatcher, "_repeat_is_safe", always)
+    patch.setattr(Orders, "repeat_is_safe", always)
 
 
 def a_refused_repeat_is_a_refusal(patch: pytest.MonkeyPatch) -> None:
@@ -129,18 +131,18 @@ def whoever_was_overtaken_is_believed(patch: pytest.MonkeyPatch) -> None:
 
 def a_failure_in_an_answer_is_an_end(patch: pytest.MonkeyPatch) -> None:
     """What comes with the answer is believed, whichever call of the order it answers."""
-    inner = Dispatcher._taken
+    inner = CallEnds.taken
 
     async def taken(
-        self: Dispatcher, payment: Any, attempt_id: Any, direction: Any, accepted: Any, claim: Any
+        self: CallEnds, payment: Any, attempt_id: Any, direction: Any, accepted: Any, claim: Any
     ) -> None:
         if accepted.finding is None:
             await inner(self, payment, attempt_id, direction, accepted, claim)
         else:
             finding = accepted.finding
-            await self.payments.apply_finding(attempt_id, finding, Source.ANSWER, finding.code)
+            await self._payments().apply_finding(attempt_id, finding, Source.ANSWER, finding.code)
 
-    patch.setattr(Dispatcher, "_taken", taken)
+    patch.setattr(CallEnds, "taken", taken)
 
 
 def late_news_is_proven_at_once_or_never(patch: pytest.MonkeyPatch) -> None:
