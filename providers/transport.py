@@ -229,6 +229,7 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[_Answer] | None = None  # of the exchange under way
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0  # the whole answer must be here, by the loop's time
+        self._listened = False  # beyond that, once in an exchange
         self._parser: Any = None
         self._method = ""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -245,7 +246,7 @@ class _Connection(asyncio.Protocol):
         self._headers_done = False
         self._parser = httptools.HttpResponseParser(self)
         if seconds is not None:
-            self._until = loop.time() + seconds
+            self._until, self._listened = loop.time() + seconds, False
             self._timer = loop.call_at(self._until, self._late)
         try:
             self._socket.write(message)
@@ -285,9 +286,9 @@ class _Connection(asyncio.Protocol):
         # uvloop calls timers before it reads sockets: without this every company that was asked
         # would be called silent, and left alone for it, because we stood still.
         loop = asyncio.get_running_loop()
-        if loop.time() - self._until > STOOD_STILL_SECONDS:
-            self._until = loop.time() + LISTENS_SECONDS
-            self._timer = loop.call_at(self._until, self._late)
+        if not self._listened and loop.time() - self._until > STOOD_STILL_SECONDS:
+            self._listened = True
+            self._timer = loop.call_later(LISTENS_SECONDS, self._late)
             return
         self._fail(httpx.ReadTimeout("no whole answer in time"))
 

@@ -81,7 +81,7 @@ class PaidOut:
         operator = body.operator or payment.payout_operator
         if operator not in payment.ways:
             return f"{payment.code} can be paid out by {', '.join(payment.ways)} alone"
-        if await self._is_known(payment, body.reference):
+        if await self._is_known(payment, operator, body.reference):
             return f"{payment.code}: {body.reference.strip()} is in these books: another one paid"
         try:
             payee = await self._payees.read(payment, body.payee)
@@ -90,13 +90,20 @@ class PaidOut:
         ruling = _to(payee, payment, ruling)
         return await self._rulings.pay_seen(payment.payment_id, ruling, operator=operator)
 
-    async def _is_known(self, payment: Payment, reference: str) -> bool:
-        """Of a payout that came back, say: whoever looks at a portal sees that one first."""
+    async def _is_known(self, payment: Payment, operator: str, reference: str) -> bool:
+        """Of a payout that came back, say: whoever looks at that operator's portal sees it first.
+
+        Another operator may have given a movement of its own the same reference.
+        """
         for ending in await self._store.endings(payment.payment_id):
-            if ending.succeeded:
-                known = await self._store.provider_references(ending.attempt_id)
-                if spelled(reference) in {spelled(one) for one in (*known, ending.receipt or "")}:
-                    return True
+            if not ending.succeeded:
+                continue
+            attempted = await self._store.attempt(ending.attempt_id)
+            if attempted is not None and attempted.operator != operator:
+                continue
+            known = await self._store.provider_references(ending.attempt_id)
+            if spelled(reference) in {spelled(one) for one in (*known, ending.receipt or "")}:
+                return True
         return False
 
 

@@ -410,7 +410,8 @@ async def test_a_return_that_was_paid_again_is_in_the_float_of_who_paid(database
         names = ("FLOAT mtn_ug", "FLOAT other_ug", "POOL_AVAIL")
         stood = [await before.balance(name, "UGX") for name in names]
     async with restored(database_url, clock) as staffed:
-        await staffed.agree(Kind.PAYOUT_SEEN, payment_id, reference="MP2", operator="other_ug")
+        # By the very reference that the first operator gave: another's numbers are its own.
+        await staffed.agree(Kind.PAYOUT_SEEN, payment_id, reference="MP1", operator="other_ug")
         stands = [await staffed.world.balance(name, "UGX") for name in names]
         quote = (await staffed.world.payment(payment_id)).quote
         cost = quote.payout_cost_minor_max

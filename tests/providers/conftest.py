@@ -1,6 +1,7 @@
 """What all adapters' tests share: a company to call, a clock to turn, and where traces go."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ import uvloop
 from starlette.types import Receive
 
 from engine.clock import Clock
+from providers import transport
 from providers.http import Exchange
 from simulator import faults
 from tests.leap import leap
@@ -52,6 +54,8 @@ def silence_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         return await until_gone(receive)
 
     monkeypatch.setattr(faults, "_until_the_caller_is_gone", outwaited)
+    # A leap is time that goes by, and none in which we stood still.
+    monkeypatch.setattr(transport, "STOOD_STILL_SECONDS", math.inf)
 
 
 @pytest.fixture
