@@ -58,9 +58,9 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# After a change of dependencies, with uv at hand: everything pinned with hashes, no index named; then
-# what serving needs of it.
-LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+# After a change of dependencies, with uv at hand: everything pinned with hashes, no index named, for
+# every Python from 3.11.0 on; then what serving needs of it.
+LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 lock:
 	$(LOCK) pyproject.toml --extra dev -o requirements.lock
 	echo "setuptools>=77" | $(LOCK) pyproject.toml - -c requirements.lock -o deploy/requirements.lock
