@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import uvloop
@@ -13,6 +14,7 @@ from engine.clock import Clock
 from providers import transport
 from providers.http import Exchange
 from simulator import faults
+from simulator.operators.courier import Courier
 from tests.leap import leap
 from tests.providers.company import MOMENT_SECONDS, PATIENCE_SECONDS, Company, opened
 from tests.providers.subjects import PATIENT
@@ -43,16 +45,30 @@ async def company() -> AsyncIterator[Company]:
 
 @pytest.fixture(autouse=True)
 def silence_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sandbox that is silent lies in its caller's loop: what the caller waits goes by at once."""
-    until_gone = faults._until_the_caller_is_gone
+    """A sandbox that is silent lies in its caller's loop: what the caller waits goes by at once.
+
+    Not while a callback is under way: it would have waited as long, and be given up.
+    """
+    until_gone, deliver = faults._until_the_caller_is_gone, Courier.deliver
+    under_way: list[str] = []
+
+    async def delivered(courier: Courier, url: str, body: bytes, **how: Any) -> int | None:
+        under_way.append(url)
+        try:
+            return await deliver(courier, url, body, **how)
+        finally:
+            under_way.remove(url)
 
     async def outwaited(receive: Receive) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(MOMENT_SECONDS):
                 return await until_gone(receive)
+        while under_way:
+            await asyncio.sleep(MOMENT_SECONDS)
         leap(PATIENT.read_seconds)
         return await until_gone(receive)
 
+    monkeypatch.setattr(Courier, "deliver", delivered)
     monkeypatch.setattr(faults, "_until_the_caller_is_gone", outwaited)
     # A leap is time that goes by, and none in which we stood still.
     monkeypatch.setattr(transport, "STOOD_STILL_SECONDS", math.inf)
