@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -50,21 +51,24 @@ def silence_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     Not while a callback is under way: it would have waited as long, and be given up.
     """
     until_gone, deliver = faults._until_the_caller_is_gone, Courier.deliver
-    under_way: list[str] = []
+    under_way, none_is = Counter[str](), asyncio.Event()
+    none_is.set()
 
     async def delivered(courier: Courier, url: str, body: bytes, **how: Any) -> int | None:
-        under_way.append(url)
+        under_way[url] += 1
+        none_is.clear()
         try:
             return await deliver(courier, url, body, **how)
         finally:
-            under_way.remove(url)
+            under_way[url] -= 1
+            if not under_way.total():
+                none_is.set()
 
     async def outwaited(receive: Receive) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(MOMENT_SECONDS):
                 return await until_gone(receive)
-        while under_way:
-            await asyncio.sleep(MOMENT_SECONDS)
+        await none_is.wait()
         leap(PATIENT.read_seconds)
         return await until_gone(receive)
 
