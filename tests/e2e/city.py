@@ -220,17 +220,23 @@ class City:
         self, payer: Person, *states: str, patience: float = PATIENCE_SECONDS
     ) -> Payment:
         """The payer's latest payment, once it is in one of the states."""
-        seen = "not there"
+        seen: Payment | None = None
 
         async def reached() -> Payment | None:
             nonlocal seen
-            payment = await self.latest(payer)
-            seen = payment.state if payment else "not there"
-            return payment if payment and payment.state in states else None
+            seen = await self.latest(payer)
+            return seen if seen and seen.state in states else None
 
-        return await self.until(
-            reached, lambda: f"the payment is {seen}, not {' or '.join(states)}", patience=patience
-        )
+        def excuse() -> str:
+            what = (
+                f"the payment is {seen.state if seen else 'not there'}, not {' or '.join(states)}"
+            )
+            if seen is None:
+                return what
+            steps = [f"{step.state} {step.at:%T}" for step in seen.steps]
+            return f"{what}; {steps}, {[f'{it.source} {it.at:%T}' for it in seen.heard]}"
+
+        return await self.until(reached, excuse, patience=patience)
 
     async def ends(self, payer: Person, state: str, patience: float = PATIENCE_SECONDS) -> Payment:
         """The payer's only payment, ended, and in this state."""
