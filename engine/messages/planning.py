@@ -48,11 +48,11 @@ class Writer:
         values = {name: variables[name] for name in names}
         voice = self._texts.voice(language, country)
         text = voice.render(key, **values)
-        while segments_of(text) > most and (name := self._longest(language, values)):
+        while (segments := segments_of(text)) > most and (name := self._longest(language, values)):
             written = [*characters(self._texts.write(language, name, values[name]))]
             values[name] = "".join(written[:-1]).rstrip()
             text = voice.render(key, **values)
-        return Planned(text, segments_of(text))
+        return Planned(text, segments)
 
     def _room_of(self, language: str, key: str) -> int:
         known = self._widest.get((language, key))

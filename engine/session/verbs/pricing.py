@@ -29,10 +29,11 @@ class Prices:
         )  # fmt: skip
         session.amount, session.request = amount, None
         await self._learn_holder(press)
-        others = set(self.wallets(session)) - {session.quote.payee_operator}
-        named = session.holder_of(payee, session.quote.payee_operator)
+        priced = session.quote.payee_operator
         # Whom an operator names has a wallet there; and a name fills the line that a choice takes.
-        session.elsewhere = bool(others) and not named
+        session.elsewhere = not session.holder_of(payee, priced) and any(
+            name != priced for name in self.wallets(session)
+        )
 
     def wallets(self, session: Session) -> Sequence[str]:
         """Whose wallets this session's payee may have, as far as we can pay there."""
