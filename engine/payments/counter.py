@@ -168,7 +168,9 @@ class Counter:
         what = f"{reason.replace('_', ' ')} ({summary.state})"
         detail = f"payment {summary.code}: its {who} reports: {what}"
         now_ms = int(self._clock.epoch() * 1000)
-        number = await self._store.open_one(payment_id, self._tenant, REPORTED, detail, now_ms)
+        number = await self._store.cases.open_one(
+            payment_id, self._tenant, REPORTED, detail, now_ms
+        )
         return f"{summary.code}-{number}"
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:

@@ -23,7 +23,7 @@ from engine.restored import NEVER
 from tests.simulation.machine import OPEN_SECONDS
 from tests.simulation.people import PEOPLE, Person
 from tests.simulation.request_table import RequestTable
-from tests.simulation.surfaces import Wire
+from tests.simulation.wire import Wire
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
