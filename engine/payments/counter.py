@@ -199,6 +199,12 @@ class Counter:
 
     # Requests for money.
 
+    async def check_request(
+        self, requester: Customer, network: str, payer: Msisdn, amount: Money
+    ) -> None:
+        """As `Requests.check`."""
+        await self._requests.check(requester, network, payer, amount)
+
     async def ask(
         self, requester: Customer, network: str, payer: Msisdn, amount: Money, *, key: str
     ) -> Asked:

@@ -156,6 +156,10 @@ async def test_what_nobody_could_pay_is_not_asked_for(room: CounterRoom) -> None
     for payer, shillings, key in UNPAYABLE:
         asking = room.counter.ask(BRIAN, MTN_UGANDA, payer, Money(shillings, UGX), key="k1")
         assert await mistake_of(asking) == key
+        looking = room.counter.check_request(BRIAN, MTN_UGANDA, payer, Money(shillings, UGX))
+        assert await mistake_of(looking) == key
+    await room.counter.check_request(BRIAN, MTN_UGANDA, AMINA.msisdn, Money(28_000, UGX))
+    assert await room.messages() == []
     assert await room.messages() == []
 
 

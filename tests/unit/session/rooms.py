@@ -350,6 +350,14 @@ class MemoryPayments:
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:
         return LimitsLeft(0, *(Money(minor, currency) for minor in self.limits))
 
+    async def check_request(
+        self, requester: Customer, network: str, payer: Msisdn, amount: Money
+    ) -> None:
+        await self._pause()
+        if amount.minor > AMOUNT_MAX[amount.currency]:
+            maximum = Money(AMOUNT_MAX[amount.currency], amount.currency)
+            raise CustomerMistake("mistake.amount_max", maximum=maximum)
+
     async def ask(
         self, requester: Customer, network: str, payer: Msisdn, amount: Money, *, key: str
     ) -> Asked:
