@@ -290,7 +290,12 @@ class Machine:
             },
             clock=self.clock,
             ids=self._ids,
+            ahead=self._ahead,
         )  # fmt: skip
+
+    async def _ahead(self) -> float:
+        """The database's clock is the loop's."""
+        return self.clock.offset
 
     @property
     def _parts(self) -> Parts:
