@@ -585,6 +585,14 @@ async def test_what_was_put_aside_in_one_amount_is_not_put_aside_in_another(
     assert await bureau.cases() == ["MISSING_HERE", "MISSING_HERE"]
 
 
+async def test_a_receipt_that_begins_like_another_is_another(world: World, bureau: Bureau) -> None:
+    for receipt, minor in (("R9:1", 5_000), ("R9", 6_000)):
+        await bureau.take(bureau.line(receipt, minor=minor, at_ms=bureau.now_ms))
+        bureau.pass_days(2)
+        assert await bureau.age() == 1
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 11_000
+
+
 async def test_suspended_money_goes_back_when_its_owner_is_found(
     world: World, bureau: Bureau
 ) -> None:
