@@ -10,7 +10,7 @@ from engine.customers.resets import PinResets
 from engine.desk.agreed import Agreed
 from engine.desk.booking import Booker
 from engine.desk.cases import Cases
-from engine.desk.desk import Desk
+from engine.desk.desk import Ahead, Desk
 from engine.desk.erasing import Forgetting
 from engine.desk.liquidity import Liquidity
 from engine.desk.mending import Mending
@@ -63,10 +63,13 @@ def build_office(
     operators: Mapping[str, OperatorFacts],
     clock: Clock,
     ids: Ids,
+    ahead: Ahead,
     executors: Mapping[Kind, Executor] | None = None,
     pace: Pace | None = None,
 ) -> Office:
-    """`executors` are those of the floors above the desk: releasing a hold, paying again."""
+    """`executors` are those of the floors above the desk: releasing a hold, paying again. `ahead`
+    as in `Desk`.
+    """
     names = {facts.code: name for name, facts in operators.items()}
     store = ProposalStore(pool, tenant)
     booker = Booker(pool, committer, tenant)
@@ -87,6 +90,7 @@ def build_office(
         checks={**movements.checks(), **mending.checks(), **cases.checks()},
         clock=clock,
         ids=ids,
+        ahead=ahead,
     )
     return Office(
         tenant,

@@ -20,7 +20,7 @@ from channels.payins import PayInRoom, build_pay_ins
 from channels.privacy import give_keys, plan_sealer
 from channels.settings import BadSettings, Settings
 from channels.traffic import Overheard, tell_log
-from channels.watching.clocks import ClockWatch
+from channels.watching.clocks import ClockWatch, seconds_ahead
 from channels.watching.watch import Watch, open_watch
 from engine.clock import Clock, Ids, SystemRandom
 from engine.compliance.compliance import Compliance
@@ -318,7 +318,7 @@ def _assemble(
     )  # fmt: skip
     office = build_office(
         tenant=settings.tenant, pool=pool, committer=committer, operators=directory.by_name,
-        clock=clock, ids=ids,
+        clock=clock, ids=ids, ahead=partial(seconds_ahead, pool, clock),
         executors={
             **approvals.executors(), **attested.executors(), **debts.executors(),
             **paid_out.executors(), **pay_ins.returns.executors(),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from engine.call_ends import CallEnds
-from engine.clock import AttemptId, Clock, epoch_of
+from engine.clock import AttemptId, Clock, IntentId, epoch_of
 from engine.correlation import speaking_of
 from engine.errors import OurFault, OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.holding import Holding
@@ -96,7 +96,7 @@ class Dispatcher:
         """Take over intents whose process died; returns how many were found."""
         left = await self._outbox.lease_left_behind(most)
         for intent in left:
-            self._start(self._take_over(intent))
+            self._start(self._take_over(intent) if intent.unread is None else self._tell(intent))
         return len(left)
 
     async def ask(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> Heard:
@@ -163,6 +163,16 @@ class Dispatcher:
                         left.payment_id, "an order of it, or a message, waits", error
                     )
                 raise
+
+    async def _tell(self, left: Leased) -> None:
+        """Of one whose words cannot be opened: nothing more is known of it than its kind."""
+        assert left.unread is not None
+        if self._messages.needs_payment(left.kind):
+            await self._faults.tell(
+                left.payment_id, "an order of it, or a message, waits", left.unread
+            )
+        elif self._messages.is_missed(left.kind):
+            await self._faults.tell_of_message(IntentId(left.id), left.unread)
 
     def _holding(self, intent_id: str, claim: int) -> Holding:
         return Holding(self._outbox, self._tasks, intent_id, claim)

@@ -64,6 +64,7 @@ class Leased(msgspec.Struct, frozen=True):
 
     `was_sent`: the outside may have heard of it. `ended`: what `Outbox.end` wrote, if it did; then
     nobody calls any more, and whoever holds the row carries out what follows. HELD is no end.
+    `unread`: why its words cannot be opened here. Then it was put back, and waits.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Leased(msgspec.Struct, frozen=True):
     was_sent: bool
     claim: int
     ended: str | None = None
+    unread: OurFault | None = None
 
 
 class Outbox:
@@ -203,7 +205,8 @@ class Outbox:
         )  # fmt: skip
 
     async def lease_left_behind(self, most: int) -> list[Leased]:
-        """Intents whose lease has run out, claimed for this process in the same statement.
+        """Intents whose lease has run out, claimed for this process in the same statement; those
+        that are `unread` are put back already, for whoever tells people of them.
 
         Only ids older than the shortest retry are looked at: they are times, and few rows live
         that long. That spares an index which every claim would have to touch.
@@ -212,7 +215,7 @@ class Outbox:
 
     async def lease_questions(self, most: int) -> list[Leased]:
         """Questions whose time has come, claimed likewise; those about late news, only."""
-        return await self._lease(most, (QUESTION,))
+        return [left for left in await self._lease(most, (QUESTION,)) if left.unread is None]
 
     def may_be_lost(self, intent_id: str) -> bool:
         """Whether it may have left, or come to nothing, and what said so is gone with what a
@@ -254,25 +257,26 @@ class Outbox:
             "   o.claims, o.ended",
             now, most, now + self._lease_seconds, oldest, list(kinds),
         )  # fmt: skip
-        return [left for row in rows if (left := await self._read(row)) is not None]
+        return [await self._read(row) for row in rows]
 
-    async def _read(self, row: Any) -> Leased | None:
-        """None for one that cannot be opened: it waits for its key, and keeps up nobody else.
+    async def _read(self, row: Any) -> Leased:
+        """One that cannot be opened waits for its key, and keeps up nobody else.
 
         Nothing of it leaves, and what has never left stays so.
         """
-        intent_id, claim = row["id"].hex, row["claims"]
+        intent_id, payload, unread = row["id"].hex, None, None
         try:
             payload = open_maybe(self._seals, row["payload"], payload_place(intent_id))
         except OurFault as error:
             log.error("intent %s waits: %s", intent_id, error)
-            if not row["was_sent"]:
-                await self.release(intent_id, claim, self._clock.epoch() + self._lease_seconds)
-            return None
-        return Leased(
+            unread = error
+        left = Leased(
             intent_id, PaymentId(row["payment"].hex), row["kind"], payload,
-            row["was_sent"] or self.may_be_lost(intent_id), claim, row["ended"],
+            row["was_sent"] or self.may_be_lost(intent_id), row["claims"], row["ended"], unread,
         )  # fmt: skip
+        if unread is not None:
+            await self.put_back(left)
+        return left
 
     async def _claim_many(self, ids: Sequence[str]) -> dict[str, int]:
         now = int(self._clock.epoch())

@@ -15,6 +15,7 @@ from channels.commands.database_checks import check_database, check_pins, check_
 from channels.commands.menus import examine_with
 from channels.commands.registrations import registrations
 from channels.commands.settlement_checks import settlement_checks
+from channels.commands.unserved import check_under_way
 from channels.compliance import build_screener, policy_of
 from channels.privacy import open_sealed_pool
 from channels.production import findings_of
@@ -341,6 +342,7 @@ CHECKS: dict[str, Check] = {
     "reconciliation": _reconciliation,
     "database": check_database,
     "restore": check_restore,
+    "payments under way": check_under_way,
     "tenants": _tenants,
     "PINs": check_pins,
     "staff": _staff,

@@ -5,7 +5,7 @@ repeat, so a crash between approval and execution is mended by the next sweep.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -31,6 +31,10 @@ from engine.outages import server_away
 
 log = logging.getLogger(__name__)
 
+Ahead = Callable[[], Awaitable[float]]
+"""Seconds by which this process's clock is ahead of the database's for certain; below zero it is
+behind."""
+
 EXPIRES_AFTER_SECONDS = 3 * 24 * 3600
 """What nobody agreed to over a weekend is asked for again, by somebody who still wants it."""
 
@@ -46,14 +50,18 @@ class Desk:
         checks: Mapping[Kind, Check] | None = None,
         clock: Clock,
         ids: Ids,
+        ahead: Ahead,
         expires_after_seconds: int = EXPIRES_AFTER_SECONDS,
     ) -> None:
-        """`checks` refuse at once what could never be carried out, by StaffMistake."""
+        """`checks` refuse at once what could never be carried out, by StaffMistake. `ahead` says by
+        how much the clock is ahead of the database's, for dates that others go by.
+        """
         self._store = store
         self._executors = dict(executors)
         self._checks = dict(checks or {})
         self._clock = clock
         self._ids = ids
+        self._ahead = ahead
         self._expires_after_ms = expires_after_seconds * 1000
 
     def new_id(self) -> ProposalId:
@@ -81,10 +89,10 @@ class Desk:
         if kind in self._checks:
             self._checks[kind](read)
         body = msgspec.json.encode(read).decode()
-        now_ms = self._now_ms()
+        made_ms = await self._dated_ms()
         asked = Proposal(
-            proposal_id or self.new_id(), kind, body, note, State.PROPOSED, by, now_ms,
-            now_ms + self._expires_after_ms,
+            proposal_id or self.new_id(), kind, body, note, State.PROPOSED, by, made_ms,
+            made_ms + self._expires_after_ms,
         )  # fmt: skip
         await self._store.add(asked)
         kept = await self._store.get(asked.id)
@@ -160,6 +168,13 @@ class Desk:
             return await executor(proposal)
         except StaffMistake as error:  # it will not be more possible later
             return failed(str(error))
+
+    async def _dated_ms(self) -> int:
+        """No later than the database's clock says: what people saw counts by when they proposed it,
+        and a clock of ours that is ahead would have it count too early.
+        """
+        ahead = await self._ahead()
+        return int((self._clock.epoch() - max(ahead, 0.0)) * 1000)
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)

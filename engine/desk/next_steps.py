@@ -27,7 +27,8 @@ NEXT: Final[Mapping[str, str]] = {
     " after a restore first `deploy/restoring.md`",
     "OUR_FAULT": "it says what keeps the payment: a key that is not set (`deploy/keys.md`), an"
     " operator that the settings lack, a row that was changed (`capp audit`), an error that the log"
-    " tells; mend that: it goes on by itself, which closes this; where nothing does, CLOSE_CASE",
+    " tells; mend that: it goes on by itself, which closes this; where nothing does, CLOSE_CASE; of"
+    " a message nobody can read whom it is for: after a day it is worth nothing and is not sent",
     "PAID_TWICE": "ask the operator whether the payer paid twice; its statement shows the money;"
     " then CLOSE_CASE",
     "PAY_IN": "`capp payins list`; RETURN_PAY_IN or ASSIGN_PAY_IN, which closes this",

@@ -271,6 +271,8 @@ class Committer:
         A plan that turns out to be stored already is answered as applied: a create by its own id
         under its key, a move by the attempt or version it left behind being one's own is not
         decidable here, so a repeated move that is stale stays STALE and the caller reloads.
+        Raises CommitUnknown where the database refuses it by an error after a reply was lost: that
+        speaks of the repeat, and what came first may be stored.
         """
         pause = 0.05
         unsure = False
@@ -284,6 +286,8 @@ class Committer:
                 continue
             if unsure and answer.verdict is Verdict.DUPLICATE and answer.known == plan.payment:
                 return APPLIED
+            if unsure and answer.verdict is Verdict.POISON:
+                raise CommitUnknown(f"a reply was lost, and the repeat refused: {answer.error}")
             return answer
 
     async def _write(self, connection: Any) -> None:

@@ -193,6 +193,10 @@ VERBS: Mapping[str, VerbFacts] = {
     # Money that is asked for.
     "choose_payer": VerbFacts(("chosen",), _PAYEE_MISTAKES, takes="msisdn",
                               makes=("payee",), drops=("request",)),
+    "payable_amount": VerbFacts(SAYS_YES, (*_NUMBER_MISTAKES, "no_way.asking",
+                                           "mistake.amount_whole", "mistake.amount_min",
+                                           "mistake.amount_max"),
+                                takes="amount", asks=True, needs=("customer", "payee")),
     "keep_amount": VerbFacts(("kept",), takes="amount", makes=("amount",)),
     "ask": VerbFacts(("asked",), (*_NUMBER_MISTAKES, "no_way.asking", "mistake.requests_full",
                                   "mistake.amount_whole", "mistake.amount_min",

@@ -15,7 +15,7 @@ from engine.clock import AttemptId, Clock, IntentId, PaymentId, epoch_of, made_a
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Handed
-from engine.messages.letters import KINDS, WITHOUT_PAYMENT, Letter, Letters
+from engine.messages.letters import KINDS, REPLY, WITHOUT_PAYMENT, Letter, Letters
 from engine.msisdn import Msisdn
 from engine.outbox import Leased, SmsEnding
 from engine.payments.lifecycle import TERMINAL, State
@@ -116,6 +116,11 @@ class Messages:
     @staticmethod
     def needs_payment(kind: int) -> bool:
         return kind not in WITHOUT_PAYMENT
+
+    @staticmethod
+    def is_missed(kind: int) -> bool:
+        """Whether nobody asks again for one of this kind that does not come, as for an answer."""
+        return kind != REPLY
 
     async def carry_out(self, intent: Intent, payment: Payment | None, claim: int) -> None:
         """Send what a fresh intent says, under a claim of ours.

@@ -5,6 +5,7 @@ who asked whom for money it knows nothing but the mark that a quote carries.
 """
 
 import hashlib
+import logging
 
 from engine.clock import Clock, CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer
@@ -24,9 +25,13 @@ from engine.payments.stepping import Hear
 from engine.payments.store import PaymentStore
 from engine.payments.views import Confirmed
 
+log = logging.getLogger(__name__)
+
 # What every confirm asks about (`decisions/0027`).
 _NEW, _CONFIRMED = State.NEW, Event.CONFIRMED
 _APPLIED, _STALE = Verdict.APPLIED, Verdict.STALE
+_REFUSED = (Verdict.POISON, Verdict.UNBALANCED)
+"""By a fault of our own, and for certain: nothing of the plan is stored."""
 
 TRIES_MAX = 5
 """How often a creation is planned anew when an earlier one with its key was refused."""
@@ -84,8 +89,9 @@ class Confirming:
         it is paid once whoever confirms (`CustomerMistake` `mistake.request_gone`). Raises also
         CustomerMistake `mistake.quote_expired` or one about a limit, NoWayNow `no_way.float` when
         the pool does not cover it, `session.over` when the key was given up by who dialled again
-        (`PaymentKeys.give_up`) or another when the payment is refused, OurFault when the key was
-        used for another quote.
+        (`PaymentKeys.give_up`), `no_way.fault` when a fault of our own kept it from being taken on,
+        or another when the payment is refused. OurFault when the key was used for another quote, or
+        nobody can say whether it was taken on.
         """
         if quote.request:
             key = request_key(quote.request, quote.request_try)
@@ -96,12 +102,8 @@ class Confirming:
             if not by_pin:
                 self._directory.must_be_prompted(quote.payer_operator)
             clearance = await self._policy.clear(payer, quote)
-        except CappError:
-            # Whoever repeats a confirm that was taken on hears that, whatever holds today.
-            known = await self._store.keys.payment(self._tenant, key)
-            if known is None or known[1] != request:
-                raise
-            return self._confirmed(known[0], quote, fresh=False)
+        except CappError as error:
+            return await self._known_or(error, key, request, quote)
         facts = Facts(
             quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend,
             client=client,
@@ -131,8 +133,23 @@ class Confirming:
                 raise CustomerMistake("mistake.request_gone")
             case Verdict.OVER_LIMIT if facts.spend is not None:
                 raise await self._over_limit(facts.spend, quote.amount.currency)
-            case _:
-                raise OurFault(f"confirm was refused: {answer.verdict.name} {answer.error or ''}")
+        fault = OurFault(f"confirm was refused: {answer.verdict.name} {answer.error or ''}")
+        if answer.verdict not in _REFUSED:
+            raise fault
+        return await self._known_or(fault, key, request, quote)
+
+    async def _known_or(self, error: CappError, key: str, request: str, quote: Quote) -> Confirmed:
+        """Whoever repeats a confirm that was taken on hears that, whatever holds today.
+
+        Else the error is raised; one that is our own fault as NoWayNow, for nothing was taken on.
+        """
+        known = await self._store.keys.payment(self._tenant, key)
+        if known is not None and known[1] == request:
+            return self._confirmed(known[0], quote, fresh=False)
+        if known is not None or not isinstance(error, OurFault):
+            raise error
+        log.error("nothing was taken on, by a fault of our own: %s", error)
+        raise NoWayNow("no_way.fault") from error
 
     def _confirmed(self, payment_id: PaymentId, quote: Quote, *, fresh: bool) -> Confirmed:
         payer = self._directory.by_name[quote.payer_operator]

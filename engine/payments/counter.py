@@ -168,7 +168,9 @@ class Counter:
         what = f"{reason.replace('_', ' ')} ({summary.state})"
         detail = f"payment {summary.code}: its {who} reports: {what}"
         now_ms = int(self._clock.epoch() * 1000)
-        number = await self._store.open_one(payment_id, self._tenant, REPORTED, detail, now_ms)
+        number = await self._store.cases.open_one(
+            payment_id, self._tenant, REPORTED, detail, now_ms
+        )
         return f"{summary.code}-{number}"
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:
@@ -196,6 +198,12 @@ class Counter:
         )
 
     # Requests for money.
+
+    async def check_request(
+        self, requester: Customer, network: str, payer: Msisdn, amount: Money
+    ) -> None:
+        """As `Requests.check`."""
+        await self._requests.check(requester, network, payer, amount)
 
     async def ask(
         self, requester: Customer, network: str, payer: Msisdn, amount: Money, *, key: str

@@ -1,4 +1,5 @@
-"""Payments that a fault of our own keeps from going on: told to people until they go on.
+"""Payments that a fault of our own keeps from going on, and messages of none that it keeps from
+leaving: told to people until they do.
 
 A key that is not set, an operator that the settings lack, a row that somebody changed: no answer of
 a company mends that, and nobody else tells of it (`decisions/0040`).
@@ -8,7 +9,7 @@ import asyncio
 import logging
 from typing import Any, NamedTuple
 
-from engine.clock import Clock, PaymentId
+from engine.clock import Clock, IntentId, PaymentId, epoch_of
 from engine.errors import NotServed, OurFault
 from engine.outages import server_away
 from engine.outbox import QUESTION
@@ -49,15 +50,29 @@ class OurFaults:
         """
         if isinstance(error, NotServed) or server_away(error) is not None:
             return
-        found = await self._store.standing(payment_id, OUR_FAULT)
+        found = await self._store.cases.standing(payment_id, OUR_FAULT)
         now_ms = int(self._clock.epoch() * 1000)
         if found is None or now_ms < found.moved_ms + after_seconds * 1000:
             return
         if now_ms < (found.closed_ms or 0) + AGAIN_SECONDS * 1000:
             return
         detail = f"{what}, by a fault of our own: {words_of(error)}"
-        await self._store.open_one(payment_id, found.tenant, OUR_FAULT, detail, now_ms)
+        await self._store.cases.open_one(payment_id, found.tenant, OUR_FAULT, detail, now_ms)
         log.error("case %s %s: %s", OUR_FAULT, code_of(payment_id), detail)
+
+    async def tell_of_message(self, intent_id: IntentId, error: Exception) -> None:
+        """The same of a message that belongs to no payment, once it has waited as long. Whom it is
+        for nobody can read: the case is the message's, and one for good.
+        """
+        now = self._clock.epoch()
+        if now < epoch_of(intent_id) + MENDED_SECONDS:
+            return
+        detail = f"a message waits, by a fault of our own: {words_of(error)}"
+        told = await self._store.cases.open_of_message(
+            intent_id, OUR_FAULT, detail, int(now * 1000)
+        )
+        if told:
+            log.error("case %s %s: %s", OUR_FAULT, intent_id, detail)
 
 
 def words_of(error: Exception) -> str:
@@ -71,7 +86,7 @@ class _Open(NamedTuple):
 
 
 class Mended:
-    """The open ones of one tenant, closed when their payment goes on."""
+    """The open ones of one tenant, closed when their payment goes on, or their message is gone."""
 
     def __init__(self, pool: Any, tenant: int, store: PaymentStore, clock: Clock) -> None:
         self._pool = pool
@@ -99,7 +114,17 @@ class Mended:
                 _CLOSE, case.payment_id, OUR_FAULT, case.hash, int(self._clock.epoch() * 1000),
                 CLOSED_BY, "it goes on",
             )  # fmt: skip
-        return len(goes_on)
+        return len(goes_on) + await self._close_of_messages(most)
+
+    async def _close_of_messages(self, most: int) -> int:
+        """Those of messages that were sent since, or came too late to be worth it."""
+        gone = await self._pool.fetch(_GONE, self._tenant, OUR_FAULT, most)
+        for row in gone:
+            await self._pool.execute(
+                _CLOSE, row["payment"], OUR_FAULT, row["hash"], int(self._clock.epoch() * 1000),
+                CLOSED_BY, "it waits no more",
+            )  # fmt: skip
+        return len(gone)
 
 
 _FIRST = "0" * 32
@@ -112,6 +137,13 @@ select c.payment, c.hash from case_file c join payment p on p.id = c.payment
    and (p.live is not null or p.state = any((select $4::smallint[])::smallint[]))
    and not exists (select from outbox o where o.payment = p.id and (o.id = p.live or o.kind = $5))
  order by c.payment limit $6"""
+
+# A message's case has its own id in both places.
+_GONE = """
+select c.payment, c.hash from case_file c
+ where c.tenant = $1 and c.kind = $2 and c.closed_ms is null and c.hash = c.payment
+   and not exists (select from outbox o where o.id = c.payment)
+ order by c.payment limit $3"""
 
 _CLOSE = """
 update case_file set closed_ms = $4, closed_by = $5, note = $6

@@ -290,7 +290,7 @@ class Reconciler:
 
     async def _open_case(self, payment: Payment, kind: str, digest: str, detail: str) -> None:
         now_ms = int(self._clock.epoch() * 1000)
-        await self._store.open_case(payment, kind, digest, detail, now_ms)
+        await self._store.cases.open_case(payment, kind, digest, detail, now_ms)
 
 
 def _length(seconds: float) -> str:

@@ -42,7 +42,11 @@ select r.id, r.code, r.requester, r.requester_msisdn, r.requester_operator, r.pa
  where r.tenant = $1"""
 _IS_FREE = f"r.closed_as is null and (t.key is null or p.state in ({_GIVES_BACK}))"
 _BY_CODE = f"{_REQUEST} and r.code = $2"
-_BY_KEY = f"{_REQUEST} and r.key = $2"
+# The request that was made under a key, or else the one that its asker was answered with.
+_BY_KEY = f"""
+{_REQUEST} and r.id = coalesce(
+   (select m.id from money_request m where m.tenant = $1 and m.key = $2),
+   (select k.payment from payment_key k where k.tenant = $1 and k.key = 'asked:' || $2))"""  # noqa: S608 - fixed names
 _TO = (
     f"{_REQUEST} and r.payer = any($2::text[]) and r.expires_ms > $3 and {_IS_FREE}"
     " order by r.id desc limit $4"
@@ -65,6 +69,9 @@ _INSERT = """
 insert into money_request (id, tenant, code, key, requester, requester_msisdn, requester_operator,
                            payer, minor, currency, expires_ms, payer_sealed)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing returning true"""
+_STANDS_FOR = """
+insert into payment_key (tenant, key, payment, hash) values ($1, 'asked:' || $2, $3, $4)
+on conflict do nothing"""
 _INTENT = """
 insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)
 values ($1, $2, $3, $4, $5, $6, $6)"""
@@ -140,7 +147,7 @@ class RequestStore:
         self._seals = seals_of(pool)
 
     async def known(self, key: str) -> Stored | None:
-        """The request that was made under an idempotency key."""
+        """The request that was made under an idempotency key, or that it was answered with."""
         row = await self._pool.fetchrow(_BY_KEY, self._tenant, key)
         return _stored(row, self._seals) if row is not None else None
 
@@ -151,8 +158,9 @@ class RequestStore:
 
         Requests of one requester take turns, so that the bounds hold for those made at once, and
         so do keys: the request that the key made before is answered, and so is one for the same
-        that is open: who dialled again without having heard. Raises OurFault when the key is used
-        by somebody else at this moment.
+        that is open: who dialled again without having heard. The key stands for that one from then
+        on, also once it is over. Raises OurFault when the key is used by somebody else at this
+        moment.
         """
         seals, under = self._seals, self._seals.indexes(str(request.payer))
         async with self._pool.acquire() as connection, connection.transaction():
@@ -163,6 +171,8 @@ class RequestStore:
                     _SAME, self._tenant, request.requester, under, request.requester_operator,
                     request.amount.minor, request.amount.currency, bounds.same_since, now_ms,
                 )  # fmt: skip
+                if row is not None:  # else a repeat would ask once more when that one is over
+                    await connection.execute(_STANDS_FOR, self._tenant, key, row["id"], NIL)
             if row is not None:
                 return _stored(row, self._seals)
             unpaid = await connection.fetchval(

@@ -82,6 +82,13 @@ class Requests:
             raise OurFault(f"request {known.code} was made under the key of another")
         return Asked(known.code)
 
+    async def check(self, requester: Customer, network: str, payer: Msisdn, amount: Money) -> None:
+        """Whether that much could be asked of them at this moment; asks nobody and keeps nothing.
+
+        Raises what `ask` would, but for how many requests there are.
+        """
+        await self._check(requester, network, payer, amount)
+
     async def requests_to(self, msisdn: Msisdn, most: int = 10) -> list[MoneyRequest]:
         """What a number is asked for and can pay or decline now; the newest first."""
         now_ms = self._now_ms()

@@ -61,7 +61,7 @@ async def rule_once(
 
 async def _close_answered(store: PaymentStore, proposal: Proposal, payment_id: PaymentId) -> None:
     for kind in _ANSWERS.get(proposal.kind, ()):
-        await store.close_answered(payment_id, kind, proposal)
+        await store.cases.close_answered(payment_id, kind, proposal)
 
 
 def seen_too_early(proposal: Proposal, left_ms: int) -> str:

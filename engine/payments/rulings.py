@@ -93,11 +93,11 @@ class Rulings:
             ruling = msgspec.structs.replace(ruling, terms=facts)
         return await self._take(payment, Event.RELEASED, ruling, self._sequel.payout_of(payment))
 
-    def why_too_old(self, proposal_id: str) -> str:
+    def why_too_old(self, proposal: Proposal) -> str:
         """Why what was proposed before a restore pays nobody any more: it may have been carried
         out in what that lost. "" for what was proposed since.
         """
-        if not self._restored.forgot(proposal_id):
+        if proposal.made_ms >= self._restored.at * 1000:
             return ""
         return "the database was restored since it was proposed: look there, and propose it again"
 

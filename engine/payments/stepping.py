@@ -140,7 +140,7 @@ class Stepper:
     async def open_case(self, payment: Payment, kind: str, hash_: str, detail: str) -> None:
         """Put the payment on somebody's desk. Safe to repeat: the same case is one."""
         now_ms = int(self._clock.epoch() * 1000)
-        await self._store.open_case(payment, kind, hash_, detail, now_ms)
+        await self._store.cases.open_case(payment, kind, hash_, detail, now_ms)
         log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)
 
     async def open_one(
@@ -148,10 +148,10 @@ class Stepper:
     ) -> None:
         """The same, once however often it is said: anew only when the one before was closed.
 
-        `at_version` as in `PaymentStore.open_one`.
+        `at_version` as in `CaseStore.open_one`.
         """
         now_ms, tenant = int(self._clock.epoch() * 1000), payment.facts.tenant
-        await self._store.open_one(
+        await self._store.cases.open_one(
             payment.payment_id, tenant, kind, detail, now_ms, at_version=at_version
         )
         log.error("case %s %s in %s: %s", kind, payment.code, payment.state.name, detail)

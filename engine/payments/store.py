@@ -1,17 +1,17 @@
-"""Reads of payments, by id or by attempt, many at once; and the cases people must look at."""
+"""Reads of payments, by id or by attempt, many at once; and when they are looked at again."""
 
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from engine.clock import AttemptId, CustomerId, PaymentId, epoch_of, first_id_at, made_at
-from engine.desk.proposals import Proposal
 from engine.errors import OurFault
 from engine.gather import Gatherer, alone
 from engine.ledger.chart import Route, route_accounts
 from engine.outbox import QUESTION
+from engine.payments.case_store import CaseStore
 from engine.payments.evidence import Source
 from engine.payments.facts import (
     Ending,
@@ -63,14 +63,6 @@ class Attempted(msgspec.Struct, frozen=True):
         return is_over and payment.terms > 1 and self.direction is Direction.DISBURSE
 
 
-class Standing(NamedTuple):
-    """What is known of a payment beside its terms; times in epoch milliseconds."""
-
-    tenant: int
-    moved_ms: int
-    closed_ms: int | None
-
-
 ORDER_SOURCES = [int(Source.ACCEPTED), int(Source.REPEATED)]
 KNOWN_STATES = [int(state) for state in State]
 
@@ -81,6 +73,7 @@ class PaymentStore:
     def __init__(self, pool: Any, directory: Directory, restored: Restored = NEVER) -> None:
         """Of an attempt of before a restore an order may have left in what that lost."""
         self.keys = PaymentKeys(pool)
+        self.cases = CaseStore(pool)
         self._restored = restored
         self._pool = pool
         self._directory = directory
@@ -227,68 +220,6 @@ class PaymentStore:
             return [read_step(row["facts"]) for row in rows]
         except ValueError as error:
             raise OurFault(f"a step of payment {payment_id} was written by other code") from error
-
-    async def open_case(
-        self, payment: Payment, kind: str, hash_: str, detail: str, at_ms: int
-    ) -> None:
-        """Put a payment on somebody's desk. The same case twice is one."""
-        await self._pool.execute(
-            "insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
-            " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-            payment.payment_id, kind, hash_, payment.facts.tenant, at_ms, detail,
-        )  # fmt: skip
-
-    async def open_one(
-        self,
-        payment_id: PaymentId,
-        tenant: int,
-        kind: str,
-        detail: str,
-        at_ms: int,
-        at_version: int | None = None,
-    ) -> int:
-        """The same complaint again and again is one case, and another once that is closed.
-
-        With `at_version` only of a payment that has not moved on since: whoever moved it closed its
-        case. The number of the case that is open now, counted from 1 for each payment and kind.
-        """
-        number: int = await self._pool.fetchval(
-            "with known as (select count(closed_ms) as n, count(*) > count(closed_ms) as is_open"
-            "   from case_file where payment = $1 and kind = $2),"
-            " opened as (insert into case_file (payment, kind, hash, tenant, opened_ms, detail)"
-            # No version is so large: a case of a step has that for its hash.
-            "   select $1, $2, ('c' || lpad(to_hex(n), 31, '0'))::uuid, $3, $4, $5 from known"
-            "   where not is_open and ($6::int is null"
-            "    or exists (select from payment where id = $1 and version = $6))"
-            "   on conflict do nothing)"
-            " select n + 1 from known",
-            payment_id, kind, tenant, at_ms, detail, at_version,
-        )  # fmt: skip
-        return number
-
-    async def standing(self, payment_id: PaymentId, kind: str) -> Standing | None:
-        """Of a payment that may be unreadable: whose it is, when it moved last, and when two people
-        last closed such a case about it. None where there is no such payment.
-        """
-        row = await self._pool.fetchrow(
-            "select p.tenant, j.at_ms, (select max(c.closed_ms) from case_file c"
-            "   where c.payment = p.id and c.kind = $2 and c.proposal is not null) as closed_ms"
-            " from payment p join journal j on j.payment = p.id and j.version = p.version"
-            " where p.id = $1",
-            payment_id, kind,
-        )  # fmt: skip
-        return Standing(*row) if row else None
-
-    async def close_answered(self, payment_id: PaymentId, kind: str, by: Proposal) -> None:
-        """What two people agreed on has been done: the cases it answers lie on no desk any more.
-
-        One that was opened after they agreed is another. Safe to repeat.
-        """
-        await self._pool.execute(
-            "update case_file set closed_ms = $3, closed_by = $4, note = $5, proposal = $6"
-            " where payment = $1 and kind = $2 and closed_ms is null and opened_ms <= $3",
-            payment_id, kind, by.decided_ms, by.made_by, by.note, by.id,
-        )  # fmt: skip
 
     async def put_question(
         self, payment: Payment, attempt_id: AttemptId, now: int, ask_at: int

@@ -12,5 +12,5 @@ def why_untimely(rulings: Rulings, payment: Payment, proposal: Proposal, *, pays
 
     `pays`: carried out, it would move money that may have moved already.
     """
-    too_old = rulings.why_too_old(proposal.id) if pays else ""
+    too_old = rulings.why_too_old(proposal) if pays else ""
     return too_old or rulings.seen_too_early(payment, proposal)

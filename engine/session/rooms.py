@@ -154,6 +154,12 @@ class Payments(Protocol):
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft: ...
 
+    async def check_request(
+        self, requester: Customer, network: str, payer: Msisdn, amount: Money
+    ) -> None:
+        """Whether that much could be asked of them. Raises what `ask` would; asks nobody."""
+        ...
+
     async def ask(
         self, requester: Customer, network: str, payer: Msisdn, amount: Money, *, key: str
     ) -> Asked:

@@ -24,6 +24,7 @@ from engine.ledger.postings import Transfers
 from engine.payments.lifecycle import State
 from engine.ports import Direction, OperatorFacts
 from engine.row_security import as_tenant
+from tests.integration.offices import agrees
 from tests.integration.world import TestClock
 from tests.unit.payments.examples import MPESA, MTN, ROUTE, quote
 
@@ -116,7 +117,7 @@ async def open_room(
     ids = Ids(clock)
     office = build_office(
         tenant=1, pool=pool, committer=committer, operators=OPERATORS, clock=clock, ids=ids,
-        pace=pace,
+        ahead=agrees, pace=pace,
     )  # fmt: skip
     room = Room(office, committer, clock, ids)
     try:

@@ -9,6 +9,11 @@ from engine.ledger.auditor import Pace
 from tests.integration.world import World
 
 
+async def agrees() -> float:
+    """The clock of a test is the only one."""
+    return 0.0
+
+
 def office_of(
     world: World, executors: Mapping[Kind, Executor], *, pace: Pace | None = None
 ) -> Office:
@@ -20,6 +25,7 @@ def office_of(
         operators=world.directory.by_name,
         clock=world.clock,
         ids=Ids(world.clock),
+        ahead=agrees,
         executors=executors,
         pace=pace,
     )

@@ -30,6 +30,7 @@ from engine.staff.members import Member, MemberId, Role
 from engine.staff.sessions import Sessions
 from engine.staff.store import StaffStore
 from engine.staff.tokens import TokenKeys
+from tests.integration.offices import agrees
 from tests.integration.world import ENVIRONMENT, ScriptedOperator, World, open_world
 
 
@@ -172,7 +173,7 @@ def _engine(database_url: str, world: World) -> tuple[Engine, TellingOperator]:
     )  # fmt: skip
     office = build_office(
         tenant=1, pool=world.pool, committer=world.committer, operators=world.directory.by_name,
-        clock=world.clock, ids=ids, executors=approvals.executors(),
+        clock=world.clock, ids=ids, ahead=agrees, executors=approvals.executors(),
     )  # fmt: skip
     engine = replace(
         engine, directory=world.directory, store=world.store, payments=world.payments,

@@ -19,6 +19,7 @@ from engine.desk.store import ProposalStore
 from engine.errors import CustomerMistake, NoWayNow, SamePerson
 from engine.payments.notices import MESSAGE, read_message
 from tests.integration.customers_room import PHONE, PIN, WRONG, StillClock, customers, registered
+from tests.integration.offices import agrees
 
 pytestmark = pytest.mark.long("each turn of a reset; tests/e2e/test_menus.py walks one")
 
@@ -39,7 +40,11 @@ class Room:
         self.proposals = ProposalStore(pool, 1)
         resetting = PinResetting(PinResets(pool, 1, self.clock, self.ids), write_pin_reset)
         self.desk = Desk(
-            store=self.proposals, executors=resetting.executors(), clock=self.clock, ids=self.ids
+            store=self.proposals,
+            executors=resetting.executors(),
+            clock=self.clock,
+            ids=self.ids,
+            ahead=agrees,
         )
 
     async def found(self) -> Customer:

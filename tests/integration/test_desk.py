@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
 
+from channels.watching.clocks import seconds_ahead
 from engine.desk.cases import LOW_WATER, CaseKey
-from engine.desk.desk import EXPIRES_AFTER_SECONDS
-from engine.desk.proposals import Kind, Outcome, Person, Proposal, State
+from engine.desk.desk import EXPIRES_AFTER_SECONDS, Desk
+from engine.desk.proposals import Kind, Outcome, Person, Proposal, State, waiting
 from engine.desk.store import ProposalStore
 from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
 from engine.ledger.chart import Kind as AccountKind
@@ -265,6 +267,34 @@ async def test_asking_twice_under_one_id_is_one_proposal_and_never_two_different
         await desk.propose(
             Kind.TOP_UP, {**TOP_UP, "minor": 501}, by=ASHA, note="n", proposal_id=id_
         )
+
+
+@pytest.mark.parametrize("off_seconds", [600.0, -600.0])
+async def test_a_proposal_is_dated_no_later_than_the_databases_clock_says(
+    room: Room, off_seconds: float
+) -> None:
+    """What they say they saw was believed ten minutes too early, and the money paid twice."""
+    pool, clock = room.pool, room.clock
+    clock.pass_(off_seconds)
+    desk = Desk(
+        store=room.office.proposals, executors={Kind.TOP_UP: waits}, clock=clock, ids=room.ids,
+        ahead=partial(seconds_ahead, pool, clock),
+    )  # fmt: skip
+    before = await pool.fetchval(NOW_MS)
+    proposal = await desk.propose(Kind.TOP_UP, TOP_UP, by=ASHA, note="seen there")
+    after = await pool.fetchval(NOW_MS)
+    if off_seconds > 0:
+        assert before - 1 <= proposal.made_ms <= after
+    else:  # too early only has them look again
+        assert proposal.made_ms == int(clock.epoch() * 1000)
+    assert proposal.expires_ms == proposal.made_ms + EXPIRES_AFTER_SECONDS * 1000
+
+
+async def waits(_: Proposal) -> Outcome:
+    return waiting("it waits")
+
+
+NOW_MS = "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
 
 
 async def test_what_people_write_is_one_plain_line(room: Room) -> None:

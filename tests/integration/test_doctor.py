@@ -16,6 +16,7 @@ from channels.commands.database_checks import (
     check_restore,
 )
 from channels.commands.doctor import _clients, checks_of, examine
+from channels.commands.unserved import check_under_way
 from channels.settings import BadSettings, read_settings
 from channels.web.limits import Limits
 from engine.clients.clients import Scope
@@ -30,7 +31,8 @@ from engine.session.pipeline import open_pipeline
 from simulator import embedded
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
-from tests.integration.world import ENVIRONMENT, open_world, settings_for
+from tests.integration.privacy_room import KEYS
+from tests.integration.world import ENVIRONMENT, FAILED, SUCCEEDED, open_world, settings_for
 
 pytestmark = pytest.mark.long("each thing the doctor says, with servers that are away")
 
@@ -258,6 +260,28 @@ async def test_doctor_says_what_is_not_over_since_a_restore(database_url: str) -
     with pytest.raises(ValueError, match="is to come"):
         to_come = {"CAPP_RESTORED_AT": "2999-01-01T00:00:00Z"}
         await check_restore(read_settings(environment | to_come))
+
+
+async def test_doctor_says_who_waits_for_an_operator_that_is_no_longer_named(
+    database_url: str,
+) -> None:
+    """They waited for ever: nobody who serves can even read them."""
+    keys: Any = KEYS
+    async with open_world(database_url, **keys) as world:
+        served = settings_for(database_url, CAPP_OPERATORS="mpesa_ke,mtn_ug")
+        assert await check_under_way(served) == "0, at operators that are all served"
+        owing, over = await world.confirm(), await world.confirm()
+        await world.dispatched()
+        await world.tell(await world.live(over), FAILED)
+        await world.tell(await world.live(owing), SUCCEEDED)
+        await world.confirm()
+    assert await check_under_way(served) == "2, at operators that are all served"
+    fewer = settings_for(database_url, CAPP_OPERATORS="mpesa_ke")
+    with pytest.raises(ValueError, match="of 2 payments under way wait 2 for mtn_ug, whom CAPP_"):
+        await check_under_way(fewer)
+    said: list[str] = []
+    assert not await examine(fewer, said.append)
+    assert "payments under way" in faults_of(said)
 
 
 async def test_doctor_says_when_keys_of_clients_cannot_be_compared_any_more(

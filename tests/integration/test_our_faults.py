@@ -7,14 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.clock import AttemptId, PaymentId
+from engine.clock import AttemptId, Ids, PaymentId
 from engine.desk.proposals import Kind, Person
 from engine.errors import CommitUnknown, NotServed, OurFault, Unreadable
+from engine.messages.letters import REPLY, write_answer
+from engine.msisdn import Msisdn
 from engine.outbox import ever_rarer
 from engine.payments.lifecycle import State
+from engine.payments.notices import MESSAGE, Message, write_message
 from engine.payments.our_faults import AGAIN_SECONDS, MENDED_SECONDS, OUR_FAULT, Mended, OurFaults
 from engine.payments.reconciliation import Reconciler
 from engine.payments.schedule import Schedule
+from engine.privacy.places import payload_place
+from engine.privacy.seals import seals_of
 from tests.integration.books import assert_books
 from tests.integration.offices import office_of
 from tests.integration.owner import Owner
@@ -32,6 +37,7 @@ from tests.unit.payments.examples import MPESA, MTN
 
 HOUR = 3600
 AMINA, BRIAN = Person("amina"), Person("brian")
+PIN_MAY_BE_CHOSEN = write_message(Message(Msisdn("+254712000001"), "en", "pin_reset"))
 
 
 @asynccontextmanager
@@ -87,6 +93,27 @@ def order_of(world: World, attempt: AttemptId) -> Changed:
 
 def terms_of(world: World, payment_id: PaymentId) -> Changed:
     return Changed(world, "journal", "facts", "payment", payment_id)
+
+
+def message_of(world: World, intent: str) -> Changed:
+    """What it says, and to whom."""
+    return Changed(world, "outbox", "payload", "id", intent)
+
+
+async def owe_alone(world: World, kind: int, payload: str) -> str:
+    """A message that belongs to no payment, sealed as its room does it."""
+    intent = Ids(world.clock).intent()
+    sealed = seals_of(world.pool).seal(payload, payload_place(intent))
+    await world.pool.execute(
+        "insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)"
+        " values ($1, $1, 1, $2, $3, 0, 0)",
+        intent, kind, sealed,
+    )  # fmt: skip
+    return intent
+
+
+async def became_of(world: World, intent: str) -> Any:
+    return await world.pool.fetchval("select status from sms_message where id = $1", intent)
 
 
 def mended(world: World) -> Mended:
@@ -299,6 +326,50 @@ async def test_a_receipt_of_what_nobody_can_read_is_told_and_said_when_it_can_be
     await goes_by(world, HOUR)
     said = await world.pool.fetchval("select status from sms_message where id = $1", intent)
     assert said == "sent"
+
+
+async def test_a_message_of_no_payment_that_nobody_can_open_is_told_until_it_is_sent(
+    world: World,
+) -> None:
+    """Only the log knew: somebody waited to be asked for money, or to choose a PIN."""
+    intent = await owe_alone(world, MESSAGE, PIN_MAY_BE_CHOSEN)
+    async with message_of(world, intent):
+        await goes_by(world, MENDED_SECONDS - 1, steps=10)
+        assert await cases(world) == []  # its key may be on its way
+        await goes_by(world, 6 * HOUR, steps=180)
+        ((detail, note),) = await cases(world)
+        assert detail.startswith("a message waits, by a fault of our own: ")
+        assert note is None and intent in detail
+        assert await never_left(world, intent)
+        assert await claims(world, intent) < 30
+        assert await mended(world).sweep(10) == 0
+    await goes_by(world, HOUR + 60)
+    assert await became_of(world, intent) == "sent"
+    assert await mended(world).sweep(10) == 1
+    assert await cases(world) == [(detail, "it waits no more")]
+
+
+async def test_a_message_that_two_people_have_closed_is_not_told_again(world: World) -> None:
+    """They told the customer another way; there is nothing to mend any more."""
+    intent = await owe_alone(world, MESSAGE, PIN_MAY_BE_CHOSEN)
+    desk = office_of(world, {}).desk
+    async with message_of(world, intent):
+        await goes_by(world, HOUR, steps=30)
+        case = f"{intent}:{OUR_FAULT}:{intent}"
+        asked = await desk.propose(Kind.CLOSE_CASE, {"case": case}, by=AMINA, note="told by phone")
+        await desk.approve(asked.id, by=BRIAN)
+        await goes_by(world, 3 * AGAIN_SECONDS, steps=72)
+        assert [note for _, note in await cases(world)] == ["told by phone"]
+    await goes_by(world, HOUR + 60)
+    assert await became_of(world, intent) == "refused:too_late"
+
+
+async def test_an_answer_that_nobody_can_open_is_no_case(world: World) -> None:
+    """Who got none asks again."""
+    intent = await owe_alone(world, REPLY, write_answer(Msisdn("+254712000001"), "Left: KES 500"))
+    async with message_of(world, intent):
+        await goes_by(world, HOUR, steps=30)
+    assert await cases(world) == []
 
 
 async def test_a_notice_that_a_newer_version_wrote_is_no_fault_of_ours(world: World) -> None:

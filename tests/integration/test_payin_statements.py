@@ -63,6 +63,35 @@ async def test_a_suspended_pay_ins_line_opens_no_case_of_its_own_however_old(
     assert await till.suspense() == TOTAL.minor
 
 
+@pytest.mark.parametrize("more", [100, 200, 300, 400])
+async def test_a_pay_in_that_is_listed_in_another_amount_too_is_known_by_the_one_it_was_told_in(
+    till: Till, bureau: Bureau, more: int
+) -> None:
+    """Its own line was nobody's where the other one came behind it."""
+    await till.announce("nobody")
+    other = bureau.line(RECEIPT, minor=TOTAL.minor + more)
+    await bureau.take_whole(bureau.line(RECEIPT), other)
+    rows = await till.world.pool.fetch("select minor, class from statement_line")
+    assert {row["minor"]: row["class"] for row in rows} == {
+        TOTAL.minor: Class.PAID_IN, TOTAL.minor + more: Class.MISSING_HERE,
+    }  # fmt: skip
+    bureau.pass_days(3)
+    await bureau.age()
+    assert await till.suspense() == TOTAL.minor  # what moved lies there once
+
+
+async def test_a_pay_in_that_is_listed_in_another_amount_alone_is_not_put_aside_in_both(
+    till: Till, bureau: Bureau
+) -> None:
+    """One movement lay there twice: as it was told, and as it was listed."""
+    await till.announce("nobody")
+    await bureau.take_whole(bureau.line(RECEIPT, minor=TOTAL.minor + 100))
+    bureau.pass_days(3)
+    assert await bureau.age() == 0
+    assert await till.suspense() == TOTAL.minor
+    assert "MISSING_HERE" in await bureau.cases()  # that is for people
+
+
 @pytest.mark.parametrize("named", ["by its own receipt", "by the first one as reference"])
 async def test_the_line_of_a_return_is_known_and_opens_no_case(
     till: Till, bureau: Bureau, named: str

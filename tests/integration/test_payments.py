@@ -9,6 +9,7 @@ import pytest
 from engine.clock import AttemptId, PaymentId
 from engine.errors import (
     CustomerMistake,
+    KeyNotAtHand,
     NoWayNow,
     OurFault,
     OutcomeUnknown,
@@ -135,6 +136,37 @@ async def test_a_pool_that_does_not_cover_it_refuses_and_moves_nothing(world: Wo
     covered = 150_000_000 // quotes[0].receives.minor
     assert len(results) - len(refused) == covered
     assert {r.text_key for r in refused} == {"no_way.float"}
+
+
+async def test_what_the_books_refuse_by_our_own_fault_is_told_as_nothing_charged(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The payer was promised an SMS, and there was nothing that one could be of."""
+    quote = await world.quote()
+    with pytest.raises(NoWayNow, match=r"no_way\.fault"):
+        await world.payments.confirming.confirm(
+            payer=CUSTOMER, quote=quote, key="k", request_hash="none"
+        )
+    assert "nothing was taken on, by a fault of our own: confirm was refused: POISON" in caplog.text
+    assert await world.pool.fetchval("select count(*) from payment where customer is not null") == 0
+    taken = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    with pytest.raises(OurFault, match="POISON"):  # the key has a payment, maybe not this one
+        await world.payments.confirming.confirm(
+            payer=CUSTOMER, quote=quote, key="k", request_hash="none"
+        )
+    assert (await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")) == (
+        msgspec.structs.replace(taken, fresh=False)
+    )
+
+
+async def test_our_own_fault_before_the_commit_is_told_likewise(world: World) -> None:
+    quote, other = await world.quote(), await world.quote()
+    taken = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    world.policy.refusal = KeyNotAtHand("a list is sealed under data key 9")
+    with pytest.raises(NoWayNow, match=r"no_way\.fault"):
+        await world.payments.confirm(payer=CUSTOMER, quote=other, key="other")
+    again = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    assert (again.payment_id, again.fresh) == (taken.payment_id, False)
 
 
 async def test_stale_rates_price_nothing(world: World) -> None:

@@ -106,6 +106,24 @@ async def test_who_dials_again_and_asks_for_the_same_has_asked_once(room: Counte
     assert await room.ask(28_000, key="once more, please") != code  # it was paid
 
 
+async def test_a_key_that_was_answered_with_anothers_request_stands_for_that_one(
+    room: CounterRoom,
+) -> None:
+    """Its turn came once more when that one was over: the payer was asked again for what they had
+    declined, or paid.
+    """
+    code = await room.ask(28_000)
+    assert await room.ask(28_000, key="dialled again") == code
+    await room.counter.decline(AMINA, code)
+    repeated = await asyncio.gather(*[room.ask(28_000, key="dialled again") for _ in range(4)])
+    assert {*repeated} == {code}
+    with pytest.raises(OurFault):
+        await room.ask(29_000, key="dialled again")
+    assert await room.asked_of_amina() == []
+    assert len(await room.messages()) == 2  # asked once, and the answer
+    assert await room.ask(28_000, key="a new wish") != code
+
+
 async def test_another_request_is_another(room: CounterRoom) -> None:
     code = await room.ask(28_000)
     other_amount = await room.ask(28_100, key="k2")
@@ -138,6 +156,10 @@ async def test_what_nobody_could_pay_is_not_asked_for(room: CounterRoom) -> None
     for payer, shillings, key in UNPAYABLE:
         asking = room.counter.ask(BRIAN, MTN_UGANDA, payer, Money(shillings, UGX), key="k1")
         assert await mistake_of(asking) == key
+        looking = room.counter.check_request(BRIAN, MTN_UGANDA, payer, Money(shillings, UGX))
+        assert await mistake_of(looking) == key
+    await room.counter.check_request(BRIAN, MTN_UGANDA, AMINA.msisdn, Money(28_000, UGX))
+    assert await room.messages() == []
     assert await room.messages() == []
 
 

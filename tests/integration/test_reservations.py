@@ -23,6 +23,7 @@ from engine.payments.reservation_store import NotReserved, Reservation, Reservat
 from engine.payments.reservations import OPEN_MOST, ReservationRules, Reservations, Undrawable
 from tests.integration.client_room import PRICE, ClientRoom, open_client_room
 from tests.integration.doom import Died, Doom, Doomed
+from tests.integration.offices import agrees
 from tests.integration.owner import Owner
 from tests.integration.world import FAILED
 
@@ -536,6 +537,7 @@ async def test_people_see_what_is_reserved_and_correct_nothing_of_it(room: Clien
     office = build_office(
         tenant=1, pool=room.world.pool, committer=room.world.committer,
         operators=room.engine.directory.by_name, clock=room.world.clock, ids=room.engine.ids,
+        ahead=agrees,
     )  # fmt: skip
     (shillings,) = [p for p in await office.liquidity.status() if p.currency == "UGX"]
     assert shillings.reserved_minor == 10_000

@@ -17,6 +17,7 @@ from engine.payments.statements.lines import Line, Side
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.desk_room import AIRTEL
+from tests.integration.offices import agrees
 from tests.integration.test_statements import (
     Bureau,
     TellingOperator,
@@ -49,7 +50,7 @@ def office(world: World) -> Office:
     return build_office(
         tenant=1, pool=world.pool, committer=world.committer,
         operators={facts.name: facts for facts in (MPESA, MTN)}, clock=world.clock,
-        ids=Ids(world.clock),
+        ids=Ids(world.clock), ahead=agrees,
     )  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def in_uganda(world: World) -> tuple[Bureau, Office]:
     office = build_office(
         tenant=1, pool=world.pool, committer=world.committer,
         operators={facts.name: facts for facts in (MTN, AIRTEL)}, clock=world.clock,
-        ids=Ids(world.clock),
+        ids=Ids(world.clock), ahead=agrees,
     )  # fmt: skip
     return bureau_of(world, airtel=TellingOperator(AIRTEL, {"all": 0})), office
 

@@ -555,6 +555,44 @@ async def test_money_for_nobody_goes_to_suspense_once_it_has_aged_and_only_then(
     assert await bureau.cases() == ["MISSING_HERE", "MISSING_HERE"]  # still somebody's affair
 
 
+async def test_a_receipt_in_two_amounts_that_nobody_here_made_is_put_aside_by_people_alone(
+    world: World, bureau: Bureau
+) -> None:
+    """One movement was booked twice, once in each amount."""
+    day = bureau.today
+    first, corrected = bureau.line("R9", minor=5_000), bureau.line("R9", minor=6_000)
+    await bureau.take(first)
+    bureau.pass_days(1)
+    await bureau.take(corrected, day=day)
+    assert await bureau.cases() == ["MISSING_HERE", "MISSING_HERE"]
+    bureau.pass_days(1)
+    assert [await bureau.age() for _ in range(2)] == [0, 0]
+    assert "SUSPENSE mpesa_ke" not in {line.name for line in await world.books.trial_balance()}
+
+
+async def test_what_was_put_aside_in_one_amount_is_not_put_aside_in_another(
+    world: World, bureau: Bureau
+) -> None:
+    day = bureau.today
+    first, corrected = bureau.line("R9", minor=5_000), bureau.line("R9", minor=6_000)
+    await bureau.take(first)
+    bureau.pass_days(2)
+    assert await bureau.age() == 1
+    await bureau.take(corrected, day=day)
+    bureau.pass_days(1)
+    assert await bureau.age() == 0
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 5_000
+    assert await bureau.cases() == ["MISSING_HERE", "MISSING_HERE"]
+
+
+async def test_a_receipt_that_begins_like_another_is_another(world: World, bureau: Bureau) -> None:
+    for receipt, minor in (("R9:1", 5_000), ("R9", 6_000)):
+        await bureau.take(bureau.line(receipt, minor=minor, at_ms=bureau.now_ms))
+        bureau.pass_days(2)
+        assert await bureau.age() == 1
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 11_000
+
+
 async def test_suspended_money_goes_back_when_its_owner_is_found(
     world: World, bureau: Bureau
 ) -> None:

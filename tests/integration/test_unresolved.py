@@ -88,7 +88,7 @@ async def test_a_case_that_was_opened_while_the_end_came_is_closed_too(world: Wo
     payment = await world.store.payment(payment_id)
     assert payment is not None
     now_ms = int(world.clock.epoch() * 1000)
-    await world.store.open_case(payment, "STUCK", attempt, "of another kind", now_ms)
+    await world.store.cases.open_case(payment, "STUCK", attempt, "of another kind", now_ms)
     assert await closer(world).sweep(10) == 1
     assert sorted(map(str, await cases(world, payment_id))) == [
         "None", "its attempt failed after all",
@@ -104,7 +104,7 @@ async def test_cases_that_stay_for_people_hide_no_older_one(world: World) -> Non
     for newer in "abc":
         world.clock.pass_(1)
         now_ms = int(world.clock.epoch() * 1000)
-        await world.store.open_case(payment, "UNRESOLVED", newer * 32, "late news", now_ms)
+        await world.store.cases.open_case(payment, "UNRESOLVED", newer * 32, "late news", now_ms)
     one_by_one = closer(world)
     assert [await one_by_one.sweep(1) for _ in range(5)] == [0, 0, 0, 1, 0]
     # And from the newest on again.
@@ -123,7 +123,7 @@ async def test_a_case_about_the_next_attempt_stays(world: World) -> None:
     assert payment is not None and payment.live is not None
     now_ms = int(world.clock.epoch() * 1000)
     for hash_, detail in (("c" * 32, "late news"), (payment.live, "the refund")):
-        await world.store.open_case(payment, "UNRESOLVED", hash_, detail, now_ms)
+        await world.store.cases.open_case(payment, "UNRESOLVED", hash_, detail, now_ms)
     assert await closer(world).sweep(10) == 1
     rows = await world.pool.fetch("select detail from case_file where closed_ms is null")
     assert sorted(row["detail"] for row in rows) == ["late news", "the refund"]

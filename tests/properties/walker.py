@@ -22,7 +22,11 @@ GARBAGE = ("", " ", "*", "**", "#", "1*1", "-1", "1e9", "٥", "€", "\x00", "\u
 OTHERS = ("256772000002", "256772000003", "254712000077", "0712000088", "0772000099")
 AMOUNTS = ("500", "1,000", "12.50", "7", "900000")
 CHOICE = re.compile(r"^([0-9]{1,2})\. ", re.MULTILINE)
-SORRY = frozenset(TEXTS.render(language, "session.sorry") for language in TEXTS.languages)
+SORRY = frozenset(
+    TEXTS.render(language, key)
+    for language in TEXTS.languages
+    for key in ("session.sorry", "no_way.fault")
+)
 AGAIN = 0.15
 """How often a gateway delivers a turn twice."""
 

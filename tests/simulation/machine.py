@@ -65,9 +65,9 @@ from engine.texts import Texts
 from tests.simulation.gateway import NobodyIsQuiet
 from tests.simulation.loop import Process
 from tests.simulation.model import START
+from tests.simulation.paper_balances import NobodyMoves
 from tests.simulation.paper_terms import TERMS
-from tests.simulation.papers import NobodyMoves
-from tests.simulation.surfaces import Wire
+from tests.simulation.wire import Wire
 from tests.unit.payments.examples import KE_UG, UG_KE
 
 if TYPE_CHECKING:
@@ -290,7 +290,12 @@ class Machine:
             },
             clock=self.clock,
             ids=self._ids,
+            ahead=self._ahead,
         )  # fmt: skip
+
+    async def _ahead(self) -> float:
+        """The database's clock is the loop's."""
+        return self.clock.offset
 
     @property
     def _parts(self) -> Parts:

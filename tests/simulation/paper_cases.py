@@ -6,7 +6,7 @@ from typing import Any
 from engine.payments.statements.cases import CLOSED_BY, Case, Over, StatementCases
 from engine.payments.statements.terms import Terms
 from tests.simulation.model import CaseRow, Model
-from tests.simulation.surfaces import Wire
+from tests.simulation.wire import Wire
 
 
 class ModelCases(StatementCases):

@@ -72,6 +72,10 @@ class PaperLaws:
             self._broken("suspended another amount", key=key)
         if any(e.fits(key) and e.side is not Side.IN for e in self._clerk.entries):
             self._broken("suspended what went out", key=key)
+        receipt = key.rpartition(":")[0]
+        others = [k for k in self._suspended() if k != key and k.rpartition(":")[0] == receipt]
+        if others and not is_told:
+            self._broken("suspended one movement in two amounts", key=key, others=others)
 
     def _on_taken_back(self, plan: Plan, key: str) -> None:
         """Only what lies there, and all of it."""
@@ -136,15 +140,17 @@ class PaperLaws:
         self._broken("listed and counted nowhere", key=entry.key, attempt=entry.attempt_id)
 
     def _is_peoples(self, entry: Entry) -> bool:
-        """Whether people are called for its line, which names a payment and says something else."""
+        """Whether people are called for its line, which names a payment and says something else, or
+        is listed in two amounts.
+        """
         lines = {
             id_ for id_, row in self._model.papers.lines.items()
             if (row.line.operator, row.line.receipt) == (entry.operator, entry.receipt)
         }  # fmt: skip
-        return any(
-            kind in (CONTRADICTION, Class.AMOUNT_DIFFERS.name) and hash_ in lines
-            for _, kind, hash_ in self._model.cases
-        )
+        kinds = {CONTRADICTION, Class.AMOUNT_DIFFERS.name}
+        if len(lines) > 1:
+            kinds.add(MISSING_HERE)
+        return any(kind in kinds and hash_ in lines for _, kind, hash_ in self._model.cases)
 
     def _check_suspense(self, suspended: dict[str, int]) -> None:
         """What lies there by its entries is what its accounts say."""

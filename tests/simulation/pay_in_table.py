@@ -15,7 +15,7 @@ from engine.payments.statements.judged import Theirs
 from engine.payments.statements.lines import PaidInLine, Side
 from engine.ports import Direction, PaidIn
 from tests.simulation.model import Model, PayInRow
-from tests.simulation.surfaces import Wire
+from tests.simulation.wire import Wire
 
 TENANT = 1
 MADE_TOGETHER = timedelta(seconds=10)

@@ -21,6 +21,7 @@ from engine.ledger.chart import read_account
 from engine.ledger.commit import Committer, commit
 from engine.ledger.plans import Plan, Verdicted
 from engine.outbox import Outbox
+from engine.payments.case_store import CaseStore
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.store import PayInStore
 from engine.payments.payment import Payment
@@ -40,12 +41,14 @@ from tests.integration.books import assert_books
 from tests.simulation.askers import REQUEST_CALLS, whole
 from tests.simulation.machine import LEASE_SECONDS, Books, Machine, Parts
 from tests.simulation.model import START, CaseRow, Model
+from tests.simulation.paper_balances import NobodyMoves
 from tests.simulation.paper_rows import LineRow
 from tests.simulation.paper_terms import TERMS
-from tests.simulation.papers import NobodyMoves, NobodyPaysIn, Turns, turn_of
+from tests.simulation.papers import NobodyPaysIn, Turns, turn_of
 from tests.simulation.pay_in_table import PayInTable
 from tests.simulation.request_table import RequestTable
-from tests.simulation.surfaces import Wire, WiredCommitter
+from tests.simulation.surfaces import WiredCommitter
+from tests.simulation.wire import Wire
 from tests.simulation.world import HOUR, Options, World
 
 T = TypeVar("T")
@@ -304,11 +307,11 @@ class TwoDoors:
         return found
 
 
-class ShadowedStore(PaymentStore):
-    """The real store; the model hears of the cases."""
+class ShadowedCases(CaseStore):
+    """The real cases; the model hears of them."""
 
-    def __init__(self, pool: Any, directory: Any, model: Model) -> None:
-        super().__init__(pool, directory)
+    def __init__(self, pool: Any, model: Model) -> None:
+        super().__init__(pool)
         self._model = model
 
     async def open_case(
@@ -335,6 +338,14 @@ class ShadowedStore(PaymentStore):
         for key, row in self._model.cases.items():
             if key[:2] == (payment_id, kind) and row.opened_ms <= (by.decided_ms or 0):
                 row.closed_ms = row.closed_ms or by.decided_ms
+
+
+class ShadowedStore(PaymentStore):
+    """The real store; the model hears of the cases."""
+
+    def __init__(self, pool: Any, directory: Any, model: Model) -> None:
+        super().__init__(pool, directory)
+        self.cases = ShadowedCases(pool, model)
 
 
 class PostgresWorld(World):

@@ -29,13 +29,20 @@ class RequestTable:
         self.on_closed: Callable[[Stored, RequestState], None] = lambda *_: None
 
     def known(self, key: str) -> Stored | None:
-        return next((self._read(r) for r in self._rows() if r.key == key), None)
+        made = next((self._read(r) for r in self._rows() if r.key == key), None)
+        answered = self._model.keys.get((TENANT, f"asked:{key}"))
+        if made is None and answered is not None:
+            return self._read(self._model.requests[answered[0]])
+        return made
 
     def put(
         self, request: Stored, *, key: str, message: Intended, bounds: Bounds, now_ms: int
     ) -> Stored | None:
-        if (before := self.known(key) or self._same(request, bounds, now_ms)) is not None:
+        if (before := self.known(key)) is not None:
             return before
+        if (same := self._same(request, bounds, now_ms)) is not None:
+            self._model.keys[TENANT, f"asked:{key}"] = same.id, NIL
+            return same
         of_both = [
             s for s in self._newest(lambda s: self._is_between(s, request))
             if s.closed_as is None and s.expires_ms > now_ms and s.last_try is not State.PAID

@@ -1,17 +1,13 @@
 """What the engine reads and writes through, with the model behind it instead of Postgres.
 
 Each has the surface of the class it stands for (`Committer`, `PaymentStore`, `Outbox`). Between it
-and the model lies a wire: it takes time, it loses replies, and what was sent is carried out even
-when the process that sent it is dead. A sweep's look is sent only when it would find something: one
+and the model lies a wire (`wire.py`). A sweep's look is sent only when it would find something: one
 that finds nothing changes nothing, and there would be more of them than of all else.
 """
 
 import asyncio
-import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 
@@ -35,60 +31,15 @@ from engine.payments.store import (
     REFERENCE_SEEN_WITHIN,
     Attempted,
     PaymentStore,
-    Standing,
     question_id,
 )
 from engine.ports import Direction
 from engine.restored import NEVER, Restored
-from tests.simulation.loop import SimulatedLoop, fail, give
+from tests.simulation.case_surface import ModelCaseStore
 from tests.simulation.model import Model, OutboxRow
-from tests.simulation.weather import Weather
+from tests.simulation.wire import Wire
 
-T = TypeVar("T")
-
-SECONDS_EACH_WAY_MAX = 0.004
 RECONNECT_SECONDS = 0.5
-
-
-class Wire:
-    """One process's way to the database."""
-
-    def __init__(
-        self, loop: SimulatedLoop, chance: random.Random, weather: Weather, happened: Counter[str]
-    ) -> None:
-        """`happened` is told of everything that goes wrong, by its name in the weather."""
-        self._loop = loop
-        self._random = chance.random
-        self._weather = weather
-        self._happened = happened
-        self.is_cut = False
-
-    def ask(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Have `work` done at the database. Fails, done or not, when the wire does."""
-        answer: asyncio.Future[T] = self._loop.create_future()
-        self.send(work, partial(give, answer), partial(fail, answer))
-        return answer
-
-    def send(
-        self, work: Callable[[], T], tell: Callable[[T], None], lose: Callable[[Exception], None]
-    ) -> None:
-        """The same, for whoever has many to tell of it."""
-        there = self._random() * SECONDS_EACH_WAY_MAX
-        # Half of the replies are there at once: others come between only now and then.
-        back = max(self._random() - 0.5, 0.0) * 2 * SECONDS_EACH_WAY_MAX
-        fate = self._random()
-
-        def carried() -> T:
-            if self.is_cut or fate < self._weather.request_lost:
-                self._happened["request_lost"] += 1
-                raise ConnectionResetError("the request was lost")
-            result = work()
-            if fate > 1 - self._weather.reply_lost:
-                self._happened["reply_lost"] += 1
-                raise ConnectionResetError("the reply was lost")
-            return result
-
-        self._loop.carry(there, carried, back, tell, lose)
 
 
 class Door(Protocol):
@@ -153,6 +104,7 @@ class ModelStore(PaymentStore):
     ) -> None:
         super().__init__(None, directory, restored)
         self.keys = ModelKeys(model, wire)
+        self.cases = ModelCaseStore(model, wire)
         self._model = model
         self._wire = wire
         self._codes = directory.by_code
@@ -218,46 +170,6 @@ class ModelStore(PaymentStore):
             lambda: self._model.spending.get((tenant, customer_id, currency))
         )
         return Spent(*found) if found else None
-
-    async def open_case(
-        self, payment: Payment, kind: str, hash_: str, detail: str, at_ms: int
-    ) -> None:
-        key = payment.payment_id, kind, hash_
-        await self._wire.ask(lambda: self._model.open_case(key, detail, at_ms))
-
-    async def open_one(
-        self,
-        payment_id: PaymentId,
-        tenant: int,
-        kind: str,
-        detail: str,
-        at_ms: int,
-        at_version: int | None = None,
-    ) -> int:
-        def write() -> int:
-            row = self._model.payments.get(payment_id)
-            if at_version is not None and (row is None or row.version != at_version):
-                return 0
-            return self._model.open_one(payment_id, kind, detail, at_ms)
-
-        return await self._wire.ask(write)
-
-    async def standing(self, payment_id: PaymentId, kind: str) -> Standing | None:
-        def read() -> Standing | None:
-            if (row := self._model.payments.get(payment_id)) is None:
-                return None
-            return Standing(1, self._model.journal[payment_id][row.version - 1].at_ms, None)
-
-        return await self._wire.ask(read)
-
-    async def close_answered(self, payment_id: PaymentId, kind: str, by: Proposal) -> None:
-        def write() -> None:
-            for key, row in self._model.cases.items():
-                is_answered = row.closed_ms is None and row.opened_ms <= (by.decided_ms or 0)
-                if key[:2] == (payment_id, kind) and is_answered:
-                    row.closed_ms = by.decided_ms
-
-        await self._wire.ask(write)
 
     async def payees(self, payment: Payment) -> frozenset[str]:
         def read() -> frozenset[str]:

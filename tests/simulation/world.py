@@ -67,32 +67,20 @@ from tests.simulation.loop import (
 from tests.simulation.machine import LEASE_SECONDS, Books, Machine, Parts
 from tests.simulation.model import START, Model
 from tests.simulation.operators import Habits, Job, SimulatedOperator, all_jobs
+from tests.simulation.paper_balances import TENANT, ModelBalances, SuspensePool
 from tests.simulation.paper_cases import ModelCases
 from tests.simulation.paper_laws import PaperLaws
 from tests.simulation.paper_terms import TERMS
 from tests.simulation.paper_weather import PaperWeather
-from tests.simulation.papers import (
-    TENANT,
-    ModelBalances,
-    ModelOurs,
-    ModelStatements,
-    NobodyPaysIn,
-    SuspensePool,
-    Turns,
-)
+from tests.simulation.papers import ModelOurs, ModelStatements, NobodyPaysIn, Turns
 from tests.simulation.pay_in_table import ModelPayIns, PayInTable
 from tests.simulation.payers import Payers, PayInOperator
 from tests.simulation.people import PEOPLE, Person
 from tests.simulation.request_table import RequestTable
 from tests.simulation.staff import Staff
-from tests.simulation.surfaces import (
-    ModelOutbox,
-    ModelProposals,
-    ModelStore,
-    Wire,
-    WiredCommitter,
-)
+from tests.simulation.surfaces import ModelOutbox, ModelProposals, ModelStore, WiredCommitter
 from tests.simulation.weather import Weather
+from tests.simulation.wire import Wire
 from tests.unit.payments.examples import MPESA, MTN
 
 T = TypeVar("T")

@@ -3,6 +3,7 @@
 Every change is a compare-and-set. It moves no money: that is the commit's alone.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -205,7 +206,10 @@ class PayInStore:
         What is not booked yet is not here either: the statement may be what proves it. A way back
         proves nothing of a return that no order has left for.
         """
-        came = {t.line.receipt: t for t in lines if t.line.side is Side.IN}
+        came: dict[str, list[Theirs]] = defaultdict(list)
+        for t in lines:
+            if t.line.side is Side.IN:
+                came[t.line.receipt].append(t)
         went = [t for t in lines if t.line.side is Side.OUT]
         by_receipt = {t.line.receipt: t for t in went}
         by_reference = {t.line.reference: t for t in went if t.line.reference}
@@ -220,7 +224,7 @@ class PayInStore:
         for row in rows:
             stage, amount = Stage(row["stage"]), Money(row["minor"], row["currency"])
             held, goes = stage is Stage.SUSPENDED, stage is Stage.RETURNING and row["calls"]
-            of_it = [(came.get(row["receipt"]), held, None)]
+            of_it = [(_in_amount(came.get(row["receipt"], []), amount), held, None)]
             if stage in _LEFT:
                 back = by_receipt.get(row["return_receipt"]) or by_reference.get(row["receipt"])
                 of_it.append((back, False, row["id"].hex if goes else None))
@@ -346,6 +350,13 @@ class PayInStore:
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
+
+
+def _in_amount(listed: Sequence[Theirs], amount: Money) -> Theirs | None:
+    """Of the lines with one receipt that of an amount, to the unit or else by its fee."""
+    exact = [t for t in listed if t.line.amount == amount]
+    by_fee = [t for t in listed if _with_fee(t.line) == amount]
+    return next(iter([*exact, *by_fee]), None)
 
 
 def _with_fee(line: Line) -> Money:

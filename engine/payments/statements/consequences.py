@@ -250,7 +250,8 @@ class Consequences:
         moved: Mapping[str, Moved | None],
     ) -> int:
         """Book what came in for nobody once it has aged. What went out is for people alone, and so
-        is what goes by the name of something that they moved: that is booked."""
+        is what goes by the name of something that they moved: that is booked. So is what is listed
+        in two amounts, or lies there in another one: a movement would be booked twice."""
         ageing = timedelta(days=self._terms.of(facts.name).ageing_days)
         aged = [
             j.theirs
@@ -261,11 +262,13 @@ class Consequences:
             and today - j.theirs.line.day >= ageing
             and known[j.theirs.line_id].suspended_ms is None
             and j.theirs.line_id not in moved
+            and not j.is_doubted
         ]
-        for theirs in aged:
+        lone = [t for t in aged if not await self._suspense.is_put_otherwise(t.line)]
+        for theirs in lone:
             await self._suspense.put(facts, theirs.line)
             await self._store.set_suspended(theirs.line_id, self._now_ms())
-        return len(aged)
+        return len(lone)
 
     async def _take_back(
         self,

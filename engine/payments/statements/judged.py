@@ -106,6 +106,7 @@ class Judged(msgspec.Struct, frozen=True):
     why: str = ""
     moved_by: str | None = None  # the proposal that MOVED is
     is_moved_too: bool = False  # a pair's: people booked a movement under its name as well
+    is_doubted: bool = False  # of MISSING_HERE: its receipt is listed in another amount as well
 
     @property
     def pair_to_keep(self) -> AttemptId | None:

@@ -2,7 +2,7 @@
 give the same answer, and every line and every attempt ends in exactly one class.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
@@ -37,7 +37,8 @@ def match(
     lines, doubled = _without_doubles(theirs)
     attempts = sorted(ours, key=lambda o: o.attempt_id)
     pairs = _pair(attempts, lines, paid_in)
-    judge = _Judge(day, taken, complete, today, terms, paid_in, moved)
+    amounts = Counter(_by_receipt(t.line) for t in lines)
+    judge = _Judge(day, taken, complete, today, terms, paid_in, moved, amounts)
     judged = [
         judge.pair(t, o) if (o := pairs.attempt_of.get(t.line_id)) else judge.line(t, pairs)
         for t in lines
@@ -229,6 +230,7 @@ class _Judge:
         terms: Terms,
         paid_in: Mapping[str, PaidInLine],
         moved: Mapping[str, Moved | None],
+        amounts: Mapping[Hashable, int],
     ) -> None:
         self._day = day
         self._taken = taken
@@ -237,6 +239,7 @@ class _Judge:
         self._terms = terms
         self._paid_in = paid_in
         self._moved = moved
+        self._amounts = amounts
 
     def pair(self, t: Theirs, o: Ours) -> Judged:
         judged = self._pair(t, o)
@@ -289,7 +292,9 @@ class _Judge:
             return Judged(Class.CONTRADICTION, t, proves=Outcome.REVERSED, hint=undone, why=why)
         hint = pairs.hint(t)
         why = f"names {hint.code}, which another line has" if hint else "nobody here made it"
-        return Judged(Class.MISSING_HERE, t, hint=hint, why=why)
+        if is_doubted := self._amounts[_by_receipt(t.line)] > 1:
+            why += "; its receipt is listed in two amounts, of which one moved"
+        return Judged(Class.MISSING_HERE, t, hint=hint, why=why, is_doubted=is_doubted)
 
     def attempt(self, o: Ours) -> Judged:
         if self._over(o) != self._day:

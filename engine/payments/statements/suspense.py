@@ -47,6 +47,21 @@ class Suspense:
         """Whether its money was ever put there, also where it has come out again."""
         return await self._entry(line) is not None
 
+    async def is_put_otherwise(self, line: Line) -> bool:
+        """Whether money was ever put there under the line's receipt in another amount: a pay-in's,
+        as it was told, or a line's. Which of the two moved is for people.
+        """
+        receipt = f"statement:{line.operator}:{line.receipt}:"
+        return bool(
+            await self._pool.fetchval(
+                "select true from payment_key where tenant = $1 and key >= $2 and key < $3"
+                # A receipt may hold a colon: what follows this one is an amount.
+                " and substr(key, length($2) + 1) ~ '^[0-9]+(:back)?$'"
+                " and key <> all($4::text[]) limit 1",
+                self._tenant, receipt, f"{receipt[:-1]};", [self.key_of(line), self.key_back(line)],
+            )
+        )  # fmt: skip
+
     async def _entry(self, line: Line) -> Any:
         return await self._pool.fetchrow(
             "select j.debits, j.credits, j.amounts from payment_key k"

@@ -1,6 +1,7 @@
 """Asking others for money, and answering those who ask."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from engine.errors import CustomerMistake, NoWayNow
 from engine.menu.vocabulary import ITEMS_MAX
@@ -31,6 +32,18 @@ class Asking:
         session.payee, session.request = press.value, None
         return "chosen"
 
+    async def payable_amount(self, press: Press) -> str:
+        """Asked where the amount is typed, as a price is: whoever agrees to the next screen has
+        agreed to what can be asked.
+        """
+        session = press.session
+        assert session.payee is not None, "the amount is asked after the number"
+        with _of_another_number():
+            await self._payments.check_request(
+                session.customer, session.network, session.payee, press.value
+            )
+        return "yes"
+
     async def keep_amount(self, press: Press) -> str:
         press.session.amount = press.value
         return "kept"
@@ -39,15 +52,10 @@ class Asking:
         session = press.session
         assert session.payee is not None, "the amount is asked after the number"
         assert session.amount is not None, "the amount was typed before it is asked for"
-        try:
+        with _of_another_number():
             asked = await self._payments.ask(
                 session.customer, session.network, session.payee, session.amount, key=press.key
             )
-        except NoWayNow as refusal:
-            if refusal.text_key != "no_way.corridor":
-                raise
-            # That one speaks of money that leaves the caller's network, and another number may do.
-            raise CustomerMistake("no_way.asking") from refusal
         session.code = asked.code
         return "asked"
 
@@ -113,3 +121,16 @@ class Asking:
 
     async def _own(self, session: Session) -> Sequence[MoneyRequest]:
         return await self._payments.requests_by(session.customer.customer_id, ITEMS_MAX)
+
+
+@contextmanager
+def _of_another_number() -> Iterator[None]:
+    """`no_way.corridor` speaks of money that leaves the caller's network, and ends the session; who
+    asks for money may ask another number.
+    """
+    try:
+        yield
+    except NoWayNow as refusal:
+        if refusal.text_key != "no_way.corridor":
+            raise
+        raise CustomerMistake("no_way.asking") from refusal

@@ -1,8 +1,9 @@
 """Sending money: whom, how much, at what price, and the word that makes it happen."""
 
+import logging
 from datetime import UTC, datetime
 
-from engine.errors import CustomerMistake, NoWayNow, TextKey
+from engine.errors import CustomerMistake, NoWayNow, OurFault, TextKey
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -11,6 +12,8 @@ from engine.session.press import Press
 from engine.session.rooms import Customers, Payments, Words
 from engine.session.session import Chosen, Item, Session
 from engine.session.verbs.pricing import Prices
+
+log = logging.getLogger(__name__)
 
 
 class Sending:
@@ -107,7 +110,7 @@ class Sending:
         return "priced"
 
     async def pay(self, press: Press) -> str:
-        await must_know_pin(self._customers, press)
+        await self._prove(press)
         confirmed = await self._confirm(press, by_pin=True)
         if confirmed.by_link:
             return "by_link"
@@ -120,6 +123,20 @@ class Sending:
         """
         confirmed = await self._confirm(press, by_pin=False)
         return "by_link" if confirmed.by_link else "confirmed"
+
+    async def _prove(self, press: Press) -> None:
+        """As `must_know_pin`; NoWayNow `no_way.fault` where a fault of our own keeps it from being
+        found out, and nothing was taken on at this price before: no SMS will tell of it.
+        """
+        try:
+            await must_know_pin(self._customers, press)
+        except OurFault as fault:
+            session = press.session
+            answers_request = session.quote is not None and session.quote.request
+            if answers_request or await self._payments.code_of_key(session.price_key) is not None:
+                raise
+            log.error("no PIN can be compared, by a fault of our own: %s", fault)
+            raise NoWayNow("no_way.fault") from fault
 
     async def _confirm(self, press: Press, *, by_pin: bool) -> Confirmed:
         session = press.session

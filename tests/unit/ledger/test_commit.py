@@ -103,6 +103,22 @@ async def test_who_is_always_come_between_is_asked_to_come_again() -> None:
     assert answer.verdict is V.STALE
 
 
+async def test_a_repeat_that_is_refused_says_nothing_of_a_plan_whose_reply_was_lost() -> None:
+    """It may be stored: nobody may say that nothing was."""
+    wrong = asyncpg.NumericValueOutOfRangeError("smallint out of range")
+    connection = Told(LOST, wrong, wrong)
+
+    async def connect() -> Told:
+        return connection
+
+    door = Committer(connect, Clock(), writers=1)
+    await door.start()
+    with pytest.raises(CommitUnknown, match="the repeat refused"):
+        await door.submit_until_known(FIRST)
+    assert (await door.submit_until_known(FIRST)).verdict is V.POISON  # in no doubt
+    await door.stop()
+
+
 @pytest.mark.parametrize(
     ("answers", "told"),
     [

@@ -153,7 +153,7 @@ def test_every_word_of_the_vocabulary_can_be_completed() -> None:
     screen = shapes["WrittenScreen"]["properties"]
     assert screen["reads"]["anyOf"][0]["enum"] == [*READERS]
     assert [*shapes["WrittenRule"]["properties"]] == [*RULES, "complaint"]
-    assert screen["check"]["enum"] == ["unused_name"]
+    assert screen["check"]["enum"] == ["payable_amount", "unused_name"]
     assert screen["lists"]["enum"] == [*LISTS]
     assert screen["about"]["enum"] == [*SUBJECTS]
     assert screen["do"]["enum"] == [*VERBS]

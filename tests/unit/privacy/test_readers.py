@@ -5,6 +5,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 NEEDS_NO_NUMBER = {
     "channels/commands/journal.py",  # price and rate
+    "channels/commands/unserved.py",  # whose operators
     "channels/reconciliation.py",  # terms of another kind
     "engine/hooks/journal.py",  # whose the payment is
     "engine/payments/decided.py",  # what was decided

@@ -77,6 +77,7 @@ class MemoryCustomers:
         self.noted: list[str] = []
         self.guessed: dict[CustomerId, tuple[str, str]] = {}
         self.pin_delay = 0.0
+        self.pin_failure: Exception | None = None
 
     async def find(self, msisdn: Msisdn) -> Customer | None:
         return self.known.get(msisdn)
@@ -142,6 +143,8 @@ class MemoryCustomers:
         who = customer.customer_id
         if self.pin_delay:
             await asyncio.sleep(self.pin_delay)
+        if self.pin_failure is not None:
+            raise self.pin_failure
         if self.locked.get(who, datetime.min.replace(tzinfo=UTC)) > self._clock.now():
             return PinVerdict(right=False, left=0, locked_until=self.locked[who])
         if self.pins[who] == pin:
@@ -349,6 +352,14 @@ class MemoryPayments:
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:
         return LimitsLeft(0, *(Money(minor, currency) for minor in self.limits))
+
+    async def check_request(
+        self, requester: Customer, network: str, payer: Msisdn, amount: Money
+    ) -> None:
+        await self._pause()
+        if amount.minor > AMOUNT_MAX[amount.currency]:
+            maximum = Money(AMOUNT_MAX[amount.currency], amount.currency)
+            raise CustomerMistake("mistake.amount_max", maximum=maximum)
 
     async def ask(
         self, requester: Customer, network: str, payer: Msisdn, amount: Money, *, key: str

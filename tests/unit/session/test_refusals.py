@@ -92,6 +92,26 @@ async def test_who_cannot_be_paid_by_whom_they_ask_may_ask_another() -> None:
     assert house.session().screen == "request_money.number"
 
 
+async def test_what_nobody_could_pay_is_refused_where_it_is_typed() -> None:
+    """It was told a screen later, where people agree to what they read."""
+    house = await caller()
+    reply = await house.press("2", "1", PAYEE, "1000000")
+    assert reply.text.startswith("The largest amount is KES ")
+    assert house.session().screen == "request_money.amount"
+    await house.take(f"2*1*{PAYEE}*1000000*500")
+    assert house.session().screen == "request_money.confirm"
+
+
+async def test_whom_no_amount_helps_against_is_told_where_the_amount_is_typed() -> None:
+    house = await caller()
+    await house.press("2", "1", PAYEE)
+    house.payments.failure = NoWayNow("no_way.corridor")
+    reply = await house.take(f"2*1*{PAYEE}*500")
+    said = TEXTS.render("en", "no_way.asking")
+    assert (reply.text.startswith(said), reply.ends) == (True, False)
+    assert house.session().screen == "request_money.number"
+
+
 @pytest.mark.parametrize("key", ["no_way.busy", "no_way.receiving"])
 async def test_another_refusal_of_a_request_is_told_as_it_is(key: str) -> None:
     """Of one's own wallet no other number is asked for: none would help."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.errors import CustomerMistake, NoWayNow
+from engine.errors import CustomerMistake, KeyNotAtHand, NoWayNow
 from engine.menu.networks import Network, Networks
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -381,6 +381,31 @@ async def test_no_way_now_ends_with_its_sentence() -> None:
     reply = await house.press("1", PAYEE, "1000")
     assert reply.ends
     assert reply.text.startswith("We cannot pay out this amount right now.")
+
+
+async def test_who_confirms_and_cannot_be_proven_hears_that_nothing_was_charged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """They were promised an SMS, waited for it, and it never came."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    house.customers.pin_failure = KeyNotAtHand("PINs are under key 2; set the keys")
+    reply = await house.take("*".join((*TO_PIN, PIN)))
+    assert reply == Reply(TEXTS.render("en", "no_way.fault"), ends=True)
+    assert "PINs are under key 2" in caplog.text
+    assert PIN not in caplog.text
+
+
+async def test_whose_payment_was_taken_on_is_never_told_that_nothing_was_charged() -> None:
+    """The same turn once more, after a save that was lost, in a process without the key."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    before = house.records.records[PAYER, "s1"]
+    await house.take("*".join((*TO_PIN, PIN)))
+    house.records.records[PAYER, "s1"] = before
+    house.customers.pin_failure = KeyNotAtHand("PINs are under key 2; set the keys")
+    reply = await house.take("*".join((*TO_PIN, PIN)))
+    assert reply == Reply(TEXTS.render("en", "session.sorry"), ends=True)
 
 
 async def test_a_refusal_nobody_wrote_a_sentence_for_is_an_apology() -> None:

@@ -93,6 +93,20 @@ def test_another_amount_proves_nothing_about_an_unknown_attempt() -> None:
     assert (judged.kind, judged.proves) == (C.AMOUNT_DIFFERS, None)
 
 
+def test_a_receipt_in_two_amounts_under_no_name_is_for_people_in_both() -> None:
+    """Both were put aside by themselves: one movement, booked twice."""
+    lines = [
+        theirs("R1", minor=5_000), theirs("R1", minor=6_000, at_ms=NOON + HOUR),
+        theirs("R1", minor=5_000, side=Side.OUT), theirs("R2", minor=5_000),
+    ]  # fmt: skip
+    judged = judge([], lines)
+    assert kinds(judged) == [C.MISSING_HERE] * 4
+    doubted = {(j.theirs.line.side, j.theirs.line.receipt) for j in judged
+               if j.theirs and j.is_doubted}  # fmt: skip
+    assert doubted == {(Side.IN, "R1")}
+    assert all(("in two amounts" in j.why) == j.is_doubted for j in judged)
+
+
 def test_another_number_is_a_contradiction_that_proves_nothing() -> None:
     (judged,) = judge([ours(receipt="R1")], [theirs("R1", counterparty="+2547*****999")])
     assert (judged.kind, judged.proves, judged.why) == (C.CONTRADICTION, None, "another number")
