@@ -46,7 +46,6 @@ class Desk:
         checks: Mapping[Kind, Check] | None = None,
         clock: Clock,
         ids: Ids,
-        expires_after_seconds: int = EXPIRES_AFTER_SECONDS,
     ) -> None:
         """`checks` refuse at once what could never be carried out, by StaffMistake."""
         self._store = store
@@ -54,7 +53,6 @@ class Desk:
         self._checks = dict(checks or {})
         self._clock = clock
         self._ids = ids
-        self._expires_after_ms = expires_after_seconds * 1000
 
     def new_id(self) -> ProposalId:
         """An id for a proposal that is about to be made; with it a lost answer can be repeated."""
@@ -84,7 +82,7 @@ class Desk:
         now_ms = self._now_ms()
         asked = Proposal(
             proposal_id or self.new_id(), kind, body, note, State.PROPOSED, by, now_ms,
-            now_ms + self._expires_after_ms,
+            now_ms + EXPIRES_AFTER_SECONDS * 1000,
         )  # fmt: skip
         await self._store.add(asked)
         kept = await self._store.get(asked.id)
