@@ -5,8 +5,8 @@ from argparse import ArgumentTypeError
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
+from engine.clock import moment_of
+
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 YEARS: Final = range(1970, 9999)
 """Ours: what lies before or after them has no time of ours, or none in every zone."""
@@ -14,7 +14,7 @@ YEARS: Final = range(1970, 9999)
 
 def minute_of(at_ms: int) -> str:
     """`2026-11-21 11:25`: for tables, whose heading or foot says UTC."""
-    return f"{_moment(at_ms):%Y-%m-%d %H:%M}"
+    return f"{moment_of(at_ms):%Y-%m-%d %H:%M}"
 
 
 def minute_utc_of(at_ms: int) -> str:
@@ -24,27 +24,22 @@ def minute_utc_of(at_ms: int) -> str:
 
 def second_of(at_ms: int) -> str:
     """`2026-11-21 11:25:09`, likewise."""
-    return f"{_moment(at_ms):%Y-%m-%d %H:%M:%S}"
+    return f"{moment_of(at_ms):%Y-%m-%d %H:%M:%S}"
 
 
 def stamp_of(at_ms: int) -> str:
     """`2026-11-21T11:25:09Z` (RFC 3339), for logs."""
-    return f"{_moment(at_ms):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment_of(at_ms):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def iso_millis_of(at_ms: int) -> str:
     """`2026-11-21T11:25:09.000+00:00` (ISO 8601), to the millisecond: as the API writes it."""
-    return _moment(at_ms).isoformat(timespec="milliseconds")
+    return moment_of(at_ms).isoformat(timespec="milliseconds")
 
 
 def iso_of(at_ms: int) -> str:
     """As Python writes it (ISO 8601), with as many digits as there are; for programs."""
-    return _moment(at_ms).isoformat()
-
-
-def ms_of(moment: datetime) -> int:
-    """An aware time as ours: the whole milliseconds until then."""
-    return (moment - _EPOCH) // _MILLISECOND
+    return moment_of(at_ms).isoformat()
 
 
 def read_moment(text: str) -> datetime:
@@ -85,7 +80,3 @@ def typed_day(text: str) -> date:
     if day.year not in YEARS:
         raise ArgumentTypeError(f"{text!r} is no day like 2026-11-21")
     return day
-
-
-def _moment(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

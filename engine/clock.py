@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NewType, Protocol
 from weakref import WeakSet
 
@@ -15,6 +15,9 @@ CustomerId = NewType("CustomerId", str)
 
 
 DAY_MS = 86_400_000
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Clock:
@@ -53,8 +56,7 @@ def keep_from_children(keeper: Keeper) -> None:
 class SystemRandom:
     """Bytes from the operating system's generator, fetched some hundred ids at a time."""
 
-    def __init__(self, chunk_bytes: int = 4096) -> None:
-        self._chunk_bytes = chunk_bytes
+    def __init__(self) -> None:
         self._chunk = b""
         self._used = 0
         keep_from_children(self)
@@ -66,7 +68,7 @@ class SystemRandom:
     def __call__(self, count: int) -> bytes:
         """`count` fresh bytes; none is ever given twice, nor to a process and its child."""
         if self._used + count > len(self._chunk):
-            self._chunk, self._used = os.urandom(max(self._chunk_bytes, count)), 0
+            self._chunk, self._used = os.urandom(max(_CHUNK_BYTES, count)), 0
         self._used += count
         return self._chunk[self._used - count : self._used]
 
@@ -78,6 +80,7 @@ def _forget_in_child() -> None:
 
 os.register_at_fork(after_in_child=_forget_in_child)
 
+_CHUNK_BYTES = 4096
 _HEX = frozenset("0123456789abcdef")
 _DRAWN = 256
 _ENDING_BYTES = 10
@@ -154,9 +157,19 @@ def epoch_of(identifier: str) -> float:
 
 def made_at(identifier: str) -> datetime:
     """The same as an aware UTC time."""
-    return datetime.fromtimestamp(epoch_of(identifier), UTC)
+    return moment_of(epoch_ms_of(identifier))
 
 
 def first_id_at(moment: datetime) -> str:
     """The smallest UUID made at that moment: the edge of a time partition."""
-    return f"{int(moment.timestamp() * 1000) << 80:032x}"
+    return f"{ms_of(moment) << 80:032x}"
+
+
+def moment_of(at_ms: int) -> datetime:
+    """Milliseconds since 1970, as we store them, as an aware UTC time."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def ms_of(moment: datetime) -> int:
+    """The inverse: the whole milliseconds until an aware time, exactly."""
+    return (moment - _EPOCH) // _MILLISECOND

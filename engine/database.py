@@ -237,12 +237,12 @@ class _Loan:
             raise asyncpg.ConnectionDoesNotExistError("the connection has ended") from error
 
 
-async def ensure_months(connection: Any, now: datetime, *, ahead: int = MONTHS_AHEAD) -> None:
-    """Make the partitions from last month to `ahead` months after `now`. Safe to repeat.
+async def ensure_months(connection: Any, now: datetime) -> None:
+    """Make the partitions from last month to `MONTHS_AHEAD` after `now`. Safe to repeat.
 
     Who serves a tenant can do so for months around today's alone.
     """
-    for offset in range(-1, ahead + 1):
+    for offset in range(-1, MONTHS_AHEAD + 1):
         first, after = _month(now, offset), _month(now, offset + 1)
         await connection.execute(
             "select ensure_month($1, $2, $3)",

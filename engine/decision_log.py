@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from engine.clock import Ids, PaymentId, first_id_at, made_at
+from engine.clock import Ids, PaymentId, epoch_ms_of, first_id_at, made_at
 from engine.decisions import Decision, Kind
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ async def store_decisions(connection: Any, tenant: int, batch: Iterable[Kept]) -
             kept.decision.outcome,
             kept.decision.reason,
             msgspec.json.encode(kept.decision.inputs).decode(),
-            int(kept.at.timestamp() * 1000),
+            epoch_ms_of(kept.id),
         )
         for kept in batch
     ]

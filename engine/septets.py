@@ -23,8 +23,6 @@ GSM7_EXTENSION = "\f^{}\\[~]|€"
 USSD_SEPTETS_MAX = 182
 """160 octets of one USSD string; networks allow less."""
 USSD_UCS2_MAX = 80
-SMS_SEPTETS_SINGLE, SMS_SEPTETS_PART = 160, 153
-SMS_UCS2_SINGLE, SMS_UCS2_PART = 70, 67
 
 _ALPHABET = frozenset(GSM7_BASIC.replace("\x1b", "") + GSM7_EXTENSION)
 _OUTSIDE = re.compile(f"[^{re.escape(''.join(sorted(_ALPHABET)))}]")
@@ -85,24 +83,6 @@ def fits(text: str, budget: int) -> bool:
     if is_gsm7(text):
         return septets(text) <= budget
     return ucs2_units(text) <= min(USSD_UCS2_MAX, budget * 7 // 16)
-
-
-def sms_segments(text: str) -> int:
-    """How many messages a text is sent as, with the 8-bit concatenation header."""
-    if is_gsm7(text):
-        costs = [2 if c in GSM7_EXTENSION else 1 for c in text]
-        single, part = SMS_SEPTETS_SINGLE, SMS_SEPTETS_PART
-    else:
-        costs = [ucs2_units(c) for c in text]
-        single, part = SMS_UCS2_SINGLE, SMS_UCS2_PART
-    if sum(costs) <= single:
-        return 1
-    segments, used = 1, 0
-    for cost in costs:  # An escape pair or a surrogate pair is never split over two parts.
-        if used + cost > part:
-            segments, used = segments + 1, 0
-        used += cost
-    return segments
 
 
 def transliterate(text: str) -> str:

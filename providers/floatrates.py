@@ -22,6 +22,7 @@ from xml.parsers import expat
 
 import httpx
 
+from engine.clock import ms_of
 from engine.errors import Unreadable
 from engine.ports import Observation, Pair
 from providers.http import DEFAULT_TIMEOUTS, Client, Timeouts, Trace, no_trace
@@ -162,6 +163,6 @@ def _epoch_ms(text: str) -> int:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
             raise ValueError("a time without a zone")
-        return int(moment.timestamp() * 1000)
+        return ms_of(moment)
     except (ValueError, OverflowError) as error:
         raise Unreadable(NAME, "a time that is none") from error

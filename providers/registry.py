@@ -5,6 +5,7 @@ It refuses to know what an adapter does with its settings, and it never shows a 
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -44,6 +45,8 @@ from providers.orange_money import MARKETS as ORANGE
 from providers.orange_money import build_orange
 from providers.twilio import TwilioSettings, TwilioSms
 from providers.zamtel import Zamtel, ZamtelSettings
+
+T = TypeVar("T")
 
 
 def mpesa_ke(variables: Mapping[str, str], clock: Clock, trace: Trace) -> OperatorPort:
@@ -133,173 +136,10 @@ def float_rates(variables: Mapping[str, str], trace: Trace) -> RateSource:
     return FloatRates(settings, trace=trace)
 
 
-BuildOperator = Callable[[Mapping[str, str], Clock, Trace], OperatorPort]
-BuildUssd = Callable[[Collection[str]], UssdPort]
-"""From the codes we are dialled by; a gateway calls us, so there are no credentials of its own."""
-
-BuildSms = Callable[[Mapping[str, str], str, Trace], SmsPort]
-"""From the environment and our own address for its delivery reports."""
-
-OPERATORS: dict[str, BuildOperator] = {
-    "mpesa_ke": mpesa_ke,
-    **{name: partial(build_mtn, market) for name, market in MARKETS.items()},
-    **{market.facts.name: partial(build_airtel, market) for market in AIRTEL.values()},
-    **{name: partial(build_orange, market) for name, market in ORANGE.items()},
-    zamtel.NAME: zamtel_zm,
-}
-PROVISIONED = frozenset(MARKETS)
-"""Operators that make our credentials by a call, in their sandbox."""
-USSD: dict[str, BuildUssd] = {
-    africastalking.NAME: lambda _: AfricasTalkingUssd(),
-    hubtel.NAME: lambda _: HubtelUssd(),
-    nalo.NAME: NaloUssd,
-    arkesel.NAME: ArkeselUssd,
-    mtn_ussd.NAME: lambda _: MtnUssd(),
-}
-RATES: dict[str, Callable[[Mapping[str, str], Trace], RateSource]] = {
-    "openexchangerates": open_exchange_rates,
-    "floatrates": float_rates,
-}
-
-
-def build_operators(
-    variables: Mapping[str, str],
-    *,
-    clock: Clock,
-    trace: Trace = no_trace,
-    names: Iterable[str],
-) -> dict[str, OperatorPort]:
-    """An adapter for every name.
-
-    Raises MissingSettings with the variables that all of them lack, and SenselessSettings for a
-    name nobody knows or a value that is senseless.
-    """
-    built: dict[str, OperatorPort] = {}
-    missing: list[str] = []
-    for name in names:
-        if name not in OPERATORS:
-            raise _nobody("CAPP_OPERATORS", "operator", name, OPERATORS)
-        try:
-            built[name] = OPERATORS[name](variables, clock, trace)
-        except MissingSettings as error:
-            missing.extend(error.names)
-        except ValueError as error:
-            raise _senseless(name, error) from error
-        else:
-            env = Environment(variables, f"CAPP_{name.upper()}_")
-            _set_reaches(built[name], env)
-            _set_webhook(built[name], env)
-    if missing:
-        raise MissingSettings(missing)
-    return built
-
-
-async def provision(
-    name: str, variables: Mapping[str, str], *, user: str, callback_host: str
-) -> Provisioned:
-    """Credentials of our own at the sandbox of one of `PROVISIONED`; `user` is a UUID of ours.
-
-    Repeated with the same user its key is another one. Raises MissingSettings, ValueError and any
-    ProviderError.
-    """
-    return await provision_mtn(MARKETS[name], variables, user=user, callback_host=callback_host)
-
-
-def _set_reaches(port: OperatorPort, env: Environment) -> None:
-    """Whose wallets an operator also pays into is a matter of our contract with it."""
-    names = env.names("REACHES")
-    if names:
-        port.facts = msgspec.structs.replace(port.facts, reaches=names)
-
-
-def _set_webhook(port: OperatorPort, env: Environment) -> None:
-    """What an operator is called in the addresses it is given is ours to choose."""
-    if word := env.path_word("WEBHOOK"):
-        port.facts = msgspec.structs.replace(port.facts, webhooks=(word, *port.facts.webhooks))
-
-
-def build_rate_sources(
-    variables: Mapping[str, str], *, names: Iterable[str], trace: Trace = no_trace
-) -> list[RateSource]:
-    """An adapter for every name, each name once. Raises as `build_operators` does."""
-    built: list[RateSource] = []
-    missing: list[str] = []
-    for name in dict.fromkeys(names):
-        if name not in RATES:
-            raise _nobody("CAPP_RATE_SOURCES", "rate source", name, RATES)
-        try:
-            built.append(RATES[name](variables, trace))
-        except MissingSettings as error:
-            missing.extend(error.names)
-        except ValueError as error:
-            raise _senseless(name, error) from error
-    if missing:
-        raise MissingSettings(missing)
-    return built
-
-
-def build_ussd(names: Iterable[str], *, shortcodes: Collection[str]) -> list[UssdPort]:
-    """An adapter for every name, each name once. Raises SenselessSettings for an unknown one."""
-    built: list[UssdPort] = []
-    for name in dict.fromkeys(names):
-        if name not in USSD:
-            raise _nobody("CAPP_USSD_GATEWAYS", "gateway", name, USSD)
-        built.append(USSD[name](shortcodes))
-    return built
-
-
-def build_sms(
-    variables: Mapping[str, str],
-    *,
-    names: Iterable[str] = (africastalking.NAME,),
-    report_url: Callable[[str], str],
-    trace: Trace = no_trace,
-) -> dict[str, SmsPort]:
-    """An adapter for every SMS gateway, in the order of the names.
-
-    `report_url` tells each name's address for delivery reports. Raises as `build_operators` does.
-    """
-    built: dict[str, SmsPort] = {}
-    missing: list[str] = []
-    for name in names:
-        if name not in SMS:
-            raise _nobody("CAPP_SMS_GATEWAYS", "SMS gateway", name, SMS)
-        try:
-            built[name] = SMS[name](variables, report_url(name), trace)
-        except MissingSettings as error:
-            missing.extend(error.names)
-        except ValueError as error:
-            raise _senseless(name, error) from error
-    if missing:
-        raise MissingSettings(missing)
-    return built
-
-
-def refuse_strangers(*, operators: Iterable[str], sms: Iterable[str], rates: Iterable[str]) -> None:
-    """Raises SenselessSettings for a name nobody knows, for who has to know before building any."""
-    asked: list[tuple[str, str, Iterable[str], Collection[str]]] = [
-        ("CAPP_OPERATORS", "operator", operators, OPERATORS),
-        ("CAPP_SMS_GATEWAYS", "SMS gateway", sms, SMS),
-        ("CAPP_RATE_SOURCES", "rate source", rates, RATES),
-    ]
-    for variable, kind, names, known in asked:
-        for name in names:
-            if name not in known:
-                raise _nobody(variable, kind, name, known)
-
-
-def _nobody(variable: str, kind: str, name: str, known: Iterable[str]) -> SenselessSettings:
-    return SenselessSettings(f"{variable}: no such {kind}: {name!r}; known: {', '.join(known)}")
-
-
-def _senseless(name: str, error: ValueError) -> SenselessSettings:
-    return SenselessSettings(f"{error} (CAPP_{name.upper()}_*)")
-
-
 def africastalking_sms(
     variables: Mapping[str, str], *, trace: Trace = no_trace
 ) -> AfricasTalkingSms:
-    """The same with its own type, for those who ask for the account's balance."""
+    """Africa's Talking from `CAPP_AFRICASTALKING_*`; its own type, for who asks for the balance."""
     return AfricasTalkingSms(_africastalking(variables), trace=trace)
 
 
@@ -333,7 +173,154 @@ def twilio_sms(variables: Mapping[str, str], report_url: str, trace: Trace) -> T
     return TwilioSms(settings, trace=trace)
 
 
+BuildOperator = Callable[[Mapping[str, str], Clock, Trace], OperatorPort]
+BuildUssd = Callable[[Collection[str]], UssdPort]
+"""From the codes we are dialled by; a gateway calls us, so there are no credentials of its own."""
+
+BuildSms = Callable[[Mapping[str, str], str, Trace], SmsPort]
+"""From the environment and our own address for its delivery reports."""
+
+OPERATORS: dict[str, BuildOperator] = {
+    "mpesa_ke": mpesa_ke,
+    **{name: partial(build_mtn, market) for name, market in MARKETS.items()},
+    **{market.facts.name: partial(build_airtel, market) for market in AIRTEL.values()},
+    **{name: partial(build_orange, market) for name, market in ORANGE.items()},
+    zamtel.NAME: zamtel_zm,
+}
+PROVISIONED = frozenset(MARKETS)
+"""Operators that make our credentials by a call, in their sandbox."""
+USSD: dict[str, BuildUssd] = {
+    africastalking.NAME: lambda _: AfricasTalkingUssd(),
+    hubtel.NAME: lambda _: HubtelUssd(),
+    nalo.NAME: NaloUssd,
+    arkesel.NAME: ArkeselUssd,
+    mtn_ussd.NAME: lambda _: MtnUssd(),
+}
 SMS: dict[str, BuildSms] = {
     africastalking.NAME: lambda variables, _, trace: africastalking_sms(variables, trace=trace),
     twilio.NAME: twilio_sms,
 }
+RATES: dict[str, Callable[[Mapping[str, str], Trace], RateSource]] = {
+    "openexchangerates": open_exchange_rates,
+    "floatrates": float_rates,
+}
+
+
+class _Named(NamedTuple):
+    """Companies of one kind, and the variable in which some of them are named."""
+
+    variable: str
+    kind: str
+    known: Collection[str]
+
+    def must_know(self, name: str) -> None:
+        """Raises SenselessSettings."""
+        if name not in self.known:
+            raise SenselessSettings(
+                f"{self.variable}: no such {self.kind}: {name!r}; known: {', '.join(self.known)}"
+            )
+
+
+_OPERATORS = _Named("CAPP_OPERATORS", "operator", OPERATORS)
+_USSD = _Named("CAPP_USSD_GATEWAYS", "gateway", USSD)
+_SMS = _Named("CAPP_SMS_GATEWAYS", "SMS gateway", SMS)
+_RATES = _Named("CAPP_RATE_SOURCES", "rate source", RATES)
+
+
+def build_operators(
+    variables: Mapping[str, str],
+    *,
+    clock: Clock,
+    trace: Trace = no_trace,
+    names: Iterable[str],
+) -> dict[str, OperatorPort]:
+    """An adapter for every name.
+
+    Raises MissingSettings with the variables that all of them lack, and SenselessSettings for a
+    name nobody knows or a value that is senseless.
+    """
+    built = _built(_OPERATORS, names, lambda name: OPERATORS[name](variables, clock, trace))
+    for name, port in built.items():
+        env = Environment(variables, f"CAPP_{name.upper()}_")
+        _set_reaches(port, env)
+        _set_webhook(port, env)
+    return built
+
+
+async def provision(
+    name: str, variables: Mapping[str, str], *, user: str, callback_host: str
+) -> Provisioned:
+    """Credentials of our own at the sandbox of one of `PROVISIONED`; `user` is a UUID of ours.
+
+    Repeated with the same user its key is another one. Raises MissingSettings, ValueError and any
+    ProviderError.
+    """
+    return await provision_mtn(MARKETS[name], variables, user=user, callback_host=callback_host)
+
+
+def _set_reaches(port: OperatorPort, env: Environment) -> None:
+    """Whose wallets an operator also pays into is a matter of our contract with it."""
+    names = env.names("REACHES")
+    if names:
+        port.facts = msgspec.structs.replace(port.facts, reaches=names)
+
+
+def _set_webhook(port: OperatorPort, env: Environment) -> None:
+    """What an operator is called in the addresses it is given is ours to choose."""
+    if word := env.path_word("WEBHOOK"):
+        port.facts = msgspec.structs.replace(port.facts, webhooks=(word, *port.facts.webhooks))
+
+
+def build_rate_sources(
+    variables: Mapping[str, str], *, names: Iterable[str], trace: Trace = no_trace
+) -> list[RateSource]:
+    """An adapter for every name, each name once. Raises as `build_operators` does."""
+    built = _built(_RATES, names, lambda name: RATES[name](variables, trace))
+    return [*built.values()]
+
+
+def build_ussd(names: Iterable[str], *, shortcodes: Collection[str]) -> list[UssdPort]:
+    """An adapter for every name, each name once. Raises SenselessSettings for an unknown one."""
+    return [*_built(_USSD, names, lambda name: USSD[name](shortcodes)).values()]
+
+
+def build_sms(
+    variables: Mapping[str, str],
+    *,
+    names: Iterable[str] = (africastalking.NAME,),
+    report_url: Callable[[str], str],
+    trace: Trace = no_trace,
+) -> dict[str, SmsPort]:
+    """An adapter for every SMS gateway, in the order of the names.
+
+    `report_url` tells each name's address for delivery reports. Raises as `build_operators` does.
+    """
+    return _built(_SMS, names, lambda name: SMS[name](variables, report_url(name), trace))
+
+
+def refuse_strangers(*, operators: Iterable[str], sms: Iterable[str], rates: Iterable[str]) -> None:
+    """Raises SenselessSettings for a name nobody knows, for who has to know before building any."""
+    for named, names in ((_OPERATORS, operators), (_SMS, sms), (_RATES, rates)):
+        for name in names:
+            named.must_know(name)
+
+
+def _built(named: _Named, names: Iterable[str], build: Callable[[str], T]) -> dict[str, T]:
+    """What `build` makes of every name, each name once.
+
+    Raises MissingSettings with the variables that all of them lack, and SenselessSettings for a
+    name nobody knows or a value that is senseless.
+    """
+    built: dict[str, T] = {}
+    missing: list[str] = []
+    for name in dict.fromkeys(names):
+        named.must_know(name)
+        try:
+            built[name] = build(name)
+        except MissingSettings as error:
+            missing.extend(error.names)
+        except ValueError as error:
+            raise SenselessSettings(f"{error} (CAPP_{name.upper()}_*)") from error
+    if missing:
+        raise MissingSettings(missing)
+    return built

@@ -81,24 +81,15 @@ class GatewaySandbox(MessagingSandbox[GatewaySettings]):
     currency = "KES"
     id_prefix = "ATXid_"
 
-    def __init__(
-        self,
-        world: World,
-        settings: GatewaySettings,
-        *,
-        username: str = GATEWAY_SANDBOX_USERNAME,
-        api_key: str = GATEWAY_SANDBOX_API_KEY,
-    ) -> None:
+    def __init__(self, world: World, settings: GatewaySettings) -> None:
         super().__init__(world, settings)
         self.fault_answers = _FAULT_ANSWERS
-        self._username = username
-        self._api_key = api_key
 
     def check_access(self, request: Request, username: str | None) -> None:
         """A wrong key is a 401 in plain text (section 4.1)."""
         key = request.headers.get("apikey", "")
-        right_key = hmac.compare_digest(key.encode(), self._api_key.encode())
-        if not right_key or username != self._username:
+        right_key = hmac.compare_digest(key.encode(), GATEWAY_SANDBOX_API_KEY.encode())
+        if not right_key or username != GATEWAY_SANDBOX_USERNAME:
             raise Refusal(PlainTextResponse("The supplied authentication is invalid", 401))
 
     def take(self, number: str, *, text: str, sender: str) -> tuple[int, Sms | None]:

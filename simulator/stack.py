@@ -88,7 +88,6 @@ class Stack:
         database_url: str | None = None,
         redis_url: str | None = None,
         ports: Ports = ANY_PORTS,
-        rate_noise_bp: int = 0,
         windows: Windows | None = None,
         environment: Mapping[str, str] | None = None,
         say: Callable[[str], None] = _ignore,
@@ -98,18 +97,15 @@ class Stack:
 
         `operators`: which of `markets.py` run, and can be paid from and to. `approval`: whether
         they ask the payer or approve by themselves. `environment` adds to the server's.
-        `rate_noise_bp`: how far the market moves, in hundredths of a percent; a
-        transcript with figures in it needs one that stands still. `windows`: operators are
-        squared on a chain beside it, in such windows; without them nobody squares. `proceed` is
-        called between steps and may raise to give up. Raises ValueError for an operator nobody
-        knows, NoFolder, Busy, embedded.StartFailed or ChildDied; then nothing is left running.
+        `windows`: operators are squared on a chain beside it, in such windows; without them nobody
+        squares. `proceed` is called between steps and may raise to give up. Raises ValueError for
+        an operator nobody knows, NoFolder, Busy, embedded.StartFailed or ChildDied; then nothing
+        is left running.
         """
         stack = cls(folder, say=say, proceed=proceed)
         stack.markets = read_markets(operators)
         try:
-            stack._start(
-                approval, database_url, redis_url, ports, rate_noise_bp, windows, environment or {}
-            )
+            stack._start(approval, database_url, redis_url, ports, windows, environment or {})
         except BaseException:
             stack.stop()
             raise
@@ -199,7 +195,6 @@ class Stack:
         database_url: str | None,
         redis_url: str | None,
         ports: Ports,
-        rate_noise_bp: int,
         windows: Windows | None,
         environment: Mapping[str, str],
     ) -> None:
@@ -219,7 +214,7 @@ class Stack:
         if database_url is None:
             self._forget_what_is_of_no_use(keeps_chain=windows is not None)
         preparing = self._start_chain(ports, windows) if windows else None
-        self._start_sandboxes(approval, ports, rate_noise_bp, keys)
+        self._start_sandboxes(approval, ports, keys)
         self._start_databases(database_url, redis_url, ports)
         server = {
             **os.environ,
@@ -271,9 +266,7 @@ class Stack:
             self.places, node=settling.node_at(ports.chain), pools=preparing.pools()
         )
 
-    def _start_sandboxes(
-        self, approval: Approval, ports: Ports, rate_noise_bp: int, keys: Mapping[str, str]
-    ) -> None:
+    def _start_sandboxes(self, approval: Approval, ports: Ports, keys: Mapping[str, str]) -> None:
         sms_url = f"{self.places.server}/sms/africastalking/{keys['CAPP_GATEWAY_TOKEN']}"
         arguments = ["simulator", "operators", "--approval", approval]
         listening = ",".join(f"{name}={port}" for name, port in ports.operators.items())
@@ -282,7 +275,7 @@ class Stack:
         arguments += [f"{sms_url}/report", "--sms-in-url", f"{sms_url}/message"]
         arguments += ["--openexchangerates-port", str(ports.openexchangerates)]
         arguments += ["--floatrates-port", str(ports.floatrates)]
-        arguments += ["--rate-noise-bp", str(rate_noise_bp)]
+        arguments += ["--rate-noise-bp", "0"]  # transcripts have figures in them
         self.sandboxes = self._spawn("sandboxes", arguments, dict(os.environ))
 
     def _start_databases(

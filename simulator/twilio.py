@@ -85,22 +85,14 @@ class TwilioSandbox(MessagingSandbox[TwilioSandboxSettings]):
     currency = "USD"
     id_prefix = "SM"
 
-    def __init__(
-        self,
-        world: World,
-        settings: TwilioSandboxSettings,
-        *,
-        account_sid: str = TWILIO_SANDBOX_ACCOUNT_SID,
-        auth_token: str = TWILIO_SANDBOX_AUTH_TOKEN,
-    ) -> None:
+    def __init__(self, world: World, settings: TwilioSandboxSettings) -> None:
         super().__init__(world, settings)
         self.fault_answers = _FAULT_ANSWERS
-        self.account_sid = account_sid
-        self._auth_token = auth_token
+        self.account_sid = TWILIO_SANDBOX_ACCOUNT_SID
 
     def check_access(self, request: Request, account_sid: str) -> None:
         """Basic authentication by account and token."""
-        login = f"{self.account_sid}:{self._auth_token}".encode()
+        login = f"{self.account_sid}:{TWILIO_SANDBOX_AUTH_TOKEN}".encode()
         expected = "Basic " + base64.b64encode(login).decode()
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), expected.encode()):
@@ -189,7 +181,7 @@ class TwilioSandbox(MessagingSandbox[TwilioSandboxSettings]):
             case "wrong":
                 return {"X-Twilio-Signature": sign("another token", url, body)}
             case "right":
-                return {"X-Twilio-Signature": sign(self._auth_token, url, body)}
+                return {"X-Twilio-Signature": sign(TWILIO_SANDBOX_AUTH_TOKEN, url, body)}
 
 
 def sign(auth_token: str, url: str, body: bytes) -> str:

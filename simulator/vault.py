@@ -28,6 +28,9 @@ FaultName = Literal[
     "truncated_json", "wrong_signature", "reset",
 ]  # fmt: skip
 
+MOUNT = "transit"
+TOKEN_SECONDS = 3600
+
 _REFUSED: dict[FaultName, int] = {
     "permission_denied": 403,
     "sealed": 503,
@@ -60,10 +63,8 @@ class _Token(msgspec.Struct):
 class VaultSandbox:
     """One unsealed server with Transit mounted; times in seconds of the world's clock."""
 
-    def __init__(self, world: World, *, mount: str = "transit", token_seconds: int = 3600) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
-        self.mount = mount
-        self.token_seconds = token_seconds
         self.is_sealed = False
         self.faults: deque[Fault] = deque()
         self.calls: list[str] = []  # method and path of every call, without its body
@@ -72,7 +73,7 @@ class VaultSandbox:
 
     def make_token(self, *, seconds: int | None = None) -> str:
         """A token that lives for `seconds`, and may do everything here."""
-        token, life = f"hvs.{secrets.token_urlsafe(24)}", seconds or self.token_seconds
+        token, life = f"hvs.{secrets.token_urlsafe(24)}", seconds or TOKEN_SECONDS
         self._tokens[token] = _Token(self.world.clock().timestamp() + life, life)
         return token
 
@@ -200,7 +201,7 @@ def vault_app(sandbox: VaultSandbox) -> Starlette:
 async def _answer(
     sandbox: VaultSandbox, request: Request, token: str, *, wrongly: bool
 ) -> Response:
-    match request.method, request.path_params["path"].removeprefix(f"{sandbox.mount}/").split("/"):
+    match request.method, request.path_params["path"].removeprefix(f"{MOUNT}/").split("/"):
         case "POST" | "PUT", ["auth", "token", "renew-self"]:
             return sandbox.renew(token)
         case "GET", ["keys", name]:

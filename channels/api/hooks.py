@@ -14,8 +14,9 @@ from channels.api.endpoints import Again, AnyEndpoint, Call, Endpoint, Nothing
 from channels.api.payments import Page
 from channels.api.problems import Code, Refusal
 from channels.api.wire import Id
-from channels.times import iso_millis_of, ms_of
+from channels.times import iso_millis_of
 from engine.clients.clients import KeyHolder, Scope
+from engine.clock import ms_of
 from engine.errors import NoSuchHook
 from engine.hooks.events import EventKind
 from engine.hooks.hooks import OVERLAP_HOURS, OVERLAP_HOURS_MAX, Hooks, Uncallable

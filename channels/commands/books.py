@@ -11,7 +11,8 @@ from channels.commands.proofs import say_proofs
 from channels.environment import BadArgument
 from channels.office import Office
 from channels.settings import Settings
-from channels.times import ms_of, read_since, second_of, typed_since
+from channels.times import read_since, second_of, typed_since
+from engine.clock import ms_of
 from engine.errors import KeyNotAtHand
 from engine.ledger.account_names import read_name, spell
 from engine.ledger.account_statement import ENTRIES_MAX, read_statement

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
-from channels.times import minute_utc_of, ms_of
-from engine.clock import Clock, CustomerId, is_id
+from channels.times import minute_utc_of
+from engine.clock import Clock, CustomerId, is_id, ms_of
 from engine.compliance.profiles import Profile, Profiles, read_born, read_name, read_tier
 from engine.customers.standing import Standing, read_standing
 from engine.errors import CustomerMistake

@@ -12,8 +12,8 @@ import msgspec
 from channels.commands.proofs import file_words
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
-from channels.times import ms_of, read_since, stamp_of, typed_since
-from engine.clock import Clock, Ids
+from channels.times import read_since, stamp_of, typed_since
+from engine.clock import Clock, Ids, ms_of
 from engine.decision_log import DecisionLog, Kept
 from engine.decisions import Decision
 from engine.payments.decided import Decided

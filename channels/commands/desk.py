@@ -25,6 +25,7 @@ from channels.office import Office
 from channels.settings import Settings
 from channels.times import minute_of
 from channels.wiring import open_engine
+from engine.clock import ms_of
 from engine.decision_log import DecisionLog
 from engine.desk.cases import read_key
 from engine.desk.liquidity import FloatStatus, PoolStatus
@@ -261,7 +262,7 @@ async def _cases(office: Office, options: argparse.Namespace, say: Say) -> bool:
 async def _take(office: Office, options: argparse.Namespace, say: Say) -> bool:
     due_ms = None
     if options.days is not None:
-        due_ms = int((office.clock.now() + timedelta(days=options.days)).timestamp() * 1000)
+        due_ms = ms_of(office.clock.now() + timedelta(days=options.days))
     key = read_key(options.key)
     case = await office.cases.take(key, owner=read_person(options.person), due_ms=due_ms)
     say(f"{case.owner} looks after it")

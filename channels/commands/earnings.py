@@ -6,7 +6,7 @@ from datetime import datetime
 
 from channels.commands.spreadsheets import write_rows
 from channels.office import Office
-from channels.times import ms_of
+from engine.clock import ms_of
 from engine.money import Money, plain, to_decimal
 from engine.payments.earnings import Corridor, Earned, Earnings
 

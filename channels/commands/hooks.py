@@ -13,8 +13,8 @@ from channels.commands.staff import who_is_here
 from channels.hook_room import build_hooks, build_port
 from channels.privacy import open_sealed_pool
 from channels.settings import BadSettings, Settings
-from channels.times import ms_of, read_moment, stamp_of
-from engine.clock import Clock, Ids, is_id
+from channels.times import read_moment, stamp_of
+from engine.clock import Clock, Ids, is_id, ms_of
 from engine.errors import StaffMistake
 from engine.hooks.events import EventKind
 from engine.hooks.hooks import OVERLAP_HOURS, Hooks

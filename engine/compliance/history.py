@@ -5,13 +5,13 @@ people are. Knows nothing of what became of a payment: patterns show in what is 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from engine.clock import first_id_at
+from engine.clock import first_id_at, moment_of, ms_of
 from engine.compliance.clearance import Clearance
 from engine.compliance.profiles import Profile, read_profile
 from engine.compliance.risk import History
@@ -168,7 +168,7 @@ class HistoryStore:
         written = msgspec.json.encode(clearance.decision).decode()
         await self._pool.execute(
             _KEEP, self._tenant, UUID(question.quote_id), int(clearance.action), written,
-            _ms(question.at), self._seals.index(str(question.payer)),
+            ms_of(question.at), self._seals.index(str(question.payer)),
             self._seals.index(str(question.payee)), question.amount.minor,
             question.amount.currency, question.receives.minor, question.receives.currency,
             self._people(question) or None,
@@ -180,7 +180,7 @@ class HistoryStore:
         A payment may be held days after it was asked for, once a list has changed: it belongs to
         both days, for the report of the first may be written. The oldest first.
         """
-        rows = await self._pool.fetch(_FLAGGED, self._tenant, _ms(since), _ms(until))
+        rows = await self._pool.fetch(_FLAGGED, self._tenant, ms_of(since), ms_of(until))
         return [_flagged(row, self._seals) for row in rows]
 
     async def forget(self, now: datetime) -> int:
@@ -195,7 +195,7 @@ class HistoryStore:
             LOOK,
             self._tenant,
             [q.quote_id for q in questions],
-            [_ms(q.at) for q in questions],
+            [ms_of(q.at) for q in questions],
             [self._seals.index(str(q.payer)) for q in questions],
             [self._seals.index(str(q.payee)) for q in questions],
             [q.amount.minor for q in questions],
@@ -242,14 +242,10 @@ def _flagged(row: Any, seals: Seals) -> Flagged:
         payer, payee = seals.open(row["people_sealed"], people_place(row["quote"].hex)).split()
     question = Question(
         row["quote"].hex,
-        datetime.fromtimestamp(row["at_ms"] / 1000, UTC),
+        moment_of(row["at_ms"]),
         Msisdn(payer),
         Msisdn(payee),
         Money(row["minor"], row["currency"]),
         Money(row["receives_minor"], row["receives_currency"]),
     )
     return Flagged(question, row["action"], msgspec.json.decode(row["decision"], type=Decision))
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from engine.clock import Clock, CustomerId, Ids
+from engine.clock import Clock, CustomerId, Ids, ms_of
 from engine.customers.customers import Customer
 from engine.errors import StaffMistake
 from engine.msisdn import Msisdn
@@ -87,7 +87,7 @@ class PinResets:
         now = self._clock.now()
         await self._pool.execute(
             _ASK, self._tenant, customer.customer_id, now,
-            now - timedelta(seconds=ASK_AGAIN_SECONDS), PIN_RESET, self._ids.hex(), _ms(now),
+            now - timedelta(seconds=ASK_AGAIN_SECONDS), PIN_RESET, self._ids.hex(), ms_of(now),
             f"{customer.msisdn.masked} forgot the PIN",
         )  # fmt: skip
 
@@ -111,7 +111,7 @@ class PinResets:
         intent_id = self._ids.hex()
         allowed = await self._pool.fetchval(
             _ALLOW, self._tenant, customer_id, agreed.proposal_id, until,
-            now - timedelta(seconds=ASKED_SECONDS_MAX), _ms(now), agreed.by, agreed.note,
+            now - timedelta(seconds=ASKED_SECONDS_MAX), ms_of(now), agreed.by, agreed.note,
             PIN_RESET, intent_id, kind, self._seals.seal(payload, payload_place(intent_id)),
             int(now.timestamp()),
         )  # fmt: skip
@@ -123,7 +123,3 @@ class PinResets:
         """Another process was faster with the same agreement."""
         row = await self._pool.fetchrow(_KNOWN, self._tenant, customer_id)
         return row is not None and row["pin_reset_by"] == UUID(agreed.proposal_id)
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

@@ -73,13 +73,10 @@ def read_key(text: str) -> CaseKey:
 class Cases:
     """The cases of one tenant. Every method may be repeated."""
 
-    def __init__(
-        self, pool: Any, tenant: int, clock: Clock, *, one_person: frozenset[str] = ONE_PERSON
-    ) -> None:
+    def __init__(self, pool: Any, tenant: int, clock: Clock) -> None:
         self._pool = pool
         self._tenant = tenant
         self._clock = clock
-        self._one_person = one_person
 
     def executors(self) -> dict[Kind, Executor]:
         return {Kind.CLOSE_CASE: self.close_by_two}
@@ -142,7 +139,7 @@ class Cases:
 
         Raises StaffMistake when its kind needs two, AlreadyDecided when somebody else was first.
         """
-        if key.kind not in self._one_person:
+        if key.kind not in ONE_PERSON:
             raise StaffMistake(f"{key.kind} needs two people: capp propose CLOSE_CASE case={key}")
         return await self._close(key, by, note, None)
 

@@ -51,7 +51,6 @@ class Desk:
         clock: Clock,
         ids: Ids,
         ahead: Ahead,
-        expires_after_seconds: int = EXPIRES_AFTER_SECONDS,
     ) -> None:
         """`checks` refuse at once what could never be carried out, by StaffMistake. `ahead` says by
         how much the clock is ahead of the database's, for dates that others go by.
@@ -62,7 +61,6 @@ class Desk:
         self._clock = clock
         self._ids = ids
         self._ahead = ahead
-        self._expires_after_ms = expires_after_seconds * 1000
 
     def new_id(self) -> ProposalId:
         """An id for a proposal that is about to be made; with it a lost answer can be repeated."""
@@ -92,7 +90,7 @@ class Desk:
         made_ms = await self._dated_ms()
         asked = Proposal(
             proposal_id or self.new_id(), kind, body, note, State.PROPOSED, by, made_ms,
-            made_ms + self._expires_after_ms,
+            made_ms + EXPIRES_AFTER_SECONDS * 1000,
         )  # fmt: skip
         await self._store.add(asked)
         kept = await self._store.get(asked.id)

@@ -4,9 +4,7 @@ The customer asked (`engine/customers/resets.py`), staff made sure who that is, 
 may be chosen on the phone. Nobody here ever sees, makes or sends one.
 """
 
-from datetime import UTC, datetime
-
-from engine.clock import CustomerId
+from engine.clock import CustomerId, moment_of
 from engine.customers.resets import Agreement, PinResets, Write
 from engine.desk.proposals import Executor, Kind, OfCustomer, Outcome, Proposal, done, read_body
 
@@ -30,7 +28,7 @@ class PinResetting:
         body = read_body(proposal.kind, proposal.body)
         assert isinstance(body, OfCustomer)
         assert proposal.decided_ms is not None, "only what was agreed on is carried out"
-        at = datetime.fromtimestamp(proposal.decided_ms / 1000, UTC)
+        at = moment_of(proposal.decided_ms)
         agreed = Agreement(proposal.id, proposal.made_by, proposal.note, at)
         until = await self._resets.allow(CustomerId(body.customer), agreed, self._write)
         return done(f"a new PIN may be chosen until {until:%Y-%m-%d %H:%M} UTC")

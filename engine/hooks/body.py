@@ -1,9 +1,8 @@
 """What a business reads about one event: JSON, the same bytes however often it is sent. Pure."""
 
-from datetime import UTC, datetime
-
 import msgspec
 
+from engine.clock import moment_of
 from engine.fx.quotes import Quote
 from engine.hooks.events import EventKind
 from engine.money import Money
@@ -89,5 +88,4 @@ def _amount(money: Money) -> AmountTold:
 
 
 def _time(at_ms: int) -> str:
-    seconds = datetime.fromtimestamp(at_ms // 1000, UTC)
-    return f"{seconds:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+    return f"{moment_of(at_ms):%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"

@@ -15,7 +15,7 @@ from engine.correlation import speaking_of
 from engine.errors import OutcomeUnknown, Unreachable
 from engine.hooks.body import write_body
 from engine.hooks.queue import Claim, HookQueue, Try
-from engine.hooks.schedule import USUAL, HookTry, Patience, next_try_ms
+from engine.hooks.schedule import USUAL, HookTry, next_try_ms
 from engine.hooks.secret import SecretKeys
 from engine.hooks.signing import sign
 from engine.hooks.store import HookStore
@@ -46,7 +46,6 @@ class Courier:
         clock: Clock,
         draw: Callable[[], float],
         note: Callable[[HookTry], None],
-        patience: Patience = USUAL,
     ) -> None:
         """`draw` gives a number from 0 up to 1: tries of several processes spread by it.
 
@@ -59,7 +58,6 @@ class Courier:
         self._clock = clock
         self._draw = draw
         self._note = note
-        self._patience = patience
         self._tasks = Tasks(failed="a delivery failed; it comes again when its lease has ended")
         self._under_way: Counter[HookId] = Counter()
 
@@ -89,7 +87,7 @@ class Courier:
         """One delivery after the other, until nothing is due or one fails."""
         try:
             while not self._tasks.is_stopping:
-                claim = await self._queue.claim(id, self._now_ms(), self._patience)
+                claim = await self._queue.claim(id, self._now_ms(), USUAL)
                 if claim is None or not await self._carry(claim):
                     return
         finally:
@@ -141,7 +139,7 @@ class Courier:
     async def _put_off(self, claim: Claim, tried: Try, answer: HookAnswer | None) -> None:
         asked = answer.retry_after_seconds if answer else None
         next_ms = next_try_ms(
-            self._patience, begun_ms=claim.begun_ms, now_ms=tried.at_ms, drawn=self._draw(),
+            USUAL, begun_ms=claim.begun_ms, now_ms=tried.at_ms, drawn=self._draw(),
             asked_seconds=asked or 0.0,
         )  # fmt: skip
         log.warning(
@@ -149,9 +147,7 @@ class Courier:
             tried.failure or tried.status,
             "parked" if next_ms is None else f"again in {(next_ms - tried.at_ms) // 1000} s",
         )  # fmt: skip
-        why = await self._queue.failed(
-            claim, tried, next_ms, self._patience, is_gone=tried.status == GONE
-        )
+        why = await self._queue.failed(claim, tried, next_ms, USUAL, is_gone=tried.status == GONE)
         self._note(HookTry.PARKED if next_ms is None else HookTry.AGAIN)
         if why:
             log.error("subscription %s is paused: %s", claim.subscription, why)

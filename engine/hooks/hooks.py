@@ -4,10 +4,10 @@ It calls nobody's address; whether one may be called is asked of whoever would d
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
-from engine.clock import Clock
+from engine.clock import Clock, moment_of, ms_of
 from engine.errors import NoSuchHook, StaffMistake
 from engine.hooks.secret import Place, SecretKeys
 from engine.hooks.signing import SECRET_BYTES, write_secret
@@ -121,7 +121,7 @@ class Hooks:
         kept = await self._kept(id, operation)
         if kept.overlap_ms is not None:  # else it is older than its overlap is kept
             overlap_hours = kept.overlap_ms // _HOUR_MS
-        until = datetime.fromtimestamp((kept.made_ms + overlap_hours * _HOUR_MS) / 1000, UTC)
+        until = moment_of(kept.made_ms + overlap_hours * _HOUR_MS)
         return Rotated(self._shown(kept), until, overlap_hours, is_fresh)
 
     async def events(self, *, before: str = "", most: int = 50) -> list[Event]:
@@ -148,8 +148,7 @@ class Hooks:
     async def resend_parked(self, id: HookId, since: datetime) -> int:
         """All that nobody tries any more; how many. Raises NoSuchHook."""
         await self._store.one(id)
-        since_ms = int(since.timestamp() * 1000)
-        return await self._store.resend_parked(id, since_ms, self._now_ms())
+        return await self._store.resend_parked(id, ms_of(since), self._now_ms())
 
     async def seal_anew(self) -> int:
         """Put every secret under the newest key, so that older ones may be dropped; how many."""

@@ -1,10 +1,10 @@
 """Subscriptions, their secrets, and what is seen of their deliveries, in Postgres."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
+from engine.clock import moment_of
 from engine.errors import NoSuchHook, StaffMistake
 from engine.hooks.events import EventKind
 from engine.hooks.secret import Place, Sealed
@@ -216,7 +216,7 @@ class HookStore:
         return [
             Event(
                 row["id"].hex, EventKind(row["kind"]), row["payment"].hex, row["sequence"],
-                _time(row["at_ms"]),
+                moment_of(row["at_ms"]),
             )
             for row in rows
         ]  # fmt: skip
@@ -244,7 +244,7 @@ class HookStore:
             self.tenant, id, event,
         )  # fmt: skip
         return [
-            Attempt(r["number"], _time(r["at_ms"]), r["elapsed_ms"], r["status"], r["failure"])
+            Attempt(r["number"], moment_of(r["at_ms"]), r["elapsed_ms"], r["status"], r["failure"])
             for r in rows
         ]
 
@@ -282,8 +282,8 @@ def _subscription(row: Any) -> Subscription:
     failing_ms = row["failing_since_ms"]
     return Subscription(
         HookId(row["id"].hex), row["url"], tuple(EventKind(kind) for kind in row["events"]),
-        row["whole_numbers"], row["state"], row["why"], _time(row["made_ms"]),
-        _time(failing_ms) if failing_ms is not None else None,
+        row["whole_numbers"], row["state"], row["why"], moment_of(row["made_ms"]),
+        moment_of(failing_ms) if failing_ms is not None else None,
     )  # fmt: skip
 
 
@@ -299,15 +299,11 @@ def _delivery(row: Any) -> Delivery:
     due_ms, last_ms = row["due_ms"], row["last_ms"]
     return Delivery(
         row["event"].hex, EventKind(row["kind"]), row["payment"].hex, row["sequence"],
-        _STATES[row["state"]], row["attempts"], _time(row["made_ms"]),
-        _time(due_ms) if due_ms is not None else None,
-        _time(last_ms) if last_ms is not None else None,
+        _STATES[row["state"]], row["attempts"], moment_of(row["made_ms"]),
+        moment_of(due_ms) if due_ms is not None else None,
+        moment_of(last_ms) if last_ms is not None else None,
         row["last_status"], row["last_failure"],
     )  # fmt: skip
-
-
-def _time(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 _TURN: Final = "select pg_advisory_xact_lock(hashtextextended($1, 0))"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.errors import TextKey
-from engine.messages.segments import characters, segments_of
 from engine.msisdn import Msisdn
+from engine.segments import characters, segments_of
 from engine.texts import Texts
 
 NEVER_CUT = frozenset({"code", "reference", "request", "payee_named"})

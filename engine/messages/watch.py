@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from engine.clock import Clock, first_id_at
+from engine.clock import Clock, first_id_at, moment_of, ms_of
 from engine.desk.cases import SMS_UNKNOWN
 from engine.messages.letters import ANSWER
 from engine.payments.payment import code_of
@@ -78,25 +78,17 @@ class Unclear(NamedTuple):
 class MessageWatch:
     """Looks at one tenant's messages. Every method may be repeated, by any process."""
 
-    def __init__(
-        self,
-        pool: Any,
-        tenant: int,
-        clock: Clock,
-        *,
-        told_after_seconds: float = TOLD_AFTER_SECONDS,
-    ) -> None:
+    def __init__(self, pool: Any, tenant: int, clock: Clock) -> None:
         self._pool = pool
         self._tenant = tenant
         self._clock = clock
-        self._told_after_ms = int(told_after_seconds * 1000)
 
     async def look(self) -> int:
         """Settle what was reported, tell staff of the rest that is old; how many cases opened."""
         now_ms = int(self._clock.epoch() * 1000)
         await self._pool.execute(_SETTLE, self._tenant)
         tag = await self._pool.execute(
-            _TELL, self._tenant, now_ms - self._told_after_ms, now_ms, SMS_UNKNOWN, _NO_CASE
+            _TELL, self._tenant, now_ms - TOLD_AFTER_SECONDS * 1000, now_ms, SMS_UNKNOWN, _NO_CASE
         )
         opened = int(tag.rpartition(" ")[2])
         if opened:
@@ -116,7 +108,7 @@ class MessageWatch:
         rows = await self._pool.fetch(_UNCLEAR, self._tenant, *_bounds(day))
         return [
             Unclear(
-                datetime.fromtimestamp(r["at_ms"] / 1000, UTC), r["template"], r["gateway"],
+                moment_of(r["at_ms"]), r["template"], r["gateway"],
                 code_of(r["payment"].hex) if r["payment"] else "",
             )
             for r in rows
@@ -128,4 +120,4 @@ def _bounds(day: date) -> tuple[int, int, str, str]:
     begins = datetime.combine(day, time(), UTC)
     ends = begins + timedelta(days=1)
     ids = (first_id_at(begins - 2 * timedelta(days=1)), first_id_at(ends))
-    return int(begins.timestamp() * 1000), int(ends.timestamp() * 1000), *ids
+    return ms_of(begins), ms_of(ends), *ids

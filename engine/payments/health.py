@@ -35,7 +35,6 @@ class Told(StrEnum):
     UNCLEAR = "unclear"  # it may have been done
 
 
-GOOD = (Told.SUCCEEDED, Told.DECLINED)
 FAULT_POINTS = {
     Told.UNEXPLAINED: 1,
     Told.MISCONFIGURED: 2,

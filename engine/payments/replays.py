@@ -72,15 +72,13 @@ class Difference(NamedTuple):
     again: Decision | None
 
 
-def differing(
-    decisions: Iterable[Decision], replays: Mapping[Kind, Replay] = REPLAYS
-) -> list[Difference]:
+def differing(decisions: Iterable[Decision]) -> list[Difference]:
     """Those that come out differently, in their order; kinds without a replay are passed over."""
     return [
         Difference(decision, again)
         for decision in decisions
-        if decision.kind in replays
-        and not _is_same(decision, again := _again(decision, replays[decision.kind]))
+        if decision.kind in REPLAYS
+        and not _is_same(decision, again := _again(decision, REPLAYS[decision.kind]))
     ]
 
 

@@ -9,12 +9,12 @@ regulated file it was asked for, never for a log.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from engine.clock import PaymentId, first_id_at, made_at
+from engine.clock import PaymentId, first_id_at, made_at, moment_of, ms_of
 from engine.compliance.limits import Limits
 from engine.compliance.policy import LargeFrom
 from engine.compliance.profiles import Profile, Profiles
@@ -126,7 +126,7 @@ class Reports:
         before another."""
         rows = await self._pool.fetch(
             f"select p.id, p.state, j.facts, l.at_ms {_LATE} order by p.id",
-            self._tenant, _ms(since), _ms(until), first_id_at(since), *_HOW_LATE,
+            self._tenant, ms_of(since), ms_of(until), first_id_at(since), *_HOW_LATE,
         )  # fmt: skip
         return [self._reported(row) for row in rows]
 
@@ -146,8 +146,7 @@ class Reports:
     def _reported(self, row: Any) -> Reported:
         payment_id = PaymentId(row["id"].hex)
         facts = read_terms(open_terms(row["facts"], self._seals, payment_id))
-        at_ms = row["at_ms"]
-        late = datetime.fromtimestamp(at_ms / 1000, UTC) if at_ms is not None else None
+        late = moment_of(row["at_ms"]) if row["at_ms"] is not None else None
         return Reported(payment_id, State(row["state"]), facts, late)
 
     async def large(
@@ -177,7 +176,7 @@ class Reports:
         made: int = await self._pool.fetchval(_COUNT_OPEN, self._tenant, after, before, ended)
         late: int = await self._pool.fetchval(
             f"select count(*) {_LATE} and p.state <> all($7::smallint[])",
-            self._tenant, _ms(since), _ms(until), first_id_at(since), *_HOW_LATE, ended,
+            self._tenant, ms_of(since), ms_of(until), first_id_at(since), *_HOW_LATE, ended,
         )  # fmt: skip
         return made + late
 
@@ -327,10 +326,6 @@ def _together(
 
 def _minor(payment: Reported) -> int:
     return payment.facts.quote.amount.minor
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
 
 
 def _before(identifier: str) -> str:

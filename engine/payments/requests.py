@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from engine.clock import Clock, CustomerId, Ids, first_id_at, made_at
+from engine.clock import Clock, CustomerId, Ids, first_id_at, made_at, ms_of
 from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, NoWayNow, OurFault, TextKey
 from engine.fx.quotes import Quote
@@ -150,7 +150,7 @@ class Requests:
         One with a payment under way is left until that has ended. Whoever asked was promised an
         answer: that it was not paid is told once, by whoever closes it.
         """
-        now_ms = int(now.timestamp() * 1000)
+        now_ms = ms_of(now)
         requests = await self._store.over(now_ms, most)
         for request in requests:
             if request.state_at(now_ms) is _R.PAID:

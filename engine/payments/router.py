@@ -21,6 +21,8 @@ from engine.ports import Direction, OperatorFacts
 
 log = logging.getLogger(__name__)
 
+_RULES = RouteRules()
+
 
 class Router:
     """Chooses who pays out, before anybody is charged."""
@@ -33,7 +35,6 @@ class Router:
         pools: Pools,
         random: Callable[[int], bytes],
         keep: Callable[[Decision], None],
-        rules: RouteRules | None = None,
     ) -> None:
         """`corridor` gives the terms from operator to operator or raises NoWayNow.
 
@@ -44,7 +45,6 @@ class Router:
         self._pools = pools
         self._random = random
         self._keep = keep
-        self._rules = rules or RouteRules()
 
     def choose(self, ways: Ways, amount: Money, price: Price, *, from_pool: bool = True) -> Ranking:
         """The ways of a priced payment, at least one. The payment keeps `Ranking.decision`.
@@ -80,7 +80,7 @@ class Router:
                 for facts in ways.payouts
             ],
             int.from_bytes(self._random(8)) % MILLION,
-            self._rules,
+            _RULES,
             margin_minor=margin_minor(price),
             payer=self._collection(ways.payer, amount + price.fee, price),
         )

@@ -5,10 +5,9 @@ in the payment's own journal, and a payment that moved meanwhile is left for the
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Final
 
-from engine.clock import PaymentId
+from engine.clock import PaymentId, moment_of
 from engine.desk.proposals import Kind, Outcome, Proposal, done, failed
 from engine.errors import OurFault
 from engine.payments.facts import Ruling
@@ -69,7 +68,7 @@ def seen_too_early(proposal: Proposal, left_ms: int) -> str:
     over_ms = left_ms + ORDER_OVER_SECONDS * 1000
     if proposal.made_ms >= over_ms:
         return ""
-    over = datetime.fromtimestamp(over_ms / 1000, UTC)
+    over = moment_of(over_ms)
     return (
         "its order had just left, or may have: look once more after"
         f" {over:%Y-%m-%d %H:%M} UTC, then propose"

@@ -158,20 +158,16 @@ class Selling:
         payee: Msisdn,
         amount: Money,
         wallet: str | None = None,
-        from_pool: bool = True,
     ) -> Quote:
         """A price that is promised for `Timing.quote` seconds. Nothing is stored or reserved.
 
         `wallet` is whose the payee's wallet is by the payer's own word, for this payment alone;
-        else everybody who may know is asked, and the quote keeps why one was believed. `from_pool`
-        is as in `Router.rank`. Raises
+        else everybody who may know is asked, and the quote keeps why one was believed. Raises
         CustomerMistake (own number, unknown operator, limits) or NoWayNow (no corridor, no fresh
         rate).
         """
         known = await self.payee(payee, wallet)
-        return self.offer(
-            payer=payer, network=network, payee=known, amount=amount, from_pool=from_pool
-        )
+        return self.offer(payer=payer, network=network, payee=known, amount=amount)
 
     def offer(
         self,
@@ -182,7 +178,10 @@ class Selling:
         amount: Money,
         from_pool: bool = True,
     ) -> Quote:
-        """As `quote`, of a payee who was looked up before. Waits for nobody."""
+        """As `quote`, of a payee who was looked up before. Waits for nobody.
+
+        `from_pool` is as in `Router.rank`.
+        """
         wallet = payee.wallet.operator
         ways = self._directory.choose_ways(payer.msisdn, network, payee.msisdn, wallet=wallet)
         if ways.payer.currency != amount.currency:

@@ -10,13 +10,10 @@ from typing import Any
 import msgspec
 
 from engine.clock import AttemptId, Clock, Ids, epoch_of
-from engine.customers.customers import Customer
 from engine.errors import OurFault
-from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Evidence, evidence_of
-from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments import evidence as told
 from engine.payments import lifecycle
@@ -35,7 +32,6 @@ from engine.payments.selling import Selling
 from engine.payments.sequel import NOTHING, Following, Sequel
 from engine.payments.stepping import Hear, Heard, Stepper
 from engine.payments.store import Attempted, PaymentStore
-from engine.payments.views import Confirmed
 from engine.payments.wallets import Wallets
 from engine.ports import Direction, Finding, Outcome
 from engine.restored import NEVER, Restored
@@ -104,28 +100,6 @@ class Payments:
             stepper=self.stepper, store=store, directory=directory, clock=clock,
             first_look_seconds=timing.first_look,
         )  # fmt: skip
-
-    # What a customer asks for.
-
-    def payer_operator(self, payer: Msisdn, network: str) -> str | None:
-        """As `Selling.payer_operator`."""
-        return self.selling.payer_operator(payer, network)
-
-    def check_payee(
-        self, *, payer: Customer, network: str, payee: Msisdn
-    ) -> Coroutine[Any, Any, None]:
-        """As `Selling.check_payee`."""
-        return self.selling.check_payee(payer=payer, network=network, payee=payee)
-
-    def quote(
-        self, *, payer: Customer, network: str, payee: Msisdn, amount: Money
-    ) -> Coroutine[Any, Any, Quote]:
-        """As `Selling.quote`."""
-        return self.selling.quote(payer=payer, network=network, payee=payee, amount=amount)
-
-    def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Coroutine[Any, Any, Confirmed]:
-        """As `Confirming.confirm`."""
-        return self.confirming.confirm(payer=payer, quote=quote, key=key)
 
     # What the outside tells.
 

@@ -69,15 +69,12 @@ class Health:
         operators: Mapping[str, OperatorFacts],
         clock: Clock,
         ids: Ids,
-        rules: HealthRules | None = None,
-        breaker_rules: BreakerRules | None = None,
     ) -> None:
         self._store = store
         self._operators = dict(operators)
         self._clock = clock
         self._ids = ids
-        self._rules = rules or HealthRules()
-        self._breaker_rules = breaker_rules or BreakerRules()
+        self._rules, self._breaker_rules = HealthRules(), BreakerRules()
         self._counting = Counting()
         self._breakers: dict[Lane, Row] = {}
         self._beliefs: dict[tuple[Lane, int], Belief] = {}
@@ -117,14 +114,6 @@ class Health:
             self._counting.extend(Watched(lane, since_ms), told)
 
     # What is asked.
-
-    def may_collect(self, operator: str, minor: int = 0) -> bool:
-        """Whether a payment may be offered that begins here. A half-open lane takes small ones.
-
-        Before the order is sent, `take_probe` decides for all processes.
-        """
-        lane = Lane(operator, Direction.COLLECT)
-        return self._position(lane) is Position.CLOSED or self._may_probe(lane, minor)
 
     def may_disburse(self, operator: str) -> bool:
         """Whether payouts may be sent at once; else they queue, and `take_probe` lets some go."""

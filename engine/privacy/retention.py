@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from engine.clock import Clock, first_id_at
+from engine.clock import Clock, first_id_at, ms_of
 
 AT_ONCE = 1_000
 LAW_DAYS = 7 * 366
@@ -125,4 +125,4 @@ class Retention:
         before = self._clock.now() - timedelta(days=self.days_of(kept))
         if kept.by_id:
             return UUID(first_id_at(before))
-        return int(before.timestamp() * 1000)
+        return ms_of(before)

@@ -1,9 +1,8 @@
 """Everything that is stored of one payment, for people who look after it. Reads only; SQL only."""
 
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from engine.clock import AttemptId, PaymentId, first_id_at, is_id, made_at
+from engine.clock import AttemptId, PaymentId, first_id_at, is_id, made_at, moment_of
 from engine.desk.cases import Case, CaseKey
 from engine.ledger.entries import MANUAL_FROM
 from engine.payments.codes import find_by_code
@@ -145,7 +144,7 @@ class Reader:
             "select max(at_ms) from journal where payment = $1", payment.payment_id
         )
         made = made_at(payment.payment_id)
-        ended = max(datetime.fromtimestamp(last_ms / 1000, UTC), made)
+        ended = max(moment_of(last_ms), made)
         return first_id_at(made - CLOCKS_APART), first_id_at(ended + CLOCKS_APART)
 
     async def _by_id(self, name: str) -> Found | None:

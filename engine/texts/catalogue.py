@@ -215,10 +215,6 @@ class Texts:
         """What a caller of this country reads before choosing."""
         return self._country(country).languages[0]
 
-    def zone_of(self, country: str) -> tzinfo:
-        """The country's clock; none of ours has a summer time."""
-        return _clock(self._country(country))
-
     def _country(self, code: str) -> Country:
         return self._countries.countries.get(code, self._countries.elsewhere)
 

@@ -6,13 +6,13 @@ It knows texts and their widths; whether a screen fits its network is the menu's
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from engine.segments import segments_of
 from engine.septets import (
     GSM7_EXTENSION,
     cut,
     is_gsm7,
     outside,
     septets,
-    sms_segments,
     transliterate,
     ucs2_units,
 )
@@ -223,7 +223,7 @@ class _Proof:
         if rest and size > self._widths.widths.get(section, size):
             yield f"{size} wide, and {{{section}}} allows {self._widths.widths[section]}"
         most = SMS_SEGMENTS_MAX[self._language.encoding]
-        if section == "sms" and sms_segments(widest) > most:
+        if section == "sms" and segments_of(widest) > most:
             unit = "septets" if self._language.encoding == "gsm7" else "UTF-16 units"
             yield f"{size} {unit} at most, more than {most} messages"
 

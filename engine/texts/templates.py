@@ -108,17 +108,19 @@ def _lines_without(source: str, name: str) -> str:
 Sentence: TypeAlias = Template | Plural
 
 
-def join(sentences: Sequence[Sentence], separator: str = "\n") -> Sentence:
-    """Several texts as one, laid out once. Raises ValueError when two of them count differently."""
+def join(sentences: Sequence[Sentence]) -> Sentence:
+    """Several texts as one, each on lines of its own. Raises ValueError when two of them count
+    differently.
+    """
     plurals = [sentence for sentence in sentences if isinstance(sentence, Plural)]
     if not plurals:
-        return Template(separator.join(sentence.source for sentence in sentences))
+        return Template("\n".join(sentence.source for sentence in sentences))
     if len({plural.count for plural in plurals}) > 1:
         raise ValueError("one text cannot count two things")
     categories = dict.fromkeys(name for plural in plurals for name in plural.categories)
     return plurals[0].with_lines(
         {
-            category: separator.join(sentence.form(category).source for sentence in sentences)
+            category: "\n".join(sentence.form(category).source for sentence in sentences)
             for category in categories
         }
     )

@@ -4,10 +4,9 @@ One view over what is kept in four places: traffic, evidence, the journal and at
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from engine.clock import AttemptId, PaymentId, is_id
+from engine.clock import AttemptId, PaymentId, is_id, moment_of
 from engine.msisdn import Msisdn
 from engine.payments.codes import find_by_code
 from engine.payments.evidence import Source
@@ -99,7 +98,7 @@ class Conversations:
                 attempts.add(step.attempt_id)
             found.append(
                 Message(
-                    at=_time(row["at_ms"]), kind=Kind.STATE, operation=_state(row["state"]),
+                    at=moment_of(row["at_ms"]), kind=Kind.STATE, operation=_state(row["state"]),
                     attempt_id=step.attempt_id if isinstance(step, Ending) else None,
                     outcome=_why(step),
                 )
@@ -126,7 +125,7 @@ class Conversations:
         )
         return [
             Message(
-                at=_time(row["at_ms"]), kind=Kind.EVIDENCE, operation=_source(row["source"]),
+                at=moment_of(row["at_ms"]), kind=Kind.EVIDENCE, operation=_source(row["source"]),
                 operator=operators[AttemptId(row["attempt"].hex)][0],
                 attempt_id=AttemptId(row["attempt"].hex),
                 outcome=operators[AttemptId(row["attempt"].hex)][1],
@@ -160,7 +159,7 @@ def _message(row: Any, seals: Seals) -> Message:
     )
     kind = Kind.CALLBACK if row["way"] == Way.THEY_CALLED else Kind.REQUEST
     return Message(
-        at=_time(row["at_ms"]), kind=kind, operation=row["operation"], operator=row["operator"],
+        at=moment_of(row["at_ms"]), kind=kind, operation=row["operation"], operator=row["operator"],
         attempt_id=AttemptId(row["attempt"].hex), outcome=row["outcome"], status=row["status"],
         elapsed_ms=row["elapsed_ms"], source=row["source"],
         asked=open_moved(seals, row["asked"], asked_place(id_), before) or heard or "",
@@ -189,7 +188,3 @@ def _source(number: int) -> str:
         return Source(number).name.lower()
     except ValueError:
         return f"source {number}"
-
-
-def _time(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -60,14 +60,13 @@ class Reader:
         chain_id: int,
         settlement: str,
         corridors: Mapping[str, str],
-        trace: Trace = no_trace,
     ) -> None:
         """`corridors`: the address of each one by any name. Raises ValueError for nonsense."""
         placed = {name: Corridor(sdk.address(text), ()) for name, text in corridors.items()}
         contracts = Contracts(
             settlement=sdk.address(settlement), liquidity=bytes(32), corridors=placed
         )
-        self.node = Node(url.rstrip("/"), chain_id=chain_id, trace=trace)
+        self.node = Node(url.rstrip("/"), chain_id=chain_id)
         books = Books(self.node, contracts)
         self.position = self.node.position
         self.recorded = books.recorded

@@ -11,7 +11,7 @@ import httpx
 
 from engine.errors import OutcomeUnknown, Rejected, Throttled
 from engine.ports import Reason
-from providers.http import Client, Trace, no_trace
+from providers.http import Client
 from providers.mtn_momo.answers import Answer, is_subscription_refused, read_answer
 from providers.wire import word
 
@@ -40,12 +40,11 @@ class Provisioning:
         base_url: str,
         *,
         subscription_key: str,
-        trace: Trace = no_trace,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Raises ValueError when the address is none."""
         self._name = name
-        self._client = Client(name, base_url, trace=trace, transport=transport)
+        self._client = Client(name, base_url, transport=transport)
         self._key_header = (b"Ocp-Apim-Subscription-Key", subscription_key.encode())
 
     async def make(self, user_id: str, *, callback_host: str) -> ApiUser:

@@ -50,10 +50,6 @@ class Mempool:
         """What waits under this hash, or None."""
         return self._by_hash.get(hash)
 
-    def waits_with(self, sender: bytes, nonce: int) -> bool:
-        """Whether an orderless transaction with this nonce waits."""
-        return nonce in self._orderless.get(sender, {})
-
     def add(self, waiting: Waiting) -> Waiting:
         """Take a transaction. The same bytes again change nothing.
 

@@ -24,14 +24,12 @@ _STATUS: Mapping[str, int] = {
 }
 
 
-def openexchangerates_app(
-    market: Market, *, app_id: str = OPENEXCHANGERATES_SANDBOX_APP_ID
-) -> Starlette:
+def openexchangerates_app(market: Market) -> Starlette:
     """The ASGI application around one market; the base is US dollars, as on a free plan."""
 
     async def latest(request: Request) -> Response:
         given, base = request.query_params.get("app_id"), request.query_params.get("base", _BASE)
-        if given != app_id:
+        if given != OPENEXCHANGERATES_SANDBOX_APP_ID:
             return _error("invalid_app_id" if given else "missing_app_id")
         if base != _BASE:
             return _error("not_allowed" if base in market.settings.per_dollar else "invalid_base")

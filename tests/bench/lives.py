@@ -165,7 +165,7 @@ class Lives:
         now = time.perf_counter
         quote = msgspec.structs.replace(priced, quote_id=self._ids.hex())
         began = now()
-        confirmed = await self._payments.confirm(
+        confirmed = await self._payments.confirming.confirm(
             payer=payer, quote=quote, key=key or quote.quote_id
         )
         self.steps.append(now() - began)

@@ -149,7 +149,7 @@ async def test_nobody_is_charged_for_a_client_whose_operator_asks_them_nothing(
         # A price of before, when they were still asked, is confirmed by nobody but who dials.
         quote = await room.world.quote()
         with pytest.raises(NoWayNow) as caught:
-            await room.world.payments.confirm(payer=room.payer, quote=quote, key="k")
+            await room.world.payments.confirming.confirm(payer=room.payer, quote=quote, key="k")
         assert caught.value.text_key == "session.dial_instead"
         await room.engine.dispatcher.idle()
         assert room.world.mpesa.orders == []

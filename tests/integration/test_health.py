@@ -92,7 +92,7 @@ async def test_what_one_process_hears_closes_the_way_for_all(
         await both.open()
     assert not both.one.may_disburse("mtn_ug")
     assert not both.two.may_disburse("mtn_ug")
-    assert both.two.may_collect("mtn_ug")  # the other direction is another breaker
+    assert await both.two.take_probe("mtn_ug", COLLECT, SMALL)  # another breaker: that way is open
     assert both.two.may_disburse("mpesa_ke")
     assert not await both.two.take_probe("mtn_ug", DISBURSE, SMALL)
     assert [r.message for r in caplog.records] == [

@@ -51,12 +51,12 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 
 async def confirmed(world: World) -> PaymentId:
-    quote = await world.payments.quote(
+    quote = await world.payments.selling.quote(
         payer=CUSTOMER, network="63902", payee=NEIGHBOUR, amount=Money(50_000, "KES")
     )
     assert (quote.receives, quote.fee) == (Money(50_000, "KES"), Money(500, "KES"))
     assert quote.spread_minor == 0
-    done = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    done = await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
     await world.dispatched()
     return done.payment_id
 

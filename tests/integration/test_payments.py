@@ -101,7 +101,7 @@ async def test_confirming_twice_is_one_payment_and_another_quote_under_the_key_i
     world: World,
 ) -> None:
     quote = await world.quote()
-    confirm = world.payments.confirm
+    confirm = world.payments.confirming.confirm
     answers = await asyncio.gather(
         *[confirm(payer=CUSTOMER, quote=quote, key="k") for _ in range(20)]
     )
@@ -117,19 +117,22 @@ async def test_an_expired_quote_confirms_nothing_but_still_answers_what_it_confi
     world: World,
 ) -> None:
     quote, other = await world.quote(), await world.quote()
-    first = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    first = await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key="k")
     world.clock.pass_(120)
-    again = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    again = await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key="k")
     assert (again.payment_id, again.fresh) == (first.payment_id, False)
     with pytest.raises(CustomerMistake, match="quote_expired"):
-        await world.payments.confirm(payer=CUSTOMER, quote=other, key="other")
+        await world.payments.confirming.confirm(payer=CUSTOMER, quote=other, key="other")
     assert await world.pool.fetchval("select count(*) from payment where customer is not null") == 1
 
 
 async def test_a_pool_that_does_not_cover_it_refuses_and_moves_nothing(world: World) -> None:
     quotes = [await world.quote(70_000) for _ in range(80)]  # 1.96 million UGX each, 150 in all
     results = await asyncio.gather(
-        *[world.payments.confirm(payer=CUSTOMER, quote=q, key=q.quote_id) for q in quotes],
+        *[
+            world.payments.confirming.confirm(payer=CUSTOMER, quote=q, key=q.quote_id)
+            for q in quotes
+        ],
         return_exceptions=True,
     )
     refused = [r for r in results if isinstance(r, NoWayNow)]
@@ -517,7 +520,9 @@ async def left_in_the_middle_of_a_payout(
 ) -> tuple[PaymentId, AttemptId]:
     """Collected; the payout was claimed, and the process died: it may have been carried out."""
     quote = quote or await world.quote()
-    confirmed = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    confirmed = await world.payments.confirming.confirm(
+        payer=CUSTOMER, quote=quote, key=quote.quote_id
+    )
     payment_id = confirmed.payment_id
     await world.dispatched()
     world.dispatching = False

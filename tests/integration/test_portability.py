@@ -185,7 +185,7 @@ async def test_the_price_is_for_that_wallet_and_keeps_why(room: Room) -> None:
 
 async def test_a_payment_keeps_whose_word_it_was_and_comes_out_the_same_again(room: Room) -> None:
     quote = await room.quote(wallet="mtn_ug")
-    confirmed = await room.world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    confirmed = await room.world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key="k")
     row = await room.world.pool.fetchrow(
         "select facts from journal where payment = $1 and version = 1", confirmed.payment_id
     )

@@ -360,7 +360,9 @@ async def test_what_people_saw_right_after_a_restore_rules_nothing(database_url:
 async def returned(world: World) -> PaymentId:
     """Paid, and given back by the operator that paid; another one could have paid as well."""
     quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
-    confirmed = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    confirmed = await world.payments.confirming.confirm(
+        payer=CUSTOMER, quote=quote, key=quote.quote_id
+    )
     payment_id = confirmed.payment_id
     await world.dispatched()
     await world.tell(await world.live(payment_id), SUCCEEDED)

@@ -318,7 +318,9 @@ async def test_a_closed_first_way_is_passed_over_before_anything_was_sent(world:
 async def through_two(world: World) -> PaymentId:
     """A collected payment whose payee can be paid by two operators."""
     quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
-    confirmed = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    confirmed = await world.payments.confirming.confirm(
+        payer=CUSTOMER, quote=quote, key=quote.quote_id
+    )
     await world.dispatched()
     await world.tell(await world.live(confirmed.payment_id), SUCCEEDED)
     await world.dispatched()
@@ -509,7 +511,7 @@ async def test_what_would_pass_a_limit_is_refused_and_a_repeat_is_not(
     with pytest.raises(CustomerMistake, match=sentence):
         await world.confirm("k2")
     quote = (await world.payment(first)).quote
-    again = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k1")
+    again = await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key="k1")
     assert (again.payment_id, again.fresh) == (first, False)
 
 

@@ -218,14 +218,14 @@ class World:
     dispatching: bool = True
 
     async def quote(self, shillings: int = 1000) -> Quote:
-        return await self.payments.quote(
+        return await self.payments.selling.quote(
             payer=CUSTOMER, network="63902", payee=PAYEE, amount=Money(shillings * 100, "KES")
         )
 
     async def confirm(self, key: str | None = None, shillings: int = 1000) -> PaymentId:
         quote = await self.quote(shillings)
         key = key or quote.quote_id
-        confirmed = await self.payments.confirm(payer=CUSTOMER, quote=quote, key=key)
+        confirmed = await self.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key=key)
         return confirmed.payment_id
 
     async def payment(self, payment_id: PaymentId) -> Payment:

@@ -15,7 +15,7 @@ from engine.payments.breaker import (
     run_of,
 )
 from engine.payments.breaker import replay as replay_breaker
-from engine.payments.health import FAULT_POINTS, GOOD, MILLION, Belief, Tally, Told, believe
+from engine.payments.health import FAULT_POINTS, MILLION, Belief, Tally, Told, believe
 from engine.payments.ranking import (
     EXPLORE_PPM_MIN,
     Candidate,
@@ -47,6 +47,7 @@ rules = st.builds(
     *[st.integers(0, 10_000)] * 4,
 )
 draws = st.integers(0, MILLION - 1)
+GOOD = (Told.SUCCEEDED, Told.DECLINED)
 
 
 @st.composite

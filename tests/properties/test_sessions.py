@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import CappError
-from engine.septets import cut, fits, is_gsm7, septets, sms_segments, transliterate
+from engine.segments import segments_of
+from engine.septets import cut, fits, is_gsm7, septets, transliterate
 from engine.session.readers import read_amount
 from engine.session.session import pack, unpack
 from tests.unit.session.rooms import PAYER, PIN, TEXTS, House
@@ -111,4 +112,4 @@ def test_any_text_can_be_brought_into_the_alphabet_and_cut(text: str, budget: in
     short = cut(written, budget)
     assert septets(short) <= budget
     assert written.startswith(short)
-    assert sms_segments(text) >= 1
+    assert segments_of(text) >= 1

@@ -81,6 +81,17 @@ async def test_sms_gateways_are_built_in_the_order_asked_for() -> None:
     assert list(build_sms(ENVIRONMENT, report_url=report_url)) == ["africastalking"]
 
 
+async def test_who_is_named_twice_is_built_once() -> None:
+    asked: list[str] = []
+
+    def note(name: str) -> str:
+        asked.append(name)
+        return report_url(name)
+
+    names = ["twilio", "africastalking", "twilio"]
+    assert list(build_sms(ENVIRONMENT, names=names, report_url=note)) == asked == names[:2]
+
+
 def test_sms_gateway_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'nobody'; known: africastalking, twilio"):
         build_sms(ENVIRONMENT, names=["twilio", "nobody"], report_url=report_url)

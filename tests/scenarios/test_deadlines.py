@@ -161,7 +161,7 @@ async def test_a_quote_confirmed_by_a_clock_that_jumped_ahead_is_refused_not_res
     quote = await world.quote()
     world.clock.pass_(600)
     with pytest.raises(CustomerMistake, match="quote_expired"):
-        await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+        await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key="k")
     assert await world.balance("POOL_HELD", "UGX") == 0
 
 

@@ -167,7 +167,9 @@ class Askers:
         await asyncio.sleep(self._chance.uniform(0.0, 40.0))
 
         async def confirm(machine: "Machine") -> Confirmed:
-            return await machine.payments.confirm(payer=payer.customer, quote=quoted, key="mine")
+            return await machine.payments.confirming.confirm(
+                payer=payer.customer, quote=quoted, key="mine"
+            )
 
         confirmed = await world.served(confirm, self._chance)
         world.trace("pays the request", code, confirmed and confirmed.payment_id)

@@ -726,7 +726,7 @@ class World:
         minor = major * 100 if currency == "KES" else major * 30
 
         async def quote(machine: Machine) -> Quote:
-            return await machine.payments.quote(
+            return await machine.payments.selling.quote(
                 payer=payer.customer, network=payer.network, payee=payee.customer.msisdn,
                 amount=Money(minor, currency),
             )  # fmt: skip
@@ -735,7 +735,9 @@ class World:
 
     async def _confirmed(self, payer: Person, quote: Quote, key: str) -> Confirmed | None:
         async def confirm(machine: Machine) -> Confirmed:
-            return await machine.payments.confirm(payer=payer.customer, quote=quote, key=key)
+            return await machine.payments.confirming.confirm(
+                payer=payer.customer, quote=quote, key=key
+            )
 
         return await self.served(confirm, self._people)
 

@@ -1,6 +1,6 @@
 import os
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 from engine.clock import (
@@ -12,6 +12,8 @@ from engine.clock import (
     first_id_at,
     is_id,
     made_at,
+    moment_of,
+    ms_of,
 )
 
 
@@ -77,6 +79,14 @@ def test_the_first_id_of_a_moment_is_below_all_of_them() -> None:
     moment = datetime.fromtimestamp(1_700_000_000.123, UTC)
     assert first_id_at(moment) < Ids(StoppedClock()).hex()
     assert made_at(first_id_at(moment)) == moment
+
+
+def test_an_aware_time_is_ours_to_the_millisecond_and_never_one_too_late() -> None:
+    for ms in (0, 1, 1_001, 1_795_260_309_250, 1_795_260_309_251, 1_732_000_000_001):
+        moment = moment_of(ms) + timedelta(microseconds=999)
+        assert ms_of(moment) == ms
+        assert ms_of(moment.astimezone(timezone(timedelta(hours=3)))) == ms
+        assert epoch_ms_of(first_id_at(moment)) == ms
 
 
 def test_a_process_and_its_child_draw_other_bytes() -> None:

@@ -29,26 +29,6 @@ def test_characters_outside_the_alphabet_are_found(character: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "segments"),
-    [
-        ("a" * 160, 1),
-        ("a" * 161, 2),
-        ("a" * 306, 2),
-        ("a" * 307, 3),
-        ("€" * 80, 1),
-        ("a" * 152 + "€" + "a" * 152, 3),  # the pair does not fit at the end of part one
-        ("ê" * 70, 1),
-        ("ê" * 71, 2),
-        ("😀" * 35, 1),
-        ("😀" * 36, 2),
-        ("", 1),
-    ],
-)
-def test_segments_are_counted_as_phones_cut_them(text: str, segments: int) -> None:
-    assert septets.sms_segments(text) == segments
-
-
-@pytest.mark.parametrize(
     ("text", "budget", "fits"),
     [
         ("a" * 160, 160, True),

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from engine.clock import moment_of, ms_of
+
 Days = Annotated[int, msgspec.Meta(ge=0, le=60)]
 
 
@@ -30,8 +32,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def day_of(self, at_ms: int) -> date:
         """The operator's day of a moment."""
-        moment = datetime.fromtimestamp(at_ms / 1000, UTC)
-        return (moment + timedelta(minutes=self.utc_offset_minutes)).date()
+        return (moment_of(at_ms) + timedelta(minutes=self.utc_offset_minutes)).date()
 
     def begins(self, day: date) -> datetime:
         """The moment an operator's day begins."""
@@ -40,7 +41,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def ends_ms(self, day: date) -> int:
         """The first millisecond after an operator's day."""
-        return int(self.begins(day + timedelta(days=1)).timestamp() * 1000)
+        return ms_of(self.begins(day + timedelta(days=1)))
 
 
 class TermsBook:

@@ -62,12 +62,12 @@ class Explanations:
 
 
 @cache
-def explanations(folder: Path = _MOVE) -> Explanations:
-    """What the sources under `folder` say; nothing for packages that are not there."""
+def explanations() -> Explanations:
+    """What the sources of our packages say; nothing for packages that are not there."""
     found: dict[tuple[bytes, str, int], tuple[str, str | None]] = {}
     events: set[tuple[bytes, str, str]] = set()
     for package, number in PACKAGES.items():
-        for path in sorted((folder / package / "sources").rglob("*.move")):
+        for path in sorted((_MOVE / package / "sources").rglob("*.move")):
             source, address = path.read_text(), number.to_bytes(32)
             for module, reason, name, text in read_constants(source):
                 found[address, module, reason] = name, text

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.requests import Request
 
 from simulator.faults import TOKEN, FaultTarget, Refusal
@@ -141,8 +140,6 @@ class MpesaSandbox(Sandbox[MpesaSettings]):
         *,
         collection_minor: int,
         disbursement_minor: int,
-        credentials: Credentials = SANDBOX_CREDENTIALS,
-        initiator_key: rsa.RSAPrivateKey | None = None,
     ) -> None:
         super().__init__(
             world,
@@ -151,12 +148,12 @@ class MpesaSandbox(Sandbox[MpesaSettings]):
             disbursement_minor=disbursement_minor,
         )
         self.fault_answers = fault_answers(world)
-        self.credentials = credentials
+        self.credentials = SANDBOX_CREDENTIALS
         self.tokens = Tokens(world.clock)
         self.initiator = InitiatorLock(
-            initiator_key or process_key(),
-            name=credentials.initiator_name,
-            password=credentials.initiator_password,
+            process_key(),
+            name=self.credentials.initiator_name,
+            password=self.credentials.initiator_password,
         )
         self.pushes: dict[str, StkPush] = {}
         self.payouts: dict[str, Payout] = {}

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from engine.errors import TextKey
 from engine.messages.planning import Writer, as_it_is, may_be_cut
-from engine.messages.segments import Coding, coding_of, segments_of
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.segments import Coding, coding_of, segments_of
 from engine.texts import Texts
 
 TEXTS = Texts.load(Path("menus/texts"))

@@ -14,7 +14,6 @@ from engine.messages.gateways import Handed
 from engine.messages.letters import REPLY, Letters, write_answer
 from engine.messages.planning import Writer
 from engine.messages.quiet import REQUIRED
-from engine.messages.segments import segments_of
 from engine.messages.sender import Messages, Perseverance
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -22,6 +21,7 @@ from engine.outbox import Leased, SmsEnding
 from engine.payments.lifecycle import State
 from engine.payments.notices import MESSAGE, SMS, Message, notices_of, write_message
 from engine.ports import Reason, Sms
+from engine.segments import segments_of
 from engine.texts import Texts
 from tests.unit.messages.test_gateways import StillClock
 from tests.unit.payments.examples import payment

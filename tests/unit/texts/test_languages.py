@@ -6,7 +6,8 @@ from engine.customers.recipients import RECIPIENTS_MAX
 from engine.money import CURRENCIES
 from engine.payments.lifecycle import State
 from engine.ports import Reason
-from engine.septets import is_gsm7, outside, sms_segments
+from engine.segments import segments_of
+from engine.septets import is_gsm7, outside
 from engine.texts import Texts
 from engine.texts.problems import SMS_SEGMENTS_MAX
 from engine.texts.reading import read_folder
@@ -48,7 +49,7 @@ def test_every_message_is_sent_in_a_known_number_of_parts(language: str) -> None
     most = SMS_SEGMENTS_MAX[TEXTS.encoding(language)]
     for key in messages:
         widest = TEXTS.widest(language, key)
-        assert sms_segments(widest) <= most, f"{language} {key}"
+        assert segments_of(widest) <= most, f"{language} {key}"
         assert is_gsm7(widest) == (TEXTS.encoding(language) == "gsm7"), f"{language} {key}"
 
 
@@ -59,7 +60,7 @@ def test_every_receipt_fits_one_message_or_two_where_letters_take_16_bits(langua
     assert len(receipts) >= 12
     most = {"gsm7": 1, "ucs2": 2}[TEXTS.encoding(language)]
     for key in receipts:
-        assert sms_segments(TEXTS.widest(language, key)) <= most, f"{language} {key}"
+        assert segments_of(TEXTS.widest(language, key)) <= most, f"{language} {key}"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.messages.segments import PART, SINGLE, characters, coding_of, cost, cut, parts
-from engine.septets import sms_segments
+from engine.segments import PART, SINGLE, characters, coding_of, cost, parts
+from engine.septets import GSM7_EXTENSION, is_gsm7, ucs2_units
 
 # `reference: sms-encoding, section 2`; the last ones are ours.
 VECTORS = [
@@ -73,31 +73,31 @@ def test_no_part_begins_in_the_middle_of_a_character(text: str) -> None:
 
 @given(st.text(st.sampled_from("aZ09 €[]ሀለ😀ê"), max_size=400))
 def test_without_marks_the_count_is_what_gateways_count(text: str) -> None:
-    assert len(parts(text)) == sms_segments(text)
-
-
-@given(ANY_TEXT, st.integers(0, 200))
-def test_cutting_keeps_the_longest_whole_beginning(text: str, budget: int) -> None:
-    kept, coding = cut(text, budget), coding_of(text)
-    assert text.startswith(kept)
-    assert cost(kept, coding) <= budget
-    rest = next(characters(text[len(kept) :]), "")
-    assert rest == "" or cost(kept + rest, coding) > budget
+    """An escape pair or a surrogate pair is never split over two parts; nothing else is told."""
+    if is_gsm7(text):
+        costs, single, part = [2 if c in GSM7_EXTENSION else 1 for c in text], 160, 153
+    else:
+        costs, single, part = [ucs2_units(c) for c in text], 70, 67
+    counted, used = 1, 0
+    for each in costs if sum(costs) > single else ():
+        if used + each > part:
+            counted, used = counted + 1, 0
+        used += each
+    assert len(parts(text)) == counted
 
 
 @pytest.mark.parametrize(
-    ("text", "budget", "kept"),
+    ("text", "read_as"),
     [
-        ("ab€", 3, "ab"),  # not half an escape pair
-        ("ê😀", 2, "ê"),  # not half a surrogate pair
-        ("Zoe\u0301x ê", 3, "Zo"),  # not a letter without its accent
-        ("ê🇰🇪", 3, "ê"),  # not half a flag
-        ("ê👍🏽", 3, "ê"),  # not a hand without its colour
-        ("abc", 3, "abc"),
+        ("Zoe\u0301x ê", ["Z", "o", "e\u0301", "x", " ", "ê"]),  # a letter with its accent
+        ("ê🇰🇪🇺🇬", ["ê", "🇰🇪", "🇺🇬"]),  # two letters are one flag, and the next two another
+        ("ê👍🏽b", ["ê", "👍🏽", "b"]),  # a hand with its colour
+        ("a😀", ["a", "😀"]),
+        ("", []),
     ],
 )
-def test_nothing_is_cut_in_two(text: str, budget: int, kept: str) -> None:
-    assert cut(text, budget) == kept
+def test_a_character_is_what_a_reader_takes_for_one(text: str, read_as: list[str]) -> None:
+    assert [*characters(text)] == read_as
 
 
 def test_an_accent_moves_to_the_next_part_with_its_letter() -> None:

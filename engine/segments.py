@@ -1,4 +1,4 @@
-"""What a text is sent as: its coding, its exact parts, and cutting that leaves no half character.
+"""What a text is sent as: its coding, and its exact parts, none of half a character.
 
 Pure. Knows no language and no gateway; costs and limits are those of 3GPP TS 23.038 and 23.040
 (`reference: sms-encoding, sections 1, 2 and 6`).
@@ -9,14 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from enum import StrEnum
 
-from engine.septets import (
-    GSM7_EXTENSION,
-    SMS_SEPTETS_PART,
-    SMS_SEPTETS_SINGLE,
-    SMS_UCS2_PART,
-    SMS_UCS2_SINGLE,
-    is_gsm7,
-)
+from engine.septets import GSM7_EXTENSION, is_gsm7
 
 
 class Coding(StrEnum):
@@ -26,9 +19,9 @@ class Coding(StrEnum):
     UCS2 = "ucs2"
 
 
-SINGLE = {Coding.GSM7: SMS_SEPTETS_SINGLE, Coding.UCS2: SMS_UCS2_SINGLE}
+SINGLE = {Coding.GSM7: 160, Coding.UCS2: 70}
 """What one message holds when it is alone, in septets or UTF-16 units."""
-PART = {Coding.GSM7: SMS_SEPTETS_PART, Coding.UCS2: SMS_UCS2_PART}
+PART = {Coding.GSM7: 153, Coding.UCS2: 67}
 """What one of several holds: the rest is the header that puts them together again."""
 
 _PLAIN = re.compile(r"[\n -Z_a-z]*", re.ASCII)  # one septet each, and nothing ever joins another
@@ -76,23 +69,6 @@ def parts(text: str) -> tuple[str, ...]:
 def segments_of(text: str) -> int:
     """How many messages a text is sent as."""
     return len(parts(text))
-
-
-def cut(text: str, budget: int) -> str:
-    """The longest beginning that costs at most `budget` in the text's own coding.
-
-    Nothing is cut in two; what remains of a UCS-2 text may be GSM-7, and cost less than counted.
-    """
-    coding = coding_of(text)
-    if cost(text, coding) <= budget:
-        return text
-    used = kept = 0
-    for piece in characters(text):
-        used += cost(piece, coding)
-        if used > budget:
-            break
-        kept += len(piece)
-    return text[:kept]
 
 
 def characters(text: str) -> Iterator[str]:
