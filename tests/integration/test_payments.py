@@ -19,7 +19,6 @@ from engine.errors import (
 from engine.fx.quotes import Quote
 from engine.ledger.plans import Spend
 from engine.money import Money
-from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.health import Told, told_by_error
 from engine.payments.lifecycle import State
@@ -377,7 +376,10 @@ async def test_a_contradiction_opens_a_case_and_moves_nothing(world: World) -> N
     before = await world.pool.fetch("select * from balance order by id")
     assert await world.tell(attempt, FAILED, Source.QUERY) is Heard.CONFLICT
     assert await world.tell(attempt, FAILED, Source.QUERY) is Heard.CONFLICT
-    assert await world.cases() == ["CONFLICT"]
+    told = await world.pool.fetch("select kind, detail from case_file")
+    assert [tuple(case) for case in told] == [
+        ("CONFLICT", "DISBURSE failed after it had succeeded")
+    ]
     assert await world.state(payment_id) is S.PAID
     assert await world.pool.fetch("select * from balance order by id") == before
 
@@ -550,6 +552,15 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert await world.balance("PAYOUT_IN_FLIGHT mtn_ug", "UGX") == 28_023
     assert len(world.mpesa.orders) == 1
     await world.tell(attempt, SUCCEEDED)
+    assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
+
+
+async def test_a_repeat_that_was_done_by_the_word_of_its_answer_ends_it(world: World) -> None:
+    payment_id, _ = await left_in_the_middle_of_a_payout(world)
+    world.mtn.answers = [Accepted(finding=SUCCEEDED)]
+    world.clock.pass_(61)
+    await world.dispatcher.sweep()
+    await world.dispatched()
     assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
 
 
@@ -910,19 +921,45 @@ async def test_a_refusal_counts_however_late_while_nobody_has_taken_over(
     assert await world.state(payment_id) is S.REFUNDING
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_paid_by_another"),
+    [
+        (REJECTED, False),  # it is the payee's wallet that refuses
+        (Accepted(finding=Finding(Outcome.FAILED, "TW", reason=Reason.CANNOT_RECEIVE)), False),
+        (NO_WITH_THE_ANSWER, True),
+        (Accepted(finding=Finding(Outcome.FAILED, "T?")), True),
+    ],
+)
 async def test_a_refusal_that_was_written_down_is_carried_out_by_whoever_comes_next(
     world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Exception | Accepted,
+    is_paid_by_another: bool,
 ) -> None:
-    """The process died between writing the end down and committing what follows from it."""
-    payment_id, attempt = await left_in_the_middle_of_a_payout(world)
-    refusal = '{"code":"PAYEE_NOT_FOUND","reason":"not_registered"}'
-    assert await Outbox(world.pool, world.clock, lease_seconds=60).end(attempt, 0, refusal)
+    """The process dies between writing the end down and committing what follows from it."""
+    quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
+    payment_id = (
+        await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    ).payment_id
+    await world.dispatched()
+    world.dispatching = False
+    await world.tell(await world.live(payment_id), SUCCEEDED)
     world.dispatching = True
+
+    async def die(*_: object) -> Heard:
+        raise OurFault("the process dies here")
+
+    world.mtn.answers = [answer]
+    with monkeypatch.context() as dying:
+        dying.setattr(world.payments, "apply_finding", die)
+        world.dispatcher.hear(*world.heard[-1])
+        await world.dispatched()
+    assert await world.state(payment_id) is S.PAYING
     world.clock.pass_(61)
     await world.dispatcher.sweep()
     await world.dispatched()
-    assert world.mtn.orders == []
-    assert await world.state(payment_id) is S.REFUNDING
+    assert (len(world.mtn.orders), len(world.other.orders)) == (1, int(is_paid_by_another))
+    assert await world.state(payment_id) is (S.PAYING if is_paid_by_another else S.REFUNDING)
 
 
 async def test_nobody_repeats_an_order_beside_the_one_who_holds_it(world: World) -> None:

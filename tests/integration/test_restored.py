@@ -42,6 +42,7 @@ AMINA, BRIAN = Person("amina"), Person("brian")
 LOST_SECONDS = 300
 PAID_OUT = Finding(Outcome.SUCCEEDED, "ok", receipt="MP1")
 REVERSED = Finding(Outcome.REVERSED, "reversed")
+ALLOWED = Decision(About.COMPLIANCE, "allow", "no name", {})
 
 
 class Staffed(NamedTuple):
@@ -357,14 +358,17 @@ async def test_what_people_saw_right_after_a_restore_rules_nothing(database_url:
             clock.pass_(ORDER_OVER_SECONDS - 60)
 
 
-async def returned(world: World) -> PaymentId:
-    """Paid, and given back by the operator that paid; another one could have paid as well."""
+async def returned(world: World, *refusals: Finding) -> PaymentId:
+    """Paid, and given back by the operator that paid; another one could have paid as well, or did
+    after a refusal.
+    """
     quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
     confirmed = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
     payment_id = confirmed.payment_id
     await world.dispatched()
-    await world.tell(await world.live(payment_id), SUCCEEDED)
-    await world.dispatched()
+    for told in (SUCCEEDED, *refusals):
+        await world.tell(await world.live(payment_id), told)
+        await world.dispatched()
     attempt_id = await world.live(payment_id)
     await world.tell(attempt_id, PAID_OUT)
     await world.tell(attempt_id, REVERSED, Source.QUERY)
@@ -379,6 +383,7 @@ async def test_a_return_that_was_paid_again_in_what_is_lost_is_booked_and_paid_n
 ) -> None:
     clock = TestClock()
     async with open_world(database_url, clock=clock) as before:
+        before.policy.clearance = Clearance(ALLOWED)
         payment_id = await returned(before)
         first = before.mtn.orders[0].attempt_id
     async with restored(database_url, clock) as staffed:
@@ -398,9 +403,32 @@ async def test_a_return_that_was_paid_again_in_what_is_lost_is_booked_and_paid_n
         assert await staffed.office.cases.open_cases() == []
         told = {str(sms.to) for sms in world.sms.sent if sms.to != PAYER}
         assert told == {"+256772000099" if payee else str(PAYEE)}
+        # What was said of the payee before is said of nobody else: another is looked at anew.
+        said = (await world.payment(payment_id)).facts.clearance
+        assert said == (None if payee else ALLOWED)
         # The operator says once more what it said of the first.
         await world.tell(first, Finding(Outcome.REVERSED, "again"), Source.QUERY)
         assert await world.state(payment_id) is State.PAID
+
+
+async def test_what_another_operator_paid_after_a_refusal_is_known_by_its_reference(
+    database_url: str,
+) -> None:
+    """Of the order that was refused nothing is booked: it may be the one that paid after all."""
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await returned(before, FAILED)
+        refused, paid = before.mtn.orders[0].attempt_id, before.other.orders[0].attempt_id
+    async with restored(database_url, clock) as staffed:
+        for operator, reference, stands in (
+            ("other_ug", "MP1", Stands.FAILED),
+            ("other_ug", f"ref-{paid}", Stands.FAILED),
+            ("mtn_ug", f"ref-{refused}", Stands.DONE),
+        ):
+            fields = {"operator": operator, "reference": reference}
+            seen = await staffed.agree(Kind.PAYOUT_SEEN, payment_id, **fields)
+            assert seen.state is stands, reference
+        assert await staffed.world.state(payment_id) is State.PAID
 
 
 async def test_a_return_that_was_paid_again_is_in_the_float_of_who_paid(database_url: str) -> None:
