@@ -555,6 +555,27 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
 
 
+@pytest.mark.parametrize(
+    ("answer", "cases"), [(None, []), ('{"code":"NO","reason":"other"}', ["CONFLICT"])]
+)
+async def test_an_order_that_was_taken_again_as_its_attempt_ended_is_struck_off(
+    world: World, answer: str | None, cases: list[str]
+) -> None:
+    """Whoever took it died: it would be taken over for ever. What it heard before is heard."""
+    payment_id, attempt = await collected(world)
+    await world.tell(attempt, SUCCEEDED)
+    await world.dispatched()
+    outbox = world.dispatcher._outbox
+    claim = await outbox.take_again(attempt, payment_id, 1, Direction.DISBURSE, None)
+    assert claim and (answer is None or await outbox.end(attempt, claim, answer))
+    world.clock.pass_(61)
+    assert await world.dispatcher.sweep() == 1
+    await world.dispatched()
+    assert not await outbox.still_there(attempt)
+    assert (len(world.mtn.orders), await world.state(payment_id)) == (1, S.PAID)
+    assert await world.cases() == cases
+
+
 async def test_a_repeat_that_was_done_by_the_word_of_its_answer_ends_it(world: World) -> None:
     payment_id, _ = await left_in_the_middle_of_a_payout(world)
     world.mtn.answers = [Accepted(finding=SUCCEEDED)]
@@ -787,24 +808,28 @@ async def test_a_push_the_operator_does_not_know_is_never_sent_again(world: Worl
     assert await world.state(payment_id) is S.COLLECT_UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("told", "sent"),
+    [(Outcome.ASKED, 2), (Outcome.PENDING, 1)],  # who says that it is pending has it
+)
 async def test_a_payout_nobody_ever_took_is_repeated_where_the_operator_answers_late(
-    world: World,
+    world: World, told: Outcome, sent: int
 ) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
     world.mtn.answers = [OutcomeUnknown("mtn", "lost"), Accepted("AG_1")]
     await world.tell(await world.live(payment_id), SUCCEEDED)
     await world.dispatched()
-    asked = Finding(Outcome.ASKED, "asked")
-    world.mtn.findings = [asked] * 10
+    world.mtn.findings = [Finding(told, "odd")] * 10
     world.clock.pass_(61)
     await world.reconciler.sweep()
     assert len(world.mtn.orders) == 1  # it may be on its way yet
     for _ in range(3):
         world.clock.pass_(400)
         await world.reconciler.sweep()
-    first, again = world.mtn.orders  # accepted the second time, and not sent a third
-    assert first.attempt_id == again.attempt_id
+    # Accepted the second time, it is not sent a third.
+    live = await world.live(payment_id)
+    assert [order.attempt_id for order in world.mtn.orders] == [live] * sent
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
     await world.tell(await world.live(payment_id), SUCCEEDED, Source.QUERY)
     assert await world.state(payment_id) is S.PAID
