@@ -1,4 +1,4 @@
-"""Cases that statements lead to, on a real Postgres: each is one, and only its own end closes it."""
+"""Cases that statements lead to, on a real Postgres: each is one and closed by its own end alone."""
 
 from typing import Any
 
