@@ -110,8 +110,8 @@ class LateNews:
             detail = f"{found.operator}: a prompt was paid after the payer had paid before"
             await self._stepper.open_case(payment, PAID_TWICE, found.attempt_id, detail)
         else:
-            amount = finding.amount or payment.amount_of(found.direction)
-            paid = PaidIn(receipt, amount, payment.code, payer="")
+            # Of another amount than ordered it would be a contradiction, and not here.
+            paid = PaidIn(receipt, payment.amount_of(found.direction), payment.code, payer="")
             await self.hear_money(found.operator, paid, source is not Source.CALLBACK)
         return await self._keep(payment, kept)
 

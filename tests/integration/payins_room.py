@@ -18,6 +18,7 @@ from engine.ports import (
     Accepted,
     Acknowledgement,
     Finding,
+    OperatorFacts,
     Outcome,
     PaidIn,
     PayInAnswer,
@@ -158,10 +159,10 @@ def till_of(world: World, mpesa: Announcing) -> Till:
 
 
 @asynccontextmanager
-async def open_till(database_url: str) -> AsyncIterator[Till]:
+async def open_till(database_url: str, payer: OperatorFacts = MPESA) -> AsyncIterator[Till]:
     """On leaving, the books are added up, by the laws and by the auditor."""
-    async with open_world(database_url) as world:
-        till = till_of(world, Announcing(MPESA))
+    async with open_world(database_url, payer=payer) as world:
+        till = till_of(world, Announcing(payer))
         yield till
         await world.dispatched()
         await assert_books(world.pool)

@@ -80,6 +80,11 @@ async def test_late_money_told_once_is_proven_although_the_process_died_at_once(
     world.mpesa.findings = [SUCCEEDED]
     await sweep_after(world, 31)
     assert await world.state(payment_id) is State.REFUNDING
+    kept = await world.pool.fetch(
+        "select source from evidence where attempt = $1 and source = any($2) order by source",
+        attempt, [Source.CALLBACK, Source.QUERY],
+    )  # fmt: skip
+    assert [row["source"] for row in kept] == [Source.CALLBACK, Source.CALLBACK, Source.QUERY]
     await world.tell(await world.live(payment_id), SUCCEEDED)
     world.mpesa.findings = [SUCCEEDED] * 9
     await sweep_after(world, 120, 300, DAY, DAY)
@@ -105,6 +110,25 @@ async def test_a_returned_payout_told_once_is_proven_by_the_schedule(world: Worl
     world.mtn.findings = [Unreachable("mtn_ug", "refused"), REVERSED]
     await sweep_after(world, 31, 31)
     assert await world.state(payment_id) is State.RETURNED
+
+
+@pytest.mark.parametrize("first", [None, FAILED])
+async def test_what_is_undone_before_it_was_done_moves_nothing_and_calls_people(
+    world: World, first: Finding | None
+) -> None:
+    """A payout that is still open, or failed: nobody may take it for one that came back."""
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await world.dispatched()
+    payout = await world.live(payment_id)
+    if first is not None:
+        await world.tell(payout, first)
+        await world.dispatched()
+    before = await world.payment(payment_id)
+    assert await world.tell(payout, REVERSED, Source.QUERY) is Heard.CONFLICT
+    assert await world.payment(payment_id) == before
+    assert await world.cases() == ["CONFLICT"]
 
 
 async def test_news_of_a_collection_is_asked_about_although_the_payment_went_on_and_ended(

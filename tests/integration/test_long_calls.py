@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import StrEnum
 
 import pytest
 
 from engine.clock import PaymentId
 from engine.outbox import RETRY_SECONDS_MIN
 from engine.payments.lifecycle import State
+from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.world import SUCCEEDED, World, open_world
 
@@ -38,27 +40,55 @@ async def comes(world: World, moment: float) -> bool:
     return True
 
 
+class Begun(StrEnum):
+    """Who makes the call."""
+
+    FRESH = "fresh from its commit"
+    TAKEN_OVER = "left behind by a process that died"
+    SENT_AGAIN = "sent again, for its operator never had it"
+
+
 @asynccontextmanager
-async def calling_for_long(world: World) -> AsyncIterator[PaymentId]:
+async def calling_for_long(world: World, begun: Begun = Begun.FRESH) -> AsyncIterator[PaymentId]:
     """A payout whose operator is still answering; a repeat of it would be sent at once."""
     payment_id = await world.confirm()
     await world.dispatched()
-    world.mtn.may_answer = asyncio.Event()
+    if begun is not Begun.SENT_AGAIN:
+        world.mtn.may_answer = asyncio.Event()
+    world.dispatching = begun is not Begun.TAKEN_OVER
     await world.tell(await world.live(payment_id), SUCCEEDED)
+    world.dispatching = True
+    asking = None
+    if begun is Begun.TAKEN_OVER:
+        world.clock.pass_(RETRY_SECONDS_MIN + 2 * LEASE_SECONDS)
+        assert await world.dispatcher.sweep() == 1
+    elif begun is Begun.SENT_AGAIN:
+        await world.dispatched()
+        world.clock.pass_(200)
+        world.mtn.orders.clear()
+        world.mtn.may_answer = asyncio.Event()
+        world.mtn.findings = [Finding(Outcome.NOT_FOUND, "no such reference")]
+        payment = await world.payment(payment_id)
+        attempt_id = await world.live(payment_id)
+        asking = asyncio.create_task(world.dispatcher.ask(payment, attempt_id, Direction.DISBURSE))
     try:
         async with asyncio.timeout(30):
             while not world.mtn.orders:  # noqa: ASYNC110 - the call is under way
                 await asyncio.sleep(0.01)
         yield payment_id
     finally:
+        assert world.mtn.may_answer is not None
         world.mtn.may_answer.set()
         await world.dispatched()
+        if asking is not None:
+            await asking
 
 
-async def test_a_slow_call_is_not_sent_twice(world: World, database_url: str) -> None:
+@pytest.mark.parametrize("begun", Begun)
+async def test_a_slow_call_is_not_sent_twice(world: World, database_url: str, begun: Begun) -> None:
     async with (
         open_world(database_url, clock=world.clock, seeded=False) as other,
-        calling_for_long(world) as payment_id,
+        calling_for_long(world, begun) as payment_id,
     ):
         for _ in range(3):  # each time far beyond the lease that it had
             world.clock.pass_(RETRY_SECONDS_MIN + 10 * LEASE_SECONDS)

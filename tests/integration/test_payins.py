@@ -141,6 +141,26 @@ async def test_a_second_approval_of_one_prompt_is_other_money_for_people(till: T
 
 
 @pytest.mark.parametrize(
+    ("source", "is_proof"),
+    [(Source.CALLBACK, False), (Source.QUERY, True), (Source.STATEMENT, True)],
+)
+async def test_a_large_second_payment_is_booked_only_once_its_operator_was_asked(
+    till: Till, source: Source, is_proof: bool
+) -> None:
+    """A callback alone may be forged; what answers us, or is listed, is proof."""
+    payment_id = await till.waiting(LARGE)
+    attempt = await till.world.live(payment_id)
+    total = (await till.world.payment(payment_id)).quote.total
+    await till.announce(code(payment_id), amount=total, proven=True)
+    assert await till.world.state(payment_id) is State.PAYING
+    paid_twice = Finding(Outcome.SUCCEEDED, "0", receipt=PROMPT.receipt)
+    assert await till.world.tell(attempt, paid_twice, source) is Heard.KEPT
+    await till.sweep()
+    assert till.mpesa.asked == ([] if is_proof else [PROMPT.receipt])
+    assert await till.suspense() == (total.minor if is_proof else 0)
+
+
+@pytest.mark.parametrize(
     ("receipt", "source"),
     [
         (" tkk7rt61sv", Source.CALLBACK),  # the same one, spelled otherwise
@@ -162,18 +182,31 @@ async def test_what_may_be_the_same_money_is_no_second_approval(
 
 
 async def test_an_operator_whose_receipts_nobody_vouches_for_has_no_second_approval(
-    till: Till,
+    seeded_url: str,
 ) -> None:
     """MTN's own number may be told otherwise in two callbacks: nobody says that it may not."""
     assert MPESA.callback_tells_receipt
     assert not MTN.callback_tells_receipt
+    silent = msgspec.structs.replace(MPESA, callback_tells_receipt=False)
+    async with open_till(seeded_url, payer=silent) as till:
+        attempt = await till.world.live(await till.waiting())
+        for receipt in ("TKK7RT61SV", "TKK9SECOND"):
+            await till.world.tell(attempt, msgspec.structs.replace(PROMPT, receipt=receipt))
+            await till.sweep()
+        assert (await till.suspense(), await till.open_cases()) == (0, [])
+
+
+async def test_a_refund_that_is_told_under_two_receipts_brought_no_money(till: Till) -> None:
+    """What nobody paid would be given back by people who believe our books."""
     payment_id = await till.waiting()
-    attempt = await till.world.live(payment_id)
-    await till.world.tell(attempt, PROMPT)
-    payout = await till.world.live(payment_id)
-    for receipt in ("P1", "P2"):
-        await till.world.tell(payout, Finding(Outcome.SUCCEEDED, "ok", receipt=receipt))
-    await till.sweep()
+    till.world.mtn.answers = [Rejected("mtn_ug", "no", code="X", reason=Reason.CANNOT_RECEIVE)]
+    await till.world.tell(await till.world.live(payment_id), PROMPT)
+    await till.world.dispatched()
+    refund = await till.world.live(payment_id)
+    for receipt in ("TKK8REFUND", "TKK9REFUND"):
+        await till.world.tell(refund, msgspec.structs.replace(PROMPT, receipt=receipt))
+        await till.sweep()
+    assert await till.world.state(payment_id) is State.REFUNDED
     assert (await till.suspense(), await till.open_cases()) == (0, [])
 
 

@@ -20,7 +20,6 @@ from engine.errors import (
 from engine.fx.quotes import Quote
 from engine.ledger.plans import Spend
 from engine.money import Money
-from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.health import Told, told_by_error
 from engine.payments.lifecycle import State
@@ -412,7 +411,10 @@ async def test_a_contradiction_opens_a_case_and_moves_nothing(world: World) -> N
     before = await world.pool.fetch("select * from balance order by id")
     assert await world.tell(attempt, FAILED, Source.QUERY) is Heard.CONFLICT
     assert await world.tell(attempt, FAILED, Source.QUERY) is Heard.CONFLICT
-    assert await world.cases() == ["CONFLICT"]
+    told = await world.pool.fetch("select kind, detail from case_file")
+    assert [tuple(case) for case in told] == [
+        ("CONFLICT", "DISBURSE failed after it had succeeded")
+    ]
     assert await world.state(payment_id) is S.PAID
     assert await world.pool.fetch("select * from balance order by id") == before
 
@@ -587,6 +589,36 @@ async def test_a_refused_repeat_says_nothing_about_the_call_before_it(
     assert await world.balance("PAYOUT_IN_FLIGHT mtn_ug", "UGX") == 28_023
     assert len(world.mpesa.orders) == 1
     await world.tell(attempt, SUCCEEDED)
+    assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "cases"), [(None, []), ('{"code":"NO","reason":"other"}', ["CONFLICT"])]
+)
+async def test_an_order_that_was_taken_again_as_its_attempt_ended_is_struck_off(
+    world: World, answer: str | None, cases: list[str]
+) -> None:
+    """Whoever took it died: it would be taken over for ever. What it heard before is heard."""
+    payment_id, attempt = await collected(world)
+    await world.tell(attempt, SUCCEEDED)
+    await world.dispatched()
+    outbox = world.dispatcher._outbox
+    claim = await outbox.take_again(attempt, payment_id, 1, Direction.DISBURSE, None)
+    assert claim and (answer is None or await outbox.end(attempt, claim, answer))
+    world.clock.pass_(61)
+    assert await world.dispatcher.sweep() == 1
+    await world.dispatched()
+    assert not await outbox.still_there(attempt)
+    assert (len(world.mtn.orders), await world.state(payment_id)) == (1, S.PAID)
+    assert await world.cases() == cases
+
+
+async def test_a_repeat_that_was_done_by_the_word_of_its_answer_ends_it(world: World) -> None:
+    payment_id, _ = await left_in_the_middle_of_a_payout(world)
+    world.mtn.answers = [Accepted(finding=SUCCEEDED)]
+    world.clock.pass_(61)
+    await world.dispatcher.sweep()
+    await world.dispatched()
     assert (await world.state(payment_id), await world.cases()) == (S.PAID, [])
 
 
@@ -813,24 +845,28 @@ async def test_a_push_the_operator_does_not_know_is_never_sent_again(world: Worl
     assert await world.state(payment_id) is S.COLLECT_UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("told", "sent"),
+    [(Outcome.ASKED, 2), (Outcome.PENDING, 1)],  # who says that it is pending has it
+)
 async def test_a_payout_nobody_ever_took_is_repeated_where_the_operator_answers_late(
-    world: World,
+    world: World, told: Outcome, sent: int
 ) -> None:
     payment_id = await world.confirm()
     await world.dispatched()
     world.mtn.answers = [OutcomeUnknown("mtn", "lost"), Accepted("AG_1")]
     await world.tell(await world.live(payment_id), SUCCEEDED)
     await world.dispatched()
-    asked = Finding(Outcome.ASKED, "asked")
-    world.mtn.findings = [asked] * 10
+    world.mtn.findings = [Finding(told, "odd")] * 10
     world.clock.pass_(61)
     await world.reconciler.sweep()
     assert len(world.mtn.orders) == 1  # it may be on its way yet
     for _ in range(3):
         world.clock.pass_(400)
         await world.reconciler.sweep()
-    first, again = world.mtn.orders  # accepted the second time, and not sent a third
-    assert first.attempt_id == again.attempt_id
+    # Accepted the second time, it is not sent a third.
+    live = await world.live(payment_id)
+    assert [order.attempt_id for order in world.mtn.orders] == [live] * sent
     assert await world.state(payment_id) is S.PAYOUT_UNKNOWN
     await world.tell(await world.live(payment_id), SUCCEEDED, Source.QUERY)
     assert await world.state(payment_id) is S.PAID
@@ -947,19 +983,45 @@ async def test_a_refusal_counts_however_late_while_nobody_has_taken_over(
     assert await world.state(payment_id) is S.REFUNDING
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_paid_by_another"),
+    [
+        (REJECTED, False),  # it is the payee's wallet that refuses
+        (Accepted(finding=Finding(Outcome.FAILED, "TW", reason=Reason.CANNOT_RECEIVE)), False),
+        (NO_WITH_THE_ANSWER, True),
+        (Accepted(finding=Finding(Outcome.FAILED, "T?")), True),
+    ],
+)
 async def test_a_refusal_that_was_written_down_is_carried_out_by_whoever_comes_next(
     world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Exception | Accepted,
+    is_paid_by_another: bool,
 ) -> None:
-    """The process died between writing the end down and committing what follows from it."""
-    payment_id, attempt = await left_in_the_middle_of_a_payout(world)
-    refusal = '{"code":"PAYEE_NOT_FOUND","reason":"not_registered"}'
-    assert await Outbox(world.pool, world.clock, lease_seconds=60).end(attempt, 0, refusal)
+    """The process dies between writing the end down and committing what follows from it."""
+    quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
+    payment_id = (
+        await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    ).payment_id
+    await world.dispatched()
+    world.dispatching = False
+    await world.tell(await world.live(payment_id), SUCCEEDED)
     world.dispatching = True
+
+    async def die(*_: object) -> Heard:
+        raise OurFault("the process dies here")
+
+    world.mtn.answers = [answer]
+    with monkeypatch.context() as dying:
+        dying.setattr(world.payments, "apply_finding", die)
+        world.dispatcher.hear(*world.heard[-1])
+        await world.dispatched()
+    assert await world.state(payment_id) is S.PAYING
     world.clock.pass_(61)
     await world.dispatcher.sweep()
     await world.dispatched()
-    assert world.mtn.orders == []
-    assert await world.state(payment_id) is S.REFUNDING
+    assert (len(world.mtn.orders), len(world.other.orders)) == (1, int(is_paid_by_another))
+    assert await world.state(payment_id) is (S.PAYING if is_paid_by_another else S.REFUNDING)
 
 
 async def test_nobody_repeats_an_order_beside_the_one_who_holds_it(world: World) -> None:

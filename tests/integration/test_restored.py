@@ -15,6 +15,7 @@ from engine.decisions import Kind as About
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.desk.proposals import State as Stands
 from engine.errors import NoWayNow
+from engine.outbox import NEVER_SENT
 from engine.payments.approvals import Approvals
 from engine.payments.attested import Attested
 from engine.payments.debts import Debts
@@ -42,6 +43,7 @@ AMINA, BRIAN = Person("amina"), Person("brian")
 LOST_SECONDS = 300
 PAID_OUT = Finding(Outcome.SUCCEEDED, "ok", receipt="MP1")
 REVERSED = Finding(Outcome.REVERSED, "reversed")
+ALLOWED = Decision(About.COMPLIANCE, "allow", "no name", {})
 
 
 class Staffed(NamedTuple):
@@ -90,14 +92,16 @@ async def restored(database_url: str, clock: TestClock) -> AsyncIterator[Staffed
         assert await world.books.is_balanced()
 
 
-async def collecting(world: World) -> PaymentId:
-    payment_id = await world.confirm()
+async def collecting(world: World, *ways: str) -> PaymentId:
+    """Its payer is asked; it is paid out by the first of `ways` that is open, if any are named."""
+    quote = msgspec.structs.replace(await world.quote(), ways=ways)
+    confirmed = await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
     await world.dispatched()
-    return payment_id
+    return confirmed.payment_id
 
 
-async def paying(world: World) -> PaymentId:
-    payment_id = await collecting(world)
+async def paying(world: World, *ways: str) -> PaymentId:
+    payment_id = await collecting(world, *ways)
     await world.tell(await world.live(payment_id), SUCCEEDED)
     await world.dispatched()
     assert await world.state(payment_id) is State.PAYING
@@ -164,19 +168,38 @@ async def test_what_was_held_for_a_list_says_both(database_url: str) -> None:
         assert "a name" in facts
 
 
+@pytest.mark.parametrize("ways", [(), ("mtn_ug", "other_ug")])
 async def test_a_payout_that_failed_tries_no_other_way_and_is_not_given_back_by_itself(
-    database_url: str,
+    database_url: str, ways: tuple[str, ...]
 ) -> None:
     """In what is lost the other way may have been taken already."""
     clock = TestClock()
     async with open_world(database_url, clock=clock) as before:
-        payment_id = await paying(before)
+        payment_id = await paying(before, *ways)
     async with restored(database_url, clock) as staffed:
         world = staffed.world
         await world.tell(await world.live(payment_id), FAILED, Source.QUERY)
         await world.dispatched()
         assert await world.state(payment_id) is State.ON_HOLD
         assert (world.other.orders, world.mpesa.orders) == ([], [])
+
+
+async def test_what_had_never_left_and_was_given_up_may_have_gone_another_way(
+    database_url: str,
+) -> None:
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await collecting(before, "mtn_ug", "other_ug")
+        before.dispatching = False
+        await before.tell(await before.live(payment_id), SUCCEEDED)
+        attempt_id = await before.live(payment_id)
+        assert await before.dispatcher._outbox.end(attempt_id, 0, NEVER_SENT)
+    async with restored(database_url, clock) as staffed:
+        world = staffed.world
+        assert await world.dispatcher.sweep() == 1
+        await world.dispatched()
+        assert await world.state(payment_id) is State.ON_HOLD
+        assert (world.mtn.orders, world.other.orders, world.mpesa.orders) == ([], [], [])
 
 
 async def test_what_is_due_back_was_maybe_given_back_and_waits_for_two_people(
@@ -357,16 +380,14 @@ async def test_what_people_saw_right_after_a_restore_rules_nothing(database_url:
             clock.pass_(ORDER_OVER_SECONDS - 60)
 
 
-async def returned(world: World) -> PaymentId:
-    """Paid, and given back by the operator that paid; another one could have paid as well."""
-    quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
-    confirmed = await world.payments.confirming.confirm(
-        payer=CUSTOMER, quote=quote, key=quote.quote_id
-    )
-    payment_id = confirmed.payment_id
-    await world.dispatched()
-    await world.tell(await world.live(payment_id), SUCCEEDED)
-    await world.dispatched()
+async def returned(world: World, *refusals: Finding) -> PaymentId:
+    """Paid, and given back by the operator that paid; another one could have paid as well, or did
+    after a refusal.
+    """
+    payment_id = await collecting(world, "mtn_ug", "other_ug")
+    for told in (SUCCEEDED, *refusals):
+        await world.tell(await world.live(payment_id), told)
+        await world.dispatched()
     attempt_id = await world.live(payment_id)
     await world.tell(attempt_id, PAID_OUT)
     await world.tell(attempt_id, REVERSED, Source.QUERY)
@@ -381,6 +402,7 @@ async def test_a_return_that_was_paid_again_in_what_is_lost_is_booked_and_paid_n
 ) -> None:
     clock = TestClock()
     async with open_world(database_url, clock=clock) as before:
+        before.policy.clearance = Clearance(ALLOWED)
         payment_id = await returned(before)
         first = before.mtn.orders[0].attempt_id
     async with restored(database_url, clock) as staffed:
@@ -400,9 +422,32 @@ async def test_a_return_that_was_paid_again_in_what_is_lost_is_booked_and_paid_n
         assert await staffed.office.cases.open_cases() == []
         told = {str(sms.to) for sms in world.sms.sent if sms.to != PAYER}
         assert told == {"+256772000099" if payee else str(PAYEE)}
+        # What was said of the payee before is said of nobody else: another is looked at anew.
+        said = (await world.payment(payment_id)).facts.clearance
+        assert said == (None if payee else ALLOWED)
         # The operator says once more what it said of the first.
         await world.tell(first, Finding(Outcome.REVERSED, "again"), Source.QUERY)
         assert await world.state(payment_id) is State.PAID
+
+
+async def test_what_another_operator_paid_after_a_refusal_is_known_by_its_reference(
+    database_url: str,
+) -> None:
+    """Of the order that was refused nothing is booked: it may be the one that paid after all."""
+    clock = TestClock()
+    async with open_world(database_url, clock=clock) as before:
+        payment_id = await returned(before, FAILED)
+        refused, paid = before.mtn.orders[0].attempt_id, before.other.orders[0].attempt_id
+    async with restored(database_url, clock) as staffed:
+        for operator, reference, stands in (
+            ("other_ug", "MP1", Stands.FAILED),
+            ("other_ug", f"ref-{paid}", Stands.FAILED),
+            ("mtn_ug", f"ref-{refused}", Stands.DONE),
+        ):
+            fields = {"operator": operator, "reference": reference}
+            seen = await staffed.agree(Kind.PAYOUT_SEEN, payment_id, **fields)
+            assert seen.state is stands, reference
+        assert await staffed.world.state(payment_id) is State.PAID
 
 
 async def test_a_return_that_was_paid_again_is_in_the_float_of_who_paid(database_url: str) -> None:

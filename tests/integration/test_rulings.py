@@ -81,6 +81,18 @@ async def test_whoever_closes_the_case_of_what_still_waits_has_it_again_the_next
     assert await world.cases() == ["ON_HOLD"] * 4
 
 
+async def test_no_case_of_a_hold_comes_back_behind_a_ruling_of_this_moment(world: World) -> None:
+    """The sweep had read it before: whoever reads its case would rule on what is paid out."""
+    world.policy.clearance = Clearance(HELD)
+    payment_id = await collected(world)
+    seen_before = await world.payment(payment_id)
+    assert await world.rulings.release(payment_id, BY_TWO)
+    await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'two'")
+    await world.rulings.looks_after(1)[S.ON_HOLD](seen_before)
+    assert await world.cases() == ["ON_HOLD"]
+    await world.dispatched()
+
+
 async def test_a_list_that_changed_after_the_confirm_holds_before_the_payout(world: World) -> None:
     payment_id = await world.confirm()
     await world.dispatched()

@@ -77,7 +77,7 @@ class StatementCases:
                     " do update set closed_ms = null, closed_by = null, note = null,"
                     " opened_ms = excluded.opened_ms, detail = excluded.detail,"
                     " due_ms = excluded.due_ms"
-                    " where known.closed_ms is not null and known.closed_by = $8",
+                    " where known.closed_by = $8",
                     case.subject, case.kind, case.hash, self._tenant, at_ms, case.detail, due_ms,
                     CLOSED_BY,
                 )  # fmt: skip

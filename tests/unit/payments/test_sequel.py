@@ -11,6 +11,7 @@ from engine.msisdn import Prefixes
 from engine.payments.lifecycle import Event, State
 from engine.payments.payment import Payment
 from engine.payments.policy import HOLD, Policy
+from engine.payments.replays import differing
 from engine.payments.routing import Directory
 from engine.payments.sequel import Following, Sequel
 from engine.payments.store import PaymentStore
@@ -82,6 +83,7 @@ async def test_any_way_but_the_ordinary_one_says_why() -> None:
     assert usual.decisions == ()
     (why,) = other.decisions
     assert why.outcome == "payout ordered: airtel_ug"
+    assert (why.kind, differing([why])) == (Kind.ROUTE, [])
     assert why.inputs["open"] == {"mtn_ug": False, "airtel_ug": True}
     assert other.onward is not None
     assert other.onward.route == STORE.route(two_ways(State.PAYING).facts, 1)
@@ -135,6 +137,8 @@ async def test_a_rate_that_no_longer_holds_pays_nobody() -> None:
     assert [(why.outcome, why.inputs["pay_until"]) for why in given_back.decisions] == [
         ("refund", 1_000_000_000)
     ]
+    (why,) = given_back.decisions
+    assert (why.kind, differing([why])) == (Kind.RATE, [])
     assert by(await doors.after_payout_never_sent(late)) == (None, None)
     assert by(await doors.after_failed_payout(late, Reason.OTHER)) == (None, None)
 
