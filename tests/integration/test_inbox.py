@@ -702,6 +702,13 @@ async def test_the_language_is_changed_by_its_code_or_its_name(house: House, wor
     assert (await house.say("MSAADA") or "").startswith("CAPP: TUMA 500")
 
 
+@pytest.mark.parametrize("word", ["fr", "français", "FRANÇAIS", "francais"])
+async def test_a_language_is_called_by_its_name_with_accents_or_without(
+    house: House, word: str
+) -> None:
+    assert (await house.say(f"LANG {word}") or "").startswith("Votre langue est maintenant")
+
+
 @pytest.mark.parametrize(
     ("text", "begins"),
     [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import CustomerMistake
-from engine.inbox.keywords import Verb, Vocabulary, has_foreign_digits, read_order
+from engine.inbox.keywords import Verb, Vocabulary, has_foreign_digits, plainly, read_order
 from engine.money import CURRENCY_OF_COUNTRY, Money
 from engine.msisdn import Msisdn
 from engine.texts import Texts
@@ -40,6 +40,16 @@ KENYAN, UGANDAN = Msisdn("+254712345678"), Msisdn("+256772123456")
         ("Ndiyo.", Verb.YES, ()),
         ("NO", Verb.NO, ()),
         ("ＳＥＮＤ ５００ ０７１２３４５６７８", Verb.SEND, ("500", "0712345678")),
+        ("ARRÊT", Verb.STOP, ()),
+        ("arre\u0302t", Verb.STOP, ()),
+        ("Début", Verb.START, ()),
+        ("État 7KQ2M4XW9D", Verb.STATUS, ("7KQ2M4XW9D",)),
+        ("Envoyer 500 à 0712345678", Verb.SEND, ("500", "0712345678")),
+        ("“Stop”", Verb.STOP, ()),
+        ("« Oui »", Verb.YES, ()),
+        ("\u200fSTOP\u200e", Verb.STOP, ()),
+        ("\ufeffYES\u200b", Verb.YES, ()),
+        ("SEND 500 \u202d0712 345 678\u202c", Verb.SEND, ("500", "0712", "345", "678")),
         ("MENU 1 2", Verb.MENU, ("1", "2")),
     ],
 )
@@ -68,7 +78,7 @@ def test_a_keyword_says_whose_language_it_is() -> None:
 def words_of(key: str) -> set[tuple[str, str]]:
     """Every word of every language under a key, with what it means."""
     return {
-        (word.upper(), key)
+        (plainly(word), key)
         for language in TEXTS.languages
         for word in TEXTS.render(language, f"keywords.{key}").split()
     }
@@ -90,8 +100,16 @@ def test_every_language_s_words_are_understood_by_everybody(asker: str, verb: Ve
 
 
 def test_no_filler_is_the_name_of_a_language() -> None:
-    names = {name.upper() for code in TEXTS.languages for name in (code, TEXTS.names[code])}
+    names = {plainly(name) for code in TEXTS.languages for name in (code, TEXTS.names[code])}
     assert names.isdisjoint(word for word, _ in words_of("filler"))
+
+
+def test_an_amount_at_the_end_of_a_long_message_is_read_whole_or_not_at_all() -> None:
+    """A price of a tenth, shown to who skims it, is a tenth that arrives."""
+    for length in range(180, 220):
+        command = WORDS.read("SEND 0712345678".ljust(length) + "50000")
+        assert command is not None
+        assert command.rest == ("0712345678", "50000")
 
 
 KES_500 = Money(50_000, "KES")
@@ -242,6 +260,8 @@ def test_other_digits_are_noticed(text: str, foreign: bool) -> None:
         ("pin:1234", True),
         ("My PIN is 1234", True),
         ("PIN1234", True),
+        ("pin １２３４", True),
+        ("12\u200b34", True),
         ("siri yangu ni 1234", True),
         ("SEND 500 0712345678 pin 1234", True),
         ("12345", False),
