@@ -153,7 +153,7 @@ def _bare(words: tuple[str, ...], currency: str) -> Iterator[str]:
     names = SHORT_OF_CURRENCY.get(currency, frozenset({currency}))
     for word in words:
         bare = _AMOUNT_TAIL.sub("", word)
-        for name in sorted(names, key=len, reverse=True):
+        for name in names:
             if bare.startswith(name) and bare[len(name) :][:1].isdigit():
                 bare = bare[len(name) :]
             elif bare.endswith(name) and bare[: -len(name)][-1:].isdigit():

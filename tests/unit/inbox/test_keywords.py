@@ -129,6 +129,9 @@ KES_500 = Money(50_000, "KES")
         "SEND Ksh 500 0712345678",
         "SEND 500/= 0712345678",
         "SEND 500/- 0712345678",
+        "SEND 500 /= 0712345678",
+        "SEND KES500.00 0712345678",
+        "SEND 500.00KSHS 0712345678",
         "SEND 500.00 0712-345-678",
         "SEND ksh.500 to 0712345678",
     ],
@@ -203,6 +206,11 @@ def test_an_amount_that_may_end_in_two_places_is_not_guessed(text: str, country:
         ("5OO", "0712345678"),
         ("1.000,00", "0712345678"),
         ("500", "0712345678", "MUM"),
+        ("500", "1", "0712345678"),  # 5001?
+        ("0712345678", "50", "00"),
+        ("0500", "0712345678"),  # no amount begins so: a number that lacks digits, rather
+        ("07123456", "0712345678"),
+        ("2547123456", "0712345678"),
         ("١٥٠", "0712345678"),
     ],
 )
@@ -210,6 +218,12 @@ def test_money_is_never_guessed(words: tuple[str, ...]) -> None:
     with pytest.raises(CustomerMistake) as caught:
         read_order(words, "KE", "KES")
     assert caught.value.text_key == "sms.in_send_how"
+
+
+def test_who_writes_a_fraction_that_no_coin_has_is_told_that() -> None:
+    for words in (("500.505", "0712345678"), ("0712345678", "500.505")):
+        with pytest.raises(CustomerMistake, match=r"mistake\.amount_whole"):
+            read_order(words, "KE", "KES")
 
 
 def test_an_amount_is_of_what_the_senders_wallet_holds() -> None:
@@ -243,6 +257,7 @@ def test_any_words_give_an_order_or_a_mistake(words: tuple[str, ...]) -> None:
         ("፭፻", True),
         ("SEND ५०० 1", True),
         ("½", True),
+        ("envoyer 500 à 0712345678", False),
     ],
 )
 def test_other_digits_are_noticed(text: str, foreign: bool) -> None:
