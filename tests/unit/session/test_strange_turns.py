@@ -290,6 +290,32 @@ async def test_a_dial_under_the_id_of_a_session_that_is_over_is_another_one(is_t
     assert house.session().nonce != nonce
 
 
+async def test_a_dial_that_is_told_from_others_is_itself_also_behind_the_end() -> None:
+    house = await caller()
+    counted: dict[str, Any] = {"cumulative": False}
+    await house.take("", opens=True, sequence="1", **counted)
+    for number, pressed in enumerate(("5", "3", "2", "1"), 2):
+        last = await house.take(pressed, sequence=str(number), **counted)
+    house.clock.seconds += 60
+    assert await house.take("", opens=True, sequence="1", **counted) == last
+    assert house.session().ended
+
+
+async def test_a_dial_that_comes_late_takes_no_session_from_who_is_in_it() -> None:
+    house = await caller()
+    asked = await house.press("1", PAYEE)
+    house.clock.seconds += 60
+    assert await house.take("") == asked
+    assert house.session().screen == "send_money.amount"
+
+
+async def test_who_dials_with_an_id_that_recurs_is_not_kept_out_by_a_record_nobody_reads() -> None:
+    house = await caller()
+    house.records.records[PAYER, "s1"] = b"\x00\x00\x00\x01garbage"
+    home = await house.take("", opens=True, cumulative=False, id_recurs=True)
+    assert home.text.startswith("CAPP\n1. Send money")
+
+
 async def test_a_repeated_dial_with_an_id_that_recurs_makes_the_same_offer() -> None:
     house = await caller()
     recurring: dict[str, Any] = {"cumulative": False, "id_recurs": True}
