@@ -32,7 +32,7 @@ from engine.inbox.guard import (
     phone_key,
 )
 from engine.inbox.inbox import Inbox
-from engine.inbox.memory import Memory
+from engine.inbox.memory import AGREED_SECONDS, JOURNEY_SECONDS, Memory
 from engine.inbox.store import KEPT_SECONDS, InboxStore
 from engine.ledger.plans import Intent
 from engine.messages.letters import Answer
@@ -897,6 +897,21 @@ async def test_all_that_the_guard_keeps_of_a_phone_ends_by_itself(redis: Any) ->
         left = await redis.execute("TTL", key)
         assert left != -1, name
         assert left <= most.get(name, ECHO_SECONDS), name
+
+
+async def test_nothing_that_redis_keeps_of_a_phone_stays_there(house: House, redis: Any) -> None:
+    """Its number is in every key."""
+    for text in ("MENU", "1", "SEND 500 +256772000002", "YES", "NO"):
+        await house.say(text)
+    most = {"journey": JOURNEY_SECONDS, "day": 86_400}
+    names = set()
+    for key in await redis.execute("KEYS", "capp:sms:*"):
+        name = key.decode().removeprefix(f"{phone_key(1, PAYER)}:").partition(":")[0]
+        left = await redis.execute("TTL", key)
+        assert left != -1, name
+        assert left <= most.get(name, AGREED_SECONDS), name
+        names.add(name)
+    assert names >= {"journey", "pressed", "order", "quote", "agreed"}
 
 
 async def test_who_took_longer_than_the_claim_gives_nobody_else_s_back(redis: Any) -> None:
