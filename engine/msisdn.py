@@ -25,7 +25,12 @@ _DIALLING_CODES = {
 """The countries our operators have wallets in (`reference: msisdn, section 2`)."""
 CALLING_CODES = frozenset(_DIALLING_CODES.values())
 _COUNTRY_OF_CODE = {code: country for country, code in _DIALLING_CODES.items()}
-_PUNCTUATION = str.maketrans("", "", " -.()")
+_COPIED = (
+    "\u00a0\u202f\u2010\u2011\u2013"
+    "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
+"""Blanks, hyphens and marks of direction in numbers that were copied from contacts or a page."""
+_PUNCTUATION = str.maketrans("", "", " -.()" + _COPIED)
 _CARRIERS = {"NG": "9", "TZ": "56", "UG": "57"}
 """The digits that may stand behind `00` to dial abroad (`reference: msisdn, section 5`)."""
 _OLD_DIGITS_BJ = 8

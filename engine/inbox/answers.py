@@ -14,7 +14,14 @@ from engine.clock import Clock
 from engine.customers.customers import Customer
 from engine.errors import CustomerMistake, NoWayNow, TextKey
 from engine.fx.quotes import Quote
-from engine.inbox.keywords import Command, Verb, Vocabulary, has_foreign_digits, read_order
+from engine.inbox.keywords import (
+    Command,
+    Verb,
+    Vocabulary,
+    has_foreign_digits,
+    plainly,
+    read_order,
+)
 from engine.inbox.memory import AGREED_SECONDS, Memory
 from engine.inbox.rooms import Customers, Journeys, Names, OptOuts, Payments
 from engine.messages.planning import Writer
@@ -317,7 +324,7 @@ class Answers:
     def _language_called(self, word: str) -> str | None:
         """By its code or by its own name."""
         for language in self._texts.languages:
-            if word in (language.upper(), self._texts.names[language].upper()):
+            if word in (plainly(language), plainly(self._texts.names[language])):
                 return language
         return None
 

@@ -21,29 +21,27 @@ DAY_MAX = 120
 """Messages of one phone that are answered; beyond, two machines would talk for ever."""
 
 # KEYS lease, echo, minute, day, claim of the phone; ARGV token, lease s, echo s, minute max, day
-# max, message id.
+# max.
 # A message that was counted already, because the reply to this script was lost, is not again.
 _ADMIT = b"""
 local held = redis.call('GET', KEYS[1])
 if held == ARGV[1] then return 0 end
 if held then return 1 end
-local said = redis.call('GET', KEYS[2])
-if said and said ~= ARGV[6] then return 2 end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
 if tonumber(redis.call('GET', KEYS[3]) or '0') >= tonumber(ARGV[4])
   or tonumber(redis.call('GET', KEYS[4]) or '0') >= tonumber(ARGV[5]) then return 3 end
 if redis.call('EXISTS', KEYS[5]) == 1 then return 4 end
 redis.call('SET', KEYS[5], ARGV[1], 'EX', ARGV[2])
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-redis.call('SET', KEYS[2], ARGV[6], 'EX', ARGV[3])
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[3])
 if redis.call('INCR', KEYS[3]) == 1 then redis.call('EXPIRE', KEYS[3], 60) end
 if redis.call('INCR', KEYS[4]) == 1 then redis.call('EXPIRE', KEYS[4], 86400) end
 return 0
 """
-# KEYS what holds the token, or the message's id; ARGV both.
+# KEYS what may hold the token; ARGV the token.
 _FREE = b"""
 for _, key in ipairs(KEYS) do
-  local held = redis.call('GET', key)
-  if held == ARGV[1] or held == ARGV[2] then redis.call('DEL', key) end
+  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
 end
 return 0
 """
@@ -93,7 +91,7 @@ class Guard:
         )
         answer = await self._redis.execute(
             "EVAL", _ADMIT, len(keys), *keys, token, LEASE_SECONDS, ECHO_SECONDS, MINUTE_MAX,
-            DAY_MAX, f"{gateway}:{message_id}",
+            DAY_MAX,
         )  # fmt: skip
         return Admission(answer)
 
@@ -109,13 +107,11 @@ class Guard:
             self._echo_key(msisdn, text),
             _claim_key(self._tenant, msisdn),
         )
-        named = f"{gateway}:{message_id}"
-        await self._redis.execute("EVAL", _FREE, len(keys), *keys, token, named)
+        await self._redis.execute("EVAL", _FREE, len(keys), *keys, token)
 
     async def done(self, msisdn: Msisdn, *, token: str) -> None:
         """The message was carried out: the phone's next one may be."""
-        claim = _claim_key(self._tenant, msisdn)
-        await self._redis.execute("EVAL", _FREE, 1, claim, token, "")
+        await self._redis.execute("EVAL", _FREE, 1, _claim_key(self._tenant, msisdn), token)
 
     def _echo_key(self, msisdn: Msisdn, text: str) -> str:
         return f"{phone_key(self._tenant, msisdn)}:echo:{self._mac(text)}"

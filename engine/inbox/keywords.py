@@ -23,7 +23,12 @@ SHORT_OF_CURRENCY = {
 }
 """How people write a currency beside an amount. A word not listed for their own is not let pass."""
 
-_ENDS = ".,;:!?\"'()[]<>"
+TEXT_LENGTH_MAX = 1_600
+"""As long as gateways hand a message over: what is cut off may be the end of an amount."""
+
+_ENDS = ".,;:!?\"'()[]<>“”„‘’«»‹›"
+_UNSEEN = frozenset({"Mn", "Cf"})
+"""Accents, once they are apart from their letters, and marks of direction and the like."""
 _GLUED = re.compile(r"([^\W\d]+)([+\d].*)", re.DOTALL)
 _AMOUNT_TAIL = re.compile(r"/[=-]?$")
 _DIGIT_RUN = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
@@ -63,7 +68,7 @@ class Vocabulary:
             language: {
                 word: verb
                 for verb in Verb
-                for word in _upper(texts.render(language, f"keywords.{verb}")).split()
+                for word in plainly(texts.render(language, f"keywords.{verb}")).split()
             }
             for language in texts.languages
         }
@@ -72,7 +77,7 @@ class Vocabulary:
 
     def read(self, text: str, language: str = FALLBACK) -> Command | None:
         """The command in a message, None when it begins with no keyword."""
-        words = [word for word in (w.strip(_ENDS) for w in _upper(text).split()) if word]
+        words = [word for word in (w.strip(_ENDS) for w in plainly(text).split()) if word]
         if not words:
             return None
         first, *rest = words
@@ -86,11 +91,12 @@ class Vocabulary:
 
     def looks_like_pin(self, text: str) -> bool:
         """Four digits alone, or four digits in a message that speaks of a PIN in any language."""
-        words = [word.strip(_ENDS + "-") for word in _upper(text).split()]
+        plain = plainly(text)
+        words = [word.strip(_ENDS + "-") for word in plain.split()]
         if has_pin_shape("".join(words)):
             return True
         speaks_of_it = any(word.rstrip("0123456789:=-") in self._pin_words for word in words)
-        return speaks_of_it and _DIGIT_RUN.search(text) is not None
+        return speaks_of_it and _DIGIT_RUN.search(plain) is not None
 
     def _find(self, word: str, language: str) -> tuple[Verb, str] | None:
         for tongue in dict.fromkeys((language, FALLBACK, *self._words)):
@@ -147,7 +153,7 @@ def _bare(words: tuple[str, ...], currency: str) -> Iterator[str]:
     names = SHORT_OF_CURRENCY.get(currency, frozenset({currency}))
     for word in words:
         bare = _AMOUNT_TAIL.sub("", word)
-        for name in sorted(names, key=len, reverse=True):
+        for name in names:
             if bare.startswith(name) and bare[len(name) :][:1].isdigit():
                 bare = bare[len(name) :]
             elif bare.endswith(name) and bare[: -len(name)][-1:].isdigit():
@@ -164,9 +170,18 @@ def _may_be_amount(word: str) -> bool:
 
 def _all_words(texts: Texts, key: str) -> frozenset[str]:
     return frozenset(
-        word for language in texts.languages for word in _upper(texts.render(language, key)).split()
+        word
+        for language in texts.languages
+        for word in plainly(texts.render(language, key)).split()
     )
 
 
-def _upper(text: str) -> str:
-    return unicodedata.normalize("NFKC", text[:200]).upper()
+def plainly(text: str) -> str:
+    """As words are compared: in capitals, without accents, which not every phone can write, and
+    without what nobody sees, as it comes along with a number that was copied.
+    """
+    text = text[:TEXT_LENGTH_MAX]
+    if not text.isascii():
+        spelled = unicodedata.normalize("NFKD", text)
+        text = "".join(c for c in spelled if unicodedata.category(c) not in _UNSEEN)
+    return text.upper()

@@ -49,9 +49,10 @@ def is_another_dial(session: Session, turn: Turn, now: float) -> bool:
     """Whether a dial comes under the id of a session that is over, as a gateway reuses one.
 
     Right after our own last screen it is rather that session's dial, late: one that is over may
-    still be asked for its last reply again.
+    still be asked for its last reply again. Where turns are told apart a dial is always itself.
     """
-    if not turn.cumulative or turn.text:
+    dials = not turn.text if turn.cumulative else turn.opens and not turn.sequence
+    if not dials:
         return False
     return session.dropped or (session.ended and now - session.at > REPEAT_SECONDS)
 

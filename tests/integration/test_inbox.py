@@ -22,9 +22,17 @@ from engine.database import open_pool
 from engine.errors import CustomerMistake, NoWayNow
 from engine.fx.quotes import Quote
 from engine.inbox.answers import Answers
-from engine.inbox.guard import DAY_MAX, MINUTE_MAX, Guard
+from engine.inbox.guard import (
+    DAY_MAX,
+    ECHO_SECONDS,
+    LEASE_SECONDS,
+    MINUTE_MAX,
+    Admission,
+    Guard,
+    phone_key,
+)
 from engine.inbox.inbox import Inbox
-from engine.inbox.memory import Memory
+from engine.inbox.memory import AGREED_SECONDS, JOURNEY_SECONDS, Memory
 from engine.inbox.store import KEPT_SECONDS, InboxStore
 from engine.ledger.plans import Intent
 from engine.messages.letters import Answer
@@ -702,6 +710,13 @@ async def test_the_language_is_changed_by_its_code_or_its_name(house: House, wor
     assert (await house.say("MSAADA") or "").startswith("CAPP: TUMA 500")
 
 
+@pytest.mark.parametrize("word", ["fr", "français", "FRANÇAIS", "francais"])
+async def test_a_language_is_called_by_its_name_with_accents_or_without(
+    house: House, word: str
+) -> None:
+    assert (await house.say(f"LANG {word}") or "").startswith("Votre langue est maintenant")
+
+
 @pytest.mark.parametrize(
     ("text", "begins"),
     [
@@ -858,6 +873,80 @@ async def test_the_same_words_behind_what_failed_are_no_echo(house: House, redis
     assert (await house.say("yes") or "").startswith(f"{CODE} started.")
     assert await house.say("YES.") is not None
     assert await house.say("YES") is None
+
+
+async def test_who_asks_the_guard_again_for_a_lost_reply_is_as_welcome_and_counted_once(
+    redis: Any,
+) -> None:
+    guard = Guard(redis, 1, b"k" * 32)
+    claim = {"gateway": "twilio", "message_id": "m1", "token": "t" * 32}
+    assert [await guard.admit(PAYER, "BAL", **claim) for _ in range(2)] == [Admission.WELCOME] * 2
+    for counted in ("minute", "day"):
+        assert int(await redis.execute("GET", f"{phone_key(1, PAYER)}:{counted}")) == 1
+
+
+async def test_all_that_the_guard_keeps_of_a_phone_ends_by_itself(redis: Any) -> None:
+    """A process that dies with a message in its hands shuts nobody out for good."""
+    guard = Guard(redis, 1, b"k" * 32)
+    await guard.admit(PAYER, "BAL", gateway="twilio", message_id="m1", token="t" * 32)
+    most = {"claim": LEASE_SECONDS, "lease": LEASE_SECONDS, "minute": 60, "day": 86_400}
+    keys = [key.decode() for key in await redis.execute("KEYS", f"{phone_key(1, PAYER)}*")]
+    assert len(keys) >= len(most)
+    for key in keys:
+        name = key.removeprefix(f"{phone_key(1, PAYER)}:").partition(":")[0]
+        left = await redis.execute("TTL", key)
+        assert left != -1, name
+        assert left <= most.get(name, ECHO_SECONDS), name
+
+
+async def test_nothing_that_redis_keeps_of_a_phone_stays_there(house: House, redis: Any) -> None:
+    """Its number is in every key."""
+    for text in ("MENU", "1", "SEND 500 +256772000002", "YES", "NO"):
+        await house.say(text)
+    most = {"journey": JOURNEY_SECONDS, "day": 86_400}
+    names = set()
+    for key in await redis.execute("KEYS", "capp:sms:*"):
+        name = key.decode().removeprefix(f"{phone_key(1, PAYER)}:").partition(":")[0]
+        left = await redis.execute("TTL", key)
+        assert left != -1, name
+        assert left <= most.get(name, AGREED_SECONDS), name
+        names.add(name)
+    assert names >= {"journey", "pressed", "order", "quote", "agreed"}
+
+
+async def test_who_took_longer_than_the_claim_gives_nobody_else_s_back(redis: Any) -> None:
+    guard = Guard(redis, 1, b"k" * 32)
+    assert await said(guard, "YES", "slow") is Admission.WELCOME
+    await redis.execute("DEL", f"{phone_key(1, PAYER)}:claim")  # it has run out
+    assert await said(guard, "NO", "next") is Admission.WELCOME
+    await guard.done(PAYER, token="slow")
+    assert await said(guard, "HELP", "third") is Admission.BUSY
+    await guard.done(PAYER, token="next")
+    assert await said(guard, "HELP", "third") is Admission.WELCOME
+
+
+async def test_a_minute_of_messages_is_over_though_more_of_them_come(redis: Any) -> None:
+    guard = Guard(redis, 1, b"k" * 32)
+    counted = f"{phone_key(1, PAYER)}:minute"
+    await said(guard, "1", "a")
+    await redis.execute("EXPIRE", counted, 20)
+    await guard.done(PAYER, token="a")
+    assert await said(guard, "2", "b") is Admission.WELCOME
+    assert await redis.execute("GET", counted) == b"2"
+    assert await redis.execute("TTL", counted) <= 20
+
+
+async def test_nobody_finds_out_without_the_key_what_was_said(redis: Any) -> None:
+    """Ten thousand tries would tell a PIN."""
+    guard, other = (Guard(redis, 1, key * 32) for key in (b"k", b"o"))
+    await said(guard, PIN, "a")
+    await guard.done(PAYER, token="a")
+    assert await said(guard, PIN, "b") is Admission.ECHO
+    assert await said(other, PIN, "c") is Admission.WELCOME
+
+
+async def said(guard: Guard, text: str, id_: str) -> Admission:
+    return await guard.admit(PAYER, text, gateway="twilio", message_id=id_, token=id_)
 
 
 async def test_the_same_id_at_two_gateways_is_two_messages(house: House) -> None:

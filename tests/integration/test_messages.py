@@ -235,7 +235,14 @@ def reported(intent_id: IntentId, delivered: bool | None) -> SmsReport:
 
 @pytest.mark.parametrize(
     ("reports", "status"),
-    [([None], "sent"), ([None, True], "sent"), ([True], "sent"), ([False, None], "undelivered")],
+    [
+        ([None], "sent"),
+        ([None, True], "sent"),
+        ([True], "sent"),
+        ([False, None], "undelivered"),
+        ([True, False], "undelivered"),
+        ([False, True], "undelivered"),
+    ],
 )
 async def test_a_report_settles_what_was_unknown(
     world: World, reports: list[bool | None], status: str

@@ -47,6 +47,10 @@ from providers.registry import OPERATORS
         ("006254712000001", "TZ", "+254712000001"),
         ("00919812345678", "NG", "+919812345678"),  # India, whose code begins like Nigeria's prefix
         ("0078001234567", "KE", "mistake.not_mobile"),
+        # Copied, with what contacts and pages put between the digits and around them.
+        ("\u202d0712\u00a0000\u00a0001\u202c", "KE", "+254712000001"),
+        ("\u2066+254\u2011712\u2011000\u2011001\u2069", "UG", "+254712000001"),
+        ("\u200e0772\u202f000\u202f001\ufeff", "UG", "+256772000001"),
     ],
 )
 def test_numbers_are_read_as_people_type_them(typed: str, home: str, expected: str) -> None:

@@ -82,6 +82,8 @@ def test_an_old_key_still_verifies_after_a_rotation() -> None:
         word([KEY]).upper(),
         word([KEY]).replace("1.", "01.", 1),
         word([KEY]).replace("1.", "١.", 1),
+        word([KEY]).replace("1.", "²."),  # a digit that is no number
+        "1" * 5_000 + ".",  # one that Python does not read
         word([KEY]).replace(".", ""),
         word([KEY]).replace(".", "_", 1),
         "",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import CustomerMistake
-from engine.inbox.keywords import Verb, Vocabulary, has_foreign_digits, read_order
+from engine.inbox.keywords import Verb, Vocabulary, has_foreign_digits, plainly, read_order
 from engine.money import CURRENCY_OF_COUNTRY, Money
 from engine.msisdn import Msisdn
 from engine.texts import Texts
@@ -40,6 +40,16 @@ KENYAN, UGANDAN = Msisdn("+254712345678"), Msisdn("+256772123456")
         ("Ndiyo.", Verb.YES, ()),
         ("NO", Verb.NO, ()),
         ("ＳＥＮＤ ５００ ０７１２３４５６７８", Verb.SEND, ("500", "0712345678")),
+        ("ARRÊT", Verb.STOP, ()),
+        ("arre\u0302t", Verb.STOP, ()),
+        ("Début", Verb.START, ()),
+        ("État 7KQ2M4XW9D", Verb.STATUS, ("7KQ2M4XW9D",)),
+        ("Envoyer 500 à 0712345678", Verb.SEND, ("500", "0712345678")),
+        ("“Stop”", Verb.STOP, ()),
+        ("« Oui »", Verb.YES, ()),
+        ("\u200fSTOP\u200e", Verb.STOP, ()),
+        ("\ufeffYES\u200b", Verb.YES, ()),
+        ("SEND 500 \u202d0712 345 678\u202c", Verb.SEND, ("500", "0712", "345", "678")),
         ("MENU 1 2", Verb.MENU, ("1", "2")),
     ],
 )
@@ -68,7 +78,7 @@ def test_a_keyword_says_whose_language_it_is() -> None:
 def words_of(key: str) -> set[tuple[str, str]]:
     """Every word of every language under a key, with what it means."""
     return {
-        (word.upper(), key)
+        (plainly(word), key)
         for language in TEXTS.languages
         for word in TEXTS.render(language, f"keywords.{key}").split()
     }
@@ -90,8 +100,16 @@ def test_every_language_s_words_are_understood_by_everybody(asker: str, verb: Ve
 
 
 def test_no_filler_is_the_name_of_a_language() -> None:
-    names = {name.upper() for code in TEXTS.languages for name in (code, TEXTS.names[code])}
+    names = {plainly(name) for code in TEXTS.languages for name in (code, TEXTS.names[code])}
     assert names.isdisjoint(word for word, _ in words_of("filler"))
+
+
+def test_an_amount_at_the_end_of_a_long_message_is_read_whole_or_not_at_all() -> None:
+    """A price of a tenth, shown to who skims it, is a tenth that arrives."""
+    for length in range(180, 220):
+        command = WORDS.read("SEND 0712345678".ljust(length) + "50000")
+        assert command is not None
+        assert command.rest == ("0712345678", "50000")
 
 
 KES_500 = Money(50_000, "KES")
@@ -111,6 +129,9 @@ KES_500 = Money(50_000, "KES")
         "SEND Ksh 500 0712345678",
         "SEND 500/= 0712345678",
         "SEND 500/- 0712345678",
+        "SEND 500 /= 0712345678",
+        "SEND KES500.00 0712345678",
+        "SEND 500.00KSHS 0712345678",
         "SEND 500.00 0712-345-678",
         "SEND ksh.500 to 0712345678",
     ],
@@ -185,6 +206,11 @@ def test_an_amount_that_may_end_in_two_places_is_not_guessed(text: str, country:
         ("5OO", "0712345678"),
         ("1.000,00", "0712345678"),
         ("500", "0712345678", "MUM"),
+        ("500", "1", "0712345678"),  # 5001?
+        ("0712345678", "50", "00"),
+        ("0500", "0712345678"),  # no amount begins so: a number that lacks digits, rather
+        ("07123456", "0712345678"),
+        ("2547123456", "0712345678"),
         ("١٥٠", "0712345678"),
     ],
 )
@@ -192,6 +218,12 @@ def test_money_is_never_guessed(words: tuple[str, ...]) -> None:
     with pytest.raises(CustomerMistake) as caught:
         read_order(words, "KE", "KES")
     assert caught.value.text_key == "sms.in_send_how"
+
+
+def test_who_writes_a_fraction_that_no_coin_has_is_told_that() -> None:
+    for words in (("500.505", "0712345678"), ("0712345678", "500.505")):
+        with pytest.raises(CustomerMistake, match=r"mistake\.amount_whole"):
+            read_order(words, "KE", "KES")
 
 
 def test_an_amount_is_of_what_the_senders_wallet_holds() -> None:
@@ -225,6 +257,7 @@ def test_any_words_give_an_order_or_a_mistake(words: tuple[str, ...]) -> None:
         ("፭፻", True),
         ("SEND ५०० 1", True),
         ("½", True),
+        ("envoyer 500 à 0712345678", False),
     ],
 )
 def test_other_digits_are_noticed(text: str, foreign: bool) -> None:
@@ -242,6 +275,8 @@ def test_other_digits_are_noticed(text: str, foreign: bool) -> None:
         ("pin:1234", True),
         ("My PIN is 1234", True),
         ("PIN1234", True),
+        ("pin １２３４", True),
+        ("12\u200b34", True),
         ("siri yangu ni 1234", True),
         ("SEND 500 0712345678 pin 1234", True),
         ("12345", False),

@@ -47,6 +47,18 @@ async def test_pay_stays_where_it_is() -> None:
     assert "Type your CAPP PIN" in (await house.take(keys("1"))).text
 
 
+async def test_back_from_other_networks_to_where_a_number_is_typed_it_is_still_typed() -> None:
+    """The list of people that stood there is gone; the question is not."""
+    house = await caller()
+    (caller_id,) = [known.customer_id for known in house.customers.known.values()]
+    house.customers.saved[caller_id] = {MARY: "Mary"}
+    asked = await house.press("1")
+    assert "1. Mary" in asked.text
+    back = await house.press(*TO_PRICE, "2", "0", "0", "0")
+    assert back.text.partition("\n")[0] == asked.text.partition("\n")[0]
+    assert "Amount in KES" in (await house.take(keys("2", "0", "0", "0", MARY))).text
+
+
 async def test_a_name_that_the_operator_told_is_enough() -> None:
     house = await caller()
     house.names.told[MARY] = "Okello James"

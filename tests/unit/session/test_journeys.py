@@ -434,6 +434,17 @@ async def test_back_to_a_list_that_another_list_replaced_goes_further_back() -> 
     assert (await house.take("5*4*2*0", "s2")).text.startswith("My account")
 
 
+@pytest.mark.parametrize(("way", "picked"), [("3", "1"), ("5*4", "2")])
+async def test_back_from_what_was_picked_is_its_list(way: str, picked: str) -> None:
+    house = await caller()
+    await paid(house)
+    await house.press("5", "4", "1", PAYEE, "Mary", session_id="s2")
+    listed = await house.press(*way.split("*"), session_id="s3")
+    assert f"{picked}. " in listed.text
+    assert (await house.take(f"{way}*{picked}", "s3")).text != listed.text
+    assert await house.take(f"{way}*{picked}*0", "s3") == listed
+
+
 async def test_a_record_with_a_list_stays_small() -> None:
     house = await caller()
     for count in range(10):

@@ -270,6 +270,52 @@ async def test_nobody_goes_on_with_last_inputs_in_a_session_that_was_told_as_ove
     assert house.session().screen == "home.menu"
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_a_dial_under_the_id_of_a_session_that_is_over_is_another_one(is_told: bool) -> None:
+    """Whoever was told to dial again, and got that id again, would never come in."""
+    house = await caller()
+    usual: dict[str, Any] = {"cumulative": False}
+    await house.take("", opens=True, **usual)
+    if is_told:
+        await house.turns.note_end(SessionEnd("s1", "?", EndReason.CANCELLED, PAYER, "63902"))
+    else:
+        for pressed in ("5", "3", "2", "1"):
+            last = await house.take(pressed, **usual)
+        assert last.ends
+        assert (await house.take("", opens=True, **usual)).text.startswith("This session has ended")
+        house.clock.seconds += 11
+    nonce = house.session().nonce
+    again = await house.take(f"1*{PAYEE}", opens=True, **usual)
+    assert "Amount in KES" in again.text
+    assert house.session().nonce != nonce
+
+
+async def test_a_dial_that_is_told_from_others_is_itself_also_behind_the_end() -> None:
+    house = await caller()
+    counted: dict[str, Any] = {"cumulative": False}
+    await house.take("", opens=True, sequence="1", **counted)
+    for number, pressed in enumerate(("5", "3", "2", "1"), 2):
+        last = await house.take(pressed, sequence=str(number), **counted)
+    house.clock.seconds += 60
+    assert await house.take("", opens=True, sequence="1", **counted) == last
+    assert house.session().ended
+
+
+async def test_a_dial_that_comes_late_takes_no_session_from_who_is_in_it() -> None:
+    house = await caller()
+    asked = await house.press("1", PAYEE)
+    house.clock.seconds += 60
+    assert await house.take("") == asked
+    assert house.session().screen == "send_money.amount"
+
+
+async def test_who_dials_with_an_id_that_recurs_is_not_kept_out_by_a_record_nobody_reads() -> None:
+    house = await caller()
+    house.records.records[PAYER, "s1"] = b"\x00\x00\x00\x01garbage"
+    home = await house.take("", opens=True, cumulative=False, id_recurs=True)
+    assert home.text.startswith("CAPP\n1. Send money")
+
+
 async def test_a_repeated_dial_with_an_id_that_recurs_makes_the_same_offer() -> None:
     house = await caller()
     recurring: dict[str, Any] = {"cumulative": False, "id_recurs": True}
