@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from engine.schema import migrate
 from simulator import embedded
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    also = dict.fromkeys(given.also, True)
+    also: dict[str, Any] = dict.fromkeys(given.also, True)
     return Options(payments=given.payments_per_seed, trace=given.trace, **also)
 
 

@@ -318,7 +318,7 @@ class Laws:
         self._ruled &= {
             (id_, step.proposal)
             for id_, path in model.journal.items()
-            for step in [read_step(row.facts) for row in steps_of(path)]
+            for step in [read_step(str(row.facts)) for row in steps_of(path)]
             if isinstance(step, Ruling) and step.proposal is not None
         }
 

@@ -1,7 +1,7 @@
 """What must hold of liquidity that people move: in the books once, as it moved at the operator.
 
-Judged by what the owner did there on one side and the model's rows on the other. Pools hold what was
-put in, less what was taken out, less what payments cost them. Nothing is ever mended.
+Judged by what the owner did there on one side and the model's rows on the other. Pools hold what
+was put in, less what was taken out, less what payments cost them. Nothing is ever mended.
 """
 
 from collections import Counter

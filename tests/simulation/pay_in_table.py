@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
+from engine.desk.proposals import ProposalId
+from engine.desk.proposals import State as Stands
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.store import CODE_GOOD, PAY_IN, PayInStore
@@ -86,8 +88,11 @@ class PayInTable:
         row = self._model.pay_ins.get(pay_in.id)
         if row is None:
             return False
-        is_again = (row.stands.stage, row.stands.proposal) == (stage, proposal)
-        if row.stands.stage is not Stage.SUSPENDED and not is_again:
+        known = self._model.proposals.get(ProposalId(proposal))
+        if (row.stands.stage, row.stands.proposal) == (stage, proposal):
+            return True
+        is_free = row.stands.stage is Stage.SUSPENDED and row.stands.proposal != proposal
+        if not is_free or known is None or known.state is not Stands.APPROVED:
             return False
         row.stands = row.stands._replace(stage=stage, proposal=proposal)
         return True
@@ -97,7 +102,7 @@ class PayInTable:
         if row is None or row.stands.stage is not pay_in.stage:
             return
         if row.stands.proposal == pay_in.proposal:
-            row.stands = row.stands._replace(stage=Stage.SUSPENDED, proposal=None, calls=0)
+            row.stands = row.stands._replace(stage=Stage.SUSPENDED, calls=0)
             row.due_ms = None
 
     def claim_call(self, pay_in: PayIn, now_ms: int, again_ms: int) -> bool:

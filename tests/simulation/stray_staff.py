@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0
 KINDS = {Kind.RETURN_PAY_IN, Kind.ASSIGN_PAY_IN, Kind.RETURN_FAILED}
+RETURNS = (Manual.RETURN_RESERVED, Manual.RETURNED_TO_SENDER, Manual.RETURN_FAILED)
 ON_THE_WAY = (Manual.RETURN_RESERVED, Manual.RETURNED_TO_SENDER)
 NOT_THE_PAYMENTS = (Stage.RETURNING, Stage.RETURNED)
 
@@ -53,9 +54,9 @@ class StrayStaff(TwoPeople):
             port.on_told = self._on_told
 
     def begin(self) -> None:
-        """They look every few hours, or sooner in a brief world."""
+        """They look every hour or two, or sooner in a brief world."""
         self._world.loop.spawn(self._visit())
-        longest = 6 * HOUR if self._world.is_calm else min(6 * HOUR, self._world.span / 3)
+        longest = min(2 * HOUR, self._world.span / 3)
         self._world.loop.outside(self._chance.uniform(longest / 6, longest), self.begin)
 
     @property
@@ -190,6 +191,8 @@ class StrayStaff(TwoPeople):
             world.laws.broken("sent back twice", receipt=receipt)
 
     def _on_plan(self, plan: Plan) -> None:
+        if plan.state in RETURNS:
+            self._world.happened[Manual(plan.state).name] += 1
         if plan.state == Manual.RETURNED_TO_SENDER:
             receipt, port = self._of_return(plan.payment)
             if not port.has_gone(receipt):

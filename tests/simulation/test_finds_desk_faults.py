@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from engine.desk import movements
 from engine.desk.movements import Movements
 from engine.desk.proposals import Movement, Outcome, Proposal, done, read_body
 from engine.errors import OutcomeUnknown
@@ -71,7 +70,7 @@ def silence_is_a_return(patch: pytest.MonkeyPatch) -> None:
 
     async def call(self: PayInReturns, pay_in: PayIn, proposal: Proposal) -> Outcome:
         ports = self._operators
-        self._operators = {name: _Certain(port) for name, port in ports.items()}  # type: ignore[misc]
+        self._operators = {name: _Certain(port) for name, port in ports.items()}
         try:
             return await inner(self, pay_in, proposal)
         except _Silence:
@@ -124,19 +123,19 @@ def nothing_is_reserved(patch: pytest.MonkeyPatch) -> None:
         there = Account(tenant, currency, AccountKind.POOL_AVAIL).number
         return ((there, there, minor),)
 
-    patch.setattr(movements.postings, "reserve_withdrawal", nowhere)
+    patch.setattr(pool_postings, "reserve_withdrawal", nowhere)
 
 
 def float_moves_the_other_way(patch: pytest.MonkeyPatch) -> None:
     """What left one operator is booked as having left the other."""
-    inner = movements.postings.move_float
+    inner = pool_postings.move_float
 
     def move_float(
         tenant: int, currency: str, *, source: int, target: int, minor: int
     ) -> Transfers:
         return inner(tenant, currency, source=target, target=source, minor=minor)
 
-    patch.setattr(movements.postings, "move_float", move_float)
+    patch.setattr(pool_postings, "move_float", move_float)
 
 
 def what_was_put_in_is_no_liquidity(patch: pytest.MonkeyPatch) -> None:
@@ -149,7 +148,7 @@ def what_was_put_in_is_no_liquidity(patch: pytest.MonkeyPatch) -> None:
         )
         return ((float_, aside, minor),)
 
-    patch.setattr(movements.postings, "pay_in", pay_in)
+    patch.setattr(pool_postings, "pay_in", pay_in)
 
 
 def what_people_moved_is_nobodys(patch: pytest.MonkeyPatch) -> None:
@@ -192,7 +191,7 @@ class _Certain:
             raise _Silence from error
 
 
-LOSSY = Weather(never_acts=0.3, answer_lost=0.3, fails=0.4, silent=0.5, acts_late=0.4)
+LOSSY = Weather(never_acts=0.2, answer_lost=0.3, fails=0.6, silent=0.25, acts_late=0.2)
 STRAYS = Options(payments=15, strays=True, weather=LOSSY, stirred=False, span_seconds=172_800.0)
 LIQUIDITY = Options(payments=5, liquidity=True, stirred=False, span_seconds=7200.0)
 LISTED = replace(LIQUIDITY, statements=True)

@@ -1,4 +1,4 @@
-"""How two people of a simulated world agree: one asks, the other answers later, somebody presses twice.
+"""How two people of a simulated world agree: one asks, the other answers later, or presses twice.
 
 What they ask for is for those who look (`staff.py`, `stray_staff.py`, `owner.py`); the desk and
 whoever carries out what was agreed on are real.
@@ -83,7 +83,7 @@ class TwoPeople:
             self._world.loop.outside(HOUR, self._decide_later, subject, proposal_id)
 
     async def _agree_on_old_ones(self, kinds: Collection[Kind]) -> None:
-        """What stands there as proposed somebody agrees to, also what a restore has brought back."""
+        """Somebody agrees to what stands there as proposed, also what a restore brought back."""
         left = self._world.model.proposals.keys() - set(self._open.values())
         for id_ in sorted(left):
             known = self._world.model.proposals[ProposalId(id_)]

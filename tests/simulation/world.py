@@ -417,16 +417,9 @@ class World:
             self.loop.outside(when, self._spawn, self._customer)
         self._begin_hazards()
         self._await_restore()
-        if self.clerk is not None:
-            self.clerk.begin()
-        if self.payers is not None:
-            self.payers.begin()
-        if self.askers is not None:
-            self.askers.begin(self.span)
-        if self.stray_staff is not None:
-            self.stray_staff.begin()
-        if self.owner is not None:
-            self.owner.begin()
+        for people in (self.clerk, self.payers, self.askers, self.stray_staff, self.owner):
+            if people is not None:
+                people.begin()
         self._open_desk()
         self.loop.outside(self.span + 10 * 60.0, self._grow_calm)
         with _listening(self.laws):
@@ -639,12 +632,9 @@ class World:
         self.restored = Restored(max(START + self._down_until, newest + 0.001))
         self.staff.restored()
         self.turns.forget()
-        if self.clerk is not None:
-            self.clerk.restored()
-        if self.stray_staff is not None:
-            self.stray_staff.restored()
-        if self.owner is not None:
-            self.owner.restored()
+        for people in (self.clerk, self.stray_staff, self.owner):
+            if people is not None:
+                people.restored()
         self.trace("restored", len(self.laws.lost), f"{self.restored.at:.3f}")
 
     # The world grows quiet.
