@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.clock import PaymentId
 from engine.desk.movements import Movements
 from engine.desk.proposals import Movement, Outcome, Proposal, done, read_body
 from engine.errors import OutcomeUnknown
@@ -17,10 +18,12 @@ from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.ledger.entries import Manual
 from engine.ledger.postings import Transfers
-from engine.payments import approvals
+from engine.payments.facts import Ruling
+from engine.payments.lifecycle import State
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.returns import PayInReturns
 from engine.payments.payins.strays import Strays
+from engine.payments.rulings import Rulings
 from engine.payments.statements.judged import Theirs
 from engine.payments.statements.lines import Moved
 from engine.payments.statements.moves import Moves
@@ -162,12 +165,22 @@ def what_people_moved_is_nobodys(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Moves, "among", among)
 
 
-# What came back, after a restore.
+# What came back.
 
 
-def what_was_agreed_before_pays(patch: pytest.MonkeyPatch) -> None:
-    """Two people's word of before a restore is carried out after it."""
-    patch.setattr(approvals, "why_untimely", lambda *_, **__: "")
+def what_people_saw_paid_is_paid_once_more(patch: pytest.MonkeyPatch) -> None:
+    """Of a payout that came back nobody books that they have paid it by hand: it leaves again."""
+    inner = Rulings.pay_seen
+
+    async def pay_seen(
+        self: Rulings, payment_id: PaymentId, ruling: Ruling, *, operator: str
+    ) -> bool:
+        payment = await self._payment(payment_id)
+        if payment.state is not State.RETURNED:
+            return await inner(self, payment_id, ruling, operator=operator)
+        return await self.repay(payment_id, ruling)
+
+    patch.setattr(Rulings, "pay_seen", pay_seen)
 
 
 class _Silence(Exception):
@@ -195,7 +208,7 @@ LOSSY = Weather(never_acts=0.2, answer_lost=0.3, fails=0.6, silent=0.25, acts_la
 STRAYS = Options(payments=15, strays=True, weather=LOSSY, stirred=False, span_seconds=172_800.0)
 LIQUIDITY = Options(payments=5, liquidity=True, stirred=False, span_seconds=7200.0)
 LISTED = replace(LIQUIDITY, statements=True)
-TURNING = Weather(turns_around=0.6, restored=0.9)
+TURNING = Weather(turns_around=0.7, restored=0.5)
 RETURNED = Options(payments=20, portals=True, weather=TURNING, stirred=False, span_seconds=172_800)
 FAULTS: Sequence[tuple[Fault, Options]] = [
     (both_may_begin, STRAYS),
@@ -208,7 +221,7 @@ FAULTS: Sequence[tuple[Fault, Options]] = [
     (float_moves_the_other_way, LIQUIDITY),
     (what_was_put_in_is_no_liquidity, LIQUIDITY),
     (what_people_moved_is_nobodys, LISTED),
-    (what_was_agreed_before_pays, RETURNED),
+    (what_people_saw_paid_is_paid_once_more, RETURNED),
 ]
 
 
