@@ -10,6 +10,7 @@ import pytest
 from engine.clock import Ids
 from engine.desk.booking import Booker
 from engine.desk.proposals import Kind, Proposal, ProposalId, failed
+from engine.desk.proposals import Outcome as Ended
 from engine.desk.proposals import State as Stands
 from engine.desk.store import ProposalStore
 from engine.errors import OurFault, OutcomeUnknown, Rejected, SamePerson, StaffMistake, Unreachable
@@ -830,6 +831,29 @@ async def test_a_success_told_while_people_end_the_return_is_a_case(
     assert await till.open_cases() == ["CONFLICT", "PAY_IN"]
 
 
+async def test_a_success_of_before_told_while_a_return_begins_anew_is_found_by_that_one(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is held for it yet, so nothing can be booked as gone; its order is answered so."""
+    pay_in = await till.announce("nobody")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    till.world.clock.pass_(ORDER_OVER_SECONDS)
+    assert (await did_not_go(till, asked)).state is Stands.DONE
+    book = Booker.book
+
+    async def told_before(*given: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        await till.room.returns.hear_return(pay_in.id, CAME)
+        return await book(*given, **named)
+
+    monkeypatch.setattr(Booker, "book", told_before)
+    again = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert (again.state, await till.held()) == (Stands.WAITING, TOTAL.minor)
+    await till.room.returns.hear_return(pay_in.id, CAME)
+    assert (await till.office.proposals.get(again.id)).state is Stands.DONE
+    assert (await till.held(), (await till.again(pay_in)).stage) == (0, Stage.RETURNED)
+
+
 async def test_a_failure_told_twice_is_no_failure_of_the_next_return(till: Till) -> None:
     """Both are told at one address; what is suspended again would be returned once more."""
     pay_in = await till.announce("nobody")
@@ -928,6 +952,33 @@ async def test_an_assignment_left_half_done_by_a_crash_is_finished_once(till: Ti
     assert len(till.world.mtn.orders) == 1
 
 
+@pytest.mark.parametrize("when", ["before it is kept", "long after"])
+async def test_an_assignment_that_came_to_nothing_is_not_begun_anew_by_who_was_late(
+    till: Till, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Approved twice at once. The other one dies over it; the money is not held by it for ever."""
+    payment_id = await till.waiting()
+    await till.announce(code(payment_id))
+    pay_in = await till.announce("nobody", "ANOTHER")
+    keep, begun = ProposalStore.keep_outcome, []
+
+    async def kept(self: ProposalStore, proposal: Proposal, outcome: Ended) -> None:
+        begun.append(await till.room.store.begin(pay_in, Stage.ASSIGNING, proposal.id))
+        await keep(self, proposal, outcome)
+
+    if when == "before it is kept":
+        monkeypatch.setattr(ProposalStore, "keep_outcome", kept)
+    asked = await till.agree(Kind.ASSIGN_PAY_IN, pay_in=pay_in.id, payment=str(payment_id))
+    assert asked.state is Stands.FAILED and "waits for no money" in asked.outcome
+    monkeypatch.undo()
+    if when == "long after":
+        await till.agree(Kind.ASSIGN_PAY_IN, pay_in=pay_in.id, payment=str(payment_id))
+        begun.append(await till.room.store.begin(pay_in, Stage.ASSIGNING, asked.id))
+    assert (begun, (await till.again(pay_in)).stage) == ([False], Stage.SUSPENDED)
+    back = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert back.state is Stands.WAITING
+
+
 async def test_late_money_that_is_assigned_goes_back_as_a_refund(till: Till) -> None:
     payment_id = await till.waiting()
     await till.world.tell(await till.world.live(payment_id), FAILED)
@@ -960,12 +1011,23 @@ async def test_a_refund_by_the_operators_own_receipt_knows_the_one_that_came(til
     assert (refund.collected_receipt, refund.amount) == (NOTICE, TOTAL)
 
 
+async def begin_as_agreed(store: PayInStore, mine: PayIn) -> None:
+    """Two people have agreed on it."""
+    agreed = Proposal(
+        ProposalId("2" * 32), Kind.RETURN_PAY_IN, "{}", "they called", Stands.PROPOSED, AMINA, 1, 9
+    )
+    proposals = ProposalStore(store._pool, 1)
+    await proposals.add(agreed)
+    await proposals.decide(agreed.id, Stands.APPROVED, BRIAN, 2)
+    await store.begin(mine, HELD, agreed.id)
+
+
 HELD = Stage.RETURNING
 ONE_BY_ONE: dict[str, tuple[Stage, Callable[[PayInStore, PayIn], Awaitable[Any]]]] = {
     "is asked about": (Stage.HEARD, lambda store, mine: store.is_turn_to_ask(mine, 1)),
     "is proven": (Stage.HEARD, lambda store, mine: store.prove(mine.id)),
     "is settled": (Stage.HEARD, lambda store, mine: store.settle(mine, Stage.SUSPENDED)),
-    "is begun": (Stage.SUSPENDED, lambda store, mine: store.begin(mine, HELD, "2" * 32)),
+    "is begun": (Stage.SUSPENDED, begin_as_agreed),
     "is ordered": (HELD, lambda store, mine: store.claim_call(mine, 1)),
     "is kept from leaving": (HELD, lambda store, mine: store.take_turn(mine, 1)),
     "has not left": (HELD, lambda store, mine: store.release_call(mine._replace(calls=-1))),

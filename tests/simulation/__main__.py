@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from engine.schema import migrate
 from simulator import embedded
@@ -38,10 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    return Options(
-        payments=given.payments_per_seed, trace=given.trace, statements="statements" in given.also,
-        requests="requests" in given.also, pay_ins="pay_ins" in given.also,
-    )  # fmt: skip
+    also: dict[str, Any] = dict.fromkeys(given.also, True)
+    return Options(payments=given.payments_per_seed, trace=given.trace, **also)
 
 
 def _worlds(given: argparse.Namespace, seeds: range) -> Iterator[Total]:

@@ -81,11 +81,11 @@ class Askers:
         table.on_message = self._on_message
         table.on_closed = self._on_closed
 
-    def begin(self, span: float) -> None:
+    def begin(self) -> None:
         """So many ask within that time; now and then somebody closes what is over."""
         for number in range(REQUESTS):
             self._busy += 1
-            self._world.loop.outside(self._chance.random() * span, self._spawn, number)
+            self._world.loop.outside(self._chance.random() * self._world.span, self._spawn, number)
         self._world.loop.outside(LOOKED_AT_EVERY, self._expire_later)
 
     @property

@@ -28,6 +28,7 @@ from tests.simulation.paper_terms import AGEING_DAYS, FIRST_DAY, day_at, end_of
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
+    from tests.simulation.pay_in_returns import Back
     from tests.simulation.payers import Sent
     from tests.simulation.world import World
 
@@ -200,6 +201,21 @@ class Clerk:
             operator, Side.IN, sent.amount, 0, sent.receipt, sent.reference or None, sent.msisdn,
             None, is_collection=False,
         )  # fmt: skip
+
+    def enter_back(self, operator: str, back: "Back") -> None:
+        """It went back to whoever had sent it; the line names what it undoes, mostly."""
+        sent = back.sent
+        reference = None if self._happens("unnamed") else sent.receipt
+        self._add(
+            operator, Side.OUT, sent.amount, 0, back.receipt, reference, sent.msisdn, None,
+            is_collection=False,
+        )  # fmt: skip
+
+    def enter_moved(
+        self, operator: str, side: Side, amount: Money, receipt: str, reference: str | None
+    ) -> None:
+        """The owner of the liquidity moved it into our wallet there, or out of it."""
+        self._add(operator, side, amount, 0, receipt, reference, "", None, is_collection=False)
 
     def _name_of(self, job: Job) -> str | None:
         """How a line names what was ordered: some operators keep our words, some their own."""

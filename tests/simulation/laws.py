@@ -11,6 +11,7 @@ from engine.clock import AttemptId
 from engine.desk.proposals import State as Stands
 from engine.fx.quotes import Quote
 from engine.ledger.chart import GUARDED, Kind, read_account
+from engine.ledger.entries import MANUAL_FROM
 from engine.ledger.plans import NOTE, Plan
 from engine.ledger.postings import held_minor, refund_minor
 from engine.payments.facts import Ending, Facts, Ruling, read_step, read_terms
@@ -77,6 +78,9 @@ class Laws:
         self._told: Counter[tuple[str, str]] = Counter()
         self._moved: dict[str, Counter[Direction]] = {}
         self.turned: set[str] = set()  # payments whose operators said one thing and then another
+        # Of those the ones of which not only a payout was given back.
+        self._turned_else: set[str] = set()
+        self.looks_at_returned = False  # whether people look there before they rule on those
         # Payments whose money came by itself, as `is_paid_in` knows it of an ending.
         self.paid_in: dict[str, str] = {}
         self.is_paid_in: IsPaidIn = lambda *_: False
@@ -104,8 +108,8 @@ class Laws:
             if plan.transfers:
                 self.broken("a note moves money", payment=plan.payment)
             return
-        if plan.customer is None and plan.version == 0:
-            return  # a top-up of liquidity is no payment
+        if plan.state >= MANUAL_FROM:
+            return  # what people move is no payment
         self.checks += 1
         state = State(plan.state)
         self.states[state.name] += 1
@@ -253,10 +257,12 @@ class Laws:
         payment = row.payment
         if job.turned:
             self.turned.add(payment)
+            if not (job.undone and row.direction == D.DISBURSE):
+                self._turned_else.add(payment)
         moved = self._moved.setdefault(payment, Counter())
         # A refund that goes another way is a payout there.
         moved[D(row.direction)] += move.sign
-        if payment in self.turned:
+        if payment in self.turned and not self._is_followed(payment):
             return
         if moved[D.DISBURSE] > 1:
             self.broken("paid out twice", payment=payment)
@@ -312,7 +318,7 @@ class Laws:
         self._ruled &= {
             (id_, step.proposal)
             for id_, path in model.journal.items()
-            for step in [read_step(row.facts) for row in path[1:] if row.facts is not None]
+            for step in [read_step(str(row.facts)) for row in steps_of(path)]
             if isinstance(step, Ruling) and step.proposal is not None
         }
 
@@ -341,7 +347,9 @@ class Laws:
             for id_, row in self._model.payments.items()
             if row.customer
             and State(row.state) not in TERMINAL
-            and not (id_ in self.turned and self._model.open_kinds(id_))
+            and not (
+                id_ in self.turned and self._model.open_kinds(id_) and not self._is_followed(id_)
+            )
         ]
 
     def check_all(self, acknowledged: Iterable[str]) -> None:
@@ -367,7 +375,15 @@ class Laws:
         if not _EXCUSES.isdisjoint(self._model.open_kinds(payment)):
             return True
         is_known = any(key[0] == payment for key in self._model.cases)
+        if self._is_followed(payment):
+            return False
         return payment in self.turned and (is_known or payment in self._of_before)
+
+    def _is_followed(self, payment: str) -> bool:
+        """Whether its payout was given back and nothing else of it: people saw to it that it ended
+        as the ledgers say."""
+        is_returned = payment in self.turned and payment not in self._turned_else
+        return self.looks_at_returned and is_returned
 
     def check_balances(self) -> None:
         """Every balance is the sum of its journal, and none that is guarded is below zero."""
@@ -391,6 +407,11 @@ class Laws:
                 "the end is not what the operators' ledgers say", payment=payment,
                 state=state.name, collected=came, paid=paid, refunded=back,
             )  # fmt: skip
+
+
+def steps_of(path: Iterable[JournalRow]) -> list[JournalRow]:
+    """What came after the first row of a payment, with what it is based on."""
+    return [row for row in list(path)[1:] if row.facts is not None and row.state < MANUAL_FROM]
 
 
 def _sums_of(path: Iterable[JournalRow]) -> Counter[int]:

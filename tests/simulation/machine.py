@@ -6,7 +6,7 @@ engine, without HTTP.
 
 from decimal import Decimal
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
@@ -15,7 +15,9 @@ from engine.clock import AttemptId, Clock, Ids
 from engine.customers.customers import Customer
 from engine.decisions import Decision
 from engine.decisions import Kind as About
+from engine.desk.booking import Booker
 from engine.desk.desk import Desk
+from engine.desk.movements import Movements
 from engine.dispatch import Dispatcher
 from engine.errors import CappError, NoWayNow
 from engine.fx.quotes import Corridor, Quote
@@ -55,6 +57,7 @@ from engine.payments.statements.balances import BalanceBook
 from engine.payments.statements.cases import StatementCases
 from engine.payments.statements.consequences import Consequences, PaidIns, nobody_returns
 from engine.payments.statements.importing import Statements
+from engine.payments.statements.moves import Moves
 from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import StatementStore
 from engine.payments.statements.suspense import Suspense
@@ -181,6 +184,7 @@ class Books(NamedTuple):
     balances: BalanceBook
     suspense: Suspense
     pay_ins: PaidIns
+    moves: Moves
 
 
 class Chosen(NamedTuple):
@@ -224,7 +228,7 @@ class Machine:
             outbox=self.outbox,
             store=self.store,
             clock=self.clock,
-            callback_url=lambda code, attempt_id: f"http://127.0.0.1/{code}/{attempt_id}",
+            callback_url=_address,
             patience=Patience(),
         )
         self.payments = Payments(
@@ -286,8 +290,10 @@ class Machine:
             store=self.world.proposals(self._wire),
             executors={
                 **approvals.executors(), **attested.executors(), **debts.executors(),
-                **paid_out.executors(),
+                **paid_out.executors(), **self._movements.executors(),
+                **(self.returns.executors() if self.world.payers is not None else {}),
             },
+            checks=self._movements.checks(),
             clock=self.clock,
             ids=self._ids,
             ahead=self._ahead,
@@ -303,24 +309,44 @@ class Machine:
 
     @cached_property
     def pay_in_watch(self) -> PayInWatch:
-        """Whoever looks after pay-ins. None is ever on its way back here."""
-        nobody = cast(PayInReturns, None)
-        return PayInWatch(self.world.pay_ins(self._parts), self.pay_ins, nobody)
+        """Whoever looks after pay-ins, and their ways back."""
+        return PayInWatch(self.world.pay_ins(self._parts), self.pay_ins, self.returns)
+
+    @cached_property
+    def _strays(self) -> Strays:
+        operators = self.world.operators
+        return Strays(
+            tenant=1, suspense=self.world.books(self._parts).suspense, payments=self.store,
+            operators={name: port.facts for name, port in operators.items()}, clock=self.clock,
+        )  # fmt: skip
 
     @cached_property
     def pay_ins(self) -> PayIns:
         """Money that comes by itself, as `channels/payins.py` makes it."""
-        operators = self.world.operators
-        strays = Strays(
-            tenant=1, suspense=self.world.books(self._parts).suspense, payments=self.store,
-            operators={name: port.facts for name, port in operators.items()}, clock=self.clock,
-        )  # fmt: skip
         return PayIns(
             store=self.world.pay_ins(self._parts), payments=self.store,
-            stepper=self.payments.stepper, sequel=self.payments.sequel, strays=strays,
-            operators=operators, clock=self.clock,
-            address=lambda code, attempt_id: f"http://127.0.0.1/{code}/{attempt_id}",
+            stepper=self.payments.stepper, sequel=self.payments.sequel,
+            strays=self._strays, operators=self.world.operators, clock=self.clock,
+            address=_address,
         )  # fmt: skip
+
+    @cached_property
+    def returns(self) -> PayInReturns:
+        """What two people agree on about those."""
+        return PayInReturns(
+            pay_ins=self.pay_ins, store=self.world.pay_ins(self._parts), strays=self._strays,
+            payments=self.store, booker=self._booker, proposals=self.world.proposals(self._wire),
+            operators=self.world.operators, address=_address, clock=self.clock,
+        )  # fmt: skip
+
+    @cached_property
+    def _booker(self) -> Booker:
+        return self.world.booker(self._parts)
+
+    @cached_property
+    def _movements(self) -> Movements:
+        facts = {name: port.facts for name, port in self.world.operators.items()}
+        return Movements(self._booker, self.world.proposals(self._wire), facts)
 
     async def hear_pay_in(self, operator: str, paid: PaidIn) -> None:
         """A notice, as its door takes it: stored, and then answered whatever comes of it."""
@@ -343,11 +369,12 @@ class Machine:
             ours=books.ours,
             consequences=Consequences(
                 books.kept, books.cases, self.payments, books.suspense, books.pay_ins, TERMS,
-                self.clock, (self.store, self.outbox), nobody_returns,
+                self.clock, (self.store, self.outbox),
+                self.returns.hear_return if self.world.payers is not None else nobody_returns,
             ),
             balances=books.balances,
             pay_ins=books.pay_ins,
-            moves=NobodyMoves(),
+            moves=books.moves,
             clock=self.clock,
         )  # fmt: skip
 
@@ -397,6 +424,10 @@ class Machine:
         """Leave in good order: calls under way are finished, what waits is left to the others."""
         await self.reconciler.stop()
         await self.dispatcher.stop()
+
+
+def _address(code: int, attempt_id: AttemptId) -> str:
+    return f"http://127.0.0.1/{code}/{attempt_id}"
 
 
 async def _language_of(_: Msisdn) -> str:

@@ -114,6 +114,7 @@ class PayInRow:
 
     stands: PayIn
     due_ms: int | None
+    return_receipt: str | None = None
 
 
 class Spent(NamedTuple):

@@ -31,9 +31,9 @@ class ModelBalances(BalanceBook):
 
     def __init__(
         self, model: Model, wire: Wire, cases: StatementCases, ours: OursReader, terms: Any,
-        clock: Clock,
+        clock: Clock, moves: Moves,
     ) -> None:  # fmt: skip
-        super().__init__(_Looks(model, wire), TENANT, cases, ours, terms, clock, NobodyMoves())
+        super().__init__(_Looks(model, wire), TENANT, cases, ours, terms, clock, moves)
         self._model = model
         self._wire = wire
 
@@ -44,16 +44,26 @@ class ModelBalances(BalanceBook):
 
     def _as_of(self, operator: str, number: int, day: date, at_ms: int) -> int:
         model = self._model
-        named = {
-            f"statement:{operator}:{row.line.receipt}:{row.line.amount.minor}"
+        listed = [
+            row
             for row in model.papers.lines.values()
             if row.line.operator == operator
             and row.line.day >= day - LATE_LINES
             and row.line.completed_ms <= at_ms
             and row.kind in (Class.MOVED, Class.PAID_IN, Class.MISSING_HERE)
+        ]
+        named = {
+            f"statement:{operator}:{row.line.receipt}:{row.line.amount.minor}" for row in listed
         }
         keys = [(TENANT, key) for name in named for key in (name, f"{name}:back")]
         explained = {model.keys[key][0] for key in keys if key in model.keys}
+        explained |= {str(row.attempt) for row in listed if row.kind == Class.MOVED}
+        receipts = {row.line.receipt for row in listed}
+        explained |= {
+            str(row.stands.proposal)
+            for row in model.pay_ins.values()
+            if row.stands.operator == operator and row.return_receipt in receipts
+        }
         minor = model.balances.get(number, 0)
         for id_, path in model.journal.items():
             for row in path:

@@ -202,10 +202,20 @@ class ModelStatements(StatementStore):
         await self._wire.ask(write)
 
     async def kept_as(self, operator: str, pairs: Sequence[str]) -> dict[str, str]:
-        raise AssertionError("nobody moves our own money here")
+        wanted = set(pairs)
+        return await self._wire.ask(
+            lambda: {
+                row.attempt: id_
+                for id_, row in self._model.papers.lines.items()
+                if row.line.operator == operator and row.attempt in wanted
+            }
+        )
+
+    async def undone(self, proposals: Sequence[str]) -> frozenset[str]:
+        return frozenset()  # nobody reverses what was moved
 
     async def undone_days(self, operator: str, before: date, since_ms: int) -> list[date]:
-        return []  # nobody moves our own money here
+        return []
 
     async def set_suspended(self, line: str, at_ms: int | None) -> None:
         def write() -> None:

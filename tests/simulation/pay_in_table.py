@@ -1,12 +1,14 @@
 """Pay-ins in the model: the table from the contract of `PayInStore`, and the store over a wire.
 
-Each method of the table is one transaction. Nobody returns or assigns any here.
+Each method of the table is one transaction.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
+from engine.desk.proposals import ProposalId
+from engine.desk.proposals import State as Stands
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.store import CODE_GOOD, PAY_IN, PayInStore
@@ -19,6 +21,8 @@ from tests.simulation.wire import Wire
 
 TENANT = 1
 MADE_TOGETHER = timedelta(seconds=10)
+ON_DESK = (Stage.SUSPENDED, Stage.ASSIGNING)
+GONE = (Stage.RETURNING, Stage.RETURNED)
 
 
 class PayInTable:
@@ -58,9 +62,15 @@ class PayInTable:
         if row is not None and row.stands.stage is Stage.HEARD:
             row.stands, row.due_ms = row.stands._replace(proven=True), now_ms
 
-    def settle(self, pay_in: PayIn, stage: Stage, payment: PaymentId | None) -> bool:
-        row = self._model.pay_ins[pay_in.id]
-        if row.stands.stage is not pay_in.stage:
+    def settle(
+        self,
+        pay_in: PayIn,
+        stage: Stage,
+        payment: PaymentId | None,
+        return_receipt: str | None = None,
+    ) -> bool:
+        row = self._model.pay_ins.get(pay_in.id)
+        if row is None or row.stands.stage is not pay_in.stage:
             return False
         owner = payment or row.stands.payment
         if stage is Stage.TAKEN and any(
@@ -69,22 +79,89 @@ class PayInTable:
         ):
             return False
         row.stands, row.due_ms = row.stands._replace(stage=stage, payment=owner), None
+        row.return_receipt = return_receipt or row.return_receipt
         return True
 
+    # What two people do with one.
+
+    def begin(self, pay_in: PayIn, stage: Stage, proposal: str) -> bool:
+        row = self._model.pay_ins.get(pay_in.id)
+        if row is None:
+            return False
+        known = self._model.proposals.get(ProposalId(proposal))
+        if (row.stands.stage, row.stands.proposal) == (stage, proposal):
+            return True
+        is_free = row.stands.stage is Stage.SUSPENDED and row.stands.proposal != proposal
+        if not is_free or known is None or known.state is not Stands.APPROVED:
+            return False
+        row.stands = row.stands._replace(stage=stage, proposal=proposal)
+        return True
+
+    def give_up(self, pay_in: PayIn) -> None:
+        row = self._model.pay_ins.get(pay_in.id)
+        if row is None or row.stands.stage is not pay_in.stage:
+            return
+        if row.stands.proposal == pay_in.proposal:
+            row.stands = row.stands._replace(stage=Stage.SUSPENDED, calls=0)
+            row.due_ms = None
+
+    def claim_call(self, pay_in: PayIn, now_ms: int, again_ms: int) -> bool:
+        row = self._its_turn(pay_in)
+        if row is None:
+            return False
+        is_repeat = row.stands.calls == 0 and row.stands.called_ms is not None
+        calls = row.stands.calls + (2 if is_repeat else 1)
+        row.stands = row.stands._replace(calls=calls, called_ms=now_ms)
+        row.due_ms = again_ms
+        return True
+
+    def take_turn(self, pay_in: PayIn, again_ms: int) -> bool:
+        row = self._its_turn(pay_in)
+        if row is None:
+            return False
+        row.stands = row.stands._replace(calls=row.stands.calls + 1)
+        row.due_ms = again_ms
+        return True
+
+    def release_call(self, pay_in: PayIn) -> None:
+        row = self._model.pay_ins.get(pay_in.id)
+        if row is None or row.stands.stage is not Stage.RETURNING:
+            return
+        was_repeat = pay_in.calls == 0 and pay_in.called_ms is not None
+        if row.stands.calls == pay_in.calls + 1 or (was_repeat and row.stands.calls == 2):
+            row.stands = row.stands._replace(calls=pay_in.calls, called_ms=pay_in.called_ms)
+
+    def close_case(self, pay_in: PayIn, now_ms: int) -> None:
+        case = self._model.cases.get((pay_in.id, PAY_IN, pay_in.id))
+        if case is not None and case.closed_ms is None:
+            case.closed_ms, case.closed_by = now_ms, "pay-ins"
+
+    def _its_turn(self, pay_in: PayIn) -> PayInRow | None:
+        row = self._model.pay_ins.get(pay_in.id)
+        is_its = row is not None and row.stands.stage is Stage.RETURNING
+        return row if is_its and row and row.stands.calls == pay_in.calls else None
+
+    # What statements ask.
+
     def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, PaidInLine]:
-        """Of those in SUSPENSE the lines: nothing of them ever leaves it by people's hands here."""
-        found = {}
+        """Of those that people have the lines, and those of their ways back."""
+        found: dict[str, PaidInLine] = {}
         for row in self._model.pay_ins.values():
-            paid = row.stands.paid
-            if row.stands.operator != operator or row.stands.stage is not Stage.SUSPENDED:
+            stands = row.stands
+            if stands.operator != operator or stands.stage not in (*ON_DESK, *GONE):
                 continue
             for t in lines:
-                if t.line.side is not Side.IN or t.line.receipt != paid.receipt:
+                is_held = stands.stage is Stage.SUSPENDED
+                if t.line.side is Side.IN and t.line.receipt == stands.paid.receipt:
+                    is_there = is_held and t.line.amount == stands.paid.amount
+                    known = PaidInLine(is_there, stands.paid.amount.minor)
+                elif stands.stage in GONE and _is_way_back(t, row):
+                    goes = stands.stage is Stage.RETURNING and stands.calls > 0
+                    known = PaidInLine(False, stands.paid.amount.minor, stands.id if goes else None)
+                else:
                     continue
-                fee = Money(t.line.fee_minor, t.line.amount.currency)
-                if paid.amount in (t.line.amount, t.line.amount + fee):
-                    is_there = t.line.amount == paid.amount
-                    found[t.line_id] = PaidInLine(is_there, paid.amount.minor)
+                if stands.paid.amount in (t.line.amount, _with_fee(t)):
+                    found[t.line_id] = known
         return found
 
     def with_a_payment(
@@ -181,7 +258,29 @@ class ModelPayIns(PayInStore):
         payment: PaymentId | None = None,
         return_receipt: str | None = None,
     ) -> bool:
-        return await self._wire.ask(lambda: self._table.settle(pay_in, stage, payment))
+        return await self._wire.ask(
+            lambda: self._table.settle(pay_in, stage, payment, return_receipt)
+        )
+
+    async def begin(self, pay_in: PayIn, stage: Stage, proposal: str) -> bool:
+        return await self._wire.ask(lambda: self._table.begin(pay_in, stage, proposal))
+
+    async def give_up(self, pay_in: PayIn) -> None:
+        await self._wire.ask(lambda: self._table.give_up(pay_in))
+
+    async def claim_call(self, pay_in: PayIn, again_ms: int) -> bool:
+        now_ms = self._now_ms()
+        return await self._wire.ask(lambda: self._table.claim_call(pay_in, now_ms, again_ms))
+
+    async def take_turn(self, pay_in: PayIn, again_ms: int) -> bool:
+        return await self._wire.ask(lambda: self._table.take_turn(pay_in, again_ms))
+
+    async def release_call(self, pay_in: PayIn) -> None:
+        await self._wire.ask(lambda: self._table.release_call(pay_in))
+
+    async def close_case(self, pay_in: PayIn, note: str) -> None:
+        now_ms = self._now_ms()
+        await self._wire.ask(lambda: self._table.close_case(pay_in, now_ms))
 
     async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, PaidInLine]:
         return await self._wire.ask(lambda: self._table.among(operator, lines))
@@ -232,3 +331,16 @@ class ModelPayIns(PayInStore):
         now_ms = self._now_ms()
         key = pay_in.id, kind, pay_in.id
         await self._wire.ask(lambda: self._model.open_case(key, detail, now_ms))
+
+
+def _with_fee(t: Theirs) -> Money:
+    """What the customer gave or got, of a line that lists what was left or taken of it."""
+    fee = Money(t.line.fee_minor, t.line.amount.currency)
+    return t.line.amount + fee if t.line.side is Side.IN else t.line.amount - fee
+
+
+def _is_way_back(t: Theirs, row: PayInRow) -> bool:
+    """By the receipt that was told of it, or by the one it undoes."""
+    if t.line.side is not Side.OUT:
+        return False
+    return t.line.receipt == row.return_receipt or t.line.reference == row.stands.paid.receipt

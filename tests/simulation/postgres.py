@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from engine.clock import AttemptId, Clock, Ids, PaymentId
 from engine.database import connect, ensure_months
-from engine.desk.proposals import Proposal
+from engine.desk.booking import Booker
+from engine.desk.proposals import Proposal, ProposalId
 from engine.desk.store import ProposalStore
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import read_account
@@ -179,6 +180,44 @@ for _name in ("open", "is_open", "restate", "close", "close_over"):
     setattr(BridgedCases, _name, whole(_name))
 
 
+SHOWN = ("add", "decide", "keep_outcome", "see", "end_waiting", "end_unseen", "expire")
+"""What changes proposals."""
+
+
+class BridgedProposals(ProposalStore):
+    """The real proposals: each call is made whole. The model holds what people see of them."""
+
+    def __init__(self, bridge: Bridge, wire: Wire, model: Model) -> None:
+        super().__init__(None, 1)
+        self._bridge = bridge
+        self._wire = wire
+        self._model = model
+        self._real = ProposalStore(OneConnection(bridge.connection), 1)
+
+    async def ask(self, name: str, *given: Any, **named: Any) -> Any:
+        """What the real method of that name answers."""
+
+        def call() -> Any:
+            try:
+                return self._bridge.run(getattr(self._real, name)(*given, **named))
+            finally:
+                if name in SHOWN:
+                    self._show(given[0])
+
+        return await self._wire.ask(call)
+
+    def _show(self, about: Any) -> None:
+        known = {ProposalId(about.id if isinstance(about, Proposal) else str(about))}
+        if isinstance(about, int):  # a moment: those that have expired
+            known = {ProposalId(id_) for id_ in self._model.proposals}
+        rows = self._bridge.run(self._real.read(self._bridge.connection, known))
+        self._model.proposals.update({ProposalId(id_): row for id_, row in rows.items()})
+
+
+for _name in (*SHOWN, "get", "approved", "done_as", "under_way"):
+    setattr(BridgedProposals, _name, whole(_name))
+
+
 class BothRequests(RequestStore):
     """The real requests and the model's, held to the same answers."""
 
@@ -256,9 +295,38 @@ class BothPayIns(PayInTable):
     def prove(self, pay_in_id: str, now_ms: int) -> None:
         self._both("prove", self._real(now_ms).prove(pay_in_id), super().prove(pay_in_id, now_ms))
 
-    def settle(self, pay_in: PayIn, stage: Stage, payment: PaymentId | None) -> bool:
-        real = self._real().settle(pay_in, stage, payment=payment)
-        return self._both("settle", real, super().settle(pay_in, stage, payment))
+    def settle(
+        self,
+        pay_in: PayIn,
+        stage: Stage,
+        payment: PaymentId | None,
+        return_receipt: str | None = None,
+    ) -> bool:
+        real = self._real().settle(pay_in, stage, payment=payment, return_receipt=return_receipt)
+        expected = super().settle(pay_in, stage, payment, return_receipt)
+        return self._both("settle", real, expected)
+
+    def begin(self, pay_in: PayIn, stage: Stage, proposal: str) -> bool:
+        real = self._real().begin(pay_in, stage, proposal)
+        return self._both("begin", real, super().begin(pay_in, stage, proposal))
+
+    def give_up(self, pay_in: PayIn) -> None:
+        self._both("give_up", self._real().give_up(pay_in), super().give_up(pay_in))
+
+    def claim_call(self, pay_in: PayIn, now_ms: int, again_ms: int) -> bool:
+        real = self._real(now_ms).claim_call(pay_in, again_ms)
+        return self._both("claim_call", real, super().claim_call(pay_in, now_ms, again_ms))
+
+    def take_turn(self, pay_in: PayIn, again_ms: int) -> bool:
+        real = self._real().take_turn(pay_in, again_ms)
+        return self._both("take_turn", real, super().take_turn(pay_in, again_ms))
+
+    def release_call(self, pay_in: PayIn) -> None:
+        self._both("release_call", self._real().release_call(pay_in), super().release_call(pay_in))
+
+    def close_case(self, pay_in: PayIn, now_ms: int) -> None:
+        real = self._real(now_ms).close_case(pay_in, "over")
+        self._both("close_case", real, super().close_case(pay_in, now_ms))
 
     def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, PaidInLine]:
         real = self._real().among(operator, lines)
@@ -369,7 +437,10 @@ class PostgresWorld(World):
         return Outbox(BridgedPool(self._bridge, wire), clock, lease_seconds=LEASE_SECONDS)
 
     def proposals(self, wire: Wire) -> ProposalStore:
-        return ProposalStore(BridgedPool(self._bridge, wire), 1)
+        return BridgedProposals(self._bridge, wire, self.model)
+
+    def booker(self, parts: Parts) -> Booker:
+        return Booker(BridgedPool(self._bridge, parts.wire), parts.committer, 1)
 
     def requests(self, wire: Wire) -> RequestStore:
         return BothRequests(self._bridge, wire, self.request_table, self.laws.broken)
@@ -379,13 +450,15 @@ class PostgresWorld(World):
         kept = BridgedStatements(self._bridge, parts.wire, self.turns)
         cases = BridgedCases(self._bridge, parts.wire)
         ours = OursReader(pool, 1, parts.store, lambda *_: (), lambda *_: False)
+        moves = self.moves(parts, kept)
         return Books(
             kept,
             cases,
             ours,
-            BalanceBook(pool, 1, cases, ours, TERMS, parts.clock, NobodyMoves()),
+            BalanceBook(pool, 1, cases, ours, TERMS, parts.clock, moves),
             Suspense(pool, 1, parts.committer, parts.ids),
             NobodyPaysIn() if self.payers is None else self.pay_ins(parts),
+            moves,
         )
 
     def intents(self) -> list[str]:

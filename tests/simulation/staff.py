@@ -5,10 +5,10 @@ again, somebody presses twice. The desk and whoever carries out what was agreed 
 """
 
 import random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from engine.clock import AttemptId, PaymentId
-from engine.desk.proposals import Kind, Person, Proposal, ProposalId
+from engine.desk.proposals import Kind
 from engine.desk.proposals import State as Stands
 from engine.payments.facts import read_terms
 from engine.payments.lifecycle import State
@@ -18,31 +18,20 @@ from engine.payments.stepping import REFUND_BY_HAND
 from engine.ports import Direction, Order
 from tests.simulation.model import START, AttemptRow, PaymentRow
 from tests.simulation.operators import Job, SimulatedOperator
+from tests.simulation.people import PEOPLE
+from tests.simulation.two_people import TwoPeople, Wish
 
 if TYPE_CHECKING:
-    from tests.simulation.machine import Machine
     from tests.simulation.world import World
 
-HOUR = 3600.0
 UNKNOWN = {State.COLLECT_UNKNOWN, State.PAYOUT_UNKNOWN, State.REFUND_UNKNOWN}
-OVER = {Stands.DONE, Stands.FAILED, Stands.REJECTED, Stands.EXPIRED}
-FIRST, SECOND = Person("amina"), Person("brian")
 
 
-class Wish(NamedTuple):
-    """What somebody who has looked asks for."""
-
-    kind: Kind
-    fields: dict[str, Any]
-
-
-class Staff:
-    """Everybody at the desk of one world; what they remember no restore takes from them."""
+class Staff(TwoPeople):
+    """Everybody at the desk of one world."""
 
     def __init__(self, world: "World", chance: random.Random) -> None:
-        self._world = world
-        self._chance = chance
-        self._open: dict[str, ProposalId] = {}  # by payment what was asked for and is not over
+        super().__init__(world, chance)
         self._pays_from = 0.0
 
     @property
@@ -57,13 +46,16 @@ class Staff:
 
     async def visit(self) -> None:
         """Carry out what was left behind, and look at all that waits for people."""
-        if self.is_busy:
+        others = (self._world.stray_staff, self._world.owner)
+        if self.is_busy or any(others):
             await self._carry_out()
         for payment_id, row in list(self._world.model.payments.items()):
             if payment_id in self._open or row.customer is None:
                 continue
             if (wish := self._wish(PaymentId(payment_id), row)) is not None:
                 await self._ask_for(payment_id, wish)
+        if self._world.options.portals:
+            await self._agree_on_old_ones({Kind.REPAY_RETURNED, Kind.REFUND_RETURNED})
 
     # What they see, and what they make of it.
 
@@ -72,6 +64,8 @@ class Staff:
         match State(row.state):
             case State.ON_HOLD:
                 return self._of_held(payment_id, about)
+            case State.RETURNED if self._world.options.portals:
+                return self._of_returned(payment_id, about)
             case State.RETURNED:
                 kinds = (Kind.REPAY_RETURNED, Kind.REFUND_RETURNED)
                 return Wish(self._chance.choice(kinds), about)
@@ -100,6 +94,45 @@ class Staff:
             return Wish(Kind.REFUSE_HOLD, about)
         return Wish(self._chance.choice((Kind.RELEASE_HOLD, Kind.REFUSE_HOLD)), about)
 
+    def _of_returned(self, payment_id: PaymentId, about: dict[str, str]) -> Wish | None:
+        """Whoever has the money since it came back is said to have it; else it is paid again, by us
+        or by hand, to that number or another one, or given back."""
+        paid, back = self._listed(payment_id, Direction.DISBURSE), self._back(payment_id)
+        if any(job.outcome is None for _, job in (*paid, *back)):
+            return None
+        for operator, job in paid:
+            if job.outcome:
+                seen = {"reference": self._world.told(job), "operator": operator.facts.name}
+                return Wish(Kind.PAYOUT_SEEN, {**about, **seen, **self._to(payment_id, job)})
+        if any(job.outcome for _, job in back):
+            return Wish(Kind.REFUND_RETURNED, about)
+        match self._chance.random():
+            case odds if odds < 0.4:
+                return Wish(Kind.REFUND_RETURNED, about)
+            case odds if odds < 0.6 and self._world.loop.time() >= self._pays_from:
+                return self._paid_by_hand(payment_id, about)
+            case odds if odds < 0.75:
+                return Wish(Kind.REPAY_RETURNED, {**about, "payee": self._another(payment_id)})
+        return Wish(Kind.REPAY_RETURNED, about)
+
+    def _paid_by_hand(self, payment_id: PaymentId, about: dict[str, str]) -> Wish:
+        """Somebody pays the payee in the portal of the operator that was to."""
+        operator = self._world.operators[self._payment(payment_id).payout_operator]
+        reference = self._moved_by_hand(payment_id, operator, Direction.DISBURSE)
+        seen = {"reference": reference, "operator": operator.facts.name}
+        return Wish(Kind.PAYOUT_SEEN, {**about, **seen})
+
+    def _another(self, payment_id: PaymentId) -> str:
+        """Another number of the payee's, at the same operator."""
+        payee = self._payment(payment_id).quote.payee
+        numbers = [str(person.customer.msisdn) for person in PEOPLE]
+        return self._chance.choice([n for n in numbers if n[:4] == payee[:4] and n != payee])
+
+    def _to(self, payment_id: PaymentId, job: Job) -> dict[str, str]:
+        """Whom a movement paid, where that is not whom the books know."""
+        number = str(job.order.msisdn)
+        return {} if number == self._payment(payment_id).quote.payee else {"payee": number}
+
     def _of_debt(self, payment_id: PaymentId, about: dict[str, str]) -> Wish | None:
         """What went back is booked; else it is sent another way, or by hand."""
         back = self._back(payment_id)
@@ -121,19 +154,26 @@ class Staff:
 
     def _by_hand(self, payment_id: PaymentId, about: dict[str, str]) -> Wish:
         """Somebody pays in the operator's portal, and says so."""
+        operator = self._world.operators[self._payment(payment_id).quote.payer_operator]
+        reference = self._moved_by_hand(payment_id, operator, Direction.REFUND)
+        seen = {"reference": reference, "operator": operator.facts.name}
+        return Wish(Kind.REFUND_SEEN, {**about, **seen})
+
+    def _moved_by_hand(
+        self, payment_id: PaymentId, operator: SimulatedOperator, direction: Direction
+    ) -> str:
+        """Money leaves our wallet there at once; its reference."""
         payment = self._payment(payment_id)
-        operator = self._world.operators[payment.quote.payer_operator]
         attempt_id = AttemptId(f"{self._chance.getrandbits(128):032x}")
-        row = AttemptRow(payment_id, 1, Direction.REFUND, operator.facts.code)
+        row = AttemptRow(payment_id, 1, direction, operator.facts.code)
         self._world.laws.rows[attempt_id] = row
         order = Order(
-            attempt_id, Direction.REFUND, payment.amount_of(Direction.REFUND),
-            payment.msisdn_of(Direction.REFUND), payment.code, "",
+            attempt_id, direction, payment.amount_of(direction), payment.msisdn_of(direction),
+            payment.code, "",
         )  # fmt: skip
         reference = operator.pay_by_hand(order)
         self._world.trace("by hand", payment_id, reference)
-        seen = {"reference": reference, "operator": operator.facts.name}
-        return Wish(Kind.REFUND_SEEN, {**about, **seen})
+        return reference
 
     def _of_unknown(self, payment_id: PaymentId, attempt_id: AttemptId) -> Wish | None:
         """What the portal says of its order; of one that is not listed, that it came to nothing."""
@@ -177,57 +217,3 @@ class Staff:
         return Payment(
             payment_id, facts, route, State(row.state), row.version, None, row.way, row.terms
         )
-
-    # How two people agree.
-
-    async def _ask_for(self, payment_id: str, wish: Wish) -> None:
-        """One proposes; whether it was heard or not, the other comes to it later."""
-        proposal_id = self._world.any_machine(self._chance).desk.new_id()
-        self._open[payment_id] = proposal_id
-        self._world.laws.agreed[proposal_id] = {FIRST, SECOND}
-        self._world.trace("proposes", wish.kind, payment_id, proposal_id)
-
-        async def propose(machine: "Machine") -> Proposal:
-            return await machine.desk.propose(
-                wish.kind, wish.fields, by=FIRST, note="looked there", proposal_id=proposal_id
-            )
-
-        await self._world.served(propose, self._chance)
-        delay = self._chance.choice((5.0, 60.0, 700.0, HOUR, 12 * HOUR))
-        if not self._world.is_calm and self._chance.random() < 0.05:
-            delay = 80 * HOUR  # after a long weekend it has expired
-        self._world.loop.outside(delay, self._decide_later, payment_id, proposal_id)
-
-    def _decide_later(self, payment_id: str, proposal_id: ProposalId) -> None:
-        self._world.loop.spawn(self._decide(payment_id, proposal_id))
-
-    async def _decide(self, payment_id: str, proposal_id: ProposalId) -> None:
-        """Agree, twice at once now and then, or refuse; and again until it is over."""
-        is_refused = not self._world.is_calm and self._chance.random() < 0.1
-
-        async def decide(machine: "Machine") -> Proposal:
-            if is_refused:
-                return await machine.desk.reject(proposal_id, by=SECOND)
-            return await machine.desk.approve(proposal_id, by=SECOND)
-
-        presses = 2 if self._chance.random() < 0.2 else 1
-        for press in range(presses):
-            if press + 1 < presses:
-                self._world.loop.spawn(self._world.served(decide, self._chance))
-            else:
-                await self._world.served(decide, self._chance)
-        known = self._world.model.proposals.get(proposal_id)
-        stands = known.state if known is not None else None
-        self._world.trace("decided", payment_id, proposal_id, stands, known and known.outcome)
-        if stands is None or stands in OVER:
-            del self._open[payment_id]
-        else:
-            self._world.loop.outside(HOUR, self._decide_later, payment_id, proposal_id)
-
-    async def _carry_out(self) -> None:
-        """As the worker does it now and then."""
-
-        async def carry_out(machine: "Machine") -> int:
-            return await machine.desk.carry_out_approved()
-
-        await self._world.served(carry_out, self._chance, tries=1)

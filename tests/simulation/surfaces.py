@@ -12,10 +12,8 @@ from typing import Any, Protocol
 import msgspec
 
 from engine.clock import AttemptId, Clock, CustomerId, PaymentId, first_id_at, made_at
-from engine.desk.proposals import Kind, Outcome, Person, Proposal, ProposalId
-from engine.desk.proposals import State as Stands
-from engine.desk.store import ProposalStore
-from engine.errors import CommitUnknown, StaffMistake
+from engine.desk.proposals import Proposal
+from engine.errors import CommitUnknown
 from engine.gather import Gatherer
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Plan, Verdicted
@@ -446,67 +444,3 @@ class ModelOutbox(Outbox):
             return {id_: self._model.outbox[id_].claims for id_ in free}
 
         return await self._wire.ask(claim)
-
-
-class ModelProposals(ProposalStore):
-    """What people ask for and agree on."""
-
-    def __init__(self, model: Model, wire: Wire) -> None:
-        self._model = model
-        self._wire = wire
-
-    async def add(self, proposal: Proposal) -> None:
-        await self._wire.ask(lambda: self._model.proposals.setdefault(proposal.id, proposal))
-
-    async def get(self, proposal_id: ProposalId) -> Proposal:
-        found = await self._wire.ask(lambda: self._model.proposals.get(proposal_id))
-        if found is None:
-            raise StaffMistake(f"there is no proposal {proposal_id}")
-        return found
-
-    async def decide(self, proposal_id: ProposalId, state: Stands, by: Person, at_ms: int) -> bool:
-        def write() -> bool:
-            known = self._model.proposals.get(proposal_id)
-            if known is None or known.state is not Stands.PROPOSED or known.expires_ms <= at_ms:
-                return False
-            self._put(known, state=state, decided_by=by, decided_ms=at_ms)
-            return True
-
-        return await self._wire.ask(write)
-
-    async def approved(self, kinds: Iterable[Kind], most: int) -> list[Proposal]:
-        wanted = set(kinds)
-
-        def read() -> list[Proposal]:
-            found = [
-                p
-                for p in self._model.proposals.values()
-                if p.state is Stands.APPROVED and p.kind in wanted
-            ]
-            return sorted(found, key=lambda p: (p.decided_ms or 0, p.id))[:most]
-
-        return await self._wire.ask(read)
-
-    async def keep_outcome(self, proposal: Proposal, outcome: Outcome) -> None:
-        def write() -> None:
-            known = self._model.proposals.get(proposal.id)
-            if known is not None and known.state is Stands.APPROVED:
-                self._put(known, state=outcome.state, outcome=outcome.text)
-
-        await self._wire.ask(write)
-
-    async def expire(self, now_ms: int) -> int:
-        def write() -> int:
-            over = [
-                p
-                for p in self._model.proposals.values()
-                if p.state is Stands.PROPOSED and p.expires_ms <= now_ms
-            ]
-            for proposal in over:
-                self._put(proposal, state=Stands.EXPIRED)
-            return len(over)
-
-        return await self._wire.ask(write)
-
-    def _put(self, proposal: Proposal, **changes: Any) -> None:
-        self._model.proposals[proposal.id] = msgspec.structs.replace(proposal, **changes)

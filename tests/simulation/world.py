@@ -24,6 +24,7 @@ import asyncpg
 import msgspec
 
 from engine.clock import AttemptId, Clock, PaymentId, epoch_of, first_id_at
+from engine.desk.booking import Booker
 from engine.desk.store import ProposalStore
 from engine.errors import (
     CappError,
@@ -44,6 +45,8 @@ from engine.payments.evidence import Source, body_hash
 from engine.payments.facts import Ruling
 from engine.payments.payins.store import PayInStore
 from engine.payments.request_store import RequestStore
+from engine.payments.statements.moves import Moves
+from engine.payments.statements.store import StatementStore
 from engine.payments.statements.suspense import Suspense
 from engine.payments.store import PaymentStore
 from engine.payments.views import Confirmed
@@ -67,18 +70,23 @@ from tests.simulation.loop import (
 from tests.simulation.machine import LEASE_SECONDS, Books, Machine, Parts
 from tests.simulation.model import START, Model
 from tests.simulation.operators import Habits, Job, SimulatedOperator, all_jobs
-from tests.simulation.paper_balances import TENANT, ModelBalances, SuspensePool
+from tests.simulation.owner import Owner
+from tests.simulation.owner_laws import OwnerLaws
+from tests.simulation.paper_balances import TENANT, ModelBalances, NobodyMoves, SuspensePool
 from tests.simulation.paper_cases import ModelCases
 from tests.simulation.paper_laws import PaperLaws
 from tests.simulation.paper_terms import TERMS
 from tests.simulation.paper_weather import PaperWeather
 from tests.simulation.papers import ModelOurs, ModelStatements, NobodyPaysIn, Turns
+from tests.simulation.pay_in_returns import ReturningOperator
 from tests.simulation.pay_in_table import ModelPayIns, PayInTable
 from tests.simulation.payers import Payers, PayInOperator
 from tests.simulation.people import PEOPLE, Person
+from tests.simulation.proposal_table import ModelBooker, ModelProposals
 from tests.simulation.request_table import RequestTable
 from tests.simulation.staff import Staff
-from tests.simulation.surfaces import ModelOutbox, ModelProposals, ModelStore, WiredCommitter
+from tests.simulation.stray_staff import StrayStaff
+from tests.simulation.surfaces import ModelOutbox, ModelStore, WiredCommitter
 from tests.simulation.weather import Weather
 from tests.simulation.wire import Wire
 from tests.unit.payments.examples import MPESA, MTN
@@ -97,13 +105,15 @@ REST_SECONDS_MIN = 1.0
 PATIENCE_SECONDS = 10.0
 TOO_LATE: Any = object()
 LINES_MAX = 40
-ALSO = ("statements", "requests", "pay_ins")
+ALSO = ("statements", "requests", "pay_ins", "strays", "liquidity", "portals")
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
     MTN, code=3, name="airtel_ug", collect_minor_max=0, reaches=("mtn_ug",)
 )
 """Nobody pays from there; payees at the other operator can be paid by it."""
 OPERATORS = (MPESA, MTN, AIRTEL)
+ENDOWED = (("KES", MPESA.code, 60_000_000), ("UGX", MTN.code, 15_000_000))
+"""Currency, operator and minor units that the pools begin with."""
 
 
 class Broken(AssertionError):
@@ -123,6 +133,9 @@ class Options:
     statements: bool = False  # operators' statements come, and are compared
     requests: bool = False  # people ask each other for money
     pay_ins: bool = False  # money comes by itself; statements as well
+    strays: bool = False  # people send it back or to its payment; it comes by itself as well
+    liquidity: bool = False  # people move what the pools are filled with
+    portals: bool = False  # people look there before they rule on a payout that came back
     trace: bool = False
 
 
@@ -206,6 +219,8 @@ class World:
                 "papers",
                 "asking",
                 "paying",
+                "strays",
+                "owner",
             )
         }
         self.restored = NEVER
@@ -235,17 +250,18 @@ class World:
         self.staff = Staff(self, chances["staff"])
         self.turns = Turns(self.loop)
         self.clerk: Clerk | None = None
-        if options.statements or options.pay_ins:
+        if options.statements or options.pay_ins or options.strays:
             self._bring_papers(chances["papers"])
         self.pay_in_table = PayInTable(self.model)
         self.payers: Payers | None = None
-        if options.pay_ins:
+        if options.pay_ins or options.strays:
             self.payers = Payers(self, chances["paying"])
             self.laws.is_paid_in = self.payers.is_of
         self.request_table = RequestTable(self.model)
         self.askers: Askers | None = None
         if options.requests:
             self.askers = Askers(self, chances["asking"], self.request_table)
+        self._bring_desk(chances["strays"], chances["owner"])
         self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
@@ -257,8 +273,8 @@ class World:
         self._told: list[str] = []
         self._quiet_days = QUIET_DAYS_MAX if self.clerk is None else QUIET_DAYS_WITH_PAPERS
         self._quiet_until = math.inf
-        self._span = options.span_seconds or chances["weather"].choice((300.0, 2 * HOUR, 2 * DAY))
-        self._late_seconds_max = 2.0 if self._span < HOUR else self._span / 100
+        self.span = options.span_seconds or chances["weather"].choice((300.0, 2 * HOUR, 2 * DAY))
+        self._late_seconds_max = 2.0 if self.span < HOUR else self.span / 100
         self.loop.on_death = self._on_death
 
     # The parts, also for the machines.
@@ -284,6 +300,15 @@ class World:
     def proposals(self, wire: Wire) -> ProposalStore:
         return ModelProposals(self.model, wire)
 
+    def booker(self, parts: Parts) -> Booker:
+        return ModelBooker(self.model, parts.wire, parts.committer, TENANT)
+
+    def moves(self, parts: Parts, kept: StatementStore) -> Moves:
+        """Where nobody moves any liquidity nobody asks what was moved."""
+        if self.owner is None:
+            return NobodyMoves()
+        return Moves(self.proposals(parts.wire), kept)
+
     def requests(self, wire: Wire) -> RequestStore:
         return ModelRequests(self.request_table, wire)
 
@@ -292,13 +317,15 @@ class World:
         kept = ModelStatements(self.model, parts.wire, self.turns)
         cases = ModelCases(self.model, parts.wire, TENANT)
         ours = ModelOurs(self.model, parts.wire, parts.store)
+        moves = self.moves(parts, kept)
         return Books(
             kept,
             cases,
             ours,
-            ModelBalances(self.model, parts.wire, cases, ours, TERMS, parts.clock),
+            ModelBalances(self.model, parts.wire, cases, ours, TERMS, parts.clock, moves),
             Suspense(SuspensePool(self.model, parts.wire), 1, parts.committer, parts.ids),
             NobodyPaysIn() if self.payers is None else self.pay_ins(parts),
+            moves,
         )
 
     def pay_ins(self, parts: Parts) -> PayInStore:
@@ -374,18 +401,15 @@ class World:
             self._start(name)
         for _ in range(self.options.payments):
             self._busy += 1
-            when = self._people.random() * self._span
+            when = self._people.random() * self.span
             self.loop.outside(when, self._spawn, self._customer)
         self._begin_hazards()
         self._await_restore()
-        if self.clerk is not None:
-            self.clerk.begin()
-        if self.payers is not None:
-            self.payers.begin()
-        if self.askers is not None:
-            self.askers.begin(self._span)
+        for people in (self.clerk, self.payers, self.askers, self.stray_staff, self.owner):
+            if people is not None:
+                people.begin()
         self._open_desk()
-        self.loop.outside(self._span + 10 * 60.0, self._grow_calm)
+        self.loop.outside(self.span + 10 * 60.0, self._grow_calm)
         with _listening(self.laws):
             try:
                 if not self.loop.run(STEPS_MAX):
@@ -570,8 +594,8 @@ class World:
     def _await_restore(self) -> None:
         """Once in a while, in some worlds; long enough before the quiet."""
         if self.may_restore and self._hazards.random() < self.weather.restored:
-            most = min(self.weather.lost_seconds_max, self._span / 2)
-            when = self._hazards.uniform(0.0, self._span)
+            most = min(self.weather.lost_seconds_max, self.span / 2)
+            when = self._hazards.uniform(0.0, self.span)
             lost = self._hazards.choice((1.0, 10.0, 60.0, most, most * self._hazards.random()))
             self.loop.outside(when, self._back_up, lost)
 
@@ -596,8 +620,9 @@ class World:
         self.restored = Restored(max(START + self._down_until, newest + 0.001))
         self.staff.restored()
         self.turns.forget()
-        if self.clerk is not None:
-            self.clerk.restored()
+        for people in (self.clerk, self.stray_staff, self.owner):
+            if people is not None:
+                people.restored()
         self.trace("restored", len(self.laws.lost), f"{self.restored.at:.3f}")
 
     # The world grows quiet.
@@ -625,9 +650,8 @@ class World:
         open_jobs = any(job.outcome is None for job in all_jobs(self.operators))
         waits = self._busy or open_jobs or self.intents() or self.laws.unsettled()
         waits = waits or self.staff.is_busy
-        waits = waits or (self.clerk is not None and self.clerk.is_busy)
-        waits = waits or (self.payers is not None and self.payers.is_busy)
-        waits = waits or (self.askers is not None and self.askers.is_busy)
+        around = (self.clerk, self.payers, self.askers, self.stray_staff, self.owner)
+        waits = waits or any(people is not None and people.is_busy for people in around)
         if not waits and not (self.laws.turned and self.loop.time() < self._quiet_until):
             self.loop.stop()
         elif self.loop.time() >= self._quiet_until:
@@ -652,7 +676,7 @@ class World:
     def _open_desk(self) -> None:
         """Somebody looks every few hours at what waits for people, or sooner in a brief world."""
         self.loop.spawn(self.staff.visit())
-        longest = 6 * HOUR if self.is_calm else min(6 * HOUR, self._span / 3)
+        longest = 6 * HOUR if self.is_calm else min(6 * HOUR, self.span / 3)
         self.loop.outside(self._hazards.uniform(longest / 6, longest), self._open_desk)
 
     def any_machine(self, chance: random.Random) -> Machine:
@@ -848,13 +872,32 @@ class World:
                 answers_by_callback=kind.random() < 0.4,
                 redelivers=kind.random() < 0.5,
             )
-            kind_of = PayInOperator if self.options.pay_ins else SimulatedOperator
+            kind_of = self._kind_of_operator()
             out[facts.name] = kind_of(
                 changed, habits, loop=self.loop, chance=chance, weather=self.weather,
                 deliver=self._deliver, happened=self.happened,
             )  # fmt: skip
             out[facts.name].on_fate = self._note_order
         return out
+
+    def _kind_of_operator(self) -> type[SimulatedOperator]:
+        if self.options.strays:
+            return ReturningOperator
+        return PayInOperator if self.options.pay_ins else SimulatedOperator
+
+    def _bring_desk(self, strays: random.Random, owner: random.Random) -> None:
+        """People who decide about stray money and about liquidity, and laws about both."""
+        self.laws.looks_at_returned = self.options.portals
+        self.stray_staff: StrayStaff | None = None
+        if self.options.strays and self.payers is not None:
+            self.stray_staff = StrayStaff(self, strays)
+            self.payers.is_assigned = self.stray_staff.is_assigned
+        self.owner: Owner | None = None
+        self.owner_laws: OwnerLaws | None = None
+        if self.options.liquidity:
+            self.owner = Owner(self, owner)
+            put_in = Counter({currency: minor for currency, _, minor in ENDOWED})
+            self.owner_laws = OwnerLaws(self, self.owner, put_in)
 
     def open_books(self) -> None:
         """The accounts of both corridors, and liquidity at both operators."""
@@ -875,6 +918,12 @@ class World:
                 for facts in OPERATORS
                 for kind in (Kind.FLOAT, Kind.OPERATOR_COST, Kind.SUSPENSE)
             }
+        if self.options.strays or self.options.liquidity:
+            numbers |= {
+                Account(1, facts.currency, kind, facts.code).number
+                for facts in OPERATORS
+                for kind in (Kind.FLOAT, Kind.RETURN_HELD, Kind.WITHDRAWAL_HELD)
+            }
         return numbers
 
     def intents(self) -> list[str]:
@@ -888,6 +937,10 @@ class World:
             self.paper_laws.check_end()
         if self.askers is not None:
             self.askers.check_end()
+        if self.stray_staff is not None:
+            self.stray_staff.check_end()
+        if self.owner_laws is not None:
+            self.owner_laws.check_end()
 
     def _note_order(self, operator: SimulatedOperator, order: Order, fate: str) -> None:
         process = CURRENT.get()
@@ -915,9 +968,7 @@ def endowments() -> list[Plan]:
     """Liquidity at both operators: enough for most, not for all."""
     out = []
     first = int(first_id_at(datetime.fromtimestamp(START, UTC)), 16)
-    for n, (currency, code, minor) in enumerate(
-        [("KES", MPESA.code, 60_000_000), ("UGX", MTN.code, 15_000_000)], 1
-    ):
+    for n, (currency, code, minor) in enumerate(ENDOWED, 1):
         float_ = Account(1, currency, Kind.FLOAT, code).number
         pool = Account(1, currency, Kind.POOL_AVAIL).number
         transfers = top_up(float_, pool, minor)

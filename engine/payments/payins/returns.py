@@ -125,8 +125,8 @@ class PayInReturns:
 
         Only a listed code is a failure, and only of the one call that was ever made: what a repeat
         is refused for says nothing of the first, and what was said of a return that failed before
-        may come again. That it went back before is a success. Of one that
-        was booked as a failure a success is a case for people.
+        may come again. Of before a restore none is known to be the one. That it went back before is
+        a success. Of one that was booked as a failure a success is a case for people.
         """
         pay_in = await self._store.get(pay_in_id)
         if pay_in is None or pay_in.called_ms is None:
@@ -137,11 +137,13 @@ class PayInReturns:
             return True
         proposal = await self._proposals.get(ProposalId(pay_in.proposal))
         ended: Outcome | None = None
-        if finding.outcome is Found.SUCCEEDED:
+        if await self._booker.state_of(proposal.id) is None:
+            log.info("return of %s has just begun anew: it will find that", pay_in.paid.receipt)
+        elif finding.outcome is Found.SUCCEEDED:
             ended = await self._complete(pay_in, proposal, finding.receipt)
             if await self._booker.state_of(proposal.id) is Manual.RETURN_FAILED:  # this moment
                 await self._contradict(pay_in, Manual.RETURN_FAILED.name)
-        elif finding.outcome is Found.FAILED and pay_in.calls > 1:
+        elif finding.outcome is Found.FAILED and (pay_in.calls > 1 or self._may_be_lost(pay_in)):
             log.warning("return of %s stays unclear: %s", pay_in.paid.receipt, finding.code)
         elif finding.outcome is Found.FAILED:
             ended = await self._fail(pay_in, proposal, finding.code)
@@ -166,7 +168,7 @@ class PayInReturns:
         try:
             await port.return_pay_in(pay_in.paid, url)
         except Rejected as error:
-            if is_first:
+            if is_first and not self._may_be_lost(pay_in):
                 return await self._fail(pay_in, proposal, error.code)
             log.warning("return of %s stays unclear: %s", pay_in.paid.receipt, error)
         except (Throttled, Unreachable) as error:
@@ -220,8 +222,8 @@ class PayInReturns:
     async def end_return(self, proposal: Proposal) -> Outcome:
         """Suspend again what did not go back; two people say so: it may go another way then.
 
-        What they saw counts of orders that were over when they proposed it. None leaves beside
-        this: the turn to order it again is taken first.
+        What they saw counts of orders that were over when they proposed it, also of those that a
+        restore forgot. None leaves beside this: the turn to order it again is taken first.
         """
         body = read_body(proposal.kind, proposal.body)
         assert isinstance(body, OfReturn)
@@ -236,7 +238,7 @@ class PayInReturns:
                 return failed(f"it is {pay_in.stage.name}, {returning.id} {returning.state}")
             if returning.reference is not None:
                 return failed(f"it went back, {returning.reference}")
-            if wrong := seen_too_early(proposal, pay_in.called_ms or 0):
+            if wrong := seen_too_early(proposal, self._left_ms(pay_in)):
                 return failed(wrong)
             if not await self._store.take_turn(pay_in, self._again_ms(pay_in)):
                 raise OurFault(f"the return of {pay_in.paid.receipt} moved this moment")
@@ -254,7 +256,8 @@ class PayInReturns:
     async def assign(self, proposal: Proposal) -> Outcome:
         """Make it the collection of the payment that two people name.
 
-        The payment first and then SUSPENSE: a crash between the two is mended by the repeat.
+        The payment first and then SUSPENSE: a crash between the two is mended by the repeat. What
+        may have gone back in what a restore forgot counts once they have looked since.
         """
         body = read_body(proposal.kind, proposal.body)
         assert isinstance(body, PayInOwner)
@@ -265,6 +268,11 @@ class PayInReturns:
             return failed(wrong)
         if await self._strays.is_back(pay_in) and pay_in.stage is not Stage.ASSIGNING:
             return failed("a statement found its owner: it is suspended no more")
+        is_its = await self._is_its_collection(pay_in, payment)
+        if not is_its and (wrong := self._unseen_since(pay_in, proposal)):
+            if pay_in.stage is Stage.ASSIGNING and pay_in.proposal == proposal.id:
+                await self._store.give_up(pay_in)
+            return failed(wrong)
         if not await self._store.begin(pay_in, Stage.ASSIGNING, proposal.id):
             return failed(f"it is {pay_in.stage.name}")
         pay_in = await self._get(body.pay_in)
@@ -283,6 +291,20 @@ class PayInReturns:
     async def _is_its_collection(self, pay_in: PayIn, payment: Payment) -> bool:
         endings = await self._payments.endings(payment.payment_id)
         return any(e.succeeded and e.receipt == pay_in.paid.receipt for e in endings)
+
+    # What a restore may have forgotten.
+
+    def _left_ms(self, pay_in: PayIn) -> int:
+        """When its return was ordered last, at the latest; 0 for never. Epoch milliseconds."""
+        return self._payments.left_by(AttemptId(pay_in.id), pay_in.called_ms or 0)
+
+    def _may_be_lost(self, pay_in: PayIn) -> bool:
+        """Whether it may have been ordered in what a restore forgot."""
+        return self._payments.left_by(AttemptId(pay_in.id), 0) > 0
+
+    def _unseen_since(self, pay_in: PayIn, proposal: Proposal) -> str:
+        """Why whoever proposed it saw no return that a restore forgot; "" if they may have."""
+        return seen_too_early(proposal, self._left_ms(pay_in)) if self._may_be_lost(pay_in) else ""
 
     async def _get(self, pay_in_id: str) -> PayIn:
         pay_in = await self._store.get(pay_in_id)

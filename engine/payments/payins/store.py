@@ -144,19 +144,25 @@ class PayInStore:
         return bool(moved)
 
     async def begin(self, pay_in: PayIn, stage: Stage, proposal: str) -> bool:
-        """Two people do something with it from now on; True again for the same proposal."""
+        """Two people do something with it from now on; True again for the same proposal.
+
+        Never for one that came to nothing or is over: whoever else carries it out comes too late.
+        """
         return bool(
             await self._pool.fetchval(
-                "update pay_in set stage = $3, proposal = $4 where id = $1 and (stage = $2"
-                " or stage = $3 and proposal = $4) returning true",
-                pay_in.id, int(Stage.SUSPENDED), int(stage), proposal,
+                "update pay_in set stage = $3, proposal = $4 where id = $1 and ("
+                "  stage = $2 and proposal is distinct from $4::uuid and exists ("
+                "    select from proposal where id = $4 and tenant = $5 and state = 'approved')"
+                "  or stage = $3 and proposal = $4) returning true",
+                pay_in.id, int(Stage.SUSPENDED), int(stage), proposal, self._tenant,
             )
         )  # fmt: skip
 
     async def give_up(self, pay_in: PayIn) -> None:
-        """What two people began came to nothing: it is suspended again."""
+        """What two people began came to nothing: it is suspended again. Which proposal did stays
+        known (`begin`)."""
         await self._pool.execute(
-            "update pay_in set stage = $3, proposal = null, calls = 0, due_ms = null"
+            "update pay_in set stage = $3, calls = 0, due_ms = null"
             " where id = $1 and stage = $2 and proposal is not distinct from $4::uuid",
             pay_in.id, int(pay_in.stage), int(Stage.SUSPENDED), pay_in.proposal,
         )  # fmt: skip
