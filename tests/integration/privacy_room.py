@@ -182,7 +182,7 @@ async def attempt_of(house: House, payment_id: str) -> Any:
 
 
 UNWRITTEN = frozenset({
-    "api_key", "audit_block", "audit_late", "audit_position", "audit_sum", "balance_look",
+    "api_key", "audit_block", "audit_fence", "audit_late", "audit_position", "audit_sum", "balance_look",
     "balance_question", "breaker", "client", "decision", "fx_decision", "fx_observation",
     "fx_source", "hook_attempt", "hook_delivery", "hook_event", "hook_look", "hook_secret",
     "hook_subscription", "liquidity_mark", "liquidity_reservation", "operator_minute",
