@@ -171,8 +171,8 @@ class Pool:
     async def close(self) -> None:
         """Wait until everything lent is back, then hang up. Safe to repeat.
 
-        A server that stands still says nothing, not even goodbye: after `CLOSE_SECONDS_MAX` the rest
-        is left, and ends with the process.
+        A server that stands still says nothing, not even goodbye: after `CLOSE_SECONDS_MAX` the
+        rest is left, and ends with the process.
         """
         if self._is_closed:
             return

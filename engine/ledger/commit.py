@@ -237,7 +237,7 @@ class Committer:
             self._tries_until = asyncio.get_running_loop().time() + LAST_TRIES_SECONDS
 
     async def stop(self) -> None:
-        """Finish what was submitted, or give it up as after `end_soon`; then close the connections."""
+        """Finish what was submitted, or give it up as after `end_soon`; then hang up."""
         self.end_soon()
         await self._drained()
         for task in self._tasks:
@@ -378,7 +378,7 @@ class Committer:
         while True:
             try:
                 return await self._connect()
-            except AWAY as error:
+            except AWAY:
                 if self._is_over():
                     _refuse([*self._waiting, *self._patient], CommitUnknown("Postgres is away"))
                     self._waiting.clear()

@@ -1,7 +1,7 @@
 """How far history may be sealed: as far as no commit that is under way can still write.
 
 How far is said first, in a row that every commit reads: who has read it dates no row before it. Who
-may not have read it is waited for. Why nothing is missed: `decisions/0011-no-commit-behind-the-fence.md`.
+may not have read it is waited for. Why nothing is missed: `decisions/0011`.
 """
 
 import asyncio
@@ -71,9 +71,10 @@ async def _commits(connection: Any) -> frozenset[str]:
 
 _SAY = """
 insert into audit_fence as f (tenant, until_ms) values ($1, $2)
-on conflict (tenant) do update set until_ms = excluded.until_ms where f.until_ms < excluded.until_ms"""
-# Locks are shown to everybody, unlike what others ask. Whoever has read the fence and writes has both;
-# a backup locks every table, and writes nothing.
+on conflict (tenant) do update set until_ms = excluded.until_ms
+ where f.until_ms < excluded.until_ms"""
+# Locks are shown to everybody, unlike what others ask. Whoever has read the fence and writes has
+# both; a backup locks every table, and writes nothing.
 _COMMITS = """
 select coalesce(array_agg(virtualtransaction), '{}') from (
   select virtualtransaction from pg_locks

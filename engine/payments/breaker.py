@@ -64,8 +64,8 @@ class Breaker(msgspec.Struct, frozen=True, array_like=True):
 def as_seen(breaker: Breaker, seen_ms: int) -> Breaker:
     """The breaker as one who first saw it so at `seen_ms` takes it, by a clock of their own.
 
-    Whoever moved it may have a clock that is ahead. Else what begins before that time has come would
-    say nothing, and a pause would last for longer by as much.
+    Whoever moved it may have a clock that is ahead. Else what begins before that time has come
+    would say nothing, and a pause would last for longer by as much.
     """
     ahead_ms = max(breaker.since_ms - seen_ms, 0)
     return msgspec.structs.replace(

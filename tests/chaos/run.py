@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -30,7 +30,7 @@ from tests.chaos.disks import small_disk
 from tests.chaos.draws import FAULT_ODDS, FAULTS, LATE_FAULTS, SERVED, Blow, draw_blows
 from tests.chaos.killer import Killer, NeverBack, wait_for
 from tests.chaos.latecomer import Latecomer
-from tests.chaos.laws import Placed, Reading, breaches, unsettled
+from tests.chaos.laws import Reading, breaches, unsettled
 from tests.chaos.leftovers import left_behind
 from tests.chaos.load import Door, Load
 from tests.chaos.people import People

@@ -1,4 +1,4 @@
-"""Processes that are told to end while Postgres is gone for good: they end, and say what they give up."""
+"""Processes that are told to end while Postgres is gone for good: they end and tell of it."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""No commit is told as late by its own fault or its clock's; who writes behind the auditor's back is.
+"""No commit is told as late for hanging or for its clock; who writes beside the commit is.
 
 A commit that hangs is one whose transaction stands open, on a connection of its own.
 """
