@@ -110,6 +110,8 @@ def build_site(settings: Settings, *, give_up: Callable[[], None] | None = None)
             doors.open(short_routes(ours), guards.lets_through)
             routes[:] = [*busy, *_alive(), *looking, *_with_lost(ours, lost)]
             doors.know_all(routes, guards.lets_through)
+            # Said first when all this closes: late turns are waited for before the engine is.
+            opened.callback(engine.committer.end_soon)
 
         tries = opening(open_doors, draw=SystemRandom().random, give_up=give_up)
         async with told_once(settings.database_url), tries:

@@ -120,7 +120,7 @@ async def watch_for_end(
 
 async def _ask_postgres(url: str) -> None:
     async with asyncio.timeout(ANSWER_SECONDS_MAX):
-        connection = await connect(url)
+        connection = await connect(url, answer_seconds_max=ANSWER_SECONDS_MAX)
         try:
             await must_take_writes(connection)
         finally:

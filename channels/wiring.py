@@ -80,6 +80,7 @@ MENUS = ROOT / "menus"
 NUMBERING = ROOT / "engine" / "prefixes.yaml"
 RATES_REFRESH_SECONDS = 5.0
 TRAFFIC_SECONDS = 1.0
+LAST_WORDS_SECONDS = 5.0
 
 
 class Words(NamedTuple):
@@ -173,6 +174,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         closing.push_async_callback(engine.holders.aclose)
         for task in await _keep_informed(engine, ring):
             closing.callback(task.cancel)
+        closing.callback(committer.end_soon)
         yield engine
 
 
@@ -215,6 +217,13 @@ async def _keep_informed(engine: Engine, ring: KeyRing | None) -> list[asyncio.T
 
 async def _say_last_words(engine: Engine) -> None:
     """Store what was counted and decided since the last second; losing it loses no money."""
+    words = asyncio.create_task(_flush(engine))
+    if not (await asyncio.wait({words}, timeout=LAST_WORDS_SECONDS))[0]:
+        words.cancel()
+        log.warning("the last second of statistics is lost: no answer in time")
+
+
+async def _flush(engine: Engine) -> None:
     try:
         await engine.health.flush()
         await engine.decisions.flush()

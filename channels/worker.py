@@ -42,6 +42,7 @@ HOOKS_SECONDS = 1.0
 STATEMENTS_SECONDS = 3600.0
 MESSAGES_SECONDS = 60.0
 MONTHS_SECONDS = 600.0  # where none is missing it is one look
+LOOPS_END_SECONDS = 5.0
 BATCH = 100
 
 
@@ -67,9 +68,12 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         tasks = [asyncio.create_task(loop) for loop in loops]
         log.info("worker is up")
         await stop.wait()
+        engine.committer.end_soon()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, stuck = await asyncio.wait(tasks, timeout=LOOPS_END_SECONDS)
+        if stuck:  # in a transaction that Postgres does not even call off
+            log.warning("%d of the worker's loops are given up", len(stuck))
 
 
 def _loops(engine: Engine, feed: RateFeed) -> list[Coroutine[Any, Any, None]]:

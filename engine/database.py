@@ -26,6 +26,8 @@ ANSWER_SECONDS_MAX = 30.0
 """How long a process that serves waits for one statement. Who has heard nothing for so long talks
 to a machine, a balancer or a pooler that has lost the connection without a word, and would wait for
 ever."""
+CLOSE_SECONDS_MAX = 10.0
+"""So long a pool that closes waits for what was lent, and for the server to hang up as well."""
 WHO_IS_GONE = {  # milliseconds; what an address says itself is left to it
     # A process that is frozen says nothing more, and its kernel goes on answering for it: its
     # transaction would keep its locks for ever. What stands open for longer says so (`stand_open`).
@@ -167,14 +169,23 @@ class Pool:
         self.give_back(connection, is_sound=True)
 
     async def close(self) -> None:
-        """Wait until everything lent is back, then hang up. Safe to repeat."""
+        """Wait until everything lent is back, then hang up. Safe to repeat.
+
+        A server that stands still says nothing, not even goodbye: after `CLOSE_SECONDS_MAX` the
+        rest is left, and ends with the process.
+        """
         if self._is_closed:
             return
         self._is_closed = True
-        for _ in range(self._size):
-            await self._free.acquire()
-        while self._resting:
-            await self._resting.pop().close()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                for _ in range(self._size):
+                    await self._free.acquire()
+                while self._resting:
+                    await self._resting.pop().close()
+        except TimeoutError:
+            log.warning("Postgres does not let go: its connections are given up")
+            self.let_go_of_the_resting()
 
     async def take(self) -> Any:
         """For `acquire`, which also gives back."""

@@ -27,7 +27,7 @@ SHARED, OWN = PARTS = ("shared", "own")
 STACKS_OF_THEIR_OWN = frozenset(
     f"{END_TO_END}test_{name}.py"
     for name in (
-        *("cancelling", "crashes", "restoring", "settlement", "sms", "starting"),
+        *("cancelling", "crashes", "ending", "restoring", "settlement", "sms", "starting"),
         *("statements", "tenants", "thousand"),
     )
 )

@@ -26,6 +26,9 @@ from channels.web.bodies import is_secret
 
 log = logging.getLogger(__name__)
 
+SCRAPE_SECONDS_MAX = 5
+"""So long a process that ends lets a scrape finish."""
+
 
 def metrics_route(metrics: Metrics, figures: Figures, token: str, tenant: str = "") -> Route:
     """`GET /metrics` with `Authorization: Bearer <token>`, in Prometheus' text format.
@@ -69,8 +72,9 @@ async def listening(routes: list[Route], port: int) -> AsyncIterator[int]:
     """
     taken = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(
-        Starlette(routes=routes), lifespan="off", log_config=None, access_log=False
-    )
+        Starlette(routes=routes), lifespan="off", log_config=None, access_log=False,
+        timeout_graceful_shutdown=SCRAPE_SECONDS_MAX,
+    )  # fmt: skip
     server = _Beside(config)
     task = asyncio.create_task(server.serve(sockets=[taken]))
     found: int = taken.getsockname()[1]

@@ -21,6 +21,7 @@ from engine.ledger import breach_store
 from engine.ledger.audit_rows import FOREVER_MS, Chain
 from engine.ledger.audit_store import AsWritten, Block, Opened, Sealed
 from engine.ledger.breach_store import Differing
+from engine.ledger.fence import Fence
 from engine.ledger.findings import (
     OF_TODAY,
     Finding,
@@ -42,7 +43,9 @@ _PLANNING = "set local work_mem = '64MB'; set local enable_seqscan = off; set lo
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How the auditor goes about it. `lag` is how long a row may take to become visible."""
+    """How the auditor goes about it. `lag`: what is younger is not sealed, so that the clocks of
+    processes may differ a little, and commits date their rows by them.
+    """
 
     lag_seconds: int = 10
     block_seconds: int = 10
@@ -85,6 +88,7 @@ class Auditor:
         self._pace = pace
         self._as_written = as_written
         self._differing = differing
+        self._fence = Fence(tenant)
 
     async def sweep(self) -> int:
         """One round, for the worker. Blocks sealed; as many as may be when there is more to do."""
@@ -129,20 +133,22 @@ class Auditor:
 
     async def _in_one_moment(self) -> tuple[Report, list[Finding]]:
         async with self._pool.acquire() as connection:
+            until_ms = self._now_ms() - self._pace.lag_seconds * 1000
+            until_ms = await self._fence.move(connection, until_ms)
             moment = connection.transaction(isolation="repeatable_read")
             async with moment:
                 await connection.execute(_PLANNING)
-                report = await self._look(connection)
+                report = await self._look(connection, until_ms)
                 new = [f for f in report.findings if await self._told(connection, f)]
         return report, new
 
-    async def _look(self, connection: Any) -> Report:
+    async def _look(self, connection: Any, until_ms: int) -> Report:
         before = await store.chains(connection, self._tenant)
         after, sealed, behind = [], 0, False
         findings: list[Finding] = []
         for chain in before:
             room = self._pace.blocks_sealed_most - sealed
-            ahead, blocks, more, unreadable = await self._seal(connection, chain, room)
+            ahead, blocks, more, unreadable = await self._seal(connection, chain, until_ms, room)
             findings += [of_row(Law.CHANGED, row, _UNREADABLE) for row in unreadable]
             # Looked at before it is forgotten: what is sealed now, and what is not sealed yet.
             to_ms = ahead.sealed_ms if more else FOREVER_MS
@@ -160,12 +166,11 @@ class Auditor:
     # Sealing.
 
     async def _seal(
-        self, connection: Any, chain: Chain, room: int
+        self, connection: Any, chain: Chain, until_ms: int, room: int
     ) -> tuple[Chain, int, bool, list[tuple[str, int]]]:
         """The chain as it is now, how many blocks were sealed, whether more could be, and rows
         that nobody can read.
         """
-        until_ms = self._now_ms() - self._pace.lag_seconds * 1000
         if until_ms <= chain.sealed_ms:
             return chain, 0, False, []
         seconds = await store.seconds_to_seal(connection, self._tenant, chain, until_ms)

@@ -2,7 +2,7 @@
 
 There is no timer. A batch leaves whenever a writer is idle, so under light load a batch is one
 plan and under heavy load it is whatever gathered while the writers were busy. It knows nothing of
-what a payment's states mean; its laws are those of `migrations/sql/0033_late_money.sql`.
+what a payment's states mean; its laws are those of `migrations/sql/0046_fence.sql`.
 """
 
 import asyncio
@@ -53,6 +53,8 @@ _TRIES = 4
 
 TOLD_SECONDS = 60.0
 """So often it is said that nothing can be stored; the same plans are tried every other second."""
+LAST_TRIES_SECONDS = 5.0
+"""So long a process that ends goes on trying what could not be stored; then it is given up."""
 TROUBLED_SECONDS = 40.0
 """So long after a batch was lost the trouble counts as lasting, unless one was stored since: where
 nobody answers the next is lost half a minute later."""
@@ -211,6 +213,7 @@ class Committer:
         self._trouble = ""  # why the last batch was lost, and when
         self._trouble_at = 0.0
         self._tell_at = 0.0
+        self._tries_until: float | None = None
         self.batches = 0
         self.plans = 0
 
@@ -226,8 +229,16 @@ class Committer:
             self._tasks.append(asyncio.create_task(self._write(connection)))
         await asyncio.sleep(0)  # a task that is cancelled before it has begun closes nothing
 
+    def end_soon(self) -> None:
+        """The process ends: what cannot be stored in `LAST_TRIES_SECONDS` is given up, and whoever
+        waits for it hears CommitUnknown, as after a kill. To be said before they are waited for.
+        """
+        if self._tries_until is None:
+            self._tries_until = asyncio.get_running_loop().time() + LAST_TRIES_SECONDS
+
     async def stop(self) -> None:
-        """Finish what was submitted, then close the connections."""
+        """Finish what was submitted, or give it up as after `end_soon`; then hang up."""
+        self.end_soon()
         await self._drained()
         for task in self._tasks:
             task.cancel()
@@ -271,15 +282,19 @@ class Committer:
         A plan that turns out to be stored already is answered as applied: a create by its own id
         under its key, a move by the attempt or version it left behind being one's own is not
         decidable here, so a repeated move that is stale stays STALE and the caller reloads.
-        Raises CommitUnknown where the database refuses it by an error after a reply was lost: that
-        speaks of the repeat, and what came first may be stored.
+        Raises CommitUnknown where the database refuses it by an error after a reply was lost, for
+        that speaks of the repeat and what came first may be stored; and when the process ends before
+        anybody knows.
         """
         pause = 0.05
         unsure = False
         while True:
             try:
                 answer = await self.submit(plan, is_urgent=is_urgent)
-            except CommitUnknown:
+            except CommitUnknown as error:
+                if self._is_over():
+                    log.error("a plan is given up, for this process ends: %s", str(error))
+                    raise
                 unsure = True
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
@@ -368,5 +383,14 @@ class Committer:
             try:
                 return await self._connect()
             except AWAY:
+                if self._is_over():
+                    _refuse([*self._waiting, *self._patient], CommitUnknown("Postgres is away"))
+                    self._waiting.clear()
+                    self._patient.clear()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
+
+    def _is_over(self) -> bool:
+        """Whether the process ends, and what fails now is not tried again."""
+        until = self._tries_until
+        return until is not None and asyncio.get_running_loop().time() >= until

@@ -15,6 +15,9 @@ from engine.payments.health import FAULT_POINTS, Tally, Told
 from engine.ports import Direction
 
 MINUTE_MS = 60_000
+CLOCKS_APART_MS = 10_000
+"""By so much the clocks of our processes may differ, and what one wrote still means the same to the
+others; clocks that are kept (chrony) differ by thousandths of a second."""
 
 
 class Lane(NamedTuple):
@@ -56,6 +59,25 @@ class Breaker(msgspec.Struct, frozen=True, array_like=True):
     since_ms: int = 0  # what began before says nothing about now
     until_ms: int = 0  # when its pause is over
     pauses: int = 0
+
+
+def as_seen(breaker: Breaker, seen_ms: int) -> Breaker:
+    """The breaker as one who first saw it so at `seen_ms` takes it, by a clock of their own.
+
+    Whoever moved it may have a clock that is ahead. Else what begins before that time has come
+    would say nothing, and a pause would last for longer by as much.
+    """
+    ahead_ms = max(breaker.since_ms - seen_ms, 0)
+    return msgspec.structs.replace(
+        breaker, since_ms=breaker.since_ms - ahead_ms, until_ms=breaker.until_ms - ahead_ms
+    )
+
+
+def held_until_max(now_ms: int, rules: BreakerRules) -> int:
+    """Until when a probe can be waited for at most; what is to be waited for longer was lent by a
+    clock that is ahead, and holds nobody up.
+    """
+    return now_ms + rules.probe_seconds * 1000 + CLOCKS_APART_MS
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True):

@@ -180,17 +180,28 @@ class HealthStore:
         return bool(moved)
 
     async def take_probe(
-        self, lane: Lane, country: str, *, now_ms: int, until_ms: int, at_once: int
+        self,
+        lane: Lane,
+        country: str,
+        *,
+        now_ms: int,
+        until_ms: int,
+        until_ms_max: int,
+        at_once: int,
     ) -> bool:
-        """Take one of the lane's probes, if it is half open and fewer than `at_once` are out."""
+        """Take one of the lane's probes, if it is half open and fewer than `at_once` are out.
+
+        Those that would be waited for beyond `until_ms_max` are out no more (`held_until_max`).
+        """
         return bool(
             await self._pool.fetchval(
                 "update breaker set probes = array_append(array(select p from unnest(probes) p"
-                "   where p > $5), $6)"
+                "   where p > $5 and p <= $9), $6)"
                 " where tenant = $1 and operator = $2 and direction = $3 and country = $4"
-                " and position = $8"
-                " and (select count(*) from unnest(probes) p where p > $5) < $7 returning true",
+                " and position = $8 and (select count(*) from unnest(probes) p"
+                "   where p > $5 and p <= $9) < $7 returning true",
                 self._tenant, *lane, country, now_ms, until_ms, at_once, Position.HALF_OPEN,
+                until_ms_max,
             )
         )  # fmt: skip
 

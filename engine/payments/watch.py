@@ -23,7 +23,9 @@ from engine.payments.breaker import (
     Lane,
     Position,
     Run,
+    as_seen,
     decide,
+    held_until_max,
 )
 from engine.payments.counting import Bucket, Counting, Day, Watched
 from engine.payments.health import (
@@ -77,6 +79,7 @@ class Health:
         self._rules, self._breaker_rules = HealthRules(), BreakerRules()
         self._counting = Counting()
         self._breakers: dict[Lane, Row] = {}
+        self._seen: dict[Watched, int] = {}
         self._beliefs: dict[tuple[Lane, int], Belief] = {}
         self._moved: dict[Lane, Moved] = {}
         self._terms: dict[Lane, Terms] = {}
@@ -109,9 +112,9 @@ class Health:
         self._counting.count(Bucket(int(began // 60), operator, direction, band), told)
         if told is Told.SUCCEEDED:
             self._counting.moved(Day(int(now // DAY_SECONDS), operator, direction), minor)
-        since_ms = self._breakers.get(lane, UNSTORED).breaker.since_ms
-        if began * 1000 >= since_ms:
-            self._counting.extend(Watched(lane, since_ms), told)
+        breaker = self._breakers.get(lane, UNSTORED).breaker
+        if began * 1000 >= self._as_seen(lane, breaker).since_ms:
+            self._counting.extend(Watched(lane, breaker.since_ms), told)
 
     # What is asked.
 
@@ -137,6 +140,7 @@ class Health:
                 self._country(lane),
                 now_ms=now_ms,
                 until_ms=now_ms + rules.probe_seconds * 1000,
+                until_ms_max=held_until_max(now_ms, rules),
                 at_once=rules.probes_at_once,
             )
         except AWAY as error:
@@ -173,8 +177,10 @@ class Health:
         """Read breakers, end pauses that are over, and now and then all the rest anew."""
         self._breakers = await self._store.breakers()
         now_ms = self._now_ms()
+        self._look_at_them(now_ms)
         for lane, row in list(self._breakers.items()):
-            if row.breaker.position is Position.OPEN and now_ms >= row.breaker.until_ms:
+            breaker = self._as_seen(lane, row.breaker)
+            if breaker.position is Position.OPEN and now_ms >= breaker.until_ms:
                 await self._move(Watched(lane, row.breaker.since_ms), NOTHING)
         if self._clock.apart(self._believed_at) >= BELIEF_SECONDS:
             await self._read_beliefs()
@@ -220,9 +226,10 @@ class Health:
         for _ in range(TRIES_MAX):
             row = await self._store.breaker(lane, self._country(lane))
             timely = row.breaker.since_ms == watched.since_ms
-            inputs = await self._inputs(lane, row.breaker, run if timely else NOTHING)
+            before = self._as_seen(lane, row.breaker)
+            inputs = await self._inputs(lane, before, run if timely else NOTHING)
             after, decision = decide(inputs)
-            if after == row.breaker:
+            if after == before:
                 return
             kept = Kept(self._ids.hex(), None, decision) if decision is not None else None
             if await self._store.move(lane, inputs.country, row, after, kept):
@@ -253,7 +260,17 @@ class Health:
         )
         self._terms = await self._store.terms()
 
+    def _look_at_them(self, now_ms: int) -> None:
+        """Since when each stands as it does, by our clock: a moment that has not come is none."""
+        stands = [Watched(lane, row.breaker.since_ms) for lane, row in self._breakers.items()]
+        self._seen = {at: min(at.since_ms, now_ms, self._seen.get(at, now_ms)) for at in stands}
+
     # Small things.
+
+    def _as_seen(self, lane: Lane, breaker: Breaker) -> Breaker:
+        """By our clock; of one that was moved this moment, as it was written."""
+        since_ms = breaker.since_ms
+        return as_seen(breaker, self._seen.get(Watched(lane, since_ms), since_ms))
 
     def _position(self, lane: Lane) -> Position:
         return self._breakers.get(lane, UNSTORED).breaker.position
@@ -263,7 +280,8 @@ class Health:
         if row.breaker.position is not Position.HALF_OPEN or minor > self._probe_minor_max(lane):
             return False
         now_ms = self._now_ms()
-        under_way = sum(until_ms > now_ms for until_ms in row.probes)
+        until_ms_max = held_until_max(now_ms, self._breaker_rules)
+        under_way = sum(now_ms < until_ms <= until_ms_max for until_ms in row.probes)
         return under_way < self._breaker_rules.probes_at_once
 
     def _probe_minor_max(self, lane: Lane) -> int:

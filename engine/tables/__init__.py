@@ -3,7 +3,13 @@
 The hot path does not come through here; `engine/ledger/commit.py` speaks to Postgres directly.
 """
 
-from engine.tables.audit import audit_block, audit_late, audit_position, audit_sum
+from engine.tables.audit import (
+    audit_block,
+    audit_fence,
+    audit_late,
+    audit_position,
+    audit_sum,
+)
 from engine.tables.base import metadata
 from engine.tables.clients import (
     api_key,
@@ -75,6 +81,7 @@ __all__ = [
     "api_key",
     "attempt",
     "audit_block",
+    "audit_fence",
     "audit_late",
     "audit_position",
     "audit_sum",

@@ -31,6 +31,13 @@ audit_block = Table(
     Index("audit_block_checked", "tenant", "checked_ms"),
 )
 
+audit_fence = Table(
+    "audit_fence",
+    metadata,
+    Column("tenant", Integer, primary_key=True, autoincrement=False),
+    required("until_ms", BigInteger),
+)
+
 audit_late = Table(
     "audit_late",
     metadata,

@@ -24,7 +24,7 @@ SCOPES = "payments:read,payments:write,webhooks:read,webhooks:write"
 CURRENCIES: dict[Country, tuple[str, int]] = {"KE": ("KES", 100), "UG": ("UGX", 1)}
 AGAIN = frozenset({"under_way", "not_now", "too_many", "outcome_unknown", "away"})
 """Refusals after which the same request is sent again."""
-ANSWERED_SECONDS_MAX = 400.0  # longer than probes hold that a clock three minutes ahead has lent
+ANSWERED_SECONDS_MAX = 240.0
 TRY_SECONDS_MAX = 15.0
 DEAF_ODDS = 0.1
 DEAFNESS: tuple[ReceiverFault, ...] = ("error_500", "reset", "answer_lost")

@@ -37,12 +37,10 @@ class Clocks:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._felt_until = 0.0  # of the monotonic clock
-        self.was_behind = False
 
     def move(self, name: str, seconds: float) -> None:
         """The clock of that process is off by so much; 0 puts it right."""
         assert isinstance(self._stack, Clocked), "this stack has no clocks of its own"
-        self.was_behind |= seconds < 0
         self._stack.move_clock(name, seconds)
 
     def put_right(self, name: str, off_seconds: float) -> None:

@@ -123,8 +123,6 @@ CLOCKS = (Trouble.WEB_AHEAD, Trouble.WEB_BEHIND, Trouble.WORKER_AHEAD, Trouble.W
 SERVED = frozenset({Trouble.WORKER_FROZEN, Trouble.WORKER_OVERTAKEN, *CLOCKS})
 """During these people pay as ever."""
 
-HUNG = frozenset({Trouble.BACKEND_FROZEN, Trouble.POSTGRES_FROZEN, Trouble.MACHINE_FROZEN})
-"""In these a commit may become visible long after the time it is of."""
 ANYWHERE = tuple(trouble for trouble in Trouble if trouble is not Trouble.DISK_FULL)
 """What can be brought on every machine; a full disk takes one that can be filled (`disks.py`)."""
 

@@ -94,7 +94,6 @@ class Reading(NamedTuple):
     grown_by_deposits: Mapping[str, int] = {}  # our books, by operator, beside payments
     told: Sequence[Told] = ()
     unbelieved: Sequence[str] = ()  # messages that a business could not take as ours, and why
-    was_behind: bool = False  # somebody's clock, or a commit that stood still half-way
 
 
 def breaches(reading: Reading) -> list[str]:
@@ -126,7 +125,7 @@ def unsettled(reading: Reading) -> list[str]:
         f"{one.code} is {one.state} ({'; '.join(one.cases)})"
         for one in reading.stored
         if (one.state not in TERMINAL and one.is_named and moved_for & {one.payer, one.payee})
-        or (one.state in TERMINAL and any(not _is_due(case, reading) for case in one.cases))
+        or (one.state in TERMINAL and one.cases)
     ]
     theirs = Counter(reading.grown_at_operators)
     back = {m.msisdn for m in reading.movements if m.kind != "collection"}
@@ -139,12 +138,6 @@ def unsettled(reading: Reading) -> list[str]:
     if reading.grown_in_books != theirs:
         found.append(f"our books hold {dict(reading.grown_in_books)}, operators {dict(theirs)}")
     return [f"after the statements: {what}" for what in found]
-
-
-def _is_due(case: str, reading: Reading) -> bool:
-    """Who writes into what was sealed is a person's to judge: a clock behind, a commit that hung
-    for longer than the auditor lags, a forger."""
-    return reading.was_behind and case.startswith("AUDIT: late: ")
 
 
 def _acknowledged_is_stored(placed: Iterable[Placed], stored: Iterable[Stored]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -27,10 +27,10 @@ from tests.chaos.clerk import Clerk
 from tests.chaos.clocks import Clocked
 from tests.chaos.depositors import Depositors
 from tests.chaos.disks import small_disk
-from tests.chaos.draws import FAULT_ODDS, FAULTS, HUNG, LATE_FAULTS, SERVED, Blow, draw_blows
+from tests.chaos.draws import FAULT_ODDS, FAULTS, LATE_FAULTS, SERVED, Blow, draw_blows
 from tests.chaos.killer import Killer, NeverBack, wait_for
 from tests.chaos.latecomer import Latecomer
-from tests.chaos.laws import Placed, Reading, breaches, unsettled
+from tests.chaos.laws import Reading, breaches, unsettled
 from tests.chaos.leftovers import left_behind
 from tests.chaos.load import Door, Load
 from tests.chaos.people import People
@@ -249,7 +249,7 @@ class Story:
                     await self._make_peace(city)
                     latecomer = await self._meet_latecomer(city, callers)
                     await self._before_judging(city)
-                    reading = (await self._read(city, load.placed))._replace(
+                    reading = (await read(city, load.placed))._replace(
                         paid_in=depositors.paid_in,
                         told=[told for one in businesses for told in one.told],
                         unbelieved=[why for one in businesses for why in one.receiver.refused],
@@ -280,14 +280,10 @@ class Story:
         for _ in range(COMPARISONS_MAX):
             before = await self._ask(entries)
             found += await clerk.compare_again()
-            reading = await self._read(city, [])
+            reading = await read(city, [])
             if await self._ask(entries) == before:
                 break
         return found, reading
-
-    async def _read(self, city: City, placed: Sequence[Placed]) -> Reading:
-        was_behind = self._killer.troubles.clocks.was_behind or bool({*self._kills} & HUNG)
-        return (await read(city, placed))._replace(was_behind=was_behind)
 
     async def _meet_latecomer(self, city: City, callers: Callers) -> Latecomer | None:
         if not self._plan.is_troubled:  # without a network nothing can hang in it

@@ -268,12 +268,9 @@ def test_what_moved_under_a_name_that_nobody_told_us_waits_for_people() -> None:
     assert unsettled(_stored(WAITING._replace(is_named=False))) == []
 
 
-def test_what_a_clock_behind_wrote_into_sealed_history_is_a_case() -> None:
+def test_nothing_that_is_over_is_left_to_people() -> None:
     late = _stored(PAID._replace(cases=("AUDIT: late: version 1 appeared after block 1",)))
     assert unsettled(late) != []
-    assert unsettled(late._replace(was_behind=True)) == []
-    changed = _stored(PAID._replace(cases=("AUDIT: changed: version 1",)))
-    assert unsettled(changed._replace(was_behind=True)) != []
 
 
 def test_what_never_moved_may_wait_for_the_end_of_the_day() -> None:

@@ -182,16 +182,16 @@ async def attempt_of(house: House, payment_id: str) -> Any:
 
 
 UNWRITTEN = frozenset({
-    "api_key", "audit_block", "audit_late", "audit_position", "audit_sum", "balance_look",
-    "balance_question", "breaker", "client", "decision", "fx_decision", "fx_observation",
-    "fx_source", "hook_attempt", "hook_delivery", "hook_event", "hook_look", "hook_secret",
-    "hook_subscription", "liquidity_mark", "liquidity_reservation", "operator_minute",
-    "operator_probe", "operator_terms", "operator_volume", "screening_confirmation",
-    "screening_list", "settlement_account", "settlement_approval", "settlement_batch",
-    "settlement_corridor", "settlement_dispute", "settlement_errand", "settlement_look",
-    "settlement_obligation", "settlement_position", "settlement_transaction", "sms_report",
-    "spending", "staff_action", "staff_action_block", "staff_member", "staff_request",
-    "staff_session",
+    "api_key", "audit_block", "audit_fence", "audit_late", "audit_position", "audit_sum",
+    "balance_look", "balance_question", "breaker", "client", "decision", "fx_decision",
+    "fx_observation", "fx_source", "hook_attempt", "hook_delivery", "hook_event", "hook_look",
+    "hook_secret", "hook_subscription", "liquidity_mark", "liquidity_reservation",
+    "operator_minute", "operator_probe", "operator_terms", "operator_volume",
+    "screening_confirmation", "screening_list", "settlement_account", "settlement_approval",
+    "settlement_batch", "settlement_corridor", "settlement_dispute", "settlement_errand",
+    "settlement_look", "settlement_obligation", "settlement_position", "settlement_transaction",
+    "sms_report", "spending", "staff_action", "staff_action_block", "staff_member",
+    "staff_request", "staff_session",
 })  # fmt: skip
 """Tables in which this life leaves no row, so that reading them proves nothing of them."""
 

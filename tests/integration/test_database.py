@@ -1,6 +1,8 @@
 """The pool on a real Postgres: one statement at a time, and what happens when connections die."""
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator
 from functools import partial
@@ -11,6 +13,7 @@ import asyncpg
 import pytest
 
 from channels import one_database, wiring
+from engine import database
 from engine.database import Pool, connect, must_take_writes, open_pool
 from simulator import embedded
 from tests.integration.test_sealing import OUTSIDE
@@ -208,6 +211,34 @@ async def test_closing_waits_for_what_is_lent_and_lends_no_more(database_url: st
 
 
 @pytest.mark.long("starts a server twice")
+async def test_a_server_that_stands_still_keeps_nobody_from_closing(
+    two: Pool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not even hang up."""
+    monkeypatch.setattr(database, "CLOSE_SECONDS_MAX", 0.2)
+    backend = await two.fetchval("select pg_backend_pid()")
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(60):
+            await two.close()
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    assert [record.message for record in caplog.records] == [
+        "Postgres does not let go: its connections are given up"
+    ]
+
+
+async def test_what_is_lent_and_never_given_back_keeps_nobody_from_closing(
+    two: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CLOSE_SECONDS_MAX", 0.2)
+    lent = await two.acquire()
+    async with asyncio.timeout(60):
+        await two.close()
+    await two.release(lent)
+    lent.terminate()
+
+
 async def test_a_server_that_is_away_is_told_at_once_and_found_again_when_it_is_back(
     servers_folder: Path,
 ) -> None:

@@ -179,6 +179,110 @@ async def test_a_probe_that_tells_nothing_is_free_again_after_a_while(both: Proc
     assert await both.two.take_probe("mtn_ug", DISBURSE, SMALL)
 
 
+AHEAD = 180.0
+
+
+@dataclass
+class Apart:
+    """Two processes on one database, one of which has a clock of its own."""
+
+    right: Health
+    other: Health
+    clock: TestClock
+    others_clock: TestClock
+
+    async def half_open(self) -> None:
+        """By the other's clock alone; it has read what it found."""
+        told(self.other, Told.UNCLEAR, times=5)
+        await self.other.tend()
+        self.pass_(PAUSE)
+        await self.other.tend()
+        await self.right.tend()
+        assert position(self.right) is position(self.other) is Position.HALF_OPEN
+
+    def pass_(self, seconds: float) -> None:
+        self.clock.pass_(seconds)
+        self.others_clock.pass_(seconds)
+
+
+@pytest.fixture
+def apart(pool: Any) -> Apart:
+    """The other's is minutes ahead."""
+    clock, others_clock = TestClock(), TestClock()
+    others_clock.pass_(AHEAD)
+    return Apart(health(pool, clock), health(pool, others_clock), clock, others_clock)
+
+
+async def test_who_moved_it_by_a_clock_ahead_keeps_nobody_from_being_heard(apart: Apart) -> None:
+    """What began before the time by which it had moved said nothing, for as long as that took."""
+    await apart.half_open()
+    apart.pass_(1)
+    assert await apart.right.take_probe("mtn_ug", DISBURSE, SMALL)
+    told(apart.right, Told.SUCCEEDED)
+    await apart.right.tend()
+    assert position(apart.right) is Position.CLOSED
+
+
+async def test_what_began_before_a_clock_ahead_moved_it_says_nothing_either(apart: Apart) -> None:
+    before = apart.clock.epoch()
+    apart.pass_(1)
+    await apart.half_open()
+    told(apart.right, Told.SUCCEEDED, began_at=before)
+    await apart.right.tend()
+    assert position(apart.right) is Position.HALF_OPEN
+
+
+async def test_a_pause_by_a_clock_ahead_is_no_longer_than_any(apart: Apart) -> None:
+    told(apart.other, Told.UNCLEAR, times=5)
+    await apart.other.tend()
+    await apart.right.tend()
+    apart.pass_(PAUSE - 1)
+    await apart.right.tend()
+    assert position(apart.right) is Position.OPEN
+    apart.pass_(1)
+    await apart.right.tend()
+    assert position(apart.right) is Position.HALF_OPEN
+
+
+async def test_probes_that_a_clock_ahead_has_lent_are_soon_free(apart: Apart) -> None:
+    """They were held until its time had come, and then for as long as any."""
+    await apart.half_open()
+    while await apart.other.take_probe("mtn_ug", DISBURSE, SMALL):
+        pass
+    await apart.right.tend()
+    assert apart.right.vitals("mtn_ug", DISBURSE, SMALL).may_probe
+    taken = [await apart.right.take_probe("mtn_ug", DISBURSE, SMALL) for _ in range(5)]
+    assert sum(taken) == BreakerRules().probes_at_once
+    apart.pass_(BreakerRules().probe_seconds)
+    await apart.right.tend()
+    assert apart.right.vitals("mtn_ug", DISBURSE, SMALL).may_probe
+    assert await apart.right.take_probe("mtn_ug", DISBURSE, SMALL)
+
+
+async def test_clocks_as_far_apart_as_usual_lend_no_probe_twice(pool: Any) -> None:
+    clock, others_clock = TestClock(), TestClock()
+    others_clock.pass_(5)
+    apart = Apart(health(pool, clock), health(pool, others_clock), clock, others_clock)
+    await apart.half_open()
+    while await apart.other.take_probe("mtn_ug", DISBURSE, SMALL):
+        pass
+    await apart.right.tend()
+    assert not apart.right.vitals("mtn_ug", DISBURSE, SMALL).may_probe
+    assert not await apart.right.take_probe("mtn_ug", DISBURSE, SMALL)
+
+
+async def test_whose_clock_was_put_back_hears_what_follows(both: Processes) -> None:
+    both.clock.pass_(AHEAD)
+    await both.half_open()
+    both.clock.pass_(-AHEAD)
+    await both.tend()
+    both.clock.pass_(1)
+    assert await both.one.take_probe("mtn_ug", DISBURSE, SMALL)
+    told(both.one, Told.SUCCEEDED)
+    await both.tend()
+    assert position(both.two) is Position.CLOSED
+
+
 async def test_a_probe_that_succeeds_opens_the_way_for_all(both: Processes) -> None:
     told(both.one, Told.UNCLEAR, times=50)
     await both.half_open()

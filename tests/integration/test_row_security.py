@@ -164,7 +164,7 @@ async def test_nothing_of_another_tenant_is_written(first: Any, owner: Any, tabl
     assert await _row(owner, table, 2) == before
 
 
-ONE_EACH = {"settlement_look", "hook_look"}
+ONE_EACH = {"settlement_look", "hook_look", "audit_fence"}
 """Of these a tenant has one row."""
 OF_THE_COMMIT = {"attempt", "balance", "evidence", "journal", "payment", "spending"}
 """In these nobody makes a row by hand, whosever (`test_only_door.py`)."""

@@ -116,7 +116,7 @@ async def _forget(database_url: str) -> None:
     try:
         await connection.execute(
             "truncate payment, payment_key, journal, balance, attempt, proposal, case_file,"
-            " audit_block, audit_late, audit_sum, audit_position"
+            " audit_block, audit_fence, audit_late, audit_sum, audit_position"
         )
     finally:
         await connection.close()

@@ -54,6 +54,7 @@ class WiredCommitter(Committer):
         self._wire = wire
         self._clock = clock
         self._gathered: list[tuple[Plan, asyncio.Future[Verdicted]]] = []
+        self._tries_until = None  # processes are killed here, and told to end by nobody
 
     def submit(self, plan: Plan, *, is_urgent: bool = True) -> asyncio.Future[Verdicted]:
         loop = asyncio.get_running_loop()

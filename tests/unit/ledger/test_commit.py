@@ -3,6 +3,7 @@
 What Postgres itself answers is in `tests/integration/test_commit.py`.
 """
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -10,6 +11,7 @@ import pytest
 
 from engine.clock import Clock
 from engine.errors import CommitUnknown, OurFault
+from engine.ledger import commit as commits
 from engine.ledger.commit import Care, Committer, commit
 from engine.ledger.plans import Plan, Verdict, Verdicted
 
@@ -140,4 +142,50 @@ async def test_only_whose_reply_was_lost_takes_its_own_payment_for_the_answer(
     await door.start()
     assert await door.submit_until_known(FIRST) == told
     assert connection.ended == len(answers) - 1  # what lost a reply says nothing any more
+    await door.stop()
+
+
+class Away:
+    """Postgres: it lets one connection in, which loses its reply, and is gone for good then."""
+
+    def __init__(self) -> None:
+        self._first: list[Told] = [Told(LOST)]
+
+    async def __call__(self) -> Told:
+        if not self._first:
+            raise ConnectionRefusedError("gone")
+        return self._first.pop()
+
+
+async def test_a_process_that_ends_gives_up_what_nobody_can_store(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was tried for ever, and whoever waited for it kept the process from ending."""
+    monkeypatch.setattr(commits, "LAST_TRIES_SECONDS", 0.0)
+    door = Committer(Away(), Clock(), writers=1)
+    await door.start()
+    waiting = [asyncio.create_task(door.submit_until_known(plan)) for plan in (FIRST, SECOND)]
+    await asyncio.sleep(0)
+    door.end_soon()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(error) for error in ended] == [CommitUnknown] * 2
+    told = [record.message for record in caplog.records if "given up" in record.message]
+    assert len(told) == 2
+    late = door.submit(FIRST)
+    await door.stop()
+    assert isinstance(late.exception(), CommitUnknown)
+
+
+async def test_a_process_that_ends_stores_what_can_be_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(commits, "LAST_TRIES_SECONDS", 0.0)
+
+    async def connect() -> Told:
+        return Told(STORED)
+
+    door = Committer(connect, Clock(), writers=1)
+    await door.start()
+    door.end_soon()
+    assert (await door.submit_until_known(FIRST)).verdict is V.APPLIED
     await door.stop()
