@@ -151,23 +151,23 @@ async def test_what_the_books_refuse_by_our_own_fault_is_told_as_nothing_charged
         )
     assert "nothing was taken on, by a fault of our own: confirm was refused: POISON" in caplog.text
     assert await world.pool.fetchval("select count(*) from payment where customer is not null") == 0
-    taken = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    taken = await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key="k")
     with pytest.raises(OurFault, match="POISON"):  # the key has a payment, maybe not this one
         await world.payments.confirming.confirm(
             payer=CUSTOMER, quote=quote, key="k", request_hash="none"
         )
-    assert (await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")) == (
+    assert (await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key="k")) == (
         msgspec.structs.replace(taken, fresh=False)
     )
 
 
 async def test_our_own_fault_before_the_commit_is_told_likewise(world: World) -> None:
     quote, other = await world.quote(), await world.quote()
-    taken = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+    taken = await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key="k")
     world.policy.refusal = KeyNotAtHand("a list is sealed under data key 9")
     with pytest.raises(NoWayNow, match=r"no_way\.fault"):
-        await world.payments.confirm(payer=CUSTOMER, quote=other, key="other")
-    again = await world.payments.confirm(payer=CUSTOMER, quote=quote, key="k")
+        await world.payments.confirming.confirm(payer=CUSTOMER, quote=other, key="other")
+    again = await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key="k")
     assert (again.payment_id, again.fresh) == (taken.payment_id, False)
 
 
@@ -1001,7 +1001,7 @@ async def test_a_refusal_that_was_written_down_is_carried_out_by_whoever_comes_n
     """The process dies between writing the end down and committing what follows from it."""
     quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
     payment_id = (
-        await world.payments.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+        await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
     ).payment_id
     await world.dispatched()
     world.dispatching = False

@@ -95,7 +95,9 @@ async def restored(database_url: str, clock: TestClock) -> AsyncIterator[Staffed
 async def collecting(world: World, *ways: str) -> PaymentId:
     """Its payer is asked; it is paid out by the first of `ways` that is open, if any are named."""
     quote = msgspec.structs.replace(await world.quote(), ways=ways)
-    confirmed = await world.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key=quote.quote_id)
+    confirmed = await world.payments.confirming.confirm(
+        payer=CUSTOMER, quote=quote, key=quote.quote_id
+    )
     await world.dispatched()
     return confirmed.payment_id
 

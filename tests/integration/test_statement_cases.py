@@ -1,4 +1,4 @@
-"""Cases that statements lead to, on a real Postgres: each is one and closed by its own end alone."""
+"""Cases that statements lead to, on a real Postgres: each is one, and its own end alone ends it."""
 
 from typing import Any
 

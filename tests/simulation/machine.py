@@ -68,7 +68,6 @@ from engine.texts import Texts
 from tests.simulation.gateway import NobodyIsQuiet
 from tests.simulation.loop import Process
 from tests.simulation.model import START
-from tests.simulation.paper_balances import NobodyMoves
 from tests.simulation.paper_terms import TERMS
 from tests.simulation.wire import Wire
 from tests.unit.payments.examples import KE_UG, UG_KE

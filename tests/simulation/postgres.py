@@ -42,7 +42,6 @@ from tests.integration.books import assert_books
 from tests.simulation.askers import REQUEST_CALLS, whole
 from tests.simulation.machine import LEASE_SECONDS, Books, Machine, Parts
 from tests.simulation.model import START, CaseRow, Model
-from tests.simulation.paper_balances import NobodyMoves
 from tests.simulation.paper_rows import LineRow
 from tests.simulation.paper_terms import TERMS
 from tests.simulation.papers import NobodyPaysIn, Turns, turn_of

@@ -6,13 +6,12 @@ that finds nothing changes nothing, and there would be more of them than of all 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from engine.clock import AttemptId, Clock, CustomerId, PaymentId, first_id_at, made_at
-from engine.desk.proposals import Proposal
 from engine.errors import CommitUnknown
 from engine.gather import Gatherer
 from engine.ledger.commit import Committer
