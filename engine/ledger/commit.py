@@ -283,8 +283,8 @@ class Committer:
         under its key, a move by the attempt or version it left behind being one's own is not
         decidable here, so a repeated move that is stale stays STALE and the caller reloads.
         Raises CommitUnknown where the database refuses it by an error after a reply was lost, for
-        that speaks of the repeat and what came first may be stored; and when the process ends before
-        anybody knows.
+        that speaks of the repeat and what came first may be stored; and when the process ends
+        before anybody knows.
         """
         pause = 0.05
         unsure = False
