@@ -50,6 +50,17 @@ async def test_a_dial_string_behind_the_shortcode_leads_to_its_screen() -> None:
     assert "Type your CAPP PIN" in (await phone.press("1")).text
 
 
+async def test_who_sends_nothing_at_all_is_asked_again_and_not_lost() -> None:
+    house = await House().registered()
+    usual: dict[str, Any] = {"cumulative": False}
+    await house.take("", opens=True, **usual)
+    asked = await house.take("1", **usual)
+    again = await house.take("", **usual)
+    assert not again.ends
+    assert again.text.endswith(asked.text)
+    assert "Amount in KES" in (await house.take("256772000002", **usual)).text
+
+
 async def test_a_sequence_tells_a_repeat_from_the_same_key_again() -> None:
     house = await caller()
     phone = Phone(house)

@@ -317,6 +317,25 @@ async def test_who_loses_the_save_to_another_turn_is_refused() -> None:
     assert reply == Reply("This session has ended. Please dial again.", ends=True)
 
 
+class ContendedRecords(MemoryRecords):
+    """Somebody else is faster each time."""
+
+    is_contended = False
+
+    async def save(self, msisdn: Msisdn, session_id: str, **fields: Any) -> bytes | None:
+        if self.is_contended:
+            return self.records[msisdn, session_id]
+        return await super().save(msisdn, session_id, **fields)
+
+
+async def test_who_loses_every_save_gets_a_clear_end() -> None:
+    records = ContendedRecords()
+    house = await House(records).registered()
+    await house.press("1")
+    records.is_contended = True
+    assert await house.take(f"1*{PAYEE}") == Reply(TEXTS.render("en", "session.unavailable"), True)
+
+
 # Dial strings and lost records.
 
 
