@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.chaos.relay import HOST, Network, Weather
+from tests.listening import listening
 
 BODY = b'{"status": "taken"}'
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
@@ -49,9 +50,7 @@ class Way:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        server = await asyncio.start_server(self._answer, HOST, 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
+        async with listening(self._answer) as port:
             with Network({"server": port}) as self._network:
                 yield
                 for end in self._ends:

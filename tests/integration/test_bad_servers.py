@@ -15,6 +15,7 @@ from simulator.dialects import DIALECTS
 from simulator.exchange import BODY_BYTES_MAX, Request, Unanswered, exchange
 from simulator.operators.world import World
 from simulator.ussd import PHONE_FAULT, Line, Screen, UssdSession
+from tests.listening import listening
 from tests.providers import company as companies
 from tests.providers.company import Answer, Company, Raw, Reaction
 
@@ -246,15 +247,12 @@ async def test_a_flood_is_neither_kept_nor_read_to_its_end(client: httpx.AsyncCl
                 break
         writer.close()
 
-    server = await asyncio.start_server(pour, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    tracemalloc.start()
-    with pytest.raises(Unanswered, match="longer than"):
-        await exchange(client, url, Request(b"", "text/plain"))
-    kept = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    server.close()
-    await server.wait_closed()
+    async with listening(pour) as port:
+        tracemalloc.start()
+        with pytest.raises(Unanswered, match="longer than"):
+            await exchange(client, f"http://127.0.0.1:{port}/", Request(b"", "text/plain"))
+        kept = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
     assert sent < 2**25  # what fits into the buffers on the way
     assert kept < 40 * BODY_BYTES_MAX
 

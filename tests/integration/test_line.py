@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from engine.session.line import Line, settle
 from engine.session.pipeline import open_pipeline
 from simulator import embedded
+from tests.listening import listening
 
 MOVED = f"redis-py {version('redis')} keeps elsewhere what line.py takes over"
 
@@ -79,21 +80,13 @@ class Name:
 
     def __init__(self) -> None:
         self.leads_to = 0
-        self._writers: list[asyncio.StreamWriter] = []
 
-    async def serve(self) -> asyncio.Server:
-        return await asyncio.start_server(self._lead, "127.0.0.1", 0)
-
-    async def end(self) -> None:
-        """Hang up on everybody, so that nothing is left open for the next test."""
-        for writer in self._writers:
-            writer.close()
-        await asyncio.gather(*(w.wait_closed() for w in self._writers), return_exceptions=True)
-
-    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self.leads_to)
-        self._writers += [writer, back]
-        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        try:
+            await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        finally:
+            back.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -111,23 +104,20 @@ async def test_who_has_become_a_replica_is_left_for_where_the_name_leads_now(
     old, new = (server.port for server in servers)
     name = Name()
     name.leads_to = old
-    door = await name.serve()
-    port = door.sockets[0].getsockname()[1]
-    pipeline = open_pipeline(f"redis://127.0.0.1:{port}/0", timeout_seconds=5.0)
     try:
-        await pipeline.execute("SET", "k", "1")
-        demoted = open_pipeline(servers[0].url)
-        await demoted.execute("REPLICAOF", "127.0.0.1", str(new))
-        await demoted.aclose()
-        for command in (("SET", "k", "2"), ("EVAL", WRITES, 1, "k")):
-            with pytest.raises((RedisConnectionError, RedisTimeoutError)):  # nowhere to go yet
-                await pipeline.execute(*command)
-        name.leads_to = new
-        await pipeline.execute("SET", "k", "3")
-        assert await pipeline.execute("GET", "k") == b"3"
+        async with listening(name.lead) as port:
+            pipeline = open_pipeline(f"redis://127.0.0.1:{port}/0", timeout_seconds=5.0)
+            await pipeline.execute("SET", "k", "1")
+            demoted = open_pipeline(servers[0].url)
+            await demoted.execute("REPLICAOF", "127.0.0.1", str(new))
+            await demoted.aclose()
+            for command in (("SET", "k", "2"), ("EVAL", WRITES, 1, "k")):
+                with pytest.raises((RedisConnectionError, RedisTimeoutError)):  # nowhere to go yet
+                    await pipeline.execute(*command)
+            name.leads_to = new
+            await pipeline.execute("SET", "k", "3")
+            assert await pipeline.execute("GET", "k") == b"3"
+            await pipeline.aclose()
     finally:
-        await pipeline.aclose()
-        door.close()
-        await name.end()
         for server in servers:
             server.stop()

@@ -12,6 +12,7 @@ import uvloop
 
 from engine.session.pipeline import open_pipeline
 from tests.certificates import pem_for
+from tests.listening import listening
 
 PATIENT_SECONDS = 30.0
 LONG = b"x" * 300_000
@@ -39,20 +40,21 @@ async def ask_through_tls(redis_url: str, pem: Path) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines.append(writer)
         inner, outer = await asyncio.open_connection(address.hostname, address.port)
-        await asyncio.gather(pass_on(reader, outer), pass_on(inner, writer), return_exceptions=True)
+        try:
+            await asyncio.gather(pass_on(reader, outer), pass_on(inner, writer))
+        finally:
+            outer.close()
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    port = server.sockets[0].getsockname()[1]
-    url = f"rediss://localhost:{port}{address.path}?ssl_ca_certs={pem}"
-    pipeline = open_pipeline(url, timeout_seconds=PATIENT_SECONDS)
-    for round_ in range(3):
-        asked = [pipeline.execute("ECHO", f"{round_}.{number}") for number in range(50)]
-        long = pipeline.execute("ECHO", LONG)
-        assert await asyncio.gather(*asked) == [b"%d.%d" % (round_, n) for n in range(50)]
-        assert await long == LONG
-        lines[-1].transport.abort()
-    assert len(lines) == 3
-    await pipeline.aclose()
-    server.close()
+    async with listening(serve, tls=context) as port:
+        url = f"rediss://localhost:{port}{address.path}?ssl_ca_certs={pem}"
+        pipeline = open_pipeline(url, timeout_seconds=PATIENT_SECONDS)
+        for round_ in range(3):
+            asked = [pipeline.execute("ECHO", f"{round_}.{number}") for number in range(50)]
+            long = pipeline.execute("ECHO", LONG)
+            assert await asyncio.gather(*asked) == [b"%d.%d" % (round_, n) for n in range(50)]
+            assert await long == LONG
+            lines[-1].transport.abort()
+        assert len(lines) == 3
+        await pipeline.aclose()

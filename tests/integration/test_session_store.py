@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from engine.session.pipeline import TIMEOUT_SECONDS, TickPipeline, open_pipeline
 from engine.session.store import SessionStore, key_of, pointer_of
 from simulator import embedded
 from tests.integration.standstill import hurried
+from tests.listening import listening
 from tests.ticks import counted
 from tests.unit.session.rooms import PAYER, PIN, RECORD_SEAL, House
 
@@ -37,25 +38,18 @@ class SlowWay:
         self.seconds: float | None = 0.0
         self.delays = 0  # how many replies were held up so
         self.slow_from: Callable[[bytes], bool] = lambda _: False
-        self._closing: set[asyncio.StreamWriter] = set()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        try:
-            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-        finally:
-            server.close()
-            for writer in self._closing:
-                writer.close()
-                with suppress(ConnectionError):
-                    await writer.wait_closed()
+        async with listening(self._connected) as port:
+            yield f"redis://127.0.0.1:{port}/0"
 
     async def _connected(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         far, there = await asyncio.open_connection(*self._target)
-        self._closing |= {back, there}
-        with suppress(ConnectionError):
+        try:
             await asyncio.gather(self._commands(near, there), self._replies(far, back))
+        finally:
+            there.close()
 
     async def _commands(self, near: asyncio.StreamReader, there: asyncio.StreamWriter) -> None:
         while received := await near.read(65_536):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -26,6 +27,7 @@ from providers.africastalking import AfricasTalkingUssd
 from simulator import embedded
 from tests.collector import left_to_collector
 from tests.integration.standstill import hurried, standing_still
+from tests.listening import listening
 from tests.ticks import counted
 from tests.unit.session.extremes import extreme_turns
 from tests.unit.session.rooms import PAYER, PIN, RECORD_SEAL, SHORTCODE, House
@@ -369,18 +371,18 @@ async def test_a_connection_that_is_reset_before_the_reply_is_opened_again() -> 
         await writer.wait_closed()
         gone.set()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port := embedded.free_port())
-    pipeline = open_pipeline(f"redis://127.0.0.1:{port}/0", timeout_seconds=PATIENT_SECONDS)
-    assert await pipeline.execute("ECHO", "a") == b"OK"
-    assert sum(b"ECHO" in each for each in met) == 2
-    await pipeline.aclose()
-    await gone.wait()
-    server.close()
+    async with listening(serve) as port:
+        pipeline = open_pipeline(f"redis://127.0.0.1:{port}/0", timeout_seconds=PATIENT_SECONDS)
+        assert await pipeline.execute("ECHO", "a") == b"OK"
+        assert sum(b"ECHO" in each for each in met) == 2
+        await pipeline.aclose()
+        await gone.wait()
 
 
-async def serve_by_hand(
+@asynccontextmanager
+async def served_by_hand(
     answer: Callable[[bytes, asyncio.StreamWriter], None],
-) -> tuple[asyncio.Server, TickPipeline]:
+) -> AsyncIterator[TickPipeline]:
     """A server that greets like Redis, and answers with our hand what a test sends."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -391,10 +393,11 @@ async def serve_by_hand(
                 answer(data, writer)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port := embedded.free_port())
-    pipeline = open_pipeline(f"redis://127.0.0.1:{port}/0", timeout_seconds=PATIENT_SECONDS)
-    assert isinstance(pipeline, TickPipeline)
-    return server, pipeline
+    async with listening(serve) as port:
+        pipeline = open_pipeline(f"redis://127.0.0.1:{port}/0", timeout_seconds=PATIENT_SECONDS)
+        assert isinstance(pipeline, TickPipeline)
+        yield pipeline
+        await pipeline.aclose()
 
 
 async def test_what_has_its_reply_is_not_sent_again_when_the_connection_is_lost() -> None:
@@ -406,13 +409,11 @@ async def test_what_has_its_reply_is_not_sent_again_when_the_connection_is_lost(
         if data.count(b"ECHO") == 2:
             writer.close()
 
-    server, pipeline = await serve_by_hand(answer)
-    for first in (1, 3):  # on a connection that is just opened, and on one that stands
-        replies = await asyncio.gather(pipeline.execute("ECHO", "a"), pipeline.execute("ECHO", "b"))
-        assert [*replies] == [b"%d" % first, b"%d" % (first + 1)]
-    assert [data.count(b"ECHO") for data in met] == [2, 1, 2, 1]
-    await pipeline.aclose()
-    server.close()
+    async with served_by_hand(answer) as pipeline:
+        for first in (1, 3):  # on a connection that is just opened, and on one that stands
+            asked = [pipeline.execute("ECHO", word) for word in ("a", "b")]
+            assert await asyncio.gather(*asked) == [b"%d" % first, b"%d" % (first + 1)]
+        assert [data.count(b"ECHO") for data in met] == [2, 1, 2, 1]
 
 
 @pytest.mark.parametrize("uncalled_for", [b"+stray\r\n", b"no reply at all\r\n"])
@@ -423,11 +424,9 @@ async def test_a_reply_nobody_asked_for_is_never_taken_for_an_answer(uncalled_fo
         met.append(data)
         writer.write(b"+%d\r\n" % len(met) + (uncalled_for if len(met) == 1 else b""))
 
-    server, pipeline = await serve_by_hand(answer)
-    assert await pipeline.execute("ECHO", "a") == b"1"
-    assert await pipeline.execute("ECHO", "b") == b"2"
-    await pipeline.aclose()
-    server.close()
+    async with served_by_hand(answer) as pipeline:
+        assert await pipeline.execute("ECHO", "a") == b"1"
+        assert await pipeline.execute("ECHO", "b") == b"2"
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.2])

@@ -18,6 +18,7 @@ import msgspec
 
 from simulator.embedded import free_port
 from tests.leap import leap
+from tests.listening import listening
 
 
 @dataclass(frozen=True)
@@ -137,32 +138,19 @@ async def opened(
     host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, *, patience_seconds: float = 0.0
 ) -> AsyncIterator[Company]:
     """A company that is open for business until the block ends."""
-    company, tasks = Company(patience_seconds=patience_seconds), set[asyncio.Task[Any]]()
+    company = Company(patience_seconds=patience_seconds)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         company.connections += 1
         company.connections_open += 1
         try:
             await _serve(company, reader, writer)
         finally:
-            tasks.discard(task)
             company.connections_open -= 1
-            writer.close()
 
-    server = await asyncio.start_server(serve, host, 0, ssl=tls)
-    company.url = f"{'https' if tls else 'http'}://{host}:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(serve, host=host, tls=tls) as port:
+        company.url = f"{'https' if tls else 'http'}://{host}:{port}"
         yield company
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        await server.wait_closed()
 
 
 async def _serve(

@@ -28,6 +28,7 @@ from providers.http import (
 )
 from providers.transport import STOOD_STILL_SECONDS, Transport
 from tests.certificates import pem_for
+from tests.listening import listening
 from tests.providers import company as companies
 from tests.providers.company import Answer, Company, Raw
 from tests.providers.conftest import HandClock
@@ -423,19 +424,14 @@ async def test_certificate_is_verified(
         writer.write(OK.encode())
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
     trust = ssl.create_default_context(cafile=str(pem)) if trusted else None
-    client = make_client(url, ssl_context=trust)
-    try:
+    async with listening(serve, tls=context) as port:
+        client = make_client(f"https://localhost:{port}", ssl_context=trust)
         if trusted:
             assert (await post(client)).status_code == 200
         else:
             with pytest.raises(Unreachable):
                 await post(client)
-    finally:
-        server.close()
-        await server.wait_closed()
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "acme.example", "https://u:p@x", "http://", ""])

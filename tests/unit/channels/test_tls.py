@@ -25,6 +25,7 @@ from starlette.responses import PlainTextResponse
 from channels.commands.serving import NEVER_STARTED, server_config
 from channels.settings import BadSettings, EdgeSettings, read_settings
 from channels.web.tls import open_tls
+from tests.listening import listening
 from tests.unit.channels.test_settings import GOOD
 
 PASSWORD = "of the key"
@@ -73,21 +74,16 @@ async def spoken(context: ssl.SSLContext, *, newest: ssl.TLSVersion) -> str:
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what is tried
         client.minimum_version, client.maximum_version = ssl.TLSVersion.TLSv1, newest
     client.set_ciphers("ALL:@SECLEVEL=0")
-    try:
-        _, writer = await asyncio.open_connection(
-            "127.0.0.1", server.sockets[0].getsockname()[1], ssl=client
-        )
+    async with listening(hang_up, tls=context) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client)
         version: str = writer.get_extra_info("ssl_object").version()
-        writer.close()
-    finally:
-        server.close()
+        writer.transport.abort()
     return version
 
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
@@ -13,6 +13,7 @@ from simulator.exchange import BODY_BYTES_MAX, Request, Unanswered
 from simulator.load.plot import draw
 from simulator.load.tally import WRONG_KEPT_MAX, Latencies, Tally, Wrong
 from simulator.load.wire import Wires
+from tests.listening import listening
 from tests.providers import company as companies
 from tests.providers.company import Answer, Company, Raw
 
@@ -199,12 +200,10 @@ class Blunt:
         self._later = later
         self.asked: list[bytes] = []
         self.connections = 0
-        self.writers: list[asyncio.StreamWriter] = []
         self.ended = asyncio.Event()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self.writers.append(writer)
         while asked := await reader.read(65_536):
             self.asked.append(asked)
             writer.write(self._says[min(len(self.asked), len(self._says)) - 1])
@@ -219,13 +218,8 @@ class Blunt:
 
 @asynccontextmanager
 async def talking(server: Blunt) -> AsyncIterator[str]:
-    listening = await asyncio.start_server(server.talk, "127.0.0.1", 0)
-    yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/ussd?key=1"
-    listening.close()
-    for writer in server.writers:
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+    async with listening(server.talk) as port:
+        yield f"http://127.0.0.1:{port}/ussd?key=1"
 
 
 def saying(body: bytes, fields: bytes = b"") -> bytes:
