@@ -43,7 +43,17 @@ from tests.e2e.people import (
 from tests.e2e.secrecy import Typed
 from tests.integration.books import LAWS
 
-__all__ = ["CODES", "OPERATOR", "START_MINOR", "TEMPORARY", "City", "Country", "Language", "Person"]
+__all__ = [
+    "CODES",
+    "OPERATOR",
+    "START_MINOR",
+    "TEMPORARY",
+    "Busy",
+    "City",
+    "Country",
+    "Language",
+    "Person",
+]
 
 T = TypeVar("T")
 # As `menus/texts/countries.yaml` offers them; where there is one language it is the first.
@@ -54,6 +64,11 @@ ENDED = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLED"}
 # A call that is still under way at the first look is asked about half a minute later.
 PATIENCE_SECONDS = 180.0
 POLL_SECONDS = 0.2
+_BUSY = "CAPP is very busy"
+
+
+class Busy(AssertionError):
+    """Somebody was told to try again in a few minutes; says what stood in their way."""
 
 
 # Balances that are somebody else's money under way: every payment that has ended left them empty.
@@ -129,12 +144,26 @@ class City:
         return UssdSession(self.client, line, self.world)
 
     async def type(self, session: UssdSession, *inputs: str) -> Screen:
-        """Type one after the other; the screen after the last."""
+        """Type one after the other; the screen after the last. Raises Busy where one says so."""
         screen = Screen("", ends=False)
         for text in inputs:
+            assert session.is_open, f"the session ended with {screen.text!r}"
             screen = await session.answer(text)
             assert screen.fault is None, screen.fault
+            if _BUSY in screen.text:
+                raise Busy(await self._why_busy())
         return screen
+
+    async def _why_busy(self) -> str:
+        """Which operators are left alone, and why the last payments had no way."""
+        alone = await self.rows(
+            "select operator, direction, position, reason from breaker where position <> 'closed'"
+        )
+        refused = await self.rows(
+            "select kind, outcome, reason from decision where payment is null and kind <> 'rate'"
+            " order by id desc limit 3"
+        )
+        return f"{_BUSY}: {[*map(tuple, alone)]}, {[*map(tuple, refused)]}"
 
     async def dial(self, person: Person) -> UssdSession:
         session = self.phone(person)
@@ -216,9 +245,7 @@ class City:
     async def payments(self, person: Person) -> list[Payment]:
         return list(await self.inspector.payments(person.msisdn, limit=20))
 
-    async def reaches(
-        self, payer: Person, *states: str, patience: float = PATIENCE_SECONDS
-    ) -> Payment:
+    async def reaches(self, payer: Person, *states: str) -> Payment:
         """The payer's latest payment, once it is in one of the states."""
         seen: Payment | None = None
 
@@ -236,11 +263,11 @@ class City:
             steps = [f"{step.state} {step.at:%T}" for step in seen.steps]
             return f"{what}; {steps}, {[f'{it.source} {it.at:%T}' for it in seen.heard]}"
 
-        return await self.until(reached, excuse, patience=patience)
+        return await self.until(reached, excuse)
 
-    async def ends(self, payer: Person, state: str, patience: float = PATIENCE_SECONDS) -> Payment:
+    async def ends(self, payer: Person, state: str) -> Payment:
         """The payer's only payment, ended, and in this state."""
-        payment = await self.reaches(payer, *ENDED, patience=patience)
+        payment = await self.reaches(payer, *ENDED)
         assert payment.state == state, [step.state for step in payment.steps]
         assert len(await self.payments(payer)) == 1, "more than one payment"
         return payment

@@ -169,7 +169,7 @@ async def test_another_amount_opens_a_case_and_moves_nothing(
     assert await city.movements(payer) == await city.movements(payee) == []
 
     await city.approve(payer)
-    await city.assert_moved_once(await city.ends(payer, "PAID", patience=40), payer, payee)
+    await city.assert_moved_once(await city.ends(payer, "PAID"), payer, payee)
 
 
 async def test_another_payers_number_opens_a_case_and_moves_nothing(

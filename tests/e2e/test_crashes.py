@@ -215,7 +215,7 @@ async def test_killed_payment_ends_once(
 ) -> None:
     payer, payee = survivors[moment.claim]
     await moment.after(city, payer, payee)
-    payment = await city.ends(payer, "PAID", patience=40.0)
+    payment = await city.ends(payer, "PAID")
     await city.assert_moved_once(payment, payer, payee)
     assert await city.cases(payment) == []
     await city.told(payer, *moment.told)
@@ -225,6 +225,6 @@ async def test_killed_payment_ends_once(
 
 async def test_books_balance_after_the_kill(city: City, survivors: dict[str, Pair]) -> None:
     for payer, _ in survivors.values():
-        await city.ends(payer, "PAID", patience=40.0)
+        await city.ends(payer, "PAID")
     await city.assert_books()
     await city.assert_operators_agree()

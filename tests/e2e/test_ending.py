@@ -120,5 +120,5 @@ async def test_a_process_ends_although_postgres_is_gone_for_good(
     finally:
         own_stack.restart_worker()
         await asyncio.to_thread(own_stack.restart_web)
-    await city.ends(payer, "PAID", patience=60.0)
+    await city.ends(payer, "PAID")
     assert len(await city.movements(payer)) == 1

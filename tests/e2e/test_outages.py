@@ -105,7 +105,7 @@ async def test_payments_end_once_when_postgres_crashes_in_the_middle(
     await asyncio.to_thread(without_postgres.start_postgres)
 
     for payer, payee, _ in asked:
-        payment = await city.ends(payer, "PAID", patience=40.0)
+        payment = await city.ends(payer, "PAID")
         await city.assert_moved_once(payment, payer, payee)
         await city.told(payer, "Confirmed.")
     await city.assert_books()
