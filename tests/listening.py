@@ -65,6 +65,10 @@ async def _serve(connection: socket.socket, serve: Serve, tls: ssl.SSLContext | 
         await serve(reader, writer)
         writer.close()
         await writer.wait_closed()
+    except RuntimeError as error:
+        if not transport.is_closing():
+            raise
+        raise ConnectionResetError from error  # uvloop's word for one on whom was hung up
     finally:
         transport.abort()
         with suppress(OSError):

@@ -3,10 +3,15 @@
 import asyncio
 import gc
 import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
+import uvloop
 
 from tests.listening import Serve, listening
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
 async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,3 +63,24 @@ def test_an_error_of_who_serves_is_the_tests_own() -> None:
     with pytest.raises(AssertionError, match="hi"):
         asyncio.run(answered(fail))
     assert asyncio.run(answered(hang_up)) == b""
+
+
+async def talked_to_nobody() -> None:
+    over = asyncio.Event()
+
+    async def talk_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        over.set()
+        writer.write(b"anybody there?")
+
+    async with listening(talk_on) as port:
+        socket.create_connection(("127.0.0.1", port)).close()
+        await over.wait()
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_to_talk_on_after_the_caller_has_gone_is_no_error(run: Run) -> None:
+    run(talked_to_nobody())
