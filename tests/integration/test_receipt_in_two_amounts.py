@@ -14,9 +14,11 @@ from engine.errors import OurFault
 from engine.ledger.commit import Committer
 from engine.ledger.entries import Manual
 from engine.ledger.plans import Plan, Verdicted
+from engine.money import Money
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import Stage
 from engine.payments.statements.lines import Side
+from engine.ports import Finding, Outcome
 from tests.integration.owner import Owner
 from tests.integration.payins_room import TOTAL, Till, code, open_till, till_of
 from tests.integration.test_statements import DAY, Bureau, bureau_of
@@ -98,6 +100,17 @@ async def test_money_that_left_suspense_does_not_come_there_again_in_another_amo
     bureau.pass_days(2)
     await bureau.age()
     assert await till.suspense() == 0
+
+
+async def test_the_collections_own_receipt_told_in_another_amount_is_a_case(till: Till) -> None:
+    payment_id = await till.waiting()
+    won = Finding(Outcome.SUCCEEDED, "0", receipt=RECEIPT)
+    await till.world.tell(await till.world.live(payment_id), won)
+    before = await till.float_()
+    for _ in range(2):
+        pay_in = await till.announce(code(payment_id), amount=Money(LISTED, "KES"))
+    assert (pay_in.stage, await till.float_(), await till.suspense()) == (Stage.TAKEN, before, 0)
+    assert await till.open_cases() == ["CONFLICT"]
 
 
 @pytest.mark.parametrize("again", ["the notice", "the file", "a file of the next day", "a sweep"])

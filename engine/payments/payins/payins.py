@@ -144,6 +144,9 @@ class PayIns:
         match judgement.verdict:
             case Verdict.KNOWN:
                 assert payment is not None
+                if pay_in.paid.amount != payment.quote.total:
+                    booked = f"it collected {payment.quote.total} of {payment.code}"
+                    await self._call_people(pay_in, booked)
                 return await self._rest_with(pay_in, payment)
             case Verdict.LATE if not pay_in.proven:
                 return not may_call or await self._ask(pay_in)
@@ -198,13 +201,16 @@ class PayIns:
         log.warning("pay-in %s is suspended: %s", paid.receipt, why)
 
     async def _contradict(self, pay_in: PayIn) -> bool:
-        """Its receipt is booked as a statement lists it; people ask which amount holds. True."""
-        paid = pay_in.paid
-        told = f"{pay_in.operator} told {paid.receipt} of {paid.amount} for {shown(paid.reference)}"
-        booked = "its statement lists another amount, which is booked"
-        await self._store.open_case(pay_in, f"{told}; {booked}", CONFLICT)
+        """Its receipt is booked as a statement lists it, which stands. True."""
+        await self._call_people(pay_in, "its statement lists another amount, which is booked")
         await self._store.settle(pay_in, Stage.DENIED)
         return True
+
+    async def _call_people(self, pay_in: PayIn, booked: str) -> None:
+        """They ask the operator which of two amounts holds. Safe to repeat."""
+        paid = pay_in.paid
+        told = f"{pay_in.operator} told {paid.receipt} of {paid.amount} for {shown(paid.reference)}"
+        await self._store.open_case(pay_in, f"{told}; {booked}", CONFLICT)
 
     async def _deny(self, pay_in: PayIn, why: str) -> None:
         paid = pay_in.paid
