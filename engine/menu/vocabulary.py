@@ -191,8 +191,9 @@ VERBS: Mapping[str, VerbFacts] = {
                                           "priced_request": ("payee", "quote", "request")},
                                 drops=("amount", "request")),
     # Money that is asked for.
-    "choose_payer": VerbFacts(("chosen",), _PAYEE_MISTAKES, takes="msisdn",
-                              makes=("payee",), drops=("request",)),
+    "choose_payer": VerbFacts(("chosen",), (*_PAYEE_MISTAKES, "no_way.asking"), takes="msisdn",
+                              asks=True,
+                              needs=("customer",), makes=("payee",), drops=("request",)),
     "payable_amount": VerbFacts(SAYS_YES, (*_NUMBER_MISTAKES, "no_way.asking",
                                            "mistake.amount_whole", "mistake.amount_min",
                                            "mistake.amount_max"),

@@ -199,6 +199,10 @@ class Counter:
 
     # Requests for money.
 
+    async def check_payer(self, requester: Customer, network: str, payer: Msisdn) -> None:
+        """As `Requests.check_payer`."""
+        await self._requests.check_payer(requester, network, payer)
+
     async def check_request(
         self, requester: Customer, network: str, payer: Msisdn, amount: Money
     ) -> None:

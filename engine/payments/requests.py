@@ -89,6 +89,14 @@ class Requests:
         """
         await self._check(requester, network, payer, amount)
 
+    async def check_payer(self, requester: Customer, network: str, payer: Msisdn) -> None:
+        """Whether they could be asked for anything at this moment; asks nobody and keeps nothing.
+
+        Raises what `ask` would of the two numbers, before anybody types an amount.
+        """
+        wallet = await self._wallet(requester, network, payer)
+        self._selling.check_way(payer=payer, payee=requester.msisdn, wallet=wallet)
+
     async def requests_to(self, msisdn: Msisdn, most: int = 10) -> list[MoneyRequest]:
         """What a number is asked for and can pay or decline now; the newest first."""
         now_ms = self._now_ms()
@@ -161,6 +169,14 @@ class Requests:
         return len(requests)
 
     async def _check(self, requester: Customer, network: str, payer: Msisdn, amount: Money) -> str:
+        """The operator of the requester's wallet, where that much can arrive in it."""
+        wallet = await self._wallet(requester, network, payer)
+        self._selling.check_asked(
+            payer=payer, payee=requester.msisdn, wallet=wallet, receives=amount
+        )
+        return wallet
+
+    async def _wallet(self, requester: Customer, network: str, payer: Msisdn) -> str:
         """The operator of the requester's wallet. No other payer helps where that is the matter."""
         if requester.msisdn == payer:
             raise CustomerMistake("mistake.own_number")
@@ -176,9 +192,6 @@ class Requests:
             raise CustomerMistake(
                 "mistake.operator_unsupported", operator=TextKey(f"operator.{name}")
             )
-        self._selling.check_asked(
-            payer=payer, payee=requester.msisdn, wallet=wallet, receives=amount
-        )
         return wallet
 
     async def _enter(

@@ -121,6 +121,14 @@ class Selling:
             return False
         return True
 
+    def check_way(self, *, payer: Msisdn, payee: Msisdn, wallet: str) -> None:
+        """Whether money could be asked for that way at all, however much.
+
+        Raises CustomerMistake about the payer's number, or NoWayNow without a corridor.
+        """
+        ways = self._directory.choose_ways(payer, "", payee, wallet=wallet)
+        self._rates.corridor(ways.payer.name, ways.payee.name)
+
     def check_asked(self, *, payer: Msisdn, payee: Msisdn, wallet: str, receives: Money) -> None:
         """Whether that much could be made to arrive in the payee's wallet, by today's price.
 

@@ -154,6 +154,10 @@ class Payments(Protocol):
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft: ...
 
+    async def check_payer(self, requester: Customer, network: str, payer: Msisdn) -> None:
+        """Whether they could be asked at all. Raises what `ask` would of numbers; asks nobody."""
+        ...
+
     async def check_request(
         self, requester: Customer, network: str, payer: Msisdn, amount: Money
     ) -> None:

@@ -74,7 +74,13 @@ from engine.tables.staff import (
     staff_request,
     staff_session,
 )
-from engine.tables.statements import balance_look, balance_question, statement_file, statement_line
+from engine.tables.statements import (
+    balance_look,
+    balance_question,
+    receipt_amount,
+    statement_file,
+    statement_line,
+)
 from engine.tables.traffic import traffic
 
 __all__ = [
@@ -125,6 +131,7 @@ __all__ = [
     "payment_key",
     "ported_number",
     "proposal",
+    "receipt_amount",
     "recipient",
     "screening_confirmation",
     "screening_list",

@@ -101,3 +101,14 @@ balance_look = Table(
     required("drift_minor", BigInteger),
     Index("balance_look_newest", "tenant", "operator", "is_snapshot", "at_ms"),
 )
+
+receipt_amount = Table(
+    "receipt_amount",
+    metadata,
+    required("tenant", Integer),
+    required("operator", Text),
+    required("receipt", Text),
+    required("minor", BigInteger),
+    PrimaryKeyConstraint("tenant", "operator", "receipt"),
+    CheckConstraint("minor > 0", name="receipt_is_of_something"),
+)

@@ -159,6 +159,10 @@ async def test_what_nobody_could_pay_is_not_asked_for(room: CounterRoom) -> None
         looking = room.counter.check_request(BRIAN, MTN_UGANDA, payer, Money(shillings, UGX))
         assert await mistake_of(looking) == key
     await room.counter.check_request(BRIAN, MTN_UGANDA, AMINA.msisdn, Money(28_000, UGX))
+    for payer, _, key in UNPAYABLE:
+        if payer != AMINA.msisdn:
+            assert await mistake_of(room.counter.check_payer(BRIAN, MTN_UGANDA, payer)) == key
+    await room.counter.check_payer(BRIAN, MTN_UGANDA, AMINA.msisdn)
     assert await room.messages() == []
     assert await room.messages() == []
 
@@ -170,6 +174,16 @@ async def test_who_has_no_wallet_we_pay_into_asks_nobody(room: CounterRoom) -> N
     assert await room.messages() == []
 
 
+async def test_whom_no_corridor_leads_from_is_known_before_any_amount(room: CounterRoom) -> None:
+    neighbour = Msisdn("+256772000009")
+    for trying in (
+        room.counter.check_payer(BRIAN, MTN_UGANDA, neighbour),
+        room.counter.ask(BRIAN, MTN_UGANDA, neighbour, Money(28_000, UGX), key="k1"),
+    ):
+        with pytest.raises(NoWayNow, match=r"no_way\.corridor"):
+            await trying
+
+
 async def test_who_can_be_paid_by_nobody_is_told_so_and_asks_nobody(database_url: str) -> None:
     """No other number would help: it is their own wallet that we cannot pay into."""
     mute = msgspec.structs.replace(MPESA, disburse_minor_max=0)
@@ -177,6 +191,8 @@ async def test_who_can_be_paid_by_nobody_is_told_so_and_asks_nobody(database_url
         room = await furnish(world)
         with pytest.raises(NoWayNow, match=r"no_way\.receiving"):
             await room.counter.ask(AMINA, SAFARICOM, BRIAN.msisdn, Money(100_000, KES), key="k1")
+        with pytest.raises(NoWayNow, match=r"no_way\.receiving"):
+            await room.counter.check_payer(AMINA, SAFARICOM, BRIAN.msisdn)
         assert await room.messages() == []
 
 

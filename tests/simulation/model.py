@@ -134,7 +134,7 @@ CaseKey = tuple[str, str, str]  # payment, kind, hash
 TABLES = (
     "payments", "keys", "journal", "balances", "guarded", "attempts", "outbox", "said", "evidence",
     "cases", "proposals", "spending", "waiting", "of_attempt", "papers",
-    "requests", "pay_ins",
+    "requests", "pay_ins", "receipts",
 )  # fmt: skip
 
 
@@ -161,6 +161,7 @@ class Model:
     papers: Papers = field(default_factory=Papers)
     requests: dict[str, RequestRow] = field(default_factory=dict)
     pay_ins: dict[str, PayInRow] = field(default_factory=dict)
+    receipts: dict[tuple[int, str, str], int] = field(default_factory=dict)  # in which amount
     watchers: list[Callable[[Plan], None]] = field(default_factory=list)
     on_deadline: Callable[[int], None] = field(default=lambda when: None)
 
@@ -263,6 +264,7 @@ class Model:
             papers=self.papers.copy(),
             requests={id_: replace(row) for id_, row in self.requests.items()},
             pay_ins={id_: replace(row) for id_, row in self.pay_ins.items()},
+            receipts=dict(self.receipts),
         )
 
     def restore(self, backup: "Model") -> None:

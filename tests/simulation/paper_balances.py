@@ -129,14 +129,18 @@ class SuspensePool:
         await self._wire.ask(write)
 
     async def fetchval(
-        self, sql: str, tenant: int, receipt: str, _: str, own: Sequence[str]
-    ) -> bool:
-        """Over no wire: it comes just before the commit that goes over one."""
-        assert sql.startswith("select true from payment_key"), sql
-        return any(
-            owner == tenant and key.startswith(receipt) and key not in own
-            for owner, key in self._model.keys
-        )
+        self, sql: str, tenant: int, operator: str, receipt: str, minor: int, key: str, _: str,
+        own: Sequence[str],
+    ) -> int | None:  # fmt: skip
+        assert sql.startswith("insert into receipt_amount"), sql
+        model = self._model
+
+        def write() -> int | None:
+            if any(of == tenant and k.startswith(key) and k not in own for of, k in model.keys):
+                return None
+            return model.receipts.setdefault((tenant, operator, receipt), minor)
+
+        return await self._wire.ask(write)
 
     async def fetchrow(self, sql: str, tenant: int, key: str) -> Any:
         assert sql.startswith("select j.debits, j.credits, j.amounts"), sql

@@ -144,11 +144,16 @@ class PayIns:
         match judgement.verdict:
             case Verdict.KNOWN:
                 assert payment is not None
+                if pay_in.paid.amount != payment.quote.total:
+                    booked = f"it collected {payment.quote.total} of {payment.code}"
+                    await self._call_people(pay_in, booked)
                 return await self._rest_with(pay_in, payment)
             case Verdict.LATE if not pay_in.proven:
                 return not may_call or await self._ask(pay_in)
             case Verdict.COLLECTS | Verdict.LATE:
                 assert payment is not None
+                if not await self._strays.claim(pay_in):
+                    return await self._contradict(pay_in)
                 return await self._collect(pay_in, payment, EVENTS[judgement.verdict])
             case Verdict.STRANGE:
                 await self._suspend(pay_in, judgement.why)
@@ -187,11 +192,25 @@ class PayIns:
         if await self._strays.is_back(pay_in):
             await self._deny(pay_in, "a statement found its owner before it was told of")
             return
-        await self._strays.put(pay_in)
+        if not await self._strays.put(pay_in):
+            await self._contradict(pay_in)
+            return
         told = f"{pay_in.operator} {paid.receipt}, {paid.amount} for {shown(paid.reference)}: {why}"
         await self._store.open_case(pay_in, told)
         await self._store.settle(pay_in, Stage.SUSPENDED)
         log.warning("pay-in %s is suspended: %s", paid.receipt, why)
+
+    async def _contradict(self, pay_in: PayIn) -> bool:
+        """Its receipt is booked as a statement lists it, which stands. True."""
+        await self._call_people(pay_in, "its statement lists another amount, which is booked")
+        await self._store.settle(pay_in, Stage.DENIED)
+        return True
+
+    async def _call_people(self, pay_in: PayIn, booked: str) -> None:
+        """They ask the operator which of two amounts holds. Safe to repeat."""
+        paid = pay_in.paid
+        told = f"{pay_in.operator} told {paid.receipt} of {paid.amount} for {shown(paid.reference)}"
+        await self._store.open_case(pay_in, f"{told}; {booked}", CONFLICT)
 
     async def _deny(self, pay_in: PayIn, why: str) -> None:
         paid = pay_in.paid

@@ -1,7 +1,7 @@
 """Money that nobody knows the owner of, in SUSPENSE and out again. It decides nothing about it.
 
 The entries are those of `statements/suspense.py`, under the same keys: whether a statement or the
-operator's notice is first, the same receipt is suspended once and comes back once.
+operator's notice is first, the same receipt is suspended once, in one amount, and comes back once.
 """
 
 from collections.abc import Mapping
@@ -32,9 +32,15 @@ class Strays:
         self._operators = operators
         self._clock = clock
 
-    async def put(self, pay_in: PayIn) -> None:
-        """Book it as received, and owed to whoever it belongs to."""
-        await self._suspense.put(self._operators[pay_in.operator], self._line(pay_in))
+    async def put(self, pay_in: PayIn) -> bool:
+        """Book it as received, and owed to whoever it belongs to. False where its receipt is booked
+        in another amount than it is told in."""
+        return await self._suspense.put(self._operators[pay_in.operator], self._line(pay_in))
+
+    async def claim(self, pay_in: PayIn) -> bool:
+        """Before it is booked with a payment; False where its receipt lies, or lay, in SUSPENSE in
+        another amount. From then on it is put there in this one alone."""
+        return await self._suspense.claim(self._line(pay_in))
 
     async def take_back(self, pay_in: PayIn) -> None:
         """Its owner is known, and it is booked there: the same entry turned round."""

@@ -251,7 +251,7 @@ class Consequences:
     ) -> int:
         """Book what came in for nobody once it has aged. What went out is for people alone, and so
         is what goes by the name of something that they moved: that is booked. So is what is listed
-        in two amounts, or lies there in another one: a movement would be booked twice."""
+        in two amounts, or is booked in another one: a movement would be booked twice."""
         ageing = timedelta(days=self._terms.of(facts.name).ageing_days)
         aged = [
             j.theirs
@@ -264,11 +264,12 @@ class Consequences:
             and j.theirs.line_id not in moved
             and not j.is_doubted
         ]
-        lone = [t for t in aged if not await self._suspense.is_put_otherwise(t.line)]
-        for theirs in lone:
-            await self._suspense.put(facts, theirs.line)
-            await self._store.set_suspended(theirs.line_id, self._now_ms())
-        return len(lone)
+        put = 0
+        for theirs in aged:
+            if await self._suspense.put(facts, theirs.line):
+                await self._store.set_suspended(theirs.line_id, self._now_ms())
+                put += 1
+        return put
 
     async def _take_back(
         self,

@@ -28,12 +28,36 @@ class Suspense:
         self._committer = committer
         self._ids = ids
 
-    async def put(self, facts: OperatorFacts, line: Line) -> None:
-        """Book a receipt that nobody claims. Safe to repeat."""
+    async def put(self, facts: OperatorFacts, line: Line) -> bool:
+        """Book a receipt that nobody claims; False where it is booked in another amount, also by
+        whoever is at it this moment: which of the two moved is for people. Safe to repeat."""
+        if not await self.is_put(line) and not await self.claim(line):
+            return False
         accounts = _accounts(self._tenant, facts)
         async with self._pool.acquire() as connection:
             await open_accounts(connection, accounts)
         await self._book(Manual.SUSPENDED, self.key_of(line), line, _transfers(accounts, line))
+        return True
+
+    async def claim(self, line: Line) -> bool:
+        """Before anything is booked under the line's receipt: it is booked in this amount from now
+        on, and in no other. False where another one was first. Safe to repeat.
+
+        What was put here before receipts were claimed is known by its key.
+        """
+        receipt = f"statement:{line.operator}:{line.receipt}:"
+        minor = await self._pool.fetchval(
+            "insert into receipt_amount as known (tenant, operator, receipt, minor)"
+            " select $1, $2, $3, $4 where not exists ("
+            "   select from payment_key where tenant = $1 and key >= $5 and key < $6"
+            # A receipt may hold a colon: what follows this one is an amount.
+            "   and substr(key, length($5) + 1) ~ '^[0-9]+(:back)?$' and key <> all($7::text[]))"
+            " on conflict (tenant, operator, receipt) do update set minor = known.minor"
+            " returning minor",
+            self._tenant, line.operator, line.receipt, line.amount.minor,
+            receipt, f"{receipt[:-1]};", [self.key_of(line), self.key_back(line)],
+        )  # fmt: skip
+        return bool(minor == line.amount.minor)
 
     async def take_back(self, line: Line) -> None:
         """Its owner was found: the same entry turned round, whatever fee is known by now; nothing
@@ -46,21 +70,6 @@ class Suspense:
     async def is_put(self, line: Line) -> bool:
         """Whether its money was ever put there, also where it has come out again."""
         return await self._entry(line) is not None
-
-    async def is_put_otherwise(self, line: Line) -> bool:
-        """Whether money was ever put there under the line's receipt in another amount: a pay-in's,
-        as it was told, or a line's. Which of the two moved is for people.
-        """
-        receipt = f"statement:{line.operator}:{line.receipt}:"
-        return bool(
-            await self._pool.fetchval(
-                "select true from payment_key where tenant = $1 and key >= $2 and key < $3"
-                # A receipt may hold a colon: what follows this one is an amount.
-                " and substr(key, length($2) + 1) ~ '^[0-9]+(:back)?$'"
-                " and key <> all($4::text[]) limit 1",
-                self._tenant, receipt, f"{receipt[:-1]};", [self.key_of(line), self.key_back(line)],
-            )
-        )  # fmt: skip
 
     async def _entry(self, line: Line) -> Any:
         return await self._pool.fetchrow(

@@ -29,6 +29,8 @@ class Asking:
         if press.value == session.msisdn:
             raise CustomerMistake("mistake.own_number")
         must_be_served(self._payments, session)
+        with _of_another_number():
+            await self._payments.check_payer(session.customer, session.network, press.value)
         session.payee, session.request = press.value, None
         return "chosen"
 

@@ -353,6 +353,10 @@ class MemoryPayments:
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:
         return LimitsLeft(0, *(Money(minor, currency) for minor in self.limits))
 
+    async def check_payer(self, requester: Customer, network: str, payer: Msisdn) -> None:
+        await self._pause()
+        await self.check_payee(payer=requester, network=network, payee=payer)
+
     async def check_request(
         self, requester: Customer, network: str, payer: Msisdn, amount: Money
     ) -> None:

@@ -102,7 +102,26 @@ async def test_what_nobody_could_pay_is_refused_where_it_is_typed() -> None:
     assert house.session().screen == "request_money.confirm"
 
 
-async def test_whom_no_amount_helps_against_is_told_where_the_amount_is_typed() -> None:
+async def test_a_number_that_cannot_be_asked_is_refused_where_it_is_typed() -> None:
+    """It was told a screen later, once the amount was typed as well."""
+    house = await caller()
+    reply = await house.press("2", "1", "0733000002")
+    said = TEXTS.render("en", "no_way.asking")
+    assert (reply.text.startswith(said), reply.ends) == (True, False)
+    assert (house.session().screen, house.session().payee) == ("request_money.number", None)
+    await house.take(f"2*1*0733000002*{PAYEE}")
+    assert house.session().screen == "request_money.amount"
+
+
+async def test_who_can_be_paid_by_nobody_hears_so_before_an_amount_is_typed() -> None:
+    house = await caller()
+    await house.press("2", "1")
+    house.payments.failure = NoWayNow("no_way.receiving")
+    reply = await house.take(f"2*1*{PAYEE}")
+    assert (reply.text, reply.ends) == (TEXTS.render("en", "no_way.receiving"), True)
+
+
+async def test_whom_no_amount_helps_against_by_now_is_told_where_the_amount_is_typed() -> None:
     house = await caller()
     await house.press("2", "1", PAYEE)
     house.payments.failure = NoWayNow("no_way.corridor")
