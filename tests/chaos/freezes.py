@@ -21,7 +21,7 @@ PREFERRED_SECONDS = 5.0
 MET_SECONDS_MAX = 10.0
 """And so long one who is in the middle of anything."""
 LOOK_SECONDS_MAX = 2.0
-STOPPED_SECONDS_MAX = 2.0
+STOPPED_SECONDS_MAX = 20.0
 _BACKEND = (
     "select pid, backend_xid is not null as is_writing,"
     " strpos(query, 'commit_plans') > 0 as moves_money from pg_stat_activity"
