@@ -29,8 +29,8 @@ from engine.payments.evidence import Source
 from engine.payments.portability_store import PortabilityStore
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.store import File, StatementStore
-from engine.privacy.resealing import Resealing
 from engine.ports import Accepted
+from engine.privacy.resealing import Resealing
 from engine.tables import metadata
 from engine.traffic.log import TrafficLog
 from engine.traffic.messages import Said, Way
