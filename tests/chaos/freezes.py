@@ -20,8 +20,10 @@ PREFERRED_SECONDS = 5.0
 """So long somebody is looked for who is in the middle of moving money."""
 MET_SECONDS_MAX = 10.0
 """And so long one who is in the middle of anything."""
+ANSWER_SECONDS_MAX = 60.0
+"""While nobody stands still yet: then a look takes no longer than the machine is busy."""
 LOOK_SECONDS_MAX = 2.0
-STOPPED_SECONDS_MAX = 2.0
+STOPPED_SECONDS_MAX = 20.0
 _BACKEND = (
     "select pid, backend_xid is not null as is_writing,"
     " strpos(query, 'commit_plans') > 0 as moves_money from pg_stat_activity"
@@ -71,7 +73,8 @@ class Freezer:
         try:
             began = time.monotonic()
             while True:
-                row, waited = await connection.fetchrow(_BACKEND, None), time.monotonic() - began
+                row = await connection.fetchrow(_BACKEND, None, timeout=ANSWER_SECONDS_MAX)
+                waited = time.monotonic() - began
                 is_over = waited > MET_SECONDS_MAX
                 is_met = row and row["is_writing"]
                 if is_met and waited < PREFERRED_SECONDS:

@@ -18,16 +18,16 @@ from tests.chaos.freezes import Freezer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-SLEEPS = "import time; time.sleep(60)"
+SLEEPS = "import time; time.sleep(600)"
 HAS_A_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPS!r}])"
 FREEZES = """
 import sys, time
 from tests.chaos.freezes import Freezer
 Freezer().freeze([int(sys.argv[1])])
 print("frozen", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
 
 
 @contextmanager

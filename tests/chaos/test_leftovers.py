@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos.leftovers import left_behind
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -153,6 +153,8 @@ async def test_an_outage_of_postgres_is_one_line_in_the_log_of_each_process(
     await _pays(city)
     logs = [Log(own_stack.web), Log(own_stack.worker)]
     own_databases.crash_postgres()
+    for log in logs:
+        await city.until(_found(log, ONCE), log.text)
     for _ in range(5):
         assert await _status(city, "/health") == 503
         screen = await city.phone(city.newcomer("KE")).dial(city.places.shortcode)

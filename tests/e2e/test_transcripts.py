@@ -12,7 +12,7 @@ from simulator.player import Player
 from tests.e2e.city import City
 
 FOLDER = Path(__file__).parent.parent / "transcripts"
-CALL_SECONDS = 15.0
+CALL_SECONDS = 60.0
 # What needs time before the operator is asked is played in `test_cancelling.py`, what needs a
 # chain in `test_settlement.py`.
 ELSEWHERE = ("cancel_", "settled_")

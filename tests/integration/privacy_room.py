@@ -1,5 +1,6 @@
 """All rooms that write about people on one database, and a look into every column of it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from engine.payments.portability_store import PortabilityStore
 from engine.payments.statements.lines import Line, Side
 from engine.payments.statements.store import File, StatementStore
 from engine.ports import Accepted
+from engine.privacy.resealing import Resealing
 from engine.tables import metadata
 from engine.traffic.log import TrafficLog
 from engine.traffic.messages import Said, Way
@@ -220,3 +222,29 @@ async def columns_with(pool: Any, words: Iterable[str]) -> set[str]:
         if await pool.fetchval(holds, "|".join(words)):
             found.add(f"{column['in_table']}.{name}")
     return found
+
+
+async def sealed_until_killed(pool: Any, ring: Any, rows: int, **more: Any) -> None:
+    """Somebody seals, and is killed where he would write the row after so many."""
+    dying = _DiesInTheMiddle(pool, rows)
+    sealing = asyncio.create_task(Resealing(dying, 1, ring, **more).seal(lambda _: None))
+    reached = asyncio.create_task(dying.reached.wait())
+    await asyncio.wait({sealing, reached}, return_when=asyncio.FIRST_COMPLETED)
+    assert not sealing.done(), "it was stopped in the middle"
+    sealing.cancel()
+    await asyncio.gather(sealing, return_exceptions=True)
+
+
+class _DiesInTheMiddle:
+    def __init__(self, pool: Any, rows: int) -> None:
+        self.fetch = pool.fetch
+        self.reached = asyncio.Event()
+        self._pool, self._rows = pool, rows
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        """What writes a row."""
+        if not self._rows:
+            self.reached.set()
+            await asyncio.Future()
+        self._rows -= 1
+        return await self._pool.fetchval(query, *arguments)

@@ -54,7 +54,7 @@ class Room:
 @pytest.fixture
 async def room(database_url: str, redis_url: str) -> AsyncIterator[Room]:
     pool = await open_pool(database_url, size=2)
-    pipeline = open_pipeline(redis_url, timeout_seconds=5)
+    pipeline = open_pipeline(redis_url, timeout_seconds=30)
     clock = Clock()
     ids = Ids(clock)
     store = StaffStore(pool, 1)

@@ -17,6 +17,7 @@ from channels.web.limits import Limits
 from engine.clock import AttemptId
 from engine.desk.proposals import Kind, Person
 from engine.errors import NoWayNow, OutcomeUnknown
+from engine.gather import BUSY_SECONDS
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.msisdn import Msisdn
@@ -32,6 +33,7 @@ from tests.integration.client_room import PRICE, ClientRoom, client_room_of, ope
 from tests.integration.owner import Owner
 from tests.integration.staff_room import RedisAway
 from tests.integration.world import FAILED, SUCCEEDED, open_world
+from tests.leap import leap
 from tests.unit.payments.examples import MPESA, PAYEE, PAYER
 
 
@@ -393,6 +395,7 @@ async def test_a_payment_waits_for_three_answers_before_its_commit(
         return await fetch(statement, *arguments)
 
     monkeypatch.setattr(room.engine.pool, "fetch", held_back)
+    leap(BUSY_SECONDS)  # what was asked a moment ago would wait for others to ask with it
     sending = asyncio.create_task(room.post("/payments/send", PRICE))
     while not sending.done():
         for _ in range(50):  # whoever can ask now has asked then

@@ -539,10 +539,10 @@ async def test_a_writer_that_comes_back_to_an_empty_queue_waits_for_more(
     (door,) = await committers(database_url, 1, 10)
     await door.submit(new(1))
     await books.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity"
+        "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()"
     )
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # they are gone: so long until it is felt at this end
     # Both writers are woken and connect again; the first one back takes both plans.
     answers = await asyncio.gather(door.submit(new(1)), door.submit(new(1)))
     assert [a.verdict for a in answers] == [V.APPLIED, V.APPLIED]

@@ -1,6 +1,7 @@
 """What staff type and read about a customer and a forgotten PIN."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -98,7 +99,7 @@ async def test_staff_see_how_many_recipients_and_how_the_pin_stands_but_no_numbe
     assert said[3].startswith("PIN: forgotten, says the customer, ")
     await room.pool.execute(
         "update customer set pin_locks = $1, pin_locked_until = 'infinity', pin_reset_until = $2,"
-        " tier_paused_until = $2", LOCKS_MAX, room.clock.now().replace(year=2099),
+        " tier_paused_until = $2", LOCKS_MAX, datetime(2099, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     said = await capp_customer(database_url, PHONE)
     assert said[2] == "PIN: locked until it is reset"

@@ -37,7 +37,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("patience")
 async def test_two_processes_together_let_a_phone_begin_so_many_sessions(redis_url: str) -> None:
-    pipelines = [open_pipeline(redis_url, timeout_seconds=5) for _ in range(2)]
+    pipelines = [open_pipeline(redis_url, timeout_seconds=30) for _ in range(2)]
     noted: Counter[str] = Counter()
     each = [Dials(Limits(p, key=KEY), 20, lambda word: noted.update([word])) for p in pipelines]
     answers = await asyncio.gather(*(each[n % 2].may_begin(PHONE) for n in range(50)))
@@ -85,7 +85,7 @@ async def test_a_stranger_too_often_is_sent_away_and_costs_redis_nothing_more(
     redis_url: str,
 ) -> None:
     now, asked = 100.0, 0
-    pipeline = open_pipeline(redis_url, timeout_seconds=5)
+    pipeline = open_pipeline(redis_url, timeout_seconds=30)
 
     class Counting:
         def execute(self, *command: bytes | str | float) -> Any:

@@ -167,7 +167,7 @@ async def _known(connection: Any, table: str, month: str) -> dict[str, list[dict
 
 
 # A key that was there before it was attached is marked as not inherited: by what lies below a
-# partition, which is nothing.
+# partition, which is nothing. A column's `pg_attver` is some servers' own stamp of its row.
 _CATALOG = {
     "table": "select relkind, relpersistence, relowner, relam, reltablespace, relacl::text,"
     " reloptions::text, relrowsecurity, relforcerowsecurity, relreplident, relispartition,"
@@ -175,7 +175,8 @@ _CATALOG = {
     " from pg_class join pg_inherits on inhrelid = oid where oid = $1::text::regclass",
     "columns": "select attnum, attname::text, atttypid, atttypmod, attcollation, attnotnull,"
     " attstorage, attcompression, attidentity, attgenerated, attislocal, attinhcount,"
-    " coalesce(attstattarget, -1) as statistics, attacl::text, attoptions::text,"
+    " coalesce(attstattarget, -1) as statistics, attacl::text,"
+    " array(select o from unnest(attoptions) o where o not like 'pg\\_attver=%')::text as options,"
     " pg_get_expr(adbin, adrelid) as default"
     " from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum"
     " where attrelid = $1::text::regclass and attnum > 0 order by attnum",

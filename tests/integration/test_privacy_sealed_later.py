@@ -30,6 +30,7 @@ from tests.integration.privacy_room import (
     columns_with,
     live_a_while,
     open_house,
+    sealed_until_killed,
 )
 from tests.integration.test_privacy_rotation import words
 from tests.integration.world import settings_for
@@ -148,11 +149,7 @@ async def test_sealing_under_load_alarms_nobody_and_may_be_killed(database_url: 
             return [await house.room.arrived() for _ in range(4)]
 
         looking, paying = asyncio.create_task(look()), asyncio.create_task(pay())
-        slow = Resealing(house.pool, 1, ring, pause_seconds=0.01, also=[OLD_TERMS])
-        killed = asyncio.create_task(slow.seal(lambda _: None))
-        await asyncio.sleep(0.05)
-        killed.cancel()
-        await asyncio.gather(killed, return_exceptions=True)
+        await sealed_until_killed(house.pool, ring, 5, pause_seconds=0.01, also=[OLD_TERMS])
         assert await Resealing(house.pool, 1, ring, also=[OLD_TERMS]).seal(lambda _: None)
         late = await paying
         stop.set()

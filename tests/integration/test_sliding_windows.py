@@ -22,12 +22,14 @@ from tests.unit.channels.test_settings import GOOD
 
 KEY = b"k" * 16
 SHORT = Limit("short", 5, 1)
+"""Over before a busy machine has done much: what is to be met in it is counted in a `MINUTE`."""
+MINUTE = Limit("minute", 5, 60)
 LONG = Limit("long", 40, 3600)
 
 
 @pytest.fixture
 async def limits(redis_url: str) -> AsyncIterator[Limits]:
-    pipeline = open_pipeline(redis_url, timeout_seconds=5)
+    pipeline = open_pipeline(redis_url, timeout_seconds=30)
     yield Limits(pipeline, key=KEY)
     await pipeline.aclose()
 
@@ -35,7 +37,7 @@ async def limits(redis_url: str) -> AsyncIterator[Limits]:
 async def test_a_thousand_at_once_by_two_processes_let_in_exactly_the_limit(
     redis_url: str,
 ) -> None:
-    pipelines = [open_pipeline(redis_url, timeout_seconds=5) for _ in range(2)]
+    pipelines = [open_pipeline(redis_url, timeout_seconds=30) for _ in range(2)]
     each = [Limits(pipeline, key=KEY) for pipeline in pipelines]
     answers = await asyncio.gather(*(each[n % 2].admit({LONG: "one caller"}) for n in range(1000)))
     for pipeline in pipelines:
@@ -60,13 +62,13 @@ async def test_no_stretch_as_long_as_the_window_sees_more_than_the_limit(limits:
 
 
 async def test_callers_and_limits_are_told_apart(limits: Limits) -> None:
-    for _ in range(SHORT.most):
-        assert (await limits.admit({SHORT: "a"})).is_in
-    refused = await limits.admit({SHORT: "a", LONG: "a"})
+    for _ in range(MINUTE.most):
+        assert (await limits.admit({MINUTE: "a"})).is_in
+    refused = await limits.admit({MINUTE: "a", LONG: "a"})
     assert not refused.is_in
     assert [room.left for room in refused.rooms] == [0, LONG.most]
-    assert 1 <= refused.retry_after_seconds <= 2
-    assert (await limits.admit({SHORT: "b"})).is_in
+    assert 1 <= refused.retry_after_seconds <= MINUTE.seconds + MINUTE.seconds // SLOTS
+    assert (await limits.admit({MINUTE: "b"})).is_in
     other = await limits.admit({LONG: "a"})
     assert other.rooms[0].left == LONG.most - 1  # who was refused by one was counted by none
 
@@ -177,26 +179,26 @@ def test_headers_are_as_the_draft_writes_them() -> None:
 
 
 async def test_of_several_at_once_all_are_counted_or_none(limits: Limits) -> None:
-    both = ({SHORT: "door"}, 1), ({LONG: "own"}, 1)
+    both = ({MINUTE: "door"}, 1), ({LONG: "own"}, 1)
     first, second = await limits.admit_all(*both)
-    assert (first.rooms[0].left, second.rooms[0].left) == (SHORT.most - 1, LONG.most - 1)
-    for _ in range(SHORT.most - 1):
+    assert (first.rooms[0].left, second.rooms[0].left) == (MINUTE.most - 1, LONG.most - 1)
+    for _ in range(MINUTE.most - 1):
         await limits.admit_all(*both)
     refused, has_room = await limits.admit_all(*both)
     assert (refused.is_in, has_room.is_in) == (False, True)  # who is told which one it was
-    assert has_room.rooms[0].left == LONG.most - SHORT.most  # not counted by that refusal
+    assert has_room.rooms[0].left == LONG.most - MINUTE.most  # not counted by that refusal
 
 
 async def test_what_is_only_asked_stops_the_others_and_is_not_counted(limits: Limits) -> None:
-    for _ in range(SHORT.most):
-        asked, counted = await limits.admit_all(({SHORT: "tries"}, 0), ({LONG: "own"}, 1))
+    for _ in range(MINUTE.most):
+        asked, counted = await limits.admit_all(({MINUTE: "tries"}, 0), ({LONG: "own"}, 1))
         assert asked.is_in
-        assert asked.rooms[0].left == SHORT.most
-        await limits.admit({SHORT: "other"})
-    for _ in range(SHORT.most):
-        await limits.admit({SHORT: "tries"})
-    asked, counted = await limits.admit_all(({SHORT: "tries"}, 0), ({LONG: "own"}, 1))
-    assert (asked.is_in, counted.rooms[0].left) == (False, LONG.most - SHORT.most)
+        assert asked.rooms[0].left == MINUTE.most
+        await limits.admit({MINUTE: "other"})
+    for _ in range(MINUTE.most):
+        await limits.admit({MINUTE: "tries"})
+    asked, counted = await limits.admit_all(({MINUTE: "tries"}, 0), ({LONG: "own"}, 1))
+    assert (asked.is_in, counted.rooms[0].left) == (False, LONG.most - MINUTE.most)
 
 
 async def test_without_redis_several_at_once_are_counted_alike() -> None:

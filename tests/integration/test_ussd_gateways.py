@@ -123,7 +123,7 @@ DIALECTS: dict[str, tuple[Callable[[Phone, str], Fields], Callable[[httpx.Respon
 
 @pytest.fixture
 async def house(redis_url: str) -> AsyncIterator[House]:
-    redis = open_pipeline(redis_url, timeout_seconds=5.0)
+    redis = open_pipeline(redis_url, timeout_seconds=30.0)
     yield await House(SessionStore(redis, 1, RECORD_SEAL)).registered()
     await redis.aclose()
 

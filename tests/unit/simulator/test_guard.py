@@ -12,14 +12,14 @@ from simulator.guard import Guard
 KEEPER = """
 import subprocess, sys, time
 from simulator.guard import Guard
-program = subprocess.Popen(["sleep", "60"], start_new_session=True)
+program = subprocess.Popen(["sleep", "600"], start_new_session=True)
 guard = Guard(program.pid, {signal})
 if {dismissed}:
     guard.dismiss()
 print(program.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
-SECONDS_MAX = 30.0
+SECONDS_MAX = 120.0
 
 
 def killed_keeper(*, dismissed: bool) -> int:
@@ -56,7 +56,7 @@ def test_a_program_whose_guard_was_dismissed_lives_on() -> None:
 
 @pytest.fixture
 def program() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(["sleep", "60"]) as started:
+    with subprocess.Popen(["sleep", "600"]) as started:
         yield started
         started.kill()
 

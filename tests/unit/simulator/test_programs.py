@@ -43,7 +43,7 @@ def _make(command: list[str], folder: Path) -> Child:
 def _started(command: list[str], folder: Path) -> Child:
     child = _make(command, folder)
     child.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not child.tail() and time.monotonic() < deadline:
         time.sleep(0.01)
     return child
@@ -88,7 +88,7 @@ def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
     grandchild = int(child.tail())
     assert _exists(grandchild)
     child.stop()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while _exists(grandchild) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not _exists(grandchild)
