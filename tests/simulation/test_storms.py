@@ -64,3 +64,11 @@ def test_a_withdrawal_that_nobody_seemed_to_hear_of_is_not_held_for_ever() -> No
     for seed in range(1, 13):
         happened.update(World(seed, options).run().happened)
     assert happened["asked twice"]
+
+
+def test_a_request_that_a_restore_forgot_is_paid_by_who_was_shown_its_price_before() -> None:
+    """Few worlds come to it: this seed does. Who asked gets the money, and nobody else does."""
+    everything = Options(
+        statements=True, requests=True, pay_ins=True, strays=True, liquidity=True, portals=True
+    )
+    assert World(412_089, everything).run().happened["paid what a restore forgot"]
