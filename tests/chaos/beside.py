@@ -27,10 +27,11 @@ from simulator.stack import PROJECT, START_SECONDS_MAX, Stack
 from tests.chaos.__main__ import say_line, summary
 from tests.chaos.balancer import Balancer
 from tests.chaos.killer import UP, Killer, wait_for
+from tests.chaos.laws import HEARD_SECONDS_MAX
 from tests.chaos.load import Load
 from tests.chaos.readings import OPERATORS
 from tests.chaos.relay import Network
-from tests.chaos.run import HEARD_SECONDS_MAX, Plan, Result, Say, Story, prepare
+from tests.chaos.run import Plan, Result, Say, Story, prepare
 from tests.chaos.troubles import Troubles
 from tests.e2e.city import City
 from tests.e2e.servers import running, start_stack

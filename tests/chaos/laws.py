@@ -8,6 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+HEARD_SECONDS_MAX = 40.0
+"""Within so long somebody pays again."""
+PAUSED_SECONDS_MAX = 300.0
+"""So long at most pauses that follow each other, in which operators are left alone, excuse it."""
 TERMINAL = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLED"})
 
 
@@ -331,3 +335,11 @@ def _totals(reading: Reading) -> Iterator[str]:
         said = ours[operator] + reading.grown_by_deposits.get(operator, 0)
         if grown != said:
             yield f"our books hold {grown} more at {operator}; payments and pay-ins say {said}"
+
+
+def is_over_patience(now: float, began: float, paused_until: float) -> bool:
+    """Whether somebody should have paid again by now, as nobody has since `began`; seconds of one
+    clock. While operators are left alone nobody can be paid: who asks is told so.
+    """
+    excused_until = min(paused_until, began + PAUSED_SECONDS_MAX)
+    return now > max(began, excused_until) + HEARD_SECONDS_MAX

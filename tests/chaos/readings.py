@@ -58,6 +58,13 @@ async def untold(connection: Any) -> Counter[str]:
     return Counter({"untold": waiting} if waiting else {})
 
 
+async def paused_until(connection: Any) -> float:
+    """Until when operators are left alone, or were before the small payments that find out whether
+    they are back; epoch seconds, 0 when none is."""
+    ms = await connection.fetchval("select max(until_ms) from breaker where position <> 'closed'")
+    return (ms or 0) / 1000
+
+
 async def entries(connection: Any) -> int:
     """How many there are in the journal."""
     return int(await connection.fetchval("select count(*) from journal"))

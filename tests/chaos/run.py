@@ -30,7 +30,13 @@ from tests.chaos.disks import small_disk
 from tests.chaos.draws import FAULT_ODDS, FAULTS, LATE_FAULTS, SERVED, Blow, draw_blows
 from tests.chaos.killer import Killer, NeverBack, wait_for
 from tests.chaos.latecomer import Latecomer
-from tests.chaos.laws import Reading, breaches, unsettled
+from tests.chaos.laws import (
+    HEARD_SECONDS_MAX,
+    Reading,
+    breaches,
+    is_over_patience,
+    unsettled,
+)
 from tests.chaos.leftovers import left_behind
 from tests.chaos.load import Door, Load
 from tests.chaos.people import People
@@ -39,6 +45,7 @@ from tests.chaos.readings import (
     STARTS,
     broken_books,
     entries,
+    paused_until,
     read,
     unended,
     unended_or_asked,
@@ -70,7 +77,6 @@ POLLING = {
 SANDBOX = {"processing_seconds": 0.5, "callback_delay_seconds": 0.3}
 
 BUSINESSES = ("shop", "school")
-HEARD_SECONDS_MAX = 40.0
 # Who dies while telling a business holds that message for a minute.
 TOLD_SECONDS_MAX = 150.0
 ENDED_SECONDS_MAX = 150.0
@@ -319,9 +325,13 @@ class Story:
 
     async def pays_again(self, load: Load, victims: str) -> None:
         """Healthy is a claim; the proof is the next payment."""
-        before = load.acknowledged
-        excuse = f"nobody could pay after {victims}"
-        await wait_for(lambda: load.acknowledged > before, excuse, HEARD_SECONDS_MAX)
+        before, began = load.acknowledged, time.time()
+        while load.acknowledged == before:
+            until = await self._ask(paused_until)
+            if is_over_patience(time.time(), began, until):
+                waited = time.time() - began
+                raise NeverBack(f"nobody could pay after {victims} (waited {waited:.0f} s)")
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _make_peace(self, city: City) -> None:
         """Faults off; then until nothing is under way that nobody was called for."""

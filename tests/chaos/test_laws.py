@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from tests.chaos.laws import (
+    HEARD_SECONDS_MAX,
+    PAUSED_SECONDS_MAX,
     Deposit,
     Movement,
     Placed,
@@ -12,6 +14,7 @@ from tests.chaos.laws import (
     Stored,
     Told,
     breaches,
+    is_over_patience,
     unsettled,
 )
 
@@ -303,3 +306,23 @@ def test_payment_that_waits_may_not_move_twice(twice: Movement) -> None:
     moved = [COLLECTION, PAYOUT, twice, TAKEN, RETURNED]
     found = breaches(_stored(WAITING)._replace(movements=moved))
     assert any(" 2 times" in breach for breach in found), found
+
+
+BEGAN = 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("paused_until", "excused_seconds"),
+    [
+        pytest.param(0.0, 0.0, id="nobody_is_left_alone"),
+        pytest.param(BEGAN - 5, 0.0, id="a_pause_that_was_over"),
+        pytest.param(BEGAN + 60, 60.0, id="a_pause"),
+        pytest.param(BEGAN + 900, PAUSED_SECONDS_MAX, id="pauses_without_an_end"),
+    ],
+)
+def test_somebody_pays_again_soon_after_operators_were_left_alone(
+    paused_until: float, excused_seconds: float
+) -> None:
+    last = BEGAN + excused_seconds + HEARD_SECONDS_MAX
+    assert not is_over_patience(last, BEGAN, paused_until)
+    assert is_over_patience(last + 0.1, BEGAN, paused_until)

@@ -1031,13 +1031,12 @@ async def test_another_reference_than_before_is_said_and_changes_nothing(
 async def test_what_a_later_file_takes_its_explanation_from_is_somebodys_again(
     world: World, bureau: Bureau
 ) -> None:
-    """A second payment under one code: its line is nobody's, then the payment's, then nobody's."""
-    day, (payment_id, *_) = bureau.today, await paid(world, "R1")
-    payment = await world.payment(payment_id)
+    """A second receipt under our own word: its line is nobody's, the payment's, and nobody's."""
+    day, (_, collection, _) = bureau.today, await paid(world, "R1")
     strange = bureau.line("R9")
     await bureau.take(strange)
     assert await bureau.cases() == ["MISSING_HERE"]
-    named = bureau.line("R9", reference=payment.code)
+    named = bureau.line("R9", reference=collection)
     await bureau.take(named)
     assert await bureau.cases() == []
     own = bureau.line("R1", at_ms=bureau.now_ms)
@@ -1047,6 +1046,23 @@ async def test_what_a_later_file_takes_its_explanation_from_is_somebodys_again(
     await world.pool.execute("update case_file set closed_ms = 1, closed_by = 'asha', note = 'ok'")
     await bureau.take(own, named, day=day)
     assert await bureau.cases() == []  # what people closed stays closed
+
+
+async def test_a_second_payment_under_one_code_is_put_aside_though_the_first_is_not_listed(
+    world: World, bureau: Bureau
+) -> None:
+    """It was the payment's until the first one's line came, and for ever where that never did."""
+    day, (payment_id, *_) = bureau.today, await paid(world, "R1")
+    first = bureau.line("R1")
+    second = bureau.line("R9", reference=(await world.payment(payment_id)).code)
+    await bureau.take(second)
+    assert await bureau.cases() == ["MISSING_HERE"]
+    bureau.pass_days(2)
+    assert await bureau.age() == 1
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == second.amount.minor
+    await bureau.take(first, second, day=day)
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == second.amount.minor
+    assert await world.state(payment_id) is S.PAID
 
 
 async def test_suspended_money_stays_there_when_it_turns_out_to_be_of_another_amount(

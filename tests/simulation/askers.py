@@ -72,6 +72,7 @@ class Askers:
         self._world = world
         self._chance = chance
         self._busy = 0
+        self._priced: set[str] = set()  # a payer was shown the price of it
         self._tried: dict[str, list[str]] = {}  # by code: the payments that were to pay it
         self._codes: dict[str, str] = {}  # by payment
         self._ended: dict[str, RequestState] = {}  # by request id, as it was closed
@@ -164,6 +165,7 @@ class Askers:
         quoted = await world.served(quote, self._chance)
         if quoted is None:
             return
+        self._priced.add(code)
         await asyncio.sleep(self._chance.uniform(0.0, 40.0))
 
         async def confirm(machine: "Machine") -> Confirmed:
@@ -240,7 +242,9 @@ class Askers:
         if len(alive) > 1:
             self._world.laws.broken("a request is paid twice", code=code, payments=alive)
         row = next((r for r in model.requests.values() if r.made.code == code), None)
-        if row is None and alive:
+        if row is None and code in self._priced and self._world.restored is not NEVER:
+            self._world.happened["paid what a restore forgot"] += len(alive)
+        elif row is None and alive:
             self._world.laws.broken("paid what nobody asked for", code=code, payment=alive[0])
         if row is not None and alive and row.closed_as in ANSWERS.values():
             self._world.laws.broken("paid and closed", code=code, payment=alive[0])

@@ -6,7 +6,7 @@ withdrawal nothing leaves before it is reserved. What nobody will move is cancel
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ MOVEMENTS = 8
 LOOKED_AT_EVERY = HOUR
 CAN_BE_TOPPED_UP = ("mpesa_ke", "mtn_ug", "airtel_ug")
 PAIRS = (("mtn_ug", "airtel_ug"), ("airtel_ug", "mtn_ug"))
+NOT_OVER = (Stands.APPROVED, Stands.WAITING)
 UNITS = (500, 5_000, 20_000)  # of the operator, so many at most are moved
 
 
@@ -46,6 +47,7 @@ class Errand:
     operators: tuple[str, ...]  # of a rebalancing both
     minor: int
     proposal: ProposalId | None = None
+    asked: list[ProposalId] = field(default_factory=list)  # all, also what nobody seemed to hear
     cancels: bool = False  # nobody will move it: two people say so
     seen_as: str = ""  # how people name it, once it has moved
     steps: list[Step] = field(default_factory=list)
@@ -78,7 +80,9 @@ class Owner(TwoPeople):
     @property
     def is_busy(self) -> bool:
         """Whether anything is still to be moved, seen or cancelled."""
-        return bool(self._open) or not all(errand.is_over for errand in self.errands)
+        if self._open or any(True for _ in self._asked_twice()):
+            return True
+        return not all(errand.is_over for errand in self.errands)
 
     def restored(self) -> None:
         """What was booked may be forgotten: every errand is looked at once more."""
@@ -115,8 +119,24 @@ class Owner(TwoPeople):
             for errand in list(self.errands):
                 if not errand.is_over and not self._is_asked(errand):
                     await self._go_on(errand)
+            await self._cancel_what_was_asked_twice()
         finally:
             self._on_visit = False
+
+    async def _cancel_what_was_asked_twice(self) -> None:
+        """What nobody seemed to hear, and was asked for anew, waits at the desk all the same."""
+        for known in list(self._asked_twice()):
+            if known.state is Stands.WAITING and (subject := f"{known.id} no") not in self._open:
+                self._world.happened["asked twice"] += 1
+                await self._ask_for(subject, Wish(Kind.CANCEL_WITHDRAWAL, {"withdrawal": known.id}))
+
+    def _asked_twice(self) -> Iterator[Proposal]:
+        """Agreed on, or waiting, beside the one that its errand goes by."""
+        for errand in self.errands:
+            for id_ in errand.asked:
+                known = self._world.model.proposals.get(id_)
+                if id_ != errand.proposal and known is not None and known.state in NOT_OVER:
+                    yield known
 
     def _is_asked(self, errand: Errand) -> bool:
         return str(errand.number) in self._open or f"{errand.number} no" in self._open
@@ -161,6 +181,7 @@ class Owner(TwoPeople):
         else:
             fields = {"operator": errand.operators[0], "minor": minor}
         errand.proposal = await self._ask_for(str(errand.number), Wish(errand.kind, fields))
+        errand.asked.append(errand.proposal)
 
     async def _go_on_with(self, errand: Errand, known: Proposal) -> None:
         """It waits for the outside: moved now and seen later, or never."""

@@ -5,6 +5,7 @@ pairs lines with attempts is not known here. Nothing is ever mended.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from engine.ledger.chart import Account, Kind, natural
@@ -50,7 +51,11 @@ class PaperLaws:
     # After every commit.
 
     def _on_plan(self, plan: Plan) -> None:
-        if plan.version != 0 or plan.key is None:
+        if plan.version != 0:
+            return
+        if plan.state == Manual.SUSPENDED:
+            self._check_once(plan)
+        if plan.key is None:
             return
         if plan.state == Manual.SUSPENDED:
             self._world.happened["put aside"] += 1
@@ -58,6 +63,21 @@ class PaperLaws:
         elif plan.state == Manual.UNSUSPENDED:
             self._world.happened["taken back"] += 1
             self._on_taken_back(plan, plan.key)
+
+    def _check_once(self, plan: Plan) -> None:
+        """One receipt lies there once in one amount, under whatever key: by what the rows say."""
+        minor, lies = self._into_suspense(plan.transfers), 0
+        for path in self._model.journal.values():
+            row = path[0]
+            if row.facts != plan.facts:
+                continue
+            if row.state == Manual.SUSPENDED:
+                lies += self._into_suspense(row.transfers) == minor
+            elif row.state == Manual.UNSUSPENDED:
+                turned = [(credit, debit, amount) for debit, credit, amount in row.transfers]
+                lies -= self._into_suspense(turned) == minor
+        if lies > 1:
+            self._broken("suspended one receipt twice", key=plan.key, minor=minor)
 
     def _on_suspended(self, plan: Plan, key: str) -> None:
         """Only what an operator lists, once it has aged, and all of it."""
@@ -69,7 +89,7 @@ class PaperLaws:
         now = self._world.loop.time() + CLOCKS_APART
         if not is_told and day is not None and (day_at(now) - day).days < AGEING_DAYS:
             self._broken("suspended before its time", key=key)
-        if self._into_suspense(plan) != int(key.rpartition(":")[2]):
+        if self._into_suspense(plan.transfers) != int(key.rpartition(":")[2]):
             self._broken("suspended another amount", key=key)
         if any(e.fits(key) and e.side is not Side.IN for e in self._clerk.entries):
             self._broken("suspended what went out", key=key)
@@ -95,8 +115,8 @@ class PaperLaws:
         entry = self._owner(key)
         return entry is not None and (entry.is_collection or entry.receipt.startswith("P"))
 
-    def _into_suspense(self, plan: Plan) -> int:
-        return sum(minor for _, credit, minor in plan.transfers if _kind(credit) is Kind.SUSPENSE)
+    def _into_suspense(self, transfers: Iterable[tuple[int, int, int]]) -> int:
+        return sum(minor for _, credit, minor in transfers if _kind(credit) is Kind.SUSPENSE)
 
     # After every comparison.
 

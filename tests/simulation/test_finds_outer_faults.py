@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from engine.ledger.entries import Manual
+from engine.ledger.plans import Plan
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.payins import PayIns
 from engine.payments.request_store import Intended, Stored
@@ -18,6 +20,7 @@ from engine.payments.statements.judged import Class, Judged
 from engine.payments.statements.lines import Line
 from engine.payments.statements.suspense import Suspense
 from engine.payments.views import RequestState
+from tests.simulation.model import _Batch
 from tests.simulation.paper_weather import PaperWeather
 from tests.simulation.papers import ModelStatements
 from tests.simulation.request_table import RequestTable
@@ -81,6 +84,16 @@ def nothing_is_put_aside(patch: pytest.MonkeyPatch) -> None:
         return None
 
     patch.setattr(Suspense, "put", put)
+
+
+def what_is_put_aside_again_is_booked_again(patch: pytest.MonkeyPatch) -> None:
+    """The key of a receipt lets in whoever comes with it, also who died before it was noted."""
+    inner = _Batch._repeats
+
+    def repeats(self: _Batch, plan: Plan, first: Any) -> Any:
+        return None if plan.state == Manual.SUSPENDED else inner(self, plan, first)
+
+    patch.setattr(_Batch, "_repeats", repeats)
 
 
 # Pay-ins.
@@ -156,6 +169,7 @@ FAULTS: Sequence[tuple[Fault, Options]] = [
     (nobody_notes_what_is_put_aside, STATEMENTS),
     (nothing_ages, STATEMENTS),
     (nothing_is_put_aside, STATEMENTS),
+    (what_is_put_aside_again_is_booked_again, PAY_INS),
     (anybody_may_have_sent_it, PAY_INS),
     (notices_need_no_proof, replace(PAY_INS, weather=FORGED)),
     (a_restive_pay_in_is_forgotten, PAY_INS),

@@ -1,5 +1,6 @@
 """Weathers that bring out what the simulation once found in the engine, so that it stays mended."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,8 @@ NEWS_ONCE = replace(
 RESTORES = replace(
     Weather(), restored=1.0, lost_seconds_max=100.0, index_lags=0.6, clock_jump_per_hour=0.0
 )
+
+FROZEN = replace(calm_weather(), freeze_per_minute=10.0, freeze_seconds_max=900.0)
 
 
 def live_through(
@@ -50,3 +53,22 @@ def test_news_that_was_acknowledged_once_survives_the_death_of_every_process() -
 def test_what_a_restore_forgot_is_paid_no_second_time() -> None:
     """Everything comes close together: orders, what refuses them, and people who look at once."""
     live_through(RESTORES, seeds=6, span_seconds=200.0)
+
+
+def test_a_withdrawal_that_nobody_seemed_to_hear_of_is_not_held_for_ever() -> None:
+    """Asked for anew, it waits twice once the first process wakes: one of the two is cancelled."""
+    options = Options(
+        payments=1, weather=FROZEN, stirred=False, span_seconds=3600.0, liquidity=True
+    )
+    happened: Counter[str] = Counter()
+    for seed in range(1, 13):
+        happened.update(World(seed, options).run().happened)
+    assert happened["asked twice"]
+
+
+def test_a_request_that_a_restore_forgot_is_paid_by_who_was_shown_its_price_before() -> None:
+    """Few worlds come to it: this seed does. Who asked gets the money, and nobody else does."""
+    everything = Options(
+        statements=True, requests=True, pay_ins=True, strays=True, liquidity=True, portals=True
+    )
+    assert World(412_089, everything).run().happened["paid what a restore forgot"]

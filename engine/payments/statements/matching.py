@@ -89,7 +89,7 @@ class _Pairs:
         o = self._by_id.get(t.pinned) if t.pinned is not None else None
         if o is None or o.side is not t.line.side or o.attempt_id in self.taken:
             return
-        if t.line_id not in self.attempt_of and _same_amount(t, o):
+        if t.line_id not in self.attempt_of and _same_amount(t, o) and not _is_second(t, o):
             self._take(t, o)
 
     def keeps(self, t: Theirs) -> bool:
@@ -107,7 +107,7 @@ class _Pairs:
             return
         free = [
             o for o in self._named.get(key, ())
-            if o.attempt_id not in self.taken and agrees(t, o)
+            if o.attempt_id not in self.taken and agrees(t, o) and not _is_second(t, o)
         ]  # fmt: skip
         if free:
             self._take(t, min(free, key=_likelihood))
@@ -140,8 +140,9 @@ def _pair(
     attempts: Sequence[Ours], lines: Sequence[Theirs], paid_in: Mapping[str, PaidInLine]
 ) -> _Pairs:
     """By the very receipt, by what was paired before, then by receipt, reference, code: equal
-    amounts first. A pay-in is its payment's by the operator's words, never by what was typed. What
-    undoes a collection is our own refund of it, if there is one that told no receipt."""
+    amounts first, and the code alone only where no other receipt is known. A pay-in is its
+    payment's by the operator's words, never by what was typed. What undoes a collection is our own
+    refund of it, if there is one that told no receipt."""
     pairs = _Pairs(attempts)
     others = [t for t in lines if t.line_id not in paid_in]
     suspended = [t for t in lines if (known := paid_in.get(t.line_id)) and known.is_suspended]
@@ -190,6 +191,15 @@ def _same_amount(t: Theirs, o: Ours) -> bool:
 def _same_amount_without_receipt(t: Theirs, o: Ours) -> bool:
     """Of an attempt with a receipt of its own another one is a second payment."""
     return o.receipt is None and _same_amount(t, o)
+
+
+def _is_second(t: Theirs, o: Ours) -> bool:
+    """Whether it only goes by the code, which a customer may type, of an attempt that has succeeded
+    under another receipt: whoever pays twice gives the code twice, and the first may not be listed
+    yet."""
+    receipt, name = t.line.receipt, t.line.reference
+    has_another = o.standing is Standing.SUCCEEDED and o.receipt not in (None, receipt)
+    return has_another and name == o.code and name not in {*o.references, o.attempt_id}
 
 
 def _any_amount(t: Theirs, o: Ours) -> bool:
@@ -291,7 +301,7 @@ class _Judge:
             why = "they undid what had succeeded"
             return Judged(Class.CONTRADICTION, t, proves=Outcome.REVERSED, hint=undone, why=why)
         hint = pairs.hint(t)
-        why = f"names {hint.code}, which another line has" if hint else "nobody here made it"
+        why = f"names {hint.code}, {_whose(hint, t.line)}" if hint else "nobody here made it"
         if is_doubted := self._amounts[_by_receipt(t.line)] > 1:
             why += "; its receipt is listed in two amounts, of which one moved"
         return Judged(Class.MISSING_HERE, t, hint=hint, why=why, is_doubted=is_doubted)
@@ -327,6 +337,12 @@ class _Judge:
 
     def _over(self, o: Ours) -> date:
         return over_on(o, self._terms)
+
+
+def _whose(o: Ours, line: Line) -> str:
+    """Why a line is not that of an attempt which it names."""
+    is_another = o.side is line.side and o.receipt not in (None, line.receipt)
+    return f"whose receipt is {o.receipt}" if is_another else "which another line has"
 
 
 def _other_number(theirs: str | None, ours: str) -> bool:

@@ -207,6 +207,44 @@ def test_a_second_receipt_under_one_reference_is_money_we_did_not_order() -> Non
     assert attempt.code in by_receipt["R2"].why
 
 
+@pytest.mark.parametrize("direction", [D.COLLECT, D.DISBURSE])
+@pytest.mark.parametrize("minor", [102_000, 5])
+@pytest.mark.parametrize("pinned", [None, ours().attempt_id])
+def test_a_second_receipt_under_the_code_is_no_line_of_ours_though_ours_is_not_listed_yet(
+    direction: Direction, minor: int, pinned: AttemptId | None
+) -> None:
+    """Else money that somebody sent a second time hides behind the first, and nobody is called."""
+    attempt = ours(direction=direction, receipt="R1")
+    side = attempt.side
+    second = theirs("R2", reference=attempt.code, minor=minor, side=side, pinned=pinned)
+    judged = {j.kind: j for j in judge([attempt], [second])}
+    assert judged.keys() == {C.MISSING_HERE, C.MISSING_THERE}
+    assert judged[C.MISSING_HERE].why == f"names {attempt.code}, whose receipt is R1"
+    first = theirs("R1", reference=attempt.code, side=side)
+    by_line = {j.theirs: j.kind for j in judge([attempt], [second, first])}
+    assert by_line == {first: C.MATCHED, second: C.MISSING_HERE}
+
+
+@pytest.mark.parametrize(
+    ("attempt", "line", "kind"),
+    [
+        pytest.param(ours(), ours().code, C.MATCHED, id="done, and no receipt was told"),
+        pytest.param(
+            ours(1, S.FAILED, receipt="R1"), ours().code, C.CONTRADICTION, id="late money"
+        ),
+        pytest.param(ours(receipt="R1"), ours().attempt_id, C.MATCHED, id="our own word for it"),
+        pytest.param(
+            ours(receipt="R1", references=("x",)), "x", C.MATCHED, id="the operator's word for it"
+        ),
+    ],
+)
+def test_another_receipt_is_believed_where_more_than_the_code_names_it(
+    attempt: Ours, line: str, kind: Class
+) -> None:
+    (judged,) = judge([attempt], [theirs("R2", reference=line)])
+    assert (judged.kind, judged.ours) == (kind, attempt)
+
+
 def test_of_two_lines_under_one_reference_the_one_of_our_amount_is_taken() -> None:
     attempt = ours(references=("x",))
     early = theirs("R1", reference="x", minor=5, at_ms=NOON - HOUR)
