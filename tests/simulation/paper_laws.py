@@ -95,7 +95,7 @@ class PaperLaws:
             self._broken("suspended what went out", key=key)
         receipt = key.rpartition(":")[0]
         others = [k for k in self._suspended() if k != key and k.rpartition(":")[0] == receipt]
-        if others and not is_told:
+        if others:
             self._broken("suspended one movement in two amounts", key=key, others=others)
 
     def _on_taken_back(self, plan: Plan, key: str) -> None:
