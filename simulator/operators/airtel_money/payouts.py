@@ -16,6 +16,7 @@ from simulator.operators.airtel_money.sandbox import AirtelSandbox, Transaction
 from simulator.operators.airtel_money.wire import DISBURSEMENT, Order
 from simulator.operators.wallets import ShortOfFunds
 
+PIN_DIGITS = 4
 _BY_FAULT = {
     "insufficient_funds": DISBURSEMENT + "007",
     "recipient_rejected": DISBURSEMENT + "010",
@@ -68,8 +69,8 @@ class PayoutApi:
         if not isinstance(sealed, str) or not sealed:
             raise wire.refusal("ROUTER003")
         pin = self._sandbox.pin_key.open(sealed, settings.pin_padding)
-        # PKCS#1 v1.5 opens a text that was sealed otherwise to random bytes.
-        if pin is None or not pin.isdigit():
+        # PKCS#1 v1.5 opens a text that was sealed otherwise to random bytes, sometimes to a digit.
+        if pin is None or len(pin) != PIN_DIGITS or not pin.isdigit():
             raise wire.refusal("ROUTER116")
         if pin.decode() != settings.pin:
             raise wire.refusal("ROUTER115")
