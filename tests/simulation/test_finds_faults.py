@@ -3,7 +3,6 @@
 A simulation that is always green proves nothing. The faults are those that real systems had.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,14 +26,12 @@ from engine.payments.rulings import Rulings
 from engine.payments.stepping import Stepper
 from engine.ports import Direction
 from engine.restored import Restored
+from tests.simulation.finding import Fault, first_breach
 from tests.simulation.model import Model
 from tests.simulation.surfaces import ModelOutbox, ModelStore
 from tests.simulation.test_storms import NEWS_ONCE, RESTORES, WRONG_CLOCKS
 from tests.simulation.weather import Weather
 from tests.simulation.world import Broken, Options, World
-
-SEEDS = 40
-Fault = Callable[[pytest.MonkeyPatch], None]
 
 
 def unknown_is_failed(patch: pytest.MonkeyPatch) -> None:
@@ -307,21 +304,14 @@ RARE = pytest.mark.long("many worlds until it shows; quick: the faults that show
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, weather: Weather, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fault(monkeypatch)
     options = Options(
         payments=CROWDS.get(fault, 15), weather=weather, stirred=False,
         span_seconds=SPANS.get(fault),
     )  # fmt: skip
-    for seed in range(1, SEEDS + 1):
-        try:
-            World(seed, options).run()
-        except Broken as breach:
-            assert f"SEED={seed}" in str(breach)
-            with pytest.raises(Broken) as again:
-                World(seed, options).run()
-            assert str(again.value) == str(breach)
-            return
-    pytest.fail(f"{fault.__name__} broke nothing in {SEEDS} worlds")
+    seed, breach = first_breach(fault, options, monkeypatch)
+    with pytest.raises(Broken) as again:
+        World(seed, options).run()
+    assert str(again.value) == str(breach)
 
 
 def test_the_same_worlds_are_whole_without_a_fault() -> None:

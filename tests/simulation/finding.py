@@ -1,0 +1,24 @@
+"""Whether a fault that was put into the product breaks a law of the simulated worlds."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.simulation.world import Broken, Options, World
+
+SEEDS = 40
+
+Fault = Callable[[pytest.MonkeyPatch], None]
+"""Puts something wrong into the product, until the test ends."""
+
+
+def first_breach(fault: Fault, options: Options, patch: pytest.MonkeyPatch) -> tuple[int, Broken]:
+    """The first seed whose world the fault breaks, and what it says; fails where none does."""
+    fault(patch)
+    for seed in range(1, SEEDS + 1):
+        try:
+            World(seed, options).run()
+        except Broken as breach:
+            assert f"SEED={seed}" in str(breach)
+            return seed, breach
+    pytest.fail(f"{fault.__name__} broke nothing in {SEEDS} worlds")
