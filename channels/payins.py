@@ -18,7 +18,9 @@ from engine.desk.store import ProposalStore
 from engine.errors import CappError, Unreadable
 from engine.ledger.commit import Committer
 from engine.outages import AWAY
+from engine.payments.payins.collected import Collected
 from engine.payments.payins.judging import shown
+from engine.payments.payins.owners import Owners
 from engine.payments.payins.payins import PayIns
 from engine.payments.payins.returns import PayInReturns
 from engine.payments.payins.store import PayInStore
@@ -56,6 +58,7 @@ class PayInRoom:
 
     pay_ins: PayIns
     returns: PayInReturns
+    owners: Owners
     store: PayInStore
     watch: PayInWatch
 
@@ -81,12 +84,16 @@ def build_pay_ins(
         operators={name: port.facts for name, port in operators.items()},
         clock=clock,
     )
+    owners = Owners(
+        collected=Collected(pool, tenant), store=kept, strays=strays, payments=store, clock=clock
+    )
     pay_ins = PayIns(
         store=kept,
         payments=store,
         stepper=payments.stepper,
         sequel=payments.sequel,
         strays=strays,
+        owners=owners,
         operators=operators,
         address=addresses.address,
         clock=clock,
@@ -95,6 +102,7 @@ def build_pay_ins(
         pay_ins=pay_ins,
         store=kept,
         strays=strays,
+        owners=owners,
         payments=store,
         booker=Booker(pool, committer, tenant),
         proposals=ProposalStore(pool, tenant),
@@ -103,7 +111,7 @@ def build_pay_ins(
         clock=clock,
     )
     payments.late_news.hear_money = pay_ins.hear_stray
-    return PayInRoom(pay_ins, returns, kept, PayInWatch(kept, pay_ins, returns))
+    return PayInRoom(pay_ins, returns, owners, kept, PayInWatch(kept, pay_ins, owners, returns))
 
 
 class PayInDoor(OperatorDoor):

@@ -15,7 +15,13 @@ from engine.payments.payins.store import PayInStore
 from engine.payments.service import Payments
 from engine.payments.statements.balances import BalanceBook, Balances
 from engine.payments.statements.cases import StatementCases
-from engine.payments.statements.consequences import Consequences, HearReturn, nobody_returns
+from engine.payments.statements.consequences import (
+    Consequences,
+    HearOwners,
+    HearReturn,
+    nobody_paid_in,
+    nobody_returns,
+)
 from engine.payments.statements.importing import Statements
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.ours import OursReader
@@ -54,6 +60,7 @@ def open_comparison(engine: Engine) -> Comparison:
         ids=engine.ids,
         record=engine.health.record,
         hear_return=engine.pay_ins.returns.hear_return,
+        hear_owners=engine.pay_ins.owners.hear,
         lease_seconds=settings.lease_seconds,
     )
 
@@ -72,11 +79,12 @@ def assemble(
     ids: Ids,
     record: Record = unheard,
     hear_return: HearReturn = nobody_returns,
+    hear_owners: HearOwners = nobody_paid_in,
     lease_seconds: int = 60,
 ) -> Comparison:
     """The comparison from its parts; `record` is told of operators that could not be reached,
-    `hear_return` of pay-ins that went back, `lease_seconds` is how long an order is held that a
-    statement says has failed."""
+    `hear_return` of pay-ins that went back, `hear_owners` of collections they may be,
+    `lease_seconds` is how long an order is held that a statement says has failed."""
 
     def references_of(operator: str, attempt_id: AttemptId) -> tuple[str, ...]:
         port = operators[operator]
@@ -110,6 +118,7 @@ def assemble(
         pay_ins=pay_ins,
         moves=moves,
         clock=clock,
+        hear_owners=hear_owners,
     )
     telling = {
         name: (port.facts, port)

@@ -63,6 +63,13 @@ statement_line = Table(
     Index("statement_line_day", "tenant", "operator", "day"),
     Index("statement_line_attempt", "attempt", postgresql_where=text("attempt is not null")),
     Index(
+        "statement_line_receipt",
+        "tenant",
+        "operator",
+        "receipt",
+        postgresql_where=text("attempt is not null"),
+    ),
+    Index(
         "statement_line_proved",
         "tenant",
         "proved_ms",

@@ -1,8 +1,8 @@
 """Pay-ins on a real Postgres: an operator that announces them as a test tells it, and an office."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from channels.addresses import CallbackAddresses
 from channels.office import Office
@@ -10,6 +10,9 @@ from channels.payins import PayInRoom, build_pay_ins
 from engine.clock import Ids, PaymentId
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.ledger.auditor import Pace
+from engine.ledger.commit import Committer
+from engine.ledger.entries import Manual
+from engine.ledger.plans import Plan, Verdicted
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.payins.judging import PayIn
@@ -26,6 +29,7 @@ from engine.ports import (
 )
 from tests.integration.books import assert_books
 from tests.integration.offices import office_of
+from tests.integration.test_statements import Bureau, bureau_of
 from tests.integration.world import ScriptedOperator, World, open_world
 from tests.unit.payments.examples import MPESA
 
@@ -156,6 +160,51 @@ def till_of(world: World, mpesa: Announcing) -> Till:
     )  # fmt: skip
     office = office_of(world, room.returns.executors(), pace=Pace(0, 0))
     return Till(world, office, room, mpesa)
+
+
+Meanwhile = Callable[[], Awaitable[object]]
+
+
+class Interrupted(Committer):
+    """Something happens before the first entry of a kind is committed, or right after it."""
+
+    def __init__(
+        self, inner: Committer, kind: Manual, before: Meanwhile | None, after: Meanwhile | None
+    ) -> None:
+        """Everything else is `inner`'s."""
+        self._inner = inner
+        self._kind = kind
+        self._before, self._after = before, after
+
+    async def submit_until_known(self, plan: Plan, *, is_urgent: bool = True) -> Verdicted:
+        if plan.state != self._kind:
+            return await self._inner.submit_until_known(plan, is_urgent=is_urgent)
+        before, self._before = self._before, None
+        if before is not None:
+            await before()
+        answer = await self._inner.submit_until_known(plan, is_urgent=is_urgent)
+        after, self._after = self._after, None
+        if after is not None:
+            await after()
+        return answer
+
+
+def beside(
+    till: Till,
+    *,
+    before: Meanwhile | None = None,
+    after: Meanwhile | None = None,
+    kind: Manual = Manual.SUSPENDED,
+) -> Till:
+    """Another process's pay-ins, in which something happens beside its first entry of a kind."""
+    committer = Interrupted(till.world.committer, kind, before, after)
+    return till_of(replace(till.world, committer=committer), till.mpesa)
+
+
+def bureau_at(till: Till) -> Bureau:
+    """The same process's statements."""
+    room = till.room
+    return bureau_of(till.world, hear_return=room.returns.hear_return, hear_owners=room.owners.hear)
 
 
 @asynccontextmanager

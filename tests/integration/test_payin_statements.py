@@ -17,8 +17,8 @@ from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Side
 from engine.ports import Finding, Outcome
 from tests.integration.owner import Owner
-from tests.integration.payins_room import AMINA, TOTAL, Till, code, open_till
-from tests.integration.test_statements import Bureau, bureau_of, paid
+from tests.integration.payins_room import AMINA, TOTAL, Till, bureau_at, code, open_till
+from tests.integration.test_statements import Bureau, paid
 from tests.integration.world import FAILED, SUCCEEDED
 from tests.unit.payments.examples import MPESA
 
@@ -36,7 +36,7 @@ async def till(seeded_url: str) -> AsyncIterator[Till]:
 
 @pytest.fixture
 def bureau(till: Till) -> Bureau:
-    return bureau_of(till.world, hear_return=till.room.returns.hear_return)
+    return bureau_at(till)
 
 
 async def classes(bureau: Bureau) -> dict[str, Class]:

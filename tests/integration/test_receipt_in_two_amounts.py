@@ -3,24 +3,31 @@ first. Which amount holds is for people.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from engine.desk.proposals import Kind
 from engine.desk.proposals import State as Stands
 from engine.errors import OurFault
-from engine.ledger.commit import Committer
 from engine.ledger.entries import Manual
-from engine.ledger.plans import Plan, Verdicted
 from engine.money import Money
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import Stage
 from engine.payments.statements.lines import Side
 from engine.ports import Finding, Outcome
 from tests.integration.owner import Owner
-from tests.integration.payins_room import TOTAL, Till, code, open_till, till_of
+from tests.integration.payins_room import (
+    TOTAL,
+    Interrupted,
+    Meanwhile,
+    Till,
+    beside,
+    bureau_at,
+    code,
+    open_till,
+    till_of,
+)
 from tests.integration.test_statements import DAY, Bureau, bureau_of
 from tests.integration.world import open_world
 
@@ -38,7 +45,7 @@ async def till(seeded_url: str) -> AsyncIterator[Till]:
 
 @pytest.fixture
 def bureau(till: Till) -> Bureau:
-    return bureau_of(till.world, hear_return=till.room.returns.hear_return)
+    return bureau_at(till)
 
 
 async def put_aside(bureau: Bureau, minor: int = LISTED) -> None:
@@ -148,34 +155,14 @@ async def test_whatever_comes_again_books_nothing_more(
 # Two processes at once, and one that dies in between.
 
 
-class Interrupted(Committer):
-    """Something happens before the first entry of SUSPENSE is committed, or nothing after it."""
-
-    def __init__(self, inner: Committer, meanwhile: Callable[[], Awaitable[object]]) -> None:
-        """Everything else is `inner`'s."""
-        self._inner = inner
-        self._meanwhile: list[Callable[[], Awaitable[object]]] = [meanwhile]
-
-    async def submit_until_known(self, plan: Plan, *, is_urgent: bool = True) -> Verdicted:
-        while plan.state == Manual.SUSPENDED and self._meanwhile:
-            await self._meanwhile.pop()()
-        return await self._inner.submit_until_known(plan, is_urgent=is_urgent)
-
-
 async def dies() -> None:
     raise OurFault("the process died")
 
 
-def telling(till: Till, meanwhile: Callable[[], Awaitable[object]]) -> Till:
-    """Another process's pay-ins."""
-    world = till.world
-    beside = replace(world, committer=Interrupted(world.committer, meanwhile))
-    return till_of(beside, till.mpesa)
-
-
-def listing(till: Till, meanwhile: Callable[[], Awaitable[object]]) -> Bureau:
+def listing(till: Till, meanwhile: Meanwhile) -> Bureau:
     """Another process's statements."""
-    return bureau_of(till.world, Interrupted(till.world.committer, meanwhile))
+    committer = Interrupted(till.world.committer, Manual.SUSPENDED, meanwhile, None)
+    return bureau_of(till.world, committer)
 
 
 async def test_what_is_told_while_a_statement_puts_it_aside_is_there_once(
@@ -196,7 +183,7 @@ async def test_what_a_statement_ages_while_it_is_told_is_there_once(
 ) -> None:
     await bureau.take_whole(bureau.line(RECEIPT, minor=LISTED))
     bureau.pass_days(2)
-    pay_in = await telling(till, bureau.age).announce("nobody")
+    pay_in = await beside(till, before=bureau.age).announce("nobody")
     assert (pay_in.stage, await till.suspense()) == (Stage.SUSPENDED, TOTAL.minor)
     assert await bureau.age() == 0
     assert await bureau.cases() == ["MISSING_HERE", "PAY_IN"]
@@ -232,7 +219,7 @@ async def test_a_process_that_dies_before_it_booked_what_was_told_does_so_when_i
     await bureau.take_whole(bureau.line(RECEIPT, minor=LISTED))
     bureau.pass_days(2)
     with pytest.raises(OurFault):
-        await telling(till, dies).announce("nobody")
+        await beside(till, before=dies).announce("nobody")
     assert (await bureau.age(), await till.suspense()) == (0, 0)
     till.world.clock.pass_(61)
     await till.sweep()
@@ -246,14 +233,14 @@ async def test_any_number_of_processes_book_a_receipt_in_one_amount(
     await bureau.take_whole(*[bureau.line(receipt, minor=LISTED) for receipt in receipts])
     bureau.pass_days(2)
     async with open_world(database_url, clock=till.world.clock, seeded=False) as other:
-        beside = till_of(other, till.mpesa)
+        also = till_of(other, till.mpesa)
 
         async def tell(one: Till, told: Sequence[str]) -> None:
             for receipt in told:
                 await one.announce("nobody", receipt)
 
         await asyncio.gather(
-            bureau.age(), bureau_of(other).age(), tell(till, receipts), tell(beside, receipts[::-1])
+            bureau.age(), bureau_of(other).age(), tell(till, receipts), tell(also, receipts[::-1])
         )
     rows = await till.world.pool.fetch("select key from payment_key where key like 'statement:%'")
     assert sorted(row["key"].split(":")[2] for row in rows) == receipts

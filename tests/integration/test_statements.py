@@ -25,7 +25,13 @@ from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
 from engine.payments.statements import importing
 from engine.payments.statements.cases import STATEMENT_JUMP
-from engine.payments.statements.consequences import Consequences, HearReturn, nobody_returns
+from engine.payments.statements.consequences import (
+    Consequences,
+    HearOwners,
+    HearReturn,
+    nobody_paid_in,
+    nobody_returns,
+)
 from engine.payments.statements.judged import Class
 from engine.payments.statements.lines import Jump, Line, Side
 from engine.payments.statements.neutral import write_statement
@@ -149,6 +155,7 @@ def bureau_of(
     mpesa: TellingOperator | None = None,
     airtel: TellingOperator | None = None,
     hear_return: HearReturn = nobody_returns,
+    hear_owners: HearOwners = nobody_paid_in,
     **terms: Any,
 ) -> Bureau:
     mpesa = mpesa or TellingOperator(MPESA, {"in": 400_000_000, "out": 100_000_000})
@@ -170,6 +177,7 @@ def bureau_of(
         ids=Ids(world.clock),
         record=record,
         hear_return=hear_return,
+        hear_owners=hear_owners,
     )
     return Bureau(world, comparison, mpesa, mtn, airtel)
 

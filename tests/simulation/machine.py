@@ -37,6 +37,7 @@ from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.paid_before import PaidOut
 from engine.payments.patience import Patience
+from engine.payments.payins.owners import Owners
 from engine.payments.payins.payins import PayIns
 from engine.payments.payins.returns import PayInReturns
 from engine.payments.payins.strays import Strays
@@ -55,7 +56,12 @@ from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
 from engine.payments.statements.balances import BalanceBook
 from engine.payments.statements.cases import StatementCases
-from engine.payments.statements.consequences import Consequences, PaidIns, nobody_returns
+from engine.payments.statements.consequences import (
+    Consequences,
+    PaidIns,
+    nobody_paid_in,
+    nobody_returns,
+)
 from engine.payments.statements.importing import Statements
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.ours import OursReader
@@ -309,7 +315,8 @@ class Machine:
     @cached_property
     def pay_in_watch(self) -> PayInWatch:
         """Whoever looks after pay-ins, and their ways back."""
-        return PayInWatch(self.world.pay_ins(self._parts), self.pay_ins, self.returns)
+        kept = self.world.pay_ins(self._parts)
+        return PayInWatch(kept, self.pay_ins, self.owners, self.returns)
 
     @cached_property
     def _strays(self) -> Strays:
@@ -320,13 +327,21 @@ class Machine:
         )  # fmt: skip
 
     @cached_property
+    def owners(self) -> Owners:
+        """Which of it is a payment's own collection."""
+        return Owners(
+            collected=self.world.collected(self._parts), store=self.world.pay_ins(self._parts),
+            strays=self._strays, payments=self.store, clock=self.clock,
+        )  # fmt: skip
+
+    @cached_property
     def pay_ins(self) -> PayIns:
         """Money that comes by itself, as `channels/payins.py` makes it."""
         return PayIns(
             store=self.world.pay_ins(self._parts), payments=self.store,
             stepper=self.payments.stepper, sequel=self.payments.sequel,
-            strays=self._strays, operators=self.world.operators, clock=self.clock,
-            address=_address,
+            strays=self._strays, owners=self.owners, operators=self.world.operators,
+            clock=self.clock, address=_address,
         )  # fmt: skip
 
     @cached_property
@@ -334,7 +349,8 @@ class Machine:
         """What two people agree on about those."""
         return PayInReturns(
             pay_ins=self.pay_ins, store=self.world.pay_ins(self._parts), strays=self._strays,
-            payments=self.store, booker=self._booker, proposals=self.world.proposals(self._wire),
+            owners=self.owners, payments=self.store, booker=self._booker,
+            proposals=self.world.proposals(self._wire),
             operators=self.world.operators, address=_address, clock=self.clock,
         )  # fmt: skip
 
@@ -375,6 +391,7 @@ class Machine:
             pay_ins=books.pay_ins,
             moves=books.moves,
             clock=self.clock,
+            hear_owners=self.owners.hear if self.world.payers is not None else nobody_paid_in,
         )  # fmt: skip
 
     @cached_property

@@ -112,6 +112,8 @@ class PaperLaws:
         """Whether it is money beside a collection, which is put aside as soon as it is told of."""
         if self._world.payers is None:
             return False
+        if self._world.payers.announced.is_told(key):
+            return True
         entry = self._owner(key)
         return entry is not None and (entry.is_collection or entry.receipt.startswith("P"))
 
@@ -148,7 +150,8 @@ class PaperLaws:
         self._check_cases()
 
     def _check_entry(self, entry: Entry, suspended: dict[str, int], proven: set[Receipt]) -> None:
-        is_booked, is_aside = (entry.operator, entry.receipt) in proven, entry.key in suspended
+        is_booked = (entry.operator, entry.receipt) in proven
+        is_aside = any(entry.fits(key) for key in suspended)
         if is_booked and is_aside:
             self._broken("counted twice", key=entry.key, attempt=entry.attempt_id)
         if is_booked or is_aside or entry.key not in self._clerk.accepted:

@@ -91,6 +91,8 @@ class ReturningOperator(PayInOperator):
 
     def _take_back(self, paid: PaidIn, pay_in_id: str, fate: str) -> Accepted:
         name, sent = self.facts.name, self.sent.get(paid.receipt)
+        if self.announced is not None:
+            self.announced.on_return(self, paid.receipt)
         if fate == "throttled":
             raise Throttled(name, "busy", code="429", retry_after_seconds=self._between(1.0, 120.0))
         if fate == "refused" or sent is None:

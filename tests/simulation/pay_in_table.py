@@ -9,9 +9,19 @@ from datetime import datetime, timedelta
 from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
 from engine.desk.proposals import ProposalId
 from engine.desk.proposals import State as Stands
+from engine.ledger.entries import MANUAL_FROM
 from engine.money import Money
+from engine.payments.facts import Ending, read_step
+from engine.payments.payins.collected import Collected, Owner
 from engine.payments.payins.judging import PayIn, Stage
-from engine.payments.payins.store import CODE_GOOD, PAY_IN, PayInStore
+from engine.payments.payins.store import (
+    BOOKED,
+    CODE_GOOD,
+    LOOK_AGAIN_SECONDS,
+    PAY_IN,
+    WITH_AN_OWNER,
+    PayInStore,
+)
 from engine.payments.payment import code_of, read_code
 from engine.payments.statements.judged import Theirs
 from engine.payments.statements.lines import PaidInLine, Side
@@ -21,7 +31,6 @@ from tests.simulation.wire import Wire
 
 TENANT = 1
 MADE_TOGETHER = timedelta(seconds=10)
-ON_DESK = (Stage.SUSPENDED, Stage.ASSIGNING)
 GONE = (Stage.RETURNING, Stage.RETURNED)
 
 
@@ -68,6 +77,7 @@ class PayInTable:
         stage: Stage,
         payment: PaymentId | None,
         return_receipt: str | None = None,
+        again_ms: int | None = None,
     ) -> bool:
         row = self._model.pay_ins.get(pay_in.id)
         if row is None or row.stands.stage is not pay_in.stage:
@@ -78,7 +88,7 @@ class PayInTable:
             for r in self._model.pay_ins.values()
         ):
             return False
-        row.stands, row.due_ms = row.stands._replace(stage=stage, payment=owner), None
+        row.stands, row.due_ms = row.stands._replace(stage=stage, payment=owner), again_ms
         row.return_receipt = return_receipt or row.return_receipt
         return True
 
@@ -94,7 +104,7 @@ class PayInTable:
         is_free = row.stands.stage is Stage.SUSPENDED and row.stands.proposal != proposal
         if not is_free or known is None or known.state is not Stands.APPROVED:
             return False
-        row.stands = row.stands._replace(stage=stage, proposal=proposal)
+        row.stands, row.due_ms = row.stands._replace(stage=stage, proposal=proposal), None
         return True
 
     def give_up(self, pay_in: PayIn) -> None:
@@ -148,7 +158,7 @@ class PayInTable:
         found: dict[str, PaidInLine] = {}
         for row in self._model.pay_ins.values():
             stands = row.stands
-            if stands.operator != operator or stands.stage not in (*ON_DESK, *GONE):
+            if stands.operator != operator or stands.stage not in BOOKED:
                 continue
             for t in lines:
                 is_held = stands.stage is Stage.SUSPENDED
@@ -171,7 +181,7 @@ class PayInTable:
             row.stands.payment
             for row in self._model.pay_ins.values()
             if row.stands.operator == operator
-            and row.stands.stage in (Stage.TAKEN, Stage.FOUND)
+            and row.stands.stage in WITH_AN_OWNER
             and row.stands.paid.receipt in receipts
             and row.stands.payment is not None
             and row.stands.payment < first_id_at(before)
@@ -193,7 +203,7 @@ class PayInTable:
                 continue
             found += 1
             row.stands = row.stands._replace(stage=Stage.FOUND, payment=owner_of[receipt])
-            row.due_ms = None
+            row.due_ms = now_ms + LOOK_AGAIN_SECONDS * 1000
             case = self._model.cases.get((id_, PAY_IN, id_))
             if case is not None and case.closed_ms is None:
                 case.closed_ms, case.closed_by = now_ms, "statements"
@@ -257,9 +267,10 @@ class ModelPayIns(PayInStore):
         *,
         payment: PaymentId | None = None,
         return_receipt: str | None = None,
+        again_ms: int | None = None,
     ) -> bool:
         return await self._wire.ask(
-            lambda: self._table.settle(pay_in, stage, payment, return_receipt)
+            lambda: self._table.settle(pay_in, stage, payment, return_receipt, again_ms)
         )
 
     async def begin(self, pay_in: PayIn, stage: Stage, proposal: str) -> bool:
@@ -331,6 +342,48 @@ class ModelPayIns(PayInStore):
         now_ms = self._now_ms()
         key = pay_in.id, kind, pay_in.id
         await self._wire.ask(lambda: self._model.open_case(key, detail, now_ms))
+
+
+class ModelCollected(Collected):
+    """What the model's books and papers say of receipts, over a process's wire."""
+
+    def __init__(self, model: Model, wire: Wire) -> None:
+        super().__init__(None, TENANT)
+        self._model = model
+        self._wire = wire
+
+    async def attempts(self, operator: str, receipt: str, since_ms: int) -> list[AttemptId]:
+        def read() -> list[AttemptId]:
+            steps = [
+                read_step(row.facts)
+                for path in self._model.journal.values()
+                for row in path[1:]
+                if row.state < MANUAL_FROM
+                if row.at_ms >= since_ms and row.facts is not None
+            ]
+            ended = [s.attempt_id for s in steps if isinstance(s, Ending) and s.receipt == receipt]
+            listed = [
+                row.attempt
+                for row in self._model.papers.lines.values()
+                if (row.line.operator, row.line.side, row.line.receipt)
+                == (operator, Side.IN, receipt)
+            ]
+            return list(dict.fromkeys([*ended, *[id_ for id_ in listed if id_ is not None]]))
+
+        return await self._wire.ask(read)
+
+    async def beside(self, operator: str, owners: Sequence[Owner]) -> list[tuple[str, PaymentId]]:
+        def read() -> list[tuple[str, PaymentId]]:
+            return sorted(
+                (id_, payment)
+                for id_, row in self._model.pay_ins.items()
+                for receipt, payment in owners
+                if (row.stands.operator, row.stands.paid.receipt) == (operator, receipt)
+                if row.stands.stage in BOOKED
+                or (row.stands.stage is Stage.TAKEN and row.stands.payment != payment)
+            )
+
+        return await self._wire.ask(read)
 
 
 def _with_fee(t: Theirs) -> Money:

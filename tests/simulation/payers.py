@@ -27,6 +27,7 @@ from engine.ports import (
     PayInAnswer,
     PayInRefusal,
 )
+from tests.simulation.announcing import Announcements
 from tests.simulation.operators import ACKNOWLEDGED, SimulatedOperator
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class PayInOperator(SimulatedOperator):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.sent: dict[str, Sent] = {}
+        self.announced: Announcements | None = None
         self.on_answer: Callable[[SimulatedOperator, str, Finding], None] = lambda *_: None
 
     def read_pay_in(self, body: bytes) -> PaidIn:
@@ -94,7 +96,9 @@ class PayInOperator(SimulatedOperator):
         raise Unreadable(self.facts.name, f"{kind} {len(body)}")
 
     def _finding_of(self, receipt: str) -> Finding:
-        sent = self.sent.get(receipt)
+        sent, name = self.sent.get(receipt), self.facts.name
+        if self.announced is not None and (came := self.announced.amount_of(name, receipt)):
+            return Finding(Outcome.SUCCEEDED, "ok", amount=came, receipt=receipt)
         if sent is None:
             return Finding(Outcome.FAILED, "no_such_receipt")
         number = Msisdn(sent.msisdn) if self._odds(0.7) else None
@@ -115,6 +119,7 @@ class Payers:
         self._strange = 0.5 if world.options.strays else 0.15  # how many name no payment
         self.meant: dict[str, PaymentId] = {}  # by receipt: the payment that it was sent for
         self.is_assigned: Callable[[str, str], bool] = lambda *_: False
+        self.announced = Announcements(world, self, chance)
 
     def begin(self) -> None:
         """Some of those who take a payment on send its money by themselves."""
@@ -122,6 +127,8 @@ class Payers:
         for port in self._world.operators.values():
             if isinstance(port, PayInOperator):
                 port.on_answer = self._answer
+                port.announced = self.announced
+        self.announced.begin()
         self._world.loop.outside(SWEPT_EVERY, self._sweep_later)
 
     @property
@@ -187,7 +194,7 @@ class Payers:
         above = port.facts.confirm_callback_above_minor
         if self._happens("callback_forged") and total.minor > above:
             forged = PaidIn(f"F{self._number}", total, code_of(payment_id), "")
-            self._deliver(port, forged, chance.uniform(0.0, 60.0))
+            self.deliver(port, forged, chance.uniform(0.0, 60.0))
         self._busy -= 1
 
     def _tell(self, port: PayInOperator, paid: PaidIn) -> None:
@@ -196,11 +203,12 @@ class Payers:
         is_late = self._happens("callback_late")
         for _ in range(2 if self._happens("callback_twice") else 1):
             late = self._chance.uniform(600.0, 3 * DAY)
-            self._deliver(port, paid, late if is_late else self._chance.uniform(0.0, 10.0))
+            self.deliver(port, paid, late if is_late else self._chance.uniform(0.0, 10.0))
 
     # What is heard of it.
 
-    def _deliver(self, port: SimulatedOperator, paid: PaidIn, delay: float, tries: int = 0) -> None:
+    def deliver(self, port: SimulatedOperator, paid: PaidIn, delay: float, tries: int = 0) -> None:
+        """Have one of our processes told of it, after so many seconds."""
         self._busy += 1
         self._world.loop.outside(delay, self._spawn, port, paid, tries)
 
@@ -215,7 +223,7 @@ class Payers:
         except (OSError, TimeoutError, CappError, LookupError):
             world.trace("pay-in not taken", paid.receipt)
             if tries < TOLD_AGAIN:
-                self._deliver(port, paid, 10.0 * 4**tries, tries + 1)
+                self.deliver(port, paid, 10.0 * 4**tries, tries + 1)
             return
         finally:
             self._busy -= 1

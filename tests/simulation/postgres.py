@@ -23,6 +23,7 @@ from engine.ledger.commit import Committer, commit
 from engine.ledger.plans import Plan, Verdicted
 from engine.outbox import Outbox
 from engine.payments.case_store import CaseStore
+from engine.payments.payins.collected import Collected
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.store import PayInStore
 from engine.payments.payment import Payment
@@ -300,9 +301,12 @@ class BothPayIns(PayInTable):
         stage: Stage,
         payment: PaymentId | None,
         return_receipt: str | None = None,
+        again_ms: int | None = None,
     ) -> bool:
-        real = self._real().settle(pay_in, stage, payment=payment, return_receipt=return_receipt)
-        expected = super().settle(pay_in, stage, payment, return_receipt)
+        real = self._real().settle(
+            pay_in, stage, payment=payment, return_receipt=return_receipt, again_ms=again_ms
+        )
+        expected = super().settle(pay_in, stage, payment, return_receipt, again_ms)
         return self._both("settle", real, expected)
 
     def begin(self, pay_in: PayIn, stage: Stage, proposal: str) -> bool:
@@ -459,6 +463,9 @@ class PostgresWorld(World):
             NobodyPaysIn() if self.payers is None else self.pay_ins(parts),
             moves,
         )
+
+    def collected(self, parts: Parts) -> Collected:
+        return Collected(BridgedPool(self._bridge, parts.wire), 1)
 
     def intents(self) -> list[str]:
         """Those that are left in Postgres; the model forgets the messages that are over."""

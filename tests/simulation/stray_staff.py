@@ -80,13 +80,19 @@ class StrayStaff(TwoPeople):
         for row in list(self._rows()):
             stands = row.stands
             port = self._port(stands.operator)
-            if stands.paid.receipt not in port.sent or self._chance.random() < 0.4:
+            if not self._is_seen(port, stands) or self._chance.random() < 0.4:
                 continue
             if stands.stage is Stage.RETURNING:
                 await self._look_after(port, stands)
             elif stands.stage is Stage.SUSPENDED or self._lies_there(stands):
                 await self._decide_about(port, stands)
         await self._agree_on_old_ones(KINDS)
+
+    def _is_seen(self, port: ReturningOperator, pay_in: PayIn) -> bool:
+        """Whether the portal shows that it came; a payment's own collection looks no different."""
+        told = port.announced
+        is_its = told is not None and told.is_told_of(port.facts.name, pay_in.paid.receipt)
+        return pay_in.paid.receipt in port.sent or is_its
 
     async def _decide_about(self, port: ReturningOperator, pay_in: PayIn) -> None:
         """What went back does so in our books; else it goes back, or to its payment, or both are
@@ -95,7 +101,7 @@ class StrayStaff(TwoPeople):
         if shown is not None and shown.outcome is None:
             return
         wishes = [Wish(Kind.RETURN_PAY_IN, {"pay_in": pay_in.id})]
-        payment = self._world.payers.meant[pay_in.paid.receipt] if self._world.payers else None
+        payment = self._world.payers.meant.get(pay_in.paid.receipt) if self._world.payers else None
         if not (shown and shown.outcome) and payment and self._may_be_its(pay_in, payment):
             to_it = Wish(Kind.ASSIGN_PAY_IN, {"pay_in": pay_in.id, "payment": payment})
             wishes = self._chance.choice(([to_it], [to_it], [*wishes, to_it], wishes))

@@ -64,6 +64,15 @@ def a_refused_repeat_is_a_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PayInReturns, "hear_return", hear_return)
 
 
+def nobody_looks_before_it_goes_back(patch: pytest.MonkeyPatch) -> None:
+    """Two people send back what a payment has collected."""
+
+    async def collected_since(*_: object) -> None:
+        return None
+
+    patch.setattr(PayInReturns, "_collected_since", collected_since)
+
+
 def silence_is_a_return(patch: pytest.MonkeyPatch) -> None:
     """An order that nobody answered is booked as carried out."""
     inner = PayInReturns._call
@@ -203,6 +212,7 @@ class _Certain:
 
 LOSSY = Weather(never_acts=0.2, answer_lost=0.3, fails=0.6, silent=0.25, acts_late=0.2)
 STRAYS = Options(payments=15, strays=True, weather=LOSSY, stirred=False, span_seconds=172_800.0)
+ANNOUNCED = replace(STRAYS, weather=Weather(callback_late=0.3, silent=0.3))
 LIQUIDITY = Options(payments=5, liquidity=True, stirred=False, span_seconds=7200.0)
 LISTED = replace(LIQUIDITY, statements=True)
 TURNING = Weather(turns_around=0.7, restored=0.5)
@@ -210,6 +220,7 @@ RETURNED = Options(payments=20, portals=True, weather=TURNING, stirred=False, sp
 FAULTS: Sequence[tuple[Fault, Options]] = [
     (both_may_begin, STRAYS),
     (a_refused_repeat_is_a_failure, STRAYS),
+    (nobody_looks_before_it_goes_back, ANNOUNCED),
     (silence_is_a_return, STRAYS),
     (what_was_assigned_stays_aside, STRAYS),
     (what_did_not_go_stays_held, STRAYS),

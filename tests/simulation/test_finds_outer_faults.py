@@ -13,7 +13,9 @@ import pytest
 from engine.ledger.entries import Manual
 from engine.ledger.plans import Plan
 from engine.payments.payins.judging import PayIn, Stage
+from engine.payments.payins.owners import Owners
 from engine.payments.payins.payins import PayIns
+from engine.payments.payins.strays import Strays
 from engine.payments.request_store import Intended, Stored
 from engine.payments.statements import consequences
 from engine.payments.statements.judged import Class, Judged
@@ -115,6 +117,32 @@ def a_restive_pay_in_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PayIns, "_suspend", suspend)
 
 
+def an_announced_collection_is_a_strangers(patch: pytest.MonkeyPatch) -> None:
+    """Nobody asks whose receipt it is, neither when it is told nor when a day is compared."""
+
+    async def of(*_: object) -> None:
+        return None
+
+    async def hear(*_: object) -> int:
+        return 0
+
+    patch.setattr(Owners, "of", of)
+    patch.setattr(Owners, "hear", hear)
+
+
+def whoever_is_slower_leaves_it_aside(patch: pytest.MonkeyPatch) -> None:
+    """What was put aside after its owner was found stays there."""
+
+    async def look(self: Owners, pay_in: PayIn) -> None:
+        await self._store.settle(pay_in, pay_in.stage)
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    patch.setattr(Owners, "look", look)
+    patch.setattr(Strays, "take_back", nothing)
+
+
 # Requests.
 
 
@@ -158,6 +186,7 @@ FORGED = replace(WAITING, callback_forged=0.9)
 PAY_INS = Options(
     payments=15, pay_ins=True, weather=WAITING, stirred=False, span_seconds=7200.0
 )  # fmt: skip
+ANNOUNCED = Options(payments=15, pay_ins=True, stirred=False, span_seconds=7200.0)
 REQUESTS = Options(payments=5, requests=True, stirred=False, span_seconds=7200.0)
 FAULTS: Sequence[tuple[Fault, Options]] = [
     (nothing_is_taken_back, STATEMENTS),
@@ -170,6 +199,8 @@ FAULTS: Sequence[tuple[Fault, Options]] = [
     (anybody_may_have_sent_it, PAY_INS),
     (notices_need_no_proof, replace(PAY_INS, weather=FORGED)),
     (a_restive_pay_in_is_forgotten, PAY_INS),
+    (an_announced_collection_is_a_strangers, ANNOUNCED),
+    (whoever_is_slower_leaves_it_aside, ANNOUNCED),
     (what_is_being_paid_is_open, REQUESTS),
     (whoever_closes_takes_no_key, REQUESTS),
     (what_was_paid_is_never_settled, REQUESTS),
@@ -186,6 +217,6 @@ def test_fault_breaks_a_law_within_few_seeds(
 
 
 def test_the_same_worlds_are_whole_without_a_fault() -> None:
-    for options in (STATEMENTS, PAY_INS, REQUESTS):
+    for options in (STATEMENTS, PAY_INS, ANNOUNCED, REQUESTS):
         for seed in range(1, 6):
             World(seed, options).run()

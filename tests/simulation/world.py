@@ -43,6 +43,7 @@ from engine.money import Money
 from engine.outbox import Outbox
 from engine.payments.evidence import Source, body_hash
 from engine.payments.facts import Ruling
+from engine.payments.payins.collected import Collected
 from engine.payments.payins.store import PayInStore
 from engine.payments.request_store import RequestStore
 from engine.payments.statements.moves import Moves
@@ -79,7 +80,7 @@ from tests.simulation.paper_terms import TERMS
 from tests.simulation.paper_weather import PaperWeather
 from tests.simulation.papers import ModelOurs, ModelStatements, NobodyPaysIn, Turns
 from tests.simulation.pay_in_returns import ReturningOperator
-from tests.simulation.pay_in_table import ModelPayIns, PayInTable
+from tests.simulation.pay_in_table import ModelCollected, ModelPayIns, PayInTable
 from tests.simulation.payers import Payers, PayInOperator
 from tests.simulation.people import PEOPLE, Person
 from tests.simulation.proposal_table import ModelBooker, ModelProposals
@@ -330,6 +331,9 @@ class World:
 
     def pay_ins(self, parts: Parts) -> PayInStore:
         return ModelPayIns(self.pay_in_table, self.model, parts.wire, parts.clock, parts.ids)
+
+    def collected(self, parts: Parts) -> Collected:
+        return ModelCollected(self.model, parts.wire)
 
     def told(self, job: Job) -> str:
         """What people read in a portal of a movement: where statements come, as those list it."""

@@ -52,12 +52,13 @@ class Verdict(StrEnum):
 
     COLLECTS = "collects"  # the payment waits for it
     LATE = "late"  # the payment is over without it; believed only once it is proven
-    KNOWN = "known"  # it was booked with the payment already
+    KNOWN = "known"  # it was booked with the payment already: its receipt says so
+    ASSUMED = "assumed"  # the same, of a collection that nobody told the receipt of
     STRANGE = "strange"  # people have to look
 
 
 class Judgement(NamedTuple):
-    """The verdict and, for people, why."""
+    """The verdict and, for people, why. Of what is KNOWN: why it would be strange otherwise."""
 
     verdict: Verdict
     why: str = ""
@@ -81,18 +82,19 @@ def judge(
     """
     if payment is None:
         return Judgement(Verdict.STRANGE, "its reference names no payment of the last days")
+    wrong = mismatch(pay_in.operator, pay_in.paid.amount, payment)
+    if not wrong and not payer_agrees:
+        wrong = f"another number than the payer's of {payment.code}"
     if any(e.receipt == pay_in.paid.receipt and e.succeeded for e in endings):
-        return Judgement(Verdict.KNOWN)
-    if wrong := mismatch(pay_in.operator, pay_in.paid.amount, payment):
+        return Judgement(Verdict.KNOWN, wrong)
+    if wrong:
         return Judgement(Verdict.STRANGE, wrong)
-    if not payer_agrees:
-        return Judgement(Verdict.STRANGE, f"another number than the payer's of {payment.code}")
     if LIVE_DIRECTION.get(payment.state) is Direction.COLLECT:
         return Judgement(Verdict.COLLECTS)
     if may(payment.state, Event.LATE_MONEY_PROVEN):
         return Judgement(Verdict.LATE)
     if any(e.succeeded and e.receipt is None for e in _collections(endings)):
-        return Judgement(Verdict.KNOWN)
+        return Judgement(Verdict.ASSUMED)
     return Judgement(Verdict.STRANGE, f"{payment.code} is paid already: {payment.state.name}")
 
 

@@ -26,7 +26,13 @@ from engine.payments.payins.judging import (
     refusal,
     shown,
 )
-from engine.payments.payins.store import CONFLICT, PayInStore
+from engine.payments.payins.owners import AT_FIRST, Owners
+from engine.payments.payins.store import (
+    CONFLICT,
+    LOOK_AGAIN_SECONDS,
+    WITH_AN_OWNER,
+    PayInStore,
+)
 from engine.payments.payins.strays import Strays
 from engine.payments.payment import Payment
 from engine.payments.sequel import Following, Sequel
@@ -55,6 +61,7 @@ class PayIns:
         stepper: Stepper,
         sequel: Sequel,
         strays: Strays,
+        owners: Owners,
         operators: Mapping[str, OperatorPort],
         address: Address,
         clock: Clock,
@@ -65,6 +72,7 @@ class PayIns:
         self._stepper = stepper
         self._sequel = sequel
         self._strays = strays
+        self._owners = owners
         self._operators = operators
         self._address = address
         self._clock = clock
@@ -142,12 +150,9 @@ class PayIns:
             return not may_call or await self._ask(pay_in)
         payment, judgement = await self._judge(pay_in)
         match judgement.verdict:
-            case Verdict.KNOWN:
+            case Verdict.KNOWN | Verdict.ASSUMED:
                 assert payment is not None
-                if pay_in.paid.amount != payment.quote.total:
-                    booked = f"it collected {payment.quote.total} of {payment.code}"
-                    await self._call_people(pay_in, booked)
-                return await self._rest_with(pay_in, payment)
+                return await self._rest_known(pay_in, payment, judgement)
             case Verdict.LATE if not pay_in.proven:
                 return not may_call or await self._ask(pay_in)
             case Verdict.COLLECTS | Verdict.LATE:
@@ -166,19 +171,38 @@ class PayIns:
             endings = await self._payments.endings(payment.payment_id)
             agrees = self._agrees(pay_in.operator, pay_in.paid, payment)
             judgement = judge(pay_in, payment, endings, payer_agrees=agrees)
-        if judgement.verdict is not Verdict.KNOWN and await self._strays.is_put(pay_in):
-            # By a statement, or by us before a crash: it stays there until people take it out.
-            return payment, Judgement(Verdict.STRANGE, judgement.why or "it is suspended already")
-        return payment, judgement
+        if judgement.verdict is Verdict.KNOWN:
+            return payment, judgement
+        # By a statement, or by us before a crash: it stays there until its owner is found.
+        is_put = await self._strays.is_put(pay_in)
+        why = judgement.why or "it is suspended already"
+        if is_put or judgement.verdict in (Verdict.STRANGE, Verdict.LATE):
+            owner = await self._owners.of(pay_in, AT_FIRST)
+            if owner is not None:
+                return owner, Judgement(Verdict.KNOWN, why)
+        return payment, Judgement(Verdict.STRANGE, why) if is_put else judgement
 
     async def _collect(self, pay_in: PayIn, payment: Payment, event: Event) -> bool:
         if not await self.take(pay_in, payment, event):
             return False
         return await self._rest_with(pay_in, payment)
 
-    async def _rest_with(self, pay_in: PayIn, payment: Payment) -> bool:
+    async def _rest_known(self, pay_in: PayIn, payment: Payment, judgement: Judgement) -> bool:
+        """It is the payment's collection already. What its receipt alone shows somebody else may be
+        putting aside this moment: it is looked at once more."""
+        await self._owners.compare(pay_in, payment)
+        if judgement.verdict is Verdict.KNOWN:
+            await self._strays.take_back(pay_in)
+        return await self._rest_with(pay_in, payment, is_looked_at_again=bool(judgement.why))
+
+    async def _rest_with(
+        self, pay_in: PayIn, payment: Payment, *, is_looked_at_again: bool = False
+    ) -> bool:
         """It is booked with the payment. A second one of the same payment is another's money."""
-        if await self._store.settle(pay_in, Stage.TAKEN, payment=payment.payment_id):
+        again_ms = self._again_ms() if is_looked_at_again else None
+        if await self._store.settle(
+            pay_in, Stage.TAKEN, payment=payment.payment_id, again_ms=again_ms
+        ):
             log.info("pay-in %s is the collection of %s", pay_in.paid.receipt, payment.code)
             return True
         now = await self._store.get(pay_in.id)
@@ -197,20 +221,19 @@ class PayIns:
             return
         told = f"{pay_in.operator} {paid.receipt}, {paid.amount} for {shown(paid.reference)}: {why}"
         await self._store.open_case(pay_in, told)
-        await self._store.settle(pay_in, Stage.SUSPENDED)
-        log.warning("pay-in %s is suspended: %s", paid.receipt, why)
+        if await self._store.settle(pay_in, Stage.SUSPENDED, again_ms=self._again_ms()):
+            log.warning("pay-in %s is suspended: %s", paid.receipt, why)
+            return
+        now = await self._store.get(pay_in.id)
+        if now is not None and now.stage in WITH_AN_OWNER:
+            await self._owners.look(now)  # whoever found its owner was faster
 
     async def _contradict(self, pay_in: PayIn) -> bool:
         """Its receipt is booked as a statement lists it, which stands. True."""
-        await self._call_people(pay_in, "its statement lists another amount, which is booked")
+        listed = "its statement lists another amount, which is booked"
+        await self._owners.call_people(pay_in, listed)
         await self._store.settle(pay_in, Stage.DENIED)
         return True
-
-    async def _call_people(self, pay_in: PayIn, booked: str) -> None:
-        """They ask the operator which of two amounts holds. Safe to repeat."""
-        paid = pay_in.paid
-        told = f"{pay_in.operator} told {paid.receipt} of {paid.amount} for {shown(paid.reference)}"
-        await self._store.open_case(pay_in, f"{told}; {booked}", CONFLICT)
 
     async def _deny(self, pay_in: PayIn, why: str) -> None:
         paid = pay_in.paid
@@ -235,8 +258,10 @@ class PayIns:
         first, for what we were told of the sender may agree with the payer all the same."""
         why = f"{pay_in.operator} was asked and tells another payer than that of {payment.code}"
         endings = await self._payments.endings(payment.payment_id)
-        if judge(pay_in, payment, endings, payer_agrees=False).verdict is Verdict.KNOWN:
-            await self._deny(pay_in, why)  # it is booked with the payment already
+        verdict = judge(pay_in, payment, endings, payer_agrees=False).verdict
+        is_booked = verdict is Verdict.KNOWN or await self._owners.of(pay_in, AT_FIRST) is not None
+        if is_booked:
+            await self._deny(pay_in, why)  # with a payment
         else:
             await self._suspend(pay_in, why)
 
@@ -255,6 +280,9 @@ class PayIns:
         except (Throttled, Unreachable, OutcomeUnknown, Rejected) as error:
             log.warning("pay-in %s is not proven yet: %s", pay_in.paid.receipt, error)
         return True
+
+    def _again_ms(self) -> int:
+        return int((self._clock.epoch() + LOOK_AGAIN_SECONDS) * 1000)
 
     def _needs_proof(self, pay_in: PayIn) -> bool:
         port = self._operators.get(pay_in.operator)

@@ -19,6 +19,7 @@ from engine.desk.proposals import (
     PayInOwner,
     Proposal,
     ProposalId,
+    State,
     done,
     failed,
     read_body,
@@ -30,6 +31,7 @@ from engine.ledger import pool_postings as postings
 from engine.ledger.entries import Manual
 from engine.payments.lifecycle import LIVE_DIRECTION, Event, may
 from engine.payments.payins.judging import PayIn, Stage, mismatch
+from engine.payments.payins.owners import BEFORE_PEOPLE_ACT, Owners
 from engine.payments.payins.payins import Address, PayIns
 from engine.payments.payins.store import CONFLICT, PayInStore
 from engine.payments.payins.strays import Strays
@@ -56,6 +58,7 @@ class PayInReturns:
         pay_ins: PayIns,
         store: PayInStore,
         strays: Strays,
+        owners: Owners,
         payments: PaymentStore,
         booker: Booker,
         proposals: ProposalStore,
@@ -66,6 +69,7 @@ class PayInReturns:
         self._pay_ins = pay_ins
         self._store = store
         self._strays = strays
+        self._owners = owners
         self._payments = payments
         self._booker = booker
         self._proposals = proposals
@@ -93,6 +97,8 @@ class PayInReturns:
             return ended
         if await self._strays.is_back(pay_in):
             return failed("a statement found its owner: it is suspended no more")
+        if (owner := await self._owner(pay_in)) is not None:
+            return failed(f"it is the collection of {owner.code}")
         if not await self._store.begin(pay_in, Stage.RETURNING, proposal.id):
             return failed(f"it is {pay_in.stage.name}")
         pay_in = await self._get(body.pay_in)
@@ -115,10 +121,10 @@ class PayInReturns:
         """Order a return again that nobody answered: what was done is then found to be done."""
         if pay_in.stage is Stage.RETURNING and pay_in.proposal is not None:
             proposal = await self._proposals.get(ProposalId(pay_in.proposal))
-            if (ended := await self._failed_before(pay_in, proposal)) is not None:
-                await self._proposals.end_waiting(proposal.id, ended)
-            else:
-                await self._call(pay_in, proposal)
+            ended = await self._failed_before(pay_in, proposal)
+            outcome = ended or await self._call(pay_in, proposal)
+            if outcome.state is not State.WAITING:
+                await self._proposals.end_waiting(proposal.id, outcome)
 
     async def hear_return(self, pay_in_id: str, finding: Finding) -> bool:
         """What the operator says of a return. False: we know of none such.
@@ -156,9 +162,14 @@ class PayInReturns:
         await self._store.open_case(pay_in, told, CONFLICT)
 
     async def _call(self, pay_in: PayIn, proposal: Proposal) -> Outcome:
-        """One call. Of a repeat only its result means something: the first may have been done."""
+        """One call. Of a repeat only its result means something: the first may have been done.
+
+        None is made for what has been collected since they began.
+        """
         is_first = pay_in.calls == 0
         waits = waiting(f"until {pay_in.operator} says that {pay_in.paid.amount} went back")
+        if (owner := await self._collected_since(pay_in)) is not None:
+            return await self._end_for(owner, pay_in, proposal) or waits
         port = self._operators.get(pay_in.operator)
         if not isinstance(port, PayInPort) or not await self._store.claim_call(
             pay_in, self._again_ms(pay_in)
@@ -273,6 +284,9 @@ class PayInReturns:
             if pay_in.stage is Stage.ASSIGNING and pay_in.proposal == proposal.id:
                 await self._store.give_up(pay_in)
             return failed(wrong)
+        if not is_its and (owner := await self._owner(pay_in)) is not None:
+            found = f"it is the collection of {owner.code}"
+            return done(found) if owner.payment_id == payment.payment_id else failed(found)
         if not await self._store.begin(pay_in, Stage.ASSIGNING, proposal.id):
             return failed(f"it is {pay_in.stage.name}")
         pay_in = await self._get(body.pay_in)
@@ -291,6 +305,32 @@ class PayInReturns:
     async def _is_its_collection(self, pay_in: PayIn, payment: Payment) -> bool:
         endings = await self._payments.endings(payment.payment_id)
         return any(e.succeeded and e.receipt == pay_in.paid.receipt for e in endings)
+
+    # What is a payment's collection by its receipt.
+
+    async def _owner(self, pay_in: PayIn) -> Payment | None:
+        """The payment that it is, which has it from now on; of what nobody has begun with."""
+        if pay_in.stage is not Stage.SUSPENDED:
+            return None
+        owner = await self._collected_since(pay_in)
+        return owner if owner is not None and await self._owners.give(pay_in, owner) else None
+
+    async def _collected_since(self, pay_in: PayIn) -> Payment | None:
+        return await self._owners.of(pay_in, BEFORE_PEOPLE_ACT)
+
+    async def _end_for(self, owner: Payment, pay_in: PayIn, proposal: Proposal) -> Outcome | None:
+        """Its return is not ordered any more: the turn to do so is taken first. What was ordered
+        may have gone, and stays until that is known (None): people hear of both."""
+        if not await self._store.take_turn(pay_in, self._again_ms(pay_in)):
+            raise OurFault(f"the return of {pay_in.paid.receipt} moved this moment")
+        if pay_in.called_ms is not None:
+            await self._owners.give(pay_in, owner)
+            return None
+        if wrong := await self._suspend_again(pay_in, proposal, proposal.id):
+            return wrong
+        await self._store.give_up(pay_in)
+        await self._owners.give(await self._get(pay_in.id), owner)
+        return failed(f"it is the collection of {owner.code}")
 
     # What a restore may have forgotten.
 

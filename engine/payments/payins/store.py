@@ -29,9 +29,12 @@ CODE_GOOD = timedelta(days=7)
 """How old a payment that is over may be, for late money to find it by its code."""
 
 _LEFT = (Stage.RETURNING, Stage.RETURNED)
-_BOOKED = (Stage.SUSPENDED, Stage.ASSIGNING, *_LEFT)
-_WITH_A_PAYMENT = (Stage.TAKEN, Stage.FOUND)
+BOOKED = (Stage.SUSPENDED, Stage.ASSIGNING, *_LEFT)
+WITH_AN_OWNER = (Stage.TAKEN, Stage.FOUND)
 _MADE_TOGETHER = timedelta(seconds=10)
+LOOK_AGAIN_SECONDS = 600
+"""When one that came to rest is looked at once more: a notice may come before the word about the
+collection that it is, and whoever puts money aside may be slower than whoever finds its owner."""
 PAY_IN = "PAY_IN"
 """The kind of the case about money that nobody can tell the owner of."""
 CONFLICT = "CONFLICT"
@@ -127,30 +130,35 @@ class PayInStore:
         *,
         payment: PaymentId | None = None,
         return_receipt: str | None = None,
+        again_ms: int | None = None,
     ) -> bool:
-        """It has come to rest there; False when it had moved on. Nothing is due any more.
+        """It has come to rest there; False when it had moved on. Nothing is due any more, or one
+        look at that moment (epoch milliseconds).
 
         False also when another pay-in is the payment's collection: one alone can be.
         """
         try:
             moved = await self._pool.fetchval(
-                "update pay_in set stage = $3, payment = coalesce($4, payment), due_ms = null,"
+                "update pay_in set stage = $3, payment = coalesce($4, payment), due_ms = $6,"
                 " return_receipt = coalesce($5, return_receipt)"
                 " where id = $1 and stage = $2 returning true",
                 pay_in.id, int(pay_in.stage), int(stage), payment, return_receipt,
+                again_ms,
             )  # fmt: skip
         except asyncpg.UniqueViolationError:
             return False
         return bool(moved)
 
     async def begin(self, pay_in: PayIn, stage: Stage, proposal: str) -> bool:
-        """Two people do something with it from now on; True again for the same proposal.
+        """Two people do something with it from now on; True again for the same proposal. No sweep
+        looks at it before they have called.
 
         Never for one that came to nothing or is over: whoever else carries it out comes too late.
         """
         return bool(
             await self._pool.fetchval(
-                "update pay_in set stage = $3, proposal = $4 where id = $1 and ("
+                "update pay_in set stage = $3, proposal = $4,"
+                " due_ms = case when stage = $3 then due_ms end where id = $1 and ("
                 "  stage = $2 and proposal is distinct from $4::uuid and exists ("
                 "    select from proposal where id = $4 and tenant = $5 and state = 'approved')"
                 "  or stage = $3 and proposal = $4) returning true",
@@ -223,7 +231,7 @@ class PayInStore:
             "select id, receipt, return_receipt, minor, currency, stage, calls from pay_in"
             " where tenant = $1 and operator = $2 and stage = any($3::smallint[])"
             " and (receipt = any($4::text[]) or return_receipt = any($5::text[]))",
-            self._tenant, operator, [int(s) for s in _BOOKED],
+            self._tenant, operator, [int(s) for s in BOOKED],
             [*came, *by_reference], [*by_receipt],
         )  # fmt: skip
         found: dict[str, PaidInLine] = {}
@@ -250,7 +258,7 @@ class PayInStore:
         rows = await self._pool.fetch(
             "select payment from pay_in where tenant = $1 and operator = $2"
             " and stage = any($3::smallint[]) and receipt = any($4::text[]) and payment < $5",
-            self._tenant, operator, [int(s) for s in _WITH_A_PAYMENT], receipts,
+            self._tenant, operator, [int(s) for s in WITH_AN_OWNER], receipts,
             first_id_at(before),
         )  # fmt: skip
         found = [await self.collection_of(PaymentId(row["payment"].hex)) for row in rows]
@@ -284,9 +292,10 @@ class PayInStore:
         self, operator: str, owners: Sequence[tuple[str, PaymentId | None]], stages: Sequence[Stage]
     ) -> int:
         """How many were found; their cases are closed in the same statement."""
+        now_ms = self._now_ms()
         return int(
             await self._pool.fetchval(
-                "with found as (update pay_in p set stage = $3, payment = o.payment, due_ms = null"
+                "with found as (update pay_in p set stage = $3, payment = o.payment, due_ms = $9"
                 "   from unnest($4::text[], $5::uuid[]) as o (receipt, payment)"
                 "   where p.tenant = $1 and p.operator = $2 and p.receipt = o.receipt"
                 "   and p.stage = any($6::smallint[]) returning p.id),"
@@ -296,8 +305,8 @@ class PayInStore:
                 "   and c.closed_ms is null)"
                 " select count(*) from found",
                 self._tenant, operator, int(Stage.FOUND), [receipt for receipt, _ in owners],
-                [payment for _, payment in owners], [int(s) for s in stages], self._now_ms(),
-                PAY_IN,
+                [payment for _, payment in owners], [int(s) for s in stages], now_ms,
+                PAY_IN, now_ms + LOOK_AGAIN_SECONDS * 1000,
             )
         )  # fmt: skip
 

@@ -4,9 +4,10 @@ import logging
 
 from engine.errors import CappError
 from engine.payments.payins.judging import PayIn, Stage
+from engine.payments.payins.owners import Owners
 from engine.payments.payins.payins import LEASE_SECONDS, PayIns
 from engine.payments.payins.returns import PayInReturns
-from engine.payments.payins.store import PayInStore
+from engine.payments.payins.store import WITH_AN_OWNER, PayInStore
 
 log = logging.getLogger(__name__)
 
@@ -14,9 +15,12 @@ log = logging.getLogger(__name__)
 class PayInWatch:
     """For the worker; any number may run beside each other."""
 
-    def __init__(self, store: PayInStore, pay_ins: PayIns, returns: PayInReturns) -> None:
+    def __init__(
+        self, store: PayInStore, pay_ins: PayIns, owners: Owners, returns: PayInReturns
+    ) -> None:
         self._store = store
         self._pay_ins = pay_ins
+        self._owners = owners
         self._returns = returns
 
     async def sweep(self, most: int) -> int:
@@ -34,3 +38,5 @@ class PayInWatch:
             await self._pay_ins.look(pay_in.id, may_call=True)
         elif pay_in.stage is Stage.RETURNING:
             await self._returns.call_again(pay_in)
+        elif pay_in.stage in (Stage.SUSPENDED, *WITH_AN_OWNER):
+            await self._owners.look(pay_in)

@@ -64,9 +64,19 @@ HearReturn = Callable[[str, Finding], Awaitable[bool]]
 """What became of a pay-in's return, by the pay-in (`PayInReturns.hear_return`)."""
 
 
+HearOwners = Callable[[str, Sequence[tuple[str, PaymentId]]], Awaitable[int]]
+"""Which payment each of an operator's receipts collected; how many pay-ins were theirs
+(`Owners.hear`)."""
+
+
 async def nobody_returns(_pay_in: str, _finding: Finding) -> bool:
     """Where nobody sends pay-ins back."""
     return False
+
+
+async def nobody_paid_in(_operator: str, _collections: Sequence[tuple[str, PaymentId]]) -> int:
+    """Where nobody pays in of their own accord."""
+    return 0
 
 
 class Consequences:

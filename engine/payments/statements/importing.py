@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from engine.clock import DAY_MS, AttemptId, Clock, is_id
+from engine.clock import DAY_MS, AttemptId, Clock, PaymentId, is_id
 from engine.errors import CustomerMistake, Unreadable
 from engine.ledger.chart import Kind
 from engine.money import plain
@@ -24,13 +24,19 @@ from engine.payments.statements.cases import (
     Over,
     StatementCases,
 )
-from engine.payments.statements.consequences import Consequences, PaidIns
-from engine.payments.statements.judged import AGREES, Class, Judged, Ours, over_on
+from engine.payments.statements.consequences import (
+    Consequences,
+    HearOwners,
+    PaidIns,
+    nobody_paid_in,
+)
+from engine.payments.statements.judged import AGREES, Class, Judged, Ours, Standing, over_on
 from engine.payments.statements.lines import (
     ONE_DAY,
     Break,
     Jump,
     Line,
+    Side,
     breaks_of,
     closing_minor,
     line_id,
@@ -117,7 +123,10 @@ class Statements:
         pay_ins: PaidIns,
         moves: Moves,
         clock: Clock,
+        hear_owners: HearOwners = nobody_paid_in,
     ) -> None:
+        """`hear_owners` is told of every collection that is compared, so that no pay-in lies beside
+        the one that it is."""
         self._tenant = tenant
         self._operators = dict(operators)
         self._terms = terms
@@ -129,6 +138,7 @@ class Statements:
         self._pay_ins = pay_ins
         self._moves = moves
         self._clock = clock
+        self._hear_owners = hear_owners
 
     async def take_in(self, operator: str, day: date, body: bytes, *, by: str) -> Report:
         """Take in a neutral file of an operator's day, and judge that day and those beside it.
@@ -251,6 +261,7 @@ class Statements:
         lines = [s.theirs for s in stored]
         ids += await self._pay_ins.collections(facts.name, lines, terms.begins(first))
         ours = await self._ours.read(facts, {*ids, *_named_attempts(stored)})
+        given = await self._hear_owners(facts.name, _collected(ours))
         paid_in = await self._pay_ins.among(facts.name, lines)
         moved = await self._moves.among(facts.name, lines, paid_in)
         today = self._today(facts.name)
@@ -267,7 +278,7 @@ class Statements:
         )
         known = {s.theirs.line_id: s for s in stored}
         changed = await self._consequences.act(facts, judged, known, today, paid_in, moved)
-        return _Day(judged, ours, changed)
+        return _Day(judged, ours, changed + given)
 
     async def _miss_statements(self, facts: OperatorFacts, taken: Taken, today: date) -> None:
         """A case for every day whose statement is long overdue; from the first one ever taken."""
@@ -362,6 +373,12 @@ def _jump_words(facts: OperatorFacts, jump: Jump) -> str:
         f"{facts.name}'s statement of {jump.day} begins {off} {side}"
         f" what that of {jump.before} ended with: some line of either is missing"
     )
+
+
+def _collected(ours: Iterable[Ours]) -> list[tuple[str, PaymentId]]:
+    """The receipts of these collections, and the payments that they paid."""
+    won = [o for o in ours if o.side is Side.IN and o.standing is Standing.SUCCEEDED]
+    return [(o.receipt, o.payment_id) for o in won if o.receipt is not None]
 
 
 def _named_attempts(stored: Iterable[Stored]) -> set[AttemptId]:

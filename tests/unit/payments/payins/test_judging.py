@@ -32,7 +32,7 @@ CASES = [
     (State.CANCELLED, (), Verdict.LATE),
     (State.PAYING, (BY_ITSELF,), Verdict.KNOWN),
     (State.REFUNDED, (DECLINED, BY_ITSELF, GIVEN_BACK), Verdict.KNOWN),
-    (State.PAID, (BY_QUERY,), Verdict.KNOWN),
+    (State.PAID, (BY_QUERY,), Verdict.ASSUMED),
     (State.PAID, (BY_PROMPT,), Verdict.STRANGE),
     (State.PAYING, (BY_PROMPT,), Verdict.STRANGE),
     (State.REFUND_DUE, (BY_PROMPT,), Verdict.STRANGE),

@@ -1,0 +1,1 @@
+drop index statement_line_receipt;
