@@ -1,11 +1,14 @@
 """Compliance put together from settings, for the processes and for the commands of staff."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from channels.settings import Settings
 from engine.clock import Clock
+from engine.compliance.clearance import Seen, seen_in
 from engine.compliance.compliance import Compliance
 from engine.compliance.history import HistoryStore
 from engine.compliance.lists.listed import Source
@@ -13,7 +16,7 @@ from engine.compliance.lists.store import ListStore
 from engine.compliance.policy import POLICY_FILE, Policy, read_policy
 from engine.compliance.profiles import Profiles
 from engine.compliance.screening import Screener
-from engine.decisions import Decision
+from engine.decisions import Decision, Kind
 
 LISTS_REFRESH_SECONDS = 5.0
 
@@ -56,3 +59,33 @@ def build_compliance(
         is_screening_required=settings.screening_required,
         note=note,
     )
+
+
+async def explain(settings: Settings, pool: Any, decisions: Sequence[Decision]) -> list[list[str]]:
+    """What staff read of each decision beside its reason: whom somebody resembles, and why there
+    is a rule. Nothing of what compliance did not decide, or decided in another release's words.
+
+    The lists are read only where somebody resembles an entry: it takes seconds. The sentences hold
+    names of listed people. Raises as `policy_of` does.
+    """
+    seen = [_seen_in(decision) for decision in decisions]
+    if not any(s is not None and (s.resemblances or s.hits) for s in seen):
+        return [[] for _ in decisions]
+    policy = policy_of(settings)
+    screener = build_screener(settings, policy, pool, Clock())
+    if any(s is not None and s.resemblances for s in seen):
+        await screener.refresh()
+    compliance = build_compliance(settings, policy, screener, pool, lambda _: None)
+    return [
+        compliance.explain(decision) if s is not None else []
+        for decision, s in zip(decisions, seen, strict=True)
+    ]
+
+
+def _seen_in(decision: Decision) -> Seen | None:
+    if decision.kind is not Kind.COMPLIANCE:
+        return None
+    try:
+        return seen_in(decision)
+    except msgspec.ValidationError:
+        return None  # its reason says what it rested on

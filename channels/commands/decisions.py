@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from channels.commands.proofs import file_words
+from channels.compliance import explain
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.times import read_since, stamp_of, typed_since
@@ -24,7 +25,9 @@ from engine.payments.statements.proofs import Proof, Proofs
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp decisions`."""
-    parser.add_argument("--payment", help="all about one payment: its code or its id")
+    parser.add_argument(
+        "--payment", help="all about one payment, also whom its people resemble: its code or its id"
+    )
     parser.add_argument(
         "--since", type=typed_since, default="1h", help="30m, 24h, 7d or an ISO time (UTC)"
     )
@@ -42,11 +45,12 @@ def _most(text: str) -> int:
 async def show_decisions(
     settings: Settings, options: argparse.Namespace, say: Callable[[str], None]
 ) -> bool:
-    """Say every decision, or with `replay` those that come out differently now.
+    """Say every decision, or with `replay` those that come out differently now. Of one payment
+    also what compliance saw, in sentences: they name people of the lists.
 
     False when something differs or the payment is unknown. Raises what the pool raises.
     """
-    clock, proofs = Clock(), list[Proof]()
+    clock, proofs, explained = Clock(), list[Proof](), list[list[str]]()
     since = read_since(options.since, clock.now())
     pool = await open_sealed_pool(settings, size=2)
     try:
@@ -59,11 +63,16 @@ async def show_decisions(
                 return False
             kept = await decided.of(payment_id)
             proofs = await Proofs(pool, settings.tenant).of(payment_id)
+            if not options.replay:
+                explained = await explain(settings, pool, [one.decision for one in kept])
         else:
             kept = await decided.since(since, most=options.most)
     finally:
         await pool.close()
-    is_well = _say_differences(kept, say) if options.replay else _say_all(kept, options.inputs, say)
+    if options.replay:
+        is_well = _say_differences(kept, say)
+    else:
+        is_well = _say_all(kept, explained, options.inputs, say)
     for proof in proofs:
         say(_proof_line(proof))
     if not options.payment and len(kept) >= options.most:
@@ -71,9 +80,13 @@ async def show_decisions(
     return is_well
 
 
-def _say_all(kept: list[Kept], with_inputs: bool, say: Callable[[str], None]) -> bool:
-    for one in kept:
+def _say_all(
+    kept: list[Kept], explained: list[list[str]], with_inputs: bool, say: Callable[[str], None]
+) -> bool:
+    for one, sentences in zip(kept, explained or [[]] * len(kept), strict=True):
         say(_line(one))
+        for sentence in sentences:
+            say(f"  {sentence}")
         if with_inputs:
             say("  " + msgspec.json.encode(one.decision.inputs).decode())
     return True

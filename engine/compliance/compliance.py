@@ -17,7 +17,6 @@ from engine.compliance.clearance import (
     Seen,
     Thresholds,
     clear,
-    reasons_of,
     seen_in,
 )
 from engine.compliance.history import Dossier, HistoryStore, Question
@@ -135,12 +134,13 @@ class Compliance:
         return clearance
 
     def explain(self, decision: Decision) -> list[str]:
-        """A decision in sentences for staff, with the entries as the publisher names them.
+        """What its reason names, in sentences for staff: entries as their publisher does, and why
+        there is a rule. Entries that are listed no more are left out.
 
-        These texts hold names of listed people: they are for a screen, not for a log.
+        These texts hold names of listed people: they are for a screen, not for a log. Raises
+        msgspec.ValidationError for what another release stored.
         """
-        seen = seen_in(decision)
-        lines = reasons_of(seen)
+        seen, lines = seen_in(decision), list[str]()
         for found in seen.resemblances:
             match = found.match
             listed = self._screener.listed(match.source, match.entry_id)

@@ -447,7 +447,7 @@ async def test_staff_read_which_entry_and_why(house: House) -> None:
     await house.register(JANE, name=LISTED)
     clearance = await house.check(house.question())
     explained = "\n".join(house.compliance.explain(clearance.decision))
-    assert "payer resembles ofac_sdn:90001 name 1 with 95 of 100" in explained
+    assert "payer resembles ofac_sdn:90001 name 1 with 95 of 100" in clearance.decision.reason
     assert "the name that resembles is Mohammed Kassem AL-ZUBAIDI" in explained
     assert "TEST-A, TEST-B" in explained
 

@@ -9,13 +9,18 @@ import pytest
 
 from channels.commands.decisions import add_arguments, show_decisions
 from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId
-from engine.compliance.clearance import Seen, Thresholds, clear
+from engine.compliance.clearance import Resemblance, Seen, Thresholds, clear
+from engine.compliance.lists.listed import Source
+from engine.compliance.lists.store import ListStore
+from engine.compliance.matching import BirthSays, Match
+from engine.compliance.risk import Hit
 from engine.decision_log import DecisionLog
 from engine.decisions import Decision, Kind
 from engine.payments.facts import Ending, Facts, write
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
 from tests.integration.world import settings_for
+from tests.unit.compliance.lists_of_nobody import sdn
 from tests.unit.payments.candidates import candidate, ranked
 from tests.unit.payments.examples import quote
 
@@ -23,6 +28,7 @@ ROUTE = ranked(candidate(), candidate("airtel_ug")).decision
 CLEARED = clear(
     Seen(Thresholds(80, 95, 50, 100), lists={"ofac": 3}, collected=False, named=("payer",)), None
 ).decision
+LIKENESS = Match(Source.OFAC_SDN, "90001", 1, 95, BirthSays.NOTHING)
 RATE = Decision(Kind.RATE, "refund", "the quote's rate no longer holds", {"now": 2, "pay_until": 1})
 
 
@@ -76,6 +82,36 @@ async def test_everything_about_a_payment_is_shown_in_its_order(kept: Kept) -> N
             [code, "route"], [code, "compliance"], [code, "rate"], [code, "settlement"],
         ]  # fmt: skip
     assert kept.said[0].endswith("mtn_ug>airtel_ug: best")
+
+
+async def held(kept: Kept, *found: Resemblance, hits: tuple[Hit, ...] = ()) -> None:
+    seen = Seen(
+        Thresholds(80, 95, 50, 100), lists={"ofac_sdn": 1}, collected=True, named=("payer",),
+        resemblances=found, hits=hits,
+    )  # fmt: skip
+    await DecisionLog(kept.pool, 1, Ids(Clock())).keep(
+        [clear(seen, None).decision], kept.payment_id
+    )
+
+
+async def test_who_decides_about_a_hold_reads_whom_somebody_resembles_and_why_there_is_a_rule(
+    kept: Kept,
+) -> None:
+    await ListStore(kept.pool, 1, smaller_percent_min=80).load(sdn(), 1)
+    await held(kept, Resemblance("payer", LIKENESS), hits=(Hit("many_in_an_hour", 20),))
+    assert await kept.run("--payment", code_of(kept.payment_id))
+    told = "\n".join(kept.said)
+    assert "hold: payer resembles ofac_sdn:90001 name 1 with 95 of 100" in told
+    assert "  ofac_sdn:90001 is " in told
+    assert "the name that resembles is Mohammed Kassem AL-ZUBAIDI" in told
+    assert "  many_in_an_hour: several payments within an hour" in told
+
+
+async def test_an_entry_that_is_listed_no_more_is_told_by_its_number_alone(kept: Kept) -> None:
+    await held(kept, Resemblance("payee", LIKENESS))
+    assert await kept.run("--payment", code_of(kept.payment_id))
+    assert any("payee resembles ofac_sdn:90001" in line for line in kept.said)
+    assert not any(line.startswith("  ofac_sdn") for line in kept.said)
 
 
 async def test_a_payment_nobody_knows_is_said_to_be_none(kept: Kept) -> None:

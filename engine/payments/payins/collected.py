@@ -54,10 +54,11 @@ class Collected:
         return [(row["id"].hex, PaymentId(row["payment"].hex)) for row in rows]
 
     async def _ended(self, receipt: str, since_ms: int) -> list[AttemptId]:
+        words = f'"receipt":{msgspec.json.encode(receipt).decode()}'  # as `Ending` is written
         rows = await self._pool.fetch(
             "select facts from journal where at_ms >= $1 and tenant = $2 and version > 1"
             " and state < $3 and strpos(facts, $4) > 0",
-            since_ms, self._tenant, MANUAL_FROM, msgspec.json.encode(receipt).decode(),
+            since_ms, self._tenant, MANUAL_FROM, words,
         )  # fmt: skip
         steps = [read_step(row["facts"]) for row in rows]
         return [s.attempt_id for s in steps if isinstance(s, Ending) and s.receipt == receipt]
