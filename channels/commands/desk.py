@@ -298,13 +298,14 @@ LINE_LENGTH_MAX = 4000
 
 
 def proposal_line(proposal: Proposal, office: Office) -> str:
-    """A proposal as the terminal shows it: who asked, who agreed, what came of it."""
+    """A proposal as the terminal shows it: who asked, who agreed, who saw it, what came of it."""
     who = proposal.made_by + (f"+{proposal.decided_by}" if proposal.decided_by else "")
+    seen = f" seen as {proposal.reference} by {proposal.reference_by}" if proposal.reference else ""
     told = f": {proposal.outcome}" if proposal.outcome else ""
     body = _body(proposal, office)
     line = (
         f"{proposal.id[-ID_SHOWN:]}  {minute_of(proposal.made_ms)}  {proposal.kind:<12}"
-        f"  {proposal.state:<8}  {who}  {body}  ({proposal.note}){told}"
+        f"  {proposal.state:<8}  {who}  {body}  ({proposal.note}){seen}{told}"
     )
     # What a stranger wrote never looks like a proposal of its own.
     return printable(line, length_max=LINE_LENGTH_MAX)

@@ -75,6 +75,7 @@ async def test_a_top_up_from_asking_to_the_statement(room: Room) -> None:
     assert agreed.endswith("until KES 5,000.50 is seen at mpesa_ke")
     room.clock.pass_(1)
     (seen,) = await capp(room, "seen", id_, "BANK-77", "--as", "chep")
+    assert "(float is low) seen as BANK-77 by chep: " in seen
     assert seen.endswith("KES 5,000.50 at mpesa_ke, BANK-77")
     assert await capp(room, "proposals") == []
     assert len(await capp(room, "proposals", "--all")) == 1
