@@ -237,6 +237,20 @@ async def test_a_return_that_never_left_ends_once_it_is_collected(till: Till, by
     assert await stands(till, pay_in) == (Stage.FOUND, payment_id, 0)
 
 
+async def test_what_a_statement_put_aside_is_of_who_collected_it_not_of_who_is_named(
+    till: Till, bureau: Bureau
+) -> None:
+    named, owner = await till.waiting(), await till.waiting()
+    await bureau.take_whole(bureau.line(RECEIPT))
+    bureau.pass_days(2)
+    assert (await bureau.age(), await till.suspense()) == (1, TOTAL.minor)
+    held = await collected(till, owner)
+    pay_in = await till.announce(code(named))
+    assert await stands(till, pay_in) == (Stage.TAKEN, owner, 0)
+    assert await till.float_() == held - TOTAL.minor
+    assert await till.world.state(named) is State.COLLECTING
+
+
 async def test_a_receipt_that_two_payments_have_is_a_case(till: Till, bureau: Bureau) -> None:
     first, second = await till.waiting(), await till.waiting()
     pay_in = await till.announce(code(first))
