@@ -252,12 +252,15 @@ async def test_a_payout_waits_while_its_operator_is_down_and_leaves_when_it_is_b
 async def test_who_waits_is_looked_at_at_the_next_slot_and_who_is_held_the_next_day(
     world: World,
 ) -> None:
-    """Who was looked at in vain keeps the place in the queue; people are reminded once a day."""
+    """Who was looked at in vain keeps the place in the queue; people are reminded once a day, also
+    of what came back.
+    """
+    sent_back = await returned(world)
     world.policy.closed = {"mtn_ug"}
     queued = await collected(world)
     world.policy.clearance = Clearance(HELD)
     held = await collected(world)
-    for payment_id, seconds in ((queued, 30), (held, 2 * 86_400)):
+    for payment_id, seconds in ((queued, 30), (held, 2 * 86_400), (sent_back, 2 * 86_400)):
         world.clock.pass_(seconds)
         await world.reconciler.sweep()
         now = int(world.clock.epoch())
