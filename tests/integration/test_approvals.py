@@ -217,6 +217,15 @@ async def test_a_returned_payment_is_given_back(staffed: Staffed) -> None:
     assert await staffed.world.state(payment_id) is State.REFUNDING
 
 
+async def test_a_payment_that_waits_in_the_queue_is_given_back(staffed: Staffed) -> None:
+    staffed.world.policy.closed = {"mtn_ug"}
+    payment_id = await staffed.collected()
+    assert await staffed.world.state(payment_id) is State.PAYOUT_QUEUED
+    assert (await staffed.agree(Kind.REFUND_QUEUED, payment_id)).state is Stands.DONE
+    assert await staffed.world.state(payment_id) is State.REFUNDING
+    assert staffed.world.mtn.orders == []
+
+
 async def test_a_payment_that_is_none_fails_plainly(staffed: Staffed) -> None:
     decided = await staffed.agree(Kind.RELEASE_HOLD, "0" * 32)
     assert (decided.state, decided.outcome) == (Stands.FAILED, "there is no such payment")

@@ -101,6 +101,7 @@ async def test_what_one_process_hears_closes_the_way_for_all(
     assert [r.message for r in caplog.records] == [
         "breaker mtn_ug DISBURSE is open: too many faults in a row"
     ]
+    assert not both.two.vitals("mtn_ug", DISBURSE, SMALL).may_probe  # before its pause is over
     (row,) = both.two.alarms().values()
     assert row.reason == "too many faults in a row"
     assert await both.decisions() == [("open", "too many faults in a row")]

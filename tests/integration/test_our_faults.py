@@ -429,12 +429,16 @@ async def test_what_else_waits_keeps_no_case_open_and_stays_itself(world: World)
     assert [row["kind"] for row in left] == ["ON_HOLD"]
 
 
-async def test_a_message_that_left_takes_no_case_of_another_along(world: World) -> None:
+async def test_a_message_that_left_takes_no_case_of_another_along(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     both = [await owe_alone(world, MESSAGE, PIN_MAY_BE_CHOSEN) for _ in range(2)]
     faults = OurFaults(world.store, world.clock)
     world.clock.pass_(MENDED_SECONDS)
-    for intent in both:
+    for intent in both * 2:
         await faults.tell_of_message(IntentId(intent), OurFault("no key"))
+    alarms = [record for record in caplog.records if record.message.startswith("case ")]
+    assert [record.args[1] for record in alarms if isinstance(record.args, tuple)] == both
     await world.pool.execute("delete from outbox where id = $1", both[0])
     assert [await mended(world).sweep(10) for _ in range(2)] == [1, 0]
     (left,) = await world.pool.fetch("select hash from case_file where closed_ms is null")

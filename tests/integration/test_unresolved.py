@@ -74,6 +74,11 @@ async def test_an_end_closes_every_case_about_its_attempt(
     world: World, finding: Finding, state: State, note: str
 ) -> None:
     payment_id, other = await called_for(world, 2), await called_for(world, 1)
+    hashes = await world.pool.fetch(
+        "select hash from case_file where payment = $1 order by opened_ms", payment_id
+    )
+    is_attempt = [row["hash"].hex == await world.live(payment_id) for row in hashes]
+    assert is_attempt == [True, False]  # the first is found by it, also if an older version wrote
     assert await closer(world).sweep(10) == 0
     world.clock.pass_(1)
     await world.tell(await world.live(payment_id), finding)
