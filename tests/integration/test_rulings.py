@@ -410,6 +410,19 @@ async def test_a_returned_payment_is_paid_again_also_long_after_its_price_was_ov
     assert await end(world, payment_id) is S.PAID
 
 
+async def test_a_returned_payment_is_paid_again_by_a_way_that_is_open(world: World) -> None:
+    payment_id = await through_two(world)
+    first = await world.live(payment_id)
+    assert await end(world, payment_id) is S.PAID
+    await world.tell(first, REVERSED, Source.QUERY)
+    assert await world.state(payment_id) is S.RETURNED
+    world.policy.closed = {"mtn_ug"}
+    assert await world.rulings.repay(payment_id, BY_TWO)
+    await world.dispatched()
+    assert (len(world.mtn.orders), len(world.other.orders)) == (1, 1)
+    assert await end(world, payment_id) is S.PAID
+
+
 async def test_what_is_said_again_of_the_number_before_contradicts_nothing(world: World) -> None:
     payment_id = await returned(world)
     first = world.mtn.orders[0]
