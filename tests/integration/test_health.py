@@ -477,6 +477,20 @@ async def test_another_tenants_breakers_are_not_ours(both: Processes) -> None:
     assert other.may_disburse("mtn_ug")
 
 
+async def test_an_operator_that_only_another_process_calls_is_left_to_it(both: Processes) -> None:
+    """One of other settings, or of another version: its breakers are in the same table."""
+    without = Health(
+        store=HealthStore(both.pool, 1), operators={"mpesa_ke": COLLECTS_LESS}, clock=both.clock,
+        ids=Ids(both.clock),
+    )  # fmt: skip
+    await both.open()
+    both.clock.pass_(PAUSE)
+    await without.tend()
+    assert await both.pool.fetchval("select position from breaker") == "open"
+    await both.tend()
+    assert position(both.two) is Position.HALF_OPEN
+
+
 async def test_recording_what_makes_no_sense_harms_nobody(both: Processes) -> None:
     both.one.record("nobody_xx", DISBURSE, Told.SUCCEEDED, 1)
     both.one.record("mtn_ug", DISBURSE, None, 1)
