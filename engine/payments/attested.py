@@ -54,8 +54,9 @@ class Attested:
             raise StaffMistake("what moved has a reference at the operator: name it")
 
     async def carry_out(self, proposal: Proposal) -> Outcome:
-        """FAILED when there is no such attempt, or it is known how it ended; where it is said to
-        have failed also when its order left again since people looked, or is under way.
+        """FAILED when there is no such attempt, it ended otherwise, or its operator is still to
+        answer; where it is said to have failed also when its order left again since people looked,
+        or is under way.
 
         Raises OurFault when the payment moved this moment: to be tried again.
         """
@@ -67,20 +68,28 @@ class Attested:
         if found is None:
             return failed("there is no such attempt")
         code = found.payment.code
-        ended = await self._store.ended_how(found.payment.payment_id, attempt_id)
-        if ended is not None:
-            how = f"{found.direction.name.lower()} of {code} has {_word(ended)}"
-            return done(how) if ended == succeeded else failed(how)
+        if (outcome := await self._outcome(found, succeeded=succeeded)) is not None:
+            return outcome
         if found.payment.live != attempt_id or found.payment.state not in UNKNOWN:
             return failed(f"{code} is {found.payment.state.name}: its operator is still to answer")
         if not succeeded and (moving := await self._keep_from_leaving(proposal, found)):
-            if await self._store.ended_how(found.payment.payment_id, attempt_id) is not None:
+            if await self._outcome(found, succeeded=succeeded) is not None:
                 raise OurFault(f"{code} moved this moment")
             return failed(moving)
         await self._tell(proposal, body, found, succeeded=succeeded)
-        if await self._store.ended_how(found.payment.payment_id, attempt_id) is None:
+        outcome = await self._outcome(found, succeeded=succeeded)
+        if outcome is None:
             raise OurFault(f"{code} moved this moment")
-        return done(f"{found.direction.name.lower()} of {code} has {_word(succeeded)}")
+        return outcome
+
+    async def _outcome(self, found: Attempted, *, succeeded: bool) -> Outcome | None:
+        """By how the attempt has ended, whoever said so first; None while that is unknown."""
+        ended = await self._store.ended_how(found.payment.payment_id, found.attempt_id)
+        if ended is None:
+            return None
+        how = "succeeded" if ended else "failed"
+        told = f"{found.direction.name.lower()} of {found.payment.code} has {how}"
+        return done(told) if ended == succeeded else failed(told)
 
     async def _keep_from_leaving(self, proposal: Proposal, found: Attempted) -> str:
         """As `withhold`; also why what was seen was seen too early."""
@@ -118,7 +127,3 @@ class Attested:
         }
         text = msgspec.json.encode(kept).decode()
         await self._payments.apply_finding(found.attempt_id, finding, Source.PEOPLE, text)
-
-
-def _word(succeeded: bool) -> str:
-    return "succeeded" if succeeded else "failed"

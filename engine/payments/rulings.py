@@ -73,8 +73,8 @@ class Rulings:
         payment = await self._payment(payment_id)
         if payment.state is State.CANCELLED:
             return True
-        is_waiting = may(payment.state, Event.COLLECTION_WITHDRAWN) and payment.live is not None
-        if not is_waiting or not await self._withhold(payment.live or ""):
+        waiting = payment.live if may(payment.state, Event.COLLECTION_WITHDRAWN) else None
+        if waiting is None or not await self._withhold(waiting):
             raise NoWayNow("no_way.sent")
         return await self._take(payment, Event.COLLECTION_WITHDRAWN, ruling)
 

@@ -34,11 +34,11 @@ async def withhold(
     claim = await outbox.take_again(
         attempt_id, payment.payment_id, payment.facts.tenant, direction, ended
     )
-    if claim and (why := await look()):
-        await outbox.let_go(attempt_id, claim)
-        return why
     if not claim:
         return f"the order of {payment.code} is being sent once more: look again after that"
+    if why := await look():
+        await outbox.let_go(attempt_id, claim)
+        return why
     if not await outbox.end(attempt_id, claim, ended):
         raise OurFault(f"{payment.code} moved this moment")
     return ""

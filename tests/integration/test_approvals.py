@@ -1,7 +1,7 @@
 """What two people agree on about a payment happens, once, and both names stay in its journal."""
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -11,11 +11,14 @@ from engine.decisions import Decision
 from engine.decisions import Kind as About
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.desk.proposals import State as Stands
-from engine.errors import SamePerson
+from engine.errors import OurFault, SamePerson
 from engine.payments.approvals import Approvals
 from engine.payments.evidence import Source
+from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
+from engine.payments.payment import code_of
 from engine.payments.policy import Clearance
+from engine.payments.rulings import Rulings
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.offices import office_of
@@ -148,7 +151,10 @@ async def test_a_refused_hold_is_given_back(staffed: Staffed) -> None:
 async def test_a_crash_after_the_ruling_carries_it_out_no_second_time(staffed: Staffed) -> None:
     payment_id = await staffed.held()
     decided = await staffed.agree(Kind.RELEASE_HOLD, payment_id)
-    # As if the process had died before it could note the proposal as done.
+    # As if the process had died before it could close the case and note the proposal as done.
+    await staffed.world.pool.execute(
+        "update case_file set closed_ms = null, closed_by = '', note = '', proposal = null"
+    )
     await staffed.world.pool.execute(
         "update proposal set state = 'approved', outcome = '' where id = $1", decided.id
     )
@@ -159,6 +165,30 @@ async def test_a_crash_after_the_ruling_carries_it_out_no_second_time(staffed: S
         "select state from proposal where id = $1", decided.id
     )
     assert state == "done"
+    assert await staffed.office.cases.open_cases() == []
+
+
+async def test_a_ruling_that_came_too_late_by_a_moment_is_not_called_done(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another came between its look and its step: the next try says what became of it."""
+    world = staffed.world
+    payment_id = await staffed.held()
+    release = Rulings.release
+
+    async def after_another(*given: Any) -> bool:
+        monkeypatch.undo()
+        assert await world.rulings.refund(payment_id, Ruling("the other two"))
+        return await release(*given)
+
+    monkeypatch.setattr(Rulings, "release", after_another)
+    with pytest.raises(OurFault, match="moved this moment"):
+        await staffed.agree(Kind.RELEASE_HOLD, payment_id)
+    await staffed.office.desk.carry_out_approved()
+    await world.dispatched()
+    row = await world.pool.fetchrow("select state, outcome from proposal")
+    assert tuple(row) == (Stands.FAILED, f"{code_of(payment_id)} is REFUNDING")
+    assert world.mtn.orders == []
 
 
 @pytest.mark.parametrize(
@@ -185,6 +215,15 @@ async def test_a_returned_payment_is_given_back(staffed: Staffed) -> None:
     payment_id = await staffed.returned()
     assert (await staffed.agree(Kind.REFUND_RETURNED, payment_id)).state is Stands.DONE
     assert await staffed.world.state(payment_id) is State.REFUNDING
+
+
+async def test_a_payment_that_waits_in_the_queue_is_given_back(staffed: Staffed) -> None:
+    staffed.world.policy.closed = {"mtn_ug"}
+    payment_id = await staffed.collected()
+    assert await staffed.world.state(payment_id) is State.PAYOUT_QUEUED
+    assert (await staffed.agree(Kind.REFUND_QUEUED, payment_id)).state is Stands.DONE
+    assert await staffed.world.state(payment_id) is State.REFUNDING
+    assert staffed.world.mtn.orders == []
 
 
 async def test_a_payment_that_is_none_fails_plainly(staffed: Staffed) -> None:

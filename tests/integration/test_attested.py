@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from channels.office import Office
@@ -16,11 +17,12 @@ from engine.payments.attested import Attested
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.patience import ORDER_OVER_SECONDS
+from engine.payments.payment import code_of
 from engine.payments.service import Payments
 from engine.ports import Accepted, Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.offices import office_of
-from tests.integration.world import SUCCEEDED, World, open_world
+from tests.integration.world import FAILED, SUCCEEDED, World, open_world
 
 AMINA, BRIAN = Person("amina"), Person("brian")
 LOST = OutcomeUnknown("mpesa_ke", "no answer to rely on")
@@ -75,27 +77,43 @@ async def staffed(seeded_url: str) -> AsyncIterator[Staffed]:
 async def test_what_two_people_saw_moves_the_payment_on_and_is_kept_with_their_names(
     staffed: Staffed,
 ) -> None:
+    """Its receipt stays too: a refund may name it, and the same money is not taken in again."""
     payment_id, attempt = await staffed.lost()
-    assert (await staffed.agree(attempt, "succeeded", "260101000001")).state is Stands.DONE
+    agreed = await staffed.agree(attempt, "succeeded", " 260101000001 ")
+    assert (agreed.state, agreed.outcome) == (
+        Stands.DONE, f"collect of {code_of(payment_id)} has succeeded",
+    )  # fmt: skip
     assert await staffed.world.state(payment_id) is State.PAYOUT_UNKNOWN
-    kept = await staffed.world.pool.fetchrow(
+    kept = await staffed.world.pool.fetchval(
         "select body from evidence where attempt = $1 and source = $2", attempt, Source.PEOPLE
     )
-    assert all(word in kept["body"] for word in ("amina", "brian", "260101000001"))
+    assert msgspec.json.decode(kept) == {
+        "proposal": agreed.id,
+        "by": ["amina", "brian"],
+        "outcome": "succeeded",
+        "reference": "260101000001",
+    }
+    assert await staffed.world.store.collected_receipt(payment_id) == "260101000001"
     assert len(staffed.world.mpesa.orders) == 1
 
 
 async def test_a_collection_that_did_not_happen_ends_the_payment(staffed: Staffed) -> None:
     payment_id, attempt = await staffed.lost()
-    assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
+    agreed = await staffed.agree(attempt, "failed")
+    assert (agreed.state, agreed.outcome) == (
+        Stands.DONE, f"collect of {code_of(payment_id)} has failed",
+    )  # fmt: skip
     assert await staffed.world.state(payment_id) is State.COLLECT_FAILED
 
 
 async def test_a_payout_that_did_not_happen_is_given_back(staffed: Staffed) -> None:
+    """Its payer hears that it did not arrive, as of any other refusal."""
     payment_id, attempt = await staffed.lost(PAID, PAID)
     assert await staffed.world.state(payment_id) is State.PAYOUT_UNKNOWN
     assert (await staffed.agree(attempt, "failed")).state is Stands.DONE
     assert await staffed.world.state(payment_id) is State.REFUNDED
+    notices = [one.payload for _, told in staffed.world.heard for one in told]
+    assert "refund_started:payer:other" in notices
 
 
 async def test_one_person_alone_settles_nothing(staffed: Staffed) -> None:
@@ -175,6 +193,25 @@ async def test_no_payout_is_given_back_while_its_order_is_under_way_once_more(
     await world.tell(AttemptId(attempt), SUCCEEDED)
     assert await world.state(payment_id) is State.PAID
     assert await world.cases() == []
+
+
+async def test_what_has_moved_counts_at_once_though_its_order_is_under_way_once_more(
+    staffed: Staffed,
+) -> None:
+    """Only of what has not moved may more be to come: who was paid is not kept waiting."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    world.mtn.findings, world.mtn.may_answer = [NOT_THERE], asyncio.Event()
+    sent = asyncio.Event()
+    world.mtn.takes = sent.set
+    asking = asyncio.create_task(staffed.ask(payment_id))
+    await sent.wait()
+    ruled = await staffed.agree(attempt, "succeeded", "R7")
+    assert (ruled.state, await world.state(payment_id)) == (Stands.DONE, State.PAID)
+    world.mtn.may_answer.set()
+    await asking
+    assert (await world.state(payment_id), await world.cases()) == (State.PAID, [])
+    assert not await world.dispatcher._outbox.still_there(attempt)
 
 
 async def test_what_people_saw_before_an_order_was_repeated_is_no_proof(staffed: Staffed) -> None:
@@ -394,6 +431,40 @@ async def test_a_ruling_carried_out_while_another_process_does_it_leaves_nothing
     assert (len(world.mtn.orders), await world.state(payment_id)) == (1, State.REFUNDED)
     assert await world.pool.fetchval("select state from proposal") == Stands.DONE
     assert not await world.pool.fetchval("select count(*) from outbox where id = $1", attempt)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reference", "theirs", "so"),
+    [("succeeded", "R7", FAILED, "failed"), ("failed", "", SUCCEEDED, "succeeded")],
+)
+async def test_what_people_saw_is_not_called_done_where_the_operator_ended_it_otherwise_first(
+    staffed: Staffed,
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: str,
+    reference: str,
+    theirs: Finding,
+    so: str,
+) -> None:
+    """Its word came between the ruling's last look and its evidence: people hear of both."""
+    world = staffed.world
+    payment_id, attempt = await staffed.lost(PAID, PAID)
+    apply = Payments.apply_finding
+
+    async def after_the_operator(*given: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        await world.tell(AttemptId(attempt), theirs)
+        return await apply(*given, **named)
+
+    monkeypatch.setattr(Payments, "apply_finding", after_the_operator)
+    ruled = await staffed.agree(attempt, outcome, reference)
+    assert (ruled.state, ruled.outcome) == (
+        Stands.FAILED, f"disburse of {code_of(payment_id)} has {so}",
+    )  # fmt: skip
+    assert await world.cases() == ["CONFLICT"]
+    world.clock.pass_(HOUR)
+    await world.dispatcher.sweep()
+    await world.dispatched()
+    assert not await world.dispatcher._outbox.still_there(attempt)
 
 
 async def test_an_end_that_was_left_behind_of_an_attempt_that_is_over_is_struck_off(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from channels.commands.seed import read_seeds, seed
@@ -24,9 +25,11 @@ from tests.unit.payments.examples import MPESA, MTN
 
 COLLECT, DISBURSE, REFUND = Direction
 PAYOUTS = Lane("mtn_ug", DISBURSE)
-OPERATORS = {"mpesa_ke": MPESA, "mtn_ug": MTN}
+COLLECTS_LESS = msgspec.structs.replace(MPESA, collect_minor_max=MPESA.disburse_minor_max // 2)
+OPERATORS = {"mpesa_ke": COLLECTS_LESS, "mtn_ug": MTN}
 PAUSE = BreakerRules().pause_seconds_first
-SMALL, LARGE = 28_000, 1_000_000  # a probe may move 5 % of five million
+SMALL, LARGE = 28_000, 1_000_000
+LARGEST_PROBE = MTN.disburse_minor_max // 20  # 5 %
 
 
 @dataclass
@@ -98,6 +101,7 @@ async def test_what_one_process_hears_closes_the_way_for_all(
     assert [r.message for r in caplog.records] == [
         "breaker mtn_ug DISBURSE is open: too many faults in a row"
     ]
+    assert not both.two.vitals("mtn_ug", DISBURSE, SMALL).may_probe  # before its pause is over
     (row,) = both.two.alarms().values()
     assert row.reason == "too many faults in a row"
     assert await both.decisions() == [("open", "too many faults in a row")]
@@ -165,10 +169,35 @@ async def test_after_the_pause_a_few_small_probes_go_over_all_processes(both: Pr
     assert both.one.vitals("mtn_ug", DISBURSE, SMALL).may_probe
     assert not both.one.vitals("mtn_ug", DISBURSE, LARGE).may_probe
     assert not await both.one.take_probe("mtn_ug", DISBURSE, LARGE)
+    for minor in (LARGEST_PROBE, LARGEST_PROBE + 1):
+        may = minor == LARGEST_PROBE
+        assert both.one.vitals("mtn_ug", DISBURSE, minor).may_probe is may
+    assert not await both.one.take_probe("mtn_ug", DISBURSE, LARGEST_PROBE + 1)
+    assert await both.one.take_probe("mtn_ug", DISBURSE, LARGEST_PROBE)
     asked = [health.take_probe("mtn_ug", DISBURSE, SMALL) for health in (both.one, both.two) * 5]
-    assert sum(await asyncio.gather(*asked)) == BreakerRules().probes_at_once
+    assert sum(await asyncio.gather(*asked)) == BreakerRules().probes_at_once - 1
     await both.tend()
     assert not both.two.vitals("mtn_ug", DISBURSE, SMALL).may_probe
+
+
+async def test_what_a_collection_may_probe_goes_by_what_may_be_collected(both: Processes) -> None:
+    for _ in range(5):
+        both.one.record("mpesa_ke", COLLECT, Told.UNCLEAR, 100)
+    await both.tend()
+    both.clock.pass_(PAUSE)
+    await both.tend()
+    most = COLLECTS_LESS.collect_minor_max // 20
+    may = [both.one.vitals("mpesa_ke", COLLECT, minor).may_probe for minor in (most, most + 1)]
+    assert may == [True, False]
+
+
+async def test_nobody_is_tried_while_the_database_cannot_be_asked(both: Processes) -> None:
+    """Else each process would send its own, and whoever asks would fail."""
+    await both.half_open()
+    await both.pool.execute("alter table breaker rename to gone")
+    assert not await both.one.take_probe("mtn_ug", DISBURSE, SMALL)
+    await both.pool.execute("alter table gone rename to breaker")
+    assert await both.one.take_probe("mtn_ug", DISBURSE, SMALL)
 
 
 async def test_a_probe_that_tells_nothing_is_free_again_after_a_while(both: Processes) -> None:
@@ -398,6 +427,18 @@ async def test_a_month_is_its_days_and_no_other_months(both: Processes) -> None:
     assert await store.moved(20_009, 20_000) == {PAYOUTS: Moved(0, 20)}
 
 
+async def test_volumes_are_known_of_today_and_of_its_month(both: Processes) -> None:
+    while both.clock.now().day != 20:
+        both.clock.pass_(24 * 3600)
+    today = int(both.clock.epoch() // (24 * 3600))
+    for days, minor in ((20, 1), (19, 20), (0, 300)):
+        await both.pool.execute(
+            "insert into operator_volume values (1, $1, 'mtn_ug', 2, 1, $2)", today - days, minor
+        )
+    await both.tend()
+    assert both.one.vitals("mtn_ug", DISBURSE, SMALL).moved == Moved(300, 320)
+
+
 async def test_terms_are_replaced_and_read(both: Processes) -> None:
     store = HealthStore(both.pool, 1)
     for terms in (Terms(day_minor_max=5), Terms(None, 7, 9, 50_000)):
@@ -434,6 +475,20 @@ async def test_another_tenants_breakers_are_not_ours(both: Processes) -> None:
     await both.open()
     await other.tend()
     assert other.may_disburse("mtn_ug")
+
+
+async def test_an_operator_that_only_another_process_calls_is_left_to_it(both: Processes) -> None:
+    """One of other settings, or of another version: its breakers are in the same table."""
+    without = Health(
+        store=HealthStore(both.pool, 1), operators={"mpesa_ke": COLLECTS_LESS}, clock=both.clock,
+        ids=Ids(both.clock),
+    )  # fmt: skip
+    await both.open()
+    both.clock.pass_(PAUSE)
+    await without.tend()
+    assert await both.pool.fetchval("select position from breaker") == "open"
+    await both.tend()
+    assert position(both.two) is Position.HALF_OPEN
 
 
 async def test_recording_what_makes_no_sense_harms_nobody(both: Processes) -> None:

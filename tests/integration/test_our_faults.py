@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.clock import AttemptId, Ids, PaymentId
+from engine.clock import AttemptId, Ids, IntentId, PaymentId
 from engine.desk.proposals import Kind, Person
 from engine.errors import CommitUnknown, NotServed, OurFault, Unreadable
 from engine.messages.letters import REPLY, write_answer
@@ -36,6 +36,7 @@ from tests.integration.world import (
 from tests.unit.payments.examples import MPESA, MTN
 
 HOUR = 3600
+MONTH_MS = 30 * 24 * HOUR * 1000
 AMINA, BRIAN = Person("amina"), Person("brian")
 PIN_MAY_BE_CHOSEN = write_message(Message(Msisdn("+254712000001"), "en", "pin_reset"))
 
@@ -121,10 +122,15 @@ def mended(world: World) -> Mended:
 
 
 async def cases(world: World) -> list[tuple[str, str | None]]:
-    """What is told, and how it was closed."""
+    """What is told, and how it was closed; when, people see at it."""
     rows = await world.pool.fetch(
-        "select detail, note from case_file where kind = $1 order by opened_ms, hash", OUR_FAULT
+        "select detail, note, opened_ms, closed_ms from case_file where kind = $1"
+        " order by opened_ms, hash",
+        OUR_FAULT,
     )
+    now_ms = int(world.clock.epoch() * 1000)
+    for row in rows:
+        assert now_ms - MONTH_MS < row["opened_ms"] <= (row["closed_ms"] or now_ms) <= now_ms
     return [(row["detail"], row["note"]) for row in rows]
 
 
@@ -404,6 +410,39 @@ async def test_who_cannot_be_read_keeps_no_case_behind_it_open(world: World) -> 
         closer = mended(world)
         assert [await closer.sweep(1) for _ in range(5)] == [0, 1, 1, 0, 0]
     assert sum([await closer.sweep(2) for _ in range(2)]) == 1
+
+
+async def test_what_else_waits_keeps_no_case_open_and_stays_itself(world: World) -> None:
+    """Its people are asked something else too, an SMS of it waits, and so does another payment."""
+    payment_id, other = await world.confirm(), await world.confirm()
+    await world.dispatched()
+    await owe(world, payment_id, 10, "delayed:payer:")
+    attempt = await world.live(other)
+    await world.tell(attempt, FAILED)
+    await world.store.put_question(await world.payment(other), attempt, 0, 0)
+    now_ms = int(world.clock.epoch() * 1000)
+    await world.store.cases.open_one(payment_id, 1, "ON_HOLD", "a name on a list", now_ms)
+    faults = OurFaults(world.store, world.clock)
+    await faults.tell(payment_id, "it waits", OurFault("no key"), after_seconds=0)
+    assert await mended(world).sweep(10) == 1
+    left = await world.pool.fetch("select kind from case_file where closed_ms is null")
+    assert [row["kind"] for row in left] == ["ON_HOLD"]
+
+
+async def test_a_message_that_left_takes_no_case_of_another_along(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = [await owe_alone(world, MESSAGE, PIN_MAY_BE_CHOSEN) for _ in range(2)]
+    faults = OurFaults(world.store, world.clock)
+    world.clock.pass_(MENDED_SECONDS)
+    for intent in both * 2:
+        await faults.tell_of_message(IntentId(intent), OurFault("no key"))
+    alarms = [record for record in caplog.records if record.message.startswith("case ")]
+    assert [record.args[1] for record in alarms if isinstance(record.args, tuple)] == both
+    await world.pool.execute("delete from outbox where id = $1", both[0])
+    assert [await mended(world).sweep(10) for _ in range(2)] == [1, 0]
+    (left,) = await world.pool.fetch("select hash from case_file where closed_ms is null")
+    assert left["hash"].hex == both[1]
 
 
 async def test_nothing_is_told_while_the_database_is_away_nor_before_somebody_could_mend_it(

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from functools import partial
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -252,17 +253,32 @@ async def test_a_payout_waits_while_its_operator_is_down_and_leaves_when_it_is_b
 async def test_who_waits_is_looked_at_at_the_next_slot_and_who_is_held_the_next_day(
     world: World,
 ) -> None:
-    """Who was looked at in vain keeps the place in the queue; people are reminded once a day."""
+    """Who was looked at in vain keeps the place in the queue; people are reminded once a day, also
+    of what came back.
+    """
+    sent_back = await returned(world)
     world.policy.closed = {"mtn_ug"}
     queued = await collected(world)
     world.policy.clearance = Clearance(HELD)
     held = await collected(world)
-    for payment_id, seconds in ((queued, 30), (held, 2 * 86_400)):
+    for payment_id, seconds in ((queued, 30), (held, 2 * 86_400), (sent_back, 2 * 86_400)):
         world.clock.pass_(seconds)
         await world.reconciler.sweep()
         now = int(world.clock.epoch())
         due = await world.pool.fetchval("select due from payment where id = $1", payment_id)
         assert due == (queue_due(now) if payment_id == queued else now + 86_400)
+
+
+async def test_people_who_could_not_be_reminded_are_reminded_at_the_next_look(world: World) -> None:
+    world.policy.clearance = Clearance(HELD)
+    payment_id = await collected(world)
+    owner, due = Owner(world.pool), "select due from payment where id = $1"
+    before = await world.pool.fetchval(due, payment_id)
+    await owner.execute("alter table case_file rename to gone")
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await world.rulings.looks_after(86_400)[S.ON_HOLD](await world.payment(payment_id))
+    await owner.execute("alter table gone rename to case_file")
+    assert await world.pool.fetchval(due, payment_id) == before
 
 
 async def test_while_an_operator_is_being_tried_again_only_those_with_a_permit_leave(
@@ -327,6 +343,22 @@ async def test_a_closed_first_way_is_passed_over_before_anything_was_sent(world:
     assert await end(world, payment_id) is S.PAID
 
 
+async def test_who_has_waited_for_all_ways_leaves_by_the_one_that_is_back(world: World) -> None:
+    """Not by the first, which is still closed; why is kept with the step."""
+    world.policy.closed = {"mtn_ug", "other_ug"}
+    payment_id = await through_two(world)
+    assert await world.state(payment_id) is S.PAYOUT_QUEUED
+    world.policy.closed = {"mtn_ug"}
+    assert await world.rulings.order_payout(await world.payment(payment_id))
+    await world.dispatched()
+    assert (world.mtn.orders, len(world.other.orders)) == ([], 1)
+    why = await world.pool.fetchval(
+        "select facts from journal where payment = $1 order by version desc limit 1", payment_id
+    )
+    assert "the first open way" in why
+    assert await end(world, payment_id) is S.PAID
+
+
 async def through_two(world: World) -> PaymentId:
     """A collected payment whose payee can be paid by two operators."""
     quote = msgspec.structs.replace(await world.quote(), ways=("mtn_ug", "other_ug"))
@@ -363,6 +395,31 @@ async def test_a_returned_payment_is_paid_again_to_the_right_number(world: World
     await world.dispatched()
     assert [order.msisdn for order in world.mtn.orders] == ["+256772000002", other]
     assert (await world.payment(payment_id)).quote.payee == other
+    assert await end(world, payment_id) is S.PAID
+
+
+async def test_a_returned_payment_is_paid_again_also_long_after_its_price_was_over(
+    world: World,
+) -> None:
+    """People agree on that in their own time; its rate stays as it was promised."""
+    payment_id = await returned(world)
+    world.clock.pass_(30 * 86_400)
+    assert await world.rulings.repay(payment_id, BY_TWO)
+    await world.dispatched()
+    assert await world.state(payment_id) is S.PAYING
+    assert await end(world, payment_id) is S.PAID
+
+
+async def test_a_returned_payment_is_paid_again_by_a_way_that_is_open(world: World) -> None:
+    payment_id = await through_two(world)
+    first = await world.live(payment_id)
+    assert await end(world, payment_id) is S.PAID
+    await world.tell(first, REVERSED, Source.QUERY)
+    assert await world.state(payment_id) is S.RETURNED
+    world.policy.closed = {"mtn_ug"}
+    assert await world.rulings.repay(payment_id, BY_TWO)
+    await world.dispatched()
+    assert (len(world.mtn.orders), len(world.other.orders)) == (1, 1)
     assert await end(world, payment_id) is S.PAID
 
 

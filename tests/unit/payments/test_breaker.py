@@ -9,7 +9,9 @@ from engine.payments.breaker import (
     Inputs,
     Position,
     Run,
+    as_seen,
     decide,
+    held_until_max,
     move,
     replay,
     run_of,
@@ -70,6 +72,7 @@ def test_a_fault_long_after_the_last_begins_a_new_streak() -> None:
         (Tally(succeeded=10, unclear=9), Position.CLOSED),  # too few to say
         (Tally(succeeded=10, unclear=10), Position.OPEN),
         (Tally(succeeded=11, unclear=10), Position.CLOSED),
+        (Tally(succeeded=100, unclear=99), Position.CLOSED),
         (Tally(declined=11, unreachable=10), Position.CLOSED),
         (Tally(succeeded=10, throttled=19), Position.CLOSED),  # half faults
         (Tally(succeeded=10, throttled=20), Position.OPEN),
@@ -108,6 +111,18 @@ def test_pauses_grow_to_a_limit() -> None:
         half = after(breaker, at=breaker.until_ms)
         breaker = after(half, U, at=half.since_ms)
     assert pauses == [30, 60, 120, 240, 480, 900, 900, 900]
+
+
+def test_a_time_that_has_not_come_is_the_moment_at_which_it_was_first_seen() -> None:
+    """And its pause is no longer for it; a time that has come stays as it is."""
+    for seen_ms in (NOW, NOW + 1, NOW + 90_000):
+        assert as_seen(OPEN, seen_ms) == OPEN
+    early = msgspec.structs.replace(OPEN, since_ms=NOW - 180_000, until_ms=NOW - 150_000)
+    assert as_seen(OPEN, NOW - 180_000) == early
+
+
+def test_a_probe_is_waited_for_as_long_as_by_a_clock_ten_seconds_ahead_and_no_longer() -> None:
+    assert held_until_max(NOW, RULES) == NOW + RULES.probe_seconds * 1000 + 10_000
 
 
 def test_runs_add_like_their_parts() -> None:
