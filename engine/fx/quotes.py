@@ -55,11 +55,23 @@ class Quote(msgspec.Struct, frozen=True, array_like=True):
     decisions: tuple[Decision, ...] = ()  # why this way and this price
     request: str = ""  # the code of the request for money that it answers
     request_try: int = 0  # how often a payment for that request had come to nothing before
+    way_costs: tuple[int, ...] = ()  # what each of the ways charges on top, where they differ
 
     @property
     def total_minor(self) -> int:
         """`total` in minor units of the payer's currency."""
         return self.amount.minor + self.fee.minor
+
+    @property
+    def payout_cost_minor(self) -> int:
+        """What the way that pays charges on top; of several the first. The most is promised."""
+        return self.way_costs[0] if self.way_costs else self.payout_cost_minor_max
+
+    def by_way(self, way: int) -> "Quote":
+        """The same price where that one of its ways pays."""
+        if not way or not self.way_costs:
+            return self
+        return msgspec.structs.replace(self, way_costs=self.way_costs[way:])
 
     @property
     def total(self) -> Money:
