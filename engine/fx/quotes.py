@@ -3,8 +3,11 @@
 import msgspec
 
 from engine.decisions import Decision
-from engine.money import Money
+from engine.money import MINOR_MAX, Money
 from engine.msisdn import Msisdn
+
+WHOLE_BP = 10_000
+"""All of an amount, in hundredths of a percent."""
 
 
 class Corridor(msgspec.Struct, frozen=True):
@@ -19,6 +22,22 @@ class Corridor(msgspec.Struct, frozen=True):
     amount_minor_max: int
     collection_cost_bp: int
     payout_cost_minor: int
+
+    @property
+    def senseless(self) -> str:
+        """Which of its terms would price a payment that the books refuse, or that loses money by
+        itself; "" for terms that make sense.
+        """
+        makes_sense = {
+            "spread_bp": 0 <= self.spread_bp < WHOLE_BP,
+            "fee_minor": 0 <= self.fee_minor <= MINOR_MAX,
+            "fee_bp": 0 <= self.fee_bp <= WHOLE_BP,
+            "collection_cost_bp": 0 <= self.collection_cost_bp <= WHOLE_BP,
+            "payout_cost_minor": 0 <= self.payout_cost_minor <= MINOR_MAX,
+            "amount_minor_min": 0 < self.amount_minor_min <= self.amount_minor_max,
+            "amount_minor_max": self.amount_minor_max <= MINOR_MAX,
+        }
+        return next((name for name, is_right in makes_sense.items() if not is_right), "")
 
 
 class Quote(msgspec.Struct, frozen=True, array_like=True):

@@ -1,4 +1,4 @@
-"""Nobody is charged for what cannot be paid out: the breakers are asked once more at the confirm."""
+"""Nobody is charged for what cannot be paid out: breakers are asked once more at the confirm."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple
