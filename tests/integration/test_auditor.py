@@ -548,6 +548,24 @@ async def test_a_gap_and_a_payment_beside_its_journal_are_named(room: Room) -> N
     }
 
 
+async def test_a_move_that_no_step_makes_is_named_sealed_before_or_not(room: Room) -> None:
+    """Balanced and in order, and yet: whoever was paid is not given the money back as well."""
+    twice, again, fresh, unknown = [await room.pay_whole() for _ in range(4)]
+    assert await found(room) == set()
+    await room.follow(twice, State.PAID, ())
+    assert await found(room) == {(Law.MOVE, twice.payment)}
+    (told,) = (await audit(room)).findings
+    assert told.detail == f"version 4 led from state {int(State.PAID)} to {int(State.PAID)}"
+    await sealed(room)  # the forerunner is looked up where it is sealed
+    assert await found(room) == set()  # of what has happened people are told once
+    await room.follow(again, State.REFUNDING, ())
+    begun = Plan(room.ids.payment(), CREATE, 1, State.PAID, key="at once paid")
+    assert await room.committed(begun) is Verdict.APPLIED
+    await room.follow(unknown, 77, ())  # type: ignore[arg-type]  # a state of newer code
+    assert await found(room) == {(Law.MOVE, again.payment), (Law.MOVE, begun.payment)}
+    assert fresh.payment not in {payment for _, payment in await found(room)}
+
+
 async def test_a_step_whose_forerunner_is_gone_from_sealed_history_is_named(room: Room) -> None:
     plan = await room.reserve()
     await sealed(room)
@@ -571,8 +589,8 @@ async def test_money_in_flight_without_its_attempt_and_an_attempt_without_money_
 ) -> None:
     paying = await room.collect(await room.reserve())
     empty = Plan(
-        room.ids.payment(), CREATE, 1, State.PAYING, key="empty", begins=room.ids.attempt(),
-        due=1, direction=Direction.DISBURSE, operator=2,
+        room.ids.payment(), CREATE, 1, State.COLLECTING, key="empty", begins=room.ids.attempt(),
+        due=1, direction=Direction.COLLECT, operator=1,
     )  # fmt: skip
     assert await room.committed(empty) is Verdict.APPLIED
     assert await found(room) == {(Law.NOTHING_HELD, empty.payment)}

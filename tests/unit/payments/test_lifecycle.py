@@ -80,6 +80,22 @@ def test_everything_the_table_does_not_list_is_impossible() -> None:
                 step(state, event)
 
 
+def test_the_moves_of_whole_steps_are_those_that_steps_make() -> None:
+    allowed = lifecycle.moves()
+    assert (S.NEW, S.COLLECTING) in allowed
+    assert (S.COLLECTING, S.PAYING) in allowed and (S.COLLECTING, S.ON_HOLD) in allowed
+    assert (S.PAYOUT_UNKNOWN, S.REFUNDING) in allowed and (S.PAYING, S.REFUND_DUE) in allowed
+    never = {
+        (S.PAID, S.PAYING), (S.PAID, S.REFUNDING), (S.PAID, S.REFUNDED), (S.PAID, S.PAID),
+        (S.REFUNDED, S.PAYING), (S.NEW, S.PAYING), (S.COLLECTING, S.PAID),
+        (S.PAYOUT_UNKNOWN, S.REFUNDED),
+    }  # fmt: skip
+    assert not never & allowed
+    for state, event in itertools.product(State, Event):
+        if lifecycle.may(state, event):
+            assert (state, step(state, event).state) in allowed
+
+
 def test_terminal_states_are_left_only_by_late_money_and_by_what_an_operator_undid() -> None:
     leaving = {(t.source, t.event) for t in TABLE if t.source in TERMINAL}
     assert leaving == {
