@@ -366,6 +366,20 @@ async def test_a_returned_payment_is_paid_again_to_the_right_number(world: World
     assert await end(world, payment_id) is S.PAID
 
 
+async def test_who_comes_back_the_next_day_is_paid_again_though_the_rate_is_over(
+    world: World,
+) -> None:
+    """Two people decided on it: the time in which a payout may begin by itself is not theirs."""
+    payment_id = await returned(world)
+    quote = (await world.payment(payment_id)).quote
+    world.clock.pass_(quote.pay_until - world.clock.epoch() + 1)
+    assert await world.rulings.repay(payment_id, BY_TWO)
+    await world.dispatched()
+    assert await world.state(payment_id) is S.PAYING
+    assert [order.amount for order in world.mtn.orders] == [quote.receives] * 2
+    assert await end(world, payment_id) is S.PAID
+
+
 async def test_what_is_said_again_of_the_number_before_contradicts_nothing(world: World) -> None:
     payment_id = await returned(world)
     first = world.mtn.orders[0]
