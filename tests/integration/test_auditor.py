@@ -23,6 +23,7 @@ from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
+from engine.payments.stepping import Heard
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.desk_room import BABU, CHEP, HELD, Room, open_room
@@ -153,6 +154,41 @@ async def test_payments_that_wait_for_people_or_operators_break_no_law(database_
         cancelled = await _unsent(world)
         assert await world.rulings.cancel(cancelled, Ruling("the payer asked"))
         await whole()
+
+
+async def test_late_money_unknown_ends_and_refunds_tried_again_break_no_law(
+    database_url: str,
+) -> None:
+    async with open_world(database_url) as world, open_room(database_url, pace=PACE) as room:
+
+        async def told(payment_id: PaymentId, finding: Finding, *, unclear: bool = True) -> None:
+            live = await world.live(payment_id)
+            if unclear:
+                await world.payments.record_unclear(await world.payment(payment_id), live)
+            assert (await audit(room)).findings == ()
+            await world.tell(live, finding)
+            await world.dispatched()
+            assert (await audit(room)).findings == ()
+
+        cancelled = await _unsent(world)
+        prompt = await world.live(cancelled)
+        assert await world.rulings.cancel(cancelled, Ruling("the payer asked"))
+        assert await world.tell(prompt, SUCCEEDED, Source.QUERY) is Heard.ADVANCED
+        await told(cancelled, SUCCEEDED)
+        assert await world.state(cancelled) is State.REFUNDED
+        failing = await world.confirm()
+        await world.dispatched()
+        for finding in (SUCCEEDED, FAILED, FAILED):  # collected, not paid out, not given back
+            await told(failing, finding)
+        assert await world.state(failing) is State.REFUND_DUE
+        await world.payments.order_refund(await world.payment(failing))
+        await world.dispatched()
+        await told(failing, SUCCEEDED)
+        assert await world.state(failing) is State.REFUNDED
+        declined = await world.confirm()
+        await world.dispatched()
+        await told(declined, FAILED)
+        assert await world.state(declined) is State.COLLECT_FAILED
 
 
 async def _unsent(world: World) -> PaymentId:
