@@ -22,6 +22,7 @@ from engine.ledger.auditor import Auditor, Pace
 from engine.ledger.books import Books
 from engine.ledger.commit import Committer
 from engine.msisdn import Msisdn
+from engine.payments.lifecycle import moves
 from engine.payments.notices import MESSAGE, Message, write_message
 from engine.payments.old_terms import as_written
 from engine.ports import OperatorFacts
@@ -110,6 +111,7 @@ def build_office(
             pace or Pace(),
             _as_written(pool),
             Agreed(store, tenant, operators).differing,
+            moves(),
         ),
         Books(pool, tenant, names),
     )

@@ -17,6 +17,8 @@ from engine.clients.clients import KeyHolder
 from engine.clients.quote_store import Kept, QuoteStore
 from engine.customers.customers import Customer
 from engine.fx.quotes import Quote
+from engine.ledger.postings import refund_minor
+from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.reservations import Reservations
 from engine.payments.selling import Payee, Selling
@@ -49,7 +51,10 @@ class PriceAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QuoteShown(msgspec.Struct, frozen=True):
-    """A price. `rate` is what one major unit of the payer's currency buys, after our spread."""
+    """A price. `rate` is what one major unit of the payer's currency buys, after our spread.
+
+    `refund` is what the payer gets back if it cannot be paid out, whatever the rate is then.
+    """
 
     id: str
     payer: str
@@ -62,6 +67,7 @@ class QuoteShown(msgspec.Struct, frozen=True):
     receives: Amount
     rate: str
     expires_at: str
+    refund: Amount
 
 
 class Quotes:
@@ -150,4 +156,5 @@ def show_quote(quote: Quote) -> QuoteShown:
         quote.quote_id, str(quote.payer), str(quote.payee), quote.payer_operator,
         quote.payee_operator, show(quote.amount), show(quote.fee), show(quote.total),
         show(quote.receives), quote.rate, iso_millis_of(quote.expires_at * 1000),
+        show(Money(refund_minor(quote), quote.amount.currency)),
     )  # fmt: skip

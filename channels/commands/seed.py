@@ -5,7 +5,7 @@ Read from a YAML file; safe to repeat, and safe to repeat with more in it.
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +23,7 @@ from engine.ledger.commit import commit
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.ledger.postings import top_up
+from engine.money import MINOR_MAX
 from engine.payments.breaker import Lane
 from engine.payments.health_store import HealthStore
 from engine.payments.ranking import Terms
@@ -32,6 +33,9 @@ from providers.registry import build_operators
 
 SAID_AGAIN_MS = DAY_MS
 """A rate that is seeded again after this time is said anew."""
+
+
+Minor = Annotated[int, msgspec.Meta(ge=0, le=MINOR_MAX)]
 
 
 class SeedRate(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,6 +55,17 @@ class SeedRate(msgspec.Struct, forbid_unknown_fields=True):
             ) from error
 
 
+class SeedCorridor(Corridor, frozen=True, forbid_unknown_fields=True):
+    """What a corridor costs. A slip in it would show in the books, and payments would stand."""
+
+    def __post_init__(self) -> None:
+        if wrong := self.senseless:
+            raise ValueError(
+                f"{self.payer_operator} to {self.payee_operator}: {wrong} makes no sense:"
+                f" {getattr(self, wrong)}"
+            )
+
+
 class SeedFloat(msgspec.Struct, forbid_unknown_fields=True):
     """Money paid into our wallet at an operator; `key` makes it happen once."""
 
@@ -64,17 +79,17 @@ class SeedTerms(msgspec.Struct, forbid_unknown_fields=True):
 
     operator: str
     direction: Literal["collect", "disburse"]
-    day_minor_max: int | None = None
-    month_minor_max: int | None = None
-    month_minor_promised: int = 0
-    canary_ppm: int | None = None
+    day_minor_max: Minor | None = None
+    month_minor_max: Minor | None = None
+    month_minor_promised: Minor = 0
+    canary_ppm: Annotated[int, msgspec.Meta(ge=0, lt=1_000_000)] | None = None
 
 
 class Seeds(msgspec.Struct, forbid_unknown_fields=True):
     """The file's parts; an operator without terms has no caps."""
 
     rates: list[SeedRate]
-    corridors: list[Corridor]
+    corridors: list[SeedCorridor]
     floats: list[SeedFloat]
     terms: list[SeedTerms] = []
 
@@ -160,13 +175,24 @@ def _refuse_strangers(seeds: Seeds, operators: Mapping[str, OperatorFacts]) -> N
 
 
 def _refuse_doubles(seeds: Seeds) -> None:
-    """The second of two would be taken for the first said again, and not be paid in."""
-    times = Counter(paid_in.key for paid_in in seeds.floats)
-    if doubles := [key for key, n in times.items() if n > 1]:
-        raise BadArgument(f"floats: each wants a key of its own, {doubles[0]!r} is there twice")
+    """The second of two floats would be taken for the first said again, and not be paid in; of two
+    prices the last would be taken, and nobody told.
+    """
+    if twice := _twice([paid_in.key for paid_in in seeds.floats]):
+        raise BadArgument(f"floats: each wants a key of its own, {twice!r} is there twice")
+    if twice := _twice([f"{c.payer_operator} to {c.payee_operator}" for c in seeds.corridors]):
+        raise BadArgument(f"corridors: {twice} is there twice")
+    if twice := _twice([f"{rate.base}/{rate.quote}" for rate in seeds.rates]):
+        raise BadArgument(f"rates: {twice} is there twice")
 
 
-async def _beside(connection: Any, tenant: int, corridors: list[Corridor]) -> list[tuple[str, str]]:
+def _twice(names: list[str]) -> str:
+    return next((name for name, n in Counter(names).items() if n > 1), "")
+
+
+async def _beside(
+    connection: Any, tenant: int, corridors: Sequence[Corridor]
+) -> list[tuple[str, str]]:
     rows = await connection.fetch(
         "select payer_operator, payee_operator from corridor where tenant = $1 order by 1, 2",
         tenant,
@@ -200,7 +226,7 @@ async def _store_rates(connection: Any, tenant: int, rates: list[SeedRate], at_m
         )  # fmt: skip
 
 
-async def _store_corridors(connection: Any, tenant: int, corridors: list[Corridor]) -> None:
+async def _store_corridors(connection: Any, tenant: int, corridors: Sequence[Corridor]) -> None:
     names = Corridor.__struct_fields__
     for corridor in corridors:
         values = [getattr(corridor, name) for name in names]

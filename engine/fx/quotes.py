@@ -3,8 +3,11 @@
 import msgspec
 
 from engine.decisions import Decision
-from engine.money import Money
+from engine.money import MINOR_MAX, Money
 from engine.msisdn import Msisdn
+
+WHOLE_BP = 10_000
+"""All of an amount, in hundredths of a percent."""
 
 
 class Corridor(msgspec.Struct, frozen=True):
@@ -19,6 +22,22 @@ class Corridor(msgspec.Struct, frozen=True):
     amount_minor_max: int
     collection_cost_bp: int
     payout_cost_minor: int
+
+    @property
+    def senseless(self) -> str:
+        """Which of its terms would price a payment that the books refuse, or that loses money by
+        itself; "" for terms that make sense.
+        """
+        makes_sense = {
+            "spread_bp": 0 <= self.spread_bp < WHOLE_BP,
+            "fee_minor": 0 <= self.fee_minor <= MINOR_MAX,
+            "fee_bp": 0 <= self.fee_bp <= WHOLE_BP,
+            "collection_cost_bp": 0 <= self.collection_cost_bp <= WHOLE_BP,
+            "payout_cost_minor": 0 <= self.payout_cost_minor <= MINOR_MAX,
+            "amount_minor_min": 0 < self.amount_minor_min <= self.amount_minor_max,
+            "amount_minor_max": self.amount_minor_max <= MINOR_MAX,
+        }
+        return next((name for name, is_right in makes_sense.items() if not is_right), "")
 
 
 class Quote(msgspec.Struct, frozen=True, array_like=True):
@@ -55,11 +74,23 @@ class Quote(msgspec.Struct, frozen=True, array_like=True):
     decisions: tuple[Decision, ...] = ()  # why this way and this price
     request: str = ""  # the code of the request for money that it answers
     request_try: int = 0  # how often a payment for that request had come to nothing before
+    way_costs: tuple[int, ...] = ()  # what each of the ways charges on top, where they differ
 
     @property
     def total_minor(self) -> int:
         """`total` in minor units of the payer's currency."""
         return self.amount.minor + self.fee.minor
+
+    @property
+    def payout_cost_minor(self) -> int:
+        """What the way that pays charges on top; of several the first. The most is promised."""
+        return self.way_costs[0] if self.way_costs else self.payout_cost_minor_max
+
+    def by_way(self, way: int) -> "Quote":
+        """The same price where that one of its ways pays."""
+        if not way or not self.way_costs:
+            return self
+        return msgspec.structs.replace(self, way_costs=self.way_costs[way:])
 
     @property
     def total(self) -> Money:

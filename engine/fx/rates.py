@@ -33,7 +33,8 @@ class RateBook:
     A rate older than `stale_after_seconds` prices nothing: better no payment than one at
     yesterday's rate. What people wrote into the table themselves prices until the first rate of
     the pair is accepted; from then on it is one source among the others. A newest row that is no
-    number prices nothing either, nor does what it was to replace.
+    number prices nothing either, nor does what it was to replace, nor a corridor whose terms make
+    no sense.
     """
 
     def __init__(self, tenant: int, clock: Clock, *, stale_after_seconds: float) -> None:
@@ -42,6 +43,7 @@ class RateBook:
         self._stale_after_seconds = stale_after_seconds
         self._rates: dict[tuple[str, str], Rate] = {}
         self._corridors: dict[tuple[str, str], Corridor] = {}
+        self._senseless: list[Corridor] = []
 
     async def refresh(self, pool: Any) -> None:
         """Read the newest rate of each pair and all corridors. Raises what the pool raises."""
@@ -56,12 +58,21 @@ class RateBook:
         )
         corridors = await pool.fetch("select * from corridor where tenant = $1", self._tenant)
         self._rates = {(r["base"], r["quote"]): Rate(*r) for r in rates}
-        self._corridors = {
-            (c["payer_operator"], c["payee_operator"]): Corridor(
-                **{name: c[name] for name in Corridor.__struct_fields__}
-            )
-            for c in corridors
-        }
+        read = [
+            Corridor(**{name: c[name] for name in Corridor.__struct_fields__}) for c in corridors
+        ]
+        self._tell_of_senseless([corridor for corridor in read if corridor.senseless])
+        self._corridors = {(c.payer_operator, c.payee_operator): c for c in read if not c.senseless}
+
+    def _tell_of_senseless(self, found: list[Corridor]) -> None:
+        """Once, and again when they are others: the file that is seeded is refused for them."""
+        if found != self._senseless:
+            for c in found:
+                log.error(
+                    "%s to %s is closed: its %s makes no sense; seed it anew",
+                    c.payer_operator, c.payee_operator, c.senseless,
+                )  # fmt: skip
+        self._senseless = found
 
     async def keep_fresh(self, pool: Any, every_seconds: float) -> None:
         """Refresh for ever; while the database is away the rates go stale by themselves."""

@@ -20,7 +20,7 @@ from engine.ledger import audit_store as store
 from engine.ledger import breach_store
 from engine.ledger.audit_rows import FOREVER_MS, Chain
 from engine.ledger.audit_store import AsWritten, Block, Opened, Sealed
-from engine.ledger.breach_store import Differing
+from engine.ledger.breach_store import Differing, Moves
 from engine.ledger.fence import Fence
 from engine.ledger.findings import (
     OF_TODAY,
@@ -76,10 +76,12 @@ class Auditor:
         pace: Pace,
         as_written: AsWritten,
         differing: Differing,
+        moves: Moves = frozenset(),
     ) -> None:
         """`operators` maps the codes in account numbers to names; `as_written` gives facts back as
         they were before their numbers were sealed (`decisions/0003-what-was-sealed-later.md`);
-        `differing` compares rows with what two people agreed on (`decisions/0009-...`).
+        `differing` compares rows with what two people agreed on (`decisions/0009-...`); `moves` are
+        those that payments may make, none of which is judged where they are not told.
         """
         self._pool = pool
         self._tenant = tenant
@@ -88,6 +90,7 @@ class Auditor:
         self._pace = pace
         self._as_written = as_written
         self._differing = differing
+        self._moves = moves
         self._fence = Fence(tenant)
 
     async def sweep(self) -> int:
@@ -220,8 +223,9 @@ class Auditor:
 
     async def _rows(self, connection: Any, chain: Chain, to_ms: int) -> list[Finding]:
         broken = await breach_store.broken_entries(
-            connection, self._tenant, chain.partition, from_ms=chain.sealed_ms, to_ms=to_ms
-        )
+            connection, self._tenant, chain.partition, from_ms=chain.sealed_ms, to_ms=to_ms,
+            moves=self._moves,
+        )  # fmt: skip
         manual = await breach_store.manual_rows(
             connection, self._tenant, chain.partition, from_ms=chain.sealed_ms, to_ms=to_ms
         )

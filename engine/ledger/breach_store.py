@@ -3,7 +3,7 @@
 As in `audit_store`, every function runs inside one repeatable-read transaction of the caller's.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from engine.ledger.audit_rows import (
@@ -65,13 +65,22 @@ async def manual_rows(
     ]  # fmt: skip
 
 
+Moves = Collection[tuple[int, int]]
+"""From which state to which a payment may go in one step; from 0 where it begins."""
+
+
 async def broken_entries(
-    connection: Any, tenant: int, partition: str, *, from_ms: int, to_ms: int
+    connection: Any, tenant: int, partition: str, *, from_ms: int, to_ms: int, moves: Moves
 ) -> list[Breach]:
-    """Rows that are no balanced entry, needed two people, or do not fit a payment's path."""
+    """Rows that are no balanced entry, needed two people, or do not fit a payment's path.
+
+    Steps between states that `moves` knows have to be one of them; of others newer code knows more.
+    """
+    known = sorted({state for move in moves for state in move})
     rows = await connection.fetch(
         _breaches(partition),
         tenant, from_ms, to_ms, [int(s) for s in NEEDS_NOBODY],
+        [before << 16 | after for before, after in moves], known,
     )  # fmt: skip
     return [_breach(row) for row in rows]
 
@@ -132,6 +141,19 @@ odd as materialized (
       or (p.version::bigint << 16 | (p.state & 65535)) is distinct from last
       or first > 1 and not exists (
         select from {partition} j where j.payment = f.payment and j.version = f.first - 1)),
+steps as (
+  select payment, version, state, lag(version) over w as version_before,
+         lag(state) over w as state_before
+    from fresh where state < {MANUAL_FROM} window w as (partition by payment order by version)),
+-- A forerunner that is not fresh is looked up; one that is missing is the path's affair.
+moved as (
+  select s.payment, s.version, s.state, case
+           when s.version = 1 then 0
+           when s.version_before = s.version - 1 then s.state_before
+           else (select state from {partition} j
+                  where j.payment = s.payment and j.version = s.version - 1)
+         end as before
+    from steps s),
 ends as (
   select o.payment, o.stands_at, o.stands_in, j.version, j.state from odd o
     left join lateral (select version, state from {partition} j where j.payment = o.payment
@@ -153,6 +175,10 @@ select 'path', f.payment, f.version - 1, 0, 0, 0 from fresh f join odd o on o.pa
 union all
 select 'path', payment, coalesce(stands_at, 0), 0, version, coalesce(stands_at, 0) from ends
  where stands_at is distinct from version or stands_in is distinct from state
+union all
+select 'move', payment, version, 0, before, state from moved
+ where before = any($6::int[]) and state = any($6::int[])
+   and (before << 16 | state) <> all($5::int[])
 order by 2, 3"""
 
 

@@ -23,6 +23,7 @@ class Law(StrEnum):
     TWO_PEOPLE = "two people"  # a row that people made without a proposal both agreed on
     AGREED = "agreed"  # a row that people made is not what both agreed on
     PATH = "path"  # a version is missing, or the payment is not where its journal ends
+    MOVE = "move"  # a payment went from one state to another as no step of it does
     BALANCE = "balance"  # a balance is not what the journal adds up to
     REST = "rest"  # a payment is over, and still money stands for it
     STANDING = "standing"  # money is in flight without the attempt that carries it
@@ -90,6 +91,8 @@ def _sentence(breach: Breach, operators: Mapping[int, str]) -> str:
             return f"version {breach.version} was made without two people"
         case Law.PATH:
             return f"version {breach.version} and the journal do not fit"
+        case Law.MOVE:
+            return f"version {breach.version} led from state {breach.there} to {breach.expected}"
         case Law.BALANCE:
             # Told by the difference: while payments go on, only that stays the same.
             more = _minor(breach, breach.there - breach.expected)

@@ -34,6 +34,8 @@ class Price(Protocol):
     @property
     def payout_cost_minor_max(self) -> int: ...
     @property
+    def payout_cost_minor(self) -> int: ...
+    @property
     def fee_is_refunded(self) -> bool: ...
 
 
@@ -81,8 +83,12 @@ def settle_held(quote: Price, route: Route) -> Transfers:
 
 
 def _settled(held: int, quote: Price, route: Route) -> Transfers:
+    """The dearest of the ways was held; what the one that paid does not charge is free again."""
+    unused = quote.payout_cost_minor_max - quote.payout_cost_minor
+    free = ((held, route.pool_avail, unused),) if unused else ()
     return (
-        (held, route.destination_float, held_minor(quote)),
+        (held, route.destination_float, held_minor(quote) - unused),
+        *free,
         *[(route.customer_funds, to, minor) for to, minor in _earned(quote, route) if minor],
     )
 
@@ -141,7 +147,7 @@ def settle_returned(quote: Price, route: Route) -> Transfers:
     """
     return _nonzero(
         (route.returned, route.destination_float, quote.receives.minor),
-        (route.pool_avail, route.destination_float, quote.payout_cost_minor_max),
+        (route.pool_avail, route.destination_float, quote.payout_cost_minor),
     )
 
 

@@ -42,7 +42,7 @@ class Earned(NamedTuple):
 
 
 class Charged(NamedTuple):
-    """What paying out cost on top, as priced: the pool of its currency bore it, no income did."""
+    """What paying out cost on top, as booked: the pool of its currency bore it, no income did."""
 
     corridor: Corridor
     charge: Money
@@ -68,7 +68,9 @@ class Earnings:
 
     async def charged(self, from_ms: int, to_ms: int) -> list[Charged]:
         """Of the payouts that were booked in that time, where paying out cost anything."""
-        rows = await self._pool.fetch(_CHARGED, self._tenant, from_ms, to_ms, int(State.PAID))
+        rows = await self._pool.fetch(
+            _CHARGED, self._tenant, from_ms, to_ms, int(State.PAID), int(Kind.FLOAT)
+        )
         return [Charged(Corridor(row[0], row[1]), Money(row[3], row[2])) for row in rows]
 
 
@@ -95,8 +97,16 @@ with moved as (
 select {_CORRIDOR}, m.currency, count(distinct p.id), {", ".join(map(_sum_of, EARNED_IN))}
   from moved m left join payment p on p.id = m.payment and p.tenant = $1 and p.state < $5 {_TERMS}
  group by 1, 2, 3 order by 3, 1, 2"""
+# What left the wallet of whoever paid, beyond what the payee got.
 _CHARGED = f"""
-select {_CORRIDOR}, {_QUOTE} -> 7 ->> 'currency', sum(({_QUOTE} ->> 14)::bigint)::bigint
-  from journal j join payment p on p.id = j.payment {_TERMS}
- where j.tenant = $1 and j.at_ms >= $2 and j.at_ms < $3 and j.state = $4
- group by 1, 2, 3 having sum(({_QUOTE} ->> 14)::bigint) > 0 order by 3, 1, 2"""
+with left_ as (
+  select j.payment, sum(t.minor)::bigint as minor
+    from journal j, unnest(j.credits, j.amounts) t(account, minor)
+   where j.tenant = $1 and j.at_ms >= $2 and j.at_ms < $3 and j.state = $4
+     and t.account >> 24 & 255 = $5
+   group by j.payment, j.version)
+select {_CORRIDOR}, {_QUOTE} -> 7 ->> 'currency',
+       sum(l.minor - ({_QUOTE} -> 7 ->> 'minor')::bigint)::bigint
+  from left_ l join payment p on p.id = l.payment {_TERMS}
+ group by 1, 2, 3 having sum(l.minor - ({_QUOTE} -> 7 ->> 'minor')::bigint) > 0
+ order by 3, 1, 2"""

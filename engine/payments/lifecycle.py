@@ -180,6 +180,9 @@ A caller may name another event for a state on the way (`then`): hold, queue, or
 """
 
 
+_INSTEAD = (E.HELD, E.PAYOUT_QUEUED, E.PAYOUT_ORDERED, E.REFUND_DECIDED)
+"""What callers name as `then`."""
+
 _LEAVES = {E.PAYOUT_ORDERED, E.REFUND_ORDERED, E.GIVEN_BACK, E.PAID_BEFORE}
 """Money leaves by these: at the operator that pays from now on, if it is another one."""
 
@@ -200,6 +203,17 @@ class Step(msgspec.Struct, frozen=True):
 def may(state: State, event: Event) -> bool:
     """Whether the table lists the event for the state."""
     return (state, event) in _NEXT
+
+
+@cache
+def moves() -> frozenset[tuple[State, State]]:
+    """From which state to which one step may lead, whatever follows its event without waiting."""
+    return frozenset(
+        (t.source, _way(t.source, t.event, then, refunds_itself).path[-1])
+        for t in TABLE
+        for then in (None, *_INSTEAD)
+        for refunds_itself in (True, False)
+    )
 
 
 def advance(

@@ -135,6 +135,13 @@ class Ranking(msgspec.Struct, frozen=True):
         return max((costs[name] for name in self.ways), default=0)
 
     @property
+    def way_costs(self) -> tuple[int, ...]:
+        """What each of the ways charges; none where they all charge the same."""
+        costs = {c.operator: c.cost_minor or 0 for c in self.question.candidates}
+        by_way = tuple([costs[name] for name in self.ways])
+        return by_way if len({*by_way}) > 1 else ()
+
+    @property
     def decision(self) -> Decision:
         """What is kept: the ways, why, and the whole question."""
         why = [self.lead, *(f"{refused.operator}: {refused.why}" for refused in self.refused)]

@@ -11,6 +11,7 @@ from engine.desk import rebalancing
 from engine.fx import consensus
 from engine.payments import breaker, portability, ranking
 from engine.payments.lifecycle import Event
+from engine.payments.settlement import deciding
 
 Replay = Callable[[Decision], Decision | None]
 
@@ -61,6 +62,7 @@ REPLAYS: Mapping[Kind, Replay] = {
     Kind.COMPLIANCE: clearance.replay,
     Kind.LIQUIDITY: rebalancing.replay,
     Kind.WALLET: portability.replay,
+    Kind.SETTLEMENT: deciding.replay,
 }
 """How decisions of a kind are made again. Raises ValueError's kin for inputs nobody reads."""
 

@@ -286,4 +286,5 @@ class Selling:
             ways=ranking.ways if ranking else (ways.payee.name,),
             rate_at_ms=rate.at_ms,
             decisions=tuple(decision for decision in decided if decision is not None),
+            way_costs=ranking.way_costs if ranking else (),
         )

@@ -83,8 +83,9 @@ class Stepper:
         refunds = not orders_refund(payment.state, event, then) or await self.refunds_itself(
             payment, ending
         )
+        price = payment.facts.quote.by_way(onward.way if onward else payment.way)
         step = advance(
-            payment.state, event, payment.facts.quote, payment.route,
+            payment.state, event, price, payment.route,
             then=then, onward=onward.route if onward else None,
             refunds_itself=refunds,
         )  # fmt: skip

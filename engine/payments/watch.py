@@ -122,6 +122,13 @@ class Health:
         """Whether payouts may be sent at once; else they queue, and `take_probe` lets some go."""
         return self._position(Lane(operator, Direction.DISBURSE)) is Position.CLOSED
 
+    def may_try(self, operator: str, direction: Direction, minor: int) -> bool:
+        """Whether something may be begun that will go there: while closed, and a small one while it
+        is being tried again. Takes no probe. From memory.
+        """
+        lane = Lane(operator, direction)
+        return self._position(lane) is Position.CLOSED or self._may_probe(lane, minor)
+
     async def take_probe(self, operator: str, direction: Direction, minor: int) -> bool:
         """Whether this one order may go now: always while closed, never while open.
 

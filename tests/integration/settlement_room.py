@@ -269,7 +269,7 @@ select coalesce(r.payment, o.payment) as payment, r.minor as owed, o.minor as ke
 
 
 WRITTEN = (
-    "journal", "payment", "balance", "fx_rate", "case_file",
+    "journal", "payment", "balance", "fx_rate", "case_file", "decision",
     "audit_block", "audit_fence", "audit_late", "audit_sum", "audit_position",
     "settlement_obligation", "settlement_position", "settlement_look", "settlement_corridor",
     "settlement_batch", "settlement_approval", "settlement_errand", "settlement_transaction",

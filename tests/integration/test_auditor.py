@@ -23,6 +23,7 @@ from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
 from engine.payments.policy import Clearance
+from engine.payments.stepping import Heard
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.desk_room import BABU, CHEP, HELD, Room, open_room
@@ -153,6 +154,41 @@ async def test_payments_that_wait_for_people_or_operators_break_no_law(database_
         cancelled = await _unsent(world)
         assert await world.rulings.cancel(cancelled, Ruling("the payer asked"))
         await whole()
+
+
+async def test_late_money_unknown_ends_and_refunds_tried_again_break_no_law(
+    database_url: str,
+) -> None:
+    async with open_world(database_url) as world, open_room(database_url, pace=PACE) as room:
+
+        async def told(payment_id: PaymentId, finding: Finding, *, unclear: bool = True) -> None:
+            live = await world.live(payment_id)
+            if unclear:
+                await world.payments.record_unclear(await world.payment(payment_id), live)
+            assert (await audit(room)).findings == ()
+            await world.tell(live, finding)
+            await world.dispatched()
+            assert (await audit(room)).findings == ()
+
+        cancelled = await _unsent(world)
+        prompt = await world.live(cancelled)
+        assert await world.rulings.cancel(cancelled, Ruling("the payer asked"))
+        assert await world.tell(prompt, SUCCEEDED, Source.QUERY) is Heard.ADVANCED
+        await told(cancelled, SUCCEEDED)
+        assert await world.state(cancelled) is State.REFUNDED
+        failing = await world.confirm()
+        await world.dispatched()
+        for finding in (SUCCEEDED, FAILED, FAILED):  # collected, not paid out, not given back
+            await told(failing, finding)
+        assert await world.state(failing) is State.REFUND_DUE
+        await world.payments.order_refund(await world.payment(failing))
+        await world.dispatched()
+        await told(failing, SUCCEEDED)
+        assert await world.state(failing) is State.REFUNDED
+        declined = await world.confirm()
+        await world.dispatched()
+        await told(declined, FAILED)
+        assert await world.state(declined) is State.COLLECT_FAILED
 
 
 async def _unsent(world: World) -> PaymentId:
@@ -548,6 +584,24 @@ async def test_a_gap_and_a_payment_beside_its_journal_are_named(room: Room) -> N
     }
 
 
+async def test_a_move_that_no_step_makes_is_named_sealed_before_or_not(room: Room) -> None:
+    """Balanced and in order, and yet: whoever was paid is not given the money back as well."""
+    twice, again, fresh, unknown = [await room.pay_whole() for _ in range(4)]
+    assert await found(room) == set()
+    await room.follow(twice, State.PAID, ())
+    assert await found(room) == {(Law.MOVE, twice.payment)}
+    (told,) = (await audit(room)).findings
+    assert told.detail == f"version 4 led from state {int(State.PAID)} to {int(State.PAID)}"
+    await sealed(room)  # the forerunner is looked up where it is sealed
+    assert await found(room) == set()  # of what has happened people are told once
+    await room.follow(again, State.REFUNDING, ())
+    begun = Plan(room.ids.payment(), CREATE, 1, State.PAID, key="at once paid")
+    assert await room.committed(begun) is Verdict.APPLIED
+    await room.follow(unknown, 77, ())  # type: ignore[arg-type]  # a state of newer code
+    assert await found(room) == {(Law.MOVE, again.payment), (Law.MOVE, begun.payment)}
+    assert fresh.payment not in {payment for _, payment in await found(room)}
+
+
 async def test_a_step_whose_forerunner_is_gone_from_sealed_history_is_named(room: Room) -> None:
     plan = await room.reserve()
     await sealed(room)
@@ -571,8 +625,8 @@ async def test_money_in_flight_without_its_attempt_and_an_attempt_without_money_
 ) -> None:
     paying = await room.collect(await room.reserve())
     empty = Plan(
-        room.ids.payment(), CREATE, 1, State.PAYING, key="empty", begins=room.ids.attempt(),
-        due=1, direction=Direction.DISBURSE, operator=2,
+        room.ids.payment(), CREATE, 1, State.COLLECTING, key="empty", begins=room.ids.attempt(),
+        due=1, direction=Direction.COLLECT, operator=1,
     )  # fmt: skip
     assert await room.committed(empty) is Verdict.APPLIED
     assert await found(room) == {(Law.NOTHING_HELD, empty.payment)}

@@ -92,6 +92,19 @@ async def test_a_payment_that_its_payer_declines_takes_nothing(room: ClientRoom)
     await assert_books(room.world.pool)
 
 
+async def test_a_price_says_what_comes_back_if_it_cannot_be_paid_out_and_that_comes_back(
+    room: ClientRoom,
+) -> None:
+    quote = (await room.post("/quotes", PRICE)).json()
+    assert quote["refund"] == quote["total"]  # the fee as well
+    sent = (await room.post("/payments/send", {"quote": quote["id"]})).json()
+    await room.engine.dispatcher.idle()
+    for finding in (SUCCEEDED, FAILED, SUCCEEDED):
+        await room.tell(sent["id"], finding)
+    status = (await room.get(f"/payments/{sent['id']}/status")).json()
+    assert (status["outcome"], status["given_back"]) == ("refunded", quote["refund"])
+
+
 async def test_a_status_says_when_it_came_to_that_and_what_its_payer_has_back(
     room: ClientRoom,
 ) -> None:

@@ -157,6 +157,26 @@ async def test_a_repeat_beside_an_unbalanced_plan_is_still_a_repeat(books: Any) 
     assert await amount(books, A) == 60
 
 
+async def test_each_poisoned_plan_among_two_hundred_is_refused_alone_with_its_reason(
+    books: Any,
+) -> None:
+    plans = [new(1, debit=FREE) for _ in range(200)]
+    poison = {
+        7: (new(2**63, debit=FREE), str(2**63)),
+        50: (new(2**63 - 1, debit=FREE), "out of range"),  # with what is there already
+        99: (new(1, debit=MISSING), "unknown account"),
+        150: (new(1)._replace(state=10**6), "1000000"),
+        199: (new(1)._replace(tenant="first"), "'first'"),  # type: ignore[arg-type]
+    }
+    batch = [poison[i][0] if i in poison else plan for i, plan in enumerate(plans)]
+    answers = await commit(books, batch, 1)
+    for number, answer in enumerate(answers):
+        assert answer.verdict is (V.POISON if number in poison else V.APPLIED), number
+        if number in poison:
+            assert poison[number][1] in (answer.error or ""), answer
+    assert await amount(books, B) == 195
+
+
 @pytest.mark.parametrize("careful", [False, True])
 async def test_poison_is_found_by_bisecting(books: Any, careful: bool) -> None:
     plans = [new(1) for _ in range(20)]

@@ -69,7 +69,7 @@ async def kept(database_url: str, pool: Any) -> Kept:
     await here.step(1, write(facts))
     await here.step(2, None)
     await here.step(3, write(Ending(AttemptId("a" * 32), True, "ok", 1, decisions=(RATE,))))
-    opened = Decision(Kind.SETTLEMENT, "settle", "due", {})
+    opened = Decision(Kind.RESTORED, "hold", "the database was restored", {})
     await DecisionLog(pool, 1, ids).keep([opened], here.payment_id)
     return here
 
@@ -79,7 +79,7 @@ async def test_everything_about_a_payment_is_shown_in_its_order(kept: Kept) -> N
     for name in (code, code.lower(), kept.payment_id):
         assert await kept.run("--payment", name)
         assert [line.split()[1:3] for line in kept.said] == [
-            [code, "route"], [code, "compliance"], [code, "rate"], [code, "settlement"],
+            [code, "route"], [code, "compliance"], [code, "rate"], [code, "restored"],
         ]  # fmt: skip
     assert kept.said[0].endswith("mtn_ug>airtel_ug: best")
 

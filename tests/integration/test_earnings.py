@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from channels.commands.earnings import say_earned
@@ -17,10 +18,10 @@ from engine.payments.earnings import EARNED_IN, Corridor, Earned, Earnings
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
-from engine.ports import Finding, Outcome
+from engine.ports import Finding, Outcome, Reason
 from tests.integration.books import assert_books
 from tests.integration.offices import office_of
-from tests.integration.world import FAILED, SUCCEEDED, World, open_world
+from tests.integration.world import CUSTOMER, FAILED, SUCCEEDED, World, open_world
 
 pytestmark = pytest.mark.long("payments of several fates are made for a few figures")
 
@@ -141,6 +142,30 @@ async def test_what_is_paid_again_to_another_number_is_earned_once_in_its_corrid
     (found,) = await Earnings(world.pool, 1).earned(0, now_ms(world) + 1)
     assert (found.corridor, found.payments) == (HERE, 1)
     assert (found.fee_minor, found.spread_minor) == (quote.fee.minor, quote.spread_minor)
+
+
+async def test_what_paying_out_cost_is_what_the_way_that_paid_charges(world: World) -> None:
+    """The dearest of the ways was held; the rest of that is free again, and nobody's cost."""
+    free = await world.balance("POOL_AVAIL", "UGX")
+    quote = msgspec.structs.replace(
+        await world.quote(), ways=("mtn_ug", "other_ug"), payout_cost_minor_max=300,
+        way_costs=(300, 120),
+    )  # fmt: skip
+    confirmed = await world.payments.confirming.confirm(
+        payer=CUSTOMER, quote=quote, key=quote.quote_id
+    )
+    await told(world, confirmed.payment_id)
+    refused = msgspec.structs.replace(FAILED, reason=Reason.CONFIGURATION)
+    await told(world, confirmed.payment_id, refused)
+    assert await world.balance("PAYOUT_IN_FLIGHT other_ug", "UGX") == quote.receives.minor + 300
+    await told(world, confirmed.payment_id)
+    assert await world.state(confirmed.payment_id) is State.PAID
+    left = quote.receives.minor + 120
+    assert await world.balance("FLOAT other_ug", "UGX") == -left
+    assert await world.balance("POOL_AVAIL", "UGX") == free - left
+    assert await world.balance("POOL_HELD", "UGX") == 0
+    (charged,) = await Earnings(world.pool, 1).charged(0, now_ms(world) + 1)
+    assert (charged.corridor, charged.charge.minor) == (HERE, 120)
 
 
 async def test_what_operators_keep_is_a_cost_and_what_a_payout_costs_is_told_beside(

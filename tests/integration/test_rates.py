@@ -541,6 +541,27 @@ async def test_a_row_that_is_no_number_prices_nothing(
     assert (await book(pool, clock)).mid("KES", "UGX") == Decimal("28.5")
 
 
+@pytest.mark.parametrize(
+    "slip", ["spread_bp = -150", "payout_cost_minor = -1", "fee_minor = -1", "fee_bp = 10001"]
+)
+async def test_a_corridor_whose_terms_make_no_sense_is_closed_and_told_once(
+    seeded_url: str, caplog: pytest.LogCaptureFixture, slip: str
+) -> None:
+    """Its payments would be collected and paid out, and the books would refuse to say so."""
+    async with open_world(seeded_url) as world:
+        book = RateBook(1, world.clock, stale_after_seconds=86_400)
+        await world.pool.execute(f"update corridor set {slip} where payer_operator = 'mpesa_ke'")
+        for _ in range(3):
+            await book.refresh(world.pool)
+        with pytest.raises(NoWayNow, match=r"no_way\.corridor"):
+            book.corridor("mpesa_ke", "mtn_ug")
+        assert book.corridor("mtn_ug", "mpesa_ke").spread_bp > 0
+        told = [r.getMessage() for r in caplog.records if "makes no sense" in r.getMessage()]
+        assert told == [
+            f"mpesa_ke to mtn_ug is closed: its {slip.split()[0]} makes no sense; seed it anew"
+        ]
+
+
 async def test_the_table_prices_until_the_first_rate_is_accepted_and_never_over_it(
     pool: Any, clock: TestClock, one: ScriptedSource, two: ScriptedSource
 ) -> None:

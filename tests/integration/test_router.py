@@ -14,22 +14,27 @@ from engine.decision_log import DecisionLog
 from engine.decisions import Decision
 from engine.errors import NoWayNow
 from engine.fx.quotes import Corridor
+from engine.fx.rates import Rate, RateBook
 from engine.ledger.chart import Account, Kind
 from engine.money import Money
+from engine.msisdn import Msisdn
 from engine.payments.breaker import BreakerRules, Lane
 from engine.payments.health import Told
 from engine.payments.health_store import HealthStore
 from engine.payments.outlook import Condition
+from engine.payments.planning import Timing
 from engine.payments.pools import Holding, Pools
 from engine.payments.pricing import Price, price
 from engine.payments.ranking import Ranking, Refusal, Terms
 from engine.payments.replays import differing
 from engine.payments.router import Router, keep_current, margin_minor
 from engine.payments.routing import Ways
+from engine.payments.selling import Selling
 from engine.payments.watch import BELIEF_SECONDS, Health
 from engine.ports import Direction
-from tests.integration.world import TestClock
-from tests.unit.payments.examples import KE_UG, MPESA, MTN
+from tests.integration.world import CUSTOMER, ScriptedPolicy, TestClock
+from tests.numbering import directory_of
+from tests.unit.payments.examples import KE_UG, MPESA, MTN, PAYEE
 
 AIRTEL = msgspec.structs.replace(MTN, code=3, name="airtel_ug", reaches=("mtn_ug",))
 OPERATORS = {facts.name: facts for facts in (MPESA, MTN, AIRTEL)}
@@ -49,6 +54,19 @@ def corridor(payer: str, payee: str) -> Corridor:
         return CORRIDORS[payer, payee]
     except KeyError:
         raise NoWayNow("no_way.corridor") from None
+
+
+class SteadyRates(RateBook):
+    """A rate that never moves."""
+
+    def __init__(self) -> None:
+        """Needs no database."""
+
+    def corridor(self, payer_operator: str, payee_operator: str) -> Corridor:
+        return corridor(payer_operator, payee_operator)
+
+    def rate(self, base: str, quote: str) -> Rate:
+        return Rate(base, quote, Decimal("28.45"), 1, 1)
 
 
 PRICE: Price = price(AMOUNT, Decimal("28.45"), KE_UG, MPESA, MTN)
@@ -109,6 +127,23 @@ def test_the_cheaper_way_first_and_the_quote_covers_both() -> None:
     assert ranking.question.margin_minor == margin_minor(PRICE)
     assert differing([ranking.decision]) == []
     assert now.kept == []
+
+
+async def test_a_price_holds_the_dearest_way_and_names_what_each_of_them_charges() -> None:
+    now = scene(None)
+    clock = now.clock
+
+    async def language_of(_: Msisdn) -> str:
+        return "sw"
+
+    selling = Selling(
+        rates=SteadyRates(), directory=directory_of(OPERATORS), language_of=language_of,
+        clock=clock, ids=Ids(clock), timing=Timing(), policy=ScriptedPolicy(),
+        router=now.router, wallets=None,
+    )  # fmt: skip
+    quote = await selling.quote(payer=CUSTOMER, network="63902", payee=PAYEE, amount=AMOUNT)
+    assert (quote.ways, quote.way_costs) == (("mtn_ug", "airtel_ug"), (300, 500))
+    assert quote.payout_cost_minor_max == 500
 
 
 def test_now_and_then_the_lot_falls_on_the_other() -> None:

@@ -403,10 +403,12 @@ async def test_a_returned_payment_is_paid_again_also_long_after_its_price_was_ov
 ) -> None:
     """People agree on that in their own time; its rate stays as it was promised."""
     payment_id = await returned(world)
+    receives = (await world.payment(payment_id)).quote.receives
     world.clock.pass_(30 * 86_400)
     assert await world.rulings.repay(payment_id, BY_TWO)
     await world.dispatched()
     assert await world.state(payment_id) is S.PAYING
+    assert [order.amount for order in world.mtn.orders] == [receives] * 2
     assert await end(world, payment_id) is S.PAID
 
 

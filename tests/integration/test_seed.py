@@ -8,6 +8,7 @@ import pytest
 from channels.commands.seed import SeedFloat, SeedRate, Seeds, SeedTerms, read_seeds, seed
 from channels.environment import BadArgument
 from engine.clock import Clock
+from engine.fx.quotes import Corridor
 from tests.integration.world import SEEDS, settings_for
 from tests.unit.payments.examples import MPESA, MTN
 
@@ -77,3 +78,73 @@ def test_a_float_of_nothing_or_less_is_refused(minor: int) -> None:
     part = {"operator": "mtn_ug", "minor": minor, "key": "one"}
     with pytest.raises(msgspec.ValidationError, match=r"\$.floats\[0\].minor"):
         msgspec.convert({"rates": [], "corridors": [], "floats": [part]}, Seeds)
+
+
+GOOD = {
+    "payer_operator": "mpesa_ke", "payee_operator": "mtn_ug", "spread_bp": 150, "fee_minor": 1_000,
+    "fee_bp": 100, "amount_minor_min": 10_000, "amount_minor_max": 7_000_000,
+    "collection_cost_bp": 0, "payout_cost_minor": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"spread_bp": -1}, "spread_bp"),  # we would pay more than the rate gives
+        ({"spread_bp": 10_000}, "spread_bp"),  # nothing would arrive
+        ({"fee_minor": -1}, "fee_minor"),
+        ({"fee_bp": -1}, "fee_bp"),
+        ({"fee_bp": 10_001}, "fee_bp"),
+        ({"collection_cost_bp": -1}, "collection_cost_bp"),
+        ({"collection_cost_bp": 10_001}, "collection_cost_bp"),
+        ({"payout_cost_minor": -1}, "payout_cost_minor"),  # less would be held than is paid
+        ({"amount_minor_min": 0}, "amount_minor_min"),
+        ({"amount_minor_min": 7_000_001}, "amount_minor_min"),
+        ({"amount_minor_max": 2**63}, "amount_minor_max"),
+        ({"fee_minor": 2**63}, "fee_minor"),
+        ({"payout_cost_minor": 2**63}, "payout_cost_minor"),
+    ],
+)
+def test_a_corridor_that_would_lose_money_is_refused_by_name(
+    changes: dict[str, int], why: str
+) -> None:
+    def given(corridor: dict[str, Any]) -> Seeds:
+        return msgspec.convert({"rates": [], "corridors": [corridor], "floats": []}, Seeds)
+
+    assert given(GOOD).corridors[0].spread_bp == 150
+    with pytest.raises(msgspec.ValidationError, match=rf"{why}.*\$.corridors\[0\]"):
+        given(GOOD | changes)
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({"day_minor_max": -1}, "day_minor_max"),
+        ({"month_minor_max": 2**63}, "month_minor_max"),
+        ({"month_minor_promised": -1}, "month_minor_promised"),
+        ({"canary_ppm": -1}, "canary_ppm"),
+        ({"canary_ppm": 1_000_000}, "canary_ppm"),  # all payments would try the new way first
+    ],
+)
+def test_volume_terms_that_make_no_sense_are_refused_by_name(
+    terms: dict[str, int], field: str
+) -> None:
+    part = {"operator": "mtn_ug", "direction": "disburse", **terms}
+    with pytest.raises(msgspec.ValidationError, match=rf"\$.terms\[0\].{field}"):
+        msgspec.convert({"rates": [], "corridors": [], "floats": [], "terms": [part]}, Seeds)
+
+
+async def test_two_prices_of_one_corridor_are_none(database_url: str, pool: Any) -> None:
+    """The last would have been taken, and nobody told which that was."""
+    corridor = msgspec.convert(GOOD, Corridor)
+    dearer = msgspec.structs.replace(corridor, fee_minor=2_000)
+    rates = [SeedRate("KES", "UGX", "28"), SeedRate("KES", "UGX", "29")]
+    for part, told in (
+        ({"corridors": [corridor, dearer]}, "corridors: mpesa_ke to mtn_ug is there twice"),
+        ({"rates": rates}, "rates: KES/UGX is there twice"),
+    ):
+        seeds = msgspec.structs.replace(NOTHING, **part)
+        with pytest.raises(BadArgument, match=told):
+            await seed(settings_for(database_url), seeds, OPERATORS, Clock())
+    assert await pool.fetchval("select count(*) from corridor") == 0
+    assert await pool.fetchval("select count(*) from fx_rate") == 0

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.decision_log import DecisionLog
+from engine.decisions import Kind as Decided
 from engine.desk.booking import Booker
 from engine.desk.mending import Mending
 from engine.desk.proposals import Correction, Person, Proposal, ProposalId
@@ -22,6 +25,7 @@ from engine.ledger.corrections import correction_facts
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan
 from engine.payments.lifecycle import State
+from engine.payments.replays import differing
 from engine.payments.settlement.obligation_store import (
     LATE_MS,
     LATE_MS_MAX,
@@ -198,6 +202,31 @@ async def test_what_commits_while_a_window_closes_is_in_the_next_one(
     assert [b.payment_count for b in await hall.batches()] == [1, 1]
     await hall.assert_settled()
     assert await hall.cases() == []
+
+
+async def test_why_a_window_was_closed_is_kept_and_comes_out_the_same_again(
+    shared_database_url: str,
+) -> None:
+    given = rules(single_above_minor=10_000_000)
+    async with open_hall(shared_database_url, given=given) as hall:
+        await hall.pay(minor=100)
+        hall.clock.pass_(61)
+        await hall.sweep(1)
+        hall.clock.pass_(1)  # ids of one moment have no order
+        await hall.pay(minor=100)
+        await hall.close()
+        hall.clock.pass_(1)
+        await hall.pay(minor=129_033)
+        await hall.sweep(1)
+        every = await DecisionLog(hall.pool, 1, hall.ids).since(
+            hall.clock.now() - timedelta(days=1)
+        )
+        made = [kept.decision for kept in every if kept.decision.kind is Decided.SETTLEMENT]
+        assert [decision.reason for decision in made] == ["time", "asked", "single"]
+        told = [f"{PAIR}: mpesa_ke pays {batch.net_minor}" for batch in await hall.batches()]
+        assert [decision.outcome for decision in made] == told
+        assert differing(made) == []
+        assert "+2547" not in repr(made)
 
 
 async def test_a_row_with_the_time_of_a_clock_that_was_wrong_is_found(hall: Hall) -> None:

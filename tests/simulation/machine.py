@@ -197,6 +197,7 @@ class Chosen(NamedTuple):
 
     ways: tuple[str, ...]
     payout_cost_minor_max: int
+    way_costs: tuple[int, ...] = ()
     decision: None = None
 
 

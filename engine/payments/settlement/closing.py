@@ -7,15 +7,16 @@ what becomes visible while it chooses waits for the next window.
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.clock import Clock, Ids
 from engine.database import stand_open
+from engine.decision_log import Kept, store_decisions
 from engine.errors import NoWayNow, StaffMistake
 from engine.fx.consensus import plain_digits
 from engine.fx.rates import RateBook
 from engine.ledger.chart import read_account
-from engine.payments.settlement import netting
+from engine.payments.settlement import deciding, netting
 from engine.payments.settlement.batch import Batch, work_out
 from engine.payments.settlement.batch_store import BatchStore
 from engine.payments.settlement.netting import Gross, Mid
@@ -33,12 +34,21 @@ BATCHES_MAX = 20
 """So many batches one look closes in one corridor; the rest is for the next."""
 
 
+class _Seen(NamedTuple):
+    """What a window was closed for: who waited, and by which rates that was weighed."""
+
+    now_ms: int
+    waiting: Waiting | None = None
+    mids: Sequence[Mid] = ()
+
+
 class Closing:
     """Closes the windows of all corridors. Any number may run; each window is closed once."""
 
     def __init__(
         self,
         pool: Any,
+        tenant: int,
         obligations: ObligationStore,
         batches: BatchStore,
         rates: RateBook,
@@ -50,6 +60,7 @@ class Closing:
     ) -> None:
         """`salt_key` keeps the neighbours in a proof from being guessed; it never changes."""
         self._pool = pool
+        self._tenant = tenant
         self._obligations = obligations
         self._batches = batches
         self._rates = rates
@@ -85,7 +96,7 @@ class Closing:
             raise StaffMistake(
                 "what is owed does not add up, and no window is closed until it does"
             )
-        batch = await self._close(corridor, Cause.ASKED)
+        batch = await self._close(corridor, Cause.ASKED, _Seen(self._now_ms()))
         if batch is None and await self._obligations.waiting(corridor.members):
             raise StaffMistake(f"somebody else closes a window of {name} at this moment")
         return batch
@@ -103,26 +114,30 @@ class Closing:
         while len(closed) < BATCHES_MAX:
             summed = await self._obligations.waiting(corridor.members)
             mids = self._mids(s.account for s in summed)
-            large = self._large(summed, mids)
-            cause = (
-                Cause.SINGLE
-                if large
-                else why_close(
-                    self._rules.window, self._waiting(corridor, summed, mids), self._now_ms()
-                )
-            )
-            if cause is None:
-                break
-            batch = await self._close(corridor, cause, least=large)
+            large, now_ms = self._large(summed, mids), self._now_ms()
+            waiting = None if large else self._waiting(corridor, summed, mids)
+            cause = Cause.SINGLE
+            if waiting is not None:
+                closes = why_close(self._rules.window, waiting, now_ms)
+                if closes is None:
+                    break
+                cause = closes
+            seen = _Seen(now_ms, waiting, mids)
+            batch = await self._close(corridor, cause, seen, least=large)
             if batch is None:
                 break  # somebody else is at it
             closed.append(batch)
         return closed
 
     async def _close(
-        self, corridor: Corridor, cause: Cause, *, least: Mapping[int, int] | None = None
+        self,
+        corridor: Corridor,
+        cause: Cause,
+        seen: _Seen,
+        *,
+        least: Mapping[int, int] | None = None,
     ) -> Batch | None:
-        """In one transaction: who chooses stores what follows from the choice."""
+        """In one transaction: who chooses stores what follows from the choice, and why."""
         most = 1 if cause is Cause.SINGLE else self._rules.window.payments
         async with self._pool.acquire() as connection, connection.transaction():
             if not await self._batches.turn(connection, corridor.name):
@@ -145,6 +160,7 @@ class Closing:
                 content.payment_count, content.merkle_root, content.basis, *content.nets,
             )  # fmt: skip
             await self._batches.add(connection, batch)
+            await self._keep(connection, corridor, batch, seen)
             marked = await self._obligations.mark(connection, batch.id, owed)
             assert marked == len(owed), "only whoever has the turn marks obligations"
         log.info(
@@ -152,6 +168,15 @@ class Closing:
             batch.id, corridor.name, cause, batch.payment_count, batch.net_minor,
         )  # fmt: skip
         return batch
+
+    async def _keep(self, connection: Any, corridor: Corridor, batch: Batch, seen: _Seen) -> None:
+        inputs = deciding.Inputs(
+            corridor.name, corridor.members, self._rules.asset.code, self._rules.window,
+            batch.cause is Cause.ASKED, seen.waiting, seen.now_ms, tuple(seen.mids),
+            batch.basis.grosses, batch.basis.mids,
+        )  # fmt: skip
+        kept = Kept(self._ids.hex(), None, deciding.decide(inputs))
+        await store_decisions(connection, self._tenant, [kept])
 
     def _mids(self, interpools: Iterable[int]) -> tuple[Mid, ...]:
         """One rate for each currency. Raises NoWayNow when one is stale or missing."""
@@ -180,10 +205,9 @@ class Closing:
         out = {}
         for waiting in summed:
             currency = read_account(waiting.account).currency
-            least = netting.least_worth(
-                self._rules.window.single_above_minor, currency, by_currency[currency],
-                self._rules.asset.code,
-            )  # fmt: skip
+            least = deciding.large_from(
+                self._rules.window, currency, by_currency, self._rules.asset.code
+            )
             if waiting.largest_minor >= least:
                 out[waiting.account] = least
         return out

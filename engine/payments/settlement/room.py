@@ -66,7 +66,7 @@ def build_room(
     booking = Booking(pool, committer, tenant)
     receipts = Receipts(obligations, batches, salt_key=salt_key)
     closing = Closing(
-        pool, obligations, batches, rates, rules, salt_key=salt_key, clock=clock, ids=ids
+        pool, tenant, obligations, batches, rates, rules, salt_key=salt_key, clock=clock, ids=ids
     )
     approving = Approving(batches, obligations, rail, signer, rules, salt_key=salt_key, clock=clock)
     disputes = Disputes(

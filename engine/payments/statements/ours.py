@@ -238,4 +238,6 @@ def _booked_fee_minor(payment: Payment, direction: Direction) -> int:
     quote = payment.quote
     if direction is Direction.COLLECT:
         return quote.collection_cost_minor
-    return quote.payout_cost_minor_max if direction is Direction.DISBURSE else 0
+    if direction is Direction.DISBURSE:
+        return quote.by_way(payment.way).payout_cost_minor
+    return 0

@@ -80,6 +80,22 @@ def test_everything_the_table_does_not_list_is_impossible() -> None:
                 step(state, event)
 
 
+def test_the_moves_of_whole_steps_are_those_that_steps_make() -> None:
+    allowed = lifecycle.moves()
+    assert (S.NEW, S.COLLECTING) in allowed
+    assert (S.COLLECTING, S.PAYING) in allowed and (S.COLLECTING, S.ON_HOLD) in allowed
+    assert (S.PAYOUT_UNKNOWN, S.REFUNDING) in allowed and (S.PAYING, S.REFUND_DUE) in allowed
+    never = {
+        (S.PAID, S.PAYING), (S.PAID, S.REFUNDING), (S.PAID, S.REFUNDED), (S.PAID, S.PAID),
+        (S.REFUNDED, S.PAYING), (S.NEW, S.PAYING), (S.COLLECTING, S.PAID),
+        (S.PAYOUT_UNKNOWN, S.REFUNDED),
+    }  # fmt: skip
+    assert not never & allowed
+    for state, event in itertools.product(State, Event):
+        if lifecycle.may(state, event):
+            assert (state, step(state, event).state) in allowed
+
+
 def test_terminal_states_are_left_only_by_late_money_and_by_what_an_operator_undid() -> None:
     leaving = {(t.source, t.event) for t in TABLE if t.source in TERMINAL}
     assert leaving == {
@@ -291,6 +307,51 @@ def test_the_books_of_a_paid_payment_to_the_unit() -> None:
         "rounding": 1,
         "interpool": 98_499,
     }
+
+
+DEAR, CHEAP = 300, 120
+TWO_WAYS = msgspec.structs.replace(
+    QUOTE, ways=("mtn_ug", "other_ug"), payout_cost_minor_max=DEAR, way_costs=(DEAR, CHEAP)
+)
+
+
+@pytest.mark.parametrize(
+    ("way", "path", "left"),
+    [
+        (0, TO_PAID, 0),
+        (1, TO_PAID, DEAR - CHEAP),
+        (1, OTHER_PATHS["held and seen paid"], DEAR - CHEAP),
+        (1, OTHER_PATHS["another way at once"], DEAR - CHEAP),
+    ],
+)
+def test_what_the_way_that_paid_does_not_charge_is_free_again(
+    way: int, path: Events, left: int
+) -> None:
+    """The dearest of the ways was promised; its operator's wallet is charged what it takes."""
+    receives, steps = TWO_WAYS.receives.minor, []
+    for state, event, *then in path:
+        price = TWO_WAYS.by_way(way if state is not S.NEW else 0)
+        steps.append(advance(state, event, price, ROUTE, then=then[0] if then else None))
+    assert steps[0].transfers == ((ROUTE.pool_avail, ROUTE.pool_held, receives + DEAR),)
+    books = balances(*steps)
+    assert books["destination_float"] == receives + DEAR - left
+    assert books["pool_avail"] == -(receives + DEAR - left)
+    assert not {"pool_held", "payout_in_flight"} & set(books)
+
+
+def test_what_came_back_and_was_seen_paid_once_more_costs_what_that_way_charges() -> None:
+    dear, cheap = TWO_WAYS.by_way(0), TWO_WAYS.by_way(1)
+    returned = [advance(s, e, dear, ROUTE) for s, e in (*TO_PAID, (S.PAID, E.PAYOUT_RETURNED))]
+    seen = advance(S.RETURNED, E.PAID_BEFORE, cheap, ROUTE)
+    books = balances(*returned, seen)
+    assert books["pool_avail"] == -(TWO_WAYS.receives.minor + DEAR + CHEAP)
+    assert books["destination_float"] == TWO_WAYS.receives.minor + DEAR + CHEAP
+
+
+def test_a_price_of_one_cost_is_the_same_by_every_way() -> None:
+    assert QUOTE.way_costs == ()
+    assert [QUOTE.by_way(way).payout_cost_minor for way in (0, 1, 2)] == [300] * 3
+    assert [TWO_WAYS.by_way(way).payout_cost_minor for way in (0, 1)] == [DEAR, CHEAP]
 
 
 def test_the_books_of_a_refunded_payment_keep_only_what_the_operator_took() -> None:

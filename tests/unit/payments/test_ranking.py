@@ -159,6 +159,12 @@ def test_a_quote_must_hold_the_dearest_of_its_ways() -> None:
         candidate(), candidate("airtel_ug", cost_minor=450), candidate("b_ug", cost_minor=None)
     )
     assert ranking.payout_cost_minor_max == 450
+    assert (ranking.ways, ranking.way_costs) == (("mtn_ug", "airtel_ug"), (300, 450))
+
+
+def test_ways_that_charge_the_same_need_no_cost_of_their_own() -> None:
+    assert ranked(candidate(), candidate("airtel_ug")).way_costs == ()
+    assert ranked(candidate(cost_minor=450)).way_costs == ()
 
 
 def test_the_decision_names_ways_and_refusals_and_holds_no_number() -> None:

@@ -75,4 +75,4 @@ def test_inputs_nobody_can_read_any_more_differ(inputs: dict[str, Any]) -> None:
 
 
 def test_kinds_that_nobody_replays_are_passed_over() -> None:
-    assert differing([Decision(Kind.SETTLEMENT, "x", "y", {})]) == []
+    assert differing([Decision(Kind.RESTORED, "x", "y", {})]) == []
