@@ -577,7 +577,7 @@ async def test_a_gap_and_a_payment_beside_its_journal_are_named(room: Room) -> N
     await Owner(room.pool).execute(
         "delete from journal where payment = $1 and version = 2", gap.payment
     )
-    await Owner(room.pool).execute("update payment set state = 12 where id = $1", moved.payment)
+    await Owner(room.pool).force("update payment set state = 12 where id = $1", moved.payment)
     assert {(law, p) for law, p in await found(room) if law is Law.PATH} == {
         (Law.PATH, gap.payment),
         (Law.PATH, moved.payment),
@@ -588,6 +588,8 @@ async def test_a_move_that_no_step_makes_is_named_sealed_before_or_not(room: Roo
     """Balanced and in order, and yet: whoever was paid is not given the money back as well."""
     twice, again, fresh, unknown = [await room.pay_whole() for _ in range(4)]
     assert await found(room) == set()
+    # Postgres refuses it of itself, unless somebody has switched that off.
+    await Owner(room.pool).execute("alter table payment disable trigger known_moves")
     await room.follow(twice, State.PAID, ())
     assert await found(room) == {(Law.MOVE, twice.payment)}
     (told,) = (await audit(room)).findings

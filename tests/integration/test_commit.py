@@ -13,6 +13,7 @@ from engine.database import connect
 from engine.errors import CommitUnknown, NotServed
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer, commit
+from engine.ledger.entries import MANUAL_FROM
 from engine.ledger.plans import NIL, NOTE, Evidence, Intent, Plan, Spend, Verdict, Verdicted, note
 from tests.integration.books import assert_books
 from tests.integration.locks import somebody_waits
@@ -49,12 +50,14 @@ def new(
 ) -> Plan:  # fmt: skip
     payment = IDS.payment()
     transfers = ((debit, credit, minor),) if minor else ()
-    return Plan(payment, 0, 1, 1, key=key or payment, hash=request, transfers=transfers, **fields)
+    return Plan(
+        payment, 0, 1, MANUAL_FROM, key=key or payment, hash=request, transfers=transfers, **fields
+    )
 
 
 def step(plan: Plan, version: int, minor: int = 0, **fields: Any) -> Plan:
     transfers = ((A, B, minor),) if minor else ()
-    return Plan(plan.payment, version, 1, version + 1, transfers=transfers, **fields)
+    return Plan(plan.payment, version, 1, MANUAL_FROM, transfers=transfers, **fields)
 
 
 async def verdicts(connection: Any, *plans: Plan, careful: bool = False) -> list[Verdict]:
@@ -71,7 +74,7 @@ async def test_applied_moves_money_and_writes_one_journal_row(books: Any) -> Non
     assert await verdicts(books, plan) == [V.APPLIED]
     assert (await amount(books, A), await amount(books, B)) == (70, 30)
     rows = await books.fetch("select * from journal where payment = $1", plan.payment)
-    assert [(r["version"], r["state"], r["amounts"]) for r in rows] == [(1, 1, (30,))]
+    assert [(r["version"], r["state"], r["amounts"]) for r in rows] == [(1, MANUAL_FROM, (30,))]
 
 
 async def test_same_key_same_request_is_a_duplicate_of_the_first(books: Any) -> None:

@@ -74,11 +74,11 @@ async def test_an_order_of_a_payment_in_a_newer_state_counts_as_not_sent(world: 
     payment_id = await world.confirm()
     owner = Owner(world.pool)
     live = await world.live(payment_id)
-    await owner.execute("update payment set state = $2 where id = $1", payment_id, NEWER_STATE)
+    await owner.force("update payment set state = $2 where id = $1", payment_id, NEWER_STATE)
     assert await take_over(world) == 1
     assert await never_left(world, live)
     assert not world.mpesa.orders
-    await owner.execute(
+    await owner.force(
         "update payment set state = $2 where id = $1", payment_id, int(State.COLLECTING)
     )
     assert await take_over(world) == 1

@@ -12,6 +12,7 @@ from engine.database import connect
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import TENANT_MAX, Account, Kind
 from engine.ledger.commit import columns, commit
+from engine.ledger.entries import MANUAL_FROM
 from engine.ledger.plans import CREATE, Evidence, Intent, Plan, Spend, Verdict, note
 from engine.row_security import as_tenant, open_tenant
 from tests.conftest import WORKER
@@ -62,7 +63,9 @@ def login(database_url: str) -> Iterator[str]:
 def moves(tenant: int, accounts: tuple[int, int], minor: int = 1, **fields: Any) -> Plan:
     payment = IDS.payment()
     transfers = ((*accounts, minor),)
-    return Plan(payment, CREATE, tenant, 1, key=payment, hash=HASH, transfers=transfers, **fields)
+    return Plan(
+        payment, CREATE, tenant, MANUAL_FROM, key=payment, hash=HASH, transfers=transfers, **fields
+    )
 
 
 async def verdicts(connection: Any, *plans: Plan, careful: bool = False) -> list[Verdict]:
@@ -163,7 +166,7 @@ async def test_the_commit_writes_all_of_it_for_who_serves_the_tenant(serving: An
         1, OWN, 5, begins=collect, intents=(Intent(collect, 1, None, 0, 0),), spend=(spend,)
     )
     second = Plan(
-        first.payment, 1, 1, 2, ends=collect, begins=pay, done=(collect,),
+        first.payment, 1, 1, MANUAL_FROM, ends=collect, begins=pay, done=(collect,),
         evidence=(Evidence(collect, HASH, 1, "paid"),), intents=(Intent(said, 1, None, 0, 0),),
         transfers=((POOL[1].number, FLOAT[1].number, 3),),
     )  # fmt: skip
@@ -236,7 +239,7 @@ async def test_nobody_steps_or_holds_up_a_payment_of_another_tenant(
         await _call(serving, [stepped], care=2)
         await owner.execute("select from payment where tenant = 2 for update nowait")
     row = await owner.fetchrow("select state, version from payment where id = $1", others.payment)
-    assert tuple(row) == (1, 1)
+    assert tuple(row) == (MANUAL_FROM, 1)
 
 
 async def test_nobody_strikes_off_an_intent_of_another_tenant(serving: Any, owner: Any) -> None:

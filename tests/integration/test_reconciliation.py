@@ -297,6 +297,6 @@ async def test_a_payment_that_ends_between_its_lease_and_its_look_calls_nobody(
 
 
 async def put_into(world: World, payment_id: PaymentId, state: State) -> None:
-    await Owner(world.pool).execute(
+    await Owner(world.pool).force(
         "update payment set state = $2, live = null, due = 1 where id = $1", payment_id, int(state)
     )

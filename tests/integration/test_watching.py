@@ -76,7 +76,7 @@ async def test_what_a_newer_version_wrote_takes_no_gauge_away(world: World) -> N
     owner, newer = Owner(world.pool), await world.confirm()
     await world.confirm()
     strange = (1 << 10 | 1023) << 32 | 255 << 24
-    await owner.execute("update payment set state = 99 where id = $1", newer)
+    await owner.force("update payment set state = 99 where id = $1", newer)
     await owner.execute("insert into balance (id, guarded) values ($1, false)", strange)
     figures = await read(figures_of(world))
     assert figures["capp_payments_live", "state_99"] == 1

@@ -159,9 +159,7 @@ async def test_a_state_unknown_to_this_code_is_left_alone_and_stops_nobody_else(
     world: World,
 ) -> None:
     newer, ours = await due(world), await due(world)
-    await Owner(world.pool).execute(
-        "update payment set state = $2 where id = $1", newer, UNHEARD_OF
-    )
+    await Owner(world.pool).force("update payment set state = $2 where id = $1", newer, UNHEARD_OF)
     before = await world.pool.fetch("select * from journal where payment = $1", newer)
     world.clock.pass_(61)
     world.mpesa.findings = [SUCCEEDED]
@@ -177,9 +175,7 @@ async def test_evidence_about_others_is_heard_beside_a_state_unknown_to_this_cod
 ) -> None:
     newer, ours = await due(world), await due(world)
     attempts = [await world.live(newer), await world.live(ours)]
-    await Owner(world.pool).execute(
-        "update payment set state = $2 where id = $1", newer, UNHEARD_OF
-    )
+    await Owner(world.pool).force("update payment set state = $2 where id = $1", newer, UNHEARD_OF)
     await asyncio.gather(*[world.tell(a, SUCCEEDED) for a in attempts], return_exceptions=True)
     assert await world.state(ours) is S.PAYING
 
@@ -190,9 +186,7 @@ async def test_evidence_about_a_state_unknown_to_this_code_is_not_acknowledged(
     """It must come again, to somebody who knows what it means."""
     newer = await due(world)
     attempt = await world.live(newer)
-    await Owner(world.pool).execute(
-        "update payment set state = $2 where id = $1", newer, UNHEARD_OF
-    )
+    await Owner(world.pool).force("update payment set state = $2 where id = $1", newer, UNHEARD_OF)
     with pytest.raises((ValueError, CappError)):
         await world.tell(attempt, SUCCEEDED)
     state = await world.pool.fetchval("select state from payment where id = $1", newer)

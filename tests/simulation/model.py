@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
 from engine.desk.proposals import Proposal
+from engine.ledger.entries import MANUAL_FROM
 from engine.ledger.plans import NOTE, UNLIMITED, Plan, Spend, Verdict, Verdicted
 from engine.outbox import QUESTION
+from engine.payments.lifecycle import moves
 from engine.payments.payins.judging import PayIn
 from engine.payments.request_store import Stored
 from engine.payments.views import RequestState
@@ -308,6 +310,8 @@ class Model:
             if _is_malformed(plan):
                 raise Indigestible
         verdicts = [batch.judge(plan) for plan in plans]
+        if not all(map(self._is_known_move, batch.applied)):
+            raise Indigestible
         batch.add_up()
         for plan in batch.applied:
             self._write(plan, at_ms)
@@ -320,6 +324,14 @@ class Model:
             for plan in batch.applied:
                 watcher(plan)
         return verdicts
+
+    def _is_known_move(self, plan: Plan) -> bool:
+        """What people make goes by their proposals; a payment by the steps that there are."""
+        if plan.version <= 0:
+            return True
+        before = self.payments[plan.payment].state
+        is_entry = min(before, plan.state) >= MANUAL_FROM
+        return is_entry or (before, plan.state) in moves()
 
     def _write(self, plan: Plan, at_ms: int) -> None:
         for intent in plan.intents:
