@@ -5,7 +5,8 @@ from typing import Any
 
 
 class Words(argparse.ArgumentParser):
-    """Python before 3.12.7 calls what stands behind an option unrecognized where it may be left out:
+    """Python before 3.12.7 calls a word behind an option unrecognized where it may be left out.
+
     `capp propose TOP_UP --as asha --why x operator=mpesa_ke` was refused, with another usage.
     """
 
