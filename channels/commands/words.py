@@ -16,7 +16,9 @@ class Words(argparse.ArgumentParser):
         """Leaves no word over: what nobody reads is told with the usage of the command it was
         typed for, and ends the program.
         """
-        if self._is_within or any(action.nargs == argparse.PARSER for action in self._actions):
+        has_words = any(action.nargs == argparse.PARSER for action in self._actions)
+        # Behind `--` everything is a word already, and the second reading would not know it.
+        if self._is_within or has_words or "--" in (args or ()):
             return super().parse_known_args(args, namespace)
         self._is_within = True
         try:

@@ -26,6 +26,12 @@ def test_a_word_that_may_be_left_out_is_read_behind_an_option() -> None:
     assert (options.msisdn, options.operator) == ("+256772000001", "airtel_ug")
 
 
+def test_behind_two_dashes_everything_is_a_word() -> None:
+    words = ["menus", "diff", "--", "--output=x", "new"]
+    options = _parser(words).parse_args(words)
+    assert (str(options.old), str(options.new)) == ("--output=x", "new")
+
+
 @pytest.mark.parametrize(
     ("words", "usage", "unread"),
     [
