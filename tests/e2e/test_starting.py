@@ -175,7 +175,7 @@ async def test_an_outage_of_postgres_is_one_line_in_the_log_of_each_process(
 async def test_an_outage_of_redis_is_one_line_and_its_end_another(
     city: City, own_stack: Stack, own_databases: Databases
 ) -> None:
-    """Every two seconds the menus, which it could not share, said so, and each request's limits."""
+    """That it had ended nobody said."""
     await _pays(city)
     logs = [Log(own_stack.web), Log(own_stack.worker)]
     web, _ = logs
