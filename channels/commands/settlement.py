@@ -111,7 +111,7 @@ async def write_receipt_file(settings: Settings, options: argparse.Namespace, sa
         payment_id = await _payment(opened, options.payment)
         receipt = await opened.room.receipts.of(payment_id, {})
         if receipt is None:
-            say(f"{options.payment} is in no settled batch yet")
+            say(f"{options.payment} is in no settled batch: it is paid first, and its window ends")
             return False
         receipt = msgspec.structs.replace(receipt, chain=_place(settings, receipt.corridor))
     text = write_receipt(receipt)

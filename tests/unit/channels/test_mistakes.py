@@ -273,3 +273,16 @@ def test_a_word_that_is_none_is_told_with_what_is(run: Run, words: list[str], sa
     told = run(*words)
     assert said in told
     assert "read_" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--history", "-1"], "'-1' is no number from 1 to 9999"),
+        (["--history", "0"], "'0' is no number from 1 to 9999"),
+    ],
+)
+def test_how_many_decisions_of_a_rate_are_shown_is_a_number_above_zero(
+    run: Run, words: list[str], said: str
+) -> None:
+    assert said in run("rates", *words)
