@@ -694,7 +694,7 @@ async def test_the_command_tells_what_is_held_and_takes_it(database_url: str, po
     held = line.split("--confirm ")[1].split()[0]
     assert not await confirm_rate(settings, "KES/UGX@1", "amina", said.append)
     for named, by in ((held, None), ("KES", "amina"), ("KES/UGX@now", "amina")):
-        with pytest.raises(BadArgument, match="^wants --confirm KES/UGX@"):
+        with pytest.raises(BadArgument, match=r"^wants --confirm KES/UGX@"):
             await confirm_rate(settings, named, by, said.append)
     with pytest.raises(StaffMistake):
         await confirm_rate(settings, held, "amina)\ndecided on KES/UGX (babu", said.append)
