@@ -114,7 +114,8 @@ def _check_names(kind: Kind, given: Mapping[str, str]) -> None:
     read = {name: _TYPED.get(name, name) for name in given}  # those of the body are heard as well
     if unknown := sorted(name for name in given if read[name] not in typed):
         raise StaffMistake(f"{kind}: there is no {unknown[0]}=; it has {fields_told(kind)}")
-    if lacks := [f"{name}=" for name in typed if typed[name] and name not in read.values()]:
+    said = {read[name] for name in given if given[name]}  # `reference=` alone says nothing
+    if lacks := [f"{name}=" for name in typed if typed[name] and name not in said]:
         verb = "is" if len(lacks) == 1 else "are"
         raise StaffMistake(f"{kind}: {', '.join(lacks)} {verb} missing")
 

@@ -269,6 +269,7 @@ async def test_a_return_that_did_not_go_is_named_by_the_end_of_its_id(room: Room
         (["operator=mtn_xx", "amount=5"], "no operator 'mtn_xx'; known: "),
         ([], "^TOP_UP: operator=, amount= are missing$"),
         (["operator=mtn_ug"], "^TOP_UP: amount= is missing$"),
+        (["operator=", "amount=5"], "^TOP_UP: operator= is missing$"),
         (["operator=mtn_ug", "sum=5"], "^TOP_UP: there is no sum=; it has operator= amount=$"),
         (["operator=mtn_ug", "amount=-5"], "amount= is not above zero"),
     ],
