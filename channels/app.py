@@ -44,10 +44,13 @@ from channels.wiring import Engine, open_engine
 from engine.clock import Clock, Ids
 from engine.inbox.inbox import Inbox
 from engine.ports import UssdPort
+from engine.session.pipeline import open_pipeline
 from engine.session.turn import TurnTaker
 from providers.registry import build_ussd
 
 log = logging.getLogger(__name__)
+
+REDIS_SECONDS_MAX = 5.0
 
 _STARTING = PlainTextResponse("starting", 503, {"retry-after": "5"})
 """What all but `/health/live` answer until everything is open: whoever knocks comes again."""
@@ -114,7 +117,8 @@ def build_site(settings: Settings, *, give_up: Callable[[], None] | None = None)
             opened.callback(engine.committer.end_soon)
 
         tries = opening(open_doors, draw=SystemRandom().random, give_up=give_up)
-        async with told_once(settings.database_url), tries:
+        told = told_once(settings.database_url, partial(_ask_redis, settings.redis_url))
+        async with told, tries:
             yield {"doors": doors, "bounds": bounds}
 
     app = Starlette(lifespan=lifespan, exception_handlers={Exception: _our_fault})
@@ -122,6 +126,15 @@ def build_site(settings: Settings, *, give_up: Callable[[], None] | None = None)
     app.router.redirect_slashes = False
     guards = Guards(app, edges, Ids(Clock()).hex)
     return Site(guards, partial(lifespan, app))
+
+
+async def _ask_redis(url: str) -> None:
+    """Over a connection of its own. Raises RedisError while nothing can be kept there."""
+    pipeline = open_pipeline(url, timeout_seconds=REDIS_SECONDS_MAX)
+    try:
+        await pipeline.execute("SET", "capp:outage", "1", "EX", "5")
+    finally:
+        await pipeline.aclose()
 
 
 def edges_of(settings: Settings) -> Edges:

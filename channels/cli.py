@@ -18,6 +18,7 @@ import asyncpg
 import msgspec
 
 from channels.commands.terminal import LINES, Told, words_of
+from channels.commands.words import Words
 from channels.environment import BadArgument
 from channels.secrecy import with_files
 from channels.settings import BadSettings, log_form_of, read_settings
@@ -225,7 +226,7 @@ def _parser(given: Sequence[str] | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--log-level", default="info", type=str.lower, choices=LEVELS)
     parser.add_argument("--tenant", help="whose, where CAPP_TENANTS_FOLDER names several")
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Words)
     known = {**{name: command.help for name, command in COMMANDS.items()}, **DESK}
     words = None if given is None else [word for word in _but_names(given) if word in known]
     asked = {**COMMANDS, **DESK} if words is None else words[:1]

@@ -18,6 +18,8 @@ KEY_BYTES_MIN = 16
 SEALING_KEY_BYTES = 32
 KEPT_DAYS_MIN = 35
 """What is younger is still needed: statements come late, and traces are counted so long."""
+KEPT_DAYS_MAX = 36_500
+"""A century: what a calendar counts back."""
 _TOKEN = re.compile(rf"[0-9A-Za-z._~-]{{{KEY_BYTES_MIN * 2},}}")  # a word of a path as it stands
 
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\]")
@@ -117,6 +119,7 @@ class Reader:
         number = int(value)
         if number < low or (high is not None and number > high):
             self.wrong(name, f"must be {low} or more" + (f", up to {high}" if high else ""))
+            return default  # what follows from it is not found at fault as well
         return number
 
     def moment(self, name: str) -> float:
@@ -234,7 +237,7 @@ class Reader:
         """`CAPP_KEPT_<KIND>_DAYS` of those that are set."""
         names = {kind: f"CAPP_KEPT_{kind.upper()}_DAYS" for kind in RETENTION_KINDS}
         return {
-            kind: self.number(name, 0, low=KEPT_DAYS_MIN)
+            kind: self.number(name, 0, low=KEPT_DAYS_MIN, high=KEPT_DAYS_MAX)
             for kind, name in names.items()
             if self.path(name)
         }

@@ -11,8 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from redis.exceptions import RedisError
+
 from engine.database import connect, must_take_writes
-from engine.outages import AWAY, POSTGRES, server_away
+from engine.outages import AWAY, POSTGRES, REDIS, server_away
 
 QUIET_SECONDS = 60.0
 """A line after so long a silence tells of another outage."""
@@ -26,21 +28,32 @@ log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def told_once(database_url: str) -> AsyncIterator[None]:
-    """A block in which the process tells once of each outage; at log level `debug`, everything."""
+async def told_once(
+    database_url: str, ask_redis: Callable[[], Awaitable[object]] | None = None
+) -> AsyncIterator[None]:
+    """A block in which the process tells once of each outage; at log level `debug`, everything.
+
+    `ask_redis` raises a RedisError while Redis is away; who has none tells of no end of that.
+    """
     outages = Outages()
     root = logging.getLogger()
     handlers = [] if root.isEnabledFor(logging.DEBUG) else list(root.handlers)
     for handler in handlers:
         handler.addFilter(outages)
-    watch = asyncio.create_task(
-        watch_for_end(outages, POSTGRES, partial(_ask_postgres, database_url))
-    )
+    asked: dict[str, Callable[[], Awaitable[object]]] = {
+        POSTGRES: partial(_ask_postgres, database_url)
+    }
+    if ask_redis is not None:
+        asked[REDIS] = ask_redis
+    watches = [
+        asyncio.create_task(watch_for_end(outages, server, ask)) for server, ask in asked.items()
+    ]
     try:
         yield
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
         for handler in handlers:
             handler.removeFilter(outages)
 
@@ -113,7 +126,7 @@ async def watch_for_end(
             continue
         try:
             await ask()
-        except AWAY:
+        except (*AWAY, RedisError):
             continue
         outages.end(server)
 

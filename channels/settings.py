@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from channels.environment import KEPT_DAYS_MAX, Reader
 from channels.environment import BadSettings as BadSettings
-from channels.environment import Reader
 from channels.sources import Networks
 from engine.ledger.chart import TENANT_MAX
 from engine.row_security import ROLE, as_tenant
+
+HOUR = 3600
+DAY = 24 * HOUR
+YEAR = 366 * DAY
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     database_url = reader.database()
     tenant = reader.number("CAPP_TENANT", 1, high=TENANT_MAX)
     row_security = reader.choice("CAPP_DATABASE_ROLE", (ROLE, "none")) == ROLE
-    first_look_seconds = reader.number("CAPP_FIRST_LOOK_SECONDS", 30, low=1)
+    first_look_seconds = reader.number("CAPP_FIRST_LOOK_SECONDS", 30, low=1, high=HOUR)
     ussd_gateways = tuple(dict.fromkeys(reader.words("CAPP_USSD_GATEWAYS", "africastalking")))
     sms_gateways = tuple(dict.fromkeys(reader.words("CAPP_SMS_GATEWAYS", "africastalking")))
     settings = Settings(
@@ -215,20 +219,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         staff_keys=reader.strong_keys("CAPP_STAFF_KEYS"),
         client_keys=reader.strong_keys("CAPP_CLIENT_KEYS"),
         operators=tuple(reader.words("CAPP_OPERATORS", "mpesa_ke,mtn_ug")),
-        collect_delay_seconds=reader.number("CAPP_COLLECT_DELAY_SECONDS", 3),
-        quote_seconds=reader.number("CAPP_QUOTE_SECONDS", 120),
+        collect_delay_seconds=reader.number("CAPP_COLLECT_DELAY_SECONDS", 3, high=HOUR),
+        # Nobody types a PIN in less, and nobody promises a market's price for longer.
+        quote_seconds=reader.number("CAPP_QUOTE_SECONDS", 120, low=5, high=DAY),
         first_look_seconds=first_look_seconds,
         first_payout_look_seconds=reader.number(
-            "CAPP_FIRST_PAYOUT_LOOK_SECONDS", first_look_seconds, low=1
+            "CAPP_FIRST_PAYOUT_LOOK_SECONDS", first_look_seconds, low=1, high=HOUR
         ),
-        request_seconds=reader.number("CAPP_REQUEST_SECONDS", 7 * 24 * 3600, low=60),
-        # People look after a table weekly; what live sources said is worth a day.
-        rate_stale_seconds=reader.number(
-            "CAPP_RATE_STALE_SECONDS", (1 if rates.sources else 7) * 24 * 3600
-        ),
+        request_seconds=reader.number("CAPP_REQUEST_SECONDS", 7 * DAY, low=60, high=YEAR),
+        rate_stale_seconds=_read_rate_stale(reader, rates),
         rates=rates,
-        pin_cool_down_seconds=reader.number("CAPP_PIN_COOL_DOWN_SECONDS", 1800),
-        lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60),
+        pin_cool_down_seconds=reader.number(
+            "CAPP_PIN_COOL_DOWN_SECONDS", HOUR // 2, low=60, high=DAY
+        ),
+        lease_seconds=reader.number("CAPP_LEASE_SECONDS", 60, low=1, high=HOUR),
         restored_at=reader.moment("CAPP_RESTORED_AT"),
         promoted_has_all=reader.choice("CAPP_STANDBYS", ("asynchronous", "synchronous"))
         == "synchronous",
@@ -260,8 +264,11 @@ def _read_rates(reader: Reader) -> RateSettings:
     return RateSettings(
         sources=sources,
         pairs=reader.pairs("CAPP_RATE_PAIRS"),
-        fetch_seconds=reader.number("CAPP_RATE_FETCH_SECONDS", 900),
-        table_stale_seconds=reader.number("CAPP_RATE_TABLE_STALE_SECONDS", 7 * 24 * 3600),
+        fetch_seconds=reader.number("CAPP_RATE_FETCH_SECONDS", 900, high=DAY),
+        # Beside live sources a table may count for nothing.
+        table_stale_seconds=reader.number(
+            "CAPP_RATE_TABLE_STALE_SECONDS", 7 * DAY, low=0 if sources else 60, high=YEAR
+        ),
         # Whoever names no live source lives by the table alone.
         sources_min=reader.number(
             "CAPP_RATE_SOURCES_MIN", 2 if sources else 1, low=1, high=len(sources) + 1
@@ -273,13 +280,23 @@ def _read_rates(reader: Reader) -> RateSettings:
     )
 
 
+def _read_rate_stale(reader: Reader, rates: RateSettings) -> int:
+    """People look after a table weekly; what live sources said is worth a day."""
+    usual = DAY if rates.sources else 7 * DAY
+    seconds = reader.number("CAPP_RATE_STALE_SECONDS", usual, low=60, high=YEAR)
+    if rates.sources and seconds <= rates.fetch_seconds:
+        why = "must be more than CAPP_RATE_FETCH_SECONDS: no rate would last until the next"
+        reader.wrong("CAPP_RATE_STALE_SECONDS", why)
+    return seconds
+
+
 def _read_webhooks(reader: Reader) -> WebhookSettings:
     operators = reader.words("CAPP_OPERATORS", "mpesa_ke,mtn_ug")
     return WebhookSettings(
         sources={n: reader.networks(f"CAPP_{n.upper()}_CALLBACK_SOURCES") for n in operators},
         trusted_proxies=reader.networks("CAPP_TRUSTED_PROXIES"),
         strange_per_minute=reader.number("CAPP_TRAFFIC_STRANGE_PER_MINUTE", 600),
-        traffic_days=reader.number("CAPP_TRAFFIC_DAYS", 90, low=1),
+        traffic_days=reader.number("CAPP_TRAFFIC_DAYS", 90, low=1, high=KEPT_DAYS_MAX),
     )
 
 

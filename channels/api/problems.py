@@ -26,7 +26,7 @@ class Code(Enum):
     UNAUTHENTICATED = _Known(
         401, "Nobody can tell who asks", "send `Authorization: Bearer` with a token that is good"
     )
-    FORBIDDEN = _Known(403, "This is not for your roles", "ask somebody who has one that may")
+    FORBIDDEN = _Known(403, "This token may not do that", "use one that may, as `detail` says")
     NOT_FOUND = _Known(
         404, "There is nothing here", "look at the address, or at what `detail` names"
     )

@@ -135,7 +135,7 @@ class Serving(Generic[C]):
         except Exception as error:
             server = server_away(error)
             if server is not None:
-                log.warning("%s: %s is away: %s", correlation_id, server, type(error).__name__)
+                log.warning("%s was answered that %s is away: %s", correlation_id, server, error)
                 return _refused(Refusal(Code.AWAY, retry_after=5), correlation_id)
             log.exception("%s failed", correlation_id)
             return _refused(Refusal(Code.OUR_FAULT), correlation_id)

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from channels.privacy import open_sealed_pool
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tier", type=said(read_tier), help="0 a number only, 1 described, 2 verified"
     )
     parser.add_argument("--name", type=said(read_name))
-    parser.add_argument("--born", type=said(read_born), metavar="YYYY-MM-DD")
+    parser.add_argument("--born", type=said(read_birth), metavar="YYYY-MM-DD")
 
 
 async def describe_customer(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
@@ -54,7 +54,8 @@ async def describe_customer(settings: Settings, options: argparse.Namespace, say
     finally:
         await pool.close()
     named = profile.name or "no name"
-    say(f"{profile.msisdn}  {profile.country}  tier {profile.tier}  {named}  born {profile.born}")
+    born = f"born {profile.born}" if profile.born else "no birth"
+    say(f"{profile.msisdn}  {profile.country}  tier {profile.tier}  {named}  {born}")
     for line in _standing_lines(standing, Clock().now()):
         say(line)
     return True
@@ -90,6 +91,16 @@ def _missing(known: Profile, options: argparse.Namespace) -> str:
     has_name = (options.name or known.name) is not None
     has_born = (options.born or known.born) is not None
     return " and ".join([*(["--name"] * (not has_name)), *(["--born"] * (not has_born))])
+
+
+def read_birth(text: str) -> date:
+    """A day that has been. Raises ValueError: who is taken down as born in 2085 instead of 1985
+    resembles nobody of a sanctions list who was.
+    """
+    born = read_born(text)
+    if born > Clock().now().date():
+        raise ValueError(f"nobody was born on {born}: it is still to come")
+    return born
 
 
 def read_number(text: str) -> Msisdn:

@@ -317,6 +317,7 @@ def _body(proposal: Proposal, office: Office) -> str:
     fields.pop("decision", None)
     if "minor" in fields and (currency := known_currency(fields, office)):
         fields["minor"] = f"{currency} {plain(fields['minor'], currency)}"
+        fields = {"amount" if name == "minor" else name: fields[name] for name in fields}
     # A number that is to be paid is not shown whole.
     if fields.get("payee"):
         fields["payee"] = "*" * 8 + fields["payee"][-3:]

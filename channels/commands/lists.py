@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from channels.commands.customers import said
+from channels.commands.customers import read_birth, said
 from channels.compliance import build_lists, build_screener, policy_of
 from channels.settings import Settings
 from channels.times import minute_of
@@ -15,7 +15,7 @@ from engine.compliance.lists.listed import ListFile, Source
 from engine.compliance.lists.ofac import read_sdn
 from engine.compliance.lists.strict_xml import Readable
 from engine.compliance.lists.un import read_un
-from engine.compliance.profiles import read_born, read_name
+from engine.compliance.profiles import read_name
 from engine.database import open_pool
 
 READERS: dict[Source, Callable[[Readable], ListFile]] = {
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tasks.add_parser("show", help="the versions in force")
     check = tasks.add_parser("check", help="which entries a name resembles")
     check.add_argument("name", type=said(read_name))
-    check.add_argument("--born", type=said(read_born), metavar="YYYY-MM-DD")
+    check.add_argument("--born", type=said(read_birth), metavar="YYYY-MM-DD")
 
 
 async def run_lists(settings: Settings, options: argparse.Namespace, say: Say) -> bool:

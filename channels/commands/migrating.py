@@ -35,6 +35,8 @@ def run_migrate(
         raise BadSettings(f"--to: there is no such revision: {options.to!r}")
     wanted = migrate(url, to=options.to, tenant=int(tenant), say=say)
     if not wanted or variables.get("CAPP_DATABASE_ROLE") == "none":
+        # Whoever runs it again would else see nothing, and not know whether anything was done.
+        say(f"the schema is at {revisions()[-1] if options.to == 'head' else options.to}")
         return True
     say("the schema is there; nobody can serve it before a user who may make roles has run")
     for line in wanted:

@@ -55,13 +55,17 @@ _TYPED: Final = {"minor": "amount", "customer": "msisdn"}
 
 def fields_told(kind: Kind) -> str:
     """`operator= amount=`, and in brackets what may be left out."""
-    told = []
-    for field in msgspec.structs.fields(BODIES[kind]):
-        # A decision is a program's own.
-        if field.name != "decision" and (field.name != "payee" or kind in NAMES_PAYEE):
-            name = f"{_TYPED.get(field.name, field.name)}="
-            told.append(name if field.required else f"[{name}]")
-    return " ".join(told)
+    fields = _typed(kind).items()
+    return " ".join(f"{name}=" if required else f"[{name}=]" for name, required in fields)
+
+
+def _typed(kind: Kind) -> dict[str, bool]:
+    """The names that people type -> whether it must be there. A decision is a program's own."""
+    return {
+        _TYPED.get(field.name, field.name): field.required
+        for field in msgspec.structs.fields(BODIES[kind])
+        if field.name != "decision" and (field.name != "payee" or kind in NAMES_PAYEE)
+    }
 
 
 KINDS_TOLD: Final = "\n".join([
@@ -76,8 +80,9 @@ KINDS_TOLD: Final = "\n".join([
 async def read_fields(kind: Kind, words: list[str], office: Office) -> dict[str, str]:
     """`operator=mpesa_ke amount=5000.50` as the fields of a body; `amount` is major units.
 
-    Raises StaffMistake for a word that is no field, an amount of no currency, a code of no payment,
-    a part of no proposal's id, and a number that is not registered.
+    Raises StaffMistake for a word that is no field, a field that is missing or that the kind has
+    not, an amount of no currency, a code of no payment, a part of no proposal's id, and a number
+    that is not registered.
     """
     fields: dict[str, str] = {}
     for word in words:
@@ -85,10 +90,14 @@ async def read_fields(kind: Kind, words: list[str], office: Office) -> dict[str,
         if not equals or not name or name in fields:
             raise StaffMistake(f"{word!r} is no FIELD=VALUE, or there twice")
         fields[name] = value
+    _check_names(kind, fields)
     if "amount" in fields:
         if "minor" in fields:
             raise StaffMistake("amount= and minor= both say how much: give one")
-        fields["minor"] = str(read_minor(fields.pop("amount"), _currency(fields, office)))
+        minor = read_minor(fields.pop("amount"), _currency(fields, office))
+        if minor <= 0:
+            raise StaffMistake(f"{kind}: amount= is not above zero")
+        fields["minor"] = str(minor)
     if fields.get("payment"):
         fields["payment"] = await _payment(fields["payment"], office)
     for name in ("withdrawal", "proposal"):
@@ -97,6 +106,18 @@ async def read_fields(kind: Kind, words: list[str], office: Office) -> dict[str,
     if kind in (Kind.PIN_RESET, Kind.ERASE_CUSTOMER):
         return await _of_customer(fields, office)
     return fields
+
+
+def _check_names(kind: Kind, given: Mapping[str, str]) -> None:
+    """By the names people type: they never heard of `minor`. Raises StaffMistake."""
+    typed = _typed(kind)
+    read = {name: _TYPED.get(name, name) for name in given}  # those of the body are heard as well
+    if unknown := sorted(name for name in given if read[name] not in typed):
+        raise StaffMistake(f"{kind}: there is no {unknown[0]}=; it has {fields_told(kind)}")
+    said = {read[name] for name in given if given[name]}  # `reference=` alone says nothing
+    if lacks := [f"{name}=" for name in typed if typed[name] and name not in said]:
+        verb = "is" if len(lacks) == 1 else "are"
+        raise StaffMistake(f"{kind}: {', '.join(lacks)} {verb} missing")
 
 
 async def _payment(text: str, office: Office) -> str:

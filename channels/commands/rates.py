@@ -7,6 +7,7 @@ import argparse
 import re
 from collections.abc import Callable
 
+from channels.environment import BadArgument
 from channels.settings import Settings
 from engine.clock import Clock
 from engine.database import open_pool
@@ -23,9 +24,17 @@ _HELD_ID = re.compile(r"([A-Z]{3})/([A-Z]{3})@([0-9]{1,15})")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp rates`."""
-    parser.add_argument("--history", type=int, default=1, help="how many decisions of each pair")
+    parser.add_argument(
+        "--history", type=_number, default=1, help="how many decisions of each pair"
+    )
     parser.add_argument("--confirm", metavar="PAIR@TIME", help="take a rate that is held")
-    parser.add_argument("--by", dest="person", metavar="NAME", help="who confirms it")
+    parser.add_argument("--as", "--by", dest="person", metavar="NAME", help="who confirms it")
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 9999")
+    return int(text)
 
 
 async def run_rates(
@@ -67,12 +76,14 @@ async def show_rates(settings: Settings, history: int, say: Say) -> bool:
 async def confirm_rate(settings: Settings, held: str, by: str | None, say: Say) -> bool:
     """Take a held rate, named as `capp rates` shows it; whether it was taken.
 
-    Raises StaffMistake for who is no name.
+    Raises BadArgument for what is no such name of a rate, or for nobody, StaffMistake for who is no
+    name.
     """
     named = _HELD_ID.fullmatch(held)
     if named is None or not by:
-        say("wants --confirm KES/UGX@1795255200000 --by NAME")
-        return False
+        raise BadArgument(
+            "wants --confirm KES/UGX@1795255200000 --as NAME, as `capp rates` shows it"
+        )
     pool = await open_pool(settings.database_url, size=1)
     try:
         decided = await RateStore(pool, settings.tenant).confirm(
@@ -93,7 +104,7 @@ def _say_decision(decided: Decided, now_ms: int, say: Say) -> None:
     say(f"decided on {decided.pair} {_age(now_ms - decided.at_ms)} ago: {decision.outcome}{by}")
     say(f"  because: {decision.reason}")
     if decision.outcome == HELD:
-        say(f"  to take it: capp rates --confirm {decided.pair}@{decided.at_ms} --by NAME")
+        say(f"  to take it: capp rates --confirm {decided.pair}@{decided.at_ms} --as NAME")
     again = replay(decision)
     if again.decision != decision:
         say(f"  TODAY IT WOULD BE: {again.decision.outcome}: {again.decision.reason}")

@@ -111,7 +111,7 @@ async def write_receipt_file(settings: Settings, options: argparse.Namespace, sa
         payment_id = await _payment(opened, options.payment)
         receipt = await opened.room.receipts.of(payment_id, {})
         if receipt is None:
-            say(f"{options.payment} is in no settled batch yet")
+            say(f"{options.payment} is in no settled batch: it is paid first, and its window ends")
             return False
         receipt = msgspec.structs.replace(receipt, chain=_place(settings, receipt.corridor))
     text = write_receipt(receipt)
@@ -153,11 +153,16 @@ async def _show(opened: OpenSettlement, _: argparse.Namespace, say: Say) -> bool
     return not any(balance.drift_minor for balance in balances)
 
 
+def _payments(number: int) -> str:
+    return f"{number} payment{'s' * (number != 1)}"
+
+
 def _corridor_lines(standing: CorridorStanding, asset: str) -> list[str]:
     owed = standing.exposure_minor
     exposure = "rates are stale" if owed is None else f"{asset} {plain(owed, asset)} owed"
     lag = f", the oldest for {standing.lag_seconds} s" if standing.lag_seconds else ""
-    lines = [f"{standing.corridor}: {standing.payments} payments wait, {exposure}{lag}"]
+    wait = "waits" if standing.payments == 1 else "wait"
+    lines = [f"{standing.corridor}: {_payments(standing.payments)} {wait}, {exposure}{lag}"]
     if standing.rest.refusals:
         until = second_of(standing.rest.not_before_ms)
         lines.append(
@@ -180,7 +185,7 @@ def _batch_line(batch: Batch, asset: str) -> str:
     reason = f"  {batch.reason}" if batch.reason else ""
     return (
         f"{batch.id}  {second_of(batch.closed_ms)}  {batch.corridor}"
-        f"  {batch.payment_count} payments  {asset} {plain(batch.net_minor, asset)}"
+        f"  {_payments(batch.payment_count)}  {asset} {plain(batch.net_minor, asset)}"
         f"  {batch.state.name.lower()}"
         f" (by {batch.cause}){reason}"
     )

@@ -191,7 +191,7 @@ async def _log(room: StaffRoom, options: argparse.Namespace, say: Say) -> bool:
 
 def _line(logged: Logged) -> str:
     at = int(logged.id[:12], 16)  # ids are times
-    outcome = logged.outcome or "nobody knows how it ended"
+    outcome = logged.outcome or "under way, or nobody knows how it ended"
     line = f"{stamp_of(at)}  {logged.action.who}  {logged.action.what}: {outcome}"
     return printable(line, length_max=len(line))
 

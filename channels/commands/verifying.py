@@ -80,7 +80,10 @@ def run_verify(variables: Mapping[str, str], options: argparse.Namespace, say: S
 
     try:
         receipt = _read(options.file)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        say_line(f"undecided: {options.file} cannot be read: {error.strerror}")
+        return Verdict.UNDECIDED
+    except ValueError as error:
         say_line(f"undecided: {options.file} is no receipt: {error}")
         return Verdict.UNDECIDED
     try:

@@ -21,7 +21,8 @@ Form = Literal["text", "json"]
 _OBEYED: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 """As they are typed, the most talkative first."""
-_TELLS_OF_EVERY_KEY: Final = ("transitions",)
+_TELL_TOO_MUCH: Final = ("transitions", "alembic.runtime.plugins")
+"""Of every key, and of each part of itself: who migrates looks for what is done."""
 
 
 class About(logging.Filter):
@@ -140,7 +141,7 @@ def set_up_logging(level: str, form: Form) -> None:
     if not logging.getLogger().handlers:
         _leave_out_what_no_line_tells()
     logging.basicConfig(level=level.upper(), handlers=[handler_of(form)])
-    for name in _TELLS_OF_EVERY_KEY:
+    for name in _TELL_TOO_MUCH:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -29,8 +29,9 @@ class Watch:
     def call(self, exchange: Exchange) -> None:
         """A company was called; for adapters' `trace`."""
         self.metrics.call(exchange)
+        # No colon: behind the word of an operation called `token` it would be redacted as one.
         log.info(
-            "%s %s: %s in %d ms", exchange.provider, exchange.operation,
+            "%s %s -> %s in %d ms", exchange.provider, exchange.operation,
             exchange.status or exchange.failure, exchange.elapsed_seconds * 1000,
         )  # fmt: skip
         if self._traces is not None:

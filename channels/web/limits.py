@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from redis.exceptions import NoScriptError, RedisError
 
 from channels.settings import Settings
+from engine.outages import nameable
 from engine.session.pipeline import open_pipeline
 
 log = logging.getLogger(__name__)
@@ -170,7 +171,7 @@ class Limits:
                 for window, left, wait in zip(windows, lefts, waits, strict=True)
             ]
         except RedisError as error:
-            log.warning("limits are counted by each process alone: %s", type(error).__name__)
+            log.warning("limits are counted by each process alone: %s", nameable(error))
             is_in, rooms = self._alone.admit(windows)
         answers, first = [], 0
         for callers, cost in asked:

@@ -56,7 +56,7 @@ def disagreement(
     """
     said = finding.amount
     if said is not None and said != (ordered := payment.amount_of(direction)):
-        return f"amount {said.minor} {said.currency}, ordered {ordered.minor}"
+        return f"amount {said}, ordered {ordered}"
     number = finding.msisdn
     if number is not None and number != payment.msisdn_of(direction) and number not in numbers:
         return "another number than ordered"

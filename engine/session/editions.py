@@ -25,6 +25,7 @@ from engine.menu.bundle import (
 from engine.menu.check import adopt_texts, load_menu, load_texts
 from engine.menu.networks import BrokenNetworks, Networks
 from engine.menu.screens import BrokenMenu, Menu
+from engine.outages import nameable
 from engine.session.press import Verb
 from engine.session.render import Renderer
 from engine.session.rooms import Words
@@ -203,7 +204,7 @@ class Editions:
         try:
             await self._shelf.put(self.current.version, pack_bundle(self._bundle))
         except RedisError as error:
-            _log.warning("menus are not shared: %s", type(error).__name__)
+            _log.warning("menus are not shared: %s", nameable(error))
             return False
         return True
 

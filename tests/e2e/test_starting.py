@@ -172,6 +172,31 @@ async def test_an_outage_of_postgres_is_one_line_in_the_log_of_each_process(
     await _pays(city)
 
 
+async def test_an_outage_of_redis_is_one_line_and_its_end_another(
+    city: City, own_stack: Stack, own_databases: Databases
+) -> None:
+    """That it had ended nobody said."""
+    await _pays(city)
+    logs = [Log(own_stack.web), Log(own_stack.worker)]
+    web, _ = logs
+    await asyncio.to_thread(own_databases.stop_redis)
+    try:
+        for _ in range(5):
+            assert await _status(city, "/api/v1/operators") in (401, 404)
+            screen = await city.phone(city.newcomer("KE")).dial(city.places.shortcode)
+            assert screen.ends and screen.text.startswith("CAPP cannot answer right now.")
+            await asyncio.sleep(OUTAGE_SECONDS / 5)
+    finally:
+        await asyncio.to_thread(own_databases.start_redis)
+    await city.until(_found(web, "Redis is back after"), web.text)
+    assert len(web.lines_with("Redis is away, which is told once")) == 1, web.text()
+    for log in logs:
+        # Its beginning, its end, and whose phones were let in uncounted, which is no error's line.
+        assert len(log.complaints()) <= 3, log.text()
+        log.assert_no_trace()
+    await _pays(city)
+
+
 def _found(log: Log, words: str) -> Callable[[], Awaitable[bool | None]]:
     async def found() -> bool | None:
         return bool(log.lines_with(words)) or None

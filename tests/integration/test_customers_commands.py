@@ -90,7 +90,7 @@ async def test_staff_see_how_many_recipients_and_how_the_pin_stands_but_no_numbe
     for n in range(2):
         await house.save_recipient(customer.customer_id, Msisdn(f"+25677200000{n}"), "Mama")
     said = await capp_customer(database_url, customer.customer_id)
-    assert said == [f"{PHONE}  KE  tier 0  no name  born None", "saved recipients: 2"]
+    assert said == [f"{PHONE}  KE  tier 0  no name  no birth", "saved recipients: 2"]
     for _ in range(ATTEMPTS_MAX):
         await house.check_pin(customer, WRONG)
     await house.ask_pin_reset(customer)

@@ -65,7 +65,7 @@ async def test_a_top_up_from_asking_to_the_statement(room: Room) -> None:
         "--why", "float is low",
     )  # fmt: skip
     assert "TOP_UP" in asked
-    assert "minor=KES 5,000.50 (float is low)" in asked.replace("  ", " ")
+    assert "amount=KES 5,000.50 (float is low)" in asked.replace("  ", " ")
     id_ = asked[:8]
     assert await capp(room, "proposals") == [asked]
     with pytest.raises(SamePerson):
@@ -215,7 +215,7 @@ async def test_what_an_operator_that_is_gone_was_asked_for_is_still_listed(room:
     body = gone.body.replace("mpesa_ke", "mpesa_tz")  # served when it was proposed
     await room.pool.execute("update proposal set body = $1 where id = $2", body, gone.id)
     newest, oldest = await capp(room, "proposals")
-    assert "minor=UGX 7 " in newest
+    assert "amount=UGX 7 " in newest
     assert "operator=mpesa_tz minor=500 " in oldest
 
 
@@ -268,12 +268,22 @@ async def test_a_return_that_did_not_go_is_named_by_the_end_of_its_id(room: Room
     [
         (["operator=mtn_ug", "amount=5", "minor=6"], "give one"),
         (["operator=mtn_xx", "amount=5"], "no operator 'mtn_xx'; known: "),
+        ([], "^TOP_UP: operator=, amount= are missing$"),
+        (["operator=mtn_ug"], "^TOP_UP: amount= is missing$"),
+        (["operator=", "amount=5"], "^TOP_UP: operator= is missing$"),
+        (["operator=mtn_ug", "sum=5"], "^TOP_UP: there is no sum=; it has operator= amount=$"),
+        (["operator=mtn_ug", "amount=-5"], "amount= is not above zero"),
     ],
 )
 async def test_a_contradiction_or_a_slip_is_said(room: Room, words: list[str], said: str) -> None:
     with pytest.raises(StaffMistake, match=said):
         await capp(room, "propose", "TOP_UP", *words, "--as", "a", "--why", "x")
     assert await capp(room, "proposals") == []
+
+
+async def test_whose_pin_it_is_is_asked_for_by_number(room: Room) -> None:
+    with pytest.raises(StaffMistake, match=r"^PIN_RESET: msisdn= is missing$"):
+        await capp(room, "propose", "PIN_RESET", "--as", "a", "--why", "x")
 
 
 def test_the_help_of_propose_names_every_kind_with_its_fields() -> None:

@@ -104,6 +104,18 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     assert asyncio.run(relations(database_url)) == before
 
 
+@pytest.mark.parametrize("to", ["head", "0030"])
+def test_who_migrates_is_told_where_the_schema_stands_though_nothing_was_to_do(
+    database_url: str, to: str
+) -> None:
+    said: list[str] = []
+    settings = {"DATABASE_URL": database_url, "CAPP_DATABASE_ROLE": "none"}
+    for _ in range(2):
+        assert run_migrate(settings, argparse.Namespace(to=to), said.append)
+    at = asyncio.run(stands_at(database_url))[0]
+    assert said == [f"the schema is at {at}"] * 2
+
+
 def test_an_address_may_ask_for_encryption_and_be_spelled_both_ways(database_url: str) -> None:
     other = database_url.replace("postgresql://", "postgres://", 1)
     for address in (f"{database_url}?sslmode=prefer", other, f"{other}?application_name=50%25"):

@@ -14,6 +14,7 @@ import pytest
 
 from channels.commands.rates import confirm_rate, show_rates
 from channels.commands.seed import SeedRate, Seeds, read_seeds, seed
+from channels.environment import BadArgument
 from channels.rates import build_feed
 from channels.settings import read_settings
 from channels.wiring import MENUS
@@ -712,9 +713,10 @@ async def test_the_command_tells_what_is_held_and_takes_it(database_url: str, po
     assert not await show_rates(settings, 1, said.append)
     (line,) = [line for line in said if "--confirm" in line]
     held = line.split("--confirm ")[1].split()[0]
-    assert not await confirm_rate(settings, held, None, said.append)
     assert not await confirm_rate(settings, "KES/UGX@1", "amina", said.append)
-    assert not await confirm_rate(settings, "KES", "amina", said.append)
+    for named, by in ((held, None), ("KES", "amina"), ("KES/UGX@now", "amina")):
+        with pytest.raises(BadArgument, match=r"^wants --confirm KES/UGX@"):
+            await confirm_rate(settings, named, by, said.append)
     with pytest.raises(StaffMistake):
         await confirm_rate(settings, held, "amina)\ndecided on KES/UGX (babu", said.append)
     assert await confirm_rate(settings, held, "Amina", said.append)

@@ -66,14 +66,14 @@ async def test_windows_batches_and_balances_are_shown(hall: Hall) -> None:
     await hall.sweep(1)
     well, said = await capp(hall)
     assert well
-    assert said[0].startswith(f"{PAIR}: 1 payments wait, USDC 7.750000 owed")
+    assert said[0].startswith(f"{PAIR}: 1 payment waits, USDC 7.750000 owed")
     assert sum(line.endswith("agrees") for line in said) == 3
     hall.clock.pass_(61)
     await hall.sweep()
     _, said = await capp(hall, "show")
     assert said[0].startswith(f"{PAIR}: 0 payments wait")
     _, (line,) = await capp(hall, "batches")
-    assert "1 payments  USDC 7.750000  settled (by time)" in line
+    assert "1 payment  USDC 7.750000  settled (by time)" in line
     assert (await capp(hall, "batches", "no:such"))[1] == []
 
 

@@ -98,7 +98,7 @@ def test_who_somebody_says_they_are_is_kept_beside_who_the_system_says(terminal:
     assert terminal.type(*words) == [("propose", "WRITE_OFF", "ok")]
     assert terminal.rows()[-1]["who"].endswith(" as asha")
     assert terminal.type("approve", "0" * 8, "--as", "babu") == [("approve", "0" * 8, "refused")]
-    terminal.type("rates", "--confirm", "KES/UGX@1795255200000", "--by", "Asha")
+    terminal.type("rates", "--confirm", "KES/UGX@1795255200000", "--as", "Asha")
     assert terminal.rows()[-1]["what"] == "rates"
     assert terminal.rows()[-1]["who"].endswith(" as asha")
 

@@ -127,12 +127,13 @@ class Asking:
 
 @contextmanager
 def _of_another_number() -> Iterator[None]:
-    """`no_way.corridor` speaks of money that leaves the caller's network, and ends the session; who
-    asks for money may ask another number.
+    """Two refusals speak of money that goes there, and here it is to come from there.
+
+    `no_way.corridor` ends the session besides; who asks for money may ask another number.
     """
     try:
         yield
-    except NoWayNow as refusal:
-        if refusal.text_key != "no_way.corridor":
+    except (NoWayNow, CustomerMistake) as refusal:
+        if refusal.text_key not in ("no_way.corridor", "mistake.operator_unsupported"):
             raise
         raise CustomerMistake("no_way.asking") from refusal

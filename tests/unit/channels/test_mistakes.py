@@ -1,6 +1,7 @@
 """What whoever runs an installation gets wrong is told in a sentence: no trace, no secret."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -273,3 +274,30 @@ def test_a_word_that_is_none_is_told_with_what_is(run: Run, words: list[str], sa
     told = run(*words)
     assert said in told
     assert "read_" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--history", "-1"], "'-1' is no number from 1 to 9999"),
+        (["--history", "0"], "'0' is no number from 1 to 9999"),
+    ],
+)
+def test_how_many_decisions_of_a_rate_are_shown_is_a_number_above_zero(
+    run: Run, words: list[str], said: str
+) -> None:
+    assert said in run("rates", *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["customer", "+254712000001", "--tier", "1", "--name", "Jane Doe", "--born"],
+        ["lists", "check", "Jane Doe", "--born"],
+    ],
+)
+def test_a_birth_that_is_still_to_come_is_a_slip(run: Run, words: list[str]) -> None:
+    """Who resembles somebody of a list is not taken for them when the births differ."""
+    tomorrow = (Clock().now() + timedelta(days=1)).date().isoformat()
+    for day in (tomorrow, "2085-03-01"):
+        assert f"nobody was born on {day}: it is still to come" in run(*words, day)

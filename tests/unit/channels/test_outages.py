@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 from channels.outages import QUIET_SECONDS, SILENT_SECONDS, Outages, watch_for_end
 from engine.outages import POSTGRES, REDIS
@@ -172,3 +173,24 @@ async def test_an_outage_lasts_as_long_as_lines_speak_of_it_whatever_the_server_
     await asyncio.sleep(0.02)
     watch.cancel()
     assert lines.written[1:] == ["Postgres is back after 8 s; 4 lines about it were left out"]
+
+
+async def test_that_redis_is_back_is_found_by_asking_as_well(
+    outages: Outages, lines: Lines, ticks: Ticks
+) -> None:
+    answers: list[Exception] = [RedisConnectionError("refused"), RedisError("odd")]
+    answered = asyncio.Event()
+
+    async def ask() -> None:
+        if answers:
+            raise answers.pop(0)
+        answered.set()
+
+    watch = asyncio.create_task(watch_for_end(outages, REDIS, ask, every_seconds=0.001))
+    fail(RedisConnectionError("refused"))
+    ticks.seconds += SILENT_SECONDS
+    async with asyncio.timeout(30):
+        await answered.wait()
+    await asyncio.sleep(0.02)
+    watch.cancel()
+    assert lines.written[1:] == ["Redis is back after 2 s; 0 lines about it were left out"]

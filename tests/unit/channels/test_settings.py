@@ -100,6 +100,38 @@ def test_senseless_rate_settings_are_named(name: str, value: str) -> None:
         read_settings({**GOOD, name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CAPP_QUOTE_SECONDS", "0"),  # every price would be over before it is read
+        ("CAPP_QUOTE_SECONDS", "99999999999"),
+        ("CAPP_LEASE_SECONDS", "0"),  # everybody would carry out the same orders
+        ("CAPP_PIN_COOL_DOWN_SECONDS", "0"),  # whoever guesses would never wait
+        ("CAPP_PIN_COOL_DOWN_SECONDS", "99999999999999"),
+        ("CAPP_COLLECT_DELAY_SECONDS", "99999999999"),
+        ("CAPP_FIRST_LOOK_SECONDS", "99999999999"),
+        ("CAPP_FIRST_PAYOUT_LOOK_SECONDS", "99999999999"),
+        ("CAPP_REQUEST_SECONDS", "9999999999999999999"),
+        ("CAPP_RATE_STALE_SECONDS", "0"),  # no rate would ever do
+        ("CAPP_RATE_TABLE_STALE_SECONDS", "0"),
+        ("CAPP_TRAFFIC_DAYS", "99999999999"),
+        ("CAPP_KEPT_STATEMENTS_DAYS", "99999999999"),
+    ],
+)
+def test_times_with_which_nothing_would_work_are_named(name: str, value: str) -> None:
+    with pytest.raises(BadSettings, match=f"^{name}: must be [0-9]+ or more, up to [0-9]+$"):
+        read_settings({**GOOD, name: value})
+
+
+def test_a_rate_outlasts_the_time_until_the_next_is_fetched() -> None:
+    fed = {**GOOD, "CAPP_RATE_SOURCES": "floatrates", "CAPP_RATE_TABLE_STALE_SECONDS": "0"}
+    assert read_settings({**fed, "CAPP_RATE_STALE_SECONDS": "901"}).rate_stale_seconds == 901
+    with pytest.raises(
+        BadSettings, match=r"^CAPP_RATE_STALE_SECONDS: must be more than CAPP_RATE_F"
+    ):
+        read_settings({**fed, "CAPP_RATE_STALE_SECONDS": "900"})
+
+
 def test_one_gateway_is_served_until_others_are_named() -> None:
     assert read_settings(GOOD).ussd_gateways == ("africastalking",)
     several = read_settings({**GOOD, "CAPP_USSD_GATEWAYS": "hubtel, africastalking,hubtel"})

@@ -37,7 +37,10 @@ def test_what_is_no_receipt_proves_nothing(tmp_path: Path, text: bytes) -> None:
 
 
 def test_a_file_that_is_not_there_proves_nothing(tmp_path: Path) -> None:
-    assert capp(str(tmp_path / "none"))[0] is Verdict.UNDECIDED
+    file = tmp_path / "none"
+    verdict, said = capp(str(file))
+    assert verdict is Verdict.UNDECIDED
+    assert said == [f"undecided: {file} cannot be read: No such file or directory"]
 
 
 def test_without_a_node_nobody_can_be_asked(tmp_path: Path) -> None:

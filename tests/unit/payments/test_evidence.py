@@ -27,6 +27,16 @@ def test_what_the_operator_says_differently_is_named(finding: Finding, disagrees
     assert (disagreement(PAYMENT, Direction.DISBURSE, finding) is not None) is disagrees
 
 
+def test_amounts_are_told_as_people_read_them() -> None:
+    """In cents, a shilling's difference read as a hundred."""
+    told = Finding(Outcome.SUCCEEDED, "ok", amount=Money(102_550, "KES"))
+    said = disagreement(payment(State.COLLECTING), Direction.COLLECT, told)
+    assert said == "amount KES 1,025.50, ordered KES 1,020"
+    told = Finding(Outcome.SUCCEEDED, "ok", amount=Money(28_023, "KES"))
+    said = disagreement(PAYMENT, Direction.DISBURSE, told)
+    assert said == "amount KES 280.23, ordered UGX 28,023"
+
+
 @pytest.mark.parametrize(
     ("told", "known", "disagrees"),
     [

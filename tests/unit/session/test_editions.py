@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from engine.menu.bundle import Bundle, pack_bundle, read_bundle, unpack_bundle, version_of
@@ -344,10 +345,11 @@ class CountedShelf:
         self.packed: dict[str, bytes] = {}
         self.asked = 0
         self.is_away = False
+        self.failure = RedisError()
 
     async def put(self, version: str, packed: bytes) -> None:
         if self.is_away:
-            raise RedisError
+            raise self.failure
         self.packed[version] = packed
 
     async def get(self, version: str) -> bytes | None:
@@ -421,6 +423,10 @@ async def test_a_shelf_that_is_away_is_no_reason_not_to_serve(
     kept.shelf.is_away = True
     assert not await kept.editions.publish()
     assert "menus are not shared: RedisError" in caplog.text
+    kept.shelf.failure = RedisConnectionError("refused")
+    assert not await kept.editions.publish()
+    # The error itself: by it the log knows an outage, which is told once and not every two seconds.
+    assert caplog.records[-1].args == (kept.shelf.failure,)
     kept.shelf.is_away = False
     assert await kept.editions.publish()
     assert unpack_bundle(kept.shelf.packed[VERSION]) == BUNDLE

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.errors import NoWayNow
+from engine.errors import CustomerMistake, NoWayNow, TextKey
 from engine.menu.vocabulary import ITEMS_MAX
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -111,6 +111,22 @@ async def test_a_number_that_cannot_be_asked_is_refused_where_it_is_typed() -> N
     assert (house.session().screen, house.session().payee) == ("request_money.number", None)
     await house.take(f"2*1*0733000002*{PAYEE}")
     assert house.session().screen == "request_money.amount"
+
+
+@pytest.mark.parametrize("keys", [("2", "1"), ("2", "1", PAYEE, "500")])
+async def test_whom_we_do_not_serve_is_not_said_to_be_one_we_cannot_pay(
+    keys: tuple[str, ...],
+) -> None:
+    """Nobody was to be paid there: money was asked for from there."""
+    house = await caller()
+    await house.press(*keys)
+    house.payments.failure = CustomerMistake(
+        "mistake.operator_unsupported", operator=TextKey("operator.utl_ug")
+    )
+    reply = await house.take("*".join((*keys, "1" if PAYEE in keys else PAYEE)))
+    said = TEXTS.render("en", "no_way.asking")
+    assert (reply.text.startswith(said), reply.ends) == (True, False)
+    assert house.session().screen == "request_money.number"
 
 
 async def test_who_can_be_paid_by_nobody_hears_so_before_an_amount_is_typed() -> None:

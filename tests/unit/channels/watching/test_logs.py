@@ -91,6 +91,14 @@ def test_what_a_terminal_would_obey_is_written_out(said: Said) -> None:
     assert plain.endswith("karibu é ወ")
 
 
+def test_who_migrates_reads_of_its_steps_and_not_of_alembics_parts() -> None:
+    set_up_logging("info", "text")
+    assert not logging.getLogger("alembic.runtime.plugins").isEnabledFor(logging.INFO)
+    logging.getLogger("alembic").setLevel(logging.INFO)
+    assert logging.getLogger("alembic.runtime.migration").isEnabledFor(logging.INFO)
+    logging.getLogger("alembic").setLevel(logging.NOTSET)
+
+
 def test_a_log_that_is_set_up_stays_as_it_is() -> None:
     root = logging.getLogger()
     root.addHandler(mine := logging.NullHandler())

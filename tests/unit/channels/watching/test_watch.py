@@ -1,5 +1,6 @@
 """What is counted and traced of turns, calls and steps; and what of a fault may leave."""
 
+import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,6 +15,7 @@ from prometheus_client.exposition import generate_latest
 from channels.settings import BadSettings
 from channels.watching.faults import tell_faults
 from channels.watching.metrics import Metrics
+from channels.watching.redaction import redacted
 from channels.watching.traces import Traces
 from channels.watching.watch import Watch
 from engine.correlation import speaking_of
@@ -73,6 +75,19 @@ async def test_turns_ends_calls_and_steps_are_counted() -> None:
         assert found[f"capp_call_seconds_count{{{of_call}}}"] == 1
     assert found['capp_payment_states_total{state="paid"}'] == 1
     assert found['capp_payment_states_total{state="refunded"}'] == 0
+
+
+@pytest.mark.parametrize("operation", ["token", "stk-push", "api_key", "pin"])
+def test_a_line_about_a_call_says_how_it_was_answered(
+    caplog: pytest.LogCaptureFixture, operation: str
+) -> None:
+    """Of calls for a token, the first that fail with wrong credentials, it said `***`."""
+    with caplog.at_level(logging.INFO, "channels.watching.watch"):
+        for status, failure in ((401, ""), (None, "Unreachable")):
+            Watch(Metrics()).call(Exchange("mpesa_ke", operation, status, failure, 0.0031))
+    assert [redacted(line) for line in caplog.messages] == [
+        f"mpesa_ke {operation} -> 401 in 3 ms", f"mpesa_ke {operation} -> Unreachable in 3 ms",
+    ]  # fmt: skip
 
 
 async def test_nothing_of_a_caller_is_in_what_is_counted() -> None:
