@@ -113,6 +113,23 @@ async def test_what_was_stored_in_the_meantime_stays_and_the_next_one_is_refused
     assert len(house.payments.confirmed) == 1
 
 
+async def test_what_was_stored_is_found_though_its_key_was_dropped_behind_many_others() -> None:
+    """A record has room for a few keys: the books know of the payment by when it was made."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        for number in range(2, UNSEEN_MAX + 3):
+            await house.press("8", *TO_PIN, session_id=f"s{number}")
+        await paying
+        (key,) = house.payments.confirmed
+        last = f"s{UNSEEN_MAX + 2}"
+        assert key not in house.session(last).unseen
+        refused = await house.take("*".join(("8", *TO_PIN, PIN)), last)
+        assert refused.text.startswith("This is taking longer")
+    assert len(house.payments.confirmed) == 1
+    assert (await house.press(session_id="next")).text.startswith("CAPP000001 +256772000002")
+
+
 async def test_a_record_keeps_the_keys_of_a_few_only() -> None:
     house = await caller()
     for number in range(UNSEEN_MAX + 2):
