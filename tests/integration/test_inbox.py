@@ -743,6 +743,24 @@ async def test_a_stranger_reads_the_language_of_their_country(
     assert (await house.say(text, Msisdn("+2250701000001")) or "").startswith(begins)
 
 
+@pytest.mark.parametrize("language", ["en", "sw", "fr"])
+async def test_whoever_is_known_is_answered_in_their_own_language(
+    house: House, language: str
+) -> None:
+    """Refusals and warnings too, and whosever language the keyword is of."""
+
+    def told(key: str) -> str:
+        return TEXTS.render(language, key, shortcode="*384*96#")
+
+    house.rooms.languages[PAYER] = language
+    for word in ("SIMAMA", "HELP", f"my PIN is {PIN}"):
+        key = {"SIMAMA": "sms.in_stopped", "HELP": "sms.in_help"}.get(word, "sms.in_pin")
+        assert await house.say(word) == told(key)
+    house.rooms.refusal = CustomerMistake("mistake.own_number")
+    for word in ("SEND", "TUMA", "ENVOYER"):
+        assert await house.say(f"{word} 500 +256772000002") == told("mistake.own_number")
+
+
 async def test_stop_and_start_are_answered_once(house: House) -> None:
     opt_outs = OptOuts(house.pool, 1, house.clock)
     for sender in (PAYER, STRANGER):
