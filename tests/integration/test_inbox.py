@@ -643,6 +643,21 @@ async def test_a_price_nobody_agreed_to_in_time_is_over(house: House, redis: Any
     assert house.rooms.keys == []
 
 
+async def test_no_behind_a_refused_yes_is_said_of_the_price_while_that_lasts(
+    house: House, redis: Any
+) -> None:
+    """A price outlives its time where a YES came in time; what is over is not cancelled."""
+    for seconds, begins in ((1, "Cancelled. Nothing was charged."), (130, "There is nothing")):
+        house.rooms.refusal = None
+        await house.say("SEND 500 +256772000002")
+        house.rooms.refusal = NoWayNow("no_way.float")
+        assert (await house.say("YES") or "").startswith("We cannot pay out this amount")
+        await pass_time(house, redis, seconds)
+        assert (await house.say("NO") or "").startswith(begins)
+        await pass_time(house, redis, 10)
+    assert house.rooms.keys == []
+
+
 async def is_answered_without_writing(house: House, redis: Any, text: str, *, id_: str) -> bool:
     """It is carried out, and what it is to be answered with cannot be kept."""
     lost = House(Away(house.pool), redis, house.clock, house.rooms)
