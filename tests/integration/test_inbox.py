@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -83,6 +83,7 @@ class Rooms:
     country: str = "KE"
     wallet_currency: str | None = None
     unprompted: tuple[str, ...] = ()
+    left: tuple[int, int, int] = (7_000_000, 5_000_000, 9_000_000)  # at once, a day, a month
     quote_id: str = "9" * 32
     holder: str = ""
     commit_seconds: float = 0.0
@@ -160,7 +161,7 @@ class Rooms:
         return self.summary if self.summary and code == self.summary.code else None
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:
-        return LimitsLeft(0, *(Money(m, currency) for m in (7_000_000, 5_000_000, 9_000_000)))
+        return LimitsLeft(0, *(Money(minor, currency) for minor in self.left))
 
     async def take(self, turn: Turn) -> Reply:
         self.turns.append(turn)
@@ -456,8 +457,11 @@ async def test_a_yes_that_comes_again_after_a_flush_hears_of_its_payment(
     assert not await is_answered_without_writing(house, redis, "YES", id_="in-yes")
     await redis.execute("FLUSHALL")
     assert (await house.say("NDIYO") or "").startswith("There is nothing to confirm. For a price")
-    just_now = house.clock.now()
-    house.rooms.summary = msgspec.structs.replace(SENT, state="collecting", at=just_now)
+    long_ago = house.clock.now() - timedelta(seconds=AGREED_SECONDS + 1)
+    house.rooms.summary = msgspec.structs.replace(SENT, at=long_ago)
+    assert (await house.say("OUI") or "").startswith("There is nothing to confirm. For a price")
+    hours_ago = house.clock.now() - timedelta(seconds=AGREED_SECONDS - 1)
+    house.rooms.summary = msgspec.structs.replace(SENT, state="collecting", at=hours_ago)
     for word, id_ in (("YES", "in-yes"), ("NO", "")):
         said = await house.say(word, id_=id_) or ""
         assert said.startswith(f"There is nothing to confirm now. Your last payment: {CODE} ")
@@ -717,6 +721,23 @@ ANSWERS = [
 @pytest.mark.parametrize(("text", "begins"), ANSWERS)
 async def test_answer(house: House, text: str, begins: str) -> None:
     assert (await house.say(text) or "").startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("left", "at_once", "more"),
+    [
+        ((7_000_000, 5_000_000, 9_000_000), "50,000", "50,000"),
+        ((2_000_000, 5_000_000, 9_000_000), "20,000", "50,000"),
+        ((7_000_000, 5_000_000, 3_000_000), "30,000", "30,000"),
+        ((2_000_000, 5_000_000, 3_000_000), "20,000", "30,000"),
+    ],
+)
+async def test_limits_are_what_a_payment_the_day_and_the_month_leave(
+    house: House, left: tuple[int, int, int], at_once: str, more: str
+) -> None:
+    house.rooms.left = left
+    said = await house.say("BAL") or ""
+    assert said.startswith(f"You can send up to KES {at_once} at once, KES {more} more today.")
 
 
 @pytest.mark.parametrize("word", ["sw", "SW", "Kiswahili", "kiswahili."])

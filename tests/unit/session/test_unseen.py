@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from engine.menu.networks import Network, Networks
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.payments.views import MoneyRequest
 from engine.ports import Reply
 from engine.session.before import LATE_SECONDS_MAX
 from engine.session.session import UNSEEN_MAX
-from tests.unit.session.rooms import PIN, House
+from tests.unit.session.rooms import PAYER, PIN, House
 from tests.unit.session.test_resume import PAYEE, TO_PIN, caller
 
 LATE = Reply(
@@ -111,6 +114,23 @@ async def test_what_was_stored_in_the_meantime_stays_and_the_next_one_is_refused
         refused = await house.take("*".join(("8", *TO_PIN, PIN)), "s2")
         assert refused.text.startswith("This is taking longer")
     assert len(house.payments.confirmed) == 1
+
+
+async def test_what_was_stored_in_the_meantime_keeps_nobody_from_answering_a_request() -> None:
+    """A request has a key of its own, under which it is paid once whatever else was paid."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        request = MoneyRequest(
+            "ASK0000009", Msisdn(f"+{PAYEE}"), Money(27_123, "UGX"), house.clock.now(), "k"
+        )
+        house.payments.requests[request.code] = (PAYER, request)
+        to_pin = ("8", "2", "2", "1", "1", "1")
+        await house.press(*to_pin, session_id="s2")
+        await paying
+        paid = await house.take("*".join((*to_pin, PIN)), "s2")
+        assert paid.text.startswith("CAPP000002 started")
+    assert len(house.payments.confirmed) == 2
 
 
 async def test_what_was_stored_is_found_though_its_key_was_dropped_behind_many_others() -> None:
