@@ -47,6 +47,12 @@ async def test_a_new_caller_chooses_a_language_and_a_pin_twice() -> None:
     assert house.customers.known[PAYER].country == "KE"
 
 
+async def test_whoever_has_just_registered_may_pay_in_the_same_session() -> None:
+    house = House()
+    reply = await house.press("1", "4826", "4826", "1", PAYEE, "1000", "1", "4826")
+    assert reply.text.startswith("CAPP000001 started")
+
+
 async def test_pins_that_differ_begin_again_and_register_nobody() -> None:
     house = House()
     reply = await house.press("1", "4826", "4827")
