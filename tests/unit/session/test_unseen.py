@@ -105,6 +105,34 @@ async def test_who_looked_at_something_else_between_pays_once() -> None:
     assert len(house.payments.confirmed) == 1
 
 
+async def test_who_looked_at_something_else_is_told_at_the_next_dial() -> None:
+    """What they looked at left no price, and began long after the payment was made."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        await house.press("8", "5", session_id="s2")
+        await paying
+        assert (await house.press(session_id="s3")).text.startswith("CAPP000001 +256772000002")
+    assert house.session("s3").unseen == []
+
+
+async def test_who_was_told_may_pay_again_in_the_same_session() -> None:
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1"):
+        pass
+    again = await house.press(*TO_PIN, PIN, session_id="s2")
+    assert again.text.startswith("CAPP000002 started")
+    assert len(house.payments.confirmed) == 2
+
+
+async def test_a_record_that_nobody_can_read_may_be_that_of_a_payment() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN)
+    house.records.records[PAYER, "s1"] = b"of another release"
+    assert (await house.press(session_id="s2")).text.startswith("CAPP000001 +256772000002")
+
+
 async def test_what_was_stored_in_the_meantime_stays_and_the_next_one_is_refused() -> None:
     house = await caller()
     await house.press(*TO_PIN)
