@@ -33,17 +33,17 @@ async def world(seeded_url: str) -> AsyncIterator[World]:
 @pytest.fixture
 def heard(world: World) -> list[Said]:
     """All that was told."""
-    told: list[Said] = []
+    said: list[Said] = []
 
     def record(
-        operator: str, direction: Direction, what: Told | None, minor: int,
+        operator: str, direction: Direction, told: Told | None, minor: int,
         *, began_at: float | None = None,
     ) -> None:  # fmt: skip
-        told.append(Said(operator, direction, what, minor, began_at))
+        said.append(Said(operator, direction, told, minor, began_at))
 
     world.dispatcher._record = world.payments._record = record
     world.reconciler.begun_by._record = record
-    return told
+    return said
 
 
 @pytest.mark.parametrize(

@@ -117,10 +117,13 @@ async def test_who_looked_at_something_else_is_told_at_the_next_dial() -> None:
 
 
 async def test_who_was_told_may_pay_again_in_the_same_session() -> None:
-    house = await caller()
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
     await house.press(*TO_PIN)
-    async with storing(house, "s1"):
-        pass
+    async with storing(house, "s1") as paying:
+        assert await asyncio.shield(paying) == LATE
+    await house.turns.aclose()
+    assert (await house.press(session_id="s2")).text.startswith("CAPP000001 +256772000002")
     again = await house.press(*TO_PIN, PIN, session_id="s2")
     assert again.text.startswith("CAPP000002 started")
     assert len(house.payments.confirmed) == 2
