@@ -1,4 +1,4 @@
-"""What is kept of a callback that nobody vouches for and that is no JSON: enough to know it again."""
+"""What is kept of a callback nobody vouches for, when it is no JSON: enough to know it again."""
 
 import hashlib
 from typing import Any

@@ -179,9 +179,9 @@ async def test_of_several_requests_the_one_that_was_picked_is_shown() -> None:
         await house.press("2", "1", PAYEE, shillings, "1", session_id=f"asking{number}")
     listed = await house.press("2", "3", session_id="s1")
     assert listed.text.startswith("My requests\n1. KES 900 +256772000002\n2. KES 800")
-    for number, shillings in enumerate((900, 800, 700), 1):
+    for number, amount in enumerate((900, 800, 700), 1):
         shown = await house.press("2", "3", str(number), session_id=f"looking{number}")
-        assert f"\nKES {shillings}\n" in shown.text
+        assert f"\nKES {amount}\n" in shown.text
 
 
 async def test_ones_own_request_is_told_as_it_stands_now() -> None:
