@@ -58,6 +58,23 @@ async def test_what_is_to_be_paid_is_not_what_is_cut(by_link: bool) -> None:
     assert f"{wide.total.minor // 100:,}.12" in done.text
 
 
+async def test_a_price_on_two_pages_is_not_agreed_to_below_a_mistake() -> None:
+    """Its shorter text would fit one page, with the word that agrees."""
+    house = House(networks=Networks(Network(name="small", budget_septets=110), {}))
+    await house.registered()
+    keys = ["1", PAYEE, "1000"]
+    await house.press(*keys)
+    assert house.session().pages == 2
+    for pressed in ("1", "9", "1"):
+        keys.append(pressed)
+        reply = await house.take("*".join(keys))
+        assert (house.session().screen, house.session().pages) == ("send_money.quote", 2)
+        assert "1. Pay" not in reply.text
+    assert "1. Pay" in (await house.take("*".join((*keys, "98")))).text
+    await house.take("*".join((*keys, "98", "1")))
+    assert house.session().screen == "send_money.pin"
+
+
 @pytest.mark.parametrize("budget", [160, 100])
 async def test_a_price_on_several_pages_is_agreed_to_on_its_last(budget: int) -> None:
     house = await caller(Networks(Network(name="small", budget_septets=budget), {}))
