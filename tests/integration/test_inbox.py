@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -83,6 +83,7 @@ class Rooms:
     country: str = "KE"
     wallet_currency: str | None = None
     unprompted: tuple[str, ...] = ()
+    left: tuple[int, int, int] = (7_000_000, 5_000_000, 9_000_000)  # at once, a day, a month
     quote_id: str = "9" * 32
     holder: str = ""
     commit_seconds: float = 0.0
@@ -160,7 +161,7 @@ class Rooms:
         return self.summary if self.summary and code == self.summary.code else None
 
     async def limits_of(self, customer: Customer, currency: str) -> LimitsLeft:
-        return LimitsLeft(0, *(Money(m, currency) for m in (7_000_000, 5_000_000, 9_000_000)))
+        return LimitsLeft(0, *(Money(minor, currency) for minor in self.left))
 
     async def take(self, turn: Turn) -> Reply:
         self.turns.append(turn)
@@ -456,8 +457,11 @@ async def test_a_yes_that_comes_again_after_a_flush_hears_of_its_payment(
     assert not await is_answered_without_writing(house, redis, "YES", id_="in-yes")
     await redis.execute("FLUSHALL")
     assert (await house.say("NDIYO") or "").startswith("There is nothing to confirm. For a price")
-    just_now = house.clock.now()
-    house.rooms.summary = msgspec.structs.replace(SENT, state="collecting", at=just_now)
+    long_ago = house.clock.now() - timedelta(seconds=AGREED_SECONDS + 1)
+    house.rooms.summary = msgspec.structs.replace(SENT, at=long_ago)
+    assert (await house.say("OUI") or "").startswith("There is nothing to confirm. For a price")
+    hours_ago = house.clock.now() - timedelta(seconds=AGREED_SECONDS - 1)
+    house.rooms.summary = msgspec.structs.replace(SENT, state="collecting", at=hours_ago)
     for word, id_ in (("YES", "in-yes"), ("NO", "")):
         said = await house.say(word, id_=id_) or ""
         assert said.startswith(f"There is nothing to confirm now. Your last payment: {CODE} ")
@@ -643,6 +647,21 @@ async def test_a_price_nobody_agreed_to_in_time_is_over(house: House, redis: Any
     assert house.rooms.keys == []
 
 
+async def test_no_behind_a_refused_yes_is_said_of_the_price_while_that_lasts(
+    house: House, redis: Any
+) -> None:
+    """A price outlives its time where a YES came in time; what is over is not cancelled."""
+    for seconds, begins in ((1, "Cancelled. Nothing was charged."), (130, "There is nothing")):
+        house.rooms.refusal = None
+        await house.say("SEND 500 +256772000002")
+        house.rooms.refusal = NoWayNow("no_way.float")
+        assert (await house.say("YES") or "").startswith("We cannot pay out this amount")
+        await pass_time(house, redis, seconds)
+        assert (await house.say("NO") or "").startswith(begins)
+        await pass_time(house, redis, 10)
+    assert house.rooms.keys == []
+
+
 async def is_answered_without_writing(house: House, redis: Any, text: str, *, id_: str) -> bool:
     """It is carried out, and what it is to be answered with cannot be kept."""
     lost = House(Away(house.pool), redis, house.clock, house.rooms)
@@ -704,6 +723,23 @@ async def test_answer(house: House, text: str, begins: str) -> None:
     assert (await house.say(text) or "").startswith(begins)
 
 
+@pytest.mark.parametrize(
+    ("left", "at_once", "more"),
+    [
+        ((7_000_000, 5_000_000, 9_000_000), "50,000", "50,000"),
+        ((2_000_000, 5_000_000, 9_000_000), "20,000", "50,000"),
+        ((7_000_000, 5_000_000, 3_000_000), "30,000", "30,000"),
+        ((2_000_000, 5_000_000, 3_000_000), "20,000", "30,000"),
+    ],
+)
+async def test_limits_are_what_a_payment_the_day_and_the_month_leave(
+    house: House, left: tuple[int, int, int], at_once: str, more: str
+) -> None:
+    house.rooms.left = left
+    said = await house.say("BAL") or ""
+    assert said.startswith(f"You can send up to KES {at_once} at once, KES {more} more today.")
+
+
 @pytest.mark.parametrize("word", ["sw", "SW", "Kiswahili", "kiswahili."])
 async def test_the_language_is_changed_by_its_code_or_its_name(house: House, word: str) -> None:
     assert await house.say(f"LANG {word}") == "Lugha yako sasa ni Kiswahili"
@@ -741,6 +777,24 @@ async def test_a_stranger_reads_the_language_of_their_country(
     house: House, text: str, begins: str
 ) -> None:
     assert (await house.say(text, Msisdn("+2250701000001")) or "").startswith(begins)
+
+
+@pytest.mark.parametrize("language", ["en", "sw", "fr"])
+async def test_whoever_is_known_is_answered_in_their_own_language(
+    house: House, language: str
+) -> None:
+    """Refusals and warnings too, and whosever language the keyword is of."""
+
+    def told(key: str) -> str:
+        return TEXTS.render(language, key, shortcode="*384*96#")
+
+    house.rooms.languages[PAYER] = language
+    for word in ("SIMAMA", "HELP", f"my PIN is {PIN}"):
+        key = {"SIMAMA": "sms.in_stopped", "HELP": "sms.in_help"}.get(word, "sms.in_pin")
+        assert await house.say(word) == told(key)
+    house.rooms.refusal = CustomerMistake("mistake.own_number")
+    for word in ("SEND", "TUMA", "ENVOYER"):
+        assert await house.say(f"{word} 500 +256772000002") == told("mistake.own_number")
 
 
 async def test_stop_and_start_are_answered_once(house: House) -> None:
@@ -809,8 +863,9 @@ async def test_a_keyword_counts_more_than_the_journey_and_leaves_it_open(house: 
     await house.say("MENU 1 2")
     assert house.rooms.turns[0].text == "1*2"
     assert (await house.say("BAL") or "").startswith("You can send")
+    assert (await house.say("HELP") or "").startswith("CAPP: SEND 500")
     assert await house.say("2") == "1. Send money"
-    await house.say("YES")  # no price waits: the journey asked
+    await house.say(" YES ")  # no price waits: the journey asked
     assert [turn.text for turn in house.rooms.turns] == ["1*2", "2", "YES"]
 
 

@@ -192,6 +192,8 @@ async def test_larger_than_the_bound_is_refused_on_every_path_by_its_first_byte_
                 assert (await client.post(path, content=body)).status_code == 413
     rows = await kept(world, "outcome, status")
     assert rows == [("too large", 413)] * (2 * len(paths))
+    shown = {msgspec.json.decode(said)["bytes"] for said in await kept(world, "asked")}
+    assert shown == {BODY_BYTES_MAX + 1, 0}  # as announced, where anybody did
     assert await nothing_happened(world, attempt)
 
 

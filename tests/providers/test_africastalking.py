@@ -317,12 +317,31 @@ async def test_recipient_code_means(
     error: type[ProviderError],
     reason: Reason | None,
 ) -> None:
-    for sent_code in (code, str(code)):
-        company.on(SMS_PATH, sent(recipient(sent_code)))
+    named = [] if code == 101 else [recipient(code, messageId="ATXid_7")]
+    for answer in (recipient(code), recipient(str(code)), *named):  # a name says nothing of it
+        company.on(SMS_PATH, sent(answer))
         with pytest.raises(error) as caught:
             await gateway.send(SMS)
         assert caught.value.code == str(code)
         assert getattr(caught.value, "reason", None) == reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (sent(recipient(405)), 300.0),  # no credit: nobody tops up within a minute
+        (sent(recipient(500)), 60.0),
+        (Answer(429, body=b"slow down"), 10.0),
+        (Answer(429, body=b"slow down", headers=(("Retry-After", "7"),)), 7.0),
+    ],
+)
+async def test_what_is_not_taken_now_is_offered_again_in_time(
+    company: Company, gateway: AfricasTalkingSms, answer: Answer, seconds: float
+) -> None:
+    company.on(SMS_PATH, answer)
+    with pytest.raises(Throttled) as caught:
+        await gateway.send(SMS)
+    assert caught.value.retry_after_seconds == seconds
 
 
 @pytest.mark.parametrize("code", [100, 101, 102])

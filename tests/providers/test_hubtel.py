@@ -132,6 +132,13 @@ def test_end_is_told_by_a_type(kind: str, reason: EndReason) -> None:
     }
 
 
+@pytest.mark.parametrize(("operator", "network"), OPERATORS)
+def test_end_is_of_the_same_network_as_the_turns(operator: str, network: str) -> None:
+    end = HubtelUssd().read(document({**HUBTEL.turn, "Type": "Timeout", "Operator": operator}))
+    assert isinstance(end, SessionEnd)
+    assert end.network == network
+
+
 @pytest.mark.parametrize("sequence", [None, "x", -1, "²"])
 def test_end_without_a_sensible_count_is_still_an_end(sequence: Any) -> None:
     end = HubtelUssd().read(document({**HUBTEL.turn, "Type": "Release", "Sequence": sequence}))

@@ -42,6 +42,7 @@ def test_the_references_vectors(text: str, coding: str, units: int, count: int) 
 
 
 @given(ANY_TEXT)
+@example("0123456789 abcdefg" * 20)
 @example("a" * 152 + "€" + "a" * 200)
 @example("ê" * 66 + "😀" + "ê" * 66)
 @example("e\u0301" * 200)
@@ -92,6 +93,8 @@ def test_without_marks_the_count_is_what_gateways_count(text: str) -> None:
         ("Zoe\u0301x ê", ["Z", "o", "e\u0301", "x", " ", "ê"]),  # a letter with its accent
         ("ê🇰🇪🇺🇬", ["ê", "🇰🇪", "🇺🇬"]),  # two letters are one flag, and the next two another
         ("ê👍🏽b", ["ê", "👍🏽", "b"]),  # a hand with its colour
+        ("ê👨\u200d👩x", ["ê", "👨\u200d👩", "x"]),  # two people in one picture
+        ("ê🇰ሀ", ["ê", "🇰", "ሀ"]),
         ("a😀", ["a", "😀"]),
         ("", []),
     ],

@@ -54,6 +54,8 @@ def test_one_foreign_character_shrinks_the_whole_screen(text: str, budget: int, 
         ("Wanj\u00a0iru\u200b", "Wanj iru"),
         ("Jose\u0301", "José"),  # composed: é is in the alphabet
         ("Kofi ɔ ŋ ƙ", "Kofi o n k"),
+        ("Bọ\u0301lá Adẹ\u0300", "Bola Ade"),  # a second accent, which nothing composes
+        ("Duka™ иван", "DukaTM ivan"),  # a sign of letters; a script with capitals keeps its own
         ("አበበ ቢቂላ", "Abebe Bikila"),
         ("ኃይለ፡ሥላሴ", "Hayle Slase"),
         ("Нина", "Nina"),

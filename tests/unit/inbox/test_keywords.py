@@ -164,6 +164,8 @@ def test_a_number_abroad_and_thousands_are_understood() -> None:
         ("ENVOYER 500 000 XAF +237677123456", "CM", "+237677123456", 500_000),
         ("SEND 500 00254712345678", "KE", KENYAN, 50_000),
         ("SEND 500 00 254 712 345 678", "KE", KENYAN, 50_000),
+        ("SEND 10,000,000 0772123456", "UG", UGANDAN, 10_000_000),
+        ("SEND 123456789 0772123456", "UG", UGANDAN, 123_456_789),
     ],
 )
 def test_thousands_may_be_apart(text: str, country: str, payee: str, minor: int) -> None:
@@ -271,6 +273,8 @@ def test_other_digits_are_noticed(text: str, foreign: bool) -> None:
         (" 1 2 3 4 ", True),
         ("1234.", True),
         ("12-34", False),
+        ("- 1234 -", True),
+        ("1234-", True),
         ("PIN 1234", True),
         ("pin:1234", True),
         ("My PIN is 1234", True),

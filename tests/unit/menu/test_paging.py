@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -109,3 +110,21 @@ def test_a_text_is_shortened_to_its_longest_beginning_that_fits(text: str, budge
     assert fits(cut, budget)
     if cut != text and fits("€", budget) and not set(text) & {"ሰ"}:
         assert septets(text[: len(cut) + 1]) > budget
+
+
+@pytest.mark.parametrize("text", ["a" * 200, "a€" * 100, "€" * 100, "ሰ" * 100, "ሰላም " * 30])
+@pytest.mark.parametrize("budget", [61, 160, 182])
+def test_nothing_is_cut_that_would_have_fitted(text: str, budget: int) -> None:
+    short = shortened(text, budget)
+    assert fits(short, budget)
+    assert not fits(text[: len(short) + 1], budget)
+
+
+def test_a_line_is_broken_behind_its_first_word_where_the_next_does_not_fit() -> None:
+    pages = paginate(["abc " + "d" * 30, "e"], BARE, lambda text: len(text) <= 34)
+    assert pages[0] == "abc\n98 More"
+
+
+def test_back_leads_from_any_page_but_the_first_where_a_screen_has_none() -> None:
+    pages = paginate(["a" * 20, "b" * 20, "c" * 20], BARE, lambda text: len(text) <= 38)
+    assert [page.split("\n", 1)[1] for page in pages] == ["98 More", "98 More 0 Back", "0 Back"]

@@ -56,6 +56,7 @@ async def test_back_from_other_networks_to_where_a_number_is_typed_it_is_still_t
     assert "1. Mary" in asked.text
     back = await house.press(*TO_PRICE, "2", "0", "0", "0")
     assert back.text.partition("\n")[0] == asked.text.partition("\n")[0]
+    assert "Airtel" not in back.text  # and no network stands there in place of people
     assert "Amount in KES" in (await house.take(keys("2", "0", "0", "0", MARY))).text
 
 

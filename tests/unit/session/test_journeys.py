@@ -115,7 +115,9 @@ async def test_who_agreed_beforehand_pays_by_our_pin_and_is_announced_no_other()
 async def test_nobody_is_told_to_wait_for_a_prompt_that_never_comes(way: str) -> None:
     house = await caller()
     getattr(house.payments, way).add("mpesa_ke")
-    await house.press(*TO_PIN, PIN, session_id="p")
+    done = await house.press(*TO_PIN, PIN, session_id="p")
+    how = {"by_link": "brings you the M-PESA page", "unprompted": "leaves your M-PESA wallet"}[way]
+    assert how in " ".join(done.text.split())
     said = {"by_link": "Waiting for you to pay", "unprompted": "Charging your wallet"}[way]
     assert said in (await house.press(session_id="d")).text
     assert said in (await house.press("3", "1", session_id="h")).text
@@ -169,6 +171,17 @@ async def test_who_asked_sees_what_became_of_it() -> None:
     shown = await house.take("2*3*1", "s3")
     assert shown.text.startswith("ASK0000001 ")
     assert "\nYou asked +256772000002\nKES 700\nWaiting for an answer\n" in shown.text
+
+
+async def test_of_several_requests_the_one_that_was_picked_is_shown() -> None:
+    house = await caller()
+    for number, shillings in enumerate(("700", "800", "900")):
+        await house.press("2", "1", PAYEE, shillings, "1", session_id=f"asking{number}")
+    listed = await house.press("2", "3", session_id="s1")
+    assert listed.text.startswith("My requests\n1. KES 900 +256772000002\n2. KES 800")
+    for number, amount in enumerate((900, 800, 700), 1):
+        shown = await house.press("2", "3", str(number), session_id=f"looking{number}")
+        assert f"\nKES {amount}\n" in shown.text
 
 
 async def test_ones_own_request_is_told_as_it_stands_now() -> None:
@@ -385,6 +398,12 @@ async def test_a_forgotten_pin_is_chosen_anew_once_staff_allowed_it() -> None:
     assert done.text.startswith("Your new PIN is set.")
     assert house.customers.pins[house.customers.known[PAYER].customer_id] == "7391"
     assert (await house.press(session_id="s4")).text.startswith("CAPP\n1. Send")
+
+
+async def test_who_has_saved_nobody_is_told_so_and_may_begin() -> None:
+    house = await caller()
+    nobody = await house.press("5", "4")
+    assert nobody.text.startswith("You have no saved numbers\n1. Add a number")
 
 
 async def test_saved_numbers_are_renamed_and_removed() -> None:

@@ -164,6 +164,17 @@ async def test_a_payment_by_sms_is_approved_at_the_operators_prompt_and_asks_no_
     assert len(house.payments.confirmed) == 1
 
 
+async def test_a_payment_by_sms_whose_operator_has_a_page_says_that_it_comes() -> None:
+    house = await caller()
+    house.payments.by_link.add("mpesa_ke")
+    phone = sms(house)
+    await phone.dial()
+    done = await phone.press("1", PAYEE, "500", "1")
+    assert done.ends
+    assert "an SMS brings you the M-PESA page" in done.text
+    assert len(house.payments.confirmed) == 1
+
+
 async def test_a_payment_that_no_operator_asks_about_is_not_made_by_sms() -> None:
     house = await caller()
     house.payments.unprompted.add("mpesa_ke")

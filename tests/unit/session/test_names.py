@@ -200,6 +200,17 @@ async def test_an_operator_that_fails_again_and_again_is_left_alone_for_a_while(
     await desk.aclose()
 
 
+async def test_behind_a_rest_the_failures_are_counted_anew() -> None:
+    now, port = [100.0], MemoryNames()
+    port.failure = Unreachable("mtn_ug", "away")
+    desk = OperatorNames({"mtn_ug": port}, monotonic=lambda: now[0])
+    for rests in range(1, 4):
+        for _ in range(FAILURES_MAX + 2):
+            assert await desk.of("mtn_ug", MARY, now[0] + 9) == ""
+        assert len(port.asked) == rests * FAILURES_MAX
+        now[0] += REST_SECONDS + 1
+
+
 async def test_one_answer_among_failures_keeps_an_operator_in_use() -> None:
     port = MemoryNames()
     desk = OperatorNames({"mtn_ug": port})

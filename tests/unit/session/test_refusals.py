@@ -60,6 +60,15 @@ async def test_who_has_no_wallet_we_serve_hears_so_before_anything_is_typed(
     assert reply.text == TEXTS.render("en", "no_way.caller")
 
 
+@pytest.mark.parametrize("number", ["+447911123456", "+14155550100"])
+async def test_who_is_known_hears_it_too_once_nobody_pays_from_their_country(number: str) -> None:
+    """Without money of theirs no screen could say an amount."""
+    house, known = House(), Msisdn(number)
+    await house.customers.register(known, "KE", "sw", PIN)
+    reply = await house.take("", msisdn=known)
+    assert (reply.text, reply.ends) == (TEXTS.render("en", "no_way.caller"), True)
+
+
 @pytest.mark.parametrize(
     ("number", "unserved", "language"),
     [

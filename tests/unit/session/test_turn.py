@@ -11,6 +11,7 @@ from engine.errors import CustomerMistake, KeyNotAtHand, NoWayNow
 from engine.menu.networks import Network, Networks
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.payments.views import MoneyRequest
 from engine.ports import Reply
 from engine.septets import fits
 from engine.session.render import Renderer
@@ -44,6 +45,12 @@ async def test_a_new_caller_chooses_a_language_and_a_pin_twice() -> None:
     assert reply.text.startswith("CAPP\n1. Tuma pesa")
     assert house.customers.known[PAYER].language == "sw"
     assert house.customers.known[PAYER].country == "KE"
+
+
+async def test_whoever_has_just_registered_may_pay_in_the_same_session() -> None:
+    house = House()
+    reply = await house.press("1", "4826", "4826", "1", PAYEE, "1000", "1", "4826")
+    assert reply.text.startswith("CAPP000001 started")
 
 
 async def test_pins_that_differ_begin_again_and_register_nobody() -> None:
@@ -424,6 +431,21 @@ async def test_whose_payment_was_taken_on_is_never_told_that_nothing_was_charged
     house.records.records[PAYER, "s1"] = before
     house.customers.pin_failure = KeyNotAtHand("PINs are under key 2; set the keys")
     reply = await house.take("*".join((*TO_PIN, PIN)))
+    assert reply == Reply(TEXTS.render("en", "session.sorry"), ends=True)
+
+
+async def test_of_a_request_nobody_is_told_that_nothing_was_charged() -> None:
+    """A request is paid under a key of its own: an earlier session may have paid it."""
+    house = await caller()
+    request = MoneyRequest(
+        "ASK0000009", Msisdn(f"+{PAYEE}"), Money(27_123, "UGX"), house.clock.now(), "k"
+    )
+    house.payments.requests[request.code] = (PAYER, request)
+    to_pin = ("2", "2", "1", "1", "1")
+    await house.press(*to_pin)
+    assert house.session().screen == "send_money.asked_pin"
+    house.customers.pin_failure = KeyNotAtHand("PINs are under key 2; set the keys")
+    reply = await house.take("*".join((*to_pin, PIN)))
     assert reply == Reply(TEXTS.render("en", "session.sorry"), ends=True)
 
 

@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from engine.menu.networks import Network, Networks
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.payments.views import MoneyRequest
 from engine.ports import Reply
 from engine.session.before import LATE_SECONDS_MAX
 from engine.session.session import UNSEEN_MAX
-from tests.unit.session.rooms import PIN, House
+from tests.unit.session.rooms import PAYER, PIN, House
 from tests.unit.session.test_resume import PAYEE, TO_PIN, caller
 
 LATE = Reply(
@@ -102,6 +105,37 @@ async def test_who_looked_at_something_else_between_pays_once() -> None:
     assert len(house.payments.confirmed) == 1
 
 
+async def test_who_looked_at_something_else_is_told_at_the_next_dial() -> None:
+    """What they looked at left no price, and began long after the payment was made."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        await house.press("8", "5", session_id="s2")
+        await paying
+        assert (await house.press(session_id="s3")).text.startswith("CAPP000001 +256772000002")
+    assert house.session("s3").unseen == []
+
+
+async def test_who_was_told_may_pay_again_in_the_same_session() -> None:
+    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
+    await house.registered()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        assert await asyncio.shield(paying) == LATE
+    await house.turns.aclose()
+    assert (await house.press(session_id="s2")).text.startswith("CAPP000001 +256772000002")
+    again = await house.press(*TO_PIN, PIN, session_id="s2")
+    assert again.text.startswith("CAPP000002 started")
+    assert len(house.payments.confirmed) == 2
+
+
+async def test_a_record_that_nobody_can_read_may_be_that_of_a_payment() -> None:
+    house = await caller()
+    await house.press(*TO_PIN, PIN)
+    house.records.records[PAYER, "s1"] = b"of another release"
+    assert (await house.press(session_id="s2")).text.startswith("CAPP000001 +256772000002")
+
+
 async def test_what_was_stored_in_the_meantime_stays_and_the_next_one_is_refused() -> None:
     house = await caller()
     await house.press(*TO_PIN)
@@ -111,6 +145,40 @@ async def test_what_was_stored_in_the_meantime_stays_and_the_next_one_is_refused
         refused = await house.take("*".join(("8", *TO_PIN, PIN)), "s2")
         assert refused.text.startswith("This is taking longer")
     assert len(house.payments.confirmed) == 1
+
+
+async def test_what_was_stored_in_the_meantime_keeps_nobody_from_answering_a_request() -> None:
+    """A request has a key of its own, under which it is paid once whatever else was paid."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        request = MoneyRequest(
+            "ASK0000009", Msisdn(f"+{PAYEE}"), Money(27_123, "UGX"), house.clock.now(), "k"
+        )
+        house.payments.requests[request.code] = (PAYER, request)
+        to_pin = ("8", "2", "2", "1", "1", "1")
+        await house.press(*to_pin, session_id="s2")
+        await paying
+        paid = await house.take("*".join((*to_pin, PIN)), "s2")
+        assert paid.text.startswith("CAPP000002 started")
+    assert len(house.payments.confirmed) == 2
+
+
+async def test_what_was_stored_is_found_though_its_key_was_dropped_behind_many_others() -> None:
+    """A record has room for a few keys: the books know of the payment by when it was made."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1") as paying:
+        for number in range(2, UNSEEN_MAX + 3):
+            await house.press("8", *TO_PIN, session_id=f"s{number}")
+        await paying
+        (key,) = house.payments.confirmed
+        last = f"s{UNSEEN_MAX + 2}"
+        assert key not in house.session(last).unseen
+        refused = await house.take("*".join(("8", *TO_PIN, PIN)), last)
+        assert refused.text.startswith("This is taking longer")
+    assert len(house.payments.confirmed) == 1
+    assert (await house.press(session_id="next")).text.startswith("CAPP000001 +256772000002")
 
 
 async def test_a_record_keeps_the_keys_of_a_few_only() -> None:

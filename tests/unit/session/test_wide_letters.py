@@ -58,6 +58,34 @@ async def test_what_is_to_be_paid_is_not_what_is_cut(by_link: bool) -> None:
     assert f"{wide.total.minor // 100:,}.12" in done.text
 
 
+async def test_a_page_that_is_no_more_is_the_last_that_there_is() -> None:
+    """The texts were changed for shorter ones while somebody read on."""
+    house = House(networks=Networks(Network(name="small", budget_septets=110), {}))
+    await house.registered()
+    await house.press("1", PAYEE, "1000")
+    house.replace("s1", page=3, pages=9)
+    last = await house.take("*".join(("1", PAYEE, "1000", "98")))
+    assert last.text.endswith("Total KES 1,010\n1. Pay\n0 Back 00 Home")
+    assert (house.session().page, house.session().pages) == (1, 2)
+
+
+async def test_a_price_on_two_pages_is_not_agreed_to_below_a_mistake() -> None:
+    """Its shorter text would fit one page, with the word that agrees."""
+    house = House(networks=Networks(Network(name="small", budget_septets=110), {}))
+    await house.registered()
+    keys = ["1", PAYEE, "1000"]
+    await house.press(*keys)
+    assert house.session().pages == 2
+    for pressed in ("1", "9", "1"):
+        keys.append(pressed)
+        reply = await house.take("*".join(keys))
+        assert (house.session().screen, house.session().pages) == ("send_money.quote", 2)
+        assert "1. Pay" not in reply.text
+    assert "1. Pay" in (await house.take("*".join((*keys, "98")))).text
+    await house.take("*".join((*keys, "98", "1")))
+    assert house.session().screen == "send_money.pin"
+
+
 @pytest.mark.parametrize("budget", [160, 100])
 async def test_a_price_on_several_pages_is_agreed_to_on_its_last(budget: int) -> None:
     house = await caller(Networks(Network(name="small", budget_septets=budget), {}))
