@@ -250,7 +250,8 @@ class Committer:
         await asyncio.gather(*[answer for _, answer in unanswered], return_exceptions=True)
 
     def submit(self, plan: Plan, *, is_urgent: bool = True) -> asyncio.Future[Verdicted]:
-        """Queue one plan. The future's error is CommitUnknown when the reply was lost.
+        """Queue one plan. The future's error is CommitUnknown when the reply was lost; one that is
+        cancelled before its plan has left keeps it from leaving.
 
         One that is not urgent would be a batch and a flush by itself: it goes with the next that
         leaves, or after `UNHURRIED_SECONDS`.
@@ -317,15 +318,24 @@ class Committer:
                 if connection.is_closed():  # nothing was sent on it, so nothing is in doubt
                     connection = await self._reconnect()
                     continue  # meanwhile the other writers may have taken all there was
-                size = min(len(self._waiting), self._batch_max)
-                batch = [self._waiting.popleft() for _ in range(size)]
-                while self._patient and len(batch) < self._batch_max:
-                    batch.append(self._patient.popleft())
+                batch = self._next_batch()
+                if not batch:
+                    continue
                 if not await self._commit_batch(connection, batch):
                     connection.terminate()
                     connection = await self._reconnect()
         finally:
             connection.terminate()
+
+    def _next_batch(self) -> list[tuple[Plan, asyncio.Future[Verdicted]]]:
+        """What leaves now. Who was told that nobody knows, and waits no more, is as dead: of theirs
+        nothing is sent that has not left, however long it was kept from leaving.
+        """
+        size = min(len(self._waiting), self._batch_max)
+        batch = [self._waiting.popleft() for _ in range(size)]
+        while self._patient and len(batch) < self._batch_max:
+            batch.append(self._patient.popleft())
+        return [waiting for waiting in batch if not waiting[1].cancelled()]
 
     async def _commit_batch(
         self, connection: Any, batch: list[tuple[Plan, asyncio.Future[Verdicted]]]

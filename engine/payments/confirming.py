@@ -139,11 +139,12 @@ class Confirming:
         return await self._known_or(fault, key, request, quote)
 
     async def _known_or(self, error: CappError, key: str, request: str, quote: Quote) -> Confirmed:
-        """Whoever repeats a confirm that was taken on hears that, whatever holds today.
+        """Whoever repeats a confirm that was taken on hears that, whatever holds today, also where
+        its commit is under way still: it is waited for.
 
         Else the error is raised; one that is our own fault as NoWayNow, for nothing was taken on.
         """
-        known = await self._store.keys.payment(self._tenant, key)
+        known = await self._store.keys.settled(self._tenant, key)
         if known is not None and known[1] == request:
             return self._confirmed(known[0], quote, fresh=False)
         if known is not None or not isinstance(error, OurFault):

@@ -567,6 +567,25 @@ async def test_a_door_that_is_shut_finishes_what_is_under_way_and_what_waits(
     assert [answer.result().verdict for answer in pending] == [V.APPLIED] * count
 
 
+async def test_whoever_waits_no_more_keeps_what_has_not_left_from_leaving(
+    books: Any, database_url: str
+) -> None:
+    (door,) = await committers(database_url, 1, 1)
+    await books.execute("begin; lock table balance")
+    left = [door.submit(new(1)) for _ in range(2)]  # both writers are busy
+    await asyncio.sleep(0.2)
+    left[0].cancel()  # it has left: nobody knows
+    kept_back, stays = door.submit(new(1)), door.submit(new(1))
+    kept_back.cancel()
+    await books.execute("commit")
+    assert (await stays).verdict is (await left[1]).verdict is V.APPLIED
+    alone = door.submit(new(1))
+    alone.cancel()
+    await door.stop()
+    assert await amount(books, A) == 97
+    assert door.plans == 3
+
+
 async def test_what_is_not_urgent_goes_with_what_is_and_soon_by_itself(
     books: Any, database_url: str
 ) -> None:
