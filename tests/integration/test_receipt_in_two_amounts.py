@@ -156,10 +156,12 @@ class Interrupted(Committer):
         self._inner = inner
         self._meanwhile: list[Callable[[], Awaitable[object]]] = [meanwhile]
 
-    async def submit_until_known(self, plan: Plan, *, is_urgent: bool = True) -> Verdicted:
+    async def submit_until_known(
+        self, plan: Plan, *, is_urgent: bool = True, until: float | None = None
+    ) -> Verdicted:
         while plan.state == Manual.SUSPENDED and self._meanwhile:
             await self._meanwhile.pop()()
-        return await self._inner.submit_until_known(plan, is_urgent=is_urgent)
+        return await self._inner.submit_until_known(plan, is_urgent=is_urgent, until=until)
 
 
 async def dies() -> None:

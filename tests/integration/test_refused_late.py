@@ -58,6 +58,31 @@ async def test_a_price_is_not_called_over_while_it_may_have_been_paid(room: Clie
     assert await payments(room) == 1
 
 
+async def test_what_waits_to_leave_until_its_price_is_over_never_does(room: ClientRoom) -> None:
+    """Its client has heard elsewhere that the price is over, and has acted on that."""
+    quotes = [(await room.post("/quotes", PRICE)).json()["id"] for _ in range(4)]
+    asking = []
+    async with Owner(room.world.pool).acquire() as connection:
+        holding = connection.transaction()
+        await holding.start()
+        await connection.execute("lock table balance in exclusive mode")
+        for number, quote in enumerate(quotes):  # more than there are writers: the last one waits
+            body = {"quote": quote}
+            asking.append(
+                asyncio.create_task(room.post("/payments/send", body, key=f"order-{number:05d}"))
+            )
+            await somebody_waits(connection)
+            await asyncio.sleep(0.2)
+        room.world.clock.pass_(OVER_SECONDS)
+        again = await room.post("/payments/send", {"quote": quotes[-1]}, key="order-00003")
+        assert (again.status_code, again.json()["reason"]) == (422, "quote_expired")
+        await holding.rollback()
+    *left, waited = [await each for each in asking]
+    assert left[0].status_code == 201, left[0].text
+    assert (waited.status_code, waited.json()["reason"]) == (422, "quote_expired")
+    assert await payments(room) == sum(answer.status_code == 201 for answer in left)
+
+
 async def test_a_reservation_is_not_called_over_while_it_may_have_been_drawn_on(
     room: ClientRoom,
 ) -> None:
