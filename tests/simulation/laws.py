@@ -32,6 +32,8 @@ HOLDS_FUNDS = {
     S.COLLECTED, S.PAYOUT_QUEUED, S.ON_HOLD, S.PAYOUT_FAILED, S.LATE_FUNDS, *PAYING,
 }  # fmt: skip
 REFUNDING = {S.REFUNDING, S.REFUND_UNKNOWN}
+FREE = {K.POOL_AVAIL, K.POOL_RESERVED}
+"""Whence a payment's hold is taken: what has left there lies elsewhere."""
 # What may be said when the state was reached, by the template of the message.
 NEEDS_STATE = {
     "collect_failed": S.COLLECT_FAILED,
@@ -86,6 +88,7 @@ class Laws:
         self.is_paid_in: IsPaidIn = lambda *_: False
         self._ever_paid_in: set[str] = set()
         self.states: Counter[str] = Counter()
+        self.order_watchers: list[Callable[[SimulatedOperator, Order], None]] = []
         self.breach: str | None = None
         self.checks = 0
         model.watchers.append(self.on_plan)
@@ -179,7 +182,7 @@ class Laws:
         by_kind: Counter[Kind] = Counter()
         for account, minor in sums.items():
             kind = Kind(account >> 24 & 0xFF)
-            if kind in GUARDED and kind is not K.POOL_AVAIL:
+            if kind in GUARDED and kind not in FREE:
                 by_kind[kind] += minor
         expected = expected_balances(state, self._facts(plan))
         found = {kind: minor for kind, minor in by_kind.items() if minor}
@@ -250,6 +253,8 @@ class Laws:
             self.broken("sent twice where a repeat is a second order", attempt=order.attempt_id)
         if known and (known[0].order.amount, known[0].order.msisdn) != (order.amount, order.msisdn):
             self.broken("a repeat says something else", attempt=order.attempt_id)
+        for watcher in self.order_watchers:
+            watcher(operator, order)
 
     def on_move(self, operator: SimulatedOperator, job: Job, move: Move) -> None:
         """Money moved at an operator."""
