@@ -89,6 +89,7 @@ class Laws:
         self._ever_paid_in: set[str] = set()
         self.states: Counter[str] = Counter()
         self.order_watchers: list[Callable[[SimulatedOperator, Order], None]] = []
+        self.excuses = set(_EXCUSES)
         self.breach: str | None = None
         self.checks = 0
         model.watchers.append(self.on_plan)
@@ -377,7 +378,7 @@ class Laws:
     def is_excused(self, payment: str) -> bool:
         """Whether its end may be another than the operators' ledgers say: people know, or a restore
         has lost the news."""
-        if not _EXCUSES.isdisjoint(self._model.open_kinds(payment)):
+        if not self.excuses.isdisjoint(self._model.open_kinds(payment)):
             return True
         is_known = any(key[0] == payment for key in self._model.cases)
         if self._is_followed(payment):

@@ -73,6 +73,7 @@ from tests.simulation.loop import (
 from tests.simulation.machine import LEASE_SECONDS, Books, FixedRates, Machine, Parts
 from tests.simulation.model import START, Model
 from tests.simulation.moving_rates import Market, MovingRates
+from tests.simulation.odd_answers import OddAnswers
 from tests.simulation.operators import Habits, Job, SimulatedOperator, all_jobs
 from tests.simulation.owner import Owner
 from tests.simulation.owner_laws import OwnerLaws
@@ -109,7 +110,16 @@ REST_SECONDS_MIN = 1.0
 PATIENCE_SECONDS = 10.0
 TOO_LATE: Any = object()
 LINES_MAX = 40
-ALSO = ("statements", "requests", "pay_ins", "strays", "liquidity", "portals", "clients")
+ALSO = (
+    "statements",
+    "requests",
+    "pay_ins",
+    "strays",
+    "liquidity",
+    "portals",
+    "clients",
+    "odd_answers",
+)
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
     MTN, code=3, name="airtel_ug", collect_minor_max=0, reaches=("mtn_ug",)
@@ -142,6 +152,7 @@ class Options:
     liquidity: bool = False  # people move what the pools are filled with
     portals: bool = False  # people look there before they rule on a payout that came back
     clients: bool = False  # businesses ask for prices, set liquidity aside and send; rates move
+    odd_answers: bool = False  # operators speak of other amounts and currencies than were ordered
     trace: bool = False
 
 
@@ -228,6 +239,7 @@ class World:
                 "strays",
                 "owner",
                 "clients",
+                "odd",
             )
         }
         self.restored = NEVER
@@ -270,6 +282,8 @@ class World:
             self.askers = Askers(self, chances["asking"], self.request_table)
         self._bring_desk(chances["strays"], chances["owner"])
         self._bring_clients(chances["clients"])
+        if options.odd_answers:
+            OddAnswers(self, chances["odd"])
         self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
