@@ -263,7 +263,8 @@ class Laws:
         payment = row.payment
         if job.turned:
             self.turned.add(payment)
-            if not (job.undone and row.direction == D.DISBURSE):
+            is_returned = job.undone and row.direction == D.DISBURSE
+            if not is_returned or self._is_unheard(move.attempt_id, payment):
                 self._turned_else.add(payment)
         moved = self._moved.setdefault(payment, Counter())
         # A refund that goes another way is a payout there.
@@ -279,6 +280,13 @@ class Laws:
         came = moved[D.COLLECT] + (payment in self._ever_paid_in)
         if moved[D.DISBURSE] + moved[D.REFUND] > came:
             self.broken("more went out than came in", payment=payment, moved=dict(moved))
+
+    def _is_unheard(self, attempt_id: AttemptId, payment: str) -> bool:
+        """Whether no book can take in what comes of it: a restore forgot the attempt, and people
+        have called its payment paid by it since. Only a statement tells, as of money of nobody."""
+        known = self._model.payments.get(payment)
+        is_forgotten = attempt_id not in self._model.attempts
+        return is_forgotten and known is not None and known.state == S.PAID
 
     # After every message.
 
