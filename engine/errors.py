@@ -17,6 +17,7 @@ CappError
 └── OurFault               a law of this house was about to be broken
     ├── Impossible         a transition the lifecycle does not know
     ├── CommitUnknown      the database's reply was lost: repeat the same plan to find out
+    ├── LeftTooLate        a plan was not sent by the time that its maker gave it
     ├── NotServed          the database serves no such tenant, or not this version
     ├── KeyNotAtHand       a stored value is sealed under a key that this process has not got
     └── Tampered           a stored value was changed, or put where it was not sealed
@@ -145,6 +146,12 @@ class Impossible(OurFault):
 
 class CommitUnknown(OurFault):
     """The commit's reply was lost: stored or not. Repeating the same plan answers which."""
+
+
+class LeftTooLate(OurFault):
+    """A plan was kept from leaving until its maker's time for it was over. It leaves no more; where
+    a reply was lost before, it may be stored all the same.
+    """
 
 
 class NotServed(OurFault):

@@ -189,7 +189,14 @@ class Payments:
                 return _again(known, hash_, older)
             payer, quote = await self._priced(call, await looking_up)
         await self._pace.take(client, payer.msisdn)
-        draws_on = await self._draws_on(call, quote)
+        try:
+            draws_on = await self._draws_on(call, quote)
+        except Refusal:
+            # Its own commit may be under way, from when there was something to draw on.
+            known = await self._own.settled(client, call.key)
+            if known is None:
+                raise
+            return _again(known, hash_, older)
         try:
             confirmed = await self._confirming.confirm(
                 payer=payer, quote=quote, key=payment_key(client, call.key), client=client,

@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 from engine.clock import Clock
-from engine.errors import CommitUnknown, OurFault
+from engine.errors import CommitUnknown, LeftTooLate, OurFault
 from engine.gather import UNHURRIED_SECONDS
 from engine.ledger.plans import APPLIED, NOTE, Plan, Verdict, Verdicted
 from engine.outages import AWAY
@@ -206,6 +206,7 @@ class Committer:
         self._seal = seal
         self._waiting: deque[tuple[Plan, asyncio.Future[Verdicted]]] = deque()
         self._patient: deque[tuple[Plan, asyncio.Future[Verdicted]]] = deque()
+        self._until: dict[asyncio.Future[Verdicted], float] = {}
         self._under_way: list[list[tuple[Plan, asyncio.Future[Verdicted]]]] = []
         self._idle: deque[asyncio.Future[None]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
@@ -249,8 +250,12 @@ class Committer:
         unanswered = chain(self._waiting, *self._under_way)
         await asyncio.gather(*[answer for _, answer in unanswered], return_exceptions=True)
 
-    def submit(self, plan: Plan, *, is_urgent: bool = True) -> asyncio.Future[Verdicted]:
-        """Queue one plan. The future's error is CommitUnknown when the reply was lost.
+    def submit(
+        self, plan: Plan, *, is_urgent: bool = True, until: float | None = None
+    ) -> asyncio.Future[Verdicted]:
+        """Queue one plan. The future's error is CommitUnknown when the reply was lost; one that is
+        cancelled before its plan has left keeps it from leaving. At `until`, in epoch seconds, it
+        does not leave any more, and the error is LeftTooLate.
 
         One that is not urgent would be a batch and a flush by itself: it goes with the next that
         leaves, or after `UNHURRIED_SECONDS`.
@@ -258,6 +263,8 @@ class Committer:
         """
         sealed = self._seal(plan)
         answer: asyncio.Future[Verdicted] = asyncio.get_running_loop().create_future()
+        if until is not None:
+            self._until[answer] = until
         if is_urgent:
             self._waiting.append((sealed, answer))
             self._wake()
@@ -276,7 +283,9 @@ class Committer:
         if self._waiting and self._idle:
             self._idle.popleft().set_result(None)
 
-    async def submit_until_known(self, plan: Plan, *, is_urgent: bool = True) -> Verdicted:
+    async def submit_until_known(
+        self, plan: Plan, *, is_urgent: bool = True, until: float | None = None
+    ) -> Verdicted:
         """Like `submit`, but repeats the same plan while replies are lost.
 
         A plan that turns out to be stored already is answered as applied: a create by its own id
@@ -284,13 +293,13 @@ class Committer:
         decidable here, so a repeated move that is stale stays STALE and the caller reloads.
         Raises CommitUnknown where the database refuses it by an error after a reply was lost, for
         that speaks of the repeat and what came first may be stored; and when the process ends
-        before anybody knows.
+        before anybody knows; and LeftTooLate, of its last repeat.
         """
         pause = 0.05
         unsure = False
         while True:
             try:
-                answer = await self.submit(plan, is_urgent=is_urgent)
+                answer = await self.submit(plan, is_urgent=is_urgent, until=until)
             except CommitUnknown as error:
                 if self._is_over():
                     log.error("a plan is given up, for this process ends: %s", str(error))
@@ -317,15 +326,32 @@ class Committer:
                 if connection.is_closed():  # nothing was sent on it, so nothing is in doubt
                     connection = await self._reconnect()
                     continue  # meanwhile the other writers may have taken all there was
-                size = min(len(self._waiting), self._batch_max)
-                batch = [self._waiting.popleft() for _ in range(size)]
-                while self._patient and len(batch) < self._batch_max:
-                    batch.append(self._patient.popleft())
+                batch = self._next_batch()
+                if not batch:
+                    continue
                 if not await self._commit_batch(connection, batch):
                     connection.terminate()
                     connection = await self._reconnect()
         finally:
             connection.terminate()
+
+    def _next_batch(self) -> list[tuple[Plan, asyncio.Future[Verdicted]]]:
+        """What leaves now. Who was told that nobody knows, and waits no more, is as dead: of theirs
+        nothing is sent that has not left, however long it was kept from leaving.
+        """
+        size = min(len(self._waiting), self._batch_max)
+        batch = [self._waiting.popleft() for _ in range(size)]
+        while self._patient and len(batch) < self._batch_max:
+            batch.append(self._patient.popleft())
+        if self._until:
+            self._end_the_late(batch)
+        return [waiting for waiting in batch if not waiting[1].done()]
+
+    def _end_the_late(self, batch: list[tuple[Plan, asyncio.Future[Verdicted]]]) -> None:
+        now = self._clock.epoch()
+        for _, answer in batch:
+            if self._until.pop(answer, now + 1) <= now and not answer.done():
+                answer.set_exception(LeftTooLate("it was kept from leaving for too long"))
 
     async def _commit_batch(
         self, connection: Any, batch: list[tuple[Plan, asyncio.Future[Verdicted]]]
@@ -387,6 +413,7 @@ class Committer:
                     _refuse([*self._waiting, *self._patient], CommitUnknown("Postgres is away"))
                     self._waiting.clear()
                     self._patient.clear()
+                    self._until.clear()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
 

@@ -137,6 +137,11 @@ class ClientPayments:
         """
         return await self._by_key.get(payment_key(client, key))
 
+    async def settled(self, client: str, key: str) -> Known | None:
+        """As `by_key`, once no commit that has taken the key is under way."""
+        await self._store.keys.settled(self._tenant, payment_key(client, key))
+        return await self.by_key(client, key)
+
     async def _fetch_known(self, keys: Sequence[str]) -> dict[str, Known | Exception]:
         rows = await self._pool.fetch(_KNOWN, self._tenant, list(keys))
         return {

@@ -9,7 +9,7 @@ import logging
 
 from engine.clock import Clock, CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer
-from engine.errors import CappError, CustomerMistake, NoWayNow, OurFault
+from engine.errors import CappError, CustomerMistake, LeftTooLate, NoWayNow, OurFault
 from engine.fx.quotes import Quote
 from engine.ledger.commit import Committer
 from engine.ledger.plans import NIL, Plan, Spend, Verdict, Verdicted
@@ -18,7 +18,7 @@ from engine.payments.facts import Facts, write
 from engine.payments.lifecycle import Event, State, advance
 from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Creation, Planner
-from engine.payments.policy import Policy
+from engine.payments.policy import Clearance, Policy
 from engine.payments.routing import Directory
 from engine.payments.spending import left_of
 from engine.payments.stepping import Hear
@@ -97,11 +97,7 @@ class Confirming:
             key = request_key(quote.request, quote.request_try)
         request = request_hash or _request_hash(payer.customer_id, quote)
         try:
-            if self._clock.epoch() >= quote.expires_at:
-                raise CustomerMistake("mistake.quote_expired")
-            if not by_pin:
-                self._directory.must_be_prompted(quote.payer_operator)
-            clearance = await self._policy.clear(payer, quote)
+            clearance = await self._clear(payer, quote, by_pin=by_pin)
         except CappError as error:
             return await self._known_or(error, key, request, quote)
         facts = Facts(
@@ -118,7 +114,11 @@ class Confirming:
             facts=write(facts),
             creation=Creation(key, request, payer.customer_id),
         )
-        answer = await self._create(plan)
+        try:
+            answer = await self._create(plan, quote.expires_at if client else None)
+        except LeftTooLate:
+            over = CustomerMistake("mistake.quote_expired")
+            return await self._known_or(over, key, request, quote)
         if answer.verdict is _APPLIED:
             self._hear(after, plan.intents)
             return self._confirmed(payment.payment_id, quote, fresh=True)
@@ -138,12 +138,21 @@ class Confirming:
             raise fault
         return await self._known_or(fault, key, request, quote)
 
+    async def _clear(self, payer: Customer, quote: Quote, *, by_pin: bool) -> Clearance:
+        """Whether it may be taken on at all. Raises as `confirm`."""
+        if self._clock.epoch() >= quote.expires_at:
+            raise CustomerMistake("mistake.quote_expired")
+        if not by_pin:
+            self._directory.must_be_prompted(quote.payer_operator)
+        return await self._policy.clear(payer, quote)
+
     async def _known_or(self, error: CappError, key: str, request: str, quote: Quote) -> Confirmed:
-        """Whoever repeats a confirm that was taken on hears that, whatever holds today.
+        """Whoever repeats a confirm that was taken on hears that, whatever holds today, also where
+        its commit is under way still: it is waited for.
 
         Else the error is raised; one that is our own fault as NoWayNow, for nothing was taken on.
         """
-        known = await self._store.keys.payment(self._tenant, key)
+        known = await self._store.keys.settled(self._tenant, key)
         if known is not None and known[1] == request:
             return self._confirmed(known[0], quote, fresh=False)
         if known is not None or not isinstance(error, OurFault):
@@ -158,10 +167,13 @@ class Confirming:
             by_link=payer.collects_by_link, prompted=payer.prompts_payer,
         )  # fmt: skip
 
-    async def _create(self, plan: Plan) -> Verdicted:
-        """A creation is stale only when an earlier plan of its batch with its key was refused."""
+    async def _create(self, plan: Plan, until: float | None) -> Verdicted:
+        """A creation is stale only when an earlier plan of its batch with its key was refused.
+
+        A client acts on a price that is over at once, so none of its payments leaves behind that.
+        """
         for _ in range(TRIES_MAX):
-            answer = await self._committer.submit_until_known(plan)
+            answer = await self._committer.submit_until_known(plan, until=until)
             if answer.verdict is not _STALE:
                 break
         return answer

@@ -176,13 +176,15 @@ class Interrupted(Committer):
         self._kind = kind
         self._before, self._after = before, after
 
-    async def submit_until_known(self, plan: Plan, *, is_urgent: bool = True) -> Verdicted:
+    async def submit_until_known(
+        self, plan: Plan, *, is_urgent: bool = True, until: float | None = None
+    ) -> Verdicted:
         if plan.state != self._kind:
-            return await self._inner.submit_until_known(plan, is_urgent=is_urgent)
+            return await self._inner.submit_until_known(plan, is_urgent=is_urgent, until=until)
         before, self._before = self._before, None
         if before is not None:
             await before()
-        answer = await self._inner.submit_until_known(plan, is_urgent=is_urgent)
+        answer = await self._inner.submit_until_known(plan, is_urgent=is_urgent, until=until)
         after, self._after = self._after, None
         if after is not None:
             await after()

@@ -10,13 +10,14 @@ import pytest
 
 from engine.clock import Clock, Ids
 from engine.database import connect
-from engine.errors import CommitUnknown, NotServed
+from engine.errors import CommitUnknown, LeftTooLate, NotServed
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer, commit
 from engine.ledger.entries import MANUAL_FROM
 from engine.ledger.plans import NIL, NOTE, Evidence, Intent, Plan, Spend, Verdict, Verdicted, note
 from tests.integration.books import assert_books
 from tests.integration.locks import somebody_waits
+from tests.integration.world import TestClock
 from tests.until import until
 
 V = Verdict
@@ -588,6 +589,45 @@ async def test_a_door_that_is_shut_finishes_what_is_under_way_and_what_waits(
     await books.execute("commit")
     await shutting
     assert [answer.result().verdict for answer in pending] == [V.APPLIED] * count
+
+
+async def test_whoever_waits_no_more_keeps_what_has_not_left_from_leaving(
+    books: Any, database_url: str
+) -> None:
+    (door,) = await committers(database_url, 1, 1)
+    await books.execute("begin; lock table balance")
+    left = [door.submit(new(1)) for _ in range(2)]  # both writers are busy
+    await asyncio.sleep(0.2)
+    left[0].cancel()  # it has left: nobody knows
+    kept_back, stays = door.submit(new(1)), door.submit(new(1))
+    kept_back.cancel()
+    await books.execute("commit")
+    assert (await stays).verdict is (await left[1]).verdict is V.APPLIED
+    alone = door.submit(new(1))
+    alone.cancel()
+    await door.stop()
+    assert await amount(books, A) == 97
+    assert door.plans == 3
+
+
+async def test_what_cannot_leave_in_time_never_does(books: Any, database_url: str) -> None:
+    clock = TestClock()
+    door = Committer(partial(connect, database_url), clock, writers=1, batch_max=1)
+    await door.start()
+    await books.execute("begin; lock table balance")
+    now = clock.epoch()
+    left = door.submit(new(1), until=now + 1)  # in time, and its reply comes when it comes
+    await asyncio.sleep(0.2)
+    late, in_time = door.submit(new(1), until=now + 1), door.submit(new(1), until=now + 99)
+    clock.pass_(2)
+    await books.execute("commit")
+    with pytest.raises(LeftTooLate):
+        await late
+    assert (await left).verdict is (await in_time).verdict is V.APPLIED
+    with pytest.raises(LeftTooLate):
+        await door.submit_until_known(new(1), until=now)
+    await door.stop()
+    assert await amount(books, A) == 98
 
 
 async def test_what_is_not_urgent_goes_with_what_is_and_soon_by_itself(

@@ -1107,6 +1107,25 @@ async def test_suspended_money_goes_back_to_the_payment_that_has_its_receipt_wha
     assert await bureau.cases() == ["CONTRADICTION"]  # the number is people's affair all the same
 
 
+@pytest.mark.parametrize("days", [9, 40])
+async def test_suspended_money_goes_back_however_late_its_payment_heard_of_it(
+    world: World, bureau: Bureau, days: int
+) -> None:
+    """Else the same money stands in the books twice, and somebody may send it back."""
+    _, attempt = await collecting(world)
+    await bureau.take(bureau.line("R1", reference="0"))
+    bureau.pass_days(2)
+    assert await bureau.age() == 1
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 102_000
+    bureau.pass_days(days)
+    await world.tell(attempt, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()
+    await bureau.take_whole()  # the operator's statements come as ever
+    await bureau.age()
+    assert await world.balance("SUSPENSE mpesa_ke", "KES") == 0
+    assert await bureau.age() == 0
+
+
 class Crash(BaseException):
     """The process is gone."""
 

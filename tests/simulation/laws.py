@@ -32,6 +32,8 @@ HOLDS_FUNDS = {
     S.COLLECTED, S.PAYOUT_QUEUED, S.ON_HOLD, S.PAYOUT_FAILED, S.LATE_FUNDS, *PAYING,
 }  # fmt: skip
 REFUNDING = {S.REFUNDING, S.REFUND_UNKNOWN}
+FREE = {K.POOL_AVAIL, K.POOL_RESERVED}
+"""Whence a payment's hold is taken: what has left there lies elsewhere."""
 # What may be said when the state was reached, by the template of the message.
 NEEDS_STATE = {
     "collect_failed": S.COLLECT_FAILED,
@@ -86,6 +88,8 @@ class Laws:
         self.is_paid_in: IsPaidIn = lambda *_: False
         self._ever_paid_in: set[str] = set()
         self.states: Counter[str] = Counter()
+        self.order_watchers: list[Callable[[SimulatedOperator, Order], None]] = []
+        self.excuses = set(_EXCUSES)
         self.breach: str | None = None
         self.checks = 0
         model.watchers.append(self.on_plan)
@@ -179,7 +183,7 @@ class Laws:
         by_kind: Counter[Kind] = Counter()
         for account, minor in sums.items():
             kind = Kind(account >> 24 & 0xFF)
-            if kind in GUARDED and kind is not K.POOL_AVAIL:
+            if kind in GUARDED and kind not in FREE:
                 by_kind[kind] += minor
         expected = expected_balances(state, self._facts(plan))
         found = {kind: minor for kind, minor in by_kind.items() if minor}
@@ -250,6 +254,8 @@ class Laws:
             self.broken("sent twice where a repeat is a second order", attempt=order.attempt_id)
         if known and (known[0].order.amount, known[0].order.msisdn) != (order.amount, order.msisdn):
             self.broken("a repeat says something else", attempt=order.attempt_id)
+        for watcher in self.order_watchers:
+            watcher(operator, order)
 
     def on_move(self, operator: SimulatedOperator, job: Job, move: Move) -> None:
         """Money moved at an operator."""
@@ -257,7 +263,8 @@ class Laws:
         payment = row.payment
         if job.turned:
             self.turned.add(payment)
-            if not (job.undone and row.direction == D.DISBURSE):
+            is_returned = job.undone and row.direction == D.DISBURSE
+            if not is_returned or self._is_unheard(move.attempt_id, payment):
                 self._turned_else.add(payment)
         moved = self._moved.setdefault(payment, Counter())
         # A refund that goes another way is a payout there.
@@ -273,6 +280,13 @@ class Laws:
         came = moved[D.COLLECT] + (payment in self._ever_paid_in)
         if moved[D.DISBURSE] + moved[D.REFUND] > came:
             self.broken("more went out than came in", payment=payment, moved=dict(moved))
+
+    def _is_unheard(self, attempt_id: AttemptId, payment: str) -> bool:
+        """Whether no book can take in what comes of it: a restore forgot the attempt, and people
+        have called its payment paid by it since. Only a statement tells, as of money of nobody."""
+        known = self._model.payments.get(payment)
+        is_forgotten = attempt_id not in self._model.attempts
+        return is_forgotten and known is not None and known.state == S.PAID
 
     # After every message.
 
@@ -372,7 +386,7 @@ class Laws:
     def is_excused(self, payment: str) -> bool:
         """Whether its end may be another than the operators' ledgers say: people know, or a restore
         has lost the news."""
-        if not _EXCUSES.isdisjoint(self._model.open_kinds(payment)):
+        if not self.excuses.isdisjoint(self._model.open_kinds(payment)):
             return True
         is_known = any(key[0] == payment for key in self._model.cases)
         if self._is_followed(payment):

@@ -71,6 +71,7 @@ from engine.payments.stepping import Heard
 from engine.payments.store import PaymentStore
 from engine.ports import Callback, PaidIn
 from engine.texts import Texts
+from tests.simulation.client_door import ClientDoor
 from tests.simulation.gateway import NobodyIsQuiet
 from tests.simulation.loop import Process
 from tests.simulation.model import START
@@ -215,9 +216,9 @@ class Machine:
         self.process = Process(name)
         self.clock = ProcessClock(world)
         self._ids = ids = Ids(self.clock, world.id_chance.randbytes)
-        self._wire = wire = world.wire()
+        self.wire = wire = world.wire()
         directory = world.directory
-        self._committer = committer = world.committer(wire, self.clock)
+        self.committer = committer = world.committer(wire, self.clock)
         self.store = world.store(wire)
         self.outbox = world.outbox(wire, self.clock)
         policy = WorldPolicy(world, self.clock)
@@ -241,7 +242,7 @@ class Machine:
             tenant=1,
             committer=committer,
             store=self.store,
-            rates=FixedRates(),
+            rates=world.rates(),
             directory=directory,
             language_of=_language_of,
             clock=self.clock,
@@ -293,7 +294,7 @@ class Machine:
             wallet_of=self.payments.selling.wallet_of,
         )  # fmt: skip
         return Desk(
-            store=self.world.proposals(self._wire),
+            store=self.world.proposals(self.wire),
             executors={
                 **approvals.executors(), **attested.executors(), **debts.executors(),
                 **paid_out.executors(), **self._movements.executors(),
@@ -311,7 +312,7 @@ class Machine:
 
     @property
     def _parts(self) -> Parts:
-        return Parts(self._wire, self.store, self._committer, self.clock, self._ids)
+        return Parts(self.wire, self.store, self.committer, self.clock, self._ids)
 
     @cached_property
     def pay_in_watch(self) -> PayInWatch:
@@ -351,7 +352,7 @@ class Machine:
         return PayInReturns(
             pay_ins=self.pay_ins, store=self.world.pay_ins(self._parts), strays=self._strays,
             owners=self.owners, payments=self.store, booker=self._booker,
-            proposals=self.world.proposals(self._wire),
+            proposals=self.world.proposals(self.wire),
             operators=self.world.operators, address=_address, clock=self.clock,
         )  # fmt: skip
 
@@ -362,7 +363,7 @@ class Machine:
     @cached_property
     def _movements(self) -> Movements:
         facts = {name: port.facts for name, port in self.world.operators.items()}
-        return Movements(self._booker, self.world.proposals(self._wire), facts)
+        return Movements(self._booker, self.world.proposals(self.wire), facts)
 
     async def hear_pay_in(self, operator: str, paid: PaidIn) -> None:
         """A notice, as its door takes it: stored, and then answered whatever comes of it."""
@@ -396,10 +397,15 @@ class Machine:
         )  # fmt: skip
 
     @cached_property
+    def clients(self) -> ClientDoor:
+        """The API for businesses."""
+        return ClientDoor(self, self.committer)
+
+    @cached_property
     def requests(self) -> Requests:
         """Who asks whom for money, as `channels/wiring.py` makes it."""
         return Requests(
-            store=self.world.requests(self._wire), selling=self.payments.selling,
+            store=self.world.requests(self.wire), selling=self.payments.selling,
             directory=self.world.directory, language_of=_language_of, clock=self.clock,
             ids=self._ids, rules=RULES,
         )  # fmt: skip
@@ -436,6 +442,10 @@ class Machine:
         """As the engine does, and three times as seldom."""
         if not await self.rulings.order_payout(payment):
             await self.store.set_due(payment, int(self.clock.epoch()) + QUEUE_SECONDS)
+
+    def go_on(self) -> None:
+        """It stores again."""
+        self.committer.is_stuck = False
 
     async def stop(self) -> None:
         """Leave in good order: calls under way are finished, what waits is left to the others."""

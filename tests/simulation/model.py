@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
 from engine.desk.proposals import Proposal
+from engine.fx.quotes import Quote
 from engine.ledger.entries import MANUAL_FROM
 from engine.ledger.plans import NOTE, UNLIMITED, Plan, Spend, Verdict, Verdicted
 from engine.outbox import QUESTION
@@ -119,6 +120,29 @@ class PayInRow:
     return_receipt: str | None = None
 
 
+@dataclass
+class QuoteRow:
+    """A price that a client was promised, and the key of the payment that took it."""
+
+    client: str
+    key: str
+    hash: bytes
+    quote: Quote
+    taken_by: str | None = None
+
+
+@dataclass
+class ReservationRow:
+    """Liquidity that a client asked for. How it stands says its payment's row."""
+
+    client: str
+    account: int
+    minor: int
+    made_ms: int
+    expires_ms: int
+    is_ended: bool = False
+
+
 class Spent(NamedTuple):
     """What counts against a customer's limits."""
 
@@ -136,7 +160,7 @@ CaseKey = tuple[str, str, str]  # payment, kind, hash
 TABLES = (
     "payments", "keys", "journal", "balances", "guarded", "attempts", "outbox", "said", "evidence",
     "cases", "proposals", "spending", "waiting", "of_attempt", "papers",
-    "requests", "pay_ins", "receipts",
+    "requests", "pay_ins", "receipts", "quotes", "reservations",
 )  # fmt: skip
 
 
@@ -164,6 +188,8 @@ class Model:
     requests: dict[str, RequestRow] = field(default_factory=dict)
     pay_ins: dict[str, PayInRow] = field(default_factory=dict)
     receipts: dict[tuple[int, str, str], int] = field(default_factory=dict)  # in which amount
+    quotes: dict[str, QuoteRow] = field(default_factory=dict)  # by their ids, as are these
+    reservations: dict[str, ReservationRow] = field(default_factory=dict)
     watchers: list[Callable[[Plan], None]] = field(default_factory=list)
     on_deadline: Callable[[int], None] = field(default=lambda when: None)
 
@@ -267,6 +293,8 @@ class Model:
             requests={id_: replace(row) for id_, row in self.requests.items()},
             pay_ins={id_: replace(row) for id_, row in self.pay_ins.items()},
             receipts=dict(self.receipts),
+            quotes={id_: replace(row) for id_, row in self.quotes.items()},
+            reservations={id_: replace(row) for id_, row in self.reservations.items()},
         )
 
     def restore(self, backup: "Model") -> None:

@@ -115,6 +115,7 @@ class SimulatedOperator:
         self.callback_late_max = 2 * DAY
         self.on_move: Callable[[SimulatedOperator, Job, Move], None] = lambda *_: None
         self.on_fate: Callable[[SimulatedOperator, Order, str], None] = lambda *_: None
+        self.misread: Callable[[Order, Finding], Finding] = lambda _, finding: finding
         self.on_order: Callable[[SimulatedOperator, Order], None] = lambda *_: None
 
     # The port.
@@ -345,7 +346,8 @@ class SimulatedOperator:
         # The receipt and the reference are in it; no number is, as in what we keep.
         redacted = msgspec.json.encode(
             [finding.outcome, finding.code, finding.receipt, finding.reason,
-             finding.amount.minor if finding.amount else None, finding.msisdn is not None]
+             finding.amount.minor if finding.amount else None, finding.msisdn is not None,
+             finding.amount.currency if finding.amount else None]
         ).decode()  # fmt: skip
         callback = Callback(finding, ACKNOWLEDGED, redacted, answers)
         self._loop.outside(delay, self._deliver, self, attempt_id, callback)
@@ -400,7 +402,7 @@ class SimulatedOperator:
         outcome = Outcome.SUCCEEDED if job.outcome else Outcome.FAILED
         if job.undone:
             outcome = Outcome.REVERSED
-        return Finding(
+        finding = Finding(
             outcome,
             "ok" if job.outcome else "failed",
             reason=job.reason if outcome is Outcome.FAILED else None,
@@ -409,6 +411,7 @@ class SimulatedOperator:
             receipt=self.receipt_of(job),
             provider_reference=job.reference,
         )
+        return self.misread(order, finding)
 
     def _happens(self, name: str) -> bool:
         """Whether what the weather names so comes about this time."""

@@ -29,7 +29,10 @@ BOOKED_AS = {
     Kind.REBALANCE: Manual.REBALANCED,
 }
 SEEN = set(BOOKED_AS.values())
-POOLS = (AccountKind.POOL_AVAIL, AccountKind.POOL_HELD, AccountKind.WITHDRAWAL_HELD)
+POOLS = (
+    AccountKind.POOL_AVAIL, AccountKind.POOL_RESERVED, AccountKind.POOL_HELD,
+    AccountKind.WITHDRAWAL_HELD,
+)  # fmt: skip
 IN_FLIGHT = (AccountKind.PAYOUT_IN_FLIGHT, AccountKind.RETURNED)
 
 

@@ -217,6 +217,19 @@ class ModelStatements(StatementStore):
     async def undone_days(self, operator: str, before: date, since_ms: int) -> list[date]:
         return []
 
+    async def suspended_among(self, operator: str, days: Sequence[date]) -> list[date]:
+        def read() -> list[date]:
+            return sorted(
+                {
+                    row.line.day
+                    for row in self._model.papers.lines.values()
+                    if row.line.operator == operator and row.line.day in days
+                    and row.suspended_ms is not None
+                }
+            )  # fmt: skip
+
+        return await self._wire.ask(read) if days else []
+
     async def set_suspended(self, line: str, at_ms: int | None) -> None:
         def write() -> None:
             self._model.papers.lines[line].suspended_ms = at_ms

@@ -19,10 +19,11 @@ from engine.desk.proposals import Proposal, ProposalId
 from engine.desk.store import ProposalStore
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import read_account
-from engine.ledger.commit import Committer, commit
+from engine.ledger.commit import commit
 from engine.ledger.plans import Plan, Verdicted
 from engine.outbox import Outbox
 from engine.payments.case_store import CaseStore
+from engine.payments.keys import PaymentKeys
 from engine.payments.payins.collected import Collected
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.store import PayInStore
@@ -411,26 +412,38 @@ class ShadowedCases(CaseStore):
                 row.closed_ms = row.closed_ms or by.decided_ms
 
 
+class BridgedKeys(PaymentKeys):
+    """The real keys. Over one connection no other commit is ever under way."""
+
+    async def settled(self, tenant: int, key: str) -> tuple[PaymentId, str] | None:
+        return await self.payment(tenant, key)
+
+
 class ShadowedStore(PaymentStore):
     """The real store; the model hears of the cases."""
 
     def __init__(self, pool: Any, directory: Any, model: Model) -> None:
         super().__init__(pool, directory)
+        self.keys = BridgedKeys(pool)
         self.cases = ShadowedCases(pool, model)
 
 
 class PostgresWorld(World):
-    """A world on an empty, migrated database. What is in it is not lost."""
+    """A world on an empty, migrated database. What is in it is not lost. Raises ValueError for
+    what only the model has.
+    """
 
     may_restore = False
 
     def __init__(self, bridge: Bridge, seed: int, options: Options | None = None) -> None:
+        if options is not None and options.clients:
+            raise ValueError("what businesses keep with us is only in the model")
         self._bridge = bridge
         super().__init__(seed, options)
         self._doors = TwoDoors(bridge, self.model, self.laws.broken)
         self.pay_in_table = BothPayIns(bridge, self.model, self.laws.broken)
 
-    def committer(self, wire: Wire, clock: Clock) -> Committer:
+    def committer(self, wire: Wire, clock: Clock) -> WiredCommitter:
         return WiredCommitter(self._doors, wire, clock)
 
     def store(self, wire: Wire) -> PaymentStore:

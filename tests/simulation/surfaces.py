@@ -33,6 +33,7 @@ from engine.payments.store import (
 from engine.ports import Direction
 from engine.restored import NEVER, Restored
 from tests.simulation.case_surface import ModelCaseStore
+from tests.simulation.loop import fail, give
 from tests.simulation.model import Model, OutboxRow
 from tests.simulation.wire import Wire
 
@@ -53,31 +54,41 @@ class WiredCommitter(Committer):
         self._wire = wire
         self._clock = clock
         self._gathered: list[tuple[Plan, asyncio.Future[Verdicted]]] = []
+        self._until = {}
+        self.is_stuck = False  # nothing is stored, whatever is read: its standby is away
         self._tries_until = None  # processes are killed here, and told to end by nobody
 
-    def submit(self, plan: Plan, *, is_urgent: bool = True) -> asyncio.Future[Verdicted]:
+    def submit(
+        self, plan: Plan, *, is_urgent: bool = True, until: float | None = None
+    ) -> asyncio.Future[Verdicted]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdicted] = loop.create_future()
+        if until is not None:
+            self._until[answer] = until
         self._gathered.append((plan, answer))
         if len(self._gathered) == 1:
             loop.call_soon(self._send)
         return answer
 
     def _send(self) -> None:
-        if self._wire.is_cut:  # nothing is sent before there is a connection again
+        if self._wire.is_cut or self.is_stuck:  # nothing is sent before there is a connection again
             asyncio.get_running_loop().call_later(RECONNECT_SECONDS, self._send)
             return
-        batch, self._gathered = self._gathered, []
+        gathered, self._gathered = self._gathered, []
+        self._end_the_late(gathered)
+        batch = [each for each in gathered if not each[1].done()]
+        if not batch:
+            return
         plans = [plan for plan, _ in batch]
         at_ms = int(self._clock.epoch() * 1000)
 
         def tell(verdicts: list[Verdicted]) -> None:
             for (_, answer), verdict in zip(batch, verdicts, strict=True):
-                answer.set_result(verdict)
+                give(answer, verdict)
 
         def lose(error: Exception) -> None:
             for _, answer in batch:
-                answer.set_exception(CommitUnknown(str(error)))
+                fail(answer, CommitUnknown(str(error)))
 
         self._wire.send(lambda: self._door.commit(plans, at_ms), tell, lose)
 
@@ -92,6 +103,9 @@ class ModelKeys(PaymentKeys):
     async def payment(self, tenant: int, key: str) -> tuple[PaymentId, str] | None:
         found = await self._wire.ask(lambda: self._model.keys.get((tenant, key)))
         return (PaymentId(found[0]), found[1]) if found else None
+
+    async def settled(self, tenant: int, key: str) -> tuple[PaymentId, str] | None:
+        return await self.payment(tenant, key)  # what reached the model is done there at once
 
 
 class ModelStore(PaymentStore):

@@ -35,8 +35,8 @@ from engine.errors import (
     StaffMistake,
 )
 from engine.fx.quotes import Quote
+from engine.fx.rates import RateBook
 from engine.ledger.chart import GUARDED, Account, Kind, Route, read_account, route_accounts
-from engine.ledger.commit import Committer
 from engine.ledger.plans import CREATE, Plan, Verdict, Verdicted
 from engine.ledger.postings import top_up
 from engine.money import Money
@@ -56,6 +56,9 @@ from engine.restored import NEVER, Restored
 from tests.numbering import directory_of
 from tests.simulation.askers import Askers, ModelRequests
 from tests.simulation.clerk import Clerk
+from tests.simulation.client_laws import ClientLaws
+from tests.simulation.client_weather import ClientWeather
+from tests.simulation.clients import Clients
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.laws import Laws
 from tests.simulation.loop import (
@@ -68,8 +71,10 @@ from tests.simulation.loop import (
     give,
     make_loop,
 )
-from tests.simulation.machine import LEASE_SECONDS, Books, Machine, Parts
+from tests.simulation.machine import LEASE_SECONDS, Books, FixedRates, Machine, Parts
 from tests.simulation.model import START, Model
+from tests.simulation.moving_rates import Market, MovingRates
+from tests.simulation.odd_answers import OddAnswers
 from tests.simulation.operators import Habits, Job, SimulatedOperator, all_jobs
 from tests.simulation.owner import Owner
 from tests.simulation.owner_laws import OwnerLaws
@@ -106,7 +111,16 @@ REST_SECONDS_MIN = 1.0
 PATIENCE_SECONDS = 10.0
 TOO_LATE: Any = object()
 LINES_MAX = 40
-ALSO = ("statements", "requests", "pay_ins", "strays", "liquidity", "portals")
+ALSO = (
+    "statements",
+    "requests",
+    "pay_ins",
+    "strays",
+    "liquidity",
+    "portals",
+    "clients",
+    "odd_answers",
+)
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
     MTN, code=3, name="airtel_ug", collect_minor_max=0, reaches=("mtn_ug",)
@@ -129,6 +143,7 @@ class Options:
     span_seconds: float | None = None
     weather: Weather = field(default_factory=Weather)
     papers: PaperWeather = field(default_factory=PaperWeather)
+    client_weather: ClientWeather = field(default_factory=ClientWeather)
     stirred: bool = True  # the seed makes the weather its own
     crash_at: tuple[str, int] | None = None
     statements: bool = False  # operators' statements come, and are compared
@@ -137,6 +152,8 @@ class Options:
     strays: bool = False  # people send it back or to its payment; it comes by itself as well
     liquidity: bool = False  # people move what the pools are filled with
     portals: bool = False  # people look there before they rule on a payout that came back
+    clients: bool = False  # businesses ask for prices, set liquidity aside and send; rates move
+    odd_answers: bool = False  # operators speak of other amounts and currencies than were ordered
     trace: bool = False
 
 
@@ -222,6 +239,8 @@ class World:
                 "paying",
                 "strays",
                 "owner",
+                "clients",
+                "odd",
             )
         }
         self.restored = NEVER
@@ -263,6 +282,9 @@ class World:
         if options.requests:
             self.askers = Askers(self, chances["asking"], self.request_table)
         self._bring_desk(chances["strays"], chances["owner"])
+        self._bring_clients(chances["clients"])
+        if options.odd_answers:
+            OddAnswers(self, chances["odd"])
         self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
@@ -286,7 +308,7 @@ class World:
         self._wires.append(wire)
         return wire
 
-    def committer(self, wire: Wire, clock: Clock) -> Committer:
+    def committer(self, wire: Wire, clock: Clock) -> WiredCommitter:
         return WiredCommitter(self.model, wire, clock)
 
     def store(self, wire: Wire) -> PaymentStore:
@@ -328,6 +350,10 @@ class World:
             NobodyPaysIn() if self.payers is None else self.pay_ins(parts),
             moves,
         )
+
+    def rates(self) -> RateBook:
+        """Where there are no businesses rates never move."""
+        return FixedRates() if self.clients is None else MovingRates(self._market)
 
     def pay_ins(self, parts: Parts) -> PayInStore:
         return ModelPayIns(self.pay_in_table, self.model, parts.wire, parts.clock, parts.ids)
@@ -409,9 +435,8 @@ class World:
             self.loop.outside(when, self._spawn, self._customer)
         self._begin_hazards()
         self._await_restore()
-        for people in (self.clerk, self.payers, self.askers, self.stray_staff, self.owner):
-            if people is not None:
-                people.begin()
+        for people in self._around():
+            people.begin()
         self._open_desk()
         self.loop.outside(self.span + 10 * 60.0, self._grow_calm)
         with _listening(self.laws):
@@ -624,7 +649,7 @@ class World:
         self.restored = Restored(max(START + self._down_until, newest + 0.001))
         self.staff.restored()
         self.turns.forget()
-        for people in (self.clerk, self.stray_staff, self.owner):
+        for people in (self.clerk, self.stray_staff, self.owner, self.clients, self.client_laws):
             if people is not None:
                 people.restored()
         self.trace("restored", len(self.laws.lost), f"{self.restored.at:.3f}")
@@ -654,8 +679,7 @@ class World:
         open_jobs = any(job.outcome is None for job in all_jobs(self.operators))
         waits = self._busy or open_jobs or self.intents() or self.laws.unsettled()
         waits = waits or self.staff.is_busy
-        around = (self.clerk, self.payers, self.askers, self.stray_staff, self.owner)
-        waits = waits or any(people is not None and people.is_busy for people in around)
+        waits = waits or any(people.is_busy for people in self._around())
         if not waits and not (self.laws.turned and self.loop.time() < self._quiet_until):
             self.loop.stop()
         elif self.loop.time() >= self._quiet_until:
@@ -668,6 +692,13 @@ class World:
         else:
             self._check_that_nothing_is_overdue()
             self.loop.outside(HOUR, self._look)
+
+    def _around(self) -> list[Clerk | Payers | Askers | StrayStaff | Owner | Clients]:
+        """Whoever else there is in this world."""
+        all_ = (
+            self.clerk, self.payers, self.askers, self.stray_staff, self.owner, self.clients
+        )  # fmt: skip
+        return [people for people in all_ if people is not None]
 
     def _check_that_nothing_is_overdue(self) -> None:
         """In a quiet world a worker comes within the hour to whatever is due."""
@@ -792,7 +823,10 @@ class World:
         return None
 
     async def request(
-        self, machine: Machine, ask: Callable[[Machine], Coroutine[Any, Any, T]]
+        self,
+        machine: Machine,
+        ask: Callable[[Machine], Coroutine[Any, Any, T]],
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> T:
         """Run it in the process; a dead or frozen one never answers."""
         if not machine.process.alive:
@@ -809,7 +843,7 @@ class World:
                 give(answer, result)
 
         # No error of its own: it would hold on to what waits here, and that to it.
-        patience = self.loop.outside(PATIENCE_SECONDS, give, answer, TOO_LATE)
+        patience = self.loop.outside(patience_seconds, give, answer, TOO_LATE)
         self.loop.spawn(serve(), machine.process)
         try:
             if (said := await answer) is TOO_LATE:
@@ -903,6 +937,18 @@ class World:
             put_in = Counter({currency: minor for currency, _, minor in ENDOWED})
             self.owner_laws = OwnerLaws(self, self.owner, put_in)
 
+    def _bring_clients(self, chance: random.Random) -> None:
+        """Businesses, laws about what they ask for, and rates that move."""
+        self.client_weather = copy(self.options.client_weather)
+        if self.options.stirred:
+            self.client_weather.stir(chance)
+        self._market = Market(self, chance)
+        self.clients: Clients | None = None
+        self.client_laws: ClientLaws | None = None
+        if self.options.clients:
+            self.clients = Clients(self, chance)
+            self.client_laws = ClientLaws(self, self.clients)
+
     def open_books(self) -> None:
         """The accounts of both corridors, and liquidity at both operators."""
         for number in self.accounts():
@@ -945,6 +991,8 @@ class World:
             self.stray_staff.check_end()
         if self.owner_laws is not None:
             self.owner_laws.check_end()
+        if self.client_laws is not None:
+            self.client_laws.check_end()
 
     def _note_order(self, operator: SimulatedOperator, order: Order, fate: str) -> None:
         process = CURRENT.get()

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from engine.clock import DAY_MS, AttemptId, Clock, PaymentId, is_id
+from engine.clock import DAY_MS, AttemptId, Clock, PaymentId, epoch_of, is_id
 from engine.errors import CustomerMistake, Unreadable
 from engine.ledger.chart import Kind
 from engine.money import plain
@@ -54,7 +54,7 @@ from engine.ports import OperatorFacts
 
 AGED_DAYS = 10
 """How far back `age` judges days again; what is older has its case, or what people moved and have
-undone since."""
+undone since, or lies in SUSPENSE while its payment has heard of it since."""
 ABSENT_DAYS_MAX = 31
 
 
@@ -189,11 +189,22 @@ class Statements:
                 first = today - timedelta(days=AGED_DAYS)
                 since_ms = self._now_ms() - AGED_DAYS * DAY_MS
                 older = await self._store.undone_days(facts.name, first, since_ms)
-                for day in (*older, *sorted(d for d in taken.days if d >= first)):
+                older += await self._late_days(facts, first, today)
+                for day in (*dict.fromkeys(older), *sorted(d for d in taken.days if d >= first)):
                     changed += (await self._judge(facts, day)).changed
                 await self._miss_statements(facts, taken, today)
                 await self._follow_on(facts, taken, first)
         return changed
+
+    async def _late_days(self, facts: OperatorFacts, first: date, today: date) -> list[date]:
+        """Days before `first` of which something lies in SUSPENSE, while an attempt of about then
+        has ended since: what lies there may be what it moved."""
+        terms = self._terms.of(facts.name)
+        late = await self._ours.ended_ids(first, today, terms)
+        begun = {terms.day_of(int(epoch_of(attempt_id) * 1000)) for attempt_id in late}
+        about = range(-1, terms.lookback_days + 2)
+        days = {day + n * ONE_DAY for day in begun for n in about}
+        return await self._store.suspended_among(facts.name, [d for d in days if d < first])
 
     async def _keep(self, file: File, lines: Sequence[Line]) -> Kept:
         """Store the file; says what of it is new."""

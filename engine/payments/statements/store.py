@@ -240,6 +240,17 @@ class StatementStore:
         )  # fmt: skip
         return [row["day"] for row in rows]
 
+    async def suspended_among(self, operator: str, days: Sequence[date]) -> list[date]:
+        """Those of the days that list something which lies in SUSPENSE."""
+        if not days:
+            return []
+        rows = await self._pool.fetch(
+            "select distinct day from statement_line where tenant = $1 and operator = $2"
+            " and day = any($3::date[]) and suspended_ms is not null order by day",
+            self._tenant, operator, sorted(days),
+        )  # fmt: skip
+        return [row["day"] for row in rows]
+
     async def set_suspended(self, line: str, at_ms: int | None) -> None:
         """Since when a line's money lies in SUSPENSE; None when it does not any more."""
         await self._pool.execute(
