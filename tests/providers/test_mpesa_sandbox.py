@@ -758,7 +758,7 @@ async def test_command_serves_on_its_own_loop_and_ends_on_a_signal(
             [letter] = await box.wait()
             assert letter.json["Body"]["stkCallback"]["ResultCode"] == 0
             command.send_signal(number)
-            _, errors = await asyncio.wait_for(command.communicate(), 60)
+            _, errors = await asyncio.wait_for(command.communicate(), 120)
         assert (command.returncode, errors) == (0, b"")
     finally:
         if command.returncode is None:
@@ -768,7 +768,7 @@ async def test_command_serves_on_its_own_loop_and_ends_on_a_signal(
 @pytest.mark.long("starts a program")
 async def test_command_says_when_a_port_is_taken(mpesa: MpesaClient) -> None:
     command = await start_command("--mpesa-port", str(mpesa.client.base_url.port))
-    output, errors = await asyncio.wait_for(command.communicate(), 60)
+    output, errors = await asyncio.wait_for(command.communicate(), 120)
     assert command.returncode == 1
     assert b"cannot listen" in errors
     assert output == b""

@@ -250,7 +250,7 @@ async def test_connection_is_used_again_only_where_both_sides_agree(
     async with talking(server) as url:
         assert await ask(wires, url) == b"one"
         if connections == 2:  # what only then is seen of the first may take its time
-            await asyncio.wait_for(server.ended.wait(), 30)
+            await asyncio.wait_for(server.ended.wait(), 120)
             await asyncio.sleep(0.05)
         assert await ask(wires, url) == b"one"
         assert server.connections == connections
@@ -262,7 +262,7 @@ async def test_nothing_stays_open_behind_a_run() -> None:
     async with talking(server) as url:
         await ask(wires, url)
         await wires.aclose()
-        await asyncio.wait_for(server.ended.wait(), 30)
+        await asyncio.wait_for(server.ended.wait(), 120)
 
 
 # The picture.
