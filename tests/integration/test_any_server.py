@@ -40,7 +40,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield _answering(f"http://127.0.0.1:{port}/", server)
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(120)
 
 
 def _answering(url: str, server: subprocess.Popen[bytes]) -> str:

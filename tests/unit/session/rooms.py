@@ -18,7 +18,7 @@ from engine.errors import CustomerMistake, NoWayNow
 from engine.fx.quotes import Quote
 from engine.menu.bundle import Bundle, read_bundle, version_of
 from engine.menu.check import load_menu
-from engine.menu.networks import Networks
+from engine.menu.networks import Network, Networks
 from engine.money import CURRENCY_OF_COUNTRY, Money
 from engine.msisdn import Msisdn, country_of
 from engine.payments.views import (
@@ -490,10 +490,19 @@ class MemoryRedis:
         return None
 
 
+def _patient(network: Network) -> Network:
+    return msgspec.structs.replace(network, deadline_seconds=120.0)
+
+
 MENUS = Path(__file__).parents[3] / "menus"
 BUNDLE = read_bundle(MENUS)
 TEXTS = Texts.load(MENUS / "texts")
 NETWORKS = Networks.load(MENUS / "networks.yaml")
+PATIENT_NETWORKS = Networks(
+    _patient(NETWORKS.of("")),
+    {code: _patient(network) for code, network in NETWORKS._listed.items()},
+)
+"""The same where no turn comes too late, however little a machine gives it."""
 MENU = load_menu(MENUS, TEXTS, NETWORKS)
 VERSION = version_of(BUNDLE)
 SHORTCODE = "*384*96#"
@@ -527,7 +536,7 @@ class House:
     def __init__(
         self,
         records: Records | None = None,
-        networks: Networks = NETWORKS,
+        networks: Networks = PATIENT_NETWORKS,
         shares: "House | None" = None,
         bundle: Bundle = BUNDLE,
         keys: Sequence[bytes] = (b"k" * 32,),
