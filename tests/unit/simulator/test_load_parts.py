@@ -240,9 +240,17 @@ ONE = saying(b"one")
         (Blunt(saying(b"one", b"connection: close\r\n"), ONE), 2),
         (Blunt(ONE, closes=True), 2),
         (Blunt(ONE, later=saying(b"of nobody")), 2),
+        (Blunt(ONE + saying(b"of nobody")), 2),
         (Blunt(b"HTTP/1.1 100 Continue\r\n\r\n" + ONE), 1),
     ],
-    ids=["keeps", "says close", "closes", "says more than asked", "says more to come"],
+    ids=[
+        "keeps",
+        "says close",
+        "closes",
+        "says more than asked",
+        "says it at once",
+        "says more to come",
+    ],
 )
 async def test_connection_is_used_again_only_where_both_sides_agree(
     wires: Wires, server: Blunt, connections: int
