@@ -24,7 +24,7 @@ from engine.session.names import (
 from engine.session.session import Holder
 from engine.session.verbs.pricing import HOLDERS_MAX
 from tests.ticks import counted
-from tests.unit.session.rooms import NETWORKS, PATIENT_NETWORKS, PIN, TEXTS, House, MemoryNames
+from tests.unit.session.rooms import NETWORKS, PIN, TEXTS, House, MemoryNames
 
 PAYEE = "256772000002"
 MARY = Msisdn("+256772000002")
@@ -33,7 +33,7 @@ TO_PRICE = ("1", PAYEE, "1000")
 NO_NAME = "To +256772000002 MTN MoMo\nGets UGX 27,123"
 
 
-async def caller(language: str = "en", networks: Networks = PATIENT_NETWORKS) -> House:
+async def caller(language: str = "en", networks: Networks | None = None) -> House:
     house = await House(networks=networks).registered(language)
     house.names.told[MARY] = NAME
     return house

@@ -6,13 +6,13 @@ import pytest
 from engine.menu.networks import Network, Networks
 from engine.money import Money
 from engine.septets import fits, is_gsm7
-from tests.unit.session.rooms import NETWORKS, PATIENT_NETWORKS, PIN, TEXTS, House
+from tests.unit.session.rooms import NETWORKS, PIN, TEXTS, House
 
 PAYEE = "256772000002"
 NARROW = Networks(Network(name="narrow", encoding="gsm7"), {})
 
 
-async def caller(networks: Networks = PATIENT_NETWORKS) -> House:
+async def caller(networks: Networks | None = None) -> House:
     house = House(networks=networks)
     return await house.registered("am")
 
