@@ -29,6 +29,7 @@ settings.load_profile("tests")
 
 # A machine that gives a test nothing for a while is neither a server that does not answer, nor a
 # process that stands still in a transaction. What these bounds do is tried with bounds of its own.
+WHO_IS_GONE = dict(database.WHO_IS_GONE)  # as it is delivered
 database.CONNECT_SECONDS_MAX = 120.0
 database.WHO_IS_GONE["idle_in_transaction_session_timeout"] = "120000"
 

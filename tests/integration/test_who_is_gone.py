@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from engine import database
 from engine.clock import Clock
 from engine.database import Pool, connect
 from engine.ledger.commit import Committer
@@ -25,6 +26,7 @@ from engine.payments.statements import store as statements
 from engine.payments.statements.store import StatementStore
 from engine.schema import migrate
 from simulator import embedded
+from tests.conftest import WHO_IS_GONE
 from tests.integration.books import assert_books
 from tests.integration.locks import somebody_waits
 from tests.integration.test_commit import FREE, A, B, amount, new, verdicts
@@ -144,7 +146,10 @@ async def test_a_process_frozen_in_its_commit_pays_once_and_others_pay_meanwhile
     await books.close()
 
 
-async def test_every_connection_of_ours_says_what_is_to_become_of_it(database_url: str) -> None:
+async def test_every_connection_of_ours_says_what_is_to_become_of_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WHO_IS_GONE", WHO_IS_GONE)
     connection = await connect(database_url)
     told = [
         await connection.fetchval(f"show {name}")
